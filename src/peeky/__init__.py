@@ -1,0 +1,39 @@
+"""Peeky trains sequence-to-sequence models on your own pairs, shows where they look, and ships them.
+
+    import peeky
+    model = peeky.train("pairs.tsv", out="runs/pairs")
+    model = peeky.load("runs/pairs")
+    model.predict(["september 27, 1994"])[0].text
+
+Importing peeky does not import torch; `train` and `load` do, when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from peeky.errors import UserError
+
+if TYPE_CHECKING:
+    from peeky.api import train
+    from peeky.data import Pair
+    from peeky.predictor import Model, Prediction, load
+
+__version__ = version("peeky")
+__all__ = ["Model", "Pair", "Prediction", "UserError", "__version__", "load", "train"]
+
+_HOMES = {
+    "Model": "peeky.predictor",
+    "Pair": "peeky.data",
+    "Prediction": "peeky.predictor",
+    "load": "peeky.predictor",
+    "train": "peeky.api",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

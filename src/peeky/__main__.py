@@ -1,0 +1,5 @@
+"""`python -m peeky` is `peeky`."""
+
+from peeky.cli import main
+
+main()

@@ -1,0 +1,89 @@
+"""Training from a program: the function behind `peeky.train`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from rich.console import Console
+
+from peeky.config import make_config
+from peeky.data import Pair
+from peeky.errors import ConfigError, DataError
+from peeky.model import find
+from peeky.predictor import Model
+from peeky.run import train as train_run
+
+PairsOrPath: TypeAlias = str | Path | Sequence[str | Path] | Iterable[tuple[str, str]] | Iterable[Pair]
+
+
+def train(
+    data: PairsOrPath,
+    *,
+    model: str | None = None,
+    dev: PairsOrPath | None = None,
+    out: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    force: bool = False,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Model:
+    """Train a model and return the best one; everything else stays in the run folder `out`.
+
+    `data` and `dev` are a path (TSV, JSONL), two paths (parallel files), or (source, target) pairs; for
+    `model="language_model"` a path to text, or texts as the targets of pairs. `settings` are the keys of a recipe, such
+    as `{"training.rate": 2e-3, "model.width": 128}`. Raises UserError for all that can be put right.
+    """
+    values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": find(model) and model} if model else {}}
+    given = {"train": as_paths_or_pairs(data), "dev": as_paths_or_pairs(dev) if dev is not None else None}
+    pairs: dict[str, list[Pair]] = {}
+    for name, found in given.items():
+        match found:
+            case [Pair(), *_]:
+                pairs[name] = found
+            case [Path(), *_]:
+                values["data"][name] = [str(path) for path in found]
+    if out is None:
+        if "train" in pairs:
+            raise ConfigError("pairs given in a program need a run folder", where="out", fix='say where: out="runs/mine"')
+        out = default_folder(values["data"]["train"][0])
+    config = make_config(values, settings or {}, where="settings")
+    trained = train_run(
+        config,
+        Path(out),
+        pairs=pairs.get("train"),
+        dev_pairs=pairs.get("dev"),
+        device=device,
+        force=force,
+        resume=resume,
+        console=Console(stderr=True, quiet=quiet),
+    )
+    return trained.load(device)
+
+
+def default_folder(data: str | Path) -> Path:
+    """runs/pairs for pairs.tsv.gz."""
+    return Path("runs") / Path(data).name.partition(".")[0]
+
+
+def as_paths_or_pairs(data: PairsOrPath) -> list[Path] | list[Pair]:
+    """Paths as they are; anything else is read as pairs, each checked."""
+    if isinstance(data, str | Path):
+        return [Path(data)]
+    items = list(data)
+    if items and all(isinstance(item, str | Path) for item in items):
+        return [Path(item) for item in items]  # type: ignore[arg-type]
+    pairs = []
+    for number, item in enumerate(items, start=1):
+        match item:
+            case Pair(str(), str()):
+                pairs.append(item)
+            case (str(source), str(target)) if source.strip() and target.strip():
+                pairs.append(Pair(source, target, f"pair {number}"))
+            case _:
+                raise DataError(f"{item!r} is not a pair", where=f"pair {number}", fix='give ("source", "target"), both with text')
+    if not pairs:
+        raise DataError("there are no pairs", fix="give a path, or a list of (source, target)")
+    return pairs

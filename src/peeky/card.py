@@ -1,0 +1,41 @@
+"""The card of a model: what a person finds when they open the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from peeky.data import Pair
+from peeky.model import ARCHITECTURES, Blueprint
+from peeky.predictor import Model
+from peeky.progress import metrics_text
+from peeky.training import Progress
+
+
+def card_text(blueprint: Blueprint, model: Model, progress: Progress, train: Sequence[Pair]) -> str:
+    """README.md of a model folder."""
+    source = model.source_codec
+    sides = [("source", source)] if source else []
+    text = [
+        f"- {side}: {codec.tokenizer.name}, {len(codec.vocabulary):,} tokens, Unicode form {codec.tokenizer.normalization}"
+        for side, codec in [*sides, ("target", model.target_codec)]
+    ]
+    origin = Path(train[0].origin.rpartition(":")[0]).name or "pairs given in a program"
+    example = train[0].source.replace('"', '\\"') if source else ""
+    return "\n".join(
+        [
+            f"# A {blueprint.name} model made with Peeky",
+            "",
+            f"{ARCHITECTURES[blueprint.name].summary.capitalize()}; {model.num_parameters:,} parameters, "
+            f"width {blueprint.width}, {blueprint.layers} layers a side.",
+            "",
+            f"- trained on {len(train):,} pairs ({origin}), {progress.update:,} updates",
+            f"- {metrics_text(progress.best)} (greedy, while training)",
+            *text,
+            "",
+            "    import peeky",
+            "    model = peeky.load(\"path/to/this/folder\")",
+            f"    model.predict([\"{example}\"])[0].text",
+            "",
+        ]
+    )

@@ -1,0 +1,164 @@
+"""Folders that are written whole or not at all, and read only if they are as they were written.
+
+A run holds two kinds: `model/`, which is what ships (readable text and safetensors, nothing that can run code), and
+`checkpoints/<update>/`, which holds all that training needs to go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from peeky.errors import CheckpointError
+from peeky.text import Codec
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+class SavedModel(NamedTuple):
+    """What a model folder holds."""
+
+    config: dict[str, Any]
+    tensors: dict[str, np.ndarray]
+    source_codec: Codec | None
+    target_codec: Codec
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
+    """Make `folder` anew: filled beside its place, hashed, flushed to disk, then moved there in one step."""
+    fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+    for leftover in (fresh, old) if folder.exists() else (fresh,):
+        shutil.rmtree(leftover, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        fill(fresh)
+        hashes = {path.name: hash_file(path) for path in sorted(fresh.iterdir())}
+        (fresh / MANIFEST).write_text(json.dumps({"format": FORMAT, "sha256": hashes}, indent=1) + "\n", encoding="utf-8")
+        for path in [*fresh.iterdir(), fresh]:
+            flush(path)
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+    except OSError as error:
+        raise CheckpointError(
+            f"can't be written: {error.strerror}", where=str(folder), fix="free some space or choose another --out; what was there before is unharmed"
+        ) from error
+    flush(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def verify_folder(folder: Path) -> None:
+    """Raise CheckpointError, naming the file, unless every file is as it was written."""
+    old = folder.with_name(folder.name + ".old")
+    if not folder.exists() and old.exists():
+        old.rename(folder)  # killed between the two renames of write_folder: the previous one is still whole
+    manifest = folder / MANIFEST
+    try:
+        hashes = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
+        items = [(str(name), str(value)) for name, value in hashes.items()]
+    except FileNotFoundError:
+        raise CheckpointError("is missing", where=str(manifest), fix="give the folder of a peeky run or its model/ folder") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise CheckpointError("is damaged", where=str(manifest), fix="copy the folder again from where it came") from None
+    for name, expected in items:
+        path = folder / name
+        if not path.is_file():
+            raise CheckpointError("is missing", where=str(path), fix="copy the folder again, with all its files")
+        if hash_file(path) != expected:
+            raise CheckpointError("is damaged: its content is not what was written", where=str(path), fix="copy the folder again from where it came")
+
+
+def save_model(
+    folder: Path,
+    *,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, np.ndarray],
+    source_codec: Codec | None,
+    target_codec: Codec,
+    card: str,
+) -> None:
+    """Write what ships: config.json, model.safetensors, a vocabulary a side, and a card to read."""
+
+    def fill(fresh: Path) -> None:
+        (fresh / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        safetensors.numpy.save_file(dict(tensors), fresh / "model.safetensors", {"format": "pt"})
+        if source_codec is not None:
+            source_codec.save(fresh / "source.vocabulary.json")
+        target_codec.save(fresh / "target.vocabulary.json")
+        (fresh / "README.md").write_text(card, encoding="utf-8")
+
+    write_folder(folder, fill)
+
+
+def load_model(folder: Path) -> SavedModel:
+    """Read a model folder, or the `model/` of a run; nothing in it is executed."""
+    folder = folder / "model" if not (folder / MANIFEST).exists() else folder
+    if not folder.parent.is_dir():
+        raise CheckpointError("there is no such folder", where=str(folder.parent), fix="give the folder that `peeky train` made")
+    verify_folder(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if config.get("format") != FORMAT:
+        raise CheckpointError(
+            f"has format {config.get('format')}, this peeky reads {FORMAT}",
+            where=str(folder / "config.json"),
+            fix="use the version of peeky that wrote it (it is named in the file)",
+        )
+    source = folder / "source.vocabulary.json"
+    return SavedModel(
+        config,
+        safetensors.numpy.load_file(folder / "model.safetensors"),
+        Codec.load(source) if source.exists() else None,
+        Codec.load(folder / "target.vocabulary.json"),
+    )
+
+
+def save_checkpoint(folder: Path, update: int, tensors: Mapping[str, np.ndarray], progress: Mapping[str, Any]) -> None:
+    """Write `folder/<update>/`, then remove the older ones."""
+
+    def fill(fresh: Path) -> None:
+        safetensors.numpy.save_file(dict(tensors), fresh / "state.safetensors")
+        (fresh / "progress.json").write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
+
+    write_folder(folder / f"{update:08d}", fill)
+    for older in checkpoints(folder)[:-1]:
+        shutil.rmtree(older)
+
+
+def load_checkpoint(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The newest checkpoint: its tensors and its progress."""
+    found = checkpoints(folder)
+    if not found:
+        raise CheckpointError("holds no checkpoint to resume from", where=str(folder), fix="train again with --force")
+    verify_folder(found[-1])
+    progress = json.loads((found[-1] / "progress.json").read_text(encoding="utf-8"))
+    return safetensors.numpy.load_file(found[-1] / "state.safetensors"), progress
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The whole checkpoints in a folder, oldest first."""
+    return sorted(path for path in folder.glob("*") if path.name.isdigit())
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Have the system write a file or a folder's entries to the disk now."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

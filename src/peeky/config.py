@@ -1,0 +1,144 @@
+"""The whole configuration of a run: each part's own options, from TOML and `key=value` settings and back to TOML."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from peeky.data.options import DataOptions
+from peeky.errors import ConfigError, did_you_mean
+from peeky.model.options import ModelOptions
+from peeky.text.options import TextOptions
+from peeky.training.options import TrainingOptions
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run does; what is None is chosen from the data."""
+
+    data: DataOptions = field(default_factory=DataOptions)
+    text: TextOptions = field(default_factory=TextOptions)
+    model: ModelOptions = field(default_factory=ModelOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file; relative paths under `data` are taken from the file's folder."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"can't be read: {error.strerror}", where=str(path), fix="give the path of a TOML file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is not valid TOML: {error}", where=str(path), fix="mend the file at that place") from None
+    for key in ("train", "dev"):
+        match values.get("data"):
+            case {**data} if isinstance(data.get(key), str | list):
+                named = [data[key]] if isinstance(data[key], str) else data[key]
+                values["data"][key] = [str(path.parent / name) for name in named]
+    return values
+
+
+def parse_setting(setting: str) -> tuple[str, Any]:
+    """`training.rate=2e-3` to ("training.rate", 0.002): the value is read as TOML, or else as text."""
+    key, equals, text = setting.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"{setting!r} is not a setting", where="--set", fix="write it as key=value: training.rate=2e-3")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    return key.strip(), value
+
+
+def make_config(values: Mapping[str, Any], settings: Mapping[str, Any], *, where: str = "--set") -> Config:
+    """The configuration of these tables, dotted `settings` going before them; ConfigError with place and nearest key."""
+    merged = {section: dict(table) if isinstance(table, Mapping) else table for section, table in values.items()}
+    for key, value in settings.items():
+        section, _, name = key.partition(".")
+        table = merged.setdefault(section, {})
+        if not name or not isinstance(table, dict):
+            raise unknown_key(key, where)
+        table[name] = value
+    known = set(option_names(Config))
+    for section, table in merged.items():
+        if section not in {name.partition(".")[0] for name in known}:
+            raise unknown_key(f"{section}.{next(iter(table))}" if isinstance(table, dict) and table else section, where)
+        if not isinstance(table, dict):
+            raise ConfigError(f"is a section, not {table!r}", where=section, fix=f"set one of its keys: {section}.… ")
+        for name in table:
+            if f"{section}.{name}" not in known:
+                raise unknown_key(f"{section}.{name}", where)
+    try:
+        return msgspec.convert(merged, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid_value(str(error), merged, where) from None
+
+
+def unknown_key(key: str, where: str) -> ConfigError:
+    """The error for a key that isn't there, with the nearest that is."""
+    known = list(option_names(Config))
+    last = key.rpartition(".")[2]
+    same_name = [name for name in known if name.rpartition(".")[2] == last]
+    fix = f"did you mean {same_name[0]!r}?" if same_name else did_you_mean(key, known)
+    return ConfigError(f"there is no option {key!r}", where=where, fix=fix)
+
+
+def invalid_value(message: str, values: Mapping[str, Any], where: str) -> ConfigError:
+    """msgspec's message ("Expected `float` > 0.0 - at `$.training.rate`") as a ConfigError with key, value and choices."""
+    expected, _, place = message.partition(" - at ")
+    keys = re.findall(r"\w+", place.strip("`$."))
+    found: Any = values
+    for key in keys[:2]:
+        found = found[key]
+    key = ".".join(keys[:2])
+    choices = [str(choice) for choice in option_choices(key)]
+    if choices:
+        return ConfigError(f"{found!r} is none of its values", where=key, fix=did_you_mean(str(found), choices))
+    wanted = expected.removeprefix("Expected ").partition(", got")[0].replace("`", "").replace(" | null", "")
+    return ConfigError(f"{found!r} won't do: it takes {wanted}", where=key, fix=f"give {wanted} for {key} ({where})")
+
+
+def option_names(kind: type, prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a dataclass of dataclasses."""
+    for item in fields(kind):
+        inner = item.default_factory if callable(item.default_factory) else None
+        if isinstance(inner, type) and is_dataclass(inner):
+            yield from option_names(inner, f"{prefix}{item.name}.")
+        else:
+            yield f"{prefix}{item.name}"
+
+
+def option_choices(key: str) -> Sequence[object]:
+    """The values that a key is limited to, or nothing where it isn't."""
+    described: Any = msgspec.inspect.type_info(Config)
+    for name in key.split("."):
+        described = next((item.type for item in getattr(described, "fields", ()) if item.name == name), None)
+    options = getattr(described, "types", (described,))
+    return [value for option in options if isinstance(option, msgspec.inspect.LiteralType) for value in option.values]
+
+
+def to_dict(options: object) -> dict[str, Any]:
+    """Plain tables without the keys that are None: TOML knows no null."""
+    assert is_dataclass(options) and not isinstance(options, type)
+    return {
+        key: without_none(value) if isinstance(value, dict) else value
+        for key, value in asdict(options).items()
+        if value is not None
+    }
+
+
+def without_none(table: dict[str, Any]) -> dict[str, Any]:
+    """The table's keys that have a value."""
+    return {key: value for key, value in table.items() if value is not None}
+
+
+def to_toml(config: Config) -> str:
+    """The configuration as a recipe that `peeky train` takes."""
+    return tomli_w.dumps(to_dict(config))

@@ -1,0 +1,43 @@
+"""From files of pairs to batches of numbers. Only `Batch` and `collate` need torch, so they are imported when used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peeky.data.examples import Examples
+from peeky.data.lines import Columns
+from peeky.data.pairs import Pair
+from peeky.data.reading import PairFile, Problem, iterate_sources, read_pairs, read_sources
+from peeky.data.sampler import LengthBucketSampler
+from peeky.data.split import split_dev
+from peeky.data.tasks import additions, copies, dates, reversals
+
+if TYPE_CHECKING:
+    from peeky.data.batch import Batch, collate
+
+__all__ = [
+    "Batch",
+    "Columns",
+    "Examples",
+    "LengthBucketSampler",
+    "Pair",
+    "PairFile",
+    "Problem",
+    "additions",
+    "collate",
+    "copies",
+    "dates",
+    "iterate_sources",
+    "read_pairs",
+    "read_sources",
+    "reversals",
+    "split_dev",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in ("Batch", "collate"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from peeky.data import batch
+
+    return getattr(batch, name)

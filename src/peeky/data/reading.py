@@ -1,0 +1,190 @@
+"""Files to pairs: the first step of training, and the place where bad data are found and named.
+
+A clean file is taken as a whole. Only where something is wrong is it gone through line by line to say what and where.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from peeky.data.files import read_content
+from peeky.data.lines import Columns, Line, LineError, json_pair, json_source, lines_of, text_pair, text_source
+from peeky.data.pairs import Pair
+from peeky.errors import DataError
+
+_NUM_SHOWN = 5
+_JSON_ENDINGS = (".jsonl", ".ndjson")
+
+
+class Problem(NamedTuple):
+    """A line that was left out: where, what is wrong, and what to do about it."""
+
+    origin: str
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class PairFile:
+    """What was read: the pairs, and how many lines were left out and why.
+
+    `problems` are the first few lines left out; `num_not_normalised` counts the pairs with a side that is not in NFC.
+    """
+
+    pairs: list[Pair]
+    skipped: int = 0
+    problems: tuple[Problem, ...] = ()
+    num_not_normalised: int = 0
+
+
+@contextlib.contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Garbage collection would look through a million new pairs again and again, and there is no garbage."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_collector_at_rest()
+def read_pairs(paths: Sequence[Path], *, columns: Columns = "pairs", skip_bad: bool = False) -> PairFile:
+    """The pairs of one TSV or JSONL file, or of two parallel text files, each compressed with gzip or not.
+
+    `columns="target"` reads text for a language model: one column, the source stays empty. Raises DataError that names
+    the first bad lines; `skip_bad` leaves them out instead and counts them.
+    """
+    _check_paths(paths, columns)
+    contents = [read_content(path) for path in paths]
+    is_json = _is_json(paths[0])
+    sides = None if is_json else _clean_sides(contents, columns)
+    if sides is not None:
+        origins = [f"{paths[0]}:{number}" for number in range(1, len(sides[0]) + 1)]
+        pairs = list(map(Pair, *sides, origins))
+        return PairFile(pairs, num_not_normalised=_num_not_normalised(pairs))
+
+    rows = _rows(paths, contents)
+    pairs = []
+    problems: list[Problem] = []
+    skipped = 0
+    for lines in rows:
+        try:
+            pairs.append(json_pair(lines[0], columns) if is_json else text_pair(lines, columns))
+        except LineError as bad:
+            skipped += 1
+            if skipped <= _NUM_SHOWN:
+                problems.append(Problem(bad.origin, bad.what, bad.fix))
+    if skipped and not skip_bad:
+        raise _bad_lines(problems, skipped, len(rows), fix="put them right, or go on without them: --skip-bad")
+    if not pairs:
+        raise _bad_lines(problems, skipped, len(rows), fix="put them right; without them nothing is left")
+    return PairFile(pairs, skipped, tuple(problems), _num_not_normalised(pairs))
+
+
+def read_sources(path: Path) -> list[Pair]:
+    """The sources of a file to predict from, one a line (or under "source" in JSONL), with no targets.
+
+    A blank line is an empty source, so that line n of the output belongs to line n of the input.
+    """
+    return list(_sources(lines_of(io.BytesIO(read_content(path)), str(path)), is_json=_is_json(path)))
+
+
+def iterate_sources(stream: BinaryIO, name: str = "<stdin>") -> Iterator[Pair]:
+    """The sources of an open stream, each as soon as its line is there; otherwise as `read_sources`."""
+    return _sources(lines_of(stream, name), is_json=False)
+
+
+def _sources(lines: Iterator[Line], *, is_json: bool) -> Iterator[Pair]:
+    for line in lines:
+        try:
+            yield json_source(line) if is_json else text_source(line)
+        except LineError as bad:
+            raise DataError(bad.what, where=bad.origin, fix=bad.fix) from None
+
+
+def _check_paths(paths: Sequence[Path], columns: Columns) -> None:
+    where = " ".join(map(str, paths))
+    if columns == "target" and len(paths) != 1:
+        raise DataError(f"a language model reads one file of text, not {len(paths)}", where=where, fix="name one file")
+    one_file = (
+        f"put files of pairs one behind the other: cat {where} > all{''.join(paths[0].suffixes) if paths else ''}"
+    )
+    if len(paths) not in (1, 2):
+        raise DataError(f"pairs come from one file or two parallel ones, not {len(paths)}", where=where, fix=one_file)
+    if len(paths) == 2 and any(_ending(path) in (".tsv", *_JSON_ENDINGS) for path in paths):
+        what = "two files are read as parallel text, but by its ending one of these holds pairs"
+        raise DataError(what, where=where, fix=one_file)
+
+
+def _ending(path: Path) -> str:
+    """The ending that says what is in the file, whether it is compressed or not."""
+    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix
+
+
+def _is_json(path: Path) -> bool:
+    return _ending(path) in _JSON_ENDINGS
+
+
+def _clean_sides(contents: list[bytes], columns: Columns) -> tuple[list[str], list[str]] | None:
+    """Sources and targets of files of text, all at once; None where any line is not as it should be."""
+    try:
+        texts = [content.decode().removeprefix("\ufeff") for content in contents]
+    except UnicodeDecodeError:
+        return None
+    if any("\0" in text for text in texts):
+        return None
+    texts = [text.replace("\r\n", "\n").rstrip("\r\n") for text in texts]
+    files = [text.split("\n") for text in texts]
+    if columns == "target":
+        is_clean = "\t" not in texts[0] and _all_filled(files[0])
+        return ([""] * len(files[0]), files[0]) if is_clean else None
+    if len(files) == 2:
+        sources, targets = files
+    else:
+        if texts[0].count("\t") != len(files[0]) or not all("\t" in line for line in files[0]):
+            return None
+        sides = texts[0].replace("\n", "\t").split("\t")
+        sources, targets = sides[0::2], sides[1::2]
+    is_clean = len(sources) == len(targets) and _all_filled(sources) and _all_filled(targets)
+    return (sources, targets) if is_clean else None
+
+
+def _all_filled(texts: list[str]) -> bool:
+    return all(map(str.strip, texts))
+
+
+def _num_not_normalised(pairs: list[Pair]) -> int:
+    def is_normalised(text: str | None) -> bool:
+        return unicodedata.is_normalized("NFC", text or "")
+
+    return sum(not (is_normalised(pair.source) and is_normalised(pair.target)) for pair in pairs)
+
+
+def _rows(paths: Sequence[Path], contents: list[bytes]) -> list[tuple[Line, ...]]:
+    """The lines that belong together, without the blank ones at the end."""
+    files = [list(lines_of(io.BytesIO(content), str(path))) for path, content in zip(paths, contents, strict=True)]
+    lengths = [max(line.number for line in lines if line.content.strip(b"\r")) for lines in files]
+    longest = max(lengths)
+    # A blank line at the end of one file is an empty side where the other file goes on, and nothing at all otherwise.
+    if any(len(lines) < longest for lines in files):
+        raise DataError(
+            f"parallel files differ in length: {lengths[0]} lines and {lengths[1]} lines",
+            where=" ".join(map(str, paths)),
+            fix="line n of one must belong to line n of the other; find the line that is missing or one too many",
+        )
+    return list(zip(*(lines[:longest] for lines in files), strict=True))
+
+
+def _bad_lines(problems: list[Problem], num_bad: int, num_lines: int, *, fix: str) -> DataError:
+    shown = [f"  {problem.origin}: {problem.what}\n    fix: {problem.fix}" for problem in problems]
+    more = [f"  and {num_bad - len(problems)} more"] if num_bad > len(problems) else []
+    return DataError("\n".join([f"{num_bad} of {num_lines} lines can't be used:", *shown, *more]), fix=fix)

@@ -1,0 +1,39 @@
+"""The list of architectures that `peeky models` prints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
+
+VOCABULARY = 64
+"""Tokens a side that the parameters are counted for: a usual number of characters."""
+
+
+def print_ladder(options: ModelOptions) -> None:
+    """A line an architecture: name, what it does, parameters at these sizes."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", style="bold")
+    table.add_column("what it does")
+    table.add_column("layers", justify="right")
+    table.add_column("parameters", justify="right")
+    for name, architecture in ARCHITECTURES.items():
+        layers = options.layers if options.layers and options.layers >= architecture.fewest_layers else None
+        own = {key: None for key in architecture.fixed}
+        blueprint = resolve(replace(options, name=name, layers=layers, **own))
+        with torch.device("meta"):
+            network = build(blueprint, Sizes(VOCABULARY, VOCABULARY))
+        count = sum(parameter.numel() for parameter in network.parameters())
+        table.add_row(name, architecture.summary, str(blueprint.layers), f"{count:,}")
+    console = Console()
+    console.print(table)
+    blueprint = resolve(options)
+    console.print(
+        f"width {blueprint.width}, embedding {blueprint.embedding}, {VOCABULARY} tokens a side; "
+        "other sizes: peeky models --set model.width=512",
+        style="dim",
+    )

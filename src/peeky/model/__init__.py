@@ -1,0 +1,26 @@
+"""Models: token ids in, scores of the next token out. Knows no text, no files and no configuration."""
+
+from peeky.model.architectures import ARCHITECTURES, DEFAULT, Architecture, Sizes, build, find, resolve
+from peeky.model.options import Blueprint, ModelOptions
+from peeky.model.seq2seq import Decoder, Seq2Seq
+from peeky.model.stream import DecoderState, Layer, Memory, Stream
+from peeky.model.tensors import Padded
+
+__all__ = [
+    "ARCHITECTURES",
+    "DEFAULT",
+    "Architecture",
+    "Blueprint",
+    "Decoder",
+    "DecoderState",
+    "Layer",
+    "Memory",
+    "ModelOptions",
+    "Padded",
+    "Seq2Seq",
+    "Sizes",
+    "Stream",
+    "build",
+    "find",
+    "resolve",
+]

@@ -1,0 +1,39 @@
+"""Padded sequences and carries: the two shapes in which tensors travel between the parts of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias, Union
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+Carry: TypeAlias = Union[Tensor, tuple["Carry", ...]]
+"""Nested tuples of tensors whose first axis is the row: what a layer keeps between two chunks of a sequence."""
+
+
+class Padded(NamedTuple):
+    """Sequences of unequal length in one rectangle; what lies beyond a row's length is padding."""
+
+    ids: Int[Tensor, "B L"]
+    lengths: Int[Tensor, " B"]
+
+    @property
+    def mask(self) -> Bool[Tensor, "B L"]:
+        """True at real tokens."""
+        return torch.arange(self.ids.size(1), device=self.ids.device) < self.lengths[:, None]
+
+    def to(self, device: torch.device) -> Padded:
+        """The same on `device`."""
+        return Padded(self.ids.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True))
+
+
+def map_carry(function: Callable[[Tensor], Tensor], carry: Carry) -> Carry:
+    """Apply `function` to every tensor of a carry."""
+    return function(carry) if isinstance(carry, Tensor) else tuple(map_carry(function, part) for part in carry)
+
+
+def select_rows(carry: Carry, rows: Int[Tensor, " N"]) -> Carry:
+    """The carry of the chosen rows, in that order; a row may be chosen more than once."""
+    return map_carry(lambda tensor: tensor.index_select(0, rows), carry)

@@ -1,0 +1,117 @@
+"""What a person sees of training, and what is written down of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from peeky.training.events import Evaluated, Event, Finished, Updated
+
+
+class MetricsLog:
+    """metrics.jsonl: one JSON object an event, appended as it happens."""
+
+    def __init__(self, path: Path, *, from_update: int = 0) -> None:
+        """A resumed run goes on `from_update`: what was written after that is taken out, since it will happen again."""
+        self.path = path
+        kept = [line for line in self._lines() if json.loads(line)["update"] <= from_update] if from_update else []
+        path.write_text("".join(kept), encoding="utf-8")
+
+    def _lines(self) -> list[str]:
+        if not self.path.exists():
+            return []
+        return [line for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("}\n")]
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Updated():
+                values: dict[str, Any] = {
+                    "event": "update", "update": event.update, "epoch": event.epoch, "loss": event.loss,
+                    "rate": event.rate, "gradient_norm": event.gradient_norm,
+                    "target_tokens_per_second": round(event.tokens_per_second), "seconds": round(event.seconds, 2),
+                }  # fmt: skip
+            case Evaluated():
+                metrics = {f"dev_{name}": value for name, value in event.metrics.items()}
+                values = {"event": "evaluation", "update": event.update, **metrics, "best": event.best, "seconds": round(event.seconds, 2)}
+            case Finished():
+                values = {"event": "end", "update": event.update, "reason": event.reason, "best_update": event.best_update, "seconds": round(event.seconds, 2)}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+
+class Display:
+    """Progress of a training run: a live bar on a terminal, plain lines anywhere else."""
+
+    def __init__(self, console: Console, max_updates: int) -> None:
+        self.console = console
+        self.max_updates = max_updates
+        self.bar: Progress | None = None
+        self.task = TaskID(0)
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            columns: list[ProgressColumn] = [
+                TextColumn("{task.completed:,}/{task.total:,} updates"),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[state]}"),
+                TimeRemainingColumn(compact=True),
+            ]
+            self.bar = Progress(*columns, console=self.console, transient=True)
+            self.task = self.bar.add_task("", total=self.max_updates, state="")
+            self.bar.start()
+        self.dev = ""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Updated() if self.bar is not None:
+                state = f"loss {event.loss:.3f}{self.dev}, {event.tokens_per_second:,.0f} tokens/s"
+                self.bar.update(self.task, completed=event.update, state=state)
+            case Evaluated():
+                self.dev = f", dev {percent(event.metrics['exact_match'])}"
+                self.print(self.evaluation_line(event))
+                for sample in event.samples:
+                    right = "=" if sample.prediction == sample.target else "≠"
+                    self.print(f"    {sample.source} → {sample.prediction} {right} {sample.target}", style="dim")
+            case Finished():
+                best = event.metrics
+                result = f"best at update {event.best_update:,}: {metrics_text(best)}" if best else "nothing evaluated"
+                self.print(f"{event.reason} after {event.update:,} updates and {event.seconds:.0f} s; {result}")
+
+    def evaluation_line(self, event: Evaluated) -> str:
+        """One line that also makes sense in a log file."""
+        share = event.update / self.max_updates
+        mark = " (best so far)" if event.best else ""
+        return f"update {event.update:>6,} ({share:>4.0%}, {event.seconds:.0f} s)  {metrics_text(event.metrics)}{mark}"
+
+    def print(self, line: str, style: str = "") -> None:
+        """A line above the bar; what is in it is never taken for markup."""
+        self.console.print(Text(line, style=style), soft_wrap=True)
+
+
+def metrics_text(metrics: dict[str, float]) -> str:
+    """Dev metrics in words."""
+    return f"dev exact match {percent(metrics['exact_match'])}, loss {metrics['loss']:.4f}"
+
+
+def percent(share: float) -> str:
+    """0.1234 to 12.34 %."""
+    return f"{100 * share:.2f} %"
+
+
+def say_to(console: Console) -> Callable[[str], None]:
+    """A function that prints a line to the console as it is."""
+    return lambda line: console.print(Text(line), soft_wrap=True)

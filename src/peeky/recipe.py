@@ -1,0 +1,87 @@
+"""What the data decide where nobody has said: tokenizers, architecture, batch, rate, and how long to train.
+
+The figures are measured on pronunciation, inflection, normalisation, dates and translation: see docs/design.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from peeky.data import Examples, Pair
+from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, resolve
+from peeky.text import Codec, choose_tokenizer, make_tokenizer
+from peeky.text.options import TextOptions
+from peeky.training import TrainingOptions
+
+UPDATES = {100: 1_000, 800: 1_500, 3_600: 2_500, 8_000: 6_000, 40_000: 8_000, 100_000: 16_000, 1_000_000: 60_000}
+"""Updates that served, by the number of pairs; between them the logarithms are joined by straight lines."""
+EVALUATIONS = 16
+"""How often a run is tried on dev, if it runs to its end."""
+MANY_PAIRS = 200_000
+"""From here on the width is doubled."""
+
+
+def choose_text(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool) -> tuple[TextOptions, list[str]]:
+    """The options with a tokenizer for each side, and a line a choice."""
+    said = []
+    sides = ("source", "target") if has_source else ("target",)
+    for side in sides:
+        if getattr(options, side) is None:
+            name, reason = choose_tokenizer([getattr(pair, side) or "" for pair in pairs])
+            options = replace(options, **{side: name})
+            said.append(f"{side}: {name} ({reason})")
+    return options, said
+
+
+def build_codecs(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool) -> tuple[Codec | None, Codec]:
+    """A codec a side from the training pairs alone."""
+
+    def codec(name: str | None, texts: list[str]) -> Codec:
+        assert name is not None
+        min_count = options.min_count or (2 if name == "words" else 1)
+        return Codec.build(
+            make_tokenizer(name, options.normalization), texts, max_size=options.max_vocabulary, min_count=min_count
+        )
+
+    target = codec(options.target, [pair.target or "" for pair in pairs])
+    return codec(options.source, [pair.source for pair in pairs]) if has_source else None, target
+
+
+def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, list[str]]:
+    """The options with nothing left open."""
+    said = []
+    if options.name is None:
+        said.append(f"model: {DEFAULT} ({ARCHITECTURES[DEFAULT].summary}; choose another with --model)")
+    if options.width is None and num_pairs >= MANY_PAIRS:
+        options = replace(options, width=512)
+    return ModelOptions(**asdict(resolve(options))), said
+
+
+def choose_training(options: TrainingOptions, examples: Examples) -> tuple[TrainingOptions, list[str]]:
+    """The options with rate, batch and number of updates filled in."""
+    num_pairs = len(examples)
+    rate = options.rate or 4e-3
+    batch_size = options.batch_size or (None if options.batch_tokens else min(32, max(8, num_pairs // 8)))
+    per_epoch = max(1, round(num_pairs / (batch_size or 1)))
+    if options.batch_tokens:
+        tokens = int((examples.source_lengths + examples.target_lengths).sum())
+        per_epoch = max(1, round(tokens / options.batch_tokens))
+    sizes = list(UPDATES)
+    usual = float(np.exp(np.interp(np.log(num_pairs), np.log(sizes), np.log(list(UPDATES.values())))))
+    updates = options.max_updates or round(usual, -2 if usual > 1000 else -1)
+    if options.max_epochs:
+        updates = min(options.max_updates or per_epoch * options.max_epochs, per_epoch * options.max_epochs)
+    updates = int(updates)
+    filled = replace(
+        options,
+        rate=rate,
+        batch_size=batch_size,
+        max_updates=updates,
+        evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),
+    )
+    size = f"{batch_size} pairs" if batch_size else f"{options.batch_tokens} tokens"
+    said = f"recipe: {updates:,} updates of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}"
+    return filled, [said]

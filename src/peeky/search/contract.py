@@ -1,0 +1,48 @@
+"""What a search is given and what it gives back; everything it knows of a model is here.
+
+Letters: R rows (hypotheses computed side by side), V tokens of the vocabulary, S source positions, T emitted ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, Self, TypeAlias, TypeVar
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class State(Protocol):
+    """What a model keeps between two steps, a row a hypothesis."""
+
+    def select(self, rows: Int[Tensor, " N"]) -> Self:
+        """The state of the chosen rows, in that order; a row may be chosen more than once."""
+        ...
+
+
+S = TypeVar("S", bound=State)
+
+Step: TypeAlias = Callable[[Tensor, S], tuple[Tensor, S, Tensor | None]]
+"""(ids [R], state) -> (log_probs [R V], state, weights [R S] or None).
+
+The ids are the last of each row, BOS at first. `log_probs` are in nats and normalised: each row is the log of a
+distribution, so none is above 0. `weights` say where the row looked to emit the next id.
+"""
+
+
+class Hypothesis(NamedTuple):
+    """A sequence of ids that a search came to, and what the model thinks of it."""
+
+    ids: list[int]
+    """Without BOS; the last is EOS if and only if `finished`."""
+    log_prob: float
+    """The sum over all ids in nats, added up in float64. It is the model's own: forbidding ids doesn't change it."""
+    finished: bool
+    """False if the maximum length came before EOS."""
+    weights: Float[Tensor, "T S"] | None
+    """A row for each emitted id, in float32 on the CPU; None if the model has none."""
+
+
+def without(log_probs: Float[Tensor, "R V"], forbidden: Int[Tensor, " F"]) -> Float[Tensor, "R V"]:
+    """The log-probabilities to choose from: -inf at the forbidden ids, not renormalised."""
+    return log_probs.index_fill(-1, forbidden, float("-inf")) if len(forbidden) else log_probs

@@ -1,0 +1,46 @@
+"""Which tokenizer suits a text, told from the text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from peeky.text.tokenizers import Graphemes
+
+_MOST_LINES = 20_000
+_MOST_CHARACTERS = 2_000_000
+_MOST_CHARACTERS_FOR_GRAPHEMES = 100_000
+
+
+def choose_tokenizer(texts: Sequence[str]) -> tuple[str, str]:
+    """The name of the tokenizer that suits one side of the data, and why in one clause.
+
+    Few distinct tokens between blanks are symbols; long lines of several are sentences of words; the rest is spelling.
+    """
+    # Spread over the whole of the data: many sets are sorted by length.
+    step = 1 + max(len(texts) // _MOST_LINES, sum(map(len, texts)) // _MOST_CHARACTERS)
+    sample = texts[::step]
+    lines = [line.split() for line in sample if line and not line.isspace()]
+    if not lines:
+        return "characters", "there is no text to tell from"
+    tokens = [token for line in lines for token in line]
+    num_distinct = len(set(tokens))
+    tokens_a_line = len(tokens) / len(lines)
+    characters_a_token = sum(map(len, tokens)) / len(tokens)
+    characters_a_line = characters_a_token * tokens_a_line + tokens_a_line - 1
+    uses = len(tokens) / num_distinct
+
+    if tokens_a_line >= 2 and num_distinct <= 400 and (uses >= 10 or (characters_a_token < 2 and tokens_a_line >= 3)):
+        return "symbols", f"only {num_distinct} different tokens between blanks, {tokens_a_line:.1f} a line"
+    # Numbers up to a hundred would look like answers too if more were let in here, and they have a spelling.
+    if tokens_a_line < 2 and num_distinct <= 50 and uses >= 10:
+        return "symbols", f"only {num_distinct} different answers, each some {uses:.0f} times"
+    if tokens_a_line >= 3.5 and characters_a_line >= 20:
+        return "words", f"sentences of some {tokens_a_line:.0f} words"
+
+    spelt = f"{tokens_a_line:.1f} tokens a line of some {characters_a_line:.0f} characters: spelling matters"
+    some = "".join(sample)[:_MOST_CHARACTERS_FOR_GRAPHEMES]
+    graphemes = Graphemes().split(some)
+    # A rare letter with its marks would be unknown where the letter and the marks alone are not.
+    if len(graphemes) < 0.95 * len(some) and len(graphemes) >= 50 * len(set(graphemes)):
+        return "graphemes", f"{spelt}, and marks belong to their letters"
+    return "characters", spelt

@@ -1,0 +1,120 @@
+"""Text to ids and back: a tokenizer and its vocabulary, kept together because neither is any use without the other."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from peeky.errors import CheckpointError, UserError
+from peeky.text.tokenizers import Tokenizer, make_tokenizer
+from peeky.text.vocabulary import BOS, EOS, PAD, Vocabulary
+
+_FORMAT = "peeky-codec-1"
+
+
+class UnicodeVersionWarning(UserWarning):
+    """A codec was made under another version of Unicode: characters new since then may be normalised differently."""
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Turns text into ids that end with EOS, and ids into text."""
+
+    tokenizer: Tokenizer
+    vocabulary: Vocabulary
+
+    @classmethod
+    def build(
+        cls, tokenizer: Tokenizer, texts: Iterable[str], *, max_size: int | None = None, min_count: int = 1
+    ) -> Codec:
+        """A codec whose vocabulary comes from the texts, or from the tokenizer where that has a fixed alphabet."""
+        if tokenizer.alphabet:
+            return cls(tokenizer, Vocabulary(tokenizer.alphabet))
+        token_lists = map(tokenizer.split, texts)
+        return cls(tokenizer, Vocabulary.build(token_lists, max_size=max_size, min_count=min_count))
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of the text, EOS last."""
+        return [*map(self.vocabulary.id, self.tokenizer.split(text)), EOS]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text up to the first EOS; an unknown token reads `<unk>`."""
+        tokens: list[str] = []
+        for number in map(int, ids):
+            if number == EOS:
+                break
+            if number not in (PAD, BOS):
+                tokens.append(self.vocabulary.token(number))
+        return self.tokenizer.join(tokens)
+
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """Every id as it is shown in a picture, specials by their names."""
+        return [self.vocabulary.token(int(number)) for number in ids]
+
+    def normalise(self, text: str) -> str:
+        """The text as the model sees it, and as `decode` can give it back."""
+        return self.tokenizer.normalise(text)
+
+    def is_normalised(self, text: str) -> bool:
+        """Whether `normalise` leaves the text alone; where training and use differ in this, someone should be told."""
+        return self.tokenizer.normalise(text) == text
+
+    def unknown(self, text: str) -> list[str]:
+        """The tokens of the text that the vocabulary lacks, in order."""
+        return [token for token in self.tokenizer.split(text) if token not in self.vocabulary]
+
+    def to_dict(self) -> dict[str, object]:
+        """All of the codec as plain values, ready for JSON."""
+        return {
+            "format": _FORMAT,
+            "tokenizer": self.tokenizer.name,
+            "normalization": self.tokenizer.normalization,
+            "unicode": unicodedata.unidata_version,
+            "tokens": list(self.vocabulary.tokens),
+        }
+
+    @classmethod
+    def from_dict(cls, values: object, *, where: str = "") -> Codec:
+        """The codec of `to_dict`. Raises CheckpointError for anything else; `where` is the place to name in it."""
+        again = "copy the file again from where the model was trained"
+        if not isinstance(values, dict) or values.get("format") != _FORMAT:
+            raise CheckpointError(f"not a codec of format {_FORMAT!r}", where=where, fix=again)
+        name, normalization, tokens = (values.get(key) for key in ("tokenizer", "normalization", "tokens"))
+        if not isinstance(name, str) or not isinstance(normalization, str):
+            raise CheckpointError("'tokenizer' or 'normalization' is missing or not text", where=where, fix=again)
+        if not isinstance(tokens, list) or not all(isinstance(token, str) and token for token in tokens):
+            raise CheckpointError("'tokens' is not a list of non-empty texts", where=where, fix=again)
+        try:
+            codec = cls(make_tokenizer(name, normalization), Vocabulary(tuple(tokens)))
+        except UserError as error:
+            raise CheckpointError(error.what, where=where, fix=again) from error
+        made_under = values.get("unicode")
+        if made_under != unicodedata.unidata_version:
+            warnings.warn(
+                f"{where or 'the codec'} was made under Unicode {made_under}, this is Unicode "
+                f"{unicodedata.unidata_version}: characters new since then may be split differently",
+                UnicodeVersionWarning,
+                stacklevel=2,
+            )
+        return codec
+
+    def save(self, path: Path) -> None:
+        """Writes a readable JSON file, one token a line."""
+        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=0)
+        path.write_bytes(text.encode() + b"\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Codec:
+        """The codec of a file. Raises CheckpointError where the file is missing, damaged or something else."""
+        again = "copy the file again from where the model was trained"
+        try:
+            values = json.loads(path.read_bytes().decode())
+        except OSError as error:
+            raise CheckpointError(f"can't be read: {error.strerror}", where=str(path), fix=again) from error
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(f"damaged, not JSON: {error}", where=str(path), fix=again) from error
+        return cls.from_dict(values, where=str(path))

@@ -1,0 +1,23 @@
+"""What a person may set of the text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+Unit = Literal["characters", "graphemes", "words", "symbols", "bytes"]
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How text becomes tokens; what is None is chosen from the data."""
+
+    source: Unit | None = None
+    target: Unit | None = None
+    normalization: Literal["NFC", "NFD", "NFKC", "none"] = "NFC"
+    max_vocabulary: Annotated[int, Meta(ge=1)] = 16_000
+    """Most tokens a vocabulary keeps, the most frequent first."""
+    min_count: Annotated[int, Meta(ge=1)] | None = None
+    """How often a token must occur to be kept: 2 for words (so that unknown ones are learnt too), else 1."""

@@ -1,0 +1,26 @@
+"""Training: examples and a model in, a better model out."""
+
+from peeky.training.events import Evaluated, Event, Finished, Listener, Sample, Updated
+from peeky.training.objective import batch_loss, corpus_loss
+from peeky.training.options import TrainingOptions
+from peeky.training.precision import choose_precision
+from peeky.training.schedule import rate_share
+from peeky.training.trainer import Evaluation, Progress, Trainer, TrainingState
+
+__all__ = [
+    "Evaluated",
+    "Evaluation",
+    "Event",
+    "Finished",
+    "Listener",
+    "Progress",
+    "Sample",
+    "Trainer",
+    "TrainingOptions",
+    "TrainingState",
+    "Updated",
+    "batch_loss",
+    "choose_precision",
+    "corpus_loss",
+    "rate_share",
+]

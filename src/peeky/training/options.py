@@ -1,0 +1,47 @@
+"""What a person may set of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The recipe; what is None is chosen from the number and length of the pairs."""
+
+    rate: Positive | None = None
+    """Learning rate at its highest."""
+    schedule: Literal["linear", "constant", "inverse_sqrt", "cosine", "plateau"] = "linear"
+    """How the rate goes on after the warm-up."""
+    warmup: Share = 0.1
+    """Share of all updates over which the rate climbs to its highest."""
+    max_updates: Count | None = None
+    max_epochs: Count | None = None
+    """Training ends at whichever of the two comes first."""
+    batch_size: Count | None = None
+    """Pairs an update."""
+    batch_tokens: Count | None = None
+    """Instead of batch_size: padded source and target tokens an update."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    clip: Positive = 1.0
+    """Largest norm of the gradient."""
+    label_smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.1
+    evaluate_every: Count | None = None
+    """Updates between two evaluations on dev."""
+    checkpoint_every: Count | None = None
+    """Updates between two checkpoints to resume from; as often as evaluations where nothing is said."""
+    metric: Literal["exact_match", "loss"] = "exact_match"
+    """What on dev decides which model is best."""
+    patience: Count | None = None
+    """Stop after so many evaluations without a better one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """bfloat16 keeps weights, softmax and loss in float32; auto takes whichever is faster on this machine."""
+    seed: int = 1

@@ -1,0 +1,269 @@
+"""The training loop. One update fits on one screen: see `Trainer._update`.
+
+Everything that decides the next update is in `Trainer.state()`: weights, optimizer moments and `Progress`. The order of
+the examples is a function of (seed, epoch) and the dropout masks are one of (seed, update), so there is no generator to
+save, and a resumed run goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from peeky.data.batch import collate
+from peeky.data.examples import Examples
+from peeky.data.sampler import LengthBucketSampler
+from peeky.errors import UserError
+from peeky.model import Seq2Seq
+from peeky.training.events import Evaluated, Finished, Listener, Sample, Updated
+from peeky.training.objective import batch_loss
+from peeky.training.options import TrainingOptions
+from peeky.training.schedule import rate_share
+
+REPORT_EVERY = 10
+"""Updates between two reports of the training loss."""
+
+PLATEAU_PATIENCE = 2
+"""Evaluations without a better one after which the `plateau` schedule halves the rate."""
+
+
+@dataclass
+class Progress:
+    """How far training has come: all of its state that is not a tensor."""
+
+    update: int = 0
+    epoch: int = 0
+    batch: int = 0
+    """Batches of this epoch already used."""
+    best: dict[str, float] = field(default_factory=dict)
+    """Dev metrics of the best model so far."""
+    best_update: int = 0
+    evaluations_without_better: int = 0
+    plateau_share: float = 1.0
+    window_loss: float = 0.0
+    window_tokens: int = 0
+    window_seconds: float = 0.0
+    """Sums over the updates since the last report."""
+    seconds: float = 0.0
+
+
+class TrainingState(NamedTuple):
+    """All that a run needs to go on exactly where it was."""
+
+    model: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    progress: dict[str, Any]
+
+
+class Evaluation(NamedTuple):
+    """What trying the model on dev gave."""
+
+    metrics: dict[str, float]
+    samples: tuple[Sample, ...]
+
+
+class Trainer:
+    """Trains a model on examples; told from outside how to evaluate, where to save, and when to stop.
+
+    `evaluate` tries the model on dev, `save_best` keeps it, `save_checkpoint` keeps a state to resume from; `stop`
+    is asked after each update. `options` must be complete: rate, max_updates, evaluate_every, a batch size, a precision.
+    """
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        examples: Examples,
+        options: TrainingOptions,
+        *,
+        device: torch.device,
+        evaluate: Callable[[Seq2Seq], Evaluation],
+        save_best: Callable[[Seq2Seq, Progress], None],
+        save_checkpoint: Callable[[TrainingState], None],
+        listen: Listener,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        assert options.rate and options.max_updates and options.evaluate_every and options.precision != "auto"
+        self.model = model.to(device)
+        self.examples = examples
+        self.options = options
+        self.rate: float = options.rate
+        self.max_updates: int = options.max_updates
+        self.evaluate_every: int = options.evaluate_every
+        self.checkpoint_every: int = options.checkpoint_every or options.evaluate_every
+        self.device = device
+        self.evaluate = evaluate
+        self.save_best = save_best
+        self.save_checkpoint = save_checkpoint
+        self.listen = listen
+        self.stop = stop
+        self.progress = Progress()
+        self.sampler = LengthBucketSampler(
+            examples.source_lengths,
+            examples.target_lengths,
+            batch_size=None if options.batch_tokens else options.batch_size,
+            batch_tokens=options.batch_tokens,
+            seed=options.seed,
+        )
+        kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
+        self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)
+
+    def run(self) -> Finished:
+        """Train until something says stop; the best model has then been saved, and so has the state."""
+        reason = "all updates done"
+        self._clock = time.perf_counter()
+        evaluated = saved = self.progress.update
+        for indices in self._batches():
+            self._update(indices)
+            update = self.progress.update
+            if update % self.evaluate_every == 0 or update == self.max_updates:
+                self._evaluate()
+                evaluated = update
+            if update % self.checkpoint_every == 0:
+                self._checkpoint()
+                saved = update
+            if ended := self._reason_to_stop():
+                reason = ended
+                break
+        if evaluated != self.progress.update and self.progress.update:
+            self._evaluate()
+        if saved != self.progress.update:
+            self._checkpoint()
+        finished = Finished(
+            self.progress.update, reason, self.progress.best_update, self.progress.best, self.progress.seconds
+        )
+        self.listen(finished)
+        return finished
+
+    def _batches(self) -> Iterator[np.ndarray]:
+        """The batches still to come, epoch after epoch, from where `progress` says."""
+        while self.progress.epoch < (self.options.max_epochs or math.inf):
+            for indices in self.sampler.batches(self.progress.epoch)[self.progress.batch :]:
+                if self.progress.update >= self.max_updates:
+                    return
+                yield indices
+            self.progress.epoch += 1
+            self.progress.batch = 0
+
+    # --- the whole update -------------------------------------------------------------------------------------------
+
+    def _update(self, indices: np.ndarray) -> None:
+        progress, began = self.progress, time.perf_counter()
+        update = progress.update + 1
+        rate = self.rate * progress.plateau_share * rate_share(self.options, update)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(dropout_seed(self.options.seed, update))
+        batch = collate(self.examples, indices).to(self.device)
+
+        self.model.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):
+            loss = batch_loss(self.model, batch, self.options.label_smoothing)
+        (loss / batch.target_tokens).backward()
+        norm = clip_grad_norm_(self.model.parameters(), self.options.clip).item()
+        self._require_finite(norm, update)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+
+        progress.update = update
+        progress.batch += 1
+        progress.window_loss += loss.item()
+        progress.window_tokens += batch.target_tokens
+        progress.window_seconds += time.perf_counter() - began
+        if update % REPORT_EVERY == 0 or update == 1:
+            self._report(rate, norm)
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _require_finite(self, norm: float, update: int) -> None:
+        if not math.isfinite(norm):
+            raise UserError(
+                f"the gradient became {norm} at update {update}",
+                where="training",
+                fix=f"lower the rate (--set training.rate={self.rate / 4:g}); the best model so far is kept",
+            )
+
+    def _report(self, rate: float, norm: float) -> None:
+        progress = self.progress
+        self._tick()
+        self.listen(
+            Updated(
+                progress.update,
+                progress.epoch,
+                progress.window_loss / progress.window_tokens,
+                rate,
+                norm,
+                progress.window_tokens / progress.window_seconds,
+                progress.seconds,
+            )
+        )
+        progress.window_loss, progress.window_tokens, progress.window_seconds = 0.0, 0, 0.0
+
+    def _evaluate(self) -> None:
+        metrics, samples = self.evaluate(self.model)
+        progress = self.progress
+        better = is_better(metrics, progress.best, self.options.metric)
+        if better:
+            progress.best, progress.best_update, progress.evaluations_without_better = metrics, progress.update, 0
+            self.save_best(self.model, progress)
+        else:
+            progress.evaluations_without_better += 1
+            if self.options.schedule == "plateau" and progress.evaluations_without_better % PLATEAU_PATIENCE == 0:
+                progress.plateau_share /= 2
+        self._tick()
+        self.listen(Evaluated(progress.update, metrics, better, samples, progress.seconds))
+
+    def _reason_to_stop(self) -> str:
+        progress, patience = self.progress, self.options.patience
+        if self.stop():
+            return "interrupted"
+        if patience and progress.evaluations_without_better >= patience:
+            return f"no better for {patience} evaluations"
+        return ""
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.progress.seconds += now - self._clock
+        self._clock = now
+
+    def _checkpoint(self) -> None:
+        self._tick()
+        self.save_checkpoint(self.state())
+
+    def state(self) -> TrainingState:
+        """All that decides the updates to come."""
+        optimizer = {
+            f"{key}.{name}": value
+            for name, parameter in self.model.named_parameters()
+            for key, value in self.optimizer.state[parameter].items()
+        }
+        return TrainingState(dict(self.model.state_dict()), optimizer, asdict(self.progress))
+
+    def restore(self, state: TrainingState) -> None:
+        """Go on from a state that `state()` gave."""
+        self.model.load_state_dict(state.model)
+        for name, parameter in self.model.named_parameters():
+            keys = [key for key in state.optimizer if key.partition(".")[2] == name]
+            self.optimizer.state[parameter] = {
+                key.partition(".")[0]: state.optimizer[key].to(self.device) for key in keys
+            }
+        self.progress = Progress(**state.progress)
+
+
+def is_better(metrics: dict[str, float], best: dict[str, float], metric: str) -> bool:
+    """Whether dev says so: a higher exact match, or a lower loss; equal exact matches are decided by the loss."""
+    if not best or metric == "loss":
+        return not best or metrics["loss"] < best["loss"]
+    return (metrics["exact_match"], -metrics["loss"]) > (best["exact_match"], -best["loss"])
+
+
+def dropout_seed(seed: int, update: int) -> int:
+    """A seed of its own for each update."""
+    return int(np.random.SeedSequence([seed % 2**64, update]).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import torch
+
+from peeky.data import Batch, Examples, Pair, collate
+from peeky.text import BOS, EOS, PAD, Characters, Codec
+
+CODEC = Codec(Characters(), Codec.build(Characters(), ["aaabbc"]).vocabulary)
+A, B, C = 4, 5, 6
+
+
+def batch_of(*texts: tuple[str, str | None], indices: list[int], codec: Codec | None = CODEC) -> Batch:
+    examples = Examples.encode([Pair(source, target, "") for source, target in texts], codec, CODEC)
+    return collate(examples, np.array(indices))
+
+
+def test_rows_are_padded_to_the_longest() -> None:
+    batch = batch_of(("abc", "a"), ("ccccc", "c"), ("a", "abc"), indices=[2, 0])
+    assert batch.source.ids.tolist() == [[A, EOS, PAD, PAD], [A, B, C, EOS]]
+    assert batch.source.lengths.tolist() == [2, 4]
+    assert batch.target.ids.tolist() == [[A, B, C, EOS], [A, EOS, PAD, PAD]]
+    assert batch.target.mask.tolist() == [[True] * 4, [True, True, False, False]]
+    assert batch.index.tolist() == [2, 0]
+    assert batch.target_tokens == 6
+    assert {tensor.dtype for tensor in (*batch.source, *batch.target, batch.index)} == {torch.int64}
+
+
+def test_the_decoder_reads_the_target_one_step_late() -> None:
+    batch = batch_of(("a", "abc"), ("a", "b"), indices=[0, 1])
+    assert batch.decoder_input.tolist() == [[BOS, A, B, C], [BOS, B, EOS, PAD]]
+
+
+def test_sides_that_are_not_there_have_no_width() -> None:
+    batch = batch_of(("", "ab"), ("", "a"), indices=[0, 1], codec=None)
+    assert batch.source.ids.shape == (2, 0)
+    assert batch.source.lengths.tolist() == [0, 0]
+    assert batch.target_tokens == 5
+    batch = batch_of(("ab", None), indices=[0])
+    assert batch.decoder_input.shape == (1, 0)
+    assert batch.target_tokens == 0
+
+
+def test_a_batch_goes_to_a_device_as_a_whole() -> None:
+    batch = batch_of(("a", "b"), indices=[0]).to(torch.device("meta"))
+    assert {tensor.device.type for tensor in (*batch.source, *batch.target, batch.index)} == {"meta"}
+
+
+def test_only_batches_need_torch() -> None:
+    code = "import sys, peeky.data, peeky.text; assert 'torch' not in sys.modules; peeky.data.Batch; import torch"
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=True)

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peeky.data import Pair, PairFile, iterate_sources, read_pairs, read_sources
+from peeky.errors import DataError
+
+# A field of a TSV file: anything but what separates fields and lines, and never blank.
+FIELD = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\t\n\r")).filter(str.strip)
+PAIRS = st.lists(st.tuples(FIELD, FIELD), min_size=1)
+
+
+def write(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def read(folder: Path, content: bytes, name: str = "train.tsv", **options: object) -> PairFile:
+    return read_pairs([write(folder, name, content)], **options)  # type: ignore[arg-type]
+
+
+def sides(file: PairFile) -> list[tuple[str, str | None]]:
+    return [(pair.source, pair.target) for pair in file.pairs]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("reading")
+
+
+@pytest.fixture(params=["quick", "line by line"])
+def bad_line(request: pytest.FixtureRequest) -> bytes:
+    """Nothing, or a bad line at the end that makes the reader go through the file line by line."""
+    return b"" if request.param == "quick" else b"bad\n"
+
+
+# What can be read.
+
+
+@given(pairs=PAIRS, end=st.sampled_from([b"\n", b"\r\n"]), mark=st.sampled_from([b"", b"\xef\xbb\xbf"]))
+def test_any_pairs_survive_a_file(folder: Path, pairs: list[tuple[str, str]], end: bytes, mark: bytes) -> None:
+    if pairs[0][0].startswith("\ufeff"):  # would be taken for a byte order mark
+        return
+    content = mark + b"".join(f"{source}\t{target}".encode() + end for source, target in pairs)
+    path = str(folder / "train.tsv")
+    expected = [Pair(source, target, f"{path}:{number}") for number, (source, target) in enumerate(pairs, 1)]
+    assert read(folder, content).pairs == expected
+    slow = read(folder, content + b"bad", skip_bad=True)
+    assert (slow.pairs, slow.skipped) == (expected, 1)
+    assert read(folder, gzip.compress(content), "train.tsv.gz").pairs[-1].target == pairs[-1][1]
+    lines = [json.dumps({"source": source, "target": target, "more": 1}).encode() for source, target in pairs]
+    assert sides(read(folder, end.join(lines), "train.jsonl")) == pairs
+    for side in (0, 1):
+        write(folder, f"side{side}.txt", mark + end.join(pair[side].encode() for pair in pairs))
+    assert sides(read_pairs([folder / "side0.txt", folder / "side1.txt"])) == pairs
+
+
+def test_only_a_newline_ends_a_line(tmp_path: Path, bad_line: bytes) -> None:
+    source = "a\u2028b\u2029\x0b\x0c\x1c\x85c"
+    file = read(tmp_path, f"{source}\tx\n".encode() + bad_line, skip_bad=True)
+    assert sides(file) == [(source, "x")]
+
+
+def test_blank_lines_at_the_end_do_not_count(tmp_path: Path, bad_line: bytes) -> None:
+    file = read(tmp_path, b"a\tb\n" + bad_line + b"\n\r\n\n", skip_bad=True)
+    assert sides(file) == [("a", "b")]
+    assert file.skipped == (1 if bad_line else 0)
+
+
+def test_blanks_around_a_side_are_kept(tmp_path: Path, bad_line: bytes) -> None:
+    assert sides(read(tmp_path, b" a \t b\n" + bad_line, skip_bad=True)) == [(" a ", " b")]
+
+
+def test_pairs_not_in_normal_form_are_counted(tmp_path: Path, bad_line: bytes) -> None:
+    content = "é\te\ne\u0301\te\u0301\ne\te\u0301\n".encode()
+    assert read(tmp_path, content + bad_line, skip_bad=True).num_not_normalised == 2
+
+
+def test_text_for_a_language_model(tmp_path: Path) -> None:
+    path = str(tmp_path / "text.txt")
+    assert read(tmp_path, b"a b\nc\n", "text.txt", columns="target").pairs == [
+        Pair("", "a b", f"{path}:1"),
+        Pair("", "c", f"{path}:2"),
+    ]
+    file = read(tmp_path, b'{"text": "a"}\n{"target": "b", "text": "c"}', "text.jsonl", columns="target")
+    assert sides(file) == [("", "a"), ("", "b")]
+
+
+def test_parallel_files_may_end_in_different_numbers_of_blank_lines(tmp_path: Path) -> None:
+    paths = [write(tmp_path, "a.txt", b"a\nb\n"), write(tmp_path, "b.txt", b"x\ny\n\n\n")]
+    assert sides(read_pairs(paths)) == [("a", "x"), ("b", "y")]
+
+
+# What can't.
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "fix"),
+    [
+        (b"ab", "found 1 column, expected 2", "separate source and target by a TAB"),
+        (b"a\tb\tc", "found 3 columns, expected 2", "cut -f1,2"),
+        (b"a\rb", "carriage return", "tr "),
+        (b"", "the line is blank", "take it out"),
+        (b"\tb", "the source is empty", "write a source"),
+        (b"a\t \xe3\x80\x80", "the target is empty", "write a target"),
+        (b"a\tb\xe4c", "byte 0xE4 is not UTF-8 (byte 4 of the line, byte 12 of the file)", "iconv"),
+        (b"a\tb\xed\xa0\x80", "byte 0xED is not UTF-8", "iconv"),
+        (b"a\tb\0", "character 4 of the line is a NUL", "take it out"),
+    ],
+)
+def test_a_bad_line_is_named_with_what_to_do(tmp_path: Path, line: bytes, what: str, fix: str) -> None:
+    content = b"one\tx\r\n" + line + b"\ntwo\ty\n"
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, content)
+    text = str(caught.value)
+    assert f"{tmp_path / 'train.tsv'}:2: {what}" in text
+    assert f"fix: {fix}" in text
+    assert "--skip-bad" in text
+    file = read(tmp_path, content, skip_bad=True)
+    assert sides(file) == [("one", "x"), ("two", "y")]
+    assert file.skipped == 1
+    assert [problem.origin for problem in file.problems] == [f"{tmp_path / 'train.tsv'}:2"]
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (b"", "the line is blank"),
+        (b"{", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[1]", "JSON, but a list"),
+        (b'{"source": "a"}', "the key 'target' is missing; found 'source'"),
+        (b"{}", "the key 'source' is missing; found none at all"),
+        (b'{"source": "a", "target": 3}', "'target' is a int, not a string"),
+        (b'{"source": "a", "target": null}', "'target' is a NoneType, not a string"),
+        (b'{"source": " ", "target": "b"}', "the source is empty"),
+        (b'{"source": "a", "target": "\\u0000"}', "character 1 of 'target' is a NUL"),
+        (b'{"source": "a", "target": "\\ud800"}', "\\ud800 in 'target' is half of a surrogate pair"),
+        (b"\xe4", "byte 0xE4 is not UTF-8"),
+    ],
+)
+def test_a_bad_line_of_json_is_named(tmp_path: Path, line: bytes, what: str) -> None:
+    good = b'{"source": "\\ud83d\\ude00", "target": "b"}\n'
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, good + line + b"\n" + good, "train.jsonl")
+    assert f"{tmp_path / 'train.jsonl'}:2: {what}" in str(caught.value)
+    assert str(caught.value).count("fix: ") == 2
+    file = read(tmp_path, good + line + b"\n" + good, "train.jsonl", skip_bad=True)
+    assert sides(file) == [("😀", "b")] * 2
+    assert file.skipped == 1
+
+
+def test_only_the_first_bad_lines_are_listed(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, b"a\tb\n" + b"bad\n" * 12)
+    text = str(caught.value)
+    assert "12 of 13 lines can't be used" in text
+    assert "train.tsv:6:" in text
+    assert "train.tsv:7:" not in text
+    assert "and 7 more" in text
+    assert len(read(tmp_path, b"a\tb\n" + b"bad\n" * 12, skip_bad=True).problems) == 5
+
+
+def test_nothing_left_is_an_error_even_when_skipping(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nothing is left"):
+        read(tmp_path, b"bad\nworse\n", skip_bad=True)
+
+
+def test_bytes_are_counted_from_the_start_of_the_file_with_its_mark(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"byte 3 of the line, byte 6 of the file"):
+        read(tmp_path, b"\xef\xbb\xbfa\t\xe4\n")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "what"),
+    [
+        (b"a\nb\n", b"x\n", "2 lines and 1 lines"),
+        (b"a\n", b"x\ny\nz", "1 lines and 3 lines"),
+        (b"a\n\n", b"x\ny\n", "source.txt:2: the source is empty"),
+        (b"a\nb\n", b"x\n \n", "target.txt:2: the target is empty"),
+    ],
+)
+def test_parallel_files_that_do_not_fit(tmp_path: Path, source: bytes, target: bytes, what: str) -> None:
+    paths = [write(tmp_path, "source.txt", source), write(tmp_path, "target.txt", target)]
+    with pytest.raises(DataError) as caught:
+        read_pairs(paths)
+    assert what in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.tsv", b"", "the file is empty"),
+        ("a.tsv", b"\xef\xbb\xbf\r\n\n", "the file is empty"),
+        ("a.tsv.gz", b"", "the file is empty"),
+        ("a.tsv.gz", gzip.compress(b""), "the file is empty"),
+        ("a.tsv.gz", gzip.compress(b"a\tb\n" * 99)[:-9], "cut short or damaged"),
+        ("a.tsv.gz", gzip.compress(b"a\tb\n") + b"more", "cut short or damaged"),
+        ("a.tsv.gz", b"a\tb\n", "not a gzip file"),
+        ("a.tsv", "a\tb\n".encode("utf-16"), "looks like UTF-16"),
+        ("a.tsv", "a\tb\n".encode("utf-16-be"), "looks like UTF-16"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path: Path, name: str, content: bytes, what: str) -> None:
+    for skip_bad in (False, True):
+        with pytest.raises(DataError) as caught:
+            read(tmp_path, content, name, skip_bad=skip_bad)
+        assert f"{tmp_path / name}: " in str(caught.value)
+        assert what in str(caught.value)
+        assert caught.value.fix
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    for path, what in [(tmp_path / "no.tsv", "no such file"), (tmp_path, "a folder"), (Path("a\0b"), "can't be read")]:
+        with pytest.raises(DataError, match=what):
+            read_pairs([path])
+
+
+def test_files_that_do_not_go_together(tmp_path: Path) -> None:
+    one, two = write(tmp_path, "a.tsv.gz", b""), write(tmp_path, "b.tsv.gz", b"")
+    for paths, what in [([], "not 0"), ([one, two, one], "not 3"), ([one, two], "holds pairs")]:
+        with pytest.raises(DataError, match=what):
+            read_pairs(paths)
+    with pytest.raises(DataError, match="one file of text"):
+        read_pairs([one, two], columns="target")
+
+
+def test_a_tab_in_text_for_a_language_model(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"text\.txt:2: found 2 columns with a TAB between, expected 1"):
+        read(tmp_path, b"a\nb\tc\n", "text.txt", columns="target")
+    with pytest.raises(DataError, match=r"text\.txt:2: the text is empty"):
+        read(tmp_path, b"a\n\nb\n", "text.txt", columns="target")
+
+
+@given(
+    content=st.one_of(
+        st.binary(),
+        st.lists(st.sampled_from([b"a", b"\t", b"\n", b"\r", b"\0", b"\xe4", b"\xef\xbb\xbf", b"{}", b'"'])).map(
+            b"".join
+        ),
+        st.binary().map(gzip.compress),
+        st.binary(max_size=30).map(lambda tail: gzip.compress(b"a\tb")[: -len(tail) or None] + tail),
+    ),
+    name=st.sampled_from(["a.tsv", "a.txt.gz", "a.jsonl"]),
+    columns=st.sampled_from(["pairs", "target"]),
+)
+def test_arbitrary_bytes_are_read_or_answered(folder: Path, content: bytes, name: str, columns: str) -> None:
+    for skip_bad in (False, True):
+        try:
+            file = read(folder, content, name, columns=columns, skip_bad=skip_bad)
+        except DataError:
+            continue
+        assert file.pairs
+        assert skip_bad or not file.skipped
+    with contextlib.suppress(DataError):
+        read_sources(folder / name)
+
+
+@given(left=st.binary(), right=st.binary())
+def test_arbitrary_parallel_bytes_are_read_or_answered(folder: Path, left: bytes, right: bytes) -> None:
+    paths = [write(folder, "left", left), write(folder, "right", right)]
+    for skip_bad in (False, True):
+        with contextlib.suppress(DataError):
+            assert read_pairs(paths, skip_bad=skip_bad).pairs
+
+
+# What to predict from.
+
+
+def test_sources_of_a_file_keep_their_lines(tmp_path: Path) -> None:
+    path = write(tmp_path, "in.txt", b"\xef\xbb\xbfa b\r\n\nc")
+    expected = [Pair("a b", None, f"{path}:1"), Pair("", None, f"{path}:2"), Pair("c", None, f"{path}:3")]
+    assert read_sources(path) == expected
+    assert read_sources(write(tmp_path, "in.txt.gz", gzip.compress(path.read_bytes())))[0].source == "a b"
+    assert read_sources(write(tmp_path, "in.jsonl", b'{"source": "a"}\n'))[0].source == "a"
+
+
+def test_sources_of_a_stream_come_one_by_one() -> None:
+    sources = iterate_sources(io.BytesIO(b"a\n\xe4\n"))
+    assert next(sources) == Pair("a", None, "<stdin>:1")
+    with pytest.raises(
+        DataError, match=r"<stdin>:2: byte 0xE4 is not UTF-8 \(byte 1 of the line, byte 3 of the file\)"
+    ):
+        next(sources)
+    with pytest.raises(DataError, match=r"<stdin>:1: found 2 columns"):
+        list(iterate_sources(io.BytesIO(b"a\tb\n")))
+
+
+# Real data.
+
+
+@pytest.mark.skipif("PEEKY_DATA" not in os.environ, reason="PEEKY_DATA names no folder of real data")
+def test_real_files_are_read() -> None:
+    folder = Path(os.environ["PEEKY_DATA"])
+    paths = [path for part in ("train", "dev") for path in sorted(folder.glob(f"**/{part}.tsv*"))]
+    assert paths
+    for path in paths:
+        file = read_pairs([path])
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        assert len(file.pairs) == content.count(b"\n")
+        assert (file.skipped, file.num_not_normalised) == (0, 0)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peeky.data import Pair, split_dev
+from peeky.errors import DataError
+
+
+def pairs_of(sources: list[str]) -> list[Pair]:
+    return [Pair(source, f"target {number}", f"train.tsv:{number}") for number, source in enumerate(sources, 1)]
+
+
+@given(
+    sources=st.lists(st.text(alphabet="abcdef", min_size=1, max_size=2), min_size=2).filter(
+        lambda some: len({*some}) > 1
+    ),
+    seed=st.integers(0, 5),
+    share=st.floats(0, 1),
+    most=st.integers(1, 50),
+)
+def test_the_split(sources: list[str], seed: int, share: float, most: int) -> None:
+    pairs = pairs_of(sources)
+    train, dev = split_dev(pairs, seed=seed, share=share, most=most)
+    assert train
+    assert dev
+    assert not {pair.source for pair in train} & {pair.source for pair in dev}
+    place = pairs.index
+    assert sorted(train + dev, key=place) == pairs
+    assert train == sorted(train, key=place)
+    assert dev == sorted(dev, key=place)
+    assert (train, dev) == split_dev(pairs, seed=seed, share=share, most=most)
+    goal = max(1, min(most, round(share * len(pairs))))
+    assert len(dev) <= goal or len({pair.source for pair in dev}) == 1
+
+
+def test_the_share() -> None:
+    pairs = pairs_of([str(number) for number in range(20_000)])
+    assert len(split_dev(pairs[:1000], seed=1)[1]) == 100
+    assert len(split_dev(pairs, seed=1)[1]) == 1000
+    assert split_dev(pairs, seed=1)[1] != split_dev(pairs, seed=2)[1]
+
+
+def test_a_language_model_is_split_by_targets() -> None:
+    pairs = [Pair("", target, "") for target in "abcabcabc"]
+    train, dev = split_dev(pairs, seed=1, share=0.3)
+    assert len(dev) == 3
+    assert len({pair.target for pair in dev}) == 1
+    assert len(train) == 6
+
+
+def test_one_source_cannot_be_split() -> None:
+    with pytest.raises(DataError, match="1 different sources"):
+        split_dev(pairs_of(["a", "a"]), seed=1)
+    with pytest.raises(DataError):
+        split_dev([], seed=1)
+
+
+def test_every_process_splits_alike() -> None:
+    code = (
+        "from peeky.data import Pair, split_dev\n"
+        "print([p.source for p in split_dev([Pair(str(n), '', '') for n in range(50)], seed=3)[1]])"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1

@@ -1,0 +1,282 @@
+"""Several hypotheses a sentence: what is found, when a sentence stops, and that sentences don't see each other."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peeky.errors import ConfigError
+from peeky.search import Hypothesis, beam_search, generate, length_divisor
+
+BOS, EOS = 0, 1
+
+# From the last id (BOS, EOS, a = 2, b = 3) to the next. All that ends within three ids, by hand:
+#   b EOS    .4 · .9       = .36      a EOS    .6 · .4       = .24       a b EOS  .6 · .35 · .9 = .189
+#   a a EOS  .6 · .25 · .4 = .06      b b EOS  .4 · .04 · .9 = .0144     b a EOS  .4 · .06 · .4 = .0096
+BY_HAND = [
+    [0.0, 0.0, 0.6, 0.4],
+    [0.25, 0.25, 0.25, 0.25],
+    [0.0, 0.4, 0.25, 0.35],
+    [0.0, 0.9, 0.06, 0.04],
+]
+
+
+def run(
+    model: Any, sentences: list[int], max_lengths: list[int] | int, *, beam: int, **options: Any
+) -> list[list[Hypothesis]]:
+    lengths = [max_lengths] * len(sentences) if isinstance(max_lengths, int) else max_lengths
+    return beam_search(
+        model.step,
+        model.start(sentences),
+        beam=beam,
+        bos=BOS,
+        eos=EOS,
+        max_lengths=torch.tensor(lengths).long(),
+        **options,
+    )
+
+
+def same(one: list[Hypothesis], other: list[Hypothesis]) -> bool:
+    """Equal to the last bit."""
+    return [found[:3] for found in one] == [found[:3] for found in other] and all(
+        torch.equal(first.weights, second.weights)  # type: ignore[arg-type]
+        for first, second in zip(one, other, strict=True)
+    )
+
+
+def test_a_beam_of_two_finds_what_greedy_misses(table_model: Any) -> None:
+    ((greedy,),) = run(table_model(BY_HAND), [0], 10, beam=1)
+    ((found,),) = run(table_model(BY_HAND), [0], 10, beam=2)
+    assert greedy.ids == [2, EOS]
+    assert found.ids == [3, EOS]
+    assert found.log_prob == pytest.approx(math.log(0.36), abs=1e-6)
+    assert found.finished
+    assert found.weights is None
+
+
+def test_the_best_few_come_in_order(table_model: Any) -> None:
+    (found,) = run(table_model(BY_HAND), [0], 3, beam=12, n_best=6)
+    assert [hypothesis.ids for hypothesis in found] == [
+        [3, EOS],
+        [2, EOS],
+        [2, 3, EOS],
+        [2, 2, EOS],
+        [3, 3, EOS],
+        [3, 2, EOS],
+    ]
+    products = [0.36, 0.24, 0.189, 0.06, 0.0144, 0.0096]
+    assert [hypothesis.log_prob for hypothesis in found] == pytest.approx([math.log(p) for p in products], abs=1e-6)
+
+
+def test_the_length_penalty_turns_a_close_decision(table_model: Any) -> None:
+    # EOS: log .5 = -.693, divided by 1.   a EOS: log .45 = -.799, divided by 7/6 = -.684.
+    table = [[0.0, 0.5, 0.5], [0.0, 1.0, 0.0], [0.0, 0.9, 0.1]]
+    ((plain,),) = run(table_model(table), [0], 10, beam=2)
+    ((longer,),) = run(table_model(table), [0], 10, beam=2, length_penalty=1.0)
+    assert plain.ids == [EOS]
+    assert longer.ids == [2, EOS]
+    assert longer.log_prob == pytest.approx(math.log(0.45), abs=1e-6), "the log_prob itself is not divided"
+
+
+def test_the_divisor_is_the_published_one() -> None:
+    assert length_divisor(1.0, 0.6) == 1.0
+    assert length_divisor(7.0, 0.0) == 1.0
+    assert length_divisor(7.0, 1.0) == pytest.approx(2.0)
+    assert length_divisor(19.0, 0.5) == pytest.approx(2.0)
+    assert length_divisor(torch.tensor([1.0, 7.0]), 1.0).tolist() == pytest.approx([1.0, 2.0])
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    max_length=st.integers(1, 4),
+    length_penalty=st.sampled_from([0.0, 0.6, 1.0, 3.0]),
+    n_best=st.sampled_from([1, 2, 7]),
+)
+def test_a_beam_that_drops_nothing_finds_what_trying_everything_finds(
+    history_model: Any, seed: int, max_length: int, length_penalty: float, n_best: int
+) -> None:
+    model = history_model(3, seed)
+    found = run(model, [0, 1], max_length, beam=100, length_penalty=length_penalty, n_best=n_best)
+    for sentence, hypotheses in enumerate(found):
+        expected = model.all_finished(sentence, max_length, length_penalty)[:n_best]
+        finished = [hypothesis for hypothesis in hypotheses if hypothesis.finished]
+        scores = [hypothesis.log_prob / length_divisor(len(hypothesis.ids), length_penalty) for hypothesis in finished]
+        assert scores == pytest.approx([score for score, _ in expected], abs=1e-6)
+        by_ids = {tuple(ids): score for score, ids in model.all_finished(sentence, max_length, length_penalty)}
+        assert scores == pytest.approx([by_ids[tuple(hypothesis.ids)] for hypothesis in finished], abs=1e-6)
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+def test_hypotheses_are_distinct_sorted_and_scored_as_if_forced(history_model: Any, length_penalty: float) -> None:
+    model = history_model(7)
+    for sentence, hypotheses in enumerate(
+        run(model, list(range(12)), 9, beam=5, n_best=5, length_penalty=length_penalty)
+    ):
+        assert len(hypotheses) == 5
+        assert len({tuple(found.ids) for found in hypotheses}) == 5
+        ranks = [
+            (not found.finished, -found.log_prob / length_divisor(len(found.ids), length_penalty))
+            for found in hypotheses
+        ]
+        assert ranks == sorted(ranks)
+        for found in hypotheses:
+            log_prob, weights = model.rescore(sentence, found.ids)
+            assert found.log_prob == pytest.approx(log_prob, abs=1e-12)
+            assert found.weights is not None
+            assert found.weights.dtype == torch.float32
+            assert torch.equal(found.weights, weights)
+            assert found.finished == (found.ids[-1] == EOS)
+            assert EOS not in found.ids[:-1]
+
+
+def test_fewer_asked_for_are_the_first_of_more(history_model: Any) -> None:
+    model = history_model(7)
+    sentences = list(range(12))
+    many = run(model, sentences, 9, beam=5, n_best=5, length_penalty=0.8)
+    few = run(model, sentences, 9, beam=5, n_best=2, length_penalty=0.8)
+    assert all(same(short, long[:2]) for short, long in zip(few, many, strict=True))
+
+
+def test_a_beam_of_one_is_greedy(history_model: Any) -> None:
+    # Few ties among 300 scores that have as many values: only rows where the best is alone are compared.
+    model = history_model(6)
+    sentences, max_lengths = list(range(40)), [1 + number % 12 for number in range(40)]
+    searched = run(model, sentences, max_lengths, beam=1)
+    followed = generate(model.step, model.start(sentences), bos=BOS, eos=EOS, max_lengths=torch.tensor(max_lengths))
+    assert {found.finished for found in followed} == {True, False}
+    differing = [
+        sentence for sentence, (one, other) in enumerate(zip(searched, followed, strict=True)) if not same(one, [other])
+    ]
+    assert all(has_ties(model, sentence, followed[sentence].ids) for sentence in differing)
+    assert len(differing) < 4
+
+
+def has_ties(model: Any, sentence: int, ids: list[int]) -> bool:
+    state = model.start([sentence])
+    for last in [BOS, *ids[:-1]]:
+        log_probs, state, _ = model.step(torch.tensor([last]), state)
+        first, second = log_probs[0].topk(2).values.tolist()
+        if first == second:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+def test_a_sentence_alone_and_in_any_batch_is_the_same(history_model: Any, length_penalty: float) -> None:
+    model = history_model(7)
+    options = {"beam": 4, "n_best": 3, "length_penalty": length_penalty}
+    together = run(model, list(range(16)), [3 + number for number in range(16)], **options)
+    order = [11, 3, 15, 0, 7]
+    reordered = run(model, order, [3 + number for number in order], **options)
+    for sentence, found in zip(order, reordered, strict=True):
+        (alone,) = run(model, [sentence], 3 + sentence, **options)
+        assert same(found, together[sentence])
+        assert same(alone, together[sentence])
+
+
+def test_a_stopped_sentence_is_no_longer_computed(history_model: Any) -> None:
+    sentences = list(range(10))
+    alone = []
+    for sentence in sentences:
+        model = history_model(7)
+        run(model, [sentence], 30, beam=4)
+        alone.append(model.counts.rows)
+    model = history_model(7)
+    run(model, sentences, 30, beam=4)
+    longest = max(len(rows) for rows in alone)
+    assert len({len(rows) for rows in alone}) > 2, "sentences of one length would show little"
+    assert model.counts.rows == [sum(rows[step] for rows in alone if len(rows) > step) for step in range(longest)]
+    assert model.counts.rows[0] == len(sentences), "the first step has one hypothesis a sentence"
+
+
+def test_the_search_stops_when_nothing_can_beat_the_best(table_model: Any) -> None:
+    # After two steps b EOS has .36, and the best that goes on has .6 · .35 = .21.
+    model = table_model(BY_HAND)
+    run(model, [0], 50, beam=2)
+    assert len(model.counts.rows) == 2
+    # The second best, a EOS with .24, can't be beaten either; a third is found at the third step: a b EOS with .189.
+    model = table_model(BY_HAND)
+    run(model, [0], 50, beam=3, n_best=2)
+    assert len(model.counts.rows) == 2
+    model = table_model(BY_HAND)
+    run(model, [0], 50, beam=3, n_best=3)
+    assert len(model.counts.rows) == 3
+
+
+def test_the_search_goes_on_while_a_longer_one_could_still_win(table_model: Any) -> None:
+    # EOS at once scores log .5 = -.693. The other way holds .5 · .99**n and ends after five ids more: its bound at the
+    # first step, seen at its present length, is no better, but at the maximum length it is.
+    stay = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+
+    def then(token: int) -> list[float]:
+        row = list(stay)
+        row[token], row[BOS] = 0.99, 0.01
+        return row
+
+    table = [[0.0, 0.51, 0.49, 0.0, 0.0, 0.0, 0.0], then(1), then(3), then(4), then(5), then(6), then(1)]
+    ((found,),) = run(table_model(table), [0], 8, beam=1, length_penalty=1.0)
+    assert found.ids == [2, 3, 4, 5, 6, EOS]
+
+
+def test_forbidden_ids_are_never_in_the_beam_and_the_log_prob_is_still_the_models(history_model: Any) -> None:
+    model = history_model(6)
+    sentences = list(range(12))
+    free = run(model, sentences, 8, beam=4, n_best=4)
+    bound = run(model, sentences, 8, beam=4, n_best=4, forbidden=(BOS, 4))
+    assert any({BOS, 4} & set(found.ids) for hypotheses in free for found in hypotheses)
+    assert not any({BOS, 4} & set(found.ids) for hypotheses in bound for found in hypotheses)
+    for sentence, hypotheses in enumerate(bound):
+        for found in hypotheses:
+            assert found.log_prob == pytest.approx(model.rescore(sentence, found.ids)[0], abs=1e-12)
+
+
+def test_those_cut_off_at_the_maximum_stand_in_behind_the_finished(table_model: Any) -> None:
+    (found,) = run(table_model(BY_HAND), [0], 2, beam=4, n_best=4)
+    assert [(hypothesis.ids, hypothesis.finished) for hypothesis in found] == [
+        ([3, EOS], True),
+        ([2, EOS], True),
+        ([2, 3], False),
+        ([2, 2], False),
+    ]
+    (enough,) = run(table_model(BY_HAND), [0], 2, beam=4, n_best=2)
+    assert all(hypothesis.finished for hypothesis in enough)
+
+
+def test_the_maximum_is_each_sentences_own(history_model: Any) -> None:
+    model = history_model(9)
+    max_lengths = [1, 2, 3, 4, 5, 6]
+    found = run(model, list(range(6)), max_lengths, beam=3, n_best=3)
+    for hypotheses, max_length in zip(found, max_lengths, strict=True):
+        assert max(len(hypothesis.ids) for hypothesis in hypotheses) <= max_length
+        assert all(len(hypothesis.ids) == max_length for hypothesis in hypotheses if not hypothesis.finished)
+
+
+def test_where_too_little_is_possible_fewer_are_returned(table_model: Any) -> None:
+    (found,) = run(table_model([[0.0, 0.5, 0.5], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]), [0], 9, beam=5, n_best=5)
+    assert [hypothesis.ids for hypothesis in found] == [[EOS], [2, EOS]]
+
+
+def test_no_sentences_give_no_hypotheses(history_model: Any) -> None:
+    model = history_model(5)
+    assert run(model, [], 10, beam=3) == []
+    assert model.counts.rows == []
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"beam": 0}, "beam"),
+        ({"beam": 3, "n_best": 4}, "n_best"),
+        ({"beam": 3, "n_best": 0}, "n_best"),
+        ({"beam": 3, "length_penalty": -0.1}, "length_penalty"),
+        ({"beam": 3, "length_penalty": float("nan")}, "length_penalty"),
+    ],
+)
+def test_options_out_of_range_are_named(history_model: Any, options: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        run(history_model(5), [0], 10, **options)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from peeky.data import additions, dates, read_pairs
+from peeky.text import TOKENIZER_NAMES, choose_tokenizer
+
+HINDI = ["क्षि", "न", "म", "स्ते"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        ([], "characters"),
+        (["", "  "], "characters"),
+        (["hello", "world"], "characters"),
+        (["k æ t", "d ɔ ɡ", "k ɔ t"], "symbols"),
+        (["yes", "no"] * 50, "symbols"),
+        ([f"a{number} sentence of words, number {number}" for number in range(500)], "words"),
+        (["".join(letters) for letters in itertools.product(HINDI, repeat=4)], "graphemes"),
+        (["".join(letters) for letters in itertools.permutations(HINDI, 2)], "characters"),  # too few for whole letters
+    ],
+)
+def test_the_choice(texts: list[str], expected: str) -> None:
+    name, reason = choose_tokenizer(texts)
+    assert name == expected
+    assert name in TOKENIZER_NAMES
+    assert reason
+    assert "\n" not in reason
+
+
+def test_made_up_tasks_are_spelt() -> None:
+    for pairs in (dates(3000, 1), additions(3000, 1)):
+        assert choose_tokenizer([pair.source for pair in pairs])[0] == "characters"
+        assert choose_tokenizer([pair.target or "" for pair in pairs])[0] == "characters"
+
+
+def test_large_data_are_sampled() -> None:
+    texts = ["this is a long line " * 50] * 200_000
+    started = time.perf_counter()
+    choose_tokenizer(texts)
+    assert time.perf_counter() - started < 2
+
+
+@pytest.mark.skipif("PEEKY_DATA" not in os.environ, reason="PEEKY_DATA names no folder of real data")
+@pytest.mark.parametrize(
+    ("name", "source", "target"),
+    [
+        ("book_date/train.tsv", "characters", "characters"),
+        ("book_addition/train.tsv", "characters", "characters"),
+        ("cmudict_g2p/train.tsv.gz", "characters", "symbols"),
+        ("g2p_sig20/jpn/train.tsv", "characters", "symbols"),
+        ("g2p_sig21/low/ice/train.tsv", "characters", "symbols"),
+        ("crohme2014/train.tsv", "characters", "symbols"),
+        ("histnorm/german-ridges/train.tsv.gz", "characters", "characters"),
+        ("translit_ar2en/train.tsv", "characters", "characters"),
+        ("infl_sig22_large/tur/train.tsv.gz", "symbols", "symbols"),
+        ("babi_en10k/qa01_single-supporting-fact/train.tsv.gz", "symbols", "symbols"),
+        ("scan/simple/train.tsv.gz", "symbols", "symbols"),
+        ("multi30k_en-de/raw/train.tsv.gz", "words", "words"),
+        ("tatoeba_eng-fra/train.tsv.gz", "words", "words"),
+        ("small_parallel_enja/train.tsv.gz", "words", "words"),
+        ("chatbot_chatterbot_en/train.tsv", "words", "words"),
+        ("scitldr_a/train.tsv.gz", "words", "words"),
+        ("aeslc_subject/train.tsv.gz", "words", "words"),
+    ],
+)
+def test_the_choice_for_real_data(name: str, source: str, target: str) -> None:
+    path = Path(os.environ["PEEKY_DATA"]) / name
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    pairs = read_pairs([path]).pairs
+    assert choose_tokenizer([pair.source for pair in pairs])[0] == source
+    assert choose_tokenizer([pair.target or "" for pair in pairs])[0] == target
