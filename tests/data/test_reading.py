@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import io
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -108,13 +107,13 @@ def test_parallel_files_may_end_in_different_numbers_of_blank_lines(tmp_path: Pa
     ("line", "what", "fix"),
     [
         (b"ab", "found 1 column, expected 2", "separate source and target by a TAB"),
-        (b"a\tb\tc", "found 3 columns, expected 2", "cut -f1,2"),
-        (b"a\rb", "carriage return", "tr "),
+        (b"a\tb\tc", "found 3 columns, expected 2", "keep two of the columns: cut -f1,2"),
+        (b"a\rb", "a carriage return inside the line", "the file has the line ends"),
         (b"", "the line is blank", "take it out"),
         (b"\tb", "the source is empty", "write a source"),
         (b"a\t \xe3\x80\x80", "the target is empty", "write a target"),
-        (b"a\tb\xe4c", "byte 0xE4 is not UTF-8 (byte 4 of the line, byte 12 of the file)", "iconv"),
-        (b"a\tb\xed\xa0\x80", "byte 0xED is not UTF-8", "iconv"),
+        (b"a\tb\xe4c", "byte 0xE4 is not UTF-8 (byte 4 of the line, byte 11 of the file)", "convert"),
+        (b"a\tb\xed\xa0\x80", "byte 0xED is not UTF-8", "convert"),
         (b"a\tb\0", "character 4 of the line is a NUL", "take it out"),
     ],
 )
@@ -299,10 +298,8 @@ def test_sources_of_a_stream_come_one_by_one() -> None:
 # Real data.
 
 
-@pytest.mark.skipif("PEEKY_DATA" not in os.environ, reason="PEEKY_DATA names no folder of real data")
-def test_real_files_are_read() -> None:
-    folder = Path(os.environ["PEEKY_DATA"])
-    paths = [path for part in ("train", "dev") for path in sorted(folder.glob(f"**/{part}.tsv*"))]
+def test_real_files_are_read(peeky_data: Path) -> None:
+    paths = [path for part in ("train", "dev") for path in sorted(peeky_data.glob(f"**/{part}.tsv*"))]
     assert paths
     for path in paths:
         file = read_pairs([path])

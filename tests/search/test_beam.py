@@ -27,13 +27,13 @@ BY_HAND = [
 
 
 def run(
-    model: Any, sentences: list[int], max_lengths: list[int] | int, *, beam: int, **options: Any
+    model: Any, sentences: list[int], max_lengths: list[int] | int, *, num_hypotheses: int, **options: Any
 ) -> list[list[Hypothesis]]:
     lengths = [max_lengths] * len(sentences) if isinstance(max_lengths, int) else max_lengths
     return beam_search(
         model.step,
         model.start(sentences),
-        beam=beam,
+        num_hypotheses=num_hypotheses,
         bos=BOS,
         eos=EOS,
         max_lengths=torch.tensor(lengths).long(),
@@ -50,8 +50,8 @@ def same(one: list[Hypothesis], other: list[Hypothesis]) -> bool:
 
 
 def test_a_beam_of_two_finds_what_greedy_misses(table_model: Any) -> None:
-    ((greedy,),) = run(table_model(BY_HAND), [0], 10, beam=1)
-    ((found,),) = run(table_model(BY_HAND), [0], 10, beam=2)
+    ((greedy,),) = run(table_model(BY_HAND), [0], 10, num_hypotheses=1)
+    ((found,),) = run(table_model(BY_HAND), [0], 10, num_hypotheses=2)
     assert greedy.ids == [2, EOS]
     assert found.ids == [3, EOS]
     assert found.log_prob == pytest.approx(math.log(0.36), abs=1e-6)
@@ -60,7 +60,7 @@ def test_a_beam_of_two_finds_what_greedy_misses(table_model: Any) -> None:
 
 
 def test_the_best_few_come_in_order(table_model: Any) -> None:
-    (found,) = run(table_model(BY_HAND), [0], 3, beam=12, n_best=6)
+    (found,) = run(table_model(BY_HAND), [0], 3, num_hypotheses=12, n_best=6)
     assert [hypothesis.ids for hypothesis in found] == [
         [3, EOS],
         [2, EOS],
@@ -76,8 +76,8 @@ def test_the_best_few_come_in_order(table_model: Any) -> None:
 def test_the_length_penalty_turns_a_close_decision(table_model: Any) -> None:
     # EOS: log .5 = -.693, divided by 1.   a EOS: log .45 = -.799, divided by 7/6 = -.684.
     table = [[0.0, 0.5, 0.5], [0.0, 1.0, 0.0], [0.0, 0.9, 0.1]]
-    ((plain,),) = run(table_model(table), [0], 10, beam=2)
-    ((longer,),) = run(table_model(table), [0], 10, beam=2, length_penalty=1.0)
+    ((plain,),) = run(table_model(table), [0], 10, num_hypotheses=2)
+    ((longer,),) = run(table_model(table), [0], 10, num_hypotheses=2, length_penalty=1.0)
     assert plain.ids == [EOS]
     assert longer.ids == [2, EOS]
     assert longer.log_prob == pytest.approx(math.log(0.45), abs=1e-6), "the log_prob itself is not divided"
@@ -101,7 +101,7 @@ def test_a_beam_that_drops_nothing_finds_what_trying_everything_finds(
     history_model: Any, seed: int, max_length: int, length_penalty: float, n_best: int
 ) -> None:
     model = history_model(3, seed)
-    found = run(model, [0, 1], max_length, beam=100, length_penalty=length_penalty, n_best=n_best)
+    found = run(model, [0, 1], max_length, num_hypotheses=100, length_penalty=length_penalty, n_best=n_best)
     for sentence, hypotheses in enumerate(found):
         expected = model.all_finished(sentence, max_length, length_penalty)[:n_best]
         finished = [hypothesis for hypothesis in hypotheses if hypothesis.finished]
@@ -115,7 +115,7 @@ def test_a_beam_that_drops_nothing_finds_what_trying_everything_finds(
 def test_hypotheses_are_distinct_sorted_and_scored_as_if_forced(history_model: Any, length_penalty: float) -> None:
     model = history_model(7)
     for sentence, hypotheses in enumerate(
-        run(model, list(range(12)), 9, beam=5, n_best=5, length_penalty=length_penalty)
+        run(model, list(range(12)), 9, num_hypotheses=5, n_best=5, length_penalty=length_penalty)
     ):
         assert len(hypotheses) == 5
         assert len({tuple(found.ids) for found in hypotheses}) == 5
@@ -137,8 +137,8 @@ def test_hypotheses_are_distinct_sorted_and_scored_as_if_forced(history_model: A
 def test_fewer_asked_for_are_the_first_of_more(history_model: Any) -> None:
     model = history_model(7)
     sentences = list(range(12))
-    many = run(model, sentences, 9, beam=5, n_best=5, length_penalty=0.8)
-    few = run(model, sentences, 9, beam=5, n_best=2, length_penalty=0.8)
+    many = run(model, sentences, 9, num_hypotheses=5, n_best=5, length_penalty=0.8)
+    few = run(model, sentences, 9, num_hypotheses=5, n_best=2, length_penalty=0.8)
     assert all(same(short, long[:2]) for short, long in zip(few, many, strict=True))
 
 
@@ -146,7 +146,7 @@ def test_a_beam_of_one_is_greedy(history_model: Any) -> None:
     # Few ties among 300 scores that have as many values: only rows where the best is alone are compared.
     model = history_model(6)
     sentences, max_lengths = list(range(40)), [1 + number % 12 for number in range(40)]
-    searched = run(model, sentences, max_lengths, beam=1)
+    searched = run(model, sentences, max_lengths, num_hypotheses=1)
     followed = generate(model.step, model.start(sentences), bos=BOS, eos=EOS, max_lengths=torch.tensor(max_lengths))
     assert {found.finished for found in followed} == {True, False}
     differing = [
@@ -169,7 +169,7 @@ def has_ties(model: Any, sentence: int, ids: list[int]) -> bool:
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0])
 def test_a_sentence_alone_and_in_any_batch_is_the_same(history_model: Any, length_penalty: float) -> None:
     model = history_model(7)
-    options = {"beam": 4, "n_best": 3, "length_penalty": length_penalty}
+    options = {"num_hypotheses": 4, "n_best": 3, "length_penalty": length_penalty}
     together = run(model, list(range(16)), [3 + number for number in range(16)], **options)
     order = [11, 3, 15, 0, 7]
     reordered = run(model, order, [3 + number for number in order], **options)
@@ -184,10 +184,10 @@ def test_a_stopped_sentence_is_no_longer_computed(history_model: Any) -> None:
     alone = []
     for sentence in sentences:
         model = history_model(7)
-        run(model, [sentence], 30, beam=4)
+        run(model, [sentence], 30, num_hypotheses=4)
         alone.append(model.counts.rows)
     model = history_model(7)
-    run(model, sentences, 30, beam=4)
+    run(model, sentences, 30, num_hypotheses=4)
     longest = max(len(rows) for rows in alone)
     assert len({len(rows) for rows in alone}) > 2, "sentences of one length would show little"
     assert model.counts.rows == [sum(rows[step] for rows in alone if len(rows) > step) for step in range(longest)]
@@ -197,14 +197,14 @@ def test_a_stopped_sentence_is_no_longer_computed(history_model: Any) -> None:
 def test_the_search_stops_when_nothing_can_beat_the_best(table_model: Any) -> None:
     # After two steps b EOS has .36, and the best that goes on has .6 · .35 = .21.
     model = table_model(BY_HAND)
-    run(model, [0], 50, beam=2)
+    run(model, [0], 50, num_hypotheses=2)
     assert len(model.counts.rows) == 2
     # The second best, a EOS with .24, can't be beaten either; a third is found at the third step: a b EOS with .189.
     model = table_model(BY_HAND)
-    run(model, [0], 50, beam=3, n_best=2)
+    run(model, [0], 50, num_hypotheses=3, n_best=2)
     assert len(model.counts.rows) == 2
     model = table_model(BY_HAND)
-    run(model, [0], 50, beam=3, n_best=3)
+    run(model, [0], 50, num_hypotheses=3, n_best=3)
     assert len(model.counts.rows) == 3
 
 
@@ -219,15 +219,15 @@ def test_the_search_goes_on_while_a_longer_one_could_still_win(table_model: Any)
         return row
 
     table = [[0.0, 0.51, 0.49, 0.0, 0.0, 0.0, 0.0], then(1), then(3), then(4), then(5), then(6), then(1)]
-    ((found,),) = run(table_model(table), [0], 8, beam=1, length_penalty=1.0)
+    ((found,),) = run(table_model(table), [0], 8, num_hypotheses=1, length_penalty=1.0)
     assert found.ids == [2, 3, 4, 5, 6, EOS]
 
 
 def test_forbidden_ids_are_never_in_the_beam_and_the_log_prob_is_still_the_models(history_model: Any) -> None:
     model = history_model(6)
     sentences = list(range(12))
-    free = run(model, sentences, 8, beam=4, n_best=4)
-    bound = run(model, sentences, 8, beam=4, n_best=4, forbidden=(BOS, 4))
+    free = run(model, sentences, 8, num_hypotheses=4, n_best=4)
+    bound = run(model, sentences, 8, num_hypotheses=4, n_best=4, forbidden=(BOS, 4))
     assert any({BOS, 4} & set(found.ids) for hypotheses in free for found in hypotheses)
     assert not any({BOS, 4} & set(found.ids) for hypotheses in bound for found in hypotheses)
     for sentence, hypotheses in enumerate(bound):
@@ -236,45 +236,45 @@ def test_forbidden_ids_are_never_in_the_beam_and_the_log_prob_is_still_the_model
 
 
 def test_those_cut_off_at_the_maximum_stand_in_behind_the_finished(table_model: Any) -> None:
-    (found,) = run(table_model(BY_HAND), [0], 2, beam=4, n_best=4)
+    (found,) = run(table_model(BY_HAND), [0], 2, num_hypotheses=4, n_best=4)
     assert [(hypothesis.ids, hypothesis.finished) for hypothesis in found] == [
         ([3, EOS], True),
         ([2, EOS], True),
         ([2, 3], False),
         ([2, 2], False),
     ]
-    (enough,) = run(table_model(BY_HAND), [0], 2, beam=4, n_best=2)
+    (enough,) = run(table_model(BY_HAND), [0], 2, num_hypotheses=4, n_best=2)
     assert all(hypothesis.finished for hypothesis in enough)
 
 
 def test_the_maximum_is_each_sentences_own(history_model: Any) -> None:
     model = history_model(9)
     max_lengths = [1, 2, 3, 4, 5, 6]
-    found = run(model, list(range(6)), max_lengths, beam=3, n_best=3)
+    found = run(model, list(range(6)), max_lengths, num_hypotheses=3, n_best=3)
     for hypotheses, max_length in zip(found, max_lengths, strict=True):
         assert max(len(hypothesis.ids) for hypothesis in hypotheses) <= max_length
         assert all(len(hypothesis.ids) == max_length for hypothesis in hypotheses if not hypothesis.finished)
 
 
 def test_where_too_little_is_possible_fewer_are_returned(table_model: Any) -> None:
-    (found,) = run(table_model([[0.0, 0.5, 0.5], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]), [0], 9, beam=5, n_best=5)
+    (found,) = run(table_model([[0.0, 0.5, 0.5], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]), [0], 9, num_hypotheses=5, n_best=5)
     assert [hypothesis.ids for hypothesis in found] == [[EOS], [2, EOS]]
 
 
 def test_no_sentences_give_no_hypotheses(history_model: Any) -> None:
     model = history_model(5)
-    assert run(model, [], 10, beam=3) == []
+    assert run(model, [], 10, num_hypotheses=3) == []
     assert model.counts.rows == []
 
 
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"beam": 0}, "beam"),
-        ({"beam": 3, "n_best": 4}, "n_best"),
-        ({"beam": 3, "n_best": 0}, "n_best"),
-        ({"beam": 3, "length_penalty": -0.1}, "length_penalty"),
-        ({"beam": 3, "length_penalty": float("nan")}, "length_penalty"),
+        ({"num_hypotheses": 0}, "num_hypotheses"),
+        ({"num_hypotheses": 3, "n_best": 4}, "n_best"),
+        ({"num_hypotheses": 3, "n_best": 0}, "n_best"),
+        ({"num_hypotheses": 3, "length_penalty": -0.1}, "length_penalty"),
+        ({"num_hypotheses": 3, "length_penalty": float("nan")}, "length_penalty"),
     ],
 )
 def test_options_out_of_range_are_named(history_model: Any, options: dict[str, Any], named: str) -> None:

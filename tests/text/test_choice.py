@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from pathlib import Path
 
@@ -47,7 +46,6 @@ def test_large_data_are_sampled() -> None:
     assert time.perf_counter() - started < 2
 
 
-@pytest.mark.skipif("PEEKY_DATA" not in os.environ, reason="PEEKY_DATA names no folder of real data")
 @pytest.mark.parametrize(
     ("name", "source", "target"),
     [
@@ -70,8 +68,8 @@ def test_large_data_are_sampled() -> None:
         ("aeslc_subject/train.tsv.gz", "words", "words"),
     ],
 )
-def test_the_choice_for_real_data(name: str, source: str, target: str) -> None:
-    path = Path(os.environ["PEEKY_DATA"]) / name
+def test_the_choice_for_real_data(peeky_data: Path, name: str, source: str, target: str) -> None:
+    path = peeky_data / name
     if not path.exists():
         pytest.skip(f"{path} is not there")
     pairs = read_pairs([path]).pairs

@@ -71,4 +71,4 @@ def test_unknown_names_suggest_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'characters'"):
         make_tokenizer("charcters")
     with pytest.raises(ConfigError, match="did you mean 'NFKC'"):
-        make_tokenizer("words", "NFKD")
+        make_tokenizer("words", "NFKCD")

@@ -103,7 +103,7 @@ def _two_columns(text: str, line: Line) -> tuple[str, str]:
         raise LineError(line, "the line is blank", "take it out")
     if "\r" in text:
         fix = "the file has the line ends of an old Mac; give it those of today: tr '\\r' '\\n'"
-        raise LineError(line, f"found {len(found)} columns, expected 2, and a carriage return inside the line", fix)
+        raise LineError(line, "a carriage return inside the line, and not 2 columns", fix)
     if len(found) == 1:
         raise LineError(line, "found 1 column, expected 2", "separate source and target by a TAB")
     fix = f"keep two of the columns: cut -f1,2 {Path(line.path).name}"

@@ -82,7 +82,7 @@ def beam_search(
     step: Step[S],
     state: S,
     *,
-    beam: int,
+    num_hypotheses: int,
     bos: int,
     eos: int,
     max_lengths: Int[Tensor, " B"],
@@ -93,41 +93,41 @@ def beam_search(
     """The `n_best` best-scoring hypotheses found for each sentence, best first and all different.
 
     `state` has one row a sentence; `max_lengths` (at least 1, EOS counted) is each sentence's hard maximum, and its
-    device is the search's. Let k be `beam`. Each step looks at the 2k most probable continuations of a
+    device is the search's. Let k be `num_hypotheses`. Each step looks at the 2k most probable continuations of a
     sentence: those of the first k that end are finished, and the first k that don't end go on (2k hold as many, since a
     hypothesis can end in one way only). With k = 1 and no length penalty this is greedy search, ties aside. Finished
     hypotheses are compared by score = log_prob / `length_divisor`. One cut off at the maximum is returned only where
     fewer than `n_best` have finished, and then behind those.
 
-    **When a sentence stops.** It stops once no live hypothesis can still beat its `n_best`-th finished one. A
+    **When a sentence stops.** At its maximum, or once no live hypothesis can still beat its `n_best`-th finished one. A
     continuation adds log-probabilities, none above 0, so its log_prob is at most the present log_prob p <= 0. Its score
     is that divided by a divisor that doesn't shrink with length (length_penalty >= 0), so, as p <= 0, it is at most
     p / divisor(maximum length). If this bound of the most probable live hypothesis doesn't exceed the `n_best`-th
     finished score, going on could not change what is returned: stopping early loses nothing.
     """
-    _check_options(beam, n_best, length_penalty)
+    _check_options(num_hypotheses, n_best, length_penalty)
     assert bool((max_lengths >= 1).all()), "every sentence has to be allowed one id"
     device, max_lengths = max_lengths.device, max_lengths.cpu()
     banned = torch.tensor(forbidden, dtype=torch.long, device=device)
     live = torch.arange(len(max_lengths))
     largest_divisors = length_divisor(max_lengths.double(), length_penalty)
     log_probs = torch.zeros(len(live), 1, dtype=torch.float64)
-    ranks = torch.arange(2 * beam)
+    ranks = torch.arange(2 * num_hypotheses)
     ids = torch.full_like(live, bos)
     best = _no_hypotheses(live, n_best)
     past: list[_Past] = []
     done: list[tuple[Tensor, _Best]] = []
     while len(live):
         step_log_probs, state, weights = step(ids.to(device), state)
-        found = _continue(log_probs, without(step_log_probs, banned), 2 * beam)
+        found = _continue(log_probs, without(step_log_probs, banned), 2 * num_hypotheses)
         ended = found.ids == eos
         length = len(past) + 1
         as_best = _as_best(found, len(past), length_divisor(float(length), length_penalty))
-        finished = as_best.only(ended & (ranks[: ended.size(1)] < beam))
+        finished = as_best.only(ended & (ranks[: ended.size(1)] < num_hypotheses))
         best = _best_of(best.join(finished), n_best)
 
         # Those that don't end come first, in their order; where they are too few, the ends among them are impossible.
-        grown = ended.byte().argsort(dim=1, stable=True)[:, :beam]
+        grown = ended.byte().argsort(dim=1, stable=True)[:, :num_hypotheses]
         log_probs = found.log_probs.masked_fill(ended, _IMPOSSIBLE).gather(1, grown)
         at_limit = max_lengths[live] == length
         stopped = at_limit | (log_probs[:, 0] / largest_divisors[live] <= best.scores[:, -1])
@@ -146,14 +146,14 @@ def beam_search(
     return _trace_back(past, done, eos)
 
 
-def _check_options(beam: int, n_best: int, length_penalty: float) -> None:
-    if beam < 1:
-        raise ConfigError(f"a beam of {beam} holds nothing", where="beam", fix="use at least 1")
-    if not 1 <= n_best <= beam:
+def _check_options(num_hypotheses: int, n_best: int, length_penalty: float) -> None:
+    if num_hypotheses < 1:
+        raise ConfigError(f"a beam of {num_hypotheses} holds nothing", where="num_hypotheses", fix="use at least 1")
+    if not 1 <= n_best <= num_hypotheses:
         raise ConfigError(
-            f"{n_best} hypotheses can't come out of a beam of {beam}",
+            f"{n_best} hypotheses can't come out of a beam of {num_hypotheses}",
             where="n_best",
-            fix=f"ask for 1 to {beam}, or use a wider beam",
+            fix=f"ask for 1 to {num_hypotheses}, or use a wider beam",
         )
     if not 0 <= length_penalty < float("inf"):
         raise ConfigError(

@@ -131,7 +131,7 @@ def _assemble(emitted: list[_Emitted], eos: int) -> list[Hypothesis]:
     lengths: list[int] = rows.bincount().tolist()
 
     def by_row(parts: list[Tensor]) -> tuple[Tensor, ...]:
-        return torch.cat(parts).cpu()[order].split(lengths)
+        return torch.split(torch.cat(parts).cpu()[order], lengths)
 
     ids = [row.tolist() for row in by_row([step.ids for step in emitted])]
     log_probs = [row.double().sum().item() for row in by_row([step.log_probs for step in emitted])]
