@@ -11,7 +11,6 @@ from rich.console import Console
 from peeky.config import make_config
 from peeky.data import Pair
 from peeky.errors import ConfigError, DataError
-from peeky.model import find
 from peeky.predictor import Model
 from peeky.run import train as train_run
 
@@ -36,18 +35,21 @@ def train(
     `model="language_model"` a path to text, or texts as the targets of pairs. `settings` are the keys of a recipe, such
     as `{"training.rate": 2e-3, "model.width": 128}`. Raises UserError for all that can be put right.
     """
-    values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": find(model) and model} if model else {}}
-    given = {"train": as_paths_or_pairs(data), "dev": as_paths_or_pairs(dev) if dev is not None else None}
+    values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": model} if model else {}}
     pairs: dict[str, list[Pair]] = {}
-    for name, found in given.items():
-        match found:
-            case [Pair(), *_]:
-                pairs[name] = found
-            case [Path(), *_]:
-                values["data"][name] = [str(path) for path in found]
+    for name, given in (("train", data), ("dev", dev)):
+        if isinstance(given, str | Path):
+            given = [given]
+        items = list(given or ())
+        if items and all(isinstance(item, str | Path) for item in items):
+            values["data"][name] = [str(Path(str(item)).absolute()) for item in items]
+        elif given is not None:
+            pairs[name] = as_pairs(items)
     if out is None:
         if "train" in pairs:
-            raise ConfigError("pairs given in a program need a run folder", where="out", fix='say where: out="runs/mine"')
+            raise ConfigError(
+                "pairs given in a program need a run folder", where="out", fix='say where: out="runs/mine"'
+            )
         out = default_folder(values["data"]["train"][0])
     config = make_config(values, settings or {}, where="settings")
     trained = train_run(
@@ -68,22 +70,18 @@ def default_folder(data: str | Path) -> Path:
     return Path("runs") / Path(data).name.partition(".")[0]
 
 
-def as_paths_or_pairs(data: PairsOrPath) -> list[Path] | list[Pair]:
-    """Paths as they are; anything else is read as pairs, each checked."""
-    if isinstance(data, str | Path):
-        return [Path(data)]
-    items = list(data)
-    if items and all(isinstance(item, str | Path) for item in items):
-        return [Path(item) for item in items]  # type: ignore[arg-type]
+def as_pairs(items: Sequence[object]) -> list[Pair]:
+    """Pairs of a program, each checked. Raises DataError that names the first that is none."""
     pairs = []
     for number, item in enumerate(items, start=1):
         match item:
-            case Pair(str(), str()):
+            case Pair(source=str(), target=str()):
                 pairs.append(item)
             case (str(source), str(target)) if source.strip() and target.strip():
                 pairs.append(Pair(source, target, f"pair {number}"))
             case _:
-                raise DataError(f"{item!r} is not a pair", where=f"pair {number}", fix='give ("source", "target"), both with text')
+                fix = 'give ("source", "target"), both with text'
+                raise DataError(f"{item!r} is not a pair", where=f"pair {number}", fix=fix)
     if not pairs:
         raise DataError("there are no pairs", fix="give a path, or a list of (source, target)")
     return pairs

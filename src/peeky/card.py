@@ -17,7 +17,7 @@ def card_text(blueprint: Blueprint, model: Model, progress: Progress, train: Seq
     source = model.source_codec
     sides = [("source", source)] if source else []
     text = [
-        f"- {side}: {codec.tokenizer.name}, {len(codec.vocabulary):,} tokens, Unicode form {codec.tokenizer.normalization}"
+        f"- {side}: {codec.tokenizer.name}, {len(codec.vocabulary):,} tokens, Unicode {codec.tokenizer.normalization}"
         for side, codec in [*sides, ("target", model.target_codec)]
     ]
     origin = Path(train[0].origin.rpartition(":")[0]).name or "pairs given in a program"
@@ -34,8 +34,8 @@ def card_text(blueprint: Blueprint, model: Model, progress: Progress, train: Seq
             *text,
             "",
             "    import peeky",
-            "    model = peeky.load(\"path/to/this/folder\")",
-            f"    model.predict([\"{example}\"])[0].text",
+            '    model = peeky.load("path/to/this/folder")',
+            f'    model.predict(["{example}"])[0].text',
             "",
         ]
     )

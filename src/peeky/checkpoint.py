@@ -43,7 +43,9 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     try:
         fill(fresh)
         hashes = {path.name: hash_file(path) for path in sorted(fresh.iterdir())}
-        (fresh / MANIFEST).write_text(json.dumps({"format": FORMAT, "sha256": hashes}, indent=1) + "\n", encoding="utf-8")
+        (fresh / MANIFEST).write_text(
+            json.dumps({"format": FORMAT, "sha256": hashes}, indent=1) + "\n", encoding="utf-8"
+        )
         for path in [*fresh.iterdir(), fresh]:
             flush(path)
         if folder.exists():
@@ -51,7 +53,9 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
         fresh.rename(folder)
     except OSError as error:
         raise CheckpointError(
-            f"can't be written: {error.strerror}", where=str(folder), fix="free some space or choose another --out; what was there before is unharmed"
+            f"can't be written: {error.strerror}",
+            where=str(folder),
+            fix="free some space or choose another --out; what was there before is unharmed",
         ) from error
     flush(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
@@ -67,15 +71,23 @@ def verify_folder(folder: Path) -> None:
         hashes = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
         items = [(str(name), str(value)) for name, value in hashes.items()]
     except FileNotFoundError:
-        raise CheckpointError("is missing", where=str(manifest), fix="give the folder of a peeky run or its model/ folder") from None
+        raise CheckpointError(
+            "is missing", where=str(manifest), fix="give the folder of a peeky run or its model/ folder"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise CheckpointError("is damaged", where=str(manifest), fix="copy the folder again from where it came") from None
+        raise CheckpointError(
+            "is damaged", where=str(manifest), fix="copy the folder again from where it came"
+        ) from None
     for name, expected in items:
         path = folder / name
         if not path.is_file():
             raise CheckpointError("is missing", where=str(path), fix="copy the folder again, with all its files")
         if hash_file(path) != expected:
-            raise CheckpointError("is damaged: its content is not what was written", where=str(path), fix="copy the folder again from where it came")
+            raise CheckpointError(
+                "is damaged: its content is not what was written",
+                where=str(path),
+                fix="copy the folder again from where it came",
+            )
 
 
 def save_model(
@@ -104,7 +116,9 @@ def load_model(folder: Path) -> SavedModel:
     """Read a model folder, or the `model/` of a run; nothing in it is executed."""
     folder = folder / "model" if not (folder / MANIFEST).exists() else folder
     if not folder.parent.is_dir():
-        raise CheckpointError("there is no such folder", where=str(folder.parent), fix="give the folder that `peeky train` made")
+        raise CheckpointError(
+            "there is no such folder", where=str(folder.parent), fix="give the folder that `peeky train` made"
+        )
     verify_folder(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config.get("format") != FORMAT:

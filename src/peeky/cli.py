@@ -15,7 +15,6 @@ from peeky.errors import ConfigError, DataError, UserError
 
 if TYPE_CHECKING:
     from peeky.data import Pair
-    from peeky.predictor import Model
 
 INTERRUPTED = 130
 """Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
@@ -34,7 +33,9 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Run = Annotated[Path, Parameter(help="A run folder, or a model/ folder.")]
 Settings = Annotated[
     list[str] | None,
-    Parameter(name="--set", negative="", consume_multiple=True, help="Options by name: training.rate=2e-3 model.width=128"),
+    Parameter(
+        name="--set", negative="", consume_multiple=True, help="Options by name: training.rate=2e-3 model.width=128"
+    ),
 ]
 
 
@@ -87,15 +88,17 @@ def train(
     from peeky.config import make_config, parse_setting, read_toml
     from peeky.run import train as train_run
 
+    chosen: dict[str, Any] = dict(parse_setting(setting) for setting in set_ or ())
     if not data:
-        raise ConfigError("no data were given", where="peeky train", fix="name a file: peeky train pairs.tsv")
+        fix = "name a file, before any --dev or --set: peeky train pairs.tsv"
+        raise ConfigError("no data were given", where="peeky train", fix=fix)
     is_recipe = data[0].suffix == ".toml"
     if is_recipe and len(data) > 1:
         raise ConfigError(
             f"a recipe names its own data, {data[1]} is one too many", where=str(data[0]), fix="set data.train in it"
         )
     values = read_toml(data[0]) if is_recipe else {}
-    settings: dict[str, Any] = dict(parse_setting(setting) for setting in set_ or ())
+    settings: dict[str, Any] = {}
     if not is_recipe:
         settings["data.train"] = [str(path.absolute()) for path in data]
     if dev:
@@ -104,7 +107,7 @@ def train(
         settings["model.name"] = model
     if skip_bad:
         settings["data.skip_bad"] = True
-    config = make_config(values, settings, where=str(data[0]) if is_recipe else "--set")
+    config = make_config(values, settings | chosen, where=str(data[0]) if is_recipe else "--set")
     folder = out or default_folder(data[0])
     trained = train_run(config, folder, device=device, resume=resume, force=force)
     if trained.finished.reason == "interrupted":
@@ -118,7 +121,9 @@ def train(
 def predict(
     run: Run,
     *texts: str,
-    input: Annotated[Path | None, Parameter(help="A file of texts, one a line (or JSONL with the key source).")] = None,
+    input_: Annotated[
+        Path | None, Parameter(name="--input", help="A file of texts, one a line (or JSONL with the key source).")
+    ] = None,
     output: Annotated[Path | None, Parameter(help="Where the answers go; else to the terminal.")] = None,
     beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
     batch_size: Annotated[int, Parameter(help="Texts answered side by side; changes no answer.")] = 128,
@@ -132,19 +137,19 @@ def predict(
     from peeky.data import Pair, iterate_sources, read_sources
     from peeky.predictor import chunks, load
 
-    if texts and input is not None:
+    if texts and input_ is not None:
         raise ConfigError("texts were given both here and in a file", where="--input", fix="give one of the two")
     model = load(run, device=device)
     sources: Iterable[Pair]
     if texts:
         sources = [Pair(text, None, f"text {number}") for number, text in enumerate(texts, start=1)]
-    elif input is not None:
-        sources = read_sources(input)
+    elif input_ is not None:
+        sources = read_sources(input_)
     else:
         if sys.stdin.isatty():
             print("type a text and Enter; Ctrl-D ends", file=sys.stderr)
         sources = iterate_sources(sys.stdin.buffer)
-    size = 1 if not texts and input is None and sys.stdin.isatty() else CHUNK
+    size = 1 if not texts and input_ is None and sys.stdin.isatty() else CHUNK
     with opened(output) as file:
         for number, chunk in enumerate(chunks(sources, size)):
             predictions = model.predict(
@@ -175,7 +180,9 @@ def evaluate(
     from peeky.predictor import load
 
     if not data:
-        raise ConfigError("no test data were given", where="peeky evaluate", fix="name a file: peeky evaluate RUN test.tsv")
+        raise ConfigError(
+            "no test data were given", where="peeky evaluate", fix="name a file: peeky evaluate RUN test.tsv"
+        )
     model = load(run, device=device)
     columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
     found = read_pairs(data, columns=columns, skip_bad=skip_bad)

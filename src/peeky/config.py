@@ -34,22 +34,32 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"can't be read: {error.strerror}", where=str(path), fix="give the path of a TOML file") from None
+        raise ConfigError(
+            f"can't be read: {error.strerror}", where=str(path), fix="give the path of a TOML file"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is not valid TOML: {error}", where=str(path), fix="mend the file at that place") from None
+    data = values.get("data")
     for key in ("train", "dev"):
-        match values.get("data"):
-            case {**data} if isinstance(data.get(key), str | list):
-                named = [data[key]] if isinstance(data[key], str) else data[key]
-                values["data"][key] = [str(path.parent / name) for name in named]
+        if isinstance(data, dict) and isinstance(data.get(key), str | list):
+            data[key] = [str(path.parent.absolute() / str(name)) for name in as_list(data[key])]
     return values
+
+
+def as_list(value: Any) -> list[Any]:
+    """One path is written without brackets."""
+    return [value] if isinstance(value, str) else list(value)
 
 
 def parse_setting(setting: str) -> tuple[str, Any]:
     """`training.rate=2e-3` to ("training.rate", 0.002): the value is read as TOML, or else as text."""
     key, equals, text = setting.partition("=")
     if not equals or not key.strip():
-        raise ConfigError(f"{setting!r} is not a setting", where="--set", fix="write it as key=value: training.rate=2e-3")
+        raise ConfigError(
+            f"{setting!r} is not a setting",
+            where="--set",
+            fix="write key=value, such as training.rate=2e-3; files come before --set",
+        )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -58,7 +68,10 @@ def parse_setting(setting: str) -> tuple[str, Any]:
 
 
 def make_config(values: Mapping[str, Any], settings: Mapping[str, Any], *, where: str = "--set") -> Config:
-    """The configuration of these tables, dotted `settings` going before them; ConfigError with place and nearest key."""
+    """The configuration of these tables, dotted `settings` going before them.
+
+    Raises ConfigError with the place and the nearest key or value.
+    """
     merged = {section: dict(table) if isinstance(table, Mapping) else table for section, table in values.items()}
     for key, value in settings.items():
         section, _, name = key.partition(".")
@@ -75,6 +88,9 @@ def make_config(values: Mapping[str, Any], settings: Mapping[str, Any], *, where
         for name in table:
             if f"{section}.{name}" not in known:
                 raise unknown_key(f"{section}.{name}", where)
+    for key in ("train", "dev"):
+        if isinstance(merged.get("data", {}).get(key), str):
+            merged["data"][key] = as_list(merged["data"][key])
     try:
         return msgspec.convert(merged, Config, strict=False)
     except msgspec.ValidationError as error:
@@ -91,7 +107,7 @@ def unknown_key(key: str, where: str) -> ConfigError:
 
 
 def invalid_value(message: str, values: Mapping[str, Any], where: str) -> ConfigError:
-    """msgspec's message ("Expected `float` > 0.0 - at `$.training.rate`") as a ConfigError with key, value and choices."""
+    """msgspec's "Expected `float` > 0.0 - at `$.training.rate`" as a ConfigError with key, value and choices."""
     expected, _, place = message.partition(" - at ")
     keys = re.findall(r"\w+", place.strip("`$."))
     found: Any = values
@@ -124,21 +140,11 @@ def option_choices(key: str) -> Sequence[object]:
     return [value for option in options if isinstance(option, msgspec.inspect.LiteralType) for value in option.values]
 
 
-def to_dict(options: object) -> dict[str, Any]:
-    """Plain tables without the keys that are None: TOML knows no null."""
-    assert is_dataclass(options) and not isinstance(options, type)
-    return {
-        key: without_none(value) if isinstance(value, dict) else value
-        for key, value in asdict(options).items()
-        if value is not None
-    }
-
-
-def without_none(table: dict[str, Any]) -> dict[str, Any]:
-    """The table's keys that have a value."""
-    return {key: value for key, value in table.items() if value is not None}
-
-
 def to_toml(config: Config) -> str:
-    """The configuration as a recipe that `peeky train` takes."""
-    return tomli_w.dumps(to_dict(config))
+    """The configuration as a recipe that `peeky train` takes; TOML has no null, so what is None is left out."""
+    return tomli_w.dumps(
+        {
+            section: {key: value for key, value in table.items() if value is not None}
+            for section, table in asdict(config).items()
+        }
+    )

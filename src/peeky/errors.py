@@ -13,7 +13,7 @@ from collections.abc import Iterable
 class UserError(Exception):
     """Something the user can put right: what was found, where, and what to do about it.
 
-    `what` is one sentence; `where` is a place (`train.tsv:17`, `training.rate` in `recipe.toml`); `fix` says what to do.
+    `what` is one sentence; `where` is a place (`train.tsv:17`, `training.rate`); `fix` says what to do.
     """
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -23,7 +24,7 @@ def print_ladder(options: ModelOptions) -> None:
     table.add_column("parameters", justify="right")
     for name, architecture in ARCHITECTURES.items():
         layers = options.layers if options.layers and options.layers >= architecture.fewest_layers else None
-        own = {key: None for key in architecture.fixed}
+        own: dict[str, Any] = dict.fromkeys(architecture.fixed)
         blueprint = resolve(replace(options, name=name, layers=layers, **own))
         with torch.device("meta"):
             network = build(blueprint, Sizes(VOCABULARY, VOCABULARY))

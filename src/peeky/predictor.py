@@ -139,7 +139,13 @@ class Model:
         max_lengths = torch.full((len(rows),), max_length, device=self.device)
         if beam > 1:
             ranked = beam_search(
-                self._step, state, num_hypotheses=beam, bos=BOS, eos=EOS, max_lengths=max_lengths, forbidden=NEVER_GENERATED
+                self._step,
+                state,
+                num_hypotheses=beam,
+                bos=BOS,
+                eos=EOS,
+                max_lengths=max_lengths,
+                forbidden=NEVER_GENERATED,
             )
             return [hypotheses[0] for hypotheses in ranked]
         return generate(
@@ -226,7 +232,9 @@ def find_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
     if name not in available:
-        raise ConfigError(f"there is no device {name!r}", where="--device", fix=did_you_mean(name, ["auto", *available]))
+        raise ConfigError(
+            f"there is no device {name!r}", where="--device", fix=did_you_mean(name, ["auto", *available])
+        )
     if not available[name]:
         raise ConfigError(f"this machine (or its PyTorch) has no {name}", where="--device", fix="use --device cpu")
     return torch.device(name)

@@ -27,9 +27,12 @@ class MetricsLog:
     def _lines(self) -> list[str]:
         if not self.path.exists():
             return []
-        return [line for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("}\n")]
+        return [
+            line for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("}\n")
+        ]
 
     def __call__(self, event: Event) -> None:
+        """Write one event down."""
         match event:
             case Updated():
                 values: dict[str, Any] = {
@@ -39,9 +42,21 @@ class MetricsLog:
                 }  # fmt: skip
             case Evaluated():
                 metrics = {f"dev_{name}": value for name, value in event.metrics.items()}
-                values = {"event": "evaluation", "update": event.update, **metrics, "best": event.best, "seconds": round(event.seconds, 2)}
+                values = {
+                    "event": "evaluation",
+                    "update": event.update,
+                    **metrics,
+                    "best": event.best,
+                    "seconds": round(event.seconds, 2),
+                }
             case Finished():
-                values = {"event": "end", "update": event.update, "reason": event.reason, "best_update": event.best_update, "seconds": round(event.seconds, 2)}
+                values = {
+                    "event": "end",
+                    "update": event.update,
+                    "reason": event.reason,
+                    "best_update": event.best_update,
+                    "seconds": round(event.seconds, 2),
+                }
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 
@@ -76,6 +91,7 @@ class Display:
             self.bar.stop()
 
     def __call__(self, event: Event) -> None:
+        """Show one event."""
         match event:
             case Updated() if self.bar is not None:
                 state = f"loss {event.loss:.3f}{self.dev}, {event.tokens_per_second:,.0f} tokens/s"

@@ -31,7 +31,7 @@ def choose_text(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool
     for side in sides:
         if getattr(options, side) is None:
             name, reason = choose_tokenizer([getattr(pair, side) or "" for pair in pairs])
-            options = replace(options, **{side: name})
+            options = replace(options, **{side: name})  # type: ignore[arg-type]
             said.append(f"{side}: {name} ({reason})")
     return options, said
 

@@ -1,9 +1,9 @@
 """From a configuration to a trained model: everything wired together, and a run folder that holds it all.
 
-    RUN/config.toml      what was trained on what, nothing left open; itself a recipe
-    RUN/metrics.jsonl    one line an event
-    RUN/model/           the best model: what ships
-    RUN/checkpoints/     what `--resume` goes on from
+RUN/config.toml      what was trained on what, nothing left open; itself a recipe
+RUN/metrics.jsonl    one line an event
+RUN/model/           the best model: what ships
+RUN/checkpoints/     what `--resume` goes on from
 """
 
 from __future__ import annotations
@@ -26,13 +26,23 @@ from peeky import __version__
 from peeky.card import card_text
 from peeky.checkpoint import FORMAT, load_checkpoint, save_checkpoint, save_model
 from peeky.config import Config, make_config, read_toml, to_toml
-from peeky.data import Examples, Pair, read_pairs, split_dev
+from peeky.data import Columns, Examples, Pair, read_pairs, split_dev
 from peeky.errors import CheckpointError, ConfigError
-from peeky.model import Blueprint, Seq2Seq, Sizes, build, find, resolve
+from peeky.model import DEFAULT, Blueprint, Seq2Seq, Sizes, build, find, resolve
 from peeky.predictor import Model, UnknownTextWarning, find_device, load
 from peeky.progress import Display, MetricsLog, say_to
 from peeky.recipe import build_codecs, choose_model, choose_text, choose_training
-from peeky.training import Evaluation, Finished, Listener, Progress, Sample, Trainer, TrainingState, choose_precision
+from peeky.training import (
+    Evaluation,
+    Event,
+    Finished,
+    Listener,
+    Progress,
+    Sample,
+    Trainer,
+    TrainingState,
+    choose_precision,
+)
 
 DEV_PAIRS = 1000
 """At most so many pairs of dev are tried while training."""
@@ -105,7 +115,10 @@ def train(
     )
     for line in [*data.said, *said_text, *said_model, *said_training]:
         say(line)
-    say(f"{blueprint.name}: {predictor.num_parameters:,} parameters, {training.precision} on {where}; run folder {folder}")
+    say(
+        f"{blueprint.name}: {predictor.num_parameters:,} parameters, {training.precision} on {where}; "
+        f"run folder {folder}"
+    )
 
     prepare_folder(folder, config, resume=resume)
     dev = spread(data.dev, DEV_PAIRS)
@@ -140,7 +153,7 @@ def train(
             evaluate=lambda _: try_on(predictor, dev),
             save_best=save_best,
             save_checkpoint=save_state,
-            listen=lambda event: [listener(event) for listener in (log, display, *listeners)] and None,
+            listen=to_all((log, display, *listeners)),
             stop=stop,
         )
         if state:
@@ -162,10 +175,13 @@ def read_data(
         )
         if found.skipped:
             first = found.problems[0]
-            said.append(f"{name}: left out {found.skipped:,} lines that can't be used, first {first.origin}: {first.what}")
+            said.append(
+                f"{name}: left out {found.skipped:,} lines that can't be used, first {first.origin}: {first.what}"
+            )
         if found.num_not_normalised and config.text.normalization != "none":
             said.append(
-                f"{name}: {found.num_not_normalised:,} pairs were not in Unicode form NFC; all text is brought to {config.text.normalization}"
+                f"{name}: {found.num_not_normalised:,} pairs were not in Unicode form NFC; "
+                f"all text is brought to {config.text.normalization}"
             )
         return found.pairs
 
@@ -181,9 +197,20 @@ def read_data(
         kind = "sources" if has_source else "lines"
         said.insert(
             0,
-            f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev (by distinct {kind}, seed {config.training.seed})",
+            f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev "
+            f"(by distinct {kind}, seed {config.training.seed})",
         )
     return Data(train, dev, said)
+
+
+def to_all(listeners: Sequence[Listener]) -> Listener:
+    """A listener that passes everything on to all of these."""
+
+    def listen(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return listen
 
 
 def try_on(model: Model, dev: Sequence[Pair]) -> Evaluation:
@@ -228,8 +255,11 @@ def stored_state(folder: Path) -> TrainingState:
     """The newest checkpoint as the trainer wants it."""
     arrays, progress = load_checkpoint(folder)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    parts = ({name.partition(".")[2]: t for name, t in tensors.items() if name.startswith(part)} for part in ("model.", "optimizer."))
-    return TrainingState(*parts, progress)
+
+    def part(prefix: str) -> dict[str, torch.Tensor]:
+        return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+    return TrainingState(part("model."), part("optimizer."), progress)
 
 
 def require_free(folder: Path, *, force: bool) -> None:
@@ -256,7 +286,9 @@ def prepare_folder(folder: Path, config: Config, *, resume: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.toml").write_text(to_toml(config), encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"can't be made: {error.strerror}", where=str(folder), fix="choose another folder with --out") from None
+        raise ConfigError(
+            f"can't be made: {error.strerror}", where=str(folder), fix="choose another folder with --out"
+        ) from None
 
 
 def resumed_config(config: Config, folder: Path) -> Config:

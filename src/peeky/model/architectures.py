@@ -89,7 +89,9 @@ def language_model(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     return Seq2Seq(NoSource(o.width), decoder(o, sizes, recurrent(o)))
 
 
-def encoder(o: Blueprint, sizes: Sizes, *, one_way_from: int | None = None, residual_from: int | None = None) -> Encoder:
+def encoder(
+    o: Blueprint, sizes: Sizes, *, one_way_from: int | None = None, residual_from: int | None = None
+) -> Encoder:
     """`o.layers` recurrent layers; above the given heights reading forward only, or adding to their input."""
     layers: list[EncoderLayer] = []
     for height in range(o.layers):

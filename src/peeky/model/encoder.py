@@ -16,9 +16,7 @@ from peeky.model.tensors import Padded
 class EncoderLayer(nn.Module):
     """Maps padded states [B S I] to states [B S D] and the layer's final (h, c)."""
 
-    def forward(
-        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
-    ) -> tuple[Float[Tensor, "B S D"], LSTMState]:
+    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], LSTMState]:
         raise NotImplementedError
 
 
@@ -30,9 +28,7 @@ class OneWay(EncoderLayer):
         self.reader = DirectedLSTM(input_width, width, backward=backward)
         self.dropout = SequenceDropout(dropout)
 
-    def forward(
-        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
-    ) -> tuple[Float[Tensor, "B S D"], LSTMState]:
+    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], LSTMState]:
         states, final = self.reader(x, mask)
         return self.dropout(states), final
 
@@ -51,9 +47,7 @@ class BothWays(EncoderLayer):
         self.merge = merge
         self.dropout = SequenceDropout(dropout)
 
-    def forward(
-        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
-    ) -> tuple[Float[Tensor, "B S D"], LSTMState]:
+    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], LSTMState]:
         ahead, (h_ahead, c_ahead) = self.ahead(x, mask)
         back, (h_back, c_back) = self.back(x, mask)
         states, h, c = (self._merged(*pair) for pair in ((ahead, back), (h_ahead, h_back), (c_ahead, c_back)))
@@ -76,9 +70,7 @@ class ResidualEncoding(EncoderLayer):
         super().__init__()
         self.inner = inner
 
-    def forward(
-        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
-    ) -> tuple[Float[Tensor, "B S D"], LSTMState]:
+    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], LSTMState]:
         states, final = self.inner(x, mask)
         return x + states, final
 

@@ -60,7 +60,8 @@ class General(Score):
         self.projection = nn.Linear(query_width, width, bias=False)
 
     def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
-        return self.projection(queries) @ keys.transpose(1, 2)
+        projected: Tensor = self.projection(queries)
+        return projected @ keys.transpose(1, 2)
 
 
 class Additive(Score):
@@ -73,7 +74,8 @@ class Additive(Score):
         self.v = nn.Linear(width, 1, bias=False)
 
     def keys(self, states: Float[Tensor, "B S D"]) -> Float[Tensor, "B S K"]:
-        return self.key(states)
+        keys: Tensor = self.key(states)
+        return keys
 
     def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
         # One position at a time: the whole [B T S K] would leave the cache (1.6 times slower at K = 256).
@@ -91,7 +93,7 @@ SCORES: dict[str, Callable[[int, int], Score]] = {
 
 
 class Attend(Layer):
-    """Look at the source with x as the query; the context is the weighted sum of the source states (Luong et al. 2015)."""
+    """Look at the source with x as the query; the context is the weighted sum of its states (Luong et al. 2015)."""
 
     def __init__(self, score: Score) -> None:
         super().__init__()
@@ -102,7 +104,9 @@ class Attend(Layer):
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         keys, states, mask = reading
-        assert isinstance(keys, Tensor) and isinstance(states, Tensor) and isinstance(mask, Tensor)
+        assert isinstance(keys, Tensor)
+        assert isinstance(states, Tensor)
+        assert isinstance(mask, Tensor)
         weights = masked_softmax(self.score(stream.x, keys), mask[:, None])
         return stream._replace(context=weights.to(states.dtype) @ states, weights=weights), carry
 

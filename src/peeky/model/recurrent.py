@@ -1,8 +1,8 @@
 """The LSTM, with padding that leaves the state exactly as it was; as an encoder layer and as a decoder layer.
 
-A padded batch runs through oneDNN in one call (a PackedSequence would leave that path). Exactness comes from one further
-input feature that is 1 at padding: its fixed weights close the input gate and open the forget gate so far that both sigmoids
-are exactly 0 and 1 in every floating-point format, and c passes through unchanged:  c' = 1·c + 0·g.
+A padded batch runs through oneDNN in one call (a PackedSequence would leave that path). Exactness comes from one
+further input feature that is 1 at padding: its fixed weights close the input gate and open the forget gate so far that
+both sigmoids are exactly 0 and 1 in every floating-point format, and c passes through unchanged:  c' = 1·c + 0·g.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class LSTM(nn.Module):
                 x[:, 0], state, self.weight_input, self.weight_hidden, self.bias, torch.zeros_like(self.bias)
             )
             return h[:, None], (h, c)
-        weight_input = self.weight_input
+        weight_input: Tensor = self.weight_input
         if mask is not None:
             x, weight_input = self._close_gates_at_padding(x, mask)
         outputs, h, c = torch.lstm(
@@ -108,9 +108,7 @@ class DirectedLSTM(nn.Module):
         self.lstm = LSTM(input_width, width)
         self.backward = backward
 
-    def forward(
-        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
-    ) -> tuple[Float[Tensor, "B S H"], LSTMState]:
+    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S H"], LSTMState]:
         """Outputs, and (h, c) after the last real token read: position length-1 forward, position 0 backward."""
         if self.backward:
             # Flipped, a row begins with its padding, at which an all-zero state stays all-zero: nothing to skip.

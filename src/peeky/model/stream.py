@@ -4,9 +4,9 @@
                         │
     Stream ──▶ Layer.forward(stream, carry, reading) ──▶ Stream, carry'
 
-The law every layer keeps: **chunks compose**. Fed a sequence in any pieces, the carry passed along, a layer gives what it
-gives when fed the sequence at once. Teacher forcing (all positions), generation (one position) and forced prefixes are
-therefore the same code.
+The law every layer keeps: **chunks compose**. Fed a sequence in any pieces, the carry passed along, a layer gives what
+it gives when fed the sequence at once. Teacher forcing (all positions), generation (one position) and forced prefixes
+are therefore the same code.
 """
 
 from __future__ import annotations

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias, Union
+from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-Carry: TypeAlias = Union[Tensor, tuple["Carry", ...]]
+Carry: TypeAlias = "Tensor | tuple[Carry, ...]"
 """Nested tuples of tensors whose first axis is the row: what a layer keeps between two chunks of a sequence."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -80,12 +80,11 @@ class InputFeeding(Around):
         inner_carry, fed = carry
         assert isinstance(fed, Tensor)
         outputs = []
-        for x in stream.x.split(1, dim=1):
-            output, inner_carry = self.inner(Stream(torch.cat([x, fed.to(x.dtype)], -1)), inner_carry, reading)
+        for x in stream.x.unbind(1):
+            output, inner_carry = self.inner(Stream(torch.cat([x[:, None], fed.to(x.dtype)], -1)), inner_carry, reading)
             fed = output.x
             outputs.append(output)
-        joined = (None if parts[0] is None else torch.cat(parts, 1) for parts in zip(*outputs, strict=True))
-        return Stream(*joined), (inner_carry, fed)
+        return join_positions(outputs), (inner_carry, fed)
 
 
 class Concat(Layer):
@@ -105,6 +104,17 @@ class Dense(Layer):
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         return stream._replace(x=self.dropout(torch.tanh(self.linear(stream.x)))), carry
+
+
+def join_positions(outputs: list[Stream]) -> Stream:
+    """The streams of successive chunks as one; the chunks are alike in what they have."""
+
+    def joined(parts: Iterable[Tensor | None]) -> Tensor | None:
+        there = [part for part in parts if part is not None]
+        return torch.cat(there, 1) if there else None
+
+    x = torch.cat([output.x for output in outputs], 1)
+    return Stream(x, joined(output.context for output in outputs), joined(output.weights for output in outputs))
 
 
 def join_context(stream: Stream) -> Stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 
@@ -11,7 +12,7 @@ WORTH = 1.2
 """bfloat16 must be this many times faster to be taken."""
 
 
-def choose_precision(device: torch.device, width: int) -> str:
+def choose_precision(device: torch.device, width: int) -> Literal["float32", "bfloat16"]:
     """`bfloat16` or `float32`: whichever runs an LSTM of this width, forward and backward, faster (0.1 s)."""
     with torch.random.fork_rng(devices=[]):
         lstm = torch.nn.LSTM(width, width, batch_first=True).to(device)

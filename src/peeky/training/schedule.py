@@ -11,8 +11,8 @@ def rate_share(options: TrainingOptions, update: int) -> float:
     """The share of `options.rate` at `update` (1, 2, … max_updates).
 
     All schedules climb linearly over the warm-up. Then: `linear` and `cosine` (Loshchilov & Hutter 2016) fall to zero
-    at the last update, `inverse_sqrt` as √(warm-up / update) (Vaswani et al. 2017, eq. 3); `constant` and `plateau` stay
-    (the trainer halves the rate of `plateau` when dev does not get better).
+    at the last update, `inverse_sqrt` falls as √(warm-up / update) (Vaswani et al. 2017, eq. 3); `constant` and
+    `plateau` stay (the trainer halves the rate of `plateau` when dev does not get better).
     """
     assert options.max_updates is not None
     warmup = max(1, round(options.warmup * options.max_updates))

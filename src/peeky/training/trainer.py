@@ -73,8 +73,8 @@ class Evaluation(NamedTuple):
 class Trainer:
     """Trains a model on examples; told from outside how to evaluate, where to save, and when to stop.
 
-    `evaluate` tries the model on dev, `save_best` keeps it, `save_checkpoint` keeps a state to resume from; `stop`
-    is asked after each update. `options` must be complete: rate, max_updates, evaluate_every, a batch size, a precision.
+    `evaluate` tries the model on dev, `save_best` keeps it, `save_checkpoint` keeps a state to resume from; `stop` is
+    asked after each update. `options` must be complete: rate, max_updates, evaluate_every, batch size, precision.
     """
 
     def __init__(
@@ -90,7 +90,10 @@ class Trainer:
         listen: Listener,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        assert options.rate and options.max_updates and options.evaluate_every and options.precision != "auto"
+        assert options.rate
+        assert options.max_updates
+        assert options.evaluate_every
+        assert options.precision != "auto"
         self.model = model.to(device)
         self.examples = examples
         self.options = options
@@ -166,7 +169,7 @@ class Trainer:
         self.model.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):
             loss = batch_loss(self.model, batch, self.options.label_smoothing)
-        (loss / batch.target_tokens).backward()
+        (loss / batch.target_tokens).backward()  # type: ignore[no-untyped-call]
         norm = clip_grad_norm_(self.model.parameters(), self.options.clip).item()
         self._require_finite(norm, update)
         self.optimizer.step()
