@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,17 @@ def test_the_seed_decides(history_model: Any) -> None:
 def test_what_is_impossible_is_never_drawn(table_model: Any) -> None:
     found = run(table_model([[0.0, 0.3, 0.0, 0.7, 0.0]] * 5), [0] * 2000, 1, choose=Sampler(5.0, seed=1))
     assert {hypothesis.ids[0] for hypothesis in found} == {1, 3}
+
+
+@pytest.mark.parametrize(("uniform", "drawn"), [(0.0, 1), (1 - 2**-53, 3)])
+def test_the_ends_of_the_uniform_numbers_draw_the_ends_of_what_is_possible(
+    table_model: Any, monkeypatch: pytest.MonkeyPatch, uniform: float, drawn: int
+) -> None:
+    # By its name: the attribute `generate` of the package is the function.
+    module = importlib.import_module("peeky.search.generate")
+    monkeypatch.setattr(module, "_uniform", lambda seed, row_number, position: uniform)
+    (found,) = run(table_model([[0.0, 0.3, 0.0, 0.7, 0.0]] * 5), [0], 1, choose=Sampler(1.0))
+    assert found.ids == [drawn]
 
 
 @pytest.mark.parametrize("temperature", [1e-3, 1e-310])

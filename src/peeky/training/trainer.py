@@ -108,6 +108,7 @@ class Trainer:
         self.listen = listen
         self.stop = stop
         self.progress = Progress()
+        self._clock = time.perf_counter()
         self.sampler = LengthBucketSampler(
             examples.source_lengths,
             examples.target_lengths,

@@ -1,0 +1,130 @@
+"""What the laws are tried on: every architecture and its variants, small, with random weights; batches of unequal rows."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+
+from peeky.data.batch import Batch
+from peeky.model import ARCHITECTURES, Blueprint, ModelOptions, Padded, Seq2Seq, Sizes, build, resolve
+from peeky.predictor import Model
+from peeky.text import EOS, PAD, SPECIALS, Codec, make_tokenizer
+
+VOCABULARY = 11
+
+
+def _variants() -> dict[str, ModelOptions]:
+    small = ModelOptions(width=16, embedding=8, dropout=0.0)
+    variants = {name: replace(small, name=name) for name in ARCHITECTURES}
+    for name in ARCHITECTURES:
+        if resolve(variants[name]).layers != 2:
+            variants[f"{name}-2-layers"] = replace(small, name=name, layers=2)
+    for score in ("dot", "general", "additive"):
+        variants[f"attention-{score}"] = replace(small, name="attention", score=score)
+    variants["input_feeding-additive"] = replace(small, name="input_feeding", score="additive")
+    for merge in ("sum", "mean"):
+        variants[f"bidirectional-{merge}"] = replace(small, name="bidirectional", merge=merge)
+    variants["bidirectional-sum-odd-width"] = replace(small, name="bidirectional", merge="sum", width=15)
+    variants["peeky-backward"] = replace(small, name="peeky", direction="backward")
+    variants["peeky-both-2-layers"] = replace(small, name="peeky", direction="both", layers=2)
+    variants["plain-both"] = replace(small, name="plain", direction="both")
+    variants["attention-backward"] = replace(small, name="attention", direction="backward")
+    variants["attention-wide-embedding"] = replace(small, name="attention", embedding=24)
+    return variants
+
+
+_VARIANTS = _variants()
+
+
+@pytest.fixture(params=_VARIANTS.values(), ids=_VARIANTS)
+def variant(request: pytest.FixtureRequest) -> Blueprint:
+    """Every architecture, and what can be varied of it."""
+    return resolve(request.param)
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def architecture(request: pytest.FixtureRequest) -> Blueprint:
+    """Every architecture as it is."""
+    return resolve(_VARIANTS[request.param])
+
+
+@pytest.fixture
+def blueprint() -> Callable[..., Blueprint]:
+    """Makes a small blueprint of the given architecture."""
+    return lambda name, **options: resolve(replace(_VARIANTS[name], **options))
+
+
+@pytest.fixture
+def new_model() -> Callable[..., Seq2Seq]:
+    """Makes a model with random weights; biases too, so that one forgotten shows. `sharpen` scales the output layer."""
+
+    def new(
+        blueprint: Blueprint,
+        *,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float64,
+        sharpen: float = 1.0,
+        vocabulary: int = VOCABULARY,
+    ) -> Seq2Seq:
+        torch.manual_seed(seed)
+        has_source = ARCHITECTURES[blueprint.name].has_source
+        model = build(blueprint, Sizes(VOCABULARY if has_source else 0, vocabulary)).to(dtype).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.dim() == 1:
+                    parameter.add_(0.3 * torch.randn_like(parameter))
+            model.decoder.output.weight.mul_(sharpen)
+        return model
+
+    return new
+
+
+@pytest.fixture
+def new_batch() -> Callable[..., Batch]:
+    """Makes a batch of random ids with rows of unequal lengths; each row ends with EOS, the rest is PAD."""
+
+    def new(
+        model: Seq2Seq,
+        *,
+        source_lengths: Sequence[int] = (5, 1, 7, 3),
+        target_lengths: Sequence[int] = (4, 6, 1, 3),
+        seed: int = 0,
+    ) -> Batch:
+        chance = torch.Generator().manual_seed(seed)
+
+        def padded(lengths: Sequence[int]) -> Padded:
+            limits = torch.tensor(lengths)
+            positions = torch.arange(max(lengths))
+            ids = torch.randint(len(SPECIALS), VOCABULARY, (len(lengths), max(lengths)), generator=chance)
+            ids = torch.where(positions == limits[:, None] - 1, EOS, ids)
+            return Padded(torch.where(positions < limits[:, None], ids, PAD), limits)
+
+        has_source = any(True for _ in model.encoder.parameters())
+        source = padded(source_lengths if has_source else [0] * len(source_lengths))
+        return Batch(source, padded(target_lengths), torch.arange(len(source_lengths)))
+
+    return new
+
+
+@pytest.fixture
+def codec() -> Codec:
+    """Letters a to g: the vocabulary of all models here."""
+    codec = Codec.build(make_tokenizer("characters"), [string.ascii_lowercase[: VOCABULARY - len(SPECIALS)]])
+    assert len(codec.vocabulary) == VOCABULARY
+    return codec
+
+
+@pytest.fixture
+def new_predictor(new_model: Callable[..., Seq2Seq], codec: Codec) -> Callable[..., Model]:
+    """Makes a predictor around a model in float32, as it ships."""
+
+    def new(blueprint: Blueprint, *, network: Seq2Seq | None = None, **options: object) -> Model:
+        network = network or new_model(blueprint, dtype=torch.float32, sharpen=3.0, **options)
+        source_codec = codec if ARCHITECTURES[blueprint.name].has_source else None
+        return Model(network, source_codec, codec, max_length=9, name=blueprint.name)
+
+    return new

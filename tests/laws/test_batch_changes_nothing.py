@@ -1,0 +1,105 @@
+"""Law: a sentence alone and in any batch, in any order, gets the same tokens, and scores within 1e-5."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from peeky.data import Pair
+from peeky.model import DecoderState
+
+BOUND = 1e-5
+TEXTS = ["abcabca", "g", "", "ddefg", "ba", "fedc"]
+WAYS = {
+    "greedy": {},
+    "beam": {"beam": 3},
+    "sampling": {"sample": True, "temperature": 1.3, "seed": 5},
+}
+
+
+@pytest.fixture(params=WAYS.values(), ids=WAYS)
+def way(request):
+    return request.param
+
+
+def same(one, other):
+    assert one.target_tokens == other.target_tokens
+    assert one.text == other.text
+    assert one.finished == other.finished
+    assert abs(one.log_prob - other.log_prob) <= BOUND
+    assert abs(one.score - other.score) <= BOUND
+    assert (one.weights is None) == (other.weights is None)
+    if one.weights is not None:
+        np.testing.assert_allclose(one.weights, other.weights, rtol=0, atol=BOUND)
+
+
+def check_batch_changes_nothing(model, texts, **way):
+    together = model.predict(texts, **way)
+    assert len({prediction.text for prediction in together}) > 1 or model.source_codec is None, "all answers are alike"
+    for batch_size in (1, 2, 4):
+        for one, other in zip(model.predict(texts, batch_size=batch_size, **way), together, strict=True):
+            same(one, other)
+    if "sample" in way:  # what is drawn depends on the place among the texts, and on nothing else of them
+        place = len(texts) - 1
+        same(model.predict([""] * place + [texts[place]], **way)[place], together[place])
+    else:
+        for one, other in zip(model.predict(texts[::-1], **way), together[::-1], strict=True):
+            same(one, other)
+        same(model.predict(texts[0], **way)[0], together[0])
+
+
+def test_batch_changes_nothing(variant, way, new_predictor):
+    check_batch_changes_nothing(new_predictor(variant), TEXTS, **way)
+
+
+def test_the_loss_is_the_same_in_any_batch(variant, new_predictor):
+    model = new_predictor(variant)
+    pairs = [Pair(text or "c", "gfedcba"[: 1 + place], "") for place, text in enumerate(TEXTS)]
+    if model.source_codec is None:
+        pairs = [pair._replace(source="") for pair in pairs]
+    losses = [model.loss(pairs, batch_size=size) for size in (1, 2, 3, 6)] + [model.loss(pairs[::-1])]
+    assert max(losses) - min(losses) <= BOUND
+
+
+def test_it_notices_rows_that_see_each_other(blueprint, way, new_predictor):
+    model = new_predictor(blueprint("attention"))
+    encode = model.network.encoder.forward
+
+    def broken(source):
+        memory = encode(source)
+        return memory._replace(states=memory.states - memory.states.mean(0, keepdim=True))
+
+    model.network.encoder.forward = broken
+    with pytest.raises(AssertionError):
+        check_batch_changes_nothing(model, TEXTS, **way)
+
+
+def test_it_notices_padding_in_the_state(blueprint, way, new_predictor):
+    model = new_predictor(blueprint("plain"))
+    inner = model.network.encoder.layers[0].reader.lstm
+    run = inner.forward
+
+    def broken(x, state, mask=None):
+        outputs, state = run(x, state)
+        return outputs, state
+
+    inner.forward = broken
+    with pytest.raises(AssertionError):
+        check_batch_changes_nothing(model, TEXTS, **way)
+
+
+def test_it_notices_rows_that_swap_states(blueprint, way, new_predictor, monkeypatch):
+    select = DecoderState.select
+    monkeypatch.setattr(DecoderState, "select", lambda self, rows: select(self, torch.arange(len(rows))))
+    with pytest.raises(AssertionError):
+        check_batch_changes_nothing(new_predictor(blueprint("attention")), TEXTS, **way)
+
+
+def test_it_notices_draws_from_one_generator(blueprint, new_predictor, monkeypatch):
+    monkeypatch.setattr(
+        "peeky.search.generate.Sampler.__call__",
+        lambda self, log_probs, row_numbers, position: torch.multinomial(log_probs.exp(), 1).squeeze(-1),
+    )
+    with pytest.raises(AssertionError):
+        check_batch_changes_nothing(new_predictor(blueprint("attention")), TEXTS, **WAYS["sampling"])

@@ -1,0 +1,85 @@
+"""Law: every parameter gets a gradient — each gate of an LSTM, each embedding that was used."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from peeky.model.readers import Attend
+from peeky.model.recurrent import LSTM
+from peeky.training import batch_loss
+
+
+def check_every_parameter_learns(model, batch):
+    model.zero_grad()
+    batch_loss(model, batch).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, f"{name} takes no part"
+        assert torch.isfinite(parameter.grad).all(), name
+    for name, module in model.named_modules():
+        match module:
+            case LSTM():
+                for own in ("weight_input", "weight_hidden", "bias"):
+                    for gate, part in zip("ifgo", getattr(module, own).grad.chunk(4), strict=True):
+                        assert part.abs().max() > 0, f"{name}.{own}, gate {gate}"
+            case nn.Embedding():
+                padded = batch.source.ids[batch.source.mask] if "encoder" in name else batch.decoder_input[batch.target.mask]
+                used = torch.zeros(module.num_embeddings, dtype=torch.bool)
+                used[padded] = True
+                moved = module.weight.grad.abs().amax(1) > 0
+                assert torch.equal(moved, used), f"{name}: {moved} instead of {used}"
+            case _:
+                for own, parameter in module.named_parameters(recurse=False):
+                    assert parameter.grad.abs().max() > 0, f"{name}.{own}"
+
+
+def test_every_parameter_learns(variant, new_model, new_batch):
+    model = new_model(variant)
+    check_every_parameter_learns(model, new_batch(model))
+
+
+def test_every_parameter_learns_under_dropout(architecture, new_model, new_batch):
+    """Dropout on, many rows: what one row drops, another keeps."""
+    model = new_model(architecture).train()
+    for module in model.modules():
+        if hasattr(module, "rate"):
+            module.rate = 0.3
+    check_every_parameter_learns(model, new_batch(model, source_lengths=(5, 1, 7, 3) * 8, target_lengths=(4, 6, 1, 3) * 8))
+
+
+def test_it_notices_an_unused_parameter(blueprint, new_model, new_batch):
+    model = new_model(blueprint("plain"))
+    model.decoder.unused = nn.Parameter(torch.zeros(3))
+    with pytest.raises(AssertionError, match="unused"):
+        check_every_parameter_learns(model, new_batch(model))
+
+
+def test_it_notices_an_encoder_cut_off(blueprint, new_model, new_batch):
+    model = new_model(blueprint("plain"))
+    read = model.encoder.forward
+
+    def broken(source):
+        memory = read(source)
+        return memory._replace(finals=tuple((h.detach(), c.detach()) for h, c in memory.finals))
+
+    model.encoder.forward = broken
+    with pytest.raises(AssertionError, match="encoder"):
+        check_every_parameter_learns(model, new_batch(model))
+
+
+def test_it_notices_scores_cut_off(blueprint, new_model, new_batch, monkeypatch):
+    model = new_model(blueprint("attention", score="additive"))
+    score = next(module for module in model.modules() if isinstance(module, Attend)).score
+    run = score.forward
+    score.forward = lambda queries, keys: run(queries, keys).detach()
+    with pytest.raises(AssertionError, match="score"):
+        check_every_parameter_learns(model, new_batch(model))
+
+
+def test_it_notices_a_context_that_is_not_there(blueprint, new_model, new_batch, monkeypatch):
+    """Parameters that read zeros: they are used, but never learn."""
+    model = new_model(blueprint("attention"))
+    monkeypatch.setattr(nn.Embedding, "forward", lambda self, ids: 0 * nn.functional.embedding(ids, self.weight))
+    with pytest.raises(AssertionError):
+        check_every_parameter_learns(model, new_batch(model))

@@ -1,0 +1,152 @@
+"""Law: padding changes nothing — outputs, loss, gradients — however much of it there is and whatever it holds."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from peeky.data.batch import Batch
+from peeky.model import Padded
+from peeky.model.readers import Attend
+from peeky.training import batch_loss
+
+BOUND = 1e-12
+
+
+def row_of(padded, row):
+    length = padded.lengths[row : row + 1]
+    return Padded(padded.ids[row : row + 1, : int(length)], length)
+
+
+def rows_alone(batch):
+    """Each row as a batch without any padding."""
+    return [
+        Batch(row_of(batch.source, row), row_of(batch.target, row), batch.index[row : row + 1])
+        for row in range(len(batch.index))
+    ]
+
+
+def with_junk(padded, extra, vocabulary):
+    """`extra` more columns of padding, all padding filled with random ids."""
+    num_rows, length = padded.ids.shape
+    if not length:
+        return padded  # no source
+    junk = torch.randint(0, vocabulary, (num_rows, length + extra))
+    mask = torch.zeros_like(junk, dtype=torch.bool)
+    mask[:, :length] = padded.mask
+    junk[mask] = padded.ids[padded.mask]
+    return Padded(junk, padded.lengths)
+
+
+def outcome(model, batches, loss):
+    """Logits of the real positions, summed loss and gradients of these batches together."""
+    model.zero_grad()
+    total, logits = 0.0, []
+    for batch in batches:
+        value = loss(model, batch)
+        value.backward()
+        total += value.item()
+        with torch.no_grad():
+            logits.append(model(batch.source, batch.decoder_input)[batch.target.mask])
+    gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    return torch.cat(logits), total, gradients
+
+
+def check_padding_changes_nothing(model, batch, loss=batch_loss, bound=BOUND):
+    vocabulary = model.decoder.output.out_features
+    logits, total, gradients = outcome(model, rows_alone(batch), loss)
+    for source_extra, target_extra in ((0, 0), (1, 0), (0, 1), (6, 4), (23, 9)):
+        padded = Batch(
+            with_junk(batch.source, source_extra, vocabulary),
+            with_junk(batch.target, target_extra, vocabulary),
+            batch.index,
+        )
+        padded_logits, padded_total, padded_gradients = outcome(model, [padded], loss)
+        at = f"{source_extra} and {target_extra} columns"
+        assert (padded_logits - logits).abs().max() <= bound, at
+        assert abs(padded_total - total) <= bound * max(1, abs(total)), at
+        for name, gradient in gradients.items():
+            scale = max(1.0, gradient.abs().max().item())
+            assert (padded_gradients[name] - gradient).abs().max() <= bound * scale, f"{at}: {name}"
+
+
+def test_padding_changes_nothing(variant, new_model, new_batch):
+    model = new_model(variant)
+    check_padding_changes_nothing(model, new_batch(model))
+
+
+def test_padding_changes_nothing_in_float32(variant, new_model, new_batch):
+    model = new_model(variant, dtype=torch.float32)
+    check_padding_changes_nothing(model, new_batch(model), bound=1e-5)
+
+
+def test_padding_changes_nothing_with_label_smoothing(blueprint, new_model, new_batch):
+    model = new_model(blueprint("bidirectional"))
+    check_padding_changes_nothing(model, new_batch(model), loss=lambda *args: batch_loss(*args, 0.1))
+
+
+def test_it_notices_an_encoder_that_reads_padding(variant, new_model, new_batch):
+    """Whatever the architecture: with every position taken for a real one, the law must be seen to break."""
+    if variant.name == "language_model":
+        pytest.skip("has no encoder")
+    model = new_model(variant)
+    read = model.encoder.forward
+    model.encoder.forward = lambda source: read(
+        Padded(source.ids, torch.full_like(source.lengths, source.ids.size(1)))
+    )
+    with pytest.raises(AssertionError):
+        check_padding_changes_nothing(model, new_batch(model))
+
+
+def test_it_notices_attention_to_padding(blueprint, new_model, new_batch, monkeypatch):
+    model = new_model(blueprint("attention"))
+    monkeypatch.setattr(
+        Attend,
+        "read",
+        lambda self, memory: (self.score.keys(memory.states), memory.states, torch.ones_like(memory.mask)),
+    )
+    with pytest.raises(AssertionError):
+        check_padding_changes_nothing(model, new_batch(model))
+
+
+def test_it_notices_a_backward_reader_that_lets_padding_move_its_state(blueprint, new_model, new_batch):
+    model = new_model(blueprint("reverse"))
+    inner = model.encoder.layers[0].reader.lstm
+    run = inner.forward
+    inner.forward = lambda x, state, mask=None: run(x, state)
+    with pytest.raises(AssertionError):
+        check_padding_changes_nothing(model, new_batch(model))
+
+
+def test_it_notices_a_loss_that_counts_padding(blueprint, new_model, new_batch):
+    def broken(model, batch):
+        logits = model(batch.source, batch.decoder_input)
+        return cross_entropy(logits.flatten(0, 1), batch.target.ids.flatten(), reduction="sum")
+
+    model = new_model(blueprint("plain"))
+    with pytest.raises(AssertionError):
+        check_padding_changes_nothing(model, new_batch(model), loss=broken)
+
+
+def test_it_notices_a_loss_divided_by_all_positions(blueprint, new_model, new_batch):
+    model = new_model(blueprint("plain"))
+    with pytest.raises(AssertionError):
+        check_padding_changes_nothing(
+            model, new_batch(model), loss=lambda model, batch: batch_loss(model, batch) / batch.target.ids.numel()
+        )
+
+
+def test_it_notices_a_gradient_alone_that_padding_changes(blueprint, new_model, new_batch):
+    """Same outputs, same loss; only the gradient depends on the amount of padding."""
+    model = new_model(blueprint("attention"))
+    read = model.encoder.forward
+
+    def broken(source):
+        memory = read(source)
+        ghost = model.encoder.embedding(source.ids).sum((1, 2))[:, None, None]
+        return memory._replace(states=memory.states + (ghost - ghost.detach()))
+
+    model.encoder.forward = broken
+    with pytest.raises(AssertionError):
+        check_padding_changes_nothing(model, new_batch(model))
