@@ -133,12 +133,16 @@ def predict(
     max_length: Annotated[int | None, Parameter(help="Hard maximum in target tokens.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Answer texts: given here, in a file, or one a line on stdin; one answer a line, in the same order."""
+    """Answer texts: given here, in a file, or one a line on stdin; one answer a line, in the same order.
+
+    A language model continues each text.
+    """
     from peeky.data import Pair, iterate_sources, read_sources
-    from peeky.predictor import chunks, load
+    from peeky.predictor import Generation, load
 
     if texts and input_ is not None:
         raise ConfigError("texts were given both here and in a file", where="--input", fix="give one of the two")
+    options = Generation(beam, batch_size, sample, temperature, seed, max_length)
     model = load(run, device=device)
     sources: Iterable[Pair]
     if texts:
@@ -151,16 +155,7 @@ def predict(
         sources = iterate_sources(sys.stdin.buffer)
     size = 1 if not texts and input_ is None and sys.stdin.isatty() else CHUNK
     with opened(output) as file:
-        for number, chunk in enumerate(chunks(sources, size)):
-            predictions = model.predict(
-                [pair.source for pair in chunk],
-                beam=beam,
-                batch_size=batch_size,
-                sample=sample,
-                temperature=temperature,
-                seed=seed + number,
-                max_length=max_length,
-            )
+        for predictions in model.stream((pair.source for pair in sources), options, chunk_size=size):
             file.writelines(prediction.text + "\n" for prediction in predictions)
             file.flush()
 
@@ -195,7 +190,8 @@ def evaluate(
         print(dumps({"count": scores.count, "exact_match": scores.exact_match, "loss": scores.loss}))
     else:
         print(f"count        {scores.count:>10,}")
-        print(f"exact match  {100 * scores.exact_match:>10.2f} %")
+        if scores.exact_match is not None:
+            print(f"exact match  {100 * scores.exact_match:>10.2f} %")
         print(f"loss         {scores.loss:>10.4f} nats per target token")
 
 

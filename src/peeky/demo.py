@@ -36,7 +36,7 @@ def run_demo(out: Path, device: str) -> None:
     )
     model = trained.load(device)
     scores = model.evaluate(test)
-    console.print(f"\nOn {len(test)} dates it has never seen: {percent(scores.exact_match)} right.", style="bold")
+    console.print(f"\nOn {len(test)} dates it has never seen: {percent(scores.exact_match or 0)} right.", style="bold")
     prediction = model.predict([QUESTION])[0]
     console.print(Text(f"    {QUESTION} → {prediction.text}\n"))
     console.print("Where it looked (a row a generated character, a column a character of the source):", style="bold")

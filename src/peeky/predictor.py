@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from peeky.data import Examples, Pair
 from peeky.data.batch import collate
 from peeky.errors import ConfigError, DataError, did_you_mean
 from peeky.model import Blueprint, DecoderState, Seq2Seq, Sizes, build
-from peeky.search import Hypothesis, Sampler, beam_search, generate, greedy
+from peeky.search import Choose, Hypothesis, Sampler, beam_search, generate, greedy
 from peeky.text import BOS, EOS, PAD, UNK, Codec
 from peeky.training import corpus_loss
 
@@ -33,18 +35,50 @@ class Prediction(NamedTuple):
     """What the model answers to one text."""
 
     text: str
+    """For a language model: the given text, continued."""
     source_tokens: list[str]
     """The columns of `weights`; EOS closes them, because the model may look at it too."""
     target_tokens: list[str]
-    """The rows of `weights`; ends with EOS unless the hard maximum was reached."""
+    """The generated tokens, the rows of `weights`; ends with EOS unless the hard maximum was reached."""
     log_prob: float
-    """Summed over the target tokens, in nats."""
+    """Summed over the generated tokens, in nats."""
     score: float
-    """`log_prob` per target token: what can be compared between texts of unequal length."""
+    """`log_prob` per generated token: what can be compared between texts of unequal length."""
     weights: np.ndarray | None
     """Where the decoder looked, [T S], each row summing to 1; None for models without attention."""
     finished: bool
     """False if the hard maximum came before EOS."""
+
+
+EMPTY = Prediction("", [], [], 0.0, 0.0, None, True)
+"""The answer to an empty text."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How answers are looked for. Raises ConfigError for what can't be."""
+
+    beam: int = 1
+    batch_size: int = 128
+    sample: bool = False
+    temperature: float = 1.0
+    seed: int = 0
+    max_length: int | None = None
+
+    def __post_init__(self) -> None:
+        for option, value in (("beam", self.beam), ("batch_size", self.batch_size), ("max_length", self.max_length)):
+            if value is not None and value < 1:
+                raise ConfigError(f"{value} is too small", where=option, fix=f"give a {option} of 1 or more")
+        if self.sample and self.beam > 1:
+            raise ConfigError(
+                f"sampling draws one hypothesis, a beam of {self.beam} keeps several", fix="choose one of the two"
+            )
+        Sampler(self.temperature, self.seed)  # refuses what it can't use
+
+    @property
+    def choose(self) -> Choose:
+        """How the next token is chosen where there is no beam."""
+        return Sampler(self.temperature, self.seed) if self.sample else greedy
 
 
 @dataclass(frozen=True)
@@ -52,8 +86,8 @@ class Scores:
     """How well a model does on pairs whose targets are known."""
 
     count: int
-    exact_match: float
-    """Share of the pairs whose prediction is the target, 0..1."""
+    exact_match: float | None
+    """Share of the pairs whose prediction is the target, 0..1; None for a language model."""
     loss: float
     """Nats per target token, teacher-forced."""
     predictions: list[Prediction]
@@ -98,51 +132,65 @@ class Model:
         """One prediction a text, in the order of the texts; an empty text gets an empty answer.
 
         Greedy, or with a `beam` of several hypotheses, or with `sample` drawn at random from the model's distribution
-        sharpened by `temperature`. `max_length` is the hard maximum in target tokens. A language model ignores what the
-        texts say: it writes one continuation of nothing for each.
+        sharpened by `temperature`. `max_length` is the hard maximum in target tokens. A language model continues each
+        text; an empty one it begins itself. Raises ConfigError for options that can't be.
         """
-        if isinstance(texts, str):
-            texts = [texts]
-        for option, value in (("beam", beam), ("batch_size", batch_size), ("max_length", max_length or 1)):
-            if value < 1:
-                raise ConfigError(f"{value} is too small", where=option, fix=f"give a {option} of 1 or more")
-        if sample and beam > 1:
-            raise ConfigError("sampling draws one hypothesis, a beam keeps several", fix="choose one of the two")
-        choose = Sampler(temperature, seed) if sample else None
-        pairs = [Pair(text, None, f"text {number}") for number, text in enumerate(texts, start=1)]
-        answered = [i for i, pair in enumerate(pairs) if pair.source.strip() or self.source_codec is None]
-        self._warn_of_unknown([pairs[i] for i in answered])
-        examples = Examples.encode([pairs[i] for i in answered], self.source_codec, self.target_codec)
-        predictions = [Prediction("", [], [], 0.0, 0.0, None, True)] * len(pairs)
-        order = np.argsort(-examples.source_lengths, kind="stable")
+        options = Generation(beam, batch_size, sample, temperature, seed, max_length)
+        return self._answer([texts] if isinstance(texts, str) else list(texts), options, first_row=0)
+
+    def stream(
+        self, texts: Iterable[str], options: Generation, *, chunk_size: int = 1024
+    ) -> Iterator[list[Prediction]]:
+        """As `predict`, for texts without end: the predictions of each chunk as soon as it is full."""
+        first_row = 0
+        iterator = iter(texts)
+        while chunk := list(islice(iterator, chunk_size)):
+            yield self._answer(chunk, options, first_row=first_row)
+            first_row += len(chunk)
+
+    def _answer(self, texts: Sequence[str], options: Generation, *, first_row: int) -> list[Prediction]:
+        self._warn_of_unknown(texts)
+        rows = [row for row, text in enumerate(texts) if text.strip() or self.source_codec is None]
+        examples = self._examples([Pair(texts[row], None, f"text {row + 1}") for row in rows])
+        prompts = examples.target_lengths
+        order = np.lexsort((-examples.source_lengths, prompts))
+        predictions = [EMPTY] * len(texts)
         with torch.inference_mode():
             self.network.eval()
-            for start in range(0, len(order), batch_size):
-                rows = order[start : start + batch_size]
-                numbers = torch.tensor([answered[row] for row in rows])
-                found = self._search(examples, rows, numbers, beam, choose, max_length or self.max_length)
-                for row, hypothesis in zip(rows, found, strict=True):
-                    predictions[answered[row]] = self._prediction(examples.source(int(row)), hypothesis)
+            for indices in batches_of_equal(prompts, order, options.batch_size):
+                numbers = torch.tensor([first_row + rows[index] for index in indices])
+                found = self._search(examples, indices, numbers, options)
+                for index, hypothesis in zip(indices.tolist(), found, strict=True):
+                    predictions[rows[index]] = self._prediction(examples, index, hypothesis)
         return predictions
 
+    def _examples(self, pairs: Sequence[Pair]) -> Examples:
+        """What the network reads; a language model's prompts are the beginnings of its targets, EOS taken off."""
+        if self.source_codec is not None:
+            return Examples.encode(pairs, self.source_codec, self.target_codec)
+        prompts = Examples.encode(
+            [pair._replace(source="", target=pair.source) for pair in pairs], None, self.target_codec
+        )
+        kept = np.delete(prompts.target_ids, prompts.target_offsets[1:] - 1)
+        return replace(prompts, target_ids=kept, target_offsets=prompts.target_offsets - np.arange(len(pairs) + 1))
+
     def _search(
-        self,
-        examples: Examples,
-        rows: np.ndarray,
-        numbers: Tensor,
-        beam: int,
-        choose: Sampler | None,
-        max_length: int,
+        self, examples: Examples, indices: np.ndarray, numbers: Tensor, options: Generation
     ) -> list[Hypothesis]:
-        batch = collate(examples, rows).to(self.device)
-        state = self.network.decoder.start(self.network.encode(batch.source))
-        max_lengths = torch.full((len(rows),), max_length, device=self.device)
-        if beam > 1:
+        decoder, device = self.network.decoder, self.device
+        batch = collate(examples, indices).to(device)
+        state = decoder.start(self.network.encode(batch.source))
+        prompt = batch.target.ids
+        if prompt.size(1):
+            _, state, _ = decoder(batch.decoder_input, state)
+        first = prompt[:, -1] if prompt.size(1) else BOS
+        max_lengths = torch.full((len(indices),), options.max_length or self.max_length, device=device)
+        if options.beam > 1:
             ranked = beam_search(
                 self._step,
                 state,
-                num_hypotheses=beam,
-                bos=BOS,
+                num_hypotheses=options.beam,
+                first=first,
                 eos=EOS,
                 max_lengths=max_lengths,
                 forbidden=NEVER_GENERATED,
@@ -151,22 +199,22 @@ class Model:
         return generate(
             self._step,
             state,
-            bos=BOS,
+            first=first,
             eos=EOS,
             max_lengths=max_lengths,
-            choose=choose or greedy,
+            choose=options.choose,
             forbidden=NEVER_GENERATED,
-            row_numbers=numbers.to(self.device),
+            row_numbers=numbers.to(device),
         )
 
     def _step(self, ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
         logits, state, weights = self.network.decoder(ids[:, None], state)
         return logits[:, 0].log_softmax(-1), state, None if weights is None else weights[:, 0]
 
-    def _prediction(self, source: np.ndarray, hypothesis: Hypothesis) -> Prediction:
-        weights = hypothesis.weights
+    def _prediction(self, examples: Examples, index: int, hypothesis: Hypothesis) -> Prediction:
+        source, weights = examples.source(index), hypothesis.weights
         return Prediction(
-            self.target_codec.decode(hypothesis.ids),
+            self.target_codec.decode([*examples.target(index).tolist(), *hypothesis.ids]),
             self.source_codec.tokens(source) if self.source_codec is not None else [],
             self.target_codec.tokens(hypothesis.ids),
             hypothesis.log_prob,
@@ -176,13 +224,16 @@ class Model:
         )
 
     def evaluate(self, pairs: Sequence[Pair], *, beam: int = 1, batch_size: int = 128) -> Scores:
-        """Exact match and loss on pairs whose targets are known."""
+        """Exact match and loss on pairs whose targets are known; for a language model the loss alone."""
         if not pairs:
             raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
+        loss = self.loss(pairs, batch_size=batch_size)
+        if self.source_codec is None:
+            return Scores(len(pairs), None, loss, [])
         predictions = self.predict([pair.source for pair in pairs], beam=beam, batch_size=batch_size)
         targets = [self.target_codec.normalise(pair.target or "") for pair in pairs]
         right = sum(prediction.text == target for prediction, target in zip(predictions, targets, strict=True))
-        return Scores(len(pairs), right / len(pairs), self.loss(pairs, batch_size=batch_size), predictions)
+        return Scores(len(pairs), right / len(pairs), loss, predictions)
 
     def loss(self, pairs: Sequence[Pair], *, batch_size: int = 128) -> float:
         """Nats per target token on these pairs, EOS counted, teacher-forced."""
@@ -191,21 +242,35 @@ class Model:
         batches = (order[start : start + batch_size] for start in range(0, len(order), batch_size))
         return corpus_loss(self.network, (collate(examples, rows).to(self.device) for rows in batches))
 
-    def _warn_of_unknown(self, pairs: Iterable[Pair]) -> None:
-        if self.source_codec is None:
-            return
-        unknown: dict[str, int] = {}
-        for pair in pairs:
-            for token in set(self.source_codec.unknown(pair.source)):
-                unknown[token] = unknown.get(token, 0) + 1
+    def _warn_of_unknown(self, texts: Sequence[str]) -> None:
+        """Say which symbols were never seen in training, and which texts are in another Unicode form."""
+        codec = self.source_codec or self.target_codec
+        unknown = Counter(token for text in texts for token in set(codec.unknown(text)))
         if unknown:
-            shown = ", ".join(f"{token!r} in {count}" for token, count in islice(unknown.items(), 5))
-            more = f" and {len(unknown) - 5} others" if len(unknown) > 5 else ""
+            shown = ", ".join(f"{token!r} in {count}" for token, count in unknown.most_common(5))
+            more = f", and {len(unknown) - 5} others" if len(unknown) > 5 else ""
             warnings.warn(
-                f"the model has never seen some symbols of the input (texts that have them: {shown}{more})",
+                f"the model has never seen some symbols of the input (number of texts with them: {shown}{more})",
                 UnknownTextWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
+        form = codec.tokenizer.normalization
+        others = 0 if form == "none" else sum(not unicodedata.is_normalized(form, text) for text in texts)
+        if others:
+            warnings.warn(
+                f"{others:,} of {len(texts):,} texts were not in Unicode form {form}, which the model was trained on; "
+                "they were brought to it",
+                UnknownTextWarning,
+                stacklevel=4,
+            )
+
+
+def batches_of_equal(lengths: np.ndarray, order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """The indices in `order`, which is sorted by `lengths`, in batches each of one length."""
+    borders = np.flatnonzero(np.diff(lengths[order])) + 1
+    for group in np.split(order, borders):
+        for start in range(0, len(group), batch_size):
+            yield group[start : start + batch_size]
 
 
 def load(path: str | Path, *, device: str = "auto") -> Model:
@@ -238,10 +303,3 @@ def find_device(name: str) -> torch.device:
     if not available[name]:
         raise ConfigError(f"this machine (or its PyTorch) has no {name}", where="--device", fix="use --device cpu")
     return torch.device(name)
-
-
-def chunks(lines: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of up to `size`, each as soon as it is full."""
-    iterator = iter(lines)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from peeky.training.events import Evaluated, Event, Finished, Updated
+from peeky.training.events import Evaluated, Event, Finished, Sample, Updated
 
 
 class MetricsLog:
@@ -97,11 +98,10 @@ class Display:
                 state = f"loss {event.loss:.3f}{self.dev}, {event.tokens_per_second:,.0f} tokens/s"
                 self.bar.update(self.task, completed=event.update, state=state)
             case Evaluated():
-                self.dev = f", dev {percent(event.metrics['exact_match'])}"
+                self.dev = f", {metrics_text(event.metrics)}"
                 self.print(self.evaluation_line(event))
                 for sample in event.samples:
-                    right = "=" if sample.prediction == sample.target else "≠"
-                    self.print(f"    {sample.source} → {sample.prediction} {right} {sample.target}", style="dim")
+                    self.print(f"    {sample_text(sample)}", style="dim")
             case Finished():
                 best = event.metrics
                 result = f"best at update {event.best_update:,}: {metrics_text(best)}" if best else "nothing evaluated"
@@ -120,7 +120,17 @@ class Display:
 
 def metrics_text(metrics: dict[str, float]) -> str:
     """Dev metrics in words."""
+    if "exact_match" not in metrics:
+        return f"dev loss {metrics['loss']:.4f} (perplexity {math.exp(metrics['loss']):.2f})"
     return f"dev exact match {percent(metrics['exact_match'])}, loss {metrics['loss']:.4f}"
+
+
+def sample_text(sample: Sample) -> str:
+    """A prediction beside what it should be, or a language model's own text."""
+    if not sample.source:
+        return sample.prediction
+    sign = "=" if sample.prediction == sample.target else "≠"
+    return f"{sample.source} → {sample.prediction} {sign} {sample.target}"
 
 
 def percent(share: float) -> str:

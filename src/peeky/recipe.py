@@ -60,7 +60,9 @@ def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, l
     return ModelOptions(**asdict(resolve(options))), said
 
 
-def choose_training(options: TrainingOptions, examples: Examples) -> tuple[TrainingOptions, list[str]]:
+def choose_training(
+    options: TrainingOptions, examples: Examples, *, has_source: bool
+) -> tuple[TrainingOptions, list[str]]:
     """The options with rate, batch and number of updates filled in."""
     num_pairs = len(examples)
     rate = options.rate or 4e-3
@@ -78,6 +80,7 @@ def choose_training(options: TrainingOptions, examples: Examples) -> tuple[Train
     filled = replace(
         options,
         rate=rate,
+        metric=options.metric or ("exact_match" if has_source else "loss"),
         batch_size=batch_size,
         max_updates=updates,
         evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),

@@ -101,7 +101,7 @@ def train(
     source_codec, target_codec = build_codecs(text, data.train, has_source=has_source)
     examples = Examples.encode(data.train, source_codec, target_codec)
     model, said_model = choose_model(config.model, len(data.train))
-    training, said_training = choose_training(config.training, examples)
+    training, said_training = choose_training(config.training, examples, has_source=has_source)
     if training.precision == "auto":
         training = replace(training, precision=choose_precision(where, resolve(model).width))
     config = replace(config, text=text, model=model, training=training)
@@ -214,7 +214,7 @@ def to_all(listeners: Sequence[Listener]) -> Listener:
 
 
 def try_on(model: Model, dev: Sequence[Pair]) -> Evaluation:
-    """Exact match and loss on dev, and the first few predictions."""
+    """Exact match (where there is a source) and loss on dev, and the first few predictions."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownTextWarning)
         scores = model.evaluate(dev)
@@ -222,6 +222,9 @@ def try_on(model: Model, dev: Sequence[Pair]) -> Evaluation:
         Sample(pair.source, prediction.text, model.target_codec.normalise(pair.target or ""))
         for pair, prediction in zip(dev[:SAMPLES], scores.predictions, strict=False)
     )
+    if scores.exact_match is None:
+        drawn = model.predict([""] * SAMPLES, sample=True)
+        return Evaluation({"loss": scores.loss}, tuple(Sample("", prediction.text, "") for prediction in drawn))
     return Evaluation({"exact_match": scores.exact_match, "loss": scores.loss}, samples)
 
 

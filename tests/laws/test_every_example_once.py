@@ -60,7 +60,11 @@ def check_every_example_once(batches):
         assert counts == Counter(range(NUM_PAIRS)), f"epoch {epoch}"
 
 
-@pytest.mark.parametrize("cut", [{"batch_size": 4}, {"batch_size": 23}, {"batch_size": 99}, {"batch_tokens": 60}, {"batch_tokens": 1}], ids=str)
+@pytest.mark.parametrize(
+    "cut",
+    [{"batch_size": 4}, {"batch_size": 23}, {"batch_size": 99}, {"batch_tokens": 60}, {"batch_tokens": 1}],
+    ids=str,
+)
 def test_every_example_once(cut, trainer_and_indices):
     new, trained_on = trainer_and_indices
     new(**cut).run()

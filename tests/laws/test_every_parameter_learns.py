@@ -24,7 +24,9 @@ def check_every_parameter_learns(model, batch):
                     for gate, part in zip("ifgo", getattr(module, own).grad.chunk(4), strict=True):
                         assert part.abs().max() > 0, f"{name}.{own}, gate {gate}"
             case nn.Embedding():
-                padded = batch.source.ids[batch.source.mask] if "encoder" in name else batch.decoder_input[batch.target.mask]
+                padded = (
+                    batch.source.ids[batch.source.mask] if "encoder" in name else batch.decoder_input[batch.target.mask]
+                )
                 used = torch.zeros(module.num_embeddings, dtype=torch.bool)
                 used[padded] = True
                 moved = module.weight.grad.abs().amax(1) > 0
@@ -45,7 +47,9 @@ def test_every_parameter_learns_under_dropout(architecture, new_model, new_batch
     for module in model.modules():
         if hasattr(module, "rate"):
             module.rate = 0.3
-    check_every_parameter_learns(model, new_batch(model, source_lengths=(5, 1, 7, 3) * 8, target_lengths=(4, 6, 1, 3) * 8))
+    check_every_parameter_learns(
+        model, new_batch(model, source_lengths=(5, 1, 7, 3) * 8, target_lengths=(4, 6, 1, 3) * 8)
+    )
 
 
 def test_it_notices_an_unused_parameter(blueprint, new_model, new_batch):

@@ -92,9 +92,7 @@ def test_it_notices_an_encoder_that_reads_padding(variant, new_model, new_batch)
         pytest.skip("has no encoder")
     model = new_model(variant)
     read = model.encoder.forward
-    model.encoder.forward = lambda source: read(
-        Padded(source.ids, torch.full_like(source.lengths, source.ids.size(1)))
-    )
+    model.encoder.forward = lambda source: read(Padded(source.ids, torch.full_like(source.lengths, source.ids.size(1))))
     with pytest.raises(AssertionError):
         check_padding_changes_nothing(model, new_batch(model))
 

@@ -80,7 +80,9 @@ def test_it_notices_states_left_in_their_old_order(way, blueprint, new_model, ne
     select = DecoderState.select
 
     def broken(self, rows):
-        return select(self, rows) if len(rows) == 1 else select(self, torch.arange(len(rows)) % self.carry[0][0].size(0))
+        return (
+            select(self, rows) if len(rows) == 1 else select(self, torch.arange(len(rows)) % self.carry[0][0].size(0))
+        )
 
     monkeypatch.setattr(DecoderState, "select", broken)
     with pytest.raises(AssertionError):

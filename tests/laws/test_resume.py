@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ OPTIONS = TrainingOptions(
     precision="float32",
     seed=3,
 )
-CLOCKS = {"seconds", "window_seconds"}
+CLOCKS = {"seconds", "window_seconds", "tokens_per_second"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def copy_of(state):
     )
 
 
-def new_trainer(blueprint, pairs, options, *, stop=lambda: False, saved=None):
+def new_trainer(blueprint, pairs, options, *, stop=lambda: False, saved=None, evaluate=None):
     has_source = ARCHITECTURES[blueprint.name].has_source
     codec = Codec.build(make_tokenizer("characters"), [pair.source for pair in pairs])
     if not has_source:
@@ -56,17 +56,20 @@ def new_trainer(blueprint, pairs, options, *, stop=lambda: False, saved=None):
     torch.manual_seed(0)
     model = build(replace(blueprint, dropout=0.4), Sizes(size if has_source else 0, size))
     dev = collate(examples, np.arange(4))
-    return Trainer(
+    events = []
+    trainer = Trainer(
         model,
         examples,
         options,
         device=torch.device("cpu"),
-        evaluate=lambda model: Evaluation({"exact_match": 0.0, "loss": corpus_loss(model, [dev])}, ()),
+        evaluate=evaluate or (lambda model: Evaluation({"exact_match": 0.0, "loss": corpus_loss(model, [dev])}, ())),
         save_best=lambda model, progress: None,
         save_checkpoint=lambda state: None if saved is None else saved.append(copy_of(state)),
-        listen=lambda event: None,
+        listen=events.append,
         stop=stop,
     )
+    trainer.events = events
+    return trainer
 
 
 def stop_after(updates):
@@ -81,7 +84,11 @@ def check_same_state(one, other):
         assert mine.keys() == theirs.keys()
         for name, tensor in mine.items():
             assert torch.equal(tensor, theirs[name]), f"{part}: {name}"
-    left, right = ({k: v for k, v in state.progress.items() if k not in CLOCKS} for state in (one, other))
+    check_same_progress(one.progress, other.progress)
+
+
+def check_same_progress(one, other):
+    left, right = ({k: v for k, v in progress.items() if k not in CLOCKS} for progress in (one, other))
     assert left == right
 
 
@@ -95,6 +102,10 @@ def check_resume(blueprint, pairs, options=OPTIONS, *, new_trainer=new_trainer, 
     second.restore(passed_on(first.state()))
     assert second.run().update == 10
     check_same_state(second.state(), straight.state())
+    since = [event for event in straight.events if event.update > at]
+    for one, other in zip(second.events, since, strict=True):
+        assert type(one) is type(other)
+        check_same_progress(asdict(one), asdict(other))
 
 
 def test_resume(architecture, pairs):
@@ -158,8 +169,8 @@ BROKEN_STATES = {
     ),
     "batch forgotten": lambda state: state._replace(progress=state.progress | {"batch": 0}),
     "epoch forgotten": lambda state: state._replace(progress=state.progress | {"epoch": 0}),
-    "best forgotten": lambda state: state._replace(progress=state.progress | {"best": {}}),
-    "window forgotten": lambda state: state._replace(progress=state.progress | {"window_tokens": 0}),
+    "best mistaken": lambda state: state._replace(progress=state.progress | {"best": {"exact_match": 1.0, "loss": 0.0}}),
+    "window forgotten": lambda state: state._replace(progress=state.progress | {"window_loss": 0.0}),
     "weights rounded": lambda state: state._replace(
         model={n: t.bfloat16().float() for n, t in state.model.items()}
     ),
@@ -200,7 +211,13 @@ def test_it_notices_an_order_that_cannot_be_found_again(blueprint, pairs):
 )
 @pytest.mark.parametrize("schedule", ["linear", "plateau"])
 def test_resume_between_two_evaluations(schedule, blueprint, pairs):
-    check_resume(blueprint("plain"), pairs, replace(OPTIONS, evaluate_every=3, schedule=schedule), at=5)
+    def no_better(*arguments, **options):
+        return new_trainer(
+            *arguments, **options, evaluate=lambda model: Evaluation({"exact_match": 0.5, "loss": 1.0}, ())
+        )
+
+    options = replace(OPTIONS, evaluate_every=3, schedule=schedule)
+    check_resume(blueprint("plain"), pairs, options, at=5, new_trainer=no_better)
 
 
 # --- the same with files on the disk, through run.train ---------------------------------------------------------------
@@ -237,7 +254,7 @@ def check_resume_on_disk(config, tmp_path, monkeypatch, *, between=lambda folder
     assert tensors.keys() == others.keys()
     for name, tensor in tensors.items():
         assert np.array_equal(tensor, others[name]), name
-    assert {k: v for k, v in progress.items() if k not in CLOCKS} == {k: v for k, v in other.items() if k not in CLOCKS}
+    check_same_progress(progress, other)
     weights = [(folder / "model" / "model.safetensors").read_bytes() for folder in (straight, parted)]
     assert weights[0] == weights[1]
     evaluations = []

@@ -20,9 +20,7 @@ WIDE = NUM_LETTERS ** (LONGEST - 1) * (NUM_LETTERS + 1)
 
 def all_finished():
     letters = range(len(SPECIALS), len(SPECIALS) + NUM_LETTERS)
-    return [
-        (*letters_of, EOS) for length in range(LONGEST) for letters_of in itertools.product(letters, repeat=length)
-    ]
+    return [(*letters_of, EOS) for length in range(LONGEST) for letters_of in itertools.product(letters, repeat=length)]
 
 
 def exhaustive(model, source, row, length_penalty):

@@ -34,7 +34,7 @@ def run(
         model.step,
         model.start(sentences),
         num_hypotheses=num_hypotheses,
-        bos=BOS,
+        first=BOS,
         eos=EOS,
         max_lengths=torch.tensor(lengths).long(),
         **options,
@@ -147,7 +147,7 @@ def test_a_beam_of_one_is_greedy(history_model: Any) -> None:
     model = history_model(6)
     sentences, max_lengths = list(range(40)), [1 + number % 12 for number in range(40)]
     searched = run(model, sentences, max_lengths, num_hypotheses=1)
-    followed = generate(model.step, model.start(sentences), bos=BOS, eos=EOS, max_lengths=torch.tensor(max_lengths))
+    followed = generate(model.step, model.start(sentences), first=BOS, eos=EOS, max_lengths=torch.tensor(max_lengths))
     assert {found.finished for found in followed} == {True, False}
     differing = [
         sentence for sentence, (one, other) in enumerate(zip(searched, followed, strict=True)) if not same(one, [other])

@@ -26,7 +26,7 @@ BY_HAND = [
 def run(model: Any, sentences: list[int], max_lengths: list[int] | int, **options: Any) -> list[Hypothesis]:
     lengths = [max_lengths] * len(sentences) if isinstance(max_lengths, int) else max_lengths
     return generate(
-        model.step, model.start(sentences), bos=BOS, eos=EOS, max_lengths=torch.tensor(lengths).long(), **options
+        model.step, model.start(sentences), first=BOS, eos=EOS, max_lengths=torch.tensor(lengths).long(), **options
     )
 
 

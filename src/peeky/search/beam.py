@@ -83,7 +83,7 @@ def beam_search(
     state: S,
     *,
     num_hypotheses: int,
-    bos: int,
+    first: int | Tensor,
     eos: int,
     max_lengths: Int[Tensor, " B"],
     length_penalty: float = 0.0,
@@ -92,7 +92,8 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """The `n_best` best-scoring hypotheses found for each sentence, best first and all different.
 
-    `state` has one row a sentence; `max_lengths` (at least 1, EOS counted) is each sentence's hard maximum, and its
+    `state` has one row a sentence; `first` is what it reads first: BOS, or the last id [B] of a prompt that the state
+    has already seen. `max_lengths` (at least 1, EOS counted) is each sentence's hard maximum, and its
     device is the search's. Let k be `num_hypotheses`. Each step looks at the 2k most probable continuations of a
     sentence: those of the first k that end are finished, and the first k that don't end go on (2k hold as many, since a
     hypothesis can end in one way only). With k = 1 and no length penalty this is greedy search, ties aside. Finished
@@ -113,7 +114,7 @@ def beam_search(
     largest_divisors = length_divisor(max_lengths.double(), length_penalty)
     log_probs = torch.zeros(len(live), 1, dtype=torch.float64)
     ranks = torch.arange(2 * num_hypotheses)
-    ids = torch.full_like(live, bos)
+    ids = torch.full_like(live, first) if isinstance(first, int) else first
     best = _no_hypotheses(live, n_best)
     past: list[_Past] = []
     done: list[tuple[Tensor, _Best]] = []

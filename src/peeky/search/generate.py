@@ -91,7 +91,7 @@ def generate(
     step: Step[S],
     state: S,
     *,
-    bos: int,
+    first: int | Tensor,
     eos: int,
     max_lengths: Int[Tensor, " R"],
     choose: Choose = greedy,
@@ -100,6 +100,7 @@ def generate(
 ) -> list[Hypothesis]:
     """One hypothesis for each row of `state`, in the order of the rows.
 
+    `first` is what each row reads first: BOS, or the last id [R] of a prompt that `state` has already seen.
     `max_lengths` (at least 1, EOS counted) is each row's hard maximum; its device is the search's. `choose` is shown
     -inf at `forbidden` ids. `row_numbers` name the rows to a `Sampler` across batches; without them they count from 0.
     """
@@ -107,7 +108,7 @@ def generate(
     live = torch.arange(len(max_lengths), device=max_lengths.device)
     numbers = live if row_numbers is None else row_numbers.to(live.device)
     banned = live.new_tensor(forbidden)
-    ids = torch.full_like(live, bos)
+    ids = torch.full_like(live, first) if isinstance(first, int) else first
     emitted: list[_Emitted] = []
     while len(live):
         log_probs, state, weights = step(ids, state)

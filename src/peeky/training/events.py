@@ -25,7 +25,7 @@ class Updated:
 
 @dataclass(frozen=True)
 class Sample:
-    """One sentence of dev and what the model makes of it now."""
+    """One sentence of dev and what the model makes of it now; a language model has only something of its own."""
 
     source: str
     prediction: str
@@ -38,7 +38,7 @@ class Evaluated:
 
     update: int
     metrics: dict[str, float]
-    """`exact_match` (0..1) and `loss` (nats per token)."""
+    """`exact_match` (0..1; not for a language model) and `loss` (nats per token)."""
     best: bool
     """It is the best so far, and was saved."""
     samples: tuple[Sample, ...]

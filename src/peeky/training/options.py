@@ -38,8 +38,8 @@ class TrainingOptions:
     """Updates between two evaluations on dev."""
     checkpoint_every: Count | None = None
     """Updates between two checkpoints to resume from; as often as evaluations where nothing is said."""
-    metric: Literal["exact_match", "loss"] = "exact_match"
-    """What on dev decides which model is best."""
+    metric: Literal["exact_match", "loss"] | None = None
+    """What on dev decides which model is best: exact match, or for a language model the loss."""
     patience: Count | None = None
     """Stop after so many evaluations without a better one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

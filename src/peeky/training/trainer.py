@@ -74,7 +74,7 @@ class Trainer:
     """Trains a model on examples; told from outside how to evaluate, where to save, and when to stop.
 
     `evaluate` tries the model on dev, `save_best` keeps it, `save_checkpoint` keeps a state to resume from; `stop` is
-    asked after each update. `options` must be complete: rate, max_updates, evaluate_every, batch size, precision.
+    asked after each update. `options` must have no gaps but max_epochs, batch_tokens, checkpoint_every and patience.
     """
 
     def __init__(
@@ -93,11 +93,13 @@ class Trainer:
         assert options.rate
         assert options.max_updates
         assert options.evaluate_every
+        assert options.metric
         assert options.precision != "auto"
         self.model = model.to(device)
         self.examples = examples
         self.options = options
         self.rate: float = options.rate
+        self.metric: str = options.metric
         self.max_updates: int = options.max_updates
         self.evaluate_every: int = options.evaluate_every
         self.checkpoint_every: int = options.checkpoint_every or options.evaluate_every
@@ -213,7 +215,7 @@ class Trainer:
     def _evaluate(self) -> None:
         metrics, samples = self.evaluate(self.model)
         progress = self.progress
-        better = is_better(metrics, progress.best, self.options.metric)
+        better = is_better(metrics, progress.best, self.metric)
         if better:
             progress.best, progress.best_update, progress.evaluations_without_better = metrics, progress.update, 0
             self.save_best(self.model, progress)
