@@ -14,7 +14,10 @@ RAMP = " ░▒▓█"
 
 
 def heat_lines(prediction: Prediction) -> list[Text]:
-    """The attention of one prediction for a terminal: a row a target token, a column a source token, darker = more."""
+    """The attention of one prediction for a terminal: a row a target token, a column a source token.
+
+    The darkest cell of a row is where it looked most; the others are shaded in proportion.
+    """
     weights = attention_of(prediction)
     source = [shown(token) for token in prediction.source_tokens]
     target = [shown(token) for token in prediction.target_tokens]
@@ -22,7 +25,8 @@ def heat_lines(prediction: Prediction) -> list[Text]:
     margin = max(map(len, target)) + 1
     lines = [Text(" " * margin + " ".join(token[:cell].ljust(cell) for token in source), style="bold")]
     for token, row in zip(target, weights, strict=True):
-        cells = (RAMP[min(int(weight * len(RAMP)), len(RAMP) - 1)] * cell for weight in row)
+        shades = np.ceil(row / row.max() * (len(RAMP) - 1) - 0.5).astype(int)
+        cells = (RAMP[shade] * cell for shade in shades)
         lines.append(Text(token.ljust(margin), style="bold").append(" ".join(cells), style="cyan"))
     return lines
 
@@ -39,7 +43,7 @@ def save_heat_map(prediction: Prediction, path: Path) -> None:
     weights = attention_of(prediction)
     rows, columns = weights.shape
     figure, axes = pyplot.subplots(figsize=(1.6 + 0.32 * columns, 1.4 + 0.32 * rows), layout="constrained")
-    image = axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="equal")
+    image = axes.imshow(weights, cmap="Blues", vmin=0, aspect="equal")
     axes.set_xticks(range(columns), [shown(token) for token in prediction.source_tokens])
     axes.set_yticks(range(rows), [shown(token) for token in prediction.target_tokens])
     axes.xaxis.tick_top()
@@ -47,7 +51,7 @@ def save_heat_map(prediction: Prediction, path: Path) -> None:
     axes.set_xlabel("source")
     axes.set_ylabel("target, as generated")
     axes.tick_params(length=0)
-    if max(map(len, prediction.source_tokens)) > 2:
+    if max(len(shown(token)) for token in prediction.source_tokens) > 2:
         axes.tick_params(axis="x", labelrotation=90)
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.02, label="attention weight")

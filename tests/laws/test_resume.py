@@ -227,7 +227,7 @@ def config_of(tmp_path, pairs, **changed):
     for name, part in (("train.tsv", pairs[4:]), ("dev.tsv", pairs[:4])):
         (tmp_path / name).write_text("".join(f"{p.source}\t{p.target}\n" for p in part), encoding="utf-8")
     return Config(
-        data=DataOptions(train=[str(tmp_path / "train.tsv")], dev=[str(tmp_path / "dev.tsv")]),
+        data=DataOptions(train=(str(tmp_path / "train.tsv"),), dev=(str(tmp_path / "dev.tsv"),)),
         model=ModelOptions(name="bidirectional", width=16, embedding=8, dropout=0.4),
         training=replace(OPTIONS, **changed),
     )
