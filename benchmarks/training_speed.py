@@ -44,6 +44,7 @@ class HandWritten(nn.Module):
         self.output = nn.Linear(WIDTH, num_target)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        """Logits [B T V]."""
         states, final = self.encoder(self.source(source))
         x, _ = self.decoder(self.target(target), final)
         weights = (x @ states.transpose(1, 2)).softmax(-1)
@@ -130,9 +131,8 @@ def main() -> None:
         for name, updates in running.items():
             rates[name].append(BATCH * arguments.updates / seconds(updates, arguments.updates))
     for name, values in rates.items():
-        print(
-            f"{name:>12}: {statistics.median(values):,.0f} samples/s  (rounds: {', '.join(f'{v:,.0f}' for v in values)})"
-        )
+        rounds = ", ".join(f"{value:,.0f}" for value in values)
+        print(f"{name:>12}: {statistics.median(values):,.0f} samples/s (rounds: {rounds})")
     ratios = [ours / theirs for ours, theirs in zip(rates["peeky"], rates["hand-written"], strict=True)]
     print(f"ratio: {statistics.median(ratios):.2f} (rounds: {', '.join(f'{ratio:.2f}' for ratio in ratios)})")
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,3 +42,77 @@ def peeky_data() -> Path:
     if not Path(folder).is_dir():
         pytest.skip(f"PEEKY_DATA is {folder}, which is not a folder")
     return Path(folder)
+
+
+# --- the upper half of the house: tiny runs, trained once a process -------------------------------------------------
+
+TINY: dict[str, Any] = {
+    "model.width": 16,
+    "model.embedding": 8,
+    "model.dropout": 0.1,
+    "training.rate": 1e-2,
+    "training.batch_size": 16,
+    "training.max_updates": 6,
+    "training.evaluate_every": 2,
+    "training.precision": "float32",  # `auto` measures the machine, and two measurements need not agree
+}
+"""Settings of a run that takes a tenth of a second."""
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> dict[str, Any]:
+    """Settings of a run that takes a tenth of a second: for `peeky.train(settings=…)` and `make_config`."""
+    return dict(TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny_flags() -> list[str]:
+    """The same for the command line."""
+    return ["--set", *(f"{key}={value}" for key, value in TINY.items())]
+
+
+@pytest.fixture(scope="session")
+def tiny_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 pairs: letters of a small alphabet, and the same from the back."""
+    chance = random.Random(3)
+    sources = {"".join(chance.choices("abcde", k=chance.randint(2, 5))): None for _ in range(150)}
+    path = tmp_path_factory.mktemp("data") / "pairs.tsv"
+    path.write_text("".join(f"{source}\t{source[::-1]}\n" for source in list(sources)[:120]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_text(tiny_pairs: Path) -> Path:
+    """The same sources as text for a language model."""
+    path = tiny_pairs.with_name("text.txt")
+    path.write_text("".join(line.partition("\t")[0] + "\n" for line in tiny_pairs.open(encoding="utf-8")))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_pairs: Path) -> Path:
+    """A run of `bidirectional` that has learnt a little; look at it, don't write into it."""
+    return train_tiny(tiny_pairs, tmp_path_factory.mktemp("runs") / "tiny", **{"training.max_updates": 90})
+
+
+@pytest.fixture(scope="session")
+def tiny_language_run(tmp_path_factory: pytest.TempPathFactory, tiny_text: Path) -> Path:
+    """A run of `language_model`."""
+    more = {"model.name": "language_model", "training.max_updates": 30}
+    return train_tiny(tiny_text, tmp_path_factory.mktemp("runs") / "language", **more)
+
+
+@pytest.fixture
+def tiny_run_copy(tiny_run: Path, tmp_path: Path) -> Path:
+    """A copy of `tiny_run` to do harm to."""
+    return Path(shutil.copytree(tiny_run, tmp_path / "copy"))
+
+
+def train_tiny(data: Path, out: Path, **settings: Any) -> Path:
+    """Train with TINY and these settings, quietly."""
+    import peeky
+
+    updates = int(settings.get("training.max_updates", TINY["training.max_updates"]))
+    every = {"training.evaluate_every": max(1, updates // 3)}
+    peeky.train(data, out=out, settings=TINY | every | settings, device="cpu", quiet=True)
+    return out

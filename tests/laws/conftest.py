@@ -125,6 +125,6 @@ def new_predictor(new_model: Callable[..., Seq2Seq], codec: Codec) -> Callable[.
     def new(blueprint: Blueprint, *, network: Seq2Seq | None = None, **options: object) -> Model:
         network = network or new_model(blueprint, dtype=torch.float32, sharpen=8.0, **options)
         source_codec = codec if ARCHITECTURES[blueprint.name].has_source else None
-        return Model(network, source_codec, codec, max_length=9, name=blueprint.name)
+        return Model(network, source_codec, codec, max_length=7, name=blueprint.name)
 
     return new

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from peeky.data import Pair
 from peeky.model import DecoderState
@@ -40,7 +39,7 @@ def check_batch_changes_nothing(model, texts, **way):
     assert len({round(prediction.log_prob, 3) for prediction in together if prediction.target_tokens}) > (
         model.source_codec is not None
     ), "all answers are alike: this would show nothing"
-    for batch_size in (1, 2, 4):
+    for batch_size in (1, 3):
         for one, other in zip(model.predict(texts, batch_size=batch_size, **way), together, strict=True):
             same(one, other)
     if "sample" in way:  # what is drawn depends on the place among the texts, and on nothing else of them

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from peeky.model.recurrent import LSTM
 
@@ -11,23 +11,26 @@ from peeky.model.recurrent import LSTM
 def initialize(model: nn.Module) -> None:
     """Fill every parameter of `model`, from torch's global generator.
 
-    Matrices that read the layer below: Xavier uniform (Glorot & Bengio 2010, eq. 16), an LSTM's gate by gate, because
-    its four gates are four matrices. Recurrent matrices: orthogonal (Saxe et al. 2013). Biases 0, forget gate 1
-    (Jozefowicz et al. 2015). Embeddings: standard normal, so that a layer's input has unit variance.
+    Matrices: uniform in ±1/√fan-in, the fan-in being what each reads: an LSTM's input matrix is scaled by the width of
+    the input, its recurrent matrix by its own (LeCun et al. 1998, section 4.6). Biases 0. Embeddings: standard normal, so
+    that what a layer reads has unit variance. (Glorot's scale, orthogonal recurrent matrices and a forget bias of 1 gave
+    1 % worse word error rates on pronunciation.)
     """
     for module in model.modules():
         match module:
             case LSTM():
-                for weight in module.weight_input.chunk(4):
-                    nn.init.xavier_uniform_(weight)
-                for weight in module.weight_hidden.chunk(4):
-                    nn.init.orthogonal_(weight)
-                with torch.no_grad():
-                    module.bias.zero_()
-                    module.bias[module.width : 2 * module.width] = 1.0
+                fill_by_fan_in(module.weight_input)
+                fill_by_fan_in(module.weight_hidden)
+                nn.init.zeros_(module.bias)
             case nn.Linear():
-                nn.init.xavier_uniform_(module.weight)
+                fill_by_fan_in(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             case nn.Embedding():
                 nn.init.normal_(module.weight)
+
+
+def fill_by_fan_in(weight: Float[Tensor, "O I"]) -> None:
+    """Uniform in ±1/√I."""
+    bound = weight.size(1) ** -0.5
+    nn.init.uniform_(weight, -bound, bound)

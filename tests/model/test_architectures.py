@@ -1,0 +1,363 @@
+"""How the layers are put together: who starts from what, who sees the context, who adds; and what can't be built."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from peeky.errors import ConfigError
+from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, Padded, Sizes, Stream, build, find, resolve
+from peeky.model.readers import Attend
+from peeky.model.recurrent import Recurrent
+from peeky.model.tensors import map_carry
+from peeky.model.wiring import Concat, Dense, InputFeeding, ReadContext, Residual, Stack
+
+TOKENS = 11
+WITH_SOURCE = [name for name, architecture in ARCHITECTURES.items() if architecture.has_source]
+SOURCE = Padded(torch.tensor([[4, 5, 6, 3], [7, 3, 0, 0], [8, 9, 3, 0]]), torch.tensor([4, 2, 3]))
+READ = torch.tensor([[2, 4, 5], [2, 9, 7], [2, 6, 6]])
+
+
+def new_model(name, **options):
+    torch.manual_seed(0)
+    blueprint = resolve(ModelOptions(**{"name": name, "width": 8, "embedding": 6, "dropout": 0.0} | options))
+    return build(blueprint, Sizes(TOKENS, TOKENS)).double().eval()
+
+
+def logits_of(model, memory):
+    return model.decoder(READ, model.decoder.start(memory))[0]
+
+
+def tensors_of(carry):
+    found = []
+    map_carry(lambda tensor: found.append(tensor) or tensor, carry)
+    return found
+
+
+# --- the encoder's final states ---------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("name", WITH_SOURCE)
+def test_every_decoder_layer_starts_where_its_encoder_layer_ended(name, layers):
+    if layers < ARCHITECTURES[name].fewest_layers:
+        pytest.skip("too few for it")
+    model = new_model(name, layers=layers)
+    memory = model.encode(SOURCE)
+    carry = model.decoder.start(memory).carry
+    if name == "input_feeding":
+        ((carry, fed),) = carry
+        assert torch.equal(fed, torch.zeros(3, 1, 8).double())
+    started, finals = tensors_of(carry), [part for final in memory.finals for part in final]
+    assert len(memory.finals) == layers
+    assert len(started) == 2 * layers
+    for height, (one, other) in enumerate(zip(started, finals, strict=True)):
+        assert torch.equal(one, other), f"layer {height // 2}, {'hc'[height % 2]}"
+        assert other.abs().max() > 0
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["plain", "reverse"])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_each_part_of_each_final_state_changes_the_logits(name, layers):
+    model = new_model(name, layers=layers)
+    memory = model.encode(SOURCE)
+    logits = logits_of(model, memory)
+    for layer in range(layers):
+        for part in (0, 1):
+            finals = [list(final) for final in memory.finals]
+            finals[layer][part] = finals[layer][part] + 0.1
+            other = logits_of(model, memory._replace(finals=tuple(map(tuple, finals))))
+            assert ((other - logits).abs().amax(-1) > 1e-6).all(), f"layer {layer}, {'hc'[part]}"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["plain", "reverse", "peeky"])
+def test_without_attention_the_states_are_not_looked_at(name):
+    model = new_model(name)
+    memory = model.encode(SOURCE)
+    assert torch.equal(logits_of(model, memory._replace(states=memory.states + 1)), logits_of(model, memory))
+
+
+@torch.no_grad()
+def test_a_language_model_sees_no_source():
+    model = new_model("language_model")
+    nothing = Padded(torch.zeros(3, 0, dtype=torch.long), torch.zeros(3, dtype=torch.long))
+    assert torch.equal(model(nothing, READ), model(SOURCE, READ))
+    assert model.encode(nothing).finals == ()
+
+
+# --- peeky ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_peeky_gradient_goes_through_every_place_where_h_is_repeated(layers):
+    """Finite differences of the loss by the encoder's last h: as the decoder's start and as context at every position."""
+    model = new_model("peeky", layers=layers)
+    memory = model.encode(SOURCE)
+    h = memory.finals[-1][0].detach().requires_grad_()
+    chance = torch.randn(*READ.shape, TOKENS).double()
+
+    def loss(h):
+        finals = (*memory.finals[:-1], (h, memory.finals[-1][1]))
+        return (chance * logits_of(model, memory._replace(finals=finals)).log_softmax(-1)).sum()
+
+    (gradient,) = torch.autograd.grad(loss(h), h)
+    step = 1e-6
+    with torch.no_grad():
+        for row in range(h.size(0)):
+            for column in range(h.size(1)):
+                shift = torch.zeros_like(h)
+                shift[row, column] = step
+                numeric = (loss(h + shift) - loss(h - shift)) / (2 * step)
+                assert abs(numeric - gradient[row, column]) < 1e-7 * max(1.0, abs(numeric))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_gradients_are_those_of_finite_differences(name):
+    """A few numbers of every parameter of every architecture."""
+    model = new_model(name)
+    weights = torch.randn(*READ.shape, TOKENS).double()
+
+    def loss():
+        return (weights * model(SOURCE, READ).log_softmax(-1)).sum()
+
+    loss().backward()
+    step = 1e-6
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            flat, gradient = parameter.view(-1), parameter.grad.view(-1)
+            strongest = gradient.abs().argmax().item()
+            for place in {strongest, flat.numel() // 2}:
+                kept = flat[place].item()
+                values = []
+                for shift in (step, -step):
+                    flat[place] = kept + shift
+                    values.append(loss().item())
+                flat[place] = kept
+                numeric = (values[0] - values[1]) / (2 * step)
+                assert abs(numeric - gradient[place].item()) < 1e-6 * max(1.0, abs(numeric)), f"{name}[{place}]"
+
+
+@torch.no_grad()
+def test_peeky_sees_h_in_every_lstm_and_in_the_output():
+    model = new_model("peeky", layers=2)
+    _, first, second, last = model.decoder.layers.layers
+    assert isinstance(last, Concat)
+    assert model.decoder.output.in_features == 16
+    memory = model.encode(SOURCE)
+    for sees in (first.inner.lstm.weight_input[:, 6:], second.inner.lstm.weight_input[:, 8:], model.decoder.output.weight[:, 8:]):
+        logits = logits_of(model, memory)
+        kept = sees.clone()
+        sees.zero_()
+        assert (logits_of(model, memory) - logits).abs().max() > 1e-6
+        sees.copy_(kept)
+
+
+# --- wiring -----------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_residual_adds_what_went_in():
+    inner = Recurrent(8, 8)
+    for parameter in inner.parameters():
+        parameter.copy_(torch.randn_like(parameter))
+    x, carry = torch.randn(2, 3, 8), (torch.randn(2, 8), torch.randn(2, 8))
+    plain, plain_carry = inner(Stream(x), carry, ())
+    added, added_carry = Residual(inner)(Stream(x), carry, ())
+    assert torch.equal(added.x, x + plain.x)
+    assert torch.equal(added_carry[0], plain_carry[0])
+
+
+@torch.no_grad()
+def test_residual_around_a_reader_of_the_context_adds_x_alone():
+    inner = ReadContext(Dense(8 + 5, 8))
+    x, context = torch.randn(2, 3, 8), torch.randn(2, 3, 5)
+    stream, _ = Residual(inner)(Stream(x, context), (), ())
+    torch.testing.assert_close(stream.x, x + torch.tanh(inner.inner.linear(torch.cat([x, context], -1))))
+    assert stream.context is context
+
+
+@torch.no_grad()
+def test_dense_and_concat_join_x_and_context():
+    x, context = torch.randn(2, 3, 4), torch.randn(2, 3, 5)
+    stream, _ = Concat()(Stream(x, context), (), ())
+    assert torch.equal(stream.x, torch.cat([x, context], -1))
+    with pytest.raises(AssertionError, match="reader"):
+        Concat()(Stream(x), (), ())
+
+
+@torch.no_grad()
+def test_which_layers_of_residual_add():
+    model = new_model("residual", layers=3)
+    kinds = [type(layer) for layer in model.decoder.layers.layers]
+    assert kinds == [Recurrent, Residual, Residual, Attend, ReadContext]
+    assert [hasattr(layer, "inner") for layer in model.encoder.layers] == [False, True, True]
+
+
+@torch.no_grad()
+def test_residual_is_stacked_with_additions():
+    """Silence the upper LSTMs: what is left is the bottom layer, looked at from above."""
+    residual, stacked = new_model("residual", layers=3), new_model("stacked", layers=1 + 1)
+    for layer in residual.decoder.layers.layers[1:3]:
+        for parameter in layer.inner.lstm.parameters():
+            parameter.zero_()
+    memory = residual.encode(SOURCE)
+    state = residual.decoder.start(memory)
+    quiet = tuple(
+        part if height in (0, 3, 4) else tuple(torch.zeros_like(t) for t in part) for height, part in enumerate(state.carry)
+    )
+    bottom, *_, attend, dense = residual.decoder.layers.layers
+    expected = Stack(bottom, attend, dense)
+    stream, _ = expected(
+        Stream(residual.decoder.embedding(READ)),
+        (quiet[0], quiet[3], quiet[4]),
+        (state.reading[0], state.reading[3], state.reading[4]),
+    )
+    ours, _ = residual.decoder.layers(Stream(residual.decoder.embedding(READ)), quiet, state.reading)
+    torch.testing.assert_close(ours.x, stream.x, rtol=0, atol=1e-12)
+    assert stacked.decoder.layers.layers[1].__class__ is Recurrent
+
+
+@torch.no_grad()
+def test_gnmt_looks_at_the_bottom_and_tells_all_layers_above():
+    model = new_model("gnmt", layers=4)
+    bottom, attend, first, second, third = model.decoder.layers.layers
+    assert isinstance(bottom, Recurrent)
+    assert isinstance(attend, Attend)
+    assert isinstance(first, ReadContext)
+    assert isinstance(first.inner, Recurrent)
+    for layer in (second, third):
+        assert isinstance(layer, Residual)
+        assert isinstance(layer.inner, ReadContext)
+    one_way = [hasattr(getattr(layer, "inner", layer), "reader") for layer in model.encoder.layers]
+    assert one_way == [False, True, True, True]  # the encoder's bottom layer alone reads both ways
+    assert [hasattr(layer, "inner") for layer in model.encoder.layers] == [False, True, True, True]
+
+
+@torch.no_grad()
+def test_gnmts_layers_above_see_the_context_and_the_bottom_does_not():
+    model = new_model("gnmt", layers=3)
+    memory = model.encode(SOURCE)
+    changed = memory._replace(states=memory.states + torch.randn_like(memory.states))
+    carries = []
+    for each in (memory, changed):
+        _, state, _ = model.decoder(READ, model.decoder.start(each))
+        carries.append(state.carry)
+    (bottom, _, *above), (other_bottom, _, *other_above) = carries
+    assert torch.equal(bottom[0], other_bottom[0])
+    for layer, other in zip(above, other_above, strict=True):
+        assert ((layer[0] - other[0]).abs().amax(-1) > 1e-6).all()
+        assert ((layer[1] - other[1]).abs().amax(-1) > 1e-6).all()
+    # Each by itself: a layer whose columns for the context are 0 is deaf to it, so it is there that it comes in.
+    for layer in (model.decoder.layers.layers[2].inner, model.decoder.layers.layers[3].inner.inner):
+        columns = layer.lstm.weight_input[:, 8:]
+        kept, before = columns.clone(), logits_of(model, memory)
+        columns.zero_()
+        assert (logits_of(model, memory) - before).abs().max() > 1e-6
+        columns.copy_(kept)
+
+
+@torch.no_grad()
+def test_input_feeding_feeds_the_attentional_state_into_the_next_step():
+    model = new_model("input_feeding")
+    (feeding,) = model.decoder.layers.layers
+    assert isinstance(feeding, InputFeeding)
+    memory = model.encode(SOURCE)
+    lstm, attend, dense = feeding.inner.layers
+    h, c = memory.finals[0]
+    fed = torch.zeros(3, 8).double()
+    expected = []
+    for position in range(READ.size(1)):
+        x = torch.cat([model.decoder.embedding(READ[:, position]), fed], -1)
+        h, c = torch.lstm_cell(
+            x, (h, c), lstm.lstm.weight_input, lstm.lstm.weight_hidden, lstm.lstm.bias, torch.zeros(32).double()
+        )
+        seen, _ = attend(Stream(h[:, None]), (), attend.read(memory))
+        fed = torch.tanh(dense.inner.linear(torch.cat([h, seen.context[:, 0]], -1)))
+        expected.append(model.decoder.output(fed))
+    torch.testing.assert_close(logits_of(model, memory), torch.stack(expected, 1), rtol=0, atol=1e-12)
+
+
+@torch.no_grad()
+def test_attention_is_an_lstm_a_look_and_an_attentional_layer():
+    model = new_model("attention")
+    memory = model.encode(SOURCE)
+    lstm, attend, dense = model.decoder.layers.layers
+    outputs, _ = lstm.lstm(model.decoder.embedding(READ), memory.finals[0])
+    scores = torch.einsum("btd,bsd->bts", outputs, memory.states) / 8**0.5
+    weights = scores.masked_fill(~memory.mask[:, None], -torch.inf).softmax(-1)
+    context = torch.einsum("bts,bsd->btd", weights, memory.states)
+    expected = model.decoder.output(torch.tanh(dense.inner.linear(torch.cat([outputs, context], -1))))
+    torch.testing.assert_close(logits_of(model, memory), expected, rtol=0, atol=1e-12)
+    assert isinstance(attend, Attend)
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "where", "says"),
+    [
+        ({"name": "reverse", "direction": "forward"}, "model.direction", "'backward'"),
+        ({"name": "bidirectional", "direction": "forward"}, "model.direction", "'both'"),
+        ({"name": "gnmt", "direction": "backward"}, "model.direction", "'both'"),
+        ({"name": "language_model", "direction": "both"}, "model.direction", "'forward'"),
+        ({"name": "bidirectional", "width": 15}, "model.width", "16"),
+        ({"name": "plain", "direction": "both", "width": 7}, "model.width", "8"),
+        ({"name": "gnmt", "layers": 1}, "model.layers", "at least 2 layers, not 1"),
+        ({"name": "stacked", "layers": 1}, "model.layers", "at least 2"),
+        ({"name": "residual", "layers": 1}, "model.layers", "at least 2"),
+        ({"name": "atention"}, "model.name", "did you mean 'attention'?"),
+        ({"name": "bi-directional"}, "model.name", "did you mean 'bidirectional'?"),
+        ({"name": "xyzzy"}, "model.name", "one of: plain, reverse, peeky"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_built_is_said(options, where, says):
+    with pytest.raises(ConfigError) as caught:
+        resolve(ModelOptions(**options))
+    assert caught.value.where == where
+    assert says in str(caught.value)
+    assert caught.value.fix
+
+
+def test_gaps_are_filled_by_the_architecture():
+    assert resolve(ModelOptions()).name == DEFAULT
+    assert resolve(ModelOptions(name="gnmt")).layers == 4
+    assert resolve(ModelOptions(name="residual")).layers == 3
+    assert resolve(ModelOptions(name="stacked", layers=5)).layers == 5
+    assert resolve(ModelOptions(name="reverse")).direction == "backward"
+    assert resolve(ModelOptions(name="reverse", direction="backward")).direction == "backward"
+    assert resolve(ModelOptions(name="peeky")).direction == "forward"
+    assert resolve(ModelOptions(name="peeky", direction="both")).direction == "both"
+    assert resolve(ModelOptions(name="bidirectional", merge="sum", width=15)).width == 15
+    assert find("plain").has_source
+    assert not find("language_model").has_source
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_shapes(name):
+    model = new_model(name)
+    memory = model.encode(SOURCE)
+    logits, _, weights = model.decoder(READ, model.decoder.start(memory))
+    assert logits.shape == (3, 3, TOKENS)
+    looks = any(isinstance(module, Attend) for module in model.modules())
+    assert (weights is not None) == looks
+    if looks:
+        assert weights.shape == (3, 3, 4)
+        assert (weights[~memory.mask[:, None].expand_as(weights)] == 0).all()
+        torch.testing.assert_close(weights.sum(-1), torch.ones(3, 3).double())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_bfloat16_stays_close_to_float32(name):
+    model = new_model(name, width=64, embedding=48).float()
+    logits = model(SOURCE, READ)
+    with torch.autocast("cpu", torch.bfloat16):
+        other = model(SOURCE, READ).float()
+    assert (other - logits).abs().max() < 0.05 * logits.abs().max()
+    assert not torch.equal(other, logits)

@@ -1,0 +1,150 @@
+"""The loss of a tiny batch, worked out in NumPy from the weights: what is read, what it is held to, what counts."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from peeky.data import Examples, Pair
+from peeky.data.batch import Batch, collate
+from peeky.model import ModelOptions, Padded, Sizes, build, resolve
+from peeky.text import BOS, EOS, Codec, make_tokenizer
+from peeky.training import batch_loss, corpus_loss
+
+SOURCES = [[4, 6, EOS], [5, EOS], [8, 7, 6, 5, EOS]]
+TARGETS = [[7, 4, 4, 8, EOS], [EOS], [6, 5, EOS]]
+TOKENS = 9
+
+
+def pad(sequences):
+    lengths = torch.tensor([len(ids) for ids in sequences])
+    ids = torch.zeros(len(sequences), int(lengths.max()), dtype=torch.long)
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence)] = torch.tensor(sequence)
+    return Padded(ids, lengths)
+
+
+BATCH = Batch(pad(SOURCES), pad(TARGETS), torch.arange(3))
+
+
+@pytest.fixture
+def model():
+    model = build(resolve(ModelOptions(name="plain", width=5, embedding=4)), Sizes(TOKENS, TOKENS)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+    return model
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def log_probs_by_hand(model, source, target):
+    """[T V]: the log-probability of every token after BOS and each target token but the last."""
+    w = {name: parameter.detach().double().numpy() for name, parameter in model.named_parameters()}
+
+    def run(ids, side, layer, h, c):
+        outputs = []
+        for number in ids:
+            gates = (
+                w[f"{layer}.weight_input"] @ w[f"{side}.embedding.weight"][number]
+                + w[f"{layer}.weight_hidden"] @ h
+                + w[f"{layer}.bias"]
+            )
+            i, f, g, o = np.split(gates, 4)
+            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            h = sigmoid(o) * np.tanh(c)
+            outputs.append(h)
+        return np.array(outputs), h, c
+
+    _, h, c = run(source, "encoder", "encoder.layers.0.reader.lstm", np.zeros(5), np.zeros(5))
+    outputs, _, _ = run([BOS, *target[:-1]], "decoder", "decoder.layers.layers.0.lstm", h, c)
+    logits = outputs @ w["decoder.output.weight"].T + w["decoder.output.bias"]
+    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+
+
+def loss_by_hand(model, smoothing=0.0):
+    total = 0.0
+    for source, target in zip(SOURCES, TARGETS, strict=True):
+        log_probs = log_probs_by_hand(model, source, target)
+        for position, token in enumerate(target):
+            total -= (1 - smoothing) * log_probs[position, token] + smoothing * log_probs[position].mean()
+    return total
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.4])
+def test_each_position_is_held_to_the_next_token(model, smoothing):
+    """Not to the one it reads: the loss is summed nats of the target, EOS with it, padding never."""
+    assert batch_loss(model, BATCH, smoothing).item() == pytest.approx(loss_by_hand(model, smoothing), rel=1e-5)
+
+
+def test_logits_are_those_by_hand(model):
+    with torch.no_grad():
+        log_probs = model(BATCH.source, BATCH.decoder_input).log_softmax(-1)
+    for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
+        expected = log_probs_by_hand(model, source, target)
+        np.testing.assert_allclose(log_probs[row, : len(target)], expected, atol=1e-5)
+
+
+def test_the_decoder_reads_bos_and_the_target_but_for_its_last():
+    assert BATCH.decoder_input.tolist() == [[BOS, 7, 4, 4, 8], [BOS, EOS, 0, 0, 0], [BOS, 6, 5, EOS, 0]]
+    assert BATCH.target_tokens == 9
+
+
+def test_an_untrained_model_that_knows_nothing_pays_log_v_a_token(model):
+    with torch.no_grad():
+        model.decoder.output.weight.zero_()
+        model.decoder.output.bias.zero_()
+    assert batch_loss(model, BATCH).item() == pytest.approx(9 * math.log(TOKENS), rel=1e-6)
+    assert batch_loss(model, BATCH, 0.3).item() == pytest.approx(9 * math.log(TOKENS), rel=1e-6)
+
+
+def test_a_model_that_repeats_what_it_reads_pays_for_it(model):
+    """Rigged so that each position's best guess is its own input: cheap only where a target repeats itself."""
+    with torch.no_grad():
+        logits = torch.full((3, 5, TOKENS), -20.0).scatter(-1, BATCH.decoder_input[..., None], 20.0)
+    model.forward = lambda source, decoder_input: logits
+    repeats = sum(a == b for target in TARGETS for a, b in zip([BOS, *target], target, strict=False))
+    assert repeats == 1
+    assert batch_loss(model, BATCH).item() == pytest.approx(40 * (9 - repeats), rel=1e-4)
+
+
+def test_padding_does_not_count(model):
+    wide = Batch(
+        Padded(torch.nn.functional.pad(BATCH.source.ids, (0, 3), value=5), BATCH.source.lengths),
+        Padded(torch.nn.functional.pad(BATCH.target.ids, (0, 4), value=7), BATCH.target.lengths),
+        BATCH.index,
+    )
+    assert batch_loss(model, wide).item() == pytest.approx(loss_by_hand(model), rel=1e-5)
+    assert wide.target_tokens == 9
+
+
+def test_corpus_loss_is_nats_a_token_over_all_batches(model):
+    """Not the mean of the batches' means; dropout off."""
+    rows = [Batch(pad([s]), pad([t]), torch.tensor([n])) for n, (s, t) in enumerate(zip(SOURCES, TARGETS, strict=True))]
+    for module in model.modules():
+        if hasattr(module, "rate"):
+            module.rate = 0.5
+    model.train()
+    assert corpus_loss(model, rows) == pytest.approx(loss_by_hand(model) / 9, rel=1e-5)
+    assert corpus_loss(model, [BATCH]) == pytest.approx(loss_by_hand(model) / 9, rel=1e-5)
+
+
+def test_the_same_from_texts(model):
+    """From pairs of texts to the batch: EOS closes both sides, the decoder starts with BOS."""
+    codec = Codec.build(make_tokenizer("characters"), ["abcde"])
+    examples = Examples.encode([Pair("ac", "daae", ""), Pair("b", "", "")], codec, codec)
+    batch = collate(examples, np.array([1, 0]))
+    assert batch.source.ids.tolist() == [[5, EOS, 0], [4, 6, EOS]]
+    assert batch.target.ids.tolist() == [[EOS, 0, 0, 0, 0], [7, 4, 4, 8, EOS]]
+    assert batch.decoder_input[1].tolist() == [BOS, 7, 4, 4, 8]
+    one = batch_loss(model, batch).item()
+    expected = 0.0
+    for source, target in (([4, 6, EOS], [7, 4, 4, 8, EOS]), ([5, EOS], [EOS])):
+        log_probs = log_probs_by_hand(model, source, target)
+        expected -= sum(log_probs[position, token] for position, token in enumerate(target))
+    assert one == pytest.approx(expected, rel=1e-5)

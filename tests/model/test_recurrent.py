@@ -1,0 +1,267 @@
+"""The LSTM against one written out in NumPy, and padding that leaves its state exactly as it was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from peeky.model import Memory, Padded, Stream
+from peeky.model.encoder import BothWays, Encoder, OneWay, ResidualEncoding
+from peeky.model.recurrent import LSTM, DirectedLSTM, Recurrent, SequenceDropout
+
+INPUT, WIDTH = 5, 7
+LENGTHS = (4, 1, 6, 3)
+BOUND = 1e-12
+
+
+def randomise(module):
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(0.7 * torch.randn_like(parameter))
+    return module.double()
+
+
+def new_lstm():
+    return randomise(LSTM(INPUT, WIDTH))
+
+
+def rows(lengths=LENGTHS, length=None, width=INPUT):
+    """Random inputs [B S I], noise beyond each row's length, and the mask."""
+    length = length or max(lengths)
+    return torch.randn(len(lengths), length, width).double(), torch.arange(length) < torch.tensor(lengths)[:, None]
+
+
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def lstm_by_hand(x, h, c, weight_input, weight_hidden, bias):
+    """One row [T I]: outputs [T H] and the last (h, c). Gates in the order input, forget, cell, output."""
+    outputs = []
+    for x_t in x:
+        i, f, g, o = np.split(weight_input @ x_t + weight_hidden @ h + bias, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        outputs.append(h)
+    return np.array(outputs), h, c
+
+
+def weights_of(lstm):
+    return [parameter.detach().numpy() for parameter in (lstm.weight_input, lstm.weight_hidden, lstm.bias)]
+
+
+def framework_lstm(lstm):
+    """torch's own with the same weights; its second bias is 0."""
+    twin = nn.LSTM(lstm.weight_input.size(1), lstm.width, batch_first=True).double()
+    with torch.no_grad():
+        twin.weight_ih_l0.copy_(lstm.weight_input)
+        twin.weight_hh_l0.copy_(lstm.weight_hidden)
+        twin.bias_ih_l0.copy_(lstm.bias)
+        twin.bias_hh_l0.zero_()
+    return twin
+
+
+def packed(lstm, x, lengths):
+    """Outputs (0 at padding) and finals of torch's LSTM over a PackedSequence."""
+    sequence = nn.utils.rnn.pack_padded_sequence(x, torch.tensor(lengths), batch_first=True, enforce_sorted=False)
+    outputs, (h, c) = framework_lstm(lstm)(sequence)
+    return nn.utils.rnn.pad_packed_sequence(outputs, batch_first=True)[0], h[0], c[0]
+
+
+def turned(x, lengths):
+    """Each row's real positions from the back, padding where it was."""
+    out = x.clone()
+    for row, length in enumerate(lengths):
+        out[row, :length] = x[row, :length].flip(0)
+    return out
+
+
+def close(one, other, bound=BOUND):
+    assert one.shape == other.shape
+    assert (one - other).abs().max() <= bound
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("length", [1, 2, 6])
+@pytest.mark.parametrize("masked", [False, True])
+def test_an_lstm_does_what_is_written_in_the_books(length, masked):
+    lstm = new_lstm()
+    x, mask = rows((length, length), length)
+    h, c = torch.randn(2, 2, WIDTH).double()
+    outputs, (last_h, last_c) = lstm(x, (h, c), mask if masked else None)
+    for row in range(2):
+        by_hand = lstm_by_hand(x[row].numpy(), h[row].numpy(), c[row].numpy(), *weights_of(lstm))
+        for ours, expected in zip((outputs[row], last_h[row], last_c[row]), by_hand, strict=True):
+            close(ours, torch.from_numpy(expected))
+
+
+@torch.no_grad()
+def test_one_position_at_a_time_is_all_at_once():
+    lstm = new_lstm()
+    x, _ = rows((6, 6))
+    start = tuple(torch.randn(2, 2, WIDTH).double())
+    at_once, final = lstm(x, start)
+    state, outputs = start, []
+    for position in x.split(1, 1):
+        output, state = lstm(position, state)
+        outputs.append(output)
+    close(torch.cat(outputs, 1), at_once)
+    close(state[0], final[0])
+    close(state[1], final[1])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("extra", [0, 1, 9])
+@pytest.mark.parametrize("backward", [False, True])
+def test_finals_are_those_of_torch_over_packed_sequences(backward, extra):
+    reader = randomise(DirectedLSTM(INPUT, WIDTH, backward=backward))
+    x, mask = rows(length=max(LENGTHS) + extra)
+    outputs, (h, c) = reader(x, mask)
+    expected, expected_h, expected_c = packed(reader.lstm, turned(x, LENGTHS) if backward else x, LENGTHS)
+    expected = turned(expected, LENGTHS) if backward else expected
+    close(h, expected_h)
+    close(c, expected_c)
+    for row, length in enumerate(LENGTHS):
+        close(outputs[row, :length], expected[row, :length])
+    assert torch.isfinite(outputs).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("backward", [False, True])
+def test_padding_leaves_both_parts_of_the_state_as_they_were(backward):
+    """Each row's h and c are those of the row alone, at any amount of padding, whatever it holds."""
+    reader = randomise(DirectedLSTM(INPUT, WIDTH, backward=backward))
+    x, _ = rows()
+    alone = [reader(x[row : row + 1, :n], torch.ones(1, n, dtype=torch.bool)) for row, n in enumerate(LENGTHS)]
+    for extra in (0, 1, 7, 40):
+        for scale in (0.0, 1.0, 100.0):
+            padded = torch.cat([x, torch.zeros(len(LENGTHS), extra, INPUT)], 1)
+            mask = torch.arange(padded.size(1)) < torch.tensor(LENGTHS)[:, None]
+            padded[~mask] = scale * torch.randn_like(padded[~mask])
+            _, (h, c) = reader(padded, mask)
+            for row, (_, (own_h, own_c)) in enumerate(alone):
+                close(h[row : row + 1], own_h)
+                close(c[row : row + 1], own_c)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("layer", ["forward", "backward", "concat", "sum", "mean", "residual"])
+def test_encoder_layers_give_each_row_what_it_gets_alone(layer):
+    match layer:
+        case "forward" | "backward":
+            encoder_layer = OneWay(INPUT, 6, backward=layer == "backward")
+        case "residual":
+            encoder_layer = ResidualEncoding(BothWays(INPUT, INPUT, merge="sum"))
+        case _:
+            encoder_layer = BothWays(INPUT, 6, merge=layer)
+    randomise(encoder_layer)
+    x, mask = rows(length=9)
+    states, (h, c) = encoder_layer(x, mask)
+    for row, length in enumerate(LENGTHS):
+        own_states, (own_h, own_c) = encoder_layer(x[row : row + 1, :length], mask[row : row + 1, :length])
+        close(states[row : row + 1, :length], own_states)
+        close(h[row : row + 1], own_h)
+        close(c[row : row + 1], own_c)
+
+
+@torch.no_grad()
+def test_backward_reads_the_real_tokens_from_the_back():
+    """`direction=backward` is a forward LSTM over each row's real tokens reversed: the padding is not turned with them."""
+    lengths = torch.tensor(LENGTHS)
+    ids = torch.randint(4, 11, (len(LENGTHS), 8))
+    backward = Encoder(11, INPUT, [OneWay(INPUT, WIDTH, backward=True)])
+    randomise(backward)
+    forward = Encoder(11, INPUT, [OneWay(INPUT, WIDTH)]).double()
+    forward.load_state_dict(backward.state_dict())
+    memory = backward(Padded(ids, lengths))
+    for row, length in enumerate(LENGTHS):
+        other = forward(Padded(ids[row : row + 1, :length].flip(1), lengths[row : row + 1]))
+        for ours, expected in zip(memory.finals[0], other.finals[0], strict=True):
+            close(ours[row : row + 1], expected)
+        # Its states stay in the order of the source: attention columns are source positions.
+        close(memory.states[row : row + 1, :length], other.states.flip(1))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("merge", ["concat", "sum", "mean"])
+def test_merges(merge):
+    width = 6
+    both = randomise(BothWays(INPUT, width, merge=merge))
+    x, mask = rows()
+    states, (h, c) = both(x, mask)
+    (ahead, (h_ahead, c_ahead)), (back, (h_back, c_back)) = both.ahead(x, mask), both.back(x, mask)
+    assert ahead.size(-1) == (3 if merge == "concat" else 6)
+    for ours, one, other in ((states, ahead, back), (h, h_ahead, h_back), (c, c_ahead, c_back)):
+        expected = {"concat": torch.cat([one, other], -1), "sum": 1 * one + other, "mean": 0.5 * one + 0.5 * other}
+        real = mask if ours.dim() == 3 else slice(None)
+        close(ours[real], (expected[merge] if merge != "concat" else torch.cat([one, other], -1))[real])
+        assert ours.size(-1) == width
+
+
+@torch.no_grad()
+def test_residual_encoding_adds_what_went_in_to_the_states_alone():
+    inner = randomise(OneWay(INPUT, INPUT))
+    x, mask = rows()
+    states, (h, c) = inner(x, mask)
+    added, (own_h, own_c) = ResidualEncoding(inner)(x, mask)
+    close(added, x + states)
+    close(own_h, h)
+    close(own_c, c)
+
+
+@torch.no_grad()
+def test_a_decoder_layer_starts_where_the_encoder_ended_and_else_at_zero():
+    layer = randomise(Recurrent(INPUT, WIDTH))
+    memory = Memory(torch.randn(2, 3, WIDTH).double(), torch.ones(2, 3, dtype=torch.bool), ())
+    final = tuple(torch.randn(2, 2, WIDTH).double())
+    h, c = layer.start(memory, iter([final]))
+    assert torch.equal(h, final[0])
+    assert torch.equal(c, final[1])
+    for part in layer.start(memory, iter([])):
+        assert torch.equal(part, torch.zeros(2, WIDTH).double())
+
+
+# --- dropout ----------------------------------------------------------------------------------------------------------
+
+
+def test_dropout_keeps_one_mask_a_sequence():
+    dropped = SequenceDropout(0.4)(torch.ones(50, 9, 40))
+    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
+    assert not torch.equal(dropped[0], dropped[1])
+    assert set(dropped.unique().tolist()) == {0.0, pytest.approx(1 / 0.6)}
+
+
+def test_dropout_preserves_the_mean():
+    x = 1 + torch.rand(1, 3, 100_000)
+    dropped = SequenceDropout(0.3)(x)
+    assert dropped.mean() == pytest.approx(x.mean().item(), rel=0.02)
+    assert (dropped == 0).float().mean() == pytest.approx(0.3, abs=0.01)
+
+
+def test_dropout_is_off_in_evaluation_and_at_rate_zero():
+    x = torch.randn(2, 3, 4)
+    assert torch.equal(SequenceDropout(0.5).eval()(x), x)
+    assert torch.equal(SequenceDropout(0.0)(x), x)
+
+
+def test_dropout_of_a_gradient_is_that_of_its_value():
+    x = torch.ones(3, 2, 20, requires_grad=True)
+    dropped = SequenceDropout(0.5)(x)
+    dropped.sum().backward()
+    assert torch.equal(x.grad, dropped.detach())
+
+
+@torch.no_grad()
+def test_the_states_that_a_decoder_layer_carries_are_not_dropped():
+    """Dropout is between layers, never between steps."""
+    layer = randomise(Recurrent(INPUT, WIDTH, dropout=0.5))
+    x, _ = rows((4, 4))
+    start = tuple(torch.randn(2, 2, WIDTH).double())
+    layer.train()
+    _, carried = layer(Stream(x), start, ())
+    layer.eval()
+    _, expected = layer(Stream(x), start, ())
+    close(carried[0], expected[0])
+    close(carried[1], expected[1])
