@@ -257,10 +257,9 @@ def test_a_manifest_of_another_shape_is_damaged(tmp_path: Path, manifest: str) -
     assert str(folder) in damage_model(folder).where
 
 
-@pytest.mark.parametrize("depth", [100_000])
-def test_a_manifest_nested_without_end_is_damaged(tmp_path: Path, depth: int) -> None:
+def test_a_manifest_nested_without_end_is_damaged(tmp_path: Path) -> None:
     folder = small_model(tmp_path / "m")
-    (folder / MANIFEST).write_text("[" * depth)
+    (folder / MANIFEST).write_text("[" * 100_000)
     assert damage_model(folder).where == str(folder / MANIFEST)
 
 

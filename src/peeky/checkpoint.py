@@ -103,7 +103,7 @@ def save_model(
 
     def fill(fresh: Path) -> None:
         (fresh / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        safetensors.numpy.save_file(dict(tensors), fresh / "model.safetensors", {"format": "pt"})
+        (fresh / "model.safetensors").write_bytes(safetensors.numpy.save(dict(tensors), {"format": "pt"}))
         if source_codec is not None:
             source_codec.save(fresh / "source.vocabulary.json")
         target_codec.save(fresh / "target.vocabulary.json")
@@ -140,7 +140,7 @@ def save_checkpoint(folder: Path, update: int, tensors: Mapping[str, np.ndarray]
     """Write `folder/<update>/`, then remove the older ones."""
 
     def fill(fresh: Path) -> None:
-        safetensors.numpy.save_file(dict(tensors), fresh / "state.safetensors")
+        (fresh / "state.safetensors").write_bytes(safetensors.numpy.save(dict(tensors)))
         (fresh / "progress.json").write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
 
     write_folder(folder / f"{update:08d}", fill)

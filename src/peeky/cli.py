@@ -16,7 +16,7 @@ from peeky.errors import ConfigError, DataError, UserError
 if TYPE_CHECKING:
     from peeky.data import Pair
 
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 """Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
 
 CHUNK = 1024
@@ -87,6 +87,7 @@ def train(
     from peeky.api import default_folder
     from peeky.config import make_config, parse_setting, read_toml
     from peeky.run import train as train_run
+    from peeky.training import INTERRUPTED
 
     chosen: dict[str, Any] = dict(parse_setting(setting) for setting in set_ or ())
     if not data:
@@ -110,9 +111,9 @@ def train(
     config = make_config(values, settings | chosen, where=str(data[0]) if is_recipe else "--set")
     folder = out or default_folder(data[0])
     trained = train_run(config, folder, device=device, resume=resume, force=force)
-    if trained.finished.reason == "interrupted":
+    if trained.finished.reason == INTERRUPTED:
         print(f"go on with: peeky train {' '.join(map(str, data))} --out {folder} --resume", file=sys.stderr)
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     print(f'try it: peeky predict {folder} "{example_of(folder)}"', file=sys.stderr)
     return 0
 
@@ -234,7 +235,7 @@ def main() -> None:
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone: nothing to say
         sys.exit(0)

@@ -39,7 +39,7 @@ def trainer_and_indices(blueprint, monkeypatch):
         return Trainer(
             model,
             examples,
-            TrainingOptions(rate=1e-3, evaluate_every=1000, precision="float32", **options),
+            TrainingOptions(rate=1e-3, evaluate_every=1000, metric="loss", precision="float32", **options),
             device=torch.device("cpu"),
             evaluate=lambda model: Evaluation({"exact_match": 0.0, "loss": 1.0}, ()),
             save_best=lambda model, progress: None,

@@ -32,7 +32,7 @@ def teacher_forced(model, source, row, ids):
 def search(model, source, way, max_lengths):
     """A list of hypotheses for each row."""
     state = model.decoder.start(model.encode(source))
-    options = {"bos": BOS, "eos": EOS, "max_lengths": max_lengths, "forbidden": NEVER}
+    options = {"first": BOS, "eos": EOS, "max_lengths": max_lengths, "forbidden": NEVER}
     match way:
         case "beam":
             return beam_search(step_of(model), state, num_hypotheses=5, n_best=5, **options)

@@ -50,7 +50,7 @@ def check_wide_beam(model, source, *, width=WIDE, length_penalty=0.0, n_best=10)
         model.decoder.start(model.encode(source)),
         num_hypotheses=width,
         n_best=n_best,
-        bos=BOS,
+        first=BOS,
         eos=EOS,
         max_lengths=torch.full_like(source.lengths, LONGEST),
         length_penalty=length_penalty,
@@ -79,7 +79,7 @@ def test_wide_beam_through_predict(architecture, new_model, new_predictor):
     network = new_model(architecture, sharpen=4.0, dtype=torch.float32)
     network.decoder.output.bias[len(SPECIALS) + NUM_LETTERS :] = -1e4  # the codec's other letters never come
     model = new_predictor(architecture, network=network)
-    texts = ["abc", "gfedc", "b"]
+    texts = ["abc", "gfedc", "b"] if model.source_codec else [""]  # to a language model a text is a prompt
     for text, prediction in zip(texts, model.predict(texts, beam=WIDE, max_length=LONGEST), strict=True):
         source = [] if model.source_codec is None else model.source_codec.encode(text)
         padded = Padded(torch.tensor([source], dtype=torch.long), torch.tensor([len(source)]))

@@ -197,9 +197,9 @@ def test_which_layers_of_residual_add():
 
 
 @torch.no_grad()
-def test_residual_is_stacked_with_additions():
+def test_residual_layers_that_say_nothing_change_nothing():
     """Silence the upper LSTMs: what is left is the bottom layer, looked at from above."""
-    residual, stacked = new_model("residual", layers=3), new_model("stacked", layers=1 + 1)
+    residual = new_model("residual", layers=3)
     for layer in residual.decoder.layers.layers[1:3]:
         for parameter in layer.inner.lstm.parameters():
             parameter.zero_()
@@ -217,7 +217,6 @@ def test_residual_is_stacked_with_additions():
     )
     ours, _ = residual.decoder.layers(Stream(residual.decoder.embedding(READ)), quiet, state.reading)
     torch.testing.assert_close(ours.x, stream.x, rtol=0, atol=1e-12)
-    assert stacked.decoder.layers.layers[1].__class__ is Recurrent
 
 
 @torch.no_grad()

@@ -5,9 +5,10 @@ from peeky.training.objective import batch_loss, corpus_loss
 from peeky.training.options import TrainingOptions
 from peeky.training.precision import choose_precision
 from peeky.training.schedule import rate_share
-from peeky.training.trainer import Evaluation, Progress, Trainer, TrainingState
+from peeky.training.trainer import INTERRUPTED, Evaluation, Progress, Trainer, TrainingState
 
 __all__ = [
+    "INTERRUPTED",
     "Evaluated",
     "Evaluation",
     "Event",

@@ -31,6 +31,9 @@ from peeky.training.schedule import rate_share
 REPORT_EVERY = 10
 """Updates between two reports of the training loss."""
 
+INTERRUPTED = "interrupted"
+"""The reason why training ended when `stop` said so."""
+
 PLATEAU_PATIENCE = 2
 """Evaluations without a better one after which the `plateau` schedule halves the rate."""
 
@@ -138,9 +141,12 @@ class Trainer:
             if ended := self._reason_to_stop():
                 reason = ended
                 break
-        if evaluated != self.progress.update and self.progress.update:
+        if reason == INTERRUPTED:
+            # The checkpoint comes first: what follows must not change how a resumed run goes on.
+            self._checkpoint()
+        if evaluated != self.progress.update and (reason != INTERRUPTED or not self.progress.best):
             self._evaluate()
-        if saved != self.progress.update:
+        if saved != self.progress.update and reason != INTERRUPTED:
             self._checkpoint()
         finished = Finished(
             self.progress.update, reason, self.progress.best_update, self.progress.best, self.progress.seconds
@@ -229,7 +235,7 @@ class Trainer:
     def _reason_to_stop(self) -> str:
         progress, patience = self.progress, self.options.patience
         if self.stop():
-            return "interrupted"
+            return INTERRUPTED
         if patience and progress.evaluations_without_better >= patience:
             return f"no better for {patience} evaluations"
         return ""

@@ -1,0 +1,151 @@
+"""What the data decide, and that nobody's word is overruled."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import pytest
+
+from peeky.data import Examples, Pair, additions
+from peeky.model import ModelOptions
+from peeky.recipe import UPDATES, build_codecs, choose_model, choose_text, choose_training
+from peeky.text.options import TextOptions
+from peeky.training import TrainingOptions
+
+SPELLING = [Pair(word, word[::-1], "") for word in ("hello", "world", "house", "garden", "water", "cat")]
+PHONES = [Pair(word, "AH B K", "") for word in ("abk", "kab", "bak")] * 40
+SENTENCES = [Pair(f"the {a} house is not far away", f"{a} hus ej sehr weit von hier", "") for a in "abcdefgh"] * 5
+
+
+def examples(num_pairs: int) -> Examples:
+    pairs = additions(min(num_pairs, 300), seed=1)
+    codecs = build_codecs(TextOptions(source="characters", target="characters"), pairs, has_source=True)
+    made = Examples.encode(pairs, *codecs)
+    if num_pairs <= 300:
+        return made
+
+    class Many(Examples):
+        def __len__(self) -> int:
+            return num_pairs
+
+    return Many(made.source_ids, made.source_offsets, made.target_ids, made.target_offsets)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "source", "target"),
+    [(SPELLING, "characters", "characters"), (PHONES, "characters", "symbols"), (SENTENCES, "words", "words")],
+)
+def test_the_tokenizers_follow_the_data_and_are_said(pairs: list[Pair], source: str, target: str) -> None:
+    options, said = choose_text(TextOptions(), pairs, has_source=True)
+    assert (options.source, options.target) == (source, target)
+    assert said[0].startswith(f"source: {source} (")
+    assert said[1].startswith(f"target: {target} (")
+
+
+def test_a_chosen_tokenizer_stays_and_is_not_explained() -> None:
+    options, said = choose_text(TextOptions(source="bytes"), SENTENCES, has_source=True)
+    assert (options.source, options.target) == ("bytes", "words")
+    assert [line.partition(":")[0] for line in said] == ["target"]
+
+
+def test_a_language_model_has_one_side() -> None:
+    options, said = choose_text(TextOptions(), [Pair("", pair.target, "") for pair in SENTENCES], has_source=False)
+    assert (options.source, options.target) == (None, "words")
+    assert len(said) == 1
+
+
+def test_rare_words_are_left_out_and_rare_characters_are_not() -> None:
+    pairs = [Pair("common rare", "q", ""), Pair("common once", "r", "")]
+    words, characters = build_codecs(TextOptions(source="words", target="characters"), pairs, has_source=True)
+    assert words is not None
+    assert words.vocabulary.tokens == ("common",)
+    assert set(characters.vocabulary.tokens) == {"q", "r"}
+    words, _ = build_codecs(TextOptions(source="words", target="characters", min_count=1), pairs, has_source=True)
+    assert words is not None
+    assert len(words.vocabulary.tokens) == 3
+    _, few = build_codecs(
+        TextOptions(source="words", target="characters", max_vocabulary=5), pairs * 9, has_source=True
+    )
+    assert len(few.vocabulary) == 5
+
+
+def test_a_language_model_has_no_source_codec() -> None:
+    source, target = build_codecs(TextOptions(target="characters"), [Pair("", "ab", "")], has_source=False)
+    assert source is None
+    assert set(target.vocabulary.tokens) == {"a", "b"}
+
+
+def test_the_model_is_said_only_where_nobody_chose_one() -> None:
+    options, said = choose_model(ModelOptions(), 1000)
+    assert all(getattr(options, item.name) is not None for item in fields(options))
+    assert len(said) == 1
+    assert options.name is not None
+    assert options.name in said[0]
+    assert "--model" in said[0]
+    assert choose_model(ModelOptions(name="gnmt"), 1000)[1] == []
+
+
+def test_many_pairs_get_a_wider_model_unless_a_width_was_given() -> None:
+    few, many = (choose_model(ModelOptions(), number)[0].width for number in (1000, 1_000_000))
+    assert few is not None
+    assert many is not None
+    assert many > few
+    assert choose_model(ModelOptions(width=32), 1_000_000)[0].width == 32
+
+
+@pytest.mark.parametrize("number", UPDATES)
+def test_the_measured_numbers_of_updates_are_used(number: int) -> None:
+    assert choose_training(TrainingOptions(), examples(number), has_source=True)[0].max_updates == UPDATES[number]
+
+
+def test_more_pairs_are_never_given_fewer_updates() -> None:
+    updates = [
+        choose_training(TrainingOptions(), examples(number), has_source=True)[0].max_updates
+        for number in (2, 50, 100, 150, 500, 800, 2000, 5000, 9000, 30_000, 70_000, 500_000, 10_000_000)
+    ]
+    assert updates == sorted(updates)  # type: ignore[type-var]
+
+
+def test_nothing_is_left_open() -> None:
+    chosen, said = choose_training(TrainingOptions(), examples(300), has_source=True)
+    assert chosen.rate
+    assert chosen.batch_size
+    assert chosen.evaluate_every
+    assert chosen.metric == "exact_match"
+    assert f"{chosen.max_updates:,} updates" in said[0]
+    assert f"{chosen.rate:g}" in said[0]
+    assert choose_training(TrainingOptions(), examples(300), has_source=False)[0].metric == "loss"
+
+
+def test_what_was_given_stays() -> None:
+    given = TrainingOptions(
+        rate=0.5, max_updates=77, batch_size=3, evaluate_every=5, metric="loss", patience=2, checkpoint_every=9
+    )
+    chosen, _ = choose_training(given, examples(300), has_source=True)
+    assert chosen == given
+
+
+def test_epochs_are_turned_into_updates_and_the_fewer_count() -> None:
+    options = TrainingOptions(max_epochs=4, batch_size=30)
+    assert choose_training(options, examples(300), has_source=True)[0].max_updates == 40
+    fewer = replace(options, max_updates=7)
+    assert choose_training(fewer, examples(300), has_source=True)[0].max_updates == 7
+    more = replace(options, max_updates=7000)
+    assert choose_training(more, examples(300), has_source=True)[0].max_updates == 40
+
+
+def test_batches_of_tokens_leave_the_number_of_pairs_open() -> None:
+    data = examples(300)
+    chosen, said = choose_training(TrainingOptions(batch_tokens=600, max_epochs=2), data, has_source=True)
+    assert chosen.batch_size is None
+    tokens = int((data.source_lengths + data.target_lengths).sum())
+    assert chosen.max_updates == 2 * round(tokens / 600)
+    assert "600 tokens" in said[0]
+
+
+@pytest.mark.parametrize("number", [1, 2, 7])
+def test_a_handful_of_pairs_is_enough_for_a_recipe(number: int) -> None:
+    chosen, _ = choose_training(TrainingOptions(), examples(number), has_source=True)
+    assert chosen.batch_size
+    assert chosen.max_updates
+    assert chosen.max_updates >= 1
