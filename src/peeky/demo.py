@@ -31,14 +31,17 @@ def run_demo(out: Path, device: str) -> None:
     console.print(f"Dates in {len(known):,} spellings, to be written as ISO 8601:", style="bold")
     for pair in known[:3]:
         console.print(Text(f"    {pair.source} → {pair.target}"))
+    made_at = time.perf_counter()
     trained = train(
         make_config({}, SETTINGS), out, pairs=known, dev_pairs=dev, device=device, force=True, console=console
     )
+    trained_at = time.perf_counter()
     model = trained.load(device)
     scores = model.evaluate(test)
     console.print(f"\nOn {len(test)} dates it has never seen: {percent(scores.exact_match or 0)} right.", style="bold")
     prediction = model.predict([QUESTION])[0]
     console.print(Text(f"    {QUESTION} → {prediction.text}\n"))
+    answered_at = time.perf_counter()
     console.print("Where it looked (a row a generated character, a column a character of the source):", style="bold")
     for line in heat_lines(prediction):
         console.print(line, soft_wrap=True)
@@ -46,4 +49,11 @@ def run_demo(out: Path, device: str) -> None:
         save_heat_map(prediction, out / "attention.png")
         console.print(f"\nAs a picture: {out / 'attention.png'}")
     console.print(Text(f'Ask it yourself: peeky predict {out} "may 3, 2007"'))
-    console.print(f"All of it took {time.perf_counter() - began:.0f} s.", style="dim")
+    phases = {
+        "making dates": made_at - began,
+        "training": trained_at - made_at,
+        "testing and answering": answered_at - trained_at,
+        "the picture": time.perf_counter() - answered_at,
+    }
+    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items())
+    console.print(f"Where the time went: {spent}.", style="dim")

@@ -46,6 +46,8 @@ from peeky.training import (
 
 DEV_PAIRS = 1000
 """At most so many pairs of dev are tried while training."""
+ENOUGH_DEV_PAIRS = 100
+"""From here on a dev set answered without a mistake is a reason to stop; fewer pairs are answered by luck."""
 SAMPLES = 3
 """Predictions shown at each evaluation."""
 
@@ -156,6 +158,7 @@ def train(
             save_checkpoint=save_state,
             listen=to_all((log, display, *listeners)),
             stop=stop,
+            stop_when_perfect=len(dev) >= ENOUGH_DEV_PAIRS,
         )
         if state:
             trainer.restore(state)

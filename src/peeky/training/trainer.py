@@ -31,6 +31,9 @@ from peeky.training.schedule import rate_share
 REPORT_EVERY = 10
 """Updates between two reports of the training loss."""
 
+PERFECT_EVALUATIONS = 3
+"""Evaluations in a row without a mistake after which `stop_when_perfect` ends training."""
+
 INTERRUPTED = "interrupted"
 """The reason why training ended when `stop` said so."""
 
@@ -50,6 +53,7 @@ class Progress:
     """Dev metrics of the best model so far."""
     best_update: int = 0
     evaluations_without_better: int = 0
+    evaluations_without_mistake: int = 0
     plateau_share: float = 1.0
     window_loss: float = 0.0
     window_tokens: int = 0
@@ -77,7 +81,8 @@ class Trainer:
     """Trains a model on examples; told from outside how to evaluate, where to save, and when to stop.
 
     `evaluate` tries the model on dev, `save_best` keeps it, `save_checkpoint` keeps a state to resume from; `stop` is
-    asked after each update. `options` must have no gaps but max_epochs, batch_tokens, checkpoint_every and patience.
+    asked after each update, and `stop_when_perfect` ends training when dev has nothing left to teach. Of `options` only
+    max_epochs, batch_tokens, checkpoint_every and patience may be None.
     """
 
     def __init__(
@@ -92,6 +97,7 @@ class Trainer:
         save_checkpoint: Callable[[TrainingState], None],
         listen: Listener,
         stop: Callable[[], bool] = lambda: False,
+        stop_when_perfect: bool = False,
     ) -> None:
         assert options.rate
         assert options.max_updates
@@ -112,6 +118,7 @@ class Trainer:
         self.save_checkpoint = save_checkpoint
         self.listen = listen
         self.stop = stop
+        self.stop_when_perfect = stop_when_perfect
         self.progress = Progress()
         self._clock = time.perf_counter()
         self.sampler = LengthBucketSampler(
@@ -229,6 +236,8 @@ class Trainer:
             progress.evaluations_without_better += 1
             if self.options.schedule == "plateau" and progress.evaluations_without_better % PLATEAU_PATIENCE == 0:
                 progress.plateau_share /= 2
+        perfect = metrics.get("exact_match") == 1
+        progress.evaluations_without_mistake = progress.evaluations_without_mistake + 1 if perfect else 0
         self._tick()
         self.listen(Evaluated(progress.update, metrics, better, samples, progress.seconds))
 
@@ -238,6 +247,8 @@ class Trainer:
             return INTERRUPTED
         if patience and progress.evaluations_without_better >= patience:
             return f"no better for {patience} evaluations"
+        if self.stop_when_perfect and progress.evaluations_without_mistake >= PERFECT_EVALUATIONS:
+            return f"dev without a mistake {PERFECT_EVALUATIONS} times in a row"
         return ""
 
     def _tick(self) -> None:
