@@ -85,7 +85,8 @@ def tiny_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_text(tiny_pairs: Path) -> Path:
     """The same sources as text for a language model."""
     path = tiny_pairs.with_name("text.txt")
-    path.write_text("".join(line.partition("\t")[0] + "\n" for line in tiny_pairs.open(encoding="utf-8")))
+    lines = tiny_pairs.read_text(encoding="utf-8").splitlines()
+    path.write_text("".join(line.partition("\t")[0] + "\n" for line in lines), encoding="utf-8")
     return path
 
 
@@ -98,7 +99,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_pairs: Path) -> Path
 @pytest.fixture(scope="session")
 def tiny_language_run(tmp_path_factory: pytest.TempPathFactory, tiny_text: Path) -> Path:
     """A run of `language_model`."""
-    more = {"model.name": "language_model", "training.max_updates": 30}
+    more = {"model.name": "language_model", "training.max_updates": 90}
     return train_tiny(tiny_text, tmp_path_factory.mktemp("runs") / "language", **more)
 
 
@@ -110,8 +111,11 @@ def tiny_run_copy(tiny_run: Path, tmp_path: Path) -> Path:
 
 def train_tiny(data: Path, out: Path, **settings: Any) -> Path:
     """Train with TINY and these settings, quietly."""
+    import torch
+
     import peeky
 
+    torch.set_num_threads(1)  # A session's fixtures come before `_same_every_time`.
     updates = int(settings.get("training.max_updates", TINY["training.max_updates"]))
     every = {"training.evaluate_every": max(1, updates // 3)}
     peeky.train(data, out=out, settings=TINY | every | settings, device="cpu", quiet=True)

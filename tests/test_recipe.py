@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from itertools import product
 
 import pytest
 
@@ -13,8 +14,11 @@ from peeky.text.options import TextOptions
 from peeky.training import TrainingOptions
 
 SPELLING = [Pair(word, word[::-1], "") for word in ("hello", "world", "house", "garden", "water", "cat")]
-PHONES = [Pair(word, "AH B K", "") for word in ("abk", "kab", "bak")] * 40
-SENTENCES = [Pair(f"the {a} house is not far away", f"{a} hus ej sehr weit von hier", "") for a in "abcdefgh"] * 5
+PHONES = [Pair(f"{a}{b}{c}{d}", "AH B K", "") for a, b, c, d in product("abk", repeat=4)]
+SENTENCES = [
+    Pair(f"the man{n} lives in house{n} of town{n % 7}", f"der mann{n} wohnt im haus{n} der stadt{n % 7}", "")
+    for n in range(60)
+]
 
 
 def examples(num_pairs: int) -> Examples:

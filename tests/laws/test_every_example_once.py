@@ -15,7 +15,7 @@ from peeky.training import Evaluation, Trainer, TrainingOptions
 from peeky.training.trainer import collate
 
 NUM_PAIRS = 23
-EPOCHS = 3
+EPOCHS = 2
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_every_example_once_in_a_run_of_two_parts(at, trainer_and_indices):
 def test_epochs_are_in_different_orders(trainer_and_indices):
     new, trained_on = trainer_and_indices
     new(batch_size=4).run()
-    epochs = [tuple(map(tuple, trained_on[start : start + 6])) for start in range(0, 18, 6)]
+    epochs = [tuple(map(tuple, trained_on[start : start + 6])) for start in range(0, 6 * EPOCHS, 6)]
     assert len(set(epochs)) == EPOCHS
 
 

@@ -93,7 +93,7 @@ def test_a_language_model_sees_no_source():
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_the_peeky_gradient_goes_through_every_place_where_h_is_repeated(layers):
-    """Finite differences of the loss by the encoder's last h: as the decoder's start and as context at every position."""
+    """Finite differences by the encoder's last h: the decoder's start, and the context at every position."""
     model = new_model("peeky", layers=layers)
     memory = model.encode(SOURCE)
     h = memory.finals[-1][0].detach().requires_grad_()
@@ -147,7 +147,11 @@ def test_peeky_sees_h_in_every_lstm_and_in_the_output():
     assert isinstance(last, Concat)
     assert model.decoder.output.in_features == 16
     memory = model.encode(SOURCE)
-    for sees in (first.inner.lstm.weight_input[:, 6:], second.inner.lstm.weight_input[:, 8:], model.decoder.output.weight[:, 8:]):
+    for sees in (
+        first.inner.lstm.weight_input[:, 6:],
+        second.inner.lstm.weight_input[:, 8:],
+        model.decoder.output.weight[:, 8:],
+    ):
         logits = logits_of(model, memory)
         kept = sees.clone()
         sees.zero_()
@@ -206,7 +210,8 @@ def test_residual_layers_that_say_nothing_change_nothing():
     memory = residual.encode(SOURCE)
     state = residual.decoder.start(memory)
     quiet = tuple(
-        part if height in (0, 3, 4) else tuple(torch.zeros_like(t) for t in part) for height, part in enumerate(state.carry)
+        part if height in (0, 3, 4) else tuple(torch.zeros_like(t) for t in part)
+        for height, part in enumerate(state.carry)
     )
     bottom, *_, attend, dense = residual.decoder.layers.layers
     expected = Stack(bottom, attend, dense)

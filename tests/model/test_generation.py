@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from peeky.data import Pair
+from peeky.errors import ConfigError
 from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 from peeky.predictor import Model
 from peeky.text import EOS, SPECIALS, Codec, make_tokenizer
-from peeky.errors import ConfigError
 
 CODEC = Codec.build(make_tokenizer("characters"), ["abcdefg"])
 TEXTS = ["a", "bcdefgab", "gf", "cdc", "fedcba"]
@@ -95,7 +95,7 @@ def test_rows_stop_at_their_own_end(way):
 
 
 def test_ends_are_found_in_unequal_rows(way):
-    """With random weights: nothing after EOS, nothing beyond the maximum, and EOS just where a row says it is finished."""
+    """Nothing after EOS, nothing beyond the maximum, EOS just where a row says it is finished."""
     predictions = new_model("residual").predict(TEXTS * 4, **way)
     for prediction in predictions:
         ends = [place for place, token in enumerate(prediction.target_tokens) if token == END]
@@ -142,6 +142,7 @@ def test_never_padding_bos_or_unknown(way):
         assert set(prediction.target_tokens) <= {*"abcdefg", END}
 
 
+@pytest.mark.filterwarnings("ignore::peeky.predictor.UnknownTextWarning")  # the blank is no letter
 def test_an_empty_text_gets_an_empty_answer(way):
     model = new_model(eos_bias=-1e4)
     empty, some, blank = model.predict(["", "abc", "  "], **way)
@@ -152,7 +153,11 @@ def test_an_empty_text_gets_an_empty_answer(way):
     assert model.predict([], **way) == []
 
 
-@pytest.mark.parametrize("options", [{"max_length": 0}, {"max_length": -1}, {"batch_size": 0}, {"beam": 0}, {"sample": True, "beam": 2}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"max_length": 0}, {"max_length": -1}, {"batch_size": 0}, {"beam": 0}, {"sample": True, "beam": 2}],
+    ids=str,
+)
 def test_what_cannot_be_asked_is_said(options):
     with pytest.raises(ConfigError) as caught:
         new_model().predict(TEXTS, **options)

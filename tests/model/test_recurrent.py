@@ -168,7 +168,7 @@ def test_encoder_layers_give_each_row_what_it_gets_alone(layer):
 
 @torch.no_grad()
 def test_backward_reads_the_real_tokens_from_the_back():
-    """`direction=backward` is a forward LSTM over each row's real tokens reversed: the padding is not turned with them."""
+    """As a forward LSTM over each row's real tokens reversed: the padding is not turned with them."""
     lengths = torch.tensor(LENGTHS)
     ids = torch.randint(4, 11, (len(LENGTHS), 8))
     backward = Encoder(11, INPUT, [OneWay(INPUT, WIDTH, backward=True)])

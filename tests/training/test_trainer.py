@@ -71,7 +71,7 @@ def new_model(name="plain", **options):
     return build(blueprint, Sizes(size, size))
 
 
-def new_trainer(recorder=None, *, model=None, stop=None, **options):
+def new_trainer(recorder=None, *, model=None, stop=None, stop_when_perfect=False, **options):
     recorder = recorder or Recorder()
     given = {"rate": 0.01, "max_updates": 10, "evaluate_every": 2, "batch_size": 5}
     given |= {"metric": "exact_match", "precision": "float32"} | options
@@ -90,6 +90,7 @@ def new_trainer(recorder=None, *, model=None, stop=None, **options):
         save_checkpoint=recorder.save_checkpoint,
         listen=recorder.listen,
         stop=record_rate_and_ask,
+        stop_when_perfect=stop_when_perfect,
     )
     trainer.recorder = recorder
     return trainer
@@ -169,6 +170,14 @@ def test_patience(patience):
 def test_patience_begins_anew_with_each_better_one():
     recorder = Recorder([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.3], [1] * 7)
     assert new_trainer(recorder, max_updates=100, patience=2).run().update == 14
+
+
+def test_three_evaluations_in_a_row_without_a_mistake_are_enough_where_that_is_asked_for():
+    shares = [0.5, 1.0, 1.0, 0.9, 1.0, 1.0, 1.0, 1.0]
+    finished = new_trainer(Recorder(shares), max_updates=100, stop_when_perfect=True).run()
+    assert finished.update == 14
+    assert finished.reason == "dev without a mistake 3 times in a row"
+    assert new_trainer(Recorder(shares), max_updates=16).run().update == 16
 
 
 def test_plateau_halves_the_rate_after_two_evaluations_without_a_better_one():
@@ -361,9 +370,9 @@ def test_dropout_is_on_in_updates_and_different_in_each(monkeypatch):
     monkeypatch.setattr(
         "peeky.training.trainer.batch_loss",
         lambda model, *arguments: (
-            modes.append(model.training) or masks.append(model.encoder.dropout(torch.ones(1, 1, 50)))
-        )
-        or batch_loss(model, *arguments),
+            (modes.append(model.training) or masks.append(model.encoder.dropout(torch.ones(1, 1, 50))))
+            or batch_loss(model, *arguments)
+        ),
     )
     trainer.evaluate = lambda model: model.eval() and Evaluation({"exact_match": 0.0, "loss": 1.0}, ())
     trainer.run()
@@ -403,7 +412,7 @@ def test_batch_tokens_goes_before_batch_size():
 def test_bfloat16_trains_weights_in_float32(name):
     losses = {}
     for precision in ("float32", "bfloat16"):
-        trainer = new_trainer(model=new_model(name), precision=precision, max_updates=20, rate=0.02)
+        trainer = new_trainer(model=new_model(name), precision=precision, max_updates=10, rate=0.02)
         trainer.run()
         losses[precision] = [event.loss for event in trainer.recorder.of(Updated)]
         assert all(parameter.dtype == torch.float32 for parameter in trainer.model.parameters())
@@ -421,7 +430,9 @@ def test_precision_is_chosen_among_two():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize(("seconds", "chosen"), [((1.0, 0.5), "bfloat16"), ((1.0, 0.9), "float32"), ((0.5, 1.0), "float32")])
+@pytest.mark.parametrize(
+    ("seconds", "chosen"), [((1.0, 0.5), "bfloat16"), ((1.0, 0.9), "float32"), ((0.5, 1.0), "float32")]
+)
 def test_bfloat16_has_to_be_worth_it(seconds, chosen, monkeypatch):
     measured = iter(seconds)
     monkeypatch.setattr("peeky.training.precision.fastest", lambda run: next(measured))

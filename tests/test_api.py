@@ -1,0 +1,180 @@
+"""`peeky.train`: the same as the command, from a program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import peeky
+from peeky import Pair, UserError
+from peeky.api import as_pairs, default_folder
+from peeky.errors import ConfigError, DataError
+
+PAIRS = [("abc", "cba"), ("de", "ed"), ("ab", "ba"), ("ec", "ce"), ("bad", "dab")] * 3
+
+
+@pytest.fixture
+def quick(tiny_settings: dict[str, Any]) -> dict[str, Any]:
+    return tiny_settings | {"training.max_updates": 2, "training.evaluate_every": 1}
+
+
+def test_pairs_go_in_and_a_model_comes_out(tmp_path: Path, quick: dict[str, Any]) -> None:
+    model = peeky.train(PAIRS, out=tmp_path / "r", settings=quick, device="cpu", quiet=True)
+    assert isinstance(model, peeky.Model)
+    assert model.name == "bidirectional"
+    again = peeky.load(tmp_path / "r", device="cpu")
+    assert [p.text for p in model.predict(["abc", "de"])] == [p.text for p in again.predict(["abc", "de"])]
+
+
+def test_pairs_a_generator_and_a_file_make_the_same_model(
+    tmp_path: Path, quick: dict[str, Any], tiny_pairs: Path
+) -> None:
+    pairs = [tuple(line.split("\t")) for line in tiny_pairs.read_text().splitlines()]
+    for name, data in (
+        ("list", pairs),
+        ("generator", (pair for pair in pairs)),
+        ("Pair", [Pair(source, target, "here") for source, target in pairs]),
+        ("path", tiny_pairs),
+        ("text", str(tiny_pairs)),
+    ):
+        peeky.train(data, out=tmp_path / name, settings=quick, device="cpu", quiet=True)  # type: ignore[arg-type]
+    weights = {(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("list", "generator", "Pair")}
+    weights |= {(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("path", "text")}
+    assert len(weights) == 1
+
+
+def test_two_paths_are_parallel_files(tmp_path: Path, quick: dict[str, Any]) -> None:
+    for side, name in enumerate(("a.src", "a.tgt")):
+        (tmp_path / name).write_text("".join(pair[side] + "\n" for pair in PAIRS))
+    paths = [tmp_path / "a.src", str(tmp_path / "a.tgt")]
+    model = peeky.train(paths, out=tmp_path / "r", settings=quick, device="cpu", quiet=True)
+    assert model.predict("abc")
+
+
+def test_dev_may_be_pairs_or_a_path(tmp_path: Path, quick: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "dev.tsv").write_text("ab\tba\n")
+    for number, dev in enumerate(([("ab", "ba")], tmp_path / "dev.tsv")):
+        peeky.train(PAIRS, dev=dev, out=tmp_path / str(number), settings=quick, device="cpu")
+        assert "15 pairs to train on, 1 dev pairs" in capsys.readouterr().err
+
+
+def test_quiet_says_nothing_and_loud_says_it_on_stderr(
+    tmp_path: Path, quick: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    peeky.train(PAIRS, out=tmp_path / "a", settings=quick, device="cpu", quiet=True)
+    assert capfd.readouterr() == ("", "")
+    peeky.train(PAIRS, out=tmp_path / "b", settings=quick, device="cpu")
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "run folder" in said.err
+
+
+def test_the_model_is_chosen_by_name(tmp_path: Path, quick: dict[str, Any]) -> None:
+    assert peeky.train(PAIRS, model="plain", out=tmp_path / "r", settings=quick, quiet=True).name == "plain"
+
+
+def test_a_path_gives_the_run_its_name(
+    tmp_path: Path, quick: dict[str, Any], tiny_pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    peeky.train(tiny_pairs, settings=quick, device="cpu", quiet=True)
+    assert (tmp_path / "runs" / "pairs" / "model").is_dir()
+    assert default_folder("x/pairs.tsv.gz") == Path("runs/pairs")
+    assert default_folder(Path("dates.toml")) == Path("runs/dates")
+
+
+def test_a_hidden_file_does_not_make_runs_itself_the_run() -> None:
+    assert default_folder(".pairs.tsv") != Path("runs")
+
+
+def test_a_relative_path_is_kept_absolute(
+    tmp_path: Path, quick: dict[str, Any], tiny_pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_pairs.parent)
+    peeky.train("pairs.tsv", out=tmp_path / "r", settings=quick, device="cpu", quiet=True)
+    assert f'"{tiny_pairs}"' in (tmp_path / "r" / "config.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [("a",)],
+        [("a", "b", "c")],
+        [("a", None)],
+        [("a", "")],
+        [("", "b")],
+        [("  ", "b")],
+        [(1, 2)],
+        [None],
+        ["ab", ("a", "b")],
+        [Pair("a", None, "here")],
+        [Pair("a", "", "here")],
+        [["a", "b", "c"]],
+    ],
+)
+def test_what_is_no_pair_is_named(items: list[Any], tmp_path: Path, quick: dict[str, Any]) -> None:
+    good = [("x", "y"), ("y", "x")]
+    with pytest.raises(DataError, match="is not a pair") as caught:
+        peeky.train([*good, *items], out=tmp_path / "r", settings=quick, quiet=True)
+    assert "3" in caught.value.where
+    assert '("source", "target")' in caught.value.fix
+
+
+def test_lists_will_do_for_tuples() -> None:
+    assert as_pairs([["a", "b"]]) == [Pair("a", "b", "pair 1")]
+
+
+def test_no_pairs_are_refused(tmp_path: Path) -> None:
+    for nothing in ([], iter(())):
+        with pytest.raises(DataError, match="no pairs"):
+            peeky.train(nothing, out=tmp_path / "r", quiet=True)
+    with pytest.raises(DataError, match="no pairs"):
+        peeky.train(PAIRS, dev=[], out=tmp_path / "r", quiet=True)
+
+
+def test_pairs_need_a_folder() -> None:
+    with pytest.raises(ConfigError, match="run folder") as caught:
+        peeky.train(PAIRS)
+    assert "out=" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("settings", "where", "said"),
+    [
+        ({"model.widht": 3}, "settings", "model.width"),
+        ({"model.width": 0}, "model.width", ">= 1"),
+        ({"model.name": "gntm"}, "model.name", "gnmt"),
+        ({"training": {"rate": 1}}, "settings", "training"),
+    ],
+)
+def test_mistakes_in_settings_are_the_users_to_mend(
+    settings: dict[str, Any], where: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as caught:
+        peeky.train(PAIRS, out=tmp_path / "r", settings=settings, quiet=True)
+    assert caught.value.where == where
+    assert said in str(caught.value)
+
+
+def test_a_run_that_is_there_is_refused_replaced_or_gone_on_with(tmp_path: Path, quick: dict[str, Any]) -> None:
+    def train(**more: Any) -> peeky.Model:
+        return peeky.train(PAIRS, out=tmp_path / "r", settings=quick, device="cpu", quiet=True, **more)
+
+    train()
+    with pytest.raises(ConfigError, match="exists"):
+        train()
+    assert train(resume=True)
+    assert train(force=True)
+
+
+def test_a_language_model_learns_from_texts(tmp_path: Path, quick: dict[str, Any], tiny_text: Path) -> None:
+    from_path = peeky.train(
+        tiny_text, model="language_model", out=tmp_path / "a", settings=quick, device="cpu", quiet=True
+    )
+    texts = [("", text) for text in tiny_text.read_text().splitlines()]
+    from_pairs = peeky.train(
+        texts, model="language_model", out=tmp_path / "b", settings=quick, device="cpu", quiet=True
+    )
+    assert from_path.predict("a")[0].text == from_pairs.predict("a")[0].text
