@@ -8,9 +8,10 @@ from typing import Any, TypeAlias
 
 from rich.console import Console
 
-from peeky.config import make_config
+from peeky.config import given_keys, make_config
 from peeky.data import Pair
 from peeky.errors import ConfigError, DataError
+from peeky.model import find
 from peeky.predictor import Model
 from peeky.run import train as train_run
 
@@ -32,10 +33,11 @@ def train(
     """Train a model and return the best one; everything else stays in the run folder `out`.
 
     `data` and `dev` are a path (TSV, JSONL), two paths (parallel files), or (source, target) pairs; for
-    `model="language_model"` a path to text, or texts as the targets of pairs. `settings` are the keys of a recipe, such
+    `model="language_model"` a path to text, or ("", text) pairs. `settings` are the keys of a recipe, such
     as `{"training.rate": 2e-3, "model.width": 128}`. Raises UserError for all that can be put right.
     """
     values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": model} if model else {}}
+    has_source = model is None or find(model).has_source
     pairs: dict[str, list[Pair]] = {}
     for name, given in (("train", data), ("dev", dev)):
         if isinstance(given, str | Path):
@@ -44,7 +46,7 @@ def train(
         if items and all(isinstance(item, str | Path) for item in items):
             values["data"][name] = [str(Path(str(item)).absolute()) for item in items]
         elif given is not None:
-            pairs[name] = as_pairs(items)
+            pairs[name] = as_pairs(items, has_source=has_source)
     if out is None:
         if "train" in pairs:
             raise ConfigError(
@@ -55,6 +57,7 @@ def train(
     trained = train_run(
         config,
         Path(out),
+        given=given_keys(values, settings or {}),
         pairs=pairs.get("train"),
         dev_pairs=pairs.get("dev"),
         device=device,
@@ -67,20 +70,18 @@ def train(
 
 def default_folder(data: str | Path) -> Path:
     """runs/pairs for pairs.tsv.gz."""
-    return Path("runs") / Path(data).name.partition(".")[0]
+    return Path("runs") / (Path(data).name.strip(".").partition(".")[0] or "run")
 
 
-def as_pairs(items: Sequence[object]) -> list[Pair]:
+def as_pairs(items: Sequence[object], *, has_source: bool) -> list[Pair]:
     """Pairs of a program, each checked. Raises DataError that names the first that is none."""
     pairs = []
     for number, item in enumerate(items, start=1):
         match item:
-            case Pair(source=str(), target=str()):
-                pairs.append(item)
-            case (str(source), str(target)) if source.strip() and target.strip():
-                pairs.append(Pair(source, target, f"pair {number}"))
+            case (str(source), str(target), *origin) if target.strip() and (source.strip() if has_source else True):
+                pairs.append(Pair(source if has_source else "", target, str(origin[0]) if origin else f"pair {number}"))
             case _:
-                fix = 'give ("source", "target"), both with text'
+                fix = 'give ("source", "target"), both with text' if has_source else 'give ("", "text")'
                 raise DataError(f"{item!r} is not a pair", where=f"pair {number}", fix=fix)
     if not pairs:
         raise DataError("there are no pairs", fix="give a path, or a list of (source, target)")

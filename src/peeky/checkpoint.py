@@ -37,10 +37,11 @@ class SavedModel(NamedTuple):
 def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     """Make `folder` anew: filled beside its place, hashed, flushed to disk, then moved there in one step."""
     fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
-    for leftover in (fresh, old) if folder.exists() else (fresh,):
+    recover(folder)
+    for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    fresh.mkdir(parents=True)
     try:
+        fresh.mkdir(parents=True)
         fill(fresh)
         hashes = {path.name: hash_file(path) for path in sorted(fresh.iterdir())}
         (fresh / MANIFEST).write_text(
@@ -61,11 +62,16 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def verify_folder(folder: Path) -> None:
-    """Raise CheckpointError, naming the file, unless every file is as it was written."""
+def recover(folder: Path) -> None:
+    """Undo half a `write_folder` that was killed between its two renames: the previous folder is still whole."""
     old = folder.with_name(folder.name + ".old")
     if not folder.exists() and old.exists():
-        old.rename(folder)  # killed between the two renames of write_folder: the previous one is still whole
+        old.rename(folder)
+
+
+def verify_folder(folder: Path) -> None:
+    """Raise CheckpointError, naming the file, unless every file is as it was written."""
+    recover(folder)
     manifest = folder / MANIFEST
     try:
         hashes = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
@@ -74,7 +80,7 @@ def verify_folder(folder: Path) -> None:
         raise CheckpointError(
             "is missing", where=str(manifest), fix="give the folder of a peeky run or its model/ folder"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError(
             "is damaged", where=str(manifest), fix="copy the folder again from where it came"
         ) from None
@@ -114,11 +120,7 @@ def save_model(
 
 def load_model(folder: Path) -> SavedModel:
     """Read a model folder, or the `model/` of a run; nothing in it is executed."""
-    folder = folder / "model" if not (folder / MANIFEST).exists() else folder
-    if not folder.parent.is_dir():
-        raise CheckpointError(
-            "there is no such folder", where=str(folder.parent), fix="give the folder that `peeky train` made"
-        )
+    folder = find_model_folder(folder)
     verify_folder(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config.get("format") != FORMAT:
@@ -134,6 +136,20 @@ def load_model(folder: Path) -> SavedModel:
         Codec.load(source) if source.exists() else None,
         Codec.load(folder / "target.vocabulary.json"),
     )
+
+
+def find_model_folder(folder: Path) -> Path:
+    """The model folder that is meant: `folder` itself, or the `model/` of a run."""
+    for candidate in (folder, folder / "model"):
+        recover(candidate)
+        if (candidate / MANIFEST).exists():
+            return candidate
+    fix = "give the folder that `peeky train` made, or its model/ folder"
+    if not folder.is_dir():
+        what = "is a file, not a run folder" if folder.exists() else "there is no such folder"
+        raise CheckpointError(what, where=str(folder), fix=fix)
+    missing = (folder / "model" if (folder / "model").is_dir() else folder) / MANIFEST
+    raise CheckpointError("is missing, so this is no model of peeky or not all of it", where=str(missing), fix=fix)
 
 
 def save_checkpoint(folder: Path, update: int, tensors: Mapping[str, np.ndarray], progress: Mapping[str, Any]) -> None:

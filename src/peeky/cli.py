@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
@@ -40,7 +41,7 @@ Settings = Annotated[
 
 
 @app.command
-def demo(*, out: Path = Path("runs/demo"), device: Device = "auto") -> None:
+def demo(*, out: Path = Path("runs/demo"), device: Device = "auto") -> int:
     """Make up dates, learn to read them in about a minute, answer one, and show where the model looked.
 
     Parameters
@@ -50,7 +51,7 @@ def demo(*, out: Path = Path("runs/demo"), device: Device = "auto") -> None:
     """
     from peeky.demo import run_demo
 
-    run_demo(out, device)
+    return 0 if run_demo(out, device) else EXIT_INTERRUPTED
 
 
 @app.command
@@ -85,7 +86,7 @@ def train(
         Replace the run that is there.
     """
     from peeky.api import default_folder
-    from peeky.config import make_config, parse_setting, read_toml
+    from peeky.config import given_keys, make_config, parse_setting, read_toml
     from peeky.run import train as train_run
     from peeky.training import INTERRUPTED
 
@@ -93,6 +94,10 @@ def train(
     if not data:
         fix = "name a file, before any --dev or --set: peeky train pairs.tsv"
         raise ConfigError("no data were given", where="peeky train", fix=fix)
+    if dev == []:
+        raise ConfigError("no file follows it", where="--dev", fix="name the file of dev pairs, or leave --dev out")
+    if model is not None and "model.name" in chosen:
+        raise ConfigError("the model is named twice", where="--model, --set model.name", fix="give one of the two")
     is_recipe = data[0].suffix == ".toml"
     if is_recipe and len(data) > 1:
         raise ConfigError(
@@ -108,19 +113,22 @@ def train(
         settings["model.name"] = model
     if skip_bad:
         settings["data.skip_bad"] = True
-    config = make_config(values, settings | chosen, where=str(data[0]) if is_recipe else "--set")
+    settings |= chosen
+    config = make_config(values, settings, where=str(data[0]))
     folder = out or default_folder(data[0])
-    trained = train_run(config, folder, device=device, resume=resume, force=force)
+    given = given_keys(values, settings)
+    trained = train_run(config, folder, given=given, device=device, resume=resume, force=force)
     if trained.finished.reason == INTERRUPTED:
         print(f"go on with: peeky train {' '.join(map(str, data))} --out {folder} --resume", file=sys.stderr)
         return EXIT_INTERRUPTED
-    print(f'try it: peeky predict {folder} "{example_of(folder)}"', file=sys.stderr)
+    print(f"try it: peeky predict {folder} {trained.example}", file=sys.stderr)
     return 0
 
 
 @app.command
 def predict(
     run: Run,
+    /,
     *texts: str,
     input_: Annotated[
         Path | None, Parameter(name="--input", help="A file of texts, one a line (or JSONL with the key source).")
@@ -164,6 +172,7 @@ def predict(
 @app.command
 def evaluate(
     run: Run,
+    /,
     *data: Path,
     json: Annotated[bool, Parameter(negative="", help="Print one JSON object.")] = False,
     beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
@@ -202,14 +211,14 @@ def models(*, set_: Settings = None) -> None:
     from peeky.config import make_config, parse_setting
     from peeky.ladder import print_ladder
 
-    print_ladder(make_config({}, dict(parse_setting(setting) for setting in set_ or ())).model)
-
-
-def example_of(folder: Path) -> str:
-    """A text to try the trained model on."""
-    from peeky.run import first_source
-
-    return first_source(folder).replace('"', '\\"')
+    chosen = dict(parse_setting(setting) for setting in set_ or ())
+    options = make_config({}, chosen).model
+    for key in chosen:
+        if not key.startswith("model.") or key == "model.name":
+            raise ConfigError(
+                f"{key} changes nothing here", where="--set", fix="set sizes: model.width, model.layers, …"
+            )
+    print_ladder(options)
 
 
 @contextmanager
@@ -229,8 +238,13 @@ def opened(path: Path | None) -> Iterator[TextIO]:
 def main() -> None:
     """Run the command; a UserError becomes one message and exit code 2."""
     arguments = sys.argv[1:]
-    trace = "--trace" in arguments
-    arguments = [argument for argument in arguments if argument != "--trace"]
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    trace = "--trace" in options
+    if trace:
+        arguments.remove("--trace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")  # as the files are, whatever the terminal's settings say
     show_warnings_plainly()
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")

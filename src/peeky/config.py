@@ -39,16 +39,19 @@ def read_toml(path: Path) -> dict[str, Any]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"is not valid TOML: {error}", where=str(path), fix="mend the file at that place") from None
-    data = values.get("data")
-    for key in ("train", "dev"):
-        if isinstance(data, dict) and isinstance(data.get(key), str | list):
-            data[key] = [str(path.parent.absolute() / str(name)) for name in as_list(data[key])]
+    set_data_folder(values, path.parent)
     return values
 
 
-def as_list(value: Any) -> list[Any]:
-    """One path is written without brackets."""
-    return [value] if isinstance(value, str) else list(value)
+def set_data_folder(values: dict[str, Any], folder: Path) -> None:
+    """Make the paths under `data` absolute, taken from `folder`; a single one may stand without brackets."""
+    data = values.get("data")
+    for key in ("train", "dev"):
+        if isinstance(data, dict) and key in data:
+            named = [data[key]] if isinstance(data[key], str) else data[key]
+            if isinstance(named, list | tuple):
+                named = [str(folder.absolute() / name) if isinstance(name, str) else name for name in named]
+            data[key] = named
 
 
 def parse_setting(setting: str) -> tuple[str, Any]:
@@ -68,45 +71,65 @@ def parse_setting(setting: str) -> tuple[str, Any]:
 
 
 def make_config(values: Mapping[str, Any], settings: Mapping[str, Any], *, where: str = "--set") -> Config:
-    """The configuration of these tables, dotted `settings` going before them.
+    """The configuration of tables that came from `where`, dotted `settings` going before them.
 
     Raises ConfigError with the place and the nearest key or value.
     """
-    merged = {section: dict(table) if isinstance(table, Mapping) else table for section, table in values.items()}
-    for key, value in settings.items():
-        section, _, name = key.partition(".")
-        table = merged.setdefault(section, {})
-        if not name or not isinstance(table, dict):
-            raise unknown_key(key, where)
-        table[name] = value
-    known = set(option_names(Config))
-    for section, table in merged.items():
-        if section not in {name.partition(".")[0] for name in known}:
-            raise unknown_key(f"{section}.{next(iter(table))}" if isinstance(table, dict) and table else section, where)
-        if not isinstance(table, dict):
-            raise ConfigError(f"is a section, not {table!r}", where=section, fix=f"set one of its keys: {section}.… ")
+    known = list(option_names(Config))
+    sections = {name.partition(".")[0] for name in known}
+    merged: dict[str, Any] = {}
+    for section, table in values.items():
+        if section not in sections:
+            raise unknown_key(section, where)
+        if not isinstance(table, Mapping):
+            raise ConfigError(f"is a section, not {table!r}", where=section, fix=f"set one of its keys: [{section}]")
         for name in table:
             if f"{section}.{name}" not in known:
                 raise unknown_key(f"{section}.{name}", where)
-    for key in ("train", "dev"):
-        if isinstance(merged.get("data", {}).get(key), str):
-            merged["data"][key] = as_list(merged["data"][key])
+        merged[section] = dict(table)
+    for key, value in settings.items():
+        if key not in known:
+            raise unknown_key(key, "--set")
+        section, _, name = key.partition(".")
+        merged.setdefault(section, {})[name] = value
+    set_data_folder(merged, Path())
     try:
         return msgspec.convert(merged, Config, strict=False)
     except msgspec.ValidationError as error:
-        raise invalid_value(str(error), merged, where) from None
+        raise invalid_value(str(error), merged) from None
+    except ValueError as error:  # an integer beyond all bounds
+        raise ConfigError(f"{error}", where=where, fix="give a smaller number") from None
+
+
+def given_keys(values: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:
+    """The dotted keys that someone has set."""
+    return {f"{section}.{name}" for section, table in values.items() for name in table} | set(settings)
+
+
+def option(config: Config, key: str) -> Any:
+    """The value of a dotted key."""
+    section, _, name = key.partition(".")
+    return getattr(getattr(config, section), name)
 
 
 def unknown_key(key: str, where: str) -> ConfigError:
-    """The error for a key that isn't there, with the nearest that is."""
+    """The error for a key that isn't there, with the nearest that is, or those of its section."""
     known = list(option_names(Config))
-    last = key.rpartition(".")[2]
+    section, _, last = key.rpartition(".")
     same_name = [name for name in known if name.rpartition(".")[2] == last]
-    fix = f"did you mean {same_name[0]!r}?" if same_name else did_you_mean(key, known)
+    own = [name for name in known if name.startswith(f"{section}.")]
+    near = did_you_mean(key, known)
+    fix = f"did you mean {same_name[0]!r}?" if same_name else near
+    if not same_name and near.startswith("one of"):
+        fix = did_you_mean(key, own or sorted({f"{name.partition('.')[0]}.…" for name in known}))
     return ConfigError(f"there is no option {key!r}", where=where, fix=fix)
 
 
-def invalid_value(message: str, values: Mapping[str, Any], where: str) -> ConfigError:
+WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list"}
+"""What msgspec calls the kinds of values, in the user's words."""
+
+
+def invalid_value(message: str, values: Mapping[str, Any]) -> ConfigError:
     """msgspec's "Expected `float` > 0.0 - at `$.training.rate`" as a ConfigError with key, value and choices."""
     expected, _, place = message.partition(" - at ")
     keys = re.findall(r"\w+", place.strip("`$."))
@@ -118,7 +141,9 @@ def invalid_value(message: str, values: Mapping[str, Any], where: str) -> Config
     if choices:
         return ConfigError(f"{found!r} is none of its values", where=key, fix=did_you_mean(str(found), choices))
     wanted = expected.removeprefix("Expected ").partition(", got")[0].replace("`", "").replace(" | null", "")
-    return ConfigError(f"{found!r} won't do: it takes {wanted}", where=key, fix=f"give {wanted} for {key} ({where})")
+    for kind, words in WORDS.items():
+        wanted = re.sub(rf"\b{kind}\b", words, wanted)
+    return ConfigError(f"{found!r} won't do", where=key, fix=f"give {wanted}")
 
 
 def option_names(kind: type, prefix: str = "") -> Iterator[str]:

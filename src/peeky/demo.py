@@ -14,6 +14,7 @@ from peeky.data import dates
 from peeky.pictures import heat_lines, save_heat_map
 from peeky.progress import percent
 from peeky.run import train
+from peeky.training import INTERRUPTED
 
 NUM_DATES = 21_000
 NUM_DEV = 500
@@ -22,8 +23,8 @@ QUESTION = "tuesday, september 27, 1994"
 SETTINGS = {"training.max_updates": 700, "training.evaluate_every": 175, "training.rate": 3e-3}
 
 
-def run_demo(out: Path, device: str) -> None:
-    """Train on made-up dates, test on others, answer one and show its attention."""
+def run_demo(out: Path, device: str) -> bool:
+    """Train on made-up dates, test on others, answer one and show its attention; False if it was interrupted."""
     began = time.perf_counter()
     console = Console()
     made = [pair for pair in dates(NUM_DATES, seed=1) if pair.source != QUESTION]
@@ -35,6 +36,8 @@ def run_demo(out: Path, device: str) -> None:
     trained = train(
         make_config({}, SETTINGS), out, pairs=known, dev_pairs=dev, device=device, force=True, console=console
     )
+    if trained.finished.reason == INTERRUPTED:
+        return False
     trained_at = time.perf_counter()
     model = trained.load(device)
     scores = model.evaluate(test)
@@ -57,3 +60,4 @@ def run_demo(out: Path, device: str) -> None:
     }
     spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items())
     console.print(f"Where the time went: {spent}.", style="dim")
+    return True

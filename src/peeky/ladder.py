@@ -24,7 +24,7 @@ def print_ladder(options: ModelOptions) -> None:
     table.add_column("parameters", justify="right")
     for name, architecture in ARCHITECTURES.items():
         layers = options.layers if options.layers and options.layers >= architecture.fewest_layers else None
-        own: dict[str, Any] = dict.fromkeys(architecture.fixed)
+        own: dict[str, Any] = dict.fromkeys(architecture.fixed)  # what it fixes is not for anyone to set
         blueprint = resolve(replace(options, name=name, layers=layers, **own))
         with torch.device("meta"):
             network = build(blueprint, Sizes(VOCABULARY, VOCABULARY))
@@ -32,7 +32,7 @@ def print_ladder(options: ModelOptions) -> None:
         table.add_row(name, architecture.summary, str(blueprint.layers), f"{count:,}")
     console = Console()
     console.print(table)
-    blueprint = resolve(options)
+    blueprint = resolve(ModelOptions(width=options.width, embedding=options.embedding, merge=options.merge))
     console.print(
         f"width {blueprint.width}, embedding {blueprint.embedding}, {VOCABULARY} tokens a side; "
         "other sizes: peeky models --set model.width=512",

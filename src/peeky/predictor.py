@@ -73,6 +73,12 @@ class Generation:
             raise ConfigError(
                 f"sampling draws one hypothesis, a beam of {self.beam} keeps several", fix="choose one of the two"
             )
+        if not self.sample and (self.temperature, self.seed) != (1.0, 0):
+            raise ConfigError(
+                "a temperature or a seed changes nothing without sampling",
+                where="temperature, seed",
+                fix="add --sample (sample=True), or leave them out",
+            )
         Sampler(self.temperature, self.seed)  # refuses what it can't use
 
     @property
@@ -149,8 +155,8 @@ class Model:
             first_row += len(chunk)
 
     def _answer(self, texts: Sequence[str], options: Generation, *, first_row: int) -> list[Prediction]:
-        self._warn_of_unknown(texts)
         rows = [row for row, text in enumerate(texts) if text.strip() or self.source_codec is None]
+        self._warn_of_unknown([texts[row] for row in rows])
         examples = self._examples([Pair(texts[row], None, f"text {row + 1}") for row in rows])
         prompts = examples.target_lengths
         order = np.lexsort((-examples.source_lengths, prompts))
@@ -225,6 +231,7 @@ class Model:
 
     def evaluate(self, pairs: Sequence[Pair], *, beam: int = 1, batch_size: int = 128) -> Scores:
         """Exact match and loss on pairs whose targets are known; for a language model the loss alone."""
+        Generation(beam, batch_size)
         if not pairs:
             raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
         loss = self.loss(pairs, batch_size=batch_size)

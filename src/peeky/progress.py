@@ -121,7 +121,8 @@ class Display:
 def metrics_text(metrics: dict[str, float]) -> str:
     """Dev metrics in words."""
     if "exact_match" not in metrics:
-        return f"dev loss {metrics['loss']:.4f} (perplexity {math.exp(metrics['loss']):.2f})"
+        perplexity = math.exp(min(metrics["loss"], 99))
+        return f"dev loss {metrics['loss']:.4f} (perplexity {perplexity:,.2f})"
     return f"dev exact match {percent(metrics['exact_match'])}, loss {metrics['loss']:.4f}"
 
 

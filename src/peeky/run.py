@@ -8,11 +8,11 @@ RUN/checkpoints/     what `--resume` goes on from
 
 from __future__ import annotations
 
-import shutil
+import shlex
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,11 +24,22 @@ from rich.console import Console
 
 from peeky import __version__
 from peeky.card import card_text
-from peeky.checkpoint import FORMAT, load_checkpoint, save_checkpoint, save_model
-from peeky.config import Config, make_config, read_toml, to_toml
-from peeky.data import Columns, Examples, Pair, read_pairs, split_dev
-from peeky.errors import CheckpointError, ConfigError
-from peeky.model import DEFAULT, Blueprint, Seq2Seq, Sizes, build, find, resolve
+from peeky.checkpoint import FORMAT, save_model
+from peeky.config import Config
+from peeky.data import Examples, Pair, read_pairs, split_dev
+from peeky.errors import ConfigError
+from peeky.folder import (
+    METRICS,
+    MODEL,
+    load_state,
+    prepare,
+    require_free,
+    require_same,
+    save_state,
+    stored_config,
+    to_numpy,
+)
+from peeky.model import Blueprint, Seq2Seq, Sizes, build, find, resolve
 from peeky.predictor import Model, UnknownTextWarning, find_device, load
 from peeky.progress import Display, MetricsLog, say_to
 from peeky.recipe import build_codecs, choose_model, choose_text, choose_training
@@ -40,7 +51,6 @@ from peeky.training import (
     Progress,
     Sample,
     Trainer,
-    TrainingState,
     choose_precision,
 )
 
@@ -67,6 +77,8 @@ class Trained:
 
     folder: Path
     finished: Finished
+    example: str
+    """Arguments of `peeky predict` to try it with."""
 
     def load(self, device: str = "auto") -> Model:
         """Its best model."""
@@ -77,6 +89,7 @@ def train(
     config: Config,
     folder: Path,
     *,
+    given: Collection[str] = (),
     pairs: Sequence[Pair] | None = None,
     dev_pairs: Sequence[Pair] | None = None,
     device: str = "auto",
@@ -88,6 +101,7 @@ def train(
     """Train the configured model on its files (or on `pairs`) and leave everything in `folder`.
 
     `resume` goes on with the run that is there, `force` replaces it; without either a folder that exists is refused.
+    `given` are the keys that someone set: a run is not resumed with other values of these than it was started with.
     """
     console = console or Console(stderr=True)
     say = say_to(console)
@@ -96,7 +110,9 @@ def train(
     if resume and force:
         raise ConfigError("a run can't be resumed and replaced", where="--resume --force", fix="give one of the two")
     if resume:
-        config = resumed_config(config, folder)
+        stored = stored_config(folder)
+        require_same(config, stored, given)
+        config = stored
     else:
         require_free(folder, force=force)
     data = read_data(config, pairs, dev_pairs, has_source=has_source)
@@ -123,13 +139,13 @@ def train(
         f"run folder {folder}"
     )
 
-    prepare_folder(folder, config, resume=resume)
+    if not resume:
+        prepare(folder, config)
     dev = spread(data.dev, DEV_PAIRS)
-    checkpoint_folder = folder / "checkpoints"
 
     def save_best(network: Seq2Seq, progress: Progress) -> None:
         save_model(
-            folder / "model",
+            folder / MODEL,
             config=model_config(blueprint, predictor, progress, len(data.train)),
             tensors=to_numpy(network.state_dict()),
             source_codec=source_codec,
@@ -137,17 +153,12 @@ def train(
             card=card_text(blueprint, predictor, progress, data.train),
         )
 
-    def save_state(state: TrainingState) -> None:
-        tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
-        tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.items()}
-        save_checkpoint(checkpoint_folder, state.progress["update"], to_numpy(tensors), state.progress)
-
     with ExitStack() as stack:
         assert training.max_updates
         display = stack.enter_context(Display(console, training.max_updates))
         stop = stack.enter_context(stop_on_signal(say))
-        state = stored_state(checkpoint_folder) if resume else None
-        log = MetricsLog(folder / "metrics.jsonl", from_update=state.progress["update"] if state else 0)
+        state = load_state(folder) if resume else None
+        log = MetricsLog(folder / METRICS, from_update=state.progress["update"] if state else 0)
         trainer = Trainer(
             network,
             examples,
@@ -155,7 +166,7 @@ def train(
             device=where,
             evaluate=lambda _: try_on(predictor, dev),
             save_best=save_best,
-            save_checkpoint=save_state,
+            save_checkpoint=lambda state: save_state(folder, state),
             listen=to_all((log, display, *listeners)),
             stop=stop,
             stop_when_perfect=len(dev) >= ENOUGH_DEV_PAIRS,
@@ -164,7 +175,9 @@ def train(
             trainer.restore(state)
             say(f"goes on after update {state.progress['update']:,}")
         finished = trainer.run()
-    return Trained(folder, finished)
+    first = data.train[0]
+    example = shlex.quote(first.source) if has_source else f"{shlex.quote((first.target or '')[:3])} --sample"
+    return Trained(folder, finished, example)
 
 
 def read_data(
@@ -251,76 +264,6 @@ def model_config(blueprint: Blueprint, model: Model, progress: Progress, num_pai
         "max_length": model.max_length,
         "trained": {"pairs": num_pairs, "updates": progress.update, "dev": progress.best},
     }
-
-
-def to_numpy(tensors: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """Copies on the CPU, independent of what training does next."""
-    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
-
-
-def stored_state(folder: Path) -> TrainingState:
-    """The newest checkpoint as the trainer wants it."""
-    arrays, progress = load_checkpoint(folder)
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-
-    def part(prefix: str) -> dict[str, torch.Tensor]:
-        return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-    return TrainingState(part("model."), part("optimizer."), progress)
-
-
-def require_free(folder: Path, *, force: bool) -> None:
-    """Refuse a folder that exists, unless forced; what isn't a run is never replaced."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / "config.toml").exists():
-        raise ConfigError("exists and is not a peeky run", where=str(folder), fix="choose another folder with --out")
-    if not force:
-        raise ConfigError(
-            "this run exists already",
-            where=str(folder),
-            fix="go on with it (--resume), replace it (--force), or choose another folder (--out)",
-        )
-
-
-def prepare_folder(folder: Path, config: Config, *, resume: bool) -> None:
-    """Make the run folder, empty but for config.toml."""
-    if resume:
-        return
-    try:
-        for name in ("model", "checkpoints"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.toml").write_text(to_toml(config), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"can't be made: {error.strerror}", where=str(folder), fix="choose another folder with --out"
-        ) from None
-
-
-def resumed_config(config: Config, folder: Path) -> Config:
-    """The configuration that the run was started with; a different one is refused."""
-    path = folder / "config.toml"
-    if not path.exists():
-        raise CheckpointError("there is no run to resume", where=str(folder), fix="leave out --resume to start one")
-    stored = make_config(read_toml(path), {}, where=str(path))
-    for section in ("data", "text", "model", "training"):
-        given, kept, usual = (asdict(getattr(c, section)) for c in (config, stored, Config()))
-        for key, value in given.items():
-            if value not in (kept[key], usual[key]):
-                raise ConfigError(
-                    f"is {value!r} now, the run was started with {kept[key]!r}",
-                    where=f"{section}.{key}",
-                    fix="resume with the options the run was started with, or start a new run with --out",
-                )
-    return stored
-
-
-def first_source(folder: Path) -> str:
-    """The first source that the run in `folder` was trained on."""
-    stored = make_config(read_toml(folder / "config.toml"), {})
-    columns: Columns = "pairs" if find(stored.model.name or DEFAULT).has_source else "target"
-    return read_pairs([Path(path) for path in stored.data.train], columns=columns, skip_bad=True).pairs[0].source
 
 
 @contextmanager

@@ -77,7 +77,9 @@ def text_source(line: Line) -> Pair:
 
 def json_source(line: Line) -> Pair:
     """The source in a line of JSON, with no target. Raises LineError."""
-    return Pair(_json_text(_json_values(line), "source", line), None, line.origin)
+    values = _json_values(line)
+    key = "text" if "source" not in values and "text" in values else "source"
+    return Pair(_json_text(values, key, line), None, line.origin)
 
 
 def _text(line: Line) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-Carry: TypeAlias = "Tensor | tuple[Carry, ...]"
+Carry: TypeAlias = Tensor | tuple[Any, ...]
 """Nested tuples of tensors whose first axis is the row: what a layer keeps between two chunks of a sequence."""
 
 

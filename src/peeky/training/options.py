@@ -16,7 +16,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 class TrainingOptions:
     """The recipe; what is None is chosen from the number and length of the pairs."""
 
-    rate: Positive | None = None
+    rate: Annotated[float, Meta(gt=0, le=100)] | None = None
     """Learning rate at its highest."""
     schedule: Literal["linear", "constant", "inverse_sqrt", "cosine", "plateau"] = "linear"
     """How the rate goes on after the warm-up."""
@@ -44,4 +44,4 @@ class TrainingOptions:
     """Stop after so many evaluations without a better one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16 keeps weights, softmax and loss in float32; auto takes whichever is faster on this machine."""
-    seed: int = 1
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1

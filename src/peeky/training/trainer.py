@@ -187,7 +187,7 @@ class Trainer:
             loss = batch_loss(self.model, batch, self.options.label_smoothing)
         (loss / batch.target_tokens).backward()  # type: ignore[no-untyped-call]
         norm = clip_grad_norm_(self.model.parameters(), self.options.clip).item()
-        self._require_finite(norm, update)
+        self._require_finite(norm, "the gradient", update)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
@@ -201,10 +201,10 @@ class Trainer:
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    def _require_finite(self, norm: float, update: int) -> None:
-        if not math.isfinite(norm):
+    def _require_finite(self, value: float, name: str, update: int) -> None:
+        if not math.isfinite(value):
             raise UserError(
-                f"the gradient became {norm} at update {update}",
+                f"{name} became {value} at update {update}",
                 where="training",
                 fix=f"lower the rate (--set training.rate={self.rate / 4:g}); the best model so far is kept",
             )
@@ -228,6 +228,7 @@ class Trainer:
     def _evaluate(self) -> None:
         metrics, samples = self.evaluate(self.model)
         progress = self.progress
+        self._require_finite(metrics["loss"], "the loss on dev", progress.update)
         better = is_better(metrics, progress.best, self.metric)
         if better:
             progress.best, progress.best_update, progress.evaluations_without_better = metrics, progress.update, 0
