@@ -123,7 +123,7 @@ def test_what_is_no_pair_is_named(items: list[Any], tmp_path: Path, quick: dict[
 
 
 def test_lists_will_do_for_tuples() -> None:
-    assert as_pairs([["a", "b"]]) == [Pair("a", "b", "pair 1")]
+    assert as_pairs([["a", "b"]], has_source=True) == [Pair("a", "b", "pair 1")]
 
 
 def test_no_pairs_are_refused(tmp_path: Path) -> None:

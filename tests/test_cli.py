@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -98,7 +99,7 @@ def test_a_model_is_trained_predicts_and_is_evaluated(
     assert "120 pairs" in trained.err
     last = trained.err.splitlines()[-1]
     first_source = tiny_pairs.read_text().partition("\t")[0]
-    assert last == f'try it: peeky predict runs/pairs "{first_source}"'
+    assert last == f"try it: peeky predict runs/pairs {shlex.quote(first_source)}"
     assert (tmp_path / "runs" / "pairs" / "model").is_dir()
     again = peeky_command("train", tiny_pairs, "--device", "cpu", *tiny_flags)
     assert again.code == 2
@@ -382,7 +383,7 @@ MISTAKES: dict[str, Mistake] = {
     "out is a foreign folder": (["train", "PAIRS", "--out", "FOLDER", "--force"], ["FOLDER", "--out"]),
     "nothing to resume": (["train", "PAIRS", "--out", "nowhere", "--resume"], ["nowhere", "--resume"]),
     "resume and force": (["train", "PAIRS", "--out", "COPY", "--resume", "--force"], ["--resume", "--force"]),
-    "no run": (["predict"], ["run"]),
+    "no run": (["predict"], ["requires an argument"]),
     "missing run": (["predict", "nowhere", "a"], ["nowhere", "no such folder"]),
     "file as run": (["predict", "PAIRS", "a"], ["PAIRS", "folder"]),
     "foreign folder as run": (["predict", "FOLDER", "a"], ["FOLDER", "is missing", "peeky run"]),
@@ -408,7 +409,7 @@ MISTAKES: dict[str, Mistake] = {
     "evaluate in batches of 0": (["evaluate", "RUN", "PAIRS", "--batch-size", "0"], ["batch_size"]),
     "evaluate in batches of -1": (["evaluate", "RUN", "PAIRS", "--batch-size", "-1"], ["batch_size"]),
     "evaluate with beam 0": (["evaluate", "RUN", "PAIRS", "--beam", "0"], ["beam"]),
-    "models of a wrong name": (["models", "--set", "model.name=foo"], ["model.name", "foo", "bidirectional"]),
+    "models of a wrong name": (["models", "--set", "model.name=foo"], ["model.name", "changes nothing here"]),
     "models of a rate": (["models", "--set", "training.rate=1"], ["training.rate"]),
     "models of texts": (["models", "abc"], ["abc"]),
     "demo into a foreign folder": (["demo", "--out", "FOLDER"], ["FOLDER", "--out"]),

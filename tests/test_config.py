@@ -101,7 +101,9 @@ def test_settings_go_before_the_recipe_and_leave_it_alone() -> None:
 
 
 def test_a_single_path_needs_no_brackets() -> None:
-    assert make_config({"data": {"train": "pairs.tsv"}}, {"data.dev": "dev.tsv"}).data.dev == ("dev.tsv",)
+    assert make_config({"data": {"train": "pairs.tsv"}}, {"data.dev": "dev.tsv"}).data.dev == (
+        str(Path("dev.tsv").absolute()),
+    )
 
 
 @pytest.mark.parametrize("chosen", [{}, OTHER, {key: OTHER[key] for key in KEYS[::2]}])
@@ -162,7 +164,7 @@ def test_what_is_no_setting_is_refused(setting: str) -> None:
 )
 def test_a_mistyped_key_gets_the_nearest_one(typed: str, meant: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        make_config({}, {typed: 1}, where="recipe.toml")
+        make_config({}, {typed: 1}, settings_where="recipe.toml")
     assert repr(typed) in caught.value.what
     assert caught.value.where == "recipe.toml"
     assert caught.value.fix == f"did you mean {meant!r}?"
@@ -184,7 +186,11 @@ def test_a_mistyped_section_is_named() -> None:
 def test_a_key_like_no_other_gets_the_list() -> None:
     with pytest.raises(ConfigError) as caught:
         make_config({}, {"zzz.qqq": 1})
-    assert all(key in caught.value.fix for key in KEYS)
+    assert all(f"{section}.…" in caught.value.fix for section in ("data", "text", "model", "training"))
+    with pytest.raises(ConfigError) as caught:
+        make_config({}, {"text.qqq": 1})
+    assert all(key in caught.value.fix for key in KEYS if key.startswith("text."))
+    assert "training.rate" not in caught.value.fix
 
 
 @pytest.mark.parametrize("values", [{"model": 3}, {"model": "gnmt"}, {"model": ["gnmt"]}, {"data": "a.tsv"}])

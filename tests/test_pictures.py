@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 import peeky
 from peeky.errors import UserError
-from peeky.pictures import RAMP, heat_lines, save_heat_map, shown
+from peeky.pictures import RAMP, MissingGlyphWarning, heat_lines, save_heat_map, shown
 from peeky.predictor import EMPTY, Prediction
 
 SCRIPTS = {
@@ -63,12 +63,19 @@ def test_blanks_and_the_end_can_be_seen() -> None:
     assert shown("a") == "a"
 
 
+@pytest.mark.filterwarnings("ignore::peeky.pictures.MissingGlyphWarning")
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_picture_can_be_made_of_any_script(script: str, tmp_path: Path) -> None:
-    """Warnings are errors here: a missing glyph or a formula by accident would fail this."""
+    """Other warnings are errors, and so is a formula by accident; which fonts are installed is the machine's affair."""
     path = tmp_path / "attention.png"
     save_heat_map(prediction([*SCRIPTS[script], "<eos>"], [*SCRIPTS[script], "<eos>"]), path)
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_symbols_without_a_font_are_said_once_in_our_words(tmp_path: Path) -> None:
+    with pytest.warns(MissingGlyphWarning, match="no installed font") as caught:
+        save_heat_map(prediction(["𒀀", "𒀁", "<eos>"], ["x", "<eos>"]), tmp_path / "a.png")
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])

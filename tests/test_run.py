@@ -347,7 +347,7 @@ def test_resuming_with_other_options_is_refused_and_the_key_named(
     section, _, name = key.partition(".")
     kept = getattr(getattr(make_config(read_toml(tiny_run_copy / "config.toml"), {}), section), name)
     with pytest.raises(ConfigError) as caught:
-        quiet(make_config({}, {key: value}), tiny_run_copy, resume=True)
+        quiet(make_config({}, {key: value}), tiny_run_copy, given=[key], resume=True)
     assert caught.value.where == key
     assert repr(kept) in caught.value.what
     assert "--out" in caught.value.fix

@@ -53,7 +53,7 @@ def train(
                 "pairs given in a program need a run folder", where="out", fix='say where: out="runs/mine"'
             )
         out = default_folder(values["data"]["train"][0])
-    config = make_config(values, settings or {}, where="settings")
+    config = make_config(values, settings or {}, settings_where="settings")
     trained = train_run(
         config,
         Path(out),
@@ -77,9 +77,10 @@ def as_pairs(items: Sequence[object], *, has_source: bool) -> list[Pair]:
     """Pairs of a program, each checked. Raises DataError that names the first that is none."""
     pairs = []
     for number, item in enumerate(items, start=1):
-        match item:
-            case (str(source), str(target), *origin) if target.strip() and (source.strip() if has_source else True):
-                pairs.append(Pair(source if has_source else "", target, str(origin[0]) if origin else f"pair {number}"))
+        origin = item.origin if isinstance(item, Pair) else f"pair {number}"
+        match item[:2] if isinstance(item, Pair) else item:
+            case (str(source), str(target)) if target.strip() and (source.strip() or not has_source):
+                pairs.append(Pair(source if has_source else "", target, origin))
             case _:
                 fix = 'give ("source", "target"), both with text' if has_source else 'give ("", "text")'
                 raise DataError(f"{item!r} is not a pair", where=f"pair {number}", fix=fix)

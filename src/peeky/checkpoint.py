@@ -149,7 +149,7 @@ def find_model_folder(folder: Path) -> Path:
         what = "is a file, not a run folder" if folder.exists() else "there is no such folder"
         raise CheckpointError(what, where=str(folder), fix=fix)
     missing = (folder / "model" if (folder / "model").is_dir() else folder) / MANIFEST
-    raise CheckpointError("is missing, so this is no model of peeky or not all of it", where=str(missing), fix=fix)
+    raise CheckpointError("is missing: this is no peeky run or model, or not all of it", where=str(missing), fix=fix)
 
 
 def save_checkpoint(folder: Path, update: int, tensors: Mapping[str, np.ndarray], progress: Mapping[str, Any]) -> None:

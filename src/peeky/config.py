@@ -70,8 +70,10 @@ def parse_setting(setting: str) -> tuple[str, Any]:
     return key.strip(), value
 
 
-def make_config(values: Mapping[str, Any], settings: Mapping[str, Any], *, where: str = "--set") -> Config:
-    """The configuration of tables that came from `where`, dotted `settings` going before them.
+def make_config(
+    values: Mapping[str, Any], settings: Mapping[str, Any], *, where: str = "recipe", settings_where: str = "--set"
+) -> Config:
+    """The configuration of tables that came from `where`; `settings` (dotted keys) go before them.
 
     Raises ConfigError with the place and the nearest key or value.
     """
@@ -80,7 +82,9 @@ def make_config(values: Mapping[str, Any], settings: Mapping[str, Any], *, where
     merged: dict[str, Any] = {}
     for section, table in values.items():
         if section not in sections:
-            raise unknown_key(section, where)
+            raise unknown_key(
+                f"{section}.{next(iter(table))}" if isinstance(table, Mapping) and table else section, where
+            )
         if not isinstance(table, Mapping):
             raise ConfigError(f"is a section, not {table!r}", where=section, fix=f"set one of its keys: [{section}]")
         for name in table:
@@ -89,7 +93,7 @@ def make_config(values: Mapping[str, Any], settings: Mapping[str, Any], *, where
         merged[section] = dict(table)
     for key, value in settings.items():
         if key not in known:
-            raise unknown_key(key, "--set")
+            raise unknown_key(key, settings_where)
         section, _, name = key.partition(".")
         merged.setdefault(section, {})[name] = value
     set_data_folder(merged, Path())
@@ -97,8 +101,16 @@ def make_config(values: Mapping[str, Any], settings: Mapping[str, Any], *, where
         return msgspec.convert(merged, Config, strict=False)
     except msgspec.ValidationError as error:
         raise invalid_value(str(error), merged) from None
-    except ValueError as error:  # an integer beyond all bounds
-        raise ConfigError(f"{error}", where=where, fix="give a smaller number") from None
+    except ValueError:
+        keys = [
+            f"{section}.{name}" for section, table in merged.items() for name, value in table.items() if beyond(value)
+        ]
+        raise ConfigError("the number is too large", where=keys[0], fix="give a smaller one") from None
+
+
+def beyond(value: object) -> bool:
+    """Whether msgspec can't check the number: it is no 64-bit integer."""
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def given_keys(values: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:
@@ -143,7 +155,7 @@ def invalid_value(message: str, values: Mapping[str, Any]) -> ConfigError:
     wanted = expected.removeprefix("Expected ").partition(", got")[0].replace("`", "").replace(" | null", "")
     for kind, words in WORDS.items():
         wanted = re.sub(rf"\b{kind}\b", words, wanted)
-    return ConfigError(f"{found!r} won't do", where=key, fix=f"give {wanted}")
+    return ConfigError(f"takes {wanted}, not {found!r}", where=key, fix=f"give {key} {wanted}")
 
 
 def option_names(kind: type, prefix: str = "") -> Iterator[str]:

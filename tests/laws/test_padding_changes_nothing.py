@@ -14,13 +14,6 @@ from peeky.training import batch_loss
 BOUND = 1e-12
 
 
-@pytest.fixture(autouse=True)
-def _keep_float64(monkeypatch):
-    """The loss is taken in float32 at least; here the float64 of the model is kept, so that the bound can be tight."""
-    narrow = torch.Tensor.float
-    monkeypatch.setattr(torch.Tensor, "float", lambda self: self if self.dtype == torch.float64 else narrow(self))
-
-
 def row_of(padded, row):
     length = padded.lengths[row : row + 1]
     return Padded(padded.ids[row : row + 1, : int(length)], length)

@@ -142,7 +142,6 @@ def test_never_padding_bos_or_unknown(way):
         assert set(prediction.target_tokens) <= {*"abcdefg", END}
 
 
-@pytest.mark.filterwarnings("ignore::peeky.predictor.UnknownTextWarning")  # the blank is no letter
 def test_an_empty_text_gets_an_empty_answer(way):
     model = new_model(eos_bias=-1e4)
     empty, some, blank = model.predict(["", "abc", "  "], **way)

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from peeky.model.stream import Layer, Memory, Stream
-from peeky.model.tensors import Carry
+from peeky.model.tensors import Carry, at_least_float32
 
 
 class Peek(Layer):
@@ -113,5 +113,4 @@ class Attend(Layer):
 
 def masked_softmax(scores: Float[Tensor, "B T S"], mask: Bool[Tensor, "B 1 S"]) -> Float[Tensor, "B T S"]:
     """Softmax over the last axis in float32 or wider, exactly 0 where `mask` is False."""
-    scores = scores.float() if scores.dtype == torch.bfloat16 else scores
-    return scores.masked_fill(~mask, -math.inf).softmax(-1)
+    return at_least_float32(scores).masked_fill(~mask, -math.inf).softmax(-1)

@@ -37,3 +37,8 @@ def map_carry(function: Callable[[Tensor], Tensor], carry: Carry) -> Carry:
 def select_rows(carry: Carry, rows: Int[Tensor, " N"]) -> Carry:
     """The carry of the chosen rows, in that order; a row may be chosen more than once."""
     return map_carry(lambda tensor: tensor.index_select(0, rows), carry)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """x itself, or in float32 where it has less: softmax and loss need the digits."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from peeky.data.batch import Batch
 from peeky.model import Seq2Seq
+from peeky.model.tensors import at_least_float32
 
 
 def batch_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
@@ -17,9 +18,9 @@ def batch_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) -> Te
 
     The decoder reads BOS and the target without its last token; each position is held to the token that comes next.
     """
-    logits = model(batch.source, batch.decoder_input)
     real = batch.target.mask
-    return cross_entropy(logits[real].float(), batch.target.ids[real], reduction="sum", label_smoothing=label_smoothing)
+    logits = at_least_float32(model(batch.source, batch.decoder_input)[real])
+    return cross_entropy(logits, batch.target.ids[real], reduction="sum", label_smoothing=label_smoothing)
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 class TrainingOptions:
     """The recipe; what is None is chosen from the number and length of the pairs."""
 
-    rate: Annotated[float, Meta(gt=0, le=100)] | None = None
+    rate: Annotated[float, Meta(gt=0, lt=1e39)] | None = None
     """Learning rate at its highest."""
     schedule: Literal["linear", "constant", "inverse_sqrt", "cosine", "plateau"] = "linear"
     """How the rate goes on after the warm-up."""
