@@ -145,7 +145,7 @@ class Trainer:
             if update % self.checkpoint_every == 0:
                 self._checkpoint()
                 saved = update
-            if ended := self._reason_to_stop():
+            if update < self.max_updates and (ended := self._reason_to_stop()):
                 reason = ended
                 break
         if reason == INTERRUPTED:
