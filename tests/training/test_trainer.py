@@ -431,7 +431,7 @@ def test_precision_is_chosen_among_two():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "chosen"), [((1.0, 0.5), "bfloat16"), ((1.0, 0.9), "float32"), ((0.5, 1.0), "float32")]
+    ("seconds", "chosen"), [((1.0, 0.5), "bfloat16"), ((1.0, 0.99), "float32"), ((0.5, 1.0), "float32")]
 )
 def test_bfloat16_has_to_be_worth_it(seconds, chosen, monkeypatch):
     measured = iter(seconds)

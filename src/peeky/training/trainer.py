@@ -145,7 +145,8 @@ class Trainer:
             if update % self.checkpoint_every == 0:
                 self._checkpoint()
                 saved = update
-            if update < self.max_updates and (ended := self._reason_to_stop()):
+            ended = self._reason_to_stop()
+            if ended and update < self.max_updates:
                 reason = ended
                 break
         if reason == INTERRUPTED:
