@@ -30,12 +30,17 @@ class Decoder(nn.Module):
         """The state before the first token."""
         return DecoderState(self.layers.read(memory), self.layers.start(memory, iter(memory.finals)))
 
+    def states(self, tokens: Int[Tensor, "R T"], state: DecoderState) -> tuple[Stream, DecoderState]:
+        """What the layers make of the tokens, as the output layer reads it, and the state after the last."""
+        stream, carry = self.layers(Stream(self.dropout(self.embedding(tokens))), state.carry, state.reading)
+        return stream, DecoderState(state.reading, carry)
+
     def forward(
         self, tokens: Int[Tensor, "R T"], state: DecoderState
     ) -> tuple[Float[Tensor, "R T V"], DecoderState, Float[Tensor, "R T S"] | None]:
         """Logits of the token after each given one, the state after the last, and where the decoder looked."""
-        stream, carry = self.layers(Stream(self.dropout(self.embedding(tokens))), state.carry, state.reading)
-        return self.output(stream.x), DecoderState(state.reading, carry), stream.weights
+        stream, state = self.states(tokens, state)
+        return self.output(stream.x), state, stream.weights
 
 
 class Seq2Seq(nn.Module):
@@ -52,5 +57,10 @@ class Seq2Seq(nn.Module):
 
     def forward(self, source: Padded, decoder_input: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Teacher forcing: logits [B T V] of the token that follows each of `decoder_input`, which begins with BOS."""
-        logits, _, _ = self.decoder(decoder_input, self.decoder.start(self.encode(source)))
-        return logits  # type: ignore[no-any-return]
+        logits: Tensor = self.decoder.output(self.states(source, decoder_input))
+        return logits
+
+    def states(self, source: Padded, decoder_input: Int[Tensor, "B T"]) -> Float[Tensor, "B T W"]:
+        """The same before the output layer: a loss over a large vocabulary makes the logits piece by piece."""
+        stream, _ = self.decoder.states(decoder_input, self.decoder.start(self.encode(source)))
+        return stream.x

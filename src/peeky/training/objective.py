@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from peeky.data.batch import Batch
 from peeky.model import Seq2Seq
-from peeky.model.tensors import at_least_float32
+from peeky.training.cross_entropy import linear_cross_entropy
 
 
 def batch_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
@@ -19,8 +18,9 @@ def batch_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) -> Te
     The decoder reads BOS and the target without its last token; each position is held to the token that comes next.
     """
     real = batch.target.mask
-    logits = at_least_float32(model(batch.source, batch.decoder_input)[real])
-    return cross_entropy(logits, batch.target.ids[real], reduction="sum", label_smoothing=label_smoothing)
+    states = model.states(batch.source, batch.decoder_input)[real]
+    output = model.decoder.output
+    return linear_cross_entropy(states, output.weight, output.bias, batch.target.ids[real], label_smoothing)
 
 
 @torch.inference_mode()
