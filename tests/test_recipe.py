@@ -99,57 +99,68 @@ def test_many_pairs_get_a_wider_model_unless_a_width_was_given() -> None:
 
 @pytest.mark.parametrize("number", UPDATES)
 def test_the_measured_numbers_of_updates_are_used(number: int) -> None:
-    assert choose_training(TrainingOptions(), examples(number), has_source=True)[0].max_updates == UPDATES[number]
+    assert choose_training(TrainingOptions(), examples(number), can_match=True)[0].max_updates == UPDATES[number]
 
 
 def test_more_pairs_are_never_given_fewer_updates() -> None:
     updates = [
-        choose_training(TrainingOptions(), examples(number), has_source=True)[0].max_updates
+        choose_training(TrainingOptions(), examples(number), can_match=True)[0].max_updates
         for number in (2, 50, 100, 150, 500, 800, 2000, 5000, 9000, 30_000, 70_000, 500_000, 10_000_000)
     ]
     assert updates == sorted(updates)  # type: ignore[type-var]
 
 
 def test_nothing_is_left_open() -> None:
-    chosen, said = choose_training(TrainingOptions(), examples(300), has_source=True)
+    chosen, said = choose_training(TrainingOptions(), examples(300), can_match=True)
     assert chosen.rate
     assert chosen.batch_size
     assert chosen.evaluate_every
     assert chosen.metric == "exact_match"
     assert f"{chosen.max_updates:,} updates" in said[0]
     assert f"{chosen.rate:g}" in said[0]
-    assert choose_training(TrainingOptions(), examples(300), has_source=False)[0].metric == "loss"
+    assert choose_training(TrainingOptions(), examples(300), can_match=False)[0].metric == "loss"
 
 
 def test_what_was_given_stays() -> None:
     given = TrainingOptions(
         rate=0.5, max_updates=77, batch_size=3, evaluate_every=5, metric="loss", patience=2, checkpoint_every=9
     )
-    chosen, _ = choose_training(given, examples(300), has_source=True)
+    chosen, _ = choose_training(given, examples(300), can_match=True)
     assert chosen == given
 
 
 def test_epochs_are_turned_into_updates_and_the_fewer_count() -> None:
     options = TrainingOptions(max_epochs=4, batch_size=30)
-    assert choose_training(options, examples(300), has_source=True)[0].max_updates == 40
+    assert choose_training(options, examples(300), can_match=True)[0].max_updates == 40
     fewer = replace(options, max_updates=7)
-    assert choose_training(fewer, examples(300), has_source=True)[0].max_updates == 7
+    assert choose_training(fewer, examples(300), can_match=True)[0].max_updates == 7
     more = replace(options, max_updates=7000)
-    assert choose_training(more, examples(300), has_source=True)[0].max_updates == 40
+    assert choose_training(more, examples(300), can_match=True)[0].max_updates == 40
 
 
 def test_batches_of_tokens_leave_the_number_of_pairs_open() -> None:
     data = examples(300)
-    chosen, said = choose_training(TrainingOptions(batch_tokens=600, max_epochs=2), data, has_source=True)
+    chosen, said = choose_training(TrainingOptions(batch_tokens=600, max_epochs=2), data, can_match=True)
     assert chosen.batch_size is None
     tokens = int((data.source_lengths + data.target_lengths).sum())
-    assert chosen.max_updates == 2 * round(tokens / 600)
+    assert chosen.max_updates
+    assert 2 * tokens / 600 <= chosen.max_updates < 3 * tokens / 600
     assert "600 tokens" in said[0]
 
 
 @pytest.mark.parametrize("number", [1, 2, 7])
 def test_a_handful_of_pairs_is_enough_for_a_recipe(number: int) -> None:
-    chosen, _ = choose_training(TrainingOptions(), examples(number), has_source=True)
+    chosen, _ = choose_training(TrainingOptions(), examples(number), can_match=True)
     assert chosen.batch_size
     assert chosen.max_updates
     assert chosen.max_updates >= 1
+
+
+def test_long_pairs_come_in_smaller_batches() -> None:
+    short, _ = choose_training(TrainingOptions(max_epochs=1), examples(300), can_match=True)
+    pairs = [Pair("a" * 3000, "b" * 3000, "") for _ in range(300)]
+    codecs = build_codecs(TextOptions(source="characters", target="characters"), pairs, has_source=True)
+    long, said = choose_training(TrainingOptions(max_epochs=1), Examples.encode(pairs, *codecs), can_match=True)
+    assert short.max_updates == 10  # of 32
+    assert long.max_updates == 150  # of 2, which is 12,004 tokens
+    assert "32 pairs or 16,384 tokens" in said[0]

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from peeky.data import Examples, Pair
+from peeky.data import Examples, LengthBucketSampler, Pair
 from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, resolve
 from peeky.text import Codec, choose_tokenizer, make_tokenizer
 from peeky.text.options import TextOptions
@@ -18,6 +18,8 @@ from peeky.training import TrainingOptions
 
 UPDATES = {100: 1_000, 800: 1_500, 3_600: 2_500, 8_000: 6_000, 40_000: 8_000, 100_000: 16_000, 1_000_000: 60_000}
 """Updates that served, by the number of pairs; between them the logarithms are joined by straight lines."""
+MOST_TOKENS = 16_384
+"""Padded tokens an update, so that long pairs come in smaller batches: attention's memory grows with length squared."""
 EVALUATIONS = 16
 """How often a run is tried on dev, if it runs to its end."""
 MANY_PAIRS = 200_000
@@ -61,16 +63,26 @@ def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, l
 
 
 def choose_training(
-    options: TrainingOptions, examples: Examples, *, has_source: bool
+    options: TrainingOptions, examples: Examples, *, can_match: bool
 ) -> tuple[TrainingOptions, list[str]]:
-    """The options with rate, batch and number of updates filled in."""
+    """The options with rate, batch, number of updates and metric filled in.
+
+    `can_match` says whether whole answers can be expected to be right: of sentences and language models hardly any are,
+    so the loss decides between two of them.
+    """
     num_pairs = len(examples)
     rate = options.rate or 4e-3
-    batch_size = options.batch_size or (None if options.batch_tokens else min(32, max(8, num_pairs // 8)))
-    per_epoch = max(1, round(num_pairs / (batch_size or 1)))
-    if options.batch_tokens:
-        tokens = int((examples.source_lengths + examples.target_lengths).sum())
-        per_epoch = max(1, round(tokens / options.batch_tokens))
+    batch_size, batch_tokens = options.batch_size, options.batch_tokens
+    if not batch_size and not batch_tokens:
+        batch_size, batch_tokens = min(32, max(8, num_pairs // 8)), MOST_TOKENS
+    sampler = LengthBucketSampler(
+        examples.source_lengths,
+        examples.target_lengths,
+        batch_size=batch_size,
+        batch_tokens=batch_tokens,
+        seed=options.seed,
+    )
+    per_epoch = len(sampler.batches(0))
     sizes = list(UPDATES)
     usual = float(np.exp(np.interp(np.log(num_pairs), np.log(sizes), np.log(list(UPDATES.values())))))
     updates = options.max_updates or round(usual, -2 if usual > 1000 else -1)
@@ -80,11 +92,14 @@ def choose_training(
     filled = replace(
         options,
         rate=rate,
-        metric=options.metric or ("exact_match" if has_source else "loss"),
+        metric=options.metric or ("exact_match" if can_match else "loss"),
         batch_size=batch_size,
+        batch_tokens=batch_tokens,
         max_updates=updates,
         evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),
     )
-    size = f"{batch_size} pairs" if batch_size else f"{options.batch_tokens} tokens"
-    said = f"recipe: {updates:,} updates of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}"
+    limits = {f"{batch_size} pairs": batch_size, f"{batch_tokens:,} tokens" if batch_tokens else "": batch_tokens}
+    size = " or ".join(limit for limit, given in limits.items() if given)
+    said = f"recipe: {updates:,} updates of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}; best is by dev "
+    said += "loss" if filled.metric == "loss" else "exact match"
     return filled, [said]

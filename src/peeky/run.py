@@ -120,7 +120,9 @@ def train(
     source_codec, target_codec = build_codecs(text, data.train, has_source=has_source)
     examples = Examples.encode(data.train, source_codec, target_codec)
     model, said_model = choose_model(config.model, len(data.train))
-    training, said_training = choose_training(config.training, examples, has_source=has_source)
+    training, said_training = choose_training(
+        config.training, examples, can_match=has_source and text.target != "words"
+    )
     if training.precision == "auto":
         training = replace(training, precision=choose_precision(where, resolve(model).width))
     config = replace(config, text=text, model=model, training=training)

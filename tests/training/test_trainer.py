@@ -403,9 +403,10 @@ def test_batch_tokens_limits_what_an_update_holds(budget, monkeypatch):
     assert len(held) > 2
 
 
-def test_batch_tokens_goes_before_batch_size():
-    trainer = new_trainer(batch_size=1, batch_tokens=10_000, max_epochs=1)
-    assert trainer.run().update == 1
+@pytest.mark.parametrize(("batch_size", "batch_tokens", "updates"), [(5, 10_000, 4), (99, 10_000, 1), (99, 1, 20)])
+def test_a_batch_ends_at_whichever_limit_is_reached_first(batch_size, batch_tokens, updates):
+    trainer = new_trainer(batch_size=batch_size, batch_tokens=batch_tokens, max_epochs=1, max_updates=1000)
+    assert trainer.run().update == updates
 
 
 @pytest.mark.parametrize("name", ["plain", "peeky", "attention", "gnmt", "input_feeding"])

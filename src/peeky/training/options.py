@@ -28,7 +28,7 @@ class TrainingOptions:
     batch_size: Count | None = None
     """Pairs an update."""
     batch_tokens: Count | None = None
-    """Instead of batch_size: padded source and target tokens an update."""
+    """Padded source and target tokens an update; where batch_size is given too, whichever is reached first."""
     optimizer: Literal["adam", "adamw"] = "adam"
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     clip: Positive = 1.0
@@ -39,7 +39,7 @@ class TrainingOptions:
     checkpoint_every: Count | None = None
     """Updates between two checkpoints to resume from; as often as evaluations where nothing is said."""
     metric: Literal["exact_match", "loss"] | None = None
-    """What on dev decides which model is best: exact match, or for a language model the loss."""
+    """What on dev decides which model is best: exact match, or for words and language models the loss."""
     patience: Count | None = None
     """Stop after so many evaluations without a better one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

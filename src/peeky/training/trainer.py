@@ -124,7 +124,7 @@ class Trainer:
         self.sampler = LengthBucketSampler(
             examples.source_lengths,
             examples.target_lengths,
-            batch_size=None if options.batch_tokens else options.batch_size,
+            batch_size=options.batch_size,
             batch_tokens=options.batch_tokens,
             seed=options.seed,
         )
