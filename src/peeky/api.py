@@ -11,7 +11,7 @@ from rich.console import Console
 from peeky.config import given_keys, make_config
 from peeky.data import Pair
 from peeky.errors import ConfigError, DataError
-from peeky.model import find
+from peeky.model import DEFAULT, find
 from peeky.predictor import Model
 from peeky.run import train as train_run
 
@@ -37,7 +37,10 @@ def train(
     as `{"training.rate": 2e-3, "model.width": 128}`. Raises UserError for all that can be put right.
     """
     values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": model} if model else {}}
-    has_source = model is None or find(model).has_source
+    named = (settings or {}).get("model.name")
+    if model is not None and named is not None:
+        raise ConfigError("the model is named twice", where="model, settings", fix="give one of the two")
+    has_source = find(str(model or named or DEFAULT)).has_source
     pairs: dict[str, list[Pair]] = {}
     for name, given in (("train", data), ("dev", dev)):
         if isinstance(given, str | Path):

@@ -63,7 +63,10 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def recover(folder: Path) -> None:
-    """Undo half a `write_folder` that was killed between its two renames: the previous folder is still whole."""
+    """Undo half a `write_folder` that was killed between its two renames: the previous folder is still whole.
+
+    Only who writes may do this: to a reader, a writer at work between the two looks just the same.
+    """
     old = folder.with_name(folder.name + ".old")
     if not folder.exists() and old.exists():
         old.rename(folder)
@@ -71,7 +74,6 @@ def recover(folder: Path) -> None:
 
 def verify_folder(folder: Path) -> None:
     """Raise CheckpointError, naming the file, unless every file is as it was written."""
-    recover(folder)
     manifest = folder / MANIFEST
     try:
         hashes = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
@@ -141,9 +143,9 @@ def load_model(folder: Path) -> SavedModel:
 def find_model_folder(folder: Path) -> Path:
     """The model folder that is meant: `folder` itself, or the `model/` of a run."""
     for candidate in (folder, folder / "model"):
-        recover(candidate)
-        if (candidate / MANIFEST).exists():
-            return candidate
+        for place in (candidate, candidate.with_name(candidate.name + ".old")):
+            if (place / MANIFEST).exists():
+                return place
     fix = "give the folder that `peeky train` made, or its model/ folder"
     if not folder.is_dir():
         what = "is a file, not a run folder" if folder.exists() else "there is no such folder"
@@ -186,7 +188,9 @@ def hash_file(path: Path) -> str:
 
 
 def flush(path: Path) -> None:
-    """Have the system write a file or a folder's entries to the disk now."""
+    """Have the system write a file or a folder's entries to the disk now (Windows does so for folders by itself)."""
+    if os.name == "nt" and path.is_dir():
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 EXIT_INTERRUPTED = 130
 """Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
+
+DEMO_FOLDER = Path("runs/demo")
 
 CHUNK = 1024
 """Lines answered at a time."""
@@ -41,17 +44,17 @@ Settings = Annotated[
 
 
 @app.command
-def demo(*, out: Path = Path("runs/demo"), device: Device = "auto") -> int:
+def demo(*, out: Path = DEMO_FOLDER, device: Device = "auto") -> int:
     """Make up dates, learn to read them in about a minute, answer one, and show where the model looked.
 
     Parameters
     ----------
     out
-        The run folder; an earlier demo there is replaced.
+        The run folder; what an earlier demo left in runs/demo is replaced.
     """
     from peeky.demo import run_demo
 
-    return 0 if run_demo(out, device) else EXIT_INTERRUPTED
+    return 0 if run_demo(out, device, force=out == DEMO_FOLDER) else EXIT_INTERRUPTED
 
 
 @app.command
@@ -119,9 +122,10 @@ def train(
     given = given_keys(values, settings)
     trained = train_run(config, folder, given=given, device=device, resume=resume, force=force)
     if trained.finished.reason == INTERRUPTED:
-        print(f"go on with: peeky train {' '.join(map(str, data))} --out {folder} --resume", file=sys.stderr)
+        words = ["peeky", "train", *map(str, data), "--out", str(folder), "--resume"]
+        print(f"go on with: {shlex.join(words)}", file=sys.stderr)
         return EXIT_INTERRUPTED
-    print(f"try it: peeky predict {folder} {trained.example}", file=sys.stderr)
+    print(f"try it: peeky predict {shlex.quote(str(folder))} {trained.example}", file=sys.stderr)
     return 0
 
 
@@ -253,6 +257,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone: nothing to say
         sys.exit(0)
+    except ModuleNotFoundError as error:
+        if trace or error.name not in ("torch", "jaxtyping"):
+            raise
+        print(f'peeky: this needs {error.name}\n  fix: pip install "peeky[train]"', file=sys.stderr)
+        sys.exit(2)
     except (UserError, CycloptsError) as error:
         if trace:
             raise

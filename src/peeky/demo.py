@@ -23,7 +23,7 @@ QUESTION = "tuesday, september 27, 1994"
 SETTINGS = {"training.max_updates": 700, "training.evaluate_every": 175, "training.rate": 3e-3}
 
 
-def run_demo(out: Path, device: str) -> bool:
+def run_demo(out: Path, device: str, *, force: bool) -> bool:
     """Train on made-up dates, test on others, answer one and show its attention; False if it was interrupted."""
     began = time.perf_counter()
     console = Console()
@@ -34,7 +34,7 @@ def run_demo(out: Path, device: str) -> bool:
         console.print(Text(f"    {pair.source} → {pair.target}"))
     made_at = time.perf_counter()
     trained = train(
-        make_config({}, SETTINGS), out, pairs=known, dev_pairs=dev, device=device, force=True, console=console
+        make_config({}, SETTINGS), out, pairs=known, dev_pairs=dev, device=device, force=force, console=console
     )
     if trained.finished.reason == INTERRUPTED:
         return False

@@ -8,9 +8,11 @@ RUN/checkpoints/     what `--resume` goes on from
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,9 @@ import torch
 
 from peeky.checkpoint import load_checkpoint, save_checkpoint
 from peeky.config import Config, make_config, option, read_toml, to_toml
+from peeky.data import Examples, Pair
 from peeky.errors import CheckpointError, ConfigError, UserError
+from peeky.text import Codec
 from peeky.training import TrainingState
 
 CONFIG, METRICS, MODEL, CHECKPOINTS = "config.toml", "metrics.jsonl", "model", "checkpoints"
@@ -42,7 +46,9 @@ def require_free(folder: Path, *, force: bool) -> None:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a configuration of ours lies in the folder."""
+    """Whether a configuration and a log of ours lie in the folder."""
+    if not (folder / METRICS).is_file():
+        return False
     try:
         make_config(read_toml(folder / CONFIG), {})
     except UserError:
@@ -81,16 +87,32 @@ def require_same(config: Config, stored: Config, given: Collection[str]) -> None
             )
 
 
-def save_state(folder: Path, state: TrainingState) -> None:
-    """Write a checkpoint."""
+def fingerprint(examples: Examples, codecs: Sequence[Codec | None], dev: Sequence[Pair]) -> str:
+    """A hash of all that gives the weights and the order of training their meaning: ids, vocabularies, dev pairs."""
+    digest = hashlib.sha256()
+    for array in (examples.source_ids, examples.source_offsets, examples.target_ids, examples.target_offsets):
+        digest.update(array.tobytes())
+    told = [codec and codec.to_dict() for codec in codecs], [(pair.source, pair.target) for pair in dev]
+    digest.update(json.dumps(told).encode())
+    return digest.hexdigest()
+
+
+def save_state(folder: Path, state: TrainingState, data: str) -> None:
+    """Write a checkpoint; `data` is the fingerprint of what it was trained on."""
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.items()}
-    save_checkpoint(folder / CHECKPOINTS, state.progress["update"], to_numpy(tensors), state.progress)
+    save_checkpoint(folder / CHECKPOINTS, state.progress["update"], to_numpy(tensors), {**state.progress, "data": data})
 
 
-def load_state(folder: Path) -> TrainingState:
-    """The newest checkpoint, as the trainer wants it."""
+def load_state(folder: Path, data: str) -> TrainingState:
+    """The newest checkpoint, as the trainer wants it; CheckpointError if it was made with other data."""
     arrays, progress = load_checkpoint(folder / CHECKPOINTS)
+    if progress.pop("data") != data:
+        raise CheckpointError(
+            "the training or dev pairs are not those the run was started with",
+            where=str(folder),
+            fix="put the data back as they were, or train anew with --force (or into another --out)",
+        )
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def part(prefix: str) -> dict[str, torch.Tensor]:

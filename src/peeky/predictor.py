@@ -167,7 +167,8 @@ class Model:
                 numbers = torch.tensor([first_row + rows[index] for index in indices])
                 found = self._search(examples, indices, numbers, options)
                 for index, hypothesis in zip(indices.tolist(), found, strict=True):
-                    predictions[rows[index]] = self._prediction(examples, index, hypothesis)
+                    prompt = "" if self.source_codec is not None else texts[rows[index]]
+                    predictions[rows[index]] = self._prediction(examples, index, hypothesis, prompt)
         return predictions
 
     def _examples(self, pairs: Sequence[Pair]) -> Examples:
@@ -217,10 +218,10 @@ class Model:
         logits, state, weights = self.network.decoder(ids[:, None], state)
         return logits[:, 0].log_softmax(-1), state, None if weights is None else weights[:, 0]
 
-    def _prediction(self, examples: Examples, index: int, hypothesis: Hypothesis) -> Prediction:
+    def _prediction(self, examples: Examples, index: int, hypothesis: Hypothesis, prompt: str) -> Prediction:
         source, weights = examples.source(index), hypothesis.weights
         return Prediction(
-            self.target_codec.decode([*examples.target(index).tolist(), *hypothesis.ids]),
+            self.target_codec.decode(hypothesis.ids, after=prompt),
             self.source_codec.tokens(source) if self.source_codec is not None else [],
             self.target_codec.tokens(hypothesis.ids),
             hypothesis.log_prob,
@@ -287,7 +288,8 @@ def load(path: str | Path, *, device: str = "auto") -> Model:
     """
     saved = load_model(Path(path))
     sizes = Sizes(len(saved.source_codec.vocabulary) if saved.source_codec else 0, len(saved.target_codec.vocabulary))
-    network = build(Blueprint(**saved.config["model"]), sizes)
+    with torch.random.fork_rng(devices=[]):  # initial values are drawn and thrown away; the caller's numbers stay
+        network = build(Blueprint(**saved.config["model"]), sizes)
     network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
     return Model(
         network.to(find_device(device)).eval(),

@@ -22,7 +22,7 @@ class MetricsLog:
     def __init__(self, path: Path, *, from_update: int = 0) -> None:
         """A resumed run goes on `from_update`: what was written after that is taken out, since it will happen again."""
         self.path = path
-        kept = [line for line in self._lines() if json.loads(line)["update"] <= from_update] if from_update else []
+        kept = [line for line in self._lines() if was_before(line, from_update)] if from_update else []
         path.write_text("".join(kept), encoding="utf-8")
 
     def _lines(self) -> list[str]:
@@ -60,6 +60,15 @@ class MetricsLog:
                 }
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
+
+
+def was_before(line: str, update: int) -> bool:
+    """Whether the event on this line stays when a run goes on from `update`."""
+    try:
+        event = json.loads(line)
+        return bool(event["update"] <= update and event["event"] != "end")
+    except (ValueError, KeyError, TypeError):
+        return False  # half a line, written when the machine went down
 
 
 class Display:

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from peeky.data import Examples, LengthBucketSampler, Pair
+from peeky.errors import ConfigError
 from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, resolve
 from peeky.text import Codec, choose_tokenizer, make_tokenizer
 from peeky.text.options import TextOptions
@@ -70,6 +71,10 @@ def choose_training(
     `can_match` says whether whole answers can be expected to be right: of sentences and language models hardly any are,
     so the loss decides between two of them.
     """
+    if options.metric == "exact_match" and not examples.source_lengths.any():
+        raise ConfigError(
+            "a language model has no answers to match", where="training.metric", fix="set training.metric=loss"
+        )
     num_pairs = len(examples)
     rate = options.rate or 4e-3
     batch_size, batch_tokens = options.batch_size, options.batch_tokens
@@ -87,7 +92,10 @@ def choose_training(
     usual = float(np.exp(np.interp(np.log(num_pairs), np.log(sizes), np.log(list(UPDATES.values())))))
     updates = options.max_updates or round(usual, -2 if usual > 1000 else -1)
     if options.max_epochs:
-        updates = min(options.max_updates or per_epoch * options.max_epochs, per_epoch * options.max_epochs)
+        # The number of batches limited by tokens is another one every epoch.
+        counted = (len(sampler.batches(epoch)) for epoch in range(options.max_epochs))
+        in_epochs = sum(counted) if batch_tokens else per_epoch * options.max_epochs
+        updates = min(options.max_updates or in_epochs, in_epochs)
     updates = int(updates)
     filled = replace(
         options,

@@ -31,6 +31,7 @@ from peeky.errors import ConfigError
 from peeky.folder import (
     METRICS,
     MODEL,
+    fingerprint,
     load_state,
     prepare,
     require_free,
@@ -141,6 +142,7 @@ def train(
         f"run folder {folder}"
     )
 
+    data_hash = fingerprint(examples, (source_codec, target_codec), data.dev)
     if not resume:
         prepare(folder, config)
     dev = spread(data.dev, DEV_PAIRS)
@@ -159,7 +161,7 @@ def train(
         assert training.max_updates
         display = stack.enter_context(Display(console, training.max_updates))
         stop = stack.enter_context(stop_on_signal(say))
-        state = load_state(folder) if resume else None
+        state = load_state(folder, data_hash) if resume else None
         log = MetricsLog(folder / METRICS, from_update=state.progress["update"] if state else 0)
         trainer = Trainer(
             network,
@@ -168,7 +170,7 @@ def train(
             device=where,
             evaluate=lambda _: try_on(predictor, dev),
             save_best=save_best,
-            save_checkpoint=lambda state: save_state(folder, state),
+            save_checkpoint=lambda state: save_state(folder, state, data_hash),
             listen=to_all((log, display, *listeners)),
             stop=stop,
             stop_when_perfect=len(dev) >= ENOUGH_DEV_PAIRS,

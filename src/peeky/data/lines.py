@@ -148,6 +148,8 @@ def _json_text(values: dict[str, object], key: str, line: Line) -> str:
         raise LineError(line, f"{key!r} is a {type(text).__name__}, not a string", "put it in quotation marks")
     if "\0" in text:
         raise LineError(line, f"character {text.index(chr(0)) + 1} of {key!r} is a NUL", "take it out")
+    if "\n" in text or "\r" in text:
+        raise LineError(line, f"{key!r} holds a line break, but answers are one a line", "put a blank in its place")
     try:
         text.encode()
     except UnicodeEncodeError as error:

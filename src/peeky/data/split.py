@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,8 +16,8 @@ def split_dev(
 ) -> tuple[list[Pair], list[Pair]]:
     """Training and development pairs, both in the order of the file.
 
-    All pairs with one source (for a language model: one target) stay together. Which source goes where depends on the
-    seed and on the source alone, so more data do not shuffle the rest. Raises DataError for fewer than two sources.
+    All pairs with one source (for a language model: one target), whatever its Unicode form, stay together. The order
+    in which sources are set aside depends on the seed and on each source alone. Raises DataError for fewer than two sources.
     """
     counts = Counter(map(_key, pairs))
     if len(counts) < 2:
@@ -40,7 +41,7 @@ def split_dev(
 
 
 def _key(pair: Pair) -> str:
-    return pair.source or pair.target or ""
+    return unicodedata.normalize("NFC", pair.source or pair.target or "").strip()
 
 
 def _draw(seed: int, key: str) -> bytes:

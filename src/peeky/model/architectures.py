@@ -69,13 +69,14 @@ def residual(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 def gnmt(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """The bottom decoder layer looks, all layers above read what it saw (Wu et al. 2016, figure 1).
 
-    The encoder's bottom layer reads both ways, the others forward. Unlike in the paper, the bottom decoder layer itself
-    is not fed the previous context: that would need a loop over time.
+    The encoder's bottom layer reads both ways, the others forward; from the third layer on, each adds to what it was
+    given, on both sides. Unlike in the paper, the bottom decoder layer itself is not fed the previous context: that
+    would need a loop over time.
     """
     bottom, *_ = recurrent(o)
     above = [ReadContext(Recurrent(2 * o.width, o.width, o.dropout)) for _ in range(1, o.layers)]
     layers = [bottom, Attend(score(o)), above[0], *(Residual(layer) for layer in above[1:])]
-    return Seq2Seq(encoder(o, sizes, one_way_from=1, residual_from=1), decoder(o, sizes, layers))
+    return Seq2Seq(encoder(o, sizes, one_way_from=1, residual_from=2), decoder(o, sizes, layers))
 
 
 def input_feeding(o: Blueprint, sizes: Sizes) -> Seq2Seq:

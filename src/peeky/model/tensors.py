@@ -26,7 +26,7 @@ class Padded(NamedTuple):
 
     def to(self, device: torch.device) -> Padded:
         """The same on `device`."""
-        return Padded(self.ids.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True))
+        return Padded(self.ids.to(device), self.lengths.to(device))
 
 
 def map_carry(function: Callable[[Tensor], Tensor], carry: Carry) -> Carry:

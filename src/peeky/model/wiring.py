@@ -65,7 +65,7 @@ class Residual(Around):
 class InputFeeding(Around):
     """Join the inner layer's previous output to its next input, position by position (Luong et al. 2015, section 3.3).
 
-    The only layer that has to loop over time.
+    The only layer that has to loop over time. Dropout inside the loop draws a new mask at every position.
     """
 
     def __init__(self, inner: Layer, width: int) -> None:

@@ -41,9 +41,9 @@ class Codec:
         """The ids of the text, EOS last."""
         return [*map(self.vocabulary.id, self.tokenizer.split(text)), EOS]
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text up to the first EOS; an unknown token reads `<unk>`."""
-        tokens: list[str] = []
+    def decode(self, ids: Iterable[int], *, after: str = "") -> str:
+        """The text up to the first EOS; an unknown token reads `<unk>`. `after` is text that the ids continue."""
+        tokens: list[str] = self.tokenizer.split(after)
         for number in map(int, ids):
             if number == EOS:
                 break

@@ -17,7 +17,7 @@ class TextOptions:
     source: Unit | None = None
     target: Unit | None = None
     normalization: Literal["NFC", "NFD", "NFKC", "none"] = "NFC"
-    max_vocabulary: Annotated[int, Meta(ge=1)] = 16_000
-    """Most tokens a vocabulary keeps, the most frequent first."""
+    max_vocabulary: Annotated[int, Meta(ge=5)] = 16_000
+    """Most tokens of a vocabulary, the four specials among them; the most frequent are kept."""
     min_count: Annotated[int, Meta(ge=1)] | None = None
     """How often a token must occur to be kept: 2 for words (so that unknown ones are learnt too), else 1."""

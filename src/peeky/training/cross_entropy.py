@@ -32,7 +32,9 @@ def linear_cross_entropy(
     if torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
         x, weight = x.to(dtype), weight.to(dtype)
-    loss: Tensor = _LinearCrossEntropy.apply(x, weight, bias, targets, label_smoothing)  # type: ignore[no-untyped-call]
+    loss: Tensor = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        x, weight, bias, targets, label_smoothing, torch.is_grad_enabled()
+    )
     return loss
 
 
@@ -40,9 +42,10 @@ class _LinearCrossEntropy(Function):
     """loss = Σ_n −(1−ε) log p[n, y_n] − ε/V Σ_v log p[n, v];  dloss/dlogits = p − (1−ε) onehot(y) − ε/V."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, label_smoothing: float, wanted: bool
+    ) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            wanted = any(ctx.needs_input_grad)
             spread = label_smoothing / len(weight)
             loss = bias.new_zeros(())
             x_gradient = torch.empty_like(x) if wanted else None
@@ -71,4 +74,4 @@ class _LinearCrossEntropy(Function):
 
     @staticmethod
     def backward(ctx: Any, loss_gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(gradient * loss_gradient for gradient in ctx.saved_tensors), None, None)
+        return (*(gradient * loss_gradient for gradient in ctx.saved_tensors), None, None, None)

@@ -136,7 +136,10 @@ class Trainer:
         reason = "all updates done"
         self._clock = time.perf_counter()
         evaluated = saved = self.progress.update
-        for indices in self._batches():
+        batches = self._batches()
+        if self.progress.update and (ended := self._reason_to_stop()):
+            reason, batches = ended, iter(())  # a resumed run that had come to its end
+        for indices in batches:
             self._update(indices)
             update = self.progress.update
             if update % self.evaluate_every == 0 or update == self.max_updates:
@@ -149,7 +152,7 @@ class Trainer:
             if ended and update < self.max_updates:
                 reason = ended
                 break
-        if reason == INTERRUPTED:
+        if reason == INTERRUPTED and saved != self.progress.update:
             # The checkpoint comes first: what follows must not change how a resumed run goes on.
             self._checkpoint()
         if evaluated != self.progress.update and (reason != INTERRUPTED or not self.progress.best):
