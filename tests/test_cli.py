@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import peeky
-from peeky import cli
+from peeky import UserError, cli
 from peeky.model import ARCHITECTURES
 
 
@@ -326,13 +326,17 @@ def test_the_demo_goes_from_nothing_to_a_picture(peeky_command: Command, monkeyp
     }
     monkeypatch.setattr(demo, "SETTINGS", tiny)
     for _ in range(2):  # an earlier demo is replaced
-        said = peeky_command("demo", "--out", "d", "--device", "cpu")
+        said = peeky_command("demo", "--device", "cpu")
         assert said.code == 0, said.err
     assert f"{demo.QUESTION} → " in said.out
     assert "On 10 dates it has never seen" in said.out
-    assert 'peeky predict d "may 3, 2007"' in said.out
-    assert Path("d/attention.png").read_bytes().startswith(b"\x89PNG")
-    assert peeky_command("predict", "d", "may 3, 2007").code == 0
+    assert 'peeky predict runs/demo "may 3, 2007"' in said.out
+    assert Path("runs/demo/attention.png").read_bytes().startswith(b"\x89PNG")
+    assert peeky_command("predict", "runs/demo", "may 3, 2007").code == 0
+    Path("runs/demo").rename("mine")
+    said = peeky_command("demo", "--out", "mine", "--device", "cpu")
+    assert said.code == 2
+    assert "exists already" in said.err
 
 
 # --- what can go wrong ----------------------------------------------------------------------------------------------
@@ -547,3 +551,27 @@ def test_answers_are_utf_8_wherever_the_command_runs(tmp_path: Path, tiny_run: P
     ran = process("predict", run, "a", env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
     assert ran.returncode == 0, ran.stderr.decode()
     assert ran.stdout.strip() == "ß".encode()
+
+
+@pytest.mark.parametrize("verb", ["train", "demo"])
+def test_the_device_is_passed_on(verb: str, peeky_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def no_training(*_: object, device: str, **__: object) -> None:
+        asked.append(device)
+        raise UserError("enough")
+
+    monkeypatch.setattr("peeky.demo.train" if verb == "demo" else "peeky.run.train", no_training)
+    assert peeky_command(verb, *(["pairs.tsv"] if verb == "train" else []), "--device", "mps").err.startswith("peeky: ")
+    assert asked == ["mps"]
+
+
+def test_without_torch_the_way_to_it_is_said() -> None:
+    code = "import sys; sys.modules['torch'] = None; sys.argv = ['peeky', 'models']; from peeky.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "peeky[train]" in done.stderr
+    code = "import sys; sys.modules['torch'] = None; import peeky; peeky.load"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "UserError: peeky.load needs torch" in done.stderr

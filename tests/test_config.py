@@ -224,7 +224,7 @@ def test_the_choices_are_found() -> None:
     [
         ("data.dev_share", 0, "> 0"),
         ("data.dev_share", 1, "< 1"),
-        ("text.max_vocabulary", 0, ">= 1"),
+        ("text.max_vocabulary", 4, ">= 5"),
         ("text.min_count", 0, ">= 1"),
         ("model.width", 0, ">= 1"),
         ("model.embedding", -3, ">= 1"),

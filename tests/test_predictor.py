@@ -425,3 +425,8 @@ def test_the_weights_are_in_safetensors_alone(tiny_run: Path, tmp_path: Path, mo
 def test_a_loaded_model_does_not_drop(model: Model) -> None:
     assert not model.network.training
     assert same(model.predict(["abcde"]), model.predict(["abcde"]))
+
+
+@pytest.mark.filterwarnings("ignore::peeky.predictor.UnknownTextWarning")
+def test_a_prompt_stays_as_it_was_written(language_model: Model) -> None:
+    assert all(answer.text.startswith("ß\u0416") for answer in language_model.predict(["ß\u0416"] * 3, sample=True))

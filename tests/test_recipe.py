@@ -7,7 +7,8 @@ from itertools import product
 
 import pytest
 
-from peeky.data import Examples, Pair, additions
+from peeky.data import Examples, LengthBucketSampler, Pair, additions
+from peeky.errors import ConfigError
 from peeky.model import ModelOptions
 from peeky.recipe import UPDATES, build_codecs, choose_model, choose_text, choose_training
 from peeky.text.options import TextOptions
@@ -164,3 +165,36 @@ def test_long_pairs_come_in_smaller_batches() -> None:
     assert short.max_updates == 10  # of 32
     assert long.max_updates == 150  # of 2, which is 12,004 tokens
     assert "32 pairs or 16,384 tokens" in said[0]
+
+
+@pytest.mark.parametrize(("number", "batch_size", "updates"), [(47, 32, 2), (270, 200, 2), (64, 32, 2), (65, 32, 3)])
+def test_an_epoch_is_a_whole_one(number: int, batch_size: int, updates: int) -> None:
+    options = TrainingOptions(max_epochs=1, batch_size=batch_size)
+    assert choose_training(options, examples(number), can_match=True)[0].max_updates == updates
+
+
+def test_epochs_of_token_batches_are_counted_as_they_come() -> None:
+    data = examples(300)
+    options = TrainingOptions(max_epochs=5, batch_tokens=100)
+    sampler = LengthBucketSampler(
+        data.source_lengths, data.target_lengths, batch_size=None, batch_tokens=100, seed=options.seed
+    )
+    counted = sum(len(sampler.batches(epoch)) for epoch in range(5))
+    assert choose_training(options, data, can_match=True)[0].max_updates == counted
+
+
+def test_a_language_model_has_no_answers_to_match() -> None:
+    pairs = [Pair("", "abc", ""), Pair("", "bcd", "")]
+    codecs = build_codecs(TextOptions(target="characters"), pairs, has_source=False)
+    data = Examples.encode(pairs, *codecs)
+    with pytest.raises(ConfigError, match="no answers to match"):
+        choose_training(TrainingOptions(metric="exact_match"), data, can_match=False)
+
+
+def test_the_unicode_form_reaches_the_codecs() -> None:
+    options = TextOptions(source="characters", target="characters", normalization="NFD")
+    source, target = build_codecs(options, [Pair("\u00e9", "\u00e9", "")], has_source=True)
+    assert source is not None
+    for codec in (source, target):
+        assert codec.tokenizer.normalization == "NFD"
+        assert len(codec.encode("\u00e9")) == 3  # letter, accent, EOS

@@ -27,7 +27,7 @@ from peeky.checkpoint import load_checkpoint
 from peeky.config import Config, make_config, read_toml
 from peeky.errors import CheckpointError, ConfigError, DataError, UserError
 from peeky.model import ARCHITECTURES
-from peeky.run import Trained, hard_maximum, spread, train
+from peeky.run import Trained, hard_maximum, read_data, spread, train
 from peeky.training import Evaluated, Evaluation, Event, Updated
 
 
@@ -611,3 +611,36 @@ def test_dev_is_spread_over_the_file() -> None:
 
 def test_the_hard_maximum_lies_beyond_the_longest_target() -> None:
     assert all(hard_maximum(np.array([1, number])) >= number + 10 for number in range(1, 200))
+
+
+def test_the_share_and_the_seed_decide_what_is_set_aside(config: Callable[..., Config]) -> None:
+    def dev(**more: Any) -> list[Pair]:
+        chosen = config()
+        chosen = replace(chosen, data=replace(chosen.data, dev=(), dev_share=more.get("share", 0.1)))
+        chosen = replace(chosen, training=replace(chosen.training, seed=more.get("seed", 1)))
+        return read_data(chosen, None, None, has_source=True).dev
+
+    assert len(dev(share=0.3)) == 3 * len(dev())
+    assert dev(seed=2) != dev() == dev(seed=1)
+
+
+def test_a_run_that_had_come_to_its_end_stays_as_it_is(config: Callable[..., Config], tmp_path: Path) -> None:
+    chosen = config(training__max_updates=60, training__evaluate_every=1, training__patience=1, training__rate=1e-9)
+    first = quiet(chosen, tmp_path / "r").finished
+    assert first.update < 60
+    before = (tmp_path / "r" / "metrics.jsonl").read_text()
+    for _ in range(2):
+        again = quiet(chosen, tmp_path / "r", resume=True).finished
+        assert (again.update, again.reason) == (first.update, first.reason)
+    assert (tmp_path / "r" / "metrics.jsonl").read_text().count('"end"') == before.count('"end"') == 1
+
+
+def test_other_data_are_not_taken_for_those_of_the_run(config: Callable[..., Config], tmp_path: Path) -> None:
+    pairs = [(word, word[::-1]) for word in ("ab", "bc", "cd", "de", "ef", "fg")] * 4
+    given = [Pair(*pair, "") for pair in pairs]
+    chosen = config(training__max_updates=4)
+    quiet(chosen, tmp_path / "r", pairs=given, dev_pairs=given[:3])
+    for other in ({"pairs": given[1:], "dev_pairs": given[:3]}, {"pairs": given, "dev_pairs": given[:2]}):
+        with pytest.raises(CheckpointError, match="not those the run was started with"):
+            quiet(chosen, tmp_path / "r", resume=True, **other)
+    quiet(chosen, tmp_path / "r", resume=True, pairs=given, dev_pairs=given[:3])

@@ -53,6 +53,7 @@ def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
             folder.rename(old)
         fresh.rename(folder)
     except OSError as error:
+        recover(folder)
         raise CheckpointError(
             f"can't be written: {error.strerror}",
             where=str(folder),

@@ -307,3 +307,11 @@ def test_real_files_are_read(peeky_data: Path) -> None:
         content = gzip.decompress(content) if path.suffix == ".gz" else content
         assert len(file.pairs) == content.count(b"\n")
         assert (file.skipped, file.num_not_normalised) == (0, 0)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_line_break_inside_json_is_named(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(json.dumps({"source": "a", "target": f"one{end}two"}) + "\n")
+    with pytest.raises(DataError, match=r"pairs\.jsonl:1: 'target' holds a line break"):
+        read_pairs([path])

@@ -77,3 +77,11 @@ def test_every_process_splits_alike() -> None:
         for seed in ("1", "2")
     }
     assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_one_source_in_two_unicode_forms_is_one_source(seed: int) -> None:
+    forms = [Pair("caf\u00e9", "a", "1"), Pair("cafe\u0301", "b", "2"), Pair(" caf\u00e9", "c", "3")]
+    others = [Pair(f"x{number}", "y", "") for number in range(6)]
+    _, dev = split_dev([*forms, *others], seed=seed, share=0.4)
+    assert len({pair in dev for pair in forms}) == 1

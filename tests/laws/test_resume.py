@@ -15,6 +15,7 @@ from peeky.checkpoint import load_checkpoint
 from peeky.config import Config
 from peeky.data import Examples, copies
 from peeky.data.options import DataOptions
+from peeky.errors import CheckpointError
 from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build
 from peeky.run import train
 from peeky.text import Codec, make_tokenizer
@@ -274,5 +275,5 @@ def test_it_notices_pairs_that_changed_in_between(tmp_path, pairs, monkeypatch):
         first, *others = path.read_text(encoding="utf-8").splitlines(keepends=True)
         path.write_text("".join([*others, first]), encoding="utf-8")
 
-    with pytest.raises(AssertionError):
+    with pytest.raises(CheckpointError, match="not those the run was started with"):
         check_resume_on_disk(config_of(tmp_path, pairs), tmp_path, monkeypatch, between=swap_two_lines)

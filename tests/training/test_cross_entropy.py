@@ -57,3 +57,13 @@ def test_bfloat16_is_near():
     one, other = (torch.autograd.grad(loss, weight)[0] for loss in (exact, rough))
     assert other.dtype == torch.float32
     assert (one - other).norm() < 0.02 * one.norm()
+
+
+def test_evaluation_makes_no_gradient(monkeypatch):
+    x, weight, bias = parameters(4, 3, 6)
+    monkeypatch.setattr(torch.Tensor, "scatter_add_", None)  # the step in which the gradient is made
+    targets = torch.tensor([0, 1, 2, 5])
+    with torch.inference_mode():
+        linear_cross_entropy(x, weight, bias, targets)
+    with pytest.raises(TypeError):
+        linear_cross_entropy(x, weight, bias, targets)

@@ -460,3 +460,8 @@ def test_the_same_seed_trains_the_same_model_and_another_one_another():
         models.append(weights(trainer)["decoder.output.weight"])
     assert torch.equal(models[0], models[1])
     assert not torch.equal(models[0], models[2])
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_only_the_cpu_chooses_bfloat16_by_itself(device):
+    assert choose_precision(torch.device(device), 256) == "float32"

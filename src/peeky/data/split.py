@@ -17,7 +17,8 @@ def split_dev(
     """Training and development pairs, both in the order of the file.
 
     All pairs with one source (for a language model: one target), whatever its Unicode form, stay together. The order
-    in which sources are set aside depends on the seed and on each source alone. Raises DataError for fewer than two sources.
+    in which sources are set aside depends on the seed and on each source alone. Raises DataError for fewer than two
+    sources.
     """
     counts = Counter(map(_key, pairs))
     if len(counts) < 2:
