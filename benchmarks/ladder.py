@@ -73,7 +73,7 @@ def job(name: str, folder: Path, arguments: list[str]) -> Job:
 def run(job: Job, out: Path, threads: int) -> str:
     """Train if need be, evaluate greedily and with a beam; a line of the table."""
     folder = out / job.name.replace(" ", "-").replace("/", "-")
-    if not (folder / "model").exists():
+    if not finished(folder):
         peeky("train", job.train, "--dev", job.dev, "--out", folder, "--force", *job.arguments, threads=threads)
     events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     greedy, beam = (
@@ -86,6 +86,12 @@ def run(job: Job, out: Path, threads: int) -> str:
         scores = json.loads(peeky("evaluate", folder, unseen, "--json", threads=threads))
         cells.append(f"unseen lines ({scores['count']:,}): {100 * scores['exact_match']:.2f}")
     return "| " + " | ".join(cells) + " |"
+
+
+def finished(folder: Path) -> bool:
+    """Whether the run there came to its end."""
+    metrics = folder / "metrics.jsonl"
+    return metrics.exists() and '"event": "end"' in metrics.read_text(encoding="utf-8")
 
 
 def unseen_lines(job: Job, path: Path) -> Path | None:

@@ -25,7 +25,10 @@ def print_ladder(options: ModelOptions) -> None:
     for name, architecture in ARCHITECTURES.items():
         layers = options.layers if options.layers and options.layers >= architecture.fewest_layers else None
         own: dict[str, Any] = dict.fromkeys(architecture.fixed)  # what it fixes is not for anyone to set
-        blueprint = resolve(replace(options, name=name, layers=layers, **own))
+        plain_sizes = replace(options, name=name, layers=layers, merge=None, score=None, **own)
+        unused = architecture.unused(resolve(plain_sizes))
+        chosen = {key: getattr(options, key) for key in ("merge", "score") if key not in unused}
+        blueprint = resolve(replace(plain_sizes, **chosen))
         with torch.device("meta"):
             network = build(blueprint, Sizes(VOCABULARY, VOCABULARY))
         count = sum(parameter.numel() for parameter in network.parameters())

@@ -6,13 +6,13 @@ The figures are measured on pronunciation, inflection, normalisation, dates and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
 from peeky.data import Examples, LengthBucketSampler, Pair
 from peeky.errors import ConfigError
-from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, resolve
+from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, resolve, to_options
 from peeky.text import Codec, choose_tokenizer, make_tokenizer
 from peeky.text.options import TextOptions
 from peeky.training import TrainingOptions
@@ -60,7 +60,7 @@ def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, l
         said.append(f"model: {DEFAULT} ({ARCHITECTURES[DEFAULT].summary}; choose another with --model)")
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
-    return ModelOptions(**asdict(resolve(options))), said
+    return to_options(resolve(options)), said
 
 
 def choose_training(

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from peeky.errors import ConfigError
-from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, Padded, Sizes, Stream, build, find, resolve
+from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, Padded, Sizes, Stream, build, find, resolve, to_options
 from peeky.model.readers import Attend
 from peeky.model.recurrent import Recurrent
 from peeky.model.tensors import map_carry
@@ -365,3 +365,22 @@ def test_bfloat16_stays_close_to_float32(name):
         other = model(SOURCE, READ).float()
     assert (other - logits).abs().max() < 0.05 * logits.abs().max()
     assert not torch.equal(other, logits)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        *((name, "score", "dot") for name in ("plain", "reverse", "peeky", "language_model")),
+        *((name, "merge", "sum") for name in ("plain", "reverse", "attention", "language_model")),
+    ],
+)
+def test_an_option_that_changes_nothing_is_refused(name, option, value):
+    with pytest.raises(ConfigError, match="makes no use of it") as caught:
+        resolve(ModelOptions(**{"name": name, option: value}))
+    assert caught.value.where == f"model.{option}"
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_what_is_recorded_of_a_model_makes_it_again(name):
+    o = resolve(ModelOptions(name=name))
+    assert resolve(to_options(o)) == o

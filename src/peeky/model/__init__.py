@@ -1,6 +1,6 @@
 """Models: token ids in, scores of the next token out. Knows no text, no files and no configuration."""
 
-from peeky.model.architectures import ARCHITECTURES, DEFAULT, Architecture, Sizes, build, find, resolve
+from peeky.model.architectures import ARCHITECTURES, DEFAULT, Architecture, Sizes, build, find, resolve, to_options
 from peeky.model.options import Blueprint, ModelOptions
 from peeky.model.seq2seq import Decoder, Seq2Seq
 from peeky.model.stream import DecoderState, Layer, Memory, Stream
@@ -23,4 +23,5 @@ __all__ = [
     "build",
     "find",
     "resolve",
+    "to_options",
 ]

@@ -138,12 +138,23 @@ class Architecture:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     fewest_layers: int = 1
     has_source: bool = True
+    looks: bool = True
+    """Whether there is attention, and so a score."""
+
+    def unused(self, o: Blueprint) -> set[str]:
+        """The options that change nothing in such a model."""
+        unused = set() if self.looks else {"score"}
+        return unused if self.has_source and o.direction == "both" else unused | {"merge"}
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "plain": Architecture(plain, "the encoder's last state starts the decoder", {}, {"direction": "forward"}),
-    "reverse": Architecture(reverse, "plain, the source read backward", {"direction": "backward"}),
-    "peeky": Architecture(peeky, "the encoder's last state seen at every step", {}, {"direction": "forward"}),
+    "plain": Architecture(
+        plain, "the encoder's last state starts the decoder", {}, {"direction": "forward"}, looks=False
+    ),
+    "reverse": Architecture(reverse, "plain, the source read backward", {"direction": "backward"}, looks=False),
+    "peeky": Architecture(
+        peeky, "the encoder's last state seen at every step", {}, {"direction": "forward"}, looks=False
+    ),
     "attention": Architecture(attention, "looks at the source at every step", {}, {"direction": "forward"}),
     "bidirectional": Architecture(bidirectional, "attention over a source read both ways", {"direction": "both"}),
     "stacked": Architecture(stacked, "several LSTMs a side, attention", {}, {"direction": "both", "layers": 2}, 2),
@@ -157,7 +168,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         input_feeding, "attention whose result goes into the next step", {}, {"direction": "both"}
     ),
     "language_model": Architecture(
-        language_model, "no source: continues text", {"direction": "forward"}, has_source=False
+        language_model, "no source: continues text", {"direction": "forward"}, has_source=False, looks=False
     ),
 }
 """Every architecture by name, in the order in which one learns them."""
@@ -186,8 +197,14 @@ def resolve(options: ModelOptions) -> Blueprint:
                 fix=f"leave model.{key} out, or choose another model (`peeky models` lists them)",
             )
     given = {key: value for key, value in asdict(options).items() if value is not None}
-    own = {"width": 256, "layers": 1, **architecture.defaults, **architecture.fixed}
-    o = Blueprint(**(own | given | {"name": name}))
+    usual: dict[str, Any] = {"width": 256, "layers": 1, "merge": "concat", "score": "scaled_dot"}
+    o = Blueprint(**(usual | dict(architecture.defaults) | dict(architecture.fixed) | given | {"name": name}))
+    for key in architecture.unused(o) & set(given):
+        raise ConfigError(
+            f"model {name!r} with direction {o.direction!r} makes no use of it",
+            where=f"model.{key}",
+            fix="leave it out",
+        )
     if o.layers < architecture.fewest_layers:
         raise ConfigError(
             f"model {name!r} needs at least {architecture.fewest_layers} layers, not {o.layers}",
@@ -201,6 +218,12 @@ def resolve(options: ModelOptions) -> Blueprint:
             fix=f"set an even width ({o.width + 1}), or model.merge=sum",
         )
     return o
+
+
+def to_options(o: Blueprint) -> ModelOptions:
+    """What a person would set to get this model, nothing left open that changes it."""
+    unused = ARCHITECTURES[o.name].unused(o)
+    return ModelOptions(**{key: value for key, value in asdict(o).items() if key not in unused})
 
 
 def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:

@@ -26,10 +26,10 @@ class ModelOptions:
     """Share of values dropped after the embeddings and after each layer."""
     direction: Literal["forward", "backward", "both"] | None = None
     """How the encoder reads the source."""
-    merge: Literal["concat", "sum", "mean"] = "concat"
-    """How the two directions become one state."""
-    score: Literal["dot", "scaled_dot", "general", "additive"] = "scaled_dot"
-    """How attention compares a query with a source position."""
+    merge: Literal["concat", "sum", "mean"] | None = None
+    """How the two directions become one state: concat where nothing is said."""
+    score: Literal["dot", "scaled_dot", "general", "additive"] | None = None
+    """How attention compares a query with a source position: scaled_dot where nothing is said."""
 
 
 @dataclass(frozen=True)
