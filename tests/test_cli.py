@@ -575,3 +575,18 @@ def test_without_torch_the_way_to_it_is_said() -> None:
     code = "import sys; sys.modules['torch'] = None; import peeky; peeky.load"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "UserError: peeky.load needs torch" in done.stderr
+
+
+def test_the_present_folder_is_a_run_too(tiny_run_copy: Path, peeky_command: Command, monkeypatch: Any) -> None:
+    for folder in (tiny_run_copy, tiny_run_copy / "model"):
+        monkeypatch.chdir(folder)
+        assert peeky_command("predict", ".", "abc").code == 0
+    monkeypatch.chdir("/")
+    assert peeky_command("predict", ".", "abc").code == 2
+
+
+def test_answers_cut_short_are_said_and_texts_never_overwritten(tiny_run: Path, peeky_command: Command) -> None:
+    assert "1 answers were cut off" in peeky_command("predict", tiny_run, "abc", "--max-length", "1").err
+    Path("in.txt").write_text("abc\n")
+    said = peeky_command("predict", tiny_run, "--input", "in.txt", "--output", "in.txt")
+    assert (said.code, Path("in.txt").read_text()) == (2, "abc\n")

@@ -430,3 +430,9 @@ def test_a_loaded_model_does_not_drop(model: Model) -> None:
 @pytest.mark.filterwarnings("ignore::peeky.predictor.UnknownTextWarning")
 def test_a_prompt_stays_as_it_was_written(language_model: Model) -> None:
     assert all(answer.text.startswith("ß\u0416") for answer in language_model.predict(["ß\u0416"] * 3, sample=True))
+
+
+@pytest.mark.parametrize("texts", [[1], ["a", None], [b"x"]])
+def test_what_is_no_text_is_named(texts: list[Any], model: Model) -> None:
+    with pytest.raises(DataError, match="is not a text"):
+        model.predict(texts)

@@ -644,3 +644,13 @@ def test_other_data_are_not_taken_for_those_of_the_run(config: Callable[..., Con
         with pytest.raises(CheckpointError, match="not those the run was started with"):
             quiet(chosen, tmp_path / "r", resume=True, **other)
     quiet(chosen, tmp_path / "r", resume=True, pairs=given, dev_pairs=given[:3])
+
+
+def test_shared_sources_and_unknown_tokens_are_said(tmp_path: Path) -> None:
+    pairs = [Pair(f"{word} word of some length here", "x", "") for word in ("one", "two", "six", "ten")] * 3
+    console = Console(file=io.StringIO(), width=200)
+    chosen = make_config({}, {"text.source": "words", "text.min_count": 4, "training.max_updates": 1, "model.width": 8})
+    train(chosen, tmp_path / "r", pairs=pairs, dev_pairs=pairs[:2], device="cpu", console=console)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "2 of the 2 dev pairs have a source that is also in train" in said
+    assert "source: 14.3 % of the tokens are too rare" in said

@@ -123,6 +123,15 @@ def save_model(
 
 def load_model(folder: Path) -> SavedModel:
     """Read a model folder, or the `model/` of a run; nothing in it is executed."""
+    try:
+        return read_model(folder)
+    except OSError as error:
+        what = f"can't be read: {error.strerror}"
+        raise CheckpointError(what, where=str(error.filename or folder), fix="check who may read it") from None
+
+
+def read_model(folder: Path) -> SavedModel:
+    """As `load_model`, but for what the system says of a file that can't be opened."""
     folder = find_model_folder(folder)
     verify_folder(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -143,8 +152,9 @@ def load_model(folder: Path) -> SavedModel:
 
 def find_model_folder(folder: Path) -> Path:
     """The model folder that is meant: `folder` itself, or the `model/` of a run."""
+    folder = folder.absolute()  # "." has no name to look for others beside
     for candidate in (folder, folder / "model"):
-        for place in (candidate, candidate.with_name(candidate.name + ".old")):
+        for place in (candidate, candidate.parent / (candidate.name + ".old")):
             if (place / MANIFEST).exists():
                 return place
     fix = "give the folder that `peeky train` made, or its model/ folder"

@@ -167,10 +167,16 @@ def predict(
             print("type a text and Enter; Ctrl-D ends", file=sys.stderr)
         sources = iterate_sources(sys.stdin.buffer)
     size = 1 if not texts and input_ is None and sys.stdin.isatty() else CHUNK
+    if output is not None and input_ is not None and output.absolute() == input_.absolute():
+        raise ConfigError("the answers would overwrite the texts", where="--output", fix="name another file")
+    unfinished = 0
     with opened(output) as file:
         for predictions in model.stream((pair.source for pair in sources), options, chunk_size=size):
             file.writelines(prediction.text + "\n" for prediction in predictions)
             file.flush()
+            unfinished += sum(not prediction.finished for prediction in predictions)
+    if unfinished:
+        print(f"note: {unfinished:,} answers were cut off at the maximum length (--max-length)", file=sys.stderr)
 
 
 @app.command

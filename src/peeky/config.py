@@ -151,7 +151,9 @@ def invalid_value(message: str, values: Mapping[str, Any]) -> ConfigError:
     key = ".".join(keys[:2])
     choices = [str(choice) for choice in option_choices(key)]
     if choices:
-        return ConfigError(f"{found!r} is none of its values", where=key, fix=did_you_mean(str(found), choices))
+        near, listed = did_you_mean(str(found), choices), f"one of: {', '.join(choices)}"
+        fix = listed if near == listed else f"{near} ({listed})"
+        return ConfigError(f"{found!r} is none of its values", where=key, fix=fix)
     wanted = expected.removeprefix("Expected ").partition(", got")[0].replace("`", "").replace(" | null", "")
     for kind, words in WORDS.items():
         wanted = re.sub(rf"\b{kind}\b", words, wanted)

@@ -11,6 +11,8 @@ from rich.table import Table
 
 from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 
+WIDE = 120
+
 VOCABULARY = 64
 """Tokens a side that the parameters are counted for: a usual number of characters."""
 
@@ -34,6 +36,8 @@ def print_ladder(options: ModelOptions) -> None:
         count = sum(parameter.numel() for parameter in network.parameters())
         table.add_row(name, architecture.summary, str(blueprint.layers), f"{count:,}")
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDE)  # a row stays a line for whoever reads it
     console.print(table)
     blueprint = resolve(ModelOptions(width=options.width, embedding=options.embedding, merge=options.merge))
     console.print(

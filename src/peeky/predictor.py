@@ -142,7 +142,11 @@ class Model:
         text; an empty one it begins itself. Raises ConfigError for options that can't be.
         """
         options = Generation(beam, batch_size, sample, temperature, seed, max_length)
-        return self._answer([texts] if isinstance(texts, str) else list(texts), options, first_row=0)
+        given = [texts] if isinstance(texts, str) else list(texts)
+        for number, text in enumerate(given, start=1):
+            if not isinstance(text, str):
+                raise DataError(f"{text!r} is not a text", where=f"text {number}", fix="give a str, or a list of them")
+        return self._answer(given, options, first_row=0)
 
     def stream(
         self, texts: Iterable[str], options: Generation, *, chunk_size: int = 1024

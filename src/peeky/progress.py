@@ -138,9 +138,14 @@ def metrics_text(metrics: dict[str, float]) -> str:
 def sample_text(sample: Sample) -> str:
     """A prediction beside what it should be, or a language model's own text."""
     if not sample.source:
-        return sample.prediction
+        return shortened(sample.prediction)
     sign = "=" if sample.prediction == sample.target else "≠"
-    return f"{sample.source} → {sample.prediction} {sign} {sample.target}"
+    return f"{shortened(sample.source)} → {shortened(sample.prediction)} {sign} {shortened(sample.target)}"
+
+
+def shortened(text: str, most: int = 100) -> str:
+    """As much of a text as fits a line."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def percent(share: float) -> str:

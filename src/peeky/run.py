@@ -44,6 +44,7 @@ from peeky.model import Blueprint, Seq2Seq, Sizes, build, find, resolve
 from peeky.predictor import Model, UnknownTextWarning, find_device, load
 from peeky.progress import Display, MetricsLog, say_to
 from peeky.recipe import build_codecs, choose_model, choose_text, choose_training
+from peeky.text import UNK
 from peeky.training import (
     Evaluation,
     Event,
@@ -120,6 +121,7 @@ def train(
     text, said_text = choose_text(config.text, data.train, has_source=has_source)
     source_codec, target_codec = build_codecs(text, data.train, has_source=has_source)
     examples = Examples.encode(data.train, source_codec, target_codec)
+    said_text += unknown_lines(examples)
     model, said_model = choose_model(config.model, len(data.train))
     training, said_training = choose_training(
         config.training, examples, can_match=has_source and text.target != "words"
@@ -212,6 +214,10 @@ def read_data(
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
         said.insert(0, f"data: {len(train):,} pairs to train on, {len(dev):,} dev pairs")
+        sources = {pair.source or pair.target for pair in train}
+        shared = sum((pair.source or pair.target) in sources for pair in dev)
+        if shared:
+            said.append(f"note: {shared:,} of the {len(dev):,} dev pairs have a source that is also in train")
     else:
         total = len(train)
         train, dev = split_dev(train, seed=config.training.seed, share=config.data.dev_share, most=DEV_PAIRS)
@@ -222,6 +228,17 @@ def read_data(
             f"(by distinct {kind}, seed {config.training.seed})",
         )
     return Data(train, dev, said)
+
+
+def unknown_lines(examples: Examples) -> list[str]:
+    """What to say of tokens that the vocabularies leave out."""
+    shares = {"source": examples.source_ids == UNK, "target": examples.target_ids == UNK}
+    return [
+        f"{side}: {100 * unknown.mean():.1f} % of the tokens are too rare for the vocabulary and read as unknown "
+        "(text.max_vocabulary, text.min_count)"
+        for side, unknown in shares.items()
+        if unknown.any()
+    ]
 
 
 def to_all(listeners: Sequence[Listener]) -> Listener:

@@ -37,7 +37,7 @@ def choose_tokenizer(texts: Sequence[str]) -> tuple[str, str]:
     if tokens_a_line >= 3.5 and characters_a_line >= 20:
         return "words", f"sentences of some {tokens_a_line:.0f} words"
 
-    spelt = f"{tokens_a_line:.1f} tokens a line of some {characters_a_line:.0f} characters: spelling matters"
+    spelt = f"{tokens_a_line:.1f} words a line of some {characters_a_line:.0f} characters: spelling matters"
     some = "".join(sample)[:_MOST_CHARACTERS_FOR_GRAPHEMES]
     graphemes = Graphemes().split(some)
     # A rare letter with its marks would be unknown where the letter and the marks alone are not.
