@@ -6,6 +6,7 @@ PEEKY_DATA=… python benchmarks/start_up.py
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -37,11 +38,11 @@ def first_update(out: Path) -> None:
         [sys.executable, "-m", "peeky", "train", str(train), "--out", str(out), "--force"], stderr=subprocess.DEVNULL
     )
     metrics = out / "metrics.jsonl"
-    while not (metrics.exists() and "update" in metrics.read_text()):
+    while process.poll() is None and not (metrics.exists() and "update" in metrics.read_text()):
         time.sleep(0.01)
     process.kill()
     process.wait()
-    metrics.unlink()
+    shutil.rmtree(out)
 
 
 def main() -> None:
