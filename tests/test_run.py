@@ -654,3 +654,10 @@ def test_shared_sources_and_unknown_tokens_are_said(tmp_path: Path) -> None:
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert "2 of the 2 dev pairs have a source that is also in train" in said
     assert "source: 14.3 % of the tokens are too rare" in said
+
+
+def test_a_language_model_resumes_without_being_named_again(tmp_path: Path, tiny_text: Path) -> None:
+    settings = {"data.train": str(tiny_text), "training.max_updates": 3, "model.width": 16}
+    first = quiet(make_config({"model": {"name": "language_model"}}, settings), tmp_path / "r").finished
+    again = quiet(make_config({}, {"data.train": str(tiny_text)}), tmp_path / "r", resume=True).finished
+    assert again.update == first.update == 3

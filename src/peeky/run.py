@@ -107,7 +107,7 @@ def train(
     """
     console = console or Console(stderr=True)
     say = say_to(console)
-    has_source = find(resolve(config.model).name).has_source  # what is wrong with the model is said before all else
+    resolve(config.model)  # what is wrong with the model is said before all else
     where = find_device(device)
     if resume and force:
         raise ConfigError("a run can't be resumed and replaced", where="--resume --force", fix="give one of the two")
@@ -117,6 +117,7 @@ def train(
         config = stored
     else:
         require_free(folder, force=force)
+    has_source = find(resolve(config.model).name).has_source
     data = read_data(config, pairs, dev_pairs, has_source=has_source)
     text, said_text = choose_text(config.text, data.train, has_source=has_source)
     source_codec, target_codec = build_codecs(text, data.train, has_source=has_source)
