@@ -94,7 +94,9 @@ def test_it_notices_padding_in_the_state(blueprint, way, new_predictor):
 def test_it_notices_rows_that_swap_states(blueprint, way, new_predictor, monkeypatch):
     many = ["abcdefg"[start:end] for start in range(6) for end in range(start + 1, 8)]  # some end before others
     select = DecoderState.select
-    monkeypatch.setattr(DecoderState, "select", lambda self, rows: select(self, rows.flip(0)))
+    monkeypatch.setattr(
+        DecoderState, "select", lambda self, rows, sentences=None: select(self, rows.flip(0), sentences)
+    )
     with pytest.raises(AssertionError):
         check_batch_changes_nothing(new_predictor(blueprint("residual")), many, **way)
 

@@ -80,7 +80,7 @@ class Left:
     def __init__(self, left):
         self.left = left
 
-    def select(self, rows):
+    def select(self, rows, sentences=None):
         return Left(self.left[rows])
 
 

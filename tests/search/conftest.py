@@ -30,7 +30,7 @@ class History:
     number: Tensor
     counts: Counts
 
-    def select(self, rows: Tensor) -> History:
+    def select(self, rows: Tensor, sentences: Tensor | None = None) -> History:
         self.counts.selections += 1
         return History(self.number[rows], self.counts)
 

@@ -24,7 +24,9 @@ class Peek(Layer):
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         assert isinstance(reading, Tensor)
-        return stream._replace(context=reading[:, None].expand(-1, stream.x.size(1), -1)), carry
+        rows, length, _ = stream.x.shape
+        own = reading.repeat_interleave(rows // reading.size(0), 0)
+        return stream._replace(context=own[:, None].expand(-1, length, -1)), carry
 
 
 class Score(nn.Module):
@@ -107,8 +109,12 @@ class Attend(Layer):
         assert isinstance(keys, Tensor)
         assert isinstance(states, Tensor)
         assert isinstance(mask, Tensor)
-        weights = masked_softmax(self.score(stream.x, keys), mask[:, None])
-        return stream._replace(context=weights.to(states.dtype) @ states, weights=weights), carry
+        rows, length, width = stream.x.shape
+        # The hypotheses of a sentence look at the same states: they ask side by side, and nothing is copied.
+        queries = stream.x.reshape(states.size(0), -1, width)
+        weights = masked_softmax(self.score(queries, keys), mask[:, None])
+        context = weights.to(states.dtype) @ states
+        return stream._replace(context=context.view(rows, length, -1), weights=weights.view(rows, length, -1)), carry
 
 
 def masked_softmax(scores: Float[Tensor, "B T S"], mask: Bool[Tensor, "B 1 S"]) -> Float[Tensor, "B T S"]:

@@ -36,10 +36,10 @@ class Memory(NamedTuple):
 class Stream(NamedTuple):
     """What flows through the decoder's layers."""
 
-    x: Float[Tensor, "B T D"]
-    context: Float[Tensor, "B T C"] | None = None
+    x: Float[Tensor, "R T D"]
+    context: Float[Tensor, "R T C"] | None = None
     """What the last reader took from the source."""
-    weights: Float[Tensor, "B T S"] | None = None
+    weights: Float[Tensor, "R T S"] | None = None
     """Where it looked; each row sums to 1 and is 0 at padding."""
 
 
@@ -55,17 +55,25 @@ class Layer(nn.Module):
         return ()
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
-        """The stream after this layer, and the carry for the next chunk."""
+        """The stream after this layer, and the carry for the next chunk.
+
+        Stream and carry have a row a hypothesis, the reading a row a sentence: R is a multiple of B.
+        """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class DecoderState:
-    """All that a decoder knows between two steps, a row a hypothesis."""
+    """All that a decoder knows between two steps.
+
+    The reading has a row a sentence, the carry a row a hypothesis; the hypotheses of a sentence are neighbours, and
+    every sentence has as many. So a beam copies nothing of the source.
+    """
 
     reading: Carry
     carry: Carry
 
-    def select(self, rows: Int[Tensor, " N"]) -> DecoderState:
-        """The state of the chosen rows, in that order."""
-        return DecoderState(select_rows(self.reading, rows), select_rows(self.carry, rows))
+    def select(self, rows: Int[Tensor, " N"], sentences: Int[Tensor, " M"] | None = None) -> DecoderState:
+        """The state of the chosen rows, in that order, which belong to the chosen sentences (None: to all there are)."""
+        reading = self.reading if sentences is None else select_rows(self.reading, sentences)
+        return DecoderState(reading, select_rows(self.carry, rows))

@@ -143,7 +143,8 @@ def beam_search(
         past.append(_Past(found.ids.flatten(), found.rows.flatten(), weights, grown))
         ids = past[-1].ids[grown]
         if len(going):
-            state = state.select(past[-1].rows[grown].to(device))
+            left = None if len(going) == len(ended) else going.to(device)
+            state = state.select(past[-1].rows[grown].to(device), left)
     return _trace_back(past, done, eos)
 
 

@@ -13,10 +13,14 @@ from torch import Tensor
 
 
 class State(Protocol):
-    """What a model keeps between two steps, a row a hypothesis."""
+    """What a model keeps between two steps: a row a hypothesis, and what all hypotheses of a sentence share."""
 
-    def select(self, rows: Int[Tensor, " N"]) -> Self:
-        """The state of the chosen rows, in that order; a row may be chosen more than once."""
+    def select(self, rows: Int[Tensor, " N"], sentences: Int[Tensor, " M"] | None = None) -> Self:
+        """The state of the chosen rows, in that order; a row may be chosen more than once.
+
+        They belong to the chosen `sentences` (of those that were there; None: all of them), which come in their old
+        order, each with its N / M rows side by side.
+        """
         ...
 
 

@@ -119,7 +119,7 @@ def generate(
         if len(going) < len(live):
             live, ids, numbers = live[going], ids[going], numbers[going]
             if len(going):
-                state = state.select(going)
+                state = state.select(going, going)
     return _assemble(emitted, eos)
 
 
