@@ -30,7 +30,7 @@ def exhaustive(model, source, row, length_penalty):
     for number, ids in enumerate(hypotheses):
         tokens[number, : len(ids)] = torch.tensor(ids)
     read = torch.cat([torch.full((len(hypotheses), 1), BOS), tokens[:, :-1]], 1)
-    state = model.decoder.start(model.encode(source)).select(torch.full((len(hypotheses),), row))
+    state = model.decoder.start(model.encode(source)).select(torch.full((len(hypotheses),), row), torch.tensor([row]))
     logits, _, _ = model.decoder(read, state)
     each = logits.log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
     scored = []
