@@ -23,7 +23,7 @@ def step_of(model):
 def teacher_forced(model, memory, row, ids):
     """The log-probability of `ids` given one source, and where the decoder looked."""
     tokens = torch.tensor([[BOS, *ids[:-1]]])
-    state = model.decoder.start(memory).select(torch.tensor([row]))
+    state = model.decoder.start(memory).select(torch.tensor([row]), torch.tensor([row]))
     logits, _, weights = model.decoder(tokens, state)
     log_probs = logits[0].log_softmax(-1)
     return log_probs[torch.arange(len(ids)), torch.tensor(ids)].sum().item(), None if weights is None else weights[0]
