@@ -80,10 +80,9 @@ def test_it_notices_states_left_in_their_old_order(way, blueprint, new_model, ne
     source = new_batch(model).source
     select = DecoderState.select
 
-    def broken(self, rows):
-        return (
-            select(self, rows) if len(rows) == 1 else select(self, torch.arange(len(rows)) % self.carry[0][0].size(0))
-        )
+    def broken(self, rows, sentences=None):
+        old = rows if len(rows) == 1 else torch.arange(len(rows)) % self.carry[0][0].size(0)
+        return select(self, old, sentences)
 
     monkeypatch.setattr(DecoderState, "select", broken)
     with pytest.raises(AssertionError):
