@@ -1,0 +1,88 @@
+"""The models of `peeky.model` by hand, in NumPy: forward, backward, training, generation. For reading: docs/by-hand.md.
+
+The attributes of each part, and so the names and shapes of all tensors, are those of the torch model built with the
+same words: `model.load(tensors)` and `model.tensors()` go between the two, and both give the same numbers.
+"""
+
+from peeky.scratch.architectures import ARCHITECTURES, build
+from peeky.scratch.arrays import Batch, Padded, collate
+from peeky.scratch.attention import Additive, AttentionWeight, Dot, General, ScaledDot, WeightSum
+from peeky.scratch.decoder_layers import (
+    Attention,
+    Concat,
+    Dense,
+    InputFeeding,
+    Peek,
+    ReadContext,
+    Recurrent,
+    Residual,
+    Stack,
+)
+from peeky.scratch.decoders import AttentionDecoder, Decoder, InputFeedingDecoder, PeekyDecoder, PlainDecoder
+from peeky.scratch.encoder import BothWays, DirectedLSTM, Encoder, Memory, NoSource, OneWay, ResidualEncoding
+from peeky.scratch.generate import Answer, Sampler, greedy
+from peeky.scratch.initialize import initialize
+from peeky.scratch.layers import Affine, Embedding, SoftmaxWithLoss
+from peeky.scratch.lstm import LSTM, LSTMCell
+from peeky.scratch.optimizers import SGD, Adam, clip_by_norm
+from peeky.scratch.part import Parameter, Part
+from peeky.scratch.seq2seq import Seq2seq
+from peeky.scratch.stream import Layer, Stream
+from peeky.scratch.train import Evaluation, Recipe, Report, evaluate, train
+
+__all__ = [
+    "ARCHITECTURES",
+    "LSTM",
+    "SGD",
+    "Adam",
+    "Additive",
+    "Affine",
+    "Answer",
+    "Attention",
+    "AttentionDecoder",
+    "AttentionWeight",
+    "Batch",
+    "BothWays",
+    "Concat",
+    "Decoder",
+    "Dense",
+    "DirectedLSTM",
+    "Dot",
+    "Embedding",
+    "Encoder",
+    "Evaluation",
+    "General",
+    "InputFeeding",
+    "InputFeedingDecoder",
+    "LSTMCell",
+    "Layer",
+    "Memory",
+    "NoSource",
+    "OneWay",
+    "Padded",
+    "Parameter",
+    "Part",
+    "Peek",
+    "PeekyDecoder",
+    "PlainDecoder",
+    "ReadContext",
+    "Recipe",
+    "Recurrent",
+    "Report",
+    "Residual",
+    "ResidualEncoding",
+    "Sampler",
+    "ScaledDot",
+    "Seq2seq",
+    "SoftmaxWithLoss",
+    "Stack",
+    "Stream",
+    "WeightSum",
+    "build",
+    "clip_by_norm",
+    "collate",
+    "evaluate",
+    "greedy",
+    "initialize",
+    "train",
+]

@@ -1,0 +1,89 @@
+"""Decoders: token ids in, a score for every next token out. Which layers they have makes the rungs of the ladder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peeky.scratch.arrays import Array, Ids, State
+from peeky.scratch.attention import Score
+from peeky.scratch.decoder_layers import Attention, Concat, Dense, InputFeeding, Peek, ReadContext, Recurrent, Stack
+from peeky.scratch.encoder import Memory
+from peeky.scratch.layers import Affine, Embedding
+from peeky.scratch.part import Part
+from peeky.scratch.stream import Layer, Stream
+
+
+class Decoder(Part):
+    """Embedding, layers, output layer."""
+
+    def __init__(self, vocabulary: int, embedding: int, layers: list[Layer], output_width: int) -> None:
+        self.embedding = Embedding(vocabulary, embedding)
+        self.layers = Stack(layers)
+        self.output = Affine(output_width, vocabulary)
+
+    def start(self, memory: Memory) -> State:
+        """The state before the first token."""
+        return self.layers.start(memory, iter(memory.finals))
+
+    def start_backward(self, gradient: Any, memory: Memory) -> Memory:
+        """The gradient by the Memory, from the one by the state before the first token."""
+        memory_gradient = memory.zeros()
+        self.layers.start_backward(gradient, memory, memory_gradient, iter(memory_gradient.finals))
+        return memory_gradient
+
+    def forward(self, tokens: Ids, state: State) -> tuple[Stream, State, Any]:
+        """What the layers make of the tokens [R T], as the output layer reads it; the state after the last; cache."""
+        stream, state, cache = self.layers.forward(Stream(self.embedding.forward(tokens)), state)
+        return stream, state, (tokens, cache)
+
+    def logits(self, x: Array) -> Array:
+        """Scores of every token [... V], from what the layers made [... W]."""
+        return self.output.forward(x)
+
+    def backward(self, x_gradient: Array, cache: Any) -> Any:
+        """The gradient by the state before the first token, from the one by what the output layer read."""
+        tokens, layers_cache = cache
+        gradient, state_gradient = self.layers.backward(Stream(x_gradient), None, layers_cache)
+        self.embedding.backward(gradient.x, tokens)
+        return state_gradient
+
+
+class PlainDecoder(Decoder):
+    """LSTMs that start where the encoder's ended, and that is all they see of the source (Sutskever et al. 2014)."""
+
+    def __init__(self, vocabulary: int, embedding: int, width: int, layers: int = 1) -> None:
+        super().__init__(vocabulary, embedding, recurrent(embedding, width, layers), width)
+
+
+class PeekyDecoder(Decoder):
+    """The encoder's last h goes into every LSTM and into the output layer, at every step (Cho et al. 2014)."""
+
+    def __init__(self, vocabulary: int, embedding: int, width: int, layers: int = 1) -> None:
+        first = ReadContext(Recurrent(embedding + width, width))
+        above = [ReadContext(Recurrent(2 * width, width)) for _ in range(1, layers)]
+        super().__init__(vocabulary, embedding, [Peek(), first, *above, Concat()], 2 * width)
+
+
+class AttentionDecoder(Decoder):
+    """The decoder's state looks at the source; what it sees joins it on the way to the output (Luong et al. 2015).
+
+    `layers` are what comes before attention.
+    """
+
+    def __init__(self, vocabulary: int, embedding: int, width: int, layers: list[Layer], score: Score) -> None:
+        look = [Attention(score), ReadContext(Dense(2 * width, width))]
+        super().__init__(vocabulary, embedding, [*layers, *look], width)
+
+
+class InputFeedingDecoder(Decoder):
+    """`AttentionDecoder` whose attentional state is also an input of the next step (Luong et al. 2015, 3.3)."""
+
+    def __init__(self, vocabulary: int, embedding: int, width: int, layers: int, score: Score) -> None:
+        look = [Attention(score), ReadContext(Dense(2 * width, width))]
+        step = Stack([*recurrent(embedding + width, width, layers), *look])
+        super().__init__(vocabulary, embedding, [InputFeeding(step, width)], width)
+
+
+def recurrent(input_width: int, width: int, layers: int) -> list[Layer]:
+    """LSTMs one above the other."""
+    return [Recurrent(width if height else input_width, width) for height in range(layers)]

@@ -1,0 +1,33 @@
+"""Initial values: those of `peeky.model.initialize`, drawn by NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from peeky.scratch.layers import Affine, Embedding
+from peeky.scratch.lstm import LSTM
+from peeky.scratch.part import Parameter, Part
+
+
+def initialize(model: Part, seed: int) -> None:
+    """Fill every matrix; biases stay zero.
+
+    Matrices are uniform in ±1/√fan-in, fan-in being the width of what each reads: then what comes out of a product is
+    about as large as what went in (LeCun et al. 1998, section 4.6). Embeddings are standard normal.
+    """
+    random = np.random.default_rng(seed)
+    for part in model.parts():
+        match part:
+            case LSTM():
+                fill_by_fan_in(part.weight_input, random)
+                fill_by_fan_in(part.weight_hidden, random)
+            case Affine():
+                fill_by_fan_in(part.weight, random)
+            case Embedding():
+                part.weight.value[...] = random.standard_normal(part.weight.value.shape, np.float32)
+
+
+def fill_by_fan_in(weight: Parameter, random: np.random.Generator) -> None:
+    """Uniform in ±1/√I, the weight being [O I]."""
+    bound = weight.value.shape[1] ** -0.5
+    weight.value[...] = random.uniform(-bound, bound, weight.value.shape)

@@ -1,0 +1,194 @@
+"""The same weights in torch and by hand: the same logits, the same loss, the same gradient of every parameter."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from peeky import scratch
+from peeky.data.batch import Batch
+from peeky.errors import CheckpointError
+from peeky.model import ModelOptions, Padded, Sizes, build, resolve
+from peeky.predictor import Model
+from peeky.text import EOS, Codec, make_tokenizer
+from peeky.training import batch_loss
+
+BOUND = 1e-9
+VOCABULARY = 9
+SMALL = ("embedding", "width", "layers", "direction", "merge", "score")
+
+
+def variants() -> dict[str, dict]:
+    found = {name: {"name": name} for name in scratch.ARCHITECTURES}
+    found |= {f"{name}, 2 layers": {"name": name, "layers": 2} for name in scratch.ARCHITECTURES}
+    for score in ("dot", "general", "additive"):
+        found[f"attention, {score}"] = {"name": "attention", "score": score}
+        found[f"input_feeding, {score}"] = {"name": "input_feeding", "score": score}
+    for merge in ("sum", "mean"):
+        found[f"bidirectional, {merge}"] = {"name": "bidirectional", "merge": merge}
+    found["peeky, both ways"] = {"name": "peeky", "direction": "both", "layers": 3}
+    found["plain, both ways"] = {"name": "plain", "direction": "both"}
+    found["attention, backward"] = {"name": "attention", "direction": "backward"}
+    return found
+
+
+VARIANTS = variants()
+
+
+@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS)
+def pair(request):
+    """A torch model with lively random weights in float64, and the same by hand."""
+    return both(**request.param)
+
+
+def both(dtype=torch.float64, sharpen=4.0, **options):
+    blueprint = resolve(ModelOptions(width=6, embedding=5, dropout=0.0, **options))
+    source = 0 if blueprint.name == "language_model" else VOCABULARY
+    theirs = build(blueprint, Sizes(source, VOCABULARY)).to(dtype)
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.add_(0.4 * torch.randn_like(parameter)).mul_(1.5)
+        theirs.decoder.output.weight.mul_(sharpen)
+        theirs.decoder.output.bias[EOS] += 1  # Some rows are to end before the limit.
+    chosen = {key: value for key, value in asdict(blueprint).items() if key in SMALL}
+    ours = scratch.build(blueprint.name, source, VOCABULARY, **chosen)
+    ours.load({name: tensor.numpy() for name, tensor in theirs.state_dict().items()})
+    return theirs, ours
+
+
+def sentences(model, padded):
+    source = padded([5, 1, 7, 3]) if isinstance(model.encoder, scratch.Encoder) else padded([0, 0, 0, 0])
+    return source, padded([4, 6, 1, 3], seed=1)
+
+
+def to_torch(padded):
+    return Padded(torch.from_numpy(padded.ids), torch.from_numpy(padded.lengths))
+
+
+def test_logits_loss_and_all_gradients_are_the_same(pair, padded):
+    theirs, ours = pair
+    source, target = sentences(ours, padded)
+    batch = Batch(to_torch(source), to_torch(target), torch.arange(4))
+    expected = batch_loss(theirs, batch) / batch.target_tokens
+    expected.backward()
+    loss, cache = ours.forward(source, target)
+    ours.backward(cache)
+
+    with torch.no_grad():
+        logits = theirs(batch.source, batch.decoder_input).numpy()
+    real = target.mask
+    np.testing.assert_allclose(ours.logits(source, target)[real], logits[real], rtol=0, atol=BOUND)
+    assert loss == pytest.approx(expected.item(), abs=BOUND)
+    parameters = ours.parameters()
+    assert parameters.keys() == dict(theirs.named_parameters()).keys()
+    for name, parameter in theirs.named_parameters():
+        assert parameter.grad.abs().max() > 1e-6, f"{name} is not tried by this"
+        np.testing.assert_allclose(parameters[name].gradient, parameter.grad, rtol=0, atol=BOUND, err_msg=name)
+
+
+def test_a_weight_that_differs_is_seen(padded):
+    """Each tensor has its say in the loss: none of them could be mixed up with another."""
+    theirs, ours = both(name="gnmt", layers=3)
+    source, target = sentences(ours, padded)
+    loss, _ = ours.forward(source, target)
+    chance = np.random.default_rng(0)
+    for name, tensor in theirs.state_dict().items():
+        tensors = {key: value.numpy() for key, value in theirs.state_dict().items()}
+        ours.load(tensors | {name: tensor.numpy() + 1e-3 * chance.standard_normal(tensor.shape)})
+        assert abs(ours.forward(source, target)[0] - loss) > 1e-9, name
+
+
+CODEC = Codec.build(make_tokenizer("characters"), ["abcde"])
+TEXTS = ["abcd", "e", "edbaca", "cc", "bde"]
+
+
+def encoded(texts, model):
+    """What the model by hand reads where the predictor is given these texts."""
+    ids = [CODEC.encode(text) if isinstance(model.encoder, scratch.Encoder) else [] for text in texts]
+    lengths = np.array([len(row) for row in ids])
+    table = np.zeros((len(ids), lengths.max()), np.int64)
+    for row, numbers in enumerate(ids):
+        table[row, : len(numbers)] = numbers
+    return scratch.Padded(table, lengths)
+
+
+def predictor(theirs, ours, max_length=8):
+    source = CODEC if isinstance(ours.encoder, scratch.Encoder) else None
+    return Model(theirs.eval(), source, CODEC, max_length=max_length)
+
+
+def test_greedy_answers_are_the_same(pair):
+    theirs, ours = pair
+    texts = TEXTS if isinstance(ours.encoder, scratch.Encoder) else [""]
+    expected = predictor(theirs, ours).predict(texts)
+    for answer, prediction in zip(ours.generate(encoded(texts, ours), max_length=8), expected, strict=True):
+        assert CODEC.tokens(answer.ids) == prediction.target_tokens
+        assert answer.log_prob == pytest.approx(prediction.log_prob, abs=BOUND)
+        assert (answer.weights is None) == (prediction.weights is None)
+        if answer.weights is not None:
+            width = len(prediction.source_tokens)
+            np.testing.assert_allclose(answer.weights[:, :width], prediction.weights, atol=1e-6)
+
+
+def test_answers_differ_from_row_to_row_and_end_at_different_places(padded):
+    """What is compared above is no row of the same token."""
+    _, ours = both(name="attention")
+    answers = ours.generate(padded([5, 1, 7, 3, 4, 2]), max_length=8)
+    assert len({len(answer.ids) for answer in answers}) > 1
+    assert len({tuple(answer.ids) for answer in answers}) > 3
+
+
+def test_samples_of_both_have_the_same_frequencies():
+    theirs, ours = both(name="peeky", sharpen=0.5)
+    texts = ["badc"] * 1500
+    answers = ours.generate(encoded(texts, ours), max_length=1, choose=scratch.Sampler(0.8, seed=5))
+    predictions = predictor(theirs, ours, max_length=1).predict(texts, sample=True, temperature=0.8, seed=6)
+    by_hand = Counter(CODEC.tokens(answer.ids)[0] for answer in answers)
+    by_torch = Counter(prediction.target_tokens[0] for prediction in predictions)
+    assert sum(count > 30 for count in by_torch.values()) > 2
+    for token in by_hand | by_torch:
+        assert by_hand[token] / 1500 == pytest.approx(by_torch[token] / 1500, abs=0.07)
+
+
+def test_tensors_go_back_to_torch():
+    theirs, ours = both(name="residual")
+    tensors = ours.tensors()
+    theirs.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+    assert {name: tensor.shape for name, tensor in tensors.items()} == {
+        name: tuple(tensor.shape) for name, tensor in theirs.state_dict().items()
+    }
+
+
+def test_tensors_of_another_model_are_refused():
+    _, ours = both(name="attention")
+    tensors = ours.tensors()
+    with pytest.raises(CheckpointError, match="is missing"):
+        ours.load({name: tensor for name, tensor in tensors.items() if "bias" not in name})
+    with pytest.raises(CheckpointError, match="is not part"):
+        ours.load(tensors | {"decoder.more": np.zeros(1)})
+    with pytest.raises(CheckpointError, match="has shape"):
+        ours.load(tensors | {"decoder.output.bias": np.zeros(3)})
+
+
+def test_adam_and_clipping_are_those_of_torch():
+    chance = np.random.default_rng(0)
+    affine = scratch.Affine(3, 4)
+    affine.load({"weight": chance.standard_normal((4, 3)), "bias": chance.standard_normal(4)})
+    linear = torch.nn.Linear(3, 4).double()
+    linear.load_state_dict({name: torch.from_numpy(value) for name, value in affine.tensors().items()})
+    adam, theirs = scratch.Adam(affine), torch.optim.Adam(linear.parameters(), 0.1)
+    for step in range(5):
+        for name, parameter in affine.parameters().items():
+            parameter.gradient[...] = 10.0 ** (1 - step) * chance.standard_normal(parameter.value.shape)
+            linear.get_parameter(name).grad = torch.from_numpy(parameter.gradient.copy())
+        norm = scratch.clip_by_norm(affine, 2.0)
+        expected = torch.nn.utils.clip_grad_norm_(linear.parameters(), 2.0)
+        assert norm == pytest.approx(expected.item(), abs=1e-12)
+        adam.update(0.1)
+        theirs.step()
+        for name, parameter in affine.parameters().items():
+            np.testing.assert_allclose(parameter.value, linear.get_parameter(name).detach(), atol=1e-6)

@@ -1,0 +1,80 @@
+"""Answers end at EOS or at the limit, and no row's answer depends on the other rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from peeky import scratch
+from peeky.errors import ConfigError
+from peeky.scratch.generate import NEVER_GENERATED, log_softmax
+from peeky.text import EOS
+
+LENGTHS = [5, 1, 7, 3, 2, 6]
+
+
+def lively(name, random_part, **options):
+    source = 0 if name == "language_model" else 9
+    model = random_part(scratch.build(name, source, 9, width=8, embedding=5, **options), seed=4)
+    model.decoder.output.bias.value[EOS] = 0.5
+    return model
+
+
+@pytest.mark.parametrize("name", scratch.ARCHITECTURES)
+@pytest.mark.parametrize("choose", [scratch.greedy, scratch.Sampler(1.3, seed=7)], ids=["greedy", "sampled"])
+def test_a_row_alone_is_answered_as_in_any_batch(name, choose, random_part, padded):
+    model = lively(name, random_part)
+    source = padded(LENGTHS if name != "language_model" else [0] * 6)
+    together = model.generate(source, max_length=9, choose=choose)
+    for row, length in enumerate(source.lengths):
+        alone = scratch.Padded(source.ids[row : row + 1, :length], source.lengths[row : row + 1])
+        (answer,) = model.generate(alone, max_length=9, choose=choose, first_row=row)
+        assert answer.ids == together[row].ids
+        assert answer.log_prob == pytest.approx(together[row].log_prob, abs=1e-12)
+        if answer.weights is not None:
+            np.testing.assert_allclose(answer.weights, together[row].weights[:, :length], atol=1e-12)
+            assert not together[row].weights[:, length:].any()
+
+
+@pytest.mark.parametrize("name", ["plain", "attention", "input_feeding"])
+def test_answers_end_at_eos_or_at_the_limit(name, random_part, padded):
+    model = lively(name, random_part)
+    ended = 0
+    for answer in model.generate(padded(LENGTHS * 5), max_length=3, choose=scratch.Sampler(2.0, seed=1)):
+        assert EOS not in answer.ids[:-1]
+        assert answer.ids[-1] == EOS or len(answer.ids) == 3
+        assert not set(answer.ids) & set(NEVER_GENERATED)
+        ended += answer.ids[-1] == EOS
+    assert 0 < ended < 30
+
+
+def test_the_probability_is_that_of_teacher_forcing(random_part, padded):
+    model = lively("bidirectional", random_part)
+    source = padded(LENGTHS)
+    answers = model.generate(source, max_length=6)
+    for row, answer in enumerate(answers):
+        alone = scratch.Padded(source.ids[row : row + 1], source.lengths[row : row + 1])
+        loss, _ = model.forward(alone, scratch.Padded(np.array([answer.ids]), np.array([len(answer.ids)])))
+        assert answer.log_prob == pytest.approx(-loss * len(answer.ids), abs=1e-10)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_samples_come_as_often_as_the_softmax_says(temperature):
+    logits = np.array([0.3, -1.0, 2.0, 0.9])
+    log_probs = np.tile(log_softmax(logits), (20_000, 1))
+    drawn = scratch.Sampler(temperature, seed=3)(log_probs, np.arange(20_000), 0)
+    expected = np.exp(log_softmax(logits / temperature))
+    np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 20_000, expected, atol=0.012)
+
+
+def test_what_has_no_probability_is_never_drawn():
+    log_probs = np.tile(np.array([-np.inf, -0.1, -np.inf, -2.0]), (2_000, 1))
+    assert set(scratch.Sampler(5.0)(log_probs, np.arange(2_000), 1).tolist()) == {1, 3}
+
+
+def test_what_cannot_be_asked_is_said(random_part, padded):
+    model = lively("plain", random_part)
+    for make in (lambda: scratch.Sampler(0.0), lambda: model.generate(padded([2]), max_length=0)):
+        with pytest.raises(ConfigError) as caught:
+            make()
+        assert caught.value.fix

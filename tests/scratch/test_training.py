@@ -1,0 +1,158 @@
+"""The loop learns, keeps what did best, says what went wrong, and does it all without torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from peeky import scratch
+from peeky.data import Examples, Pair, reversals
+from peeky.data.batch import collate
+from peeky.errors import ConfigError, UserError
+from peeky.scratch.train import batches
+from peeky.text import Codec, make_tokenizer
+
+
+def make_examples(pairs, *, has_source=True):
+    source, target = (
+        Codec.build(make_tokenizer("characters"), [getattr(pair, side) for pair in pairs])
+        for side in ("source", "target")
+    )
+    examples = Examples.encode(pairs, source if has_source else None, target)
+    return examples, len(source.vocabulary) if has_source else 0, len(target.vocabulary)
+
+
+PAIRS = [Pair(a + b, b + a, "") for a in "abcdef" for b in "abcdef"]
+
+
+@pytest.mark.parametrize("name", ["peeky", "attention"])
+def test_a_small_task_is_learnt(name):
+    examples, source, target = make_examples(PAIRS)
+    model = scratch.build(name, source, target, width=32, embedding=16)
+    reports = []
+    found = scratch.train(
+        model, examples, examples, scratch.Recipe(updates=160, rate=2e-2, batch_size=12), listen=reports.append
+    )
+    assert found.exact_match == 1
+    assert found == max((report.dev for report in reports), key=lambda dev: (dev.exact_match, -dev.loss))
+    assert scratch.evaluate(model, examples) == found
+    assert reports[0].loss > 5 * reports[-1].loss
+
+
+def test_sgd_learns_too():
+    examples, source, target = make_examples(PAIRS)
+    model = scratch.build("plain", source, target, width=16, embedding=8)
+    sgd = scratch.SGD(model)
+    whole = scratch.collate(examples, np.arange(len(examples)))
+    losses = []
+    for _ in range(40):
+        model.forget_gradients()
+        loss, cache = model.forward(*whole)
+        model.backward(cache)
+        sgd.update(0.5)
+        losses.append(loss)
+    assert losses[-1] < 0.8 * losses[0]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_a_language_model_is_judged_by_its_loss():
+    examples, source, target = make_examples(PAIRS, has_source=False)
+    model = scratch.build("language_model", source, target, width=16, embedding=8)
+    before = scratch.evaluate(model, examples)
+    found = scratch.train(model, examples, examples, scratch.Recipe(updates=60, rate=2e-2, batch_size=12))
+    assert found.exact_match is None
+    # Two letters of six, each as likely as the others, and then EOS: nothing can say it in fewer nats.
+    assert 2 * np.log(6) / 3 < found.loss < 0.8 * before.loss
+
+
+def test_batches_are_those_of_the_torch_side():
+    examples, _, _ = make_examples(reversals(50, seed=1))
+    indices = np.array([3, 41, 7, 3])
+    ours, theirs = scratch.collate(examples, indices), collate(examples, indices)
+    for one, other in zip(ours, (theirs.source, theirs.target), strict=True):
+        np.testing.assert_array_equal(one.ids, other.ids)
+        np.testing.assert_array_equal(one.mask, other.mask)
+
+
+def test_a_seed_says_all():
+    examples, source, target = make_examples(PAIRS)
+    recipe = scratch.Recipe(updates=5, batch_size=8)
+    models = [scratch.build("attention", source, target, width=8, embedding=4) for _ in range(2)]
+    for model in models:
+        scratch.train(model, examples, examples, recipe)
+    one, other = (model.tensors() for model in models)
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_training_stops_when_told_to_and_keeps_the_best():
+    examples, source, target = make_examples(PAIRS)
+    model = scratch.build("plain", source, target, width=8, embedding=4)
+    reports = []
+    asked = iter([False, False, True])
+    recipe = scratch.Recipe(updates=50, batch_size=8)
+    scratch.train(model, examples, examples, recipe, listen=reports.append, stop=lambda: next(asked))
+    assert reports[-1].update == 3
+
+
+def test_the_rate_climbs_and_falls():
+    recipe = scratch.Recipe(updates=100, rate=1.0)
+    rates = [recipe.rate_at(update) for update in range(1, 101)]
+    assert rates.index(max(rates)) == 9
+    assert max(rates) == 1
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[54] == pytest.approx(0.5)
+    assert rates[-1] == 0
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid)")
+def test_a_gradient_that_is_no_number_is_said():
+    examples, source, target = make_examples(PAIRS)
+    model = scratch.build("plain", source, target, width=8, embedding=4)
+    model.decoder.output.weight.value[...] = np.inf
+    with pytest.raises(UserError, match="gradient became nan at update 1") as caught:
+        scratch.train(model, examples, examples, scratch.Recipe(updates=5))
+    assert "rate" in caught.value.fix
+
+
+@pytest.mark.parametrize("options", [{"updates": 0}, {"updates": 5, "rate": -1}, {"updates": 5, "batch_size": 0}])
+def test_a_recipe_that_cannot_be_is_said(options):
+    with pytest.raises(ConfigError, match="too small"):
+        scratch.Recipe(**options)
+
+
+def test_nothing_to_learn_from_is_said():
+    examples, _, _ = make_examples([])
+    with pytest.raises(ConfigError, match="nothing to learn from"):
+        next(batches(examples, scratch.Recipe(updates=1)))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"name": "attentive"}, {"name": "plain", "merge": "add"}, {"name": "attention", "score": "dott"},
+     {"name": "plain", "direction": "up"}, {"name": "gnmt", "layers": 1}],
+)  # fmt: skip
+def test_a_model_that_cannot_be_is_said(options):
+    with pytest.raises(ConfigError) as caught:
+        scratch.build(source=5, target=5, **options)
+    assert caught.value.fix
+
+
+WITHOUT_TORCH = """
+import sys
+from peeky import scratch
+from peeky.data import Examples, reversals
+from peeky.text import Codec, make_tokenizer
+pairs = reversals(20, seed=1)
+codec = Codec.build(make_tokenizer("characters"), [pair.source for pair in pairs])
+examples = Examples.encode(pairs, codec, codec)
+model = scratch.build("attention", len(codec.vocabulary), len(codec.vocabulary), width=8, embedding=4)
+scratch.train(model, examples, examples, scratch.Recipe(updates=2))
+assert "torch" not in sys.modules
+"""
+
+
+def test_it_all_goes_without_torch():
+    subprocess.run([sys.executable, "-c", WITHOUT_TORCH], check=True, timeout=60)
