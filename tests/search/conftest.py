@@ -25,14 +25,37 @@ class Counts:
 
 @dataclass
 class History:
-    """A number for each row that sums up its sentence and all ids so far."""
+    """A number for each row that sums up its sentence and all ids so far.
+
+    It keeps the promise that a search makes to a state to be kept: see `select`.
+    """
 
     number: Tensor
     counts: Counts
+    shared: Tensor | None = None
+    """For each sentence what its rows share: which one it was at the start."""
+    of_row: Tensor | None = None
+    """The same for each row. A search that keeps its promise has no need of it."""
+
+    def __post_init__(self) -> None:
+        if self.shared is None or self.of_row is None:
+            self.shared = self.of_row = torch.arange(len(self.number))
+        assert len(self.of_row) == len(self.number)
 
     def select(self, rows: Tensor, sentences: Tensor | None = None) -> History:
+        """Rows of a sentence are neighbours, sentences keep their order, and each has equally many rows."""
         self.counts.selections += 1
-        return History(self.number[rows], self.counts)
+        assert self.shared is not None and self.of_row is not None
+        chosen = torch.arange(len(self.shared)) if sentences is None else sentences
+        assert bool((chosen.diff() >= 0).all()), "sentences out of order"
+        shared, of_row = self.shared[chosen], self.of_row[rows]
+        assert len(rows) > 0 and len(rows) % len(chosen) == 0, "sentences with unequally many rows"
+        assert torch.equal(of_row, shared.repeat_interleave(len(rows) // len(chosen))), "rows of other sentences"
+        return History(self.number[rows], self.counts, shared, of_row)
+
+    def after(self, number: Tensor) -> History:
+        """The state after a step."""
+        return History(number, self.counts, self.shared, self.of_row)
 
 
 class TableModel:
@@ -69,7 +92,7 @@ class HistoryModel:
         number = (state.number * 31 + ids + 1) * 48271 % 2147483647
         log_probs = self._scores(number, self.num_tokens, 16807).log_softmax(-1)
         weights = self._scores(number, self.num_source, 69621).softmax(-1)
-        return log_probs, History(number, state.counts), weights
+        return log_probs, state.after(number), weights
 
     def _scores(self, number: Tensor, width: int, factor: int) -> Tensor:
         return (number[:, None] * (torch.arange(width) + 3) * factor % 2147483647 % 300).float() / 100
@@ -83,16 +106,30 @@ class HistoryModel:
             looked.append(weights[0])
         return total, torch.stack(looked)
 
-    def all_finished(self, sentence: int, max_length: int, length_penalty: float) -> list[tuple[float, list[int]]]:
+    def all_finished(
+        self, sentence: int, max_length: int, length_penalty: float, coverage_penalty: float = 0.0
+    ) -> list[tuple[float, list[int]]]:
         """(score, ids) of every sequence that ends within `max_length`, best first."""
         tokens = [token for token in range(self.num_tokens) if token != EOS]
-        found = []
-        for length in range(1, max_length + 1):
-            divisor = math.pow(5 + length, length_penalty) / math.pow(6, length_penalty)
-            for start in itertools.product(tokens, repeat=length - 1):
-                ids = [*start, EOS]
-                found.append((self.rescore(sentence, ids)[0] / divisor, ids))
+        sequences = [
+            [*start, EOS] for length in range(max_length) for start in itertools.product(tokens, repeat=length)
+        ]
+        found = [(self.score(sentence, ids, length_penalty, coverage_penalty), ids) for ids in sequences]
         return sorted(found, key=lambda pair: -pair[0])
+
+    def score(
+        self,
+        sentence: int,
+        ids: Sequence[int],
+        length_penalty: float = 0.0,
+        coverage_penalty: float = 0.0,
+        source_length: int | None = None,
+    ) -> float:
+        """The score of `ids` as Wu et al. 2016 have it in eq. 14."""
+        log_prob, weights = self.rescore(sentence, ids)
+        divisor = math.pow(5 + len(ids), length_penalty) / math.pow(6, length_penalty)
+        looked = weights.double().sum(0).tolist()[:source_length]
+        return log_prob / divisor + coverage_penalty * sum(math.log(min(total, 1.0)) for total in looked)
 
 
 @pytest.fixture(scope="session")

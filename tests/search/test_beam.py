@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peeky.errors import ConfigError
-from peeky.search import Hypothesis, beam_search, generate, length_divisor
+from peeky.search import Hypothesis, beam_search, generate, length_divisor, log_coverage
 
 BOS, EOS = 0, 1
 
@@ -43,7 +43,7 @@ def run(
 
 def same(one: list[Hypothesis], other: list[Hypothesis]) -> bool:
     """Equal to the last bit."""
-    return [found[:3] for found in one] == [found[:3] for found in other] and all(
+    return [found[:4] for found in one] == [found[:4] for found in other] and all(
         torch.equal(first.weights, second.weights)  # type: ignore[arg-type]
         for first, second in zip(one, other, strict=True)
     )
@@ -78,6 +78,8 @@ def test_the_length_penalty_turns_a_close_decision(table_model: Any) -> None:
     table = [[0.0, 0.5, 0.5], [0.0, 1.0, 0.0], [0.0, 0.9, 0.1]]
     ((plain,),) = run(table_model(table), [0], 10, num_hypotheses=2)
     ((longer,),) = run(table_model(table), [0], 10, num_hypotheses=2, length_penalty=1.0)
+    assert plain.score == plain.log_prob
+    assert longer.score == pytest.approx(math.log(0.45) / (7 / 6), abs=1e-6)
     assert plain.ids == [EOS]
     assert longer.ids == [2, EOS]
     assert longer.log_prob == pytest.approx(math.log(0.45), abs=1e-6), "the log_prob itself is not divided"
@@ -95,38 +97,59 @@ def test_the_divisor_is_the_published_one() -> None:
     seed=st.integers(0, 10**6),
     max_length=st.integers(1, 4),
     length_penalty=st.sampled_from([0.0, 0.6, 1.0, 3.0]),
+    coverage_penalty=st.sampled_from([0.0, 0.2, 1.0, 5.0]),
     n_best=st.sampled_from([1, 2, 7]),
 )
 def test_a_beam_that_drops_nothing_finds_what_trying_everything_finds(
-    history_model: Any, seed: int, max_length: int, length_penalty: float, n_best: int
+    history_model: Any, seed: int, max_length: int, length_penalty: float, coverage_penalty: float, n_best: int
 ) -> None:
     model = history_model(3, seed)
-    found = run(model, [0, 1], max_length, num_hypotheses=100, length_penalty=length_penalty, n_best=n_best)
+    found = run(
+        model,
+        [0, 1],
+        max_length,
+        num_hypotheses=100,
+        n_best=n_best,
+        length_penalty=length_penalty,
+        coverage_penalty=coverage_penalty,
+        source_lengths=torch.tensor([3, 3]),
+    )
     for sentence, hypotheses in enumerate(found):
-        expected = model.all_finished(sentence, max_length, length_penalty)[:n_best]
+        everything = model.all_finished(sentence, max_length, length_penalty, coverage_penalty)
         finished = [hypothesis for hypothesis in hypotheses if hypothesis.finished]
-        scores = [hypothesis.log_prob / length_divisor(len(hypothesis.ids), length_penalty) for hypothesis in finished]
-        assert scores == pytest.approx([score for score, _ in expected], abs=1e-6)
-        by_ids = {tuple(ids): score for score, ids in model.all_finished(sentence, max_length, length_penalty)}
-        assert scores == pytest.approx([by_ids[tuple(hypothesis.ids)] for hypothesis in finished], abs=1e-6)
+        scores = [hypothesis.score for hypothesis in finished]
+        assert scores == pytest.approx([score for score, _ in everything[:n_best]], abs=1e-5)
+        by_ids = {tuple(ids): score for score, ids in everything}
+        assert scores == pytest.approx([by_ids[tuple(hypothesis.ids)] for hypothesis in finished], abs=1e-5)
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0])
-def test_hypotheses_are_distinct_sorted_and_scored_as_if_forced(history_model: Any, length_penalty: float) -> None:
+@pytest.mark.parametrize("coverage_penalty", [0.0, 1.0])
+def test_hypotheses_are_distinct_sorted_and_scored_as_if_forced(
+    history_model: Any, length_penalty: float, coverage_penalty: float
+) -> None:
     model = history_model(7)
-    for sentence, hypotheses in enumerate(
-        run(model, list(range(12)), 9, num_hypotheses=5, n_best=5, length_penalty=length_penalty)
-    ):
+    source_lengths = [1 + sentence % 3 for sentence in range(12)]
+    found_of_each = run(
+        model,
+        list(range(12)),
+        9,
+        num_hypotheses=5,
+        n_best=5,
+        length_penalty=length_penalty,
+        coverage_penalty=coverage_penalty,
+        source_lengths=torch.tensor(source_lengths),
+    )
+    for sentence, hypotheses in enumerate(found_of_each):
         assert len(hypotheses) == 5
         assert len({tuple(found.ids) for found in hypotheses}) == 5
-        ranks = [
-            (not found.finished, -found.log_prob / length_divisor(len(found.ids), length_penalty))
-            for found in hypotheses
-        ]
+        ranks = [(not found.finished, -found.score) for found in hypotheses]
         assert ranks == sorted(ranks)
         for found in hypotheses:
             log_prob, weights = model.rescore(sentence, found.ids)
             assert found.log_prob == pytest.approx(log_prob, abs=1e-12)
+            score = model.score(sentence, found.ids, length_penalty, coverage_penalty, source_lengths[sentence])
+            assert found.score == pytest.approx(score, abs=1e-6)
             assert found.weights is not None
             assert found.weights.dtype == torch.float32
             assert torch.equal(found.weights, weights)
@@ -166,15 +189,26 @@ def has_ties(model: Any, sentence: int, ids: list[int]) -> bool:
     return False
 
 
-@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
-def test_a_sentence_alone_and_in_any_batch_is_the_same(history_model: Any, length_penalty: float) -> None:
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_a_sentence_alone_and_in_any_batch_is_the_same(history_model: Any, penalty: float) -> None:
     model = history_model(7)
-    options = {"num_hypotheses": 4, "n_best": 3, "length_penalty": length_penalty}
-    together = run(model, list(range(16)), [3 + number for number in range(16)], **options)
+
+    def search(sentences: list[int]) -> list[list[Hypothesis]]:
+        return run(
+            model,
+            sentences,
+            [3 + sentence for sentence in sentences],
+            num_hypotheses=4,
+            n_best=3,
+            length_penalty=penalty,
+            coverage_penalty=penalty,
+            source_lengths=torch.tensor([1 + sentence % 3 for sentence in sentences]),
+        )
+
+    together = search(list(range(16)))
     order = [11, 3, 15, 0, 7]
-    reordered = run(model, order, [3 + number for number in order], **options)
-    for sentence, found in zip(order, reordered, strict=True):
-        (alone,) = run(model, [sentence], 3 + sentence, **options)
+    for sentence, found in zip(order, search(order), strict=True):
+        (alone,) = search([sentence])
         assert same(found, together[sentence])
         assert same(alone, together[sentence])
 
@@ -221,6 +255,50 @@ def test_the_search_goes_on_while_a_longer_one_could_still_win(table_model: Any)
     table = [[0.0, 0.51, 0.49, 0.0, 0.0, 0.0, 0.0], then(1), then(3), then(4), then(5), then(6), then(1)]
     ((found,),) = run(table_model(table), [0], 8, num_hypotheses=1, length_penalty=1.0)
     assert found.ids == [2, 3, 4, 5, 6, EOS]
+
+
+class LookingModel:
+    """Two sentences of two positions: `EOS` at once looks at the first only, `2 EOS` at both."""
+
+    def step(self, ids: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any, torch.Tensor]:
+        start = (ids == BOS)[:, None]
+        log_probs = torch.where(start, torch.tensor([0.0, 0.6, 0.4]), torch.tensor([0.0, 1.0, 0.0])).log()
+        return log_probs, state, torch.where(start, torch.tensor([0.75, 0.25, 0.0]), torch.tensor([0.25, 0.75, 0.0]))
+
+
+def test_coverage_turns_a_close_decision(table_model: Any) -> None:
+    # EOS: log .6 = -.511, and has looked .75 and .25: log .75 + log .25 = -1.674.
+    # 2 EOS: log .4 = -.916, and has looked 1 and 1: log 1 + log 1 = 0. So it wins when β > .242.
+    # A third position is padding to the first sentence; to the second it is real, and neither looks there.
+    looking = LookingModel()
+    for penalty, ids in [(0.24, [EOS]), (0.245, [2, EOS])]:
+        (real, never), (with_padding, _) = beam_search(
+            looking.step,
+            table_model([]).start([0, 1]),
+            num_hypotheses=2,
+            n_best=2,
+            first=BOS,
+            eos=EOS,
+            max_lengths=torch.tensor([9, 9]),
+            coverage_penalty=penalty,
+            source_lengths=torch.tensor([3, 2]),
+        )
+        assert real.ids == with_padding.ids == ids
+        shorter = next(found for found in (real, never) if found.ids == [EOS])
+        unseen = math.log(torch.finfo(torch.float32).tiny)
+        assert shorter.score == pytest.approx(math.log(0.6) + penalty * (math.log(0.75 * 0.25) + unseen), abs=1e-5)
+        best = {(EOS,): math.log(0.6) + penalty * math.log(0.75 * 0.25), (2, EOS): math.log(0.4)}[tuple(ids)]
+        assert with_padding.score == pytest.approx(best, abs=1e-6)
+
+
+def test_coverage_needs_attention(table_model: Any) -> None:
+    with pytest.raises(ConfigError, match="coverage_penalty"):
+        run(table_model(BY_HAND), [0], 9, num_hypotheses=2, coverage_penalty=0.1, source_lengths=torch.tensor([3]))
+
+
+def test_coverage_is_the_published_one() -> None:
+    looked = torch.tensor([[0.5, 2.0, 0.25, 0.0], [1.0, 1.0, 0.0, 0.0]])
+    assert log_coverage(looked, torch.tensor([3, 2])).tolist() == pytest.approx([math.log(0.125), 0.0])
 
 
 def test_forbidden_ids_are_never_in_the_beam_and_the_log_prob_is_still_the_models(history_model: Any) -> None:
@@ -275,6 +353,8 @@ def test_no_sentences_give_no_hypotheses(history_model: Any) -> None:
         ({"num_hypotheses": 3, "n_best": 0}, "n_best"),
         ({"num_hypotheses": 3, "length_penalty": -0.1}, "length_penalty"),
         ({"num_hypotheses": 3, "length_penalty": float("nan")}, "length_penalty"),
+        ({"num_hypotheses": 3, "coverage_penalty": -0.1}, "coverage_penalty"),
+        ({"num_hypotheses": 3, "coverage_penalty": float("inf")}, "coverage_penalty"),
     ],
 )
 def test_options_out_of_range_are_named(history_model: Any, options: dict[str, Any], named: str) -> None:

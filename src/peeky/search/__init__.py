@@ -1,21 +1,35 @@
 """From scores to ids: generation that knows a step, not a model.
 
-Logits come in through a `Step`, hypotheses go out: `generate` follows one hypothesis a row, taking the best token
-(`greedy`) or drawing one (`Sampler`); `beam_search` follows several a sentence.
+Log-probabilities come in through a `Step` (of one model, or of an `ensemble`), hypotheses go out: `generate` follows
+one hypothesis a row, taking the best token (`greedy`) or drawing one (`Sampler`); `beam_search` follows several a
+sentence. Filters say what may not come, a beam's phrases what has to.
 """
 
-from peeky.search.beam import beam_search, length_divisor
+from peeky.search.beam import beam_search
 from peeky.search.contract import Hypothesis, State, Step
-from peeky.search.generate import Choose, Sampler, generate, greedy
+from peeky.search.ensemble import States, ensemble
+from peeky.search.filters import Filter, Forbid, ForbidPhrases, ForcePrefix, MinLength, NoRepeat
+from peeky.search.finished import length_divisor, log_coverage
+from peeky.search.generate import Choose, generate, greedy
+from peeky.search.sampling import Sampler
 
 __all__ = [
     "Choose",
+    "Filter",
+    "Forbid",
+    "ForbidPhrases",
+    "ForcePrefix",
     "Hypothesis",
+    "MinLength",
+    "NoRepeat",
     "Sampler",
     "State",
+    "States",
     "Step",
     "beam_search",
+    "ensemble",
     "generate",
     "greedy",
     "length_divisor",
+    "log_coverage",
 ]

@@ -1,80 +1,24 @@
 """Several hypotheses a sentence: beam search, many sentences side by side.
 
 Letters: B sentences still searched, W hypotheses of each (1 at first, then up to the width of the beam), R = B·W rows,
-C candidates of each sentence, N hypotheses asked for. The vocabulary stays on the model's device; the few candidates
-of each step come to the CPU, where all bookkeeping is in small tensors. Ids are read off at the end.
+C candidates of each sentence, S source positions. The vocabulary stays on the model's device; the few candidates of
+each step come to the CPU, where all bookkeeping is in small tensors. Ids are read off at the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from peeky.errors import ConfigError
-from peeky.search.contract import Hypothesis, S, Step, without
-
-_IMPOSSIBLE = float("-inf")
-_Length = TypeVar("_Length", float, Tensor)
-
-
-def length_divisor(length: _Length, length_penalty: float) -> _Length:
-    """What a log-probability is divided by to give its score: ((5 + length) / 6) ** length_penalty.
-
-    Wu et al. 2016, eq. 14. The length counts emitted ids, EOS among them.
-    """
-    divisor: _Length = ((5 + length) / 6) ** length_penalty
-    return divisor
-
-
-class _Candidates(NamedTuple):
-    """The best continuations of each sentence at one step, best first."""
-
-    log_probs: Float[Tensor, "B C"]
-    ids: Int[Tensor, "B C"]
-    rows: Int[Tensor, "B C"]
-    """The row of the step that each continues."""
-
-
-class _Best(NamedTuple):
-    """The best finished hypotheses of each sentence so far, best first; a score of -inf marks an empty place.
-
-    A hypothesis is known by the step that emitted its last id and by its number among that step's B·C candidates.
-    """
-
-    scores: Float[Tensor, "B N"]
-    log_probs: Float[Tensor, "B N"]
-    steps: Int[Tensor, "B N"]
-    candidates: Int[Tensor, "B N"]
-
-    def join(self, other: _Best) -> _Best:
-        """These and those side by side, unsorted."""
-        return _Best(*(torch.cat(pair, dim=1) for pair in zip(self, other, strict=True)))
-
-    def take(self, order: Int[Tensor, "B K"]) -> _Best:
-        """The places of each sentence in the given order."""
-        return _Best(*(part.gather(1, order) for part in self))
-
-    def only(self, wanted: Bool[Tensor, "B N"]) -> _Best:
-        """The places of all others emptied."""
-        return self._replace(scores=self.scores.masked_fill(~wanted, _IMPOSSIBLE))
-
-    def select(self, sentences: Int[Tensor, " K"]) -> _Best:
-        """Those of the chosen sentences."""
-        return _Best(*(part[sentences] for part in self))
-
-
-class _Past(NamedTuple):
-    """What one step leaves behind for tracing hypotheses back."""
-
-    ids: Int[Tensor, " B*C"]
-    rows: Int[Tensor, " B*C"]
-    weights: Float[Tensor, "R S"] | None
-    grown: Int[Tensor, " R_next"]
-    """For each row of the next step, the candidate it is."""
+from peeky.search.constraints import Progress, share_out
+from peeky.search.contract import IMPOSSIBLE, Hypothesis, S, Step
+from peeky.search.filters import Filter, Forbid, restrict
+from peeky.search.finished import Coverage, Past, Ranked, length_divisor, trace_back
 
 
 @torch.no_grad()
@@ -87,68 +31,103 @@ def beam_search(
     eos: int,
     max_lengths: Int[Tensor, " B"],
     length_penalty: float = 0.0,
+    coverage_penalty: float = 0.0,
+    source_lengths: Int[Tensor, " B"] | None = None,
+    filters: Sequence[Filter] = (),
+    phrases: Sequence[Sequence[Sequence[int]]] | None = None,
     forbidden: Sequence[int] = (),
     n_best: int = 1,
 ) -> list[list[Hypothesis]]:
     """The `n_best` best-scoring hypotheses found for each sentence, best first and all different.
 
     `state` has one row a sentence; `first` is what it reads first: BOS, or the last id [B] of a prompt that the state
-    has already seen. `max_lengths` (at least 1, EOS counted) is each sentence's hard maximum, and its
-    device is the search's. Let k be `num_hypotheses`. Each step looks at the 2k most probable continuations of a
-    sentence: those of the first k that end are finished, and the first k that don't end go on (2k hold as many, since a
-    hypothesis can end in one way only). With k = 1 and no length penalty this is greedy search, ties aside. Finished
-    hypotheses are compared by score = log_prob / `length_divisor`. One cut off at the maximum is returned only where
-    fewer than `n_best` have finished, and then behind those.
+    has already seen. `max_lengths` (at least 1, EOS counted) is each sentence's hard maximum, and its device is the
+    search's.
+
+    **What is kept.** Let k be `num_hypotheses`. Each step looks at the 2k most probable continuations of a sentence:
+    those of the first k that end are finished, and the first k that don't end go on (2k hold as many, since a
+    hypothesis can end in one way only). With k = 1 and no penalties this is greedy search, ties aside. Only log_probs
+    decide here: all live hypotheses have the same length, and coverage is a matter of whole hypotheses. What `filters`
+    (and `forbidden`, ids that never come) rule out is no continuation; a hypothesis that has none dies.
+
+    **How they are ranked.** By score = log_prob / `length_divisor` + `coverage_penalty` · `log_coverage` (Wu et al.
+    2016, eq. 14); the latter needs a model with attention and, as the number of its real source positions,
+    `source_lengths`. One cut off at the maximum is returned only where fewer than `n_best` have finished, and then
+    behind those. Where all have died there may be none at all.
+
+    **Phrases.** `phrases` are for each sentence the sequences of ids that its output has to contain, in any order. All
+    hypotheses returned contain them; there are none where none was found in time. The 2k continuations of such a
+    sentence are then not the most probable ones, but shared out by how much of the phrases they have met (`share_out`),
+    and among them are those that take up a phrase or go on with it. A hypothesis with most met can always go on with a
+    phrase, so unless filters forbid it all are met after as many steps as the phrases have ids. The sentences without
+    phrases are searched as ever.
 
     **When a sentence stops.** At its maximum, or once no live hypothesis can still beat its `n_best`-th finished one. A
-    continuation adds log-probabilities, none above 0, so its log_prob is at most the present log_prob p <= 0. Its score
-    is that divided by a divisor that doesn't shrink with length (length_penalty >= 0), so, as p <= 0, it is at most
-    p / divisor(maximum length). If this bound of the most probable live hypothesis doesn't exceed the `n_best`-th
-    finished score, going on could not change what is returned: stopping early loses nothing.
+    continuation adds log-probabilities, none above 0, so its log_prob is at most the present log_prob p <= 0. Divided
+    by a divisor that doesn't shrink with length (length_penalty >= 0), it is, as p <= 0, at most p / divisor(maximum
+    length). Coverage adds coverage_penalty >= 0 times a sum of logarithms of numbers up to 1, so never more than 0, and
+    filters and phrases only take continuations away. So if this bound of the most probable live hypothesis doesn't
+    exceed the `n_best`-th finished score, going on could not change what is returned: stopping early loses nothing.
     """
-    _check_options(num_hypotheses, n_best, length_penalty)
+    _check_options(num_hypotheses, n_best, length_penalty, coverage_penalty)
     assert bool((max_lengths >= 1).all()), "every sentence has to be allowed one id"
     device, max_lengths = max_lengths.device, max_lengths.cpu()
-    banned = torch.tensor(forbidden, dtype=torch.long, device=device)
+    filters = [Forbid(forbidden), *filters] if forbidden else filters
     live = torch.arange(len(max_lengths))
-    largest_divisors = length_divisor(max_lengths.double(), length_penalty)
-    log_probs = torch.zeros(len(live), 1, dtype=torch.float64)
-    ranks = torch.arange(2 * num_hypotheses)
     ids = torch.full_like(live, first) if isinstance(first, int) else first
-    best = _no_hypotheses(live, n_best)
-    past: list[_Past] = []
-    done: list[tuple[Tensor, _Best]] = []
+    log_probs = torch.zeros(len(live), 1, dtype=torch.float64)
+    emitted = ids.new_empty((len(live), 0), device=device)
+    coverage = Coverage.start(coverage_penalty, source_lengths)
+    progress = Progress.start(phrases, max_lengths, eos) if phrases and any(phrases) else None
+    largest_divisors = length_divisor(max_lengths.double(), length_penalty)
+    best = Ranked.none(len(live), n_best)
+    past: list[Past] = []
+    done: list[tuple[Tensor, Ranked]] = []
     while len(live):
         step_log_probs, state, weights = step(ids.to(device), state)
-        found = _continue(log_probs, without(step_log_probs, banned), 2 * num_hypotheses)
-        ended = found.ids == eos
+        sentences = live.repeat_interleave(log_probs.size(1)).to(device)
+        step_log_probs = restrict(filters, step_log_probs, emitted, sentences)
+        found = _best_candidates(log_probs, step_log_probs, 2 * num_hypotheses, progress, eos)
         length = len(past) + 1
-        as_best = _as_best(found, len(past), length_divisor(float(length), length_penalty))
-        finished = as_best.only(ended & (ranks[: ended.size(1)] < num_hypotheses))
-        best = _best_of(best.join(finished), n_best)
+        scores = found.log_probs / length_divisor(float(length), length_penalty)
+        if coverage is not None:
+            coverage = coverage.after(weights)
+            scores = scores + coverage.penalties[found.rows]
 
+        ended = found.ids == eos
+        complete = Ranked.of_step(len(past), scores, found.log_probs)
+        ended_in_front = ended.clone()
+        ended_in_front[:, num_hypotheses:] = False
+        best = best.with_more(complete.only(ended_in_front))
         # Those that don't end come first, in their order; where they are too few, the ends among them are impossible.
         grown = ended.byte().argsort(dim=1, stable=True)[:, :num_hypotheses]
-        log_probs = found.log_probs.masked_fill(ended, _IMPOSSIBLE).gather(1, grown)
+        log_probs = found.log_probs.masked_fill(ended, IMPOSSIBLE).gather(1, grown)
         at_limit = max_lengths[live] == length
-        stopped = at_limit | (log_probs[:, 0] / largest_divisors[live] <= best.scores[:, -1])
+        stopped = at_limit | (log_probs.amax(1) / largest_divisors[live] <= best.scores[:, -1])
+        if progress is not None:
+            progress = progress.after(found.rows.flatten(), found.ids.flatten())
 
         going = (~stopped).nonzero().squeeze(-1)
         if len(going) < len(live):
-            cut_off = as_best.only(~ended & at_limit[:, None]).take(grown)
+            cut_off = ~ended & at_limit[:, None]
+            if progress is not None:
+                cut_off &= progress.complete.view_as(cut_off)
             leaving = stopped.nonzero().squeeze(-1)
-            done.append((live[leaving], _fill_up(best, cut_off).select(leaving)))
-            live, best, log_probs = live[going], best.select(going), log_probs[going]
+            done.append((live[leaving], best.filled_up(complete.only(cut_off)).of_sentences(leaving)))
+            live, best, log_probs = live[going], best.of_sentences(going), log_probs[going]
         grown = (going[:, None] * ended.size(1) + grown[going]).flatten()
-        past.append(_Past(found.ids.flatten(), found.rows.flatten(), weights, grown))
-        ids = past[-1].ids[grown]
+        past.append(Past(found.ids.flatten(), found.rows.flatten(), weights, grown))
         if len(going):
+            rows, ids = past[-1].rows[grown], past[-1].ids[grown]
             left = None if len(going) == len(ended) else going.to(device)
-            state = state.select(past[-1].rows[grown].to(device), left)
-    return _trace_back(past, done, eos)
+            state = state.select(rows.to(device), left)
+            emitted = torch.cat([emitted[rows.to(device)], ids[:, None].to(device)], 1)
+            coverage = None if coverage is None else coverage.select(rows)
+            progress = None if progress is None else progress.select(grown)
+    return trace_back(past, done, eos)
 
 
-def _check_options(num_hypotheses: int, n_best: int, length_penalty: float) -> None:
+def _check_options(num_hypotheses: int, n_best: int, length_penalty: float, coverage_penalty: float) -> None:
     if num_hypotheses < 1:
         raise ConfigError(f"a beam of {num_hypotheses} holds nothing", where="num_hypotheses", fix="use at least 1")
     if not 1 <= n_best <= num_hypotheses:
@@ -163,84 +142,74 @@ def _check_options(num_hypotheses: int, n_best: int, length_penalty: float) -> N
             where="length_penalty",
             fix="use 0 for none, or a number up to about 1 to favour longer output",
         )
+    if not 0 <= coverage_penalty < float("inf"):
+        raise ConfigError(
+            f"a coverage penalty of {coverage_penalty} is out of range",
+            where="coverage_penalty",
+            fix="use 0 for none, or a number up to about 1 to favour output that looks at all of the source",
+        )
 
 
-def _no_hypotheses(sentences: Int[Tensor, " B"], n_best: int) -> _Best:
-    """Empty places for each sentence."""
-    scores = torch.full((len(sentences), n_best), _IMPOSSIBLE, dtype=torch.float64)
-    steps = torch.zeros_like(scores, dtype=torch.long)
-    return _Best(scores, scores, steps, steps)
+class _Candidates(NamedTuple):
+    """Continuations of each sentence at one step."""
+
+    log_probs: Float[Tensor, "B C"]
+    ids: Int[Tensor, "B C"]
+    rows: Int[Tensor, "B C"]
+    """The row of the step that each continues."""
+
+    def take(self, order: Int[Tensor, "B K"]) -> _Candidates:
+        """Those of each sentence in the given order."""
+        return _Candidates(*(part.gather(1, order) for part in self))
 
 
-def _continue(log_probs: Float[Tensor, "B W"], next_log_probs: Float[Tensor, "R V"], num: int) -> _Candidates:
-    """The `num` most probable continuations of each sentence (fewer where there are fewer).
+def _best_candidates(
+    log_probs: Float[Tensor, "B W"],
+    next_log_probs: Float[Tensor, "R V"],
+    num: int,
+    progress: Progress | None,
+    eos: int,
+) -> _Candidates:
+    """The `num` best continuations of each sentence (fewer where there are fewer), best first.
 
     They are among the `num` best of each row, so only those leave the device, and are added up in float64.
     """
+    if progress is None:
+        candidates = _continue(log_probs, *_best_of_rows(next_log_probs, num))
+        order = candidates.log_probs.argsort(dim=1, descending=True, stable=True)
+        return candidates.take(order[:, :num])
+    next_log_probs[:, eos].masked_fill_(~progress.complete.to(next_log_probs.device), IMPOSSIBLE)
+    candidates = _continue(
+        log_probs, *_with_ids(next_log_probs, *_best_of_rows(next_log_probs, num), progress.next_ids)
+    )
+    after = progress.after(candidates.rows.flatten(), candidates.ids.flatten())
+    order = share_out(candidates.log_probs, after.num_met.view_as(candidates.ids))
+    return candidates.take(order[:, :num])
+
+
+def _best_of_rows(log_probs: Float[Tensor, "R V"], num: int) -> tuple[Float[Tensor, "R K"], Int[Tensor, "R K"]]:
+    """The log_probs and ids of the best of each row, on the CPU."""
+    best, ids = log_probs.topk(min(num, log_probs.size(-1)))
+    return best.cpu(), ids.cpu()
+
+
+def _with_ids(
+    log_probs: Float[Tensor, "R V"],
+    best: Float[Tensor, "R K"],
+    ids: Int[Tensor, "R K"],
+    more: Int[Tensor, "R P"],
+) -> tuple[Float[Tensor, "R K+P"], Int[Tensor, "R K+P"]]:
+    """These ids and more, as far as they are not negative; one that is there already is made impossible."""
+    all_ids = torch.cat([ids, more], 1)
+    twice = (all_ids[:, :, None] == all_ids[:, None]).tril(-1).any(-1)[:, ids.size(1) :]
+    more = more.clamp(min=0)
+    others = log_probs.gather(1, more.to(log_probs.device)).cpu().masked_fill(twice, IMPOSSIBLE)
+    return torch.cat([best, others], 1), torch.cat([ids, more], 1)
+
+
+def _continue(log_probs: Float[Tensor, "B W"], next_log_probs: Tensor, ids: Tensor) -> _Candidates:
+    """Each row [R C] continued with each of its ids [R C]."""
     num_sentences, width = log_probs.shape
-    of_row, ids = (best.cpu() for best in next_log_probs.topk(min(num, next_log_probs.size(-1))))
-    per_row = ids.size(1)
-    totals = (log_probs[:, :, None] + of_row.double().view(num_sentences, width, per_row)).flatten(1)
-    totals, order = totals.sort(dim=1, descending=True, stable=True)
-    totals, order = totals[:, :num], order[:, :num]
-    first_rows = torch.arange(num_sentences)[:, None] * width
-    return _Candidates(totals, ids.view(num_sentences, -1).gather(1, order), first_rows + order // per_row)
-
-
-def _as_best(found: _Candidates, step: int, divisor: float) -> _Best:
-    """The candidates as hypotheses that the step completed."""
-    numbers = torch.arange(found.ids.numel()).view_as(found.ids)
-    return _Best(found.log_probs / divisor, found.log_probs, torch.full_like(numbers, step), numbers)
-
-
-def _best_of(hypotheses: _Best, num: int) -> _Best:
-    """The `num` of the highest score, the earlier among equals."""
-    return hypotheses.take(hypotheses.scores.argsort(dim=1, descending=True, stable=True)[:, :num])
-
-
-def _fill_up(best: _Best, cut_off: _Best) -> _Best:
-    """The finished hypotheses and, in the places they leave empty, those cut off; both are sorted already."""
-    both = best.join(cut_off)
-    empty = both.scores == _IMPOSSIBLE
-    return both.take(empty.byte().argsort(dim=1, stable=True)[:, : best.scores.size(1)])
-
-
-def _trace_back(past: list[_Past], done: list[tuple[Tensor, _Best]], eos: int) -> list[list[Hypothesis]]:
-    """Read every hypothesis off the steps, last id first, and put the sentences back in order."""
-    if not done:
-        return []
-    order = torch.cat([sentences for sentences, _ in done]).argsort()
-    best = _Best(*(torch.cat(parts)[order] for parts in zip(*(best for _, best in done), strict=True)))
-    steps, candidates = best.steps, best.candidates
-    emitted, origins = [], []
-    for position in reversed(range(len(past))):
-        reached = steps >= position
-        here = torch.where(reached, candidates, 0)  # Any candidate will do where the hypothesis is shorter.
-        emitted.append(past[position].ids[here])
-        origins.append(past[position].rows[here])
-        if position:
-            candidates = torch.where(reached, past[position - 1].grown[origins[-1]], candidates)
-    ids = torch.stack(emitted[::-1], dim=-1).tolist()
-    weights = _weights_of(past, torch.stack(origins[::-1], dim=-1))
-    log_probs, lengths = best.log_probs.tolist(), (steps + 1).tolist()
-    found = (best.scores > _IMPOSSIBLE).tolist()
-
-    def hypothesis(sentence: int, place: int) -> Hypothesis:
-        length = lengths[sentence][place]
-        own = ids[sentence][place][:length]
-        looked = None if weights is None else weights[sentence, place, :length]
-        return Hypothesis(own, log_probs[sentence][place], own[-1] == eos, looked)
-
-    return [
-        [hypothesis(sentence, place) for place, there in enumerate(places) if there]
-        for sentence, places in enumerate(found)
-    ]
-
-
-def _weights_of(past: list[_Past], origins: Int[Tensor, "B N T"]) -> Float[Tensor, "B N T S"] | None:
-    """Where each hypothesis looked: the weights of the rows it came from, step by step."""
-    looked = [step.weights for step in past if step.weights is not None]
-    if not looked:
-        return None
-    num_rows = torch.tensor([len(rows) for rows in looked])
-    return torch.cat(looked).float().cpu()[num_rows.cumsum(0) - num_rows + origins]
+    totals = log_probs[:, :, None] + next_log_probs.double().view(num_sentences, width, -1)
+    rows = torch.arange(num_sentences * width)[:, None].expand_as(ids).reshape(num_sentences, -1)
+    return _Candidates(totals.flatten(1), ids.reshape(num_sentences, -1), rows)

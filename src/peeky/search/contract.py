@@ -11,6 +11,9 @@ from typing import NamedTuple, Protocol, Self, TypeAlias, TypeVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
+IMPOSSIBLE = float("-inf")
+"""The log-probability of what can't be."""
+
 
 class State(Protocol):
     """What a model keeps between two steps: a row a hypothesis, and what all hypotheses of a sentence share."""
@@ -19,7 +22,7 @@ class State(Protocol):
         """The state of the chosen rows, in that order; a row may be chosen more than once.
 
         They belong to the chosen `sentences` (of those that were there; None: all of them), which come in their old
-        order, each with its N / M rows side by side.
+        order, each with its N / M rows side by side. A sentence chosen more than once is several from then on.
         """
         ...
 
@@ -30,7 +33,8 @@ Step: TypeAlias = Callable[[Tensor, S], tuple[Tensor, S, Tensor | None]]
 """(ids [R], state) -> (log_probs [R V], state, weights [R S] or None).
 
 The ids are the last of each row, BOS at first. `log_probs` are in nats and normalised: each row is the log of a
-distribution, so none is above 0. `weights` say where the row looked to emit the next id.
+distribution, so none is above 0. They are the search's from then on: filters write into them. `weights` say where the
+row looked to emit the next id.
 """
 
 
@@ -38,15 +42,12 @@ class Hypothesis(NamedTuple):
     """A sequence of ids that a search came to, and what the model thinks of it."""
 
     ids: list[int]
-    """Without BOS; the last is EOS if and only if `finished`."""
+    """Without BOS; the last is EOS if and only if `finished`. Empty where nothing at all was possible."""
     log_prob: float
-    """The sum over all ids in nats, added up in float64. It is the model's own: forbidding ids doesn't change it."""
+    """The sum over all ids in nats, added up in float64. It is the model's own: ruling ids out doesn't change it."""
+    score: float
+    """What a beam ranks by: `log_prob` with the penalties for length and coverage; without penalties `log_prob`."""
     finished: bool
-    """False if the maximum length came before EOS."""
+    """False if it was cut off: by the maximum length, or because nothing was possible any more."""
     weights: Float[Tensor, "T S"] | None
     """A row for each emitted id, in float32 on the CPU; None if the model has none."""
-
-
-def without(log_probs: Float[Tensor, "R V"], forbidden: Int[Tensor, " F"]) -> Float[Tensor, "R V"]:
-    """The log-probabilities to choose from: -inf at the forbidden ids, not renormalised."""
-    return log_probs.index_fill(-1, forbidden, float("-inf")) if len(forbidden) else log_probs

@@ -1,0 +1,147 @@
+"""What may not come: filters between a model's scores and the choice of the next id.
+
+A filter knows no model and no search. It sees all rows at once, and all it does is to put -inf where a token may not
+come: what is left keeps the model's own log-probability, never renormalised. Filters are applied one after the other,
+so that together they rule out what any of them rules out.
+
+Letters: B sentences as they were given, R rows, V tokens of the vocabulary, t ids emitted so far, K ids to rule out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from peeky.errors import ConfigError
+from peeky.search.contract import IMPOSSIBLE
+
+Filter: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(log_probs [R V], emitted [R t], sentences [R]) -> the log_probs with -inf where a token may not come.
+
+`emitted` are the ids that the search has put out (no BOS, no prompt), none of them EOS; `sentences` say which sentence
+each row belongs to, as they were given to the search, 0..B-1. A filter may write into the log_probs. Where nothing is
+left in a row, its hypothesis ends: in a beam it dies, elsewhere it is given back unfinished.
+"""
+
+
+def restrict(
+    filters: Iterable[Filter],
+    log_probs: Float[Tensor, "R V"],
+    emitted: Int[Tensor, "R t"],
+    sentences: Int[Tensor, " R"],
+) -> Float[Tensor, "R V"]:
+    """The log-probabilities to choose from, after all filters."""
+    for each in filters:
+        log_probs = each(log_probs, emitted, sentences)
+    return log_probs
+
+
+class Forbid:
+    """These ids never come."""
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        self.ids = torch.tensor(ids, dtype=torch.long)
+
+    def __call__(
+        self, log_probs: Float[Tensor, "R V"], emitted: Int[Tensor, "R t"], sentences: Int[Tensor, " R"]
+    ) -> Float[Tensor, "R V"]:
+        """Rule them out in all rows."""
+        return log_probs.index_fill_(-1, self.ids.to(log_probs.device), IMPOSSIBLE)
+
+
+class ForbidPhrases:
+    """These sequences of ids never come: the last id of each is ruled out wherever the others stand before it."""
+
+    def __init__(self, phrases: Sequence[Sequence[int]]) -> None:
+        if not all(phrases):
+            raise ConfigError("a phrase without tokens can't be forbidden", where="phrases", fix="take it out")
+        by_length = groupby(sorted(phrases, key=len), key=len)
+        self.phrases = [torch.tensor(list(same), dtype=torch.long) for _, same in by_length]
+
+    def __call__(
+        self, log_probs: Float[Tensor, "R V"], emitted: Int[Tensor, "R t"], sentences: Int[Tensor, " R"]
+    ) -> Float[Tensor, "R V"]:
+        """Compare the end of each row with the phrases of one length, length by length."""
+        for phrases in self.phrases:
+            before = phrases.size(1) - 1
+            if before > emitted.size(1):
+                break
+            phrases = phrases.to(log_probs.device)
+            ends = emitted[:, emitted.size(1) - before :]
+            here = (ends[:, None] == phrases[:, :-1]).all(-1)
+            log_probs = _rule_out(log_probs, phrases[:, -1].expand_as(here), here)
+        return log_probs
+
+
+class NoRepeat:
+    """No `size` ids in a row come twice in a hypothesis (Paulus et al. 2018, section 2.5)."""
+
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise ConfigError(
+                f"{size} ids in a row can't be kept from coming twice", where="no_repeat", fix="give 1 or more"
+            )
+        self.size = size
+
+    def __call__(
+        self, log_probs: Float[Tensor, "R V"], emitted: Int[Tensor, "R t"], sentences: Int[Tensor, " R"]
+    ) -> Float[Tensor, "R V"]:
+        """Wherever a row's last ids stood before, rule out the id that followed them."""
+        if emitted.size(1) < self.size:
+            return log_probs
+        seen = emitted.unfold(1, self.size, 1)
+        last = emitted[:, emitted.size(1) - self.size + 1 :]
+        return _rule_out(log_probs, seen[..., -1], (seen[..., :-1] == last[:, None]).all(-1))
+
+
+class MinLength:
+    """No EOS before each sentence has `lengths` [B] ids, EOS counted."""
+
+    def __init__(self, lengths: Int[Tensor, " B"], eos: int) -> None:
+        self.lengths = lengths
+        self.eos = eos
+
+    def __call__(
+        self, log_probs: Float[Tensor, "R V"], emitted: Int[Tensor, "R t"], sentences: Int[Tensor, " R"]
+    ) -> Float[Tensor, "R V"]:
+        """Rule out EOS in the rows that are too short still."""
+        too_short = self.lengths.to(sentences.device)[sentences] > emitted.size(1) + 1
+        log_probs[:, self.eos].masked_fill_(too_short, IMPOSSIBLE)
+        return log_probs
+
+
+class ForcePrefix:
+    """Each sentence begins with the first `lengths` [B] ids of its row of `prefixes` [B P], and goes on freely.
+
+    Unlike a prompt, which is read before the search, the prefix is part of the hypothesis: of its ids, its log_prob
+    and its weights. What pads the prefixes doesn't matter.
+    """
+
+    def __init__(self, prefixes: Int[Tensor, "B P"], lengths: Int[Tensor, " B"]) -> None:
+        self.prefixes = prefixes
+        self.lengths = lengths
+
+    def __call__(
+        self, log_probs: Float[Tensor, "R V"], emitted: Int[Tensor, "R t"], sentences: Int[Tensor, " R"]
+    ) -> Float[Tensor, "R V"]:
+        """Rule out everything but the next id of the prefix, EOS too, in the rows that are inside it."""
+        position, device = emitted.size(1), sentences.device
+        if position >= self.prefixes.size(1):
+            return log_probs
+        inside = self.lengths.to(device)[sentences] > position
+        forced = self.prefixes.to(device)[sentences, position][:, None].clamp(0, log_probs.size(1) - 1)
+        kept = log_probs.gather(1, forced)
+        return log_probs.masked_fill_(inside[:, None], IMPOSSIBLE).scatter_(1, forced, kept)
+
+
+def _rule_out(
+    log_probs: Float[Tensor, "R V"], ids: Int[Tensor, "R K"], where: Bool[Tensor, "R K"]
+) -> Float[Tensor, "R V"]:
+    """-inf at those of the ids that `where` marks."""
+    # Added, not written: of an id that comes twice, marked once, writing would leave either.
+    return log_probs.scatter_add_(1, ids, torch.zeros_like(ids, dtype=log_probs.dtype).masked_fill_(where, IMPOSSIBLE))

@@ -1,0 +1,127 @@
+"""Drawing ids at random, from the whole distribution or from its more probable part."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from peeky.errors import ConfigError
+
+NEXT_DRAW = 2**40
+"""What is added to a row's number for each further draw: there are fewer rows than this."""
+
+
+class Sampler:
+    """Draws each id from softmax(log_probs / temperature), cut down to its more probable part where asked.
+
+    The temperature comes first. Of its distribution `top_k` keeps the k most probable ids; of these, renormalised,
+    `top_p` keeps the smallest number of most probable ids that have together at least this probability (Holtzman et
+    al. 2020); of these `min_p` keeps those at least this many times as probable as the best (Nguyen et al. 2024). Among
+    equals the lower id counts as the more probable. The best always stays.
+
+    What is drawn is a function of (seed, number of the row, position): the same in any batch and any order of rows.
+    """
+
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        seed: int = 0,
+        *,
+        top_k: int | None = None,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+    ) -> None:
+        if not 0 < temperature < float("inf"):
+            raise ConfigError(
+                f"a temperature of {temperature} is no temperature",
+                where="temperature",
+                fix="use a number above 0; near 0 is almost greedy, 1 samples from the model as it is",
+            )
+        if not 0 <= seed < 2**64:
+            raise ConfigError(f"a seed of {seed} is out of range", where="seed", fix="use a whole number from 0 on")
+        if top_k is not None and top_k < 1:
+            raise ConfigError(
+                f"from the best {top_k} tokens nothing can be drawn",
+                where="top_k",
+                fix="use 1 or more, or leave it out",
+            )
+        if not 0 < top_p <= 1:
+            raise ConfigError(
+                f"a top_p of {top_p} is out of range", where="top_p", fix="use a share above 0; 1 keeps all tokens"
+            )
+        if not 0 <= min_p <= 1:
+            raise ConfigError(
+                f"a min_p of {min_p} is out of range", where="min_p", fix="use a share up to 1; 0 keeps all tokens"
+            )
+        self.temperature = temperature
+        self.seed = seed
+        self.top_k = top_k
+        self.top_p = top_p
+        self.min_p = min_p
+
+    def __call__(
+        self, log_probs: Float[Tensor, "R V"], row_numbers: Int[Tensor, " R"], position: int
+    ) -> Int[Tensor, " R"]:
+        """Invert each row's cumulative distribution at the row's uniform number. A row of -inf gets just any id."""
+        device = log_probs.device
+        if device.type == "mps":
+            log_probs = log_probs.cpu()  # MPS has no float64.
+        # The best goes to 0 before the division, so that no temperature makes all of them -inf.
+        sharpened = (log_probs - log_probs.amax(-1, keepdim=True)).double() / self.temperature
+        cumulative = self._cut_down(sharpened.softmax(-1)).cumsum(-1)
+        uniform = [_uniform(self.seed, number, position) for number in row_numbers.tolist()]
+        # A uniform number is at most 1 - 2**-53, so its product with the total stays below the total but for rounding,
+        # and the first id whose cumulative probability lies above it has a probability above 0.
+        reached = cumulative.new_tensor(uniform)[:, None] * cumulative[:, -1:]
+        ids = torch.searchsorted(cumulative, reached, right=True).squeeze(-1)
+        return ids.clamp_(max=cumulative.size(1) - 1).to(device)
+
+    def _cut_down(self, probabilities: Float[Tensor, "R V"]) -> Float[Tensor, "R V"]:
+        """The same with 0 for what is too improbable, not renormalised."""
+        if self.top_k is not None and self.top_k < probabilities.size(1):
+            probabilities = _keep_top_k(probabilities, self.top_k)
+        if self.top_p < 1:
+            probabilities = _keep_top_p(probabilities, self.top_p)
+        if self.min_p > 0:
+            least = self.min_p * probabilities.amax(-1, keepdim=True)
+            probabilities = probabilities.masked_fill(probabilities < least, 0)
+        return probabilities
+
+
+def _keep_top_k(probabilities: Float[Tensor, "R V"], num: int) -> Float[Tensor, "R V"]:
+    """The `num` largest; those equal to the last of them have places from the lowest id on."""
+    last = probabilities.topk(num).values[:, -1:]
+    above, level = probabilities > last, probabilities == last
+    kept = above | (level & (level.cumsum(-1) <= num - above.sum(-1, keepdim=True)))
+    return probabilities.masked_fill(~kept, 0)
+
+
+def _keep_top_p(probabilities: Float[Tensor, "R V"], share: float) -> Float[Tensor, "R V"]:
+    """The largest, as long as those before them have less than the share of the whole."""
+    descending, order = probabilities.sort(dim=-1, descending=True, stable=True)
+    up_to = descending.cumsum(-1)
+    before = up_to.roll(1, -1)
+    before[:, 0] = 0
+    return torch.zeros_like(probabilities).scatter_(
+        1, order, descending.masked_fill(before >= share * up_to[:, -1:], 0)
+    )
+
+
+_BLOCK = 64  # Positions drawn at once; a multiple of the 4 numbers that Philox makes of each value of its counter.
+
+
+@lru_cache(maxsize=1 << 14)
+def _uniform_block(seed: int, row_number: int, block: int) -> NDArray[np.float64]:
+    """The numbers of positions 64·block … 64·block + 63: Philox (Salmon et al. 2011) keyed by seed and row."""
+    generator = np.random.Philox(key=np.array([seed, row_number], dtype=np.uint64), counter=block * _BLOCK // 4)
+    return np.random.Generator(generator).random(_BLOCK)
+
+
+def _uniform(seed: int, row_number: int, position: int) -> float:
+    """One number in [0, 1) for each seed, row and position."""
+    return float(_uniform_block(seed, row_number, position // _BLOCK)[position % _BLOCK])

@@ -1,0 +1,229 @@
+"""Drawing from the more probable part: what stays, how often it comes, and several draws of a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peeky.errors import ConfigError
+from peeky.search import Hypothesis, Sampler, beam_search, generate
+from peeky.search import greedy as greedily
+
+BOS, EOS = 0, 1
+PROBABILITIES = [0.05, 0.1, 0.37, 0.26, 0.19, 0.03]
+
+
+def draw(probabilities: list[float], num: int, sampler: Sampler) -> np.ndarray:
+    """How often each id came."""
+    log_probs = torch.tensor([probabilities]).log().expand(num, -1).contiguous()
+    return np.bincount(sampler(log_probs, torch.arange(num), 0).numpy(), minlength=len(probabilities))
+
+
+def chi_square(seen: np.ndarray, probabilities: np.ndarray) -> float:
+    """How far the counts are from what the probabilities say; where those are 0 nothing may have come."""
+    possible = probabilities > 0
+    assert not seen[~possible].any()
+    expected = seen.sum() * probabilities[possible] / probabilities.sum()
+    return float(((seen[possible] - expected) ** 2 / expected).sum())
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"temperature": 2.0},
+    {"top_k": 3},
+    {"top_p": 0.7},
+    {"min_p": 0.3},
+    {"temperature": 0.5, "top_k": 3},
+    {"temperature": 2.5, "top_p": 0.7},
+    {"temperature": 0.6, "min_p": 0.3},
+    {"top_k": 4, "top_p": 0.85},
+    {"temperature": 6.0, "top_k": 5, "top_p": 0.9, "min_p": 0.6},
+]
+
+
+def by_hand(options: dict[str, Any]) -> np.ndarray:
+    """The distribution in plain words, one id after the other, the most probable first."""
+    sharpened = np.array(PROBABILITIES) ** (1 / options.get("temperature", 1.0))
+    sharpened /= sharpened.sum()
+    order = sorted(range(len(sharpened)), key=lambda id_: -sharpened[id_])[: options.get("top_k")]
+    left = sum(sharpened[id_] for id_ in order)
+    kept, together = [], 0.0
+    for id_ in order:
+        if together < options.get("top_p", 1.0) * left:
+            kept.append(id_)
+        together += sharpened[id_]
+    kept = [id_ for id_ in kept if sharpened[id_] >= options.get("min_p", 0.0) * sharpened.max()]
+    result = np.zeros(len(sharpened))
+    result[kept] = sharpened[kept] / sharpened[kept].sum()
+    return result
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_samples_are_as_frequent_as_the_cut_distribution_says(options: dict[str, Any]) -> None:
+    # Chi-square with at most 5 degrees of freedom: above 20.5 once in a thousand seeds.
+    assert chi_square(draw(PROBABILITIES, 20000, Sampler(seed=11, **options)), by_hand(options)) < 20.5
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_the_frequencies_tell_these_distributions_apart(options: dict[str, Any]) -> None:
+    seen = draw(PROBABILITIES, 20000, Sampler(seed=11, **options))
+    for other in OPTIONS:
+        expected = by_hand(other)
+        if not np.allclose(expected, by_hand(options)):
+            assert seen[expected == 0].any() or chi_square(seen, expected) > 20.5
+
+
+@given(
+    places=st.lists(st.integers(0, 5), min_size=2, max_size=12),
+    top_k=st.integers(1, 12) | st.none(),
+    top_p=st.floats(0.01, 1.0),
+    min_p=st.floats(0.0, 1.0),
+)
+def test_something_always_stays_and_ties_go_to_the_lower_id(
+    places: list[int], top_k: int | None, top_p: float, min_p: float
+) -> None:
+    """Of equally probable ids, if one is left out all those behind it are."""
+    log_probs = torch.tensor([places]).float().log_softmax(-1)
+    kept = Sampler(top_k=top_k, top_p=top_p, min_p=min_p)._cut_down(log_probs.double().softmax(-1))[0] > 0
+    assert kept[log_probs[0].argmax()]
+    assert int(kept.sum()) <= (top_k or 12)
+    for id_ in range(1, len(places)):
+        before = [earlier for earlier in range(id_) if places[earlier] == places[id_]]
+        assert not kept[id_] or all(kept[earlier] for earlier in before)
+
+
+def test_top_k_of_one_is_greedy_even_in_ties() -> None:
+    log_probs = torch.tensor([[0.1, 0.4, 0.4, 0.1]]).log().expand(500, -1)
+    assert Sampler(5.0, top_k=1)(log_probs, torch.arange(500), 0).tolist() == [1] * 500
+
+
+def test_what_filters_rule_out_does_not_use_up_places() -> None:
+    log_probs = torch.tensor([[0.5, 0.2, 0.2, 0.1]]).log().repeat(2000, 1)
+    log_probs[:, 0] = float("-inf")
+    for sampler in (Sampler(top_k=2), Sampler(top_p=0.7)):
+        assert set(sampler(log_probs, torch.arange(2000), 0).tolist()) == {1, 2}
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_p": 0.5}, {"min_p": 0.5}], ids=str)
+def test_a_row_of_nothing_gets_an_id_of_the_vocabulary_and_spoils_no_other(options: dict[str, Any]) -> None:
+    log_probs = torch.tensor([[0.5, 0.2, 0.2, 0.1]]).log().repeat(3, 1)
+    log_probs[1] = float("-inf")
+    one, nothing, other = Sampler(seed=3, **options)(log_probs, torch.arange(3), 0).tolist()
+    assert 0 <= nothing < 4
+    assert [one, other] == Sampler(seed=3, **options)(log_probs[::2], torch.arange(0, 3, 2), 0).tolist()
+
+
+def run(model: Any, sentences: list[int], **options: Any) -> list[Hypothesis]:
+    return generate(
+        model.step,
+        model.start(sentences),
+        first=BOS,
+        eos=EOS,
+        max_lengths=torch.full((len(sentences),), 8),
+        **options,
+    )
+
+
+def same(one: Hypothesis, other: Hypothesis) -> bool:
+    return one[:4] == other[:4] and torch.equal(one.weights, other.weights)  # type: ignore[arg-type]
+
+
+def test_draws_of_a_row_stand_side_by_side_and_more_of_them_change_none(history_model: Any) -> None:
+    model = history_model(6)
+    sampler = Sampler(1.2, seed=4)
+    one, five = run(model, [0, 1, 2], choose=sampler), run(model, [0, 1, 2], choose=sampler, count=5)
+    nine = run(model, [0, 1, 2], choose=sampler, count=9)
+    assert len(five) == 15
+    for row in range(3):
+        draws = five[5 * row : 5 * row + 5]
+        assert same(draws[0], one[row])
+        assert all(map(same, draws, nine[9 * row :]))
+        assert len({tuple(found.ids) for found in draws}) > 2
+        for found in draws:
+            assert found.log_prob == pytest.approx(model.rescore(row, found.ids)[0], abs=1e-12)
+
+
+def test_draws_do_not_depend_on_the_batch(history_model: Any) -> None:
+    model = history_model(6)
+    sampler = Sampler(1.2, seed=4)
+    together = run(model, [0, 1, 2], choose=sampler, count=5)
+    alone = run(model, [2], choose=sampler, count=5, row_numbers=torch.tensor([2]))
+    assert all(map(same, alone, together[10:]))
+
+
+def test_draws_have_streams_of_their_own(table_model: Any) -> None:
+    table = table_model([[0.0, 0.0, 0.5, 0.5]] * 4)
+    found = generate(
+        table.step,
+        table.start(list(range(20))),
+        first=BOS,
+        eos=EOS,
+        max_lengths=torch.full((20,), 100),
+        choose=Sampler(seed=8),
+        count=20,
+    )
+    signs = 2.0 * np.array([hypothesis.ids for hypothesis in found]) - 5
+    agreement = signs @ signs.T / 100
+    others = agreement[~np.eye(len(signs), dtype=bool)]
+    assert abs(others).max() < 0.6, "two draws go together"
+    assert others.std() == pytest.approx(0.1, rel=0.05)
+
+
+def test_filters_and_limits_of_draws_are_those_of_their_row(history_model: Any) -> None:
+    model = history_model(6)
+    numbers: list[int] = []
+
+    def watch(log_probs: torch.Tensor, emitted: torch.Tensor, sentences: torch.Tensor) -> torch.Tensor:
+        numbers.extend(sentences.tolist())
+        return log_probs.index_fill(-1, torch.tensor([EOS]), float("-inf"))
+
+    found = generate(
+        model.step,
+        model.start([0, 1, 2]),
+        first=torch.tensor([BOS, 3, 4]),
+        eos=EOS,
+        max_lengths=torch.tensor([2, 5, 3]),
+        choose=Sampler(),
+        count=4,
+        filters=[watch],
+    )
+    assert [len(hypothesis.ids) for hypothesis in found] == [2] * 4 + [5] * 4 + [3] * 4
+    assert numbers == [0] * 4 + [1] * 4 + [2] * 4 + [0] * 4 + [1] * 4 + [2] * 4 + [1] * 4 + [2] * 4 + [1] * 8
+
+
+def test_one_draw_leaves_the_state_alone(history_model: Any) -> None:
+    model = history_model(6)
+    run(model, [], choose=Sampler(), count=3)
+    assert model.counts.rows == []
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"top_k": 0}, "top_k"),
+        ({"top_p": 0.0}, "top_p"),
+        ({"top_p": 1.1}, "top_p"),
+        ({"top_p": float("nan")}, "top_p"),
+        ({"min_p": -0.1}, "min_p"),
+        ({"min_p": 1.1}, "min_p"),
+    ],
+)
+def test_options_out_of_range_are_named(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        Sampler(**options)
+
+
+def test_cold_or_cut_to_one_is_the_beam_of_one(history_model: Any) -> None:
+    model = history_model(50)
+    greedy = run(model, list(range(10)), choose=greedily)
+    for sampler in (Sampler(top_k=1), Sampler(top_p=1e-9)):
+        drawn = run(model, list(range(10)), choose=sampler)
+        assert all(map(same, drawn, greedy))
+    options = {"first": BOS, "eos": EOS, "max_lengths": torch.full((10,), 8)}
+    searched = beam_search(model.step, model.start(list(range(10))), num_hypotheses=1, **options)
+    assert sum(one.ids == other.ids for (one,), other in zip(searched, greedy, strict=True)) >= 7, "ties aside"
