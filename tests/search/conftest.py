@@ -99,12 +99,22 @@ class HistoryModel:
 
     def rescore(self, sentence: int, ids: Sequence[int]) -> tuple[float, Tensor]:
         """The log_prob and the weights of `ids`, forced one after the other."""
-        state, total, looked = self.start([sentence]), 0.0, []
-        for last, following in zip([BOS, *ids], ids, strict=False):
-            log_probs, state, weights = self.step(torch.tensor([last]), state)
-            total += float(log_probs[0, following].double())
-            looked.append(weights[0])
-        return total, torch.stack(looked)
+        ((log_prob, weights),) = self.rescore_all(sentence, [ids])
+        return log_prob, weights
+
+    def rescore_all(self, sentence: int, sequences: Sequence[Sequence[int]]) -> list[tuple[float, Tensor]]:
+        """The log_prob and the weights of each sequence."""
+        longest = max(map(len, sequences))
+        forced = torch.tensor([[*ids, *[EOS] * (longest - len(ids))] for ids in sequences])
+        state, last, each, looked = self.start([sentence] * len(forced)), torch.full((len(forced),), BOS), [], []
+        for following in forced.unbind(1):
+            log_probs, state, weights = self.step(last, state)
+            each.append(log_probs.gather(1, following[:, None]).squeeze(1).double())
+            looked.append(weights)
+            last = following
+        totals = torch.stack(each, 1).cumsum(1)
+        where = torch.stack(looked, 1)
+        return [(float(totals[row, len(ids) - 1]), where[row, : len(ids)]) for row, ids in enumerate(sequences)]
 
     def all_finished(
         self, sentence: int, max_length: int, length_penalty: float, coverage_penalty: float = 0.0
@@ -114,7 +124,11 @@ class HistoryModel:
         sequences = [
             [*start, EOS] for length in range(max_length) for start in itertools.product(tokens, repeat=length)
         ]
-        found = [(self.score(sentence, ids, length_penalty, coverage_penalty), ids) for ids in sequences]
+        rescored = self.rescore_all(sentence, sequences)
+        found = [
+            (wu_score(len(ids), *of_ids, length_penalty, coverage_penalty), ids)
+            for ids, of_ids in zip(sequences, rescored, strict=True)
+        ]
         return sorted(found, key=lambda pair: -pair[0])
 
     def score(
@@ -125,11 +139,16 @@ class HistoryModel:
         coverage_penalty: float = 0.0,
         source_length: int | None = None,
     ) -> float:
-        """The score of `ids` as Wu et al. 2016 have it in eq. 14."""
+        """The score of `ids`."""
         log_prob, weights = self.rescore(sentence, ids)
-        divisor = math.pow(5 + len(ids), length_penalty) / math.pow(6, length_penalty)
-        looked = weights.double().sum(0).tolist()[:source_length]
-        return log_prob / divisor + coverage_penalty * sum(math.log(min(total, 1.0)) for total in looked)
+        return wu_score(len(ids), log_prob, weights[:, :source_length], length_penalty, coverage_penalty)
+
+
+def wu_score(length: int, log_prob: float, weights: Tensor, length_penalty: float, coverage_penalty: float) -> float:
+    """Wu et al. 2016, eq. 14, in plain numbers."""
+    divisor = math.pow(5 + length, length_penalty) / math.pow(6, length_penalty)
+    looked = weights.double().sum(0).tolist()
+    return log_prob / divisor + coverage_penalty * sum(math.log(min(total, 1.0)) for total in looked)
 
 
 @pytest.fixture(scope="session")

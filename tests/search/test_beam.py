@@ -339,6 +339,19 @@ def test_where_too_little_is_possible_fewer_are_returned(table_model: Any) -> No
     assert [hypothesis.ids for hypothesis in found] == [[EOS], [2, EOS]]
 
 
+def test_the_models_here_notice_a_broken_promise(history_model: Any) -> None:
+    state = history_model(5).start([0, 1, 2]).select(torch.tensor([0, 0, 1, 1, 2, 2]))
+    state.select(torch.tensor([1, 0, 5, 4]), torch.tensor([0, 2]))
+    for rows, sentences in [
+        ([0, 2, 1, 3], [0, 1]),  # rows of a sentence apart
+        ([4, 5, 0, 1], [2, 0]),  # sentences out of order
+        ([0, 1, 2], [0, 1]),  # unequally many
+        ([0, 1, 2, 3], None),  # a sentence without rows
+    ]:
+        with pytest.raises(AssertionError):
+            state.select(torch.tensor(rows), None if sentences is None else torch.tensor(sentences))
+
+
 def test_no_sentences_give_no_hypotheses(history_model: Any) -> None:
     model = history_model(5)
     assert run(model, [], 10, num_hypotheses=3) == []

@@ -128,7 +128,6 @@ def test_what_is_ruled_out_does_not_come_and_the_log_prob_is_still_the_models(
             assert found.log_prob == pytest.approx(model.rescore(sentence, found.ids)[0] if found.ids else 0, abs=1e-9)
 
 
-@settings(max_examples=20)
 @given(seed=st.integers(0, 10**6), length_penalty=st.sampled_from([0.0, 1.0]), min_length=st.integers(1, 4))
 def test_a_wide_beam_finds_the_best_of_what_is_left(
     history_model: Any, seed: int, length_penalty: float, min_length: int

@@ -199,11 +199,12 @@ def _with_ids(
     ids: Int[Tensor, "R K"],
     more: Int[Tensor, "R P"],
 ) -> tuple[Float[Tensor, "R K+P"], Int[Tensor, "R K+P"]]:
-    """These ids and more, as far as they are not negative; one that is there already is made impossible."""
+    """These ids and more; what is no id (below 0) and what is there already is made impossible."""
     all_ids = torch.cat([ids, more], 1)
     twice = (all_ids[:, :, None] == all_ids[:, None]).tril(-1).any(-1)[:, ids.size(1) :]
+    nothing = twice | (more < 0)
     more = more.clamp(min=0)
-    others = log_probs.gather(1, more.to(log_probs.device)).cpu().masked_fill(twice, IMPOSSIBLE)
+    others = log_probs.gather(1, more.to(log_probs.device)).cpu().masked_fill(nothing, IMPOSSIBLE)
     return torch.cat([best, others], 1), torch.cat([ids, more], 1)
 
 
