@@ -294,8 +294,8 @@ def forgets_the_padding(lstm_backward):
 
 
 def forgets_c_through_h(cell_backward):
-    def backward(self, gates, c_before, tanh_c, dh, dc, da):
-        return cell_backward(self, gates, c_before, np.ones_like(tanh_c), dh, dc, da)
+    def backward(self, gates, c_before, tanh_c, dh, dc):
+        return cell_backward(self, gates, c_before, np.ones_like(tanh_c), dh, dc)
 
     return backward
 

@@ -52,33 +52,40 @@ class LSTMCell:
         np.tanh(gates, out=gates)
         gates *= self.scale
         gates += self.shift
-        i, f, g, o = np.split(gates, 4, axis=1)
+        i, f, g, o = quarters(gates)
         np.multiply(f, c_before, out=c)
         np.multiply(i, g, out=tanh_c)
         c += tanh_c
         np.tanh(c, out=tanh_c)
         np.multiply(o, tanh_c, out=h)
 
-    def backward(self, gates: Array, c_before: Array, tanh_c: Array, dh: Array, dc: Array, da: Array) -> Array:
-        """Writes da [B 4H], and returns dc' [B H]; `dc` is changed.
+    def backward(self, gates: Array, c_before: Array, tanh_c: Array, dh: Array, dc: Array) -> Array:
+        """`gates` is left with da [B 4H]; dc' [B H] is returned. dh and dc stay as they are.
 
         A gate between `lowest` and 1 has the slope (gate - lowest)(1 - gate): σ(1 - σ) from 0, 1 - tanh² from -1.
         """
-        i, f, g, o = np.split(gates, 4, axis=1)
-        di, df, dg, do = np.split(da, 4, axis=1)
-        np.multiply(dh, tanh_c, out=do)
-        through_tanh = 1 - tanh_c * tanh_c
-        through_tanh *= o
-        through_tanh *= dh
-        dc += through_tanh
+        i, f, g, o = quarters(gates)
+        through_h = 1 - tanh_c * tanh_c
+        through_h *= o
+        through_h *= dh
+        dc = dc + through_h
+        gates_gradient = np.empty_like(gates)
+        di, df, dg, do = quarters(gates_gradient)
         np.multiply(dc, g, out=di)
         np.multiply(dc, c_before, out=df)
         np.multiply(dc, i, out=dg)
-        slope = gates - self.lowest
-        slope *= 1 - gates
-        da *= slope
+        np.multiply(dh, tanh_c, out=do)
         dc *= f
+        gates_gradient *= 1 - gates
+        gates -= self.lowest
+        gates *= gates_gradient
         return dc
+
+
+def quarters(gates: Array) -> tuple[Array, Array, Array, Array]:
+    """The four parts of [B 4H], each [B H]."""
+    width = gates.shape[1] // 4
+    return gates[:, :width], gates[:, width : 2 * width], gates[:, 2 * width : 3 * width], gates[:, 3 * width :]
 
 
 class LSTMCache(NamedTuple):
@@ -117,13 +124,17 @@ class LSTM(Part):
         rows, length, _ = x.shape
         x = np.ascontiguousarray(x.swapaxes(0, 1))
         gates = (x.reshape(length * rows, -1) @ self.weight_input.value.T).reshape(length, rows, 4 * self.width)
-        gates += self.bias.value
         h, c, tanh_c = (np.empty((length + extra, rows, self.width), gates.dtype) for extra in (1, 1, 0))
         h[0], c[0] = state
         real = None if mask is None or mask.all() else mask.T[:, :, None]
         cell = LSTMCell(self.width, gates.dtype)
+        # Transposed once and written into the same memory at every step: a tenth faster than `h[t] @ weight.T`.
+        weight_hidden = np.ascontiguousarray(self.weight_hidden.value.T)
+        sums = np.empty((rows, 4 * self.width), gates.dtype)
         for t in range(length):
-            gates[t] += h[t] @ self.weight_hidden.value.T
+            np.matmul(h[t], weight_hidden, out=sums)
+            sums += self.bias.value
+            gates[t] += sums
             cell.forward(gates[t], c[t], h[t + 1], c[t + 1], tanh_c[t])
             if real is not None:
                 np.copyto(h[t + 1], h[t], where=~real[t])
@@ -136,26 +147,25 @@ class LSTM(Part):
         """dx [B T I] and the gradient by the state before the first position.
 
         Given are the gradient by h at every position [B T H], and the one by the state after the last (None: zero).
-        At padding dh and dc go back unchanged, as h and c came, and da = 0.
+        At padding dh and dc go back unchanged, as h and c came, and da = 0. Step by step da takes the place of the
+        gates, and so the cache is used up.
         """
         x, gates, h, c, tanh_c, real = cache
         length, rows, _ = gates.shape
-        dh, dc = (part.copy() for part in state_gradient) if state_gradient else self.zeros(rows)
-        sums_gradient = np.empty_like(gates)
+        dh, dc = state_gradient or self.zeros(rows)
         cell = LSTMCell(self.width, gates.dtype)
         for t in reversed(range(length)):
-            dh += h_gradient[:, t]
-            da = sums_gradient[t]
-            if real is None:
-                dc = cell.backward(gates[t], c[t], tanh_c[t], dh, dc, da)
-                dh = da @ self.weight_hidden.value
-            else:
-                dc = np.where(real[t], cell.backward(gates[t], c[t], tanh_c[t], dh, dc.copy(), da), dc)
-                da *= real[t]
-                dh = np.where(real[t], da @ self.weight_hidden.value, dh)
-        sums_gradient = sums_gradient.reshape(length * rows, -1)
-        self.weight_input.gradient += sums_gradient.T @ x.reshape(length * rows, -1)
-        self.weight_hidden.gradient += sums_gradient.T @ h[:-1].reshape(length * rows, -1)
-        self.bias.gradient += sums_gradient.sum(0)
-        x_gradient = (sums_gradient @ self.weight_input.value).reshape(x.shape)
+            dh = dh + h_gradient[:, t]
+            dc_before = cell.backward(gates[t], c[t], tanh_c[t], dh, dc)
+            if real is not None:
+                gates[t] *= real[t]
+                dc_before = np.where(real[t], dc_before, dc)
+            dh_before = gates[t] @ self.weight_hidden.value
+            dh = dh_before if real is None else np.where(real[t], dh_before, dh)
+            dc = dc_before
+        da = gates.reshape(length * rows, -1)
+        self.weight_input.gradient += da.T @ x.reshape(length * rows, -1)
+        self.weight_hidden.gradient += da.T @ h[:-1].reshape(length * rows, -1)
+        self.bias.gradient += da.sum(0)
+        x_gradient = (da @ self.weight_input.value).reshape(x.shape)
         return x_gradient.swapaxes(0, 1), (dh, dc)

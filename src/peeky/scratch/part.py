@@ -4,7 +4,7 @@ Every part has `forward`, which returns what it made and a cache, and `backward`
 loss by what was made, and that cache. It returns the gradient by what `forward` was given, and **adds** the gradients
 by its parameters to `Parameter.gradient`: a parameter used many times, by many positions or in many calls, has the sum
 of the gradients of all its uses. Nothing is kept on the part itself, so that a part may be called many times before
-the first way back.
+the first way back. A cache serves one way back, which may overwrite it.
 
 Attributes have the names that `peeky.model` gives them, and so have the tensors: `encoder.layers.0.reader.lstm.bias`.
 """
