@@ -16,7 +16,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -32,31 +32,40 @@ RECIPE = scratch.Recipe(updates=10**9, rate=1e-3, batch_size=BATCH)
 
 
 def sigmoid(x):
+    """As the formula has it."""
     return 1 / (1 + np.exp(-x))
 
 
 def softmax(x):
+    """Over the last axis."""
     x = np.exp(x - x.max(axis=-1, keepdims=True))
     return x / x.sum(axis=-1, keepdims=True)
 
 
 class StepEmbedding:
+    """One position of one side."""
+
     def __init__(self, weight, gradient):
         self.weight, self.gradient = weight, gradient
 
     def forward(self, ids):
+        """Vectors."""
         self.ids = ids
         return self.weight[ids]
 
     def backward(self, dout):
+        """One row after the other."""
         np.add.at(self.gradient, self.ids, dout)
 
 
 class StepLSTM:
+    """One step, with its own products."""
+
     def __init__(self, parameters, gradients):
         self.parameters, self.gradients = parameters, gradients
 
     def forward(self, x, h_prev, c_prev):
+        """h and c."""
         weight_x, weight_h, bias = self.parameters
         width = h_prev.shape[1]
         a = x @ weight_x + h_prev @ weight_h + bias
@@ -68,6 +77,7 @@ class StepLSTM:
         return h, c
 
     def backward(self, dh, dc):
+        """The gradients by x and the state before; those by the weights are added up."""
         weight_x, weight_h, _ = self.parameters
         x, h_prev, c_prev, i, f, g, o, c = self.cache
         tanh_c = np.tanh(c)
@@ -82,7 +92,10 @@ class StepLSTM:
 
 
 class StepAttention:
+    """One query, repeated for each source position."""
+
     def forward(self, states, h):
+        """The context."""
         rows, length, width = states.shape
         repeated = h.reshape(rows, 1, width).repeat(length, axis=1)
         weights = softmax((states * repeated).sum(axis=2))
@@ -91,6 +104,7 @@ class StepAttention:
         return (states * spread).sum(axis=1)
 
     def backward(self, dc):
+        """The gradients by the states and the query."""
         states, repeated, weights, spread = self.cache
         rows, length, width = states.shape
         dt = dc.reshape(rows, 1, width).repeat(length, axis=1)
@@ -133,6 +147,7 @@ class StepByStep:
         return outputs, h, c, (embeddings, layers)
 
     def back_lstm(self, doutputs, dh, dc, cache):
+        """And back."""
         embeddings, layers = cache
         dx = np.empty((*doutputs.shape[:2], EMBEDDING), "f")
         for t in reversed(range(len(layers))):
@@ -146,7 +161,7 @@ class StepByStep:
         for gradient in self.gradients:
             gradient[...] = 0
         zeros = np.zeros((len(source), WIDTH), "f")
-        states, h, c, encoder_cache = self.run_lstm(source, 0, zeros, zeros)
+        states, h, _, encoder_cache = self.run_lstm(source, 0, zeros, zeros)
         read = np.concatenate([np.full_like(target[:, :1], BOS), target[:, :-1]], axis=1)
         outputs, _, _, decoder_cache = self.run_lstm(read, 4, h, zeros)
         attentions = [StepAttention() for _ in range(read.shape[1])]
@@ -178,8 +193,7 @@ def step_by_step(examples: Examples, sizes: tuple[int, int], *, to_longest: bool
     """One update at a time, with clipping and Adam as one writes them first."""
     model = StepByStep(*sizes)
     m, v = ([np.zeros_like(parameter) for parameter in model.parameters] for _ in range(2))
-    step = 0
-    for indices in batches(examples, RECIPE):
+    for step, indices in enumerate(batches(examples, RECIPE), start=1):
         source, target = scratch.collate(examples, indices)
         ids = np.zeros((len(indices), examples.source_lengths.max()), np.int64) if to_longest else source.ids
         ids[:, : source.ids.shape[1]] = source.ids
@@ -188,7 +202,6 @@ def step_by_step(examples: Examples, sizes: tuple[int, int], *, to_longest: bool
         if norm > 1:
             for gradient in model.gradients:
                 gradient *= 1 / norm
-        step += 1
         rate = 1e-3 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
         for number, gradient in enumerate(model.gradients):
             m[number] += 0.1 * (gradient - m[number])
