@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from peeky.errors import ConfigError
 from peeky.search import Hypothesis, beam_search, generate, length_divisor, log_coverage
+from peeky.search.beam import _best_of_rows
 
 BOS, EOS = 0, 1
 
@@ -350,6 +351,18 @@ def test_the_models_here_notice_a_broken_promise(history_model: Any) -> None:
     ]:
         with pytest.raises(AssertionError):
             state.select(torch.tensor(rows), None if sentences is None else torch.tensor(sentences))
+
+
+@pytest.mark.parametrize("num_ids", [2048, 2100])
+def test_the_best_of_a_large_vocabulary_are_found_wherever_they_are(num_ids: int) -> None:
+    log_probs = torch.randn(60, num_ids).log_softmax(-1)
+    log_probs[:20, :30] += 9  # in one block
+    log_probs[20:40, -3:] += 9  # at the end
+    log_probs[40:, torch.randperm(num_ids)[:2000]] = float("-inf")
+    best, ids = _best_of_rows(log_probs, 4)
+    assert torch.equal(best, log_probs.topk(4).values)
+    assert torch.equal(log_probs.gather(1, ids), best)
+    assert all(len(set(row)) == 4 for row in ids.tolist())
 
 
 def test_no_sentences_give_no_hypotheses(history_model: Any) -> None:

@@ -73,20 +73,21 @@ def beam_search(
     assert bool((max_lengths >= 1).all()), "every sentence has to be allowed one id"
     device, max_lengths = max_lengths.device, max_lengths.cpu()
     filters = [Forbid(forbidden), *filters] if forbidden else filters
-    live = torch.arange(len(max_lengths))
+    live, limits = torch.arange(len(max_lengths)), max_lengths
     ids = torch.full_like(live, first) if isinstance(first, int) else first
     log_probs = torch.zeros(len(live), 1, dtype=torch.float64)
     emitted = ids.new_empty((len(live), 0), device=device)
     coverage = Coverage.start(coverage_penalty, source_lengths)
     progress = Progress.start(phrases, max_lengths, eos) if phrases and any(phrases) else None
-    largest_divisors = length_divisor(max_lengths.double(), length_penalty)
+    ranks = torch.arange(2 * num_hypotheses)
     best = Ranked.none(len(live), n_best)
     past: list[Past] = []
     done: list[tuple[Tensor, Ranked]] = []
     while len(live):
         step_log_probs, state, weights = step(ids.to(device), state)
-        sentences = live.repeat_interleave(log_probs.size(1)).to(device)
-        step_log_probs = restrict(filters, step_log_probs, emitted, sentences)
+        if filters:
+            sentences = live[:, None].expand_as(log_probs).flatten().to(device)
+            step_log_probs = restrict(filters, step_log_probs, emitted, sentences)
         found = _best_candidates(log_probs, step_log_probs, 2 * num_hypotheses, progress, eos)
         length = len(past) + 1
         scores = found.log_probs / length_divisor(float(length), length_penalty)
@@ -96,14 +97,14 @@ def beam_search(
 
         ended = found.ids == eos
         complete = Ranked.of_step(len(past), scores, found.log_probs)
-        ended_in_front = ended.clone()
-        ended_in_front[:, num_hypotheses:] = False
-        best = best.with_more(complete.only(ended_in_front))
+        if ended[:, :num_hypotheses].any():
+            best = best.with_more(complete.only(ended & (ranks[: ended.size(1)] < num_hypotheses)))
         # Those that don't end come first, in their order; where they are too few, the ends among them are impossible.
         grown = ended.byte().argsort(dim=1, stable=True)[:, :num_hypotheses]
         log_probs = found.log_probs.masked_fill(ended, IMPOSSIBLE).gather(1, grown)
-        at_limit = max_lengths[live] == length
-        stopped = at_limit | (log_probs.amax(1) / largest_divisors[live] <= best.scores[:, -1])
+        at_limit = limits == length
+        bounds = log_probs.amax(1) / length_divisor(limits.double(), length_penalty)
+        stopped = at_limit | (bounds <= best.scores[:, -1])
         if progress is not None:
             progress = progress.after(found.rows.flatten(), found.ids.flatten())
 
@@ -114,7 +115,7 @@ def beam_search(
                 cut_off &= progress.complete.view_as(cut_off)
             leaving = stopped.nonzero().squeeze(-1)
             done.append((live[leaving], best.filled_up(complete.only(cut_off)).of_sentences(leaving)))
-            live, best, log_probs = live[going], best.of_sentences(going), log_probs[going]
+            live, limits, best, log_probs = live[going], limits[going], best.of_sentences(going), log_probs[going]
         grown = (going[:, None] * ended.size(1) + grown[going]).flatten()
         past.append(Past(found.ids.flatten(), found.rows.flatten(), weights, grown))
         if len(going):
@@ -187,10 +188,26 @@ def _best_candidates(
     return candidates.take(order[:, :num])
 
 
+_BLOCK = 64
+
+
 def _best_of_rows(log_probs: Float[Tensor, "R V"], num: int) -> tuple[Float[Tensor, "R K"], Int[Tensor, "R K"]]:
-    """The log_probs and ids of the best of each row, on the CPU."""
-    best, ids = log_probs.topk(min(num, log_probs.size(-1)))
-    return best.cpu(), ids.cpu()
+    """The log_probs and ids of the best of each row, on the CPU.
+
+    Those of a large vocabulary are all in the `num` blocks of ids with the largest maxima (or in what the last whole
+    block leaves over): on a CPU, whose maxima are fast and whose `topk` isn't, it pays to look only there.
+    """
+    num_ids = log_probs.size(1)
+    num_blocks = num_ids // _BLOCK
+    if log_probs.device.type != "cpu" or num_blocks < 8 * num:
+        best, ids = log_probs.topk(min(num, num_ids))
+        return best.cpu(), ids.cpu()
+    whole = num_blocks * _BLOCK
+    blocks = log_probs[:, :whole].reshape(-1, num_blocks, _BLOCK).amax(2).topk(num).indices
+    within = (blocks[:, :, None] * _BLOCK + torch.arange(_BLOCK)).flatten(1)
+    ids = torch.cat([within, torch.arange(whole, num_ids).expand(len(within), -1)], 1)
+    best, places = log_probs.gather(1, ids).topk(num)
+    return best, ids.gather(1, places)
 
 
 def _with_ids(
