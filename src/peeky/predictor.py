@@ -294,7 +294,7 @@ def load(path: str | Path, *, device: str = "auto") -> Model:
     sizes = Sizes(len(saved.source_codec.vocabulary) if saved.source_codec else 0, len(saved.target_codec.vocabulary))
     with torch.random.fork_rng(devices=[]):  # initial values are drawn and thrown away; the caller's numbers stay
         network = build(Blueprint(**saved.config["model"]), sizes)
-    network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
+    network.load_tensors({name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
     return Model(
         network.to(find_device(device)).eval(),
         saved.source_codec,

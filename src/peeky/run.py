@@ -154,7 +154,7 @@ def train(
         save_model(
             folder / MODEL,
             config=model_config(blueprint, predictor, progress, len(data.train)),
-            tensors=to_numpy(network.state_dict()),
+            tensors=to_numpy(network.tensors()),
             source_codec=source_codec,
             target_codec=target_codec,
             card=card_text(blueprint, predictor, progress, data.train),

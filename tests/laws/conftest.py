@@ -11,6 +11,7 @@ import torch
 
 from peeky.data.batch import Batch
 from peeky.model import ARCHITECTURES, Blueprint, ModelOptions, Padded, Seq2Seq, Sizes, build, resolve
+from peeky.model.embedding import Embedding
 from peeky.predictor import Model
 from peeky.text import EOS, PAD, SPECIALS, Codec, make_tokenizer
 
@@ -19,10 +20,28 @@ VOCABULARY = 11
 
 def _variants() -> dict[str, ModelOptions]:
     small = ModelOptions(width=16, embedding=8, dropout=0.0)
-    variants = {name: replace(small, name=name) for name in ARCHITECTURES}
+    blocks = ModelOptions(width=16, layers=2, feed_forward=24, dropout=0.0)
+    variants = {
+        name: replace(blocks if "heads" in architecture.uses else small, name=name)
+        for name, architecture in ARCHITECTURES.items()
+    }
     for name in ARCHITECTURES:
         if resolve(variants[name]).layers != 2:
             variants[f"{name}-2-layers"] = replace(small, name=name, layers=2)
+    for name in ("transformer", "transformer_language_model"):
+        variants[f"{name}-post"] = replace(blocks, name=name, norm="post")
+        variants[f"{name}-rotary"] = replace(blocks, name=name, positions="rotary")
+        variants[f"{name}-learned"] = replace(blocks, name=name, positions="learned", longest=64)
+    variants["transformer-untied"] = replace(blocks, name="transformer", tie="none")
+    variants["transformer-tied"] = replace(blocks, name="transformer", tie="all")
+    variants["transformer-1-layer"] = replace(blocks, name="transformer", layers=1, heads=1)
+    variants["transformer-gelu"] = replace(blocks, name="transformer", activation="gelu", heads=8)
+    variants["transformer-swiglu"] = replace(blocks, name="transformer", activation="swiglu", heads=2)
+    variants["transformer_lstm-rotary-post"] = replace(blocks, name="transformer_lstm", positions="rotary", norm="post")
+    variants["lstm_transformer-rotary-post"] = replace(blocks, name="lstm_transformer", positions="rotary", norm="post")
+    variants["attention-tied"] = replace(small, name="attention", embedding=None, tie="target")
+    variants["peeky-tied"] = replace(small, name="peeky", embedding=None, tie="all")
+    variants["language_model-tied"] = replace(small, name="language_model", embedding=None, tie="target")
     for score in ("dot", "general", "additive"):
         variants[f"attention-{score}"] = replace(small, name="attention", score=score)
     variants["input_feeding-additive"] = replace(small, name="input_feeding", score="additive")
@@ -74,10 +93,14 @@ def new_model() -> Callable[..., Seq2Seq]:
         has_source = ARCHITECTURES[blueprint.name].has_source
         model = build(blueprint, Sizes(VOCABULARY if has_source else 0, vocabulary)).to(dtype).eval()
         with torch.no_grad():
+            # Norms make small changes large: a wilder Transformer would lose all its digits in float32.
+            is_transformer = "heads" in ARCHITECTURES[blueprint.name].uses
+            noise = 0.15 if is_transformer else 0.3
+            scales = {m.weight: m.scale for m in model.modules() if isinstance(m, Embedding)}
             for parameter in model.parameters():
                 # Livelier than a new model, which hardly tells one source from another.
-                parameter.add_(0.3 * torch.randn_like(parameter))
-                parameter.mul_(1.5)
+                parameter.add_(noise / scales.get(parameter, 1) * torch.randn_like(parameter))
+                parameter.mul_(1.2 if is_transformer else 1.5)
             model.decoder.output.weight.mul_(sharpen)
         return model
 

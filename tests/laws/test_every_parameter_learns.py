@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from peeky.model import Padded
+from peeky.model.embedding import Embedding
 from peeky.model.readers import Attend
 from peeky.model.recurrent import LSTM
 from peeky.training import batch_loss
@@ -23,12 +25,15 @@ def check_every_parameter_learns(model, batch):
                 for own in ("weight_input", "weight_hidden", "bias"):
                     for gate, part in zip("ifgo", getattr(module, own).grad.chunk(4), strict=True):
                         assert part.abs().max() > 0, f"{name}.{own}, gate {gate}"
+            case Embedding() if module.weight is model.decoder.output.weight:
+                assert (module.weight.grad.abs().amax(1) > 0).all(), name
             case nn.Embedding():
-                padded = (
-                    batch.source.ids[batch.source.mask] if "encoder" in name else batch.decoder_input[batch.target.mask]
-                )
+                padded = batch.source if "encoder" in name else Padded(batch.decoder_input, batch.target.lengths)
                 used = torch.zeros(module.num_embeddings, dtype=torch.bool)
-                used[padded] = True
+                if isinstance(module, Embedding):
+                    used[padded.ids[padded.mask]] = True
+                else:  # a place of its own for each position
+                    used[: padded.ids.size(1)] = True
                 moved = module.weight.grad.abs().amax(1) > 0
                 assert torch.equal(moved, used), f"{name}: {moved} instead of {used}"
             case _:

@@ -16,7 +16,7 @@ def check_save_and_load(model, blueprint, batch, folder):
     save_model(
         folder,
         config=model_config(blueprint, model, Progress(), 7),
-        tensors=to_numpy(model.network.state_dict()),
+        tensors=to_numpy(model.network.tensors()),
         source_codec=model.source_codec,
         target_codec=model.target_codec,
         card="",
@@ -41,8 +41,8 @@ def test_a_run_folder_loads_like_its_model(blueprint, new_predictor, new_batch, 
     model = new_predictor(blueprint("attention"))
     check_save_and_load(model, blueprint("attention"), new_batch(model.network), tmp_path / "model")
     loaded = peeky.load(tmp_path, device="cpu")
-    for name, tensor in model.network.state_dict().items():
-        assert torch.equal(loaded.network.state_dict()[name], tensor)
+    for name, tensor in model.network.tensors().items():
+        assert torch.equal(loaded.network.tensors()[name], tensor)
 
 
 class HiddenScale(nn.Linear):

@@ -1,7 +1,8 @@
 """Models: token ids in, scores of the next token out. Knows no text, no files and no configuration."""
 
-from peeky.model.architectures import ARCHITECTURES, DEFAULT, Architecture, Sizes, build, find, resolve, to_options
+from peeky.model.architectures import Sizes
 from peeky.model.options import Blueprint, ModelOptions
+from peeky.model.rungs import ARCHITECTURES, DEFAULT, Architecture, build, find, resolve, to_options
 from peeky.model.seq2seq import Decoder, Seq2Seq
 from peeky.model.stream import DecoderState, Layer, Memory, Stream
 from peeky.model.tensors import Padded

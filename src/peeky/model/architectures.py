@@ -5,18 +5,27 @@ E embedding, W width; a decoder's layers are listed in the order in which the st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from peeky.errors import ConfigError, did_you_mean
-from peeky.model.encoder import BothWays, Encoder, EncoderLayer, NoSource, OneWay, ResidualEncoding
-from peeky.model.initialize import initialize
-from peeky.model.options import Blueprint, ModelOptions
+from peeky.model.dropout import Dropout, SequenceDropout
+from peeky.model.embedding import Embedding
+from peeky.model.encoder import BothWays, Encoder, EncoderLayer, Looking, NoSource, OneWay, ResidualEncoding
+from peeky.model.options import Blueprint
 from peeky.model.readers import SCORES, Attend, Peek, Score
 from peeky.model.recurrent import Recurrent
 from peeky.model.seq2seq import Decoder, Seq2Seq
 from peeky.model.stream import Layer
+from peeky.model.transformer import (
+    CrossAttention,
+    FeedForward,
+    Learned,
+    LookAround,
+    Norm,
+    PostNorm,
+    PreNorm,
+    SelfAttention,
+    Sinusoidal,
+)
 from peeky.model.wiring import Concat, Dense, InputFeeding, ReadContext, Residual, Stack
 
 
@@ -29,7 +38,8 @@ class Sizes(NamedTuple):
 
 def plain(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """The encoder's last state starts the decoder, and that is all it sees (Sutskever et al. 2014)."""
-    return Seq2Seq(encoder(o, sizes), decoder(o, sizes, recurrent(o)))
+    embedding = embeddings(o, sizes)
+    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, recurrent(o)))
 
 
 def reverse(o: Blueprint, sizes: Sizes) -> Seq2Seq:
@@ -41,12 +51,14 @@ def peeky(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """The encoder's last h goes into every LSTM and into the output layer, at every step (Cho et al. 2014)."""
     first = ReadContext(Recurrent(o.embedding + o.width, o.width, o.dropout))
     above = [ReadContext(Recurrent(2 * o.width, o.width, o.dropout)) for _ in range(1, o.layers)]
-    return Seq2Seq(encoder(o, sizes), decoder(o, sizes, [Peek(), first, *above, Concat()], output_width=2 * o.width))
+    embedding = embeddings(o, sizes)
+    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Peek(), first, *above, Concat()], 2 * o.width))
 
 
 def attention(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """The decoder's state looks at the source; what it sees joins it on the way to the output (Luong et al. 2015)."""
-    return Seq2Seq(encoder(o, sizes), decoder(o, sizes, [*recurrent(o), *look(o)]))
+    embedding = embeddings(o, sizes)
+    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [*recurrent(o), *look(o)]))
 
 
 def bidirectional(o: Blueprint, sizes: Sizes) -> Seq2Seq:
@@ -63,7 +75,8 @@ def residual(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """`stacked`, each layer from the second on adding to what it was given (He et al. 2015)."""
     first, *above = recurrent(o)
     layers = [first, *(Residual(layer) for layer in above), *look(o)]
-    return Seq2Seq(encoder(o, sizes, residual_from=1), decoder(o, sizes, layers))
+    embedding = embeddings(o, sizes)
+    return Seq2Seq(encoder(o, embedding, residual_from=1), decoder(o, embedding, layers))
 
 
 def gnmt(o: Blueprint, sizes: Sizes) -> Seq2Seq:
@@ -76,22 +89,61 @@ def gnmt(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     bottom, *_ = recurrent(o)
     above = [ReadContext(Recurrent(2 * o.width, o.width, o.dropout)) for _ in range(1, o.layers)]
     layers = [bottom, Attend(score(o)), above[0], *(Residual(layer) for layer in above[1:])]
-    return Seq2Seq(encoder(o, sizes, one_way_from=1, residual_from=2), decoder(o, sizes, layers))
+    embedding = embeddings(o, sizes)
+    return Seq2Seq(encoder(o, embedding, one_way_from=1, residual_from=2), decoder(o, embedding, layers))
 
 
 def input_feeding(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """`attention` whose attentional state is also an input of the next step (Luong et al. 2015, 3.3)."""
     step = Stack(*recurrent(o, o.embedding + o.width), *look(o))
-    return Seq2Seq(encoder(o, sizes), decoder(o, sizes, [InputFeeding(step, o.width)]))
+    embedding = embeddings(o, sizes)
+    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [InputFeeding(step, o.width)]))
+
+
+def transformer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
+    """Attention alone: each side looks at itself, the decoder at the source too (Vaswani et al. 2017, figure 1)."""
+    embedding = embeddings(o, sizes, scaled=True)
+    return Seq2Seq(looking_encoder(o, embedding), looking_decoder(o, embedding))
+
+
+def transformer_lstm(o: Blueprint, sizes: Sizes) -> Seq2Seq:
+    """A Transformer reads, LSTMs with attention write (Chen et al. 2018, section 5.1)."""
+    embedding = embeddings(o, sizes, scaled=True)
+    return Seq2Seq(looking_encoder(o, embedding), decoder(o, embedding, [*recurrent(o), *look(o)]))
+
+
+def lstm_transformer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
+    """LSTMs read both ways, a Transformer writes (Chen et al. 2018, section 5.1)."""
+    embedding = embeddings(o, sizes, scaled=True)
+    return Seq2Seq(encoder(o, embedding), looking_decoder(o, embedding))
 
 
 def language_model(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """A decoder without a source: each token from those before it (Mikolov et al. 2010)."""
-    return Seq2Seq(NoSource(o.width), decoder(o, sizes, recurrent(o)))
+    return Seq2Seq(NoSource(o.width), decoder(o, embeddings(o, sizes), recurrent(o)))
+
+
+def transformer_language_model(o: Blueprint, sizes: Sizes) -> Seq2Seq:
+    """`language_model` made of Transformer blocks that look at the text so far (Radford et al. 2018)."""
+    return Seq2Seq(NoSource(o.width), looking_decoder(o, embeddings(o, sizes, scaled=True), has_source=False))
+
+
+class Embeddings(NamedTuple):
+    """The two tables, which are one where all is tied."""
+
+    source: Embedding
+    target: Embedding
+
+
+def embeddings(o: Blueprint, sizes: Sizes, *, scaled: bool = False) -> Embeddings:
+    """The tables of both sides; scaled where the table is the output layer too, and in every Transformer."""
+    scaled = scaled or o.tie != "none"
+    target = Embedding(sizes.target, o.embedding, scaled=scaled)
+    return Embeddings(target if o.tie == "all" else Embedding(sizes.source, o.embedding, scaled=scaled), target)
 
 
 def encoder(
-    o: Blueprint, sizes: Sizes, *, one_way_from: int | None = None, residual_from: int | None = None
+    o: Blueprint, embedding: Embeddings, *, one_way_from: int | None = None, residual_from: int | None = None
 ) -> Encoder:
     """`o.layers` recurrent layers; above the given heights reading forward only, or adding to their input."""
     layers: list[EncoderLayer] = []
@@ -104,12 +156,64 @@ def encoder(
         else:
             layer = OneWay(input_width, o.width, o.dropout, backward=o.direction == "backward")
         layers.append(ResidualEncoding(layer) if residual_from is not None and height >= residual_from else layer)
-    return Encoder(sizes.source, o.embedding, layers, o.dropout)
+    return Encoder(embedding.source, layers, SequenceDropout(o.dropout))
 
 
-def decoder(o: Blueprint, sizes: Sizes, layers: list[Layer], output_width: int | None = None) -> Decoder:
+def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], output_width: int | None = None) -> Decoder:
     """A decoder of these layers, the last of which is `output_width` (else W) wide."""
-    return Decoder(sizes.target, o.embedding, layers, output_width or o.width, o.dropout)
+    return Decoder(embedding.target, layers, output_width or o.width, SequenceDropout(o.dropout), tied=o.tie != "none")
+
+
+def looking_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:
+    """`o.layers` blocks of a Transformer, each looking at all of the source."""
+    blocks = [
+        Stack(
+            sublayer(o, LookAround(o.width, o.heads, rotary=o.positions == "rotary")),
+            sublayer(o, FeedForward(o.width, o.feed_forward, o.activation)),
+        )
+        for _ in range(o.layers)
+    ]
+    return Encoder(embedding.source, [Looking(*places(o), *blocks, *last_norm(o))], Dropout(o.dropout))
+
+
+def looking_decoder(o: Blueprint, embedding: Embeddings, *, has_source: bool = True) -> Decoder:
+    """`o.layers` blocks of a Transformer, each looking at the past and, where there is one, at the source.
+
+    The last block but one is that which shows where it looks: the higher ones look past the words that they translate
+    (Garg et al. 2019, section 4.1).
+    """
+
+    def block(height: int) -> Stack:
+        source = CrossAttention(o.width, o.width, o.heads, shows=height == max(0, o.layers - 2))
+        return Stack(
+            sublayer(o, SelfAttention(o.width, o.heads, rotary=o.positions == "rotary")),
+            *([sublayer(o, source)] if has_source else []),
+            sublayer(o, FeedForward(o.width, o.feed_forward, o.activation)),
+        )
+
+    layers = [*places(o), *(block(height) for height in range(o.layers)), *last_norm(o)]
+    return Decoder(embedding.target, layers, o.width, Dropout(o.dropout), tied=o.tie != "none")
+
+
+def sublayer(o: Blueprint, inner: Layer) -> Layer:
+    """The layer with its residual connection and its norm."""
+    return (PreNorm if o.norm == "pre" else PostNorm)(inner, o.width, o.dropout)
+
+
+def places(o: Blueprint) -> list[Layer]:
+    """What tells the places apart before the first block; rotary positions do it in the attention itself."""
+    match o.positions:
+        case "sinusoidal":
+            return [Sinusoidal(o.width)]
+        case "learned":
+            return [Learned(o.longest, o.width)]
+        case _:
+            return []
+
+
+def last_norm(o: Blueprint) -> list[Layer]:
+    """Pre-norm leaves the sum of all sublayers as it is; it is normalised once at the end."""
+    return [Norm(o.width)] if o.norm == "pre" else []
 
 
 def recurrent(o: Blueprint, input_width: int | None = None) -> list[Layer]:
@@ -126,108 +230,3 @@ def look(o: Blueprint) -> list[Layer]:
 def score(o: Blueprint) -> Score:
     """The chosen score function; queries and source states are both W wide."""
     return SCORES[o.score](o.width, o.width)
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A rung of the ladder: how it is built, what it fixes, what it takes where nothing is said."""
-
-    build: Callable[[Blueprint, Sizes], Seq2Seq]
-    summary: str
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    fewest_layers: int = 1
-    has_source: bool = True
-    looks: bool = True
-    """Whether there is attention, and so a score."""
-
-    def unused(self, o: Blueprint) -> set[str]:
-        """The options that change nothing in such a model."""
-        unused = set() if self.looks else {"score"}
-        return unused if self.has_source and o.direction == "both" else unused | {"merge"}
-
-
-ARCHITECTURES: dict[str, Architecture] = {
-    "plain": Architecture(
-        plain, "the encoder's last state starts the decoder", {}, {"direction": "forward"}, looks=False
-    ),
-    "reverse": Architecture(reverse, "plain, the source read backward", {"direction": "backward"}, looks=False),
-    "peeky": Architecture(
-        peeky, "the encoder's last state seen at every step", {}, {"direction": "forward"}, looks=False
-    ),
-    "attention": Architecture(attention, "looks at the source at every step", {}, {"direction": "forward"}),
-    "bidirectional": Architecture(bidirectional, "attention over a source read both ways", {"direction": "both"}),
-    "stacked": Architecture(stacked, "several LSTMs a side, attention", {}, {"direction": "both", "layers": 2}, 2),
-    "residual": Architecture(
-        residual, "stacked, each layer adding to what it was given", {}, {"direction": "both", "layers": 3}, 2
-    ),
-    "gnmt": Architecture(
-        gnmt, "attention at the bottom, its context to all layers above", {"direction": "both"}, {"layers": 4}, 2
-    ),
-    "input_feeding": Architecture(
-        input_feeding, "attention whose result goes into the next step", {}, {"direction": "both"}
-    ),
-    "language_model": Architecture(
-        language_model, "no source: continues text", {"direction": "forward"}, has_source=False, looks=False
-    ),
-}
-"""Every architecture by name, in the order in which one learns them."""
-
-
-DEFAULT = "bidirectional"
-"""What suits most pairs, where nobody has said."""
-
-
-def find(name: str) -> Architecture:
-    """The architecture of that name; ConfigError with the nearest one if there is none."""
-    if name not in ARCHITECTURES:
-        raise ConfigError(f"there is no model {name!r}", where="model.name", fix=did_you_mean(name, ARCHITECTURES))
-    return ARCHITECTURES[name]
-
-
-def resolve(options: ModelOptions) -> Blueprint:
-    """The options with every gap filled by the architecture; ConfigError for what the architecture can't be."""
-    name = options.name or DEFAULT
-    architecture = find(name)
-    for key, value in architecture.fixed.items():
-        if getattr(options, key) not in (None, value):
-            raise ConfigError(
-                f"{getattr(options, key)!r} is at odds with model {name!r}, whose {key} is {value!r}",
-                where=f"model.{key}",
-                fix=f"leave model.{key} out, or choose another model (`peeky models` lists them)",
-            )
-    given = {key: value for key, value in asdict(options).items() if value is not None}
-    usual: dict[str, Any] = {"width": 256, "layers": 1, "merge": "concat", "score": "scaled_dot"}
-    o = Blueprint(**(usual | dict(architecture.defaults) | dict(architecture.fixed) | given | {"name": name}))
-    for key in architecture.unused(o) & set(given):
-        raise ConfigError(
-            f"model {name!r} with direction {o.direction!r} makes no use of it",
-            where=f"model.{key}",
-            fix="leave it out",
-        )
-    if o.layers < architecture.fewest_layers:
-        raise ConfigError(
-            f"model {name!r} needs at least {architecture.fewest_layers} layers, not {o.layers}",
-            where="model.layers",
-            fix=f"set model.layers={architecture.fewest_layers}, or choose model 'bidirectional' for one layer",
-        )
-    if o.direction == "both" and o.merge == "concat" and o.width % 2:
-        raise ConfigError(
-            f"a width of {o.width} can't be shared by two directions",
-            where="model.width",
-            fix=f"set an even width ({o.width + 1}), or model.merge=sum",
-        )
-    return o
-
-
-def to_options(o: Blueprint) -> ModelOptions:
-    """What a person would set to get this model, nothing left open that changes it."""
-    unused = ARCHITECTURES[o.name].unused(o)
-    return ModelOptions(**{key: value for key, value in asdict(o).items() if key not in unused})
-
-
-def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
-    """A new model with fresh initial values, drawn from torch's global generator."""
-    model = ARCHITECTURES[o.name].build(o, sizes)
-    initialize(model)
-    return model

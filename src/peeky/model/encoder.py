@@ -8,15 +8,20 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from peeky.model.recurrent import DirectedLSTM, SequenceDropout
-from peeky.model.stream import LSTMState, Memory
+from peeky.model.dropout import SequenceDropout
+from peeky.model.embedding import Embedding
+from peeky.model.recurrent import DirectedLSTM
+from peeky.model.stream import Layer, LSTMState, Memory, Stream
 from peeky.model.tensors import Padded
+from peeky.model.wiring import Stack
 
 
 class EncoderLayer(nn.Module):
-    """Maps padded states [B S I] to states [B S D] and the layer's final (h, c)."""
+    """Maps padded states [B S I] to states [B S D] and the layer's final (h, c), if it has one."""
 
-    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], LSTMState]:
+    def forward(
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
+    ) -> tuple[Float[Tensor, "B S D"], LSTMState | None]:
         raise NotImplementedError
 
 
@@ -63,6 +68,19 @@ class BothWays(EncoderLayer):
                 return (ahead + back) / 2
 
 
+class Looking(EncoderLayer):
+    """Layers of the decoder's kind over the source's own states: what they read is where the real tokens are."""
+
+    def __init__(self, *layers: Layer) -> None:
+        super().__init__()
+        self.layers = Stack(*layers)
+
+    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], None]:
+        memory = Memory(x, mask, ())
+        stream, _ = self.layers(Stream(x, watched=False), self.layers.start(memory, iter(())), self.layers.read(memory))
+        return stream.x, None
+
+
 class ResidualEncoding(EncoderLayer):
     """Add what went in to what comes out; the final (h, c) stay the inner layer's own."""
 
@@ -70,7 +88,9 @@ class ResidualEncoding(EncoderLayer):
         super().__init__()
         self.inner = inner
 
-    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], LSTMState]:
+    def forward(
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
+    ) -> tuple[Float[Tensor, "B S D"], LSTMState | None]:
         states, final = self.inner(x, mask)
         return x + states, final
 
@@ -78,10 +98,10 @@ class ResidualEncoding(EncoderLayer):
 class Encoder(nn.Module):
     """Embedding, then layers; every layer's final (h, c) reaches the decoder."""
 
-    def __init__(self, vocabulary: int, embedding: int, layers: Sequence[EncoderLayer], dropout: float = 0.0) -> None:
+    def __init__(self, embedding: Embedding, layers: Sequence[EncoderLayer], dropout: nn.Module) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary, embedding)
-        self.dropout = SequenceDropout(dropout)
+        self.embedding = embedding
+        self.dropout = dropout
         self.layers = nn.ModuleList(layers)
 
     def forward(self, source: Padded) -> Memory:
@@ -91,7 +111,8 @@ class Encoder(nn.Module):
         finals = []
         for layer in self.layers:
             states, final = layer(states, mask)
-            finals.append(final)
+            if final is not None:
+                finals.append(final)
         return Memory(states, mask, tuple(finals))
 
 

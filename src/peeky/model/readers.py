@@ -117,6 +117,6 @@ class Attend(Layer):
         return stream._replace(context=context.view(rows, length, -1), weights=weights.view(rows, length, -1)), carry
 
 
-def masked_softmax(scores: Float[Tensor, "B T S"], mask: Bool[Tensor, "B 1 S"]) -> Float[Tensor, "B T S"]:
+def masked_softmax(scores: Float[Tensor, "B *T S"], mask: Bool[Tensor, "B *one S"]) -> Float[Tensor, "B *T S"]:
     """Softmax over the last axis in float32 or wider, exactly 0 where `mask` is False."""
     return at_least_float32(scores).masked_fill(~mask, -math.inf).softmax(-1)

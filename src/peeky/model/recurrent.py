@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from peeky.model.dropout import SequenceDropout
 from peeky.model.stream import Layer, LSTMState, Memory, Stream
 from peeky.model.tensors import Carry
 
@@ -22,23 +23,6 @@ SATURATE = 1e4
 
 FAST_WIDTH = 32
 """Under bfloat16 oneDNN is fast only where the input's width is a multiple of this."""
-
-
-class SequenceDropout(nn.Module):
-    """Dropout that draws one mask a sequence and keeps it at every position (Gal & Ghahramani 2016).
-
-    Drawing B·D values instead of B·T·D also costs a T-th of the time.
-    """
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
-        if not self.training or self.rate == 0:
-            return x
-        keep = torch.empty_like(x[:, :1]).bernoulli_(1 - self.rate).div_(1 - self.rate)
-        return x * keep
 
 
 class LSTM(nn.Module):

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from peeky.model.embedding import Embedding
 from peeky.model.encoder import Encoder, NoSource
-from peeky.model.recurrent import SequenceDropout
 from peeky.model.stream import DecoderState, Layer, Memory, Stream
 from peeky.model.tensors import Padded
 from peeky.model.wiring import Stack
 
 
 class Decoder(nn.Module):
-    """Embedding, layers, output: token ids in, a score for every next token out."""
+    """Embedding, layers, output: token ids in, a score for every next token out.
+
+    With `tied` the output layer's weights are the embedding's table (Press & Wolf 2017).
+    """
 
     def __init__(
-        self, vocabulary: int, embedding: int, layers: Sequence[Layer], output_width: int, dropout: float = 0.0
+        self,
+        embedding: Embedding,
+        layers: Sequence[Layer],
+        output_width: int,
+        dropout: nn.Module,
+        *,
+        tied: bool = False,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocabulary, embedding)
-        self.dropout = SequenceDropout(dropout)
+        self.embedding = embedding
+        self.dropout = dropout
         self.layers = Stack(*layers)
-        self.output = nn.Linear(output_width, vocabulary)
+        self.output = nn.Linear(output_width, embedding.num_embeddings)
+        if tied:
+            self.output.weight = embedding.weight
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token."""
         return DecoderState(self.layers.read(memory), self.layers.start(memory, iter(memory.finals)))
 
-    def states(self, tokens: Int[Tensor, "R T"], state: DecoderState) -> tuple[Stream, DecoderState]:
+    def states(
+        self, tokens: Int[Tensor, "R T"], state: DecoderState, *, watched: bool = True
+    ) -> tuple[Stream, DecoderState]:
         """What the layers make of the tokens, as the output layer reads it, and the state after the last."""
-        stream, carry = self.layers(Stream(self.dropout(self.embedding(tokens))), state.carry, state.reading)
+        x = self.dropout(self.embedding(tokens))
+        stream, carry = self.layers(Stream(x, watched=watched), state.carry, state.reading)
         return stream, DecoderState(state.reading, carry)
 
     def forward(
@@ -62,5 +77,19 @@ class Seq2Seq(nn.Module):
 
     def states(self, source: Padded, decoder_input: Int[Tensor, "B T"]) -> Float[Tensor, "B T W"]:
         """The same before the output layer: a loss over a large vocabulary makes the logits piece by piece."""
-        stream, _ = self.decoder.states(decoder_input, self.decoder.start(self.encode(source)))
+        state = self.decoder.start(self.encode(source))
+        stream, _ = self.decoder.states(decoder_input, state, watched=False)
         return stream.x
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every learnt tensor by name; one that is used in several places is there once."""
+        return {name: parameter.detach() for name, parameter in self.named_parameters()}
+
+    @torch.no_grad()
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over the tensors of a model of the same kind. ValueError if they are another model's."""
+        own = self.tensors()
+        if {name: tensor.shape for name, tensor in own.items()} != {n: tensor.shape for n, tensor in tensors.items()}:
+            raise ValueError("names and shapes are those of another model")
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])

@@ -41,6 +41,8 @@ class Stream(NamedTuple):
     """What the last reader took from the source."""
     weights: Float[Tensor, "R T S"] | None = None
     """Where it looked; each row sums to 1 and is 0 at padding."""
+    watched: bool = True
+    """Whether anyone wants to know where: attention of many heads is faster where not."""
 
 
 class Layer(nn.Module):
@@ -74,6 +76,6 @@ class DecoderState:
     carry: Carry
 
     def select(self, rows: Int[Tensor, " N"], sentences: Int[Tensor, " M"] | None = None) -> DecoderState:
-        """The state of the chosen rows, in that order, which belong to the chosen sentences (None: to all there are)."""
+        """The state of the chosen rows, in that order; they belong to the chosen sentences (None: all there are)."""
         reading = self.reading if sentences is None else select_rows(self.reading, sentences)
         return DecoderState(reading, select_rows(self.carry, rows))

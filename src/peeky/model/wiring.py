@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
-from peeky.model.recurrent import SequenceDropout
+from peeky.model.dropout import SequenceDropout
 from peeky.model.stream import Layer, LSTMState, Memory, Stream
 from peeky.model.tensors import Carry
 

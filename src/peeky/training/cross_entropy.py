@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.nn.functional import linear
 
 from peeky.model.tensors import at_least_float32
 
@@ -50,24 +51,30 @@ class _LinearCrossEntropy(Function):
             loss = bias.new_zeros(())
             x_gradient = torch.empty_like(x) if wanted else None
             weight_gradient, bias_gradient = bias.new_zeros(weight.shape), torch.zeros_like(bias)
+            narrow_bias = bias.to(x.dtype)
             step = max(1, LOGITS // len(weight))
             for start in range(0, len(x), step):
                 rows = slice(start, start + step)
                 target = targets[rows, None]
-                log_p = at_least_float32(x[rows] @ weight.T) + bias
-                log_p -= log_p.logsumexp(-1, keepdim=True)
-                loss -= (1 - label_smoothing) * log_p.gather(1, target).sum()
+                logits = at_least_float32(linear(x[rows], weight, narrow_bias))
+                p = logits.softmax(-1)
+                # log Σ exp(logits) by way of the best token, whose probability is exp(0) / Σ: never too small for log.
+                total = logits.amax(-1, keepdim=True) - p.amax(-1, keepdim=True).log()
+                loss -= (1 - label_smoothing) * (logits.gather(1, target) - total).sum()
                 if label_smoothing:
-                    loss -= spread * log_p.sum()
+                    loss -= spread * (logits.sum() - len(weight) * total.sum())
                 if x_gradient is None:
                     continue
-                gradient = log_p.exp_()
-                gradient -= spread
-                gradient.scatter_add_(1, target, torch.full_like(target, label_smoothing - 1, dtype=gradient.dtype))
+                gradient = p.scatter_add_(1, target, torch.full_like(target, label_smoothing - 1, dtype=p.dtype))
                 bias_gradient += gradient.sum(0)
                 gradient = gradient.to(x.dtype)
                 x_gradient[rows] = gradient @ weight
                 weight_gradient += gradient.T @ x[rows]
+            if x_gradient is not None and label_smoothing:
+                # The share that smoothing takes from every token alike: outside the loop, because it is the same there.
+                x_gradient -= spread * weight.sum(0)
+                weight_gradient -= spread * x.sum(0)
+                bias_gradient -= spread * len(x)
         if x_gradient is not None:
             ctx.save_for_backward(x_gradient, weight_gradient.to(weight.dtype), bias_gradient)
         return loss

@@ -272,11 +272,11 @@ class Trainer:
             for name, parameter in self.model.named_parameters()
             for key, value in self.optimizer.state[parameter].items()
         }
-        return TrainingState(dict(self.model.state_dict()), optimizer, asdict(self.progress))
+        return TrainingState(self.model.tensors(), optimizer, asdict(self.progress))
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a state that `state()` gave."""
-        self.model.load_state_dict(state.model)
+        self.model.load_tensors(state.model)
         for name, parameter in self.model.named_parameters():
             keys = [key for key in state.optimizer if key.partition(".")[2] == name]
             self.optimizer.state[parameter] = {

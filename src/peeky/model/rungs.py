@@ -1,0 +1,215 @@
+"""The table of the ladder: what each rung is called, what may be set of it, and how it is made from what was set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from peeky.errors import ConfigError, did_you_mean
+from peeky.model.architectures import (
+    Sizes,
+    attention,
+    bidirectional,
+    gnmt,
+    input_feeding,
+    language_model,
+    lstm_transformer,
+    peeky,
+    plain,
+    residual,
+    reverse,
+    stacked,
+    transformer,
+    transformer_language_model,
+    transformer_lstm,
+)
+from peeky.model.initialize import initialize
+from peeky.model.options import Blueprint, ModelOptions
+from peeky.model.seq2seq import Seq2Seq
+
+READS = frozenset({"direction", "merge"})
+"""Options of a recurrent encoder,"""
+LOOKS = frozenset({"score"})
+"""of a recurrent decoder's attention,"""
+BLOCKS = frozenset({"heads", "feed_forward", "positions", "longest", "norm", "activation"})
+"""and of a Transformer on either side."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A rung of the ladder: how it is built, what it fixes, what it takes where nothing is said."""
+
+    build: Callable[[Blueprint, Sizes], Seq2Seq]
+    summary: str
+    uses: frozenset[str]
+    """Which of the options above change anything."""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    fewest_layers: int = 1
+    has_source: bool = True
+    outputs: int = 1
+    """How many widths its output layer reads."""
+
+    def unused(self, o: Blueprint) -> set[str]:
+        """The options that change nothing in such a model."""
+        unused = set((READS | LOOKS | BLOCKS) - self.uses)
+        if o.direction != "both":
+            unused.add("merge")
+        if o.positions != "learned":
+            unused.add("longest")
+        return unused
+
+
+FORWARD = {"direction": "forward"}
+BOTH = {"direction": "both"}
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "plain": Architecture(plain, "the encoder's last state starts the decoder", READS, defaults=FORWARD),
+    "reverse": Architecture(reverse, "plain, the source read backward", READS, fixed={"direction": "backward"}),
+    "peeky": Architecture(peeky, "the encoder's last state seen at every step", READS, defaults=FORWARD, outputs=2),
+    "attention": Architecture(attention, "looks at the source at every step", READS | LOOKS, defaults=FORWARD),
+    "bidirectional": Architecture(bidirectional, "attention over a source read both ways", READS | LOOKS, fixed=BOTH),
+    "stacked": Architecture(
+        stacked, "several LSTMs a side, attention", READS | LOOKS, defaults=BOTH | {"layers": 2}, fewest_layers=2
+    ),
+    "residual": Architecture(
+        residual,
+        "stacked, each layer adding to what it was given",
+        READS | LOOKS,
+        defaults=BOTH | {"layers": 3},
+        fewest_layers=2,
+    ),
+    "gnmt": Architecture(
+        gnmt,
+        "attention at the bottom, its context to all layers above",
+        READS | LOOKS,
+        fixed=BOTH,
+        defaults={"layers": 4},
+        fewest_layers=2,
+    ),
+    "input_feeding": Architecture(
+        input_feeding, "attention whose result goes into the next step", READS | LOOKS, defaults=BOTH
+    ),
+    "transformer": Architecture(
+        transformer, "attention alone, on both sides", BLOCKS, defaults={"layers": 4, "tie": "target"}
+    ),
+    "transformer_lstm": Architecture(
+        transformer_lstm, "a Transformer reads, LSTMs with attention write", BLOCKS | LOOKS, defaults={"layers": 2}
+    ),
+    "lstm_transformer": Architecture(
+        lstm_transformer,
+        "LSTMs read both ways, a Transformer writes",
+        BLOCKS | READS,
+        defaults=BOTH | {"layers": 2, "tie": "target"},
+    ),
+    "language_model": Architecture(
+        language_model, "no source: continues text", frozenset(), defaults=FORWARD, has_source=False
+    ),
+    "transformer_language_model": Architecture(
+        transformer_language_model,
+        "continues text, by attention to what is there",
+        BLOCKS,
+        defaults=FORWARD | {"layers": 4, "tie": "target"},
+        has_source=False,
+    ),
+}
+"""Every architecture by name, in the order in which one learns them."""
+
+
+DEFAULT = "bidirectional"
+"""What suits most pairs, where nobody has said."""
+
+USUAL: dict[str, Any] = {
+    "width": 256,
+    "layers": 1,
+    "direction": "forward",
+    "merge": "concat",
+    "score": "scaled_dot",
+    "heads": 4,
+    "positions": "sinusoidal",
+    "longest": 1024,
+    "norm": "pre",
+    "activation": "relu",
+    "tie": "none",
+}
+"""What every architecture takes where neither it nor anyone else says."""
+
+
+def find(name: str) -> Architecture:
+    """The architecture of that name; ConfigError with the nearest one if there is none."""
+    if name not in ARCHITECTURES:
+        raise ConfigError(f"there is no model {name!r}", where="model.name", fix=did_you_mean(name, ARCHITECTURES))
+    return ARCHITECTURES[name]
+
+
+def resolve(options: ModelOptions) -> Blueprint:
+    """The options with every gap filled by the architecture; ConfigError for what the architecture can't be."""
+    name = options.name or DEFAULT
+    architecture = find(name)
+    for key, value in architecture.fixed.items():
+        if getattr(options, key) not in (None, value):
+            raise ConfigError(
+                f"{getattr(options, key)!r} is at odds with model {name!r}, whose {key} is {value!r}",
+                where=f"model.{key}",
+                fix=f"leave model.{key} out, or choose another model (`peeky models` lists them)",
+            )
+    given = {key: value for key, value in asdict(options).items() if value is not None}
+    filled = USUAL | dict(architecture.defaults) | dict(architecture.fixed) | given | {"name": name}
+    is_transformer = "heads" in architecture.uses
+    if is_transformer or filled["tie"] != "none":
+        filled.setdefault("embedding", architecture.outputs * filled["width"])
+    o = Blueprint(**({"embedding": 128, "feed_forward": 4 * filled["width"]} | filled))
+    for key in sorted(architecture.unused(o) & set(given)):
+        because = {"merge": f" with direction {o.direction!r}", "longest": f" with positions {o.positions!r}"}
+        raise ConfigError(
+            f"model {name!r}{because.get(key, '')} makes no use of it", where=f"model.{key}", fix="leave it out"
+        )
+    if o.layers < architecture.fewest_layers:
+        raise ConfigError(
+            f"model {name!r} needs at least {architecture.fewest_layers} layers, not {o.layers}",
+            where="model.layers",
+            fix=f"set model.layers={architecture.fewest_layers}, or choose model 'bidirectional' for one layer",
+        )
+    if "merge" in architecture.uses and o.direction == "both" and o.merge == "concat" and o.width % 2:
+        raise ConfigError(
+            f"a width of {o.width} can't be shared by two directions",
+            where="model.width",
+            fix=f"set an even width ({o.width + 1}), or model.merge=sum",
+        )
+    if is_transformer:
+        _check_heads(o)
+    if (is_transformer or o.tie != "none") and o.embedding != architecture.outputs * o.width:
+        why = "the two are added" if is_transformer else "that table is the output layer too"
+        raise ConfigError(
+            f"an embedding of {o.embedding} doesn't fit the {architecture.outputs * o.width} of the layers: {why}",
+            where="model.embedding",
+            fix="leave it out",
+        )
+    if o.tie == "all" and not architecture.has_source:
+        raise ConfigError("a language model has no source table to tie", where="model.tie", fix="set model.tie=target")
+    return o
+
+
+def _check_heads(o: Blueprint) -> None:
+    """ConfigError for a width that the heads can't share."""
+    each = 2 if o.positions == "rotary" else 1  # the numbers that are turned come in pairs
+    if o.width % (o.heads * each):
+        raise ConfigError(
+            f"a width of {o.width} can't be shared by {o.heads} heads" + (" in pairs" if each == 2 else ""),
+            where="model.heads",
+            fix=f"set model.width={-(-o.width // (o.heads * each)) * o.heads * each}, or other heads",
+        )
+
+
+def to_options(o: Blueprint) -> ModelOptions:
+    """What a person would set to get this model, nothing left open that changes it."""
+    unused = ARCHITECTURES[o.name].unused(o)
+    return ModelOptions(**{key: value for key, value in asdict(o).items() if key not in unused})
+
+
+def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
+    """A new model with fresh initial values, drawn from torch's global generator."""
+    model = ARCHITECTURES[o.name].build(o, sizes)
+    initialize(model)
+    return model
