@@ -1,109 +1,322 @@
-"""Law: a beam wide enough for all hypotheses finds what exhaustive search finds."""
+"""Law: a beam wide enough for all hypotheses finds what exhaustive search finds, and a narrow one tells no lies.
+
+On a vocabulary of four letters and EOS everything that ends within five ids can be forced through the model at once.
+"""
 
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import pytest
 import torch
+from torch import Tensor
 
-from peeky.model import Padded
-from peeky.search import beam_search, length_divisor
-from peeky.text import BOS, EOS, PAD, SPECIALS, UNK
+from peeky.model import DecoderState, Padded, Seq2Seq
+from peeky.search import ForbidPhrases, ForcePrefix, MinLength, NoRepeat, beam_search, generate
+from peeky.text import BOS, EOS, SPECIALS
 
-NEVER = (PAD, UNK, BOS)
-NUM_LETTERS = 4  # with EOS five ids that may be emitted
-LONGEST = 4
-WIDE = NUM_LETTERS ** (LONGEST - 1) * (NUM_LETTERS + 1)
+LETTERS = range(len(SPECIALS), len(SPECIALS) + 4)
+LONGEST = 5
+TOKENS = torch.tensor([EOS, *LETTERS, BOS])
+"""What the searches here call 0, 1, 2, …: PAD and UNK would only make wide beams slower."""
+END, START = 0, len(TOKENS) - 1
+ALL = [(*start, END) for length in range(LONGEST) for start in itertools.product(range(1, START), repeat=length)]
+"""All that ends in time."""
+NUMBER = {ids: number for number, ids in enumerate(ALL)}
+LENGTHS = torch.tensor([len(ids) for ids in ALL])
+FORCED = torch.tensor([[*ids, *[END] * (LONGEST - len(ids))] for ids in ALL])
+WIDE = len(LETTERS) ** (LONGEST - 1) * (len(LETTERS) + 1)
 """All candidates of the last step."""
+PENALTIES = {"length_penalty": 0.8, "coverage_penalty": 0.4}
 
 
-def all_finished():
-    letters = range(len(SPECIALS), len(SPECIALS) + NUM_LETTERS)
-    return [(*letters_of, EOS) for length in range(LONGEST) for letters_of in itertools.product(letters, repeat=length)]
+class Problem(NamedTuple):
+    """Some sentences and a model that is to continue them."""
+
+    model: Seq2Seq
+    source: Padded
+    first: Tensor
+    """What each sentence reads first: sentences of a language model, too, begin in different ways."""
+    penalties: dict[str, float]
 
 
-def exhaustive(model, source, row, length_penalty):
-    """All finished hypotheses of one source as (score, log_prob, ids), best first."""
-    hypotheses = all_finished()
-    tokens = torch.full((len(hypotheses), LONGEST), EOS)
-    for number, ids in enumerate(hypotheses):
-        tokens[number, : len(ids)] = torch.tensor(ids)
-    read = torch.cat([torch.full((len(hypotheses), 1), BOS), tokens[:, :-1]], 1)
-    state = model.decoder.start(model.encode(source)).select(torch.full((len(hypotheses),), row), torch.tensor([row]))
-    logits, _, _ = model.decoder(read, state)
-    each = logits.log_softmax(-1).gather(-1, tokens[..., None]).squeeze(-1)
-    scored = []
-    for ids, log_probs in zip(hypotheses, each, strict=True):
-        log_prob = log_probs[: len(ids)].sum().item()
-        scored.append((log_prob / length_divisor(float(len(ids)), length_penalty), log_prob, list(ids)))
-    return sorted(scored, reverse=True)
+class Everything(NamedTuple):
+    """All that ends in time, for each sentence, as teacher forcing sees it."""
+
+    log_probs: Tensor  # [B A]
+    scores: Tensor  # [B A]
 
 
-def check_wide_beam(model, source, *, width=WIDE, length_penalty=0.0, n_best=10):
+@pytest.fixture
+def problems(new_model, new_batch):
+    """Makes problems of five sentences, each with a random model of its own; every second has penalties."""
+
+    def new(blueprint, number):
+        model = new_model(blueprint, sharpen=4.0, vocabulary=len(SPECIALS) + len(LETTERS))
+        for seed in range(number):
+            shuffle(model, seed)
+            source = new_batch(model, source_lengths=range(1, 6), target_lengths=[1] * 5, seed=seed).source
+            first = torch.tensor([START, 1, 2, 3, 4])
+            penalties = PENALTIES if seed % 2 else {}
+            _, _, weights = model.decoder(TOKENS[first][:, None], model.decoder.start(model.encode(source)))
+            yield Problem(model, source, first, penalties if weights is not None else penalties | NO_COVERAGE)
+
+    return new
+
+
+NO_COVERAGE = {"coverage_penalty": 0.0}
+
+
+def shuffle(model, seed):
+    """Another random model in the same place: the numbers of each tensor change theirs."""
+    chance = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        order = torch.randperm(parameter.numel(), generator=chance)
+        parameter.copy_(parameter.flatten()[order].view_as(parameter))
+
+
+def exhaustive(problem):
+    """Everything forced through the model at once, and scored as Wu et al. 2016 have it in eq. 14."""
+    model, source, first, penalties = problem
+    size = len(first)
+    read = torch.cat([first[:, None, None].expand(-1, len(ALL), -1), FORCED[:, :-1].expand(size, -1, -1)], 2)
+    rows = torch.arange(size).repeat_interleave(len(ALL))
+    state = model.decoder.start(model.encode(source)).select(rows, torch.arange(size))
+    logits, _, weights = model.decoder(TOKENS[read].flatten(0, 1), state)
+    each = logits.log_softmax(-1).gather(-1, TOKENS[FORCED].repeat(size, 1)[..., None]).view(size, len(ALL), -1)
+    emitted = torch.arange(LONGEST) < LENGTHS[:, None]
+    log_probs = (each * emitted).sum(2)
+    scores = log_probs / ((5 + LENGTHS.double()) / 6) ** penalties.get("length_penalty", 0.0)
+    if penalties.get("coverage_penalty"):
+        looked = (weights.view(*each.shape, -1) * emitted[..., None]).sum(2).clamp(max=1)
+        paid = torch.where(source.mask[:, None], looked, 1.0).log().sum(2)
+        scores = scores + penalties["coverage_penalty"] * paid
+    return Everything(log_probs, scores)
+
+
+def search(problem, how=beam_search, **options):
     def step(ids, state):
-        logits, state, _ = model.decoder(ids[:, None], state)
-        return logits[:, 0].log_softmax(-1), state, None
+        logits, state, weights = problem.model.decoder(TOKENS[ids][:, None], state)
+        return logits[:, 0].log_softmax(-1)[:, TOKENS[:START]], state, None if weights is None else weights[:, 0]
 
-    found = beam_search(
+    return how(
         step,
-        model.decoder.start(model.encode(source)),
-        num_hypotheses=width,
-        n_best=n_best,
-        first=BOS,
-        eos=EOS,
-        max_lengths=torch.full_like(source.lengths, LONGEST),
-        length_penalty=length_penalty,
-        forbidden=NEVER,
+        problem.model.decoder.start(problem.model.encode(problem.source)),
+        first=problem.first,
+        eos=END,
+        max_lengths=torch.full_like(problem.first, LONGEST),
+        **options,
     )
-    for row, hypotheses in enumerate(found):
-        expected = exhaustive(model, source, row, length_penalty)[:n_best]
-        assert [hypothesis.ids for hypothesis in hypotheses] == [ids for _, _, ids in expected]
-        for hypothesis, (_, log_prob, _) in zip(hypotheses, expected, strict=True):
-            assert hypothesis.finished
-            assert abs(hypothesis.log_prob - log_prob) <= 1e-9
+
+
+def check_scores(everything, sentence, hypotheses):
+    """Those that ended are scored as teacher forcing scores them."""
+    for hypothesis in hypotheses:
+        if hypothesis.finished:
+            number = NUMBER[tuple(hypothesis.ids)]
+            assert abs(hypothesis.log_prob - float(everything.log_probs[sentence, number])) <= 1e-9
+            assert abs(hypothesis.score - float(everything.scores[sentence, number])) <= 1e-9
+
+
+def check_wide_beam(problem, *, width=WIDE, n_best=10, wanted=None, **options):
+    """The best of what is wanted, in order."""
+    everything = exhaustive(problem)
+    given = {"source_lengths": problem.source.lengths, **problem.penalties, **options}
+    found = search(problem, num_hypotheses=width, n_best=n_best, **given)
+    wanted = torch.ones(len(ALL)).bool() if wanted is None else torch.tensor([wanted(ids) for ids in ALL])
+    expected = everything.scores.masked_fill(~wanted, -1e9).argsort(1, descending=True)[:, : min(n_best, wanted.sum())]
+    for sentence, hypotheses in enumerate(found):
+        check_scores(everything, sentence, hypotheses)
+        finished = [NUMBER[tuple(hypothesis.ids)] for hypothesis in hypotheses if hypothesis.finished]
+        assert finished == expected[sentence].tolist()
+
+
+def check_narrow_beam(problem):
+    """Sorted, distinct and scored as teacher forcing scores them; with one hypothesis, greedy."""
+    everything = exhaustive(problem)
+    given = {"source_lengths": problem.source.lengths, **problem.penalties}
+    for sentence, hypotheses in enumerate(search(problem, num_hypotheses=3, n_best=3, **given)):
+        check_scores(everything, sentence, hypotheses)
+        assert len({tuple(hypothesis.ids) for hypothesis in hypotheses}) == len(hypotheses) == 3
+        ranks = [(not hypothesis.finished, -hypothesis.score) for hypothesis in hypotheses]
+        assert ranks == sorted(ranks)
+    for (first,), greedy in zip(search(problem, num_hypotheses=1), search(problem, generate), strict=True):
+        assert (first.ids, first.finished) == (greedy.ids, greedy.finished)
+        assert abs(first.log_prob - greedy.log_prob) <= 1e-9
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("seed", range(3))
-def test_wide_beam(architecture, seed, new_model, new_batch):
-    model = new_model(architecture, seed=seed, sharpen=4.0, vocabulary=len(SPECIALS) + NUM_LETTERS)
-    source = new_batch(model, source_lengths=(3, 5, 2), target_lengths=(1, 1, 1), seed=seed).source
-    check_wide_beam(model, source)
-    check_wide_beam(model, source, length_penalty=0.8)
+@pytest.mark.parametrize("number", [20, pytest.param(100, marks=pytest.mark.slow)])
+def test_wide_and_narrow_beams(architecture, number, problems):
+    for count, problem in enumerate(problems(architecture, number)):
+        check_wide_beam(problem)
+        if count < number / 5:
+            check_narrow_beam(problem)
+
+
+def contains(ids, phrase):
+    return any(tuple(ids[start : start + len(phrase)]) == phrase for start in range(len(ids)))
+
+
+def no_repeat(ids):
+    return len(set(itertools.pairwise(ids))) == len(ids) - 1
+
+
+A, B, C = 1, 2, 3
+RULES = {
+    "filters": (
+        {"filters": [NoRepeat(2), MinLength(torch.tensor([4] * 5), END)]},
+        lambda ids: no_repeat(ids) and len(ids) >= 4,
+    ),
+    "prefix": (
+        {
+            "filters": [
+                ForcePrefix(torch.tensor([[A, B]] * 5), torch.tensor([2] * 5)),
+                ForbidPhrases([[B, C], [C, END]]),
+            ]
+        },
+        lambda ids: ids[:2] == (A, B) and not contains(ids, (B, C)) and not contains(ids, (C, END)),
+    ),
+    "phrases": ({"phrases": [[[A, B], [C]]] * 5}, lambda ids: contains(ids, (A, B)) and C in ids),
+    "overlapping phrases": (
+        {"phrases": [[[A, B], [B, A], [B, A]]] * 5},
+        lambda ids: contains(ids, (A, B)) and contains(ids, (B, A)),
+    ),
+    "filters and phrases": (
+        {"phrases": [[[A], [A, B]]] * 5, "filters": [NoRepeat(1)]},
+        lambda ids: contains(ids, (A, B)) and len(set(ids)) == len(ids),
+    ),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["attention", "input_feeding", "plain"])
+@pytest.mark.parametrize(("options", "wanted"), RULES.values(), ids=RULES)
+def test_wide_beams_with_rules(name, options, wanted, blueprint, problems):
+    for problem in problems(blueprint(name), 2):
+        check_wide_beam(problem, wanted=wanted, **options)
+
+
+@torch.no_grad()
+def test_narrow_beams_with_phrases(architecture, problems):
+    """Those with phrases contain them, scored by the model's own measure, and change nothing of those without."""
+    phrases = [[(A, B), (C,)], [], [(C, C)], [], []]
+    for problem in problems(architecture, 2):
+        free = search(problem, num_hypotheses=3, n_best=3, **problem.penalties, source_lengths=problem.source.lengths)
+        bound = search(
+            problem,
+            num_hypotheses=3,
+            n_best=3,
+            phrases=phrases,
+            **problem.penalties,
+            source_lengths=problem.source.lengths,
+        )
+        everything = exhaustive(problem)
+        for sentence, hypotheses in enumerate(bound):
+            assert hypotheses
+            check_scores(everything, sentence, hypotheses)
+            assert all(contains(found.ids, phrase) for found in hypotheses for phrase in phrases[sentence])
+            if not phrases[sentence]:
+                assert [found.ids for found in hypotheses] == [found.ids for found in free[sentence]]
 
 
 @torch.no_grad()
 def test_wide_beam_through_predict(architecture, new_model, new_predictor):
     """The same by way of texts: the best one."""
     network = new_model(architecture, sharpen=4.0, dtype=torch.float32)
-    network.decoder.output.bias[len(SPECIALS) + NUM_LETTERS :] = -1e4  # the codec's other letters never come
+    network.decoder.output.bias[LETTERS.stop :] = -1e4  # the codec's other letters never come
     model = new_predictor(architecture, network=network)
     texts = ["abc", "gfedc", "b"] if model.source_codec else [""]  # to a language model a text is a prompt
     for text, prediction in zip(texts, model.predict(texts, beam=WIDE, max_length=LONGEST), strict=True):
         source = [] if model.source_codec is None else model.source_codec.encode(text)
         padded = Padded(torch.tensor([source], dtype=torch.long), torch.tensor([len(source)]))
-        best = exhaustive(network, padded, 0, 0.0)[0]
-        assert prediction.target_tokens == model.target_codec.tokens(best[2])
-        assert abs(prediction.log_prob - best[1]) <= 1e-4
+        log_probs = exhaustive(Problem(network, padded, torch.tensor([START]), {})).log_probs[0]
+        best = log_probs.argmax()
+        assert prediction.target_tokens == model.target_codec.tokens(TOKENS[list(ALL[best])].tolist())
+        assert abs(prediction.log_prob - float(log_probs[best])) <= 1e-4
+
+
+# --- the checks notice what is broken --------------------------------------------------------------------------------
+
+
+def check_some(problems, blueprint, **options):
+    for problem in problems(blueprint("attention"), 4):
+        check_wide_beam(problem, **options)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(("width", "n_best"), [(1, 1), (2, 2), (10, 10)])
-def test_it_notices_a_narrow_beam(width, n_best, blueprint, new_model, new_batch):
-    model = new_model(blueprint("attention"), sharpen=4.0, vocabulary=len(SPECIALS) + NUM_LETTERS)
-    model.decoder.output.bias[EOS] -= 4  # long ones win, and greedy paths lead astray
-    source = new_batch(model, source_lengths=range(1, 13), target_lengths=[1] * 12).source
-    check_wide_beam(model, source)
+def test_they_notice_a_narrow_beam(width, n_best, blueprint, problems):
+    check_some(problems, blueprint)
     with pytest.raises(AssertionError):
-        check_wide_beam(model, source, width=width, n_best=n_best)
+        check_some(problems, blueprint, width=width, n_best=n_best)
+
+
+def decided(best, others):
+    """The first that ends can't be beaten."""
+    both = best._beside(others).best(best.scores.size(1))
+    return best if (best.scores > -1e9).any() else both._replace(scores=both.scores.clamp(min=-1e-9))
+
+
+BREAKAGES = {
+    "the length doesn't count": ("beam.length_divisor", lambda length, penalty: length**0 * 1.0),
+    "the bound forgets how long it may get": (
+        "beam.length_divisor",
+        lambda length, penalty: ((5 + length) / 6) ** penalty if isinstance(length, float) else length**0 * 1.0,
+    ),
+    "coverage doesn't count": ("finished.log_coverage", lambda looked, lengths: torch.zeros(len(looked)).double()),
+    "coverage counts where padding is": (
+        "finished.log_coverage",
+        lambda looked, lengths: looked.clamp(1e-30, 1).log().sum(1),
+    ),
+    "coverage stays with the old rows": (
+        "finished.Coverage.select",
+        lambda self, rows: self._replace(
+            source_lengths=self.source_lengths[rows], looked=self.looked[rows.sort().values // 2]
+        ),
+    ),
+    "the best come last": ("finished.Ranked.best", lambda self, num: self._take(self.scores.argsort(dim=1)[:, :num])),
+    "the first that ends decides": ("finished.Ranked.with_more", decided),
+    "those that end late don't count": (
+        "finished.Ranked.with_more",
+        lambda best, others: best._beside(others).best(10) if int(others.steps[0, 0]) < 4 else best,
+    ),
+}
 
 
 @torch.no_grad()
-def test_it_notices_scores_that_ignore_the_length(blueprint, new_model, new_batch, monkeypatch):
-    model = new_model(blueprint("attention"), sharpen=4.0, vocabulary=len(SPECIALS) + NUM_LETTERS)
-    source = new_batch(model, source_lengths=range(1, 13), target_lengths=[1] * 12).source
-    check_wide_beam(model, source, length_penalty=1.5)
-    monkeypatch.setattr("peeky.search.beam.length_divisor", lambda length, penalty: length**0 * 1.0)
+@pytest.mark.parametrize(("place", "broken"), BREAKAGES.values(), ids=BREAKAGES)
+def test_they_notice_a_broken_ranking(place, broken, blueprint, problems, monkeypatch):
+    monkeypatch.setattr(f"peeky.search.{place}", broken)
     with pytest.raises(AssertionError):
-        check_wide_beam(model, source, length_penalty=1.5)
+        check_some(problems, blueprint)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rule", RULES)
+def test_they_notice_broken_rules(rule, blueprint, problems, monkeypatch):
+    options, wanted = RULES[rule]
+    check_some(problems, blueprint, wanted=wanted, **options)
+    for name in ("NoRepeat", "ForbidPhrases"):
+        monkeypatch.setattr(f"peeky.search.filters.{name}.__call__", lambda self, log_probs, *_: log_probs)
+    monkeypatch.setattr(
+        "peeky.search.constraints.Progress.complete", property(lambda self: torch.ones(len(self.met)).bool())
+    )
+    with pytest.raises(AssertionError):
+        check_some(problems, blueprint, wanted=wanted, **options)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("check", [check_wide_beam, check_narrow_beam])
+def test_they_notice_states_left_behind(check, blueprint, problems, monkeypatch):
+    (problem,) = problems(blueprint("attention"), 1)
+    check(problem)
+    select = DecoderState.select
+    monkeypatch.setattr(
+        DecoderState, "select", lambda self, rows, sentences=None: select(self, rows.sort().values, sentences)
+    )
+    known = exhaustive(problem)
+    monkeypatch.setitem(check.__globals__, "exhaustive", lambda problem: known)
+    with pytest.raises(AssertionError):
+        check(problem)
