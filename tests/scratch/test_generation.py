@@ -14,8 +14,9 @@ LENGTHS = [5, 1, 7, 3, 2, 6]
 
 
 def lively(name, random_part, **options):
-    source = 0 if name == "language_model" else 9
-    model = random_part(scratch.build(name, source, 9, width=8, embedding=5, **options), seed=4)
+    source = 0 if "language_model" in name else 9
+    embedding = None if "transformer" in name else 5
+    model = random_part(scratch.build(name, source, 9, width=8, embedding=embedding, **options), seed=4)
     model.decoder.output.bias.value[EOS] = 0.5
     return model
 
@@ -24,7 +25,7 @@ def lively(name, random_part, **options):
 @pytest.mark.parametrize("choose", [scratch.greedy, scratch.Sampler(1.3, seed=7)], ids=["greedy", "sampled"])
 def test_a_row_alone_is_answered_as_in_any_batch(name, choose, random_part, padded):
     model = lively(name, random_part)
-    source = padded(LENGTHS if name != "language_model" else [0] * 6)
+    source = padded(LENGTHS if "language_model" not in name else [0] * 6)
     together = model.generate(source, max_length=9, choose=choose)
     for row, length in enumerate(source.lengths):
         alone = scratch.Padded(source.ids[row : row + 1, :length], source.lengths[row : row + 1])
@@ -74,7 +75,11 @@ def test_what_has_no_probability_is_never_drawn():
 
 def test_what_cannot_be_asked_is_said(random_part, padded):
     model = lively("plain", random_part)
-    for make in (lambda: scratch.Sampler(0.0), lambda: model.generate(padded([2]), max_length=0)):
+    for make in (
+        lambda: scratch.Sampler(0.0),
+        lambda: scratch.Sampler(seed=-1),
+        lambda: model.generate(padded([2]), max_length=0),
+    ):
         with pytest.raises(ConfigError) as caught:
             make()
         assert caught.value.fix

@@ -11,7 +11,7 @@ import pytest
 from peeky import scratch
 from peeky.data import Examples, Pair, reversals
 from peeky.data.batch import collate
-from peeky.errors import ConfigError, UserError
+from peeky.errors import ConfigError, DataError, UserError
 from peeky.scratch.train import batches
 from peeky.text import Codec, make_tokenizer
 
@@ -123,16 +123,20 @@ def test_a_recipe_that_cannot_be_is_said(options):
         scratch.Recipe(**options)
 
 
-def test_nothing_to_learn_from_is_said():
+def test_no_pairs_are_said():
     examples, _, _ = make_examples([])
-    with pytest.raises(ConfigError, match="nothing to learn from"):
+    with pytest.raises(DataError, match="no pairs"):
         next(batches(examples, scratch.Recipe(updates=1)))
+    with pytest.raises(DataError, match="no pairs"):
+        scratch.evaluate(scratch.build("plain", 5, 5, width=4, embedding=4), examples)
 
 
 @pytest.mark.parametrize(
     "options",
     [{"name": "attentive"}, {"name": "plain", "merge": "add"}, {"name": "attention", "score": "dott"},
-     {"name": "plain", "direction": "up"}, {"name": "gnmt", "layers": 1}],
+     {"name": "plain", "direction": "up"}, {"name": "gnmt", "layers": 1}, {"name": "transformer", "width": 6},
+     {"name": "stacked", "width": 7},
+     {"name": "transformer", "embedding": 5}, {"name": "plain", "tie": "both"}],
 )  # fmt: skip
 def test_a_model_that_cannot_be_is_said(options):
     with pytest.raises(ConfigError) as caught:

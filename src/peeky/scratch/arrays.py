@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from peeky.data.examples import Examples, Offsets
-from peeky.data.examples import Ids as PackedIds
+from peeky.data.examples import Examples
 from peeky.text import BOS, PAD
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -46,7 +45,7 @@ def collate(examples: Examples, indices: npt.NDArray[np.int64]) -> Batch:
     )
 
 
-def _pad(ids: PackedIds, offsets: Offsets, indices: npt.NDArray[np.int64]) -> Padded:
+def _pad(ids: Ids, offsets: Ids, indices: npt.NDArray[np.int64]) -> Padded:
     starts = offsets[indices]
     lengths = offsets[indices + 1] - starts
     positions = np.arange(lengths.max(initial=0))

@@ -41,26 +41,28 @@ class Score(Part):
 class Dot(Score):
     """e[t, s] = q[t]·k[s] (Luong et al. 2015, eq. 8)."""
 
-    scaled = False
-
-    def forward(self, queries: Array, keys: Array) -> tuple[Array, tuple[Array, Array]]:
+    def forward(self, queries: Array, keys: Array) -> tuple[Array, Any]:
         """E = Q Kᵀ, for each sentence."""
-        queries = queries * self._scale(keys)
-        return queries @ keys.swapaxes(1, 2), (queries, keys)
+        return queries @ keys.swapaxes(-1, -2), (queries, keys)
 
-    def backward(self, scores_gradient: Array, cache: tuple[Array, Array]) -> tuple[Array, Array]:
+    def backward(self, scores_gradient: Array, cache: Any) -> tuple[Array, Array]:
         """dQ = dE K and dK = dEᵀ Q; the latter's product is the sum over the queries t."""
         queries, keys = cache
-        return scores_gradient @ keys * self._scale(keys), scores_gradient.swapaxes(1, 2) @ queries
-
-    def _scale(self, keys: Array) -> float:
-        return 1 / math.sqrt(keys.shape[-1]) if self.scaled else 1.0
+        return scores_gradient @ keys, scores_gradient.swapaxes(-1, -2) @ queries
 
 
 class ScaledDot(Dot):
     """e[t, s] = q[t]·k[s] / √D (Vaswani et al. 2017, eq. 1): the wider the vectors, the larger their dot product."""
 
-    scaled = True
+    def forward(self, queries: Array, keys: Array) -> tuple[Array, Any]:
+        """E = (Q / √D) Kᵀ."""
+        return super().forward(queries / math.sqrt(keys.shape[-1]), keys)
+
+    def backward(self, scores_gradient: Array, cache: Any) -> tuple[Array, Array]:
+        """The factor is met again on the way back to the queries."""
+        queries_gradient, keys_gradient = super().backward(scores_gradient, cache)
+        queries_gradient /= math.sqrt(keys_gradient.shape[-1])
+        return queries_gradient, keys_gradient
 
 
 class General(Dot):
@@ -153,19 +155,18 @@ class WeightSum(Part):
     def backward(self, context_gradient: Array, cache: tuple[Array, Array]) -> tuple[Array, Array]:
         """dA = dC Hᵀ and dH = Aᵀ dC. Each state was seen by all T positions, and so dH is a sum over them."""
         weights, states = cache
-        return context_gradient @ states.swapaxes(1, 2), weights.swapaxes(1, 2) @ context_gradient
+        return context_gradient @ states.swapaxes(-1, -2), weights.swapaxes(-1, -2) @ context_gradient
 
 
 def masked_softmax(scores: Array, mask: Mask) -> Array:
     """Softmax over the last axis in place, exactly 0 where `mask` is False; all 0 where nothing is real."""
-    if not mask.all():
-        np.copyto(scores, np.finfo(scores.dtype).min, where=~mask)
-        scores -= scores.max(-1, keepdims=True, initial=np.finfo(scores.dtype).min)
-        np.exp(scores, out=scores)
+    lowest, has_padding = np.finfo(scores.dtype).min, not mask.all()
+    if has_padding:
+        np.copyto(scores, lowest, where=~mask)
+    scores -= scores.max(-1, keepdims=True, initial=lowest)
+    np.exp(scores, out=scores)
+    if has_padding:
         scores *= mask
-    else:
-        scores -= scores.max(-1, keepdims=True, initial=np.finfo(scores.dtype).min)
-        np.exp(scores, out=scores)
     scores /= np.maximum(scores.sum(-1, keepdims=True), np.finfo(scores.dtype).tiny)
     return scores
 

@@ -14,12 +14,18 @@ from peeky.scratch.stream import Layer, Stream
 
 
 class Decoder(Part):
-    """Embedding, layers, output layer."""
+    """Embedding, layers, output layer.
 
-    def __init__(self, vocabulary: int, embedding: int, layers: list[Layer], output_width: int) -> None:
-        self.embedding = Embedding(vocabulary, embedding)
+    With `tied` the output layer has the embedding's table for its weights (Press & Wolf 2017), which then gets the sum
+    of both gradients.
+    """
+
+    def __init__(self, embedding: Embedding, layers: list[Layer], output_width: int, *, tied: bool = False) -> None:
+        self.embedding = embedding
         self.layers = Stack(layers)
-        self.output = Affine(output_width, vocabulary)
+        self.output = Affine(output_width, len(embedding.weight.value))
+        if tied:
+            self.output.weight = embedding.weight
 
     def start(self, memory: Memory) -> State:
         """The state before the first token."""
@@ -51,17 +57,17 @@ class Decoder(Part):
 class PlainDecoder(Decoder):
     """LSTMs that start where the encoder's ended, and that is all they see of the source (Sutskever et al. 2014)."""
 
-    def __init__(self, vocabulary: int, embedding: int, width: int, layers: int = 1) -> None:
-        super().__init__(vocabulary, embedding, recurrent(embedding, width, layers), width)
+    def __init__(self, embedding: Embedding, width: int, layers: int = 1, *, tied: bool = False) -> None:
+        super().__init__(embedding, recurrent(embedding.width, width, layers), width, tied=tied)
 
 
 class PeekyDecoder(Decoder):
     """The encoder's last h goes into every LSTM and into the output layer, at every step (Cho et al. 2014)."""
 
-    def __init__(self, vocabulary: int, embedding: int, width: int, layers: int = 1) -> None:
-        first = ReadContext(Recurrent(embedding + width, width))
+    def __init__(self, embedding: Embedding, width: int, layers: int = 1, *, tied: bool = False) -> None:
+        first = ReadContext(Recurrent(embedding.width + width, width))
         above = [ReadContext(Recurrent(2 * width, width)) for _ in range(1, layers)]
-        super().__init__(vocabulary, embedding, [Peek(), first, *above, Concat()], 2 * width)
+        super().__init__(embedding, [Peek(), first, *above, Concat()], 2 * width, tied=tied)
 
 
 class AttentionDecoder(Decoder):
@@ -70,18 +76,20 @@ class AttentionDecoder(Decoder):
     `layers` are what comes before attention.
     """
 
-    def __init__(self, vocabulary: int, embedding: int, width: int, layers: list[Layer], score: Score) -> None:
+    def __init__(
+        self, embedding: Embedding, width: int, layers: list[Layer], score: Score, *, tied: bool = False
+    ) -> None:
         look = [Attention(score), ReadContext(Dense(2 * width, width))]
-        super().__init__(vocabulary, embedding, [*layers, *look], width)
+        super().__init__(embedding, [*layers, *look], width, tied=tied)
 
 
 class InputFeedingDecoder(Decoder):
     """`AttentionDecoder` whose attentional state is also an input of the next step (Luong et al. 2015, 3.3)."""
 
-    def __init__(self, vocabulary: int, embedding: int, width: int, layers: int, score: Score) -> None:
+    def __init__(self, embedding: Embedding, width: int, layers: int, score: Score, *, tied: bool = False) -> None:
         look = [Attention(score), ReadContext(Dense(2 * width, width))]
-        step = Stack([*recurrent(embedding + width, width, layers), *look])
-        super().__init__(vocabulary, embedding, [InputFeeding(step, width)], width)
+        step = Stack([*recurrent(embedding.width + width, width, layers), *look])
+        super().__init__(embedding, [InputFeeding(step, width)], width, tied=tied)
 
 
 def recurrent(input_width: int, width: int, layers: int) -> list[Layer]:

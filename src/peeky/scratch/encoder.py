@@ -30,14 +30,14 @@ class Memory(NamedTuple):
 
 
 class EncoderLayer(Part):
-    """Maps padded states [B S I] to states [B S D] and the layer's final (h, c)."""
+    """Maps padded states [B S I] to states [B S D] and the layer's final (h, c), if it has one."""
 
-    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState, Any]:
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState | None, Any]:
         """States, final (h, c), cache."""
         raise NotImplementedError
 
-    def backward(self, states_gradient: Array, final_gradient: LSTMState, cache: Any) -> Array:
-        """The gradient by x."""
+    def backward(self, states_gradient: Array, final_gradient: Any, cache: Any) -> Array:
+        """The gradient by x, from those by the states and by (h, c)."""
         raise NotImplementedError
 
 
@@ -130,12 +130,12 @@ class ResidualEncoding(EncoderLayer):
     def __init__(self, inner: EncoderLayer) -> None:
         self.inner = inner
 
-    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState, Any]:
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState | None, Any]:
         """States, final (h, c), cache."""
         states, final, cache = self.inner.forward(x, mask)
         return x + states, final, cache
 
-    def backward(self, states_gradient: Array, final_gradient: LSTMState, cache: Any) -> Array:
+    def backward(self, states_gradient: Array, final_gradient: Any, cache: Any) -> Array:
         """y = x + f(x), and so dx = dy + what comes back through f: the gradient has a way around every layer."""
         return states_gradient + self.inner.backward(states_gradient, final_gradient, cache)
 
@@ -143,8 +143,8 @@ class ResidualEncoding(EncoderLayer):
 class Encoder(Part):
     """Embedding, then layers; every layer's final (h, c) reaches the decoder, and so do the top layer's states."""
 
-    def __init__(self, vocabulary: int, embedding: int, layers: list[EncoderLayer]) -> None:
-        self.embedding = Embedding(vocabulary, embedding)
+    def __init__(self, embedding: Embedding, layers: list[EncoderLayer]) -> None:
+        self.embedding = embedding
         self.layers = layers
 
     def forward(self, source: Padded) -> tuple[Memory, Any]:
@@ -156,16 +156,15 @@ class Encoder(Part):
             states, final, cache = layer.forward(states, mask)
             finals.append(final)
             caches.append(cache)
-        return Memory(states, mask, tuple(finals)), (source.ids, caches)
+        memory = Memory(states, mask, tuple(final for final in finals if final is not None))
+        return memory, (source.ids, [final is not None for final in finals], caches)
 
     def backward(self, gradient: Memory, cache: Any) -> None:
         """From the top layer down, each with the gradient by its own final state too."""
-        ids, caches = cache
-        states_gradient = gradient.states
-        for layer, final_gradient, layer_cache in reversed(
-            list(zip(self.layers, gradient.finals, caches, strict=True))
-        ):
-            states_gradient = layer.backward(states_gradient, final_gradient, layer_cache)
+        ids, has_final, caches = cache
+        states_gradient, finals = gradient.states, list(gradient.finals)
+        for layer, recurrent, layer_cache in reversed(list(zip(self.layers, has_final, caches, strict=True))):
+            states_gradient = layer.backward(states_gradient, finals.pop() if recurrent else None, layer_cache)
         self.embedding.backward(states_gradient, ids)
 
 

@@ -58,6 +58,8 @@ class Sampler:
                 where="temperature",
                 fix="use a number above 0; near 0 is almost greedy, 1 samples from the model as it is",
             )
+        if seed < 0:
+            raise ConfigError(f"a seed of {seed} is out of range", where="seed", fix="use a whole number from 0 on")
         self.temperature = temperature
         self.seed = seed
 

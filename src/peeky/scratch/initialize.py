@@ -7,13 +7,15 @@ import numpy as np
 from peeky.scratch.layers import Affine, Embedding
 from peeky.scratch.lstm import LSTM
 from peeky.scratch.part import Parameter, Part
+from peeky.scratch.transformer import LayerNorm
 
 
 def initialize(model: Part, seed: int) -> None:
     """Fill every matrix; biases stay zero.
 
     Matrices are uniform in ±1/√fan-in, fan-in being the width of what each reads: then what comes out of a product is
-    about as large as what went in (LeCun et al. 1998, section 4.6). Embeddings are standard normal.
+    about as large as what went in (LeCun et al. 1998, section 4.6). Embeddings are normal, and read out they have unit
+    variance. They come last: where a table is the output layer's too, this is its first value.
     """
     random = np.random.default_rng(seed)
     for part in model.parts():
@@ -23,8 +25,11 @@ def initialize(model: Part, seed: int) -> None:
                 fill_by_fan_in(part.weight_hidden, random)
             case Affine():
                 fill_by_fan_in(part.weight, random)
-            case Embedding():
-                part.weight.value[...] = random.standard_normal(part.weight.value.shape, np.float32)
+            case LayerNorm():
+                part.weight.value.fill(1)
+    for part in model.parts():
+        if isinstance(part, Embedding):
+            part.weight.value[...] = random.standard_normal(part.weight.value.shape, np.float32) / part.scale
 
 
 def fill_by_fan_in(weight: Parameter, random: np.random.Generator) -> None:

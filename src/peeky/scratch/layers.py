@@ -15,10 +15,12 @@ from peeky.scratch.part import Parameter, Part
 
 
 class Embedding(Part):
-    """A vector for each token: row v of `weight` [V D] belongs to token v."""
+    """A vector for each token: row v of `weight` [V D] belongs to token v, and is read `scale` times as large."""
 
-    def __init__(self, vocabulary: int, width: int) -> None:
+    def __init__(self, vocabulary: int, width: int, *, scale: float = 1.0) -> None:
         self.weight = Parameter(vocabulary, width)
+        self.width = width
+        self.scale = scale
 
     def forward(self, ids: Ids) -> Array:
         """The vectors [B T D] of the ids [B T], which are also the cache.
@@ -27,7 +29,8 @@ class Embedding(Part):
 
         It is a product with a matrix of ones and zeros, x = onehot(ids) W, of which only the ones are looked up.
         """
-        return self.weight.value.take(ids, axis=0)
+        vectors = self.weight.value.take(ids, axis=0)
+        return vectors if self.scale == 1 else vectors * self.scale
 
     def backward(self, x_gradient: Array, ids: Ids) -> None:
         """Each row of W gets the sum over all positions that looked it up: dW = onehot(ids)ᵀ dx.
@@ -39,7 +42,7 @@ class Embedding(Part):
         tokens, starts = np.unique(ids.reshape(-1)[order], return_index=True)
         if len(tokens):
             rows = x_gradient.reshape(-1, x_gradient.shape[-1])
-            self.weight.gradient[tokens] += np.add.reduceat(rows[order], starts, axis=0)
+            self.weight.gradient[tokens] += self.scale * np.add.reduceat(rows[order], starts, axis=0)
 
 
 class Affine(Part):

@@ -13,7 +13,7 @@ import numpy as np
 
 from peeky.data.examples import Examples
 from peeky.data.sampler import LengthBucketSampler
-from peeky.errors import ConfigError, UserError
+from peeky.errors import ConfigError, DataError, UserError
 from peeky.scratch.arrays import Array, collate
 from peeky.scratch.optimizers import Adam, clip_by_norm
 from peeky.scratch.seq2seq import Seq2seq
@@ -114,8 +114,7 @@ def train(
 
 def batches(examples: Examples, recipe: Recipe) -> Iterator[np.ndarray]:
     """Batches of examples of about the same length, without end: a new order every epoch."""
-    if not len(examples):
-        raise ConfigError("there is nothing to learn from", where="data.train", fix="give a file with pairs")
+    require_some(examples, "data.train")
     sampler = LengthBucketSampler(
         examples.source_lengths,
         examples.target_lengths,
@@ -129,6 +128,7 @@ def batches(examples: Examples, recipe: Recipe) -> Iterator[np.ndarray]:
 
 def evaluate(model: Seq2seq, examples: Examples, *, batch_size: int = 256) -> Evaluation:
     """Exact match of the greedy answers and the loss; for a language model the loss alone."""
+    require_some(examples, "data.dev")
     order = np.lexsort((examples.target_lengths, examples.source_lengths))
     max_length = int(examples.target_lengths.max()) * 3 // 2 + 10
     loss, right = 0.0, 0
@@ -143,6 +143,12 @@ def evaluate(model: Seq2seq, examples: Examples, *, batch_size: int = 256) -> Ev
             )
     has_source = bool(examples.source_lengths.any())
     return Evaluation(right / len(examples) if has_source else None, loss / int(examples.target_lengths.sum()))
+
+
+def require_some(examples: Examples, where: str) -> None:
+    """Raise DataError if there are none."""
+    if not len(examples):
+        raise DataError("there are no pairs", where=where, fix="give a file with at least one pair")
 
 
 def rank(evaluation: Evaluation) -> tuple[float, float]:

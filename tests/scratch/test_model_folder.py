@@ -1,0 +1,41 @@
+"""What was trained by hand is saved, loaded and used like any other model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+import peeky
+from peeky import scratch
+from peeky.checkpoint import FORMAT, save_model
+from peeky.data import Examples, reversals
+from peeky.model import ModelOptions, resolve
+from peeky.text import Codec, make_tokenizer
+
+
+@pytest.mark.parametrize("name", ["attention", "peeky"])
+def test_a_model_trained_by_hand_is_a_model_folder(name, tmp_path):
+    pairs = reversals(40, seed=2)
+    codec = Codec.build(make_tokenizer("characters"), [pair.source for pair in pairs])
+    examples = Examples.encode(pairs, codec, codec)
+    size = len(codec.vocabulary)
+    model = scratch.build(name, size, size, width=16, embedding=8)
+    scratch.train(model, examples, examples, scratch.Recipe(updates=30, batch_size=8))
+    blueprint = resolve(ModelOptions(name=name, width=16, embedding=8, dropout=0.0))
+    save_model(
+        tmp_path / "model",
+        config={"format": FORMAT, "peeky": peeky.__version__, "model": asdict(blueprint), "max_length": 12},
+        tensors=model.tensors(),
+        source_codec=codec,
+        target_codec=codec,
+        card="",
+    )
+    loaded = peeky.load(tmp_path, device="cpu")
+    predictions = loaded.predict([pair.source for pair in pairs[:10]])
+    batch = scratch.collate(examples, np.arange(10))
+    for prediction, answer in zip(predictions, model.generate(batch.source, max_length=12), strict=True):
+        assert prediction.target_tokens == codec.tokens(answer.ids)
+        assert prediction.log_prob == pytest.approx(answer.log_prob, abs=1e-4)
+    assert loaded.loss(pairs) == pytest.approx(scratch.evaluate(model, examples).loss, abs=1e-5)
