@@ -74,6 +74,7 @@ def beam_search(
     device, max_lengths = max_lengths.device, max_lengths.cpu()
     filters = [Forbid(forbidden), *filters] if forbidden else filters
     live, limits = torch.arange(len(max_lengths)), max_lengths
+    largest_divisors = length_divisor(limits.double(), length_penalty)
     ids = torch.full_like(live, first) if isinstance(first, int) else first
     log_probs = torch.zeros(len(live), 1, dtype=torch.float64)
     emitted = ids.new_empty((len(live), 0), device=device)
@@ -96,15 +97,14 @@ def beam_search(
             scores = scores + coverage.penalties[found.rows]
 
         ended = found.ids == eos
-        complete = Ranked.of_step(len(past), scores, found.log_probs)
         if ended[:, :num_hypotheses].any():
-            best = best.with_more(complete.only(ended & (ranks[: ended.size(1)] < num_hypotheses)))
+            in_front = ranks[: ended.size(1)] < num_hypotheses
+            best = best.with_more(Ranked.of_step(len(past), scores, found.log_probs).only(ended & in_front))
         # Those that don't end come first, in their order; where they are too few, the ends among them are impossible.
         grown = ended.byte().argsort(dim=1, stable=True)[:, :num_hypotheses]
         log_probs = found.log_probs.masked_fill(ended, IMPOSSIBLE).gather(1, grown)
         at_limit = limits == length
-        bounds = log_probs.amax(1) / length_divisor(limits.double(), length_penalty)
-        stopped = at_limit | (bounds <= best.scores[:, -1])
+        stopped = at_limit | (log_probs.amax(1) / largest_divisors <= best.scores[:, -1])
         if progress is not None:
             progress = progress.after(found.rows.flatten(), found.ids.flatten())
 
@@ -113,9 +113,11 @@ def beam_search(
             cut_off = ~ended & at_limit[:, None]
             if progress is not None:
                 cut_off &= progress.complete.view_as(cut_off)
+            best = best.filled_up(Ranked.of_step(len(past), scores, found.log_probs).only(cut_off))
             leaving = stopped.nonzero().squeeze(-1)
-            done.append((live[leaving], best.filled_up(complete.only(cut_off)).of_sentences(leaving)))
-            live, limits, best, log_probs = live[going], limits[going], best.of_sentences(going), log_probs[going]
+            done.append((live[leaving], best.of_sentences(leaving)))
+            live, limits, largest_divisors = live[going], limits[going], largest_divisors[going]
+            best, log_probs = best.of_sentences(going), log_probs[going]
         grown = (going[:, None] * ended.size(1) + grown[going]).flatten()
         past.append(Past(found.ids.flatten(), found.rows.flatten(), weights, grown))
         if len(going):
