@@ -72,8 +72,8 @@ class Sampler:
         if device.type == "mps":
             log_probs = log_probs.cpu()  # MPS has no float64.
         # The best goes to 0 before the division, so that no temperature makes all of them -inf.
-        sharpened = (log_probs - log_probs.amax(-1, keepdim=True)).double() / self.temperature
-        cumulative = self._cut_down(sharpened.softmax(-1)).cumsum(-1)
+        sharpened = (log_probs - log_probs.amax(-1, keepdim=True)) / max(self.temperature, _FREEZING)
+        cumulative = self._cut_down(sharpened.softmax(-1)).cumsum(-1, dtype=torch.float64)
         uniform = [_uniform(self.seed, number, position) for number in row_numbers.tolist()]
         # A uniform number is at most 1 - 2**-53, so its product with the total stays below the total but for rounding,
         # and the first id whose cumulative probability lies above it has a probability above 0.
@@ -93,23 +93,40 @@ class Sampler:
         return probabilities
 
 
+_FREEZING = 1e-30
+"""Colder changes nothing, and in float32 would be 0."""
+
+
 def _keep_top_k(probabilities: Float[Tensor, "R V"], num: int) -> Float[Tensor, "R V"]:
-    """The `num` largest; those equal to the last of them have places from the lowest id on."""
-    last = probabilities.topk(num).values[:, -1:]
-    above, level = probabilities > last, probabilities == last
-    kept = above | (level & (level.cumsum(-1) <= num - above.sum(-1, keepdim=True)))
-    return probabilities.masked_fill(~kept, 0)
+    """The `num` largest."""
+    largest = probabilities.topk(num).values
+    return _keep_from(probabilities, largest[:, -1:], torch.full_like(largest[:, -1:], num))
 
 
 def _keep_top_p(probabilities: Float[Tensor, "R V"], share: float) -> Float[Tensor, "R V"]:
     """The largest, as long as those before them have less than the share of the whole."""
-    descending, order = probabilities.sort(dim=-1, descending=True, stable=True)
-    up_to = descending.cumsum(-1)
-    before = up_to.roll(1, -1)
-    before[:, 0] = 0
-    return torch.zeros_like(probabilities).scatter_(
-        1, order, descending.masked_fill(before >= share * up_to[:, -1:], 0)
-    )
+    enough = share * probabilities.sum(-1, keepdim=True, dtype=torch.float64)
+    # To sort a large vocabulary takes long, and mostly few ids have the whole share.
+    size = min(64, probabilities.size(1))
+    while True:
+        largest = probabilities.topk(size).values
+        up_to = largest.cumsum(-1, dtype=torch.float64)
+        if size == probabilities.size(1) or bool((up_to[:, -1:] >= enough).all()):
+            break
+        size = min(8 * size, probabilities.size(1))
+    num = 1 + (up_to[:, :-1] < enough).sum(-1, keepdim=True)
+    return _keep_from(probabilities, largest.gather(1, num - 1), num)
+
+
+def _keep_from(
+    probabilities: Float[Tensor, "R V"], last: Float[Tensor, "R 1"], num: Float[Tensor, "R 1"] | Int[Tensor, "R 1"]
+) -> Float[Tensor, "R V"]:
+    """The `num` largest, of which `last` is the smallest; of those equal to it, the ones with the lowest ids."""
+    kept = probabilities >= last
+    if bool((kept.sum(-1, keepdim=True) > num).any()):
+        level = probabilities == last
+        kept ^= level & (level.cumsum(-1) > num - (kept ^ level).sum(-1, keepdim=True))
+    return probabilities.masked_fill(~kept, 0)
 
 
 _BLOCK = 64  # Positions drawn at once; a multiple of the 4 numbers that Philox makes of each value of its counter.
