@@ -11,7 +11,7 @@ from rich.cells import cell_len
 import peeky
 from peeky.errors import UserError
 from peeky.pictures import RAMP, MissingGlyphWarning, heat_lines, save_heat_map, shown
-from peeky.predictor import EMPTY, Prediction
+from peeky.prediction import EMPTY, Prediction
 
 SCRIPTS = {
     "latin": ["a", "ß", "é"],

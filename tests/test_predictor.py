@@ -18,7 +18,9 @@ import pytest
 import peeky
 from peeky import Model, Pair, Prediction
 from peeky.errors import ConfigError, DataError
-from peeky.predictor import EMPTY, Generation, UnknownTextWarning, find_device
+from peeky.generation import Generation
+from peeky.prediction import EMPTY
+from peeky.predictor import UnknownTextWarning, find_device
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +300,8 @@ def test_devices_that_are_not_there_are_refused() -> None:
 def test_a_stream_gives_what_predict_gives(model: Model, texts: list[str], way: str) -> None:
     chunks = list(model.stream(iter(texts), Generation(**WAYS[way]), chunk_size=7))
     assert [len(chunk) for chunk in chunks] == [7, 7, 7, 2]
-    assert same([p for chunk in chunks for p in chunk], model.predict(texts, **WAYS[way]))
+    assert [text for chunk in chunks for text, _ in chunk] == texts
+    assert same([answer for chunk in chunks for _, answer in chunk], model.predict(texts, **WAYS[way]))
 
 
 def test_a_stream_answers_each_chunk_as_soon_as_it_is_full(model: Model) -> None:

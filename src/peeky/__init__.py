@@ -19,7 +19,8 @@ from peeky.errors import UserError
 if TYPE_CHECKING:
     from peeky.api import train
     from peeky.data import Pair
-    from peeky.predictor import Model, Prediction, load
+    from peeky.prediction import Prediction
+    from peeky.predictor import Model, load
 
 __version__ = version("peeky")
 __all__ = ["Model", "Pair", "Prediction", "UserError", "__version__", "load", "train"]
@@ -27,7 +28,7 @@ __all__ = ["Model", "Pair", "Prediction", "UserError", "__version__", "load", "t
 _HOMES = {
     "Model": "peeky.predictor",
     "Pair": "peeky.data",
-    "Prediction": "peeky.predictor",
+    "Prediction": "peeky.prediction",
     "load": "peeky.predictor",
     "train": "peeky.api",
 }

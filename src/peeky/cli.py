@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
+from typing import Annotated, Any, Literal, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 
 from peeky import __version__
 from peeky.errors import ConfigError, DataError, UserError
 
-if TYPE_CHECKING:
-    from peeky.data import Pair
-
 EXIT_INTERRUPTED = 130
 """Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
 
 DEMO_FOLDER = Path("runs/demo")
 
-CHUNK = 1024
-"""Lines answered at a time."""
+CHUNK = 2048
+"""Lines answered at a time: enough to make batches of like lengths, few enough for any memory."""
 
 app = App(
     name="peeky",
@@ -33,6 +30,8 @@ app = App(
     help_epilogue="Every mistake ends with exit code 2 and one message; --trace shows where it came from.",
 )
 
+Format = Literal["text", "tsv", "jsonl"]
+Alignments = Literal["pharaoh", "json"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Run = Annotated[Path, Parameter(help="A run folder, or a model/ folder.")]
 Settings = Annotated[
@@ -139,44 +138,163 @@ def predict(
     ] = None,
     output: Annotated[Path | None, Parameter(help="Where the answers go; else to the terminal.")] = None,
     beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
-    batch_size: Annotated[int, Parameter(help="Texts answered side by side; changes no answer.")] = 128,
+    n_best: Annotated[int, Parameter(help="Answers a text: the best of a beam, or so many draws.")] = 1,
+    length_penalty: Annotated[
+        float, Parameter(help="Of a beam: above 0 favours longer answers; 0.6 to 1 is usual.")
+    ] = 0.0,
+    coverage_penalty: Annotated[float, Parameter(help="Of a beam: above 0 minds source tokens not looked at.")] = 0.0,
+    batch_size: Annotated[int, Parameter(help="Texts answered side by side; changes no answer.")] = 64,
     sample: Annotated[bool, Parameter(negative="", help="Draw at random instead of taking the best.")] = False,
     temperature: Annotated[float, Parameter(help="Below 1: closer to the best; above: wilder.")] = 1.0,
+    top_k: Annotated[int | None, Parameter(help="Draw from so many most probable tokens.")] = None,
+    top_p: Annotated[float, Parameter(help="Draw from the most probable tokens that make up this share.")] = 1.0,
+    min_p: Annotated[float, Parameter(help="Draw from tokens at least this share as probable as the best.")] = 0.0,
     seed: Annotated[int, Parameter(help="The same seed draws the same answers.")] = 0,
-    max_length: Annotated[int | None, Parameter(help="Hard maximum in target tokens.")] = None,
+    min_length: Annotated[int | None, Parameter(help="Target tokens at least, the end counted.")] = None,
+    max_length: Annotated[int | None, Parameter(help="Target tokens at most, the end counted.")] = None,
+    min_ratio: Annotated[float | None, Parameter(help="Target tokens for each source token, at least.")] = None,
+    max_ratio: Annotated[float | None, Parameter(help="Target tokens for each source token, at most.")] = None,
+    prefix: Annotated[str, Parameter(help="How every answer begins.")] = "",
+    forbid: Annotated[
+        list[str] | None, Parameter(negative="", help="What no answer contains; may be repeated.")
+    ] = None,
+    contain: Annotated[
+        list[str] | None, Parameter(negative="", help="What every answer contains; may be repeated.")
+    ] = None,
+    no_repeat: Annotated[int | None, Parameter(help="So many tokens in a row never come twice.")] = None,
+    format_: Annotated[
+        Format | None, Parameter(name="--format", help="text, or tsv (as with --n-best) or jsonl with scores.")
+    ] = None,
+    alignments: Annotated[Alignments | None, Parameter(help="Add where each token looked.")] = None,
     device: Device = "auto",
 ) -> None:
     """Answer texts: given here, in a file, or one a line on stdin; one answer a line, in the same order.
 
-    A language model continues each text.
+    A language model continues each text. Several runs in front of the texts answer together, as an ensemble.
     """
-    from peeky.data import Pair, iterate_sources, read_sources
-    from peeky.predictor import Generation, load
+    from peeky.answers import line_writer
+    from peeky.generation import Generation
+    from peeky.predictor import load
 
+    runs, texts = leading_runs(run, texts)
     if texts and input_ is not None:
         raise ConfigError("texts were given both here and in a file", where="--input", fix="give one of the two")
-    options = Generation(beam, batch_size, sample, temperature, seed, max_length)
-    model = load(run, device=device)
-    sources: Iterable[Pair]
-    if texts:
-        sources = [Pair(text, None, f"text {number}") for number, text in enumerate(texts, start=1)]
-    elif input_ is not None:
-        sources = read_sources(input_)
-    else:
-        if sys.stdin.isatty():
-            print("type a text and Enter; Ctrl-D ends", file=sys.stderr)
-        sources = iterate_sources(sys.stdin.buffer)
-    size = 1 if not texts and input_ is None and sys.stdin.isatty() else CHUNK
     if output is not None and input_ is not None and output.absolute() == input_.absolute():
         raise ConfigError("the answers would overwrite the texts", where="--output", fix="name another file")
-    unfinished = 0
-    with opened(output) as file:
-        for predictions in model.stream((pair.source for pair in sources), options, chunk_size=size):
-            file.writelines(prediction.text + "\n" for prediction in predictions)
+    options = Generation(
+        beam=beam,
+        n_best=n_best,
+        batch_size=batch_size,
+        length_penalty=length_penalty,
+        coverage_penalty=coverage_penalty,
+        sample=sample,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        seed=seed,
+        min_length=min_length,
+        max_length=max_length,
+        min_ratio=min_ratio,
+        max_ratio=max_ratio,
+        prefix=prefix,
+        forbid=tuple(forbid or ()),
+        contain=tuple(contain or ()),
+        no_repeat=no_repeat,
+    )
+    lines_of = line_writer(format_ or ("tsv" if n_best > 1 else "text"), alignments, has_alternatives=n_best > 1)
+    model = load(runs, device=device)
+    if alignments and not model.looks:
+        raise ConfigError(
+            "this model has no attention, so there are no alignments", where="--alignments", fix="leave it out"
+        )
+    number = unfinished = missing = 0
+    with texts_of(texts, input_) as (sources, at_once), opened(output) as file:
+        for answered in model.stream(sources, options, chunk_size=at_once or CHUNK):
+            for source, prediction in answered:
+                number += 1
+                file.writelines(lines_of(number, source, prediction))
+                unfinished += not prediction.finished
+                missing += not prediction.finished and not prediction.target_tokens
             file.flush()
-            unfinished += sum(not prediction.finished for prediction in predictions)
-    if unfinished:
-        print(f"note: {unfinished:,} answers were cut off at the maximum length (--max-length)", file=sys.stderr)
+    if unfinished > missing:
+        print(f"note: {unfinished - missing:,} answers were cut off (--max-length says where)", file=sys.stderr)
+    if missing:
+        print(f"note: {missing:,} texts have no answer that keeps to what was asked for", file=sys.stderr)
+
+
+@app.command
+def generate(
+    run: Run,
+    /,
+    *runs: Path,
+    prompt: Annotated[str, Parameter(help="What the text begins with.")] = "",
+    count: Annotated[int, Parameter(help="How many texts.")] = 5,
+    temperature: Annotated[float, Parameter(help="Below 1: closer to the best; above: wilder.")] = 1.0,
+    top_k: Annotated[int | None, Parameter(help="Draw from so many most probable tokens.")] = None,
+    top_p: Annotated[float, Parameter(help="Draw from the most probable tokens that make up this share.")] = 1.0,
+    min_p: Annotated[float, Parameter(help="Draw from tokens at least this share as probable as the best.")] = 0.0,
+    seed: Annotated[int, Parameter(help="The same seed draws the same texts.")] = 0,
+    max_length: Annotated[int | None, Parameter(help="Tokens at most, the end counted.")] = None,
+    format_: Annotated[Format, Parameter(name="--format", help="text, or tsv or jsonl with scores.")] = "text",
+    device: Device = "auto",
+) -> None:
+    """Let a language model write: texts drawn at random, each going on from the prompt until it ends."""
+    from peeky.answers import line_writer
+    from peeky.generation import Generation
+    from peeky.predictor import load
+
+    options = Generation(
+        n_best=count,
+        sample=True,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        seed=seed,
+        max_length=max_length,
+    )
+    model = load([run, *runs], device=device)
+    if model.source_codec is not None:
+        raise ConfigError(
+            f"{model.name} answers texts, it doesn't write freely", where=str(run), fix="use peeky predict"
+        )
+    [[(_, drawn)]] = model.stream([prompt], options)
+    lines_of = line_writer(format_, None, has_alternatives=format_ != "text" and count > 1)
+    answers = [drawn] if format_ != "text" else drawn.all
+    sys.stdout.writelines(line for answer in answers for line in lines_of(1, prompt, answer))
+
+
+@app.command
+def score(
+    run: Run,
+    /,
+    *data: Path,
+    output: Annotated[Path | None, Parameter(help="Where the scores go; else to the terminal.")] = None,
+    batch_size: Annotated[int, Parameter(help="Pairs scored side by side; changes no score.")] = 64,
+    format_: Annotated[Format, Parameter(name="--format", help="text, or tsv or jsonl with more columns.")] = "text",
+    skip_bad: Annotated[bool, Parameter(negative="", help="Go on without the lines that can't be used.")] = False,
+    device: Device = "auto",
+) -> None:
+    """How probable the targets of a file of pairs are: log-probability in nats, and the same per token; a line a pair.
+
+    Several runs in front of the file score together, as an ensemble.
+    """
+    from peeky.answers import score_line
+    from peeky.data import read_pairs
+    from peeky.predictor import load
+
+    runs, files = leading_runs(run, tuple(map(str, data)))
+    if not files:
+        raise ConfigError("no pairs were given", where="peeky score", fix="name a file: peeky score RUN pairs.tsv")
+    model = load(runs, device=device)
+    columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
+    found = read_pairs([Path(file) for file in files], columns=columns, skip_bad=skip_bad)
+    if found.skipped:
+        print(f"left out {found.skipped:,} lines that can't be used", file=sys.stderr)
+    scores = model.score(found.pairs, batch_size=batch_size)
+    with opened(output) as file:
+        file.writelines(score_line(format_, number, each) for number, each in enumerate(scores, start=1))
 
 
 @app.command
@@ -186,7 +304,7 @@ def evaluate(
     *data: Path,
     json: Annotated[bool, Parameter(negative="", help="Print one JSON object.")] = False,
     beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
-    batch_size: Annotated[int, Parameter(help="Pairs tried side by side; changes no figure.")] = 128,
+    batch_size: Annotated[int, Parameter(help="Pairs tried side by side; changes no figure.")] = 64,
     skip_bad: Annotated[bool, Parameter(negative="", help="Go on without the lines that can't be used.")] = False,
     device: Device = "auto",
 ) -> None:
@@ -194,13 +312,14 @@ def evaluate(
     from peeky.data import read_pairs
     from peeky.predictor import load
 
-    if not data:
+    runs, files = leading_runs(run, tuple(map(str, data)))
+    if not files:
         raise ConfigError(
             "no test data were given", where="peeky evaluate", fix="name a file: peeky evaluate RUN test.tsv"
         )
-    model = load(run, device=device)
+    model = load(runs, device=device)
     columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
-    found = read_pairs(data, columns=columns, skip_bad=skip_bad)
+    found = read_pairs([Path(file) for file in files], columns=columns, skip_bad=skip_bad)
     if found.skipped:
         print(f"left out {found.skipped:,} lines that can't be used", file=sys.stderr)
     scores = model.evaluate(found.pairs, beam=beam, batch_size=batch_size)
@@ -229,6 +348,54 @@ def models(*, set_: Settings = None) -> None:
                 f"{key} changes nothing here", where="--set", fix="set sizes: model.width, model.layers, …"
             )
     print_ladder(options)
+
+
+def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
+    """The runs of an ensemble, which stand before texts and files, and what follows them."""
+    runs = [run]
+    for word in rest:
+        if not any((Path(word) / part).exists() for part in ("model", "manifest.json")):
+            break
+        runs.append(Path(word))
+    return runs, rest[len(runs) - 1 :]
+
+
+@contextmanager
+def texts_of(texts: tuple[str, ...], path: Path | None) -> Iterator[tuple[Iterable[str], int | None]]:
+    """The texts to answer, one after the other, and how many to answer at once where that matters.
+
+    From a file they are read as they are needed, with a bar of progress where someone watches.
+    """
+    from peeky.data import iterate_sources, open_content
+
+    if texts:
+        yield texts, None
+    elif path is not None:
+        with open_content(path) as file, bar(file.share_read) as moved:
+            yield (moved(pair.source) for pair in iterate_sources(file.stream, str(path))), None
+    else:
+        if sys.stdin.isatty():
+            print("type a text and Enter; Ctrl-D ends", file=sys.stderr)
+        yield (pair.source for pair in iterate_sources(sys.stdin.buffer)), 1 if sys.stdin.isatty() else None
+
+
+@contextmanager
+def bar(share: Callable[[], float]) -> Iterator[Callable[[str], str]]:
+    """A bar of progress on stderr, moved by passing texts through; none where stderr is no terminal."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield lambda text: text
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("answering", total=1.0)
+
+        def moved(text: str) -> str:
+            progress.update(task, completed=share())
+            return text
+
+        yield moved
 
 
 @contextmanager

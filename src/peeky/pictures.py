@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from peeky.errors import UserError
-from peeky.predictor import Prediction
+from peeky.prediction import Prediction
 
 RAMP = " ░▒▓█"
 SHOWN = {"<eos>": "∎", " ": "␣", "\t": "⇥", "\n": "↵", "\r": "↵"}

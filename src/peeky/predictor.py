@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 import warnings
 from collections import Counter
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,72 +20,23 @@ from peeky.checkpoint import load_model
 from peeky.data import Examples, Pair
 from peeky.data.batch import collate
 from peeky.errors import ConfigError, DataError, did_you_mean
-from peeky.model import Blueprint, DecoderState, Seq2Seq, Sizes, build
-from peeky.search import Choose, Hypothesis, Sampler, beam_search, generate, greedy
+from peeky.generation import Generation
+from peeky.model import Blueprint, Decoder, DecoderState, Seq2Seq, Sizes, build, longest
+from peeky.model.readers import Attend
+from peeky.model.transformer import CrossAttention
+from peeky.prediction import EMPTY, PairScore, Prediction
+from peeky.search import Filter, Forbid, Hypothesis, States, Step, beam_search, ensemble, generate
 from peeky.text import BOS, EOS, PAD, UNK, Codec
-from peeky.training import corpus_loss
+from peeky.training import target_log_probs
+
+NOTHING = Hypothesis([], -math.inf, -math.inf, False, None)
+"""What a search found where nothing keeps to what was asked for."""
 
 NEVER_GENERATED = (PAD, UNK, BOS)
 
 
 class UnknownTextWarning(UserWarning):
     """Some input has symbols that the model has never seen, or is not normalised as its training data were."""
-
-
-class Prediction(NamedTuple):
-    """What the model answers to one text."""
-
-    text: str
-    """For a language model: the given text, continued."""
-    source_tokens: list[str]
-    """The columns of `weights`; EOS closes them, because the model may look at it too."""
-    target_tokens: list[str]
-    """The generated tokens, the rows of `weights`; ends with EOS unless the hard maximum was reached."""
-    log_prob: float
-    """Summed over the generated tokens, in nats."""
-    score: float
-    """`log_prob` per generated token: what can be compared between texts of unequal length."""
-    weights: np.ndarray | None
-    """Where the decoder looked, [T S], each row summing to 1; None for models without attention."""
-    finished: bool
-    """False if the hard maximum came before EOS."""
-
-
-EMPTY = Prediction("", [], [], 0.0, 0.0, None, True)
-"""The answer to an empty text."""
-
-
-@dataclass(frozen=True)
-class Generation:
-    """How answers are looked for. Raises ConfigError for what can't be."""
-
-    beam: int = 1
-    batch_size: int = 128
-    sample: bool = False
-    temperature: float = 1.0
-    seed: int = 0
-    max_length: int | None = None
-
-    def __post_init__(self) -> None:
-        for option, value in (("beam", self.beam), ("batch_size", self.batch_size), ("max_length", self.max_length)):
-            if value is not None and value < 1:
-                raise ConfigError(f"{value} is too small", where=option, fix=f"give a {option} of 1 or more")
-        if self.sample and self.beam > 1:
-            raise ConfigError(
-                f"sampling draws one hypothesis, a beam of {self.beam} keeps several", fix="choose one of the two"
-            )
-        if not self.sample and (self.temperature, self.seed) != (1.0, 0):
-            raise ConfigError(
-                "a temperature or a seed changes nothing without sampling",
-                where="temperature, seed",
-                fix="add --sample (sample=True), or leave them out",
-            )
-        Sampler(self.temperature, self.seed)  # refuses what it can't use
-
-    @property
-    def choose(self) -> Choose:
-        """How the next token is chosen where there is no beam."""
-        return Sampler(self.temperature, self.seed) if self.sample else greedy
 
 
 @dataclass(frozen=True)
@@ -106,13 +58,25 @@ class Model:
     """
 
     def __init__(
-        self, network: Seq2Seq, source_codec: Codec | None, target_codec: Codec, *, max_length: int, name: str = ""
+        self,
+        network: Seq2Seq,
+        source_codec: Codec | None,
+        target_codec: Codec,
+        *,
+        max_length: int,
+        name: str = "",
+        longest: int | None = None,
+        others: Sequence[Seq2Seq] = (),
     ) -> None:
         self.network = network
+        self.members = (network, *others)
+        """All networks of an ensemble, which answer as one: the mean of their probabilities."""
         self.source_codec = source_codec
         self.target_codec = target_codec
-        self.max_length = max_length
+        self.max_length = min(max_length, longest or max_length)
         self.name = name
+        self.longest = longest
+        """The most tokens of a text, EOS counted, where the positions are learnt ones."""
 
     @property
     def device(self) -> torch.device:
@@ -120,60 +84,81 @@ class Model:
         return self.network.decoder.output.weight.device
 
     @property
+    def looks(self) -> bool:
+        """Whether there is attention to show."""
+        kinds = (Attend, CrossAttention)
+        return any(isinstance(part, kinds) for member in self.members for part in member.modules())
+
+    @property
     def num_parameters(self) -> int:
         """How many numbers were learnt."""
-        return sum(parameter.numel() for parameter in self.network.parameters())
+        return sum(parameter.numel() for member in self.members for parameter in member.parameters())
 
-    def predict(
-        self,
-        texts: str | Sequence[str],
-        *,
-        beam: int = 1,
-        batch_size: int = 128,
-        sample: bool = False,
-        temperature: float = 1.0,
-        seed: int = 0,
-        max_length: int | None = None,
-    ) -> list[Prediction]:
+    def predict(self, texts: str | Sequence[str], **options: Any) -> list[Prediction]:
         """One prediction a text, in the order of the texts; an empty text gets an empty answer.
 
-        Greedy, or with a `beam` of several hypotheses, or with `sample` drawn at random from the model's distribution
-        sharpened by `temperature`. `max_length` is the hard maximum in target tokens. A language model continues each
-        text; an empty one it begins itself. Raises ConfigError for options that can't be.
+        `options` are those of `Generation`: greedy, or with a `beam` of several hypotheses, or with `sample` drawn at
+        random; `n_best` answers of each text, the others in `alternatives`. A language model continues each text; an
+        empty one it begins itself. Raises ConfigError for options that can't be.
         """
-        options = Generation(beam, batch_size, sample, temperature, seed, max_length)
+        for name in options:
+            if name not in Generation.__dataclass_fields__:
+                fix = did_you_mean(name, Generation.__dataclass_fields__)
+                raise ConfigError(f"there is no option {name!r}", where="predict", fix=fix)
+        generation = Generation(**options)
         given = [texts] if isinstance(texts, str) else list(texts)
         for number, text in enumerate(given, start=1):
             if not isinstance(text, str):
                 raise DataError(f"{text!r} is not a text", where=f"text {number}", fix="give a str, or a list of them")
-        return self._answer(given, options, first_row=0)
+        return self._answer(given, generation)
 
     def stream(
-        self, texts: Iterable[str], options: Generation, *, chunk_size: int = 1024
-    ) -> Iterator[list[Prediction]]:
-        """As `predict`, for texts without end: the predictions of each chunk as soon as it is full."""
+        self, texts: Iterable[str], options: Generation, *, chunk_size: int = 2048
+    ) -> Iterator[list[tuple[str, Prediction]]]:
+        """As `predict`, for texts without end: each text with its answer, a chunk as soon as it is full.
+
+        Which chunk a text comes in changes nothing, not even what is drawn at random.
+        """
         first_row = 0
         iterator = iter(texts)
         while chunk := list(islice(iterator, chunk_size)):
-            yield self._answer(chunk, options, first_row=first_row)
+            yield list(zip(chunk, self._answer(chunk, options, first_row=first_row), strict=True))
             first_row += len(chunk)
 
-    def _answer(self, texts: Sequence[str], options: Generation, *, first_row: int) -> list[Prediction]:
-        rows = [row for row, text in enumerate(texts) if text.strip() or self.source_codec is None]
+    def _answer(self, texts: Sequence[str], options: Generation, *, first_row: int = 0) -> list[Prediction]:
+        is_prompt = self.source_codec is None
+        if is_prompt and (options.prefix or options.min_ratio or options.max_ratio):
+            raise ConfigError(
+                "a language model has no source", where="prefix, ratio", fix="give the beginning as the text itself"
+            )
+        rows = [row for row, text in enumerate(texts) if is_prompt or text.strip()]
         self._warn_of_unknown([texts[row] for row in rows])
-        examples = self._examples([Pair(texts[row], None, f"text {row + 1}") for row in rows])
+        examples = self._examples([Pair(texts[row], None, f"text {first_row + row + 1}") for row in rows])
+        self._require_room(examples, [f"text {first_row + row + 1}" for row in rows])
         prompts = examples.target_lengths
         order = np.lexsort((-examples.source_lengths, prompts))
         predictions = [EMPTY] * len(texts)
         with torch.inference_mode():
-            self.network.eval()
+            for member in self.members:
+                member.eval()
             for indices in batches_of_equal(prompts, order, options.batch_size):
                 numbers = torch.tensor([first_row + rows[index] for index in indices])
-                found = self._search(examples, indices, numbers, options)
-                for index, hypothesis in zip(indices.tolist(), found, strict=True):
-                    prompt = "" if self.source_codec is not None else texts[rows[index]]
-                    predictions[rows[index]] = self._prediction(examples, index, hypothesis, prompt)
+                answers = self._search(examples, indices, numbers, options)
+                for index, found in zip(indices.tolist(), answers, strict=True):
+                    prompt = texts[rows[index]] if is_prompt else ""
+                    best, *others = [self._prediction(examples, index, hypothesis, prompt) for hypothesis in found]
+                    predictions[rows[index]] = best._replace(alternatives=tuple(others))
         return predictions
+
+    def _require_room(self, examples: Examples, places: Sequence[str]) -> None:
+        """DataError for the first text that is longer than a model with learnt positions can read."""
+        for lengths, room in ((examples.source_lengths, 0), (examples.target_lengths, 1)):
+            if self.longest is not None and (long := np.flatnonzero(lengths + room > self.longest)).size:
+                raise DataError(
+                    f"{lengths[long[0]]:,} tokens, and the model's positions end at {self.longest:,}",
+                    where=places[long[0]],
+                    fix="shorten the text, or train with a larger model.longest or other model.positions",
+                )
 
     def _examples(self, pairs: Sequence[Pair]) -> Examples:
         """What the network reads; a language model's prompts are the beginnings of its targets, EOS taken off."""
@@ -187,40 +172,55 @@ class Model:
 
     def _search(
         self, examples: Examples, indices: np.ndarray, numbers: Tensor, options: Generation
-    ) -> list[Hypothesis]:
-        decoder, device = self.network.decoder, self.device
-        batch = collate(examples, indices).to(device)
-        state = decoder.start(self.network.encode(batch.source))
+    ) -> list[list[Hypothesis]]:
+        """For each text what was found, best first; at least one, which may be empty."""
+        batch = collate(examples, indices).to(self.device)
         prompt = batch.target.ids
-        if prompt.size(1):
-            _, state, _ = decoder(batch.decoder_input, state)
+        steps, states = [], []
+        for member in self.members:
+            state = member.decoder.start(member.encode(batch.source))
+            if prompt.size(1):
+                _, state, _ = member.decoder(batch.decoder_input, state)
+            steps.append(step_of(member.decoder))
+            states.append(state)
+        step: Step[Any] = steps[0] if len(steps) == 1 else ensemble(steps)
+        start: Any = states[0] if len(steps) == 1 else States(tuple(states))
+        max_lengths = options.max_lengths(batch.source.lengths, self.max_length)
+        if self.longest is not None:
+            max_lengths = max_lengths.clamp(max=self.longest - prompt.size(1))
+        filters: list[Filter] = [
+            Forbid(NEVER_GENERATED),
+            *options.filters(self.target_codec, batch.source.lengths, max_lengths),
+        ]
         first = prompt[:, -1] if prompt.size(1) else BOS
-        max_lengths = torch.full((len(indices),), options.max_length or self.max_length, device=device)
-        if options.beam > 1:
-            ranked = beam_search(
-                self._step,
-                state,
-                num_hypotheses=options.beam,
+        if not options.is_ranked:
+            found = generate(
+                step,
+                start,
                 first=first,
                 eos=EOS,
                 max_lengths=max_lengths,
-                forbidden=NEVER_GENERATED,
+                choose=options.choose,
+                filters=filters,
+                row_numbers=numbers.to(self.device),
+                count=options.n_best,
             )
-            return [hypotheses[0] for hypotheses in ranked]
-        return generate(
-            self._step,
-            state,
+            return [found[start : start + options.n_best] for start in range(0, len(found), options.n_best)]
+        ranked = beam_search(
+            step,
+            start,
+            num_hypotheses=options.beam,
+            n_best=options.n_best,
             first=first,
             eos=EOS,
             max_lengths=max_lengths,
-            choose=options.choose,
-            forbidden=NEVER_GENERATED,
-            row_numbers=numbers.to(device),
+            length_penalty=options.length_penalty,
+            coverage_penalty=options.coverage_penalty,
+            source_lengths=batch.source.lengths,
+            filters=filters,
+            phrases=options.phrases(self.target_codec, len(indices)),
         )
-
-    def _step(self, ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
-        logits, state, weights = self.network.decoder(ids[:, None], state)
-        return logits[:, 0].log_softmax(-1), state, None if weights is None else weights[:, 0]
+        return [hypotheses or [NOTHING] for hypotheses in ranked]
 
     def _prediction(self, examples: Examples, index: int, hypothesis: Hypothesis, prompt: str) -> Prediction:
         source, weights = examples.source(index), hypothesis.weights
@@ -229,14 +229,14 @@ class Model:
             self.source_codec.tokens(source) if self.source_codec is not None else [],
             self.target_codec.tokens(hypothesis.ids),
             hypothesis.log_prob,
-            hypothesis.log_prob / len(hypothesis.ids),
+            hypothesis.log_prob / max(1, len(hypothesis.ids)),
             None if weights is None else weights[:, : len(source)].numpy(),
             hypothesis.finished,
         )
 
-    def evaluate(self, pairs: Sequence[Pair], *, beam: int = 1, batch_size: int = 128) -> Scores:
+    def evaluate(self, pairs: Sequence[Pair], *, beam: int = 1, batch_size: int = 64) -> Scores:
         """Exact match and loss on pairs whose targets are known; for a language model the loss alone."""
-        Generation(beam, batch_size)
+        Generation(beam=beam, batch_size=batch_size)
         if not pairs:
             raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
         loss = self.loss(pairs, batch_size=batch_size)
@@ -247,12 +247,28 @@ class Model:
         right = sum(prediction.text == target for prediction, target in zip(predictions, targets, strict=True))
         return Scores(len(pairs), right / len(pairs), loss, predictions)
 
-    def loss(self, pairs: Sequence[Pair], *, batch_size: int = 128) -> float:
+    def loss(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> float:
         """Nats per target token on these pairs, EOS counted, teacher-forced."""
+        scores = self.score(pairs, batch_size=batch_size)
+        return -sum(score.log_prob for score in scores) / sum(score.num_tokens for score in scores)
+
+    def score(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> list[PairScore]:
+        """How probable the model finds each given target, in the order of the pairs: what a search says of it, too."""
         examples = Examples.encode(pairs, self.source_codec, self.target_codec)
+        self._require_room(examples, [pair.origin for pair in pairs])
         order = np.lexsort((examples.target_lengths, examples.source_lengths))
-        batches = (order[start : start + batch_size] for start in range(0, len(order), batch_size))
-        return corpus_loss(self.network, (collate(examples, rows).to(self.device) for rows in batches))
+        totals = np.zeros(len(pairs))
+        with torch.inference_mode():
+            for member in self.members:
+                member.eval()
+            for start in range(0, len(order), batch_size):
+                indices = order[start : start + batch_size]
+                batch = collate(examples, indices).to(self.device)
+                each = torch.stack([target_log_probs(member, batch) for member in self.members]).double()
+                mean = each.logsumexp(0) - math.log(len(self.members))
+                totals[indices] = [float(own.sum()) for own in torch.split(mean, batch.target.lengths.tolist())]
+        lengths = examples.target_lengths.tolist()
+        return [PairScore(*each) for each in zip(totals.tolist(), (totals / lengths).tolist(), lengths, strict=True)]
 
     def _warn_of_unknown(self, texts: Sequence[str]) -> None:
         """Say which symbols were never seen in training, and which texts are in another Unicode form."""
@@ -277,6 +293,16 @@ class Model:
             )
 
 
+def step_of(decoder: Decoder) -> Step[DecoderState]:
+    """What a search asks of a decoder."""
+
+    def step(ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
+        logits, state, weights = decoder(ids[:, None], state)
+        return logits[:, 0].log_softmax(-1), state, None if weights is None else weights[:, 0]
+
+    return step
+
+
 def batches_of_equal(lengths: np.ndarray, order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
     """The indices in `order`, which is sorted by `lengths`, in batches each of one length."""
     borders = np.flatnonzero(np.diff(lengths[order])) + 1
@@ -285,22 +311,52 @@ def batches_of_equal(lengths: np.ndarray, order: np.ndarray, batch_size: int) ->
             yield group[start : start + batch_size]
 
 
-def load(path: str | Path, *, device: str = "auto") -> Model:
-    """The model of a run, or of its `model/` folder alone.
+def load(path: str | Path | Sequence[str | Path], *, device: str = "auto") -> Model:
+    """The model of a run, or of its `model/` folder alone; of several runs, an ensemble.
 
-    Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged.
+    Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged, and ConfigError for
+    models that don't share their vocabularies.
     """
-    saved = load_model(Path(path))
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
+    if not paths:
+        raise ConfigError("no run was named", where="load", fix="name one, or several for an ensemble")
+    target = find_device(device)
+    models = [_load_one(each, target) for each in paths]
+    first, *others = models
+    for place, other in zip(paths[1:], others, strict=True):
+        if (other.source_codec, other.target_codec) != (first.source_codec, first.target_codec):
+            raise ConfigError(
+                f"its vocabulary is not that of {paths[0]}",
+                where=str(place),
+                fix="an ensemble's members are trained on the same data with the same text options",
+            )
+    if not others:
+        return first
+    return Model(
+        first.network,
+        first.source_codec,
+        first.target_codec,
+        max_length=max(model.max_length for model in models),
+        name=" + ".join(model.name for model in models),
+        longest=min((model.longest for model in models if model.longest), default=None),
+        others=[model.network for model in others],
+    )
+
+
+def _load_one(path: Path, device: torch.device) -> Model:
+    saved = load_model(path)
     sizes = Sizes(len(saved.source_codec.vocabulary) if saved.source_codec else 0, len(saved.target_codec.vocabulary))
+    blueprint = Blueprint(**saved.config["model"])
     with torch.random.fork_rng(devices=[]):  # initial values are drawn and thrown away; the caller's numbers stay
-        network = build(Blueprint(**saved.config["model"]), sizes)
+        network = build(blueprint, sizes)
     network.load_tensors({name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
     return Model(
-        network.to(find_device(device)).eval(),
+        network.to(device).eval(),
         saved.source_codec,
         saved.target_codec,
         max_length=saved.config["max_length"],
-        name=saved.config["model"]["name"],
+        name=blueprint.name,
+        longest=longest(blueprint),
     )
 
 

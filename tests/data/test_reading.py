@@ -10,12 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.data import Pair, PairFile, iterate_sources, read_pairs, read_sources
+from peeky.data import Pair, PairFile, iterate_sources, open_content, read_pairs
 from peeky.errors import DataError
 
 # A field of a TSV file: anything but what separates fields and lines, and never blank.
 FIELD = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\t\n\r")).filter(str.strip)
 PAIRS = st.lists(st.tuples(FIELD, FIELD), min_size=1)
+
+
+def read_sources(path):
+    with open_content(path) as file:
+        return list(iterate_sources(file.stream, str(path)))
 
 
 def write(folder: Path, name: str, content: bytes) -> Path:

@@ -19,7 +19,7 @@ from peeky.errors import CheckpointError
 from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build
 from peeky.run import train
 from peeky.text import Codec, make_tokenizer
-from peeky.training import Evaluation, Trainer, TrainingOptions, TrainingState, corpus_loss
+from peeky.training import Evaluation, Trainer, TrainingOptions, TrainingState, target_log_probs
 from peeky.training.trainer import collate
 
 OPTIONS = TrainingOptions(
@@ -64,7 +64,12 @@ def new_trainer(blueprint, pairs, options, *, stop=lambda: False, saved=None, ev
         examples,
         options,
         device=torch.device("cpu"),
-        evaluate=evaluate or (lambda model: Evaluation({"exact_match": 0.0, "loss": corpus_loss(model, [dev])}, ())),
+        evaluate=evaluate
+        or (
+            lambda model: Evaluation(
+                {"exact_match": 0.0, "loss": -target_log_probs(model.eval(), dev).mean().item()}, ()
+            )
+        ),
         save_best=lambda model, progress: None,
         save_checkpoint=lambda state: None if saved is None else saved.append(copy_of(state)),
         listen=events.append,

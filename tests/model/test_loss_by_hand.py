@@ -12,7 +12,7 @@ from peeky.data import Examples, Pair
 from peeky.data.batch import Batch, collate
 from peeky.model import ModelOptions, Padded, Sizes, build, resolve
 from peeky.text import BOS, EOS, Codec, make_tokenizer
-from peeky.training import batch_loss, corpus_loss
+from peeky.training import batch_loss, target_log_probs
 
 SOURCES = [[4, 6, EOS], [5, EOS], [8, 7, 6, 5, EOS]]
 TARGETS = [[7, 4, 4, 8, EOS], [EOS], [6, 5, EOS]]
@@ -125,15 +125,14 @@ def test_padding_does_not_count(model):
     assert wide.target_tokens == 9
 
 
-def test_corpus_loss_is_nats_a_token_over_all_batches(model):
-    """Not the mean of the batches' means; dropout off."""
+def test_log_probs_of_the_targets_sum_to_the_loss(model):
+    """One for each real token, row after row, in any batches."""
     rows = [Batch(pad([s]), pad([t]), torch.tensor([n])) for n, (s, t) in enumerate(zip(SOURCES, TARGETS, strict=True))]
-    for module in model.modules():
-        if hasattr(module, "rate"):
-            module.rate = 0.5
-    model.train()
-    assert corpus_loss(model, rows) == pytest.approx(loss_by_hand(model) / 9, rel=1e-5)
-    assert corpus_loss(model, [BATCH]) == pytest.approx(loss_by_hand(model) / 9, rel=1e-5)
+    alone = torch.cat([target_log_probs(model, row) for row in rows])
+    together = target_log_probs(model, BATCH)
+    assert len(together) == 9
+    torch.testing.assert_close(alone, together)
+    assert -together.sum().item() == pytest.approx(loss_by_hand(model), rel=1e-5)
 
 
 def test_the_same_from_texts(model):

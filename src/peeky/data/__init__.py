@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from peeky.data.examples import Examples
+from peeky.data.files import OpenFile, open_content
 from peeky.data.lines import Columns
 from peeky.data.pairs import Pair
-from peeky.data.reading import PairFile, Problem, iterate_sources, read_pairs, read_sources
+from peeky.data.reading import PairFile, Problem, iterate_sources, read_pairs
 from peeky.data.sampler import LengthBucketSampler
 from peeky.data.split import split_dev
 from peeky.data.tasks import additions, copies, dates, reversals
@@ -20,6 +21,7 @@ __all__ = [
     "Columns",
     "Examples",
     "LengthBucketSampler",
+    "OpenFile",
     "Pair",
     "PairFile",
     "Problem",
@@ -28,8 +30,8 @@ __all__ = [
     "copies",
     "dates",
     "iterate_sources",
+    "open_content",
     "read_pairs",
-    "read_sources",
     "reversals",
     "split_dev",
 ]

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 from peeky.errors import DataError
 
 _GZIP = b"\x1f\x8b"
+_START = 4096
+"""Bytes by which a file is told to be text."""
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -27,19 +33,64 @@ def read_content(path: Path) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"the file can't be read: {reason}", where=where, fix="check path and permissions") from error
-    if content.startswith(_GZIP):
+    is_gzip = content.startswith(_GZIP)
+    if is_gzip:
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
-            what = f"the gzip file is cut short or damaged: {error}"
-            raise DataError(what, where=where, fix="copy or download it again") from error
-    elif path.suffix == ".gz" and content:
+            raise _damaged(error, where) from error
+    _check(content, path, is_all=True, is_gzip=is_gzip)
+    return content
+
+
+class OpenFile(NamedTuple):
+    """A file of text that is being read."""
+
+    stream: BinaryIO
+    """Its bytes, decompressed."""
+    on_disk: BinaryIO
+    size: int
+
+    def share_read(self) -> float:
+        """How far it has been read, 0..1."""
+        return self.on_disk.tell() / max(1, self.size)
+
+
+@contextmanager
+def open_content(path: Path) -> Iterator[OpenFile]:
+    """The same as `read_content` for files that need not fit into memory; damage further down is met on the way."""
+    where = str(path)
+    try:
+        on_disk = path.open("rb")
+    except (OSError, ValueError):
+        read_content(path)  # says what is wrong with it
+        raise
+    with on_disk:
+        size = path.stat().st_size
+        is_gzip = on_disk.peek(2).startswith(_GZIP)
+        stream = BufferedReader(gzip.GzipFile(fileobj=on_disk) if is_gzip else on_disk)
+        try:
+            start = stream.peek(_START)
+            _check(start, path, is_all=len(start) < _START, is_gzip=is_gzip)
+            yield OpenFile(stream, on_disk, size)
+        except (OSError, EOFError, zlib.error) as error:
+            if not is_gzip:
+                raise
+            raise _damaged(error, where) from error
+
+
+def _check(start: bytes, path: Path, *, is_all: bool, is_gzip: bool) -> None:
+    """DataError for what is no text by its beginning, or blank where that `is_all`."""
+    where = str(path)
+    if path.suffix == ".gz" and start and not is_gzip:
         raise DataError("the name ends in .gz but this is not a gzip file", where=where, fix="rename it without .gz")
     # Text has no NUL, but every other byte of Latin script in UTF-16 is one.
-    start = content[:4096]
-    if content.startswith(_UTF16_MARKS) or start.count(0) > len(start) // 4:
+    if start.startswith(_UTF16_MARKS) or start[:_START].count(0) > len(start[:_START]) // 4:
         fix = "convert it to UTF-8: iconv -f UTF-16 -t UTF-8"
         raise DataError("this looks like UTF-16, or is not text at all", where=where, fix=fix)
-    if not content.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n"):
+    if is_all and not start.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n"):
         raise DataError("the file is empty", where=where, fix="name a file with at least one line of text")
-    return content
+
+
+def _damaged(error: Exception, where: str) -> DataError:
+    return DataError(f"the gzip file is cut short or damaged: {error}", where=where, fix="copy or download it again")

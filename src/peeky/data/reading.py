@@ -90,17 +90,13 @@ def read_pairs(paths: Sequence[Path], *, columns: Columns = "pairs", skip_bad: b
     return PairFile(pairs, skipped, tuple(problems), _num_not_normalised(pairs))
 
 
-def read_sources(path: Path) -> list[Pair]:
-    """The sources of a file to predict from, one a line (or under "source" in JSONL), with no targets.
-
-    A blank line is an empty source, so that line n of the output belongs to line n of the input.
-    """
-    return list(_sources(lines_of(io.BytesIO(read_content(path)), str(path)), is_json=_is_json(path)))
-
-
 def iterate_sources(stream: BinaryIO, name: str = "<stdin>") -> Iterator[Pair]:
-    """The sources of an open stream, each as soon as its line is there; otherwise as `read_sources`."""
-    return _sources(lines_of(stream, name), is_json=False)
+    """The sources of an open stream to predict from, each as soon as its line is there, with no targets.
+
+    One a line, or under "source" where the name ends as JSONL's does. A blank line is an empty source, so that line n
+    of the output belongs to line n of the input.
+    """
+    return _sources(lines_of(stream, name), is_json=_is_json(Path(name)))
 
 
 def _sources(lines: Iterator[Line], *, is_json: bool) -> Iterator[Pair]:

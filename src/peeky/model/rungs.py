@@ -202,6 +202,11 @@ def _check_heads(o: Blueprint) -> None:
         )
 
 
+def longest(o: Blueprint) -> int | None:
+    """The most tokens, EOS counted, that such a model can read or write; None where there is no limit."""
+    return None if "longest" in ARCHITECTURES[o.name].unused(o) else o.longest
+
+
 def to_options(o: Blueprint) -> ModelOptions:
     """What a person would set to get this model, nothing left open that changes it."""
     unused = ARCHITECTURES[o.name].unused(o)

@@ -1,7 +1,7 @@
 """Training: examples and a model in, a better model out."""
 
 from peeky.training.events import Evaluated, Event, Finished, Listener, Sample, Updated
-from peeky.training.objective import batch_loss, corpus_loss
+from peeky.training.objective import batch_loss, target_log_probs
 from peeky.training.options import TrainingOptions
 from peeky.training.precision import choose_precision
 from peeky.training.schedule import rate_share
@@ -22,6 +22,6 @@ __all__ = [
     "Updated",
     "batch_loss",
     "choose_precision",
-    "corpus_loss",
     "rate_share",
+    "target_log_probs",
 ]

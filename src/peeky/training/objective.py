@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from peeky.data.batch import Batch
 from peeky.model import Seq2Seq
-from peeky.training.cross_entropy import linear_cross_entropy
+from peeky.training.cross_entropy import LOGITS, linear_cross_entropy
 
 
 def batch_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
@@ -24,11 +23,14 @@ def batch_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) -> Te
 
 
 @torch.inference_mode()
-def corpus_loss(model: Seq2Seq, batches: Iterable[Batch]) -> float:
-    """Nats per target token over all batches, without smoothing; the model is left with its dropout off."""
-    model.eval()
-    total, tokens = 0.0, 0
-    for batch in batches:
-        total += batch_loss(model, batch).item()
-        tokens += batch.target_tokens
-    return total / tokens
+def target_log_probs(model: Seq2Seq, batch: Batch) -> Float[Tensor, " N"]:
+    """log p of each real target token given those before it, EOS included, row after row, in nats."""
+    real = batch.target.mask
+    states, targets = model.states(batch.source, batch.decoder_input)[real], batch.target.ids[real]
+    output = model.decoder.output
+    step = max(1, LOGITS // output.out_features)
+    parts = [
+        output(part).log_softmax(-1).gather(1, own[:, None]).squeeze(1)
+        for part, own in zip(torch.split(states, step), torch.split(targets, step), strict=True)
+    ]
+    return torch.cat(parts)

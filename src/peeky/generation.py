@@ -1,0 +1,159 @@
+"""How answers are looked for: what a person asks for, in texts and numbers, made into what a search takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from peeky.errors import ConfigError
+from peeky.search import Choose, Filter, ForbidPhrases, ForcePrefix, MinLength, NoRepeat, Sampler, greedy
+from peeky.text import EOS, UNK, Codec
+
+OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
+OF_BEAMS = ("length_penalty", "coverage_penalty")
+
+
+@dataclass(frozen=True)
+class Generation:
+    """How answers are looked for. Raises ConfigError for what can't be, or would change nothing."""
+
+    beam: int = 1
+    """Hypotheses kept a text; 1 is greedy."""
+    n_best: int = 1
+    """Answers a text: the best of a beam, or so many draws."""
+    batch_size: int = 64
+    """Texts answered side by side; changes no answer."""
+    length_penalty: float = 0.0
+    """A beam ranks by log_prob / ((5 + length) / 6) ** this (Wu et al. 2016, eq. 14)."""
+    coverage_penalty: float = 0.0
+    """How much a beam minds source tokens that were not looked at (the same)."""
+    sample: bool = False
+    """Draw at random instead of taking the best."""
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    min_p: float = 0.0
+    seed: int = 0
+    """See `peeky.search.Sampler`."""
+    min_length: int | None = None
+    max_length: int | None = None
+    """Target tokens at least and at most, EOS counted."""
+    min_ratio: float | None = None
+    max_ratio: float | None = None
+    """The same relative to the source: tokens for each of its tokens, EOS counted on neither side."""
+    prefix: str = ""
+    """How every answer begins."""
+    forbid: tuple[str, ...] = ()
+    """What no answer contains."""
+    contain: tuple[str, ...] = ()
+    """What every answer contains."""
+    no_repeat: int | None = None
+    """So many tokens in a row don't come twice."""
+
+    def __post_init__(self) -> None:
+        for name in ("forbid", "contain"):
+            if isinstance(getattr(self, name), str):
+                raise ConfigError("one text where several are expected", where=name, fix=f'give a list: {name}=["…"]')
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+            if not all(getattr(self, name)):
+                raise ConfigError("an empty text is in every answer", where=name, fix="take it out")
+        for name in ("beam", "n_best", "batch_size", "min_length", "max_length"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{value} is too small", where=name, fix=f"give a {name} of 1 or more")
+        for name in ("min_ratio", "max_ratio"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"{value} is no ratio", where=name, fix="give a number above 0")
+        for least, most in ((self.min_length, self.max_length), (self.min_ratio, self.max_ratio)):
+            if least is not None and most is not None and least > most:
+                raise ConfigError(
+                    f"at least {least} and at most {most} can't both be", where="min, max", fix="swap the two"
+                )
+        if self.sample:
+            self._refuse(
+                ("beam", *OF_BEAMS, "contain"), "sampling draws one hypothesis at a time, a beam keeps several"
+            )
+        else:
+            self._refuse(OF_SAMPLING, "it changes nothing without sampling", fix="add --sample (sample=True)")
+        if self.beam == 1:
+            self._refuse(OF_BEAMS, "it changes nothing without a beam", fix="add --beam 5 (beam=5)")
+            if self.n_best > 1 and not self.sample:
+                raise ConfigError(
+                    f"greedy search finds one answer, not {self.n_best}",
+                    where="n_best",
+                    fix=f"add --beam {max(5, self.n_best)}, or --sample for different draws",
+                )
+        if self.n_best > self.beam > 1:
+            raise ConfigError(
+                f"{self.n_best} answers can't come out of a beam of {self.beam}",
+                where="n_best",
+                fix=f"use a beam of {self.n_best}",
+            )
+        # These refuse what they can't use.
+        Sampler(self.temperature, self.seed, top_k=self.top_k, top_p=self.top_p, min_p=self.min_p)
+        if self.no_repeat is not None:
+            NoRepeat(self.no_repeat)
+
+    def _refuse(self, names: Sequence[str], what: str, fix: str = "choose one of the two") -> None:
+        defaults = {field.name: field.default for field in fields(self)}
+        for name in names:
+            if getattr(self, name) != defaults[name]:
+                raise ConfigError(what, where=name, fix=f"{fix}, or leave {name} out" if "add" in fix else fix)
+
+    @property
+    def choose(self) -> Choose:
+        """How the next token is chosen where there is no beam."""
+        if not self.sample:
+            return greedy
+        return Sampler(self.temperature, self.seed, top_k=self.top_k, top_p=self.top_p, min_p=self.min_p)
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether a beam looks for the answers: phrases that have to come need one, of any width."""
+        return self.beam > 1 or bool(self.contain)
+
+    def max_lengths(self, source_lengths: Tensor, usual: int) -> Tensor:
+        """The hard maximum [B] of each text; `source_lengths` [B] count EOS, and so does the maximum."""
+        limits = torch.full_like(source_lengths, self.max_length or usual)
+        if self.max_ratio is None:
+            return limits
+        return limits.minimum((self.max_ratio * (source_lengths - 1)).ceil().long() + 1).clamp(1)
+
+    def filters(self, codec: Codec, source_lengths: Tensor, max_lengths: Tensor) -> list[Filter]:
+        """What may not come, in the ids of the target's codec."""
+        found: list[Filter] = []
+        if self.forbid:
+            found.append(ForbidPhrases([codec.encode(text)[:-1] for text in self.forbid]))
+        if self.no_repeat:
+            found.append(NoRepeat(self.no_repeat))
+        if self.min_length or self.min_ratio:
+            least = torch.full_like(source_lengths, self.min_length or 1)
+            if self.min_ratio:
+                least = least.maximum((self.min_ratio * (source_lengths - 1)).ceil().long() + 1)
+            found.append(MinLength(least.minimum(max_lengths), EOS))
+        if self.prefix:
+            ids = torch.tensor(known_ids(codec, self.prefix, where="prefix"), device=source_lengths.device)
+            found.append(ForcePrefix(ids.expand(len(source_lengths), -1), torch.full_like(source_lengths, len(ids))))
+        return found
+
+    def phrases(self, codec: Codec, num: int) -> list[list[list[int]]] | None:
+        """What has to come, for each of `num` texts."""
+        if not self.contain:
+            return None
+        return [[known_ids(codec, text, where="contain") for text in self.contain]] * num
+
+
+def known_ids(codec: Codec, text: str, *, where: str) -> list[int]:
+    """The ids of a text without EOS; ConfigError where the model can't write it."""
+    ids = codec.encode(text)[:-1]
+    if UNK in ids:
+        shown = ", ".join(map(repr, codec.unknown(text)))
+        raise ConfigError(
+            f"the model has never seen {shown} and can't write it", where=where, fix="use what is in its training data"
+        )
+    return ids
