@@ -2,11 +2,10 @@
 
     PEEKY_DATA=… python benchmarks/translation.py [--out runs/multi30k] [--updates 5600]
 
-The sizes are those of Wu et al. 2021 ("tiny": 4 + 4 layers, width 128, feed-forward 256, 4 heads, dropout 0.3), the data
-theirs too: lower-cased, tokenised, 10,000 joint BPE merges. A run that is there already is only evaluated again. The
-length penalty is the one that does best on dev.
-
-BLEU is printed twice: tokenised as the papers do it (on the tokens of the data), and sacreBLEU's own with its signature.
+The sizes are those of Wu et al. 2021 ("tiny": 4 + 4 layers, width 128, feed-forward 256, 4 heads, dropout 0.3), and so
+are the data: lower-cased, tokenised, 10,000 joint BPE merges. A run that is there already is only evaluated again. The
+length penalty is the one that does best on dev. BLEU is printed twice: tokenised as the papers do it, on the tokens of
+the data, and sacreBLEU's own with its signature.
 """
 
 from __future__ import annotations
