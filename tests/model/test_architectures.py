@@ -6,21 +6,37 @@ import pytest
 import torch
 
 from peeky.errors import ConfigError
-from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, Padded, Sizes, Stream, build, find, resolve, to_options
+from peeky.model import (
+    ARCHITECTURES,
+    DEFAULT,
+    ModelOptions,
+    Padded,
+    Sizes,
+    Stream,
+    build,
+    find,
+    longest,
+    resolve,
+    to_options,
+)
 from peeky.model.readers import Attend
 from peeky.model.recurrent import Recurrent
 from peeky.model.tensors import map_carry
+from peeky.model.transformer import CrossAttention
 from peeky.model.wiring import Concat, Dense, InputFeeding, ReadContext, Residual, Stack
 
 TOKENS = 11
-WITH_SOURCE = [name for name, architecture in ARCHITECTURES.items() if architecture.has_source]
+TRANSFORMERS = [name for name, architecture in ARCHITECTURES.items() if "heads" in architecture.uses]
+LADDER = [name for name, architecture in ARCHITECTURES.items() if architecture.has_source and name not in TRANSFORMERS]
+"""Recurrent on both sides."""
 SOURCE = Padded(torch.tensor([[4, 5, 6, 3], [7, 3, 0, 0], [8, 9, 3, 0]]), torch.tensor([4, 2, 3]))
 READ = torch.tensor([[2, 4, 5], [2, 9, 7], [2, 6, 6]])
 
 
 def new_model(name, **options):
     torch.manual_seed(0)
-    blueprint = resolve(ModelOptions(**{"name": name, "width": 8, "embedding": 6, "dropout": 0.0} | options))
+    embedding = None if name in TRANSFORMERS else 6
+    blueprint = resolve(ModelOptions(**{"name": name, "width": 8, "embedding": embedding, "dropout": 0.0} | options))
     return build(blueprint, Sizes(TOKENS, TOKENS)).double().eval()
 
 
@@ -39,7 +55,7 @@ def tensors_of(carry):
 
 @torch.no_grad()
 @pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize("name", WITH_SOURCE)
+@pytest.mark.parametrize("name", LADDER)
 def test_every_decoder_layer_starts_where_its_encoder_layer_ended(name, layers):
     if layers < ARCHITECTURES[name].fewest_layers:
         pytest.skip("too few for it")
@@ -274,7 +290,7 @@ def test_input_feeding_feeds_the_attentional_state_into_the_next_step():
     fed = torch.zeros(3, 8).double()
     expected = []
     for position in range(READ.size(1)):
-        x = torch.cat([model.decoder.embedding(READ[:, position]), fed], -1)
+        x = torch.cat([model.decoder.embedding(READ[:, position, None])[:, 0], fed], -1)
         h, c = torch.lstm_cell(
             x, (h, c), lstm.lstm.weight_input, lstm.lstm.weight_hidden, lstm.lstm.bias, torch.zeros(32).double()
         )
@@ -307,12 +323,20 @@ def test_attention_is_an_lstm_a_look_and_an_attentional_layer():
         ({"name": "reverse", "direction": "forward"}, "model.direction", "'backward'"),
         ({"name": "bidirectional", "direction": "forward"}, "model.direction", "'both'"),
         ({"name": "gnmt", "direction": "backward"}, "model.direction", "'both'"),
-        ({"name": "language_model", "direction": "both"}, "model.direction", "'forward'"),
+        ({"name": "language_model", "direction": "both"}, "model.direction", "makes no use of it"),
         ({"name": "bidirectional", "width": 15}, "model.width", "16"),
         ({"name": "plain", "direction": "both", "width": 7}, "model.width", "8"),
         ({"name": "gnmt", "layers": 1}, "model.layers", "at least 2 layers, not 1"),
         ({"name": "stacked", "layers": 1}, "model.layers", "at least 2"),
         ({"name": "residual", "layers": 1}, "model.layers", "at least 2"),
+        ({"name": "transformer", "heads": 3}, "model.heads", "set model.width=258"),
+        ({"name": "transformer_lstm", "width": 10}, "model.heads", "set model.width=12"),
+        ({"name": "transformer", "width": 12, "positions": "rotary"}, "model.heads", "set model.width=16"),
+        ({"name": "transformer", "embedding": 128}, "model.embedding", "leave it out"),
+        ({"name": "attention", "embedding": 128, "tie": "target"}, "model.embedding", "leave it out"),
+        ({"name": "peeky", "embedding": 256, "tie": "target"}, "model.embedding", "the 512 of the layers"),
+        ({"name": "language_model", "tie": "all"}, "model.tie", "set model.tie=target"),
+        ({"name": "transformer_language_model", "tie": "all"}, "model.tie", "set model.tie=target"),
         ({"name": "atention"}, "model.name", "did you mean 'attention'?"),
         ({"name": "bi-directional"}, "model.name", "did you mean 'bidirectional'?"),
         ({"name": "xyzzy"}, "model.name", "one of: plain, reverse, peeky"),
@@ -337,8 +361,27 @@ def test_gaps_are_filled_by_the_architecture():
     assert resolve(ModelOptions(name="peeky")).direction == "forward"
     assert resolve(ModelOptions(name="peeky", direction="both")).direction == "both"
     assert resolve(ModelOptions(name="bidirectional", merge="sum", width=15)).width == 15
+    assert resolve(ModelOptions(name="attention")).embedding == 128
+    assert resolve(ModelOptions(name="attention", tie="target")).embedding == 256
+    assert resolve(ModelOptions(name="peeky", tie="target")).embedding == 512
+    assert resolve(ModelOptions(name="transformer")).embedding == 256
+    assert resolve(ModelOptions(name="transformer", width=64, embedding=64)).feed_forward == 256
+    assert resolve(ModelOptions(name="transformer")).tie == "target"
+    assert resolve(ModelOptions(name="transformer", tie="none")).tie == "none"
     assert find("plain").has_source
     assert not find("language_model").has_source
+
+
+def test_one_table_for_two_vocabularies_is_refused():
+    """They could be of one size by chance, but not of two."""
+    for name in ("transformer", "attention"):
+        o = resolve(ModelOptions(name=name, width=8, tie="all"))
+        with pytest.raises(ConfigError, match="11 and 12 tokens") as caught:
+            build(o, Sizes(11, 12))
+        assert caught.value.where == "model.tie"
+        assert "text.joint=true" in caught.value.fix
+        assert build(o, Sizes(12, 12)).decoder.output.out_features == 12
+    build(resolve(ModelOptions(name="transformer", width=8, tie="target")), Sizes(11, 12))
 
 
 @torch.no_grad()
@@ -348,7 +391,7 @@ def test_shapes(name):
     memory = model.encode(SOURCE)
     logits, _, weights = model.decoder(READ, model.decoder.start(memory))
     assert logits.shape == (3, 3, TOKENS)
-    looks = any(isinstance(module, Attend) for module in model.modules())
+    looks = any(isinstance(module, Attend | CrossAttention) for module in model.modules())
     assert (weights is not None) == looks
     if looks:
         assert weights.shape == (3, 3, 4)
@@ -359,7 +402,7 @@ def test_shapes(name):
 @torch.no_grad()
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_bfloat16_stays_close_to_float32(name):
-    model = new_model(name, width=64, embedding=48).float()
+    model = new_model(name, width=64, embedding=None if name in TRANSFORMERS else 48).float()
     logits = model(SOURCE, READ)
     with torch.autocast("cpu", torch.bfloat16):
         other = model(SOURCE, READ).float()
@@ -372,6 +415,15 @@ def test_bfloat16_stays_close_to_float32(name):
     [
         *((name, "score", "dot") for name in ("plain", "reverse", "peeky", "language_model")),
         *((name, "merge", "sum") for name in ("plain", "reverse", "attention", "language_model")),
+        *((name, "heads", 4) for name in ("attention", "language_model")),
+        *(("gnmt", option, value) for option, value in (("norm", "pre"), ("activation", "gelu"), ("feed_forward", 9))),
+        *(
+            ("transformer", option, value)
+            for option, value in (("score", "dot"), ("direction", "both"), ("longest", 9))
+        ),
+        ("transformer_lstm", "direction", "backward"),
+        ("lstm_transformer", "score", "dot"),
+        ("transformer_language_model", "longest", 9),
     ],
 )
 def test_an_option_that_changes_nothing_is_refused(name, option, value):
@@ -384,3 +436,18 @@ def test_an_option_that_changes_nothing_is_refused(name, option, value):
 def test_what_is_recorded_of_a_model_makes_it_again(name):
     o = resolve(ModelOptions(name=name))
     assert resolve(to_options(o)) == o
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_what_is_recorded_of_a_transformer_makes_it_again(name):
+    blocks = {"heads": 2, "feed_forward": 20, "norm": "post", "activation": "swiglu", "tie": "none", "layers": 3}
+    o = resolve(ModelOptions(name=name, width=8, positions="learned", longest=77, **blocks))
+    assert {key: getattr(o, key) for key in blocks} == blocks
+    assert o.longest == longest(o) == 77
+    assert resolve(to_options(o)) == o
+
+
+def test_only_learned_positions_end():
+    assert longest(resolve(ModelOptions(name="transformer", positions="learned"))) == 1024
+    assert longest(resolve(ModelOptions(name="transformer"))) is None
+    assert longest(resolve(ModelOptions(name="attention"))) is None

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, find, resolve
+from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
+from peeky.model.embedding import Embedding
 from peeky.model.initialize import initialize
 from peeky.model.recurrent import LSTM
 
@@ -17,10 +18,14 @@ EMBEDDING, WIDTH, TOKENS = 36, 64, 300
 GATES = ("input", "forget", "cell", "output")
 
 
+TRANSFORMERS = [name for name, architecture in ARCHITECTURES.items() if "heads" in architecture.uses]
+
+
 @pytest.fixture(params=ARCHITECTURES)
 def model(request):
-    options = ModelOptions(name=request.param, width=WIDTH, embedding=EMBEDDING)
-    if find(request.param).looks:
+    name = request.param
+    options = ModelOptions(name=name, width=WIDTH, embedding=None if name in TRANSFORMERS else EMBEDDING)
+    if "score" in ARCHITECTURES[name].uses:
         options = replace(options, score="additive")
     return build(resolve(options), Sizes(TOKENS, TOKENS + 50))
 
@@ -44,8 +49,10 @@ def modules(model, kind):
 
 
 @torch.no_grad()
-def test_every_gate_is_scaled_by_what_it_reads(model):
+def test_every_gate_is_scaled_by_what_it_reads(request, model):
     """The input matrix by the width of the input, the recurrent matrix by that of the state, each gate alike."""
+    if "transformer" in (rung := request.node.callspec.params["model"]):
+        pytest.skip(f"{rung} has no LSTM, or one whose input is as wide as its state")
     widths = set()
     for name, lstm in modules(model, LSTM):
         assert lstm.weight_hidden.size(1) == lstm.width
@@ -65,14 +72,49 @@ def test_biases_are_zero(model):
 @torch.no_grad()
 def test_linear_layers_are_scaled_by_what_they_read(model):
     for name, linear in modules(model, nn.Linear):
-        check_scale(linear.weight, name)
+        if linear.weight is not model.decoder.embedding.weight:
+            check_scale(linear.weight, name)
 
 
 @torch.no_grad()
 def test_embeddings_have_unit_variance(model):
-    for _, embedding in modules(model, nn.Embedding):
-        assert abs(embedding.weight.std().item() - 1) < 0.03
-        assert abs(embedding.weight.mean().item()) < 0.04
+    """As a layer reads them: a table that is the output layer too is stored smaller."""
+    for _, embedding in modules(model, Embedding):
+        read = embedding(torch.arange(embedding.num_embeddings)[None])
+        assert abs(read.std().item() - 1) < 0.03
+        assert abs(read.mean().item()) < 0.04
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("tie", ["target", "all"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_tied_table_is_small_enough_for_an_output_layer(name, tie):
+    """Unit variance where it is read, and logits of unit variance for states of unit variance."""
+    if tie == "all" and not ARCHITECTURES[name].has_source:
+        pytest.skip("it has no table to tie the output to but one")
+    model = build(resolve(ModelOptions(name=name, width=WIDTH, tie=tie)), Sizes(TOKENS, TOKENS))
+    table = model.decoder.output.weight
+    assert table is model.decoder.embedding.weight
+    assert abs(table.std().item() * math.sqrt(table.size(1)) - 1) < 0.03
+    for _, embedding in modules(model, Embedding):
+        assert abs(embedding(torch.arange(TOKENS)[None]).std().item() - 1) < 0.03
+
+
+@torch.no_grad()
+def test_learned_positions_are_as_large_as_the_tokens_they_join():
+    model = build(resolve(ModelOptions(name="transformer", width=WIDTH, positions="learned")), Sizes(TOKENS, TOKENS))
+    tables = [module for module in model.modules() if type(module) is nn.Embedding]
+    assert len(tables) == 2
+    for table in tables:
+        assert abs(table.weight.std().item() - 1) < 0.03
+
+
+@torch.no_grad()
+def test_norms_begin_by_changing_no_scale():
+    model = build(resolve(ModelOptions(name="transformer", width=WIDTH)), Sizes(TOKENS, TOKENS))
+    for name, norm in modules(model, nn.LayerNorm):
+        assert (norm.weight == 1).all(), name
+        assert (norm.bias == 0).all(), name
 
 
 @torch.no_grad()

@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from peeky.model import Memory, Padded, Stream
+from peeky.model.dropout import SequenceDropout
+from peeky.model.embedding import Embedding
 from peeky.model.encoder import BothWays, Encoder, OneWay, ResidualEncoding
-from peeky.model.recurrent import LSTM, DirectedLSTM, Recurrent, SequenceDropout
+from peeky.model.recurrent import LSTM, DirectedLSTM, Recurrent
 
 INPUT, WIDTH = 5, 7
 LENGTHS = (4, 1, 6, 3)
@@ -171,9 +173,10 @@ def test_backward_reads_the_real_tokens_from_the_back():
     """As a forward LSTM over each row's real tokens reversed: the padding is not turned with them."""
     lengths = torch.tensor(LENGTHS)
     ids = torch.randint(4, 11, (len(LENGTHS), 8))
-    backward = Encoder(11, INPUT, [OneWay(INPUT, WIDTH, backward=True)])
+    table, kept = Embedding(11, INPUT), SequenceDropout(0.0)
+    backward = Encoder(table, [OneWay(INPUT, WIDTH, backward=True)], kept)
     randomise(backward)
-    forward = Encoder(11, INPUT, [OneWay(INPUT, WIDTH)]).double()
+    forward = Encoder(table, [OneWay(INPUT, WIDTH)], kept).double()
     forward.load_state_dict(backward.state_dict())
     memory = backward(Padded(ids, lengths))
     for row, length in enumerate(LENGTHS):
@@ -226,36 +229,6 @@ def test_a_decoder_layer_starts_where_the_encoder_ended_and_else_at_zero():
     assert torch.equal(c, final[1])
     for part in layer.start(memory, iter([])):
         assert torch.equal(part, torch.zeros(2, WIDTH).double())
-
-
-# --- dropout ----------------------------------------------------------------------------------------------------------
-
-
-def test_dropout_keeps_one_mask_a_sequence():
-    dropped = SequenceDropout(0.4)(torch.ones(50, 9, 40))
-    assert torch.equal(dropped, dropped[:, :1].expand_as(dropped))
-    assert not torch.equal(dropped[0], dropped[1])
-    assert dropped.unique().tolist() == pytest.approx([0, 1 / 0.6])
-
-
-def test_dropout_preserves_the_mean():
-    x = 1 + torch.rand(1, 3, 100_000)
-    dropped = SequenceDropout(0.3)(x)
-    assert dropped.mean() == pytest.approx(x.mean().item(), rel=0.02)
-    assert (dropped == 0).float().mean() == pytest.approx(0.3, abs=0.01)
-
-
-def test_dropout_is_off_in_evaluation_and_at_rate_zero():
-    x = torch.randn(2, 3, 4)
-    assert torch.equal(SequenceDropout(0.5).eval()(x), x)
-    assert torch.equal(SequenceDropout(0.0)(x), x)
-
-
-def test_dropout_of_a_gradient_is_that_of_its_value():
-    x = torch.ones(3, 2, 20, requires_grad=True)
-    dropped = SequenceDropout(0.5)(x)
-    dropped.sum().backward()
-    assert torch.equal(x.grad, dropped.detach())
 
 
 @torch.no_grad()

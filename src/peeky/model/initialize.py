@@ -13,9 +13,9 @@ def initialize(model: nn.Module) -> None:
     """Fill every parameter of `model`, from torch's global generator.
 
     Matrices: uniform in ±1/√fan-in, the fan-in being what each reads: an LSTM's input matrix is scaled by the width of
-    the input, its recurrent matrix by its own (LeCun et al. 1998, section 4.6). Biases 0. Embeddings: normal, so that
-    what a layer reads has unit variance. (Glorot's scale, orthogonal recurrent matrices and a forget bias of 1
-    gave about a point more of word error rate on pronunciation.)
+    the input, its recurrent matrix by its own (LeCun et al. 1998, section 4.6). Biases 0. Norms scale and move nothing.
+    Embeddings: normal, so that what a layer reads has unit variance. (Glorot's scale, orthogonal recurrent matrices and
+    a forget bias of 1 gave about a point more of word error rate on pronunciation.)
     """
     for module in model.modules():
         match module:
@@ -27,6 +27,8 @@ def initialize(model: nn.Module) -> None:
                 fill_by_fan_in(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+            case nn.LayerNorm():
+                module.reset_parameters()
     # After the rest: where a table is the output layer's too, this is its first value.
     for module in model.modules():
         if isinstance(module, nn.Embedding):

@@ -214,7 +214,17 @@ def to_options(o: Blueprint) -> ModelOptions:
 
 
 def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
-    """A new model with fresh initial values, drawn from torch's global generator."""
+    """A new model with fresh initial values, drawn from torch's global generator.
+
+    ConfigError for vocabularies that can't share a table.
+    """
+    if o.tie == "all" and sizes.source != sizes.target:
+        raise ConfigError(
+            f"source and target have vocabularies of their own, of {sizes.source:,} and {sizes.target:,} tokens, "
+            "and one table can't serve both",
+            where="model.tie",
+            fix="set text.joint=true, or model.tie=target",
+        )
     model = ARCHITECTURES[o.name].build(o, sizes)
     initialize(model)
     return model

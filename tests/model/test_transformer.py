@@ -1,0 +1,545 @@
+"""The Transformer's parts against plain NumPy, against torch's own layers, and against what the papers write."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, gelu
+
+from peeky.model import Layer, Memory, ModelOptions, Padded, Sizes, Stream, build, resolve
+from peeky.model.embedding import Embedding
+from peeky.model.tensors import map_carry, select_rows
+from peeky.model.transformer import (
+    ACTIVATIONS,
+    CrossAttention,
+    FeedForward,
+    Learned,
+    LookAround,
+    Norm,
+    PostNorm,
+    PreNorm,
+    SelfAttention,
+    Sinusoidal,
+    angles_at,
+    rotate,
+)
+
+ROWS, TARGETS, SOURCES, WIDTH, HEADS, INNER, TOKENS = 3, 5, 7, 12, 3, 20, 11
+LENGTHS = torch.tensor([7, 1, 4])
+MASK = torch.arange(SOURCES) < LENGTHS[:, None]
+BOUND = 1e-9
+
+
+def randomise(module):
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(0.4 * torch.randn_like(parameter))
+    return module.double().eval()
+
+
+def noise(*shape):
+    return torch.randn(*shape).double()
+
+
+def new_memory():
+    loud = torch.where(MASK[..., None], noise(ROWS, SOURCES, WIDTH), 1e3)  # padding that would win every comparison
+    return Memory(loud, MASK, ())
+
+
+def close(one, other, bound=BOUND):
+    one, other = torch.as_tensor(one), torch.as_tensor(other)
+    assert one.shape == other.shape
+    assert (one - other).abs().max() <= bound
+
+
+def linear_by_hand(linear, x):
+    return x @ linear.weight.detach().numpy().T + linear.bias.detach().numpy()
+
+
+def attention_by_hand(queries, keys, values, allowed, heads, turn=None):
+    """One sentence: queries [T D], keys and values [S D], allowed [T S]; a head is a block of neighbouring columns."""
+    out, shown = np.zeros_like(queries), []
+    each = queries.shape[1] // heads
+    for head in range(heads):
+        own = slice(head * each, (head + 1) * each)
+        weights = np.zeros((len(queries), len(keys)))
+        for t, query in enumerate(queries[:, own]):
+            seen = [s for s in range(len(keys)) if allowed[t, s]]
+            scores = []
+            for s in seen:
+                q, k = (query, keys[s, own]) if turn is None else (turn(query, t), turn(keys[s, own], s))
+                scores.append(sum(a * b for a, b in zip(q, k, strict=True)) / math.sqrt(each))
+            parts = np.exp(np.array(scores) - max(scores))
+            weights[t, seen] = parts / parts.sum()
+        out[:, own] = weights @ values[:, own]
+        shown.append(weights)
+    return out, np.mean(shown, 0)
+
+
+def turn_by_hand(x, place):
+    """Each pair (x_i, x_{i + E/2}) as a complex number, times e^{i·place·θ_i} (Su et al. 2021, section 3.2.2)."""
+    half = len(x) // 2
+    angles = place * 10_000.0 ** (-2 * np.arange(half) / len(x))
+    turned = (x[:half] + 1j * x[half:]) * np.exp(1j * angles)
+    return np.concatenate([turned.real, turned.imag])
+
+
+def in_pieces(layer, x, sizes, reading=()):
+    """The layer fed x in chunks, its carry passed along: outputs of all positions, and the carry at the end."""
+    carry, outputs = layer.start(Memory(x[:, :0], torch.ones(len(x), 0, dtype=torch.bool), ()), iter(())), []
+    for chunk in x.split(sizes, 1):
+        stream, carry = layer(Stream(chunk), carry, reading)
+        outputs.append(stream.x)
+    return torch.cat(outputs, 1), carry
+
+
+# --- the decoder's look at itself -------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rotary", [False, True])
+@pytest.mark.parametrize("sizes", [[5], [1, 1, 1, 1, 1], [2, 3], [1, 3, 1], [3, 2], [2, 2, 1]], ids=str)
+def test_each_position_looks_at_itself_and_at_those_before_it(sizes, rotary):
+    """In one piece, step by step, and with chunks in the middle: several queries, some keys behind them already."""
+    layer = randomise(SelfAttention(WIDTH, 2 if rotary else HEADS, rotary=rotary))
+    x = noise(ROWS, TARGETS, WIDTH)
+    ours, (keys, values) = in_pieces(layer, x, sizes)
+    past = np.tril(np.ones((TARGETS, TARGETS), dtype=bool))
+    for row in range(ROWS):
+        own_queries, own_keys, own_values = np.split(linear_by_hand(layer.projection, x[row].numpy()), 3, axis=1)
+        seen, _ = attention_by_hand(
+            own_queries, own_keys, own_values, past, layer.heads, turn_by_hand if rotary else None
+        )
+        close(ours[row], linear_by_hand(layer.output, seen))
+        close(values[row].transpose(0, 1).reshape(TARGETS, WIDTH), own_values)
+    assert keys.shape == values.shape == (ROWS, layer.heads, TARGETS, WIDTH // layer.heads)
+
+
+@torch.no_grad()
+def test_a_step_lengthens_the_carry_by_one_and_leaves_the_prefix_alone():
+    layer = randomise(SelfAttention(WIDTH, HEADS))
+    read = []
+    layer.projection.register_forward_hook(lambda module, given, made: read.append(given[0].shape[:2].numel()))
+    x = noise(ROWS, TARGETS, WIDTH)
+    _, carry = in_pieces(layer, x[:, :3], [3])
+    assert read == [3 * ROWS]
+    _, longer = layer(Stream(x[:, 3:4]), carry, ())
+    assert read == [3 * ROWS, ROWS], "a step projects its own position alone"
+    for before, after in zip(carry, longer, strict=True):
+        assert after.size(2) == before.size(2) + 1
+        assert torch.equal(after[:, :, :3], before)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("causal", [True, False])
+def test_it_is_the_multi_head_attention_of_torch(causal):
+    """At the same weights, over padded rows where all may be seen."""
+    layer = randomise(SelfAttention(WIDTH, HEADS) if causal else LookAround(WIDTH, HEADS))
+    twin = multi_head_twin(layer.projection, layer.output)
+    memory = new_memory()
+    x = memory.states
+    if causal:
+        ours, _ = in_pieces(layer, x, [SOURCES])
+        future = torch.ones(SOURCES, SOURCES, dtype=torch.bool).triu(1)
+        close(ours, twin(x, x, x, attn_mask=future, need_weights=False)[0], 1e-6)  # the padding is loud
+    else:
+        stream, _ = layer(Stream(x), (), layer.read(memory))
+        close(stream.x[MASK], twin(x, x, x, key_padding_mask=~MASK, need_weights=False)[0][MASK])
+
+
+def multi_head_twin(projection, output, query=None):
+    """torch's own multi-head attention with these weights; `query` apart where the source is looked at."""
+    twin = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True).double().eval()
+    copy_attention(twin, projection, output, query)
+    return twin
+
+
+@torch.no_grad()
+def copy_attention(twin, projection, output, query=None):
+    parts = [projection] if query is None else [query, projection]
+    twin.in_proj_weight.copy_(torch.cat([part.weight for part in parts]))
+    twin.in_proj_bias.copy_(torch.cat([part.bias for part in parts]))
+    twin.out_proj.weight.copy_(output.weight)
+    twin.out_proj.bias.copy_(output.bias)
+
+
+# --- the encoder's look around ----------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rotary", [False, True])
+def test_each_position_looks_at_all_real_ones(rotary):
+    layer, memory = randomise(LookAround(WIDTH, 2 if rotary else HEADS, rotary=rotary)), new_memory()
+    stream, carry = layer(Stream(memory.states), (), layer.read(memory))
+    assert carry == ()
+    for row, length in enumerate(LENGTHS.tolist()):
+        x = memory.states[row, :length].numpy()
+        parts = np.split(linear_by_hand(layer.projection, x), 3, axis=1)
+        everywhere = np.ones((length, length), dtype=bool)
+        seen, _ = attention_by_hand(*parts, everywhere, layer.heads, turn_by_hand if rotary else None)
+        close(stream.x[row, :length], linear_by_hand(layer.output, seen))
+
+
+# --- the decoder's look at the source ---------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.parametrize("shows", [True, False])
+def test_the_look_at_the_source_is_what_the_paper_says(shows, watched):
+    layer, memory = randomise(CrossAttention(WIDTH, WIDTH, HEADS, shows=shows)), new_memory()
+    x = noise(ROWS, TARGETS, WIDTH)
+    stream, carry = layer(Stream(x, watched=watched), (), layer.read(memory))
+    assert carry == ()
+    assert (stream.weights is not None) == (shows and watched)
+    for row, length in enumerate(LENGTHS.tolist()):
+        states = memory.states[row, :length].numpy()
+        keys, values = np.split(linear_by_hand(layer.projection, states), 2, axis=1)
+        queries = linear_by_hand(layer.query, x[row].numpy())
+        seen, weights = attention_by_hand(queries, keys, values, np.ones((TARGETS, length), dtype=bool), HEADS)
+        close(stream.x[row], linear_by_hand(layer.output, seen))
+        if stream.weights is not None:
+            close(stream.weights[row, :, :length], weights)
+            assert (stream.weights[row, :, length:] == 0).all()
+    twin = multi_head_twin(layer.projection, layer.output, layer.query)
+    expected, shown = twin(x, memory.states, memory.states, key_padding_mask=~MASK, need_weights=True)
+    close(stream.x, expected)
+    if stream.weights is not None:
+        close(stream.weights, shown)
+
+
+@torch.no_grad()
+def test_weights_of_an_earlier_layer_pass_one_that_shows_none():
+    layer, memory = randomise(CrossAttention(WIDTH, WIDTH, HEADS)), new_memory()
+    weights = torch.rand(ROWS, TARGETS, SOURCES)
+    stream, _ = layer(Stream(noise(ROWS, TARGETS, WIDTH), weights=weights), (), layer.read(memory))
+    assert stream.weights is weights
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("watched", [True, False])
+def test_the_hypotheses_of_a_sentence_share_what_was_read(watched):
+    """Two rows a sentence over one reading are what they are over a reading of their own."""
+    layer, memory = randomise(CrossAttention(WIDTH, WIDTH, HEADS, shows=True)), new_memory()
+    x, reading = noise(2 * ROWS, TARGETS, WIDTH), layer.read(memory)
+    shared, _ = layer(Stream(x, watched=watched), (), reading)
+    own, _ = layer(Stream(x, watched=watched), (), select_rows(reading, torch.tensor([0, 0, 1, 1, 2, 2])))
+    close(shared.x, own.x, 1e-12)
+    if watched:
+        close(shared.weights, own.weights, 1e-12)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["transformer", "transformer_lstm", "lstm_transformer"])
+def test_so_do_those_of_a_whole_decoder(name):
+    model = new_model(name)
+    source = Padded(torch.randint(4, TOKENS, (ROWS, SOURCES)), LENGTHS)
+    state = model.decoder.start(model.encode(source))
+    twice = torch.tensor([0, 0, 1, 1, 2, 2])
+    shared, apart = state.select(twice), state.select(twice, twice)
+    for _ in range(3):
+        tokens = torch.randint(4, TOKENS, (2 * ROWS, 2))
+        logits, shared, weights = model.decoder(tokens, shared)
+        expected, apart, own_weights = model.decoder(tokens, apart)
+        close(logits, expected)
+        close(weights, own_weights)
+    assert next(iter(tensors_of(shared.reading))).size(0) == ROWS
+    assert next(iter(tensors_of(shared.carry))).size(0) == 2 * ROWS
+
+
+def tensors_of(carry):
+    found = []
+    map_carry(lambda tensor: found.append(tensor) or tensor, carry)
+    return found
+
+
+def new_model(name, **options):
+    small = {"width": WIDTH, "heads": HEADS, "layers": 2, "feed_forward": INNER, "dropout": 0.0}
+    return randomise(build(resolve(ModelOptions(**{"name": name} | small | options)), Sizes(TOKENS, TOKENS)))
+
+
+@pytest.mark.parametrize(("layers", "shown"), [(1, 0), (2, 0), (3, 1), (6, 4)])
+def test_the_last_block_but_one_shows_where_it_looks(layers, shown):
+    for name in ("transformer", "lstm_transformer"):
+        model = new_model(name, layers=layers)
+        shows = [module.shows for module in model.decoder.modules() if isinstance(module, CrossAttention)]
+        assert shows == [height == shown for height in range(layers)]
+
+
+@torch.no_grad()
+def test_nobody_watches_in_training(monkeypatch):
+    """Weights are made for those who look at them: the loss takes the fused way through every layer."""
+    model = new_model("transformer")
+    monkeypatch.setattr("peeky.model.transformer.masked_softmax", None)
+    source, tokens = Padded(torch.randint(4, TOKENS, (ROWS, SOURCES)), LENGTHS), torch.randint(4, TOKENS, (ROWS, 4))
+    model(source, tokens)
+    with pytest.raises(TypeError):
+        model.decoder(tokens, model.decoder.start(model.encode(source)))
+
+
+# --- feed-forward, norms ----------------------------------------------------------------------------------------------
+
+
+def activation_by_hand(name, x):
+    match name:
+        case "relu":
+            return np.maximum(x, 0)
+        case "gelu":
+            return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+        case "swiglu":
+            gate, passed = np.split(x, 2, axis=-1)
+            return gate / (1 + np.exp(-gate)) * passed
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_feed_forward_layer_is_two_linear_ones_and_an_activation(activation):
+    layer, x = randomise(FeedForward(WIDTH, INNER, activation)), 3 * noise(ROWS, TARGETS, WIDTH)
+    assert layer.narrow.in_features == INNER
+    stream, _ = layer(Stream(x), (), ())
+    inner = activation_by_hand(activation, linear_by_hand(layer.widen, x.numpy()))
+    close(stream.x, linear_by_hand(layer.narrow, inner), 1e-12)
+
+
+class Doubling(Layer):
+    def forward(self, stream, carry, reading):
+        return stream._replace(x=2 * stream.x + 1), carry
+
+
+def norm_by_hand(norm, x):
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    return (x - mean) / np.sqrt(variance + 1e-5) * norm.weight.detach().numpy() + norm.bias.detach().numpy()
+
+
+@torch.no_grad()
+def test_where_the_norms_stand():
+    x = noise(ROWS, TARGETS, WIDTH)
+    before, after, last = (
+        randomise(layer) for layer in (PreNorm(Doubling(), WIDTH, 0.0), PostNorm(Doubling(), WIDTH, 0.0), Norm(WIDTH))
+    )
+    close(before(Stream(x), (), ())[0].x, x.numpy() + 2 * norm_by_hand(before.norm, x.numpy()) + 1, 1e-12)
+    close(after(Stream(x), (), ())[0].x, norm_by_hand(after.norm, 3 * x.numpy() + 1), 1e-12)
+    close(last(Stream(x), (), ())[0].x, norm_by_hand(last.norm, x.numpy()), 1e-12)
+
+
+@pytest.mark.parametrize("kind", [PreNorm, PostNorm])
+def test_dropout_falls_on_what_a_sublayer_adds(kind):
+    """Never on the residual connection: where the branch is dropped, what went in is what comes out."""
+    layer = kind(Doubling(), WIDTH, 0.5).double().train()
+    x = noise(4, 50, WIDTH)
+    added = layer(Stream(x), (), ())[0].x - x
+    if kind is PreNorm:
+        expected = 2 * (2 * layer.norm(x) + 1)
+        dropped = added.abs() < 1e-12
+        assert 0.4 < dropped.double().mean() < 0.6
+        close(added[~dropped], expected[~dropped])
+    else:
+        torch.manual_seed(1)
+        ours = layer(Stream(x), (), ())[0].x
+        torch.manual_seed(1)
+        close(ours, layer.norm(x + layer.dropout(2 * x + 1)), 1e-12)
+        assert not torch.equal(ours, layer(Stream(x), (), ())[0].x)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_stack_of_pre_norm_blocks_ends_with_a_norm(norm):
+    model = new_model("transformer", norm=norm)
+    ends = [layers[-1] for layers in (model.encoder.layers[0].layers.layers, model.decoder.layers.layers)]
+    assert [isinstance(end, Norm) for end in ends] == [norm == "pre"] * 2
+
+
+# --- positions --------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("width", [12, 7])
+def test_sinusoidal_positions_are_those_of_the_paper(width):
+    """PE(pos, 2i) = sin(pos / 10000^(2i/D)), PE(pos, 2i+1) = cos(…), all sines before all cosines."""
+    formula = np.zeros((40, width))
+    for place in range(40):
+        for column in range(width):
+            angle = place / 10_000 ** (2 * (column // 2) / width)
+            formula[place, column] = math.sin(angle) if column % 2 == 0 else math.cos(angle)
+    order = [*range(0, width, 2), *range(1, width, 2)]
+    x = noise(2, 40, width)
+    ours, carry = in_pieces(Sinusoidal(width), x, [1, 9, 30])
+    close(ours, x + torch.from_numpy(formula[:, order]), 1e-12)
+    assert carry.tolist() == [40, 40]
+
+
+@torch.no_grad()
+def test_each_row_goes_on_from_its_own_place():
+    layer, x = Sinusoidal(WIDTH), torch.zeros(2, 3, WIDTH).double()
+    whole, _ = in_pieces(layer, torch.zeros(1, 20, WIDTH).double(), [20])
+    stream, carry = layer(Stream(x), torch.tensor([4, 11]), ())
+    close(stream.x[0], whole[0, 4:7], 1e-12)
+    close(stream.x[1], whole[0, 11:14], 1e-12)
+    assert carry.tolist() == [7, 14]
+
+
+@torch.no_grad()
+def test_learned_positions_are_rows_of_a_table():
+    layer, x = randomise(Learned(9, WIDTH)), noise(ROWS, 7, WIDTH)
+    ours, carry = in_pieces(layer, x, [2, 1, 4])
+    close(ours, x + layer.table.weight[:7], 1e-12)
+    assert carry.tolist() == [7] * ROWS
+
+
+@torch.no_grad()
+def test_rotary_products_depend_on_distances_alone():
+    q, k = noise(8), noise(8)
+
+    def product(query_place, key_place):
+        turned_query = rotate(q.view(1, 1, 1, 8), angles_at(query_place, 1, 8, like=q))
+        turned_key = rotate(k.view(1, 1, 1, 8), angles_at(key_place, 1, 8, like=k))
+        return (turned_query * turned_key).sum().item()
+
+    for distance in range(6):
+        values = [product(place + distance, place) for place in (0, 1, 5, 300)]
+        assert values == pytest.approx([values[0]] * 4, abs=1e-10)
+    assert len({round(product(place, 0), 6) for place in range(6)}) == 6
+    assert product(7, 7) == pytest.approx((q @ k).item())
+    by_hand = turn_by_hand(q.numpy(), 3) @ turn_by_hand(k.numpy(), 1)
+    assert product(3, 1) == pytest.approx(by_hand)
+
+
+@torch.no_grad()
+def test_rotary_attention_is_the_same_anywhere():
+    """Keys turned by their distance from the query give what all turned by their places give."""
+    layer = randomise(SelfAttention(WIDTH, 2, rotary=True))
+    x = noise(1, TARGETS, WIDTH)
+    ours, _ = in_pieces(layer, x, [TARGETS])
+    queries, keys, values = np.split(linear_by_hand(layer.projection, x[0].numpy()), 3, axis=1)
+    last = TARGETS - 1
+    moved = np.concatenate(
+        [
+            np.stack([turn_by_hand(row[own], place - last) for place, row in enumerate(keys)])
+            for own in (slice(0, 6), slice(6, 12))
+        ],
+        axis=1,
+    )
+    seen, _ = attention_by_hand(queries[last:], moved, values, np.ones((1, TARGETS), dtype=bool), 2)
+    close(ours[0, last:], linear_by_hand(layer.output, seen))
+    still = randomise(SelfAttention(WIDTH, 2))
+    still.load_state_dict(layer.state_dict())
+    assert (in_pieces(still, x, [TARGETS])[0] - ours).abs().max() > 1e-3
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_the_order_of_tokens_matters(side, positions):
+    """Attention by itself can't tell an order; the last position sees the same set of tokens in either."""
+    model = new_model("transformer", positions=positions, heads=2)
+    source, tokens = torch.tensor([[4, 5, 6, 7, 3]]), torch.tensor([[2, 4, 5, 6]])
+    turned_source, turned_tokens = torch.tensor([[6, 5, 4, 7, 3]]), torch.tensor([[2, 5, 4, 6]])
+    length = torch.tensor([5])
+    logits = model(Padded(source, length), tokens)[:, -1]
+    if side == "source":
+        other = model(Padded(turned_source, length), tokens)[:, -1]
+    else:
+        other = model(Padded(source, length), turned_tokens)[:, -1]
+    assert (other - logits).abs().max() > 1e-6
+
+
+# --- whole blocks and whole models beside torch's own -----------------------------------------------------------------
+
+
+@torch.no_grad()
+def copy_block(twin, block):
+    """The weights of our block into torch's encoder or decoder layer."""
+    *looks, forward = block.layers
+    copy_attention(twin.self_attn, looks[0].inner.projection, looks[0].inner.output)
+    if len(looks) == 2:
+        cross = looks[1].inner
+        copy_attention(twin.multihead_attn, cross.projection, cross.output, cross.query)
+    twin.linear1.load_state_dict(forward.inner.widen.state_dict())
+    twin.linear2.load_state_dict(forward.inner.narrow.state_dict())
+    for norm, sublayer in zip((twin.norm1, twin.norm2, getattr(twin, "norm3", None)), block.layers, strict=False):
+        norm.load_state_dict(sublayer.norm.state_dict())
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_it_is_the_transformer_of_torch(norm, activation):
+    """Logits of the whole model: torch's encoder and decoder at the same weights, padding in the source."""
+    model = new_model("transformer", norm=norm, activation=activation, tie="none")
+    sizes = {"d_model": WIDTH, "nhead": HEADS, "dim_feedforward": INNER, "dropout": 0.0, "batch_first": True}
+    activations = {"relu": nn.functional.relu, "gelu": lambda x: gelu(x, approximate="tanh")}
+    sizes |= {"norm_first": norm == "pre", "activation": activations[activation]}
+    reader, *reader_norm = split_norm(model.encoder.layers[0].layers.layers[1:])
+    writer, *writer_norm = split_norm(model.decoder.layers.layers[1:])
+    encoder = [nn.TransformerEncoderLayer(**sizes).double().eval() for _ in reader]
+    decoder = [nn.TransformerDecoderLayer(**sizes).double().eval() for _ in writer]
+    for twin, block in zip([*encoder, *decoder], [*reader, *writer], strict=True):
+        copy_block(twin, block)
+
+    ids = torch.where(MASK, torch.randint(4, TOKENS, (ROWS, SOURCES)), 0)
+    tokens = torch.randint(4, TOKENS, (ROWS, TARGETS))
+    place = Sinusoidal(WIDTH)
+    states = math.sqrt(WIDTH) * model.encoder.embedding.weight[ids] + place.at(torch.arange(SOURCES)[None])
+    for layer in encoder:
+        states = layer(states, src_key_padding_mask=~MASK)
+    for last in reader_norm:
+        states = last.norm(states)
+    x = math.sqrt(WIDTH) * model.decoder.embedding.weight[tokens] + place.at(torch.arange(TARGETS)[None])
+    future = torch.ones(TARGETS, TARGETS, dtype=torch.bool).triu(1)
+    for layer in decoder:
+        x = layer(x, states, tgt_mask=future, memory_key_padding_mask=~MASK)
+    for last in writer_norm:
+        x = last.norm(x)
+    close(model(Padded(ids, LENGTHS), tokens), model.decoder.output(x))
+
+
+def split_norm(layers):
+    """The blocks, then the last norm if there is one."""
+    layers = list(layers)
+    return [layers[:-1], layers[-1]] if isinstance(layers[-1], Norm) else [layers]
+
+
+# --- tables used twice ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [4, 9])
+def test_an_embedding_is_read_as_large_as_it_is_said(width):
+    plain, scaled = Embedding(TOKENS, width), Embedding(TOKENS, width, scaled=True)
+    ids = torch.tensor([[1, 5], [5, 10]])
+    assert torch.equal(plain(ids), plain.weight[ids])
+    torch.testing.assert_close(scaled(ids), width**0.5 * scaled.weight[ids])
+
+
+@pytest.mark.parametrize("tie", ["target", "all"])
+@pytest.mark.parametrize("name", ["transformer", "lstm_transformer", "transformer_lstm", "attention"])
+def test_a_tied_table_is_one_parameter_that_learns_from_every_use(name, tie):
+    """Its gradient is the sum of those that separate tables of the same values get."""
+    sizes = {"width": WIDTH, "embedding": WIDTH, "layers": 1, "dropout": 0.0}
+    sizes |= {} if name == "attention" else {"heads": HEADS}
+    tied = build(resolve(ModelOptions(name=name, tie=tie, **sizes)), Sizes(TOKENS, TOKENS)).double()
+    own = build(resolve(ModelOptions(name=name, tie="none", **sizes)), Sizes(TOKENS, TOKENS)).double()
+    table = tied.decoder.embedding.weight
+    assert tied.decoder.output.weight is table
+    assert (tied.encoder.embedding.weight is table) == (tie == "all")
+    assert len(list(own.parameters())) - len(list(tied.parameters())) == {"target": 1, "all": 2}[tie]
+    uses = {"encoder.embedding.weight", "decoder.embedding.weight", "decoder.output.weight"}
+    tensors = tied.tensors()
+    assert len(uses & set(tensors)) == {"target": 2, "all": 1}[tie]
+    for module in (own.encoder.embedding, own.decoder.embedding):
+        module.scale = WIDTH**0.5
+    source = Padded(torch.randint(4, TOKENS, (ROWS, SOURCES)), LENGTHS)
+    tokens, targets = torch.randint(4, TOKENS, (2, ROWS, TARGETS))
+    with torch.no_grad():
+        for key, parameter in own.named_parameters():
+            shared = table if key in uses and key not in tensors else None
+            parameter.copy_(tensors[key] if shared is None else shared)
+    for model in (tied, own):
+        logits = model(source, tokens)
+        cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
+    gradients = {key: parameter.grad for key, parameter in own.named_parameters()}
+    together = [gradients[key] for key in uses if tie == "all" or not key.startswith("encoder")]
+    assert all(gradient.abs().max() > 0 for gradient in together)
+    close(table.grad, sum(together))
