@@ -32,6 +32,42 @@ def test_it_is_the_cross_entropy_of_the_logits(smoothing, logits_at_a_time, monk
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_model_that_is_sure_and_wrong_pays_in_finite_numbers(dtype, smoothing):
+    """Logits 200 apart: the probability of the target is far too small for float32, its logarithm is not."""
+    weight = torch.zeros(6, 4, dtype=dtype)
+    weight[0], weight[1] = 25, -25
+    x = torch.tensor([[1.0, 1, 1, 1], [-1, -1, -1, -1], [0, 0, 0, 0]], dtype=dtype)
+    bias = torch.linspace(-1, 1, 6, dtype=dtype)
+    targets = torch.tensor([1, 0, 3])
+    leaves = [tensor.requires_grad_() for tensor in (x, weight, bias)]
+    twins = [tensor.detach().double().requires_grad_() for tensor in leaves]
+    ours = linear_cross_entropy(*leaves, targets, smoothing)
+    plain = cross_entropy(linear(*twins), targets, reduction="sum", label_smoothing=smoothing)
+    assert plain > 300
+    bound = 1e-10 if dtype == torch.float64 else 1e-6
+    torch.testing.assert_close(ours.double(), plain, rtol=bound, atol=0)
+    for one, other in zip(torch.autograd.grad(ours, leaves), torch.autograd.grad(plain, twins), strict=True):
+        assert torch.isfinite(one).all()
+        torch.testing.assert_close(one.double(), other, rtol=bound, atol=100 * bound)
+
+
+def test_one_that_is_sure_and_right_pays_nothing():
+    x, weight = 100 * torch.eye(3), torch.eye(3)
+    assert linear_cross_entropy(x, weight, torch.zeros(3), torch.arange(3)).item() == 0
+
+
+def test_a_table_that_is_the_embedding_too_gets_both_gradients():
+    """As in a model with tied tables: what the loss gives the output's weights joins what comes through x."""
+    ids, targets = torch.tensor([1, 4, 4, 0]), torch.tensor([2, 0, 5, 1])
+    _, table, bias = parameters(0, 3, 6)
+    ours = linear_cross_entropy(table[ids].tanh(), table, bias, targets, 0.1)
+    plain = cross_entropy(linear(table[ids].tanh(), table, bias), targets, reduction="sum", label_smoothing=0.1)
+    one, other = (torch.autograd.grad(loss, table)[0] for loss in (ours, plain))
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
 def test_no_gradient_is_made_where_none_is_wanted():
     x, weight, bias = parameters(4, 3, 6)
     with torch.no_grad():
@@ -54,9 +90,9 @@ def test_bfloat16_is_near():
         rough = linear_cross_entropy(x, weight, bias, targets, 0.1)
     assert rough.dtype == torch.float32
     assert rough.item() == pytest.approx(exact.item(), rel=0.02)
-    one, other = (torch.autograd.grad(loss, weight)[0] for loss in (exact, rough))
-    assert other.dtype == torch.float32
-    assert (one - other).norm() < 0.02 * one.norm()
+    for one, other in zip(*(torch.autograd.grad(loss, (x, weight, bias)) for loss in (exact, rough)), strict=True):
+        assert other.dtype == torch.float32
+        assert (one - other).norm() < 0.02 * one.norm()
 
 
 def test_evaluation_makes_no_gradient(monkeypatch):
