@@ -1,0 +1,78 @@
+"""How fast a trained model answers a test set, by batch size, and in how much memory.
+
+    python benchmarks/decoding.py RUN texts.tsv [--beam 5] [--batch-sizes 1 8 64] [--limit 200] [--profile]
+
+Each batch size is a process of its own, with one thread, so that its peak memory is its own. Seconds are those of the
+processor, which other programs on the machine change less than those of the clock. With --profile, where they go.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def measure(run: str, texts: list[str], beam: int, batch_size: int, *, profile: bool) -> dict[str, float]:
+    """Answer all texts once; a few of them before, so that nothing is done for the first time."""
+    import peeky
+
+    model = peeky.load(run, device="cpu")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model.predict(texts[: 2 * batch_size], beam=beam, batch_size=batch_size)
+    cpu, clock = time.process_time(), time.perf_counter()
+    if profile:
+        import torch.profiler
+
+        with torch.profiler.profile() as profiler:
+            model.predict(texts, beam=beam, batch_size=batch_size)
+        print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=25, max_name_column_width=40))
+    else:
+        model.predict(texts, beam=beam, batch_size=batch_size)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "cpu": time.process_time() - cpu,
+        "clock": time.perf_counter() - clock,
+        "before": before / 1024,
+        "peak": after / 1024,
+    }
+
+
+def main() -> None:
+    """A line a batch size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run")
+    parser.add_argument("texts", type=Path)
+    parser.add_argument("--beam", type=int, default=5)
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 64])
+    parser.add_argument("--limit", type=int, default=None)
+    parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    texts = [line.split("\t")[0] for line in arguments.texts.read_text().splitlines()][: arguments.limit]
+    if arguments.one:
+        found = measure(arguments.run, texts, arguments.beam, arguments.one, profile=arguments.profile)
+        print(json.dumps(found))
+        return
+    print(f"{len(texts):,} texts, beam {arguments.beam}")
+    print(f"{'batch':>6} {'texts / s':>10} {'by the clock':>13} {'peak MB':>8} {'above the model':>16}")
+    for batch_size in arguments.batch_sizes:
+        command = [sys.executable, "-W", "ignore", *sys.argv, "--one", str(batch_size)]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        *table, line = told.splitlines()
+        print("\n".join(table), end="\n" if table else "")
+        found = json.loads(line)
+        print(
+            f"{batch_size:6} {len(texts) / found['cpu']:10.1f} {len(texts) / found['clock']:13.1f} "
+            f"{found['peak']:8.0f} {found['peak'] - found['before']:16.0f}"
+        )
+
+
+if __name__ == "__main__":
+    main()
