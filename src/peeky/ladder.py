@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
+from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, Sizes, build, fitting, resolve
 
 WIDE = 120
 
@@ -25,12 +22,7 @@ def print_ladder(options: ModelOptions) -> None:
     table.add_column("layers", justify="right")
     table.add_column("parameters", justify="right")
     for name, architecture in ARCHITECTURES.items():
-        layers = options.layers if options.layers and options.layers >= architecture.fewest_layers else None
-        own: dict[str, Any] = dict.fromkeys(architecture.fixed)  # what it fixes is not for anyone to set
-        plain_sizes = replace(options, name=name, layers=layers, merge=None, score=None, **own)
-        unused = architecture.unused(resolve(plain_sizes))
-        chosen = {key: getattr(options, key) for key in ("merge", "score") if key not in unused}
-        blueprint = resolve(replace(plain_sizes, **chosen))
+        blueprint = resolve(fitting(options, name))
         with torch.device("meta"):
             network = build(blueprint, Sizes(VOCABULARY, VOCABULARY))
         count = sum(parameter.numel() for parameter in network.parameters())
@@ -39,9 +31,13 @@ def print_ladder(options: ModelOptions) -> None:
     if not console.is_terminal:
         console = Console(width=WIDE)  # a row stays a line for whoever reads it
     console.print(table)
-    blueprint = resolve(ModelOptions(width=options.width, embedding=options.embedding, merge=options.merge))
+    blueprint = resolve(fitting(options, DEFAULT))
+    if blueprint.tie == "none":
+        embedding = f"embedding {blueprint.embedding} (in Transformers {blueprint.width})"
+    else:
+        embedding = "embedding as the output layer needs it"
     console.print(
-        f"width {blueprint.width}, embedding {blueprint.embedding}, {VOCABULARY} tokens a side; "
+        f"width {blueprint.width}, {embedding}, {VOCABULARY} tokens a side; "
         "other sizes: peeky models --set model.width=512",
         style="dim",
     )

@@ -26,7 +26,7 @@ from peeky.model.transformer import CrossAttention
 from peeky.model.wiring import Concat, Dense, InputFeeding, ReadContext, Residual, Stack
 
 TOKENS = 11
-TRANSFORMERS = [name for name, architecture in ARCHITECTURES.items() if "heads" in architecture.uses]
+TRANSFORMERS = [name for name, architecture in ARCHITECTURES.items() if architecture.has_blocks]
 LADDER = [name for name, architecture in ARCHITECTURES.items() if architecture.has_source and name not in TRANSFORMERS]
 """Recurrent on both sides."""
 SOURCE = Padded(torch.tensor([[4, 5, 6, 3], [7, 3, 0, 0], [8, 9, 3, 0]]), torch.tensor([4, 2, 3]))

@@ -25,7 +25,7 @@ def way(request):
 def new_model(name="attention", *, max_length=12, eos_bias=0.0, sharpen=6.0):
     torch.manual_seed(4)
     size = len(CODEC.vocabulary)
-    embedding = None if "heads" in ARCHITECTURES[name].uses else 8
+    embedding = None if ARCHITECTURES[name].has_blocks else 8
     network = build(resolve(ModelOptions(name=name, width=16, embedding=embedding)), Sizes(size, size)).eval()
     with torch.no_grad():
         network.decoder.output.weight.mul_(sharpen)

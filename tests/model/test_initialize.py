@@ -18,7 +18,7 @@ EMBEDDING, WIDTH, TOKENS = 36, 64, 300
 GATES = ("input", "forget", "cell", "output")
 
 
-TRANSFORMERS = [name for name, architecture in ARCHITECTURES.items() if "heads" in architecture.uses]
+TRANSFORMERS = [name for name, architecture in ARCHITECTURES.items() if architecture.has_blocks]
 
 
 @pytest.fixture(params=ARCHITECTURES)

@@ -2,7 +2,7 @@
 
 from peeky.model.architectures import Sizes
 from peeky.model.options import Blueprint, ModelOptions
-from peeky.model.rungs import ARCHITECTURES, DEFAULT, Architecture, build, find, longest, resolve, to_options
+from peeky.model.rungs import ARCHITECTURES, DEFAULT, Architecture, build, find, fitting, longest, resolve, to_options
 from peeky.model.seq2seq import Decoder, Seq2Seq
 from peeky.model.stream import DecoderState, Layer, Memory, Stream
 from peeky.model.tensors import Padded
@@ -23,6 +23,7 @@ __all__ = [
     "Stream",
     "build",
     "find",
+    "fitting",
     "longest",
     "resolve",
     "to_options",

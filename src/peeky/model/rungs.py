@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from peeky.errors import ConfigError, did_you_mean
@@ -59,6 +59,15 @@ class Architecture:
         if o.positions != "learned":
             unused.add("longest")
         return unused
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether it has blocks of a Transformer, on either side."""
+        return "heads" in self.uses
+
+    def needed_embedding(self, width: int, tie: str) -> int | None:
+        """How wide its embeddings have to be; None where anyone may say."""
+        return self.outputs * width if self.has_blocks or tie != "none" else None
 
 
 FORWARD = {"direction": "forward"}
@@ -143,6 +152,16 @@ def find(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
+def _filled(options: ModelOptions) -> Blueprint:
+    """The options with every gap filled; whether they go together is another question."""
+    name = options.name or DEFAULT
+    architecture = find(name)
+    given = {key: value for key, value in asdict(options).items() if value is not None}
+    filled = USUAL | dict(architecture.defaults) | dict(architecture.fixed) | given | {"name": name}
+    embedding = architecture.needed_embedding(filled["width"], filled["tie"]) or 128
+    return Blueprint(**({"embedding": embedding, "feed_forward": 4 * filled["width"]} | filled))
+
+
 def resolve(options: ModelOptions) -> Blueprint:
     """The options with every gap filled by the architecture; ConfigError for what the architecture can't be."""
     name = options.name or DEFAULT
@@ -154,13 +173,9 @@ def resolve(options: ModelOptions) -> Blueprint:
                 where=f"model.{key}",
                 fix=f"leave model.{key} out, or choose another model (`peeky models` lists them)",
             )
-    given = {key: value for key, value in asdict(options).items() if value is not None}
-    filled = USUAL | dict(architecture.defaults) | dict(architecture.fixed) | given | {"name": name}
-    is_transformer = "heads" in architecture.uses
-    if is_transformer or filled["tie"] != "none":
-        filled.setdefault("embedding", architecture.outputs * filled["width"])
-    o = Blueprint(**({"embedding": 128, "feed_forward": 4 * filled["width"]} | filled))
-    for key in sorted(architecture.unused(o) & set(given)):
+    o = _filled(options)
+    given = {key for key, value in asdict(options).items() if value is not None}
+    for key in sorted(architecture.unused(o) & given):
         because = {"merge": f" with direction {o.direction!r}", "longest": f" with positions {o.positions!r}"}
         raise ConfigError(
             f"model {name!r}{because.get(key, '')} makes no use of it", where=f"model.{key}", fix="leave it out"
@@ -177,12 +192,13 @@ def resolve(options: ModelOptions) -> Blueprint:
             where="model.width",
             fix=f"set an even width ({o.width + 1}), or model.merge=sum",
         )
-    if is_transformer:
+    if architecture.has_blocks:
         _check_heads(o)
-    if (is_transformer or o.tie != "none") and o.embedding != architecture.outputs * o.width:
-        why = "the two are added" if is_transformer else "that table is the output layer too"
+    needed = architecture.needed_embedding(o.width, o.tie)
+    if needed not in (None, o.embedding):
+        why = "the two are added" if architecture.has_blocks else "that table is the output layer too"
         raise ConfigError(
-            f"an embedding of {o.embedding} doesn't fit the {architecture.outputs * o.width} of the layers: {why}",
+            f"an embedding of {o.embedding} doesn't fit the {needed} of the layers: {why}",
             where="model.embedding",
             fix="leave it out",
         )
@@ -200,6 +216,22 @@ def _check_heads(o: Blueprint) -> None:
             where="model.heads",
             fix=f"set model.width={-(-o.width // (o.heads * each)) * o.heads * each}, or other heads",
         )
+
+
+def fitting(options: ModelOptions, name: str) -> ModelOptions:
+    """The options as far as they mean something to the architecture of that name; the others are left out."""
+    architecture = find(name)
+    nobodys: dict[str, Any] = dict.fromkeys(architecture.fixed)
+    own = replace(options, name=name, **nobodys)
+    if own.layers and own.layers < architecture.fewest_layers:
+        own = replace(own, layers=None)
+    if own.tie == "all" and not architecture.has_source:
+        own = replace(own, tie="target")
+    o = _filled(own)
+    unused: dict[str, Any] = dict.fromkeys(architecture.unused(o))
+    if architecture.needed_embedding(o.width, o.tie) is not None:
+        unused["embedding"] = None
+    return replace(own, **unused)
 
 
 def longest(o: Blueprint) -> int | None:
