@@ -209,14 +209,16 @@ def predict(
             "this model has no attention, so there are no alignments", where="--alignments", fix="leave it out"
         )
     number = unfinished = missing = 0
-    with texts_of(texts, input_) as (sources, at_once), opened(output) as file:
-        for answered in model.stream(sources, options, chunk_size=at_once or CHUNK):
-            for source, prediction in answered:
-                number += 1
-                file.writelines(lines_of(number, source, prediction))
-                unfinished += not prediction.finished
-                missing += not prediction.finished and not prediction.target_tokens
-            file.flush()
+    with texts_of(texts, input_) as (sources, at_once):
+        chunks = model.stream(sources, options, chunk_size=at_once or CHUNK)
+        with opened(output) as file:  # only now: what was refused overwrites nothing
+            for answered in chunks:
+                for source, prediction in answered:
+                    number += 1
+                    file.writelines(lines_of(number, source, prediction))
+                    unfinished += not prediction.finished
+                    missing += not prediction.finished and not prediction.target_tokens
+                file.flush()
     if unfinished > missing:
         print(f"note: {unfinished - missing:,} answers were cut off (--max-length says where)", file=sys.stderr)
     if missing:
@@ -244,6 +246,8 @@ def generate(
     from peeky.generation import Generation
     from peeky.predictor import load
 
+    if count < 1:
+        raise ConfigError(f"{count} texts are none", where="--count", fix="give 1 or more")
     options = Generation(
         n_best=count,
         sample=True,

@@ -41,10 +41,13 @@ class Generation:
     """See `peeky.search.Sampler`."""
     min_length: int | None = None
     max_length: int | None = None
-    """Target tokens at least and at most, EOS counted."""
+    """Target tokens at least and at most, EOS counted; the most is the model's own where neither is given."""
     min_ratio: float | None = None
     max_ratio: float | None = None
-    """The same relative to the source: tokens for each of its tokens, EOS counted on neither side."""
+    """The same relative to the source: tokens for each of its tokens, EOS counted on neither side.
+
+    Where a text can't have both its least and its most, the most counts.
+    """
     prefix: str = ""
     """How every answer begins."""
     forbid: tuple[str, ...] = ()
@@ -64,15 +67,20 @@ class Generation:
         for name in ("beam", "n_best", "batch_size", "min_length", "max_length"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ConfigError(f"{value} is too small", where=name, fix=f"give a {name} of 1 or more")
+                raise ConfigError(f"{value} is too small", where=name, fix="give 1 or more")
         for name in ("min_ratio", "max_ratio"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise ConfigError(f"{value} is no ratio", where=name, fix="give a number above 0")
-        for least, most in ((self.min_length, self.max_length), (self.min_ratio, self.max_ratio)):
+        for name in ("length", "ratio"):
+            least, most = getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
             if least is not None and most is not None and least > most:
+                where = f"min_{name}, max_{name}"
+                raise ConfigError(f"at least {least} and at most {most} can't both be", where=where, fix="swap the two")
+        for name in OF_BEAMS:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(
-                    f"at least {least} and at most {most} can't both be", where="min, max", fix="swap the two"
+                    f"{getattr(self, name)} is out of range", where=name, fix="give 0 for none, or up to about 1"
                 )
         if self.sample:
             self._refuse(
@@ -120,9 +128,31 @@ class Generation:
     def max_lengths(self, source_lengths: Tensor, usual: int) -> Tensor:
         """The hard maximum [B] of each text; `source_lengths` [B] count EOS, and so does the maximum."""
         limits = torch.full_like(source_lengths, self.max_length or usual)
+        if self.max_length is None:  # what was asked for is more than what is usual
+            limits = limits.maximum(self.min_lengths(source_lengths))
         if self.max_ratio is None:
             return limits
         return limits.minimum((self.max_ratio * (source_lengths - 1)).ceil().long() + 1).clamp(1)
+
+    def min_lengths(self, source_lengths: Tensor) -> Tensor:
+        """The tokens [B] that each answer has at least, EOS counted."""
+        least = torch.full_like(source_lengths, self.min_length or 1)
+        if self.min_ratio is None:
+            return least
+        return least.maximum((self.min_ratio * (source_lengths - 1)).ceil().long() + 1)
+
+    def num_fixed(self, codec: Codec) -> int:
+        """The tokens that the prefix, or the longest phrase that has to come, needs with EOS behind it.
+
+        Raises ConfigError for texts that the model can't write, or that are no tokens.
+        """
+        for text in self.forbid:
+            if len(codec.encode(text)) == 1:
+                raise ConfigError(f"{text!r} holds no token", where="forbid", fix="take it out")
+        wanted = [known_ids(codec, text, where="contain") for text in self.contain]
+        if not all(wanted):
+            raise ConfigError("a text without tokens is in every answer", where="contain", fix="take it out")
+        return 1 + max(map(len, [known_ids(codec, self.prefix, where="prefix"), *wanted]))
 
     def filters(self, codec: Codec, source_lengths: Tensor, max_lengths: Tensor) -> list[Filter]:
         """What may not come, in the ids of the target's codec."""
@@ -132,20 +162,18 @@ class Generation:
         if self.no_repeat:
             found.append(NoRepeat(self.no_repeat))
         if self.min_length or self.min_ratio:
-            least = torch.full_like(source_lengths, self.min_length or 1)
-            if self.min_ratio:
-                least = least.maximum((self.min_ratio * (source_lengths - 1)).ceil().long() + 1)
-            found.append(MinLength(least.minimum(max_lengths), EOS))
+            found.append(MinLength(self.min_lengths(source_lengths).minimum(max_lengths), EOS))
         if self.prefix:
             ids = torch.tensor(known_ids(codec, self.prefix, where="prefix"), device=source_lengths.device)
             found.append(ForcePrefix(ids.expand(len(source_lengths), -1), torch.full_like(source_lengths, len(ids))))
         return found
 
-    def phrases(self, codec: Codec, num: int) -> list[list[list[int]]] | None:
-        """What has to come, for each of `num` texts."""
+    def phrases(self, codec: Codec, has_room: Tensor) -> list[list[list[int]]] | None:
+        """What has to come, for each text; nothing where there is no room [B] for it."""
         if not self.contain:
             return None
-        return [[known_ids(codec, text, where="contain") for text in self.contain]] * num
+        wanted = [known_ids(codec, text, where="contain") for text in self.contain]
+        return [wanted if room else [] for room in has_room.tolist()]
 
 
 def known_ids(codec: Codec, text: str, *, where: str) -> list[int]:

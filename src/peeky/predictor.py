@@ -110,6 +110,7 @@ class Model:
         for number, text in enumerate(given, start=1):
             if not isinstance(text, str):
                 raise DataError(f"{text!r} is not a text", where=f"text {number}", fix="give a str, or a list of them")
+        self._check(generation)
         return self._answer(given, generation)
 
     def stream(
@@ -117,24 +118,48 @@ class Model:
     ) -> Iterator[list[tuple[str, Prediction]]]:
         """As `predict`, for texts without end: each text with its answer, a chunk as soon as it is full.
 
-        Which chunk a text comes in changes nothing, not even what is drawn at random.
+        Which chunk a text comes in changes nothing, not even what is drawn at random. Options that this model can't
+        follow are refused at once, before the first text is asked for.
         """
+        self._check(options)
+        return self._stream(texts, options, chunk_size)
+
+    def _stream(
+        self, texts: Iterable[str], options: Generation, chunk_size: int
+    ) -> Iterator[list[tuple[str, Prediction]]]:
         first_row = 0
         iterator = iter(texts)
         while chunk := list(islice(iterator, chunk_size)):
             yield list(zip(chunk, self._answer(chunk, options, first_row=first_row), strict=True))
             first_row += len(chunk)
 
+    def _check(self, options: Generation) -> None:
+        """ConfigError for options that this model can't follow, whatever the texts are."""
+        if self.source_codec is None:
+            if options.prefix:
+                raise ConfigError(
+                    "a language model continues the text it is given", where="prefix", fix="give it as the text itself"
+                )
+            for name in ("min_ratio", "max_ratio"):
+                if getattr(options, name) is not None:
+                    fix = f"use {name.replace('ratio', 'length')}"
+                    raise ConfigError("a language model has no source to be relative to", where=name, fix=fix)
+        if options.coverage_penalty and not self.looks:
+            raise ConfigError("this model has no attention, it covers nothing", where="coverage_penalty", fix="use 0")
+        fixed, most = options.num_fixed(self.target_codec), options.max_length or self.max_length
+        if fixed > most:
+            raise ConfigError(
+                f"{fixed - 1} tokens and the end don't fit into an answer of at most {most}",
+                where="prefix" if options.prefix else "contain",
+                fix=f"give a max_length of {fixed} or more, or a shorter text",
+            )
+
     def _answer(self, texts: Sequence[str], options: Generation, *, first_row: int = 0) -> list[Prediction]:
         is_prompt = self.source_codec is None
-        if is_prompt and (options.prefix or options.min_ratio or options.max_ratio):
-            raise ConfigError(
-                "a language model has no source", where="prefix, ratio", fix="give the beginning as the text itself"
-            )
         rows = [row for row, text in enumerate(texts) if is_prompt or text.strip()]
         self._warn_of_unknown([texts[row] for row in rows])
         examples = self._examples([Pair(texts[row], None, f"text {first_row + row + 1}") for row in rows])
-        self._require_room(examples, [f"text {first_row + row + 1}" for row in rows])
+        self.require_room(examples, [f"text {first_row + row + 1}" for row in rows], room=1)
         prompts = examples.target_lengths
         order = np.lexsort((-examples.source_lengths, prompts))
         predictions = [EMPTY] * len(texts)
@@ -150,12 +175,15 @@ class Model:
                     predictions[rows[index]] = best._replace(alternatives=tuple(others))
         return predictions
 
-    def _require_room(self, examples: Examples, places: Sequence[str]) -> None:
-        """DataError for the first text that is longer than a model with learnt positions can read."""
-        for lengths, room in ((examples.source_lengths, 0), (examples.target_lengths, 1)):
-            if self.longest is not None and (long := np.flatnonzero(lengths + room > self.longest)).size:
+    def require_room(self, examples: Examples, places: Sequence[str], *, room: int = 0) -> None:
+        """DataError for the first text that is longer than a model with learnt positions can read.
+
+        Behind a target there has to be `room` for tokens to come.
+        """
+        for lengths in (examples.source_lengths, examples.target_lengths + room):
+            if self.longest is not None and (long := np.flatnonzero(lengths > self.longest)).size:
                 raise DataError(
-                    f"{lengths[long[0]]:,} tokens, and the model's positions end at {self.longest:,}",
+                    f"{lengths[long[0]]:,} tokens with the end, and the model's positions stop at {self.longest:,}",
                     where=places[long[0]],
                     fix="shorten the text, or train with a larger model.longest or other model.positions",
                 )
@@ -188,6 +216,7 @@ class Model:
         max_lengths = options.max_lengths(batch.source.lengths, self.max_length)
         if self.longest is not None:
             max_lengths = max_lengths.clamp(max=self.longest - prompt.size(1))
+        has_room = max_lengths >= options.num_fixed(self.target_codec)
         filters: list[Filter] = [
             Forbid(NEVER_GENERATED),
             *options.filters(self.target_codec, batch.source.lengths, max_lengths),
@@ -205,7 +234,8 @@ class Model:
                 row_numbers=numbers.to(self.device),
                 count=options.n_best,
             )
-            return [found[start : start + options.n_best] for start in range(0, len(found), options.n_best)]
+            drawn = [found[start : start + options.n_best] for start in range(0, len(found), options.n_best)]
+            return [each if room else [NOTHING] for each, room in zip(drawn, has_room.tolist(), strict=True)]
         ranked = beam_search(
             step,
             start,
@@ -218,9 +248,9 @@ class Model:
             coverage_penalty=options.coverage_penalty,
             source_lengths=batch.source.lengths,
             filters=filters,
-            phrases=options.phrases(self.target_codec, len(indices)),
+            phrases=options.phrases(self.target_codec, has_room),
         )
-        return [hypotheses or [NOTHING] for hypotheses in ranked]
+        return [each if each and room else [NOTHING] for each, room in zip(ranked, has_room.tolist(), strict=True)]
 
     def _prediction(self, examples: Examples, index: int, hypothesis: Hypothesis, prompt: str) -> Prediction:
         source, weights = examples.source(index), hypothesis.weights
@@ -249,13 +279,19 @@ class Model:
 
     def loss(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> float:
         """Nats per target token on these pairs, EOS counted, teacher-forced."""
+        if not pairs:
+            raise DataError("there are no pairs, so there is no loss", fix="give at least one")
         scores = self.score(pairs, batch_size=batch_size)
         return -sum(score.log_prob for score in scores) / sum(score.num_tokens for score in scores)
 
     def score(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> list[PairScore]:
         """How probable the model finds each given target, in the order of the pairs: what a search says of it, too."""
+        Generation(batch_size=batch_size)
+        for number, pair in enumerate(pairs, start=1):
+            if pair.target is None:
+                raise DataError("there is no target", where=pair.origin or f"pair {number}", fix="give one to score")
         examples = Examples.encode(pairs, self.source_codec, self.target_codec)
-        self._require_room(examples, [pair.origin for pair in pairs])
+        self.require_room(examples, [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)])
         order = np.lexsort((examples.target_lengths, examples.source_lengths))
         totals = np.zeros(len(pairs))
         with torch.inference_mode():
