@@ -40,7 +40,7 @@ from peeky.folder import (
     stored_config,
     to_numpy,
 )
-from peeky.model import Blueprint, Seq2Seq, Sizes, build, find, resolve
+from peeky.model import Blueprint, Seq2Seq, Sizes, build, find, longest, resolve
 from peeky.predictor import Model, UnknownTextWarning, find_device, load
 from peeky.progress import Display, MetricsLog, say_to
 from peeky.recipe import build_codecs, choose_model, choose_text, choose_training
@@ -136,8 +136,16 @@ def train(
     torch.manual_seed(training.seed)
     network = build(blueprint, sizes)
     predictor = Model(
-        network, source_codec, target_codec, max_length=hard_maximum(examples.target_lengths), name=blueprint.name
+        network,
+        source_codec,
+        target_codec,
+        max_length=hard_maximum(examples.target_lengths),
+        name=blueprint.name,
+        longest=longest(blueprint),
     )
+    dev = spread(data.dev, DEV_PAIRS)
+    for pairs_of, encoded in ((data.train, examples), (dev, Examples.encode(dev, source_codec, target_codec))):
+        predictor.require_room(encoded, [pair.origin for pair in pairs_of])
     for line in [*data.said, *said_text, *said_model, *said_training]:
         say(line)
     say(
@@ -148,7 +156,6 @@ def train(
     data_hash = fingerprint(examples, (source_codec, target_codec), data.dev)
     if not resume:
         prepare(folder, config)
-    dev = spread(data.dev, DEV_PAIRS)
 
     def save_best(network: Seq2Seq, progress: Progress) -> None:
         save_model(

@@ -1,0 +1,98 @@
+"""Learnt positions end somewhere: what is longer is named, before training as in use."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import peeky
+from peeky import Pair
+from peeky.errors import DataError
+
+SETTINGS: dict[str, Any] = {
+    "model.positions": "learned",
+    "model.longest": 8,
+    "model.heads": 2,
+    "model.feed_forward": 16,
+    "training.max_updates": 2,
+    "training.evaluate_every": 1,
+}
+FITS, TOO_LONG = "abcdeab", "abcdeabc"  # EOS is the eighth
+
+
+def train(folder: Path, settings: dict[str, Any], name: str, *, dev: list[str], lines: list[str]) -> peeky.Model:
+    (folder / "train.tsv").write_text("".join(line + "\n" for line in lines))
+    (folder / "dev.tsv").write_text("".join(line + "\n" for line in dev))
+    chosen = {key: value for key, value in settings.items() if key != "model.embedding"}
+    return peeky.train(
+        folder / "train.tsv",
+        dev=folder / "dev.tsv",
+        model=name,
+        out=folder / "run",
+        settings=chosen | SETTINGS,
+        device="cpu",
+        quiet=True,
+    )
+
+
+@pytest.fixture
+def model(tmp_path: Path, tiny_settings: dict[str, Any]) -> peeky.Model:
+    lines = [f"{FITS}\t{FITS}", "ab\tba", "c\tc"] * 4
+    return train(tmp_path, tiny_settings, "transformer", dev=lines[:3], lines=lines)
+
+
+@pytest.mark.parametrize(
+    ("lines", "dev", "named"),
+    [
+        (["a\tb", f"{TOO_LONG}\tb"], ["a\tb"], "train.tsv:2"),
+        (["a\tb", "b\ta", f"b\t{TOO_LONG}"], ["a\tb"], "train.tsv:3"),
+        (["a\tb", "c\td"], ["a\tb", f"{TOO_LONG}\tb"], "dev.tsv:2"),
+        (["a\tb", "c\td"], [f"b\t{TOO_LONG}"], "dev.tsv:1"),
+    ],
+)
+def test_a_pair_that_is_too_long_is_named_before_training(
+    lines: list[str], dev: list[str], named: str, tmp_path: Path, tiny_settings: dict[str, Any]
+) -> None:
+    with pytest.raises(DataError, match="9 tokens with the end, and the model's positions stop at 8") as caught:
+        train(tmp_path, tiny_settings, "transformer", dev=dev, lines=lines)
+    assert caught.value.where == str(tmp_path / named)
+    assert "model.longest" in caught.value.fix
+    assert "model.positions" in caught.value.fix
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_language_models_text_that_is_too_long_is_named(tmp_path: Path, tiny_settings: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="positions stop at 8") as caught:
+        train(tmp_path, tiny_settings, "transformer_language_model", dev=["a"], lines=[FITS, TOO_LONG])
+    assert caught.value.where.endswith("train.tsv:2")
+
+
+def test_the_longest_that_fits_is_trained_on_answered_and_scored(model: peeky.Model) -> None:
+    (answer,) = model.predict(FITS, min_length=8, max_length=100)
+    assert len(answer.target_tokens) == 8  # nor do answers go on where there are no positions
+    (scored,) = model.score([Pair(FITS, FITS, "")])
+    assert scored.num_tokens == 8
+
+
+def test_a_longer_text_is_named_in_use(model: peeky.Model) -> None:
+    for texts, number in (([TOO_LONG], 1), (["a", "", TOO_LONG, TOO_LONG], 3)):
+        with pytest.raises(DataError, match=f"text {number}: 9 tokens") as caught:
+            model.predict(texts)
+        assert "model.longest" in caught.value.fix
+    for pair in (Pair("a", TOO_LONG, "t.tsv:7"), Pair(TOO_LONG, "a", "t.tsv:7")):
+        with pytest.raises(DataError, match=r"t\.tsv:7: 9 tokens"):
+            model.score([Pair("a", "a", ""), pair])
+
+
+def test_a_prompt_leaves_room_for_a_token(tmp_path: Path, tiny_settings: dict[str, Any]) -> None:
+    model = train(tmp_path, tiny_settings, "transformer_language_model", dev=["a"], lines=[FITS, "ab", "cde"] * 4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for length in range(8):
+            (answer,) = model.predict("a" * length, max_length=100, min_length=100)
+            assert len(answer.target_tokens) == 8 - length
+        with pytest.raises(DataError, match="text 1: 9 tokens"):
+            model.predict("a" * 8)
