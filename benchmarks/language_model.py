@@ -1,6 +1,6 @@
 """Language models of the German side of Multi30k against an n-gram model: perplexity on test_2016, and samples.
 
-    PEEKY_DATA=… python benchmarks/language_model.py [--out runs/language] [--updates 3000]
+    PEEKY_DATA=… python benchmarks/language_model.py [--out runs/language] [--updates 1500]
 
 All see the same tokens, pieces of 10,000 joint BPE merges; what training has not seen is one unknown token to all.
 The baseline is interpolated modified Kneser-Ney smoothing (Chen & Goodman 1998, section 3), its order chosen on dev.
@@ -23,8 +23,8 @@ from peeky.data import Pair
 
 DATA = Path(os.environ.get("PEEKY_DATA", "data")) / "multi30k_en-de" / "bpe10k"
 MODELS = {
-    "language_model": ["model.width=512", "model.embedding=512", "model.tie=target", "training.rate=2e-3"],
-    "transformer_language_model": ["model.width=256", "model.layers=3", "training.rate=1e-3"],
+    "language_model": ["model.width=256", "model.tie=target", "training.rate=4e-3"],
+    "transformer_language_model": ["model.width=128", "model.layers=3", "training.rate=3e-3"],
 }
 UNKNOWN, BEGIN, END = "<unk>", "<s>", "</s>"
 
@@ -99,7 +99,7 @@ def main() -> None:
     """The baseline, the models, samples."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/language"))
-    parser.add_argument("--updates", type=int, default=3000)
+    parser.add_argument("--updates", type=int, default=1500)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     texts = {name: targets(DATA / f"{name}{ending}") for name, ending in (("train", ".tsv.gz"), ("dev", ".tsv"))}
