@@ -34,6 +34,13 @@ OTHER: dict[str, Any] = {
     "model.direction": "both",
     "model.merge": "sum",
     "model.score": "additive",
+    "model.heads": 8,
+    "model.feed_forward": 48,
+    "model.positions": "learned",
+    "model.longest": 99,
+    "model.norm": "post",
+    "model.activation": "swiglu",
+    "model.tie": "target",
     "training.rate": 0.002,
     "training.schedule": "cosine",
     "training.warmup": 0.0,
@@ -160,6 +167,7 @@ def test_what_is_no_setting_is_refused(setting: str) -> None:
         ("text.normalisation", "text.normalization"),
         ("model.width.x", "model.width"),
         ("model", "model.name"),
+        ("training", "training.rate"),
     ],
 )
 def test_a_mistyped_key_gets_the_nearest_one(typed: str, meant: str) -> None:

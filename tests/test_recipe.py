@@ -9,7 +9,7 @@ import pytest
 
 from peeky.data import Examples, LengthBucketSampler, Pair, additions
 from peeky.errors import ConfigError
-from peeky.model import ModelOptions
+from peeky.model import ARCHITECTURES, ModelOptions, resolve
 from peeky.recipe import UPDATES, build_codecs, choose_model, choose_text, choose_training
 from peeky.text.options import TextOptions
 from peeky.training import TrainingOptions
@@ -82,12 +82,21 @@ def test_a_language_model_has_no_source_codec() -> None:
 
 def test_the_model_is_said_only_where_nobody_chose_one() -> None:
     options, said = choose_model(ModelOptions(), 1000)
-    assert all(getattr(options, item.name) is not None for item in fields(options))
+    left_open = {item.name for item in fields(options) if getattr(options, item.name) is None}
+    assert left_open == {"heads", "feed_forward", "positions", "longest", "norm", "activation"}, "a Transformer's alone"
     assert len(said) == 1
     assert options.name is not None
     assert options.name in said[0]
     assert "--model" in said[0]
     assert choose_model(ModelOptions(name="gnmt"), 1000)[1] == []
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_what_is_left_open_of_a_model_changes_nothing_in_it(name: str) -> None:
+    options, _ = choose_model(ModelOptions(name=name), 1000)
+    blueprint = resolve(options)
+    left_open = {item.name for item in fields(options) if getattr(options, item.name) is None}
+    assert left_open == ARCHITECTURES[name].unused(blueprint)
 
 
 def test_many_pairs_get_a_wider_model_unless_a_width_was_given() -> None:

@@ -172,6 +172,8 @@ def test_every_architecture_trains_and_answers(
     name: str, config: Callable[..., Config], tiny_text: Path, tmp_path: Path
 ) -> None:
     chosen = config(model__name=name, training__max_updates=2, training__evaluate_every=1)
+    if ARCHITECTURES[name].has_blocks:
+        chosen = replace(chosen, model=replace(chosen.model, embedding=None))
     if not ARCHITECTURES[name].has_source:
         chosen = replace(chosen, data=replace(chosen.data, train=(str(tiny_text),)))
     before = len(metrics_of(Path(quiet(chosen, tmp_path / "run").folder)))
@@ -180,7 +182,7 @@ def test_every_architecture_trains_and_answers(
     assert model.name == name
     answers = model.predict(["abc", "e"], beam=2)
     assert len(answers) == 2
-    looks = name not in ("plain", "reverse", "peeky", "language_model")
+    looks = ARCHITECTURES[name].has_source and name not in ("plain", "reverse", "peeky")
     assert all((answer.weights is not None) == looks for answer in answers)
 
 

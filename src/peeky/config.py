@@ -128,7 +128,7 @@ def unknown_key(key: str, where: str) -> ConfigError:
     """The error for a key that isn't there, with the nearest that is, or those of its section."""
     known = list(option_names(Config))
     section, _, last = key.rpartition(".")
-    same_name = [name for name in known if name.rpartition(".")[2] == last]
+    same_name = [name for name in known if name.rpartition(".")[2] == last or name.startswith(f"{key}.")]
     own = [name for name in known if name.startswith(f"{section}.")]
     near = did_you_mean(key, known)
     fix = f"did you mean {same_name[0]!r}?" if same_name else near
