@@ -373,6 +373,27 @@ def test_sinusoidal_positions_are_those_of_the_paper(width):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
+def test_places_far_out_are_told_apart_in_float32(positions):
+    """Angles are reckoned in the model's own format: float64 is not to be had on every device."""
+    far = 5_000
+    if positions == "rotary":
+        narrow, wide = (
+            angles_at(far, 2, 64, like=torch.zeros(1, dtype=dtype)) for dtype in (torch.float32, torch.float64)
+        )
+        narrow, wide = narrow.sin(), wide.sin()
+    else:
+        layer = Sinusoidal(64)
+        narrow, wide = (
+            layer(Stream(torch.zeros(1, 2, 64, dtype=dtype)), torch.tensor([far]), ())[0].x
+            for dtype in (torch.float32, torch.float64)
+        )
+        assert layer(Stream(torch.zeros(1, 2, 64).bfloat16()), torch.tensor([far]), ())[0].x.dtype == torch.bfloat16
+    assert narrow.dtype == torch.float32
+    close(narrow.double(), wide, 1e-3)
+
+
+@torch.no_grad()
 def test_each_row_goes_on_from_its_own_place():
     layer, x = Sinusoidal(WIDTH), torch.zeros(2, 3, WIDTH).double()
     whole, _ = in_pieces(layer, torch.zeros(1, 20, WIDTH).double(), [20])
@@ -481,13 +502,13 @@ def test_it_is_the_transformer_of_torch(norm, activation):
 
     ids = torch.where(MASK, torch.randint(4, TOKENS, (ROWS, SOURCES)), 0)
     tokens = torch.randint(4, TOKENS, (ROWS, TARGETS))
-    place = Sinusoidal(WIDTH)
-    states = math.sqrt(WIDTH) * model.encoder.embedding.weight[ids] + place.at(torch.arange(SOURCES)[None])
+    places, _ = in_pieces(Sinusoidal(WIDTH), torch.zeros(1, SOURCES, WIDTH).double(), [SOURCES])
+    states = math.sqrt(WIDTH) * model.encoder.embedding.weight[ids] + places
     for layer in encoder:
         states = layer(states, src_key_padding_mask=~MASK)
     for last in reader_norm:
         states = last.norm(states)
-    x = math.sqrt(WIDTH) * model.decoder.embedding.weight[tokens] + place.at(torch.arange(TARGETS)[None])
+    x = math.sqrt(WIDTH) * model.decoder.embedding.weight[tokens] + places[:, :TARGETS]
     future = torch.ones(TARGETS, TARGETS, dtype=torch.bool).triu(1)
     for layer in decoder:
         x = layer(x, states, tgt_mask=future, memory_key_padding_mask=~MASK)

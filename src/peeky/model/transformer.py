@@ -190,10 +190,11 @@ class Positions(Layer):
         assert isinstance(carry, Tensor)
         length = stream.x.size(1)
         places = carry[:, None] + torch.arange(length, device=carry.device)
-        return stream._replace(x=stream.x + self.at(places).to(stream.x.dtype)), carry + length
+        added = self.at(places, like=at_least_float32(stream.x))
+        return stream._replace(x=stream.x + added.to(stream.x.dtype)), carry + length
 
-    def at(self, places: Int[Tensor, "R T"]) -> Float[Tensor, "R T D"]:
-        """What is added at these places."""
+    def at(self, places: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
+        """What is added at these places, reckoned in the format of `like`."""
         raise NotImplementedError
 
 
@@ -204,8 +205,8 @@ class Sinusoidal(Positions):
         super().__init__()
         self.width = width
 
-    def at(self, places: Int[Tensor, "R T"]) -> Float[Tensor, "R T D"]:
-        angles = places[..., None] * frequencies(self.width, like=places.new_empty(0, dtype=torch.float64))
+    def at(self, places: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
+        angles = places[..., None] * frequencies(self.width, like)
         return torch.cat([angles.sin(), angles.cos()], -1)[..., : self.width]
 
 
@@ -216,7 +217,7 @@ class Learned(Positions):
         super().__init__()
         self.table = nn.Embedding(longest, width)
 
-    def at(self, places: Int[Tensor, "R T"]) -> Float[Tensor, "R T D"]:
+    def at(self, places: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
         return self.table(places)  # type: ignore[no-any-return]
 
 
