@@ -20,6 +20,7 @@ from peeky.errors import CheckpointError
 from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build
 from peeky.run import train
 from peeky.text import Codec, learn_codec, make_tokenizer
+from peeky.text.options import TextOptions
 from peeky.training import Evaluation, Trainer, TrainingOptions, TrainingState, target_log_probs
 from peeky.training.trainer import collate
 
@@ -325,3 +326,22 @@ def test_it_notices_pairs_that_changed_in_between(tmp_path, pairs, monkeypatch):
 
     with pytest.raises(CheckpointError, match="not those the run was started with"):
         check_resume_on_disk(config_of(tmp_path, pairs), tmp_path, monkeypatch, between=swap_two_lines)
+
+
+SUBWORDS = {
+    "bpe": TextOptions(source="bpe", target="bpe", subword_size=40),
+    "joint": TextOptions(source="bpe", target="bpe", subword_size=40, joint=True),
+    "dropout": TextOptions(source="bpe", target="bpe", subword_size=40, bpe_dropout=0.2),
+    "unigram": TextOptions(source="unigram", target="unigram", subword_size=40),
+}
+
+
+@pytest.mark.parametrize("text", SUBWORDS.values(), ids=SUBWORDS)
+def test_resume_on_disk_with_subwords(text, tmp_path, pairs, monkeypatch):
+    """The vocabularies are those that the run was started with; nothing is learnt again."""
+
+    def forget(_):
+        monkeypatch.setattr("peeky.recipe.learn_codec", None)
+
+    config = replace(config_of(tmp_path, pairs), text=text)
+    check_resume_on_disk(config, tmp_path, monkeypatch, between=forget)
