@@ -25,6 +25,7 @@ from peeky.checkpoint import (
     checkpoints,
     find_model_folder,
     load_checkpoint,
+    load_codecs,
     load_model,
     save_checkpoint,
     save_model,
@@ -356,6 +357,19 @@ def test_a_checkpoint_half_written_is_no_checkpoint(tmp_path: Path, monkeypatch:
     save_checkpoint(tmp_path, 6, {"w": np.ones(3, np.float32)}, {"update": 6})
     assert load_checkpoint(tmp_path)[1] == {"update": 6}
     assert [path.name for path in tmp_path.iterdir()] == ["00000006"]
+
+
+def test_the_codecs_of_a_checkpoint_are_those_it_was_saved_with(tmp_path: Path) -> None:
+    codecs = tuple(Codec.build(make_tokenizer("characters"), [text]) for text in ("ab", "cd"))
+    for number, kept in enumerate((codecs, (None, codecs[1]), None)):
+        save_checkpoint(tmp_path, number, {"w": np.zeros(3, np.float32)}, {"update": number}, kept)  # type: ignore[arg-type]
+        assert load_codecs(tmp_path) == kept
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        load_codecs(tmp_path / "nowhere")
+    (checkpoint,) = checkpoints(tmp_path)
+    (checkpoint / "progress.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_codecs(tmp_path)
 
 
 def test_no_checkpoint_is_said_so(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ SCRIPTS = {
     "blanks": [" ", "\u00a0", "\u3000"],
     "controls": ["\t", "\n", "\x01"],
     "words": ["house", "of", "cards"],
+    "subwords": [" the", " ho", "use", ".", " "],
     "dollars": ["$a_$", "$5-$10", "$"],
     "markup": ["[bold]", "\\", "<pad>"],
 }
@@ -61,6 +62,7 @@ def test_blanks_and_the_end_can_be_seen() -> None:
     assert shown(" ") == "␣"
     assert shown("<eos>") == "∎"
     assert shown("a") == "a"
+    assert shown(" the") == "␣the"
 
 
 @pytest.mark.filterwarnings("ignore::peeky.pictures.MissingGlyphWarning")

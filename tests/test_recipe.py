@@ -10,9 +10,18 @@ import pytest
 from peeky.data import Examples, LengthBucketSampler, Pair, additions
 from peeky.errors import ConfigError
 from peeky.model import ARCHITECTURES, ModelOptions, resolve
-from peeky.recipe import UPDATES, build_codecs, choose_model, choose_text, choose_training
+from peeky.recipe import (
+    SENTENCE_UNITS,
+    UPDATES,
+    build_codecs,
+    choose_model,
+    choose_text,
+    choose_training,
+    recut_of,
+    vocabulary_lines,
+)
 from peeky.text.options import TextOptions
-from peeky.training import TrainingOptions
+from peeky.training import TrainingOptions, sampler_of
 
 SPELLING = [Pair(word, word[::-1], "") for word in ("hello", "world", "house", "garden", "water", "cat")]
 PHONES = [Pair(f"{a}{b}{c}{d}", "AH B K", "") for a, b, c, d in product("abk", repeat=4)]
@@ -38,7 +47,7 @@ def examples(num_pairs: int) -> Examples:
 
 @pytest.mark.parametrize(
     ("pairs", "source", "target"),
-    [(SPELLING, "characters", "characters"), (PHONES, "characters", "symbols"), (SENTENCES, "words", "words")],
+    [(SPELLING, "characters", "characters"), (PHONES, "characters", "symbols"), (SENTENCES, "bpe", "bpe")],
 )
 def test_the_tokenizers_follow_the_data_and_are_said(pairs: list[Pair], source: str, target: str) -> None:
     options, said = choose_text(TextOptions(), pairs, has_source=True)
@@ -49,13 +58,13 @@ def test_the_tokenizers_follow_the_data_and_are_said(pairs: list[Pair], source: 
 
 def test_a_chosen_tokenizer_stays_and_is_not_explained() -> None:
     options, said = choose_text(TextOptions(source="bytes"), SENTENCES, has_source=True)
-    assert (options.source, options.target) == ("bytes", "words")
+    assert (options.source, options.target) == ("bytes", "bpe")
     assert [line.partition(":")[0] for line in said] == ["target"]
 
 
 def test_a_language_model_has_one_side() -> None:
     options, said = choose_text(TextOptions(), [Pair("", pair.target, "") for pair in SENTENCES], has_source=False)
-    assert (options.source, options.target) == (None, "words")
+    assert (options.source, options.target) == (None, "bpe")
     assert len(said) == 1
 
 
@@ -207,3 +216,100 @@ def test_the_unicode_form_reaches_the_codecs() -> None:
     for codec in (source, target):
         assert codec.tokenizer.normalization == "NFD"
         assert len(codec.encode("\u00e9")) == 3  # letter, accent, EOS
+
+
+# --- subwords -------------------------------------------------------------------------------------------------------
+
+BPE = TextOptions(source="bpe", target="bpe")
+
+
+def test_each_side_learns_its_own_subwords_and_says_how_many() -> None:
+    source, target = build_codecs(replace(BPE, subword_size=60), SENTENCES, has_source=True)
+    assert source is not None
+    assert " house" in source.vocabulary
+    assert " house" not in target.vocabulary
+    assert vocabulary_lines(BPE, (source, target)) == [
+        f"source: a vocabulary of {len(source.vocabulary)} subwords and characters",
+        f"target: a vocabulary of {len(target.vocabulary)} subwords and characters",
+    ]
+    few = build_codecs(replace(BPE, subword_size=16_000), SENTENCES, has_source=True)
+    assert f" {len(few[1].vocabulary)} " in vocabulary_lines(BPE, few)[1]
+    assert len(few[1].vocabulary) < 1000
+
+
+@pytest.mark.parametrize("unit", ["bpe", "unigram", "words", "characters", "symbols", "graphemes", "bytes"])
+def test_a_joint_vocabulary_is_one_for_both_sides(unit: str) -> None:
+    options = TextOptions(source=unit, target=unit, joint=True)  # type: ignore[arg-type]
+    source, target = build_codecs(options, SENTENCES, has_source=True)
+    assert source == target
+    for codec in (source, target):
+        assert codec is not None
+        for text in SENTENCES[1][:2]:
+            known = [token for token in codec.tokenizer.split(text or "") if token in codec.vocabulary]
+            assert known
+    if unit == "bpe":
+        assert {" haus", " house"} <= set(target.vocabulary.tokens)
+        assert len(vocabulary_lines(options, (source, target))) == 1
+
+
+def test_joint_sides_follow_each_other() -> None:
+    options, said = choose_text(TextOptions(target="words", joint=True), SENTENCES, has_source=True)
+    assert (options.source, options.target) == ("words", "words")
+    assert said == ["source: words (as the other side, with which it is joint)"]
+    options, _ = choose_text(TextOptions(joint=True), SENTENCES, has_source=True)
+    assert (options.source, options.target) == ("bpe", "bpe")
+
+
+@pytest.mark.parametrize(
+    ("options", "has_source", "where"),
+    [
+        (TextOptions(source="bpe", target="words", joint=True), True, "text.joint"),
+        (TextOptions(target="bpe", joint=True), False, "text.joint"),
+        (TextOptions(source="words", target="words", subword_size=90), True, "text.subword_size"),
+        (TextOptions(source="bpe", target="bpe", subword_size=90, max_vocabulary=80), True, "text.subword_size"),
+        (TextOptions(source="bpe", target="unigram", bpe_dropout=0.1), True, "text.bpe_dropout"),
+        (TextOptions(source="words", target="bpe", bpe_dropout=0.1), True, "text.bpe_dropout"),
+        (TextOptions(target="unigram", bpe_dropout=0.1), False, "text.bpe_dropout"),
+    ],
+)
+def test_options_at_odds_are_refused(options: TextOptions, has_source: bool, where: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        choose_text(options, SENTENCES, has_source=has_source)
+    assert caught.value.where == where
+    assert "text." in caught.value.fix
+
+
+def test_sides_too_different_to_be_joint_are_refused() -> None:
+    with pytest.raises(ConfigError, match="source characters and target symbols"):
+        choose_text(TextOptions(joint=True), PHONES, has_source=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "has_source"),
+    [
+        (TextOptions(source="bpe", target="bpe", bpe_dropout=0.1, subword_size=90, joint=True), True),
+        (TextOptions(source="words", target="unigram", subword_size=90), True),
+        (TextOptions(target="bpe", bpe_dropout=1.0, subword_size=90), False),
+    ],
+)
+def test_options_that_agree_are_taken(options: TextOptions, has_source: bool) -> None:
+    assert choose_text(options, SENTENCES, has_source=has_source) == (options, [])
+
+
+def test_sentences_are_judged_by_their_loss() -> None:
+    assert {"bpe", "unigram", "words"} == set(SENTENCE_UNITS)
+
+
+def test_epochs_with_dropout_are_counted_as_they_will_be() -> None:
+    """Words in more pieces make longer sentences, and these fill a batch of tokens sooner."""
+    options = replace(BPE, bpe_dropout=0.5, subword_size=200)
+    codecs = build_codecs(options, SENTENCES, has_source=True)
+    made = Examples.encode(SENTENCES, *codecs)
+    recut = recut_of(options, SENTENCES, codecs, seed=1)
+    assert recut is not None
+    training = TrainingOptions(batch_tokens=150, max_epochs=3)
+    with_dropout, _ = choose_training(training, made, can_match=False, recut=recut)
+    without, _ = choose_training(training, made, can_match=False)
+    assert with_dropout.max_updates == sum(len(sampler_of(recut(epoch), training).batches(epoch)) for epoch in range(3))
+    assert with_dropout.max_updates > (without.max_updates or 0)
+    assert recut_of(BPE, SENTENCES, codecs, seed=1) is None

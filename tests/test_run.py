@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,10 @@ import peeky
 from peeky import Pair
 from peeky.checkpoint import load_checkpoint
 from peeky.config import Config, make_config, read_toml
+from peeky.data import Examples
 from peeky.errors import CheckpointError, ConfigError, DataError, UserError
 from peeky.model import ARCHITECTURES
+from peeky.predictor import UnknownTextWarning
 from peeky.run import Trained, hard_maximum, read_data, spread, train
 from peeky.training import Evaluated, Evaluation, Event, Updated
 
@@ -663,3 +666,86 @@ def test_a_language_model_resumes_without_being_named_again(tmp_path: Path, tiny
     first = quiet(make_config({"model": {"name": "language_model"}}, settings), tmp_path / "r").finished
     again = quiet(make_config({}, {"data.train": str(tiny_text)}), tmp_path / "r", resume=True).finished
     assert again.update == first.update == 3
+
+
+# --- subwords -------------------------------------------------------------------------------------------------------
+
+
+def sentence_pairs(count: int) -> list[Pair]:
+    return [
+        Pair(f"the house number {n % 37} of the man", f"das haus nummer {n % 37} des mannes", "") for n in range(count)
+    ]
+
+
+def with_subwords(tiny_settings: dict[str, Any], **own: Any) -> Config:
+    chosen = {"text.source": "bpe", "text.target": "bpe"} | {key.replace("__", "."): own[key] for key in own}
+    return make_config({}, tiny_settings | chosen)
+
+
+def test_subwords_are_learnt_from_training_pairs_alone_and_their_number_is_said(
+    tiny_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    pairs = sentence_pairs(60)
+    dev = [Pair("the Qualm", "der Qualm", "")]
+    said = said_by(with_subwords(tiny_settings), tmp_path / "r", pairs=pairs, dev_pairs=dev)
+    model = peeky.load(tmp_path / "r", device="cpu")
+    assert model.source_codec is not None
+    assert f"source: a vocabulary of {len(model.source_codec.vocabulary)} subwords and characters" in said
+    assert f"target: a vocabulary of {len(model.target_codec.vocabulary)} subwords and characters" in said
+    assert "best is by dev loss" in said
+    assert "Q" not in model.source_codec.vocabulary
+    with pytest.warns(UnknownTextWarning, match="'Q' in 1"):
+        model.predict("Qualm")
+
+
+def test_only_training_sees_words_cut_with_dropout(
+    tiny_settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs, dev = sentence_pairs(60), sentence_pairs(3)
+    cut: list[tuple[int, int]] = []
+    encode = Examples.encode_with_dropout
+
+    def recording(given: list[Pair], *codecs: Any, epoch: int, **more: Any) -> Examples:
+        cut.append((len(given), epoch))
+        return encode(given, *codecs, epoch=epoch, **more)
+
+    monkeypatch.setattr(Examples, "encode_with_dropout", recording)
+    chosen = with_subwords(tiny_settings, text__bpe_dropout=1.0)
+    quiet(chosen, tmp_path / "r", pairs=pairs, dev_pairs=dev)
+    assert cut == [(60, 0), (60, 1)]  # 6 updates of 16 pairs
+    model = peeky.load(tmp_path / "r", device="cpu")
+    (evaluation,) = [line for line in metrics_of(tmp_path / "r") if line.get("update") == 6 and "dev_loss" in line]
+    best = json.loads((tmp_path / "r" / "model" / "config.json").read_text())["trained"]["dev"]["loss"]
+    assert model.loss(dev) == pytest.approx(best, rel=1e-5)
+    assert evaluation["dev_loss"] >= best
+    assert len(model.predict("the house")[0].source_tokens) == 3  # " the", " house" and EOS
+
+
+def test_a_language_model_of_subwords_goes_on_inside_a_word(tiny_settings: dict[str, Any], tmp_path: Path) -> None:
+    chosen = with_subwords(tiny_settings, model__name="language_model", text__bpe_dropout=0.1)
+    chosen = replace(chosen, text=replace(chosen.text, source=None))
+    pairs = [pair._replace(source="") for pair in sentence_pairs(40)]
+    quiet(chosen, tmp_path / "r", pairs=pairs, dev_pairs=pairs[:4])
+    model = peeky.load(tmp_path / "r", device="cpu")
+    for prompt in ("", "das ha", "das haus", "das haus ", "x"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnknownTextWarning)
+            (answer,) = model.predict([prompt], sample=True, seed=3)
+        assert answer.text.startswith(prompt)
+        pieces = [token for token in answer.target_tokens if token != "<eos>"]
+        assert answer.text == prompt + "".join(pieces).removeprefix("" if prompt else " ")
+
+
+def test_a_run_of_before_codecs_were_in_checkpoints_goes_on(config: Callable[..., Config], tmp_path: Path) -> None:
+    chosen = config(training__max_updates=8)
+    quiet(chosen, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        quiet(chosen, tmp_path / "broken", listeners=[stop_at(5)])
+    (checkpoint,) = (tmp_path / "broken" / "checkpoints").iterdir()
+    manifest = json.loads((checkpoint / "manifest.json").read_text())
+    for name in ("source.vocabulary.json", "target.vocabulary.json"):
+        (checkpoint / name).unlink()
+        del manifest["sha256"][name]
+    (checkpoint / "manifest.json").write_text(json.dumps(manifest))
+    quiet(chosen, tmp_path / "broken", resume=True)
+    assert weights_of(tmp_path / "broken") == weights_of(tmp_path / "whole")

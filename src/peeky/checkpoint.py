@@ -19,9 +19,10 @@ import safetensors
 import safetensors.numpy
 
 from peeky.errors import CheckpointError
-from peeky.text import Codec
+from peeky.text import Codec, Codecs
 
 MANIFEST = "manifest.json"
+SOURCE_CODEC, TARGET_CODEC = "source.vocabulary.json", "target.vocabulary.json"
 FORMAT = 1
 
 
@@ -113,12 +114,23 @@ def save_model(
     def fill(fresh: Path) -> None:
         (fresh / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (fresh / "model.safetensors").write_bytes(safetensors.numpy.save(dict(tensors), {"format": "pt"}))
-        if source_codec is not None:
-            source_codec.save(fresh / "source.vocabulary.json")
-        target_codec.save(fresh / "target.vocabulary.json")
+        write_codecs(fresh, (source_codec, target_codec))
         (fresh / "README.md").write_text(card, encoding="utf-8")
 
     write_folder(folder, fill)
+
+
+def write_codecs(folder: Path, codecs: Codecs) -> None:
+    """Write a file a side; none for the source of a language model."""
+    for codec, name in zip(codecs, (SOURCE_CODEC, TARGET_CODEC), strict=True):
+        if codec is not None:
+            codec.save(folder / name)
+
+
+def read_codecs(folder: Path) -> Codecs:
+    """What `write_codecs` wrote."""
+    source = folder / SOURCE_CODEC
+    return Codec.load(source) if source.exists() else None, Codec.load(folder / TARGET_CODEC)
 
 
 def load_model(folder: Path) -> SavedModel:
@@ -141,13 +153,7 @@ def read_model(folder: Path) -> SavedModel:
             where=str(folder / "config.json"),
             fix="use the version of peeky that wrote it (it is named in the file)",
         )
-    source = folder / "source.vocabulary.json"
-    return SavedModel(
-        config,
-        safetensors.numpy.load_file(folder / "model.safetensors"),
-        Codec.load(source) if source.exists() else None,
-        Codec.load(folder / "target.vocabulary.json"),
-    )
+    return SavedModel(config, safetensors.numpy.load_file(folder / "model.safetensors"), *read_codecs(folder))
 
 
 def find_model_folder(folder: Path) -> Path:
@@ -165,12 +171,23 @@ def find_model_folder(folder: Path) -> Path:
     raise CheckpointError("is missing: this is no peeky run or model, or not all of it", where=str(missing), fix=fix)
 
 
-def save_checkpoint(folder: Path, update: int, tensors: Mapping[str, np.ndarray], progress: Mapping[str, Any]) -> None:
-    """Write `folder/<update>/`, then remove the older ones."""
+def save_checkpoint(
+    folder: Path,
+    update: int,
+    tensors: Mapping[str, np.ndarray],
+    progress: Mapping[str, Any],
+    codecs: Codecs | None = None,
+) -> None:
+    """Write `folder/<update>/`, then remove the older ones.
+
+    The codecs are kept in it because a unigram vocabulary, learnt again, may come out another.
+    """
 
     def fill(fresh: Path) -> None:
         (fresh / "state.safetensors").write_bytes(safetensors.numpy.save(dict(tensors)))
         (fresh / "progress.json").write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
+        if codecs is not None:
+            write_codecs(fresh, codecs)
 
     write_folder(folder / f"{update:08d}", fill)
     for older in checkpoints(folder)[:-1]:
@@ -179,12 +196,24 @@ def save_checkpoint(folder: Path, update: int, tensors: Mapping[str, np.ndarray]
 
 def load_checkpoint(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The newest checkpoint: its tensors and its progress."""
+    newest = newest_checkpoint(folder)
+    progress = json.loads((newest / "progress.json").read_text(encoding="utf-8"))
+    return safetensors.numpy.load_file(newest / "state.safetensors"), progress
+
+
+def load_codecs(folder: Path) -> Codecs | None:
+    """The codecs of the newest checkpoint; None for one from before there were any in it."""
+    newest = newest_checkpoint(folder)
+    return read_codecs(newest) if (newest / TARGET_CODEC).exists() else None
+
+
+def newest_checkpoint(folder: Path) -> Path:
+    """The one to go on from, every file in it as it was written. Raises CheckpointError where there is none."""
     found = checkpoints(folder)
     if not found:
         raise CheckpointError("holds no checkpoint to resume from", where=str(folder), fix="train again with --force")
     verify_folder(found[-1])
-    progress = json.loads((found[-1] / "progress.json").read_text(encoding="utf-8"))
-    return safetensors.numpy.load_file(found[-1] / "state.safetensors"), progress
+    return found[-1]
 
 
 def checkpoints(folder: Path) -> list[Path]:

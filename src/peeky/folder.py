@@ -22,7 +22,7 @@ from peeky.checkpoint import load_checkpoint, save_checkpoint
 from peeky.config import Config, make_config, option, read_toml, to_toml
 from peeky.data import Examples, Pair
 from peeky.errors import CheckpointError, ConfigError, UserError
-from peeky.text import Codec
+from peeky.text import Codecs
 from peeky.training import TrainingState
 
 CONFIG, METRICS, MODEL, CHECKPOINTS = "config.toml", "metrics.jsonl", "model", "checkpoints"
@@ -87,7 +87,7 @@ def require_same(config: Config, stored: Config, given: Collection[str]) -> None
             )
 
 
-def fingerprint(examples: Examples, codecs: Sequence[Codec | None], dev: Sequence[Pair]) -> str:
+def fingerprint(examples: Examples, codecs: Codecs, dev: Sequence[Pair]) -> str:
     """A hash of all that gives the weights and the order of training their meaning: ids, vocabularies, dev pairs."""
     digest = hashlib.sha256()
     for array in (examples.source_ids, examples.source_offsets, examples.target_ids, examples.target_offsets):
@@ -97,11 +97,12 @@ def fingerprint(examples: Examples, codecs: Sequence[Codec | None], dev: Sequenc
     return digest.hexdigest()
 
 
-def save_state(folder: Path, state: TrainingState, data: str) -> None:
+def save_state(folder: Path, state: TrainingState, codecs: Codecs, data: str) -> None:
     """Write a checkpoint; `data` is the fingerprint of what it was trained on."""
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.items()}
-    save_checkpoint(folder / CHECKPOINTS, state.progress["update"], to_numpy(tensors), {**state.progress, "data": data})
+    progress = {**state.progress, "data": data}
+    save_checkpoint(folder / CHECKPOINTS, state.progress["update"], to_numpy(tensors), progress, codecs)
 
 
 def load_state(folder: Path, data: str) -> TrainingState:

@@ -5,17 +5,17 @@ The figures are measured on pronunciation, inflection, normalisation, dates and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from peeky.data import Examples, LengthBucketSampler, Pair
+from peeky.data import Examples, Pair, Recut
 from peeky.errors import ConfigError
 from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, resolve, to_options
-from peeky.text import Codec, choose_tokenizer, make_tokenizer
+from peeky.text import SUBWORD_UNITS, Codec, Codecs, choose_tokenizer, learn_codec, make_tokenizer
 from peeky.text.options import TextOptions
-from peeky.training import TrainingOptions
+from peeky.training import TrainingOptions, sampler_of
 
 UPDATES = {100: 1_000, 800: 1_500, 3_600: 2_500, 8_000: 6_000, 40_000: 8_000, 100_000: 16_000, 1_000_000: 60_000}
 """Updates that served, by the number of pairs; between them the logarithms are joined by straight lines."""
@@ -25,32 +25,95 @@ EVALUATIONS = 16
 """How often a run is tried on dev, if it runs to its end."""
 MANY_PAIRS = 200_000
 """From here on the width is doubled."""
+SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
+"""Units of texts that can be said in many ways, so that hardly any answer is the expected one to the letter."""
 
 
 def choose_text(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool) -> tuple[TextOptions, list[str]]:
-    """The options with a tokenizer for each side, and a line a choice."""
+    """The options with a tokenizer for each side, and a line a choice. ConfigError for options at odds."""
     said = []
     sides = ("source", "target") if has_source else ("target",)
+    given = {name for side in sides if (name := getattr(options, side))}
     for side in sides:
         if getattr(options, side) is None:
-            name, reason = choose_tokenizer([getattr(pair, side) or "" for pair in pairs])
-            options = replace(options, **{side: name})  # type: ignore[arg-type]
+            if options.joint and given:
+                name, reason = given.pop(), "as the other side, with which it is joint"
+            else:
+                name, reason = choose_tokenizer([getattr(pair, side) or "" for pair in pairs])
+            options = replace(options, **{side: name})
             said.append(f"{side}: {name} ({reason})")
+    require_sense(options, {side: getattr(options, side) for side in sides})
     return options, said
 
 
-def build_codecs(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool) -> tuple[Codec | None, Codec]:
-    """A codec a side from the training pairs alone."""
-
-    def codec(name: str | None, texts: list[str]) -> Codec:
-        assert name is not None
-        min_count = options.min_count or (2 if name == "words" else 1)
-        return Codec.build(
-            make_tokenizer(name, options.normalization), texts, max_size=options.max_vocabulary, min_count=min_count
+def require_sense(options: TextOptions, units: Mapping[str, str]) -> None:
+    """Refuse options of the text that change nothing with these units, or that these can't have."""
+    named = " and ".join(f"{side} {unit}" for side, unit in units.items())
+    if options.joint and len(units) == 1:
+        fix = "leave text.joint out"
+        raise ConfigError("a language model has one side, with nothing to share", where="text.joint", fix=fix)
+    if options.joint and options.source != options.target:
+        fix = "give both sides one unit, such as text.source=bpe text.target=bpe, or leave text.joint out"
+        raise ConfigError(f"one vocabulary can't be both, {named}", where="text.joint", fix=fix)
+    if options.subword_size and not set(units.values()) & set(SUBWORD_UNITS):
+        fix = "choose bpe or unigram for a side, or limit other vocabularies by text.max_vocabulary"
+        raise ConfigError(f"there are no subwords: {named}", where="text.subword_size", fix=fix)
+    if options.subword_size and options.subword_size > options.max_vocabulary:
+        raise ConfigError(
+            f"{options.subword_size:,} is more than text.max_vocabulary, {options.max_vocabulary:,}",
+            where="text.subword_size",
+            fix=f"set text.max_vocabulary={options.subword_size} too, or a smaller size",
         )
+    if options.bpe_dropout and set(units.values()) != {"bpe"}:
+        fix = f"set {' '.join(f'text.{side}=bpe' for side in units)}, or leave text.bpe_dropout out"
+        raise ConfigError(f"only bpe can be cut with dropout: {named}", where="text.bpe_dropout", fix=fix)
 
-    target = codec(options.target, [pair.target or "" for pair in pairs])
-    return codec(options.source, [pair.source for pair in pairs]) if has_source else None, target
+
+def build_codecs(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool) -> Codecs:
+    """A codec a side from the training pairs alone; the same one twice where it is joint."""
+    sources, targets = [pair.source for pair in pairs], [pair.target or "" for pair in pairs]
+    target = build_codec(options, options.target, [*sources, *targets] if options.joint else targets)
+    if options.joint:
+        return target, target
+    return build_codec(options, options.source, sources) if has_source else None, target
+
+
+def build_codec(options: TextOptions, unit: str | None, texts: Sequence[str]) -> Codec:
+    """A codec of that unit, made or learnt from the texts."""
+    assert unit is not None
+    if unit in SUBWORD_UNITS:
+        return learn_codec(
+            unit,
+            texts,
+            normalization=options.normalization,
+            size=options.subword_size,
+            max_size=options.max_vocabulary,
+            min_count=options.min_count,
+        )
+    min_count = options.min_count or (2 if unit == "words" else 1)
+    tokenizer = make_tokenizer(unit, options.normalization)
+    return Codec.build(tokenizer, texts, max_size=options.max_vocabulary, min_count=min_count)
+
+
+def vocabulary_lines(options: TextOptions, codecs: Codecs) -> list[str]:
+    """How many subwords were learnt, which may be fewer than were asked for."""
+    sides = [("source", codecs[0]), ("target", codecs[1])] if not options.joint else [("both sides", codecs[1])]
+    return [
+        f"{side}: a vocabulary of {len(codec.vocabulary):,} subwords and characters"
+        for side, codec in sides
+        if codec is not None and codec.tokenizer.name in SUBWORD_UNITS
+    ]
+
+
+def recut_of(options: TextOptions, pairs: Sequence[Pair], codecs: Codecs, *, seed: int) -> Recut | None:
+    """With BPE-dropout, the examples of each epoch. Only training sees them; all else is cut without dropout."""
+    if not options.bpe_dropout:
+        return None
+
+    def recut(epoch: int) -> Examples:
+        return Examples.encode_with_dropout(pairs, *codecs, dropout=options.bpe_dropout, seed=seed, epoch=epoch)
+
+    return recut
 
 
 def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, list[str]]:
@@ -64,12 +127,12 @@ def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, l
 
 
 def choose_training(
-    options: TrainingOptions, examples: Examples, *, can_match: bool
+    options: TrainingOptions, examples: Examples, *, can_match: bool, recut: Recut | None = None
 ) -> tuple[TrainingOptions, list[str]]:
     """The options with rate, batch, number of updates and metric filled in.
 
     `can_match` says whether whole answers can be expected to be right: of sentences and language models hardly any are,
-    so the loss decides between two of them.
+    so the loss decides between two of them. `recut` gives the examples of each epoch where these differ.
     """
     if options.metric == "exact_match" and not examples.source_lengths.any():
         raise ConfigError(
@@ -80,29 +143,25 @@ def choose_training(
     batch_size, batch_tokens = options.batch_size, options.batch_tokens
     if not batch_size and not batch_tokens:
         batch_size, batch_tokens = min(32, max(8, num_pairs // 8)), MOST_TOKENS
-    sampler = LengthBucketSampler(
-        examples.source_lengths,
-        examples.target_lengths,
-        batch_size=batch_size,
-        batch_tokens=batch_tokens,
-        seed=options.seed,
-    )
+    options = replace(options, batch_size=batch_size, batch_tokens=batch_tokens)
+    sampler = sampler_of(examples, options)
     per_epoch = len(sampler.batches(0))
     sizes = list(UPDATES)
     usual = float(np.exp(np.interp(np.log(num_pairs), np.log(sizes), np.log(list(UPDATES.values())))))
     updates = options.max_updates or round(usual, -2 if usual > 1000 else -1)
     if options.max_epochs:
         # The number of batches limited by tokens is another one every epoch.
-        counted = (len(sampler.batches(epoch)) for epoch in range(options.max_epochs))
-        in_epochs = sum(counted) if batch_tokens else per_epoch * options.max_epochs
+        def num_batches(epoch: int) -> int:
+            return len((sampler_of(recut(epoch), options) if recut else sampler).batches(epoch))
+
+        epochs = range(options.max_epochs)
+        in_epochs = sum(map(num_batches, epochs)) if batch_tokens else per_epoch * options.max_epochs
         updates = min(options.max_updates or in_epochs, in_epochs)
     updates = int(updates)
     filled = replace(
         options,
         rate=rate,
         metric=options.metric or ("exact_match" if can_match else "loss"),
-        batch_size=batch_size,
-        batch_tokens=batch_tokens,
         max_updates=updates,
         evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),
     )

@@ -24,11 +24,12 @@ from rich.console import Console
 
 from peeky import __version__
 from peeky.card import card_text
-from peeky.checkpoint import FORMAT, save_model
+from peeky.checkpoint import FORMAT, load_codecs, save_model
 from peeky.config import Config
 from peeky.data import Examples, Pair, read_pairs, split_dev
 from peeky.errors import ConfigError
 from peeky.folder import (
+    CHECKPOINTS,
     METRICS,
     MODEL,
     fingerprint,
@@ -43,7 +44,15 @@ from peeky.folder import (
 from peeky.model import Blueprint, Seq2Seq, Sizes, build, find, longest, resolve
 from peeky.predictor import Model, UnknownTextWarning, find_device, load
 from peeky.progress import Display, MetricsLog, say_to
-from peeky.recipe import build_codecs, choose_model, choose_text, choose_training
+from peeky.recipe import (
+    SENTENCE_UNITS,
+    build_codecs,
+    choose_model,
+    choose_text,
+    choose_training,
+    recut_of,
+    vocabulary_lines,
+)
 from peeky.text import UNK
 from peeky.training import (
     Evaluation,
@@ -120,12 +129,15 @@ def train(
     has_source = find(resolve(config.model).name).has_source
     data = read_data(config, pairs, dev_pairs, has_source=has_source)
     text, said_text = choose_text(config.text, data.train, has_source=has_source)
-    source_codec, target_codec = build_codecs(text, data.train, has_source=has_source)
+    stored_codecs = load_codecs(folder / CHECKPOINTS) if resume else None
+    codecs = stored_codecs or build_codecs(text, data.train, has_source=has_source)
+    source_codec, target_codec = codecs
     examples = Examples.encode(data.train, source_codec, target_codec)
-    said_text += unknown_lines(examples)
+    recut = recut_of(text, data.train, codecs, seed=config.training.seed)
+    said_text += [*vocabulary_lines(text, codecs), *unknown_lines(examples)]
     model, said_model = choose_model(config.model, len(data.train))
     training, said_training = choose_training(
-        config.training, examples, can_match=has_source and text.target != "words"
+        config.training, examples, can_match=has_source and text.target not in SENTENCE_UNITS, recut=recut
     )
     if training.precision == "auto":
         training = replace(training, precision=choose_precision(where, resolve(model).width))
@@ -153,7 +165,7 @@ def train(
         f"run folder {folder}"
     )
 
-    data_hash = fingerprint(examples, (source_codec, target_codec), data.dev)
+    data_hash = fingerprint(examples, codecs, data.dev)
     if not resume:
         prepare(folder, config)
 
@@ -180,10 +192,11 @@ def train(
             device=where,
             evaluate=lambda _: try_on(predictor, dev),
             save_best=save_best,
-            save_checkpoint=lambda state: save_state(folder, state, data_hash),
+            save_checkpoint=lambda state: save_state(folder, state, codecs, data_hash),
             listen=to_all((log, display, *listeners)),
             stop=stop,
             stop_when_perfect=len(dev) >= ENOUGH_DEV_PAIRS,
+            recut=recut,
         )
         if state:
             trainer.restore(state)

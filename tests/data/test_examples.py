@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from peeky.data import Examples, Pair
-from peeky.text import Characters, Codec, Words
+from peeky.text import EOS, Characters, Codec, Words, learn_codec
 
 TEXTS = st.lists(st.tuples(st.text(alphabet="ab c"), st.text(alphabet="ab c")))
 
@@ -29,3 +31,50 @@ def test_sides_that_are_not_there_have_no_length() -> None:
     codec = Codec.build(Characters(), ["ab"])
     assert Examples.encode([Pair("", "ab", "")], None, codec).source_lengths.tolist() == [0]
     assert Examples.encode([Pair("ab", None, "")], codec, codec).target_lengths.tolist() == [0]
+
+
+# --- BPE-dropout ----------------------------------------------------------------------------------------------------
+
+SENTENCES = [Pair(f"the house of man {n % 5}", f"das haus von mann {n % 5}", "") for n in range(40)]
+CODECS = (learn_codec("bpe", [p.source for p in SENTENCES]), learn_codec("bpe", [p.target or "" for p in SENTENCES]))
+
+
+def cut(epoch: int, *, seed: int = 1, dropout: float = 0.3, pairs: Sequence[Pair] = SENTENCES) -> Examples:
+    return Examples.encode_with_dropout(pairs, *CODECS, dropout=dropout, seed=seed, epoch=epoch)
+
+
+def ids_of(examples: Examples) -> list[tuple[list[int], list[int]]]:
+    return [(examples.source(number).tolist(), examples.target(number).tolist()) for number in range(len(examples))]
+
+
+def test_how_words_are_cut_is_a_function_of_seed_epoch_and_number() -> None:
+    assert ids_of(cut(3)) == ids_of(cut(3))
+    assert ids_of(cut(3, pairs=SENTENCES[:7])) == ids_of(cut(3))[:7]
+    others = [cut(4), cut(3, seed=2), cut(3, dropout=0.4)]
+    assert all(ids_of(other) != ids_of(cut(3)) for other in others)
+    first, second = ids_of(cut(0, dropout=0.5, pairs=[SENTENCES[0]] * 2))
+    assert first != second  # the same text at another place
+    joint = (CODECS[0], CODECS[0])
+    same = [Pair("the house of man", "the house of man", "")]
+    ((source, target),) = ids_of(Examples.encode_with_dropout(same, *joint, dropout=0.5, seed=1, epoch=0))
+    assert source != target  # and on the other side
+
+
+def test_it_is_the_same_text_however_it_is_cut() -> None:
+    examples = cut(0, dropout=0.7)
+    for number, pair in enumerate(SENTENCES):
+        assert CODECS[0].decode(examples.source(number)) == pair.source
+        assert CODECS[1].decode(examples.target(number)) == pair.target
+        assert examples.source(number)[-1] == examples.target(number)[-1] == EOS
+
+
+def test_the_extremes_of_dropout() -> None:
+    characters = cut(0, dropout=1)
+    assert characters.source_lengths.tolist() == [len(pair.source) + 2 for pair in SENTENCES]  # the blank in front, EOS
+    assert ids_of(cut(0, dropout=1e-12)) == ids_of(Examples.encode(SENTENCES, *CODECS))
+
+
+def test_a_language_model_has_targets_alone() -> None:
+    examples = Examples.encode_with_dropout(SENTENCES, None, CODECS[1], dropout=0.5, seed=1, epoch=1)
+    assert not examples.source_lengths.any()
+    assert (examples.target_ids == cut(1, dropout=0.5).target_ids).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from peeky.data.options import DataOptions
 from peeky.errors import CheckpointError
 from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build
 from peeky.run import train
-from peeky.text import Codec, make_tokenizer
+from peeky.text import Codec, learn_codec, make_tokenizer
+from peeky.text.options import TextOptions
 from peeky.training import Evaluation, Trainer, TrainingOptions, TrainingState, target_log_probs
 from peeky.training.trainer import collate
 
@@ -48,9 +50,9 @@ def copy_of(state):
     )
 
 
-def new_trainer(blueprint, pairs, options, *, stop=lambda: False, saved=None, evaluate=None):
+def new_trainer(blueprint, pairs, options, *, stop=lambda: False, saved=None, evaluate=None, codec=None, recut=None):
     has_source = ARCHITECTURES[blueprint.name].has_source
-    codec = Codec.build(make_tokenizer("characters"), [pair.source for pair in pairs])
+    codec = codec or Codec.build(make_tokenizer("characters"), [pair.source for pair in pairs])
     if not has_source:
         pairs = [pair._replace(source="") for pair in pairs]
     examples = Examples.encode(pairs, codec if has_source else None, codec)
@@ -74,6 +76,7 @@ def new_trainer(blueprint, pairs, options, *, stop=lambda: False, saved=None, ev
         save_checkpoint=lambda state: None if saved is None else saved.append(copy_of(state)),
         listen=events.append,
         stop=stop,
+        recut=recut,
     )
     trainer.events = events
     return trainer
@@ -212,6 +215,47 @@ def test_it_notices_an_order_that_cannot_be_found_again(blueprint, pairs):
         check_resume(blueprint("plain"), pairs, new_trainer=shuffled_anew)
 
 
+# --- words cut anew in each epoch -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bpe(pairs):
+    return learn_codec("bpe", [pair.source for pair in pairs], size=40)
+
+
+def with_dropout(pairs, codec, seed_of=lambda epoch: 1):
+    """`new_trainer` whose examples of each epoch are cut with BPE-dropout; `seed_of` should be the same for all."""
+
+    def recut(epoch):
+        return Examples.encode_with_dropout(pairs, codec, codec, dropout=0.3, seed=seed_of(epoch), epoch=epoch)
+
+    return partial(new_trainer, codec=codec, recut=recut)
+
+
+@pytest.mark.parametrize("at", [2, 4, 5, 7, 8])
+@pytest.mark.parametrize("changed", [{}, {"batch_size": None, "batch_tokens": 90}], ids=str)
+def test_resume_with_bpe_dropout(changed, at, blueprint, pairs, bpe):
+    """Inside the first and the second epoch, and between two; batches limited by tokens differ in number too."""
+    options = replace(OPTIONS, **changed)
+    check_resume(blueprint("attention"), pairs, options, at=at, new_trainer=with_dropout(pairs, bpe))
+
+
+def test_bpe_dropout_takes_part(blueprint, pairs, bpe):
+    plain = new_trainer(blueprint("plain"), pairs, OPTIONS, codec=bpe)
+    dropped = with_dropout(pairs, bpe)(blueprint("plain"), pairs, OPTIONS)
+    for trainer in (plain, dropped):
+        trainer.run()
+    with pytest.raises(AssertionError):
+        check_same_state(plain.state(), dropped.state())
+    assert dropped.examples.source_ids.tolist() != plain.examples.source_ids.tolist()
+
+
+def test_it_notices_words_cut_by_a_generator_of_its_own(blueprint, pairs, bpe):
+    chance = iter(range(1000))
+    with pytest.raises(AssertionError):
+        check_resume(blueprint("plain"), pairs, new_trainer=with_dropout(pairs, bpe, seed_of=lambda _: next(chance)))
+
+
 @pytest.mark.parametrize("schedule", ["linear", "plateau"])
 def test_resume_between_two_evaluations(schedule, blueprint, pairs):
     """That it was interrupted counts for nothing: not for the best, the patience or the rate."""
@@ -282,3 +326,22 @@ def test_it_notices_pairs_that_changed_in_between(tmp_path, pairs, monkeypatch):
 
     with pytest.raises(CheckpointError, match="not those the run was started with"):
         check_resume_on_disk(config_of(tmp_path, pairs), tmp_path, monkeypatch, between=swap_two_lines)
+
+
+SUBWORDS = {
+    "bpe": TextOptions(source="bpe", target="bpe", subword_size=40),
+    "joint": TextOptions(source="bpe", target="bpe", subword_size=40, joint=True),
+    "dropout": TextOptions(source="bpe", target="bpe", subword_size=40, bpe_dropout=0.2),
+    "unigram": TextOptions(source="unigram", target="unigram", subword_size=40),
+}
+
+
+@pytest.mark.parametrize("text", SUBWORDS.values(), ids=SUBWORDS)
+def test_resume_on_disk_with_subwords(text, tmp_path, pairs, monkeypatch):
+    """The vocabularies are those that the run was started with; nothing is learnt again."""
+
+    def forget(_):
+        monkeypatch.setattr("peeky.recipe.learn_codec", None)
+
+    config = replace(config_of(tmp_path, pairs), text=text)
+    check_resume_on_disk(config, tmp_path, monkeypatch, between=forget)

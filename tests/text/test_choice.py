@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from peeky.data import additions, dates, read_pairs
-from peeky.text import TOKENIZER_NAMES, choose_tokenizer
+from peeky.text import SUBWORD_UNITS, TOKENIZER_NAMES, choose_tokenizer
 
 HINDI = ["क्षि", "न", "म", "स्ते"]
 
@@ -20,7 +20,13 @@ HINDI = ["क्षि", "न", "म", "स्ते"]
         (["hello", "world"], "characters"),
         (["k æ t", "d ɔ ɡ", "k ɔ t"], "symbols"),
         (["yes", "no"] * 50, "symbols"),
-        ([f"a{number} sentence of words, number {number}" for number in range(500)], "words"),
+        ([f"a{number} sentence of words, number {number}" for number in range(500)], "bpe"),
+        ([f"the word {number % 500} is often met" for number in range(5000)], "words"),  # none of them is rare
+        ([f"a long@@ {number} sentence of words, cut by num@@ ber" for number in range(500)], "words"),
+        ([f"▁a ▁long {number} ▁sentence ▁of ▁words ▁cut ▁by ▁num ber" for number in range(500)], "words"),
+        ([f"我喜欢吃第{number}个苹果，你呢？" for number in range(500)], "bpe"),
+        ([f"ฉันชอบกินแอปเปิ้ลลูกที่ {number}" for number in range(500)], "bpe"),
+        (["あいかわらず", "あいがん", "アレクサンダー"], "characters"),  # no blanks, but words
         (["".join(letters) for letters in itertools.product(HINDI, repeat=4)], "graphemes"),
         (["".join(letters) for letters in itertools.permutations(HINDI, 2)], "characters"),  # too few for whole letters
     ],
@@ -28,7 +34,7 @@ HINDI = ["क्षि", "न", "म", "स्ते"]
 def test_the_choice(texts: list[str], expected: str) -> None:
     name, reason = choose_tokenizer(texts)
     assert name == expected
-    assert name in TOKENIZER_NAMES
+    assert name in (*TOKENIZER_NAMES, *SUBWORD_UNITS)
     assert reason
     assert "\n" not in reason
 
@@ -60,12 +66,14 @@ def test_large_data_are_sampled() -> None:
         ("infl_sig22_large/tur/train.tsv.gz", "symbols", "symbols"),
         ("babi_en10k/qa01_single-supporting-fact/train.tsv.gz", "symbols", "symbols"),
         ("scan/simple/train.tsv.gz", "symbols", "symbols"),
-        ("multi30k_en-de/raw/train.tsv.gz", "words", "words"),
-        ("tatoeba_eng-fra/train.tsv.gz", "words", "words"),
-        ("small_parallel_enja/train.tsv.gz", "words", "words"),
-        ("chatbot_chatterbot_en/train.tsv", "words", "words"),
-        ("scitldr_a/train.tsv.gz", "words", "words"),
-        ("aeslc_subject/train.tsv.gz", "words", "words"),
+        ("multi30k_en-de/raw/train.tsv.gz", "bpe", "bpe"),
+        ("multi30k_en-de/tok/train.tsv.gz", "bpe", "bpe"),
+        ("multi30k_en-de/bpe10k/train.tsv.gz", "words", "words"),
+        ("tatoeba_eng-fra/train.tsv.gz", "bpe", "bpe"),
+        ("small_parallel_enja/train.tsv.gz", "bpe", "bpe"),
+        ("chatbot_chatterbot_en/train.tsv", "bpe", "bpe"),
+        ("scitldr_a/train.tsv.gz", "bpe", "bpe"),
+        ("aeslc_subject/train.tsv.gz", "bpe", "bpe"),
     ],
 )
 def test_the_choice_for_real_data(peeky_data: Path, name: str, source: str, target: str) -> None:
@@ -75,3 +83,11 @@ def test_the_choice_for_real_data(peeky_data: Path, name: str, source: str, targ
     pairs = read_pairs([path]).pairs
     assert choose_tokenizer([pair.source for pair in pairs])[0] == source
     assert choose_tokenizer([pair.target or "" for pair in pairs])[0] == target
+
+
+def test_japanese_without_blanks_is_cut_into_subwords(peeky_data: Path) -> None:
+    path = peeky_data / "small_parallel_enja/train.tsv.gz"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    texts = [(pair.target or "").replace(" ", "") for pair in read_pairs([path]).pairs]
+    assert choose_tokenizer(texts)[0] == "bpe"

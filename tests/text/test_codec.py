@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import copy
 import json
+import random
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.errors import CheckpointError
+from peeky.errors import CheckpointError, UserError
 from peeky.text import (
     BOS,
     EOS,
     PAD,
     SPECIALS,
+    SUBWORD_UNITS,
     TOKENIZER_NAMES,
     UNK,
     Bytes,
@@ -23,6 +27,7 @@ from peeky.text import (
     UnicodeVersionWarning,
     Vocabulary,
     Words,
+    learn_codec,
     make_tokenizer,
 )
 
@@ -132,3 +137,123 @@ def test_a_file_that_is_no_codec_is_named(tmp_path: Path, content: bytes) -> Non
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere\.json"):
         Codec.load(tmp_path / "nowhere.json")
+
+
+# --- subwords -------------------------------------------------------------------------------------------------------
+
+LEARNT = {
+    unit: learn_codec(unit, ["the house of the man &apos;s  and\tthe housing", "日本の家"] * 12, size=70)
+    for unit in SUBWORD_UNITS
+}
+
+
+@pytest.mark.parametrize("unit", SUBWORD_UNITS)
+def test_subwords_survive_the_file(unit: str, tmp_path: Path) -> None:
+    codec = LEARNT[unit]
+    codec.save(tmp_path / "codec.json")
+    loaded = Codec.load(tmp_path / "codec.json")
+    assert loaded == codec
+    assert hash(loaded) == hash(codec)
+    for text in ("the house", " a \t日本 &apos;s", ""):
+        assert loaded.encode(text) == codec.encode(text)
+        assert loaded.decode(loaded.encode(text)) == text
+    lines = (tmp_path / "codec.json").read_text(encoding="utf-8").split("\n")
+    assert '" the",' in lines
+    if unit == "bpe":  # a merge a line: its two parts, a blank between
+        assert {'"h e",', '" ho use",'} & set(lines)
+
+
+def test_codecs_of_before_there_were_subwords_are_read() -> None:
+    values = {"format": "peeky-codec-1", "tokenizer": "words", "normalization": "NFC", "unicode": "16.0.0"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnicodeVersionWarning)
+        codec = Codec.from_dict({**values, "tokens": ["a", "b"]})
+    assert codec.encode("b a") == [5, 4, EOS]
+
+
+BPE, UNIGRAM = (LEARNT[unit].to_dict() for unit in ("bpe", "unigram"))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {**BPE, "merges": None},
+        {**BPE, "merges": "ab"},
+        {**BPE, "merges": [["t", "h"]]},
+        {**BPE, "merges": [*BPE["merges"], "th"]},  # type: ignore[misc]
+        {**BPE, "merges": [*BPE["merges"], "t "]},  # type: ignore[misc]
+        {**BPE, "merges": [*BPE["merges"], " t"]},  # type: ignore[misc]
+        {**BPE, "merges": [*BPE["merges"], "z z"]},  # type: ignore[misc]
+        {**BPE, "merges": [*BPE["merges"], "日 t"]},  # type: ignore[misc]
+        {**BPE, "merges": [*BPE["merges"], BPE["merges"][0]]},  # type: ignore[misc, index]
+        {**BPE, "tokens": BPE["tokens"][:-1]},  # type: ignore[index]
+        {**UNIGRAM, "scores": None},
+        {**UNIGRAM, "scores": UNIGRAM["scores"][:-1]},  # type: ignore[index]
+        *(
+            {**UNIGRAM, "scores": [wrong, *UNIGRAM["scores"][1:]]}  # type: ignore[index]
+            for wrong in (float("nan"), float("inf"), -float("inf"), 1e300, None, True, "1", [1])
+        ),
+        {**UNIGRAM, "normalization": "NFX"},
+        {**UNIGRAM, "tokenizer": "bpe"},
+        {**BPE, "tokenizer": "unigram"},
+    ],
+)
+def test_subwords_that_cannot_be_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        Codec.from_dict(values, where="x.json")
+    assert caught.value.where == "x.json"
+    assert caught.value.fix
+
+
+def places(values: Any) -> list[tuple[Any, Any]]:
+    """Every container in the values with each of its keys."""
+    items = values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list) else ()
+    return [(values, key) for key, _ in items] + [place for _, inner in items for place in places(inner)]
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from([" ", "t h"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.filterwarnings("ignore::peeky.text.UnicodeVersionWarning")
+@pytest.mark.parametrize("unit", SUBWORD_UNITS)
+@given(seed=st.integers(0, 2**32), junk=st.lists(JUNK, min_size=1, max_size=3))
+def test_whatever_stands_in_the_file_is_an_error_of_ours_or_a_codec(unit: str, seed: int, junk: list[Any]) -> None:
+    values = copy.deepcopy(LEARNT[unit].to_dict())
+    chance = random.Random(seed)
+    for wrong in junk:
+        container, key = chance.choice(places(values))
+        if chance.random() < 0.2:
+            del container[key]
+        else:
+            container[key] = wrong
+    try:
+        codec = Codec.from_dict(json.loads(json.dumps(values)))
+    except UserError:
+        return
+    for text in ("the house 日本 zzz", "", " \t&apos;s"):
+        assert codec.tokenizer.join(codec.tokenizer.split(text)) == codec.normalise(text)
+        codec.decode(codec.encode(text))
+
+
+@pytest.mark.filterwarnings("ignore::peeky.text.UnicodeVersionWarning")
+@pytest.mark.parametrize("unit", SUBWORD_UNITS)
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 5))
+def test_a_file_with_some_bytes_changed_is_an_error_of_ours_or_a_codec(
+    unit: str, seed: int, count: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"{unit}.json"
+    LEARNT[unit].save(path)
+    content = bytearray(path.read_bytes())
+    chance = random.Random(seed)
+    for _ in range(count):
+        content[chance.randrange(len(content))] = chance.choice([chance.randrange(256), *b' ",[]{}0-'])
+    path.write_bytes(content)
+    try:
+        codec = Codec.load(path)
+    except UserError:
+        return
+    codec.decode(codec.encode("the house 日本 zzz"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from peeky.data.examples import Examples
+from peeky.data.examples import Examples, Recut
 from peeky.data.files import OpenFile, open_content
 from peeky.data.lines import Columns
 from peeky.data.pairs import Pair
@@ -25,6 +25,7 @@ __all__ = [
     "Pair",
     "PairFile",
     "Problem",
+    "Recut",
     "additions",
     "collate",
     "copies",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from peeky.data.pairs import Pair
-from peeky.text import Codec
+from peeky.text import Codec, Skips
 
 Ids = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
@@ -35,6 +36,32 @@ class Examples:
         targets = ([] if pair.target is None else target_codec.encode(pair.target) for pair in pairs)
         return cls(*_pack(sources), *_pack(targets))
 
+    @classmethod
+    def encode_with_dropout(
+        cls,
+        pairs: Sequence[Pair],
+        source_codec: Codec | None,
+        target_codec: Codec,
+        *,
+        dropout: float,
+        seed: int,
+        epoch: int,
+    ) -> Examples:
+        """As `encode`, words being cut by BPE with dropout: a pure function of seed, epoch and number of the pair."""
+
+        def skips(side: str, number: int) -> Skips:
+            return Skips(dropout, random.Random(f"{seed} {epoch} {side} {number}"))
+
+        sources = (
+            [] if source_codec is None else source_codec.encode_with_dropout(pair.source, skips("source", number))
+            for number, pair in enumerate(pairs)
+        )
+        targets = (
+            [] if pair.target is None else target_codec.encode_with_dropout(pair.target, skips("target", number))
+            for number, pair in enumerate(pairs)
+        )
+        return cls(*_pack(sources), *_pack(targets))
+
     @property
     def source_lengths(self) -> Offsets:
         """The number of source ids of each pair, EOS included."""
@@ -55,6 +82,10 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.source_offsets) - 1
+
+
+Recut = Callable[[int], Examples]
+"""Gives the examples of an epoch, for which words are cut anew."""
 
 
 def _pack(sequences: Iterable[list[int]]) -> tuple[Ids, Offsets]:

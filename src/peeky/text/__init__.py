@@ -1,7 +1,9 @@
 """Text to ids and back, the same way in training and in use."""
 
 from peeky.text.choice import choose_tokenizer
-from peeky.text.codec import Codec, UnicodeVersionWarning
+from peeky.text.codec import Codec, Codecs, UnicodeVersionWarning
+from peeky.text.learning import learn_codec
+from peeky.text.subwords import SUBWORD_UNITS, BytePairEncoding, Skips, Unigram
 from peeky.text.tokenizers import (
     NORMALIZATIONS,
     TOKENIZER_NAMES,
@@ -22,18 +24,24 @@ __all__ = [
     "NORMALIZATIONS",
     "PAD",
     "SPECIALS",
+    "SUBWORD_UNITS",
     "TOKENIZER_NAMES",
     "UNK",
+    "BytePairEncoding",
     "Bytes",
     "Characters",
     "Codec",
+    "Codecs",
     "Graphemes",
     "Normalization",
+    "Skips",
     "Symbols",
     "Tokenizer",
     "UnicodeVersionWarning",
+    "Unigram",
     "Vocabulary",
     "Words",
     "choose_tokenizer",
+    "learn_codec",
     "make_tokenizer",
 ]

@@ -8,9 +8,11 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from peeky.errors import CheckpointError, UserError
-from peeky.text.tokenizers import Tokenizer, make_tokenizer
+from peeky.text.subwords import SUBWORD_UNITS, BytePairEncoding, Skips, Subwords, read_subwords
+from peeky.text.tokenizers import Tokenizer, as_normalization, make_tokenizer
 from peeky.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
 _FORMAT = "peeky-codec-1"
@@ -40,6 +42,11 @@ class Codec:
     def encode(self, text: str) -> list[int]:
         """The ids of the text, EOS last."""
         return [*map(self.vocabulary.id, self.tokenizer.split(text)), EOS]
+
+    def encode_with_dropout(self, text: str, skips: Skips) -> list[int]:
+        """As `encode`, but some merges of BPE are skipped: only for training, and only where the unit is bpe."""
+        assert isinstance(self.tokenizer, BytePairEncoding)
+        return [*map(self.vocabulary.id, self.tokenizer.split_with_dropout(text, skips)), EOS]
 
     def decode(self, ids: Iterable[int], *, after: str = "") -> str:
         """The text up to the first EOS; an unknown token reads `<unk>`. `after` is text that the ids continue."""
@@ -75,6 +82,7 @@ class Codec:
             "normalization": self.tokenizer.normalization,
             "unicode": unicodedata.unidata_version,
             "tokens": list(self.vocabulary.tokens),
+            **(self.tokenizer.learnt() if isinstance(self.tokenizer, Subwords) else {}),
         }
 
     @classmethod
@@ -89,7 +97,11 @@ class Codec:
         if not isinstance(tokens, list) or not all(isinstance(token, str) and token for token in tokens):
             raise CheckpointError("'tokens' is not a list of non-empty texts", where=where, fix=again)
         try:
-            codec = cls(make_tokenizer(name, normalization), Vocabulary(tuple(tokens)))
+            vocabulary = Vocabulary(tuple(tokens))
+            if name in SUBWORD_UNITS:
+                codec = cls(read_subwords(name, as_normalization(normalization), tokens, values), vocabulary)
+            else:
+                codec = cls(make_tokenizer(name, normalization), vocabulary)
         except UserError as error:
             raise CheckpointError(error.what, where=where, fix=again) from error
         made_under = values.get("unicode")
@@ -118,3 +130,7 @@ class Codec:
         except (ValueError, RecursionError) as error:
             raise CheckpointError(f"damaged, not JSON: {error}", where=str(path), fix=again) from error
         return cls.from_dict(values, where=str(path))
+
+
+Codecs: TypeAlias = tuple[Codec | None, Codec]
+"""Of the source, where there is one, and of the target."""

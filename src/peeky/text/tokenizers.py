@@ -55,7 +55,7 @@ class Characters:
 
     def normalise(self, text: str) -> str:
         """The text in its normal form."""
-        return _normalise(text, self.normalization)
+        return normal_form(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
@@ -76,7 +76,7 @@ class Graphemes:
 
     def normalise(self, text: str) -> str:
         """The text in its normal form."""
-        return _normalise(text, self.normalization)
+        return normal_form(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
@@ -101,7 +101,7 @@ class Words:
 
     def normalise(self, text: str) -> str:
         """The text in its normal form."""
-        return _normalise(text, self.normalization)
+        return normal_form(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
@@ -136,7 +136,7 @@ class Symbols:
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
-        return _normalise(text, self.normalization).split()
+        return normal_form(text, self.normalization).split()
 
     def join(self, tokens: list[str]) -> str:
         """The text that the tokens make."""
@@ -160,7 +160,7 @@ class Bytes:
 
     def normalise(self, text: str) -> str:
         """The text in its normal form."""
-        return _normalise(text, self.normalization)
+        return normal_form(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
@@ -176,14 +176,19 @@ def make_tokenizer(name: str, normalization: str = "NFC") -> Tokenizer:
     """The tokenizer of that name. Raises ConfigError with the nearest name for one that isn't there."""
     if name not in _TOKENIZERS:
         raise ConfigError(f"there is no tokenizer {name!r}", fix=did_you_mean(name, TOKENIZER_NAMES))
-    if normalization not in NORMALIZATIONS:
-        raise ConfigError(
-            f"there is no Unicode normalization {normalization!r}", fix=did_you_mean(normalization, NORMALIZATIONS)
-        )
-    return _TOKENIZERS[name](cast(Normalization, normalization))
+    return _TOKENIZERS[name](as_normalization(normalization))
 
 
-def _normalise(text: str, normalization: Normalization) -> str:
+def as_normalization(name: str) -> Normalization:
+    """The normal form of that name. Raises ConfigError with the nearest name for one that isn't there."""
+    if name not in NORMALIZATIONS:
+        fix = did_you_mean(name, NORMALIZATIONS)
+        raise ConfigError(f"there is no Unicode normalization {name!r}", fix=fix)
+    return cast(Normalization, name)
+
+
+def normal_form(text: str, normalization: Normalization) -> str:
+    """The text in that form of Unicode; DataError for half a surrogate pair."""
     if text.isascii():
         return text
     try:

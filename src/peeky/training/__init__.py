@@ -5,7 +5,7 @@ from peeky.training.objective import batch_loss, target_log_probs
 from peeky.training.options import TrainingOptions
 from peeky.training.precision import choose_precision
 from peeky.training.schedule import rate_share
-from peeky.training.trainer import INTERRUPTED, Evaluation, Progress, Trainer, TrainingState
+from peeky.training.trainer import INTERRUPTED, Evaluation, Progress, Trainer, TrainingState, sampler_of
 
 __all__ = [
     "INTERRUPTED",
@@ -23,5 +23,6 @@ __all__ = [
     "batch_loss",
     "choose_precision",
     "rate_share",
+    "sampler_of",
     "target_log_probs",
 ]

@@ -39,7 +39,7 @@ class TrainingOptions:
     checkpoint_every: Count | None = None
     """Updates between two checkpoints to resume from; as often as evaluations where nothing is said."""
     metric: Literal["exact_match", "loss"] | None = None
-    """What on dev decides which model is best: exact match, or for words and language models the loss."""
+    """What on dev decides which model is best: exact match, or for sentences and language models the loss."""
     patience: Count | None = None
     """Stop after so many evaluations without a better one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

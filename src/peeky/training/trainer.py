@@ -1,8 +1,8 @@
 """The training loop. One update fits on one screen: see `Trainer._update`.
 
 Everything that decides the next update is in `Trainer.state()`: weights, optimizer moments and `Progress`. The order of
-the examples is a function of (seed, epoch) and the dropout masks are one of (seed, update), so there is no generator to
-save, and a resumed run goes on bit for bit.
+the examples and how their words are cut are functions of (seed, epoch), the dropout masks are one of (seed, update), so
+there is no generator to save, and a resumed run goes on bit for bit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from peeky.data.batch import collate
-from peeky.data.examples import Examples
+from peeky.data.examples import Examples, Recut
 from peeky.data.sampler import LengthBucketSampler
 from peeky.errors import UserError
 from peeky.model import Seq2Seq
@@ -81,8 +81,9 @@ class Trainer:
     """Trains a model on examples; told from outside how to evaluate, where to save, and when to stop.
 
     `evaluate` tries the model on dev, `save_best` keeps it, `save_checkpoint` keeps a state to resume from; `stop` is
-    asked after each update, and `stop_when_perfect` ends training when dev has nothing left to teach. Of `options` only
-    max_epochs, batch_tokens, checkpoint_every and patience may be None.
+    asked after each update, and `stop_when_perfect` ends training when dev has nothing left to teach. `recut` gives
+    each epoch examples of its own in place of `examples`. Of `options` only max_epochs, batch_tokens, checkpoint_every
+    and patience may be None.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Trainer:
         listen: Listener,
         stop: Callable[[], bool] = lambda: False,
         stop_when_perfect: bool = False,
+        recut: Recut | None = None,
     ) -> None:
         assert options.rate
         assert options.max_updates
@@ -121,13 +123,8 @@ class Trainer:
         self.stop_when_perfect = stop_when_perfect
         self.progress = Progress()
         self._clock = time.perf_counter()
-        self.sampler = LengthBucketSampler(
-            examples.source_lengths,
-            examples.target_lengths,
-            batch_size=options.batch_size,
-            batch_tokens=options.batch_tokens,
-            seed=options.seed,
-        )
+        self.recut = recut
+        self.sampler = sampler_of(examples, options)
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)
 
@@ -168,6 +165,9 @@ class Trainer:
     def _batches(self) -> Iterator[np.ndarray]:
         """The batches still to come, epoch after epoch, from where `progress` says."""
         while self.progress.epoch < (self.options.max_epochs or math.inf):
+            if self.recut is not None and self.progress.update < self.max_updates:
+                self.examples = self.recut(self.progress.epoch)
+                self.sampler = sampler_of(self.examples, self.options)
             for indices in self.sampler.batches(self.progress.epoch)[self.progress.batch :]:
                 if self.progress.update >= self.max_updates:
                     return
@@ -283,6 +283,17 @@ class Trainer:
                 key.partition(".")[0]: state.optimizer[key].to(self.device) for key in keys
             }
         self.progress = Progress(**state.progress)
+
+
+def sampler_of(examples: Examples, options: TrainingOptions) -> LengthBucketSampler:
+    """The batches of these examples, as the options want them."""
+    return LengthBucketSampler(
+        examples.source_lengths,
+        examples.target_lengths,
+        batch_size=options.batch_size,
+        batch_tokens=options.batch_tokens,
+        seed=options.seed,
+    )
 
 
 def is_better(metrics: dict[str, float], best: dict[str, float], metric: str) -> bool:

@@ -1,0 +1,176 @@
+"""Learning subwords: how many, of what, and what is said where it can't be done."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peeky.errors import ConfigError, DataError, UserError
+from peeky.text import SPECIALS, SUBWORD_UNITS, BytePairEncoding, Codec, Unigram, learn_codec
+from peeky.text.learning import OCCURRENCES, choose_alphabet, count_words, import_tokenizers, learn_scores, train
+
+WORDS = ["the", "house", "houses", "housing", "and", "hand", "hands", "handy", "a", "man", "many", "manhood"]
+
+
+def sentences(count: int, seed: int = 0) -> list[str]:
+    """Words of the list, the first the most frequent, each sentence with a word that comes once."""
+    chance = random.Random(seed)
+    weights = [1 / place for place in range(1, len(WORDS) + 1)]
+    rare = ("".join(chance.choices("qxzj", k=6)) for _ in range(count))
+    return [" ".join([*chance.choices(WORDS, weights, k=6), word]) for word in rare]
+
+
+@pytest.mark.parametrize("unit", SUBWORD_UNITS)
+def test_frequent_words_are_one_piece_and_rare_ones_several(unit: str) -> None:
+    codec = learn_codec(unit, sentences(300))
+    assert codec.tokenizer.split("the house") == [" the", " house"]
+    assert len(codec.tokenizer.split("qxzjqz")) >= 3
+    assert isinstance(codec.tokenizer, BytePairEncoding if unit == "bpe" else Unigram)
+
+
+@pytest.mark.parametrize("unit", SUBWORD_UNITS)
+@pytest.mark.parametrize("size", [30, 45, 80])
+def test_there_are_no_more_tokens_than_asked_for_and_every_character_is_one(unit: str, size: int) -> None:
+    texts = sentences(300)
+    codec = learn_codec(unit, texts, size=size)
+    assert len(codec.vocabulary) == size
+    assert set("".join(texts)) <= set(codec.vocabulary.tokens)
+
+
+def test_the_data_decide_how_many_neighbours_become_pieces() -> None:
+    """Every merge was met often enough, and none was left undone that would have been."""
+    texts = sentences(300)
+    for min_count in (None, 40):
+        tokenizer = learn_codec("bpe", texts, min_count=min_count).tokenizer
+        assert isinstance(tokenizer, BytePairEncoding)
+        least = min_count or OCCURRENCES
+        words = count_words(texts, "NFC")
+        for number in range(0, len(tokenizer.merges) + 1, 9):
+            cut = BytePairEncoding("NFC", tokenizer.merges[:number]).cut
+            met = Counter[tuple[str, str]]()
+            for word, count in words.items():
+                for pair in pairwise(cut(word)):
+                    met[pair] += count
+            if number < len(tokenizer.merges):
+                assert met[tokenizer.merges[number]] >= least
+    few, many = (len(learn_codec("bpe", sentences(count)).vocabulary) for count in (50, 1000))
+    assert few < many
+    assert len(learn_codec("bpe", texts, max_size=40).vocabulary) == 40
+
+
+def test_unigram_gets_as_many_pieces_as_bpe_where_nothing_is_said() -> None:
+    sizes = [len(learn_codec(unit, sentences(300)).vocabulary) for unit in SUBWORD_UNITS]
+    assert sizes[1] <= sizes[0] <= sizes[1] + 5
+
+
+def test_a_given_size_takes_neighbours_met_twice() -> None:
+    given, decided = (learn_codec("bpe", sentences(20), size=size) for size in (60, None))
+    assert len(given.vocabulary) > len(decided.vocabulary)
+
+
+@pytest.mark.parametrize("unit", SUBWORD_UNITS)
+def test_a_size_too_small_for_the_characters_is_refused_with_the_smallest_that_is_not(unit: str) -> None:
+    texts = sentences(100)
+    with pytest.raises(ConfigError, match="too small") as caught:
+        learn_codec(unit, texts, size=12)
+    assert caught.value.where == "text.subword_size"
+    least = int(caught.value.fix.removeprefix("give at least ").partition(",")[0])
+    assert len(learn_codec(unit, texts, size=least).vocabulary) == least
+    with pytest.raises(ConfigError):
+        learn_codec(unit, texts, size=least - 1)
+
+
+@pytest.mark.parametrize("unit", SUBWORD_UNITS)
+def test_rare_characters_are_left_out_where_that_is_asked_for_or_there_is_no_room(unit: str) -> None:
+    texts = ["aaaa bbbb é", "aaaa bbbb"]
+    assert "é" in learn_codec(unit, texts).vocabulary
+    assert "é" not in learn_codec(unit, texts, min_count=2).vocabulary
+    codec = learn_codec(unit, texts, max_size=7)
+    assert set(codec.vocabulary.tokens) == {"a", "b", " "}
+    assert codec.decode(codec.encode("ab é")) == "ab <unk>"
+
+
+@pytest.mark.parametrize("unit", SUBWORD_UNITS)
+def test_the_same_texts_teach_the_same(unit: str) -> None:
+    first, again = (learn_codec(unit, sentences(300)) for _ in range(2))
+    assert first.to_dict() == again.to_dict()
+
+
+def test_characters_without_a_score_of_their_own_all_get_the_lowest() -> None:
+    """The library gives them one each, just above the lowest, and another each time."""
+    words = Counter({"housing": 900, "housed": 900, "qxzjvwyk": 900, "qxzj": 900, "vwyk": 900})
+    learnt = [learn_scores(words, sorted(set("".join(words))), 24) for _ in range(4)]
+    assert all(scores == learnt[0] for scores in learnt)
+    lowest = min(learnt[0].values())
+    assert sum(score == lowest for score in learnt[0].values()) > 3
+
+
+@pytest.mark.parametrize("unit", SUBWORD_UNITS)
+@given(texts=st.lists(st.text(st.one_of(st.sampled_from("ab &apos;\0\t"), st.characters(exclude_categories=["Cs"])))))
+def test_any_texts_can_be_learnt_from(unit: str, texts: list[str]) -> None:
+    codec = learn_codec(unit, texts)
+    for text in texts:
+        assert codec.tokenizer.join(codec.tokenizer.split(text)) == codec.normalise(text)
+        assert set(codec.unknown(text)) <= {"\0"}
+
+
+def test_texts_are_normalised_first_and_half_a_character_is_refused() -> None:
+    assert "é" in learn_codec("bpe", ["e\u0301"]).vocabulary
+    assert "é" not in learn_codec("bpe", ["é"], normalization="NFD").vocabulary
+    with pytest.raises(DataError, match="surrogate"):
+        learn_codec("bpe", ["a\ud800"])
+
+
+def test_much_text_is_learnt_from_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("peeky.text.learning.MOST_TEXTS", 10)
+    texts = [f"{letter} same" for letter in "abcdefghijklmnopqrstuvwxyz" * 4]
+    kept = choose_alphabet(count_words(texts, "NFC"), 1)
+    assert len(learn_codec("bpe", texts).vocabulary) < len(kept) + len(SPECIALS)
+    monkeypatch.setattr("peeky.text.learning._MOST_WORDS", 100)
+    assert learn_codec("bpe", ["the house"] * 10).tokenizer.split("the house") == [" the", " house"]
+
+
+def test_a_panic_of_the_library_is_an_error_like_any_other() -> None:
+    tokenizers = import_tokenizers()
+    trainer = tokenizers.trainers.UnigramTrainer(vocab_size=100, show_progress=False)
+    with pytest.raises(DataError, match="can't learn subwords") as caught:
+        train(tokenizers.models.Unigram(), trainer, Counter({"<UNK>": 5}))
+    assert not isinstance(caught.value.__cause__, Exception)
+    assert caught.value.fix
+    small = tokenizers.trainers.UnigramTrainer(vocab_size=2, show_progress=False)
+    with pytest.raises(DataError, match="not large enough"):
+        train(tokenizers.models.Unigram(), small, Counter({"abcdef": 5}))
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_ctrl_c_stays_what_it_is(interruption: type[BaseException]) -> None:
+    class Interrupted(Counter[str]):
+        def items(self) -> Iterator[tuple[str, int]]:  # type: ignore[override]
+            yield "a", 1
+            raise interruption
+
+    tokenizers = import_tokenizers()
+    with pytest.raises(interruption):
+        train(tokenizers.models.BPE(), tokenizers.trainers.BpeTrainer(show_progress=False), Interrupted("a"))
+
+
+def test_the_missing_library_is_named_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(UserError, match="needs the library tokenizers") as caught:
+        learn_codec("bpe", ["a b"])
+    assert caught.value.fix == 'pip install "peeky[train]"'
+
+
+def test_what_was_learnt_is_applied_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = [learn_codec(unit, sentences(100)).to_dict() for unit in SUBWORD_UNITS]
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    for values in stored:
+        codec = Codec.from_dict(values)
+        assert codec.decode(codec.encode("the housing")) == "the housing"
