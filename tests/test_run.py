@@ -749,3 +749,9 @@ def test_a_run_of_before_codecs_were_in_checkpoints_goes_on(config: Callable[...
     (checkpoint / "manifest.json").write_text(json.dumps(manifest))
     quiet(chosen, tmp_path / "broken", resume=True)
     assert weights_of(tmp_path / "broken") == weights_of(tmp_path / "whole")
+
+
+def test_one_table_for_both_sides_needs_one_vocabulary(tmp_path: Path, tiny_pairs: Path) -> None:
+    settings = {"model.name": "transformer", "model.tie": "all", "data.train": [str(tiny_pairs)]}
+    with pytest.raises(ConfigError, match=r"model\.tie: one table.*\n.*text\.joint=true"):
+        train(make_config({}, settings), tmp_path / "run")

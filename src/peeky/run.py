@@ -116,7 +116,11 @@ def train(
     """
     console = console or Console(stderr=True)
     say = say_to(console)
-    resolve(config.model)  # what is wrong with the model is said before all else
+    # What is wrong with the model is said before all else.
+    if resolve(config.model).tie == "all" and not config.text.joint:
+        raise ConfigError(
+            "one table for both sides needs one vocabulary for both", where="model.tie", fix="set text.joint=true too"
+        )
     where = find_device(device)
     if resume and force:
         raise ConfigError("a run can't be resumed and replaced", where="--resume --force", fix="give one of the two")
