@@ -1,0 +1,107 @@
+"""Law: what `score` says of an answer is what the search that found it said, for every architecture and way."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from peeky import Pair
+from peeky.errors import DataError
+from peeky.model import Padded
+from peeky.predictor import Model
+from peeky.text import BOS
+
+TEXTS = ["abc", "d", "gfedcba", "ab", "eee"]
+ENDS = {"no_repeat": 1}
+"""Of seven letters, each once: then there is nothing but the end. The log_prob stays the model's own."""
+WAYS = {
+    "greedy": {},
+    "greedy to the end": ENDS,
+    "beam": {"beam": 4, "n_best": 3, "length_penalty": 0.6, **ENDS},
+    "sampling": {"sample": True, "n_best": 3, **ENDS},
+    "sampling hot": {"sample": True, "temperature": 2.0, "top_k": 4, **ENDS},
+    "constrained": {"contain": ["gf"], "forbid": ["ab"], "beam": 3, **ENDS},
+    "prefix": {"prefix": "fa", **ENDS},
+}
+BOUND = 1e-5
+
+
+def answered(model, way):
+    """(text, answer) of all finished answers; a language model goes on from nothing."""
+    options = dict(WAYS[way])
+    texts = TEXTS if model.source_codec else [""]
+    if not model.source_codec:
+        options.pop("prefix", None)
+    for text, answer in zip(texts, model.predict(texts, max_length=12, **options), strict=True):
+        yield from ((text, each) for each in answer.all if each.finished)
+
+
+def check_scores(model, way):
+    """How many were checked."""
+    found = list(answered(model, way))
+    pairs = [Pair(text, answer.text, "") for text, answer in found]
+    for batch_size in (1, 64):
+        scores = model.score(pairs, batch_size=batch_size)
+        for (_, answer), score in zip(found, scores, strict=True):
+            assert abs(score.log_prob - answer.log_prob) <= BOUND * abs(answer.log_prob) + 1e-6
+            assert score.num_tokens == len(answer.target_tokens)
+            assert abs(score.score - answer.score) <= BOUND * abs(answer.score) + 1e-6
+    return len(pairs)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_score_is_the_searchs_own_log_prob(architecture, way, new_predictor):
+    assert check_scores(new_predictor(architecture), way) or way == "greedy"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_ensembles_score_is_its_searchs_own_log_prob(blueprint, way, new_predictor):
+    members = [new_predictor(blueprint(name)).network for name in ("attention", "transformer", "plain")]
+    first = new_predictor(blueprint("attention"))
+    model = Model(members[0], first.source_codec, first.target_codec, max_length=7, others=members[1:])
+    assert check_scores(model, way) or way == "greedy"
+
+
+PAIRS = [Pair("abc", "gf", "1"), Pair("d", "abcdefgabcdefg", "2"), Pair("gfedcba", "a", "3"), Pair("ab", "cc", "4")]
+
+
+@torch.no_grad()
+def by_hand(networks, model, pair):
+    """The mean of the members' probabilities, token by token, each member reading one pair alone."""
+    target = model.target_codec.encode(pair.target)
+    source = torch.tensor([model.source_codec.encode(pair.source)])
+    read = Padded(source, torch.tensor([source.size(1)]))
+    given = torch.tensor([[BOS, *target[:-1]]])
+    probabilities = [network(read, given)[0].double().softmax(-1) for network in networks]
+    mean = sum(probabilities) / len(networks)
+    return sum(mean[place, token].log().item() for place, token in enumerate(target)), len(target)
+
+
+@pytest.mark.parametrize("names", [["attention"], ["attention", "plain"], ["transformer", "attention", "peeky"]])
+def test_scores_by_hand(names, blueprint, new_predictor):
+    first, *others = [new_predictor(blueprint(name)) for name in names]
+    networks = [model.network for model in (first, *others)]
+    model = Model(first.network, first.source_codec, first.target_codec, max_length=7, others=networks[1:])
+    expected = [by_hand(networks, model, pair) for pair in PAIRS]
+    for batch_size in (1, 2, 3, 64):
+        scores = model.score(PAIRS, batch_size=batch_size)
+        for score, (log_prob, num_tokens) in zip(scores, expected, strict=True):
+            assert score.log_prob == pytest.approx(log_prob, rel=BOUND)
+            assert score.num_tokens == num_tokens
+            assert score.score == pytest.approx(log_prob / num_tokens, rel=BOUND)
+        assert [s.log_prob for s in model.score(PAIRS[::-1], batch_size=batch_size)] == pytest.approx(
+            [s.log_prob for s in scores[::-1]], rel=BOUND
+        )
+        total, tokens = sum(each[0] for each in expected), sum(each[1] for each in expected)
+        assert model.loss(PAIRS, batch_size=batch_size) == pytest.approx(-total / tokens, rel=BOUND)
+        assert model.evaluate(PAIRS, batch_size=batch_size).loss == pytest.approx(-total / tokens, rel=BOUND)
+
+
+def test_what_cannot_be_scored_is_refused(blueprint, new_predictor):
+    model = new_predictor(blueprint("attention"))
+    assert model.score([]) == []
+    with pytest.raises(DataError, match="no pairs"):
+        model.loss([])
+    for origin, named in (("t.tsv:9", "t.tsv:9: there is no target"), ("", "pair 2: there is no target")):
+        with pytest.raises(DataError, match=named):
+            model.score([PAIRS[0], Pair("a", None, origin)])
