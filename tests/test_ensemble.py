@@ -52,7 +52,7 @@ def mean_log_probs(members: Sequence[Model], text: str, ids: Sequence[int]) -> t
     for member in members:
         assert member.source_codec is not None
         source = torch.tensor([member.source_codec.encode(text)])
-        logits = member.network(Padded(source, torch.tensor([source.size(1)])), torch.tensor([[BOS, *ids]]))
+        logits = member.engine.network(Padded(source, torch.tensor([source.size(1)])), torch.tensor([[BOS, *ids]]))
         found.append(logits[0].double().softmax(-1))
     return torch.stack(found).mean(0).log().index_fill(-1, torch.tensor(NEVER_GENERATED), -math.inf)
 

@@ -22,6 +22,7 @@ from peeky.generation import Generation
 from peeky.model import ModelOptions, Padded, Sizes, build, resolve
 from peeky.predictor import NEVER_GENERATED
 from peeky.text import BOS, EOS, Codec, make_tokenizer
+from peeky.torch_engine import TorchEngine
 
 LETTERS = "abcdefg"
 CODEC = Codec.build(make_tokenizer("characters"), [LETTERS])
@@ -42,7 +43,7 @@ def random_model(name: str, *, codec: Codec = CODEC) -> Model:
             parameter.add_(0.3 * torch.randn_like(parameter)).mul_(1.5)
         network.decoder.output.weight.mul_(2)
         network.decoder.output.bias[EOS] -= 0.5
-    return Model(network, codec if has_source else None, codec, max_length=9, name=name)
+    return Model(TorchEngine(network), codec if has_source else None, codec, max_length=9, name=name)
 
 
 @pytest.fixture(scope="module", params=["attention", "plain"])
@@ -72,7 +73,7 @@ def forced(model: Model, text: str, tokens: list[str]) -> torch.Tensor:
     source = torch.tensor([model.source_codec.encode(text)])
     ids = ids_of(tokens)
     with torch.inference_mode():
-        logits = model.network(Padded(source, torch.tensor([source.size(1)])), torch.tensor([[BOS, *ids[:-1]]]))
+        logits = model.engine.network(Padded(source, torch.tensor([source.size(1)])), torch.tensor([[BOS, *ids[:-1]]]))
     return logits[0].log_softmax(-1).index_fill(-1, torch.tensor(NEVER_GENERATED), -math.inf)
 
 

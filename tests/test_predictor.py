@@ -20,7 +20,8 @@ from peeky import Model, Pair, Prediction
 from peeky.errors import ConfigError, DataError
 from peeky.generation import Generation
 from peeky.prediction import EMPTY
-from peeky.predictor import UnknownTextWarning, find_device
+from peeky.predictor import UnknownTextWarning
+from peeky.torch_engine import find_device
 
 
 @pytest.fixture(scope="module")
@@ -354,7 +355,7 @@ def test_the_loss_is_nats_per_target_token(model: Model) -> None:
         target = model.target_codec.encode(pair.target)
         with torch.inference_mode():
             read = Padded(source, torch.tensor([source.size(1)]))
-            logits = model.network(read, torch.tensor([[BOS, *target[:-1]]]))
+            logits = model.engine.network(read, torch.tensor([[BOS, *target[:-1]]]))
             log_probs = logits[0].log_softmax(-1)
         total -= sum(float(log_probs[place, token]) for place, token in enumerate(target))
         tokens += len(target)
@@ -375,7 +376,7 @@ def test_targets_are_compared_in_the_form_the_model_writes(model: Model) -> None
     text = "abc"
     answer = model.predict(text)[0].text
     codec = replace(model.target_codec, tokenizer=replace(model.target_codec.tokenizer, normalization="NFKC"))  # type: ignore[type-var]
-    other = Model(model.network, model.source_codec, codec, max_length=model.max_length)
+    other = Model(model.engine, model.source_codec, codec, max_length=model.max_length)
     wide = "".join(chr(ord(c) - ord("a") + ord("ａ")) for c in answer)
     assert other.evaluate([Pair(text, wide, "")]).exact_match == 1.0
     with warnings.catch_warnings():
@@ -426,7 +427,7 @@ def test_the_weights_are_in_safetensors_alone(tiny_run: Path, tmp_path: Path, mo
 
 
 def test_a_loaded_model_does_not_drop(model: Model) -> None:
-    assert not model.network.training
+    assert not model.engine.network.training
     assert same(model.predict(["abcde"]), model.predict(["abcde"]))
 
 

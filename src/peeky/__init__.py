@@ -5,7 +5,7 @@
     model = peeky.load("runs/pairs")
     model.predict(["september 27, 1994"])[0].text
 
-Importing peeky does not import torch; `train` and `load` do, when they are first used.
+Importing peeky does not import torch; `train` does, and `load` where PyTorch is installed and nobody asked for NumPy.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from peeky.errors import UserError
 if TYPE_CHECKING:
     from peeky.api import train
     from peeky.data import Pair
+    from peeky.loading import load
     from peeky.prediction import Prediction
-    from peeky.predictor import Model, load
+    from peeky.predictor import Model
 
 __version__ = version("peeky")
 __all__ = ["Model", "Pair", "Prediction", "UserError", "__version__", "load", "train"]
@@ -29,7 +30,7 @@ _HOMES = {
     "Model": "peeky.predictor",
     "Pair": "peeky.data",
     "Prediction": "peeky.prediction",
-    "load": "peeky.predictor",
+    "load": "peeky.loading",
     "train": "peeky.api",
 }
 

@@ -32,6 +32,10 @@ app = App(
 
 Format = Literal["text", "tsv", "jsonl"]
 Alignments = Literal["pharaoh", "json"]
+Engine = Annotated[
+    Literal["auto", "torch", "numpy"],
+    Parameter(help="What does the arithmetic; auto is torch where it is installed. The answers are the same."),
+]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Run = Annotated[Path, Parameter(help="A run folder, or a model/ folder.")]
 Settings = Annotated[
@@ -166,6 +170,7 @@ def predict(
         Format | None, Parameter(name="--format", help="text, or tsv (as with --n-best) or jsonl with scores.")
     ] = None,
     alignments: Annotated[Alignments | None, Parameter(help="Add where each token looked.")] = None,
+    engine: Engine = "auto",
     device: Device = "auto",
 ) -> None:
     """Answer texts: given here, in a file, or one a line on stdin; one answer a line, in the same order.
@@ -174,7 +179,7 @@ def predict(
     """
     from peeky.answers import line_writer
     from peeky.generation import Generation
-    from peeky.predictor import load
+    from peeky.loading import load
 
     runs, texts = leading_runs(run, texts)
     if texts and input_ is not None:
@@ -203,7 +208,7 @@ def predict(
         no_repeat=no_repeat,
     )
     lines_of = line_writer(format_ or ("tsv" if n_best > 1 else "text"), alignments, has_alternatives=n_best > 1)
-    model = load(runs, device=device)
+    model = load(runs, engine=engine, device=device)
     if alignments and not model.looks:
         raise ConfigError(
             "this model has no attention, so there are no alignments", where="--alignments", fix="leave it out"
@@ -239,12 +244,13 @@ def generate(
     seed: Annotated[int, Parameter(help="The same seed draws the same texts.")] = 0,
     max_length: Annotated[int | None, Parameter(help="Tokens at most, the end counted.")] = None,
     format_: Annotated[Format, Parameter(name="--format", help="text, or tsv or jsonl with scores.")] = "text",
+    engine: Engine = "auto",
     device: Device = "auto",
 ) -> None:
     """Let a language model write: texts drawn at random, each going on from the prompt until it ends."""
     from peeky.answers import line_writer
     from peeky.generation import Generation
-    from peeky.predictor import load
+    from peeky.loading import load
 
     if count < 1:
         raise ConfigError(f"{count} texts are none", where="--count", fix="give 1 or more")
@@ -258,7 +264,7 @@ def generate(
         seed=seed,
         max_length=max_length,
     )
-    model = load([run, *runs], device=device)
+    model = load([run, *runs], engine=engine, device=device)
     if model.source_codec is not None:
         raise ConfigError(
             f"{model.name} answers texts, it doesn't write freely", where=str(run), fix="use peeky predict"
@@ -278,6 +284,7 @@ def score(
     batch_size: Annotated[int, Parameter(help="Pairs scored side by side; changes no score.")] = 64,
     format_: Annotated[Format, Parameter(name="--format", help="text, or tsv or jsonl with more columns.")] = "text",
     skip_bad: Annotated[bool, Parameter(negative="", help="Go on without the lines that can't be used.")] = False,
+    engine: Engine = "auto",
     device: Device = "auto",
 ) -> None:
     """How probable the targets of a file of pairs are: log-probability in nats, and the same per token; a line a pair.
@@ -286,12 +293,12 @@ def score(
     """
     from peeky.answers import score_line
     from peeky.data import read_pairs
-    from peeky.predictor import load
+    from peeky.loading import load
 
     runs, files = leading_runs(run, tuple(map(str, data)))
     if not files:
         raise ConfigError("no pairs were given", where="peeky score", fix="name a file: peeky score RUN pairs.tsv")
-    model = load(runs, device=device)
+    model = load(runs, engine=engine, device=device)
     columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
     found = read_pairs([Path(file) for file in files], columns=columns, skip_bad=skip_bad)
     if found.skipped:
@@ -310,18 +317,19 @@ def evaluate(
     beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
     batch_size: Annotated[int, Parameter(help="Pairs tried side by side; changes no figure.")] = 64,
     skip_bad: Annotated[bool, Parameter(negative="", help="Go on without the lines that can't be used.")] = False,
+    engine: Engine = "auto",
     device: Device = "auto",
 ) -> None:
     """Hold a model to the known targets of a test file: exact match, and loss in nats per target token."""
     from peeky.data import read_pairs
-    from peeky.predictor import load
+    from peeky.loading import load
 
     runs, files = leading_runs(run, tuple(map(str, data)))
     if not files:
         raise ConfigError(
             "no test data were given", where="peeky evaluate", fix="name a file: peeky evaluate RUN test.tsv"
         )
-    model = load(runs, device=device)
+    model = load(runs, engine=engine, device=device)
     columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
     found = read_pairs([Path(file) for file in files], columns=columns, skip_bad=skip_bad)
     if found.skipped:

@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
 from peeky.errors import ConfigError
 from peeky.search import Choose, Filter, ForbidPhrases, ForcePrefix, MinLength, NoRepeat, Sampler, greedy
 from peeky.text import EOS, UNK, Codec
+
+Lengths = npt.NDArray[np.int64]
 
 OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
 OF_BEAMS = ("length_penalty", "coverage_penalty")
@@ -125,21 +127,21 @@ class Generation:
         """Whether a beam looks for the answers: phrases that have to come need one, of any width."""
         return self.beam > 1 or bool(self.contain)
 
-    def max_lengths(self, source_lengths: Tensor, usual: int) -> Tensor:
+    def max_lengths(self, source_lengths: Lengths, usual: int) -> Lengths:
         """The hard maximum [B] of each text; `source_lengths` [B] count EOS, and so does the maximum."""
-        limits = torch.full_like(source_lengths, self.max_length or usual)
+        limits = np.full_like(source_lengths, self.max_length or usual)
         if self.max_length is None:  # what was asked for is more than what is usual
-            limits = limits.maximum(self.min_lengths(source_lengths))
+            limits = np.maximum(limits, self.min_lengths(source_lengths))
         if self.max_ratio is None:
             return limits
-        return limits.minimum((self.max_ratio * (source_lengths - 1)).ceil().long() + 1).clamp(1)
+        return np.maximum(np.minimum(limits, in_proportion(self.max_ratio, source_lengths)), 1)
 
-    def min_lengths(self, source_lengths: Tensor) -> Tensor:
+    def min_lengths(self, source_lengths: Lengths) -> Lengths:
         """The tokens [B] that each answer has at least, EOS counted."""
-        least = torch.full_like(source_lengths, self.min_length or 1)
+        least = np.full_like(source_lengths, self.min_length or 1)
         if self.min_ratio is None:
             return least
-        return least.maximum((self.min_ratio * (source_lengths - 1)).ceil().long() + 1)
+        return np.maximum(least, in_proportion(self.min_ratio, source_lengths))
 
     def num_fixed(self, codec: Codec) -> int:
         """The tokens that the prefix, or the longest phrase that has to come, needs with EOS behind it.
@@ -154,7 +156,7 @@ class Generation:
             raise ConfigError("a text without tokens is in every answer", where="contain", fix="take it out")
         return 1 + max(map(len, [known_ids(codec, self.prefix, where="prefix"), *wanted]))
 
-    def filters(self, codec: Codec, source_lengths: Tensor, max_lengths: Tensor) -> list[Filter]:
+    def filters(self, codec: Codec, source_lengths: Lengths, max_lengths: Lengths) -> list[Filter]:
         """What may not come, in the ids of the target's codec."""
         found: list[Filter] = []
         if self.forbid:
@@ -162,18 +164,24 @@ class Generation:
         if self.no_repeat:
             found.append(NoRepeat(self.no_repeat))
         if self.min_length or self.min_ratio:
-            found.append(MinLength(self.min_lengths(source_lengths).minimum(max_lengths), EOS))
+            found.append(MinLength(np.minimum(self.min_lengths(source_lengths), max_lengths), EOS))
         if self.prefix:
-            ids = torch.tensor(known_ids(codec, self.prefix, where="prefix"), device=source_lengths.device)
-            found.append(ForcePrefix(ids.expand(len(source_lengths), -1), torch.full_like(source_lengths, len(ids))))
+            ids = np.array([known_ids(codec, self.prefix, where="prefix")] * len(source_lengths), dtype=np.int64)
+            found.append(ForcePrefix(ids, np.full_like(source_lengths, ids.shape[-1])))
         return found
 
-    def phrases(self, codec: Codec, has_room: Tensor) -> list[list[list[int]]] | None:
+    def phrases(self, codec: Codec, has_room: npt.NDArray[np.bool_]) -> list[list[list[int]]] | None:
         """What has to come, for each text; nothing where there is no room [B] for it."""
         if not self.contain:
             return None
         wanted = [known_ids(codec, text, where="contain") for text in self.contain]
         return [wanted if room else [] for room in has_room.tolist()]
+
+
+def in_proportion(ratio: float, source_lengths: Lengths) -> Lengths:
+    """So many tokens for each of the source, EOS counted on both sides, but not in the proportion."""
+    # Rounded first: 1.1 times 10 is 11, and not the 11.000000000000002 of binary fractions.
+    return np.asarray(np.ceil(np.round(ratio * (source_lengths - 1), 6)).astype(np.int64) + 1)
 
 
 def known_ids(codec: Codec, text: str, *, where: str) -> list[int]:

@@ -9,25 +9,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from peeky.checkpoint import load_model
-from peeky.data import Examples, Pair
-from peeky.data.batch import collate
+from peeky.data import Examples, Pair, collate
+from peeky.engine import Engine
 from peeky.errors import ConfigError, DataError, did_you_mean
 from peeky.generation import Generation
-from peeky.model import Blueprint, Decoder, DecoderState, Seq2Seq, Sizes, build, longest
-from peeky.model.readers import Attend
-from peeky.model.transformer import CrossAttention
 from peeky.prediction import EMPTY, PairScore, Prediction
-from peeky.search import Filter, Forbid, Hypothesis, States, Step, beam_search, ensemble, generate
+from peeky.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate, log_mean
 from peeky.text import BOS, EOS, PAD, UNK, Codec
-from peeky.training import target_log_probs
 
 NOTHING = Hypothesis([], -math.inf, -math.inf, False, None)
 """What a search found where nothing keeps to what was asked for."""
@@ -59,40 +51,33 @@ class Model:
 
     def __init__(
         self,
-        network: Seq2Seq,
+        engine: Engine,
         source_codec: Codec | None,
         target_codec: Codec,
         *,
         max_length: int,
         name: str = "",
-        longest: int | None = None,
-        others: Sequence[Seq2Seq] = (),
+        others: Sequence[Engine] = (),
     ) -> None:
-        self.network = network
-        self.members = (network, *others)
+        self.engine = engine
+        self.members = (engine, *others)
         """All networks of an ensemble, which answer as one: the mean of their probabilities."""
         self.source_codec = source_codec
         self.target_codec = target_codec
-        self.max_length = min(max_length, longest or max_length)
-        self.name = name
-        self.longest = longest
+        self.longest = min((member.longest for member in self.members if member.longest), default=None)
         """The most tokens of a text, EOS counted, where the positions are learnt ones."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.network.decoder.output.weight.device
+        self.max_length = min(max_length, self.longest or max_length)
+        self.name = name
 
     @property
     def looks(self) -> bool:
         """Whether there is attention to show."""
-        kinds = (Attend, CrossAttention)
-        return any(isinstance(part, kinds) for member in self.members for part in member.modules())
+        return any(member.looks for member in self.members)
 
     @property
     def num_parameters(self) -> int:
         """How many numbers were learnt."""
-        return sum(parameter.numel() for member in self.members for parameter in member.parameters())
+        return sum(member.num_parameters for member in self.members)
 
     def predict(self, texts: str | Sequence[str], **options: Any) -> list[Prediction]:
         """One prediction a text, in the order of the texts; an empty text gets an empty answer.
@@ -163,16 +148,13 @@ class Model:
         prompts = examples.target_lengths
         order = np.lexsort((-examples.source_lengths, prompts))
         predictions = [EMPTY] * len(texts)
-        with torch.inference_mode():
-            for member in self.members:
-                member.eval()
-            for indices in batches_of_equal(prompts, order, options.batch_size):
-                numbers = torch.tensor([first_row + rows[index] for index in indices])
-                answers = self._search(examples, indices, numbers, options)
-                for index, found in zip(indices.tolist(), answers, strict=True):
-                    prompt = texts[rows[index]] if is_prompt else ""
-                    best, *others = [self._prediction(examples, index, hypothesis, prompt) for hypothesis in found]
-                    predictions[rows[index]] = best._replace(alternatives=tuple(others))
+        for indices in batches_of_equal(prompts, order, options.batch_size):
+            numbers = np.array([first_row + rows[index] for index in indices])
+            answers = self._search(examples, indices, numbers, options)
+            for index, found in zip(indices.tolist(), answers, strict=True):
+                prompt = texts[rows[index]] if is_prompt else ""
+                best, *others = [self._prediction(examples, index, hypothesis, prompt) for hypothesis in found]
+                predictions[rows[index]] = best._replace(alternatives=tuple(others))
         return predictions
 
     def require_room(self, examples: Examples, places: Sequence[str], *, room: int = 0) -> None:
@@ -199,29 +181,25 @@ class Model:
         return replace(prompts, target_ids=kept, target_offsets=prompts.target_offsets - np.arange(len(pairs) + 1))
 
     def _search(
-        self, examples: Examples, indices: np.ndarray, numbers: Tensor, options: Generation
+        self, examples: Examples, indices: np.ndarray, numbers: np.ndarray, options: Generation
     ) -> list[list[Hypothesis]]:
         """For each text what was found, best first; at least one, which may be empty."""
-        batch = collate(examples, indices).to(self.device)
-        prompt = batch.target.ids
-        steps, states = [], []
-        for member in self.members:
-            state = member.decoder.start(member.encode(batch.source))
-            if prompt.size(1):
-                _, state, _ = member.decoder(batch.decoder_input, state)
-            steps.append(step_of(member.decoder))
-            states.append(state)
-        step: Step[Any] = steps[0] if len(steps) == 1 else ensemble(steps)
-        start: Any = states[0] if len(steps) == 1 else States(tuple(states))
-        max_lengths = options.max_lengths(batch.source.lengths, self.max_length)
+        batch = collate(examples, indices)
+        prompt, source_lengths = batch.target.ids, batch.source.lengths
+        states = [member.start(batch.source, batch.decoder_input) for member in self.members]
+        step: Step[Any] = self.engine.step
+        start: State = states[0]
+        if len(states) > 1:
+            step, start = ensemble([member.step for member in self.members]), States(tuple(states))
+        max_lengths = options.max_lengths(source_lengths, self.max_length)
         if self.longest is not None:
-            max_lengths = max_lengths.clamp(max=self.longest - prompt.size(1))
+            max_lengths = np.minimum(max_lengths, self.longest - prompt.shape[1])
         has_room = max_lengths >= options.num_fixed(self.target_codec)
         filters: list[Filter] = [
             Forbid(NEVER_GENERATED),
-            *options.filters(self.target_codec, batch.source.lengths, max_lengths),
+            *options.filters(self.target_codec, source_lengths, max_lengths),
         ]
-        first = prompt[:, -1] if prompt.size(1) else BOS
+        first: int | np.ndarray = prompt[:, -1] if prompt.shape[1] else BOS
         if not options.is_ranked:
             found = generate(
                 step,
@@ -231,7 +209,7 @@ class Model:
                 max_lengths=max_lengths,
                 choose=options.choose,
                 filters=filters,
-                row_numbers=numbers.to(self.device),
+                row_numbers=numbers,
                 count=options.n_best,
             )
             drawn = [found[start : start + options.n_best] for start in range(0, len(found), options.n_best)]
@@ -246,7 +224,7 @@ class Model:
             max_lengths=max_lengths,
             length_penalty=options.length_penalty,
             coverage_penalty=options.coverage_penalty,
-            source_lengths=batch.source.lengths,
+            source_lengths=source_lengths,
             filters=filters,
             phrases=options.phrases(self.target_codec, has_room),
         )
@@ -260,7 +238,7 @@ class Model:
             self.target_codec.tokens(hypothesis.ids),
             hypothesis.log_prob,
             hypothesis.log_prob / max(1, len(hypothesis.ids)),
-            None if weights is None else weights[:, : len(source)].numpy(),
+            None if weights is None else weights[:, : len(source)],
             hypothesis.finished,
         )
 
@@ -294,15 +272,13 @@ class Model:
         self.require_room(examples, [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)])
         order = np.lexsort((examples.target_lengths, examples.source_lengths))
         totals = np.zeros(len(pairs))
-        with torch.inference_mode():
-            for member in self.members:
-                member.eval()
-            for start in range(0, len(order), batch_size):
-                indices = order[start : start + batch_size]
-                batch = collate(examples, indices).to(self.device)
-                each = torch.stack([target_log_probs(member, batch) for member in self.members]).double()
-                mean = each.logsumexp(0) - math.log(len(self.members))
-                totals[indices] = [float(own.sum()) for own in torch.split(mean, batch.target.lengths.tolist())]
+        for start in range(0, len(order), batch_size):
+            indices = order[start : start + batch_size]
+            batch = collate(examples, indices)
+            each = [member.target_log_probs(batch).astype(np.float64) for member in self.members]
+            mean = each[0] if len(each) == 1 else log_mean(each)
+            ends = batch.target.lengths.cumsum()
+            totals[indices] = [own.sum() for own in np.split(mean, ends[:-1])]
         lengths = examples.target_lengths.tolist()
         return [PairScore(*each) for each in zip(totals.tolist(), (totals / lengths).tolist(), lengths, strict=True)]
 
@@ -329,82 +305,9 @@ class Model:
             )
 
 
-def step_of(decoder: Decoder) -> Step[DecoderState]:
-    """What a search asks of a decoder."""
-
-    def step(ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
-        logits, state, weights = decoder(ids[:, None], state)
-        return logits[:, 0].log_softmax(-1), state, None if weights is None else weights[:, 0]
-
-    return step
-
-
 def batches_of_equal(lengths: np.ndarray, order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
     """The indices in `order`, which is sorted by `lengths`, in batches each of one length."""
     borders = np.flatnonzero(np.diff(lengths[order])) + 1
     for group in np.split(order, borders):
         for start in range(0, len(group), batch_size):
             yield group[start : start + batch_size]
-
-
-def load(path: str | Path | Sequence[str | Path], *, device: str = "auto") -> Model:
-    """The model of a run, or of its `model/` folder alone; of several runs, an ensemble.
-
-    Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged, and ConfigError for
-    models that don't share their vocabularies.
-    """
-    paths = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
-    if not paths:
-        raise ConfigError("no run was named", where="load", fix="name one, or several for an ensemble")
-    target = find_device(device)
-    models = [_load_one(each, target) for each in paths]
-    first, *others = models
-    for place, other in zip(paths[1:], others, strict=True):
-        if (other.source_codec, other.target_codec) != (first.source_codec, first.target_codec):
-            raise ConfigError(
-                f"its vocabulary is not that of {paths[0]}",
-                where=str(place),
-                fix="an ensemble's members are trained on the same data with the same text options",
-            )
-    if not others:
-        return first
-    return Model(
-        first.network,
-        first.source_codec,
-        first.target_codec,
-        max_length=max(model.max_length for model in models),
-        name=" + ".join(model.name for model in models),
-        longest=min((model.longest for model in models if model.longest), default=None),
-        others=[model.network for model in others],
-    )
-
-
-def _load_one(path: Path, device: torch.device) -> Model:
-    saved = load_model(path)
-    sizes = Sizes(len(saved.source_codec.vocabulary) if saved.source_codec else 0, len(saved.target_codec.vocabulary))
-    blueprint = Blueprint(**saved.config["model"])
-    with torch.random.fork_rng(devices=[]):  # initial values are drawn and thrown away; the caller's numbers stay
-        network = build(blueprint, sizes)
-    network.load_tensors({name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
-    return Model(
-        network.to(device).eval(),
-        saved.source_codec,
-        saved.target_codec,
-        max_length=saved.config["max_length"],
-        name=blueprint.name,
-        longest=longest(blueprint),
-    )
-
-
-def find_device(name: str) -> torch.device:
-    """`auto` is CUDA or MPS where there is one, else the CPU; ConfigError for one that this machine lacks."""
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
-    if name not in available:
-        raise ConfigError(
-            f"there is no device {name!r}", where="--device", fix=did_you_mean(name, ["auto", *available])
-        )
-    if not available[name]:
-        raise ConfigError(f"this machine (or its PyTorch) has no {name}", where="--device", fix="use --device cpu")
-    return torch.device(name)

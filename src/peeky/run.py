@@ -41,8 +41,9 @@ from peeky.folder import (
     stored_config,
     to_numpy,
 )
+from peeky.loading import load
 from peeky.model import Blueprint, Seq2Seq, Sizes, build, find, longest, resolve
-from peeky.predictor import Model, UnknownTextWarning, find_device, load
+from peeky.predictor import Model, UnknownTextWarning
 from peeky.progress import Display, MetricsLog, say_to
 from peeky.recipe import (
     SENTENCE_UNITS,
@@ -54,6 +55,7 @@ from peeky.recipe import (
     vocabulary_lines,
 )
 from peeky.text import UNK
+from peeky.torch_engine import TorchEngine, find_device
 from peeky.training import (
     Evaluation,
     Event,
@@ -152,12 +154,11 @@ def train(
     torch.manual_seed(training.seed)
     network = build(blueprint, sizes)
     predictor = Model(
-        network,
+        TorchEngine(network, longest=longest(blueprint)),
         source_codec,
         target_codec,
         max_length=hard_maximum(examples.target_lengths),
         name=blueprint.name,
-        longest=longest(blueprint),
     )
     dev = spread(data.dev, DEV_PAIRS)
     for pairs_of, encoded in ((data.train, examples), (dev, Examples.encode(dev, source_codec, target_codec))):

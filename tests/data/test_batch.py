@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
-import torch
 
 from peeky.data import Batch, Examples, Pair, collate
 from peeky.text import BOS, EOS, PAD, Characters, Codec
@@ -24,9 +20,8 @@ def test_rows_are_padded_to_the_longest() -> None:
     assert batch.source.lengths.tolist() == [2, 4]
     assert batch.target.ids.tolist() == [[A, B, C, EOS], [A, EOS, PAD, PAD]]
     assert batch.target.mask.tolist() == [[True] * 4, [True, True, False, False]]
-    assert batch.index.tolist() == [2, 0]
     assert batch.target_tokens == 6
-    assert {tensor.dtype for tensor in (*batch.source, *batch.target, batch.index)} == {torch.int64}
+    assert {part.dtype for part in (*batch.source, *batch.target)} == {np.dtype(np.int64)}
 
 
 def test_the_decoder_reads_the_target_one_step_late() -> None:
@@ -42,13 +37,3 @@ def test_sides_that_are_not_there_have_no_width() -> None:
     batch = batch_of(("ab", None), indices=[0])
     assert batch.decoder_input.shape == (1, 0)
     assert batch.target_tokens == 0
-
-
-def test_a_batch_goes_to_a_device_as_a_whole() -> None:
-    batch = batch_of(("a", "b"), indices=[0]).to(torch.device("meta"))
-    assert {tensor.device.type for tensor in (*batch.source, *batch.target, batch.index)} == {"meta"}
-
-
-def test_only_batches_need_torch() -> None:
-    code = "import sys, peeky.data, peeky.text; assert 'torch' not in sys.modules; peeky.data.Batch; import torch"
-    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, check=True)

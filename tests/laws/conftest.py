@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from peeky.data.batch import Batch
 from peeky.model import ARCHITECTURES, Blueprint, ModelOptions, Padded, Seq2Seq, Sizes, build, resolve
 from peeky.model.embedding import Embedding
 from peeky.predictor import Model
 from peeky.text import EOS, PAD, SPECIALS, Codec, make_tokenizer
+from peeky.torch_engine import TorchEngine
+from peeky.training import TensorBatch
 
 VOCABULARY = 11
 
@@ -108,7 +109,7 @@ def new_model() -> Callable[..., Seq2Seq]:
 
 
 @pytest.fixture
-def new_batch() -> Callable[..., Batch]:
+def new_batch() -> Callable[..., TensorBatch]:
     """Makes a batch of random ids with rows of unequal lengths; each row ends with EOS, the rest is PAD."""
 
     def new(
@@ -117,7 +118,7 @@ def new_batch() -> Callable[..., Batch]:
         source_lengths: Sequence[int] = (5, 1, 7, 3),
         target_lengths: Sequence[int] = (4, 6, 1, 3),
         seed: int = 0,
-    ) -> Batch:
+    ) -> TensorBatch:
         chance = torch.Generator().manual_seed(seed)
 
         def padded(lengths: Sequence[int]) -> Padded:
@@ -129,7 +130,7 @@ def new_batch() -> Callable[..., Batch]:
 
         has_source = any(True for _ in model.encoder.parameters())
         source = padded(source_lengths if has_source else [0] * len(source_lengths))
-        return Batch(source, padded(target_lengths), torch.arange(len(source_lengths)))
+        return TensorBatch(source, padded(target_lengths))
 
     return new
 
@@ -149,6 +150,6 @@ def new_predictor(new_model: Callable[..., Seq2Seq], codec: Codec) -> Callable[.
     def new(blueprint: Blueprint, *, network: Seq2Seq | None = None, **options: object) -> Model:
         network = network or new_model(blueprint, dtype=torch.float32, sharpen=2.0, **options)
         source_codec = codec if ARCHITECTURES[blueprint.name].has_source else None
-        return Model(network, source_codec, codec, max_length=7, name=blueprint.name)
+        return Model(TorchEngine(network), source_codec, codec, max_length=7, name=blueprint.name)
 
     return new

@@ -66,20 +66,20 @@ def test_the_loss_is_the_same_in_any_batch(variant, new_predictor):
 
 def test_it_notices_rows_that_see_each_other(blueprint, way, new_predictor):
     model = new_predictor(blueprint("attention"))
-    encode = model.network.encoder.forward
+    encode = model.engine.network.encoder.forward
 
     def broken(source):
         memory = encode(source)
         return memory._replace(states=memory.states - memory.states.mean(0, keepdim=True))
 
-    model.network.encoder.forward = broken
+    model.engine.network.encoder.forward = broken
     with pytest.raises(AssertionError):
         check_batch_changes_nothing(model, TEXTS, **way)
 
 
 def test_it_notices_padding_in_the_state(blueprint, way, new_predictor):
     model = new_predictor(blueprint("plain"))
-    inner = model.network.encoder.layers[0].reader.lstm
+    inner = model.engine.network.encoder.layers[0].reader.lstm
     run = inner.forward
 
     def broken(x, state, mask=None):
@@ -105,7 +105,9 @@ def test_it_notices_draws_from_one_generator(blueprint, new_predictor, monkeypat
     monkeypatch.setattr(
         Sampler,
         "__call__",
-        lambda self, log_probs, row_numbers, position: torch.multinomial(log_probs.exp(), 1).squeeze(-1),
+        lambda self, log_probs, row_numbers, position: (
+            torch.multinomial(torch.from_numpy(log_probs).exp(), 1).squeeze(-1).numpy()
+        ),
     )
     with pytest.raises(AssertionError):
         check_batch_changes_nothing(new_predictor(blueprint("attention")), TEXTS, **WAYS["sampling"])

@@ -28,7 +28,7 @@ def trainer_and_indices(blueprint, monkeypatch):
 
     def recording(examples, indices):
         batch = collate(examples, indices)
-        trained_on.append(batch.index.tolist())
+        trained_on.append(indices.tolist())
         return batch
 
     monkeypatch.setattr("peeky.training.trainer.collate", recording)

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from peeky.data.batch import Batch
 from peeky.model import ARCHITECTURES, Padded
 from peeky.model.readers import Attend
-from peeky.training import batch_loss
+from peeky.training import TensorBatch, batch_loss
 
 BOUND = 1e-12
 
@@ -22,8 +21,7 @@ def row_of(padded, row):
 def rows_alone(batch):
     """Each row as a batch without any padding."""
     return [
-        Batch(row_of(batch.source, row), row_of(batch.target, row), batch.index[row : row + 1])
-        for row in range(len(batch.index))
+        TensorBatch(row_of(batch.source, row), row_of(batch.target, row)) for row in range(len(batch.target.lengths))
     ]
 
 
@@ -57,10 +55,9 @@ def check_padding_changes_nothing(model, batch, loss=batch_loss, bound=BOUND):
     vocabulary = model.decoder.output.out_features
     logits, total, gradients = outcome(model, rows_alone(batch), loss)
     for source_extra, target_extra in ((0, 0), (1, 0), (0, 1), (17, 9)):
-        padded = Batch(
+        padded = TensorBatch(
             with_junk(batch.source, source_extra, vocabulary),
             with_junk(batch.target, target_extra, vocabulary),
-            batch.index,
         )
         padded_logits, padded_total, padded_gradients = outcome(model, [padded], loss)
         at = f"{source_extra} and {target_extra} columns"

@@ -21,7 +21,7 @@ from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build
 from peeky.run import train
 from peeky.text import Codec, learn_codec, make_tokenizer
 from peeky.text.options import TextOptions
-from peeky.training import Evaluation, Trainer, TrainingOptions, TrainingState, target_log_probs
+from peeky.training import Evaluation, Trainer, TrainingOptions, TrainingState, target_log_probs, to_tensors
 from peeky.training.trainer import collate
 
 OPTIONS = TrainingOptions(
@@ -59,7 +59,7 @@ def new_trainer(blueprint, pairs, options, *, stop=lambda: False, saved=None, ev
     size = len(codec.vocabulary)
     torch.manual_seed(0)
     model = build(replace(blueprint, dropout=0.4), Sizes(size if has_source else 0, size))
-    dev = collate(examples, np.arange(4))
+    dev = to_tensors(collate(examples, np.arange(4)))
     events = []
     trainer = Trainer(
         model,

@@ -16,33 +16,33 @@ def check_save_and_load(model, blueprint, batch, folder):
     save_model(
         folder,
         config=model_config(blueprint, model, Progress(), 7),
-        tensors=to_numpy(model.network.tensors()),
+        tensors=to_numpy(model.engine.network.tensors()),
         source_codec=model.source_codec,
         target_codec=model.target_codec,
         card="",
     )
     loaded = peeky.load(folder, device="cpu")
-    assert not loaded.network.training
+    assert not loaded.engine.network.training
     assert (loaded.name, loaded.max_length) == (model.name, model.max_length)
     assert (loaded.source_codec is None) == (model.source_codec is None)
     with torch.no_grad():
-        logits = model.network.eval()(batch.source, batch.decoder_input)
-        assert torch.equal(loaded.network(batch.source, batch.decoder_input), logits)
+        logits = model.engine.network.eval()(batch.source, batch.decoder_input)
+        assert torch.equal(loaded.engine.network(batch.source, batch.decoder_input), logits)
     texts = ["abc", "gfedcba", "d"]
     assert loaded.predict(texts)[1].text == model.predict(texts)[1].text
 
 
 def test_save_and_load(variant, new_predictor, new_batch, tmp_path):
     model = new_predictor(variant)
-    check_save_and_load(model, variant, new_batch(model.network), tmp_path / "model")
+    check_save_and_load(model, variant, new_batch(model.engine.network), tmp_path / "model")
 
 
 def test_a_run_folder_loads_like_its_model(blueprint, new_predictor, new_batch, tmp_path):
     model = new_predictor(blueprint("attention"))
-    check_save_and_load(model, blueprint("attention"), new_batch(model.network), tmp_path / "model")
+    check_save_and_load(model, blueprint("attention"), new_batch(model.engine.network), tmp_path / "model")
     loaded = peeky.load(tmp_path, device="cpu")
-    for name, tensor in model.network.tensors().items():
-        assert torch.equal(loaded.network.tensors()[name], tensor)
+    for name, tensor in model.engine.network.tensors().items():
+        assert torch.equal(loaded.engine.network.tensors()[name], tensor)
 
 
 class HiddenScale(nn.Linear):
@@ -57,10 +57,10 @@ class HiddenScale(nn.Linear):
 def test_it_notices_state_that_is_not_saved(blueprint, new_predictor, new_batch, tmp_path):
     model = new_predictor(blueprint("plain"))
     broken = HiddenScale(16, 11)
-    broken.load_state_dict(model.network.decoder.output.state_dict())
-    model.network.decoder.output = broken
+    broken.load_state_dict(model.engine.network.decoder.output.state_dict())
+    model.engine.network.decoder.output = broken
     with pytest.raises(AssertionError):
-        check_save_and_load(model, blueprint("plain"), new_batch(model.network), tmp_path / "model")
+        check_save_and_load(model, blueprint("plain"), new_batch(model.engine.network), tmp_path / "model")
 
 
 def test_it_notices_a_lossy_format(blueprint, new_predictor, new_batch, tmp_path, monkeypatch):
@@ -70,7 +70,7 @@ def test_it_notices_a_lossy_format(blueprint, new_predictor, new_batch, tmp_path
     monkeypatch.setitem(check_save_and_load.__globals__, "to_numpy", lossy)
     model = new_predictor(blueprint("plain"))
     with pytest.raises(AssertionError):
-        check_save_and_load(model, blueprint("plain"), new_batch(model.network), tmp_path / "model")
+        check_save_and_load(model, blueprint("plain"), new_batch(model.engine.network), tmp_path / "model")
 
 
 def test_it_notices_another_architecture(blueprint, new_predictor, new_batch, tmp_path):
@@ -78,4 +78,4 @@ def test_it_notices_another_architecture(blueprint, new_predictor, new_batch, tm
     model = new_predictor(blueprint("reverse"))
     model.name = "plain"
     with pytest.raises(AssertionError):
-        check_save_and_load(model, blueprint("plain"), new_batch(model.network), tmp_path / "model")
+        check_save_and_load(model, blueprint("plain"), new_batch(model.engine.network), tmp_path / "model")

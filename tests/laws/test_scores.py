@@ -56,7 +56,7 @@ def test_a_score_is_the_searchs_own_log_prob(architecture, way, new_predictor):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_an_ensembles_score_is_its_searchs_own_log_prob(blueprint, way, new_predictor):
-    members = [new_predictor(blueprint(name)).network for name in ("attention", "transformer", "plain")]
+    members = [new_predictor(blueprint(name)).engine for name in ("attention", "transformer", "plain")]
     first = new_predictor(blueprint("attention"))
     model = Model(members[0], first.source_codec, first.target_codec, max_length=7, others=members[1:])
     assert check_scores(model, way) or way == "greedy"
@@ -80,8 +80,14 @@ def by_hand(networks, model, pair):
 @pytest.mark.parametrize("names", [["attention"], ["attention", "plain"], ["transformer", "attention", "peeky"]])
 def test_scores_by_hand(names, blueprint, new_predictor):
     first, *others = [new_predictor(blueprint(name)) for name in names]
-    networks = [model.network for model in (first, *others)]
-    model = Model(first.network, first.source_codec, first.target_codec, max_length=7, others=networks[1:])
+    networks = [model.engine.network for model in (first, *others)]
+    model = Model(
+        first.engine,
+        first.source_codec,
+        first.target_codec,
+        max_length=7,
+        others=[other.engine for other in others],
+    )
     expected = [by_hand(networks, model, pair) for pair in PAIRS]
     for batch_size in (1, 2, 3, 64):
         scores = model.score(PAIRS, batch_size=batch_size)

@@ -8,13 +8,17 @@ from __future__ import annotations
 import itertools
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from peeky.model import DecoderState, Padded, Seq2Seq
+from peeky.data import Padded
+from peeky.model import DecoderState, Seq2Seq
+from peeky.model import Padded as TensorPadded
 from peeky.search import ForbidPhrases, ForcePrefix, MinLength, NoRepeat, beam_search, generate
 from peeky.text import BOS, EOS, SPECIALS
+from peeky.torch_engine import TorchEngine
 
 LETTERS = range(len(SPECIALS), len(SPECIALS) + 4)
 LONGEST = 5
@@ -35,7 +39,7 @@ class Problem(NamedTuple):
     """Some sentences and a model that is to continue them."""
 
     model: Seq2Seq
-    source: Padded
+    source: TensorPadded
     first: Tensor
     """What each sentence reads first: sentences of a language model, too, begin in different ways."""
     penalties: dict[str, float]
@@ -96,16 +100,18 @@ def exhaustive(problem):
 
 
 def search(problem, how=beam_search, **options):
+    engine, tokens = TorchEngine(problem.model), TOKENS.numpy()
+
     def step(ids, state):
-        logits, state, weights = problem.model.decoder(TOKENS[ids][:, None], state)
-        return logits[:, 0].log_softmax(-1)[:, TOKENS[:START]], state, None if weights is None else weights[:, 0]
+        log_probs, state, weights = engine.step(tokens[ids], state)
+        return log_probs[:, tokens[:START]], state, weights
 
     return how(
         step,
-        problem.model.decoder.start(problem.model.encode(problem.source)),
-        first=problem.first,
+        engine.start(Padded(*(part.numpy() for part in problem.source)), np.zeros((len(problem.first), 0), np.int64)),
+        first=problem.first.numpy(),
         eos=END,
-        max_lengths=torch.full_like(problem.first, LONGEST),
+        max_lengths=np.full(len(problem.first), LONGEST),
         **options,
     )
 
@@ -122,7 +128,7 @@ def check_scores(everything, sentence, hypotheses):
 def check_wide_beam(problem, *, width=WIDE, n_best=10, wanted=None, **options):
     """The best of what is wanted, in order."""
     everything = exhaustive(problem)
-    given = {"source_lengths": problem.source.lengths, **problem.penalties, **options}
+    given = {"source_lengths": problem.source.lengths.numpy(), **problem.penalties, **options}
     found = search(problem, num_hypotheses=width, n_best=n_best, **given)
     wanted = torch.ones(len(ALL)).bool() if wanted is None else torch.tensor([wanted(ids) for ids in ALL])
     expected = everything.scores.masked_fill(~wanted, -1e9).argsort(1, descending=True)[:, : min(n_best, wanted.sum())]
@@ -135,7 +141,7 @@ def check_wide_beam(problem, *, width=WIDE, n_best=10, wanted=None, **options):
 def check_narrow_beam(problem):
     """Sorted, distinct and scored as teacher forcing scores them; with one hypothesis, greedy."""
     everything = exhaustive(problem)
-    given = {"source_lengths": problem.source.lengths, **problem.penalties}
+    given = {"source_lengths": problem.source.lengths.numpy(), **problem.penalties}
     for sentence, hypotheses in enumerate(search(problem, num_hypotheses=3, n_best=3, **given)):
         check_scores(everything, sentence, hypotheses)
         assert len({tuple(hypothesis.ids) for hypothesis in hypotheses}) == len(hypotheses) == 3
@@ -166,13 +172,13 @@ def no_repeat(ids):
 A, B, C = 1, 2, 3
 RULES = {
     "filters": (
-        {"filters": [NoRepeat(2), MinLength(torch.tensor([4] * 5), END)]},
+        {"filters": [NoRepeat(2), MinLength(np.array([4] * 5), END)]},
         lambda ids: no_repeat(ids) and len(ids) >= 4,
     ),
     "prefix": (
         {
             "filters": [
-                ForcePrefix(torch.tensor([[A, B]] * 5), torch.tensor([2] * 5)),
+                ForcePrefix(np.array([[A, B]] * 5), np.array([2] * 5)),
                 ForbidPhrases([[B, C], [C, END]]),
             ]
         },
@@ -203,14 +209,16 @@ def test_narrow_beams_with_phrases(architecture, problems):
     """Those with phrases contain them, scored by the model's own measure, and change nothing of those without."""
     phrases = [[(A, B), (C,)], [], [(C, C)], [], []]
     for problem in problems(architecture, 2):
-        free = search(problem, num_hypotheses=3, n_best=3, **problem.penalties, source_lengths=problem.source.lengths)
+        free = search(
+            problem, num_hypotheses=3, n_best=3, **problem.penalties, source_lengths=problem.source.lengths.numpy()
+        )
         bound = search(
             problem,
             num_hypotheses=3,
             n_best=3,
             phrases=phrases,
             **problem.penalties,
-            source_lengths=problem.source.lengths,
+            source_lengths=problem.source.lengths.numpy(),
         )
         everything = exhaustive(problem)
         for sentence, hypotheses in enumerate(bound):
@@ -230,7 +238,7 @@ def test_wide_beam_through_predict(architecture, new_model, new_predictor):
     texts = ["abc", "gfedc", "b"] if model.source_codec else [""]  # to a language model a text is a prompt
     for text, prediction in zip(texts, model.predict(texts, beam=WIDE, max_length=LONGEST), strict=True):
         source = [] if model.source_codec is None else model.source_codec.encode(text)
-        padded = Padded(torch.tensor([source], dtype=torch.long), torch.tensor([len(source)]))
+        padded = TensorPadded(torch.tensor([source], dtype=torch.long), torch.tensor([len(source)]))
         log_probs = exhaustive(Problem(network, padded, torch.tensor([START]), {})).log_probs[0]
         best = log_probs.argmax()
         assert prediction.target_tokens == model.target_codec.tokens(TOKENS[list(ALL[best])].tolist())
@@ -255,8 +263,8 @@ def test_they_notice_a_narrow_beam(width, n_best, blueprint, problems):
 
 def decided(best, others):
     """The first that ends can't be beaten."""
-    both = best._beside(others).best(best.scores.size(1))
-    return best if (best.scores > -1e9).any() else both._replace(scores=both.scores.clamp(min=-1e-9))
+    both = best._beside(others).best(best.scores.shape[1])
+    return best if (best.scores > -1e9).any() else both._replace(scores=np.maximum(both.scores, -1e-9))
 
 
 BREAKAGES = {
@@ -265,18 +273,18 @@ BREAKAGES = {
         "beam.length_divisor",
         lambda length, penalty: ((5 + length) / 6) ** penalty if isinstance(length, float) else length**0 * 1.0,
     ),
-    "coverage doesn't count": ("finished.log_coverage", lambda looked, lengths: torch.zeros(len(looked)).double()),
+    "coverage doesn't count": ("finished.log_coverage", lambda looked, lengths: np.zeros(len(looked))),
     "coverage counts where padding is": (
         "finished.log_coverage",
-        lambda looked, lengths: looked.clamp(1e-30, 1).log().sum(1),
+        lambda looked, lengths: np.log(np.clip(looked, 1e-30, 1)).sum(1),
     ),
     "coverage stays with the old rows": (
         "finished.Coverage.select",
         lambda self, rows: self._replace(
-            source_lengths=self.source_lengths[rows], looked=self.looked[rows.sort().values // 2]
+            source_lengths=self.source_lengths[rows], looked=self.looked[np.sort(rows) // 2]
         ),
     ),
-    "the best come last": ("finished.Ranked.best", lambda self, num: self._take(self.scores.argsort(dim=1)[:, :num])),
+    "the best come last": ("finished.Ranked.best", lambda self, num: self._take(self.scores.argsort(1)[:, :num])),
     "the first that ends decides": ("finished.Ranked.with_more", decided),
     "those that end late don't count": (
         "finished.Ranked.with_more",
@@ -301,7 +309,7 @@ def test_they_notice_broken_rules(rule, blueprint, problems, monkeypatch):
     for name in ("NoRepeat", "ForbidPhrases"):
         monkeypatch.setattr(f"peeky.search.filters.{name}.__call__", lambda self, log_probs, *_: log_probs)
     monkeypatch.setattr(
-        "peeky.search.constraints.Progress.complete", property(lambda self: torch.ones(len(self.met)).bool())
+        "peeky.search.constraints.Progress.complete", property(lambda self: np.ones(len(self.met), np.bool_))
     )
     with pytest.raises(AssertionError):
         check_some(problems, blueprint, wanted=wanted, **options)

@@ -10,6 +10,7 @@ from peeky.errors import ConfigError
 from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 from peeky.predictor import Model
 from peeky.text import EOS, SPECIALS, Codec, make_tokenizer
+from peeky.torch_engine import TorchEngine
 
 CODEC = Codec.build(make_tokenizer("characters"), ["abcdefg"])
 TEXTS = ["a", "bcdefgab", "gf", "cdc", "fedcba"]
@@ -31,7 +32,7 @@ def new_model(name="attention", *, max_length=12, eos_bias=0.0, sharpen=6.0):
         network.decoder.output.weight.mul_(sharpen)
         network.decoder.output.bias[EOS] = eos_bias
     source = CODEC if ARCHITECTURES[name].has_source else None
-    return Model(network, source, CODEC, max_length=max_length, name=name)
+    return Model(TorchEngine(network), source, CODEC, max_length=max_length, name=name)
 
 
 def prompt_of(model, text):
@@ -87,7 +88,7 @@ class Left:
 
 def test_rows_stop_at_their_own_end(way):
     model = new_model()
-    model.network.decoder = Counting(model.network)
+    model.engine.network.decoder = Counting(model.engine.network)
     for batch_size in (1, 2, 128):
         for text, prediction in zip(TEXTS, model.predict(TEXTS, batch_size=batch_size, **way), strict=True):
             assert prediction.text == "a" * len(text)
@@ -127,7 +128,7 @@ def test_the_targets_change_nothing_that_is_predicted(beam):
 
 def test_exact_match_takes_the_whole_text():
     model = new_model()
-    model.network.decoder = Counting(model.network)
+    model.engine.network.decoder = Counting(model.engine.network)
     model.loss = lambda pairs, **options: 0.0
     right = [Pair(text, "a" * len(text), "") for text in TEXTS]
     assert model.evaluate(right).exact_match == 1.0
@@ -137,7 +138,7 @@ def test_exact_match_takes_the_whole_text():
 def test_never_padding_bos_or_unknown(way):
     model = new_model()
     with torch.no_grad():
-        model.network.decoder.output.bias[:EOS] = 50.0
+        model.engine.network.decoder.output.bias[:EOS] = 50.0
     for prediction in model.predict(TEXTS, **way):
         assert not {"<pad>", "<unk>", "<bos>"} & {*prediction.target_tokens}
         assert set(prediction.target_tokens) <= {*"abcdefg", END}

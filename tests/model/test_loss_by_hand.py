@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from peeky.data import Examples, Pair
-from peeky.data.batch import Batch, collate
+from peeky.data import Examples, Pair, collate
 from peeky.model import ModelOptions, Padded, Sizes, build, resolve
 from peeky.text import BOS, EOS, Codec, make_tokenizer
-from peeky.training import batch_loss, target_log_probs
+from peeky.training import TensorBatch, batch_loss, target_log_probs, to_tensors
 
 SOURCES = [[4, 6, EOS], [5, EOS], [8, 7, 6, 5, EOS]]
 TARGETS = [[7, 4, 4, 8, EOS], [EOS], [6, 5, EOS]]
@@ -27,7 +26,7 @@ def pad(sequences):
     return Padded(ids, lengths)
 
 
-BATCH = Batch(pad(SOURCES), pad(TARGETS), torch.arange(3))
+BATCH = TensorBatch(pad(SOURCES), pad(TARGETS))
 
 
 @pytest.fixture
@@ -116,10 +115,9 @@ def test_a_model_that_repeats_what_it_reads_pays_for_it(model):
 
 
 def test_padding_does_not_count(model):
-    wide = Batch(
+    wide = TensorBatch(
         Padded(torch.nn.functional.pad(BATCH.source.ids, (0, 3), value=5), BATCH.source.lengths),
         Padded(torch.nn.functional.pad(BATCH.target.ids, (0, 4), value=7), BATCH.target.lengths),
-        BATCH.index,
     )
     assert batch_loss(model, wide).item() == pytest.approx(loss_by_hand(model), rel=1e-5)
     assert wide.target_tokens == 9
@@ -127,7 +125,7 @@ def test_padding_does_not_count(model):
 
 def test_log_probs_of_the_targets_sum_to_the_loss(model):
     """One for each real token, row after row, in any batches."""
-    rows = [Batch(pad([s]), pad([t]), torch.tensor([n])) for n, (s, t) in enumerate(zip(SOURCES, TARGETS, strict=True))]
+    rows = [TensorBatch(pad([s]), pad([t])) for s, t in zip(SOURCES, TARGETS, strict=True)]
     alone = torch.cat([target_log_probs(model, row) for row in rows])
     together = target_log_probs(model, BATCH)
     assert len(together) == 9
@@ -139,7 +137,7 @@ def test_the_same_from_texts(model):
     """From pairs of texts to the batch: EOS closes both sides, the decoder starts with BOS."""
     codec = Codec.build(make_tokenizer("characters"), ["abcde"])
     examples = Examples.encode([Pair("ac", "daae", ""), Pair("b", "", "")], codec, codec)
-    batch = collate(examples, np.array([1, 0]))
+    batch = to_tensors(collate(examples, np.array([1, 0])))
     assert batch.source.ids.tolist() == [[5, EOS, 0], [4, 6, EOS]]
     assert batch.target.ids.tolist() == [[EOS, 0, 0, 0, 0], [7, 4, 4, 8, EOS]]
     assert batch.decoder_input[1].tolist() == [BOS, 7, 4, 4, 8]

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from peeky import scratch
-from peeky.data.batch import Batch
 from peeky.errors import CheckpointError
 from peeky.model import ModelOptions, Padded, Sizes, build, resolve
 from peeky.predictor import Model
 from peeky.text import Codec, make_tokenizer
-from peeky.training import batch_loss
+from peeky.torch_engine import TorchEngine
+from peeky.training import TensorBatch, batch_loss
 
 BOUND = 1e-9
 VOCABULARY = 9
@@ -79,7 +79,7 @@ def to_torch(padded):
 def test_logits_loss_and_all_gradients_are_the_same(pair, padded):
     theirs, ours = pair
     source, target = sentences(ours, padded)
-    batch = Batch(to_torch(source), to_torch(target), torch.arange(4))
+    batch = TensorBatch(to_torch(source), to_torch(target))
     expected = batch_loss(theirs, batch) / batch.target_tokens
     expected.backward()
     loss, cache = ours.forward(source, target)
@@ -125,7 +125,7 @@ def encoded(texts, model):
 
 def predictor(theirs, ours, max_length=8):
     source = CODEC if isinstance(ours.encoder, scratch.Encoder) else None
-    return Model(theirs.eval(), source, CODEC, max_length=max_length)
+    return Model(TorchEngine(theirs), source, CODEC, max_length=max_length)
 
 
 def test_greedy_answers_are_the_same(pair):

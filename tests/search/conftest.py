@@ -7,11 +7,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 BOS, EOS = 0, 1
+
+
+def logs(probabilities: np.ndarray) -> np.ndarray:
+    """Their logarithms; -inf for 0."""
+    with np.errstate(divide="ignore"):
+        return np.log(probabilities)
+
+
+def log_softmax(scores: np.ndarray) -> np.ndarray:
+    """Each row as the logarithms of a distribution."""
+    shifted = scores - scores.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
 @dataclass
@@ -30,30 +41,30 @@ class History:
     It keeps the promise that a search makes to a state to be kept: see `select`.
     """
 
-    number: Tensor
+    number: np.ndarray
     counts: Counts
-    shared: Tensor | None = None
+    shared: np.ndarray | None = None
     """For each sentence what its rows share: which one it was at the start."""
-    of_row: Tensor | None = None
+    of_row: np.ndarray | None = None
     """The same for each row. A search that keeps its promise has no need of it."""
 
     def __post_init__(self) -> None:
         if self.shared is None or self.of_row is None:
-            self.shared = self.of_row = torch.arange(len(self.number))
+            self.shared = self.of_row = np.arange(len(self.number))
         assert len(self.of_row) == len(self.number)
 
-    def select(self, rows: Tensor, sentences: Tensor | None = None) -> History:
+    def select(self, rows: np.ndarray, sentences: np.ndarray | None = None) -> History:
         """Rows of a sentence are neighbours, sentences keep their order, and each has equally many rows."""
         self.counts.selections += 1
         assert self.shared is not None and self.of_row is not None
-        chosen = torch.arange(len(self.shared)) if sentences is None else sentences
-        assert bool((chosen.diff() >= 0).all()), "sentences out of order"
+        chosen = np.arange(len(self.shared)) if sentences is None else sentences
+        assert (np.diff(chosen) >= 0).all(), "sentences out of order"
         shared, of_row = self.shared[chosen], self.of_row[rows]
         assert len(rows) > 0 and len(rows) % len(chosen) == 0, "sentences with unequally many rows"
-        assert torch.equal(of_row, shared.repeat_interleave(len(rows) // len(chosen))), "rows of other sentences"
+        assert np.array_equal(of_row, shared.repeat(len(rows) // len(chosen))), "rows of other sentences"
         return History(self.number[rows], self.counts, shared, of_row)
 
-    def after(self, number: Tensor) -> History:
+    def after(self, number: np.ndarray) -> History:
         """The state after a step."""
         return History(number, self.counts, self.shared, self.of_row)
 
@@ -62,13 +73,13 @@ class TableModel:
     """The next id depends on the last one alone: `probabilities[last][next]`."""
 
     def __init__(self, probabilities: Sequence[Sequence[float]]) -> None:
-        self.log_probs = torch.tensor(probabilities).log()
+        self.log_probs = logs(np.array(probabilities, np.float32))
         self.counts = Counts([])
 
     def start(self, sentences: Sequence[int]) -> History:
-        return History(torch.tensor(sentences), self.counts)
+        return History(np.array(sentences), self.counts)
 
-    def step(self, ids: Tensor, state: History) -> tuple[Tensor, History, None]:
+    def step(self, ids: np.ndarray, state: History) -> tuple[np.ndarray, History, None]:
         self.counts.rows.append(len(ids))
         assert len(state.number) == len(ids)
         return self.log_probs[ids], state, None
@@ -85,35 +96,37 @@ class HistoryModel:
         self.counts = Counts([])
 
     def start(self, sentences: Sequence[int]) -> History:
-        return History(torch.tensor(sentences) * 7919 + self.seed * 104729 + 1, self.counts)
+        return History(np.array(sentences) * 7919 + self.seed * 104729 + 1, self.counts)
 
-    def step(self, ids: Tensor, state: History) -> tuple[Tensor, History, Tensor]:
+    def step(self, ids: np.ndarray, state: History) -> tuple[np.ndarray, History, np.ndarray]:
         self.counts.rows.append(len(ids))
         number = (state.number * 31 + ids + 1) * 48271 % 2147483647
-        log_probs = self._scores(number, self.num_tokens, 16807).log_softmax(-1)
-        weights = self._scores(number, self.num_source, 69621).softmax(-1)
+        log_probs = log_softmax(self._scores(number, self.num_tokens, 16807))
+        weights = np.exp(log_softmax(self._scores(number, self.num_source, 69621)))
         return log_probs, state.after(number), weights
 
-    def _scores(self, number: Tensor, width: int, factor: int) -> Tensor:
-        return (number[:, None] * (torch.arange(width) + 3) * factor % 2147483647 % 300).float() / 100
+    def _scores(self, number: np.ndarray, width: int, factor: int) -> np.ndarray:
+        return (number[:, None] * (np.arange(width) + 3) * factor % 2147483647 % 300).astype(np.float32) / np.float32(
+            100
+        )
 
-    def rescore(self, sentence: int, ids: Sequence[int]) -> tuple[float, Tensor]:
+    def rescore(self, sentence: int, ids: Sequence[int]) -> tuple[float, np.ndarray]:
         """The log_prob and the weights of `ids`, forced one after the other."""
         ((log_prob, weights),) = self.rescore_all(sentence, [ids])
         return log_prob, weights
 
-    def rescore_all(self, sentence: int, sequences: Sequence[Sequence[int]]) -> list[tuple[float, Tensor]]:
+    def rescore_all(self, sentence: int, sequences: Sequence[Sequence[int]]) -> list[tuple[float, np.ndarray]]:
         """The log_prob and the weights of each sequence."""
         longest = max(map(len, sequences))
-        forced = torch.tensor([[*ids, *[EOS] * (longest - len(ids))] for ids in sequences])
-        state, last, each, looked = self.start([sentence] * len(forced)), torch.full((len(forced),), BOS), [], []
-        for following in forced.unbind(1):
+        forced = np.array([[*ids, *[EOS] * (longest - len(ids))] for ids in sequences])
+        state, last, each, looked = self.start([sentence] * len(forced)), np.full(len(forced), BOS), [], []
+        for following in forced.T:
             log_probs, state, weights = self.step(last, state)
-            each.append(log_probs.gather(1, following[:, None]).squeeze(1).double())
+            each.append(log_probs[np.arange(len(following)), following].astype(np.float64))
             looked.append(weights)
             last = following
-        totals = torch.stack(each, 1).cumsum(1)
-        where = torch.stack(looked, 1)
+        totals = np.stack(each, 1).cumsum(1)
+        where = np.stack(looked, 1)
         return [(float(totals[row, len(ids) - 1]), where[row, : len(ids)]) for row, ids in enumerate(sequences)]
 
     def all_finished(
@@ -144,10 +157,12 @@ class HistoryModel:
         return wu_score(len(ids), log_prob, weights[:, :source_length], length_penalty, coverage_penalty)
 
 
-def wu_score(length: int, log_prob: float, weights: Tensor, length_penalty: float, coverage_penalty: float) -> float:
+def wu_score(
+    length: int, log_prob: float, weights: np.ndarray, length_penalty: float, coverage_penalty: float
+) -> float:
     """Wu et al. 2016, eq. 14, in plain numbers."""
     divisor = math.pow(5 + length, length_penalty) / math.pow(6, length_penalty)
-    looked = weights.double().sum(0).tolist()
+    looked = weights.astype(np.float64).sum(0).tolist()
     return log_prob / divisor + coverage_penalty * sum(math.log(min(total, 1.0)) for total in looked)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +28,7 @@ def run(model: Any, sentences: list[int], max_length: int, **options: Any) -> li
         model.start(sentences),
         first=BOS,
         eos=EOS,
-        max_lengths=torch.full((len(sentences),), max_length),
+        max_lengths=np.full(len(sentences), max_length),
         **options,
     )
 
@@ -36,64 +36,63 @@ def run(model: Any, sentences: list[int], max_length: int, **options: Any) -> li
 def same(one: list[Hypothesis], other: list[Hypothesis]) -> bool:
     """Equal to the last bit."""
     return [found[:4] for found in one] == [found[:4] for found in other] and all(
-        torch.equal(first.weights, second.weights)  # type: ignore[arg-type]
-        for first, second in zip(one, other, strict=True)
+        np.array_equal(first.weights, second.weights) for first, second in zip(one, other, strict=True)
     )
 
 
 @given(phrases=st.lists(PHRASES, min_size=2, max_size=2), ids=st.lists(LETTERS, max_size=10))
 def test_a_phrase_is_met_once_it_stands_in_the_output(phrases: list[list[list[int]]], ids: list[int]) -> None:
-    progress = Progress.start(phrases, torch.tensor([20, 20]), EOS)
+    progress = Progress.start(phrases, np.array([20, 20]), EOS)
     for end in range(len(ids) + 1):
         if end:
-            progress = progress.after(torch.arange(2), torch.tensor([ids[end - 1]] * 2))
+            progress = progress.after(np.arange(2), np.array([ids[end - 1]] * 2))
         for row, of_sentence in enumerate(phrases):
             assert progress.complete[row] == all(contains(ids[:end], phrase) for phrase in of_sentence)
 
 
 @given(phrases=PHRASES.filter(bool), ids=st.lists(LETTERS, max_size=8))
 def test_with_the_next_ids_of_the_phrase_begun_more_is_met_each_time(phrases: list[list[int]], ids: list[int]) -> None:
-    progress = Progress.start([phrases], torch.tensor([20]), EOS)
+    progress = Progress.start([phrases], np.array([20]), EOS)
     for id_ in ids:
-        progress = progress.after(torch.tensor([0]), torch.tensor([id_]))
+        progress = progress.after(np.array([0]), np.array([id_]))
     in_all = sum(map(len, set(map(tuple, phrases))))
-    assert bool(progress.complete) == (int(progress.num_met) == in_all)
+    assert bool(progress.complete[0]) == (int(progress.num_met[0]) == in_all)
     for _ in range(in_all):
         if progress.complete:
             break
         following = [id_ for id_ in progress.next_ids[0].tolist() if id_ >= 0]
-        afterwards = [progress.after(torch.tensor([0]), torch.tensor([id_])) for id_ in following]
-        best = max(afterwards, key=lambda after: int(after.num_met))
+        afterwards = [progress.after(np.array([0]), np.array([id_])) for id_ in following]
+        best = max(afterwards, key=lambda after: int(after.num_met[0]))
         assert best.num_met > progress.num_met
         progress = best
     assert progress.complete
 
 
 def test_next_ids_are_where_the_phrases_stand() -> None:
-    progress = Progress.start([[[2, 3, 2, 4], [3], [4, 4]], [[5]]], torch.tensor([9, 9]), EOS)
+    progress = Progress.start([[[2, 3, 2, 4], [3], [4, 4]], [[5]]], np.array([9, 9]), EOS)
     assert progress.next_ids.tolist() == [[2, 3, 4], [5, -1, -1]]
     assert progress.num_met.tolist() == [0, 0]
     for id_ in (2, 3, 2):
-        progress = progress.after(torch.tensor([0, 1]), torch.tensor([id_, id_]))
+        progress = progress.after(np.array([0, 1]), np.array([id_, id_]))
     assert progress.next_ids.tolist() == [[4, -1, 4], [5, -1, -1]]
     assert progress.num_met.tolist() == [4, 0]
-    back = progress.after(torch.tensor([0]), torch.tensor([3]))
+    back = progress.after(np.array([0]), np.array([3]))
     assert back.next_ids.tolist() == [[2, -1, 4]], "… 2 3 begins the phrase again"
     assert back.num_met.tolist() == [3]
 
 
 def test_places_are_shared_out_among_the_banks_in_turn() -> None:
-    log_probs = torch.tensor([[-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, float("-inf")]])
-    num_met = torch.tensor([[0, 0, 0, 2, 0, 2, 3]])
+    log_probs = np.array([[-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, float("-inf")]])
+    num_met = np.array([[0, 0, 0, 2, 0, 2, 3]])
     assert share_out(log_probs, num_met).tolist() == [[3, 0, 5, 1, 2, 4, 6]]
 
 
 @given(values=st.lists(st.integers(-5, 0), min_size=1, max_size=10), bank=st.integers(0, 3))
 def test_one_bank_is_in_the_order_of_probability(values: list[int], bank: int) -> None:
-    log_probs = torch.tensor([values]).double()
+    log_probs = np.array([values], dtype=np.float64)
     log_probs[log_probs == -5] = float("-inf")
-    order = share_out(log_probs, torch.full_like(log_probs, bank).long())
-    assert torch.equal(order, log_probs.argsort(dim=1, descending=True, stable=True))
+    order = share_out(log_probs, np.full(log_probs.shape, bank))
+    assert np.array_equal(order, (-log_probs).argsort(1, kind="stable"))
 
 
 @settings(max_examples=60)
@@ -115,7 +114,7 @@ def test_a_wide_beam_finds_the_best_that_contains_the_phrases(
         phrases=phrases,
         length_penalty=penalty,
         coverage_penalty=penalty,
-        source_lengths=torch.tensor([3, 3]),
+        source_lengths=np.array([3, 3]),
     )
     for sentence, hypotheses in enumerate(found):
         expected = [
@@ -170,9 +169,7 @@ def test_without_sharing_out_improbable_phrases_are_lost(history_model: Any, mon
     model = history_model(30)
     phrases = [[[5, 6, 7], [8, 9]]] * 6
     assert all(run(model, list(range(6)), 9, num_hypotheses=3, phrases=phrases))
-    monkeypatch.setattr(
-        "peeky.search.beam.share_out", lambda log_probs, _: log_probs.argsort(dim=1, descending=True, stable=True)
-    )
+    monkeypatch.setattr("peeky.search.beam.share_out", lambda log_probs, _: (-log_probs).argsort(1, kind="stable"))
     assert not any(run(model, list(range(6)), 9, num_hypotheses=3, phrases=phrases))
 
 

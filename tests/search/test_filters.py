@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
 from peeky.errors import ConfigError
 from peeky.search import (
@@ -30,18 +29,18 @@ NUM_TOKENS = 6
 
 def ruled_out(filter_: Any, emitted: list[list[int]], sentences: list[int] | None = None) -> list[list[int]]:
     """For each row the ids that may not come; the others keep their numbers."""
-    history = torch.tensor(emitted, dtype=torch.long).view(len(emitted), -1)
-    log_probs = torch.randn(len(emitted), NUM_TOKENS).log_softmax(-1)
-    rows = torch.arange(len(emitted)) if sentences is None else torch.tensor(sentences)
-    filtered = filter_(log_probs.clone(), history, rows)
+    history = np.array(emitted, dtype=np.int64).reshape(len(emitted), -1)
+    log_probs = -np.random.rand(len(emitted), NUM_TOKENS)
+    rows = np.arange(len(emitted)) if sentences is None else np.array(sentences)
+    filtered = filter_(log_probs.copy(), history, rows)
     gone = filtered == float("-inf")
-    assert torch.equal(filtered[~gone], log_probs[~gone])
-    return [row.nonzero().squeeze(-1).tolist() for row in gone]
+    assert np.array_equal(filtered[~gone], log_probs[~gone])
+    return [row.nonzero()[0].tolist() for row in gone]
 
 
 def search(model: Any, way: str, sentences: list[int], max_length: int = 8, **options: Any) -> list[list[Hypothesis]]:
     """Some hypotheses of each sentence."""
-    lengths = torch.full((len(sentences),), max_length)
+    lengths = np.full(len(sentences), max_length)
     given: dict[str, Any] = {"first": BOS, "eos": EOS, "max_lengths": lengths} | options
     state = model.start(sentences)
     if way == "beam":
@@ -77,7 +76,7 @@ def test_no_repeat() -> None:
 
 
 def test_min_length_is_of_the_sentence() -> None:
-    least = MinLength(torch.tensor([1, 2, 3]), EOS)
+    least = MinLength(np.array([1, 2, 3]), EOS)
     assert ruled_out(least, [[], [], [], []], [0, 1, 2, 2]) == [[], [EOS], [EOS], [EOS]]
     assert ruled_out(least, [[2], [2], [2]], [0, 1, 2]) == [[], [], [EOS]]
     assert ruled_out(least, [[2, 2]], [2]) == [[]]
@@ -85,7 +84,7 @@ def test_min_length_is_of_the_sentence() -> None:
 
 @pytest.mark.parametrize("pad", [0, -1, 10**6])
 def test_force_prefix_is_of_the_sentence(pad: int) -> None:
-    force = ForcePrefix(torch.tensor([[2, 4, 3], [5, pad, pad], [pad, pad, pad]]), torch.tensor([3, 1, 0]))
+    force = ForcePrefix(np.array([[2, 4, 3], [5, pad, pad], [pad, pad, pad]]), np.array([3, 1, 0]))
     assert ruled_out(force, [[], [], [], []], [0, 0, 1, 2]) == [[0, 1, 3, 4, 5], [0, 1, 3, 4, 5], [0, 1, 2, 3, 4], []]
     assert ruled_out(force, [[2], [5], [5]], [0, 1, 2]) == [[0, 1, 2, 3, 5], [], []]
     assert ruled_out(force, [[2, 4, 3], [5, 5, 5]], [0, 1]) == [[], []]
@@ -106,13 +105,13 @@ def test_what_is_ruled_out_does_not_come_and_the_log_prob_is_still_the_models(
     phrases = data.draw(st.lists(st.lists(ids, min_size=2, max_size=3), max_size=4))
     prefixes = data.draw(st.lists(st.lists(ids, max_size=3), min_size=3, max_size=3))
     least = data.draw(st.lists(st.integers(1, 8), min_size=3, max_size=3))
-    padded = torch.tensor([[*prefix, *[BOS] * (3 - len(prefix))] for prefix in prefixes])
+    padded = np.array([[*prefix, *[BOS] * (3 - len(prefix))] for prefix in prefixes])
     filters = [
         Forbid([BOS]),
         ForbidPhrases(phrases),
         NoRepeat(size),
-        MinLength(torch.tensor(least), EOS),
-        ForcePrefix(padded, torch.tensor([len(prefix) for prefix in prefixes])),
+        MinLength(np.array(least), EOS),
+        ForcePrefix(padded, np.array([len(prefix) for prefix in prefixes])),
     ]
     for sentence, hypotheses in enumerate(search(model, way, [0, 1, 2], filters=filters)):
         for found in hypotheses:
@@ -133,13 +132,13 @@ def test_a_wide_beam_finds_the_best_of_what_is_left(
     history_model: Any, seed: int, length_penalty: float, min_length: int
 ) -> None:
     model = history_model(4, seed)
-    filters = [NoRepeat(1), ForbidPhrases([[2, 3], [3, BOS]]), MinLength(torch.tensor([min_length] * 2), EOS)]
+    filters = [NoRepeat(1), ForbidPhrases([[2, 3], [3, BOS]]), MinLength(np.array([min_length] * 2), EOS)]
     found = beam_search(
         model.step,
         model.start([0, 1]),
         first=BOS,
         eos=EOS,
-        max_lengths=torch.tensor([4, 4]),
+        max_lengths=np.array([4, 4]),
         num_hypotheses=100,
         n_best=5,
         filters=filters,
@@ -159,10 +158,10 @@ def test_a_wide_beam_finds_the_best_of_what_is_left(
 def test_a_row_in_which_nothing_is_left_ends_and_the_others_go_on(history_model: Any, way: str) -> None:
     model = history_model(NUM_TOKENS)
 
-    def dead_end(log_probs: Tensor, emitted: Tensor, sentences: Tensor) -> Tensor:
+    def dead_end(log_probs: np.ndarray, emitted: np.ndarray, sentences: np.ndarray) -> np.ndarray:
         """Sentence 1 has nothing from the start, sentence 3 after two ids."""
-        closed = (sentences == 1) | ((sentences == 3) & (emitted.size(1) == 2))
-        return log_probs.masked_fill(closed[:, None], float("-inf"))
+        closed = (sentences == 1) | ((sentences == 3) & (emitted.shape[1] == 2))
+        return np.where(closed[:, None], float("-inf"), log_probs)
 
     filters = [Forbid([EOS]), dead_end]
     free, nothing, other, short = search(model, way, [0, 1, 2, 3], filters=filters)
@@ -181,11 +180,11 @@ def test_a_row_in_which_nothing_is_left_ends_and_the_others_go_on(history_model:
 def test_where_one_hypothesis_of_a_beam_dies_the_others_go_on(history_model: Any) -> None:
     model = history_model(NUM_TOKENS)
 
-    def dead_end(log_probs: Tensor, emitted: Tensor, sentences: Tensor) -> Tensor:
+    def dead_end(log_probs: np.ndarray, emitted: np.ndarray, sentences: np.ndarray) -> np.ndarray:
         """Nothing follows an even id."""
-        if not emitted.size(1):
+        if not emitted.shape[1]:
             return log_probs
-        return log_probs.masked_fill(emitted[:, -1:] % 2 == 0, float("-inf"))
+        return np.where(emitted[:, -1:] % 2 == 0, float("-inf"), log_probs)
 
     found = search(model, "beam", list(range(10)), filters=[dead_end])
     assert all(hypotheses for hypotheses in found)
@@ -207,7 +206,7 @@ def test_filters_see_each_sentence_by_its_number_and_all_it_emitted(history_mode
     model = history_model(NUM_TOKENS)
     seen: list[tuple[int, list[int]]] = []
 
-    def watch(log_probs: Tensor, emitted: Tensor, sentences: Tensor) -> Tensor:
+    def watch(log_probs: np.ndarray, emitted: np.ndarray, sentences: np.ndarray) -> np.ndarray:
         assert len(log_probs) == len(emitted) == len(sentences)
         seen.extend(zip(sentences.tolist(), emitted.tolist(), strict=True))
         return log_probs

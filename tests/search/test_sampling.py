@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,8 +19,8 @@ PROBABILITIES = [0.05, 0.1, 0.37, 0.26, 0.19, 0.03]
 
 def draw(probabilities: list[float], num: int, sampler: Sampler) -> np.ndarray:
     """How often each id came."""
-    log_probs = torch.tensor([probabilities]).log().expand(num, -1).contiguous()
-    return np.bincount(sampler(log_probs, torch.arange(num), 0).numpy(), minlength=len(probabilities))
+    log_probs = np.log([probabilities]).repeat(num, 0)
+    return np.bincount(sampler(log_probs, np.arange(num), 0), minlength=len(probabilities))
 
 
 def chi_square(seen: np.ndarray, probabilities: np.ndarray) -> float:
@@ -88,8 +87,8 @@ def test_something_always_stays_and_ties_go_to_the_lower_id(
     places: list[int], top_k: int | None, top_p: float, min_p: float
 ) -> None:
     """Of equally probable ids, if one is left out all those behind it are."""
-    log_probs = torch.tensor([places]).float().log_softmax(-1)
-    kept = Sampler(top_k=top_k, top_p=top_p, min_p=min_p)._cut_down(log_probs.double().softmax(-1))[0] > 0
+    log_probs = np.array([places], np.float32)
+    kept = Sampler(top_k=top_k, top_p=top_p, min_p=min_p)._cut_down(np.exp(log_probs.astype(np.float64)))[0] > 0
     assert kept[log_probs[0].argmax()]
     assert int(kept.sum()) <= (top_k or 12)
     for id_ in range(1, len(places)):
@@ -98,24 +97,24 @@ def test_something_always_stays_and_ties_go_to_the_lower_id(
 
 
 def test_top_k_of_one_is_greedy_even_in_ties() -> None:
-    log_probs = torch.tensor([[0.1, 0.4, 0.4, 0.1]]).log().expand(500, -1)
-    assert Sampler(5.0, top_k=1)(log_probs, torch.arange(500), 0).tolist() == [1] * 500
+    log_probs = np.log([[0.1, 0.4, 0.4, 0.1]]).repeat(500, 0)
+    assert Sampler(5.0, top_k=1)(log_probs, np.arange(500), 0).tolist() == [1] * 500
 
 
 def test_what_filters_rule_out_does_not_use_up_places() -> None:
-    log_probs = torch.tensor([[0.5, 0.2, 0.2, 0.1]]).log().repeat(2000, 1)
+    log_probs = np.log([[0.5, 0.2, 0.2, 0.1]]).repeat(2000, 0)
     log_probs[:, 0] = float("-inf")
     for sampler in (Sampler(top_k=2), Sampler(top_p=0.7)):
-        assert set(sampler(log_probs, torch.arange(2000), 0).tolist()) == {1, 2}
+        assert set(sampler(log_probs, np.arange(2000), 0).tolist()) == {1, 2}
 
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_p": 0.5}, {"min_p": 0.5}], ids=str)
 def test_a_row_of_nothing_gets_an_id_of_the_vocabulary_and_spoils_no_other(options: dict[str, Any]) -> None:
-    log_probs = torch.tensor([[0.5, 0.2, 0.2, 0.1]]).log().repeat(3, 1)
+    log_probs = np.log([[0.5, 0.2, 0.2, 0.1]]).repeat(3, 0)
     log_probs[1] = float("-inf")
-    one, nothing, other = Sampler(seed=3, **options)(log_probs, torch.arange(3), 0).tolist()
+    one, nothing, other = Sampler(seed=3, **options)(log_probs, np.arange(3), 0).tolist()
     assert 0 <= nothing < 4
-    assert [one, other] == Sampler(seed=3, **options)(log_probs[::2], torch.arange(0, 3, 2), 0).tolist()
+    assert [one, other] == Sampler(seed=3, **options)(log_probs[::2], np.arange(0, 3, 2), 0).tolist()
 
 
 def run(model: Any, sentences: list[int], **options: Any) -> list[Hypothesis]:
@@ -124,13 +123,13 @@ def run(model: Any, sentences: list[int], **options: Any) -> list[Hypothesis]:
         model.start(sentences),
         first=BOS,
         eos=EOS,
-        max_lengths=torch.full((len(sentences),), 8),
+        max_lengths=np.full(len(sentences), 8),
         **options,
     )
 
 
 def same(one: Hypothesis, other: Hypothesis) -> bool:
-    return one[:4] == other[:4] and torch.equal(one.weights, other.weights)  # type: ignore[arg-type]
+    return one[:4] == other[:4] and np.array_equal(one.weights, other.weights)
 
 
 def test_draws_of_a_row_stand_side_by_side_and_more_of_them_change_none(history_model: Any) -> None:
@@ -152,7 +151,7 @@ def test_draws_do_not_depend_on_the_batch(history_model: Any) -> None:
     model = history_model(6)
     sampler = Sampler(1.2, seed=4)
     together = run(model, [0, 1, 2], choose=sampler, count=5)
-    alone = run(model, [2], choose=sampler, count=5, row_numbers=torch.tensor([2]))
+    alone = run(model, [2], choose=sampler, count=5, row_numbers=np.array([2]))
     assert all(map(same, alone, together[10:]))
 
 
@@ -163,7 +162,7 @@ def test_draws_have_streams_of_their_own(table_model: Any) -> None:
         table.start(list(range(20))),
         first=BOS,
         eos=EOS,
-        max_lengths=torch.full((20,), 100),
+        max_lengths=np.full(20, 100),
         choose=Sampler(seed=8),
         count=20,
     )
@@ -178,16 +177,17 @@ def test_filters_and_limits_of_draws_are_those_of_their_row(history_model: Any) 
     model = history_model(6)
     numbers: list[int] = []
 
-    def watch(log_probs: torch.Tensor, emitted: torch.Tensor, sentences: torch.Tensor) -> torch.Tensor:
+    def watch(log_probs: np.ndarray, emitted: np.ndarray, sentences: np.ndarray) -> np.ndarray:
         numbers.extend(sentences.tolist())
-        return log_probs.index_fill(-1, torch.tensor([EOS]), float("-inf"))
+        log_probs[:, EOS] = float("-inf")
+        return log_probs
 
     found = generate(
         model.step,
         model.start([0, 1, 2]),
-        first=torch.tensor([BOS, 3, 4]),
+        first=np.array([BOS, 3, 4]),
         eos=EOS,
-        max_lengths=torch.tensor([2, 5, 3]),
+        max_lengths=np.array([2, 5, 3]),
         choose=Sampler(),
         count=4,
         filters=[watch],
@@ -224,6 +224,6 @@ def test_cold_or_cut_to_one_is_the_beam_of_one(history_model: Any) -> None:
     for sampler in (Sampler(top_k=1), Sampler(top_p=1e-9)):
         drawn = run(model, list(range(10)), choose=sampler)
         assert all(map(same, drawn, greedy))
-    options = {"first": BOS, "eos": EOS, "max_lengths": torch.full((10,), 8)}
+    options = {"first": BOS, "eos": EOS, "max_lengths": np.full(10, 8)}
     searched = beam_search(model.step, model.start(list(range(10))), num_hypotheses=1, **options)
     assert sum(one.ids == other.ids for (one,), other in zip(searched, greedy, strict=True)) >= 7, "ties aside"

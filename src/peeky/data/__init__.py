@@ -1,9 +1,6 @@
-"""From files of pairs to batches of numbers. Only `Batch` and `collate` need torch, so they are imported when used."""
+"""From files of pairs to batches of numbers."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+from peeky.data.batch import Batch, Padded, collate
 from peeky.data.examples import Examples, Recut
 from peeky.data.files import OpenFile, open_content
 from peeky.data.lines import Columns
@@ -13,15 +10,13 @@ from peeky.data.sampler import LengthBucketSampler
 from peeky.data.split import split_dev
 from peeky.data.tasks import additions, copies, dates, reversals
 
-if TYPE_CHECKING:
-    from peeky.data.batch import Batch, collate
-
 __all__ = [
     "Batch",
     "Columns",
     "Examples",
     "LengthBucketSampler",
     "OpenFile",
+    "Padded",
     "Pair",
     "PairFile",
     "Problem",
@@ -36,11 +31,3 @@ __all__ = [
     "reversals",
     "split_dev",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name not in ("Batch", "collate"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from peeky.data import batch
-
-    return getattr(batch, name)

@@ -1,4 +1,4 @@
-"""Examples as the tensors of one update."""
+"""Examples as the arrays of one update, or of one batch of answers."""
 
 from __future__ import annotations
 
@@ -6,38 +6,43 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from peeky.data.examples import Examples, Ids, Offsets
-from peeky.model.tensors import Padded
 from peeky.text import BOS, PAD
 
 
-class Batch(NamedTuple):
-    """Sources and targets of B examples, padded to the longest of each.
+class Padded(NamedTuple):
+    """Sequences of unequal length in one rectangle, `ids` [B L] and `lengths` [B]; the rest of a row is padding."""
 
-    `index` [B] says which examples they are.
-    """
+    ids: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+
+    @property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """True at real tokens [B L]."""
+        return np.asarray(np.arange(self.ids.shape[1]) < self.lengths[:, None])
+
+
+class Batch(NamedTuple):
+    """Sources and targets of B examples, padded to the longest of each."""
 
     source: Padded
     target: Padded
-    index: Tensor  # type: ignore[assignment]  # in place of the method that every tuple has
 
     @property
-    def decoder_input(self) -> Tensor:
-        """What the decoder reads [B T]: BOS, then the target without its last position."""
-        ids = self.target.ids
-        return torch.cat([torch.full_like(ids[:, :1], BOS), ids[:, :-1]], dim=1)
+    def decoder_input(self) -> npt.NDArray[np.int64]:
+        """See `decoder_input`."""
+        return decoder_input(self.target)
 
     @property
     def target_tokens(self) -> int:
         """The number of tokens to learn from: EOS counts, padding does not."""
         return int(self.target.lengths.sum())
 
-    def to(self, device: torch.device) -> Batch:
-        """The same on `device`."""
-        return Batch(self.source.to(device), self.target.to(device), self.index.to(device, non_blocking=True))
+
+def decoder_input(target: Padded) -> npt.NDArray[np.int64]:
+    """What the decoder reads [B T]: BOS, then the target without its last position."""
+    return np.concatenate([np.full_like(target.ids[:, :1], BOS), target.ids[:, :-1]], axis=1)
 
 
 def collate(examples: Examples, indices: npt.NDArray[np.int64]) -> Batch:
@@ -45,7 +50,6 @@ def collate(examples: Examples, indices: npt.NDArray[np.int64]) -> Batch:
     return Batch(
         _pad(examples.source_ids, examples.source_offsets, indices),
         _pad(examples.target_ids, examples.target_offsets, indices),
-        torch.from_numpy(np.array(indices, dtype=np.int64)),
     )
 
 
@@ -56,4 +60,4 @@ def _pad(ids: Ids, offsets: Offsets, indices: npt.NDArray[np.int64]) -> Padded:
     is_token = positions < lengths[:, None]
     padded = np.full(is_token.shape, PAD, dtype=np.int64)
     padded[is_token] = ids[(starts[:, None] + positions)[is_token]]
-    return Padded(torch.from_numpy(padded), torch.from_numpy(lengths))
+    return Padded(padded, lengths)

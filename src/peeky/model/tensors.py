@@ -24,10 +24,6 @@ class Padded(NamedTuple):
         """True at real tokens."""
         return torch.arange(self.ids.size(1), device=self.ids.device) < self.lengths[:, None]
 
-    def to(self, device: torch.device) -> Padded:
-        """The same on `device`."""
-        return Padded(self.ids.to(device), self.lengths.to(device))
-
 
 def map_carry(function: Callable[[Tensor], Tensor], carry: Carry) -> Carry:
     """Apply `function` to every tensor of a carry."""

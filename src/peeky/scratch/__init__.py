@@ -4,8 +4,8 @@ The attributes of each part, and so the names and shapes of all tensors, are tho
 same words: `model.load(tensors)` and `model.tensors()` go between the two, and both give the same numbers.
 """
 
+from peeky.data.batch import Batch, Padded, collate
 from peeky.scratch.architectures import ARCHITECTURES, build
-from peeky.scratch.arrays import Batch, Padded, collate
 from peeky.scratch.attention import Additive, AttentionWeight, Dot, General, ScaledDot, WeightSum
 from peeky.scratch.decoder_layers import (
     Attention,

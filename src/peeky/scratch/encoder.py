@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from peeky.scratch.arrays import Array, Mask, Padded
+from peeky.data.batch import Padded
+from peeky.scratch.arrays import Array, Mask
 from peeky.scratch.layers import Embedding
 from peeky.scratch.lstm import LSTM, LSTMCache, LSTMState
 from peeky.scratch.part import Part

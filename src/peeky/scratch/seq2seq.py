@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from peeky.scratch.arrays import Array, Padded, decoder_input
+from peeky.data.batch import Padded, decoder_input
+from peeky.scratch.arrays import Array
 from peeky.scratch.decoders import Decoder
 from peeky.scratch.encoder import Encoder, NoSource
 from peeky.scratch.generate import Answer, Choose, generate, greedy

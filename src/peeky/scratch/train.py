@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from peeky.data.batch import collate
 from peeky.data.examples import Examples
 from peeky.data.sampler import LengthBucketSampler
 from peeky.errors import ConfigError, DataError, UserError
-from peeky.scratch.arrays import Array, collate
+from peeky.scratch.arrays import Array
 from peeky.scratch.optimizers import Adam, clip_by_norm
 from peeky.scratch.seq2seq import Seq2seq
 

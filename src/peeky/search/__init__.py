@@ -7,7 +7,7 @@ sentence. Filters say what may not come, a beam's phrases what has to.
 
 from peeky.search.beam import beam_search
 from peeky.search.contract import Hypothesis, State, Step
-from peeky.search.ensemble import States, ensemble
+from peeky.search.ensemble import States, ensemble, log_mean
 from peeky.search.filters import Filter, Forbid, ForbidPhrases, ForcePrefix, MinLength, NoRepeat
 from peeky.search.finished import length_divisor, log_coverage
 from peeky.search.generate import Choose, generate, greedy
@@ -32,4 +32,5 @@ __all__ = [
     "greedy",
     "length_divisor",
     "log_coverage",
+    "log_mean",
 ]

@@ -1,38 +1,39 @@
 """Several hypotheses a sentence: beam search, many sentences side by side.
 
 Letters: B sentences still searched, W hypotheses of each (1 at first, then up to the width of the beam), R = B·W rows,
-C candidates of each sentence, S source positions. The vocabulary stays on the model's device; the few candidates of
-each step come to the CPU, where all bookkeeping is in small tensors. Ids are read off at the end.
+C candidates of each sentence, S source positions. All bookkeeping is in small arrays of the few candidates of each
+step. Ids are read off at the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+import numpy as np
 
 from peeky.errors import ConfigError
 from peeky.search.constraints import Progress, share_out
-from peeky.search.contract import IMPOSSIBLE, Hypothesis, S, Step
+from peeky.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, S, Step
+from peeky.search.emitted import Emitted
 from peeky.search.filters import Filter, Forbid, restrict
-from peeky.search.finished import Coverage, Past, Ranked, length_divisor, trace_back
+from peeky.search.finished import Coverage, Past, Ranked, in_order, length_divisor, trace_back
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 
-@torch.no_grad()
 def beam_search(
     step: Step[S],
     state: S,
     *,
     num_hypotheses: int,
-    first: int | Tensor,
+    first: int | Ids,
     eos: int,
-    max_lengths: Int[Tensor, " B"],
+    max_lengths: Int[Ids, " B"],
     length_penalty: float = 0.0,
     coverage_penalty: float = 0.0,
-    source_lengths: Int[Tensor, " B"] | None = None,
+    source_lengths: Int[Ids, " B"] | None = None,
     filters: Sequence[Filter] = (),
     phrases: Sequence[Sequence[Sequence[int]]] | None = None,
     forbidden: Sequence[int] = (),
@@ -41,8 +42,7 @@ def beam_search(
     """The `n_best` best-scoring hypotheses found for each sentence, best first and all different.
 
     `state` has one row a sentence; `first` is what it reads first: BOS, or the last id [B] of a prompt that the state
-    has already seen. `max_lengths` (at least 1, EOS counted) is each sentence's hard maximum, and its device is the
-    search's.
+    has already seen. `max_lengths` (at least 1, EOS counted) is each sentence's hard maximum.
 
     **What is kept.** Let k be `num_hypotheses`. Each step looks at the 2k most probable continuations of a sentence:
     those of the first k that end are finished, and the first k that don't end go on (2k hold as many, since a
@@ -71,24 +71,22 @@ def beam_search(
     """
     _check_options(num_hypotheses, n_best, length_penalty, coverage_penalty)
     assert bool((max_lengths >= 1).all()), "every sentence has to be allowed one id"
-    device, max_lengths = max_lengths.device, max_lengths.cpu()
     filters = [Forbid(forbidden), *filters] if forbidden else filters
-    live, limits = torch.arange(len(max_lengths)), max_lengths
-    largest_divisors = length_divisor(limits.double(), length_penalty)
-    ids = torch.full_like(live, first) if isinstance(first, int) else first
-    log_probs = torch.zeros(len(live), 1, dtype=torch.float64)
-    emitted = ids.new_empty((len(live), 0), device=device)
+    live, limits = np.arange(len(max_lengths)), max_lengths
+    largest_divisors = length_divisor(limits.astype(np.float64), length_penalty)
+    ids = np.full_like(live, first) if isinstance(first, int) else first
+    log_probs: Array = np.zeros((len(live), 1))
+    emitted = Emitted.none(len(live))
     coverage = Coverage.start(coverage_penalty, source_lengths)
     progress = Progress.start(phrases, max_lengths, eos) if phrases and any(phrases) else None
-    ranks = torch.arange(2 * num_hypotheses)
+    ranks = np.arange(2 * num_hypotheses)
     best = Ranked.none(len(live), n_best)
     past: list[Past] = []
-    done: list[tuple[Tensor, Ranked]] = []
+    done: list[tuple[Ids, Ranked]] = []
     while len(live):
-        step_log_probs, state, weights = step(ids.to(device), state)
+        step_log_probs, state, weights = step(ids, state)
         if filters:
-            sentences = live[:, None].expand_as(log_probs).flatten().to(device)
-            step_log_probs = restrict(filters, step_log_probs, emitted, sentences)
+            step_log_probs = restrict(filters, step_log_probs, emitted.ids, live.repeat(log_probs.shape[1]))
         found = _best_candidates(log_probs, step_log_probs, 2 * num_hypotheses, progress, eos)
         length = len(past) + 1
         scores = found.log_probs / length_divisor(float(length), length_penalty)
@@ -98,33 +96,32 @@ def beam_search(
 
         ended = found.ids == eos
         if ended[:, :num_hypotheses].any():
-            in_front = ranks[: ended.size(1)] < num_hypotheses
+            in_front = ranks[: ended.shape[1]] < num_hypotheses
             best = best.with_more(Ranked.of_step(len(past), scores, found.log_probs).only(ended & in_front))
         # Those that don't end come first, in their order; where they are too few, the ends among them are impossible.
-        grown = ended.byte().argsort(dim=1, stable=True)[:, :num_hypotheses]
-        log_probs = found.log_probs.masked_fill(ended, IMPOSSIBLE).gather(1, grown)
+        grown = ended.argsort(1, kind="stable")[:, :num_hypotheses]
+        log_probs = in_order(np.where(ended, IMPOSSIBLE, found.log_probs), grown)
         at_limit = limits == length
-        stopped = at_limit | (log_probs.amax(1) / largest_divisors <= best.scores[:, -1])
+        stopped = at_limit | (log_probs.max(1) / largest_divisors <= best.scores[:, -1])
         if progress is not None:
-            progress = progress.after(found.rows.flatten(), found.ids.flatten())
+            progress = progress.after(found.rows.ravel(), found.ids.ravel())
 
-        going = (~stopped).nonzero().squeeze(-1)
+        going = (~stopped).nonzero()[0]
         if len(going) < len(live):
             cut_off = ~ended & at_limit[:, None]
             if progress is not None:
-                cut_off &= progress.complete.view_as(cut_off)
+                cut_off &= progress.complete.reshape(cut_off.shape)
             best = best.filled_up(Ranked.of_step(len(past), scores, found.log_probs).only(cut_off))
-            leaving = stopped.nonzero().squeeze(-1)
+            leaving = stopped.nonzero()[0]
             done.append((live[leaving], best.of_sentences(leaving)))
             live, limits, largest_divisors = live[going], limits[going], largest_divisors[going]
             best, log_probs = best.of_sentences(going), log_probs[going]
-        grown = (going[:, None] * ended.size(1) + grown[going]).flatten()
-        past.append(Past(found.ids.flatten(), found.rows.flatten(), weights, grown))
+        grown = (going[:, None] * ended.shape[1] + grown[going]).ravel()
+        past.append(Past(found.ids.ravel(), found.rows.ravel(), weights, grown))
         if len(going):
             rows, ids = past[-1].rows[grown], past[-1].ids[grown]
-            left = None if len(going) == len(ended) else going.to(device)
-            state = state.select(rows.to(device), left)
-            emitted = torch.cat([emitted[rows.to(device)], ids[:, None].to(device)], 1)
+            state = state.select(rows, None if len(going) == len(ended) else going)
+            emitted = emitted.select(rows).followed_by(ids)
             coverage = None if coverage is None else coverage.select(rows)
             progress = None if progress is None else progress.select(grown)
     return trace_back(past, done, eos)
@@ -156,80 +153,99 @@ def _check_options(num_hypotheses: int, n_best: int, length_penalty: float, cove
 class _Candidates(NamedTuple):
     """Continuations of each sentence at one step."""
 
-    log_probs: Float[Tensor, "B C"]
-    ids: Int[Tensor, "B C"]
-    rows: Int[Tensor, "B C"]
+    log_probs: Float[Array, "B C"]
+    ids: Int[Ids, "B C"]
+    rows: Int[Ids, "B C"]
     """The row of the step that each continues."""
 
-    def take(self, order: Int[Tensor, "B K"]) -> _Candidates:
+    def take(self, order: Int[Ids, "B K"]) -> _Candidates:
         """Those of each sentence in the given order."""
-        return _Candidates(*(part.gather(1, order) for part in self))
+        return _Candidates(*(in_order(part, order) for part in self))
 
 
 def _best_candidates(
-    log_probs: Float[Tensor, "B W"],
-    next_log_probs: Float[Tensor, "R V"],
+    log_probs: Float[Array, "B W"],
+    next_log_probs: Float[Array, "R V"],
     num: int,
     progress: Progress | None,
     eos: int,
 ) -> _Candidates:
     """The `num` best continuations of each sentence (fewer where there are fewer), best first.
 
-    They are among the `num` best of each row, so only those leave the device, and are added up in float64.
+    They are among the `num` best of each row, so only those are added up, in float64.
     """
     if progress is None:
         candidates = _continue(log_probs, *_best_of_rows(next_log_probs, num))
-        order = candidates.log_probs.argsort(dim=1, descending=True, stable=True)
+        order = (-candidates.log_probs).argsort(1, kind="stable")
         return candidates.take(order[:, :num])
-    next_log_probs[:, eos].masked_fill_(~progress.complete.to(next_log_probs.device), IMPOSSIBLE)
+    next_log_probs[~progress.complete, eos] = IMPOSSIBLE
     candidates = _continue(
         log_probs, *_with_ids(next_log_probs, *_best_of_rows(next_log_probs, num), progress.next_ids)
     )
-    after = progress.after(candidates.rows.flatten(), candidates.ids.flatten())
-    order = share_out(candidates.log_probs, after.num_met.view_as(candidates.ids))
+    after = progress.after(candidates.rows.ravel(), candidates.ids.ravel())
+    order = share_out(candidates.log_probs, after.num_met.reshape(candidates.ids.shape))
     return candidates.take(order[:, :num])
 
 
 _BLOCK = 64
 
 
-def _best_of_rows(log_probs: Float[Tensor, "R V"], num: int) -> tuple[Float[Tensor, "R K"], Int[Tensor, "R K"]]:
-    """The log_probs and ids of the best of each row, on the CPU.
+def _best_of_rows(log_probs: Float[Array, "R V"], num: int) -> tuple[Float[Array, "R K"], Int[Ids, "R K"]]:
+    """The log_probs and ids of the best of each row, best first, the lower id among equals.
 
     Those of a large vocabulary are all in the `num` blocks of ids with the largest maxima (or in what the last whole
-    block leaves over): on a CPU, whose maxima are fast and whose `topk` isn't, it pays to look only there.
+    block leaves over): maxima are fast and sorting isn't, so it pays to look only there.
     """
-    num_ids = log_probs.size(1)
+    num_ids = log_probs.shape[1]
     num_blocks = num_ids // _BLOCK
-    if log_probs.device.type != "cpu" or num_blocks < 8 * num:
-        best, ids = log_probs.topk(min(num, num_ids))
-        return best.cpu(), ids.cpu()
+    if num_blocks < 8 * num:
+        return _sorted_best(log_probs, num)
     whole = num_blocks * _BLOCK
-    blocks = log_probs[:, :whole].reshape(-1, num_blocks, _BLOCK).amax(2).topk(num).indices
-    within = (blocks[:, :, None] * _BLOCK + torch.arange(_BLOCK)).flatten(1)
-    ids = torch.cat([within, torch.arange(whole, num_ids).expand(len(within), -1)], 1)
-    best, places = log_probs.gather(1, ids).topk(num)
-    return best, ids.gather(1, places)
+    blocks = _largest(log_probs[:, :whole].reshape(-1, num_blocks, _BLOCK).max(2), num)
+    within = (blocks[:, :, None] * _BLOCK + np.arange(_BLOCK)).reshape(len(blocks), -1)
+    rest = np.broadcast_to(np.arange(whole, num_ids), (len(blocks), num_ids - whole))
+    ids = np.concatenate([within, rest], 1)
+    best, places = _sorted_best(np.take_along_axis(log_probs, ids, 1), num)
+    return best, np.take_along_axis(ids, places, 1)
+
+
+def _sorted_best(values: Float[Array, "R X"], num: int) -> tuple[Float[Array, "R K"], Int[Ids, "R K"]]:
+    """The `num` largest of each row (or all there are), largest first, and their places."""
+    places = _largest(values, num)
+    best = np.take_along_axis(values, places, 1)
+    order = (-best).argsort(1, kind="stable")
+    return np.take_along_axis(best, order, 1), np.take_along_axis(places, order, 1)
+
+
+def _largest(values: Float[Array, "R X"], num: int) -> Int[Ids, "R K"]:
+    """The places of the `num` largest of each row, in their order."""
+    size = values.shape[1]
+    if num >= size:
+        return np.broadcast_to(np.arange(size), values.shape)
+    places = values.argpartition(size - num, 1)[:, size - num :]
+    places.sort(1)
+    return places
 
 
 def _with_ids(
-    log_probs: Float[Tensor, "R V"],
-    best: Float[Tensor, "R K"],
-    ids: Int[Tensor, "R K"],
-    more: Int[Tensor, "R P"],
-) -> tuple[Float[Tensor, "R K+P"], Int[Tensor, "R K+P"]]:
+    log_probs: Float[Array, "R V"],
+    best: Float[Array, "R K"],
+    ids: Int[Ids, "R K"],
+    more: Int[Ids, "R P"],
+) -> tuple[Float[Array, "R K+P"], Int[Ids, "R K+P"]]:
     """These ids and more; what is no id (below 0) and what is there already is made impossible."""
-    all_ids = torch.cat([ids, more], 1)
-    twice = (all_ids[:, :, None] == all_ids[:, None]).tril(-1).any(-1)[:, ids.size(1) :]
+    all_ids = np.concatenate([ids, more], 1)
+    twice = np.tril(all_ids[:, :, None] == all_ids[:, None], -1).any(-1)[:, ids.shape[1] :]
     nothing = twice | (more < 0)
-    more = more.clamp(min=0)
-    others = log_probs.gather(1, more.to(log_probs.device)).cpu().masked_fill(nothing, IMPOSSIBLE)
-    return torch.cat([best, others], 1), torch.cat([ids, more], 1)
+    more = np.maximum(more, 0)
+    others = np.where(nothing, IMPOSSIBLE, np.take_along_axis(log_probs, more, 1))
+    return np.concatenate([best, others], 1), np.concatenate([ids, more], 1)
 
 
-def _continue(log_probs: Float[Tensor, "B W"], next_log_probs: Tensor, ids: Tensor) -> _Candidates:
-    """Each row [R C] continued with each of its ids [R C]."""
+def _continue(log_probs: Float[Array, "B W"], next_log_probs: Float[Array, "R C"], ids: Int[Ids, "R C"]) -> _Candidates:
+    """Each row continued with each of its ids."""
     num_sentences, width = log_probs.shape
-    totals = log_probs[:, :, None] + next_log_probs.double().view(num_sentences, width, -1)
-    rows = torch.arange(num_sentences * width)[:, None].expand_as(ids).reshape(num_sentences, -1)
-    return _Candidates(totals.flatten(1), ids.reshape(num_sentences, -1), rows)
+    totals = log_probs[:, :, None] + next_log_probs.reshape(num_sentences, width, -1).astype(np.float64)
+    rows = np.broadcast_to(np.arange(num_sentences * width)[:, None], ids.shape)
+    parts: Any = (totals, ids, rows)
+    return _Candidates(*(part.reshape(num_sentences, -1) for part in parts))

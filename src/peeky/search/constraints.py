@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+import numpy as np
 
 from peeky.errors import ConfigError
-from peeky.search.contract import IMPOSSIBLE
+from peeky.search.contract import IMPOSSIBLE, Array, Ids, Marks
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
 
 _NOTHING = -1  # No token has this id.
 
@@ -31,16 +33,16 @@ class Progress:
     and one that is asked for twice is met by standing there once: what counts is what the output contains.
     """
 
-    phrases: Int[Tensor, "B P L"]
-    lengths: Int[Tensor, "B P"]
+    phrases: Int[Ids, "B P L"]
+    lengths: Int[Ids, "B P"]
     """In ids; 0 where a sentence has fewer phrases than others."""
-    sentences: Int[Tensor, " R"]
-    matched: Bool[Tensor, "R P L"]
+    sentences: Int[Ids, " R"]
+    matched: Bool[Marks, "R P L"]
     """At l: the last l + 1 ids of the row are the first l + 1 of the phrase."""
-    met: Bool[Tensor, "R P"]
+    met: Bool[Marks, "R P"]
 
     @classmethod
-    def start(cls, phrases: Sequence[Sequence[Sequence[int]]], max_lengths: Int[Tensor, " B"], eos: int) -> Progress:
+    def start(cls, phrases: Sequence[Sequence[Sequence[int]]], max_lengths: Int[Ids, " B"], eos: int) -> Progress:
         """A row a sentence, before the first id. Raises ConfigError for phrases that can't come."""
         assert len(phrases) == len(max_lengths), "every sentence has a list of phrases, which may be empty"
         distinct = [list(dict.fromkeys(map(tuple, of_sentence))) for of_sentence in phrases]
@@ -53,62 +55,63 @@ class Progress:
             [[*phrase, *[_NOTHING] * (longest - len(phrase))] for phrase in [*found, *[()] * (most - len(found))]]
             for found in distinct
         ]
-        ids = torch.tensor(filled, dtype=torch.long).view(len(distinct), most, longest)
+        ids = np.array(filled, dtype=np.int64).reshape(len(distinct), most, longest)
         lengths = (ids != _NOTHING).sum(-1)
-        return cls(ids, lengths, torch.arange(len(ids)), torch.zeros_like(ids, dtype=torch.bool), lengths == 0)
+        return cls(ids, lengths, np.arange(len(ids)), np.zeros_like(ids, dtype=np.bool_), lengths == 0)
 
     @property
-    def complete(self) -> Bool[Tensor, " R"]:
+    def complete(self) -> Bool[Marks, " R"]:
         """Where every phrase is met: only there may EOS come."""
-        return self.met.all(-1)
+        return np.asarray(self.met.all(-1))
 
     @property
-    def num_met(self) -> Int[Tensor, " R"]:
+    def num_met(self) -> Int[Ids, " R"]:
         """The ids of all phrases met, and those of the phrase begun that has come farthest.
 
         Giving that phrase its next id always makes it grow.
         """
-        steps = torch.arange(1, self.matched.size(2) + 1)
+        steps = np.arange(1, self.matched.shape[2] + 1)
         begun = (self.matched & ~self.met[..., None]) * steps
         whole = (self.lengths[self.sentences] * self.met).sum(-1)
-        return whole + begun.flatten(1).amax(-1)
+        return np.asarray(whole + begun.max((1, 2), initial=0))
 
     @property
-    def next_ids(self) -> Int[Tensor, "R P"]:
+    def next_ids(self) -> Int[Ids, "R P"]:
         """The id with which each phrase goes on (it begins where it hasn't), or -1 where it is met."""
-        steps = torch.arange(1, self.matched.size(2) + 1)
-        come = (self.matched * steps).amax(-1).masked_fill(self.met, 0)
-        following = self.phrases[self.sentences].gather(-1, come[..., None]).squeeze(-1)
-        return following.masked_fill(self.met, _NOTHING)
+        steps = np.arange(1, self.matched.shape[2] + 1)
+        come = np.where(self.met, 0, (self.matched * steps).max(-1, initial=0))
+        following = np.take_along_axis(self.phrases[self.sentences], come[..., None], -1)[..., 0]
+        return np.where(self.met, _NOTHING, following)
 
-    def after(self, rows: Int[Tensor, " N"], ids: Int[Tensor, " N"]) -> Progress:
+    def after(self, rows: Int[Ids, " N"], ids: Int[Ids, " N"]) -> Progress:
         """The progress of the chosen rows when these ids follow."""
         before = self.select(rows)
-        begun = torch.cat([torch.ones_like(before.matched[..., :1]), before.matched[..., :-1]], -1)
+        begun = np.concatenate([np.ones_like(before.matched[..., :1]), before.matched[..., :-1]], -1)
         matched = begun & (self.phrases[before.sentences] == ids[:, None, None])
-        last = (self.lengths[before.sentences] - 1).clamp(min=0)
-        return replace(before, matched=matched, met=before.met | matched.gather(-1, last[..., None]).squeeze(-1))
+        last = np.maximum(self.lengths[before.sentences] - 1, 0)
+        met = before.met | np.take_along_axis(matched, last[..., None], -1)[..., 0]
+        return replace(before, matched=matched, met=met)
 
-    def select(self, rows: Int[Tensor, " N"]) -> Progress:
+    def select(self, rows: Int[Ids, " N"]) -> Progress:
         """That of the chosen rows."""
         return replace(self, sentences=self.sentences[rows], matched=self.matched[rows], met=self.met[rows])
 
 
-def share_out(log_probs: Float[Tensor, "B X"], num_met: Int[Tensor, "B X"]) -> Int[Tensor, "B X"]:
+def share_out(log_probs: Float[Array, "B X"], num_met: Int[Ids, "B X"]) -> Int[Ids, "B X"]:
     """The order in which candidates get a place: the best of each bank, then the second best of each, and so on.
 
     A bank are those with equally much met; the one with most comes first in each round. Where all are in one bank, as
     they are without phrases, this is the order of log_probs. What is impossible comes last.
     """
-    order = log_probs.argsort(dim=1, descending=True, stable=True)
-    order = order.gather(1, num_met.gather(1, order).argsort(dim=1, descending=True, stable=True))
-    banks = num_met.gather(1, order)
-    places = torch.arange(order.size(1)).expand_as(order)
-    begins = torch.ones_like(banks, dtype=torch.bool)
+    order = (-log_probs).argsort(1, kind="stable")
+    order = np.take_along_axis(order, (-np.take_along_axis(num_met, order, 1)).argsort(1, kind="stable"), 1)
+    banks = np.take_along_axis(num_met, order, 1)
+    places = np.broadcast_to(np.arange(order.shape[1]), order.shape)
+    begins = np.ones_like(banks, dtype=np.bool_)
     begins[:, 1:] = banks[:, 1:] != banks[:, :-1]
-    rounds = places - (places * begins).cummax(dim=1).values
-    rounds = rounds.masked_fill(log_probs.gather(1, order) == IMPOSSIBLE, order.size(1))
-    return order.gather(1, rounds.argsort(dim=1, stable=True))
+    rounds = places - np.maximum.accumulate(places * begins, 1)
+    rounds = np.where(np.take_along_axis(log_probs, order, 1) == IMPOSSIBLE, order.shape[1], rounds)
+    return np.take_along_axis(order, rounds.argsort(1, kind="stable"), 1)
 
 
 def _check(phrase: tuple[int, ...], limit: int, eos: int, where: str) -> None:

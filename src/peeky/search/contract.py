@@ -6,10 +6,17 @@ Letters: R rows (hypotheses computed side by side), V tokens of the vocabulary, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
-from jaxtyping import Float, Int
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+Array: TypeAlias = npt.NDArray[np.floating[Any]]
+Ids: TypeAlias = npt.NDArray[np.int64]
+Marks: TypeAlias = npt.NDArray[np.bool_]
 
 IMPOSSIBLE = float("-inf")
 """The log-probability of what can't be."""
@@ -18,7 +25,7 @@ IMPOSSIBLE = float("-inf")
 class State(Protocol):
     """What a model keeps between two steps: a row a hypothesis, and what all hypotheses of a sentence share."""
 
-    def select(self, rows: Int[Tensor, " N"], sentences: Int[Tensor, " M"] | None = None) -> Self:
+    def select(self, rows: Int[Ids, " N"], sentences: Int[Ids, " M"] | None = None) -> Self:
         """The state of the chosen rows, in that order; a row may be chosen more than once.
 
         They belong to the chosen `sentences` (of those that were there; None: all of them), which come in their old
@@ -29,12 +36,13 @@ class State(Protocol):
 
 S = TypeVar("S", bound=State)
 
-Step: TypeAlias = Callable[[Tensor, S], tuple[Tensor, S, Tensor | None]]
+Step: TypeAlias = Callable[[Ids, S], tuple[Array, S, Array | None]]
 """(ids [R], state) -> (log_probs [R V], state, weights [R S] or None).
 
 The ids are the last of each row, BOS at first. `log_probs` are in nats and normalised: each row is the log of a
-distribution, so none is above 0. They are the search's from then on: filters write into them. `weights` say where the
-row looked to emit the next id.
+distribution, so none is above 0. They are the search's until the next step: filters write into them. `weights` say
+where the row looked to emit the next id, and stay as they are. A state that has made a step is not used again, and so a
+model may keep it in memory set aside once.
 """
 
 
@@ -49,5 +57,5 @@ class Hypothesis(NamedTuple):
     """What a beam ranks by: `log_prob` with the penalties for length and coverage; without penalties `log_prob`."""
     finished: bool
     """False if it was cut off: by the maximum length, or because nothing was possible any more."""
-    weights: Float[Tensor, "T S"] | None
-    """A row for each emitted id, in float32 on the CPU; None if the model has none."""
+    weights: Float[Array, "T S"] | None
+    """A row for each emitted id; None if the model has none."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from jaxtyping import Int
-from torch import Tensor
+import numpy as np
 
-from peeky.search.contract import State, Step
+from peeky.search.contract import Array, Ids, State, Step
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class States:
 
     members: tuple[State, ...]
 
-    def select(self, rows: Int[Tensor, " N"], sentences: Int[Tensor, " M"] | None = None) -> States:
+    def select(self, rows: Int[Ids, " N"], sentences: Int[Ids, " M"] | None = None) -> States:
         """The same rows of every member."""
         return States(tuple(member.select(rows, sentences) for member in self.members))
 
@@ -33,10 +33,18 @@ def ensemble(steps: Sequence[Step[Any]]) -> Step[States]:
     """
     assert steps, "an ensemble has members"
 
-    def step(ids: Tensor, states: States) -> tuple[Tensor, States, Tensor | None]:
+    def step(ids: Ids, states: States) -> tuple[Array, States, Array | None]:
         told = [member(ids, state) for member, state in zip(steps, states.members, strict=True)]
-        total = reduce(torch.logaddexp, (log_probs for log_probs, _, _ in told))
         looked = next((weights for _, _, weights in told if weights is not None), None)
-        return total - math.log(len(told)), States(tuple(state for _, state, _ in told)), looked
+        mean = log_mean([log_probs for log_probs, _, _ in told])
+        return mean, States(tuple(state for _, state, _ in told)), looked
 
     return step
+
+
+def log_mean(log_probs: Sequence[Float[Array, "*shape"]]) -> Float[Array, "*shape"]:
+    """The logarithm of the mean of several probabilities."""
+    highest = np.maximum(reduce(np.maximum, log_probs), np.finfo(log_probs[0].dtype).min)  # finite: see below
+    total = sum(np.exp(each - highest) for each in log_probs)
+    with np.errstate(divide="ignore"):  # a mean of 0
+        return np.asarray(highest + np.log(total / len(log_probs)))

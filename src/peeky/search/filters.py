@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+import numpy as np
 
 from peeky.errors import ConfigError
-from peeky.search.contract import IMPOSSIBLE
+from peeky.search.contract import IMPOSSIBLE, Array, Ids, Marks
 
-Filter: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+Filter: TypeAlias = Callable[[Array, Ids, Ids], Array]
 """(log_probs [R V], emitted [R t], sentences [R]) -> the log_probs with -inf where a token may not come.
 
 `emitted` are the ids that the search has put out (no BOS, no prompt), none of them EOS; `sentences` say which sentence
@@ -31,10 +32,10 @@ left in a row, its hypothesis ends: in a beam it dies, elsewhere it is given bac
 
 def restrict(
     filters: Iterable[Filter],
-    log_probs: Float[Tensor, "R V"],
-    emitted: Int[Tensor, "R t"],
-    sentences: Int[Tensor, " R"],
-) -> Float[Tensor, "R V"]:
+    log_probs: Float[Array, "R V"],
+    emitted: Int[Ids, "R t"],
+    sentences: Int[Ids, " R"],
+) -> Float[Array, "R V"]:
     """The log-probabilities to choose from, after all filters."""
     for each in filters:
         log_probs = each(log_probs, emitted, sentences)
@@ -45,13 +46,14 @@ class Forbid:
     """These ids never come."""
 
     def __init__(self, ids: Sequence[int]) -> None:
-        self.ids = torch.tensor(ids, dtype=torch.long)
+        self.ids = np.array(ids, dtype=np.int64)
 
     def __call__(
-        self, log_probs: Float[Tensor, "R V"], emitted: Int[Tensor, "R t"], sentences: Int[Tensor, " R"]
-    ) -> Float[Tensor, "R V"]:
+        self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
+    ) -> Float[Array, "R V"]:
         """Rule them out in all rows."""
-        return log_probs.index_fill_(-1, self.ids.to(log_probs.device), IMPOSSIBLE)
+        log_probs[:, self.ids] = IMPOSSIBLE
+        return log_probs
 
 
 class ForbidPhrases:
@@ -61,20 +63,19 @@ class ForbidPhrases:
         if not all(phrases):
             raise ConfigError("a phrase without tokens can't be forbidden", where="phrases", fix="take it out")
         by_length = groupby(sorted(phrases, key=len), key=len)
-        self.phrases = [torch.tensor(list(same), dtype=torch.long) for _, same in by_length]
+        self.phrases = [np.array(list(same), dtype=np.int64) for _, same in by_length]
 
     def __call__(
-        self, log_probs: Float[Tensor, "R V"], emitted: Int[Tensor, "R t"], sentences: Int[Tensor, " R"]
-    ) -> Float[Tensor, "R V"]:
+        self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
+    ) -> Float[Array, "R V"]:
         """Compare the end of each row with the phrases of one length, length by length."""
         for phrases in self.phrases:
-            before = phrases.size(1) - 1
-            if before > emitted.size(1):
+            before = phrases.shape[1] - 1
+            if before > emitted.shape[1]:
                 break
-            phrases = phrases.to(log_probs.device)
-            ends = emitted[:, emitted.size(1) - before :]
+            ends = emitted[:, emitted.shape[1] - before :]
             here = (ends[:, None] == phrases[:, :-1]).all(-1)
-            log_probs = _rule_out(log_probs, phrases[:, -1].expand_as(here), here)
+            log_probs = _rule_out(log_probs, np.broadcast_to(phrases[:, -1], here.shape), here)
         return log_probs
 
 
@@ -89,29 +90,28 @@ class NoRepeat:
         self.size = size
 
     def __call__(
-        self, log_probs: Float[Tensor, "R V"], emitted: Int[Tensor, "R t"], sentences: Int[Tensor, " R"]
-    ) -> Float[Tensor, "R V"]:
+        self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
+    ) -> Float[Array, "R V"]:
         """Wherever a row's last ids stood before, rule out the id that followed them."""
-        if emitted.size(1) < self.size:
+        if emitted.shape[1] < self.size:
             return log_probs
-        seen = emitted.unfold(1, self.size, 1)
-        last = emitted[:, emitted.size(1) - self.size + 1 :]
+        seen = np.lib.stride_tricks.sliding_window_view(emitted, self.size, axis=1)
+        last = emitted[:, emitted.shape[1] - self.size + 1 :]
         return _rule_out(log_probs, seen[..., -1], (seen[..., :-1] == last[:, None]).all(-1))
 
 
 class MinLength:
     """No EOS before each sentence has `lengths` [B] ids, EOS counted."""
 
-    def __init__(self, lengths: Int[Tensor, " B"], eos: int) -> None:
+    def __init__(self, lengths: Int[Ids, " B"], eos: int) -> None:
         self.lengths = lengths
         self.eos = eos
 
     def __call__(
-        self, log_probs: Float[Tensor, "R V"], emitted: Int[Tensor, "R t"], sentences: Int[Tensor, " R"]
-    ) -> Float[Tensor, "R V"]:
+        self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
+    ) -> Float[Array, "R V"]:
         """Rule out EOS in the rows that are too short still."""
-        too_short = self.lengths.to(sentences.device)[sentences] > emitted.size(1) + 1
-        log_probs[:, self.eos].masked_fill_(too_short, IMPOSSIBLE)
+        log_probs[self.lengths[sentences] > emitted.shape[1] + 1, self.eos] = IMPOSSIBLE
         return log_probs
 
 
@@ -122,26 +122,27 @@ class ForcePrefix:
     and its weights. What pads the prefixes doesn't matter.
     """
 
-    def __init__(self, prefixes: Int[Tensor, "B P"], lengths: Int[Tensor, " B"]) -> None:
+    def __init__(self, prefixes: Int[Ids, "B P"], lengths: Int[Ids, " B"]) -> None:
         self.prefixes = prefixes
         self.lengths = lengths
 
     def __call__(
-        self, log_probs: Float[Tensor, "R V"], emitted: Int[Tensor, "R t"], sentences: Int[Tensor, " R"]
-    ) -> Float[Tensor, "R V"]:
+        self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
+    ) -> Float[Array, "R V"]:
         """Rule out everything but the next id of the prefix, EOS too, in the rows that are inside it."""
-        position, device = emitted.size(1), sentences.device
-        if position >= self.prefixes.size(1):
+        position = emitted.shape[1]
+        if position >= self.prefixes.shape[1]:
             return log_probs
-        inside = self.lengths.to(device)[sentences] > position
-        forced = self.prefixes.to(device)[sentences, position][:, None].clamp(0, log_probs.size(1) - 1)
-        kept = log_probs.gather(1, forced)
-        return log_probs.masked_fill_(inside[:, None], IMPOSSIBLE).scatter_(1, forced, kept)
+        inside = (self.lengths[sentences] > position).nonzero()[0]
+        forced = self.prefixes[sentences[inside], position]
+        kept = log_probs[inside, forced]
+        log_probs[inside] = IMPOSSIBLE
+        log_probs[inside, forced] = kept
+        return log_probs
 
 
-def _rule_out(
-    log_probs: Float[Tensor, "R V"], ids: Int[Tensor, "R K"], where: Bool[Tensor, "R K"]
-) -> Float[Tensor, "R V"]:
+def _rule_out(log_probs: Float[Array, "R V"], ids: Int[Ids, "R K"], where: Bool[Marks, "R K"]) -> Float[Array, "R V"]:
     """-inf at those of the ids that `where` marks."""
-    # Added, not written: of an id that comes twice, marked once, writing would leave either.
-    return log_probs.scatter_add_(1, ids, torch.zeros_like(ids, dtype=log_probs.dtype).masked_fill_(where, IMPOSSIBLE))
+    rows, places = where.nonzero()
+    log_probs[rows, ids[rows, places]] = IMPOSSIBLE
+    return log_probs

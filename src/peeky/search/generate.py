@@ -6,107 +6,106 @@ A row leaves the computation as soon as it has ended, and no row's result depend
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+import numpy as np
 
-from peeky.search.contract import IMPOSSIBLE, Hypothesis, S, Step
+from peeky.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, Marks, S, Step
+from peeky.search.emitted import Emitted
 from peeky.search.filters import Filter, Forbid, restrict
 from peeky.search.sampling import NEXT_DRAW
 
-Choose: TypeAlias = Callable[[Tensor, Tensor, int], Tensor]
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int
+
+Choose: TypeAlias = Callable[[Array, Ids, int], Ids]
 """(log_probs [R V], row_numbers [R], position) -> the next ids [R]; of a row of -inf, where nothing can, any id."""
 
 
-def greedy(log_probs: Float[Tensor, "R V"], row_numbers: Int[Tensor, " R"], position: int) -> Int[Tensor, " R"]:
+def greedy(log_probs: Float[Array, "R V"], row_numbers: Int[Ids, " R"], position: int) -> Int[Ids, " R"]:
     """The most probable id of each row, the lowest among equals."""
-    return log_probs.argmax(-1)
+    return np.asarray(log_probs.argmax(-1))
 
 
-class _Emitted(NamedTuple):
+class _Step(NamedTuple):
     """What one step added to the rows that were still going."""
 
-    rows: Int[Tensor, " R"]
-    ids: Int[Tensor, " R"]
-    log_probs: Float[Tensor, " R"]
-    possible: Bool[Tensor, " R"]
+    rows: Int[Ids, " R"]
+    ids: Int[Ids, " R"]
+    log_probs: Float[Array, " R"]
+    possible: Bool[Marks, " R"]
     """False where filters left nothing: no id was emitted."""
-    weights: Float[Tensor, "R S"] | None
+    weights: Float[Array, "R S"] | None
 
 
-@torch.no_grad()
 def generate(
     step: Step[S],
     state: S,
     *,
-    first: int | Tensor,
+    first: int | Ids,
     eos: int,
-    max_lengths: Int[Tensor, " B"],
+    max_lengths: Int[Ids, " B"],
     choose: Choose = greedy,
     filters: Sequence[Filter] = (),
     forbidden: Sequence[int] = (),
-    row_numbers: Int[Tensor, " B"] | None = None,
+    row_numbers: Int[Ids, " B"] | None = None,
     count: int = 1,
 ) -> list[Hypothesis]:
     """One hypothesis for each row of `state`, or `count` of them side by side, in the order of the rows.
 
     `first` is what each row reads first: BOS, or the last id [B] of a prompt that `state` has already seen.
-    `max_lengths` (at least 1, EOS counted) is each row's hard maximum; its device is the search's. `choose` is shown
-    -inf where a filter has ruled an id out, or where it is `forbidden`; a row in which nothing is left stops there,
-    unfinished.
+    `max_lengths` (at least 1, EOS counted) is each row's hard maximum. `choose` is shown -inf where a filter has ruled
+    an id out, or where it is `forbidden`; a row in which nothing is left stops there, unfinished.
 
     `row_numbers` name the rows to a `Sampler` across batches; without them they count from 0. Draw d of row n goes by
     the number n + d · 2**40. So the first of several draws is the one that is drawn alone, and asking for more changes
     none of those before.
     """
     assert bool((max_lengths >= 1).all()), "every row has to be allowed one id"
-    live = torch.arange(count * len(max_lengths), device=max_lengths.device)
+    live = np.arange(count * len(max_lengths))
     sentences, draws = live // count, live % count
-    numbers = (sentences if row_numbers is None else row_numbers.to(live.device)[sentences]) + draws * NEXT_DRAW
+    numbers = (sentences if row_numbers is None else row_numbers[sentences]) + draws * NEXT_DRAW
     limits = max_lengths[sentences]
-    ids = torch.full_like(live, first) if isinstance(first, int) else first[sentences]
+    ids = np.full_like(live, first) if isinstance(first, int) else first[sentences]
     if count > 1 and len(live):
         state = state.select(sentences, sentences)
     filters = [Forbid(forbidden), *filters] if forbidden else filters
-    so_far = live.new_empty(len(live), 0)
-    emitted: list[_Emitted] = []
+    so_far = Emitted.none(len(live))
+    rows = np.arange(len(live))
+    steps: list[_Step] = []
     while len(live):
         log_probs, state, weights = step(ids, state)
-        log_probs = restrict(filters, log_probs, so_far, sentences)
-        ids = choose(log_probs, numbers, len(emitted))
-        chosen = log_probs.gather(-1, ids[:, None]).squeeze(-1)
+        log_probs = restrict(filters, log_probs, so_far.ids, sentences)
+        ids = choose(log_probs, numbers, len(steps))
+        chosen = log_probs[rows, ids]
         possible = chosen != IMPOSSIBLE
-        emitted.append(_Emitted(live, ids, chosen, possible, weights))
-        so_far = torch.cat([so_far, ids[:, None]], 1)
-        # The one place where the host waits for the device: how many rows go on?
-        going = (possible & (ids != eos) & (limits > len(emitted))).nonzero().squeeze(-1)
+        steps.append(_Step(live, ids, chosen, possible, weights))
+        so_far = so_far.followed_by(ids)
+        going = (possible & (ids != eos) & (limits > len(steps))).nonzero()[0]
         if len(going) < len(live):
-            live, ids, numbers, sentences, limits, so_far = (
-                rows[going] for rows in (live, ids, numbers, sentences, limits, so_far)
-            )
+            live, ids, numbers, sentences, limits = (each[going] for each in (live, ids, numbers, sentences, limits))
+            so_far, rows = so_far.select(going), rows[: len(going)]
             if len(going):
                 state = state.select(going, going)
-    return _assemble(emitted, eos, count * len(max_lengths))
+    return _assemble(steps, eos, count * len(max_lengths))
 
 
-def _assemble(emitted: list[_Emitted], eos: int, num: int) -> list[Hypothesis]:
+def _assemble(steps: list[_Step], eos: int, num: int) -> list[Hypothesis]:
     """The steps' rows, sorted into one hypothesis a row."""
-    if not emitted:
+    if not steps:
         return []
-    possible = torch.cat([step.possible for step in emitted]).cpu()
-    rows = torch.cat([step.rows for step in emitted]).cpu()[possible]
-    order = rows.argsort(stable=True)  # Stable: a row's ids stay in the order in which they were emitted.
-    lengths: list[int] = rows.bincount(minlength=num).tolist()
+    possible = np.concatenate([step.possible for step in steps])
+    rows = np.concatenate([step.rows for step in steps])[possible]
+    order = rows.argsort(kind="stable")  # Stable: a row's ids stay in the order in which they were emitted.
+    ends = np.bincount(rows, minlength=num).cumsum()
 
-    def by_row(parts: list[Tensor]) -> tuple[Tensor, ...]:
-        return torch.split(torch.cat(parts).cpu()[possible][order], lengths)
+    def by_row(parts: list[Array] | list[Ids]) -> list[np.ndarray]:
+        return np.split(np.concatenate(parts)[possible][order], ends[:-1])
 
-    ids = [row.tolist() for row in by_row([step.ids for step in emitted])]
-    log_probs = [row.double().sum().item() for row in by_row([step.log_probs for step in emitted])]
-    looked = [step.weights.float() for step in emitted if step.weights is not None]
-    weights: Sequence[Tensor | None] = by_row(looked) if looked else [None] * len(ids)
+    ids = [row.tolist() for row in by_row([step.ids for step in steps])]
+    log_probs = [float(row.sum(dtype=np.float64)) for row in by_row([step.log_probs for step in steps])]
+    looked = [step.weights for step in steps if step.weights is not None]
+    weights: Sequence[Array | None] = by_row(looked) if looked else [None] * len(ids)
     return [
         Hypothesis(row, log_prob, log_prob, row[-1:] == [eos], where)
         for row, log_prob, where in zip(ids, log_probs, weights, strict=True)

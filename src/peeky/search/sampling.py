@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from torch import Tensor
 
 from peeky.errors import ConfigError
+from peeky.search.contract import IMPOSSIBLE, Array, Ids
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 NEXT_DRAW = 2**40
 """What is added to a row's number for each further draw: there are fewer rows than this."""
@@ -64,69 +66,68 @@ class Sampler:
         self.top_p = top_p
         self.min_p = min_p
 
-    def __call__(
-        self, log_probs: Float[Tensor, "R V"], row_numbers: Int[Tensor, " R"], position: int
-    ) -> Int[Tensor, " R"]:
+    def __call__(self, log_probs: Float[Array, "R V"], row_numbers: Int[Ids, " R"], position: int) -> Int[Ids, " R"]:
         """Invert each row's cumulative distribution at the row's uniform number. A row of -inf gets just any id."""
-        device = log_probs.device
-        if device.type == "mps":
-            log_probs = log_probs.cpu()  # MPS has no float64.
+        highest = log_probs.max(-1, keepdims=True)
+        highest[highest == IMPOSSIBLE] = 0  # a row in which nothing can be
         # The best goes to 0 before the division, so that no temperature makes all of them -inf.
-        sharpened = (log_probs - log_probs.amax(-1, keepdim=True)) / max(self.temperature, _FREEZING)
-        cumulative = self._cut_down(sharpened.softmax(-1)).cumsum(-1, dtype=torch.float64)
-        uniform = [_uniform(self.seed, number, position) for number in row_numbers.tolist()]
+        weights = np.exp((log_probs - highest) / max(self.temperature, _FREEZING))
+        cumulative = self._cut_down(weights).cumsum(-1, dtype=np.float64)
+        uniform = np.array([_uniform(self.seed, number, position) for number in row_numbers.tolist()])
         # A uniform number is at most 1 - 2**-53, so its product with the total stays below the total but for rounding,
-        # and the first id whose cumulative probability lies above it has a probability above 0.
-        reached = cumulative.new_tensor(uniform)[:, None] * cumulative[:, -1:]
-        ids = torch.searchsorted(cumulative, reached, right=True).squeeze(-1)
-        return ids.clamp_(max=cumulative.size(1) - 1).to(device)
+        # and the first id whose cumulative weight lies above it has a weight above 0.
+        ids = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(-1)
+        return np.asarray(np.minimum(ids, cumulative.shape[1] - 1))
 
-    def _cut_down(self, probabilities: Float[Tensor, "R V"]) -> Float[Tensor, "R V"]:
-        """The same with 0 for what is too improbable, not renormalised."""
-        if self.top_k is not None and self.top_k < probabilities.size(1):
-            probabilities = _keep_top_k(probabilities, self.top_k)
+    def _cut_down(self, weights: Float[Array, "R V"]) -> Float[Array, "R V"]:
+        """The same with 0 for what is too improbable; weights are probabilities but for a factor."""
+        if self.top_k is not None and self.top_k < weights.shape[1]:
+            weights = _keep_top_k(weights, self.top_k)
         if self.top_p < 1:
-            probabilities = _keep_top_p(probabilities, self.top_p)
+            weights = _keep_top_p(weights, self.top_p)
         if self.min_p > 0:
-            least = self.min_p * probabilities.amax(-1, keepdim=True)
-            probabilities = probabilities.masked_fill(probabilities < least, 0)
-        return probabilities
+            weights = np.where(weights < self.min_p * weights.max(-1, keepdims=True), 0, weights)
+        return weights
 
 
 _FREEZING = 1e-30
 """Colder changes nothing, and in float32 would be 0."""
 
 
-def _keep_top_k(probabilities: Float[Tensor, "R V"], num: int) -> Float[Tensor, "R V"]:
+def _largest(weights: Float[Array, "R V"], num: int) -> Float[Array, "R K"]:
+    """The `num` largest of each row, largest first."""
+    rest = weights.shape[1] - num
+    return -np.sort(-(np.partition(weights, rest, -1)[:, rest:] if rest else weights), -1)
+
+
+def _keep_top_k(weights: Float[Array, "R V"], num: int) -> Float[Array, "R V"]:
     """The `num` largest."""
-    largest = probabilities.topk(num).values
-    return _keep_from(probabilities, largest[:, -1:], torch.full_like(largest[:, -1:], num))
+    last = _largest(weights, num)[:, -1:]
+    return _keep_from(weights, last, np.full(last.shape, num))
 
 
-def _keep_top_p(probabilities: Float[Tensor, "R V"], share: float) -> Float[Tensor, "R V"]:
+def _keep_top_p(weights: Float[Array, "R V"], share: float) -> Float[Array, "R V"]:
     """The largest, as long as those before them have less than the share of the whole."""
-    enough = share * probabilities.sum(-1, keepdim=True, dtype=torch.float64)
+    enough = share * weights.sum(-1, keepdims=True, dtype=np.float64)
     # To sort a large vocabulary takes long, and mostly few ids have the whole share.
-    size = min(64, probabilities.size(1))
+    size = min(64, weights.shape[1])
     while True:
-        largest = probabilities.topk(size).values
-        up_to = largest.cumsum(-1, dtype=torch.float64)
-        if size == probabilities.size(1) or bool((up_to[:, -1:] >= enough).all()):
+        largest = _largest(weights, size)
+        up_to = largest.cumsum(-1, dtype=np.float64)
+        if size == weights.shape[1] or bool((up_to[:, -1:] >= enough).all()):
             break
-        size = min(8 * size, probabilities.size(1))
-    num = 1 + (up_to[:, :-1] < enough).sum(-1, keepdim=True)
-    return _keep_from(probabilities, largest.gather(1, num - 1), num)
+        size = min(8 * size, weights.shape[1])
+    num = 1 + (up_to[:, :-1] < enough).sum(-1, keepdims=True)
+    return _keep_from(weights, np.take_along_axis(largest, num - 1, 1), num)
 
 
-def _keep_from(
-    probabilities: Float[Tensor, "R V"], last: Float[Tensor, "R 1"], num: Float[Tensor, "R 1"] | Int[Tensor, "R 1"]
-) -> Float[Tensor, "R V"]:
+def _keep_from(weights: Float[Array, "R V"], last: Float[Array, "R 1"], num: Int[Ids, "R 1"]) -> Float[Array, "R V"]:
     """The `num` largest, of which `last` is the smallest; of those equal to it, the ones with the lowest ids."""
-    kept = probabilities >= last
-    if bool((kept.sum(-1, keepdim=True) > num).any()):
-        level = probabilities == last
-        kept ^= level & (level.cumsum(-1) > num - (kept ^ level).sum(-1, keepdim=True))
-    return probabilities.masked_fill(~kept, 0)
+    kept = weights >= last
+    if bool((kept.sum(-1, keepdims=True) > num).any()):
+        level = weights == last
+        kept ^= level & (level.cumsum(-1) > num - (kept ^ level).sum(-1, keepdims=True))
+    return np.where(kept, weights, 0)
 
 
 _BLOCK = 64  # Positions drawn at once; a multiple of the 4 numbers that Philox makes of each value of its counter.

@@ -1,5 +1,6 @@
 """Training: examples and a model in, a better model out."""
 
+from peeky.training.batch import TensorBatch, to_tensors
 from peeky.training.events import Evaluated, Event, Finished, Listener, Sample, Updated
 from peeky.training.objective import batch_loss, target_log_probs
 from peeky.training.options import TrainingOptions
@@ -16,6 +17,7 @@ __all__ = [
     "Listener",
     "Progress",
     "Sample",
+    "TensorBatch",
     "Trainer",
     "TrainingOptions",
     "TrainingState",
@@ -25,4 +27,5 @@ __all__ = [
     "rate_share",
     "sampler_of",
     "target_log_probs",
+    "to_tensors",
 ]

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from peeky.data.batch import Batch
 from peeky.model import Seq2Seq
+from peeky.training.batch import TensorBatch
 from peeky.training.cross_entropy import LOGITS, linear_cross_entropy
 
 
-def batch_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
+def batch_loss(model: Seq2Seq, batch: TensorBatch, label_smoothing: float = 0.0) -> Tensor:
     """Summed cross-entropy in nats of the target tokens, EOS included and padding not (Szegedy et al. 2015 smoothing).
 
     The decoder reads BOS and the target without its last token; each position is held to the token that comes next.
@@ -23,7 +23,7 @@ def batch_loss(model: Seq2Seq, batch: Batch, label_smoothing: float = 0.0) -> Te
 
 
 @torch.inference_mode()
-def target_log_probs(model: Seq2Seq, batch: Batch) -> Float[Tensor, " N"]:
+def target_log_probs(model: Seq2Seq, batch: TensorBatch) -> Float[Tensor, " N"]:
     """log p of each real target token given those before it, EOS included, row after row, in nats."""
     real = batch.target.mask
     states, targets = model.states(batch.source, batch.decoder_input)[real], batch.target.ids[real]

@@ -23,6 +23,7 @@ from peeky.data.examples import Examples, Recut
 from peeky.data.sampler import LengthBucketSampler
 from peeky.errors import UserError
 from peeky.model import Seq2Seq
+from peeky.training.batch import to_tensors
 from peeky.training.events import Evaluated, Finished, Listener, Sample, Updated
 from peeky.training.objective import batch_loss
 from peeky.training.options import TrainingOptions
@@ -184,7 +185,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         torch.manual_seed(dropout_seed(self.options.seed, update))
-        batch = collate(self.examples, indices).to(self.device)
+        batch = to_tensors(collate(self.examples, indices), self.device)
 
         self.model.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):

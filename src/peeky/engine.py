@@ -1,0 +1,98 @@
+"""What a predictor asks of a trained network, whoever does the arithmetic; and NumPy's answer to it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from peeky.checkpoint import SavedModel
+from peeky.data.batch import Batch, Padded
+from peeky.runtime import Network, build
+from peeky.search import State
+from peeky.text import BOS
+
+Array = npt.NDArray[np.floating[Any]]
+Ids = npt.NDArray[np.int64]
+
+
+class Engine(Protocol):
+    """A network as a search uses it. States belong to the engine that made them."""
+
+    @property
+    def looks(self) -> bool:
+        """Whether there is attention to show."""
+        ...
+
+    @property
+    def longest(self) -> int | None:
+        """The most tokens of a text, EOS counted, where the positions are learnt ones; None where there is no limit."""
+        ...
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers were learnt."""
+        ...
+
+    def start(self, source: Padded, read: Ids) -> State:
+        """The state [B] of a decoder that knows the sources and has read these ids [B P], BOS among them."""
+        ...
+
+    def step(self, ids: Ids, state: Any) -> tuple[Array, Any, Array | None]:
+        """See `peeky.search.Step`."""
+        ...
+
+    def target_log_probs(self, batch: Batch) -> Array:
+        """log p of each real target token given those before it, EOS included, row after row [N], in nats."""
+        ...
+
+
+class NumpyEngine:
+    """A network of `peeky.runtime`: what ships needs nothing but NumPy."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    @property
+    def looks(self) -> bool:
+        """See `Engine`."""
+        return self.network.looks
+
+    @property
+    def longest(self) -> int | None:
+        """See `Engine`."""
+        return self.network.longest
+
+    @property
+    def num_parameters(self) -> int:
+        """See `Engine`."""
+        return self.network.num_parameters
+
+    def start(self, source: Padded, read: Ids) -> State:
+        """See `Engine`."""
+        state = self.network.start(source.ids, source.lengths)
+        for ids in read.T:
+            _, state, _ = self.network.step(ids, state)
+        return state
+
+    def step(self, ids: Ids, state: Any) -> tuple[Array, Any, Array | None]:
+        """See `peeky.search.Step`."""
+        return self.network.step(ids, state)
+
+    def target_log_probs(self, batch: Batch) -> Array:
+        """See `Engine`: a search that is told what to emit."""
+        source, target = batch
+        state = self.network.start(source.ids, source.lengths)
+        found = np.zeros(target.ids.shape)
+        before = np.full(len(target.ids), BOS)
+        for position, ids in enumerate(target.ids.T):
+            log_probs, state, _ = self.network.step(before, state)
+            found[:, position] = log_probs[np.arange(len(ids)), ids]
+            before = ids
+        return found[target.mask]
+
+
+def make_numpy_engine(saved: SavedModel) -> NumpyEngine:
+    """The engine of a saved model. Raises CheckpointError for tensors that are another model's."""
+    return NumpyEngine(build(saved.config["model"], saved.tensors))
