@@ -77,6 +77,7 @@ class Reader:
         self.tables = [table for table in tables if table is not None]
         hidden = [np.ascontiguousarray(gates.hidden) for gates in self.gates]
         self.hidden = np.stack(hidden) if len(hidden) > 1 else hidden[0]
+        self.multiply = np.matmul if len(hidden) > 1 else np.dot
 
     def __call__(self, source: Padded, x: Array | None) -> tuple[Array, LSTMState]:
         """States [B S D], and (h, c) as they stood after the last token read; lengths descend."""
@@ -117,7 +118,7 @@ class Reader:
         rows = len(lengths)
         h, cell = last_h, Cell(last_c)
         products = np.empty_like(addends[0])
-        last = lengths.tolist()
+        last, multiply = lengths.tolist(), self.multiply
         for time, (addend, output) in enumerate(zip(addends, outputs, strict=True)):
             if last[rows - 1] <= time:  # some rows have ended
                 last_c[..., :rows, :] = cell.c
@@ -130,7 +131,7 @@ class Reader:
                 products = products[..., :rows, :]
             if rows < len(last):
                 addend, output = addend[..., :rows, :], output[..., :rows, :]
-            np.matmul(h, self.hidden, products)
+            multiply(h, self.hidden, products)
             cell.advance(products, addend, output)
             h = output
         last_c[..., :rows, :] = cell.c

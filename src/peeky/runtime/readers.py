@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peeky.runtime.arithmetic import Linear, softmax
+from peeky.runtime.arithmetic import Linear, Numbers, softmax, softmax_rows
 from peeky.runtime.stream import Layer, LSTMState, Memory, Stream
 from peeky.runtime.tensors import Array, Tensors
 
@@ -29,8 +29,10 @@ class Source:
         self.padding = padding
         """[B 1 S]: -inf at padding, else 0; None where there is none."""
         self.turned = keys.transpose(0, 2, 1)
-        self.alone = (keys[0].T, values[0]) if len(keys) == 1 and padding is None else None
-        """Of one sentence, which goes through calls that take less time: keys [K S] and values [S C]."""
+        self.alone = None
+        """Of one sentence, which goes through calls that take less time: keys [K S], values [S C], ones [S 1]."""
+        if len(keys) == 1 and padding is None:
+            self.alone = keys[0].T, values[0], np.ones((len(keys[0]), 1), keys.dtype)
 
     def select(self, rows: NDArray[Any]) -> Source:
         """The chosen sentences."""
@@ -47,11 +49,11 @@ def padding_of(memory: Memory) -> Array | None:
 class AttendCarry:
     """Nothing to remember; memory for the context [R C] and for a number a row."""
 
-    __slots__ = ("context", "top")
+    __slots__ = ("context", "numbers")
 
     def __init__(self, rows: int, width: int, dtype: np.dtype[Any]) -> None:
         self.context = np.empty((rows, width), dtype)
-        self.top = np.empty((rows, 1), dtype)
+        self.numbers = Numbers(rows, dtype)
 
     def select(self, rows: NDArray[Any]) -> AttendCarry:
         """The same for so many rows."""
@@ -96,10 +98,10 @@ class Attend(Layer):
 
     def step(self, stream: Stream, carry: AttendCarry, reading: Source) -> None:
         if reading.alone is not None:
-            keys, values = reading.alone
-            weights = np.dot(stream.x, keys)
-            softmax(weights, carry.top)
-            np.dot(weights, values, carry.context)
+            keys, values, ones = reading.alone
+            weights = stream.x.dot(keys)
+            softmax_rows(weights, carry.numbers, ones)
+            weights.dot(values, carry.context)
         else:
             scores = self.scores(stream.x, reading)
             weights = look(scores, reading, carry.context)

@@ -146,7 +146,7 @@ class Recurrent(Layer):
         for name, room in zip(self.reads, carry.inputs, strict=True):
             np.copyto(room, getattr(stream, name))
         products = carry.products
-        np.dot(carry.joint, self.weights, products)
+        carry.joint.dot(self.weights, products)
         if reading is not NOTHING:
             reading.add_to(products)
         if self.table is None:

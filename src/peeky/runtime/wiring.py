@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peeky.runtime.arithmetic import Linear, log_softmax
+from peeky.runtime.arithmetic import Linear, Numbers, log_softmax_rows
 from peeky.runtime.stream import NOTHING, Constant, Layer, LSTMState, Memory, Stream
 from peeky.runtime.tensors import Array
 
@@ -47,7 +47,7 @@ class Dense(Layer):
 
     def step(self, stream: Stream, carry: Room, reading: Any) -> None:
         out = carry.out
-        np.dot(stream.x, self.linear.weight, out)
+        stream.x.dot(self.linear.weight, out)
         np.add(out, stream.context, out)
         np.tanh(out, out)
         stream.x = out
@@ -138,12 +138,12 @@ class InputFeeding(Layer):
 class OutputCarry:
     """Memory for the log-probabilities [R V]."""
 
-    __slots__ = ("logits", "room", "top")
+    __slots__ = ("logits", "numbers", "room")
 
     def __init__(self, rows: int, tokens: int, dtype: np.dtype[Any]) -> None:
         self.logits = np.empty((rows, tokens), dtype)
         self.room = np.empty((rows, tokens), dtype)
-        self.top = np.empty((rows, 1), dtype)
+        self.numbers = Numbers(rows, dtype)
 
     def select(self, rows: NDArray[Any]) -> OutputCarry:
         """The same for so many rows."""
@@ -159,6 +159,7 @@ class Output(Layer):
         self.weight = np.ascontiguousarray(linear.weight[:split])
         self.peeked = linear.weight[split:] if peeks else None
         self.bias = linear.bias
+        self.ones = np.ones((self.weight.shape[1], 1), self.weight.dtype)
 
     def read(self, memory: Memory) -> Any:
         return NOTHING if self.peeked is None else Constant(memory.finals[-1][0] @ self.peeked)
@@ -168,9 +169,9 @@ class Output(Layer):
 
     def step(self, stream: Stream, carry: OutputCarry, reading: Any) -> None:
         logits = carry.logits
-        np.dot(stream.x, self.weight, logits)
+        stream.x.dot(self.weight, logits)
         np.add(logits, self.bias, logits)  # type: ignore[arg-type]
         if reading is not NOTHING:
             reading.add_to(logits)
-        log_softmax(logits, carry.top, carry.room)
+        log_softmax_rows(logits, carry.numbers, self.ones, carry.room)
         stream.x = logits
