@@ -1,0 +1,108 @@
+"""A trained model, ready to be stepped: `build`, `Network`, `State`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peeky.errors import CheckpointError, did_you_mean
+from peeky.runtime.architectures import ARCHITECTURES, Halves, Plan
+from peeky.runtime.encoder import Padded
+from peeky.runtime.readers import Attend
+from peeky.runtime.stream import Stream
+from peeky.runtime.tensors import Array, Tensors
+from peeky.runtime.transformer import CrossAttention
+from peeky.runtime.wiring import Parts, Stack
+
+
+class State:
+    """All that a decoder knows between two steps.
+
+    The reading has a row a sentence, the carry a row a hypothesis; the hypotheses of a sentence are neighbours, and
+    every sentence has as many. So a beam copies nothing of the source. A step writes into the state it is given.
+    """
+
+    __slots__ = ("carry", "reading")
+
+    def __init__(self, reading: Parts, carry: Parts) -> None:
+        self.reading = reading
+        self.carry = carry
+
+    def select(self, rows: NDArray[Any], sentences: NDArray[Any] | None = None) -> State:
+        """The state of the chosen rows, in that order; they belong to the chosen sentences (None: all there are).
+
+        The state chosen from stays as it was, and may be chosen from again.
+        """
+        return State(self.reading if sentences is None else self.reading.select(sentences), self.carry.select(rows))
+
+
+class Network:
+    """An encoder and a decoder; `build` makes it."""
+
+    def __init__(self, halves: Halves, *, looks: bool, longest: int | None, num_parameters: int) -> None:
+        self.encoder = halves.encoder
+        self.decoder = Stack(*halves.decoder)
+        self.looks = looks
+        """Whether there is attention to show."""
+        self.longest = longest
+        """The most tokens, EOS counted, that it can read or write; None where there is no limit."""
+        self.num_parameters = num_parameters
+        """How many numbers were learnt."""
+
+    def start(self, source_ids: NDArray[Any], source_lengths: NDArray[Any]) -> State:
+        """The state before the first token: source ids [B S], whose real tokens are the first ones of each row.
+
+        A language model reads no source; its ids are [B 0].
+        """
+        memory = self.encoder(Padded(np.asarray(source_ids), np.asarray(source_lengths)))
+        return State(self.decoder.read(memory), self.decoder.start(memory, iter(memory.finals)))
+
+    def step(self, ids: NDArray[Any], state: State) -> tuple[Array, State, Array | None]:
+        """The log-probabilities [R V] of the token after each of `ids` [R], the next state, where it looked [R S].
+
+        The state given is used up. The log-probabilities are the caller's until the next step, which writes over them.
+        """
+        stream = Stream(ids)
+        self.decoder.step(stream, state.carry, state.reading)
+        return stream.x, state, stream.weights
+
+
+def build(config: Mapping[str, Any], tensors: Mapping[str, Array]) -> Network:
+    """The network that `config`, the model's part of a saved configuration, describes, with these learnt tensors.
+
+    It reckons in the widest format among the tensors, float32 at least. CheckpointError for a tensor that is missing,
+    of another shape or nobody's, and for a configuration of another version.
+    """
+    plan = plan_of(config)
+    named = Tensors(tensors)
+    halves = ARCHITECTURES[plan.name](plan, named)
+    named.require_all_taken()
+    limited = plan.has_blocks and plan.positions == "learned"
+    return Network(
+        halves,
+        looks=any(shows(layer) for layer in halves.decoder),
+        longest=plan.longest if limited else None,
+        num_parameters=sum(tensor.size for tensor in tensors.values()),
+    )
+
+
+def plan_of(config: Mapping[str, Any]) -> Plan:
+    """What is needed of the configuration; CheckpointError for what it lacks, or what there is no network for."""
+    missing = [field.name for field in fields(Plan) if field.name not in config]
+    fix = "read the folder with the version of Peeky that wrote it"
+    if missing:
+        raise CheckpointError(f"the configuration says nothing of {missing[0]!r}", where="model", fix=fix)
+    if config["name"] not in ARCHITECTURES:
+        near = did_you_mean(str(config["name"]), ARCHITECTURES)
+        raise CheckpointError(f"there is no model {config['name']!r}", where="model.name", fix=f"{fix} ({near})")
+    return Plan(**{field.name: config[field.name] for field in fields(Plan)})
+
+
+def shows(layer: object) -> bool:
+    """Whether it looks at the source, it or a layer in it."""
+    inner = [*getattr(layer, "layers", ()), *([layer.inner] if hasattr(layer, "inner") else [])]
+    return isinstance(layer, Attend | CrossAttention) or any(map(shows, inner))

@@ -1,0 +1,85 @@
+"""What `build` refuses, and that nothing of training is loaded for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from peeky.errors import CheckpointError
+from peeky.runtime import build
+
+
+@pytest.fixture
+def saved(blueprint, new_model, exported):
+    """A configuration and its tensors."""
+    o = blueprint("attention")
+    return asdict(o), exported(new_model(o, dtype=torch.float32))
+
+
+def test_each_tensor_that_is_missing_is_named(architecture, new_model, exported) -> None:
+    tensors = exported(new_model(architecture))
+    for name in tensors:
+        others = {other: tensor for other, tensor in tensors.items() if other != name}
+        with pytest.raises(CheckpointError, match="no such tensor") as caught:
+            build(asdict(architecture), others)
+        assert caught.value.where == name
+        assert caught.value.fix
+
+
+def test_each_tensor_of_another_shape_is_named(architecture, new_model, exported) -> None:
+    tensors = exported(new_model(architecture))
+    for name, tensor in tensors.items():
+        # A vocabulary may have any size.
+        wrong = np.concatenate([tensor, tensor], -1) if "embedding" in name else np.concatenate([tensor, tensor[-1:]])
+        for other in (wrong, tensor[None]):
+            with pytest.raises(CheckpointError, match="shape") as caught:
+                build(asdict(architecture), tensors | {name: other})
+            assert caught.value.where == name
+            assert " × ".join(map(str, other.shape)) in caught.value.what
+
+
+def test_a_tensor_too_many_is_named(saved) -> None:
+    config, tensors = saved
+    with pytest.raises(CheckpointError, match="no use") as caught:
+        build(config, tensors | {"decoder.bridge.weight": np.zeros((2, 2), np.float32)})
+    assert caught.value.where == "decoder.bridge.weight"
+
+
+def test_whole_numbers_are_refused(saved) -> None:
+    config, tensors = saved
+    with pytest.raises(CheckpointError, match="int8") as caught:
+        build(config, tensors | {"decoder.output.bias": np.zeros(11, np.int8)})
+    assert caught.value.where == "decoder.output.bias"
+
+
+def test_a_configuration_of_another_version_is_refused(saved) -> None:
+    config, tensors = saved
+    with pytest.raises(CheckpointError, match="convolutional") as caught:
+        build(config | {"name": "convolutional"}, tensors)
+    assert caught.value.where == "model.name"
+    with pytest.raises(CheckpointError, match="score"):
+        build({key: value for key, value in config.items() if key != "score"}, tensors)
+
+
+def test_the_tensors_given_are_left_as_they_were(architecture, new_model, exported, new_batch) -> None:
+    model = new_model(architecture)
+    tensors = exported(model)
+    copies = {name: tensor.copy() for name, tensor in tensors.items()}
+    for tensor in tensors.values():
+        tensor.flags.writeable = False  # as safetensors may hand them over
+    network = build(asdict(architecture), tensors)
+    source = new_batch(model).source
+    state = network.start(source.ids.numpy(), source.lengths.numpy())
+    network.step(np.array([4, 5, 6, 7]), state)
+    assert all(np.array_equal(tensor, copies[name]) for name, tensor in tensors.items())
+
+
+def test_neither_torch_nor_jaxtyping_is_loaded() -> None:
+    program = "import sys, peeky.runtime; print(sorted({'torch', 'jaxtyping'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout.strip() == "[]"
