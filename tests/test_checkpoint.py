@@ -21,7 +21,6 @@ import pytest
 
 import peeky
 from peeky.checkpoint import (
-    MANIFEST,
     checkpoints,
     find_model_folder,
     load_checkpoint,
@@ -29,10 +28,9 @@ from peeky.checkpoint import (
     load_model,
     save_checkpoint,
     save_model,
-    verify_folder,
-    write_folder,
 )
 from peeky.errors import CheckpointError
+from peeky.storage import MANIFEST, verify_folder, write_folder
 from peeky.text import Codec, make_tokenizer
 
 
@@ -382,7 +380,7 @@ def test_no_checkpoint_is_said_so(tmp_path: Path) -> None:
 def test_a_real_kill_at_any_moment_leaves_a_whole_folder(tmp_path: Path) -> None:
     """SIGKILL while a process does nothing but replace a folder."""
     code = (
-        "import sys; from pathlib import Path; from peeky.checkpoint import write_folder\n"
+        "import sys; from pathlib import Path; from peeky.storage import write_folder\n"
         "def fill(fresh):\n"
         "    (fresh / 'a.txt').write_text(text); (fresh / 'b.txt').write_text(text * 100)\n"
         "print('ready', flush=True)\n"

@@ -19,9 +19,9 @@ from torch import Tensor
 from peeky.checkpoint import load_model
 from peeky.data import Examples, Pair
 from peeky.data.batch import collate
-from peeky.errors import ConfigError, DataError, did_you_mean
+from peeky.errors import CheckpointError, ConfigError, DataError, did_you_mean
 from peeky.generation import Generation
-from peeky.model import Blueprint, Decoder, DecoderState, Seq2Seq, Sizes, build, longest
+from peeky.model import Decoder, DecoderState, Seq2Seq, Sizes, longest, read_blueprint, restore
 from peeky.model.readers import Attend
 from peeky.model.transformer import CrossAttention
 from peeky.prediction import EMPTY, PairScore, Prediction
@@ -348,7 +348,7 @@ def batches_of_equal(lengths: np.ndarray, order: np.ndarray, batch_size: int) ->
 
 
 def load(path: str | Path | Sequence[str | Path], *, device: str = "auto") -> Model:
-    """The model of a run, or of its `model/` folder alone; of several runs, an ensemble.
+    """The model of a run, of its `model/` folder alone, or of a packed file; of several, an ensemble.
 
     Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged, and ConfigError for
     models that don't share their vocabularies.
@@ -382,10 +382,13 @@ def load(path: str | Path | Sequence[str | Path], *, device: str = "auto") -> Mo
 def _load_one(path: Path, device: torch.device) -> Model:
     saved = load_model(path)
     sizes = Sizes(len(saved.source_codec.vocabulary) if saved.source_codec else 0, len(saved.target_codec.vocabulary))
-    blueprint = Blueprint(**saved.config["model"])
-    with torch.random.fork_rng(devices=[]):  # initial values are drawn and thrown away; the caller's numbers stay
-        network = build(blueprint, sizes)
-    network.load_tensors({name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
+    tensors = {name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()}
+    try:
+        blueprint = read_blueprint(saved.config["model"])
+        network = restore(blueprint, sizes, tensors)
+    except (ConfigError, ValueError) as error:
+        what = f"holds no model that can be built: {str(error).splitlines()[0]}"
+        raise CheckpointError(what, where=saved.origin, fix="copy it again from where it was made") from error
     return Model(
         network.to(device).eval(),
         saved.source_codec,

@@ -2,6 +2,7 @@
 
 from peeky.model.architectures import Sizes
 from peeky.model.options import Blueprint, ModelOptions
+from peeky.model.restored import read_blueprint, restore
 from peeky.model.rungs import ARCHITECTURES, DEFAULT, Architecture, build, find, fitting, longest, resolve, to_options
 from peeky.model.seq2seq import Decoder, Seq2Seq
 from peeky.model.stream import DecoderState, Layer, Memory, Stream
@@ -25,6 +26,8 @@ __all__ = [
     "find",
     "fitting",
     "longest",
+    "read_blueprint",
     "resolve",
+    "restore",
     "to_options",
 ]
