@@ -7,6 +7,7 @@ model, and its values are added to sums of many products, where an error of thei
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -28,6 +29,9 @@ LARGEST = 127
 SMALLEST_SCALE = np.float32(np.finfo(np.float32).tiny)
 """Below it float32 loses digits. A row of zeros gets it too, and so nothing is ever divided by zero."""
 
+LARGEST_SCALE = np.nextafter(np.finfo(np.float32).max / np.float32(LARGEST), np.float32(0))
+"""Above it the largest step would be beyond float32."""
+
 KINDS: dict[Weights, frozenset[np.dtype[Any]]] = {
     "float32": frozenset({np.dtype(np.float32)}),
     "float16": frozenset({np.dtype(np.float32), np.dtype(np.float16)}),
@@ -48,7 +52,7 @@ def write_weights(tensors: Mapping[str, np.ndarray], weights: Weights) -> bytes:
     for name, tensor in tensors.items():
         assert tensor.dtype == np.float32, f"{name} is {tensor.dtype}"
         if weights == "float32" or tensor.ndim < 2:
-            stored[name] = np.ascontiguousarray(tensor)
+            stored[name] = tensor
             continue
         _require_numbers(name, tensor, weights)
         if weights == "float16":
@@ -56,7 +60,9 @@ def write_weights(tensors: Mapping[str, np.ndarray], weights: Weights) -> bytes:
         else:
             assert name + SCALE not in tensors
             stored[name], stored[name + SCALE] = quantize(tensor)
-    return safetensors.numpy.save(stored, {"format": "pt"})
+    # safetensors writes what is in memory in the order in which it is there, whatever that means.
+    in_rows = {name: np.asarray(tensor, order="C") for name, tensor in stored.items()}
+    return safetensors.numpy.save(in_rows, {"format": "pt"})
 
 
 def read_weights(data: bytes, weights: Weights, *, where: str) -> Arrays:
@@ -88,15 +94,16 @@ def read_weights(data: bytes, weights: Weights, *, where: str) -> Arrays:
 
 def quantize(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A float32 matrix [R ...] as int8 and the float32 scales [R] of its rows."""
-    rows = matrix.reshape(len(matrix), -1)
-    scales = np.maximum(np.abs(rows).max(axis=1, initial=0) / np.float32(LARGEST), SMALLEST_SCALE)
+    rows = matrix.reshape(len(matrix), prod(matrix.shape[1:]))
+    scales = np.clip(np.abs(rows).max(axis=1, initial=0) / np.float32(LARGEST), SMALLEST_SCALE, LARGEST_SCALE)
     steps = np.rint(rows / scales[:, None])  # 127 and a rounding error at most, so it is 127 once rounded
     return steps.astype(np.int8).reshape(matrix.shape), scales
 
 
 def restore_quantized(steps: np.ndarray, scales: np.ndarray) -> np.ndarray:
     """The float32 matrix [R ...] of int8 steps and the scales [R] of their rows."""
-    matrix: np.ndarray = steps.astype(np.float32) * scales.reshape(-1, *[1] * (steps.ndim - 1))
+    with np.errstate(all="ignore"):  # what overflows is no number, and seen to by who asked
+        matrix: np.ndarray = steps.astype(np.float32) * scales.reshape(-1, *[1] * (steps.ndim - 1))
     return matrix
 
 
