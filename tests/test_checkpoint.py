@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pickle
@@ -207,19 +206,14 @@ def test_flipped_bits_are_noticed_and_the_file_is_named(tmp_path: Path, name: st
     folder = small_model(tmp_path / "m")
     path = folder / name
     whole = path.read_bytes()
-    before = load_model(folder)
     chance = random.Random(name)
     places = chance.sample(range(8 * len(whole)), min(120, 8 * len(whole)))
     for bit in places:
         broken = bytearray(whole)
         broken[bit // 8] ^= 1 << bit % 8
         path.write_bytes(broken)
-        if name == MANIFEST:
-            # A flip may also hit what isn't a hash or a name; then what is read must be what was written.
-            with contextlib.suppress(CheckpointError):
-                after = load_model(folder)
-                assert after.config == before.config
-                assert np.array_equal(after.tensors["w"], before.tensors["w"])
+        if name == MANIFEST:  # a flip in a hash: which of the two files is damaged nobody can know
+            assert MANIFEST in str(damage_model(folder))
         else:
             assert damage_model(folder).where == str(path)
 
@@ -229,7 +223,7 @@ def test_cut_files_are_noticed_and_named(tmp_path: Path, name: str) -> None:
     folder = small_model(tmp_path / "m")
     path = folder / name
     whole = path.read_bytes()
-    for length in {0, 1, len(whole) // 2, len(whole) - 2}:
+    for length in {0, 1, len(whole) // 2, len(whole) - 2, len(whole) - 1}:
         path.write_bytes(whole[:length])
         assert damage_model(folder).where == str(path)
     path.write_bytes(whole + b"\n\n" if name != MANIFEST else whole + b"}")
@@ -247,7 +241,22 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "manifest", ["[]", "{}", "null", '{"sha256": 3}', '{"sha256": ["a"]}', '{"sha256": {"config.json": null}}', "9" * 9]
+    "manifest",
+    [
+        "[]",
+        "{}",
+        "null",
+        '{"sha256": 3}',
+        '{"sha256": ["a"]}',
+        '{"sha256": {"config.json": null}}',
+        "9" * 9,
+        '{\n "format": true,\n "sha256": {}\n}\n',
+        '{\n "format": 1,\n "sha256": {\n  "config.json": 3\n }\n}\n',
+        '{\n "format": 1,\n "sha256": {}\n}',
+        '{"format": 1, "sha256": {}}\n',
+        '{\n "format": 1,\n "sha256": {},\n "more": 1\n}\n',
+        '{\n "format": 1,\n "format": 1,\n "sha256": {}\n}\n',
+    ],
 )
 def test_a_manifest_of_another_shape_is_damaged(tmp_path: Path, manifest: str) -> None:
     folder = small_model(tmp_path / "m")

@@ -135,7 +135,7 @@ def load_model(path: Path) -> SavedModel:
         if path.is_file():
             return open_packed(path)
         folder = find_model_folder(path)
-        return made_of(read_folder(folder), str(folder), lambda name: str(folder / name))
+        return made_of(read_folder(folder, MODEL_FILES), str(folder), lambda name: str(folder / name))
     except OSError as error:
         what = f"can't be read: {error.strerror}"
         raise CheckpointError(what, where=str(error.filename or path), fix="check who may read it") from None
@@ -158,9 +158,6 @@ def open_packed(path: Path) -> SavedModel:
 
 def made_of(files: Mapping[str, bytes], origin: str, place: Place) -> SavedModel:
     """The model of these files, whose hashes are right. CheckpointError for what is none: anyone can reckon hashes."""
-    for name in files:
-        if name not in MODEL_FILES:
-            raise CheckpointError(f"lists {name!r}, which is no part of a model", where=place(MANIFEST), fix=AGAIN)
     for name in (CONFIG, TARGET_CODEC, TENSORS):
         if name not in files:
             raise CheckpointError(f"lists no {name}: this is no model", where=place(MANIFEST), fix=AGAIN)

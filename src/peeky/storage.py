@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -90,10 +90,17 @@ def verify_folder(folder: Path) -> None:
         require_hash(hash_file(path), expected, str(path))
 
 
-def read_folder(folder: Path) -> dict[str, bytes]:
-    """The content of every file by name, each read once, the manifest left out. CheckpointError as `verify_folder`."""
+def read_folder(folder: Path, names: Collection[str]) -> dict[str, bytes]:
+    """The content of every file by name, each read once, the manifest left out.
+
+    CheckpointError as `verify_folder`, and where the manifest lists another file than these `names`.
+    """
     files: dict[str, bytes] = {}
-    for name, expected in stored_hashes(folder).items():
+    hashes = stored_hashes(folder)
+    for name in hashes:
+        if name not in names:
+            raise CheckpointError(f"lists {name!r}, which is no part of it", where=str(folder / MANIFEST), fix=AGAIN)
+    for name, expected in hashes.items():
         path = folder / name
         require_file(path)
         files[name] = path.read_bytes()
