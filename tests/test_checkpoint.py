@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pickle
@@ -21,7 +20,6 @@ import pytest
 
 import peeky
 from peeky.checkpoint import (
-    MANIFEST,
     checkpoints,
     find_model_folder,
     load_checkpoint,
@@ -29,10 +27,9 @@ from peeky.checkpoint import (
     load_model,
     save_checkpoint,
     save_model,
-    verify_folder,
-    write_folder,
 )
 from peeky.errors import CheckpointError
+from peeky.storage import MANIFEST, verify_folder, write_folder
 from peeky.text import Codec, make_tokenizer
 
 
@@ -209,19 +206,14 @@ def test_flipped_bits_are_noticed_and_the_file_is_named(tmp_path: Path, name: st
     folder = small_model(tmp_path / "m")
     path = folder / name
     whole = path.read_bytes()
-    before = load_model(folder)
     chance = random.Random(name)
     places = chance.sample(range(8 * len(whole)), min(120, 8 * len(whole)))
     for bit in places:
         broken = bytearray(whole)
         broken[bit // 8] ^= 1 << bit % 8
         path.write_bytes(broken)
-        if name == MANIFEST:
-            # A flip may also hit what isn't a hash or a name; then what is read must be what was written.
-            with contextlib.suppress(CheckpointError):
-                after = load_model(folder)
-                assert after.config == before.config
-                assert np.array_equal(after.tensors["w"], before.tensors["w"])
+        if name == MANIFEST:  # a flip in a hash: which of the two files is damaged nobody can know
+            assert MANIFEST in str(damage_model(folder))
         else:
             assert damage_model(folder).where == str(path)
 
@@ -231,7 +223,7 @@ def test_cut_files_are_noticed_and_named(tmp_path: Path, name: str) -> None:
     folder = small_model(tmp_path / "m")
     path = folder / name
     whole = path.read_bytes()
-    for length in {0, 1, len(whole) // 2, len(whole) - 2}:
+    for length in {0, 1, len(whole) // 2, len(whole) - 2, len(whole) - 1}:
         path.write_bytes(whole[:length])
         assert damage_model(folder).where == str(path)
     path.write_bytes(whole + b"\n\n" if name != MANIFEST else whole + b"}")
@@ -249,7 +241,22 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "manifest", ["[]", "{}", "null", '{"sha256": 3}', '{"sha256": ["a"]}', '{"sha256": {"config.json": null}}', "9" * 9]
+    "manifest",
+    [
+        "[]",
+        "{}",
+        "null",
+        '{"sha256": 3}',
+        '{"sha256": ["a"]}',
+        '{"sha256": {"config.json": null}}',
+        "9" * 9,
+        '{\n "format": true,\n "sha256": {}\n}\n',
+        '{\n "format": 1,\n "sha256": {\n  "config.json": 3\n }\n}\n',
+        '{\n "format": 1,\n "sha256": {}\n}',
+        '{"format": 1, "sha256": {}}\n',
+        '{\n "format": 1,\n "sha256": {},\n "more": 1\n}\n',
+        '{\n "format": 1,\n "format": 1,\n "sha256": {}\n}\n',
+    ],
 )
 def test_a_manifest_of_another_shape_is_damaged(tmp_path: Path, manifest: str) -> None:
     folder = small_model(tmp_path / "m")
@@ -382,7 +389,7 @@ def test_no_checkpoint_is_said_so(tmp_path: Path) -> None:
 def test_a_real_kill_at_any_moment_leaves_a_whole_folder(tmp_path: Path) -> None:
     """SIGKILL while a process does nothing but replace a folder."""
     code = (
-        "import sys; from pathlib import Path; from peeky.checkpoint import write_folder\n"
+        "import sys; from pathlib import Path; from peeky.storage import write_folder\n"
         "def fill(fresh):\n"
         "    (fresh / 'a.txt').write_text(text); (fresh / 'b.txt').write_text(text * 100)\n"
         "print('ready', flush=True)\n"

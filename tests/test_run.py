@@ -746,7 +746,7 @@ def test_a_run_of_before_codecs_were_in_checkpoints_goes_on(config: Callable[...
     for name in ("source.vocabulary.json", "target.vocabulary.json"):
         (checkpoint / name).unlink()
         del manifest["sha256"][name]
-    (checkpoint / "manifest.json").write_text(json.dumps(manifest))
+    (checkpoint / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     quiet(chosen, tmp_path / "broken", resume=True)
     assert weights_of(tmp_path / "broken") == weights_of(tmp_path / "whole")
 

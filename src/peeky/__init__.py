@@ -10,11 +10,11 @@ Importing peeky does not import torch; `train` does, and `load` where PyTorch is
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from peeky.errors import UserError
+from peeky.lazy import lazily
 
 if TYPE_CHECKING:
     from peeky.api import train
@@ -26,20 +26,15 @@ if TYPE_CHECKING:
 __version__ = version("peeky")
 __all__ = ["Model", "Pair", "Prediction", "UserError", "__version__", "load", "train"]
 
-_HOMES = {
-    "Model": "peeky.predictor",
-    "Pair": "peeky.data",
-    "Prediction": "peeky.prediction",
-    "load": "peeky.loading",
-    "train": "peeky.api",
-}
+_find = lazily(
+    __name__,
+    {"predictor": "Model", "data": "Pair", "prediction": "Prediction", "loading": "load", "api": "train"},
+)
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(_HOMES[name]), name)
+        return _find(name)
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "jaxtyping"):
             raise

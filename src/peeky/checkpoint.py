@@ -1,103 +1,60 @@
-"""Folders that are written whole or not at all, and read only if they are as they were written.
+"""What a run stores: the model that ships, and checkpoints.
 
-A run holds two kinds: `model/`, which is what ships (readable text and safetensors, nothing that can run code), and
-`checkpoints/<update>/`, which holds all that training needs to go on.
+RUN/model/                 what ships: readable text and safetensors, nothing that can run code; `write_packed` makes
+                           one file of it, or a folder with smaller weights
+RUN/checkpoints/<update>/  all that training needs to go on
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from peeky.errors import CheckpointError
+from peeky.packed import SUFFIX, pack, read_packed
+from peeky.storage import (
+    MANIFEST,
+    hash_of,
+    manifest_of,
+    read_folder,
+    read_manifest,
+    require_hash,
+    stored_hashes,
+    verify_folder,
+    write_file,
+    write_folder,
+)
 from peeky.text import Codec, Codecs
+from peeky.weights import WEIGHTS, Weights, as_weights, read_weights, write_weights
 
-MANIFEST = "manifest.json"
+CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
 SOURCE_CODEC, TARGET_CODEC = "source.vocabulary.json", "target.vocabulary.json"
+MODEL_FILES = frozenset({CARD, CONFIG, MANIFEST, SOURCE_CODEC, TARGET_CODEC, TENSORS})
 FORMAT = 1
+AGAIN = "copy the model again from where it was made"
 
 
 class SavedModel(NamedTuple):
-    """What a model folder holds."""
+    """What a model folder or a packed model holds; the tensors are float32, however they were stored."""
 
     config: dict[str, Any]
     tensors: dict[str, np.ndarray]
     source_codec: Codec | None
     target_codec: Codec
+    card: str = ""
+    origin: str = ""
+    """The folder or the file that it was read from, to be named in errors."""
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Make `folder` anew: filled beside its place, hashed, flushed to disk, then moved there in one step."""
-    fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
-    recover(folder)
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        fresh.mkdir(parents=True)
-        fill(fresh)
-        hashes = {path.name: hash_file(path) for path in sorted(fresh.iterdir())}
-        (fresh / MANIFEST).write_text(
-            json.dumps({"format": FORMAT, "sha256": hashes}, indent=1) + "\n", encoding="utf-8"
-        )
-        for path in [*fresh.iterdir(), fresh]:
-            flush(path)
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
-    except OSError as error:
-        recover(folder)
-        raise CheckpointError(
-            f"can't be written: {error.strerror}",
-            where=str(folder),
-            fix="free some space or choose another --out; what was there before is unharmed",
-        ) from error
-    flush(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def recover(folder: Path) -> None:
-    """Undo half a `write_folder` that was killed between its two renames: the previous folder is still whole.
-
-    Only who writes may do this: to a reader, a writer at work between the two looks just the same.
-    """
-    old = folder.with_name(folder.name + ".old")
-    if not folder.exists() and old.exists():
-        old.rename(folder)
-
-
-def verify_folder(folder: Path) -> None:
-    """Raise CheckpointError, naming the file, unless every file is as it was written."""
-    manifest = folder / MANIFEST
-    try:
-        hashes = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
-        items = [(str(name), str(value)) for name, value in hashes.items()]
-    except FileNotFoundError:
-        raise CheckpointError(
-            "is missing", where=str(manifest), fix="give the folder of a peeky run or its model/ folder"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise CheckpointError(
-            "is damaged", where=str(manifest), fix="copy the folder again from where it came"
-        ) from None
-    for name, expected in items:
-        path = folder / name
-        if not path.is_file():
-            raise CheckpointError("is missing", where=str(path), fix="copy the folder again, with all its files")
-        if hash_file(path) != expected:
-            raise CheckpointError(
-                "is damaged: its content is not what was written",
-                where=str(path),
-                fix="copy the folder again from where it came",
-            )
+Place: TypeAlias = Callable[[str], str]
+"""What a file of a model is called in an error, from its name: its path, or the packed model and its name in that."""
 
 
 def save_model(
@@ -110,14 +67,133 @@ def save_model(
     card: str,
 ) -> None:
     """Write what ships: config.json, model.safetensors, a vocabulary a side, and a card to read."""
+    saved = SavedModel(dict(config), dict(tensors), source_codec, target_codec, card)
+    write_files(folder, files_of(saved, "float32"))
+
+
+def write_packed(path: Path, saved: SavedModel, *, weights: str = "float32", card: str | None = None) -> int:
+    """Write a model as one file where `path` ends in .peeky, else as a folder; gives how many bytes it has.
+
+    `weights` are float32, float16 or int8: see `peeky.weights`. `card` is what its README.md says, the model's own
+    where nothing is given. A folder that holds something else is never replaced. ConfigError for weights that there
+    aren't or that can't hold the model's values, CheckpointError for a place that can't be written.
+    """
+    chosen = as_weights(weights)
+    packed = saved._replace(config={**saved.config, "weights": chosen}, card=saved.card if card is None else card)
+    files = files_of(packed, chosen)
+    files[MANIFEST] = manifest_of({name: hash_of(files[name]) for name in sorted(files)})
+    if path.suffix == SUFFIX:
+        content = pack(files)
+        write_file(path, content)
+        return len(content)
+    path = path.absolute()  # "." has no name to write another beside
+    require_replaceable(path)
+    write_files(path, {name: content for name, content in files.items() if name != MANIFEST})
+    return sum(map(len, files.values()))
+
+
+def require_replaceable(folder: Path) -> None:
+    """Raise CheckpointError unless there is nothing there, or a model."""
+    if all((folder / name).is_file() for name in (MANIFEST, CONFIG)):
+        return
+    if folder.exists() and not (folder.is_dir() and not os.listdir(folder)):
+        raise CheckpointError(
+            "is there already and is no model",
+            where=str(folder),
+            fix=f"choose another folder, or a file whose name ends in {SUFFIX}",
+        )
+
+
+def files_of(saved: SavedModel, weights: Weights) -> dict[str, bytes]:
+    """The content of the files of a model folder by name, but for the manifest."""
+    codecs = {SOURCE_CODEC: saved.source_codec, TARGET_CODEC: saved.target_codec}
+    return {
+        CONFIG: json.dumps(saved.config, indent=1, ensure_ascii=False).encode() + b"\n",
+        TENSORS: write_weights(saved.tensors, weights),
+        **{name: codec.to_json() for name, codec in codecs.items() if codec is not None},
+        CARD: saved.card.encode(),
+    }
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder of these files."""
 
     def fill(fresh: Path) -> None:
-        (fresh / "config.json").write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        (fresh / "model.safetensors").write_bytes(safetensors.numpy.save(dict(tensors), {"format": "pt"}))
-        write_codecs(fresh, (source_codec, target_codec))
-        (fresh / "README.md").write_text(card, encoding="utf-8")
+        for name, content in files.items():
+            (fresh / name).write_bytes(content)
 
     write_folder(folder, fill)
+
+
+def load_model(path: Path) -> SavedModel:
+    """Read a model folder, the `model/` of a run, or a packed model; nothing in it is executed.
+
+    Every file is read once, and its hash is checked before anything is made of it. CheckpointError, naming the file,
+    for what is missing or damaged, and for what is no model although its hashes are right.
+    """
+    try:
+        if path.is_file():
+            return open_packed(path)
+        folder = find_model_folder(path)
+        return made_of(read_folder(folder, MODEL_FILES), str(folder), lambda name: str(folder / name))
+    except OSError as error:
+        what = f"can't be read: {error.strerror}"
+        raise CheckpointError(what, where=str(error.filename or path), fix="check who may read it") from None
+
+
+def open_packed(path: Path) -> SavedModel:
+    """The model in one file."""
+
+    def place(name: str) -> str:
+        return f"{path}: {name}"
+
+    files = read_packed(path, MODEL_FILES)
+    hashes = read_manifest(files.pop(MANIFEST, b""), place(MANIFEST))
+    if hashes.keys() != files.keys():
+        raise CheckpointError("lists other files than there are", where=place(MANIFEST), fix=AGAIN)
+    for name, content in files.items():
+        require_hash(hash_of(content), hashes[name], place(name))
+    return made_of(files, str(path), place)
+
+
+def made_of(files: Mapping[str, bytes], origin: str, place: Place) -> SavedModel:
+    """The model of these files, whose hashes are right. CheckpointError for what is none: anyone can reckon hashes."""
+    for name in (CONFIG, TARGET_CODEC, TENSORS):
+        if name not in files:
+            raise CheckpointError(f"lists no {name}: this is no model", where=place(MANIFEST), fix=AGAIN)
+    config = read_config(files[CONFIG], place(CONFIG))
+    return SavedModel(
+        config,
+        read_weights(files[TENSORS], config.get("weights", "float32"), where=place(TENSORS)),
+        *read_codecs(files, place),
+        card=files.get(CARD, b"").decode(errors="replace"),
+        origin=origin,
+    )
+
+
+def read_config(content: bytes, where: str) -> dict[str, Any]:
+    """What config.json says; its "model" is whatever table it is, for those who build one to judge."""
+    try:
+        config = json.loads(content.decode())
+        json.dumps(config, ensure_ascii=False).encode()  # half a surrogate pair could not be written again
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"is not JSON: {error}", where=where, fix=AGAIN) from None
+    if not isinstance(config, dict) or type(config.get("format")) is not int:
+        raise CheckpointError("is not the configuration of a model", where=where, fix=AGAIN)
+    if config["format"] != FORMAT:
+        raise CheckpointError(
+            f"has format {config['format']}, this peeky reads {FORMAT}",
+            where=where,
+            fix="use the version of peeky that wrote it (it is named in the file)",
+        )
+    for key, fits in (
+        ("model", isinstance(config.get("model"), dict)),
+        ("max_length", type(config.get("max_length")) is int and 1 <= config["max_length"] < 2**31),
+        ("weights", config.get("weights", "float32") in WEIGHTS),
+    ):
+        if not fits:
+            raise CheckpointError(f"its {key!r} can't be {config.get(key)!r:.80}", where=where, fix=AGAIN)
+    return config
 
 
 def write_codecs(folder: Path, codecs: Codecs) -> None:
@@ -127,33 +203,14 @@ def write_codecs(folder: Path, codecs: Codecs) -> None:
             codec.save(folder / name)
 
 
-def read_codecs(folder: Path) -> Codecs:
-    """What `write_codecs` wrote."""
-    source = folder / SOURCE_CODEC
-    return Codec.load(source) if source.exists() else None, Codec.load(folder / TARGET_CODEC)
-
-
-def load_model(folder: Path) -> SavedModel:
-    """Read a model folder, or the `model/` of a run; nothing in it is executed."""
-    try:
-        return read_model(folder)
-    except OSError as error:
-        what = f"can't be read: {error.strerror}"
-        raise CheckpointError(what, where=str(error.filename or folder), fix="check who may read it") from None
-
-
-def read_model(folder: Path) -> SavedModel:
-    """As `load_model`, but for what the system says of a file that can't be opened."""
-    folder = find_model_folder(folder)
-    verify_folder(folder)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if config.get("format") != FORMAT:
-        raise CheckpointError(
-            f"has format {config.get('format')}, this peeky reads {FORMAT}",
-            where=str(folder / "config.json"),
-            fix="use the version of peeky that wrote it (it is named in the file)",
-        )
-    return SavedModel(config, safetensors.numpy.load_file(folder / "model.safetensors"), *read_codecs(folder))
+def read_codecs(files: Mapping[str, bytes], place: Place) -> Codecs:
+    """What `write_codecs` wrote, or `files_of`."""
+    source, target = (
+        Codec.from_json(files[name], where=place(name)) if name in files else None
+        for name in (SOURCE_CODEC, TARGET_CODEC)
+    )
+    assert target is not None
+    return source, target
 
 
 def find_model_folder(folder: Path) -> Path:
@@ -165,7 +222,8 @@ def find_model_folder(folder: Path) -> Path:
                 return place
     fix = "give the folder that `peeky train` made, or its model/ folder"
     if not folder.is_dir():
-        what = "is a file, not a run folder" if folder.exists() else "there is no such folder"
+        kind = "file" if folder.suffix == SUFFIX else "folder"
+        what = "is a file, not a run folder" if folder.exists() else f"there is no such {kind}"
         raise CheckpointError(what, where=str(folder), fix=fix)
     missing = (folder / "model" if (folder / "model").is_dir() else folder) / MANIFEST
     raise CheckpointError("is missing: this is no peeky run or model, or not all of it", where=str(missing), fix=fix)
@@ -204,7 +262,10 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
 def load_codecs(folder: Path) -> Codecs | None:
     """The codecs of the newest checkpoint; None for one from before there were any in it."""
     newest = newest_checkpoint(folder)
-    return read_codecs(newest) if (newest / TARGET_CODEC).exists() else None
+    names = stored_hashes(newest).keys() & {SOURCE_CODEC, TARGET_CODEC}
+    if TARGET_CODEC not in names:
+        return None
+    return read_codecs({name: (newest / name).read_bytes() for name in names}, lambda name: str(newest / name))
 
 
 def newest_checkpoint(folder: Path) -> Path:
@@ -219,20 +280,3 @@ def newest_checkpoint(folder: Path) -> Path:
 def checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints in a folder, oldest first."""
     return sorted(path for path in folder.glob("*") if path.name.isdigit())
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def flush(path: Path) -> None:
-    """Have the system write a file or a folder's entries to the disk now (Windows does so for folders by itself)."""
-    if os.name == "nt" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

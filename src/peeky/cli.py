@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +38,7 @@ Engine = Annotated[
     Parameter(help="What does the arithmetic; auto is torch where it is installed. The answers are the same."),
 ]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Run = Annotated[Path, Parameter(help="A run folder, or a model/ folder.")]
+Run = Annotated[Path, Parameter(help="A run folder, a model/ folder, or a packed .peeky file.")]
 Settings = Annotated[
     list[str] | None,
     Parameter(
@@ -366,7 +367,8 @@ def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[st
     """The runs of an ensemble, which stand before texts and files, and what follows them."""
     runs = [run]
     for word in rest:
-        if not any((Path(word) / part).exists() for part in ("model", "manifest.json")):
+        is_folder = any(os.path.exists(os.path.join(word, part)) for part in ("model", "manifest.json"))
+        if not is_folder and not (word.endswith(".peeky") and os.path.isfile(word)):
             break
         runs.append(Path(word))
     return runs, rest[len(runs) - 1 :]

@@ -94,5 +94,5 @@ class NumpyEngine:
 
 
 def make_numpy_engine(saved: SavedModel) -> NumpyEngine:
-    """The engine of a saved model. Raises CheckpointError for tensors that are another model's."""
+    """The engine of a saved model. Raises CheckpointError where that is no model, or the tensors another's."""
     return NumpyEngine(build(saved.config["model"], saved.tensors))

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from peeky.checkpoint import SavedModel, load_model
 from peeky.engine import Engine, make_numpy_engine
-from peeky.errors import ConfigError, did_you_mean
+from peeky.errors import CheckpointError, ConfigError, UserError, did_you_mean
 from peeky.predictor import Model
 
 ENGINES = ("auto", "torch", "numpy")
 
 
 def load(path: str | Path | Sequence[str | Path], *, device: str = "auto", engine: str = "auto") -> Model:
-    """The model of a run, or of its `model/` folder alone; of several runs, an ensemble.
+    """The model of a run, of its `model/` folder alone, or of a packed file; of several, an ensemble.
 
     `engine` does the arithmetic: torch, numpy (which needs no PyTorch, and is quick to start), or auto, which is torch
     where PyTorch is installed. Both give the same answers.
@@ -50,8 +50,13 @@ def load(path: str | Path | Sequence[str | Path], *, device: str = "auto", engin
 
 def _load_one(path: Path, make: Callable[[SavedModel], Engine]) -> Model:
     saved = load_model(path)
+    try:
+        engine = make(saved)
+    except (UserError, ValueError) as error:
+        what = f"holds no model that can be built: {str(error).splitlines()[0]}"
+        raise CheckpointError(what, where=saved.origin, fix="copy it again from where it was made") from error
     return Model(
-        make(saved),
+        engine,
         saved.source_codec,
         saved.target_codec,
         max_length=saved.config["max_length"],

@@ -11,7 +11,7 @@ from peeky.checkpoint import SavedModel
 from peeky.data.batch import Batch, Padded
 from peeky.engine import Array, Ids
 from peeky.errors import ConfigError, did_you_mean
-from peeky.model import Blueprint, DecoderState, Seq2Seq, Sizes, build, longest
+from peeky.model import DecoderState, Seq2Seq, Sizes, longest, read_blueprint, restore
 from peeky.model import Padded as TensorPadded
 from peeky.model.readers import Attend
 from peeky.model.transformer import CrossAttention
@@ -75,16 +75,15 @@ class TorchEngine:
     def target_log_probs(self, batch: Batch) -> Array:
         """log p of each real target token, all positions at once."""
         self.network.eval()
-        return to_numpy(target_log_probs(self.network, to_tensors(batch, self.device)))
+        log_probs: Array = to_numpy(target_log_probs(self.network, to_tensors(batch, self.device)))
+        return log_probs
 
 
 def make_torch_engine(saved: SavedModel, device: torch.device) -> TorchEngine:
-    """The engine of a saved model. Raises CheckpointError for tensors that are another model's."""
+    """The engine of a saved model. ConfigError or ValueError where that is no model, or the tensors are another's."""
     sizes = Sizes(len(saved.source_codec.vocabulary) if saved.source_codec else 0, len(saved.target_codec.vocabulary))
-    blueprint = Blueprint(**saved.config["model"])
-    with torch.random.fork_rng(devices=[]):  # initial values are drawn and thrown away; the caller's numbers stay
-        network = build(blueprint, sizes)
-    network.load_tensors({name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
+    blueprint = read_blueprint(saved.config["model"])
+    network = restore(blueprint, sizes, {name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
     return TorchEngine(network.to(device).eval(), longest=longest(blueprint))
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+from msgspec import Meta
 
 from peeky.runtime.arithmetic import Linear, Norm
 from peeky.runtime.encoder import Encoder, LookingEncoder, NoSource, Reader, RecurrentEncoder
@@ -31,22 +32,24 @@ from peeky.runtime.transformer import (
 )
 from peeky.runtime.wiring import Dense, Embed, InputFeeding, Output, Residual, Stack
 
+Size = Annotated[int, Meta(ge=1)]
+
 
 @dataclass(frozen=True)
 class Plan:
     """What was set of a model, nothing left open."""
 
     name: str
-    width: int
-    embedding: int
-    layers: int
+    width: Size
+    embedding: Size
+    layers: Size
     direction: str
     merge: str
     score: str
-    heads: int
-    feed_forward: int
+    heads: Size
+    feed_forward: Size
     positions: str
-    longest: int
+    longest: Size
     norm: str
     activation: str
     tie: str

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -99,7 +100,10 @@ def plan_of(config: Mapping[str, Any]) -> Plan:
     if config["name"] not in ARCHITECTURES:
         near = did_you_mean(str(config["name"]), ARCHITECTURES)
         raise CheckpointError(f"there is no model {config['name']!r}", where="model.name", fix=f"{fix} ({near})")
-    return Plan(**{field.name: config[field.name] for field in fields(Plan)})
+    try:
+        return msgspec.convert({field.name: config[field.name] for field in fields(Plan)}, Plan)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise CheckpointError(f"the configuration is none: {error}", where="model", fix=fix) from None
 
 
 def shows(layer: object) -> bool:

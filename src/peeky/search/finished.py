@@ -103,7 +103,8 @@ class Ranked(NamedTuple):
 
     def of_sentences(self, sentences: Int[Ids, " K"]) -> Ranked:
         """Those of the chosen sentences."""
-        return Ranked(*(part[sentences] for part in self))
+        parts: tuple[Any, ...] = self
+        return Ranked(*(part[sentences] for part in parts))
 
     def best(self, num: int) -> Ranked:
         """The `num` of the highest score, best first, the earlier among equals."""

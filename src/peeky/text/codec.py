@@ -114,22 +114,33 @@ class Codec:
             )
         return codec
 
+    def to_json(self) -> bytes:
+        """A readable file, one token a line."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=0).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, content: bytes, *, where: str = "") -> Codec:
+        """The codec of `to_json`. Raises CheckpointError for anything else; `where` is the place to name in it."""
+        try:
+            values = json.loads(content.decode())
+        except (ValueError, RecursionError) as error:
+            again = "copy the file again from where the model was trained"
+            raise CheckpointError(f"damaged, not JSON: {error}", where=where, fix=again) from error
+        return cls.from_dict(values, where=where)
+
     def save(self, path: Path) -> None:
         """Writes a readable JSON file, one token a line."""
-        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=0)
-        path.write_bytes(text.encode() + b"\n")
+        path.write_bytes(self.to_json())
 
     @classmethod
     def load(cls, path: Path) -> Codec:
         """The codec of a file. Raises CheckpointError where the file is missing, damaged or something else."""
-        again = "copy the file again from where the model was trained"
         try:
-            values = json.loads(path.read_bytes().decode())
+            content = path.read_bytes()
         except OSError as error:
+            again = "copy the file again from where the model was trained"
             raise CheckpointError(f"can't be read: {error.strerror}", where=str(path), fix=again) from error
-        except (ValueError, RecursionError) as error:
-            raise CheckpointError(f"damaged, not JSON: {error}", where=str(path), fix=again) from error
-        return cls.from_dict(values, where=str(path))
+        return cls.from_json(content, where=str(path))
 
 
 Codecs: TypeAlias = tuple[Codec | None, Codec]

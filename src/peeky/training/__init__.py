@@ -1,12 +1,19 @@
 """Training: examples and a model in, a better model out."""
 
-from peeky.training.batch import TensorBatch, to_tensors
-from peeky.training.events import Evaluated, Event, Finished, Listener, Sample, Updated
-from peeky.training.objective import batch_loss, target_log_probs
-from peeky.training.options import TrainingOptions
-from peeky.training.precision import choose_precision
-from peeky.training.schedule import rate_share
-from peeky.training.trainer import INTERRUPTED, Evaluation, Progress, Trainer, TrainingState, sampler_of
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peeky.lazy import lazily
+
+if TYPE_CHECKING:
+    from peeky.training.batch import TensorBatch, to_tensors
+    from peeky.training.events import Evaluated, Event, Finished, Listener, Sample, Updated
+    from peeky.training.objective import batch_loss, target_log_probs
+    from peeky.training.options import TrainingOptions
+    from peeky.training.precision import choose_precision
+    from peeky.training.schedule import rate_share
+    from peeky.training.trainer import INTERRUPTED, Evaluation, Progress, Trainer, TrainingState, sampler_of
 
 __all__ = [
     "INTERRUPTED",
@@ -29,3 +36,16 @@ __all__ = [
     "target_log_probs",
     "to_tensors",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "batch": "TensorBatch to_tensors",
+        "events": "Evaluated Event Finished Listener Sample Updated",
+        "objective": "batch_loss target_log_probs",
+        "options": "TrainingOptions",
+        "precision": "choose_precision",
+        "schedule": "rate_share",
+        "trainer": "INTERRUPTED Evaluation Progress Trainer TrainingState sampler_of",
+    },
+)
