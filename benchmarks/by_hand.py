@@ -182,7 +182,7 @@ def row(run: Run, found: dict[str, Any]) -> str:
     """A line of a table."""
     test = found["test"]
     exact = "" if test["exact_match"] is None else f"{100 * test['exact_match']:.2f}"
-    cells = [run.name, f"{found['parameters']:,}", f"{found['updates']:,}", f"{found['seconds']:.0f}"]
+    cells = [f"`{run.name}`", f"{found['parameters']:,}", f"{found['updates']:,}"]
     return "| " + " | ".join([*cells, exact, f"{test['loss']:.4f}"]) + " |"
 
 
@@ -235,7 +235,7 @@ def draw(out: Path) -> None:
     for table, name, text in (
         ("dates", "attention", DATE),
         ("dates", "bidirectional", DATE),
-        ("words", "transformer", "gezelligheid"),
+        ("words", "transformer", "aangezicht"),
     ):
         alignment(table, next(run for run in RUNS[table] if run.name == name), text, out)
 
@@ -306,8 +306,8 @@ def main() -> None:
         if table in ("tell", "draw"):
             (tell if table == "tell" else draw)(arguments.out)
             continue
-        print(f"\n{table}\n\n| model | parameters | updates | seconds | test, % right | test loss |", flush=True)
-        print("|---|---|---|---|---|---|")
+        print(f"\n{table}\n\n| model | parameters | updates | right on test, % | nats a token |", flush=True)
+        print("|---|---|---|---|---|")
         for run in RUNS[table]:
             print(row(run, train(table, run, arguments.out)), flush=True)
 
