@@ -219,11 +219,9 @@ def bound(network: Network) -> tuple[Engine, int]:
     for layer in network.decoder.layers:
         match layer:
             case Recurrent():
-                matrices.append(layer.weights)
-            case Dense():
+                matrices.append(layer.matrix.whole)
+            case Dense() | Output():
                 matrices.append(layer.linear.weight)
-            case Output():
-                matrices.append(layer.weight)
     work = [
         (np.ones((1, len(matrix)), matrix.dtype), matrix, np.empty((1, matrix.shape[1]), matrix.dtype))
         for matrix in matrices

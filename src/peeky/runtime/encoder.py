@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from peeky.runtime.arithmetic import Matrix
 from peeky.runtime.positions import Learned, Sinusoidal
 from peeky.runtime.recurrent import Cell, Gates
 from peeky.runtime.stream import Layer, LSTMState, Memory, Stream
@@ -75,9 +76,8 @@ class Reader:
         self.embedding = embedding
         tables = [gates.table(embedding) for gates in self.gates] if embedding is not None else []
         self.tables = [table for table in tables if table is not None]
-        hidden = [np.ascontiguousarray(gates.hidden) for gates in self.gates]
-        self.hidden = np.stack(hidden) if len(hidden) > 1 else hidden[0]
-        self.multiply = np.matmul if len(hidden) > 1 else np.dot
+        self.hidden = np.stack([gates.hidden for gates in self.gates])
+        self.ways = [Matrix(hidden) for hidden in self.hidden]
 
     def __call__(self, source: Padded, x: Array | None) -> tuple[Array, LSTMState]:
         """States [B S D], and (h, c) as they stood after the last token read; lengths descend."""
@@ -112,13 +112,13 @@ class Reader:
 
     def run(self, addends: Array, lengths: NDArray[Any]) -> tuple[Array, Array, Array]:
         """Outputs [S K B H] and the last (h, c), each [K B H]."""
-        width = self.hidden.shape[-2]
+        width = self.hidden.shape[1]
         outputs = np.zeros((*addends.shape[:-1], width), addends.dtype)
         last_h, last_c = np.zeros((2, *outputs.shape[1:]), addends.dtype)
         rows = len(lengths)
         h, cell = last_h, Cell(last_c)
         products = np.empty_like(addends[0])
-        last, multiply = lengths.tolist(), self.multiply
+        last = lengths.tolist()
         for time, (addend, output) in enumerate(zip(addends, outputs, strict=True)):
             if last[rows - 1] <= time:  # some rows have ended
                 last_c[..., :rows, :] = cell.c
@@ -131,12 +131,22 @@ class Reader:
                 products = products[..., :rows, :]
             if rows < len(last):
                 addend, output = addend[..., :rows, :], output[..., :rows, :]
-            multiply(h, self.hidden, products)
+            self.multiply(h, products)
             cell.advance(products, addend, output)
             h = output
         last_c[..., :rows, :] = cell.c
         last_h[..., :rows, :] = h
         return outputs, last_h, last_c
+
+    def multiply(self, h: Array, products: Array) -> None:
+        """h [K R H] times the hidden weights of its direction, into `products` [K R 4H]."""
+        if len(self.ways) == 1:
+            self.ways[0](h, products)
+        elif h.shape[1] == 1:
+            np.matmul(h, self.hidden, products)
+        else:
+            for matrix, one_way, product in zip(self.ways, h, products, strict=True):
+                matrix(one_way, product)
 
     def in_place(self, outputs: Array, order: NDArray[Any]) -> Array:
         """Outputs in the order of reading [S B H] to states in the order of the source [B S H]."""

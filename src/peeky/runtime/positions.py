@@ -78,7 +78,8 @@ class Rotary:
     def grow(self, places: int) -> None:
         """Have at least so many rows."""
         if len(self.sin) < places:
-            self.sin, self.cos = self.made(max(places, 2 * len(self.sin)))
+            sin, cos = self.made(max(places, 2 * len(self.sin)))
+            self.cos, self.sin = cos, sin  # in this order: another thread may be looking at the length of `sin`
 
     def turn(self, x: Array, place: int) -> None:
         """Turn x [... E], all of it at one place, in place."""

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from peeky.runtime.arithmetic import Matrix
 from peeky.runtime.stream import NOTHING, Constant, Layer, LSTMState, Memory, Stream
 from peeky.runtime.tensors import Array, Tensors
 
@@ -128,7 +129,7 @@ class Recurrent(Layer):
         self.reads = reads or {}
         self.table = table
         first = len(gates.inputs) - peeks - sum(self.reads.values())
-        self.weights = np.concatenate([gates.inputs[first : len(gates.inputs) - peeks], gates.hidden])
+        self.matrix = Matrix(np.concatenate([gates.inputs[first : len(gates.inputs) - peeks], gates.hidden]))
         self.peeked = gates.inputs[len(gates.inputs) - peeks :] if peeks else None
         self.bias = gates.bias
 
@@ -146,7 +147,7 @@ class Recurrent(Layer):
         for name, room in zip(self.reads, carry.inputs, strict=True):
             np.copyto(room, getattr(stream, name))
         products = carry.products
-        carry.joint.dot(self.weights, products)
+        self.matrix(carry.joint, products)
         if reading is not NOTHING:
             reading.add_to(products)
         if self.table is None:

@@ -47,7 +47,7 @@ class Dense(Layer):
 
     def step(self, stream: Stream, carry: Room, reading: Any) -> None:
         out = carry.out
-        stream.x.dot(self.linear.weight, out)
+        self.linear(stream.x, out)
         np.add(out, stream.context, out)
         np.tanh(out, out)
         stream.x = out
@@ -156,21 +156,19 @@ class Output(Layer):
 
     def __init__(self, linear: Linear, *, peeks: int = 0) -> None:
         split = len(linear.weight) - peeks
-        self.weight = np.ascontiguousarray(linear.weight[:split])
+        self.linear = Linear(linear.weight[:split], linear.bias) if peeks else linear
         self.peeked = linear.weight[split:] if peeks else None
-        self.bias = linear.bias
-        self.ones = np.ones((self.weight.shape[1], 1), self.weight.dtype)
+        self.ones = np.ones((linear.weight.shape[1], 1), linear.weight.dtype)
 
     def read(self, memory: Memory) -> Any:
         return NOTHING if self.peeked is None else Constant(memory.finals[-1][0] @ self.peeked)
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> OutputCarry:
-        return OutputCarry(len(memory.states), self.weight.shape[1], memory.states.dtype)
+        return OutputCarry(len(memory.states), len(self.ones), memory.states.dtype)
 
     def step(self, stream: Stream, carry: OutputCarry, reading: Any) -> None:
         logits = carry.logits
-        stream.x.dot(self.weight, logits)
-        np.add(logits, self.bias, logits)  # type: ignore[arg-type]
+        self.linear(stream.x, logits)
         if reading is not NOTHING:
             reading.add_to(logits)
         log_softmax_rows(logits, carry.numbers, self.ones, carry.room)
