@@ -132,8 +132,10 @@ def test_every_architecture_is_packed_and_loaded(tmp_path: Path, weights: Weight
 
     from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
     from peeky.predictor import Model
-    from peeky.run import model_config, to_numpy
+    from peeky.run import model_config
+    from peeky.torch_engine import TorchEngine
     from peeky.training import Progress
+    from peeky.training_state import to_numpy
 
     codec = Codec.build(make_tokenizer("characters"), ["abcdef"])
     for name, architecture in ARCHITECTURES.items():
@@ -143,8 +145,8 @@ def test_every_architecture_is_packed_and_loaded(tmp_path: Path, weights: Weight
         network = build(blueprint, Sizes(size if source else 0, size)).eval()
         with torch.no_grad():
             network.decoder.output.bias.normal_()
-        model = Model(network, source, codec, max_length=6, name=name)
-        config = model_config(blueprint, model, Progress(), 7)
+        model = Model(TorchEngine(network), source, codec, max_length=6, name=name)
+        config = model_config(blueprint, model.max_length, Progress(), 7)
         path = tmp_path / f"{name}.peeky"
         write_packed(path, SavedModel(config, to_numpy(network.tensors()), source, codec), weights=weights)
         loaded = peeky.load(path, device="cpu")

@@ -29,8 +29,10 @@ from peeky.config import Config, make_config, read_toml
 from peeky.data import Examples
 from peeky.errors import CheckpointError, ConfigError, DataError, UserError
 from peeky.model import ARCHITECTURES
+from peeky.planning import hard_maximum
 from peeky.predictor import UnknownTextWarning
-from peeky.run import Trained, hard_maximum, read_data, spread, train
+from peeky.run import Trained, train
+from peeky.sets import read_data, spread
 from peeky.training import Evaluated, Evaluation, Event, Updated
 
 

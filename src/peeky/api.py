@@ -25,6 +25,7 @@ def train(
     dev: PairsOrPath | None = None,
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
+    engine: str = "torch",
     device: str = "auto",
     force: bool = False,
     resume: bool = False,
@@ -34,7 +35,8 @@ def train(
 
     `data` and `dev` are a path (TSV, JSONL), two paths (parallel files), or (source, target) pairs; for
     `model="language_model"` a path to text, or ("", text) pairs. `settings` are the keys of a recipe, such
-    as `{"training.rate": 2e-3, "model.width": 128}`. Raises UserError for all that can be put right.
+    as `{"training.rate": 2e-3, "model.width": 128}`.
+    `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for all that can be put right.
     """
     values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": model} if model else {}}
     named = (settings or {}).get("model.name")
@@ -63,6 +65,7 @@ def train(
         given=given_keys(values, settings or {}),
         pairs=pairs.get("train"),
         dev_pairs=pairs.get("dev"),
+        engine=engine,
         device=device,
         force=force,
         resume=resume,

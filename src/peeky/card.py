@@ -7,18 +7,20 @@ from pathlib import Path
 
 from peeky.data import Pair
 from peeky.model import ARCHITECTURES, Blueprint
-from peeky.predictor import Model
 from peeky.progress import metrics_text
+from peeky.text import Codecs
 from peeky.training import Progress
 
 
-def card_text(blueprint: Blueprint, model: Model, progress: Progress, train: Sequence[Pair]) -> str:
+def card_text(
+    blueprint: Blueprint, codecs: Codecs, num_parameters: int, progress: Progress, train: Sequence[Pair]
+) -> str:
     """README.md of a model folder."""
-    source = model.source_codec
+    source, target = codecs
     sides = [("source", source)] if source else []
     text = [
         f"- {side}: {codec.tokenizer.name}, {len(codec.vocabulary):,} tokens, Unicode {codec.tokenizer.normalization}"
-        for side, codec in [*sides, ("target", model.target_codec)]
+        for side, codec in [*sides, ("target", target)]
     ]
     origin = Path(train[0].origin.rpartition(":")[0]).name or "pairs given in a program"
     example = train[0].source.replace('"', '\\"') if source else ""
@@ -26,7 +28,7 @@ def card_text(blueprint: Blueprint, model: Model, progress: Progress, train: Seq
         [
             f"# A {blueprint.name} model made with Peeky",
             "",
-            f"{ARCHITECTURES[blueprint.name].summary.capitalize()}; {model.num_parameters:,} parameters, "
+            f"{ARCHITECTURES[blueprint.name].summary.capitalize()}; {num_parameters:,} parameters, "
             f"width {blueprint.width}, {blueprint.layers} layers a side.",
             "",
             f"- trained on {len(train):,} pairs ({origin}), {progress.update:,} updates",

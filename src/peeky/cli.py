@@ -67,6 +67,7 @@ def train(
     dev: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
     model: str | None = None,
     out: Path | None = None,
+    engine: Literal["torch", "scratch"] = "torch",
     device: Device = "auto",
     set_: Settings = None,
     skip_bad: Annotated[bool, Parameter(negative="")] = False,
@@ -85,6 +86,8 @@ def train(
         The architecture: see `peeky models`.
     out
         The run folder; runs/NAME of the data where nothing is said.
+    engine
+        torch, or scratch: the models written by hand in NumPy, for those who want to see how it is done.
     skip_bad
         Go on without the lines that can't be used.
     resume
@@ -124,8 +127,10 @@ def train(
     config = make_config(values, settings, where=str(data[0]))
     folder = out or default_folder(data[0])
     given = given_keys(values, settings)
-    trained = train_run(config, folder, given=given, device=device, resume=resume, force=force)
+    trained = train_run(config, folder, given=given, engine=engine, device=device, resume=resume, force=force)
     if trained.finished.reason == INTERRUPTED:
+        if engine == "scratch":
+            return EXIT_INTERRUPTED
         words = ["peeky", "train", *map(str, data), "--out", str(folder), "--resume"]
         print(f"go on with: {shlex.join(words)}", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -345,6 +350,32 @@ def evaluate(
         if scores.exact_match is not None:
             print(f"exact match  {100 * scores.exact_match:>10.2f} %")
         print(f"loss         {scores.loss:>10.4f} nats per target token")
+
+
+@app.command
+def pack(
+    run: Run,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o", help="A file whose name ends in .peeky, or a folder.")],
+    weights: Annotated[
+        Literal["float32", "float16", "int8"], Parameter(help="How numbers are stored; int8 has a quarter of the size.")
+    ] = "float32",
+    data: Annotated[
+        list[Path] | None,
+        Parameter(negative="", consume_multiple=True, help="Pairs to try it on; else the run's own dev pairs."),
+    ] = None,
+) -> None:
+    """Make a model small for shipping, try whether it still says the same, and write that into its card.
+
+    What comes out needs no PyTorch: peeky predict model.peeky "a text".
+    """
+    from peeky.packing import pack_run
+
+    packed = pack_run(run, output, weights=weights, data=data or ())
+    for line in packed.parity.lines():
+        print(line)
+    print(f"{packed.path}: {packed.size / 1e6:.2f} MB, weights {weights}")
 
 
 @app.command

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ Ids = npt.NDArray[np.int64]
 
 class Engine(Protocol):
     """A network as a search uses it. States belong to the engine that made them."""
+
+    name: ClassVar[str]
 
     @property
     def looks(self) -> bool:
@@ -50,6 +52,8 @@ class Engine(Protocol):
 
 class NumpyEngine:
     """A network of `peeky.runtime`: what ships needs nothing but NumPy."""
+
+    name: ClassVar[str] = "numpy"
 
     def __init__(self, network: Network) -> None:
         self.network = network

@@ -27,7 +27,7 @@ def load(path: str | Path | Sequence[str | Path], *, device: str = "auto", engin
     if not paths:
         raise ConfigError("no run was named", where="load", fix="name one, or several for an ensemble")
     make = engine_maker(engine, device)
-    models = [_load_one(each, make) for each in paths]
+    models = [model_of(load_model(each), make) for each in paths]
     first, *others = models
     for place, other in zip(paths[1:], others, strict=True):
         if (other.source_codec, other.target_codec) != (first.source_codec, first.target_codec):
@@ -48,15 +48,15 @@ def load(path: str | Path | Sequence[str | Path], *, device: str = "auto", engin
     )
 
 
-def _load_one(path: Path, make: Callable[[SavedModel], Engine]) -> Model:
-    saved = load_model(path)
+def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine]) -> Model:
+    """The model with an engine made for it. CheckpointError where its configuration and tensors make none."""
     try:
-        engine = make(saved)
+        own = make(saved)
     except (UserError, ValueError) as error:
         what = f"holds no model that can be built: {str(error).splitlines()[0]}"
         raise CheckpointError(what, where=saved.origin, fix="copy it again from where it was made") from error
     return Model(
-        engine,
+        own,
         saved.source_codec,
         saved.target_codec,
         max_length=saved.config["max_length"],

@@ -144,7 +144,7 @@ class Model:
         rows = [row for row, text in enumerate(texts) if is_prompt or text.strip()]
         self._warn_of_unknown([texts[row] for row in rows])
         examples = self._examples([Pair(texts[row], None, f"text {first_row + row + 1}") for row in rows])
-        self.require_room(examples, [f"text {first_row + row + 1}" for row in rows], room=1)
+        require_room(self.longest, examples, [f"text {first_row + row + 1}" for row in rows], room=1)
         prompts = examples.target_lengths
         order = np.lexsort((-examples.source_lengths, prompts))
         predictions = [EMPTY] * len(texts)
@@ -156,19 +156,6 @@ class Model:
                 best, *others = [self._prediction(examples, index, hypothesis, prompt) for hypothesis in found]
                 predictions[rows[index]] = best._replace(alternatives=tuple(others))
         return predictions
-
-    def require_room(self, examples: Examples, places: Sequence[str], *, room: int = 0) -> None:
-        """DataError for the first text that is longer than a model with learnt positions can read.
-
-        Behind a target there has to be `room` for tokens to come.
-        """
-        for lengths in (examples.source_lengths, examples.target_lengths + room):
-            if self.longest is not None and (long := np.flatnonzero(lengths > self.longest)).size:
-                raise DataError(
-                    f"{lengths[long[0]]:,} tokens with the end, and the model's positions stop at {self.longest:,}",
-                    where=places[long[0]],
-                    fix="shorten the text, or train with a larger model.longest or other model.positions",
-                )
 
     def _examples(self, pairs: Sequence[Pair]) -> Examples:
         """What the network reads; a language model's prompts are the beginnings of its targets, EOS taken off."""
@@ -269,7 +256,9 @@ class Model:
             if pair.target is None:
                 raise DataError("there is no target", where=pair.origin or f"pair {number}", fix="give one to score")
         examples = Examples.encode(pairs, self.source_codec, self.target_codec)
-        self.require_room(examples, [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)])
+        require_room(
+            self.longest, examples, [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)]
+        )
         order = np.lexsort((examples.target_lengths, examples.source_lengths))
         totals = np.zeros(len(pairs))
         for start in range(0, len(order), batch_size):
@@ -302,6 +291,20 @@ class Model:
                 "they were brought to it",
                 UnknownTextWarning,
                 stacklevel=4,
+            )
+
+
+def require_room(longest: int | None, examples: Examples, places: Sequence[str], *, room: int = 0) -> None:
+    """DataError for the first text that is longer than the `longest` that a model with learnt positions can read.
+
+    Behind a target there has to be `room` for tokens to come.
+    """
+    for lengths in (examples.source_lengths, examples.target_lengths + room):
+        if longest is not None and (long := np.flatnonzero(lengths > longest)).size:
+            raise DataError(
+                f"{lengths[long[0]]:,} tokens with the end, and the model's positions stop at {longest:,}",
+                where=places[long[0]],
+                fix="shorten the text, or train with a larger model.longest or other model.positions",
             )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -34,6 +34,8 @@ class TorchState:
 
 class TorchEngine:
     """A network of `peeky.model`, on the device where its weights are. See `peeky.engine.Engine`."""
+
+    name: ClassVar[str] = "torch"
 
     def __init__(self, network: Seq2Seq, *, longest: int | None = None) -> None:
         self.network = network

@@ -8,14 +8,15 @@ from torch import nn
 
 import peeky
 from peeky.checkpoint import save_model
-from peeky.run import model_config, to_numpy
+from peeky.run import model_config
 from peeky.training import Progress
+from peeky.training_state import to_numpy
 
 
 def check_save_and_load(model, blueprint, batch, folder):
     save_model(
         folder,
-        config=model_config(blueprint, model, Progress(), 7),
+        config=model_config(blueprint, model.max_length, Progress(), 7),
         tensors=to_numpy(model.engine.network.tensors()),
         source_codec=model.source_codec,
         target_codec=model.target_codec,
