@@ -1,0 +1,85 @@
+"""`engine="scratch"`: the models written by hand are trained, saved and asked like any others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import peeky
+from peeky.errors import ConfigError
+from peeky.scratch import ARCHITECTURES
+
+SETTINGS: dict[str, Any] = {
+    "model.width": 32,
+    "training.rate": 1e-2,
+    "training.batch_size": 16,
+    "training.max_updates": 2,
+    "training.evaluate_every": 1,
+}
+
+
+def train(data: Path, out: Path, **settings: Any) -> peeky.Model:
+    return peeky.train(data, out=out, engine="scratch", settings=SETTINGS | settings, device="cpu", quiet=True)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_is_trained_by_hand(name: str, tiny_pairs: Path, tiny_text: Path, tmp_path: Path) -> None:
+    data = tiny_text if "language" in name else tiny_pairs
+    model = train(data, tmp_path / "r", **{"model.name": name})
+    assert model.name == name
+    answers = model.predict(["abc", "de"], max_length=9)
+    again = peeky.load(tmp_path / "r", engine="numpy").predict(["abc", "de"], max_length=9)
+    assert [each.text for each in answers] == [each.text for each in again]
+
+
+def test_it_learns_and_the_run_is_one_like_any_other(tiny_pairs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "r"
+    model = train(tiny_pairs, run, **{"training.max_updates": 150, "training.evaluate_every": 50})
+    pairs = [peeky.Pair(*line.split("\t"), "") for line in tiny_pairs.read_text().splitlines()]
+    assert (model.evaluate(pairs).exact_match or 0) > 0.5
+    events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [event["update"] for event in events if event["event"] == "evaluation"] == [50, 100, 150]
+    assert events[-1]["event"] == "end"
+    assert "trained on" in (run / "model" / "README.md").read_text()
+    config = (run / "config.toml").read_text()
+    assert "dropout = 0.0" in config
+    assert "label_smoothing = 0.0" in config
+    again = train(tiny_pairs, tmp_path / "s", **{"training.max_updates": 150, "training.evaluate_every": 50})
+    assert again.loss(pairs) == model.loss(pairs)  # the same seed, the same model
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"model.dropout": 0.2}, "model.dropout"),
+        ({"training.label_smoothing": 0.1}, "training.label_smoothing"),
+        ({"training.schedule": "cosine"}, "training.schedule"),
+        ({"training.precision": "bfloat16"}, "training.precision"),
+        ({"training.batch_tokens": 100}, "training.batch_tokens"),
+        ({"model.name": "transformer", "model.positions": "rotary"}, "model.positions"),
+        ({"model.name": "transformer", "model.activation": "swiglu"}, "model.activation"),
+    ],
+)
+def test_what_is_not_there_by_hand_is_refused(
+    settings: dict[str, Any], named: str, tiny_pairs: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        train(tiny_pairs, tmp_path / "r", **settings)
+    assert caught.value.where == named
+    assert "torch" in caught.value.fix
+    assert not (tmp_path / "r").exists()
+
+
+def test_what_is_so_anyway_may_be_said(tiny_pairs: Path, tmp_path: Path) -> None:
+    train(tiny_pairs, tmp_path / "r", **{"model.dropout": 0.0, "training.precision": "float32"})
+
+
+def test_it_is_not_resumed_and_there_is_no_third_engine(tiny_pairs: Path, tmp_path: Path) -> None:
+    train(tiny_pairs, tmp_path / "r")
+    with pytest.raises(ConfigError, match="keeps no checkpoints"):
+        peeky.train(tiny_pairs, out=tmp_path / "r", engine="scratch", resume=True, quiet=True)
+    with pytest.raises(ConfigError, match="did you mean 'scratch'"):
+        peeky.train(tiny_pairs, out=tmp_path / "s", engine="scrach", quiet=True)

@@ -1,0 +1,101 @@
+"""`peeky pack`: what it says of a model before and after is true, and goes with the model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import peeky
+from peeky import Pair, packing
+from peeky.checkpoint import SavedModel, load_model
+from peeky.errors import CheckpointError, ConfigError, UserError
+from peeky.packing import pack_run
+from peeky.weights import WEIGHTS
+
+
+def pairs_of(path: Path) -> list[Pair]:
+    return [Pair(*line.split("\t"), "") for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_what_is_said_of_a_packed_model_is_so(weights: str, tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model.peeky"
+    packed = pack_run(tiny_run, out, weights=weights, data=[tiny_pairs])
+    assert packed.size == out.stat().st_size
+    parity, pairs = packed.parity, pairs_of(tiny_pairs)
+    before, after = peeky.load(tiny_run, device="cpu"), peeky.load(out, engine="numpy")
+    sources = [pair.source for pair in pairs]
+    answers = [[answer.target_tokens for answer in model.predict(sources)] for model in (before, after)]
+    assert parity.count == 120
+    assert parity.same == sum(one == other for one, other in zip(*answers, strict=True))
+    assert parity.exact_match == (before.evaluate(pairs).exact_match, after.evaluate(pairs).exact_match)
+    assert parity.loss == pytest.approx((before.loss(pairs), after.loss(pairs)), abs=1e-9)
+    scores = [model.score(pairs) for model in (before, after)]
+    largest = max(abs(one.log_prob - other.log_prob) for one, other in zip(*scores, strict=True))
+    assert parity.largest_difference == pytest.approx(largest, abs=1e-9)
+    assert (parity.largest_difference < 1e-4) == (weights == "float32")
+    if weights == "float32":
+        assert parity.same == 120
+    card = load_model(out).card
+    assert card.startswith(load_model(tiny_run).card.rstrip())
+    assert f"- weights: {weights}" in card
+    assert all(f"- {line}" in card for line in parity.lines())
+
+
+def test_a_change_is_seen(tiny_run: Path, tiny_pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check is of what is packed: were a tensor lost on the way, it would say so."""
+    read = packing.read_weights
+
+    def broken(*arguments: object, **named: object) -> dict[str, np.ndarray]:
+        return {name: tensor * 0.5 for name, tensor in read(*arguments, **named).items()}  # type: ignore[arg-type]
+
+    monkeypatch.setattr(packing, "read_weights", broken)
+    parity = pack_run(tiny_run, tmp_path / "m.peeky", data=[tiny_pairs]).parity
+    assert parity.same is not None
+    assert parity.same < 60
+    assert parity.largest_difference > 0.1
+
+
+def test_the_runs_own_dev_pairs_are_tried(tiny_run: Path, tmp_path: Path) -> None:
+    assert pack_run(tiny_run, tmp_path / "folder").parity.count == 12  # a tenth of the pairs, as while training
+    assert peeky.load(tmp_path / "folder").predict("abc")
+
+
+def test_a_language_model_is_held_to_its_scores(tiny_language_run: Path, tmp_path: Path) -> None:
+    parity = pack_run(tiny_language_run, tmp_path / "m.peeky", weights="int8").parity
+    assert (parity.same, parity.exact_match) == (None, None)
+    assert parity.loss[0] == pytest.approx(parity.loss[1], rel=0.05)
+    assert not any("exact match" in line for line in parity.lines())
+
+
+def test_packed_twice_a_card_has_one_account(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+    pack_run(tiny_run, tmp_path / "a.peeky", data=[tiny_pairs])
+    pack_run(tmp_path / "a.peeky", tmp_path / "b.peeky", weights="int8", data=[tiny_pairs])
+    card = load_model(tmp_path / "b.peeky").card
+    assert card.count(packing.HEADING) == 1
+    assert "weights: int8" in card
+
+
+def test_what_cannot_be_packed_is_said(tiny_run_copy: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there are no weights 'int7'"):
+        pack_run(tiny_run_copy, tmp_path / "m.peeky", weights="int7")
+    with pytest.raises(ConfigError, match="that is the model itself"):
+        pack_run(tiny_run_copy, tiny_run_copy / "model", data=[tiny_pairs])
+    with pytest.raises(CheckpointError, match="there is no such folder"):
+        pack_run(tmp_path / "nowhere", tmp_path / "m.peeky")
+    with pytest.raises(UserError, match="there is no such file"):
+        pack_run(tiny_run_copy, tmp_path / "m.peeky", data=[tmp_path / "nowhere.tsv"])
+    shutil.copytree(tiny_run_copy / "model", tmp_path / "alone")
+    with pytest.raises(ConfigError, match="doesn't say what its dev pairs were") as caught:
+        pack_run(tmp_path / "alone", tmp_path / "m.peeky")
+    assert "--data" in caught.value.fix
+    config = tiny_run_copy / "config.toml"
+    config.write_text(config.read_text().replace("pairs.tsv", "gone.tsv"))
+    with pytest.raises(ConfigError, match="dev pairs can't be read") as caught:
+        pack_run(tiny_run_copy, tmp_path / "m.peeky")
+    assert "--data" in caught.value.fix
+    assert not (tmp_path / "m.peeky").exists()
+    assert isinstance(load_model(tiny_run_copy), SavedModel)
