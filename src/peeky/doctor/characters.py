@@ -220,8 +220,8 @@ def named(character: str) -> str:
     """A character as `'é' U+00E9 LATIN SMALL LETTER E WITH ACUTE`."""
     name = unicodedata.name(character, "")
     number = f"U+{ord(character):04X}"
-    shown = _shown(character)
+    if _shown(character) != character:
+        return f"{number} {name}".rstrip()
     # A mark without its letter would sit on whatever stands before it.
-    if unicodedata.combining(character) or unicodedata.category(character).startswith("M"):
-        shown = f"\u25cc{character}"
-    return " ".join(part for part in (repr(shown) if shown == character else shown, number, name) if part)
+    shown = f"\u25cc{character}" if unicodedata.category(character).startswith("M") else repr(character)
+    return f"{shown} {number} {name}".rstrip()

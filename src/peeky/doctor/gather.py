@@ -45,6 +45,9 @@ class Gathered:
             self.source.add(block.sources, block.lines)
             self.target.add(block.targets, block.lines)
             lines.append(block.lines)
+        if any("html" in side.found for side in self.sides):  # so a blank beside an entity is no sign of Moses here
+            for side in self.sides:
+                side.merge("moses-escapes", "html")
         self.lines: npt.NDArray[np.int32] = np.concatenate(lines) if lines else np.zeros(0, dtype=np.int32)
 
     @property

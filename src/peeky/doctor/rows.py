@@ -248,7 +248,7 @@ def _parallel_blocks(source_path: Path, target_path: Path, faults: Faults) -> It
             both = min(map(len, sides))
             is_last = any(len(side) < _BLOCK_LINES for side in sides)
             if is_last:
-                _compare_ends(sides, both, streams, number, faults, (source_path, target_path))
+                _compare_ends(sides, streams, number, faults, (source_path, target_path))
                 while both and not any(side[both - 1].strip(b"\r\n") for side in sides):
                     both -= 1  # blank lines at the end of both
             yield _parallel_block(sides, both, number, starts, (source_path, target_path), faults)
@@ -259,21 +259,21 @@ def _parallel_blocks(source_path: Path, target_path: Path, faults: Faults) -> It
 
 def _compare_ends(
     sides: list[list[bytes]],
-    both: int,
     streams: tuple[BinaryIO, BinaryIO],
     number: int,
     faults: Faults,
     paths: tuple[Path, Path],
 ) -> None:
     """A fault where more than blank lines is left of either file."""
-    ends = []
+    ends, lengths = [], []
     for side, stream in zip(sides, streams, strict=True):
-        last = number - 1 + both
-        for place, line in enumerate(itertools.chain(side[both:], stream), start=number + both):
+        last = length = number - 1
+        for length, line in enumerate(itertools.chain(side, stream), start=number):
             if line.strip(b"\r\n"):
-                last = place
+                last = length
         ends.append(last)
-    if ends[0] == ends[1]:
+        lengths.append(length)
+    if lengths[0] >= ends[1] and lengths[1] >= ends[0]:  # a line that is blank there is an empty side
         return
     what = f"{ends[0]:,} lines and {ends[1]:,} lines"
     fix = "line n of one must belong to line n of the other; find the line that is missing or one too many"

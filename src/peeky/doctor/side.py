@@ -225,6 +225,13 @@ class Side:
         """The script of each text, by number."""
         return _whole(self._scripts)
 
+    def merge(self, name: str, into: str) -> None:
+        """Count the faults of one kind with those of another."""
+        if name in self.found:
+            self.found[into] += self.found.pop(name)
+            self.details.setdefault(into, Counter()).update(self.details.pop(name))
+            self.examples.setdefault(into, []).extend(self.examples.pop(name))
+
     def characters(self) -> dict[str, int]:
         """How often each character that occurs does."""
         return {chr(code): int(self.counts[code]) for code in np.flatnonzero(self.counts).tolist()}
