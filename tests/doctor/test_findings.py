@@ -51,7 +51,7 @@ CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
     "html": (GOOD + "R&amp;D\t&#228;\n", 2, GOOD + "R&D\tAT&T; &nosuch;\n"),
     "moses-escapes": (GOOD + "it &apos;s\t&quot; x\n", 2, GOOD + "it 's\t\" x\n"),
     "control": (GOOD + "fo\x07ur\t4\x85\nx\ry\t5\n", 3, GOOD + "four\t4\r\n"),
-    "invisible": (GOOD + "fo\u200bur\t4\u00ad\nab\u200e\tx\u200dy\n", 4, "می\u200cخواهم\tක්\u200dෂ\n👩\u200d💻\tก\u200bข\n"),
+    "invisible": (GOOD + "fo\u200bur\t4\u00ad\na\u200e\tx\u200dy", 4, "می\u200cخواهم\tක්\u200dෂ\n👩\u200d💻\tก\u200bข"),
     "direction-marks": (GOOD + "שלום\u200f\t4\n", 1, GOOD + "שלום\t4\n"),
     "unusual-spaces": (GOOD + "a\u00a0b\t4\u202f!\nc\u3000d\t5\n", 3, GOOD + "東京\u3000タワー\t4\n"),
     "space-around": (GOOD + " four\t4 \n", 2, GOOD + "four\t4 4\n"),
