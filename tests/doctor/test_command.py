@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -136,7 +137,7 @@ def test_a_terminal_gets_colours_and_isolated_right_to_left(tmp_path: Path) -> N
         file = io.StringIO()
         print_report(check(path), Console(file=file, force_terminal=is_terminal, color_system=colours, width=40))
         shown[is_terminal] = file.getvalue()
-    assert "\x1b[" in shown[True] and "\u2068שלום \u2069 → 1" in shown[True]
+    assert "\x1b[" in shown[True] and "\u2068שלום␣\u2069" in shown[True]
     assert "\x1b[" not in shown[False] and "\u2068" not in shown[False]
     assert max(map(len, shown[False].splitlines())) > 80  # a line stays a line
 
@@ -155,3 +156,25 @@ def test_checking_loads_no_torch(tmp_path: Path) -> None:
     loaded = {line.rsplit("|", 1)[1].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")}
     assert "peeky.doctor.check" in loaded
     assert "torch" not in loaded
+
+
+def test_remedies_do_what_they_say_and_spare_the_file(tmp_path: Path) -> None:
+    """Run as they are printed, in a shell."""
+    contents = {
+        "header": "word\tipa\na\tb\n",
+        "html": "R&amp;D\t&lt;b&gt;\nc\td\n",
+        "old-mac-line-ends": "a\tb\rc\td\r",
+    }
+    expected = {"header": "a\tb\n", "html": "R&D\t<b>\nc\td\n", "old-mac-line-ends": "a\tb\nc\td\n"}
+    for name, content in contents.items():
+        for ending in (".tsv", ".tsv.gz"):
+            folder = tmp_path / f"{name}{ending}"
+            folder.mkdir()
+            path = folder / f"my pairs{ending}"
+            raw = gzip.compress(content.encode()) if ending == ".tsv.gz" else content.encode()
+            path.write_bytes(raw)
+            finding = check(path).find(name)
+            assert finding
+            subprocess.run(["bash", "-ec", finding.remedy], cwd=folder, check=True)
+            assert (folder / "my pairs-mended.tsv").read_text() == expected[name]
+            assert path.read_bytes() == raw

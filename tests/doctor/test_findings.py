@@ -86,6 +86,7 @@ def test_it_is_found(name: str, write: Write) -> None:
     assert finding is not None
     assert finding.severity == WORDINGS[name].severity
     assert finding.meaning and finding.remedy
+    assert "> pairs.tsv" not in finding.remedy and "{" not in finding.remedy
     if name not in ("nothing-usable", "one-source"):
         assert finding.examples and "pairs.tsv" in finding.examples[0].origin
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -61,12 +61,13 @@ _INVISIBLE_OR_MARK = regex.compile(rf"{_MEANS_NOTHING}|[{_MARKS}]", regex.V0)
 
 def unusual_space(text: str) -> re.Pattern[str]:
     """What finds the spaces in this text that are no ordinary blank; an ideographic one is at home in East Asia."""
-    return _UNUSUAL_SPACE if _EAST_ASIAN.search(text) else _UNUSUAL_OR_WIDE_SPACE
+    is_at_home = _IDEOGRAPHIC_SPACE in text and _EAST_ASIAN.search(text)
+    return _UNUSUAL_SPACE if is_at_home else _UNUSUAL_OR_WIDE_SPACE
 
 
 def invisible(text: str) -> regex.Pattern[str]:
     """What finds the characters in this text that can't be seen and mean nothing where they stand."""
-    return _INVISIBLE if _RIGHT_TO_LEFT.search(text) else _INVISIBLE_OR_MARK
+    return _INVISIBLE if has_direction_marks(text) else _INVISIBLE_OR_MARK
 
 
 def has_direction_marks(text: str) -> bool:
@@ -203,10 +204,17 @@ def entity(text: str) -> tuple[str, bool] | None:
 
 
 def visible(text: str, *, most: int = 60) -> str:
-    """The text with what can't be seen as its number, `<U+200B>`, cut after so many characters."""
+    """The text with what can't be seen as its number, `<U+200B>`, cut after so many characters.
+
+    Blanks are shown as ␣ at the ends and where there are several.
+    """
+    text = _EMPTY_LOOKING.sub(lambda blanks: "␣" * len(blanks[0]), text)
     cut = text[: most + 1]
     shown = "".join(map(_shown, cut[:most]))
     return shown + "…" if len(cut) > most else shown
+
+
+_EMPTY_LOOKING = re.compile("^ +| +$|  +")
 
 
 def _shown(character: str) -> str:
@@ -216,6 +224,7 @@ def _shown(character: str) -> str:
     return f"<U+{ord(character):04X}>" if hidden else character
 
 
+@lru_cache(maxsize=4096)
 def named(character: str) -> str:
     """A character as `'é' U+00E9 LATIN SMALL LETTER E WITH ACUTE`."""
     name = unicodedata.name(character, "")

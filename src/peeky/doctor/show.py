@@ -52,8 +52,8 @@ def _lines(report: Report, console: Console) -> Iterator[Styled]:
 
 
 def _lines_of_sizes(sizes: SetSizes) -> Iterator[Styled]:
-    unusable = f", {sizes.unusable:,} lines that can't be used" if sizes.unusable else ""
-    yield f"{visible(sizes.files, most=200)}: {sizes.pairs:,} pairs{unusable}", "bold"
+    unusable = f", {_counted(sizes.unusable, 'line')} that can't be used" if sizes.unusable else ""
+    yield f"{visible(sizes.files, most=200)}: {_counted(sizes.pairs, 'pair')}{unusable}", "bold"
     if not sizes.pairs:
         return
     for name, side in (("source", sizes.source), ("target", sizes.target)):
@@ -82,6 +82,10 @@ def _lines_of_finding(finding: Finding, with_files: bool, *, isolate: bool) -> I
         yield f"  fix: {finding.remedy}", ""
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
+
+
 _SINGULAR = {"pairs of files": "pair of files"}
 
 
@@ -101,7 +105,7 @@ def _example(example: Example, *, isolate: bool) -> str:
 
 
 def _lines_of_cleaned(cleaned: Cleaned) -> Iterator[Styled]:
-    yield f"{cleaned.path}: {cleaned.pairs:,} pairs written", "bold"
+    yield f"{cleaned.path}: {_counted(cleaned.pairs, 'pair')} written", "bold"
     for name, count in cleaned.changed.items():
         yield f"  {count:>9,}  {CHANGES[name]}", ""
     for name, count in cleaned.left_out.items():

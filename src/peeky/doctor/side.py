@@ -188,9 +188,9 @@ class Side:
             ("byte-order-mark-inside", characters.INSIDE_MARK),
             ("invisible", characters.invisible(text)),
         ):
-            kinds = set(pattern.findall(text))
+            kinds = pattern.findall(text)
             if kinds:
-                self.note(name, line, text, *map(characters.named, sorted(kinds)))
+                self.note(name, line, text, *map(characters.named, sorted(set(kinds))))
         if characters.has_direction_marks(text):
             self.note("direction-marks", line, text)
 
@@ -202,9 +202,13 @@ class Side:
 
     def note(self, name: str, line: int, text: str, *details: str) -> None:
         """Count a fault of that kind in a text."""
+        if name not in self.found:
+            self.details[name], self.examples[name] = Counter(), []
         self.found[name] += 1
-        self.details.setdefault(name, Counter()).update(details)
-        kept = self.examples.setdefault(name, [])
+        counter = self.details[name]
+        for detail in details:
+            counter[detail] += 1
+        kept = self.examples[name]
         if len(kept) < _NUM_EXAMPLES:
             kept.append((line, text, ", ".join(details)))
 

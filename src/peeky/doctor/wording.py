@@ -1,16 +1,18 @@
 """Every finding there is: how serious, what is counted, what it means in one sentence, and what mends it.
 
 The order is the order of the report within one severity. `{fix}` stands for the command that mends,
-`{files}` for the files.
+`{read}` for one that reads the files, `{mended}` for a file to write.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from peeky.data.reading import is_json
 from peeky.doctor.report import Severity
 
 
@@ -61,7 +63,7 @@ WORDINGS: dict[str, Wording] = {
         "error",
         "lines",
         "Carriage returns alone part the lines, so many lines count as one.",
-        "tr '\\r' '\\n' < {files} > lines.tsv",
+        "{read} | tr '\\r' '\\n' > {mended}",
     ),
     "columns": Wording(
         "error",
@@ -117,7 +119,7 @@ WORDINGS: dict[str, Wording] = {
         "warning",
         "lines",
         "The first line looks like names of columns, not like a pair.",
-        "tail -n +2 {files} > pairs.tsv",
+        "{read} | tail -n +2 > {mended}",
     ),
     "byte-order-mark-inside": Wording(
         "warning",
@@ -129,7 +131,7 @@ WORDINGS: dict[str, Wording] = {
         "warning",
         "texts",
         "UTF-8 that was once read as Latin-1 or Windows-1252, such as Ã¼ for ü.",
-        "convert again from the original; where there is none: pip install ftfy && ftfy {files} -o mended.tsv",
+        "convert again from the original; where there is none, the package ftfy undoes it (look at what it changes)",
     ),
     "replacement": Wording(
         "warning",
@@ -141,7 +143,7 @@ WORDINGS: dict[str, Wording] = {
         "warning",
         "texts",
         "HTML entities are learnt letter by letter.",
-        "python -c 'import html, sys; sys.stdout.writelines(map(html.unescape, sys.stdin))' < {files} > pairs.tsv",
+        "{read} | python -c 'import html, sys; print(html.unescape(sys.stdin.read()), end=\"\")' > {mended}",
     ),
     "control": Wording(
         "warning",
@@ -285,12 +287,19 @@ WORDINGS: dict[str, Wording] = {
 }
 
 
-def fix_command(paths: Sequence[Path]) -> str:
-    """The command that writes a clean copy of these files."""
-    return f"peeky check {shlex.join(map(str, paths))} --fix -o clean.tsv"
-
-
 def remedy(name: str, paths: Sequence[Path]) -> str:
-    """What to do about a finding in these files."""
+    """What to do about a finding in these files. No command writes into a file that it reads."""
+    if name == "html" and is_json(paths[0]):
+        return "undo the entities in the strings before they become JSON"
+    files = shlex.join(map(str, paths))
+    stem = paths[0].name.partition(".")[0]
+    clean = f"{stem}-clean.tsv" if any(path.name == "clean.tsv" for path in paths) else "clean.tsv"
+    reader = "gzip -dc" if paths[0].suffix == ".gz" else "cat"
+    words = {
+        "fix": f"peeky check {files} --fix -o {clean}",
+        "read": f"{reader} {shlex.quote(str(paths[0]))}",
+        "mended": shlex.quote(f"{stem}-mended.tsv"),
+    }
     text = WORDINGS[name].remedy
-    return text.replace("{fix}", fix_command(paths)).replace("{files}", shlex.join(map(str, paths)))
+    likewise = ", and the other file likewise" if len(paths) > 1 and "{read}" in text else ""
+    return re.sub(r"\{(\w+)\}", lambda found: words[found[1]], text) + likewise
