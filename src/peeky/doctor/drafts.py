@@ -50,7 +50,7 @@ def finish(drafts: Sequence[Draft]) -> list[Finding]:
                 count=draft.count,
                 unit=wording.unit,
                 meaning=wording.meaning,
-                remedy=draft.remedy or remedy(draft.name, paths),
+                remedy=remedy(draft.name, paths, draft.remedy),
                 detail=draft.detail,
                 examples=(*draft.examples, *fetched),
             )

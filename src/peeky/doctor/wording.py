@@ -26,7 +26,7 @@ class Wording(NamedTuple):
 
 
 _FIX = "{fix}"
-_LEAVE_OUT = "put them right, or leave them out: {fix} (or train with --skip-bad)"
+_LEAVE_OUT = "{first}, or leave such lines out: {fix} (or train with --skip-bad)"
 
 WORDINGS: dict[str, Wording] = {
     "damaged": Wording(
@@ -287,8 +287,11 @@ WORDINGS: dict[str, Wording] = {
 }
 
 
-def remedy(name: str, paths: Sequence[Path]) -> str:
-    """What to do about a finding in these files. No command writes into a file that it reads."""
+def remedy(name: str, paths: Sequence[Path], first: str = "") -> str:
+    """What to do about a finding in these files. No command writes into a file that it reads.
+
+    `first` is what reading says to do about the first such line.
+    """
     if name == "html" and is_json(paths[0]):
         return "undo the entities in the strings before they become JSON"
     files = shlex.join(map(str, paths))
@@ -296,10 +299,11 @@ def remedy(name: str, paths: Sequence[Path]) -> str:
     clean = f"{stem}-clean.tsv" if any(path.name == "clean.tsv" for path in paths) else "clean.tsv"
     reader = "gzip -dc" if paths[0].suffix == ".gz" else "cat"
     words = {
+        "first": first or "put them right",
         "fix": f"peeky check {files} --fix -o {clean}",
         "read": f"{reader} {shlex.quote(str(paths[0]))}",
         "mended": shlex.quote(f"{stem}-mended.tsv"),
     }
-    text = WORDINGS[name].remedy
+    text = WORDINGS[name].remedy or "{first}"
     likewise = ", and the other file likewise" if len(paths) > 1 and "{read}" in text else ""
     return re.sub(r"\{(\w+)\}", lambda found: words[found[1]], text) + likewise
