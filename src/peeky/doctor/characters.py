@@ -90,9 +90,9 @@ _CYRILLIC = "Ѐ-ԯ"
 TWINS = _CYRILLIC_TWINS + _GREEK_TWINS
 """Letters of Cyrillic and Greek that look like Latin ones."""
 MIXED_WORD = re.compile(
-    rf"[{_LATIN}][{TWINS}]|[{TWINS}][{_LATIN}]|[{_CYRILLIC}][AaBCcEeHIiJjKMOoPpSsTXxy]|[AaBCcEeHIiJjKMOoPpSsTXxy][{_CYRILLIC}]"
+    rf"[{_LATIN}]['’]?[{TWINS}]|[{TWINS}]['’]?[{_LATIN}]|[{_CYRILLIC}][AaBCcEeHIiJjKMOoPpSsTXxy]|[AaBCcEeHIiJjKMOoPpSsTXxy][{_CYRILLIC}]"
 )
-"""Two neighbouring letters of one word in different scripts, one of which could pass for the other."""
+"""Two letters of one word in different scripts, neighbours but for an apostrophe; one could pass for the other."""
 
 QUOTES = {"straight": "'\"", "curly": "‘’‚‛“”„‟", "primes": "′″", "accents": "`´"}
 HYPHENS = {

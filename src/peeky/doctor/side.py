@@ -265,4 +265,4 @@ def _not_nfc(text: str) -> str | None:
 
 def _mixed(text: str) -> str | None:
     found = characters.MIXED_WORD.search(text)
-    return None if found is None else " + ".join(map(characters.named, found[0]))
+    return None if found is None else " + ".join(characters.named(letter) for letter in found[0] if letter.isalpha())
