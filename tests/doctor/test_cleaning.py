@@ -131,6 +131,16 @@ PIECES = st.sampled_from([*"ab \t\n\r\t\ne", *HIDDEN, "é", "東", "ک", "क", 
 TEXTS = st.one_of(st.lists(PIECES, max_size=12).map("".join), st.text(max_size=12))
 
 
+@pytest.mark.parametrize(
+    "text", ["\u0301\u0f71\u200c", "b\u0301\u202c\u094d\u200c", "x\u200d\u00adक", "a\u00ad\u0301 \u00ad "]
+)
+def test_what_mending_brings_together_is_mended_too(text: str) -> None:
+    """Marks change places under NFC, and then a joiner stands beside another one."""
+    once = clean_text(text, Counter())
+    assert clean_text(once, Counter()) == once
+    assert unicodedata.is_normalized("NFC", once)
+
+
 @given(TEXTS.map(lambda text: text.replace("\n", " ")))
 def test_cleaning_a_text_twice_is_cleaning_it_once(text: str) -> None:
     text = text.encode("utf-8", "replace").decode()

@@ -72,7 +72,7 @@ def clean_text(text: str, changed: Counter[str]) -> str:
     )
     done: set[str] = set()
     before = None
-    while text != before:  # taking one thing out can bring two others together
+    while text != before:  # NFC puts marks in another order, and so a joiner beside other ones
         before = text
         for name, step in steps:
             after = step(text)
