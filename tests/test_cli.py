@@ -81,7 +81,7 @@ def process(*arguments: object, stdin: bytes | None = None, **more: Any) -> subp
 def test_help_names_every_verb_and_every_verb_has_help(peeky_command: Command) -> None:
     help_page = peeky_command("--help")
     assert help_page.code == 0
-    for verb in ("demo", "train", "predict", "evaluate", "models"):
+    for verb in ("demo", "train", "predict", "evaluate", "models", "check"):
         assert verb in help_page.out
         page = peeky_command(verb, "--help")
         assert page.code == 0

@@ -394,6 +394,35 @@ def models(*, set_: Settings = None) -> None:
     print_ladder(options)
 
 
+@app.command
+def check(
+    *data: Path,
+    test: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
+    json: Annotated[bool, Parameter(negative="", help="Print one JSON object.")] = False,
+    fix: Annotated[bool, Parameter(negative="")] = False,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    keep_duplicates: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Look through data before training; exit code 1 where training would refuse them.
+
+    Parameters
+    ----------
+    data
+        A file of pairs, or two parallel ones; further files (.tsv, .jsonl) are held-out sets.
+    test
+        Held-out pairs: are any of them in the training pairs?
+    fix
+        Write a clean copy instead: only what is safe is changed, and it is said.
+    output
+        Where the clean copy goes.
+    keep_duplicates
+        With --fix: leave repeated pairs in.
+    """
+    from peeky.doctor.command import run_check
+
+    return run_check(data, test, as_json=json, fix=fix, output=output, keep_duplicates=keep_duplicates)
+
+
 def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
     """The runs of an ensemble, which stand before texts and files, and what follows them."""
     runs = [run]

@@ -45,7 +45,7 @@ class PairFile:
 
 
 @contextlib.contextmanager
-def _collector_at_rest() -> Iterator[None]:
+def collector_at_rest() -> Iterator[None]:
     """Garbage collection would look through a million new pairs again and again, and there is no garbage."""
     was_on = gc.isenabled()
     gc.disable()
@@ -56,7 +56,7 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-@_collector_at_rest()
+@collector_at_rest()
 def read_pairs(paths: Sequence[Path], *, columns: Columns = "pairs", skip_bad: bool = False) -> PairFile:
     """The pairs of one TSV or JSONL file, or of two parallel text files, each compressed with gzip or not.
 
@@ -65,8 +65,8 @@ def read_pairs(paths: Sequence[Path], *, columns: Columns = "pairs", skip_bad: b
     """
     _check_paths(paths, columns)
     contents = [read_content(path) for path in paths]
-    is_json = _is_json(paths[0])
-    sides = None if is_json else _clean_sides(contents, columns)
+    in_json = is_json(paths[0])
+    sides = None if in_json else _clean_sides(contents, columns)
     if sides is not None:
         origins = [f"{paths[0]}:{number}" for number in range(1, len(sides[0]) + 1)]
         pairs = list(map(Pair, *sides, origins))
@@ -78,7 +78,7 @@ def read_pairs(paths: Sequence[Path], *, columns: Columns = "pairs", skip_bad: b
     skipped = 0
     for lines in rows:
         try:
-            pairs.append(json_pair(lines[0], columns) if is_json else text_pair(lines, columns))
+            pairs.append(json_pair(lines[0], columns) if in_json else text_pair(lines, columns))
         except LineError as bad:
             skipped += 1
             if skipped <= _NUM_SHOWN:
@@ -96,13 +96,13 @@ def iterate_sources(stream: BinaryIO, name: str = "<stdin>") -> Iterator[Pair]:
     One a line, or under "source" where the name ends as JSONL's does. A blank line is an empty source, so that line n
     of the output belongs to line n of the input.
     """
-    return _sources(lines_of(stream, name), is_json=_is_json(Path(name)))
+    return _sources(lines_of(stream, name), in_json=is_json(Path(name)))
 
 
-def _sources(lines: Iterator[Line], *, is_json: bool) -> Iterator[Pair]:
+def _sources(lines: Iterator[Line], *, in_json: bool) -> Iterator[Pair]:
     for line in lines:
         try:
-            yield json_source(line) if is_json else text_source(line)
+            yield json_source(line) if in_json else text_source(line)
         except LineError as bad:
             raise DataError(bad.what, where=bad.origin, fix=bad.fix) from None
 
@@ -116,7 +116,7 @@ def _check_paths(paths: Sequence[Path], columns: Columns) -> None:
     )
     if len(paths) not in (1, 2):
         raise DataError(f"pairs come from one file or two parallel ones, not {len(paths)}", where=where, fix=one_file)
-    if len(paths) == 2 and any(_ending(path) in (".tsv", *_JSON_ENDINGS) for path in paths):
+    if len(paths) == 2 and any(map(holds_pairs, paths)):
         what = "two files are read as parallel text, but by its ending one of these holds pairs"
         raise DataError(what, where=where, fix=one_file)
 
@@ -126,7 +126,13 @@ def _ending(path: Path) -> str:
     return (path.with_suffix("") if path.suffix == ".gz" else path).suffix
 
 
-def _is_json(path: Path) -> bool:
+def holds_pairs(path: Path) -> bool:
+    """True where the name says that both sides are in this one file."""
+    return _ending(path) in (".tsv", *_JSON_ENDINGS)
+
+
+def is_json(path: Path) -> bool:
+    """True where the name says that each line is an object."""
     return _ending(path) in _JSON_ENDINGS
 
 

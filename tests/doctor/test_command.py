@@ -1,0 +1,180 @@
+"""peeky check as a command: what it prints, its exit codes, and one message for every mistake."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from rich.console import Console
+
+from peeky import cli
+from peeky.doctor import check, print_report
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture
+def peeky_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """Runs `peeky check` in this process, in a folder with good, bad and test pairs."""
+    monkeypatch.chdir(tmp_path)
+    Path("good.tsv").write_text("one\t1\ntwo\t2\n")
+    Path("bad.tsv").write_text("one\t1\ntwo\u200b\t2\nthree\n", encoding="utf-8")
+    Path("test.tsv").write_text("two\t2\n")
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["peeky", "check", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Ran(ended.value.code, said.out, said.err)
+
+    return run
+
+
+def test_good_data_end_with_0_and_bad_ones_with_1(peeky_check: Command) -> None:
+    good = peeky_check("good.tsv")
+    assert good.code == 0
+    assert good.out.startswith("good.tsv: 2 pairs\n")
+    assert "nothing prevents training" in good.out
+    assert "train it: peeky train good.tsv" in good.out
+    bad = peeky_check("bad.tsv")
+    assert bad.code == 1
+    assert "error  columns: 1 line\n" in bad.out
+    assert "bad.tsv:3: three (found 1 column, expected 2)" in bad.out
+    assert "bad.tsv:2: two<U+200B> (source: U+200B ZERO WIDTH SPACE)" in bad.out
+    assert bad.out.index("error  columns") < bad.out.index("warning  invisible")
+    assert "fix: peeky check bad.tsv --fix -o clean.tsv" in bad.out
+    assert "\u200b" not in bad.out and "\x1b" not in bad.out
+    assert not bad.err
+
+
+def test_leaks_into_the_test_pairs(peeky_check: Command) -> None:
+    ran = peeky_check("good.tsv", "--test", "test.tsv")
+    assert ran.code == 0
+    assert "leaked-pairs: 1 pair of test.tsv (100.0 %, also in good.tsv)" in ran.out
+
+
+def test_json_is_one_object(peeky_check: Command) -> None:
+    ran = peeky_check("bad.tsv", "--json")
+    assert ran.code == 1
+    report = json.loads(ran.out)
+    assert report["trainable"] is False
+    assert report["findings"][0]["name"] == "columns"
+    assert report["findings"][0]["examples"][0]["origin"] == "bad.tsv:3"
+    assert report["sets"][0]["source"]["lengths"]["most"] == 4
+    assert ran.out.isascii()
+
+
+def test_a_clean_copy_is_written_and_checked_again(peeky_check: Command) -> None:
+    ran = peeky_check("bad.tsv", "--fix", "-o", "clean.tsv")
+    assert ran.code == 0
+    assert "clean.tsv: 2 pairs written" in ran.out
+    assert "1  left out: lines that can't be used" in ran.out
+    assert Path("clean.tsv").read_text() == "one\t1\ntwo\t2\n"
+    assert peeky_check("clean.tsv").code == 0
+    again = peeky_check("clean.tsv", "--fix", "--output", "again.tsv", "--json")
+    assert json.loads(again.out) == {"path": "again.tsv", "pairs": 2, "changed": {}, "left_out": {}}
+    assert "nothing had to be changed" in peeky_check("clean.tsv", "--fix", "-o", "again.tsv").out
+    Path("twice.tsv").write_text("a\tb\na\tb\n")
+    assert "2 pairs written" in peeky_check("twice.tsv", "--fix", "-o", "x.tsv", "--keep-duplicates").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "no files were given"),
+        (["nothing.tsv"], "there is no such file"),
+        (["."], "this is a folder"),
+        (["good.tsv", "--test"], "--test"),
+        (["good.tsv", "--test", "nothing.tsv"], "there is no such file"),
+        (["good.tsv", "--fix"], "where does the clean copy go?"),
+        (["good.tsv", "-o", "x.tsv"], "this goes with --fix alone"),
+        (["good.tsv", "--keep-duplicates"], "this goes with --fix alone"),
+        (["good.tsv", "--fix", "-o", "good.tsv"], "would overwrite the original"),
+        (["good.tsv", "--fix", "-o", "./good.tsv"], "would overwrite the original"),
+        (["good.tsv", "test.tsv", "--fix", "-o", "x.tsv"], "2 sets of pairs can't become one file"),
+        (["good.tsv", "--test", "test.tsv", "--fix", "-o", "x.tsv"], "a clean copy is made of one set"),
+        (["good.tsv", "--fixx"], "--fix"),
+    ],
+)
+def test_mistakes_end_with_2_and_one_message(arguments: list[str], words: str, peeky_check: Command) -> None:
+    before = sorted(Path().iterdir())
+    ran = peeky_check(*arguments)
+    assert ran.code == 2
+    assert ran.err.startswith("peeky: ")
+    assert words in ran.err
+    assert not ran.out
+    assert sorted(Path().iterdir()) == before
+
+
+def test_a_terminal_gets_colours_and_isolated_right_to_left(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("שלום \t1\nx\t2\n", encoding="utf-8")
+    shown = {}
+    colours: Literal["standard", "auto"]
+    for is_terminal, colours in ((True, "standard"), (False, "auto")):
+        file = io.StringIO()
+        print_report(check(path), Console(file=file, force_terminal=is_terminal, color_system=colours, width=40))
+        shown[is_terminal] = file.getvalue()
+    assert "\x1b[" in shown[True] and "\u2068שלום␣\u2069" in shown[True]
+    assert "\x1b[" not in shown[False] and "\u2068" not in shown[False]
+    assert max(map(len, shown[False].splitlines())) > 80  # a line stays a line
+
+
+def test_checking_loads_no_torch(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("a\tb\nc\td\n")
+    ran = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "peeky", "check", str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+    )
+    loaded = {line.rsplit("|", 1)[1].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")}
+    assert "peeky.doctor.check" in loaded
+    assert "torch" not in loaded
+
+
+def test_remedies_do_what_they_say_and_spare_the_file(tmp_path: Path) -> None:
+    """Run as they are printed, in a shell."""
+    contents = {
+        "header": "word\tipa\na\tb\n",
+        "html": "R&amp;D\t&lt;b&gt;\nc\td\n",
+        "old-mac-line-ends": "a\tb\rc\td\r",
+    }
+    expected = {"header": "a\tb\n", "html": "R&D\t<b>\nc\td\n", "old-mac-line-ends": "a\tb\nc\td\n"}
+    for name, content in contents.items():
+        for ending in (".tsv", ".tsv.gz"):
+            folder = tmp_path / f"{name}{ending}"
+            folder.mkdir()
+            path = folder / f"my pairs{ending}"
+            raw = gzip.compress(content.encode()) if ending == ".tsv.gz" else content.encode()
+            path.write_bytes(raw)
+            finding = check(path).find(name)
+            assert finding
+            subprocess.run(["bash", "-ec", finding.remedy], cwd=folder, check=True)
+            assert (folder / "my pairs-mended.tsv").read_text() == expected[name]
+            assert path.read_bytes() == raw

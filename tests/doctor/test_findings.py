@@ -1,0 +1,240 @@
+"""Each finding on a made-up file that has it, and on a near miss that must not raise it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from peeky.data import read_pairs
+from peeky.doctor import Report, check
+from peeky.doctor.wording import WORDINGS
+from peeky.errors import DataError
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def to_file(content: str | bytes, name: str = "pairs.tsv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return to_file
+
+
+GOOD = "one\t1\ntwo\t2\nthree\t3\n"
+MANY = "".join(f"word {number}\tWORT {number}\n" for number in range(10, 60))
+
+# name: what has it, how often, and what looks like it and hasn't
+CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
+    "encoding": (GOOD.encode() + "fünf\t5\n".encode("latin-1"), 1, GOOD + "fünf\t5\n"),
+    "nul": (GOOD + "fo\0ur\t4\n", 1, GOOD + "fo0ur\t4\n"),
+    "old-mac-line-ends": ("one\t1\rtwo\t2\rthree\t3\r", 1, "one\t1\r\ntwo\t2\r\n"),
+    "columns": (GOOD + "four\nfive\t5\tV\n", 2, GOOD + "four \t 4 IV\n"),
+    "empty-sides": (GOOD + "four\t\n \t5\n", 2, GOOD + "four\t.\n"),
+    "blank-lines": ("one\t1\n\n\ntwo\t2\n \nsix\t6\n", 3, "one\t1\ntwo\t2\n\n\n"),
+    "empty": ("\n\n", 1, GOOD),
+    "damaged": (gzip.compress(GOOD.encode())[:-4], 1, gzip.compress(GOOD.encode())),
+    "nothing-usable": ("one\ntwo\n", 1, "one\ntwo\t2\n"),
+    "one-source": ("one\t1\none\t2\n", 1, "one\t1\ntwo\t2\n"),
+    "header": ("Source\tTarget\n" + GOOD, 1, GOOD + "source\ttarget\n"),
+    "byte-order-mark-at-start": ("\ufeff" + GOOD, 1, GOOD),
+    "byte-order-mark-inside": (GOOD + "\ufefffour\t4\n", 1, "\ufeff" + GOOD),
+    "windows-line-ends": (GOOD.replace("\n", "\r\n"), 3, GOOD),
+    "mojibake": (GOOD + "fÃ¼nf\t5\nrosÃ©\tâ€œ\n", 3, GOOD + "SÃO\tÃO\nÀ «\tÄ\n"),
+    "replacement": (GOOD + "f\ufffdnf\t5\n", 1, GOOD + "f?nf\t5\n"),
+    "html": (GOOD + "R&amp;D\t&#228;\n", 2, GOOD + "R&D\tAT&T; &nosuch;\n"),
+    "moses-escapes": (GOOD + "it &apos;s\t&quot; x\n", 2, GOOD + "it 's\t\" x\n"),
+    "control": (GOOD + "fo\x07ur\t4\x85\nx\ry\t5\n", 3, GOOD + "four\t4\r\n"),
+    "invisible": (GOOD + "fo\u200bur\t4\u00ad\na\u200e\tx\u200dy", 4, "می\u200cخواهم\tක්\u200dෂ\n👩\u200d💻\tก\u200bข"),
+    "direction-marks": (GOOD + "שלום\u200f\t4\n", 1, GOOD + "שלום\t4\n"),
+    "unusual-spaces": (GOOD + "a\u00a0b\t4\u202f!\nc\u3000d\t5\n", 3, GOOD + "東京\u3000タワー\t4\n"),
+    "space-around": (GOOD + " four\t4 \n", 2, GOOD + "four\t4 4\n"),
+    "doubled-blanks": (GOOD + "fo  ur\t4\n", 1, GOOD + "fo u r\t4\n"),
+    "not-nfc": (GOOD + "cafe\u0301\t4\n", 1, GOOD + "café\t4\n"),
+    "mixed-script-words": (GOOD + "P\u0430ris\tС’est\nМоскв\u0061\t5\n", 3, GOOD + "Paris Москва\tθ i β\n3D-Ъ\tμm"),
+    "duplicates": (GOOD + "two\t2\ntwo\t2\ncafé\tx\ncafe\u0301\tx\n", 3, GOOD + "two\t22\n2\ttwo\n"),
+    "contradictions": (GOOD + "two\tII\nthree\tIII\n", 2, GOOD + "deux\t2\ntwo\t2\n"),
+    "digits": (GOOD + "four\t٣٤\n", 2, GOOD + "٣\t3\n"),
+    "full-width": (GOOD + "four\t１\n", 1, GOOD + "本当！\t4！\n"),
+    "quotes": (GOOD + "don't\t4\ndon’t\t5\ncan't\t6\n", 1, GOOD + "don't\tdon’t\n"),
+    "hyphens": (GOOD + "a-b\t4\na‐b\t5\na−b\t6\n", 2, GOOD + "a-b\t4\na – b\t5\n"),
+    "scripts": (GOOD + "четыре\t4\n", 1, GOOD + "four че\t4\n"),
+    "copies": (GOOD + "four\tfour\n", 1, GOOD + "four\tFour\n"),
+    "long-texts": (MANY + "w" * 900 + "\t" + "W" * 900 + "\n", 2, MANY + "a longer word\tein längeres Wort\n"),
+    "odd-ratios": (MANY + "x\t" + "W" * 120 + "\n", 1, MANY + "x\tWORT\n"),
+    "rare-symbols": ("aaa\tbbb\naab\tbbb\n", 1, "aaa\tbbb\naa\tbbb\n"),
+}  # fmt: skip
+
+
+def count_of(report: Report, name: str) -> int:
+    """How often it was found, on both sides together."""
+    return sum(finding.count for finding in report.findings if finding.name == name)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_found(name: str, write: Write) -> None:
+    bad, count, _ = CASES[name]
+    report = check(write(bad))
+    assert count_of(report, name) == count, report.findings
+    finding = report.find(name)
+    assert finding is not None
+    assert finding.severity == WORDINGS[name].severity
+    assert finding.meaning and finding.remedy
+    assert "> pairs.tsv" not in finding.remedy and "{" not in finding.remedy
+    if name not in ("nothing-usable", "one-source"):
+        assert finding.examples and "pairs.tsv" in finding.examples[0].origin
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_its_near_miss_raises_no_alarm(name: str, write: Write) -> None:
+    assert count_of(check(write(CASES[name][2])), name) == 0
+
+
+def test_every_finding_has_a_case() -> None:
+    elsewhere = {"leaked-pairs", "leaked-sources", "unseen-symbols", "json", "parallel-lengths"}
+    assert set(CASES) | elsewhere == set(WORDINGS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_error_is_what_training_refuses(name: str, write: Write) -> None:
+    """A set of one source is refused when a part is set aside as dev, not on reading."""
+    for content in (CASES[name][0], CASES[name][2]):
+        path = write(content)
+        try:
+            read_pairs([path])
+            refused = False
+        except DataError:
+            refused = True
+        report = check(path)
+        assert report.exit_code == int(refused or report.find("one-source") is not None)
+
+
+def test_good_data_have_no_findings(write: Write) -> None:
+    lines = "".join(
+        f"{'ab' * (number % 3 + 1)}{number % 9}\t{number % 9}{'ba' * (number % 3 + 1)}\n" for number in range(9)
+    )
+    report = check(write(lines * 3))
+    assert [finding.name for finding in report.findings] == ["duplicates"]
+    assert report.exit_code == 0
+
+
+def test_places_texts_and_first_occurrences_are_said(write: Write) -> None:
+    report = check(write("one\t1\nbad\ntwo\t2\none\t1\ntwo\tII\n"))
+    duplicates, contradictions, columns = (report.find(name) for name in ("duplicates", "contradictions", "columns"))
+    assert duplicates and contradictions and columns
+    [example] = duplicates.examples
+    assert example.origin.endswith("pairs.tsv:4") and example.text == "one\t1" and example.detail == "as line 1"
+    assert [(each.origin[-1], each.text) for each in contradictions.examples] == [("3", "two\t2"), ("5", "two\tII")]
+    assert columns.examples[0].origin.endswith(":2")
+    assert report.sets[0].pairs == 4 and report.sets[0].unusable == 1
+    severities = [finding.severity for finding in report.findings]
+    assert severities == sorted(severities, key=["error", "warning", "note"].index)
+
+
+def test_leaks_and_unseen_symbols_are_found_between_sets(write: Write) -> None:
+    train = write(GOOD)
+    test = write("two\t2\nthree\tIII\nfünf\t5\n", "test.tsv")
+    report = check(train, test=[test])
+    pairs, sources = report.find("leaked-pairs"), report.find("leaked-sources")
+    assert pairs and sources
+    assert pairs.count == 1 and pairs.files == str(test) and pairs.examples[0].text == "two\t2"
+    assert sources.count == 1 and sources.examples[0].text == "three\tIII"
+    unseen = [finding for finding in report.findings if finding.name == "unseen-symbols"]
+    assert [finding.count for finding in unseen] == [2, 2]  # f and ü; I and 5
+    assert report.sets[1].shared == {"pairs": 1, "sources": 2, "targets": 1}
+    assert check([train, test]) == report
+
+
+def test_other_pairs_are_no_leak(write: Write) -> None:
+    report = check(write(GOOD), test=[write("ten\t1\n", "test.tsv")])
+    assert not {finding.name for finding in report.findings} & {"leaked-pairs", "leaked-sources", "unseen-symbols"}
+
+
+def test_dev_and_test_are_held_against_each_other(write: Write) -> None:
+    report = check([write(GOOD), write("ten\t9\n", "dev.tsv"), write("ten\t9\n", "test.tsv")])
+    leak = report.find("leaked-pairs")
+    assert leak and leak.files.endswith("test.tsv") and "dev.tsv" in leak.detail
+
+
+def test_what_training_takes_for_the_same_source_leaks(write: Write) -> None:
+    report = check(write("café\t1\nx\t2\n"), test=[write("cafe\u0301 \t1\n", "test.tsv")])
+    assert count_of(report, "leaked-pairs") == 1
+
+
+def test_symbols_are_counted_where_they_are_the_unit(write: Write) -> None:
+    phones = "".join(f"w{number}\t{'p a t ə'}\n" for number in range(40)) + "x\tt͡s a p\n"
+    report = check(write(phones), test=[write("w\td͡z a\n", "test.tsv")])
+    rare = [finding for finding in report.findings if finding.name == "rare-symbols" and "target" in finding.detail]
+    assert len(rare) == 1 and rare[0].count == 1 and "t͡s" in rare[0].detail
+    unseen = report.find("unseen-symbols")
+    assert unseen and unseen.count == 1 and "d͡z" in unseen.detail
+    assert any(line.startswith("target: symbols") for line in report.suggestion)
+
+
+def test_moses_escapes_beside_others_are_html(write: Write) -> None:
+    report = check(write(GOOD + "it &amp; that\tR&amp;D\n"))
+    assert count_of(report, "html") == 2 and count_of(report, "moses-escapes") == 0
+
+
+def test_utf16_is_an_error_with_its_remedy(write: Write) -> None:
+    finding = check(write(GOOD.encode("utf-16"))).find("encoding")
+    assert finding and finding.severity == "error" and "iconv" in finding.remedy
+
+
+def test_json_lines(write: Write) -> None:
+    lines = ['{"source": "a", "target": "b"}', "[1]", '{"source": "a"}', '{"source": "c\\td", "target": "e"}']
+    report = check(write("\n".join(lines), "pairs.jsonl"))
+    assert count_of(report, "json") == 2 and count_of(report, "control") == 1
+    assert report.sets[0].pairs == 2
+    good = check(
+        write("\n".join(json.dumps({"source": x, "target": x + "!"}) for x in "ab"), "good.jsonl.gz".replace(".gz", ""))
+    )
+    assert good.exit_code == 0 and good.sets[0].pairs == 2
+
+
+def test_compressed_files(write: Write) -> None:
+    report = check(write(gzip.compress((GOOD + "x\n").encode()), "pairs.tsv.gz"))
+    assert report.sets[0].pairs == 3 and count_of(report, "columns") == 1
+
+
+def test_parallel_files(write: Write) -> None:
+    first, second = write("a\nb\n\nd\n\n", "x.en"), write("1\n2\n3\n4\n", "x.de")
+    report = check([first, second])
+    assert report.sets[0].pairs == 3 and count_of(report, "empty-sides") == 1
+    assert report.find("parallel-lengths") is None
+    longer = check([first, write("1\n2\n3\n4\n5\n6\n", "y.de")]).find("parallel-lengths")
+    assert longer and longer.severity == "error" and "4 lines and 6 lines" in longer.examples[0].detail
+    both = check([first, second, first, second])
+    assert len(both.sets) == 2 and count_of(both, "leaked-pairs") == 3
+
+
+def test_blocks_change_nothing(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    from peeky.doctor import rows
+
+    content = "\ufeffone\t1\r\n\nb\u00fc\t2\nbad\n\nx\t\u00a0y\nx\t\u00a0y\n\n\n".encode() + b"\xff\t1\n\n"
+    path = write(content)
+    whole = check(path)
+    for size in (1, 5, 20):
+        monkeypatch.setattr(rows, "BLOCK_BYTES", size)
+        assert check(path) == whole
+
+
+def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    for path in (tmp_path / "nothing.tsv", tmp_path):
+        with pytest.raises(DataError):
+            check(path)
+    with pytest.raises(DataError, match="no files"):
+        check([])
+
+
+def test_the_suggested_model_is_the_one_that_training_takes() -> None:
+    from peeky.doctor.check import MODEL
+    from peeky.model import DEFAULT
+
+    assert MODEL == DEFAULT
