@@ -251,13 +251,13 @@ def test_evaluation_says_how_well(peeky_command: Command, tiny_run: Path, tiny_p
     assert said.code == 0
     assert said.err == ""
     assert scores.exact_match is not None
-    assert said.out.split() == [
-        "count", "120", "exact", "match", f"{100 * scores.exact_match:.2f}", "%",
-        "loss", f"{scores.loss:.4f}", "nats", "per", "target", "token",
-    ]  # fmt: skip
+    assert said.out.startswith("120 items, 120 references\n\nexact match ")
+    assert f" {100 * scores.exact_match:.2f} %  [" in said.out
+    assert f" {scores.loss:.4f}    [" in said.out
+    assert "all 120 sources are in the training data" in said.out
     told = peeky_command("evaluate", tiny_run, tiny_pairs, "--json", "--batch-size", "7")
     values = json.loads(told.out)
-    assert list(values) == ["count", "exact_match", "loss"]
+    assert list(values)[:3] == ["count", "exact_match", "loss"]
     assert values["count"] == 120
     assert values["exact_match"] == scores.exact_match
     assert values["loss"] == pytest.approx(scores.loss, abs=1e-5)

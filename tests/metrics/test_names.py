@@ -18,6 +18,7 @@ def test_every_metric_goes_by_its_name() -> None:
         assert scale.name == name
         assert metric.__doc__
         value = metric(["a b c d e"], [["a b c d e"]]).value
+        assert len(metric([], []).statistics) == 0
         best = {"share": 1.0, "points": 100.0}[scale.unit] if scale.higher_is_better else 0.0
         assert value == pytest.approx(best)
 

@@ -11,7 +11,7 @@ from peeky.metrics.edits import (
     symbol_error_rate,
     word_error_rate,
 )
-from peeky.metrics.measured import Measured, Metric, Scale, ratio
+from peeky.metrics.measured import Measured, Metric, Scale, Unit, ratio
 from peeky.metrics.names import METRICS, find_metrics, metrics_for
 from peeky.metrics.resampling import SAMPLES, Difference, Interval, Spread, differences, intervals, spread
 from peeky.metrics.rouge import rouge_1, rouge_2, rouge_l
@@ -26,6 +26,7 @@ __all__ = [
     "Metric",
     "Scale",
     "Spread",
+    "Unit",
     "bleu",
     "character_error_rate",
     "chrf",
