@@ -175,20 +175,20 @@ def evaluate_runs(
     codecs: list[Codec] = []
     for members in [list(runs)] if ensemble else [[run] for run in runs]:
         model = load(members, device=device)
+        own: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
+        if found is not None and own != columns:
+            fix = "evaluate language models by themselves, on text in one column"
+            raise ConfigError(
+                "a language model and one with sources can't share a table", where=str(members[0]), fix=fix
+            )
         require_answers(model, request)
         if errors is not None and model.source_codec is None:
             raise ConfigError("a language model has no wrong answers", where="--errors", fix="leave it out")
-        own: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
         if found is None:
             columns = own
             found = read_pairs(files, columns=columns, skip_bad=skip_bad, label=request.by)
             if request.metrics is None and model.source_codec:
                 request = replace(request, metrics=metrics_for(model.target_codec.tokenizer.name))
-        elif own != columns:
-            fix = "evaluate language models by themselves, on text in one column"
-            raise ConfigError(
-                "a language model and one with sources can't share a table", where=str(members[0]), fix=fix
-            )
         configs.append(config_of(members[0]))
         known.append(known_of(configs, known, columns=columns))
         reports.append(evaluate(model, found.pairs, request, labels=found.labels, known=known[-1].texts))
