@@ -253,7 +253,7 @@ def test_evaluation_says_how_well(peeky_command: Command, tiny_run: Path, tiny_p
     assert scores.exact_match is not None
     assert said.out.startswith("120 items, 120 references\n\nexact match ")
     assert f" {100 * scores.exact_match:.2f} %  [" in said.out
-    assert f" {scores.loss:.4f}    [" in said.out
+    assert f" {scores.loss:.4f} " in said.out
     assert "all 120 sources are in the training data" in said.out
     told = peeky_command("evaluate", tiny_run, tiny_pairs, "--json", "--batch-size", "7")
     values = json.loads(told.out)
