@@ -251,16 +251,32 @@ def test_evaluation_says_how_well(peeky_command: Command, tiny_run: Path, tiny_p
     assert said.code == 0
     assert said.err == ""
     assert scores.exact_match is not None
-    assert said.out.split() == [
-        "count", "120", "exact", "match", f"{100 * scores.exact_match:.2f}", "%",
-        "loss", f"{scores.loss:.4f}", "nats", "per", "target", "token",
-    ]  # fmt: skip
+    assert said.out.startswith("120 items, 120 references\n\nexact match ")
+    assert f" {100 * scores.exact_match:.2f} %  [" in said.out
+    assert f" {scores.loss:.4f} " in said.out
+    assert "all 120 sources are in the training data" in said.out
     told = peeky_command("evaluate", tiny_run, tiny_pairs, "--json", "--batch-size", "7")
     values = json.loads(told.out)
-    assert list(values) == ["count", "exact_match", "loss"]
+    assert list(values)[:3] == ["count", "exact_match", "loss"]
     assert values["count"] == 120
     assert values["exact_match"] == scores.exact_match
     assert values["loss"] == pytest.approx(scores.loss, abs=1e-5)
+
+
+def test_wrong_answers_go_to_a_file_and_options_to_the_evaluation(
+    peeky_command: Command, tiny_run: Path, tiny_pairs: Path
+) -> None:
+    said = peeky_command(
+        "evaluate", tiny_run, tiny_run, tiny_pairs, "--metrics", "cer,chrF", "--samples", "100", "--seed", "3", "--json"
+    )
+    values = json.loads(said.out)
+    assert (values["samples"], values["seed"], len(values["runs"])) == (100, 3, 2)
+    assert list(values["runs"][0]["metrics"]) == ["cer", "chrf", "loss"]
+    said = peeky_command("evaluate", tiny_run, tiny_pairs, "--errors", "errors.tsv", "--no-group")
+    assert "the worst by CER first: errors.tsv" in said.err
+    assert Path("errors.tsv").read_text(encoding="utf-8").startswith("score\tsource\t")
+    said = peeky_command("evaluate", tiny_run, tiny_run, tiny_pairs, "--ensemble", "--json")
+    assert json.loads(said.out)["count"] == 120
 
 
 def test_a_language_model_is_evaluated_by_its_loss(
@@ -415,6 +431,18 @@ MISTAKES: dict[str, Mistake] = {
     "evaluate in batches of 0": (["evaluate", "RUN", "PAIRS", "--batch-size", "0"], ["batch_size"]),
     "evaluate in batches of -1": (["evaluate", "RUN", "PAIRS", "--batch-size", "-1"], ["batch_size"]),
     "evaluate with beam 0": (["evaluate", "RUN", "PAIRS", "--beam", "0"], ["beam"]),
+    "evaluate by an unknown metric": (["evaluate", "RUN", "PAIRS", "--metrics", "cer,bleau"], ["'bleau'", "'bleu'"]),
+    "evaluate by no metric": (["evaluate", "RUN", "PAIRS", "--metrics", ","], ["no metric", "cer"]),
+    "evaluate by a missing column": (["evaluate", "RUN", "PAIRS", "--by", "3"], ["PAIRS:1", "no column 3", "has 2"]),
+    "evaluate on an empty file": (["evaluate", "RUN", "EMPTY"], ["EMPTY", "is empty"]),
+    "evaluate answers of a language model": (
+        ["evaluate", "LANGUAGE", "TEXT", "--metrics", "cer"],
+        ["language model", "leave it out"],
+    ),
+    "evaluate one run as an ensemble": (["evaluate", "RUN", "PAIRS", "--ensemble"], ["--ensemble", "two runs"]),
+    "errors of two runs": (["evaluate", "RUN", "RUN", "PAIRS", "--errors", "e.tsv"], ["--errors", "one run"]),
+    "errors over the test file": (["evaluate", "RUN", "PAIRS", "--errors", "PAIRS"], ["--errors", "overwrite"]),
+    "evaluate with few samples": (["evaluate", "RUN", "PAIRS", "--samples", "9"], ["samples", "100 or more"]),
     "models of a wrong name": (["models", "--set", "model.name=foo"], ["model.name", "changes nothing here"]),
     "models of a rate": (["models", "--set", "training.rate=1"], ["training.rate"]),
     "models of texts": (["models", "abc"], ["abc"]),
@@ -423,7 +451,9 @@ MISTAKES: dict[str, Mistake] = {
 
 
 @pytest.fixture
-def put_in(tiny_run: Path, tiny_pairs: Path, tiny_text: Path, tmp_path: Path) -> Callable[[str], str]:
+def put_in(
+    tiny_run: Path, tiny_language_run: Path, tiny_pairs: Path, tiny_text: Path, tmp_path: Path
+) -> Callable[[str], str]:
     """Replaces PAIRS, RUN, … in what is typed."""
     import shutil
 
@@ -448,6 +478,7 @@ def put_in(tiny_run: Path, tiny_pairs: Path, tiny_text: Path, tmp_path: Path) ->
         "PAIRS": lambda: tiny_pairs,
         "TEXT": lambda: tiny_text,
         "RUN": lambda: tiny_run,
+        "LANGUAGE": lambda: tiny_language_run,
         "FOLDER": folder,
         "COPY": copy,
         "DAMAGED": damaged,

@@ -12,7 +12,8 @@ from peeky.prediction import PairScore, Prediction
 Format = Literal["text", "tsv", "jsonl"]
 Alignments = Literal["pharaoh", "json"]
 
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+"""What would break a table of columns and lines, and how it is written there."""
 
 
 def line_writer(
@@ -40,7 +41,7 @@ def line_writer(
     def tsv(number: int, source: str, prediction: Prediction) -> Iterator[str]:
         for rank, answer in enumerate(prediction.all, start=1):
             figures = f"{number}\t{rank}\t{answer.log_prob:.6f}\t{answer.score:.6f}"
-            columns = [figures, answer.text.translate(_ESCAPES), *_alignment_column(answer, alignments)]
+            columns = [figures, answer.text.translate(ESCAPES), *_alignment_column(answer, alignments)]
             yield "\t".join(columns) + "\n"
 
     def jsonl(number: int, source: str, prediction: Prediction) -> Iterator[str]:

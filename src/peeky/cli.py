@@ -319,6 +319,15 @@ def evaluate(
     run: Run,
     /,
     *data: Path,
+    metrics: Annotated[
+        str | None, Parameter(help="By name, a comma between; what suits the targets where nothing is said.")
+    ] = None,
+    by: Annotated[str | None, Parameter(help="A further column to score apart: its number, name or JSON key.")] = None,
+    errors: Annotated[Path | None, Parameter(help="Write the wrong answers there, the worst first.")] = None,
+    ensemble: Annotated[bool, Parameter(negative="", help="Let several runs answer together as one.")] = False,
+    group: Annotated[bool, Parameter(help="Lines with the same source are one item with several references.")] = True,
+    samples: Annotated[int, Parameter(help="Sets drawn for intervals and p-values.")] = 1000,
+    seed: Annotated[int, Parameter(help="The same seed draws the same sets.")] = 0,
     json: Annotated[bool, Parameter(negative="", help="Print one JSON object.")] = False,
     beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
     batch_size: Annotated[int, Parameter(help="Pairs tried side by side; changes no figure.")] = 64,
@@ -326,30 +335,46 @@ def evaluate(
     engine: Engine = "auto",
     device: Device = "auto",
 ) -> None:
-    """Hold a model to the known targets of a test file: exact match, and loss in nats per target token."""
-    from peeky.data import read_pairs
-    from peeky.loading import load
+    """Hold a model to the known targets of a test file: metrics with 95 % intervals, and loss in nats per target token.
+
+    Several runs in front of the file are compared with the first. docs/evaluation.md says what each number means.
+    """
+    from json import dumps
+
+    from peeky.evaluation import Request, as_json, evaluate_runs, text_lines
 
     runs, files = leading_runs(run, tuple(map(str, data)))
     if not files:
         raise ConfigError(
             "no test data were given", where="peeky evaluate", fix="name a file: peeky evaluate RUN test.tsv"
         )
-    model = load(runs, engine=engine, device=device)
-    columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
-    found = read_pairs([Path(file) for file in files], columns=columns, skip_bad=skip_bad)
-    if found.skipped:
-        print(f"left out {found.skipped:,} lines that can't be used", file=sys.stderr)
-    scores = model.evaluate(found.pairs, beam=beam, batch_size=batch_size)
+    request = Request(
+        metrics=tuple(name for name in metrics.split(",") if name.strip()) if metrics is not None else None,
+        by=by,
+        group=group,
+        beam=beam,
+        batch_size=batch_size,
+        samples=samples,
+        seed=seed,
+    )
+    found = evaluate_runs(
+        runs,
+        [Path(file) for file in files],
+        request,
+        ensemble=ensemble,
+        skip_bad=skip_bad,
+        engine=engine,
+        device=device,
+        errors=errors,
+    )
+    if found.num_left_out:
+        print(f"left out {found.num_left_out:,} lines that can't be used", file=sys.stderr)
+    if errors is not None:
+        print(f"wrong answers, the worst by {found.ranked_by} first: {errors}", file=sys.stderr)
     if json:
-        from json import dumps
-
-        print(dumps({"count": scores.count, "exact_match": scores.exact_match, "loss": scores.loss}))
+        print(dumps(as_json(found), ensure_ascii=False))
     else:
-        print(f"count        {scores.count:>10,}")
-        if scores.exact_match is not None:
-            print(f"exact match  {100 * scores.exact_match:>10.2f} %")
-        print(f"loss         {scores.loss:>10.4f} nats per target token")
+        print("\n".join(text_lines(found)))
 
 
 @app.command

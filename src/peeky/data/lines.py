@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from peeky.data.pairs import Pair
+from peeky.errors import did_you_mean
 
 Columns = Literal["pairs", "target"]
 
+_NUM_OWN: dict[Columns, int] = {"pairs": 2, "target": 1}
+"""Columns of a file of text that make up a pair."""
 _UTF8_MARK = b"\xef\xbb\xbf"  # some editors put it at the start of a file
 
 
@@ -36,6 +39,15 @@ class LineError(Exception):
         self.origin = line.origin
         self.what = what
         self.fix = fix
+
+
+class LabelColumn(NamedTuple):
+    """A column beside those of the pair."""
+
+    place: int | str
+    """From 0; a key in JSON."""
+    has_header: bool
+    """Whether the first line names the columns and holds no pair."""
 
 
 def lines_of(stream: Iterable[bytes], path: str) -> Iterator[Line]:
@@ -68,6 +80,47 @@ def json_pair(line: Line, columns: Columns) -> Pair:
         return Pair("", _filled(_json_text(values, key, line), key, line), line.origin)
     source, target = (_filled(_json_text(values, key, line), key, line) for key in ("source", "target"))
     return Pair(source, target, line.origin)
+
+
+def label_column(first: Line, wanted: str, columns: Columns, *, is_json: bool) -> LabelColumn:
+    """Where the column `wanted` is, told from the first line of a file. Raises LineError where there is none.
+
+    In JSON it is a key; elsewhere a number from 1, or a name that stands in the first line, which then is a header.
+    """
+    if is_json:
+        values = _json_values(first)
+        if wanted not in values:
+            raise LineError(first, f"there is no key {wanted!r}", did_you_mean(wanted, values))
+        return LabelColumn(wanted, has_header=False)
+    own = _NUM_OWN[columns]
+    fields = _text(first).split("\t")
+    number = int(wanted) if wanted.isdecimal() else fields.index(wanted) + 1 if wanted in fields else 0
+    if not wanted.isdecimal() and not number:
+        fix = f"write its number, from {own + 1}, or name all columns in a first line of the file"
+        raise LineError(first, f"there is no column {wanted!r}", fix)
+    if number <= own:
+        sides = "source and target" if own == 2 else "the text"
+        raise LineError(first, f"column {number} is no further column: {sides} come first", f"name one from {own + 1}")
+    if number > len(fields):
+        fix = f"name one from {own + 1} to {len(fields)}" if len(fields) > own else "name a file that has it"
+        raise LineError(first, f"there is no column {number}: the line has {len(fields)}", fix)
+    return LabelColumn(number - 1, has_header=not wanted.isdecimal())
+
+
+def labelled(line: Line, column: LabelColumn, columns: Columns) -> tuple[Line, str]:
+    """The line with the pair's own columns alone, and what stands in the further one. Raises LineError."""
+    if isinstance(column.place, str):
+        values = _json_values(line)
+        label = values.get(column.place)
+        if label is None or isinstance(label, list | dict):
+            raise LineError(line, f"no text or number under {column.place!r}", f"give each line a {column.place!r}")
+        return line, label if isinstance(label, str) else json.dumps(label)
+    fields = _text(line).split("\t")
+    if len(fields) <= column.place:
+        what = f"found {len(fields)} columns, and column {column.place + 1} is asked for"
+        raise LineError(line, what, "separate columns by a TAB; an empty one keeps its TAB")
+    own = "\t".join(fields[: _NUM_OWN[columns]])
+    return line._replace(content=own.encode()), fields[column.place]
 
 
 def text_source(line: Line) -> Pair:

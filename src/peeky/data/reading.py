@@ -15,7 +15,18 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from peeky.data.files import read_content
-from peeky.data.lines import Columns, Line, LineError, json_pair, json_source, lines_of, text_pair, text_source
+from peeky.data.lines import (
+    Columns,
+    Line,
+    LineError,
+    json_pair,
+    json_source,
+    label_column,
+    labelled,
+    lines_of,
+    text_pair,
+    text_source,
+)
 from peeky.data.pairs import Pair
 from peeky.errors import DataError
 
@@ -36,12 +47,14 @@ class PairFile:
     """What was read: the pairs, and how many lines were left out and why.
 
     `problems` are the first few lines left out; `num_not_normalised` counts the pairs with a side that is not in NFC.
+    `labels` are what stands in a further column, one a pair, where that was asked for.
     """
 
     pairs: list[Pair]
     skipped: int = 0
     problems: tuple[Problem, ...] = ()
     num_not_normalised: int = 0
+    labels: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
@@ -57,28 +70,49 @@ def collector_at_rest() -> Iterator[None]:
 
 
 @collector_at_rest()
-def read_pairs(paths: Sequence[Path], *, columns: Columns = "pairs", skip_bad: bool = False) -> PairFile:
+def read_pairs(
+    paths: Sequence[Path], *, columns: Columns = "pairs", skip_bad: bool = False, label: str | None = None
+) -> PairFile:
     """The pairs of one TSV or JSONL file, or of two parallel text files, each compressed with gzip or not.
 
     `columns="target"` reads text for a language model: one column, the source stays empty. Raises DataError that names
-    the first bad lines; `skip_bad` leaves them out instead and counts them.
+    the first bad lines; `skip_bad` leaves them out instead and counts them. `label` names or numbers a further column
+    to be read too; without it there may be none.
     """
     _check_paths(paths, columns)
+    if label is not None and len(paths) == 2:
+        where = " ".join(map(str, paths))
+        fix = f"put all columns into one file: paste {where} …"
+        raise DataError(f"two parallel files have no further column {label!r}", where=where, fix=fix)
     contents = [read_content(path) for path in paths]
     in_json = is_json(paths[0])
-    sides = None if in_json else _clean_sides(contents, columns)
+    sides = None if in_json or label is not None else _clean_sides(contents, columns)
     if sides is not None:
         origins = [f"{paths[0]}:{number}" for number in range(1, len(sides[0]) + 1)]
         pairs = list(map(Pair, *sides, origins))
         return PairFile(pairs, num_not_normalised=_num_not_normalised(pairs))
 
     rows = _rows(paths, contents)
-    pairs = []
+    column = None
+    if label is not None:
+        try:
+            column = label_column(rows[0][0], label, columns, is_json=in_json)
+        except LineError as bad:
+            raise DataError(bad.what, where=bad.origin, fix=bad.fix) from None
+        rows = rows[1:] if column.has_header else rows
+        if not rows:
+            raise DataError("there is a header and nothing below it", where=str(paths[0]), fix="add the pairs")
+    pairs, labels = [], []
     problems: list[Problem] = []
     skipped = 0
     for lines in rows:
         try:
+            text = ""
+            if column is not None:
+                own, text = labelled(lines[0], column, columns)
+                lines = (own,)
             pairs.append(json_pair(lines[0], columns) if in_json else text_pair(lines, columns))
+            labels.append(text)
         except LineError as bad:
             skipped += 1
             if skipped <= _NUM_SHOWN:
@@ -87,7 +121,9 @@ def read_pairs(paths: Sequence[Path], *, columns: Columns = "pairs", skip_bad: b
         raise _bad_lines(problems, skipped, len(rows), fix="put them right, or go on without them: --skip-bad")
     if not pairs:
         raise _bad_lines(problems, skipped, len(rows), fix="put them right; without them nothing is left")
-    return PairFile(pairs, skipped, tuple(problems), _num_not_normalised(pairs))
+    return PairFile(
+        pairs, skipped, tuple(problems), _num_not_normalised(pairs), () if column is None else tuple(labels)
+    )
 
 
 def iterate_sources(stream: BinaryIO, name: str = "<stdin>") -> Iterator[Pair]:

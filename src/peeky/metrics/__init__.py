@@ -1,0 +1,49 @@
+"""How good answers are: metrics over texts and numbers, with intervals and comparisons. Knows no model and no file."""
+
+from __future__ import annotations
+
+from peeky.metrics.aligned import word_diff
+from peeky.metrics.edits import (
+    character_error_rate,
+    exact_match,
+    levenshtein,
+    nearest,
+    symbol_error_rate,
+    word_error_rate,
+)
+from peeky.metrics.measured import Measured, Metric, Scale, Unit, ratio
+from peeky.metrics.names import METRICS, find_metrics, metrics_for
+from peeky.metrics.resampling import SAMPLES, Difference, Interval, Spread, differences, intervals, spread
+from peeky.metrics.rouge import rouge_1, rouge_2, rouge_l
+from peeky.metrics.translation import bleu, chrf, ter
+
+__all__ = [
+    "METRICS",
+    "SAMPLES",
+    "Difference",
+    "Interval",
+    "Measured",
+    "Metric",
+    "Scale",
+    "Spread",
+    "Unit",
+    "bleu",
+    "character_error_rate",
+    "chrf",
+    "differences",
+    "exact_match",
+    "find_metrics",
+    "intervals",
+    "levenshtein",
+    "metrics_for",
+    "nearest",
+    "ratio",
+    "rouge_1",
+    "rouge_2",
+    "rouge_l",
+    "spread",
+    "symbol_error_rate",
+    "ter",
+    "word_diff",
+    "word_error_rate",
+]

@@ -1,0 +1,243 @@
+"""Trained models held to test files, as `peeky evaluate` does it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import peeky
+from peeky.config import read_toml
+from peeky.data import Pair, read_pairs
+from peeky.errors import ConfigError, UserError
+from peeky.evaluation import Request, as_json, evaluate, evaluate_runs, text_lines
+from peeky.evaluation.training_data import config_of, known_texts
+
+QUICK = Request(samples=100)
+
+
+def written(folder: Path, lines: list[str], name: str = "test.tsv") -> Path:
+    path = folder / name
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def text_of(run: Path | list[Path], path: Path, request: Request = QUICK, **options: bool) -> str:
+    runs = run if isinstance(run, list) else [run]
+    return "\n".join(text_lines(evaluate_runs(runs, [path], request, device="cpu", **options)))
+
+
+def test_the_report_has_what_the_model_says_of_itself(tiny_run: Path, tiny_pairs: Path) -> None:
+    model, pairs = peeky.load(tiny_run, device="cpu"), read_pairs([tiny_pairs]).pairs
+    scores = model.evaluate(pairs)
+    report = evaluate(model, pairs, QUICK)
+    assert report.exact_match == scores.exact_match
+    assert report.loss == pytest.approx(scores.loss, abs=1e-12)
+    assert report.answers.predictions == tuple(prediction.text for prediction in scores.predictions)
+    assert list(report.figures) == ["exact_match", "cer", "loss"]
+    assert {part.by for part in report.slices} == {"length"}
+    assert report.num_known is None
+
+
+def test_sources_of_the_training_data_are_counted_and_scored_apart(
+    tiny_run: Path, tiny_pairs: Path, tmp_path: Path
+) -> None:
+    known = tiny_pairs.read_text(encoding="utf-8").splitlines()[:3]
+    path = written(tmp_path, [*known, "abcdea\taedcba", "eeeeea\taeeeee"])
+    found = evaluate_runs([tiny_run], [path], QUICK, device="cpu")
+    assert found.reports[0].num_known == 3
+    apart = [part for part in found.reports[0].slices if part.by == "source"]
+    assert [(part.name, part.count) for part in apart] == [("in the training data", 3), ("new", 2)]
+    assert "3 of 5 sources are in the training data" in text_of(tiny_run, path)
+    assert as_json(found)["in_training_data"] == 3
+
+
+def test_a_test_of_new_sources_is_called_one(tiny_run: Path, tmp_path: Path) -> None:
+    path = written(tmp_path, ["abcdea\taedcba"])
+    assert "none of the sources is in the training data" in text_of(tiny_run, path)
+
+
+def test_the_run_around_a_model_folder_is_found(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config_of(tiny_run / "model") == config_of(tiny_run) is not None
+    monkeypatch.chdir(tiny_run)
+    assert config_of(Path("model")) == config_of(tiny_run)
+
+
+def test_training_data_that_are_gone_are_said_to_be(tiny_run_copy: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+    config = tiny_run_copy / "config.toml"
+    [named] = read_toml(config)["data"]["train"]
+    config.write_text(config.read_text(encoding="utf-8").replace(named, f"{named}.gone"), encoding="utf-8")
+    path = written(tmp_path, ["abcdea\taedcba"])
+    said = text_of(tiny_run_copy, path)
+    assert "not compared with the training data" in said
+    assert "no such file" in said
+    config.unlink()
+    found = evaluate_runs([tiny_run_copy], [path], QUICK, device="cpu")
+    assert as_json(found)["in_training_data"] is None
+    assert "doesn't say what it was trained on" in found.notes[0]
+
+
+def test_unicode_forms_of_a_source_are_the_same_source(tmp_path: Path) -> None:
+    written(tmp_path, ["e\u0301\tx"], "train.tsv")
+    from peeky.config import make_config
+    from peeky.evaluation.training_data import key_of
+
+    config = make_config({}, {"data.train": [str(tmp_path / "train.tsv")]})
+    assert known_texts(config, has_source=True).texts == {key_of(Pair("\u00e9", "", ""))}
+
+
+def test_several_references_of_a_source_are_one_item(tiny_run: Path, tmp_path: Path) -> None:
+    answer = peeky.load(tiny_run, device="cpu").predict("abc")[0].text
+    path = written(tmp_path, ["abc\tzzz", "bca\tzzz", f"abc\t{answer}"])
+    found = evaluate_runs([tiny_run], [path], QUICK, device="cpu").reports[0]
+    assert (found.count, found.num_references, found.exact_match) == (2, 3, 0.5)
+    assert text_of(tiny_run, path).startswith("2 items, 3 references\n")
+    apart = evaluate_runs([tiny_run], [path], Request(group=False, samples=100), device="cpu").reports[0]
+    assert (apart.count, apart.exact_match) == (3, pytest.approx(1 / 3))
+    assert apart.loss == pytest.approx(found.loss)
+
+
+def test_a_column_is_scored_apart(tiny_run: Path, tmp_path: Path) -> None:
+    path = written(tmp_path, ["abc\tcba\tnorth", "bca\tacb\tsouth", "cab\tbac\tnorth"])
+    request = Request(by="3", samples=100)
+    found = evaluate_runs([tiny_run], [path], request, device="cpu").reports[0]
+    assert [(part.name, part.count) for part in found.slices if part.by == "3"] == [("north", 2), ("south", 1)]
+    said = text_of(tiny_run, path, request)
+    assert "\nby 3 " in said and "\nnorth  " in said
+    assert "\nnorth  " in text_of([tiny_run, tiny_run], path, request)
+
+
+def test_many_labels_are_not_all_printed(tiny_run: Path, tmp_path: Path) -> None:
+    path = written(tmp_path, [f"{'abcde'[n % 5]}{'ab' * (1 + n // 5)}\tx\t{n}" for n in range(25)])
+    found = evaluate_runs([tiny_run], [path], Request(by="3", samples=100), device="cpu")
+    assert "and 5 smaller ones" in "\n".join(text_lines(found))
+    assert sum(part["by"] == "3" for part in as_json(found)["slices"]) == 25
+
+
+def test_metrics_asked_for_are_those_that_are_given(tiny_run: Path, tiny_pairs: Path) -> None:
+    request = Request(metrics=("chrF", "rouge-l"), samples=100)
+    found = evaluate_runs([tiny_run], [tiny_pairs], request, device="cpu")
+    values = as_json(found)
+    assert list(values["metrics"]) == ["chrf", "rouge_l", "loss"]
+    assert values["metrics"]["chrf"]["signature"].startswith("nrefs:1|case:mixed|")
+    assert values["metrics"]["chrf"]["unit"] == "points"
+    assert 0 <= values["exact_match"] <= 1  # as before, whatever is asked for
+    said = "\n".join(text_lines(found))
+    assert "\nchrF: nrefs:1" in said and "\nROUGE-L " in said
+
+
+def test_two_runs_are_a_table_with_p_values(tiny_run: Path, tiny_run_copy: Path, tiny_pairs: Path) -> None:
+    found = evaluate_runs([tiny_run, tiny_run_copy], [tiny_pairs], QUICK, device="cpu")
+    values = json.loads(json.dumps(as_json(found)))
+    assert [each["run"] for each in values["runs"]] == [str(tiny_run), str(tiny_run_copy)]
+    assert values["runs"][0]["against_first"] == {}
+    assert values["runs"][1]["against_first"]["cer"]["randomisation_p"] == 1.0  # it is a copy
+    lines = "\n".join(text_lines(found)).splitlines()
+    assert lines[3].startswith(str(tiny_run)) and " p " not in lines[3]
+    assert "p 1.000 / 1.000" in lines[4]
+    assert values["seeds"] == []
+
+
+def test_runs_of_several_seeds_have_a_mean(tiny_run: Path, tiny_run_copy: Path, tiny_pairs: Path) -> None:
+    config = tiny_run_copy / "config.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace("\nseed = 1\n", "\nseed = 2\n"), encoding="utf-8")
+    found = evaluate_runs([tiny_run, tiny_run_copy], [tiny_pairs], QUICK, device="cpu")
+    assert as_json(found)["seeds"][0]["metrics"]["cer"]["deviation"] == 0
+    assert "mean ± sd of 2 seeds" in "\n".join(text_lines(found))
+
+
+def test_an_ensemble_answers_as_one(tiny_run: Path, tiny_run_copy: Path, tiny_pairs: Path) -> None:
+    runs = [tiny_run, tiny_run_copy]
+    one = evaluate_runs(runs, [tiny_pairs], QUICK, device="cpu", ensemble=True)
+    assert one.runs == (f"{tiny_run} + {tiny_run_copy}",)
+    assert one.reports[0].loss == pytest.approx(peeky.load(runs, device="cpu").loss(read_pairs([tiny_pairs]).pairs))
+    with pytest.raises(ConfigError, match="no ensemble"):
+        evaluate_runs(runs[:1], [tiny_pairs], QUICK, device="cpu", ensemble=True)
+
+
+def test_runs_with_other_vocabularies_share_a_table(
+    tiny_run: Path, tiny_pairs: Path, tmp_path: Path, tiny_settings: dict[str, object]
+) -> None:
+    more = {"text.target": "bpe", "text.subword_size": 40, "training.seed": 2}
+    other = tmp_path / "other"
+    peeky.train(tiny_pairs, out=other, settings={**tiny_settings, **more}, device="cpu", quiet=True)
+    found = evaluate_runs([tiny_run, other], [tiny_pairs], QUICK, device="cpu")
+    assert set(found.against_first[1]) == {"exact_match", "cer"}
+    assert "no p where these are others" in "\n".join(text_lines(found))
+
+
+def test_a_language_model_has_its_loss_and_perplexity(tiny_language_run: Path, tiny_text: Path) -> None:
+    found = evaluate_runs([tiny_language_run], [tiny_text], QUICK, device="cpu")
+    said = "\n".join(text_lines(found))
+    assert said.startswith("120 texts\n\nloss ") and "perplexity" in said
+    assert "all 120 texts are in the training data" in said
+    assert as_json(found)["exact_match"] is None
+    with pytest.raises(ConfigError, match="is a language model"):
+        evaluate_runs([tiny_language_run], [tiny_text], Request(metrics=("cer",)), device="cpu")
+    with pytest.raises(ConfigError, match="no wrong answers"):
+        evaluate_runs([tiny_language_run], [tiny_text], QUICK, device="cpu", errors=tiny_text.with_name("errors.tsv"))
+
+
+def test_a_language_model_and_another_share_no_table(tiny_run: Path, tiny_language_run: Path, tiny_pairs: Path) -> None:
+    with pytest.raises(ConfigError, match="can't share a table"):
+        evaluate_runs([tiny_run, tiny_language_run], [tiny_pairs], QUICK, device="cpu")
+
+
+def test_the_table_of_errors(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "errors.tsv"
+    found = evaluate_runs([tiny_run], [tiny_pairs], QUICK, device="cpu", errors=path)
+    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    report = found.reports[0]
+    assert report.exact_match is not None
+    assert len(lines) - 1 == round((1 - report.exact_match) * report.count) > 0
+    assert lines[0] == ["score", "source", "prediction", "reference", "diff"]
+    scores = [float(line[0]) for line in lines[1:]]
+    assert scores == sorted(scores, reverse=True)
+    assert found.ranked_by == "CER"
+
+
+@pytest.mark.parametrize(
+    ("place", "part"), [("test.tsv", "overwrite the test"), ("no/e.tsv", "no folder"), (".", "a folder")]
+)
+def test_a_table_of_errors_that_cannot_be_written_is_refused_first(
+    place: str, part: str, tiny_run: Path, tmp_path: Path
+) -> None:
+    path = written(tmp_path, ["abc\tcba"])
+    with pytest.raises(UserError, match=part):
+        evaluate_runs([tiny_run], [path], QUICK, device="cpu", errors=tmp_path / place)
+    assert path.read_text() == "abc\tcba\n"
+
+
+def test_a_missing_package_is_said_before_the_search(
+    tiny_run: Path, tiny_pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    for module in ["sacrebleu", *(module for module in sys.modules if module.startswith("sacrebleu."))]:
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(peeky.Model, "predict", lambda *_, **__: pytest.fail("it searched"))
+    with pytest.raises(UserError, match="needs the package sacrebleu"):
+        evaluate_runs([tiny_run], [tiny_pairs], Request(metrics=("bleu",)), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"samples": 5}, "too few"),
+        ({"seed": -1}, "below 0"),
+        ({"beam": 0}, "beam"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"metrics": ("bleau",)}, "did you mean 'bleu'"),
+        ({"metrics": ()}, "no metric"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(options: dict[str, object], part: str) -> None:
+    with pytest.raises(ConfigError, match=part):
+        Request(**options)  # type: ignore[arg-type]
+
+
+def test_a_folder_moved_away_from_its_data_still_evaluates(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+    alone = Path(shutil.copytree(tiny_run / "model", tmp_path / "shipped"))
+    assert evaluate_runs([alone], [tiny_pairs], QUICK, device="cpu").reports[0].num_known is None

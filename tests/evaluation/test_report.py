@@ -1,0 +1,140 @@
+"""A report of answers that are written down here, every figure worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from peeky.config import Config, make_config
+from peeky.data import Pair
+from peeky.errors import DataError
+from peeky.evaluation import Answers, Report, assess, error_lines, items_of, ranking_of, wrong_items
+from peeky.evaluation.comparison import against_first, groups_of_seeds
+from peeky.evaluation.items import Part, parts_by_training
+
+PAIRS = [
+    Pair("one", "abcd", "t:1"), Pair("two", "xy", "t:2"), Pair("two", "xyz", "t:3"), Pair("three\t", "aaaaa", "t:4"),
+]  # fmt: skip
+ITEMS = items_of(PAIRS)
+REFERENCES = (("abcd",), ("xy", "xyz"), ("aaaaa",))
+
+
+def answers(*predictions: str, num_tokens: tuple[int, ...] = (5, 3, 4, 6)) -> Answers:
+    return Answers(predictions, REFERENCES, (-1.0, -2.0, -3.0, -3.0), num_tokens)
+
+
+def report(
+    *predictions: str, metrics: tuple[str, ...] = ("exact_match", "cer"), parts: tuple[Part, ...] = ()
+) -> Report:
+    return assess(ITEMS, answers(*predictions), metrics=metrics, parts=parts, samples=200)
+
+
+def test_figures_by_hand() -> None:
+    found = report("abcx", "xyz", "aaab")
+    assert (found.count, found.num_references) == (3, 4)
+    assert found.exact_match == pytest.approx(1 / 3)
+    # abcx: 1 of 4; xyz: 0 of 3, its second reference; aaab for aaaaa: a substitution and a deletion, 2 of 5. 3 / 12.
+    assert found.figures["cer"].value == pytest.approx(3 / 12)
+    # All four pairs: 9 nats over 18 tokens.
+    assert found.loss == pytest.approx(0.5)
+    assert found.perplexity == pytest.approx(math.exp(0.5))
+    for figure in found.figures.values():
+        assert figure.interval.low <= figure.value <= figure.interval.high
+
+
+def test_a_part_is_scored_as_if_it_were_all() -> None:
+    parts = (*parts_by_training([False, True, False]),)
+    known, new = report("abcx", "xyz", "aaab", parts=parts).slices
+    assert (known.by, known.name, known.count) == ("source", "in the training data", 1)
+    assert known.figures["cer"].value == 0
+    assert known.figures["loss"].value == pytest.approx(5 / 7)  # both pairs of "two"
+    assert (new.name, new.count) == ("new", 2)
+    assert new.figures["cer"].value == pytest.approx(3 / 9)
+    assert new.figures["loss"].value == pytest.approx(4 / 11)
+
+
+def test_a_language_model_has_a_loss_alone() -> None:
+    items = items_of([Pair("", "ab", ""), Pair("", "c", "")])
+    found = assess(items, Answers(None, (("ab",), ("c",)), (-2.0, -1.0), (3, 2)), metrics=("cer",))
+    assert list(found.figures) == ["loss"]
+    assert found.exact_match is None
+    assert found.loss == pytest.approx(3 / 5)
+
+
+def test_a_boundless_loss_has_a_boundless_perplexity() -> None:
+    found = assess(items_of([Pair("", "a", "")]), Answers(None, (("a",),), (-9999.0,), (1,)))
+    assert found.perplexity == math.inf
+
+
+def test_nothing_to_assess_is_refused() -> None:
+    with pytest.raises(DataError, match="no pairs"):
+        assess([], Answers((), (), (), ()))
+
+
+# --- several --------------------------------------------------------------------------------------------------------
+
+
+def test_runs_are_compared_with_the_first_item_by_item() -> None:
+    worse, better = report("abcx", "xyz", "aaab"), report("abcd", "xy", "aaab")
+    first, second, third = against_first([worse, better, worse], samples=200, seed=0)
+    assert first == {}
+    assert second["cer"].value == pytest.approx(2 / 11 - 3 / 12)  # xy has the reference xy, which is shorter
+    assert second["loss"].value == 0
+    assert 0 < second["cer"].randomisation_p <= 1
+    assert third["cer"].randomisation_p == third["cer"].bootstrap_p == 1.0
+
+
+def test_losses_of_other_tokens_are_not_compared() -> None:
+    mine = report("a", "b", "c")
+    other = assess(ITEMS, answers("a", "b", "c", num_tokens=(3, 2, 2, 3)), metrics=("exact_match", "cer"))
+    assert list(against_first([mine, other], samples=100, seed=0)[1]) == ["exact_match", "cer"]
+
+
+def config(seed: int, **more: object) -> Config:
+    return make_config({}, {"training.seed": seed, "model.name": "plain", **more})
+
+
+def test_runs_that_differ_in_their_seed_alone_get_mean_and_deviation() -> None:
+    reports = [report("abcx", "xyz", "aaab"), report("abcd", "xyz", "aaaaa"), report("", "", "")]
+    precise = {"training.precision": "float32"}
+    [group] = groups_of_seeds(reports, [config(1), config(2, **precise), config(3, **{"model.width": 8})])
+    assert group.places == (0, 1)
+    # 3 / 12 and 0: mean 1/8, deviation 1/8 · √2.
+    assert group.spreads["cer"] == pytest.approx((1 / 8, math.sqrt(2) / 8))
+    assert groups_of_seeds(reports, [config(1), config(1), None]) == []  # the same run twice is no second seed
+
+
+# --- the table of errors --------------------------------------------------------------------------------------------
+
+
+def test_wrong_answers_the_worst_first_beside_the_nearest_reference() -> None:
+    found = report("abcx", "xyzz", "aa")
+    assert wrong_items(found) == [0, 1, 2]
+    assert ranking_of(found, "characters").scale.name == "cer"
+    assert list(error_lines(found, "characters")) == [
+        "score\tsource\tprediction\treference\tdiff\n",
+        "0.6000\tthree\\t\taa\taaaaa\taa[-aaa-]\n",
+        "0.3333\ttwo\txyzz\txyz\txyz{+z+}\n",
+        "0.2500\tone\tabcx\tabcd\tabc[-d-]{+x+}\n",
+    ]
+
+
+def test_right_answers_are_no_errors() -> None:
+    assert list(error_lines(report("abcd", "xy", "aaaaa"), "characters")) == [
+        "score\tsource\tprediction\treference\tdiff\n"
+    ]
+
+
+def test_where_higher_is_better_the_lowest_come_first() -> None:
+    found = report("abcx", "xy", "b", metrics=("bleu", "chrf"))
+    assert ranking_of(found, "bpe").scale.name == "chrf"
+    lines = [line.split("\t") for line in error_lines(found, "bpe")][1:]
+    assert [line[1] for line in lines] == ["three\\t", "one"]
+    assert float(lines[0][0]) == 0 < float(lines[1][0])
+    assert lines[1][4] == "[-abcd-]{+abcx+}\n"  # words, not letters
+
+
+def test_what_cannot_rank_items_is_replaced_by_what_suits_the_target() -> None:
+    for unit, name in (("characters", "cer"), ("symbols", "per"), ("words", "chrf")):
+        assert ranking_of(report("a", "b", "c", metrics=("exact_match", "bleu")), unit).scale.name == name

@@ -1,0 +1,61 @@
+"""Metrics are found by name, chosen by the target, and missed in plain words."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from peeky.errors import ConfigError, UserError
+from peeky.metrics import METRICS, exact_match, find_metrics, metrics_for
+from peeky.text import SUBWORD_UNITS
+from peeky.text.tokenizers import TOKENIZER_NAMES
+
+
+def test_every_metric_goes_by_its_name() -> None:
+    for name, metric in METRICS.items():
+        scale = metric(["a b c d e"], [["a b c d e"]]).scale
+        assert scale.name == name
+        assert metric.__doc__
+        value = metric(["a b c d e"], [["a b c d e"]]).value
+        assert len(metric([], []).statistics) == 0
+        best = {"share": 1.0, "points": 100.0}[scale.unit] if scale.higher_is_better else 0.0
+        assert value == pytest.approx(best)
+
+
+def test_names_as_people_write_them() -> None:
+    assert find_metrics(["ROUGE-1", " chrF", "exact match", "chrf"]) == ("rouge_1", "chrf", "exact_match")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("bleau", "bleu"), ("rouge", "rouge_"), ("chrf2", "chrf"), ("f1", "one of")]
+)
+def test_an_unknown_metric_is_answered_with_the_nearest(name: str, near: str) -> None:
+    with pytest.raises(ConfigError, match=near):
+        find_metrics(["cer", name])
+
+
+def test_no_metric_at_all_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no metric"):
+        find_metrics([])
+
+
+def test_every_unit_has_its_metrics() -> None:
+    for unit in (*TOKENIZER_NAMES, *SUBWORD_UNITS):
+        assert set(metrics_for(unit)) <= set(METRICS)
+    assert metrics_for("symbols") == ("exact_match", "per")
+    assert metrics_for("graphemes") == ("exact_match", "cer")
+    assert metrics_for("bpe") == ("bleu", "chrf", "ter")
+
+
+@pytest.mark.parametrize(("name", "package"), [("cer", "rapidfuzz"), ("rouge_l", "rapidfuzz"), ("bleu", "sacrebleu")])
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    name: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [package, *(module for module in sys.modules if module.startswith(f"{package}."))]:
+        monkeypatch.setitem(sys.modules, module, None)  # as if it weren't there
+    with pytest.raises(UserError) as missing:
+        METRICS[name](["a"], [["a"]])
+    assert package in missing.value.what
+    assert missing.value.fix == 'pip install "peeky[metrics]"'
+    assert exact_match(["a"], [["a"]]).value == 1.0
