@@ -523,6 +523,37 @@ def test_a_broken_line_on_stdin_is_named_after_the_answers_before_it(peeky_comma
     assert ran.code == 2
     assert "<stdin>:2" in ran.err
     assert "not UTF-8" in ran.err
+    assert ran.out == peeky_command("predict", tiny_run, "abc").out
+
+
+def test_what_is_read_is_never_overwritten(peeky_command: Command, tiny_run: Path, tiny_pairs: Path) -> None:
+    """By whatever path it is named."""
+    Path("pairs.tsv").write_bytes(tiny_pairs.read_bytes())
+    Path("texts.txt").write_text("abc\nde\n")
+    Path("link.txt").symlink_to("texts.txt")
+    Path("sub").mkdir()
+    for arguments in (
+        ("score", tiny_run, "pairs.tsv", "--output", "sub/../pairs.tsv"),
+        ("predict", tiny_run, "--input", "texts.txt", "--output", "link.txt"),
+        ("predict", tiny_run, "--input", "link.txt", "--output", "sub/../texts.txt"),
+        ("evaluate", tiny_run, "pairs.tsv", "--errors", "sub/../pairs.tsv"),
+    ):
+        ran = peeky_command(*arguments)
+        assert ran.code == 2
+        assert "overwrite" in ran.err
+    assert Path("pairs.tsv").read_bytes() == tiny_pairs.read_bytes()
+    assert Path("texts.txt").read_text() == "abc\nde\n"
+
+
+def test_a_text_is_no_run(peeky_command: Command, tiny_run: Path) -> None:
+    """However long it is, if it is none at all, and where a folder is called model; a mistyped run is told."""
+    Path("model").mkdir()
+    for text in ("abcde" * 200, "", "model"):
+        ran = peeky_command("predict", tiny_run, text, "--max-length", "3")
+        assert ran.code == 0, ran.err
+        assert len(ran.out.splitlines()) == 1
+    ran = peeky_command("predict", tiny_run, tiny_run.parent / "tinny", "abc")
+    assert f"there is no run {tiny_run.parent / 'tinny'}, it is taken for a text" in ran.err
 
 
 def test_trace_shows_where_a_mistake_came_from(monkeypatch: pytest.MonkeyPatch) -> None:

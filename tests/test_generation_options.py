@@ -10,17 +10,22 @@ import random
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+import peeky
 from peeky import Model, Prediction
 from peeky.errors import ConfigError
-from peeky.generation import Generation
+from peeky.generation import Generation, spelling_table
 from peeky.model import ModelOptions, Padded, Sizes, build, resolve
 from peeky.predictor import NEVER_GENERATED
+from peeky.search import ForbidSpelt
 from peeky.text import BOS, EOS, Codec, make_tokenizer
 from peeky.torch_engine import TorchEngine
 
@@ -345,14 +350,82 @@ def test_a_language_model_takes_the_options_too(language_model: Model) -> None:
         assert "a" not in answer.target_tokens
 
 
+def test_what_a_prompt_ends_with_counts(language_model: Model, way: dict[str, Any]) -> None:
+    """Neither begun in the prompt and ended in the answer, nor repeated from it."""
+    prompts = ["ab", "gfa", "cde"]
+    free = language_model.predict(prompts, min_length=4, max_length=6, **way)
+    for prompt, before in zip(prompts, free, strict=True):
+        forbidden = before.text[len(prompt) - 1 : len(prompt) + 1]
+        (answer,) = language_model.predict(prompt, min_length=4, max_length=6, forbid=[forbidden], **way)
+        assert forbidden not in answer.text
+    for answer in language_model.predict(prompts, no_repeat=1, max_length=4, **way):
+        assert len(set(answer.text)) == len(answer.text)
+
+
+def test_where_nothing_can_follow_there_is_no_answer(model: Model, texts: list[str], way: dict[str, Any]) -> None:
+    """No half of an answer that breaks off inside its own prefix."""
+    for options in ({"prefix": "abb", "forbid": ["bb"]}, {"prefix": "aa", "no_repeat": 1}):
+        for answer in model.predict(texts, **options, **way):
+            assert (answer.text, answer.finished, answer.log_prob) == ("", False, -math.inf)
+
+
+def test_with_penalties_the_score_is_what_was_ranked_by(model: Model, texts: list[str]) -> None:
+    for answer in model.predict(texts, beam=4, n_best=4, length_penalty=0.9):
+        for each in answer.all:
+            assert each.score == pytest.approx(each.log_prob / ((5 + len(each.target_tokens)) / 6) ** 0.9)
+    for answer in model.predict(texts, beam=4, n_best=4):
+        assert answer.score == pytest.approx(answer.log_prob / len(answer.target_tokens))
+
+
+@given(
+    text=st.text("ab", min_size=1, max_size=4),
+    tokens=st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=5, unique=True),
+    emitted=st.lists(st.integers(0, 4), max_size=7),
+)
+def test_a_text_is_forbidden_in_whatever_tokens(text: str, tokens: list[str], emitted: list[int]) -> None:
+    """The automaton against looking for the text in what is spelt."""
+    spellings = ("", *tokens)
+    ids = [number % len(spellings) for number in emitted]
+    before = "".join(spellings[number] for number in ids)
+    filter_ = ForbidSpelt([spelling_table(text, spellings)])
+    found = filter_(np.zeros((1, len(spellings))), np.array([ids], dtype=np.int64), np.array([0]))[0]
+    if text in before:
+        return
+    for token, log_prob in zip(spellings, found, strict=True):
+        assert (log_prob == -math.inf) == (text in before + token)
+
+
+def test_of_subwords_no_spelling_gets_through(tmp_path: Path) -> None:
+    """A piece with a blank in front, or a longer one, spells what is forbidden as well."""
+    words = ["giant", "giants", "gigantic", "ant", "ants", "tan", "tin"]
+    pairs = [(f"{one} {other}", f"{other} {one}") for one in words for other in words] * 3
+    model = peeky.train(
+        pairs,
+        out=tmp_path / "r",
+        model="plain",
+        settings={"text.source": "bpe", "text.target": "bpe", "text.min_count": 2, "model.width": 32}
+        | {"training.max_updates": 60, "training.evaluate_every": 60, "training.precision": "float32"},
+        device="cpu",
+        quiet=True,
+    )
+    sources = [source for source, _ in pairs[:20]]
+    free = [answer.text for answer in model.predict(sources, sample=True, seed=1)]
+    two = next(text for text in free if " " in text[1:-1])
+    across = two[two.index(" ", 1) - 1 : two.index(" ", 1) + 2]  # the end of a word and the beginning of the next
+    for forbidden in ("ant", "gi", across):
+        assert any(forbidden in text for text in free)
+        for way in ({"sample": True, "seed": 1}, {}, {"beam": 3}):
+            assert not any(forbidden in answer.text for answer in model.predict(sources, forbid=[forbidden], **way))
+
+
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    ({"beam": 0}, "beam", "1 or more"),
-    ({"n_best": 0}, "n_best", "1 or more"),
-    ({"batch_size": 0}, "batch_size", "1 or more"),
-    ({"min_length": 0}, "min_length", "1 or more"),
-    ({"max_length": 0}, "max_length", "1 or more"),
+    ({"beam": 0}, "beam", "1 to"),
+    ({"n_best": 0}, "n_best", "1 to"),
+    ({"batch_size": 0}, "batch_size", "1 to"),
+    ({"min_length": 0}, "min_length", "1 to"),
+    ({"max_length": 0}, "max_length", "1 to"),
     ({"min_ratio": 0.0}, "min_ratio", "above 0"),
     ({"max_ratio": math.inf}, "max_ratio", "above 0"),
     ({"max_ratio": math.nan}, "max_ratio", "above 0"),
@@ -380,6 +453,10 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"sample": True, "min_p": -0.1}, "min_p", "up to 1"),
     ({"sample": True, "seed": -1}, "seed", "from 0"),
     ({"no_repeat": 0}, "no_repeat", "1 or more"),
+    ({"beam": 10**20}, "beam", "1 to 1,000,000"),
+    ({"max_length": 10**20}, "max_length", "1 to 1,000,000"),
+    ({"beam": 5, "length_penalty": 1000.0}, "length_penalty", "up to about 1"),
+    ({"max_ratio": 1e19}, "max_ratio", "up to 1,000,000"),
     ({"forbid": "ab"}, "forbid", "give a list"),
     ({"contain": "ab"}, "contain", "give a list"),
     ({"forbid": [""]}, "forbid", "take it out"),

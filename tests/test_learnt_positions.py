@@ -10,7 +10,7 @@ import pytest
 
 import peeky
 from peeky import Pair
-from peeky.errors import DataError
+from peeky.errors import ConfigError, DataError
 
 SETTINGS: dict[str, Any] = {
     "model.positions": "learned",
@@ -77,6 +77,13 @@ def test_the_longest_that_fits_is_trained_on_answered_and_scored(model: peeky.Mo
     assert scored.num_tokens == 8
 
 
+def test_more_than_there_are_positions_for_is_refused(model: peeky.Model) -> None:
+    with pytest.raises(ConfigError, match="more than the 8 that the model has positions for"):
+        model.predict(FITS, min_length=9, max_length=50)
+    with pytest.raises(ConfigError, match="don't fit into an answer of at most 8"):
+        model.predict(FITS, prefix="abcdeabcd", max_length=50)
+
+
 def test_a_longer_text_is_named_in_use(model: peeky.Model) -> None:
     for texts, number in (([TOO_LONG], 1), (["a", "", TOO_LONG, TOO_LONG], 3)):
         with pytest.raises(DataError, match=f"text {number}: 9 tokens") as caught:
@@ -92,7 +99,7 @@ def test_a_prompt_leaves_room_for_a_token(tmp_path: Path, tiny_settings: dict[st
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for length in range(8):
-            (answer,) = model.predict("a" * length, max_length=100, min_length=100)
+            (answer,) = model.predict("a" * length, max_length=100, min_length=8)
             assert len(answer.target_tokens) == 8 - length
         with pytest.raises(DataError, match="text 1: 9 tokens"):
             model.predict("a" * 8)

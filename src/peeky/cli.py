@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Literal, TextIO
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from peeky import __version__
-from peeky.errors import ConfigError, DataError, UserError
+from peeky.errors import ConfigError, UserError
+from peeky.terminal import leading_runs, opened, require_other, texts_of
 
 EXIT_INTERRUPTED = 130
 """Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
@@ -190,8 +188,7 @@ def predict(
     runs, texts = leading_runs(run, texts)
     if texts and input_ is not None:
         raise ConfigError("texts were given both here and in a file", where="--input", fix="give one of the two")
-    if output is not None and input_ is not None and output.absolute() == input_.absolute():
-        raise ConfigError("the answers would overwrite the texts", where="--output", fix="name another file")
+    require_other(output, [input_])
     options = Generation(
         beam=beam,
         n_best=n_best,
@@ -220,8 +217,8 @@ def predict(
             "this model has no attention, so there are no alignments", where="--alignments", fix="leave it out"
         )
     number = unfinished = missing = 0
-    with texts_of(texts, input_) as (sources, at_once):
-        chunks = model.stream(sources, options, chunk_size=at_once or CHUNK)
+    with texts_of(texts, input_, to_terminal=output is None and sys.stdout.isatty()) as (sources, at_once):
+        chunks = model.stream(sources, options, chunk_size=at_once or CHUNK, looked=alignments is not None)
         with opened(output) as file:  # only now: what was refused overwrites nothing
             for answered in chunks:
                 for source, prediction in answered:
@@ -304,6 +301,7 @@ def score(
     runs, files = leading_runs(run, tuple(map(str, data)))
     if not files:
         raise ConfigError("no pairs were given", where="peeky score", fix="name a file: peeky score RUN pairs.tsv")
+    require_other(output, map(Path, files))
     model = load(runs, engine=engine, device=device)
     columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
     found = read_pairs([Path(file) for file in files], columns=columns, skip_bad=skip_bad)
@@ -446,69 +444,6 @@ def check(
     from peeky.doctor.command import run_check
 
     return run_check(data, test, as_json=json, fix=fix, output=output, keep_duplicates=keep_duplicates)
-
-
-def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
-    """The runs of an ensemble, which stand before texts and files, and what follows them."""
-    runs = [run]
-    for word in rest:
-        is_folder = any(os.path.exists(os.path.join(word, part)) for part in ("model", "manifest.json"))
-        if not is_folder and not (word.endswith(".peeky") and os.path.isfile(word)):
-            break
-        runs.append(Path(word))
-    return runs, rest[len(runs) - 1 :]
-
-
-@contextmanager
-def texts_of(texts: tuple[str, ...], path: Path | None) -> Iterator[tuple[Iterable[str], int | None]]:
-    """The texts to answer, one after the other, and how many to answer at once where that matters.
-
-    From a file they are read as they are needed, with a bar of progress where someone watches.
-    """
-    from peeky.data import iterate_sources, open_content
-
-    if texts:
-        yield texts, None
-    elif path is not None:
-        with open_content(path) as file, bar(file.share_read) as moved:
-            yield (moved(pair.source) for pair in iterate_sources(file.stream, str(path))), None
-    else:
-        if sys.stdin.isatty():
-            print("type a text and Enter; Ctrl-D ends", file=sys.stderr)
-        yield (pair.source for pair in iterate_sources(sys.stdin.buffer)), 1 if sys.stdin.isatty() else None
-
-
-@contextmanager
-def bar(share: Callable[[], float]) -> Iterator[Callable[[str], str]]:
-    """A bar of progress on stderr, moved by passing texts through; none where stderr is no terminal."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
-        yield lambda text: text
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("answering", total=1.0)
-
-        def moved(text: str) -> str:
-            progress.update(task, completed=share())
-            return text
-
-        yield moved
-
-
-@contextmanager
-def opened(path: Path | None) -> Iterator[TextIO]:
-    """A file to write answers to, or stdout."""
-    if path is None:
-        yield sys.stdout
-        return
-    try:
-        file = path.open("w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise DataError(f"can't be written: {error.strerror}", where=str(path), fix="choose another --output") from None
-    with file:
-        yield file
 
 
 def main() -> None:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from peeky.errors import ConfigError
-from peeky.search import Choose, Filter, ForbidPhrases, ForcePrefix, MinLength, NoRepeat, Sampler, greedy
-from peeky.text import EOS, UNK, Codec
+from peeky.search import (
+    AfterPrompt,
+    Choose,
+    Filter,
+    ForbidPhrases,
+    ForbidSpelt,
+    ForcePrefix,
+    MinLength,
+    NoRepeat,
+    Sampler,
+    greedy,
+)
+from peeky.text import EOS, SUBWORD_UNITS, UNK, Codec
 
 Lengths = npt.NDArray[np.int64]
 
 OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
 OF_BEAMS = ("length_penalty", "coverage_penalty")
+MOST = 1_000_000
+"""Of whatever is counted: far more than any memory holds."""
+MOST_PENALTY = 100
+"""Far more than any use."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +83,20 @@ class Generation:
                 raise ConfigError("an empty text is in every answer", where=name, fix="take it out")
         for name in ("beam", "n_best", "batch_size", "min_length", "max_length"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{value} is too small", where=name, fix="give 1 or more")
+            if value is not None and not 1 <= value <= MOST:
+                what = f"{value} is too {'small' if value < 1 else 'large'}"
+                raise ConfigError(what, where=name, fix=f"give 1 to {MOST:,}")
         for name in ("min_ratio", "max_ratio"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ConfigError(f"{value} is no ratio", where=name, fix="give a number above 0")
+            if value is not None and not 0 < value <= MOST:
+                raise ConfigError(f"{value} is no ratio", where=name, fix=f"give a number above 0, up to {MOST:,}")
         for name in ("length", "ratio"):
             least, most = getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
             if least is not None and most is not None and least > most:
                 where = f"min_{name}, max_{name}"
                 raise ConfigError(f"at least {least} and at most {most} can't both be", where=where, fix="swap the two")
         for name in OF_BEAMS:
-            if not 0 <= getattr(self, name) < math.inf:
+            if not 0 <= getattr(self, name) <= MOST_PENALTY:
                 raise ConfigError(
                     f"{getattr(self, name)} is out of range", where=name, fix="give 0 for none, or up to about 1"
                 )
@@ -123,6 +139,16 @@ class Generation:
         return Sampler(self.temperature, self.seed, top_k=self.top_k, top_p=self.top_p, min_p=self.min_p)
 
     @property
+    def num_sentences(self) -> int:
+        """Texts side by side: with several draws of each, fewer."""
+        return max(1, self.batch_size // self.n_best) if self.sample else self.batch_size
+
+    @property
+    def is_penalised(self) -> bool:
+        """Whether a beam ranks by more than the log-probability."""
+        return any(getattr(self, name) for name in OF_BEAMS)
+
+    @property
     def is_ranked(self) -> bool:
         """Whether a beam looks for the answers: phrases that have to come need one, of any width."""
         return self.beam > 1 or bool(self.contain)
@@ -156,13 +182,22 @@ class Generation:
             raise ConfigError("a text without tokens is in every answer", where="contain", fix="take it out")
         return 1 + max(map(len, [known_ids(codec, self.prefix, where="prefix"), *wanted]))
 
-    def filters(self, codec: Codec, source_lengths: Lengths, max_lengths: Lengths) -> list[Filter]:
-        """What may not come, in the ids of the target's codec."""
+    def filters(
+        self, codec: Codec, source_lengths: Lengths, max_lengths: Lengths, *, prompts: npt.NDArray[np.int64]
+    ) -> list[Filter]:
+        """What may not come, in the ids of the target's codec; `prompts` [B P] are what a language model goes on from.
+
+        A text that is forbidden may come neither in any pieces of subwords, nor begin in the prompt. In models of words
+        or symbols it forbids these words or symbols, one after the other.
+        """
         found: list[Filter] = []
         if self.forbid:
-            found.append(ForbidPhrases([codec.encode(text)[:-1] for text in self.forbid]))
+            ways = [codec.encode(text)[:-1] for text in self.forbid]
+            is_spelt = codec.tokenizer.name in SUBWORD_UNITS
+            whole = ForbidSpelt(spelling_tables(codec, self.forbid)) if is_spelt else ForbidPhrases(ways)
+            found.append(AfterPrompt(whole, prompts))
         if self.no_repeat:
-            found.append(NoRepeat(self.no_repeat))
+            found.append(AfterPrompt(NoRepeat(self.no_repeat), prompts))
         if self.min_length or self.min_ratio:
             found.append(MinLength(np.minimum(self.min_lengths(source_lengths), max_lengths), EOS))
         if self.prefix:
@@ -176,6 +211,30 @@ class Generation:
             return None
         wanted = [known_ids(codec, text, where="contain") for text in self.contain]
         return [wanted if room else [] for room in has_room.tolist()]
+
+
+def spelling_tables(codec: Codec, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
+    """For each text how far it is spelt after each token [states V]."""
+    tokens = tuple(codec.vocabulary.token(number) if number > EOS else "" for number in range(len(codec.vocabulary)))
+    return [spelling_table(codec.tokenizer.normalise(text), tokens) for text in texts]
+
+
+@lru_cache(maxsize=64)
+def spelling_table(text: str, tokens: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """The automaton that looks for a text (Knuth, Morris & Pratt 1977), fed tokens: next states [states V].
+
+    In state s the last s characters are the first s of the text, and no more are. The last state is the whole text.
+    """
+
+    def reached(state: int, token: str) -> int:
+        spelt = text[:state] + token
+        if text in spelt:
+            return len(text)
+        return next(size for size in range(len(text) - 1, -1, -1) if spelt.endswith(text[:size]))
+
+    return np.array(
+        [[reached(state, token) if token else state for token in tokens] for state in range(len(text))], dtype=np.int64
+    )
 
 
 def in_proportion(ratio: float, source_lengths: Lengths) -> Lengths:

@@ -19,7 +19,8 @@ class Prediction(NamedTuple):
     log_prob: float
     """Summed over the generated tokens, in nats; -inf where nothing was found that keeps to what was asked for."""
     score: float
-    """`log_prob` per generated token: what can be compared between texts of unequal length."""
+    """`log_prob` per generated token: what can be compared between texts of unequal length. With a length or coverage
+    penalty it is what the beam ranked by instead (Wu et al. 2016, eq. 14)."""
     weights: np.ndarray | None
     """Where the decoder looked, [T S], each row summing to 1; None for models without attention."""
     finished: bool

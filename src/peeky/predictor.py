@@ -8,14 +8,13 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from peeky.data import Examples, Pair, collate
 from peeky.engine import Engine
-from peeky.errors import ConfigError, DataError, did_you_mean
+from peeky.errors import ConfigError, DataError, UserError, did_you_mean
 from peeky.generation import Generation
 from peeky.prediction import EMPTY, PairScore, Prediction
 from peeky.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate, log_mean
@@ -99,23 +98,25 @@ class Model:
         return self._answer(given, generation)
 
     def stream(
-        self, texts: Iterable[str], options: Generation, *, chunk_size: int = 2048
+        self, texts: Iterable[str], options: Generation, *, chunk_size: int = 2048, looked: bool = True
     ) -> Iterator[list[tuple[str, Prediction]]]:
         """As `predict`, for texts without end: each text with its answer, a chunk as soon as it is full.
+
+        Without `looked` the answers don't say where the model looked, which of long texts takes much memory.
 
         Which chunk a text comes in changes nothing, not even what is drawn at random. Options that this model can't
         follow are refused at once, before the first text is asked for.
         """
         self._check(options)
-        return self._stream(texts, options, chunk_size)
+        return self._stream(texts, options, chunk_size, looked=looked)
 
     def _stream(
-        self, texts: Iterable[str], options: Generation, chunk_size: int
+        self, texts: Iterable[str], options: Generation, chunk_size: int, *, looked: bool
     ) -> Iterator[list[tuple[str, Prediction]]]:
-        first_row = 0
-        iterator = iter(texts)
-        while chunk := list(islice(iterator, chunk_size)):
-            yield list(zip(chunk, self._answer(chunk, options, first_row=first_row), strict=True))
+        first_row, told = 0, set[str]()
+        for chunk in chunks_of(texts, chunk_size):
+            answers = self._answer(chunk, options, first_row=first_row, told=told, looked=looked)
+            yield list(zip(chunk, answers, strict=True))
             first_row += len(chunk)
 
     def _check(self, options: Generation) -> None:
@@ -132,6 +133,14 @@ class Model:
         if options.coverage_penalty and not self.looks:
             raise ConfigError("this model has no attention, it covers nothing", where="coverage_penalty", fix="use 0")
         fixed, most = options.num_fixed(self.target_codec), options.max_length or self.max_length
+        if self.longest is not None:
+            most = min(most, self.longest)
+            if (options.min_length or 0) > self.longest:
+                raise ConfigError(
+                    f"{options.min_length} tokens are more than the {self.longest} that the model has positions for",
+                    where="min_length",
+                    fix=f"give {self.longest} or less",
+                )
         if fixed > most:
             raise ConfigError(
                 f"{fixed - 1} tokens and the end don't fit into an answer of at most {most}",
@@ -139,21 +148,30 @@ class Model:
                 fix=f"give a max_length of {fixed} or more, or a shorter text",
             )
 
-    def _answer(self, texts: Sequence[str], options: Generation, *, first_row: int = 0) -> list[Prediction]:
+    def _answer(
+        self,
+        texts: Sequence[str],
+        options: Generation,
+        *,
+        first_row: int = 0,
+        told: set[str] | None = None,
+        looked: bool = True,
+    ) -> list[Prediction]:
+        """The answers; rows are counted from `first_row`, and of unknown symbols those `told` are not told again."""
         is_prompt = self.source_codec is None
         rows = [row for row, text in enumerate(texts) if is_prompt or text.strip()]
-        self._warn_of_unknown([texts[row] for row in rows])
+        self._warn_of_unknown([texts[row] for row in rows], set() if told is None else told)
         examples = self._examples([Pair(texts[row], None, f"text {first_row + row + 1}") for row in rows])
         require_room(self.longest, examples, [f"text {first_row + row + 1}" for row in rows], room=1)
         prompts = examples.target_lengths
         order = np.lexsort((-examples.source_lengths, prompts))
         predictions = [EMPTY] * len(texts)
-        for indices in batches_of_equal(prompts, order, options.batch_size):
+        for indices in batches_of_equal(prompts, order, options.num_sentences):
             numbers = np.array([first_row + rows[index] for index in indices])
-            answers = self._search(examples, indices, numbers, options)
+            answers = self._search(examples, indices, numbers, options, looked=looked)
             for index, found in zip(indices.tolist(), answers, strict=True):
                 prompt = texts[rows[index]] if is_prompt else ""
-                best, *others = [self._prediction(examples, index, hypothesis, prompt) for hypothesis in found]
+                best, *others = [self._prediction(examples, index, hypothesis, prompt, options) for hypothesis in found]
                 predictions[rows[index]] = best._replace(alternatives=tuple(others))
         return predictions
 
@@ -168,7 +186,7 @@ class Model:
         return replace(prompts, target_ids=kept, target_offsets=prompts.target_offsets - np.arange(len(pairs) + 1))
 
     def _search(
-        self, examples: Examples, indices: np.ndarray, numbers: np.ndarray, options: Generation
+        self, examples: Examples, indices: np.ndarray, numbers: np.ndarray, options: Generation, *, looked: bool
     ) -> list[list[Hypothesis]]:
         """For each text what was found, best first; at least one, which may be empty."""
         batch = collate(examples, indices)
@@ -178,13 +196,15 @@ class Model:
         start: State = states[0]
         if len(states) > 1:
             step, start = ensemble([member.step for member in self.members]), States(tuple(states))
+        if not looked and not options.coverage_penalty:
+            step = without_weights(step)
         max_lengths = options.max_lengths(source_lengths, self.max_length)
         if self.longest is not None:
             max_lengths = np.minimum(max_lengths, self.longest - prompt.shape[1])
         has_room = max_lengths >= options.num_fixed(self.target_codec)
         filters: list[Filter] = [
             Forbid(NEVER_GENERATED),
-            *options.filters(self.target_codec, source_lengths, max_lengths),
+            *options.filters(self.target_codec, source_lengths, max_lengths, prompts=prompt),
         ]
         first: int | np.ndarray = prompt[:, -1] if prompt.shape[1] else BOS
         if not options.is_ranked:
@@ -199,7 +219,12 @@ class Model:
                 row_numbers=numbers,
                 count=options.n_best,
             )
-            drawn = [found[start : start + options.n_best] for start in range(0, len(found), options.n_best)]
+            limits = max_lengths.repeat(options.n_best).tolist()
+            # What stopped of itself before its end had nothing left that keeps to what was asked for.
+            kept = [
+                each if each.finished or len(each.ids) == n else NOTHING for each, n in zip(found, limits, strict=True)
+            ]
+            drawn = [kept[start : start + options.n_best] for start in range(0, len(kept), options.n_best)]
             return [each if room else [NOTHING] for each, room in zip(drawn, has_room.tolist(), strict=True)]
         ranked = beam_search(
             step,
@@ -217,14 +242,16 @@ class Model:
         )
         return [each if each and room else [NOTHING] for each, room in zip(ranked, has_room.tolist(), strict=True)]
 
-    def _prediction(self, examples: Examples, index: int, hypothesis: Hypothesis, prompt: str) -> Prediction:
+    def _prediction(
+        self, examples: Examples, index: int, hypothesis: Hypothesis, prompt: str, options: Generation
+    ) -> Prediction:
         source, weights = examples.source(index), hypothesis.weights
         return Prediction(
             self.target_codec.decode(hypothesis.ids, after=prompt),
             self.source_codec.tokens(source) if self.source_codec is not None else [],
             self.target_codec.tokens(hypothesis.ids),
             hypothesis.log_prob,
-            hypothesis.log_prob / max(1, len(hypothesis.ids)),
+            hypothesis.score if options.is_penalised else hypothesis.log_prob / max(1, len(hypothesis.ids)),
             None if weights is None else weights[:, : len(source)],
             hypothesis.finished,
         )
@@ -271,10 +298,11 @@ class Model:
         lengths = examples.target_lengths.tolist()
         return [PairScore(*each) for each in zip(totals.tolist(), (totals / lengths).tolist(), lengths, strict=True)]
 
-    def _warn_of_unknown(self, texts: Sequence[str]) -> None:
-        """Say which symbols were never seen in training, and which texts are in another Unicode form."""
+    def _warn_of_unknown(self, texts: Sequence[str], told: set[str]) -> None:
+        """Say which symbols were never seen in training, but for those told already, and which texts aren't normal."""
         codec = self.source_codec or self.target_codec
-        unknown = Counter(token for text in texts for token in set(codec.unknown(text)))
+        unknown = Counter(token for text in texts for token in set(codec.unknown(text)) - told)
+        told.update(unknown)
         if unknown:
             shown = ", ".join(f"{token!r} in {count}" for token, count in unknown.most_common(5))
             more = f", and {len(unknown) - 5} others" if len(unknown) > 5 else ""
@@ -292,6 +320,33 @@ class Model:
                 UnknownTextWarning,
                 stacklevel=4,
             )
+
+
+def chunks_of(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    """The texts, so many at a time; those before one that can't be read come before the error."""
+    chunk: list[str] = []
+    try:
+        for text in texts:
+            chunk.append(text)
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+    except UserError:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
+
+
+def without_weights(step: Step[Any]) -> Step[Any]:
+    """The step that doesn't say where it looked: a search keeps that of every id until the end."""
+
+    def blind(ids: np.ndarray, state: Any) -> tuple[Any, Any, None]:
+        log_probs, state, _ = step(ids, state)
+        return log_probs, state, None
+
+    return blind
 
 
 def require_room(longest: int | None, examples: Examples, places: Sequence[str], *, room: int = 0) -> None:

@@ -45,7 +45,8 @@ def check_scores(model, way):
         for (_, answer), score in zip(found, scores, strict=True):
             assert abs(score.log_prob - answer.log_prob) <= BOUND * abs(answer.log_prob) + 1e-6
             assert score.num_tokens == len(answer.target_tokens)
-            assert abs(score.score - answer.score) <= BOUND * abs(answer.score) + 1e-6
+            if "length_penalty" not in WAYS[way]:  # with which the beam's own ranking is told
+                assert abs(score.score - answer.score) <= BOUND * abs(answer.score) + 1e-6
     return len(pairs)
 
 

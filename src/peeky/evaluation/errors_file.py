@@ -48,7 +48,7 @@ def error_lines(report: Report, unit: str) -> Iterator[str]:
 
 def require_place(path: Path, files: Sequence[Path]) -> None:
     """Refuse, before any work, a table that can't be written or that would overwrite the test file."""
-    if path.absolute() in [file.absolute() for file in files]:
+    if path.exists() and any(file.exists() and path.samefile(file) for file in files):
         raise ConfigError("the errors would overwrite the test file", where="--errors", fix="name another file")
     if path.is_dir() or not path.absolute().parent.is_dir():
         what = "this is a folder" if path.is_dir() else "there is no folder to put it in"

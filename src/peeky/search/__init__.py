@@ -8,16 +8,27 @@ sentence. Filters say what may not come, a beam's phrases what has to.
 from peeky.search.beam import beam_search
 from peeky.search.contract import Hypothesis, State, Step
 from peeky.search.ensemble import States, ensemble, log_mean
-from peeky.search.filters import Filter, Forbid, ForbidPhrases, ForcePrefix, MinLength, NoRepeat
+from peeky.search.filters import (
+    AfterPrompt,
+    Filter,
+    Forbid,
+    ForbidPhrases,
+    ForbidSpelt,
+    ForcePrefix,
+    MinLength,
+    NoRepeat,
+)
 from peeky.search.finished import length_divisor, log_coverage
 from peeky.search.generate import Choose, generate, greedy
 from peeky.search.sampling import Sampler
 
 __all__ = [
+    "AfterPrompt",
     "Choose",
     "Filter",
     "Forbid",
     "ForbidPhrases",
+    "ForbidSpelt",
     "ForcePrefix",
     "Hypothesis",
     "MinLength",

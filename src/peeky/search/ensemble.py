@@ -47,4 +47,4 @@ def log_mean(log_probs: Sequence[Float[Array, "*shape"]]) -> Float[Array, "*shap
     highest = np.maximum(reduce(np.maximum, log_probs), np.finfo(log_probs[0].dtype).min)  # finite: see below
     total = sum(np.exp(each - highest) for each in log_probs)
     with np.errstate(divide="ignore"):  # a mean of 0
-        return np.asarray(highest + np.log(total / len(log_probs)))
+        return np.asarray(np.minimum(highest + np.log(total / len(log_probs)), 0))

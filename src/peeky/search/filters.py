@@ -79,6 +79,46 @@ class ForbidPhrases:
         return log_probs
 
 
+class ForbidSpelt:
+    """These texts never come, in whatever tokens: what they are spelt by is in tables, which know the texts.
+
+    A table [states V] says for each state of a row the state after each token. A row begins in state 0, and a state
+    that is as large as the number of states is the one to avoid. A row's state depends on its last ids alone, as many
+    as there are states, since each that doesn't leave the state as it was spells at least one character.
+    """
+
+    def __init__(self, tables: Sequence[Int[Ids, "states V"]]) -> None:
+        self.tables = tables
+
+    def __call__(
+        self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
+    ) -> Float[Array, "R V"]:
+        """Follow each row's last ids through each table."""
+        for table in self.tables:
+            states = np.zeros(len(emitted), np.int64)
+            for ids in emitted[:, -len(table) :].T:
+                reached = table[states, ids]
+                states = np.where(reached == len(table), 0, reached)  # it stands in a prompt: nothing to be done
+            log_probs[table[states] == len(table)] = IMPOSSIBLE
+        return log_probs
+
+
+class AfterPrompt:
+    """A filter to which what stands in the prompts [B P] has been emitted too."""
+
+    def __init__(self, inner: Filter, prompts: Int[Ids, "B P"]) -> None:
+        self.inner = inner
+        self.prompts = prompts
+
+    def __call__(
+        self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
+    ) -> Float[Array, "R V"]:
+        """As the inner filter."""
+        if self.prompts.shape[1]:
+            emitted = np.concatenate([self.prompts[sentences], emitted], 1)
+        return self.inner(log_probs, emitted, sentences)
+
+
 class NoRepeat:
     """No `size` ids in a row come twice in a hypothesis (Paulus et al. 2018, section 2.5)."""
 
