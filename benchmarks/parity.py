@@ -1,0 +1,83 @@
+"""Whether a model says the same on NumPy as on torch, for every architecture, and what int8 costs.
+
+    PEEKY_DATA=… python benchmarks/parity.py [--out runs/parity] [--count 1000]
+
+Each architecture is trained a little on the Dutch words of SIGMORPHON 2021, a language model on the words alone: enough
+for answers that depend on their source. Then both engines answer `count` dev words, greedily and with a beam of 5 (a
+language model continues the first two letters of each), and score their targets; and the model is packed as int8.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import peeky
+from peeky.checkpoint import load_model, write_packed
+from peeky.data import Pair, read_pairs
+from peeky.model import ARCHITECTURES
+
+DATA = Path(os.environ.get("PEEKY_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
+
+
+def train(name: str, out: Path, updates: int) -> None:
+    """One run, by the command."""
+    files = [str(DATA / "train.tsv"), "--dev", str(DATA / "dev.tsv")]
+    if not ARCHITECTURES[name].has_source:
+        for part in ("train", "dev"):
+            lines = (DATA / f"{part}.tsv").read_text(encoding="utf-8").splitlines()
+            (out.parent / f"{part}.txt").write_text("".join(line.split("\t")[0] + "\n" for line in lines), "utf-8")
+        files = [str(out.parent / "train.txt"), "--dev", str(out.parent / "dev.txt")]
+    settings = [f"training.max_updates={updates}", f"training.evaluate_every={updates}", "model.width=128"]
+    if ARCHITECTURES[name].has_blocks:
+        settings.append("training.rate=1e-3")
+    command = [sys.executable, "-m", "peeky", "train", *files, "--model", name, "--out", str(out), "--set", *settings]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+
+
+def compare(name: str, run: Path, count: int) -> str:
+    """A line of the table."""
+    pairs = read_pairs([DATA / "dev.tsv"]).pairs[:count]
+    has_source = ARCHITECTURES[name].has_source
+    texts = [pair.source if has_source else pair.source[:2] for pair in pairs]
+    targets = pairs if has_source else [Pair("", pair.source, "") for pair in pairs]
+    write_packed(run / "int8.peeky", load_model(run), weights="int8")
+    models = [
+        peeky.load(run, engine="torch", device="cpu"),
+        peeky.load(run, engine="numpy"),
+        peeky.load(run / "int8.peeky", engine="numpy"),
+    ]
+    cells = []
+    for options in ({}, {"beam": 5}):
+        theirs, ours = ([each.target_tokens for each in model.predict(texts, **options)] for model in models[:2])
+        cells.append(f"{sum(map(list.__eq__, theirs, ours)):,} of {len(texts):,}")
+    scores = [[each.log_prob for each in model.score(targets)] for model in models[:2]]
+    cells.append(f"{max(abs(one - other) for one, other in zip(*scores, strict=True)):.1e}")
+    figures = [model.evaluate(targets) for model in (models[1], models[2])]
+    for found in figures:
+        cells.append(f"{found.loss:.4f}" if found.exact_match is None else f"{100 * found.exact_match:.1f} %")
+    return f"| `{name}` | " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """The table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("runs/parity"))
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--updates", type=int, default=400)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    print("| model | same answers, greedy | beam 5 | largest difference, nats | exact match, float32 | int8 |")
+    print("|---|---|---|---|---|---|")
+    for name in ARCHITECTURES:
+        run = arguments.out / name
+        if not (run / "model").exists():
+            train(name, run, arguments.updates)
+        print(compare(name, run, arguments.count), flush=True)
+
+
+if __name__ == "__main__":
+    main()
