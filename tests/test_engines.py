@@ -130,7 +130,7 @@ def test_what_cannot_be_asked_of_an_engine_is_said(tiny_run: Path) -> None:
 
 WITHOUT_TORCH = """
 import sys
-sys.modules |= dict.fromkeys(("torch", "jaxtyping", "tokenizers", "matplotlib"))
+sys.modules |= dict.fromkeys(("torch", "jaxtyping", "tokenizers", "matplotlib", "rapidfuzz", "sacrebleu"))
 from peeky.cli import main
 sys.argv = ["peeky", *sys.argv[1:]]
 main()
@@ -149,7 +149,12 @@ def test_the_base_install_predicts_evaluates_and_scores(tiny_run: Path, tiny_pai
     assert answered.returncode == 0, answered.stderr
     assert answered.stdout.splitlines() == [each.text for each in expected]
     assert without_torch("score", tiny_run, tiny_pairs).stdout.count("\n") == 120
-    assert without_torch("evaluate", tiny_run, tiny_pairs).returncode == 0
+    evaluated = without_torch("evaluate", tiny_run, tiny_pairs)
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert "left out: CER needs the package rapidfuzz" in evaluated.stdout
+    asked = without_torch("evaluate", tiny_run, tiny_pairs, "--metrics", "cer")
+    assert asked.returncode == 2
+    assert 'pip install "peeky[metrics]"' in asked.stderr
     packed = without_torch("pack", tiny_run, "-o", tmp_path / "small.peeky", "--weights", "int8", "--data", tiny_pairs)
     assert packed.returncode == 0, packed.stderr
     assert without_torch("predict", tmp_path / "small.peeky", "abc").returncode == 0

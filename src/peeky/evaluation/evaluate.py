@@ -17,7 +17,7 @@ from peeky.evaluation.report import Answers, Report, assess
 from peeky.evaluation.training_data import Known, config_of, key_of, known_texts
 from peeky.generation import Generation
 from peeky.loading import load
-from peeky.metrics import METRICS, SAMPLES, Difference, find_metrics, levenshtein, metrics_for
+from peeky.metrics import METRICS, SAMPLES, Difference, computable, find_metrics, levenshtein, metrics_for
 from peeky.predictor import Model
 from peeky.text import Codec
 
@@ -68,6 +68,9 @@ class Evaluation:
     """How each differs from the first, by metric; empty for the first."""
     groups: tuple[Group, ...] = ()
     notes: tuple[str, ...] = ()
+    """Why something wasn't compared with the training data."""
+    lacking: str = ""
+    """Why some metric that suits the data was left out."""
 
 
 def evaluate(
@@ -88,7 +91,7 @@ def evaluate(
     if not pairs:
         raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
     require_answers(model, request)
-    suited = metrics_for(model.target_codec.tokenizer.name) if model.source_codec else ()
+    suited = computable(metrics_for(model.target_codec.tokenizer.name))[0] if model.source_codec else ()
     names = request.metrics or suited
     for name in names:
         METRICS[name]([], [])  # what a metric needs and lacks is said before a long search
@@ -170,6 +173,7 @@ def evaluate_runs(
         require_place(errors, files)
         levenshtein("the table of errors")
     found: PairFile | None = None
+    lacking = ""
     columns: Literal["pairs", "target"] = "pairs"
     reports: list[Report] = []
     configs: list[Config | None] = []
@@ -190,7 +194,8 @@ def evaluate_runs(
             columns = own
             found = read_pairs(files, columns=columns, skip_bad=skip_bad, label=request.by)
             if request.metrics is None and model.source_codec:
-                request = replace(request, metrics=metrics_for(model.target_codec.tokenizer.name))
+                suited, lacking = computable(metrics_for(model.target_codec.tokenizer.name))
+                request = replace(request, metrics=suited)
         configs.append(config_of(members[0]))
         known.append(known_of(configs, known, columns=columns))
         reports.append(evaluate(model, found.pairs, request, labels=found.labels, known=known[-1].texts))
@@ -207,6 +212,7 @@ def evaluate_runs(
         against_first=tuple(against_first(reports, samples=request.samples, seed=request.seed)),
         groups=tuple(groups_of_seeds(reports, configs)),
         notes=tuple(dict.fromkeys(each.why_not for each in known if each.why_not)),
+        lacking=lacking,
     )
 
 

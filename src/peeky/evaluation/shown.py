@@ -47,6 +47,8 @@ def text_lines(evaluation: Evaluation) -> Iterator[str]:
     for run, report in zip(evaluation.runs, evaluation.reports, strict=True):
         yield from (f"{run}: {line}" if len(evaluation.runs) > 1 else line for line in known_lines(report))
     yield from (f"not compared with the training data: {note}" for note in evaluation.notes)
+    if evaluation.lacking:
+        yield f"left out: {evaluation.lacking}"
 
 
 def single(report: Report) -> Iterator[str]:

@@ -12,7 +12,7 @@ from peeky.metrics.edits import (
     word_error_rate,
 )
 from peeky.metrics.measured import Measured, Metric, Scale, Unit, ratio
-from peeky.metrics.names import METRICS, find_metrics, metrics_for
+from peeky.metrics.names import METRICS, computable, find_metrics, metrics_for
 from peeky.metrics.resampling import SAMPLES, Difference, Interval, Spread, differences, intervals, spread
 from peeky.metrics.rouge import rouge_1, rouge_2, rouge_l
 from peeky.metrics.translation import bleu, chrf, ter
@@ -30,6 +30,7 @@ __all__ = [
     "bleu",
     "character_error_rate",
     "chrf",
+    "computable",
     "differences",
     "exact_match",
     "find_metrics",

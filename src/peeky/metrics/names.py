@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from peeky.errors import ConfigError, did_you_mean
+from peeky.errors import ConfigError, UserError, did_you_mean
 from peeky.metrics.edits import character_error_rate, exact_match, symbol_error_rate, word_error_rate
 from peeky.metrics.measured import Metric
 from peeky.metrics.rouge import rouge_1, rouge_2, rouge_l
@@ -46,3 +46,16 @@ def metrics_for(unit: str) -> tuple[str, ...]:
     if unit in ("characters", "graphemes", "bytes"):
         return "exact_match", "cer"
     return "bleu", "chrf", "ter"
+
+
+def computable(names: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """Those of the names that what is installed can work out (exact match always), and what the rest lack."""
+    kept, lacking = [], ""
+    for name in names:
+        try:
+            METRICS[name]([], [])
+        except UserError as error:
+            lacking = str(error)
+        else:
+            kept.append(name)
+    return tuple(kept or ["exact_match"]), lacking
