@@ -277,7 +277,10 @@ class Model:
         return -sum(score.log_prob for score in scores) / sum(score.num_tokens for score in scores)
 
     def score(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> list[PairScore]:
-        """How probable the model finds each given target, in the order of the pairs: what a search says of it, too."""
+        """How probable the model finds each given target, in the order of the pairs: what a search says of it, too.
+
+        A target of subwords is cut as in training; a search that spells the same text in other pieces says otherwise.
+        """
         Generation(batch_size=batch_size)
         for number, pair in enumerate(pairs, start=1):
             if pair.target is None:
