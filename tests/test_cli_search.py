@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,6 +120,19 @@ def figures(answer: Prediction) -> Figures:
     )
 
 
+def same(found: list[list[Figures]], expected: list[list[Figures]]) -> bool:
+    """The same answers, their figures but for the last digits."""
+    assert [len(answers) for answers in found] == [len(answers) for answers in expected]
+
+    def close(one: float | None, other: float | None) -> bool:
+        return one == other if one is None or other is None else math.isclose(one, other, rel_tol=1e-5)
+
+    return all(
+        one[:3] == other[:3] and all(map(close, one[3:], other[3:]))
+        for one, other in zip(chain(*found), chain(*expected), strict=True)
+    )
+
+
 def by_library(model: Model, texts: Sequence[str], **options: Any) -> list[list[Figures]]:
     return [[figures(each) for each in answer.all] for answer in model.predict(texts, **options)]
 
@@ -179,15 +194,16 @@ def test_every_option_of_a_search_has_a_flag_that_arrives(
     monkeypatch.setattr(type(model.engine), "start", counted)
     said = command("predict", run, *TEXTS, "--format", "jsonl", "--device", "cpu", *flags)
     assert (said.code, [line for line in said.err.splitlines() if not line.startswith("note: ")]) == (0, [])
-    by_command = sizes[:]
+    largest = max(sizes)
     expected = by_library(model, TEXTS, **options)
-    assert read_objects(said.out) == expected
-    assert sizes[len(by_command) :] == by_command
+    assert same(read_objects(said.out), expected)
     rest = {key: value for key, value in options.items() if key != name}
     if name == "batch_size":  # changes no answer, and that is all that it changes
-        assert max(by_command) == options[name]
+        assert largest == options[name]
     else:
-        assert expected != by_library(model, TEXTS, **rest), "without the option it is the same: this shows nothing"
+        assert not same(by_library(model, TEXTS, **rest), expected), (
+            "without the option it is the same: this shows nothing"
+        )
 
 
 @pytest.mark.parametrize("numbers", [("0.3", "0.9", "0.05"), ("2", "0.8", "0.3")])
@@ -197,24 +213,15 @@ def test_options_of_sampling_are_not_mistaken_for_each_other(
     temperature, top_p, min_p = numbers
     flags = ["--temperature", temperature, "--top-p", top_p, "--min-p", min_p, "--top-k", "4", "--seed", "9"]
     said = command("predict", run, *TEXTS, "--sample", "--n-best", "3", "--format", "jsonl", "--device", "cpu", *flags)
-    assert read_objects(said.out) == by_library(
-        model,
-        TEXTS,
-        sample=True,
-        n_best=3,
-        temperature=float(temperature),
-        top_p=float(top_p),
-        min_p=float(min_p),
-        top_k=4,
-        seed=9,
-    )
+    options = {"temperature": float(temperature), "top_p": float(top_p), "min_p": float(min_p), "top_k": 4, "seed": 9}
+    assert same(read_objects(said.out), by_library(model, TEXTS, sample=True, n_best=3, **options))
 
 
 def test_options_of_lengths_are_not_mistaken_for_each_other(command: Command, run: Path, model: Model) -> None:
     options = {"min_length": 3, "max_length": 8, "min_ratio": 0.7, "max_ratio": 1.4}
     flags = [word for name, value in options.items() for word in ("--" + name.replace("_", "-"), str(value))]
     said = command("predict", run, *TEXTS, "--format", "jsonl", "--device", "cpu", *flags)
-    assert read_objects(said.out) == by_library(model, TEXTS, **options)
+    assert same(read_objects(said.out), by_library(model, TEXTS, **options))
 
 
 # --- formats --------------------------------------------------------------------------------------------------------
@@ -237,7 +244,7 @@ def test_predict_writes_text_tsv_and_objects(command: Command, run: Path, model:
     said = command("predict", run, *TEXTS, *LOOKING_FLAGS, "--format", "jsonl")
     lines = list(map(json.loads, said.out.splitlines()))
     assert [(line["number"], line["source"]) for line in lines] == list(enumerate(TEXTS, start=1))
-    assert read_objects(said.out) == by_library(model, TEXTS, **LOOKING)
+    assert same(read_objects(said.out), by_library(model, TEXTS, **LOOKING))
     one = command("predict", run, *TEXTS, "--format", "tsv", "--device", "cpu")
     firsts = [line.split("\t") for line in one.out.splitlines()]
     assert [(line[0], line[1], line[4]) for line in firsts] == [
@@ -370,7 +377,7 @@ def test_generate_says_what_the_library_draws(
     said = command(*given, "--format", "jsonl")
     (line,) = map(json.loads, said.out.splitlines())
     assert (line["number"], line["source"]) == (1, prompt)
-    assert read_objects(said.out) == [[figures(each) for each in drawn.all]]
+    assert same(read_objects(said.out), [[figures(each) for each in drawn.all]])
     rows = [
         f"1\t{rank}\t{each.log_prob:.6f}\t{each.score:.6f}\t{each.text}" for rank, each in enumerate(drawn.all, start=1)
     ]
@@ -398,16 +405,17 @@ def test_several_runs_answer_together(
     chosen = [runs["attention-1"], runs["plain-2"]]
     expected = by_library(peeky.load(chosen, device="cpu"), TEXTS, **options)
     for alone in chosen:
-        assert by_library(peeky.load(alone, device="cpu"), TEXTS, **options) != expected
+        assert not same(by_library(peeky.load(alone, device="cpu"), TEXTS, **options), expected)
     given = [*chosen, *TEXTS, "--format", "jsonl", "--device", "cpu", *flags]
-    assert read_objects(command("predict", *given).out) == expected
+    assert same(read_objects(command("predict", *given).out), expected)
     Path("in.txt").write_text("".join(text + "\n" for text in TEXTS))
     given = [chosen[0], chosen[1] / "model", "--input", "in.txt", "--format", "jsonl", "--device", "cpu", *flags]
-    assert read_objects(command("predict", *given).out) == expected
+    assert same(read_objects(command("predict", *given).out), expected)
     Path("attention").symlink_to(chosen[0])  # a text may be called as a run is, where it stands behind a text
     said = command("predict", chosen[0], "--format", "jsonl", "--device", "cpu", "--", "abc", "attention")
     with pytest.warns(UserWarning, match="never seen"):
-        assert read_objects(said.out) == by_library(peeky.load(chosen[0], device="cpu"), ["abc", "attention"])
+        alone = by_library(peeky.load(chosen[0], device="cpu"), ["abc", "attention"])
+    assert same(read_objects(said.out), alone)
 
 
 def test_several_runs_score_and_write_together(command: Command, runs: dict[str, Path]) -> None:
@@ -421,7 +429,7 @@ def test_several_runs_score_and_write_together(command: Command, runs: dict[str,
     (alone,) = peeky.load(writers[0], device="cpu").predict(["a"], sample=True, n_best=5)
     assert [each.log_prob for each in drawn.all] != [each.log_prob for each in alone.all]
     said = command("generate", *writers, "--prompt", "a", "--device", "cpu", "--format", "jsonl")
-    assert read_objects(said.out) == [[figures(each) for each in drawn.all]]
+    assert same(read_objects(said.out), [[figures(each) for each in drawn.all]])
 
 
 # --- what can go wrong ----------------------------------------------------------------------------------------------
