@@ -94,6 +94,73 @@ def test_a_longer_text_is_named_in_use(model: peeky.Model) -> None:
             model.score([Pair("a", "a", ""), pair])
 
 
+@pytest.fixture
+def runs(model: peeky.Model, tmp_path: Path, tiny_settings: dict[str, Any]) -> list[Path]:
+    """The run of `model`, and one on the same pairs that knows no limit."""
+    few = {"training.max_updates": 2, "training.evaluate_every": 1}
+    peeky.train(
+        tmp_path / "train.tsv",
+        dev=tmp_path / "dev.tsv",
+        model="attention",
+        out=tmp_path / "other",
+        settings=tiny_settings | few,
+        device="cpu",
+        quiet=True,
+    )
+    return [tmp_path / "run", tmp_path / "other"]
+
+
+WAYS: list[dict[str, Any]] = [{}, {"beam": 3, "n_best": 3}, {"sample": True, "n_best": 2}]
+
+
+@pytest.mark.parametrize("engine", ["torch", "numpy"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_ensemble_stops_where_one_of_its_members_does(runs: list[Path], is_first: bool, engine: str) -> None:
+    learnt, other = runs
+    alone = peeky.load(other, engine=engine)
+    assert alone.longest is None
+    together = peeky.load([learnt, other] if is_first else [other, learnt], engine=engine)
+    assert together.longest == 8
+    assert together.max_length <= 8
+    endless: dict[str, Any] = {"min_length": 30, "max_length": 100}
+    for way in WAYS:
+        assert all(len(each.target_tokens) >= 30 for each in alone.predict(FITS, **endless, **way)[0].all)
+        for answer in together.predict([FITS, "a"], **endless, **way):
+            assert [len(each.target_tokens) for each in answer.all] == [8] * way.get("n_best", 1)
+        (usual,) = together.predict(FITS, **way)
+        assert all(len(each.target_tokens) <= 8 for each in usual.all)
+    (scored,) = together.score([Pair(FITS, FITS, "")])
+    assert scored.num_tokens == 8
+    with pytest.raises(DataError, match="text 2: 9 tokens") as caught:
+        together.predict(["a", TOO_LONG])
+    assert "model.longest" in caught.value.fix
+    for pair in (Pair("a", TOO_LONG, "t.tsv:7"), Pair(TOO_LONG, "a", "t.tsv:7")):
+        with pytest.raises(DataError, match=r"t\.tsv:7: 9 tokens"):
+            together.score([pair])
+
+
+def test_an_ensemble_stops_at_the_least_of_several_limits(
+    model: peeky.Model, tmp_path: Path, tiny_settings: dict[str, Any]
+) -> None:
+    settings = {key: value for key, value in tiny_settings.items() if key != "model.embedding"} | SETTINGS
+    for longest in (9, 20):
+        peeky.train(
+            tmp_path / "train.tsv",
+            dev=tmp_path / "dev.tsv",
+            model="transformer",
+            out=tmp_path / f"to-{longest}",
+            settings=settings | {"model.longest": longest},
+            device="cpu",
+            quiet=True,
+        )
+    several = [tmp_path / "to-20", tmp_path / "run", tmp_path / "to-9"]
+    for paths, least in ((several, 8), (several[::2], 9)):
+        together = peeky.load(paths, device="cpu")
+        assert together.longest == least
+        (answer,) = together.predict("ab", min_length=30, max_length=100)
+        assert len(answer.target_tokens) == least
+
+
 def test_a_prompt_leaves_room_for_a_token(tmp_path: Path, tiny_settings: dict[str, Any]) -> None:
     model = train(tmp_path, tiny_settings, "transformer_language_model", dev=["a"], lines=[FITS, "ab", "cde"] * 4)
     with warnings.catch_warnings():

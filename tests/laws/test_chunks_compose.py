@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 
-from peeky.model import Layer
+from peeky.model import Layer, transformer
 from peeky.model.recurrent import Recurrent
 from peeky.model.tensors import map_carry
 
@@ -89,3 +89,46 @@ def test_it_notices_a_layer_that_sees_its_chunk_only(blueprint, new_model, new_b
     model.decoder.layers.layers.insert(0, Smoothing())
     with pytest.raises(AssertionError):
         check_chunks_compose(model, new_batch(model))
+
+
+ANGLES, ATTEND, PLACES = transformer.angles_at, transformer.attend, transformer.Positions.forward
+
+
+def sees_all_of_its_chunk(queries, keys, values, mask=None, *, causal=False):
+    """Right where a sequence begins; in its middle, what comes later in the chunk is seen too."""
+    is_triangle = mask is not None and mask.ndim == 2
+    return ATTEND(queries, keys, values, None if is_triangle else mask, causal=causal)
+
+
+BREAKAGES = {
+    "rotary angles that ignore the past": (
+        "angles_at",
+        lambda past, length, width, like: ANGLES(0, length, width, like),
+        ["transformer-rotary", "transformer_language_model-rotary", "lstm_transformer-rotary-post"],
+    ),
+    "a place that isn't carried on": (
+        "Positions.forward",
+        lambda self, stream, carry, reading: (PLACES(self, stream, carry, reading)[0], carry),
+        ["transformer", "transformer-learned", "transformer_language_model"],
+    ),
+    "a place that counts chunks": (
+        "Positions.forward",
+        lambda self, stream, carry, reading: (PLACES(self, stream, carry, reading)[0], carry + 1),
+        ["transformer", "transformer-learned"],
+    ),
+    "a chunk that sees all of itself": ("attend", sees_all_of_its_chunk, ["transformer", "transformer-rotary"]),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("breakage", "name"), [(breakage, name) for breakage, (_, _, names) in BREAKAGES.items() for name in names]
+)
+def test_it_notices_a_broken_transformer(breakage, name, blueprint, new_model, new_batch, monkeypatch):
+    model = new_model(blueprint(name))
+    batch = new_batch(model, target_lengths=(4, 9, 1, 3))
+    check_chunks_compose(model, batch)
+    place, broken, _ = BREAKAGES[breakage]
+    monkeypatch.setattr(f"peeky.model.transformer.{place}", broken)
+    with pytest.raises(AssertionError):
+        check_chunks_compose(model, batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from peeky.model import Layer
+from peeky.model import Layer, transformer
 
 BOUND = 1e-12
 
@@ -54,3 +54,17 @@ def test_it_notices_a_layer_that_looks_ahead(broken, place, blueprint, new_model
     model.decoder.layers.layers.insert(place, broken())
     with pytest.raises(AssertionError):
         check_no_future(model, new_batch(model))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "name", ["transformer", "transformer-rotary", "transformer-post", "transformer_language_model"]
+)
+def test_it_notices_self_attention_that_is_not_causal(name, blueprint, new_model, new_batch, monkeypatch):
+    model = new_model(blueprint(name))
+    batch = new_batch(model)
+    check_no_future(model, batch)
+    attend = transformer.attend
+    monkeypatch.setattr(transformer, "attend", lambda *args, causal=False: attend(*args))
+    with pytest.raises(AssertionError):
+        check_no_future(model, batch)

@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from peeky.model import ARCHITECTURES, Padded
 from peeky.model.readers import Attend
+from peeky.model.transformer import CrossAttention
 from peeky.training import TensorBatch, batch_loss
 
 BOUND = 1e-12
@@ -51,10 +52,14 @@ def outcome(model, batches, loss):
     return torch.cat(logits), total, gradients
 
 
+PADDING = ((0, 0), (1, 0), (0, 1), (17, 9))
+"""Columns more of source and target."""
+
+
 def check_padding_changes_nothing(model, batch, loss=batch_loss, bound=BOUND):
     vocabulary = model.decoder.output.out_features
     logits, total, gradients = outcome(model, rows_alone(batch), loss)
-    for source_extra, target_extra in ((0, 0), (1, 0), (0, 1), (17, 9)):
+    for source_extra, target_extra in PADDING:
         padded = TensorBatch(
             with_junk(batch.source, source_extra, vocabulary),
             with_junk(batch.target, target_extra, vocabulary),
@@ -66,6 +71,39 @@ def check_padding_changes_nothing(model, batch, loss=batch_loss, bound=BOUND):
         for name, gradient in gradients.items():
             scale = max(1.0, gradient.abs().max().item())
             assert (padded_gradients[name] - gradient).abs().max() <= bound * scale, f"{at}: {name}"
+
+
+@torch.no_grad()
+def check_padding_changes_nothing_that_is_watched(model, batch, bound=BOUND):
+    """Those who ask where the decoder looks go another way through attention: logits and weights, row by row."""
+    vocabulary = model.decoder.output.out_features
+
+    def watched(batch):
+        logits, _, weights = model.decoder(batch.decoder_input, model.decoder.start(model.encode(batch.source)))
+        return logits, weights
+
+    alone = [watched(one) for one in rows_alone(batch)]
+    for source_extra, target_extra in PADDING:
+        padded = TensorBatch(
+            with_junk(batch.source, source_extra, vocabulary), with_junk(batch.target, target_extra, vocabulary)
+        )
+        all_logits, all_weights = watched(padded)
+        for row, (logits, weights) in enumerate(alone):
+            at, length = f"{source_extra} and {target_extra} columns: row {row}", logits.size(1)
+            assert (all_logits[row, :length] - logits[0]).abs().max() <= bound * logits.abs().max().clamp(1), at
+            assert (weights is None) == (all_weights is None), at
+            if weights is not None:
+                size = weights.size(2)
+                assert (all_weights[row, :length, :size] - weights[0]).abs().max() <= bound, at
+                assert not all_weights[row, :length, size:].any(), f"{at}: looks at padding"
+                assert (all_weights[row, :length].sum(-1) - 1).abs().max() <= bound, at
+
+
+def test_padding_changes_nothing_that_is_watched(variant, new_model, new_batch):
+    model = new_model(variant)
+    check_padding_changes_nothing_that_is_watched(model, new_batch(model))
+    model = new_model(variant, dtype=torch.float32)
+    check_padding_changes_nothing_that_is_watched(model, new_batch(model), bound=1e-5)
 
 
 def test_padding_changes_nothing(variant, new_model, new_batch):
@@ -145,3 +183,44 @@ def test_it_notices_a_gradient_alone_that_padding_changes(blueprint, new_model, 
     model.encoder.forward = broken
     with pytest.raises(AssertionError):
         check_padding_changes_nothing(model, new_batch(model))
+
+
+@pytest.mark.parametrize("name", ["transformer", "transformer-rotary", "lstm_transformer"])
+def test_it_notices_blocks_that_look_at_padding(name, blueprint, new_model, new_batch, monkeypatch):
+    model = new_model(blueprint(name))
+    batch = new_batch(model)
+    check_padding_changes_nothing(model, batch)
+    read = CrossAttention.read
+    monkeypatch.setattr(
+        CrossAttention, "read", lambda self, memory: read(self, memory._replace(mask=torch.ones_like(memory.mask)))
+    )
+    for check in (check_padding_changes_nothing, check_padding_changes_nothing_that_is_watched):
+        with pytest.raises(AssertionError):
+            check(model, batch)
+
+
+@pytest.mark.parametrize("name", ["transformer", "transformer-1-layer", "lstm_transformer"])
+def test_it_notices_padding_that_is_only_looked_at_where_someone_watches(
+    name, blueprint, new_model, new_batch, monkeypatch
+):
+    model = new_model(blueprint(name))
+    batch = new_batch(model)
+    check_padding_changes_nothing_that_is_watched(model, batch)
+    monkeypatch.setattr("peeky.model.transformer.masked_softmax", lambda scores, mask: scores.softmax(-1))
+    check_padding_changes_nothing(model, batch)  # training goes the other way
+    with pytest.raises(AssertionError):
+        check_padding_changes_nothing_that_is_watched(model, batch)
+
+
+def test_it_notices_weights_alone_that_padding_changes(blueprint, new_model, new_batch):
+    """Same logits; only what is shown depends on the padding."""
+    model = new_model(blueprint("attention"))
+    decode = model.decoder.forward
+
+    def broken(tokens, state):
+        logits, state, weights = decode(tokens, state)
+        return logits, state, (weights + 1e-3) / (1 + 1e-3 * weights.size(-1))
+
+    model.decoder.forward = broken
+    with pytest.raises(AssertionError):
+        check_padding_changes_nothing_that_is_watched(model, new_batch(model))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from peeky.errors import DataError
 from peeky.model import Padded
 from peeky.predictor import Model
 from peeky.text import BOS
+from peeky.torch_engine import TorchEngine
 
 TEXTS = ["abc", "d", "gfedcba", "ab", "eee"]
 ENDS = {"no_repeat": 1}
@@ -57,9 +60,7 @@ def test_a_score_is_the_searchs_own_log_prob(architecture, way, new_predictor):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_an_ensembles_score_is_its_searchs_own_log_prob(blueprint, way, new_predictor):
-    members = [new_predictor(blueprint(name)).engine for name in ("attention", "transformer", "plain")]
-    first = new_predictor(blueprint("attention"))
-    model = Model(members[0], first.source_codec, first.target_codec, max_length=7, others=members[1:])
+    model, _ = together(new_predictor, blueprint, ["attention", "transformer", "plain"])
     assert check_scores(model, way) or way == "greedy"
 
 
@@ -78,10 +79,9 @@ def by_hand(networks, model, pair):
     return sum(mean[place, token].log().item() for place, token in enumerate(target)), len(target)
 
 
-@pytest.mark.parametrize("names", [["attention"], ["attention", "plain"], ["transformer", "attention", "peeky"]])
-def test_scores_by_hand(names, blueprint, new_predictor):
+def together(new_predictor, blueprint, names):
+    """These architectures as one model, and their networks."""
     first, *others = [new_predictor(blueprint(name)) for name in names]
-    networks = [model.engine.network for model in (first, *others)]
     model = Model(
         first.engine,
         first.source_codec,
@@ -89,6 +89,10 @@ def test_scores_by_hand(names, blueprint, new_predictor):
         max_length=7,
         others=[other.engine for other in others],
     )
+    return model, [each.engine.network for each in (first, *others)]
+
+
+def check_scores_by_hand(model, networks):
     expected = [by_hand(networks, model, pair) for pair in PAIRS]
     for batch_size in (1, 2, 3, 64):
         scores = model.score(PAIRS, batch_size=batch_size)
@@ -104,6 +108,11 @@ def test_scores_by_hand(names, blueprint, new_predictor):
         assert model.evaluate(PAIRS, batch_size=batch_size).loss == pytest.approx(-total / tokens, rel=BOUND)
 
 
+@pytest.mark.parametrize("names", [["attention"], ["attention", "plain"], ["transformer", "attention", "peeky"]])
+def test_scores_by_hand(names, blueprint, new_predictor):
+    check_scores_by_hand(*together(new_predictor, blueprint, names))
+
+
 def test_what_cannot_be_scored_is_refused(blueprint, new_predictor):
     model = new_predictor(blueprint("attention"))
     assert model.score([]) == []
@@ -112,3 +121,56 @@ def test_what_cannot_be_scored_is_refused(blueprint, new_predictor):
     for origin, named in (("t.tsv:9", "t.tsv:9: there is no target"), ("", "pair 2: there is no target")):
         with pytest.raises(DataError, match=named):
             model.score([PAIRS[0], Pair("a", None, origin)])
+
+
+# --- the checks notice what is broken --------------------------------------------------------------------------------
+
+
+def ends(batch):
+    return batch.target.lengths.cumsum() - 1
+
+
+def starts(batch):
+    return batch.target.lengths.cumsum() - batch.target.lengths
+
+
+@pytest.mark.parametrize("place", [starts, ends])
+@pytest.mark.parametrize("name", ["attention", "transformer"])
+def test_they_notice_a_score_with_a_term_missing(name, place, blueprint, new_predictor, monkeypatch):
+    model, networks = together(new_predictor, blueprint, [name])
+    assert check_scores(model, "beam")
+    full = TorchEngine.target_log_probs
+
+    def broken(self, batch):
+        found = full(self, batch).copy()
+        found[place(batch)] = 0.0
+        return found
+
+    monkeypatch.setattr(TorchEngine, "target_log_probs", broken)
+    with pytest.raises(AssertionError):
+        check_scores(model, "beam")
+    with pytest.raises(AssertionError):
+        check_scores_by_hand(model, networks)
+
+
+def geometric_mean(log_probs):
+    """Not what an ensemble is here, and not even normalised."""
+    return sum(log_probs) / len(log_probs)
+
+
+SCORING, SEARCH = import_module("peeky.predictor"), import_module("peeky.search.ensemble")
+"""Where the mean is taken."""
+
+
+@pytest.mark.parametrize("places", [[SCORING], [SEARCH], [SCORING, SEARCH]], ids=["score", "search", "both"])
+def test_they_notice_an_ensemble_by_geometric_mean(places, blueprint, new_predictor, monkeypatch):
+    model, networks = together(new_predictor, blueprint, ["attention", "plain"])
+    assert check_scores(model, "beam")
+    for place in places:
+        monkeypatch.setattr(place, "log_mean", geometric_mean)
+    if len(places) == 1:  # one of the two alone: they disagree
+        with pytest.raises(AssertionError):
+            check_scores(model, "beam")
+    if SCORING in places:
+        with pytest.raises(AssertionError):
+            check_scores_by_hand(model, networks)

@@ -153,12 +153,33 @@ def check_narrow_beam(problem):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("number", [20, pytest.param(100, marks=pytest.mark.slow)])
-def test_wide_and_narrow_beams(architecture, number, problems):
+@pytest.mark.parametrize(("number", "narrow"), [(20, 4), pytest.param(100, 100, marks=pytest.mark.slow)])
+def test_wide_and_narrow_beams(architecture, number, narrow, problems):
     for count, problem in enumerate(problems(architecture, number)):
         check_wide_beam(problem)
-        if count < number / 5:
+        if count < narrow:
             check_narrow_beam(problem)
+
+
+TRANSFORMERS = {
+    "post": ("transformer-post", {}),
+    "rotary": ("transformer-rotary", {}),
+    "learned": ("transformer-learned", {}),
+    "swiglu, untied": ("transformer-swiglu", {"tie": "none"}),
+    "language model, post": ("transformer_language_model-post", {}),
+    "language model, rotary": ("transformer_language_model-rotary", {}),
+    "language model, learned": ("transformer_language_model-learned", {}),
+}
+"""What can be varied of a Transformer, and might go wrong step by step or where hypotheses are chosen."""
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("number", [2, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("name", "options"), TRANSFORMERS.values(), ids=TRANSFORMERS)
+def test_wide_and_narrow_beams_of_transformers(name, options, number, blueprint, problems):
+    for problem in problems(blueprint(name, **options), number):
+        check_wide_beam(problem)
+        check_narrow_beam(problem)
 
 
 def contains(ids, phrase):
@@ -197,7 +218,7 @@ RULES = {
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["attention", "input_feeding", "plain"])
+@pytest.mark.parametrize("name", ["attention", "input_feeding", "plain", "transformer"])
 @pytest.mark.parametrize(("options", "wanted"), RULES.values(), ids=RULES)
 def test_wide_beams_with_rules(name, options, wanted, blueprint, problems):
     for problem in problems(blueprint(name), 2):
@@ -316,9 +337,10 @@ def test_they_notice_broken_rules(rule, blueprint, problems, monkeypatch):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("name", ["attention", "transformer", "transformer_language_model-rotary"])
 @pytest.mark.parametrize("check", [check_wide_beam, check_narrow_beam])
-def test_they_notice_states_left_behind(check, blueprint, problems, monkeypatch):
-    (problem,) = problems(blueprint("attention"), 1)
+def test_they_notice_states_left_behind(check, name, blueprint, problems, monkeypatch):
+    (problem,) = problems(blueprint(name), 1)
     check(problem)
     select = DecoderState.select
     monkeypatch.setattr(

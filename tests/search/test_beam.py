@@ -257,6 +257,34 @@ def test_the_search_goes_on_while_a_longer_one_could_still_win(table_model: Any)
     assert found.ids == [2, 3, 4, 5, 6, EOS]
 
 
+def test_each_step_looks_at_twice_as_many_candidates(table_model: Any) -> None:
+    """Two hypotheses, and both of the two best continuations end: what goes on comes third and fourth.
+
+    a EOS .28, b EOS .26, b y .24, a x .22: with three candidates a x would be lost, and a x EOS is the best under a
+    length penalty of 2: log .22 / (8/6)² = -.852, against log .28 / (7/6)² = -.935 for a EOS.
+    """
+    table = [
+        [0.0, 0.0, 0.5, 0.5, 0.0, 0.0],
+        [1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        [0.0, 0.56, 0.0, 0.0, 0.44, 0.0],
+        [0.0, 0.52, 0.0, 0.0, 0.0, 0.48],
+        [0.0, 1.0, 0.0, 0.0, 0.0, 0.0],
+        [0.7, 0.3, 0.0, 0.0, 0.0, 0.0],
+    ]
+    (found,) = run(table_model(table), [0], 3, num_hypotheses=2, n_best=2, length_penalty=2.0)
+    assert [hypothesis.ids for hypothesis in found] == [[2, 4, EOS], [2, EOS]]
+    assert found[0].score == pytest.approx(math.log(0.22) / (8 / 6) ** 2, abs=1e-6)
+
+
+def test_what_ends_behind_the_first_k_candidates_is_not_finished(table_model: Any) -> None:
+    """Greedy: a goes on, however the end ranks behind it. With two hypotheses the end in the second place counts."""
+    table = [[0.0, 0.4, 0.6], [1.0, 0.0, 0.0], [0.0, 0.3, 0.7]]
+    ((greedy,),) = run(table_model(table), [0], 2, num_hypotheses=1)
+    assert (greedy.ids, greedy.finished) == ([2, 2], False)
+    ((found,),) = run(table_model(table), [0], 2, num_hypotheses=2)
+    assert (found.ids, found.finished) == ([EOS], True)
+
+
 class LookingModel:
     """Two sentences of two positions: `EOS` at once looks at the first only, `2 EOS` at both."""
 
