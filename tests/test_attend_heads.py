@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from peeky import Pair
+from peeky import Pair, attend
 from peeky.checkpoint import SavedModel
 from peeky.data import Batch, Examples, collate
 from peeky.engine import Engine, make_numpy_engine
+from peeky.errors import ConfigError
 from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 from peeky.predictor import Model
 from peeky.text import Codec, make_tokenizer
@@ -70,17 +71,20 @@ def test_a_transformer_has_layers_and_heads_and_shows_the_last_layer_but_one(lay
 @pytest.mark.parametrize("name", LOOKING)
 def test_the_mean_of_the_layer_that_shows_is_what_a_prediction_has(name: str) -> None:
     for engine in engines(name):
-        for answer in Model(engine, CODEC, CODEC, max_length=9).predict(["abcdef", "gg"], beam=3):
-            ids = np.array([[CODEC.vocabulary.id(token) for token in answer.target_tokens]])
-            source = np.array([CODEC.encode("".join(answer.source_tokens[:-1]))])
-            given = batch(("a", "b"))
-            given = given._replace(
-                source=given.source._replace(ids=source, lengths=np.array([source.shape[1]])),
-                target=given.target._replace(ids=ids, lengths=np.array([ids.shape[1]])),
-            )
-            heads = engine.heads(given)[engine.shown_layer, 0]
-            assert answer.weights is not None
-            np.testing.assert_allclose(heads.mean(0), answer.weights, atol=1e-5)
+        model = Model(engine, CODEC, CODEC, max_length=9)
+        for looked in attend(model, ["abcdef", "gg"], heads=True, beam=3):
+            assert looked.heads is not None
+            assert looked.heads.shape[2:] == looked.weights.shape
+            np.testing.assert_allclose(looked.heads[looked.shown_layer].mean(0), looked.weights, atol=1e-5)
+            assert len(list(looked.panels())) == looked.heads.shape[0] * looked.heads.shape[1]
+
+
+def test_an_ensemble_has_no_heads_of_its_own() -> None:
+    theirs, ours = engines("attention")
+    together = Model(theirs, CODEC, CODEC, max_length=9, others=[ours])
+    assert attend(together, "abc")[0].heads is None
+    with pytest.raises(ConfigError, match="no heads of its own"):
+        attend(together, "abc", heads=True)
 
 
 def test_hypotheses_of_one_sentence_each_have_their_own_heads() -> None:
