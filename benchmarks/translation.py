@@ -22,13 +22,13 @@ import sacrebleu
 import peeky
 
 DATA = Path(os.environ.get("PEEKY_DATA", "data")) / "multi30k_en-de" / "bpe10k"
-TEST_SETS = ("test_2016_flickr", "test_2017_flickr", "test_2017_mscoco")
+TEST_SET = "test_2016_flickr"
 SETTINGS = [
     "text.source=words", "text.target=words", "text.joint=true", "text.min_count=1",
     "model.tie=all", "model.width=128", "model.layers=4", "model.feed_forward=256", "model.heads=4",
     "training.rate=4e-3", "training.warmup=0.06", "training.batch_tokens=4400",
 ]  # fmt: skip
-PENALTIES = (0.0, 0.6, 1.0, 1.4)
+PENALTIES = (0.0, 0.6, 1.0, 1.4, 1.8, 2.2)
 
 
 def train(run: Path, updates: int) -> None:
@@ -75,12 +75,11 @@ def main() -> None:
     print("dev, beam 5, by length penalty:", ", ".join(f"{each:g}: {score:.2f}" for each, score in on_dev.items()))
     print(f"{'':18} {'greedy':>8} {'beam 5':>8} {'sacreBLEU':>10}   (length penalty {penalty:g})")
     metric = sacrebleu.BLEU()
-    for name in TEST_SETS:
-        sources, references = sides(name)
-        answers = translate(model, sources, 5, penalty)
-        own = metric.corpus_score(answers, [references]).score
-        greedy = bleu(translate(model, sources, 1), references)
-        print(f"{name:18} {greedy:8.2f} {bleu(answers, references):8.2f} {own:10.2f}")
+    sources, references = sides(TEST_SET)
+    answers = translate(model, sources, 5, penalty)
+    own = metric.corpus_score(answers, [references]).score
+    greedy = bleu(translate(model, sources, 1), references)
+    print(f"{TEST_SET:18} {greedy:8.2f} {bleu(answers, references):8.2f} {own:10.2f}")
     print("signature:", metric.get_signature())
     for line in (arguments.out / "metrics.jsonl").read_text().splitlines():
         event = json.loads(line)

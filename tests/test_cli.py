@@ -417,10 +417,10 @@ MISTAKES: dict[str, Mistake] = {
     "pairs as input": (["predict", "RUN", "--input", "PAIRS"], ["PAIRS:1", "2 columns", "cut -f1"]),
     "unwritable output": (["predict", "RUN", "a", "--output", "no/such/out.txt"], ["no/such/out.txt", "--output"]),
     "output is a folder": (["predict", "RUN", "a", "--output", "FOLDER"], ["FOLDER", "--output"]),
-    "beam 0": (["predict", "RUN", "a", "--beam", "0"], ["beam", "0", "1 or more"]),
+    "beam 0": (["predict", "RUN", "a", "--beam", "0"], ["beam", "0", "1 to"]),
     "beam in words": (["predict", "RUN", "a", "--beam", "two"], ["--beam", "two"]),
-    "batch size 0": (["predict", "RUN", "a", "--batch-size", "0"], ["batch_size", "1 or more"]),
-    "max length 0": (["predict", "RUN", "a", "--max-length", "0"], ["max_length", "1 or more"]),
+    "batch size 0": (["predict", "RUN", "a", "--batch-size", "0"], ["batch_size", "1 to"]),
+    "max length 0": (["predict", "RUN", "a", "--max-length", "0"], ["max_length", "1 to"]),
     "temperature 0": (["predict", "RUN", "a", "--sample", "--temperature", "0"], ["temperature", "above 0"]),
     "beam of samples": (["predict", "RUN", "a", "--sample", "--beam", "2"], ["beam", "one of the two"]),
     "temperature alone": (["predict", "RUN", "a", "--temperature", "0.5"], ["temperature", "--sample"]),
@@ -636,9 +636,9 @@ def test_without_torch_the_way_to_it_is_said() -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "peeky[train]" in done.stderr
-    code = "import sys; sys.modules['torch'] = None; import peeky; peeky.load"
+    code = "import sys; sys.modules['torch'] = None; import peeky; peeky.train"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "UserError: peeky.load needs torch" in done.stderr
+    assert "UserError: peeky.train needs torch" in done.stderr
 
 
 def test_the_present_folder_is_a_run_too(tiny_run_copy: Path, peeky_command: Command, monkeypatch: Any) -> None:

@@ -20,15 +20,23 @@ if TYPE_CHECKING:
     from peeky.api import train
     from peeky.data import Pair
     from peeky.loading import load
+    from peeky.pictures import attend
     from peeky.prediction import Prediction
     from peeky.predictor import Model
 
 __version__ = version("peeky")
-__all__ = ["Model", "Pair", "Prediction", "UserError", "__version__", "load", "train"]
+__all__ = ["Model", "Pair", "Prediction", "UserError", "__version__", "attend", "load", "train"]
 
 _find = lazily(
     __name__,
-    {"predictor": "Model", "data": "Pair", "prediction": "Prediction", "loading": "load", "api": "train"},
+    {
+        "predictor": "Model",
+        "data": "Pair",
+        "prediction": "Prediction",
+        "loading": "load",
+        "pictures": "attend",
+        "api": "train",
+    },
 )
 
 

@@ -446,6 +446,43 @@ def check(
     return run_check(data, test, as_json=json, fix=fix, output=output, keep_duplicates=keep_duplicates)
 
 
+@app.command
+def attend(
+    run: Run,
+    /,
+    *texts: str,
+    input_: Annotated[Path | None, Parameter(name="--input", help="A file of texts, one a line (or JSONL).")] = None,
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="A file .html, .svg, .png, .pdf, .json or .tsv; else the terminal.")
+    ] = None,
+    heads: Annotated[bool, Parameter(negative="", help="Every head of every layer too, not just a mean.")] = False,
+    beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
+    max_length: Annotated[int | None, Parameter(help="Target tokens at most, the end counted.")] = None,
+    engine: Engine = "auto",
+    device: Device = "auto",
+) -> None:
+    """Show where the model looked while it answered: as a page, a picture, or numbers.
+
+    .html works in every browser and for every script; .png and .pdf need matplotlib. Alignments alone, in the form of
+    Pharaoh: peeky predict RUN "text" --alignments pharaoh
+    """
+    from peeky.pictures.command import run_attend
+
+    if texts and input_ is not None:
+        raise ConfigError("texts were given both here and in a file", where="--input", fix="give one of the two")
+    require_other(output, [input_])
+    run_attend(
+        run,
+        lambda: texts_of(texts, input_, to_terminal=output is None and sys.stdout.isatty()),
+        output=output,
+        heads=heads,
+        beam=beam,
+        max_length=max_length,
+        engine=engine,
+        device=device,
+    )
+
+
 def main() -> None:
     """Run the command; a UserError becomes one message and exit code 2."""
     arguments = sys.argv[1:]

@@ -49,6 +49,18 @@ class Engine(Protocol):
         """log p of each real target token given those before it, EOS included, row after row [N], in nats."""
         ...
 
+    @property
+    def shown_layer(self) -> int:
+        """Which of the layers that look at the source, from 0, says where in `step`: the mean of its heads."""
+        ...
+
+    def heads(self, batch: Batch) -> Array:
+        """Where each head of each of these layers looked before it gave each target token: [layers B heads T S].
+
+        Only for a network that `looks`. The targets are read as in training; no search is made anew.
+        """
+        ...
+
 
 class NumpyEngine:
     """A network of `peeky.runtime`: what ships needs nothing but NumPy."""
@@ -95,6 +107,20 @@ class NumpyEngine:
             found[:, position] = log_probs[np.arange(len(ids)), ids]
             before = ids
         return found[target.mask]
+
+    @property
+    def shown_layer(self) -> int:
+        """See `Engine`."""
+        return self.network.shown_layer
+
+    def heads(self, batch: Batch) -> Array:
+        """See `Engine`: a step a target token."""
+        state = self.network.start(*batch.source)
+        looked = []
+        for ids in batch.decoder_input.T:
+            state, each = self.network.look(ids, state)
+            looked.append(np.stack(each))
+        return np.stack(looked, 3)
 
 
 def make_numpy_engine(saved: SavedModel) -> NumpyEngine:

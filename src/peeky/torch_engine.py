@@ -49,7 +49,17 @@ class TorchEngine:
     @property
     def looks(self) -> bool:
         """Whether there is attention to show."""
-        return any(isinstance(part, Attend | CrossAttention) for part in self.network.modules())
+        return bool(self.readers)
+
+    @property
+    def readers(self) -> list[Attend | CrossAttention]:
+        """The layers that look at the source, bottom first."""
+        return [part for part in self.network.decoder.modules() if isinstance(part, Attend | CrossAttention)]
+
+    @property
+    def shown_layer(self) -> int:
+        """Which of them says where it looked, step by step."""
+        return max(place for place, part in enumerate(self.readers) if isinstance(part, Attend) or part.shows)
 
     @property
     def num_parameters(self) -> int:
@@ -79,6 +89,17 @@ class TorchEngine:
         self.network.eval()
         log_probs: Array = to_numpy(target_log_probs(self.network, to_tensors(batch, self.device)))
         return log_probs
+
+    @torch.inference_mode()
+    def heads(self, batch: Batch) -> Array:
+        """Where each head looked, all positions at once."""
+        self.network.eval()
+        known = to_tensors(batch, self.device)
+        state = self.network.decoder.start(self.network.encode(known.source))
+        stream, _ = self.network.decoder.states(known.decoder_input, state, by_head=True)
+        assert stream.heads, "a decoder that looks"
+        looked: Array = to_numpy(torch.stack(stream.heads))
+        return looked
 
 
 def make_torch_engine(saved: SavedModel, device: torch.device) -> TorchEngine:

@@ -114,7 +114,9 @@ class Attend(Layer):
         queries = stream.x.reshape(states.size(0), -1, width)
         weights = masked_softmax(self.score(queries, keys), mask[:, None])
         context = weights.to(states.dtype) @ states
-        return stream._replace(context=context.view(rows, length, -1), weights=weights.view(rows, length, -1)), carry
+        weights = weights.view(rows, length, -1)
+        heads = None if stream.heads is None else (*stream.heads, weights[:, None])
+        return stream._replace(context=context.view(rows, length, -1), weights=weights, heads=heads), carry
 
 
 def masked_softmax(scores: Float[Tensor, "B *T S"], mask: Bool[Tensor, "B *one S"]) -> Float[Tensor, "B *T S"]:

@@ -43,11 +43,15 @@ class Decoder(nn.Module):
         return DecoderState(self.layers.read(memory), self.layers.start(memory, iter(memory.finals)))
 
     def states(
-        self, tokens: Int[Tensor, "R T"], state: DecoderState, *, watched: bool = True
+        self, tokens: Int[Tensor, "R T"], state: DecoderState, *, watched: bool = True, by_head: bool = False
     ) -> tuple[Stream, DecoderState]:
-        """What the layers make of the tokens, as the output layer reads it, and the state after the last."""
+        """What the layers make of the tokens, as the output layer reads it, and the state after the last.
+
+        `by_head` asks every head of every layer where it looked: `Stream.heads`.
+        """
         x = self.dropout(self.embedding(tokens))
-        stream, carry = self.layers(Stream(x, watched=watched), state.carry, state.reading)
+        asked = Stream(x, watched=watched, heads=() if by_head else None)
+        stream, carry = self.layers(asked, state.carry, state.reading)
         return stream, DecoderState(state.reading, carry)
 
     def forward(

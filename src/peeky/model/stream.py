@@ -43,6 +43,8 @@ class Stream(NamedTuple):
     """Where it looked; each row sums to 1 and is 0 at padding."""
     watched: bool = True
     """Whether anyone wants to know where: attention of many heads is faster where not."""
+    heads: tuple[Float[Tensor, "R _H T S"], ...] | None = None
+    """Where each head of every reader so far looked, bottom first; None where nobody asks for them."""
 
 
 class Layer(nn.Module):

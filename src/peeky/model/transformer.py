@@ -89,7 +89,8 @@ class CrossAttention(Layer):
     """Every position looks at the source.
 
     With `shows`, it says where: `stream.weights` is the mean over its heads, computed only where someone is looking
-    (`stream.watched`). Without, it goes through PyTorch's fused attention.
+    (`stream.watched`). Where every head is asked for, it adds its own to `stream.heads`. Else it goes through PyTorch's
+    fused attention.
     """
 
     def __init__(self, width: int, source_width: int, heads: int, *, shows: bool = False) -> None:
@@ -112,11 +113,15 @@ class CrossAttention(Layer):
         rows, length, width = stream.x.shape
         # The hypotheses of a sentence look at the same states: they ask side by side, and nothing is copied.
         queries = split_heads(self.query(stream.x).view(keys.size(0), -1, width), self.heads)
-        if self.shows and stream.watched:
+        if stream.heads is not None or (self.shows and stream.watched):
             scores = (queries / math.sqrt(queries.size(-1))) @ keys.transpose(2, 3)
             weights = masked_softmax(scores, mask[:, None, None])
             seen = weights.to(values.dtype) @ values
-            stream = stream._replace(weights=weights.mean(1).view(rows, length, -1))
+            if self.shows:
+                stream = stream._replace(weights=weights.mean(1).view(rows, length, -1))
+            if stream.heads is not None:
+                of_sentences = weights.view(keys.size(0), self.heads, -1, length, keys.size(2))
+                stream = stream._replace(heads=(*stream.heads, of_sentences.transpose(1, 2).flatten(0, 1)))
         else:
             seen = attend(queries, keys, values, mask[:, None, None])
         return stream._replace(x=self.output(join_heads(seen).view(rows, length, width))), carry

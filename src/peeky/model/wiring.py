@@ -80,11 +80,16 @@ class InputFeeding(Around):
         inner_carry, fed = carry
         assert isinstance(fed, Tensor)
         outputs = []
+        heads = None if stream.heads is None else ()
         for x in stream.x.unbind(1):
-            output, inner_carry = self.inner(Stream(torch.cat([x[:, None], fed.to(x.dtype)], -1)), inner_carry, reading)
+            joined = Stream(torch.cat([x[:, None], fed.to(x.dtype)], -1), heads=heads)
+            output, inner_carry = self.inner(joined, inner_carry, reading)
             fed = output.x
             outputs.append(output)
-        return join_positions(outputs), (inner_carry, fed)
+        whole = join_positions(outputs)
+        if stream.heads is not None and whole.heads is not None:
+            whole = whole._replace(heads=stream.heads + whole.heads)
+        return whole, (inner_carry, fed)
 
 
 class Concat(Layer):
@@ -114,7 +119,11 @@ def join_positions(outputs: list[Stream]) -> Stream:
         return torch.cat(there, 1) if there else None
 
     x = torch.cat([output.x for output in outputs], 1)
-    return Stream(x, joined(output.context for output in outputs), joined(output.weights for output in outputs))
+    context, weights = (joined(getattr(output, name) for output in outputs) for name in ("context", "weights"))
+    heads = [output.heads for output in outputs if output.heads is not None]
+    return Stream(
+        x, context, weights, heads=tuple(torch.cat(each, 2) for each in zip(*heads, strict=True)) if heads else None
+    )
 
 
 def join_context(stream: Stream) -> Stream:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -44,15 +44,25 @@ class State:
 class Network:
     """An encoder and a decoder; `build` makes it."""
 
-    def __init__(self, halves: Halves, *, looks: bool, longest: int | None, num_parameters: int) -> None:
+    def __init__(self, halves: Halves, *, longest: int | None, num_parameters: int) -> None:
         self.encoder = halves.encoder
         self.decoder = Stack(*halves.decoder)
-        self.looks = looks
-        """Whether there is attention to show."""
+        self.readers = list(readers_in(self.decoder))
+        """The layers that look at the source, bottom first."""
         self.longest = longest
         """The most tokens, EOS counted, that it can read or write; None where there is no limit."""
         self.num_parameters = num_parameters
         """How many numbers were learnt."""
+
+    @property
+    def looks(self) -> bool:
+        """Whether there is attention to show."""
+        return bool(self.readers)
+
+    @property
+    def shown_layer(self) -> int:
+        """Which of the readers, from 0, says in `step` where it looked."""
+        return max(place for place, reader in enumerate(self.readers) if isinstance(reader, Attend) or reader.shows)
 
     def start(self, source_ids: NDArray[Any], source_lengths: NDArray[Any]) -> State:
         """The state before the first token: source ids [B S], whose real tokens are the first ones of each row.
@@ -71,6 +81,12 @@ class Network:
         self.decoder.step(stream, state.carry, state.reading)
         return stream.x, state, stream.weights
 
+    def look(self, ids: NDArray[Any], state: State) -> tuple[State, list[Array]]:
+        """A step that asks every head where it looked: the next state, and of each reader [R H S], bottom first."""
+        heads: list[Array] = []
+        self.decoder.step(Stream(ids, heads), state.carry, state.reading)
+        return state, heads
+
 
 def build(config: Mapping[str, Any], tensors: Mapping[str, Array]) -> Network:
     """The network that `config`, the model's part of a saved configuration, describes, with these learnt tensors.
@@ -85,7 +101,6 @@ def build(config: Mapping[str, Any], tensors: Mapping[str, Array]) -> Network:
     limited = plan.has_blocks and plan.positions == "learned"
     return Network(
         halves,
-        looks=any(shows(layer) for layer in halves.decoder),
         longest=plan.longest if limited else None,
         num_parameters=sum(tensor.size for tensor in tensors.values()),
     )
@@ -106,7 +121,9 @@ def plan_of(config: Mapping[str, Any]) -> Plan:
         raise CheckpointError(f"the configuration is none: {error}", where="model", fix=fix) from None
 
 
-def shows(layer: object) -> bool:
-    """Whether it looks at the source, it or a layer in it."""
-    inner = [*getattr(layer, "layers", ()), *([layer.inner] if hasattr(layer, "inner") else [])]
-    return isinstance(layer, Attend | CrossAttention) or any(map(shows, inner))
+def readers_in(layer: object) -> Iterator[Attend | CrossAttention]:
+    """The layers that look at the source: it, or layers in it, bottom first."""
+    if isinstance(layer, Attend | CrossAttention):
+        yield layer
+    for inner in [*getattr(layer, "layers", ()), *([layer.inner] if hasattr(layer, "inner") else [])]:
+        yield from readers_in(inner)

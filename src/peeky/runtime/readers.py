@@ -107,6 +107,8 @@ class Attend(Layer):
             weights = look(scores, reading, carry.context)
         stream.context = carry.context
         stream.weights = weights
+        if stream.heads is not None:
+            stream.heads.append(weights[:, None])
 
     def scores(self, x: Array, source: Source) -> Array:
         """How well each row of x [R W] matches each position of its sentence: [B R/B S]."""
@@ -138,6 +140,8 @@ class AttendAdditively(Attend):
     def step(self, stream: Stream, carry: AttendCarry, reading: Source) -> None:
         stream.weights = look(self.scores(stream.x, reading), reading, carry.context)
         stream.context = carry.context
+        if stream.heads is not None:
+            stream.heads.append(stream.weights[:, None])
 
     def scores(self, x: Array, source: Source) -> Array:
         sentences, _, width = source.keys.shape

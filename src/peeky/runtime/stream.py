@@ -38,7 +38,7 @@ class Memory(NamedTuple):
 class Stream:
     """What flows through the decoder's layers at one position."""
 
-    __slots__ = ("context", "fed", "ids", "weights", "x")
+    __slots__ = ("context", "fed", "heads", "ids", "weights", "x")
 
     ids: NDArray[Any]
     """The tokens [R]."""
@@ -50,10 +50,13 @@ class Stream:
     """What came out at the position before [R D], where a layer feeds it in."""
     weights: Array | None
     """Where the last reader looked [R S]; each row sums to 1 and is 0 at padding."""
+    heads: list[Array] | None
+    """Where each head of every reader so far looked [R H S], bottom first; None where nobody asks for them."""
 
-    def __init__(self, ids: NDArray[Any]) -> None:
+    def __init__(self, ids: NDArray[Any], heads: list[Array] | None = None) -> None:
         self.ids = ids
         self.weights = None
+        self.heads = heads
 
 
 class Rows(Protocol):

@@ -162,6 +162,8 @@ class CrossAttention(Branch):
         softmax(weights)
         if self.shows:
             stream.weights = weights.mean(1).reshape(rows, -1)
+        if stream.heads is not None:
+            stream.heads.append(weights.swapaxes(1, 2).reshape(rows, self.heads, -1))
         stream.x = self.output(np.matmul(weights, reading.values).swapaxes(1, 2).reshape(rows, width))
 
 

@@ -1,0 +1,41 @@
+"""The colour of a weight: one hue, from almost white to dark blue, in steps that look equally large.
+
+The lightness of Oklab (Björn Ottosson 2020) falls evenly, so the scale reads the same to the colour-blind and in grey.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+NUM_SHADES = 101
+LIGHTEST, DARKEST = 0.985, 0.27
+HUE = np.deg2rad(257)
+MOST_CHROMA = 0.15
+
+LMS = np.array([[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]])
+RGB = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.7076147010],
+    ]
+)
+
+
+def shades() -> list[str]:
+    """The scale as `#rrggbb`, from weight 0 to the largest."""
+    share = np.linspace(0, 1, NUM_SHADES)
+    lightness = LIGHTEST + (DARKEST - LIGHTEST) * share
+    chroma = MOST_CHROMA * np.sin(np.pi * share**0.9 * 0.82)  # sRGB has little colour at both ends
+    oklab = np.stack([lightness, chroma * np.cos(HUE), chroma * np.sin(HUE)], 1)
+    linear = ((oklab @ LMS.T) ** 3 @ RGB.T).clip(0, 1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return ["#" + "".join(f"{round(part * 255):02x}" for part in colour) for colour in encoded.tolist()]
+
+
+SHADES = tuple(shades())
+
+
+def shade(weight: float, darkest: float) -> int:
+    """Which of the shades a weight has, where `darkest` is the largest."""
+    return round(weight / darkest * (NUM_SHADES - 1)) if darkest > 0 else 0
