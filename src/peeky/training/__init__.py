@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from peeky.training.precision import choose_precision
     from peeky.training.schedule import rate_share
     from peeky.training.trainer import INTERRUPTED, Evaluation, Progress, Trainer, TrainingState, sampler_of
+    from peeky.training.watch import Tried, Warned
 
 __all__ = [
     "INTERRUPTED",
@@ -28,7 +29,9 @@ __all__ = [
     "Trainer",
     "TrainingOptions",
     "TrainingState",
+    "Tried",
     "Updated",
+    "Warned",
     "batch_loss",
     "choose_precision",
     "rate_share",
@@ -47,5 +50,6 @@ __getattr__ = lazily(
         "precision": "choose_precision",
         "schedule": "rate_share",
         "trainer": "INTERRUPTED Evaluation Progress Trainer TrainingState sampler_of",
+        "watch": "Tried Warned",
     },
 )
