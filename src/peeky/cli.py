@@ -448,6 +448,21 @@ def check(
     return run_check(data, test, as_json=json, fix=fix, output=output, keep_duplicates=keep_duplicates)
 
 
+@app.command
+def curves(
+    run: Path,
+    /,
+    *runs: Path,
+    output: Annotated[Path, Parameter(alias="-o", help="A picture whose name ends in .png, .svg or .pdf.")],
+) -> None:
+    """Draw the learning curves of runs, several over one another: losses, dev metric, rate and speed."""
+    from peeky.curves import draw_curves
+
+    for line in draw_curves([run, *runs], output):
+        print(f"note: {line}", file=sys.stderr)
+    print(output)
+
+
 def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
     """The runs of an ensemble, which stand before texts and files, and what follows them."""
     runs = [run]
