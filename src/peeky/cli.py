@@ -463,6 +463,33 @@ def curves(
     print(output)
 
 
+@app.command
+def report(
+    run: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o", help="The page, a file whose name ends in .html.")],
+    test: Annotated[
+        list[Path] | None,
+        Parameter(negative="", consume_multiple=True, help="Pairs to score it on; else the run's own dev pairs."),
+    ] = None,
+    by: Annotated[str | None, Parameter(help="A further column of the test file to score apart.")] = None,
+    beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
+    skip_bad: Annotated[bool, Parameter(negative="", help="Go on without the lines that can't be used.")] = False,
+    engine: Engine = "auto",
+    device: Device = "auto",
+) -> None:
+    """Write a run on one page: data, curves, scores, errors, attention, warnings, and what to try next."""
+    from peeky.evaluation import Request
+    from peeky.pages import write_report
+
+    if test == [] or (by is not None and not test):
+        fix = "name a test file: --test test.tsv"
+        raise ConfigError("there is no test file", where="--by" if test is None else "--test", fix=fix)
+    write_report(run, output, test or (), Request(by=by, beam=beam), skip_bad=skip_bad, engine=engine, device=device)
+    print(output)
+
+
 def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
     """The runs of an ensemble, which stand before texts and files, and what follows them."""
     runs = [run]

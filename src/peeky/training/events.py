@@ -8,6 +8,9 @@ from typing import TypeAlias
 
 from peeky.training.watch import Warned
 
+INTERRUPTED = "interrupted"
+"""The reason why training ended when `stop` said so."""
+
 
 @dataclass(frozen=True)
 class Updated:

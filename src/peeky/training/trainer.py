@@ -25,7 +25,7 @@ from peeky.data.sampler import LengthBucketSampler
 from peeky.errors import UserError
 from peeky.model import Seq2Seq
 from peeky.training.batch import to_tensors
-from peeky.training.events import Evaluated, Finished, Listener, Sample, Updated
+from peeky.training.events import INTERRUPTED, Evaluated, Finished, Listener, Sample, Updated
 from peeky.training.objective import batch_loss
 from peeky.training.options import TrainingOptions
 from peeky.training.schedule import rate_share
@@ -36,9 +36,6 @@ REPORT_EVERY = 10
 
 PERFECT_EVALUATIONS = 3
 """Evaluations in a row without a mistake after which `stop_when_perfect` ends training."""
-
-INTERRUPTED = "interrupted"
-"""The reason why training ended when `stop` said so."""
 
 PLATEAU_PATIENCE = 2
 """Evaluations without a better one after which the `plateau` schedule halves the rate."""
