@@ -153,7 +153,7 @@ def test_what_goes_wrong_is_said_once_with_advice_and_written_down(
     train(chosen, tmp_path / "r", device="cpu", console=said, dev_pairs=dev)
     warnings_found = [line for line in metrics_of(tmp_path / "r") if line["event"] == "warning"]
     (same,) = [line for line in warnings_found if line["kind"] == "same_answer"]
-    assert same["update"] == 3  # a third of training
+    assert same["update"] == 4  # after a third of training, and found twice in a row
     assert said.text.count(f"warning: {same['message']}") == 1
     assert f"    try: {same['advice']}" in said.text
     kinds = [line["kind"] for line in warnings_found]

@@ -29,7 +29,7 @@ from peeky.training.events import INTERRUPTED, Evaluated, Finished, Listener, Sa
 from peeky.training.objective import batch_loss
 from peeky.training.options import TrainingOptions
 from peeky.training.schedule import rate_share
-from peeky.training.watch import RISES, Point, Tried, Warned, is_time, watch
+from peeky.training.watch import PASSING, RISES, Point, Tried, Warned, is_time, watch
 
 REPORT_EVERY = 10
 """Updates between two reports of the training loss."""
@@ -67,6 +67,8 @@ class Progress:
     """The last evaluations, each the values of a `Point`."""
     warned: list[str] = field(default_factory=list)
     """Kinds of what has been warned of."""
+    suspected: list[str] = field(default_factory=list)
+    """Kinds of what the last evaluation found."""
 
 
 class TrainingState(NamedTuple):
@@ -271,8 +273,11 @@ class Trainer:
         if not is_time(self.options, progress.update):
             return
         course = [Point(*values) for values in progress.course]
-        for kind, message, advice in watch(evaluation.tried, evaluation.unknown, course):
-            if kind not in progress.warned:
+        found = list(watch(evaluation.tried, evaluation.unknown, course))
+        before, progress.suspected = progress.suspected, [each.kind for each in found]
+        for kind, message, advice in found:
+            is_lasting = kind in before or kind not in PASSING or progress.update == self.max_updates
+            if is_lasting and kind not in progress.warned:
                 progress.warned = [*progress.warned, kind]
                 self.listen(Warned(progress.update, kind, message, advice))
 

@@ -31,6 +31,8 @@ UNKNOWN = 0.05
 """Share of dev's tokens that the vocabulary lacks."""
 RISES = 3
 """Evaluations in a row each with a higher dev loss than the one before."""
+PASSING = ("same_answer", "copies", "loops", "lengths")
+"""What training often mends by itself: said only if two evaluations in a row find it, or the last one."""
 
 
 class Tried(NamedTuple):
