@@ -63,6 +63,12 @@ def test_what_can_not_be_drawn_leaves_what_was_there(
     out.write_bytes(b"before")
     with pytest.raises(CheckpointError, match="can't be read"):
         draw_curves([tiny_run, tmp_path], out)
+    (tmp_path / "ended").mkdir()
+    end = '{"event": "end", "update": 3, "reason": "x", "best_update": 2, "seconds": 1}\n'
+    (tmp_path / "ended" / "metrics.jsonl").write_text(end)
+    with pytest.raises(CheckpointError, match="nothing to draw"):
+        draw_curves([tmp_path / "ended"], out)
+    shutil.rmtree(tmp_path / "ended")
     with pytest.raises(ConfigError, match=r"\.jpg is no kind of picture"):
         draw_curves([tiny_run], tmp_path / "curves.jpg")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)

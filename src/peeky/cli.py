@@ -490,6 +490,53 @@ def report(
     print(output)
 
 
+@app.command
+def compare(
+    *models: str,
+    data: Annotated[list[Path], Parameter(negative="", consume_multiple=True, help="Pairs to train on.")],
+    out: Annotated[Path, Parameter(help="The folder of all runs and of compare.html.")],
+    dev: Annotated[
+        list[Path] | None,
+        Parameter(negative="", consume_multiple=True, help="Dev pairs; else a part is set aside, the same for all."),
+    ] = None,
+    test: Annotated[
+        list[Path] | None, Parameter(negative="", consume_multiple=True, help="Pairs to score on; else the dev pairs.")
+    ] = None,
+    seeds: Annotated[int, Parameter(help="Trainings of each model, from different seeds.")] = 1,
+    set_: Settings = None,
+    beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
+    device: Device = "auto",
+) -> int:
+    """Train several architectures, or recipes (.toml), on the same pairs, and lay them side by side.
+
+    The same command goes on after an interruption; what was trained to its end is not trained again.
+    """
+    from peeky.compare import compare as compare_models
+    from peeky.config import parse_setting
+    from peeky.evaluation import Request, text_lines
+
+    for option, files in (("--dev", dev), ("--test", test)):
+        if files == []:
+            raise ConfigError("no file follows it", where=option, fix=f"name a file of pairs, or leave {option} out")
+    settings = dict(parse_setting(setting) for setting in set_ or ())
+    found = compare_models(
+        models,
+        data,
+        out,
+        dev=dev or (),
+        test=test or (),
+        seeds=seeds,
+        settings=settings,
+        request=Request(beam=beam),
+        device=device,
+    )
+    if found is None:
+        return EXIT_INTERRUPTED
+    print("\n".join(text_lines(found.evaluation)))
+    print(f"all of it on one page: {found.page}", file=sys.stderr)
+    return 0
+
+
 def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
     """The runs of an ensemble, which stand before texts and files, and what follows them."""
     runs = [run]

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from peeky.errors import ConfigError, UserError
+from peeky.errors import CheckpointError, ConfigError, UserError
 from peeky.history import History, Point, problem_lines, read_history
 from peeky.storage import write_file
 
@@ -50,6 +50,9 @@ def draw_curves(runs: Sequence[Path], out: Path) -> list[str]:
         fix = f"end its name in {', '.join(ENDINGS)}"
         raise ConfigError(f"{out.suffix or 'a name without an ending'} is no kind of picture", where=str(out), fix=fix)
     histories = [read_history(run) for run in dict.fromkeys(runs)]
+    if not any(panel.points(history) for panel in PANELS for history in histories):
+        fix = "name a run whose log is whole"
+        raise CheckpointError("there is nothing to draw but an end", where=histories[0].name, fix=fix)
     write_file(out, picture(histories, out.suffix.lower()[1:]))
     return list(problem_lines(histories))
 

@@ -74,7 +74,8 @@ class History:
     @property
     def last_update(self) -> int:
         """How far it has come."""
-        return max((points[-1].update for points in (self.train_loss, self.dev_loss) if points), default=0)
+        reached = [points[-1].update for points in (self.train_loss, self.dev_loss) if points]
+        return max([*reached, self.end.update if self.end else 0])
 
 
 def read_history(run: Path) -> History:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from peeky.history import History, Point
-from peeky.pages.charts import MOST_POINTS, charts, short, thinned, ticks
+from peeky.pages.charts import MOST_POINTS, charts, looks_of, short, thinned, ticks
 from peeky.pages.heat import shade
 from peeky.pages.markup import document, element, escaped, joined, paragraph, table
 
@@ -79,6 +79,10 @@ def test_a_chart_says_its_course_in_words_and_several_runs_have_a_key() -> None:
     assert "<span>r&lt;1&gt;</span>" in both
     assert "r2: 2 at update 5" in both
     assert "nan" not in both.lower()
+
+
+def test_runs_of_one_kind_share_a_colour_and_differ_in_dashes() -> None:
+    assert looks_of(["a", "a", "b", "a"]) == [(0, 0), (0, 1), (1, 0), (0, 2)]
 
 
 def test_numbers_stand_out_from_their_shade() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from peeky.curves import COLOURS, PANELS, Panel
 from peeky.history import History, Point
@@ -18,17 +19,34 @@ MOST_POINTS = 400
 TICKS = 5
 
 
-def charts(histories: Sequence[History]) -> list[Markup]:
-    """A chart a quantity, and above them which line is which run, where there are several."""
-    drawn = [chart(panel, histories) for panel in PANELS if any(panel.points(history) for history in histories)]
+class Look(NamedTuple):
+    """Colour and dashes of a run, by their numbers."""
+
+    colour: int
+    dashes: int
+
+
+def looks_of(kinds: Sequence[str]) -> list[Look]:
+    """A look a run: runs of one kind have one colour, and differ in their dashes."""
+    numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
+    return [Look(numbers[kind], kinds[:place].count(kind)) for place, kind in enumerate(kinds)]
+
+
+def charts(histories: Sequence[History], kinds: Sequence[str] = ()) -> list[Markup]:
+    """A chart a quantity, and above them which line is which run, where there are several.
+
+    `kinds` are what runs share that differ in their seed alone; each run is its own where nothing is said.
+    """
+    looks = looks_of(kinds) if kinds else [Look(number, number) for number in range(len(histories))]
+    drawn = [chart(panel, histories, looks) for panel in PANELS if any(panel.points(history) for history in histories)]
     key = []
-    for number, history in enumerate(histories if len(histories) > 1 else ()):
-        swatch = element("svg", [line(number, "M0,5 L48,5")], viewBox="0 0 48 10", aria_hidden="true")
+    for look, history in zip(looks, histories, strict=True):
+        swatch = element("svg", [line(look, "M0,5 L48,5")], viewBox="0 0 48 10", aria_hidden="true")
         key.append(element("li", [swatch, element("span", history.name)]))
-    return [*([element("ul", key, class_="key")] if key else []), element("div", drawn, class_="charts")]
+    return [*([element("ul", key, class_="key")] if len(key) > 1 else []), element("div", drawn, class_="charts")]
 
 
-def chart(panel: Panel, histories: Sequence[History]) -> Markup:
+def chart(panel: Panel, histories: Sequence[History], looks: Sequence[Look]) -> Markup:
     """One quantity over the updates, a line a run; a ring marks the model that was kept."""
     lines = [thinned(panel.points(history)) for history in histories]
     values = [panel.scale * point.value for points in lines for point in points]
@@ -49,15 +67,15 @@ def chart(panel: Panel, histories: Sequence[History]) -> Markup:
     for update in across:
         parts.append(label(short(update), x(update), HEIGHT - BOTTOM + 16, "middle"))
     parts.append(label("update", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle"))
-    for number, (history, points) in enumerate(zip(histories, lines, strict=True)):
+    for look, history, points in zip(looks, histories, lines, strict=True):
         places = [(x(point.update), y(panel.scale * point.value)) for point in points]
         if places:
-            parts.append(line(number, "M" + " L".join(f"{left:.1f},{top:.1f}" for left, top in places)))
+            parts.append(line(look, "M" + " L".join(f"{left:.1f},{top:.1f}" for left, top in places)))
         if panel.is_evaluation or len(places) == 1:
-            parts += [dot(number, *place, "1.8") for place in places]
+            parts += [dot(look, *place, "1.8") for place in places]
         best = [place for place, point in zip(places, points, strict=True) if point.update == history.best_update]
         if panel.is_evaluation and best:
-            parts.append(dot(number, *best[0], "5", ring=True))
+            parts.append(dot(look, *best[0], "5", ring=True))
     drawing = element("svg", parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=words(panel, histories))
     unit = f", {panel.unit}" if panel.unit else ""
     return element("figure", [element("figcaption", panel.title + unit), drawing])
@@ -101,15 +119,15 @@ def short(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
-def line(number: int, path: str) -> Markup:
+def line(look: Look, path: str) -> Markup:
     """The line of a run."""
-    colour, dashes = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
+    colour, dashes = COLOURS[look.colour % len(COLOURS)], DASHES[look.dashes % len(DASHES)]
     return element("path", d=path, fill="none", stroke=colour, stroke_width="2", stroke_dasharray=dashes)
 
 
-def dot(number: int, left: float, top: float, radius: str, *, ring: bool = False) -> Markup:
+def dot(look: Look, left: float, top: float, radius: str, *, ring: bool = False) -> Markup:
     """A measured point; a ring around it where the model was kept."""
-    colour = COLOURS[number % len(COLOURS)]
+    colour = COLOURS[look.colour % len(COLOURS)]
     fill = "none" if ring else colour
     return element("circle", cx=f"{left:.1f}", cy=f"{top:.1f}", r=radius, fill=fill, stroke=colour)
 

@@ -27,7 +27,7 @@ table { border-collapse: collapse; margin: .5rem 0 }
 caption { text-align: left; font-weight: 600; padding: .25rem 0 }
 th, td { text-align: left; vertical-align: top; padding: .3rem .7rem; border-bottom: 1px solid #d0d7de }
 thead th { border-bottom: 2px solid var(--line) }
-.scroll td, .scroll th { overflow-wrap: normal }
+.scroll td, .scroll th { overflow-wrap: normal } .scroll tbody th { min-width: 9rem }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .note { color: #4d5661 } .text { white-space: pre-wrap; min-width: 8rem }
 .alarm { border-left: .35rem solid #d55e00; padding-left: .8rem }
@@ -36,10 +36,11 @@ pre { background: var(--soft); padding: .8rem; overflow-x: auto; overflow-wrap: 
 del { background: #ffe3d6; color: #8a2c00 } ins { background: #d7ebff; color: #003f73; text-decoration: underline }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); gap: 1rem }
 figure { margin: 0 } figcaption { font-weight: 600 } svg { width: 100%; height: auto; display: block }
-.key { padding: 0; list-style: none }
+.key { padding: 0; list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem }
 .key svg { display: inline-block; width: 3rem; height: .8rem; margin-right: .5rem }
 .heat td { padding: .1rem; min-width: 1.9rem; text-align: center; font-size: .75rem; border: 0 }
-.heat th { padding: .1rem .35rem; border: 0; white-space: nowrap } .heat thead th { text-align: center }
+.scroll .heat th { min-width: 0; padding: .1rem .35rem; border: 0; white-space: nowrap }
+.heat thead th { text-align: center }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr } dd { margin-bottom: .5rem } }
 @media print { nav, .skip { display: none } .scroll { overflow: visible } }
 """
