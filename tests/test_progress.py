@@ -11,15 +11,16 @@ import pytest
 from rich.console import Console
 
 from peeky.progress import Display, MetricsLog, metrics_text, percent, sample_text
-from peeky.training import Evaluated, Finished, Sample, Updated
+from peeky.training import Evaluated, Finished, Sample, Updated, Warned
 
 UPDATED = Updated(10, 0, 1.25, 4e-3, 0.9, 12345.6, 3.14159)
 SAMPLES = (Sample("abc", "cba", "cba"), Sample("[bold]x[/bold]", "y", "z"))
 EVALUATED = Evaluated(50, {"exact_match": 0.1234, "loss": 0.5}, True, SAMPLES, 61.0)
 FINISHED = Finished(100, "all updates done", 50, {"exact_match": 0.1234, "loss": 0.5}, 120.0)
+WARNED = Warned(50, "copies", "[b]all[/b] are copied", "more pairs")
 
 
-def shown(*events: Updated | Evaluated | Finished, terminal: bool) -> str:
+def shown(*events: Updated | Evaluated | Warned | Finished, terminal: bool) -> str:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=120, legacy_windows=False)
     with Display(console, 100) as display:
@@ -37,6 +38,10 @@ def test_in_a_file_there_are_plain_lines() -> None:
         "all updates done after 100 updates and 120 s; best at update 50: dev exact match 12.34 %, loss 0.5000",
     ]
     assert "\x1b" not in text
+
+
+def test_a_warning_is_two_lines_with_what_to_do() -> None:
+    assert shown(WARNED, terminal=False) == "warning: [b]all[/b] are copied\n    try: more pairs\n"
 
 
 def test_on_a_terminal_there_is_a_bar_too() -> None:
@@ -76,14 +81,15 @@ def test_each_event_is_one_line_of_json_as_it_happens(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     log = MetricsLog(path)
     lines = []
-    for event in (UPDATED, EVALUATED, FINISHED):
+    for event in (UPDATED, EVALUATED, WARNED, FINISHED):
         log(event)
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line["event"] for line in lines] == ["update", "evaluation", "end"]
+    assert [line["event"] for line in lines] == ["update", "evaluation", "warning", "end"]
     assert lines[0] | {"loss": 1.25, "rate": 4e-3, "gradient_norm": 0.9, "seconds": 3.14, "epoch": 0} == lines[0]
     assert lines[0]["target_tokens_per_second"] == 12346
     assert (lines[1]["dev_exact_match"], lines[1]["dev_loss"], lines[1]["best"]) == (0.1234, 0.5, True)
-    assert (lines[2]["reason"], lines[2]["best_update"]) == ("all updates done", 50)
+    assert lines[2] == {"event": "warning"} | WARNED._asdict()
+    assert (lines[3]["reason"], lines[3]["best_update"]) == ("all updates done", 50)
 
 
 def test_a_new_run_starts_a_new_file(tmp_path: Path) -> None:

@@ -142,6 +142,31 @@ def make_example(card: str) -> str:
     return card.partition('predict(["')[2].partition('"])')[0]
 
 
+def test_what_goes_wrong_is_said_once_with_advice_and_written_down(
+    config: Callable[..., Config], tmp_path: Path
+) -> None:
+    """A rate of nothing teaches nothing: dev is answered by one and the same text."""
+    sources = [f"{a}{b}{c}" for a in "abcd" for b in "abcd" for c in "abcd"]
+    dev = [Pair(source, source[::-1] + "e", f"dev:{number}") for number, source in enumerate(sources)]
+    said = Said()
+    chosen = config(model__name="plain", training__rate=1e-9, training__max_updates=9, training__evaluate_every=1)
+    train(chosen, tmp_path / "r", device="cpu", console=said, dev_pairs=dev)
+    warnings_found = [line for line in metrics_of(tmp_path / "r") if line["event"] == "warning"]
+    (same,) = [line for line in warnings_found if line["kind"] == "same_answer"]
+    assert same["update"] == 4  # after a third of training, and found twice in a row
+    assert said.text.count(f"warning: {same['message']}") == 1
+    assert f"    try: {same['advice']}" in said.text
+    kinds = [line["kind"] for line in warnings_found]
+    assert len(set(kinds)) == len(kinds)
+
+
+def test_unknown_tokens_of_dev_are_said(config: Callable[..., Config], tmp_path: Path) -> None:
+    dev = [Pair("xyz", "abc", f"dev:{number}") for number in range(5)]
+    said = Said()
+    train(config(training__max_updates=2), tmp_path / "r", device="cpu", console=said, dev_pairs=dev)
+    assert "75.0 % of dev's source tokens are not in the vocabulary" in said.text
+
+
 def test_the_card_of_a_language_model_can_be_read_too(tiny_language_run: Path) -> None:
     card = (tiny_language_run / "model" / "README.md").read_text()
     assert "target: " in card

@@ -447,6 +447,95 @@ def check(
 
 
 @app.command
+def curves(
+    run: Path,
+    /,
+    *runs: Path,
+    output: Annotated[Path, Parameter(alias="-o", help="A picture whose name ends in .png, .svg or .pdf.")],
+) -> None:
+    """Draw the learning curves of runs, several over one another: losses, dev metric, rate and speed."""
+    from peeky.curves import draw_curves
+
+    for line in draw_curves([run, *runs], output):
+        print(f"note: {line}", file=sys.stderr)
+    print(output)
+
+
+@app.command
+def report(
+    run: Path,
+    /,
+    *,
+    output: Annotated[Path, Parameter(alias="-o", help="The page, a file whose name ends in .html.")],
+    test: Annotated[
+        list[Path] | None,
+        Parameter(negative="", consume_multiple=True, help="Pairs to score it on; else the run's own dev pairs."),
+    ] = None,
+    by: Annotated[str | None, Parameter(help="A further column of the test file to score apart.")] = None,
+    beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
+    skip_bad: Annotated[bool, Parameter(negative="", help="Go on without the lines that can't be used.")] = False,
+    engine: Engine = "auto",
+    device: Device = "auto",
+) -> None:
+    """Write a run on one page: data, curves, scores, errors, attention, warnings, and what to try next."""
+    from peeky.evaluation import Request
+    from peeky.pages import write_report
+
+    if test == [] or (by is not None and not test):
+        fix = "name a test file: --test test.tsv"
+        raise ConfigError("there is no test file", where="--by" if test is None else "--test", fix=fix)
+    write_report(run, output, test or (), Request(by=by, beam=beam), skip_bad=skip_bad, engine=engine, device=device)
+    print(output)
+
+
+@app.command
+def compare(
+    *models: str,
+    data: Annotated[list[Path], Parameter(negative="", consume_multiple=True, help="Pairs to train on.")],
+    out: Annotated[Path, Parameter(help="The folder of all runs and of compare.html.")],
+    dev: Annotated[
+        list[Path] | None,
+        Parameter(negative="", consume_multiple=True, help="Dev pairs; else a part is set aside, the same for all."),
+    ] = None,
+    test: Annotated[
+        list[Path] | None, Parameter(negative="", consume_multiple=True, help="Pairs to score on; else the dev pairs.")
+    ] = None,
+    seeds: Annotated[int, Parameter(help="Trainings of each model, from different seeds.")] = 1,
+    set_: Settings = None,
+    beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
+    device: Device = "auto",
+) -> int:
+    """Train several architectures, or recipes (.toml), on the same pairs, and lay them side by side.
+
+    The same command goes on after an interruption; what was trained to its end is not trained again.
+    """
+    from peeky.compare import compare as compare_models
+    from peeky.config import parse_setting
+    from peeky.evaluation import Request, text_lines
+
+    for option, files in (("--dev", dev), ("--test", test)):
+        if files == []:
+            raise ConfigError("no file follows it", where=option, fix=f"name a file of pairs, or leave {option} out")
+    settings = dict(parse_setting(setting) for setting in set_ or ())
+    found = compare_models(
+        models,
+        data,
+        out,
+        dev=dev or (),
+        test=test or (),
+        seeds=seeds,
+        settings=settings,
+        request=Request(beam=beam),
+        device=device,
+    )
+    if found is None:
+        return EXIT_INTERRUPTED
+    print("\n".join(text_lines(found.evaluation)))
+    print(f"all of it on one page: {found.page}", file=sys.stderr)
+    return 0
+
+
+@app.command
 def attend(
     run: Run,
     /,

@@ -61,6 +61,13 @@ class Plan:
         return Examples.encode(self.dev, *self.codecs)
 
     @property
+    def unknown_on_dev(self) -> dict[str, float]:
+        """By side, the share of the tokens tried that its vocabulary lacks."""
+        dev = self.dev_examples
+        sides = {"source": dev.source_ids, "target": dev.target_ids}
+        return {side: float((ids == UNK).mean()) for side, ids in sides.items() if ids.size}
+
+    @property
     def max_length(self) -> int:
         """Target tokens after which generation stops in any case."""
         return hard_maximum(self.examples.target_lengths)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.text import Text
 
 from peeky.training.events import Evaluated, Event, Finished, Sample, Updated
+from peeky.training.watch import Warned
 
 
 class MetricsLog:
@@ -50,6 +51,8 @@ class MetricsLog:
                     "best": event.best,
                     "seconds": round(event.seconds, 2),
                 }
+            case Warned():
+                values = {"event": "warning", **event._asdict()}
             case Finished():
                 values = {
                     "event": "end",
@@ -111,6 +114,9 @@ class Display:
                 self.print(self.evaluation_line(event))
                 for sample in event.samples:
                     self.print(f"    {sample_text(sample)}", style="dim")
+            case Warned():
+                self.print(f"warning: {event.message}", style="yellow")
+                self.print(f"    try: {event.advice}")
             case Finished():
                 best = event.metrics
                 result = f"best at update {event.best_update:,}: {metrics_text(best)}" if best else "nothing evaluated"

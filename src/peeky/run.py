@@ -43,6 +43,7 @@ from peeky.folder import (
 from peeky.loading import load
 from peeky.model import Blueprint, Seq2Seq, build, longest, resolve
 from peeky.planning import Plan, plan_run
+from peeky.prediction import Prediction
 from peeky.predictor import Model, UnknownTextWarning
 from peeky.progress import Display, MetricsLog, say_to
 from peeky.scratch import Seq2seq
@@ -55,6 +56,7 @@ from peeky.training import (
     Progress,
     Sample,
     Trainer,
+    Tried,
     choose_precision,
 )
 from peeky.training_state import load_state, save_state, to_numpy
@@ -169,12 +171,13 @@ def train(
             predictor = Model(
                 TorchEngine(network, longest=longest(blueprint)), *plan.codecs, max_length=plan.max_length
             )
+            unknown = plan.unknown_on_dev
             trainer = Trainer(
                 network,
                 plan.examples,
                 training,
                 device=where,
-                evaluate=lambda _: try_on(predictor, plan.dev),
+                evaluate=lambda _: try_on(predictor, plan.dev)._replace(unknown=unknown),
                 save_best=lambda network, progress: save_best(to_numpy(network.tensors()), progress),
                 save_checkpoint=lambda state: save_state(folder, state, plan.codecs, data_hash),
                 listen=listen,
@@ -217,7 +220,21 @@ def try_on(model: Model, dev: Sequence[Pair]) -> Evaluation:
     if scores.exact_match is None:
         drawn = model.predict([""] * SAMPLES, sample=True)
         return Evaluation({"loss": scores.loss}, tuple(Sample("", prediction.text, "") for prediction in drawn))
-    return Evaluation({"exact_match": scores.exact_match, "loss": scores.loss}, samples)
+    tried = tuple(tried_of(model, pair, prediction) for pair, prediction in zip(dev, scores.predictions, strict=True))
+    return Evaluation({"exact_match": scores.exact_match, "loss": scores.loss}, samples, tried)
+
+
+def tried_of(model: Model, pair: Pair, prediction: Prediction) -> Tried:
+    """A pair of dev with its answer, in the same normal form."""
+    codec, target = model.target_codec, pair.target or ""
+    return Tried(
+        codec.normalise(pair.source),
+        prediction.text,
+        codec.normalise(target),
+        tuple(prediction.target_tokens[: len(prediction.target_tokens) - prediction.finished]),
+        len(codec.encode(target)) - 1,
+        prediction.finished,
+    )
 
 
 def model_config(blueprint: Blueprint, max_length: int, progress: Progress, num_pairs: int) -> dict[str, Any]:

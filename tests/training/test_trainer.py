@@ -19,7 +19,9 @@ from peeky.training import (
     Sample,
     Trainer,
     TrainingOptions,
+    Tried,
     Updated,
+    Warned,
     batch_loss,
     choose_precision,
     to_tensors,
@@ -466,3 +468,31 @@ def test_the_same_seed_trains_the_same_model_and_another_one_another():
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_only_the_cpu_chooses_bfloat16_by_itself(device):
     assert choose_precision(torch.device(device), 256) == "float32"
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+def warned_at(is_wrong, **options):
+    """Updates and kinds of the warnings where dev's answers are wrong at these evaluations."""
+    wrong = iter(is_wrong)
+    recorder = Recorder()
+    trainer = new_trainer(recorder, max_updates=12, evaluate_every=2, **options)
+
+    def evaluate(model):
+        tried = tuple(Tried(f"{n}", "x", f"t{n}", ("x",), 1, True) for n in range(30)) if next(wrong) else ()
+        return Evaluation({"exact_match": 0.0, "loss": 1.0}, (), tried)
+
+    trainer.evaluate = evaluate
+    trainer.run()
+    return [(event.update, event.kind) for event in recorder.of(Warned)]
+
+
+def test_what_goes_wrong_is_said_once_and_not_early():
+    assert warned_at([True] * 6) == [(6, "same_answer")]
+    assert warned_at([True] * 6, warmup=0.6) == [(10, "same_answer")]
+
+
+def test_what_passes_is_not_said_and_what_is_there_at_the_end_is():
+    assert warned_at([True, True, False, True, False, False]) == []
+    assert warned_at([False] * 5 + [True]) == [(12, "same_answer")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from peeky.evaluation.comparison import Group
-from peeky.evaluation.errors_file import error_lines, ranking_of, wrong_items
+from peeky.evaluation.errors_file import Wrong, error_lines, ranking_of, wrong_answers, wrong_items
 from peeky.evaluation.evaluate import Evaluation, Request, evaluate, evaluate_runs
 from peeky.evaluation.items import Item, Part, items_of
 from peeky.evaluation.report import Answers, Figure, Report, Slice, assess
@@ -19,6 +19,7 @@ __all__ = [
     "Report",
     "Request",
     "Slice",
+    "Wrong",
     "as_json",
     "assess",
     "error_lines",
@@ -27,5 +28,6 @@ __all__ = [
     "items_of",
     "ranking_of",
     "text_lines",
+    "wrong_answers",
     "wrong_items",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from peeky.answers import ESCAPES
 from peeky.errors import ConfigError, DataError
@@ -29,6 +30,31 @@ def error_lines(report: Report, unit: str) -> Iterator[str]:
     `unit` is what targets are made of: the diff is by character for spelling, by word or symbol for the rest. A tab or
     line break within a text is written \\t or \\n, and a backslash is doubled.
     """
+    yield "\t".join(HEADER) + "\n"
+    for wrong in wrong_answers(report, unit):
+        diff = word_diff(wrong.cut(wrong.reference), wrong.cut(wrong.prediction), between=wrong.between)
+        texts = (wrong.source, wrong.prediction, wrong.reference, diff)
+        yield "\t".join([f"{wrong.score:.4f}", *(text.translate(ESCAPES) for text in texts)]) + "\n"
+
+
+class Wrong(NamedTuple):
+    """A wrong answer beside the reference that comes nearest."""
+
+    score: float
+    """Of the metric that ranks."""
+    source: str
+    prediction: str
+    reference: str
+    between: str
+    """What stands between the tokens of a diff: nothing for spelling, else a blank."""
+
+    def cut(self, text: str) -> Sequence[str]:
+        """The tokens of a diff."""
+        return text.split() if self.between else text
+
+
+def wrong_answers(report: Report, unit: str) -> Iterator[Wrong]:
+    """All of them, the worst first; `unit` is what targets are made of."""
     assert report.answers.predictions is not None
     is_spelling = unit in ("characters", "graphemes", "bytes")
     split: Callable[[str], Sequence[str]] = str if is_spelling else str.split
@@ -36,14 +62,11 @@ def error_lines(report: Report, unit: str) -> Iterator[str]:
     measured = ranking_of(report, unit)
     sign = 1 if measured.scale.higher_is_better else -1
     scores = measured.per_item.tolist()
-    yield "\t".join(HEADER) + "\n"
     for place in sorted(wrong_items(report), key=lambda place: sign * scores[place]):
         prediction, references = report.answers.predictions[place], report.answers.references[place]
-        cut = [split(reference) for reference in references]
-        best = nearest(split(prediction), cut, distance).place
-        diff = word_diff(cut[best], split(prediction), between="" if is_spelling else " ")
-        texts = (report.items[place].source, prediction, references[best], diff)
-        yield "\t".join([f"{scores[place]:.4f}", *(text.translate(ESCAPES) for text in texts)]) + "\n"
+        best = nearest(split(prediction), [split(reference) for reference in references], distance).place
+        source = report.items[place].source
+        yield Wrong(scores[place], source, prediction, references[best], "" if is_spelling else " ")
 
 
 def require_place(path: Path, files: Sequence[Path]) -> None:

@@ -8,12 +8,13 @@ from peeky.lazy import lazily
 
 if TYPE_CHECKING:
     from peeky.training.batch import TensorBatch, to_tensors
-    from peeky.training.events import Evaluated, Event, Finished, Listener, Sample, Updated
+    from peeky.training.events import INTERRUPTED, Evaluated, Event, Finished, Listener, Sample, Updated
     from peeky.training.objective import batch_loss, target_log_probs
     from peeky.training.options import TrainingOptions
     from peeky.training.precision import choose_precision
     from peeky.training.schedule import rate_share
-    from peeky.training.trainer import INTERRUPTED, Evaluation, Progress, Trainer, TrainingState, sampler_of
+    from peeky.training.trainer import Evaluation, Progress, Trainer, TrainingState, sampler_of
+    from peeky.training.watch import Tried, Warned
 
 __all__ = [
     "INTERRUPTED",
@@ -28,7 +29,9 @@ __all__ = [
     "Trainer",
     "TrainingOptions",
     "TrainingState",
+    "Tried",
     "Updated",
+    "Warned",
     "batch_loss",
     "choose_precision",
     "rate_share",
@@ -41,11 +44,12 @@ __getattr__ = lazily(
     __name__,
     {
         "batch": "TensorBatch to_tensors",
-        "events": "Evaluated Event Finished Listener Sample Updated",
+        "events": "INTERRUPTED Evaluated Event Finished Listener Sample Updated",
         "objective": "batch_loss target_log_probs",
         "options": "TrainingOptions",
         "precision": "choose_precision",
         "schedule": "rate_share",
-        "trainer": "INTERRUPTED Evaluation Progress Trainer TrainingState sampler_of",
+        "trainer": "Evaluation Progress Trainer TrainingState sampler_of",
+        "watch": "Tried Warned",
     },
 )

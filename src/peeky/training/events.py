@@ -6,6 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from peeky.training.watch import Warned
+
+INTERRUPTED = "interrupted"
+"""The reason why training ended when `stop` said so."""
+
 
 @dataclass(frozen=True)
 class Updated:
@@ -57,5 +62,5 @@ class Finished:
     seconds: float
 
 
-Event: TypeAlias = Updated | Evaluated | Finished
+Event: TypeAlias = Updated | Evaluated | Warned | Finished
 Listener: TypeAlias = Callable[[Event], None]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,19 +25,17 @@ from peeky.data.sampler import LengthBucketSampler
 from peeky.errors import UserError
 from peeky.model import Seq2Seq
 from peeky.training.batch import to_tensors
-from peeky.training.events import Evaluated, Finished, Listener, Sample, Updated
+from peeky.training.events import INTERRUPTED, Evaluated, Finished, Listener, Sample, Updated
 from peeky.training.objective import batch_loss
 from peeky.training.options import TrainingOptions
 from peeky.training.schedule import rate_share
+from peeky.training.watch import PASSING, RISES, Point, Tried, Warned, is_time, watch
 
 REPORT_EVERY = 10
 """Updates between two reports of the training loss."""
 
 PERFECT_EVALUATIONS = 3
 """Evaluations in a row without a mistake after which `stop_when_perfect` ends training."""
-
-INTERRUPTED = "interrupted"
-"""The reason why training ended when `stop` said so."""
 
 PLATEAU_PATIENCE = 2
 """Evaluations without a better one after which the `plateau` schedule halves the rate."""
@@ -61,6 +60,15 @@ class Progress:
     window_seconds: float = 0.0
     """Sums over the updates since the last report."""
     seconds: float = 0.0
+    loss_since: float = 0.0
+    tokens_since: int = 0
+    """Sums over the updates since the last evaluation."""
+    course: list[list[float]] = field(default_factory=list)
+    """The last evaluations, each the values of a `Point`."""
+    warned: list[str] = field(default_factory=list)
+    """Kinds of what has been warned of."""
+    suspected: list[str] = field(default_factory=list)
+    """Kinds of what the last evaluation found."""
 
 
 class TrainingState(NamedTuple):
@@ -76,6 +84,10 @@ class Evaluation(NamedTuple):
 
     metrics: dict[str, float]
     samples: tuple[Sample, ...]
+    tried: tuple[Tried, ...] = ()
+    """All answers, to be watched; none of a language model."""
+    unknown: Mapping[str, float] = MappingProxyType({})
+    """By side, the share of dev's tokens that its vocabulary lacks."""
 
 
 class Trainer:
@@ -154,7 +166,7 @@ class Trainer:
             # The checkpoint comes first: what follows must not change how a resumed run goes on.
             self._checkpoint()
         if evaluated != self.progress.update and (reason != INTERRUPTED or not self.progress.best):
-            self._evaluate()
+            self._evaluate(is_watched=reason != INTERRUPTED)
         if saved != self.progress.update and reason != INTERRUPTED:
             self._checkpoint()
         finished = Finished(
@@ -200,6 +212,8 @@ class Trainer:
         progress.batch += 1
         progress.window_loss += loss.item()
         progress.window_tokens += batch.target_tokens
+        progress.loss_since += loss.item()
+        progress.tokens_since += batch.target_tokens
         progress.window_seconds += time.perf_counter() - began
         if update % REPORT_EVERY == 0 or update == 1:
             self._report(rate, norm)
@@ -230,9 +244,9 @@ class Trainer:
         )
         progress.window_loss, progress.window_tokens, progress.window_seconds = 0.0, 0, 0.0
 
-    def _evaluate(self) -> None:
-        metrics, samples = self.evaluate(self.model)
-        progress = self.progress
+    def _evaluate(self, *, is_watched: bool = True) -> None:
+        evaluation = self.evaluate(self.model)
+        metrics, progress = evaluation.metrics, self.progress
         self._require_finite(metrics["loss"], "the loss on dev", progress.update)
         better = is_better(metrics, progress.best, self.metric)
         if better:
@@ -245,7 +259,27 @@ class Trainer:
         perfect = metrics.get("exact_match") == 1
         progress.evaluations_without_mistake = progress.evaluations_without_mistake + 1 if perfect else 0
         self._tick()
-        self.listen(Evaluated(progress.update, metrics, better, samples, progress.seconds))
+        self.listen(Evaluated(progress.update, metrics, better, evaluation.samples, progress.seconds))
+        if is_watched:
+            self._watch(evaluation)
+
+    def _watch(self, evaluation: Evaluation) -> None:
+        """Warn of what goes wrong, of each kind once; what training has still to learn is not wrong yet."""
+        progress, metrics = self.progress, evaluation.metrics
+        score = metrics["exact_match"] if self.metric == "exact_match" else -metrics["loss"]
+        point = Point(progress.loss_since / max(1, progress.tokens_since), metrics["loss"], score)
+        progress.loss_since, progress.tokens_since = 0.0, 0
+        progress.course = [*progress.course, list(point)][-RISES - 1 :]
+        if not is_time(self.options, progress.update):
+            return
+        course = [Point(*values) for values in progress.course]
+        found = list(watch(evaluation.tried, evaluation.unknown, course))
+        before, progress.suspected = progress.suspected, [each.kind for each in found]
+        for kind, message, advice in found:
+            is_lasting = kind in before or kind not in PASSING or progress.update == self.max_updates
+            if is_lasting and kind not in progress.warned:
+                progress.warned = [*progress.warned, kind]
+                self.listen(Warned(progress.update, kind, message, advice))
 
     def _reason_to_stop(self) -> str:
         progress, patience = self.progress, self.options.patience

@@ -1,0 +1,118 @@
+"""What is advised from what evidence: each rule where it should speak, and silent just before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from peeky.evaluation import Figure, Slice
+from peeky.history import Alarm, Point
+from peeky.metrics import METRICS, Interval
+from peeky.pages import Evidence, advise
+
+NOTHING = Evidence(
+    dev_loss=[Point(25, 1.0), Point(50, 0.6), Point(75, 0.5), Point(100, 0.5)],
+    end="all updates done",
+    max_updates=100,
+    width=64,
+    dropout=0.3,
+    train_loss=0.3,
+    loss=0.4,
+    count=500,
+    num_known=0,
+)
+EXACT = METRICS["exact_match"]([], []).scale
+
+
+def titles(evidence: Evidence) -> list[str]:
+    return [advice.title for advice in advise(evidence)]
+
+
+def by_length(short: tuple[float, float], long: tuple[float, float]) -> list[Slice]:
+    return [
+        Slice("length", name, 50, {"exact_match": Figure(sum(ends) / 2, Interval(*ends))})
+        for name, ends in (("1-3", short), ("4-6", (0.5, 0.6)), ("7-9", long))
+    ]
+
+
+def test_where_nothing_stands_out_nothing_is_advised() -> None:
+    assert titles(NOTHING) == []
+    assert titles(Evidence(count=500, end="all updates done")) == []
+
+
+@pytest.mark.parametrize("end", [None, "interrupted"])
+def test_a_run_without_its_end_is_to_go_on(end: str | None) -> None:
+    (advice,) = advise(replace(NOTHING, end=end))
+    assert "--resume" in advice.what
+
+
+def test_leaks_are_counted() -> None:
+    (advice,) = advise(replace(NOTHING, num_known=1))
+    assert "1 of 500 sources are in the training data" in advice.evidence
+
+
+def test_unseen_symbols_are_shown_from_one_in_a_hundred() -> None:
+    (advice,) = advise(replace(NOTHING, unseen=("ß", "é"), num_unseen=5))
+    assert "5 of 500 sources" in advice.evidence
+    assert advice.evidence.endswith("ß é")
+    assert titles(replace(NOTHING, unseen=("ß",), num_unseen=4)) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "end", "is_advised"),
+    [
+        (0.48, "all updates done", True),
+        (0.486, "all updates done", False),
+        (0.48, "no better for 3 evaluations", False),
+        (0.52, "all updates done", False),
+    ],
+)
+def test_dev_loss_still_falling_at_the_end(last: float, end: str, is_advised: bool) -> None:
+    found = advise(replace(NOTHING, dev_loss=[*NOTHING.dev_loss[:3], Point(100, last)], end=end))
+    assert [advice.title for advice in found] == ["Train longer"] * is_advised
+    if found:
+        assert "0.5000 at update 75, 0.4800 at update 100" in found[0].evidence
+        assert "training.max_updates=200" in found[0].what
+
+
+def test_a_gap_between_training_pairs_and_new_ones() -> None:
+    (advice,) = advise(replace(NOTHING, loss=0.45))
+    assert "0.3000 on training pairs and 0.4500 here" in advice.evidence
+    assert "model.dropout=0.5" in advice.what
+    assert titles(replace(NOTHING, loss=0.449)) == []
+    assert titles(replace(NOTHING, train_loss=0.01, loss=0.05)) == []  # both are next to nothing
+    assert titles(replace(NOTHING, loss=0.45, num_known=500)) == ["Test on new sources"]
+
+
+def test_no_gap_at_all_asks_for_a_larger_model() -> None:
+    (advice,) = advise(replace(NOTHING, loss=0.34))
+    assert advice.title == "A larger model"
+    assert "model.width=128" in advice.what
+    assert titles(replace(NOTHING, loss=0.35)) == []
+    assert titles(replace(NOTHING, train_loss=0.19, loss=0.19)) == []
+
+
+@pytest.mark.parametrize(
+    ("looks", "direction", "word"),
+    [(False, "forward", "--model attention"), (True, "forward", "both ways"), (True, "both", "Add long pairs")],
+)
+def test_long_sources_that_are_worse_beyond_chance(looks: bool, direction: str, word: str) -> None:
+    given = replace(NOTHING, scale=EXACT, looks=looks, direction=direction)
+    (advice,) = advise(replace(given, by_length=by_length((0.7, 0.8), (0.3, 0.69))))
+    assert word in advice.what
+    assert "worse on 7-9 than on 1-3" in advice.evidence
+    assert titles(replace(given, by_length=by_length((0.7, 0.8), (0.3, 0.7)))) == []
+    assert titles(replace(given, by_length=by_length((0.3, 0.4), (0.7, 0.8)))) == []
+
+
+def test_few_items() -> None:
+    assert titles(replace(NOTHING, count=199)) == ["Test on more pairs"]
+    assert titles(replace(NOTHING, count=200)) == []
+
+
+def test_warnings_of_training_come_last() -> None:
+    alarms = [Alarm(30, "same_answer", "all the same", "lower the rate")]
+    found = advise(replace(NOTHING, num_known=3, alarms=alarms))
+    assert [advice.title for advice in found] == ["Test on new sources", "Warning in training: same answer"]
+    assert found[1].evidence == "At update 30: all the same."

@@ -1,0 +1,42 @@
+"""The page of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from peeky.evaluation import Request, evaluate_runs
+from peeky.history import Alarm, read_history
+from peeky.pages.comparison import write_comparison
+
+
+@pytest.fixture
+def page(tiny_run: Path, tiny_pairs: Path, tmp_path: Path, page_at: Callable[[str], Any]) -> Any:
+    """Of one run beside itself, under a name that is to stay text."""
+    evaluation = replace(evaluate_runs([tiny_run, tiny_run], [tiny_pairs], Request()), runs=("a-1", "<b>-1"))
+    histories = [replace(read_history(tiny_run), name=name) for name in evaluation.runs]
+    histories[0].alarms.append(Alarm(3, "copies", "<i>all</i>", "more"))
+    out = tmp_path / "compare.html"
+    write_comparison(out, evaluation, histories, [tiny_run, tiny_run], data=[tiny_pairs], tested_on="<u>.tsv")
+    return page_at(out.read_text(encoding="utf-8"))
+
+
+def test_runs_are_side_by_side_on_a_page_that_keeps_the_rules(page: Any) -> None:
+    page.check()
+    assert [each["id"] for each in page.of("section")] == ["scores", "runs", "curves", "warnings", "parts", "attention"]
+    assert "2 runs on" in page.text
+    assert "1.000 / 1.000" in page.text  # against itself
+    assert "all 120 sources are in the training data" in page.text
+    for text in ("<b>-1", "<i>all</i>", "<u>.tsv"):
+        assert text in page.text
+    assert not page.of("i")
+
+
+def test_of_several_seeds_one_is_looked_at(page: Any) -> None:
+    """Both are of one architecture: the tables of attention are those of the first."""
+    assert len([each for each in page.of("table") if each.get("class") == "heat"]) <= 4
+    assert len(page.of("h4")) == len([each for each in page.of("table") if each.get("class") == "heat"])

@@ -1,0 +1,100 @@
+"""HTML made safely, and charts."""
+
+from __future__ import annotations
+
+import pytest
+
+from peeky.history import History, Point
+from peeky.pages.charts import MOST_POINTS, charts, looks_of, short, thinned, ticks
+from peeky.pages.heat import shade
+from peeky.pages.markup import document, element, escaped, joined, paragraph, table
+
+
+def test_text_stays_text() -> None:
+    assert escaped("<script>alert('1')</script> & \"x\"") == (
+        "&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt; &amp; &quot;x&quot;"
+    )
+    assert element("td", "<b>", class_='"><i>') == '<td class="&quot;&gt;&lt;i&gt;">&lt;b&gt;</td>'
+    assert element("p", [element("em", "a&b")], aria_label="") == "<p><em>a&amp;b</em></p>"
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x85", "\u202e", "\u2066", "\ud800"])
+def test_what_can_not_be_seen_or_would_turn_the_line_is_named(character: str) -> None:
+    assert escaped(f"a{character}b") == f"a⟨U+{ord(character):04X}⟩b"
+
+
+def test_scripts_and_emoji_are_left_alone() -> None:
+    for text in ("क्‍ष", "👩‍👩‍👧", "שלום", "a\tb\nc"):
+        assert escaped(text) == text
+
+
+def test_a_part_without_content_is_not_there_and_not_led_to() -> None:
+    page = document("t", [("a", "A", [paragraph("x")]), ("b", "B", [])], lead=[])
+    assert 'href="#a"' in page
+    assert 'href="#b"' not in page
+    assert "<h2" in page
+
+
+def test_a_table_has_a_caption_and_heads_with_a_scope() -> None:
+    made = table(["<x>", "n"], [[element("td", "1"), element("td", "2")]], caption="c & d", numbers=(1,))
+    assert '<th scope="col">&lt;x&gt;</th><th scope="col" class="number">n</th>' in made
+    assert "<caption>c &amp; d</caption>" in made
+    assert 'tabindex="0" role="region" aria-label="c &amp; d"' in made
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 250, [0, 50, 100, 150, 200, 250]), (0.3, 1.9, [0, 0.5, 1, 1.5, 2]), (0, 0, [0, 1]), (3, 3, [3, 6])],
+)
+def test_ticks_are_round_and_enclose(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high) == pytest.approx(expected)
+
+
+def test_numbers_at_axes_are_short() -> None:
+    assert [short(value) for value in (0, 0.004, 1.25, 250, 1500, 40_000)] == [
+        "0",
+        "0.004",
+        "1.25",
+        "250",
+        "1500",
+        "40k",
+    ]
+
+
+def test_long_lines_are_thinned_and_keep_their_ends() -> None:
+    points = [Point(update, 1.0) for update in range(1, 6001)]
+    thin = thinned(points)
+    assert len(thin) <= MOST_POINTS + 1
+    assert (thin[0], thin[-1]) == (points[0], points[-1])
+    assert thinned([]) == []
+    assert thinned(points[:1]) == points[:1]
+
+
+def test_a_chart_says_its_course_in_words_and_several_runs_have_a_key() -> None:
+    one = History("r<1>", train_loss=[Point(1, 3.0), Point(10, 1.0)], best_update=10)
+    two = History("r2", dev_loss=[Point(5, 2.0)], best_update=5)
+    alone, both = joined(charts([one])), joined(charts([one, two]))
+    assert 'aria-label="training loss: 3 at update 1, 1 at update 10"' in alone
+    assert 'class="key"' not in alone
+    assert "<span>r&lt;1&gt;</span>" in both
+    assert "r2: 2 at update 5" in both
+    assert "nan" not in both.lower()
+
+
+def test_runs_of_one_kind_share_a_colour_and_differ_in_dashes() -> None:
+    assert looks_of(["a", "a", "b", "a"]) == [(0, 0), (0, 1), (1, 0), (0, 2)]
+
+
+def test_numbers_stand_out_from_their_shade() -> None:
+    """At least 4.5 to 1, as WCAG 2 asks of text (1.4.3)."""
+
+    def luminance(colour: tuple[int, ...]) -> float:
+        parts = [value / 255 for value in colour]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for weight in range(101):
+        background, ink = shade(weight / 100).split(";")
+        behind = luminance(tuple(map(int, background.partition("(")[2].rstrip(")").split(","))))
+        before = luminance((255, 255, 255) if ink == "color:#fff" else (0, 0, 0))
+        assert (max(behind, before) + 0.05) / (min(behind, before) + 0.05) >= 4.5, weight

@@ -1,0 +1,152 @@
+"""The page of a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import peeky
+from peeky.errors import CheckpointError, ConfigError, DataError
+from peeky.evaluation import Request
+from peeky.pages import gather, report_page, write_report
+from peeky.pages.report import duration, source_of
+
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def page_of(page_at: Callable[[str], Any]) -> Callable[..., Any]:
+    """Writes the report of a run, and reads it."""
+
+    def made(run: Path, out: Path, *test: Path, **options: Any) -> Any:
+        write_report(run, out, test, device="cpu", **options)
+        page = page_at(out.read_text(encoding="utf-8"))
+        page.check()
+        return page
+
+    return made
+
+
+def test_a_run_is_shown_from_its_data_to_what_to_try_next(
+    page_of: Callable[..., Any], tiny_run: Path, tmp_path: Path
+) -> None:
+    page = page_of(tiny_run, tmp_path / "report.html")
+    assert page.of("h1")
+    for part in ("what", "scores", "next", "curves", "errors", "attention", "configuration"):
+        assert part in [each["id"] for each in page.of("section")], part
+    assert len(page.of("svg")) == 5
+    assert "108 to train on, 12 dev pairs" in page.text
+    assert "The dev pairs decided which model was kept" in page.text
+    assert "bidirectional" in page.text
+    assert "Test on more pairs" in page.text  # 12 are few
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_known_sources_and_labels_of_a_test_file_are_scored_apart(
+    page_of: Callable[..., Any], tiny_run: Path, tiny_pairs: Path, tmp_path: Path
+) -> None:
+    test = tmp_path / "test.tsv"
+    known = tiny_pairs.read_text().splitlines()[:3]
+    test.write_text("".join(f"{line}\told\n" for line in known) + "zzz\tzzz\tnew\n")
+    page = page_of(tiny_run, tmp_path / "report.html", test, request=Request(by="3"))
+    assert "3 of 4 sources are in the training data" in page.text
+    assert "by source" in page.text
+    assert "by 3" in page.text
+    assert "1 of 4 sources have symbols that training never had: z" in page.text
+
+
+def test_text_of_the_data_stays_text(
+    page_of: Callable[..., Any], tmp_path: Path, tiny_settings: dict[str, Any]
+) -> None:
+    pairs = [(f"{EVIL}{letter}", f"{letter}<b>\u202e</b>") for letter in "abcdefghijklmnopqrst"]
+    run = tmp_path / "<i>run"
+    peeky.train(pairs, dev=pairs, out=run, settings=tiny_settings, device="cpu", quiet=True)
+    test = tmp_path / "<img src=x>.tsv"
+    test.write_text("".join(f"{source}\t{target}\n" for source, target in pairs), encoding="utf-8")
+    page = page_of(run, tmp_path / "report.html", test)
+    assert EVIL in page.text
+    assert "⟨U+202E⟩" in page.text
+    assert "<img src=x>" in page.text
+    assert not page.of("b")
+    assert not page.of("i")
+    assert "The training data can't be read" in page.text
+
+
+def test_a_language_model_has_a_page_without_answers(
+    page_of: Callable[..., Any], tiny_language_run: Path, tmp_path: Path
+) -> None:
+    page = page_of(tiny_language_run, tmp_path / "report.html")
+    parts = [each["id"] for each in page.of("section")]
+    assert "errors" not in parts
+    assert "attention" not in parts
+    assert "perplexity" in page.text
+
+
+def test_warnings_and_damaged_lines_of_the_log_are_shown(
+    page_of: Callable[..., Any], tiny_run_copy: Path, tmp_path: Path
+) -> None:
+    path = tiny_run_copy / "metrics.jsonl"
+    alarm = {"event": "warning", "update": 30, "kind": "copies", "message": f"all {EVIL}", "advice": "more pairs"}
+    path.write_text(path.read_text() + json.dumps(alarm) + "\nhalf a li\n")
+    page = page_of(tiny_run_copy, tmp_path / "report.html")
+    assert "warnings" in [each["id"] for each in page.of("section")]
+    assert f"Update 30: all {EVIL}" in page.text
+    assert "Warning in training: copies" in page.text
+    assert "not a line of JSON" in page.text
+
+
+def test_an_unfinished_run_is_to_be_finished(page_of: Callable[..., Any], tiny_run_copy: Path, tmp_path: Path) -> None:
+    path = tiny_run_copy / "metrics.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert "Let it finish" in page_of(tiny_run_copy, tmp_path / "report.html").text
+
+
+def test_what_can_not_be_reported_leaves_what_was_there(
+    tiny_run: Path, tiny_run_copy: Path, tmp_path: Path, tiny_settings: dict[str, Any]
+) -> None:
+    out = tmp_path / "report.html"
+    out.write_text("before")
+    with pytest.raises(ConfigError, match=r"end it in \.html"):
+        write_report(tiny_run, tmp_path / "report.pdf")
+    with pytest.raises(CheckpointError, match="can't be read"):
+        write_report(tiny_run / "model", out)
+    with pytest.raises(DataError):
+        write_report(tiny_run, out, [tmp_path / "nowhere.tsv"])
+    config = tiny_run_copy / "config.toml"
+    config.write_text(config.read_text().replace("pairs.tsv", "gone.tsv"))
+    with pytest.raises(ConfigError, match="its dev pairs can't be read"):
+        write_report(tiny_run_copy, out)
+    shutil.rmtree(tiny_run_copy / "model")
+    with pytest.raises(CheckpointError):
+        write_report(tiny_run_copy, out)
+    assert out.read_text() == "before"
+
+
+def test_the_same_run_gives_the_same_scores_on_numpy_alone(tiny_run: Path) -> None:
+    gathered = gather(tiny_run, engine="numpy")
+    assert gathered.report.count == 12
+    assert len(gathered.attention) <= 4
+    assert "12 items" in report_page(gathered)
+
+
+def test_sources_and_times_are_written_as_people_do() -> None:
+    assert source_of(["a", "b", "<eos>"]) == "ab"
+    assert source_of(["the", "dog", "<eos>"]) == "the dog"
+    assert [duration(seconds) for seconds in (9.4, 600, 9000)] == ["9 s", "10 min", "2.5 h"]
+
+
+def test_the_command(tiny_run: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "peeky", "report", str(tiny_run), "-o", str(tmp_path / "r.html")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout == f"{tmp_path / 'r.html'}\n"
+    ran = subprocess.run([*command, "--by", "3"], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "there is no test file" in ran.stderr
