@@ -46,7 +46,7 @@ def run_attend(
         looked = attend(model, list(texts), heads=heads, beam=beam, max_length=max_length)
     cut_off = sum(not each.prediction.finished for each in looked)
     if cut_off:
-        print(f"note: {cut_off:,} answers were cut off (--max-length says where)", file=sys.stderr)
+        print(f"note: {cut_off:,} of {len(looked):,} answers cut off (--max-length says where)", file=sys.stderr)
     if output is not None:
         save_attention(looked, output)
         print(f"where it looked: {output}", file=sys.stderr)

@@ -198,4 +198,4 @@ def numbers(symbols: str) -> Iterator[str]:
     """The first few symbols by their numbers."""
     yield from (f"U+{ord(symbol):04X}" for symbol in symbols[:5])
     if len(symbols) > 5:
-        yield f"and {len(symbols) - 5} others"
+        yield f"and {len(symbols) - 5} more"

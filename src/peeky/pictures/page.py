@@ -31,7 +31,7 @@ tr:hover th, tr:focus-within th { font-weight: bold; }
 .heads table { border-spacing: 0; border: 1px solid #bbb; }
 .heads figure { margin: 0; } .heads figcaption { font-size: .8rem; white-space: nowrap; }
 .scale { display: inline-block; width: 8rem; height: .8rem; vertical-align: middle; border: 1px solid #bbb; }
-output { display: block; min-height: 1.5em; overflow-wrap: anywhere; }
+output { display: block; min-height: 1.5em; overflow-wrap: anywhere; position: sticky; bottom: 0; background: #fff; }
 """
 
 SCRIPT = """
