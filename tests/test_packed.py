@@ -253,7 +253,7 @@ def test_only_a_model_is_ever_replaced(small: SavedModel, tmp_path: Path, tiny_r
 def test_the_command_takes_it_for_a_run(
     saved: SavedModel, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from peeky.cli import leading_runs
+    from peeky.terminal import leading_runs
 
     monkeypatch.chdir(tmp_path)
     write_packed(Path("m.peeky"), saved)

@@ -34,7 +34,8 @@ def load(path: str | Path | Sequence[str | Path], *, device: str = "auto", engin
             raise ConfigError(
                 f"its vocabulary is not that of {paths[0]}",
                 where=str(place),
-                fix="an ensemble's members are trained on the same data with the same text options",
+                fix="train an ensemble's members on the same data with the same text options and the same --dev: "
+                "what is set aside without it depends on the seed",
             )
     if not others:
         return first
