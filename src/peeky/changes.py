@@ -14,8 +14,8 @@ from peeky.config import Config, option, option_names
 from peeky.data import Examples, Pair
 from peeky.errors import CheckpointError, ConfigError
 
-MULTIPLIER = 0x9E3779B97F4A7C15
-"""An odd number whose powers modulo 2^64 tell positions apart (2^64 divided by the golden ratio)."""
+ROWS = 65_536
+"""Pairs whose numbers are worked out at a time."""
 PUT_BACK = "put the data back as they were, start a new run (--out), or go on with these (--allow-changes)"
 FIXED_SECTIONS = {
     "model": "the weights would no longer fit",
@@ -44,24 +44,34 @@ def trace(train: Examples, dev: Examples) -> Trace:
 
 
 def pair_numbers(examples: Examples) -> npt.NDArray[np.uint32]:
-    """A number a pair, from its ids."""
-    sides = (
-        (examples.source_ids, examples.source_offsets),
-        (examples.target_ids, examples.target_offsets),
-    )
-    source, target = (row_sums(ids, offsets) for ids, offsets in sides)
-    mixed = (source * np.uint64(MULTIPLIER) + target) * np.uint64(MULTIPLIER)
-    return (mixed >> np.uint64(32)).astype(np.uint32)
+    """A number a pair, from its ids: worked out for some thousand pairs at a time, which keeps what is needed small."""
+    numbers = np.zeros(len(examples), np.uint32)
+    for first in range(0, len(examples), ROWS):
+        rows = slice(first, first + ROWS)
+        source = row_sums(examples.source_ids, examples.source_offsets[first : first + ROWS + 1])
+        target = row_sums(examples.target_ids, examples.target_offsets[first : first + ROWS + 1])
+        numbers[rows] = mixed(mixed(source) + target) >> np.uint64(32)
+    return numbers
 
 
 def row_sums(ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    """Σ (id + 1) · MULTIPLIER^position of each row, modulo 2^64."""
-    lengths = np.diff(offsets)
-    powers = np.cumprod(np.full(int(lengths.max(initial=0)) + 1, MULTIPLIER, np.uint64), dtype=np.uint64)
-    positions = np.arange(len(ids)) - np.repeat(offsets[:-1], lengths)
-    sums = np.zeros(len(ids) + 1, np.uint64)
-    np.cumsum((ids.astype(np.uint64) + np.uint64(1)) * powers[positions], out=sums[1:])
-    return sums[offsets[1:]] - sums[offsets[:-1]]
+    """The sum over each row of a number for each id at its position, modulo 2^64."""
+    own = ids[offsets[0] : offsets[-1]].astype(np.uint64)
+    positions = np.arange(len(own)) + offsets[0] - np.repeat(offsets[:-1], np.diff(offsets))
+    sums = np.zeros(len(own) + 1, np.uint64)
+    np.cumsum(mixed(own + (positions.astype(np.uint64) << np.uint64(32))), out=sums[1:])
+    places = offsets - offsets[0]
+    of_rows: npt.NDArray[np.uint64] = sums[places[1:]] - sums[places[:-1]]
+    return of_rows
+
+
+def mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Numbers as good as random, one for each (the output function of SplitMix64, Steele et al. 2014)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    values = values ^ (values >> np.uint64(31))
+    return values
 
 
 def pair_changes(before: Trace, now: Trace, train: Sequence[Pair], dev: Sequence[Pair]) -> str:
