@@ -23,6 +23,7 @@ from peeky.training import (
     batch_loss,
     choose_precision,
 )
+from peeky.training.batch import to_tensors
 from peeky.training.trainer import collate, dropout_seed, is_better
 
 PAIRS = copies(20, seed=1)
@@ -287,7 +288,7 @@ def test_the_loss_reported_is_nats_a_token_of_the_updates_since():
     trainer.run()
     first, later = trainer.recorder.of(Updated)
     batches = [b for epoch in range(3) for b in trainer.sampler.batches(epoch)][:10]
-    sums = [batch_loss(trainer.model, collate(EXAMPLES, b), 0.1).item() for b in batches]
+    sums = [batch_loss(trainer.model, to_tensors(collate(EXAMPLES, b)), 0.1).item() for b in batches]
     tokens = [int(EXAMPLES.target_lengths[b].sum()) for b in batches]
     assert first.loss == pytest.approx(sums[0] / tokens[0], rel=1e-4)
     assert later.loss == pytest.approx(sum(sums[1:]) / sum(tokens[1:]), rel=1e-4)
@@ -305,7 +306,7 @@ def gradient_of_first_update(trainer):
 def expected_gradient(smoothing=0.1):
     model = new_model().eval()
     trainer = new_trainer()
-    batch = collate(EXAMPLES, trainer.sampler.batches(0)[0])
+    batch = to_tensors(collate(EXAMPLES, trainer.sampler.batches(0)[0]))
     (batch_loss(model, batch, smoothing) / batch.target_tokens).backward()
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
@@ -414,7 +415,7 @@ def test_batch_tokens_limits_what_an_update_holds(budget, monkeypatch):
 
     def recording(examples, indices):
         batch = collate(examples, indices)
-        held.append(batch.source.ids.numel() + batch.target.ids.numel())
+        held.append(batch.source.ids.size + batch.target.ids.size)
         return batch
 
     monkeypatch.setattr("peeky.training.trainer.collate", recording)
