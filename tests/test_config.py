@@ -57,6 +57,8 @@ OTHER: dict[str, Any] = {
     "training.label_smoothing": 0.0,
     "training.evaluate_every": 4,
     "training.checkpoint_every": 2,
+    "training.checkpoint_minutes": 7.5,
+    "training.keep_checkpoints": 3,
     "training.metric": "loss",
     "training.patience": 6,
     "training.precision": "bfloat16",

@@ -191,7 +191,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), Killed()])
-@pytest.mark.parametrize("step", ["write_bytes", "fsync", "replace"])
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
 def test_what_was_there_outlives_any_failure(
     small: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
 ) -> None:
@@ -202,7 +202,7 @@ def test_what_was_there_outlives_any_failure(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(os if step == "fsync" else Path, step, fail)
+        patch.setattr(Path if step == "replace" else os, step, fail)
         with pytest.raises((CheckpointError, Killed)) as caught:
             write_packed(path, small, card="new")
     if isinstance(caught.value, CheckpointError):

@@ -29,6 +29,8 @@ def train(
     device: str = "auto",
     force: bool = False,
     resume: bool = False,
+    fallback_previous: bool = False,
+    allow_changes: bool = False,
     quiet: bool = False,
 ) -> Model:
     """Train a model and return the best one; everything else stays in the run folder `out`.
@@ -36,6 +38,7 @@ def train(
     `data` and `dev` are a path (TSV, JSONL), two paths (parallel files), or (source, target) pairs; for
     `model="language_model"` a path to text, or ("", text) pairs. `settings` are the keys of a recipe, such
     as `{"training.rate": 2e-3, "model.width": 128}`.
+    `resume`, `fallback_previous` and `allow_changes` are those of `peeky train`.
     `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for all that can be put right.
     """
     values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": model} if model else {}}
@@ -69,6 +72,8 @@ def train(
         device=device,
         force=force,
         resume=resume,
+        fallback_previous=fallback_previous,
+        allow_changes=allow_changes,
         console=Console(stderr=True, quiet=quiet),
     )
     return trained.load(device)

@@ -26,6 +26,8 @@ FIXED: dict[str, Any] = {
     "training.weight_decay": 0.0,
     "training.label_smoothing": 0.0,
     "training.checkpoint_every": None,
+    "training.checkpoint_minutes": None,
+    "training.keep_checkpoints": 2,
     "training.patience": None,
     "training.precision": "float32",
 }

@@ -1,21 +1,17 @@
-"""What a run stores: the model that ships, and checkpoints.
+"""The model that ships: RUN/model/, readable text and safetensors, nothing that can run code.
 
-RUN/model/                 what ships: readable text and safetensors, nothing that can run code; `write_packed` makes
-                           one file of it, or a folder with smaller weights
-RUN/checkpoints/<update>/  all that training needs to go on
+`write_packed` makes one file of it, or a folder with smaller weights.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import safetensors.numpy
 
 from peeky.errors import CheckpointError
 from peeky.packed import SUFFIX, pack, read_packed
@@ -26,8 +22,6 @@ from peeky.storage import (
     read_folder,
     read_manifest,
     require_hash,
-    stored_hashes,
-    verify_folder,
     write_file,
     write_folder,
 )
@@ -68,7 +62,7 @@ def save_model(
 ) -> None:
     """Write what ships: config.json, model.safetensors, a vocabulary a side, and a card to read."""
     saved = SavedModel(dict(config), dict(tensors), source_codec, target_codec, card)
-    write_files(folder, files_of(saved, "float32"))
+    write_folder(folder, files_of(saved, "float32"))
 
 
 def write_packed(path: Path, saved: SavedModel, *, weights: str = "float32", card: str | None = None) -> int:
@@ -88,7 +82,7 @@ def write_packed(path: Path, saved: SavedModel, *, weights: str = "float32", car
         return len(content)
     path = path.absolute()  # "." has no name to write another beside
     require_replaceable(path)
-    write_files(path, {name: content for name, content in files.items() if name != MANIFEST})
+    write_folder(path, {name: content for name, content in files.items() if name != MANIFEST})
     return sum(map(len, files.values()))
 
 
@@ -106,23 +100,12 @@ def require_replaceable(folder: Path) -> None:
 
 def files_of(saved: SavedModel, weights: Weights) -> dict[str, bytes]:
     """The content of the files of a model folder by name, but for the manifest."""
-    codecs = {SOURCE_CODEC: saved.source_codec, TARGET_CODEC: saved.target_codec}
     return {
         CONFIG: json.dumps(saved.config, indent=1, ensure_ascii=False).encode() + b"\n",
         TENSORS: write_weights(saved.tensors, weights),
-        **{name: codec.to_json() for name, codec in codecs.items() if codec is not None},
+        **codec_files((saved.source_codec, saved.target_codec)),
         CARD: saved.card.encode(),
     }
-
-
-def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write a folder of these files."""
-
-    def fill(fresh: Path) -> None:
-        for name, content in files.items():
-            (fresh / name).write_bytes(content)
-
-    write_folder(folder, fill)
 
 
 def load_model(path: Path) -> SavedModel:
@@ -196,15 +179,14 @@ def read_config(content: bytes, where: str) -> dict[str, Any]:
     return config
 
 
-def write_codecs(folder: Path, codecs: Codecs) -> None:
-    """Write a file a side; none for the source of a language model."""
-    for codec, name in zip(codecs, (SOURCE_CODEC, TARGET_CODEC), strict=True):
-        if codec is not None:
-            codec.save(folder / name)
+def codec_files(codecs: Codecs) -> dict[str, bytes]:
+    """A file a side by name; none for the source of a language model."""
+    named = zip((SOURCE_CODEC, TARGET_CODEC), codecs, strict=True)
+    return {name: codec.to_json() for name, codec in named if codec is not None}
 
 
 def read_codecs(files: Mapping[str, bytes], place: Place) -> Codecs:
-    """What `write_codecs` wrote, or `files_of`."""
+    """The codecs that `codec_files` made files of."""
     source, target = (
         Codec.from_json(files[name], where=place(name)) if name in files else None
         for name in (SOURCE_CODEC, TARGET_CODEC)
@@ -227,56 +209,3 @@ def find_model_folder(folder: Path) -> Path:
         raise CheckpointError(what, where=str(folder), fix=fix)
     missing = (folder / "model" if (folder / "model").is_dir() else folder) / MANIFEST
     raise CheckpointError("is missing: this is no peeky run or model, or not all of it", where=str(missing), fix=fix)
-
-
-def save_checkpoint(
-    folder: Path,
-    update: int,
-    tensors: Mapping[str, np.ndarray],
-    progress: Mapping[str, Any],
-    codecs: Codecs | None = None,
-) -> None:
-    """Write `folder/<update>/`, then remove the older ones.
-
-    The codecs are kept in it because a unigram vocabulary, learnt again, may come out another.
-    """
-
-    def fill(fresh: Path) -> None:
-        (fresh / "state.safetensors").write_bytes(safetensors.numpy.save(dict(tensors)))
-        (fresh / "progress.json").write_text(json.dumps(progress, indent=1) + "\n", encoding="utf-8")
-        if codecs is not None:
-            write_codecs(fresh, codecs)
-
-    write_folder(folder / f"{update:08d}", fill)
-    for older in checkpoints(folder)[:-1]:
-        shutil.rmtree(older)
-
-
-def load_checkpoint(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The newest checkpoint: its tensors and its progress."""
-    newest = newest_checkpoint(folder)
-    progress = json.loads((newest / "progress.json").read_text(encoding="utf-8"))
-    return safetensors.numpy.load_file(newest / "state.safetensors"), progress
-
-
-def load_codecs(folder: Path) -> Codecs | None:
-    """The codecs of the newest checkpoint; None for one from before there were any in it."""
-    newest = newest_checkpoint(folder)
-    names = stored_hashes(newest).keys() & {SOURCE_CODEC, TARGET_CODEC}
-    if TARGET_CODEC not in names:
-        return None
-    return read_codecs({name: (newest / name).read_bytes() for name in names}, lambda name: str(newest / name))
-
-
-def newest_checkpoint(folder: Path) -> Path:
-    """The one to go on from, every file in it as it was written. Raises CheckpointError where there is none."""
-    found = checkpoints(folder)
-    if not found:
-        raise CheckpointError("holds no checkpoint to resume from", where=str(folder), fix="train again with --force")
-    verify_folder(found[-1])
-    return found[-1]
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The whole checkpoints in a folder, oldest first."""
-    return sorted(path for path in folder.glob("*") if path.name.isdigit())

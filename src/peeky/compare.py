@@ -16,11 +16,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from peeky.config import Config, given_keys, make_config, read_toml
+from peeky.changes import option_changes
+from peeky.config import Config, given_keys, make_config, read_toml, set_options
 from peeky.data import Pair, read_pairs
 from peeky.errors import ConfigError, UserError
 from peeky.evaluation import Evaluation, Request, evaluate_runs
-from peeky.folder import CHECKPOINTS, METRICS, is_run, require_same, stored_config
+from peeky.folder import CHECKPOINTS, METRICS, is_run, stored_config
 from peeky.history import read_history
 from peeky.model import ARCHITECTURES, find, fitting, resolve
 from peeky.pages.comparison import write_comparison
@@ -211,7 +212,14 @@ def is_finished(member: Member) -> bool:
     """Whether it was trained to its end, and as it would be now. ConfigError where it was trained otherwise."""
     if not (member.folder / METRICS).exists() or not is_run(member.folder):
         return False
-    require_same(member.config, stored_config(member.folder), member.given | {"data.train", "data.dev"})
+    stored = stored_config(member.folder)
+    wanted = set_options(stored, member.config, member.given | {"data.train", "data.dev"})
+    for key, (before, now) in option_changes(stored, wanted).items():
+        raise ConfigError(
+            f"is {now!r} now, {member.folder} was started with {before!r}",
+            where=key,
+            fix="compare with the options these runs were started with, or choose another --out",
+        )
     try:
         end = read_history(member.folder).end
     except UserError:

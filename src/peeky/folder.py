@@ -8,19 +8,19 @@ RUN/checkpoints/     what `--resume` goes on from
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
+from peeky.checkpoints import clean_checkpoints
 from peeky.config import Config, make_config, option, read_toml, to_toml
-from peeky.data import Examples, Pair
 from peeky.errors import CheckpointError, ConfigError, UserError
-from peeky.text import Codecs
+from peeky.storage import FRESH, beside, clean, remove_folder, write_file
 
 CONFIG, METRICS, MODEL, CHECKPOINTS = "config.toml", "metrics.jsonl", "model", "checkpoints"
+JUST_BEGUN = {METRICS, beside(Path(METRICS), FRESH).name, beside(Path(CONFIG), FRESH).name}
+"""What `prepare`, killed, may leave in a folder that was empty."""
 
 
 def require_free(folder: Path, *, force: bool) -> None:
@@ -28,7 +28,7 @@ def require_free(folder: Path, *, force: bool) -> None:
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise ConfigError("no run folder can be made there", where=str(folder), fix="choose another folder with --out")
-    if existing != folder or not any(folder.iterdir()):
+    if existing != folder or not any(path.name not in JUST_BEGUN for path in folder.iterdir()):
         return
     if not is_run(folder):
         raise ConfigError("exists and is not a peeky run", where=str(folder), fix="choose another folder with --out")
@@ -52,15 +52,34 @@ def is_run(folder: Path) -> bool:
 
 
 def prepare(folder: Path, config: Config) -> None:
-    """Make the run folder, empty but for config.toml."""
+    """Make the run folder, empty but for config.toml and a log without events.
+
+    In an order in which a kill leaves nothing that could be taken for another run: first what an old one would be
+    resumed from is removed, and the configuration comes last.
+    """
     try:
-        for name in (MODEL, CHECKPOINTS):
-            shutil.rmtree(folder / name, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(to_toml(config), encoding="utf-8")
+        for name in (CHECKPOINTS, MODEL):
+            clean(folder / name)
+            if (folder / name).exists():
+                remove_folder(folder / name)
     except OSError as error:
         fix = "choose another folder with --out"
         raise ConfigError(f"can't be made: {error.strerror}", where=str(folder), fix=fix) from None
+    write_file(folder / METRICS, b"")
+    write_config(folder, config)
+
+
+def write_config(folder: Path, config: Config) -> None:
+    """Write config.toml."""
+    write_file(folder / CONFIG, to_toml(config).encode())
+
+
+def clean_run(folder: Path) -> None:
+    """Put right what kills have left half done in a run; only who goes on with it may."""
+    for name in (CONFIG, METRICS, MODEL):
+        clean(folder / name)
+    clean_checkpoints(folder / CHECKPOINTS)
 
 
 def stored_config(folder: Path) -> Config:
@@ -71,22 +90,10 @@ def stored_config(folder: Path) -> Config:
     return make_config(read_toml(path), {}, where=str(path))
 
 
-def require_same(config: Config, stored: Config, given: Collection[str]) -> None:
-    """Refuse to resume with an option that was `given` and is not what the run was started with."""
+def set_options(stored: Config, config: Config, given: Collection[str]) -> Config:
+    """The stored configuration with those options of `config` that someone has `given`."""
     for key in given:
-        if option(config, key) != option(stored, key):
-            raise ConfigError(
-                f"is {option(config, key)!r} now, the run was started with {option(stored, key)!r}",
-                where=key,
-                fix="resume with the options the run was started with, or start a new run with --out",
-            )
-
-
-def fingerprint(examples: Examples, codecs: Codecs, dev: Sequence[Pair]) -> str:
-    """A hash of all that gives the weights and the order of training their meaning: ids, vocabularies, dev pairs."""
-    digest = hashlib.sha256()
-    for array in (examples.source_ids, examples.source_offsets, examples.target_ids, examples.target_offsets):
-        digest.update(array.tobytes())
-    told = [codec and codec.to_dict() for codec in codecs], [(pair.source, pair.target) for pair in dev]
-    digest.update(json.dumps(told).encode())
-    return digest.hexdigest()
+        section, _, name = key.partition(".")
+        part = replace(getattr(stored, section), **{name: option(config, key)})
+        stored = replace(stored, **{section: part})
+    return stored

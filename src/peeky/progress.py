@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from peeky.errors import CheckpointError
+from peeky.storage import write_file
 from peeky.training.events import Evaluated, Event, Finished, Sample, Updated
 from peeky.training.watch import Warned
 
@@ -24,7 +26,7 @@ class MetricsLog:
         """A resumed run goes on `from_update`: what was written after that is taken out, since it will happen again."""
         self.path = path
         kept = [line for line in self._lines() if was_before(line, from_update)] if from_update else []
-        path.write_text("".join(kept), encoding="utf-8")
+        write_file(path, "".join(kept).encode())
 
     def _lines(self) -> list[str]:
         if not self.path.exists():
@@ -61,8 +63,15 @@ class MetricsLog:
                     "best_update": event.best_update,
                     "seconds": round(event.seconds, 2),
                 }
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values) + "\n")
+        except OSError as error:
+            raise CheckpointError(
+                f"can't be written: {error.strerror}",
+                where=str(self.path),
+                fix="free some space, then go on with --resume: the last checkpoint is unharmed",
+            ) from error
 
 
 def was_before(line: str, update: int) -> bool:

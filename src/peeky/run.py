@@ -14,7 +14,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,19 +26,22 @@ from rich.console import Console
 from peeky import __version__
 from peeky.by_hand import as_by_hand, network_of, train_by_hand
 from peeky.card import card_text
-from peeky.checkpoint import FORMAT, load_codecs, save_model
+from peeky.changes import option_changes, pair_changes, require_same_options, require_same_pairs, trace
+from peeky.checkpoint import FORMAT, save_model
+from peeky.checkpoints import Checkpoint, load_checkpoint, set_aside
 from peeky.config import Config
-from peeky.data import Pair
+from peeky.data import Examples, Pair
 from peeky.errors import ConfigError, did_you_mean
 from peeky.folder import (
     CHECKPOINTS,
     METRICS,
     MODEL,
-    fingerprint,
+    clean_run,
     prepare,
     require_free,
-    require_same,
+    set_options,
     stored_config,
+    write_config,
 )
 from peeky.loading import load
 from peeky.model import Blueprint, Seq2Seq, build, longest, resolve
@@ -56,10 +59,11 @@ from peeky.training import (
     Progress,
     Sample,
     Trainer,
+    TrainingState,
     Tried,
     choose_precision,
 )
-from peeky.training_state import load_state, save_state, to_numpy
+from peeky.training_state import config_of, save_state, state_of, to_numpy, trace_of, versions_said
 
 TRAINING_ENGINES = ("torch", "scratch")
 ENOUGH_DEV_PAIRS = 100
@@ -92,6 +96,8 @@ def train(
     engine: str = "torch",
     device: str = "auto",
     resume: bool = False,
+    fallback_previous: bool = False,
+    allow_changes: bool = False,
     force: bool = False,
     console: Console | None = None,
     listeners: Sequence[Listener] = (),
@@ -99,7 +105,10 @@ def train(
     """Train the configured model on its files (or on `pairs`) and leave everything in `folder`.
 
     `resume` goes on with the run that is there, `force` replaces it; without either a folder that exists is refused.
-    `given` are the keys that someone set: a run is not resumed with other values of these than it was started with.
+    `given` are the keys that someone set: a run is not resumed with other values of these than it was started with,
+    nor with other pairs; `allow_changes` goes on with other pairs and with other options of data and training, the
+    vocabularies and the model staying what they are. `fallback_previous` goes on from the newest checkpoint that is
+    intact where a newer one is damaged.
     `engine` is torch, or scratch for the models written by hand in NumPy, which can't be resumed.
     """
     if engine not in TRAINING_ENGINES:
@@ -114,18 +123,21 @@ def train(
     where = find_device(device)
     if resume and force:
         raise ConfigError("a run can't be resumed and replaced", where="--resume --force", fix="give one of the two")
-    if resume:
-        stored = stored_config(folder)
-        require_same(config, stored, given)
-        config = stored
-    else:
-        require_free(folder, force=force)
+    if not resume and (fallback_previous or allow_changes):
+        which = "--fallback-previous" if fallback_previous else "--allow-changes"
+        raise ConfigError("only a run that is resumed can do so", where=which, fix="add --resume, or leave it out")
     by_hand = engine == "scratch"
     if by_hand and resume:
         raise ConfigError("a run by hand keeps no checkpoints", where="--resume", fix="train again with --force")
+    checkpoint: Checkpoint | None = None
+    changed = False
+    if resume:
+        checkpoint, config, changed = take_up(folder, config, given, fallback_previous, allow_changes)
+    else:
+        require_free(folder, force=force)
     if by_hand:
         config = as_by_hand(config, given)
-    plan = plan_run(config, pairs, dev_pairs, codecs=load_codecs(folder / CHECKPOINTS) if resume else None)
+    plan = plan_run(config, pairs, dev_pairs, codecs=checkpoint.codecs if checkpoint else None)
     if by_hand:
         plan = replace(plan, config=as_by_hand(plan.config, ()))
     config, training, blueprint = plan.config, plan.config.training, plan.blueprint
@@ -144,8 +156,25 @@ def train(
     place = "by hand in NumPy" if by_hand else f"{training.precision} on {where}"
     say(f"{blueprint.name}: {num_parameters:,} parameters, {place}; run folder {folder}")
 
-    data_hash = fingerprint(plan.examples, plan.codecs, plan.data.dev)
-    if not resume:
+    trained_on = trace(plan.examples, Examples.encode(plan.data.dev, *plan.codecs))
+    state: TrainingState | None = None
+    if checkpoint:
+        before = trace_of(checkpoint)
+        others = pair_changes(before, trained_on, plan.data.train, plan.data.dev)
+        if not allow_changes:
+            require_same_pairs(others, where=str(folder))
+        for line in (*damage_said(checkpoint), *versions_said(checkpoint)):
+            say(line)
+        state = state_of(checkpoint)
+        if others:
+            say(f"note: the pairs are not those the run was started with: {others}")
+        if others and not np.array_equal(before.dev, trained_on.dev):
+            say("note: dev is another one: which model is the best is decided anew")
+            state.progress.update(best={}, best_update=0, evaluations_without_better=0, evaluations_without_mistake=0)
+        set_aside(checkpoint)
+        if changed:
+            write_config(folder, config)
+    else:
         prepare(folder, config)
 
     def save_best(tensors: Mapping[str, np.ndarray], progress: Progress) -> None:
@@ -162,7 +191,6 @@ def train(
         assert training.max_updates
         display = stack.enter_context(Display(console, training.max_updates))
         stop = stack.enter_context(stop_on_signal(say))
-        state = load_state(folder, data_hash) if resume else None
         log = MetricsLog(folder / METRICS, from_update=state.progress["update"] if state else 0)
         listen = to_all((log, display, *listeners))
         if isinstance(network, Seq2seq):
@@ -179,7 +207,7 @@ def train(
                 device=where,
                 evaluate=lambda _: try_on(predictor, plan.dev)._replace(unknown=unknown),
                 save_best=lambda network, progress: save_best(to_numpy(network.tensors()), progress),
-                save_checkpoint=lambda state: save_state(folder, state, plan.codecs, data_hash),
+                save_checkpoint=lambda state: save_state(folder, state, plan.codecs, trained_on, config),
                 listen=listen,
                 stop=stop,
                 stop_when_perfect=len(plan.dev) >= ENOUGH_DEV_PAIRS,
@@ -190,6 +218,27 @@ def train(
                 say(f"goes on after update {state.progress['update']:,}")
             finished = trainer.run()
     return Trained(folder, finished, example_of(plan))
+
+
+def take_up(
+    folder: Path, config: Config, given: Collection[str], fallback_previous: bool, allow_changes: bool
+) -> tuple[Checkpoint, Config, bool]:
+    """What a run goes on from, with which configuration, and whether that is another than it was started with."""
+    stored = stored_config(folder)
+    clean_run(folder)
+    checkpoint = load_checkpoint(folder / CHECKPOINTS, fallback_previous=fallback_previous)
+    wanted = set_options(stored, config, given)
+    changes = option_changes(config_of(checkpoint), wanted)
+    require_same_options(changes, allow=allow_changes)
+    if "training.max_epochs" in changes and "training.max_updates" not in changes:
+        # How many updates that is follows from the epochs, as in a new run.
+        wanted = replace(wanted, training=replace(wanted.training, max_updates=None))
+    return checkpoint, wanted, bool(changes)
+
+
+def damage_said(checkpoint: Checkpoint) -> list[str]:
+    """What to say of the checkpoints that were passed over."""
+    return [f"note: {error.where} {error.what}; it is passed over and set aside" for error in checkpoint.damaged]
 
 
 def example_of(plan: Plan) -> str:
@@ -257,7 +306,10 @@ def stop_on_signal(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
         if asked.is_set():
             raise KeyboardInterrupt
         asked.set()
-        say("stopping after this update; once more to stop at once")
+        with suppress(
+            RuntimeError
+        ):  # the signal came while a line was being written: the streams can't be entered twice
+            say("stopping after this update; once more to stop at once")
 
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set  # only the main thread can listen to signals

@@ -6,12 +6,13 @@ this module writes. Files that it doesn't list are ignored: a folder may gather 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,33 +22,60 @@ MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 1
 AGAIN = "copy the folder again from where it came"
 UNHARMED = "what was there before is unharmed"
+FRESH, OLD, GONE = ".new", ".old", ".gone"
+"""What is being made, what it replaces, and what is being removed, each beside its place."""
+NO_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+"""How file systems that can't flush a folder say so."""
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None]) -> None:
-    """Make `folder` anew: filled beside its place, hashed, flushed to disk, then moved there in one step."""
-    fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
-    recover(folder)
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+def write_folder(folder: Path, files: Mapping[str, bytes], manifest: bytes | None = None) -> None:
+    """Make `folder` anew: filled beside its place, flushed to disk, then moved there in one step.
+
+    `manifest` says what is in the files; where nothing is given, it is the hash of each. CheckpointError where the
+    disk refuses: what was there before is then there still, or (where all but the last flush went well) the new.
+    """
+    fresh, old = beside(folder, FRESH), beside(folder, OLD)
     try:
+        recover(folder)
+        for leftover in (fresh, old):
+            shutil.rmtree(leftover, ignore_errors=True)
         fresh.mkdir(parents=True)
-        fill(fresh)
-        hashes = {path.name: hash_file(path) for path in sorted(fresh.iterdir())}
-        (fresh / MANIFEST).write_bytes(manifest_of(hashes))
-        for path in [*fresh.iterdir(), fresh]:
-            flush(path)
+        for name, content in files.items():
+            write_flushed(fresh / name, content)
+        hashes = {name: hash_of(files[name]) for name in sorted(files)}
+        write_flushed(fresh / MANIFEST, manifest or manifest_of(hashes))
+        flush(fresh)
         if folder.exists():
             folder.rename(old)
         fresh.rename(folder)
     except OSError as error:
-        recover(folder)
+        with suppress(OSError):  # readers look for the old one beside its place too
+            recover(folder)
+        shutil.rmtree(fresh, ignore_errors=True)  # half of it would only fill the disk
         raise CheckpointError(
-            f"can't be written: {error.strerror}",
+            f"can't be written: {reason_of(error)}",
             where=str(folder),
             fix=f"free some space or choose another --out; {UNHARMED}",
         ) from error
-    flush(folder.parent)
+    confirm(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def confirm(path: Path) -> None:
+    """Have the disk take in that `path` has a new content. CheckpointError where it can't."""
+    try:
+        flush(path.parent)
+    except OSError as error:
+        raise CheckpointError(
+            f"is written, but the disk does not confirm it: {reason_of(error)}",
+            where=str(path),
+            fix="look after the disk before trusting it with more",
+        ) from error
+
+
+def beside(path: Path, ending: str) -> Path:
+    """The place beside `path` where it is made, or waits to be removed."""
+    return path.with_name(path.name + ending)
 
 
 def recover(folder: Path) -> None:
@@ -55,31 +83,49 @@ def recover(folder: Path) -> None:
 
     Only who writes may do this: to a reader, a writer at work between the two looks just the same.
     """
-    old = folder.with_name(folder.name + ".old")
+    old = beside(folder, OLD)
     if not folder.exists() and old.exists():
         old.rename(folder)
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder so that a kill leaves it whole or under a name that nobody reads. OSError as they come."""
+    gone = beside(folder, GONE)
+    shutil.rmtree(gone, ignore_errors=True)
+    folder.rename(gone)
+    shutil.rmtree(gone)
+
+
+def clean(path: Path) -> None:
+    """Put right what writes and removals of `path` that were killed have left beside it; only who writes may."""
+    with suppress(OSError):  # what can't be removed now is in nobody's way
+        recover(path)
+        for leftover in (beside(path, ending) for ending in (FRESH, OLD, GONE)):
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink(missing_ok=True)
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Make the file anew: written beside its place, flushed to disk, then moved there in one step."""
-    fresh = path.with_name(path.name + ".new")
+    fresh = beside(path, FRESH)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            fresh.write_bytes(content)
-            flush(fresh)
+            write_flushed(fresh, content)
             fresh.replace(path)
         except BaseException:
-            fresh.unlink(missing_ok=True)
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise CheckpointError(
-            f"can't be written: {error.strerror}",
+            f"can't be written: {reason_of(error)}",
             where=str(path),
             fix=f"free some space or choose another place; {UNHARMED}",
         ) from error
-    with suppress(OSError):  # it is there; some file systems just don't flush folders
-        flush(path.parent)
+    confirm(path)
 
 
 def verify_folder(folder: Path) -> None:
@@ -177,12 +223,32 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def flush(path: Path) -> None:
-    """Have the system write a file or a folder's entries to the disk now (Windows does so for folders by itself)."""
-    if os.name == "nt" and path.is_dir():
+def reason_of(error: OSError) -> str:
+    """What the system says is wrong."""
+    return error.strerror or str(error)
+
+
+def write_flushed(path: Path, content: bytes) -> None:
+    """Write a file, and have the system put it on the disk now."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush(folder: Path) -> None:
+    """Have the system write a folder's entries to the disk now, where it can (Windows does so by itself)."""
+    if os.name == "nt":
         return
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NO_FLUSH:
+            raise
     finally:
         os.close(handle)

@@ -2,41 +2,84 @@
 
 from __future__ import annotations
 
+import platform
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from peeky.checkpoint import load_checkpoint, save_checkpoint
+from peeky import __version__
+from peeky.changes import Trace
+from peeky.checkpoints import ANEW, Checkpoint, save_checkpoint
+from peeky.config import Config, make_config
 from peeky.errors import CheckpointError
 from peeky.folder import CHECKPOINTS
 from peeky.text import Codecs
 from peeky.training import TrainingState
 
+VERSIONS = {"peeky": __version__, "python": platform.python_version(), "torch": torch.__version__}
 
-def save_state(folder: Path, state: TrainingState, codecs: Codecs, data: str) -> None:
-    """Write a checkpoint; `data` is the fingerprint of what it was trained on."""
+
+def save_state(folder: Path, state: TrainingState, codecs: Codecs, trained_on: Trace, config: Config) -> None:
+    """Write a checkpoint of the run in `folder`, and with it what the run is: its pairs and its configuration."""
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.items()}
-    progress = {**state.progress, "data": data}
-    save_checkpoint(folder / CHECKPOINTS, state.progress["update"], to_numpy(tensors), progress, codecs)
+    arrays = to_numpy(tensors) | {"pairs.train": trained_on.train, "pairs.dev": trained_on.dev}
+    progress = {**state.progress, "pairs": trained_on.digest, "config": asdict(config)}
+    save_checkpoint(
+        folder / CHECKPOINTS,
+        state.progress["update"],
+        arrays,
+        progress,
+        codecs,
+        versions=VERSIONS,
+        keep=config.training.keep_checkpoints,
+    )
 
 
-def load_state(folder: Path, data: str) -> TrainingState:
-    """The newest checkpoint, as the trainer wants it; CheckpointError if it was made with other data."""
-    arrays, progress = load_checkpoint(folder / CHECKPOINTS)
-    if progress.pop("data") != data:
-        raise CheckpointError(
-            "the training or dev pairs are not those the run was started with",
-            where=str(folder),
-            fix="put the data back as they were, or train anew with --force (or into another --out)",
-        )
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+def state_of(checkpoint: Checkpoint) -> TrainingState:
+    """The state as the trainer wants it."""
+    progress = {name: value for name, value in checkpoint.progress.items() if name not in ("pairs", "config")}
 
     def part(prefix: str) -> dict[str, torch.Tensor]:
-        return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        return {
+            name.removeprefix(prefix): torch.from_numpy(array)
+            for name, array in checkpoint.tensors.items()
+            if name.startswith(prefix)
+        }
 
     return TrainingState(part("model."), part("optimizer."), progress)
+
+
+def trace_of(checkpoint: Checkpoint) -> Trace:
+    """What it was trained on."""
+    try:
+        tensors = checkpoint.tensors
+        return Trace(tensors["pairs.train"], tensors["pairs.dev"], checkpoint.progress["pairs"])
+    except KeyError as error:
+        raise CheckpointError(f"has no {error}", where=str(checkpoint.folder), fix=ANEW) from None
+
+
+def config_of(checkpoint: Checkpoint) -> Config:
+    """The configuration that it was trained with."""
+    tables: dict[str, dict[str, Any]] = checkpoint.progress.get("config", {})
+    given = {
+        section: {key: value for key, value in table.items() if value is not None} for section, table in tables.items()
+    }
+    return make_config(given, {}, where=str(checkpoint.folder))
+
+
+def versions_said(checkpoint: Checkpoint) -> list[str]:
+    """What to say where another version wrote the checkpoint: it goes on, but perhaps not bit for bit."""
+    others = [f"{name} {was}" for name, was in checkpoint.versions.items() if VERSIONS.get(name, was) != was]
+    if not others:
+        return []
+    now = ", ".join(f"{name} {version}" for name, version in VERSIONS.items())
+    return [
+        f"note: the checkpoint was written with {', '.join(others)}, this is {now}: sums may differ in their last bit"
+    ]
 
 
 def to_numpy(tensors: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:

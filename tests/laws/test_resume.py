@@ -12,7 +12,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from peeky.checkpoint import load_checkpoint
+from peeky.checkpoints import load_checkpoint
 from peeky.config import Config
 from peeky.data import Examples, copies
 from peeky.data.options import DataOptions
@@ -299,7 +299,9 @@ def check_resume_on_disk(config, tmp_path, monkeypatch, *, between=lambda folder
     torch.manual_seed(12345)  # whatever happened in between
     assert train(config, parted, resume=True, **quiet).finished.update == 10
 
-    (tensors, progress), (others, other) = (load_checkpoint(folder / "checkpoints") for folder in (straight, parted))
+    (tensors, progress, *_), (others, other, *_) = (
+        load_checkpoint(folder / "checkpoints") for folder in (straight, parted)
+    )
     assert tensors.keys() == others.keys()
     for name, tensor in tensors.items():
         assert np.array_equal(tensor, others[name]), name

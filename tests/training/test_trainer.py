@@ -231,6 +231,26 @@ def test_events_and_savings_in_order():
     assert recorder.states == [4, 8, 11]
 
 
+@pytest.mark.parametrize(
+    ("minutes", "expected"), [(1.0, [2, 4, 6, 8, 10, 11]), (100.0, [4, 8, 11]), (0.01, [*range(1, 12)])]
+)
+def test_checkpoints_by_the_clock_too(minutes, expected, monkeypatch):
+    """An update takes half a minute here, and nothing else takes any time."""
+    recorder = Recorder()
+    trainer = new_trainer(recorder, max_updates=11, evaluate_every=5, checkpoint_every=4, checkpoint_minutes=minutes)
+    update, now = trainer._update, [0.0]
+
+    def slow(indices):
+        update(indices)
+        now[0] += 30
+
+    monkeypatch.setattr("peeky.training.trainer.time.perf_counter", lambda: now[0] + 1e-9 * trainer.progress.update)
+    monkeypatch.setattr(trainer, "_report", lambda *_: None)
+    monkeypatch.setattr(trainer, "_update", slow)
+    trainer.run()
+    assert recorder.states == expected
+
+
 def test_checkpoints_come_with_the_evaluations_where_nothing_is_said():
     trainer = new_trainer(max_updates=6, evaluate_every=2)
     trainer.run()

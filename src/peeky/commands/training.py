@@ -38,6 +38,8 @@ def train(
     set_: Settings = None,
     skip_bad: Annotated[bool, Parameter(negative="")] = False,
     resume: Annotated[bool, Parameter(negative="")] = False,
+    fallback_previous: Annotated[bool, Parameter(negative="")] = False,
+    allow_changes: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Train a model on pairs: source TAB target a line, or JSONL, or two parallel files; or on a recipe.toml.
@@ -58,6 +60,10 @@ def train(
         Go on without the lines that can't be used.
     resume
         Go on with the run that is there.
+    fallback_previous
+        With --resume: where the newest checkpoint is damaged, go on from the newest that is intact.
+    allow_changes
+        With --resume: go on though pairs or options of data and training have changed; model and vocabularies may not.
     force
         Replace the run that is there.
     """
@@ -93,7 +99,17 @@ def train(
     config = make_config(values, settings, where=str(data[0]))
     folder = out or default_folder(data[0])
     given = given_keys(values, settings)
-    trained = train_run(config, folder, given=given, engine=engine, device=device, resume=resume, force=force)
+    trained = train_run(
+        config,
+        folder,
+        given=given,
+        engine=engine,
+        device=device,
+        resume=resume,
+        fallback_previous=fallback_previous,
+        allow_changes=allow_changes,
+        force=force,
+    )
     if trained.finished.reason == INTERRUPTED:
         if engine == "scratch":
             return EXIT_INTERRUPTED

@@ -38,6 +38,10 @@ class TrainingOptions:
     """Updates between two evaluations on dev."""
     checkpoint_every: Count | None = None
     """Updates between two checkpoints to resume from; as often as evaluations where nothing is said."""
+    checkpoint_minutes: Positive | None = None
+    """A checkpoint also after the first update that ends so many minutes after the last one."""
+    keep_checkpoints: Count = 2
+    """Of the checkpoints the newest so many are kept; an older one is there for when the newest comes to harm."""
     metric: Literal["exact_match", "loss"] | None = None
     """What on dev decides which model is best: exact match, or for sentences and language models the loss."""
     patience: Count | None = None

@@ -95,8 +95,8 @@ class Trainer:
 
     `evaluate` tries the model on dev, `save_best` keeps it, `save_checkpoint` keeps a state to resume from; `stop` is
     asked after each update, and `stop_when_perfect` ends training when dev has nothing left to teach. `recut` gives
-    each epoch examples of its own in place of `examples`. Of `options` only max_epochs, batch_tokens, checkpoint_every
-    and patience may be None.
+    each epoch examples of its own in place of `examples`. Of `options` only max_epochs, batch_tokens, checkpoint_every,
+    checkpoint_minutes and patience may be None.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Trainer:
         self.stop = stop
         self.stop_when_perfect = stop_when_perfect
         self.progress = Progress()
-        self._clock = time.perf_counter()
+        self._clock = self._saved_at = time.perf_counter()
         self.recut = recut
         self.sampler = sampler_of(examples, options)
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
@@ -144,7 +144,7 @@ class Trainer:
     def run(self) -> Finished:
         """Train until something says stop; the best model has then been saved, and so has the state."""
         reason = "all updates done"
-        self._clock = time.perf_counter()
+        self._clock = self._saved_at = time.perf_counter()
         evaluated = saved = self.progress.update
         batches = self._batches()
         if self.progress.update and (ended := self._reason_to_stop()):
@@ -155,7 +155,7 @@ class Trainer:
             if update % self.evaluate_every == 0 or update == self.max_updates:
                 self._evaluate()
                 evaluated = update
-            if update % self.checkpoint_every == 0:
+            if update % self.checkpoint_every == 0 or self._has_waited():
                 self._checkpoint()
                 saved = update
             ended = self._reason_to_stop()
@@ -299,6 +299,12 @@ class Trainer:
     def _checkpoint(self) -> None:
         self._tick()
         self.save_checkpoint(self.state())
+        self._saved_at = time.perf_counter()
+
+    def _has_waited(self) -> bool:
+        """Whether the last checkpoint is older than it should be; when one is written changes nothing else."""
+        minutes = self.options.checkpoint_minutes
+        return minutes is not None and time.perf_counter() - self._saved_at >= 60 * minutes
 
     def state(self) -> TrainingState:
         """All that decides the updates to come."""

@@ -1,0 +1,153 @@
+"""What is different about a run when it is taken up again: its options and its pairs, difference by difference."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from peeky.config import Config, option, option_names
+from peeky.data import Examples, Pair
+from peeky.errors import CheckpointError, ConfigError
+
+ROWS = 65_536
+"""Pairs whose numbers are worked out at a time."""
+PUT_BACK = "put the data back as they were, start a new run (--out), or go on with these (--allow-changes)"
+FIXED_SECTIONS = {
+    "model": "the weights would no longer fit",
+    "text": "the vocabularies may not change",
+}
+"""Sections of the configuration whose options stay what they are, and why."""
+
+
+class Trace(NamedTuple):
+    """What is remembered of the pairs of a run: enough to know whether they are the same, and which are not."""
+
+    train: npt.NDArray[np.uint32]
+    dev: npt.NDArray[np.uint32]
+    """A number a pair; equal pairs have equal ones, and others hardly ever."""
+    digest: str
+    """SHA-256 of all ids in their order: this decides, the numbers only tell what it is."""
+
+
+def trace(train: Examples, dev: Examples) -> Trace:
+    """The trace of pairs as the model reads them."""
+    digest = hashlib.sha256()
+    for some in (train, dev):
+        for array in (some.source_ids, some.source_offsets, some.target_ids, some.target_offsets):
+            digest.update(array.tobytes())
+    return Trace(pair_numbers(train), pair_numbers(dev), digest.hexdigest())
+
+
+def pair_numbers(examples: Examples) -> npt.NDArray[np.uint32]:
+    """A number a pair, from its ids: worked out for some thousand pairs at a time, which keeps what is needed small."""
+    numbers = np.zeros(len(examples), np.uint32)
+    for first in range(0, len(examples), ROWS):
+        rows = slice(first, first + ROWS)
+        source = row_sums(examples.source_ids, examples.source_offsets[first : first + ROWS + 1])
+        target = row_sums(examples.target_ids, examples.target_offsets[first : first + ROWS + 1])
+        numbers[rows] = mixed(mixed(source) + target) >> np.uint64(32)
+    return numbers
+
+
+def row_sums(ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """The sum over each row of a number for each id at its position, modulo 2^64."""
+    own = ids[offsets[0] : offsets[-1]].astype(np.uint64)
+    positions = np.arange(len(own)) + offsets[0] - np.repeat(offsets[:-1], np.diff(offsets))
+    sums = np.zeros(len(own) + 1, np.uint64)
+    np.cumsum(mixed(own + (positions.astype(np.uint64) << np.uint64(32))), out=sums[1:])
+    places = offsets - offsets[0]
+    of_rows: npt.NDArray[np.uint64] = sums[places[1:]] - sums[places[:-1]]
+    return of_rows
+
+
+def mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Numbers as good as random, one for each (the output function of SplitMix64, Steele et al. 2014)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    values = values ^ (values >> np.uint64(31))
+    return values
+
+
+def pair_changes(before: Trace, now: Trace, train: Sequence[Pair], dev: Sequence[Pair]) -> str:
+    """How the pairs differ from those of before, with the place of the first; nothing where they are the same."""
+    if before.digest == now.digest:
+        return ""
+    pairs = [*train, *dev]
+    numbers = np.concatenate([now.train, now.dev]).tolist()
+    others = np.concatenate([before.train, before.dev]).tolist()
+    missing = Counter(others) - Counter(numbers)
+    surplus = Counter(numbers) - Counter(others)
+    said = []
+    if surplus:
+        first = min(place_of(pairs, i) for i, number in enumerate(numbers) if number in surplus)
+        said.append(f"{count_of(surplus.total(), 'pair')} new, the first {first[-1]}")
+    if missing:
+        gone = next(i for i, number in enumerate(others) if number in missing)
+        side, place = ("train", gone) if gone < len(before.train) else ("dev", gone - len(before.train))
+        said.append(f"{count_of(missing.total(), 'pair')} gone, the first was pair {place + 1:,} of {side}")
+    if not said:
+        moved = next((i for i, (one, other) in enumerate(zip(numbers, others, strict=True)) if one != other), 0)
+        said.append(
+            "the same pairs in another order, or divided otherwise into train and dev, "
+            f"the first {place_of(pairs, moved)[-1]}"
+        )
+    return "; ".join(said)
+
+
+def place_of(pairs: Sequence[Pair], index: int) -> tuple[str, int, str]:
+    """File, line and both as text, in the order of which a person looks them up."""
+    origin = pairs[index].origin or f"pair {index + 1}"
+    path, _, line = origin.rpartition(":")
+    return path, int(line) if line.isdigit() else index, origin
+
+
+def count_of(count: int, name: str) -> str:
+    """ "1 pair is", "2 pairs are"."""
+    return f"{count:,} {name} is" if count == 1 else f"{count:,} {name}s are"
+
+
+def require_same_pairs(changes: str, *, where: str) -> None:
+    """Refuse to go on with other pairs."""
+    if changes:
+        what = f"the training or dev pairs are not those the run was started with: {changes}"
+        raise CheckpointError(what, where=where, fix=PUT_BACK)
+
+
+def option_changes(before: Config, now: Config) -> dict[str, tuple[Any, Any]]:
+    """The dotted keys whose values differ, with both."""
+    pairs = {key: (option(before, key), option(now, key)) for key in option_names(Config)}
+    return {key: values for key, values in pairs.items() if values[0] != values[1]}
+
+
+def require_same_options(changes: Mapping[str, tuple[Any, Any]], *, allow: bool) -> None:
+    """Refuse to go on with other options; with `allow` only with those that can't change."""
+    fixed = [key for key in changes if key.partition(".")[0] in FIXED_SECTIONS]
+    refused = fixed if allow else list(changes)
+    if not refused:
+        return
+    told = []
+    for key in refused:
+        before, now = changes[key]
+        name = "" if len(refused) == 1 else f"{key} "
+        told.append(f"{name}is {now!r} now, the run was started with {before!r}{vocabulary_of(key)}")
+    fix = "resume with the options the run was started with, or start a new run with --out"
+    if fixed:
+        fix += f" ({'; '.join(dict.fromkeys(FIXED_SECTIONS[key.partition('.')[0]] for key in fixed))})"
+    else:
+        fix += ", or go on with these (--allow-changes)"
+    raise ConfigError("; ".join(told), where=", ".join(refused), fix=fix)
+
+
+def vocabulary_of(key: str) -> str:
+    """Which vocabulary an option decides on, to be said behind it."""
+    section, _, name = key.partition(".")
+    if section != "text":
+        return ""
+    sides = {"source": "the source vocabulary", "target": "the target vocabulary"}
+    return f" (this decides on {sides.get(name, 'the vocabularies')})"

@@ -1,0 +1,194 @@
+"""Law: a run that is killed (`kill -9`) and taken up again comes to the same end, bit for bit.
+
+Run as a program, this file is the harness: `python tests/laws/test_kills.py attention 10 1 FOLDER` kills training
+ten times, at places drawn with seed 1. It starts each run as a fork of itself, since most of a tiny run is the import
+of torch; the kill comes from outside, when the run has said through a pipe how far it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KILLS = 6
+"""Of each model, in the tests; more with the program."""
+PER_EPOCH, UPDATES = 7, 35
+SETTINGS = {
+    "model.width": 16,
+    "model.dropout": 0.3,
+    "training.rate": 1e-2,
+    "training.batch_size": 16,
+    "training.max_updates": UPDATES,
+    "training.evaluate_every": 5,
+    "training.checkpoint_every": 3,
+    "training.precision": "float32",
+}
+KINDS = ("update", "save", "end of an epoch", "later epoch", "twice in an epoch")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["attention", "gnmt", "transformer"])
+def test_a_killed_run_comes_to_the_same_end(model: str, tmp_path: Path) -> None:
+    command = [sys.executable, __file__, model, str(KILLS), "1", str(tmp_path)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    same, kills = map(int, done.stdout.rstrip().rpartition(": ")[2].split(" ")[:3:2])
+    assert same == kills >= KILLS
+
+
+# --- the harness ----------------------------------------------------------------------------------------------------
+
+
+def child(arguments: list[str], pipe: int, log: Path) -> None:
+    """Train as the command does; a byte through the pipe at each update (u) and each time a folder is written (s)."""
+    from peeky import checkpoints, cli
+    from peeky.training.trainer import Trainer
+
+    def told(what: bytes, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            os.write(pipe, what)
+            return real(*given, **named)
+
+        return call
+
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    Trainer._update = told(b"u", Trainer._update)  # type: ignore[method-assign]
+    checkpoints.write_folder = told(b"s", checkpoints.write_folder)
+    sys.argv = ["peeky", *arguments]
+    code = 1
+    try:
+        cli.main()
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def start(arguments: list[str], log: Path) -> tuple[int, int]:
+    """A process that trains, and the pipe through which it tells."""
+    reading, writing = os.pipe()
+    process = os.fork()
+    if not process:
+        os.close(reading)
+        child(arguments, writing, log)
+    os.close(writing)
+    return process, reading
+
+
+def killed(arguments: list[str], log: Path, what: bytes, number: int, wait: float) -> bool:
+    """Train, and kill the process `wait` seconds after it has told the n-th of `what`; whether it was still there."""
+    process, pipe = start(arguments, log)
+    heard = 0
+    while heard < number:
+        select.select([pipe], [], [])
+        told = os.read(pipe, 1)
+        if not told:
+            break
+        heard += told == what
+    time.sleep(wait)
+    os.kill(process, signal.SIGKILL)
+    os.close(pipe)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    assert code in (-signal.SIGKILL, 0), log.read_text()
+    return code != 0
+
+
+def finished(arguments: list[str], log: Path) -> None:
+    process, pipe = start(arguments, log)
+    while os.read(pipe, 4096):
+        pass
+    os.close(pipe)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    assert code == 0, log.read_text()
+
+
+def places(kind: str, chance: random.Random) -> list[tuple[bytes, int, float]]:
+    """What to wait for, how often, and how long then, for each kill."""
+    later = chance.uniform(0, 0.06)
+    match kind:
+        case "save":
+            return [(b"s", chance.randint(1, UPDATES // 3 - 1), chance.uniform(0, 0.02))]
+        case "end of an epoch":
+            return [(b"u", PER_EPOCH * chance.randint(1, 4) + chance.randint(0, 1), 0.0)]
+        case "later epoch":
+            return [(b"u", chance.randint(PER_EPOCH + 1, UPDATES - 4), later)]
+        case "twice in an epoch":
+            first = PER_EPOCH * chance.randint(1, 3) + 1
+            # From its checkpoint, at most two updates back, the second run needs few to be in the same epoch again.
+            return [(b"u", first + chance.randint(0, 2), 0.0), (b"u", chance.randint(3, 5), 0.0)]
+        case _:
+            return [(b"u", chance.randint(1, UPDATES - 4), later)]
+
+
+def end_of(run: Path) -> dict[str, Any]:
+    """All that a run leaves, clocks left out."""
+    from peeky.checkpoints import load_checkpoint
+
+    found = load_checkpoint(run / "checkpoints")
+    events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return {
+        "tensors": {name: array.tobytes() for name, array in found.tensors.items()},
+        "progress": {name: value for name, value in found.progress.items() if "seconds" not in name},
+        "model": {path.name: path.read_bytes() for path in (run / "model").iterdir()},
+        "metrics": [{name: value for name, value in event.items() if "second" not in name} for event in events],
+        "config": (run / "config.toml").read_text(),
+        "names": sorted(path.name for path in run.iterdir()),
+        "checkpoints": sorted(path.name for path in (run / "checkpoints").iterdir()),
+    }
+
+
+def harness(model: str, kills: int, seed: int, folder: Path) -> int:
+    import torch
+
+    import peeky.run  # what every run needs, imported once
+
+    torch.set_num_threads(1)
+    assert peeky.run
+    chance = random.Random(f"{model} {seed}")
+    sources = {"".join(chance.choices("abcde", k=chance.randint(2, 5))): None for _ in range(150)}
+    data = folder / "pairs.tsv"
+    data.write_text("".join(f"{source}\t{source[::-1]}\n" for source in list(sources)[:120]))
+    base = ["train", str(data), "--model", model, "--device", "cpu"]
+    settings = ["--set", *(f"{key}={value}" for key, value in SETTINGS.items())]
+    finished([*base, "--out", str(folder / "whole"), *settings], folder / "whole.log")
+    expected = end_of(folder / "whole")
+    assert expected["progress"]["update"] == UPDATES
+    done = same = number = 0
+    while done < kills:
+        kind = KINDS[number % len(KINDS)]
+        run, log = folder / f"{number:03d}", folder / f"{number:03d}.log"
+        number += 1
+
+        def arguments(run: Path = run) -> list[str]:
+            if (run / "checkpoints").exists() and any(path.name.isdigit() for path in (run / "checkpoints").iterdir()):
+                return [*base, "--out", str(run), "--resume"]
+            return [*base, "--out", str(run), *(["--force"] if run.exists() else []), *settings]
+
+        hits = sum([killed(arguments(), log, *place) for place in places(kind, chance)])
+        finished(arguments(), log)
+        found = end_of(run)
+        differs = [name for name, value in expected.items() if found[name] != value]
+        done += hits
+        same += hits if not differs else 0
+        print(f"{model}, {kind}: {hits} kills, {'differs: ' + ', '.join(differs) if differs else 'the same'}")
+    print(f"{model}: {same} of {done} kills")
+    return 0 if same == done else 1
+
+
+if __name__ == "__main__":
+    sys.exit(harness(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])))
