@@ -270,10 +270,10 @@ def test_what_cannot_be_made_leaves_the_old_file(ending: str, tmp_path: Path, mo
     path = tmp_path / f"heat.{ending}"
     path.write_text("before")
 
-    def full(path: Path) -> None:
+    def full(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(storage, "flush", full)
+    monkeypatch.setattr(storage, "write_flushed", full)
     with pytest.raises(UserError, match="No space left"):
         save_attention([looked_at(["a", "<eos>"], ["x", "<eos>"])], path)
     assert path.read_text() == "before"

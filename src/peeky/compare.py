@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from peeky.changes import option_changes
-from peeky.config import Config, given_keys, make_config, read_toml, set_options
+from peeky.config import Config, given_keys, make_config, read_toml
 from peeky.data import Pair, read_pairs
 from peeky.errors import ConfigError, UserError
 from peeky.evaluation import Evaluation, Request, evaluate_runs
-from peeky.folder import CHECKPOINTS, METRICS, is_run, stored_config
+from peeky.folder import CHECKPOINTS, METRICS, is_run, set_options, stored_config
 from peeky.history import read_history
 from peeky.model import ARCHITECTURES, find, fitting, resolve
 from peeky.pages.comparison import write_comparison
