@@ -107,14 +107,25 @@ def curves(
     run: Path,
     /,
     *runs: Path,
-    output: Annotated[Path, Parameter(alias="-o", help="A picture whose name ends in .png, .svg or .pdf.")],
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="A picture whose name ends in .png, .svg or .pdf.")
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, Parameter(help="A folder for TensorBoard to read, in place of a picture.")
+    ] = None,
 ) -> None:
     """Draw the learning curves of runs, several over one another: losses, dev metric, rate and speed."""
     from peeky.curves import draw_curves
+    from peeky.tensorboard_log import write_tensorboard
 
-    for line in draw_curves([run, *runs], output):
+    place = output or tensorboard
+    if place is None or (output and tensorboard):
+        fix = "give one of the two: -o curves.png, or --tensorboard logs"
+        raise ConfigError("where to is not said" if place is None else "two places were named", where="-o", fix=fix)
+    write = draw_curves if output else write_tensorboard
+    for line in write([run, *runs], place):
         print(f"note: {line}", file=sys.stderr)
-    print(output)
+    print(place)
 
 
 def report(
