@@ -130,6 +130,8 @@ def test_more_pairs_are_never_given_fewer_updates() -> None:
 
 
 def test_nothing_is_left_open() -> None:
+    blocks, _ = choose_training(TrainingOptions(), examples(300), can_match=True, has_blocks=True)
+    assert (blocks.rate or 1) < (choose_training(TrainingOptions(), examples(300), can_match=True)[0].rate or 0)
     chosen, said = choose_training(TrainingOptions(), examples(300), can_match=True)
     assert chosen.rate
     assert chosen.batch_size

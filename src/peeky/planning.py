@@ -93,7 +93,11 @@ def plan_run(
     said_text += [*vocabulary_lines(text, codecs), *unknown_lines(examples)]
     model, said_model = choose_model(config.model, len(data.train))
     training, said_training = choose_training(
-        config.training, examples, can_match=has_source and text.target not in SENTENCE_UNITS, recut=recut
+        config.training,
+        examples,
+        can_match=has_source and text.target not in SENTENCE_UNITS,
+        has_blocks=find(resolve(model).name).has_blocks,
+        recut=recut,
     )
     plan = Plan(
         replace(config, text=text, model=model, training=training),

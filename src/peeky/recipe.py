@@ -127,19 +127,26 @@ def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, l
 
 
 def choose_training(
-    options: TrainingOptions, examples: Examples, *, can_match: bool, recut: Recut | None = None
+    options: TrainingOptions,
+    examples: Examples,
+    *,
+    can_match: bool,
+    has_blocks: bool = False,
+    recut: Recut | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
     """The options with rate, batch, number of updates and metric filled in.
 
     `can_match` says whether whole answers can be expected to be right: of sentences and language models hardly any are,
-    so the loss decides between two of them. `recut` gives the examples of each epoch where these differ.
+    so the loss decides between two of them. `has_blocks` says whether there are blocks of a Transformer, which in
+    batches this small learn nothing at the rate that suits LSTMs. `recut` gives the examples of each epoch where these
+    differ.
     """
     if options.metric == "exact_match" and not examples.source_lengths.any():
         raise ConfigError(
             "a language model has no answers to match", where="training.metric", fix="set training.metric=loss"
         )
     num_pairs = len(examples)
-    rate = options.rate or 4e-3
+    rate = options.rate or (RATE_OF_BLOCKS if has_blocks else RATE)
     batch_size, batch_tokens = options.batch_size, options.batch_tokens
     if not batch_size and not batch_tokens:
         batch_size, batch_tokens = min(32, max(8, num_pairs // 8)), MOST_TOKENS
@@ -170,3 +177,7 @@ def choose_training(
     said = f"recipe: {updates:,} updates of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}; best is by dev "
     said += "loss" if filled.metric == "loss" else "exact match"
     return filled, [said]
+
+
+RATE, RATE_OF_BLOCKS = 4e-3, 1e-3
+"""The highest learning rate, of LSTMs and where there are a Transformer's blocks."""
