@@ -81,5 +81,7 @@ def test_it_is_not_resumed_and_there_is_no_third_engine(tiny_pairs: Path, tmp_pa
     train(tiny_pairs, tmp_path / "r")
     with pytest.raises(ConfigError, match="keeps no checkpoints"):
         peeky.train(tiny_pairs, out=tmp_path / "r", engine="scratch", resume=True, quiet=True)
+    with pytest.raises(ConfigError, match="don't calculate on cuda"):
+        peeky.train(tiny_pairs, out=tmp_path / "s", engine="scratch", device="cuda", quiet=True)
     with pytest.raises(ConfigError, match="did you mean 'scratch'"):
         peeky.train(tiny_pairs, out=tmp_path / "s", engine="scrach", quiet=True)

@@ -191,6 +191,12 @@ def test_the_command(tmp_path: Path, tiny_pairs: Path, tiny_flags: list[str]) ->
     assert "p: against the first run" in ran.stdout
     assert "compare.html" in ran.stderr
     assert (tmp_path / "out" / "compare.html").exists()
-    assert not (tmp_path / "out" / "data").exists()
+    assert all(path.name.endswith(".asked.json") for path in (tmp_path / "out" / "data").iterdir())
     ran = subprocess.run([*command, "--test"], capture_output=True, text=True, check=False)
     assert ran.returncode == 2
+
+
+def test_a_setting_that_has_gone_is_another_budget(copy: Path, tiny_pairs: Path, settings: dict[str, Any]) -> None:
+    fewer = {key: value for key, value in settings.items() if key != "training.rate"}
+    with pytest.raises(ConfigError, match=r"training\.rate: was set when"):
+        run(copy, tiny_pairs, fewer, seeds=2)

@@ -148,6 +148,7 @@ def test_the_base_install_predicts_evaluates_and_scores(tiny_run: Path, tiny_pai
     answered = without_torch("predict", tiny_run, "abc", "de", "--beam", "3")
     assert answered.returncode == 0, answered.stderr
     assert answered.stdout.splitlines() == [each.text for each in expected]
+    assert without_torch("predict", tiny_run, "abc", "--device", "cpu").returncode == 0
     assert without_torch("score", tiny_run, tiny_pairs).stdout.count("\n") == 120
     evaluated = without_torch("evaluate", tiny_run, tiny_pairs)
     assert evaluated.returncode == 0, evaluated.stderr

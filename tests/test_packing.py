@@ -84,6 +84,11 @@ def test_what_cannot_be_packed_is_said(tiny_run_copy: Path, tiny_pairs: Path, tm
         pack_run(tiny_run_copy, tmp_path / "m.peeky", weights="int7")
     with pytest.raises(ConfigError, match="that is the model itself"):
         pack_run(tiny_run_copy, tiny_run_copy / "model", data=[tiny_pairs])
+    with pytest.raises(ConfigError, match="that is the model itself"):
+        pack_run(tiny_run_copy, tiny_run_copy / "checkpoints" / ".." / "model", weights="int8", data=[tiny_pairs])
+    pack_run(tiny_run_copy, tmp_path / "own.peeky", data=[tiny_pairs])
+    with pytest.raises(ConfigError, match="that is the model itself"):
+        pack_run(tmp_path / "own.peeky", tmp_path / "own.peeky", weights="int8", data=[tiny_pairs])
     with pytest.raises(CheckpointError, match="there is no such folder"):
         pack_run(tmp_path / "nowhere", tmp_path / "m.peeky")
     with pytest.raises(UserError, match="there is no such file"):

@@ -230,6 +230,27 @@ def test_a_configuration_edited_by_hand_is_noticed(config: Callable[..., Config]
     assert caught.value.where == "training.seed"
 
 
+def test_what_was_left_open_stays_as_it_was_chosen(config: Callable[..., Config], tmp_path: Path) -> None:
+    open_ = config(training__precision="auto")
+    run = tmp_path / "run"
+    with pytest.raises(Stopped):
+        said_by(open_, run, listeners=[stop_at(10)], given={"training.precision"})
+    said, _ = said_by(open_, run, resume=True, given={"training.precision"})
+    assert "goes on after update 8" in said
+
+
+def test_another_dev_set_is_tried_at_the_end_of_a_run_too(
+    config: Callable[..., Config], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    said_by(config(), run)
+    edit(files[1], lambda lines: lines[:9])
+    said, trained = said_by(config(), run, resume=True, allow_changes=True)
+    assert "decided anew" in said
+    assert trained.finished.best_update == 14
+    assert trained.finished.metrics
+
+
 def test_more_epochs_are_more_updates(config: Callable[..., Config], tmp_path: Path) -> None:
     chosen = config(training__max_epochs=1)
     chosen = replace(chosen, training=replace(chosen.training, max_updates=None))

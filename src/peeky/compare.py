@@ -1,6 +1,6 @@
 """`peeky compare`: several architectures or recipes trained on the same pairs at one budget, and laid side by side.
 
-OUT/data/               what was set aside as dev, the same for all, where no dev pairs were given
+OUT/data/               what was asked of each training; where no dev pairs were given, those set aside for all
 OUT/NAME-SEED/          a run a member and seed
 OUT/compare.html        all of them on one page
 """
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from peeky.changes import option_changes
-from peeky.config import Config, given_keys, make_config, read_toml
+from peeky.config import Config, given_keys, make_config, option, read_toml
 from peeky.data import Pair, read_pairs
 from peeky.errors import ConfigError, UserError
 from peeky.evaluation import Evaluation, Request, evaluate_runs
@@ -29,7 +29,7 @@ from peeky.pages.report import require_page
 from peeky.progress import metrics_text, say_to
 from peeky.run import train
 from peeky.sets import read_data
-from peeky.storage import write_file
+from peeky.storage import hash_file, write_file
 from peeky.training import INTERRUPTED, Evaluated, Event, Updated, Warned
 
 PAGE, DATA = "compare.html", "data"
@@ -191,6 +191,7 @@ def train_member(member: Member, place: str, *, device: str, console: Console) -
             elif isinstance(event, Warned):
                 say(f"{place} {member.name}: warning: {event.message}")
 
+        remember(member)
         trained = train(
             member.config,
             member.folder,
@@ -208,10 +209,44 @@ def train_member(member: Member, place: str, *, device: str, console: Console) -
     return True
 
 
+def asked_of(member: Member) -> dict[str, Any]:
+    """What was set of a training and what it reads, by content."""
+    config = member.config
+    files = [Path(name) for name in (*config.data.train, *config.data.dev)]
+    given = {key: option(config, key) for key in sorted(member.given) if not key.startswith("data.")}
+    return {"set": given, "data": [hash_file(path) for path in files]}
+
+
+def asked_file(member: Member) -> Path:
+    """Where that is kept, beside the data."""
+    return member.folder.parent / DATA / f"{member.name}.asked.json"
+
+
+def remember(member: Member) -> None:
+    """Write down what is asked of a training that begins."""
+    write_file(asked_file(member), json.dumps(asked_of(member), indent=1).encode() + b"\n")
+
+
+def require_asked_alike(member: Member) -> None:
+    """ConfigError where something else was asked of the training that is there."""
+    try:
+        before = json.loads(asked_file(member).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # begun by hand: its options are compared
+    now = json.loads(json.dumps(asked_of(member)))
+    fix = "compare as these runs were started, or choose another --out"
+    for key in sorted(before["set"].keys() ^ now["set"].keys()):
+        what = f"was set when {member.folder} was started, and isn't now" if key in before["set"] else "wasn't set then"
+        raise ConfigError(what, where=key, fix=fix)
+    if before["data"] != now["data"]:
+        raise ConfigError(f"the pairs are not those that {member.folder} was started with", where="--data", fix=fix)
+
+
 def is_finished(member: Member) -> bool:
     """Whether it was trained to its end, and as it would be now. ConfigError where it was trained otherwise."""
     if not (member.folder / METRICS).exists() or not is_run(member.folder):
         return False
+    require_asked_alike(member)
     stored = stored_config(member.folder)
     wanted = set_options(stored, member.config, member.given | {"data.train", "data.dev"})
     for key, (before, now) in option_changes(stored, wanted).items():

@@ -91,8 +91,13 @@ def stored_config(folder: Path) -> Config:
 
 
 def set_options(stored: Config, config: Config, given: Collection[str]) -> Config:
-    """The stored configuration with those options of `config` that someone has `given`."""
+    """The stored configuration with those options of `config` that someone has `given`.
+
+    A value that leaves the choice open (`auto`) was chosen when the run began, and stays what it was.
+    """
     for key in given:
+        if option(config, key) in (None, "auto"):
+            continue
         section, _, name = key.partition(".")
         part = replace(getattr(stored, section), **{name: option(config, key)})
         stored = replace(stored, **{section: part})

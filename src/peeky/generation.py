@@ -70,7 +70,7 @@ class Generation:
     forbid: tuple[str, ...] = ()
     """What no answer contains."""
     contain: tuple[str, ...] = ()
-    """What every answer contains."""
+    """What every answer contains; of a language model, what it adds to the prompt."""
     no_repeat: int | None = None
     """So many tokens in a row don't come twice."""
 
@@ -213,28 +213,31 @@ class Generation:
         return [wanted if room else [] for room in has_room.tolist()]
 
 
-def spelling_tables(codec: Codec, texts: Sequence[str]) -> list[npt.NDArray[np.int64]]:
-    """For each text how far it is spelt after each token [states V]."""
+SpellingTables = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]
+
+
+def spelling_tables(codec: Codec, texts: Sequence[str]) -> list[SpellingTables]:
+    """For each text how far it is spelt after each token, and whether it then stands there: twice [states V]."""
     tokens = tuple(codec.vocabulary.token(number) if number > EOS else "" for number in range(len(codec.vocabulary)))
     return [spelling_table(codec.tokenizer.normalise(text), tokens) for text in texts]
 
 
 @lru_cache(maxsize=64)
-def spelling_table(text: str, tokens: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    """The automaton that looks for a text (Knuth, Morris & Pratt 1977), fed tokens: next states [states V].
+def spelling_table(text: str, tokens: tuple[str, ...]) -> SpellingTables:
+    """The automaton that looks for a text (Knuth, Morris & Pratt 1977), fed tokens.
 
-    In state s the last s characters are the first s of the text, and no more are. The last state is the whole text.
+    In state s the last s characters are the first s of the text, and no more are, the whole text aside. What is spelt
+    by nothing (unknown, the end) is none of its characters: after it all begins anew.
     """
 
     def reached(state: int, token: str) -> int:
         spelt = text[:state] + token
-        if text in spelt:
-            return len(text)
-        return next(size for size in range(len(text) - 1, -1, -1) if spelt.endswith(text[:size]))
+        return next(size for size in range(len(text) - 1, -1, -1) if spelt.endswith(text[:size])) if token else 0
 
-    return np.array(
-        [[reached(state, token) if token else state for token in tokens] for state in range(len(text))], dtype=np.int64
-    )
+    states = range(len(text))
+    following = np.array([[reached(state, token) for token in tokens] for state in states], dtype=np.int64)
+    stands = np.array([[text in text[:state] + token for token in tokens] for state in states], dtype=np.bool_)
+    return following, stands
 
 
 def in_proportion(ratio: float, source_lengths: Lengths) -> Lengths:

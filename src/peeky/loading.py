@@ -69,7 +69,7 @@ def engine_maker(engine: str, device: str) -> Callable[[SavedModel], Engine]:
     """What makes an engine of that name from a saved model. Raises ConfigError for one that isn't there."""
     if engine not in ENGINES:
         raise ConfigError(f"there is no engine {engine!r}", where="engine", fix=did_you_mean(engine, ENGINES))
-    if engine == "torch" or (engine == "auto" and (find_spec("torch") or device != "auto")):
+    if engine == "torch" or (engine == "auto" and (find_spec("torch") or device not in ("auto", "cpu"))):
         from peeky.torch_engine import find_device, make_torch_engine
 
         where = find_device(device)

@@ -72,7 +72,8 @@ def pack_run(run: Path, out: Path, *, weights: str = "float32", data: Sequence[P
     """
     chosen = as_weights(weights)
     saved = load_model(run)
-    if not out.suffix and out.absolute() == find_model_folder(run):
+    source = run if run.is_file() else find_model_folder(run)
+    if out.exists() and out.samefile(source):
         raise ConfigError("that is the model itself", where=str(out), fix="choose another place with -o")
     pairs = pairs_to_try(run, data, has_source=saved.source_codec is not None)
     tensors = read_weights(write_weights(saved.tensors, chosen), chosen, where=saved.origin)

@@ -120,13 +120,15 @@ def train(
         raise ConfigError(
             "one table for both sides needs one vocabulary for both", where="model.tie", fix="set text.joint=true too"
         )
+    by_hand = engine == "scratch"
+    if by_hand and device not in ("auto", "cpu"):
+        raise ConfigError(f"the models by hand don't calculate on {device}", where="--device", fix="leave it out")
     where = find_device(device)
     if resume and force:
         raise ConfigError("a run can't be resumed and replaced", where="--resume --force", fix="give one of the two")
     if not resume and (fallback_previous or allow_changes):
         which = "--fallback-previous" if fallback_previous else "--allow-changes"
         raise ConfigError("only a run that is resumed can do so", where=which, fix="add --resume, or leave it out")
-    by_hand = engine == "scratch"
     if by_hand and resume:
         raise ConfigError("a run by hand keeps no checkpoints", where="--resume", fix="train again with --force")
     checkpoint: Checkpoint | None = None

@@ -153,6 +153,11 @@ def test_an_ensemble_answers_as_one(tiny_run: Path, tiny_run_copy: Path, tiny_pa
     one = evaluate_runs(runs, [tiny_pairs], QUICK, device="cpu", ensemble=True)
     assert one.runs == (f"{tiny_run} + {tiny_run_copy}",)
     assert one.reports[0].loss == pytest.approx(peeky.load(runs, device="cpu").loss(read_pairs([tiny_pairs]).pairs))
+    known = [
+        one.reports[0].num_known,
+        evaluate_runs(runs[::-1], [tiny_pairs], QUICK, device="cpu", ensemble=True).reports[0].num_known,
+    ]
+    assert known[0] == known[1]  # whichever member it is that was trained on them
     with pytest.raises(ConfigError, match="no ensemble"):
         evaluate_runs(runs[:1], [tiny_pairs], QUICK, device="cpu", ensemble=True)
 

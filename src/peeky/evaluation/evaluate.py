@@ -197,7 +197,8 @@ def evaluate_runs(
                 suited, lacking = computable(metrics_for(model.target_codec.tokenizer.name))
                 request = replace(request, metrics=suited)
         configs.append(config_of(members[0]))
-        known.append(known_of(configs, known, columns=columns))
+        others = [known_of([config_of(other)], [], columns=columns) for other in members[1:]]
+        known.append(joined([known_of(configs, known, columns=columns), *others]))
         reports.append(evaluate(model, found.pairs, request, labels=found.labels, known=known[-1].texts))
         codecs.append(model.target_codec)
     assert found is not None
@@ -214,6 +215,14 @@ def evaluate_runs(
         notes=tuple(dict.fromkeys(each.why_not for each in known if each.why_not)),
         lacking=lacking,
     )
+
+
+def joined(known: Sequence[Known]) -> Known:
+    """What any member of an ensemble knows; nothing can be said where that of one is not to be had."""
+    for each in known:
+        if each.texts is None:
+            return each
+    return Known(frozenset().union(*(each.texts or () for each in known)), "")
 
 
 def known_of(configs: Sequence[Config | None], known: Sequence[Known], *, columns: str) -> Known:

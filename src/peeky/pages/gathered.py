@@ -14,7 +14,7 @@ from peeky.config import Config, make_config, read_toml
 from peeky.data import Pair, read_pairs
 from peeky.errors import ConfigError, UserError
 from peeky.evaluation import Report, Request, evaluate
-from peeky.evaluation.training_data import key_of
+from peeky.evaluation.training_data import key_of, known_texts
 from peeky.folder import CONFIG
 from peeky.history import History, read_history
 from peeky.loading import load
@@ -124,7 +124,7 @@ def gather(
     if test:
         found = read_pairs(list(test), columns=columns, skip_bad=skip_bad, label=request.by)
         pairs, labels, num_left_out = found.pairs, found.labels, found.skipped
-        known = frozenset(map(key_of, [*data.train, *data.dev])) if data else None
+        known = known_texts(config, has_source=has_source).texts if data else None
         tested_on = ", ".join(map(str, test))
     else:
         assert data is not None

@@ -36,7 +36,8 @@ class State:
     def select(self, rows: NDArray[Any], sentences: NDArray[Any] | None = None) -> State:
         """The state of the chosen rows, in that order; they belong to the chosen sentences (None: all there are).
 
-        The state chosen from stays as it was, and may be chosen from again.
+        The state chosen from keeps its numbers, and may be chosen from again; memory to work in the two may share, so
+        that the log-probabilities of a step last until the next step of either.
         """
         return State(self.reading if sentences is None else self.reading.select(sentences), self.carry.select(rows))
 

@@ -82,24 +82,23 @@ class ForbidPhrases:
 class ForbidSpelt:
     """These texts never come, in whatever tokens: what they are spelt by is in tables, which know the texts.
 
-    A table [states V] says for each state of a row the state after each token. A row begins in state 0, and a state
-    that is as large as the number of states is the one to avoid. A row's state depends on its last ids alone, as many
-    as there are states, since each that doesn't leave the state as it was spells at least one character.
+    Of each text there are two tables [states V]: the state of a row after each token, and whether the text then stands
+    there. A row begins in state 0. Its state depends on its last ids alone, as many as there are states, since each
+    spells at least one character, or ends what was begun.
     """
 
-    def __init__(self, tables: Sequence[Int[Ids, "states V"]]) -> None:
+    def __init__(self, tables: Sequence[tuple[Int[Ids, "states V"], Bool[Marks, "states V"]]]) -> None:
         self.tables = tables
 
     def __call__(
         self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
     ) -> Float[Array, "R V"]:
         """Follow each row's last ids through each table."""
-        for table in self.tables:
+        for following, stands in self.tables:
             states = np.zeros(len(emitted), np.int64)
-            for ids in emitted[:, -len(table) :].T:
-                reached = table[states, ids]
-                states = np.where(reached == len(table), 0, reached)  # it stands in a prompt: nothing to be done
-            log_probs[table[states] == len(table)] = IMPOSSIBLE
+            for ids in emitted[:, -len(following) :].T:
+                states = following[states, ids]
+            log_probs[stands[states]] = IMPOSSIBLE
         return log_probs
 
 

@@ -145,7 +145,8 @@ class Trainer:
         """Train until something says stop; the best model has then been saved, and so has the state."""
         reason = "all updates done"
         self._clock = self._saved_at = time.perf_counter()
-        evaluated = saved = self.progress.update
+        saved = self.progress.update
+        evaluated = saved if self.progress.best else 0  # a resumed run whose dev set is another one is tried on it
         batches = self._batches()
         if self.progress.update and (ended := self._reason_to_stop()):
             reason, batches = ended, iter(())  # a resumed run that had come to its end
