@@ -556,6 +556,26 @@ def test_a_text_is_no_run(peeky_command: Command, tiny_run: Path) -> None:
     assert f"there is no run {tiny_run.parent / 'tinny'}, it is taken for a text" in ran.err
 
 
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), MemoryError("")],
+)
+def test_a_model_too_large_for_the_memory_is_a_mistake_too(
+    error: Exception, peeky_command: Command, tiny_pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("peeky.run.train", full)
+    ran = peeky_command("train", tiny_pairs)
+    assert ran.code == 2
+    assert "not enough memory" in ran.err
+    assert "model.width" in ran.err
+    monkeypatch.setattr("peeky.run.train", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        peeky_command("train", tiny_pairs)
+
+
 def test_trace_shows_where_a_mistake_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["peeky", "predict", "nowhere", "a", "--trace"])
     with pytest.raises(peeky.UserError):

@@ -50,7 +50,23 @@ def main() -> None:
             raise
         print(f"peeky: {error}", file=sys.stderr)
         sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if trace or not is_of_memory(error):
+            raise
+        fix = (
+            "choose a smaller model (model.width, model.layers), or smaller batches (training.batch_size, --batch-size)"
+        )
+        said = str(error).partition("\n")[0]
+        print(f"peeky: there is not enough memory for this: {said}\n  fix: {fix}", file=sys.stderr)
+        sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def is_of_memory(error: Exception) -> bool:
+    """Whether an allocation failed, which PyTorch says as a RuntimeError."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("can't allocate memory", "not enough memory", "out of memory")
+    )
 
 
 def show_warnings_plainly() -> None:
