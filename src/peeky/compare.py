@@ -184,8 +184,9 @@ def train_member(member: Member, place: str, *, device: str, console: Console) -
 
         def show(event: Event) -> None:
             if isinstance(event, Updated):
-                most = stored_config(member.folder).training.max_updates
-                bar.update(task, completed=event.update, total=most)
+                if bar.tasks[task].total is None:  # the run knows it once it has begun
+                    bar.update(task, total=stored_config(member.folder).training.max_updates)
+                bar.update(task, completed=event.update)
             elif isinstance(event, Evaluated):
                 bar.update(task, state=metrics_text(event.metrics))
             elif isinstance(event, Warned):

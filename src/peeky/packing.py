@@ -19,6 +19,7 @@ from peeky.engine import make_numpy_engine
 from peeky.errors import ConfigError, DataError
 from peeky.folder import CONFIG, MODEL
 from peeky.loading import engine_maker, model_of
+from peeky.prediction import loss_of
 from peeky.predictor import Model, UnknownTextWarning
 from peeky.sets import DEV_PAIRS, read_data, spread
 from peeky.weights import as_weights, read_weights, write_weights
@@ -79,7 +80,7 @@ def pack_run(run: Path, out: Path, *, weights: str = "float32", data: Sequence[P
     tensors = read_weights(write_weights(saved.tensors, chosen), chosen, where=saved.origin)
     after = model_of(saved._replace(tensors=tensors), make_numpy_engine)
     before = model_of(saved, engine_maker("auto", "auto"))
-    parity = compare(before, after, pairs)
+    parity = parity_of(before, after, pairs)
     lines = [f"weights: {chosen}", *parity.lines()]
     card = saved.card.partition(HEADING)[0].rstrip() + "\n\n" + "\n".join([HEADING, "", *(f"- {x}" for x in lines), ""])
     return Packed(out, write_packed(out, saved, weights=chosen, card=card), parity)
@@ -99,14 +100,16 @@ def pairs_to_try(run: Path, data: Sequence[Path], *, has_source: bool) -> list[P
         raise ConfigError(f"its dev pairs can't be read: {error.what}", where=error.where, fix=fix) from None
 
 
-def compare(before: Model, after: Model, pairs: Sequence[Pair]) -> Parity:
+def parity_of(before: Model, after: Model, pairs: Sequence[Pair]) -> Parity:
     """Both models asked for the scores of the same targets, and for the answers to the same sources."""
     both = (before, after)
     scores = [model.score(pairs) for model in both]
-    losses = [-sum(each.log_prob for each in own) / sum(each.num_tokens for each in own) for own in scores]
     differences = [abs(one.log_prob - other.log_prob) for one, other in zip(*scores, strict=True)]
     parity = Parity(
-        len(pairs), (before.engine.name, after.engine.name), (losses[0], losses[1]), max(differences, default=0.0)
+        len(pairs),
+        (before.engine.name, after.engine.name),
+        (loss_of(scores[0]), loss_of(scores[1])),
+        max(differences, default=0.0),
     )
     if before.source_codec is None:
         return parity

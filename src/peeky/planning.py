@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from peeky.batching import require_room
 from peeky.config import Config
 from peeky.data import Examples, Pair, Recut
 from peeky.model import Blueprint, Sizes, find, longest, resolve
-from peeky.predictor import require_room
 from peeky.recipe import (
     SENTENCE_UNITS,
     build_codecs,
@@ -55,7 +56,7 @@ class Plan:
         source, target = self.codecs
         return Sizes(len(source.vocabulary) if source else 0, len(target.vocabulary))
 
-    @property
+    @cached_property
     def dev_examples(self) -> Examples:
         """What is tried while training, as ids."""
         return Examples.encode(self.dev, *self.codecs)

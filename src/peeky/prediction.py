@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,3 +62,8 @@ class PairScore(NamedTuple):
     score: float
     """`log_prob` per token."""
     num_tokens: int
+
+
+def loss_of(scores: Sequence[PairScore]) -> float:
+    """Nats per target token, EOS counted."""
+    return -sum(score.log_prob for score in scores) / sum(score.num_tokens for score in scores)

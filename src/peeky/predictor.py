@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from peeky.batching import batches_of_equal, chunks_of, require_room
 from peeky.data import Examples, Pair, collate
 from peeky.engine import Engine
-from peeky.errors import ConfigError, DataError, UserError, did_you_mean
+from peeky.errors import ConfigError, DataError, did_you_mean
 from peeky.generation import Generation
-from peeky.prediction import EMPTY, PairScore, Prediction
+from peeky.prediction import EMPTY, PairScore, Prediction, loss_of
 from peeky.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate, log_mean
 from peeky.text import BOS, EOS, PAD, UNK, Codec
 
@@ -273,8 +274,7 @@ class Model:
         """Nats per target token on these pairs, EOS counted, teacher-forced."""
         if not pairs:
             raise DataError("there are no pairs, so there is no loss", fix="give at least one")
-        scores = self.score(pairs, batch_size=batch_size)
-        return -sum(score.log_prob for score in scores) / sum(score.num_tokens for score in scores)
+        return loss_of(self.score(pairs, batch_size=batch_size))
 
     def score(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> list[PairScore]:
         """How probable the model finds each given target, in the order of the pairs: what a search says of it, too.
@@ -325,23 +325,6 @@ class Model:
             )
 
 
-def chunks_of(texts: Iterable[str], size: int) -> Iterator[list[str]]:
-    """The texts, so many at a time; those before one that can't be read come before the error."""
-    chunk: list[str] = []
-    try:
-        for text in texts:
-            chunk.append(text)
-            if len(chunk) == size:
-                yield chunk
-                chunk = []
-    except UserError:
-        if chunk:
-            yield chunk
-        raise
-    if chunk:
-        yield chunk
-
-
 def without_weights(step: Step[Any]) -> Step[Any]:
     """The step that doesn't say where it looked: a search keeps that of every id until the end."""
 
@@ -350,25 +333,3 @@ def without_weights(step: Step[Any]) -> Step[Any]:
         return log_probs, state, None
 
     return blind
-
-
-def require_room(longest: int | None, examples: Examples, places: Sequence[str], *, room: int = 0) -> None:
-    """DataError for the first text that is longer than the `longest` that a model with learnt positions can read.
-
-    Behind a target there has to be `room` for tokens to come.
-    """
-    for lengths in (examples.source_lengths, examples.target_lengths + room):
-        if longest is not None and (long := np.flatnonzero(lengths > longest)).size:
-            raise DataError(
-                f"{lengths[long[0]]:,} tokens with the end, and the model's positions stop at {longest:,}",
-                where=places[long[0]],
-                fix="shorten the text, or train with a larger model.longest or other model.positions",
-            )
-
-
-def batches_of_equal(lengths: np.ndarray, order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """The indices in `order`, which is sorted by `lengths`, in batches each of one length."""
-    borders = np.flatnonzero(np.diff(lengths[order])) + 1
-    for group in np.split(order, borders):
-        for start in range(0, len(group), batch_size):
-            yield group[start : start + batch_size]

@@ -308,9 +308,8 @@ def stop_on_signal(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
         if asked.is_set():
             raise KeyboardInterrupt
         asked.set()
-        with suppress(
-            RuntimeError
-        ):  # the signal came while a line was being written: the streams can't be entered twice
+        # A signal that comes while a line is being written: the streams can't be entered twice.
+        with suppress(RuntimeError):
             say("stopping after this update; once more to stop at once")
 
     if threading.current_thread() is not threading.main_thread():

@@ -8,7 +8,7 @@ import torch
 
 from peeky.data import Padded
 from peeky.model import DecoderState
-from peeky.search import Sampler, beam_search, generate
+from peeky.search import Forbid, Sampler, beam_search, generate
 from peeky.text import BOS, EOS, PAD, UNK
 from peeky.torch_engine import TorchEngine
 
@@ -29,7 +29,7 @@ def search(model, source, way, max_lengths):
     engine = TorchEngine(model)
     arrays = Padded(source.ids.numpy(), source.lengths.numpy())
     step, state = engine.step, engine.start(arrays, np.zeros((len(source.lengths), 0), np.int64))
-    options = {"first": BOS, "eos": EOS, "max_lengths": max_lengths, "forbidden": NEVER}
+    options = {"first": BOS, "eos": EOS, "max_lengths": max_lengths, "filters": [Forbid(NEVER)]}
     match way:
         case "beam":
             return beam_search(step, state, num_hypotheses=4, n_best=4, **options)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peeky.errors import ConfigError
-from peeky.search import Hypothesis, beam_search, generate, length_divisor, log_coverage
+from peeky.search import Forbid, Hypothesis, beam_search, generate, length_divisor, log_coverage
 from peeky.search.beam import _best_of_rows
 
 BOS, EOS = 0, 1
@@ -333,7 +333,7 @@ def test_forbidden_ids_are_never_in_the_beam_and_the_log_prob_is_still_the_model
     model = history_model(6)
     sentences = list(range(12))
     free = run(model, sentences, 8, num_hypotheses=4, n_best=4)
-    bound = run(model, sentences, 8, num_hypotheses=4, n_best=4, forbidden=(BOS, 4))
+    bound = run(model, sentences, 8, num_hypotheses=4, n_best=4, filters=[Forbid((BOS, 4))])
     assert any({BOS, 4} & set(found.ids) for hypotheses in free for found in hypotheses)
     assert not any({BOS, 4} & set(found.ids) for hypotheses in bound for found in hypotheses)
     for sentence, hypotheses in enumerate(bound):

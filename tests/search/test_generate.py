@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from peeky.errors import ConfigError
-from peeky.search import Hypothesis, Sampler, generate, greedy
+from peeky.search import Forbid, Hypothesis, Sampler, generate, greedy
 
 BOS, EOS = 0, 1
 
@@ -117,7 +117,7 @@ def test_a_row_alone_and_in_any_batch_is_the_same(history_model: Any, choose: An
 def test_forbidden_ids_are_never_chosen_and_the_log_prob_is_still_the_models(history_model: Any, choose: Any) -> None:
     model = history_model(6)
     free = run(model, list(range(20)), 8, choose=choose)
-    bound = run(model, list(range(20)), 8, choose=choose, forbidden=(BOS, 4))
+    bound = run(model, list(range(20)), 8, choose=choose, filters=[Forbid((BOS, 4))])
     assert any({BOS, 4} & set(found.ids) for found in free)
     assert not any({BOS, 4} & set(found.ids) for found in bound)
     for sentence, found in enumerate(bound):

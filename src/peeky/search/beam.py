@@ -16,7 +16,7 @@ from peeky.errors import ConfigError
 from peeky.search.constraints import Progress, share_out
 from peeky.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, S, Step
 from peeky.search.emitted import Emitted
-from peeky.search.filters import Filter, Forbid, restrict
+from peeky.search.filters import Filter, restrict
 from peeky.search.finished import Coverage, Past, Ranked, in_order, length_divisor, trace_back
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ def beam_search(
     source_lengths: Int[Ids, " B"] | None = None,
     filters: Sequence[Filter] = (),
     phrases: Sequence[Sequence[Sequence[int]]] | None = None,
-    forbidden: Sequence[int] = (),
     n_best: int = 1,
 ) -> list[list[Hypothesis]]:
     """The `n_best` best-scoring hypotheses found for each sentence, best first and all different.
@@ -48,7 +47,7 @@ def beam_search(
     those of the first k that end are finished, and the first k that don't end go on (2k hold as many, since a
     hypothesis can end in one way only). With k = 1 and no penalties this is greedy search, ties aside. Only log_probs
     decide here: all live hypotheses have the same length, and coverage is a matter of whole hypotheses. What `filters`
-    (and `forbidden`, ids that never come) rule out is no continuation; a hypothesis that has none dies.
+    rule out is no continuation; a hypothesis that has none dies.
 
     **How they are ranked.** By score = log_prob / `length_divisor` + `coverage_penalty` · `log_coverage` (Wu et al.
     2016, eq. 14); the latter needs a model with attention and, as the number of its real source positions,
@@ -71,7 +70,6 @@ def beam_search(
     """
     _check_options(num_hypotheses, n_best, length_penalty, coverage_penalty)
     assert bool((max_lengths >= 1).all()), "every sentence has to be allowed one id"
-    filters = [Forbid(forbidden), *filters] if forbidden else filters
     live, limits = np.arange(len(max_lengths)), max_lengths
     largest_divisors = length_divisor(limits.astype(np.float64), length_penalty)
     ids = np.full_like(live, first) if isinstance(first, int) else first

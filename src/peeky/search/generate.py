@@ -12,7 +12,7 @@ import numpy as np
 
 from peeky.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, Marks, S, Step
 from peeky.search.emitted import Emitted
-from peeky.search.filters import Filter, Forbid, restrict
+from peeky.search.filters import Filter, restrict
 from peeky.search.sampling import NEXT_DRAW
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ def generate(
     max_lengths: Int[Ids, " B"],
     choose: Choose = greedy,
     filters: Sequence[Filter] = (),
-    forbidden: Sequence[int] = (),
     row_numbers: Int[Ids, " B"] | None = None,
     count: int = 1,
 ) -> list[Hypothesis]:
@@ -55,7 +54,7 @@ def generate(
 
     `first` is what each row reads first: BOS, or the last id [B] of a prompt that `state` has already seen.
     `max_lengths` (at least 1, EOS counted) is each row's hard maximum. `choose` is shown -inf where a filter has ruled
-    an id out, or where it is `forbidden`; a row in which nothing is left stops there, unfinished.
+    an id out; a row in which nothing is left stops there, unfinished.
 
     `row_numbers` name the rows to a `Sampler` across batches; without them they count from 0. Draw d of row n goes by
     the number n + d · 2**40. So the first of several draws is the one that is drawn alone, and asking for more changes
@@ -69,7 +68,6 @@ def generate(
     ids = np.full_like(live, first) if isinstance(first, int) else first[sentences]
     if count > 1 and len(live):
         state = state.select(sentences, sentences)
-    filters = [Forbid(forbidden), *filters] if forbidden else filters
     so_far = Emitted.none(len(live))
     rows = np.arange(len(live))
     steps: list[_Step] = []
