@@ -29,6 +29,12 @@ FIXED: dict[str, Any] = {
     "training.checkpoint_minutes": None,
     "training.keep_checkpoints": 2,
     "training.patience": None,
+    "training.accumulate": 1,
+    "training.ema": None,
+    "training.average": None,
+    "training.average_of": "last",
+    "training.shard": False,
+    "training.timeout": 300.0,
     "training.precision": "float32",
 }
 """What the models by hand have no other form of."""

@@ -23,6 +23,9 @@ FIXED_SECTIONS = {
 }
 """Sections of the configuration whose options stay what they are, and why."""
 
+FREE = frozenset({"training.shard", "training.timeout", "training.keep_checkpoints", "training.checkpoint_minutes"})
+"""Options that may be others when a run is taken up again: they change nothing that is learnt."""
+
 
 class Trace(NamedTuple):
     """What is remembered of the pairs of a run: enough to know whether they are the same, and which are not."""
@@ -126,9 +129,9 @@ def option_changes(before: Config, now: Config) -> dict[str, tuple[Any, Any]]:
 
 
 def require_same_options(changes: Mapping[str, tuple[Any, Any]], *, allow: bool) -> None:
-    """Refuse to go on with other options; with `allow` only with those that can't change."""
+    """Refuse to go on with other options, but for those that are free; with `allow` only those that can't change."""
     fixed = [key for key in changes if key.partition(".")[0] in FIXED_SECTIONS]
-    refused = fixed if allow else list(changes)
+    refused = fixed if allow else [key for key in changes if key not in FREE]
     if not refused:
         return
     told = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from io import TextIOWrapper
 
 from cyclopts import App, CycloptsError
@@ -10,7 +12,11 @@ from cyclopts import App, CycloptsError
 from peeky import __version__
 from peeky.commands import VERBS
 from peeky.commands.options import EXIT_INTERRUPTED
-from peeky.errors import UserError
+from peeky.errors import ConfigError, UserError
+
+AFTER_THE_FIRST = 3.0
+"""Seconds that other processes of a run wait before they end with an error: a launcher ends all once one has ended, and
+it is the first that says why."""
 
 app = App(
     name="peeky",
@@ -48,7 +54,12 @@ def main() -> None:
     except (UserError, CycloptsError) as error:
         if trace:
             raise
-        print(f"peeky: {error}", file=sys.stderr)
+        rank = os.environ.get("RANK", "0")
+        # What is wrong with the command is so on every process that was started with it.
+        if rank == "0" or not (isinstance(error, CycloptsError | ConfigError) or error.is_said):
+            print(f"peeky: {error}" if rank == "0" else f"peeky, rank {rank}: {error}", file=sys.stderr)
+        if rank != "0":
+            time.sleep(AFTER_THE_FIRST)
         sys.exit(2)
     except (MemoryError, RuntimeError) as error:
         if trace or not is_of_memory(error):

@@ -21,6 +21,8 @@ class UserError(Exception):
         self.what = what
         self.where = where
         self.fix = fix
+        self.is_said = False
+        """Another process of the same run says it."""
 
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.what}" if self.where else self.what]
@@ -39,6 +41,10 @@ class ConfigError(UserError):
 
 class CheckpointError(UserError):
     """A run or model folder that is missing, damaged, or of another version."""
+
+
+class WorldError(UserError):
+    """Something between the processes of one run: one of them is missing, lost, or has other files."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

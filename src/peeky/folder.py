@@ -9,16 +9,20 @@ RUN/checkpoints/     what `--resume` goes on from
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from peeky.checkpoints import clean_checkpoints
+from peeky.checkpoints import checkpoints, clean_checkpoints
 from peeky.config import Config, make_config, option, read_toml, to_toml
 from peeky.errors import CheckpointError, ConfigError, UserError
 from peeky.storage import FRESH, beside, clean, remove_folder, write_file
 
 CONFIG, METRICS, MODEL, CHECKPOINTS = "config.toml", "metrics.jsonl", "model", "checkpoints"
+LOCK_SECONDS = 15
+"""How long to wait for a process that may be about to end."""
 JUST_BEGUN = {METRICS, beside(Path(METRICS), FRESH).name, beside(Path(CONFIG), FRESH).name}
 """What `prepare`, killed, may leave in a folder that was empty."""
 
@@ -40,6 +44,39 @@ def require_free(folder: Path, *, force: bool) -> None:
         )
 
 
+@contextmanager
+def locked(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Inside, no other process trains in the folder. ConfigError where one does and goes on doing so."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        fix = "choose another folder with --out"
+        raise ConfigError(f"can't be made: {error.strerror}", where=str(folder), fix=fix) from None
+    try:
+        for waited in range(LOCK_SECONDS + 1):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if waited == LOCK_SECONDS:
+                    what = "another process is training in it"
+                    raise ConfigError(what, where=str(folder), fix="wait for it to end, or stop it") from None
+                if waited == 1:
+                    say(f"another process is training in {folder}: waiting for it to end")
+                time.sleep(1)
+            except OSError:
+                break  # a file system without locks
+        yield
+    finally:
+        os.close(handle)
+
+
 def is_run(folder: Path) -> bool:
     """Whether a configuration and a log of ours lie in the folder."""
     if not (folder / METRICS).is_file():
@@ -49,6 +86,11 @@ def is_run(folder: Path) -> bool:
     except UserError:
         return False
     return True
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is something in the folder that a run could go on from."""
+    return is_run(folder) and bool(checkpoints(folder / CHECKPOINTS))
 
 
 def prepare(folder: Path, config: Config) -> None:

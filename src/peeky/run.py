@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import math
 import shlex
-import signal
-import threading
-import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +26,7 @@ from peeky.card import card_text
 from peeky.changes import option_changes, pair_changes, require_same_options, require_same_pairs, trace
 from peeky.checkpoint import FORMAT, save_model
 from peeky.checkpoints import Checkpoint, load_checkpoint, set_aside
-from peeky.config import Config
+from peeky.config import Config, to_toml
 from peeky.data import Examples, Pair
 from peeky.errors import ConfigError, did_you_mean
 from peeky.folder import (
@@ -37,6 +34,9 @@ from peeky.folder import (
     METRICS,
     MODEL,
     clean_run,
+    has_checkpoint,
+    is_run,
+    locked,
     prepare,
     require_free,
     set_options,
@@ -46,10 +46,10 @@ from peeky.folder import (
 from peeky.loading import load
 from peeky.model import Blueprint, Seq2Seq, build, longest, resolve
 from peeky.planning import Plan, plan_run
-from peeky.prediction import Prediction
-from peeky.predictor import Model, UnknownTextWarning
+from peeky.predictor import Model
 from peeky.progress import Display, MetricsLog, say_to
 from peeky.scratch import Seq2seq
+from peeky.stopping import stop_on_signal
 from peeky.torch_engine import TorchEngine, find_device
 from peeky.training import (
     Evaluation,
@@ -57,19 +57,18 @@ from peeky.training import (
     Finished,
     Listener,
     Progress,
-    Sample,
     Trainer,
     TrainingState,
-    Tried,
+    World,
     choose_precision,
+    joined,
 )
-from peeky.training_state import config_of, save_state, state_of, to_numpy, trace_of, versions_said
+from peeky.training_state import config_of, processes_said, save_state, state_of, to_numpy, trace_of, versions_said
+from peeky.trying import try_on
 
 TRAINING_ENGINES = ("torch", "scratch")
 ENOUGH_DEV_PAIRS = 100
 """From here on a dev set answered without a mistake is a reason to stop; fewer pairs are answered by luck."""
-SAMPLES = 3
-"""Predictions shown at each evaluation."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,7 @@ def train(
     resume: bool = False,
     fallback_previous: bool = False,
     allow_changes: bool = False,
+    auto_resume: bool = False,
     force: bool = False,
     console: Console | None = None,
     listeners: Sequence[Listener] = (),
@@ -108,13 +108,11 @@ def train(
     `given` are the keys that someone set: a run is not resumed with other values of these than it was started with,
     nor with other pairs; `allow_changes` goes on with other pairs and with other options of data and training, the
     vocabularies and the model staying what they are. `fallback_previous` goes on from the newest checkpoint that is
-    intact where a newer one is damaged.
+    intact where a newer one is damaged. `auto_resume` resumes if there is something to resume, and starts otherwise.
     `engine` is torch, or scratch for the models written by hand in NumPy, which can't be resumed.
     """
     if engine not in TRAINING_ENGINES:
         raise ConfigError(f"there is no engine {engine!r}", where="engine", fix=did_you_mean(engine, TRAINING_ENGINES))
-    console = console or Console(stderr=True)
-    say = say_to(console)
     # What is wrong with the model is said before all else.
     if resolve(config.model).tie == "all" and not config.text.joint:
         raise ConfigError(
@@ -123,18 +121,70 @@ def train(
     by_hand = engine == "scratch"
     if by_hand and device not in ("auto", "cpu"):
         raise ConfigError(f"the models by hand don't calculate on {device}", where="--device", fix="leave it out")
-    where = find_device(device)
-    if resume and force:
-        raise ConfigError("a run can't be resumed and replaced", where="--resume --force", fix="give one of the two")
-    if not resume and (fallback_previous or allow_changes):
+    if (resume or auto_resume) and force:
+        which = "--resume" if resume else "--auto-resume"
+        raise ConfigError("a run can't be resumed and replaced", where=f"{which} --force", fix="give one of the two")
+    if not (resume or auto_resume) and (fallback_previous or allow_changes):
         which = "--fallback-previous" if fallback_previous else "--allow-changes"
         raise ConfigError("only a run that is resumed can do so", where=which, fix="add --resume, or leave it out")
-    if by_hand and resume:
-        raise ConfigError("a run by hand keeps no checkpoints", where="--resume", fix="train again with --force")
+    if by_hand and (resume or auto_resume):
+        which = "--resume" if resume else "--auto-resume"
+        raise ConfigError("a run by hand keeps no checkpoints", where=which, fix="train again with --force")
+    with ExitStack() as held, joined(find_device(device), config.training.timeout) as world:
+        if by_hand and world.size > 1:
+            fix = "start it without torchrun, or train with --engine torch"
+            raise ConfigError("the models by hand are trained by one process", where="--engine scratch", fix=fix)
+        # What torchrun starts once more goes on, whatever the command said the first time.
+        found = is_run(folder) and (auto_resume or world.restarts > 0)
+        found, resumable = world.from_first([found, found and has_checkpoint(folder)])
+        return _train(
+            world,
+            config,
+            folder,
+            given=given,
+            pairs=pairs,
+            dev_pairs=dev_pairs,
+            by_hand=by_hand,
+            where=world.place(find_device(device)),
+            resume=resume or resumable,
+            fallback_previous=fallback_previous,
+            allow_changes=allow_changes,
+            force=force or found,
+            console=console or Console(stderr=True),
+            listeners=listeners,
+            held=held,
+        )
+
+
+def _train(
+    world: World,
+    config: Config,
+    folder: Path,
+    *,
+    given: Collection[str],
+    pairs: Sequence[Pair] | None,
+    dev_pairs: Sequence[Pair] | None,
+    by_hand: bool,
+    where: torch.device,
+    resume: bool,
+    fallback_previous: bool,
+    allow_changes: bool,
+    force: bool,
+    console: Console,
+    listeners: Sequence[Listener],
+    held: ExitStack,
+) -> Trained:
+    """`train` on each process of the world: all read, and the first alone writes and speaks."""
+    say = say_to(console) if world.is_first else nothing_said
     checkpoint: Checkpoint | None = None
     changed = False
     if resume:
-        checkpoint, config, changed = take_up(folder, config, given, fallback_previous, allow_changes)
+        stored = stored_config(folder)
+        if world.is_first:
+            held.enter_context(locked(folder, say))
+            clean_run(folder)
+        world.wait()
+        checkpoint, config, changed = take_up(stored, folder, config, given, fallback_previous, allow_changes)
     else:
         require_free(folder, force=force)
     if by_hand:
@@ -144,7 +194,7 @@ def train(
         plan = replace(plan, config=as_by_hand(plan.config, ()))
     config, training, blueprint = plan.config, plan.config.training, plan.blueprint
     if training.precision == "auto":
-        training = replace(training, precision=choose_precision(where, blueprint.width))
+        training = replace(training, precision=world.from_first(choose_precision(where, blueprint.width)))
         config = replace(config, training=training)
     network: Seq2Seq | Seq2seq
     if by_hand:
@@ -156,16 +206,21 @@ def train(
     for line in plan.said:
         say(line)
     place = "by hand in NumPy" if by_hand else f"{training.precision} on {where}"
-    say(f"{blueprint.name}: {num_parameters:,} parameters, {place}; run folder {folder}")
+    say(f"{blueprint.name}: {num_parameters:,} parameters, {place}{world.said(training.shard)}; run folder {folder}")
 
     trained_on = trace(plan.examples, Examples.encode(plan.data.dev, *plan.codecs))
     state: TrainingState | None = None
+    world.require_same(pairs=trained_on.digest, options=to_toml(config))
     if checkpoint:
         before = trace_of(checkpoint)
         others = pair_changes(before, trained_on, plan.data.train, plan.data.dev)
         if not allow_changes:
             require_same_pairs(others, where=str(folder))
-        for line in (*damage_said(checkpoint), *versions_said(checkpoint)):
+        for line in (
+            *damage_said(checkpoint),
+            *versions_said(checkpoint),
+            *processes_said(checkpoint, world.size),
+        ):
             say(line)
         state = state_of(checkpoint)
         if others:
@@ -173,10 +228,13 @@ def train(
         if others and not np.array_equal(before.dev, trained_on.dev):
             say("note: dev is another one: which model is the best is decided anew")
             state.progress.update(best={}, best_update=0, evaluations_without_better=0, evaluations_without_mistake=0)
-        set_aside(checkpoint)
-        if changed:
-            write_config(folder, config)
-    else:
+        if world.is_first:
+            set_aside(checkpoint)
+            if changed:
+                write_config(folder, config)
+    elif world.is_first:
+        held.enter_context(locked(folder, say))
+        require_free(folder, force=force)
         prepare(folder, config)
 
     def save_best(tensors: Mapping[str, np.ndarray], progress: Progress) -> None:
@@ -191,29 +249,38 @@ def train(
 
     with ExitStack() as stack:
         assert training.max_updates
-        display = stack.enter_context(Display(console, training.max_updates))
-        stop = stack.enter_context(stop_on_signal(say))
-        log = MetricsLog(folder / METRICS, from_update=state.progress["update"] if state else 0)
-        listen = to_all((log, display, *listeners))
+        stop = stack.enter_context(stop_on_signal(say, is_launched=world.size > 1))
+        if world.is_first:
+            display = stack.enter_context(Display(console, training.max_updates))
+            log = MetricsLog(folder / METRICS, from_update=state.progress["update"] if state else 0)
+            listen = to_all((log, display, *listeners))
+        else:
+            listen = to_all(())
         if isinstance(network, Seq2seq):
             finished = train_by_hand(plan, network, save_best=save_best, listen=listen, stop=stop)
         else:
-            predictor = Model(
-                TorchEngine(network, longest=longest(blueprint)), *plan.codecs, max_length=plan.max_length
-            )
             unknown = plan.unknown_on_dev
+
+            def evaluate(network: Seq2Seq) -> Evaluation:
+                engine = TorchEngine(network, longest=longest(blueprint))
+                model = Model(engine, *plan.codecs, max_length=plan.max_length)
+                return try_on(model, plan.dev, world)._replace(unknown=unknown)
+
             trainer = Trainer(
                 network,
                 plan.examples,
                 training,
                 device=where,
-                evaluate=lambda _: try_on(predictor, plan.dev)._replace(unknown=unknown),
+                evaluate=evaluate,
                 save_best=lambda network, progress: save_best(to_numpy(network.tensors()), progress),
-                save_checkpoint=lambda state: save_state(folder, state, plan.codecs, trained_on, config),
+                save_checkpoint=lambda state: save_state(
+                    folder, state, plan.codecs, trained_on, config, processes=world.size
+                ),
                 listen=listen,
                 stop=stop,
                 stop_when_perfect=len(plan.dev) >= ENOUGH_DEV_PAIRS,
                 recut=plan.recut,
+                world=world,
             )
             if state:
                 trainer.restore(state)
@@ -223,11 +290,9 @@ def train(
 
 
 def take_up(
-    folder: Path, config: Config, given: Collection[str], fallback_previous: bool, allow_changes: bool
+    stored: Config, folder: Path, config: Config, given: Collection[str], fallback_previous: bool, allow_changes: bool
 ) -> tuple[Checkpoint, Config, bool]:
-    """What a run goes on from, with which configuration, and whether that is another than it was started with."""
-    stored = stored_config(folder)
-    clean_run(folder)
+    """What a run goes on from, with which configuration, and whether that is another than was `stored` at its start."""
     checkpoint = load_checkpoint(folder / CHECKPOINTS, fallback_previous=fallback_previous)
     wanted = set_options(stored, config, given)
     changes = option_changes(config_of(checkpoint), wanted)
@@ -236,6 +301,10 @@ def take_up(
         # How many updates that is follows from the epochs, as in a new run.
         wanted = replace(wanted, training=replace(wanted.training, max_updates=None))
     return checkpoint, wanted, bool(changes)
+
+
+def nothing_said(line: str) -> None:
+    """What a process says that is not the first."""
 
 
 def damage_said(checkpoint: Checkpoint) -> list[str]:
@@ -259,35 +328,6 @@ def to_all(listeners: Sequence[Listener]) -> Listener:
     return listen
 
 
-def try_on(model: Model, dev: Sequence[Pair]) -> Evaluation:
-    """Exact match (where there is a source) and loss on dev, and the first few predictions."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnknownTextWarning)
-        scores = model.evaluate(dev)
-    samples = tuple(
-        Sample(pair.source, prediction.text, model.target_codec.normalise(pair.target or ""))
-        for pair, prediction in zip(dev[:SAMPLES], scores.predictions, strict=False)
-    )
-    if scores.exact_match is None:
-        drawn = model.predict([""] * SAMPLES, sample=True)
-        return Evaluation({"loss": scores.loss}, tuple(Sample("", prediction.text, "") for prediction in drawn))
-    tried = tuple(tried_of(model, pair, prediction) for pair, prediction in zip(dev, scores.predictions, strict=True))
-    return Evaluation({"exact_match": scores.exact_match, "loss": scores.loss}, samples, tried)
-
-
-def tried_of(model: Model, pair: Pair, prediction: Prediction) -> Tried:
-    """A pair of dev with its answer, in the same normal form."""
-    codec, target = model.target_codec, pair.target or ""
-    return Tried(
-        codec.normalise(pair.source),
-        prediction.text,
-        codec.normalise(target),
-        tuple(prediction.target_tokens[: len(prediction.target_tokens) - prediction.finished]),
-        len(codec.encode(target)) - 1,
-        prediction.finished,
-    )
-
-
 def model_config(blueprint: Blueprint, max_length: int, progress: Progress, num_pairs: int) -> dict[str, Any]:
     """config.json: what is needed to build the model again, and where it comes from."""
     return {
@@ -297,27 +337,3 @@ def model_config(blueprint: Blueprint, max_length: int, progress: Progress, num_
         "max_length": min(max_length, longest(blueprint) or max_length),
         "trained": {"pairs": num_pairs, "updates": progress.update, "dev": progress.best},
     }
-
-
-@contextmanager
-def stop_on_signal(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """A function that says whether to stop: after the first Ctrl-C or SIGTERM; a second ends at once."""
-    asked = threading.Event()
-
-    def ask(number: int, frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-        # A signal that comes while a line is being written: the streams can't be entered twice.
-        with suppress(RuntimeError):
-            say("stopping after this update; once more to stop at once")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set  # only the main thread can listen to signals
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

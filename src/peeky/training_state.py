@@ -19,15 +19,25 @@ from peeky.folder import CHECKPOINTS
 from peeky.text import Codecs
 from peeky.training import TrainingState
 
+OWN = frozenset({"pairs", "config", "processes"})
+"""What progress.json has beside the trainer's own."""
 VERSIONS = {"peeky": __version__, "python": platform.python_version(), "torch": torch.__version__}
 
 
-def save_state(folder: Path, state: TrainingState, codecs: Codecs, trained_on: Trace, config: Config) -> None:
-    """Write a checkpoint of the run in `folder`, and with it what the run is: its pairs and its configuration."""
+def save_state(
+    folder: Path, state: TrainingState, codecs: Codecs, trained_on: Trace, config: Config, *, processes: int = 1
+) -> None:
+    """Write a checkpoint of the run in `folder`, and with it what the run is: its pairs and its configuration.
+
+    It says on how many `processes` the run was, and fits any other number.
+    """
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.items()}
+    tensors |= {f"averages.{name}": tensor for name, tensor in state.averages.items()}
     arrays = to_numpy(tensors) | {"pairs.train": trained_on.train, "pairs.dev": trained_on.dev}
-    progress = {**state.progress, "pairs": trained_on.digest, "config": asdict(config)}
+    own = {"pairs": trained_on.digest, "config": asdict(config), "processes": processes}
+    assert own.keys() == OWN
+    progress = {**state.progress, **own}
     save_checkpoint(
         folder / CHECKPOINTS,
         state.progress["update"],
@@ -41,7 +51,7 @@ def save_state(folder: Path, state: TrainingState, codecs: Codecs, trained_on: T
 
 def state_of(checkpoint: Checkpoint) -> TrainingState:
     """The state as the trainer wants it."""
-    progress = {name: value for name, value in checkpoint.progress.items() if name not in ("pairs", "config")}
+    progress = {name: value for name, value in checkpoint.progress.items() if name not in OWN}
 
     def part(prefix: str) -> dict[str, torch.Tensor]:
         return {
@@ -50,7 +60,7 @@ def state_of(checkpoint: Checkpoint) -> TrainingState:
             if name.startswith(prefix)
         }
 
-    return TrainingState(part("model."), part("optimizer."), progress)
+    return TrainingState(part("model."), part("optimizer."), progress, part("averages."))
 
 
 def trace_of(checkpoint: Checkpoint) -> Trace:
@@ -69,6 +79,17 @@ def config_of(checkpoint: Checkpoint) -> Config:
         section: {key: value for key, value in table.items() if value is not None} for section, table in tables.items()
     }
     return make_config(given, {}, where=str(checkpoint.folder))
+
+
+def processes_said(checkpoint: Checkpoint, processes: int) -> list[str]:
+    """What to say where the run was on another number of processes: each draws dropout masks of its own."""
+    before = checkpoint.progress.get("processes", processes)
+    if before == processes:
+        return []
+    return [
+        f"note: processes: {before} until now, {processes} from here on: sums may differ in their last bits, "
+        "and dropout falls elsewhere"
+    ]
 
 
 def versions_said(checkpoint: Checkpoint) -> list[str]:

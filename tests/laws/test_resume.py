@@ -195,7 +195,7 @@ def test_it_notices_a_state_with_something_missing(broken, blueprint, pairs):
 
 def test_it_notices_dropout_from_a_generator_of_its_own(blueprint, pairs, monkeypatch):
     chance = iter(range(1000))
-    monkeypatch.setattr("peeky.training.trainer.dropout_seed", lambda seed, update: next(chance))
+    monkeypatch.setattr("peeky.training.trainer.dropout_seed", lambda seed, update, part: next(chance))
     with pytest.raises(AssertionError):
         check_resume(blueprint("plain"), pairs)
 
@@ -288,7 +288,7 @@ def check_resume_on_disk(config, tmp_path, monkeypatch, *, between=lambda folder
     assert train(config, straight, **quiet).finished.update == 10
 
     @contextmanager
-    def interrupted(say):
+    def interrupted(say, **_):
         yield stop_after(5)
 
     with monkeypatch.context() as patch:

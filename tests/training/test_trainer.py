@@ -391,7 +391,7 @@ def test_dropout_is_on_in_updates_and_different_in_each(monkeypatch):
     trainer = new_trainer(model=new_model(dropout=0.5), max_updates=3, evaluate_every=1)
     masks, modes = [], []
     monkeypatch.setattr(
-        "peeky.training.trainer.batch_loss",
+        "peeky.training.objective.batch_loss",
         lambda model, *arguments: (
             (modes.append(model.training) or masks.append(model.encoder.dropout(torch.ones(1, 1, 50))))
             or batch_loss(model, *arguments)
@@ -405,10 +405,10 @@ def test_dropout_is_on_in_updates_and_different_in_each(monkeypatch):
 
 
 def test_dropout_seeds_differ():
-    seeds = {dropout_seed(seed, update) for seed in range(20) for update in range(1, 100)}
-    assert len(seeds) == 20 * 99
+    seeds = {dropout_seed(seed, update, part) for seed in range(20) for update in range(1, 100) for part in range(4)}
+    assert len(seeds) == 20 * 99 * 4
     assert all(0 <= seed < 2**63 for seed in seeds)
-    assert dropout_seed(-1, 1) >= 0
+    assert dropout_seed(-1, 1, 0) >= 0
 
 
 @pytest.mark.parametrize("budget", [30, 80, 200])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -40,6 +41,7 @@ def train(
     resume: Annotated[bool, Parameter(negative="")] = False,
     fallback_previous: Annotated[bool, Parameter(negative="")] = False,
     allow_changes: Annotated[bool, Parameter(negative="")] = False,
+    auto_resume: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Train a model on pairs: source TAB target a line, or JSONL, or two parallel files; or on a recipe.toml.
@@ -64,6 +66,8 @@ def train(
         With --resume: where the newest checkpoint is damaged, go on from the newest that is intact.
     allow_changes
         With --resume: go on though pairs or options of data and training have changed; model and vocabularies may not.
+    auto_resume
+        Go on with the run if there is one, start it otherwise: for jobs that a scheduler starts again.
     force
         Replace the run that is there.
     """
@@ -108,8 +112,11 @@ def train(
         resume=resume,
         fallback_previous=fallback_previous,
         allow_changes=allow_changes,
+        auto_resume=auto_resume,
         force=force,
     )
+    if os.environ.get("RANK", "0") != "0":
+        return EXIT_INTERRUPTED if trained.finished.reason == INTERRUPTED else 0
     if trained.finished.reason == INTERRUPTED:
         if engine == "scratch":
             return EXIT_INTERRUPTED

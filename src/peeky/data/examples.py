@@ -72,6 +72,10 @@ class Examples:
         """The number of target ids of each pair, EOS included."""
         return np.diff(self.target_offsets)
 
+    def num_target_tokens(self, indices: npt.NDArray[np.int64]) -> int:
+        """The target ids of these pairs together."""
+        return int((self.target_offsets[indices + 1] - self.target_offsets[indices]).sum())
+
     def source(self, index: int) -> Ids:
         """The source ids of one pair."""
         return self.source_ids[self.source_offsets[index] : self.source_offsets[index + 1]]

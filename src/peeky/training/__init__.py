@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from peeky.training.options import TrainingOptions
     from peeky.training.precision import choose_precision
     from peeky.training.schedule import rate_share
-    from peeky.training.trainer import Evaluation, Progress, Trainer, TrainingState, sampler_of
+    from peeky.training.state import Evaluation, Progress, TrainingState
+    from peeky.training.trainer import Trainer, sampler_of
     from peeky.training.watch import Tried, Warned
+    from peeky.training.world import ALONE, World, joined
 
 __all__ = [
+    "ALONE",
     "INTERRUPTED",
     "Evaluated",
     "Evaluation",
@@ -32,8 +35,10 @@ __all__ = [
     "Tried",
     "Updated",
     "Warned",
+    "World",
     "batch_loss",
     "choose_precision",
+    "joined",
     "rate_share",
     "sampler_of",
     "target_log_probs",
@@ -49,7 +54,9 @@ __getattr__ = lazily(
         "options": "TrainingOptions",
         "precision": "choose_precision",
         "schedule": "rate_share",
-        "trainer": "Evaluation Progress Trainer TrainingState sampler_of",
+        "state": "Evaluation Progress TrainingState",
+        "trainer": "Trainer sampler_of",
         "watch": "Tried Warned",
+        "world": "ALONE World joined",
     },
 )

@@ -48,6 +48,8 @@ class Evaluated:
     """It is the best so far, and was saved."""
     samples: tuple[Sample, ...]
     seconds: float
+    mean_of: int = 0
+    """The weights that were tried are the mean of so many evaluations'."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from peeky.model import Seq2Seq
 from peeky.training.batch import TensorBatch
@@ -20,6 +20,19 @@ def batch_loss(model: Seq2Seq, batch: TensorBatch, label_smoothing: float = 0.0)
     states = model.states(batch.source, batch.decoder_input)[real]
     output = model.decoder.output
     return linear_cross_entropy(states, output.weight, output.bias, batch.target.ids[real], label_smoothing)
+
+
+class Objective(nn.Module):
+    """`batch_loss` as a module around the model: what is done to a module for many processes is done to all of it."""
+
+    def __init__(self, model: Seq2Seq, label_smoothing: float) -> None:
+        super().__init__()
+        self.model = model
+        self.label_smoothing = label_smoothing
+
+    def forward(self, batch: TensorBatch) -> Tensor:
+        """See `batch_loss`."""
+        return batch_loss(self.model, batch, self.label_smoothing)
 
 
 @torch.inference_mode()

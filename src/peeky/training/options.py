@@ -27,8 +27,11 @@ class TrainingOptions:
     """Training ends at whichever of the two comes first."""
     batch_size: Count | None = None
     """Pairs an update."""
-    batch_tokens: Count | None = None
-    """Padded source and target tokens an update; where batch_size is given too, whichever is reached first."""
+    batch_tokens: Count | Literal["auto"] | None = None
+    """Padded source and target tokens an update; where batch_size is given too, whichever is reached first. auto takes
+    as many as the memory holds."""
+    accumulate: Count = 1
+    """Passes in which each process works through its part of a batch: less memory, the same gradient."""
     optimizer: Literal["adam", "adamw"] = "adam"
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     clip: Positive = 1.0
@@ -46,6 +49,16 @@ class TrainingOptions:
     """What on dev decides which model is best: exact match, or for sentences and language models the loss."""
     patience: Count | None = None
     """Stop after so many evaluations without a better one."""
+    ema: Annotated[float, Meta(gt=0, lt=1)] | None = None
+    """Share that the moving average of the weights keeps at an update; it is then what is tried on dev and kept."""
+    average: Annotated[int, Meta(ge=2)] | None = None
+    """At the end the mean of the weights of so many evaluations is tried, too."""
+    average_of: Literal["last", "best"] = "last"
+    """Which evaluations these are."""
+    shard: bool = False
+    """Divide weights, gradients and moments among the processes (FSDP2), where each has a copy otherwise (DDP)."""
+    timeout: Positive = 300.0
+    """Seconds that the processes of a run wait for one another before they end."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16 keeps weights, softmax and loss in float32; auto takes whichever is faster on this machine."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1

@@ -3,16 +3,18 @@
 Everything that decides the next update is in `Trainer.state()`: weights, optimizer moments and `Progress`. The order of
 the examples and how their words are cut are functions of (seed, epoch), the dropout masks are one of (seed, update), so
 there is no generator to save, and a resumed run goes on bit for bit.
+
+Several processes go through the same updates side by side, each with its part of every batch (`World.parts`). What one
+of them does here, all do; what is done once for all stands behind `is_first`.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -24,12 +26,15 @@ from peeky.data.examples import Examples, Recut
 from peeky.data.sampler import LengthBucketSampler
 from peeky.errors import UserError
 from peeky.model import Seq2Seq
+from peeky.training.averaging import MovingAverage, mean_of
 from peeky.training.batch import to_tensors
-from peeky.training.events import INTERRUPTED, Evaluated, Finished, Listener, Sample, Updated
-from peeky.training.objective import batch_loss
+from peeky.training.events import INTERRUPTED, Evaluated, Finished, Listener, Updated
+from peeky.training.objective import Objective
 from peeky.training.options import TrainingOptions
 from peeky.training.schedule import rate_share
-from peeky.training.watch import PASSING, RISES, Point, Tried, Warned, is_time, watch
+from peeky.training.state import Evaluation, Progress, TrainingState
+from peeky.training.watch import PASSING, RISES, Point, Warned, is_time, watch
+from peeky.training.world import ALONE, World, divided_as, on_its_own, whole
 
 REPORT_EVERY = 10
 """Updates between two reports of the training loss."""
@@ -41,62 +46,14 @@ PLATEAU_PATIENCE = 2
 """Evaluations without a better one after which the `plateau` schedule halves the rate."""
 
 
-@dataclass
-class Progress:
-    """How far training has come: all of its state that is not a tensor."""
-
-    update: int = 0
-    epoch: int = 0
-    batch: int = 0
-    """Batches of this epoch already used."""
-    best: dict[str, float] = field(default_factory=dict)
-    """Dev metrics of the best model so far."""
-    best_update: int = 0
-    evaluations_without_better: int = 0
-    evaluations_without_mistake: int = 0
-    plateau_share: float = 1.0
-    window_loss: float = 0.0
-    window_tokens: int = 0
-    window_seconds: float = 0.0
-    """Sums over the updates since the last report."""
-    seconds: float = 0.0
-    loss_since: float = 0.0
-    tokens_since: int = 0
-    """Sums over the updates since the last evaluation."""
-    course: list[list[float]] = field(default_factory=list)
-    """The last evaluations, each the values of a `Point`."""
-    warned: list[str] = field(default_factory=list)
-    """Kinds of what has been warned of."""
-    suspected: list[str] = field(default_factory=list)
-    """Kinds of what the last evaluation found."""
-
-
-class TrainingState(NamedTuple):
-    """All that a run needs to go on exactly where it was."""
-
-    model: dict[str, Tensor]
-    optimizer: dict[str, Tensor]
-    progress: dict[str, Any]
-
-
-class Evaluation(NamedTuple):
-    """What trying the model on dev gave."""
-
-    metrics: dict[str, float]
-    samples: tuple[Sample, ...]
-    tried: tuple[Tried, ...] = ()
-    """All answers, to be watched; none of a language model."""
-    unknown: Mapping[str, float] = MappingProxyType({})
-    """By side, the share of dev's tokens that its vocabulary lacks."""
-
-
 class Trainer:
     """Trains a model on examples; told from outside how to evaluate, where to save, and when to stop.
 
     `evaluate` tries the model on dev, `save_best` keeps it, `save_checkpoint` keeps a state to resume from; `stop` is
     asked after each update, and `stop_when_perfect` ends training when dev has nothing left to teach. `recut` gives
     each epoch examples of its own in place of `examples`. Of `options` only max_epochs, batch_tokens, checkpoint_every,
-    checkpoint_minutes and patience may be None.
+    checkpoint_minutes, patience, ema and average may be None. All processes of the `world` evaluate and are handed the
+    state; the first alone saves and tells.
     """
 
     def __init__(
@@ -113,13 +70,22 @@ class Trainer:
         stop: Callable[[], bool] = lambda: False,
         stop_when_perfect: bool = False,
         recut: Recut | None = None,
+        world: World = ALONE,
     ) -> None:
         assert options.rate
         assert options.max_updates
         assert options.evaluate_every
         assert options.metric
         assert options.precision != "auto"
+        self.world = world
         self.model = model.to(device)
+        averages = options.ema is not None or options.average is not None
+        is_divided = options.shard and world.size > 1
+        self.shown = copy.deepcopy(self.model) if averages or is_divided else self.model
+        """The model that is tried and saved: whole, and with the weights that were averaged."""
+        self.objective = world.join(Objective(self.model, options.label_smoothing), shard=options.shard)
+        self.average = None if options.ema is None else MovingAverage(self.model.named_parameters(), options.ema)
+        self.kept: dict[str, dict[str, Tensor]] = {}
         self.examples = examples
         self.options = options
         self.rate: float = options.rate
@@ -168,6 +134,8 @@ class Trainer:
             self._checkpoint()
         if evaluated != self.progress.update and (reason != INTERRUPTED or not self.progress.best):
             self._evaluate(is_watched=reason != INTERRUPTED)
+        if reason != INTERRUPTED and self._try_mean():
+            saved = 0
         if saved != self.progress.update and reason != INTERRUPTED:
             self._checkpoint()
         finished = Finished(
@@ -197,27 +165,45 @@ class Trainer:
         rate = self.rate * progress.plateau_share * rate_share(self.options, update)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        torch.manual_seed(dropout_seed(self.options.seed, update))
-        batch = to_tensors(collate(self.examples, indices), self.device)
 
         self.model.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):
-            loss = batch_loss(self.model, batch, self.options.label_smoothing)
-        (loss / batch.target_tokens).backward()  # type: ignore[no-untyped-call]
-        norm = clip_grad_norm_(self.model.parameters(), self.options.clip).item()
+        tokens = self.examples.num_target_tokens(indices)
+        loss = self._gradients(indices, tokens, update)
+        norm = whole(clip_grad_norm_(self.model.parameters(), self.options.clip)).item()
         self._require_finite(norm, "the gradient", update)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update(self.model.named_parameters(), update)
 
         progress.update = update
         progress.batch += 1
-        progress.window_loss += loss.item()
-        progress.window_tokens += batch.target_tokens
-        progress.loss_since += loss.item()
-        progress.tokens_since += batch.target_tokens
+        progress.window_loss += loss
+        progress.window_tokens += tokens
+        progress.loss_since += loss
+        progress.tokens_since += tokens
         progress.window_seconds += time.perf_counter() - began
         if update % REPORT_EVERY == 0 or update == 1:
             self._report(rate, norm)
+
+    def _gradients(self, indices: np.ndarray, tokens: int, update: int) -> float:
+        """Leave the gradient of the batch's loss a token with the parameters; the batch's summed loss.
+
+        The same numbers, but for rounding, in however many passes and on however many processes.
+        """
+        world, passes = self.world, self.options.accumulate
+        loss = 0.0
+        for number, part in enumerate(world.parts(indices, passes)):
+            torch.manual_seed(dropout_seed(self.options.seed, update, world.rank * passes + number))
+            # Who has nothing to do takes part nonetheless: the others wait.
+            batch = to_tensors(collate(self.examples, part if len(part) else indices[:1]), self.device)
+            with on_its_own(self.objective, number < passes - 1):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):
+                    summed = self.objective(batch) * min(1, len(part))
+                # The mean of the gradients of all processes is taken: this makes it their sum.
+                (summed * world.size / tokens).backward()
+            loss += summed.item()
+        return world.sum(loss)[0]
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -246,13 +232,15 @@ class Trainer:
         progress.window_loss, progress.window_tokens, progress.window_seconds = 0.0, 0, 0.0
 
     def _evaluate(self, *, is_watched: bool = True) -> None:
-        evaluation = self.evaluate(self.model)
+        self._show()
+        evaluation = self.evaluate(self.shown)
         metrics, progress = evaluation.metrics, self.progress
         self._require_finite(metrics["loss"], "the loss on dev", progress.update)
+        self._keep(metrics)
         better = is_better(metrics, progress.best, self.metric)
         if better:
-            progress.best, progress.best_update, progress.evaluations_without_better = metrics, progress.update, 0
-            self.save_best(self.model, progress)
+            progress.evaluations_without_better = 0
+            self._save_best(metrics)
         else:
             progress.evaluations_without_better += 1
             if self.options.schedule == "plateau" and progress.evaluations_without_better % PLATEAU_PATIENCE == 0:
@@ -263,6 +251,49 @@ class Trainer:
         self.listen(Evaluated(progress.update, metrics, better, evaluation.samples, progress.seconds))
         if is_watched:
             self._watch(evaluation)
+
+    def _show(self) -> None:
+        """Bring the model that is tried up to date."""
+        if self.shown is not self.model:
+            tensors = self.model.tensors() if self.average is None else self.average.tensors
+            self.shown.load_tensors({name: whole(tensor) for name, tensor in tensors.items()})
+
+    def _save_best(self, metrics: dict[str, float]) -> None:
+        self.progress.best, self.progress.best_update = metrics, self.progress.update
+        if self.world.is_first:
+            self.save_best(self.shown, self.progress)
+
+    def _keep(self, metrics: dict[str, float]) -> None:
+        """Keep the weights that were just tried, where they are among those to be averaged."""
+        if self.options.average is None:
+            return
+        update = str(self.progress.update)
+        self.progress.kept[update] = metrics
+        self.kept[update] = {name: tensor.clone() for name, tensor in self.shown.tensors().items()}
+        if len(self.kept) > self.options.average:
+            least = min(self.kept, key=int)
+            if self.options.average_of == "best":
+                for each in self.kept:
+                    if is_better(self.progress.kept[least], self.progress.kept[each], self.metric):
+                        least = each
+            del self.kept[least], self.progress.kept[least]
+
+    def _try_mean(self) -> bool:
+        """Try the mean of the weights kept, and save it if it is the best; whether there was one to try."""
+        progress = self.progress
+        if len(self.kept) < 2 or progress.averaged_at == progress.update:
+            return False
+        self.shown.load_tensors(mean_of([self.kept[update] for update in sorted(self.kept, key=int)]))
+        evaluation = self.evaluate(self.shown)
+        progress.averaged_at = progress.update
+        better = is_better(evaluation.metrics, progress.best, self.metric)
+        if better:
+            self._save_best(evaluation.metrics)
+        self._tick()
+        self.listen(
+            Evaluated(progress.update, evaluation.metrics, better, evaluation.samples, progress.seconds, len(self.kept))
+        )
+        return True
 
     def _watch(self, evaluation: Evaluation) -> None:
         """Warn of what goes wrong, of each kind once; what training has still to learn is not wrong yet."""
@@ -284,7 +315,7 @@ class Trainer:
 
     def _reason_to_stop(self) -> str:
         progress, patience = self.progress, self.options.patience
-        if self.stop():
+        if self.world.sum(self.stop())[0]:
             return INTERRUPTED
         if patience and progress.evaluations_without_better >= patience:
             return f"no better for {patience} evaluations"
@@ -299,32 +330,49 @@ class Trainer:
 
     def _checkpoint(self) -> None:
         self._tick()
-        self.save_checkpoint(self.state())
+        state = self.state()
+        if self.world.is_first:
+            self.save_checkpoint(state)
         self._saved_at = time.perf_counter()
 
     def _has_waited(self) -> bool:
         """Whether the last checkpoint is older than it should be; when one is written changes nothing else."""
         minutes = self.options.checkpoint_minutes
-        return minutes is not None and time.perf_counter() - self._saved_at >= 60 * minutes
+        if minutes is None:
+            return False
+        return self.world.from_first(time.perf_counter() - self._saved_at >= 60 * minutes)
 
     def state(self) -> TrainingState:
-        """All that decides the updates to come."""
+        """All that decides the updates to come, whole: it can be gone on from in another world."""
         optimizer = {
-            f"{key}.{name}": value
+            f"{key}.{name}": whole(value)
             for name, parameter in self.model.named_parameters()
             for key, value in self.optimizer.state[parameter].items()
         }
-        return TrainingState(self.model.tensors(), optimizer, asdict(self.progress))
+        averages = {} if self.average is None else {f"ema.{name}": whole(t) for name, t in self.average.tensors.items()}
+        averages |= {f"kept.{update}.{name}": t for update, kept in self.kept.items() for name, t in kept.items()}
+        model = {name: whole(tensor) for name, tensor in self.model.tensors().items()}
+        return TrainingState(model, optimizer, asdict(self.progress), averages)
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a state that `state()` gave."""
-        self.model.load_tensors(state.model)
-        for name, parameter in self.model.named_parameters():
-            keys = [key for key in state.optimizer if key.partition(".")[2] == name]
+        own = dict(self.model.named_parameters())
+        self.model.load_tensors({n: divided_as(tensor, own.get(n, tensor)) for n, tensor in state.model.items()})
+        for name, parameter in own.items():
             self.optimizer.state[parameter] = {
-                key.partition(".")[0]: state.optimizer[key].to(self.device) for key in keys
+                key.partition(".")[0]: divided_as(value, parameter) if value.ndim else value.to(self.device)
+                for key, value in state.optimizer.items()
+                if key.partition(".")[2] == name
             }
         self.progress = Progress(**state.progress)
+        if self.average is not None:
+            saved = {name.removeprefix("ema."): tensor for name, tensor in state.averages.items()}
+            self.average.tensors = {
+                name: divided_as(saved.get(name, state.model[name]), tensor).clone()
+                for name, tensor in self.average.tensors.items()
+            }
+        for update in self.progress.kept:
+            self.kept[update] = {name: state.averages[f"kept.{update}.{name}"].to(self.device) for name in own}
 
 
 def sampler_of(examples: Examples, options: TrainingOptions) -> LengthBucketSampler:
@@ -333,7 +381,7 @@ def sampler_of(examples: Examples, options: TrainingOptions) -> LengthBucketSamp
         examples.source_lengths,
         examples.target_lengths,
         batch_size=options.batch_size,
-        batch_tokens=options.batch_tokens,
+        batch_tokens=options.batch_tokens if options.batch_tokens != "auto" else None,
         seed=options.seed,
     )
 
@@ -345,6 +393,6 @@ def is_better(metrics: dict[str, float], best: dict[str, float], metric: str) ->
     return (metrics["exact_match"], -metrics["loss"]) > (best["exact_match"], -best["loss"])
 
 
-def dropout_seed(seed: int, update: int) -> int:
-    """A seed of its own for each update."""
-    return int(np.random.SeedSequence([seed % 2**64, update]).generate_state(1, np.uint64)[0] >> 1)
+def dropout_seed(seed: int, update: int, part: int) -> int:
+    """A seed of its own for each update, and in it for each part of the batch."""
+    return int(np.random.SeedSequence([seed % 2**64, update, part]).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,68 @@
+"""What a run needs to go on exactly where it was, and what trying its model on dev gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from peeky.training.events import Sample
+from peeky.training.watch import Tried
+
+
+@dataclass
+class Progress:
+    """How far training has come: all of its state that is not a tensor."""
+
+    update: int = 0
+    epoch: int = 0
+    batch: int = 0
+    """Batches of this epoch already used."""
+    best: dict[str, float] = field(default_factory=dict)
+    """Dev metrics of the best model so far."""
+    best_update: int = 0
+    evaluations_without_better: int = 0
+    evaluations_without_mistake: int = 0
+    plateau_share: float = 1.0
+    window_loss: float = 0.0
+    window_tokens: int = 0
+    window_seconds: float = 0.0
+    """Sums over the updates since the last report."""
+    seconds: float = 0.0
+    loss_since: float = 0.0
+    tokens_since: int = 0
+    """Sums over the updates since the last evaluation."""
+    course: list[list[float]] = field(default_factory=list)
+    """The last evaluations, each the values of a `Point`."""
+    warned: list[str] = field(default_factory=list)
+    """Kinds of what has been warned of."""
+    suspected: list[str] = field(default_factory=list)
+    """Kinds of what the last evaluation found."""
+    kept: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By update, the dev metrics of the weights that are kept to be averaged."""
+    averaged_at: int = 0
+    """The update at which their mean was tried last."""
+
+
+class TrainingState(NamedTuple):
+    """All that a run needs to go on exactly where it was."""
+
+    model: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    progress: dict[str, Any]
+    averages: dict[str, Tensor] = {}  # noqa: RUF012 - never changed
+    """`ema.NAME`: moving averages; `kept.UPDATE.NAME`: weights to be averaged."""
+
+
+class Evaluation(NamedTuple):
+    """What trying the model on dev gave."""
+
+    metrics: dict[str, float]
+    samples: tuple[Sample, ...]
+    tried: tuple[Tried, ...] = ()
+    """All answers, to be watched; none of a language model."""
+    unknown: Mapping[str, float] = MappingProxyType({})
+    """By side, the share of dev's tokens that its vocabulary lacks."""

@@ -1,0 +1,289 @@
+"""The processes that train one model together, each on its part of every batch. A world of one is the usual case.
+
+Started by `torchrun`, or by whatever else sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, the processes
+find each other here. Nothing that decides on training may be known to one alone: what a process has found, the others
+are told (`gather`, `from_first`, `sum`). Only the first writes to the run folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from peeky.errors import ConfigError, UserError, WorldError
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
+    from torch.distributed.distributed_c10d import Store
+
+Value = TypeVar("Value")
+HANDSHAKE = timedelta(seconds=60)
+"""How long processes wait until all are there. A job that was started anew may have read the addresses of the one
+before: it has to give up soon to be started once more."""
+ROLL_CALL = timedelta(seconds=5)
+"""How long those that are left wait for one another's answer once something has failed."""
+PAUSE = 1.0
+"""Seconds that the first process, which may hold the store, stays for those that read there what became of it."""
+
+
+@dataclass(frozen=True)
+class World:
+    """How many processes there are, and which of them this one is; by itself, the only one."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    """Among the processes of this machine: its GPU."""
+    restarts: int = 0
+    """How often `torchrun` has started the job again."""
+    store: Store | None = field(default=None, repr=False)
+    """What the processes know of one another beside all messages."""
+    group: ProcessGroup | None = field(default=None, repr=False)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the process that writes and speaks for all."""
+        return self.rank == 0
+
+    def place(self, device: torch.device) -> torch.device:
+        """Where this process calculates: on the GPU of its own, or on what all share."""
+        return torch.device(device.type, self.local_rank) if device.type == "cuda" and self.size > 1 else device
+
+    def said(self, shard: bool) -> str:
+        """How the work is divided, in words."""
+        if self.size == 1:
+            return ""
+        return f", {self.size} processes" + (", the model divided among them" if shard else "")
+
+    # --- what all know ------------------------------------------------------------------------------------------------
+
+    def gather(self, value: Value) -> list[Value]:
+        """The JSON value of each process, by rank, on every one. All of them have to ask."""
+        if self.group is None:
+            return [value]
+        from torch.distributed import all_gather
+
+        own = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+        sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        all_gather(sizes, torch.tensor([len(own)]), group=self.group)
+        longest = max(int(size) for size in sizes)
+        padded = torch.nn.functional.pad(own, (0, longest - len(own)))
+        found = [torch.empty_like(padded) for _ in sizes]
+        all_gather(found, padded, group=self.group)
+        return [json.loads(each[: int(size)].numpy().tobytes()) for each, size in zip(found, sizes, strict=True)]
+
+    def from_first(self, value: Value) -> Value:
+        """The JSON value that the first process gave; all of them have to ask."""
+        return self.gather(value)[0]
+
+    def sum(self, *values: float) -> list[float]:
+        """The sums of these numbers over all processes, in float64; all of them have to ask."""
+        if self.group is None:
+            return list(values)
+        from torch.distributed import all_reduce
+
+        sums = torch.tensor(values, dtype=torch.float64)
+        all_reduce(sums, group=self.group)
+        return sums.tolist()
+
+    def wait(self) -> None:
+        """Until all have come here."""
+        self.sum(0)
+
+    def require_same(self, **values: str | int) -> None:
+        """Refuse to train on what is not the same on all processes: files of one machine that another lacks."""
+        for name in values:
+            found = self.gather(values[name])
+            for rank, other in enumerate(found):
+                if other != found[0]:
+                    raise WorldError(
+                        f"its {name} are not those of rank 0",
+                        where=f"rank {rank}",
+                        fix="give every machine the same files and the same command",
+                    )
+
+    # --- the model on all of them -------------------------------------------------------------------------------------
+
+    def parts(self, indices: np.ndarray, passes: int) -> list[np.ndarray]:
+        """Of a batch what this process works through, in so many passes; where rows are few, some are empty."""
+        mine = slice(self.rank * passes, (self.rank + 1) * passes)
+        return np.array_split(indices, self.size * passes)[mine]
+
+    def join(self, module: nn.Module, *, shard: bool) -> nn.Module:
+        """The module on all processes: its gradients are the means of theirs.
+
+        A copy on each (DDP, Li et al. 2020), or with `shard` weights, gradients and moments divided among them
+        (FSDP2, Zhao et al. 2023): whole weights are then there only from the forward pass to the end of the backward.
+        """
+        if self.group is None:
+            return module
+        if shard:
+            from torch.distributed.device_mesh import DeviceMesh
+            from torch.distributed.fsdp import fully_shard
+
+            kind = next(module.parameters()).device.type
+            fully_shard(module, mesh=DeviceMesh.from_group(self.group, kind))
+            return module
+        return DistributedDataParallel(module, process_group=self.group)
+
+    # --- when one of them is lost -------------------------------------------------------------------------------------
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Says which process was lost where a message to the others fails: a WorldError that names it.
+
+        A mistake that all of them have found is marked as said by the first, so that it is read once.
+        """
+        try:
+            yield
+        except UserError as error:
+            error.is_said = self._is_said(str(error))
+            raise
+        except RuntimeError as error:
+            if self.store is None or not is_of_world(error):
+                raise
+            raise WorldError(
+                f"{self._absent()} ended or no longer answers",
+                where=f"rank {self.rank}",
+                fix="see what it said last, then go on with --resume; torchrun --max-restarts 3 does so by itself",
+            ) from error
+
+    def _is_said(self, message: str) -> bool:
+        """Whether the first process says the same; it is asked while it is still there."""
+        if self.store is None:
+            return False
+        try:
+            if self.is_first:
+                self.store.set("message", message)
+                time.sleep(PAUSE)
+                return False
+            self.store.wait(["message"], ROLL_CALL)
+            return self.store.get("message").decode() == message
+        except RuntimeError:
+            return False
+
+    def _absent(self) -> str:
+        """The ranks that don't answer a call, in words."""
+        assert self.store is not None
+        answers = {rank: f"here {rank}" for rank in range(self.size)}
+        missing: list[int] = []
+        try:
+            self.store.set(answers[self.rank], "")
+            with suppress(RuntimeError):
+                self.store.wait(list(answers.values()), ROLL_CALL)
+            missing = [rank for rank, answer in answers.items() if not self.store.check([answer])]
+        except RuntimeError:
+            missing = [0]  # the store is gone with it
+        if self.is_first:
+            time.sleep(PAUSE)  # for those that look a moment later
+        named = ", ".join(map(str, missing)) or "another"
+        return f"ranks {named}" if len(missing) > 1 else f"rank {named}"
+
+
+ALONE = World()
+
+
+@contextmanager
+def joined(device: torch.device, timeout: float) -> Iterator[World]:
+    """The world that this process was started in, until the end of the block. WorldError where it can't be joined.
+
+    `timeout`: seconds that the processes wait for one another from then on.
+    """
+    size = number_of("WORLD_SIZE", 1)
+    if size == 1:
+        yield ALONE
+        return
+    from torch import distributed
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    rank = number_of("RANK")
+    local_rank = number_of("LOCAL_RANK", rank)
+    restarts = number_of("TORCHELASTIC_RESTART_COUNT", 0)
+    if device.type == "cuda":
+        torch.cuda.set_device(local_rank)
+    try:
+        store, _, _ = next(iter(rendezvous("env://", rank, size, timeout=HANDSHAKE)))
+        store = PrefixStore(f"peeky {restarts}", store)
+        backend = "gloo" if device.type == "cpu" else f"cpu:gloo,{device.type}:nccl"
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=HANDSHAKE)
+        group = distributed.new_group(timeout=timedelta(seconds=timeout))
+    except (RuntimeError, ValueError) as error:
+        raise WorldError(
+            f"not all {size} processes could be reached: {str(error).partition(chr(10))[0]}",
+            where=f"rank {rank}",
+            fix="start them with torchrun, all on machines that reach MASTER_ADDR at MASTER_PORT",
+        ) from error
+    world = World(rank, size, local_rank, restarts, store, group)
+    try:
+        with world.watching():
+            yield world
+    finally:
+        distributed.destroy_process_group()
+
+
+def number_of(variable: str, default: int | None = None) -> int:
+    """The number in one of the variables that launchers set. ConfigError where there is none."""
+    value = os.environ.get(variable, "" if default is None else str(default))
+    if not value.isdecimal():
+        what = f"is {value!r}, not a number" if value else "is not set, though WORLD_SIZE is"
+        raise ConfigError(what, where=variable, fix="start the processes with torchrun, which sets it")
+    return int(value)
+
+
+def is_of_world(error: RuntimeError) -> bool:
+    """Whether a message between processes failed; gloo's errors have no kind of their own."""
+    from torch.distributed import DistError
+
+    said = str(error)
+    return isinstance(error, DistError) or any(word in said for word in ("gloo", "Gloo", "ProcessGroup", "NCCL"))
+
+
+# --- tensors that are divided among processes -------------------------------------------------------------------------
+
+
+@contextmanager
+def on_its_own(module: nn.Module, wanted: bool) -> Iterator[None]:
+    """Inside, with `wanted`, gradients stay those of this process: more are to come before they are shared."""
+    if isinstance(module, DistributedDataParallel):
+        with module.no_sync() if wanted else nullcontext():
+            yield
+        return
+    share: Any = getattr(module, "set_requires_gradient_sync", None)  # of FSDP, whose import takes seconds
+    if share is not None:
+        share(not wanted)
+    yield
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """All of a tensor that may be divided; all processes have to ask."""
+    gathered: Any = getattr(tensor, "full_tensor", None)
+    return tensor if gathered is None else gathered()
+
+
+def own_part(tensor: Tensor) -> Tensor:
+    """What this process has of a tensor that may be divided: the same memory."""
+    local: Any = getattr(tensor, "to_local", None)
+    return tensor if local is None else local()
+
+
+def divided_as(tensor: Tensor, other: Tensor) -> Tensor:
+    """A whole tensor, divided as the other is."""
+    tensor = tensor.to(other.device)
+    if not hasattr(other, "to_local"):
+        return tensor
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(other, DTensor)
+    return distribute_tensor(tensor, other.device_mesh, other.placements, src_data_rank=None)
