@@ -214,6 +214,7 @@ def train(
                 stop=stop,
                 stop_when_perfect=len(plan.dev) >= ENOUGH_DEV_PAIRS,
                 recut=plan.recut,
+                workers=config.data.workers,
             )
             if state:
                 trainer.restore(state)

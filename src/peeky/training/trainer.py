@@ -1,16 +1,18 @@
 """The training loop. One update fits on one screen: see `Trainer._update`.
 
 Everything that decides the next update is in `Trainer.state()`: weights, optimizer moments and `Progress`. The order of
-the examples and how their words are cut are functions of (seed, epoch), the dropout masks are one of (seed, update), so
-there is no generator to save, and a resumed run goes on bit for bit.
+the examples is a function of (seed, epoch, pool), how their words are cut one of (seed, epoch), the dropout masks are
+one of (seed, update), so there is no generator to save, and a resumed run goes on bit for bit.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -19,9 +21,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from peeky.data.batch import collate
+from peeky.data.ahead import ahead
+from peeky.data.batch import Batch, collate
 from peeky.data.examples import Examples, Recut
-from peeky.data.sampler import LengthBucketSampler
+from peeky.data.sampler import LengthBucketSampler, Place
 from peeky.errors import UserError
 from peeky.model import Seq2Seq
 from peeky.training.batch import to_tensors
@@ -47,8 +50,10 @@ class Progress:
 
     update: int = 0
     epoch: int = 0
+    pool: int = 0
+    """The sampler's pool within the epoch."""
     batch: int = 0
-    """Batches of this epoch already used."""
+    """Batches of this pool already used."""
     best: dict[str, float] = field(default_factory=dict)
     """Dev metrics of the best model so far."""
     best_update: int = 0
@@ -95,8 +100,8 @@ class Trainer:
 
     `evaluate` tries the model on dev, `save_best` keeps it, `save_checkpoint` keeps a state to resume from; `stop` is
     asked after each update, and `stop_when_perfect` ends training when dev has nothing left to teach. `recut` gives
-    each epoch examples of its own in place of `examples`. Of `options` only max_epochs, batch_tokens, checkpoint_every,
-    checkpoint_minutes and patience may be None.
+    each epoch examples of its own in place of `examples`; `workers` threads put batches together ahead of the updates.
+    Of `options` only max_epochs, batch_tokens, checkpoint_every, checkpoint_minutes and patience may be None.
     """
 
     def __init__(
@@ -113,6 +118,7 @@ class Trainer:
         stop: Callable[[], bool] = lambda: False,
         stop_when_perfect: bool = False,
         recut: Recut | None = None,
+        workers: int = 0,
     ) -> None:
         assert options.rate
         assert options.max_updates
@@ -137,21 +143,25 @@ class Trainer:
         self.progress = Progress()
         self._clock = self._saved_at = time.perf_counter()
         self.recut = recut
+        self.workers = workers
         self.sampler = sampler_of(examples, options)
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)
 
     def run(self) -> Finished:
         """Train until something says stop; the best model has then been saved, and so has the state."""
+        with closing(self._batches()) as batches:
+            return self._run(batches)
+
+    def _run(self, batches: Iterable[Batch]) -> Finished:
         reason = "all updates done"
         self._clock = self._saved_at = time.perf_counter()
         saved = self.progress.update
         evaluated = saved if self.progress.best else 0  # a resumed run whose dev set is another one is tried on it
-        batches = self._batches()
         if self.progress.update and (ended := self._reason_to_stop()):
-            reason, batches = ended, iter(())  # a resumed run that had come to its end
-        for indices in batches:
-            self._update(indices)
+            reason, batches = ended, ()  # a resumed run that had come to its end
+        for batch in batches:
+            self._update(batch)
             update = self.progress.update
             if update % self.evaluate_every == 0 or update == self.max_updates:
                 self._evaluate()
@@ -176,29 +186,40 @@ class Trainer:
         self.listen(finished)
         return finished
 
-    def _batches(self) -> Iterator[np.ndarray]:
-        """The batches still to come, epoch after epoch, from where `progress` says."""
-        while self.progress.epoch < (self.options.max_epochs or math.inf):
-            if self.recut is not None and self.progress.update < self.max_updates:
-                self.examples = self.recut(self.progress.epoch)
+    def _batches(self) -> Generator[Batch, None, None]:
+        """The batches still to come, from where `progress` says; it is told of each that is asked for."""
+        start = Place(self.progress.epoch, self.progress.pool, self.progress.batch)
+        jobs = islice(self._places(start), max(0, self.max_updates - self.progress.update))
+
+        def put_together(job: tuple[Place, Examples, np.ndarray]) -> tuple[Place, Batch]:
+            place, examples, indices = job
+            return place, collate(examples, indices)
+
+        with closing(ahead(put_together, jobs, self.workers)) as batches:
+            for place, batch in batches:
+                self.progress.epoch, self.progress.pool, self.progress.batch = place
+                yield batch
+
+    def _places(self, start: Place) -> Iterator[tuple[Place, Examples, np.ndarray]]:
+        """From a place on, epoch after epoch, each batch as the numbers of its examples."""
+        while start.epoch < (self.options.max_epochs or math.inf):
+            if self.recut is not None:
+                self.examples = self.recut(start.epoch)
                 self.sampler = sampler_of(self.examples, self.options)
-            for indices in self.sampler.batches(self.progress.epoch)[self.progress.batch :]:
-                if self.progress.update >= self.max_updates:
-                    return
-                yield indices
-            self.progress.epoch += 1
-            self.progress.batch = 0
+            for place, indices in self.sampler.batches_from(start):
+                yield place, self.examples, indices
+            start = Place(start.epoch + 1, 0, 0)
 
     # --- the whole update -------------------------------------------------------------------------------------------
 
-    def _update(self, indices: np.ndarray) -> None:
+    def _update(self, arrays: Batch) -> None:
         progress, began = self.progress, time.perf_counter()
         update = progress.update + 1
         rate = self.rate * progress.plateau_share * rate_share(self.options, update)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         torch.manual_seed(dropout_seed(self.options.seed, update))
-        batch = to_tensors(collate(self.examples, indices), self.device)
+        batch = to_tensors(arrays, self.device)
 
         self.model.train()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):
@@ -330,8 +351,8 @@ class Trainer:
 def sampler_of(examples: Examples, options: TrainingOptions) -> LengthBucketSampler:
     """The batches of these examples, as the options want them."""
     return LengthBucketSampler(
-        examples.source_lengths,
-        examples.target_lengths,
+        examples.source_offsets,
+        examples.target_offsets,
         batch_size=options.batch_size,
         batch_tokens=options.batch_tokens,
         seed=options.seed,
