@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from peeky.config import Config, option, option_names
 from peeky.data import Examples, Pair
+from peeky.data.shuffling import mixed
 from peeky.errors import CheckpointError, ConfigError
 
 ROWS = 65_536
@@ -66,15 +67,6 @@ def row_sums(ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]) -> npt.
     places = offsets - offsets[0]
     of_rows: npt.NDArray[np.uint64] = sums[places[1:]] - sums[places[:-1]]
     return of_rows
-
-
-def mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Numbers as good as random, one for each (the output function of SplitMix64, Steele et al. 2014)."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    values = values ^ (values >> np.uint64(31))
-    return values
 
 
 def pair_changes(before: Trace, now: Trace, train: Sequence[Pair], dev: Sequence[Pair]) -> str:

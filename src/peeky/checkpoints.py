@@ -38,7 +38,7 @@ from peeky.text import Codecs
 
 STATE, PROGRESS = "state.safetensors", "progress.json"
 FILES = frozenset({STATE, PROGRESS, SOURCE_CODEC, TARGET_CODEC})
-FORMAT = 2
+FORMAT = 3
 DAMAGED = ".damaged"
 """Behind the name of a checkpoint that was given up for the one before it."""
 KEPT = 2

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from peeky.data import Examples, Pair, Recut
+from peeky.data import Examples, LengthBucketSampler, Pair, Recut
 from peeky.errors import ConfigError
 from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, resolve, to_options
 from peeky.text import SUBWORD_UNITS, Codec, Codecs, choose_tokenizer, learn_codec, make_tokenizer
@@ -152,18 +152,13 @@ def choose_training(
         batch_size, batch_tokens = min(32, max(8, num_pairs // 8)), MOST_TOKENS
     options = replace(options, batch_size=batch_size, batch_tokens=batch_tokens)
     sampler = sampler_of(examples, options)
-    per_epoch = len(sampler.batches(0))
+    # To be said, one pool tells it well enough; counted to the last batch is where training ends by it.
+    per_epoch = sampler.num_pools * sampler.num_batches_of(0, 0)
     sizes = list(UPDATES)
     usual = float(np.exp(np.interp(np.log(num_pairs), np.log(sizes), np.log(list(UPDATES.values())))))
     updates = options.max_updates or round(usual, -2 if usual > 1000 else -1)
     if options.max_epochs:
-        # The number of batches limited by tokens is another one every epoch.
-        def num_batches(epoch: int) -> int:
-            return len((sampler_of(recut(epoch), options) if recut else sampler).batches(epoch))
-
-        epochs = range(options.max_epochs)
-        in_epochs = sum(map(num_batches, epochs)) if batch_tokens else per_epoch * options.max_epochs
-        updates = min(options.max_updates or in_epochs, in_epochs)
+        updates = num_batches(options, sampler, recut)
     updates = int(updates)
     filled = replace(
         options,
@@ -177,6 +172,21 @@ def choose_training(
     said = f"recipe: {updates:,} updates of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}; best is by dev "
     said += "loss" if filled.metric == "loss" else "exact match"
     return filled, [said]
+
+
+def num_batches(options: TrainingOptions, sampler: LengthBucketSampler, recut: Recut | None) -> int:
+    """Those of all epochs that there may be, or max_updates where there are more."""
+    assert options.max_epochs
+    most, total = options.max_updates, 0
+    for epoch in range(options.max_epochs):
+        # The number of batches limited by tokens is another one every epoch.
+        left = None if most is None else most - total
+        if recut and options.batch_tokens:
+            sampler = sampler_of(recut(epoch), options)
+        total += sampler.num_batches(epoch, most=left)
+        if most is not None and total >= most:
+            return most
+    return total
 
 
 RATE, RATE_OF_BLOCKS = 4e-3, 1e-3

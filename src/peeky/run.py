@@ -281,6 +281,7 @@ def _train(
                 stop_when_perfect=len(plan.dev) >= ENOUGH_DEV_PAIRS,
                 recut=plan.recut,
                 world=world,
+                workers=config.data.workers,
             )
             if state:
                 trainer.restore(state)

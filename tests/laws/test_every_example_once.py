@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import threading
 from collections import Counter
 
 import numpy as np
@@ -33,7 +35,7 @@ def trainer_and_indices(blueprint, monkeypatch):
 
     monkeypatch.setattr("peeky.training.trainer.collate", recording)
 
-    def new(stop=lambda: False, **options):
+    def new(stop=lambda: False, workers=0, **options):
         model = build(blueprint("plain"), Sizes(len(codec.vocabulary), len(codec.vocabulary)))
         options = {"max_epochs": EPOCHS, "max_updates": 10_000} | options
         return Trainer(
@@ -46,6 +48,7 @@ def trainer_and_indices(blueprint, monkeypatch):
             save_checkpoint=lambda state: None,
             listen=lambda event: None,
             stop=stop,
+            workers=workers,
         )
 
     return new, trained_on
@@ -82,6 +85,62 @@ def test_every_example_once_in_a_run_of_two_parts(at, trainer_and_indices):
     check_every_example_once(trained_on)
 
 
+def order_hash(new, monkeypatch, *, workers, resumes):
+    """A hash of all that three epochs are trained on, in its order; the run ends and is resumed after these updates."""
+    monkeypatch.setattr("peeky.data.sampler._BATCHES_A_POOL", 2)
+    digest, updates, state = hashlib.sha256(), 0, None
+    for end in (*resumes, None):
+        trainer = new(stop=lambda end=end: updates == end, batch_tokens=60, max_epochs=3, workers=workers)
+
+        def update(arrays, trainer=trainer):
+            nonlocal updates
+            updates += 1
+            trainer.progress.update += 1
+            trainer.progress.batch += 1
+            digest.update(arrays.source.ids.tobytes())  # no source is there twice
+
+        monkeypatch.setattr(trainer, "_update", update)
+        if state:
+            trainer.restore(state)
+        trainer.run()
+        state = trainer.state()
+    assert trainer.sampler.num_pools == 4
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    return updates, digest.hexdigest()
+
+
+def test_the_order_depends_neither_on_workers_nor_on_where_a_run_is_resumed(trainer_and_indices, monkeypatch):
+    new, _ = trainer_and_indices
+    expected = order_hash(new, monkeypatch, workers=0, resumes=())
+    ends = np.sort(np.random.default_rng(0).choice(np.arange(1, expected[0]), 5, replace=False)).tolist()
+    for workers in (0, 2):
+        assert order_hash(new, monkeypatch, workers=workers, resumes=ends) == expected
+    assert order_hash(new, monkeypatch, workers=2, resumes=()) == expected
+
+
+def test_what_goes_wrong_in_a_worker_ends_the_run(trainer_and_indices, monkeypatch):
+    new, trained_on = trainer_and_indices
+
+    def failing(examples, indices):
+        if len(trained_on) == 3:
+            raise OSError("the disk is gone")
+        trained_on.append(indices.tolist())
+        return collate(examples, indices)
+
+    monkeypatch.setattr("peeky.training.trainer.collate", failing)
+    with pytest.raises(OSError, match="the disk is gone"):
+        new(batch_size=4, workers=2).run()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
+def test_no_worker_outlives_a_run_whose_update_fails(trainer_and_indices, monkeypatch):
+    trainer = trainer_and_indices[0](batch_size=4, workers=2)
+    monkeypatch.setattr(trainer, "_update", lambda arrays: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        trainer.run()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
 def test_epochs_are_in_different_orders(trainer_and_indices):
     new, trained_on = trainer_and_indices
     new(batch_size=4).run()
@@ -92,8 +151,8 @@ def test_epochs_are_in_different_orders(trainer_and_indices):
 def test_it_notices_a_last_batch_left_out(trainer_and_indices):
     new, trained_on = trainer_and_indices
     trainer = new(batch_size=4)
-    batches = trainer.sampler.batches
-    trainer.sampler.batches = lambda epoch: batches(epoch)[:-1]
+    pool = trainer.sampler.pool
+    trainer.sampler.pool = lambda *place: pool(*place)[:-1]
     trainer.run()
     with pytest.raises(AssertionError):
         check_every_example_once(trained_on)
@@ -102,8 +161,8 @@ def test_it_notices_a_last_batch_left_out(trainer_and_indices):
 def test_it_notices_examples_drawn_with_replacement(trainer_and_indices):
     new, trained_on = trainer_and_indices
     trainer = new(batch_size=4)
-    batches = trainer.sampler.batches
-    trainer.sampler.batches = lambda epoch: [np.random.randint(0, NUM_PAIRS, len(batch)) for batch in batches(epoch)]
+    pool = trainer.sampler.pool
+    trainer.sampler.pool = lambda *place: [np.random.randint(0, NUM_PAIRS, len(batch)) for batch in pool(*place)]
     trainer.run()
     with pytest.raises(AssertionError):
         check_every_example_once(trained_on)

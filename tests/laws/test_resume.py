@@ -205,8 +205,8 @@ def test_it_notices_an_order_that_cannot_be_found_again(blueprint, pairs):
 
     def shuffled_anew(*arguments, **options):
         trainer = new_trainer(*arguments, **options)
-        batches = trainer.sampler.batches
-        trainer.sampler.batches = lambda epoch: [np.random.permutation(batch) for batch in batches(epoch)][
+        pool = trainer.sampler.pool
+        trainer.sampler.pool = lambda *place: [np.random.permutation(batch) for batch in pool(*place)][
             :: np.random.choice([-1, 1])
         ]
         return trainer

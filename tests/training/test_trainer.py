@@ -308,7 +308,7 @@ def gradient_of_first_update(trainer):
 def expected_gradient(smoothing=0.1):
     model = new_model().eval()
     trainer = new_trainer()
-    batch = to_tensors(collate(EXAMPLES, trainer.sampler.batches(0)[0]))
+    batch = to_tensors(collate(EXAMPLES, next(trainer.sampler.batches(0))))
     (batch_loss(model, batch, smoothing) / batch.target_tokens).backward()
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 

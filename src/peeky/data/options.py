@@ -20,3 +20,5 @@ class DataOptions:
     """Share of the distinct sources that is set aside."""
     skip_bad: bool = False
     """Go on without the lines that can't be used, and count them."""
+    workers: Annotated[int, Meta(ge=0)] = 0
+    """Threads that put batches together ahead of the updates; the result is the same with any number."""

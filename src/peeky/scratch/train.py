@@ -117,8 +117,8 @@ def batches(examples: Examples, recipe: Recipe) -> Iterator[np.ndarray]:
     """Batches of examples of about the same length, without end: a new order every epoch."""
     require_some(examples, "data.train")
     sampler = LengthBucketSampler(
-        examples.source_lengths,
-        examples.target_lengths,
+        examples.source_offsets,
+        examples.target_offsets,
         batch_size=recipe.batch_size,
         batch_tokens=None,
         seed=recipe.seed,

@@ -19,8 +19,10 @@ class Progress:
 
     update: int = 0
     epoch: int = 0
+    pool: int = 0
+    """The sampler's pool within the epoch."""
     batch: int = 0
-    """Batches of this epoch already used."""
+    """Batches of this pool already used."""
     best: dict[str, float] = field(default_factory=dict)
     """Dev metrics of the best model so far."""
     best_update: int = 0

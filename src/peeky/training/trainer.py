@@ -1,8 +1,8 @@
 """The training loop. One update fits on one screen: see `Trainer._update`.
 
 Everything that decides the next update is in `Trainer.state()`: weights, optimizer moments and `Progress`. The order of
-the examples and how their words are cut are functions of (seed, epoch), the dropout masks are one of (seed, update), so
-there is no generator to save, and a resumed run goes on bit for bit.
+the examples is a function of (seed, epoch, pool), how their words are cut one of (seed, epoch), the dropout masks are
+one of (seed, update, part of the batch), so there is no generator to save, and a resumed run goes on bit for bit.
 
 Several processes go through the same updates side by side, each with its part of every batch (`World.parts`). What one
 of them does here, all do; what is done once for all stands behind `is_first`.
@@ -13,17 +13,21 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict
+from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from peeky.data.batch import collate
+from peeky.data.ahead import ahead
+from peeky.data.batch import Batch, collate
 from peeky.data.examples import Examples, Recut
-from peeky.data.sampler import LengthBucketSampler
+from peeky.data.sampler import LengthBucketSampler, Place
 from peeky.errors import UserError
 from peeky.model import Seq2Seq
 from peeky.training.averaging import MovingAverage, mean_of
@@ -46,14 +50,23 @@ PLATEAU_PATIENCE = 2
 """Evaluations without a better one after which the `plateau` schedule halves the rate."""
 
 
+class Share(NamedTuple):
+    """What one process has of the batch of an update."""
+
+    passes: list[tuple[Batch, bool]]
+    """What it works through, one after the other, and whether that counts."""
+    target_tokens: int
+    """Of the whole batch, on all processes: EOS counts, padding does not."""
+
+
 class Trainer:
     """Trains a model on examples; told from outside how to evaluate, where to save, and when to stop.
 
     `evaluate` tries the model on dev, `save_best` keeps it, `save_checkpoint` keeps a state to resume from; `stop` is
     asked after each update, and `stop_when_perfect` ends training when dev has nothing left to teach. `recut` gives
-    each epoch examples of its own in place of `examples`. Of `options` only max_epochs, batch_tokens, checkpoint_every,
-    checkpoint_minutes, patience, ema and average may be None. All processes of the `world` evaluate and are handed the
-    state; the first alone saves and tells.
+    each epoch examples of its own in place of `examples`; `workers` threads put batches together ahead of the updates.
+    Of `options` only max_epochs, batch_size or batch_tokens, checkpoint_every, checkpoint_minutes, patience, ema and
+    average may be None. All processes of the `world` evaluate; the first alone saves and tells.
     """
 
     def __init__(
@@ -70,6 +83,7 @@ class Trainer:
         stop: Callable[[], bool] = lambda: False,
         stop_when_perfect: bool = False,
         recut: Recut | None = None,
+        workers: int = 0,
         world: World = ALONE,
     ) -> None:
         assert options.rate
@@ -103,21 +117,25 @@ class Trainer:
         self.progress = Progress()
         self._clock = self._saved_at = time.perf_counter()
         self.recut = recut
+        self.workers = workers
         self.sampler = sampler_of(examples, options)
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)
 
     def run(self) -> Finished:
         """Train until something says stop; the best model has then been saved, and so has the state."""
+        with closing(self._batches()) as shares:
+            return self._run(shares)
+
+    def _run(self, shares: Iterable[Share]) -> Finished:
         reason = "all updates done"
         self._clock = self._saved_at = time.perf_counter()
         saved = self.progress.update
         evaluated = saved if self.progress.best else 0  # a resumed run whose dev set is another one is tried on it
-        batches = self._batches()
         if self.progress.update and (ended := self._reason_to_stop()):
-            reason, batches = ended, iter(())  # a resumed run that had come to its end
-        for indices in batches:
-            self._update(indices)
+            reason, shares = ended, ()  # a resumed run that had come to its end
+        for share in shares:
+            self._update(share)
             update = self.progress.update
             if update % self.evaluate_every == 0 or update == self.max_updates:
                 self._evaluate()
@@ -144,22 +162,36 @@ class Trainer:
         self.listen(finished)
         return finished
 
-    def _batches(self) -> Iterator[np.ndarray]:
-        """The batches still to come, epoch after epoch, from where `progress` says."""
-        while self.progress.epoch < (self.options.max_epochs or math.inf):
-            if self.recut is not None and self.progress.update < self.max_updates:
-                self.examples = self.recut(self.progress.epoch)
+    def _batches(self) -> Generator[Share, None, None]:
+        """The batches still to come, from where `progress` says; it is told of each that is asked for."""
+        start = Place(self.progress.epoch, self.progress.pool, self.progress.batch)
+        jobs = islice(self._places(start), max(0, self.max_updates - self.progress.update))
+
+        def put_together(job: tuple[Place, Examples, np.ndarray]) -> tuple[Place, Share]:
+            place, examples, indices = job
+            parts = self.world.parts(indices, self.options.accumulate)
+            # Who has nothing to do takes part nonetheless: the others wait.
+            passes = [(collate(examples, part if len(part) else indices[:1]), len(part) > 0) for part in parts]
+            return place, Share(passes, examples.num_target_tokens(indices))
+
+        with closing(ahead(put_together, jobs, self.workers)) as shares:
+            for place, share in shares:
+                self.progress.epoch, self.progress.pool, self.progress.batch = place
+                yield share
+
+    def _places(self, start: Place) -> Iterator[tuple[Place, Examples, np.ndarray]]:
+        """From a place on, epoch after epoch, each batch as the numbers of its examples."""
+        while start.epoch < (self.options.max_epochs or math.inf):
+            if self.recut is not None:
+                self.examples = self.recut(start.epoch)
                 self.sampler = sampler_of(self.examples, self.options)
-            for indices in self.sampler.batches(self.progress.epoch)[self.progress.batch :]:
-                if self.progress.update >= self.max_updates:
-                    return
-                yield indices
-            self.progress.epoch += 1
-            self.progress.batch = 0
+            for place, indices in self.sampler.batches_from(start):
+                yield place, self.examples, indices
+            start = Place(start.epoch + 1, 0, 0)
 
     # --- the whole update -------------------------------------------------------------------------------------------
 
-    def _update(self, indices: np.ndarray) -> None:
+    def _update(self, share: Share) -> None:
         progress, began = self.progress, time.perf_counter()
         update = progress.update + 1
         rate = self.rate * progress.plateau_share * rate_share(self.options, update)
@@ -167,8 +199,7 @@ class Trainer:
             group["lr"] = rate
 
         self.model.train()
-        tokens = self.examples.num_target_tokens(indices)
-        loss = self._gradients(indices, tokens, update)
+        loss = self._gradients(share, update)
         norm = whole(clip_grad_norm_(self.model.parameters(), self.options.clip)).item()
         self._require_finite(norm, "the gradient", update)
         self.optimizer.step()
@@ -179,29 +210,28 @@ class Trainer:
         progress.update = update
         progress.batch += 1
         progress.window_loss += loss
-        progress.window_tokens += tokens
+        progress.window_tokens += share.target_tokens
         progress.loss_since += loss
-        progress.tokens_since += tokens
+        progress.tokens_since += share.target_tokens
         progress.window_seconds += time.perf_counter() - began
         if update % REPORT_EVERY == 0 or update == 1:
             self._report(rate, norm)
 
-    def _gradients(self, indices: np.ndarray, tokens: int, update: int) -> float:
+    def _gradients(self, share: Share, update: int) -> float:
         """Leave the gradient of the batch's loss a token with the parameters; the batch's summed loss.
 
         The same numbers, but for rounding, in however many passes and on however many processes.
         """
-        world, passes = self.world, self.options.accumulate
+        world, num_passes = self.world, len(share.passes)
         loss = 0.0
-        for number, part in enumerate(world.parts(indices, passes)):
-            torch.manual_seed(dropout_seed(self.options.seed, update, world.rank * passes + number))
-            # Who has nothing to do takes part nonetheless: the others wait.
-            batch = to_tensors(collate(self.examples, part if len(part) else indices[:1]), self.device)
-            with on_its_own(self.objective, number < passes - 1):
+        for number, (arrays, counts) in enumerate(share.passes):
+            torch.manual_seed(dropout_seed(self.options.seed, update, world.rank * num_passes + number))
+            batch = to_tensors(arrays, self.device)
+            with on_its_own(self.objective, number < num_passes - 1):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self.options.precision == "bfloat16"):
-                    summed = self.objective(batch) * min(1, len(part))
-                # The mean of the gradients of all processes is taken: this makes it their sum.
-                (summed * world.size / tokens).backward()
+                    summed = self.objective(batch) * counts
+                # Of the gradients of all processes the mean is taken: this makes it their sum.
+                (summed * world.size / share.target_tokens).backward()
             loss += summed.item()
         return world.sum(loss)[0]
 
