@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ import torch
 from peeky.data import Examples, copies
 from peeky.model import Sizes, build
 from peeky.text import Codec, make_tokenizer
-from peeky.training import Evaluation, Trainer, TrainingOptions
+from peeky.training import ALONE, Evaluation, Trainer, TrainingOptions, World
 from peeky.training.trainer import collate
 
 NUM_PAIRS = 23
@@ -35,7 +35,7 @@ def trainer_and_indices(blueprint, monkeypatch):
 
     monkeypatch.setattr("peeky.training.trainer.collate", recording)
 
-    def new(stop=lambda: False, workers=0, **options):
+    def new(stop=lambda: False, workers=0, world=ALONE, **options):
         model = build(blueprint("plain"), Sizes(len(codec.vocabulary), len(codec.vocabulary)))
         options = {"max_epochs": EPOCHS, "max_updates": 10_000} | options
         return Trainer(
@@ -49,6 +49,7 @@ def trainer_and_indices(blueprint, monkeypatch):
             listen=lambda event: None,
             stop=stop,
             workers=workers,
+            world=world,
         )
 
     return new, trained_on
@@ -85,37 +86,59 @@ def test_every_example_once_in_a_run_of_two_parts(at, trainer_and_indices):
     check_every_example_once(trained_on)
 
 
-def order_hash(new, monkeypatch, *, workers, resumes):
-    """A hash of all that three epochs are trained on, in its order; the run ends and is resumed after these updates."""
+def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
+    """A hash of all that three epochs are trained on by so many processes, in its order, and how many updates it took.
+
+    The run ends and is resumed after these updates. The processes go one after the other, none of them sending anything.
+    """
     monkeypatch.setattr("peeky.data.sampler._BATCHES_A_POOL", 2)
-    digest, updates, state = hashlib.sha256(), 0, None
-    for end in (*resumes, None):
-        trainer = new(stop=lambda end=end: updates == end, batch_tokens=60, max_epochs=3, workers=workers)
+    batches = defaultdict(list)  # by update, the sources of its batch
+    for rank in range(size):
+        state, updates = None, 0
+        for end in (*resumes, None):
+            trainer = new(
+                stop=lambda end=end: updates == end,
+                batch_tokens=60,
+                max_epochs=3,
+                workers=workers,
+                world=World(rank=rank, size=size),
+            )
 
-        def update(arrays, trainer=trainer):
-            nonlocal updates
-            updates += 1
-            trainer.progress.update += 1
-            trainer.progress.batch += 1
-            digest.update(arrays.source.ids.tobytes())  # no source is there twice
+            def update(share, trainer=trainer):
+                nonlocal updates
+                updates += 1
+                trainer.progress.update += 1
+                trainer.progress.batch += 1
+                for batch, counts in share.passes:
+                    if counts:  # no source is there twice
+                        batches[updates] += [
+                            ids[:n].tobytes() for ids, n in zip(batch.source.ids, batch.source.lengths, strict=True)
+                        ]
 
-        monkeypatch.setattr(trainer, "_update", update)
-        if state:
-            trainer.restore(state)
-        trainer.run()
-        state = trainer.state()
-    assert trainer.sampler.num_pools == 4
+            monkeypatch.setattr(trainer, "_update", update)
+            if state:
+                trainer.restore(state)
+            trainer.run()
+            state = trainer.state()
+        assert trainer.sampler.num_pools == 4
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
-    return updates, digest.hexdigest()
+    return len(batches), hashlib.sha256(b"|".join(b" ".join(batches[n]) for n in sorted(batches))).hexdigest()
 
 
-def test_the_order_depends_neither_on_workers_nor_on_where_a_run_is_resumed(trainer_and_indices, monkeypatch):
+def test_the_order_depends_neither_on_processes_nor_on_workers_nor_on_resumes(trainer_and_indices, monkeypatch):
     new, _ = trainer_and_indices
-    expected = order_hash(new, monkeypatch, workers=0, resumes=())
+    expected = order_hash(new, monkeypatch)
     ends = np.sort(np.random.default_rng(0).choice(np.arange(1, expected[0]), 5, replace=False)).tolist()
-    for workers in (0, 2):
-        assert order_hash(new, monkeypatch, workers=workers, resumes=ends) == expected
-    assert order_hash(new, monkeypatch, workers=2, resumes=()) == expected
+    for size in (1, 2, 4):
+        for workers in (0, 2):
+            assert order_hash(new, monkeypatch, size=size, workers=workers, resumes=ends) == expected
+        assert order_hash(new, monkeypatch, size=size, workers=2) == expected
+
+
+def test_another_order_is_noticed(trainer_and_indices, monkeypatch):
+    new, _ = trainer_and_indices
+    expected = order_hash(new, monkeypatch)
+    assert order_hash(lambda **options: new(seed=2, **options), monkeypatch) != expected
 
 
 def test_what_goes_wrong_in_a_worker_ends_the_run(trainer_and_indices, monkeypatch):

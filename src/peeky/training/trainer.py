@@ -408,8 +408,8 @@ class Trainer:
 def sampler_of(examples: Examples, options: TrainingOptions) -> LengthBucketSampler:
     """The batches of these examples, as the options want them."""
     return LengthBucketSampler(
-        examples.source_lengths,
-        examples.target_lengths,
+        examples.source_offsets,
+        examples.target_offsets,
         batch_size=options.batch_size,
         batch_tokens=options.batch_tokens if options.batch_tokens != "auto" else None,
         seed=options.seed,
