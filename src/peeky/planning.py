@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import torch
 
 from peeky.batching import require_room
 from peeky.config import Config
 from peeky.data import Examples, Pair, Recut
-from peeky.model import Blueprint, Sizes, find, longest, resolve
+from peeky.model import Blueprint, Sizes, build, find, longest, resolve
 from peeky.recipe import (
     SENTENCE_UNITS,
     build_codecs,
+    choose_batch,
     choose_model,
     choose_text,
     choose_training,
@@ -23,6 +25,7 @@ from peeky.recipe import (
 )
 from peeky.sets import DEV_PAIRS, Data, read_data, spread
 from peeky.text import UNK, Codec, Codecs
+from peeky.training import ALONE, World
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,7 @@ class Plan:
     @property
     def sizes(self) -> Sizes:
         """Those of the vocabularies."""
-        source, target = self.codecs
-        return Sizes(len(source.vocabulary) if source else 0, len(target.vocabulary))
+        return sizes_of(self.codecs)
 
     @cached_property
     def dev_examples(self) -> Examples:
@@ -80,10 +82,13 @@ def plan_run(
     dev_pairs: Sequence[Pair] | None = None,
     *,
     codecs: Codecs | None = None,
+    device: torch.device | None = None,
+    world: World = ALONE,
 ) -> Plan:
     """Read the configured files (or take `pairs`), and settle everything that was left open.
 
-    `codecs` are those of a run that is taken up again. DataError for a pair that the model has no room for.
+    `codecs` are those of a run that is taken up again. How large a batch may be is measured on the `device`.
+    DataError for a pair that the model has no room for.
     """
     has_source = find(resolve(config.model).name).has_source
     data = read_data(config, pairs, dev_pairs, has_source=has_source)
@@ -93,8 +98,12 @@ def plan_run(
     recut = recut_of(text, data.train, codecs, seed=config.training.seed)
     said_text += [*vocabulary_lines(text, codecs), *unknown_lines(examples)]
     model, said_model = choose_model(config.model, len(data.train))
+    training, said_batch = config.training, list[str]()
+    if training.batch_tokens == "auto":
+        network = build(resolve(model), sizes_of(codecs))
+        training, said_batch = choose_batch(training, network, examples, device or torch.device("cpu"), world)
     training, said_training = choose_training(
-        config.training,
+        training,
         examples,
         can_match=has_source and text.target not in SENTENCE_UNITS,
         has_blocks=find(resolve(model).name).has_blocks,
@@ -108,11 +117,17 @@ def plan_run(
         examples,
         recut,
         resolve(model),
-        [*data.said, *said_text, *said_model, *said_training],
+        [*data.said, *said_text, *said_model, *said_batch, *said_training],
     )
     for some, encoded in ((data.train, examples), (plan.dev, plan.dev_examples)):
         require_room(longest(plan.blueprint), encoded, [pair.origin for pair in some])
     return plan
+
+
+def sizes_of(codecs: Codecs) -> Sizes:
+    """The sizes of their vocabularies."""
+    source, target = codecs
+    return Sizes(len(source.vocabulary) if source else 0, len(target.vocabulary))
 
 
 def hard_maximum(target_lengths: np.ndarray) -> int:

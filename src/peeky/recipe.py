@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from peeky.data import Examples, LengthBucketSampler, Pair, Recut
 from peeky.errors import ConfigError
-from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, resolve, to_options
+from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, resolve, to_options
 from peeky.text import SUBWORD_UNITS, Codec, Codecs, choose_tokenizer, learn_codec, make_tokenizer
 from peeky.text.options import TextOptions
-from peeky.training import TrainingOptions, sampler_of
+from peeky.training import FEWEST_UPDATES, TrainingOptions, World, largest_batch, most_useful, sampler_of
+
+if TYPE_CHECKING:
+    import torch
 
 UPDATES = {100: 1_000, 800: 1_500, 3_600: 2_500, 8_000: 6_000, 40_000: 8_000, 100_000: 16_000, 1_000_000: 60_000}
 """Updates that served, by the number of pairs; between them the logarithms are joined by straight lines."""
@@ -124,6 +128,18 @@ def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, l
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
     return to_options(resolve(options)), said
+
+
+def choose_batch(
+    options: TrainingOptions, network: Seq2Seq, examples: Examples, device: torch.device, world: World
+) -> tuple[TrainingOptions, list[str]]:
+    """The options with as many tokens a batch as the memory of all processes holds in the passes that are asked for."""
+    fits = min(world.gather(largest_batch(network, examples, device, world.size))) * world.size * options.accumulate
+    useful = most_useful(examples)
+    said = f"batch: {fits:,} tokens fit into the memory"
+    if useful < fits:
+        said += f"; {useful:,} are taken, which makes {FEWEST_UPDATES} updates an epoch"
+    return replace(options, batch_tokens=min(fits, useful)), [said]
 
 
 def choose_training(

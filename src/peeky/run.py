@@ -189,7 +189,8 @@ def _train(
         require_free(folder, force=force)
     if by_hand:
         config = as_by_hand(config, given)
-    plan = plan_run(config, pairs, dev_pairs, codecs=checkpoint.codecs if checkpoint else None)
+    codecs = checkpoint.codecs if checkpoint else None
+    plan = plan_run(config, pairs, dev_pairs, codecs=codecs, device=where, world=world)
     if by_hand:
         plan = replace(plan, config=as_by_hand(plan.config, ()))
     config, training, blueprint = plan.config, plan.config.training, plan.blueprint

@@ -89,29 +89,28 @@ def test_every_example_once_in_a_run_of_two_parts(at, trainer_and_indices):
 def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
     """A hash of all that three epochs are trained on by so many processes, in its order, and how many updates it took.
 
-    The run ends and is resumed after these updates. The processes go one after the other, none of them sending anything.
+    The run ends and is resumed after these updates. The processes go one after the other and send one another nothing.
     """
     monkeypatch.setattr("peeky.data.sampler._BATCHES_A_POOL", 2)
     batches = defaultdict(list)  # by update, the sources of its batch
     for rank in range(size):
-        state, updates = None, 0
+        state, updates = None, []
         for end in (*resumes, None):
             trainer = new(
-                stop=lambda end=end: updates == end,
+                stop=lambda end=end, updates=updates: len(updates) == end,
                 batch_tokens=60,
                 max_epochs=3,
                 workers=workers,
                 world=World(rank=rank, size=size),
             )
 
-            def update(share, trainer=trainer):
-                nonlocal updates
-                updates += 1
+            def update(share, trainer=trainer, updates=updates):
+                updates.append(share)
                 trainer.progress.update += 1
                 trainer.progress.batch += 1
                 for batch, counts in share.passes:
                     if counts:  # no source is there twice
-                        batches[updates] += [
+                        batches[len(updates)] += [
                             ids[:n].tobytes() for ids, n in zip(batch.source.ids, batch.source.lengths, strict=True)
                         ]
 

@@ -47,6 +47,7 @@ def copy_of(state):
         {name: tensor.clone() for name, tensor in state.model.items()},
         {name: tensor.clone() for name, tensor in state.optimizer.items()},
         json.loads(json.dumps(state.progress)),
+        {name: tensor.clone() for name, tensor in state.averages.items()},
     )
 
 
@@ -89,7 +90,7 @@ def stop_after(updates):
 
 
 def check_same_state(one, other):
-    for part in ("model", "optimizer"):
+    for part in ("model", "optimizer", "averages"):
         mine, theirs = getattr(one, part), getattr(other, part)
         assert mine.keys() == theirs.keys()
         for name, tensor in mine.items():
@@ -136,6 +137,10 @@ def test_resume_from_anywhere(at, blueprint, pairs):
         {"schedule": "cosine", "warmup": 0.5},
         {"batch_size": None, "batch_tokens": 90},
         {"precision": "bfloat16"},
+        {"accumulate": 2},
+        {"ema": 0.9, "evaluate_every": 2},
+        {"average": 3, "evaluate_every": 2},
+        {"average": 2, "average_of": "best", "ema": 0.5, "evaluate_every": 1},
     ],
     ids=str,
 )
@@ -185,6 +190,20 @@ BROKEN_STATES = {
         model={n: t.bfloat16().float() for n, t in state.model.items()}
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("forgotten", ["ema", "kept"])
+def test_it_notices_averages_forgotten(forgotten, blueprint, pairs):
+    def forget(state):
+        averages = {
+            name: torch.zeros_like(tensor) if name.startswith(forgotten) else tensor
+            for name, tensor in copy_of(state).averages.items()
+        }
+        return copy_of(state)._replace(averages=averages)
+
+    options = replace(OPTIONS, ema=0.9, average=5, evaluate_every=2)
+    with pytest.raises(AssertionError):
+        check_resume(blueprint("plain"), pairs, options, passed_on=forget)
 
 
 @pytest.mark.parametrize("broken", BROKEN_STATES.values(), ids=BROKEN_STATES)

@@ -9,6 +9,7 @@ from peeky.lazy import lazily
 if TYPE_CHECKING:
     from peeky.training.batch import TensorBatch, to_tensors
     from peeky.training.events import INTERRUPTED, Evaluated, Event, Finished, Listener, Sample, Updated
+    from peeky.training.memory import FEWEST_UPDATES, largest_batch, most_useful
     from peeky.training.objective import batch_loss, target_log_probs
     from peeky.training.options import TrainingOptions
     from peeky.training.precision import choose_precision
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALONE",
+    "FEWEST_UPDATES",
     "INTERRUPTED",
     "Evaluated",
     "Evaluation",
@@ -39,6 +41,8 @@ __all__ = [
     "batch_loss",
     "choose_precision",
     "joined",
+    "largest_batch",
+    "most_useful",
     "rate_share",
     "sampler_of",
     "target_log_probs",
@@ -50,6 +54,7 @@ __getattr__ = lazily(
     {
         "batch": "TensorBatch to_tensors",
         "events": "INTERRUPTED Evaluated Event Finished Listener Sample Updated",
+        "memory": "FEWEST_UPDATES largest_batch most_useful",
         "objective": "batch_loss target_log_probs",
         "options": "TrainingOptions",
         "precision": "choose_precision",
