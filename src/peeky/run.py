@@ -50,6 +50,7 @@ from peeky.prediction import Prediction
 from peeky.predictor import Model, UnknownTextWarning
 from peeky.progress import Display, MetricsLog, say_to
 from peeky.scratch import Seq2seq
+from peeky.starting import FROM, Start, read_start, state_at
 from peeky.torch_engine import TorchEngine, find_device
 from peeky.training import (
     Evaluation,
@@ -115,6 +116,11 @@ def train(
         raise ConfigError(f"there is no engine {engine!r}", where="engine", fix=did_you_mean(engine, TRAINING_ENGINES))
     console = console or Console(stderr=True)
     say = say_to(console)
+    start: Start | None = None
+    if config.training.start_from and not resume:
+        if engine == "scratch":
+            raise ConfigError("a model by hand starts from nothing", where=FROM, fix="leave it out")
+        start, config = read_start(config, folder, given)
     # What is wrong with the model is said before all else.
     if resolve(config.model).tie == "all" and not config.text.joint:
         raise ConfigError(
@@ -139,7 +145,14 @@ def train(
         require_free(folder, force=force)
     if by_hand:
         config = as_by_hand(config, given)
-    plan = plan_run(config, pairs, dev_pairs, codecs=checkpoint.codecs if checkpoint else None)
+    plan = plan_run(
+        config,
+        pairs,
+        dev_pairs,
+        codecs=checkpoint.codecs if checkpoint else None,
+        start=start,
+        max_length_before=checkpoint.progress.get("max_length", 0) if checkpoint else 0,
+    )
     if by_hand:
         plan = replace(plan, config=as_by_hand(plan.config, ()))
     config, training, blueprint = plan.config, plan.config.training, plan.blueprint
@@ -177,6 +190,8 @@ def train(
         if changed:
             write_config(folder, config)
     else:
+        if start and isinstance(network, Seq2Seq):
+            state = state_at(start, network)
         prepare(folder, config)
 
     def save_best(tensors: Mapping[str, np.ndarray], progress: Progress) -> None:
@@ -209,7 +224,9 @@ def train(
                 device=where,
                 evaluate=lambda _: try_on(predictor, plan.dev)._replace(unknown=unknown),
                 save_best=lambda network, progress: save_best(to_numpy(network.tensors()), progress),
-                save_checkpoint=lambda state: save_state(folder, state, plan.codecs, trained_on, config),
+                save_checkpoint=lambda state: save_state(
+                    folder, state, plan.codecs, trained_on, config, plan.max_length
+                ),
                 listen=listen,
                 stop=stop,
                 stop_when_perfect=len(plan.dev) >= ENOUGH_DEV_PAIRS,
@@ -217,8 +234,9 @@ def train(
             )
             if state:
                 trainer.restore(state)
+            if state and checkpoint:
                 say(f"goes on after update {state.progress['update']:,}")
-            finished = trainer.run()
+            finished = trainer.run(tried_first=start is not None)
     return Trained(folder, finished, example_of(plan))
 
 

@@ -22,12 +22,17 @@ from peeky.training import TrainingState
 VERSIONS = {"peeky": __version__, "python": platform.python_version(), "torch": torch.__version__}
 
 
-def save_state(folder: Path, state: TrainingState, codecs: Codecs, trained_on: Trace, config: Config) -> None:
-    """Write a checkpoint of the run in `folder`, and with it what the run is: its pairs and its configuration."""
+def save_state(
+    folder: Path, state: TrainingState, codecs: Codecs, trained_on: Trace, config: Config, max_length: int
+) -> None:
+    """Write a checkpoint of the run in `folder`, and with it what the run is: its pairs and its configuration.
+
+    `max_length` is how long its answers may be, which a model that it started from has a say in.
+    """
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.items()}
     arrays = to_numpy(tensors) | {"pairs.train": trained_on.train, "pairs.dev": trained_on.dev}
-    progress = {**state.progress, "pairs": trained_on.digest, "config": asdict(config)}
+    progress = {**state.progress, "pairs": trained_on.digest, "config": asdict(config), "max_length": max_length}
     save_checkpoint(
         folder / CHECKPOINTS,
         state.progress["update"],
@@ -41,7 +46,8 @@ def save_state(folder: Path, state: TrainingState, codecs: Codecs, trained_on: T
 
 def state_of(checkpoint: Checkpoint) -> TrainingState:
     """The state as the trainer wants it."""
-    progress = {name: value for name, value in checkpoint.progress.items() if name not in ("pairs", "config")}
+    ours = ("pairs", "config", "max_length")
+    progress = {name: value for name, value in checkpoint.progress.items() if name not in ours}
 
     def part(prefix: str) -> dict[str, torch.Tensor]:
         return {

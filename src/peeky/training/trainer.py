@@ -141,10 +141,15 @@ class Trainer:
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)
 
-    def run(self) -> Finished:
-        """Train until something says stop; the best model has then been saved, and so has the state."""
+    def run(self, *, tried_first: bool = False) -> Finished:
+        """Train until something says stop; the best model has then been saved, and so has the state.
+
+        With `tried_first` the model as it is before the first update is evaluated too, and may stay the best.
+        """
         reason = "all updates done"
         self._clock = self._saved_at = time.perf_counter()
+        if tried_first:
+            self._evaluate(is_watched=False)
         saved = self.progress.update
         evaluated = saved if self.progress.best else 0  # a resumed run whose dev set is another one is tried on it
         batches = self._batches()
