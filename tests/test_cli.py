@@ -405,6 +405,16 @@ MISTAKES: dict[str, Mistake] = {
     "out is a foreign folder": (["train", "PAIRS", "--out", "FOLDER", "--force"], ["FOLDER", "--out"]),
     "nothing to resume": (["train", "PAIRS", "--out", "nowhere", "--resume"], ["nowhere", "--resume"]),
     "resume and force": (["train", "PAIRS", "--out", "COPY", "--resume", "--force"], ["--resume", "--force"]),
+    "from and resume": (
+        ["train", "PAIRS", "--out", "COPY", "--from", "RUN", "--resume"],
+        ["--from --resume", "its own checkpoint", "--out"],
+    ),
+    "from twice": (["train", "PAIRS", "--from", "RUN", "--set", "training.start_from=x"], ["--from", "named twice"]),
+    "from itself": (["train", "PAIRS", "--from", "COPY", "--out", "COPY", "--force"], ["COPY", "--from", "--out"]),
+    "from nowhere": (["train", "PAIRS", "--from", "nowhere"], ["nowhere", "no such folder"]),
+    "from a damaged run": (["train", "PAIRS", "--from", "DAMAGED"], ["config.json", "is damaged"]),
+    "from another model": (["train", "PAIRS", "--from", "RUN", "--model", "plain"], ["model.name", "'bidirectional'"]),
+    "from by hand": (["train", "PAIRS", "--from", "RUN", "--engine", "scratch"], ["--from", "by hand"]),
     "no run": (["predict"], ["requires an argument"]),
     "missing run": (["predict", "nowhere", "a"], ["nowhere", "no such folder"]),
     "file as run": (["predict", "PAIRS", "a"], ["PAIRS", "folder"]),
@@ -516,6 +526,21 @@ def test_every_mistake_is_one_message_and_exit_code_2(
     assert ran.err.count("peeky: ") == 1, ran.err
     assert "Traceback" not in ran.err
     assert not [part for part in map(put_in, parts) if part not in message], message
+
+
+def test_a_model_is_trained_further(peeky_command: Command, tiny_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.tsv").write_text("".join(f"ab{letter}\t{letter}ba\n" for letter in "cdeßäöü"))
+    short = ["--set", "training.max_updates=3", "training.evaluate_every=3", "training.precision=float32"]
+    ran = peeky_command("train", "new.tsv", "--from", tiny_run, "--device", "cpu", *short)
+    assert ran.code == 0, ran.err
+    assert f"starts from {tiny_run}: bidirectional" in ran.err
+    assert "update      0 (" in ran.err
+    assert "try it: peeky predict runs/new" in ran.err
+    assert peeky_command("predict", "runs/new", "abß").code == 0
+    again = peeky_command("train", "runs/new/config.toml", "--out", "runs/again", "--device", "cpu")
+    assert again.code == 0, again.err
+    models = [Path("runs", name, "model", "model.safetensors").read_bytes() for name in ("new", "again")]
+    assert models[0] == models[1]
 
 
 def test_a_broken_line_on_stdin_is_named_after_the_answers_before_it(peeky_command: Command, tiny_run: Path) -> None:

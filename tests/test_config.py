@@ -62,6 +62,7 @@ OTHER: dict[str, Any] = {
     "training.metric": "loss",
     "training.patience": 6,
     "training.precision": "bfloat16",
+    "training.start_from": "/old",
     "training.seed": 11,
 }
 

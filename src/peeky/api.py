@@ -11,9 +11,11 @@ from rich.console import Console
 from peeky.config import given_keys, make_config
 from peeky.data import Pair
 from peeky.errors import ConfigError, DataError
+from peeky.folder import stored_config
 from peeky.model import DEFAULT, find
 from peeky.predictor import Model
 from peeky.run import train as train_run
+from peeky.starting import name_at
 
 PairsOrPath: TypeAlias = str | Path | Sequence[str | Path] | Iterable[tuple[str, str]] | Iterable[Pair]
 
@@ -37,7 +39,7 @@ def train(
 
     `data` and `dev` are a path (TSV, JSONL), two paths (parallel files), or (source, target) pairs; for
     `model="language_model"` a path to text, or ("", text) pairs. `settings` are the keys of a recipe, such
-    as `{"training.rate": 2e-3, "model.width": 128}`.
+    as `{"training.rate": 2e-3, "model.width": 128}`; `{"training.start_from": "runs/old"}` trains a model further.
     `resume`, `fallback_previous` and `allow_changes` are those of `peeky train`.
     `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for all that can be put right.
     """
@@ -45,6 +47,9 @@ def train(
     named = (settings or {}).get("model.name")
     if model is not None and named is not None:
         raise ConfigError("the model is named twice", where="model, settings", fix="give one of the two")
+    started_from = (settings or {}).get("training.start_from")
+    if started_from and not (model or named):
+        named = stored_config(Path(out)).model.name if resume and out else name_at(Path(started_from))
     has_source = find(str(model or named or DEFAULT)).has_source
     pairs: dict[str, list[Pair]] = {}
     for name, given in (("train", data), ("dev", dev)):

@@ -18,11 +18,12 @@ from peeky.errors import CheckpointError, ConfigError
 ROWS = 65_536
 """Pairs whose numbers are worked out at a time."""
 PUT_BACK = "put the data back as they were, start a new run (--out), or go on with these (--allow-changes)"
-FIXED_SECTIONS = {
+FIXED = {
     "model": "the weights would no longer fit",
     "text": "the vocabularies may not change",
+    "training.start_from": "a run starts once",
 }
-"""Sections of the configuration whose options stay what they are, and why."""
+"""Options, and sections of them, that stay what they are, and why."""
 
 FREE = frozenset({"training.shard", "training.timeout", "training.keep_checkpoints", "training.checkpoint_minutes"})
 """Options that may be others when a run is taken up again: they change nothing that is learnt."""
@@ -122,7 +123,8 @@ def option_changes(before: Config, now: Config) -> dict[str, tuple[Any, Any]]:
 
 def require_same_options(changes: Mapping[str, tuple[Any, Any]], *, allow: bool) -> None:
     """Refuse to go on with other options, but for those that are free; with `allow` only those that can't change."""
-    fixed = [key for key in changes if key.partition(".")[0] in FIXED_SECTIONS]
+    reasons = {key: FIXED.get(key) or FIXED.get(key.partition(".")[0]) for key in changes}
+    fixed = [key for key in changes if reasons[key]]
     refused = fixed if allow else [key for key in changes if key not in FREE]
     if not refused:
         return
@@ -133,7 +135,7 @@ def require_same_options(changes: Mapping[str, tuple[Any, Any]], *, allow: bool)
         told.append(f"{name}is {now!r} now, the run was started with {before!r}{vocabulary_of(key)}")
     fix = "resume with the options the run was started with, or start a new run with --out"
     if fixed:
-        fix += f" ({'; '.join(dict.fromkeys(FIXED_SECTIONS[key.partition('.')[0]] for key in fixed))})"
+        fix += f" ({'; '.join(dict.fromkeys(str(reasons[key]) for key in fixed))})"
     else:
         fix += ", or go on with these (--allow-changes)"
     raise ConfigError("; ".join(told), where=", ".join(refused), fix=fix)

@@ -30,7 +30,7 @@ class Config:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file; relative paths under `data` are taken from the file's folder."""
+    """The tables of a TOML file; relative paths in it are taken from the file's folder."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -44,7 +44,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def set_data_folder(values: dict[str, Any], folder: Path) -> None:
-    """Make the paths under `data` absolute, taken from `folder`; a single one may stand without brackets."""
+    """Make the paths absolute, taken from `folder`; a single one under `data` may stand without brackets."""
+    training = values.get("training")
+    if isinstance(training, dict) and isinstance(training.get("start_from"), str | Path):
+        training["start_from"] = str(folder.absolute() / training["start_from"])
     data = values.get("data")
     for key in ("train", "dev"):
         if isinstance(data, dict) and key in data:

@@ -24,6 +24,7 @@ from peeky.recipe import (
     vocabulary_lines,
 )
 from peeky.sets import DEV_PAIRS, Data, read_data, spread
+from peeky.starting import Start, grown_codecs, options_line, start_lines
 from peeky.text import UNK, Codec, Codecs
 from peeky.training import ALONE, World
 
@@ -42,6 +43,8 @@ class Plan:
     recut: Recut | None
     blueprint: Blueprint
     said: list[str]
+    max_length_before: int = 0
+    """That of the model which the run started from, or of the run so far."""
 
     @property
     def source_codec(self) -> Codec | None:
@@ -73,7 +76,7 @@ class Plan:
     @property
     def max_length(self) -> int:
         """Target tokens after which generation stops in any case."""
-        return hard_maximum(self.examples.target_lengths)
+        return max(self.max_length_before, hard_maximum(self.examples.target_lengths))
 
 
 def plan_run(
@@ -82,19 +85,25 @@ def plan_run(
     dev_pairs: Sequence[Pair] | None = None,
     *,
     codecs: Codecs | None = None,
+    start: Start | None = None,
+    max_length_before: int = 0,
     device: torch.device | None = None,
     world: World = ALONE,
 ) -> Plan:
     """Read the configured files (or take `pairs`), and settle everything that was left open.
 
-    `codecs` are those of a run that is taken up again. How large a batch may be is measured on the `device`.
-    DataError for a pair that the model has no room for.
+    `codecs` are those of a run that is taken up again; `start` is a model that is trained further, whose options the
+    configuration has. How large a batch may be is measured on the `device`. DataError for a pair that the model has no
+    room for.
     """
     has_source = find(resolve(config.model).name).has_source
     data = read_data(config, pairs, dev_pairs, has_source=has_source)
     text, said_text = choose_text(config.text, data.train, has_source=has_source)
+    if start:
+        codecs, max_length_before = grown_codecs(start, text, data.train), start.max_length
     codecs = codecs or build_codecs(text, data.train, has_source=has_source)
     examples = Examples.encode(data.train, *codecs)
+    said_start = start_lines(start, codecs, examples) if start else []
     recut = recut_of(text, data.train, codecs, seed=config.training.seed)
     said_text += [*vocabulary_lines(text, codecs), *unknown_lines(examples)]
     model, said_model = choose_model(config.model, len(data.train))
@@ -107,17 +116,21 @@ def plan_run(
         examples,
         can_match=has_source and text.target not in SENTENCE_UNITS,
         has_blocks=find(resolve(model).name).has_blocks,
+        starts_anew=start is None,
         recut=recut,
     )
+    config = replace(config, text=text, model=model, training=training)
+    said_training += options_line(start, config) if start else []
     plan = Plan(
-        replace(config, text=text, model=model, training=training),
+        config,
         data,
         spread(data.dev, DEV_PAIRS),
         codecs,
         examples,
         recut,
         resolve(model),
-        [*data.said, *said_text, *said_model, *said_batch, *said_training],
+        [*data.said, *said_start, *said_text, *said_model, *said_batch, *said_training],
+        max_length_before,
     )
     for some, encoded in ((data.train, examples), (plan.dev, plan.dev_examples)):
         require_room(longest(plan.blueprint), encoded, [pair.origin for pair in some])

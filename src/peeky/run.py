@@ -49,6 +49,7 @@ from peeky.planning import Plan, plan_run
 from peeky.predictor import Model
 from peeky.progress import Display, MetricsLog, say_to
 from peeky.scratch import Seq2seq
+from peeky.starting import FROM, Start, read_start, state_at
 from peeky.stopping import stop_on_signal
 from peeky.torch_engine import TorchEngine, find_device
 from peeky.training import (
@@ -113,11 +114,8 @@ def train(
     """
     if engine not in TRAINING_ENGINES:
         raise ConfigError(f"there is no engine {engine!r}", where="engine", fix=did_you_mean(engine, TRAINING_ENGINES))
-    # What is wrong with the model is said before all else.
-    if resolve(config.model).tie == "all" and not config.text.joint:
-        raise ConfigError(
-            "one table for both sides needs one vocabulary for both", where="model.tie", fix="set text.joint=true too"
-        )
+    if config.training.start_from and engine == "scratch":
+        raise ConfigError("a model by hand starts from nothing", where=FROM, fix="leave it out")
     by_hand = engine == "scratch"
     if by_hand and device not in ("auto", "cpu"):
         raise ConfigError(f"the models by hand don't calculate on {device}", where="--device", fix="leave it out")
@@ -176,6 +174,7 @@ def _train(
 ) -> Trained:
     """`train` on each process of the world: all read, and the first alone writes and speaks."""
     say = say_to(console) if world.is_first else nothing_said
+    start: Start | None = None
     checkpoint: Checkpoint | None = None
     changed = False
     if resume:
@@ -187,10 +186,25 @@ def _train(
         checkpoint, config, changed = take_up(stored, folder, config, given, fallback_previous, allow_changes)
     else:
         require_free(folder, force=force)
+        if config.training.start_from:
+            start, config = read_start(config, folder, given)
+    # What is wrong with the model is said before all else.
+    if resolve(config.model).tie == "all" and not config.text.joint:
+        raise ConfigError(
+            "one table for both sides needs one vocabulary for both", where="model.tie", fix="set text.joint=true too"
+        )
     if by_hand:
         config = as_by_hand(config, given)
-    codecs = checkpoint.codecs if checkpoint else None
-    plan = plan_run(config, pairs, dev_pairs, codecs=codecs, device=where, world=world)
+    plan = plan_run(
+        config,
+        pairs,
+        dev_pairs,
+        codecs=checkpoint.codecs if checkpoint else None,
+        start=start,
+        max_length_before=checkpoint.progress.get("max_length", 0) if checkpoint else 0,
+        device=where,
+        world=world,
+    )
     if by_hand:
         plan = replace(plan, config=as_by_hand(plan.config, ()))
     config, training, blueprint = plan.config, plan.config.training, plan.blueprint
@@ -233,10 +247,13 @@ def _train(
             set_aside(checkpoint)
             if changed:
                 write_config(folder, config)
-    elif world.is_first:
-        held.enter_context(locked(folder, say))
-        require_free(folder, force=force)
-        prepare(folder, config)
+    else:
+        if start and isinstance(network, Seq2Seq):
+            state = state_at(start, network)
+        if world.is_first:
+            held.enter_context(locked(folder, say))
+            require_free(folder, force=force)
+            prepare(folder, config)
 
     def save_best(tensors: Mapping[str, np.ndarray], progress: Progress) -> None:
         save_model(
@@ -275,7 +292,7 @@ def _train(
                 evaluate=evaluate,
                 save_best=lambda network, progress: save_best(to_numpy(network.tensors()), progress),
                 save_checkpoint=lambda state: save_state(
-                    folder, state, plan.codecs, trained_on, config, processes=world.size
+                    folder, state, plan.codecs, trained_on, config, plan.max_length, processes=world.size
                 ),
                 listen=listen,
                 stop=stop,
@@ -286,8 +303,9 @@ def _train(
             )
             if state:
                 trainer.restore(state)
+            if state and checkpoint:
                 say(f"goes on after update {state.progress['update']:,}")
-            finished = trainer.run()
+            finished = trainer.run(tried_first=start is not None)
     return Trained(folder, finished, example_of(plan))
 
 

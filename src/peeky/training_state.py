@@ -19,23 +19,36 @@ from peeky.folder import CHECKPOINTS
 from peeky.text import Codecs
 from peeky.training import TrainingState
 
-OWN = frozenset({"pairs", "config", "processes"})
+OWN = frozenset({"pairs", "config", "max_length", "processes"})
 """What progress.json has beside the trainer's own."""
 VERSIONS = {"peeky": __version__, "python": platform.python_version(), "torch": torch.__version__}
 
 
 def save_state(
-    folder: Path, state: TrainingState, codecs: Codecs, trained_on: Trace, config: Config, *, processes: int = 1
+    folder: Path,
+    state: TrainingState,
+    codecs: Codecs,
+    trained_on: Trace,
+    config: Config,
+    max_length: int,
+    *,
+    processes: int = 1,
 ) -> None:
     """Write a checkpoint of the run in `folder`, and with it what the run is: its pairs and its configuration.
 
-    It says on how many `processes` the run was, and fits any other number.
+    `max_length` is how long its answers may be, which a model that it started from has a say in. It says on how many
+    `processes` the run was, and fits any other number.
     """
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.items()}
     tensors |= {f"averages.{name}": tensor for name, tensor in state.averages.items()}
     arrays = to_numpy(tensors) | {"pairs.train": trained_on.train, "pairs.dev": trained_on.dev}
-    own = {"pairs": trained_on.digest, "config": asdict(config), "processes": processes}
+    own = {
+        "pairs": trained_on.digest,
+        "config": asdict(config),
+        "max_length": max_length,
+        "processes": processes,
+    }
     assert own.keys() == OWN
     progress = {**state.progress, **own}
     save_checkpoint(

@@ -33,6 +33,7 @@ def train(
     *data: Path,
     dev: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
     model: str | None = None,
+    from_: Annotated[Path | None, Parameter(name="--from")] = None,
     out: Path | None = None,
     engine: Literal["torch", "scratch"] = "torch",
     device: Device = "auto",
@@ -54,6 +55,8 @@ def train(
         Pairs to try the model on; without it a part of the data is set aside.
     model
         The architecture: see `peeky models`.
+    from_
+        A run, a model folder or a packed model to start from; its vocabularies grow by the tokens of the new pairs.
     out
         The run folder; runs/NAME of the data where nothing is said.
     engine
@@ -84,6 +87,12 @@ def train(
         raise ConfigError("no file follows it", where="--dev", fix="name the file of dev pairs, or leave --dev out")
     if model is not None and "model.name" in chosen:
         raise ConfigError("the model is named twice", where="--model, --set model.name", fix="give one of the two")
+    if from_ is not None and "training.start_from" in chosen:
+        where = "--from, --set training.start_from"
+        raise ConfigError("what to start from is named twice", where=where, fix="give one of the two")
+    if from_ is not None and resume:
+        what = "a run that is resumed goes on from its own checkpoint"
+        raise ConfigError(what, where="--from --resume", fix="leave --from out, or start a new run with another --out")
     is_recipe = data[0].suffix == ".toml"
     if is_recipe and len(data) > 1:
         raise ConfigError(
@@ -97,6 +106,8 @@ def train(
         settings["data.dev"] = [str(path.absolute()) for path in dev]
     if model is not None:
         settings["model.name"] = model
+    if from_ is not None:
+        settings["training.start_from"] = str(from_)
     if skip_bad:
         settings["data.skip_bad"] = True
     settings |= chosen

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from peeky.errors import CheckpointError, UserError
-from peeky.text.subwords import SUBWORD_UNITS, BytePairEncoding, Skips, Subwords, read_subwords
+from peeky.text.subwords import SUBWORD_UNITS, BytePairEncoding, Skips, Subwords, Unigram, read_subwords
 from peeky.text.tokenizers import Tokenizer, as_normalization, make_tokenizer
 from peeky.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
@@ -38,6 +38,18 @@ class Codec:
             return cls(tokenizer, Vocabulary(tokenizer.alphabet))
         token_lists = map(tokenizer.split, texts)
         return cls(tokenizer, Vocabulary.build(token_lists, max_size=max_size, min_count=min_count))
+
+    def grown(self, texts: Iterable[str], *, max_size: int | None = None, min_count: int = 1) -> Codec:
+        """This codec with the tokens of the texts that it lacks, behind its own: what it knew it encodes as before.
+
+        Of subwords the characters that it lacks: pieces that were learnt stay, and no new ones are. Bytes lack nothing.
+        """
+        if self.tokenizer.alphabet:
+            return self
+        vocabulary = self.vocabulary.grown(map(self.tokenizer.split, texts), max_size=max_size, min_count=min_count)
+        added = vocabulary.tokens[len(self.vocabulary.tokens) :]
+        tokenizer = self.tokenizer.grown(added) if isinstance(self.tokenizer, Unigram) else self.tokenizer
+        return Codec(tokenizer, vocabulary) if added else self
 
     def encode(self, text: str) -> list[int]:
         """The ids of the text, EOS last."""

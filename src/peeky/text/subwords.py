@@ -228,6 +228,16 @@ class Unigram(Subwords):
         """The score of each piece, in the order of the pieces."""
         return {"scores": list(self.scores)}
 
+    def grown(self, characters: Sequence[str]) -> Unigram:
+        """The same with characters that no piece holds.
+
+        A word is cut before and behind such a character in any case, so its score decides nothing; the lowest there is
+        leaves that of unknown characters as it was.
+        """
+        lowest = min(self.scores, default=0.0)
+        pieces = (*self.known_pieces, *characters)
+        return Unigram(self.normalization, pieces, (*self.scores, *(lowest for _ in characters)))
+
     def cut(self, word: str) -> list[str]:
         """The pieces of one word."""
         places = [0]

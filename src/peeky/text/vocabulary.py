@@ -36,12 +36,16 @@ class Vocabulary:
     @classmethod
     def build(cls, token_lists: Iterable[list[str]], *, max_size: int | None = None, min_count: int = 1) -> Vocabulary:
         """The tokens seen at least `min_count` times, most frequent first; `max_size` counts the specials too."""
+        return cls(()).grown(token_lists, max_size=max_size, min_count=min_count)
+
+    def grown(self, token_lists: Iterable[list[str]], *, max_size: int | None = None, min_count: int = 1) -> Vocabulary:
+        """This vocabulary and, behind it, what it lacks of the tokens that `build` would keep: no number changes."""
         counts: Counter[str] = Counter()
         for tokens in token_lists:
             counts.update(tokens)
-        kept = [token for token, count in counts.items() if count >= min_count]
+        kept = [token for token, count in counts.items() if count >= min_count and token not in self]
         kept.sort(key=lambda token: (-counts[token], token))
-        return cls(tuple(kept if max_size is None else kept[: max(0, max_size - len(SPECIALS))]))
+        return Vocabulary((*self.tokens, *(kept if max_size is None else kept[: max(0, max_size - len(self))])))
 
     def id(self, token: str) -> int:
         """The number of a token of the data; UNK where it is not known."""

@@ -62,3 +62,6 @@ class TrainingOptions:
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16 keeps weights, softmax and loss in float32; auto takes whichever is faster on this machine."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
+    start_from: str | None = None
+    """A run, a model folder or a packed model whose weights training starts from; its vocabularies grow by the tokens
+    of the new pairs."""

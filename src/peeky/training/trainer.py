@@ -122,14 +122,19 @@ class Trainer:
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)
 
-    def run(self) -> Finished:
-        """Train until something says stop; the best model has then been saved, and so has the state."""
-        with closing(self._batches()) as shares:
-            return self._run(shares)
+    def run(self, *, tried_first: bool = False) -> Finished:
+        """Train until something says stop; the best model has then been saved, and so has the state.
 
-    def _run(self, shares: Iterable[Share]) -> Finished:
+        With `tried_first` the model as it is before the first update is evaluated too, and may stay the best.
+        """
+        with closing(self._batches()) as shares:
+            return self._run(shares, tried_first)
+
+    def _run(self, shares: Iterable[Share], tried_first: bool) -> Finished:
         reason = "all updates done"
         self._clock = self._saved_at = time.perf_counter()
+        if tried_first:
+            self._evaluate(is_watched=False)
         saved = self.progress.update
         evaluated = saved if self.progress.best else 0  # a resumed run whose dev set is another one is tried on it
         if self.progress.update and (ended := self._reason_to_stop()):
