@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-
 from peeky.batching import require_room
 from peeky.config import Config
+from peeky.corpus import require_fitting
 from peeky.data import Examples, Pair, Recut
+from peeky.errors import ConfigError
 from peeky.model import Blueprint, Sizes, find, longest, resolve
 from peeky.recipe import (
     SENTENCE_UNITS,
@@ -32,7 +32,7 @@ class Plan:
     config: Config
     """Nothing left open but the precision."""
     data: Data
-    dev: list[Pair]
+    dev: Sequence[Pair]
     """Those of the dev pairs that are tried while training."""
     codecs: Codecs
     examples: Examples
@@ -64,14 +64,13 @@ class Plan:
     @property
     def unknown_on_dev(self) -> dict[str, float]:
         """By side, the share of the tokens tried that its vocabulary lacks."""
-        dev = self.dev_examples
-        sides = {"source": dev.source_ids, "target": dev.target_ids}
-        return {side: float((ids == UNK).mean()) for side, ids in sides.items() if ids.size}
+        return unknown_shares(self.dev_examples)
 
     @property
     def max_length(self) -> int:
         """Target tokens after which generation stops in any case."""
-        return hard_maximum(self.examples.target_lengths)
+        corpus = self.data.corpus
+        return hard_maximum(corpus.longest[1] if corpus else int(self.examples.target_lengths.max()))
 
 
 def plan_run(
@@ -80,18 +79,30 @@ def plan_run(
     dev_pairs: Sequence[Pair] | None = None,
     *,
     codecs: Codecs | None = None,
+    given: Collection[str] = (),
 ) -> Plan:
     """Read the configured files (or take `pairs`), and settle everything that was left open.
 
-    `codecs` are those of a run that is taken up again. DataError for a pair that the model has no room for.
+    `codecs` are those of a run that is taken up again, `given` the keys that someone set. DataError for a pair that the
+    model has no room for, ConfigError for what a prepared corpus can't give.
     """
     has_source = find(resolve(config.model).name).has_source
     data = read_data(config, pairs, dev_pairs, has_source=has_source)
-    text, said_text = choose_text(config.text, data.train, has_source=has_source)
-    codecs = codecs or build_codecs(text, data.train, has_source=has_source)
-    examples = Examples.encode(data.train, *codecs)
-    recut = recut_of(text, data.train, codecs, seed=config.training.seed)
-    said_text += [*vocabulary_lines(text, codecs), *unknown_lines(examples)]
+    if corpus := data.corpus:
+        require_fitting(corpus, config, given, has_source=has_source)
+        if codecs and codecs != corpus.codecs:
+            fix = "train a new run on it (--out), or go on with what the run was started with"
+            raise ConfigError("the corpus has other vocabularies than the run", where=str(corpus.folder), fix=fix)
+        text, codecs, examples, recut = corpus.text, corpus.codecs, corpus.examples, None
+        said_text: list[str] = []
+        unknown = corpus.unknown_shares()
+    else:
+        text, said_text = choose_text(config.text, data.train, has_source=has_source)
+        codecs = codecs or build_codecs(text, data.train, has_source=has_source)
+        examples = Examples.encode(data.train, *codecs)
+        recut = recut_of(text, data.train, codecs, seed=config.training.seed)
+        unknown = unknown_shares(examples)
+    said_text += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
     model, said_model = choose_model(config.model, len(data.train))
     training, said_training = choose_training(
         config.training,
@@ -110,22 +121,31 @@ def plan_run(
         resolve(model),
         [*data.said, *said_text, *said_model, *said_training],
     )
-    for some, encoded in ((data.train, examples), (plan.dev, plan.dev_examples)):
-        require_room(longest(plan.blueprint), encoded, [pair.origin for pair in some])
+    room = longest(plan.blueprint)
+    if not corpus:
+        require_room(room, examples, [pair.origin for pair in data.train])
+    elif room is not None and max(corpus.longest) > room:
+        require_room(room, examples, [f"{corpus.folder}:{number + 1}" for number in range(len(examples))])
+    require_room(room, plan.dev_examples, [pair.origin for pair in plan.dev])
     return plan
 
 
-def hard_maximum(target_lengths: np.ndarray) -> int:
+def hard_maximum(longest_target: int) -> int:
     """Target tokens after which generation stops in any case: well beyond the longest target seen in training."""
-    return int(target_lengths.max() * 3 // 2 + 10)
+    return longest_target * 3 // 2 + 10
 
 
-def unknown_lines(examples: Examples) -> list[str]:
+def unknown_shares(examples: Examples) -> dict[str, float]:
+    """By side, the share of the tokens that its vocabulary lacks."""
+    sides = {"source": examples.source_ids, "target": examples.target_ids}
+    return {side: float((ids == UNK).mean()) for side, ids in sides.items() if ids.size}
+
+
+def unknown_lines(shares: Mapping[str, float]) -> list[str]:
     """What to say of tokens that the vocabularies leave out."""
-    shares = {"source": examples.source_ids == UNK, "target": examples.target_ids == UNK}
     return [
-        f"{side}: {100 * unknown.mean():.1f} % of the tokens are too rare for the vocabulary and read as unknown "
+        f"{side}: {100 * unknown:.1f} % of the tokens are too rare for the vocabulary and read as unknown "
         "(text.max_vocabulary, text.min_count)"
         for side, unknown in shares.items()
-        if unknown.any()
+        if unknown
     ]

@@ -139,7 +139,7 @@ def train(
         require_free(folder, force=force)
     if by_hand:
         config = as_by_hand(config, given)
-    plan = plan_run(config, pairs, dev_pairs, codecs=checkpoint.codecs if checkpoint else None)
+    plan = plan_run(config, pairs, dev_pairs, codecs=checkpoint.codecs if checkpoint else None, given=given)
     if by_hand:
         plan = replace(plan, config=as_by_hand(plan.config, ()))
     config, training, blueprint = plan.config, plan.config.training, plan.blueprint
@@ -158,7 +158,9 @@ def train(
     place = "by hand in NumPy" if by_hand else f"{training.precision} on {where}"
     say(f"{blueprint.name}: {num_parameters:,} parameters, {place}; run folder {folder}")
 
-    trained_on = trace(plan.examples, Examples.encode(plan.data.dev, *plan.codecs))
+    corpus = plan.data.corpus
+    dev_examples = Examples.encode(plan.data.dev, *plan.codecs)
+    trained_on = trace(plan.examples, dev_examples, corpus=corpus.digest if corpus else "")
     state: TrainingState | None = None
     if checkpoint:
         before = trace_of(checkpoint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from peeky.errors import DataError
@@ -39,6 +39,11 @@ class Vocabulary:
         counts: Counter[str] = Counter()
         for tokens in token_lists:
             counts.update(tokens)
+        return cls.of_counts(counts, max_size=max_size, min_count=min_count)
+
+    @classmethod
+    def of_counts(cls, counts: Mapping[str, int], *, max_size: int | None = None, min_count: int = 1) -> Vocabulary:
+        """As `build`, from how often each token was seen."""
         kept = [token for token, count in counts.items() if count >= min_count]
         kept.sort(key=lambda token: (-counts[token], token))
         return cls(tuple(kept if max_size is None else kept[: max(0, max_size - len(SPECIALS))]))
