@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from peeky.changes import option_changes
 from peeky.config import Config, given_keys, make_config, option, read_toml
+from peeky.corpus import is_corpus
 from peeky.data import Pair, read_pairs
 from peeky.errors import ConfigError, UserError
 from peeky.evaluation import Evaluation, Request, evaluate_runs
@@ -76,6 +77,10 @@ def compare(
     say = say_to(console)
     require_page(out / PAGE)
     members = members_of(names, out, seeds=seeds, settings=settings or {}, say=say)
+    for path in (*data, *dev, *test):
+        if is_corpus(path):
+            fix = "name the files it was prepared from, or train each model on it: peeky train CORPUS --model NAME"
+            raise ConfigError("a comparison reads files, and this is a prepared corpus", where=str(path), fix=fix)
     for path in test:
         read_pairs([path])  # what is wrong with the test is said before hours of training
     train_files, dev_files = data_of(members[0].config, data, dev, out, say=say)

@@ -86,7 +86,7 @@ def pack_run(run: Path, out: Path, *, weights: str = "float32", data: Sequence[P
     return Packed(out, write_packed(out, saved, weights=chosen, card=card), parity)
 
 
-def pairs_to_try(run: Path, data: Sequence[Path], *, has_source: bool) -> list[Pair]:
+def pairs_to_try(run: Path, data: Sequence[Path], *, has_source: bool) -> Sequence[Pair]:
     """Those of the files, or the dev pairs that the run was tried on while it was trained."""
     if data:
         return read_pairs(list(data), columns="pairs" if has_source else "target").pairs

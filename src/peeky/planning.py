@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
 import torch
 
 from peeky.batching import require_room
 from peeky.config import Config
+from peeky.corpus import require_fitting
 from peeky.data import Examples, Pair, Recut
+from peeky.errors import ConfigError
 from peeky.model import Blueprint, Sizes, build, find, longest, resolve
 from peeky.recipe import (
     SENTENCE_UNITS,
@@ -36,7 +37,7 @@ class Plan:
     config: Config
     """Nothing left open but the precision."""
     data: Data
-    dev: list[Pair]
+    dev: Sequence[Pair]
     """Those of the dev pairs that are tried while training."""
     codecs: Codecs
     examples: Examples
@@ -69,14 +70,14 @@ class Plan:
     @property
     def unknown_on_dev(self) -> dict[str, float]:
         """By side, the share of the tokens tried that its vocabulary lacks."""
-        dev = self.dev_examples
-        sides = {"source": dev.source_ids, "target": dev.target_ids}
-        return {side: float((ids == UNK).mean()) for side, ids in sides.items() if ids.size}
+        return unknown_shares(self.dev_examples)
 
     @property
     def max_length(self) -> int:
         """Target tokens after which generation stops in any case."""
-        return max(self.max_length_before, hard_maximum(self.examples.target_lengths))
+        corpus = self.data.corpus
+        longest_target = corpus.longest[1] if corpus else int(self.examples.target_lengths.max())
+        return max(self.max_length_before, hard_maximum(longest_target))
 
 
 def plan_run(
@@ -85,6 +86,7 @@ def plan_run(
     dev_pairs: Sequence[Pair] | None = None,
     *,
     codecs: Codecs | None = None,
+    given: Collection[str] = (),
     start: Start | None = None,
     max_length_before: int = 0,
     device: torch.device | None = None,
@@ -92,20 +94,33 @@ def plan_run(
 ) -> Plan:
     """Read the configured files (or take `pairs`), and settle everything that was left open.
 
-    `codecs` are those of a run that is taken up again; `start` is a model that is trained further, whose options the
-    configuration has. How large a batch may be is measured on the `device`. DataError for a pair that the model has no
-    room for.
+    `codecs` are those of a run that is taken up again, `given` the keys that someone set; `start` is a model that is
+    trained further, whose options the configuration has. How large a batch may be is measured on the `device`.
+    DataError for a pair that the model has no room for, ConfigError for what a prepared corpus can't give.
     """
     has_source = find(resolve(config.model).name).has_source
     data = read_data(config, pairs, dev_pairs, has_source=has_source)
-    text, said_text = choose_text(config.text, data.train, has_source=has_source)
     if start:
-        codecs, max_length_before = grown_codecs(start, text, data.train), start.max_length
-    codecs = codecs or build_codecs(text, data.train, has_source=has_source)
-    examples = Examples.encode(data.train, *codecs)
+        codecs, max_length_before = start.codecs, start.max_length
+    if corpus := data.corpus:
+        require_fitting(corpus, config, given, has_source=has_source)
+        if codecs and codecs != corpus.codecs:
+            whose = "model that is started from" if start else "run"
+            fix = "train on the files that it was prepared from, or prepare it with the same vocabularies"
+            raise ConfigError(f"the corpus has other vocabularies than the {whose}", where=str(corpus.folder), fix=fix)
+        text, codecs, examples, recut = corpus.text, corpus.codecs, corpus.examples, None
+        said_text: list[str] = []
+        unknown = corpus.unknown_shares()
+    else:
+        text, said_text = choose_text(config.text, data.train, has_source=has_source)
+        if start:
+            codecs = grown_codecs(start, text, data.train)
+        codecs = codecs or build_codecs(text, data.train, has_source=has_source)
+        examples = Examples.encode(data.train, *codecs)
+        recut = recut_of(text, data.train, codecs, seed=config.training.seed)
+        unknown = unknown_shares(examples)
     said_start = start_lines(start, codecs, examples) if start else []
-    recut = recut_of(text, data.train, codecs, seed=config.training.seed)
-    said_text += [*vocabulary_lines(text, codecs), *unknown_lines(examples)]
+    said_text += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
     model, said_model = choose_model(config.model, len(data.train))
     training, said_batch = config.training, list[str]()
     if training.batch_tokens == "auto":
@@ -132,8 +147,12 @@ def plan_run(
         [*data.said, *said_start, *said_text, *said_model, *said_batch, *said_training],
         max_length_before,
     )
-    for some, encoded in ((data.train, examples), (plan.dev, plan.dev_examples)):
-        require_room(longest(plan.blueprint), encoded, [pair.origin for pair in some])
+    room = longest(plan.blueprint)
+    if not corpus:
+        require_room(room, examples, [pair.origin for pair in data.train])
+    elif room is not None and max(corpus.longest) > room:
+        require_room(room, examples, [f"{corpus.folder}:{number + 1}" for number in range(len(examples))])
+    require_room(room, plan.dev_examples, [pair.origin for pair in plan.dev])
     return plan
 
 
@@ -143,17 +162,22 @@ def sizes_of(codecs: Codecs) -> Sizes:
     return Sizes(len(source.vocabulary) if source else 0, len(target.vocabulary))
 
 
-def hard_maximum(target_lengths: np.ndarray) -> int:
+def hard_maximum(longest_target: int) -> int:
     """Target tokens after which generation stops in any case: well beyond the longest target seen in training."""
-    return int(target_lengths.max() * 3 // 2 + 10)
+    return longest_target * 3 // 2 + 10
 
 
-def unknown_lines(examples: Examples) -> list[str]:
+def unknown_shares(examples: Examples) -> dict[str, float]:
+    """By side, the share of the tokens that its vocabulary lacks."""
+    sides = {"source": examples.source_ids, "target": examples.target_ids}
+    return {side: float((ids == UNK).mean()) for side, ids in sides.items() if ids.size}
+
+
+def unknown_lines(shares: Mapping[str, float]) -> list[str]:
     """What to say of tokens that the vocabularies leave out."""
-    shares = {"source": examples.source_ids == UNK, "target": examples.target_ids == UNK}
     return [
-        f"{side}: {100 * unknown.mean():.1f} % of the tokens are too rare for the vocabulary and read as unknown "
+        f"{side}: {100 * unknown:.1f} % of the tokens are too rare for the vocabulary and read as unknown "
         "(text.max_vocabulary, text.min_count)"
         for side, unknown in shares.items()
-        if unknown.any()
+        if unknown
     ]

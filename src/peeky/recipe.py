@@ -5,16 +5,18 @@ The figures are measured on pronunciation, inflection, normalisation, dates and 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from peeky.data import Examples, LengthBucketSampler, Pair, Recut
 from peeky.errors import ConfigError
 from peeky.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, resolve, to_options
-from peeky.text import SUBWORD_UNITS, Codec, Codecs, choose_tokenizer, learn_codec, make_tokenizer
+from peeky.text import SUBWORD_UNITS, Codec, Codecs, Vocabulary, choose_tokenizer, learn_codec, make_tokenizer
+from peeky.text.learning import learn_from_words
 from peeky.text.options import TextOptions
 from peeky.training import FEWEST_UPDATES, TrainingOptions, World, largest_batch, most_useful, sampler_of
 
@@ -86,21 +88,30 @@ def build_codec(options: TextOptions, unit: str | None, texts: Sequence[str]) ->
     """A codec of that unit, made or learnt from the texts."""
     assert unit is not None
     if unit in SUBWORD_UNITS:
-        return learn_codec(
-            unit,
-            texts,
-            normalization=options.normalization,
-            size=options.subword_size,
-            max_size=options.max_vocabulary,
-            min_count=options.min_count,
-        )
+        return learn_codec(unit, texts, normalization=options.normalization, **subword_limits(options))
     tokenizer = make_tokenizer(unit, options.normalization)
-    return Codec.build(tokenizer, texts, max_size=options.max_vocabulary, min_count=fewest_of(options, unit))
+    return Codec.build(tokenizer, texts, **vocabulary_limits(options, unit))
 
 
-def fewest_of(options: TextOptions, unit: str) -> int:
-    """How often a token has to occur to be kept."""
-    return options.min_count or (2 if unit == "words" else 1)
+def codec_of_counts(options: TextOptions, unit: str | None, counts: Counter[str]) -> Codec:
+    """The same codec from what was counted in the texts: words where it is of subwords, tokens elsewhere."""
+    assert unit is not None
+    if unit in SUBWORD_UNITS:
+        return learn_from_words(unit, counts, normalization=options.normalization, **subword_limits(options))
+    tokenizer = make_tokenizer(unit, options.normalization)
+    if tokenizer.alphabet:
+        return Codec(tokenizer, Vocabulary(tokenizer.alphabet))
+    return Codec(tokenizer, Vocabulary(()).grown_by(counts, **vocabulary_limits(options, unit)))
+
+
+def subword_limits(options: TextOptions) -> dict[str, Any]:
+    """What limits learning of subwords, by the names of `learn_codec`."""
+    return {"size": options.subword_size, "max_size": options.max_vocabulary, "min_count": options.min_count}
+
+
+def vocabulary_limits(options: TextOptions, unit: str) -> dict[str, Any]:
+    """What limits a vocabulary of other tokens, by the names of `Codec.build`."""
+    return {"max_size": options.max_vocabulary, "min_count": options.min_count or (2 if unit == "words" else 1)}
 
 
 def vocabulary_lines(options: TextOptions, codecs: Codecs) -> list[str]:
@@ -163,7 +174,7 @@ def choose_training(
     of a new model, not of one that was trained before. `recut` gives the examples of each epoch where these
     differ.
     """
-    if options.metric == "exact_match" and not examples.source_lengths.any():
+    if options.metric == "exact_match" and not examples.source_ids.size:
         raise ConfigError(
             "a language model has no answers to match", where="training.metric", fix="set training.metric=loss"
         )

@@ -200,6 +200,7 @@ def _train(
         pairs,
         dev_pairs,
         codecs=checkpoint.codecs if checkpoint else None,
+        given=given,
         start=start,
         max_length_before=checkpoint.progress.get("max_length", 0) if checkpoint else 0,
         device=where,
@@ -223,7 +224,9 @@ def _train(
     place = "by hand in NumPy" if by_hand else f"{training.precision} on {where}"
     say(f"{blueprint.name}: {num_parameters:,} parameters, {place}{world.said(training.shard)}; run folder {folder}")
 
-    trained_on = trace(plan.examples, Examples.encode(plan.data.dev, *plan.codecs))
+    corpus = plan.data.corpus
+    dev_examples = Examples.encode(plan.data.dev, *plan.codecs)
+    trained_on = trace(plan.examples, dev_examples, corpus=corpus.digest if corpus else "")
     state: TrainingState | None = None
     world.require_same(pairs=trained_on.digest, options=to_toml(config))
     if checkpoint:

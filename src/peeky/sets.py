@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peeky.config import Config
+from peeky.corpus import Corpus, CorpusPairs, corpus_of
 from peeky.data import Pair, read_pairs, split_dev
 from peeky.errors import ConfigError
 
+LARGE = 1_000_000_000
+"""Bytes of text from which on it is said that they can be prepared."""
 DEV_PAIRS = 1000
 """At most so many pairs of dev are tried."""
 
@@ -18,9 +21,11 @@ DEV_PAIRS = 1000
 class Data:
     """Training and dev pairs, and what there is to say about them."""
 
-    train: list[Pair]
+    train: Sequence[Pair]
     dev: list[Pair]
     said: list[str]
+    corpus: Corpus | None = None
+    """Where the training pairs were prepared: `train` then makes its texts of ids."""
 
 
 def read_data(
@@ -28,6 +33,8 @@ def read_data(
 ) -> Data:
     """The pairs given, or those of the configured files; without dev a part of train is set aside."""
     said: list[str] = []
+    if pairs is None and (corpus := corpus_of(config.data.train)):
+        return data_of(corpus)
 
     def read(paths: Sequence[str], name: str) -> list[Pair]:
         found = read_pairs(
@@ -64,9 +71,29 @@ def read_data(
             f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev "
             f"(by distinct {kind}, seed {config.training.seed})",
         )
-    return Data(train, dev, said)
+    return Data(train, dev, [*said, *(size_said(config.data.train) if pairs is None else ())])
 
 
-def spread(pairs: list[Pair], most: int) -> list[Pair]:
+def data_of(corpus: Corpus) -> Data:
+    """The pairs of a prepared corpus."""
+    facts = corpus.facts
+    said = [f"data: {facts['pairs']:,} pairs to train on, {len(corpus.dev):,} dev pairs, prepared in {corpus.folder}"]
+    if facts["skipped"]:
+        said.append(f"train: {facts['skipped']:,} lines that can't be used were left out")
+    return Data(CorpusPairs(corpus), corpus.dev, said, corpus)
+
+
+def size_said(paths: Sequence[str]) -> list[str]:
+    """Where files are large, that they need not be held in memory."""
+    size = sum(Path(path).stat().st_size for path in paths)
+    if size < LARGE:
+        return []
+    return [
+        f"note: {size / 1e9:.1f} GB of text are held in memory as a whole; "
+        "peeky prepare makes a corpus of them that isn't, and that starts at once"
+    ]
+
+
+def spread(pairs: Sequence[Pair], most: int) -> Sequence[Pair]:
     """At most so many pairs, evenly spread over the list: files are often sorted."""
     return pairs if len(pairs) <= most else [pairs[i * len(pairs) // most] for i in range(most)]

@@ -24,7 +24,7 @@ from peeky.errors import CheckpointError, ConfigError
 from peeky.folder import CHECKPOINTS, CONFIG, MODEL, stored_config
 from peeky.loading import engine_maker, model_of
 from peeky.model import Blueprint, ModelOptions, Seq2Seq, read_blueprint, resolve, to_options
-from peeky.recipe import fewest_of
+from peeky.recipe import vocabulary_limits
 from peeky.text import SPECIALS, Codec, Codecs
 from peeky.text.options import TextOptions
 from peeky.training import Progress, TrainingState
@@ -168,8 +168,7 @@ def grown_codecs(start: Start, options: TextOptions, pairs: Sequence[Pair]) -> C
     """The codecs with the tokens that the pairs have and they lack; the same one twice where it is joint."""
 
     def grown(codec: Codec, texts: Sequence[str]) -> Codec:
-        fewest = fewest_of(options, codec.tokenizer.name)
-        return codec.grown(texts, max_size=options.max_vocabulary, min_count=fewest)
+        return codec.grown(texts, **vocabulary_limits(options, codec.tokenizer.name))
 
     source, target = start.codecs
     sources, targets = [pair.source for pair in pairs], [pair.target or "" for pair in pairs]

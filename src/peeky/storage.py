@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from peeky.errors import CheckpointError
 
@@ -44,10 +45,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], manifest: bytes | Non
             write_flushed(fresh / name, content)
         hashes = {name: hash_of(files[name]) for name in sorted(files)}
         write_flushed(fresh / MANIFEST, manifest or manifest_of(hashes))
-        flush(fresh)
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
+        put_in_place(folder)
     except OSError as error:
         with suppress(OSError):  # readers look for the old one beside its place too
             recover(folder)
@@ -59,6 +57,15 @@ def write_folder(folder: Path, files: Mapping[str, bytes], manifest: bytes | Non
         ) from error
     confirm(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def put_in_place(folder: Path) -> None:
+    """Move what was made beside `folder` there, and what was there aside. OSError as they come."""
+    fresh = beside(folder, FRESH)
+    flush(fresh)
+    if folder.exists():
+        folder.rename(beside(folder, OLD))
+    fresh.rename(folder)
 
 
 def confirm(path: Path) -> None:
@@ -238,6 +245,13 @@ def write_flushed(path: Path, content: bytes) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def flush_file(file: BinaryIO) -> None:
+    """Have the system put on the disk what was written to an open file, and close it."""
+    with file:
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def flush(folder: Path) -> None:

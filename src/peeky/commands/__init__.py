@@ -2,9 +2,10 @@
 
 from peeky.commands.answering import attend, generate, predict, score
 from peeky.commands.judging import check, curves, evaluate, pack, report
+from peeky.commands.preparing import prepare
 from peeky.commands.training import compare, demo, models, train
 
-VERBS = (demo, check, train, models, compare, predict, generate, score, attend, evaluate, curves, report, pack)
+VERBS = (demo, check, prepare, train, models, compare, predict, generate, score, attend, evaluate, curves, report, pack)
 """In the order in which they are met."""
 
 __all__ = ["VERBS"]

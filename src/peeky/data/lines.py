@@ -14,7 +14,7 @@ Columns = Literal["pairs", "target"]
 
 _NUM_OWN: dict[Columns, int] = {"pairs": 2, "target": 1}
 """Columns of a file of text that make up a pair."""
-_UTF8_MARK = b"\xef\xbb\xbf"  # some editors put it at the start of a file
+UTF8_MARK = b"\xef\xbb\xbf"  # some editors put it at the start of a file
 
 
 class Line(NamedTuple):
@@ -55,8 +55,8 @@ def lines_of(stream: Iterable[bytes], path: str) -> Iterator[Line]:
     start = 0
     for number, whole in enumerate(stream, start=1):
         content = whole.removesuffix(b"\n").removesuffix(b"\r")
-        if number == 1 and content.startswith(_UTF8_MARK):
-            yield Line(content.removeprefix(_UTF8_MARK), path, number, start + len(_UTF8_MARK))
+        if number == 1 and content.startswith(UTF8_MARK):
+            yield Line(content.removeprefix(UTF8_MARK), path, number, start + len(UTF8_MARK))
         else:
             yield Line(content, path, number, start)
         start += len(whole)

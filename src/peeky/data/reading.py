@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 from peeky.data.files import read_content
 from peeky.data.lines import (
+    UTF8_MARK,
     Columns,
     Line,
     LineError,
@@ -30,7 +31,7 @@ from peeky.data.lines import (
 from peeky.data.pairs import Pair
 from peeky.errors import DataError
 
-_NUM_SHOWN = 5
+NUM_SHOWN = 5
 _JSON_ENDINGS = (".jsonl", ".ndjson")
 
 
@@ -79,14 +80,16 @@ def read_pairs(
     the first bad lines; `skip_bad` leaves them out instead and counts them. `label` names or numbers a further column
     to be read too; without it there may be none.
     """
-    _check_paths(paths, columns)
+    check_paths(paths, columns)
     if label is not None and len(paths) == 2:
         where = " ".join(map(str, paths))
         fix = f"put all columns into one file: paste {where} …"
         raise DataError(f"two parallel files have no further column {label!r}", where=where, fix=fix)
     contents = [read_content(path) for path in paths]
     in_json = is_json(paths[0])
-    sides = None if in_json or label is not None else _clean_sides(contents, columns)
+    sides = None
+    if not in_json and label is None:
+        sides = _clean_sides([content.removeprefix(UTF8_MARK).rstrip(b"\r\n") for content in contents], columns)
     if sides is not None:
         origins = [f"{paths[0]}:{number}" for number in range(1, len(sides[0]) + 1)]
         pairs = list(map(Pair, *sides, origins))
@@ -115,15 +118,51 @@ def read_pairs(
             labels.append(text)
         except LineError as bad:
             skipped += 1
-            if skipped <= _NUM_SHOWN:
+            if skipped <= NUM_SHOWN:
                 problems.append(Problem(bad.origin, bad.what, bad.fix))
     if skipped and not skip_bad:
-        raise _bad_lines(problems, skipped, len(rows), fix="put them right, or go on without them: --skip-bad")
+        raise bad_lines(problems, skipped, len(rows))
     if not pairs:
-        raise _bad_lines(problems, skipped, len(rows), fix="put them right; without them nothing is left")
+        raise bad_lines(problems, skipped, len(rows), is_all=True)
     return PairFile(
         pairs, skipped, tuple(problems), _num_not_normalised(pairs), () if column is None else tuple(labels)
     )
+
+
+@collector_at_rest()
+def read_stretch(
+    paths: Sequence[Path], contents: Sequence[bytes], columns: Columns, *, first: int, starts: Sequence[int]
+) -> PairFile:
+    """The pairs of some lines of a file, or of two parallel ones: as `read_pairs`, but bad lines are only told.
+
+    `contents` are whole lines, those from number `first` on, which begin at byte `starts` of each file.
+    """
+    ended = [content.removesuffix(b"\n").removesuffix(b"\r") for content in contents]
+    in_json = is_json(paths[0])
+    sides = None if in_json else _clean_sides(ended, columns)
+    if sides is not None:
+        pairs = [Pair(*both, f"{paths[0]}:{number}") for number, both in enumerate(zip(*sides, strict=True), first)]
+        return PairFile(pairs, num_not_normalised=_num_not_normalised(pairs))
+    rows = zip(
+        *(_stretch_lines(*each, first) for each in zip(ended, map(str, paths), starts, strict=True)), strict=True
+    )
+    found: list[Pair] = []
+    problems: list[Problem] = []
+    skipped = 0
+    for lines in rows:
+        try:
+            found.append(json_pair(lines[0], columns) if in_json else text_pair(lines, columns))
+        except LineError as bad:
+            skipped += 1
+            if skipped <= NUM_SHOWN:
+                problems.append(Problem(bad.origin, bad.what, bad.fix))
+    return PairFile(found, skipped, tuple(problems), _num_not_normalised(found))
+
+
+def _stretch_lines(content: bytes, path: str, start: int, first: int) -> Iterator[Line]:
+    for number, line in enumerate(content.split(b"\n"), first):
+        yield Line(line.removesuffix(b"\r"), path, number, start)
+        start += len(line) + 1
 
 
 def iterate_sources(stream: BinaryIO, name: str = "<stdin>") -> Iterator[Pair]:
@@ -143,7 +182,8 @@ def _sources(lines: Iterator[Line], *, in_json: bool) -> Iterator[Pair]:
             raise DataError(bad.what, where=bad.origin, fix=bad.fix) from None
 
 
-def _check_paths(paths: Sequence[Path], columns: Columns) -> None:
+def check_paths(paths: Sequence[Path], columns: Columns) -> None:
+    """DataError for a number or kind of files that pairs can't come from."""
     where = " ".join(map(str, paths))
     if columns == "target" and len(paths) != 1:
         raise DataError(f"a language model reads one file of text, not {len(paths)}", where=where, fix="name one file")
@@ -175,12 +215,12 @@ def is_json(path: Path) -> bool:
 def _clean_sides(contents: list[bytes], columns: Columns) -> tuple[list[str], list[str]] | None:
     """Sources and targets of files of text, all at once; None where any line is not as it should be."""
     try:
-        texts = [content.decode().removeprefix("\ufeff") for content in contents]
+        texts = [content.decode() for content in contents]
     except UnicodeDecodeError:
         return None
     if any("\0" in text for text in texts):
         return None
-    texts = [text.replace("\r\n", "\n").rstrip("\r\n") for text in texts]
+    texts = [text.replace("\r\n", "\n") for text in texts]
     files = [text.split("\n") for text in texts]
     if columns == "target":
         is_clean = "\t" not in texts[0] and _all_filled(files[0])
@@ -214,15 +254,24 @@ def _rows(paths: Sequence[Path], contents: list[bytes]) -> list[tuple[Line, ...]
     longest = max(lengths)
     # A blank line at the end of one file is an empty side where the other file goes on, and nothing at all otherwise.
     if any(len(lines) < longest for lines in files):
-        raise DataError(
-            f"parallel files differ in length: {lengths[0]} lines and {lengths[1]} lines",
-            where=" ".join(map(str, paths)),
-            fix="line n of one must belong to line n of the other; find the line that is missing or one too many",
-        )
+        raise unequal(paths, lengths)
     return list(zip(*(lines[:longest] for lines in files), strict=True))
 
 
-def _bad_lines(problems: list[Problem], num_bad: int, num_lines: int, *, fix: str) -> DataError:
+def unequal(paths: Sequence[Path], lengths: Sequence[int]) -> DataError:
+    """The error for parallel files of so many lines."""
+    return DataError(
+        f"parallel files differ in length: {lengths[0]} lines and {lengths[1]} lines",
+        where=" ".join(map(str, paths)),
+        fix="line n of one must belong to line n of the other; find the line that is missing or one too many",
+    )
+
+
+def bad_lines(problems: Sequence[Problem], num_bad: int, num_lines: int, *, is_all: bool = False) -> DataError:
+    """The error for lines that can't be used, the first few of them told."""
+    fix = "put them right, or go on without them: --skip-bad"
+    if is_all:
+        fix = "put them right; without them nothing is left"
     shown = [f"  {problem.origin}: {problem.what}\n    fix: {problem.fix}" for problem in problems]
     more = [f"  and {num_bad - len(problems)} more"] if num_bad > len(problems) else []
     return DataError("\n".join([f"{num_bad} of {num_lines} lines can't be used:", *shown, *more]), fix=fix)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from peeky.data.pairs import Pair
 from peeky.errors import DataError
+
+CONSIDERED = 4000
+"""Sources that may be set aside, those with the lowest draws: so many can be told without all being in memory."""
 
 
 def split_dev(
@@ -21,24 +24,35 @@ def split_dev(
     sources.
     """
     counts = Counter(map(_key, pairs))
+    draws = {key: _draw(seed, key) for key in counts}
+    kept_aside = choose_dev({draws[key]: count for key, count in counts.items()}, len(pairs), share=share, most=most)
+    train = [pair for pair in pairs if draws[_key(pair)] not in kept_aside]
+    dev = [pair for pair in pairs if draws[_key(pair)] in kept_aside]
+    return train, dev
+
+
+def choose_dev(counts: Mapping[bytes, int], num_pairs: int, *, share: float, most: int) -> set[bytes]:
+    """Which sources are set aside: by their draws, of which the lowest CONSIDERED are enough to know."""
     if len(counts) < 2:
         fix = "give at least two different sources, or a file of development pairs"
         raise DataError(f"{len(counts)} different sources can't be split in two", fix=fix)
-    goal = max(1, min(most, round(share * len(pairs))))
-    order = sorted(counts, key=lambda key: _draw(seed, key))
-    kept_aside: set[str] = set()
-    room = goal
-    for key in order:
-        if counts[key] <= room:
-            kept_aside.add(key)
-            room -= counts[key]
+    order = sorted(counts)[:CONSIDERED]
+    kept_aside: set[bytes] = set()
+    room = max(1, min(most, round(share * num_pairs)))
+    for draw in order:
+        if counts[draw] <= room:
+            kept_aside.add(draw)
+            room -= counts[draw]
     if not kept_aside:  # every source has more pairs than there is room for
         kept_aside.add(min(order, key=counts.__getitem__))
     elif len(kept_aside) == len(counts):
         kept_aside.remove(order[-1])
-    train = [pair for pair in pairs if _key(pair) not in kept_aside]
-    dev = [pair for pair in pairs if _key(pair) in kept_aside]
-    return train, dev
+    return kept_aside
+
+
+def draw_of(pair: Pair, seed: int) -> bytes:
+    """A random number for the source of the pair: those with the lowest are set aside."""
+    return _draw(seed, _key(pair))
 
 
 def _key(pair: Pair) -> str:
@@ -46,5 +60,5 @@ def _key(pair: Pair) -> str:
 
 
 def _draw(seed: int, key: str) -> bytes:
-    """A random number, the same in every process and for every version of Python and NumPy."""
+    """The same in every process and for every version of Python and NumPy."""
     return hashlib.blake2b(f"{seed} {key}".encode(errors="surrogatepass"), digest_size=8).digest()

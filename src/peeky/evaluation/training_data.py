@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from peeky.config import Config, make_config, read_toml
+from peeky.corpus import is_corpus
 from peeky.data import Pair, read_pairs
 from peeky.errors import UserError
 from peeky.folder import CONFIG, MODEL
@@ -35,6 +36,8 @@ def known_texts(config: Config | None, *, has_source: bool) -> Known:
     if config is None or not config.data.train:
         return Known(None, "the run doesn't say what it was trained on")
     paths = [Path(name) for name in config.data.train]
+    if any(map(is_corpus, paths)):
+        return Known(None, "the run was trained on a prepared corpus, which holds ids and no texts")
     try:
         found = read_pairs(paths, columns="pairs" if has_source else "target", skip_bad=config.data.skip_bad)
     except UserError as error:

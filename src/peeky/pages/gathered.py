@@ -118,7 +118,10 @@ def gather(
             fix = "name a file of pairs to try the model on: --test test.tsv"
             raise ConfigError(f"its dev pairs can't be read: {error.what}", where=error.where, fix=fix) from None
         notes.append(f"The training data can't be read, so nothing is compared with them: {error.what}")
+    if data and data.corpus:
+        notes.append("Which texts are known from training can't be told: a prepared corpus holds ids and no texts.")
     labels: Sequence[str] = ()
+    pairs: Sequence[Pair]
     known = None
     num_left_out = 0
     if test:
@@ -129,7 +132,7 @@ def gather(
     else:
         assert data is not None
         pairs, tested_on = spread(data.dev, DEV_PAIRS), "the dev pairs"
-        known = frozenset(map(key_of, data.train))
+        known = None if data.corpus else frozenset(map(key_of, data.train))
         notes.append("The dev pairs decided which model was kept, so its figures on them are a little too good.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownTextWarning)  # the page says it in its own place

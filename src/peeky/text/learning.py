@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,25 @@ def learn_codec(
     rounding hides but for rare cases: keep what was learnt. Raises ConfigError for a size that the characters alone
     exceed, DataError for texts that `tokenizers` can't learn from, UserError where it is not installed.
     """
-    words = count_words(texts[:: max(1, -(-len(texts) // MOST_TEXTS))], normalization)
+    words = count_words(texts[:: text_step(len(texts))], normalization)
+    return learn_from_words(unit, words, normalization=normalization, size=size, max_size=max_size, min_count=min_count)
+
+
+def text_step(num_texts: int) -> int:
+    """Every so manieth text is learnt from."""
+    return max(1, -(-num_texts // MOST_TEXTS))
+
+
+def learn_from_words(
+    unit: str,
+    words: Counter[str],
+    *,
+    normalization: Normalization = "NFC",
+    size: int | None = None,
+    max_size: int = 16_000,
+    min_count: int | None = None,
+) -> Codec:
+    """As `learn_codec`, from the words of `count_words`."""
     room = (size or max_size) - len(SPECIALS)
     alphabet = choose_alphabet(words, min_count or 1)
     if size and len(alphabet) > room:
@@ -72,7 +90,7 @@ def learn_codec(
     return Codec(Unigram(normalization, pieces, tuple(scores.values())), Vocabulary(pieces))
 
 
-def count_words(texts: Sequence[str], normalization: Normalization) -> Counter[str]:
+def count_words(texts: Iterable[str], normalization: Normalization) -> Counter[str]:
     """The words of all texts, each with the number of times it occurs."""
     stretches = Counter(stretch for text in texts for stretch in stretches_of(normal_form(text, normalization)))
     words: Counter[str] = Counter()

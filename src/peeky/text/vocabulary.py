@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from peeky.errors import DataError
@@ -43,6 +43,10 @@ class Vocabulary:
         counts: Counter[str] = Counter()
         for tokens in token_lists:
             counts.update(tokens)
+        return self.grown_by(counts, max_size=max_size, min_count=min_count)
+
+    def grown_by(self, counts: Mapping[str, int], *, max_size: int | None = None, min_count: int = 1) -> Vocabulary:
+        """As `grown`, from how often each token was seen."""
         kept = [token for token, count in counts.items() if count >= min_count and token not in self]
         kept.sort(key=lambda token: (-counts[token], token))
         return Vocabulary((*self.tokens, *(kept if max_size is None else kept[: max(0, max_size - len(self))])))

@@ -1,0 +1,336 @@
+"""The whole preparation: three passes over the parts, and the corpus put together from what they gave.
+
+CORPUS.preparing/    beside the corpus while it is made: what was asked, the result of each part and pass
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from peeky import __version__
+from peeky.checkpoint import codec_files
+from peeky.config import Config
+from peeky.corpus import FORMAT, is_corpus, open_corpus, read_manifest
+from peeky.data import Pair, read_pairs
+from peeky.data.lines import Columns
+from peeky.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths
+from peeky.data.split import choose_dev, draw_of
+from peeky.errors import ConfigError, UserError
+from peeky.model import find, resolve
+from peeky.preparing import parts
+from peeky.preparing.assembling import assemble
+from peeky.preparing.passes import Count, Encode, Look, Task, begin_process, codecs_in, do, read_result, result_file
+from peeky.progress import say_to
+from peeky.recipe import choose_text, codec_of_counts, vocabulary_lines
+from peeky.sets import DEV_PAIRS
+from peeky.storage import beside, clean, hash_file, hash_of, write_file
+from peeky.text import Codecs
+from peeky.text.options import TextOptions
+
+WORK = ".preparing"
+ASKED = "asked.json"
+SEED = 1
+"""By which dev is set aside: that of a training where nothing is said."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corpus that is there."""
+
+    folder: Path
+    pairs: int
+    is_new: bool
+    """False where it was there already, up to date."""
+
+
+def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: Console | None = None) -> Prepared:
+    """Make the corpus of the configured files in `folder`, unless it is there and nothing has changed.
+
+    Goes on with what an earlier call that was stopped has left. DataError for lines that can't be used, ConfigError
+    for options at odds and for a place where something else is.
+    """
+    console = console or Console(stderr=True)
+    say = say_to(console)
+    folder = folder.absolute()
+    if config.text.bpe_dropout:
+        fix = "leave it out, or train on the files themselves"
+        what = "a prepared corpus holds ids, and words can't be cut anew each epoch"
+        raise ConfigError(what, where="text.bpe_dropout", fix=fix)
+    if not config.data.train:
+        raise ConfigError("no data were given", where="peeky prepare", fix="name a file: peeky prepare pairs.tsv")
+    if folder.exists() and not is_corpus(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        fix = "choose another folder with --out"
+        raise ConfigError("exists and is no prepared corpus", where=str(folder), fix=fix)
+    has_source = find(resolve(config.model).name).has_source
+    columns: Columns = "pairs" if has_source else "target"
+    names = [Path(name) for name in config.data.train]
+    check_paths(names, columns)
+    clean(folder)
+    asked = what_is_asked(config, columns)
+    if is_corpus(folder):
+        why = why_anew(folder, asked)
+        if not why:
+            say(f"{folder} is up to date: nothing to do")
+            return Prepared(folder, read_manifest(folder)[0]["pairs"], is_new=False)
+        say(f"{folder} is made anew: {why}")
+    work = beside(folder, WORK)
+    begin_work(work, asked, say)
+    texts = [parts.as_text(name, work / f"text.{number}") for number, name in enumerate(names)]
+    made = Making(config, columns, work, parts.cut(names, texts, parts.PART_BYTES), workers, console)
+    facts = made.all_passes()
+    num_pairs = assemble(folder, work, made.parts, made.codecs, made.dev, {**facts, "asked": asked})
+    shutil.rmtree(work)
+    say(f"{folder}: {num_pairs:,} pairs to train on, {len(made.dev):,} dev pairs")
+    return Prepared(folder, num_pairs, is_new=True)
+
+
+def what_is_asked(config: Config, columns: Columns) -> dict[str, Any]:
+    """All that decides what will be in the corpus, as JSON."""
+
+    def listed(paths: Sequence[str]) -> list[dict[str, Any]]:
+        for path in paths:
+            if not Path(path).is_file():
+                read_pairs([Path(path)])  # says what is wrong with it
+        return [{"path": path, "size": Path(path).stat().st_size, "sha256": hash_file(Path(path))} for path in paths]
+
+    asked = {
+        "format": FORMAT,
+        "columns": columns,
+        "sources": listed(config.data.train),
+        "dev": listed(config.data.dev),
+        "text": asdict(config.text),
+        "data.dev_share": config.data.dev_share,
+        "data.skip_bad": config.data.skip_bad,
+    }
+    again: dict[str, Any] = json.loads(json.dumps(asked))
+    return again
+
+
+def why_anew(folder: Path, asked: Mapping[str, Any]) -> str:
+    """What has changed since the corpus was made, or what is wrong with it; nothing where it may stay."""
+    try:
+        before = read_manifest(folder)[0]["asked"]
+        if said := changes(before, asked):
+            return said
+        open_corpus(folder)
+    except UserError as error:
+        return f"{error.where} {error.what}"
+    return ""
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In which of the things asked for two preparations differ; files that only moved are the same."""
+    said = []
+    for kind in ("sources", "dev"):
+        old, new = before[kind], now[kind]
+        if len(old) != len(new):
+            said.append(f"there are {len(new)} files of {kind}, there were {len(old)}")
+        else:
+            said += [f"{b['path']} has changed" for a, b in zip(old, new, strict=True) if a["sha256"] != b["sha256"]]
+    for key in ("format", "columns", "data.dev_share", "data.skip_bad"):
+        if before[key] != now[key]:
+            said.append(f"{key} is {now[key]!r}, it was {before[key]!r}")
+    options = {**before["text"], **now["text"]}
+    for key in options:
+        old, new = before["text"].get(key), now["text"].get(key)
+        if old != new:
+            said.append(f"text.{key} is {new!r}, it was {old!r}")
+    return "; ".join(said)
+
+
+def begin_work(work: Path, asked: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """The working folder, empty but for what the same preparation has left there."""
+    content = json.dumps(asked, indent=1, ensure_ascii=False).encode()
+    path = work / ASKED
+    # The names of the files are part of what the parts say, so here they count too.
+    if path.exists() and path.read_bytes() == content:
+        done = len(list(work.glob("*.json"))) - 1
+        say(f"goes on with what is done: {done:,} results in {work}")
+        return
+    shutil.rmtree(work, ignore_errors=True)
+    write_file(path, content)
+
+
+class Making:
+    """A corpus on its way: each pass leaves here what the next one needs."""
+
+    def __init__(
+        self, config: Config, columns: Columns, work: Path, cut: list[parts.Part], workers: int, console: Console
+    ) -> None:
+        self.config, self.columns, self.work, self.parts = config, columns, work, cut
+        self.workers, self.console = min(workers, len(cut)), console
+        self.say = say_to(console)
+        self.dev: list[Pair] = []
+        self.codecs: Codecs
+
+    def all_passes(self) -> dict[str, Any]:
+        """What is to be written down of the corpus."""
+        looked, sample = self.look()
+        dev_in = self.choose_dev(looked)
+        text = self.choose_text(sample)
+        self.count(text, looked, dev_in)
+        shown = self.encode()
+        for line in vocabulary_lines(text, self.codecs):
+            self.say(line)
+        return {
+            "format": FORMAT,
+            "written_by": {"peeky": __version__, "python": platform.python_version(), "numpy": np.__version__},
+            "text": asdict(text),
+            "lines": looked["pairs"] + looked["skipped"],
+            "skipped": looked["skipped"],
+            "problems": looked["problems"],
+            "not_normalised": looked["not_normalised"],
+            **shown,
+        }
+
+    def look(self) -> tuple[dict[str, Any], list[tuple[bytes, Pair]]]:
+        """The first pass. DataError for lines that can't be used."""
+        paths = [Path(name) for name in self.config.data.dev]
+        if paths:
+            found = read_pairs(paths, columns=self.columns, skip_bad=self.config.data.skip_bad)
+            self.dev = found.pairs
+        given = frozenset(draw_of(pair, SEED) for pair in self.dev)
+        size = sum(part.size for part in self.parts)
+        tasks = [Look(part, self.columns, SEED, size, given) for part in self.parts]
+        self.do("reading", tasks)
+        whole: dict[str, Any] = {"pairs": 0, "skipped": 0, "not_normalised": 0, "problems": [], "in_part": []}
+        lowest: Counter[bytes] = Counter()
+        sample: list[tuple[bytes, Pair]] = []
+        shared: set[str] = set()
+        lowest_of_parts = []
+        for task in tasks:
+            result = read_result(self.work, task)
+            for key in ("pairs", "skipped", "not_normalised"):
+                whole[key] += result[key]
+            whole["problems"] += result["problems"][: NUM_SHOWN - len(whole["problems"])]
+            whole["in_part"].append(result["pairs"])
+            own = {bytes.fromhex(draw): count for draw, count in result["lowest"].items()}
+            lowest.update(own)
+            lowest_of_parts.append(own)
+            sample += [(bytes.fromhex(draw), Pair(*pair)) for draw, pair in result["sample"]]
+            shared |= set(result["shared"])
+        problems = [Problem(*problem) for problem in whole["problems"]]
+        num_lines = whole["pairs"] + whole["skipped"]
+        if whole["skipped"] and not self.config.data.skip_bad:
+            raise bad_lines(problems, whole["skipped"], num_lines)
+        if not whole["pairs"]:
+            raise bad_lines(problems, whole["skipped"], num_lines, is_all=True)
+        self.say(f"{whole['pairs']:,} pairs in {len(self.parts):,} parts")
+        if whole["skipped"]:
+            first = problems[0]
+            self.say(f"left out {whole['skipped']:,} lines that can't be used, first {first.origin}: {first.what}")
+        if shared:
+            num_shared = sum(draw_of(pair, SEED).hex() in shared for pair in self.dev)
+            self.say(f"note: {num_shared:,} of the {len(self.dev):,} dev pairs have a source that is also in train")
+        whole["lowest"], whole["lowest_of_parts"] = lowest, lowest_of_parts
+        return whole, sample
+
+    def choose_dev(self, looked: Mapping[str, Any]) -> list[int]:
+        """Which sources are set aside, by the rule of `split_dev`; how many pairs that are in each part."""
+        self.set_aside: frozenset[bytes] = frozenset()
+        if not self.config.data.dev:
+            share = self.config.data.dev_share
+            self.set_aside = frozenset(choose_dev(looked["lowest"], looked["pairs"], share=share, most=DEV_PAIRS))
+        return [sum(own.get(draw, 0) for draw in self.set_aside) for own in looked["lowest_of_parts"]]
+
+    def choose_text(self, sample: list[tuple[bytes, Pair]]) -> TextOptions:
+        """The options of the text with nothing left open."""
+        pairs = [pair for draw, pair in sample if draw not in self.set_aside]
+        text, said = choose_text(self.config.text, pairs, has_source=self.columns == "pairs")
+        for line in said:
+            self.say(line)
+        return text
+
+    def count(self, text: TextOptions, looked: Mapping[str, Any], dev_in: Sequence[int]) -> None:
+        """The second pass: the codecs, learnt once and kept with the parts; and the pairs that were set aside."""
+        assert text.target is not None
+        units = (text.source if self.columns == "pairs" else None, text.target)
+        in_part = [pairs - dev for pairs, dev in zip(looked["in_part"], dev_in, strict=True)]
+        tasks = [
+            Count(
+                part,
+                self.columns,
+                SEED,
+                self.set_aside,
+                units,
+                text.normalization,
+                text.joint,
+                sum(in_part[: part.number]),
+                sum(in_part),
+            )
+            for part in self.parts
+        ]
+        self.do("counting", tasks)
+        counts: dict[str, Counter[str]] = {"source": Counter(), "target": Counter()}
+        dev: list[Pair] = []
+        for task in tasks:
+            result = read_result(self.work, task)
+            for side in counts:
+                counts[side].update(result[side])
+            dev += [Pair(*pair) for pair in result["dev"]]
+        self.dev = self.dev or dev
+        done = self.work / "codecs.json"
+        if done.exists():  # of a unigram vocabulary, learnt again, might come another
+            self.codecs = codecs_in(str(self.work), json.loads(done.read_bytes()))
+            return
+        if text.joint:
+            target = codec_of_counts(text, text.target, counts["source"] + counts["target"])
+            self.codecs = target, target
+        else:
+            source = codec_of_counts(text, text.source, counts["source"]) if units[0] else None
+            self.codecs = source, codec_of_counts(text, text.target, counts["target"])
+        files = codec_files(self.codecs)
+        for name, content in files.items():
+            write_file(self.work / name, content)
+        write_file(done, json.dumps(hash_of(b"".join(files.values()))).encode())
+
+    def encode(self) -> dict[str, Any]:
+        """The third pass; what its results are when added up."""
+        digest = json.loads((self.work / "codecs.json").read_bytes())
+        tasks = [Encode(part, self.columns, SEED, self.set_aside, str(self.work), digest) for part in self.parts]
+        self.do("encoding", tasks)
+        sides = ("source", "target")
+        results = [read_result(self.work, task) for task in tasks]
+        return {
+            "in_part": [result["pairs"] for result in results],
+            "tokens_in_part": [result["tokens"] for result in results],
+            "tokens": {side: sum(result["tokens"][side] for result in results) for side in sides},
+            "unknown": {side: sum(result["unknown"][side] for result in results) for side in sides},
+            "longest": [max(result["longest"][side] for result in results) for side in sides],
+        }
+
+    def do(self, what: str, tasks: Sequence[Task]) -> None:
+        """Do the tasks that aren't done yet, in so many processes, and show how far they have come."""
+        began = time.perf_counter()
+        left = [task for task in tasks if not result_file(self.work, task).exists()]
+        with Progress(console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
+            shown = progress.add_task(what, total=len(tasks), completed=len(tasks) - len(left))
+            if self.workers < 2 or len(left) < 2:
+                for task in left:
+                    do(str(self.work), task)
+                    progress.advance(shown)
+            else:
+                # Spawned: a fork would take over the threads of torch in whatever state they are.
+                with ProcessPoolExecutor(self.workers, get_context("spawn"), begin_process) as pool:
+                    try:
+                        for each in as_completed([pool.submit(do, str(self.work), task) for task in left]):
+                            each.result()
+                            progress.advance(shown)
+                    except BaseException:
+                        pool.shutdown(wait=True, cancel_futures=True)
+                        raise
+        self.say(f"{what}: {len(tasks):,} parts, {time.perf_counter() - began:.1f} s")
