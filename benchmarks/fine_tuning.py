@@ -81,13 +81,10 @@ def run_task(out: Path, name: str, task: Task, seed: int) -> dict[str, list[floa
         "anew, on the new words": trained(
             second.with_name(f"{second.name}-anew"), new, dev, anew | {"training.max_updates": FURTHER}
         ),
-        "anew, on all words": trained(
-            second.with_name(f"{second.name}-all"),
-            dutch[: task.first] + new,
-            dev,
-            anew | {"training.max_updates": UPDATES + FURTHER},
-        ),
     }
+    if task.first == task.second:
+        both, longer = dutch[: task.first] + new, anew | {"training.max_updates": UPDATES + FURTHER}
+        models["anew, on all words"] = trained(second.with_name(f"{second.name}-all"), both, dev, longer)
     for share in SHARES:
         further: dict[str, Any] = {"training.start_from": str(base), "training.rate": share * rate}
         further |= {"training.seed": seed, "training.max_updates": FURTHER}

@@ -12,7 +12,6 @@ from peeky.errors import ConfigError
 from peeky.model import ARCHITECTURES, ModelOptions, resolve
 from peeky.recipe import (
     SENTENCE_UNITS,
-    SHARE_OF_RATE,
     UPDATES,
     build_codecs,
     choose_model,
@@ -141,16 +140,6 @@ def test_nothing_is_left_open() -> None:
     assert f"{chosen.max_updates:,} updates" in said[0]
     assert f"{chosen.rate:g}" in said[0]
     assert choose_training(TrainingOptions(), examples(300), can_match=False)[0].metric == "loss"
-
-
-@pytest.mark.parametrize("has_blocks", [False, True])
-def test_a_model_is_trained_further_at_a_part_of_the_rate(has_blocks: bool) -> None:
-    def rate(starts_anew: bool, options: TrainingOptions) -> float | None:
-        chosen = choose_training(options, examples(300), can_match=True, has_blocks=has_blocks, starts_anew=starts_anew)
-        return chosen[0].rate
-
-    assert rate(False, TrainingOptions()) == SHARE_OF_RATE * (rate(True, TrainingOptions()) or 0) > 0
-    assert rate(False, TrainingOptions(rate=0.5)) == 0.5
 
 
 def test_what_was_given_stays() -> None:

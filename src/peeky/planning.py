@@ -131,7 +131,6 @@ def plan_run(
         examples,
         can_match=has_source and text.target not in SENTENCE_UNITS,
         has_blocks=find(resolve(model).name).has_blocks,
-        starts_anew=start is None,
         recut=recut,
     )
     config = replace(config, text=text, model=model, training=training)

@@ -163,15 +163,13 @@ def choose_training(
     *,
     can_match: bool,
     has_blocks: bool = False,
-    starts_anew: bool = True,
     recut: Recut | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
     """The options with rate, batch, number of updates and metric filled in.
 
     `can_match` says whether whole answers can be expected to be right: of sentences and language models hardly any are,
     so the loss decides between two of them. `has_blocks` says whether there are blocks of a Transformer, which in
-    batches this small learn nothing at the rate that suits LSTMs. `starts_anew` says whether the first values are those
-    of a new model, not of one that was trained before. `recut` gives the examples of each epoch where these
+    batches this small learn nothing at the rate that suits LSTMs. `recut` gives the examples of each epoch where these
     differ.
     """
     if options.metric == "exact_match" and not examples.source_ids.size:
@@ -179,8 +177,7 @@ def choose_training(
             "a language model has no answers to match", where="training.metric", fix="set training.metric=loss"
         )
     num_pairs = len(examples)
-    usual_rate = RATE_OF_BLOCKS if has_blocks else RATE
-    rate = options.rate or (usual_rate if starts_anew else usual_rate * SHARE_OF_RATE)
+    rate = options.rate or (RATE_OF_BLOCKS if has_blocks else RATE)
     batch_size, batch_tokens = options.batch_size, options.batch_tokens
     if not batch_size and not batch_tokens:
         batch_size, batch_tokens = min(32, max(8, num_pairs // 8)), MOST_TOKENS
@@ -224,6 +221,7 @@ def num_batches(options: TrainingOptions, sampler: LengthBucketSampler, recut: R
 
 
 RATE, RATE_OF_BLOCKS = 4e-3, 1e-3
-"""The highest learning rate, of LSTMs and where there are a Transformer's blocks."""
-SHARE_OF_RATE = 0.25
-"""How much of that rate a model is trained further with."""
+"""The highest learning rate, of LSTMs and where there are a Transformer's blocks.
+
+Also of a model that is trained further: half of it and less learnt less of new pairs (docs/fine-tuning.md).
+"""
