@@ -117,7 +117,7 @@ def test_another_corpus_is_not_gone_on_with_unasked(corpus: Path, tiny_pairs: Pa
         ({"data.skip_bad": True}, "prepared with False"),
         ({"data.dev": ["dev.tsv"]}, "dev pairs of its own"),
         ({"model.name": "language_model"}, "the model is a language model"),
-        ({"model.positions": "learnt", "model.longest": 3, "model.name": "transformer"}, "positions stop at 3"),
+        ({"model.positions": "learned", "model.longest": 3, "model.name": "transformer"}, "positions stop at 3"),
     ],
 )
 def test_what_a_corpus_can_not_give_is_refused(given: dict[str, Any], match: str, corpus: Path, run: Run) -> None:
@@ -152,8 +152,8 @@ def test_the_report_and_what_is_known(corpus: Path, tiny_pairs: Path, run: Run, 
     known = known_texts(config_of(trained.folder), has_source=True)
     assert known.texts is None
     assert "ids and no texts" in known.why_not
-    page = write_report(trained.folder, out=tmp_path / "page.html")
-    assert "ids and no texts" in page.read_text(encoding="utf-8")
+    write_report(trained.folder, out=tmp_path / "page.html")
+    assert "ids and no texts" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_by_hand_too(corpus: Path, run: Run) -> None:

@@ -16,6 +16,7 @@ from peeky.planning import Plan
 from peeky.training import INTERRUPTED, Evaluated, Finished, Listener, Progress
 
 FIXED: dict[str, Any] = {
+    "data.workers": 0,
     "model.dropout": 0.0,
     "model.positions": "sinusoidal",
     "text.bpe_dropout": 0.0,
