@@ -21,11 +21,11 @@ ROWS, LENGTH = 32, 8
 """Of the batch that is tried: as many pairs as an update usually has, and rather short ones."""
 
 TURNS, SECONDS = 2, 0.1
-"""How often, and how long, the two are tried at least."""
+"""How often, and for how long in all, the two are tried at least, the warm-up aside."""
 
 
 def choose_precision(device: torch.device, blueprint: Blueprint, sizes: Sizes) -> Literal["float32", "bfloat16"]:
-    """`bfloat16` or `float32`: whichever takes such a model forward and backward faster (0.2 s; wide models take longer).
+    """`bfloat16` or `float32`: whichever takes such a model forward and backward faster (0.2 s; more if wide).
 
     What is tried has as few layers as the architecture can have: all others are like them. Anywhere but on the CPU it
     is float32: cuDNN's LSTM under autocast is one of float16, whose loss would need scaling.
