@@ -210,7 +210,7 @@ def _train(
         plan = replace(plan, config=as_by_hand(plan.config, ()))
     config, training, blueprint = plan.config, plan.config.training, plan.blueprint
     if training.precision == "auto":
-        training = replace(training, precision=world.from_first(choose_precision(where, blueprint.width)))
+        training = replace(training, precision=world.from_first(choose_precision(where, blueprint, plan.sizes)))
         config = replace(config, training=training)
     network: Seq2Seq | Seq2seq
     if by_hand:

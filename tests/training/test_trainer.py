@@ -23,7 +23,6 @@ from peeky.training import (
     Updated,
     Warned,
     batch_loss,
-    choose_precision,
     to_tensors,
 )
 from peeky.training.trainer import collate, dropout_seed, is_better
@@ -448,21 +447,6 @@ def test_bfloat16_trains_weights_in_float32(name):
     assert losses["bfloat16"][-1] < losses["bfloat16"][0]
 
 
-def test_precision_is_chosen_among_two():
-    before = torch.get_rng_state()
-    assert choose_precision(CPU, 16) in ("float32", "bfloat16")
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "chosen"), [((1.0, 0.5), "bfloat16"), ((1.0, 0.99), "float32"), ((0.5, 1.0), "float32")]
-)
-def test_bfloat16_has_to_be_worth_it(seconds, chosen, monkeypatch):
-    measured = iter(seconds)
-    monkeypatch.setattr("peeky.training.precision.fastest", lambda run: next(measured))
-    assert choose_precision(CPU, 16) == chosen
-
-
 @pytest.mark.parametrize("missing", ["rate", "max_updates", "evaluate_every", "metric"])
 def test_options_must_be_complete(missing):
     with pytest.raises(AssertionError):
@@ -483,11 +467,6 @@ def test_the_same_seed_trains_the_same_model_and_another_one_another():
         models.append(weights(trainer)["decoder.output.weight"])
     assert torch.equal(models[0], models[1])
     assert not torch.equal(models[0], models[2])
-
-
-@pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_only_the_cpu_chooses_bfloat16_by_itself(device):
-    assert choose_precision(torch.device(device), 256) == "float32"
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------

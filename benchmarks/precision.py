@@ -1,0 +1,169 @@
+"""float32 or bfloat16: how fast each trains, and what each reaches.
+
+    PEEKY_DATA=… python benchmarks/precision.py speed [--threads 1 2] [--rounds 40] [--updates 5]
+    PEEKY_DATA=… python benchmarks/precision.py accuracy [--seeds 1] [--jobs 2] [--out runs/precision]
+
+Both train on the Dutch words of SIGMORPHON 2021 with peeky's own recipe, `accuracy` for fewer updates. `speed` lets the
+two precisions take turns at short stretches of updates on the same batches, so that what else the machine does falls on
+both alike; a figure is the median over the stretches, a ratio the median of the ratios of two that lie side by side.
+Beside it stands what `precision = "auto"` chose, each time it was asked. `accuracy` trains each to its end through the
+`peeky` command; a run that is there already is only evaluated again. `--models attention-256` leaves the others out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, count, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from peeky.config import Config
+from peeky.data import read_pairs
+from peeky.model import ModelOptions, build
+from peeky.planning import Plan, plan_run
+from peeky.training import Evaluation, Trainer, TrainingOptions, choose_precision
+
+FOLDER = Path(os.environ.get("PEEKY_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
+MODELS = {"attention-256": 1500, "attention-512": 600, "gnmt-256": 600, "transformer-256": 1500}
+"""Name and width, and the updates that `accuracy` trains it for; peeky's own recipe has 6,000."""
+PRECISIONS = ("float32", "bfloat16")
+WARM_UP = 10.0
+"""Seconds; under bfloat16 oneDNN compiles a kernel for every shape of batch that it hasn't met."""
+ASKED = 5
+
+
+def speed(models: list[str], threads: list[int], rounds: int, updates: int) -> None:
+    """The two precisions of each model side by side, at each number of threads."""
+    pairs = read_pairs([FOLDER / "train.tsv"]).pairs
+    dev = read_pairs([FOLDER / "dev.tsv"]).pairs
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    print(f"{os.cpu_count()} processors, load average {load}; {rounds} stretches of {updates} updates each")
+    print("| model | threads | float32, target tokens/s | bfloat16, target tokens/s | ratio | auto chooses |")
+    print("|---|---|---|---|---|---|", flush=True)
+    for model in models:
+        name, _, width = model.partition("-")
+        plan = plan_run(Config(model=ModelOptions(name=name, width=int(width))), pairs, dev)
+        for number in threads:
+            torch.set_num_threads(number)
+            rates = side_by_side(plan, rounds, updates)
+            ratios = [fast / slow for slow, fast in zip(*rates.values(), strict=True)]
+            chosen = Counter(choose_precision(torch.device("cpu"), plan.blueprint, plan.sizes) for _ in range(ASKED))
+            cells = [f"`{name}` {width}", str(number), *(spread(values, ",.0f") for values in rates.values())]
+            cells += [spread(ratios, ".2f"), ", ".join(f"{choice} {times}x" for choice, times in chosen.items())]
+            print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def side_by_side(plan: Plan, rounds: int, updates: int) -> dict[str, list[float]]:
+    """Target tokens a second of every stretch, by precision."""
+    running = {precision: target_tokens(plan, precision) for precision in PRECISIONS}
+    for trained in running.values():
+        warm = time.perf_counter() + WARM_UP
+        while time.perf_counter() < warm:
+            next(trained)
+    rates: dict[str, list[float]] = {precision: [] for precision in PRECISIONS}
+    for _ in range(rounds):
+        for precision, trained in running.items():
+            start = time.perf_counter()
+            tokens = sum(islice(trained, updates))
+            rates[precision].append(tokens / (time.perf_counter() - start))
+    return rates
+
+
+def target_tokens(plan: Plan, precision: str) -> Iterator[int]:
+    """One update at a time of the real trainer, from the same initial values: how many target tokens it had."""
+    options = TrainingOptions(**(vars(plan.config.training) | {"precision": precision, "schedule": "constant"}))
+    torch.manual_seed(options.seed)
+    trainer = Trainer(
+        build(plan.blueprint, plan.sizes),
+        plan.examples,
+        options,
+        device=torch.device("cpu"),
+        evaluate=lambda _: Evaluation({}, ()),
+        save_best=lambda *_: None,
+        save_checkpoint=lambda _: None,
+        listen=lambda _: None,
+    )
+    for indices in chain.from_iterable(trainer.sampler.batches(epoch) for epoch in count()):
+        trainer._update(indices)
+        yield int(plan.examples.target_lengths[indices].sum())
+
+
+def spread(values: list[float], form: str) -> str:
+    """The median, and the middle half of all values."""
+    low, high = np.percentile(values, [25, 75])
+    return f"{statistics.median(values):{form}} ({low:{form}} to {high:{form}})"
+
+
+def accuracy(models: list[str], seeds: list[int], jobs: int, out: Path) -> None:
+    """Exact match on dev and test of the best model of each run."""
+    print("| model | precision | seed | updates | dev | test |")
+    print("|---|---|---|---|---|---|", flush=True)
+    runs: list[tuple[str, str, int]] = [
+        (model, precision, seed) for seed in seeds for model in models for precision in PRECISIONS
+    ]
+    with ThreadPoolExecutor(jobs) as pool:
+        for row in pool.map(lambda run: trained_to_the_end(run[0], run[1], run[2], out), runs):
+            print(row, flush=True)
+
+
+def trained_to_the_end(model: str, precision: str, seed: int, out: Path) -> str:
+    """Train if need be, evaluate greedily; a line of the table."""
+    name, _, width = model.partition("-")
+    folder = out / f"{model}-{precision}-{seed}"
+    metrics = folder / "metrics.jsonl"
+    if not metrics.exists() or '"event": "end"' not in metrics.read_text(encoding="utf-8"):
+        settings = [f"model.width={width}", f"training.max_updates={MODELS[model]}"]
+        settings += [f"training.precision={precision}", f"training.seed={seed}"]
+        files = [FOLDER / "train.tsv", "--dev", FOLDER / "dev.tsv"]
+        peeky("train", *files, "--out", folder, "--force", "--model", name, "--set", *settings)
+    end = json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])
+    scores = [
+        json.loads(peeky("evaluate", folder, FOLDER / part, "--json"))["exact_match"]
+        for part in ("dev.tsv", "test.tsv")
+    ]
+    cells = [f"`{name}` {width}", precision, str(seed), f"{end['update']:,}"]
+    return "| " + " | ".join(cells + [f"{100 * score:.1f}" for score in scores]) + " |"
+
+
+def peeky(*arguments: object) -> str:
+    """The command's output, with one thread; its progress goes nowhere."""
+    command = [sys.executable, "-m", "peeky", *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return done.stdout
+
+
+def main() -> None:
+    """Measure one of the two."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("speed", "accuracy"))
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--updates", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("runs/precision"))
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    arguments = parser.parse_args()
+    if arguments.what == "speed":
+        speed(arguments.models, arguments.threads, arguments.rounds, arguments.updates)
+    else:
+        accuracy(arguments.models, arguments.seeds, arguments.jobs, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
