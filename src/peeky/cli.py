@@ -40,6 +40,7 @@ def main() -> None:
             stream.reconfigure(encoding="utf-8")  # as the files are, whatever the terminal's settings say
     show_warnings_plainly()
     try:
+        require_one_process(arguments)
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
@@ -54,11 +55,12 @@ def main() -> None:
     except (UserError, CycloptsError) as error:
         if trace:
             raise
-        rank = os.environ.get("RANK", "0")
-        # What is wrong with the command is so on every process that was started with it.
-        if rank == "0" or not (isinstance(error, CycloptsError | ConfigError) or error.is_said):
-            print(f"peeky: {error}" if rank == "0" else f"peeky, rank {rank}: {error}", file=sys.stderr)
-        if rank != "0":
+        is_first = os.environ.get("RANK", "0") == "0"
+        # What is wrong with the command is so on every process that was started with it: one says it on each machine.
+        is_of_all = isinstance(error, CycloptsError | ConfigError) and os.environ.get("LOCAL_RANK", "0") != "0"
+        if is_first or not (is_of_all or (isinstance(error, UserError) and error.is_said)):
+            print(f"{name_of_this()}: {error}", file=sys.stderr)
+        if not is_first:
             time.sleep(AFTER_THE_FIRST)
         sys.exit(2)
     except (MemoryError, RuntimeError) as error:
@@ -68,9 +70,24 @@ def main() -> None:
             "choose a smaller model (model.width, model.layers), or smaller batches (training.batch_size, --batch-size)"
         )
         said = str(error).partition("\n")[0]
-        print(f"peeky: there is not enough memory for this: {said}\n  fix: {fix}", file=sys.stderr)
+        print(f"{name_of_this()}: there is not enough memory for this: {said}\n  fix: {fix}", file=sys.stderr)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def require_one_process(arguments: list[str]) -> None:
+    """Refuse what `torchrun` starts several times, unless it trains: each would do all of it, and write the same files."""
+    size = os.environ.get("WORLD_SIZE", "1")
+    verb = arguments[0] if arguments and "--help" not in arguments else ""
+    if size != "1" and verb != "train" and verb in {each.__name__ for each in VERBS}:
+        fix = "start it without torchrun; if something else has set WORLD_SIZE, put env -u WORLD_SIZE before it"
+        raise ConfigError(f"works in one process, and WORLD_SIZE is {size}", where=f"peeky {verb}", fix=fix)
+
+
+def name_of_this() -> str:
+    """Who speaks: the command, or one of its processes that is not the first."""
+    rank = os.environ.get("RANK", "0")
+    return "peeky" if rank == "0" else f"peeky, rank {rank}"
 
 
 def is_of_memory(error: Exception) -> bool:

@@ -152,6 +152,14 @@ def end_of(run: Path) -> dict[str, Any]:
     }
 
 
+def write_pairs(folder: Path, chance: random.Random) -> Path:
+    """A file of 120 pairs: letters, and the same from the back."""
+    sources = {"".join(chance.choices("abcde", k=chance.randint(2, 5))): None for _ in range(150)}
+    path = folder / "pairs.tsv"
+    path.write_text("".join(f"{source}\t{source[::-1]}\n" for source in list(sources)[:120]))
+    return path
+
+
 def harness(model: str, kills: int, seed: int, folder: Path) -> int:
     import torch
 
@@ -160,10 +168,7 @@ def harness(model: str, kills: int, seed: int, folder: Path) -> int:
     torch.set_num_threads(1)
     assert peeky.run
     chance = random.Random(f"{model} {seed}")
-    sources = {"".join(chance.choices("abcde", k=chance.randint(2, 5))): None for _ in range(150)}
-    data = folder / "pairs.tsv"
-    data.write_text("".join(f"{source}\t{source[::-1]}\n" for source in list(sources)[:120]))
-    base = ["train", str(data), "--model", model, "--device", "cpu"]
+    base = ["train", str(write_pairs(folder, chance)), "--model", model, "--device", "cpu"]
     settings = ["--set", *(f"{key}={value}" for key, value in SETTINGS.items())]
     finished([*base, "--out", str(folder / "whole"), *settings], folder / "whole.log")
     expected = end_of(folder / "whole")

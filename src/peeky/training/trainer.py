@@ -382,7 +382,8 @@ class Trainer:
         optimizer = {
             f"{key}.{name}": whole(value)
             for name, parameter in self.model.named_parameters()
-            for key, value in self.optimizer.state[parameter].items()
+            # Divided tensors are gathered one by one: in the same order on all processes, whatever file they came from.
+            for key, value in sorted(self.optimizer.state[parameter].items())
         }
         averages = {} if self.average is None else {f"ema.{name}": whole(t) for name, t in self.average.tensors.items()}
         averages |= {f"kept.{update}.{name}": t for update, kept in self.kept.items() for name, t in kept.items()}

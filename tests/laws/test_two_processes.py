@@ -1,0 +1,308 @@
+"""Law: several passes and several processes calculate what one does; a state goes from each world to each other.
+
+The checks of two processes run in one pair of them: this file as a program, which makes the second of itself. What they
+found comes back as JSON, by name and rank.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from peeky.data import Examples, copies
+from peeky.errors import UserError
+from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
+from peeky.text import Codec, make_tokenizer
+from peeky.training import (
+    ALONE,
+    Evaluation,
+    Trainer,
+    TrainingOptions,
+    TrainingState,
+    World,
+    joined,
+    target_log_probs,
+    to_tensors,
+)
+from peeky.training.objective import Objective
+from peeky.training.trainer import collate
+from peeky.training.world import whole
+
+PAIRS = copies(22, seed=1)
+CODEC = Codec.build(make_tokenizer("characters"), [pair.source for pair in PAIRS])
+CPU = torch.device("cpu")
+BOUND = 1e-12
+"""Of the largest gradient, in float64."""
+NAMES = ("attention", "input_feeding", "gnmt", "transformer", "language_model")
+
+
+def new_trainer(name: str, world: World = ALONE, *, dropout: float = 0.0, **options: Any) -> Trainer:
+    """A trainer in float64, each time from the same start."""
+    has_source = ARCHITECTURES[name].has_source
+    pairs = PAIRS if has_source else [pair._replace(source="") for pair in PAIRS]
+    examples = Examples.encode(pairs, CODEC if has_source else None, CODEC)
+    size = len(CODEC.vocabulary)
+    torch.manual_seed(0)
+    blueprint = resolve(ModelOptions(name=name, width=8, dropout=dropout, layers=3 if name == "gnmt" else None))
+    dev = to_tensors(collate(examples, torch.arange(4).numpy()))
+    given = {"rate": 0.01, "max_updates": 100, "evaluate_every": 2, "batch_size": 7, "metric": "loss"}
+    given |= {"precision": "float32", "schedule": "constant"} | options
+    return Trainer(
+        build(blueprint, Sizes(size if has_source else 0, size)).double(),
+        examples,
+        TrainingOptions(**given),
+        device=CPU,
+        evaluate=lambda model: Evaluation({"loss": -target_log_probs(model.eval(), dev).mean().item()}, ()),
+        save_best=lambda model, progress: None,
+        save_checkpoint=lambda state: None,
+        listen=lambda event: None,
+        world=world,
+    )
+
+
+def gradients(trainer: Trainer) -> dict[str, torch.Tensor]:
+    """Of the first batch, with its loss a token."""
+    share = next(trainer._batches())
+    trainer.model.train()
+    loss = trainer._gradients(share, 1)
+    found = {name: whole(parameter.grad) for name, parameter in trainer.model.named_parameters()}
+    return found | {"loss": torch.tensor(loss / share.target_tokens).double()}
+
+
+def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """The largest, as a share of the largest value; the number of an optimizer's steps has to be the same."""
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in other if name.startswith("step"))
+    values = [name for name in other if not name.startswith("step")]
+    largest = max(other[name].abs().max().item() for name in values)
+    return max((one[name] - other[name]).abs().max().item() for name in values) / largest
+
+
+# --- in one process -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [7, 2])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_in_three_passes_is_the_whole_batch(name: str, batch_size: int) -> None:
+    """The parts have unlike numbers of tokens, and of two rows one part is empty."""
+    parted = new_trainer(name, accumulate=3, batch_size=batch_size)
+    tokens = [batch.target_tokens * counts for batch, counts in next(parted._batches()).passes]
+    assert len(set(tokens)) > 1
+    assert difference(gradients(parted), gradients(new_trainer(name, batch_size=batch_size))) <= BOUND
+
+
+def test_a_mean_of_the_parts_means_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = gradients(new_trainer("attention"))
+    forward = Objective.forward
+
+    def mean(self: Objective, batch: Any) -> torch.Tensor:
+        return forward(self, batch) / int(batch.target.lengths.sum())
+
+    monkeypatch.setattr(Objective, "forward", mean)
+    assert difference(gradients(new_trainer("attention", accumulate=3)), expected) > 1e-3
+
+
+def test_each_pass_has_its_own_dropout() -> None:
+    found = [gradients(new_trainer("attention", dropout=0.4, accumulate=passes)) for passes in (1, 2)]
+    assert difference(*found) > 1e-3
+
+
+# --- in two ---------------------------------------------------------------------------------------------------------
+
+
+def gradients_differ(world: World, name: str, alone: dict[str, Any], **options: Any) -> float:
+    """From those of one process, which may have other options."""
+    return difference(
+        gradients(new_trainer(name, world, **options)),
+        gradients(new_trainer(name, **options | {"shard": False} | alone)),
+    )
+
+
+def tokens_differ(world: World) -> int:
+    """By how many tokens the parts of the two processes do."""
+    ((batch, _),) = next(new_trainer("attention", world)._batches()).passes
+    one, other = world.gather(int(batch.target_tokens))
+    return abs(one - other)
+
+
+def chain(world: World) -> dict[str, float]:
+    """How far a course through the worlds, each to each, is from that of one process; dropout is off."""
+    worlds = {"alone": {}, "copies": {"world": world}, "sharded": {"world": world, "shard": True}}
+    course = ("alone", "copies", "sharded", "alone", "sharded", "copies", "alone")
+    options = {"ema": 0.9, "average": 2}
+
+    def trained(updates: int, state: TrainingState | None, **where: Any) -> tuple[TrainingState, list[float]]:
+        trainer = new_trainer("transformer", **options, **where)
+        losses: list[float] = []
+        evaluate = trainer.evaluate
+
+        def noted(model: Any) -> Evaluation:
+            found = evaluate(model)
+            losses.append(found.metrics["loss"])
+            return found
+
+        trainer.evaluate = noted
+        if state:
+            # A file has its tensors in any order, and in another on each process.
+            order = sorted(state.optimizer, reverse=bool(world.rank))
+            trainer.restore(state._replace(optimizer={name: state.optimizer[name] for name in order}))
+        end = trainer.progress.update + updates
+        trainer.stop = lambda: trainer.progress.update == end
+        trainer.run()
+        found = trainer.state()
+        return TrainingState(
+            *({n: t.clone() for n, t in part.items()} for part in found[:2]),
+            found[2],
+            {n: t.clone() for n, t in found.averages.items()},
+        ), losses
+
+    straight, expected = trained(2 * len(course), None)
+    state, losses = None, []
+    for place in course:
+        state, more = trained(2, state, **worlds[place])
+        losses += more
+    assert state
+    assert len(losses) == len(expected) == len(course)
+    for name in ("update", "epoch", "pool", "batch", "best_update"):
+        assert state.progress[name] == straight.progress[name], name
+    assert state.progress["kept"].keys() == straight.progress["kept"].keys()
+    found = {
+        part: difference(getattr(state, part), getattr(straight, part)) for part in ("model", "optimizer", "averages")
+    }
+    return found | {"losses": max(abs(one - other) for one, other in zip(losses, expected, strict=True))}
+
+
+def no_number_on_one(world: World, *, shard: bool) -> tuple[str, bool, int]:
+    """What each process says, whether another says it for it, and how many updates it has made."""
+    trainer = new_trainer("attention", world, shard=shard)
+    forward = trainer.objective.forward
+
+    def broken(batch: Any) -> torch.Tensor:
+        loss = forward(batch)
+        return loss * float("nan") if world.rank == 1 and trainer.progress.update == 2 else loss
+
+    trainer.objective.forward = broken  # type: ignore[method-assign]
+    try:
+        with world.watching():
+            trainer.run()
+    except UserError as error:
+        return str(error), error.is_said, trainer.progress.update
+    return "nothing", False, trainer.progress.update
+
+
+def what_all_know(world: World) -> list[Any]:
+    """Values of unlike lengths, the first's, sums, and what is not the same."""
+    try:
+        world.require_same(options="the same", pairs=f"those of {world.rank}")
+        refused = ""
+    except UserError as error:
+        refused = str(error)
+    return [world.gather("é" * (1 + 9 * world.rank)), world.from_first(world.rank), world.sum(0.1, world.rank), refused]
+
+
+SHARDED = {"copies": False, "sharded": True}
+CHECKS: dict[str, Callable[[World], Any]] = {
+    **{
+        f"gradients of {name}, {rows} rows, {how}": partial(
+            gradients_differ, name=name, alone={}, batch_size=rows, shard=shard
+        )
+        for how, shard in SHARDED.items()
+        for name in NAMES
+        for rows in ((7, 1) if name == "attention" else (7,))
+    },
+    **{
+        f"gradients with dropout, {passes} passes, {how}": partial(
+            gradients_differ,
+            name="gnmt",
+            alone={"accumulate": 2 * passes},
+            dropout=0.4,
+            accumulate=passes,
+            shard=shard,
+        )
+        for how, shard in SHARDED.items()
+        for passes in (1, 2)
+    },
+    "tokens": tokens_differ,
+    "chain": chain,
+    **{f"no number, {how}": partial(no_number_on_one, shard=shard) for how, shard in SHARDED.items()},
+    "known": what_all_know,
+}
+
+
+def test_two_processes_are_one(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "WORLD_SIZE": "2"}
+    environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    command = [sys.executable, __file__, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found, others = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    for name in found:
+        if name.startswith("gradients"):
+            assert max(found[name], others[name]) <= BOUND, name
+    assert found["tokens"] > 0
+    assert max(found["chain"].values()) <= 1e-6
+    for how in SHARDED:
+        (said, is_said, updates), (as_well, is_said_as_well, as_many) = (
+            f[f"no number, {how}"] for f in (found, others)
+        )
+        assert said == as_well
+        assert "the gradient became nan at update 3" in said
+        assert (is_said, is_said_as_well) == (False, True)
+        assert updates == as_many == 2
+    for known, rank in ((found["known"], 0), (others["known"], 1)):
+        assert known[:3] == [["é", "é" * 10], 0, [0.2, 1.0]], rank
+        assert known[3].startswith("rank 1: its pairs are not those of rank 0\n  fix: ")
+
+
+def main(folder: Path) -> int:
+    """Both processes; 0 where all checks came to their end in both."""
+    # Once for both processes, since it takes seconds: what DDP and FSDP import when they are first used.
+    import torch._dynamo
+    from torch.distributed import fsdp
+    from torch.distributed.distributed_c10d import PrefixStore
+
+    from peeky.training import world as worlds
+
+    assert fsdp
+    worlds.PAUSE = 0.1
+    torch.set_num_threads(1)
+    second = os.fork()
+    os.environ["RANK"] = "0" if second else "1"
+    found: dict[str, Any] = {}
+    failed = 0
+    try:
+        with joined(CPU, 20) as world:
+            for name, check in CHECKS.items():
+                began = time.perf_counter()
+                found[name] = check(replace(world, store=PrefixStore(name, world.store)))
+                print(f"{time.perf_counter() - began:.2f} s {name}: {found[name]}", flush=True)
+    except BaseException:
+        traceback.print_exc()
+        failed = 1
+    rank = os.environ["RANK"]
+    (folder / f"{rank}.json").write_text(json.dumps(found))
+    if second:
+        failed |= os.waitstatus_to_exitcode(os.waitpid(second, 0)[1])
+        return failed
+    sys.stderr.flush()
+    os._exit(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
