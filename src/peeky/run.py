@@ -287,6 +287,7 @@ def _train(
                 trainer.restore(state)
                 say(f"goes on after update {state.progress['update']:,}")
             finished = trainer.run()
+        world.wait()  # Until the first has written it, there is no model that another could load.
     return Trained(folder, finished, example_of(plan))
 
 
