@@ -33,6 +33,7 @@ def train(
     resume: bool = False,
     fallback_previous: bool = False,
     allow_changes: bool = False,
+    auto_resume: bool = False,
     quiet: bool = False,
 ) -> Model:
     """Train a model and return the best one; everything else stays in the run folder `out`.
@@ -40,7 +41,8 @@ def train(
     `data` and `dev` are a path (TSV, JSONL), two paths (parallel files), or (source, target) pairs; for
     `model="language_model"` a path to text, or ("", text) pairs. `settings` are the keys of a recipe, such
     as `{"training.rate": 2e-3, "model.width": 128}`; `{"training.start_from": "runs/old"}` trains a model further.
-    `resume`, `fallback_previous` and `allow_changes` are those of `peeky train`.
+    `resume`, `fallback_previous`, `allow_changes` and `auto_resume` are those of `peeky train`. Where a launcher has
+    started several processes of a program, each calls this and gets the same model.
     `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for all that can be put right.
     """
     values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": model} if model else {}}
@@ -79,6 +81,7 @@ def train(
         resume=resume,
         fallback_previous=fallback_previous,
         allow_changes=allow_changes,
+        auto_resume=auto_resume,
         console=Console(stderr=True, quiet=quiet),
     )
     return trained.load(device)

@@ -309,6 +309,7 @@ def _train(
             if state and checkpoint:
                 say(f"goes on after update {state.progress['update']:,}")
             finished = trainer.run(tried_first=start is not None)
+        world.wait()  # Until the first has written it, there is no model that another could load.
     return Trained(folder, finished, example_of(plan))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -35,6 +36,8 @@ ROLL_CALL = timedelta(seconds=5)
 """How long those that are left wait for one another's answer once something has failed."""
 PAUSE = 1.0
 """Seconds that the first process, which may hold the store, stays for those that read there what became of it."""
+JOININGS = count()
+"""How often this process has joined a world: who trains twice must not read what was written the first time."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,8 @@ ALONE = World()
 def joined(device: torch.device, timeout: float) -> Iterator[World]:
     """The world that this process was started in, until the end of the block. WorldError where it can't be joined.
 
-    `timeout`: seconds that the processes wait for one another from then on.
+    `timeout`: seconds that the processes wait for one another from then on. Where a launcher (Ray Train) or a program
+    has called `init_process_group` before, ours is a further group beside that one, which stays.
     """
     size = number_of("WORLD_SIZE", 1)
     if size == 1:
@@ -213,12 +217,14 @@ def joined(device: torch.device, timeout: float) -> Iterator[World]:
     restarts = number_of("TORCHELASTIC_RESTART_COUNT", 0)
     if device.type == "cuda":
         torch.cuda.set_device(local_rank)
+    backend = "gloo" if device.type == "cpu" else f"cpu:gloo,{device.type}:nccl"
+    is_ours = not distributed.is_initialized()
     try:
         store, _, _ = next(iter(rendezvous("env://", rank, size, timeout=HANDSHAKE)))
-        store = PrefixStore(f"peeky {restarts}", store)
-        backend = "gloo" if device.type == "cpu" else f"cpu:gloo,{device.type}:nccl"
-        distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=HANDSHAKE)
-        group = distributed.new_group(timeout=timedelta(seconds=timeout))
+        store = PrefixStore(f"peeky {restarts} {next(JOININGS)}", store)
+        if is_ours:
+            distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=HANDSHAKE)
+        group = distributed.new_group(backend=backend, timeout=timedelta(seconds=timeout))
     except (RuntimeError, ValueError) as error:
         raise WorldError(
             f"not all {size} processes could be reached: {str(error).partition(chr(10))[0]}",
@@ -230,7 +236,9 @@ def joined(device: torch.device, timeout: float) -> Iterator[World]:
         with world.watching():
             yield world
     finally:
-        distributed.destroy_process_group()
+        if is_ours:
+            distributed.destroy_process_group()
+        # Else it all ends with what it stands beside: torch remembers the group of tensors that were divided.
 
 
 def number_of(variable: str, default: int | None = None) -> int:
