@@ -94,7 +94,7 @@ def ours(examples: Examples, sizes: Sizes) -> Iterator[None]:
         save_checkpoint=lambda _: None,
         listen=lambda _: None,
     )
-    for indices in chain.from_iterable(trainer.sampler.batches(epoch) for epoch in count()):
+    for indices in chain.from_iterable(trainer.shares.sampler.batches(epoch) for epoch in count()):
         trainer._update(indices)
         yield
 

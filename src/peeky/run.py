@@ -21,35 +21,27 @@ import torch
 from rich.console import Console
 
 from peeky import __version__
+from peeky.beginning import Beginning, Network, Site, Wish, begin, first_state, next_state, take_up
 from peeky.by_hand import as_by_hand, network_of, train_by_hand
 from peeky.card import card_text
-from peeky.changes import option_changes, pair_changes, require_same_options, require_same_pairs, trace
+from peeky.changes import trace
 from peeky.checkpoint import FORMAT, save_model
-from peeky.checkpoints import Checkpoint, load_checkpoint, set_aside
 from peeky.config import Config, to_toml
 from peeky.data import Examples, Pair
 from peeky.errors import ConfigError, did_you_mean
 from peeky.folder import (
-    CHECKPOINTS,
     METRICS,
     MODEL,
-    clean_run,
     has_checkpoint,
     is_run,
-    locked,
-    prepare,
-    require_free,
-    set_options,
-    stored_config,
-    write_config,
 )
 from peeky.loading import load
-from peeky.model import Blueprint, Seq2Seq, build, longest, resolve
+from peeky.model import Blueprint, Seq2Seq, build, longest
 from peeky.planning import Plan, plan_run
 from peeky.predictor import Model
 from peeky.progress import Display, MetricsLog, say_to
 from peeky.scratch import Seq2seq
-from peeky.starting import FROM, Start, read_start, state_at
+from peeky.starting import FROM
 from peeky.stopping import stop_on_signal
 from peeky.torch_engine import TorchEngine, find_device
 from peeky.training import (
@@ -64,7 +56,7 @@ from peeky.training import (
     choose_precision,
     joined,
 )
-from peeky.training_state import config_of, processes_said, save_state, state_of, to_numpy, trace_of, versions_said
+from peeky.training_state import save_state, to_numpy
 from peeky.trying import try_on
 
 TRAINING_ENGINES = ("torch", "scratch")
@@ -119,15 +111,8 @@ def train(
     by_hand = engine == "scratch"
     if by_hand and device not in ("auto", "cpu"):
         raise ConfigError(f"the models by hand don't calculate on {device}", where="--device", fix="leave it out")
-    if (resume or auto_resume) and force:
-        which = "--resume" if resume else "--auto-resume"
-        raise ConfigError("a run can't be resumed and replaced", where=f"{which} --force", fix="give one of the two")
-    if not (resume or auto_resume) and (fallback_previous or allow_changes):
-        which = "--fallback-previous" if fallback_previous else "--allow-changes"
-        raise ConfigError("only a run that is resumed can do so", where=which, fix="add --resume, or leave it out")
-    if by_hand and (resume or auto_resume):
-        which = "--resume" if resume else "--auto-resume"
-        raise ConfigError("a run by hand keeps no checkpoints", where=which, fix="train again with --force")
+    wish = Wish(resume, fallback_previous, allow_changes, auto_resume, force)
+    wish.require_sense(by_hand=by_hand)
     with ExitStack() as held, joined(find_device(device), config.training.timeout) as world:
         if by_hand and world.size > 1:
             fix = "start it without torchrun, or train with --engine torch"
@@ -135,84 +120,60 @@ def train(
         # What torchrun starts once more goes on, whatever the command said the first time.
         found = is_run(folder) and (auto_resume or world.restarts > 0)
         found, resumable = world.from_first([found, found and has_checkpoint(folder)])
-        return _train(
-            world,
-            config,
-            folder,
-            given=given,
-            pairs=pairs,
-            dev_pairs=dev_pairs,
-            by_hand=by_hand,
-            where=world.place(find_device(device)),
-            resume=resume or resumable,
-            fallback_previous=fallback_previous,
-            allow_changes=allow_changes,
-            force=force or found,
-            console=console or Console(stderr=True),
-            listeners=listeners,
-            held=held,
-        )
+        wish = replace(wish, resume=resume or resumable, force=force or found)
+        console = console or Console(stderr=True)
+        site = Site(world, folder, wish, held, say_to(console) if world.is_first else nothing_said)
+        begun = take_up(site, config, given) if wish.resume else begin(site, config, given)
+        if by_hand:
+            begun = replace(begun, config=as_by_hand(begun.config, given))
+        plan = planned(begun, world, world.place(find_device(device)), given, pairs, dev_pairs, by_hand=by_hand)
+        return train_planned(site, begun, plan, world.place(find_device(device)), console, listeners, by_hand=by_hand)
 
 
-def _train(
+def planned(
+    begun: Beginning,
     world: World,
-    config: Config,
-    folder: Path,
-    *,
+    device: torch.device,
     given: Collection[str],
     pairs: Sequence[Pair] | None,
     dev_pairs: Sequence[Pair] | None,
+    *,
     by_hand: bool,
-    where: torch.device,
-    resume: bool,
-    fallback_previous: bool,
-    allow_changes: bool,
-    force: bool,
-    console: Console,
-    listeners: Sequence[Listener],
-    held: ExitStack,
-) -> Trained:
-    """`train` on each process of the world: all read, and the first alone writes and speaks."""
-    say = say_to(console) if world.is_first else nothing_said
-    start: Start | None = None
-    checkpoint: Checkpoint | None = None
-    changed = False
-    if resume:
-        stored = stored_config(folder)
-        if world.is_first:
-            held.enter_context(locked(folder, say))
-            clean_run(folder)
-        world.wait()
-        checkpoint, config, changed = take_up(stored, folder, config, given, fallback_previous, allow_changes)
-    else:
-        require_free(folder, force=force)
-        if config.training.start_from:
-            start, config = read_start(config, folder, given)
-    # What is wrong with the model is said before all else.
-    if resolve(config.model).tie == "all" and not config.text.joint:
-        raise ConfigError(
-            "one table for both sides needs one vocabulary for both", where="model.tie", fix="set text.joint=true too"
-        )
-    if by_hand:
-        config = as_by_hand(config, given)
+) -> Plan:
+    """All that is settled before the first update, the precision too."""
+    checkpoint = begun.checkpoint
     plan = plan_run(
-        config,
+        begun.config,
         pairs,
         dev_pairs,
         codecs=checkpoint.codecs if checkpoint else None,
         given=given,
-        start=start,
+        start=begun.start,
         max_length_before=checkpoint.progress.get("max_length", 0) if checkpoint else 0,
-        device=where,
+        device=device,
         world=world,
     )
-    if by_hand:
-        plan = replace(plan, config=as_by_hand(plan.config, ()))
+    config = as_by_hand(plan.config, ()) if by_hand else plan.config
+    if config.training.precision == "auto":
+        precision = world.from_first(choose_precision(device, plan.blueprint, plan.sizes))
+        config = replace(config, training=replace(config.training, precision=precision))
+    return replace(plan, config=config)
+
+
+def train_planned(
+    site: Site,
+    begun: Beginning,
+    plan: Plan,
+    device: torch.device,
+    console: Console,
+    listeners: Sequence[Listener],
+    *,
+    by_hand: bool,
+) -> Trained:
+    """Train as it is planned, on each process of the world: the first alone writes and speaks."""
+    world, folder, say = site.world, site.folder, site.say
     config, training, blueprint = plan.config, plan.config.training, plan.blueprint
-    if training.precision == "auto":
-        training = replace(training, precision=world.from_first(choose_precision(where, blueprint, plan.sizes)))
-        config = replace(config, training=training)
-    network: Seq2Seq | Seq2seq
+    network: Network
     if by_hand:
         network = network_of(blueprint, plan.sizes, training.seed)
     else:
@@ -221,42 +182,17 @@ def _train(
     num_parameters = sum(math.prod(tensor.shape) for tensor in network.tensors().values())
     for line in plan.said:
         say(line)
-    place = "by hand in NumPy" if by_hand else f"{training.precision} on {where}"
+    place = "by hand in NumPy" if by_hand else f"{training.precision} on {device}"
     say(f"{blueprint.name}: {num_parameters:,} parameters, {place}{world.said(training.shard)}; run folder {folder}")
 
     corpus = plan.data.corpus
     dev_examples = Examples.encode(plan.data.dev, *plan.codecs)
     trained_on = trace(plan.examples, dev_examples, corpus=corpus.digest if corpus else "")
-    state: TrainingState | None = None
     world.require_same(pairs=trained_on.digest, options=to_toml(config))
-    if checkpoint:
-        before = trace_of(checkpoint)
-        others = pair_changes(before, trained_on, plan.data.train, plan.data.dev)
-        if not allow_changes:
-            require_same_pairs(others, where=str(folder))
-        for line in (
-            *damage_said(checkpoint),
-            *versions_said(checkpoint),
-            *processes_said(checkpoint, world.size),
-        ):
-            say(line)
-        state = state_of(checkpoint)
-        if others:
-            say(f"note: the pairs are not those the run was started with: {others}")
-        if others and not np.array_equal(before.dev, trained_on.dev):
-            say("note: dev is another one: which model is the best is decided anew")
-            state.progress.update(best={}, best_update=0, evaluations_without_better=0, evaluations_without_mistake=0)
-        if world.is_first:
-            set_aside(checkpoint)
-            if changed:
-                write_config(folder, config)
+    if begun.checkpoint:
+        state: TrainingState | None = next_state(site, begun, config, plan.data, trained_on)
     else:
-        if start and isinstance(network, Seq2Seq):
-            state = state_at(start, network)
-        if world.is_first:
-            held.enter_context(locked(folder, say))
-            require_free(folder, force=force)
-            prepare(folder, config)
+        state = first_state(site, begun.start, config, network)
 
     def save_best(tensors: Mapping[str, np.ndarray], progress: Progress) -> None:
         save_model(
@@ -291,7 +227,7 @@ def _train(
                 network,
                 plan.examples,
                 training,
-                device=where,
+                device=device,
                 evaluate=evaluate,
                 save_best=lambda network, progress: save_best(to_numpy(network.tensors()), progress),
                 save_checkpoint=lambda state: save_state(
@@ -306,34 +242,15 @@ def _train(
             )
             if state:
                 trainer.restore(state)
-            if state and checkpoint:
+            if state and begun.checkpoint:
                 say(f"goes on after update {state.progress['update']:,}")
-            finished = trainer.run(tried_first=start is not None)
+            finished = trainer.run(tried_first=begun.start is not None)
         world.wait()  # Until the first has written it, there is no model that another could load.
     return Trained(folder, finished, example_of(plan))
 
 
-def take_up(
-    stored: Config, folder: Path, config: Config, given: Collection[str], fallback_previous: bool, allow_changes: bool
-) -> tuple[Checkpoint, Config, bool]:
-    """What a run goes on from, with which configuration, and whether that is another than was `stored` at its start."""
-    checkpoint = load_checkpoint(folder / CHECKPOINTS, fallback_previous=fallback_previous)
-    wanted = set_options(stored, config, given)
-    changes = option_changes(config_of(checkpoint), wanted)
-    require_same_options(changes, allow=allow_changes)
-    if "training.max_epochs" in changes and "training.max_updates" not in changes:
-        # How many updates that is follows from the epochs, as in a new run.
-        wanted = replace(wanted, training=replace(wanted.training, max_updates=None))
-    return checkpoint, wanted, bool(changes)
-
-
 def nothing_said(line: str) -> None:
     """What a process says that is not the first."""
-
-
-def damage_said(checkpoint: Checkpoint) -> list[str]:
-    """What to say of the checkpoints that were passed over."""
-    return [f"note: {error.where} {error.what}; it is passed over and set aside" for error in checkpoint.damaged]
 
 
 def example_of(plan: Plan) -> str:

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from peeky.data import Examples, copies
+from peeky.data import Examples, collate, copies
 from peeky.model import Sizes, build
 from peeky.text import Codec, make_tokenizer
 from peeky.training import ALONE, Evaluation, Trainer, TrainingOptions, World
-from peeky.training.trainer import collate
 
 NUM_PAIRS = 23
 EPOCHS = 2
@@ -33,7 +32,7 @@ def trainer_and_indices(blueprint, monkeypatch):
         trained_on.append(indices.tolist())
         return batch
 
-    monkeypatch.setattr("peeky.training.trainer.collate", recording)
+    monkeypatch.setattr("peeky.training.shares.collate", recording)
 
     def new(stop=lambda: False, workers=0, world=ALONE, **options):
         model = build(blueprint("plain"), Sizes(len(codec.vocabulary), len(codec.vocabulary)))
@@ -119,7 +118,7 @@ def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
                 trainer.restore(state)
             trainer.run()
             state = trainer.state()
-        assert trainer.sampler.num_pools == 4
+        assert trainer.shares.sampler.num_pools == 4
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
     return len(batches), hashlib.sha256(b"|".join(b" ".join(batches[n]) for n in sorted(batches))).hexdigest()
 
@@ -149,7 +148,7 @@ def test_what_goes_wrong_in_a_worker_ends_the_run(trainer_and_indices, monkeypat
         trained_on.append(indices.tolist())
         return collate(examples, indices)
 
-    monkeypatch.setattr("peeky.training.trainer.collate", failing)
+    monkeypatch.setattr("peeky.training.shares.collate", failing)
     with pytest.raises(OSError, match="the disk is gone"):
         new(batch_size=4, workers=2).run()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
@@ -173,8 +172,8 @@ def test_epochs_are_in_different_orders(trainer_and_indices):
 def test_it_notices_a_last_batch_left_out(trainer_and_indices):
     new, trained_on = trainer_and_indices
     trainer = new(batch_size=4)
-    pool = trainer.sampler.pool
-    trainer.sampler.pool = lambda *place: pool(*place)[:-1]
+    pool = trainer.shares.sampler.pool
+    trainer.shares.sampler.pool = lambda *place: pool(*place)[:-1]
     trainer.run()
     with pytest.raises(AssertionError):
         check_every_example_once(trained_on)
@@ -183,8 +182,8 @@ def test_it_notices_a_last_batch_left_out(trainer_and_indices):
 def test_it_notices_examples_drawn_with_replacement(trainer_and_indices):
     new, trained_on = trainer_and_indices
     trainer = new(batch_size=4)
-    pool = trainer.sampler.pool
-    trainer.sampler.pool = lambda *place: [np.random.randint(0, NUM_PAIRS, len(batch)) for batch in pool(*place)]
+    pool = trainer.shares.sampler.pool
+    trainer.shares.sampler.pool = lambda *place: [np.random.randint(0, NUM_PAIRS, len(batch)) for batch in pool(*place)]
     trainer.run()
     with pytest.raises(AssertionError):
         check_every_example_once(trained_on)

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from peeky.checkpoints import load_checkpoint
 from peeky.config import Config
-from peeky.data import Examples, copies
+from peeky.data import Examples, collate, copies
 from peeky.data.options import DataOptions
 from peeky.errors import CheckpointError
 from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build
@@ -22,7 +22,6 @@ from peeky.run import train
 from peeky.text import Codec, learn_codec, make_tokenizer
 from peeky.text.options import TextOptions
 from peeky.training import Evaluation, Trainer, TrainingOptions, TrainingState, target_log_probs, to_tensors
-from peeky.training.trainer import collate
 
 OPTIONS = TrainingOptions(
     rate=0.01,
@@ -224,8 +223,8 @@ def test_it_notices_an_order_that_cannot_be_found_again(blueprint, pairs):
 
     def shuffled_anew(*arguments, **options):
         trainer = new_trainer(*arguments, **options)
-        pool = trainer.sampler.pool
-        trainer.sampler.pool = lambda *place: [np.random.permutation(batch) for batch in pool(*place)][
+        pool = trainer.shares.sampler.pool
+        trainer.shares.sampler.pool = lambda *place: [np.random.permutation(batch) for batch in pool(*place)][
             :: np.random.choice([-1, 1])
         ]
         return trainer
@@ -266,7 +265,7 @@ def test_bpe_dropout_takes_part(blueprint, pairs, bpe):
         trainer.run()
     with pytest.raises(AssertionError):
         check_same_state(plain.state(), dropped.state())
-    assert dropped.examples.source_ids.tolist() != plain.examples.source_ids.tolist()
+    assert dropped.shares.examples.source_ids.tolist() != plain.shares.examples.source_ids.tolist()
 
 
 def test_it_notices_words_cut_by_a_generator_of_its_own(blueprint, pairs, bpe):

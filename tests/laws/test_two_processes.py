@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 import torch
 
-from peeky.data import Examples, copies
+from peeky.data import Examples, collate, copies
 from peeky.errors import UserError
 from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 from peeky.text import Codec, make_tokenizer
@@ -38,7 +38,6 @@ from peeky.training import (
     to_tensors,
 )
 from peeky.training.objective import Objective
-from peeky.training.trainer import collate
 from peeky.training.world import whole
 
 PAIRS = copies(22, seed=1)

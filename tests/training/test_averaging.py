@@ -70,7 +70,7 @@ def test_with_a_moving_average_it_is_the_average_that_is_tried():
 
 def test_without_averages_nothing_is_copied():
     trainer = new_trainer()
-    assert trainer.shown is trainer.model
+    assert trainer.shown.model is trainer.model
     assert trainer.state().averages == {}
 
 
@@ -101,7 +101,7 @@ def test_the_mean_is_that_of_the_last_or_of_the_best(of, averaged):
 def test_of_equal_evaluations_the_later_ones_are_kept():
     trainer = new_trainer(Recorder(), average=3, average_of="best")
     trainer.run()
-    assert sorted(trainer.kept, key=int) == ["6", "8", "10"]
+    assert sorted(trainer.shown.kept, key=int) == ["6", "8", "10"]
 
 
 def test_a_mean_that_is_no_better_is_not_saved():
@@ -136,5 +136,5 @@ def test_averages_are_weights_of_the_model():
     trainer = new_trainer(model=new_model("attention"), ema=0.5, average=2, max_updates=6)
     trainer.run()
     shapes = {name: tensor.shape for name, tensor in trainer.model.tensors().items()}
-    assert {name: tensor.shape for name, tensor in trainer.shown.tensors().items()} == shapes
-    assert not any(one is other for one in trainer.shown.parameters() for other in trainer.model.parameters())
+    assert {name: tensor.shape for name, tensor in trainer.shown.model.tensors().items()} == shapes
+    assert not any(one is other for one in trainer.shown.model.parameters() for other in trainer.model.parameters())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from peeky.data import Examples, copies
+from peeky.data import Examples, collate, copies
 from peeky.errors import UserError
 from peeky.model import ModelOptions, Sizes, build, resolve
 from peeky.text import Codec, make_tokenizer
@@ -25,7 +25,8 @@ from peeky.training import (
     batch_loss,
     to_tensors,
 )
-from peeky.training.trainer import collate, dropout_seed, is_better
+from peeky.training.state import is_better
+from peeky.training.trainer import dropout_seed
 
 PAIRS = copies(20, seed=1)
 CODEC = Codec.build(make_tokenizer("characters"), [pair.source for pair in PAIRS])
@@ -288,7 +289,7 @@ def test_the_loss_reported_is_nats_a_token_of_the_updates_since():
     trainer = new_trainer(max_updates=10, rate=1e-12)
     trainer.run()
     first, later = trainer.recorder.of(Updated)
-    batches = [b for epoch in range(3) for b in trainer.sampler.batches(epoch)][:10]
+    batches = [b for epoch in range(3) for b in trainer.shares.sampler.batches(epoch)][:10]
     sums = [batch_loss(trainer.model, to_tensors(collate(EXAMPLES, b)), 0.1).item() for b in batches]
     tokens = [int(EXAMPLES.target_lengths[b].sum()) for b in batches]
     assert first.loss == pytest.approx(sums[0] / tokens[0], rel=1e-4)
@@ -307,7 +308,7 @@ def gradient_of_first_update(trainer):
 def expected_gradient(smoothing=0.1):
     model = new_model().eval()
     trainer = new_trainer()
-    batch = to_tensors(collate(EXAMPLES, next(trainer.sampler.batches(0))))
+    batch = to_tensors(collate(EXAMPLES, next(trainer.shares.sampler.batches(0))))
     (batch_loss(model, batch, smoothing) / batch.target_tokens).backward()
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
@@ -419,7 +420,7 @@ def test_batch_tokens_limits_what_an_update_holds(budget, monkeypatch):
         held.append(batch.source.ids.size + batch.target.ids.size)
         return batch
 
-    monkeypatch.setattr("peeky.training.trainer.collate", recording)
+    monkeypatch.setattr("peeky.training.shares.collate", recording)
     new_trainer(batch_size=None, batch_tokens=budget, max_epochs=2, max_updates=1000).run()
     assert max(held) <= budget
     assert len(held) > 2

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from peeky.training.options import TrainingOptions
     from peeky.training.precision import choose_precision
     from peeky.training.schedule import rate_share
+    from peeky.training.shares import sampler_of
     from peeky.training.state import Evaluation, Progress, TrainingState
-    from peeky.training.trainer import Trainer, sampler_of
+    from peeky.training.trainer import Trainer
     from peeky.training.watch import Tried, Warned
     from peeky.training.world import ALONE, World, joined
 
@@ -59,8 +60,9 @@ __getattr__ = lazily(
         "options": "TrainingOptions",
         "precision": "choose_precision",
         "schedule": "rate_share",
+        "shares": "sampler_of",
         "state": "Evaluation Progress TrainingState",
-        "trainer": "Trainer sampler_of",
+        "trainer": "Trainer",
         "watch": "Tried Warned",
         "world": "ALONE World joined",
     },

@@ -12,6 +12,9 @@ from torch import Tensor
 from peeky.training.events import Sample
 from peeky.training.watch import Tried
 
+KEPT = "kept"
+"""Under which the dev metrics of the weights that are kept to be averaged stand beside progress, by update."""
+
 
 @dataclass
 class Progress:
@@ -43,8 +46,6 @@ class Progress:
     """Kinds of what has been warned of."""
     suspected: list[str] = field(default_factory=list)
     """Kinds of what the last evaluation found."""
-    kept: dict[str, dict[str, float]] = field(default_factory=dict)
-    """By update, the dev metrics of the weights that are kept to be averaged."""
     averaged_at: int = 0
     """The update at which their mean was tried last."""
 
@@ -68,3 +69,10 @@ class Evaluation(NamedTuple):
     """All answers, to be watched; none of a language model."""
     unknown: Mapping[str, float] = MappingProxyType({})
     """By side, the share of dev's tokens that its vocabulary lacks."""
+
+
+def is_better(metrics: dict[str, float], best: dict[str, float], metric: str) -> bool:
+    """Whether dev says so: a higher exact match, or a lower loss; equal exact matches are decided by the loss."""
+    if not best or metric == "loss":
+        return not best or metrics["loss"] < best["loss"]
+    return (metrics["exact_match"], -metrics["loss"]) > (best["exact_match"], -best["loss"])

@@ -13,30 +13,26 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict
-from itertools import islice
-from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from peeky.data.ahead import ahead
-from peeky.data.batch import Batch, collate
 from peeky.data.examples import Examples, Recut
-from peeky.data.sampler import LengthBucketSampler, Place
+from peeky.data.sampler import Place
 from peeky.errors import UserError
 from peeky.model import Seq2Seq
-from peeky.training.averaging import MovingAverage, mean_of
+from peeky.training.averaging import Shown
 from peeky.training.batch import to_tensors
 from peeky.training.events import INTERRUPTED, Evaluated, Finished, Listener, Updated
 from peeky.training.objective import Objective
 from peeky.training.options import TrainingOptions
 from peeky.training.schedule import rate_share
-from peeky.training.state import Evaluation, Progress, TrainingState
+from peeky.training.shares import Share, Shares
+from peeky.training.state import KEPT, Evaluation, Progress, TrainingState, is_better
 from peeky.training.watch import PASSING, RISES, Point, Warned, is_time, watch
 from peeky.training.world import ALONE, World, divided_as, on_its_own, whole
 
@@ -48,15 +44,6 @@ PERFECT_EVALUATIONS = 3
 
 PLATEAU_PATIENCE = 2
 """Evaluations without a better one after which the `plateau` schedule halves the rate."""
-
-
-class Share(NamedTuple):
-    """What one process has of the batch of an update."""
-
-    passes: list[tuple[Batch, bool]]
-    """What it works through, one after the other, and whether that counts."""
-    target_tokens: int
-    """Of the whole batch, on all processes: EOS counts, padding does not."""
 
 
 class Trainer:
@@ -95,12 +82,9 @@ class Trainer:
         self.model = model.to(device)
         averages = options.ema is not None or options.average is not None
         is_divided = options.shard and world.size > 1
-        self.shown = copy.deepcopy(self.model) if averages or is_divided else self.model
-        """The model that is tried and saved: whole, and with the weights that were averaged."""
+        shown = copy.deepcopy(self.model) if averages or is_divided else self.model
         self.objective = world.join(Objective(self.model, options.label_smoothing), shard=options.shard)
-        self.average = None if options.ema is None else MovingAverage(self.model.named_parameters(), options.ema)
-        self.kept: dict[str, dict[str, Tensor]] = {}
-        self.examples = examples
+        self.shown = Shown(self.model, shown, options)
         self.options = options
         self.rate: float = options.rate
         self.metric: str = options.metric
@@ -116,9 +100,7 @@ class Trainer:
         self.stop_when_perfect = stop_when_perfect
         self.progress = Progress()
         self._clock = self._saved_at = time.perf_counter()
-        self.recut = recut
-        self.workers = workers
-        self.sampler = sampler_of(examples, options)
+        self.shares = Shares(examples, options, world, recut=recut, workers=workers)
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)
 
@@ -127,10 +109,11 @@ class Trainer:
 
         With `tried_first` the model as it is before the first update is evaluated too, and may stay the best.
         """
-        with closing(self._batches()) as shares:
+        start = Place(self.progress.epoch, self.progress.pool, self.progress.batch)
+        with closing(self.shares.after(start, max(0, self.max_updates - self.progress.update))) as shares:
             return self._run(shares, tried_first)
 
-    def _run(self, shares: Iterable[Share], tried_first: bool) -> Finished:
+    def _run(self, shares: Iterable[tuple[Place, Share]], tried_first: bool) -> Finished:
         reason = "all updates done"
         self._clock = self._saved_at = time.perf_counter()
         if tried_first:
@@ -139,7 +122,8 @@ class Trainer:
         evaluated = saved if self.progress.best else 0  # a resumed run whose dev set is another one is tried on it
         if self.progress.update and (ended := self._reason_to_stop()):
             reason, shares = ended, ()  # a resumed run that had come to its end
-        for share in shares:
+        for place, share in shares:
+            self.progress.epoch, self.progress.pool, self.progress.batch = place
             self._update(share)
             update = self.progress.update
             if update % self.evaluate_every == 0 or update == self.max_updates:
@@ -167,33 +151,6 @@ class Trainer:
         self.listen(finished)
         return finished
 
-    def _batches(self) -> Generator[Share, None, None]:
-        """The batches still to come, from where `progress` says; it is told of each that is asked for."""
-        start = Place(self.progress.epoch, self.progress.pool, self.progress.batch)
-        jobs = islice(self._places(start), max(0, self.max_updates - self.progress.update))
-
-        def put_together(job: tuple[Place, Examples, np.ndarray]) -> tuple[Place, Share]:
-            place, examples, indices = job
-            parts = self.world.parts(indices, self.options.accumulate)
-            # Who has nothing to do takes part nonetheless: the others wait.
-            passes = [(collate(examples, part if len(part) else indices[:1]), len(part) > 0) for part in parts]
-            return place, Share(passes, examples.num_target_tokens(indices))
-
-        with closing(ahead(put_together, jobs, self.workers)) as shares:
-            for place, share in shares:
-                self.progress.epoch, self.progress.pool, self.progress.batch = place
-                yield share
-
-    def _places(self, start: Place) -> Iterator[tuple[Place, Examples, np.ndarray]]:
-        """From a place on, epoch after epoch, each batch as the numbers of its examples."""
-        while start.epoch < (self.options.max_epochs or math.inf):
-            if self.recut is not None:
-                self.examples = self.recut(start.epoch)
-                self.sampler = sampler_of(self.examples, self.options)
-            for place, indices in self.sampler.batches_from(start):
-                yield place, self.examples, indices
-            start = Place(start.epoch + 1, 0, 0)
-
     # --- the whole update -------------------------------------------------------------------------------------------
 
     def _update(self, share: Share) -> None:
@@ -209,8 +166,7 @@ class Trainer:
         self._require_finite(norm, "the gradient", update)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.average is not None:
-            self.average.update(self.model.named_parameters(), update)
+        self.shown.follow(update)
 
         progress.update = update
         progress.batch += 1
@@ -267,11 +223,10 @@ class Trainer:
         progress.window_loss, progress.window_tokens, progress.window_seconds = 0.0, 0, 0.0
 
     def _evaluate(self, *, is_watched: bool = True) -> None:
-        self._show()
-        evaluation = self.evaluate(self.shown)
+        evaluation = self.evaluate(self.shown.now())
         metrics, progress = evaluation.metrics, self.progress
         self._require_finite(metrics["loss"], "the loss on dev", progress.update)
-        self._keep(metrics)
+        self.shown.keep(progress.update, metrics, self.metric)
         better = is_better(metrics, progress.best, self.metric)
         if better:
             progress.evaluations_without_better = 0
@@ -287,46 +242,25 @@ class Trainer:
         if is_watched:
             self._watch(evaluation)
 
-    def _show(self) -> None:
-        """Bring the model that is tried up to date."""
-        if self.shown is not self.model:
-            tensors = self.model.tensors() if self.average is None else self.average.tensors
-            self.shown.load_tensors({name: whole(tensor) for name, tensor in tensors.items()})
-
     def _save_best(self, metrics: dict[str, float]) -> None:
         self.progress.best, self.progress.best_update = metrics, self.progress.update
         if self.world.is_first:
-            self.save_best(self.shown, self.progress)
-
-    def _keep(self, metrics: dict[str, float]) -> None:
-        """Keep the weights that were just tried, where they are among those to be averaged."""
-        if self.options.average is None:
-            return
-        update = str(self.progress.update)
-        self.progress.kept[update] = metrics
-        self.kept[update] = {name: tensor.clone() for name, tensor in self.shown.tensors().items()}
-        if len(self.kept) > self.options.average:
-            least = min(self.kept, key=int)
-            if self.options.average_of == "best":
-                for each in self.kept:
-                    if is_better(self.progress.kept[least], self.progress.kept[each], self.metric):
-                        least = each
-            del self.kept[least], self.progress.kept[least]
+            self.save_best(self.shown.model, self.progress)
 
     def _try_mean(self) -> bool:
         """Try the mean of the weights kept, and save it if it is the best; whether there was one to try."""
         progress = self.progress
-        if len(self.kept) < 2 or progress.averaged_at == progress.update:
+        number = len(self.shown.kept)
+        if number < 2 or progress.averaged_at == progress.update:
             return False
-        self.shown.load_tensors(mean_of([self.kept[update] for update in sorted(self.kept, key=int)]))
-        evaluation = self.evaluate(self.shown)
+        evaluation = self.evaluate(self.shown.mean())
         progress.averaged_at = progress.update
         better = is_better(evaluation.metrics, progress.best, self.metric)
         if better:
             self._save_best(evaluation.metrics)
         self._tick()
         self.listen(
-            Evaluated(progress.update, evaluation.metrics, better, evaluation.samples, progress.seconds, len(self.kept))
+            Evaluated(progress.update, evaluation.metrics, better, evaluation.samples, progress.seconds, number)
         )
         return True
 
@@ -385,10 +319,9 @@ class Trainer:
             # Divided tensors are gathered one by one: in the same order on all processes, whatever file they came from.
             for key, value in sorted(self.optimizer.state[parameter].items())
         }
-        averages = {} if self.average is None else {f"ema.{name}": whole(t) for name, t in self.average.tensors.items()}
-        averages |= {f"kept.{update}.{name}": t for update, kept in self.kept.items() for name, t in kept.items()}
         model = {name: whole(tensor) for name, tensor in self.model.tensors().items()}
-        return TrainingState(model, optimizer, asdict(self.progress), averages)
+        progress = asdict(self.progress) | {KEPT: dict(self.shown.tried)}
+        return TrainingState(model, optimizer, progress, self.shown.state())
 
     def restore(self, state: TrainingState) -> None:
         """Go on from a state that `state()` gave."""
@@ -400,33 +333,8 @@ class Trainer:
                 for key, value in state.optimizer.items()
                 if key.partition(".")[2] == name
             }
-        self.progress = Progress(**state.progress)
-        if self.average is not None:
-            saved = {name.removeprefix("ema."): tensor for name, tensor in state.averages.items()}
-            self.average.tensors = {
-                name: divided_as(saved.get(name, state.model[name]), tensor).clone()
-                for name, tensor in self.average.tensors.items()
-            }
-        for update in self.progress.kept:
-            self.kept[update] = {name: state.averages[f"kept.{update}.{name}"].to(self.device) for name in own}
-
-
-def sampler_of(examples: Examples, options: TrainingOptions) -> LengthBucketSampler:
-    """The batches of these examples, as the options want them."""
-    return LengthBucketSampler(
-        examples.source_offsets,
-        examples.target_offsets,
-        batch_size=options.batch_size,
-        batch_tokens=options.batch_tokens if options.batch_tokens != "auto" else None,
-        seed=options.seed,
-    )
-
-
-def is_better(metrics: dict[str, float], best: dict[str, float], metric: str) -> bool:
-    """Whether dev says so: a higher exact match, or a lower loss; equal exact matches are decided by the loss."""
-    if not best or metric == "loss":
-        return not best or metrics["loss"] < best["loss"]
-    return (metrics["exact_match"], -metrics["loss"]) > (best["exact_match"], -best["loss"])
+        self.progress = Progress(**{name: value for name, value in state.progress.items() if name != KEPT})
+        self.shown.restore(state)
 
 
 def dropout_seed(seed: int, update: int, part: int) -> int:

@@ -1,0 +1,165 @@
+"""How a run begins: as a new one, from a model that was trained before, or from where a run was stopped.
+
+The process that is the first of its world holds the run folder from here on and changes what is in it; all read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from peeky.changes import Trace, option_changes, pair_changes, require_same_options, require_same_pairs
+from peeky.checkpoints import Checkpoint, load_checkpoint, set_aside
+from peeky.config import Config
+from peeky.errors import ConfigError
+from peeky.folder import (
+    CHECKPOINTS,
+    clean_run,
+    locked,
+    prepare,
+    require_free,
+    set_options,
+    stored_config,
+    write_config,
+)
+from peeky.model import Seq2Seq, resolve
+from peeky.scratch import Seq2seq
+from peeky.sets import Data
+from peeky.starting import Start, read_start, state_at
+from peeky.training import TrainingState, World
+from peeky.training_state import config_of, processes_said, state_of, trace_of, versions_said
+
+Network = Seq2Seq | Seq2seq
+"""Of torch, or by hand."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to do about a run folder that is there: go on with it, and in which ways, or replace it."""
+
+    resume: bool = False
+    fallback_previous: bool = False
+    allow_changes: bool = False
+    auto_resume: bool = False
+    force: bool = False
+
+    def require_sense(self, *, by_hand: bool) -> None:
+        """Refuse wishes at odds with one another."""
+        which = "--resume" if self.resume else "--auto-resume"
+        resumes = self.resume or self.auto_resume
+        if resumes and self.force:
+            fix = "give one of the two"
+            raise ConfigError("a run can't be resumed and replaced", where=f"{which} --force", fix=fix)
+        if by_hand and resumes:
+            raise ConfigError("a run by hand keeps no checkpoints", where=which, fix="train again with --force")
+        if not resumes and (self.fallback_previous or self.allow_changes):
+            which = "--fallback-previous" if self.fallback_previous else "--allow-changes"
+            raise ConfigError("only a run that is resumed can do so", where=which, fix="add --resume, or leave it out")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a run takes place."""
+
+    world: World
+    folder: Path
+    wish: Wish
+    held: ExitStack
+    """Ends with the run."""
+    say: Callable[[str], None]
+
+    def lock(self) -> None:
+        """Nobody else trains in the folder from here on."""
+        self.held.enter_context(locked(self.folder, self.say))
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a run begins with."""
+
+    config: Config
+    start: Start | None = None
+    """The model that it trains further."""
+    checkpoint: Checkpoint | None = None
+    """What it goes on from."""
+    changed: bool = False
+    """Whether it goes on with another configuration than before."""
+
+    def __post_init__(self) -> None:
+        # What is wrong with the model is said before all else.
+        if resolve(self.config.model).tie == "all" and not self.config.text.joint:
+            raise ConfigError(
+                "one table for both sides needs one vocabulary for both",
+                where="model.tie",
+                fix="set text.joint=true too",
+            )
+
+
+def begin(site: Site, config: Config, given: Collection[str]) -> Beginning:
+    """A run that was not there, from nothing or from the model that the configuration names."""
+    require_free(site.folder, force=site.wish.force)
+    start = None
+    if config.training.start_from:
+        start, config = read_start(config, site.folder, given)
+    return Beginning(config, start)
+
+
+def take_up(site: Site, config: Config, given: Collection[str]) -> Beginning:
+    """A run that is there, from its checkpoint, with those options of `config` that are `given`."""
+    stored = stored_config(site.folder)
+    if site.world.is_first:
+        site.lock()
+        clean_run(site.folder)
+    site.world.wait()
+    checkpoint = load_checkpoint(site.folder / CHECKPOINTS, fallback_previous=site.wish.fallback_previous)
+    wanted = set_options(stored, config, given)
+    changes = option_changes(config_of(checkpoint), wanted)
+    require_same_options(changes, allow=site.wish.allow_changes)
+    if "training.max_epochs" in changes and "training.max_updates" not in changes:
+        # How many updates that is follows from the epochs, as in a new run.
+        wanted = replace(wanted, training=replace(wanted.training, max_updates=None))
+    return Beginning(wanted, None, checkpoint, bool(changes))
+
+
+def first_state(site: Site, start: Start | None, config: Config, network: Network) -> TrainingState | None:
+    """What a new run starts with, None where that is a new network; its folder is made."""
+    state = state_at(start, network) if start and isinstance(network, Seq2Seq) else None
+    if site.world.is_first:
+        site.lock()
+        require_free(site.folder, force=site.wish.force)
+        prepare(site.folder, config)
+    return state
+
+
+def next_state(site: Site, begun: Beginning, config: Config, data: Data, trained_on: Trace) -> TrainingState:
+    """What a run that is taken up goes on from, and what is to be said about it. CheckpointError for other pairs."""
+    checkpoint, say = begun.checkpoint, site.say
+    assert checkpoint
+    before = trace_of(checkpoint)
+    others = pair_changes(before, trained_on, data.train, data.dev)
+    if not site.wish.allow_changes:
+        require_same_pairs(others, where=str(site.folder))
+    notes = damage_said(checkpoint), versions_said(checkpoint), processes_said(checkpoint, site.world.size)
+    for line in chain(*notes):
+        say(line)
+    state = state_of(checkpoint)
+    if others:
+        say(f"note: the pairs are not those the run was started with: {others}")
+    if others and not np.array_equal(before.dev, trained_on.dev):
+        say("note: dev is another one: which model is the best is decided anew")
+        state.progress.update(best={}, best_update=0, evaluations_without_better=0, evaluations_without_mistake=0)
+    if site.world.is_first:
+        set_aside(checkpoint)
+        if begun.changed:
+            write_config(site.folder, config)
+    return state
+
+
+def damage_said(checkpoint: Checkpoint) -> list[str]:
+    """What to say of the checkpoints that were passed over."""
+    return [f"note: {error.where} {error.what}; it is passed over and set aside" for error in checkpoint.damaged]
