@@ -196,7 +196,7 @@ def train(
         display = stack.enter_context(Display(console, training.max_updates))
         stop = stack.enter_context(stop_on_signal(say))
         log = MetricsLog(folder / METRICS, from_update=state.progress["update"] if state else 0)
-        listen = to_all((log, display, *listeners))
+        listen = to_all((log, display, *listeners, *([lambda _: corpus.release()] if corpus else [])))
         if isinstance(network, Seq2seq):
             finished = train_by_hand(plan, network, save_best=save_best, listen=listen, stop=stop)
         else:
