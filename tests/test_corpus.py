@@ -117,7 +117,10 @@ def test_another_corpus_is_not_gone_on_with_unasked(corpus: Path, tiny_pairs: Pa
         ({"data.skip_bad": True}, "prepared with False"),
         ({"data.dev": ["dev.tsv"]}, "dev pairs of its own"),
         ({"model.name": "language_model"}, "the model is a language model"),
-        ({"model.positions": "learned", "model.longest": 3, "model.name": "transformer"}, "positions stop at 3"),
+        (
+            {"model.positions": "learned", "model.longest": 3, "model.name": "transformer", "model.embedding": 16},
+            "positions stop at 3",
+        ),
     ],
 )
 def test_what_a_corpus_can_not_give_is_refused(given: dict[str, Any], match: str, corpus: Path, run: Run) -> None:
@@ -173,6 +176,14 @@ def test_the_pairs_as_texts_again(corpus: Path, tiny_pairs: Path) -> None:
     assert pairs[-1].origin == f"{corpus}:108"
     assert pairs[2:4] == [pairs[2], pairs[3]]
     assert opened.dev[0].origin.startswith(f"{tiny_pairs}:")
+
+
+def test_what_was_read_can_be_given_back(corpus: Path) -> None:
+    opened = open_corpus(corpus)
+    assert len(opened.maps) == 4
+    before = opened.examples.source_ids.tolist()
+    opened.release()
+    assert opened.examples.source_ids.tolist() == before
 
 
 def test_the_command(tiny_pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

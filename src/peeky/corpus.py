@@ -10,6 +10,7 @@ CORPUS/dev.jsonl                 the dev pairs as texts
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,6 +50,16 @@ class Corpus:
     """The manifest."""
     digest: str
     """SHA-256 of the manifest, which has the hashes of all else."""
+    maps: tuple[mmap.mmap, ...] = ()
+    """The arrays' files as the system maps them."""
+
+    def release(self) -> None:
+        """Give back what was read of the files: the system counts it as memory of ours until someone needs the room.
+
+        Nothing is lost by it: what is read next comes from the system's own cache, or from the disk.
+        """
+        for mapped in self.maps if hasattr(mmap, "MADV_DONTNEED") else ():
+            mapped.madvise(mmap.MADV_DONTNEED)
 
     @property
     def has_source(self) -> bool:
@@ -108,14 +119,15 @@ def open_corpus(folder: Path) -> Corpus:
     codec_files = {name: (folder / name).read_bytes() for name in (SOURCE_CODEC, TARGET_CODEC) if name in listed}
     try:
         codecs = read_codecs(codec_files, lambda name: str(folder / name))
-        arrays = [np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False)) for name in ARRAYS]
+        mapped = [np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in ARRAYS]
         dev = [Pair(*json.loads(line)) for line in (folder / DEV).read_text(encoding="utf-8").splitlines()]
         text = TextOptions(**facts["text"])
     except UserError:
         raise
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(f"holds no corpus: {error}", where=str(folder), fix=AGAIN) from None
-    return Corpus(folder, Examples(*arrays), codecs, text, dev, facts, digest)
+    maps = tuple(array.base for array in mapped if isinstance(array.base, mmap.mmap))
+    return Corpus(folder, Examples(*map(np.asarray, mapped)), codecs, text, dev, facts, digest, maps)
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:

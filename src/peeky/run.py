@@ -207,12 +207,12 @@ def train_planned(
     with ExitStack() as stack:
         assert training.max_updates
         stop = stack.enter_context(stop_on_signal(say, is_launched=world.size > 1))
+        hears: list[Listener] = [lambda _: corpus.release()] if corpus else []
         if world.is_first:
             display = stack.enter_context(Display(console, training.max_updates))
             log = MetricsLog(folder / METRICS, from_update=state.progress["update"] if state else 0)
-            listen = to_all((log, display, *listeners))
-        else:
-            listen = to_all(())
+            hears = [log, display, *listeners, *hears]
+        listen = to_all(hears)
         if isinstance(network, Seq2seq):
             finished = train_by_hand(plan, network, save_best=save_best, listen=listen, stop=stop)
         else:
