@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def require_one_process(arguments: list[str]) -> None:
-    """Refuse what `torchrun` starts several times, unless it trains: each would do all of it, and write the same files."""
+    """Refuse what `torchrun` starts several times, unless it trains: each would do all of it, into the same files."""
     size = os.environ.get("WORLD_SIZE", "1")
     verb = arguments[0] if arguments and "--help" not in arguments else ""
     if size != "1" and verb != "train" and verb in {each.__name__ for each in VERBS}:

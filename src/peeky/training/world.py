@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -155,7 +156,6 @@ class World:
                 raise
             raise WorldError(
                 f"{self._absent()} ended or no longer answers",
-                where=f"rank {self.rank}",
                 fix="see what it said last, then go on with --resume; torchrun --max-restarts 3 does so by itself",
             ) from error
 
@@ -163,31 +163,39 @@ class World:
         """Whether the first process says the same; it is asked while it is still there."""
         if self.store is None:
             return False
-        try:
-            if self.is_first:
-                self.store.set("message", message)
-                time.sleep(PAUSE)
-                return False
-            self.store.wait(["message"], ROLL_CALL)
-            return self.store.get("message").decode() == message
-        except RuntimeError:
+        store = self.store
+
+        def first_says() -> bool:
+            store.wait(["message"], ROLL_CALL)
+            return store.get("message").decode() == message
+
+        if self.is_first:
+            with suppress(RuntimeError):
+                store.set("message", message)
+            time.sleep(PAUSE)
             return False
+        return bool(answer_of(first_says))
 
     def _absent(self) -> str:
         """The ranks that don't answer a call, in words."""
         assert self.store is not None
+        store = self.store
         answers = {rank: f"here {rank}" for rank in range(self.size)}
-        missing: list[int] = []
-        try:
-            self.store.set(answers[self.rank], "")
+
+        def roll_call() -> list[int]:
+            store.set(answers[self.rank], "")
             with suppress(RuntimeError):
-                self.store.wait(list(answers.values()), ROLL_CALL)
-            missing = [rank for rank, answer in answers.items() if not self.store.check([answer])]
-        except RuntimeError:
+                store.wait(list(answers.values()), ROLL_CALL)
+            return [rank for rank, answer in answers.items() if not store.check([answer])]
+
+        missing = answer_of(roll_call)
+        if missing is None:
             missing = [0]  # the store is gone with it
         if self.is_first:
             time.sleep(PAUSE)  # for those that look a moment later
-        named = ", ".join(map(str, missing)) or "another"
+        if not missing:
+            return "another process"
+        named = ", ".join(map(str, missing))
         return f"ranks {named}" if len(missing) > 1 else f"rank {named}"
 
 
@@ -222,7 +230,6 @@ def joined(device: torch.device, timeout: float) -> Iterator[World]:
     except (RuntimeError, ValueError) as error:
         raise WorldError(
             f"not all {size} processes could be reached: {str(error).partition(chr(10))[0]}",
-            where=f"rank {rank}",
             fix="start them with torchrun, all on machines that reach MASTER_ADDR at MASTER_PORT",
         ) from error
     world = World(rank, size, local_rank, restarts, store, group)
@@ -231,6 +238,20 @@ def joined(device: torch.device, timeout: float) -> Iterator[World]:
             yield world
     finally:
         distributed.destroy_process_group()
+
+
+def answer_of(ask_store: Callable[[], Value]) -> Value | None:
+    """What a store answers, or None where it is gone, or in a process that has stopped: that takes any time to wait."""
+    answers: list[Value] = []
+
+    def ask() -> None:
+        with suppress(RuntimeError):
+            answers.append(ask_store())
+
+    asking = threading.Thread(target=ask, name="store", daemon=True)
+    asking.start()
+    asking.join(2 * ROLL_CALL.total_seconds())
+    return answers[0] if answers else None
 
 
 def number_of(variable: str, default: int | None = None) -> int:
