@@ -18,7 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from peeky.checkpoints import load_checkpoint
 
 UPDATE = 4
 """In which the harm is done."""
@@ -256,6 +259,27 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(how: str, launch: Launch, tmp
     said = launch("training.timeout=300", more=("--resume",)).end()
     assert f"goes on after update {UPDATE}" in said
     assert weights(run) == expected
+
+
+@pytest.mark.slow
+def test_a_run_moves_between_worlds(launch: Launch, tmp_path: Path) -> None:
+    """Alone, with copies, divided, alone: the course of one that stayed alone."""
+    alone = ("--nproc-per-node", "1")
+    common = ("training.schedule=constant", "training.warmup=0", "model.dropout=0", "training.timeout=300")
+    launch(*common, flags=alone).end()
+    run = tmp_path / "run"
+    run.rename(tmp_path / "whole")
+    more: tuple[str, ...] = ()
+    for updates, shard, flags in ((3, "false", alone), (6, "false", ()), (9, "true", ()), (12, "false", alone)):
+        launched = launch(*common, f"training.max_updates={updates}", f"training.shard={shard}", flags=flags, more=more)
+        said = launched.end()
+        assert launched.process.returncode == 0, said
+        more = ("--resume", "--allow-changes")
+    assert "processes: 2 until now, 1 from here on" in said
+    expected, found = (load_checkpoint(each / "checkpoints") for each in (tmp_path / "whole", run))
+    assert found.progress["update"] == expected.progress["update"] == 12
+    for name, array in expected.tensors.items():
+        np.testing.assert_allclose(found.tensors[name], array, rtol=0, atol=1e-6, err_msg=name)
 
 
 # --- the program ----------------------------------------------------------------------------------------------------

@@ -7,14 +7,17 @@ are told (`gather`, `from_first`, `sum`). Only the first writes to the run folde
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -51,6 +54,8 @@ class World:
     store: Store | None = field(default=None, repr=False)
     """What the processes know of one another beside all messages."""
     group: ProcessGroup | None = field(default=None, repr=False)
+    processes: tuple[int, ...] = ()
+    """The process id of each rank, on its machine."""
 
     @property
     def is_first(self) -> bool:
@@ -154,8 +159,13 @@ class World:
         except RuntimeError as error:
             if self.store is None or not is_of_world(error):
                 raise
+            absent = self._absent()
+            # Not before it has been said which rank it is: the launcher then ends this process, too.
+            atexit.register(end_beside, [self.processes[rank] for rank in absent])
+            named = ", ".join(map(str, absent))
+            who = f"ranks {named}" if len(absent) > 1 else f"rank {named}" if absent else "another process"
             raise WorldError(
-                f"{self._absent()} ended or no longer answers",
+                f"{who} ended or no longer answers",
                 fix="see what it said last, then go on with --resume; torchrun --max-restarts 3 does so by itself",
             ) from error
 
@@ -176,8 +186,8 @@ class World:
             return False
         return bool(answer_of(first_says))
 
-    def _absent(self) -> str:
-        """The ranks that don't answer a call, in words."""
+    def _absent(self) -> list[int]:
+        """The ranks that don't answer a call."""
         assert self.store is not None
         store = self.store
         answers = {rank: f"here {rank}" for rank in range(self.size)}
@@ -188,15 +198,10 @@ class World:
                 store.wait(list(answers.values()), ROLL_CALL)
             return [rank for rank, answer in answers.items() if not store.check([answer])]
 
-        missing = answer_of(roll_call)
-        if missing is None:
-            missing = [0]  # the store is gone with it
+        absent = answer_of(roll_call)
         if self.is_first:
             time.sleep(PAUSE)  # for those that look a moment later
-        if not missing:
-            return "another process"
-        named = ", ".join(map(str, missing))
-        return f"ranks {named}" if len(missing) > 1 else f"rank {named}"
+        return [0] if absent is None else absent  # the store is gone with it
 
 
 ALONE = World()
@@ -227,12 +232,14 @@ def joined(device: torch.device, timeout: float) -> Iterator[World]:
         backend = "gloo" if device.type == "cpu" else f"cpu:gloo,{device.type}:nccl"
         distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=HANDSHAKE)
         group = distributed.new_group(timeout=timedelta(seconds=timeout))
+        store.set(f"process {rank}", str(os.getpid()))
+        processes = tuple(int(store.get(f"process {other}")) for other in range(size))
     except (RuntimeError, ValueError) as error:
         raise WorldError(
             f"not all {size} processes could be reached: {str(error).partition(chr(10))[0]}",
             fix="start them with torchrun, all on machines that reach MASTER_ADDR at MASTER_PORT",
         ) from error
-    world = World(rank, size, local_rank, restarts, store, group)
+    world = World(rank, size, local_rank, restarts, store, group, processes)
     try:
         with world.watching():
             yield world
@@ -252,6 +259,18 @@ def answer_of(ask_store: Callable[[], Value]) -> Value | None:
     asking.start()
     asking.join(2 * ROLL_CALL.total_seconds())
     return answers[0] if answers else None
+
+
+def end_beside(processes: Iterable[int]) -> None:
+    """End those of these processes that have the same launcher as this one.
+
+    What is stopped, or stuck in a driver, hears no SIGTERM, and a launcher waits for it (`torchrun` half a minute).
+    """
+    for process in processes:
+        with suppress(OSError):  # it has ended, or this system has no /proc
+            status = Path(f"/proc/{process}/stat").read_text()
+            if int(status.rpartition(") ")[2].split()[1]) == os.getppid():
+                os.kill(process, signal.SIGKILL)
 
 
 def number_of(variable: str, default: int | None = None) -> int:
