@@ -25,7 +25,9 @@ def stop_on_signal(say: Callable[[str], None], *, is_launched: bool = False) -> 
     asked: list[float] = []
 
     def ask(number: int, frame: object) -> None:
-        if asked and not (is_launched and time.monotonic() - asked[0] < SAME_SIGNAL):
+        if asked and is_launched and time.monotonic() - asked[0] < SAME_SIGNAL:
+            return
+        if asked:
             raise KeyboardInterrupt
         asked.append(time.monotonic())
         # A signal that comes while a line is being written: the streams can't be entered twice.

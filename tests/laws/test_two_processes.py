@@ -251,6 +251,7 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     found, others = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    assert found["unpickled"] == others["unpickled"] == [], "processes send one another no pickles"
     for name in found:
         if name.startswith("gradients"):
             assert max(found[name], others[name]) <= BOUND, name
@@ -283,8 +284,9 @@ def main(folder: Path) -> int:
     torch.set_num_threads(1)
     second = os.fork()
     os.environ["RANK"] = "0" if second else "1"
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"unpickled": []}
     failed = 0
+    sys.addaudithook(lambda event, _: found["unpickled"].append(event) if event.startswith("pickle.") else None)
     try:
         with joined(CPU, 20) as world:
             for name, check in CHECKS.items():

@@ -7,14 +7,18 @@ are told (`gather`, `from_first`, `sum`). Only the first writes to the run folde
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -53,6 +57,8 @@ class World:
     store: Store | None = field(default=None, repr=False)
     """What the processes know of one another beside all messages."""
     group: ProcessGroup | None = field(default=None, repr=False)
+    processes: tuple[int, ...] = ()
+    """The process id of each rank, on its machine."""
 
     @property
     def is_first(self) -> bool:
@@ -156,9 +162,13 @@ class World:
         except RuntimeError as error:
             if self.store is None or not is_of_world(error):
                 raise
+            absent = self._absent()
+            # Not before it has been said which rank it is: the launcher then ends this process, too.
+            atexit.register(end_beside, [self.processes[rank] for rank in absent])
+            named = ", ".join(map(str, absent))
+            who = f"ranks {named}" if len(absent) > 1 else f"rank {named}" if absent else "another process"
             raise WorldError(
-                f"{self._absent()} ended or no longer answers",
-                where=f"rank {self.rank}",
+                f"{who} ended or no longer answers",
                 fix="see what it said last, then go on with --resume; torchrun --max-restarts 3 does so by itself",
             ) from error
 
@@ -166,32 +176,35 @@ class World:
         """Whether the first process says the same; it is asked while it is still there."""
         if self.store is None:
             return False
-        try:
-            if self.is_first:
-                self.store.set("message", message)
-                time.sleep(PAUSE)
-                return False
-            self.store.wait(["message"], ROLL_CALL)
-            return self.store.get("message").decode() == message
-        except RuntimeError:
-            return False
+        store = self.store
 
-    def _absent(self) -> str:
-        """The ranks that don't answer a call, in words."""
-        assert self.store is not None
-        answers = {rank: f"here {rank}" for rank in range(self.size)}
-        missing: list[int] = []
-        try:
-            self.store.set(answers[self.rank], "")
+        def first_says() -> bool:
+            store.wait(["message"], ROLL_CALL)
+            return store.get("message").decode() == message
+
+        if self.is_first:
             with suppress(RuntimeError):
-                self.store.wait(list(answers.values()), ROLL_CALL)
-            missing = [rank for rank, answer in answers.items() if not self.store.check([answer])]
-        except RuntimeError:
-            missing = [0]  # the store is gone with it
+                store.set("message", message)
+            time.sleep(PAUSE)
+            return False
+        return bool(answer_of(first_says))
+
+    def _absent(self) -> list[int]:
+        """The ranks that don't answer a call."""
+        assert self.store is not None
+        store = self.store
+        answers = {rank: f"here {rank}" for rank in range(self.size)}
+
+        def roll_call() -> list[int]:
+            store.set(answers[self.rank], "")
+            with suppress(RuntimeError):
+                store.wait(list(answers.values()), ROLL_CALL)
+            return [rank for rank, answer in answers.items() if not store.check([answer])]
+
+        absent = answer_of(roll_call)
         if self.is_first:
             time.sleep(PAUSE)  # for those that look a moment later
-        named = ", ".join(map(str, missing)) or "another"
-        return f"ranks {named}" if len(missing) > 1 else f"rank {named}"
+        return [0] if absent is None else absent  # the store is gone with it
 
 
 ALONE = World()
@@ -225,13 +238,14 @@ def joined(device: torch.device, timeout: float) -> Iterator[World]:
         if is_ours:
             distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=HANDSHAKE)
         group = distributed.new_group(backend=backend, timeout=timedelta(seconds=timeout))
+        store.set(f"process {rank}", str(os.getpid()))
+        processes = tuple(int(store.get(f"process {other}")) for other in range(size))
     except (RuntimeError, ValueError) as error:
         raise WorldError(
             f"not all {size} processes could be reached: {str(error).partition(chr(10))[0]}",
-            where=f"rank {rank}",
             fix="start them with torchrun, all on machines that reach MASTER_ADDR at MASTER_PORT",
         ) from error
-    world = World(rank, size, local_rank, restarts, store, group)
+    world = World(rank, size, local_rank, restarts, store, group, processes)
     try:
         with world.watching():
             yield world
@@ -239,6 +253,32 @@ def joined(device: torch.device, timeout: float) -> Iterator[World]:
         if is_ours:
             distributed.destroy_process_group()
         # Else it all ends with what it stands beside: torch remembers the group of tensors that were divided.
+
+
+def answer_of(ask_store: Callable[[], Value]) -> Value | None:
+    """What a store answers, or None where it is gone, or in a process that has stopped: that takes any time to wait."""
+    answers: list[Value] = []
+
+    def ask() -> None:
+        with suppress(RuntimeError):
+            answers.append(ask_store())
+
+    asking = threading.Thread(target=ask, name="store", daemon=True)
+    asking.start()
+    asking.join(2 * ROLL_CALL.total_seconds())
+    return answers[0] if answers else None
+
+
+def end_beside(processes: Iterable[int]) -> None:
+    """End those of these processes that have the same launcher as this one.
+
+    What is stopped, or stuck in a driver, hears no SIGTERM, and a launcher waits for it (`torchrun` half a minute).
+    """
+    for process in processes:
+        with suppress(OSError):  # it has ended, or this system has no /proc
+            status = Path(f"/proc/{process}/stat").read_text()
+            if int(status.rpartition(") ")[2].split()[1]) == os.getppid():
+                os.kill(process, signal.SIGKILL)
 
 
 def number_of(variable: str, default: int | None = None) -> int:
