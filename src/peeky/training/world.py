@@ -226,6 +226,9 @@ def joined(device: torch.device, timeout: float) -> Iterator[World]:
     from torch.distributed.rendezvous import rendezvous
 
     rank = number_of("RANK")
+    if rank >= size:
+        fix = "number the processes from 0 on, or start them with torchrun"
+        raise ConfigError(f"is {rank}, of {size} processes", where="RANK", fix=fix)
     local_rank = number_of("LOCAL_RANK", rank)
     restarts = number_of("TORCHELASTIC_RESTART_COUNT", 0)
     if device.type == "cuda":
