@@ -44,6 +44,15 @@ def test_who_was_launched_stops_when_the_launcher_is_gone(is_launched: bool, mon
         assert stop() == is_launched
 
 
+def test_a_launcher_may_be_gone_before_training_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    with stop_on_signal(print, is_launched=True) as stop:
+        assert stop()
+    monkeypatch.setattr(os, "getpid", lambda: -1)  # as in a fork, whose parent is not that of this process
+    with stop_on_signal(print, is_launched=True) as stop:
+        assert not stop()
+
+
 def test_a_thread_hears_no_signals() -> None:
     heard: list[bool] = []
 

@@ -148,6 +148,12 @@ def test_a_mistake_in_the_command_is_said_once(launch: Launch) -> None:
 
 
 @pytest.mark.slow
+def test_models_by_hand_are_for_one(launch: Launch) -> None:
+    said = launch(more=("--engine", "scratch")).end()
+    assert said.count("the models by hand are trained by one process") == 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("harm", "what"), [("other pairs", "pairs"), ("other options", "options")])
 def test_what_differs_between_machines_is_refused(harm: str, what: str, launch: Launch, tmp_path: Path) -> None:
     said = launch(harm=harm, harmed=1).end()

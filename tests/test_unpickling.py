@@ -1,4 +1,4 @@
-"""Nothing is unpickled: files of other tools lie beside ours, which are loaded and resumed from; Python's audit looks on."""
+"""Nothing is unpickled: files of other tools lie beside ours, which are loaded and resumed from under an audit."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 SAME_SIGNAL = 2.0
 """Seconds within which two signals are one that came on two ways."""
 
-PARENT = os.getppid()
+PARENTS = {os.getpid(): os.getppid()}
 """Who started this process, asked before anything that takes long: the launcher may be killed while data are read."""
 
 
@@ -23,6 +23,7 @@ def stop_on_signal(say: Callable[[str], None], *, is_launched: bool = False) -> 
     A launcher passes on to its processes what they have heard themselves (`is_launched`): within a moment that is one.
     """
     asked: list[float] = []
+    parent = PARENTS.get(os.getpid(), os.getppid())  # a fork of who imported this was started by another
 
     def ask(number: int, frame: object) -> None:
         if asked and is_launched and time.monotonic() - asked[0] < SAME_SIGNAL:
@@ -36,7 +37,7 @@ def stop_on_signal(say: Callable[[str], None], *, is_launched: bool = False) -> 
 
     def is_asked() -> bool:
         # A launcher that was killed may be started again at any moment: who is left over must not train on beside it.
-        return bool(asked) or (is_launched and os.getppid() != PARENT)
+        return bool(asked) or (is_launched and os.getppid() != parent)
 
     if threading.current_thread() is not threading.main_thread():
         yield is_asked  # only the main thread can listen to signals
