@@ -1,6 +1,6 @@
 """Peeky under Slurm and under Ray Train. Neither is installed: what they do is done here by stubs, on this machine.
 
-The stubs do what the manuals (Slurm) and the source (Ray Train 2.60) say of the real ones as far as the examples use it:
+The stubs do what Slurm's manual and the source of Ray Train 2.60 say of the real ones, as far as the examples use it:
 `srun` starts the command once a node, `scancel --signal` reaches every process of the step, TorchTrainer sets the
 variables, makes a process group of its own and then calls the function. They show that the examples fit together and
 that training goes on; not that a cluster is set up as they expect.
@@ -169,7 +169,7 @@ class RunConfig:
 ''',
     # As ray.train.torch.config of Ray 2.60: the variables, then a default process group, then the function, in a thread
     # that is not the main one and in a folder of Ray's; the group is destroyed by Ray when all is done.
-    "train/torch.py": '''
+    "train/torch.py": """
 import copy, os, socket, tempfile, threading
 from dataclasses import dataclass
 
@@ -214,7 +214,7 @@ class TorchTrainer:
         distributed.barrier()  # it is still there, and still that of both
         distributed.destroy_process_group()
         return 0
-''',
+""",
 }
 
 
@@ -226,7 +226,7 @@ def test_the_ray_example_trains_on_two_workers_of_a_stub(tiny_pairs: Path, tmp_p
         path.write_text(text)
     data = os.path.relpath(tiny_pairs, tmp_path)
     command = [sys.executable, str(EXAMPLES / "ray_train.py"), data, "--out", "run", "--workers", "2", "--set"]
-    settings = "model.width=8 training.max_updates=4 training.evaluate_every=2 training.precision=float32".split()
+    settings = ["model.width=8", "training.max_updates=4", "training.evaluate_every=2", "training.precision=float32"]
     source = str(Path(__file__).parent.parent / "src")
     paths = os.pathsep.join([str(tmp_path / "stub"), source])
     ran = subprocess.run(
