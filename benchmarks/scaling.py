@@ -309,7 +309,7 @@ def main() -> None:
     print("| | processes | bytes held a parameter | bytes sent a parameter |\n|---|---|---|---|")
     for name, size, shard in (("a copy", 1, False), ("DDP", 2, False), ("FSDP2", 2, True), ("FSDP2", 4, True)):
         group = Group(size, work, wide, vocabulary, shard)
-        answer = [group.ask("all") for _ in range(2)][-1][0]
+        answer = [group.ask("all") for _ in range(3)][-1][0]
         group.end()
         held, sent = answer["memory"] / answer["parameters"], answer["bytes"] / answer["parameters"]
         print(f"| {name} | {size} | {held:.1f} | {sent:.2f} |", flush=True)

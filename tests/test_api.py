@@ -167,6 +167,12 @@ def test_a_run_that_is_there_is_refused_replaced_or_gone_on_with(tmp_path: Path,
         train()
     assert train(resume=True)
     assert train(force=True)
+    log = tmp_path / "r" / "metrics.jsonl"
+    before = log.read_text()
+    assert train(auto_resume=True)
+    assert log.read_text().startswith(before)  # gone on with, not begun anew
+    with pytest.raises(ConfigError, match="--auto-resume --force"):
+        train(auto_resume=True, force=True)
 
 
 def test_a_language_model_learns_from_texts(tmp_path: Path, quick: dict[str, Any], tiny_text: Path) -> None:

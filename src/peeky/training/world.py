@@ -233,8 +233,8 @@ def joined(device: torch.device, timeout: float) -> Iterator[World]:
     restarts = number_of("TORCHELASTIC_RESTART_COUNT", 0)
     if device.type == "cuda":
         torch.cuda.set_device(local_rank)
-    # The launcher's own store outlasts a restart. A store of each start does not, and a launcher that has taken the place
-    # of another counts from 0: with its number the processes would wait for one another for ever.
+    # The launcher's own store outlasts a restart. A store of each start does not, and a launcher that has taken the
+    # place of another counts from 0: with its number the processes would wait for one another for ever.
     start = restarts if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True" else 0
     backend = "gloo" if device.type == "cpu" else f"cpu:gloo,{device.type}:nccl"
     is_ours = not distributed.is_initialized()
