@@ -22,7 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, count, islice
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -94,9 +94,9 @@ def target_tokens(plan: Plan, precision: str) -> Iterator[int]:
         save_checkpoint=lambda _: None,
         listen=lambda _: None,
     )
-    for indices in chain.from_iterable(trainer.shares.sampler.batches(epoch) for epoch in count()):
-        trainer._update(indices)
-        yield int(plan.examples.target_lengths[indices].sum())
+    for _, share in trainer.shares.after():
+        trainer._update(share)
+        yield share.target_tokens
 
 
 def spread(values: list[float], form: str) -> str:

@@ -134,7 +134,7 @@ def work(answers: Connection, case: Case, vocabulary: int, shard: bool, environm
     examples = random_examples(vocabulary)
     with joined(CPU, 600) as world:
         trainer = new_trainer(case, examples, vocabulary, shard, world)
-        shares = trainer._batches()
+        shares = (share for _, share in trainer.shares.after())
         parameters = sum(tensor.numel() for tensor in trainer.model.parameters())
         while (wanted := answers.recv()) is not None:
             some = [next(shares) for _ in range(UPDATES)]
@@ -171,7 +171,7 @@ def message(answers: Connection, environment: dict[str, str]) -> None:
 def activations(case: Case, vocabulary: int) -> float:
     """Bytes a target token that one process keeps from the forward pass for the backward."""
     trainer = new_trainer(case, random_examples(vocabulary), vocabulary, False, ALONE)
-    arrays, tokens = next(trainer._batches())
+    _, (passes, tokens) = next(trainer.shares.after())
     kept = {parameter.untyped_storage().data_ptr(): 0 for parameter in trainer.model.parameters()}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -180,7 +180,7 @@ def activations(case: Case, vocabulary: int) -> float:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = trainer.objective(to_tensors(arrays[0][0], CPU))
+        loss = trainer.objective(to_tensors(passes[0][0], CPU))
     assert loss.requires_grad  # until here nothing that was kept may be given back: places in memory count once
     return sum(kept.values()) / tokens
 

@@ -15,7 +15,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from itertools import chain, count, islice
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -94,8 +94,8 @@ def ours(examples: Examples, sizes: Sizes) -> Iterator[None]:
         save_checkpoint=lambda _: None,
         listen=lambda _: None,
     )
-    for indices in chain.from_iterable(trainer.shares.sampler.batches(epoch) for epoch in count()):
-        trainer._update(indices)
+    for _, share in trainer.shares.after():
+        trainer._update(share)
         yield
 
 

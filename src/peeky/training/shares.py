@@ -17,6 +17,9 @@ from peeky.data.sampler import LengthBucketSampler, Place
 from peeky.training.options import TrainingOptions
 from peeky.training.world import World
 
+BEGINNING = Place(0, 0, 0)
+"""Of the first epoch."""
+
 
 class Share(NamedTuple):
     """What one process has of the batch of an update."""
@@ -40,7 +43,7 @@ class Shares:
         self.workers = workers
         self.sampler = sampler_of(examples, options)
 
-    def after(self, start: Place, most: int) -> Generator[tuple[Place, Share], None, None]:
+    def after(self, start: Place = BEGINNING, most: int | None = None) -> Generator[tuple[Place, Share], None, None]:
         """From a place on, at most so many, each with its place. Who stops early closes it."""
         with closing(ahead(self._share, islice(self._batches(start), most), self.workers)) as shares:
             yield from shares
