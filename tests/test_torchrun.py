@@ -213,8 +213,7 @@ def test_a_full_disk_ends_all(launch: Launch, tmp_path: Path) -> None:
 @pytest.mark.parametrize("shard", ["false", "true"])
 @pytest.mark.parametrize("rank", [0, 1])
 def test_one_that_stops_is_named(rank: int, shard: str, launch: Launch) -> None:
-    flags = ("--shutdown-timeout", "5")
-    launched = launch(f"training.shard={shard}", "training.timeout=10", flags=flags, harm="stops", harmed=rank)
+    launched = launch(f"training.shard={shard}", "training.timeout=10", harm="stops", harmed=rank)
     launched.wait_for("stops")
     began = time.monotonic()
     said = launched.end()
@@ -227,8 +226,7 @@ def test_one_that_stops_is_named(rank: int, shard: str, launch: Launch) -> None:
 
 @pytest.mark.slow
 def test_one_that_stops_is_started_again(launch: Launch, tmp_path: Path) -> None:
-    flags = ("--shutdown-timeout", "5", "--max-restarts", "1")
-    launched = launch("training.timeout=10", flags=flags, harm="stops", harmed=1)
+    launched = launch("training.timeout=10", flags=("--max-restarts", "1"), harm="stops", harmed=1)
     launched.wait_for("stops")
     began = time.monotonic()
     said = launched.end()

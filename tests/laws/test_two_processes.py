@@ -144,7 +144,7 @@ def chain(world: World) -> dict[str, float]:
     options = {"ema": 0.9, "average": 2}
 
     def trained(updates: int, state: TrainingState | None, **where: Any) -> tuple[TrainingState, list[float]]:
-        trainer = new_trainer("transformer", **options, **where)
+        trainer = new_trainer("attention", **options, **where)
         losses: list[float] = []
         evaluate = trainer.evaluate
 
