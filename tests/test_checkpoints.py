@@ -135,12 +135,12 @@ def test_a_file_that_is_gone_or_is_longer_is_named(tmp_path: Path, name: str) ->
 
 def test_a_manifest_of_another_format_says_so(tmp_path: Path) -> None:
     place = save(tmp_path, 7)
-    (place / MANIFEST).write_bytes(sealed({"format": 3}))
-    with pytest.raises(CheckpointError, match="has format 3"):
+    (place / MANIFEST).write_bytes(sealed({"format": 4}))
+    with pytest.raises(CheckpointError, match="has format 4"):
         load_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("manifest", [b"", b"[]", b"{}", b"null", b"[" * 100_000, b'{"format": 2}', b"\xff"])
+@pytest.mark.parametrize("manifest", [b"", b"[]", b"{}", b"null", b"[" * 100_000, b'{"format": 3}', b"\xff"])
 def test_a_manifest_of_another_shape_is_damaged(tmp_path: Path, manifest: bytes) -> None:
     place = save(tmp_path, 7)
     (place / MANIFEST).write_bytes(manifest)

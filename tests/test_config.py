@@ -21,6 +21,7 @@ OTHER: dict[str, Any] = {
     "data.dev": ("/b.src", "/b.tgt"),
     "data.dev_share": 0.25,
     "data.skip_bad": True,
+    "data.workers": 3,
     "text.source": "words",
     "text.target": "symbols",
     "text.normalization": "NFKC",
@@ -61,6 +62,12 @@ OTHER: dict[str, Any] = {
     "training.keep_checkpoints": 3,
     "training.metric": "loss",
     "training.patience": 6,
+    "training.accumulate": 2,
+    "training.ema": 0.5,
+    "training.average": 4,
+    "training.average_of": "best",
+    "training.shard": True,
+    "training.timeout": 60.0,
     "training.precision": "bfloat16",
     "training.start_from": "/old",
     "training.seed": 11,
@@ -222,8 +229,15 @@ def test_a_mistyped_choice_gets_the_nearest_one(key: str) -> None:
     assert caught.value.where == key
     assert "did you mean" in caught.value.fix
     with pytest.raises(ConfigError) as caught:
-        make_config({}, {key: 17})
+        make_config({}, {key: 17.5})
     assert all(str(choice) in caught.value.fix for choice in option_choices(key))
+
+
+def test_a_number_or_a_word() -> None:
+    assert make_config({}, {"training.batch_tokens": 17}).training.batch_tokens == 17
+    with pytest.raises(ConfigError) as caught:
+        make_config({}, {"training.batch_tokens": 0})
+    assert caught.value.fix == "a whole number from 1 on, or auto"
 
 
 def test_the_choices_are_found() -> None:

@@ -638,7 +638,7 @@ def test_dev_is_spread_over_the_file() -> None:
 
 
 def test_the_hard_maximum_lies_beyond_the_longest_target() -> None:
-    assert all(hard_maximum(np.array([1, number])) >= number + 10 for number in range(1, 200))
+    assert all(hard_maximum(number) >= number + 10 for number in range(1, 200))
 
 
 def test_the_share_and_the_seed_decide_what_is_set_aside(config: Callable[..., Config]) -> None:

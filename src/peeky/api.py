@@ -11,7 +11,7 @@ from rich.console import Console
 from peeky.config import given_keys, make_config
 from peeky.data import Pair
 from peeky.errors import ConfigError, DataError
-from peeky.folder import stored_config
+from peeky.folder import has_checkpoint, stored_config
 from peeky.model import DEFAULT, find
 from peeky.predictor import Model
 from peeky.run import train as train_run
@@ -51,7 +51,8 @@ def train(
         raise ConfigError("the model is named twice", where="model, settings", fix="give one of the two")
     started_from = (settings or {}).get("training.start_from")
     if started_from and not (model or named):
-        named = stored_config(Path(out)).model.name if resume and out else name_at(Path(started_from))
+        goes_on = out and (resume or (auto_resume and has_checkpoint(Path(out))))
+        named = stored_config(Path(str(out))).model.name if goes_on else name_at(Path(started_from))
     has_source = find(str(model or named or DEFAULT)).has_source
     pairs: dict[str, list[Pair]] = {}
     for name, given in (("train", data), ("dev", dev)):

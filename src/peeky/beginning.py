@@ -5,6 +5,7 @@ The process that is the first of its world holds the run folder from here on and
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -20,6 +21,9 @@ from peeky.errors import ConfigError
 from peeky.folder import (
     CHECKPOINTS,
     clean_run,
+    has_checkpoint,
+    has_ended,
+    is_run,
     locked,
     prepare,
     require_free,
@@ -31,7 +35,7 @@ from peeky.model import Seq2Seq, resolve
 from peeky.scratch import Seq2seq
 from peeky.sets import Data
 from peeky.starting import Start, read_start, state_at
-from peeky.training import TrainingState, World
+from peeky.training import KEPT, TrainingState, World
 from peeky.training_state import config_of, processes_said, state_of, trace_of, versions_said
 
 Network = Seq2Seq | Seq2seq
@@ -62,7 +66,7 @@ class Wish:
             raise ConfigError("only a run that is resumed can do so", where=which, fix="add --resume, or leave it out")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Site:
     """Where a run takes place."""
 
@@ -72,10 +76,30 @@ class Site:
     held: ExitStack
     """Ends with the run."""
     say: Callable[[str], None]
+    is_locked: bool = False
 
     def lock(self) -> None:
-        """Nobody else trains in the folder from here on."""
-        self.held.enter_context(locked(self.folder, self.say))
+        """Nobody else trains in the folder from here on: it is for the first process to see to this."""
+        if self.world.is_first and not self.is_locked:
+            self.held.enter_context(locked(self.folder, self.say))
+            self.is_locked = True
+
+    def settle(self) -> None:
+        """Decide what to do with a run that is there, where that was left open.
+
+        What `torchrun` starts once more goes on, whatever the command said the first time. Who trains there may end
+        just now: so nobody else does when this is decided.
+        """
+        wish = self.wish
+        is_open = wish.auto_resume or self.world.restarts > 0
+        if (is_open or wish.resume or wish.force) and is_run(self.folder):
+            self.lock()
+        can_go_on = is_open and has_checkpoint(self.folder)
+        begun = is_open and not can_go_on and is_run(self.folder) and not has_ended(self.folder)
+        can_go_on, begun = self.world.from_first([can_go_on, begun])
+        if begun and not wish.force:
+            self.say(f"note: {self.folder} was begun and has no checkpoint yet: it is begun anew")
+        self.wish = replace(wish, resume=wish.resume or can_go_on, force=wish.force or begun)
 
 
 @dataclass(frozen=True)
@@ -89,6 +113,15 @@ class Beginning:
     """What it goes on from."""
     changed: bool = False
     """Whether it goes on with another configuration than before."""
+
+    @property
+    def digest(self) -> str:
+        """What weights it begins with: a hash, nothing where they are drawn."""
+        tensors = self.checkpoint.tensors if self.checkpoint else self.start.saved.tensors if self.start else {}
+        digest = hashlib.sha256()
+        for name in sorted(tensors):
+            digest.update(np.ascontiguousarray(tensors[name]).data)
+        return digest.hexdigest()
 
     def __post_init__(self) -> None:
         # What is wrong with the model is said before all else.
@@ -112,8 +145,8 @@ def begin(site: Site, config: Config, given: Collection[str]) -> Beginning:
 def take_up(site: Site, config: Config, given: Collection[str]) -> Beginning:
     """A run that is there, from its checkpoint, with those options of `config` that are `given`."""
     stored = stored_config(site.folder)
+    site.lock()
     if site.world.is_first:
-        site.lock()
         clean_run(site.folder)
     site.world.wait()
     checkpoint = load_checkpoint(site.folder / CHECKPOINTS, fallback_previous=site.wish.fallback_previous)
@@ -129,8 +162,8 @@ def take_up(site: Site, config: Config, given: Collection[str]) -> Beginning:
 def first_state(site: Site, start: Start | None, config: Config, network: Network) -> TrainingState | None:
     """What a new run starts with, None where that is a new network; its folder is made."""
     state = state_at(start, network) if start and isinstance(network, Seq2Seq) else None
+    site.lock()
     if site.world.is_first:
-        site.lock()
         require_free(site.folder, force=site.wish.force)
         prepare(site.folder, config)
     return state
@@ -153,6 +186,7 @@ def next_state(site: Site, begun: Beginning, config: Config, data: Data, trained
     if others and not np.array_equal(before.dev, trained_on.dev):
         say("note: dev is another one: which model is the best is decided anew")
         state.progress.update(best={}, best_update=0, evaluations_without_better=0, evaluations_without_mistake=0)
+        state.progress.update({"evaluated_at": 0, "averaged_at": 0, KEPT: {}})
     if site.world.is_first:
         set_aside(checkpoint)
         if begun.changed:

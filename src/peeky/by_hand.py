@@ -46,7 +46,7 @@ SaveBest = Callable[[Mapping[str, "np.ndarray"], Progress], None]
 def as_by_hand(config: Config, given: Collection[str]) -> Config:
     """The configuration with what can't be otherwise; ConfigError for what someone set to something else."""
     for key, value in FIXED.items():
-        if key in given and option(config, key) not in (value, "auto"):
+        if key in given and option(config, key) not in (value, "auto" if key == "training.precision" else value):
             raise ConfigError(
                 f"{option(config, key)!r} is nothing that the models by hand can do",
                 where=key,

@@ -25,7 +25,15 @@ FIXED = {
 }
 """Options, and sections of them, that stay what they are, and why."""
 
-FREE = frozenset({"training.shard", "training.timeout", "training.keep_checkpoints", "training.checkpoint_minutes"})
+FREE = frozenset(
+    {
+        "data.workers",
+        "training.checkpoint_minutes",
+        "training.keep_checkpoints",
+        "training.shard",
+        "training.timeout",
+    }
+)
 """Options that may be others when a run is taken up again: they change nothing that is learnt."""
 
 

@@ -198,7 +198,7 @@ def read_sealed(place: Path) -> tuple[dict[str, str], dict[str, bytes]]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         as_written = False
     if type(number) is int and number != FORMAT:
-        fix = f"use the version of peeky that wrote it, or {ANEW}"
+        fix = "use the version of peeky that wrote it"
         raise CheckpointError(f"has format {number}, this peeky reads {FORMAT}", where=str(path), fix=fix)
     if not as_written or not listed.keys() <= FILES or not listed.keys() >= {STATE, PROGRESS}:
         raise CheckpointError("is damaged", where=str(path), fix="copy the run again from where it came")

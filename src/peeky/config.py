@@ -154,7 +154,11 @@ def invalid_value(message: str, values: Mapping[str, Any]) -> ConfigError:
     key = ".".join(keys[:2])
     choices = [str(choice) for choice in option_choices(key)]
     if choices:
-        near, listed = did_you_mean(str(found), choices), f"one of: {', '.join(choices)}"
+        listed = f"one of: {', '.join(choices)}"
+        if takes_numbers(key):
+            listed = f"a whole number from 1 on, or {', '.join(choices)}"
+        near = did_you_mean(str(found), choices)
+        near = near if near.startswith("did you mean") else listed
         fix = listed if near == listed else f"{near} ({listed})"
         return ConfigError(f"{found!r} is none of its values", where=key, fix=fix)
     wanted = expected.removeprefix("Expected ").partition(", got")[0].replace("`", "").replace(" | null", "")
@@ -174,12 +178,21 @@ def option_names(kind: type, prefix: str = "") -> Iterator[str]:
 
 
 def option_choices(key: str) -> Sequence[object]:
-    """The values that a key is limited to, or nothing where it isn't."""
+    """The words that a key is limited to, or nothing where it isn't."""
+    return [value for kind in kinds_of(key) if isinstance(kind, msgspec.inspect.LiteralType) for value in kind.values]
+
+
+def takes_numbers(key: str) -> bool:
+    """Whether a number may stand there, too."""
+    return any(isinstance(kind, msgspec.inspect.IntType) for kind in kinds_of(key))
+
+
+def kinds_of(key: str) -> Sequence[msgspec.inspect.Type | None]:
+    """The types of the values that a key may have."""
     described: Any = msgspec.inspect.type_info(Config)
     for name in key.split("."):
         described = next((item.type for item in getattr(described, "fields", ()) if item.name == name), None)
-    options = getattr(described, "types", (described,))
-    return [value for option in options if isinstance(option, msgspec.inspect.LiteralType) for value in option.values]
+    return getattr(described, "types", (described,))  # type: ignore[no-any-return]
 
 
 def to_toml(config: Config) -> str:

@@ -93,6 +93,14 @@ def has_checkpoint(folder: Path) -> bool:
     return is_run(folder) and bool(checkpoints(folder / CHECKPOINTS))
 
 
+def has_ended(folder: Path) -> bool:
+    """Whether a run came to its end: it is no longer one that was only begun."""
+    try:
+        return '"event": "end"' in (folder / METRICS).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+
+
 def prepare(folder: Path, config: Config) -> None:
     """Make the run folder, empty but for config.toml and a log without events.
 

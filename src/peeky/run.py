@@ -29,12 +29,7 @@ from peeky.checkpoint import FORMAT, save_model
 from peeky.config import Config, to_toml
 from peeky.data import Examples, Pair
 from peeky.errors import ConfigError, did_you_mean
-from peeky.folder import (
-    METRICS,
-    MODEL,
-    has_checkpoint,
-    is_run,
-)
+from peeky.folder import METRICS, MODEL, is_run, stored_config
 from peeky.loading import load
 from peeky.model import Blueprint, Seq2Seq, build, longest
 from peeky.planning import Plan, plan_run
@@ -113,17 +108,17 @@ def train(
         raise ConfigError(f"the models by hand don't calculate on {device}", where="--device", fix="leave it out")
     wish = Wish(resume, fallback_previous, allow_changes, auto_resume, force)
     wish.require_sense(by_hand=by_hand)
-    with ExitStack() as held, joined(find_device(device), config.training.timeout) as world:
+    timeout = config.training.timeout
+    if (resume or auto_resume) and "training.timeout" not in given and is_run(folder):
+        timeout = stored_config(folder).training.timeout
+    with ExitStack() as held, joined(find_device(device), timeout) as world:
         if by_hand and world.size > 1:
             fix = "start it without torchrun, or train with --engine torch"
             raise ConfigError("the models by hand are trained by one process", where="--engine scratch", fix=fix)
-        # What torchrun starts once more goes on, whatever the command said the first time.
-        found = is_run(folder) and (auto_resume or world.restarts > 0)
-        found, resumable = world.from_first([found, found and has_checkpoint(folder)])
-        wish = replace(wish, resume=resume or resumable, force=force or found)
         console = console or Console(stderr=True)
         site = Site(world, folder, wish, held, say_to(console) if world.is_first else nothing_said)
-        begun = take_up(site, config, given) if wish.resume else begin(site, config, given)
+        site.settle()
+        begun = take_up(site, config, given) if site.wish.resume else begin(site, config, given)
         if by_hand:
             begun = replace(begun, config=as_by_hand(begun.config, given))
         plan = planned(begun, world, world.place(find_device(device)), given, pairs, dev_pairs, by_hand=by_hand)
@@ -188,7 +183,7 @@ def train_planned(
     corpus = plan.data.corpus
     dev_examples = Examples.encode(plan.data.dev, *plan.codecs)
     trained_on = trace(plan.examples, dev_examples, corpus=corpus.digest if corpus else "")
-    world.require_same(pairs=trained_on.digest, options=to_toml(config))
+    world.require_same(pairs=trained_on.digest, options=to_toml(config), weights=begun.digest)
     if begun.checkpoint:
         state: TrainingState | None = next_state(site, begun, config, plan.data, trained_on)
     else:

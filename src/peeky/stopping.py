@@ -36,8 +36,11 @@ def stop_on_signal(say: Callable[[str], None], *, is_launched: bool = False) -> 
             say("stopping after this update; once more to stop at once")
 
     def is_asked() -> bool:
-        # A launcher that was killed may be started again at any moment: who is left over must not train on beside it.
-        return bool(asked) or (is_launched and os.getppid() != parent)
+        if not asked and is_launched and os.getppid() != parent:
+            # It may be started again at any moment: who is left over must not train on beside it.
+            asked.append(time.monotonic())
+            say("what has started this process is gone: stopping after this update")
+        return bool(asked)
 
     if threading.current_thread() is not threading.main_thread():
         yield is_asked  # only the main thread can listen to signals

@@ -79,7 +79,7 @@ def test_no_address_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     monkeypatch.delenv(name)
-    with pytest.raises(WorldError, match=rf"rank 0: not all 2 processes could be reached: .*{name}"):
+    with pytest.raises(WorldError, match=rf"not all 2 processes could be reached: .*{name}"):
         join()
 
 
@@ -89,7 +89,7 @@ def test_processes_that_do_not_come_are_not_waited_for_for_ever(rank: str, monke
     monkeypatch.setattr(world, "HANDSHAKE", timedelta(seconds=0.2))
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", rank)
-    with pytest.raises(WorldError, match=rf"rank {rank}: not all 2 processes could be reached"):
+    with pytest.raises(WorldError, match="not all 2 processes could be reached"):
         join()
     assert not torch.distributed.is_initialized()
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from peeky.training.precision import choose_precision
     from peeky.training.schedule import rate_share
     from peeky.training.shares import sampler_of
-    from peeky.training.state import Evaluation, Progress, TrainingState
+    from peeky.training.state import KEPT, Evaluation, Progress, TrainingState
     from peeky.training.trainer import Trainer
     from peeky.training.watch import Tried, Warned
     from peeky.training.world import ALONE, World, joined
@@ -24,6 +24,7 @@ __all__ = [
     "ALONE",
     "FEWEST_UPDATES",
     "INTERRUPTED",
+    "KEPT",
     "Evaluated",
     "Evaluation",
     "Event",
@@ -61,7 +62,7 @@ __getattr__ = lazily(
         "precision": "choose_precision",
         "schedule": "rate_share",
         "shares": "sampler_of",
-        "state": "Evaluation Progress TrainingState",
+        "state": "KEPT Evaluation Progress TrainingState",
         "trainer": "Trainer",
         "watch": "Tried Warned",
         "world": "ALONE World joined",

@@ -70,7 +70,7 @@ class Shown:
             return
         self.kept[str(update)] = {name: tensor.clone() for name, tensor in self.model.tensors().items()}
         self.tried[str(update)] = metrics
-        if len(self.kept) > self.options.average:
+        while len(self.kept) > self.options.average:
             least = min(self.kept, key=int)
             if self.options.average_of == "best":
                 for each in self.kept:

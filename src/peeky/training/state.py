@@ -29,6 +29,8 @@ class Progress:
     best: dict[str, float] = field(default_factory=dict)
     """Dev metrics of the best model so far."""
     best_update: int = 0
+    evaluated_at: int = 0
+    """The update at which dev was tried last."""
     evaluations_without_better: int = 0
     evaluations_without_mistake: int = 0
     plateau_share: float = 1.0

@@ -19,8 +19,10 @@ from dataclasses import asdict
 
 import numpy as np
 import torch
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
+from peeky.data.batch import collate
 from peeky.data.examples import Examples, Recut
 from peeky.data.sampler import Place
 from peeky.errors import UserError
@@ -101,8 +103,20 @@ class Trainer:
         self.progress = Progress()
         self._clock = self._saved_at = time.perf_counter()
         self.shares = Shares(examples, options, world, recut=recut, workers=workers)
+        self._settle()
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)
+
+    def _settle(self) -> None:
+        """Have DDP order its messages, which it does anew after the first gradients of a process's life.
+
+        Else the first update of a resumed run would add up in another order than in a run that was never stopped.
+        """
+        if isinstance(self.objective, DistributedDataParallel):
+            batch = to_tensors(collate(self.shares.examples, np.zeros(1, np.int64)), self.device)
+            for _ in range(2):
+                (self.objective(batch) * 0).backward()
+            self.model.zero_grad(set_to_none=True)
 
     def run(self, *, tried_first: bool = False) -> Finished:
         """Train until something says stop; the best model has then been saved, and so has the state.
@@ -119,7 +133,6 @@ class Trainer:
         if tried_first:
             self._evaluate(is_watched=False)
         saved = self.progress.update
-        evaluated = saved if self.progress.best else 0  # a resumed run whose dev set is another one is tried on it
         if self.progress.update and (ended := self._reason_to_stop()):
             reason, shares = ended, ()  # a resumed run that had come to its end
         for place, share in shares:
@@ -128,7 +141,6 @@ class Trainer:
             update = self.progress.update
             if update % self.evaluate_every == 0 or update == self.max_updates:
                 self._evaluate()
-                evaluated = update
             if update % self.checkpoint_every == 0 or self._has_waited():
                 self._checkpoint()
                 saved = update
@@ -139,7 +151,7 @@ class Trainer:
         if reason == INTERRUPTED and saved != self.progress.update:
             # The checkpoint comes first: what follows must not change how a resumed run goes on.
             self._checkpoint()
-        if evaluated != self.progress.update and (reason != INTERRUPTED or not self.progress.best):
+        if self.progress.evaluated_at != self.progress.update and (reason != INTERRUPTED or not self.progress.best):
             self._evaluate(is_watched=reason != INTERRUPTED)
         if reason != INTERRUPTED and self._try_mean():
             saved = 0
@@ -225,6 +237,7 @@ class Trainer:
     def _evaluate(self, *, is_watched: bool = True) -> None:
         evaluation = self.evaluate(self.shown.now())
         metrics, progress = evaluation.metrics, self.progress
+        progress.evaluated_at = progress.update
         self._require_finite(metrics["loss"], "the loss on dev", progress.update)
         self.shown.keep(progress.update, metrics, self.metric)
         better = is_better(metrics, progress.best, self.metric)

@@ -231,7 +231,13 @@ def joined(device: torch.device, timeout: float) -> Iterator[World]:
         raise ConfigError(f"is {rank}, of {size} processes", where="RANK", fix=fix)
     local_rank = number_of("LOCAL_RANK", rank)
     restarts = number_of("TORCHELASTIC_RESTART_COUNT", 0)
+    if device.type not in ("cpu", "cuda"):
+        fix = "train with --device cpu, or in one process"
+        raise ConfigError(f"several processes can't train on {device.type}", where="WORLD_SIZE", fix=fix)
     if device.type == "cuda":
+        if local_rank >= torch.cuda.device_count():
+            what = f"there is no GPU {local_rank}: this machine has {torch.cuda.device_count()}"
+            raise ConfigError(what, where="LOCAL_RANK", fix="start no more processes than GPUs (--nproc-per-node)")
         torch.cuda.set_device(local_rank)
     # The launcher's own store outlasts a restart. A store of each start does not, and a launcher that has taken the
     # place of another counts from 0: with its number the processes would wait for one another for ever.
