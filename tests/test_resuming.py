@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from peeky.data import Examples
 from peeky.errors import CheckpointError, ConfigError
 from peeky.run import Trained, train
 from peeky.text import Codec, make_tokenizer
-from peeky.training import Event, Updated
+from peeky.training import ALONE, Evaluated, Event, Updated, World
 
 
 class Stopped(BaseException):
@@ -384,3 +385,117 @@ def test_a_second_signal_ends_at_once(
     assert "Traceback" not in said
     assert [int(place.name) for place in checkpoints(tmp_path / "r" / "checkpoints")] == [4]
     assert np.isfinite(load_checkpoint(tmp_path / "r" / "checkpoints").tensors["pairs.train"]).all()
+
+
+# --- going on or beginning, whichever fits ----------------------------------------------------------------------------
+
+
+def test_auto_resume_begins_and_goes_on(config: Callable[..., Config], tmp_path: Path) -> None:
+    said, _ = said_by(config(), tmp_path / "whole", auto_resume=True)
+    assert "goes on after" not in said
+    run = broken_at(config(), tmp_path / "run")
+    said, _ = said_by(config(), run, auto_resume=True)
+    assert "goes on after update 8" in said
+    assert end_of(run) == end_of(tmp_path / "whole")
+
+
+def test_what_has_no_checkpoint_yet_is_begun_anew_and_said(config: Callable[..., Config], tmp_path: Path) -> None:
+    run = broken_at(config(training__checkpoint_every=12), tmp_path / "run")
+    assert not list((run / "checkpoints").glob("*"))
+    said, trained = said_by(config(), run, auto_resume=True)
+    assert f"{run} was begun and has no checkpoint yet: it is begun anew" in said
+    assert trained.finished.update == 14
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_a_finished_model_is_never_replaced_unasked(
+    restarts: int, config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checkpoints were removed to save room. What a launcher starts again may as little as `auto_resume`."""
+    run = said_by(config(), tmp_path / "run")[1].folder
+    shutil.rmtree(run / "checkpoints")
+    before = {path.name: path.read_bytes() for path in (run / "model").iterdir()}
+    monkeypatch.setattr("peeky.training.world.ALONE", replace(ALONE, restarts=restarts))
+    with pytest.raises(ConfigError, match="this run exists already"):
+        said_by(config(), run, auto_resume=restarts == 0)
+    assert {path.name: path.read_bytes() for path in (run / "model").iterdir()} == before
+
+
+def test_what_a_launcher_starts_again_goes_on(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = broken_at(config(), tmp_path / "run")
+    monkeypatch.setattr("peeky.training.world.ALONE", replace(ALONE, restarts=1))
+    said, _ = said_by(config(), run, force=True)
+    assert "goes on after update 8" in said
+
+
+def test_it_is_decided_when_nobody_else_trains_there(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one before, told to stop, writes a checkpoint just before it gives the folder free."""
+    other = broken_at(config(), tmp_path / "other")
+    run = broken_at(config(training__checkpoint_every=12), tmp_path / "run")
+
+    @contextmanager
+    def waiting(folder: Path, say: object) -> Iterator[None]:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        shutil.copytree(other / "checkpoints", folder / "checkpoints")
+        shutil.copy(other / "config.toml", folder / "config.toml")
+        yield
+
+    monkeypatch.setattr("peeky.beginning.locked", waiting)
+    said, _ = said_by(config(), run, auto_resume=True)
+    assert "goes on after update 8" in said
+
+
+# --- options that may be others without being asked ------------------------------------------------------------------
+
+
+def test_what_changes_nothing_that_is_learnt_may_change(config: Callable[..., Config], tmp_path: Path) -> None:
+    run = broken_at(config(), tmp_path / "run")
+    said_by(config(), tmp_path / "whole")
+    resume_with(run, {"data.workers": 2, "training.timeout": 60.0, "training.keep_checkpoints": 3})
+    assert end_of(run)[0] == end_of(tmp_path / "whole")[0]
+
+
+def test_the_last_weights_are_tried_where_a_checkpoint_was_no_evaluation(
+    config: Callable[..., Config], tmp_path: Path
+) -> None:
+    run = broken_at(config(training__checkpoint_every=3), tmp_path / "run")
+    heard: list[Event] = []
+    resume_with(run, {"training.max_updates": 9}, allow_changes=True, listeners=[heard.append])
+    assert [event.update for event in heard if isinstance(event, Evaluated)] == [9]
+
+
+def test_fewer_weights_are_averaged_where_that_is_asked_for(config: Callable[..., Config], tmp_path: Path) -> None:
+    run = broken_at(config(training__average=4, training__evaluate_every=2), tmp_path / "run")
+    heard: list[Event] = []
+    resume_with(run, {"training.average": 2}, allow_changes=True, listeners=[heard.append])
+    assert [event.mean_of for event in heard if isinstance(event, Evaluated)][-1] == 2
+
+
+def test_weights_tried_on_another_dev_set_are_not_averaged(
+    config: Callable[..., Config], tmp_path: Path, files: tuple[Path, Path]
+) -> None:
+    run = broken_at(config(training__average=4, training__evaluate_every=2), tmp_path / "run")
+    edit(files[1], lambda lines: lines[1:])
+    heard: list[Event] = []
+    resume_with(run, {}, allow_changes=True, listeners=[heard.append])
+    assert [event.mean_of for event in heard if isinstance(event, Evaluated)][-1] == 3  # updates 10, 12 and 14
+
+
+def test_the_time_to_wait_is_that_of_the_run(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = broken_at(config(training__timeout=1234.0), tmp_path / "run")
+    waited = []
+
+    @contextmanager
+    def remember(device: object, timeout: float) -> Iterator[World]:
+        waited.append(timeout)
+        yield ALONE
+
+    monkeypatch.setattr("peeky.run.joined", remember)
+    resume_with(run, {})
+    assert waited == [1234.0]

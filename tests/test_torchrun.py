@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -262,6 +263,21 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(how: str, launch: Launch, tmp
     assert max((run / "checkpoints").iterdir()).name == f"{UPDATE:08d}"
     said = launch("training.timeout=300", more=("--resume",)).end()
     assert f"goes on after update {UPDATE}" in said
+    assert weights(run) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", ["false", "true"])
+def test_three_processes_go_on_bit_for_bit(shard: str, launch: Launch, tmp_path: Path) -> None:
+    """A sum of three depends on its order, and DDP finds its order in the first update of a process; two show nothing."""
+    three, settings = ("--nproc-per-node", "3"), ("model.width=64", f"training.shard={shard}")
+    launch(*settings, "training.keep_checkpoints=9", flags=three).end()
+    run = tmp_path / "run"
+    expected = weights(run)
+    for update in (6, 9, 12):
+        shutil.rmtree(run / "checkpoints" / f"{update:08d}")
+    said = launch(*settings, "training.keep_checkpoints=9", flags=three, more=("--resume",)).end()
+    assert "goes on after update 3" in said
     assert weights(run) == expected
 
 

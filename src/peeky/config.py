@@ -156,7 +156,7 @@ def invalid_value(message: str, values: Mapping[str, Any]) -> ConfigError:
     if choices:
         listed = f"one of: {', '.join(choices)}"
         if takes_numbers(key):
-            listed = f"a whole number from 1 on, or {', '.join(choices)}"
+            listed = f"a whole number >= 1, or {', '.join(choices)}"
         near = did_you_mean(str(found), choices)
         near = near if near.startswith("did you mean") else listed
         fix = listed if near == listed else f"{near} ({listed})"
@@ -192,7 +192,7 @@ def kinds_of(key: str) -> Sequence[msgspec.inspect.Type | None]:
     described: Any = msgspec.inspect.type_info(Config)
     for name in key.split("."):
         described = next((item.type for item in getattr(described, "fields", ()) if item.name == name), None)
-    return getattr(described, "types", (described,))  # type: ignore[no-any-return]
+    return getattr(described, "types", (described,))
 
 
 def to_toml(config: Config) -> str:
