@@ -22,6 +22,7 @@ import pytest
 from rich.console import Console
 
 from peeky import Pair, training_state
+from peeky.beginning import Beginning
 from peeky.changes import pair_changes, trace
 from peeky.checkpoints import checkpoints, load_checkpoint
 from peeky.config import Config, make_config, read_toml
@@ -499,3 +500,15 @@ def test_the_time_to_wait_is_that_of_the_run(
     monkeypatch.setattr("peeky.run.joined", remember)
     resume_with(run, {})
     assert waited == [1234.0]
+
+
+def test_processes_that_begin_with_other_weights_can_be_told(config: Callable[..., Config], tmp_path: Path) -> None:
+    """A copy of the run folder on another machine may be an older one: `World.require_same` compares these."""
+    run = broken_at(config(), tmp_path / "run")
+    found = load_checkpoint(run / "checkpoints")
+    other = {name: array.copy() for name, array in found.tensors.items()}
+    last = sorted(other)[-1]
+    other[last].flat[0] += 1
+    digests = [Beginning(config(), checkpoint=found._replace(tensors=each)).digest for each in (found.tensors, other)]
+    assert digests[0] != digests[1]
+    assert digests[0] == Beginning(config(), checkpoint=load_checkpoint(run / "checkpoints")).digest

@@ -269,7 +269,7 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(how: str, launch: Launch, tmp
 @pytest.mark.slow
 @pytest.mark.parametrize("shard", ["false", "true"])
 def test_three_processes_go_on_bit_for_bit(shard: str, launch: Launch, tmp_path: Path) -> None:
-    """A sum of three depends on its order, and DDP finds its order in the first update of a process; two show nothing."""
+    """A sum of three depends on its order, which two can't show, and DDP finds it in the first update of a process."""
     three, settings = ("--nproc-per-node", "3"), ("model.width=64", f"training.shard={shard}")
     launch(*settings, "training.keep_checkpoints=9", flags=three).end()
     run = tmp_path / "run"
