@@ -33,7 +33,7 @@ def test_it_learns(task, name, tmp_path):
     dev, rest = pairs[:NUM_DEV], pairs[NUM_DEV:]
     config = Config(
         model=ModelOptions(name=name, width=64, embedding=32, dropout=0.0),
-        training=TrainingOptions(rate=4e-3, max_updates=1500, batch_size=64, evaluate_every=250, precision="float32"),
+        training=TrainingOptions(rate=4e-3, max_updates=2000, batch_size=64, evaluate_every=250, precision="float32"),
     )
     trained = train(config, tmp_path / "run", pairs=rest, dev_pairs=dev, device="cpu", console=Console(quiet=True))
     assert trained.load("cpu").evaluate(dev).exact_match == 1.0
