@@ -154,6 +154,13 @@ def test_dev_pairs_of_their_own(prepare: Prepare, sentences: Path, tmp_path: Pat
     check_as_from_files([sentences], tmp_path / "corpus", data__dev=[str(dev)])
 
 
+def test_a_dev_pair_may_hold_what_ends_a_line_elsewhere(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    dev = tmp_path / "dev.tsv"
+    dev.write_text("a\u2028b\x85c\td\u2029e\n", encoding="utf-8")
+    prepare(sentences, data__dev=[str(dev)])
+    assert [tuple(pair)[:2] for pair in open_corpus(tmp_path / "corpus").dev] == [("a\u2028b\x85c", "d\u2029e")]
+
+
 def test_dev_is_told_by_a_few_sources_of_each_part(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
