@@ -26,6 +26,7 @@ from peeky.errors import CheckpointError, ConfigError, DataError, UserError
 from peeky.folder import locked
 from peeky.planning import plan_run
 from peeky.preparing import Prepared, passes, prepare_corpus
+from peeky.preparing import prepare as prepare_module
 from peeky.preparing.assembling import recover
 
 Prepare = Callable[..., str]
@@ -169,7 +170,15 @@ def test_dev_is_told_by_a_few_sources_of_each_part(
     monkeypatch.setattr("peeky.data.split.CONSIDERED", 12)
     monkeypatch.setattr("peeky.preparing.passes.CONSIDERED", 12)
     monkeypatch.setattr("peeky.preparing.prepare.CONSIDERED", 12)
+    known: list[int] = []
+    choose = prepare_module.choose_dev
+    monkeypatch.setattr(
+        prepare_module,
+        "choose_dev",
+        lambda counts, *rest, **more: known.append(len(counts)) or choose(counts, *rest, **more),
+    )
     prepare(sentences)
+    assert known == [13]  # however many parts there are
     assert 0 < len(check_as_from_files([sentences], tmp_path / "corpus").dev) <= 20
 
 
