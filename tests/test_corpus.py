@@ -57,6 +57,7 @@ def tensors_of(run: Path) -> bytes:
     return (run / "model" / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_model_is_the_one_the_files_give(corpus: Path, tiny_pairs: Path, run: Run) -> None:
     said, prepared = run(corpus, "prepared")
     _, plain = run(tiny_pairs, "plain")
@@ -68,12 +69,14 @@ def test_the_model_is_the_one_the_files_give(corpus: Path, tiny_pairs: Path, run
     assert prepared.example in card
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(corpus: Path, run: Run) -> None:
     _, without = run(corpus, "without")
     _, with_some = run(corpus, "with", given={"data.workers": 2})
     assert tensors_of(with_some.folder) == tensors_of(without.folder)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_bit_for_bit(corpus: Path, run: Run) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, Updated) and event.update >= 10:
@@ -88,6 +91,7 @@ def test_a_resumed_run_goes_on_bit_for_bit(corpus: Path, run: Run) -> None:
     assert resumed.finished.metrics == whole.finished.metrics
 
 
+@pytest.mark.slow
 def test_another_corpus_is_not_gone_on_with_unasked(corpus: Path, tiny_pairs: Path, run: Run, tmp_path: Path) -> None:
     mine = Path(shutil.copytree(corpus, tmp_path / "mine"))
     run(mine)
@@ -204,10 +208,11 @@ def test_the_command(tiny_pairs: Path, tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_large_files_are_told_of_it(tiny_pairs: Path, run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "peeky prepare" not in run(tiny_pairs, "one")[0]
+    one = {"training.max_updates": 1}
+    assert "peeky prepare" not in run(tiny_pairs, "one", given=one)[0]
     monkeypatch.setattr("peeky.sets.LARGE", 1000)
-    assert "peeky prepare makes a corpus of them" in run(tiny_pairs, "two")[0]
-    assert "peeky prepare" not in run(corpus, "three")[0]
+    assert "peeky prepare makes a corpus of them" in run(tiny_pairs, "two", given=one)[0]
+    assert "peeky prepare" not in run(corpus, "three", given=one)[0]
 
 
 def test_the_manifest_says_where_it_comes_from(corpus: Path, tiny_pairs: Path) -> None:

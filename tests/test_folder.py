@@ -35,6 +35,22 @@ def test_a_second_goes_on_when_the_first_has_ended(tmp_path: Path, monkeypatch: 
         pass
 
 
+def test_a_folder_that_was_removed_meanwhile_is_made_and_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = tmp_path / "work"
+    first = locked(work, print)
+    first.__enter__()
+
+    def end(_: float) -> None:
+        work.rmdir()
+        first.__exit__(None, None, None)
+
+    monkeypatch.setattr("peeky.folder.time.sleep", end)
+    with locked(work, print):
+        monkeypatch.setattr("peeky.folder.time.sleep", lambda _: None)
+        with pytest.raises(ConfigError, match="another process"), locked(work, print):
+            pass
+
+
 def test_a_file_system_without_locks_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(95, os.strerror(95))

@@ -27,8 +27,8 @@ from peeky.model import Seq2Seq, Sizes, build, read_blueprint, restore
 from peeky.planning import Plan, plan_run
 from peeky.predictor import Model
 from peeky.run import Trained, train
-from peeky.starting import Start, read_start, state_at
-from peeky.text import SPECIALS
+from peeky.starting import Start, read_start, state_at, used_ids
+from peeky.text import SPECIALS, Codec, Vocabulary, make_tokenizer
 from peeky.torch_engine import TorchEngine
 from peeky.training import Event, TrainingState, Updated
 from peeky.training.batch import to_tensors
@@ -235,6 +235,14 @@ def test_tokens_that_the_new_pairs_lack_are_counted_on_each_side(bases: Callable
     assert "target: no token added; of the 5 that were there, 3 are not in the new pairs" in said
     said, _ = further(bases("joint, not tied"), tmp_path / "b", more={"pairs": pairs})
     assert "both sides: no token added; of the 5 that were there, 2 are not in the new pairs" in said
+
+
+@pytest.mark.parametrize("block", [1, 3, 100])
+def test_the_ids_in_use_are_found_block_by_block(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("peeky.starting.BLOCK", block)
+    codec = Codec(make_tokenizer("characters", "NFC"), Vocabulary(tuple("abcdef")))
+    sides = [np.array(ids, dtype=np.int32) for ids in ([5, 3, 5, 9, 3], [], [6])]
+    assert used_ids(codec, *sides).tolist() == [3, 5, 6, 9]
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "int8", "no checkpoints"])

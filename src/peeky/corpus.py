@@ -103,8 +103,8 @@ class CorpusPairs(Sequence[Pair]):
 
 
 def is_corpus(path: Path) -> bool:
-    """Whether there is a prepared corpus, whole or not."""
-    return (path / MANIFEST).is_file()
+    """Whether there is a prepared corpus, whole or not: one that has lost its manifest is told by its arrays."""
+    return (path / MANIFEST).is_file() or all((path / name).is_file() for name in ARRAYS)
 
 
 def open_corpus(folder: Path) -> Corpus:
@@ -120,7 +120,10 @@ def open_corpus(folder: Path) -> Corpus:
     try:
         codecs = read_codecs(codec_files, lambda name: str(folder / name))
         mapped = [np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in ARRAYS]
-        dev = [Pair(*json.loads(line)) for line in (folder / DEV).read_text(encoding="utf-8").splitlines()]
+        lines = (
+            (folder / DEV).read_text(encoding="utf-8").split("\n")
+        )  # texts may hold what else ends a line in Unicode
+        dev = [Pair(*json.loads(line)) for line in lines if line]
         text = TextOptions(**facts["text"])
     except UserError:
         raise
@@ -135,6 +138,8 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     path = folder / MANIFEST
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError("is missing", where=str(path), fix=AGAIN) from None
     except OSError as error:
         raise DataError(f"can't be read: {error.strerror}", where=str(path), fix=AGAIN) from None
     try:

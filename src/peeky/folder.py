@@ -45,36 +45,54 @@ def require_free(folder: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def locked(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Inside, no other process trains in the folder. ConfigError where one does and goes on doing so."""
+def locked(folder: Path, say: Callable[[str], None], doing: str = "training") -> Iterator[None]:
+    """Inside, no other process is `doing` the same in the folder. ConfigError where one is and goes on with it."""
     try:
         import fcntl
     except ImportError:  # Windows has no such locks
         yield
         return
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
+        handle = opened(folder)
     except OSError as error:
         fix = "choose another folder with --out"
         raise ConfigError(f"can't be made: {error.strerror}", where=str(folder), fix=fix) from None
     try:
-        for waited in range(LOCK_SECONDS + 1):
+        waited = 0
+        while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                if is_there(folder, handle):
+                    break
+                gone, handle = handle, opened(folder)  # who had it has removed it
+                os.close(gone)
             except BlockingIOError:
                 if waited == LOCK_SECONDS:
-                    what = "another process is training in it"
+                    what = f"another process is {doing} in it"
                     raise ConfigError(what, where=str(folder), fix="wait for it to end, or stop it") from None
                 if waited == 1:
-                    say(f"another process is training in {folder}: waiting for it to end")
+                    say(f"another process is {doing} in {folder}: waiting for it to end")
                 time.sleep(1)
+                waited += 1
             except OSError:
                 break  # a file system without locks
         yield
     finally:
         os.close(handle)
+
+
+def opened(folder: Path) -> int:
+    """A handle of the folder, which is made where there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return os.open(folder, os.O_RDONLY)
+
+
+def is_there(folder: Path, handle: int) -> bool:
+    """Whether the folder is still the one that was opened."""
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
 
 
 def is_run(folder: Path) -> bool:

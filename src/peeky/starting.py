@@ -38,6 +38,8 @@ MOMENTS, STEP = ("exp_avg", "exp_avg_sq"), "step"
 """What Adam remembers of a parameter."""
 SHOWN = 8
 """Added tokens that are named."""
+BLOCK = 2**20
+"""Ids looked at at once."""
 
 
 @dataclass(frozen=True)
@@ -210,15 +212,14 @@ def start_lines(start: Start, codecs: Codecs, examples: Examples) -> list[str]:
     """What to say of the model, of its vocabularies beside the new pairs, and of the optimizer."""
     stored_as = start.saved.config.get("weights", "float32")
     said = [f"starts from {start.path}: {start.blueprint.name}, weights in {stored_as}"]
-    used = {"source": np.unique(examples.source_ids), "target": np.unique(examples.target_ids)}
     (source_before, target_before), (source, target) = start.codecs, codecs
     if source is target:
-        both = np.unique(np.concatenate(list(used.values())))
+        both = used_ids(target, examples.source_ids, examples.target_ids)
         said.append(tokens_line("both sides", target_before, target, both))
     else:
         if source_before and source:
-            said.append(tokens_line("source", source_before, source, used["source"]))
-        said.append(tokens_line("target", target_before, target, used["target"]))
+            said.append(tokens_line("source", source_before, source, used_ids(source, examples.source_ids)))
+        said.append(tokens_line("target", target_before, target, used_ids(target, examples.target_ids)))
     if start.checkpoint:
         update = update_of(start.checkpoint.folder)
         said.append(f"optimizer: its moments are kept, those of update {update:,}; they are zero for new tokens")
@@ -226,6 +227,15 @@ def start_lines(start: Start, codecs: Codecs, examples: Examples) -> list[str]:
         why = "has no checkpoint" if start.config else "is a model without its run"
         said.append(f"optimizer: begins anew, since {start.path} {why}")
     return said
+
+
+def used_ids(codec: Codec, *sides: np.ndarray) -> np.ndarray:
+    """Which ids of a vocabulary occur; of a corpus the ids are on the disk, and are gone through in blocks."""
+    is_used = np.zeros(len(codec.vocabulary), bool)
+    for ids in sides:
+        for start in range(0, len(ids), BLOCK):
+            is_used[ids[start : start + BLOCK]] = True
+    return np.flatnonzero(is_used)
 
 
 def tokens_line(side: str, before: Codec, now: Codec, used: np.ndarray) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from peeky.data import LengthBucketSampler
@@ -29,6 +29,32 @@ def test_batches(
         return
     source = np.array([pair[0] for pair in lengths], dtype=np.int64)
     target = np.array([pair[1] for pair in lengths], dtype=np.int64)
+    check_batches(source, target, batch_size, batch_tokens, seed, epoch)
+
+
+@settings(max_examples=25)
+@given(
+    count=st.integers(1, 3000),
+    batch_size=st.integers(1, 100_000),
+    batch_tokens=st.integers(1, 9000),
+    seed=st.integers(0, 9),
+)
+@example(count=3000, batch_size=100_000, batch_tokens=2000, seed=1)
+@example(count=3000, batch_size=1000, batch_tokens=20, seed=1)
+@example(count=3000, batch_size=8192, batch_tokens=2048, seed=1)
+@example(count=3000, batch_size=10_000, batch_tokens=4096, seed=1)
+def test_any_two_limits(count: int, batch_size: int, batch_tokens: int, seed: int) -> None:
+    source, target = lengths_of(count)
+    sampler = check_batches(source, target, batch_size, batch_tokens, seed, 0)
+    sizes = [sum(map(len, sampler.pool(0, number))) for number in range(sampler.num_pools)]
+    rows = min(batch_size, max(1, batch_tokens * count // int(source.sum() + target.sum())))
+    assert 0 < min(sizes) <= max(sizes) <= 200 * rows  # a hundred batches each, rounded
+
+
+def check_batches(
+    source: np.ndarray, target: np.ndarray, batch_size: int | None, batch_tokens: int | None, seed: int, epoch: int
+) -> LengthBucketSampler:
+    """Every example once, no batch too large, and the same again."""
 
     def sampler() -> LengthBucketSampler:
         return sampler_of(source, target, batch_size=batch_size, batch_tokens=batch_tokens, seed=seed)
@@ -39,11 +65,12 @@ def test_batches(
     again = sampler().batches(epoch)
     assert used.num_batches(epoch) == len(batches)
     assert [batch.tolist() for batch in batches] == [batch.tolist() for batch in again]
-    assert sorted(index for batch in batches for index in batch.tolist()) == list(range(len(lengths)))
+    assert sorted(index for batch in batches for index in batch.tolist()) == list(range(len(source)))
     for batch in batches:
         assert len(batch) <= (batch_size or len(batch))
         if batch_tokens is not None:
             assert len(batch) == 1 or len(batch) * (source[batch].max() + target[batch].max()) <= batch_tokens
+    return used
 
 
 def lengths_of(count: int) -> tuple[np.ndarray, np.ndarray]:

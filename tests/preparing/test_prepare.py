@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from peeky import storage
 from peeky.config import make_config
 from peeky.corpus import Corpus, open_corpus, read_manifest
 from peeky.data import Examples
-from peeky.errors import CheckpointError, ConfigError, DataError
+from peeky.errors import CheckpointError, ConfigError, DataError, UserError
+from peeky.folder import locked
 from peeky.planning import plan_run
 from peeky.preparing import Prepared, passes, prepare_corpus
+from peeky.preparing import prepare as prepare_module
+from peeky.preparing.assembling import recover
 
 Prepare = Callable[..., str]
 
@@ -35,7 +39,7 @@ class Stopped(BaseException):
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a few lines each, so that a small file makes many."""
-    monkeypatch.setattr("peeky.preparing.parts.PART_BYTES", 200)
+    monkeypatch.setattr("peeky.preparing.parts.PART_BYTES", 500)
 
 
 @pytest.fixture
@@ -106,7 +110,6 @@ def test_ids_are_those_of_the_files(text: dict[str, Any], prepare: Prepare, sent
     prepare(sentences, **text)
     corpus = check_as_from_files([sentences], tmp_path / "corpus", **text)
     assert corpus.facts["lines"] == 200
-    assert not (tmp_path / "corpus.new").exists()
 
 
 def test_subwords_are_learnt_from_the_same_texts_where_these_are_many(
@@ -154,12 +157,28 @@ def test_dev_pairs_of_their_own(prepare: Prepare, sentences: Path, tmp_path: Pat
     check_as_from_files([sentences], tmp_path / "corpus", data__dev=[str(dev)])
 
 
+def test_a_dev_pair_may_hold_what_ends_a_line_elsewhere(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    dev = tmp_path / "dev.tsv"
+    dev.write_text("a\u2028b\x85c\td\u2029e\n", encoding="utf-8")
+    prepare(sentences, data__dev=[str(dev)])
+    assert [tuple(pair)[:2] for pair in open_corpus(tmp_path / "corpus").dev] == [("a\u2028b\x85c", "d\u2029e")]
+
+
 def test_dev_is_told_by_a_few_sources_of_each_part(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("peeky.data.split.CONSIDERED", 12)
     monkeypatch.setattr("peeky.preparing.passes.CONSIDERED", 12)
+    monkeypatch.setattr("peeky.preparing.prepare.CONSIDERED", 12)
+    known: list[int] = []
+    choose = prepare_module.choose_dev
+    monkeypatch.setattr(
+        prepare_module,
+        "choose_dev",
+        lambda counts, *rest, **more: known.append(len(counts)) or choose(counts, *rest, **more),
+    )
     prepare(sentences)
+    assert known == [13]  # however many parts there are
     assert 0 < len(check_as_from_files([sentences], tmp_path / "corpus").dev) <= 20
 
 
@@ -183,6 +202,7 @@ def test_bad_lines_are_named_and_counted_over_the_whole_file(prepare: Prepare, s
         assert said in caught.value.what
     assert "--skip-bad" in caught.value.fix
     assert not (tmp_path / "corpus").exists()
+    assert not (tmp_path / "corpus.preparing").exists()  # of no use when they are put right
     assert f"left out 6 lines that can't be used, first {sentences}:3" in prepare(sentences, data__skip_bad=True)
     corpus = check_as_from_files([sentences], tmp_path / "corpus", data__skip_bad=True)
     assert (corpus.facts["skipped"], len(corpus.facts["problems"])) == (6, 5)
@@ -191,9 +211,17 @@ def test_bad_lines_are_named_and_counted_over_the_whole_file(prepare: Prepare, s
 # --- going on, and making anew ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("at", [passes.Look, passes.Count, passes.Encode])
+@pytest.mark.parametrize(
+    ("at", "unit"),
+    [
+        (passes.Look, "bpe"),
+        (passes.Count, "bpe"),
+        (passes.Encode, "bpe"),
+        pytest.param(passes.Encode, "unigram", marks=pytest.mark.slow),
+    ],
+)
 def test_a_preparation_that_was_stopped_goes_on(
-    at: type, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at: type, unit: str, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[tuple[type, int]] = []
     for kind in (passes.Look, passes.Count, passes.Encode):
@@ -207,12 +235,12 @@ def test_a_preparation_that_was_stopped_goes_on(
         monkeypatch.setattr(kind, "result", result)
     stops = True
     with pytest.raises(Stopped):
-        prepare(sentences, text__source="unigram")
+        prepare(sentences, text__source=unit)
     assert not (tmp_path / "corpus").exists()
     stops = False
-    assert "goes on with what is done" in prepare(sentences, text__source="unigram")
+    assert "goes on with what is done" in prepare(sentences, text__source=unit)
     assert len(done) == len(set(done))  # nothing twice
-    assert len(done) > 3 * 20
+    assert len(done) > 3 * 10
     open_corpus(tmp_path / "corpus")
 
 
@@ -225,7 +253,7 @@ def test_a_kill_while_the_corpus_is_put_together_leaves_the_one_before(
     rename = Path.rename
 
     def dies(path: Path, target: Path) -> Path:
-        if path.name == "corpus.new":
+        if target == tmp_path / "corpus":
             raise Stopped
         return rename(path, target)
 
@@ -233,7 +261,8 @@ def test_a_kill_while_the_corpus_is_put_together_leaves_the_one_before(
     with pytest.raises(Stopped):
         prepare(sentences)
     monkeypatch.setattr(Path, "rename", rename)
-    storage.clean(tmp_path / "corpus")
+    assert not (tmp_path / "corpus").exists()
+    recover(tmp_path / "corpus", tmp_path / "corpus.preparing")
     assert open_corpus(tmp_path / "corpus").digest == before
     assert "goes on with what is done" in prepare(sentences)
     assert open_corpus(tmp_path / "corpus").facts["lines"] == 201
@@ -249,7 +278,7 @@ def test_a_full_disk_is_said(
     with pytest.raises(CheckpointError, match="No space left on device") as caught:
         prepare(sentences)
     assert "the same command goes on" in caught.value.fix
-    assert not (tmp_path / "corpus.new").exists()
+    assert not (tmp_path / "corpus.preparing" / "corpus").exists()
 
 
 def test_it_is_made_anew_only_where_something_has_changed(
@@ -289,12 +318,93 @@ def test_a_damaged_corpus_is_named_and_made_anew(prepare: Prepare, sentences: Pa
         open_corpus(folder)
 
 
+def test_a_corpus_without_its_manifest_is_made_anew(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    prepare(sentences)
+    (tmp_path / "corpus" / "corpus.json").unlink()
+    with pytest.raises(DataError, match="is missing") as caught:
+        plan_run(make_config({}, {"data.train": [str(tmp_path / "corpus")]}))
+    assert caught.value.where == str(tmp_path / "corpus" / "corpus.json")
+    assert "peeky prepare" in caught.value.fix
+    assert "corpus.json is missing" in prepare(sentences)
+    open_corpus(tmp_path / "corpus")
+
+
+@pytest.mark.parametrize(("name", "value"), [("parts.PART_BYTES", 800), ("working_folder.__version__", "0")])
+def test_nothing_is_gone_on_with_that_was_cut_or_made_otherwise(
+    name: str, value: object, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise Stopped
+
+    with monkeypatch.context() as patches:
+        patches.setattr("peeky.preparing.prepare.assemble", stopped)
+        with pytest.raises(Stopped):
+            prepare(sentences)
+    monkeypatch.setattr(f"peeky.preparing.{name}", value)
+    assert "goes on" not in prepare(sentences)
+    assert open_corpus(tmp_path / "corpus").facts["lines"] == 200
+
+
+def test_pairs_that_are_lost_on_the_way_are_noticed(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(problem: str) -> None:
+        with pytest.raises(CheckpointError, match=problem) as caught:
+            prepare(sentences)
+        assert f"{tmp_path / 'corpus.preparing'}" in f"{caught.value}"
+
+    own, cut = passes.divided, {".json": None} | {f".{number:06d}": 100 for number in range(100)}
+    with monkeypatch.context() as patches:
+        patches.setattr(passes, "divided", lambda *given: (own(*given)[0][1:], own(*given)[1]))
+        damaged("of part 0 .* pairs were read")
+    shutil.rmtree(tmp_path / "corpus.preparing")
+    with monkeypatch.context() as patches:
+        patches.setattr(passes, "write_file", lambda path, content: path.write_bytes(content[: cut[path.suffix]]))
+        damaged("it has 100 bytes, not")
+
+
+def test_folders_of_other_names_are_left_alone(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    others = [tmp_path / f"corpus.{ending}" for ending in ("old", "new", "gone")]
+    for other in others:
+        other.mkdir()
+        (other / "notes").write_text("mine")
+    prepare(sentences)
+    assert [(other / "notes").read_text() for other in others] == ["mine"] * 3
+    work = tmp_path / "another.preparing"
+    work.mkdir()
+    (work / "notes").write_text("mine")
+    with pytest.raises(ConfigError, match="holds nothing of a preparation"):
+        prepare(sentences, out="another")
+    assert (work / "notes").read_text() == "mine"
+
+
+def test_two_at_once_are_refused(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fcntl", reason="this system has no such locks")
+    monkeypatch.setattr("peeky.folder.LOCK_SECONDS", 0)
+    with locked(tmp_path / "corpus.preparing", print), pytest.raises(ConfigError, match="is preparing in it"):
+        prepare(sentences)
+    prepare(sentences)
+
+
+def test_a_process_that_is_ended_is_said(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patches:
+        patches.setattr("peeky.preparing.prepare.begin_process", partial(os._exit, 9))
+        with pytest.raises(UserError, match="for want of memory") as caught:
+            prepare(sentences, workers=2)
+    assert "fewer --workers" in caught.value.fix
+    assert "goes on" in prepare(sentences)
+
+
 @pytest.mark.slow
 def test_killed_for_real_with_processes_of_its_own(sentences: Path, tmp_path: Path) -> None:
     lines = sentences.read_text()
     sentences.write_text(lines * 4000)  # 32 MB: four parts
     command = [sys.executable, "-m", "peeky", "prepare", str(sentences), "--out", str(tmp_path / "c"), "--workers", "2"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     work, deadline = tmp_path / "c.preparing", time.monotonic() + 120
     while not list(work.glob("count.*.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -315,6 +425,11 @@ def test_what_can_not_be_prepared(prepare: Prepare, sentences: Path, tmp_path: P
         prepare()
     with pytest.raises(DataError, match="no such file"):
         prepare(tmp_path / "none.tsv")
+    damaged = tmp_path / "damaged.tsv.gz"
+    damaged.write_bytes(gzip.compress(sentences.read_bytes())[:-20])
+    with pytest.raises(DataError, match="cut short or damaged"):
+        prepare(damaged)
+    assert not list(tmp_path.glob("corpus*"))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes").write_text("x")
     with pytest.raises(ConfigError, match="no prepared corpus"):

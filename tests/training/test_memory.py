@@ -17,7 +17,16 @@ from peeky.data import Examples, copies
 from peeky.model import ModelOptions, Sizes, build, resolve
 from peeky.run import train
 from peeky.training import TrainingOptions
-from peeky.training.memory import COPIES, FEWEST_UPDATES, SHARE, bytes_a_token, free_memory, largest_batch, most_useful
+from peeky.training.memory import (
+    COPIES,
+    FEWEST_UPDATES,
+    SHARE,
+    bytes_a_token,
+    free_memory,
+    largest_batch,
+    longest_example,
+    most_useful,
+)
 
 CPU = torch.device("cpu")
 
@@ -43,6 +52,13 @@ def test_the_longest_example_is_what_is_measured():
     model = model_of("attention", width=128)
     alone, among, short = (bytes_a_token(model, examples_of(lengths), CPU) for lengths in ([400], [4, 400, 9], [9]))
     assert alone == among != short
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 100])
+def test_the_longest_is_found_block_by_block(block, monkeypatch):
+    monkeypatch.setattr("peeky.training.memory.BLOCK", block)
+    for lengths, place in (([3, 9, 4, 9, 1, 2, 5], 1), ([1, 2, 3], 2), ([7], 0), ([5, 5, 6, 1], 2)):
+        assert longest_example(examples_of(lengths)) == place
 
 
 def test_the_budget_is_what_is_free_by_what_a_token_takes(monkeypatch):

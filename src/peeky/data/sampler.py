@@ -53,10 +53,11 @@ class LengthBucketSampler:
         self._batch_tokens = batch_tokens
         self._seed = seed
         self._count = len(source_offsets) - 1
+        pool_size = self._pool_size()
         # Where rows limit a batch a pool is so many whole ones, that not each pool ends with a small one.
-        self._unit = batch_size or 1
+        self._unit = batch_size if batch_size and pool_size == _BATCHES_A_POOL * batch_size else 1
         self._units = -(-self._count // self._unit)
-        self.num_pools = max(1, round(self._units * self._unit / self._pool_size())) if self._count else 0
+        self.num_pools = min(max(1, round(self._units * self._unit / pool_size)), self._units)
 
     def pool(self, epoch: int, number: int) -> list[Indices]:
         """The batches of one pool of an epoch."""
@@ -96,7 +97,7 @@ class LengthBucketSampler:
     def _pool_size(self) -> int:
         sizes = [] if self._batch_size is None else [self._batch_size]
         if self._batch_tokens is not None:
-            average = max(1.0, sum(int(offsets[-1] - offsets[0]) for offsets in self._offsets) / self._count)
+            average = max(1.0, sum(int(offsets[-1] - offsets[0]) for offsets in self._offsets) / max(1, self._count))
             sizes.append(max(1, int(self._batch_tokens / average)))
         return _BATCHES_A_POOL * min(sizes)
 

@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,27 +14,17 @@ import numpy as np
 
 from peeky.checkpoint import codec_files
 from peeky.checkpoints import sealed
-from peeky.corpus import DEV, MANIFEST
+from peeky.corpus import DEV, MANIFEST, is_corpus
 from peeky.data import Pair
 from peeky.errors import CheckpointError
 from peeky.preparing.parts import Part
 from peeky.preparing.passes import ids_file
-from peeky.storage import (
-    FRESH,
-    UNHARMED,
-    beside,
-    clean,
-    confirm,
-    flush_file,
-    hash_file,
-    put_in_place,
-    reason_of,
-    recover,
-    write_flushed,
-)
+from peeky.storage import UNHARMED, confirm, flush, flush_file, hash_file, reason_of, write_flushed
 from peeky.text import Codecs
 
 SIDES = ("source", "target")
+MADE, BEFORE = "corpus", "before"
+"""In the working folder: what is put together, and what it takes the place of."""
 
 
 def assemble(
@@ -43,10 +33,10 @@ def assemble(
     """Write the corpus in `folder`, in place of what is there; gives how many pairs there are to train on."""
     facts = dict(facts)
     pairs, tokens = facts.pop("in_part"), facts.pop("tokens_in_part")
-    fresh = beside(folder, FRESH)
+    fresh = work / MADE
     try:
         shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
+        fresh.mkdir()
         write_arrays(fresh, work, parts, pairs, tokens)
         lines = [json.dumps(pair, ensure_ascii=False) + "\n" for pair in dev]
         for name, content in {**codec_files(codecs), DEV: "".join(lines).encode()}.items():
@@ -56,37 +46,67 @@ def assemble(
         }
         values = {**facts, "pairs": sum(pairs), "dev_pairs": len(dev), "files": files}
         write_flushed(fresh / MANIFEST, sealed(values))
-        put_in_place(folder)
+        put_in_place(folder, work)
     except OSError as error:
         with suppress(OSError):
-            recover(folder)
+            recover(folder, work)
         shutil.rmtree(fresh, ignore_errors=True)
         fix = f"free some space or choose another --out; {UNHARMED}, and the same command goes on"
         raise CheckpointError(f"can't be written: {reason_of(error)}", where=str(folder), fix=fix) from error
     confirm(folder)
-    clean(folder)
     return sum(pairs)
+
+
+def put_in_place(folder: Path, work: Path) -> None:
+    """Move what was made to its place, and what was there into the working folder. OSError as they come."""
+    before = work / BEFORE
+    shutil.rmtree(before, ignore_errors=True)
+    flush(work / MADE)
+    if folder.exists():
+        folder.rename(before)
+    (work / MADE).rename(folder)
+
+
+def recover(folder: Path, work: Path) -> None:
+    """Undo half a `put_in_place` that was stopped between its two renames: what was there before is still whole."""
+    before = work / BEFORE
+    if not folder.exists() and is_corpus(before):
+        before.rename(folder)
 
 
 def write_arrays(
     fresh: Path, work: Path, parts: Sequence[Part], pairs: Sequence[int], tokens: Sequence[Mapping[str, int]]
 ) -> None:
     """The ids one behind the other, and where each begins; no more than one part is in memory."""
-    files: dict[str, BinaryIO] = {}
-    for side in SIDES:
-        files[f"{side}.ids"] = begin(fresh / f"{side}.ids.npy", np.int32, sum(each[side] for each in tokens))
-        files[f"{side}.offsets"] = begin(fresh / f"{side}.offsets.npy", np.int64, sum(pairs) + 1)
-        files[f"{side}.offsets"].write(np.zeros(1, np.int64).tobytes())
-    reached = dict.fromkeys(SIDES, 0)
-    for part, num_pairs, num_tokens in zip(parts, pairs, tokens, strict=True):
-        with ids_file(work, part.number).open("rb") as file:
-            for side in SIDES:
-                files[f"{side}.ids"].write(file.read(4 * num_tokens[side]))
-                lengths = np.frombuffer(file.read(8 * num_pairs), np.int64)
-                files[f"{side}.offsets"].write((reached[side] + np.cumsum(lengths)).tobytes())
-                reached[side] += num_tokens[side]
-    for open_file in files.values():
-        flush_file(open_file)
+    with ExitStack() as opened:
+        files: dict[str, BinaryIO] = {}
+        for side in SIDES:
+            for name, kind, count in (
+                ("ids", np.int32, sum(each[side] for each in tokens)),
+                ("offsets", np.int64, sum(pairs) + 1),
+            ):
+                files[f"{side}.{name}"] = opened.enter_context(begin(fresh / f"{side}.{name}.npy", kind, count))
+            files[f"{side}.offsets"].write(np.zeros(1, np.int64).tobytes())
+        reached = dict.fromkeys(SIDES, 0)
+        for part, num_pairs, num_tokens in zip(parts, pairs, tokens, strict=True):
+            path = ids_file(work, part.number)
+            require_size(path, sum(4 * num_tokens[side] + 8 * num_pairs for side in SIDES))
+            with path.open("rb") as file:
+                for side in SIDES:
+                    files[f"{side}.ids"].write(file.read(4 * num_tokens[side]))
+                    lengths = np.frombuffer(file.read(8 * num_pairs), np.int64)
+                    files[f"{side}.offsets"].write((reached[side] + np.cumsum(lengths)).tobytes())
+                    reached[side] += num_tokens[side]
+        for each in files.values():
+            flush_file(each)
+
+
+def require_size(path: Path, expected: int) -> None:
+    """CheckpointError where a file that was written whole is of another size now."""
+    size = path.stat().st_size if path.exists() else 0
+    if size != expected:
+        fix = f"remove {path.parent} and prepare again"
+        raise CheckpointError(f"is damaged: it has {size:,} bytes, not {expected:,}", where=str(path), fix=fix)
 
 
 def begin(path: Path, kind: type[np.generic], count: int) -> BinaryIO:

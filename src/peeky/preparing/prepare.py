@@ -1,17 +1,14 @@
-"""The whole preparation: three passes over the parts, and the corpus put together from what they gave.
-
-CORPUS.preparing/    beside the corpus while it is made: what was asked, the result of each part and pass
-"""
+"""The whole preparation: three passes over the parts, and the corpus put together from what they gave."""
 
 from __future__ import annotations
 
 import json
 import platform
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,21 +25,21 @@ from peeky.corpus import FORMAT, is_corpus, open_corpus, read_manifest
 from peeky.data import Pair, read_pairs
 from peeky.data.lines import Columns
 from peeky.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths
-from peeky.data.split import choose_dev, draw_of
-from peeky.errors import ConfigError, UserError
+from peeky.data.split import CONSIDERED, choose_dev, draw_of
+from peeky.errors import CheckpointError, ConfigError, DataError, UserError
+from peeky.folder import locked
 from peeky.model import find, resolve
 from peeky.preparing import parts
-from peeky.preparing.assembling import assemble
+from peeky.preparing.assembling import assemble, recover
 from peeky.preparing.passes import Count, Encode, Look, Task, begin_process, codecs_in, do, read_result, result_file
+from peeky.preparing.working_folder import WORK, begin_work, remove_work, require_ours
 from peeky.progress import say_to
 from peeky.recipe import choose_text, codec_of_counts, vocabulary_lines
 from peeky.sets import DEV_PAIRS
-from peeky.storage import beside, clean, hash_file, hash_of, write_file
+from peeky.storage import beside, hash_file, hash_of, write_file
 from peeky.text import Codecs
 from peeky.text.options import TextOptions
 
-WORK = ".preparing"
-ASKED = "asked.json"
 SEED = 1
 """By which dev is set aside: that of a training where nothing is said."""
 
@@ -79,23 +76,37 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
     columns: Columns = "pairs" if has_source else "target"
     names = [Path(name) for name in config.data.train]
     check_paths(names, columns)
-    clean(folder)
     asked = what_is_asked(config, columns)
-    if is_corpus(folder):
-        why = why_anew(folder, asked)
-        if not why:
-            say(f"{folder} is up to date: nothing to do")
-            return Prepared(folder, read_manifest(folder)[0]["pairs"], is_new=False)
-        say(f"{folder} is made anew: {why}")
     work = beside(folder, WORK)
-    begin_work(work, asked, say)
-    texts = [parts.as_text(name, work / f"text.{number}") for number, name in enumerate(names)]
-    made = Making(config, columns, work, parts.cut(names, texts, parts.PART_BYTES), workers, console)
-    facts = made.all_passes()
-    num_pairs = assemble(folder, work, made.parts, made.codecs, made.dev, {**facts, "asked": asked})
-    shutil.rmtree(work)
-    say(f"{folder}: {num_pairs:,} pairs to train on, {len(made.dev):,} dev pairs")
-    return Prepared(folder, num_pairs, is_new=True)
+    require_ours(work)
+    if not work.exists() and is_corpus(folder) and not why_anew(folder, asked):
+        return as_it_is(folder, say)
+    with locked(work, say, "preparing"):
+        recover(folder, work)
+        if is_corpus(folder):
+            why = why_anew(folder, asked)
+            if not why:
+                remove_work(work)
+                return as_it_is(folder, say)
+            say(f"{folder} is made anew: {why}")
+        begin_work(work, asked, say)
+        try:
+            texts = [parts.as_text(name, work / f"text.{number}") for number, name in enumerate(names)]
+            made = Making(config, columns, work, parts.cut(names, texts, parts.PART_BYTES), workers, console)
+            facts = made.all_passes()
+        except DataError:
+            remove_work(work)  # whatever is put right, of other files or options it is of no use
+            raise
+        num_pairs = assemble(folder, work, made.parts, made.codecs, made.dev, {**facts, "asked": asked})
+        remove_work(work)
+        say(f"{folder}: {num_pairs:,} pairs to train on, {len(made.dev):,} dev pairs")
+        return Prepared(folder, num_pairs, is_new=True)
+
+
+def as_it_is(folder: Path, say: Callable[[str], None]) -> Prepared:
+    """The corpus that is there and up to date."""
+    say(f"{folder} is up to date: nothing to do")
+    return Prepared(folder, read_manifest(folder)[0]["pairs"], is_new=False)
 
 
 def what_is_asked(config: Config, columns: Columns) -> dict[str, Any]:
@@ -152,19 +163,6 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return "; ".join(said)
 
 
-def begin_work(work: Path, asked: Mapping[str, Any], say: Callable[[str], None]) -> None:
-    """The working folder, empty but for what the same preparation has left there."""
-    content = json.dumps(asked, indent=1, ensure_ascii=False).encode()
-    path = work / ASKED
-    # The names of the files are part of what the parts say, so here they count too.
-    if path.exists() and path.read_bytes() == content:
-        done = len(list(work.glob("*.json"))) - 1
-        say(f"goes on with what is done: {done:,} results in {work}")
-        return
-    shutil.rmtree(work, ignore_errors=True)
-    write_file(path, content)
-
-
 class Making:
     """A corpus on its way: each pass leaves here what the next one needs."""
 
@@ -184,6 +182,7 @@ class Making:
         text = self.choose_text(sample)
         self.count(text, looked, dev_in)
         shown = self.encode()
+        self.require_all(looked["in_part"], dev_in, shown["in_part"])
         for line in vocabulary_lines(text, self.codecs):
             self.say(line)
         return {
@@ -206,21 +205,21 @@ class Making:
         given = frozenset(draw_of(pair, SEED) for pair in self.dev)
         size = sum(part.size for part in self.parts)
         tasks = [Look(part, self.columns, SEED, size, given) for part in self.parts]
+        self.looks = tasks
         self.do("reading", tasks)
         whole: dict[str, Any] = {"pairs": 0, "skipped": 0, "not_normalised": 0, "problems": [], "in_part": []}
         lowest: Counter[bytes] = Counter()
         sample: list[tuple[bytes, Pair]] = []
         shared: set[str] = set()
-        lowest_of_parts = []
         for task in tasks:
             result = read_result(self.work, task)
             for key in ("pairs", "skipped", "not_normalised"):
                 whole[key] += result[key]
             whole["problems"] += result["problems"][: NUM_SHOWN - len(whole["problems"])]
             whole["in_part"].append(result["pairs"])
-            own = {bytes.fromhex(draw): count for draw, count in result["lowest"].items()}
-            lowest.update(own)
-            lowest_of_parts.append(own)
+            lowest.update({bytes.fromhex(draw): count for draw, count in result["lowest"].items()})
+            # One more says that there are others; its count may be too low, and isn't looked at.
+            lowest = Counter({draw: lowest[draw] for draw in sorted(lowest)[: CONSIDERED + 1]})
             sample += [(bytes.fromhex(draw), Pair(*pair)) for draw, pair in result["sample"]]
             shared |= set(result["shared"])
         problems = [Problem(*problem) for problem in whole["problems"]]
@@ -236,16 +235,19 @@ class Making:
         if shared:
             num_shared = sum(draw_of(pair, SEED).hex() in shared for pair in self.dev)
             self.say(f"note: {num_shared:,} of the {len(self.dev):,} dev pairs have a source that is also in train")
-        whole["lowest"], whole["lowest_of_parts"] = lowest, lowest_of_parts
+        whole["lowest"] = lowest
         return whole, sample
 
     def choose_dev(self, looked: Mapping[str, Any]) -> list[int]:
         """Which sources are set aside, by the rule of `split_dev`; how many pairs that are in each part."""
         self.set_aside: frozenset[bytes] = frozenset()
-        if not self.config.data.dev:
-            share = self.config.data.dev_share
-            self.set_aside = frozenset(choose_dev(looked["lowest"], looked["pairs"], share=share, most=DEV_PAIRS))
-        return [sum(own.get(draw, 0) for draw in self.set_aside) for own in looked["lowest_of_parts"]]
+        if self.config.data.dev:
+            return [0] * len(self.parts)
+        share = self.config.data.dev_share
+        self.set_aside = frozenset(choose_dev(looked["lowest"], looked["pairs"], share=share, most=DEV_PAIRS))
+        draws = [draw.hex() for draw in self.set_aside]
+        found = (read_result(self.work, task)["lowest"] for task in self.looks)  # of each part once more: they are many
+        return [sum(own.get(draw, 0) for draw in draws) for own in found]
 
     def choose_text(self, sample: list[tuple[bytes, Pair]]) -> TextOptions:
         """The options of the text with nothing left open."""
@@ -313,6 +315,13 @@ class Making:
             "longest": [max(result["longest"][side] for result in results) for side in sides],
         }
 
+    def require_all(self, found: Sequence[int], dev_in: Sequence[int], encoded: Sequence[int]) -> None:
+        """CheckpointError where pairs of a part have been lost on the way, or are there twice."""
+        for part, read, dev, ids in zip(self.parts, found, dev_in, encoded, strict=True):
+            if read != dev + ids:
+                what = f"of part {part.number} {read:,} pairs were read, {dev:,} set aside and {ids:,} encoded"
+                raise CheckpointError(what, where=str(self.work), fix="remove it and prepare again")
+
     def do(self, what: str, tasks: Sequence[Task]) -> None:
         """Do the tasks that aren't done yet, in so many processes, and show how far they have come."""
         began = time.perf_counter()
@@ -330,6 +339,10 @@ class Making:
                         for each in as_completed([pool.submit(do, str(self.work), task) for task in left]):
                             each.result()
                             progress.advance(shown)
+                    except BrokenProcessPool:
+                        said = "one of its processes was ended, perhaps for want of memory"
+                        fix = "give fewer --workers; the same command goes on"
+                        raise UserError(said, where="peeky prepare", fix=fix) from None
                     except BaseException:
                         pool.shutdown(wait=True, cancel_futures=True)
                         raise

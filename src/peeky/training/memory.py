@@ -21,6 +21,8 @@ SHARE = 0.6
 """Of what is free, what a batch may take: beside what it keeps for the way back there is what each step needs."""
 COPIES = 4
 """Of the weights while training: themselves, gradients and two moments."""
+BLOCK = 2**20
+"""Offsets looked at at once."""
 FEWEST_UPDATES = 50
 """Updates an epoch that are left in any case: in larger batches each teaches hardly more."""
 
@@ -40,8 +42,7 @@ def most_useful(examples: Examples) -> int:
 
 def bytes_a_token(model: Seq2Seq, examples: Examples, device: torch.device) -> float:
     """What the forward pass keeps for the backward one, for each padded token of the longest example."""
-    longest = int(np.argmax(np.diff(examples.source_offsets) + np.diff(examples.target_offsets)))
-    batch = to_tensors(collate(examples, np.full(ROWS, longest)), device)
+    batch = to_tensors(collate(examples, np.full(ROWS, longest_example(examples))), device)
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -56,6 +57,18 @@ def bytes_a_token(model: Seq2Seq, examples: Examples, device: torch.device) -> f
         kept.pop(parameter.untyped_storage().data_ptr(), None)
     del loss
     return sum(kept.values()) / (batch.source.ids.numel() + batch.target.ids.numel())
+
+
+def longest_example(examples: Examples) -> int:
+    """The first with the most ids; of a corpus the offsets are on the disk, and are gone through in blocks."""
+    longest, most = 0, -1
+    for start in range(0, len(examples), BLOCK):
+        borders = slice(start, start + BLOCK + 1)
+        lengths = np.diff(examples.source_offsets[borders]) + np.diff(examples.target_offsets[borders])
+        place = int(np.argmax(lengths))
+        if lengths[place] > most:
+            longest, most = start + place, int(lengths[place])
+    return longest
 
 
 def free_memory(device: torch.device) -> int:
