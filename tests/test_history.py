@@ -89,3 +89,17 @@ def test_without_a_log_there_is_no_course(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text("hello\n")
     with pytest.raises(CheckpointError, match=r"holds no update and no evaluation .*:1: not a line"):
         read_history(tmp_path)
+
+
+def test_averaged_weights_are_no_point_and_no_damage(tmp_path: Path) -> None:
+    """They are tried at the update at which the last weights were."""
+    common = {"event": "evaluation", "update": 20, "seconds": 1.0}
+    lines = [
+        common | {"dev_loss": 2.0, "dev_exact_match": 0.1, "best": True},
+        common | {"dev_loss": 1.5, "dev_exact_match": 0.2, "best": True, "mean_of": 3},
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    history = read_history(tmp_path)
+    assert history.problems == []
+    assert [point.update for point in history.dev_loss] == [20]
+    assert history.best_update == 20

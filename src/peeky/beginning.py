@@ -135,10 +135,10 @@ class Beginning:
 
 def begin(site: Site, config: Config, given: Collection[str]) -> Beginning:
     """A run that was not there, from nothing or from the model that the configuration names."""
-    require_free(site.folder, force=site.wish.force)
     start = None
     if config.training.start_from:
         start, config = read_start(config, site.folder, given)
+    require_free(site.folder, force=site.wish.force)
     return Beginning(config, start)
 
 

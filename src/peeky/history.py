@@ -128,6 +128,10 @@ def add(history: History, event: str, update: int, values: dict[str, Any]) -> st
                 (history.speed, "target_tokens_per_second"),
             ):
                 points.append(Point(update, float(values[name])))
+        case "evaluation" if values.get("mean_of") and any(point.update == update for point in history.dev_loss[-1:]):
+            # Averaged weights are no further point of the course: they are what was kept, or they are not.
+            if values.get("best") is True:
+                history.best_update = update
         case "evaluation" if is_next(history.dev_loss, update):
             history.dev_loss.append(Point(update, float(values["dev_loss"])))
             if is_number(share := values.get("dev_exact_match")):

@@ -22,10 +22,13 @@ from peeky.training.watch import Warned
 class MetricsLog:
     """metrics.jsonl: one JSON object an event, appended as it happens."""
 
-    def __init__(self, path: Path, *, from_update: int = 0) -> None:
-        """A resumed run goes on `from_update`: what was written after that is taken out, since it will happen again."""
+    def __init__(self, path: Path, *, from_update: int = 0, has_mean: bool = False) -> None:
+        """A resumed run goes on `from_update`: what was written after that is taken out, since it will happen again.
+
+        `has_mean` says whether averaged weights have been tried at this update.
+        """
         self.path = path
-        kept = [line for line in self._lines() if was_before(line, from_update)] if from_update else []
+        kept = [line for line in self._lines() if was_before(line, from_update, has_mean)] if from_update else []
         write_file(path, "".join(kept).encode())
 
     def _lines(self) -> list[str]:
@@ -53,6 +56,8 @@ class MetricsLog:
                     "best": event.best,
                     "seconds": round(event.seconds, 2),
                 }
+                if event.mean_of:
+                    values["mean_of"] = event.mean_of
             case Warned():
                 values = {"event": "warning", **event._asdict()}
             case Finished():
@@ -74,11 +79,12 @@ class MetricsLog:
             ) from error
 
 
-def was_before(line: str, update: int) -> bool:
+def was_before(line: str, update: int, has_mean: bool) -> bool:
     """Whether the event on this line stays when a run goes on from `update`."""
     try:
         event = json.loads(line)
-        return bool(event["update"] <= update and event["event"] != "end")
+        will_come = event["event"] == "end" or ("mean_of" in event and event["update"] == update and not has_mean)
+        return bool(event["update"] <= update and not will_come)
     except (ValueError, KeyError, TypeError):
         return False  # half a line, written when the machine went down
 
@@ -134,7 +140,8 @@ class Display:
     def evaluation_line(self, event: Evaluated) -> str:
         """One line that also makes sense in a log file."""
         share = event.update / self.max_updates
-        mark = " (best so far)" if event.best else ""
+        mark = f" (the mean of the weights of {event.mean_of} evaluations)" if event.mean_of else ""
+        mark += " (best so far)" if event.best else ""
         return f"update {event.update:>6,} ({share:>4.0%}, {event.seconds:.0f} s)  {metrics_text(event.metrics)}{mark}"
 
     def print(self, line: str, style: str = "") -> None:

@@ -153,7 +153,7 @@ def choose_batch(
     useful = most_useful(examples)
     said = f"batch: {fits:,} tokens fit into the memory"
     if useful < fits:
-        said += f"; {useful:,} are taken, which makes {FEWEST_UPDATES} updates an epoch"
+        said += f"; {useful:,} are taken, for larger batches would make fewer than {FEWEST_UPDATES} updates an epoch"
     return replace(options, batch_tokens=min(fits, useful)), [said]
 
 

@@ -205,7 +205,9 @@ def train_planned(
         hears: list[Listener] = [lambda _: corpus.release()] if corpus else []
         if world.is_first:
             display = stack.enter_context(Display(console, training.max_updates))
-            log = MetricsLog(folder / METRICS, from_update=state.progress["update"] if state else 0)
+            before = Progress() if state is None else state.progress_so_far()
+            has_mean = before.averaged_at == before.update
+            log = MetricsLog(folder / METRICS, from_update=before.update, has_mean=has_mean)
             hears = [log, display, *listeners, *hears]
         listen = to_all(hears)
         if isinstance(network, Seq2seq):

@@ -21,6 +21,7 @@ from peeky.training.memory import (
     COPIES,
     FEWEST_UPDATES,
     SHARE,
+    USUAL_PAIRS,
     bytes_a_token,
     free_memory,
     largest_batch,
@@ -84,8 +85,12 @@ def test_a_limit_of_the_container_counts(monkeypatch):
 
 
 def test_an_epoch_keeps_its_updates():
-    examples = examples_of([10] * 1000)
-    assert most_useful(examples) == 2 * 10 * 1000 // FEWEST_UPDATES
+    assert most_useful(examples_of([10] * 10_000)) == 2 * 10 * 10_000 // FEWEST_UPDATES
+
+
+def test_a_small_set_keeps_the_usual_batch():
+    assert most_useful(examples_of([10] * 1000)) == 2 * 10 * USUAL_PAIRS
+    assert most_useful(examples_of([10] * 7)) == 2 * 10 * 7
 
 
 @pytest.mark.parametrize("free", [250_000, 10**10], ids=["little", "much"])
@@ -96,13 +101,15 @@ def test_a_run_finds_and_records_its_batch(free, monkeypatch, tmp_path):
         model=ModelOptions(name="plain", width=16, embedding=8),
         training=TrainingOptions(batch_tokens="auto", max_updates=3, evaluate_every=3, precision="float32"),
     )
-    pairs = copies(400, seed=1)
+    pairs = copies(4000, seed=1)
     quiet = {"device": "cpu", "console": said, "pairs": pairs[20:], "dev_pairs": pairs[:20]}
     train(config, tmp_path / "run", **quiet)
     found = read_toml(tmp_path / "run" / "config.toml")["training"]["batch_tokens"]
     text = said.export_text()
     assert "tokens fit into the memory" in text
-    assert (f"; {found:,} are taken, which makes {FEWEST_UPDATES} updates an epoch" in text) == (free == 10**10)
+    assert (
+        f"; {found:,} are taken, for larger batches would make fewer than {FEWEST_UPDATES} updates an epoch" in text
+    ) == (free == 10**10)
     assert f"updates of {found:,} tokens" in text
     # A resumed run takes what was found, whatever is free by then.
     monkeypatch.setattr("peeky.training.memory.free_memory", lambda device: free // 2)

@@ -131,11 +131,17 @@ def train(
     if trained.finished.reason == INTERRUPTED:
         if engine == "scratch":
             return EXIT_INTERRUPTED
-        words = ["peeky", "train", *map(str, data), "--out", str(folder), "--resume"]
+        words = [*launched_by(), "peeky", "train", *map(str, data), "--out", str(folder), "--resume"]
         print(f"go on with: {shlex.join(words)}", file=sys.stderr)
         return EXIT_INTERRUPTED
     print(f"try it: peeky predict {shlex.quote(str(folder))} {trained.example}", file=sys.stderr)
     return 0
+
+
+def launched_by() -> list[str]:
+    """What stands before the command where `torchrun` has started it several times."""
+    size = os.environ.get("WORLD_SIZE", "1")
+    return [] if size == "1" else ["torchrun", "--nproc-per-node", os.environ.get("LOCAL_WORLD_SIZE", size), "-m"]
 
 
 def compare(

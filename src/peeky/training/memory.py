@@ -25,6 +25,8 @@ BLOCK = 2**20
 """Offsets looked at at once."""
 FEWEST_UPDATES = 50
 """Updates an epoch that are left in any case: in larger batches each teaches hardly more."""
+USUAL_PAIRS = 32
+"""A batch holds so many average pairs in any case, if they fit."""
 
 
 def largest_batch(model: Seq2Seq, examples: Examples, device: torch.device, processes: int = 1) -> int:
@@ -37,7 +39,8 @@ def largest_batch(model: Seq2Seq, examples: Examples, device: torch.device, proc
 
 def most_useful(examples: Examples) -> int:
     """Tokens of a batch beyond which an epoch would have too few updates."""
-    return max(1, int(examples.source_offsets[-1] + examples.target_offsets[-1]) // FEWEST_UPDATES)
+    tokens = int(examples.source_offsets[-1] + examples.target_offsets[-1])
+    return max(1, tokens // FEWEST_UPDATES, tokens * min(USUAL_PAIRS, len(examples)) // len(examples))
 
 
 def bytes_a_token(model: Seq2Seq, examples: Examples, device: torch.device) -> float:

@@ -61,6 +61,10 @@ class TrainingState(NamedTuple):
     averages: dict[str, Tensor] = {}  # noqa: RUF012 - never changed
     """`ema.NAME`: moving averages; `kept.UPDATE.NAME`: weights to be averaged."""
 
+    def progress_so_far(self) -> Progress:
+        """Its progress, without what stands beside it."""
+        return Progress(**{name: value for name, value in self.progress.items() if name != KEPT})
+
 
 class Evaluation(NamedTuple):
     """What trying the model on dev gave."""

@@ -346,7 +346,7 @@ class Trainer:
                 for key, value in state.optimizer.items()
                 if key.partition(".")[2] == name
             }
-        self.progress = Progress(**{name: value for name, value in state.progress.items() if name != KEPT})
+        self.progress = state.progress_so_far()
         self.shown.restore(state)
 
 

@@ -162,6 +162,9 @@ class World:
         except RuntimeError as error:
             if self.store is None or not is_of_world(error):
                 raise
+            with suppress(ValueError):  # only the main thread may
+                # A launcher that has noticed, too, would end this process before it could say which rank it was.
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
             absent = self._absent()
             # Not before it has been said which rank it is: the launcher then ends this process, too.
             atexit.register(end_beside, [self.processes[rank] for rank in absent])
