@@ -120,9 +120,8 @@ def open_corpus(folder: Path) -> Corpus:
     try:
         codecs = read_codecs(codec_files, lambda name: str(folder / name))
         mapped = [np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in ARRAYS]
-        lines = (
-            (folder / DEV).read_text(encoding="utf-8").split("\n")
-        )  # texts may hold what else ends a line in Unicode
+        # Texts may hold what else ends a line in Unicode.
+        lines = (folder / DEV).read_text(encoding="utf-8").split("\n")
         dev = [Pair(*json.loads(line)) for line in lines if line]
         text = TextOptions(**facts["text"])
     except UserError:

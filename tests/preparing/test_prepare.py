@@ -27,13 +27,16 @@ from peeky.folder import locked
 from peeky.planning import plan_run
 from peeky.preparing import Prepared, passes, prepare_corpus
 from peeky.preparing import prepare as prepare_module
-from peeky.preparing.assembling import recover
 
 Prepare = Callable[..., str]
 
 
 class Stopped(BaseException):
     """The power goes off."""
+
+
+def stopped(*_: object) -> None:
+    raise Stopped
 
 
 @pytest.fixture(autouse=True)
@@ -262,7 +265,10 @@ def test_a_kill_while_the_corpus_is_put_together_leaves_the_one_before(
         prepare(sentences)
     monkeypatch.setattr(Path, "rename", rename)
     assert not (tmp_path / "corpus").exists()
-    recover(tmp_path / "corpus", tmp_path / "corpus.preparing")
+    with monkeypatch.context() as patches:
+        patches.setattr(prepare_module, "begin_work", stopped)  # what was there is back before anything else is done
+        with pytest.raises(Stopped):
+            prepare(sentences)
     assert open_corpus(tmp_path / "corpus").digest == before
     assert "goes on with what is done" in prepare(sentences)
     assert open_corpus(tmp_path / "corpus").facts["lines"] == 201
@@ -333,9 +339,6 @@ def test_a_corpus_without_its_manifest_is_made_anew(prepare: Prepare, sentences:
 def test_nothing_is_gone_on_with_that_was_cut_or_made_otherwise(
     name: str, value: object, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped(*_: object) -> None:
-        raise Stopped
-
     with monkeypatch.context() as patches:
         patches.setattr("peeky.preparing.prepare.assemble", stopped)
         with pytest.raises(Stopped):
