@@ -237,7 +237,7 @@ def test_a_number_or_a_word() -> None:
     assert make_config({}, {"training.batch_tokens": 17}).training.batch_tokens == 17
     with pytest.raises(ConfigError) as caught:
         make_config({}, {"training.batch_tokens": 0})
-    assert caught.value.fix == "a whole number >= 1, or auto"
+    assert caught.value.what == "takes a whole number >= 1, or auto, not 0"
 
 
 def test_the_choices_are_found() -> None:

@@ -154,11 +154,11 @@ def invalid_value(message: str, values: Mapping[str, Any]) -> ConfigError:
     key = ".".join(keys[:2])
     choices = [str(choice) for choice in option_choices(key)]
     if choices:
-        listed = f"one of: {', '.join(choices)}"
+        listed, near = f"one of: {', '.join(choices)}", did_you_mean(str(found), choices)
         if takes_numbers(key):
-            listed = f"a whole number >= 1, or {', '.join(choices)}"
-        near = did_you_mean(str(found), choices)
-        near = near if near.startswith("did you mean") else listed
+            wanted = f"a whole number >= 1, or {', '.join(choices)}"
+            fix = near if near != listed else f"give {key} {wanted}"
+            return ConfigError(f"takes {wanted}, not {found!r}", where=key, fix=fix)
         fix = listed if near == listed else f"{near} ({listed})"
         return ConfigError(f"{found!r} is none of its values", where=key, fix=fix)
     wanted = expected.removeprefix("Expected ").partition(", got")[0].replace("`", "").replace(" | null", "")
