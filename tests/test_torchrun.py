@@ -258,7 +258,7 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(how: str, launch: Launch, tmp
     said = launched.end()
     assert launched.process.returncode != 0
     assert said.count("stopping after this update") == 1
-    assert said.count("go on with: peeky train") == 1
+    assert said.count("go on with: torchrun --nproc-per-node 2 -m peeky train") == 1
     assert ends(run) == ["interrupted"]
     assert max((run / "checkpoints").iterdir()).name == f"{UPDATE:08d}"
     said = launch("training.timeout=300", more=("--resume",)).end()
