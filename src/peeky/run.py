@@ -183,7 +183,7 @@ def train_planned(
     corpus = plan.data.corpus
     dev_examples = Examples.encode(plan.data.dev, *plan.codecs)
     trained_on = trace(plan.examples, dev_examples, corpus=corpus.digest if corpus else "")
-    world.require_same(pairs=trained_on.digest, options=to_toml(config), weights=begun.digest)
+    world.require_same(pairs=trained_on.digest, options=to_toml(config), weights=begun.digest if world.size > 1 else "")
     if begun.checkpoint:
         state: TrainingState | None = next_state(site, begun, config, plan.data, trained_on)
     else:

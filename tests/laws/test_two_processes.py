@@ -37,8 +37,8 @@ from peeky.training import (
     target_log_probs,
     to_tensors,
 )
+from peeky.training.divided import whole
 from peeky.training.objective import Objective
-from peeky.training.world import whole
 
 PAIRS = copies(22, seed=1)
 CODEC = Codec.build(make_tokenizer("characters"), [pair.source for pair in PAIRS])

@@ -25,8 +25,8 @@ from peeky.training import (
     batch_loss,
     to_tensors,
 )
+from peeky.training.shares import dropout_seed
 from peeky.training.state import is_better
-from peeky.training.trainer import dropout_seed
 
 PAIRS = copies(20, seed=1)
 CODEC = Codec.build(make_tokenizer("characters"), [pair.source for pair in PAIRS])

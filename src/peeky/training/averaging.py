@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from peeky.model import Seq2Seq
+from peeky.training.divided import divided_as, own_part, whole
 from peeky.training.options import TrainingOptions
 from peeky.training.state import KEPT, TrainingState, is_better
-from peeky.training.world import divided_as, own_part, whole
 
 
 class MovingAverage:

@@ -75,3 +75,8 @@ def sampler_of(examples: Examples, options: TrainingOptions) -> LengthBucketSamp
         batch_tokens=options.batch_tokens if options.batch_tokens != "auto" else None,
         seed=options.seed,
     )
+
+
+def dropout_seed(seed: int, update: int, part: int) -> int:
+    """A seed of its own for each update, and in it for each part of the batch."""
+    return int(np.random.SeedSequence([seed % 2**64, update, part]).generate_state(1, np.uint64)[0] >> 1)

@@ -29,14 +29,15 @@ from peeky.errors import UserError
 from peeky.model import Seq2Seq
 from peeky.training.averaging import Shown
 from peeky.training.batch import to_tensors
+from peeky.training.divided import divided_as, on_its_own, whole
 from peeky.training.events import INTERRUPTED, Evaluated, Finished, Listener, Updated
 from peeky.training.objective import Objective
 from peeky.training.options import TrainingOptions
 from peeky.training.schedule import rate_share
-from peeky.training.shares import Share, Shares
+from peeky.training.shares import Share, Shares, dropout_seed
 from peeky.training.state import KEPT, Evaluation, Progress, TrainingState, is_better
 from peeky.training.watch import PASSING, RISES, Point, Warned, is_time, watch
-from peeky.training.world import ALONE, World, divided_as, on_its_own, whole
+from peeky.training.world import ALONE, World
 
 REPORT_EVERY = 10
 """Updates between two reports of the training loss."""
@@ -348,8 +349,3 @@ class Trainer:
             }
         self.progress = state.progress_so_far()
         self.shown.restore(state)
-
-
-def dropout_seed(seed: int, update: int, part: int) -> int:
-    """A seed of its own for each update, and in it for each part of the batch."""
-    return int(np.random.SeedSequence([seed % 2**64, update, part]).generate_state(1, np.uint64)[0] >> 1)
