@@ -1,6 +1,6 @@
-"""The figures of docs/by-hand.md: every rung of the ladder trained by `peeky.scratch`, tested, and drawn.
+"""The figures of docs/by-hand.md: every rung of the ladder trained by `seq2see.scratch`, tested, and drawn.
 
-    export PEEKY_DATA=… OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+    export SEQ2SEE_DATA=… OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
     python benchmarks/by_hand.py text sums copies dates words [--out runs/by-hand]
     python benchmarks/by_hand.py tell draw
 
@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import safetensors.numpy
 
-from peeky import scratch
-from peeky.data import Examples, Pair, copies, read_pairs
-from peeky.text import Codec, make_tokenizer
+from seq2see import scratch
+from seq2see.data import Examples, Pair, copies, read_pairs
+from seq2see.text import Codec, make_tokenizer
 
-DATA = Path(os.environ.get("PEEKY_DATA", "data"))
+DATA = Path(os.environ.get("SEQ2SEE_DATA", "data"))
 PICTURES = Path(__file__).parent.parent / "docs" / "by-hand"
 DATE = "tuesday, september 27, 1994"
 
@@ -283,8 +283,8 @@ def by_length(out: Path) -> None:
 
 def alignment(table: str, run: Run, text: str, out: Path) -> None:
     """Where the model looks while it answers one text."""
-    from peeky.pictures import save_heat_map
-    from peeky.predictor import Prediction
+    from seq2see.pictures import save_heat_map
+    from seq2see.predictor import Prediction
 
     data = task(table)
     assert data.source is not None

@@ -50,9 +50,9 @@ def child(corpus: str, run: str, began: float, resume: bool, workers: int) -> No
     """Train, and print as JSON what was measured."""
     from rich.console import Console
 
-    from peeky.config import make_config
-    from peeky.run import train
-    from peeky.training.trainer import Trainer
+    from seq2see.config import make_config
+    from seq2see.run import train
+    from seq2see.training.trainer import Trainer
 
     found: dict[str, object] = {}
     recent: deque[dict[str, float]] = deque(maxlen=10)
@@ -100,14 +100,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
-    folder = options.folder or Path(tempfile.mkdtemp(prefix="peeky-corpus-"))
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="seq2see-corpus-"))
     folder.mkdir(parents=True, exist_ok=True)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}", flush=True)
     for count in (options.pairs // 10, options.pairs):
         source, corpus = folder / f"{count}.tsv", folder / f"corpus-{count}"
         make_pairs(source, count)
         began, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [sys.executable, "-m", "peeky", "prepare", str(source), "--out", str(corpus)]
+        command = [sys.executable, "-m", "seq2see", "prepare", str(source), "--out", str(corpus)]
         subprocess.run([*command, "--workers", str(options.workers)], check=True, capture_output=True)
         seconds, now = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime

@@ -23,9 +23,9 @@ from pathlib import Path
 
 def measure(run: str, texts: list[str], engine: str, beam: int, batch_size: int, *, profile: bool) -> dict[str, float]:
     """Answer all texts once; a few of them before, so that nothing is done for the first time."""
-    import peeky
+    import seq2see
 
-    model = peeky.load(run, engine=engine)
+    model = seq2see.load(run, engine=engine)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     model.predict(texts[: 2 * batch_size], beam=beam, batch_size=batch_size)
     cpu, clock = time.process_time(), time.perf_counter()

@@ -1,6 +1,6 @@
 """The table of docs/fine-tuning.md: a model trained further on new pairs, at several rates, beside one begun anew.
 
-    PEEKY_DATA=… OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py [--out runs/fine_tuning] [--seeds 2]
+    SEQ2SEE_DATA=… OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py [--out runs/fine_tuning] [--seeds 2]
 
 Pronunciation (g2p_sig20, width 128). "another": 3,000 Dutch words, then 300 Icelandic ones; "few": 3,000 Dutch words,
 then 300 others; "many": 1,000 Dutch words, then 1,000 others. Exact match on the 450 test words of the second language,
@@ -18,10 +18,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import peeky
-from peeky.data import Pair, read_pairs
+import seq2see
+from seq2see.data import Pair, read_pairs
 
-DATA = Path(os.environ.get("PEEKY_DATA", "data")) / "g2p_sig20"
+DATA = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "g2p_sig20"
 MODELS: dict[str, tuple[float, dict[str, Any]]] = {
     "bidirectional": (4e-3, {"model.width": 128, "model.embedding": 64}),
     "transformer": (1e-3, {"model.width": 128, "model.layers": 2}),
@@ -47,15 +47,15 @@ def pairs_of(language: str, part: str) -> list[Pair]:
     return read_pairs([DATA / language / f"{part}.tsv"]).pairs
 
 
-def trained(out: Path, pairs: list[Pair], dev: list[Pair], settings: dict[str, Any]) -> peeky.Model:
+def trained(out: Path, pairs: list[Pair], dev: list[Pair], settings: dict[str, Any]) -> seq2see.Model:
     """The model of the run in `out`, which is trained unless it is there."""
     if not (out / "model").exists():
         fixed = {"training.precision": "float32", "training.evaluate_every": settings["training.max_updates"] // 5}
-        peeky.train(pairs, dev=dev, out=out, settings=fixed | settings, device="cpu", quiet=True, force=out.exists())
-    return peeky.load(out)
+        seq2see.train(pairs, dev=dev, out=out, settings=fixed | settings, device="cpu", quiet=True, force=out.exists())
+    return seq2see.load(out)
 
 
-def exact_match(model: peeky.Model, language: str) -> float:
+def exact_match(model: seq2see.Model, language: str) -> float:
     """On test, in percent."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a first model knows not all letters of the second language

@@ -1,6 +1,6 @@
-"""The tables of docs/ladder.md: every figure is a training run through the `peeky` command, then a test set.
+"""The tables of docs/ladder.md: every figure is a training run through the `seq2see` command, then a test set.
 
-    PEEKY_DATA=… python benchmarks/ladder.py addition date pronunciation [--out runs/ladder] [--jobs 2]
+    SEQ2SEE_DATA=… python benchmarks/ladder.py addition date pronunciation [--out runs/ladder] [--jobs 2]
 
 A run that is there already is only evaluated again.
 """
@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-DATA = Path(os.environ.get("PEEKY_DATA", "data"))
+DATA = Path(os.environ.get("SEQ2SEE_DATA", "data"))
 BOOK_SIZES = [
     "model.embedding=16", "model.width=128", "model.dropout=0", "training.batch_size=128", "training.max_epochs=25",
     "training.label_smoothing=0",
@@ -74,16 +74,17 @@ def run(job: Job, out: Path, threads: int) -> str:
     """Train if need be, evaluate greedily and with a beam; a line of the table."""
     folder = out / job.name.replace(" ", "-").replace("/", "-")
     if not finished(folder):
-        peeky("train", job.train, "--dev", job.dev, "--out", folder, "--force", *job.arguments, threads=threads)
+        seq2see("train", job.train, "--dev", job.dev, "--out", folder, "--force", *job.arguments, threads=threads)
     events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     greedy, beam = (
-        json.loads(peeky("evaluate", folder, job.test, "--json", "--beam", width, threads=threads)) for width in (1, 5)
+        json.loads(seq2see("evaluate", folder, job.test, "--json", "--beam", width, threads=threads))
+        for width in (1, 5)
     )
     cells = [job.name, f"{events[-1]['update']:,}", f"{events[-1]['seconds']:.0f}"]
     cells += [f"{100 * scores['exact_match']:.2f}" for scores in (greedy, beam)]
     unseen = unseen_lines(job, folder / "unseen.tsv")
     if unseen is not None:
-        scores = json.loads(peeky("evaluate", folder, unseen, "--json", threads=threads))
+        scores = json.loads(seq2see("evaluate", folder, unseen, "--json", threads=threads))
         cells.append(f"unseen lines ({scores['count']:,}): {100 * scores['exact_match']:.2f}")
     return "| " + " | ".join(cells) + " |"
 
@@ -107,10 +108,10 @@ def unseen_lines(job: Job, path: Path) -> Path | None:
     return path
 
 
-def peeky(*arguments: object, threads: int) -> str:
+def seq2see(*arguments: object, threads: int) -> str:
     """The command's output; its progress goes nowhere."""
     done = subprocess.run(
-        [sys.executable, "-m", "peeky", *map(str, arguments)],
+        [sys.executable, "-m", "seq2see", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,6 @@
 """Language models of the German side of Multi30k against an n-gram model: perplexity on test_2016, and samples.
 
-    PEEKY_DATA=… python benchmarks/language_model.py [--out runs/language] [--updates 1500]
+    SEQ2SEE_DATA=… python benchmarks/language_model.py [--out runs/language] [--updates 1500]
 
 All see the same tokens, pieces of 10,000 joint BPE merges; what training has not seen is one unknown token to all.
 The baseline is interpolated modified Kneser-Ney smoothing (Chen & Goodman 1998, section 3), its order chosen on dev.
@@ -18,10 +18,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-import peeky
-from peeky.data import Pair
+import seq2see
+from seq2see.data import Pair
 
-DATA = Path(os.environ.get("PEEKY_DATA", "data")) / "multi30k_en-de" / "bpe10k"
+DATA = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "multi30k_en-de" / "bpe10k"
 MODELS = {
     "language_model": ["model.width=256", "model.tie=target", "training.rate=4e-3"],
     "transformer_language_model": ["model.width=128", "model.layers=3", "training.rate=3e-3"],
@@ -114,7 +114,7 @@ def main() -> None:
     for name, settings in MODELS.items():
         run = arguments.out / name
         if not (run / "model").exists():
-            command = [sys.executable, "-m", "peeky", "train", str(arguments.out / "train.txt"), "--dev"]
+            command = [sys.executable, "-m", "seq2see", "train", str(arguments.out / "train.txt"), "--dev"]
             common = ["text.target=words", "text.min_count=1", f"training.max_updates={arguments.updates}"]
             common += ["training.label_smoothing=0", "training.batch_size=64", "training.metric=loss"]
             subprocess.run(
@@ -131,7 +131,7 @@ def main() -> None:
                 ],
                 check=True,
             )
-        model = peeky.load(run)
+        model = seq2see.load(run)
         scores = model.score([Pair("", text, f"test {number}") for number, text in enumerate(test, start=1)])
         report(name, -sum(score.log_prob for score in scores), test)
         drawn = model.predict("", sample=True, temperature=0.8, n_best=8)[0]

@@ -32,11 +32,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from peeky.model import ModelOptions, Padded, Seq2Seq, Sizes, build, resolve
-from peeky.runtime import Network
-from peeky.runtime import build as build_runtime
-from peeky.runtime.recurrent import Recurrent
-from peeky.runtime.wiring import Dense, Output
+from seq2see.model import ModelOptions, Padded, Seq2Seq, Sizes, build, resolve
+from seq2see.runtime import Network
+from seq2see.runtime import build as build_runtime
+from seq2see.runtime.recurrent import Recurrent
+from seq2see.runtime.wiring import Dense, Output
 
 TOKENS = 60
 STEPS = 100

@@ -1,6 +1,6 @@
 """Whether a model says the same on NumPy as on torch, for every architecture, and what int8 costs.
 
-    PEEKY_DATA=… python benchmarks/parity.py [--out runs/parity] [--count 1000]
+    SEQ2SEE_DATA=… python benchmarks/parity.py [--out runs/parity] [--count 1000]
 
 Each architecture is trained a little on the Dutch words of SIGMORPHON 2021, a language model on the words alone: enough
 for answers that depend on their source. Then both engines answer `count` dev words, greedily and with a beam of 5 (a
@@ -15,12 +15,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import peeky
-from peeky.checkpoint import load_model, write_packed
-from peeky.data import Pair, read_pairs
-from peeky.model import ARCHITECTURES
+import seq2see
+from seq2see.checkpoint import load_model, write_packed
+from seq2see.data import Pair, read_pairs
+from seq2see.model import ARCHITECTURES
 
-DATA = Path(os.environ.get("PEEKY_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
+DATA = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
 
 
 def train(name: str, out: Path, updates: int) -> None:
@@ -34,7 +34,7 @@ def train(name: str, out: Path, updates: int) -> None:
     settings = [f"training.max_updates={updates}", f"training.evaluate_every={updates}", "model.width=128"]
     if ARCHITECTURES[name].has_blocks:
         settings.append("training.rate=1e-3")
-    command = [sys.executable, "-m", "peeky", "train", *files, "--model", name, "--out", str(out), "--set", *settings]
+    command = [sys.executable, "-m", "seq2see", "train", *files, "--model", name, "--out", str(out), "--set", *settings]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
 
@@ -44,11 +44,11 @@ def compare(name: str, run: Path, count: int) -> str:
     has_source = ARCHITECTURES[name].has_source
     texts = [pair.source if has_source else pair.source[:2] for pair in pairs]
     targets = pairs if has_source else [Pair("", pair.source, "") for pair in pairs]
-    write_packed(run / "int8.peeky", load_model(run), weights="int8")
+    write_packed(run / "int8.seq2see", load_model(run), weights="int8")
     models = [
-        peeky.load(run, engine="torch", device="cpu"),
-        peeky.load(run, engine="numpy"),
-        peeky.load(run / "int8.peeky", engine="numpy"),
+        seq2see.load(run, engine="torch", device="cpu"),
+        seq2see.load(run, engine="numpy"),
+        seq2see.load(run / "int8.seq2see", engine="numpy"),
     ]
     cells = []
     for options in ({}, {"beam": 5}):

@@ -1,13 +1,13 @@
 """float32 or bfloat16: how fast each trains, and what each reaches.
 
-    PEEKY_DATA=… python benchmarks/precision.py speed [--threads 1 2] [--rounds 40] [--updates 5]
-    PEEKY_DATA=… python benchmarks/precision.py accuracy [--seeds 1] [--jobs 2] [--out runs/precision]
+    SEQ2SEE_DATA=… python benchmarks/precision.py speed [--threads 1 2] [--rounds 40] [--updates 5]
+    SEQ2SEE_DATA=… python benchmarks/precision.py accuracy [--seeds 1] [--jobs 2] [--out runs/precision]
 
-Both train on the Dutch words of SIGMORPHON 2021 with peeky's own recipe, `accuracy` for fewer updates. `speed` lets the
+Both train on the Dutch words of SIGMORPHON 2021 with seq2see's own recipe, `accuracy` for fewer updates. `speed` lets the
 two precisions take turns at short stretches of updates on the same batches, so that what else the machine does falls on
 both alike; a figure is the median over the stretches, a ratio the median of the ratios of two that lie side by side.
 Beside it stands what `precision = "auto"` chose, each time it was asked. `accuracy` trains each to its end through the
-`peeky` command; a run that is there already is only evaluated again. `--models attention-256` leaves the others out.
+`seq2see` command; a run that is there already is only evaluated again. `--models attention-256` leaves the others out.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from peeky.config import Config
-from peeky.data import read_pairs
-from peeky.model import ModelOptions, build
-from peeky.planning import Plan, plan_run
-from peeky.training import Evaluation, Trainer, TrainingOptions, choose_precision
+from seq2see.config import Config
+from seq2see.data import read_pairs
+from seq2see.model import ModelOptions, build
+from seq2see.planning import Plan, plan_run
+from seq2see.training import Evaluation, Trainer, TrainingOptions, choose_precision
 
-FOLDER = Path(os.environ.get("PEEKY_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
+FOLDER = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
 MODELS = {"attention-256": 1500, "attention-512": 600, "gnmt-256": 600, "transformer-256": 1500}
-"""Name and width, and the updates that `accuracy` trains it for; peeky's own recipe has 6,000."""
+"""Name and width, and the updates that `accuracy` trains it for; seq2see's own recipe has 6,000."""
 PRECISIONS = ("float32", "bfloat16")
 WARM_UP = 10.0
 """Seconds; under bfloat16 oneDNN compiles a kernel for every shape of batch that it hasn't met."""
@@ -126,19 +126,19 @@ def trained_to_the_end(model: str, precision: str, seed: int, out: Path) -> str:
         settings = [f"model.width={width}", f"training.max_updates={MODELS[model]}"]
         settings += [f"training.precision={precision}", f"training.seed={seed}"]
         files = [FOLDER / "train.tsv", "--dev", FOLDER / "dev.tsv"]
-        peeky("train", *files, "--out", folder, "--force", "--model", name, "--set", *settings)
+        seq2see("train", *files, "--out", folder, "--force", "--model", name, "--set", *settings)
     end = json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])
     scores = [
-        json.loads(peeky("evaluate", folder, FOLDER / part, "--json"))["exact_match"]
+        json.loads(seq2see("evaluate", folder, FOLDER / part, "--json"))["exact_match"]
         for part in ("dev.tsv", "test.tsv")
     ]
     cells = [f"`{name}` {width}", precision, str(seed), f"{end['update']:,}"]
     return "| " + " | ".join(cells + [f"{100 * score:.1f}" for score in scores]) + " |"
 
 
-def peeky(*arguments: object) -> str:
+def seq2see(*arguments: object) -> str:
     """The command's output, with one thread; its progress goes nowhere."""
-    command = [sys.executable, "-m", "peeky", *map(str, arguments)]
+    command = [sys.executable, "-m", "seq2see", *map(str, arguments)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )

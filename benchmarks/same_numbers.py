@@ -1,7 +1,7 @@
 """Whether two versions of the library calculate the same: a line for each architecture, to be compared with `diff`.
 
     python benchmarks/same_numbers.py > after.txt
-    /path/to/other/venv/bin/python benchmarks/same_numbers.py --module peeky > before.txt
+    /path/to/other/venv/bin/python benchmarks/same_numbers.py --module seq2see > before.txt
     diff before.txt after.txt
 
 Each architecture is trained for 50 updates on the dates in `examples/` (seed 1, float32, one thread) and then answers 200

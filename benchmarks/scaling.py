@@ -29,10 +29,10 @@ import numpy as np
 import torch
 import torch.distributed.fsdp  # before any process is started: its import takes memory, too
 
-from peeky.data import Examples
-from peeky.model import ModelOptions, Sizes, build, resolve
-from peeky.text import SPECIALS
-from peeky.training import ALONE, Evaluation, Trainer, TrainingOptions, World, joined, to_tensors
+from seq2see.data import Examples
+from seq2see.model import ModelOptions, Sizes, build, resolve
+from seq2see.text import SPECIALS
+from seq2see.training import ALONE, Evaluation, Trainer, TrainingOptions, World, joined, to_tensors
 
 CPU = torch.device("cpu")
 UPDATES = 2
@@ -78,7 +78,7 @@ def random_examples(vocabulary: int, number: int = 4096) -> Examples:
 
 
 def new_trainer(case: Case, examples: Examples, vocabulary: int, shard: bool, world: World) -> Trainer:
-    """As `peeky train` makes one, but for dev and files."""
+    """As `seq2see train` makes one, but for dev and files."""
     torch.manual_seed(1)
     options = TrainingOptions(
         rate=1e-3,

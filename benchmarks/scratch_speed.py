@@ -1,4 +1,4 @@
-"""Training samples a second of `peeky.scratch`, beside the way teaching texts write it, in one run.
+"""Training samples a second of `seq2see.scratch`, beside the way teaching texts write it, in one run.
 
 Both train attention over a forward encoder (embedding 16, width 256, dot product, batches of 128, float32, Adam) on the
 dates of book_date. The other is our own writing of the style of Saitoh's *Deep Learning from Scratch 2* (2018, chapters
@@ -7,7 +7,7 @@ and multiplying, `np.add.at`. Like the book's it has no tanh layer between atten
 about a fifth more a token for it). It is run twice: on batches padded to the longest line of all, as the book's data
 are, and on the batches of equal lengths that ours has.
 
-    PEEKY_DATA=… OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/scratch_speed.py [--rounds 5] [--updates 20]
+    SEQ2SEE_DATA=… OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/scratch_speed.py [--rounds 5] [--updates 20]
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from peeky import scratch
-from peeky.data import Examples, read_pairs
-from peeky.scratch.train import batches
-from peeky.text import BOS, Codec, make_tokenizer
+from seq2see import scratch
+from seq2see.data import Examples, read_pairs
+from seq2see.scratch.train import batches
+from seq2see.text import BOS, Codec, make_tokenizer
 
 BATCH, EMBEDDING, WIDTH = 128, 16, 256
 RECIPE = scratch.Recipe(updates=10**9, rate=1e-3, batch_size=BATCH)
@@ -238,7 +238,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--updates", type=int, default=20)
     arguments = parser.parse_args()
-    pairs = read_pairs([Path(os.environ["PEEKY_DATA"]) / "book_date" / "train.tsv"]).pairs
+    pairs = read_pairs([Path(os.environ["SEQ2SEE_DATA"]) / "book_date" / "train.tsv"]).pairs
     source = Codec.build(make_tokenizer("characters"), [pair.source for pair in pairs])
     target = Codec.build(make_tokenizer("characters"), [pair.target or "" for pair in pairs])
     examples = Examples.encode(pairs, source, target)
@@ -246,7 +246,7 @@ def main() -> None:
     running: dict[str, Iterator[None]] = {
         "step by step, padded to the longest line": step_by_step(examples, sizes, to_longest=True),
         "step by step, batches of equal lengths": step_by_step(examples, sizes, to_longest=False),
-        "peeky.scratch": ours(examples, sizes),
+        "seq2see.scratch": ours(examples, sizes),
     }
     for updates in running.values():
         seconds(updates, 3)
@@ -254,13 +254,13 @@ def main() -> None:
     for _ in range(arguments.rounds):
         for name, updates in running.items():
             rates[name].append(BATCH * arguments.updates / seconds(updates, arguments.updates))
-    best = rates["peeky.scratch"]
+    best = rates["seq2see.scratch"]
     for name, values in rates.items():
         ratios = [mine / theirs for mine, theirs in zip(best, values, strict=True)]
         spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
         print(
             f"{name:>40}: {statistics.median(values):6,.0f} samples/s; "
-            f"peeky.scratch is {statistics.median(ratios):.2f} times as fast ({spread})"
+            f"seq2see.scratch is {statistics.median(ratios):.2f} times as fast ({spread})"
         )
 
 

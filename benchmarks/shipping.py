@@ -1,10 +1,10 @@
 """What it takes to run a packed model: with the base install alone, and with torch beside it.
 
-    python benchmarks/shipping.py model.peeky ["september 27, 1994"] [--folder /tmp/shipping]
+    python benchmarks/shipping.py model.seq2see ["september 27, 1994"] [--folder /tmp/shipping]
 
 Makes two fresh virtual environments from this checkout, `pip install .` and `pip install ".[train]"`, and in each, in
 processes of their own, measures: the size of what was installed (without pip and setuptools, which are there before),
-the number of packages, the seconds to import peeky, to load the model and to answer one text for the first and for the
+the number of packages, the seconds to import seq2see, to load the model and to answer one text for the first and for the
 hundredth time, and the peak memory. Seconds and memory are medians of five.
 """
 
@@ -21,10 +21,10 @@ ROOT = Path(__file__).parent.parent
 TRIED = """
 import json, resource, sys, time
 began = time.perf_counter()
-import peeky
-peeky.load
+import seq2see
+seq2see.load
 imported = time.perf_counter()
-model = peeky.load(sys.argv[1], engine=sys.argv[3])
+model = seq2see.load(sys.argv[1], engine=sys.argv[3])
 loaded = time.perf_counter()
 text = model.predict(sys.argv[2])[0].text
 answered = time.perf_counter()
@@ -46,7 +46,7 @@ COLUMNS = {
 
 
 def environment(folder: Path, extra: str) -> Path:
-    """A fresh virtual environment with Peeky in it; what it holds is kept for the next time."""
+    """A fresh virtual environment with Seq2See in it; what it holds is kept for the next time."""
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
@@ -96,7 +96,7 @@ def main() -> None:
             found = measure(python, arguments.model, arguments.text, engine)
             found["again"] = 1000 * float(found["again"])
             cells = [f"{float(found[key]):.{1 if key == 'again' else 0 if key == 'memory' else 2}f}" for key in COLUMNS]
-            start = f"| `peeky{extra}` | {engine} | {size:.0f} | {packages} | "
+            start = f"| `seq2see{extra}` | {engine} | {size:.0f} | {packages} | "
             print(start + " | ".join(cells) + f" | {found['text']} |", flush=True)
 
 

@@ -1,6 +1,6 @@
 """How long a person waits: for help, for the first update of a training run, for the demo's answer.
 
-PEEKY_DATA=… python benchmarks/start_up.py
+SEQ2SEE_DATA=… python benchmarks/start_up.py
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def python(*arguments: str) -> Callable[[], object]:
 
 def first_update(out: Path) -> None:
     """Training on book_date from typing to the first update written down."""
-    train = Path(os.environ["PEEKY_DATA"]) / "book_date" / "train.tsv"
+    train = Path(os.environ["SEQ2SEE_DATA"]) / "book_date" / "train.tsv"
     process = subprocess.Popen(
-        [sys.executable, "-m", "peeky", "train", str(train), "--out", str(out), "--force"], stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "seq2see", "train", str(train), "--out", str(out), "--force"], stderr=subprocess.DEVNULL
     )
     metrics = out / "metrics.jsonl"
     while process.poll() is None and not (metrics.exists() and "update" in metrics.read_text()):
@@ -50,11 +50,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         print("python -c 'import numpy':", seconds(python("-c", "import numpy")))
-        print("python -c 'import peeky':", seconds(python("-c", "import peeky")))
-        print("peeky --help:", seconds(python("-m", "peeky", "--help")))
+        print("python -c 'import seq2see':", seconds(python("-c", "import seq2see")))
+        print("seq2see --help:", seconds(python("-m", "seq2see", "--help")))
         print("python -c 'import torch':", seconds(python("-c", "import torch")))
-        print("peeky train (42,500 pairs) to its first update:", seconds(lambda: first_update(out / "first"), 3))
-        print("peeky demo:", seconds(python("-m", "peeky", "demo", "--out", str(out / "demo")), 3))
+        print("seq2see train (42,500 pairs) to its first update:", seconds(lambda: first_update(out / "first"), 3))
+        print("seq2see demo:", seconds(python("-m", "seq2see", "demo", "--out", str(out / "demo")), 3))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ batches of 128 in float32. The hand-written loop is what one writes first: one n
 order padded to the longest, cross-entropy that ignores padding, Adam. It does not mask the padding in encoder state or
 attention.
 
-    PEEKY_DATA=… python benchmarks/training_speed.py [--threads 2] [--rounds 5] [--updates 60]
+    SEQ2SEE_DATA=… python benchmarks/training_speed.py [--threads 2] [--rounds 5] [--updates 60]
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from peeky.data import Examples, read_pairs
-from peeky.model import ModelOptions, Sizes, build, resolve
-from peeky.text import Codec, make_tokenizer
-from peeky.training import Evaluation, Trainer, TrainingOptions
+from seq2see.data import Examples, read_pairs
+from seq2see.model import ModelOptions, Sizes, build, resolve
+from seq2see.text import Codec, make_tokenizer
+from seq2see.training import Evaluation, Trainer, TrainingOptions
 
 BATCH, EMBEDDING, WIDTH = 128, 16, 256
 
@@ -117,12 +117,12 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(1)
     np.random.seed(1)
-    pairs = read_pairs([Path(os.environ["PEEKY_DATA"]) / "book_date" / "train.tsv"]).pairs
+    pairs = read_pairs([Path(os.environ["SEQ2SEE_DATA"]) / "book_date" / "train.tsv"]).pairs
     source = Codec.build(make_tokenizer("characters"), [pair.source for pair in pairs])
     target = Codec.build(make_tokenizer("characters"), [pair.target or "" for pair in pairs])
     examples = Examples.encode(pairs, source, target)
     sizes = Sizes(len(source.vocabulary), len(target.vocabulary))
-    makers: dict[str, Callable[[Examples, Sizes], Iterator[None]]] = {"hand-written": hand_written, "peeky": ours}
+    makers: dict[str, Callable[[Examples, Sizes], Iterator[None]]] = {"hand-written": hand_written, "seq2see": ours}
     running = {name: make(examples, sizes) for name, make in makers.items()}
     for updates in running.values():
         seconds(updates, 10)
@@ -133,7 +133,7 @@ def main() -> None:
     for name, values in rates.items():
         rounds = ", ".join(f"{value:,.0f}" for value in values)
         print(f"{name:>12}: {statistics.median(values):,.0f} samples/s (rounds: {rounds})")
-    ratios = [ours / theirs for ours, theirs in zip(rates["peeky"], rates["hand-written"], strict=True)]
+    ratios = [ours / theirs for ours, theirs in zip(rates["seq2see"], rates["hand-written"], strict=True)]
     print(f"ratio: {statistics.median(ratios):.2f} (rounds: {', '.join(f'{ratio:.2f}' for ratio in ratios)})")
 
 

@@ -1,6 +1,6 @@
-"""A small Transformer on Multi30k English-German, trained by one `peeky train` command, and its BLEU.
+"""A small Transformer on Multi30k English-German, trained by one `seq2see train` command, and its BLEU.
 
-    PEEKY_DATA=… python benchmarks/translation.py [--out runs/multi30k] [--updates 5600]
+    SEQ2SEE_DATA=… python benchmarks/translation.py [--out runs/multi30k] [--updates 5600]
 
 The sizes are those of Wu et al. 2021 ("tiny": 4 + 4 layers, width 128, feed-forward 256, 4 heads, dropout 0.3), and so
 are the data: lower-cased, tokenised, 10,000 joint BPE merges. A run that is there already is only evaluated again. The
@@ -19,9 +19,9 @@ from pathlib import Path
 
 import sacrebleu
 
-import peeky
+import seq2see
 
-DATA = Path(os.environ.get("PEEKY_DATA", "data")) / "multi30k_en-de" / "bpe10k"
+DATA = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "multi30k_en-de" / "bpe10k"
 TEST_SET = "test_2016_flickr"
 SETTINGS = [
     "text.source=words", "text.target=words", "text.joint=true", "text.min_count=1",
@@ -33,7 +33,7 @@ PENALTIES = (0.0, 0.6, 1.0, 1.4, 1.8, 2.2)
 
 def train(run: Path, updates: int) -> None:
     """The one command."""
-    command = [sys.executable, "-m", "peeky", "train", str(DATA / "train.tsv.gz"), "--dev", str(DATA / "dev.tsv")]
+    command = [sys.executable, "-m", "seq2see", "train", str(DATA / "train.tsv.gz"), "--dev", str(DATA / "dev.tsv")]
     limits = [f"training.max_updates={updates}", f"training.evaluate_every={-(-updates // 8)}"]
     subprocess.run([*command, "--model", "transformer", "--out", str(run), "--set", *SETTINGS, *limits], check=True)
 
@@ -49,7 +49,7 @@ def joined(text: str) -> str:
     return (text + " ").replace("@@ ", "").strip()
 
 
-def translate(model: peeky.Model, sources: list[str], beam: int, penalty: float = 0.0) -> list[str]:
+def translate(model: seq2see.Model, sources: list[str], beam: int, penalty: float = 0.0) -> list[str]:
     """What the model answers, pieces joined."""
     options = {"beam": beam, "length_penalty": penalty} if beam > 1 else {}
     return [joined(answer.text) for answer in model.predict(sources, **options)]
@@ -68,7 +68,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not (arguments.out / "model").exists():
         train(arguments.out, arguments.updates)
-    model = peeky.load(arguments.out)
+    model = seq2see.load(arguments.out)
     sources, references = sides("dev")
     on_dev = {penalty: bleu(translate(model, sources, 5, penalty), references) for penalty in PENALTIES}
     penalty = max(on_dev, key=on_dev.__getitem__)

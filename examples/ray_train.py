@@ -4,7 +4,7 @@
     python examples/ray_train.py pairs.tsv --out /shared/run --workers 4 --gpu --set training.max_updates=20000
 
 Data and run folder lie where all machines see them. What Ray starts again after a failure goes on from the last
-checkpoint. Ray's own process group is left alone: Peeky makes one beside it.
+checkpoint. Ray's own process group is left alone: Seq2See makes one beside it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
-from peeky.config import parse_setting
+from seq2see.config import parse_setting
 
 
 def work(job: dict[str, Any]) -> None:
     """What each worker does; Ray has set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT."""
-    import peeky
+    import seq2see
 
-    peeky.train(job.pop("data"), auto_resume=True, **job)
+    seq2see.train(job.pop("data"), auto_resume=True, **job)
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the run folder")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--gpu", action="store_true", help="a GPU for each worker")
-    parser.add_argument("--set", nargs="+", action="extend", default=[], help="key=value, as for peeky train")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], help="key=value, as for seq2see train")
     arguments = parser.parse_args()
     out = arguments.out.absolute()  # workers run in folders of Ray's
     job = {
@@ -55,7 +55,7 @@ def main() -> None:
         ),
     )
     trainer.fit()
-    print(f"try it: peeky predict {out} …")
+    print(f"try it: seq2see predict {out} …")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 # Before anything imports the model, so that every call in the tests has its shapes checked.
-install_import_hook("peeky.model", "beartype.beartype")
+install_import_hook("seq2see.model", "beartype.beartype")
 
 settings.register_profile("home", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -34,13 +34,13 @@ def _same_every_time() -> None:
 
 
 @pytest.fixture(scope="session")
-def peeky_data() -> Path:
+def seq2see_data() -> Path:
     """The folder of real data sets."""
-    folder = os.environ.get("PEEKY_DATA")
+    folder = os.environ.get("SEQ2SEE_DATA")
     if not folder:
-        pytest.skip("PEEKY_DATA is not set: no real data to test on")
+        pytest.skip("SEQ2SEE_DATA is not set: no real data to test on")
     if not Path(folder).is_dir():
-        pytest.skip(f"PEEKY_DATA is {folder}, which is not a folder")
+        pytest.skip(f"SEQ2SEE_DATA is {folder}, which is not a folder")
     return Path(folder)
 
 
@@ -61,7 +61,7 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture(scope="session")
 def tiny_settings() -> dict[str, Any]:
-    """Settings of a run that takes a tenth of a second: for `peeky.train(settings=…)` and `make_config`."""
+    """Settings of a run that takes a tenth of a second: for `seq2see.train(settings=…)` and `make_config`."""
     return dict(TINY)
 
 
@@ -113,10 +113,10 @@ def train_tiny(data: Path, out: Path, **settings: Any) -> Path:
     """Train with TINY and these settings, quietly."""
     import torch
 
-    import peeky
+    import seq2see
 
     torch.set_num_threads(1)  # A session's fixtures come before `_same_every_time`.
     updates = int(settings.get("training.max_updates", TINY["training.max_updates"]))
     every = {"training.evaluate_every": max(1, updates // 3)}
-    peeky.train(data, out=out, settings=TINY | every | settings, device="cpu", quiet=True)
+    seq2see.train(data, out=out, settings=TINY | every | settings, device="cpu", quiet=True)
     return out

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from peeky.answers import line_writer, pharaoh, score_line
-from peeky.errors import ConfigError
-from peeky.prediction import EMPTY, PairScore, Prediction
+from seq2see.answers import line_writer, pharaoh, score_line
+from seq2see.errors import ConfigError
+from seq2see.prediction import EMPTY, PairScore, Prediction
 
 # Source a b c EOS, target x y EOS. x looks at c (place 2), y at a (place 0), EOS at b: by the rule only the first two
 # are aligned, as source-target.

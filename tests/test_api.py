@@ -1,4 +1,4 @@
-"""`peeky.train`: the same as the command, from a program."""
+"""`seq2see.train`: the same as the command, from a program."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-import peeky
-from peeky import Pair, UserError
-from peeky.api import as_pairs, default_folder
-from peeky.errors import ConfigError, DataError
+import seq2see
+from seq2see import Pair, UserError
+from seq2see.api import as_pairs, default_folder
+from seq2see.errors import ConfigError, DataError
 
 PAIRS = [("abc", "cba"), ("de", "ed"), ("ab", "ba"), ("ec", "ce"), ("bad", "dab")] * 3
 
@@ -21,10 +21,10 @@ def quick(tiny_settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_pairs_go_in_and_a_model_comes_out(tmp_path: Path, quick: dict[str, Any]) -> None:
-    model = peeky.train(PAIRS, out=tmp_path / "r", settings=quick, device="cpu", quiet=True)
-    assert isinstance(model, peeky.Model)
+    model = seq2see.train(PAIRS, out=tmp_path / "r", settings=quick, device="cpu", quiet=True)
+    assert isinstance(model, seq2see.Model)
     assert model.name == "bidirectional"
-    again = peeky.load(tmp_path / "r", device="cpu")
+    again = seq2see.load(tmp_path / "r", device="cpu")
     assert [p.text for p in model.predict(["abc", "de"])] == [p.text for p in again.predict(["abc", "de"])]
 
 
@@ -39,7 +39,7 @@ def test_pairs_a_generator_and_a_file_make_the_same_model(
         ("path", tiny_pairs),
         ("text", str(tiny_pairs)),
     ):
-        peeky.train(data, out=tmp_path / name, settings=quick, device="cpu", quiet=True)  # type: ignore[arg-type]
+        seq2see.train(data, out=tmp_path / name, settings=quick, device="cpu", quiet=True)  # type: ignore[arg-type]
     weights = {(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("list", "generator", "Pair")}
     weights |= {(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("path", "text")}
     assert len(weights) == 1
@@ -49,37 +49,37 @@ def test_two_paths_are_parallel_files(tmp_path: Path, quick: dict[str, Any]) -> 
     for side, name in enumerate(("a.src", "a.tgt")):
         (tmp_path / name).write_text("".join(pair[side] + "\n" for pair in PAIRS))
     paths = [tmp_path / "a.src", str(tmp_path / "a.tgt")]
-    model = peeky.train(paths, out=tmp_path / "r", settings=quick, device="cpu", quiet=True)
+    model = seq2see.train(paths, out=tmp_path / "r", settings=quick, device="cpu", quiet=True)
     assert model.predict("abc")
 
 
 def test_dev_may_be_pairs_or_a_path(tmp_path: Path, quick: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "dev.tsv").write_text("ab\tba\n")
     for number, dev in enumerate(([("ab", "ba")], tmp_path / "dev.tsv")):
-        peeky.train(PAIRS, dev=dev, out=tmp_path / str(number), settings=quick, device="cpu")
+        seq2see.train(PAIRS, dev=dev, out=tmp_path / str(number), settings=quick, device="cpu")
         assert "15 pairs to train on, 1 dev pairs" in capsys.readouterr().err
 
 
 def test_quiet_says_nothing_and_loud_says_it_on_stderr(
     tmp_path: Path, quick: dict[str, Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    peeky.train(PAIRS, out=tmp_path / "a", settings=quick, device="cpu", quiet=True)
+    seq2see.train(PAIRS, out=tmp_path / "a", settings=quick, device="cpu", quiet=True)
     assert capfd.readouterr() == ("", "")
-    peeky.train(PAIRS, out=tmp_path / "b", settings=quick, device="cpu")
+    seq2see.train(PAIRS, out=tmp_path / "b", settings=quick, device="cpu")
     said = capfd.readouterr()
     assert said.out == ""
     assert "run folder" in said.err
 
 
 def test_the_model_is_chosen_by_name(tmp_path: Path, quick: dict[str, Any]) -> None:
-    assert peeky.train(PAIRS, model="plain", out=tmp_path / "r", settings=quick, quiet=True).name == "plain"
+    assert seq2see.train(PAIRS, model="plain", out=tmp_path / "r", settings=quick, quiet=True).name == "plain"
 
 
 def test_a_path_gives_the_run_its_name(
     tmp_path: Path, quick: dict[str, Any], tiny_pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    peeky.train(tiny_pairs, settings=quick, device="cpu", quiet=True)
+    seq2see.train(tiny_pairs, settings=quick, device="cpu", quiet=True)
     assert (tmp_path / "runs" / "pairs" / "model").is_dir()
     assert default_folder("x/pairs.tsv.gz") == Path("runs/pairs")
     assert default_folder(Path("dates.toml")) == Path("runs/dates")
@@ -93,7 +93,7 @@ def test_a_relative_path_is_kept_absolute(
     tmp_path: Path, quick: dict[str, Any], tiny_pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tiny_pairs.parent)
-    peeky.train("pairs.tsv", out=tmp_path / "r", settings=quick, device="cpu", quiet=True)
+    seq2see.train("pairs.tsv", out=tmp_path / "r", settings=quick, device="cpu", quiet=True)
     assert f'"{tiny_pairs}"' in (tmp_path / "r" / "config.toml").read_text()
 
 
@@ -117,7 +117,7 @@ def test_a_relative_path_is_kept_absolute(
 def test_what_is_no_pair_is_named(items: list[Any], tmp_path: Path, quick: dict[str, Any]) -> None:
     good = [("x", "y"), ("y", "x")]
     with pytest.raises(DataError, match="is not a pair") as caught:
-        peeky.train([*good, *items], out=tmp_path / "r", settings=quick, quiet=True)
+        seq2see.train([*good, *items], out=tmp_path / "r", settings=quick, quiet=True)
     assert "3" in caught.value.where
     assert '("source", "target")' in caught.value.fix
 
@@ -129,14 +129,14 @@ def test_lists_will_do_for_tuples() -> None:
 def test_no_pairs_are_refused(tmp_path: Path) -> None:
     for nothing in ([], iter(())):
         with pytest.raises(DataError, match="no pairs"):
-            peeky.train(nothing, out=tmp_path / "r", quiet=True)
+            seq2see.train(nothing, out=tmp_path / "r", quiet=True)
     with pytest.raises(DataError, match="no pairs"):
-        peeky.train(PAIRS, dev=[], out=tmp_path / "r", quiet=True)
+        seq2see.train(PAIRS, dev=[], out=tmp_path / "r", quiet=True)
 
 
 def test_pairs_need_a_folder() -> None:
     with pytest.raises(ConfigError, match="run folder") as caught:
-        peeky.train(PAIRS)
+        seq2see.train(PAIRS)
     assert "out=" in caught.value.fix
 
 
@@ -153,14 +153,14 @@ def test_mistakes_in_settings_are_the_users_to_mend(
     settings: dict[str, Any], where: str, said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError) as caught:
-        peeky.train(PAIRS, out=tmp_path / "r", settings=settings, quiet=True)
+        seq2see.train(PAIRS, out=tmp_path / "r", settings=settings, quiet=True)
     assert caught.value.where == where
     assert said in str(caught.value)
 
 
 def test_a_run_that_is_there_is_refused_replaced_or_gone_on_with(tmp_path: Path, quick: dict[str, Any]) -> None:
-    def train(**more: Any) -> peeky.Model:
-        return peeky.train(PAIRS, out=tmp_path / "r", settings=quick, device="cpu", quiet=True, **more)
+    def train(**more: Any) -> seq2see.Model:
+        return seq2see.train(PAIRS, out=tmp_path / "r", settings=quick, device="cpu", quiet=True, **more)
 
     train()
     with pytest.raises(ConfigError, match="exists"):
@@ -176,11 +176,11 @@ def test_a_run_that_is_there_is_refused_replaced_or_gone_on_with(tmp_path: Path,
 
 
 def test_a_language_model_learns_from_texts(tmp_path: Path, quick: dict[str, Any], tiny_text: Path) -> None:
-    from_path = peeky.train(
+    from_path = seq2see.train(
         tiny_text, model="language_model", out=tmp_path / "a", settings=quick, device="cpu", quiet=True
     )
     texts = [("", text) for text in tiny_text.read_text().splitlines()]
-    from_pairs = peeky.train(
+    from_pairs = seq2see.train(
         texts, model="language_model", out=tmp_path / "b", settings=quick, device="cpu", quiet=True
     )
     assert from_path.predict("a")[0].text == from_pairs.predict("a")[0].text

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import peeky
-from peeky.errors import UserError
-from peeky.pictures import Attention, attend, save_attention
-from peeky.pictures.colours import SHADES, shade
-from peeky.pictures.drawing import as_svg
-from peeky.pictures.labels import END, END_NOTE, LONGEST, cut, is_right_to_left, labels_of, legible, visible
-from peeky.pictures.page import as_html
-from peeky.pictures.tables import as_json, as_tsv
-from peeky.prediction import EMPTY, Prediction
+import seq2see
+from seq2see.errors import UserError
+from seq2see.pictures import Attention, attend, save_attention
+from seq2see.pictures.colours import SHADES, shade
+from seq2see.pictures.drawing import as_svg
+from seq2see.pictures.labels import END, END_NOTE, LONGEST, cut, is_right_to_left, labels_of, legible, visible
+from seq2see.pictures.page import as_html
+from seq2see.pictures.tables import as_json, as_tsv
+from seq2see.prediction import EMPTY, Prediction
 
 ARABIC = "علي"
 
@@ -69,7 +69,7 @@ def rectangles(content: str) -> list[tuple[float, float, str]]:
 
 
 def test_every_format_has_the_numbers_of_the_prediction(tiny_run: Path) -> None:
-    model = peeky.load(tiny_run, device="cpu")
+    model = seq2see.load(tiny_run, device="cpu")
     looked = attend(model, ["abcde", "ba"])
     expected = [answer.weights for answer in model.predict(["abcde", "ba"])]
     assert len(looked) == 2
@@ -265,7 +265,7 @@ def test_few_tokens_and_many_are_readable(ending: str, count: int, tmp_path: Pat
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf", "html", "json", "tsv"])
 def test_what_cannot_be_made_leaves_the_old_file(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from peeky import storage
+    from seq2see import storage
 
     path = tmp_path / f"heat.{ending}"
     path.write_text("before")
@@ -289,7 +289,7 @@ def test_only_png_and_pdf_need_matplotlib(ending: str, tmp_path: Path, monkeypat
     save_attention(looked, tmp_path / f"heat.{ending}")
     with pytest.raises(UserError, match="need matplotlib") as caught:
         save_attention(looked, tmp_path / "heat.png")
-    assert 'pip install "peeky[plots]"' in caught.value.fix
+    assert 'pip install "seq2see[plots]"' in caught.value.fix
     assert not (tmp_path / "heat.png").exists()
 
 
@@ -311,7 +311,7 @@ def test_more_than_a_picture_can_hold_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_texts_and_no_answers_are_said(tiny_run: Path, tmp_path: Path) -> None:
-    model = peeky.load(tiny_run, device="cpu")
+    model = seq2see.load(tiny_run, device="cpu")
     with pytest.raises(UserError, match="no texts"):
         attend(model, [])
     with pytest.raises(UserError, match="no answer") as caught:
@@ -325,5 +325,5 @@ def test_no_texts_and_no_answers_are_said(tiny_run: Path, tmp_path: Path) -> Non
 
 def test_a_model_that_does_not_look_is_refused(tiny_language_run: Path) -> None:
     with pytest.raises(UserError, match="no attention") as caught:
-        attend(peeky.load(tiny_language_run, device="cpu"), "ab")
+        attend(seq2see.load(tiny_language_run, device="cpu"), "ab")
     assert "--model attention" in caught.value.fix

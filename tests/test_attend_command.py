@@ -1,4 +1,4 @@
-"""`peeky attend`: files by their endings, the terminal, the base install, and one message for every mistake."""
+"""`seq2see attend`: files by their endings, the terminal, the base install, and one message for every mistake."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import peeky
-from peeky import cli
+import seq2see
+from seq2see import cli
 
 WITHOUT_EXTRAS = """
 import sys
 sys.modules |= dict.fromkeys(("torch", "jaxtyping", "tokenizers", "matplotlib"))
-from peeky.cli import main
-sys.argv = ["peeky", *sys.argv[1:]]
+from seq2see.cli import main
+sys.argv = ["seq2see", *sys.argv[1:]]
 main()
 """
 
@@ -30,7 +30,7 @@ class Ran:
 
 
 def attend_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object) -> Ran:
-    monkeypatch.setattr(sys, "argv", ["peeky", "attend", *map(str, arguments)])
+    monkeypatch.setattr(sys, "argv", ["seq2see", "attend", *map(str, arguments)])
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -67,7 +67,7 @@ def test_texts_of_a_file_are_answered_in_order(
     arguments = ["--input", "texts.txt", "--beam", "3", "--heads", "-o", "heat.json"]
     assert attend_command(monkeypatch, capsys, tiny_run, *arguments).code == 0
     texts = json.loads(Path("heat.json").read_text(encoding="utf-8"))["texts"]
-    expected = peeky.load(tiny_run).predict(["abc", "de"], beam=3)
+    expected = seq2see.load(tiny_run).predict(["abc", "de"], beam=3)
     assert [text["text"] for text in texts] == [answer.text for answer in expected]
     for text, answer in zip(texts, expected, strict=True):
         np.testing.assert_array_equal(np.array(text["weights"], np.float32), answer.weights)
@@ -96,7 +96,7 @@ def test_the_base_install_says_what_a_picture_needs(tiny_run: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_EXTRAS, "attend", str(tiny_run), "abc", "-o", "heat.png"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 2
-    assert 'pip install "peeky[plots]"' in ran.stderr
+    assert 'pip install "seq2see[plots]"' in ran.stderr
     assert not Path("heat.png").exists()
 
 
@@ -127,7 +127,7 @@ def test_every_mistake_has_one_message(
     ran = attend_command(monkeypatch, capsys, tiny_run, *arguments)
     assert ran.code == 2
     assert said in ran.err
-    assert ran.err.startswith("peeky: ")
+    assert ran.err.startswith("seq2see: ")
     assert ran.err.count("fix:") == 1
     assert "Traceback" not in ran.err
     assert sorted(each.name for each in Path().iterdir()) == ["texts.tsv", "texts.txt"]

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from peeky import Pair, attend
-from peeky.checkpoint import SavedModel
-from peeky.data import Batch, Examples, collate
-from peeky.engine import Engine, make_numpy_engine
-from peeky.errors import ConfigError
-from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
-from peeky.predictor import Model
-from peeky.text import Codec, make_tokenizer
-from peeky.torch_engine import TorchEngine
-from peeky.training_state import to_numpy
+from seq2see import Pair, attend
+from seq2see.checkpoint import SavedModel
+from seq2see.data import Batch, Examples, collate
+from seq2see.engine import Engine, make_numpy_engine
+from seq2see.errors import ConfigError
+from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
+from seq2see.predictor import Model
+from seq2see.text import Codec, make_tokenizer
+from seq2see.torch_engine import TorchEngine
+from seq2see.training_state import to_numpy
 
 CODEC = Codec.build(make_tokenizer("characters"), ["abcdefg"])
 SIZE = len(CODEC.vocabulary)
@@ -95,7 +95,7 @@ def test_hypotheses_of_one_sentence_each_have_their_own_heads() -> None:
     together = theirs.heads(given)
     one = given.source._replace(ids=given.source.ids[:1], lengths=given.source.lengths[:1])
     with torch.inference_mode():
-        from peeky.model import Padded
+        from seq2see.model import Padded
 
         state = network.decoder.start(network.encode(Padded(*map(torch.from_numpy, one))))
         state = state.select(torch.tensor([0, 0]))

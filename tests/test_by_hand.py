@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-import peeky
-from peeky.errors import ConfigError
-from peeky.scratch import ARCHITECTURES
+import seq2see
+from seq2see.errors import ConfigError
+from seq2see.scratch import ARCHITECTURES
 
 SETTINGS: dict[str, Any] = {
     "model.width": 32,
@@ -21,8 +21,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def train(data: Path, out: Path, **settings: Any) -> peeky.Model:
-    return peeky.train(data, out=out, engine="scratch", settings=SETTINGS | settings, device="cpu", quiet=True)
+def train(data: Path, out: Path, **settings: Any) -> seq2see.Model:
+    return seq2see.train(data, out=out, engine="scratch", settings=SETTINGS | settings, device="cpu", quiet=True)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -31,14 +31,14 @@ def test_every_architecture_is_trained_by_hand(name: str, tiny_pairs: Path, tiny
     model = train(data, tmp_path / "r", **{"model.name": name})
     assert model.name == name
     answers = model.predict(["abc", "de"], max_length=9)
-    again = peeky.load(tmp_path / "r", engine="numpy").predict(["abc", "de"], max_length=9)
+    again = seq2see.load(tmp_path / "r", engine="numpy").predict(["abc", "de"], max_length=9)
     assert [each.text for each in answers] == [each.text for each in again]
 
 
 def test_it_learns_and_the_run_is_one_like_any_other(tiny_pairs: Path, tmp_path: Path) -> None:
     run = tmp_path / "r"
     model = train(tiny_pairs, run, **{"training.max_updates": 150, "training.evaluate_every": 50})
-    pairs = [peeky.Pair(*line.split("\t"), "") for line in tiny_pairs.read_text().splitlines()]
+    pairs = [seq2see.Pair(*line.split("\t"), "") for line in tiny_pairs.read_text().splitlines()]
     assert (model.evaluate(pairs).exact_match or 0) > 0.5
     events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [event["update"] for event in events if event["event"] == "evaluation"] == [50, 100, 150]
@@ -80,8 +80,8 @@ def test_what_is_so_anyway_may_be_said(tiny_pairs: Path, tmp_path: Path) -> None
 def test_it_is_not_resumed_and_there_is_no_third_engine(tiny_pairs: Path, tmp_path: Path) -> None:
     train(tiny_pairs, tmp_path / "r")
     with pytest.raises(ConfigError, match="keeps no checkpoints"):
-        peeky.train(tiny_pairs, out=tmp_path / "r", engine="scratch", resume=True, quiet=True)
+        seq2see.train(tiny_pairs, out=tmp_path / "r", engine="scratch", resume=True, quiet=True)
     with pytest.raises(ConfigError, match="don't calculate on cuda"):
-        peeky.train(tiny_pairs, out=tmp_path / "s", engine="scratch", device="cuda", quiet=True)
+        seq2see.train(tiny_pairs, out=tmp_path / "s", engine="scratch", device="cuda", quiet=True)
     with pytest.raises(ConfigError, match="did you mean 'scratch'"):
-        peeky.train(tiny_pairs, out=tmp_path / "s", engine="scrach", quiet=True)
+        seq2see.train(tiny_pairs, out=tmp_path / "s", engine="scrach", quiet=True)

@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import peeky
-from peeky.checkpoint import (
+import seq2see
+from seq2see.checkpoint import (
     load_model,
     save_model,
 )
-from peeky.checkpoints import load_checkpoint, save_checkpoint
-from peeky.errors import CheckpointError
-from peeky.storage import MANIFEST, recover, verify_folder, write_folder
-from peeky.text import Codec, make_tokenizer
+from seq2see.checkpoints import load_checkpoint, save_checkpoint
+from seq2see.errors import CheckpointError
+from seq2see.storage import MANIFEST, recover, verify_folder, write_folder
+from seq2see.text import Codec, make_tokenizer
 
 
 def files(text: str) -> dict[str, bytes]:
@@ -59,7 +59,7 @@ def test_a_model_killed_between_the_renames_loads_again(
     tiny_run_copy: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tiny_run_copy / "model").rename(tiny_run_copy / "model.old")
-    assert peeky.load(tiny_run_copy / place, device="cpu").predict("abc")[0].finished in (True, False)
+    assert seq2see.load(tiny_run_copy / place, device="cpu").predict("abc")[0].finished in (True, False)
 
 
 def test_a_place_that_cannot_be_written_is_a_checkpoint_error(tmp_path: Path) -> None:
@@ -223,8 +223,8 @@ def test_a_run_without_a_model_yet_is_said_so(tmp_path: Path) -> None:
 def test_a_model_folder_works_alone_and_anywhere(tiny_run: Path, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(tiny_run / "model", tmp_path / "elsewhere" / "shipped"))
     texts = ["abc", "de", "eddc"]
-    expected = peeky.load(tiny_run, device="cpu").predict(texts)
-    found = peeky.load(moved, device="cpu").predict(texts)
+    expected = seq2see.load(tiny_run, device="cpu").predict(texts)
+    found = seq2see.load(moved, device="cpu").predict(texts)
     assert [p.text for p in found] == [p.text for p in expected]
     assert [p.log_prob for p in found] == [p.log_prob for p in expected]
 
@@ -242,14 +242,14 @@ def test_loading_never_unpickles(tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 
     for module, name in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"), (torch, "load")):
         monkeypatch.setattr(module, name, refuse)
-    peeky.load(tiny_run, device="cpu")
+    seq2see.load(tiny_run, device="cpu")
     load_checkpoint(tiny_run / "checkpoints")
 
 
 def test_a_real_kill_at_any_moment_leaves_a_whole_folder(tmp_path: Path) -> None:
     """SIGKILL while a process does nothing but replace a folder."""
     code = (
-        "import sys; from pathlib import Path; from peeky.storage import write_folder\n"
+        "import sys; from pathlib import Path; from seq2see.storage import write_folder\n"
         "print('ready', flush=True)\n"
         "for number in range(10**6):\n"
         "    text = b'%07d' % number; write_folder(Path(sys.argv[1]), {'a.txt': text, 'b.txt': text * 100})\n"

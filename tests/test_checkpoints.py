@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from peeky.checkpoints import (
+from seq2see.checkpoints import (
     Checkpoint,
     checkpoints,
     clean_checkpoints,
@@ -19,9 +19,9 @@ from peeky.checkpoints import (
     sealed,
     set_aside,
 )
-from peeky.errors import CheckpointError
-from peeky.storage import MANIFEST, hash_of
-from peeky.text import Codec, make_tokenizer
+from seq2see.errors import CheckpointError
+from seq2see.storage import MANIFEST, hash_of
+from seq2see.text import Codec, make_tokenizer
 
 FILES = ("state.safetensors", "progress.json", "source.vocabulary.json", "target.vocabulary.json", MANIFEST)
 CODECS = tuple(Codec.build(make_tokenizer("characters"), [text]) for text in ("ab", "cd"))
@@ -29,7 +29,7 @@ CODECS = tuple(Codec.build(make_tokenizer("characters"), [text]) for text in ("a
 
 def save(folder: Path, update: int, **more: int) -> Path:
     tensors = {"w": np.full(3, update, np.float32), "b": np.arange(5, dtype=np.float32)}
-    versions = {"peeky": "1", "python": "3.11", "torch": "2.6"}
+    versions = {"seq2see": "1", "python": "3.11", "torch": "2.6"}
     save_checkpoint(folder, update, tensors, {"update": update}, CODECS, versions=versions, **more)  # type: ignore[arg-type]
     return folder / f"{update:08d}"
 
@@ -55,7 +55,7 @@ def test_the_newest_few_are_kept_and_the_newest_is_loaded(tmp_path: Path, keep: 
 def test_the_manifest_has_name_size_hash_and_versions(tmp_path: Path) -> None:
     place = save(tmp_path, 5)
     manifest = json.loads((place / MANIFEST).read_text())
-    assert manifest["written_by"] == {"peeky": "1", "python": "3.11", "torch": "2.6"}
+    assert manifest["written_by"] == {"seq2see": "1", "python": "3.11", "torch": "2.6"}
     assert names(place) == sorted(FILES)
     for name, entry in manifest["files"].items():
         whole = (place / name).read_bytes()

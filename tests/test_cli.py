@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-import peeky
-from peeky import UserError, cli
-from peeky.model import ARCHITECTURES
+import seq2see
+from seq2see import UserError, cli
+from seq2see.model import ARCHITECTURES
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ Command = Callable[..., Ran]
 
 
 @pytest.fixture
-def peeky_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """Runs `peeky` in this process, in a folder of its own, warnings shown as the command shows them."""
+def seq2see_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """Runs `seq2see` in this process, in a folder of its own, warnings shown as the command shows them."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object, stdin: bytes = b"") -> Ran:
         import warnings
 
-        monkeypatch.setattr(sys, "argv", ["peeky", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["seq2see", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", Pipe(stdin))
         capsys.readouterr()
         with warnings.catch_warnings():
@@ -62,10 +62,10 @@ def peeky_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 
 
 def process(*arguments: object, stdin: bytes | None = None, **more: Any) -> subprocess.CompletedProcess[bytes]:
-    """Runs `peeky` as a person would."""
+    """Runs `seq2see` as a person would."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"} | more.pop("env", {})
     return subprocess.run(
-        [sys.executable, "-m", "peeky", *map(str, arguments)],
+        [sys.executable, "-m", "seq2see", *map(str, arguments)],
         input=stdin,
         capture_output=True,
         check=False,
@@ -78,55 +78,55 @@ def process(*arguments: object, stdin: bytes | None = None, **more: Any) -> subp
 # --- what it does ---------------------------------------------------------------------------------------------------
 
 
-def test_help_names_every_verb_and_every_verb_has_help(peeky_command: Command) -> None:
-    help_page = peeky_command("--help")
+def test_help_names_every_verb_and_every_verb_has_help(seq2see_command: Command) -> None:
+    help_page = seq2see_command("--help")
     assert help_page.code == 0
     for verb in ("demo", "train", "predict", "evaluate", "models", "check"):
         assert verb in help_page.out
-        page = peeky_command(verb, "--help")
+        page = seq2see_command(verb, "--help")
         assert page.code == 0
-        assert f"peeky {verb}" in page.out
-    assert peeky_command("--version").out.strip() == peeky.__version__
-    assert peeky_command().code == 0
+        assert f"seq2see {verb}" in page.out
+    assert seq2see_command("--version").out.strip() == seq2see.__version__
+    assert seq2see_command().code == 0
 
 
 def test_a_model_is_trained_predicts_and_is_evaluated(
-    peeky_command: Command, tiny_pairs: Path, tiny_flags: list[str], tmp_path: Path
+    seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str], tmp_path: Path
 ) -> None:
-    trained = peeky_command("train", tiny_pairs, "--device", "cpu", *tiny_flags)
+    trained = seq2see_command("train", tiny_pairs, "--device", "cpu", *tiny_flags)
     assert trained.code == 0, trained.err
     assert trained.out == ""
     assert "120 pairs" in trained.err
     last = trained.err.splitlines()[-1]
     first_source = tiny_pairs.read_text().partition("\t")[0]
-    assert last == f"try it: peeky predict runs/pairs {shlex.quote(first_source)}"
+    assert last == f"try it: seq2see predict runs/pairs {shlex.quote(first_source)}"
     assert (tmp_path / "runs" / "pairs" / "model").is_dir()
-    again = peeky_command("train", tiny_pairs, "--device", "cpu", *tiny_flags)
+    again = seq2see_command("train", tiny_pairs, "--device", "cpu", *tiny_flags)
     assert again.code == 2
     assert all(way in again.err for way in ("--resume", "--force", "--out"))
-    assert peeky_command("train", tiny_pairs, "--device", "cpu", "--resume", *tiny_flags).code == 0
-    assert peeky_command("train", tiny_pairs, "--device", "cpu", "--force", *tiny_flags).code == 0
+    assert seq2see_command("train", tiny_pairs, "--device", "cpu", "--resume", *tiny_flags).code == 0
+    assert seq2see_command("train", tiny_pairs, "--device", "cpu", "--force", *tiny_flags).code == 0
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_goes_through_the_command(
-    name: str, peeky_command: Command, tiny_pairs: Path, tiny_text: Path, tiny_flags: list[str]
+    name: str, seq2see_command: Command, tiny_pairs: Path, tiny_text: Path, tiny_flags: list[str]
 ) -> None:
     architecture = ARCHITECTURES[name]
     data = tiny_pairs if architecture.has_source else tiny_text
     fitting = [flag for flag in tiny_flags if not (architecture.has_blocks and flag.startswith("model.embedding"))]
     few = [*fitting, "training.max_updates=2"]
-    trained = peeky_command("train", data, "--model", name, "--out", "r", "--device", "cpu", *few)
+    trained = seq2see_command("train", data, "--model", name, "--out", "r", "--device", "cpu", *few)
     assert trained.code == 0, trained.err
-    answered = peeky_command("predict", "r", "abc", "de")
+    answered = seq2see_command("predict", "r", "abc", "de")
     assert answered.code == 0, answered.err
     assert len(answered.out.splitlines()) == 2
-    assert peeky_command("evaluate", "r", data).code == 0
+    assert seq2see_command("evaluate", "r", data).code == 0
 
 
-def test_flags_and_settings_reach_the_run(peeky_command: Command, tiny_pairs: Path, tiny_flags: list[str]) -> None:
+def test_flags_and_settings_reach_the_run(seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str]) -> None:
     Path("dev.tsv").write_text("abc\tcba\none column\n")
-    trained = peeky_command(
+    trained = seq2see_command(
         "train", tiny_pairs, "--model", "plain", "--dev", "dev.tsv", "--skip-bad", "--out", "x/y", *tiny_flags
     )
     assert trained.code == 0, trained.err
@@ -136,63 +136,63 @@ def test_flags_and_settings_reach_the_run(peeky_command: Command, tiny_pairs: Pa
 
 
 def test_a_recipe_is_trained_on_from_anywhere(
-    peeky_command: Command, tiny_pairs: Path, tiny_flags: list[str], tmp_path: Path
+    seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "recipes"
     folder.mkdir()
     (folder / "mine.toml").write_text('[data]\ntrain = "mine.tsv"\n[model]\nname = "attention"\n')
     (folder / "mine.tsv").write_bytes(tiny_pairs.read_bytes())
-    trained = peeky_command("train", "recipes/mine.toml", *tiny_flags)
+    trained = seq2see_command("train", "recipes/mine.toml", *tiny_flags)
     assert trained.code == 0, trained.err
     assert "attention: " in trained.err
-    again = peeky_command("train", "runs/mine/config.toml", "--out", "again")
+    again = seq2see_command("train", "runs/mine/config.toml", "--out", "again")
     assert again.code == 0, again.err
     weights = [Path(run, "model", "model.safetensors").read_bytes() for run in ("runs/mine", "again")]
     assert weights[0] == weights[1]
 
 
 def test_data_set_on_the_command_line_are_found_again(
-    peeky_command: Command, tiny_pairs: Path, tiny_flags: list[str]
+    seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str]
 ) -> None:
     """A relative path after --set is one from where the person stands, also when the run is resumed or run again."""
     Path("here.tsv").write_bytes(tiny_pairs.read_bytes())
     Path("r.toml").write_text('[data]\ntrain = "nowhere.tsv"\n')
     command = ("train", "r.toml", "--out", "runs/r", *tiny_flags, "data.train=here.tsv")
-    trained = peeky_command(*command)
+    trained = seq2see_command(*command)
     assert trained.code == 0, trained.err
-    assert peeky_command(*command, "--resume").code == 0
-    assert peeky_command("train", "runs/r/config.toml", "--out", "again").code == 0
+    assert seq2see_command(*command, "--resume").code == 0
+    assert seq2see_command("train", "runs/r/config.toml", "--out", "again").code == 0
 
 
 def expected(run: Path, texts: list[str], **options: Any) -> list[str]:
-    return [prediction.text for prediction in peeky.load(run, device="cpu").predict(texts, **options)]
+    return [prediction.text for prediction in seq2see.load(run, device="cpu").predict(texts, **options)]
 
 
 TEXTS = ["abc", "de", "", "eddca", "b"]
 
 
 def test_texts_come_from_arguments_stdin_and_files_and_go_to_stdout_and_files(
-    peeky_command: Command, tiny_run: Path
+    seq2see_command: Command, tiny_run: Path
 ) -> None:
     answers = "".join(text + "\n" for text in expected(tiny_run, TEXTS))
     lines = "".join(text + "\n" for text in TEXTS).encode()
     Path("in.txt").write_bytes(lines)
     Path("in.jsonl").write_text("".join(json.dumps({"source": text}) + "\n" for text in TEXTS))
     for given in (
-        peeky_command("predict", tiny_run, *TEXTS),
-        peeky_command("predict", tiny_run, stdin=lines),
-        peeky_command("predict", tiny_run, stdin=lines.removesuffix(b"\n")),
-        peeky_command("predict", tiny_run, "--input", "in.txt"),
-        peeky_command("predict", tiny_run, "--input", "in.jsonl"),
-        peeky_command("predict", tiny_run / "model", *TEXTS, "--batch-size", "1"),
+        seq2see_command("predict", tiny_run, *TEXTS),
+        seq2see_command("predict", tiny_run, stdin=lines),
+        seq2see_command("predict", tiny_run, stdin=lines.removesuffix(b"\n")),
+        seq2see_command("predict", tiny_run, "--input", "in.txt"),
+        seq2see_command("predict", tiny_run, "--input", "in.jsonl"),
+        seq2see_command("predict", tiny_run / "model", *TEXTS, "--batch-size", "1"),
     ):
         assert given == Ran(0, answers, "")
-    assert peeky_command("predict", tiny_run, "--input", "in.txt", "--output", "out.txt") == Ran(0, "", "")
+    assert seq2see_command("predict", tiny_run, "--input", "in.txt", "--output", "out.txt") == Ran(0, "", "")
     assert Path("out.txt").read_text() == answers
 
 
-def test_nothing_on_stdin_gives_nothing(peeky_command: Command, tiny_run: Path) -> None:
-    assert peeky_command("predict", tiny_run) == Ran(0, "", "")
+def test_nothing_on_stdin_gives_nothing(seq2see_command: Command, tiny_run: Path) -> None:
+    assert seq2see_command("predict", tiny_run) == Ran(0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -205,37 +205,37 @@ def test_nothing_on_stdin_gives_nothing(peeky_command: Command, tiny_run: Path) 
     ],
 )
 def test_flags_of_predict_do_what_the_library_does(
-    flags: list[str], options: dict[str, Any], peeky_command: Command, tiny_run: Path
+    flags: list[str], options: dict[str, Any], seq2see_command: Command, tiny_run: Path
 ) -> None:
-    answered = peeky_command("predict", tiny_run, *TEXTS, *flags)
+    answered = seq2see_command("predict", tiny_run, *TEXTS, *flags)
     assert answered.out.splitlines() == expected(tiny_run, TEXTS, **options)
 
 
 def test_more_than_a_chunk_is_answered_in_order(
-    peeky_command: Command, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+    seq2see_command: Command, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peeky.commands.answering.CHUNK", 4)
+    monkeypatch.setattr("seq2see.commands.answering.CHUNK", 4)
     many = [text or "c" for text in TEXTS * 3]
     lines = "".join(text + "\n" for text in many).encode()
     sampled = ("--sample", "--seed", "2")
-    assert peeky_command("predict", tiny_run, *sampled, stdin=lines).out.splitlines() == expected(
+    assert seq2see_command("predict", tiny_run, *sampled, stdin=lines).out.splitlines() == expected(
         tiny_run, many, sample=True, seed=2
     )
 
 
 @pytest.mark.parametrize("text", ["-5", "--x", "a b", "$HOME", "[bold]"])
-def test_any_text_can_be_asked(text: str, peeky_command: Command, tiny_run: Path) -> None:
-    answered = peeky_command("predict", tiny_run, "--", text)
+def test_any_text_can_be_asked(text: str, seq2see_command: Command, tiny_run: Path) -> None:
+    answered = seq2see_command("predict", tiny_run, "--", text)
     assert answered.code == 0
     assert len(answered.out.splitlines()) == 1
 
 
-def test_a_text_may_be_called_trace(peeky_command: Command, tiny_run: Path) -> None:
-    assert len(peeky_command("predict", tiny_run, "--", "--trace", "abc").out.splitlines()) == 2
+def test_a_text_may_be_called_trace(seq2see_command: Command, tiny_run: Path) -> None:
+    assert len(seq2see_command("predict", tiny_run, "--", "--trace", "abc").out.splitlines()) == 2
 
 
-def test_unknown_symbols_are_a_note_on_stderr(peeky_command: Command, tiny_run: Path) -> None:
-    answered = peeky_command("predict", tiny_run, "aXb")
+def test_unknown_symbols_are_a_note_on_stderr(seq2see_command: Command, tiny_run: Path) -> None:
+    answered = seq2see_command("predict", tiny_run, "aXb")
     assert answered.code == 0
     assert answered.err.startswith("note: ")
     assert "'X' in 1" in answered.err
@@ -243,11 +243,11 @@ def test_unknown_symbols_are_a_note_on_stderr(peeky_command: Command, tiny_run: 
     assert len(answered.err.splitlines()) == 1
 
 
-def test_evaluation_says_how_well(peeky_command: Command, tiny_run: Path, tiny_pairs: Path) -> None:
-    from peeky.data import read_pairs
+def test_evaluation_says_how_well(seq2see_command: Command, tiny_run: Path, tiny_pairs: Path) -> None:
+    from seq2see.data import read_pairs
 
-    scores = peeky.load(tiny_run, device="cpu").evaluate(read_pairs([tiny_pairs]).pairs)
-    said = peeky_command("evaluate", tiny_run, tiny_pairs)
+    scores = seq2see.load(tiny_run, device="cpu").evaluate(read_pairs([tiny_pairs]).pairs)
+    said = seq2see_command("evaluate", tiny_run, tiny_pairs)
     assert said.code == 0
     assert said.err == ""
     assert scores.exact_match is not None
@@ -255,7 +255,7 @@ def test_evaluation_says_how_well(peeky_command: Command, tiny_run: Path, tiny_p
     assert f" {100 * scores.exact_match:.2f} %  [" in said.out
     assert f" {scores.loss:.4f} " in said.out
     assert "all 120 sources are in the training data" in said.out
-    told = peeky_command("evaluate", tiny_run, tiny_pairs, "--json", "--batch-size", "7")
+    told = seq2see_command("evaluate", tiny_run, tiny_pairs, "--json", "--batch-size", "7")
     values = json.loads(told.out)
     assert list(values)[:3] == ["count", "exact_match", "loss"]
     assert values["count"] == 120
@@ -264,57 +264,57 @@ def test_evaluation_says_how_well(peeky_command: Command, tiny_run: Path, tiny_p
 
 
 def test_wrong_answers_go_to_a_file_and_options_to_the_evaluation(
-    peeky_command: Command, tiny_run: Path, tiny_pairs: Path
+    seq2see_command: Command, tiny_run: Path, tiny_pairs: Path
 ) -> None:
-    said = peeky_command(
+    said = seq2see_command(
         "evaluate", tiny_run, tiny_run, tiny_pairs, "--metrics", "cer,chrF", "--samples", "100", "--seed", "3", "--json"
     )
     values = json.loads(said.out)
     assert (values["samples"], values["seed"], len(values["runs"])) == (100, 3, 2)
     assert list(values["runs"][0]["metrics"]) == ["cer", "chrf", "loss"]
-    said = peeky_command("evaluate", tiny_run, tiny_pairs, "--errors", "errors.tsv", "--no-group")
+    said = seq2see_command("evaluate", tiny_run, tiny_pairs, "--errors", "errors.tsv", "--no-group")
     assert "the worst by CER first: errors.tsv" in said.err
     assert Path("errors.tsv").read_text(encoding="utf-8").startswith("score\tsource\t")
-    said = peeky_command("evaluate", tiny_run, tiny_run, tiny_pairs, "--ensemble", "--json")
+    said = seq2see_command("evaluate", tiny_run, tiny_run, tiny_pairs, "--ensemble", "--json")
     assert json.loads(said.out)["count"] == 120
 
 
 def test_a_language_model_is_evaluated_by_its_loss(
-    peeky_command: Command, tiny_language_run: Path, tiny_text: Path
+    seq2see_command: Command, tiny_language_run: Path, tiny_text: Path
 ) -> None:
-    said = peeky_command("evaluate", tiny_language_run, tiny_text)
+    said = seq2see_command("evaluate", tiny_language_run, tiny_text)
     assert said.code == 0
     assert "exact" not in said.out
-    assert json.loads(peeky_command("evaluate", tiny_language_run, tiny_text, "--json").out)["exact_match"] is None
-    assert peeky_command("predict", tiny_language_run, "ab").out.startswith("ab")
+    assert json.loads(seq2see_command("evaluate", tiny_language_run, tiny_text, "--json").out)["exact_match"] is None
+    assert seq2see_command("predict", tiny_language_run, "ab").out.startswith("ab")
 
 
 def test_a_trained_language_model_is_tried_with_a_text(
-    peeky_command: Command, tiny_text: Path, tiny_flags: list[str]
+    seq2see_command: Command, tiny_text: Path, tiny_flags: list[str]
 ) -> None:
-    trained = peeky_command("train", tiny_text, "--model", "language_model", *tiny_flags)
+    trained = seq2see_command("train", tiny_text, "--model", "language_model", *tiny_flags)
     assert trained.code == 0, trained.err
     last = trained.err.splitlines()[-1]
-    assert last.startswith("try it: peeky predict runs/text")
+    assert last.startswith("try it: seq2see predict runs/text")
     assert not last.endswith('""')
 
 
-def test_bad_lines_can_be_skipped_in_evaluation(peeky_command: Command, tiny_run: Path) -> None:
+def test_bad_lines_can_be_skipped_in_evaluation(seq2see_command: Command, tiny_run: Path) -> None:
     Path("test.tsv").write_text("abc\tcba\nbad\n")
-    assert peeky_command("evaluate", tiny_run, "test.tsv").code == 2
-    said = peeky_command("evaluate", tiny_run, "test.tsv", "--skip-bad", "--json")
+    assert seq2see_command("evaluate", tiny_run, "test.tsv").code == 2
+    said = seq2see_command("evaluate", tiny_run, "test.tsv", "--skip-bad", "--json")
     assert json.loads(said.out)["count"] == 1
     assert "left out 1 lines" in said.err
 
 
-def test_models_lists_the_ladder(peeky_command: Command) -> None:
-    listed = peeky_command("models")
+def test_models_lists_the_ladder(seq2see_command: Command) -> None:
+    listed = seq2see_command("models")
     assert listed.code == 0
     assert listed.err == ""
     lines = listed.out.splitlines()
     for name in ARCHITECTURES:
         assert any(line.startswith(name + " ") for line in lines)
-    smaller = peeky_command("models", "--set", "model.width=64")
+    smaller = seq2see_command("models", "--set", "model.width=64")
 
     def parameters(text: str) -> int:
         (line,) = (line for line in text.splitlines() if line.startswith("plain "))
@@ -324,14 +324,14 @@ def test_models_lists_the_ladder(peeky_command: Command) -> None:
 
 
 @pytest.mark.parametrize("setting", ["model.layers=1", "model.layers=6", "model.direction=forward", "model.score=dot"])
-def test_models_takes_any_setting_of_a_model(setting: str, peeky_command: Command) -> None:
-    listed = peeky_command("models", "--set", setting)
+def test_models_takes_any_setting_of_a_model(setting: str, seq2see_command: Command) -> None:
+    listed = seq2see_command("models", "--set", setting)
     assert listed.code == 0, listed.err
     assert sum(line.startswith(tuple(ARCHITECTURES)) for line in listed.out.splitlines()) >= len(ARCHITECTURES)
 
 
-def test_the_demo_goes_from_nothing_to_a_picture(peeky_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    from peeky import demo
+def test_the_demo_goes_from_nothing_to_a_picture(seq2see_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seq2see import demo
 
     for name, value in (("NUM_DATES", 200), ("NUM_DEV", 10), ("NUM_TEST", 10)):
         monkeypatch.setattr(demo, name, value)
@@ -344,15 +344,15 @@ def test_the_demo_goes_from_nothing_to_a_picture(peeky_command: Command, monkeyp
     }
     monkeypatch.setattr(demo, "SETTINGS", tiny)
     for _ in range(2):  # an earlier demo is replaced
-        said = peeky_command("demo", "--device", "cpu")
+        said = seq2see_command("demo", "--device", "cpu")
         assert said.code == 0, said.err
     assert f"{demo.QUESTION} → " in said.out
     assert "On 10 dates it has never seen" in said.out
-    assert 'peeky predict runs/demo "may 3, 2007"' in said.out
+    assert 'seq2see predict runs/demo "may 3, 2007"' in said.out
     assert Path("runs/demo/attention.png").read_bytes().startswith(b"\x89PNG")
-    assert peeky_command("predict", "runs/demo", "may 3, 2007").code == 0
+    assert seq2see_command("predict", "runs/demo", "may 3, 2007").code == 0
     Path("runs/demo").rename("mine")
-    said = peeky_command("demo", "--out", "mine", "--device", "cpu")
+    said = seq2see_command("demo", "--out", "mine", "--device", "cpu")
     assert said.code == 2
     assert "exists already" in said.err
 
@@ -418,7 +418,7 @@ MISTAKES: dict[str, Mistake] = {
     "no run": (["predict"], ["requires an argument"]),
     "missing run": (["predict", "nowhere", "a"], ["nowhere", "no such folder"]),
     "file as run": (["predict", "PAIRS", "a"], ["PAIRS", "folder"]),
-    "foreign folder as run": (["predict", "FOLDER", "a"], ["FOLDER", "is missing", "peeky run"]),
+    "foreign folder as run": (["predict", "FOLDER", "a"], ["FOLDER", "is missing", "seq2see run"]),
     "damaged run": (["predict", "DAMAGED", "a"], ["config.json", "is damaged"]),
     "texts twice": (["predict", "RUN", "a", "--input", "TEXT"], ["--input", "one of the two"]),
     "missing input": (["predict", "RUN", "--input", "missing.txt"], ["missing.txt", "check the path"]),
@@ -511,7 +511,7 @@ def put_in(
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_every_mistake_is_one_message_and_exit_code_2(
-    mistake: str, peeky_command: Command, put_in: Callable[[str], str], tiny_flags: list[str]
+    mistake: str, seq2see_command: Command, put_in: Callable[[str], str], tiny_flags: list[str]
 ) -> None:
     typed, parts = MISTAKES[mistake]
     arguments = [put_in(word) for word in typed]
@@ -519,39 +519,39 @@ def test_every_mistake_is_one_message_and_exit_code_2(
         arguments += tiny_flags  # so that a mistake that goes unnoticed costs little time
     if mistake in ("--dev with nothing", "--set with nothing", "model twice", "resume and force"):
         arguments = [*arguments[:2], *tiny_flags, *arguments[2:]]
-    ran = peeky_command(*arguments)
+    ran = seq2see_command(*arguments)
     assert ran.code == 2, ran.err
     assert ran.out == "" or typed[0] == "demo"
-    message = ran.err[ran.err.find("peeky: ") :]
-    assert ran.err.count("peeky: ") == 1, ran.err
+    message = ran.err[ran.err.find("seq2see: ") :]
+    assert ran.err.count("seq2see: ") == 1, ran.err
     assert "Traceback" not in ran.err
     assert not [part for part in map(put_in, parts) if part not in message], message
 
 
-def test_a_model_is_trained_further(peeky_command: Command, tiny_run: Path, tmp_path: Path) -> None:
+def test_a_model_is_trained_further(seq2see_command: Command, tiny_run: Path, tmp_path: Path) -> None:
     (tmp_path / "new.tsv").write_text("".join(f"ab{letter}\t{letter}ba\n" for letter in "cdeßäöü"))
     short = ["--set", "training.max_updates=3", "training.evaluate_every=3", "training.precision=float32"]
-    ran = peeky_command("train", "new.tsv", "--from", tiny_run, "--device", "cpu", *short)
+    ran = seq2see_command("train", "new.tsv", "--from", tiny_run, "--device", "cpu", *short)
     assert ran.code == 0, ran.err
     assert f"starts from {tiny_run}: bidirectional" in ran.err
     assert "update      0 (" in ran.err
-    assert "try it: peeky predict runs/new" in ran.err
-    assert peeky_command("predict", "runs/new", "abß").code == 0
-    again = peeky_command("train", "runs/new/config.toml", "--out", "runs/again", "--device", "cpu")
+    assert "try it: seq2see predict runs/new" in ran.err
+    assert seq2see_command("predict", "runs/new", "abß").code == 0
+    again = seq2see_command("train", "runs/new/config.toml", "--out", "runs/again", "--device", "cpu")
     assert again.code == 0, again.err
     models = [Path("runs", name, "model", "model.safetensors").read_bytes() for name in ("new", "again")]
     assert models[0] == models[1]
 
 
-def test_a_broken_line_on_stdin_is_named_after_the_answers_before_it(peeky_command: Command, tiny_run: Path) -> None:
-    ran = peeky_command("predict", tiny_run, stdin=b"abc\n\xff\n")
+def test_a_broken_line_on_stdin_is_named_after_the_answers_before_it(seq2see_command: Command, tiny_run: Path) -> None:
+    ran = seq2see_command("predict", tiny_run, stdin=b"abc\n\xff\n")
     assert ran.code == 2
     assert "<stdin>:2" in ran.err
     assert "not UTF-8" in ran.err
-    assert ran.out == peeky_command("predict", tiny_run, "abc").out
+    assert ran.out == seq2see_command("predict", tiny_run, "abc").out
 
 
-def test_what_is_read_is_never_overwritten(peeky_command: Command, tiny_run: Path, tiny_pairs: Path) -> None:
+def test_what_is_read_is_never_overwritten(seq2see_command: Command, tiny_run: Path, tiny_pairs: Path) -> None:
     """By whatever path it is named."""
     Path("pairs.tsv").write_bytes(tiny_pairs.read_bytes())
     Path("texts.txt").write_text("abc\nde\n")
@@ -563,21 +563,21 @@ def test_what_is_read_is_never_overwritten(peeky_command: Command, tiny_run: Pat
         ("predict", tiny_run, "--input", "link.txt", "--output", "sub/../texts.txt"),
         ("evaluate", tiny_run, "pairs.tsv", "--errors", "sub/../pairs.tsv"),
     ):
-        ran = peeky_command(*arguments)
+        ran = seq2see_command(*arguments)
         assert ran.code == 2
         assert "overwrite" in ran.err
     assert Path("pairs.tsv").read_bytes() == tiny_pairs.read_bytes()
     assert Path("texts.txt").read_text() == "abc\nde\n"
 
 
-def test_a_text_is_no_run(peeky_command: Command, tiny_run: Path) -> None:
+def test_a_text_is_no_run(seq2see_command: Command, tiny_run: Path) -> None:
     """However long it is, if it is none at all, and where a folder is called model; a mistyped run is told."""
     Path("model").mkdir()
     for text in ("abcde" * 200, "", "model"):
-        ran = peeky_command("predict", tiny_run, text, "--max-length", "3")
+        ran = seq2see_command("predict", tiny_run, text, "--max-length", "3")
         assert ran.code == 0, ran.err
         assert len(ran.out.splitlines()) == 1
-    ran = peeky_command("predict", tiny_run, tiny_run.parent / "tinny", "abc")
+    ran = seq2see_command("predict", tiny_run, tiny_run.parent / "tinny", "abc")
     assert f"there is no run {tiny_run.parent / 'tinny'}, it is taken for a text" in ran.err
 
 
@@ -586,24 +586,24 @@ def test_a_text_is_no_run(peeky_command: Command, tiny_run: Path) -> None:
     [RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), MemoryError("")],
 )
 def test_a_model_too_large_for_the_memory_is_a_mistake_too(
-    error: Exception, peeky_command: Command, tiny_pairs: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, seq2see_command: Command, tiny_pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("peeky.run.train", full)
-    ran = peeky_command("train", tiny_pairs)
+    monkeypatch.setattr("seq2see.run.train", full)
+    ran = seq2see_command("train", tiny_pairs)
     assert ran.code == 2
     assert "not enough memory" in ran.err
     assert "model.width" in ran.err
-    monkeypatch.setattr("peeky.run.train", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("seq2see.run.train", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        peeky_command("train", tiny_pairs)
+        seq2see_command("train", tiny_pairs)
 
 
 def test_trace_shows_where_a_mistake_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["peeky", "predict", "nowhere", "a", "--trace"])
-    with pytest.raises(peeky.UserError):
+    monkeypatch.setattr(sys, "argv", ["seq2see", "predict", "nowhere", "a", "--trace"])
+    with pytest.raises(seq2see.UserError):
         cli.main()
 
 
@@ -611,7 +611,7 @@ def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
     ran = process("train", tmp_path / "nowhere.toml")
     assert ran.returncode == 2
     assert ran.stdout == b""
-    assert ran.stderr.decode().startswith("peeky: ")
+    assert ran.stderr.decode().startswith("seq2see: ")
     assert b"Traceback" not in ran.stderr
     traced = process("train", tmp_path / "nowhere.toml", "--trace")
     assert traced.returncode == 1
@@ -626,9 +626,9 @@ def test_python_dash_m_is_the_command() -> None:
 
 
 def test_a_reader_that_goes_away_is_no_mistake(tiny_run: Path, tmp_path: Path) -> None:
-    """`peeky predict … | head -1`."""
+    """`seq2see predict … | head -1`."""
     (tmp_path / "in.txt").write_text("abcde\n" * 6000)
-    code = f"{sys.executable} -m peeky predict {tiny_run} --input {tmp_path / 'in.txt'} --max-length 9"
+    code = f"{sys.executable} -m seq2see predict {tiny_run} --input {tmp_path / 'in.txt'} --max-length 9"
     ran = subprocess.run(
         ["bash", "-c", f"{code} | head -1; exit ${{PIPESTATUS[0]}}"],
         capture_output=True,
@@ -644,7 +644,7 @@ def test_a_reader_that_goes_away_is_no_mistake(tiny_run: Path, tmp_path: Path) -
 def test_answers_are_utf_8_wherever_the_command_runs(tmp_path: Path, tiny_run: Path) -> None:
     """stdin is read as UTF-8 whatever the system is set to; what goes out must not depend on it either."""
     run = tmp_path / "r"
-    peeky.train(
+    seq2see.train(
         [("a", "ß"), ("b", "ß"), ("c", "ß"), ("d", "ß")] * 4,
         out=run,
         settings={
@@ -663,39 +663,41 @@ def test_answers_are_utf_8_wherever_the_command_runs(tmp_path: Path, tiny_run: P
 
 
 @pytest.mark.parametrize("verb", ["train", "demo"])
-def test_the_device_is_passed_on(verb: str, peeky_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_device_is_passed_on(verb: str, seq2see_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
     def no_training(*_: object, device: str, **__: object) -> None:
         asked.append(device)
         raise UserError("enough")
 
-    monkeypatch.setattr("peeky.demo.train" if verb == "demo" else "peeky.run.train", no_training)
-    assert peeky_command(verb, *(["pairs.tsv"] if verb == "train" else []), "--device", "mps").err.startswith("peeky: ")
+    monkeypatch.setattr("seq2see.demo.train" if verb == "demo" else "seq2see.run.train", no_training)
+    assert seq2see_command(verb, *(["pairs.tsv"] if verb == "train" else []), "--device", "mps").err.startswith(
+        "seq2see: "
+    )
     assert asked == ["mps"]
 
 
 def test_without_torch_the_way_to_it_is_said() -> None:
-    code = "import sys; sys.modules['torch'] = None; sys.argv = ['peeky', 'models']; from peeky.cli import main; main()"
+    code = "import sys; sys.modules['torch'] = None; sys.argv = ['seq2see', 'models']; from seq2see.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert "peeky[train]" in done.stderr
-    code = "import sys; sys.modules['torch'] = None; import peeky; peeky.train"
+    assert "seq2see[train]" in done.stderr
+    code = "import sys; sys.modules['torch'] = None; import seq2see; seq2see.train"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "UserError: peeky.train needs torch" in done.stderr
+    assert "UserError: seq2see.train needs torch" in done.stderr
 
 
-def test_the_present_folder_is_a_run_too(tiny_run_copy: Path, peeky_command: Command, monkeypatch: Any) -> None:
+def test_the_present_folder_is_a_run_too(tiny_run_copy: Path, seq2see_command: Command, monkeypatch: Any) -> None:
     for folder in (tiny_run_copy, tiny_run_copy / "model"):
         monkeypatch.chdir(folder)
-        assert peeky_command("predict", ".", "abc").code == 0
+        assert seq2see_command("predict", ".", "abc").code == 0
     monkeypatch.chdir("/")
-    assert peeky_command("predict", ".", "abc").code == 2
+    assert seq2see_command("predict", ".", "abc").code == 2
 
 
-def test_answers_cut_short_are_said_and_texts_never_overwritten(tiny_run: Path, peeky_command: Command) -> None:
-    assert "1 answers were cut off" in peeky_command("predict", tiny_run, "abc", "--max-length", "1").err
+def test_answers_cut_short_are_said_and_texts_never_overwritten(tiny_run: Path, seq2see_command: Command) -> None:
+    assert "1 answers were cut off" in seq2see_command("predict", tiny_run, "abc", "--max-length", "1").err
     Path("in.txt").write_text("abc\n")
-    said = peeky_command("predict", tiny_run, "--input", "in.txt", "--output", "in.txt")
+    said = seq2see_command("predict", tiny_run, "--input", "in.txt", "--output", "in.txt")
     assert (said.code, Path("in.txt").read_text()) == (2, "abc\n")

@@ -21,10 +21,10 @@ import numpy as np
 import pytest
 import torch
 
-import peeky
-from peeky import Model, Pair, Prediction, cli
-from peeky.answers import pharaoh
-from peeky.generation import Generation
+import seq2see
+from seq2see import Model, Pair, Prediction, cli
+from seq2see.answers import pharaoh
+from seq2see.generation import Generation
 
 
 class Ran(NamedTuple):
@@ -40,11 +40,11 @@ Command = Callable[..., Ran]
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """Runs `peeky` in this process, in a folder of its own."""
+    """Runs `seq2see` in this process, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object, stdin: bytes = b"") -> Ran:
-        monkeypatch.setattr(sys, "argv", ["peeky", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["seq2see", *map(str, arguments)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         capsys.readouterr()
         with warnings.catch_warnings():
@@ -72,7 +72,7 @@ def runs(
         data = tiny_text if name == "language_model" else tiny_pairs
         settings = tiny_settings | few | {"training.seed": seed}
         # The dev pairs are given, since those set aside depend on the seed, and the vocabulary on the rest.
-        peeky.train(data, dev=data, model=name, out=out, settings=settings, device="cpu", quiet=True)
+        seq2see.train(data, dev=data, model=name, out=out, settings=settings, device="cpu", quiet=True)
     return made
 
 
@@ -83,12 +83,12 @@ def run(runs: dict[str, Path]) -> Path:
 
 @pytest.fixture(scope="module")
 def model(run: Path) -> Model:
-    return peeky.load(run, device="cpu")
+    return seq2see.load(run, device="cpu")
 
 
 @pytest.fixture(scope="module")
 def writer(runs: dict[str, Path]) -> Model:
-    return peeky.load(runs["language_model-1"], device="cpu")
+    return seq2see.load(runs["language_model-1"], device="cpu")
 
 
 def some_texts() -> list[str]:
@@ -292,7 +292,7 @@ def test_alignments_are_a_column_or_a_key(format_: str, command: Command, run: P
 PAIRS = [("abc", "cba"), ("d", "ddddd"), ("edcba", "a"), ("ab", "ba"), ("ce", "ecec")]
 
 
-def check_scores(said: Ran, format_: str, scores: Sequence[peeky.PairScore]) -> None:
+def check_scores(said: Ran, format_: str, scores: Sequence[seq2see.PairScore]) -> None:
     assert said.code == 0, said.err
     lines = said.out.splitlines()
     if format_ == "jsonl":
@@ -402,9 +402,9 @@ def test_several_runs_answer_together(
     flags: list[str], options: dict[str, Any], command: Command, runs: dict[str, Path]
 ) -> None:
     chosen = [runs["attention-1"], runs["plain-2"]]
-    expected = by_library(peeky.load(chosen, device="cpu"), TEXTS, **options)
+    expected = by_library(seq2see.load(chosen, device="cpu"), TEXTS, **options)
     for alone in chosen:
-        assert not same(by_library(peeky.load(alone, device="cpu"), TEXTS, **options), expected)
+        assert not same(by_library(seq2see.load(alone, device="cpu"), TEXTS, **options), expected)
     given = [*chosen, *TEXTS, "--format", "jsonl", "--device", "cpu", *flags]
     assert same(read_objects(command("predict", *given).out), expected)
     Path("in.txt").write_text("".join(text + "\n" for text in TEXTS))
@@ -413,19 +413,19 @@ def test_several_runs_answer_together(
     Path("attention").symlink_to(chosen[0])  # a text may be called as a run is, where it stands behind a text
     said = command("predict", chosen[0], "--format", "jsonl", "--device", "cpu", "--", "abc", "attention")
     with pytest.warns(UserWarning, match="never seen"):
-        alone = by_library(peeky.load(chosen[0], device="cpu"), ["abc", "attention"])
+        alone = by_library(seq2see.load(chosen[0], device="cpu"), ["abc", "attention"])
     assert same(read_objects(said.out), alone)
 
 
 def test_several_runs_score_and_write_together(command: Command, runs: dict[str, Path]) -> None:
     chosen = [runs["attention-1"], runs["plain-2"], runs["plain-2"]]
-    together = peeky.load(chosen, device="cpu")
+    together = seq2see.load(chosen, device="cpu")
     Path("pairs.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in PAIRS))
     said = command("score", *chosen, "pairs.tsv", "--device", "cpu", "--format", "jsonl")
     check_scores(said, "jsonl", together.score([Pair(source, target, "") for source, target in PAIRS]))
     writers = [runs["language_model-1"], runs["language_model-2"]]
-    (drawn,) = peeky.load(writers, device="cpu").predict(["a"], sample=True, n_best=5)
-    (alone,) = peeky.load(writers[0], device="cpu").predict(["a"], sample=True, n_best=5)
+    (drawn,) = seq2see.load(writers, device="cpu").predict(["a"], sample=True, n_best=5)
+    (alone,) = seq2see.load(writers[0], device="cpu").predict(["a"], sample=True, n_best=5)
     assert [each.log_prob for each in drawn.all] != [each.log_prob for each in alone.all]
     said = command("generate", *writers, "--prompt", "a", "--device", "cpu", "--format", "jsonl")
     assert same(read_objects(said.out), [[figures(each) for each in drawn.all]])
@@ -479,7 +479,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "several runs, one missing": (["predict", "RUN", "MISSING/model", "--input", "PAIRS"], ["--input"]),
     "runs that are not alike": (["predict", "RUN", "WRITER", "a"], ["WRITER", "RUN", "same data"]),
     "misspelt flag": (["predict", "RUN", "a", "--lenght-penalty", "1"], ["--lenght-penalty", "--length-penalty"]),
-    "generate without a language model": (["generate", "RUN"], ["RUN", "peeky predict"]),
+    "generate without a language model": (["generate", "RUN"], ["RUN", "seq2see predict"]),
     "generate nothing": (["generate", "WRITER", "--count", "0"], ["--count", "1 or more"]),
     "generate cold": (["generate", "WRITER", "--temperature", "0"], ["temperature", "above 0"]),
     "generate from no token": (["generate", "WRITER", "--top-k", "0"], ["top_k", "1 or more"]),
@@ -487,7 +487,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "generate of length 0": (["generate", "WRITER", "--max-length", "0"], ["max_length", "1 to"]),
     "generate with a misspelt flag": (["generate", "WRITER", "--promt", "a"], ["--promt", "--prompt"]),
     "generate from nowhere": (["generate", "nowhere"], ["nowhere", "no such folder"]),
-    "score nothing": (["score", "RUN"], ["no pairs", "peeky score RUN pairs.tsv"]),
+    "score nothing": (["score", "RUN"], ["no pairs", "seq2see score RUN pairs.tsv"]),
     "score nothing there": (["score", "RUN", "missing.tsv"], ["missing.tsv", "check the path"]),
     "score sources alone": (["score", "RUN", "TEXT"], ["TEXT:1", "found 1 column", "TAB"]),
     "score pairs by a language model": (["score", "WRITER", "PAIRS"], ["PAIRS:1", "2 columns"]),
@@ -518,8 +518,8 @@ def test_every_mistake_is_one_message_and_exit_code_2(
     assert said.code == 2, said.err
     assert said.out == ""
     assert "Traceback" not in said.err
-    assert said.err.startswith("peeky: ")
-    assert said.err.count("peeky: ") == 1
+    assert said.err.startswith("seq2see: ")
+    assert said.err.count("seq2see: ") == 1
     assert not [part for part in map(put_in, parts) if part not in said.err], said.err
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from peeky.compare import Compared, compare, members_of
-from peeky.errors import ConfigError, DataError, UserError
-from peeky.folder import stored_config
+from seq2see.compare import Compared, compare, members_of
+from seq2see.errors import ConfigError, DataError, UserError
+from seq2see.folder import stored_config
 
 NAMES = ("plain", "attention")
 
@@ -119,7 +119,7 @@ def test_an_interruption_ends_all_and_the_same_call_goes_on(
             os.kill(os.getpid(), signal.SIGINT)
         return stored_config(folder)
 
-    monkeypatch.setattr("peeky.compare.stored_config", interrupt)
+    monkeypatch.setattr("seq2see.compare.stored_config", interrupt)
     found, said = run(out, tiny_pairs, settings, seeds=2)
     assert found is None
     assert "interrupted in plain-2; the same command goes on" in said
@@ -183,7 +183,7 @@ def test_recipes_are_members_too_and_must_differ_in_name(tmp_path: Path) -> None
 
 
 def test_the_command(tmp_path: Path, tiny_pairs: Path, tiny_flags: list[str]) -> None:
-    command = [sys.executable, "-m", "peeky", "compare", "plain", "peeky", "--data", str(tiny_pairs)]
+    command = [sys.executable, "-m", "seq2see", "compare", "plain", "peeky", "--data", str(tiny_pairs)]
     command += ["--dev", str(tiny_pairs), "--test", str(tiny_pairs), "--out", str(tmp_path / "out"), *tiny_flags]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr

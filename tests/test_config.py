@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import tomli_w
 
-from peeky.config import Config, make_config, option_choices, option_names, parse_setting, read_toml, to_toml
-from peeky.errors import ConfigError
-from peeky.model import resolve
+from seq2see.config import Config, make_config, option_choices, option_names, parse_setting, read_toml, to_toml
+from seq2see.errors import ConfigError
+from seq2see.model import resolve
 
 KEYS = list(option_names(Config))
 

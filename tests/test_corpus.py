@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import peeky
-from peeky.compare import compare
-from peeky.config import make_config
-from peeky.corpus import open_corpus
-from peeky.data import Pair, read_pairs
-from peeky.errors import CheckpointError, ConfigError, DataError
-from peeky.evaluation.training_data import config_of, known_texts
-from peeky.pages.report import write_report
-from peeky.preparing import prepare_corpus
-from peeky.run import Trained, train
-from peeky.training import Event, Updated
+import seq2see
+from seq2see.compare import compare
+from seq2see.config import make_config
+from seq2see.corpus import open_corpus
+from seq2see.data import Pair, read_pairs
+from seq2see.errors import CheckpointError, ConfigError, DataError
+from seq2see.evaluation.training_data import config_of, known_texts
+from seq2see.pages.report import write_report
+from seq2see.preparing import prepare_corpus
+from seq2see.run import Trained, train
+from seq2see.training import Event, Updated
 
 Run = Callable[..., tuple[str, Trained]]
 
@@ -138,7 +138,7 @@ def test_what_was_prepared_so_may_be_said_again(corpus: Path, run: Run) -> None:
 
 def test_two_corpora_and_a_comparison_are_refused(corpus: Path, run: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="trained on alone"):
-        peeky.train([corpus, corpus], out=tmp_path / "r", quiet=True)
+        seq2see.train([corpus, corpus], out=tmp_path / "r", quiet=True)
     with pytest.raises(ConfigError, match="a comparison reads files"):
         compare(["plain", "attention"], [corpus], tmp_path / "c", console=Console(quiet=True))
 
@@ -171,7 +171,7 @@ def test_by_hand_too(corpus: Path, run: Run) -> None:
 
 def test_the_pairs_as_texts_again(corpus: Path, tiny_pairs: Path) -> None:
     opened = open_corpus(corpus)
-    from peeky.corpus import CorpusPairs
+    from seq2see.corpus import CorpusPairs
 
     pairs = CorpusPairs(opened)
     texts = [(pair.source, pair.target) for pair in read_pairs([tiny_pairs]).pairs]
@@ -191,11 +191,11 @@ def test_what_was_read_can_be_given_back(corpus: Path) -> None:
 
 
 def test_the_command(tiny_pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from peeky.commands.preparing import prepare
+    from seq2see.commands.preparing import prepare
 
     arguments: dict[str, Any] = {"out": tmp_path / "c", "workers": 1, "dev": [tiny_pairs]}
     assert prepare(tiny_pairs, **arguments, set_=["text.source=bytes"], model="plain", skip_bad=True) == 0
-    assert f"train on it: peeky train {tmp_path / 'c'} --model plain" in capsys.readouterr().err
+    assert f"train on it: seq2see train {tmp_path / 'c'} --model plain" in capsys.readouterr().err
     opened = open_corpus(tmp_path / "c")
     assert (opened.text.source, opened.facts["asked"]["data.skip_bad"], len(opened.dev)) == ("bytes", True, 120)
     for setting in ("training.rate=1", "data.workers=2"):
@@ -209,15 +209,15 @@ def test_the_command(tiny_pairs: Path, tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_large_files_are_told_of_it(tiny_pairs: Path, run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = {"training.max_updates": 1}
-    assert "peeky prepare" not in run(tiny_pairs, "one", given=one)[0]
-    monkeypatch.setattr("peeky.sets.LARGE", 1000)
-    assert "peeky prepare makes a corpus of them" in run(tiny_pairs, "two", given=one)[0]
-    assert "peeky prepare" not in run(corpus, "three", given=one)[0]
+    assert "seq2see prepare" not in run(tiny_pairs, "one", given=one)[0]
+    monkeypatch.setattr("seq2see.sets.LARGE", 1000)
+    assert "seq2see prepare makes a corpus of them" in run(tiny_pairs, "two", given=one)[0]
+    assert "seq2see prepare" not in run(corpus, "three", given=one)[0]
 
 
 def test_the_manifest_says_where_it_comes_from(corpus: Path, tiny_pairs: Path) -> None:
     facts = json.loads((corpus / "corpus.json").read_text())
     assert facts["asked"]["sources"][0]["path"] == str(tiny_pairs)
     assert facts["text"]["source"] == "characters"
-    assert facts["written_by"]["peeky"] == peeky.__version__
+    assert facts["written_by"]["seq2see"] == seq2see.__version__
     assert Pair(*json.loads((corpus / "dev.jsonl").read_text().splitlines()[0])).target

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from peeky.curves import COLOURS, DASHES, PANELS, draw_curves, look, picture, shown
-from peeky.errors import CheckpointError, ConfigError, UserError
-from peeky.history import read_history
+from seq2see.curves import COLOURS, DASHES, PANELS, draw_curves, look, picture, shown
+from seq2see.errors import CheckpointError, ConfigError, UserError
+from seq2see.history import read_history
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
@@ -82,7 +82,7 @@ def test_the_command_writes_it_and_says_so(tiny_run_copy: Path, tmp_path: Path) 
     with (tiny_run_copy / "metrics.jsonl").open("a") as file:
         file.write("?\n")
     out = tmp_path / "curves.svg"
-    command = [sys.executable, "-m", "peeky", "curves", str(tiny_run_copy), "-o", str(out)]
+    command = [sys.executable, "-m", "seq2see", "curves", str(tiny_run_copy), "-o", str(out)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == f"{out}\n"

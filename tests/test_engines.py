@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-import peeky
-from peeky import Model, Pair
-from peeky.checkpoint import SavedModel
-from peeky.engine import make_numpy_engine
-from peeky.errors import CheckpointError, ConfigError
-from peeky.loading import ENGINES
-from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, longest, resolve
-from peeky.text import EOS, Codec, make_tokenizer
-from peeky.torch_engine import TorchEngine
-from peeky.training_state import to_numpy
+import seq2see
+from seq2see import Model, Pair
+from seq2see.checkpoint import SavedModel
+from seq2see.engine import make_numpy_engine
+from seq2see.errors import CheckpointError, ConfigError
+from seq2see.loading import ENGINES
+from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, longest, resolve
+from seq2see.text import EOS, Codec, make_tokenizer
+from seq2see.torch_engine import TorchEngine
+from seq2see.training_state import to_numpy
 
 CODEC = Codec.build(make_tokenizer("characters"), ["abcdefg"])
 SIZE = len(CODEC.vocabulary)
@@ -91,7 +91,7 @@ def test_learnt_positions_end_where_they_end() -> None:
     assert ours.longest == theirs.longest == 9
     check_same(ours, theirs, TEXTS, {"max_length": 30, "min_length": 9})
     for model in (ours, theirs):
-        with pytest.raises(peeky.UserError, match="positions stop at 9"):
+        with pytest.raises(seq2see.UserError, match="positions stop at 9"):
             model.predict("abcdefgabc")
 
 
@@ -113,26 +113,26 @@ def test_engines_answer_together() -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_run_is_loaded_by_any_engine(tiny_run: Path, tiny_language_run: Path, engine: str) -> None:
-    model = peeky.load(tiny_run, engine=engine)
+    model = seq2see.load(tiny_run, engine=engine)
     assert model.engine.name == ("torch" if engine == "auto" else engine)
-    check_same(model, peeky.load(tiny_run, device="cpu"), ["abc", "de"], WAYS["beam"])
-    assert len(peeky.load([tiny_run, tiny_run], engine=engine).members) == 2
-    language = peeky.load(tiny_language_run, engine=engine)
-    check_same(language, peeky.load(tiny_language_run, device="cpu"), ["ab", ""], WAYS["sampling"])
+    check_same(model, seq2see.load(tiny_run, device="cpu"), ["abc", "de"], WAYS["beam"])
+    assert len(seq2see.load([tiny_run, tiny_run], engine=engine).members) == 2
+    language = seq2see.load(tiny_language_run, engine=engine)
+    check_same(language, seq2see.load(tiny_language_run, device="cpu"), ["ab", ""], WAYS["sampling"])
 
 
 def test_what_cannot_be_asked_of_an_engine_is_said(tiny_run: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'numpy'"):
-        peeky.load(tiny_run, engine="numpi")
+        seq2see.load(tiny_run, engine="numpi")
     with pytest.raises(ConfigError, match="NumPy doesn't calculate on cuda"):
-        peeky.load(tiny_run, engine="numpy", device="cuda")
+        seq2see.load(tiny_run, engine="numpy", device="cuda")
 
 
 WITHOUT_TORCH = """
 import sys
 sys.modules |= dict.fromkeys(("torch", "jaxtyping", "tokenizers", "matplotlib", "rapidfuzz", "sacrebleu"))
-from peeky.cli import main
-sys.argv = ["peeky", *sys.argv[1:]]
+from seq2see.cli import main
+sys.argv = ["seq2see", *sys.argv[1:]]
 main()
 """
 
@@ -144,7 +144,7 @@ def without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_base_install_predicts_evaluates_and_scores(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
-    expected = peeky.load(tiny_run, device="cpu").predict(["abc", "de"], beam=3)
+    expected = seq2see.load(tiny_run, device="cpu").predict(["abc", "de"], beam=3)
     answered = without_torch("predict", tiny_run, "abc", "de", "--beam", "3")
     assert answered.returncode == 0, answered.stderr
     assert answered.stdout.splitlines() == [each.text for each in expected]
@@ -155,22 +155,24 @@ def test_the_base_install_predicts_evaluates_and_scores(tiny_run: Path, tiny_pai
     assert "left out: CER needs the package rapidfuzz" in evaluated.stdout
     asked = without_torch("evaluate", tiny_run, tiny_pairs, "--metrics", "cer")
     assert asked.returncode == 2
-    assert 'pip install "peeky[metrics]"' in asked.stderr
-    packed = without_torch("pack", tiny_run, "-o", tmp_path / "small.peeky", "--weights", "int8", "--data", tiny_pairs)
+    assert 'pip install "seq2see[metrics]"' in asked.stderr
+    packed = without_torch(
+        "pack", tiny_run, "-o", tmp_path / "small.seq2see", "--weights", "int8", "--data", tiny_pairs
+    )
     assert packed.returncode == 0, packed.stderr
-    assert without_torch("predict", tmp_path / "small.peeky", "abc").returncode == 0
+    assert without_torch("predict", tmp_path / "small.seq2see", "abc").returncode == 0
 
 
 def test_what_the_base_install_lacks_is_said(tiny_run: Path, tiny_pairs: Path) -> None:
     for arguments in (("train", tiny_pairs), ("predict", tiny_run, "abc", "--engine", "torch")):
         answered = without_torch(*arguments)
         assert answered.returncode == 2
-        assert 'pip install "peeky[train]"' in answered.stderr
+        assert 'pip install "seq2see[train]"' in answered.stderr
         assert "Traceback" not in answered.stderr
 
 
 def test_a_model_that_is_none_is_named(tiny_run_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from peeky import loading
+    from seq2see import loading
 
     load = loading.load_model
 
@@ -181,5 +183,5 @@ def test_a_model_that_is_none_is_named(tiny_run_copy: Path, monkeypatch: pytest.
     monkeypatch.setattr(loading, "load_model", broken)
     for engine in ("torch", "numpy"):
         with pytest.raises(CheckpointError, match="holds no model that can be built") as caught:
-            peeky.load(tiny_run_copy, engine=engine)
+            seq2see.load(tiny_run_copy, engine=engine)
         assert str(tiny_run_copy) in caught.value.where

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import torch
 
-import peeky
-from peeky import Model, Pair, Prediction
-from peeky.errors import CheckpointError, ConfigError
-from peeky.model import Padded
-from peeky.predictor import NEVER_GENERATED
-from peeky.text import BOS, EOS
+import seq2see
+from seq2see import Model, Pair, Prediction
+from seq2see.errors import CheckpointError, ConfigError
+from seq2see.model import Padded
+from seq2see.predictor import NEVER_GENERATED
+from seq2see.text import BOS, EOS
 
 NAMES = ("attention", "transformer", "plain")
 TEXTS = ["abc", "d", "edcba", "bbad", "ce"]
@@ -31,18 +31,18 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_pairs: Path, tiny_settin
     settings = {key: value for key, value in tiny_settings.items() if key != "model.embedding"}
     for name in NAMES:
         more = {"training.max_updates": 40, "training.evaluate_every": 40}
-        peeky.train(tiny_pairs, model=name, out=folder / name, settings=settings | more, device="cpu", quiet=True)
+        seq2see.train(tiny_pairs, model=name, out=folder / name, settings=settings | more, device="cpu", quiet=True)
     return [folder / name for name in NAMES]
 
 
 @pytest.fixture(scope="module")
 def members(runs: list[Path]) -> list[Model]:
-    return [peeky.load(run, device="cpu") for run in runs]
+    return [seq2see.load(run, device="cpu") for run in runs]
 
 
 @pytest.fixture(scope="module")
 def together(runs: list[Path]) -> Model:
-    return peeky.load(runs, device="cpu")
+    return seq2see.load(runs, device="cpu")
 
 
 @torch.no_grad()
@@ -113,13 +113,13 @@ def test_the_batch_and_the_company_change_nothing(together: Model) -> None:
 @pytest.mark.parametrize("times", [2, 3])
 def test_one_member_several_times_is_the_member_alone(runs: list[Path], times: int, way: dict[str, Any]) -> None:
     for run in runs:
-        alone, repeated = peeky.load(run, device="cpu"), peeky.load([run] * times, device="cpu")
+        alone, repeated = seq2see.load(run, device="cpu"), seq2see.load([run] * times, device="cpu")
         assert len(repeated.members) == times
         assert same(repeated.predict(TEXTS, **way), alone.predict(TEXTS, **way))
 
 
 def test_the_order_of_the_members_changes_no_answer(runs: list[Path], together: Model) -> None:
-    turned = peeky.load(runs[::-1], device="cpu")
+    turned = seq2see.load(runs[::-1], device="cpu")
     assert same(turned.predict(TEXTS, beam=3), together.predict(TEXTS, beam=3))
 
 
@@ -128,8 +128,8 @@ def test_its_name_size_and_looks_are_those_of_all(members: list[Model], together
     assert together.num_parameters == sum(member.num_parameters for member in members)
     assert together.max_length == max(member.max_length for member in members)
     assert together.looks
-    assert not peeky.load([runs[2]] * 2, device="cpu").looks
-    (looked,), (first,) = peeky.load([runs[2], runs[0]], device="cpu").predict("abc"), members[0].predict("abc")
+    assert not seq2see.load([runs[2]] * 2, device="cpu").looks
+    (looked,), (first,) = seq2see.load([runs[2], runs[0]], device="cpu").predict("abc"), members[0].predict("abc")
     assert looked.weights is not None  # of the first that looks, wherever it stands
     assert first.weights is not None
     assert looked.weights[0] == pytest.approx(first.weights[0], abs=1e-6)
@@ -144,29 +144,29 @@ def test_its_scores_are_those_of_its_answers(together: Model) -> None:
 
 
 def test_one_path_in_a_list_is_that_model(runs: list[Path], members: list[Model]) -> None:
-    assert same(peeky.load([runs[0]], device="cpu").predict(TEXTS), members[0].predict(TEXTS))
-    assert same(peeky.load([str(runs[0] / "model")], device="cpu").predict(TEXTS), members[0].predict(TEXTS))
+    assert same(seq2see.load([runs[0]], device="cpu").predict(TEXTS), members[0].predict(TEXTS))
+    assert same(seq2see.load([str(runs[0] / "model")], device="cpu").predict(TEXTS), members[0].predict(TEXTS))
 
 
 def test_members_that_are_not_alike_are_refused(
     runs: list[Path], tiny_run: Path, tiny_language_run: Path, tmp_path: Path, tiny_settings: dict[str, Any]
 ) -> None:
-    assert len(peeky.load([runs[0], tiny_run], device="cpu").members) == 2  # the same pairs: the same vocabulary
+    assert len(seq2see.load([runs[0], tiny_run], device="cpu").members) == 2  # the same pairs: the same vocabulary
     other = tmp_path / "other"
     pairs = [("xyz", "zyx"), ("xx", "yy"), ("z", "x"), ("yx", "xy")] * 3
-    peeky.train(pairs, out=other, settings=tiny_settings | {"training.max_updates": 2}, device="cpu", quiet=True)
+    seq2see.train(pairs, out=other, settings=tiny_settings | {"training.max_updates": 2}, device="cpu", quiet=True)
     for unlike in (other, tiny_language_run):
         with pytest.raises(ConfigError) as caught:
-            peeky.load([runs[0], runs[2], unlike], device="cpu")
+            seq2see.load([runs[0], runs[2], unlike], device="cpu")
         assert caught.value.where == str(unlike)
         assert str(runs[0]) in caught.value.what
         assert "same data" in caught.value.fix
     with pytest.raises(ConfigError, match="no run was named"):
-        peeky.load([])
+        seq2see.load([])
     shutil.copytree(runs[0], tmp_path / "broken")
     (tmp_path / "broken" / "model" / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match="broken"):
-        peeky.load([runs[1], tmp_path / "broken"], device="cpu")
+        seq2see.load([runs[1], tmp_path / "broken"], device="cpu")
 
 
 def test_language_models_go_on_together(
@@ -175,8 +175,8 @@ def test_language_models_go_on_together(
     settings = {key: value for key, value in tiny_settings.items() if key != "model.embedding"}
     other = tmp_path / "transformer"
     name = "transformer_language_model"
-    peeky.train(tiny_text, model=name, out=other, settings=settings, device="cpu", quiet=True)
-    together = peeky.load([tiny_language_run, other], device="cpu")
+    seq2see.train(tiny_text, model=name, out=other, settings=settings, device="cpu", quiet=True)
+    together = seq2see.load([tiny_language_run, other], device="cpu")
     for prompt, answer in zip(["ab", "", "c"], together.predict(["ab", "", "c"], beam=3), strict=True):
         assert answer.text.startswith(prompt)
     (whole,) = together.predict("", beam=3)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import peeky
-from peeky.config import make_config, read_toml
-from peeky.run import train
+import seq2see
+from seq2see.config import make_config, read_toml
+from seq2see.run import train
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RECIPES = sorted(EXAMPLES.glob("*.toml"))
@@ -35,7 +35,7 @@ def test_an_example_trains_and_answers(path: Path, tmp_path: Path) -> None:
     trained = train(config, tmp_path / "run", device="cpu", console=Console(quiet=True))
     assert trained.finished.update == 2
     text = Path(config.data.train[0]).read_text(encoding="utf-8").splitlines()[0].partition("\t")[0]
-    (answer,) = peeky.load(tmp_path / "run", device="cpu").predict(text)
+    (answer,) = seq2see.load(tmp_path / "run", device="cpu").predict(text)
     assert answer.target_tokens
 
 
@@ -43,7 +43,7 @@ def test_an_example_trains_and_answers(path: Path, tmp_path: Path) -> None:
 def test_the_first_line_of_an_example_says_what_it_is_and_how_to_run_it(path: Path) -> None:
     first = path.read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith("# ")
-    assert f"peeky train examples/{path.name}" in first
+    assert f"seq2see train examples/{path.name}" in first
 
 
 @pytest.mark.slow

@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from peeky.checkpoint import SavedModel, load_model, save_model, write_packed
-from peeky.checkpoints import checkpoints, clean_checkpoints, load_checkpoint, save_checkpoint
-from peeky.errors import CheckpointError
-from peeky.storage import clean, write_file
-from peeky.text import Codec, make_tokenizer
+from seq2see.checkpoint import SavedModel, load_model, save_model, write_packed
+from seq2see.checkpoints import checkpoints, clean_checkpoints, load_checkpoint, save_checkpoint
+from seq2see.errors import CheckpointError
+from seq2see.storage import clean, write_file
+from seq2see.text import Codec, make_tokenizer
 
 CALLS = ("mkdir", "open", "write", "fsync", "rename", "replace", "unlink", "rmdir")
 CODEC = Codec.build(make_tokenizer("characters"), ["abcde"])
@@ -82,11 +82,11 @@ def load_folder(folder: Path) -> int:
 
 
 def save_packed(folder: Path, number: int) -> None:
-    write_packed(folder / "m.peeky", SavedModel(**model(number)), card=str(number))
+    write_packed(folder / "m.seq2see", SavedModel(**model(number)), card=str(number))
 
 
 def load_packed(folder: Path) -> int:
-    found = load_model(folder / "m.peeky")
+    found = load_model(folder / "m.seq2see")
     return number_of(found.tensors, found.card)
 
 
@@ -104,7 +104,7 @@ SAVINGS = {
     "checkpoint, the oldest goes": Saving(save_update, load_update, clean_checkpoints, (1, 2), 3),
     "checkpoint again": Saving(save_same_update, load_update, clean_checkpoints),
     "model": Saving(save_folder, load_folder, lambda folder: clean(folder / "model")),
-    "packed": Saving(save_packed, load_packed, lambda folder: clean(folder / "m.peeky")),
+    "packed": Saving(save_packed, load_packed, lambda folder: clean(folder / "m.seq2see")),
     "file": Saving(save_text, load_text, lambda folder: clean(folder / "config.toml")),
 }
 

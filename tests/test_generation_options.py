@@ -19,15 +19,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import peeky
-from peeky import Model, Prediction
-from peeky.errors import ConfigError
-from peeky.generation import Generation, spelling_table
-from peeky.model import ModelOptions, Padded, Sizes, build, resolve
-from peeky.predictor import NEVER_GENERATED
-from peeky.search import ForbidSpelt
-from peeky.text import BOS, EOS, Codec, make_tokenizer
-from peeky.torch_engine import TorchEngine
+import seq2see
+from seq2see import Model, Prediction
+from seq2see.errors import ConfigError
+from seq2see.generation import Generation, spelling_table
+from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
+from seq2see.predictor import NEVER_GENERATED
+from seq2see.search import ForbidSpelt
+from seq2see.text import BOS, EOS, Codec, make_tokenizer
+from seq2see.torch_engine import TorchEngine
 
 LETTERS = "abcdefg"
 CODEC = Codec.build(make_tokenizer("characters"), [LETTERS])
@@ -398,7 +398,7 @@ def test_of_subwords_no_spelling_gets_through(tmp_path: Path) -> None:
     """A piece with a blank in front, or a longer one, spells what is forbidden as well."""
     words = ["giant", "giants", "gigantic", "ant", "ants", "tan", "tin"]
     pairs = [(f"{one} {other}", f"{other} {one}") for one in words for other in words] * 3
-    model = peeky.train(
+    model = seq2see.train(
         pairs,
         out=tmp_path / "r",
         model="plain",

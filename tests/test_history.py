@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from peeky.errors import CheckpointError
-from peeky.history import Alarm, End, Point, problem_lines, read_history
-from peeky.progress import MetricsLog
-from peeky.training import Evaluated, Finished, Updated, Warned
+from seq2see.errors import CheckpointError
+from seq2see.history import Alarm, End, Point, problem_lines, read_history
+from seq2see.progress import MetricsLog
+from seq2see.training import Evaluated, Finished, Updated, Warned
 
 EVENTS = (
     Updated(1, 0, 3.0, 1e-3, 0.9, 1000.0, 0.1),
@@ -52,8 +52,8 @@ def test_what_was_logged_is_read_back(run: Path) -> None:
         (b'{"event": "upd', "not a line of JSON"),
         (b"\xff\xfe", "not a line of JSON"),
         (b"[" * 100_000, "not a line of JSON"),
-        (b"[1]", "not an event that peeky writes"),
-        (b'{"event": "step", "update": 3}', "not an event that peeky writes"),
+        (b"[1]", "not an event that seq2see writes"),
+        (b'{"event": "step", "update": 3}', "not an event that seq2see writes"),
         (json.dumps(UPDATE | {"update": "30"}).encode(), "the update of this update is '30'"),
         (json.dumps(UPDATE | {"update": True}).encode(), "is True"),
         (json.dumps(UPDATE | {"loss": float("nan")}).encode(), "loss of this update is None"),

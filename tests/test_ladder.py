@@ -1,12 +1,12 @@
-"""What `peeky models` prints: every architecture, its size as counted by hand, whatever options are given."""
+"""What `seq2see models` prints: every architecture, its size as counted by hand, whatever options are given."""
 
 from __future__ import annotations
 
 import pytest
 
-from peeky.errors import ConfigError
-from peeky.ladder import VOCABULARY, print_ladder
-from peeky.model import ARCHITECTURES, ModelOptions
+from seq2see.errors import ConfigError
+from seq2see.ladder import VOCABULARY, print_ladder
+from seq2see.model import ARCHITECTURES, ModelOptions
 
 NEEDS = {"gnmt": 4, "residual": 3, "stacked": 2}
 

@@ -1,4 +1,4 @@
-"""Peeky under Slurm and under Ray Train. Neither is installed: what they do is done here by stubs, on this machine.
+"""Seq2See under Slurm and under Ray Train. Neither is installed: what they do is done here by stubs, on this machine.
 
 The stubs do what Slurm's manual and the source of Ray Train 2.60 say of the real ones, as far as the examples use it:
 `srun` starts the command once a node, `scancel --signal` reaches every process of the step, TorchTrainer sets the
@@ -102,7 +102,7 @@ def test_a_job_that_fails_by_itself_is_not_queued_again(slurm: dict[str, str]) -
     ran = subprocess.run(["bash", str(SBATCH), "pairs.tsv", "--out", "a run"], env=slurm, timeout=60, check=False)
     assert ran.returncode == 1
     said = log_of(slurm)
-    assert "-m peeky train pairs.tsv --out a run --auto-resume" in said
+    assert "-m seq2see train pairs.tsv --out a run --auto-resume" in said
     assert "--nnodes=2 --nproc-per-node=1 --rdzv-backend=c10d --rdzv-endpoint=localhost:" in said
     assert "requeue" not in said
 

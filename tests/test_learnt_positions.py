@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-import peeky
-from peeky import Pair
-from peeky.errors import ConfigError, DataError
+import seq2see
+from seq2see import Pair
+from seq2see.errors import ConfigError, DataError
 
 SETTINGS: dict[str, Any] = {
     "model.positions": "learned",
@@ -23,11 +23,11 @@ SETTINGS: dict[str, Any] = {
 FITS, TOO_LONG = "abcdeab", "abcdeabc"  # EOS is the eighth
 
 
-def train(folder: Path, settings: dict[str, Any], name: str, *, dev: list[str], lines: list[str]) -> peeky.Model:
+def train(folder: Path, settings: dict[str, Any], name: str, *, dev: list[str], lines: list[str]) -> seq2see.Model:
     (folder / "train.tsv").write_text("".join(line + "\n" for line in lines))
     (folder / "dev.tsv").write_text("".join(line + "\n" for line in dev))
     chosen = {key: value for key, value in settings.items() if key != "model.embedding"}
-    return peeky.train(
+    return seq2see.train(
         folder / "train.tsv",
         dev=folder / "dev.tsv",
         model=name,
@@ -39,7 +39,7 @@ def train(folder: Path, settings: dict[str, Any], name: str, *, dev: list[str], 
 
 
 @pytest.fixture
-def model(tmp_path: Path, tiny_settings: dict[str, Any]) -> peeky.Model:
+def model(tmp_path: Path, tiny_settings: dict[str, Any]) -> seq2see.Model:
     lines = [f"{FITS}\t{FITS}", "ab\tba", "c\tc"] * 4
     return train(tmp_path, tiny_settings, "transformer", dev=lines[:3], lines=lines)
 
@@ -70,21 +70,21 @@ def test_a_language_models_text_that_is_too_long_is_named(tmp_path: Path, tiny_s
     assert caught.value.where.endswith("train.tsv:2")
 
 
-def test_the_longest_that_fits_is_trained_on_answered_and_scored(model: peeky.Model) -> None:
+def test_the_longest_that_fits_is_trained_on_answered_and_scored(model: seq2see.Model) -> None:
     (answer,) = model.predict(FITS, min_length=8, max_length=100)
     assert len(answer.target_tokens) == 8  # nor do answers go on where there are no positions
     (scored,) = model.score([Pair(FITS, FITS, "")])
     assert scored.num_tokens == 8
 
 
-def test_more_than_there_are_positions_for_is_refused(model: peeky.Model) -> None:
+def test_more_than_there_are_positions_for_is_refused(model: seq2see.Model) -> None:
     with pytest.raises(ConfigError, match="more than the 8 that the model has positions for"):
         model.predict(FITS, min_length=9, max_length=50)
     with pytest.raises(ConfigError, match="don't fit into an answer of at most 8"):
         model.predict(FITS, prefix="abcdeabcd", max_length=50)
 
 
-def test_a_longer_text_is_named_in_use(model: peeky.Model) -> None:
+def test_a_longer_text_is_named_in_use(model: seq2see.Model) -> None:
     for texts, number in (([TOO_LONG], 1), (["a", "", TOO_LONG, TOO_LONG], 3)):
         with pytest.raises(DataError, match=f"text {number}: 9 tokens") as caught:
             model.predict(texts)
@@ -95,10 +95,10 @@ def test_a_longer_text_is_named_in_use(model: peeky.Model) -> None:
 
 
 @pytest.fixture
-def runs(model: peeky.Model, tmp_path: Path, tiny_settings: dict[str, Any]) -> list[Path]:
+def runs(model: seq2see.Model, tmp_path: Path, tiny_settings: dict[str, Any]) -> list[Path]:
     """The run of `model`, and one on the same pairs that knows no limit."""
     few = {"training.max_updates": 2, "training.evaluate_every": 1}
-    peeky.train(
+    seq2see.train(
         tmp_path / "train.tsv",
         dev=tmp_path / "dev.tsv",
         model="attention",
@@ -117,9 +117,9 @@ WAYS: list[dict[str, Any]] = [{}, {"beam": 3, "n_best": 3}, {"sample": True, "n_
 @pytest.mark.parametrize("is_first", [True, False])
 def test_an_ensemble_stops_where_one_of_its_members_does(runs: list[Path], is_first: bool, engine: str) -> None:
     learnt, other = runs
-    alone = peeky.load(other, engine=engine)
+    alone = seq2see.load(other, engine=engine)
     assert alone.longest is None
-    together = peeky.load([learnt, other] if is_first else [other, learnt], engine=engine)
+    together = seq2see.load([learnt, other] if is_first else [other, learnt], engine=engine)
     assert together.longest == 8
     assert together.max_length <= 8
     endless: dict[str, Any] = {"min_length": 30, "max_length": 100}
@@ -140,11 +140,11 @@ def test_an_ensemble_stops_where_one_of_its_members_does(runs: list[Path], is_fi
 
 
 def test_an_ensemble_stops_at_the_least_of_several_limits(
-    model: peeky.Model, tmp_path: Path, tiny_settings: dict[str, Any]
+    model: seq2see.Model, tmp_path: Path, tiny_settings: dict[str, Any]
 ) -> None:
     settings = {key: value for key, value in tiny_settings.items() if key != "model.embedding"} | SETTINGS
     for longest in (9, 20):
-        peeky.train(
+        seq2see.train(
             tmp_path / "train.tsv",
             dev=tmp_path / "dev.tsv",
             model="transformer",
@@ -155,7 +155,7 @@ def test_an_ensemble_stops_at_the_least_of_several_limits(
         )
     several = [tmp_path / "to-20", tmp_path / "run", tmp_path / "to-9"]
     for paths, least in ((several, 8), (several[::2], 9)):
-        together = peeky.load(paths, device="cpu")
+        together = seq2see.load(paths, device="cpu")
         assert together.longest == least
         (answer,) = together.predict("ab", min_length=least, max_length=100)
         assert len(answer.target_tokens) == least

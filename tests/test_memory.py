@@ -1,4 +1,4 @@
-"""Files of any length go through `peeky predict` in bounded memory, and come out in their order."""
+"""Files of any length go through `seq2see predict` in bounded memory, and come out in their order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import peeky
+import seq2see
 
 FEW, MANY = 20_000, 200_000
 MOST = 1.1
@@ -33,9 +33,9 @@ sys.exit(child.returncode)
 
 
 def peak_of(*arguments: object) -> int:
-    """Runs `peeky`, and says the most memory that it held, in the units of the system."""
+    """Runs `seq2see`, and says the most memory that it held, in the units of the system."""
     ran = subprocess.run(
-        [sys.executable, "-c", MEASURE, sys.executable, "-m", "peeky", *map(str, arguments)],
+        [sys.executable, "-c", MEASURE, sys.executable, "-m", "seq2see", *map(str, arguments)],
         capture_output=True,
         check=False,
         text=True,
@@ -49,7 +49,7 @@ def peak_of(*arguments: object) -> int:
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system doesn't say what a process took")
 def test_ten_times_the_lines_take_no_more_memory(tiny_run: Path, tmp_path: Path) -> None:
     chance = random.Random(0)
-    answers = peeky.load(tiny_run, engine="numpy").predict(WORDS)
+    answers = seq2see.load(tiny_run, engine="numpy").predict(WORDS)
     expected = {word: answer.text for word, answer in zip(WORDS, answers, strict=True)}
     assert len(set(expected.values())) > 20, "answers that are alike have no order"
     peaks = {}

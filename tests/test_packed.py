@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import peeky
-from peeky.checkpoint import MODEL_FILES, SavedModel, find_model_folder, load_model, save_model, write_packed
-from peeky.errors import CheckpointError, ConfigError, UserError
-from peeky.packed import BEGINNING, MAGIC, pack, unpack
-from peeky.storage import MANIFEST, hash_of, manifest_of
-from peeky.text import Codec, make_tokenizer
-from peeky.weights import WEIGHTS, Weights
+import seq2see
+from seq2see.checkpoint import MODEL_FILES, SavedModel, find_model_folder, load_model, save_model, write_packed
+from seq2see.errors import CheckpointError, ConfigError, UserError
+from seq2see.packed import BEGINNING, MAGIC, pack, unpack
+from seq2see.storage import MANIFEST, hash_of, manifest_of
+from seq2see.text import Codec, make_tokenizer
+from seq2see.weights import WEIGHTS, Weights
 
 TEXTS = ["abc", "de", "eddcba", "a", ""]
 
@@ -73,7 +73,7 @@ def refusal(path: Path) -> UserError:
 # --- the same model again -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["m.peeky", "folder"])
+@pytest.mark.parametrize("name", ["m.seq2see", "folder"])
 def test_float32_is_the_same_model(saved: SavedModel, tiny_run: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / "deep" / name
     size = write_packed(path, saved)
@@ -84,34 +84,34 @@ def test_float32_is_the_same_model(saved: SavedModel, tiny_run: Path, tmp_path: 
     assert (found.source_codec, found.target_codec, found.card) == (saved.source_codec, saved.target_codec, saved.card)
     assert found.origin == str(path)
     assert {n: t.tobytes() for n, t in found.tensors.items()} == {n: t.tobytes() for n, t in saved.tensors.items()}
-    expected, answers = (peeky.load(one, device="cpu").predict(TEXTS, beam=3) for one in (tiny_run, path))
+    expected, answers = (seq2see.load(one, device="cpu").predict(TEXTS, beam=3) for one in (tiny_run, path))
     assert [(p.text, p.log_prob) for p in answers] == [(p.text, p.log_prob) for p in expected]
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_a_file_and_a_folder_hold_the_same(saved: SavedModel, tmp_path: Path, weights: Weights) -> None:
-    write_packed(tmp_path / "m.peeky", saved, weights=weights, card="# Another card\n")
+    write_packed(tmp_path / "m.seq2see", saved, weights=weights, card="# Another card\n")
     write_packed(tmp_path / "m", saved, weights=weights, card="# Another card\n")
-    assert files_in(tmp_path / "m.peeky") == {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir()}
-    one, other = load_model(tmp_path / "m.peeky"), load_model(tmp_path / "m")
+    assert files_in(tmp_path / "m.seq2see") == {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir()}
+    one, other = load_model(tmp_path / "m.seq2see"), load_model(tmp_path / "m")
     assert one.config["weights"] == weights
     assert one.card == other.card == "# Another card\n"
 
 
 def test_the_same_model_is_the_same_bytes(saved: SavedModel, tmp_path: Path) -> None:
-    for name in ("a.peeky", "b.peeky"):
+    for name in ("a.seq2see", "b.seq2see"):
         write_packed(tmp_path / name, saved, weights="int8")
-    assert (tmp_path / "a.peeky").read_bytes() == (tmp_path / "b.peeky").read_bytes()
-    write_packed(tmp_path / "c.peeky", load_model(tmp_path / "a.peeky"), weights="int8")
-    assert load_model(tmp_path / "c.peeky").config == load_model(tmp_path / "a.peeky").config
+    assert (tmp_path / "a.seq2see").read_bytes() == (tmp_path / "b.seq2see").read_bytes()
+    write_packed(tmp_path / "c.seq2see", load_model(tmp_path / "a.seq2see"), weights="int8")
+    assert load_model(tmp_path / "c.seq2see").config == load_model(tmp_path / "a.seq2see").config
 
 
 def test_weights_that_there_are_not_are_refused(small: SavedModel, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="one of: float32, float16, int8"):
-        write_packed(tmp_path / "m.peeky", small, weights="int4")
+        write_packed(tmp_path / "m.seq2see", small, weights="int4")
     large = small._replace(tensors={"w": np.full((2, 2), 1e6, np.float32)})
     with pytest.raises(ConfigError, match="'w' holds 1,000,000"):
-        write_packed(tmp_path / "m.peeky", large, weights="float16")
+        write_packed(tmp_path / "m.seq2see", large, weights="float16")
     assert not list(tmp_path.iterdir())
 
 
@@ -120,22 +120,22 @@ def test_a_file_is_a_quarter_in_int8_and_half_in_float16(small: SavedModel, tmp_
     tensors = {f"{n}.weight": chance.normal(size=(256, 256)).astype(np.float32) for n in range(4)}
     tensors |= {f"{n}.bias": chance.normal(size=256).astype(np.float32) for n in range(4)}
     model = small._replace(tensors=tensors)
-    sizes = {weights: write_packed(tmp_path / "m.peeky", model, weights=weights) for weights in WEIGHTS}
+    sizes = {weights: write_packed(tmp_path / "m.seq2see", model, weights=weights) for weights in WEIGHTS}
     assert 0.49 < sizes["float16"] / sizes["float32"] < 0.51
     assert 0.25 < sizes["int8"] / sizes["float32"] < 0.27
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-@pytest.mark.filterwarnings("ignore::peeky.predictor.UnknownTextWarning")
+@pytest.mark.filterwarnings("ignore::seq2see.predictor.UnknownTextWarning")
 def test_every_architecture_is_packed_and_loaded(tmp_path: Path, weights: Weights) -> None:
     import torch
 
-    from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
-    from peeky.predictor import Model
-    from peeky.run import model_config
-    from peeky.torch_engine import TorchEngine
-    from peeky.training import Progress
-    from peeky.training_state import to_numpy
+    from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
+    from seq2see.predictor import Model
+    from seq2see.run import model_config
+    from seq2see.torch_engine import TorchEngine
+    from seq2see.training import Progress
+    from seq2see.training_state import to_numpy
 
     codec = Codec.build(make_tokenizer("characters"), ["abcdef"])
     for name, architecture in ARCHITECTURES.items():
@@ -147,9 +147,9 @@ def test_every_architecture_is_packed_and_loaded(tmp_path: Path, weights: Weight
             network.decoder.output.bias.normal_()
         model = Model(TorchEngine(network), source, codec, max_length=6, name=name)
         config = model_config(blueprint, model.max_length, Progress(), 7)
-        path = tmp_path / f"{name}.peeky"
+        path = tmp_path / f"{name}.seq2see"
         write_packed(path, SavedModel(config, to_numpy(network.tensors()), source, codec), weights=weights)
-        loaded = peeky.load(path, device="cpu")
+        loaded = seq2see.load(path, device="cpu")
         assert (loaded.name, loaded.num_parameters) == (name, model.num_parameters)
         allowed = {"float32": 1e-6, "float16": 0.01, "int8": 0.3}[weights]
         for found, expected in zip(loaded.predict(["abc", "f"]), model.predict(["abc", "f"]), strict=True):
@@ -162,7 +162,7 @@ def test_every_architecture_is_packed_and_loaded(tmp_path: Path, weights: Weight
 
 
 def test_zip_tools_open_it(small: SavedModel, tmp_path: Path) -> None:
-    path = tmp_path / "m.peeky"
+    path = tmp_path / "m.seq2see"
     write_packed(path, small)
     assert zipfile.is_zipfile(path)
     with zipfile.ZipFile(path) as archive:
@@ -177,10 +177,10 @@ def test_zip_tools_open_it(small: SavedModel, tmp_path: Path) -> None:
 
 
 def test_it_is_what_the_module_says(small: SavedModel, tmp_path: Path) -> None:
-    path = tmp_path / "m.peeky"
+    path = tmp_path / "m.seq2see"
     write_packed(path, small)
     content = path.read_bytes()
-    assert content[:8] == b"\x89PEEKY\n\x01"
+    assert content[:8] == b"\x89S2SEE\n\x01"
     assert content[8:40].hex() == hash_of(content[40:])
     assert BEGINNING == 40
     assert content[40:44] == b"PK\x03\x04"
@@ -195,7 +195,7 @@ class Killed(BaseException):
 def test_what_was_there_outlives_any_failure(
     small: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
 ) -> None:
-    path = tmp_path / "m.peeky"
+    path = tmp_path / "m.seq2see"
     write_packed(path, small, card="old")
 
     def fail(*_: object) -> None:
@@ -210,10 +210,10 @@ def test_what_was_there_outlives_any_failure(
         assert "No space left" in caught.value.what
         assert "unharmed" in caught.value.fix
     assert load_model(path).card == "old"
-    assert os.listdir(tmp_path) == ["m.peeky"]
+    assert os.listdir(tmp_path) == ["m.seq2see"]
 
 
-@pytest.mark.parametrize("name", ["m.peeky", "m"])
+@pytest.mark.parametrize("name", ["m.seq2see", "m"])
 def test_a_full_disk_leaves_the_old_one(saved: SavedModel, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     write_packed(path, saved, card="old")
@@ -240,10 +240,10 @@ def test_only_a_model_is_ever_replaced(small: SavedModel, tmp_path: Path, tiny_r
             write_packed(tmp_path / name, small)
         assert str(tmp_path / name) == caught.value.where
     with pytest.raises(CheckpointError, match="can't be written"):
-        write_packed(tmp_path / "file" / "m.peeky", small)
-    (tmp_path / "folder.peeky").mkdir()
+        write_packed(tmp_path / "file" / "m.seq2see", small)
+    (tmp_path / "folder.seq2see").mkdir()
     with pytest.raises(CheckpointError, match="can't be written"):
-        write_packed(tmp_path / "folder.peeky", small)
+        write_packed(tmp_path / "folder.seq2see", small)
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "years"
     for _ in range(2):
         write_packed(tmp_path / "empty", small)
@@ -253,16 +253,16 @@ def test_only_a_model_is_ever_replaced(small: SavedModel, tmp_path: Path, tiny_r
 def test_the_command_takes_it_for_a_run(
     saved: SavedModel, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from peeky.terminal import leading_runs
+    from seq2see.terminal import leading_runs
 
     monkeypatch.chdir(tmp_path)
-    write_packed(Path("m.peeky"), saved)
-    rest = ("m.peeky", str(tiny_run), "abc", "m.peeky")
-    assert leading_runs(tiny_run, rest) == ([tiny_run, Path("m.peeky"), tiny_run], ("abc", "m.peeky"))
-    assert leading_runs(tiny_run, ("other.peeky",)) == ([tiny_run], ("other.peeky",))
+    write_packed(Path("m.seq2see"), saved)
+    rest = ("m.seq2see", str(tiny_run), "abc", "m.seq2see")
+    assert leading_runs(tiny_run, rest) == ([tiny_run, Path("m.seq2see"), tiny_run], ("abc", "m.seq2see"))
+    assert leading_runs(tiny_run, ("other.seq2see",)) == ([tiny_run], ("other.seq2see",))
     assert leading_runs(tiny_run, ("long " * 1000, "\0")) == ([tiny_run], ("long " * 1000, "\0"))
-    together = peeky.load(["m.peeky", tiny_run], device="cpu")
-    assert together.predict("abc")[0].text == peeky.load(tiny_run, device="cpu").predict("abc")[0].text
+    together = seq2see.load(["m.seq2see", tiny_run], device="cpu")
+    assert together.predict("abc")[0].text == seq2see.load(tiny_run, device="cpu").predict("abc")[0].text
 
 
 # --- damage ---------------------------------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def damaged(whole: bytes, chance: random.Random, *, flips: int, cuts: int) -> It
 def test_every_damage_to_a_file_is_noticed_and_the_file_named(
     saved: SavedModel, tmp_path: Path, weights: Weights
 ) -> None:
-    path = tmp_path / "m.peeky"
+    path = tmp_path / "m.seq2see"
     write_packed(path, saved, weights=weights)
     times = 1 if weights == "int8" else 10
     for broken in damaged(path.read_bytes(), random.Random(5), flips=1000 // times, cuts=200 // times):
@@ -291,7 +291,7 @@ def test_every_damage_to_a_file_is_noticed_and_the_file_named(
 
 
 def test_each_bit_of_the_beginning_counts(small: SavedModel, tmp_path: Path) -> None:
-    path = tmp_path / "m.peeky"
+    path = tmp_path / "m.seq2see"
     write_packed(path, small)
     whole = path.read_bytes()
     for broken in damaged(whole[:BEGINNING], random.Random(5), flips=8 * BEGINNING, cuts=BEGINNING):
@@ -340,22 +340,22 @@ def test_a_folder_may_gather_other_files(small: SavedModel, tmp_path: Path) -> N
 
 def test_what_is_no_packed_model_is_said_so(tmp_path: Path) -> None:
     for content in (b"", b"x", b"PK\x03\x04" + bytes(100), b"\x89PNG\r\n\x1a\n", MAGIC[:-1], MAGIC, MAGIC + bytes(31)):
-        (tmp_path / "m.peeky").write_bytes(content)
-        refusal(tmp_path / "m.peeky")
-    (tmp_path / "m.peeky").write_bytes(MAGIC[:-1] + b"\x07" + bytes(50))
-    assert "format 7" in refusal(tmp_path / "m.peeky").what
-    assert "no such file" in refusal(tmp_path / "n.peeky").what
-    (tmp_path / "folder.peeky").mkdir()
-    assert "is missing" in refusal(tmp_path / "folder.peeky").what
-    (tmp_path / "m.peeky").write_bytes(b"x")
+        (tmp_path / "m.seq2see").write_bytes(content)
+        refusal(tmp_path / "m.seq2see")
+    (tmp_path / "m.seq2see").write_bytes(MAGIC[:-1] + b"\x07" + bytes(50))
+    assert "format 7" in refusal(tmp_path / "m.seq2see").what
+    assert "no such file" in refusal(tmp_path / "n.seq2see").what
+    (tmp_path / "folder.seq2see").mkdir()
+    assert "is missing" in refusal(tmp_path / "folder.seq2see").what
+    (tmp_path / "m.seq2see").write_bytes(b"x")
     with pytest.raises(CheckpointError, match="is a file"):
-        find_model_folder(tmp_path / "m.peeky")
+        find_model_folder(tmp_path / "m.seq2see")
 
 
 def test_a_file_that_may_not_be_read_is_named(
     small: SavedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "m.peeky"
+    path = tmp_path / "m.seq2see"
     write_packed(path, small)
 
     def refuse(self: Path, *_: object) -> None:
@@ -414,14 +414,14 @@ ARCHIVES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_an_archive_made_to_do_harm_is_refused(name: str, tmp_path: Path) -> None:
-    refusal(sealed(tmp_path / "m.peeky", ARCHIVES[name]))
-    assert os.listdir(tmp_path) == ["m.peeky"]
+    refusal(sealed(tmp_path / "m.seq2see", ARCHIVES[name]))
+    assert os.listdir(tmp_path) == ["m.seq2see"]
 
 
 @pytest.fixture(scope="module")
 def files(saved: SavedModel, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What is in a packed model that can be built."""
-    path = tmp_path_factory.mktemp("packed") / "m.peeky"
+    path = tmp_path_factory.mktemp("packed") / "m.seq2see"
     write_packed(path, saved, weights="int8")
     return files_in(path)
 
@@ -445,7 +445,7 @@ NO_CONFIG: dict[str, Callable[[bytes], bytes]] = {
     "no format": lambda content: with_values(content, format=None),
     "format true": lambda content: with_values(content, format=True),
     "format 2": lambda content: with_values(content, format=2),
-    "half a surrogate pair": lambda content: with_values(content, peeky="\ud800"),
+    "half a surrogate pair": lambda content: with_values(content, seq2see="\ud800"),
     "no model": lambda content: with_values(content, model=None),
     "a list for a model": lambda content: with_values(content, model=["plain"]),
     "max_length is text": lambda content: with_values(content, max_length="9"),
@@ -495,16 +495,16 @@ NO_MODEL: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", NO_CONFIG)
 def test_a_configuration_of_no_model_is_refused(name: str, files: dict[str, bytes], tmp_path: Path) -> None:
     content = NO_CONFIG[name](files["config.json"])
-    error = refusal(crafted(tmp_path / "m.peeky", {**files, "config.json": content}))
+    error = refusal(crafted(tmp_path / "m.seq2see", {**files, "config.json": content}))
     assert "config.json" in error.where or "model.safetensors" in error.where
 
 
 @pytest.mark.parametrize("name", NO_MODEL)
 def test_a_model_that_can_not_be_built_is_refused(name: str, files: dict[str, bytes], tmp_path: Path) -> None:
     content = with_model(files["config.json"], **NO_MODEL[name])
-    path = crafted(tmp_path / "m.peeky", {**files, "config.json": content})
+    path = crafted(tmp_path / "m.seq2see", {**files, "config.json": content})
     with pytest.raises(CheckpointError, match="holds no model that can be built") as caught:
-        peeky.load(path, device="cpu")
+        seq2see.load(path, device="cpu")
     assert caught.value.where == str(path)
 
 
@@ -514,19 +514,19 @@ def test_each_option_of_a_model_has_to_be_there(files: dict[str, bytes], tmp_pat
         left = {key: value for key, value in model.items() if key != gone}
         for values in (left, left | {gone: None}):
             content = with_values(files["config.json"], model=values)
-            path = crafted(tmp_path / "m.peeky", {**files, "config.json": content})
+            path = crafted(tmp_path / "m.seq2see", {**files, "config.json": content})
             with pytest.raises(CheckpointError, match=gone):
-                peeky.load(path, device="cpu")
+                seq2see.load(path, device="cpu")
 
 
 @pytest.mark.parametrize("name", sorted(MODEL_FILES - {"README.md", "source.vocabulary.json"}))
 def test_a_file_that_is_not_there_is_named(name: str, files: dict[str, bytes], tmp_path: Path) -> None:
     left = {each: content for each, content in files.items() if each != name}
     if name == MANIFEST:
-        (tmp_path / "m.peeky").write_bytes(pack(left))
+        (tmp_path / "m.seq2see").write_bytes(pack(left))
     else:
-        crafted(tmp_path / "m.peeky", left)
-    assert name in str(refusal(tmp_path / "m.peeky"))
+        crafted(tmp_path / "m.seq2see", left)
+    assert name in str(refusal(tmp_path / "m.seq2see"))
 
 
 def test_a_manifest_of_other_files_is_refused(files: dict[str, bytes], tmp_path: Path) -> None:
@@ -537,7 +537,7 @@ def test_a_manifest_of_other_files_is_refused(files: dict[str, bytes], tmp_path:
         {name: value for name, value in hashes.items() if name != "config.json"},
         hashes | {"../config.json": hash_of(b"")},
     ):
-        refusal(crafted(tmp_path / "m.peeky", files, manifest=manifest_of(other)))
+        refusal(crafted(tmp_path / "m.seq2see", files, manifest=manifest_of(other)))
 
 
 def test_a_folder_whose_manifest_leads_elsewhere_is_refused(saved: SavedModel, tmp_path: Path) -> None:
@@ -574,9 +574,9 @@ def test_a_broken_vocabulary_is_refused(name: str, side: str, files: dict[str, b
     values = BROKEN_VOCABULARIES[name]
     content = files[f"{side}.vocabulary.json"]
     broken = with_values(content, **values) if isinstance(values, dict) else json.dumps(values).encode()
-    path = crafted(tmp_path / "m.peeky", {**files, f"{side}.vocabulary.json": broken})
+    path = crafted(tmp_path / "m.seq2see", {**files, f"{side}.vocabulary.json": broken})
     with pytest.raises(CheckpointError) as caught:
-        peeky.load(path, device="cpu")
+        seq2see.load(path, device="cpu")
     assert caught.value.where.startswith(str(path))
 
 
@@ -590,12 +590,12 @@ def test_tensors_of_another_model_are_refused(saved: SavedModel, tmp_path: Path)
         {},
     ):
         for weights in WEIGHTS:
-            write_packed(tmp_path / "m.peeky", saved._replace(tensors=tensors), weights=weights)
+            write_packed(tmp_path / "m.seq2see", saved._replace(tensors=tensors), weights=weights)
             with pytest.raises(CheckpointError, match="names and shapes are those of another model"):
-                peeky.load(tmp_path / "m.peeky", device="cpu")
+                seq2see.load(tmp_path / "m.seq2see", device="cpu")
 
 
-@pytest.mark.filterwarnings("ignore::peeky.text.UnicodeVersionWarning")
+@pytest.mark.filterwarnings("ignore::seq2see.text.UnicodeVersionWarning")
 def test_whatever_is_in_a_file_nothing_but_a_user_error_is_raised(files: dict[str, bytes], tmp_path: Path) -> None:
     """Bits of the inner files flipped, the hashes reckoned anew: it loads and answers, or is refused."""
     chance = random.Random(7)
@@ -607,9 +607,9 @@ def test_whatever_is_in_a_file_nothing_but_a_user_error_is_raised(files: dict[st
             bit = chance.randrange(8 * min(len(broken), 3000))
             broken[bit // 8] ^= 1 << bit % 8
         manifest = bytes(broken) if name == MANIFEST else None
-        path = crafted(tmp_path / f"{number}.peeky", {**files, name: bytes(broken)}, manifest=manifest)
+        path = crafted(tmp_path / f"{number}.seq2see", {**files, name: bytes(broken)}, manifest=manifest)
         try:
-            peeky.load(path, device="cpu")
+            seq2see.load(path, device="cpu")
         except UserError:
             refused += 1
         path.unlink()
@@ -621,11 +621,11 @@ def test_whatever_is_in_a_file_nothing_but_a_user_error_is_raised(files: dict[st
 WATCH = """
 import sys, warnings
 from pathlib import Path
-from peeky.checkpoint import load_model
+from seq2see.checkpoint import load_model
 paths = [Path(name) for name in sys.argv[2:]]
 if sys.argv[1] == "all":
-    import peeky
-    load = lambda path: peeky.load(path, device="cpu")
+    import seq2see
+    load = lambda path: seq2see.load(path, device="cpu")
 else:
     load = load_model
 for path in paths[:2]:  # a folder and a file: what is imported only when it is needed is here now
@@ -648,7 +648,7 @@ print("torch" in sys.modules)
 def test_loading_runs_nothing(saved: SavedModel, tiny_run: Path, tmp_path: Path, how: str) -> None:
     """Watched by Python's own audit: no unpickling, no code made or run; and what reads files needs no torch."""
     for weights in WEIGHTS:
-        write_packed(tmp_path / f"{weights}.peeky", saved, weights=weights)
+        write_packed(tmp_path / f"{weights}.seq2see", saved, weights=weights)
     paths = [tiny_run, *sorted(tmp_path.iterdir())]
     ran = subprocess.run(
         [sys.executable, "-c", WATCH, how, *map(str, paths)], capture_output=True, text=True, check=False, timeout=120

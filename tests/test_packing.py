@@ -1,4 +1,4 @@
-"""`peeky pack`: what it says of a model before and after is true, and goes with the model."""
+"""`seq2see pack`: what it says of a model before and after is true, and goes with the model."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import peeky
-from peeky import Pair, packing
-from peeky.checkpoint import SavedModel, load_model
-from peeky.errors import CheckpointError, ConfigError, UserError
-from peeky.packing import pack_run
-from peeky.weights import WEIGHTS
+import seq2see
+from seq2see import Pair, packing
+from seq2see.checkpoint import SavedModel, load_model
+from seq2see.errors import CheckpointError, ConfigError, UserError
+from seq2see.packing import pack_run
+from seq2see.weights import WEIGHTS
 
 
 def pairs_of(path: Path) -> list[Pair]:
@@ -22,11 +22,11 @@ def pairs_of(path: Path) -> list[Pair]:
 
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_what_is_said_of_a_packed_model_is_so(weights: str, tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
-    out = tmp_path / "model.peeky"
+    out = tmp_path / "model.seq2see"
     packed = pack_run(tiny_run, out, weights=weights, data=[tiny_pairs])
     assert packed.size == out.stat().st_size
     parity, pairs = packed.parity, pairs_of(tiny_pairs)
-    before, after = peeky.load(tiny_run, device="cpu"), peeky.load(out, engine="numpy")
+    before, after = seq2see.load(tiny_run, device="cpu"), seq2see.load(out, engine="numpy")
     sources = [pair.source for pair in pairs]
     answers = [[answer.target_tokens for answer in model.predict(sources)] for model in (before, after)]
     assert parity.count == 120
@@ -53,7 +53,7 @@ def test_a_change_is_seen(tiny_run: Path, tiny_pairs: Path, tmp_path: Path, monk
         return {name: tensor * 0.5 for name, tensor in read(*arguments, **named).items()}  # type: ignore[arg-type]
 
     monkeypatch.setattr(packing, "read_weights", broken)
-    parity = pack_run(tiny_run, tmp_path / "m.peeky", data=[tiny_pairs]).parity
+    parity = pack_run(tiny_run, tmp_path / "m.seq2see", data=[tiny_pairs]).parity
     assert parity.same is not None
     assert parity.same < 60
     assert parity.largest_difference > 0.1
@@ -61,46 +61,46 @@ def test_a_change_is_seen(tiny_run: Path, tiny_pairs: Path, tmp_path: Path, monk
 
 def test_the_runs_own_dev_pairs_are_tried(tiny_run: Path, tmp_path: Path) -> None:
     assert pack_run(tiny_run, tmp_path / "folder").parity.count == 12  # a tenth of the pairs, as while training
-    assert peeky.load(tmp_path / "folder").predict("abc")
+    assert seq2see.load(tmp_path / "folder").predict("abc")
 
 
 def test_a_language_model_is_held_to_its_scores(tiny_language_run: Path, tmp_path: Path) -> None:
-    parity = pack_run(tiny_language_run, tmp_path / "m.peeky", weights="int8").parity
+    parity = pack_run(tiny_language_run, tmp_path / "m.seq2see", weights="int8").parity
     assert (parity.same, parity.exact_match) == (None, None)
     assert parity.loss[0] == pytest.approx(parity.loss[1], rel=0.05)
     assert not any("exact match" in line for line in parity.lines())
 
 
 def test_packed_twice_a_card_has_one_account(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
-    pack_run(tiny_run, tmp_path / "a.peeky", data=[tiny_pairs])
-    pack_run(tmp_path / "a.peeky", tmp_path / "b.peeky", weights="int8", data=[tiny_pairs])
-    card = load_model(tmp_path / "b.peeky").card
+    pack_run(tiny_run, tmp_path / "a.seq2see", data=[tiny_pairs])
+    pack_run(tmp_path / "a.seq2see", tmp_path / "b.seq2see", weights="int8", data=[tiny_pairs])
+    card = load_model(tmp_path / "b.seq2see").card
     assert card.count(packing.HEADING) == 1
     assert "weights: int8" in card
 
 
 def test_what_cannot_be_packed_is_said(tiny_run_copy: Path, tiny_pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there are no weights 'int7'"):
-        pack_run(tiny_run_copy, tmp_path / "m.peeky", weights="int7")
+        pack_run(tiny_run_copy, tmp_path / "m.seq2see", weights="int7")
     with pytest.raises(ConfigError, match="that is the model itself"):
         pack_run(tiny_run_copy, tiny_run_copy / "model", data=[tiny_pairs])
     with pytest.raises(ConfigError, match="that is the model itself"):
         pack_run(tiny_run_copy, tiny_run_copy / "checkpoints" / ".." / "model", weights="int8", data=[tiny_pairs])
-    pack_run(tiny_run_copy, tmp_path / "own.peeky", data=[tiny_pairs])
+    pack_run(tiny_run_copy, tmp_path / "own.seq2see", data=[tiny_pairs])
     with pytest.raises(ConfigError, match="that is the model itself"):
-        pack_run(tmp_path / "own.peeky", tmp_path / "own.peeky", weights="int8", data=[tiny_pairs])
+        pack_run(tmp_path / "own.seq2see", tmp_path / "own.seq2see", weights="int8", data=[tiny_pairs])
     with pytest.raises(CheckpointError, match="there is no such folder"):
-        pack_run(tmp_path / "nowhere", tmp_path / "m.peeky")
+        pack_run(tmp_path / "nowhere", tmp_path / "m.seq2see")
     with pytest.raises(UserError, match="there is no such file"):
-        pack_run(tiny_run_copy, tmp_path / "m.peeky", data=[tmp_path / "nowhere.tsv"])
+        pack_run(tiny_run_copy, tmp_path / "m.seq2see", data=[tmp_path / "nowhere.tsv"])
     shutil.copytree(tiny_run_copy / "model", tmp_path / "alone")
     with pytest.raises(ConfigError, match="doesn't say what its dev pairs were") as caught:
-        pack_run(tmp_path / "alone", tmp_path / "m.peeky")
+        pack_run(tmp_path / "alone", tmp_path / "m.seq2see")
     assert "--data" in caught.value.fix
     config = tiny_run_copy / "config.toml"
     config.write_text(config.read_text().replace("pairs.tsv", "gone.tsv"))
     with pytest.raises(ConfigError, match="dev pairs can't be read") as caught:
-        pack_run(tiny_run_copy, tmp_path / "m.peeky")
+        pack_run(tiny_run_copy, tmp_path / "m.seq2see")
     assert "--data" in caught.value.fix
-    assert not (tmp_path / "m.peeky").exists()
+    assert not (tmp_path / "m.seq2see").exists()
     assert isinstance(load_model(tiny_run_copy), SavedModel)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-import peeky
-from peeky.errors import UserError
-from peeky.pictures import RAMP, MissingGlyphWarning, heat_lines, save_heat_map, shown
-from peeky.prediction import EMPTY, Prediction
+import seq2see
+from seq2see.errors import UserError
+from seq2see.pictures import RAMP, MissingGlyphWarning, heat_lines, save_heat_map, shown
+from seq2see.prediction import EMPTY, Prediction
 
 SCRIPTS = {
     "latin": ["a", "ß", "é"],
@@ -44,7 +44,7 @@ def test_darker_is_more_and_darkest_is_most_of_its_row() -> None:
 
 
 def test_there_is_a_row_a_target_token_and_a_column_a_source_token(tiny_run: Path) -> None:
-    (answer,) = peeky.load(tiny_run, device="cpu").predict("abcde")
+    (answer,) = seq2see.load(tiny_run, device="cpu").predict("abcde")
     lines = heat_lines(answer)
     assert len(lines) == 1 + len(answer.target_tokens)
     assert len({len(line.plain) for line in lines}) == 1
@@ -65,7 +65,7 @@ def test_blanks_and_the_end_can_be_seen() -> None:
     assert shown(" the") == "␣the"
 
 
-@pytest.mark.filterwarnings("ignore::peeky.pictures.MissingGlyphWarning")
+@pytest.mark.filterwarnings("ignore::seq2see.pictures.MissingGlyphWarning")
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_picture_can_be_made_of_any_script(script: str, tmp_path: Path) -> None:
     """Other warnings are errors, and so is a formula by accident; which fonts are installed is the machine's affair."""
@@ -95,7 +95,7 @@ def test_a_path_that_will_not_do_is_the_users_to_mend(name: str, tmp_path: Path)
 
 
 def test_a_model_without_attention_has_no_picture(tiny_language_run: Path, tmp_path: Path) -> None:
-    answer = peeky.load(tiny_language_run, device="cpu").predict("a")[0]
+    answer = seq2see.load(tiny_language_run, device="cpu").predict("a")[0]
     for show in (heat_lines, lambda prediction: save_heat_map(prediction, tmp_path / "a.png")):
         with pytest.raises(UserError, match="no attention") as caught:
             show(answer)

@@ -15,23 +15,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-import peeky
-from peeky import Model, Pair, Prediction
-from peeky.errors import ConfigError, DataError
-from peeky.generation import Generation
-from peeky.prediction import EMPTY
-from peeky.predictor import UnknownTextWarning
-from peeky.torch_engine import find_device
+import seq2see
+from seq2see import Model, Pair, Prediction
+from seq2see.errors import ConfigError, DataError
+from seq2see.generation import Generation
+from seq2see.prediction import EMPTY
+from seq2see.predictor import UnknownTextWarning
+from seq2see.torch_engine import find_device
 
 
 @pytest.fixture(scope="module")
 def model(tiny_run: Path) -> Model:
-    return peeky.load(tiny_run, device="cpu")
+    return seq2see.load(tiny_run, device="cpu")
 
 
 @pytest.fixture(scope="module")
 def language_model(tiny_language_run: Path) -> Model:
-    return peeky.load(tiny_language_run, device="cpu")
+    return seq2see.load(tiny_language_run, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -343,8 +343,8 @@ def test_the_loss_is_nats_per_target_token(model: Model) -> None:
     """By hand: the log-probabilities of each target, token by token, one pair at a time."""
     import torch
 
-    from peeky.model import Padded
-    from peeky.text import BOS
+    from seq2see.model import Padded
+    from seq2see.text import BOS
 
     pairs = pairs_of(["abc", "e", "ddeab"])
     assert model.source_codec is not None
@@ -408,7 +408,7 @@ def test_no_batches_are_refused_by_evaluate_too(model: Model, language_model: Mo
 
 
 def test_a_run_and_its_model_folder_load_alike(tiny_run: Path, texts: list[str]) -> None:
-    first, second = (peeky.load(str(path), device="cpu") for path in (tiny_run, tiny_run / "model"))
+    first, second = (seq2see.load(str(path), device="cpu") for path in (tiny_run, tiny_run / "model"))
     assert same(first.predict(texts), second.predict(texts))
     assert first.name == second.name == "bidirectional"
     assert first.num_parameters == second.num_parameters > 1000
@@ -423,7 +423,7 @@ def test_the_weights_are_in_safetensors_alone(tiny_run: Path, tmp_path: Path, mo
     for path in (tiny_run / "model").iterdir():
         if path.name in needed or "vocabulary" in path.name:
             shutil.copy(path, tmp_path)
-    assert peeky.load(tmp_path, device="cpu").predict("abc")[0].text == model.predict("abc")[0].text
+    assert seq2see.load(tmp_path, device="cpu").predict("abc")[0].text == model.predict("abc")[0].text
 
 
 def test_a_loaded_model_does_not_drop(model: Model) -> None:
@@ -431,7 +431,7 @@ def test_a_loaded_model_does_not_drop(model: Model) -> None:
     assert same(model.predict(["abcde"]), model.predict(["abcde"]))
 
 
-@pytest.mark.filterwarnings("ignore::peeky.predictor.UnknownTextWarning")
+@pytest.mark.filterwarnings("ignore::seq2see.predictor.UnknownTextWarning")
 def test_a_prompt_stays_as_it_was_written(language_model: Model) -> None:
     assert all(answer.text.startswith("ß\u0416") for answer in language_model.predict(["ß\u0416"] * 3, sample=True))
 

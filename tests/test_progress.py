@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from peeky.progress import Display, MetricsLog, metrics_text, percent, sample_text
-from peeky.training import Evaluated, Finished, Sample, Updated, Warned
+from seq2see.progress import Display, MetricsLog, metrics_text, percent, sample_text
+from seq2see.training import Evaluated, Finished, Sample, Updated, Warned
 
 UPDATED = Updated(10, 0, 1.25, 4e-3, 0.9, 12345.6, 3.14159)
 SAMPLES = (Sample("abc", "cba", "cba"), Sample("[bold]x[/bold]", "y", "z"))

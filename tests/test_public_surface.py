@@ -11,12 +11,12 @@ from types import ModuleType
 
 import pytest
 
-import peeky
+import seq2see
 
 
 def public_modules() -> list[str]:
-    """Peeky itself and each of its subpackages."""
-    return ["peeky", *(found.name for found in pkgutil.iter_modules(peeky.__path__, "peeky.") if found.ispkg)]
+    """Seq2See itself and each of its subpackages."""
+    return ["seq2see", *(found.name for found in pkgutil.iter_modules(seq2see.__path__, "seq2see.") if found.ispkg)]
 
 
 def describes_itself(thing: object) -> bool:
@@ -40,8 +40,8 @@ def modules_loaded_by(*arguments: str) -> set[str]:
     return {line.rsplit("|", 1)[1].strip() for line in lines}
 
 
-def test_peeky_has_its_main_names() -> None:
-    assert {"UserError", "load", "train", "Model", "Prediction", "__version__"} <= set(peeky.__all__)
+def test_seq2see_has_its_main_names() -> None:
+    assert {"UserError", "load", "train", "Model", "Prediction", "__version__"} <= set(seq2see.__all__)
 
 
 @pytest.mark.parametrize("module_name", public_modules())
@@ -61,13 +61,13 @@ def test_the_import_list_sees_torch_where_there_is_torch() -> None:
     assert "torch" in modules_loaded_by("-c", "import torch")
 
 
-def test_importing_peeky_loads_no_torch() -> None:
-    loaded = modules_loaded_by("-c", "import peeky")
-    assert "peeky" in loaded
+def test_importing_seq2see_loads_no_torch() -> None:
+    loaded = modules_loaded_by("-c", "import seq2see")
+    assert "seq2see" in loaded
     assert "torch" not in loaded
 
 
 def test_help_loads_no_torch() -> None:
-    loaded = modules_loaded_by("-m", "peeky", "--help")
-    assert "peeky.cli" in loaded
+    loaded = modules_loaded_by("-m", "seq2see", "--help")
+    assert "seq2see.cli" in loaded
     assert "torch" not in loaded

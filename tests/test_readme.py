@@ -18,7 +18,7 @@ README = ROOT / "README.md"
 SHORT = " --set training.max_updates=2 training.evaluate_every=1 model.width=16 training.precision=float32"
 SHORT_SETTINGS = '"training.max_updates": 2, "training.evaluate_every": 1, "model.width": 16'
 NOT_RUN = ("pip ", "python -m venv", "python3 -m venv", "source ", "git clone", "cd ", "scripts/", "#")
-"""Lines that set a machine up, or that test all of Peeky again."""
+"""Lines that set a machine up, or that test all of Seq2See again."""
 FENCE = re.compile(r"^<!-- (?P<mark>\w+) -->\n+```(?P<language>\w*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -46,9 +46,9 @@ def commands(body: str) -> Iterator[str]:
 
 def shortened(command: str) -> str | None:
     """The same in two updates; None for the demo, which can't be shortened from outside."""
-    if command.startswith("peeky demo"):
+    if command.startswith("seq2see demo"):
         return None
-    if command.startswith("peeky train"):
+    if command.startswith("seq2see train"):
         bare, hash_, comment = command.partition("  #")
         return bare.rstrip() + (SHORT.replace(" --set", "") if "--set" in bare else SHORT) + hash_ + comment
     return command
@@ -61,9 +61,9 @@ def shortened_python(code: str) -> str:
         inside = call[1].rstrip().rstrip(",")
         if "settings={" in inside:
             return re.sub(r"settings=\{(.*?)\}", rf"settings={{\1, {SHORT_SETTINGS}}}", call[0], flags=re.DOTALL)
-        return f"peeky.train({inside}, settings={{{SHORT_SETTINGS}}})"
+        return f"seq2see.train({inside}, settings={{{SHORT_SETTINGS}}})"
 
-    return re.sub(r"peeky\.train\((.*?)\)(?=\n|$)", shorten, code, flags=re.DOTALL)
+    return re.sub(r"seq2see\.train\((.*?)\)(?=\n|$)", shorten, code, flags=re.DOTALL)
 
 
 def script(text: str, *, short: bool) -> str:
@@ -113,32 +113,32 @@ def test_the_commands_of_the_readme_run_as_they_stand(tmp_path: Path) -> None:
 
 def test_the_readme_has_commands_to_run() -> None:
     found = blocks(README.read_text(encoding="utf-8"), "runs")
-    assert any("peeky " in block.body for block in found if block.language == "bash")
-    assert any("import peeky" in block.body for block in found if block.language == "python")
+    assert any("seq2see " in block.body for block in found if block.language == "bash")
+    assert any("import seq2see" in block.body for block in found if block.language == "python")
 
 
 def test_fences_are_found_and_shortened() -> None:
     text = (
-        "# A\n<!-- runs -->\n```bash\n$ pip install x\npeeky demo\npeeky train a.tsv \\\n  --model plain  # why\n```\n"
+        "# A\n<!-- runs -->\n```bash\n$ pip install x\nseq2see demo\nseq2see train a.tsv \\\n  --model plain  # why\n```\n"
         "```bash\nfalse\n```\n"
-        '<!-- runs -->\n\n```python\nimport peeky\nmodel = peeky.train(\n    "a.tsv", out="r"\n)\n```\n'
-        "<!-- runs -->\n```bash\npeeky train b.toml --set model.width=8\npeeky predict r x\n```\n"
+        '<!-- runs -->\n\n```python\nimport seq2see\nmodel = seq2see.train(\n    "a.tsv", out="r"\n)\n```\n'
+        "<!-- runs -->\n```bash\nseq2see train b.toml --set model.width=8\nseq2see predict r x\n```\n"
     )
     made = script(text, short=True)
     assert "pip install" not in made
     assert "demo" not in made
     assert "false" not in made
-    assert f"peeky train a.tsv    --model plain{SHORT}  # why\n" in made
-    assert f"peeky train b.toml --set model.width=8{SHORT.removeprefix(' --set')}\n" in made
-    assert f'peeky.train(\n    "a.tsv", out="r", settings={{{SHORT_SETTINGS}}})' in made
-    assert "\npeeky predict r x\n" in made
+    assert f"seq2see train a.tsv    --model plain{SHORT}  # why\n" in made
+    assert f"seq2see train b.toml --set model.width=8{SHORT.removeprefix(' --set')}\n" in made
+    assert f'seq2see.train(\n    "a.tsv", out="r", settings={{{SHORT_SETTINGS}}})' in made
+    assert "\nseq2see predict r x\n" in made
     whole = script(text, short=False)
-    assert "\npeeky demo\n" in whole
+    assert "\nseq2see demo\n" in whole
     assert SHORT not in whole
 
 
 def test_settings_that_are_there_are_added_to() -> None:
-    code = 'model = peeky.train([("a", "b")], settings={"model.width": 8}, out="r")\nmodel.predict("x")\n'
+    code = 'model = seq2see.train([("a", "b")], settings={"model.width": 8}, out="r")\nmodel.predict("x")\n'
     settings = f'settings={{"model.width": 8, {SHORT_SETTINGS}}}'
     assert shortened_python(code) == code.replace('settings={"model.width": 8}', settings)
 
@@ -181,9 +181,9 @@ def test_every_file_in_the_readmes_tree_is_there() -> None:
 
 
 def test_a_tree_is_read_by_its_indentation() -> None:
-    tree = "src/peeky/       all\n  text/  tokens\n    codec.py  to ids\n  cli.py thin\nLICENSE  the law\ndocs/\n"
+    tree = "src/seq2see/       all\n  text/  tokens\n    codec.py  to ids\n  cli.py thin\nLICENSE  the law\ndocs/\n"
     assert [str(path) for path in named_in_tree(tree)] == [
-        "src/peeky", "src/peeky/text", "src/peeky/text/codec.py", "src/peeky/cli.py", "docs",
+        "src/seq2see", "src/seq2see/text", "src/seq2see/text/codec.py", "src/seq2see/cli.py", "docs",
     ]  # fmt: skip
 
 

@@ -7,10 +7,10 @@ from itertools import product
 
 import pytest
 
-from peeky.data import Examples, LengthBucketSampler, Pair, additions
-from peeky.errors import ConfigError
-from peeky.model import ARCHITECTURES, ModelOptions, resolve
-from peeky.recipe import (
+from seq2see.data import Examples, LengthBucketSampler, Pair, additions
+from seq2see.errors import ConfigError
+from seq2see.model import ARCHITECTURES, ModelOptions, resolve
+from seq2see.recipe import (
     SENTENCE_UNITS,
     UPDATES,
     build_codecs,
@@ -20,8 +20,8 @@ from peeky.recipe import (
     recut_of,
     vocabulary_lines,
 )
-from peeky.text.options import TextOptions
-from peeky.training import TrainingOptions, sampler_of
+from seq2see.text.options import TextOptions
+from seq2see.training import TrainingOptions, sampler_of
 
 SPELLING = [Pair(word, word[::-1], "") for word in ("hello", "world", "house", "garden", "water", "cat")]
 PHONES = [Pair(f"{a}{b}{c}{d}", "AH B K", "") for a, b, c, d in product("abk", repeat=4)]

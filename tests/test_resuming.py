@@ -21,16 +21,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from peeky import Pair, training_state
-from peeky.beginning import Beginning
-from peeky.changes import pair_changes, trace
-from peeky.checkpoints import checkpoints, load_checkpoint
-from peeky.config import Config, make_config, read_toml
-from peeky.data import Examples
-from peeky.errors import CheckpointError, ConfigError
-from peeky.run import Trained, train
-from peeky.text import Codec, make_tokenizer
-from peeky.training import ALONE, Evaluated, Event, Updated, World
+from seq2see import Pair, training_state
+from seq2see.beginning import Beginning
+from seq2see.changes import pair_changes, trace
+from seq2see.checkpoints import checkpoints, load_checkpoint
+from seq2see.config import Config, make_config, read_toml
+from seq2see.data import Examples
+from seq2see.errors import CheckpointError, ConfigError
+from seq2see.run import Trained, train
+from seq2see.text import Codec, make_tokenizer
+from seq2see.training import ALONE, Evaluated, Event, Updated, World
 
 
 class Stopped(BaseException):
@@ -171,7 +171,7 @@ def test_pairs_of_a_program_are_named_by_their_number() -> None:
 @pytest.mark.parametrize("rows", [100, 65_536])
 def test_pairs_have_numbers_of_their_own(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids moved between rows, sides and places, and rows without any."""
-    monkeypatch.setattr("peeky.changes.ROWS", rows)
+    monkeypatch.setattr("seq2see.changes.ROWS", rows)
     codec = Codec.build(make_tokenizer("characters"), ["abcdefgh"])
     texts = [a + b + c for a in "abcdefgh" for b in "abcdefgh" for c in ("", *"abcdefgh")]
     pairs = [Pair(text, text[::-1], "") for text in texts] + [Pair(text[:2], text, "") for text in texts]
@@ -299,7 +299,15 @@ def test_from_the_checkpoint_before_a_damaged_one_the_same_run_comes_out(
         said_by(Config(), run, resume=True)
     assert caught.value.where == str(path)
     assert "update 4: --resume --fallback-previous" in caught.value.fix
-    command = [sys.executable, "-m", "peeky", "train", str(tmp_path / "train.tsv"), "--dev", str(tmp_path / "dev.tsv")]
+    command = [
+        sys.executable,
+        "-m",
+        "seq2see",
+        "train",
+        str(tmp_path / "train.tsv"),
+        "--dev",
+        str(tmp_path / "dev.tsv"),
+    ]
     flags = ["--out", str(run), "--device", "cpu", "--resume", "--fallback-previous"]
     done = subprocess.run([*command, *flags], capture_output=True, text=True, env=one_thread(), timeout=120)
     assert done.returncode == 0, done.stderr
@@ -351,7 +359,7 @@ def one_thread() -> dict[str, str]:
 
 SLOW = """
 import sys, time
-from peeky.training.trainer import Trainer
+from seq2see.training.trainer import Trainer
 update = Trainer._update
 def slow(self, indices):
     update(self, indices)
@@ -359,7 +367,7 @@ def slow(self, indices):
         print("in update 6", file=sys.stderr)
         time.sleep(100)
 Trainer._update = slow
-from peeky.cli import main
+from seq2see.cli import main
 main()
 """
 
@@ -416,7 +424,7 @@ def test_a_finished_model_is_never_replaced_unasked(
     run = said_by(config(), tmp_path / "run")[1].folder
     shutil.rmtree(run / "checkpoints")
     before = {path.name: path.read_bytes() for path in (run / "model").iterdir()}
-    monkeypatch.setattr("peeky.training.world.ALONE", replace(ALONE, restarts=restarts))
+    monkeypatch.setattr("seq2see.training.world.ALONE", replace(ALONE, restarts=restarts))
     with pytest.raises(ConfigError, match="this run exists already"):
         said_by(config(), run, auto_resume=restarts == 0)
     assert {path.name: path.read_bytes() for path in (run / "model").iterdir()} == before
@@ -426,7 +434,7 @@ def test_what_a_launcher_starts_again_goes_on(
     config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = broken_at(config(), tmp_path / "run")
-    monkeypatch.setattr("peeky.training.world.ALONE", replace(ALONE, restarts=1))
+    monkeypatch.setattr("seq2see.training.world.ALONE", replace(ALONE, restarts=1))
     said, _ = said_by(config(), run, force=True)
     assert "goes on after update 8" in said
 
@@ -445,7 +453,7 @@ def test_it_is_decided_when_nobody_else_trains_there(
         shutil.copy(other / "config.toml", folder / "config.toml")
         yield
 
-    monkeypatch.setattr("peeky.beginning.locked", waiting)
+    monkeypatch.setattr("seq2see.beginning.locked", waiting)
     said, _ = said_by(config(), run, auto_resume=True)
     assert "goes on after update 8" in said
 
@@ -497,7 +505,7 @@ def test_the_time_to_wait_is_that_of_the_run(
         waited.append(timeout)
         yield ALONE
 
-    monkeypatch.setattr("peeky.run.joined", remember)
+    monkeypatch.setattr("seq2see.run.joined", remember)
     resume_with(run, {})
     assert waited == [1234.0]
 

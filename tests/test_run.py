@@ -22,18 +22,18 @@ import pytest
 from rich.console import Console
 from safetensors.numpy import load_file
 
-import peeky
-from peeky import Pair
-from peeky.checkpoints import checkpoints, load_checkpoint
-from peeky.config import Config, make_config, read_toml
-from peeky.data import Examples
-from peeky.errors import CheckpointError, ConfigError, DataError, UserError
-from peeky.model import ARCHITECTURES
-from peeky.planning import hard_maximum
-from peeky.predictor import UnknownTextWarning
-from peeky.run import Trained, train
-from peeky.sets import read_data, spread
-from peeky.training import Evaluated, Evaluation, Event, Updated
+import seq2see
+from seq2see import Pair
+from seq2see.checkpoints import checkpoints, load_checkpoint
+from seq2see.config import Config, make_config, read_toml
+from seq2see.data import Examples
+from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
+from seq2see.model import ARCHITECTURES
+from seq2see.planning import hard_maximum
+from seq2see.predictor import UnknownTextWarning
+from seq2see.run import Trained, train
+from seq2see.sets import read_data, spread
+from seq2see.training import Evaluated, Evaluation, Event, Updated
 
 
 class Said(Console):
@@ -127,7 +127,7 @@ def test_the_same_seed_is_the_same_model_and_another_is_another(config: Callable
 
 def test_the_card_says_what_the_model_is(tiny_run: Path, tiny_pairs: Path) -> None:
     card = (tiny_run / "model" / "README.md").read_text()
-    model = peeky.load(tiny_run, device="cpu")
+    model = seq2see.load(tiny_run, device="cpu")
     assert card.startswith("# A bidirectional model")
     assert f"{model.num_parameters:,} parameters" in card
     assert tiny_pairs.name in card
@@ -179,7 +179,7 @@ def test_what_is_kept_is_the_best_model(
 ) -> None:
     """Dev is best at update 4; what ships is what the checkpoint of that update holds."""
     losses = iter([3.0, 1.0, 2.0, 1.5])
-    monkeypatch.setattr("peeky.run.try_on", lambda *_: Evaluation({"loss": next(losses)}, ()))
+    monkeypatch.setattr("seq2see.run.try_on", lambda *_: Evaluation({"loss": next(losses)}, ()))
     at: dict[int, dict[str, Any]] = {}
 
     def keep(event: Event) -> None:
@@ -208,7 +208,7 @@ def test_every_architecture_trains_and_answers(
         chosen = replace(chosen, data=replace(chosen.data, train=(str(tiny_text),)))
     before = len(metrics_of(Path(quiet(chosen, tmp_path / "run").folder)))
     assert before == 4  # the first update, two evaluations, the end
-    model = peeky.load(tmp_path / "run", device="cpu")
+    model = seq2see.load(tmp_path / "run", device="cpu")
     assert model.name == name
     answers = model.predict(["abc", "e"], beam=2)
     assert len(answers) == 2
@@ -275,7 +275,7 @@ def test_an_interrupted_run_keeps_its_state_and_goes_on_bit_for_bit(
     assert broken.finished.reason == "interrupted"
     assert broken.finished.update == 10
     assert weights_of(tmp_path / "broken")[0] == 10
-    assert peeky.load(tmp_path / "broken", device="cpu")
+    assert seq2see.load(tmp_path / "broken", device="cpu")
     resumed = quiet(chosen, tmp_path / "broken", resume=True)
     assert resumed.finished.update == whole.finished.update == 24
     assert weights_of(tmp_path / "broken") == weights_of(tmp_path / "whole")
@@ -319,7 +319,7 @@ def test_a_signal_ends_the_command_with_130_and_it_can_go_on(
 ) -> None:
     """In a process of its own, as a person at a terminal would; then the same run is finished and compared."""
     flags = [*tiny_flags, "training.max_updates=160", "training.evaluate_every=20", "training.max_epochs=100"]
-    command = [sys.executable, "-m", "peeky", "train", str(tiny_pairs), "--device", "cpu", "--out"]
+    command = [sys.executable, "-m", "seq2see", "train", str(tiny_pairs), "--device", "cpu", "--out"]
     process = subprocess.Popen(
         [*command, str(tmp_path / "broken"), *flags], stderr=subprocess.PIPE, text=True, env=one_thread()
     )
@@ -393,7 +393,7 @@ def test_a_default_that_is_asked_for_is_an_option_too(
     """The run has seed 4; `--set training.seed=1` asks for another, even if 1 is what one gets without asking."""
     quiet(config(training__seed=4), tmp_path / "r")
     with pytest.raises(UserError, match="seed"):
-        peeky.train(
+        seq2see.train(
             tiny_pairs, out=tmp_path / "r", settings={"training.seed": 1}, resume=True, quiet=True, device="cpu"
         )
 
@@ -452,7 +452,7 @@ def refuses_to_touch(folder: Path, foreign: dict[str, str], config: Config, *, f
     for name, text in foreign.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    with pytest.raises(ConfigError, match="not a peeky run"):
+    with pytest.raises(ConfigError, match="not a seq2see run"):
         quiet(config, folder, force=force)
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == set(foreign)
     assert all((folder / name).read_text() == text for name, text in foreign.items())
@@ -711,7 +711,7 @@ def test_subwords_are_learnt_from_training_pairs_alone_and_their_number_is_said(
     pairs = sentence_pairs(60)
     dev = [Pair("the Qualm", "der Qualm", "")]
     said = said_by(with_subwords(tiny_settings), tmp_path / "r", pairs=pairs, dev_pairs=dev)
-    model = peeky.load(tmp_path / "r", device="cpu")
+    model = seq2see.load(tmp_path / "r", device="cpu")
     assert model.source_codec is not None
     assert f"source: a vocabulary of {len(model.source_codec.vocabulary)} subwords and characters" in said
     assert f"target: a vocabulary of {len(model.target_codec.vocabulary)} subwords and characters" in said
@@ -736,7 +736,7 @@ def test_only_training_sees_words_cut_with_dropout(
     chosen = with_subwords(tiny_settings, text__bpe_dropout=1.0)
     quiet(chosen, tmp_path / "r", pairs=pairs, dev_pairs=dev)
     assert cut == [(60, 0), (60, 1)]  # 6 updates of 16 pairs
-    model = peeky.load(tmp_path / "r", device="cpu")
+    model = seq2see.load(tmp_path / "r", device="cpu")
     (evaluation,) = [line for line in metrics_of(tmp_path / "r") if line.get("update") == 6 and "dev_loss" in line]
     best = json.loads((tmp_path / "r" / "model" / "config.json").read_text())["trained"]["dev"]["loss"]
     assert model.loss(dev) == pytest.approx(best, rel=1e-5)
@@ -749,7 +749,7 @@ def test_a_language_model_of_subwords_goes_on_inside_a_word(tiny_settings: dict[
     chosen = replace(chosen, text=replace(chosen.text, source=None))
     pairs = [pair._replace(source="") for pair in sentence_pairs(40)]
     quiet(chosen, tmp_path / "r", pairs=pairs, dev_pairs=pairs[:4])
-    model = peeky.load(tmp_path / "r", device="cpu")
+    model = seq2see.load(tmp_path / "r", device="cpu")
     for prompt in ("", "das ha", "das haus", "das haus ", "x"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnknownTextWarning)

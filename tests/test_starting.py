@@ -15,23 +15,23 @@ import pytest
 import torch
 from rich.console import Console
 
-import peeky
-from peeky import Pair
-from peeky.checkpoint import load_model, write_packed
-from peeky.checkpoints import load_checkpoint
-from peeky.config import Config, make_config, read_toml
-from peeky.data import Examples
-from peeky.data.batch import collate
-from peeky.errors import CheckpointError, ConfigError, UserError
-from peeky.model import Seq2Seq, Sizes, build, read_blueprint, restore
-from peeky.planning import Plan, plan_run
-from peeky.predictor import Model
-from peeky.run import Trained, train
-from peeky.starting import Start, read_start, state_at, used_ids
-from peeky.text import SPECIALS, Codec, Vocabulary, make_tokenizer
-from peeky.torch_engine import TorchEngine
-from peeky.training import Event, TrainingState, Updated
-from peeky.training.batch import to_tensors
+import seq2see
+from seq2see import Pair
+from seq2see.checkpoint import load_model, write_packed
+from seq2see.checkpoints import load_checkpoint
+from seq2see.config import Config, make_config, read_toml
+from seq2see.data import Examples
+from seq2see.data.batch import collate
+from seq2see.errors import CheckpointError, ConfigError, UserError
+from seq2see.model import Seq2Seq, Sizes, build, read_blueprint, restore
+from seq2see.planning import Plan, plan_run
+from seq2see.predictor import Model
+from seq2see.run import Trained, train
+from seq2see.starting import Start, read_start, state_at, used_ids
+from seq2see.text import SPECIALS, Codec, Vocabulary, make_tokenizer
+from seq2see.torch_engine import TorchEngine
+from seq2see.training import Event, TrainingState, Updated
+from seq2see.training.batch import to_tensors
 
 from .conftest import TINY
 
@@ -74,7 +74,7 @@ def bases(tmp_path_factory: pytest.TempPathFactory, tiny_pairs: Path) -> Callabl
             is_language = name.endswith("language_model")
             pairs = [("" if is_language else source, source[::-1]) for source in sources]
             out = tmp_path_factory.mktemp("bases") / "old"
-            peeky.train(pairs, out=out, settings=settings_of(BASES[name]), device="cpu", quiet=True)
+            seq2see.train(pairs, out=out, settings=settings_of(BASES[name]), device="cpu", quiet=True)
             made[name] = out
         return made[name]
 
@@ -165,7 +165,7 @@ def test_before_the_first_update_the_old_texts_have_the_answers_of_the_old_model
     name: str, bases: Callable[[str], Path], tmp_path: Path
 ) -> None:
     base = bases(name)
-    old = peeky.load(base, device="cpu", engine="torch")
+    old = seq2see.load(base, device="cpu", engine="torch")
     start, plan, network, state = started(base, tmp_path / "new")
     network.load_tensors(state.model)
     grown = Model(TorchEngine(network.eval(), longest=None), *plan.codecs, max_length=plan.max_length)
@@ -193,10 +193,10 @@ def test_before_the_first_update_the_old_texts_have_the_answers_of_the_old_model
 
 def test_on_the_same_pairs_it_goes_on_getting_better_from_where_it_was(tiny_pairs: Path, tmp_path: Path) -> None:
     settings = settings_of({"training.max_updates": 90, "training.evaluate_every": 30})
-    peeky.train(tiny_pairs, out=tmp_path / "old", settings=settings, device="cpu", quiet=True)
+    seq2see.train(tiny_pairs, out=tmp_path / "old", settings=settings, device="cpu", quiet=True)
     again = {key: value for key, value in settings.items() if key.startswith("training.")}
     again |= {"training.start_from": tmp_path / "old", "training.rate": 5e-3}
-    peeky.train(tiny_pairs, out=tmp_path / "new", settings=again, device="cpu", quiet=True)
+    seq2see.train(tiny_pairs, out=tmp_path / "new", settings=again, device="cpu", quiet=True)
     of_old = load_model(tmp_path / "old").config["trained"]["dev"]["loss"]
     evaluations = [event for event in events_of(tmp_path / "new") if event["event"] == "evaluation"]
     assert evaluations[0]["update"] == 0
@@ -239,7 +239,7 @@ def test_tokens_that_the_new_pairs_lack_are_counted_on_each_side(bases: Callable
 
 @pytest.mark.parametrize("block", [1, 3, 100])
 def test_the_ids_in_use_are_found_block_by_block(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("peeky.starting.BLOCK", block)
+    monkeypatch.setattr("seq2see.starting.BLOCK", block)
     codec = Codec(make_tokenizer("characters", "NFC"), Vocabulary(tuple("abcdef")))
     sides = [np.array(ids, dtype=np.int32) for ids in ([5, 3, 5, 9, 3], [], [6])]
     assert used_ids(codec, *sides).tolist() == [3, 5, 6, 9]
@@ -256,7 +256,7 @@ def test_without_its_run_a_model_has_no_moments_which_is_said(
         path = Path(shutil.copytree(base, tmp_path / "bare"))
         shutil.rmtree(path / "checkpoints")
     else:
-        path = tmp_path / "old.peeky"
+        path = tmp_path / "old.seq2see"
         write_packed(path, load_model(base), weights="int8" if kind == "int8" else "float32")
     said, _ = further(path, tmp_path / "new", training__rate=1e-3)
     why = "has no checkpoint" if kind == "no checkpoints" else "is a model without its run"
@@ -280,9 +280,9 @@ def test_the_run_that_it_starts_from_is_left_as_it_is(bases: Callable[[str], Pat
 
 
 def test_int8_weights_are_what_training_starts_from(bases: Callable[[str], Path], tmp_path: Path) -> None:
-    write_packed(tmp_path / "small.peeky", load_model(bases("attention")), weights="int8")
-    _, _, _, state = started(tmp_path / "small.peeky", tmp_path / "new")
-    for key, array in load_model(tmp_path / "small.peeky").tensors.items():
+    write_packed(tmp_path / "small.seq2see", load_model(bases("attention")), weights="int8")
+    _, _, _, state = started(tmp_path / "small.seq2see", tmp_path / "new")
+    for key, array in load_model(tmp_path / "small.seq2see").tensors.items():
         assert np.array_equal(state.model[key].numpy()[: len(array)], array)
 
 
@@ -295,7 +295,7 @@ def test_the_configuration_is_a_recipe_of_the_same_run(
     base = bases("transformer, all one")
     (tmp_path / "new.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in NEW))
     settings = {"training.start_from": str(base), "training.max_updates": 4, "training.precision": "float32"}
-    peeky.train(tmp_path / "new.tsv", out=tmp_path / "one", settings=settings, device="cpu", quiet=True)
+    seq2see.train(tmp_path / "new.tsv", out=tmp_path / "one", settings=settings, device="cpu", quiet=True)
     values = read_toml(tmp_path / "one" / "config.toml")
     assert values["training"]["start_from"] == str(base)
     given = {f"{section}.{key}" for section, table in values.items() for key in table}
@@ -315,11 +315,11 @@ def test_a_relative_path_in_a_recipe_is_taken_from_its_folder(tmp_path: Path) ->
 def test_a_program_gives_texts_to_a_language_model(bases: Callable[[str], Path], tmp_path: Path) -> None:
     settings = {"training.start_from": bases("language_model"), "training.max_updates": 2}
     texts = [("", target) for _, target in NEW]
-    model = peeky.train(texts, out=tmp_path / "r", settings=settings, device="cpu", quiet=True)
+    model = seq2see.train(texts, out=tmp_path / "r", settings=settings, device="cpu", quiet=True)
     assert model.name == "language_model"
     assert "ß" in model.target_codec.vocabulary
     again = {"training.start_from": bases("language_model")}
-    peeky.train(texts, out=tmp_path / "r", settings=again, resume=True, device="cpu", quiet=True)
+    seq2see.train(texts, out=tmp_path / "r", settings=again, resume=True, device="cpu", quiet=True)
 
 
 def test_dropout_may_be_another_and_is_else_that_of_the_model(bases: Callable[[str], Path], tmp_path: Path) -> None:
@@ -452,7 +452,7 @@ def test_what_is_missing_or_damaged_is_named_and_nothing_is_lost(bases: Callable
     empty.mkdir()
     expected = {
         tmp_path / "nowhere": "there is no such folder",
-        tmp_path / "nowhere.peeky": "there is no such file",
+        tmp_path / "nowhere.seq2see": "there is no such file",
         empty: "is missing",
         broken: "model.safetensors",
         other: "state.safetensors",
@@ -476,9 +476,9 @@ def test_a_model_of_other_tensors_than_it_says_is_refused(bases: Callable[[str],
     saved = load_model(bases("attention"))
     tensors = dict(saved.tensors)
     tensors["decoder.output.bias"] = tensors["decoder.output.bias"][:-1]
-    write_packed(tmp_path / "odd.peeky", saved._replace(tensors=tensors))
+    write_packed(tmp_path / "odd.seq2see", saved._replace(tensors=tensors))
     with pytest.raises(CheckpointError, match="holds no model that can be built"):
-        further(tmp_path / "odd.peeky", tmp_path / "new")
+        further(tmp_path / "odd.seq2see", tmp_path / "new")
 
 
 def test_the_blueprint_of_the_new_model_is_that_of_the_old(bases: Callable[[str], Path], tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from peeky import stopping
-from peeky.stopping import stop_on_signal
+from seq2see import stopping
+from seq2see.stopping import stop_on_signal
 
 
 def test_one_signal_asks_and_a_second_ends() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from peeky.cli import main
-from peeky.errors import CheckpointError, UserError
-from peeky.tensorboard_log import write_tensorboard
+from seq2see.cli import main
+from seq2see.errors import CheckpointError, UserError
+from seq2see.tensorboard_log import write_tensorboard
 
 
 def read_back(folder: Path) -> dict[str, list[tuple[int, float]]]:
@@ -48,14 +48,14 @@ def test_what_is_missing_is_said(tiny_run: Path, tmp_path: Path, monkeypatch: py
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(UserError, match="package tensorboard") as caught:
         write_tensorboard([tiny_run], tmp_path / "logs")
-    assert 'pip install "peeky[tensorboard]"' in caught.value.fix
+    assert 'pip install "seq2see[tensorboard]"' in caught.value.fix
 
 
 def test_the_command_draws_or_writes_events(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(*arguments: object) -> int:
-        monkeypatch.setattr(sys, "argv", ["peeky", "curves", str(tiny_run), *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["seq2see", "curves", str(tiny_run), *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             main()
         return int(ended.value.code or 0)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from peeky.checkpoints import load_checkpoint
+from seq2see.checkpoints import load_checkpoint
 
 UPDATE = 4
 """In which the harm is done."""
@@ -118,23 +118,23 @@ def weights(run: Path) -> list[bytes]:
 def test_only_training_is_for_many(
     verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from peeky.cli import main
+    from seq2see.cli import main
 
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(sys, "argv", ["peeky", verb, "nothing"])
+    monkeypatch.setattr(sys, "argv", ["seq2see", verb, "nothing"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith(
-        f"peeky: peeky {verb}: works in one process, and WORLD_SIZE is 2\n  fix: "
+        f"seq2see: seq2see {verb}: works in one process, and WORLD_SIZE is 2\n  fix: "
     )
 
 
 def test_help_is_for_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from peeky.cli import main
+    from seq2see.cli import main
 
     monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr(sys, "argv", ["peeky", "predict", "--help"])
+    monkeypatch.setattr(sys, "argv", ["seq2see", "predict", "--help"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0
@@ -145,7 +145,7 @@ def test_help_is_for_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 def test_a_mistake_in_the_command_is_said_once(launch: Launch) -> None:
     said = launch("training.rat=1").end()
     assert said.count("did you mean 'training.rate'?") == 1
-    assert "peeky, rank 1" not in said
+    assert "seq2see, rank 1" not in said
 
 
 @pytest.mark.slow
@@ -185,7 +185,7 @@ def test_one_without_memory_ends_all(rank: int, shard: str, launch: Launch) -> N
     launched = launch(f"training.shard={shard}", harm="no memory", harmed=rank)
     said = launched.end()
     assert launched.process.returncode != 0
-    who = "peeky, rank 1" if rank else "peeky"
+    who = "seq2see, rank 1" if rank else "seq2see"
     assert said.count(f"{who}: there is not enough memory for this: DefaultCPUAllocator: can't allocate memory") == 1
 
 
@@ -196,7 +196,7 @@ def test_a_gradient_that_is_no_number_is_said_once(shard: str, launch: Launch) -
     said = launched.end()
     assert launched.process.returncode != 0
     assert said.count(f"the gradient became nan at update {UPDATE}") == 1
-    assert "peeky, rank 1" not in said
+    assert "seq2see, rank 1" not in said
 
 
 @pytest.mark.slow
@@ -258,7 +258,7 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(how: str, launch: Launch, tmp
     said = launched.end()
     assert launched.process.returncode != 0
     assert said.count("stopping after this update") == 1
-    assert said.count("go on with: torchrun --nproc-per-node 2 -m peeky train") == 1
+    assert said.count("go on with: torchrun --nproc-per-node 2 -m seq2see train") == 1
     assert ends(run) == ["interrupted"]
     assert max((run / "checkpoints").iterdir()).name == f"{UPDATE:08d}"
     said = launch("training.timeout=300", more=("--resume",)).end()
@@ -307,7 +307,7 @@ def test_a_run_moves_between_worlds(launch: Launch, tmp_path: Path) -> None:
 
 def at_update(harm: Callable[[], None]) -> None:
     """Have this done at the beginning of an update, in the first attempt."""
-    from peeky.training.trainer import Trainer
+    from seq2see.training.trainer import Trainer
 
     real = Trainer._update
 
@@ -336,7 +336,7 @@ def wait() -> None:
 
 def break_forward(harm: Callable[[Any], Any]) -> Callable[[], None]:
     def broken() -> None:
-        from peeky.training.objective import Objective
+        from seq2see.training.objective import Objective
 
         real = Objective.forward
         Objective.forward = lambda self, batch: harm(real(self, batch))  # type: ignore[method-assign]
@@ -349,7 +349,7 @@ def without_memory(loss: Any) -> Any:
 
 
 def fill_disk() -> None:
-    from peeky import storage
+    from seq2see import storage
 
     def full(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
@@ -358,7 +358,7 @@ def fill_disk() -> None:
 
 
 def other_pairs() -> None:
-    from peeky.data import Examples
+    from seq2see.data import Examples
 
     real = Examples.encode
     Examples.encode = lambda pairs, *codecs: real([*pairs[1:], pairs[0]], *codecs)  # type: ignore[method-assign]
@@ -379,6 +379,6 @@ if __name__ == "__main__":
     tell(f"process.{os.getpid()}")
     if os.environ.get("RANK") == os.environ.get("HARMED"):
         HARMS[os.environ["HARM"]]()
-    from peeky.cli import main
+    from seq2see.cli import main
 
     main()

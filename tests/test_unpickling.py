@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from peeky.checkpoints import PROGRESS, STATE, load_checkpoint, sealed_manifest
-from peeky.errors import CheckpointError
-from peeky.storage import MANIFEST
+from seq2see.checkpoints import PROGRESS, STATE, load_checkpoint, sealed_manifest
+from seq2see.errors import CheckpointError
+from seq2see.storage import MANIFEST
 
 FOREIGN = (
     ".metadata", "__0_0.distcp", "optimizer.pt", "scheduler.pt", "rng_state.pth", "rng_state_0.pth", "checkpoint.pt",
@@ -36,7 +36,7 @@ class Harm:
 WATCH = """
 import os, pickle, sys
 from pathlib import Path
-import peeky
+import seq2see
 
 run, packed, foreign, mark = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(), sys.argv[4]
 seen = []
@@ -55,11 +55,11 @@ assert os.path.isdir(mark) and len(seen) == 2, seen  # the watch sees, and the f
 os.rmdir(mark)
 del seen[:]
 
-from peeky.packing import pack_run
-assert peeky.load(run, device="cpu").predict(["abc"])[0].text is not None
+from seq2see.packing import pack_run
+assert seq2see.load(run, device="cpu").predict(["abc"])[0].text is not None
 pack_run(run, packed)
-assert peeky.load(packed, engine="numpy").predict(["abc"])[0].text is not None
-peeky.train(Path(sys.argv[5]), out=run, settings={"training.max_updates": 95}, resume=True, allow_changes=True,
+assert seq2see.load(packed, engine="numpy").predict(["abc"])[0].text is not None
+seq2see.train(Path(sys.argv[5]), out=run, settings={"training.max_updates": 95}, resume=True, allow_changes=True,
             device="cpu", quiet=True)
 assert not seen, seen
 assert not os.path.exists(mark)
@@ -73,7 +73,7 @@ def test_files_of_other_tools_are_never_opened(tiny_run_copy: Path, tiny_pairs: 
     for place in places:
         for name in FOREIGN:
             (place / name).write_bytes(harm)
-    given = map(str, (run, tmp_path / "m.peeky", " ".join(FOREIGN), mark, tiny_pairs))
+    given = map(str, (run, tmp_path / "m.seq2see", " ".join(FOREIGN), mark, tiny_pairs))
     command = [sys.executable, "-c", WATCH, *given]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert ran.returncode == 0, ran.stderr[-2000:]

@@ -14,8 +14,8 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.errors import CheckpointError, ConfigError
-from peeky.weights import SMALLEST_SCALE, WEIGHTS, Weights, quantize, read_weights, write_weights
+from seq2see.errors import CheckpointError, ConfigError
+from seq2see.weights import SMALLEST_SCALE, WEIGHTS, Weights, quantize, read_weights, write_weights
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 MATRICES = arrays.arrays(

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from peeky.data.ahead import ahead
+from seq2see.data.ahead import ahead
 
 
 def alive() -> list[threading.Thread]:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from peeky.data import Batch, Examples, Pair, collate
-from peeky.text import BOS, EOS, PAD, Characters, Codec
+from seq2see.data import Batch, Examples, Pair, collate
+from seq2see.text import BOS, EOS, PAD, Characters, Codec
 
 CODEC = Codec(Characters(), Codec.build(Characters(), ["aaabbc"]).vocabulary)
 A, B, C = 4, 5, 6

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.data import Examples, Pair
-from peeky.text import EOS, Characters, Codec, Words, learn_codec
+from seq2see.data import Examples, Pair
+from seq2see.text import EOS, Characters, Codec, Words, learn_codec
 
 TEXTS = st.lists(st.tuples(st.text(alphabet="ab c"), st.text(alphabet="ab c")))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from peeky.data import PairFile, read_pairs
-from peeky.errors import DataError
+from seq2see.data import PairFile, read_pairs
+from seq2see.errors import DataError
 
 LINES = "a\tb\tnorth\t1\nc\td\tsouth\t2\n"
 

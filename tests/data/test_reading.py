@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.data import Pair, PairFile, iterate_sources, open_content, read_pairs
-from peeky.errors import DataError
+from seq2see.data import Pair, PairFile, iterate_sources, open_content, read_pairs
+from seq2see.errors import DataError
 
 # A field of a TSV file: anything but what separates fields and lines, and never blank.
 FIELD = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\t\n\r")).filter(str.strip)
@@ -303,8 +303,8 @@ def test_sources_of_a_stream_come_one_by_one() -> None:
 # Real data.
 
 
-def test_real_files_are_read(peeky_data: Path) -> None:
-    paths = [path for part in ("train", "dev") for path in sorted(peeky_data.glob(f"**/{part}.tsv*"))]
+def test_real_files_are_read(seq2see_data: Path) -> None:
+    paths = [path for part in ("train", "dev") for path in sorted(seq2see_data.glob(f"**/{part}.tsv*"))]
     assert paths
     for path in paths:
         file = read_pairs([path])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from peeky.data import LengthBucketSampler
-from peeky.data.sampler import Place
+from seq2see.data import LengthBucketSampler
+from seq2see.data.sampler import Place
 
 LENGTHS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 40)), max_size=200)
 LIMIT = st.one_of(st.none(), st.integers(1, 100))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.data.shuffling import mixed, shuffled
+from seq2see.data.shuffling import mixed, shuffled
 
 
 @given(count=st.integers(1, 700), seed=st.integers(0, 2**63 - 1), epoch=st.integers(0, 99))

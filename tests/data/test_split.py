@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.data import Pair, split_dev
-from peeky.errors import DataError
+from seq2see.data import Pair, split_dev
+from seq2see.errors import DataError
 
 
 def pairs_of(sources: list[str]) -> list[Pair]:
@@ -63,7 +63,7 @@ def test_one_source_cannot_be_split() -> None:
 
 def test_every_process_splits_alike() -> None:
     code = (
-        "from peeky.data import Pair, split_dev\n"
+        "from seq2see.data import Pair, split_dev\n"
         "print([p.source for p in split_dev([Pair(str(n), '', '') for n in range(50)], seed=3)[1]])"
     )
     outputs = {

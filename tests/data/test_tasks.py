@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-import peeky.data
-import peeky.text
-from peeky.data import Pair, additions, copies, dates, reversals
-from peeky.errors import ConfigError
+import seq2see.data
+import seq2see.text
+from seq2see.data import Pair, additions, copies, dates, reversals
+from seq2see.errors import ConfigError
 
 TASKS = [dates, additions, copies, reversals]
 
@@ -45,10 +45,10 @@ def test_dates_are_dates() -> None:
         assert f"{day.year % 100:02}" in source
 
 
-@pytest.mark.parametrize("module", [peeky.data, peeky.text])
+@pytest.mark.parametrize("module", [seq2see.data, seq2see.text])
 def test_public_names_are_there(module: object) -> None:
     names = module.__all__  # type: ignore[attr-defined]
     assert names == sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
     assert all(getattr(module, name) is not None for name in names)
     with pytest.raises(AttributeError):
-        getattr(peeky.data, "nothing")  # noqa: B009
+        getattr(seq2see.data, "nothing")  # noqa: B009

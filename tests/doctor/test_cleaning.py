@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.data import read_pairs
-from peeky.doctor import check, clean
-from peeky.doctor.cleaning import CHANGES, clean_text
-from peeky.errors import ConfigError, DataError, UserError
+from seq2see.data import read_pairs
+from seq2see.doctor import check, clean
+from seq2see.doctor.cleaning import CHANGES, clean_text
+from seq2see.errors import ConfigError, DataError, UserError
 
 DIRTY = (
     "\ufeffone\t1\r\n"

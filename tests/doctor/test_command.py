@@ -1,4 +1,4 @@
-"""peeky check as a command: what it prints, its exit codes, and one message for every mistake."""
+"""seq2see check as a command: what it prints, its exit codes, and one message for every mistake."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Literal
 import pytest
 from rich.console import Console
 
-from peeky import cli
-from peeky.doctor import check, print_report
+from seq2see import cli
+from seq2see.doctor import check, print_report
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ Command = Callable[..., Ran]
 
 
 @pytest.fixture
-def peeky_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """Runs `peeky check` in this process, in a folder with good, bad and test pairs."""
+def seq2see_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """Runs `seq2see check` in this process, in a folder with good, bad and test pairs."""
     monkeypatch.chdir(tmp_path)
     Path("good.tsv").write_text("one\t1\ntwo\t2\n")
     Path("bad.tsv").write_text("one\t1\ntwo\u200b\t2\nthree\n", encoding="utf-8")
     Path("test.tsv").write_text("two\t2\n")
 
     def run(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["peeky", "check", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["seq2see", "check", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             cli.main()
@@ -52,31 +52,31 @@ def peeky_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
     return run
 
 
-def test_good_data_end_with_0_and_bad_ones_with_1(peeky_check: Command) -> None:
-    good = peeky_check("good.tsv")
+def test_good_data_end_with_0_and_bad_ones_with_1(seq2see_check: Command) -> None:
+    good = seq2see_check("good.tsv")
     assert good.code == 0
     assert good.out.startswith("good.tsv: 2 pairs\n")
     assert "nothing prevents training" in good.out
-    assert "train it: peeky train good.tsv" in good.out
-    bad = peeky_check("bad.tsv")
+    assert "train it: seq2see train good.tsv" in good.out
+    bad = seq2see_check("bad.tsv")
     assert bad.code == 1
     assert "error  columns: 1 line\n" in bad.out
     assert "bad.tsv:3: three (found 1 column, expected 2)" in bad.out
     assert "bad.tsv:2: two<U+200B> (source: U+200B ZERO WIDTH SPACE)" in bad.out
     assert bad.out.index("error  columns") < bad.out.index("warning  invisible")
-    assert "fix: peeky check bad.tsv --fix -o clean.tsv" in bad.out
+    assert "fix: seq2see check bad.tsv --fix -o clean.tsv" in bad.out
     assert "\u200b" not in bad.out and "\x1b" not in bad.out
     assert not bad.err
 
 
-def test_leaks_into_the_test_pairs(peeky_check: Command) -> None:
-    ran = peeky_check("good.tsv", "--test", "test.tsv")
+def test_leaks_into_the_test_pairs(seq2see_check: Command) -> None:
+    ran = seq2see_check("good.tsv", "--test", "test.tsv")
     assert ran.code == 0
     assert "leaked-pairs: 1 pair of test.tsv (100.0 %, also in good.tsv)" in ran.out
 
 
-def test_json_is_one_object(peeky_check: Command) -> None:
-    ran = peeky_check("bad.tsv", "--json")
+def test_json_is_one_object(seq2see_check: Command) -> None:
+    ran = seq2see_check("bad.tsv", "--json")
     assert ran.code == 1
     report = json.loads(ran.out)
     assert report["trainable"] is False
@@ -86,18 +86,18 @@ def test_json_is_one_object(peeky_check: Command) -> None:
     assert ran.out.isascii()
 
 
-def test_a_clean_copy_is_written_and_checked_again(peeky_check: Command) -> None:
-    ran = peeky_check("bad.tsv", "--fix", "-o", "clean.tsv")
+def test_a_clean_copy_is_written_and_checked_again(seq2see_check: Command) -> None:
+    ran = seq2see_check("bad.tsv", "--fix", "-o", "clean.tsv")
     assert ran.code == 0
     assert "clean.tsv: 2 pairs written" in ran.out
     assert "1  left out: lines that can't be used" in ran.out
     assert Path("clean.tsv").read_text() == "one\t1\ntwo\t2\n"
-    assert peeky_check("clean.tsv").code == 0
-    again = peeky_check("clean.tsv", "--fix", "--output", "again.tsv", "--json")
+    assert seq2see_check("clean.tsv").code == 0
+    again = seq2see_check("clean.tsv", "--fix", "--output", "again.tsv", "--json")
     assert json.loads(again.out) == {"path": "again.tsv", "pairs": 2, "changed": {}, "left_out": {}}
-    assert "nothing had to be changed" in peeky_check("clean.tsv", "--fix", "-o", "again.tsv").out
+    assert "nothing had to be changed" in seq2see_check("clean.tsv", "--fix", "-o", "again.tsv").out
     Path("twice.tsv").write_text("a\tb\na\tb\n")
-    assert "2 pairs written" in peeky_check("twice.tsv", "--fix", "-o", "x.tsv", "--keep-duplicates").out
+    assert "2 pairs written" in seq2see_check("twice.tsv", "--fix", "-o", "x.tsv", "--keep-duplicates").out
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ def test_a_clean_copy_is_written_and_checked_again(peeky_check: Command) -> None
         (["good.tsv", "--fixx"], "--fix"),
     ],
 )
-def test_mistakes_end_with_2_and_one_message(arguments: list[str], words: str, peeky_check: Command) -> None:
+def test_mistakes_end_with_2_and_one_message(arguments: list[str], words: str, seq2see_check: Command) -> None:
     before = sorted(Path().iterdir())
-    ran = peeky_check(*arguments)
+    ran = seq2see_check(*arguments)
     assert ran.code == 2
-    assert ran.err.startswith("peeky: ")
+    assert ran.err.startswith("seq2see: ")
     assert words in ran.err
     assert not ran.out
     assert sorted(Path().iterdir()) == before
@@ -146,7 +146,7 @@ def test_checking_loads_no_torch(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
     path.write_text("a\tb\nc\td\n")
     ran = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "peeky", "check", str(path)],
+        [sys.executable, "-X", "importtime", "-m", "seq2see", "check", str(path)],
         capture_output=True,
         text=True,
         check=True,
@@ -154,7 +154,7 @@ def test_checking_loads_no_torch(tmp_path: Path) -> None:
         env=os.environ | {"PYTHONIOENCODING": "utf-8"},
     )
     loaded = {line.rsplit("|", 1)[1].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")}
-    assert "peeky.doctor.check" in loaded
+    assert "seq2see.doctor.check" in loaded
     assert "torch" not in loaded
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from peeky.data import read_pairs
-from peeky.doctor import Report, check
-from peeky.doctor.wording import WORDINGS
-from peeky.errors import DataError
+from seq2see.data import read_pairs
+from seq2see.doctor import Report, check
+from seq2see.doctor.wording import WORDINGS
+from seq2see.errors import DataError
 
 Write = Callable[..., Path]
 
@@ -215,7 +215,7 @@ def test_parallel_files(write: Write) -> None:
 
 
 def test_blocks_change_nothing(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    from peeky.doctor import rows
+    from seq2see.doctor import rows
 
     content = "\ufeffone\t1\r\n\nb\u00fc\t2\nbad\n\nx\t\u00a0y\nx\t\u00a0y\n\n\n".encode() + b"\xff\t1\n\n"
     path = write(content)
@@ -234,7 +234,7 @@ def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
 
 
 def test_the_suggested_model_is_the_one_that_training_takes() -> None:
-    from peeky.doctor.check import MODEL
-    from peeky.model import DEFAULT
+    from seq2see.doctor.check import MODEL
+    from seq2see.model import DEFAULT
 
     assert MODEL == DEFAULT

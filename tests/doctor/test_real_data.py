@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from peeky.doctor import Report, check
+from seq2see.doctor import Report, check
 
 FAULTS_OF_TEXT = {
     "control", "invisible", "unusual-spaces", "space-around", "doubled-blanks", "not-nfc", "mojibake", "replacement",
@@ -44,8 +44,8 @@ def report_on(folder: Path) -> Report:
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_what_a_set_is_known_for_is_found_and_nothing_else(name: str, peeky_data: Path) -> None:
-    folder = peeky_data / name
+def test_what_a_set_is_known_for_is_found_and_nothing_else(name: str, seq2see_data: Path) -> None:
+    folder = seq2see_data / name
     if not folder.is_dir():
         pytest.skip(f"{name} is not among the data")
     report = report_on(folder)
@@ -59,28 +59,28 @@ def test_what_a_set_is_known_for_is_found_and_nothing_else(name: str, peeky_data
             assert sum(each.count for each in found) == count, (finding, sizes.files)
 
 
-def test_the_leak_of_the_dates(peeky_data: Path, tmp_path: Path) -> None:
+def test_the_leak_of_the_dates(seq2see_data: Path, tmp_path: Path) -> None:
     """1,405 of 5,000 test pairs are in the book's training pairs, which are train and dev together."""
     book = tmp_path / "book.tsv"
-    folder = peeky_data / "book_date"
+    folder = seq2see_data / "book_date"
     book.write_bytes((folder / "train.tsv").read_bytes() + (folder / "dev.tsv").read_bytes())
     leak = check(book, test=[folder / "test.tsv"]).find("leaked-pairs")
     assert leak is not None
     assert leak.count == 1405
 
 
-def test_two_releases_of_one_language_overlap(peeky_data: Path) -> None:
-    leak = check(peeky_data / "g2p_sig21/medium/dut/train.tsv", test=[peeky_data / "g2p_sig20/dut/test.tsv"])
+def test_two_releases_of_one_language_overlap(seq2see_data: Path) -> None:
+    leak = check(seq2see_data / "g2p_sig21/medium/dut/train.tsv", test=[seq2see_data / "g2p_sig20/dut/test.tsv"])
     assert leak.find("leaked-pairs")
 
 
-def test_repeated_expressions_are_in_the_sizes(peeky_data: Path) -> None:
-    report = report_on(peeky_data / "crohme2014")
+def test_repeated_expressions_are_in_the_sizes(seq2see_data: Path) -> None:
+    report = report_on(seq2see_data / "crohme2014")
     assert (report.sets[0].pairs, report.sets[0].target.distinct) == (8333, 4562)
     assert report.sets[1].shared == {"pairs": 0, "sources": 0, "targets": 0}
 
 
-def test_targets_that_are_no_text_stand_out(peeky_data: Path) -> None:
-    odd = report_on(peeky_data / "multi30k_en-de/raw").find("odd-ratios")
+def test_targets_that_are_no_text_stand_out(seq2see_data: Path) -> None:
+    odd = report_on(seq2see_data / "multi30k_en-de/raw").find("odd-ratios")
     assert odd is not None
     assert sorted(each.origin.rsplit(":", 1)[1] for each in odd.examples) == ["16510", "16664"]

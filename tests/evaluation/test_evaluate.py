@@ -1,4 +1,4 @@
-"""Trained models held to test files, as `peeky evaluate` does it."""
+"""Trained models held to test files, as `seq2see evaluate` does it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-import peeky
-from peeky.config import read_toml
-from peeky.data import Pair, read_pairs
-from peeky.errors import ConfigError, UserError
-from peeky.evaluation import Request, as_json, evaluate, evaluate_runs, text_lines
-from peeky.evaluation.training_data import config_of, known_texts
+import seq2see
+from seq2see.config import read_toml
+from seq2see.data import Pair, read_pairs
+from seq2see.errors import ConfigError, UserError
+from seq2see.evaluation import Request, as_json, evaluate, evaluate_runs, text_lines
+from seq2see.evaluation.training_data import config_of, known_texts
 
 QUICK = Request(samples=100)
 
@@ -30,7 +30,7 @@ def text_of(run: Path | list[Path], path: Path, request: Request = QUICK, **opti
 
 
 def test_the_report_has_what_the_model_says_of_itself(tiny_run: Path, tiny_pairs: Path) -> None:
-    model, pairs = peeky.load(tiny_run, device="cpu"), read_pairs([tiny_pairs]).pairs
+    model, pairs = seq2see.load(tiny_run, device="cpu"), read_pairs([tiny_pairs]).pairs
     scores = model.evaluate(pairs)
     report = evaluate(model, pairs, QUICK)
     assert report.exact_match == scores.exact_match
@@ -81,15 +81,15 @@ def test_training_data_that_are_gone_are_said_to_be(tiny_run_copy: Path, tiny_pa
 
 def test_unicode_forms_of_a_source_are_the_same_source(tmp_path: Path) -> None:
     written(tmp_path, ["e\u0301\tx"], "train.tsv")
-    from peeky.config import make_config
-    from peeky.evaluation.training_data import key_of
+    from seq2see.config import make_config
+    from seq2see.evaluation.training_data import key_of
 
     config = make_config({}, {"data.train": [str(tmp_path / "train.tsv")]})
     assert known_texts(config, has_source=True).texts == {key_of(Pair("\u00e9", "", ""))}
 
 
 def test_several_references_of_a_source_are_one_item(tiny_run: Path, tmp_path: Path) -> None:
-    answer = peeky.load(tiny_run, device="cpu").predict("abc")[0].text
+    answer = seq2see.load(tiny_run, device="cpu").predict("abc")[0].text
     path = written(tmp_path, ["abc\tzzz", "bca\tzzz", f"abc\t{answer}"])
     found = evaluate_runs([tiny_run], [path], QUICK, device="cpu").reports[0]
     assert (found.count, found.num_references, found.exact_match) == (2, 3, 0.5)
@@ -152,7 +152,7 @@ def test_an_ensemble_answers_as_one(tiny_run: Path, tiny_run_copy: Path, tiny_pa
     runs = [tiny_run, tiny_run_copy]
     one = evaluate_runs(runs, [tiny_pairs], QUICK, device="cpu", ensemble=True)
     assert one.runs == (f"{tiny_run} + {tiny_run_copy}",)
-    assert one.reports[0].loss == pytest.approx(peeky.load(runs, device="cpu").loss(read_pairs([tiny_pairs]).pairs))
+    assert one.reports[0].loss == pytest.approx(seq2see.load(runs, device="cpu").loss(read_pairs([tiny_pairs]).pairs))
     known = [
         one.reports[0].num_known,
         evaluate_runs(runs[::-1], [tiny_pairs], QUICK, device="cpu", ensemble=True).reports[0].num_known,
@@ -167,7 +167,7 @@ def test_runs_with_other_vocabularies_share_a_table(
 ) -> None:
     more = {"text.target": "bpe", "text.subword_size": 40, "training.seed": 2}
     other = tmp_path / "other"
-    peeky.train(tiny_pairs, out=other, settings={**tiny_settings, **more}, device="cpu", quiet=True)
+    seq2see.train(tiny_pairs, out=other, settings={**tiny_settings, **more}, device="cpu", quiet=True)
     found = evaluate_runs([tiny_run, other], [tiny_pairs], QUICK, device="cpu")
     assert set(found.against_first[1]) == {"exact_match", "cer"}
     assert "no p where these are others" in "\n".join(text_lines(found))
@@ -222,7 +222,7 @@ def test_a_missing_package_is_said_before_the_search(
 
     for module in ["sacrebleu", *(module for module in sys.modules if module.startswith("sacrebleu."))]:
         monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setattr(peeky.Model, "predict", lambda *_, **__: pytest.fail("it searched"))
+    monkeypatch.setattr(seq2see.Model, "predict", lambda *_, **__: pytest.fail("it searched"))
     with pytest.raises(UserError, match="needs the package sacrebleu"):
         evaluate_runs([tiny_run], [tiny_pairs], Request(metrics=("bleu",)), device="cpu")
 

@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.data import Pair
-from peeky.evaluation import Item, items_of
-from peeky.evaluation.items import parts_by_label, parts_by_length, parts_by_training
+from seq2see.data import Pair
+from seq2see.evaluation import Item, items_of
+from seq2see.evaluation.items import parts_by_label, parts_by_length, parts_by_training
 
 PAIRS = [Pair("a", "x", "t:1"), Pair("b", "y", "t:2"), Pair("a", "z", "t:3"), Pair("a", "x", "t:4")]
 

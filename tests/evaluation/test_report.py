@@ -6,12 +6,12 @@ import math
 
 import pytest
 
-from peeky.config import Config, make_config
-from peeky.data import Pair
-from peeky.errors import DataError
-from peeky.evaluation import Answers, Report, assess, error_lines, items_of, ranking_of, wrong_items
-from peeky.evaluation.comparison import against_first, groups_of_seeds
-from peeky.evaluation.items import Part, parts_by_training
+from seq2see.config import Config, make_config
+from seq2see.data import Pair
+from seq2see.errors import DataError
+from seq2see.evaluation import Answers, Report, assess, error_lines, items_of, ranking_of, wrong_items
+from seq2see.evaluation.comparison import against_first, groups_of_seeds
+from seq2see.evaluation.items import Part, parts_by_training
 
 PAIRS = [
     Pair("one", "abcd", "t:1"), Pair("two", "xy", "t:2"), Pair("two", "xyz", "t:3"), Pair("three\t", "aaaaa", "t:4"),

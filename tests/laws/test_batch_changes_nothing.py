@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from peeky.data import Pair
-from peeky.model import DecoderState
-from peeky.search import Sampler
+from seq2see.data import Pair
+from seq2see.model import DecoderState
+from seq2see.search import Sampler
 
 BOUND = 1e-5
 TEXTS = ["abcabca", "g", "", "ddefg", "ba", "fedc"]

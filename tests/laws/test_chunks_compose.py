@@ -7,9 +7,9 @@ import random
 import pytest
 import torch
 
-from peeky.model import Layer, transformer
-from peeky.model.recurrent import Recurrent
-from peeky.model.tensors import map_carry
+from seq2see.model import Layer, transformer
+from seq2see.model.recurrent import Recurrent
+from seq2see.model.tensors import map_carry
 
 BOUND = 1e-12
 
@@ -129,6 +129,6 @@ def test_it_notices_a_broken_transformer(breakage, name, blueprint, new_model, n
     batch = new_batch(model, target_lengths=(4, 9, 1, 3))
     check_chunks_compose(model, batch)
     place, broken, _ = BREAKAGES[breakage]
-    monkeypatch.setattr(f"peeky.model.transformer.{place}", broken)
+    monkeypatch.setattr(f"seq2see.model.transformer.{place}", broken)
     with pytest.raises(AssertionError):
         check_chunks_compose(model, batch)

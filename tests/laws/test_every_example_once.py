@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from peeky.data import Examples, collate, copies
-from peeky.model import Sizes, build
-from peeky.text import Codec, make_tokenizer
-from peeky.training import ALONE, Evaluation, Trainer, TrainingOptions, World
+from seq2see.data import Examples, collate, copies
+from seq2see.model import Sizes, build
+from seq2see.text import Codec, make_tokenizer
+from seq2see.training import ALONE, Evaluation, Trainer, TrainingOptions, World
 
 NUM_PAIRS = 23
 EPOCHS = 2
@@ -32,7 +32,7 @@ def trainer_and_indices(blueprint, monkeypatch):
         trained_on.append(indices.tolist())
         return batch
 
-    monkeypatch.setattr("peeky.training.shares.collate", recording)
+    monkeypatch.setattr("seq2see.training.shares.collate", recording)
 
     def new(stop=lambda: False, workers=0, world=ALONE, **options):
         model = build(blueprint("plain"), Sizes(len(codec.vocabulary), len(codec.vocabulary)))
@@ -90,7 +90,7 @@ def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
 
     The run ends and is resumed after these updates. The processes go one after the other and send one another nothing.
     """
-    monkeypatch.setattr("peeky.data.sampler._BATCHES_A_POOL", 2)
+    monkeypatch.setattr("seq2see.data.sampler._BATCHES_A_POOL", 2)
     batches = defaultdict(list)  # by update, the sources of its batch
     for rank in range(size):
         state, updates = None, []
@@ -148,7 +148,7 @@ def test_what_goes_wrong_in_a_worker_ends_the_run(trainer_and_indices, monkeypat
         trained_on.append(indices.tolist())
         return collate(examples, indices)
 
-    monkeypatch.setattr("peeky.training.shares.collate", failing)
+    monkeypatch.setattr("seq2see.training.shares.collate", failing)
     with pytest.raises(OSError, match="the disk is gone"):
         new(batch_size=4, workers=2).run()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from peeky.model import Padded
-from peeky.model.embedding import Embedding
-from peeky.model.readers import Attend
-from peeky.model.recurrent import LSTM
-from peeky.training import batch_loss
+from seq2see.model import Padded
+from seq2see.model.embedding import Embedding
+from seq2see.model.readers import Attend
+from seq2see.model.recurrent import LSTM
+from seq2see.training import batch_loss
 
 
 def check_every_parameter_learns(model, batch):

@@ -53,8 +53,8 @@ def test_a_killed_run_comes_to_the_same_end(model: str, tmp_path: Path) -> None:
 
 def child(arguments: list[str], pipe: int, log: Path) -> None:
     """Train as the command does; a byte through the pipe at each update (u) and each time a folder is written (s)."""
-    from peeky import checkpoints, cli
-    from peeky.training.trainer import Trainer
+    from seq2see import checkpoints, cli
+    from seq2see.training.trainer import Trainer
 
     def told(what: bytes, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*given: Any, **named: Any) -> Any:
@@ -68,7 +68,7 @@ def child(arguments: list[str], pipe: int, log: Path) -> None:
     os.dup2(output, 2)
     Trainer._update = told(b"u", Trainer._update)  # type: ignore[method-assign]
     checkpoints.write_folder = told(b"s", checkpoints.write_folder)
-    sys.argv = ["peeky", *arguments]
+    sys.argv = ["seq2see", *arguments]
     code = 1
     try:
         cli.main()
@@ -137,7 +137,7 @@ def places(kind: str, chance: random.Random) -> list[tuple[bytes, int, float]]:
 
 def end_of(run: Path) -> dict[str, Any]:
     """All that a run leaves, clocks left out."""
-    from peeky.checkpoints import load_checkpoint
+    from seq2see.checkpoints import load_checkpoint
 
     found = load_checkpoint(run / "checkpoints")
     events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -163,10 +163,10 @@ def write_pairs(folder: Path, chance: random.Random) -> Path:
 def harness(model: str, kills: int, seed: int, folder: Path) -> int:
     import torch
 
-    import peeky.run  # what every run needs, imported once
+    import seq2see.run  # what every run needs, imported once
 
     torch.set_num_threads(1)
-    assert peeky.run
+    assert seq2see.run
     chance = random.Random(f"{model} {seed}")
     base = ["train", str(write_pairs(folder, chance)), "--model", model, "--device", "cpu"]
     settings = ["--set", *(f"{key}={value}" for key, value in SETTINGS.items())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from peeky.model import Layer, transformer
+from seq2see.model import Layer, transformer
 
 BOUND = 1e-12
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from peeky.model import ARCHITECTURES, Padded
-from peeky.model.readers import Attend
-from peeky.model.transformer import CrossAttention
-from peeky.training import TensorBatch, batch_loss
+from seq2see.model import ARCHITECTURES, Padded
+from seq2see.model.readers import Attend
+from seq2see.model.transformer import CrossAttention
+from seq2see.training import TensorBatch, batch_loss
 
 BOUND = 1e-12
 
@@ -206,7 +206,7 @@ def test_it_notices_padding_that_is_only_looked_at_where_someone_watches(
     model = new_model(blueprint(name))
     batch = new_batch(model)
     check_padding_changes_nothing_that_is_watched(model, batch)
-    monkeypatch.setattr("peeky.model.transformer.masked_softmax", lambda scores, mask: scores.softmax(-1))
+    monkeypatch.setattr("seq2see.model.transformer.masked_softmax", lambda scores, mask: scores.softmax(-1))
     check_padding_changes_nothing(model, batch)  # training goes the other way
     with pytest.raises(AssertionError):
         check_padding_changes_nothing_that_is_watched(model, batch)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from peeky.data import Padded
-from peeky.model import DecoderState
-from peeky.search import Forbid, Sampler, beam_search, generate
-from peeky.text import BOS, EOS, PAD, UNK
-from peeky.torch_engine import TorchEngine
+from seq2see.data import Padded
+from seq2see.model import DecoderState
+from seq2see.search import Forbid, Sampler, beam_search, generate
+from seq2see.text import BOS, EOS, PAD, UNK
+from seq2see.torch_engine import TorchEngine
 
 NEVER = (PAD, UNK, BOS)
 

@@ -12,16 +12,16 @@ import pytest
 import torch
 from rich.console import Console
 
-from peeky.checkpoints import load_checkpoint
-from peeky.config import Config
-from peeky.data import Examples, collate, copies
-from peeky.data.options import DataOptions
-from peeky.errors import CheckpointError
-from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build
-from peeky.run import train
-from peeky.text import Codec, learn_codec, make_tokenizer
-from peeky.text.options import TextOptions
-from peeky.training import Evaluation, Trainer, TrainingOptions, TrainingState, target_log_probs, to_tensors
+from seq2see.checkpoints import load_checkpoint
+from seq2see.config import Config
+from seq2see.data import Examples, collate, copies
+from seq2see.data.options import DataOptions
+from seq2see.errors import CheckpointError
+from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build
+from seq2see.run import train
+from seq2see.text import Codec, learn_codec, make_tokenizer
+from seq2see.text.options import TextOptions
+from seq2see.training import Evaluation, Trainer, TrainingOptions, TrainingState, target_log_probs, to_tensors
 
 OPTIONS = TrainingOptions(
     rate=0.01,
@@ -213,7 +213,7 @@ def test_it_notices_a_state_with_something_missing(broken, blueprint, pairs):
 
 def test_it_notices_dropout_from_a_generator_of_its_own(blueprint, pairs, monkeypatch):
     chance = iter(range(1000))
-    monkeypatch.setattr("peeky.training.trainer.dropout_seed", lambda seed, update, part: next(chance))
+    monkeypatch.setattr("seq2see.training.trainer.dropout_seed", lambda seed, update, part: next(chance))
     with pytest.raises(AssertionError):
         check_resume(blueprint("plain"), pairs)
 
@@ -310,7 +310,7 @@ def check_resume_on_disk(config, tmp_path, monkeypatch, *, between=lambda folder
         yield stop_after(5)
 
     with monkeypatch.context() as patch:
-        patch.setattr("peeky.run.stop_on_signal", interrupted)
+        patch.setattr("seq2see.run.stop_on_signal", interrupted)
         finished = train(config, parted, **quiet).finished
     assert (finished.update, finished.reason) == (5, "interrupted")
     between(parted)
@@ -361,7 +361,7 @@ def test_resume_on_disk_with_subwords(text, tmp_path, pairs, monkeypatch):
     """The vocabularies are those that the run was started with; nothing is learnt again."""
 
     def forget(_):
-        monkeypatch.setattr("peeky.recipe.learn_codec", None)
+        monkeypatch.setattr("seq2see.recipe.learn_codec", None)
 
     config = replace(config_of(tmp_path, pairs), text=text)
     check_resume_on_disk(config, tmp_path, monkeypatch, between=forget)

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-import peeky
-from peeky.checkpoint import save_model
-from peeky.run import model_config
-from peeky.training import Progress
-from peeky.training_state import to_numpy
+import seq2see
+from seq2see.checkpoint import save_model
+from seq2see.run import model_config
+from seq2see.training import Progress
+from seq2see.training_state import to_numpy
 
 
 def check_save_and_load(model, blueprint, batch, folder):
@@ -22,7 +22,7 @@ def check_save_and_load(model, blueprint, batch, folder):
         target_codec=model.target_codec,
         card="",
     )
-    loaded = peeky.load(folder, device="cpu")
+    loaded = seq2see.load(folder, device="cpu")
     assert not loaded.engine.network.training
     assert (loaded.name, loaded.max_length) == (model.name, model.max_length)
     assert (loaded.source_codec is None) == (model.source_codec is None)
@@ -41,7 +41,7 @@ def test_save_and_load(variant, new_predictor, new_batch, tmp_path):
 def test_a_run_folder_loads_like_its_model(blueprint, new_predictor, new_batch, tmp_path):
     model = new_predictor(blueprint("attention"))
     check_save_and_load(model, blueprint("attention"), new_batch(model.engine.network), tmp_path / "model")
-    loaded = peeky.load(tmp_path, device="cpu")
+    loaded = seq2see.load(tmp_path, device="cpu")
     for name, tensor in model.engine.network.tensors().items():
         assert torch.equal(loaded.engine.network.tensors()[name], tensor)
 

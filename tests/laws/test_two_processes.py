@@ -22,11 +22,11 @@ from typing import Any
 import pytest
 import torch
 
-from peeky.data import Examples, collate, copies
-from peeky.errors import UserError
-from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
-from peeky.text import Codec, make_tokenizer
-from peeky.training import (
+from seq2see.data import Examples, collate, copies
+from seq2see.errors import UserError
+from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
+from seq2see.text import Codec, make_tokenizer
+from seq2see.training import (
     ALONE,
     Evaluation,
     Trainer,
@@ -37,8 +37,8 @@ from peeky.training import (
     target_log_probs,
     to_tensors,
 )
-from peeky.training.divided import whole
-from peeky.training.objective import Objective
+from seq2see.training.divided import whole
+from seq2see.training.objective import Objective
 
 PAIRS = copies(22, seed=1)
 CODEC = Codec.build(make_tokenizer("characters"), [pair.source for pair in PAIRS])
@@ -277,7 +277,7 @@ def main(folder: Path) -> int:
     from torch.distributed import fsdp
     from torch.distributed.distributed_c10d import PrefixStore
 
-    from peeky.training import world as worlds
+    from seq2see.training import world as worlds
 
     assert fsdp
     worlds.PAUSE = 0.1

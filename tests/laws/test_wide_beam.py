@@ -13,12 +13,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from peeky.data import Padded
-from peeky.model import DecoderState, Seq2Seq
-from peeky.model import Padded as TensorPadded
-from peeky.search import ForbidPhrases, ForcePrefix, MinLength, NoRepeat, beam_search, generate
-from peeky.text import BOS, EOS, SPECIALS
-from peeky.torch_engine import TorchEngine
+from seq2see.data import Padded
+from seq2see.model import DecoderState, Seq2Seq
+from seq2see.model import Padded as TensorPadded
+from seq2see.search import ForbidPhrases, ForcePrefix, MinLength, NoRepeat, beam_search, generate
+from seq2see.text import BOS, EOS, SPECIALS
+from seq2see.torch_engine import TorchEngine
 
 LETTERS = range(len(SPECIALS), len(SPECIALS) + 4)
 LONGEST = 5
@@ -331,7 +331,7 @@ BREAKAGES = {
 @torch.no_grad()
 @pytest.mark.parametrize(("place", "broken"), BREAKAGES.values(), ids=BREAKAGES)
 def test_they_notice_a_broken_ranking(place, broken, blueprint, problems, monkeypatch):
-    monkeypatch.setattr(f"peeky.search.{place}", broken)
+    monkeypatch.setattr(f"seq2see.search.{place}", broken)
     with pytest.raises(AssertionError):
         check_some(problems, blueprint)
 
@@ -342,9 +342,9 @@ def test_they_notice_broken_rules(rule, blueprint, problems, monkeypatch):
     options, wanted = RULES[rule]
     check_some(problems, blueprint, wanted=wanted, **options)
     for name in ("NoRepeat", "ForbidPhrases"):
-        monkeypatch.setattr(f"peeky.search.filters.{name}.__call__", lambda self, log_probs, *_: log_probs)
+        monkeypatch.setattr(f"seq2see.search.filters.{name}.__call__", lambda self, log_probs, *_: log_probs)
     monkeypatch.setattr(
-        "peeky.search.constraints.Progress.complete", property(lambda self: np.ones(len(self.met), np.bool_))
+        "seq2see.search.constraints.Progress.complete", property(lambda self: np.ones(len(self.met), np.bool_))
     )
     with pytest.raises(AssertionError):
         check_some(problems, blueprint, wanted=wanted, **options)

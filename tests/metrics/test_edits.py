@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.metrics import (
+from seq2see.metrics import (
     Metric,
     character_error_rate,
     exact_match,
@@ -16,7 +16,7 @@ from peeky.metrics import (
     word_diff,
     word_error_rate,
 )
-from peeky.metrics.edits import levenshtein
+from seq2see.metrics.edits import levenshtein
 
 TEXTS = st.text("ab c", max_size=6)
 

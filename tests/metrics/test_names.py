@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from peeky.errors import ConfigError, UserError
-from peeky.metrics import METRICS, exact_match, find_metrics, metrics_for
-from peeky.text import SUBWORD_UNITS
-from peeky.text.tokenizers import TOKENIZER_NAMES
+from seq2see.errors import ConfigError, UserError
+from seq2see.metrics import METRICS, exact_match, find_metrics, metrics_for
+from seq2see.text import SUBWORD_UNITS
+from seq2see.text.tokenizers import TOKENIZER_NAMES
 
 
 def test_every_metric_goes_by_its_name() -> None:
@@ -57,5 +57,5 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     with pytest.raises(UserError) as missing:
         METRICS[name](["a"], [["a"]])
     assert package in missing.value.what
-    assert missing.value.fix == 'pip install "peeky[metrics]"'
+    assert missing.value.fix == 'pip install "seq2see[metrics]"'
     assert exact_match(["a"], [["a"]]).value == 1.0

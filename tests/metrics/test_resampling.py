@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from peeky.metrics import Measured, Scale, character_error_rate, differences, exact_match, intervals, ratio, spread
-from peeky.metrics.measured import Numbers
-from peeky.metrics.resampling import bootstrap_sums, randomised_sums
+from seq2see.metrics import Measured, Scale, character_error_rate, differences, exact_match, intervals, ratio, spread
+from seq2see.metrics.measured import Numbers
+from seq2see.metrics.resampling import bootstrap_sums, randomised_sums
 
 RATE = Scale("rate", "rate", "share", higher_is_better=False, score=ratio)
 SHARE = Scale("right", "right", "share", higher_is_better=True, score=ratio, is_proportion=True)
@@ -150,7 +150,7 @@ def test_sums_are_those_of_drawn_items() -> None:
 
 def test_memory_is_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     statistics = edits_made_up(np.random.default_rng(1), 50)
-    monkeypatch.setattr("peeky.metrics.resampling._AT_ONCE", 120)
+    monkeypatch.setattr("seq2see.metrics.resampling._AT_ONCE", 120)
     assert bootstrap_sums(statistics, samples=7).shape == randomised_sums(statistics, samples=7).shape == (7, 2)
 
 

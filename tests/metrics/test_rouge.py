@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.metrics import rouge_1, rouge_2, rouge_l
-from peeky.metrics.rouge import words_of
+from seq2see.metrics import rouge_1, rouge_2, rouge_l
+from seq2see.metrics.rouge import words_of
 
 # Lin 2004, section 3.1: the reference and two candidates with the same bigrams but another order.
 REFERENCE = "police killed the gunman"

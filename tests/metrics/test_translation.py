@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from peeky.metrics import METRICS, Measured, bleu, chrf, ter
-from peeky.metrics.translation import bleu_tokenizer
+from seq2see.metrics import METRICS, Measured, bleu, chrf, ter
+from seq2see.metrics.translation import bleu_tokenizer
 
 WORDS = ["the", "a", "cat", "dog", "sat", "on", ",", "mat", "red", "ball", "and", ".", "it's", "3.5", "Über-small"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from peeky.errors import ConfigError
-from peeky.model import (
+from seq2see.errors import ConfigError
+from seq2see.model import (
     ARCHITECTURES,
     DEFAULT,
     ModelOptions,
@@ -19,11 +19,11 @@ from peeky.model import (
     resolve,
     to_options,
 )
-from peeky.model.readers import Attend
-from peeky.model.recurrent import Recurrent
-from peeky.model.tensors import map_carry
-from peeky.model.transformer import CrossAttention
-from peeky.model.wiring import Concat, Dense, InputFeeding, ReadContext, Residual, Stack
+from seq2see.model.readers import Attend
+from seq2see.model.recurrent import Recurrent
+from seq2see.model.tensors import map_carry
+from seq2see.model.transformer import CrossAttention
+from seq2see.model.wiring import Concat, Dense, InputFeeding, ReadContext, Residual, Stack
 
 TOKENS = 11
 TRANSFORMERS = [name for name, architecture in ARCHITECTURES.items() if architecture.has_blocks]
@@ -108,7 +108,7 @@ def test_a_language_model_sees_no_source():
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_the_peeky_gradient_goes_through_every_place_where_h_is_repeated(layers):
+def test_the_seq2see_gradient_goes_through_every_place_where_h_is_repeated(layers):
     """Finite differences by the encoder's last h: the decoder's start, and the context at every position."""
     model = new_model("peeky", layers=layers)
     memory = model.encode(SOURCE)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from peeky.model.dropout import Dropout, SequenceDropout
+from seq2see.model.dropout import Dropout, SequenceDropout
 
 # --- value by value ---------------------------------------------------------------------------------------------------
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from peeky.data import Pair
-from peeky.errors import ConfigError
-from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
-from peeky.predictor import Model
-from peeky.text import EOS, SPECIALS, Codec, make_tokenizer
-from peeky.torch_engine import TorchEngine
+from seq2see.data import Pair
+from seq2see.errors import ConfigError
+from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
+from seq2see.predictor import Model
+from seq2see.text import EOS, SPECIALS, Codec, make_tokenizer
+from seq2see.torch_engine import TorchEngine
 
 CODEC = Codec.build(make_tokenizer("characters"), ["abcdefg"])
 TEXTS = ["a", "bcdefgab", "gf", "cdc", "fedcba"]

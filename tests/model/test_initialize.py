@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from peeky.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
-from peeky.model.embedding import Embedding
-from peeky.model.initialize import initialize
-from peeky.model.recurrent import LSTM
+from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
+from seq2see.model.embedding import Embedding
+from seq2see.model.initialize import initialize
+from seq2see.model.recurrent import LSTM
 
 EMBEDDING, WIDTH, TOKENS = 36, 64, 300
 GATES = ("input", "forget", "cell", "output")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from peeky.data import Examples, Pair, collate
-from peeky.model import ModelOptions, Padded, Sizes, build, resolve
-from peeky.text import BOS, EOS, Codec, make_tokenizer
-from peeky.training import TensorBatch, batch_loss, target_log_probs, to_tensors
+from seq2see.data import Examples, Pair, collate
+from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
+from seq2see.text import BOS, EOS, Codec, make_tokenizer
+from seq2see.training import TensorBatch, batch_loss, target_log_probs, to_tensors
 
 SOURCES = [[4, 6, EOS], [5, EOS], [8, 7, 6, 5, EOS]]
 TARGETS = [[7, 4, 4, 8, EOS], [EOS], [6, 5, EOS]]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from peeky.model import Memory, Stream
-from peeky.model.readers import SCORES, Attend, Peek, masked_softmax
+from seq2see.model import Memory, Stream
+from seq2see.model.readers import SCORES, Attend, Peek, masked_softmax
 
 ROWS, TARGETS, SOURCES, WIDTH = 3, 4, 5, 6
 LENGTHS = torch.tensor([5, 1, 3])

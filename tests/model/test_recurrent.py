@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from peeky.model import Memory, Padded, Stream
-from peeky.model.dropout import SequenceDropout
-from peeky.model.embedding import Embedding
-from peeky.model.encoder import BothWays, Encoder, OneWay, ResidualEncoding
-from peeky.model.recurrent import LSTM, DirectedLSTM, Recurrent
+from seq2see.model import Memory, Padded, Stream
+from seq2see.model.dropout import SequenceDropout
+from seq2see.model.embedding import Embedding
+from seq2see.model.encoder import BothWays, Encoder, OneWay, ResidualEncoding
+from seq2see.model.recurrent import LSTM, DirectedLSTM, Recurrent
 
 INPUT, WIDTH = 5, 7
 LENGTHS = (4, 1, 6, 3)

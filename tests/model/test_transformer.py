@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, gelu
 
-from peeky.model import Layer, Memory, ModelOptions, Padded, Sizes, Stream, build, resolve
-from peeky.model.embedding import Embedding
-from peeky.model.tensors import map_carry, select_rows
-from peeky.model.transformer import (
+from seq2see.model import Layer, Memory, ModelOptions, Padded, Sizes, Stream, build, resolve
+from seq2see.model.embedding import Embedding
+from seq2see.model.tensors import map_carry, select_rows
+from seq2see.model.transformer import (
     ACTIVATIONS,
     CrossAttention,
     FeedForward,
@@ -274,7 +274,7 @@ def test_the_last_block_but_one_shows_where_it_looks(layers, shown):
 def test_nobody_watches_in_training(monkeypatch):
     """Weights are made for those who look at them: the loss takes the fused way through every layer."""
     model = new_model("transformer")
-    monkeypatch.setattr("peeky.model.transformer.masked_softmax", None)
+    monkeypatch.setattr("seq2see.model.transformer.masked_softmax", None)
     source, tokens = Padded(torch.randint(4, TOKENS, (ROWS, SOURCES)), LENGTHS), torch.randint(4, TOKENS, (ROWS, 4))
     model(source, tokens)
     with pytest.raises(TypeError):

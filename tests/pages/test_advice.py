@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from peeky.evaluation import Figure, Slice
-from peeky.history import Alarm, Point
-from peeky.metrics import METRICS, Interval
-from peeky.pages import Evidence, advise
+from seq2see.evaluation import Figure, Slice
+from seq2see.history import Alarm, Point
+from seq2see.metrics import METRICS, Interval
+from seq2see.pages import Evidence, advise
 
 NOTHING = Evidence(
     dev_loss=[Point(25, 1.0), Point(50, 0.6), Point(75, 0.5), Point(100, 0.5)],

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from peeky.evaluation import Request, evaluate_runs
-from peeky.history import Alarm, read_history
-from peeky.pages.comparison import write_comparison
+from seq2see.evaluation import Request, evaluate_runs
+from seq2see.history import Alarm, read_history
+from seq2see.pages.comparison import write_comparison
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from peeky.history import History, Point
-from peeky.pages.charts import MOST_POINTS, charts, looks_of, short, thinned, ticks
-from peeky.pages.heat import shade
-from peeky.pages.markup import document, element, escaped, joined, paragraph, table
+from seq2see.history import History, Point
+from seq2see.pages.charts import MOST_POINTS, charts, looks_of, short, thinned, ticks
+from seq2see.pages.heat import shade
+from seq2see.pages.markup import document, element, escaped, joined, paragraph, table
 
 
 def test_text_stays_text() -> None:

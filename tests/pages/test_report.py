@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-import peeky
-from peeky.errors import CheckpointError, ConfigError, DataError
-from peeky.evaluation import Request
-from peeky.pages import gather, report_page, write_report
-from peeky.pages.report import duration, source_of
+import seq2see
+from seq2see.errors import CheckpointError, ConfigError, DataError
+from seq2see.evaluation import Request
+from seq2see.pages import gather, report_page, write_report
+from seq2see.pages.report import duration, source_of
 
 EVIL = "<script>alert(1)</script>"
 
@@ -67,7 +67,7 @@ def test_text_of_the_data_stays_text(
 ) -> None:
     pairs = [(f"{EVIL}{letter}", f"{letter}<b>\u202e</b>") for letter in "abcdefghijklmnopqrst"]
     run = tmp_path / "<i>run"
-    peeky.train(pairs, dev=pairs, out=run, settings=tiny_settings, device="cpu", quiet=True)
+    seq2see.train(pairs, dev=pairs, out=run, settings=tiny_settings, device="cpu", quiet=True)
     test = tmp_path / "<img src=x>.tsv"
     test.write_text("".join(f"{source}\t{target}\n" for source, target in pairs), encoding="utf-8")
     page = page_of(run, tmp_path / "report.html", test)
@@ -143,7 +143,7 @@ def test_sources_and_times_are_written_as_people_do() -> None:
 
 
 def test_the_command(tiny_run: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "peeky", "report", str(tiny_run), "-o", str(tmp_path / "r.html")]
+    command = [sys.executable, "-m", "seq2see", "report", str(tiny_run), "-o", str(tmp_path / "r.html")]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == f"{tmp_path / 'r.html'}\n"

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peeky.data import read_pairs
-from peeky.errors import DataError
-from peeky.preparing.parts import as_text, cut
+from seq2see.data import read_pairs
+from seq2see.errors import DataError
+from seq2see.preparing.parts import as_text, cut
 
 LINE = st.sampled_from(
     [b"a\tb", b"", b"longer than the others\tx y z", b"no tab", b"\xff\tb", b"c\td\r", b" \tx", b"q\tr"]

@@ -19,14 +19,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from peeky.config import make_config
-from peeky.corpus import Corpus, open_corpus, read_manifest
-from peeky.data import Examples
-from peeky.errors import CheckpointError, ConfigError, DataError, UserError
-from peeky.folder import locked
-from peeky.planning import plan_run
-from peeky.preparing import Prepared, passes, prepare_corpus
-from peeky.preparing import prepare as prepare_module
+from seq2see.config import make_config
+from seq2see.corpus import Corpus, open_corpus, read_manifest
+from seq2see.data import Examples
+from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
+from seq2see.folder import locked
+from seq2see.planning import plan_run
+from seq2see.preparing import Prepared, passes, prepare_corpus
+from seq2see.preparing import prepare as prepare_module
 
 Prepare = Callable[..., str]
 
@@ -42,7 +42,7 @@ def stopped(*_: object) -> None:
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a few lines each, so that a small file makes many."""
-    monkeypatch.setattr("peeky.preparing.parts.PART_BYTES", 500)
+    monkeypatch.setattr("seq2see.preparing.parts.PART_BYTES", 500)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_ids_are_those_of_the_files(text: dict[str, Any], prepare: Prepare, sent
 def test_subwords_are_learnt_from_the_same_texts_where_these_are_many(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peeky.text.learning.MOST_TEXTS", 70)
+    monkeypatch.setattr("seq2see.text.learning.MOST_TEXTS", 70)
     for joint in (True, False):
         text = {"text__source": "bpe", "text__target": "bpe", "text__joint": joint, "text__min_count": 2}
         prepare(sentences, **text)
@@ -170,9 +170,9 @@ def test_a_dev_pair_may_hold_what_ends_a_line_elsewhere(prepare: Prepare, senten
 def test_dev_is_told_by_a_few_sources_of_each_part(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peeky.data.split.CONSIDERED", 12)
-    monkeypatch.setattr("peeky.preparing.passes.CONSIDERED", 12)
-    monkeypatch.setattr("peeky.preparing.prepare.CONSIDERED", 12)
+    monkeypatch.setattr("seq2see.data.split.CONSIDERED", 12)
+    monkeypatch.setattr("seq2see.preparing.passes.CONSIDERED", 12)
+    monkeypatch.setattr("seq2see.preparing.prepare.CONSIDERED", 12)
     known: list[int] = []
     choose = prepare_module.choose_dev
     monkeypatch.setattr(
@@ -280,7 +280,7 @@ def test_a_full_disk_is_said(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("peeky.preparing.assembling.begin", full)
+    monkeypatch.setattr("seq2see.preparing.assembling.begin", full)
     with pytest.raises(CheckpointError, match="No space left on device") as caught:
         prepare(sentences)
     assert "the same command goes on" in caught.value.fix
@@ -301,8 +301,8 @@ def test_it_is_made_anew_only_where_something_has_changed(
     sentences.write_text(sentences.read_text() + "one more\tline\n")
     assert f"{sentences} has changed" in prepare(sentences)
     assert open_corpus(tmp_path / "corpus").facts["lines"] == 201
-    monkeypatch.setattr("peeky.preparing.prepare.FORMAT", 2)
-    monkeypatch.setattr("peeky.corpus.FORMAT", 2)
+    monkeypatch.setattr("seq2see.preparing.prepare.FORMAT", 2)
+    monkeypatch.setattr("seq2see.corpus.FORMAT", 2)
     assert "has format 1" in prepare(sentences)
 
 
@@ -316,7 +316,7 @@ def test_a_damaged_corpus_is_named_and_made_anew(prepare: Prepare, sentences: Pa
         with pytest.raises(DataError) as caught:
             open_corpus(folder)
         assert caught.value.where == str(folder / name)
-        assert "peeky prepare" in caught.value.fix
+        assert "seq2see prepare" in caught.value.fix
         assert f"{folder / name} is damaged" in prepare(sentences)
         open_corpus(folder)
     (folder / "target.ids.npy").unlink()
@@ -330,7 +330,7 @@ def test_a_corpus_without_its_manifest_is_made_anew(prepare: Prepare, sentences:
     with pytest.raises(DataError, match="is missing") as caught:
         plan_run(make_config({}, {"data.train": [str(tmp_path / "corpus")]}))
     assert caught.value.where == str(tmp_path / "corpus" / "corpus.json")
-    assert "peeky prepare" in caught.value.fix
+    assert "seq2see prepare" in caught.value.fix
     assert "corpus.json is missing" in prepare(sentences)
     open_corpus(tmp_path / "corpus")
 
@@ -340,10 +340,10 @@ def test_nothing_is_gone_on_with_that_was_cut_or_made_otherwise(
     name: str, value: object, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patches:
-        patches.setattr("peeky.preparing.prepare.assemble", stopped)
+        patches.setattr("seq2see.preparing.prepare.assemble", stopped)
         with pytest.raises(Stopped):
             prepare(sentences)
-    monkeypatch.setattr(f"peeky.preparing.{name}", value)
+    monkeypatch.setattr(f"seq2see.preparing.{name}", value)
     assert "goes on" not in prepare(sentences)
     assert open_corpus(tmp_path / "corpus").facts["lines"] == 200
 
@@ -385,7 +385,7 @@ def test_two_at_once_are_refused(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("fcntl", reason="this system has no such locks")
-    monkeypatch.setattr("peeky.folder.LOCK_SECONDS", 0)
+    monkeypatch.setattr("seq2see.folder.LOCK_SECONDS", 0)
     with locked(tmp_path / "corpus.preparing", print), pytest.raises(ConfigError, match="is preparing in it"):
         prepare(sentences)
     prepare(sentences)
@@ -395,7 +395,7 @@ def test_a_process_that_is_ended_is_said(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patches:
-        patches.setattr("peeky.preparing.prepare.begin_process", partial(os._exit, 9))
+        patches.setattr("seq2see.preparing.prepare.begin_process", partial(os._exit, 9))
         with pytest.raises(UserError, match="for want of memory") as caught:
             prepare(sentences, workers=2)
     assert "fewer --workers" in caught.value.fix
@@ -406,7 +406,17 @@ def test_a_process_that_is_ended_is_said(
 def test_killed_for_real_with_processes_of_its_own(sentences: Path, tmp_path: Path) -> None:
     lines = sentences.read_text()
     sentences.write_text(lines * 4000)  # 32 MB: four parts
-    command = [sys.executable, "-m", "peeky", "prepare", str(sentences), "--out", str(tmp_path / "c"), "--workers", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "seq2see",
+        "prepare",
+        str(sentences),
+        "--out",
+        str(tmp_path / "c"),
+        "--workers",
+        "2",
+    ]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     work, deadline = tmp_path / "c.preparing", time.monotonic() + 120
     while not list(work.glob("count.*.json")) and time.monotonic() < deadline:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from peeky.model import Blueprint, Seq2Seq
-from peeky.runtime import Network, build
+from seq2see.model import Blueprint, Seq2Seq
+from seq2see.runtime import Network, build
 
 _laws = importlib.util.spec_from_file_location("laws", Path(__file__).parent.parent / "laws" / "conftest.py")
 assert _laws is not None and _laws.loader is not None

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-import peeky.runtime.recurrent
-from peeky.model import ARCHITECTURES, Padded
-from peeky.runtime import build
+import seq2see.runtime.recurrent
+from seq2see.model import ARCHITECTURES, Padded
+from seq2see.runtime import build
 
 BOUNDS = {torch.float32: 1e-5, torch.float64: 1e-9}
 
@@ -75,7 +75,7 @@ def test_the_check_fails_where_one_weight_is_another(architecture, new_model, ne
 
 @pytest.mark.parametrize("name", ["plain", "peeky", "bidirectional", "input_feeding", "language_model"])
 def test_large_vocabularies_do_without_a_table(blueprint, new_model, new_batch, network_of, name, monkeypatch) -> None:
-    monkeypatch.setattr(peeky.runtime.recurrent, "LARGEST_TABLE", 0)
+    monkeypatch.setattr(seq2see.runtime.recurrent, "LARGEST_TABLE", 0)
     model = new_model(blueprint(name, layers=2))
     check(model, network_of(blueprint(name, layers=2), model), new_batch(model), 1e-9)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import peeky.runtime.arithmetic
-from peeky.runtime.arithmetic import Matrix, Numbers, log_softmax_rows, softmax, softmax_rows
+import seq2see.runtime.arithmetic
+from seq2see.runtime.arithmetic import Matrix, Numbers, log_softmax_rows, softmax, softmax_rows
 
 
 @pytest.mark.parametrize("small", [100, 2_000, 1_000_000])
 def test_products_are_the_same_in_pieces(small: int, monkeypatch) -> None:
-    monkeypatch.setattr(peeky.runtime.arithmetic, "SMALL", small)
+    monkeypatch.setattr(seq2see.runtime.arithmetic, "SMALL", small)
     weights = np.random.standard_normal((5, 50))
     matrix = Matrix(weights)
     for rows in range(1, 20):

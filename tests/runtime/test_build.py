@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from peeky.errors import CheckpointError
-from peeky.runtime import build
+from seq2see.errors import CheckpointError
+from seq2see.runtime import build
 
 
 @pytest.fixture
@@ -80,6 +80,6 @@ def test_the_tensors_given_are_left_as_they_were(architecture, new_model, export
 
 
 def test_neither_torch_nor_jaxtyping_is_loaded() -> None:
-    program = "import sys, peeky.runtime; print(sorted({'torch', 'jaxtyping'} & set(sys.modules)))"
+    program = "import sys, seq2see.runtime; print(sorted({'torch', 'jaxtyping'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.strip() == "[]"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from peeky.scratch import Padded, Part
-from peeky.text import EOS, SPECIALS
+from seq2see.scratch import Padded, Part
+from seq2see.text import EOS, SPECIALS
 
 STEP = 1e-5
 BOUND = 1e-8

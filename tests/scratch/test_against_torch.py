@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from peeky import scratch
-from peeky.errors import CheckpointError
-from peeky.model import ModelOptions, Padded, Sizes, build, resolve
-from peeky.predictor import Model
-from peeky.text import Codec, make_tokenizer
-from peeky.torch_engine import TorchEngine
-from peeky.training import TensorBatch, batch_loss
+from seq2see import scratch
+from seq2see.errors import CheckpointError
+from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
+from seq2see.predictor import Model
+from seq2see.text import Codec, make_tokenizer
+from seq2see.torch_engine import TorchEngine
+from seq2see.training import TensorBatch, batch_loss
 
 BOUND = 1e-9
 VOCABULARY = 9

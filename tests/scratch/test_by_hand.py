@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "by-hand.md").read_text(encoding="utf-8")
-SOURCES = [path.read_text(encoding="utf-8").splitlines() for path in (ROOT / "src" / "peeky" / "scratch").glob("*.py")]
+SOURCES = [
+    path.read_text(encoding="utf-8").splitlines() for path in (ROOT / "src" / "seq2see" / "scratch").glob("*.py")
+]
 
 
 def blocks(language: str) -> list[str]:
@@ -32,7 +34,7 @@ def is_quoted(block: str) -> bool:
 
 @pytest.mark.parametrize("block", blocks("python"))
 def test_every_quotation_stands_in_the_source(block):
-    assert is_quoted(block), f"not in src/peeky/scratch:\n{block}"
+    assert is_quoted(block), f"not in src/seq2see/scratch:\n{block}"
 
 
 def test_a_changed_line_is_no_quotation():

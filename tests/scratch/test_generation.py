@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from peeky import scratch
-from peeky.errors import ConfigError
-from peeky.scratch.generate import NEVER_GENERATED, log_softmax
-from peeky.text import EOS
+from seq2see import scratch
+from seq2see.errors import ConfigError
+from seq2see.scratch.generate import NEVER_GENERATED, log_softmax
+from seq2see.text import EOS
 
 LENGTHS = [5, 1, 7, 3, 2, 6]
 

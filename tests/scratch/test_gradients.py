@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from peeky import scratch
-from peeky.scratch import attention, decoder_layers, encoder
-from peeky.scratch.layers import LossCache
-from peeky.scratch.part import Part
+from seq2see import scratch
+from seq2see.scratch import attention, decoder_layers, encoder
+from seq2see.scratch.layers import LossCache
+from seq2see.scratch.part import Part
 
 MASK = np.array([[True, True, True, True], [True, False, False, False], [True, True, True, False]])
 ROWS, SOURCE, TARGET, WIDTH = 3, 4, 2, 4

@@ -7,12 +7,12 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-import peeky
-from peeky import scratch
-from peeky.checkpoint import FORMAT, save_model
-from peeky.data import Examples, reversals
-from peeky.model import ModelOptions, resolve
-from peeky.text import Codec, make_tokenizer
+import seq2see
+from seq2see import scratch
+from seq2see.checkpoint import FORMAT, save_model
+from seq2see.data import Examples, reversals
+from seq2see.model import ModelOptions, resolve
+from seq2see.text import Codec, make_tokenizer
 
 
 @pytest.mark.parametrize("name", ["attention", "peeky"])
@@ -26,13 +26,13 @@ def test_a_model_trained_by_hand_is_a_model_folder(name, tmp_path):
     blueprint = resolve(ModelOptions(name=name, width=16, embedding=8, dropout=0.0))
     save_model(
         tmp_path / "model",
-        config={"format": FORMAT, "peeky": peeky.__version__, "model": asdict(blueprint), "max_length": 12},
+        config={"format": FORMAT, "seq2see": seq2see.__version__, "model": asdict(blueprint), "max_length": 12},
         tensors=model.tensors(),
         source_codec=codec,
         target_codec=codec,
         card="",
     )
-    loaded = peeky.load(tmp_path, device="cpu")
+    loaded = seq2see.load(tmp_path, device="cpu")
     predictions = loaded.predict([pair.source for pair in pairs[:10]])
     batch = scratch.collate(examples, np.arange(10))
     for prediction, answer in zip(predictions, model.generate(batch.source, max_length=12), strict=True):

@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 
-from peeky import scratch
-from peeky.data import Examples, Pair, reversals
-from peeky.data.batch import collate
-from peeky.errors import ConfigError, DataError, UserError
-from peeky.scratch.train import batches
-from peeky.text import Codec, make_tokenizer
+from seq2see import scratch
+from seq2see.data import Examples, Pair, reversals
+from seq2see.data.batch import collate
+from seq2see.errors import ConfigError, DataError, UserError
+from seq2see.scratch.train import batches
+from seq2see.text import Codec, make_tokenizer
 
 
 def make_examples(pairs, *, has_source=True):
@@ -146,9 +146,9 @@ def test_a_model_that_cannot_be_is_said(options):
 
 WITHOUT_TORCH = """
 import sys
-from peeky import scratch
-from peeky.data import Examples, reversals
-from peeky.text import Codec, make_tokenizer
+from seq2see import scratch
+from seq2see.data import Examples, reversals
+from seq2see.text import Codec, make_tokenizer
 pairs = reversals(20, seed=1)
 codec = Codec.build(make_tokenizer("characters"), [pair.source for pair in pairs])
 examples = Examples.encode(pairs, codec, codec)

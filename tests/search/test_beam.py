@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.errors import ConfigError
-from peeky.search import Forbid, Hypothesis, beam_search, generate, length_divisor, log_coverage
-from peeky.search.beam import _best_of_rows
+from seq2see.errors import ConfigError
+from seq2see.search import Forbid, Hypothesis, beam_search, generate, length_divisor, log_coverage
+from seq2see.search.beam import _best_of_rows
 
 BOS, EOS = 0, 1
 

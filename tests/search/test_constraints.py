@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peeky.errors import ConfigError
-from peeky.search import Forbid, Hypothesis, NoRepeat, beam_search
-from peeky.search.constraints import Progress, share_out
+from seq2see.errors import ConfigError
+from seq2see.search import Forbid, Hypothesis, NoRepeat, beam_search
+from seq2see.search.constraints import Progress, share_out
 
 BOS, EOS = 0, 1
 LETTERS = st.integers(2, 4)
@@ -169,7 +169,7 @@ def test_without_sharing_out_improbable_phrases_are_lost(history_model: Any, mon
     model = history_model(30)
     phrases = [[[5, 6, 7], [8, 9]]] * 6
     assert all(run(model, list(range(6)), 9, num_hypotheses=3, phrases=phrases))
-    monkeypatch.setattr("peeky.search.beam.share_out", lambda log_probs, _: (-log_probs).argsort(1, kind="stable"))
+    monkeypatch.setattr("seq2see.search.beam.share_out", lambda log_probs, _: (-log_probs).argsort(1, kind="stable"))
     assert not any(run(model, list(range(6)), 9, num_hypotheses=3, phrases=phrases))
 
 

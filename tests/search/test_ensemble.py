@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from peeky.search import States, beam_search, ensemble, generate
+from seq2see.search import States, beam_search, ensemble, generate
 
 BOS, EOS = 0, 1
 

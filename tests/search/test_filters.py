@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peeky.errors import ConfigError
-from peeky.search import (
+from seq2see.errors import ConfigError
+from seq2see.search import (
     Forbid,
     ForbidPhrases,
     ForcePrefix,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from peeky.errors import ConfigError
-from peeky.search import Forbid, Hypothesis, Sampler, generate, greedy
+from seq2see.errors import ConfigError
+from seq2see.search import Forbid, Hypothesis, Sampler, generate, greedy
 
 BOS, EOS = 0, 1
 
@@ -182,7 +182,7 @@ def test_the_ends_of_the_uniform_numbers_draw_the_ends_of_what_is_possible(
     table_model: Any, monkeypatch: pytest.MonkeyPatch, uniform: float, drawn: int
 ) -> None:
     # By its name: the attribute `generate` of the package is the function.
-    module = importlib.import_module("peeky.search.sampling")
+    module = importlib.import_module("seq2see.search.sampling")
     monkeypatch.setattr(module, "_uniform", lambda seed, row_number, position: uniform)
     (found,) = run(table_model([[0.0, 0.3, 0.0, 0.7, 0.0]] * 5), [0], 1, choose=Sampler(1.0))
     assert found.ids == [drawn]

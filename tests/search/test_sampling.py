@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.errors import ConfigError
-from peeky.search import Hypothesis, Sampler, beam_search, generate
-from peeky.search import greedy as greedily
+from seq2see.errors import ConfigError
+from seq2see.search import Hypothesis, Sampler, beam_search, generate
+from seq2see.search import greedy as greedily
 
 BOS, EOS = 0, 1
 PROBABILITIES = [0.05, 0.1, 0.37, 0.26, 0.19, 0.03]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from peeky.data import additions, dates, read_pairs
-from peeky.text import SUBWORD_UNITS, TOKENIZER_NAMES, choose_tokenizer
+from seq2see.data import additions, dates, read_pairs
+from seq2see.text import SUBWORD_UNITS, TOKENIZER_NAMES, choose_tokenizer
 
 HINDI = ["क्षि", "न", "म", "स्ते"]
 
@@ -76,8 +76,8 @@ def test_large_data_are_sampled() -> None:
         ("aeslc_subject/train.tsv.gz", "bpe", "bpe"),
     ],
 )
-def test_the_choice_for_real_data(peeky_data: Path, name: str, source: str, target: str) -> None:
-    path = peeky_data / name
+def test_the_choice_for_real_data(seq2see_data: Path, name: str, source: str, target: str) -> None:
+    path = seq2see_data / name
     if not path.exists():
         pytest.skip(f"{path} is not there")
     pairs = read_pairs([path]).pairs
@@ -85,8 +85,8 @@ def test_the_choice_for_real_data(peeky_data: Path, name: str, source: str, targ
     assert choose_tokenizer([pair.target or "" for pair in pairs])[0] == target
 
 
-def test_japanese_without_blanks_is_cut_into_subwords(peeky_data: Path) -> None:
-    path = peeky_data / "small_parallel_enja/train.tsv.gz"
+def test_japanese_without_blanks_is_cut_into_subwords(seq2see_data: Path) -> None:
+    path = seq2see_data / "small_parallel_enja/train.tsv.gz"
     if not path.exists():
         pytest.skip(f"{path} is not there")
     texts = [(pair.target or "").replace(" ", "") for pair in read_pairs([path]).pairs]

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.errors import CheckpointError, UserError
-from peeky.text import (
+from seq2see.errors import CheckpointError, UserError
+from seq2see.text import (
     BOS,
     EOS,
     PAD,
@@ -164,7 +164,7 @@ def test_subwords_survive_the_file(unit: str, tmp_path: Path) -> None:
 
 
 def test_codecs_of_before_there_were_subwords_are_read() -> None:
-    values = {"format": "peeky-codec-1", "tokenizer": "words", "normalization": "NFC", "unicode": "16.0.0"}
+    values = {"format": "seq2see-codec-1", "tokenizer": "words", "normalization": "NFC", "unicode": "16.0.0"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnicodeVersionWarning)
         codec = Codec.from_dict({**values, "tokens": ["a", "b"]})
@@ -218,7 +218,7 @@ JUNK = st.recursive(
 )
 
 
-@pytest.mark.filterwarnings("ignore::peeky.text.UnicodeVersionWarning")
+@pytest.mark.filterwarnings("ignore::seq2see.text.UnicodeVersionWarning")
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)
 @given(seed=st.integers(0, 2**32), junk=st.lists(JUNK, min_size=1, max_size=3))
 def test_whatever_stands_in_the_file_is_an_error_of_ours_or_a_codec(unit: str, seed: int, junk: list[Any]) -> None:
@@ -239,7 +239,7 @@ def test_whatever_stands_in_the_file_is_an_error_of_ours_or_a_codec(unit: str, s
         codec.decode(codec.encode(text))
 
 
-@pytest.mark.filterwarnings("ignore::peeky.text.UnicodeVersionWarning")
+@pytest.mark.filterwarnings("ignore::seq2see.text.UnicodeVersionWarning")
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 5))
 def test_a_file_with_some_bytes_changed_is_an_error_of_ours_or_a_codec(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.text import SPECIALS, SUBWORD_UNITS, TOKENIZER_NAMES, UNK, Codec, learn_codec, make_tokenizer
+from seq2see.text import SPECIALS, SUBWORD_UNITS, TOKENIZER_NAMES, UNK, Codec, learn_codec, make_tokenizer
 
 OLD = ["the house", "the houses and the mouse", "a mouse in the house &amp; co"] * 6
 NEW = ["ein Haus für ſieben Mäuſe", "für die Katz’ &quot;", "日本 für"] * 3

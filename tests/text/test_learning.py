@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.errors import ConfigError, DataError, UserError
-from peeky.text import SPECIALS, SUBWORD_UNITS, BytePairEncoding, Codec, Unigram, learn_codec
-from peeky.text.learning import OCCURRENCES, choose_alphabet, count_words, import_tokenizers, learn_scores, train
+from seq2see.errors import ConfigError, DataError, UserError
+from seq2see.text import SPECIALS, SUBWORD_UNITS, BytePairEncoding, Codec, Unigram, learn_codec
+from seq2see.text.learning import OCCURRENCES, choose_alphabet, count_words, import_tokenizers, learn_scores, train
 
 WORDS = ["the", "house", "houses", "housing", "and", "hand", "hands", "handy", "a", "man", "many", "manhood"]
 
@@ -129,11 +129,11 @@ def test_texts_are_normalised_first_and_half_a_character_is_refused() -> None:
 
 
 def test_much_text_is_learnt_from_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("peeky.text.learning.MOST_TEXTS", 10)
+    monkeypatch.setattr("seq2see.text.learning.MOST_TEXTS", 10)
     texts = [f"{letter} same" for letter in "abcdefghijklmnopqrstuvwxyz" * 4]
     kept = choose_alphabet(count_words(texts, "NFC"), 1)
     assert len(learn_codec("bpe", texts).vocabulary) < len(kept) + len(SPECIALS)
-    monkeypatch.setattr("peeky.text.learning._MOST_WORDS", 100)
+    monkeypatch.setattr("seq2see.text.learning._MOST_WORDS", 100)
     assert learn_codec("bpe", ["the house"] * 10).tokenizer.split("the house") == [" the", " house"]
 
 
@@ -165,7 +165,7 @@ def test_the_missing_library_is_named_with_the_way_to_get_it(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(UserError, match="needs the library tokenizers") as caught:
         learn_codec("bpe", ["a b"])
-    assert caught.value.fix == 'pip install "peeky[train]"'
+    assert caught.value.fix == 'pip install "seq2see[train]"'
 
 
 def test_what_was_learnt_is_applied_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:

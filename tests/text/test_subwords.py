@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import models
 
-from peeky.data import read_pairs
-from peeky.errors import DataError, UserError
-from peeky.text import EOS, UNK, BytePairEncoding, Codec, Skips, Unigram, learn_codec
-from peeky.text.subwords import atoms_of, stretches_of, words_of
+from seq2see.data import read_pairs
+from seq2see.errors import DataError, UserError
+from seq2see.text import EOS, UNK, BytePairEncoding, Codec, Skips, Unigram, learn_codec
+from seq2see.text.subwords import atoms_of, stretches_of, words_of
 
 SCRIPTS = (
     "the cat and the dog are in the house of the man, aren't they? “Yes”, she said: it's l'eau d'Anne.",
@@ -210,8 +210,8 @@ def test_a_merge_in_the_wrong_order_would_be_noticed() -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("kind", ["raw", "tok"])
-def test_real_sentences_are_cut_as_by_the_library_and_come_back(peeky_data: Path, kind: str, unit: str) -> None:
-    path = peeky_data / f"multi30k_en-de/{kind}/train.tsv.gz"
+def test_real_sentences_are_cut_as_by_the_library_and_come_back(seq2see_data: Path, kind: str, unit: str) -> None:
+    path = seq2see_data / f"multi30k_en-de/{kind}/train.tsv.gz"
     if not path.exists():
         pytest.skip(f"{path} is not there")
     texts = [text or "" for pair in read_pairs([path]).pairs for text in pair[:2]][:30_000]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.errors import ConfigError, DataError, UserError
-from peeky.text import NORMALIZATIONS, TOKENIZER_NAMES, Bytes, Characters, Graphemes, Symbols, Words, make_tokenizer
+from seq2see.errors import ConfigError, DataError, UserError
+from seq2see.text import NORMALIZATIONS, TOKENIZER_NAMES, Bytes, Characters, Graphemes, Symbols, Words, make_tokenizer
 
 # Plain text, and text made of what is likely to go wrong: white space of all kinds, marks, halves of pairs.
 PIECES = [*" \t\n\r\x0b\x1c\x85\xa0\u2003\u2028\u3000<>aé", "e\u0301", "क्षि", "👩\u200d🚀", "\ud800", "\udc00"]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peeky.errors import DataError
-from peeky.text import BOS, EOS, PAD, SPECIALS, UNK, Vocabulary
+from seq2see.errors import DataError
+from seq2see.text import BOS, EOS, PAD, SPECIALS, UNK, Vocabulary
 
 
 def test_frequent_tokens_come_first_and_ties_are_in_order_of_the_alphabet() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from peeky.training import Evaluated
-from peeky.training.averaging import MovingAverage, mean_of
+from seq2see.training import Evaluated
+from seq2see.training.averaging import MovingAverage, mean_of
 
 from .test_trainer import Recorder, new_model, new_trainer
 

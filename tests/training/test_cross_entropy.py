@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, linear
 
-from peeky.training.cross_entropy import linear_cross_entropy
+from seq2see.training.cross_entropy import linear_cross_entropy
 
-module = importlib.import_module("peeky.training.cross_entropy")
+module = importlib.import_module("seq2see.training.cross_entropy")
 
 
 def parameters(rows: int, width: int, vocabulary: int) -> tuple[torch.Tensor, ...]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from peeky.errors import ConfigError, WorldError
-from peeky.training import ALONE, joined, world
+from seq2see.errors import ConfigError, WorldError
+from seq2see.training import ALONE, joined, world
 
 CPU = torch.device("cpu")
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RESTART_COUNT")
@@ -98,8 +98,8 @@ PROGRAM = """
 import os, sys
 import torch
 from torch import distributed
-import peeky, peeky.run
-from peeky.training import joined
+import seq2see, seq2see.run
+from seq2see.training import joined
 
 pairs, folder, before = sys.argv[1:]
 os.environ["RANK"] = "0" if os.fork() else "1"
@@ -113,7 +113,7 @@ for name in "ab":
         "model.width": 8, "training.max_updates": 2, "training.evaluate_every": 1, "training.shard": True,
         "training.precision": "float32", "training.rate": 1e-2, "training.batch_size": 16,
     }
-    model = peeky.train(pairs, out=f"{folder}/{name}", settings=settings, device="cpu", quiet=True)
+    model = seq2see.train(pairs, out=f"{folder}/{name}", settings=settings, device="cpu", quiet=True)
     assert len(model.predict(["ab"])) == 1
     assert distributed.is_initialized() == (before == "initialised")
 if before == "initialised":

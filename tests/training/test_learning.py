@@ -7,11 +7,11 @@ import string
 import pytest
 from rich.console import Console
 
-from peeky.config import Config
-from peeky.data import Pair, copies, reversals
-from peeky.model import ModelOptions
-from peeky.run import train
-from peeky.training import TrainingOptions
+from seq2see.config import Config
+from seq2see.data import Pair, copies, reversals
+from seq2see.model import ModelOptions
+from seq2see.run import train
+from seq2see.training import TrainingOptions
 
 pytestmark = pytest.mark.slow
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 from rich.console import Console
 
-from peeky.config import Config, read_toml
-from peeky.data import Examples, copies
-from peeky.model import ModelOptions, Sizes, build, resolve
-from peeky.run import train
-from peeky.training import TrainingOptions
-from peeky.training.memory import (
+from seq2see.config import Config, read_toml
+from seq2see.data import Examples, copies
+from seq2see.model import ModelOptions, Sizes, build, resolve
+from seq2see.run import train
+from seq2see.training import TrainingOptions
+from seq2see.training.memory import (
     COPIES,
     FEWEST_UPDATES,
     SHARE,
@@ -57,7 +57,7 @@ def test_the_longest_example_is_what_is_measured():
 
 @pytest.mark.parametrize("block", [1, 2, 3, 100])
 def test_the_longest_is_found_block_by_block(block, monkeypatch):
-    monkeypatch.setattr("peeky.training.memory.BLOCK", block)
+    monkeypatch.setattr("seq2see.training.memory.BLOCK", block)
     for lengths, place in (([3, 9, 4, 9, 1, 2, 5], 1), ([1, 2, 3], 2), ([7], 0), ([5, 5, 6, 1], 2)):
         assert longest_example(examples_of(lengths)) == place
 
@@ -66,11 +66,11 @@ def test_the_budget_is_what_is_free_by_what_a_token_takes(monkeypatch):
     examples, model = examples_of([5, 30, 8]), model_of()
     weights = 4 * sum(parameter.numel() for parameter in model.parameters())
     for free in (10**8, 10**9):
-        monkeypatch.setattr("peeky.training.memory.free_memory", lambda device, free=free: free)
+        monkeypatch.setattr("seq2see.training.memory.free_memory", lambda device, free=free: free)
         for processes in (1, 4):
             expected = SHARE * (free / processes - COPIES * weights) / bytes_a_token(model, examples, CPU)
             assert largest_batch(model, examples, CPU, processes) == int(expected)
-    monkeypatch.setattr("peeky.training.memory.free_memory", lambda device: 0)
+    monkeypatch.setattr("seq2see.training.memory.free_memory", lambda device: 0)
     assert largest_batch(model, examples, CPU) == 1
 
 
@@ -80,7 +80,7 @@ def test_some_memory_is_free():
 
 def test_a_limit_of_the_container_counts(monkeypatch):
     numbers = {"memory.max": 5_000_000, "memory.current": 2_000_000}
-    monkeypatch.setattr("peeky.training.memory.read_number", lambda path: numbers[path.name])
+    monkeypatch.setattr("seq2see.training.memory.read_number", lambda path: numbers[path.name])
     assert free_memory(CPU) == 3_000_000
 
 
@@ -95,7 +95,7 @@ def test_a_small_set_keeps_the_usual_batch():
 
 @pytest.mark.parametrize("free", [250_000, 10**10], ids=["little", "much"])
 def test_a_run_finds_and_records_its_batch(free, monkeypatch, tmp_path):
-    monkeypatch.setattr("peeky.training.memory.free_memory", lambda device: free)
+    monkeypatch.setattr("seq2see.training.memory.free_memory", lambda device: free)
     said = Console(record=True, width=300, file=io.StringIO())
     config = Config(
         model=ModelOptions(name="plain", width=16, embedding=8),
@@ -112,7 +112,7 @@ def test_a_run_finds_and_records_its_batch(free, monkeypatch, tmp_path):
     ) == (free == 10**10)
     assert f"updates of {found:,} tokens" in text
     # A resumed run takes what was found, whatever is free by then.
-    monkeypatch.setattr("peeky.training.memory.free_memory", lambda device: free // 2)
+    monkeypatch.setattr("seq2see.training.memory.free_memory", lambda device: free // 2)
     more = replace(config, training=replace(config.training, max_updates=4))
     train(more, tmp_path / "run", resume=True, allow_changes=True, given={"training.max_updates"}, **quiet)
     assert read_toml(tmp_path / "run" / "config.toml")["training"]["batch_tokens"] == found
@@ -121,11 +121,11 @@ def test_a_run_finds_and_records_its_batch(free, monkeypatch, tmp_path):
 GROWTH = """
 import resource, sys
 import numpy as np, torch
-import peeky.training.memory as memory
-from peeky.data import Examples
-from peeky.data.batch import collate
-from peeky.model import ModelOptions, Sizes, build, resolve
-from peeky.training import batch_loss, to_tensors
+import seq2see.training.memory as memory
+from seq2see.data import Examples
+from seq2see.data.batch import collate
+from seq2see.model import ModelOptions, Sizes, build, resolve
+from seq2see.training import batch_loss, to_tensors
 
 torch.set_num_threads(1)
 ids, offsets = np.full(60, 7, np.int32), np.array([0, 20, 60])

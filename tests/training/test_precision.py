@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_hook
 
-from peeky.model import ARCHITECTURES, ModelOptions, Sizes, resolve
-from peeky.model.recurrent import LSTM
-from peeky.model.transformer import FeedForward
-from peeky.training import choose_precision
-from peeky.training.precision import fastest
+from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, resolve
+from seq2see.model.recurrent import LSTM
+from seq2see.model.transformer import FeedForward
+from seq2see.training import choose_precision
+from seq2see.training.precision import fastest
 
 CPU = torch.device("cpu")
-FASTEST = "peeky.training.precision.fastest"
+FASTEST = "seq2see.training.precision.fastest"
 
 
 def choose(name="attention", device=CPU, **options):
@@ -23,14 +23,14 @@ def choose(name="attention", device=CPU, **options):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_precision_is_chosen_among_two_and_leaves_no_trace(name, monkeypatch):
-    monkeypatch.setattr("peeky.training.precision.SECONDS", 0)
+    monkeypatch.setattr("seq2see.training.precision.SECONDS", 0)
     before = torch.get_rng_state()
     assert choose(name) in ("float32", "bfloat16")
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_what_shares_tables_or_has_few_places_can_be_tried(monkeypatch):
-    monkeypatch.setattr("peeky.training.precision.SECONDS", 0)
+    monkeypatch.setattr("seq2see.training.precision.SECONDS", 0)
     assert choose("transformer", tie="all", positions="learned", longest=3) in ("float32", "bfloat16")
 
 
@@ -76,7 +76,7 @@ def test_only_the_cpu_chooses_bfloat16_by_itself(device):
 
 
 def test_the_fastest_time_of_each_counts_but_never_the_first(monkeypatch):
-    monkeypatch.setattr("peeky.training.precision.SECONDS", 0)
+    monkeypatch.setattr("seq2see.training.precision.SECONDS", 0)
     clock = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
     lasts = {"a": [0.25, 5.0, 3.0], "b": [9.0, 1.5, 2.5]}

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from peeky.training import TrainingOptions, rate_share
+from seq2see.training import TrainingOptions, rate_share
 
 SCHEDULES = ("linear", "constant", "inverse_sqrt", "cosine", "plateau")
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from peeky.data import Examples, collate, copies
-from peeky.errors import UserError
-from peeky.model import ModelOptions, Sizes, build, resolve
-from peeky.text import Codec, make_tokenizer
-from peeky.training import (
+from seq2see.data import Examples, collate, copies
+from seq2see.errors import UserError
+from seq2see.model import ModelOptions, Sizes, build, resolve
+from seq2see.text import Codec, make_tokenizer
+from seq2see.training import (
     Evaluated,
     Evaluation,
     Finished,
@@ -25,8 +25,8 @@ from peeky.training import (
     batch_loss,
     to_tensors,
 )
-from peeky.training.shares import dropout_seed
-from peeky.training.state import is_better
+from seq2see.training.shares import dropout_seed
+from seq2see.training.state import is_better
 
 PAIRS = copies(20, seed=1)
 CODEC = Codec.build(make_tokenizer("characters"), [pair.source for pair in PAIRS])
@@ -244,7 +244,7 @@ def test_checkpoints_by_the_clock_too(minutes, expected, monkeypatch):
         update(indices)
         now[0] += 30
 
-    monkeypatch.setattr("peeky.training.trainer.time.perf_counter", lambda: now[0] + 1e-9 * trainer.progress.update)
+    monkeypatch.setattr("seq2see.training.trainer.time.perf_counter", lambda: now[0] + 1e-9 * trainer.progress.update)
     monkeypatch.setattr(trainer, "_report", lambda *_: None)
     monkeypatch.setattr(trainer, "_update", slow)
     trainer.run()
@@ -391,7 +391,7 @@ def test_dropout_is_on_in_updates_and_different_in_each(monkeypatch):
     trainer = new_trainer(model=new_model(dropout=0.5), max_updates=3, evaluate_every=1)
     masks, modes = [], []
     monkeypatch.setattr(
-        "peeky.training.objective.batch_loss",
+        "seq2see.training.objective.batch_loss",
         lambda model, *arguments: (
             (modes.append(model.training) or masks.append(model.encoder.dropout(torch.ones(1, 1, 50))))
             or batch_loss(model, *arguments)
@@ -420,7 +420,7 @@ def test_batch_tokens_limits_what_an_update_holds(budget, monkeypatch):
         held.append(batch.source.ids.size + batch.target.ids.size)
         return batch
 
-    monkeypatch.setattr("peeky.training.shares.collate", recording)
+    monkeypatch.setattr("seq2see.training.shares.collate", recording)
     new_trainer(batch_size=None, batch_tokens=budget, max_epochs=2, max_updates=1000).run()
     assert max(held) <= budget
     assert len(held) > 2

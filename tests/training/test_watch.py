@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from peeky.training import TrainingOptions, Tried
-from peeky.training.watch import (
+from seq2see.training import TrainingOptions, Tried
+from seq2see.training.watch import (
     Point,
     copies,
     is_time,

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from peeky.errors import ConfigError, UserError, WorldError
-from peeky.training import ALONE, World, joined
-from peeky.training import world as worlds
-from peeky.training.world import answer_of, end_beside, is_of_world
+from seq2see.errors import ConfigError, UserError, WorldError
+from seq2see.training import ALONE, World, joined
+from seq2see.training import world as worlds
+from seq2see.training.world import answer_of, end_beside, is_of_world
 
 CPU = torch.device("cpu")
 

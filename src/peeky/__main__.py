@@ -1,5 +1,0 @@
-"""`python -m peeky` is `peeky`."""
-
-from peeky.cli import main
-
-main()

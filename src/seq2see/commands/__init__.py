@@ -1,0 +1,11 @@
+"""The verbs of the command, each a thin function over the library, which is imported only when a verb needs it."""
+
+from seq2see.commands.answering import attend, generate, predict, score
+from seq2see.commands.judging import check, curves, evaluate, pack, report
+from seq2see.commands.preparing import prepare
+from seq2see.commands.training import compare, demo, models, train
+
+VERBS = (demo, check, prepare, train, models, compare, predict, generate, score, attend, evaluate, curves, report, pack)
+"""In the order in which they are met."""
+
+__all__ = ["VERBS"]

@@ -1,0 +1,33 @@
+"""From files of pairs to batches of numbers."""
+
+from seq2see.data.batch import Batch, Padded, collate
+from seq2see.data.examples import Examples, Recut
+from seq2see.data.files import OpenFile, open_content
+from seq2see.data.lines import Columns
+from seq2see.data.pairs import Pair
+from seq2see.data.reading import PairFile, Problem, iterate_sources, read_pairs
+from seq2see.data.sampler import LengthBucketSampler
+from seq2see.data.split import split_dev
+from seq2see.data.tasks import additions, copies, dates, reversals
+
+__all__ = [
+    "Batch",
+    "Columns",
+    "Examples",
+    "LengthBucketSampler",
+    "OpenFile",
+    "Padded",
+    "Pair",
+    "PairFile",
+    "Problem",
+    "Recut",
+    "additions",
+    "collate",
+    "copies",
+    "dates",
+    "iterate_sources",
+    "open_content",
+    "read_pairs",
+    "reversals",
+    "split_dev",
+]

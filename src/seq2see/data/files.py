@@ -1,0 +1,96 @@
+"""Files to bytes, with what can be wrong with a file as a whole said in one sentence."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from seq2see.errors import DataError
+
+_GZIP = b"\x1f\x8b"
+_START = 4096
+"""Bytes by which a file is told to be text."""
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a file of text, which may be compressed with gzip.
+
+    Raises DataError where it is missing, a folder, empty, damaged or in UTF-16.
+    """
+    where = str(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError("there is no such file", where=where, fix="check the path") from None
+    except IsADirectoryError:
+        raise DataError("this is a folder", where=where, fix="name a file in it") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"the file can't be read: {reason}", where=where, fix="check path and permissions") from error
+    is_gzip = content.startswith(_GZIP)
+    if is_gzip:
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise _damaged(error, where) from error
+    _check(content, path, is_all=True, is_gzip=is_gzip)
+    return content
+
+
+class OpenFile(NamedTuple):
+    """A file of text that is being read."""
+
+    stream: BinaryIO
+    """Its bytes, decompressed."""
+    on_disk: BinaryIO
+    size: int
+
+    def share_read(self) -> float:
+        """How far it has been read, 0..1."""
+        return self.on_disk.tell() / max(1, self.size)
+
+
+@contextmanager
+def open_content(path: Path) -> Iterator[OpenFile]:
+    """The same as `read_content` for files that need not fit into memory; damage further down is met on the way."""
+    where = str(path)
+    try:
+        on_disk = path.open("rb")
+    except (OSError, ValueError):
+        read_content(path)  # says what is wrong with it
+        raise
+    with on_disk:
+        size = path.stat().st_size
+        is_gzip = on_disk.peek(2).startswith(_GZIP)
+        stream = BufferedReader(gzip.GzipFile(fileobj=on_disk) if is_gzip else on_disk)
+        try:
+            start = stream.peek(_START)
+            _check(start, path, is_all=len(start) < _START, is_gzip=is_gzip)
+            yield OpenFile(stream, on_disk, size)
+        except (OSError, EOFError, zlib.error) as error:
+            if not is_gzip:
+                raise
+            raise _damaged(error, where) from error
+
+
+def _check(start: bytes, path: Path, *, is_all: bool, is_gzip: bool) -> None:
+    """DataError for what is no text by its beginning, or blank where that `is_all`."""
+    where = str(path)
+    if path.suffix == ".gz" and start and not is_gzip:
+        raise DataError("the name ends in .gz but this is not a gzip file", where=where, fix="rename it without .gz")
+    # Text has no NUL, but every other byte of Latin script in UTF-16 is one.
+    if start.startswith(_UTF16_MARKS) or start[:_START].count(0) > len(start[:_START]) // 4:
+        fix = "convert it to UTF-8: iconv -f UTF-16 -t UTF-8"
+        raise DataError("this looks like UTF-16, or is not text at all", where=where, fix=fix)
+    if is_all and not start.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n"):
+        raise DataError("the file is empty", where=where, fix="name a file with at least one line of text")
+
+
+def _damaged(error: Exception, where: str) -> DataError:
+    return DataError(f"the gzip file is cut short or damaged: {error}", where=where, fix="copy or download it again")

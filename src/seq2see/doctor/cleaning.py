@@ -1,0 +1,174 @@
+"""A clean copy of a file of pairs: only what is safe, with everything counted that was changed or left out.
+
+The copy is TSV in UTF-8 with LF. Cleaning it again changes nothing, and training reads every line of it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, Any
+
+from seq2see.data.reading import collector_at_rest
+from seq2see.doctor import characters
+from seq2see.doctor.rows import Faults, PairSource, pair_sources
+from seq2see.errors import ConfigError, DataError
+
+_BLANKS = re.compile("  +")
+
+CHANGES = {
+    "byte-order-mark-at-start": "byte order marks taken from the beginning",
+    "windows-line-ends": "line ends CR LF made LF",
+    "byte-order-mark-inside": "texts with U+FEFF inside: taken out",
+    "control": "texts with control characters: taken out, those that part words made blanks",
+    "invisible": "texts with invisible characters that mean nothing: taken out",
+    "unusual-spaces": "texts with unusual spaces: made blanks",
+    "not-nfc": "texts brought into NFC",
+    "doubled-blanks": "texts with several blanks in a row: made one",
+    "space-around": "texts with white space around: taken off",
+}
+LEFT_OUT = {
+    "unusable": "lines that can't be used (seq2see check says why)",
+    "emptied": "pairs with nothing left on one side",
+    "duplicates": "pairs that were there already",
+}
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What was changed, by the name of the finding, and what was left out; `pairs` is what was written."""
+
+    path: str
+    pairs: int
+    changed: dict[str, int]
+    left_out: dict[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for machines."""
+        return {"path": self.path, "pairs": self.pairs, "changed": self.changed, "left_out": self.left_out}
+
+
+def clean_text(text: str, changed: Counter[str]) -> str:
+    """The text without what is safe to mend; what was done is counted. Done twice it is the same as done once."""
+    if text.isascii() and not characters.SUSPICIOUS.search(text) and "  " not in text and text == text.strip():
+        return text
+    steps = (
+        ("control", _without_controls),
+        ("byte-order-mark-inside", lambda text: text.replace(characters.BYTE_ORDER_MARK, "")),
+        ("invisible", lambda text: characters.invisible(text).sub("", text)),
+        ("unusual-spaces", lambda text: characters.unusual_space(text).sub(" ", text)),
+        ("not-nfc", lambda text: unicodedata.normalize("NFC", text)),
+        ("doubled-blanks", lambda text: _BLANKS.sub(" ", text)),
+        ("space-around", str.strip),
+    )
+    done: set[str] = set()
+    before = None
+    while text != before:  # NFC puts marks in another order, and so a joiner beside other ones
+        before = text
+        for name, step in steps:
+            after = step(text)
+            if after != text:
+                done.add(name)
+            text = after
+    changed.update(done)
+    return text
+
+
+def _without_controls(text: str) -> str:
+    return characters.CONTROL.sub("", characters.WHITE_CONTROL.sub(" ", text))
+
+
+@collector_at_rest()
+def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = False) -> Cleaned:
+    """Write a clean copy of one file of pairs, or of two parallel ones, as TSV (compressed where it ends in .gz).
+
+    Repeated pairs are known by a digest of 16 bytes, some 120 MB a million pairs. Nothing is written unless all is.
+    Raises ConfigError for an output that is an input, DataError where nothing is left or a file is no text.
+    """
+    files = _one_set([Path(path) for path in paths])
+    _require_other_file(files.paths, output)
+    faults, changed, left_out = Faults(), Counter[str](), Counter[str]()
+    seen: set[bytes] = set()
+    num_pairs = 0
+    part = output.with_name(f".{output.name}.part")
+    try:
+        with ExitStack() as stack:
+            file = _opened(part, output, stack)
+            for block in files.blocks(faults):
+                lines = []
+                for source, target in zip(block.sources, block.targets, strict=True):
+                    line = f"{clean_text(source, changed)}\t{clean_text(target, changed)}\n"
+                    if line[0] == "\t" or line[-2] == "\t":
+                        left_out["emptied"] += 1
+                        continue
+                    if not keep_duplicates:
+                        digest = hashlib.blake2b(line.encode(), digest_size=16).digest()
+                        if digest in seen:
+                            left_out["duplicates"] += 1
+                            continue
+                        seen.add(digest)
+                    lines.append(line)
+                file.writelines(lines)
+                num_pairs += len(lines)
+        _require_whole(faults, files, num_pairs)
+        os.replace(part, output)
+    finally:
+        part.unlink(missing_ok=True)
+    left_out["unusable"] = faults.unusable
+    changed.update({name: faults.counts[name] for name in CHANGES if faults.counts[name]})
+    return Cleaned(
+        str(output),
+        num_pairs,
+        {name: changed[name] for name in CHANGES if changed[name]},
+        {name: left_out[name] for name in LEFT_OUT if left_out[name]},
+    )
+
+
+def _one_set(paths: Sequence[Path]) -> PairSource:
+    files = pair_sources(paths)
+    if len(files) != 1:
+        fix = "mend one file, or two parallel ones, at a time"
+        raise ConfigError(f"{len(files)} sets of pairs can't become one file", where="--fix", fix=fix)
+    return files[0]
+
+
+def _require_other_file(inputs: Sequence[Path], output: Path) -> None:
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise ConfigError("the clean copy would overwrite the original", where="-o", fix="name another file")
+    if output.is_dir():
+        raise ConfigError(f"{output} is a folder", where="-o", fix="name a file in it")
+    ending = (output.with_suffix("") if output.suffix == ".gz" else output).suffix
+    if ending in (".jsonl", ".ndjson"):
+        raise ConfigError("the clean copy is TSV, whatever was read", where="-o", fix="give it the ending .tsv")
+
+
+def _opened(part: Path, output: Path, stack: ExitStack) -> IO[str]:
+    try:
+        raw = stack.enter_context(part.open("wb"))
+    except OSError as error:
+        raise DataError(f"can't be written: {error.strerror}", where=str(output), fix="choose another -o") from None
+    stream: Any = raw
+    if output.suffix == ".gz":
+        stream = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))
+    return stack.enter_context(TextIOWrapper(stream, encoding="utf-8", newline="\n"))
+
+
+def _require_whole(faults: Faults, files: PairSource, num_pairs: int) -> None:
+    """DataError for what leaving lines out doesn't mend."""
+    for name in ("damaged", "empty", "parallel-lengths"):
+        if name in faults.counts:
+            what = faults.examples[name][0].detail
+            raise DataError(what, where=files.name, fix=faults.remedies[name])
+    if not num_pairs:
+        fix = faults.remedies.get("encoding") or "seq2see check says what is wrong with the lines"
+        raise DataError("no line can be used, so nothing was written", where=files.name, fix=fix)

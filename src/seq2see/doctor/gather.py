@@ -1,0 +1,96 @@
+"""A set of pairs as numbers: two sides, the lines of the pairs, and what could not be used."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seq2see.doctor.report import Example
+from seq2see.doctor.rows import Faults, PairSource
+from seq2see.doctor.side import Side
+
+_NAMES_OF_COLUMNS = """
+    source target src trg tgt input output word words pronunciation pronunciations phoneme phonemes grapheme graphemes
+    ipa lemma form inflected text texts label labels question questions answer answers sentence sentences translation
+    original normalized normalised historical modern old new english french german spanish italian japanese chinese
+    arabic russian en de fr es it ja zh ar ru prompt response summary document article title subject body
+"""
+"""What columns are called; a first line of two of these is a header."""
+
+
+class Text(NamedTuple):
+    """The two sides of a pair, and its line."""
+
+    source: str
+    target: str
+    line: int
+
+
+class Gathered:
+    """One pass over the files of a set. What is kept a pair is some 40 bytes."""
+
+    def __init__(self, files: PairSource) -> None:
+        self.files = files
+        self.faults = Faults()
+        self.source, self.target = Side("source"), Side("target")
+        lines: list[npt.NDArray[np.int32]] = []
+        for block in files.blocks(self.faults):
+            if not block.sources:
+                continue
+            if not lines:
+                self._look_for_header(block.sources[0], block.targets[0], int(block.lines[0]))
+            self.source.add(block.sources, block.lines)
+            self.target.add(block.targets, block.lines)
+            lines.append(block.lines)
+        if any("html" in side.found for side in self.sides):  # so a blank beside an entity is no sign of Moses here
+            for side in self.sides:
+                side.merge("moses-escapes", "html")
+        self.lines: npt.NDArray[np.int32] = np.concatenate(lines) if lines else np.zeros(0, dtype=np.int32)
+
+    @property
+    def name(self) -> str:
+        """The files of the set."""
+        return self.files.name
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Source and target."""
+        return self.source, self.target
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def keys(self) -> npt.NDArray[np.uint64]:
+        """A number a pair, the same for the same pair within a process."""
+        # Odd factors, so that nothing is lost, and different ones, so that (a, b) is not (b, a).
+        factors = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], dtype=np.uint64)
+        source, target = self.source.hashes.view(np.uint64), self.target.hashes.view(np.uint64)
+        turned = (source * factors[0]) ^ ((source * factors[0]) >> np.uint64(29))
+        keys: npt.NDArray[np.uint64] = turned + target * factors[1]
+        return keys
+
+    def texts(self, rows: Collection[int]) -> dict[int, Text]:
+        """The pairs of these rows, counted from 0: a second pass, up to the last of them."""
+        wanted = sorted(set(rows))
+        found: dict[int, Text] = {}
+        row = 0
+        if not wanted:
+            return found
+        for block in self.files.blocks(Faults()):
+            for each in wanted[len(found) :]:
+                place = each - row
+                if place >= len(block.sources):
+                    break
+                found[each] = Text(block.sources[place], block.targets[place], int(block.lines[place]))
+            row += len(block.sources)
+            if len(found) == len(wanted):
+                break
+        return found
+
+    def _look_for_header(self, source: str, target: str, line: int) -> None:
+        names = [side.strip().strip("#\"'").lower() for side in (source, target)]
+        if line == 1 and names[0] != names[1] and set(names) <= set(_NAMES_OF_COLUMNS.split()):
+            self.faults.add("header", Example(self.files.origin(line), f"{source}\t{target}"))

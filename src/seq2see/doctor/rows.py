@@ -1,0 +1,305 @@
+"""Files to blocks of pairs, with what can't be used set aside and named instead of ending everything.
+
+What can be used is decided by the functions that training reads with; this module only goes on after a bad line.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seq2see.data import open_content
+from seq2see.data.lines import Line, LineError, json_pair, text_pair
+from seq2see.data.reading import holds_pairs, is_json
+from seq2see.doctor.report import Example
+from seq2see.errors import DataError
+
+BLOCK_BYTES = 1 << 21
+"""How much of a file is looked at together: enough that a block costs nothing, little enough for any memory."""
+_BLOCK_LINES = 20_000
+_NUM_EXAMPLES = 3
+_MARK = b"\xef\xbb\xbf"
+
+
+class Block(NamedTuple):
+    """Usable pairs that follow each other, and their lines, counted from 1."""
+
+    sources: list[str]
+    targets: list[str]
+    lines: npt.NDArray[np.int32]
+
+
+@dataclass
+class Faults:
+    """What training refuses or reads past, by name: how often, the first places, and what to do."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[Example]] = field(default_factory=dict)
+    remedies: dict[str, str] = field(default_factory=dict)
+    unusable: int = 0
+    """Lines left out."""
+
+    def add(self, name: str, example: Example, remedy: str = "", count: int = 1) -> None:
+        """Count one, and keep it as an example if it is among the first."""
+        self.counts[name] += count
+        kept = self.examples.setdefault(name, [])
+        if len(kept) < _NUM_EXAMPLES:
+            kept.append(example)
+        if remedy:
+            self.remedies.setdefault(name, remedy)
+
+
+@dataclass(frozen=True)
+class PairSource:
+    """One file of pairs, or two parallel ones."""
+
+    paths: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        """The files as one word of a message."""
+        return " ".join(map(str, self.paths))
+
+    def origin(self, line: int) -> str:
+        """The place of a pair: of parallel files, in the first."""
+        return f"{self.paths[0]}:{line}"
+
+    def blocks(self, faults: Faults) -> Iterator[Block]:
+        """The usable pairs from beginning to end; the rest is added to `faults`.
+
+        Raises DataError for a file that isn't there or may not be read; one that is damaged or no text is a fault.
+        """
+        for path in self.paths:
+            _require_readable(path)
+        try:
+            if len(self.paths) == 2:
+                yield from _parallel_blocks(self.paths[0], self.paths[1], faults)
+            else:
+                yield from _file_blocks(self.paths[0], faults)
+        except DataError as error:
+            name = "encoding" if "UTF-16" in error.what else "empty" if "is empty" in error.what else "damaged"
+            faults.add(name, Example(error.where or self.name, "", error.what), error.fix)
+
+
+def pair_sources(paths: Sequence[Path]) -> list[PairSource]:
+    """The sets that these files are: two without the ending of a file of pairs are parallel, as in training.
+
+    With more files each is a set of its own, except where none has such an ending and their number is even: then they
+    are parallel two by two. Raises DataError where there are none.
+    """
+    if not paths:
+        raise DataError("no files were given", where="seq2see check", fix="name a file: seq2see check pairs.tsv")
+    has_pairs = [holds_pairs(path) for path in paths]
+    if not any(has_pairs) and len(paths) % 2 == 0:
+        return [PairSource(tuple(paths[place : place + 2])) for place in range(0, len(paths), 2)]
+    return [PairSource((path,)) for path in paths]
+
+
+def _require_readable(path: Path) -> None:
+    """DataError for what no check can look into: the same messages as in training."""
+    try:
+        with path.open("rb"):
+            return
+    except (OSError, ValueError):
+        with open_content(path):
+            pass
+
+
+def _file_blocks(path: Path, faults: Faults) -> Iterator[Block]:
+    bad = _BadLines(path, faults)
+    as_json = is_json(path)
+    number, start = 1, 0
+    with open_content(path) as file:
+        stream = file.stream
+        while content := stream.read(BLOCK_BYTES):
+            content += stream.readline()
+            size = len(content)
+            if start == 0 and content.startswith(_MARK):
+                faults.add("byte-order-mark-at-start", Example(f"{path}:1"))
+                content = content.removeprefix(_MARK)
+                start = len(_MARK)
+                size -= start
+            num_lines = content.count(b"\n") + (not content.endswith(b"\n"))
+            _count_line_ends(content, path, number, faults)
+            sides = None if as_json else _clean_sides(content)
+            if sides is not None and len(sides[0]) == num_lines:
+                bad.confess()
+                yield Block(*sides, np.arange(number, number + num_lines, dtype=np.int32))
+            else:
+                yield _careful_block(content, path, number, start, as_json, bad)
+            number += num_lines
+            start += size
+
+
+def _clean_sides(content: bytes) -> tuple[list[str], list[str]] | None:
+    """Sources and targets of lines that are all as they should be; None where any is not."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return None
+    if "\0" in text or "\r" in text:
+        text = text.replace("\r\n", "\n").removesuffix("\r")
+        if "\0" in text or "\r" in text:
+            return None
+    text = text.removesuffix("\n")
+    lines = text.split("\n")
+    if text.count("\t") != len(lines) or not all("\t" in line for line in lines):
+        return None
+    flat = text.replace("\n", "\t").split("\t")
+    if not all(map(str.strip, flat)):
+        return None
+    return flat[0::2], flat[1::2]
+
+
+def _careful_block(content: bytes, path: Path, number: int, start: int, as_json: bool, bad: _BadLines) -> Block:
+    sources, targets, lines = [], [], []
+    for whole in content.removesuffix(b"\n").split(b"\n"):
+        line = Line(whole.removesuffix(b"\r"), str(path), number, start)
+        start += len(whole) + 1
+        number += 1
+        if not line.content.strip(b"\r"):
+            bad.blank(line)
+            continue
+        bad.confess()
+        try:
+            pair = json_pair(line, "pairs") if as_json else text_pair((line,), "pairs")
+        except LineError as error:
+            bad.add(line, error, as_json)
+            continue
+        sources.append(pair.source)
+        targets.append(pair.target or "")
+        lines.append(line.number)
+    return Block(sources, targets, np.array(lines, dtype=np.int32))
+
+
+def _count_line_ends(content: bytes, path: Path, number: int, faults: Faults) -> None:
+    if b"\r\n" in content:
+        place = number + content.count(b"\n", 0, content.index(b"\r\n"))
+        faults.add("windows-line-ends", Example(f"{path}:{place}"), count=content.count(b"\r\n"))
+
+
+@dataclass
+class _BadLines:
+    """Lines that can't be used. Blank ones at the end of a file are none, so they wait for what follows."""
+
+    path: Path
+    faults: Faults
+    waiting: list[str] = field(default_factory=list)
+    num_waiting: int = 0
+
+    def blank(self, line: Line) -> None:
+        self.num_waiting += 1
+        if len(self.waiting) < _NUM_EXAMPLES:
+            self.waiting.append(line.origin)
+
+    def confess(self) -> None:
+        """Text has followed: the blank lines before it were faults."""
+        if self.num_waiting:
+            for place, origin in enumerate(self.waiting):
+                more = self.num_waiting - len(self.waiting) if place == 0 else 0
+                self.faults.add("blank-lines", Example(origin), count=1 + more)
+            self.faults.unusable += self.num_waiting
+            self.waiting, self.num_waiting = [], 0
+
+    def add(self, line: Line, error: LineError, as_json: bool) -> None:
+        self.faults.unusable += 1
+        text = line.content[:400].decode(errors="backslashreplace")
+        self.faults.add(_name_of(line, as_json), Example(error.origin, text, error.what), error.fix)
+
+
+def _name_of(line: Line, as_json: bool) -> str:
+    """Which finding a line is that training refuses."""
+    try:
+        text = line.content.decode()
+    except UnicodeDecodeError:
+        return "encoding"
+    if "\0" in text:
+        return "nul"
+    if not text.strip():
+        return "blank-lines"
+    if as_json:
+        return "json"
+    if text.count("\t") == 1:
+        return "empty-sides"
+    return "old-mac-line-ends" if "\r" in text else "columns"
+
+
+def _parallel_blocks(source_path: Path, target_path: Path, faults: Faults) -> Iterator[Block]:
+    number = 1
+    starts = [0, 0]
+    with open_content(source_path) as first, open_content(target_path) as second:
+        streams = (first.stream, second.stream)
+        while True:
+            sides = [list(itertools.islice(stream, _BLOCK_LINES)) for stream in streams]
+            if number == 1:
+                for side, path in zip(sides, (source_path, target_path), strict=True):
+                    if side and side[0].startswith(_MARK):
+                        faults.add("byte-order-mark-at-start", Example(f"{path}:1"))
+                        side[0] = side[0].removeprefix(_MARK)
+            for side, path in zip(sides, (source_path, target_path), strict=True):
+                _count_line_ends(b"".join(side), path, number, faults)
+            both = min(map(len, sides))
+            is_last = any(len(side) < _BLOCK_LINES for side in sides)
+            if is_last:
+                _compare_ends(sides, streams, number, faults, (source_path, target_path))
+                while both and not any(side[both - 1].strip(b"\r\n") for side in sides):
+                    both -= 1  # blank lines at the end of both
+            yield _parallel_block(sides, both, number, starts, (source_path, target_path), faults)
+            if is_last:
+                return
+            number += both
+
+
+def _compare_ends(
+    sides: list[list[bytes]],
+    streams: tuple[BinaryIO, BinaryIO],
+    number: int,
+    faults: Faults,
+    paths: tuple[Path, Path],
+) -> None:
+    """A fault where more than blank lines is left of either file."""
+    ends, lengths = [], []
+    for side, stream in zip(sides, streams, strict=True):
+        last = length = number - 1
+        for length, line in enumerate(itertools.chain(side, stream), start=number):
+            if line.strip(b"\r\n"):
+                last = length
+        ends.append(last)
+        lengths.append(length)
+    if lengths[0] >= ends[1] and lengths[1] >= ends[0]:  # a line that is blank there is an empty side
+        return
+    what = f"{ends[0]:,} lines and {ends[1]:,} lines"
+    fix = "line n of one must belong to line n of the other; find the line that is missing or one too many"
+    faults.add("parallel-lengths", Example(" ".join(map(str, paths)), "", what), fix)
+
+
+def _parallel_block(
+    sides: list[list[bytes]], both: int, number: int, starts: list[int], paths: tuple[Path, Path], faults: Faults
+) -> Block:
+    sources, targets, lines = [], [], []
+    for place in range(both):
+        pair_of_lines = []
+        for side, path, which in zip(sides, paths, (0, 1), strict=True):
+            content = side[place].removesuffix(b"\n").removesuffix(b"\r")
+            pair_of_lines.append(Line(content, str(path), number + place, starts[which]))
+            starts[which] += len(side[place])
+        try:
+            pair = text_pair(tuple(pair_of_lines), "pairs")
+        except LineError as error:
+            faults.unusable += 1
+            bad = next(line for line in pair_of_lines if line.origin == error.origin)
+            name = _name_of(bad, as_json=False) if bad.content.strip() else "empty-sides"
+            text = bad.content[:400].decode(errors="backslashreplace")
+            faults.add(name, Example(error.origin, text, error.what), error.fix)
+            continue
+        sources.append(pair.source)
+        targets.append(pair.target or "")
+        lines.append(number + place)
+    return Block(sources, targets, np.array(lines, dtype=np.int32))

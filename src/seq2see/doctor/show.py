@@ -1,0 +1,114 @@
+"""The report as a person reads it: most serious first, nothing invisible, plain where it is piped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from seq2see.doctor.characters import runs_right_to_left, visible
+from seq2see.doctor.cleaning import CHANGES, LEFT_OUT, Cleaned
+from seq2see.doctor.report import Example, Finding, Report, SetSizes
+
+_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+_MOST = 60
+"""Characters shown of each side."""
+
+Styled = tuple[str, str]
+
+
+def print_report(report: Report, console: Console | None = None) -> None:
+    """The whole report, to stdout where nothing else is said."""
+    _print(_lines(report, console := console or Console(highlight=False)), console)
+
+
+def print_cleaned(cleaned: Cleaned, console: Console | None = None) -> None:
+    """What was changed and what was left out."""
+    _print(_lines_of_cleaned(cleaned), console or Console(highlight=False))
+
+
+def _print(lines: Iterator[Styled], console: Console) -> None:
+    for text, style in lines:
+        console.print(Text(text, style=style), soft_wrap=True)
+
+
+def _lines(report: Report, console: Console) -> Iterator[Styled]:
+    for sizes in report.sets:
+        yield from _lines_of_sizes(sizes)
+    for finding in report.findings:
+        yield "", ""
+        yield from _lines_of_finding(finding, len(report.sets) > 1, isolate=console.is_terminal)
+    if report.suggestion:
+        yield "", ""
+        yield "seq2see train would choose", "bold"
+        for line in report.suggestion:
+            yield f"  {line}", ""
+    yield "", ""
+    numbers = {kind: sum(each.severity == kind for each in report.findings) for kind in _STYLES}
+    said = ", ".join(f"{number} {kind}{'s' if number != 1 else ''}" for kind, number in numbers.items())
+    verdict = "training refuses these data as they are" if report.exit_code else "nothing prevents training"
+    yield f"{said}: {verdict}", "bold red" if report.exit_code else "bold green"
+
+
+def _lines_of_sizes(sizes: SetSizes) -> Iterator[Styled]:
+    unusable = f", {_counted(sizes.unusable, 'line')} that can't be used" if sizes.unusable else ""
+    yield f"{visible(sizes.files, most=200)}: {_counted(sizes.pairs, 'pair')}{unusable}", "bold"
+    if not sizes.pairs:
+        return
+    for name, side in (("source", sizes.source), ("target", sizes.target)):
+        lengths = " · ".join(f"{value:,}" for value in side.lengths.values())
+        yield (
+            (
+                f"  {name}: {side.distinct:,} distinct; {side.words:,} words, {side.characters:,} characters of "
+                f"{side.symbols:,} kinds ({side.script}); length {lengths} (least, median, 95 %, 99 %, most)"
+            ),
+            "",
+        )
+    if sizes.shared is not None:
+        shared = ", ".join(f"{count:,} {name}" for name, count in sizes.shared.items())
+        yield f"  of these the training pairs have {shared}", ""
+
+
+def _lines_of_finding(finding: Finding, with_files: bool, *, isolate: bool) -> Iterator[Styled]:
+    files = f" of {visible(finding.files, most=200)}" if with_files else ""
+    unit = finding.unit if finding.count != 1 else _SINGULAR.get(finding.unit, finding.unit.removesuffix("s"))
+    detail = f" ({finding.detail})" if finding.detail else ""
+    yield f"{finding.severity}  {finding.name}: {finding.count:,} {unit}{files}{detail}", _STYLES[finding.severity]
+    yield f"  {finding.meaning}", ""
+    for example in finding.examples:
+        yield f"    {_example(example, isolate=isolate)}", "dim"
+    if finding.remedy:
+        yield f"  fix: {finding.remedy}", ""
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
+
+
+_SINGULAR = {"pairs of files": "pair of files"}
+
+
+def _example(example: Example, *, isolate: bool) -> str:
+    sides = [visible(side, most=_MOST) for side in example.text.split("\t")] if example.text else []
+    if isolate:  # so that a terminal doesn't turn round what stands beside it
+        sides = [f"\u2068{side}\u2069" if runs_right_to_left(side) else side for side in sides]
+    shown = " → ".join(sides)
+    parts = (
+        [visible(example.origin, most=200) + ":"] if shown or example.detail else [visible(example.origin, most=200)]
+    )
+    if shown:
+        parts.append(shown)
+    if example.detail:
+        parts.append(f"({visible(example.detail, most=160)})" if shown else visible(example.detail, most=160))
+    return " ".join(parts)
+
+
+def _lines_of_cleaned(cleaned: Cleaned) -> Iterator[Styled]:
+    yield f"{cleaned.path}: {_counted(cleaned.pairs, 'pair')} written", "bold"
+    for name, count in cleaned.changed.items():
+        yield f"  {count:>9,}  {CHANGES[name]}", ""
+    for name, count in cleaned.left_out.items():
+        yield f"  {count:>9,}  left out: {LEFT_OUT[name]}", ""
+    if not cleaned.changed and not cleaned.left_out:
+        yield "  nothing had to be changed", ""

@@ -1,0 +1,268 @@
+"""One side of a set, block by block: every character is counted, and only suspicious texts are looked at one by one.
+
+What is kept a pair is a few numbers (a hash of 8 bytes, a length, a script), never the text, so that memory stays
+small: some 30 bytes a pair for both sides.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from seq2see.doctor import characters
+from seq2see.doctor.report import SideSizes
+from seq2see.text import choose_tokenizer
+
+Places = dict[str, list[tuple[int, str, str]]]
+Number = TypeVar("Number", bound=np.generic)
+
+_NUM_EXAMPLES = 3
+_MOST_SYMBOLS = 2_000
+"""Beyond so many different tokens a side is not made of symbols, and they are no longer counted one by one."""
+_MOST_SAMPLED = 40_000
+_SUSPICIOUS = characters.suspicious_codes()
+
+
+class Side:
+    """What is known of the sources or of the targets of one set."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.counts = np.zeros(characters.NUM_CODES, dtype=np.int64)
+        """How often each character occurs."""
+        self.first: dict[str, tuple[int, str]] = {}
+        """Where a character was met first: line and text."""
+        self.tokens: Counter[str] | None = Counter()
+        """How often each token between blanks occurs; None where there are too many for symbols."""
+        self.first_token: dict[str, tuple[int, str]] = {}
+        self.num_words = 0
+        self.found: Counter[str] = Counter()
+        """Texts with each kind of fault."""
+        self.details: dict[str, Counter[str]] = {}
+        """What the faults of a kind consist of, and how often."""
+        self.examples: Places = {}
+        """First places of each kind of fault: line, text, detail."""
+        self._hashes = [np.zeros(0, dtype=np.int64)]
+        self._lengths = [np.zeros(0, dtype=np.int32)]
+        self._scripts = [np.zeros(0, dtype=np.uint8)]
+        self._script_of = np.zeros(characters.NUM_CODES, dtype=np.uint8)
+        self._sample: list[str] = []
+        self._step = 1
+        self._num = 0
+
+    # --- a block ---
+
+    def add(self, texts: list[str], lines: npt.NDArray[np.int32]) -> None:
+        """Take in the texts that these lines hold."""
+        if not texts:
+            return
+        joined = "\n".join(texts) + "\n"
+        is_ascii = joined.isascii()
+        codes: npt.NDArray[np.uint8] | npt.NDArray[np.uint32]
+        if is_ascii:
+            codes = np.frombuffer(joined.encode("ascii"), dtype=np.uint8)
+        else:
+            codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32)
+        counts = np.bincount(codes)
+        counts[10] = 0
+        present = np.flatnonzero(counts)
+        lengths = np.fromiter(map(len, texts), dtype=np.int32, count=len(texts))
+        starts = np.zeros(len(texts), dtype=np.int64)
+        np.cumsum(lengths[:-1] + 1, out=starts[1:])
+        for code in present[self.counts[present] == 0].tolist():
+            place = int(np.searchsorted(starts, joined.index(chr(code)), side="right")) - 1
+            self.first[chr(code)] = int(lines[place]), texts[place]
+            self._script_of[code] = characters.script_of(chr(code))
+        self.counts[: len(counts)] += counts
+        self._add_scripts(codes, present, starts)
+        self._count_words(codes, joined, texts, lines)
+        self._look_closer(texts, joined, codes, present, starts, lines)
+        self._lengths.append(lengths)
+        self._hashes.append(self._hash(texts, joined))
+        self._sample_from(texts)
+
+    def _add_scripts(
+        self,
+        codes: npt.NDArray[np.uint8] | npt.NDArray[np.uint32],
+        present: npt.NDArray[np.intp],
+        starts: npt.NDArray[np.int64],
+    ) -> None:
+        """The script that most letters of each text belong to."""
+        kinds = np.unique(self._script_of[present])
+        kinds = kinds[kinds != characters.NO_SCRIPT]
+        scripts = self._script_of[codes]
+        best = np.zeros(len(starts), dtype=np.int64)
+        winner = np.zeros(len(starts), dtype=np.uint8)
+        for kind in kinds:
+            num = np.add.reduceat((scripts == kind).astype(np.int32), starts)
+            winner = np.where(num > best, kind, winner)
+            best = np.maximum(best, num)
+        self._scripts.append(winner.astype(np.uint8))
+
+    def _count_words(
+        self,
+        codes: npt.NDArray[np.uint8] | npt.NDArray[np.uint32],
+        joined: str,
+        texts: list[str],
+        lines: npt.NDArray[np.int32],
+    ) -> None:
+        is_blank = codes <= 32
+        self.num_words += int(np.count_nonzero(is_blank[1:] & ~is_blank[:-1]))
+        if self.tokens is None:
+            return
+        known = len(self.tokens)
+        self.tokens.update(joined.split())
+        if len(self.tokens) > _MOST_SYMBOLS:
+            self.tokens = None
+            self.first_token = {}
+        elif len(self.tokens) > known:
+            for line, text in zip(lines.tolist(), texts, strict=True):
+                for token in text.split():
+                    if token not in self.first_token:
+                        self.first_token[token] = line, text
+
+    def _hash(self, texts: list[str], joined: str) -> npt.NDArray[np.int64]:
+        """What is the same for texts that training takes for the same: NFC, no white space around."""
+        keys: Iterable[str] = map(str.strip, texts)
+        if not unicodedata.is_normalized("NFC", joined):
+            keys = (unicodedata.normalize("NFC", text.strip()) for text in texts)
+        return np.fromiter(map(hash, keys), dtype=np.int64, count=len(texts))
+
+    def _sample_from(self, texts: list[str]) -> None:
+        """Every so-manieth text of all, for the choice of a tokenizer."""
+        self._sample.extend(texts[-self._num % self._step :: self._step])
+        self._num += len(texts)
+        while len(self._sample) > _MOST_SAMPLED:
+            self._sample = self._sample[::2]
+            self._step *= 2
+
+    # --- faults of single texts ---
+
+    def _look_closer(
+        self,
+        texts: list[str],
+        joined: str,
+        codes: npt.NDArray[np.uint8] | npt.NDArray[np.uint32],
+        present: npt.NDArray[np.intp],
+        starts: npt.NDArray[np.int64],
+        lines: npt.NDArray[np.int32],
+    ) -> None:
+        """Whole blocks are asked first, the texts of a block only where the answer is yes."""
+        at = lines.tolist()
+        if _SUSPICIOUS[present].any():
+            places = np.searchsorted(starts, np.flatnonzero(_SUSPICIOUS[codes] & (codes != 10)), side="right") - 1
+            for place in np.unique(places).tolist():
+                self._suspect(texts[place], at[place])
+        if joined[0].isspace() or " \n" in joined or "\n " in joined or _SUSPICIOUS[present].any():
+            self._each(texts, at, "space-around", lambda text: "" if text != text.strip() else None)
+        if "  " in joined:
+            self._each(texts, at, "doubled-blanks", lambda text: "" if "  " in text.strip() else None)
+        if "&" in joined and ";" in joined:
+            self._look_for_entities(texts, at)
+        if joined.isascii():
+            return
+        if not unicodedata.is_normalized("NFC", joined):
+            self._each(texts, at, "not-nfc", _not_nfc)
+        if any(self.counts[ord(high)] for high in characters.HIGH) and characters.mojibake(joined):
+            self._each(texts, at, "mojibake", characters.mojibake)
+        if characters.MIXED_WORD.search(joined):
+            self._each(texts, at, "mixed-script-words", _mixed)
+        if characters.REPLACEMENT in joined:
+            self._each(texts, at, "replacement", lambda text: "" if characters.REPLACEMENT in text else None)
+
+    def _look_for_entities(self, texts: list[str], lines: list[int]) -> None:
+        for line, text in zip(lines, texts, strict=True):
+            found = characters.entity(text) if "&" in text else None
+            if found is not None:
+                self.note("moses-escapes" if found[1] else "html", line, text, found[0])
+
+    def _suspect(self, text: str, line: int) -> None:
+        for name, pattern in (
+            ("unusual-spaces", characters.unusual_space(text)),
+            ("control", characters.CONTROL),
+            ("byte-order-mark-inside", characters.INSIDE_MARK),
+            ("invisible", characters.invisible(text)),
+        ):
+            kinds = pattern.findall(text)
+            if kinds:
+                self.note(name, line, text, *map(characters.named, sorted(set(kinds))))
+        if characters.has_direction_marks(text):
+            self.note("direction-marks", line, text)
+
+    def _each(self, texts: list[str], lines: list[int], name: str, test: Callable[[str], str | None]) -> None:
+        for line, text in zip(lines, texts, strict=True):
+            detail = test(text)
+            if detail is not None:
+                self.note(name, line, text, *([detail] if detail else []))
+
+    def note(self, name: str, line: int, text: str, *details: str) -> None:
+        """Count a fault of that kind in a text."""
+        if name not in self.found:
+            self.details[name], self.examples[name] = Counter(), []
+        self.found[name] += 1
+        counter = self.details[name]
+        for detail in details:
+            counter[detail] += 1
+        kept = self.examples[name]
+        if len(kept) < _NUM_EXAMPLES:
+            kept.append((line, text, ", ".join(details)))
+
+    # --- the whole ---
+
+    @property
+    def hashes(self) -> npt.NDArray[np.int64]:
+        """A number a text, the same for the same text within a process."""
+        return _whole(self._hashes)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """Characters of each text."""
+        return _whole(self._lengths)
+
+    @property
+    def scripts(self) -> npt.NDArray[np.uint8]:
+        """The script of each text, by number."""
+        return _whole(self._scripts)
+
+    def merge(self, name: str, into: str) -> None:
+        """Count the faults of one kind with those of another."""
+        if name in self.found:
+            self.found[into] += self.found.pop(name)
+            self.details.setdefault(into, Counter()).update(self.details.pop(name))
+            self.examples.setdefault(into, []).extend(self.examples.pop(name))
+
+    def characters(self) -> dict[str, int]:
+        """How often each character that occurs does."""
+        return {chr(code): int(self.counts[code]) for code in np.flatnonzero(self.counts).tolist()}
+
+    def sizes(self) -> SideSizes:
+        """The figures of this side, with the unit that training would choose."""
+        lengths, scripts = self.lengths, self.scripts
+        unit, reason = choose_tokenizer(self._sample)
+        quantiles = np.quantile(lengths, [0, 0.5, 0.95, 0.99, 1], method="lower") if len(lengths) else [0] * 5
+        named = dict(zip(("least", "median", "95 %", "99 %", "most"), map(int, quantiles), strict=True))
+        script = characters.script_name(int(np.bincount(scripts).argmax())) if len(scripts) else "none"
+        num_distinct = len(np.unique(self.hashes))
+        num_symbols = int(np.count_nonzero(self.counts))
+        return SideSizes(int(lengths.sum()), self.num_words, num_distinct, num_symbols, named, script, unit, reason)
+
+
+def _whole(parts: list[npt.NDArray[Number]]) -> npt.NDArray[Number]:
+    """The parts as one array, which takes their place."""
+    if len(parts) > 1:
+        parts[:] = [np.concatenate(parts)]
+    return parts[0]
+
+
+def _not_nfc(text: str) -> str | None:
+    return None if unicodedata.is_normalized("NFC", text) else ""
+
+
+def _mixed(text: str) -> str | None:
+    found = characters.MIXED_WORD.search(text)
+    return None if found is None else " + ".join(characters.named(letter) for letter in found[0] if letter.isalpha())

@@ -1,0 +1,43 @@
+"""The list of architectures that `seq2see models` prints."""
+
+from __future__ import annotations
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Sizes, build, fitting, resolve
+
+WIDE = 120
+
+VOCABULARY = 64
+"""Tokens a side that the parameters are counted for: a usual number of characters."""
+
+
+def print_ladder(options: ModelOptions) -> None:
+    """A line an architecture: name, what it does, parameters at these sizes."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", style="bold")
+    table.add_column("what it does")
+    table.add_column("layers", justify="right")
+    table.add_column("parameters", justify="right")
+    for name, architecture in ARCHITECTURES.items():
+        blueprint = resolve(fitting(options, name))
+        with torch.device("meta"):
+            network = build(blueprint, Sizes(VOCABULARY, VOCABULARY))
+        count = sum(parameter.numel() for parameter in network.parameters())
+        table.add_row(name, architecture.summary, str(blueprint.layers), f"{count:,}")
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDE)  # a row stays a line for whoever reads it
+    console.print(table)
+    blueprint = resolve(fitting(options, DEFAULT))
+    if blueprint.tie == "none":
+        embedding = f"embedding {blueprint.embedding} (in Transformers {blueprint.width})"
+    else:
+        embedding = "embedding as the output layer needs it"
+    console.print(
+        f"width {blueprint.width}, {embedding}, {VOCABULARY} tokens a side; "
+        "other sizes: seq2see models --set model.width=512",
+        style="dim",
+    )

@@ -1,0 +1,50 @@
+"""How good answers are: metrics over texts and numbers, with intervals and comparisons. Knows no model and no file."""
+
+from __future__ import annotations
+
+from seq2see.metrics.aligned import word_diff
+from seq2see.metrics.edits import (
+    character_error_rate,
+    exact_match,
+    levenshtein,
+    nearest,
+    symbol_error_rate,
+    word_error_rate,
+)
+from seq2see.metrics.measured import Measured, Metric, Scale, Unit, ratio
+from seq2see.metrics.names import METRICS, computable, find_metrics, metrics_for
+from seq2see.metrics.resampling import SAMPLES, Difference, Interval, Spread, differences, intervals, spread
+from seq2see.metrics.rouge import rouge_1, rouge_2, rouge_l
+from seq2see.metrics.translation import bleu, chrf, ter
+
+__all__ = [
+    "METRICS",
+    "SAMPLES",
+    "Difference",
+    "Interval",
+    "Measured",
+    "Metric",
+    "Scale",
+    "Spread",
+    "Unit",
+    "bleu",
+    "character_error_rate",
+    "chrf",
+    "computable",
+    "differences",
+    "exact_match",
+    "find_metrics",
+    "intervals",
+    "levenshtein",
+    "metrics_for",
+    "nearest",
+    "ratio",
+    "rouge_1",
+    "rouge_2",
+    "rouge_l",
+    "spread",
+    "symbol_error_rate",
+    "ter",
+    "word_diff",
+    "word_error_rate",
+]

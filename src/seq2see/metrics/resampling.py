@@ -1,0 +1,150 @@
+"""How far a value can be trusted: bootstrap intervals, and whether two systems differ beyond chance.
+
+The items of a test set are taken for a sample of all that might be asked. Sums of their statistics over sets drawn anew
+are one product of matrices, for all metrics and systems at once, so that a thousand sets take a fraction of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2see.metrics.measured import Measured, Numbers
+
+SAMPLES = 1000
+"""Sets drawn where nothing else is said."""
+_AT_ONCE = 1 << 20
+"""Items drawn at a time: sets are drawn in blocks so that memory stays small."""
+_TIE = 1e-9
+"""Differences this close are equal: the sums of shuffled halves are only as exact as floating point."""
+
+
+class Interval(NamedTuple):
+    """From where to where a value would lie on other items of the same kind."""
+
+    low: float
+    high: float
+
+
+class Difference(NamedTuple):
+    """How a system differs from another on the same items."""
+
+    value: float
+    """The system's value less the other's."""
+    interval: Interval
+    bootstrap_p: float
+    """Two-sided, of the paired bootstrap."""
+    randomisation_p: float
+    """Two-sided, of approximate randomisation."""
+
+
+class Spread(NamedTuple):
+    """Of several trainings that differ in their seed."""
+
+    mean: float
+    deviation: float
+    """The sample's standard deviation, over n - 1."""
+
+
+def bootstrap_sums(statistics: Numbers, *, samples: int = SAMPLES, seed: int = 0) -> Numbers:
+    """Sums [samples K] of the statistics [N K] of N items drawn with replacement (Efron 1979), each time anew."""
+    chance = np.random.default_rng(seed)
+    num_items = len(statistics)
+    sums = []
+    for count in _blocks(samples, num_items):
+        drawn = chance.integers(0, num_items, (count, num_items))
+        drawn += np.arange(count)[:, None] * num_items
+        often = np.bincount(drawn.ravel(), minlength=count * num_items).reshape(count, num_items)
+        sums.append(often.astype(np.float64) @ statistics)
+    return np.concatenate(sums)
+
+
+def intervals(
+    measured: Sequence[Measured], *, samples: int = SAMPLES, seed: int = 0, confidence: float = 0.95
+) -> list[Interval]:
+    """The bootstrap percentile interval of each metric on the same items (Efron 1979; Koehn 2004, section 3).
+
+    Where all items are right or all wrong, every set drawn from them is too. A proportion then gets the exact interval
+    of the binomial instead (Clopper & Pearson 1934).
+    """
+    sums = bootstrap_sums(np.concatenate([each.statistics for each in measured], 1), samples=samples, seed=seed)
+    tail = (1 - confidence) / 2
+    found = []
+    for each, values in zip(measured, _scores(measured, sums), strict=True):
+        low, high = np.quantile(values, [tail, 1 - tail]).tolist()
+        if each.scale.is_proportion and each.value in (0.0, 1.0):
+            margin = 1 - tail ** (1 / len(each.statistics))
+            low, high = (0.0, margin) if each.value == 0 else (1 - margin, 1.0)
+        found.append(Interval(low, high))
+    return found
+
+
+def differences(
+    measured: Sequence[Measured], others: Sequence[Measured], *, samples: int = SAMPLES, seed: int = 0
+) -> list[Difference]:
+    """How one system differs from another in each metric, the items the same and in the same order.
+
+    The paired bootstrap draws the same items for both (Koehn 2004, section 4); its p is how often the difference, moved
+    so that its mean is 0, is as large as the one found. Approximate randomisation swaps the two systems' answers item
+    by item at random; its p is how often that gives as large a difference (Riezler & Maxwell 2005). Both are
+    (count + 1) / (samples + 1): what was found is itself one of the possible outcomes.
+    """
+    ours, theirs = (np.concatenate([each.statistics for each in side], 1) for side in (measured, others))
+    width = ours.shape[1]
+    sums = bootstrap_sums(np.concatenate([ours, theirs], 1), samples=samples, seed=seed)
+    drawn = _gaps(measured, sums[:, :width], sums[:, width:])
+    moved = randomised_sums(ours - theirs, samples=samples, seed=seed + 1)
+    swapped = _gaps(measured, ours.sum(0) - moved, theirs.sum(0) + moved)
+    found = _gaps(measured, ours.sum(0)[None], theirs.sum(0)[None])
+    result = []
+    for [value], resampled, shuffled in zip(found, drawn, swapped, strict=True):
+        low, high = np.quantile(resampled, [0.025, 0.975]).tolist()
+        centred = resampled - resampled.mean()
+        result.append(
+            Difference(float(value), Interval(low, high), _p_value(centred, value), _p_value(shuffled, value))
+        )
+    return result
+
+
+def randomised_sums(gaps: Numbers, *, samples: int = SAMPLES, seed: int = 0) -> Numbers:
+    """Sums [samples K] of the rows of gaps [N K], each row taken or left out by the toss of a coin, each time anew."""
+    chance = np.random.default_rng(seed)
+    num_items = len(gaps)
+    sums = []
+    for count in _blocks(samples, num_items):
+        tossed = np.unpackbits(np.frombuffer(chance.bytes(-(-count * num_items // 8)), np.uint8))
+        sums.append(tossed[: count * num_items].reshape(count, num_items).astype(np.float64) @ gaps)
+    return np.concatenate(sums)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and standard deviation of two values or more."""
+    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)))
+
+
+def _blocks(samples: int, num_items: int) -> Iterator[int]:
+    """How many sets to draw at a time."""
+    size = max(1, _AT_ONCE // num_items)
+    for start in range(0, samples, size):
+        yield min(size, samples - start)
+
+
+def _scores(measured: Sequence[Measured], sums: Numbers) -> Iterator[Numbers]:
+    """The values [samples] of each metric, whose statistics lie side by side in the sums [samples K]."""
+    start = 0
+    for each in measured:
+        width = each.statistics.shape[1]
+        yield each.scale.score(sums[:, start : start + width])
+        start += width
+
+
+def _gaps(measured: Sequence[Measured], ours: Numbers, theirs: Numbers) -> list[Numbers]:
+    return [one - two for one, two in zip(_scores(measured, ours), _scores(measured, theirs), strict=True)]
+
+
+def _p_value(under_chance: Numbers, found: float) -> float:
+    """(count + 1) / (n + 1) of outcomes under chance that are as far from 0."""
+    as_large = np.count_nonzero(np.abs(under_chance) >= abs(found) - _TIE)
+    return (int(as_large) + 1) / (len(under_chance) + 1)

@@ -1,0 +1,72 @@
+"""ROUGE-1, ROUGE-2 and ROUGE-L (Lin 2004): how much of a summary's wording is that of a reference.
+
+Of each item the F1 of precision and recall; of a set the mean over its items; of several references the best (Lin
+2004, section 2.1, without his jackknifing). Words are runs of letters, marks and digits of the lower-cased NFC text;
+in scripts without blanks each character is a word. Nothing is stemmed and no word is left out.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import regex  # type: ignore[import-untyped]
+
+from seq2see.metrics.installed import needed
+from seq2see.metrics.measured import Measured, Metric, Scale, ratio
+
+_WITHOUT_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_WORD = regex.compile(rf"{_WITHOUT_BLANKS}\p{{M}}*|(?:(?!{_WITHOUT_BLANKS})[\p{{L}}\p{{M}}\p{{N}}])+")
+
+
+def words_of(text: str) -> list[str]:
+    """The words that ROUGE compares."""
+    words: list[str] = _WORD.findall(unicodedata.normalize("NFC", text).lower())
+    return words
+
+
+def n_gram_f1(prediction: Sequence[str], reference: Sequence[str], order: int) -> float:
+    """F1 of ROUGE-N (Lin 2004, eq. 1): n-grams in both, each as often as it is in both."""
+    sides = [
+        Counter(tuple(words[place : place + order]) for place in range(len(words) - order + 1))
+        for words in (prediction, reference)
+    ]
+    return _f1((sides[0] & sides[1]).total(), sides[0].total(), sides[1].total())
+
+
+def _f1(shared: int, length: int, reference_length: int) -> float:
+    return 2.0 * shared / (length + reference_length) if shared else 0.0
+
+
+def _rouge(name: str, title: str, order: int | None) -> Metric:
+    """ROUGE-N of that order, or ROUGE-L without one; statistics: F1, 1."""
+    scale = Scale(name, title, "share", higher_is_better=True, score=ratio)
+
+    def measure(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
+        f1 = _longest_f1(title) if order is None else lambda text, known: n_gram_f1(text, known, order)
+        rows = []
+        for text, known in zip(predictions, references, strict=True):
+            words = words_of(text)
+            rows.append((max(f1(words, words_of(reference)) for reference in known), 1.0))
+        return Measured(scale, np.array(rows, dtype=np.float64).reshape(-1, 2))
+
+    measure.__doc__ = f"{title}: mean F1 over the items; statistics: F1, 1."
+    measure.__name__ = name
+    return measure
+
+
+def _longest_f1(title: str) -> Callable[[Sequence[str], Sequence[str]], float]:
+    """F1 of ROUGE-L (Lin 2004, eq. 2-4, beta 1): the longest common subsequence of the two texts as a whole."""
+    similarity = needed("rapidfuzz.distance.LCSseq", title).similarity
+
+    def f1(prediction: Sequence[str], reference: Sequence[str]) -> float:
+        return _f1(similarity(prediction, reference), len(prediction), len(reference))
+
+    return f1
+
+
+rouge_1 = _rouge("rouge_1", "ROUGE-1", 1)
+rouge_2 = _rouge("rouge_2", "ROUGE-2", 2)
+rouge_l = _rouge("rouge_l", "ROUGE-L", None)

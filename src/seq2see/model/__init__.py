@@ -1,0 +1,63 @@
+"""Models: token ids in, scores of the next token out. Knows no text, no files and no configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seq2see.lazy import lazily
+
+if TYPE_CHECKING:
+    from seq2see.model.architectures import Sizes
+    from seq2see.model.options import Blueprint, ModelOptions
+    from seq2see.model.restored import read_blueprint, restore
+    from seq2see.model.rungs import (
+        ARCHITECTURES,
+        DEFAULT,
+        Architecture,
+        build,
+        find,
+        fitting,
+        longest,
+        resolve,
+        to_options,
+    )
+    from seq2see.model.seq2seq import Decoder, Seq2Seq
+    from seq2see.model.stream import DecoderState, Layer, Memory, Stream
+    from seq2see.model.tensors import Padded
+
+__all__ = [
+    "ARCHITECTURES",
+    "DEFAULT",
+    "Architecture",
+    "Blueprint",
+    "Decoder",
+    "DecoderState",
+    "Layer",
+    "Memory",
+    "ModelOptions",
+    "Padded",
+    "Seq2Seq",
+    "Sizes",
+    "Stream",
+    "build",
+    "find",
+    "fitting",
+    "longest",
+    "read_blueprint",
+    "resolve",
+    "restore",
+    "to_options",
+]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "architectures": "Sizes",
+        "options": "Blueprint ModelOptions",
+        "restored": "read_blueprint restore",
+        "rungs": "ARCHITECTURES DEFAULT Architecture build find fitting longest resolve to_options",
+        "seq2seq": "Decoder Seq2Seq",
+        "stream": "DecoderState Layer Memory Stream",
+        "tensors": "Padded",
+    },
+)

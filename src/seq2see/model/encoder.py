@@ -1,0 +1,130 @@
+"""Encoders: source ids in, Memory out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from seq2see.model.dropout import SequenceDropout
+from seq2see.model.embedding import Embedding
+from seq2see.model.recurrent import DirectedLSTM
+from seq2see.model.stream import Layer, LSTMState, Memory, Stream
+from seq2see.model.tensors import Padded
+from seq2see.model.wiring import Stack
+
+
+class EncoderLayer(nn.Module):
+    """Maps padded states [B S I] to states [B S D] and the layer's final (h, c), if it has one."""
+
+    def forward(
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
+    ) -> tuple[Float[Tensor, "B S D"], LSTMState | None]:
+        raise NotImplementedError
+
+
+class OneWay(EncoderLayer):
+    """One LSTM, reading forward or backward. Backward is the reversed input of Sutskever et al. 2014, section 3.3."""
+
+    def __init__(self, input_width: int, width: int, dropout: float = 0.0, *, backward: bool = False) -> None:
+        super().__init__()
+        self.reader = DirectedLSTM(input_width, width, backward=backward)
+        self.dropout = SequenceDropout(dropout)
+
+    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], LSTMState]:
+        states, final = self.reader(x, mask)
+        return self.dropout(states), final
+
+
+class BothWays(EncoderLayer):
+    """Two LSTMs, one a direction (Schuster & Paliwal 1997), merged by concatenation, sum or mean.
+
+    `width` is that of the merged states; under concat each direction has half of it. (h, c) are merged like the states.
+    """
+
+    def __init__(self, input_width: int, width: int, dropout: float = 0.0, *, merge: str = "concat") -> None:
+        super().__init__()
+        each = width // 2 if merge == "concat" else width
+        self.ahead = DirectedLSTM(input_width, each, backward=False)
+        self.back = DirectedLSTM(input_width, each, backward=True)
+        self.merge = merge
+        self.dropout = SequenceDropout(dropout)
+
+    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], LSTMState]:
+        ahead, (h_ahead, c_ahead) = self.ahead(x, mask)
+        back, (h_back, c_back) = self.back(x, mask)
+        states, h, c = (self._merged(*pair) for pair in ((ahead, back), (h_ahead, h_back), (c_ahead, c_back)))
+        return self.dropout(states), (h, c)
+
+    def _merged(self, ahead: Tensor, back: Tensor) -> Tensor:
+        match self.merge:
+            case "concat":
+                return torch.cat([ahead, back], -1)
+            case "sum":
+                return ahead + back
+            case _:
+                return (ahead + back) / 2
+
+
+class Looking(EncoderLayer):
+    """Layers of the decoder's kind over the source's own states: what they read is where the real tokens are."""
+
+    def __init__(self, *layers: Layer) -> None:
+        super().__init__()
+        self.layers = Stack(*layers)
+
+    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], None]:
+        memory = Memory(x, mask, ())
+        stream, _ = self.layers(Stream(x, watched=False), self.layers.start(memory, iter(())), self.layers.read(memory))
+        return stream.x, None
+
+
+class ResidualEncoding(EncoderLayer):
+    """Add what went in to what comes out; the final (h, c) stay the inner layer's own."""
+
+    def __init__(self, inner: EncoderLayer) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
+    ) -> tuple[Float[Tensor, "B S D"], LSTMState | None]:
+        states, final = self.inner(x, mask)
+        return x + states, final
+
+
+class Encoder(nn.Module):
+    """Embedding, then layers; every layer's final (h, c) reaches the decoder."""
+
+    def __init__(self, embedding: Embedding, layers: Sequence[EncoderLayer], dropout: nn.Module) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.dropout = dropout
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, source: Padded) -> Memory:
+        """Source ids [B S] to Memory; what the padding holds, and how much there is, changes nothing."""
+        mask = source.mask
+        states = self.dropout(self.embedding(source.ids))
+        finals = []
+        for layer in self.layers:
+            states, final = layer(states, mask)
+            if final is not None:
+                finals.append(final)
+        return Memory(states, mask, tuple(finals))
+
+
+class NoSource(nn.Module):
+    """The encoder of a language model: a memory with no positions, in which there is nothing to see."""
+
+    nothing: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("nothing", torch.zeros(0, width), persistent=False)
+
+    def forward(self, source: Padded) -> Memory:
+        """Only the number of rows is read."""
+        return Memory(self.nothing.expand(source.lengths.size(0), *self.nothing.shape), source.mask, ())

@@ -1,0 +1,41 @@
+"""Initial values, each drawn by the role of the parameter and scaled by its own fan-in and fan-out."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seq2see.model.embedding import Embedding
+from seq2see.model.recurrent import LSTM
+
+
+def initialize(model: nn.Module) -> None:
+    """Fill every parameter of `model`, from torch's global generator.
+
+    Matrices: uniform in ±1/√fan-in, the fan-in being what each reads: an LSTM's input matrix is scaled by the width of
+    the input, its recurrent matrix by its own (LeCun et al. 1998, section 4.6). Biases 0. Norms scale and move nothing.
+    Embeddings: normal, so that what a layer reads has unit variance. (Glorot's scale, orthogonal recurrent matrices and
+    a forget bias of 1 gave about a point more of word error rate on pronunciation.)
+    """
+    for module in model.modules():
+        match module:
+            case LSTM():
+                fill_by_fan_in(module.weight_input)
+                fill_by_fan_in(module.weight_hidden)
+                nn.init.zeros_(module.bias)
+            case nn.Linear():
+                fill_by_fan_in(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+            case nn.LayerNorm():
+                module.reset_parameters()
+    # After the rest: where a table is the output layer's too, this is its first value.
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=1 / module.scale if isinstance(module, Embedding) else 1.0)
+
+
+def fill_by_fan_in(weight: Float[Tensor, "O I"]) -> None:
+    """Uniform in ±1/√I."""
+    bound = weight.size(1) ** -0.5
+    nn.init.uniform_(weight, -bound, bound)

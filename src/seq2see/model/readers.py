@@ -1,0 +1,124 @@
+"""Readers: the decoder layers that take something from the source and put it into `stream.context`.
+
+Peek takes the same summary at every position; Attend looks where the query points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from seq2see.model.stream import Layer, Memory, Stream
+from seq2see.model.tensors import Carry, at_least_float32
+
+
+class Peek(Layer):
+    """The encoder's last h at every position (Cho et al. 2014): attention that does not look."""
+
+    def read(self, memory: Memory) -> Carry:
+        return memory.finals[-1][0]
+
+    def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
+        assert isinstance(reading, Tensor)
+        rows, length, _ = stream.x.shape
+        own = reading.repeat_interleave(rows // reading.size(0), 0)
+        return stream._replace(context=own[:, None].expand(-1, length, -1)), carry
+
+
+class Score(nn.Module):
+    """How well a query matches a source position, before the softmax."""
+
+    def keys(self, states: Float[Tensor, "B S D"]) -> Float[Tensor, "B S K"]:
+        """What the queries are compared with, computed once per sentence."""
+        return states
+
+    def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
+        raise NotImplementedError
+
+
+class Dot(Score):
+    """q·k (Luong et al. 2015, eq. 8, dot)."""
+
+    def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
+        return queries @ keys.transpose(1, 2)
+
+
+class ScaledDot(Score):
+    """q·k / √D (Vaswani et al. 2017, eq. 1)."""
+
+    def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
+        return (queries / math.sqrt(keys.size(-1))) @ keys.transpose(1, 2)
+
+
+class General(Score):
+    """q·W·k (Luong et al. 2015, eq. 8, general)."""
+
+    def __init__(self, query_width: int, width: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(query_width, width, bias=False)
+
+    def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
+        projected: Tensor = self.projection(queries)
+        return projected @ keys.transpose(1, 2)
+
+
+class Additive(Score):
+    """v·tanh(W q + U k) (Bahdanau et al. 2014, A.1.2)."""
+
+    def __init__(self, query_width: int, width: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(query_width, width)
+        self.key = nn.Linear(width, width, bias=False)
+        self.v = nn.Linear(width, 1, bias=False)
+
+    def keys(self, states: Float[Tensor, "B S D"]) -> Float[Tensor, "B S K"]:
+        keys: Tensor = self.key(states)
+        return keys
+
+    def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
+        # One position at a time: the whole [B T S K] would leave the cache (1.6 times slower at K = 256).
+        rows = [self.v(torch.tanh(query[:, None] + keys)).squeeze(-1) for query in self.query(queries).unbind(1)]
+        return torch.stack(rows, 1)
+
+
+SCORES: dict[str, Callable[[int, int], Score]] = {
+    "dot": lambda query_width, width: Dot(),
+    "scaled_dot": lambda query_width, width: ScaledDot(),
+    "general": General,
+    "additive": Additive,
+}
+"""Score functions by name, made from the widths of query and source state (dot products need them equal)."""
+
+
+class Attend(Layer):
+    """Look at the source with x as the query; the context is the weighted sum of its states (Luong et al. 2015)."""
+
+    def __init__(self, score: Score) -> None:
+        super().__init__()
+        self.score = score
+
+    def read(self, memory: Memory) -> Carry:
+        return self.score.keys(memory.states), memory.states, memory.mask
+
+    def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
+        keys, states, mask = reading
+        assert isinstance(keys, Tensor)
+        assert isinstance(states, Tensor)
+        assert isinstance(mask, Tensor)
+        rows, length, width = stream.x.shape
+        # The hypotheses of a sentence look at the same states: they ask side by side, and nothing is copied.
+        queries = stream.x.reshape(states.size(0), -1, width)
+        weights = masked_softmax(self.score(queries, keys), mask[:, None])
+        context = weights.to(states.dtype) @ states
+        weights = weights.view(rows, length, -1)
+        heads = None if stream.heads is None else (*stream.heads, weights[:, None])
+        return stream._replace(context=context.view(rows, length, -1), weights=weights, heads=heads), carry
+
+
+def masked_softmax(scores: Float[Tensor, "B *T S"], mask: Bool[Tensor, "B *one S"]) -> Float[Tensor, "B *T S"]:
+    """Softmax over the last axis in float32 or wider, exactly 0 where `mask` is False."""
+    return at_least_float32(scores).masked_fill(~mask, -math.inf).softmax(-1)

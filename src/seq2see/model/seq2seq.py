@@ -1,0 +1,99 @@
+"""The two halves joined: Decoder and Seq2Seq."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seq2see.model.embedding import Embedding
+from seq2see.model.encoder import Encoder, NoSource
+from seq2see.model.stream import DecoderState, Layer, Memory, Stream
+from seq2see.model.tensors import Padded
+from seq2see.model.wiring import Stack
+
+
+class Decoder(nn.Module):
+    """Embedding, layers, output: token ids in, a score for every next token out.
+
+    With `tied` the output layer's weights are the embedding's table (Press & Wolf 2017).
+    """
+
+    def __init__(
+        self,
+        embedding: Embedding,
+        layers: Sequence[Layer],
+        output_width: int,
+        dropout: nn.Module,
+        *,
+        tied: bool = False,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.dropout = dropout
+        self.layers = Stack(*layers)
+        self.output = nn.Linear(output_width, embedding.num_embeddings)
+        if tied:
+            self.output.weight = embedding.weight
+
+    def start(self, memory: Memory) -> DecoderState:
+        """The state before the first token."""
+        return DecoderState(self.layers.read(memory), self.layers.start(memory, iter(memory.finals)))
+
+    def states(
+        self, tokens: Int[Tensor, "R T"], state: DecoderState, *, watched: bool = True, by_head: bool = False
+    ) -> tuple[Stream, DecoderState]:
+        """What the layers make of the tokens, as the output layer reads it, and the state after the last.
+
+        `by_head` asks every head of every layer where it looked: `Stream.heads`.
+        """
+        x = self.dropout(self.embedding(tokens))
+        asked = Stream(x, watched=watched, heads=() if by_head else None)
+        stream, carry = self.layers(asked, state.carry, state.reading)
+        return stream, DecoderState(state.reading, carry)
+
+    def forward(
+        self, tokens: Int[Tensor, "R T"], state: DecoderState
+    ) -> tuple[Float[Tensor, "R T V"], DecoderState, Float[Tensor, "R T S"] | None]:
+        """Logits of the token after each given one, the state after the last, and where the decoder looked."""
+        stream, state = self.states(tokens, state)
+        return self.output(stream.x), state, stream.weights
+
+
+class Seq2Seq(nn.Module):
+    """An encoder and a decoder; with `NoSource` as the encoder, a language model."""
+
+    def __init__(self, encoder: Encoder | NoSource, decoder: Decoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def encode(self, source: Padded) -> Memory:
+        """What the decoder gets to see of the source."""
+        return self.encoder(source)  # type: ignore[no-any-return]
+
+    def forward(self, source: Padded, decoder_input: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
+        """Teacher forcing: logits [B T V] of the token that follows each of `decoder_input`, which begins with BOS."""
+        logits: Tensor = self.decoder.output(self.states(source, decoder_input))
+        return logits
+
+    def states(self, source: Padded, decoder_input: Int[Tensor, "B T"]) -> Float[Tensor, "B T W"]:
+        """The same before the output layer: a loss over a large vocabulary makes the logits piece by piece."""
+        state = self.decoder.start(self.encode(source))
+        stream, _ = self.decoder.states(decoder_input, state, watched=False)
+        return stream.x
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every learnt tensor by name; one that is used in several places is there once."""
+        return {name: parameter.detach() for name, parameter in self.named_parameters()}
+
+    @torch.no_grad()
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over the tensors of a model of the same kind. ValueError if they are another model's."""
+        own = self.tensors()
+        if {name: tensor.shape for name, tensor in own.items()} != {n: tensor.shape for n, tensor in tensors.items()}:
+            raise ValueError("names and shapes are those of another model")
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])

@@ -1,0 +1,59 @@
+"""What `seq2see attend` does with its options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from seq2see.errors import ConfigError
+from seq2see.loading import load
+from seq2see.pictures.labels import END_NOTE, legible
+from seq2see.pictures.looked import attend, no_attention
+from seq2see.pictures.saving import require_writable, save_attention
+from seq2see.pictures.terminal import heat_lines
+
+Sources = Callable[[], AbstractContextManager[tuple[Iterable[str], object]]]
+
+
+def run_attend(
+    run: Path,
+    sources: Sources,
+    *,
+    output: Path | None,
+    heads: bool,
+    beam: int,
+    max_length: int | None,
+    engine: str,
+    device: str,
+) -> None:
+    """Show where the model looked, in a file or on the terminal.
+
+    What can't be done is refused before the model is loaded, and that before the texts are asked for. Raises UserError.
+    """
+    if output is not None:
+        require_writable(output)
+    elif heads:
+        raise ConfigError("the terminal shows their mean alone", where="--heads", fix="name a file: -o heads.html")
+    model = load(run, engine=engine, device=device)
+    if not model.looks:
+        raise no_attention()
+    with sources() as (texts, _):
+        looked = attend(model, list(texts), heads=heads, beam=beam, max_length=max_length)
+    cut_off = sum(not each.prediction.finished for each in looked)
+    if cut_off:
+        print(f"note: {cut_off:,} of {len(looked):,} answers cut off (--max-length says where)", file=sys.stderr)
+    if output is not None:
+        save_attention(looked, output)
+        print(f"where it looked: {output}", file=sys.stderr)
+        return
+    console = Console(highlight=False)
+    for each in looked:
+        console.print(Text(f"{legible(each.source)} → {legible(each.prediction.text)}", style="bold"), soft_wrap=True)
+        for line in heat_lines(each.prediction):
+            console.print(line, soft_wrap=True)
+    console.print(Text(END_NOTE, style="dim"))

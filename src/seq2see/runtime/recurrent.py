@@ -1,0 +1,158 @@
+"""The LSTM, made ready for a step with few calls and nothing to set aside.
+
+Prepared once, when the weights are loaded:
+- Gates lie in the order input, forget, output, cell. The first three are σ(a) = 1/2 + 1/2 tanh(a/2); with their weights
+  halved, one tanh serves all four.
+- Token embedding times input weights is a table with a row a token, biases included: no product for the input.
+- Inputs that remain are joined with h, and so are their weights: one product a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2see.runtime.arithmetic import Matrix
+from seq2see.runtime.stream import NOTHING, Constant, Layer, LSTMState, Memory, Stream
+from seq2see.runtime.tensors import Array, Tensors
+
+LARGEST_TABLE = 4_000_000
+"""A table of embedding times input weights has at most so many numbers (16 MB): larger vocabularies do the product."""
+
+
+class Gates(NamedTuple):
+    """The weights of an LSTM, transposed and prepared as described above."""
+
+    inputs: Array
+    """[I 4H]"""
+    hidden: Array
+    """[H 4H]"""
+    bias: Array
+    """[4H]"""
+
+    @classmethod
+    def take(cls, tensors: Tensors, input_width: int, width: int) -> Gates:
+        """The weights saved under these names, in PyTorch's order: input, forget, cell, output."""
+
+        def prepared(saved: Array) -> Array:
+            ahead, forget, cell, output = np.split(saved, 4)
+            return np.concatenate([ahead * 0.5, forget * 0.5, output * 0.5, cell]).T
+
+        return cls(
+            prepared(tensors.take("weight_input", 4 * width, input_width)),
+            prepared(tensors.take("weight_hidden", 4 * width, width)),
+            prepared(tensors.take("bias", 4 * width)),
+        )
+
+    def table(self, embedding: Array) -> Array | None:
+        """What each token adds to the gates [V 4H], bias included; None if that were too large a table."""
+        tokens, width = embedding.shape
+        if tokens * len(self.bias) > LARGEST_TABLE:
+            return None
+        table: Array = embedding @ self.inputs[:width]
+        table += self.bias
+        return table
+
+
+class Cell:
+    """c, and the memory in which an LSTM of H units works out its next state, for rows [... R].
+
+    Side by side lie input, forget, output, cell and c, so that i·g and f·c are one product.
+    """
+
+    __slots__ = ("c", "half", "left", "opened", "output", "parts", "remembered", "right", "signal", "squashed", "taken")
+
+    def __init__(self, c: Array) -> None:
+        *shape, width = c.shape
+        gates = np.empty((*shape, 5 * width), c.dtype)
+        self.signal = gates[..., : 4 * width]
+        self.opened = gates[..., : 3 * width]
+        self.left = gates[..., : 2 * width]
+        self.output = gates[..., 2 * width : 3 * width]
+        self.right = gates[..., 3 * width :]
+        self.c = gates[..., 4 * width :]
+        self.c[...] = c
+        self.parts = np.empty((*shape, 2 * width), c.dtype)
+        self.taken = self.parts[..., :width]
+        self.remembered = self.parts[..., width:]
+        self.squashed = np.empty((*shape, width), c.dtype)
+        self.half = np.array(0.5, c.dtype)  # an array: NumPy takes longer over a Python number
+
+    def advance(self, products: Array, addend: Array, h: Array) -> None:
+        """c becomes the next c; the next h is written to `h`. `products` + `addend` are the gates before any σ."""
+        signal, opened, c, half = self.signal, self.opened, self.c, self.half
+        np.add(products, addend, signal)
+        np.tanh(signal, signal)
+        np.multiply(opened, half, opened)
+        np.add(opened, half, opened)
+        np.multiply(self.left, self.right, self.parts)
+        np.add(self.taken, self.remembered, c)
+        np.tanh(c, self.squashed)
+        np.multiply(self.output, self.squashed, h)
+
+
+class RecurrentCarry:
+    """(h, c) of an LSTM; h lies beside the inputs."""
+
+    __slots__ = ("cell", "h", "inputs", "joint", "products", "widths")
+
+    def __init__(self, h: Array, c: Array, widths: Sequence[int]) -> None:
+        rows, width = h.shape
+        self.widths = widths
+        self.joint = np.empty((rows, sum(widths) + width), h.dtype)
+        borders = np.cumsum([0, *widths])
+        self.inputs = [self.joint[:, a:b] for a, b in pairwise(borders)]
+        self.h = self.joint[:, borders[-1] :]
+        self.h[...] = h
+        self.products = np.empty((rows, 4 * width), h.dtype)
+        self.cell = Cell(c)
+
+    def select(self, rows: NDArray[Any]) -> RecurrentCarry:
+        """The states of the chosen rows."""
+        return RecurrentCarry(self.h[rows], self.cell.c[rows], self.widths)
+
+
+class Recurrent(Layer):
+    """An LSTM that starts where the encoder's layer of the same height ended.
+
+    Its inputs are, in the order of its weights: the token, if there is an `embedding`; those parts of the stream that
+    it `reads`; the summary of the source, if it `peeks`, which is multiplied once a sentence.
+    """
+
+    def __init__(
+        self, gates: Gates, *, table: Array | None = None, reads: dict[str, int] | None = None, peeks: int = 0
+    ) -> None:
+        self.reads = reads or {}
+        self.table = table
+        first = len(gates.inputs) - peeks - sum(self.reads.values())
+        self.matrix = Matrix(np.concatenate([gates.inputs[first : len(gates.inputs) - peeks], gates.hidden]))
+        self.peeked = gates.inputs[len(gates.inputs) - peeks :] if peeks else None
+        self.bias = gates.bias
+
+    def read(self, memory: Memory) -> Constant | Any:
+        if self.peeked is None:
+            return NOTHING
+        return Constant(memory.finals[-1][0] @ self.peeked)
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> RecurrentCarry:
+        nothing = np.zeros((len(memory.states), len(self.bias) // 4), self.bias.dtype)
+        h, c = next(finals, None) or (nothing, nothing)
+        return RecurrentCarry(h, c, tuple(self.reads.values()))
+
+    def step(self, stream: Stream, carry: RecurrentCarry, reading: Constant | Any) -> None:
+        for name, room in zip(self.reads, carry.inputs, strict=True):
+            np.copyto(room, getattr(stream, name))
+        products = carry.products
+        self.matrix(carry.joint, products)
+        if reading is not NOTHING:
+            reading.add_to(products)
+        if self.table is None:
+            addend = self.bias
+        else:  # One row is looked at where it lies.
+            addend = self.table[stream.ids.item()] if len(stream.ids) == 1 else self.table[stream.ids]
+        carry.cell.advance(products, addend, carry.h)
+        stream.x = carry.h

@@ -1,0 +1,292 @@
+"""The decoder's layers: one that remembers, two that read the source, and those that join what flows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from seq2see.scratch.arrays import Array, State, total
+from seq2see.scratch.attention import AttentionWeight, Score, WeightSum
+from seq2see.scratch.encoder import Memory
+from seq2see.scratch.layers import Affine
+from seq2see.scratch.lstm import LSTM, LSTMState
+from seq2see.scratch.stream import Layer, Stream
+
+
+class Recurrent(Layer):
+    """An LSTM that starts where the encoder's layer of the same height ended, or from zeros if there is none."""
+
+    def __init__(self, input_width: int, width: int) -> None:
+        self.lstm = LSTM(input_width, width)
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+        """(h, c)."""
+        return next(finals, None) or self.lstm.zeros(len(memory.mask))
+
+    def start_backward(
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+    ) -> None:
+        """The gradient by the decoder's first state is one by the encoder's last: here the two halves are joined."""
+        for given, own in zip(next(finals_gradient, ()), gradient, strict=False):
+            given += own
+
+    def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
+        """x becomes h."""
+        h, c = state
+        x, state, cache = self.lstm.forward(stream.x, (h, c))
+        return stream._replace(x=x), state, cache
+
+    def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
+        """Through the LSTM; the context goes by."""
+        x_gradient, state_gradient = self.lstm.backward(gradient.x, state_gradient, cache)
+        return gradient._replace(x=x_gradient), state_gradient
+
+
+class Peek(Layer):
+    """The encoder's last h at every position (Cho et al. 2014): attention that does not look."""
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+        """(h,)."""
+        return (memory.finals[-1][0],)
+
+    def start_backward(
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+    ) -> None:
+        """To the encoder's last h, in addition to what the first LSTM sends there."""
+        h_gradient, _ = memory_gradient.finals[-1]
+        h_gradient += gradient[0]
+
+    def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
+        """context[t] = h for all t."""
+        (h,) = state
+        return stream._replace(context=np.broadcast_to(h[:, None], (*stream.x.shape[:2], h.shape[-1]))), state, None
+
+    def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
+        """h was repeated T times, and so dh = Σ_t dcontext[t]."""
+        assert gradient.context is not None, "nobody reads what is peeked at"
+        (later,) = state_gradient or (None,)
+        return Stream(gradient.x), (total(later, gradient.context.sum(1)),)
+
+
+class Attention(Layer):
+    """Look at the source with x as the query; the context is the weighted sum of its states (Luong et al. 2015).
+
+    e = score(x, keys)      a = softmax(e)      context = a · states
+    """
+
+    def __init__(self, score: Score) -> None:
+        self.score = score
+        self.weight = AttentionWeight(score)
+        self.sum = WeightSum()
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+        """(keys [B S D], states [B S D], mask [B S]), the same at every position."""
+        return self.score.keys(memory.states), memory.states, memory.mask
+
+    def start_backward(
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+    ) -> None:
+        """The states were used twice, to be compared with and to be summed: two gradients are added."""
+        keys_gradient, states_gradient, _ = gradient
+        states = memory_gradient.states
+        states += self.score.keys_backward(keys_gradient, memory.states)
+        states += states_gradient
+
+    def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
+        """x stays as it is; context and weights are filled in."""
+        keys, states, mask = state
+        weights, weight_cache = self.weight.forward(stream.x, keys, mask)
+        context, sum_cache = self.sum.forward(weights, states)
+        return Stream(stream.x, context, weights), state, (weight_cache, sum_cache)
+
+    def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
+        """x went on and was the query as well: its gradient is the sum of both."""
+        assert gradient.context is not None, "nobody reads what attention saw"
+        weight_cache, sum_cache = cache
+        later_keys, later_states, _ = state_gradient or (None, None, None)
+        weights_gradient, states_gradient = self.sum.backward(gradient.context, sum_cache)
+        queries_gradient, keys_gradient = self.weight.backward(weights_gradient, weight_cache)
+        queries_gradient += gradient.x
+        return Stream(queries_gradient), (total(later_keys, keys_gradient), total(later_states, states_gradient), None)
+
+
+class Stack(Layer):
+    """Layers one after the other; backward, from the last to the first."""
+
+    def __init__(self, layers: list[Layer]) -> None:
+        self.layers = layers
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+        """The state of each layer."""
+        return tuple(layer.start(memory, finals) for layer in self.layers)
+
+    def start_backward(
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+    ) -> None:
+        """In the order of `start`, so that each layer finds its own final state."""
+        for layer, own in zip(self.layers, gradient, strict=True):
+            layer.start_backward(own, memory, memory_gradient, finals_gradient)
+
+    def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
+        """Each layer reads what the one before it wrote."""
+        states, caches = [], []
+        for layer, layer_state in zip(self.layers, state, strict=True):
+            stream, layer_state, cache = layer.forward(stream, layer_state)
+            states.append(layer_state)
+            caches.append(cache)
+        return stream, tuple(states), caches
+
+    def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
+        """The chain rule: the gradient by what a layer was given is the one by what the layer before it made."""
+        state_gradient = state_gradient or [None] * len(self.layers)
+        earlier = []
+        for layer, later, layer_cache in reversed(list(zip(self.layers, state_gradient, cache, strict=True))):
+            gradient, layer_gradient = layer.backward(gradient, later, layer_cache)
+            earlier.append(layer_gradient)
+        return gradient, tuple(reversed(earlier))
+
+
+class Around(Layer):
+    """A layer that changes what goes into or comes out of one inner layer, whose state it takes for its own."""
+
+    def __init__(self, inner: Layer) -> None:
+        self.inner = inner
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+        """The inner layer's."""
+        return self.inner.start(memory, finals)
+
+    def start_backward(
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+    ) -> None:
+        """The inner layer's."""
+        self.inner.start_backward(gradient, memory, memory_gradient, finals_gradient)
+
+
+class ReadContext(Around):
+    """Give the inner layer [x; context]."""
+
+    def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
+        """The context stays in the stream, for layers above."""
+        out, state, cache = self.inner.forward(join_context(stream), state)
+        return out, state, (stream.x.shape[-1], cache)
+
+    def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
+        """What was joined is parted."""
+        x_width, inner_cache = cache
+        gradient, state_gradient = self.inner.backward(gradient, state_gradient, inner_cache)
+        return part_context(gradient, x_width), state_gradient
+
+
+class Concat(Layer):
+    """x becomes [x; context]: the context goes to the output layer."""
+
+    def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
+        """Nothing is learnt here."""
+        return join_context(stream), state, stream.x.shape[-1]
+
+    def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
+        """What was joined is parted."""
+        return part_context(gradient, cache), ()
+
+
+class Dense(Layer):
+    """y = tanh(W x + b), the attentional layer of Luong et al. 2015, eq. 5."""
+
+    def __init__(self, input_width: int, width: int) -> None:
+        self.linear = Affine(input_width, width)
+
+    def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
+        """At every position by itself."""
+        y = self.linear.forward(stream.x)
+        np.tanh(y, out=y)
+        return stream._replace(x=y), state, (stream.x, y)
+
+    def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
+        """tanh'(a) = 1 - tanh²(a) = 1 - y², and then the way back of `Affine`."""
+        x, y = cache
+        return gradient._replace(x=self.linear.backward(gradient.x * (1 - y * y), x)), ()
+
+
+class Residual(Around):
+    """Add what went in to what comes out: x + inner(x) (Wu et al. 2016, eq. 6)."""
+
+    def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
+        """The inner layer only has to learn the difference."""
+        out, state, cache = self.inner.forward(stream, state)
+        return out._replace(x=stream.x + out.x), state, cache
+
+    def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
+        """y = x + f(x), and so dx = dy + what comes back through f."""
+        inner, state_gradient = self.inner.backward(gradient, state_gradient, cache)
+        return inner._replace(x=gradient.x + inner.x), state_gradient
+
+
+class InputFeeding(Around):
+    """Join the inner layer's previous output to its next input, position by position (Luong et al. 2015, section 3.3).
+
+    Here a query depends on what was seen before, and the loop over time can't be turned into a product.
+    """
+
+    def __init__(self, inner: Layer, width: int) -> None:
+        super().__init__(inner)
+        self.width = width
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+        """The inner state, and an output of zeros [B W]."""
+        inner = self.inner.start(memory, finals)
+        return inner, np.zeros((len(memory.mask), self.width), memory.states.dtype)
+
+    def start_backward(
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+    ) -> None:
+        """The inner layer's; the zeros were not learnt."""
+        self.inner.start_backward(gradient[0], memory, memory_gradient, finals_gradient)
+
+    def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
+        """input[t] = [x[t]; output[t-1]]."""
+        inner_state, fed = state
+        outputs, caches = [], []
+        for t in range(stream.x.shape[1]):
+            joined = np.concatenate([stream.x[:, t], fed], -1)[:, None]
+            output, inner_state, cache = self.inner.forward(Stream(joined), inner_state)
+            fed = output.x[:, 0]
+            outputs.append(output)
+            caches.append(cache)
+        x, *seen = (np.concatenate(parts, 1) for parts in zip(*outputs, strict=True))
+        return Stream(x, *seen), (inner_state, fed), caches
+
+    def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
+        """From the last step to the first. output[t] was given out and fed to t+1: its gradient is the sum of both.
+
+        The gradient by input[t] is parted into those by x[t] and output[t-1]. The inner layer's weights and the source
+        states add up their gradients over the steps by themselves.
+        """
+        inner_gradient, fed_gradient = state_gradient or (None, None)
+        x_gradients = []
+        for t, step_cache in reversed(list(enumerate(cache))):
+            x_gradient = total(gradient.x[:, t], fed_gradient)
+            assert x_gradient is not None
+            context_gradient = None if gradient.context is None else gradient.context[:, t, None]
+            step = Stream(x_gradient[:, None], context_gradient)
+            joined, inner_gradient = self.inner.backward(step, inner_gradient, step_cache)
+            x_gradients.append(joined.x[:, :, : -self.width])
+            fed_gradient = joined.x[:, 0, -self.width :]
+        return Stream(np.concatenate(x_gradients[::-1], 1)), (inner_gradient, fed_gradient)
+
+
+def join_context(stream: Stream) -> Stream:
+    """The stream with x = [x; context]."""
+    assert stream.context is not None, "a reader (Peek or Attention) must come first"
+    return stream._replace(x=np.concatenate([stream.x, stream.context], -1))
+
+
+def part_context(gradient: Stream, x_width: int) -> Stream:
+    """The way back: the first part is the gradient by x, the rest one of those by the context.
+
+    Several layers may read the context, each a copy of it: their gradients are summed on the way down.
+    """
+    parted: Array = gradient.x[..., x_width:]
+    return gradient._replace(x=gradient.x[..., :x_width], context=total(gradient.context, parted))

@@ -1,0 +1,181 @@
+"""Encoders: source ids in, Memory out; on the way back, the gradient by the Memory in."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seq2see.data.batch import Padded
+from seq2see.scratch.arrays import Array, Mask
+from seq2see.scratch.layers import Embedding
+from seq2see.scratch.lstm import LSTM, LSTMCache, LSTMState
+from seq2see.scratch.part import Part
+
+
+class Memory(NamedTuple):
+    """What the encoder hands over to the decoder, or the gradient by it.
+
+    `states` [B S D]; `mask` [B S], True at real tokens; `finals`, (h, c) of each layer after the last token it read.
+    """
+
+    states: Array
+    mask: Mask
+    finals: tuple[LSTMState, ...]
+
+    def zeros(self) -> Memory:
+        """A gradient to add to."""
+        return Memory(
+            np.zeros_like(self.states), self.mask, tuple((np.zeros_like(h), np.zeros_like(c)) for h, c in self.finals)
+        )
+
+
+class EncoderLayer(Part):
+    """Maps padded states [B S I] to states [B S D] and the layer's final (h, c), if it has one."""
+
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState | None, Any]:
+        """States, final (h, c), cache."""
+        raise NotImplementedError
+
+    def backward(self, states_gradient: Array, final_gradient: Any, cache: Any) -> Array:
+        """The gradient by x, from those by the states and by (h, c)."""
+        raise NotImplementedError
+
+
+class DirectedLSTM(Part):
+    """An LSTM that reads forward or backward; what it gives out stays in the order of the source.
+
+    Reading backward, a row begins with its padding. There the state of zeros goes through unchanged.
+    """
+
+    def __init__(self, input_width: int, width: int, *, backward: bool) -> None:
+        self.lstm = LSTM(input_width, width)
+        self.step = -1 if backward else 1
+
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState, LSTMCache]:
+        """States, final (h, c), cache."""
+        zeros = self.lstm.zeros(len(x))
+        states, final, cache = self.lstm.forward(x[:, :: self.step], zeros, mask[:, :: self.step])
+        return states[:, :: self.step], final, cache
+
+    def backward(self, states_gradient: Array, final_gradient: LSTMState, cache: LSTMCache) -> Array:
+        """The gradient by x; that by the initial state of zeros concerns nobody."""
+        x_gradient, _ = self.lstm.backward(states_gradient[:, :: self.step], final_gradient, cache)
+        return x_gradient[:, :: self.step]
+
+
+class OneWay(EncoderLayer):
+    """One LSTM, reading forward or backward. Backward is the reversed input of Sutskever et al. 2014, section 3.3."""
+
+    def __init__(self, input_width: int, width: int, *, backward: bool = False) -> None:
+        self.reader = DirectedLSTM(input_width, width, backward=backward)
+
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState, LSTMCache]:
+        """States, final (h, c), cache."""
+        return self.reader.forward(x, mask)
+
+    def backward(self, states_gradient: Array, final_gradient: LSTMState, cache: LSTMCache) -> Array:
+        """The gradient by x."""
+        return self.reader.backward(states_gradient, final_gradient, cache)
+
+
+class BothWays(EncoderLayer):
+    """Two LSTMs, one a direction (Schuster & Paliwal 1997), merged by concatenation, sum or mean.
+
+    `width` is that of the merged states; under concat each direction has half of it. (h, c) are merged like the states.
+    """
+
+    def __init__(self, input_width: int, width: int, *, merge: str = "concat") -> None:
+        each = width // 2 if merge == "concat" else width
+        self.ahead = DirectedLSTM(input_width, each, backward=False)
+        self.back = DirectedLSTM(input_width, each, backward=True)
+        self.merge = merge
+
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState, tuple[LSTMCache, LSTMCache]]:
+        """States, final (h, c), cache."""
+        ahead, (h_ahead, c_ahead), ahead_cache = self.ahead.forward(x, mask)
+        back, (h_back, c_back), back_cache = self.back.forward(x, mask)
+        final = self._merged(h_ahead, h_back), self._merged(c_ahead, c_back)
+        return self._merged(ahead, back), final, (ahead_cache, back_cache)
+
+    def backward(self, states_gradient: Array, final_gradient: LSTMState, cache: tuple[LSTMCache, LSTMCache]) -> Array:
+        """Both directions read the same x: its gradient is the sum of theirs."""
+        states, h, c = (self._parted(gradient) for gradient in (states_gradient, *final_gradient))
+        x_gradient = self.ahead.backward(states[0], (h[0], c[0]), cache[0])
+        return x_gradient + self.back.backward(states[1], (h[1], c[1]), cache[1])
+
+    def _merged(self, ahead: Array, back: Array) -> Array:
+        match self.merge:
+            case "concat":
+                return np.concatenate([ahead, back], -1)
+            case "sum":
+                return ahead + back
+            case _:
+                return (ahead + back) / 2
+
+    def _parted(self, gradient: Array) -> tuple[Array, Array]:
+        """The gradients by `ahead` and `back` of the gradient by what they were merged to."""
+        match self.merge:
+            case "concat":
+                half = gradient.shape[-1] // 2
+                return gradient[..., :half], gradient[..., half:]
+            case "sum":
+                return gradient, gradient
+            case _:
+                return gradient / 2, gradient / 2
+
+
+class ResidualEncoding(EncoderLayer):
+    """Add what went in to what comes out; the final (h, c) stay the inner layer's own."""
+
+    def __init__(self, inner: EncoderLayer) -> None:
+        self.inner = inner
+
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState | None, Any]:
+        """States, final (h, c), cache."""
+        states, final, cache = self.inner.forward(x, mask)
+        return x + states, final, cache
+
+    def backward(self, states_gradient: Array, final_gradient: Any, cache: Any) -> Array:
+        """y = x + f(x), and so dx = dy + what comes back through f: the gradient has a way around every layer."""
+        return states_gradient + self.inner.backward(states_gradient, final_gradient, cache)
+
+
+class Encoder(Part):
+    """Embedding, then layers; every layer's final (h, c) reaches the decoder, and so do the top layer's states."""
+
+    def __init__(self, embedding: Embedding, layers: list[EncoderLayer]) -> None:
+        self.embedding = embedding
+        self.layers = layers
+
+    def forward(self, source: Padded) -> tuple[Memory, Any]:
+        """Memory and cache; what the padding holds, and how much there is, changes nothing."""
+        mask = source.mask
+        states = self.embedding.forward(source.ids)
+        finals, caches = [], []
+        for layer in self.layers:
+            states, final, cache = layer.forward(states, mask)
+            finals.append(final)
+            caches.append(cache)
+        memory = Memory(states, mask, tuple(final for final in finals if final is not None))
+        return memory, (source.ids, [final is not None for final in finals], caches)
+
+    def backward(self, gradient: Memory, cache: Any) -> None:
+        """From the top layer down, each with the gradient by its own final state too."""
+        ids, has_final, caches = cache
+        states_gradient, finals = gradient.states, list(gradient.finals)
+        for layer, recurrent, layer_cache in reversed(list(zip(self.layers, has_final, caches, strict=True))):
+            states_gradient = layer.backward(states_gradient, finals.pop() if recurrent else None, layer_cache)
+        self.embedding.backward(states_gradient, ids)
+
+
+class NoSource(Part):
+    """The encoder of a language model: a memory with no positions, in which there is nothing to see."""
+
+    def forward(self, source: Padded) -> tuple[Memory, None]:
+        """Only the number of rows is read."""
+        rows = len(source.lengths)
+        return Memory(np.zeros((rows, 0, 0), np.float32), np.zeros((rows, 0), np.bool_), ()), None
+
+    def backward(self, gradient: Memory, cache: None) -> None:
+        """There is nothing to learn."""

@@ -1,0 +1,112 @@
+"""The layers at both ends of a model: ids become vectors, vectors become scores, scores become a loss.
+
+B rows, T positions, N = all real positions of a batch, D width of a vector, V tokens. `dx` is the gradient of the loss
+by x, and has the shape of x.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2see.scratch.arrays import Array, Ids
+from seq2see.scratch.part import Parameter, Part
+
+
+class Embedding(Part):
+    """A vector for each token: row v of `weight` [V D] belongs to token v, and is read `scale` times as large."""
+
+    def __init__(self, vocabulary: int, width: int, *, scale: float = 1.0) -> None:
+        self.weight = Parameter(vocabulary, width)
+        self.width = width
+        self.scale = scale
+
+    def forward(self, ids: Ids) -> Array:
+        """The vectors [B T D] of the ids [B T], which are also the cache.
+
+            x[b, t] = W[ids[b, t]]
+
+        It is a product with a matrix of ones and zeros, x = onehot(ids) W, of which only the ones are looked up.
+        """
+        vectors = self.weight.value.take(ids, axis=0)
+        return vectors if self.scale == 1 else vectors * self.scale
+
+    def backward(self, x_gradient: Array, ids: Ids) -> None:
+        """Each row of W gets the sum over all positions that looked it up: dW = onehot(ids)ᵀ dx.
+
+        The positions are sorted by token, and each token's run of positions is summed (`np.add.at`, which takes them
+        one at a time, is many times slower). Ids have no gradient.
+        """
+        order = ids.reshape(-1).argsort(kind="stable")
+        tokens, starts = np.unique(ids.reshape(-1)[order], return_index=True)
+        if len(tokens):
+            rows = x_gradient.reshape(-1, x_gradient.shape[-1])
+            self.weight.gradient[tokens] += self.scale * np.add.reduceat(rows[order], starts, axis=0)
+
+
+class Affine(Part):
+    """y = W x + b at every position, W being [O I]."""
+
+    def __init__(self, input_width: int, output_width: int, *, bias: bool = True) -> None:
+        self.weight = Parameter(output_width, input_width)
+        self.bias = Parameter(output_width) if bias else None
+
+    def forward(self, x: Array) -> Array:
+        """y [... O] of x [... I]; all positions in one product. The cache is x."""
+        rows = x.reshape(-1, x.shape[-1])
+        y = rows @ self.weight.value.T
+        if self.bias is not None:
+            y += self.bias.value
+        return y.reshape(*x.shape[:-1], len(self.weight.value))
+
+    def backward(self, y_gradient: Array, x: Array) -> Array:
+        """With the positions as rows, X [N I] and dY [N O]:
+
+        Y = X Wᵀ + 1 bᵀ
+        dX = dY W
+        dW = dYᵀ X          = Σ over positions of dy xᵀ: all of them use the same W
+        db = dYᵀ 1          = Σ over positions of dy
+        """
+        rows, gradient = x.reshape(-1, x.shape[-1]), y_gradient.reshape(-1, y_gradient.shape[-1])
+        self.weight.gradient += gradient.T @ rows
+        if self.bias is not None:
+            self.bias.gradient += gradient.sum(0)
+        return (gradient @ self.weight.value).reshape(x.shape)
+
+
+class LossCache(NamedTuple):
+    """The probabilities p [N V] and the right tokens [N]."""
+
+    probabilities: Array
+    targets: Ids
+
+
+class SoftmaxWithLoss(Part):
+    """Cross-entropy of softmax, in nats, the mean over all N real positions; without any, 0."""
+
+    def forward(self, logits: Array, targets: Ids) -> tuple[float, LossCache]:
+        """Of the logits a [N V] and the right tokens y [N]:
+
+            p[n, v] = exp(a[n, v]) / Σ_u exp(a[n, u])
+            loss    = -1/N Σ_n log p[n, y[n]]
+
+        The largest logit of each row is taken off first, which changes no p and keeps exp from overflowing.
+        """
+        shifted = logits - logits.max(axis=-1, keepdims=True, initial=np.finfo(logits.dtype).min)
+        right = shifted[np.arange(len(targets)), targets]
+        probabilities = np.exp(shifted, out=shifted)
+        sums = probabilities.sum(-1, keepdims=True)
+        probabilities /= sums
+        log_p = right - np.log(sums[:, 0])
+        return float(-log_p.sum(dtype=np.float64)) / max(1, len(targets)), LossCache(probabilities, targets)
+
+    def backward(self, cache: LossCache) -> Array:
+        """da [N V]. Because ∂ log p[y] / ∂a[v] = (1 if v = y else 0) - p[v]:
+
+        da = (p - onehot(y)) / N
+        """
+        gradient = cache.probabilities.copy()
+        gradient[np.arange(len(cache.targets)), cache.targets] -= 1
+        gradient /= max(1, len(cache.targets))
+        return gradient

@@ -1,0 +1,91 @@
+"""Where the command's texts come from and where its answers go: arguments, files, stdin and the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from seq2see.errors import ConfigError, DataError
+
+PLACES = (("manifest.json",), ("model", "manifest.json"))
+"""Where a model or a run has its list of files."""
+
+
+def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
+    """The runs of an ensemble, which stand before texts and files, and what follows them."""
+    runs = [run]
+    for word in rest:
+        # By os.path, to which a text that is longer than any name is just no file.
+        is_folder = word and any(os.path.exists(os.path.join(word, *part)) for part in PLACES)
+        if not is_folder and not (word.endswith(".seq2see") and os.path.isfile(word)):
+            break
+        runs.append(Path(word))
+    texts = rest[len(runs) - 1 :]
+    if texts and not os.path.exists(texts[0]) and (folder := os.path.dirname(texts[0])) and os.path.isdir(folder):
+        print(f"note: there is no run {texts[0]}, it is taken for a text", file=sys.stderr)
+    return runs, texts
+
+
+def require_other(output: Path | None, inputs: Iterable[Path | None]) -> None:
+    """ConfigError for an output that is one of the inputs, by whatever path."""
+    for path in inputs:
+        if output is not None and path is not None and output.exists() and path.exists() and output.samefile(path):
+            raise ConfigError("it would overwrite the input", where=f"--output {output}", fix="name another file")
+
+
+@contextmanager
+def texts_of(
+    texts: tuple[str, ...], path: Path | None, *, to_terminal: bool
+) -> Iterator[tuple[Iterable[str], int | None]]:
+    """The texts to answer, one after the other, and how many to answer at once where that matters.
+
+    From a file they are read as they are needed, with a bar of progress where someone watches and no answers are shown.
+    """
+    from seq2see.data import iterate_sources, open_content
+
+    if texts:
+        yield texts, None
+    elif path is not None:
+        with open_content(path) as file, bar(file.share_read, shown=not to_terminal) as moved:
+            yield (moved(pair.source) for pair in iterate_sources(file.stream, str(path))), None
+    else:
+        if sys.stdin.isatty():
+            print("type a text and Enter; Ctrl-D ends", file=sys.stderr)
+        yield (pair.source for pair in iterate_sources(sys.stdin.buffer)), 1 if sys.stdin.isatty() else None
+
+
+@contextmanager
+def bar(share: Callable[[], float], *, shown: bool) -> Iterator[Callable[[str], str]]:
+    """A bar of progress on stderr, moved by passing texts through; none where stderr is no terminal."""
+    if not shown or not sys.stderr.isatty():
+        yield lambda text: text
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("answering", total=1.0)
+
+        def moved(text: str) -> str:
+            progress.update(task, completed=share())
+            return text
+
+        yield moved
+
+
+@contextmanager
+def opened(path: Path | None) -> Iterator[TextIO]:
+    """A file to write answers to, or stdout."""
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        file = path.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise DataError(f"can't be written: {error.strerror}", where=str(path), fix="choose another --output") from None
+    with file:
+        yield file

@@ -1,0 +1,30 @@
+"""The learning rate of each update, as a share of the highest: a pure function of the update's number."""
+
+from __future__ import annotations
+
+import math
+
+from seq2see.training.options import TrainingOptions
+
+
+def rate_share(options: TrainingOptions, update: int) -> float:
+    """The share of `options.rate` at `update` (1, 2, … max_updates).
+
+    All schedules climb linearly over the warm-up. Then: `linear` and `cosine` (Loshchilov & Hutter 2016) fall to zero
+    at the last update, `inverse_sqrt` falls as √(warm-up / update) (Vaswani et al. 2017, eq. 3); `constant` and
+    `plateau` stay (the trainer halves the rate of `plateau` when dev does not get better).
+    """
+    assert options.max_updates is not None
+    warmup = max(1, round(options.warmup * options.max_updates))
+    if update < warmup:
+        return update / warmup
+    done = (update - warmup) / max(1, options.max_updates - warmup)
+    match options.schedule:
+        case "linear":
+            return 1 - done
+        case "cosine":
+            return (1 + math.cos(math.pi * done)) / 2
+        case "inverse_sqrt":
+            return math.sqrt(warmup / update)
+        case _:
+            return 1.0
