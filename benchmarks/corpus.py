@@ -51,7 +51,7 @@ def child(corpus: str, run: str, began: float, resume: bool, workers: int) -> No
     from rich.console import Console
 
     from seq2see.config import make_config
-    from seq2see.run import train
+    from seq2see.run.train import train
     from seq2see.training.trainer import Trainer
 
     found: dict[str, object] = {}

@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 
 import seq2see
-from seq2see.checkpoint import load_model, write_packed
 from seq2see.data import Pair, read_pairs
 from seq2see.model import ARCHITECTURES
+from seq2see.storage.saved_model import load_model, write_packed
 
 DATA = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
 

@@ -31,7 +31,7 @@ import torch
 from seq2see.config import Config
 from seq2see.data import read_pairs
 from seq2see.model import ModelOptions, build
-from seq2see.planning import Plan, plan_run
+from seq2see.run.plan import Plan, plan_run
 from seq2see.training import Evaluation, Trainer, TrainingOptions, choose_precision
 
 FOLDER = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "g2p_sig21" / "medium" / "dut"

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from seq2see.compare import Compared, compare, members_of
 from seq2see.errors import ConfigError, DataError, UserError
-from seq2see.folder import stored_config
+from seq2see.run.folder import stored_config
 
 NAMES = ("plain", "attention")
 

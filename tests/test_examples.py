@@ -10,7 +10,7 @@ from rich.console import Console
 
 import seq2see
 from seq2see.config import make_config, read_toml
-from seq2see.run import train
+from seq2see.run.train import train
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RECIPES = sorted(EXAMPLES.glob("*.toml"))

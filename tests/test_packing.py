@@ -10,10 +10,10 @@ import pytest
 
 import seq2see
 from seq2see import Pair, packing
-from seq2see.checkpoint import SavedModel, load_model
 from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.packing import pack_run
-from seq2see.weights import WEIGHTS
+from seq2see.storage.saved_model import SavedModel, load_model
+from seq2see.storage.weights import WEIGHTS
 
 
 def pairs_of(path: Path) -> list[Pair]:

@@ -10,30 +10,29 @@ Importing seq2see does not import torch; `train` does, and `load` where PyTorch 
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from seq2see.errors import UserError
 from seq2see.lazy import lazily
+from seq2see.version import __version__
 
 if TYPE_CHECKING:
     from seq2see.api import train
     from seq2see.data import Pair
-    from seq2see.loading import load
+    from seq2see.inference.loading import load
+    from seq2see.inference.predictor import Model
+    from seq2see.inference.results import Prediction
     from seq2see.pictures import attend
-    from seq2see.prediction import Prediction
-    from seq2see.predictor import Model
 
-__version__ = version("seq2see")
 __all__ = ["Model", "Pair", "Prediction", "UserError", "__version__", "attend", "load", "train"]
 
 _find = lazily(
     __name__,
     {
-        "predictor": "Model",
+        "inference.predictor": "Model",
         "data": "Pair",
-        "prediction": "Prediction",
-        "loading": "load",
+        "inference.results": "Prediction",
+        "inference.loading": "load",
         "pictures": "attend",
         "api": "train",
     },

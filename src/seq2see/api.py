@@ -11,11 +11,11 @@ from rich.console import Console
 from seq2see.config import given_keys, make_config
 from seq2see.data import Pair
 from seq2see.errors import ConfigError, DataError
-from seq2see.folder import has_checkpoint, stored_config
+from seq2see.inference.predictor import Model
 from seq2see.model import DEFAULT, find
-from seq2see.predictor import Model
-from seq2see.run import train as train_run
-from seq2see.starting import name_at
+from seq2see.run.fine_tune import name_at
+from seq2see.run.folder import has_checkpoint, stored_config
+from seq2see.run.train import train as train_run
 
 PairsOrPath: TypeAlias = str | Path | Sequence[str | Path] | Iterable[tuple[str, str]] | Iterable[Pair]
 

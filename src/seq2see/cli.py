@@ -9,10 +9,10 @@ from io import TextIOWrapper
 
 from cyclopts import App, CycloptsError
 
-from seq2see import __version__
 from seq2see.commands import VERBS
 from seq2see.commands.options import EXIT_INTERRUPTED
 from seq2see.errors import ConfigError, UserError
+from seq2see.version import __version__
 
 AFTER_THE_FIRST = 3.0
 """Seconds that other processes of a run wait before they end with an error: a launcher ends all once one has ended, and

@@ -16,21 +16,21 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from seq2see.changes import option_changes
 from seq2see.config import Config, given_keys, make_config, option, read_toml
-from seq2see.corpus import is_corpus
+from seq2see.corpus.corpus import is_corpus
+from seq2see.curves.history import read_history
 from seq2see.data import Pair, read_pairs
 from seq2see.errors import ConfigError, UserError
 from seq2see.evaluation import Evaluation, Request, evaluate_runs
-from seq2see.folder import CHECKPOINTS, METRICS, is_run, set_options, stored_config
-from seq2see.history import read_history
 from seq2see.model import ARCHITECTURES, find, fitting, resolve
 from seq2see.pages.comparison import write_comparison
 from seq2see.pages.report import require_page
-from seq2see.progress import metrics_text, say_to
-from seq2see.run import train
-from seq2see.sets import read_data
-from seq2see.storage import hash_file, write_file
+from seq2see.run.changes import option_changes
+from seq2see.run.folder import CHECKPOINTS, METRICS, is_run, set_options, stored_config
+from seq2see.run.pairs import read_data
+from seq2see.run.progress import metrics_text, say_to
+from seq2see.run.train import train
+from seq2see.storage.files import hash_file, write_file
 from seq2see.training import INTERRUPTED, Evaluated, Event, Updated, Warned
 
 PAGE, DATA = "compare.html", "data"

@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seq2see.checkpoint import find_model_folder, load_model, write_packed
 from seq2see.config import make_config, read_toml
 from seq2see.data import Pair, read_pairs
-from seq2see.engine import make_numpy_engine
 from seq2see.errors import ConfigError, DataError
-from seq2see.folder import CONFIG, MODEL
-from seq2see.loading import engine_maker, model_of
-from seq2see.prediction import loss_of
-from seq2see.predictor import Model, UnknownTextWarning
-from seq2see.sets import DEV_PAIRS, read_data, spread
-from seq2see.weights import as_weights, read_weights, write_weights
+from seq2see.inference.engine import make_numpy_engine
+from seq2see.inference.loading import engine_maker, model_of
+from seq2see.inference.predictor import Model, UnknownTextWarning
+from seq2see.inference.results import loss_of
+from seq2see.run.folder import CONFIG, MODEL
+from seq2see.run.pairs import DEV_PAIRS, read_data, spread
+from seq2see.storage.saved_model import find_model_folder, load_model, write_packed
+from seq2see.storage.weights import as_weights, read_weights, write_weights
 
 HEADING = "## Packed"
 """Where in a card the account of packing begins."""

@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from seq2see.inference.predictor import Model
+from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ARCHITECTURES, Blueprint, ModelOptions, Padded, Seq2Seq, Sizes, build, resolve
 from seq2see.model.embedding import Embedding
-from seq2see.predictor import Model
 from seq2see.text import EOS, PAD, SPECIALS, Codec, make_tokenizer
-from seq2see.torch_engine import TorchEngine
 from seq2see.training import TensorBatch
 
 VOCABULARY = 11

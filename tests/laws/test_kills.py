@@ -53,7 +53,8 @@ def test_a_killed_run_comes_to_the_same_end(model: str, tmp_path: Path) -> None:
 
 def child(arguments: list[str], pipe: int, log: Path) -> None:
     """Train as the command does; a byte through the pipe at each update (u) and each time a folder is written (s)."""
-    from seq2see import checkpoints, cli
+    from seq2see import cli
+    from seq2see.storage import checkpoints
     from seq2see.training.trainer import Trainer
 
     def told(what: bytes, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -137,7 +138,7 @@ def places(kind: str, chance: random.Random) -> list[tuple[bytes, int, float]]:
 
 def end_of(run: Path) -> dict[str, Any]:
     """All that a run leaves, clocks left out."""
-    from seq2see.checkpoints import load_checkpoint
+    from seq2see.storage.checkpoints import load_checkpoint
 
     found = load_checkpoint(run / "checkpoints")
     events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -163,10 +164,10 @@ def write_pairs(folder: Path, chance: random.Random) -> Path:
 def harness(model: str, kills: int, seed: int, folder: Path) -> int:
     import torch
 
-    import seq2see.run  # what every run needs, imported once
+    import seq2see.run.train  # what every run needs, imported once
 
     torch.set_num_threads(1)
-    assert seq2see.run
+    assert seq2see.run.train
     chance = random.Random(f"{model} {seed}")
     base = ["train", str(write_pairs(folder, chance)), "--model", model, "--device", "cpu"]
     settings = ["--set", *(f"{key}={value}" for key, value in SETTINGS.items())]

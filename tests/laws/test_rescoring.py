@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from seq2see.data import Padded
+from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import DecoderState
 from seq2see.search import Forbid, Sampler, beam_search, generate
 from seq2see.text import BOS, EOS, PAD, UNK
-from seq2see.torch_engine import TorchEngine
 
 NEVER = (PAD, UNK, BOS)
 

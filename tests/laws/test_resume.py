@@ -12,13 +12,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from seq2see.checkpoints import load_checkpoint
 from seq2see.config import Config
 from seq2see.data import Examples, collate, copies
 from seq2see.data.options import DataOptions
 from seq2see.errors import CheckpointError
 from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build
-from seq2see.run import train
+from seq2see.run.train import train
+from seq2see.storage.checkpoints import load_checkpoint
 from seq2see.text import Codec, learn_codec, make_tokenizer
 from seq2see.text.options import TextOptions
 from seq2see.training import Evaluation, Trainer, TrainingOptions, TrainingState, target_log_probs, to_tensors
@@ -310,7 +310,7 @@ def check_resume_on_disk(config, tmp_path, monkeypatch, *, between=lambda folder
         yield stop_after(5)
 
     with monkeypatch.context() as patch:
-        patch.setattr("seq2see.run.stop_on_signal", interrupted)
+        patch.setattr("seq2see.run.train.stop_on_signal", interrupted)
         finished = train(config, parted, **quiet).finished
     assert (finished.update, finished.reason) == (5, "interrupted")
     between(parted)
@@ -361,7 +361,7 @@ def test_resume_on_disk_with_subwords(text, tmp_path, pairs, monkeypatch):
     """The vocabularies are those that the run was started with; nothing is learnt again."""
 
     def forget(_):
-        monkeypatch.setattr("seq2see.recipe.learn_codec", None)
+        monkeypatch.setattr("seq2see.run.recipe.learn_codec", None)
 
     config = replace(config_of(tmp_path, pairs), text=text)
     check_resume_on_disk(config, tmp_path, monkeypatch, between=forget)

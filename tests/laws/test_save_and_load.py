@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 import seq2see
-from seq2see.checkpoint import save_model
-from seq2see.run import model_config
+from seq2see.run.state import to_numpy
+from seq2see.run.train import model_config
+from seq2see.storage.saved_model import save_model
 from seq2see.training import Progress
-from seq2see.training_state import to_numpy
 
 
 def check_save_and_load(model, blueprint, batch, folder):

@@ -9,10 +9,10 @@ import torch
 
 from seq2see import Pair
 from seq2see.errors import DataError
+from seq2see.inference.predictor import Model
+from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import Padded
-from seq2see.predictor import Model
 from seq2see.text import BOS
-from seq2see.torch_engine import TorchEngine
 
 TEXTS = ["abc", "d", "gfedcba", "ab", "eee"]
 ENDS = {"no_repeat": 1}
@@ -158,7 +158,7 @@ def geometric_mean(log_probs):
     return sum(log_probs) / len(log_probs)
 
 
-SCORING, SEARCH = import_module("seq2see.predictor"), import_module("seq2see.search.ensemble")
+SCORING, SEARCH = import_module("seq2see.inference.predictor"), import_module("seq2see.search.ensemble")
 """Where the mean is taken."""
 
 

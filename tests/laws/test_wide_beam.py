@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from seq2see.data import Padded
+from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import DecoderState, Seq2Seq
 from seq2see.model import Padded as TensorPadded
 from seq2see.search import ForbidPhrases, ForcePrefix, MinLength, NoRepeat, beam_search, generate
 from seq2see.text import BOS, EOS, SPECIALS
-from seq2see.torch_engine import TorchEngine
 
 LETTERS = range(len(SPECIALS), len(SPECIALS) + 4)
 LONGEST = 5

@@ -7,10 +7,10 @@ import torch
 
 from seq2see.data import Pair
 from seq2see.errors import ConfigError
+from seq2see.inference.predictor import Model
+from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
-from seq2see.predictor import Model
 from seq2see.text import EOS, SPECIALS, Codec, make_tokenizer
-from seq2see.torch_engine import TorchEngine
 
 CODEC = Codec.build(make_tokenizer("characters"), ["abcdefg"])
 TEXTS = ["a", "bcdefgab", "gf", "cdc", "fedcba"]

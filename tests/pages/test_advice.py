@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from seq2see.curves.history import Alarm, Point
 from seq2see.evaluation import Figure, Slice
-from seq2see.history import Alarm, Point
 from seq2see.metrics import METRICS, Interval
 from seq2see.pages import Evidence, advise
 

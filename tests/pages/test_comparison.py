@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from seq2see.curves.history import Alarm, read_history
 from seq2see.evaluation import Request, evaluate_runs
-from seq2see.history import Alarm, read_history
 from seq2see.pages.comparison import write_comparison
 
 

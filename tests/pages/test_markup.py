@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seq2see.history import History, Point
+from seq2see.curves.history import History, Point
 from seq2see.pages.charts import MOST_POINTS, charts, looks_of, short, thinned, ticks
 from seq2see.pages.heat import shade
 from seq2see.pages.markup import document, element, escaped, joined, paragraph, table

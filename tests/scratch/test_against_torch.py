@@ -11,10 +11,10 @@ import torch
 
 from seq2see import scratch
 from seq2see.errors import CheckpointError
+from seq2see.inference.predictor import Model
+from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
-from seq2see.predictor import Model
 from seq2see.text import Codec, make_tokenizer
-from seq2see.torch_engine import TorchEngine
 from seq2see.training import TensorBatch, batch_loss
 
 BOUND = 1e-9

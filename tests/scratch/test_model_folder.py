@@ -9,9 +9,9 @@ import pytest
 
 import seq2see
 from seq2see import scratch
-from seq2see.checkpoint import FORMAT, save_model
 from seq2see.data import Examples, reversals
 from seq2see.model import ModelOptions, resolve
+from seq2see.storage.saved_model import FORMAT, save_model
 from seq2see.text import Codec, make_tokenizer
 
 

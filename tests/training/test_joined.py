@@ -98,7 +98,7 @@ PROGRAM = """
 import os, sys
 import torch
 from torch import distributed
-import seq2see, seq2see.run
+import seq2see, seq2see.run.train
 from seq2see.training import joined
 
 pairs, folder, before = sys.argv[1:]

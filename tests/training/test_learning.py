@@ -10,7 +10,7 @@ from rich.console import Console
 from seq2see.config import Config
 from seq2see.data import Pair, copies, reversals
 from seq2see.model import ModelOptions
-from seq2see.run import train
+from seq2see.run.train import train
 from seq2see.training import TrainingOptions
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from rich.console import Console
 from seq2see.config import Config, read_toml
 from seq2see.data import Examples, copies
 from seq2see.model import ModelOptions, Sizes, build, resolve
-from seq2see.run import train
+from seq2see.run.train import train
 from seq2see.training import TrainingOptions
 from seq2see.training.memory import (
     COPIES,

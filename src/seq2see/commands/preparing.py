@@ -39,7 +39,7 @@ def prepare(
         The architecture that it is for: a language model reads one column.
     """
     from seq2see.config import make_config, parse_setting
-    from seq2see.preparing import prepare_corpus
+    from seq2see.corpus import prepare_corpus
 
     settings: dict[str, Any] = dict(parse_setting(setting) for setting in set_ or ())
     for key in settings:

@@ -24,7 +24,7 @@ def demo(*, out: Path = DEMO_FOLDER, device: Device = "auto") -> int:
     out
         The run folder; what an earlier demo left in runs/demo is replaced.
     """
-    from seq2see.demo import run_demo
+    from seq2see.commands.demo import run_demo
 
     return 0 if run_demo(out, device, force=out == DEMO_FOLDER) else EXIT_INTERRUPTED
 
@@ -76,7 +76,7 @@ def train(
     """
     from seq2see.api import default_folder
     from seq2see.config import given_keys, make_config, parse_setting, read_toml
-    from seq2see.run import train as train_run
+    from seq2see.run.train import train as train_run
     from seq2see.training import INTERRUPTED
 
     chosen: dict[str, Any] = dict(parse_setting(setting) for setting in set_ or ())
@@ -192,8 +192,8 @@ def compare(
 
 def models(*, set_: Settings = None) -> None:
     """The ladder of architectures, a line each, with parameters at the current sizes."""
+    from seq2see.commands.ladder import print_ladder
     from seq2see.config import make_config, parse_setting
-    from seq2see.ladder import print_ladder
 
     chosen = dict(parse_setting(setting) for setting in set_ or ())
     options = make_config({}, chosen).model

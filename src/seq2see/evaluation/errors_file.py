@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from seq2see.answers import ESCAPES
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation.report import Report
+from seq2see.inference.formats import ESCAPES
 from seq2see.metrics import METRICS, Measured, levenshtein, metrics_for, nearest, word_diff
 
 HEADER = ("score", "source", "prediction", "reference", "diff")

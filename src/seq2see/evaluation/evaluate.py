@@ -15,10 +15,10 @@ from seq2see.evaluation.errors_file import ranking_of, require_place, write_erro
 from seq2see.evaluation.items import Item, items_of, parts_by_label, parts_by_length, parts_by_training
 from seq2see.evaluation.report import Answers, Report, assess
 from seq2see.evaluation.training_data import Known, config_of, key_of, known_texts
-from seq2see.generation import Generation
-from seq2see.loading import load
+from seq2see.inference.loading import load
+from seq2see.inference.options import Generation
+from seq2see.inference.predictor import Model
 from seq2see.metrics import METRICS, SAMPLES, Difference, computable, find_metrics, levenshtein, metrics_for
-from seq2see.predictor import Model
 from seq2see.text import Codec
 
 FEWEST_SAMPLES = 100

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2see.config import Config, make_config, read_toml
-from seq2see.corpus import is_corpus
+from seq2see.corpus.corpus import is_corpus
 from seq2see.data import Pair, read_pairs
 from seq2see.errors import UserError
-from seq2see.folder import CONFIG, MODEL
+from seq2see.run.folder import CONFIG, MODEL
 
 
 class Known(NamedTuple):

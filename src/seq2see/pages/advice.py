@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from seq2see.curves.history import Alarm, Point
 from seq2see.evaluation import Slice
-from seq2see.history import Alarm, Point
 from seq2see.metrics import Scale
 from seq2see.training.events import INTERRUPTED
 

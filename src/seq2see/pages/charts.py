@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from seq2see.curves import COLOURS, PANELS, Panel
-from seq2see.history import History, Point
+from seq2see.curves.history import History, Point
+from seq2see.curves.plot import COLOURS, PANELS, Panel
 from seq2see.pages.markup import Markup, element
 
 WIDTH, HEIGHT = 360, 220

@@ -6,19 +6,19 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2see.checkpoint import load_model
+from seq2see.curves.history import History
 from seq2see.evaluation import Evaluation
 from seq2see.evaluation.shown import around, known_lines, number
-from seq2see.history import History
-from seq2see.loading import load
+from seq2see.inference.loading import load
+from seq2see.inference.predictor import UnknownTextWarning
+from seq2see.inference.results import Prediction
 from seq2see.pages.charts import charts
 from seq2see.pages.gathered import look
 from seq2see.pages.heat import heat_table
 from seq2see.pages.markup import Markup, document, element, paragraph, spoken, table
 from seq2see.pages.report import alarm, duration, source_of, write_page
 from seq2see.pages.scores import slices
-from seq2see.prediction import Prediction
-from seq2see.predictor import UnknownTextWarning
+from seq2see.storage.saved_model import load_model
 
 
 def write_comparison(

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from seq2see.checkpoint import find_model_folder, load_model
 from seq2see.config import Config, make_config, read_toml
+from seq2see.curves.history import History, read_history
 from seq2see.data import Pair, read_pairs
 from seq2see.errors import ConfigError, UserError
 from seq2see.evaluation import Report, Request, evaluate
 from seq2see.evaluation.training_data import key_of, known_texts
-from seq2see.folder import CONFIG
-from seq2see.history import History, read_history
-from seq2see.loading import load
+from seq2see.inference.loading import load
+from seq2see.inference.predictor import Model, UnknownTextWarning
+from seq2see.inference.results import Prediction
 from seq2see.pages.advice import Evidence
-from seq2see.prediction import Prediction
-from seq2see.predictor import Model, UnknownTextWarning
-from seq2see.sets import DEV_PAIRS, Data, read_data, spread
+from seq2see.run.folder import CONFIG
+from seq2see.run.pairs import DEV_PAIRS, Data, read_data, spread
+from seq2see.storage.saved_model import find_model_folder, load_model
 
 TRAIN_SAMPLE = 300
 """Training pairs that the model is tried on too, to see what it knows by heart."""

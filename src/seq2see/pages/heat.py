@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from seq2see.inference.results import Prediction
 from seq2see.pages.markup import Markup, element, scrolling, spoken
 from seq2see.pictures import shown
-from seq2see.prediction import Prediction
 
 SHOWN_FROM = 0.05
 """Smaller weights are shaded, but not written."""

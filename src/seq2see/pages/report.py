@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from seq2see import __version__
 from seq2see.config import to_toml
+from seq2see.curves.history import Alarm, problem_lines
 from seq2see.errors import ConfigError
 from seq2see.evaluation import Request
 from seq2see.evaluation.shown import around, number
-from seq2see.history import Alarm, problem_lines
 from seq2see.metrics import levenshtein
 from seq2see.pages.advice import Advice, advise
 from seq2see.pages.charts import charts
@@ -19,7 +18,8 @@ from seq2see.pages.gathered import Gathered, gather
 from seq2see.pages.heat import heat_table
 from seq2see.pages.markup import Markup, definitions, document, element, paragraph, scrolling, spoken
 from seq2see.pages.scores import figures, slices, worst
-from seq2see.storage import write_file
+from seq2see.storage.files import write_file
+from seq2see.version import __version__
 
 
 def write_report(

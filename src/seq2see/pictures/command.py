@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from seq2see.errors import ConfigError
-from seq2see.loading import load
+from seq2see.inference.loading import load
 from seq2see.pictures.labels import END_NOTE, legible
 from seq2see.pictures.looked import attend, no_attention
 from seq2see.pictures.saving import require_writable, save_attention

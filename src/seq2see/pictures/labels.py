@@ -9,7 +9,7 @@ from typing import NamedTuple
 import regex  # type: ignore[import-untyped]
 from rich.cells import cell_len
 
-from seq2see.prediction import Prediction
+from seq2see.inference.results import Prediction
 
 EOS = "<eos>"
 END = "∎"

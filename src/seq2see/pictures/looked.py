@@ -11,8 +11,8 @@ import numpy.typing as npt
 from seq2see.data import Batch
 from seq2see.data.batch import Padded
 from seq2see.errors import ConfigError, DataError, UserError
-from seq2see.prediction import Prediction
-from seq2see.predictor import Model
+from seq2see.inference.predictor import Model
+from seq2see.inference.results import Prediction
 from seq2see.text import EOS
 
 Weights = npt.NDArray[np.floating[Any]]

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seq2see.errors import ConfigError, DataError, did_you_mean
+from seq2see.inference.results import Prediction
 from seq2see.pictures.drawing import as_svg
 from seq2see.pictures.heat_map import draw, require_matplotlib
 from seq2see.pictures.looked import Attention, attention_of
 from seq2see.pictures.page import as_html
 from seq2see.pictures.tables import as_json, as_tsv
-from seq2see.prediction import Prediction
-from seq2see.storage import write_file
+from seq2see.storage.files import write_file
 
 FORMATS: dict[str, Callable[[Sequence[Attention]], str | bytes]] = {
     ".html": as_html,

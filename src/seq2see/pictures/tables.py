@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from seq2see.answers import ESCAPES
+from seq2see.inference.formats import ESCAPES
 from seq2see.pictures.looked import Attention, Weights
 
 

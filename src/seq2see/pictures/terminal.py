@@ -6,9 +6,9 @@ import numpy as np
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from seq2see.inference.results import Prediction
 from seq2see.pictures.labels import labels_of
 from seq2see.pictures.looked import attention_of
-from seq2see.prediction import Prediction
 
 RAMP = " ░▒▓█"
 

@@ -1,0 +1,63 @@
+"""`seq2see demo`: from nothing to a trained model, its answer, and a picture of where it looked."""
+
+from __future__ import annotations
+
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from seq2see.config import make_config
+from seq2see.data import dates
+from seq2see.pictures import heat_lines, save_heat_map
+from seq2see.run.progress import percent
+from seq2see.run.train import train
+from seq2see.training import INTERRUPTED
+
+NUM_DATES = 21_000
+NUM_DEV = 500
+NUM_TEST = 500
+QUESTION = "tuesday, september 27, 1994"
+SETTINGS = {"training.max_updates": 700, "training.evaluate_every": 175, "training.rate": 3e-3}
+
+
+def run_demo(out: Path, device: str, *, force: bool) -> bool:
+    """Train on made-up dates, test on others, answer one and show its attention; False if it was interrupted."""
+    began = time.perf_counter()
+    console = Console()
+    made = [pair for pair in dates(NUM_DATES, seed=1) if pair.source != QUESTION]
+    dev, test, known = made[:NUM_DEV], made[NUM_DEV : NUM_DEV + NUM_TEST], made[NUM_DEV + NUM_TEST :]
+    console.print(f"Dates in {len(known):,} spellings, to be written as ISO 8601:", style="bold")
+    for pair in known[:3]:
+        console.print(Text(f"    {pair.source} → {pair.target}"))
+    made_at = time.perf_counter()
+    trained = train(
+        make_config({}, SETTINGS), out, pairs=known, dev_pairs=dev, device=device, force=force, console=console
+    )
+    if trained.finished.reason == INTERRUPTED:
+        return False
+    trained_at = time.perf_counter()
+    model = trained.load(device)
+    scores = model.evaluate(test)
+    console.print(f"\nOn {len(test)} dates it has never seen: {percent(scores.exact_match or 0)} right.", style="bold")
+    prediction = model.predict([QUESTION])[0]
+    console.print(Text(f"    {QUESTION} → {prediction.text}\n"))
+    answered_at = time.perf_counter()
+    console.print("Where it looked (a row a generated character, a column a character of the source):", style="bold")
+    for line in heat_lines(prediction):
+        console.print(line, soft_wrap=True)
+    if find_spec("matplotlib"):
+        save_heat_map(prediction, out / "attention.png")
+        console.print(f"\nAs a picture: {out / 'attention.png'}")
+    console.print(Text(f'Ask it yourself: seq2see predict {out} "may 3, 2007"'))
+    phases = {
+        "making dates": made_at - began,
+        "training": trained_at - made_at,
+        "testing and answering": answered_at - trained_at,
+        "the picture": time.perf_counter() - answered_at,
+    }
+    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in phases.items())
+    console.print(f"Where the time went: {spent}.", style="dim")
+    return True

@@ -1,0 +1,119 @@
+"""The results of all parts put together as one corpus, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from seq2see.corpus.corpus import DEV, MANIFEST, is_corpus
+from seq2see.corpus.parts import Part
+from seq2see.corpus.passes import ids_file
+from seq2see.data import Pair
+from seq2see.errors import CheckpointError
+from seq2see.storage.checkpoints import sealed
+from seq2see.storage.files import UNHARMED, confirm, flush, flush_file, hash_file, reason_of, write_flushed
+from seq2see.storage.saved_model import codec_files
+from seq2see.text import Codecs
+
+SIDES = ("source", "target")
+MADE, BEFORE = "corpus", "before"
+"""In the working folder: what is put together, and what it takes the place of."""
+
+
+def assemble(
+    folder: Path, work: Path, parts: Sequence[Part], codecs: Codecs, dev: Sequence[Pair], facts: Mapping[str, Any]
+) -> int:
+    """Write the corpus in `folder`, in place of what is there; gives how many pairs there are to train on."""
+    facts = dict(facts)
+    pairs, tokens = facts.pop("in_part"), facts.pop("tokens_in_part")
+    fresh = work / MADE
+    try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        write_arrays(fresh, work, parts, pairs, tokens)
+        lines = [json.dumps(pair, ensure_ascii=False) + "\n" for pair in dev]
+        for name, content in {**codec_files(codecs), DEV: "".join(lines).encode()}.items():
+            write_flushed(fresh / name, content)
+        files = {
+            path.name: {"size": path.stat().st_size, "sha256": hash_file(path)} for path in sorted(fresh.iterdir())
+        }
+        values = {**facts, "pairs": sum(pairs), "dev_pairs": len(dev), "files": files}
+        write_flushed(fresh / MANIFEST, sealed(values))
+        put_in_place(folder, work)
+    except OSError as error:
+        with suppress(OSError):
+            recover(folder, work)
+        shutil.rmtree(fresh, ignore_errors=True)
+        fix = f"free some space or choose another --out; {UNHARMED}, and the same command goes on"
+        raise CheckpointError(f"can't be written: {reason_of(error)}", where=str(folder), fix=fix) from error
+    confirm(folder)
+    return sum(pairs)
+
+
+def put_in_place(folder: Path, work: Path) -> None:
+    """Move what was made to its place, and what was there into the working folder. OSError as they come."""
+    before = work / BEFORE
+    shutil.rmtree(before, ignore_errors=True)
+    flush(work / MADE)
+    if folder.exists():
+        folder.rename(before)
+    (work / MADE).rename(folder)
+
+
+def recover(folder: Path, work: Path) -> None:
+    """Undo half a `put_in_place` that was stopped between its two renames: what was there before is still whole."""
+    before = work / BEFORE
+    if not folder.exists() and is_corpus(before):
+        before.rename(folder)
+
+
+def write_arrays(
+    fresh: Path, work: Path, parts: Sequence[Part], pairs: Sequence[int], tokens: Sequence[Mapping[str, int]]
+) -> None:
+    """The ids one behind the other, and where each begins; no more than one part is in memory."""
+    with ExitStack() as opened:
+        files: dict[str, BinaryIO] = {}
+        for side in SIDES:
+            for name, kind, count in (
+                ("ids", np.int32, sum(each[side] for each in tokens)),
+                ("offsets", np.int64, sum(pairs) + 1),
+            ):
+                files[f"{side}.{name}"] = opened.enter_context(begin(fresh / f"{side}.{name}.npy", kind, count))
+            files[f"{side}.offsets"].write(np.zeros(1, np.int64).tobytes())
+        reached = dict.fromkeys(SIDES, 0)
+        for part, num_pairs, num_tokens in zip(parts, pairs, tokens, strict=True):
+            path = ids_file(work, part.number)
+            require_size(path, sum(4 * num_tokens[side] + 8 * num_pairs for side in SIDES))
+            with path.open("rb") as file:
+                for side in SIDES:
+                    files[f"{side}.ids"].write(file.read(4 * num_tokens[side]))
+                    lengths = np.frombuffer(file.read(8 * num_pairs), np.int64)
+                    files[f"{side}.offsets"].write((reached[side] + np.cumsum(lengths)).tobytes())
+                    reached[side] += num_tokens[side]
+        for each in files.values():
+            flush_file(each)
+
+
+def require_size(path: Path, expected: int) -> None:
+    """CheckpointError where a file that was written whole is of another size now."""
+    size = path.stat().st_size if path.exists() else 0
+    if size != expected:
+        fix = f"remove {path.parent} and prepare again"
+        raise CheckpointError(f"is damaged: it has {size:,} bytes, not {expected:,}", where=str(path), fix=fix)
+
+
+def begin(path: Path, kind: type[np.generic], count: int) -> BinaryIO:
+    """A file of an array of so many numbers, open behind its header."""
+    header = io.BytesIO()
+    described = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": (count,)}
+    np.lib.format.write_array_header_1_0(header, described)
+    file = path.open("wb")
+    file.write(header.getvalue())
+    return file

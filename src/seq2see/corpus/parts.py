@@ -1,0 +1,131 @@
+"""Files cut into parts at line ends, so that each part can be read by itself."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from gzip import GzipFile
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from seq2see.data.files import open_content
+from seq2see.data.lines import UTF8_MARK, Columns
+from seq2see.data.reading import PairFile, read_stretch, unequal
+from seq2see.storage.files import FRESH, beside
+
+PART_BYTES = 8 * 2**20
+"""Of text in a part; what a process needs for one is some twenty times as much."""
+_BLOCK = 2**20
+
+
+class Part(NamedTuple):
+    """Some lines of a file, or the same lines of two parallel ones."""
+
+    number: int
+    names: tuple[str, ...]
+    """The files as a person named them."""
+    texts: tuple[str, ...]
+    """Where they are read from: the same, or decompressed."""
+    first: int
+    """Number of the first line."""
+    ranges: tuple[tuple[int, int], ...]
+    """Bytes of each file, from and to."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the first file."""
+        return self.ranges[0][1] - self.ranges[0][0]
+
+    def read(self, columns: Columns) -> PairFile:
+        """Its pairs, and what is wrong with its lines."""
+        contents = []
+        for text, (start, end) in zip(self.texts, self.ranges, strict=True):
+            with open(text, "rb") as file:
+                file.seek(start)
+                contents.append(file.read(end - start))
+        starts = [start for start, _ in self.ranges]
+        return read_stretch([Path(name) for name in self.names], contents, columns, first=self.first, starts=starts)
+
+
+def as_text(path: Path, copy: Path) -> Path:
+    """The file, or where it is compressed its `copy`, made once. DataError for what is no text or is damaged."""
+    with open_content(path) as file:
+        if not isinstance(file.stream, BufferedReader) or not isinstance(file.stream.raw, GzipFile):
+            return path
+        if not copy.exists():
+            fresh = beside(copy, FRESH)
+            with fresh.open("wb") as target:
+                shutil.copyfileobj(file.stream, target, _BLOCK)
+            fresh.replace(copy)
+    return copy
+
+
+def cut(names: Sequence[Path], texts: Sequence[Path], part_bytes: int) -> list[Part]:
+    """The parts of one file or of two parallel ones. DataError where these differ in length."""
+    files = [path.open("rb") for path in texts]
+    try:
+        counted = [_count_lines(file) for file in files]
+        last = max(filled for filled, _ in counted)
+        if any(lines < last for _, lines in counted):
+            raise unequal(names, [filled for filled, _ in counted])
+        starts = [_start(file) for file in files]
+        parts: list[Part] = []
+        first = 1
+        while first <= last:
+            end, lines = _after_bytes(files[0], starts[0], part_bytes)
+            if first + lines - 1 >= last:
+                lines = last - first + 1
+                end = _after_lines(files[0], starts[0], lines)
+            ends = [end, *(_after_lines(file, start, lines) for file, start in zip(files[1:], starts[1:], strict=True))]
+            ranges = tuple(zip(starts, ends, strict=True))
+            parts.append(Part(len(parts), tuple(map(str, names)), tuple(map(str, texts)), first, ranges))
+            first, starts = first + lines, ends
+        return parts
+    finally:
+        for file in files:
+            file.close()
+
+
+def _start(file: BinaryIO) -> int:
+    file.seek(0)
+    return len(UTF8_MARK) if file.read(len(UTF8_MARK)) == UTF8_MARK else 0
+
+
+def _count_lines(file: BinaryIO) -> tuple[int, int]:
+    """The lines up to the last that is not blank, and all of them."""
+    file.seek(0)
+    ended = filled = 0
+    rest = b""
+    while block := file.read(_BLOCK):
+        content = block.rstrip(b"\r\n")
+        if content:
+            filled = ended + content.count(b"\n") + 1
+        ended += block.count(b"\n")
+        rest = block
+    return filled, ended + (not rest.endswith(b"\n"))
+
+
+def _after_bytes(file: BinaryIO, start: int, size: int) -> tuple[int, int]:
+    """The end of the line that so many bytes lead into, and how many lines that makes."""
+    file.seek(start)
+    content = file.read(size)
+    lines = content.count(b"\n")
+    if content.endswith(b"\n"):
+        return start + len(content), lines
+    return start + len(content) + len(file.readline()), lines + 1
+
+
+def _after_lines(file: BinaryIO, start: int, count: int) -> int:
+    """Where the line begins that comes so many after the one at `start`, or where the file ends."""
+    file.seek(start)
+    while block := file.read(_BLOCK):
+        lines = block.count(b"\n")
+        if lines >= count:
+            ends = np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n"))
+            return start + int(ends[count - 1]) + 1
+        count -= lines
+        start += len(block)
+    return start

@@ -1,0 +1,47 @@
+"""The course of runs as TensorBoard reads it: `seq2see curves RUN --tensorboard logs`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from seq2see.curves.history import History, problem_lines, read_history
+from seq2see.curves.plot import PANELS
+from seq2see.errors import CheckpointError, UserError
+
+
+def write_tensorboard(runs: Sequence[Path], folder: Path) -> list[str]:
+    """Write a folder of events a run into `folder`; what there is to say of their logs.
+
+    The tags are the titles of the pictures of `seq2see curves`, the steps are updates. Raises CheckpointError for a run
+    without a log or a place that can't be written, and UserError without the package tensorboard.
+    """
+    histories = [read_history(run) for run in dict.fromkeys(runs)]
+    for history in histories:
+        name = "_".join(part for part in Path(history.name).parts if part not in ("/", ".", ".."))
+        write_events(history, folder / (name or "run"))
+    return list(problem_lines(histories))
+
+
+def write_events(history: History, folder: Path) -> None:
+    """All points of a run as one file of events; those of an earlier call are replaced."""
+    try:
+        from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
+        from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter  # type: ignore[import-untyped]
+    except ImportError:
+        raise UserError("events need the package tensorboard", fix='pip install "seq2see[tensorboard]"') from None
+    try:
+        for earlier in folder.glob("events.out.tfevents.*"):
+            earlier.unlink()
+        writer = EventFileWriter(str(folder))
+        now = time.time()
+        for panel in PANELS:
+            for point in panel.points(history):
+                value = Summary.Value(tag=panel.title, simple_value=panel.scale * point.value)
+                writer.add_event(Event(wall_time=now, step=point.update, summary=Summary(value=[value])))
+        writer.close()
+    except OSError as error:
+        what = f"can't be written: {error.strerror}"
+        raise CheckpointError(what, where=str(folder), fix="name another folder") from error

@@ -1,0 +1,1 @@
+"""Text in, predictions out, on either engine."""

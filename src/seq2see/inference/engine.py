@@ -1,0 +1,128 @@
+"""What a predictor asks of a trained network, whoever does the arithmetic; and NumPy's answer to it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from seq2see.data.batch import Batch, Padded
+from seq2see.runtime import Network, build
+from seq2see.search import State
+from seq2see.storage.saved_model import SavedModel
+from seq2see.text import BOS
+
+Array = npt.NDArray[np.floating[Any]]
+Ids = npt.NDArray[np.int64]
+
+
+class Engine(Protocol):
+    """A network as a search uses it. States belong to the engine that made them."""
+
+    name: ClassVar[str]
+
+    @property
+    def looks(self) -> bool:
+        """Whether there is attention to show."""
+        ...
+
+    @property
+    def longest(self) -> int | None:
+        """The most tokens of a text, EOS counted, where the positions are learnt ones; None where there is no limit."""
+        ...
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers were learnt."""
+        ...
+
+    def start(self, source: Padded, read: Ids) -> State:
+        """The state [B] of a decoder that knows the sources and has read these ids [B P], BOS among them."""
+        ...
+
+    def step(self, ids: Ids, state: Any) -> tuple[Array, Any, Array | None]:
+        """See `seq2see.search.Step`."""
+        ...
+
+    def target_log_probs(self, batch: Batch) -> Array:
+        """log p of each real target token given those before it, EOS included, row after row [N], in nats."""
+        ...
+
+    @property
+    def shown_layer(self) -> int:
+        """Which of the layers that look at the source, from 0, says where in `step`: the mean of its heads."""
+        ...
+
+    def heads(self, batch: Batch) -> Array:
+        """Where each head of each of these layers looked before it gave each target token: [layers B heads T S].
+
+        Only for a network that `looks`. The targets are read as in training; no search is made anew.
+        """
+        ...
+
+
+class NumpyEngine:
+    """A network of `seq2see.runtime`: what ships needs nothing but NumPy."""
+
+    name: ClassVar[str] = "numpy"
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    @property
+    def looks(self) -> bool:
+        """See `Engine`."""
+        return self.network.looks
+
+    @property
+    def longest(self) -> int | None:
+        """See `Engine`."""
+        return self.network.longest
+
+    @property
+    def num_parameters(self) -> int:
+        """See `Engine`."""
+        return self.network.num_parameters
+
+    def start(self, source: Padded, read: Ids) -> State:
+        """See `Engine`."""
+        state = self.network.start(source.ids, source.lengths)
+        for ids in read.T:
+            _, state, _ = self.network.step(ids, state)
+        return state
+
+    def step(self, ids: Ids, state: Any) -> tuple[Array, Any, Array | None]:
+        """See `seq2see.search.Step`."""
+        return self.network.step(ids, state)
+
+    def target_log_probs(self, batch: Batch) -> Array:
+        """See `Engine`: a search that is told what to emit."""
+        source, target = batch
+        state = self.network.start(source.ids, source.lengths)
+        found = np.zeros(target.ids.shape)
+        before = np.full(len(target.ids), BOS)
+        for position, ids in enumerate(target.ids.T):
+            log_probs, state, _ = self.network.step(before, state)
+            found[:, position] = log_probs[np.arange(len(ids)), ids]
+            before = ids
+        return found[target.mask]
+
+    @property
+    def shown_layer(self) -> int:
+        """See `Engine`."""
+        return self.network.shown_layer
+
+    def heads(self, batch: Batch) -> Array:
+        """See `Engine`: a step a target token."""
+        state = self.network.start(*batch.source)
+        looked = []
+        for ids in batch.decoder_input.T:
+            state, each = self.network.look(ids, state)
+            looked.append(np.stack(each))
+        return np.stack(looked, 3)
+
+
+def make_numpy_engine(saved: SavedModel) -> NumpyEngine:
+    """The engine of a saved model. Raises CheckpointError where that is no model, or the tensors another's."""
+    return NumpyEngine(build(saved.config["model"], saved.tensors))

@@ -1,0 +1,95 @@
+"""Predictions as lines of a file: plain text, tab-separated columns, or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from json import dumps
+from typing import Any, Literal
+
+from seq2see.errors import ConfigError
+from seq2see.inference.results import PairScore, Prediction
+
+Format = Literal["text", "tsv", "jsonl"]
+Alignments = Literal["pharaoh", "json"]
+
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+"""What would break a table of columns and lines, and how it is written there."""
+
+
+def line_writer(
+    format_: Format, alignments: Alignments | None, *, has_alternatives: bool
+) -> Callable[[int, str, Prediction], Iterator[str]]:
+    """What turns (number of the text, text, prediction) into lines; an n-best list has a line an answer, but in JSON.
+
+    text: the answer. tsv: number of the text from 1, rank from 1, log_prob, score, answer. jsonl: an object a text with
+    the same of each answer, and its tokens. Alignments are a further column or key: `pharaoh` has source-target places
+    from 0, EOS left out; `json` has both rows of tokens and all weights. In text and tsv a tab or line break of an
+    answer is written \\t or \\n, and a backslash is doubled in tsv.
+    """
+    if format_ == "text" and has_alternatives:
+        raise ConfigError(
+            "plain text has one answer a line, and no place for several",
+            where="--format text",
+            fix="use --format tsv or --format jsonl",
+        )
+
+    def text(number: int, source: str, prediction: Prediction) -> Iterator[str]:
+        answer = prediction.text.replace("\t", "\\t") if alignments else prediction.text
+        columns = [answer.replace("\r", "\\r").replace("\n", "\\n"), *_alignment_column(prediction, alignments)]
+        yield "\t".join(columns) + "\n"
+
+    def tsv(number: int, source: str, prediction: Prediction) -> Iterator[str]:
+        for rank, answer in enumerate(prediction.all, start=1):
+            figures = f"{number}\t{rank}\t{answer.log_prob:.6f}\t{answer.score:.6f}"
+            columns = [figures, answer.text.translate(ESCAPES), *_alignment_column(answer, alignments)]
+            yield "\t".join(columns) + "\n"
+
+    def jsonl(number: int, source: str, prediction: Prediction) -> Iterator[str]:
+        answers = [_as_object(answer, alignments) for answer in prediction.all]
+        yield dumps({"number": number, "source": source, "answers": answers}, ensure_ascii=False) + "\n"
+
+    return {"text": text, "tsv": tsv, "jsonl": jsonl}[format_]
+
+
+def score_line(format_: Format, number: int, score: PairScore) -> str:
+    """One scored pair. text: log_prob and score; tsv: number, log_prob, score, tokens; jsonl: the same by name."""
+    match format_:
+        case "text":
+            return f"{score.log_prob:.6f}\t{score.score:.6f}\n"
+        case "tsv":
+            return f"{number}\t{score.log_prob:.6f}\t{score.score:.6f}\t{score.num_tokens}\n"
+        case "jsonl":
+            return dumps({"number": number, **score._asdict()}) + "\n"
+
+
+def _alignment_column(prediction: Prediction, alignments: Alignments | None) -> list[str]:
+    if alignments is None:
+        return []
+    if alignments == "pharaoh":
+        return [pharaoh(prediction)]
+    return [dumps(_looked(prediction), ensure_ascii=False)]
+
+
+def _as_object(answer: Prediction, alignments: Alignments | None) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "text": answer.text,
+        "log_prob": answer.log_prob if answer.target_tokens else None,
+        "score": answer.score if answer.target_tokens else None,
+        "finished": answer.finished,
+        "tokens": answer.target_tokens,
+    }
+    if alignments == "pharaoh":
+        found["alignment"] = pharaoh(answer)
+    elif alignments == "json":
+        found["attention"] = _looked(answer)
+    return found
+
+
+def _looked(answer: Prediction) -> dict[str, Any]:
+    weights = [] if answer.weights is None else [[round(float(w), 6) for w in row] for row in answer.weights]
+    return {"source": answer.source_tokens, "target": answer.target_tokens, "weights": weights}
+
+
+def pharaoh(prediction: Prediction) -> str:
+    """The alignment as aligners write it: `0-0 1-2`, source place and target place from 0."""
+    return " ".join(f"{source}-{target}" for source, target in prediction.alignment())

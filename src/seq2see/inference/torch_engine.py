@@ -1,0 +1,129 @@
+"""PyTorch's answer to what a predictor asks of a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from seq2see.data.batch import Batch, Padded
+from seq2see.errors import ConfigError, did_you_mean
+from seq2see.inference.engine import Array, Ids
+from seq2see.model import DecoderState, Seq2Seq, Sizes, longest, read_blueprint, restore
+from seq2see.model import Padded as TensorPadded
+from seq2see.model.readers import Attend
+from seq2see.model.transformer import CrossAttention
+from seq2see.storage.saved_model import SavedModel
+from seq2see.training import target_log_probs, to_tensors
+
+
+@dataclass(frozen=True)
+class TorchState:
+    """A decoder's state, its rows chosen by arrays."""
+
+    own: DecoderState
+    device: torch.device
+
+    @torch.inference_mode()
+    def select(self, rows: Ids, sentences: Ids | None = None) -> TorchState:
+        """See `seq2see.search.State`."""
+        chosen = None if sentences is None else torch.from_numpy(sentences).to(self.device)
+        return TorchState(self.own.select(torch.from_numpy(rows).to(self.device), chosen), self.device)
+
+
+class TorchEngine:
+    """A network of `seq2see.model`, on the device where its weights are. See `seq2see.inference.engine.Engine`."""
+
+    name: ClassVar[str] = "torch"
+
+    def __init__(self, network: Seq2Seq, *, longest: int | None = None) -> None:
+        self.network = network
+        self.longest = longest
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.network.decoder.output.weight.device
+
+    @property
+    def looks(self) -> bool:
+        """Whether there is attention to show."""
+        return bool(self.readers)
+
+    @property
+    def readers(self) -> list[Attend | CrossAttention]:
+        """The layers that look at the source, bottom first."""
+        return [part for part in self.network.decoder.modules() if isinstance(part, Attend | CrossAttention)]
+
+    @property
+    def shown_layer(self) -> int:
+        """Which of them says where it looked, step by step."""
+        return max(place for place, part in enumerate(self.readers) if isinstance(part, Attend) or part.shows)
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers were learnt."""
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    @torch.inference_mode()
+    def start(self, source: Padded, read: Ids) -> TorchState:
+        """The state of a decoder that knows the sources and has read these ids."""
+        self.network.eval()
+        ids, lengths = (torch.from_numpy(part).to(self.device) for part in source)
+        state = self.network.decoder.start(self.network.encode(TensorPadded(ids, lengths)))
+        if read.shape[1]:
+            _, state, _ = self.network.decoder(torch.from_numpy(read).to(self.device), state)
+        return TorchState(state, self.device)
+
+    @torch.inference_mode()
+    def step(self, ids: Ids, state: TorchState) -> tuple[Array, TorchState, Array | None]:
+        """One more token of each row."""
+        logits, own, weights = self.network.decoder(torch.from_numpy(ids).to(state.device)[:, None], state.own)
+        log_probs = logits[:, 0].log_softmax(-1)
+        return to_numpy(log_probs), TorchState(own, state.device), None if weights is None else to_numpy(weights[:, 0])
+
+    @torch.inference_mode()
+    def target_log_probs(self, batch: Batch) -> Array:
+        """log p of each real target token, all positions at once."""
+        self.network.eval()
+        log_probs: Array = to_numpy(target_log_probs(self.network, to_tensors(batch, self.device)))
+        return log_probs
+
+    @torch.inference_mode()
+    def heads(self, batch: Batch) -> Array:
+        """Where each head looked, all positions at once."""
+        self.network.eval()
+        known = to_tensors(batch, self.device)
+        state = self.network.decoder.start(self.network.encode(known.source))
+        stream, _ = self.network.decoder.states(known.decoder_input, state, by_head=True)
+        assert stream.heads, "a decoder that looks"
+        looked: Array = to_numpy(torch.stack(stream.heads))
+        return looked
+
+
+def make_torch_engine(saved: SavedModel, device: torch.device) -> TorchEngine:
+    """The engine of a saved model. ConfigError or ValueError where that is no model, or the tensors are another's."""
+    sizes = Sizes(len(saved.source_codec.vocabulary) if saved.source_codec else 0, len(saved.target_codec.vocabulary))
+    blueprint = read_blueprint(saved.config["model"])
+    network = restore(blueprint, sizes, {name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
+    return TorchEngine(network.to(device).eval(), longest=longest(blueprint))
+
+
+def to_numpy(tensor: torch.Tensor) -> Any:
+    """The numbers of a tensor."""
+    return tensor.cpu().numpy()
+
+
+def find_device(name: str) -> torch.device:
+    """`auto` is CUDA or MPS where there is one, else the CPU; ConfigError for one that this machine lacks."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
+    if name not in available:
+        raise ConfigError(
+            f"there is no device {name!r}", where="--device", fix=did_you_mean(name, ["auto", *available])
+        )
+    if not available[name]:
+        raise ConfigError(f"this machine (or its PyTorch) has no {name}", where="--device", fix="use --device cpu")
+    return torch.device(name)

@@ -1,0 +1,43 @@
+"""The card of a model: what a person finds when they open the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from seq2see.data import Pair
+from seq2see.model import ARCHITECTURES, Blueprint
+from seq2see.run.progress import metrics_text
+from seq2see.text import Codecs
+from seq2see.training import Progress
+
+
+def card_text(
+    blueprint: Blueprint, codecs: Codecs, num_parameters: int, progress: Progress, train: Sequence[Pair]
+) -> str:
+    """README.md of a model folder."""
+    source, target = codecs
+    sides = [("source", source)] if source else []
+    text = [
+        f"- {side}: {codec.tokenizer.name}, {len(codec.vocabulary):,} tokens, Unicode {codec.tokenizer.normalization}"
+        for side, codec in [*sides, ("target", target)]
+    ]
+    origin = Path(train[0].origin.rpartition(":")[0]).name or "pairs given in a program"
+    example = train[0].source.replace('"', '\\"') if source else ""
+    return "\n".join(
+        [
+            f"# A {blueprint.name} model made with Seq2See",
+            "",
+            f"{ARCHITECTURES[blueprint.name].summary.capitalize()}; {num_parameters:,} parameters, "
+            f"width {blueprint.width}, {blueprint.layers} layers a side.",
+            "",
+            f"- trained on {len(train):,} pairs ({origin}), {progress.update:,} updates",
+            f"- {metrics_text(progress.best)} (greedy, while training)",
+            *text,
+            "",
+            "    import seq2see",
+            '    model = seq2see.load("path/to/this/folder")',
+            f'    model.predict(["{example}"])[0].text',
+            "",
+        ]
+    )

@@ -1,0 +1,99 @@
+"""The pairs of a run: those it is trained on, and those it is tried on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seq2see.config import Config
+from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
+from seq2see.data import Pair, read_pairs, split_dev
+from seq2see.errors import ConfigError
+
+LARGE = 1_000_000_000
+"""Bytes of text from which on it is said that they can be prepared."""
+DEV_PAIRS = 1000
+"""At most so many pairs of dev are tried."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training and dev pairs, and what there is to say about them."""
+
+    train: Sequence[Pair]
+    dev: list[Pair]
+    said: list[str]
+    corpus: Corpus | None = None
+    """Where the training pairs were prepared: `train` then makes its texts of ids."""
+
+
+def read_data(
+    config: Config, pairs: Sequence[Pair] | None, dev_pairs: Sequence[Pair] | None, *, has_source: bool
+) -> Data:
+    """The pairs given, or those of the configured files; without dev a part of train is set aside."""
+    said: list[str] = []
+    if pairs is None and (corpus := corpus_of(config.data.train)):
+        return data_of(corpus)
+
+    def read(paths: Sequence[str], name: str) -> list[Pair]:
+        found = read_pairs(
+            [Path(path) for path in paths], columns="pairs" if has_source else "target", skip_bad=config.data.skip_bad
+        )
+        if found.skipped:
+            first = found.problems[0]
+            said.append(
+                f"{name}: left out {found.skipped:,} lines that can't be used, first {first.origin}: {first.what}"
+            )
+        if found.num_not_normalised and config.text.normalization != "none":
+            said.append(
+                f"{name}: {found.num_not_normalised:,} pairs were not in Unicode form NFC; "
+                f"all text is brought to {config.text.normalization}"
+            )
+        return found.pairs
+
+    if pairs is None and not config.data.train:
+        raise ConfigError("no training data were given", where="data.train", fix="name a file: seq2see train pairs.tsv")
+    train = list(pairs) if pairs is not None else read(config.data.train, "train")
+    if dev_pairs is not None or config.data.dev:
+        dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
+        said.insert(0, f"data: {len(train):,} pairs to train on, {len(dev):,} dev pairs")
+        sources = {pair.source or pair.target for pair in train}
+        shared = sum((pair.source or pair.target) in sources for pair in dev)
+        if shared:
+            said.append(f"note: {shared:,} of the {len(dev):,} dev pairs have a source that is also in train")
+    else:
+        total = len(train)
+        train, dev = split_dev(train, seed=config.training.seed, share=config.data.dev_share, most=DEV_PAIRS)
+        kind = "sources" if has_source else "lines"
+        said.insert(
+            0,
+            f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev "
+            f"(by distinct {kind}, seed {config.training.seed})",
+        )
+    return Data(train, dev, [*said, *(size_said(config.data.train) if pairs is None else ())])
+
+
+def data_of(corpus: Corpus) -> Data:
+    """The pairs of a prepared corpus."""
+    facts = corpus.facts
+    said = [f"data: {facts['pairs']:,} pairs to train on, {len(corpus.dev):,} dev pairs, prepared in {corpus.folder}"]
+    if facts["skipped"]:
+        said.append(f"train: {facts['skipped']:,} lines that can't be used were left out")
+    return Data(CorpusPairs(corpus), corpus.dev, said, corpus)
+
+
+def size_said(paths: Sequence[str]) -> list[str]:
+    """Where files are large, that they need not be held in memory."""
+    size = sum(Path(path).stat().st_size for path in paths)
+    if size < LARGE:
+        return []
+    return [
+        f"note: {size / 1e9:.1f} GB of text are held in memory as a whole; "
+        "seq2see prepare makes a corpus of them that isn't, and that starts at once"
+    ]
+
+
+def spread(pairs: Sequence[Pair], most: int) -> Sequence[Pair]:
+    """At most so many pairs, evenly spread over the list: files are often sorted."""
+    return pairs if len(pairs) <= most else [pairs[i * len(pairs) // most] for i in range(most)]

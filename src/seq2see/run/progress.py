@@ -1,0 +1,180 @@
+"""What a person sees of training, and what is written down of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from seq2see.errors import CheckpointError
+from seq2see.storage.files import write_file
+from seq2see.training.events import Evaluated, Event, Finished, Sample, Updated
+from seq2see.training.watch import Warned
+
+
+class MetricsLog:
+    """metrics.jsonl: one JSON object an event, appended as it happens."""
+
+    def __init__(self, path: Path, *, from_update: int = 0, has_mean: bool = False) -> None:
+        """A resumed run goes on `from_update`: what was written after that is taken out, since it will happen again.
+
+        `has_mean` says whether averaged weights have been tried at this update.
+        """
+        self.path = path
+        kept = [line for line in self._lines() if was_before(line, from_update, has_mean)] if from_update else []
+        write_file(path, "".join(kept).encode())
+
+    def _lines(self) -> list[str]:
+        if not self.path.exists():
+            return []
+        return [
+            line for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("}\n")
+        ]
+
+    def __call__(self, event: Event) -> None:
+        """Write one event down."""
+        match event:
+            case Updated():
+                values: dict[str, Any] = {
+                    "event": "update", "update": event.update, "epoch": event.epoch, "loss": event.loss,
+                    "rate": event.rate, "gradient_norm": event.gradient_norm,
+                    "target_tokens_per_second": round(event.tokens_per_second), "seconds": round(event.seconds, 2),
+                }  # fmt: skip
+            case Evaluated():
+                metrics = {f"dev_{name}": value for name, value in event.metrics.items()}
+                values = {
+                    "event": "evaluation",
+                    "update": event.update,
+                    **metrics,
+                    "best": event.best,
+                    "seconds": round(event.seconds, 2),
+                }
+                if event.mean_of:
+                    values["mean_of"] = event.mean_of
+            case Warned():
+                values = {"event": "warning", **event._asdict()}
+            case Finished():
+                values = {
+                    "event": "end",
+                    "update": event.update,
+                    "reason": event.reason,
+                    "best_update": event.best_update,
+                    "seconds": round(event.seconds, 2),
+                }
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values) + "\n")
+        except OSError as error:
+            raise CheckpointError(
+                f"can't be written: {error.strerror}",
+                where=str(self.path),
+                fix="free some space, then go on with --resume: the last checkpoint is unharmed",
+            ) from error
+
+
+def was_before(line: str, update: int, has_mean: bool) -> bool:
+    """Whether the event on this line stays when a run goes on from `update`."""
+    try:
+        event = json.loads(line)
+        will_come = event["event"] == "end" or ("mean_of" in event and event["update"] == update and not has_mean)
+        return bool(event["update"] <= update and not will_come)
+    except (ValueError, KeyError, TypeError):
+        return False  # half a line, written when the machine went down
+
+
+class Display:
+    """Progress of a training run: a live bar on a terminal, plain lines anywhere else."""
+
+    def __init__(self, console: Console, max_updates: int) -> None:
+        self.console = console
+        self.max_updates = max_updates
+        self.bar: Progress | None = None
+        self.task = TaskID(0)
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            columns: list[ProgressColumn] = [
+                TextColumn("{task.completed:,}/{task.total:,} updates"),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[state]}"),
+                TimeRemainingColumn(compact=True),
+            ]
+            self.bar = Progress(*columns, console=self.console, transient=True)
+            self.task = self.bar.add_task("", total=self.max_updates, state="")
+            self.bar.start()
+        self.dev = ""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case Updated() if self.bar is not None:
+                state = f"loss {event.loss:.3f}{self.dev}, {event.tokens_per_second:,.0f} tokens/s"
+                self.bar.update(self.task, completed=event.update, state=state)
+            case Evaluated():
+                self.dev = f", {metrics_text(event.metrics)}"
+                self.print(self.evaluation_line(event))
+                for sample in event.samples:
+                    self.print(f"    {sample_text(sample)}", style="dim")
+            case Warned():
+                self.print(f"warning: {event.message}", style="yellow")
+                self.print(f"    try: {event.advice}")
+            case Finished():
+                best = event.metrics
+                result = f"best at update {event.best_update:,}: {metrics_text(best)}" if best else "nothing evaluated"
+                self.print(f"{event.reason} after {event.update:,} updates and {event.seconds:.0f} s; {result}")
+
+    def evaluation_line(self, event: Evaluated) -> str:
+        """One line that also makes sense in a log file."""
+        share = event.update / self.max_updates
+        mark = f" (the mean of the weights of {event.mean_of} evaluations)" if event.mean_of else ""
+        mark += " (best so far)" if event.best else ""
+        return f"update {event.update:>6,} ({share:>4.0%}, {event.seconds:.0f} s)  {metrics_text(event.metrics)}{mark}"
+
+    def print(self, line: str, style: str = "") -> None:
+        """A line above the bar; what is in it is never taken for markup."""
+        self.console.print(Text(line, style=style), soft_wrap=True)
+
+
+def metrics_text(metrics: dict[str, float]) -> str:
+    """Dev metrics in words."""
+    if "exact_match" not in metrics:
+        perplexity = math.exp(min(metrics["loss"], 99))
+        return f"dev loss {metrics['loss']:.4f} (perplexity {perplexity:,.2f})"
+    return f"dev exact match {percent(metrics['exact_match'])}, loss {metrics['loss']:.4f}"
+
+
+def sample_text(sample: Sample) -> str:
+    """A prediction beside what it should be, or a language model's own text."""
+    if not sample.source:
+        return shortened(sample.prediction)
+    sign = "=" if sample.prediction == sample.target else "≠"
+    return f"{shortened(sample.source)} → {shortened(sample.prediction)} {sign} {shortened(sample.target)}"
+
+
+def shortened(text: str, most: int = 100) -> str:
+    """As much of a text as fits a line."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def percent(share: float) -> str:
+    """0.1234 to 12.34 %."""
+    return f"{100 * share:.2f} %"
+
+
+def say_to(console: Console) -> Callable[[str], None]:
+    """A function that prints a line to the console as it is."""
+    return lambda line: console.print(Text(line), soft_wrap=True)

@@ -1,0 +1,213 @@
+"""What training goes on from: RUN/checkpoints/<update>/, each written whole or not at all.
+
+A checkpoint is a folder of its own, with the weights, the optimizer's moments and how far training had come; its
+manifest has the name, size and SHA-256 of each file, what wrote them, and a SHA-256 of itself. The newest few are kept,
+so that there is one to go on from where the newest was harmed after it was written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from seq2see.errors import CheckpointError
+from seq2see.storage.files import (
+    FRESH,
+    GONE,
+    MANIFEST,
+    OLD,
+    clean,
+    hash_of,
+    reason_of,
+    remove_folder,
+    require_file,
+    require_hash,
+    write_folder,
+)
+from seq2see.storage.saved_model import SOURCE_CODEC, TARGET_CODEC, codec_files, read_codecs
+from seq2see.text import Codecs
+
+STATE, PROGRESS = "state.safetensors", "progress.json"
+FILES = frozenset({STATE, PROGRESS, SOURCE_CODEC, TARGET_CODEC})
+FORMAT = 3
+DAMAGED = ".damaged"
+"""Behind the name of a checkpoint that was given up for the one before it."""
+KEPT = 2
+"""Checkpoints kept where nothing is said."""
+ANEW = "train again with --force"
+
+
+class Checkpoint(NamedTuple):
+    """All that training needs to go on, every byte of it as it was written."""
+
+    tensors: dict[str, np.ndarray]
+    progress: dict[str, Any]
+    codecs: Codecs | None
+    """Kept because a unigram vocabulary, learnt again, may come out another."""
+    versions: dict[str, str]
+    """Of what wrote it: seq2see, python, torch."""
+    folder: Path
+    damaged: tuple[CheckpointError, ...] = ()
+    """What is wrong with newer ones that were passed over."""
+
+
+def save_checkpoint(
+    folder: Path,
+    update: int,
+    tensors: Mapping[str, np.ndarray],
+    progress: Mapping[str, Any],
+    codecs: Codecs | None = None,
+    *,
+    versions: Mapping[str, str] | None = None,
+    keep: int = KEPT,
+) -> None:
+    """Write `folder/<update>/`, then remove all but the newest `keep`, this one among them.
+
+    CheckpointError where the disk refuses; it names the checkpoint that there is to go on from.
+    """
+    files = {
+        STATE: safetensors.numpy.save(dict(tensors)),
+        PROGRESS: json.dumps(progress, indent=1).encode() + b"\n",
+        **({} if codecs is None else codec_files(codecs)),
+    }
+    place = folder / f"{update:08d}"
+    try:
+        write_folder(place, files, sealed_manifest(files, versions or {}))
+    except CheckpointError as error:
+        left = checkpoints(folder)
+        after = f"; then --resume goes on after update {update_of(left[-1]):,}, which is unharmed" if left else ""
+        raise CheckpointError(error.what, where=error.where, fix=f"free some space or mend the disk{after}") from error
+    others = [path for path in checkpoints(folder) if path != place]
+    for older in others[: max(0, len(others) + 1 - keep)]:
+        with suppress(OSError):  # the new one is safe; the old is tried again next time
+            remove_folder(older)
+
+
+def load_checkpoint(folder: Path, *, fallback_previous: bool = False) -> Checkpoint:
+    """The newest checkpoint. CheckpointError, naming the file, where it is damaged, and where there is none.
+
+    `fallback_previous` takes the newest that is intact instead, and tells what was wrong with those after it.
+    """
+    found = checkpoints(folder)
+    if not found:
+        raise CheckpointError("holds no checkpoint to resume from", where=str(folder), fix=ANEW)
+    damaged: list[CheckpointError] = []
+    for place in reversed(found):
+        try:
+            return read_checkpoint(place)._replace(damaged=tuple(damaged))
+        except CheckpointError as error:
+            damaged.append(error)
+            if not fallback_previous:
+                break
+    first = damaged[0]
+    if fallback_previous:
+        raise CheckpointError(
+            "no checkpoint is intact: " + "; ".join(f"{error.where} {error.what}" for error in damaged),
+            where=str(folder),
+            fix=f"copy the run again from where it came, or {ANEW}",
+        )
+    fix = f"{first.fix}, or {ANEW}"
+    if len(found) > 1:
+        fix = f"go on from the one before it, of update {update_of(found[-2]):,}: --resume --fallback-previous"
+    raise CheckpointError(first.what, where=first.where, fix=fix)
+
+
+def read_checkpoint(place: Path) -> Checkpoint:
+    """One checkpoint, each file read once and its hash checked before anything is made of it."""
+    try:
+        versions, files = read_sealed(place)
+    except OSError as error:
+        what = f"can't be read: {reason_of(error)}"
+        raise CheckpointError(what, where=str(error.filename or place), fix="check the disk and who may read") from None
+    try:
+        tensors = safetensors.numpy.load(files[STATE])
+        progress = json.loads(files[PROGRESS])
+        codecs = read_codecs(files, lambda name: str(place / name)) if TARGET_CODEC in files else None
+    except (KeyError, ValueError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"holds no state of training: {error}", where=str(place), fix=ANEW) from None
+    return Checkpoint(tensors, progress, codecs, versions, place)
+
+
+def set_aside(checkpoint: Checkpoint) -> None:
+    """Rename the checkpoints that are newer than this one: training will come past them again."""
+    for newer in checkpoints(checkpoint.folder.parent):
+        if update_of(newer) > update_of(checkpoint.folder):
+            aside = newer.with_name(newer.name.removesuffix(OLD) + DAMAGED)
+            try:
+                shutil.rmtree(aside, ignore_errors=True)
+                newer.rename(aside)
+            except OSError as error:
+                what = f"can't be set aside: {reason_of(error)}"
+                raise CheckpointError(what, where=str(newer), fix="mend the disk or remove the folder") from error
+
+
+def clean_checkpoints(folder: Path) -> None:
+    """Remove what killed writes have left; only who writes may."""
+    for left in folder.glob("*"):
+        if left.suffix in (FRESH, OLD, GONE) and left.stem.isdigit():
+            clean(left.with_suffix(""))
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, oldest first; one under its other name if it was about to be replaced."""
+    found = {path.name: path for path in folder.glob("*") if re.fullmatch(rf"\d+({re.escape(OLD)})?", path.name)}
+    whole = [path for name, path in found.items() if name.removesuffix(OLD) == name or name[: -len(OLD)] not in found]
+    return sorted(whole, key=update_of)
+
+
+def update_of(place: Path) -> int:
+    """The update after which it was written."""
+    return int(place.name.removesuffix(OLD))
+
+
+# --- its manifest ---------------------------------------------------------------------------------------------------
+
+
+def sealed_manifest(files: Mapping[str, bytes], versions: Mapping[str, str]) -> bytes:
+    """Name, size and hash of each file, what wrote them, and a hash of all that."""
+    listed = {name: {"size": len(files[name]), "sha256": hash_of(files[name])} for name in sorted(files)}
+    return sealed({"format": FORMAT, "written_by": dict(versions), "files": listed})
+
+
+def sealed(values: Mapping[str, Any]) -> bytes:
+    """The values as JSON, with the hash of them as JSON at the end."""
+    seal = hash_of(json.dumps(values).encode())
+    return json.dumps({**values, "sha256": seal}, indent=1).encode() + b"\n"
+
+
+def read_sealed(place: Path) -> tuple[dict[str, str], dict[str, bytes]]:
+    """What wrote the checkpoint, and the content of its files. CheckpointError for a bit that is not as written."""
+    path = place / MANIFEST
+    require_file(path)
+    content = path.read_bytes()
+    number, listed, as_written = FORMAT, {}, False
+    try:
+        values = json.loads(content)
+        number = values["format"]
+        as_written = sealed({name: value for name, value in values.items() if name != "sha256"}) == content
+        listed = {name: (entry["size"], entry["sha256"]) for name, entry in values["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        as_written = False
+    if type(number) is int and number != FORMAT:
+        fix = "use the version of seq2see that wrote it"
+        raise CheckpointError(f"has format {number}, this seq2see reads {FORMAT}", where=str(path), fix=fix)
+    if not as_written or not listed.keys() <= FILES or not listed.keys() >= {STATE, PROGRESS}:
+        raise CheckpointError("is damaged", where=str(path), fix="copy the run again from where it came")
+    files = {}
+    for name, (size, expected) in listed.items():
+        require_file(place / name)
+        files[name] = (place / name).read_bytes()
+        if len(files[name]) != size:
+            what = f"is damaged: it has {len(files[name]):,} bytes, {size:,} were written"
+            raise CheckpointError(what, where=str(place / name), fix="copy the run again from where it came")
+        require_hash(hash_of(files[name]), expected, str(place / name))
+    return dict(values["written_by"]), files

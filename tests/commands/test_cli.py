@@ -1,0 +1,703 @@
+"""The command: what it prints and where, its exit codes, and one helpful message for every mistake."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seq2see
+from seq2see import UserError, cli
+from seq2see.model import ARCHITECTURES
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Pipe(io.TextIOWrapper):
+    """stdin that is no terminal."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="utf-8")
+
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture
+def seq2see_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """Runs `seq2see` in this process, in a folder of its own, warnings shown as the command shows them."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object, stdin: bytes = b"") -> Ran:
+        import warnings
+
+        monkeypatch.setattr(sys, "argv", ["seq2see", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", Pipe(stdin))
+        capsys.readouterr()
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Ran(ended.value.code, said.out, said.err)
+
+    return run
+
+
+def process(*arguments: object, stdin: bytes | None = None, **more: Any) -> subprocess.CompletedProcess[bytes]:
+    """Runs `seq2see` as a person would."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | more.pop("env", {})
+    return subprocess.run(
+        [sys.executable, "-m", "seq2see", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env=environment,
+        **more,
+    )
+
+
+# --- what it does ---------------------------------------------------------------------------------------------------
+
+
+def test_help_names_every_verb_and_every_verb_has_help(seq2see_command: Command) -> None:
+    help_page = seq2see_command("--help")
+    assert help_page.code == 0
+    for verb in ("demo", "train", "predict", "evaluate", "models", "check"):
+        assert verb in help_page.out
+        page = seq2see_command(verb, "--help")
+        assert page.code == 0
+        assert f"seq2see {verb}" in page.out
+    assert seq2see_command("--version").out.strip() == seq2see.__version__
+    assert seq2see_command().code == 0
+
+
+def test_a_model_is_trained_predicts_and_is_evaluated(
+    seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str], tmp_path: Path
+) -> None:
+    trained = seq2see_command("train", tiny_pairs, "--device", "cpu", *tiny_flags)
+    assert trained.code == 0, trained.err
+    assert trained.out == ""
+    assert "120 pairs" in trained.err
+    last = trained.err.splitlines()[-1]
+    first_source = tiny_pairs.read_text().partition("\t")[0]
+    assert last == f"try it: seq2see predict runs/pairs {shlex.quote(first_source)}"
+    assert (tmp_path / "runs" / "pairs" / "model").is_dir()
+    again = seq2see_command("train", tiny_pairs, "--device", "cpu", *tiny_flags)
+    assert again.code == 2
+    assert all(way in again.err for way in ("--resume", "--force", "--out"))
+    assert seq2see_command("train", tiny_pairs, "--device", "cpu", "--resume", *tiny_flags).code == 0
+    assert seq2see_command("train", tiny_pairs, "--device", "cpu", "--force", *tiny_flags).code == 0
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_goes_through_the_command(
+    name: str, seq2see_command: Command, tiny_pairs: Path, tiny_text: Path, tiny_flags: list[str]
+) -> None:
+    architecture = ARCHITECTURES[name]
+    data = tiny_pairs if architecture.has_source else tiny_text
+    fitting = [flag for flag in tiny_flags if not (architecture.has_blocks and flag.startswith("model.embedding"))]
+    few = [*fitting, "training.max_updates=2"]
+    trained = seq2see_command("train", data, "--model", name, "--out", "r", "--device", "cpu", *few)
+    assert trained.code == 0, trained.err
+    answered = seq2see_command("predict", "r", "abc", "de")
+    assert answered.code == 0, answered.err
+    assert len(answered.out.splitlines()) == 2
+    assert seq2see_command("evaluate", "r", data).code == 0
+
+
+def test_flags_and_settings_reach_the_run(seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str]) -> None:
+    Path("dev.tsv").write_text("abc\tcba\none column\n")
+    trained = seq2see_command(
+        "train", tiny_pairs, "--model", "plain", "--dev", "dev.tsv", "--skip-bad", "--out", "x/y", *tiny_flags
+    )
+    assert trained.code == 0, trained.err
+    assert "dev: left out 1 lines" in trained.err
+    assert "plain: " in trained.err
+    assert 'name = "plain"' in Path("x/y/config.toml").read_text()
+
+
+def test_a_recipe_is_trained_on_from_anywhere(
+    seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    (folder / "mine.toml").write_text('[data]\ntrain = "mine.tsv"\n[model]\nname = "attention"\n')
+    (folder / "mine.tsv").write_bytes(tiny_pairs.read_bytes())
+    trained = seq2see_command("train", "recipes/mine.toml", *tiny_flags)
+    assert trained.code == 0, trained.err
+    assert "attention: " in trained.err
+    again = seq2see_command("train", "runs/mine/config.toml", "--out", "again")
+    assert again.code == 0, again.err
+    weights = [Path(run, "model", "model.safetensors").read_bytes() for run in ("runs/mine", "again")]
+    assert weights[0] == weights[1]
+
+
+def test_data_set_on_the_command_line_are_found_again(
+    seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str]
+) -> None:
+    """A relative path after --set is one from where the person stands, also when the run is resumed or run again."""
+    Path("here.tsv").write_bytes(tiny_pairs.read_bytes())
+    Path("r.toml").write_text('[data]\ntrain = "nowhere.tsv"\n')
+    command = ("train", "r.toml", "--out", "runs/r", *tiny_flags, "data.train=here.tsv")
+    trained = seq2see_command(*command)
+    assert trained.code == 0, trained.err
+    assert seq2see_command(*command, "--resume").code == 0
+    assert seq2see_command("train", "runs/r/config.toml", "--out", "again").code == 0
+
+
+def expected(run: Path, texts: list[str], **options: Any) -> list[str]:
+    return [prediction.text for prediction in seq2see.load(run, device="cpu").predict(texts, **options)]
+
+
+TEXTS = ["abc", "de", "", "eddca", "b"]
+
+
+def test_texts_come_from_arguments_stdin_and_files_and_go_to_stdout_and_files(
+    seq2see_command: Command, tiny_run: Path
+) -> None:
+    answers = "".join(text + "\n" for text in expected(tiny_run, TEXTS))
+    lines = "".join(text + "\n" for text in TEXTS).encode()
+    Path("in.txt").write_bytes(lines)
+    Path("in.jsonl").write_text("".join(json.dumps({"source": text}) + "\n" for text in TEXTS))
+    for given in (
+        seq2see_command("predict", tiny_run, *TEXTS),
+        seq2see_command("predict", tiny_run, stdin=lines),
+        seq2see_command("predict", tiny_run, stdin=lines.removesuffix(b"\n")),
+        seq2see_command("predict", tiny_run, "--input", "in.txt"),
+        seq2see_command("predict", tiny_run, "--input", "in.jsonl"),
+        seq2see_command("predict", tiny_run / "model", *TEXTS, "--batch-size", "1"),
+    ):
+        assert given == Ran(0, answers, "")
+    assert seq2see_command("predict", tiny_run, "--input", "in.txt", "--output", "out.txt") == Ran(0, "", "")
+    assert Path("out.txt").read_text() == answers
+
+
+def test_nothing_on_stdin_gives_nothing(seq2see_command: Command, tiny_run: Path) -> None:
+    assert seq2see_command("predict", tiny_run) == Ran(0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        (["--beam", "3"], {"beam": 3}),
+        (["--sample", "--seed", "4"], {"sample": True, "seed": 4}),
+        (["--sample", "--temperature", "2"], {"sample": True, "temperature": 2.0}),
+        (["--max-length", "2"], {"max_length": 2}),
+    ],
+)
+def test_flags_of_predict_do_what_the_library_does(
+    flags: list[str], options: dict[str, Any], seq2see_command: Command, tiny_run: Path
+) -> None:
+    answered = seq2see_command("predict", tiny_run, *TEXTS, *flags)
+    assert answered.out.splitlines() == expected(tiny_run, TEXTS, **options)
+
+
+def test_more_than_a_chunk_is_answered_in_order(
+    seq2see_command: Command, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seq2see.commands.predicting.CHUNK", 4)
+    many = [text or "c" for text in TEXTS * 3]
+    lines = "".join(text + "\n" for text in many).encode()
+    sampled = ("--sample", "--seed", "2")
+    assert seq2see_command("predict", tiny_run, *sampled, stdin=lines).out.splitlines() == expected(
+        tiny_run, many, sample=True, seed=2
+    )
+
+
+@pytest.mark.parametrize("text", ["-5", "--x", "a b", "$HOME", "[bold]"])
+def test_any_text_can_be_asked(text: str, seq2see_command: Command, tiny_run: Path) -> None:
+    answered = seq2see_command("predict", tiny_run, "--", text)
+    assert answered.code == 0
+    assert len(answered.out.splitlines()) == 1
+
+
+def test_a_text_may_be_called_trace(seq2see_command: Command, tiny_run: Path) -> None:
+    assert len(seq2see_command("predict", tiny_run, "--", "--trace", "abc").out.splitlines()) == 2
+
+
+def test_unknown_symbols_are_a_note_on_stderr(seq2see_command: Command, tiny_run: Path) -> None:
+    answered = seq2see_command("predict", tiny_run, "aXb")
+    assert answered.code == 0
+    assert answered.err.startswith("note: ")
+    assert "'X' in 1" in answered.err
+    assert ".py" not in answered.err
+    assert len(answered.err.splitlines()) == 1
+
+
+def test_evaluation_says_how_well(seq2see_command: Command, tiny_run: Path, tiny_pairs: Path) -> None:
+    from seq2see.data import read_pairs
+
+    scores = seq2see.load(tiny_run, device="cpu").evaluate(read_pairs([tiny_pairs]).pairs)
+    said = seq2see_command("evaluate", tiny_run, tiny_pairs)
+    assert said.code == 0
+    assert said.err == ""
+    assert scores.exact_match is not None
+    assert said.out.startswith("120 items, 120 references\n\nexact match ")
+    assert f" {100 * scores.exact_match:.2f} %  [" in said.out
+    assert f" {scores.loss:.4f} " in said.out
+    assert "all 120 sources are in the training data" in said.out
+    told = seq2see_command("evaluate", tiny_run, tiny_pairs, "--json", "--batch-size", "7")
+    values = json.loads(told.out)
+    assert list(values)[:3] == ["count", "exact_match", "loss"]
+    assert values["count"] == 120
+    assert values["exact_match"] == scores.exact_match
+    assert values["loss"] == pytest.approx(scores.loss, abs=1e-5)
+
+
+def test_wrong_answers_go_to_a_file_and_options_to_the_evaluation(
+    seq2see_command: Command, tiny_run: Path, tiny_pairs: Path
+) -> None:
+    said = seq2see_command(
+        "evaluate", tiny_run, tiny_run, tiny_pairs, "--metrics", "cer,chrF", "--samples", "100", "--seed", "3", "--json"
+    )
+    values = json.loads(said.out)
+    assert (values["samples"], values["seed"], len(values["runs"])) == (100, 3, 2)
+    assert list(values["runs"][0]["metrics"]) == ["cer", "chrf", "loss"]
+    said = seq2see_command("evaluate", tiny_run, tiny_pairs, "--errors", "errors.tsv", "--no-group")
+    assert "the worst by CER first: errors.tsv" in said.err
+    assert Path("errors.tsv").read_text(encoding="utf-8").startswith("score\tsource\t")
+    said = seq2see_command("evaluate", tiny_run, tiny_run, tiny_pairs, "--ensemble", "--json")
+    assert json.loads(said.out)["count"] == 120
+
+
+def test_a_language_model_is_evaluated_by_its_loss(
+    seq2see_command: Command, tiny_language_run: Path, tiny_text: Path
+) -> None:
+    said = seq2see_command("evaluate", tiny_language_run, tiny_text)
+    assert said.code == 0
+    assert "exact" not in said.out
+    assert json.loads(seq2see_command("evaluate", tiny_language_run, tiny_text, "--json").out)["exact_match"] is None
+    assert seq2see_command("predict", tiny_language_run, "ab").out.startswith("ab")
+
+
+def test_a_trained_language_model_is_tried_with_a_text(
+    seq2see_command: Command, tiny_text: Path, tiny_flags: list[str]
+) -> None:
+    trained = seq2see_command("train", tiny_text, "--model", "language_model", *tiny_flags)
+    assert trained.code == 0, trained.err
+    last = trained.err.splitlines()[-1]
+    assert last.startswith("try it: seq2see predict runs/text")
+    assert not last.endswith('""')
+
+
+def test_bad_lines_can_be_skipped_in_evaluation(seq2see_command: Command, tiny_run: Path) -> None:
+    Path("test.tsv").write_text("abc\tcba\nbad\n")
+    assert seq2see_command("evaluate", tiny_run, "test.tsv").code == 2
+    said = seq2see_command("evaluate", tiny_run, "test.tsv", "--skip-bad", "--json")
+    assert json.loads(said.out)["count"] == 1
+    assert "left out 1 lines" in said.err
+
+
+def test_models_lists_the_ladder(seq2see_command: Command) -> None:
+    listed = seq2see_command("models")
+    assert listed.code == 0
+    assert listed.err == ""
+    lines = listed.out.splitlines()
+    for name in ARCHITECTURES:
+        assert any(line.startswith(name + " ") for line in lines)
+    smaller = seq2see_command("models", "--set", "model.width=64")
+
+    def parameters(text: str) -> int:
+        (line,) = (line for line in text.splitlines() if line.startswith("plain "))
+        return int(line.split()[-1].replace(",", ""))
+
+    assert parameters(smaller.out) < parameters(listed.out)
+
+
+@pytest.mark.parametrize("setting", ["model.layers=1", "model.layers=6", "model.direction=forward", "model.score=dot"])
+def test_models_takes_any_setting_of_a_model(setting: str, seq2see_command: Command) -> None:
+    listed = seq2see_command("models", "--set", setting)
+    assert listed.code == 0, listed.err
+    assert sum(line.startswith(tuple(ARCHITECTURES)) for line in listed.out.splitlines()) >= len(ARCHITECTURES)
+
+
+def test_the_demo_goes_from_nothing_to_a_picture(seq2see_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seq2see.commands import demo
+
+    for name, value in (("NUM_DATES", 200), ("NUM_DEV", 10), ("NUM_TEST", 10)):
+        monkeypatch.setattr(demo, name, value)
+    tiny = {
+        "training.max_updates": 2,
+        "training.evaluate_every": 1,
+        "model.width": 16,
+        "model.embedding": 8,
+        "training.precision": "float32",
+    }
+    monkeypatch.setattr(demo, "SETTINGS", tiny)
+    for _ in range(2):  # an earlier demo is replaced
+        said = seq2see_command("demo", "--device", "cpu")
+        assert said.code == 0, said.err
+    assert f"{demo.QUESTION} → " in said.out
+    assert "On 10 dates it has never seen" in said.out
+    assert 'seq2see predict runs/demo "may 3, 2007"' in said.out
+    assert Path("runs/demo/attention.png").read_bytes().startswith(b"\x89PNG")
+    assert seq2see_command("predict", "runs/demo", "may 3, 2007").code == 0
+    Path("runs/demo").rename("mine")
+    said = seq2see_command("demo", "--out", "mine", "--device", "cpu")
+    assert said.code == 2
+    assert "exists already" in said.err
+
+
+# --- what can go wrong ----------------------------------------------------------------------------------------------
+
+Mistake = tuple[list[str], list[str]]
+
+# What is typed, and what the message must contain. PAIRS, RUN and so on are put in below.
+MISTAKES: dict[str, Mistake] = {
+    "verb": (["trian", "PAIRS"], ["trian", '"train"']),
+    "flag": (["train", "PAIRS", "--modle", "plain"], ["--modle", "--model"]),
+    "flag of predict": (["predict", "RUN", "a", "--bem", "2"], ["--bem", "--beam"]),
+    "model": (["train", "PAIRS", "--model", "bidirektional"], ["model.name", "bidirektional", "'bidirectional'"]),
+    "key": (["train", "PAIRS", "--set", "model.widht=3"], ["--set", "model.widht", "'model.width'"]),
+    "key without section": (["train", "PAIRS", "--set", "width=3"], ["'width'", "'model.width'"]),
+    "choice": (["train", "PAIRS", "--set", "training.schedule=linar"], ["training.schedule", "linar", "'linear'"]),
+    "range": (["train", "PAIRS", "--set", "training.rate=-1"], ["training.rate", "-1", "> 0"]),
+    "type": (["train", "PAIRS", "--set", "model.width=wide"], ["model.width", "'wide'"]),
+    "seed": (["train", "PAIRS", "--set", "training.seed=-1"], ["training.seed", "-1"]),
+    "huge number": (["train", "PAIRS", "--set", f"training.seed={10**30}"], ["training.seed"]),
+    "no equals sign": (["train", "PAIRS", "--set", "model.width"], ["--set", "'model.width'", "key=value"]),
+    "data after --set": (["train", "--set", "model.width=8", "PAIRS"], ["PAIRS", "files come before"]),
+    "--set with nothing": (["train", "PAIRS", "--set"], ["--set"]),
+    "--dev with nothing": (["train", "PAIRS", "--dev"], ["--dev"]),
+    "odd width": (["train", "PAIRS", "--set", "model.width=7"], ["model.width", "7", "8"]),
+    "odds": (["train", "PAIRS", "--model", "gnmt", "--set", "model.direction=forward"], ["model.direction", "gnmt"]),
+    "too few layers": (["train", "PAIRS", "--model", "gnmt", "--set", "model.layers=1"], ["model.layers", "2"]),
+    "model twice": (["train", "PAIRS", "--model", "plain", "--set", "model.name=gnmt"], ["model"]),
+    "device": (["train", "PAIRS", "--device", "cudaa"], ["--device", "cudaa", '"cuda"']),
+    "no cuda": (["predict", "RUN", "a", "--device", "cuda"], ["--device", "cuda", "--device cpu"]),
+    "no data": (["train"], ["no data", "pairs.tsv"]),
+    "missing data": (["train", "missing.tsv"], ["missing.tsv", "no such file", "check the path"]),
+    "folder as data": (["train", "FOLDER"], ["FOLDER", "this is a folder"]),
+    "empty data": (["train", "EMPTY"], ["EMPTY", "is empty"]),
+    "three columns": (["train", "COLUMNS"], ["COLUMNS:1", "found 3 columns", "cut -f1,2"]),
+    "one column": (["train", "TEXT"], [":1", "found 1 column", "TAB"]),
+    "binary data": (["train", "BINARY"], ["BINARY"]),
+    "three files": (["train", "PAIRS", "PAIRS", "PAIRS"], ["not 3"]),
+    "two files of pairs": (["train", "PAIRS", "PAIRS"], ["parallel", "cat"]),
+    "two recipes": (["train", "RECIPE", "RECIPE"], ["RECIPE", "recipe"]),
+    "recipe and data": (["train", "RECIPE", "PAIRS"], ["RECIPE", "one too many"]),
+    "broken recipe": (["train", "BROKEN"], ["BROKEN", "line 1"]),
+    "missing recipe": (["train", "missing.toml"], ["missing.toml", "can't be read"]),
+    "recipe with a wrong key": (["train", "RECIPE"], ["RECIPE", "modle.name", "'model.name'"]),
+    "wrong key beside a recipe": (["train", "GOOD", "--set", "model.widht=3"], ["--set: ", "model.widht"]),
+    "missing dev": (["train", "PAIRS", "--dev", "missing.tsv"], ["missing.tsv", "no such file"]),
+    "out is a file": (["train", "PAIRS", "--out", "PAIRS"], ["PAIRS", "--out"]),
+    "out below a file": (["train", "PAIRS", "--out", "PAIRS/x"], ["PAIRS/x", "--out"]),
+    "out is a foreign folder": (["train", "PAIRS", "--out", "FOLDER", "--force"], ["FOLDER", "--out"]),
+    "nothing to resume": (["train", "PAIRS", "--out", "nowhere", "--resume"], ["nowhere", "--resume"]),
+    "resume and force": (["train", "PAIRS", "--out", "COPY", "--resume", "--force"], ["--resume", "--force"]),
+    "from and resume": (
+        ["train", "PAIRS", "--out", "COPY", "--from", "RUN", "--resume"],
+        ["--from --resume", "its own checkpoint", "--out"],
+    ),
+    "from twice": (["train", "PAIRS", "--from", "RUN", "--set", "training.start_from=x"], ["--from", "named twice"]),
+    "from itself": (["train", "PAIRS", "--from", "COPY", "--out", "COPY", "--force"], ["COPY", "--from", "--out"]),
+    "from nowhere": (["train", "PAIRS", "--from", "nowhere"], ["nowhere", "no such folder"]),
+    "from a damaged run": (["train", "PAIRS", "--from", "DAMAGED"], ["config.json", "is damaged"]),
+    "from another model": (["train", "PAIRS", "--from", "RUN", "--model", "plain"], ["model.name", "'bidirectional'"]),
+    "from by hand": (["train", "PAIRS", "--from", "RUN", "--engine", "scratch"], ["--from", "by hand"]),
+    "no run": (["predict"], ["requires an argument"]),
+    "missing run": (["predict", "nowhere", "a"], ["nowhere", "no such folder"]),
+    "file as run": (["predict", "PAIRS", "a"], ["PAIRS", "folder"]),
+    "foreign folder as run": (["predict", "FOLDER", "a"], ["FOLDER", "is missing", "seq2see run"]),
+    "damaged run": (["predict", "DAMAGED", "a"], ["config.json", "is damaged"]),
+    "texts twice": (["predict", "RUN", "a", "--input", "TEXT"], ["--input", "one of the two"]),
+    "missing input": (["predict", "RUN", "--input", "missing.txt"], ["missing.txt", "check the path"]),
+    "folder as input": (["predict", "RUN", "--input", "FOLDER"], ["FOLDER", "this is a folder"]),
+    "empty input": (["predict", "RUN", "--input", "EMPTY"], ["EMPTY", "is empty"]),
+    "pairs as input": (["predict", "RUN", "--input", "PAIRS"], ["PAIRS:1", "2 columns", "cut -f1"]),
+    "unwritable output": (["predict", "RUN", "a", "--output", "no/such/out.txt"], ["no/such/out.txt", "--output"]),
+    "output is a folder": (["predict", "RUN", "a", "--output", "FOLDER"], ["FOLDER", "--output"]),
+    "beam 0": (["predict", "RUN", "a", "--beam", "0"], ["beam", "0", "1 to"]),
+    "beam in words": (["predict", "RUN", "a", "--beam", "two"], ["--beam", "two"]),
+    "batch size 0": (["predict", "RUN", "a", "--batch-size", "0"], ["batch_size", "1 to"]),
+    "max length 0": (["predict", "RUN", "a", "--max-length", "0"], ["max_length", "1 to"]),
+    "temperature 0": (["predict", "RUN", "a", "--sample", "--temperature", "0"], ["temperature", "above 0"]),
+    "beam of samples": (["predict", "RUN", "a", "--sample", "--beam", "2"], ["beam", "one of the two"]),
+    "temperature alone": (["predict", "RUN", "a", "--temperature", "0.5"], ["temperature", "--sample"]),
+    "negative seed": (["predict", "RUN", "a", "--sample", "--seed", "-1"], ["seed", "-1"]),
+    "evaluate on nothing": (["evaluate", "RUN"], ["no test data", "test.tsv"]),
+    "evaluate on one column": (["evaluate", "RUN", "TEXT"], [":1", "found 1 column", "TAB"]),
+    "evaluate on nothing there": (["evaluate", "RUN", "missing.tsv"], ["missing.tsv", "check the path"]),
+    "evaluate in batches of 0": (["evaluate", "RUN", "PAIRS", "--batch-size", "0"], ["batch_size"]),
+    "evaluate in batches of -1": (["evaluate", "RUN", "PAIRS", "--batch-size", "-1"], ["batch_size"]),
+    "evaluate with beam 0": (["evaluate", "RUN", "PAIRS", "--beam", "0"], ["beam"]),
+    "evaluate by an unknown metric": (["evaluate", "RUN", "PAIRS", "--metrics", "cer,bleau"], ["'bleau'", "'bleu'"]),
+    "evaluate by no metric": (["evaluate", "RUN", "PAIRS", "--metrics", ","], ["no metric", "cer"]),
+    "evaluate by a missing column": (["evaluate", "RUN", "PAIRS", "--by", "3"], ["PAIRS:1", "no column 3", "has 2"]),
+    "evaluate on an empty file": (["evaluate", "RUN", "EMPTY"], ["EMPTY", "is empty"]),
+    "evaluate answers of a language model": (
+        ["evaluate", "LANGUAGE", "TEXT", "--metrics", "cer"],
+        ["language model", "leave it out"],
+    ),
+    "evaluate one run as an ensemble": (["evaluate", "RUN", "PAIRS", "--ensemble"], ["--ensemble", "two runs"]),
+    "errors of two runs": (["evaluate", "RUN", "RUN", "PAIRS", "--errors", "e.tsv"], ["--errors", "one run"]),
+    "errors over the test file": (["evaluate", "RUN", "PAIRS", "--errors", "PAIRS"], ["--errors", "overwrite"]),
+    "evaluate with few samples": (["evaluate", "RUN", "PAIRS", "--samples", "9"], ["samples", "100 or more"]),
+    "models of a wrong name": (["models", "--set", "model.name=foo"], ["model.name", "changes nothing here"]),
+    "models of a rate": (["models", "--set", "training.rate=1"], ["training.rate"]),
+    "models of texts": (["models", "abc"], ["abc"]),
+    "demo into a foreign folder": (["demo", "--out", "FOLDER"], ["FOLDER", "--out"]),
+}
+
+
+@pytest.fixture
+def put_in(
+    tiny_run: Path, tiny_language_run: Path, tiny_pairs: Path, tiny_text: Path, tmp_path: Path
+) -> Callable[[str], str]:
+    """Replaces PAIRS, RUN, … in what is typed."""
+    import shutil
+
+    def made(name: str, content: bytes) -> Path:
+        (tmp_path / name).write_bytes(content)
+        return tmp_path / name
+
+    def folder() -> Path:
+        (tmp_path / "foreign").mkdir(exist_ok=True)
+        made("foreign/thesis.txt", b"years\n")
+        return tmp_path / "foreign"
+
+    def copy() -> Path:
+        return Path(shutil.copytree(tiny_run, tmp_path / "copy", dirs_exist_ok=True))
+
+    def damaged() -> Path:
+        with (copy() / "model" / "config.json").open("a") as file:
+            file.write(" ")
+        return tmp_path / "copy"
+
+    makers: dict[str, Callable[[], Path]] = {
+        "PAIRS": lambda: tiny_pairs,
+        "TEXT": lambda: tiny_text,
+        "RUN": lambda: tiny_run,
+        "LANGUAGE": lambda: tiny_language_run,
+        "FOLDER": folder,
+        "COPY": copy,
+        "DAMAGED": damaged,
+        "EMPTY": lambda: made("empty.tsv", b"\n\n"),
+        "COLUMNS": lambda: made("columns.tsv", b"a\tb\tc\n"),
+        "BINARY": lambda: made("binary.tsv", bytes(range(256)) * 9),
+        "RECIPE": lambda: made("recipe.toml", b"[modle]\nname = 'plain'\n"),
+        "GOOD": lambda: made("good.toml", b"[model]\nname = 'plain'\n"),
+        "BROKEN": lambda: made("broken.toml", b"[model\n"),
+    }
+
+    def replace(text: str) -> str:
+        for name, make in makers.items():
+            if text == name or text.startswith((name + "/", name + ":")):
+                return text.replace(name, str(make()), 1)
+        return text
+
+    return replace
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_every_mistake_is_one_message_and_exit_code_2(
+    mistake: str, seq2see_command: Command, put_in: Callable[[str], str], tiny_flags: list[str]
+) -> None:
+    typed, parts = MISTAKES[mistake]
+    arguments = [put_in(word) for word in typed]
+    if typed[0] == "train" and typed[-1] not in ("--set", "--dev") and "--set" not in typed:
+        arguments += tiny_flags  # so that a mistake that goes unnoticed costs little time
+    if mistake in ("--dev with nothing", "--set with nothing", "model twice", "resume and force"):
+        arguments = [*arguments[:2], *tiny_flags, *arguments[2:]]
+    ran = seq2see_command(*arguments)
+    assert ran.code == 2, ran.err
+    assert ran.out == "" or typed[0] == "demo"
+    message = ran.err[ran.err.find("seq2see: ") :]
+    assert ran.err.count("seq2see: ") == 1, ran.err
+    assert "Traceback" not in ran.err
+    assert not [part for part in map(put_in, parts) if part not in message], message
+
+
+def test_a_model_is_trained_further(seq2see_command: Command, tiny_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.tsv").write_text("".join(f"ab{letter}\t{letter}ba\n" for letter in "cdeßäöü"))
+    short = ["--set", "training.max_updates=3", "training.evaluate_every=3", "training.precision=float32"]
+    ran = seq2see_command("train", "new.tsv", "--from", tiny_run, "--device", "cpu", *short)
+    assert ran.code == 0, ran.err
+    assert f"starts from {tiny_run}: bidirectional" in ran.err
+    assert "update      0 (" in ran.err
+    assert "try it: seq2see predict runs/new" in ran.err
+    assert seq2see_command("predict", "runs/new", "abß").code == 0
+    again = seq2see_command("train", "runs/new/config.toml", "--out", "runs/again", "--device", "cpu")
+    assert again.code == 0, again.err
+    models = [Path("runs", name, "model", "model.safetensors").read_bytes() for name in ("new", "again")]
+    assert models[0] == models[1]
+
+
+def test_a_broken_line_on_stdin_is_named_after_the_answers_before_it(seq2see_command: Command, tiny_run: Path) -> None:
+    ran = seq2see_command("predict", tiny_run, stdin=b"abc\n\xff\n")
+    assert ran.code == 2
+    assert "<stdin>:2" in ran.err
+    assert "not UTF-8" in ran.err
+    assert ran.out == seq2see_command("predict", tiny_run, "abc").out
+
+
+def test_what_is_read_is_never_overwritten(seq2see_command: Command, tiny_run: Path, tiny_pairs: Path) -> None:
+    """By whatever path it is named."""
+    Path("pairs.tsv").write_bytes(tiny_pairs.read_bytes())
+    Path("texts.txt").write_text("abc\nde\n")
+    Path("link.txt").symlink_to("texts.txt")
+    Path("sub").mkdir()
+    for arguments in (
+        ("score", tiny_run, "pairs.tsv", "--output", "sub/../pairs.tsv"),
+        ("predict", tiny_run, "--input", "texts.txt", "--output", "link.txt"),
+        ("predict", tiny_run, "--input", "link.txt", "--output", "sub/../texts.txt"),
+        ("evaluate", tiny_run, "pairs.tsv", "--errors", "sub/../pairs.tsv"),
+    ):
+        ran = seq2see_command(*arguments)
+        assert ran.code == 2
+        assert "overwrite" in ran.err
+    assert Path("pairs.tsv").read_bytes() == tiny_pairs.read_bytes()
+    assert Path("texts.txt").read_text() == "abc\nde\n"
+
+
+def test_a_text_is_no_run(seq2see_command: Command, tiny_run: Path) -> None:
+    """However long it is, if it is none at all, and where a folder is called model; a mistyped run is told."""
+    Path("model").mkdir()
+    for text in ("abcde" * 200, "", "model"):
+        ran = seq2see_command("predict", tiny_run, text, "--max-length", "3")
+        assert ran.code == 0, ran.err
+        assert len(ran.out.splitlines()) == 1
+    ran = seq2see_command("predict", tiny_run, tiny_run.parent / "tinny", "abc")
+    assert f"there is no run {tiny_run.parent / 'tinny'}, it is taken for a text" in ran.err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), MemoryError("")],
+)
+def test_a_model_too_large_for_the_memory_is_a_mistake_too(
+    error: Exception, seq2see_command: Command, tiny_pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("seq2see.run.train.train", full)
+    ran = seq2see_command("train", tiny_pairs)
+    assert ran.code == 2
+    assert "not enough memory" in ran.err
+    assert "model.width" in ran.err
+    monkeypatch.setattr("seq2see.run.train.train", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        seq2see_command("train", tiny_pairs)
+
+
+def test_trace_shows_where_a_mistake_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["seq2see", "predict", "nowhere", "a", "--trace"])
+    with pytest.raises(seq2see.UserError):
+        cli.main()
+
+
+def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
+    ran = process("train", tmp_path / "nowhere.toml")
+    assert ran.returncode == 2
+    assert ran.stdout == b""
+    assert ran.stderr.decode().startswith("seq2see: ")
+    assert b"Traceback" not in ran.stderr
+    traced = process("train", tmp_path / "nowhere.toml", "--trace")
+    assert traced.returncode == 1
+    assert b"Traceback" in traced.stderr
+    assert b"ConfigError" in traced.stderr
+
+
+def test_python_dash_m_is_the_command() -> None:
+    ran = process("--help")
+    assert ran.returncode == 0
+    assert b"train" in ran.stdout
+
+
+def test_a_reader_that_goes_away_is_no_mistake(tiny_run: Path, tmp_path: Path) -> None:
+    """`seq2see predict … | head -1`."""
+    (tmp_path / "in.txt").write_text("abcde\n" * 6000)
+    code = f"{sys.executable} -m seq2see predict {tiny_run} --input {tmp_path / 'in.txt'} --max-length 9"
+    ran = subprocess.run(
+        ["bash", "-c", f"{code} | head -1; exit ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert len(ran.stdout.splitlines()) == 1
+    assert ran.stderr == b""
+    assert ran.returncode == 0
+
+
+def test_answers_are_utf_8_wherever_the_command_runs(tmp_path: Path, tiny_run: Path) -> None:
+    """stdin is read as UTF-8 whatever the system is set to; what goes out must not depend on it either."""
+    run = tmp_path / "r"
+    seq2see.train(
+        [("a", "ß"), ("b", "ß"), ("c", "ß"), ("d", "ß")] * 4,
+        out=run,
+        settings={
+            "model.width": 16,
+            "training.max_updates": 60,
+            "training.rate": 1e-2,
+            "training.evaluate_every": 60,
+            "text.target": "characters",
+        },
+        device="cpu",
+        quiet=True,
+    )
+    ran = process("predict", run, "a", env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    assert ran.returncode == 0, ran.stderr.decode()
+    assert ran.stdout.strip() == "ß".encode()
+
+
+@pytest.mark.parametrize("verb", ["train", "demo"])
+def test_the_device_is_passed_on(verb: str, seq2see_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def no_training(*_: object, device: str, **__: object) -> None:
+        asked.append(device)
+        raise UserError("enough")
+
+    monkeypatch.setattr("seq2see.commands.demo.train" if verb == "demo" else "seq2see.run.train.train", no_training)
+    assert seq2see_command(verb, *(["pairs.tsv"] if verb == "train" else []), "--device", "mps").err.startswith(
+        "seq2see: "
+    )
+    assert asked == ["mps"]
+
+
+def test_without_torch_the_way_to_it_is_said() -> None:
+    code = "import sys; sys.modules['torch'] = None; sys.argv = ['seq2see', 'models']; from seq2see.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "seq2see[train]" in done.stderr
+    code = "import sys; sys.modules['torch'] = None; import seq2see; seq2see.train"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "UserError: seq2see.train needs torch" in done.stderr
+
+
+def test_the_present_folder_is_a_run_too(tiny_run_copy: Path, seq2see_command: Command, monkeypatch: Any) -> None:
+    for folder in (tiny_run_copy, tiny_run_copy / "model"):
+        monkeypatch.chdir(folder)
+        assert seq2see_command("predict", ".", "abc").code == 0
+    monkeypatch.chdir("/")
+    assert seq2see_command("predict", ".", "abc").code == 2
+
+
+def test_answers_cut_short_are_said_and_texts_never_overwritten(tiny_run: Path, seq2see_command: Command) -> None:
+    assert "1 answers were cut off" in seq2see_command("predict", tiny_run, "abc", "--max-length", "1").err
+    Path("in.txt").write_text("abc\n")
+    said = seq2see_command("predict", tiny_run, "--input", "in.txt", "--output", "in.txt")
+    assert (said.code, Path("in.txt").read_text()) == (2, "abc\n")

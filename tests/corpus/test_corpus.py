@@ -1,0 +1,223 @@
+"""Training on a prepared corpus is training on the files."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+import seq2see
+from seq2see.compare import compare
+from seq2see.config import make_config
+from seq2see.corpus import prepare_corpus
+from seq2see.corpus.corpus import open_corpus
+from seq2see.data import Pair, read_pairs
+from seq2see.errors import CheckpointError, ConfigError, DataError
+from seq2see.evaluation.training_data import config_of, known_texts
+from seq2see.pages.report import write_report
+from seq2see.run.train import Trained, train
+from seq2see.training import Event, Updated
+
+Run = Callable[..., tuple[str, Trained]]
+
+
+class Stopped(BaseException):
+    """The power goes off."""
+
+
+@pytest.fixture(scope="module")
+def corpus(tiny_pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny pairs, prepared; not to be changed."""
+    folder = tmp_path_factory.mktemp("corpora") / "tiny"
+    prepare_corpus(make_config({}, {"data.train": [str(tiny_pairs)]}), folder, console=Console(quiet=True))
+    return folder
+
+
+@pytest.fixture
+def run(tiny_settings: dict[str, Any], tmp_path: Path) -> Run:
+    """Trains on a corpus or a file with these settings, and gives what was said."""
+
+    def run(data: Path, out: str = "r", given: dict[str, Any] | None = None, **more: Any) -> tuple[str, Trained]:
+        settings = tiny_settings | {"data.train": [str(data)], "training.max_updates": 14} | (given or {})
+        console = Console(file=io.StringIO(), width=500)
+        config = make_config({}, settings)
+        trained = train(config, tmp_path / out, given=set(settings), device="cpu", console=console, **more)
+        return console.file.getvalue(), trained  # type: ignore[attr-defined]
+
+    return run
+
+
+def tensors_of(run: Path) -> bytes:
+    return (run / "model" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_model_is_the_one_the_files_give(corpus: Path, tiny_pairs: Path, run: Run) -> None:
+    said, prepared = run(corpus, "prepared")
+    _, plain = run(tiny_pairs, "plain")
+    assert "108 pairs to train on, 12 dev pairs, prepared in" in said
+    assert tensors_of(prepared.folder) == tensors_of(plain.folder)
+    assert prepared.example == plain.example
+    card = (prepared.folder / "model" / "README.md").read_text()
+    assert "trained on 108 pairs (tiny)" in card
+    assert prepared.example in card
+
+
+@pytest.mark.slow
+def test_workers_change_nothing(corpus: Path, run: Run) -> None:
+    _, without = run(corpus, "without")
+    _, with_some = run(corpus, "with", given={"data.workers": 2})
+    assert tensors_of(with_some.folder) == tensors_of(without.folder)
+
+
+@pytest.mark.slow
+def test_a_resumed_run_goes_on_bit_for_bit(corpus: Path, run: Run) -> None:
+    def stop(event: Event) -> None:
+        if isinstance(event, Updated) and event.update >= 10:
+            raise Stopped
+
+    _, whole = run(corpus, "whole")
+    with pytest.raises(Stopped):
+        run(corpus, "broken", listeners=[stop])
+    said, resumed = run(corpus, "broken", resume=True)
+    assert "goes on after update 8" in said
+    assert tensors_of(resumed.folder) == tensors_of(whole.folder)
+    assert resumed.finished.metrics == whole.finished.metrics
+
+
+@pytest.mark.slow
+def test_another_corpus_is_not_gone_on_with_unasked(corpus: Path, tiny_pairs: Path, run: Run, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(corpus, tmp_path / "mine"))
+    run(mine)
+    changed = tmp_path / "changed.tsv"
+    changed.write_text(tiny_pairs.read_text() + "abcde\tedcba\n")
+    config = make_config({}, {"data.train": [str(changed)]})
+    prepare_corpus(config, mine, console=Console(quiet=True))
+    if open_corpus(mine).codecs != open_corpus(corpus).codecs:
+        pytest.fail("the vocabularies have to be the same here")
+    with pytest.raises(CheckpointError, match="another one, or made anew"):
+        run(mine, resume=True)
+    said, _ = run(mine, resume=True, allow_changes=True, given={"training.max_updates": 16})
+    assert "note: the pairs are not those" in said
+    config = make_config({}, {"data.train": [str(changed)], "text.min_count": 200})
+    prepare_corpus(config, mine, console=Console(quiet=True))
+    with pytest.raises(ConfigError, match="other vocabularies"):
+        run(mine, resume=True, allow_changes=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"text.source": "words"}, "'words', and the corpus was prepared with 'characters'"),
+        ({"text.joint": True}, "prepared with False"),
+        ({"text.bpe_dropout": 0.1}, "holds ids and no texts"),
+        ({"data.dev_share": 0.2}, "prepared with 0.1"),
+        ({"data.skip_bad": True}, "prepared with False"),
+        ({"data.dev": ["dev.tsv"]}, "dev pairs of its own"),
+        ({"model.name": "language_model"}, "the model is a language model"),
+        (
+            {"model.positions": "learned", "model.longest": 3, "model.name": "transformer", "model.embedding": 16},
+            "positions stop at 3",
+        ),
+    ],
+)
+def test_what_a_corpus_can_not_give_is_refused(given: dict[str, Any], match: str, corpus: Path, run: Run) -> None:
+    with pytest.raises((ConfigError, DataError), match=match):
+        run(corpus, given=given)
+
+
+def test_what_was_prepared_so_may_be_said_again(corpus: Path, run: Run) -> None:
+    run(corpus, given={"text.source": "characters", "data.dev_share": 0.1, "text.bpe_dropout": 0.0})
+
+
+def test_two_corpora_and_a_comparison_are_refused(corpus: Path, run: Run, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="trained on alone"):
+        seq2see.train([corpus, corpus], out=tmp_path / "r", quiet=True)
+    with pytest.raises(ConfigError, match="a comparison reads files"):
+        compare(["plain", "attention"], [corpus], tmp_path / "c", console=Console(quiet=True))
+
+
+def test_a_damaged_array_is_named_before_training(corpus: Path, run: Run, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(corpus, tmp_path / "mine"))
+    content = bytearray((mine / "source.ids.npy").read_bytes())
+    content[-1] ^= 1
+    (mine / "source.ids.npy").write_bytes(content)
+    with pytest.raises(DataError, match="is damaged") as caught:
+        run(mine)
+    assert caught.value.where == str(mine / "source.ids.npy")
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_report_and_what_is_known(corpus: Path, tiny_pairs: Path, run: Run, tmp_path: Path) -> None:
+    _, trained = run(corpus)
+    known = known_texts(config_of(trained.folder), has_source=True)
+    assert known.texts is None
+    assert "ids and no texts" in known.why_not
+    write_report(trained.folder, out=tmp_path / "page.html")
+    assert "ids and no texts" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_by_hand_too(corpus: Path, run: Run) -> None:
+    given = {"model.name": "plain", "model.dropout": 0.0, "training.max_updates": 4}
+    _, trained = run(corpus, given=given, engine="scratch")
+    assert trained.finished.update == 4
+
+
+def test_the_pairs_as_texts_again(corpus: Path, tiny_pairs: Path) -> None:
+    opened = open_corpus(corpus)
+    from seq2see.corpus.corpus import CorpusPairs
+
+    pairs = CorpusPairs(opened)
+    texts = [(pair.source, pair.target) for pair in read_pairs([tiny_pairs]).pairs]
+    dev = [(pair.source, pair.target) for pair in opened.dev]
+    assert [(pair.source, pair.target) for pair in pairs] == [text for text in texts if text not in dev]
+    assert pairs[-1].origin == f"{corpus}:108"
+    assert pairs[2:4] == [pairs[2], pairs[3]]
+    assert opened.dev[0].origin.startswith(f"{tiny_pairs}:")
+
+
+def test_what_was_read_can_be_given_back(corpus: Path) -> None:
+    opened = open_corpus(corpus)
+    assert len(opened.maps) == 4
+    before = opened.examples.source_ids.tolist()
+    opened.release()
+    assert opened.examples.source_ids.tolist() == before
+
+
+def test_the_command(tiny_pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from seq2see.commands.preparing import prepare
+
+    arguments: dict[str, Any] = {"out": tmp_path / "c", "workers": 1, "dev": [tiny_pairs]}
+    assert prepare(tiny_pairs, **arguments, set_=["text.source=bytes"], model="plain", skip_bad=True) == 0
+    assert f"train on it: seq2see train {tmp_path / 'c'} --model plain" in capsys.readouterr().err
+    opened = open_corpus(tmp_path / "c")
+    assert (opened.text.source, opened.facts["asked"]["data.skip_bad"], len(opened.dev)) == ("bytes", True, 120)
+    for setting in ("training.rate=1", "data.workers=2"):
+        with pytest.raises(ConfigError, match="changes nothing here"):
+            prepare(tiny_pairs, **arguments, set_=[setting])
+    with pytest.raises(ConfigError, match="no number of processes"):
+        prepare(tiny_pairs, out=tmp_path / "d", workers=-1)
+    with pytest.raises(ConfigError, match="no file follows"):
+        prepare(tiny_pairs, out=tmp_path / "d", dev=[])
+
+
+def test_large_files_are_told_of_it(tiny_pairs: Path, run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = {"training.max_updates": 1}
+    assert "seq2see prepare" not in run(tiny_pairs, "one", given=one)[0]
+    monkeypatch.setattr("seq2see.run.pairs.LARGE", 1000)
+    assert "seq2see prepare makes a corpus of them" in run(tiny_pairs, "two", given=one)[0]
+    assert "seq2see prepare" not in run(corpus, "three", given=one)[0]
+
+
+def test_the_manifest_says_where_it_comes_from(corpus: Path, tiny_pairs: Path) -> None:
+    facts = json.loads((corpus / "corpus.json").read_text())
+    assert facts["asked"]["sources"][0]["path"] == str(tiny_pairs)
+    assert facts["text"]["source"] == "characters"
+    assert facts["written_by"]["seq2see"] == seq2see.__version__
+    assert Pair(*json.loads((corpus / "dev.jsonl").read_text().splitlines()[0])).target

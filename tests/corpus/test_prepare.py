@@ -1,0 +1,449 @@
+"""A prepared corpus is what the files are, made in pieces: the same ids, and whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from seq2see.config import make_config
+from seq2see.corpus import Prepared, passes, prepare_corpus
+from seq2see.corpus import prepare as prepare_module
+from seq2see.corpus.corpus import Corpus, open_corpus, read_manifest
+from seq2see.data import Examples
+from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
+from seq2see.run.folder import locked
+from seq2see.run.plan import plan_run
+
+Prepare = Callable[..., str]
+
+
+class Stopped(BaseException):
+    """The power goes off."""
+
+
+def stopped(*_: object) -> None:
+    raise Stopped
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a few lines each, so that a small file makes many."""
+    monkeypatch.setattr("seq2see.corpus.parts.PART_BYTES", 500)
+
+
+@pytest.fixture
+def prepare(tmp_path: Path) -> Prepare:
+    """Prepares these files in tmp_path/corpus and gives what was said."""
+
+    def run(*files: Path, out: str = "corpus", workers: int = 1, **settings: Any) -> str:
+        named = {key.replace("__", "."): value for key, value in settings.items()}
+        config = make_config({}, {"data.train": list(map(str, files))} | named)
+        console = Console(file=io.StringIO(), width=500)
+        prepared = prepare_corpus(config, tmp_path / out, workers=workers, console=console)
+        assert isinstance(prepared, Prepared)
+        assert not (tmp_path / f"{out}.preparing").exists()
+        return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+    return run
+
+
+@pytest.fixture
+def sentences(tmp_path: Path) -> Path:
+    """200 pairs of sentences, of which some are there more than once."""
+    chance = np.random.default_rng(5)
+    words = [
+        [f"{stem}{ending}" for stem in stems for ending in "aeiou"] for stems in (["hous", "gard", "tre"], ["maj"])
+    ]
+    lines = ["\t".join(" ".join(chance.choice(side, 5)) for side in words) for _ in range(190)]
+    path = tmp_path / "sentences.tsv"
+    path.write_text("\n".join([*lines, *lines[:10]]) + "\n")
+    return path
+
+
+def arrays(examples: Examples) -> Iterator[list[int]]:
+    for array in (examples.source_ids, examples.source_offsets, examples.target_ids, examples.target_offsets):
+        yield array.tolist()
+
+
+def check_as_from_files(files: list[Path], corpus: Path, **settings: Any) -> Corpus:
+    """Everything a training is planned by is the same."""
+    named = {key.replace("__", "."): value for key, value in settings.items()}
+    expected = plan_run(make_config({}, named | {"data.train": list(map(str, files))}))
+    model = {key: value for key, value in named.items() if key == "model.name"}
+    found = plan_run(make_config({}, {"data.train": [str(corpus)]} | model))
+    assert list(arrays(found.examples)) == list(arrays(expected.examples))
+    assert found.codecs == expected.codecs
+    assert found.data.dev == expected.data.dev
+    for part in ("text", "model", "training"):
+        assert getattr(found.config, part) == getattr(expected.config, part)
+    assert (found.max_length, found.unknown_on_dev) == (expected.max_length, expected.unknown_on_dev)
+    assert [pair.target for pair in found.data.train[:3]] == [pair.target for pair in expected.data.train[:3]]
+    assert len(found.data.train) == len(expected.data.train)
+    assert found.data.corpus
+    return found.data.corpus
+
+
+# --- the same as from files -------------------------------------------------------------------------------------------
+
+TEXTS: dict[str, dict[str, Any]] = {
+    "chosen": {},
+    "characters": {"text__source": "characters", "text__target": "graphemes", "text__normalization": "NFD"},
+    "words": {"text__source": "words", "text__target": "symbols", "text__max_vocabulary": 12},
+    "bpe": {"text__source": "bpe", "text__target": "bytes", "text__subword_size": 40},
+    "joint": {"text__source": "bpe", "text__target": "bpe", "text__joint": True, "data__dev_share": 0.3},
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_ids_are_those_of_the_files(text: dict[str, Any], prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    prepare(sentences, **text)
+    corpus = check_as_from_files([sentences], tmp_path / "corpus", **text)
+    assert corpus.facts["lines"] == 200
+
+
+def test_subwords_are_learnt_from_the_same_texts_where_these_are_many(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seq2see.text.learning.MOST_TEXTS", 70)
+    for joint in (True, False):
+        text = {"text__source": "bpe", "text__target": "bpe", "text__joint": joint, "text__min_count": 2}
+        prepare(sentences, **text)
+        check_as_from_files([sentences], tmp_path / "corpus", **text)
+
+
+def test_a_language_model(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(line.partition("\t")[0] for line in sentences.read_text().splitlines()))
+    prepare(path, model__name="language_model")
+    corpus = check_as_from_files([path], tmp_path / "corpus", model__name="language_model")
+    assert not corpus.has_source
+    with pytest.raises(ConfigError, match="without sources"):
+        plan_run(make_config({}, {"data.train": [str(tmp_path / "corpus")]}))
+
+
+@pytest.mark.parametrize("kind", ["parallel", "gz", "json"])
+def test_other_files(kind: str, prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    pairs = [line.split("\t") for line in sentences.read_text().splitlines()]
+    if kind == "parallel":
+        files = [tmp_path / "one.txt.gz", tmp_path / "two.txt"]
+        files[0].write_bytes(gzip.compress("\r\n".join(pair[0] for pair in pairs).encode()))
+        files[1].write_text("\n".join(pair[1] for pair in pairs) + "\n\n")
+    elif kind == "gz":
+        files = [tmp_path / "pairs.tsv.gz"]
+        files[0].write_bytes(gzip.compress(sentences.read_bytes()))
+    else:
+        files = [tmp_path / "pairs.jsonl"]
+        files[0].write_text("".join(f'{{"source": "{source}", "target": "{target}"}}\n' for source, target in pairs))
+    prepare(*files)
+    check_as_from_files(files, tmp_path / "corpus")
+
+
+def test_dev_pairs_of_their_own(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    dev = tmp_path / "dev.tsv"
+    dev.write_text("".join(sentences.read_text().splitlines(keepends=True)[:7]) + "another source\tx\n")
+    said = prepare(sentences, data__dev=[str(dev)])
+    assert "7 of the 8 dev pairs have a source that is also in train" in said
+    check_as_from_files([sentences], tmp_path / "corpus", data__dev=[str(dev)])
+
+
+def test_a_dev_pair_may_hold_what_ends_a_line_elsewhere(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    dev = tmp_path / "dev.tsv"
+    dev.write_text("a\u2028b\x85c\td\u2029e\n", encoding="utf-8")
+    prepare(sentences, data__dev=[str(dev)])
+    assert [tuple(pair)[:2] for pair in open_corpus(tmp_path / "corpus").dev] == [("a\u2028b\x85c", "d\u2029e")]
+
+
+def test_dev_is_told_by_a_few_sources_of_each_part(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seq2see.data.split.CONSIDERED", 12)
+    monkeypatch.setattr("seq2see.corpus.passes.CONSIDERED", 12)
+    monkeypatch.setattr("seq2see.corpus.prepare.CONSIDERED", 12)
+    known: list[int] = []
+    choose = prepare_module.choose_dev
+    monkeypatch.setattr(
+        prepare_module,
+        "choose_dev",
+        lambda counts, *rest, **more: known.append(len(counts)) or choose(counts, *rest, **more),
+    )
+    prepare(sentences)
+    assert known == [13]  # however many parts there are
+    assert 0 < len(check_as_from_files([sentences], tmp_path / "corpus").dev) <= 20
+
+
+def test_several_processes_give_the_same(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    # Parts are cut by this process, so these are as small for the others.
+    prepare(sentences, workers=2)
+    check_as_from_files([sentences], tmp_path / "corpus")
+
+
+# --- bad lines --------------------------------------------------------------------------------------------------------
+
+
+def test_bad_lines_are_named_and_counted_over_the_whole_file(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    lines = sentences.read_text().splitlines()
+    for number in (3, 50, 51, 120, 180, 199):
+        lines[number - 1] = "no second column"
+    sentences.write_text("\n".join(lines))
+    with pytest.raises(DataError, match="6 of 200 lines can't be used") as caught:
+        prepare(sentences)
+    for said in (f"{sentences}:3: found 1 column", f"{sentences}:180: found", "and 1 more"):
+        assert said in caught.value.what
+    assert "--skip-bad" in caught.value.fix
+    assert not (tmp_path / "corpus").exists()
+    assert not (tmp_path / "corpus.preparing").exists()  # of no use when they are put right
+    assert f"left out 6 lines that can't be used, first {sentences}:3" in prepare(sentences, data__skip_bad=True)
+    corpus = check_as_from_files([sentences], tmp_path / "corpus", data__skip_bad=True)
+    assert (corpus.facts["skipped"], len(corpus.facts["problems"])) == (6, 5)
+
+
+# --- going on, and making anew ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at", "unit"),
+    [
+        (passes.Look, "bpe"),
+        (passes.Count, "bpe"),
+        (passes.Encode, "bpe"),
+        pytest.param(passes.Encode, "unigram", marks=pytest.mark.slow),
+    ],
+)
+def test_a_preparation_that_was_stopped_goes_on(
+    at: type, unit: str, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[type, int]] = []
+    for kind in (passes.Look, passes.Count, passes.Encode):
+
+        def result(task: Any, own: Any = kind.result) -> Any:
+            if stops and type(task) is at and task.part.number == 4:
+                raise Stopped
+            done.append((type(task), task.part.number))
+            return own(task)
+
+        monkeypatch.setattr(kind, "result", result)
+    stops = True
+    with pytest.raises(Stopped):
+        prepare(sentences, text__source=unit)
+    assert not (tmp_path / "corpus").exists()
+    stops = False
+    assert "goes on with what is done" in prepare(sentences, text__source=unit)
+    assert len(done) == len(set(done))  # nothing twice
+    assert len(done) > 3 * 10
+    open_corpus(tmp_path / "corpus")
+
+
+def test_a_kill_while_the_corpus_is_put_together_leaves_the_one_before(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(sentences)
+    before = open_corpus(tmp_path / "corpus").digest
+    sentences.write_text(sentences.read_text() + "one more\tline\n")
+    rename = Path.rename
+
+    def dies(path: Path, target: Path) -> Path:
+        if target == tmp_path / "corpus":
+            raise Stopped
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", dies)
+    with pytest.raises(Stopped):
+        prepare(sentences)
+    monkeypatch.setattr(Path, "rename", rename)
+    assert not (tmp_path / "corpus").exists()
+    with monkeypatch.context() as patches:
+        patches.setattr(prepare_module, "begin_work", stopped)  # what was there is back before anything else is done
+        with pytest.raises(Stopped):
+            prepare(sentences)
+    assert open_corpus(tmp_path / "corpus").digest == before
+    assert "goes on with what is done" in prepare(sentences)
+    assert open_corpus(tmp_path / "corpus").facts["lines"] == 201
+
+
+def test_a_full_disk_is_said(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("seq2see.corpus.assembling.begin", full)
+    with pytest.raises(CheckpointError, match="No space left on device") as caught:
+        prepare(sentences)
+    assert "the same command goes on" in caught.value.fix
+    assert not (tmp_path / "corpus.preparing" / "corpus").exists()
+
+
+def test_it_is_made_anew_only_where_something_has_changed(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(sentences)
+    before = read_manifest(tmp_path / "corpus")
+    assert "up to date" in prepare(sentences)
+    os.utime(sentences)
+    assert "up to date" in prepare(sentences)
+    assert read_manifest(tmp_path / "corpus") == before
+    assert "text.min_count is 3, it was None" in prepare(sentences, text__min_count=3)
+    assert "text.min_count is None, it was 3" in prepare(sentences)
+    sentences.write_text(sentences.read_text() + "one more\tline\n")
+    assert f"{sentences} has changed" in prepare(sentences)
+    assert open_corpus(tmp_path / "corpus").facts["lines"] == 201
+    monkeypatch.setattr("seq2see.corpus.prepare.FORMAT", 2)
+    monkeypatch.setattr("seq2see.corpus.corpus.FORMAT", 2)
+    assert "has format 1" in prepare(sentences)
+
+
+def test_a_damaged_corpus_is_named_and_made_anew(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    prepare(sentences)
+    folder = tmp_path / "corpus"
+    for name in [path.name for path in sorted(folder.iterdir())]:
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(content)
+        with pytest.raises(DataError) as caught:
+            open_corpus(folder)
+        assert caught.value.where == str(folder / name)
+        assert "seq2see prepare" in caught.value.fix
+        assert f"{folder / name} is damaged" in prepare(sentences)
+        open_corpus(folder)
+    (folder / "target.ids.npy").unlink()
+    with pytest.raises(DataError, match="is missing"):
+        open_corpus(folder)
+
+
+def test_a_corpus_without_its_manifest_is_made_anew(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    prepare(sentences)
+    (tmp_path / "corpus" / "corpus.json").unlink()
+    with pytest.raises(DataError, match="is missing") as caught:
+        plan_run(make_config({}, {"data.train": [str(tmp_path / "corpus")]}))
+    assert caught.value.where == str(tmp_path / "corpus" / "corpus.json")
+    assert "seq2see prepare" in caught.value.fix
+    assert "corpus.json is missing" in prepare(sentences)
+    open_corpus(tmp_path / "corpus")
+
+
+@pytest.mark.parametrize(("name", "value"), [("parts.PART_BYTES", 800), ("working_folder.__version__", "0")])
+def test_nothing_is_gone_on_with_that_was_cut_or_made_otherwise(
+    name: str, value: object, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patches:
+        patches.setattr("seq2see.corpus.prepare.assemble", stopped)
+        with pytest.raises(Stopped):
+            prepare(sentences)
+    monkeypatch.setattr(f"seq2see.corpus.{name}", value)
+    assert "goes on" not in prepare(sentences)
+    assert open_corpus(tmp_path / "corpus").facts["lines"] == 200
+
+
+def test_pairs_that_are_lost_on_the_way_are_noticed(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(problem: str) -> None:
+        with pytest.raises(CheckpointError, match=problem) as caught:
+            prepare(sentences)
+        assert f"{tmp_path / 'corpus.preparing'}" in f"{caught.value}"
+
+    own, cut = passes.divided, {".json": None} | {f".{number:06d}": 100 for number in range(100)}
+    with monkeypatch.context() as patches:
+        patches.setattr(passes, "divided", lambda *given: (own(*given)[0][1:], own(*given)[1]))
+        damaged("of part 0 .* pairs were read")
+    shutil.rmtree(tmp_path / "corpus.preparing")
+    with monkeypatch.context() as patches:
+        patches.setattr(passes, "write_file", lambda path, content: path.write_bytes(content[: cut[path.suffix]]))
+        damaged("it has 100 bytes, not")
+
+
+def test_folders_of_other_names_are_left_alone(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    others = [tmp_path / f"corpus.{ending}" for ending in ("old", "new", "gone")]
+    for other in others:
+        other.mkdir()
+        (other / "notes").write_text("mine")
+    prepare(sentences)
+    assert [(other / "notes").read_text() for other in others] == ["mine"] * 3
+    work = tmp_path / "another.preparing"
+    work.mkdir()
+    (work / "notes").write_text("mine")
+    with pytest.raises(ConfigError, match="holds nothing of a preparation"):
+        prepare(sentences, out="another")
+    assert (work / "notes").read_text() == "mine"
+
+
+def test_two_at_once_are_refused(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fcntl", reason="this system has no such locks")
+    monkeypatch.setattr("seq2see.run.folder.LOCK_SECONDS", 0)
+    with locked(tmp_path / "corpus.preparing", print), pytest.raises(ConfigError, match="is preparing in it"):
+        prepare(sentences)
+    prepare(sentences)
+
+
+def test_a_process_that_is_ended_is_said(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patches:
+        patches.setattr("seq2see.corpus.prepare.begin_process", partial(os._exit, 9))
+        with pytest.raises(UserError, match="for want of memory") as caught:
+            prepare(sentences, workers=2)
+    assert "fewer --workers" in caught.value.fix
+    assert "goes on" in prepare(sentences)
+
+
+@pytest.mark.slow
+def test_killed_for_real_with_processes_of_its_own(sentences: Path, tmp_path: Path) -> None:
+    lines = sentences.read_text()
+    sentences.write_text(lines * 4000)  # 32 MB: four parts
+    command = [
+        sys.executable,
+        "-m",
+        "seq2see",
+        "prepare",
+        str(sentences),
+        "--out",
+        str(tmp_path / "c"),
+        "--workers",
+        "2",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    work, deadline = tmp_path / "c.preparing", time.monotonic() + 120
+    while not list(work.glob("count.*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "goes on with what is done" in again.stderr
+    assert len(open_corpus(tmp_path / "c").examples) > 700_000
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def test_what_can_not_be_prepared(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cut anew each epoch"):
+        prepare(sentences, text__source="bpe", text__target="bpe", text__bpe_dropout=0.1)
+    with pytest.raises(ConfigError, match="no data"):
+        prepare()
+    with pytest.raises(DataError, match="no such file"):
+        prepare(tmp_path / "none.tsv")
+    damaged = tmp_path / "damaged.tsv.gz"
+    damaged.write_bytes(gzip.compress(sentences.read_bytes())[:-20])
+    with pytest.raises(DataError, match="cut short or damaged"):
+        prepare(damaged)
+    assert not list(tmp_path.glob("corpus*"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes").write_text("x")
+    with pytest.raises(ConfigError, match="no prepared corpus"):
+        prepare(sentences, out="mine")

@@ -1,0 +1,105 @@
+"""The course of a run as metrics.jsonl has it, damaged lines named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seq2see.curves.history import Alarm, End, Point, problem_lines, read_history
+from seq2see.errors import CheckpointError
+from seq2see.run.progress import MetricsLog
+from seq2see.training import Evaluated, Finished, Updated, Warned
+
+EVENTS = (
+    Updated(1, 0, 3.0, 1e-3, 0.9, 1000.0, 0.1),
+    Updated(10, 0, 2.0, 4e-3, 0.9, 1200.0, 1.0),
+    Evaluated(10, {"exact_match": 0.25, "loss": 1.5}, True, (), 1.2),
+    Warned(10, "copies", "found", "do"),
+    Evaluated(20, {"exact_match": 0.2, "loss": 1.6}, False, (), 2.2),
+    Finished(20, "all updates done", 10, {}, 2.5),
+)
+UPDATE = {"event": "update", "update": 30, "loss": 1.0, "rate": 1e-3, "target_tokens_per_second": 10}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    log = MetricsLog(tmp_path / "metrics.jsonl")
+    for event in EVENTS:
+        log(event)
+    return tmp_path
+
+
+def test_what_was_logged_is_read_back(run: Path) -> None:
+    history = read_history(run)
+    assert history.name == str(run)
+    assert history.train_loss == [Point(1, 3.0), Point(10, 2.0)]
+    assert history.rate == [Point(1, 1e-3), Point(10, 4e-3)]
+    assert history.speed == [Point(1, 1000), Point(10, 1200)]
+    assert history.dev_loss == [Point(10, 1.5), Point(20, 1.6)]
+    assert history.exact_match == [Point(10, 0.25), Point(20, 0.2)]
+    assert history.best_update == 10
+    assert history.alarms == [Alarm(10, "copies", "found", "do")]
+    assert history.end == End(20, "all updates done", 10, 2.5)
+    assert history.last_update == 20
+    assert history.problems == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"event": "upd', "not a line of JSON"),
+        (b"\xff\xfe", "not a line of JSON"),
+        (b"[" * 100_000, "not a line of JSON"),
+        (b"[1]", "not an event that seq2see writes"),
+        (b'{"event": "step", "update": 3}', "not an event that seq2see writes"),
+        (json.dumps(UPDATE | {"update": "30"}).encode(), "the update of this update is '30'"),
+        (json.dumps(UPDATE | {"update": True}).encode(), "is True"),
+        (json.dumps(UPDATE | {"loss": float("nan")}).encode(), "loss of this update is None"),
+        (json.dumps(UPDATE | {"rate": [1]}).encode(), "rate of this update is [1]"),
+        (b'{"event": "evaluation", "update": 40}', "dev_loss of this evaluation is None"),
+        (b'{"event": "end", "update": 40, "best_update": 1, "seconds": 1, "reason": 3}', "reason of this end is 3"),
+        (json.dumps(UPDATE | {"update": 5}).encode(), "goes back to update 5"),
+    ],
+)
+def test_a_line_that_is_not_ours_is_named_and_left_out(run: Path, line: bytes, said: str) -> None:
+    before = read_history(run)
+    path = run / "metrics.jsonl"
+    path.write_bytes(path.read_bytes() + line + b"\n" + json.dumps(UPDATE).encode() + b"\n")
+    history = read_history(run)
+    assert len(history.problems) == 1
+    assert history.problems[0].startswith(f"{path}:7: ")
+    assert said in history.problems[0]
+    assert history.train_loss == [*before.train_loss, Point(30, 1.0)]
+    assert list(problem_lines([history])) == [f"left out {history.problems[0]}"]
+
+
+def test_many_such_lines_are_counted(run: Path) -> None:
+    path = run / "metrics.jsonl"
+    path.write_text("x\n" * 8 + path.read_text())
+    lines = list(problem_lines([read_history(run)]))
+    assert len(lines) == 6
+    assert lines[-1] == f"left out 3 more lines of {run}"
+
+
+def test_without_a_log_there_is_no_course(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl: can't be read"):
+        read_history(tmp_path)
+    (tmp_path / "metrics.jsonl").write_text("hello\n")
+    with pytest.raises(CheckpointError, match=r"holds no update and no evaluation .*:1: not a line"):
+        read_history(tmp_path)
+
+
+def test_averaged_weights_are_no_point_and_no_damage(tmp_path: Path) -> None:
+    """They are tried at the update at which the last weights were."""
+    common = {"event": "evaluation", "update": 20, "seconds": 1.0}
+    lines = [
+        common | {"dev_loss": 2.0, "dev_exact_match": 0.1, "best": True},
+        common | {"dev_loss": 1.5, "dev_exact_match": 0.2, "best": True, "mean_of": 3},
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    history = read_history(tmp_path)
+    assert history.problems == []
+    assert [point.update for point in history.dev_loss] == [20]
+    assert history.best_update == 20

@@ -1,0 +1,187 @@
+"""Both engines give the same answers: every architecture, every way of looking for them, scores and attention too."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import seq2see
+from seq2see import Model, Pair
+from seq2see.errors import CheckpointError, ConfigError
+from seq2see.inference.engine import make_numpy_engine
+from seq2see.inference.loading import ENGINES
+from seq2see.inference.torch_engine import TorchEngine
+from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, longest, resolve
+from seq2see.run.state import to_numpy
+from seq2see.storage.saved_model import SavedModel
+from seq2see.text import EOS, Codec, make_tokenizer
+
+CODEC = Codec.build(make_tokenizer("characters"), ["abcdefg"])
+SIZE = len(CODEC.vocabulary)
+TEXTS = ["a", "bcdefgab", "gf", "cdc", "fedcba", "gg"]
+WAYS: dict[str, dict[str, Any]] = {
+    "greedy": {},
+    "beam": {"beam": 5, "n_best": 3, "length_penalty": 0.7},
+    "phrases": {"beam": 3, "contain": ["ab", "c"], "forbid": ["gg"], "no_repeat": 3, "max_length": 20},
+    "sampling": {"sample": True, "n_best": 3, "temperature": 0.8, "top_k": 5, "seed": 4},
+}
+
+
+def new_models(name: str, **options: Any) -> tuple[Model, Model]:
+    """The same random weights on torch and on NumPy."""
+    torch.manual_seed(7)
+    blueprint = resolve(ModelOptions(name=name, width=16, **options))
+    source = CODEC if ARCHITECTURES[name].has_source else None
+    network = build(blueprint, Sizes(SIZE if source else 0, SIZE)).eval()
+    with torch.no_grad():
+        network.decoder.output.weight.mul_(2.0 if ARCHITECTURES[name].has_blocks else 6.0)
+        network.decoder.output.bias[EOS] = 0.5
+    saved = SavedModel({"model": asdict(blueprint)}, to_numpy(network.tensors()), source, CODEC)
+    return tuple(  # type: ignore[return-value]
+        Model(engine, source, CODEC, max_length=12)
+        for engine in (TorchEngine(network, longest=longest(blueprint)), make_numpy_engine(saved))
+    )
+
+
+def check_same(ours: Model, theirs: Model, texts: list[str], options: dict[str, Any]) -> None:
+    for one, other in zip(ours.predict(texts, **options), theirs.predict(texts, **options), strict=True):
+        assert len(one.all) == len(other.all)
+        for mine, its in zip(one.all, other.all, strict=True):
+            assert mine[:3] == its[:3]
+            assert mine.finished == its.finished
+            assert mine.log_prob == pytest.approx(its.log_prob, abs=1e-4)
+            assert mine.score == pytest.approx(its.score, abs=1e-4)
+            assert (mine.weights is None) == (its.weights is None)
+            if mine.weights is not None and its.weights is not None:
+                np.testing.assert_allclose(mine.weights, its.weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_answers_are_the_same(name: str, way: str) -> None:
+    theirs, ours = new_models(name)
+    options = dict(WAYS[way])
+    for batch_size in (1, 4, 64):
+        check_same(ours, theirs, TEXTS, options | {"batch_size": batch_size})
+    if way == "beam" and theirs.looks:
+        check_same(ours, theirs, TEXTS, options | {"coverage_penalty": 0.3})
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_scores_are_the_same(name: str) -> None:
+    theirs, ours = new_models(name)
+    pairs = [Pair(text if theirs.source_codec else "", TEXTS[-place], "") for place, text in enumerate(TEXTS)]
+    assert (ours.looks, ours.longest, ours.num_parameters) == (theirs.looks, theirs.longest, theirs.num_parameters)
+    for batch_size in (1, 3, 64):
+        scores = [model.score(pairs, batch_size=batch_size) for model in (ours, theirs)]
+        for one, other in zip(*scores, strict=True):
+            assert one.log_prob == pytest.approx(other.log_prob, abs=1e-4)
+            assert one.num_tokens == other.num_tokens
+
+
+def test_learnt_positions_end_where_they_end() -> None:
+    theirs, ours = new_models("transformer", positions="learned", longest=9)
+    assert ours.longest == theirs.longest == 9
+    check_same(ours, theirs, TEXTS, {"max_length": 30, "min_length": 9})
+    for model in (ours, theirs):
+        with pytest.raises(seq2see.UserError, match="positions stop at 9"):
+            model.predict("abcdefgabc")
+
+
+def test_the_check_notices_another_weight() -> None:
+    theirs, ours = new_models("attention")
+    next(iter(theirs.engine.network.parameters())).data.add_(0.5)  # type: ignore[attr-defined]
+    with pytest.raises(AssertionError):
+        check_same(ours, theirs, TEXTS, {})
+
+
+def test_engines_answer_together() -> None:
+    """An ensemble doesn't ask who calculates: half torch and half NumPy is the same as either."""
+    theirs, ours = new_models("attention")
+    others, own = new_models("plain")
+    mixed = Model(theirs.engine, CODEC, CODEC, max_length=12, others=[own.engine])
+    alone = Model(ours.engine, CODEC, CODEC, max_length=12, others=[others.engine])
+    check_same(mixed, alone, TEXTS, WAYS["beam"])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_is_loaded_by_any_engine(tiny_run: Path, tiny_language_run: Path, engine: str) -> None:
+    model = seq2see.load(tiny_run, engine=engine)
+    assert model.engine.name == ("torch" if engine == "auto" else engine)
+    check_same(model, seq2see.load(tiny_run, device="cpu"), ["abc", "de"], WAYS["beam"])
+    assert len(seq2see.load([tiny_run, tiny_run], engine=engine).members) == 2
+    language = seq2see.load(tiny_language_run, engine=engine)
+    check_same(language, seq2see.load(tiny_language_run, device="cpu"), ["ab", ""], WAYS["sampling"])
+
+
+def test_what_cannot_be_asked_of_an_engine_is_said(tiny_run: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'numpy'"):
+        seq2see.load(tiny_run, engine="numpi")
+    with pytest.raises(ConfigError, match="NumPy doesn't calculate on cuda"):
+        seq2see.load(tiny_run, engine="numpy", device="cuda")
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules |= dict.fromkeys(("torch", "jaxtyping", "tokenizers", "matplotlib", "rapidfuzz", "sacrebleu"))
+from seq2see.cli import main
+sys.argv = ["seq2see", *sys.argv[1:]]
+main()
+"""
+
+
+def without_torch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command on a machine that has the base install alone."""
+    command = [sys.executable, "-W", "error", "-c", WITHOUT_TORCH, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_base_install_predicts_evaluates_and_scores(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+    expected = seq2see.load(tiny_run, device="cpu").predict(["abc", "de"], beam=3)
+    answered = without_torch("predict", tiny_run, "abc", "de", "--beam", "3")
+    assert answered.returncode == 0, answered.stderr
+    assert answered.stdout.splitlines() == [each.text for each in expected]
+    assert without_torch("predict", tiny_run, "abc", "--device", "cpu").returncode == 0
+    assert without_torch("score", tiny_run, tiny_pairs).stdout.count("\n") == 120
+    evaluated = without_torch("evaluate", tiny_run, tiny_pairs)
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert "left out: CER needs the package rapidfuzz" in evaluated.stdout
+    asked = without_torch("evaluate", tiny_run, tiny_pairs, "--metrics", "cer")
+    assert asked.returncode == 2
+    assert 'pip install "seq2see[metrics]"' in asked.stderr
+    packed = without_torch(
+        "pack", tiny_run, "-o", tmp_path / "small.seq2see", "--weights", "int8", "--data", tiny_pairs
+    )
+    assert packed.returncode == 0, packed.stderr
+    assert without_torch("predict", tmp_path / "small.seq2see", "abc").returncode == 0
+
+
+def test_what_the_base_install_lacks_is_said(tiny_run: Path, tiny_pairs: Path) -> None:
+    for arguments in (("train", tiny_pairs), ("predict", tiny_run, "abc", "--engine", "torch")):
+        answered = without_torch(*arguments)
+        assert answered.returncode == 2
+        assert 'pip install "seq2see[train]"' in answered.stderr
+        assert "Traceback" not in answered.stderr
+
+
+def test_a_model_that_is_none_is_named(tiny_run_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seq2see.inference import loading
+
+    load = loading.load_model
+
+    def broken(path: Path) -> SavedModel:
+        saved = load(path)
+        return saved._replace(tensors=dict(list(saved.tensors.items())[1:]))
+
+    monkeypatch.setattr(loading, "load_model", broken)
+    for engine in ("torch", "numpy"):
+        with pytest.raises(CheckpointError, match="holds no model that can be built") as caught:
+            seq2see.load(tiny_run_copy, engine=engine)
+        assert str(tiny_run_copy) in caught.value.where

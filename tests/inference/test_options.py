@@ -1,0 +1,526 @@
+"""Every option of `Generation`, through `predict`: what it does to the answers, and what is refused.
+
+The models are random but sure of themselves, so that answers differ from text to text and cost nothing to make.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import seq2see
+from seq2see import Model, Prediction
+from seq2see.errors import ConfigError
+from seq2see.inference.options import Generation, spelling_table
+from seq2see.inference.predictor import NEVER_GENERATED
+from seq2see.inference.torch_engine import TorchEngine
+from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
+from seq2see.search import ForbidSpelt
+from seq2see.text import BOS, EOS, Codec, make_tokenizer
+
+LETTERS = "abcdefg"
+CODEC = Codec.build(make_tokenizer("characters"), [LETTERS])
+SYMBOLS = Codec.build(make_tokenizer("symbols"), ["one two three four"])
+
+
+SEEDS = {"attention": 20, "plain": 16, "language_model": 0}
+"""Of models whose answers differ from text to text and in length, whichever way they are looked for."""
+
+
+def random_model(name: str, *, codec: Codec = CODEC) -> Model:
+    torch.manual_seed(SEEDS[name])
+    blueprint = resolve(ModelOptions(name=name, width=16, embedding=8, dropout=0.0))
+    has_source = name != "language_model"
+    network = build(blueprint, Sizes(len(codec.vocabulary) if has_source else 0, len(codec.vocabulary))).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter)).mul_(1.5)
+        network.decoder.output.weight.mul_(2)
+        network.decoder.output.bias[EOS] -= 0.5
+    return Model(TorchEngine(network), codec if has_source else None, codec, max_length=9, name=name)
+
+
+@pytest.fixture(scope="module", params=["attention", "plain"])
+def model(request: pytest.FixtureRequest) -> Model:
+    return random_model(request.param)
+
+
+@pytest.fixture(scope="module")
+def looking() -> Model:
+    return random_model("attention")
+
+
+@pytest.fixture(scope="module")
+def language_model() -> Model:
+    return random_model("language_model")
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    chance = random.Random(1)
+    return ["".join(chance.choices(LETTERS, k=chance.randint(1, 8))) for _ in range(24)]
+
+
+def forced(model: Model, text: str, tokens: list[str]) -> torch.Tensor:
+    """The log-probabilities [T V] of what could have stood in the place of each token, what never comes at -inf."""
+    assert model.source_codec is not None
+    source = torch.tensor([model.source_codec.encode(text)])
+    ids = ids_of(tokens)
+    with torch.inference_mode():
+        logits = model.engine.network(Padded(source, torch.tensor([source.size(1)])), torch.tensor([[BOS, *ids[:-1]]]))
+    return logits[0].log_softmax(-1).index_fill(-1, torch.tensor(NEVER_GENERATED), -math.inf)
+
+
+def ids_of(tokens: list[str]) -> list[int]:
+    return [EOS if token == "<eos>" else CODEC.vocabulary.id(token) for token in tokens]
+
+
+def token_lists(answers: list[Prediction]) -> list[list[str]]:
+    return [answer.target_tokens for answer in answers]
+
+
+# --- several answers ------------------------------------------------------------------------------------------------
+
+
+def test_the_best_of_a_beam_are_distinct_and_best_first(model: Model, texts: list[str]) -> None:
+    answers = model.predict(texts, beam=6, n_best=4)
+    for answer, alone in zip(answers, model.predict(texts, beam=6), strict=True):
+        assert len(answer.alternatives) == 3
+        assert [each.target_tokens for each in answer.all][1:] == token_lists(list(answer.alternatives))
+        assert answer.all[0].target_tokens == answer.target_tokens
+        assert all(each.alternatives == () for each in answer.all)
+        assert len({tuple(each.target_tokens) for each in answer.all}) == 4
+        keys = [(not each.finished, -each.log_prob) for each in answer.all]
+        assert keys == sorted(keys)
+        assert alone.alternatives == ()
+        assert alone.target_tokens == answer.target_tokens  # asking for more changes nothing of the first
+
+
+def test_the_ranking_divides_by_the_length_penalty(looking: Model, texts: list[str]) -> None:
+    def key(answer: Prediction) -> tuple[bool, float]:
+        return not answer.finished, -answer.log_prob / ((5 + len(answer.target_tokens)) / 6) ** 2.0
+
+    wide: dict[str, Any] = {"beam": 12, "n_best": 6, "max_length": 20}
+    answers = looking.predict(texts, length_penalty=2.0, **wide)
+    for answer in answers:
+        keys = [key(each) for each in answer.all]
+        assert keys == sorted(keys)
+    plain = looking.predict(texts, **wide)
+    orders = [[[each.target_tokens for each in answer.all] for answer in given] for given in (answers, plain)]
+    assert orders[0] != orders[1]
+    lengths = [sum(len(tokens) for answer in order for tokens in answer) for order in orders]
+    assert lengths[0] > lengths[1]  # longer answers are favoured
+
+
+def test_the_ranking_pays_for_what_was_not_looked_at(looking: Model, texts: list[str]) -> None:
+    def key(answer: Prediction) -> tuple[bool, float]:
+        assert answer.weights is not None
+        looked = np.minimum(answer.weights.astype(float).sum(0), 1)
+        return not answer.finished, -(answer.log_prob + 3.0 * np.log(looked).sum())
+
+    answers = looking.predict(texts, beam=6, n_best=6, coverage_penalty=3.0)
+    for answer in answers:
+        keys = [key(each) for each in answer.all]
+        assert [k[0] for k in keys] == sorted(k[0] for k in keys)
+        assert all(after[1] >= before[1] - 1e-4 for before, after in pairwise(keys) if before[0] == after[0])
+    assert token_lists(answers) != token_lists(looking.predict(texts, beam=6, n_best=6))
+
+
+def test_the_first_of_several_draws_is_the_one_drawn_alone(model: Model, texts: list[str]) -> None:
+    alone = model.predict(texts, sample=True, seed=5)
+    several = model.predict(texts, sample=True, seed=5, n_best=4)
+    more = model.predict(texts, sample=True, seed=5, n_best=6)
+    assert token_lists(several) == token_lists(alone)
+    for few, many in zip(several, more, strict=True):
+        assert [a.target_tokens for a in few.all] == [a.target_tokens for a in many.all][:4]
+    assert any(len({a.text for a in answer.all}) > 1 for answer in several)
+    assert len({tuple(a.text for a in answer.all) for answer in model.predict(["abc"] * 5, sample=True, n_best=4)}) > 1
+
+
+# --- draws ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", [{"top_k": 1}, {"top_p": 1e-6}, {"min_p": 1.0}, {"temperature": 1e-6}])
+def test_the_narrowest_draw_is_greedy(model: Model, texts: list[str], option: dict[str, Any]) -> None:
+    assert token_lists(model.predict(texts, sample=True, **option)) == token_lists(model.predict(texts))
+
+
+@pytest.mark.parametrize("option", [{"top_k": 3}, {"top_p": 0.6}, {"min_p": 0.5}])
+def test_a_draw_comes_from_the_more_probable_part(model: Model, texts: list[str], option: dict[str, Any]) -> None:
+    def outside(answers: list[Prediction]) -> int:
+        """Tokens that the option rules out, by hand."""
+        count = 0
+        for text, answer in zip(texts, answers, strict=True):
+            for row, token in zip(forced(model, text, answer.target_tokens), ids_of(answer.target_tokens), strict=True):
+                shares = row.double().div(2.0).softmax(-1)  # the temperature comes first
+                more_probable = shares[shares > shares[token] + 1e-6]
+                count += (
+                    ("top_k" in option and len(more_probable) >= option["top_k"])
+                    or ("top_p" in option and float(more_probable.sum()) >= option["top_p"] + 1e-5)
+                    or ("min_p" in option and float(shares[token] / shares.max()) < option["min_p"] - 1e-5)
+                )
+        return count
+
+    assert outside(model.predict(texts, sample=True, temperature=2.0, **option)) == 0
+    assert outside(model.predict(texts, sample=True, temperature=2.0)) > 10  # else the option would change nothing
+
+
+def test_the_temperature_and_the_seed_change_the_draw(model: Model, texts: list[str]) -> None:
+    drawn = [token_lists(model.predict(texts, sample=True, **more)) for more in ({}, {"seed": 1}, {"temperature": 3.0})]
+    assert drawn[0] != drawn[1]
+    assert drawn[0] != drawn[2]
+
+
+# --- lengths --------------------------------------------------------------------------------------------------------
+
+WAYS: dict[str, dict[str, Any]] = {"greedy": {}, "beam": {"beam": 4}, "sampling": {"sample": True}}
+
+
+@pytest.fixture(params=WAYS.values(), ids=list(WAYS))
+def way(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return dict(request.param)
+
+
+def test_lengths_count_the_end(model: Model, texts: list[str], way: dict[str, Any]) -> None:
+    free = [len(answer.target_tokens) for answer in model.predict(texts, **way)]
+    assert min(free) < 5
+    assert max(free) > 5
+    for answer in model.predict(texts, min_length=5, **way):
+        assert len(answer.target_tokens) >= 5
+    for answer in model.predict(texts, max_length=5, **way):
+        assert len(answer.target_tokens) <= 5
+        assert answer.finished == (answer.target_tokens[-1] == "<eos>")
+    for answer in model.predict(texts, min_length=5, max_length=5, **way):
+        assert len(answer.target_tokens) == 5
+
+
+def test_what_is_long_enough_stays_as_it_is(model: Model, texts: list[str]) -> None:
+    for answer, free in zip(model.predict(texts, min_length=4), model.predict(texts), strict=True):
+        if len(free.target_tokens) >= 4:
+            assert answer.target_tokens == free.target_tokens
+
+
+def test_a_least_above_the_usual_most_is_given(model: Model, texts: list[str], way: dict[str, Any]) -> None:
+    assert model.max_length == 9
+    assert all(len(answer.target_tokens) >= 14 for answer in model.predict(texts, min_length=14, **way))
+    for text, answer in zip(texts, model.predict(texts, min_ratio=4.0, **way), strict=True):
+        assert len(answer.target_tokens) - answer.finished >= 4 * len(text)
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 1.3])
+def test_ratios_count_the_end_on_neither_side(
+    model: Model, texts: list[str], way: dict[str, Any], ratio: float
+) -> None:
+    for text, answer in zip(texts, model.predict(texts, min_ratio=ratio, max_length=50, **way), strict=True):
+        assert len(answer.target_tokens) - 1 >= ratio * len(text)
+    for text, answer in zip(texts, model.predict(texts, max_ratio=ratio, **way), strict=True):
+        assert len(answer.target_tokens) - 1 <= math.ceil(ratio * len(text))
+    exact = model.predict(texts, min_ratio=1.0, max_ratio=1.0, max_length=50, **way)
+    assert [len(answer.target_tokens) for answer in exact] == [len(text) + 1 for text in texts]
+
+
+def test_where_least_and_most_cannot_both_be_the_most_counts(model: Model) -> None:
+    (short, long) = model.predict(["a", "abcdefgabc"], min_length=6, max_ratio=1.0)
+    assert len(short.target_tokens) == 2
+    assert len(long.target_tokens) >= 6
+
+
+# --- what has to stand in an answer, and what may not ---------------------------------------------------------------
+
+
+def test_every_answer_begins_with_the_prefix(model: Model, texts: list[str], way: dict[str, Any]) -> None:
+    answers = model.predict(texts, prefix="gab", **way)
+    assert not any(answer.text.startswith("gab") for answer in model.predict(texts, **way))
+    for text, answer in zip(texts, answers, strict=True):
+        assert answer.text.startswith("gab")
+        assert answer.target_tokens[:3] == ["g", "a", "b"]
+        rows = forced(model, text, answer.target_tokens)
+        by_hand = rows.gather(1, torch.tensor(ids_of(answer.target_tokens))[:, None]).sum().item()
+        assert answer.log_prob == pytest.approx(by_hand, rel=1e-4)  # the prefix counts, as if the model had chosen it
+        if answer.weights is not None:
+            assert len(answer.weights) == len(answer.target_tokens)
+
+
+def test_the_prefix_of_the_free_answer_changes_nothing(model: Model, texts: list[str]) -> None:
+    for text, answer in zip(texts, model.predict(texts), strict=True):
+        (again,) = model.predict(text, prefix=answer.text[:3])
+        assert again.target_tokens == answer.target_tokens
+        assert again.log_prob == pytest.approx(answer.log_prob, rel=1e-5)
+
+
+def test_no_answer_contains_what_is_forbidden(model: Model, texts: list[str], way: dict[str, Any]) -> None:
+    free = model.predict(texts, **way)
+    pairs = {answer.text[place : place + 2] for answer in free for place in range(len(answer.text) - 1)}
+    often = sorted(pairs, key=lambda pair: -sum(pair in answer.text for answer in free))[:2]
+    single = max(LETTERS, key=lambda letter: sum(letter in answer.text for answer in free))
+    for forbidden in (often, [single], [*often, single]):
+        answers = model.predict(texts, forbid=forbidden, **way)
+        assert sum(part in answer.text for answer in free for part in forbidden) > 1
+        assert not any(part in answer.text for answer in answers for part in forbidden)
+        for before, after in zip(free, answers, strict=True):
+            if not way and not any(part in before.text for part in forbidden):
+                assert after.target_tokens == before.target_tokens
+
+
+@pytest.mark.parametrize("beam", [1, 5])
+@pytest.mark.parametrize("wanted", [["fe"], ["cc", "gd"], ["abc", "bcd"]])
+def test_every_answer_contains_what_has_to_come(model: Model, texts: list[str], beam: int, wanted: list[str]) -> None:
+    free = model.predict(texts, beam=beam)
+    assert not all(part in answer.text for answer in free for part in wanted)
+    for answer in model.predict(texts, contain=wanted, beam=beam, max_length=20):
+        assert all(part in answer.text for part in wanted)
+    if beam > 1:
+        for answer in model.predict(texts, contain=wanted, beam=beam, n_best=3, max_length=20):
+            assert all(part in each.text for each in answer.all for part in wanted)
+
+
+def test_where_it_cannot_come_there_is_no_answer(model: Model) -> None:
+    def is_nothing(answer: Prediction) -> bool:
+        return (answer.text, answer.target_tokens, answer.finished, answer.log_prob) == ("", [], False, -math.inf)
+
+    for answers in (
+        model.predict(["abc", "de"], contain=["abc", "def"], max_length=4),  # each fits, but not both
+        model.predict(["abc", "de"], contain=["ab"], forbid=["b"]),
+        model.predict(["a", "b"], contain=["ab"], max_ratio=1.0),
+        model.predict(["a", "b"], prefix="ab", max_ratio=1.0),
+        model.predict(["a", "b"], prefix="ab", max_ratio=1.0, beam=3),
+        model.predict(["a", "b"], prefix="ab", max_ratio=1.0, sample=True, n_best=2),
+    ):
+        assert all(map(is_nothing, answers))
+    short, long = model.predict(["a", "abcd"], contain=["ab"], max_ratio=1.0)  # one text's misfortune is its own
+    assert is_nothing(short)
+    assert "ab" in long.text
+    short, long = model.predict(["a", "abcd"], prefix="ab", max_ratio=1.0)
+    assert is_nothing(short)
+    assert long.text.startswith("ab")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_so_many_tokens_never_come_twice(model: Model, texts: list[str], way: dict[str, Any], size: int) -> None:
+    def repeats(answer: Prediction) -> bool:
+        text = answer.text
+        runs = [text[place : place + size] for place in range(len(text) - size + 1)]
+        return len(set(runs)) < len(runs)
+
+    long = {"min_length": 12 if size > 1 else 4}
+    assert any(map(repeats, model.predict(texts, **long, **way)))
+    assert not any(map(repeats, model.predict(texts, no_repeat=size, **long, **way)))
+
+
+def test_options_keep_together(model: Model, texts: list[str]) -> None:
+    for answer in model.predict(
+        texts, beam=5, n_best=2, prefix="g", contain=["fe"], forbid=["aa"], no_repeat=2, min_length=6, max_length=12
+    ):
+        for each in answer.all:
+            assert each.text.startswith("g")
+            assert "fe" in each.text
+            assert "aa" not in each.text
+            assert 6 <= len(each.target_tokens) <= 12
+
+
+def test_phrases_are_tokens_not_letters() -> None:
+    model = random_model("attention", codec=SYMBOLS)
+    (answer,) = model.predict("one two", contain=["four three"], prefix="two", beam=4)
+    assert answer.target_tokens[0] == "two"
+    assert "four three" in answer.text
+    for option in ("contain", "forbid"):
+        with pytest.raises(ConfigError, match="token") as caught:
+            model.predict("one", **{option: [" "]})
+        assert caught.value.where == option
+
+
+def test_a_language_model_takes_the_options_too(language_model: Model) -> None:
+    prompts = ["abc", "", "g"]
+    for prompt, answer in zip(prompts, language_model.predict(prompts, contain=["fe"], beam=3, n_best=2), strict=True):
+        assert answer.text.startswith(prompt)
+        assert all("fe" in "".join(each.target_tokens) for each in answer.all)
+    for answer in language_model.predict(prompts, min_length=4, max_length=6, forbid=["a"], no_repeat=2, sample=True):
+        assert 4 <= len(answer.target_tokens) <= 6
+        assert "a" not in answer.target_tokens
+
+
+def test_what_a_prompt_ends_with_counts(language_model: Model, way: dict[str, Any]) -> None:
+    """Neither begun in the prompt and ended in the answer, nor repeated from it."""
+    prompts = ["ab", "gfa", "cde"]
+    free = language_model.predict(prompts, min_length=4, max_length=6, **way)
+    for prompt, before in zip(prompts, free, strict=True):
+        forbidden = before.text[len(prompt) - 1 : len(prompt) + 1]
+        (answer,) = language_model.predict(prompt, min_length=4, max_length=6, forbid=[forbidden], **way)
+        assert forbidden not in answer.text
+    for answer in language_model.predict(prompts, no_repeat=1, max_length=4, **way):
+        assert len(set(answer.text)) == len(answer.text)
+
+
+def test_where_nothing_can_follow_there_is_no_answer(model: Model, texts: list[str], way: dict[str, Any]) -> None:
+    """No half of an answer that breaks off inside its own prefix."""
+    for options in ({"prefix": "abb", "forbid": ["bb"]}, {"prefix": "aa", "no_repeat": 1}):
+        for answer in model.predict(texts, **options, **way):
+            assert (answer.text, answer.finished, answer.log_prob) == ("", False, -math.inf)
+
+
+def test_with_penalties_the_score_is_what_was_ranked_by(model: Model, texts: list[str]) -> None:
+    for answer in model.predict(texts, beam=4, n_best=4, length_penalty=0.9):
+        for each in answer.all:
+            assert each.score == pytest.approx(each.log_prob / ((5 + len(each.target_tokens)) / 6) ** 0.9)
+    for answer in model.predict(texts, beam=4, n_best=4):
+        assert answer.score == pytest.approx(answer.log_prob / len(answer.target_tokens))
+
+
+@given(
+    text=st.text("ab", min_size=1, max_size=4),
+    tokens=st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=5, unique=True),
+    emitted=st.lists(st.integers(0, 4), max_size=7),
+)
+def test_a_text_is_forbidden_in_whatever_tokens(text: str, tokens: list[str], emitted: list[int]) -> None:
+    """The automaton against looking for the text in what is spelt."""
+    spellings = ("", *tokens)
+    ids = [number % len(spellings) for number in emitted]
+    before = "".join(spellings[number] or "?" for number in ids)
+    filter_ = ForbidSpelt([spelling_table(text, spellings)])
+    found = filter_(np.zeros((1, len(spellings))), np.array([ids], dtype=np.int64), np.array([0]))[0]
+    for token, log_prob in zip(spellings, found, strict=True):
+        spelt = before[1 - len(text) :] if len(text) > 1 else ""
+        assert (log_prob == -math.inf) == (bool(token) and text in spelt + token)
+
+
+def test_of_subwords_no_spelling_gets_through(tmp_path: Path) -> None:
+    """A piece with a blank in front, or a longer one, spells what is forbidden as well."""
+    words = ["giant", "giants", "gigantic", "ant", "ants", "tan", "tin"]
+    pairs = [(f"{one} {other}", f"{other} {one}") for one in words for other in words] * 3
+    model = seq2see.train(
+        pairs,
+        out=tmp_path / "r",
+        model="plain",
+        settings={"text.source": "bpe", "text.target": "bpe", "text.min_count": 2, "model.width": 32}
+        | {"training.max_updates": 60, "training.evaluate_every": 60, "training.precision": "float32"},
+        device="cpu",
+        quiet=True,
+    )
+    sources = [source for source, _ in pairs[:20]]
+    free = [answer.text for answer in model.predict(sources, sample=True, seed=1)]
+    two = next(text for text in free if " " in text[1:-1])
+    across = two[two.index(" ", 1) - 1 : two.index(" ", 1) + 2]  # the end of a word and the beginning of the next
+    for forbidden in ("ant", "gi", across):
+        assert any(forbidden in text for text in free)
+        for way in ({"sample": True, "seed": 1}, {}, {"beam": 3}):
+            assert not any(forbidden in answer.text for answer in model.predict(sources, forbid=[forbidden], **way))
+
+
+# --- what is refused ------------------------------------------------------------------------------------------------
+
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"beam": 0}, "beam", "1 to"),
+    ({"n_best": 0}, "n_best", "1 to"),
+    ({"batch_size": 0}, "batch_size", "1 to"),
+    ({"min_length": 0}, "min_length", "1 to"),
+    ({"max_length": 0}, "max_length", "1 to"),
+    ({"min_ratio": 0.0}, "min_ratio", "above 0"),
+    ({"max_ratio": math.inf}, "max_ratio", "above 0"),
+    ({"max_ratio": math.nan}, "max_ratio", "above 0"),
+    ({"min_length": 5, "max_length": 4}, "min_length, max_length", "swap"),
+    ({"min_ratio": 2.0, "max_ratio": 1.0}, "min_ratio, max_ratio", "swap"),
+    ({"n_best": 3}, "n_best", "--beam 5"),
+    ({"n_best": 7}, "n_best", "--beam 7"),
+    ({"n_best": 3, "beam": 2}, "n_best", "beam of 3"),
+    ({"length_penalty": 1.0}, "length_penalty", "--beam"),
+    ({"coverage_penalty": 1.0}, "coverage_penalty", "--beam"),
+    ({"length_penalty": -1.0, "beam": 2}, "length_penalty", "0 for none"),
+    ({"coverage_penalty": math.nan, "beam": 2}, "coverage_penalty", "0 for none"),
+    ({"temperature": 2.0}, "temperature", "--sample"),
+    ({"top_k": 2}, "top_k", "--sample"),
+    ({"top_p": 0.5}, "top_p", "--sample"),
+    ({"min_p": 0.5}, "min_p", "--sample"),
+    ({"seed": 1}, "seed", "--sample"),
+    ({"sample": True, "beam": 2}, "beam", "one of the two"),
+    ({"sample": True, "length_penalty": 1.0}, "length_penalty", "one of the two"),
+    ({"sample": True, "contain": ["a"]}, "contain", "one of the two"),
+    ({"sample": True, "temperature": 0.0}, "temperature", "above 0"),
+    ({"sample": True, "top_k": 0}, "top_k", "1 or more"),
+    ({"sample": True, "top_p": 0.0}, "top_p", "above 0"),
+    ({"sample": True, "top_p": 1.5}, "top_p", "above 0"),
+    ({"sample": True, "min_p": -0.1}, "min_p", "up to 1"),
+    ({"sample": True, "seed": -1}, "seed", "from 0"),
+    ({"no_repeat": 0}, "no_repeat", "1 or more"),
+    ({"beam": 10**20}, "beam", "1 to 1,000,000"),
+    ({"max_length": 10**20}, "max_length", "1 to 1,000,000"),
+    ({"beam": 5, "length_penalty": 1000.0}, "length_penalty", "up to about 1"),
+    ({"max_ratio": 1e19}, "max_ratio", "up to 1,000,000"),
+    ({"forbid": "ab"}, "forbid", "give a list"),
+    ({"contain": "ab"}, "contain", "give a list"),
+    ({"forbid": [""]}, "forbid", "take it out"),
+    ({"contain": ["a", ""]}, "contain", "take it out"),
+]
+
+
+@pytest.mark.parametrize(("options", "where", "fix"), REFUSED, ids=str)
+def test_what_cannot_be_or_changes_nothing_is_refused(options: dict[str, Any], where: str, fix: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Generation(**options)
+    assert caught.value.where == where
+    assert fix in caught.value.fix
+
+
+def test_every_option_has_a_refusal_or_cannot_be_wrong() -> None:
+    tried = {name for options, _, _ in REFUSED for name in options}
+    assert {field.name for field in fields(Generation)} - tried == {"prefix"}
+
+
+OF_A_MODEL: list[tuple[str, dict[str, Any], str, str]] = [
+    ("plain", {"prefix": "xaz"}, "prefix", "'x', 'z'"),
+    ("plain", {"contain": ["ax"]}, "contain", "'x'"),
+    ("plain", {"prefix": "abc", "max_length": 3}, "prefix", "max_length of 4"),
+    ("plain", {"prefix": "a" * 9}, "prefix", "max_length of 10"),
+    ("plain", {"contain": ["a" * 9]}, "contain", "max_length of 10"),
+    ("plain", {"coverage_penalty": 1.0, "beam": 2}, "coverage_penalty", "no attention"),
+    ("language_model", {"prefix": "a"}, "prefix", "the text itself"),
+    ("language_model", {"min_ratio": 1.0}, "min_ratio", "min_length"),
+    ("language_model", {"max_ratio": 1.0}, "max_ratio", "max_length"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "where", "said"), OF_A_MODEL, ids=str)
+def test_what_a_model_cannot_follow_is_refused_before_the_first_text(
+    name: str, options: dict[str, Any], where: str, said: str
+) -> None:
+    model = random_model(name)
+    asked: list[str] = []
+
+    def texts() -> Iterator[str]:
+        asked.append("a")
+        yield "a"
+
+    for attempt in (lambda: model.predict(["a"], **options), lambda: model.stream(texts(), Generation(**options))):
+        with pytest.raises(ConfigError) as caught:
+            attempt()
+        assert caught.value.where == where
+        assert said in str(caught.value)
+    assert asked == []
+
+
+def test_an_option_that_is_none_is_refused_with_the_nearest(model: Model) -> None:
+    with pytest.raises(ConfigError, match="no option 'beem'") as caught:
+        model.predict("a", beem=2)
+    assert caught.value.fix == "did you mean 'beam'?"
+
+
+def test_what_fits_exactly_is_answered(model: Model) -> None:
+    (answer,) = model.predict("abc", prefix="abc", max_length=4)
+    assert answer.text[:3] == "abc"
+    (answer,) = model.predict("abc", contain=["abc"], max_length=4)
+    assert answer.target_tokens[:3] == ["a", "b", "c"]
+
+
+def test_lists_become_tuples_so_that_options_can_be_kept() -> None:
+    options = Generation(forbid=["a"], contain=["b"])  # type: ignore[arg-type]
+    assert hash(options) == hash(replace(options))

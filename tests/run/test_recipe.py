@@ -1,0 +1,319 @@
+"""What the data decide, and that nobody's word is overruled."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from itertools import product
+
+import pytest
+
+from seq2see.data import Examples, LengthBucketSampler, Pair, additions
+from seq2see.errors import ConfigError
+from seq2see.model import ARCHITECTURES, ModelOptions, resolve
+from seq2see.run.recipe import (
+    SENTENCE_UNITS,
+    UPDATES,
+    build_codecs,
+    choose_model,
+    choose_text,
+    choose_training,
+    recut_of,
+    vocabulary_lines,
+)
+from seq2see.text.options import TextOptions
+from seq2see.training import TrainingOptions, sampler_of
+
+SPELLING = [Pair(word, word[::-1], "") for word in ("hello", "world", "house", "garden", "water", "cat")]
+PHONES = [Pair(f"{a}{b}{c}{d}", "AH B K", "") for a, b, c, d in product("abk", repeat=4)]
+SENTENCES = [
+    Pair(f"the man{n} lives in house{n} of town{n % 7}", f"der mann{n} wohnt im haus{n} der stadt{n % 7}", "")
+    for n in range(60)
+]
+
+
+def examples(num_pairs: int) -> Examples:
+    pairs = additions(min(num_pairs, 300), seed=1)
+    codecs = build_codecs(TextOptions(source="characters", target="characters"), pairs, has_source=True)
+    made = Examples.encode(pairs, *codecs)
+    if num_pairs <= 300:
+        return made
+
+    class Many(Examples):
+        def __len__(self) -> int:
+            return num_pairs
+
+    return Many(made.source_ids, made.source_offsets, made.target_ids, made.target_offsets)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "source", "target"),
+    [(SPELLING, "characters", "characters"), (PHONES, "characters", "symbols"), (SENTENCES, "bpe", "bpe")],
+)
+def test_the_tokenizers_follow_the_data_and_are_said(pairs: list[Pair], source: str, target: str) -> None:
+    options, said = choose_text(TextOptions(), pairs, has_source=True)
+    assert (options.source, options.target) == (source, target)
+    assert said[0].startswith(f"source: {source} (")
+    assert said[1].startswith(f"target: {target} (")
+
+
+def test_a_chosen_tokenizer_stays_and_is_not_explained() -> None:
+    options, said = choose_text(TextOptions(source="bytes"), SENTENCES, has_source=True)
+    assert (options.source, options.target) == ("bytes", "bpe")
+    assert [line.partition(":")[0] for line in said] == ["target"]
+
+
+def test_a_language_model_has_one_side() -> None:
+    options, said = choose_text(TextOptions(), [Pair("", pair.target, "") for pair in SENTENCES], has_source=False)
+    assert (options.source, options.target) == (None, "bpe")
+    assert len(said) == 1
+
+
+def test_rare_words_are_left_out_and_rare_characters_are_not() -> None:
+    pairs = [Pair("common rare", "q", ""), Pair("common once", "r", "")]
+    words, characters = build_codecs(TextOptions(source="words", target="characters"), pairs, has_source=True)
+    assert words is not None
+    assert words.vocabulary.tokens == ("common",)
+    assert set(characters.vocabulary.tokens) == {"q", "r"}
+    words, _ = build_codecs(TextOptions(source="words", target="characters", min_count=1), pairs, has_source=True)
+    assert words is not None
+    assert len(words.vocabulary.tokens) == 3
+    _, few = build_codecs(
+        TextOptions(source="words", target="characters", max_vocabulary=5), pairs * 9, has_source=True
+    )
+    assert len(few.vocabulary) == 5
+
+
+def test_a_language_model_has_no_source_codec() -> None:
+    source, target = build_codecs(TextOptions(target="characters"), [Pair("", "ab", "")], has_source=False)
+    assert source is None
+    assert set(target.vocabulary.tokens) == {"a", "b"}
+
+
+def test_the_model_is_said_only_where_nobody_chose_one() -> None:
+    options, said = choose_model(ModelOptions(), 1000)
+    left_open = {item.name for item in fields(options) if getattr(options, item.name) is None}
+    assert left_open == {"heads", "feed_forward", "positions", "longest", "norm", "activation"}, "a Transformer's alone"
+    assert len(said) == 1
+    assert options.name is not None
+    assert options.name in said[0]
+    assert "--model" in said[0]
+    assert choose_model(ModelOptions(name="gnmt"), 1000)[1] == []
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_what_is_left_open_of_a_model_changes_nothing_in_it(name: str) -> None:
+    options, _ = choose_model(ModelOptions(name=name), 1000)
+    blueprint = resolve(options)
+    left_open = {item.name for item in fields(options) if getattr(options, item.name) is None}
+    assert left_open == ARCHITECTURES[name].unused(blueprint)
+
+
+def test_many_pairs_get_a_wider_model_unless_a_width_was_given() -> None:
+    few, many = (choose_model(ModelOptions(), number)[0].width for number in (1000, 1_000_000))
+    assert few is not None
+    assert many is not None
+    assert many > few
+    assert choose_model(ModelOptions(width=32), 1_000_000)[0].width == 32
+
+
+@pytest.mark.parametrize("number", UPDATES)
+def test_the_measured_numbers_of_updates_are_used(number: int) -> None:
+    assert choose_training(TrainingOptions(), examples(number), can_match=True)[0].max_updates == UPDATES[number]
+
+
+def test_more_pairs_are_never_given_fewer_updates() -> None:
+    updates = [
+        choose_training(TrainingOptions(), examples(number), can_match=True)[0].max_updates
+        for number in (2, 50, 100, 150, 500, 800, 2000, 5000, 9000, 30_000, 70_000, 500_000, 10_000_000)
+    ]
+    assert updates == sorted(updates)  # type: ignore[type-var]
+
+
+def test_nothing_is_left_open() -> None:
+    blocks, _ = choose_training(TrainingOptions(), examples(300), can_match=True, has_blocks=True)
+    assert (blocks.rate or 1) < (choose_training(TrainingOptions(), examples(300), can_match=True)[0].rate or 0)
+    chosen, said = choose_training(TrainingOptions(), examples(300), can_match=True)
+    assert chosen.rate
+    assert chosen.batch_size
+    assert chosen.evaluate_every
+    assert chosen.metric == "exact_match"
+    assert f"{chosen.max_updates:,} updates" in said[0]
+    assert f"{chosen.rate:g}" in said[0]
+    assert choose_training(TrainingOptions(), examples(300), can_match=False)[0].metric == "loss"
+
+
+def test_what_was_given_stays() -> None:
+    given = TrainingOptions(
+        rate=0.5, max_updates=77, batch_size=3, evaluate_every=5, metric="loss", patience=2, checkpoint_every=9
+    )
+    chosen, _ = choose_training(given, examples(300), can_match=True)
+    assert chosen == given
+
+
+def test_epochs_are_turned_into_updates_and_the_fewer_count() -> None:
+    options = TrainingOptions(max_epochs=4, batch_size=30)
+    assert choose_training(options, examples(300), can_match=True)[0].max_updates == 40
+    fewer = replace(options, max_updates=7)
+    assert choose_training(fewer, examples(300), can_match=True)[0].max_updates == 7
+    more = replace(options, max_updates=7000)
+    assert choose_training(more, examples(300), can_match=True)[0].max_updates == 40
+
+
+def test_batches_of_tokens_leave_the_number_of_pairs_open() -> None:
+    data = examples(300)
+    chosen, said = choose_training(TrainingOptions(batch_tokens=600, max_epochs=2), data, can_match=True)
+    assert chosen.batch_size is None
+    tokens = int((data.source_lengths + data.target_lengths).sum())
+    assert chosen.max_updates
+    assert 2 * tokens / 600 <= chosen.max_updates < 3 * tokens / 600
+    assert "600 tokens" in said[0]
+
+
+@pytest.mark.parametrize("number", [1, 2, 7])
+def test_a_handful_of_pairs_is_enough_for_a_recipe(number: int) -> None:
+    chosen, _ = choose_training(TrainingOptions(), examples(number), can_match=True)
+    assert chosen.batch_size
+    assert chosen.max_updates
+    assert chosen.max_updates >= 1
+
+
+def test_long_pairs_come_in_smaller_batches() -> None:
+    short, _ = choose_training(TrainingOptions(max_epochs=1), examples(300), can_match=True)
+    pairs = [Pair("a" * 3000, "b" * 3000, "") for _ in range(300)]
+    codecs = build_codecs(TextOptions(source="characters", target="characters"), pairs, has_source=True)
+    long, said = choose_training(TrainingOptions(max_epochs=1), Examples.encode(pairs, *codecs), can_match=True)
+    assert short.max_updates == 10  # of 32
+    assert long.max_updates == 150  # of 2, which is 12,004 tokens
+    assert "32 pairs or 16,384 tokens" in said[0]
+
+
+@pytest.mark.parametrize(("number", "batch_size", "updates"), [(47, 32, 2), (270, 200, 2), (64, 32, 2), (65, 32, 3)])
+def test_an_epoch_is_a_whole_one(number: int, batch_size: int, updates: int) -> None:
+    options = TrainingOptions(max_epochs=1, batch_size=batch_size)
+    assert choose_training(options, examples(number), can_match=True)[0].max_updates == updates
+
+
+def test_epochs_of_token_batches_are_counted_as_they_come() -> None:
+    data = examples(300)
+    options = TrainingOptions(max_epochs=5, batch_tokens=100)
+    sampler = LengthBucketSampler(
+        data.source_offsets, data.target_offsets, batch_size=None, batch_tokens=100, seed=options.seed
+    )
+    counted = sum(len(list(sampler.batches(epoch))) for epoch in range(5))
+    assert choose_training(options, data, can_match=True)[0].max_updates == counted
+
+
+def test_a_language_model_has_no_answers_to_match() -> None:
+    pairs = [Pair("", "abc", ""), Pair("", "bcd", "")]
+    codecs = build_codecs(TextOptions(target="characters"), pairs, has_source=False)
+    data = Examples.encode(pairs, *codecs)
+    with pytest.raises(ConfigError, match="no answers to match"):
+        choose_training(TrainingOptions(metric="exact_match"), data, can_match=False)
+
+
+def test_the_unicode_form_reaches_the_codecs() -> None:
+    options = TextOptions(source="characters", target="characters", normalization="NFD")
+    source, target = build_codecs(options, [Pair("\u00e9", "\u00e9", "")], has_source=True)
+    assert source is not None
+    for codec in (source, target):
+        assert codec.tokenizer.normalization == "NFD"
+        assert len(codec.encode("\u00e9")) == 3  # letter, accent, EOS
+
+
+# --- subwords -------------------------------------------------------------------------------------------------------
+
+BPE = TextOptions(source="bpe", target="bpe")
+
+
+def test_each_side_learns_its_own_subwords_and_says_how_many() -> None:
+    source, target = build_codecs(replace(BPE, subword_size=60), SENTENCES, has_source=True)
+    assert source is not None
+    assert " house" in source.vocabulary
+    assert " house" not in target.vocabulary
+    assert vocabulary_lines(BPE, (source, target)) == [
+        f"source: a vocabulary of {len(source.vocabulary)} subwords and characters",
+        f"target: a vocabulary of {len(target.vocabulary)} subwords and characters",
+    ]
+    few = build_codecs(replace(BPE, subword_size=16_000), SENTENCES, has_source=True)
+    assert f" {len(few[1].vocabulary)} " in vocabulary_lines(BPE, few)[1]
+    assert len(few[1].vocabulary) < 1000
+
+
+@pytest.mark.parametrize("unit", ["bpe", "unigram", "words", "characters", "symbols", "graphemes", "bytes"])
+def test_a_joint_vocabulary_is_one_for_both_sides(unit: str) -> None:
+    options = TextOptions(source=unit, target=unit, joint=True)  # type: ignore[arg-type]
+    source, target = build_codecs(options, SENTENCES, has_source=True)
+    assert source == target
+    for codec in (source, target):
+        assert codec is not None
+        for text in SENTENCES[1][:2]:
+            known = [token for token in codec.tokenizer.split(text or "") if token in codec.vocabulary]
+            assert known
+    if unit == "bpe":
+        assert {" haus", " house"} <= set(target.vocabulary.tokens)
+        assert len(vocabulary_lines(options, (source, target))) == 1
+
+
+def test_joint_sides_follow_each_other() -> None:
+    options, said = choose_text(TextOptions(target="words", joint=True), SENTENCES, has_source=True)
+    assert (options.source, options.target) == ("words", "words")
+    assert said == ["source: words (as the other side, with which it is joint)"]
+    options, _ = choose_text(TextOptions(joint=True), SENTENCES, has_source=True)
+    assert (options.source, options.target) == ("bpe", "bpe")
+
+
+@pytest.mark.parametrize(
+    ("options", "has_source", "where"),
+    [
+        (TextOptions(source="bpe", target="words", joint=True), True, "text.joint"),
+        (TextOptions(target="bpe", joint=True), False, "text.joint"),
+        (TextOptions(source="words", target="words", subword_size=90), True, "text.subword_size"),
+        (TextOptions(source="bpe", target="bpe", subword_size=90, max_vocabulary=80), True, "text.subword_size"),
+        (TextOptions(source="bpe", target="unigram", bpe_dropout=0.1), True, "text.bpe_dropout"),
+        (TextOptions(source="words", target="bpe", bpe_dropout=0.1), True, "text.bpe_dropout"),
+        (TextOptions(target="unigram", bpe_dropout=0.1), False, "text.bpe_dropout"),
+    ],
+)
+def test_options_at_odds_are_refused(options: TextOptions, has_source: bool, where: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        choose_text(options, SENTENCES, has_source=has_source)
+    assert caught.value.where == where
+    assert "text." in caught.value.fix
+
+
+def test_sides_too_different_to_be_joint_are_refused() -> None:
+    with pytest.raises(ConfigError, match="source characters and target symbols"):
+        choose_text(TextOptions(joint=True), PHONES, has_source=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "has_source"),
+    [
+        (TextOptions(source="bpe", target="bpe", bpe_dropout=0.1, subword_size=90, joint=True), True),
+        (TextOptions(source="words", target="unigram", subword_size=90), True),
+        (TextOptions(target="bpe", bpe_dropout=1.0, subword_size=90), False),
+    ],
+)
+def test_options_that_agree_are_taken(options: TextOptions, has_source: bool) -> None:
+    assert choose_text(options, SENTENCES, has_source=has_source) == (options, [])
+
+
+def test_sentences_are_judged_by_their_loss() -> None:
+    assert {"bpe", "unigram", "words"} == set(SENTENCE_UNITS)
+
+
+def test_epochs_with_dropout_are_counted_as_they_will_be() -> None:
+    """Words in more pieces make longer sentences, and these fill a batch of tokens sooner."""
+    options = replace(BPE, bpe_dropout=0.5, subword_size=200)
+    codecs = build_codecs(options, SENTENCES, has_source=True)
+    made = Examples.encode(SENTENCES, *codecs)
+    recut = recut_of(options, SENTENCES, codecs, seed=1)
+    assert recut is not None
+    training = TrainingOptions(batch_tokens=150, max_epochs=3)
+    with_dropout, _ = choose_training(training, made, can_match=False, recut=recut)
+    without, _ = choose_training(training, made, can_match=False)
+    assert with_dropout.max_updates == sum(
+        len(list(sampler_of(recut(epoch), training).batches(epoch))) for epoch in range(3)
+    )
+    assert with_dropout.max_updates > (without.max_updates or 0)
+    assert recut_of(BPE, SENTENCES, codecs, seed=1) is None

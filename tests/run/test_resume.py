@@ -1,0 +1,522 @@
+"""A run is taken up again as what it was: what is different is named, and only what may differ can be allowed."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from seq2see import Pair, training_state
+from seq2see.config import Config, make_config, read_toml
+from seq2see.data import Examples
+from seq2see.errors import CheckpointError, ConfigError
+from seq2see.run.changes import pair_changes, trace
+from seq2see.run.resume import Beginning
+from seq2see.run.train import Trained, train
+from seq2see.storage.checkpoints import checkpoints, load_checkpoint
+from seq2see.text import Codec, make_tokenizer
+from seq2see.training import ALONE, Evaluated, Event, Updated, World
+
+
+class Stopped(BaseException):
+    """The power goes off."""
+
+
+def stop_at(update: int) -> Callable[[Event], None]:
+    def listen(event: Event) -> None:
+        if isinstance(event, Updated) and event.update >= update:
+            raise Stopped
+
+    return listen
+
+
+@pytest.fixture
+def files(tmp_path: Path, tiny_pairs: Path) -> tuple[Path, Path]:
+    """Training and dev pairs that may be changed."""
+    lines = tiny_pairs.read_text().splitlines(keepends=True)
+    for name, part in (("train.tsv", lines[20:]), ("dev.tsv", lines[:20])):
+        (tmp_path / name).write_text("".join(part))
+    return tmp_path / "train.tsv", tmp_path / "dev.tsv"
+
+
+@pytest.fixture
+def config(tiny_settings: dict[str, Any], files: tuple[Path, Path]) -> Callable[..., Config]:
+    """A run of 14 updates, a checkpoint at each fourth; these settings going before."""
+    chosen = tiny_settings | {"training.max_updates": 14, "training.evaluate_every": 4, "model.dropout": 0.3}
+    where = {"data.train": str(files[0]), "data.dev": str(files[1])}
+    return lambda **own: make_config({}, chosen | where | {k.replace("__", "."): v for k, v in own.items()})
+
+
+def said_by(config: Config, folder: Path, **more: Any) -> tuple[str, Trained]:
+    console = Console(file=io.StringIO(), width=300)
+    trained = train(config, folder, device="cpu", console=console, **more)
+    return console.file.getvalue(), trained  # type: ignore[attr-defined]
+
+
+def broken_at(config: Config, folder: Path, update: int = 10) -> Path:
+    with pytest.raises(Stopped):
+        said_by(config, folder, listeners=[stop_at(update)])
+    return folder
+
+
+def end_of(run: Path) -> tuple[object, ...]:
+    """Weights, optimizer, progress, shipped model and metrics, clocks left out."""
+    found = load_checkpoint(run / "checkpoints")
+    tensors = {name: array.tobytes() for name, array in found.tensors.items()}
+    progress = {name: value for name, value in found.progress.items() if "seconds" not in name}
+    model = {path.name: path.read_bytes() for path in (run / "model").iterdir()}
+    events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    metrics = [{name: value for name, value in event.items() if "second" not in name} for event in events]
+    return tensors, progress, model, metrics
+
+
+def edit(path: Path, change: Callable[[list[str]], list[str]]) -> None:
+    path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
+
+
+# --- other pairs ----------------------------------------------------------------------------------------------------
+
+CHANGES: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
+    "one is another": (
+        lambda lines: [*lines[:6], "abcab\tx\n", *lines[7:]],
+        "1 pair is new, the first {path}:7; 1 pair is gone, the first was pair 7 of {side}",
+    ),
+    "more": (lambda lines: [*lines, "aaaaa\tb\n", "bbbbb\ta\n"], "2 pairs are new, the first {path}:{more}"),
+    "fewer": (lambda lines: [*lines[:2], *lines[4:]], "2 pairs are gone, the first was pair 3 of {side}"),
+    "one twice": (lambda lines: [*lines, lines[3]], "1 pair is new, the first {path}:4"),
+    "another order": (lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]], "another order"),
+}
+
+
+@pytest.mark.parametrize("side", ["train", "dev"])
+@pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
+def test_the_pairs_that_differ_are_named(
+    change: Callable[[list[str]], list[str]],
+    expected: str,
+    side: str,
+    config: Callable[..., Config],
+    files: tuple[Path, Path],
+    tmp_path: Path,
+) -> None:
+    run = broken_at(config(), tmp_path / "r")
+    path = files[0] if side == "train" else files[1]
+    more = len(path.read_text().splitlines()) + 1
+    edit(path, change)
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    with pytest.raises(CheckpointError, match="not those the run was started with") as caught:
+        said_by(config(), run, resume=True)
+    assert expected.format(path=path, side=side, more=more) in caught.value.what
+    if expected == "another order":
+        assert f"the first {path}:5" in caught.value.what
+    assert "--allow-changes" in caught.value.fix
+    assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
+    said, trained = said_by(config(), run, resume=True, allow_changes=True)
+    assert trained.finished.update == 14
+    assert "note: the pairs are not those" in said
+    assert ("decided anew" in said) == (side == "dev")
+    assert said_by(config(), run, resume=True)[1].finished.update == 14  # it is a run of these pairs now
+
+
+def test_of_a_dev_set_aside_from_train_only_the_new_pair_is_named(
+    config: Callable[..., Config], tmp_path: Path, tiny_pairs: Path
+) -> None:
+    path = Path(shutil.copy(tiny_pairs, tmp_path / "pairs.tsv"))
+    chosen = config(data__train=str(path))
+    chosen = replace(chosen, data=replace(chosen.data, dev=()))
+    run = broken_at(chosen, tmp_path / "r")
+    edit(path, lambda lines: [*lines[:30], "edcba\tno\n", *lines[30:]])
+    with pytest.raises(CheckpointError) as caught:
+        said_by(chosen, run, resume=True)
+    assert f"1 pair is new, the first {path}:31" in caught.value.what
+    assert "gone" not in caught.value.what
+
+
+def test_the_vocabularies_stay_and_what_they_lack_is_said(
+    config: Callable[..., Config], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = broken_at(config(), tmp_path / "r")
+    codecs = load_checkpoint(run / "checkpoints").codecs
+    edit(files[0], lambda lines: [*lines, "xyz\tzyx\n"])
+    said, _ = said_by(config(), run, resume=True, allow_changes=True)
+    assert "source: 0." in said and "too rare for the vocabulary and read as unknown" in said
+    assert load_checkpoint(run / "checkpoints").codecs == codecs
+
+
+def test_pairs_of_a_program_are_named_by_their_number() -> None:
+    codec = Codec.build(make_tokenizer("characters"), ["abc"])
+    pairs = [Pair("a", "b", ""), Pair("b", "c", ""), Pair("c", "a", "")]
+    before, same, other = (
+        trace(*(Examples.encode(some, codec, codec) for some in (given, pairs[:1])))
+        for given in (pairs, pairs, [pairs[0], Pair("b", "b", ""), pairs[2]])
+    )
+    assert pair_changes(before, same, pairs, pairs[:1]) == ""
+    assert "1 pair is new, the first pair 2;" in pair_changes(before, other, pairs, pairs[:1])
+
+
+@pytest.mark.parametrize("rows", [100, 65_536])
+def test_pairs_have_numbers_of_their_own(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids moved between rows, sides and places, and rows without any."""
+    monkeypatch.setattr("seq2see.run.changes.ROWS", rows)
+    codec = Codec.build(make_tokenizer("characters"), ["abcdefgh"])
+    texts = [a + b + c for a in "abcdefgh" for b in "abcdefgh" for c in ("", *"abcdefgh")]
+    pairs = [Pair(text, text[::-1], "") for text in texts] + [Pair(text[:2], text, "") for text in texts]
+    distinct = {(pair.source, pair.target) for pair in pairs}
+    for source in (codec, None):
+        numbers = trace(Examples.encode(pairs, source, codec), Examples.encode([], source, codec)).train
+        assert len(set(numbers.tolist())) == (len(distinct) if source else len({pair.target for pair in pairs}))
+
+
+# --- other options --------------------------------------------------------------------------------------------------
+
+
+def resume_with(run: Path, settings: dict[str, Any], **more: Any) -> tuple[str, Trained]:
+    return said_by(make_config({}, settings), run, given=list(settings), resume=True, **more)
+
+
+def test_all_keys_that_differ_are_named(config: Callable[..., Config], tmp_path: Path) -> None:
+    run = broken_at(config(), tmp_path / "r")
+    with pytest.raises(ConfigError) as caught:
+        resume_with(run, {"training.rate": 0.5, "training.clip": 2.0, "training.seed": 1})
+    assert set(caught.value.where.split(", ")) == {"training.rate", "training.clip"}
+    assert "training.rate is 0.5 now, the run was started with 0.01" in caught.value.what
+    assert "--allow-changes" in caught.value.fix
+    _, trained = resume_with(run, {"training.rate": 0.5, "training.max_updates": 20}, allow_changes=True)
+    assert trained.finished.update == 20
+    kept = make_config(read_toml(run / "config.toml"), {}).training
+    assert (kept.rate, kept.max_updates) == (0.5, 20)
+    assert said_by(Config(), run, resume=True)[1].finished.update == 20
+
+
+@pytest.mark.parametrize("allow", [False, True])
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("text.source", "bytes", "the source vocabulary"),
+        ("text.target", "words", "the target vocabulary"),
+        ("text.min_count", 3, "the vocabularies"),
+        ("model.width", 32, "32 now"),
+    ],
+)
+def test_vocabularies_and_model_can_never_be_others(
+    key: str, value: object, expected: str, allow: bool, config: Callable[..., Config], tmp_path: Path
+) -> None:
+    run = broken_at(config(), tmp_path / "r")
+    with pytest.raises(ConfigError) as caught:
+        resume_with(run, {key: value, "training.clip": 1.0}, allow_changes=allow)
+    assert caught.value.where == key
+    assert expected in caught.value.what
+    assert "--allow-changes" not in caught.value.fix
+
+
+def test_a_configuration_edited_by_hand_is_noticed(config: Callable[..., Config], tmp_path: Path) -> None:
+    run = broken_at(config(), tmp_path / "r")
+    path = run / "config.toml"
+    path.write_text(path.read_text().replace("seed = 1", "seed = 2"))
+    with pytest.raises(ConfigError, match="is 2 now, the run was started with 1") as caught:
+        said_by(Config(), run, resume=True)
+    assert caught.value.where == "training.seed"
+
+
+def test_what_was_left_open_stays_as_it_was_chosen(config: Callable[..., Config], tmp_path: Path) -> None:
+    open_ = config(training__precision="auto")
+    run = tmp_path / "run"
+    with pytest.raises(Stopped):
+        said_by(open_, run, listeners=[stop_at(10)], given={"training.precision"})
+    said, _ = said_by(open_, run, resume=True, given={"training.precision"})
+    assert "goes on after update 8" in said
+
+
+def test_another_dev_set_is_tried_at_the_end_of_a_run_too(
+    config: Callable[..., Config], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    said_by(config(), run)
+    edit(files[1], lambda lines: lines[:9])
+    said, trained = said_by(config(), run, resume=True, allow_changes=True)
+    assert "decided anew" in said
+    assert trained.finished.best_update == 14
+    assert trained.finished.metrics
+
+
+def test_more_epochs_are_more_updates(config: Callable[..., Config], tmp_path: Path) -> None:
+    chosen = config(training__max_epochs=1)
+    chosen = replace(chosen, training=replace(chosen.training, max_updates=None))
+    first = said_by(chosen, tmp_path / "r")[1].finished.update
+    again = resume_with(tmp_path / "r", {"training.max_epochs": 3}, allow_changes=True)[1].finished.update
+    assert again == 3 * first
+
+
+@pytest.mark.parametrize("name", ["allow_changes", "fallback_previous"])
+def test_only_a_run_that_is_resumed_can_allow_anything(
+    name: str, config: Callable[..., Config], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="only a run that is resumed") as caught:
+        said_by(config(), tmp_path / "r", **{name: True})
+    assert caught.value.where == "--" + name.replace("_", "-")
+    assert not (tmp_path / "r").exists()
+
+
+def test_another_version_is_said(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = broken_at(config(), tmp_path / "r")
+    monkeypatch.setitem(training_state.VERSIONS, "torch", "99.0")
+    assert "this is" in said_by(Config(), run, resume=True)[0]
+
+
+# --- harm -----------------------------------------------------------------------------------------------------------
+
+
+def test_so_many_checkpoints_are_kept_as_was_said(config: Callable[..., Config], tmp_path: Path) -> None:
+    chosen = config(training__checkpoint_every=2, training__keep_checkpoints=3)
+    said_by(chosen, tmp_path / "r")
+    assert [int(place.name) for place in checkpoints(tmp_path / "r" / "checkpoints")] == [10, 12, 14]
+
+
+def test_from_the_checkpoint_before_a_damaged_one_the_same_run_comes_out(
+    config: Callable[..., Config], tmp_path: Path
+) -> None:
+    said_by(config(), tmp_path / "whole")
+    run = broken_at(config(), tmp_path / "broken")
+    path = run / "checkpoints" / "00000008" / "state.safetensors"
+    path.write_bytes(path.read_bytes()[:-4] + b"harm")
+    with pytest.raises(CheckpointError, match="damaged") as caught:
+        said_by(Config(), run, resume=True)
+    assert caught.value.where == str(path)
+    assert "update 4: --resume --fallback-previous" in caught.value.fix
+    command = [
+        sys.executable,
+        "-m",
+        "seq2see",
+        "train",
+        str(tmp_path / "train.tsv"),
+        "--dev",
+        str(tmp_path / "dev.tsv"),
+    ]
+    flags = ["--out", str(run), "--device", "cpu", "--resume", "--fallback-previous"]
+    done = subprocess.run([*command, *flags], capture_output=True, text=True, env=one_thread(), timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert f"{path} is damaged" in done.stderr
+    assert "goes on after update 4" in done.stderr
+    assert sorted(place.name for place in (run / "checkpoints").iterdir()) == [
+        "00000008.damaged", "00000012", "00000014",
+    ]  # fmt: skip
+    assert end_of(run) == end_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_disk_that_is_full_names_the_checkpoint_to_go_on_from(
+    number: int, config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said_by(config(), tmp_path / "whole")
+    write = os.write
+
+    def full(handle: int, content: bytes) -> int:
+        if (tmp_path / "broken" / "checkpoints" / "00000008.new").exists():
+            raise OSError(number, os.strerror(number))
+        return write(handle, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(CheckpointError) as caught:
+            said_by(config(), tmp_path / "broken")
+    assert os.strerror(number) in caught.value.what
+    assert "--resume goes on after update 4, which is unharmed" in caught.value.fix
+    said_by(Config(), tmp_path / "broken", resume=True)
+    assert end_of(tmp_path / "broken") == end_of(tmp_path / "whole")
+
+
+def test_a_run_killed_while_its_folder_was_made_can_be_begun_again(
+    config: Callable[..., Config], tmp_path: Path
+) -> None:
+    (tmp_path / "r").mkdir()
+    for name in ("metrics.jsonl", "config.toml.new"):
+        (tmp_path / "r" / name).write_text("")
+    assert said_by(config(), tmp_path / "r")[1].finished.update == 14
+
+
+# --- signals --------------------------------------------------------------------------------------------------------
+
+
+def one_thread() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+SLOW = """
+import sys, time
+from seq2see.training.trainer import Trainer
+update = Trainer._update
+def slow(self, indices):
+    update(self, indices)
+    if self.progress.update == 6:
+        print("in update 6", file=sys.stderr)
+        time.sleep(100)
+Trainer._update = slow
+from seq2see.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once(
+    number: int, config: Callable[..., Config], files: tuple[Path, Path], tmp_path: Path, tiny_flags: list[str]
+) -> None:
+    command = [sys.executable, "-c", SLOW, "train", str(files[0]), "--dev", str(files[1]), "--device", "cpu"]
+    flags = ["--out", str(tmp_path / "r"), *tiny_flags, "training.max_updates=14", "training.evaluate_every=4"]
+    process = subprocess.Popen([*command, *flags], stderr=subprocess.PIPE, text=True, env=one_thread())
+    assert process.stderr is not None
+    began = 0.0
+    for line in process.stderr:
+        if line.startswith("in update 6"):
+            process.send_signal(number)
+        if line.startswith("stopping after this update"):
+            began = time.perf_counter()
+            process.send_signal(number)
+            break
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert time.perf_counter() - began < 30
+    assert "Traceback" not in said
+    assert [int(place.name) for place in checkpoints(tmp_path / "r" / "checkpoints")] == [4]
+    assert np.isfinite(load_checkpoint(tmp_path / "r" / "checkpoints").tensors["pairs.train"]).all()
+
+
+# --- going on or beginning, whichever fits ----------------------------------------------------------------------------
+
+
+def test_auto_resume_begins_and_goes_on(config: Callable[..., Config], tmp_path: Path) -> None:
+    said, _ = said_by(config(), tmp_path / "whole", auto_resume=True)
+    assert "goes on after" not in said
+    run = broken_at(config(), tmp_path / "run")
+    said, _ = said_by(config(), run, auto_resume=True)
+    assert "goes on after update 8" in said
+    assert end_of(run) == end_of(tmp_path / "whole")
+
+
+def test_what_has_no_checkpoint_yet_is_begun_anew_and_said(config: Callable[..., Config], tmp_path: Path) -> None:
+    run = broken_at(config(training__checkpoint_every=12), tmp_path / "run")
+    assert not list((run / "checkpoints").glob("*"))
+    said, trained = said_by(config(), run, auto_resume=True)
+    assert f"{run} was begun and has no checkpoint yet: it is begun anew" in said
+    assert trained.finished.update == 14
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_a_finished_model_is_never_replaced_unasked(
+    restarts: int, config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checkpoints were removed to save room. What a launcher starts again may as little as `auto_resume`."""
+    run = said_by(config(), tmp_path / "run")[1].folder
+    shutil.rmtree(run / "checkpoints")
+    before = {path.name: path.read_bytes() for path in (run / "model").iterdir()}
+    monkeypatch.setattr("seq2see.training.world.ALONE", replace(ALONE, restarts=restarts))
+    with pytest.raises(ConfigError, match="this run exists already"):
+        said_by(config(), run, auto_resume=restarts == 0)
+    assert {path.name: path.read_bytes() for path in (run / "model").iterdir()} == before
+
+
+def test_what_a_launcher_starts_again_goes_on(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = broken_at(config(), tmp_path / "run")
+    monkeypatch.setattr("seq2see.training.world.ALONE", replace(ALONE, restarts=1))
+    said, _ = said_by(config(), run, force=True)
+    assert "goes on after update 8" in said
+
+
+def test_it_is_decided_when_nobody_else_trains_there(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one before, told to stop, writes a checkpoint just before it gives the folder free."""
+    other = broken_at(config(), tmp_path / "other")
+    run = broken_at(config(training__checkpoint_every=12), tmp_path / "run")
+
+    @contextmanager
+    def waiting(folder: Path, say: object) -> Iterator[None]:
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        shutil.copytree(other / "checkpoints", folder / "checkpoints")
+        shutil.copy(other / "config.toml", folder / "config.toml")
+        yield
+
+    monkeypatch.setattr("seq2see.run.resume.locked", waiting)
+    said, _ = said_by(config(), run, auto_resume=True)
+    assert "goes on after update 8" in said
+
+
+# --- options that may be others without being asked ------------------------------------------------------------------
+
+
+def test_what_changes_nothing_that_is_learnt_may_change(config: Callable[..., Config], tmp_path: Path) -> None:
+    run = broken_at(config(), tmp_path / "run")
+    said_by(config(), tmp_path / "whole")
+    resume_with(run, {"data.workers": 2, "training.timeout": 60.0, "training.keep_checkpoints": 3})
+    assert end_of(run)[0] == end_of(tmp_path / "whole")[0]
+
+
+def test_the_last_weights_are_tried_where_a_checkpoint_was_no_evaluation(
+    config: Callable[..., Config], tmp_path: Path
+) -> None:
+    run = broken_at(config(training__checkpoint_every=3), tmp_path / "run")
+    heard: list[Event] = []
+    resume_with(run, {"training.max_updates": 9}, allow_changes=True, listeners=[heard.append])
+    assert [event.update for event in heard if isinstance(event, Evaluated)] == [9]
+
+
+def test_fewer_weights_are_averaged_where_that_is_asked_for(config: Callable[..., Config], tmp_path: Path) -> None:
+    run = broken_at(config(training__average=4, training__evaluate_every=2), tmp_path / "run")
+    heard: list[Event] = []
+    resume_with(run, {"training.average": 2}, allow_changes=True, listeners=[heard.append])
+    assert [event.mean_of for event in heard if isinstance(event, Evaluated)][-1] == 2
+
+
+def test_weights_tried_on_another_dev_set_are_not_averaged(
+    config: Callable[..., Config], tmp_path: Path, files: tuple[Path, Path]
+) -> None:
+    run = broken_at(config(training__average=4, training__evaluate_every=2), tmp_path / "run")
+    edit(files[1], lambda lines: lines[1:])
+    heard: list[Event] = []
+    resume_with(run, {}, allow_changes=True, listeners=[heard.append])
+    assert [event.mean_of for event in heard if isinstance(event, Evaluated)][-1] == 3  # updates 10, 12 and 14
+
+
+def test_the_time_to_wait_is_that_of_the_run(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = broken_at(config(training__timeout=1234.0), tmp_path / "run")
+    waited = []
+
+    @contextmanager
+    def remember(device: object, timeout: float) -> Iterator[World]:
+        waited.append(timeout)
+        yield ALONE
+
+    monkeypatch.setattr("seq2see.run.train.joined", remember)
+    resume_with(run, {})
+    assert waited == [1234.0]
+
+
+def test_processes_that_begin_with_other_weights_can_be_told(config: Callable[..., Config], tmp_path: Path) -> None:
+    """A copy of the run folder on another machine may be an older one: `World.require_same` compares these."""
+    run = broken_at(config(), tmp_path / "run")
+    found = load_checkpoint(run / "checkpoints")
+    other = {name: array.copy() for name, array in found.tensors.items()}
+    last = sorted(other)[-1]
+    other[last].flat[0] += 1
+    digests = [Beginning(config(), checkpoint=found._replace(tensors=each)).digest for each in (found.tensors, other)]
+    assert digests[0] != digests[1]
+    assert digests[0] == Beginning(config(), checkpoint=load_checkpoint(run / "checkpoints")).digest
