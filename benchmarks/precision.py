@@ -3,9 +3,9 @@
     SEQ2SEE_DATA=… python benchmarks/precision.py speed [--threads 1 2] [--rounds 40] [--updates 5]
     SEQ2SEE_DATA=… python benchmarks/precision.py accuracy [--seeds 1] [--jobs 2] [--out runs/precision]
 
-Both train on the Dutch words of SIGMORPHON 2021 with seq2see's own recipe, `accuracy` for fewer updates. `speed` lets the
-two precisions take turns at short stretches of updates on the same batches, so that what else the machine does falls on
-both alike; a figure is the median over the stretches, a ratio the median of the ratios of two that lie side by side.
+Both train on the Dutch words of SIGMORPHON 2021 with seq2see's own recipe, `accuracy` for fewer updates. `speed` lets
+the two precisions take turns at short stretches of updates on the same batches, so that other load on the machine
+slows both alike; a figure is the median over the stretches, a ratio the median of the ratios of two that lie side by side.
 Beside it stands what `precision = "auto"` chose, each time it was asked. `accuracy` trains each to its end through the
 `seq2see` command; a run that is there already is only evaluated again. `--models attention-256` leaves the others out.
 """

@@ -4,10 +4,10 @@
     /path/to/other/venv/bin/python benchmarks/same_numbers.py --module seq2see > before.txt
     diff before.txt after.txt
 
-Each architecture is trained for 50 updates on the dates in `examples/` (seed 1, float32, one thread) and then answers 200
-other dates with a beam of 3, on each engine. A line holds the SHA-256 of the training and dev losses of all updates, written
-in full, and of the answers with their log-probabilities and attention weights. Only the command is used, so that the
-inside may have been rebuilt.
+Each architecture is trained for 50 updates on the dates in `examples/` (seed 1, float32, one thread) and then answers
+200 other dates with a beam of 3, on each engine. A line holds the SHA-256 of the training and dev losses of all
+updates, written in full, and of the answers with their log-probabilities and attention weights. Only the command is
+used, so that the inside may have been rebuilt.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ def fingerprint(module: str, name: str, trained_by: str, folder: Path) -> str:
 
 
 def main() -> None:
+    """A line for each architecture and engine of training."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--module", default="seq2see", help="the package that is run")
     parser.add_argument("--models", nargs="*", default=ARCHITECTURES, help="architectures; all by default")

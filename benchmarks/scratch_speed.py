@@ -7,7 +7,8 @@ and multiplying, `np.add.at`. Like the book's it has no tanh layer between atten
 about a fifth more a token for it). It is run twice: on batches padded to the longest line of all, as the book's data
 are, and on the batches of equal lengths that ours has.
 
-    SEQ2SEE_DATA=… OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/scratch_speed.py [--rounds 5] [--updates 20]
+    export SEQ2SEE_DATA=… OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+    python benchmarks/scratch_speed.py [--rounds 5] [--updates 20]
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 Makes two fresh virtual environments from this checkout, `pip install .` and `pip install ".[train]"`, and in each, in
 processes of their own, measures: the size of what was installed (without pip and setuptools, which are there before),
-the number of packages, the seconds to import seq2see, to load the model and to answer one text for the first and for the
-hundredth time, and the peak memory. Seconds and memory are medians of five.
+the number of packages, the seconds to import seq2see, to load the model and to answer one text for the first and for
+the hundredth time, and the peak memory. Seconds and memory are medians of five.
 """
 
 from __future__ import annotations

@@ -119,7 +119,8 @@ def test_the_readme_has_commands_to_run() -> None:
 
 def test_fences_are_found_and_shortened() -> None:
     text = (
-        "# A\n<!-- runs -->\n```bash\n$ pip install x\nseq2see demo\nseq2see train a.tsv \\\n  --model plain  # why\n```\n"
+        "# A\n<!-- runs -->\n```bash\n$ pip install x\nseq2see demo\n"
+        "seq2see train a.tsv \\\n  --model plain  # why\n```\n"
         "```bash\nfalse\n```\n"
         '<!-- runs -->\n\n```python\nimport seq2see\nmodel = seq2see.train(\n    "a.tsv", out="r"\n)\n```\n'
         "<!-- runs -->\n```bash\nseq2see train b.toml --set model.width=8\nseq2see predict r x\n```\n"

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from seq2see.config import Config, given_keys, make_config, option, read_toml
+from seq2see.console import say_to
 from seq2see.corpus.corpus import is_corpus
 from seq2see.curves.history import read_history
 from seq2see.data import Pair, read_pairs
@@ -28,7 +29,7 @@ from seq2see.pages.report import require_page
 from seq2see.run.changes import option_changes
 from seq2see.run.folder import CHECKPOINTS, METRICS, is_run, set_options, stored_config
 from seq2see.run.pairs import read_data
-from seq2see.run.progress import metrics_text, say_to
+from seq2see.run.progress import metrics_text
 from seq2see.run.train import train
 from seq2see.storage.files import hash_file, write_file
 from seq2see.training import INTERRUPTED, Evaluated, Event, Updated, Warned

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from seq2see.config import make_config, read_toml
 from seq2see.data import Pair, read_pairs
+from seq2see.data.split import DEV_PAIRS, spread
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import engine_maker, model_of
 from seq2see.inference.predictor import Model, UnknownTextWarning
 from seq2see.inference.results import loss_of
 from seq2see.run.folder import CONFIG, MODEL
-from seq2see.run.pairs import DEV_PAIRS, read_data, spread
+from seq2see.run.pairs import read_data
 from seq2see.storage.saved_model import find_model_folder, load_model, write_packed
 from seq2see.storage.weights import as_weights, read_weights, write_weights
 

@@ -678,7 +678,8 @@ def test_the_device_is_passed_on(verb: str, seq2see_command: Command, monkeypatc
 
 
 def test_without_torch_the_way_to_it_is_said() -> None:
-    code = "import sys; sys.modules['torch'] = None; sys.argv = ['seq2see', 'models']; from seq2see.cli import main; main()"
+    code = "import sys; sys.modules['torch'] = None; sys.argv = ['seq2see', 'models']\n"
+    code += "from seq2see.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

@@ -25,8 +25,8 @@ from seq2see.corpus import prepare as prepare_module
 from seq2see.corpus.corpus import Corpus, open_corpus, read_manifest
 from seq2see.data import Examples
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
-from seq2see.run.folder import locked
 from seq2see.run.plan import plan_run
+from seq2see.storage.locks import locked
 
 Prepare = Callable[..., str]
 
@@ -385,7 +385,7 @@ def test_two_at_once_are_refused(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("fcntl", reason="this system has no such locks")
-    monkeypatch.setattr("seq2see.run.folder.LOCK_SECONDS", 0)
+    monkeypatch.setattr("seq2see.storage.locks.LOCK_SECONDS", 0)
     with locked(tmp_path / "corpus.preparing", print), pytest.raises(ConfigError, match="is preparing in it"):
         prepare(sentences)
     prepare(sentences)

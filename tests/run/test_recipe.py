@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from itertools import product
 
@@ -10,16 +11,9 @@ import pytest
 from seq2see.data import Examples, LengthBucketSampler, Pair, additions
 from seq2see.errors import ConfigError
 from seq2see.model import ARCHITECTURES, ModelOptions, resolve
-from seq2see.run.recipe import (
-    SENTENCE_UNITS,
-    UPDATES,
-    build_codecs,
-    choose_model,
-    choose_text,
-    choose_training,
-    recut_of,
-    vocabulary_lines,
-)
+from seq2see.run.recipe import UPDATES, choose_model, choose_training, recut_of
+from seq2see.text.building import build_codecs, vocabulary_lines
+from seq2see.text.choice import SENTENCE_UNITS, choose_text
 from seq2see.text.options import TextOptions
 from seq2see.training import TrainingOptions, sampler_of
 
@@ -31,9 +25,13 @@ SENTENCES = [
 ]
 
 
+def sides(pairs: Sequence[Pair], *, has_source: bool) -> tuple[list[str] | None, list[str]]:
+    return [pair.source for pair in pairs] if has_source else None, [pair.target or "" for pair in pairs]
+
+
 def examples(num_pairs: int) -> Examples:
     pairs = additions(min(num_pairs, 300), seed=1)
-    codecs = build_codecs(TextOptions(source="characters", target="characters"), pairs, has_source=True)
+    codecs = build_codecs(TextOptions(source="characters", target="characters"), *sides(pairs, has_source=True))
     made = Examples.encode(pairs, *codecs)
     if num_pairs <= 300:
         return made
@@ -50,41 +48,45 @@ def examples(num_pairs: int) -> Examples:
     [(SPELLING, "characters", "characters"), (PHONES, "characters", "symbols"), (SENTENCES, "bpe", "bpe")],
 )
 def test_the_tokenizers_follow_the_data_and_are_said(pairs: list[Pair], source: str, target: str) -> None:
-    options, said = choose_text(TextOptions(), pairs, has_source=True)
+    options, said = choose_text(TextOptions(), *sides(pairs, has_source=True))
     assert (options.source, options.target) == (source, target)
     assert said[0].startswith(f"source: {source} (")
     assert said[1].startswith(f"target: {target} (")
 
 
 def test_a_chosen_tokenizer_stays_and_is_not_explained() -> None:
-    options, said = choose_text(TextOptions(source="bytes"), SENTENCES, has_source=True)
+    options, said = choose_text(TextOptions(source="bytes"), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("bytes", "bpe")
     assert [line.partition(":")[0] for line in said] == ["target"]
 
 
 def test_a_language_model_has_one_side() -> None:
-    options, said = choose_text(TextOptions(), [Pair("", pair.target, "") for pair in SENTENCES], has_source=False)
+    options, said = choose_text(
+        TextOptions(), *sides([Pair("", pair.target, "") for pair in SENTENCES], has_source=False)
+    )
     assert (options.source, options.target) == (None, "bpe")
     assert len(said) == 1
 
 
 def test_rare_words_are_left_out_and_rare_characters_are_not() -> None:
     pairs = [Pair("common rare", "q", ""), Pair("common once", "r", "")]
-    words, characters = build_codecs(TextOptions(source="words", target="characters"), pairs, has_source=True)
+    words, characters = build_codecs(TextOptions(source="words", target="characters"), *sides(pairs, has_source=True))
     assert words is not None
     assert words.vocabulary.tokens == ("common",)
     assert set(characters.vocabulary.tokens) == {"q", "r"}
-    words, _ = build_codecs(TextOptions(source="words", target="characters", min_count=1), pairs, has_source=True)
+    words, _ = build_codecs(
+        TextOptions(source="words", target="characters", min_count=1), *sides(pairs, has_source=True)
+    )
     assert words is not None
     assert len(words.vocabulary.tokens) == 3
     _, few = build_codecs(
-        TextOptions(source="words", target="characters", max_vocabulary=5), pairs * 9, has_source=True
+        TextOptions(source="words", target="characters", max_vocabulary=5), *sides(pairs * 9, has_source=True)
     )
     assert len(few.vocabulary) == 5
 
 
 def test_a_language_model_has_no_source_codec() -> None:
-    source, target = build_codecs(TextOptions(target="characters"), [Pair("", "ab", "")], has_source=False)
+    source, target = build_codecs(TextOptions(target="characters"), *sides([Pair("", "ab", "")], has_source=False))
     assert source is None
     assert set(target.vocabulary.tokens) == {"a", "b"}
 
@@ -180,7 +182,7 @@ def test_a_handful_of_pairs_is_enough_for_a_recipe(number: int) -> None:
 def test_long_pairs_come_in_smaller_batches() -> None:
     short, _ = choose_training(TrainingOptions(max_epochs=1), examples(300), can_match=True)
     pairs = [Pair("a" * 3000, "b" * 3000, "") for _ in range(300)]
-    codecs = build_codecs(TextOptions(source="characters", target="characters"), pairs, has_source=True)
+    codecs = build_codecs(TextOptions(source="characters", target="characters"), *sides(pairs, has_source=True))
     long, said = choose_training(TrainingOptions(max_epochs=1), Examples.encode(pairs, *codecs), can_match=True)
     assert short.max_updates == 10  # of 32
     assert long.max_updates == 150  # of 2, which is 12,004 tokens
@@ -205,7 +207,7 @@ def test_epochs_of_token_batches_are_counted_as_they_come() -> None:
 
 def test_a_language_model_has_no_answers_to_match() -> None:
     pairs = [Pair("", "abc", ""), Pair("", "bcd", "")]
-    codecs = build_codecs(TextOptions(target="characters"), pairs, has_source=False)
+    codecs = build_codecs(TextOptions(target="characters"), *sides(pairs, has_source=False))
     data = Examples.encode(pairs, *codecs)
     with pytest.raises(ConfigError, match="no answers to match"):
         choose_training(TrainingOptions(metric="exact_match"), data, can_match=False)
@@ -213,7 +215,7 @@ def test_a_language_model_has_no_answers_to_match() -> None:
 
 def test_the_unicode_form_reaches_the_codecs() -> None:
     options = TextOptions(source="characters", target="characters", normalization="NFD")
-    source, target = build_codecs(options, [Pair("\u00e9", "\u00e9", "")], has_source=True)
+    source, target = build_codecs(options, *sides([Pair("\u00e9", "\u00e9", "")], has_source=True))
     assert source is not None
     for codec in (source, target):
         assert codec.tokenizer.normalization == "NFD"
@@ -226,7 +228,7 @@ BPE = TextOptions(source="bpe", target="bpe")
 
 
 def test_each_side_learns_its_own_subwords_and_says_how_many() -> None:
-    source, target = build_codecs(replace(BPE, subword_size=60), SENTENCES, has_source=True)
+    source, target = build_codecs(replace(BPE, subword_size=60), *sides(SENTENCES, has_source=True))
     assert source is not None
     assert " house" in source.vocabulary
     assert " house" not in target.vocabulary
@@ -234,7 +236,7 @@ def test_each_side_learns_its_own_subwords_and_says_how_many() -> None:
         f"source: a vocabulary of {len(source.vocabulary)} subwords and characters",
         f"target: a vocabulary of {len(target.vocabulary)} subwords and characters",
     ]
-    few = build_codecs(replace(BPE, subword_size=16_000), SENTENCES, has_source=True)
+    few = build_codecs(replace(BPE, subword_size=16_000), *sides(SENTENCES, has_source=True))
     assert f" {len(few[1].vocabulary)} " in vocabulary_lines(BPE, few)[1]
     assert len(few[1].vocabulary) < 1000
 
@@ -242,7 +244,7 @@ def test_each_side_learns_its_own_subwords_and_says_how_many() -> None:
 @pytest.mark.parametrize("unit", ["bpe", "unigram", "words", "characters", "symbols", "graphemes", "bytes"])
 def test_a_joint_vocabulary_is_one_for_both_sides(unit: str) -> None:
     options = TextOptions(source=unit, target=unit, joint=True)  # type: ignore[arg-type]
-    source, target = build_codecs(options, SENTENCES, has_source=True)
+    source, target = build_codecs(options, *sides(SENTENCES, has_source=True))
     assert source == target
     for codec in (source, target):
         assert codec is not None
@@ -255,10 +257,10 @@ def test_a_joint_vocabulary_is_one_for_both_sides(unit: str) -> None:
 
 
 def test_joint_sides_follow_each_other() -> None:
-    options, said = choose_text(TextOptions(target="words", joint=True), SENTENCES, has_source=True)
+    options, said = choose_text(TextOptions(target="words", joint=True), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("words", "words")
     assert said == ["source: words (as the other side, with which it is joint)"]
-    options, _ = choose_text(TextOptions(joint=True), SENTENCES, has_source=True)
+    options, _ = choose_text(TextOptions(joint=True), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("bpe", "bpe")
 
 
@@ -276,14 +278,14 @@ def test_joint_sides_follow_each_other() -> None:
 )
 def test_options_at_odds_are_refused(options: TextOptions, has_source: bool, where: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        choose_text(options, SENTENCES, has_source=has_source)
+        choose_text(options, *sides(SENTENCES, has_source=has_source))
     assert caught.value.where == where
     assert "text." in caught.value.fix
 
 
 def test_sides_too_different_to_be_joint_are_refused() -> None:
     with pytest.raises(ConfigError, match="source characters and target symbols"):
-        choose_text(TextOptions(joint=True), PHONES, has_source=True)
+        choose_text(TextOptions(joint=True), *sides(PHONES, has_source=True))
 
 
 @pytest.mark.parametrize(
@@ -295,7 +297,7 @@ def test_sides_too_different_to_be_joint_are_refused() -> None:
     ],
 )
 def test_options_that_agree_are_taken(options: TextOptions, has_source: bool) -> None:
-    assert choose_text(options, SENTENCES, has_source=has_source) == (options, [])
+    assert choose_text(options, *sides(SENTENCES, has_source=has_source)) == (options, [])
 
 
 def test_sentences_are_judged_by_their_loss() -> None:
@@ -305,7 +307,7 @@ def test_sentences_are_judged_by_their_loss() -> None:
 def test_epochs_with_dropout_are_counted_as_they_will_be() -> None:
     """Words in more pieces make longer sentences, and these fill a batch of tokens sooner."""
     options = replace(BPE, bpe_dropout=0.5, subword_size=200)
-    codecs = build_codecs(options, SENTENCES, has_source=True)
+    codecs = build_codecs(options, *sides(SENTENCES, has_source=True))
     made = Examples.encode(SENTENCES, *codecs)
     recut = recut_of(options, SENTENCES, codecs, seed=1)
     assert recut is not None

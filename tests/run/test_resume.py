@@ -21,10 +21,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from seq2see import Pair, training_state
+from seq2see import Pair
 from seq2see.config import Config, make_config, read_toml
 from seq2see.data import Examples
 from seq2see.errors import CheckpointError, ConfigError
+from seq2see.run import state as run_state
 from seq2see.run.changes import pair_changes, trace
 from seq2see.run.resume import Beginning
 from seq2see.run.train import Trained, train
@@ -275,7 +276,7 @@ def test_another_version_is_said(
     config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = broken_at(config(), tmp_path / "r")
-    monkeypatch.setitem(training_state.VERSIONS, "torch", "99.0")
+    monkeypatch.setitem(run_state.VERSIONS, "torch", "99.0")
     assert "this is" in said_by(Config(), run, resume=True)[0]
 
 

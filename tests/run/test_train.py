@@ -26,10 +26,11 @@ import seq2see
 from seq2see import Pair
 from seq2see.config import Config, make_config, read_toml
 from seq2see.data import Examples
+from seq2see.data.split import spread
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.inference.predictor import UnknownTextWarning
 from seq2see.model import ARCHITECTURES
-from seq2see.run.pairs import read_data, spread
+from seq2see.run.pairs import read_data
 from seq2see.run.plan import hard_maximum
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import checkpoints, load_checkpoint

@@ -202,5 +202,5 @@ def require_fitting(corpus: Corpus, config: Config, given: Collection[str], *, h
             raise ConfigError(
                 f"is {now!r}, and the corpus was prepared with {before!r}",
                 where=key,
-                fix=f"leave it out, or prepare another: seq2see prepare DATA --out OTHER --set {key}={str(now).lower()}",
+                fix=f"leave it out, or prepare another: seq2see prepare DATA --out NEW --set {key}={str(now).lower()}",
             )

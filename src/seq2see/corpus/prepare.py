@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from seq2see.config import Config
+from seq2see.console import say_to
 from seq2see.corpus import parts
 from seq2see.corpus.assembling import assemble, recover
 from seq2see.corpus.corpus import FORMAT, is_corpus, open_corpus, read_manifest
@@ -27,16 +28,15 @@ from seq2see.corpus.working_folder import WORK, begin_work, remove_work, require
 from seq2see.data import Pair, read_pairs
 from seq2see.data.lines import Columns
 from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths
-from seq2see.data.split import CONSIDERED, choose_dev, draw_of
+from seq2see.data.split import CONSIDERED, DEV_PAIRS, choose_dev, draw_of
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.model import find, resolve
-from seq2see.run.folder import locked
-from seq2see.run.pairs import DEV_PAIRS
-from seq2see.run.progress import say_to
-from seq2see.run.recipe import choose_text, codec_of_counts, vocabulary_lines
 from seq2see.storage.files import beside, hash_file, hash_of, write_file
+from seq2see.storage.locks import locked
 from seq2see.storage.saved_model import codec_files
 from seq2see.text import Codecs
+from seq2see.text.building import codec_of_counts, vocabulary_lines
+from seq2see.text.choice import choose_text
 from seq2see.text.options import TextOptions
 from seq2see.version import __version__
 
@@ -252,7 +252,8 @@ class Making:
     def choose_text(self, sample: list[tuple[bytes, Pair]]) -> TextOptions:
         """The options of the text with nothing left open."""
         pairs = [pair for draw, pair in sample if draw not in self.set_aside]
-        text, said = choose_text(self.config.text, pairs, has_source=self.columns == "pairs")
+        sources = [pair.source for pair in pairs] if self.columns == "pairs" else None
+        text, said = choose_text(self.config.text, sources, [pair.target or "" for pair in pairs])
         for line in said:
             self.say(line)
         return text

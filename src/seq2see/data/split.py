@@ -13,6 +13,9 @@ from seq2see.errors import DataError
 CONSIDERED = 4000
 """Sources that may be set aside, those with the lowest draws: so many can be told without all being in memory."""
 
+DEV_PAIRS = 1000
+"""At most so many pairs of dev are tried."""
+
 
 def split_dev(
     pairs: Sequence[Pair], *, seed: int, share: float = 0.1, most: int = 1000
@@ -62,3 +65,8 @@ def _key(pair: Pair) -> str:
 def _draw(seed: int, key: str) -> bytes:
     """The same in every process and for every version of Python and NumPy."""
     return hashlib.blake2b(f"{seed} {key}".encode(errors="surrogatepass"), digest_size=8).digest()
+
+
+def spread(pairs: Sequence[Pair], most: int) -> Sequence[Pair]:
+    """At most so many pairs, evenly spread over the list: files are often sorted."""
+    return pairs if len(pairs) <= most else [pairs[i * len(pairs) // most] for i in range(most)]

@@ -146,7 +146,7 @@ def too_small(e: Evidence) -> Advice | None:
         "A larger model",
         f"The loss is {e.train_loss:.4f} on training pairs and {e.loss:.4f} here: new pairs are no harder, "
         "so it has not learnt all that these pairs can teach.",
-        f"Try --set model.width={2 * e.width}, or model.layers=2; less dropout; look for pairs at odds (seq2see check).",
+        f"Try --set model.width={2 * e.width}, or model.layers=2; less dropout; check the pairs (seq2see check).",
     )
 
 

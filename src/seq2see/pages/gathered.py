@@ -12,6 +12,7 @@ from typing import Any, Literal
 from seq2see.config import Config, make_config, read_toml
 from seq2see.curves.history import History, read_history
 from seq2see.data import Pair, read_pairs
+from seq2see.data.split import DEV_PAIRS, spread
 from seq2see.errors import ConfigError, UserError
 from seq2see.evaluation import Report, Request, evaluate
 from seq2see.evaluation.training_data import key_of, known_texts
@@ -20,7 +21,7 @@ from seq2see.inference.predictor import Model, UnknownTextWarning
 from seq2see.inference.results import Prediction
 from seq2see.pages.advice import Evidence
 from seq2see.run.folder import CONFIG
-from seq2see.run.pairs import DEV_PAIRS, Data, read_data, spread
+from seq2see.run.pairs import Data, read_data
 from seq2see.storage.saved_model import find_model_folder, load_model
 
 TRAIN_SAMPLE = 300

@@ -22,10 +22,10 @@ from seq2see.inference.loading import engine_maker, model_of
 from seq2see.model import Blueprint, ModelOptions, Seq2Seq, read_blueprint, resolve, to_options
 from seq2see.run.changes import option_changes
 from seq2see.run.folder import CHECKPOINTS, CONFIG, MODEL, stored_config
-from seq2see.run.recipe import vocabulary_limits
 from seq2see.storage.checkpoints import Checkpoint, checkpoints, load_checkpoint, update_of
 from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.text import SPECIALS, Codec, Codecs
+from seq2see.text.building import vocabulary_limits
 from seq2see.text.options import TextOptions
 from seq2see.training import Progress, TrainingState
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from seq2see.config import Config
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
+from seq2see.data.split import DEV_PAIRS
 from seq2see.errors import ConfigError
 
 LARGE = 1_000_000_000
 """Bytes of text from which on it is said that they can be prepared."""
-DEV_PAIRS = 1000
-"""At most so many pairs of dev are tried."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +91,3 @@ def size_said(paths: Sequence[str]) -> list[str]:
         f"note: {size / 1e9:.1f} GB of text are held in memory as a whole; "
         "seq2see prepare makes a corpus of them that isn't, and that starts at once"
     ]
-
-
-def spread(pairs: Sequence[Pair], most: int) -> Sequence[Pair]:
-    """At most so many pairs, evenly spread over the list: files are often sorted."""
-    return pairs if len(pairs) <= most else [pairs[i * len(pairs) // most] for i in range(most)]

@@ -11,22 +11,21 @@ import torch
 from seq2see.config import Config
 from seq2see.corpus.corpus import require_fitting
 from seq2see.data import Examples, Pair, Recut
+from seq2see.data.split import DEV_PAIRS, spread
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
 from seq2see.model import Blueprint, Sizes, build, find, longest, resolve
 from seq2see.run.fine_tune import Start, grown_codecs, options_line, start_lines
-from seq2see.run.pairs import DEV_PAIRS, Data, read_data, spread
+from seq2see.run.pairs import Data, read_data
 from seq2see.run.recipe import (
-    SENTENCE_UNITS,
-    build_codecs,
     choose_batch,
     choose_model,
-    choose_text,
     choose_training,
     recut_of,
-    vocabulary_lines,
 )
 from seq2see.text import UNK, Codec, Codecs
+from seq2see.text.building import build_codecs, vocabulary_lines
+from seq2see.text.choice import SENTENCE_UNITS, choose_text
 from seq2see.training import ALONE, World
 
 
@@ -112,10 +111,12 @@ def plan_run(
         said_text: list[str] = []
         unknown = corpus.unknown_shares()
     else:
-        text, said_text = choose_text(config.text, data.train, has_source=has_source)
+        sources = [pair.source for pair in data.train] if has_source else None
+        targets = [pair.target or "" for pair in data.train]
+        text, said_text = choose_text(config.text, sources, targets)
         if start:
             codecs = grown_codecs(start, text, data.train)
-        codecs = codecs or build_codecs(text, data.train, has_source=has_source)
+        codecs = codecs or build_codecs(text, sources, targets)
         examples = Examples.encode(data.train, *codecs)
         recut = recut_of(text, data.train, codecs, seed=config.training.seed)
         unknown = unknown_shares(examples)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -173,8 +172,3 @@ def shortened(text: str, most: int = 100) -> str:
 def percent(share: float) -> str:
     """0.1234 to 12.34 %."""
     return f"{100 * share:.2f} %"
-
-
-def say_to(console: Console) -> Callable[[str], None]:
-    """A function that prints a line to the console as it is."""
-    return lambda line: console.print(Text(line), soft_wrap=True)

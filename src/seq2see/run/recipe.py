@@ -1,22 +1,20 @@
-"""What the data decide where nobody has said: tokenizers, architecture, batch, rate, and how long to train.
+"""What is chosen from the data by default: architecture, batch, learning rate, and how long to train.
 
 The figures are measured on pronunciation, inflection, normalisation, dates and translation: see docs/design.md.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seq2see.data import Examples, LengthBucketSampler, Pair, Recut
 from seq2see.errors import ConfigError
 from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, resolve, to_options
-from seq2see.text import SUBWORD_UNITS, Codec, Codecs, Vocabulary, choose_tokenizer, learn_codec, make_tokenizer
-from seq2see.text.learning import learn_from_words
+from seq2see.text import Codecs
 from seq2see.text.options import TextOptions
 from seq2see.training import FEWEST_UPDATES, TrainingOptions, World, largest_batch, most_useful, sampler_of
 
@@ -31,97 +29,6 @@ EVALUATIONS = 16
 """How often a run is tried on dev, if it runs to its end."""
 MANY_PAIRS = 200_000
 """From here on the width is doubled."""
-SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
-"""Units of texts that can be said in many ways, so that hardly any answer is the expected one to the letter."""
-
-
-def choose_text(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool) -> tuple[TextOptions, list[str]]:
-    """The options with a tokenizer for each side, and a line a choice. ConfigError for options at odds."""
-    said = []
-    sides = ("source", "target") if has_source else ("target",)
-    given = {name for side in sides if (name := getattr(options, side))}
-    for side in sides:
-        if getattr(options, side) is None:
-            if options.joint and given:
-                name, reason = given.pop(), "as the other side, with which it is joint"
-            else:
-                name, reason = choose_tokenizer([getattr(pair, side) or "" for pair in pairs])
-            options = replace(options, **{side: name})
-            said.append(f"{side}: {name} ({reason})")
-    require_sense(options, {side: getattr(options, side) for side in sides})
-    return options, said
-
-
-def require_sense(options: TextOptions, units: Mapping[str, str]) -> None:
-    """Refuse options of the text that change nothing with these units, or that these can't have."""
-    named = " and ".join(f"{side} {unit}" for side, unit in units.items())
-    if options.joint and len(units) == 1:
-        fix = "leave text.joint out"
-        raise ConfigError("a language model has one side, with nothing to share", where="text.joint", fix=fix)
-    if options.joint and options.source != options.target:
-        fix = "give both sides one unit, such as text.source=bpe text.target=bpe, or leave text.joint out"
-        raise ConfigError(f"one vocabulary can't be both, {named}", where="text.joint", fix=fix)
-    if options.subword_size and not set(units.values()) & set(SUBWORD_UNITS):
-        fix = "choose bpe or unigram for a side, or limit other vocabularies by text.max_vocabulary"
-        raise ConfigError(f"there are no subwords: {named}", where="text.subword_size", fix=fix)
-    if options.subword_size and options.subword_size > options.max_vocabulary:
-        raise ConfigError(
-            f"{options.subword_size:,} is more than text.max_vocabulary, {options.max_vocabulary:,}",
-            where="text.subword_size",
-            fix=f"set text.max_vocabulary={options.subword_size} too, or a smaller size",
-        )
-    if options.bpe_dropout and set(units.values()) != {"bpe"}:
-        fix = f"set {' '.join(f'text.{side}=bpe' for side in units)}, or leave text.bpe_dropout out"
-        raise ConfigError(f"only bpe can be cut with dropout: {named}", where="text.bpe_dropout", fix=fix)
-
-
-def build_codecs(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool) -> Codecs:
-    """A codec a side from the training pairs alone; the same one twice where it is joint."""
-    sources, targets = [pair.source for pair in pairs], [pair.target or "" for pair in pairs]
-    target = build_codec(options, options.target, [*sources, *targets] if options.joint else targets)
-    if options.joint:
-        return target, target
-    return build_codec(options, options.source, sources) if has_source else None, target
-
-
-def build_codec(options: TextOptions, unit: str | None, texts: Sequence[str]) -> Codec:
-    """A codec of that unit, made or learnt from the texts."""
-    assert unit is not None
-    if unit in SUBWORD_UNITS:
-        return learn_codec(unit, texts, normalization=options.normalization, **subword_limits(options))
-    tokenizer = make_tokenizer(unit, options.normalization)
-    return Codec.build(tokenizer, texts, **vocabulary_limits(options, unit))
-
-
-def codec_of_counts(options: TextOptions, unit: str | None, counts: Counter[str]) -> Codec:
-    """The same codec from what was counted in the texts: words where it is of subwords, tokens elsewhere."""
-    assert unit is not None
-    if unit in SUBWORD_UNITS:
-        return learn_from_words(unit, counts, normalization=options.normalization, **subword_limits(options))
-    tokenizer = make_tokenizer(unit, options.normalization)
-    if tokenizer.alphabet:
-        return Codec(tokenizer, Vocabulary(tokenizer.alphabet))
-    return Codec(tokenizer, Vocabulary(()).grown_by(counts, **vocabulary_limits(options, unit)))
-
-
-def subword_limits(options: TextOptions) -> dict[str, Any]:
-    """What limits learning of subwords, by the names of `learn_codec`."""
-    return {"size": options.subword_size, "max_size": options.max_vocabulary, "min_count": options.min_count}
-
-
-def vocabulary_limits(options: TextOptions, unit: str) -> dict[str, Any]:
-    """What limits a vocabulary of other tokens, by the names of `Codec.build`."""
-    return {"max_size": options.max_vocabulary, "min_count": options.min_count or (2 if unit == "words" else 1)}
-
-
-def vocabulary_lines(options: TextOptions, codecs: Codecs) -> list[str]:
-    """How many subwords were learnt, which may be fewer than were asked for."""
-    sides = [("source", codecs[0]), ("target", codecs[1])] if not options.joint else [("both sides", codecs[1])]
-    return [
-        f"{side}: a vocabulary of {len(codec.vocabulary):,} subwords and characters"
-        for side, codec in sides
-        if codec is not None and codec.tokenizer.name in SUBWORD_UNITS
-    ]
 
 
 def recut_of(options: TextOptions, pairs: Sequence[Pair], codecs: Codecs, *, seed: int) -> Recut | None:

@@ -25,7 +25,6 @@ from seq2see.run.folder import (
     has_checkpoint,
     has_ended,
     is_run,
-    locked,
     prepare,
     require_free,
     set_options,
@@ -36,6 +35,7 @@ from seq2see.run.pairs import Data
 from seq2see.run.state import config_of, processes_said, state_of, trace_of, versions_said
 from seq2see.scratch import Seq2seq
 from seq2see.storage.checkpoints import Checkpoint, load_checkpoint, set_aside
+from seq2see.storage.locks import locked
 from seq2see.training import KEPT, TrainingState, World
 
 Network = Seq2Seq | Seq2seq

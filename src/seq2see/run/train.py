@@ -21,6 +21,7 @@ import torch
 from rich.console import Console
 
 from seq2see.config import Config, to_toml
+from seq2see.console import say_to
 from seq2see.data import Examples, Pair
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.loading import load
@@ -33,7 +34,7 @@ from seq2see.run.dev import try_on
 from seq2see.run.fine_tune import FROM
 from seq2see.run.folder import METRICS, MODEL, is_run, stored_config
 from seq2see.run.plan import Plan, plan_run
-from seq2see.run.progress import Display, MetricsLog, say_to
+from seq2see.run.progress import Display, MetricsLog
 from seq2see.run.resume import Beginning, Network, Site, Wish, begin, first_state, next_state, take_up
 from seq2see.run.scratch_trainer import as_by_hand, network_of, train_by_hand
 from seq2see.run.signals import stop_on_signal

@@ -1,4 +1,4 @@
-"""The models of `seq2see.model` by hand, in NumPy: forward, backward, training, generation. For reading: docs/by-hand.md.
+"""The models of `seq2see.model` by hand, in NumPy: forward, backward, training, generation. Read docs/by-hand.md.
 
 The attributes of each part, and so the names and shapes of all tensors, are those of the torch model built with the
 same words: `model.load(tensors)` and `model.tensors()` go between the two, and both give the same numbers.

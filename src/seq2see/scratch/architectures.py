@@ -1,4 +1,4 @@
-"""The ladder, each rung one function; the names and what they are made of are those of `seq2see.model.architectures`."""
+"""The ladder, each rung one function; the names and parts are those of `seq2see.model.architectures`."""
 
 from __future__ import annotations
 
@@ -228,8 +228,8 @@ def build(
 ) -> Seq2seq:
     """A new model of float32 for vocabularies of `source` and `target` tokens (0: no source), initial values drawn.
 
-    What is None is what the architecture usually has. The words are those of `seq2see.model.Blueprint`, and a torch model
-    built with the same ones has tensors of the same names and shapes. ConfigError for what can't be.
+    What is None is what the architecture usually has. The words are those of `seq2see.model.Blueprint`, and a torch
+    model built with the same ones has tensors of the same names and shapes. ConfigError for what can't be.
     """
     check("model.name", name, ARCHITECTURES)
     rung = ARCHITECTURES[name]

@@ -68,8 +68,8 @@ def save_model(
 def write_packed(path: Path, saved: SavedModel, *, weights: str = "float32", card: str | None = None) -> int:
     """Write a model as one file where `path` ends in .seq2see, else as a folder; gives how many bytes it has.
 
-    `weights` are float32, float16 or int8: see `seq2see.storage.weights`. `card` is what its README.md says, the model's own
-    where nothing is given. A folder that holds something else is never replaced. ConfigError for weights that there
+    `weights` are float32, float16 or int8: see `seq2see.storage.weights`. `card` is its README.md, by default the
+    model's own. A folder that holds something else is never replaced. ConfigError for weights that there
     aren't or that can't hold the model's values, CheckpointError for a place that can't be written.
     """
     chosen = as_weights(weights)

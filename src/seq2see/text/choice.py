@@ -1,13 +1,20 @@
-"""Which tokenizer suits a text, told from the text."""
+"""Which tokenizer suits a text, told from the text; and whether the options of the text agree."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import regex  # type: ignore[import-untyped]
 
+from seq2see.errors import ConfigError
+from seq2see.text.options import TextOptions
+from seq2see.text.subwords import SUBWORD_UNITS
 from seq2see.text.tokenizers import Graphemes
+
+SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
+"""Units of texts that can be said in many ways, so that hardly any answer is the expected one to the letter."""
 
 _MOST_LINES = 20_000
 _MOST_CHARACTERS = 2_000_000
@@ -60,3 +67,48 @@ def choose_tokenizer(texts: Sequence[str]) -> tuple[str, str]:
     if len(graphemes) < 0.95 * len(some) and len(graphemes) >= 50 * len(set(graphemes)):
         return "graphemes", f"{spelt}, and marks belong to their letters"
     return "characters", spelt
+
+
+def choose_text(
+    options: TextOptions, sources: Sequence[str] | None, targets: Sequence[str]
+) -> tuple[TextOptions, list[str]]:
+    """The options with a tokenizer for each side, and one line per choice. ConfigError for options that conflict.
+
+    `sources` is None for a language model.
+    """
+    said = []
+    sides = {"target": targets} if sources is None else {"source": sources, "target": targets}
+    given = {name for side in sides if (name := getattr(options, side))}
+    for side, texts in sides.items():
+        if getattr(options, side) is None:
+            if options.joint and given:
+                name, reason = given.pop(), "as the other side, with which it is joint"
+            else:
+                name, reason = choose_tokenizer(texts)
+            options = replace(options, **{side: name})
+            said.append(f"{side}: {name} ({reason})")
+    require_consistent(options, {side: getattr(options, side) for side in sides})
+    return options, said
+
+
+def require_consistent(options: TextOptions, units: Mapping[str, str]) -> None:
+    """Refuse options of the text that change nothing with these units, or that these can't have."""
+    named = " and ".join(f"{side} {unit}" for side, unit in units.items())
+    if options.joint and len(units) == 1:
+        fix = "leave text.joint out"
+        raise ConfigError("a language model has one side, with nothing to share", where="text.joint", fix=fix)
+    if options.joint and options.source != options.target:
+        fix = "give both sides one unit, such as text.source=bpe text.target=bpe, or leave text.joint out"
+        raise ConfigError(f"one vocabulary can't be both, {named}", where="text.joint", fix=fix)
+    if options.subword_size and not set(units.values()) & set(SUBWORD_UNITS):
+        fix = "choose bpe or unigram for a side, or limit other vocabularies by text.max_vocabulary"
+        raise ConfigError(f"there are no subwords: {named}", where="text.subword_size", fix=fix)
+    if options.subword_size and options.subword_size > options.max_vocabulary:
+        raise ConfigError(
+            f"{options.subword_size:,} is more than text.max_vocabulary, {options.max_vocabulary:,}",
+            where="text.subword_size",
+            fix=f"set text.max_vocabulary={options.subword_size} too, or a smaller size",
+        )
+    if options.bpe_dropout and set(units.values()) != {"bpe"}:
+        fix = f"set {' '.join(f'text.{side}=bpe' for side in units)}, or leave text.bpe_dropout out"
+        raise ConfigError(f"only bpe can be cut with dropout: {named}", where="text.bpe_dropout", fix=fix)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from seq2see.errors import ConfigError
-from seq2see.run import folder as folders
-from seq2see.run.folder import locked
+from seq2see.storage import locks
+from seq2see.storage.locks import locked
 
 pytest.importorskip("fcntl", reason="this system has no such locks")
 
@@ -17,11 +17,11 @@ pytest.importorskip("fcntl", reason="this system has no such locks")
 def test_a_second_waits_and_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     said: list[str] = []
-    monkeypatch.setattr("seq2see.run.folder.time.sleep", waited.append)
+    monkeypatch.setattr("seq2see.storage.locks.time.sleep", waited.append)
     with locked(tmp_path, said.append):
         with pytest.raises(ConfigError, match="another process is training in it"), locked(tmp_path, said.append):
             pass
-        assert len(waited) == folders.LOCK_SECONDS
+        assert len(waited) == locks.LOCK_SECONDS
         assert said == [f"another process is training in {tmp_path}: waiting for it to end"]
     with locked(tmp_path, said.append):  # free again
         pass
@@ -30,7 +30,7 @@ def test_a_second_waits_and_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_second_goes_on_when_the_first_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = locked(tmp_path, print)
     first.__enter__()
-    monkeypatch.setattr("seq2see.run.folder.time.sleep", lambda _: first.__exit__(None, None, None))
+    monkeypatch.setattr("seq2see.storage.locks.time.sleep", lambda _: first.__exit__(None, None, None))
     with locked(tmp_path, print):
         pass
 
@@ -44,9 +44,9 @@ def test_a_folder_that_was_removed_meanwhile_is_made_and_held(tmp_path: Path, mo
         work.rmdir()
         first.__exit__(None, None, None)
 
-    monkeypatch.setattr("seq2see.run.folder.time.sleep", end)
+    monkeypatch.setattr("seq2see.storage.locks.time.sleep", end)
     with locked(work, print):
-        monkeypatch.setattr("seq2see.run.folder.time.sleep", lambda _: None)
+        monkeypatch.setattr("seq2see.storage.locks.time.sleep", lambda _: None)
         with pytest.raises(ConfigError, match="another process"), locked(work, print):
             pass
 

@@ -1,0 +1,13 @@
+"""How the library says things on the console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.text import Text
+
+
+def say_to(console: Console) -> Callable[[str], None]:
+    """A function that prints a line to the console as it is."""
+    return lambda line: console.print(Text(line), soft_wrap=True)

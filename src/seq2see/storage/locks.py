@@ -1,0 +1,65 @@
+"""Locks on folders: one process at a time writes in one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from seq2see.errors import ConfigError
+
+LOCK_SECONDS = 15
+"""How long to wait for a process that may be about to end."""
+
+
+@contextmanager
+def locked(folder: Path, say: Callable[[str], None], doing: str = "training") -> Iterator[None]:
+    """Inside, no other process is `doing` the same in the folder. ConfigError where one is and goes on with it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        yield
+        return
+    try:
+        handle = opened(folder)
+    except OSError as error:
+        fix = "choose another folder with --out"
+        raise ConfigError(f"can't be made: {error.strerror}", where=str(folder), fix=fix) from None
+    try:
+        waited = 0
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if is_there(folder, handle):
+                    break
+                gone, handle = handle, opened(folder)  # who had it has removed it
+                os.close(gone)
+            except BlockingIOError:
+                if waited == LOCK_SECONDS:
+                    what = f"another process is {doing} in it"
+                    raise ConfigError(what, where=str(folder), fix="wait for it to end, or stop it") from None
+                if waited == 1:
+                    say(f"another process is {doing} in {folder}: waiting for it to end")
+                time.sleep(1)
+                waited += 1
+            except OSError:
+                break  # a file system without locks
+        yield
+    finally:
+        os.close(handle)
+
+
+def opened(folder: Path) -> int:
+    """A handle of the folder, which is made where there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return os.open(folder, os.O_RDONLY)
+
+
+def is_there(folder: Path, handle: int) -> bool:
+    """Whether the folder is still the one that was opened."""
+    try:
+        return os.path.samestat(os.fstat(handle), folder.stat())
+    except FileNotFoundError:
+        return False
