@@ -5,8 +5,8 @@
 
 Both train on the Dutch words of SIGMORPHON 2021 with seq2see's own recipe, `accuracy` for fewer updates. `speed` lets
 the two precisions take turns at short stretches of updates on the same batches, so that other load on the machine
-slows both alike; a figure is the median over the stretches, a ratio the median of the ratios of two that lie side by side.
-Beside it stands what `precision = "auto"` chose, each time it was asked. `accuracy` trains each to its end through the
+slows both alike; a figure is the median over the stretches, a ratio the median of the ratios of two that lie side by
+side. Beside it stands what `precision = "auto"` chooses. `accuracy` trains each to its end through the
 `seq2see` command; a run that is there already is only evaluated again. `--models attention-256` leaves the others out.
 """
 
@@ -19,7 +19,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -40,7 +39,6 @@ MODELS = {"attention-256": 1500, "attention-512": 600, "gnmt-256": 600, "transfo
 PRECISIONS = ("float32", "bfloat16")
 WARM_UP = 10.0
 """Seconds; under bfloat16 oneDNN compiles a kernel for every shape of batch that it hasn't met."""
-ASKED = 5
 
 
 def speed(models: list[str], threads: list[int], rounds: int, updates: int) -> None:
@@ -58,9 +56,9 @@ def speed(models: list[str], threads: list[int], rounds: int, updates: int) -> N
             torch.set_num_threads(number)
             rates = side_by_side(plan, rounds, updates)
             ratios = [fast / slow for slow, fast in zip(*rates.values(), strict=True)]
-            chosen = Counter(choose_precision(torch.device("cpu"), plan.blueprint, plan.sizes) for _ in range(ASKED))
+            chosen = choose_precision(torch.device("cpu"), plan.blueprint)
             cells = [f"`{name}` {width}", str(number), *(spread(values, ",.0f") for values in rates.values())]
-            cells += [spread(ratios, ".2f"), ", ".join(f"{choice} {times}x" for choice, times in chosen.items())]
+            cells += [spread(ratios, ".2f"), chosen]
             print("| " + " | ".join(cells) + " |", flush=True)
 
 

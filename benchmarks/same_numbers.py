@@ -23,6 +23,7 @@ from pathlib import Path
 
 PAIRS = Path(__file__).parent.parent / "examples" / "dates.tsv"
 LANGUAGE_MODELS = ("language_model", "transformer_language_model")
+WITHOUT_ATTENTION = ("plain", "reverse", "peeky", *LANGUAGE_MODELS)
 ARCHITECTURES = (
     "plain", "reverse", "peeky", "attention", "bidirectional", "stacked", "residual", "gnmt", "input_feeding",
     "transformer", "transformer_lstm", "lstm_transformer", *LANGUAGE_MODELS,
@@ -71,10 +72,11 @@ def fingerprint(module: str, name: str, trained_by: str, folder: Path) -> str:
     )  # fmt: skip
     events = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text("utf-8").splitlines()]
     losses = [repr(event[key]) for event in events for key in ("loss", "dev_loss") if key in event]
+    alignments = [] if name in WITHOUT_ATTENTION else ["--alignments", "json"]
     answers = {
         engine: run(
             module, "predict", out, "--input", str(folder / "asked.txt"), "--beam", "3", "--n-best", "2",
-            "--format", "jsonl", "--alignments", "json", "--engine", engine, "--device", "cpu",
+            "--format", "jsonl", *alignments, "--engine", engine, "--device", "cpu",
         )
         for engine in ("torch", "numpy")
     }  # fmt: skip

@@ -44,6 +44,15 @@ def seq2see_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture
+def lstm_in_bfloat16() -> None:
+    """Skips where PyTorch has no LSTM of bfloat16 for this processor."""
+    from seq2see.training.precision import can_train_lstm
+
+    if not can_train_lstm():
+        pytest.skip("this processor has no LSTM in bfloat16")
+
+
 # --- the upper half of the house: tiny runs, trained once a process -------------------------------------------------
 
 TINY: dict[str, Any] = {

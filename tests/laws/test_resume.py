@@ -135,7 +135,6 @@ def test_resume_from_anywhere(at, blueprint, pairs):
         {"schedule": "plateau", "evaluate_every": 1},
         {"schedule": "cosine", "warmup": 0.5},
         {"batch_size": None, "batch_tokens": 90},
-        {"precision": "bfloat16"},
         {"accumulate": 2},
         {"ema": 0.9, "evaluate_every": 2},
         {"average": 3, "evaluate_every": 2},
@@ -145,6 +144,10 @@ def test_resume_from_anywhere(at, blueprint, pairs):
 )
 def test_resume_with_other_options(changed, blueprint, pairs):
     check_resume(blueprint("attention"), pairs, replace(OPTIONS, **changed))
+
+
+def test_resume_in_bfloat16(blueprint, pairs, lstm_in_bfloat16):
+    check_resume(blueprint("attention"), pairs, replace(OPTIONS, precision="bfloat16"))
 
 
 def test_resume_from_a_checkpoint_before_the_end(architecture, pairs):

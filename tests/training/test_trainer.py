@@ -433,7 +433,7 @@ def test_a_batch_ends_at_whichever_limit_is_reached_first(batch_size, batch_toke
 
 
 @pytest.mark.parametrize("name", ["plain", "peeky", "attention", "gnmt", "input_feeding"])
-def test_bfloat16_trains_weights_in_float32(name):
+def test_bfloat16_trains_weights_in_float32(name, lstm_in_bfloat16):
     losses = {}
     for precision in ("float32", "bfloat16"):
         trainer = new_trainer(model=new_model(name), precision=precision, max_updates=10, rate=0.02)

@@ -52,6 +52,7 @@ from seq2see.training import (
     World,
     choose_precision,
     joined,
+    require_precision,
 )
 from seq2see.version import __version__
 
@@ -151,7 +152,7 @@ def planned(
     )
     config = as_by_hand(plan.config, ()) if by_hand else plan.config
     if config.training.precision == "auto":
-        precision = world.from_first(choose_precision(device, plan.blueprint, plan.sizes))
+        precision = world.from_first(choose_precision(device, plan.blueprint))
         config = replace(config, training=replace(config.training, precision=precision))
     return replace(plan, config=config)
 
@@ -175,6 +176,7 @@ def train_planned(
     else:
         torch.manual_seed(training.seed)
         network = build(blueprint, plan.sizes)
+        require_precision(training.precision, device, network)
     num_parameters = sum(math.prod(tensor.shape) for tensor in network.tensors().values())
     for line in plan.said:
         say(line)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from seq2see.training.memory import FEWEST_UPDATES, largest_batch, most_useful
     from seq2see.training.objective import batch_loss, target_log_probs
     from seq2see.training.options import TrainingOptions
-    from seq2see.training.precision import choose_precision
+    from seq2see.training.precision import choose_precision, require_precision
     from seq2see.training.schedule import rate_share
     from seq2see.training.shares import sampler_of
     from seq2see.training.state import KEPT, Evaluation, Progress, TrainingState
@@ -46,6 +46,7 @@ __all__ = [
     "largest_batch",
     "most_useful",
     "rate_share",
+    "require_precision",
     "sampler_of",
     "target_log_probs",
     "to_tensors",
@@ -59,7 +60,7 @@ __getattr__ = lazily(
         "memory": "FEWEST_UPDATES largest_batch most_useful",
         "objective": "batch_loss target_log_probs",
         "options": "TrainingOptions",
-        "precision": "choose_precision",
+        "precision": "choose_precision require_precision",
         "schedule": "rate_share",
         "shares": "sampler_of",
         "state": "KEPT Evaluation Progress TrainingState",

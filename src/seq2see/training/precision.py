@@ -1,67 +1,54 @@
-"""Whether bfloat16 pays on this machine for this model: measured, because it depends on both."""
+"""The number format of training: what `auto` chooses, and which processors have no LSTM in bfloat16."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import replace
+from functools import lru_cache
 from typing import Literal
 
 import torch
 
-from seq2see.model import Blueprint, Padded, Sizes, build, find, longest
-from seq2see.training.batch import TensorBatch
-from seq2see.training.objective import batch_loss
+from seq2see.errors import ConfigError
+from seq2see.model import Blueprint, Seq2Seq
+from seq2see.model.recurrent import LSTM
 
-WORTH = 1.1
-"""bfloat16 must be this many times faster to be taken. Where a processor has it, it is 1.2 to 3 times faster for models
-of the usual widths and no faster for narrow ones, where it lacks it, many times slower."""
-
-ROWS, LENGTH = 32, 8
-"""Of the batch that is tried: as many pairs as an update usually has, and rather short ones."""
-
-TURNS, SECONDS = 2, 0.1
-"""How often, and for how long in all, the two are tried at least, the warm-up aside."""
+LEAST_WIDTH = 256
+"""From this width on bfloat16 is 1.2 to 1.5 times faster where the processor has instructions for it, and at 128 and 64
+it gains nothing (docs/scaling.md)."""
+INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
+"""The instructions that make it so; without them it is slower than float32."""
 
 
-def choose_precision(device: torch.device, blueprint: Blueprint, sizes: Sizes) -> Literal["float32", "bfloat16"]:
-    """`bfloat16` or `float32`: whichever takes such a model forward and backward faster (0.2 s; more if wide).
+def choose_precision(device: torch.device, blueprint: Blueprint) -> Literal["float32", "bfloat16"]:
+    """What `auto` stands for: bfloat16 on a CPU with instructions for it and from a width of 256 on, else float32.
 
-    What is tried has as few layers as the architecture can have: all others are like them. Anywhere but on the CPU it
-    is float32: cuDNN's LSTM under autocast is one of float16, whose loss would need scaling.
+    It depends on the machine and the model alone, never on a clock: the same command gives the same model. On a GPU it
+    is float32, since cuDNN's LSTM under autocast is one of float16, whose loss would need scaling.
     """
-    if device.type != "cpu":
-        return "float32"
-    with torch.random.fork_rng(devices=[]):
-        model = build(replace(blueprint, layers=find(blueprint.name).fewest_layers), sizes)
-        length = min(LENGTH, longest(blueprint) or LENGTH)
-        batch = TensorBatch(made_up(sizes.source, length), made_up(sizes.target, length))
-
-        def run(enabled: bool) -> None:
-            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-                loss = batch_loss(model, batch)
-            loss.backward()  # type: ignore[no-untyped-call]
-            model.zero_grad(set_to_none=True)
-
-        slow, fast = fastest(lambda: run(False), lambda: run(True))
-    return "bfloat16" if slow > WORTH * fast else "float32"
+    is_faster = device.type == "cpu" and blueprint.width >= LEAST_WIDTH and has_instructions()
+    return "bfloat16" if is_faster else "float32"
 
 
-def made_up(vocabulary: int, length: int) -> Padded:
-    """Sequences of any tokens; of none where there is no vocabulary, because a language model reads nothing."""
-    length = length if vocabulary else 0
-    return Padded(torch.randint(max(1, vocabulary), (ROWS, length)), torch.full((ROWS,), length))
+def has_instructions() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 itself; older versions of PyTorch don't tell."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in INSTRUCTIONS)
 
 
-def fastest(*runs: Callable[[], None]) -> list[float]:
-    """Seconds of the fastest time that each took, by turns, the first turn (which warms up) aside."""
-    for run in runs:
-        run()
-    seconds: list[list[float]] = [[] for _ in runs]
-    began = time.perf_counter()
-    while len(seconds[0]) < TURNS or time.perf_counter() - began < SECONDS:
-        for run, own in zip(runs, seconds, strict=True):
-            start = time.perf_counter()
-            run()
-            own.append(time.perf_counter() - start)
-    return [min(own) for own in seconds]
+def require_precision(precision: str, device: torch.device, network: Seq2Seq) -> None:
+    """ConfigError for bfloat16 where the processor can't calculate an LSTM of the network in it."""
+    has_lstm = any(isinstance(part, LSTM) for part in network.modules())
+    if precision == "bfloat16" and device.type == "cpu" and has_lstm and not can_train_lstm():
+        what = "bfloat16 is unsupported for LSTMs on this processor"
+        raise ConfigError(what, where="training.precision", fix="set training.precision=float32")
+
+
+@lru_cache(maxsize=1)
+def can_train_lstm() -> bool:
+    """Whether PyTorch has an LSTM of bfloat16 for this processor: it is asked for a tiny one."""
+    lstm = torch.nn.LSTM(32, 32, device="meta").to_empty(device="cpu")
+    try:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            lstm(torch.zeros(1, 1, 32))
+    except RuntimeError:
+        return False
+    return True
