@@ -283,7 +283,7 @@ def by_length(out: Path) -> None:
 
 def alignment(table: str, run: Run, text: str, out: Path) -> None:
     """Where the model looks while it answers one text."""
-    from seq2see.inference.predictor import Prediction
+    from seq2see.inference.results import Prediction
     from seq2see.pictures import save_heat_map
 
     data = task(table)

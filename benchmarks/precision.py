@@ -30,7 +30,7 @@ import torch
 from seq2see.config import Config
 from seq2see.data import read_pairs
 from seq2see.model import ModelOptions, build
-from seq2see.run.plan import Plan, plan_run
+from seq2see.run.plan import RunPlan, plan_run
 from seq2see.training import Evaluation, Trainer, TrainingOptions, choose_precision
 
 FOLDER = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
@@ -62,7 +62,7 @@ def speed(models: list[str], threads: list[int], rounds: int, updates: int) -> N
             print("| " + " | ".join(cells) + " |", flush=True)
 
 
-def side_by_side(plan: Plan, rounds: int, updates: int) -> dict[str, list[float]]:
+def side_by_side(plan: RunPlan, rounds: int, updates: int) -> dict[str, list[float]]:
     """Target tokens a second of every stretch, by precision."""
     running = {precision: target_tokens(plan, precision) for precision in PRECISIONS}
     for trained in running.values():
@@ -78,7 +78,7 @@ def side_by_side(plan: Plan, rounds: int, updates: int) -> dict[str, list[float]
     return rates
 
 
-def target_tokens(plan: Plan, precision: str) -> Iterator[int]:
+def target_tokens(plan: RunPlan, precision: str) -> Iterator[int]:
     """One update at a time of the real trainer, from the same initial values: how many target tokens it had."""
     options = TrainingOptions(**(vars(plan.config.training) | {"precision": precision, "schedule": "constant"}))
     torch.manual_seed(options.seed)

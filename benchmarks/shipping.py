@@ -59,12 +59,12 @@ def installed(python: Path) -> tuple[float, int]:
     """MB and packages beside pip and setuptools."""
     told = subprocess.run([python, "-m", "pip", "list", "--format=json"], capture_output=True, check=True).stdout
     packages = {package["name"].lower() for package in json.loads(told)} - {"pip", "setuptools"}
-    site = next((python.parent.parent / "lib").glob("python*/site-packages"))
+    context = next((python.parent.parent / "lib").glob("python*/site-packages"))
     files = [
         path
-        for path in site.rglob("*")
+        for path in context.rglob("*")
         if path.is_file()
-        and not path.relative_to(site).parts[0].startswith(("pip", "setuptools", "_distutils", "pkg_"))
+        and not path.relative_to(context).parts[0].startswith(("pip", "setuptools", "_distutils", "pkg_"))
     ]
     return sum(path.stat().st_size for path in files) / 1e6, len(packages)
 

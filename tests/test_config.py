@@ -41,7 +41,7 @@ OTHER: dict[str, Any] = {
     "model.heads": 8,
     "model.feed_forward": 48,
     "model.positions": "learned",
-    "model.longest": 99,
+    "model.max_positions": 99,
     "model.norm": "post",
     "model.activation": "swiglu",
     "model.tie": "target",

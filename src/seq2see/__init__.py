@@ -17,10 +17,9 @@ from seq2see.lazy import lazily
 from seq2see.version import __version__
 
 if TYPE_CHECKING:
-    from seq2see.api import train
+    from seq2see.api import Model, train
     from seq2see.data import Pair
     from seq2see.inference.loading import load
-    from seq2see.inference.predictor import Model
     from seq2see.inference.results import Prediction
     from seq2see.pictures import attend
 
@@ -29,12 +28,11 @@ __all__ = ["Model", "Pair", "Prediction", "UserError", "__version__", "attend", 
 _find = lazily(
     __name__,
     {
-        "inference.predictor": "Model",
         "data": "Pair",
         "inference.results": "Prediction",
         "inference.loading": "load",
         "pictures": "attend",
-        "api": "train",
+        "api": "Model train",
     },
 )
 

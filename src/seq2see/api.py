@@ -11,11 +11,13 @@ from rich.console import Console
 from seq2see.config import given_keys, make_config
 from seq2see.data import Pair
 from seq2see.errors import ConfigError, DataError
-from seq2see.inference.predictor import Model
+from seq2see.inference.predictor import Predictor
 from seq2see.model import DEFAULT, find
-from seq2see.run.fine_tune import name_at
+from seq2see.run.fine_tune import architecture_at
 from seq2see.run.folder import has_checkpoint, stored_config
 from seq2see.run.train import train as train_run
+
+Model = Predictor
 
 PairsOrPath: TypeAlias = str | Path | Sequence[str | Path] | Iterable[tuple[str, str]] | Iterable[Pair]
 
@@ -52,7 +54,7 @@ def train(
     started_from = (settings or {}).get("training.start_from")
     if started_from and not (model or named):
         goes_on = out and (resume or (auto_resume and has_checkpoint(Path(out))))
-        named = stored_config(Path(str(out))).model.name if goes_on else name_at(Path(started_from))
+        named = stored_config(Path(str(out))).model.name if goes_on else architecture_at(Path(started_from))
     has_source = find(str(model or named or DEFAULT)).has_source
     pairs: dict[str, list[Pair]] = {}
     for name, given in (("train", data), ("dev", dev)):

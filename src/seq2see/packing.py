@@ -18,7 +18,7 @@ from seq2see.data.split import DEV_PAIRS, spread
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import engine_maker, model_of
-from seq2see.inference.predictor import Model, UnknownTextWarning
+from seq2see.inference.predictor import Predictor, UnknownTextWarning
 from seq2see.inference.results import loss_of
 from seq2see.run.folder import CONFIG, MODEL
 from seq2see.run.pairs import read_data
@@ -101,7 +101,7 @@ def pairs_to_try(run: Path, data: Sequence[Path], *, has_source: bool) -> Sequen
         raise ConfigError(f"its dev pairs can't be read: {error.what}", where=error.where, fix=fix) from None
 
 
-def parity_of(before: Model, after: Model, pairs: Sequence[Pair]) -> Parity:
+def parity_of(before: Predictor, after: Predictor, pairs: Sequence[Pair]) -> Parity:
     """Both models asked for the scores of the same targets, and for the answers to the same sources."""
     both = (before, after)
     scores = [model.score(pairs) for model in both]

@@ -331,7 +331,7 @@ def test_models_takes_any_setting_of_a_model(setting: str, seq2see_command: Comm
 
 
 def test_the_demo_goes_from_nothing_to_a_picture(seq2see_command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    from seq2see.commands import demo
+    from seq2see.commands import dates_demo as demo
 
     for name, value in (("NUM_DATES", 200), ("NUM_DEV", 10), ("NUM_TEST", 10)):
         monkeypatch.setattr(demo, name, value)
@@ -670,7 +670,9 @@ def test_the_device_is_passed_on(verb: str, seq2see_command: Command, monkeypatc
         asked.append(device)
         raise UserError("enough")
 
-    monkeypatch.setattr("seq2see.commands.demo.train" if verb == "demo" else "seq2see.run.train.train", no_training)
+    monkeypatch.setattr(
+        "seq2see.commands.dates_demo.train" if verb == "demo" else "seq2see.run.train.train", no_training
+    )
     assert seq2see_command(verb, *(["pairs.tsv"] if verb == "train" else []), "--device", "mps").err.startswith(
         "seq2see: "
     )

@@ -62,8 +62,8 @@ def test_other_sizes_and_tied_tables(capsys):
 @pytest.mark.parametrize(
     "options",
     [
-        {"positions": "learned", "longest": 9},
-        {"longest": 9},
+        {"positions": "learned", "max_positions": 9},
+        {"max_positions": 9},
         {"positions": "rotary", "norm": "post", "activation": "swiglu"},
         {"direction": "backward"},
         {"direction": "both", "merge": "sum", "width": 12},

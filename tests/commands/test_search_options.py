@@ -24,7 +24,7 @@ import torch
 import seq2see
 from seq2see import Model, Pair, Prediction, cli
 from seq2see.inference.formats import pharaoh
-from seq2see.inference.options import Generation
+from seq2see.inference.options import GenerationOptions
 
 
 class Ran(NamedTuple):
@@ -169,12 +169,12 @@ CASES: dict[str, Case] = {
     "contain": (["--contain", "ad", "--contain", "e"], {"contain": ["ad", "e"]}),
     "no_repeat": (["--no-repeat", "1"], {"no_repeat": 1}),
 }
-"""For each field of `Generation` flags that change answers, and the same for the library."""
+"""For each field of `GenerationOptions` flags that change answers, and the same for the library."""
 
 
 def test_every_option_of_a_search_has_a_case() -> None:
     """A new option without a flag fails here: give it one, and a case that shows that it arrives."""
-    assert set(CASES) == {field.name for field in fields(Generation)}
+    assert set(CASES) == {field.name for field in fields(GenerationOptions)}
     assert all(name in options for name, (_, options) in CASES.items())
 
 

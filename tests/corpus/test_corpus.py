@@ -122,7 +122,12 @@ def test_another_corpus_is_not_gone_on_with_unasked(corpus: Path, tiny_pairs: Pa
         ({"data.dev": ["dev.tsv"]}, "dev pairs of its own"),
         ({"model.name": "language_model"}, "the model is a language model"),
         (
-            {"model.positions": "learned", "model.longest": 3, "model.name": "transformer", "model.embedding": 16},
+            {
+                "model.positions": "learned",
+                "model.max_positions": 3,
+                "model.name": "transformer",
+                "model.embedding": 16,
+            },
             "positions stop at 3",
         ),
     ],

@@ -18,7 +18,7 @@ from seq2see.errors import CheckpointError, ConfigError
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import ENGINES
 from seq2see.inference.torch_engine import TorchEngine
-from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, longest, resolve
+from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, max_positions, resolve
 from seq2see.run.state import to_numpy
 from seq2see.storage.saved_model import SavedModel
 from seq2see.text import EOS, Codec, make_tokenizer
@@ -46,7 +46,7 @@ def new_models(name: str, **options: Any) -> tuple[Model, Model]:
     saved = SavedModel({"model": asdict(blueprint)}, to_numpy(network.tensors()), source, CODEC)
     return tuple(  # type: ignore[return-value]
         Model(engine, source, CODEC, max_length=12)
-        for engine in (TorchEngine(network, longest=longest(blueprint)), make_numpy_engine(saved))
+        for engine in (TorchEngine(network, max_positions=max_positions(blueprint)), make_numpy_engine(saved))
     )
 
 
@@ -70,7 +70,7 @@ def test_the_answers_are_the_same(name: str, way: str) -> None:
     options = dict(WAYS[way])
     for batch_size in (1, 4, 64):
         check_same(ours, theirs, TEXTS, options | {"batch_size": batch_size})
-    if way == "beam" and theirs.looks:
+    if way == "beam" and theirs.has_attention:
         check_same(ours, theirs, TEXTS, options | {"coverage_penalty": 0.3})
 
 
@@ -78,7 +78,11 @@ def test_the_answers_are_the_same(name: str, way: str) -> None:
 def test_the_scores_are_the_same(name: str) -> None:
     theirs, ours = new_models(name)
     pairs = [Pair(text if theirs.source_codec else "", TEXTS[-place], "") for place, text in enumerate(TEXTS)]
-    assert (ours.looks, ours.longest, ours.num_parameters) == (theirs.looks, theirs.longest, theirs.num_parameters)
+    assert (ours.has_attention, ours.max_positions, ours.num_parameters) == (
+        theirs.has_attention,
+        theirs.max_positions,
+        theirs.num_parameters,
+    )
     for batch_size in (1, 3, 64):
         scores = [model.score(pairs, batch_size=batch_size) for model in (ours, theirs)]
         for one, other in zip(*scores, strict=True):
@@ -87,8 +91,8 @@ def test_the_scores_are_the_same(name: str) -> None:
 
 
 def test_learnt_positions_end_where_they_end() -> None:
-    theirs, ours = new_models("transformer", positions="learned", longest=9)
-    assert ours.longest == theirs.longest == 9
+    theirs, ours = new_models("transformer", positions="learned", max_positions=9)
+    assert ours.max_positions == theirs.max_positions == 9
     check_same(ours, theirs, TEXTS, {"max_length": 30, "min_length": 9})
     for model in (ours, theirs):
         with pytest.raises(seq2see.UserError, match="positions stop at 9"):

@@ -127,8 +127,8 @@ def test_its_name_size_and_looks_are_those_of_all(members: list[Model], together
     assert together.name == "attention + transformer + plain"
     assert together.num_parameters == sum(member.num_parameters for member in members)
     assert together.max_length == max(member.max_length for member in members)
-    assert together.looks
-    assert not seq2see.load([runs[2]] * 2, device="cpu").looks
+    assert together.has_attention
+    assert not seq2see.load([runs[2]] * 2, device="cpu").has_attention
     (looked,), (first,) = seq2see.load([runs[2], runs[0]], device="cpu").predict("abc"), members[0].predict("abc")
     assert looked.weights is not None  # of the first that looks, wherever it stands
     assert first.weights is not None

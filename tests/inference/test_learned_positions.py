@@ -14,7 +14,7 @@ from seq2see.errors import ConfigError, DataError
 
 SETTINGS: dict[str, Any] = {
     "model.positions": "learned",
-    "model.longest": 8,
+    "model.max_positions": 8,
     "model.heads": 2,
     "model.feed_forward": 16,
     "training.max_updates": 2,
@@ -59,7 +59,7 @@ def test_a_pair_that_is_too_long_is_named_before_training(
     with pytest.raises(DataError, match="9 tokens with the end, and the model's positions stop at 8") as caught:
         train(tmp_path, tiny_settings, "transformer", dev=dev, lines=lines)
     assert caught.value.where == str(tmp_path / named)
-    assert "model.longest" in caught.value.fix
+    assert "model.max_positions" in caught.value.fix
     assert "model.positions" in caught.value.fix
     assert not (tmp_path / "run").exists()
 
@@ -78,7 +78,7 @@ def test_the_longest_that_fits_is_trained_on_answered_and_scored(model: seq2see.
 
 
 def test_more_than_there_are_positions_for_is_refused(model: seq2see.Model) -> None:
-    with pytest.raises(ConfigError, match="more than the 8 that the model has positions for"):
+    with pytest.raises(ConfigError, match="more than the model's 8 positions"):
         model.predict(FITS, min_length=9, max_length=50)
     with pytest.raises(ConfigError, match="don't fit into an answer of at most 8"):
         model.predict(FITS, prefix="abcdeabcd", max_length=50)
@@ -88,7 +88,7 @@ def test_a_longer_text_is_named_in_use(model: seq2see.Model) -> None:
     for texts, number in (([TOO_LONG], 1), (["a", "", TOO_LONG, TOO_LONG], 3)):
         with pytest.raises(DataError, match=f"text {number}: 9 tokens") as caught:
             model.predict(texts)
-        assert "model.longest" in caught.value.fix
+        assert "model.max_positions" in caught.value.fix
     for pair in (Pair("a", TOO_LONG, "t.tsv:7"), Pair(TOO_LONG, "a", "t.tsv:7")):
         with pytest.raises(DataError, match=r"t\.tsv:7: 9 tokens"):
             model.score([Pair("a", "a", ""), pair])
@@ -118,9 +118,9 @@ WAYS: list[dict[str, Any]] = [{}, {"beam": 3, "n_best": 3}, {"sample": True, "n_
 def test_an_ensemble_stops_where_one_of_its_members_does(runs: list[Path], is_first: bool, engine: str) -> None:
     learnt, other = runs
     alone = seq2see.load(other, engine=engine)
-    assert alone.longest is None
+    assert alone.max_positions is None
     together = seq2see.load([learnt, other] if is_first else [other, learnt], engine=engine)
-    assert together.longest == 8
+    assert together.max_positions == 8
     assert together.max_length <= 8
     endless: dict[str, Any] = {"min_length": 30, "max_length": 100}
     for way in WAYS:
@@ -133,7 +133,7 @@ def test_an_ensemble_stops_where_one_of_its_members_does(runs: list[Path], is_fi
     assert scored.num_tokens == 8
     with pytest.raises(DataError, match="text 2: 9 tokens") as caught:
         together.predict(["a", TOO_LONG])
-    assert "model.longest" in caught.value.fix
+    assert "model.max_positions" in caught.value.fix
     for pair in (Pair("a", TOO_LONG, "t.tsv:7"), Pair(TOO_LONG, "a", "t.tsv:7")):
         with pytest.raises(DataError, match=r"t\.tsv:7: 9 tokens"):
             together.score([pair])
@@ -143,20 +143,20 @@ def test_an_ensemble_stops_at_the_least_of_several_limits(
     model: seq2see.Model, tmp_path: Path, tiny_settings: dict[str, Any]
 ) -> None:
     settings = {key: value for key, value in tiny_settings.items() if key != "model.embedding"} | SETTINGS
-    for longest in (9, 20):
+    for max_positions in (9, 20):
         seq2see.train(
             tmp_path / "train.tsv",
             dev=tmp_path / "dev.tsv",
             model="transformer",
-            out=tmp_path / f"to-{longest}",
-            settings=settings | {"model.longest": longest},
+            out=tmp_path / f"to-{max_positions}",
+            settings=settings | {"model.max_positions": max_positions},
             device="cpu",
             quiet=True,
         )
     several = [tmp_path / "to-20", tmp_path / "run", tmp_path / "to-9"]
     for paths, least in ((several, 8), (several[::2], 9)):
         together = seq2see.load(paths, device="cpu")
-        assert together.longest == least
+        assert together.max_positions == least
         (answer,) = together.predict("ab", min_length=least, max_length=100)
         assert len(answer.target_tokens) == least
 

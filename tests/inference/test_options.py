@@ -1,4 +1,4 @@
-"""Every option of `Generation`, through `predict`: what it does to the answers, and what is refused.
+"""Every option of `GenerationOptions`, through `predict`: what it does to the answers, and what is refused.
 
 The models are random but sure of themselves, so that answers differ from text to text and cost nothing to make.
 """
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import seq2see
 from seq2see import Model, Prediction
 from seq2see.errors import ConfigError
-from seq2see.inference.options import Generation, spelling_table
+from seq2see.inference.options import GenerationOptions, spelling_table
 from seq2see.inference.predictor import NEVER_GENERATED
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
@@ -466,14 +466,14 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 @pytest.mark.parametrize(("options", "where", "fix"), REFUSED, ids=str)
 def test_what_cannot_be_or_changes_nothing_is_refused(options: dict[str, Any], where: str, fix: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        Generation(**options)
+        GenerationOptions(**options)
     assert caught.value.where == where
     assert fix in caught.value.fix
 
 
 def test_every_option_has_a_refusal_or_cannot_be_wrong() -> None:
     tried = {name for options, _, _ in REFUSED for name in options}
-    assert {field.name for field in fields(Generation)} - tried == {"prefix"}
+    assert {field.name for field in fields(GenerationOptions)} - tried == {"prefix"}
 
 
 OF_A_MODEL: list[tuple[str, dict[str, Any], str, str]] = [
@@ -500,7 +500,10 @@ def test_what_a_model_cannot_follow_is_refused_before_the_first_text(
         asked.append("a")
         yield "a"
 
-    for attempt in (lambda: model.predict(["a"], **options), lambda: model.stream(texts(), Generation(**options))):
+    for attempt in (
+        lambda: model.predict(["a"], **options),
+        lambda: model.stream(texts(), GenerationOptions(**options)),
+    ):
         with pytest.raises(ConfigError) as caught:
             attempt()
         assert caught.value.where == where
@@ -522,5 +525,5 @@ def test_what_fits_exactly_is_answered(model: Model) -> None:
 
 
 def test_lists_become_tuples_so_that_options_can_be_kept() -> None:
-    options = Generation(forbid=["a"], contain=["b"])  # type: ignore[arg-type]
+    options = GenerationOptions(forbid=["a"], contain=["b"])  # type: ignore[arg-type]
     assert hash(options) == hash(replace(options))

@@ -18,7 +18,7 @@ import pytest
 import seq2see
 from seq2see import Model, Pair, Prediction
 from seq2see.errors import ConfigError, DataError
-from seq2see.inference.options import Generation
+from seq2see.inference.options import GenerationOptions
 from seq2see.inference.predictor import UnknownTextWarning
 from seq2see.inference.results import EMPTY
 from seq2see.inference.torch_engine import find_device
@@ -272,7 +272,7 @@ def test_a_language_model_says_it_of_its_prompts(language_model: Model) -> None:
     ],
 )
 def test_options_that_cannot_be_are_refused(model: Model, options: dict[str, Any], named: str) -> None:
-    for use in (lambda: model.predict(["a"], **options), lambda: Generation(**options)):
+    for use in (lambda: model.predict(["a"], **options), lambda: GenerationOptions(**options)):
         with pytest.raises(ConfigError) as caught:
             use()
         assert named in str(caught.value)
@@ -299,7 +299,7 @@ def test_devices_that_are_not_there_are_refused() -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_stream_gives_what_predict_gives(model: Model, texts: list[str], way: str) -> None:
-    chunks = list(model.stream(iter(texts), Generation(**WAYS[way]), chunk_size=7))
+    chunks = list(model.stream(iter(texts), GenerationOptions(**WAYS[way]), chunk_size=7))
     assert [len(chunk) for chunk in chunks] == [7, 7, 7, 2]
     assert [text for chunk in chunks for text, _ in chunk] == texts
     assert same([answer for chunk in chunks for _, answer in chunk], model.predict(texts, **WAYS[way]))
@@ -314,7 +314,7 @@ def test_a_stream_answers_each_chunk_as_soon_as_it_is_full(model: Model) -> None
             asked += 1
             yield "abc"
 
-    stream = model.stream(endless(), Generation(), chunk_size=3)
+    stream = model.stream(endless(), GenerationOptions(), chunk_size=3)
     assert len(next(stream)) == 3
     assert asked == 3
     assert len(next(stream)) == 3

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from seq2see.inference.predictor import Model
+from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ARCHITECTURES, Blueprint, ModelOptions, Padded, Seq2Seq, Sizes, build, resolve
 from seq2see.model.embedding import Embedding
@@ -32,7 +32,7 @@ def _variants() -> dict[str, ModelOptions]:
     for name in ("transformer", "transformer_language_model"):
         variants[f"{name}-post"] = replace(blocks, name=name, norm="post")
         variants[f"{name}-rotary"] = replace(blocks, name=name, positions="rotary")
-        variants[f"{name}-learned"] = replace(blocks, name=name, positions="learned", longest=64)
+        variants[f"{name}-learned"] = replace(blocks, name=name, positions="learned", max_positions=64)
     variants["transformer-untied"] = replace(blocks, name="transformer", tie="none")
     variants["transformer-tied"] = replace(blocks, name="transformer", tie="all")
     variants["transformer-1-layer"] = replace(blocks, name="transformer", layers=1, heads=1)
@@ -144,12 +144,12 @@ def codec() -> Codec:
 
 
 @pytest.fixture
-def new_predictor(new_model: Callable[..., Seq2Seq], codec: Codec) -> Callable[..., Model]:
+def new_predictor(new_model: Callable[..., Seq2Seq], codec: Codec) -> Callable[..., Predictor]:
     """Makes a predictor around a model in float32, as it ships."""
 
-    def new(blueprint: Blueprint, *, network: Seq2Seq | None = None, **options: object) -> Model:
+    def new(blueprint: Blueprint, *, network: Seq2Seq | None = None, **options: object) -> Predictor:
         network = network or new_model(blueprint, dtype=torch.float32, sharpen=2.0, **options)
         source_codec = codec if ARCHITECTURES[blueprint.name].has_source else None
-        return Model(TorchEngine(network), source_codec, codec, max_length=7, name=blueprint.name)
+        return Predictor(TorchEngine(network), source_codec, codec, max_length=7, name=blueprint.name)
 
     return new

@@ -50,7 +50,9 @@ def copy_of(state):
     )
 
 
-def new_trainer(blueprint, pairs, options, *, stop=lambda: False, saved=None, evaluate=None, codec=None, recut=None):
+def new_trainer(
+    blueprint, pairs, options, *, stop=lambda: False, saved=None, evaluate=None, codec=None, epoch_examples=None
+):
     has_source = ARCHITECTURES[blueprint.name].has_source
     codec = codec or Codec.build(make_tokenizer("characters"), [pair.source for pair in pairs])
     if not has_source:
@@ -76,7 +78,7 @@ def new_trainer(blueprint, pairs, options, *, stop=lambda: False, saved=None, ev
         save_checkpoint=lambda state: None if saved is None else saved.append(copy_of(state)),
         listen=events.append,
         stop=stop,
-        recut=recut,
+        epoch_examples=epoch_examples,
     )
     trainer.events = events
     return trainer
@@ -247,10 +249,10 @@ def bpe(pairs):
 def with_dropout(pairs, codec, seed_of=lambda epoch: 1):
     """`new_trainer` whose examples of each epoch are cut with BPE-dropout; `seed_of` should be the same for all."""
 
-    def recut(epoch):
+    def epoch_examples(epoch):
         return Examples.encode_with_dropout(pairs, codec, codec, dropout=0.3, seed=seed_of(epoch), epoch=epoch)
 
-    return partial(new_trainer, codec=codec, recut=recut)
+    return partial(new_trainer, codec=codec, epoch_examples=epoch_examples)
 
 
 @pytest.mark.parametrize("at", [2, 4, 5, 7, 8])

@@ -9,7 +9,7 @@ import torch
 
 from seq2see import Pair
 from seq2see.errors import DataError
-from seq2see.inference.predictor import Model
+from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import Padded
 from seq2see.text import BOS
@@ -82,7 +82,7 @@ def by_hand(networks, model, pair):
 def together(new_predictor, blueprint, names):
     """These architectures as one model, and their networks."""
     first, *others = [new_predictor(blueprint(name)) for name in names]
-    model = Model(
+    model = Predictor(
         first.engine,
         first.source_codec,
         first.target_codec,

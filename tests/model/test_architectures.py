@@ -15,7 +15,7 @@ from seq2see.model import (
     Stream,
     build,
     find,
-    longest,
+    max_positions,
     resolve,
     to_options,
 )
@@ -421,11 +421,11 @@ def test_bfloat16_stays_close_to_float32(name, request):
         *(("gnmt", option, value) for option, value in (("norm", "pre"), ("activation", "gelu"), ("feed_forward", 9))),
         *(
             ("transformer", option, value)
-            for option, value in (("score", "dot"), ("direction", "both"), ("longest", 9))
+            for option, value in (("score", "dot"), ("direction", "both"), ("max_positions", 9))
         ),
         ("transformer_lstm", "direction", "backward"),
         ("lstm_transformer", "score", "dot"),
-        ("transformer_language_model", "longest", 9),
+        ("transformer_language_model", "max_positions", 9),
     ],
 )
 def test_an_option_that_changes_nothing_is_refused(name, option, value):
@@ -443,13 +443,13 @@ def test_what_is_recorded_of_a_model_makes_it_again(name):
 @pytest.mark.parametrize("name", TRANSFORMERS)
 def test_what_is_recorded_of_a_transformer_makes_it_again(name):
     blocks = {"heads": 2, "feed_forward": 20, "norm": "post", "activation": "swiglu", "tie": "none", "layers": 3}
-    o = resolve(ModelOptions(name=name, width=8, positions="learned", longest=77, **blocks))
+    o = resolve(ModelOptions(name=name, width=8, positions="learned", max_positions=77, **blocks))
     assert {key: getattr(o, key) for key in blocks} == blocks
-    assert o.longest == longest(o) == 77
+    assert o.max_positions == max_positions(o) == 77
     assert resolve(to_options(o)) == o
 
 
 def test_only_learned_positions_end():
-    assert longest(resolve(ModelOptions(name="transformer", positions="learned"))) == 1024
-    assert longest(resolve(ModelOptions(name="transformer"))) is None
-    assert longest(resolve(ModelOptions(name="attention"))) is None
+    assert max_positions(resolve(ModelOptions(name="transformer", positions="learned"))) == 1024
+    assert max_positions(resolve(ModelOptions(name="transformer"))) is None
+    assert max_positions(resolve(ModelOptions(name="attention"))) is None

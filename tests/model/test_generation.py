@@ -7,7 +7,7 @@ import torch
 
 from seq2see.data import Pair
 from seq2see.errors import ConfigError
-from seq2see.inference.predictor import Model
+from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 from seq2see.text import EOS, SPECIALS, Codec, make_tokenizer
@@ -32,7 +32,7 @@ def new_model(name="attention", *, max_length=12, eos_bias=0.0, sharpen=6.0):
         network.decoder.output.weight.mul_(sharpen)
         network.decoder.output.bias[EOS] = eos_bias
     source = CODEC if ARCHITECTURES[name].has_source else None
-    return Model(TorchEngine(network), source, CODEC, max_length=max_length, name=name)
+    return Predictor(TorchEngine(network), source, CODEC, max_length=max_length, name=name)
 
 
 def prompt_of(model, text):

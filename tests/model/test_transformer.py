@@ -16,9 +16,9 @@ from seq2see.model.tensors import map_carry, select_rows
 from seq2see.model.transformer import (
     ACTIVATIONS,
     CrossAttention,
+    EncoderSelfAttention,
     FeedForward,
     Learned,
-    LookAround,
     Norm,
     PostNorm,
     PreNorm,
@@ -138,7 +138,7 @@ def test_a_step_lengthens_the_carry_by_one_and_leaves_the_prefix_alone():
 @pytest.mark.parametrize("causal", [True, False])
 def test_it_is_the_multi_head_attention_of_torch(causal):
     """At the same weights, over padded rows where all may be seen."""
-    layer = randomise(SelfAttention(WIDTH, HEADS) if causal else LookAround(WIDTH, HEADS))
+    layer = randomise(SelfAttention(WIDTH, HEADS) if causal else EncoderSelfAttention(WIDTH, HEADS))
     twin = multi_head_twin(layer.projection, layer.output)
     memory = new_memory()
     x = memory.states
@@ -173,7 +173,7 @@ def copy_attention(twin, projection, output, query=None):
 @torch.no_grad()
 @pytest.mark.parametrize("rotary", [False, True])
 def test_each_position_looks_at_all_real_ones(rotary):
-    layer, memory = randomise(LookAround(WIDTH, 2 if rotary else HEADS, rotary=rotary)), new_memory()
+    layer, memory = randomise(EncoderSelfAttention(WIDTH, 2 if rotary else HEADS, rotary=rotary)), new_memory()
     stream, carry = layer(Stream(memory.states), (), layer.read(memory))
     assert carry == ()
     for row, length in enumerate(LENGTHS.tolist()):

@@ -94,11 +94,11 @@ def test_no_gap_at_all_asks_for_a_larger_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("looks", "direction", "word"),
+    ("has_attention", "direction", "word"),
     [(False, "forward", "--model attention"), (True, "forward", "both ways"), (True, "both", "Add long pairs")],
 )
-def test_long_sources_that_are_worse_beyond_chance(looks: bool, direction: str, word: str) -> None:
-    given = replace(NOTHING, scale=EXACT, looks=looks, direction=direction)
+def test_long_sources_that_are_worse_beyond_chance(has_attention: bool, direction: str, word: str) -> None:
+    given = replace(NOTHING, scale=EXACT, has_attention=has_attention, direction=direction)
     (advice,) = advise(replace(given, by_length=by_length((0.7, 0.8), (0.3, 0.69))))
     assert word in advice.what
     assert "worse on 7-9 than on 1-3" in advice.evidence

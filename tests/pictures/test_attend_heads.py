@@ -13,7 +13,7 @@ from seq2see import Pair, attend
 from seq2see.data import Batch, Examples, collate
 from seq2see.errors import ConfigError
 from seq2see.inference.engine import Engine, make_numpy_engine
-from seq2see.inference.predictor import Model
+from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 from seq2see.run.state import to_numpy
@@ -71,7 +71,7 @@ def test_a_transformer_has_layers_and_heads_and_shows_the_last_layer_but_one(lay
 @pytest.mark.parametrize("name", LOOKING)
 def test_the_mean_of_the_layer_that_shows_is_what_a_prediction_has(name: str) -> None:
     for engine in engines(name):
-        model = Model(engine, CODEC, CODEC, max_length=9)
+        model = Predictor(engine, CODEC, CODEC, max_length=9)
         for looked in attend(model, ["abcdef", "gg"], heads=True, beam=3):
             assert looked.heads is not None
             assert looked.heads.shape[2:] == looked.weights.shape
@@ -81,7 +81,7 @@ def test_the_mean_of_the_layer_that_shows_is_what_a_prediction_has(name: str) ->
 
 def test_an_ensemble_has_no_heads_of_its_own() -> None:
     theirs, ours = engines("attention")
-    together = Model(theirs, CODEC, CODEC, max_length=9, others=[ours])
+    together = Predictor(theirs, CODEC, CODEC, max_length=9, others=[ours])
     assert attend(together, "abc")[0].heads is None
     with pytest.raises(ConfigError, match="no heads of its own"):
         attend(together, "abc", heads=True)

@@ -21,11 +21,11 @@ from seq2see.config import Config, make_config, read_toml
 from seq2see.data import Examples
 from seq2see.data.batch import collate
 from seq2see.errors import CheckpointError, ConfigError, UserError
-from seq2see.inference.predictor import Model
+from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import Seq2Seq, Sizes, build, read_blueprint, restore
-from seq2see.run.fine_tune import Start, read_start, state_at, used_ids
-from seq2see.run.plan import Plan, plan_run
+from seq2see.run.fine_tune import Pretrained, read_pretrained, state_at, used_ids
+from seq2see.run.plan import RunPlan, plan_run
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import load_checkpoint
 from seq2see.storage.saved_model import load_model, write_packed
@@ -33,7 +33,7 @@ from seq2see.text import SPECIALS, Codec, Vocabulary, make_tokenizer
 from seq2see.training import Event, TrainingState, Updated
 from seq2see.training.batch import to_tensors
 
-from .conftest import TINY
+from ..conftest import TINY
 
 NEW = [("abß", "ßba"), ("ſcd", "dcſ"), ("eßa", "aße"), ("ad", "da"), ("aß", "ßa"), ("ſß", "ßſ")] * 3
 """Pairs with two letters that the tiny runs have never seen, ß the more frequent."""
@@ -44,7 +44,7 @@ BASES: dict[str, dict[str, Any]] = {
     "stacked, bytes": {"model.name": "stacked", "text.source": "graphemes", "text.target": "bytes"},
     "transformer, all one": {
         "model.name": "transformer", "model.layers": 1, "model.embedding": None, "model.tie": "all",
-        "model.positions": "learned", "model.longest": 40, "text.joint": True,
+        "model.positions": "learned", "model.max_positions": 40, "text.joint": True,
     },
     "joint, not tied": {"model.name": "plain", "text.joint": True},
     "language_model": {"model.name": "language_model"},
@@ -94,10 +94,10 @@ def pairs_for(path: Path | None = None) -> list[Pair]:
     return [Pair("" if is_language else source, target, "new") for source, target in NEW]
 
 
-def started(path: Path, folder: Path, **own: Any) -> tuple[Start, Plan, Seq2Seq, TrainingState]:
+def started(path: Path, folder: Path, **own: Any) -> tuple[Pretrained, RunPlan, Seq2Seq, TrainingState]:
     """All that there is before the first update, and a new model of the same sizes."""
     config, given = config_of(path, **own)
-    start, config = read_start(config, folder, given)
+    start, config = read_pretrained(config, folder, given)
     plan = plan_run(config, pairs_for(path), pairs_for(path)[:2], start=start)
     torch.manual_seed(plan.config.training.seed)
     network = build(plan.blueprint, plan.sizes)
@@ -168,7 +168,7 @@ def test_before_the_first_update_the_old_texts_have_the_answers_of_the_old_model
     old = seq2see.load(base, device="cpu", engine="torch")
     start, plan, network, state = started(base, tmp_path / "new")
     network.load_tensors(state.model)
-    grown = Model(TorchEngine(network.eval(), longest=None), *plan.codecs, max_length=plan.max_length)
+    grown = Predictor(TorchEngine(network.eval(), max_positions=None), *plan.codecs, max_length=plan.max_length)
     assert plan.max_length >= old.max_length
     sources = ["abc", "de", "ecb", "badce"]
     texts = [""] if old.source_codec is None else sources
@@ -324,10 +324,10 @@ def test_a_program_gives_texts_to_a_language_model(bases: Callable[[str], Path],
 
 def test_dropout_may_be_another_and_is_else_that_of_the_model(bases: Callable[[str], Path], tmp_path: Path) -> None:
     base = bases("attention")
-    _, like = read_start(config_of(base)[0], tmp_path / "r", config_of(base)[1])
+    _, like = read_pretrained(config_of(base)[0], tmp_path / "r", config_of(base)[1])
     assert like.model.dropout == 0.1
     config, given = config_of(base, model__dropout=0.3)
-    assert read_start(config, tmp_path / "r", given)[1].model.dropout == 0.3
+    assert read_pretrained(config, tmp_path / "r", given)[1].model.dropout == 0.3
 
 
 def test_what_is_added_keeps_to_the_rules_of_a_vocabulary(bases: Callable[[str], Path], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from seq2see.data import Examples, LengthBucketSampler, Pair, additions
 from seq2see.errors import ConfigError
 from seq2see.model import ARCHITECTURES, ModelOptions, resolve
-from seq2see.run.recipe import UPDATES, choose_model, choose_training, recut_of
+from seq2see.run.recipe import UPDATES, choose_model, choose_training, epoch_examples_of
 from seq2see.text.building import build_codecs, vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS, choose_text
 from seq2see.text.options import TextOptions
@@ -94,7 +94,9 @@ def test_a_language_model_has_no_source_codec() -> None:
 def test_the_model_is_said_only_where_nobody_chose_one() -> None:
     options, said = choose_model(ModelOptions(), 1000)
     left_open = {item.name for item in fields(options) if getattr(options, item.name) is None}
-    assert left_open == {"heads", "feed_forward", "positions", "longest", "norm", "activation"}, "a Transformer's alone"
+    assert left_open == {"heads", "feed_forward", "positions", "max_positions", "norm", "activation"}, (
+        "a Transformer's alone"
+    )
     assert len(said) == 1
     assert options.name is not None
     assert options.name in said[0]
@@ -309,13 +311,13 @@ def test_epochs_with_dropout_are_counted_as_they_will_be() -> None:
     options = replace(BPE, bpe_dropout=0.5, subword_size=200)
     codecs = build_codecs(options, *sides(SENTENCES, has_source=True))
     made = Examples.encode(SENTENCES, *codecs)
-    recut = recut_of(options, SENTENCES, codecs, seed=1)
-    assert recut is not None
+    epoch_examples = epoch_examples_of(options, SENTENCES, codecs, seed=1)
+    assert epoch_examples is not None
     training = TrainingOptions(batch_tokens=150, max_epochs=3)
-    with_dropout, _ = choose_training(training, made, can_match=False, recut=recut)
+    with_dropout, _ = choose_training(training, made, can_match=False, epoch_examples=epoch_examples)
     without, _ = choose_training(training, made, can_match=False)
     assert with_dropout.max_updates == sum(
-        len(list(sampler_of(recut(epoch), training).batches(epoch))) for epoch in range(3)
+        len(list(sampler_of(epoch_examples(epoch), training).batches(epoch))) for epoch in range(3)
     )
     assert with_dropout.max_updates > (without.max_updates or 0)
-    assert recut_of(BPE, SENTENCES, codecs, seed=1) is None
+    assert epoch_examples_of(BPE, SENTENCES, codecs, seed=1) is None

@@ -26,8 +26,8 @@ from seq2see.config import Config, make_config, read_toml
 from seq2see.data import Examples
 from seq2see.errors import CheckpointError, ConfigError
 from seq2see.run import state as run_state
-from seq2see.run.changes import pair_changes, trace
-from seq2see.run.resume import Beginning
+from seq2see.run.changes import fingerprint, pair_changes
+from seq2see.run.resume import RunStart
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import checkpoints, load_checkpoint
 from seq2see.text import Codec, make_tokenizer
@@ -162,7 +162,7 @@ def test_pairs_of_a_program_are_named_by_their_number() -> None:
     codec = Codec.build(make_tokenizer("characters"), ["abc"])
     pairs = [Pair("a", "b", ""), Pair("b", "c", ""), Pair("c", "a", "")]
     before, same, other = (
-        trace(*(Examples.encode(some, codec, codec) for some in (given, pairs[:1])))
+        fingerprint(*(Examples.encode(some, codec, codec) for some in (given, pairs[:1])))
         for given in (pairs, pairs, [pairs[0], Pair("b", "b", ""), pairs[2]])
     )
     assert pair_changes(before, same, pairs, pairs[:1]) == ""
@@ -178,7 +178,7 @@ def test_pairs_have_numbers_of_their_own(rows: int, monkeypatch: pytest.MonkeyPa
     pairs = [Pair(text, text[::-1], "") for text in texts] + [Pair(text[:2], text, "") for text in texts]
     distinct = {(pair.source, pair.target) for pair in pairs}
     for source in (codec, None):
-        numbers = trace(Examples.encode(pairs, source, codec), Examples.encode([], source, codec)).train
+        numbers = fingerprint(Examples.encode(pairs, source, codec), Examples.encode([], source, codec)).train
         assert len(set(numbers.tolist())) == (len(distinct) if source else len({pair.target for pair in pairs}))
 
 
@@ -518,6 +518,6 @@ def test_processes_that_begin_with_other_weights_can_be_told(config: Callable[..
     other = {name: array.copy() for name, array in found.tensors.items()}
     last = sorted(other)[-1]
     other[last].flat[0] += 1
-    digests = [Beginning(config(), checkpoint=found._replace(tensors=each)).digest for each in (found.tensors, other)]
+    digests = [RunStart(config(), checkpoint=found._replace(tensors=each)).digest for each in (found.tensors, other)]
     assert digests[0] != digests[1]
-    assert digests[0] == Beginning(config(), checkpoint=load_checkpoint(run / "checkpoints")).digest
+    assert digests[0] == RunStart(config(), checkpoint=load_checkpoint(run / "checkpoints")).digest

@@ -180,7 +180,7 @@ def test_what_is_kept_is_the_best_model(
 ) -> None:
     """Dev is best at update 4; what ships is what the checkpoint of that update holds."""
     losses = iter([3.0, 1.0, 2.0, 1.5])
-    monkeypatch.setattr("seq2see.run.train.try_on", lambda *_: Evaluation({"loss": next(losses)}, ()))
+    monkeypatch.setattr("seq2see.run.train.evaluate_on_dev", lambda *_: Evaluation({"loss": next(losses)}, ()))
     at: dict[int, dict[str, Any]] = {}
 
     def keep(event: Event) -> None:
@@ -445,7 +445,7 @@ def test_a_folder_with_a_config_of_something_else_is_never_replaced(
     config: Callable[..., Config], tmp_path: Path
 ) -> None:
     """config.toml is a common name: Hugo, Cargo's settings and others have one, and `model/` beside it is no wonder."""
-    foreign = {"config.toml": 'title = "my site"\n[params]\na = 1\n', "model/w.bin": "w", "checkpoints/a": "b"}
+    foreign = {"config.toml": 'title = "my context"\n[params]\na = 1\n', "model/w.bin": "w", "checkpoints/a": "b"}
     refuses_to_touch(tmp_path / "mine", foreign, config(), force=True)
 
 

@@ -177,8 +177,8 @@ def test_log_probs_may_be_written_into_and_weights_stay(variant, new_model, new_
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
 def test_long_texts(blueprint, new_model, new_batch, network_of, positions) -> None:
-    o = blueprint("transformer", positions=positions, **({"longest": 200} if positions == "learned" else {}))
+    o = blueprint("transformer", positions=positions, **({"max_positions": 200} if positions == "learned" else {}))
     model = new_model(o)
     network = network_of(o, model)
-    assert network.longest == (200 if positions == "learned" else None)
+    assert network.max_positions == (200 if positions == "learned" else None)
     check(model, network, new_batch(model, source_lengths=(150, 90), target_lengths=(150, 140)), 1e-9)

@@ -11,7 +11,7 @@ import torch
 
 from seq2see import scratch
 from seq2see.errors import CheckpointError
-from seq2see.inference.predictor import Model
+from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
 from seq2see.text import Codec, make_tokenizer
@@ -125,7 +125,7 @@ def encoded(texts, model):
 
 def predictor(theirs, ours, max_length=8):
     source = CODEC if isinstance(ours.encoder, scratch.Encoder) else None
-    return Model(TorchEngine(theirs), source, CODEC, max_length=max_length)
+    return Predictor(TorchEngine(theirs), source, CODEC, max_length=max_length)
 
 
 def test_greedy_answers_are_the_same(pair):

@@ -226,7 +226,7 @@ CASES = {
     "LayerNorm": lambda: layer_norm_case(),
     "SelfAttention": lambda: decoder_layer_case(scratch.SelfAttention(WIDTH, 2), chunks=(3,)),
     "SelfAttention in chunks": lambda: decoder_layer_case(scratch.SelfAttention(WIDTH, 2), chunks=(1, 2, 1)),
-    "LookAround": lambda: decoder_layer_case(scratch.LookAround(WIDTH, 2), chunks=(SOURCE,)),
+    "EncoderSelfAttention": lambda: decoder_layer_case(scratch.EncoderSelfAttention(WIDTH, 2), chunks=(SOURCE,)),
     "CrossAttention": lambda: decoder_layer_case(scratch.CrossAttention(WIDTH, WIDTH, 2)),
     "CrossAttention in chunks": lambda: decoder_layer_case(scratch.CrossAttention(WIDTH, WIDTH, 2), chunks=(1, 1)),
     "FeedForward, relu": lambda: decoder_layer_case(scratch.FeedForward(WIDTH, 7, "relu")),
@@ -235,11 +235,13 @@ CASES = {
     "PostNorm": lambda: decoder_layer_case(scratch.PostNorm(scratch.SelfAttention(WIDTH, 2), WIDTH), chunks=(2, 1)),
     "Norm": lambda: decoder_layer_case(scratch.Norm(WIDTH)),
     "Sinusoidal": lambda: decoder_layer_case(scratch.Sinusoidal(), chunks=(2, 1)),
-    "Looking": lambda: encoder_layer_case(
-        scratch.Looking([scratch.PreNorm(scratch.LookAround(WIDTH, 2), WIDTH), scratch.Norm(WIDTH)])
+    "TransformerEncoder": lambda: encoder_layer_case(
+        scratch.TransformerEncoder(
+            [scratch.PreNorm(scratch.EncoderSelfAttention(WIDTH, 2), WIDTH), scratch.Norm(WIDTH)]
+        )
     ),
-    "Looking, post-norm": lambda: encoder_layer_case(
-        scratch.Looking([scratch.PostNorm(scratch.LookAround(WIDTH, 4), WIDTH)])
+    "TransformerEncoder, post-norm": lambda: encoder_layer_case(
+        scratch.TransformerEncoder([scratch.PostNorm(scratch.EncoderSelfAttention(WIDTH, 4), WIDTH)])
     ),
     "InputFeeding in chunks": lambda: decoder_layer_case(input_feeding(), chunks=(2, 1)),
 }

@@ -130,7 +130,7 @@ def test_a_file_is_a_quarter_in_int8_and_half_in_float16(small: SavedModel, tmp_
 def test_every_architecture_is_packed_and_loaded(tmp_path: Path, weights: Weights) -> None:
     import torch
 
-    from seq2see.inference.predictor import Model
+    from seq2see.inference.predictor import Predictor
     from seq2see.inference.torch_engine import TorchEngine
     from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
     from seq2see.run.state import to_numpy
@@ -145,7 +145,7 @@ def test_every_architecture_is_packed_and_loaded(tmp_path: Path, weights: Weight
         network = build(blueprint, Sizes(size if source else 0, size)).eval()
         with torch.no_grad():
             network.decoder.output.bias.normal_()
-        model = Model(TorchEngine(network), source, codec, max_length=6, name=name)
+        model = Predictor(TorchEngine(network), source, codec, max_length=6, name=name)
         config = model_config(blueprint, model.max_length, Progress(), 7)
         path = tmp_path / f"{name}.seq2see"
         write_packed(path, SavedModel(config, to_numpy(network.tensors()), source, codec), weights=weights)

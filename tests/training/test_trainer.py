@@ -13,13 +13,13 @@ from seq2see.errors import UserError
 from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.text import Codec, make_tokenizer
 from seq2see.training import (
+    DevAnswer,
     Evaluated,
     Evaluation,
     Finished,
     Sample,
     Trainer,
     TrainingOptions,
-    Tried,
     Updated,
     Warned,
     batch_loss,
@@ -480,7 +480,7 @@ def warned_at(is_wrong, **options):
     trainer = new_trainer(recorder, max_updates=12, evaluate_every=2, **options)
 
     def evaluate(model):
-        tried = tuple(Tried(f"{n}", "x", f"t{n}", ("x",), 1, True) for n in range(30)) if next(wrong) else ()
+        tried = tuple(DevAnswer(f"{n}", "x", f"t{n}", ("x",), 1, True) for n in range(30)) if next(wrong) else ()
         return Evaluation({"exact_match": 0.0, "loss": 1.0}, (), tried)
 
     trainer.evaluate = evaluate

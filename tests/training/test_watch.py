@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seq2see.training import TrainingOptions, Tried
+from seq2see.training import DevAnswer, TrainingOptions
 from seq2see.training.watch import (
     Point,
     copies,
@@ -20,16 +20,16 @@ from seq2see.training.watch import (
 )
 
 
-def tried(source: str, prediction: str, target: str, *, finished: bool = True) -> Tried:
-    return Tried(source, prediction, target, tuple(prediction), len(target), finished)
+def tried(source: str, prediction: str, target: str, *, finished: bool = True) -> DevAnswer:
+    return DevAnswer(source, prediction, target, tuple(prediction), len(target), finished)
 
 
-def right(count: int, start: int = 0) -> list[Tried]:
+def right(count: int, start: int = 0) -> list[DevAnswer]:
     """Answers without fault."""
     return [tried(f"source {number}", f"target {number}", f"target {number}") for number in range(start, start + count)]
 
 
-def answered(count: int, prediction: str) -> list[Tried]:
+def answered(count: int, prediction: str) -> list[DevAnswer]:
     return [tried(f"other {number}", prediction, f"target {number}") for number in range(count)]
 
 

@@ -62,13 +62,13 @@ def predict(
     """
     from seq2see.inference.formats import line_writer
     from seq2see.inference.loading import load
-    from seq2see.inference.options import Generation
+    from seq2see.inference.options import GenerationOptions
 
     runs, texts = leading_runs(run, texts)
     if texts and input_ is not None:
         raise ConfigError("texts were given both here and in a file", where="--input", fix="give one of the two")
     require_other(output, [input_])
-    options = Generation(
+    options = GenerationOptions(
         beam=beam,
         n_best=n_best,
         batch_size=batch_size,
@@ -91,7 +91,7 @@ def predict(
     )
     lines_of = line_writer(format_ or ("tsv" if n_best > 1 else "text"), alignments, has_alternatives=n_best > 1)
     model = load(runs, engine=engine, device=device)
-    if alignments and not model.looks:
+    if alignments and not model.has_attention:
         raise ConfigError(
             "this model has no attention, so there are no alignments", where="--alignments", fix="leave it out"
         )
@@ -131,11 +131,11 @@ def generate(
     """Let a language model write: texts drawn at random, each going on from the prompt until it ends."""
     from seq2see.inference.formats import line_writer
     from seq2see.inference.loading import load
-    from seq2see.inference.options import Generation
+    from seq2see.inference.options import GenerationOptions
 
     if count < 1:
         raise ConfigError(f"{count} texts are none", where="--count", fix="give 1 or more")
-    options = Generation(
+    options = GenerationOptions(
         n_best=count,
         sample=True,
         temperature=temperature,

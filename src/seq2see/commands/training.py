@@ -24,7 +24,7 @@ def demo(*, out: Path = DEMO_FOLDER, device: Device = "auto") -> int:
     out
         The run folder; what an earlier demo left in runs/demo is replaced.
     """
-    from seq2see.commands.demo import run_demo
+    from seq2see.commands.dates_demo import run_demo
 
     return 0 if run_demo(out, device, force=out == DEMO_FOLDER) else EXIT_INTERRUPTED
 

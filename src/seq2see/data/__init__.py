@@ -1,7 +1,7 @@
 """From files of pairs to batches of numbers."""
 
 from seq2see.data.batch import Batch, Padded, collate
-from seq2see.data.examples import Examples, Recut
+from seq2see.data.examples import EpochExamples, Examples
 from seq2see.data.files import OpenFile, open_content
 from seq2see.data.lines import Columns
 from seq2see.data.pairs import Pair
@@ -13,6 +13,7 @@ from seq2see.data.tasks import additions, copies, dates, reversals
 __all__ = [
     "Batch",
     "Columns",
+    "EpochExamples",
     "Examples",
     "LengthBucketSampler",
     "OpenFile",
@@ -20,7 +21,6 @@ __all__ = [
     "Pair",
     "PairFile",
     "Problem",
-    "Recut",
     "additions",
     "collate",
     "copies",

@@ -88,7 +88,7 @@ class Examples:
         return len(self.source_offsets) - 1
 
 
-Recut = Callable[[int], Examples]
+EpochExamples = Callable[[int], Examples]
 """Gives the examples of an epoch, for which words are cut anew."""
 
 

@@ -16,8 +16,8 @@ from seq2see.evaluation.items import Item, items_of, parts_by_label, parts_by_le
 from seq2see.evaluation.report import Answers, Report, assess
 from seq2see.evaluation.training_data import Known, config_of, key_of, known_texts
 from seq2see.inference.loading import load
-from seq2see.inference.options import Generation
-from seq2see.inference.predictor import Model
+from seq2see.inference.options import GenerationOptions
+from seq2see.inference.predictor import Predictor
 from seq2see.metrics import METRICS, SAMPLES, Difference, computable, find_metrics, levenshtein, metrics_for
 from seq2see.text import Codec
 
@@ -43,7 +43,7 @@ class Request:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        Generation(beam=self.beam, batch_size=self.batch_size)
+        GenerationOptions(beam=self.beam, batch_size=self.batch_size)
         if self.metrics is not None:
             object.__setattr__(self, "metrics", find_metrics(self.metrics))
         if self.samples < FEWEST_SAMPLES:
@@ -74,7 +74,7 @@ class Evaluation:
 
 
 def evaluate(
-    model: Model,
+    model: Predictor,
     pairs: Sequence[Pair],
     request: Request | None = None,
     *,
@@ -116,7 +116,7 @@ def evaluate(
     )
 
 
-def require_answers(model: Model, request: Request) -> None:
+def require_answers(model: Predictor, request: Request) -> None:
     """ConfigError where metrics of answers are asked of a language model, which gives none."""
     if model.source_codec is None and request.metrics:
         raise ConfigError(
@@ -134,7 +134,7 @@ def lengths_of(items: Sequence[Item], codec: Codec) -> tuple[list[int], str]:
     return [len(item.source.split()) for item in items], "symbols" if name == "symbols" else "words"
 
 
-def answers_of(model: Model, pairs: Sequence[Pair], items: Sequence[Item], request: Request) -> Answers:
+def answers_of(model: Predictor, pairs: Sequence[Pair], items: Sequence[Item], request: Request) -> Answers:
     """One prediction an item, and how probable every given target is."""
     scores = model.score(pairs, batch_size=request.batch_size)
     predictions = None

@@ -27,17 +27,17 @@ def chunks_of(texts: Iterable[str], size: int) -> Iterator[list[str]]:
         yield chunk
 
 
-def require_room(longest: int | None, examples: Examples, places: Sequence[str], *, room: int = 0) -> None:
-    """DataError for the first text that is longer than the `longest` that a model with learnt positions can read.
+def require_room(max_positions: int | None, examples: Examples, places: Sequence[str], *, room: int = 0) -> None:
+    """DataError for the first text that is longer than the `max_positions` that a model with learnt positions can read.
 
     Behind a target there has to be `room` for tokens to come.
     """
     for lengths in (examples.source_lengths, examples.target_lengths + room):
-        if longest is not None and (long := np.flatnonzero(lengths > longest)).size:
+        if max_positions is not None and (long := np.flatnonzero(lengths > max_positions)).size:
             raise DataError(
-                f"{lengths[long[0]]:,} tokens with the end, and the model's positions stop at {longest:,}",
+                f"{lengths[long[0]]:,} tokens with the end, and the model's positions stop at {max_positions:,}",
                 where=places[long[0]],
-                fix="shorten the text, or train with a larger model.longest or other model.positions",
+                fix="shorten the text, or train with a larger model.max_positions or other model.positions",
             )
 
 

@@ -23,12 +23,12 @@ class Engine(Protocol):
     name: ClassVar[str]
 
     @property
-    def looks(self) -> bool:
+    def has_attention(self) -> bool:
         """Whether there is attention to show."""
         ...
 
     @property
-    def longest(self) -> int | None:
+    def max_positions(self) -> int | None:
         """The most tokens of a text, EOS counted, where the positions are learnt ones; None where there is no limit."""
         ...
 
@@ -71,14 +71,14 @@ class NumpyEngine:
         self.network = network
 
     @property
-    def looks(self) -> bool:
+    def has_attention(self) -> bool:
         """See `Engine`."""
-        return self.network.looks
+        return self.network.has_attention
 
     @property
-    def longest(self) -> int | None:
+    def max_positions(self) -> int | None:
         """See `Engine`."""
-        return self.network.longest
+        return self.network.max_positions
 
     @property
     def num_parameters(self) -> int:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from seq2see.errors import CheckpointError, ConfigError, UserError, did_you_mean
 from seq2see.inference.engine import Engine, make_numpy_engine
-from seq2see.inference.predictor import Model
+from seq2see.inference.predictor import Predictor
 from seq2see.storage.saved_model import SavedModel, load_model
 
 ENGINES = ("auto", "torch", "numpy")
 
 
-def load(path: str | Path | Sequence[str | Path], *, device: str = "auto", engine: str = "auto") -> Model:
+def load(path: str | Path | Sequence[str | Path], *, device: str = "auto", engine: str = "auto") -> Predictor:
     """The model of a run, of its `model/` folder alone, or of a packed file; of several, an ensemble.
 
     `engine` does the arithmetic: torch, numpy (which needs no PyTorch, and is quick to start), or auto, which is torch
@@ -39,7 +39,7 @@ def load(path: str | Path | Sequence[str | Path], *, device: str = "auto", engin
             )
     if not others:
         return first
-    return Model(
+    return Predictor(
         first.engine,
         first.source_codec,
         first.target_codec,
@@ -49,14 +49,14 @@ def load(path: str | Path | Sequence[str | Path], *, device: str = "auto", engin
     )
 
 
-def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine]) -> Model:
+def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine]) -> Predictor:
     """The model with an engine made for it. CheckpointError where its configuration and tensors make none."""
     try:
         own = make(saved)
     except (UserError, ValueError) as error:
         what = f"holds no model that can be built: {str(error).splitlines()[0]}"
         raise CheckpointError(what, where=saved.origin, fix="copy it again from where it was made") from error
-    return Model(
+    return Predictor(
         own,
         saved.source_codec,
         saved.target_codec,

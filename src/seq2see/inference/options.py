@@ -35,7 +35,7 @@ MOST_PENALTY = 100
 
 
 @dataclass(frozen=True)
-class Generation:
+class GenerationOptions:
     """How answers are looked for. Raises ConfigError for what can't be, or would change nothing."""
 
     beam: int = 1

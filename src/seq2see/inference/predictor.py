@@ -16,7 +16,7 @@ from seq2see.data import Examples, Pair, collate
 from seq2see.errors import ConfigError, DataError, did_you_mean
 from seq2see.inference.batching import batches_of_equal, chunks_of, require_room
 from seq2see.inference.engine import Engine
-from seq2see.inference.options import Generation
+from seq2see.inference.options import GenerationOptions
 from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of
 from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate, log_mean
 from seq2see.text import BOS, EOS, PAD, UNK, Codec
@@ -43,7 +43,7 @@ class Scores:
     predictions: list[Prediction]
 
 
-class Model:
+class Predictor:
     """A trained model: `predict` answers texts, `evaluate` holds it to known targets.
 
     Texts are answered in batches of similar length; neither the size of the batches nor their order changes an answer.
@@ -64,15 +64,17 @@ class Model:
         """All networks of an ensemble, which answer as one: the mean of their probabilities."""
         self.source_codec = source_codec
         self.target_codec = target_codec
-        self.longest = min((member.longest for member in self.members if member.longest), default=None)
+        self.max_positions = min(
+            (member.max_positions for member in self.members if member.max_positions), default=None
+        )
         """The most tokens of a text, EOS counted, where the positions are learnt ones."""
-        self.max_length = min(max_length, self.longest or max_length)
+        self.max_length = min(max_length, self.max_positions or max_length)
         self.name = name
 
     @property
-    def looks(self) -> bool:
+    def has_attention(self) -> bool:
         """Whether there is attention to show."""
-        return any(member.looks for member in self.members)
+        return any(member.has_attention for member in self.members)
 
     @property
     def num_parameters(self) -> int:
@@ -82,15 +84,15 @@ class Model:
     def predict(self, texts: str | Sequence[str], **options: Any) -> list[Prediction]:
         """One prediction a text, in the order of the texts; an empty text gets an empty answer.
 
-        `options` are those of `Generation`: greedy, or with a `beam` of several hypotheses, or with `sample` drawn at
+        `options` are those of `GenerationOptions`: greedy, a `beam` of several hypotheses, or `sample` drawn at
         random; `n_best` answers of each text, the others in `alternatives`. A language model continues each text; an
         empty one it begins itself. Raises ConfigError for options that can't be.
         """
         for name in options:
-            if name not in Generation.__dataclass_fields__:
-                fix = did_you_mean(name, Generation.__dataclass_fields__)
+            if name not in GenerationOptions.__dataclass_fields__:
+                fix = did_you_mean(name, GenerationOptions.__dataclass_fields__)
                 raise ConfigError(f"there is no option {name!r}", where="predict", fix=fix)
-        generation = Generation(**options)
+        generation = GenerationOptions(**options)
         given = [texts] if isinstance(texts, str) else list(texts)
         for number, text in enumerate(given, start=1):
             if not isinstance(text, str):
@@ -99,7 +101,7 @@ class Model:
         return self._answer(given, generation)
 
     def stream(
-        self, texts: Iterable[str], options: Generation, *, chunk_size: int = 2048, looked: bool = True
+        self, texts: Iterable[str], options: GenerationOptions, *, chunk_size: int = 2048, looked: bool = True
     ) -> Iterator[list[tuple[str, Prediction]]]:
         """As `predict`, for texts without end: each text with its answer, a chunk as soon as it is full.
 
@@ -112,7 +114,7 @@ class Model:
         return self._stream(texts, options, chunk_size, looked=looked)
 
     def _stream(
-        self, texts: Iterable[str], options: Generation, chunk_size: int, *, looked: bool
+        self, texts: Iterable[str], options: GenerationOptions, chunk_size: int, *, looked: bool
     ) -> Iterator[list[tuple[str, Prediction]]]:
         first_row, told = 0, set[str]()
         for chunk in chunks_of(texts, chunk_size):
@@ -120,7 +122,7 @@ class Model:
             yield list(zip(chunk, answers, strict=True))
             first_row += len(chunk)
 
-    def _check(self, options: Generation) -> None:
+    def _check(self, options: GenerationOptions) -> None:
         """ConfigError for options that this model can't follow, whatever the texts are."""
         if self.source_codec is None:
             if options.prefix:
@@ -131,16 +133,16 @@ class Model:
                 if getattr(options, name) is not None:
                     fix = f"use {name.replace('ratio', 'length')}"
                     raise ConfigError("a language model has no source to be relative to", where=name, fix=fix)
-        if options.coverage_penalty and not self.looks:
+        if options.coverage_penalty and not self.has_attention:
             raise ConfigError("this model has no attention, it covers nothing", where="coverage_penalty", fix="use 0")
         fixed, most = options.num_fixed(self.target_codec), options.max_length or self.max_length
-        if self.longest is not None:
-            most = min(most, self.longest)
-            if (options.min_length or 0) > self.longest:
+        if self.max_positions is not None:
+            most = min(most, self.max_positions)
+            if (options.min_length or 0) > self.max_positions:
                 raise ConfigError(
-                    f"{options.min_length} tokens are more than the {self.longest} that the model has positions for",
+                    f"{options.min_length} tokens are more than the model's {self.max_positions} positions",
                     where="min_length",
-                    fix=f"give {self.longest} or less",
+                    fix=f"give {self.max_positions} or less",
                 )
         if fixed > most:
             raise ConfigError(
@@ -152,7 +154,7 @@ class Model:
     def _answer(
         self,
         texts: Sequence[str],
-        options: Generation,
+        options: GenerationOptions,
         *,
         first_row: int = 0,
         told: set[str] | None = None,
@@ -163,7 +165,7 @@ class Model:
         rows = [row for row, text in enumerate(texts) if is_prompt or text.strip()]
         self._warn_of_unknown([texts[row] for row in rows], set() if told is None else told)
         examples = self._examples([Pair(texts[row], None, f"text {first_row + row + 1}") for row in rows])
-        require_room(self.longest, examples, [f"text {first_row + row + 1}" for row in rows], room=1)
+        require_room(self.max_positions, examples, [f"text {first_row + row + 1}" for row in rows], room=1)
         prompts = examples.target_lengths
         order = np.lexsort((-examples.source_lengths, prompts))
         predictions = [EMPTY] * len(texts)
@@ -187,7 +189,7 @@ class Model:
         return replace(prompts, target_ids=kept, target_offsets=prompts.target_offsets - np.arange(len(pairs) + 1))
 
     def _search(
-        self, examples: Examples, indices: np.ndarray, numbers: np.ndarray, options: Generation, *, looked: bool
+        self, examples: Examples, indices: np.ndarray, numbers: np.ndarray, options: GenerationOptions, *, looked: bool
     ) -> list[list[Hypothesis]]:
         """For each text what was found, best first; at least one, which may be empty."""
         batch = collate(examples, indices)
@@ -200,8 +202,8 @@ class Model:
         if not looked and not options.coverage_penalty:
             step = without_weights(step)
         max_lengths = options.max_lengths(source_lengths, self.max_length)
-        if self.longest is not None:
-            max_lengths = np.minimum(max_lengths, self.longest - prompt.shape[1])
+        if self.max_positions is not None:
+            max_lengths = np.minimum(max_lengths, self.max_positions - prompt.shape[1])
         has_room = max_lengths >= options.num_fixed(self.target_codec)
         filters: list[Filter] = [
             Forbid(NEVER_GENERATED),
@@ -244,7 +246,7 @@ class Model:
         return [each if each and room else [NOTHING] for each, room in zip(ranked, has_room.tolist(), strict=True)]
 
     def _prediction(
-        self, examples: Examples, index: int, hypothesis: Hypothesis, prompt: str, options: Generation
+        self, examples: Examples, index: int, hypothesis: Hypothesis, prompt: str, options: GenerationOptions
     ) -> Prediction:
         source, weights = examples.source(index), hypothesis.weights
         return Prediction(
@@ -259,7 +261,7 @@ class Model:
 
     def evaluate(self, pairs: Sequence[Pair], *, beam: int = 1, batch_size: int = 64) -> Scores:
         """Exact match and loss on pairs whose targets are known; for a language model the loss alone."""
-        Generation(beam=beam, batch_size=batch_size)
+        GenerationOptions(beam=beam, batch_size=batch_size)
         if not pairs:
             raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
         loss = self.loss(pairs, batch_size=batch_size)
@@ -281,13 +283,15 @@ class Model:
 
         A target of subwords is cut as in training; a search that spells the same text in other pieces says otherwise.
         """
-        Generation(batch_size=batch_size)
+        GenerationOptions(batch_size=batch_size)
         for number, pair in enumerate(pairs, start=1):
             if pair.target is None:
                 raise DataError("there is no target", where=pair.origin or f"pair {number}", fix="give one to score")
         examples = Examples.encode(pairs, self.source_codec, self.target_codec)
         require_room(
-            self.longest, examples, [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)]
+            self.max_positions,
+            examples,
+            [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)],
         )
         order = np.lexsort((examples.target_lengths, examples.source_lengths))
         totals = np.zeros(len(pairs))

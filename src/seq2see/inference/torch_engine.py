@@ -10,7 +10,7 @@ import torch
 from seq2see.data.batch import Batch, Padded
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.engine import Array, Ids
-from seq2see.model import DecoderState, Seq2Seq, Sizes, longest, read_blueprint, restore
+from seq2see.model import DecoderState, Seq2Seq, Sizes, max_positions, read_blueprint, restore
 from seq2see.model import Padded as TensorPadded
 from seq2see.model.readers import Attend
 from seq2see.model.transformer import CrossAttention
@@ -37,9 +37,9 @@ class TorchEngine:
 
     name: ClassVar[str] = "torch"
 
-    def __init__(self, network: Seq2Seq, *, longest: int | None = None) -> None:
+    def __init__(self, network: Seq2Seq, *, max_positions: int | None = None) -> None:
         self.network = network
-        self.longest = longest
+        self.max_positions = max_positions
 
     @property
     def device(self) -> torch.device:
@@ -47,7 +47,7 @@ class TorchEngine:
         return self.network.decoder.output.weight.device
 
     @property
-    def looks(self) -> bool:
+    def has_attention(self) -> bool:
         """Whether there is attention to show."""
         return bool(self.readers)
 
@@ -107,7 +107,7 @@ def make_torch_engine(saved: SavedModel, device: torch.device) -> TorchEngine:
     sizes = Sizes(len(saved.source_codec.vocabulary) if saved.source_codec else 0, len(saved.target_codec.vocabulary))
     blueprint = read_blueprint(saved.config["model"])
     network = restore(blueprint, sizes, {name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
-    return TorchEngine(network.to(device).eval(), longest=longest(blueprint))
+    return TorchEngine(network.to(device).eval(), max_positions=max_positions(blueprint))
 
 
 def to_numpy(tensor: torch.Tensor) -> Any:

@@ -9,7 +9,15 @@ from typing import NamedTuple
 
 from seq2see.model.dropout import Dropout, SequenceDropout
 from seq2see.model.embedding import Embedding
-from seq2see.model.encoder import BothWays, Encoder, EncoderLayer, Looking, NoSource, OneWay, ResidualEncoding
+from seq2see.model.encoder import (
+    BothWays,
+    Encoder,
+    EncoderLayer,
+    NoSource,
+    OneWay,
+    ResidualEncoding,
+    TransformerEncoder,
+)
 from seq2see.model.options import Blueprint
 from seq2see.model.readers import SCORES, Attend, Peek, Score
 from seq2see.model.recurrent import Recurrent
@@ -17,9 +25,9 @@ from seq2see.model.seq2seq import Decoder, Seq2Seq
 from seq2see.model.stream import Layer
 from seq2see.model.transformer import (
     CrossAttention,
+    EncoderSelfAttention,
     FeedForward,
     Learned,
-    LookAround,
     Norm,
     PostNorm,
     PreNorm,
@@ -103,19 +111,19 @@ def input_feeding(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 def transformer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """Attention alone: each side looks at itself, the decoder at the source too (Vaswani et al. 2017, figure 1)."""
     embedding = embeddings(o, sizes, scaled=True)
-    return Seq2Seq(looking_encoder(o, embedding), looking_decoder(o, embedding))
+    return Seq2Seq(transformer_encoder(o, embedding), transformer_decoder(o, embedding))
 
 
 def transformer_lstm(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """A Transformer reads, LSTMs with attention write (Chen et al. 2018, section 5.1)."""
     embedding = embeddings(o, sizes, scaled=True)
-    return Seq2Seq(looking_encoder(o, embedding), decoder(o, embedding, [*recurrent(o), *look(o)]))
+    return Seq2Seq(transformer_encoder(o, embedding), decoder(o, embedding, [*recurrent(o), *look(o)]))
 
 
 def lstm_transformer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """LSTMs read both ways, a Transformer writes (Chen et al. 2018, section 5.1)."""
     embedding = embeddings(o, sizes, scaled=True)
-    return Seq2Seq(encoder(o, embedding), looking_decoder(o, embedding))
+    return Seq2Seq(encoder(o, embedding), transformer_decoder(o, embedding))
 
 
 def language_model(o: Blueprint, sizes: Sizes) -> Seq2Seq:
@@ -125,7 +133,7 @@ def language_model(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
 def transformer_language_model(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """`language_model` made of Transformer blocks that look at the text so far (Radford et al. 2018)."""
-    return Seq2Seq(NoSource(o.width), looking_decoder(o, embeddings(o, sizes, scaled=True), has_source=False))
+    return Seq2Seq(NoSource(o.width), transformer_decoder(o, embeddings(o, sizes, scaled=True), has_source=False))
 
 
 class Embeddings(NamedTuple):
@@ -164,19 +172,19 @@ def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], output_wid
     return Decoder(embedding.target, layers, output_width or o.width, SequenceDropout(o.dropout), tied=o.tie != "none")
 
 
-def looking_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:
+def transformer_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:
     """`o.layers` blocks of a Transformer, each looking at all of the source."""
     blocks = [
         Stack(
-            sublayer(o, LookAround(o.width, o.heads, rotary=o.positions == "rotary")),
+            sublayer(o, EncoderSelfAttention(o.width, o.heads, rotary=o.positions == "rotary")),
             sublayer(o, FeedForward(o.width, o.feed_forward, o.activation)),
         )
         for _ in range(o.layers)
     ]
-    return Encoder(embedding.source, [Looking(*places(o), *blocks, *last_norm(o))], Dropout(o.dropout))
+    return Encoder(embedding.source, [TransformerEncoder(*positions(o), *blocks, *last_norm(o))], Dropout(o.dropout))
 
 
-def looking_decoder(o: Blueprint, embedding: Embeddings, *, has_source: bool = True) -> Decoder:
+def transformer_decoder(o: Blueprint, embedding: Embeddings, *, has_source: bool = True) -> Decoder:
     """`o.layers` blocks of a Transformer, each looking at the past and, where there is one, at the source.
 
     The last block but one is that which shows where it looks: the higher ones look past the words that they translate
@@ -191,7 +199,7 @@ def looking_decoder(o: Blueprint, embedding: Embeddings, *, has_source: bool = T
             sublayer(o, FeedForward(o.width, o.feed_forward, o.activation)),
         )
 
-    layers = [*places(o), *(block(height) for height in range(o.layers)), *last_norm(o)]
+    layers = [*positions(o), *(block(height) for height in range(o.layers)), *last_norm(o)]
     return Decoder(embedding.target, layers, o.width, Dropout(o.dropout), tied=o.tie != "none")
 
 
@@ -200,13 +208,13 @@ def sublayer(o: Blueprint, inner: Layer) -> Layer:
     return (PreNorm if o.norm == "pre" else PostNorm)(inner, o.width, o.dropout)
 
 
-def places(o: Blueprint) -> list[Layer]:
+def positions(o: Blueprint) -> list[Layer]:
     """What tells the places apart before the first block; rotary positions do it in the attention itself."""
     match o.positions:
         case "sinusoidal":
             return [Sinusoidal(o.width)]
         case "learned":
-            return [Learned(o.longest, o.width)]
+            return [Learned(o.max_positions, o.width)]
         case _:
             return []
 

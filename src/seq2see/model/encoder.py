@@ -68,7 +68,7 @@ class BothWays(EncoderLayer):
                 return (ahead + back) / 2
 
 
-class Looking(EncoderLayer):
+class TransformerEncoder(EncoderLayer):
     """Layers of the decoder's kind over the source's own states: what they read is where the real tokens are."""
 
     def __init__(self, *layers: Layer) -> None:

@@ -36,7 +36,7 @@ class ModelOptions:
     """Inner width of a Transformer's feed-forward layers: four times the width where nothing is said."""
     positions: Literal["sinusoidal", "learned", "rotary"] | None = None
     """How a Transformer tells places apart: sinusoidal where nothing is said."""
-    longest: Size | None = None
+    max_positions: Size | None = None
     """How many places learned positions have: 1,024 where nothing is said. No text may be longer."""
     norm: Literal["pre", "post"] | None = None
     """Whether a Transformer normalises before each sublayer, as where nothing is said, or after it, as in the paper."""
@@ -61,7 +61,7 @@ class Blueprint:
     heads: int
     feed_forward: int
     positions: str
-    longest: int
+    max_positions: int
     norm: str
     activation: str
     tie: str

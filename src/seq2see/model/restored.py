@@ -59,5 +59,5 @@ def _areas(o: Blueprint, sizes: Sizes) -> list[int]:
         (sizes.source + sizes.target) * o.embedding // 2,  # the two tables may be one
         sizes.target * o.width,
         o.layers * o.width * (used.feed_forward or 0),
-        o.width * (used.longest or 0),
+        o.width * (used.max_positions or 0),
     ]

@@ -32,7 +32,7 @@ READS = frozenset({"direction", "merge"})
 """Options of a recurrent encoder,"""
 LOOKS = frozenset({"score"})
 """of a recurrent decoder's attention,"""
-BLOCKS = frozenset({"heads", "feed_forward", "positions", "longest", "norm", "activation"})
+BLOCKS = frozenset({"heads", "feed_forward", "positions", "max_positions", "norm", "activation"})
 """and of a Transformer on either side."""
 
 
@@ -57,7 +57,7 @@ class Architecture:
         if o.direction != "both":
             unused.add("merge")
         if o.positions != "learned":
-            unused.add("longest")
+            unused.add("max_positions")
         return unused
 
     @property
@@ -137,7 +137,7 @@ USUAL: dict[str, Any] = {
     "score": "scaled_dot",
     "heads": 4,
     "positions": "sinusoidal",
-    "longest": 1024,
+    "max_positions": 1024,
     "norm": "pre",
     "activation": "relu",
     "tie": "none",
@@ -176,7 +176,7 @@ def resolve(options: ModelOptions) -> Blueprint:
     o = _filled(options)
     given = {key for key, value in asdict(options).items() if value is not None}
     for key in sorted(architecture.unused(o) & given):
-        because = {"merge": f" with direction {o.direction!r}", "longest": f" with positions {o.positions!r}"}
+        because = {"merge": f" with direction {o.direction!r}", "max_positions": f" with positions {o.positions!r}"}
         raise ConfigError(
             f"model {name!r}{because.get(key, '')} makes no use of it", where=f"model.{key}", fix="leave it out"
         )
@@ -234,9 +234,9 @@ def fitting(options: ModelOptions, name: str) -> ModelOptions:
     return replace(own, **unused)
 
 
-def longest(o: Blueprint) -> int | None:
+def max_positions(o: Blueprint) -> int | None:
     """The most tokens, EOS counted, that such a model can read or write; None where there is no limit."""
-    return None if "longest" in ARCHITECTURES[o.name].unused(o) else o.longest
+    return None if "max_positions" in ARCHITECTURES[o.name].unused(o) else o.max_positions
 
 
 def to_options(o: Blueprint) -> ModelOptions:

@@ -2,7 +2,7 @@
 
 A block of the decoder is three sublayers, each with its residual connection and its norm; one of the encoder is two:
 
-    x ─▶ SelfAttention ─▶ CrossAttention ─▶ FeedForward        LookAround ─▶ FeedForward
+    x ─▶ SelfAttention ─▶ CrossAttention ─▶ FeedForward        EncoderSelfAttention ─▶ FeedForward
 
 The carry of SelfAttention is the keys and values of all positions so far, so that a step never reads the prefix again.
 They grow by concatenation: writing into memory set aside in advance was not faster at the lengths of sentences.
@@ -62,7 +62,7 @@ class SelfAttention(Layer):
         return stream._replace(x=self.output(join_heads(seen))), (keys, values)
 
 
-class LookAround(Layer):
+class EncoderSelfAttention(Layer):
     """Every position looks at all real ones: the self-attention of an encoder, which carries nothing."""
 
     def __init__(self, width: int, heads: int, *, rotary: bool = False) -> None:
@@ -218,9 +218,9 @@ class Sinusoidal(Positions):
 class Learned(Positions):
     """A learnt vector a place, for as many places as there are (Gehring et al. 2017)."""
 
-    def __init__(self, longest: int, width: int) -> None:
+    def __init__(self, max_positions: int, width: int) -> None:
         super().__init__()
-        self.table = nn.Embedding(longest, width)
+        self.table = nn.Embedding(max_positions, width)
 
     def at(self, places: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
         return self.table(places)  # type: ignore[no-any-return]

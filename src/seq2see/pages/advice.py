@@ -41,7 +41,7 @@ class Evidence:
     max_updates: int = 0
     width: int = 0
     dropout: float = 0.0
-    looks: bool = True
+    has_attention: bool = True
     """Whether the model has attention."""
     direction: str = "both"
     """How its encoder reads."""
@@ -159,7 +159,7 @@ def long_sources(e: Evidence) -> Advice | None:
     is_worse = other.high < one.low if e.scale.higher_is_better else other.low > one.high
     if not is_worse:
         return None
-    if not e.looks:
+    if not e.has_attention:
         what = "Use a model that looks at the source: --model attention, or bidirectional."
     elif e.direction == "forward":
         what = "Read the source both ways: --model bidirectional."

@@ -17,7 +17,7 @@ from seq2see.errors import ConfigError, UserError
 from seq2see.evaluation import Report, Request, evaluate
 from seq2see.evaluation.training_data import key_of, known_texts
 from seq2see.inference.loading import load
-from seq2see.inference.predictor import Model, UnknownTextWarning
+from seq2see.inference.predictor import Predictor, UnknownTextWarning
 from seq2see.inference.results import Prediction
 from seq2see.pages.advice import Evidence
 from seq2see.run.folder import CONFIG
@@ -40,7 +40,7 @@ class Gathered:
     """The model's own options, nothing left open."""
     trained: dict[str, Any]
     """What config.json says of its training: pairs, updates, dev metrics."""
-    model: Model
+    model: Predictor
     num_bytes: int
     """Of the model folder."""
     written: float
@@ -76,7 +76,7 @@ class Gathered:
             max_updates=self.config.training.max_updates or 0,
             width=self.blueprint["width"],
             dropout=self.blueprint["dropout"],
-            looks=self.model.looks,
+            has_attention=self.model.has_attention,
             direction=self.blueprint["direction"],
             train_loss=self.train_loss,
             loss=self.report.loss,
@@ -164,9 +164,9 @@ def gather(
     )
 
 
-def look(model: Model, sources: Sequence[str]) -> tuple[Prediction, ...]:
+def look(model: Predictor, sources: Sequence[str]) -> tuple[Prediction, ...]:
     """The answers, with attention, to a few sources that are spread over the file and not too long."""
-    if not model.looks or model.source_codec is None:
+    if not model.has_attention or model.source_codec is None:
         return ()
     codec = model.source_codec
     fitting = [Pair(source, None, "") for source in sources if 0 < len(codec.encode(source)) <= LONGEST]
@@ -174,7 +174,7 @@ def look(model: Model, sources: Sequence[str]) -> tuple[Prediction, ...]:
     return tuple(each for each in answers if each.target_tokens and len(each.target_tokens) <= LONGEST)
 
 
-def unknown_symbols(model: Model, report: Report) -> tuple[tuple[str, ...], int]:
+def unknown_symbols(model: Predictor, report: Report) -> tuple[tuple[str, ...], int]:
     """Tokens of the sources that training never had, the most frequent first, and how many items have some."""
     if model.source_codec is None:
         return (), 0

@@ -40,7 +40,7 @@ def run_attend(
     elif heads:
         raise ConfigError("the terminal shows their mean alone", where="--heads", fix="name a file: -o heads.html")
     model = load(run, engine=engine, device=device)
-    if not model.looks:
+    if not model.has_attention:
         raise no_attention()
     with sources() as (texts, _):
         looked = attend(model, list(texts), heads=heads, beam=beam, max_length=max_length)

@@ -28,7 +28,7 @@ PREFERRED = (
     "Nirmala UI",
     "Unifont",
 )
-"""Tried first, in this order, of those that are installed; where they lack something, all others are."""
+"""DevAnswer first, in this order, of those that are installed; where they lack something, all others are."""
 
 NEVER = ("Last Resort", "STIX", "cm")
 """Beginnings of the names of fonts that say they have symbols and show boxes, or mathematics, in their place."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from seq2see.data import Batch
 from seq2see.data.batch import Padded
 from seq2see.errors import ConfigError, DataError, UserError
-from seq2see.inference.predictor import Model
+from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import Prediction
 from seq2see.text import EOS
 
@@ -63,13 +63,13 @@ class Attention(NamedTuple):
 
 
 def attend(
-    model: Model, texts: str | Sequence[str], *, heads: bool = False, beam: int = 1, max_length: int | None = None
+    model: Predictor, texts: str | Sequence[str], *, heads: bool = False, beam: int = 1, max_length: int | None = None
 ) -> list[Attention]:
     """The best answer to each text and where the model looked; with `heads`, of every head of every layer.
 
     Raises ConfigError for a model without attention, or heads of an ensemble; DataError for a text without an answer.
     """
-    if not model.looks:
+    if not model.has_attention:
         raise no_attention()
     if heads and len(model.members) > 1:
         raise ConfigError("an ensemble has no heads of its own", where="heads", fix="ask each of its models by itself")
@@ -89,7 +89,7 @@ def attend(
     ]
 
 
-def heads_of(model: Model, text: str, answer: Prediction) -> Weights:
+def heads_of(model: Predictor, text: str, answer: Prediction) -> Weights:
     """Where each head looked while this answer was written [layers heads T S]: the answer is read once more."""
     assert model.source_codec is not None
     known = model.target_codec.vocabulary.id

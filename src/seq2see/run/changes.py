@@ -37,7 +37,7 @@ FREE = frozenset(
 """Options that may be others when a run is taken up again: they change nothing that is learnt."""
 
 
-class Trace(NamedTuple):
+class DataFingerprint(NamedTuple):
     """What is remembered of the pairs of a run: enough to know whether they are the same, and which are not."""
 
     train: npt.NDArray[np.uint32]
@@ -47,14 +47,14 @@ class Trace(NamedTuple):
     """SHA-256 of all ids in their order: this decides, the numbers only tell what it is."""
 
 
-def trace(train: Examples, dev: Examples, *, corpus: str = "") -> Trace:
+def fingerprint(train: Examples, dev: Examples, *, corpus: str = "") -> DataFingerprint:
     """The trace of pairs as the model reads them; of a prepared `corpus` its own digest says all."""
     digest = hashlib.sha256(corpus.encode())
     for some in (dev,) if corpus else (train, dev):
         for array in (some.source_ids, some.source_offsets, some.target_ids, some.target_offsets):
             digest.update(array.tobytes())
     numbers = np.zeros(0, np.uint32) if corpus else pair_numbers(train)
-    return Trace(numbers, pair_numbers(dev), digest.hexdigest())
+    return DataFingerprint(numbers, pair_numbers(dev), digest.hexdigest())
 
 
 def pair_numbers(examples: Examples) -> npt.NDArray[np.uint32]:
@@ -79,7 +79,7 @@ def row_sums(ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]) -> npt.
     return of_rows
 
 
-def pair_changes(before: Trace, now: Trace, train: Sequence[Pair], dev: Sequence[Pair]) -> str:
+def pair_changes(before: DataFingerprint, now: DataFingerprint, train: Sequence[Pair], dev: Sequence[Pair]) -> str:
     """How the pairs differ from those of before, with the place of the first; nothing where they are the same."""
     if before.digest == now.digest:
         return ""

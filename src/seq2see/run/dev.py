@@ -8,16 +8,16 @@ from itertools import zip_longest
 from typing import Any
 
 from seq2see.data import Pair
-from seq2see.inference.predictor import Model, UnknownTextWarning
+from seq2see.inference.predictor import Predictor, UnknownTextWarning
 from seq2see.inference.results import PairScore, Prediction, loss_of
-from seq2see.training import ALONE, Evaluation, Sample, Tried, World
+from seq2see.training import ALONE, DevAnswer, Evaluation, Sample, World
 
 SAMPLES = 3
 """Predictions shown at each evaluation."""
 NOT_DEALT = object()
 
 
-def try_on(model: Model, dev: Sequence[Pair], world: World = ALONE) -> Evaluation:
+def evaluate_on_dev(model: Predictor, dev: Sequence[Pair], world: World = ALONE) -> Evaluation:
     """Exact match (where there is a source) and loss on dev, and the first few predictions.
 
     Each process of the world answers its share of dev; all of them come to the same evaluation.
@@ -31,8 +31,8 @@ def try_on(model: Model, dev: Sequence[Pair], world: World = ALONE) -> Evaluatio
             drawn = model.predict([""] * SAMPLES, sample=True)
             return Evaluation({"loss": loss}, tuple(Sample("", prediction.text, "") for prediction in drawn))
         answers = model.predict([pair.source for pair in share])
-    own = [tried_of(model, pair, answer) for pair, answer in zip(share, answers, strict=True)]
-    tried = tuple(Tried(*each)._replace(tokens=tuple(each[3])) for each in in_turns(world.gather(own)))
+    own = [dev_answer_of(model, pair, answer) for pair, answer in zip(share, answers, strict=True)]
+    tried = tuple(DevAnswer(*each)._replace(tokens=tuple(each[3])) for each in in_turns(world.gather(own)))
     samples = tuple(
         Sample(pair.source, each.prediction, each.target) for pair, each in zip(dev[:SAMPLES], tried, strict=False)
     )
@@ -46,10 +46,10 @@ def in_turns(shares: Sequence[Sequence[Any]]) -> list[Any]:
     return [each for turn in dealt for each in turn if each is not NOT_DEALT]
 
 
-def tried_of(model: Model, pair: Pair, prediction: Prediction) -> Tried:
+def dev_answer_of(model: Predictor, pair: Pair, prediction: Prediction) -> DevAnswer:
     """A pair of dev with its answer, in the same normal form."""
     codec, target = model.target_codec, pair.target or ""
-    return Tried(
+    return DevAnswer(
         codec.normalise(pair.source),
         prediction.text,
         codec.normalise(target),

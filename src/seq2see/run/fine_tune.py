@@ -43,7 +43,7 @@ BLOCK = 2**20
 
 
 @dataclass(frozen=True)
-class Start:
+class Pretrained:
     """A model to start from, and what there is of the run that made it."""
 
     path: Path
@@ -68,7 +68,7 @@ class Start:
 # --- what is there ------------------------------------------------------------------------------------------------
 
 
-def read_start(config: Config, folder: Path, given: Collection[str]) -> tuple[Start, Config]:
+def read_pretrained(config: Config, folder: Path, given: Collection[str]) -> tuple[Pretrained, Config]:
     """What the configuration of the run in `folder` wants to start from, and the configuration as it follows from that.
 
     CheckpointError for a model or an optimizer's state that is missing or damaged, ConfigError for options that are at
@@ -84,11 +84,11 @@ def read_start(config: Config, folder: Path, given: Collection[str]) -> tuple[St
     blueprint = read_blueprint(saved.config["model"])
     is_run = (path / CONFIG).exists()
     before = stored_config(path) if is_run else None
-    start = Start(path, saved, blueprint, before, newest_of(path, saved) if is_run else None)
+    start = Pretrained(path, saved, blueprint, before, newest_of(path, saved) if is_run else None)
     return start, replace(config, model=model_like(start, config, given), text=text_like(start, config, given))
 
 
-def name_at(path: Path) -> str:
+def architecture_at(path: Path) -> str:
     """The architecture of a model that could be started from."""
     saved = load_model(path)
     return str(saved.config["model"].get("name"))
@@ -111,7 +111,7 @@ def newest_of(run: Path, saved: SavedModel) -> Checkpoint | None:
     return checkpoint
 
 
-def model_like(start: Start, config: Config, given: Collection[str]) -> ModelOptions:
+def model_like(start: Pretrained, config: Config, given: Collection[str]) -> ModelOptions:
     """The options of the model that is there; of those set otherwise only dropout is another, all else is refused."""
     own = to_options(start.blueprint)
     asked = {item.name: getattr(config.model, item.name) for item in fields(ModelOptions)}
@@ -128,7 +128,7 @@ def model_like(start: Start, config: Config, given: Collection[str]) -> ModelOpt
     return asked_for
 
 
-def text_like(start: Start, config: Config, given: Collection[str]) -> TextOptions:
+def text_like(start: Pretrained, config: Config, given: Collection[str]) -> TextOptions:
     """The options of the text that the model's vocabularies were made with; what would make others is refused."""
     there = text_of(start)
     for item in fields(TextOptions):
@@ -144,7 +144,7 @@ def text_like(start: Start, config: Config, given: Collection[str]) -> TextOptio
     return there
 
 
-def text_of(start: Start) -> TextOptions:
+def text_of(start: Pretrained) -> TextOptions:
     """The options that its vocabularies tell of, and where there is a run those that they don't."""
     source, target = start.codecs
     known = start.config.text if start.config else TextOptions()
@@ -166,7 +166,7 @@ def is_set(key: str, config: Config, given: Collection[str]) -> bool:
 # --- grown --------------------------------------------------------------------------------------------------------
 
 
-def grown_codecs(start: Start, options: TextOptions, pairs: Sequence[Pair]) -> Codecs:
+def grown_codecs(start: Pretrained, options: TextOptions, pairs: Sequence[Pair]) -> Codecs:
     """The codecs with the tokens that the pairs have and they lack; the same one twice where it is joint."""
 
     def grown(codec: Codec, texts: Sequence[str]) -> Codec:
@@ -180,7 +180,7 @@ def grown_codecs(start: Start, options: TextOptions, pairs: Sequence[Pair]) -> C
     return grown(source, sources) if source else None, grown(target, targets)
 
 
-def state_at(start: Start, network: Seq2Seq) -> TrainingState:
+def state_at(start: Pretrained, network: Seq2Seq) -> TrainingState:
     """The state before the first update of the new run; `network` is as a new model of the grown vocabularies would be.
 
     Of the tables the rows that are new keep what they have in it, and have no moments yet.
@@ -208,7 +208,7 @@ def with_rows(rows: np.ndarray, tensor: Tensor) -> Tensor:
 # --- what is different --------------------------------------------------------------------------------------------
 
 
-def start_lines(start: Start, codecs: Codecs, examples: Examples) -> list[str]:
+def pretrained_lines(start: Pretrained, codecs: Codecs, examples: Examples) -> list[str]:
     """What to say of the model, of its vocabularies beside the new pairs, and of the optimizer."""
     stored_as = start.saved.config.get("weights", "float32")
     said = [f"starts from {start.path}: {start.blueprint.name}, weights in {stored_as}"]
@@ -253,7 +253,7 @@ def count_of(count: int) -> str:
     return f"{count:,} token{'' if count == 1 else 's'}"
 
 
-def options_line(start: Start, config: Config) -> list[str]:
+def options_line(start: Pretrained, config: Config) -> list[str]:
     """The options of training that are others than in the run that made the model; a line, or none."""
     if not start.config:
         return []

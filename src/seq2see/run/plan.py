@@ -10,18 +10,18 @@ import torch
 
 from seq2see.config import Config
 from seq2see.corpus.corpus import require_fitting
-from seq2see.data import Examples, Pair, Recut
+from seq2see.data import EpochExamples, Examples, Pair
 from seq2see.data.split import DEV_PAIRS, spread
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
-from seq2see.model import Blueprint, Sizes, build, find, longest, resolve
-from seq2see.run.fine_tune import Start, grown_codecs, options_line, start_lines
+from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
+from seq2see.run.fine_tune import Pretrained, grown_codecs, options_line, pretrained_lines
 from seq2see.run.pairs import Data, read_data
 from seq2see.run.recipe import (
     choose_batch,
     choose_model,
     choose_training,
-    recut_of,
+    epoch_examples_of,
 )
 from seq2see.text import UNK, Codec, Codecs
 from seq2see.text.building import build_codecs, vocabulary_lines
@@ -30,7 +30,7 @@ from seq2see.training import ALONE, World
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A run that could begin."""
 
     config: Config
@@ -40,7 +40,7 @@ class Plan:
     """Those of the dev pairs that are tried while training."""
     codecs: Codecs
     examples: Examples
-    recut: Recut | None
+    epoch_examples: EpochExamples | None
     blueprint: Blueprint
     said: list[str]
     max_length_before: int = 0
@@ -86,11 +86,11 @@ def plan_run(
     *,
     codecs: Codecs | None = None,
     given: Collection[str] = (),
-    start: Start | None = None,
+    start: Pretrained | None = None,
     max_length_before: int = 0,
     device: torch.device | None = None,
     world: World = ALONE,
-) -> Plan:
+) -> RunPlan:
     """Read the configured files (or take `pairs`), and settle everything that was left open.
 
     `codecs` are those of a run that is taken up again, `given` the keys that someone set; `start` is a model that is
@@ -107,7 +107,7 @@ def plan_run(
             whose = "model that is started from" if start else "run"
             fix = "train on the files that it was prepared from, or prepare it with the same vocabularies"
             raise ConfigError(f"the corpus has other vocabularies than the {whose}", where=str(corpus.folder), fix=fix)
-        text, codecs, examples, recut = corpus.text, corpus.codecs, corpus.examples, None
+        text, codecs, examples, epoch_examples = corpus.text, corpus.codecs, corpus.examples, None
         said_text: list[str] = []
         unknown = corpus.unknown_shares()
     else:
@@ -118,9 +118,9 @@ def plan_run(
             codecs = grown_codecs(start, text, data.train)
         codecs = codecs or build_codecs(text, sources, targets)
         examples = Examples.encode(data.train, *codecs)
-        recut = recut_of(text, data.train, codecs, seed=config.training.seed)
+        epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
         unknown = unknown_shares(examples)
-    said_start = start_lines(start, codecs, examples) if start else []
+    said_start = pretrained_lines(start, codecs, examples) if start else []
     said_text += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
     model, said_model = choose_model(config.model, len(data.train))
     training, said_batch = config.training, list[str]()
@@ -132,22 +132,22 @@ def plan_run(
         examples,
         can_match=has_source and text.target not in SENTENCE_UNITS,
         has_blocks=find(resolve(model).name).has_blocks,
-        recut=recut,
+        epoch_examples=epoch_examples,
     )
     config = replace(config, text=text, model=model, training=training)
     said_training += options_line(start, config) if start else []
-    plan = Plan(
+    plan = RunPlan(
         config,
         data,
         spread(data.dev, DEV_PAIRS),
         codecs,
         examples,
-        recut,
+        epoch_examples,
         resolve(model),
         [*data.said, *said_start, *said_text, *said_model, *said_batch, *said_training],
         max_length_before,
     )
-    room = longest(plan.blueprint)
+    room = max_positions(plan.blueprint)
     if not corpus:
         require_room(room, examples, [pair.origin for pair in data.train])
     elif room is not None and max(corpus.longest) > room:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seq2see.data import Examples, LengthBucketSampler, Pair, Recut
+from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
 from seq2see.errors import ConfigError
 from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, resolve, to_options
 from seq2see.text import Codecs
@@ -31,15 +31,17 @@ MANY_PAIRS = 200_000
 """From here on the width is doubled."""
 
 
-def recut_of(options: TextOptions, pairs: Sequence[Pair], codecs: Codecs, *, seed: int) -> Recut | None:
+def epoch_examples_of(
+    options: TextOptions, pairs: Sequence[Pair], codecs: Codecs, *, seed: int
+) -> EpochExamples | None:
     """With BPE-dropout, the examples of each epoch. Only training sees them; all else is cut without dropout."""
     if not options.bpe_dropout:
         return None
 
-    def recut(epoch: int) -> Examples:
+    def epoch_examples(epoch: int) -> Examples:
         return Examples.encode_with_dropout(pairs, *codecs, dropout=options.bpe_dropout, seed=seed, epoch=epoch)
 
-    return recut
+    return epoch_examples
 
 
 def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, list[str]]:
@@ -70,14 +72,14 @@ def choose_training(
     *,
     can_match: bool,
     has_blocks: bool = False,
-    recut: Recut | None = None,
+    epoch_examples: EpochExamples | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
     """The options with rate, batch, number of updates and metric filled in.
 
     `can_match` says whether whole answers can be expected to be right: of sentences and language models hardly any are,
     so the loss decides between two of them. `has_blocks` says whether there are blocks of a Transformer, which in
-    batches this small learn nothing at the rate that suits LSTMs. `recut` gives the examples of each epoch where these
-    differ.
+    batches this small learn nothing at the rate that suits LSTMs. `epoch_examples` gives the examples of each epoch
+    where these differ.
     """
     if options.metric == "exact_match" and not examples.source_ids.size:
         raise ConfigError(
@@ -96,7 +98,7 @@ def choose_training(
     usual = float(np.exp(np.interp(np.log(num_pairs), np.log(sizes), np.log(list(UPDATES.values())))))
     updates = options.max_updates or round(usual, -2 if usual > 1000 else -1)
     if options.max_epochs:
-        updates = num_batches(options, sampler, recut)
+        updates = num_batches(options, sampler, epoch_examples)
     updates = int(updates)
     filled = replace(
         options,
@@ -112,15 +114,15 @@ def choose_training(
     return filled, [said]
 
 
-def num_batches(options: TrainingOptions, sampler: LengthBucketSampler, recut: Recut | None) -> int:
+def num_batches(options: TrainingOptions, sampler: LengthBucketSampler, epoch_examples: EpochExamples | None) -> int:
     """Those of all epochs that there may be, or max_updates where there are more."""
     assert options.max_epochs
     most, total = options.max_updates, 0
     for epoch in range(options.max_epochs):
         # The number of batches limited by tokens is another one every epoch.
         left = None if most is None else most - total
-        if recut and options.batch_tokens:
-            sampler = sampler_of(recut(epoch), options)
+        if epoch_examples and options.batch_tokens:
+            sampler = sampler_of(epoch_examples(epoch), options)
         total += sampler.num_batches(epoch, most=left)
         if most is not None and total >= most:
             return most

@@ -17,8 +17,8 @@ import numpy as np
 from seq2see.config import Config
 from seq2see.errors import ConfigError
 from seq2see.model import Seq2Seq, resolve
-from seq2see.run.changes import Trace, option_changes, pair_changes, require_same_options, require_same_pairs
-from seq2see.run.fine_tune import Start, read_start, state_at
+from seq2see.run.changes import DataFingerprint, option_changes, pair_changes, require_same_options, require_same_pairs
+from seq2see.run.fine_tune import Pretrained, read_pretrained, state_at
 from seq2see.run.folder import (
     CHECKPOINTS,
     clean_run,
@@ -32,7 +32,7 @@ from seq2see.run.folder import (
     write_config,
 )
 from seq2see.run.pairs import Data
-from seq2see.run.state import config_of, processes_said, state_of, trace_of, versions_said
+from seq2see.run.state import config_of, fingerprint_of, processes_said, state_of, versions_said
 from seq2see.scratch import Seq2seq
 from seq2see.storage.checkpoints import Checkpoint, load_checkpoint, set_aside
 from seq2see.storage.locks import locked
@@ -43,7 +43,7 @@ Network = Seq2Seq | Seq2seq
 
 
 @dataclass(frozen=True)
-class Wish:
+class ResumeOptions:
     """What to do about a run folder that is there: go on with it, and in which ways, or replace it."""
 
     resume: bool = False
@@ -67,12 +67,12 @@ class Wish:
 
 
 @dataclass
-class Site:
+class RunContext:
     """Where a run takes place."""
 
     world: World
     folder: Path
-    wish: Wish
+    resume_options: ResumeOptions
     held: ExitStack
     """Ends with the run."""
     say: Callable[[str], None]
@@ -90,24 +90,26 @@ class Site:
         What `torchrun` starts once more goes on, whatever the command said the first time. Who trains there may end
         just now: so nobody else does when this is decided.
         """
-        wish = self.wish
-        is_open = wish.auto_resume or self.world.restarts > 0
-        if (is_open or wish.resume or wish.force) and is_run(self.folder):
+        resume_options = self.resume_options
+        is_open = resume_options.auto_resume or self.world.restarts > 0
+        if (is_open or resume_options.resume or resume_options.force) and is_run(self.folder):
             self.lock()
         can_go_on = is_open and has_checkpoint(self.folder)
         begun = is_open and not can_go_on and is_run(self.folder) and not has_ended(self.folder)
         can_go_on, begun = self.world.from_first([can_go_on, begun])
-        if begun and not wish.force:
+        if begun and not resume_options.force:
             self.say(f"note: {self.folder} was begun and has no checkpoint yet: it is begun anew")
-        self.wish = replace(wish, resume=wish.resume or can_go_on, force=wish.force or begun)
+        self.resume_options = replace(
+            resume_options, resume=resume_options.resume or can_go_on, force=resume_options.force or begun
+        )
 
 
 @dataclass(frozen=True)
-class Beginning:
+class RunStart:
     """What a run begins with."""
 
     config: Config
-    start: Start | None = None
+    start: Pretrained | None = None
     """The model that it trains further."""
     checkpoint: Checkpoint | None = None
     """What it goes on from."""
@@ -133,51 +135,57 @@ class Beginning:
             )
 
 
-def begin(site: Site, config: Config, given: Collection[str]) -> Beginning:
+def begin(context: RunContext, config: Config, given: Collection[str]) -> RunStart:
     """A run that was not there, from nothing or from the model that the configuration names."""
     start = None
     if config.training.start_from:
-        start, config = read_start(config, site.folder, given)
-    require_free(site.folder, force=site.wish.force)
-    return Beginning(config, start)
+        start, config = read_pretrained(config, context.folder, given)
+    require_free(context.folder, force=context.resume_options.force)
+    return RunStart(config, start)
 
 
-def take_up(site: Site, config: Config, given: Collection[str]) -> Beginning:
+def resume_run(context: RunContext, config: Config, given: Collection[str]) -> RunStart:
     """A run that is there, from its checkpoint, with those options of `config` that are `given`."""
-    stored = stored_config(site.folder)
-    site.lock()
-    if site.world.is_first:
-        clean_run(site.folder)
-    site.world.wait()
-    checkpoint = load_checkpoint(site.folder / CHECKPOINTS, fallback_previous=site.wish.fallback_previous)
+    stored = stored_config(context.folder)
+    context.lock()
+    if context.world.is_first:
+        clean_run(context.folder)
+    context.world.wait()
+    checkpoint = load_checkpoint(
+        context.folder / CHECKPOINTS, fallback_previous=context.resume_options.fallback_previous
+    )
     wanted = set_options(stored, config, given)
     changes = option_changes(config_of(checkpoint), wanted)
-    require_same_options(changes, allow=site.wish.allow_changes)
+    require_same_options(changes, allow=context.resume_options.allow_changes)
     if "training.max_epochs" in changes and "training.max_updates" not in changes:
         # How many updates that is follows from the epochs, as in a new run.
         wanted = replace(wanted, training=replace(wanted.training, max_updates=None))
-    return Beginning(wanted, None, checkpoint, bool(changes))
+    return RunStart(wanted, None, checkpoint, bool(changes))
 
 
-def first_state(site: Site, start: Start | None, config: Config, network: Network) -> TrainingState | None:
+def first_state(
+    context: RunContext, start: Pretrained | None, config: Config, network: Network
+) -> TrainingState | None:
     """What a new run starts with, None where that is a new network; its folder is made."""
     state = state_at(start, network) if start and isinstance(network, Seq2Seq) else None
-    site.lock()
-    if site.world.is_first:
-        require_free(site.folder, force=site.wish.force)
-        prepare(site.folder, config)
+    context.lock()
+    if context.world.is_first:
+        require_free(context.folder, force=context.resume_options.force)
+        prepare(context.folder, config)
     return state
 
 
-def next_state(site: Site, begun: Beginning, config: Config, data: Data, trained_on: Trace) -> TrainingState:
+def next_state(
+    context: RunContext, begun: RunStart, config: Config, data: Data, trained_on: DataFingerprint
+) -> TrainingState:
     """What a run that is taken up goes on from, and what is to be said about it. CheckpointError for other pairs."""
-    checkpoint, say = begun.checkpoint, site.say
+    checkpoint, say = begun.checkpoint, context.say
     assert checkpoint
-    before = trace_of(checkpoint)
+    before = fingerprint_of(checkpoint)
     others = pair_changes(before, trained_on, data.train, data.dev)
-    if not site.wish.allow_changes:
-        require_same_pairs(others, where=str(site.folder))
-    notes = damage_said(checkpoint), versions_said(checkpoint), processes_said(checkpoint, site.world.size)
+    if not context.resume_options.allow_changes:
+        require_same_pairs(others, where=str(context.folder))
+    notes = damage_said(checkpoint), versions_said(checkpoint), processes_said(checkpoint, context.world.size)
     for line in chain(*notes):
         say(line)
     state = state_of(checkpoint)
@@ -187,10 +195,10 @@ def next_state(site: Site, begun: Beginning, config: Config, data: Data, trained
         say("note: dev is another one: which model is the best is decided anew")
         state.progress.update(best={}, best_update=0, evaluations_without_better=0, evaluations_without_mistake=0)
         state.progress.update({"evaluated_at": 0, "averaged_at": 0, KEPT: {}})
-    if site.world.is_first:
+    if context.world.is_first:
         set_aside(checkpoint)
         if begun.changed:
-            write_config(site.folder, config)
+            write_config(context.folder, config)
     return state
 
 

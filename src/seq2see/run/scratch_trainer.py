@@ -12,7 +12,7 @@ import seq2see.scratch as scratch
 from seq2see.config import Config, option
 from seq2see.errors import ConfigError
 from seq2see.model import Blueprint, Sizes
-from seq2see.run.plan import Plan
+from seq2see.run.plan import RunPlan
 from seq2see.training import INTERRUPTED, Evaluated, Finished, Listener, Progress
 
 FIXED: dict[str, Any] = {
@@ -87,7 +87,7 @@ def network_of(o: Blueprint, sizes: Sizes, seed: int) -> scratch.Seq2seq:
 
 
 def train_by_hand(
-    plan: Plan, network: scratch.Seq2seq, *, save_best: SaveBest, listen: Listener, stop: Callable[[], bool]
+    plan: RunPlan, network: scratch.Seq2seq, *, save_best: SaveBest, listen: Listener, stop: Callable[[], bool]
 ) -> Finished:
     """Train the network; the best model on dev has then been saved."""
     training = plan.config.training

@@ -12,7 +12,7 @@ import torch
 
 from seq2see.config import Config, make_config
 from seq2see.errors import CheckpointError
-from seq2see.run.changes import Trace
+from seq2see.run.changes import DataFingerprint
 from seq2see.run.folder import CHECKPOINTS
 from seq2see.storage.checkpoints import ANEW, Checkpoint, save_checkpoint
 from seq2see.text import Codecs
@@ -28,7 +28,7 @@ def save_state(
     folder: Path,
     state: TrainingState,
     codecs: Codecs,
-    trained_on: Trace,
+    trained_on: DataFingerprint,
     config: Config,
     max_length: int,
     *,
@@ -76,11 +76,11 @@ def state_of(checkpoint: Checkpoint) -> TrainingState:
     return TrainingState(part("model."), part("optimizer."), progress, part("averages."))
 
 
-def trace_of(checkpoint: Checkpoint) -> Trace:
+def fingerprint_of(checkpoint: Checkpoint) -> DataFingerprint:
     """What it was trained on."""
     try:
         tensors = checkpoint.tensors
-        return Trace(tensors["pairs.train"], tensors["pairs.dev"], checkpoint.progress["pairs"])
+        return DataFingerprint(tensors["pairs.train"], tensors["pairs.dev"], checkpoint.progress["pairs"])
     except KeyError as error:
         raise CheckpointError(f"has no {error}", where=str(checkpoint.folder), fix=ANEW) from None
 

@@ -25,17 +25,17 @@ from seq2see.console import say_to
 from seq2see.data import Examples, Pair
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.loading import load
-from seq2see.inference.predictor import Model
+from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine, find_device
-from seq2see.model import Blueprint, Seq2Seq, build, longest
+from seq2see.model import Blueprint, Seq2Seq, build, max_positions
 from seq2see.run.card import card_text
-from seq2see.run.changes import trace
-from seq2see.run.dev import try_on
+from seq2see.run.changes import fingerprint
+from seq2see.run.dev import evaluate_on_dev
 from seq2see.run.fine_tune import FROM
 from seq2see.run.folder import METRICS, MODEL, is_run, stored_config
-from seq2see.run.plan import Plan, plan_run
+from seq2see.run.plan import RunPlan, plan_run
 from seq2see.run.progress import Display, MetricsLog
-from seq2see.run.resume import Beginning, Network, Site, Wish, begin, first_state, next_state, take_up
+from seq2see.run.resume import Network, ResumeOptions, RunContext, RunStart, begin, first_state, next_state, resume_run
 from seq2see.run.scratch_trainer import as_by_hand, network_of, train_by_hand
 from seq2see.run.signals import stop_on_signal
 from seq2see.run.state import save_state, to_numpy
@@ -70,7 +70,7 @@ class Trained:
     example: str
     """Arguments of `seq2see predict` to try it with."""
 
-    def load(self, device: str = "auto") -> Model:
+    def load(self, device: str = "auto") -> Predictor:
         """Its best model."""
         return load(self.folder, device=device)
 
@@ -108,8 +108,8 @@ def train(
     by_hand = engine == "scratch"
     if by_hand and device not in ("auto", "cpu"):
         raise ConfigError(f"the models by hand don't calculate on {device}", where="--device", fix="leave it out")
-    wish = Wish(resume, fallback_previous, allow_changes, auto_resume, force)
-    wish.require_sense(by_hand=by_hand)
+    resume_options = ResumeOptions(resume, fallback_previous, allow_changes, auto_resume, force)
+    resume_options.require_sense(by_hand=by_hand)
     timeout = config.training.timeout
     if (resume or auto_resume) and "training.timeout" not in given and is_run(folder):
         timeout = stored_config(folder).training.timeout
@@ -118,17 +118,19 @@ def train(
             fix = "start it without torchrun, or train with --engine torch"
             raise ConfigError("the models by hand are trained by one process", where="--engine scratch", fix=fix)
         console = console or Console(stderr=True)
-        site = Site(world, folder, wish, held, say_to(console) if world.is_first else nothing_said)
-        site.settle()
-        begun = take_up(site, config, given) if site.wish.resume else begin(site, config, given)
+        context = RunContext(world, folder, resume_options, held, say_to(console) if world.is_first else nothing_said)
+        context.settle()
+        begun = resume_run(context, config, given) if context.resume_options.resume else begin(context, config, given)
         if by_hand:
             begun = replace(begun, config=as_by_hand(begun.config, given))
         plan = planned(begun, world, world.place(find_device(device)), given, pairs, dev_pairs, by_hand=by_hand)
-        return train_planned(site, begun, plan, world.place(find_device(device)), console, listeners, by_hand=by_hand)
+        return train_planned(
+            context, begun, plan, world.place(find_device(device)), console, listeners, by_hand=by_hand
+        )
 
 
 def planned(
-    begun: Beginning,
+    begun: RunStart,
     world: World,
     device: torch.device,
     given: Collection[str],
@@ -136,7 +138,7 @@ def planned(
     dev_pairs: Sequence[Pair] | None,
     *,
     by_hand: bool,
-) -> Plan:
+) -> RunPlan:
     """All that is settled before the first update, the precision too."""
     checkpoint = begun.checkpoint
     plan = plan_run(
@@ -158,9 +160,9 @@ def planned(
 
 
 def train_planned(
-    site: Site,
-    begun: Beginning,
-    plan: Plan,
+    context: RunContext,
+    begun: RunStart,
+    plan: RunPlan,
     device: torch.device,
     console: Console,
     listeners: Sequence[Listener],
@@ -168,7 +170,7 @@ def train_planned(
     by_hand: bool,
 ) -> Trained:
     """Train as it is planned, on each process of the world: the first alone writes and speaks."""
-    world, folder, say = site.world, site.folder, site.say
+    world, folder, say = context.world, context.folder, context.say
     config, training, blueprint = plan.config, plan.config.training, plan.blueprint
     network: Network
     if by_hand:
@@ -185,12 +187,12 @@ def train_planned(
 
     corpus = plan.data.corpus
     dev_examples = Examples.encode(plan.data.dev, *plan.codecs)
-    trained_on = trace(plan.examples, dev_examples, corpus=corpus.digest if corpus else "")
+    trained_on = fingerprint(plan.examples, dev_examples, corpus=corpus.digest if corpus else "")
     world.require_same(pairs=trained_on.digest, options=to_toml(config), weights=begun.digest if world.size > 1 else "")
     if begun.checkpoint:
-        state: TrainingState | None = next_state(site, begun, config, plan.data, trained_on)
+        state: TrainingState | None = next_state(context, begun, config, plan.data, trained_on)
     else:
-        state = first_state(site, begun.start, config, network)
+        state = first_state(context, begun.start, config, network)
 
     def save_best(tensors: Mapping[str, np.ndarray], progress: Progress) -> None:
         save_model(
@@ -219,9 +221,9 @@ def train_planned(
             unknown = plan.unknown_on_dev
 
             def evaluate(network: Seq2Seq) -> Evaluation:
-                engine = TorchEngine(network, longest=longest(blueprint))
-                model = Model(engine, *plan.codecs, max_length=plan.max_length)
-                return try_on(model, plan.dev, world)._replace(unknown=unknown)
+                engine = TorchEngine(network, max_positions=max_positions(blueprint))
+                model = Predictor(engine, *plan.codecs, max_length=plan.max_length)
+                return evaluate_on_dev(model, plan.dev, world)._replace(unknown=unknown)
 
             trainer = Trainer(
                 network,
@@ -236,7 +238,7 @@ def train_planned(
                 listen=listen,
                 stop=stop,
                 stop_when_perfect=len(plan.dev) >= ENOUGH_DEV_PAIRS,
-                recut=plan.recut,
+                epoch_examples=plan.epoch_examples,
                 world=world,
                 workers=config.data.workers,
             )
@@ -253,7 +255,7 @@ def nothing_said(line: str) -> None:
     """What a process says that is not the first."""
 
 
-def example_of(plan: Plan) -> str:
+def example_of(plan: RunPlan) -> str:
     """Arguments of `seq2see predict` to try the model with."""
     first = plan.data.train[0]
     return shlex.quote(first.source) if plan.source_codec else f"{shlex.quote((first.target or '')[:3])} --sample"
@@ -275,6 +277,6 @@ def model_config(blueprint: Blueprint, max_length: int, progress: Progress, num_
         "format": FORMAT,
         "seq2see": __version__,
         "model": asdict(blueprint),
-        "max_length": min(max_length, longest(blueprint) or max_length),
+        "max_length": min(max_length, max_positions(blueprint) or max_length),
         "trained": {"pairs": num_pairs, "updates": progress.update, "dev": progress.best},
     }

@@ -14,8 +14,8 @@ import numpy as np
 from msgspec import Meta
 
 from seq2see.runtime.arithmetic import Linear, Norm
-from seq2see.runtime.encoder import Encoder, LookingEncoder, NoSource, Reader, RecurrentEncoder
-from seq2see.runtime.positions import AddPlaces, Learned, Rotary, Sinusoidal
+from seq2see.runtime.encoder import Encoder, NoSource, Reader, RecurrentEncoder, TransformerEncoder
+from seq2see.runtime.positions import AddPositions, Learned, Rotary, Sinusoidal
 from seq2see.runtime.readers import attend
 from seq2see.runtime.recurrent import Gates, Recurrent
 from seq2see.runtime.stream import Layer
@@ -23,9 +23,9 @@ from seq2see.runtime.tensors import Array, Tensors
 from seq2see.runtime.transformer import (
     Branch,
     CrossAttention,
+    EncoderSelfAttention,
     FeedForward,
     LastNorm,
-    LookAround,
     PostNorm,
     PreNorm,
     SelfAttention,
@@ -49,7 +49,7 @@ class Plan:
     heads: Size
     feed_forward: Size
     positions: str
-    longest: Size
+    max_positions: Size
     norm: str
     activation: str
     tie: str
@@ -119,19 +119,19 @@ def input_feeding(o: Plan, tensors: Tensors) -> Halves:
 
 def transformer(o: Plan, tensors: Tensors) -> Halves:
     """Attention alone: each side looks at itself, the decoder at the source too."""
-    return Halves(looking_encoder(o, tensors), looking_decoder(o, tensors))
+    return Halves(transformer_encoder(o, tensors), transformer_decoder(o, tensors))
 
 
 def transformer_lstm(o: Plan, tensors: Tensors) -> Halves:
     """A Transformer reads, LSTMs with attention write."""
     own = decoder(tensors)
     layers = [*recurrent(o, tensors, own), *look(o, own)]
-    return Halves(looking_encoder(o, tensors), [*layers, output(o, tensors)])
+    return Halves(transformer_encoder(o, tensors), [*layers, output(o, tensors)])
 
 
 def lstm_transformer(o: Plan, tensors: Tensors) -> Halves:
     """LSTMs read, a Transformer writes."""
-    return Halves(encoder(o, tensors), looking_decoder(o, tensors))
+    return Halves(encoder(o, tensors), transformer_decoder(o, tensors))
 
 
 def language_model(o: Plan, tensors: Tensors) -> Halves:
@@ -142,7 +142,7 @@ def language_model(o: Plan, tensors: Tensors) -> Halves:
 
 def transformer_language_model(o: Plan, tensors: Tensors) -> Halves:
     """`language_model` made of Transformer blocks that look at the text so far."""
-    return Halves(NoSource(o.width, tensors.dtype), looking_decoder(o, tensors, has_source=False))
+    return Halves(NoSource(o.width, tensors.dtype), transformer_decoder(o, tensors, has_source=False))
 
 
 ARCHITECTURES: dict[str, Callable[[Plan, Tensors], Halves]] = {
@@ -248,7 +248,7 @@ def encoder(
     return RecurrentEncoder(readers)
 
 
-def looking_encoder(o: Plan, tensors: Tensors) -> LookingEncoder:
+def transformer_encoder(o: Plan, tensors: Tensors) -> TransformerEncoder:
     """`o.layers` blocks of a Transformer, each looking at all of the source."""
     own = tensors.at("encoder", "layers", 0, "layers", "layers")
     turned = rotary(o, tensors)
@@ -258,14 +258,14 @@ def looking_encoder(o: Plan, tensors: Tensors) -> LookingEncoder:
     for height in range(o.layers):
         block = own.at(start + height, "layers")
         blocks += [
-            sublayer(o, block.at(0), LookAround(block.at(0, "inner"), o.width, o.heads, turned)),
+            sublayer(o, block.at(0), EncoderSelfAttention(block.at(0, "inner"), o.width, o.heads, turned)),
             sublayer(o, block.at(1), FeedForward(block.at(1, "inner"), o.width, o.feed_forward, o.activation)),
         ]
     blocks += last_norm(o, own.at(start + o.layers))
-    return LookingEncoder(source_table(o, tensors), places, blocks)
+    return TransformerEncoder(source_table(o, tensors), places, blocks)
 
 
-def looking_decoder(o: Plan, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:
+def transformer_decoder(o: Plan, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:
     """`o.layers` blocks of a Transformer, each looking at the past and, where there is one, at the source."""
     own = decoder(tensors)
     turned = rotary(o, tensors)
@@ -273,7 +273,7 @@ def looking_decoder(o: Plan, tensors: Tensors, *, has_source: bool = True) -> li
     start = 0 if places is None else 1
     layers: list[Layer] = [Embed(scaled(o, target_table(o, tensors)))]
     if places is not None:
-        layers.append(AddPlaces(places))
+        layers.append(AddPositions(places))
     for height in range(o.layers):
         block = own.at(start + height, "layers")
         layers.append(sublayer(o, block.at(0), SelfAttention(block.at(0, "inner"), o.width, o.heads, turned)))
@@ -297,7 +297,7 @@ def added_places(o: Plan, own: Tensors) -> Sinusoidal | Learned | None:
         case "sinusoidal":
             return Sinusoidal(o.width, own.dtype)
         case "learned":
-            return Learned(own, o.longest, o.width)
+            return Learned(own, o.max_positions, o.width)
         case _:
             return None
 

@@ -191,7 +191,7 @@ class RecurrentEncoder(Encoder):
         return Memory(np.ascontiguousarray(states), source.mask, tuple(finals))
 
 
-class LookingEncoder(Encoder):
+class TransformerEncoder(Encoder):
     """Layers of the decoder's kind over the source's own states: what they read is where the real tokens are."""
 
     def __init__(self, embedding: Array, places: Sinusoidal | Learned | None, layers: Sequence[Layer]) -> None:

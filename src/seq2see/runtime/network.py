@@ -45,18 +45,18 @@ class State:
 class Network:
     """An encoder and a decoder; `build` makes it."""
 
-    def __init__(self, halves: Halves, *, longest: int | None, num_parameters: int) -> None:
+    def __init__(self, halves: Halves, *, max_positions: int | None, num_parameters: int) -> None:
         self.encoder = halves.encoder
         self.decoder = Stack(*halves.decoder)
         self.readers = list(readers_in(self.decoder))
         """The layers that look at the source, bottom first."""
-        self.longest = longest
+        self.max_positions = max_positions
         """The most tokens, EOS counted, that it can read or write; None where there is no limit."""
         self.num_parameters = num_parameters
         """How many numbers were learnt."""
 
     @property
-    def looks(self) -> bool:
+    def has_attention(self) -> bool:
         """Whether there is attention to show."""
         return bool(self.readers)
 
@@ -102,7 +102,7 @@ def build(config: Mapping[str, Any], tensors: Mapping[str, Array]) -> Network:
     limited = plan.has_blocks and plan.positions == "learned"
     return Network(
         halves,
-        longest=plan.longest if limited else None,
+        max_positions=plan.max_positions if limited else None,
         num_parameters=sum(tensor.size for tensor in tensors.values()),
     )
 

@@ -52,8 +52,8 @@ class Sinusoidal:
 class Learned:
     """A learnt vector a place, for as many places as there are (Gehring et al. 2017)."""
 
-    def __init__(self, tensors: Tensors, longest: int, width: int) -> None:
-        self.table = tensors.take("table.weight", longest, width)
+    def __init__(self, tensors: Tensors, max_positions: int, width: int) -> None:
+        self.table = tensors.take("table.weight", max_positions, width)
 
     def upto(self, places: int) -> Array:
         """All rows; IndexError if there are too few."""
@@ -114,7 +114,7 @@ class Place:
         return Place(self.next)
 
 
-class AddPlaces(Layer):
+class AddPositions(Layer):
     """Adds to x what belongs to its place."""
 
     def __init__(self, places: Sinusoidal | Learned) -> None:

@@ -93,7 +93,7 @@ class Around:
         self.padding = None if padding is None else padding[:, None]
 
 
-class LookAround(Branch):
+class EncoderSelfAttention(Branch):
     """Every position looks at all real ones: the self-attention of an encoder. Its rows are B × S positions."""
 
     def __init__(self, tensors: Tensors, width: int, heads: int, rotary: Rotary | None) -> None:

@@ -31,15 +31,15 @@ from seq2see.scratch.stream import Layer, Stream
 from seq2see.scratch.train import Evaluation, Recipe, Report, evaluate, train
 from seq2see.scratch.transformer import (
     CrossAttention,
+    EncoderSelfAttention,
     FeedForward,
     LayerNorm,
-    LookAround,
-    Looking,
     Norm,
     PostNorm,
     PreNorm,
     SelfAttention,
     Sinusoidal,
+    TransformerEncoder,
 )
 
 __all__ = [
@@ -63,6 +63,7 @@ __all__ = [
     "Dot",
     "Embedding",
     "Encoder",
+    "EncoderSelfAttention",
     "Evaluation",
     "FeedForward",
     "General",
@@ -71,8 +72,6 @@ __all__ = [
     "LSTMCell",
     "Layer",
     "LayerNorm",
-    "LookAround",
-    "Looking",
     "Memory",
     "NoSource",
     "Norm",
@@ -99,6 +98,7 @@ __all__ = [
     "SoftmaxWithLoss",
     "Stack",
     "Stream",
+    "TransformerEncoder",
     "WeightSum",
     "build",
     "clip_by_norm",

@@ -25,14 +25,14 @@ from seq2see.scratch.stream import Layer
 from seq2see.scratch.transformer import (
     ACTIVATIONS,
     CrossAttention,
+    EncoderSelfAttention,
     FeedForward,
-    LookAround,
-    Looking,
     Norm,
     PostNorm,
     PreNorm,
     SelfAttention,
     Sinusoidal,
+    TransformerEncoder,
 )
 
 
@@ -89,17 +89,17 @@ def input_feeding(p: Plan) -> Seq2seq:
 
 def transformer(p: Plan) -> Seq2seq:
     """Attention alone: each side looks at itself, the decoder at the source too (Vaswani et al. 2017, figure 1)."""
-    return Seq2seq(looking_encoder(p), looking_decoder(p))
+    return Seq2seq(transformer_encoder(p), transformer_decoder(p))
 
 
 def transformer_lstm(p: Plan) -> Seq2seq:
     """A Transformer reads, LSTMs with attention write (Chen et al. 2018, section 5.1)."""
-    return Seq2seq(looking_encoder(p), attending(p, recurrent(p.target.width, p.width, p.layers)))
+    return Seq2seq(transformer_encoder(p), attending(p, recurrent(p.target.width, p.width, p.layers)))
 
 
 def lstm_transformer(p: Plan) -> Seq2seq:
     """LSTMs read both ways, a Transformer writes (Chen et al. 2018, section 5.1)."""
-    return Seq2seq(encoder(p), looking_decoder(p))
+    return Seq2seq(encoder(p), transformer_decoder(p))
 
 
 def language_model(p: Plan) -> Seq2seq:
@@ -109,7 +109,7 @@ def language_model(p: Plan) -> Seq2seq:
 
 def transformer_language_model(p: Plan) -> Seq2seq:
     """`language_model` made of Transformer blocks that look at the text so far (Radford et al. 2018)."""
-    return Seq2seq(NoSource(), looking_decoder(p, has_source=False))
+    return Seq2seq(NoSource(), transformer_decoder(p, has_source=False))
 
 
 def encoder(p: Plan, *, one_way_from: int | None = None, residual_from: int | None = None) -> Encoder:
@@ -137,13 +137,16 @@ def score(p: Plan) -> Score:
     return SCORES[p.score](p.width)
 
 
-def looking_encoder(p: Plan) -> Encoder:
+def transformer_encoder(p: Plan) -> Encoder:
     """`p.layers` blocks of a Transformer, each looking at all of the source."""
-    blocks = [Stack([sublayer(p, LookAround(p.width, p.heads)), sublayer(p, feed_forward(p))]) for _ in range(p.layers)]
-    return Encoder(p.source, [Looking([Sinusoidal(), *blocks, *last_norm(p)])])
+    blocks = [
+        Stack([sublayer(p, EncoderSelfAttention(p.width, p.heads)), sublayer(p, feed_forward(p))])
+        for _ in range(p.layers)
+    ]
+    return Encoder(p.source, [TransformerEncoder([Sinusoidal(), *blocks, *last_norm(p)])])
 
 
-def looking_decoder(p: Plan, *, has_source: bool = True) -> Decoder:
+def transformer_decoder(p: Plan, *, has_source: bool = True) -> Decoder:
     """`p.layers` blocks of a Transformer, each looking at the past and, where there is one, at the source.
 
     The last block but one is that which shows where it looks.

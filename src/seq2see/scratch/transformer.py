@@ -1,6 +1,6 @@
 """The Transformer's parts, forward and backward (Vaswani et al. 2017), as layers of the decoder's contract.
 
-    a block of the encoder    LookAround ─▶ FeedForward
+    a block of the encoder    EncoderSelfAttention ─▶ FeedForward
     a block of the decoder    SelfAttention ─▶ CrossAttention ─▶ FeedForward
 
 each with its residual connection and its norm (`PreNorm` or `PostNorm`). R rows, T positions, S positions looked at,
@@ -127,7 +127,7 @@ class SelfAttention(Layer):
         return gradient._replace(x=x_gradient), (keys[:, :, :past], values[:, :, :past])
 
 
-class LookAround(Layer):
+class EncoderSelfAttention(Layer):
     """Every position looks at all real ones: the self-attention of an encoder, whose state is the mask [R S]."""
 
     def __init__(self, width: int, heads: int) -> None:
@@ -157,7 +157,7 @@ class LookAround(Layer):
         return gradient._replace(x=self.projection.backward(np.concatenate(parts, -1), x)), (None,)
 
 
-class Looking(EncoderLayer):
+class TransformerEncoder(EncoderLayer):
     """Layers of the decoder's kind over the source's own states, with nothing left over for a decoder to start from."""
 
     def __init__(self, layers: list[Layer]) -> None:

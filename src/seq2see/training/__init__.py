@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seq2see.training.shares import sampler_of
     from seq2see.training.state import KEPT, Evaluation, Progress, TrainingState
     from seq2see.training.trainer import Trainer
-    from seq2see.training.watch import Tried, Warned
+    from seq2see.training.watch import DevAnswer, Warned
     from seq2see.training.world import ALONE, World, joined
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "FEWEST_UPDATES",
     "INTERRUPTED",
     "KEPT",
+    "DevAnswer",
     "Evaluated",
     "Evaluation",
     "Event",
@@ -36,7 +37,6 @@ __all__ = [
     "Trainer",
     "TrainingOptions",
     "TrainingState",
-    "Tried",
     "Updated",
     "Warned",
     "World",
@@ -65,7 +65,7 @@ __getattr__ = lazily(
         "shares": "sampler_of",
         "state": "KEPT Evaluation Progress TrainingState",
         "trainer": "Trainer",
-        "watch": "Tried Warned",
+        "watch": "DevAnswer Warned",
         "world": "ALONE World joined",
     },
 )

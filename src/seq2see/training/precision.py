@@ -30,8 +30,8 @@ def choose_precision(device: torch.device, blueprint: Blueprint) -> Literal["flo
 
 def has_instructions() -> bool:
     """Whether the processor multiplies matrices of bfloat16 itself; older versions of PyTorch don't tell."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name, False) for name in INSTRUCTIONS)
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in INSTRUCTIONS)
 
 
 def require_precision(precision: str, device: torch.device, network: Seq2Seq) -> None:

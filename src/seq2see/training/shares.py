@@ -12,7 +12,7 @@ import numpy as np
 
 from seq2see.data.ahead import ahead
 from seq2see.data.batch import Batch, collate
-from seq2see.data.examples import Examples, Recut
+from seq2see.data.examples import EpochExamples, Examples
 from seq2see.data.sampler import LengthBucketSampler, Place
 from seq2see.training.options import TrainingOptions
 from seq2see.training.world import World
@@ -31,15 +31,21 @@ class Share(NamedTuple):
 
 
 class Shares:
-    """The shares of all updates; `recut` gives each epoch examples of its own, `workers` threads work ahead."""
+    """The shares of all updates; `epoch_examples` gives each epoch its own, `workers` threads work ahead."""
 
     def __init__(
-        self, examples: Examples, options: TrainingOptions, world: World, *, recut: Recut | None, workers: int
+        self,
+        examples: Examples,
+        options: TrainingOptions,
+        world: World,
+        *,
+        epoch_examples: EpochExamples | None,
+        workers: int,
     ) -> None:
         self.examples = examples
         self.options = options
         self.world = world
-        self.recut = recut
+        self.epoch_examples = epoch_examples
         self.workers = workers
         self.sampler = sampler_of(examples, options)
 
@@ -58,8 +64,8 @@ class Shares:
     def _batches(self, start: Place) -> Iterator[tuple[Place, Examples, np.ndarray]]:
         """Epoch after epoch, each batch as the numbers of its examples."""
         while start.epoch < (self.options.max_epochs or math.inf):
-            if self.recut is not None:
-                self.examples = self.recut(start.epoch)
+            if self.epoch_examples is not None:
+                self.examples = self.epoch_examples(start.epoch)
                 self.sampler = sampler_of(self.examples, self.options)
             for place, indices in self.sampler.batches_from(start):
                 yield place, self.examples, indices

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from seq2see.training.events import Sample
-from seq2see.training.watch import Tried
+from seq2see.training.watch import DevAnswer
 
 KEPT = "kept"
 """Under which the dev metrics of the weights that are kept to be averaged stand beside progress, by update."""
@@ -71,7 +71,7 @@ class Evaluation(NamedTuple):
 
     metrics: dict[str, float]
     samples: tuple[Sample, ...]
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[DevAnswer, ...] = ()
     """All answers, to be watched; none of a language model."""
     unknown: Mapping[str, float] = MappingProxyType({})
     """By side, the share of dev's tokens that its vocabulary lacks."""

@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
 from seq2see.data.batch import collate
-from seq2see.data.examples import Examples, Recut
+from seq2see.data.examples import EpochExamples, Examples
 from seq2see.data.sampler import Place
 from seq2see.errors import UserError
 from seq2see.model import Seq2Seq
@@ -53,8 +53,9 @@ class Trainer:
     """Trains a model on examples; told from outside how to evaluate, where to save, and when to stop.
 
     `evaluate` tries the model on dev, `save_best` keeps it, `save_checkpoint` keeps a state to resume from; `stop` is
-    asked after each update, and `stop_when_perfect` ends training when dev has nothing left to teach. `recut` gives
-    each epoch examples of its own in place of `examples`; `workers` threads put batches together ahead of the updates.
+    asked after each update, and `stop_when_perfect` ends training when dev has nothing left to teach. With
+    `epoch_examples` each epoch has examples of its own in place of `examples`; `workers` threads put batches together
+    ahead of the updates.
     Of `options` only max_epochs, batch_size or batch_tokens, checkpoint_every, checkpoint_minutes, patience, ema and
     average may be None. All processes of the `world` evaluate; the first alone saves and tells.
     """
@@ -72,7 +73,7 @@ class Trainer:
         listen: Listener,
         stop: Callable[[], bool] = lambda: False,
         stop_when_perfect: bool = False,
-        recut: Recut | None = None,
+        epoch_examples: EpochExamples | None = None,
         workers: int = 0,
         world: World = ALONE,
     ) -> None:
@@ -103,7 +104,7 @@ class Trainer:
         self.stop_when_perfect = stop_when_perfect
         self.progress = Progress()
         self._clock = self._saved_at = time.perf_counter()
-        self.shares = Shares(examples, options, world, recut=recut, workers=workers)
+        self.shares = Shares(examples, options, world, epoch_examples=epoch_examples, workers=workers)
         self._settle()
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)

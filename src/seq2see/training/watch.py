@@ -35,7 +35,7 @@ PASSING = ("same_answer", "copies", "loops", "lengths")
 """What training often mends by itself: said only if two evaluations in a row find it, or the last one."""
 
 
-class Tried(NamedTuple):
+class DevAnswer(NamedTuple):
     """One sentence of dev and the whole answer to it."""
 
     source: str
@@ -86,13 +86,13 @@ def is_time(options: TrainingOptions, update: int) -> bool:
     return update >= max(JUDGED_FROM, options.warmup) * options.max_updates
 
 
-def watch(tried: Sequence[Tried], unknown: Mapping[str, float], course: Sequence[Point]) -> Iterator[Finding]:
+def watch(tried: Sequence[DevAnswer], unknown: Mapping[str, float], course: Sequence[Point]) -> Iterator[Finding]:
     """All that is wrong with these answers, these shares of unknown tokens by side, and this course of evaluations."""
     found = (same_answer(tried), copies(tried), loops(tried), lengths(tried), unknown_tokens(unknown), rising(course))
     yield from (each for each in found if each)
 
 
-def same_answer(tried: Sequence[Tried]) -> Finding | None:
+def same_answer(tried: Sequence[DevAnswer]) -> Finding | None:
     """One answer to half of the distinct sources or more, at least twice as often as it is the right one."""
     of_source = {each.source: each for each in tried}
     if len(of_source) < FEWEST:
@@ -109,7 +109,7 @@ def same_answer(tried: Sequence[Tried]) -> Finding | None:
     )
 
 
-def copies(tried: Sequence[Tried]) -> Finding | None:
+def copies(tried: Sequence[DevAnswer]) -> Finding | None:
     """Half of the answers or more are their source, where the target is not."""
     changing = [each for each in tried if each.source != each.target]
     count = sum(each.prediction == each.source for each in changing)
@@ -125,7 +125,7 @@ def copies(tried: Sequence[Tried]) -> Finding | None:
     )
 
 
-def loops(tried: Sequence[Tried]) -> Finding | None:
+def loops(tried: Sequence[DevAnswer]) -> Finding | None:
     """A tenth of the answers or more say the same few tokens over and over until they are cut off."""
     looping = [each for each in tried if not each.finished and loop_of(each.tokens)]
     if len(tried) < FEWEST or len(looping) < LOOPING * len(tried):
@@ -148,7 +148,7 @@ def loop_of(tokens: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
-def lengths(tried: Sequence[Tried]) -> Finding | None:
+def lengths(tried: Sequence[DevAnswer]) -> Finding | None:
     """All answers together are much shorter or longer than all targets."""
     expected = sum(each.num_target_tokens for each in tried)
     if len(tried) < FEWEST or not expected:
