@@ -7,7 +7,7 @@ import sys
 import time
 from io import TextIOWrapper
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from seq2see.commands import VERBS
 from seq2see.commands.options import EXIT_INTERRUPTED
@@ -22,6 +22,7 @@ app = App(
     name="seq2see",
     help="Train sequence-to-sequence models on your own pairs, see where they look, and ship them.",
     version=__version__,
+    default_parameter=Parameter(negative=()),
     help_epilogue="Every mistake ends with exit code 2 and one message; --trace shows where it came from.",
 )
 for verb in VERBS:

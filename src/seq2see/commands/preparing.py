@@ -17,11 +17,11 @@ from seq2see.errors import ConfigError
 def prepare(
     *data: Path,
     out: Path,
-    dev: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
+    dev: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
     model: str | None = None,
     set_: Settings = None,
     workers: Annotated[int, Parameter(help="Processes; as many as there are cores where nothing is said.")] = 0,
-    skip_bad: Annotated[bool, Parameter(negative="", help="Go on without the lines that can't be used.")] = False,
+    skip_bad: Annotated[bool, Parameter(help="Go on without the lines that can't be used.")] = False,
 ) -> int:
     """Prepare pairs of any number as a corpus that `seq2see train` reads from the disk as it needs them.
 

@@ -31,19 +31,19 @@ def demo(*, out: Path = DEMO_FOLDER, device: Device = "auto") -> int:
 
 def train(
     *data: Path,
-    dev: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
+    dev: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
     model: str | None = None,
     from_: Annotated[Path | None, Parameter(name="--from")] = None,
     out: Path | None = None,
     engine: Literal["torch", "scratch"] = "torch",
     device: Device = "auto",
     set_: Settings = None,
-    skip_bad: Annotated[bool, Parameter(negative="")] = False,
-    resume: Annotated[bool, Parameter(negative="")] = False,
-    fallback_previous: Annotated[bool, Parameter(negative="")] = False,
-    allow_changes: Annotated[bool, Parameter(negative="")] = False,
-    auto_resume: Annotated[bool, Parameter(negative="")] = False,
-    force: Annotated[bool, Parameter(negative="")] = False,
+    skip_bad: bool = False,
+    resume: bool = False,
+    fallback_previous: bool = False,
+    allow_changes: bool = False,
+    auto_resume: bool = False,
+    force: bool = False,
 ) -> int:
     """Train a model on pairs: source TAB target a line, or JSONL, or two parallel files; or on a recipe.toml.
 
@@ -146,14 +146,14 @@ def launched_by() -> list[str]:
 
 def compare(
     *models: str,
-    data: Annotated[list[Path], Parameter(negative="", consume_multiple=True, help="Pairs to train on.")],
+    data: Annotated[list[Path], Parameter(consume_multiple=True, help="Pairs to train on.")],
     out: Annotated[Path, Parameter(help="The folder of all runs and of compare.html.")],
     dev: Annotated[
         list[Path] | None,
-        Parameter(negative="", consume_multiple=True, help="Dev pairs; else a part is set aside, the same for all."),
+        Parameter(consume_multiple=True, help="Dev pairs; else a part is set aside, the same for all."),
     ] = None,
     test: Annotated[
-        list[Path] | None, Parameter(negative="", consume_multiple=True, help="Pairs to score on; else the dev pairs.")
+        list[Path] | None, Parameter(consume_multiple=True, help="Pairs to score on; else the dev pairs.")
     ] = None,
     seeds: Annotated[int, Parameter(help="Trainings of each model, from different seeds.")] = 1,
     set_: Settings = None,

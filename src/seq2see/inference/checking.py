@@ -10,7 +10,6 @@ from inspect import Parameter, Signature, signature
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
-import numpy as np
 
 from seq2see.errors import ConfigError, DataError, did_you_mean
 
@@ -18,24 +17,30 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 NAMES = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "True or False", "array": "a list"}
 """What msgspec calls a type, and what a message calls it."""
+BOUNDS = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
 
 
 def require_types(options: Any) -> None:
     """ConfigError for the first field of a frozen dataclass whose value doesn't have the field's type or range.
 
-    A list given for a tuple becomes one, and a NumPy number a Python number.
+    A list given for a tuple becomes one, and a NumPy number a Python number. NumPy itself isn't imported here: `--help`
+    does without it.
     """
-    for name, kind in hints_of(type(options)).items():
-        given = getattr(options, name)
-        if isinstance(given, np.generic):
-            given = given.item()
-        try:
-            value = msgspec.convert(given, kind, strict=True)
-        except msgspec.ValidationError as error:
-            raise invalid(name, given, str(error)) from None
-        except (TypeError, ValueError, OverflowError):  # what msgspec has no form of, and integers beyond 64 bits
-            raise invalid(name, given, "") from None
-        object.__setattr__(options, name, value)
+    own: type = type(options)
+    for name, kind in hints_of(own).items():
+        object.__setattr__(options, name, require_type(name, getattr(options, name), kind))
+
+
+def require_type(name: str, given: Any, kind: Any) -> Any:
+    """The value of an argument as the type says. ConfigError for another type, or a value out of range."""
+    if hasattr(given, "dtype") and hasattr(given, "item") and not getattr(given, "shape", ()):
+        given = given.item()  # a number of NumPy or of PyTorch
+    try:
+        return msgspec.convert(given, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise invalid(name, given, str(error)) from None
+    except (TypeError, ValueError, OverflowError):  # types that msgspec doesn't know, and integers beyond 64 bits
+        raise invalid(name, given, "") from None
 
 
 @lru_cache(maxsize=32)
@@ -59,13 +64,15 @@ def invalid(name: str, given: object, message: str) -> ConfigError:
     is_number = isinstance(found, int | float) and not isinstance(found, bool)
     if (match := re.search(r"(>=|<=|>|<) ([\d.]+)", wanted)) and is_number:
         bound = f"{float(match[2]):,g}" if float(match[2]) < 1e6 else f"{float(match[2]):,.0f}"
-        wanted = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}[match[1]] + f" {bound}"
+        wanted = f"{BOUNDS[match[1]]} {bound}"
+        fix = f"give a value of {wanted}" if match[1].endswith("=") else f"give a value {wanted}"
     else:
         wanted = NAMES.get(wanted.partition(" ")[0], "another type")
-    return ConfigError(f"must be {wanted}, not {found!r}", where=where, fix=f"give {wanted}")
+        fix = f"give {wanted}"
+    return ConfigError(f"must be {wanted}, not {found!r}", where=where, fix=fix)
 
 
-def texts_of(texts: str | Iterable[str], *, where: str = "texts") -> Iterable[str]:
+def texts_of(texts: object, *, where: str = "texts") -> Iterable[str]:
     """The texts one by one, a single one too: any iterable, such as a list, a file, a column of pandas or of polars.
 
     ConfigError for what isn't iterable, and for bytes; DataError, as they come, for the first item that isn't a text.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from json import dumps
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from seq2see.errors import ConfigError
-from seq2see.inference.results import PairScore, Prediction
+
+if TYPE_CHECKING:
+    from seq2see.inference.results import PairScore, Prediction
 
 Format = Literal["text", "tsv", "jsonl"]
 Alignments = Literal["pharaoh", "json"]

@@ -16,9 +16,10 @@ import numpy as np
 from seq2see.data import Examples, Pair, collate
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.batching import batches_of_equal, chunks_of, require_room
-from seq2see.inference.checking import require_known, texts_of, with_options
+from seq2see.inference.checking import require_known, require_type, texts_of, with_options
+from seq2see.inference.constraints import choose_of, filters_of, max_lengths, num_fixed, phrases_of
 from seq2see.inference.engine import Engine
-from seq2see.inference.options import GenerationArguments, GenerationOptions
+from seq2see.inference.options import Count, GenerationArguments, GenerationOptions
 from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of
 from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate, log_mean
 from seq2see.text import BOS, EOS, PAD, UNK, Codec
@@ -108,8 +109,7 @@ class Predictor:
         answer, not even a random one. Without `with_attention` predictions have no weights, which saves memory for long
         texts. Invalid options are refused at once, before the first text is read.
         """
-        if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size < 1:
-            raise ConfigError(f"must be at least 1, not {chunk_size!r}", where="chunk_size", fix="give 1 or more")
+        require_type("chunk_size", chunk_size, Count)
         chosen = self._chosen(options, changes, where="stream")
         return self._stream(texts_of(texts), chosen, chunk_size, with_attention=with_attention)
 
@@ -143,7 +143,7 @@ class Predictor:
                     raise ConfigError("unsupported by a language model, which has no source", where=name, fix=fix)
         if options.coverage_penalty and not self.has_attention:
             raise ConfigError("needs a model with attention", where="coverage_penalty", fix="use 0, or another model")
-        fixed, most = options.num_fixed(self.target_codec), options.max_length or self.max_length
+        fixed, most = num_fixed(options, self.target_codec), options.max_length or self.max_length
         if self.max_positions is not None:
             most = min(most, self.max_positions)
             if (options.min_length or 0) > self.max_positions:
@@ -212,13 +212,13 @@ class Predictor:
             step, start = ensemble([member.step for member in self.members]), States(tuple(states))
         if not with_attention and not options.coverage_penalty:
             step = without_weights(step)
-        max_lengths = options.max_lengths(source_lengths, self.max_length)
+        limits = max_lengths(options, source_lengths, self.max_length)
         if self.max_positions is not None:
-            max_lengths = np.minimum(max_lengths, self.max_positions - prompt.shape[1])
-        has_room = max_lengths >= options.num_fixed(self.target_codec)
+            limits = np.minimum(limits, self.max_positions - prompt.shape[1])
+        has_room = limits >= num_fixed(options, self.target_codec)
         filters: list[Filter] = [
             Forbid(NEVER_GENERATED),
-            *options.filters(self.target_codec, source_lengths, max_lengths, prompts=prompt),
+            *filters_of(options, self.target_codec, source_lengths, limits, prompts=prompt),
         ]
         first: int | np.ndarray = prompt[:, -1] if prompt.shape[1] else BOS
         if not options.is_ranked:
@@ -227,16 +227,17 @@ class Predictor:
                 start,
                 first=first,
                 eos=EOS,
-                max_lengths=max_lengths,
-                choose=options.choose,
+                max_lengths=limits,
+                choose=choose_of(options),
                 filters=filters,
                 row_numbers=numbers,
                 count=options.n_best,
             )
-            limits = max_lengths.repeat(options.n_best).tolist()
+            own_limits = limits.repeat(options.n_best).tolist()
             # A row that stopped before EOS and before its limit had no token left that satisfies the options.
             kept = [
-                each if each.finished or len(each.ids) == n else NOTHING for each, n in zip(found, limits, strict=True)
+                each if each.finished or len(each.ids) == n else NOTHING
+                for each, n in zip(found, own_limits, strict=True)
             ]
             drawn = [kept[start : start + options.n_best] for start in range(0, len(kept), options.n_best)]
             return [each if room else [NOTHING] for each, room in zip(drawn, has_room.tolist(), strict=True)]
@@ -247,12 +248,12 @@ class Predictor:
             n_best=options.n_best,
             first=first,
             eos=EOS,
-            max_lengths=max_lengths,
+            max_lengths=limits,
             length_penalty=options.length_penalty,
             coverage_penalty=options.coverage_penalty,
             source_lengths=source_lengths,
             filters=filters,
-            phrases=options.phrases(self.target_codec, has_room),
+            phrases=phrases_of(options, self.target_codec, has_room),
         )
         return [each if each and room else [NOTHING] for each, room in zip(ranked, has_room.tolist(), strict=True)]
 
@@ -282,7 +283,7 @@ class Predictor:
         A target of subwords is segmented as in training; a search may find the same text in another segmentation, which
         has another log-probability.
         """
-        GenerationOptions(batch_size=batch_size)
+        require_type("batch_size", batch_size, Count)
         for number, pair in enumerate(pairs, start=1):
             if pair.target is None:
                 raise DataError(
