@@ -40,7 +40,7 @@ def examples(num_pairs: int) -> Examples:
         def __len__(self) -> int:
             return num_pairs
 
-    return Many(made.source_ids, made.source_offsets, made.target_ids, made.target_offsets)
+    return Many(made.sources, made.targets)
 
 
 @pytest.mark.parametrize(

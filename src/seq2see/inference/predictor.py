@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from seq2see.data import Examples, Pair, collate
+from seq2see.data import Examples, Pair, Sequences, collate
 from seq2see.errors import ConfigError, DataError, did_you_mean
 from seq2see.inference.batching import batches_of_equal, chunks_of, require_room
 from seq2see.inference.engine import Engine
@@ -186,7 +186,7 @@ class Predictor:
             [pair._replace(source="", target=pair.source) for pair in pairs], None, self.target_codec
         )
         kept = np.delete(prompts.target_ids, prompts.target_offsets[1:] - 1)
-        return replace(prompts, target_ids=kept, target_offsets=prompts.target_offsets - np.arange(len(pairs) + 1))
+        return replace(prompts, targets=Sequences(kept, prompts.target_offsets - np.arange(len(pairs) + 1)))
 
     def _search(
         self, examples: Examples, indices: np.ndarray, numbers: np.ndarray, options: GenerationOptions, *, looked: bool
