@@ -49,6 +49,14 @@ class Sequences:
         """The number of ids of each text [N], EOS included."""
         return np.diff(self.offsets)
 
+    def split(self, count: int) -> tuple[Sequences, Sequences]:
+        """The first `count` sequences, and the others."""
+        middle = self.offsets[count]
+        return (
+            Sequences(self.ids[:middle], self.offsets[: count + 1]),
+            Sequences(self.ids[middle:], self.offsets[count:] - middle),
+        )
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
