@@ -22,7 +22,7 @@ import numpy as np
 import safetensors.numpy
 
 from seq2see import scratch
-from seq2see.data import Examples, Pair, copies, read_pairs
+from seq2see.data import Examples, Pair, Sequences, copies, read_pairs
 from seq2see.text import Codec, make_tokenizer
 
 DATA = Path(os.environ.get("SEQ2SEE_DATA", "data"))
@@ -169,13 +169,10 @@ def spread(examples: Examples, most: int) -> Examples:
     """At most so many, evenly spread over all."""
     chosen = np.unique(np.linspace(0, len(examples) - 1, min(most, len(examples))).astype(np.int64))
 
-    def pick(ids: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        kept = [ids[offsets[index] : offsets[index + 1]] for index in chosen]
-        return np.concatenate([*kept, ids[:0]]), np.cumsum([0, *map(len, kept)])
+    def pick(side: Sequences) -> Sequences:
+        return Sequences.pack(side[index].tolist() for index in chosen)
 
-    return Examples(
-        *pick(examples.source_ids, examples.source_offsets), *pick(examples.target_ids, examples.target_offsets)
-    )
+    return Examples(pick(examples.sources), pick(examples.targets))
 
 
 def row(run: Run, found: dict[str, Any]) -> str:

@@ -402,6 +402,23 @@ def test_a_process_that_is_ended_is_said(
     assert "goes on" in prepare(sentences)
 
 
+def test_an_error_in_a_worker_process_is_reported_as_it_is(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "corpus.preparing" / "source.vocabulary.json"
+    encode = prepare_module.Making.encode
+
+    def encode_with_a_damaged_file(preparation: Any) -> Any:
+        damaged.write_bytes(b"{")  # only the workers read it
+        return encode(preparation)
+
+    monkeypatch.setattr(prepare_module.Making, "encode", encode_with_a_damaged_file)
+    with pytest.raises(CheckpointError, match="not JSON") as caught:
+        prepare(sentences, workers=2)
+    assert caught.value.where == str(damaged)
+    assert "copy the file again" in caught.value.fix
+
+
 @pytest.mark.slow
 def test_killed_for_real_with_processes_of_its_own(sentences: Path, tmp_path: Path) -> None:
     lines = sentences.read_text()

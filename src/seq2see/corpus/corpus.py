@@ -20,7 +20,7 @@ from typing import Any, overload
 import numpy as np
 
 from seq2see.config import Config, option
-from seq2see.data import Examples, Pair
+from seq2see.data import Examples, Pair, Sequences
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.storage.checkpoints import sealed
 from seq2see.storage.files import hash_file, hash_of
@@ -128,8 +128,11 @@ def open_corpus(folder: Path) -> Corpus:
         raise
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(f"holds no corpus: {error}", where=str(folder), fix=AGAIN) from None
+    arrays = [np.asarray(array) for array in mapped]
     maps = tuple(array.base for array in mapped if isinstance(array.base, mmap.mmap))
-    return Corpus(folder, Examples(*map(np.asarray, mapped)), codecs, text, dev, facts, digest, maps)
+    return Corpus(
+        folder, Examples(Sequences(*arrays[:2]), Sequences(*arrays[2:])), codecs, text, dev, facts, digest, maps
+    )
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:

@@ -14,4 +14,4 @@ class Pair(NamedTuple):
 
     source: str
     target: str | None
-    origin: str
+    origin: str = ""

@@ -13,7 +13,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from seq2see.data import Examples, Pair, collate
+from seq2see.data import Examples, Pair, Sequences, collate
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.batching import batches_of_equal, chunks_of, require_room
 from seq2see.inference.checking import require_known, require_type, texts_of, with_options
@@ -168,8 +168,9 @@ class Predictor:
         """The answers; rows are numbered from `first_row`, and there is no warning about symbols in `warned`."""
         is_prompt = self.source_codec is None
         rows = [row for row, text in enumerate(texts) if is_prompt or text.strip()]
-        examples = self._examples([Pair(texts[row], None, f"text {first_row + row + 1}") for row in rows])
-        self._warn_of_unknown([texts[row] for row in rows], examples, set() if warned is None else warned)
+        asked = [texts[row] for row in rows]
+        examples = self._examples(asked)
+        self._warn_of_unknown(asked, examples, set() if warned is None else warned)
         require_room(self.max_positions, examples, [f"text {first_row + row + 1}" for row in rows], room=1)
         prompts = examples.target_lengths
         order = np.lexsort((-examples.source_lengths, prompts))
@@ -183,15 +184,12 @@ class Predictor:
                 predictions[rows[index]] = replace(best, alternatives=tuple(others))
         return predictions
 
-    def _examples(self, pairs: Sequence[Pair]) -> Examples:
-        """What the network reads; a language model's prompts are the beginnings of its targets, without EOS."""
-        if self.source_codec is not None:
-            return Examples.encode(pairs, self.source_codec, self.target_codec)
-        prompts = Examples.encode(
-            [pair._replace(source="", target=pair.source) for pair in pairs], None, self.target_codec
-        )
-        kept = np.delete(prompts.target_ids, prompts.target_offsets[1:] - 1)
-        return replace(prompts, target_ids=kept, target_offsets=prompts.target_offsets - np.arange(len(pairs) + 1))
+    def _examples(self, texts: Sequence[str]) -> Examples:
+        """What the network reads: sources, or the prompts of a language model, with which its targets begin."""
+        none = Sequences.empty(len(texts))
+        if self.source_codec is None:
+            return Examples(none, Sequences.encode(self.target_codec, texts, end=False))
+        return Examples(Sequences.encode(self.source_codec, texts), none)
 
     def _search(
         self,

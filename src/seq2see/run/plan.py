@@ -11,6 +11,7 @@ import torch
 from seq2see.config import Config
 from seq2see.corpus.corpus import require_fitting
 from seq2see.data import EpochExamples, Examples, Pair
+from seq2see.data.building import build_examples
 from seq2see.data.split import DEV_PAIRS, spread
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
@@ -24,7 +25,7 @@ from seq2see.run.recipe import (
     epoch_examples_of,
 )
 from seq2see.text import UNK, Codec, Codecs
-from seq2see.text.building import build_codecs, vocabulary_lines
+from seq2see.text.building import vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS, choose_text
 from seq2see.training import ALONE, World
 
@@ -116,8 +117,10 @@ def plan_run(
         text, said_text = choose_text(config.text, sources, targets)
         if start:
             codecs = grown_codecs(start, text, data.train)
-        codecs = codecs or build_codecs(text, sources, targets)
-        examples = Examples.encode(data.train, *codecs)
+        if codecs:
+            examples = Examples.encode(data.train, *codecs)
+        else:
+            codecs, examples = build_examples(text, data.train, has_source=has_source)
         epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
         unknown = unknown_shares(examples)
     said_start = pretrained_lines(start, codecs, examples) if start else []

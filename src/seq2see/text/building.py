@@ -1,42 +1,20 @@
-"""Codecs built from training texts, or from what was counted in them."""
+"""Codecs built from what was counted in the training texts."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from seq2see.text.codec import Codec, Codecs
-from seq2see.text.learning import learn_codec, learn_from_words
+from seq2see.text.learning import learn_from_words
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS
 from seq2see.text.tokenizers import make_tokenizer
 from seq2see.text.vocabulary import Vocabulary
 
 
-def build_codecs(options: TextOptions, sources: Sequence[str] | None, targets: Sequence[str]) -> Codecs:
-    """A codec for each side from the training texts alone; the same one twice where the vocabulary is joint.
-
-    `sources` is None for a language model, and so is its source codec.
-    """
-    if options.joint:
-        joint = build_codec(options, options.target, [*(sources or ()), *targets])
-        return joint, joint
-    source = None if sources is None else build_codec(options, options.source, sources)
-    return source, build_codec(options, options.target, targets)
-
-
-def build_codec(options: TextOptions, unit: str | None, texts: Sequence[str]) -> Codec:
-    """A codec of that unit, made or learnt from the texts."""
-    assert unit is not None
-    if unit in SUBWORD_UNITS:
-        return learn_codec(unit, texts, normalization=options.normalization, **subword_limits(options))
-    tokenizer = make_tokenizer(unit, options.normalization)
-    return Codec.build(tokenizer, texts, **vocabulary_limits(options, unit))
-
-
 def codec_of_counts(options: TextOptions, unit: str | None, counts: Counter[str]) -> Codec:
-    """The same codec from what was counted in the texts: words where it is of subwords, tokens elsewhere."""
+    """A codec of this unit, built from the frequency of each token, or for subwords of each word."""
     assert unit is not None
     if unit in SUBWORD_UNITS:
         return learn_from_words(unit, counts, normalization=options.normalization, **subword_limits(options))

@@ -7,7 +7,6 @@ import unicodedata
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 from seq2see.errors import CheckpointError, UserError
@@ -51,9 +50,10 @@ class Codec:
         tokenizer = self.tokenizer.grown(added) if isinstance(self.tokenizer, Unigram) else self.tokenizer
         return Codec(tokenizer, vocabulary) if added else self
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of the text, EOS last."""
-        return [*map(self.vocabulary.id, self.tokenizer.split(text)), EOS]
+    def encode(self, text: str, *, end: bool = True) -> list[int]:
+        """The ids of the text, with EOS at the `end`."""
+        ids = list(map(self.vocabulary.id, self.tokenizer.split(text)))
+        return [*ids, EOS] if end else ids
 
     def encode_with_dropout(self, text: str, skips: Skips) -> list[int]:
         """As `encode`, but some merges of BPE are skipped: only for training, and only where the unit is bpe."""
@@ -139,20 +139,6 @@ class Codec:
             again = "copy the file again from where the model was trained"
             raise CheckpointError(f"damaged, not JSON: {error}", where=where, fix=again) from error
         return cls.from_dict(values, where=where)
-
-    def save(self, path: Path) -> None:
-        """Writes a readable JSON file, one token a line."""
-        path.write_bytes(self.to_json())
-
-    @classmethod
-    def load(cls, path: Path) -> Codec:
-        """The codec of a file. Raises CheckpointError where the file is missing, damaged or something else."""
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            again = "copy the file again from where the model was trained"
-            raise CheckpointError(f"can't be read: {error.strerror}", where=str(path), fix=again) from error
-        return cls.from_json(content, where=str(path))
 
 
 Codecs: TypeAlias = tuple[Codec | None, Codec]

@@ -23,7 +23,7 @@ from typing import ClassVar
 import regex  # type: ignore[import-untyped]
 
 from seq2see.errors import DataError
-from seq2see.text.tokenizers import Normalization, normal_form
+from seq2see.text.tokenizers import Normalization, Tokenizer
 
 SUBWORD_UNITS = ("bpe", "unigram")
 UNKNOWN_PENALTY = 10.0
@@ -62,12 +62,9 @@ def atoms_of(word: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Subwords:
+class Subwords(Tokenizer):
     """What both kinds share: from text over stretches and words to pieces, those of a stretch being remembered."""
 
-    name: ClassVar[str]
-    alphabet: ClassVar[tuple[str, ...]] = ()
-    normalization: Normalization = "NFC"
     _remembered: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @abstractmethod
@@ -77,10 +74,6 @@ class Subwords:
     @abstractmethod
     def learnt(self) -> dict[str, object]:
         """What was learnt beside the pieces themselves, ready for JSON."""
-
-    def normalise(self, text: str) -> str:
-        """The text in its normal form."""
-        return normal_form(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
         """The pieces of the text."""
@@ -102,7 +95,7 @@ class Subwords:
 
     def join(self, tokens: list[str]) -> str:
         """The text that the pieces make."""
-        return "".join(tokens).removeprefix(" ")
+        return super().join(tokens).removeprefix(" ")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, cast, get_args
+from typing import ClassVar, Literal, cast, get_args
 
 import regex  # type: ignore[import-untyped]
 
@@ -18,90 +19,62 @@ from seq2see.errors import ConfigError, DataError, did_you_mean
 Normalization = Literal["NFC", "NFD", "NFKC", "none"]
 
 
-class Tokenizer(Protocol):
+@dataclass(frozen=True)
+class Tokenizer(ABC):
     """Splits a text into tokens and joins tokens into a text."""
 
     name: ClassVar[str]
-    alphabet: ClassVar[tuple[str, ...]]  # every token there can be; empty where the data decide
-
-    @property
-    def normalization(self) -> Normalization:
-        """Which of Unicode's normal forms a text is brought into."""
-        ...
-
-    def normalise(self, text: str) -> str:
-        """The one spelling of all texts that look the same; what `join` gives back.
-
-        Raises DataError for half a surrogate pair, which no file could hold.
-        """
-        ...
-
-    def split(self, text: str) -> list[str]:
-        """The tokens of the text, which is normalised first."""
-        ...
-
-    def join(self, tokens: list[str]) -> str:
-        """The text that the tokens make."""
-        ...
-
-
-@dataclass(frozen=True)
-class Characters:
-    """Every Unicode code point is a token."""
-
-    name: ClassVar[str] = "characters"
     alphabet: ClassVar[tuple[str, ...]] = ()
+    """All possible tokens; empty if the vocabulary comes from the data."""
     normalization: Normalization = "NFC"
 
     def normalise(self, text: str) -> str:
-        """The text in its normal form."""
+        """The text in its Unicode normal form: what `join(split(text))` returns.
+
+        Raises DataError for a lone surrogate, which no file can contain.
+        """
         return normal_form(text, self.normalization)
+
+    @abstractmethod
+    def split(self, text: str) -> list[str]:
+        """The tokens of the text, which is normalised first."""
+
+    def join(self, tokens: list[str]) -> str:
+        """The text of these tokens."""
+        return "".join(tokens)
+
+
+@dataclass(frozen=True)
+class Characters(Tokenizer):
+    """Every Unicode code point is a token."""
+
+    name: ClassVar[str] = "characters"
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
         return list(self.normalise(text))
 
-    def join(self, tokens: list[str]) -> str:
-        """The text that the tokens make."""
-        return "".join(tokens)
-
 
 @dataclass(frozen=True)
-class Graphemes:
+class Graphemes(Tokenizer):
     """What a reader calls a letter is a token: a base with its combining marks, an emoji with its parts."""
 
     name: ClassVar[str] = "graphemes"
-    alphabet: ClassVar[tuple[str, ...]] = ()
-    normalization: Normalization = "NFC"
-
-    def normalise(self, text: str) -> str:
-        """The text in its normal form."""
-        return normal_form(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
         graphemes: list[str] = _GRAPHEME.findall(self.normalise(text))
         return graphemes
 
-    def join(self, tokens: list[str]) -> str:
-        """The text that the tokens make."""
-        return "".join(tokens)
-
 
 @dataclass(frozen=True)
-class Words:
+class Words(Tokenizer):
     """Words between white space, with nothing lost.
 
     One ordinary blank between two words goes without saying; every other run of white space is a token of its own.
     """
 
     name: ClassVar[str] = "words"
-    alphabet: ClassVar[tuple[str, ...]] = ()
-    normalization: Normalization = "NFC"
-
-    def normalise(self, text: str) -> str:
-        """The text in its normal form."""
-        return normal_form(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
@@ -123,12 +96,10 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Symbols:
+class Symbols(Tokenizer):
     """Symbols separated by blanks, such as phones; how many blanks does not matter."""
 
     name: ClassVar[str] = "symbols"
-    alphabet: ClassVar[tuple[str, ...]] = ()
-    normalization: Normalization = "NFC"
 
     def normalise(self, text: str) -> str:
         """The text in its normal form, with one blank between symbols and none around them."""
@@ -148,7 +119,7 @@ _BYTE_TOKENS = tuple(chr(byte) if 0x20 <= byte <= 0x7E else f"<{byte:02X}>" for 
 
 
 @dataclass(frozen=True)
-class Bytes:
+class Bytes(Tokenizer):
     """The bytes of the text in UTF-8: 256 tokens, and no text they can't spell.
 
     Printable ASCII is shown as itself, every other byte as `<E4>`. Bytes that are no UTF-8 join to U+FFFD.
@@ -156,11 +127,6 @@ class Bytes:
 
     name: ClassVar[str] = "bytes"
     alphabet: ClassVar[tuple[str, ...]] = _BYTE_TOKENS
-    normalization: Normalization = "NFC"
-
-    def normalise(self, text: str) -> str:
-        """The text in its normal form."""
-        return normal_form(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
