@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from seq2see.errors import ConfigError
 from seq2see.inference.formats import Alignments, Format
 from seq2see.inference.options import Count, GenerationOptions
 
@@ -54,18 +56,31 @@ Settings = Annotated[
     Parameter(name="--set", consume_multiple=True, help="Options by name: training.rate=2e-3 model.width=128"),
 ]
 
-__all__ = [
-    "EXIT_INTERRUPTED",
-    "GREEDY",
-    "AlignmentsOption",
-    "Device",
-    "Engine",
-    "FormatOption",
-    "Generation",
-    "InputFile",
-    "Run",
-    "Sampling",
-    "SamplingOptions",
-    "Settings",
-    "SkipBad",
-]
+
+
+def parsed(settings: list[str] | None) -> dict[str, Any]:
+    """The settings of --set by their keys. ConfigError for one that isn't key=value, or that is given twice."""
+    from seq2see.config import parse_setting
+
+    found: dict[str, Any] = {}
+    for setting in settings or ():
+        key, value = parse_setting(setting)
+        if key in found:
+            raise ConfigError("is given twice", where=f"--set {key}", fix="give it once")
+        found[key] = value
+    return found
+
+
+def merged(flags: Mapping[str, tuple[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of flags, each with what it is called, and of --set. ConfigError for a key that both give."""
+    for key, (flag, _) in flags.items():
+        if key in settings:
+            fix = f"give one of the two: {flag} or --set {key}"
+            raise ConfigError(f"is given twice, by {flag} too", where=f"--set {key}", fix=fix)
+    return {key: value for key, (_, value) in flags.items()} | dict(settings)
+
+
+def require_files(option: str, files: list[Path] | None) -> None:
+    """ConfigError for an option of files that none follows."""
+    if files == []:
+        raise ConfigError("needs a file", where=option, fix=f"name a file of pairs, or leave {option} out")

@@ -12,4 +12,4 @@ if TYPE_CHECKING:
 __all__ = ["Prepared", "prepare_corpus"]
 
 # The processes that read parts need none of what the whole needs, torch least of all.
-__getattr__ = lazily(__name__, {"prepare": "Prepared prepare_corpus"})
+__getattr__, __dir__ = lazily(__name__, {"prepare": "Prepared prepare_corpus"})

@@ -49,7 +49,7 @@ __all__ = [
     "to_options",
 ]
 
-__getattr__ = lazily(
+__getattr__, __dir__ = lazily(
     __name__,
     {
         "architectures": "Sizes",
