@@ -14,7 +14,7 @@ from pathlib import Path
 
 from seq2see.config import make_config, read_toml
 from seq2see.data import Pair, read_pairs
-from seq2see.data.split import DEV_PAIRS, spread
+from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import engine_maker, model_of
@@ -96,7 +96,7 @@ def pairs_to_try(run: Path, data: Sequence[Path], *, has_source: bool) -> Sequen
         raise ConfigError("a model alone doesn't say what its dev pairs were", where=str(run), fix=fix)
     try:
         config = make_config(read_toml(run / CONFIG), {}, where=str(run / CONFIG))
-        return spread(read_data(config, None, None, has_source=has_source).dev, DEV_PAIRS)
+        return sample_evenly(read_data(config, None, None, has_source=has_source).dev, DEV_PAIRS)
     except (DataError, ConfigError) as error:
         raise ConfigError(f"its dev pairs can't be read: {error.what}", where=error.where, fix=fix) from None
 

@@ -1,4 +1,4 @@
-"""From files of pairs to batches of numbers."""
+"""Files of pairs to batches of ids."""
 
 from seq2see.data.batch import Batch, Padded, collate
 from seq2see.data.examples import EpochExamples, Examples, Sequences

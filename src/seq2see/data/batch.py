@@ -1,4 +1,4 @@
-"""Examples as the arrays of one update, or of one batch of answers."""
+"""Batches: examples as padded arrays."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from seq2see.text import BOS, PAD
 
 
 class Padded(NamedTuple):
-    """Sequences of unequal length in one rectangle, `ids` [B L] and `lengths` [B]; the rest of a row is padding."""
+    """Sequences padded to the same length: `ids` [B L] and `lengths` [B]."""
 
     ids: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
 
     @property
     def mask(self) -> npt.NDArray[np.bool_]:
-        """True at real tokens [B L]."""
+        """True at tokens, False at padding [B L]."""
         return np.asarray(np.arange(self.ids.shape[1]) < self.lengths[:, None])
 
 
@@ -36,7 +36,7 @@ class Batch(NamedTuple):
 
 
 def decoder_input(target: Padded) -> npt.NDArray[np.int64]:
-    """What the decoder reads [B T]: BOS, then the target without its last position."""
+    """The decoder's input [B T]: BOS, then the target without its last position."""
     return np.concatenate([np.full_like(target.ids[:, :1], BOS), target.ids[:, :-1]], axis=1)
 
 

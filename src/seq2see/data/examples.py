@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.data.pairs import Pair
-from seq2see.text import Codec, Skips
+from seq2see.text import Codec, MergeDropout
 
 Ids = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
@@ -94,11 +94,11 @@ class Examples:
         """Like `encode`, with BPE-dropout: a pure function of seed, epoch and the index of the pair."""
 
         def encode(side: str, codec: Codec, texts: Iterable[str | None]) -> Sequences:
-            def skips(index: int) -> Skips:
-                return Skips(dropout, random.Random(f"{seed} {epoch} {side} {index}"))
+            def draws(index: int) -> MergeDropout:
+                return MergeDropout(dropout, random.Random(f"{seed} {epoch} {side} {index}"))
 
             return Sequences.pack(
-                [] if text is None else codec.encode_with_dropout(text, skips(index))
+                [] if text is None else codec.encode_with_dropout(text, draws(index))
                 for index, text in enumerate(texts)
             )
 

@@ -82,15 +82,15 @@ def runs_right_to_left(text: str) -> bool:
 
 # --- look-alikes ----------------------------------------------------------------------------------------------------
 
-_CYRILLIC_TWINS = "АВЕЅІЈКМНОРСТУХаесорхуіјѕԁԛԝһ"
+_CYRILLIC_LOOK_ALIKES = "АВЕЅІЈКМНОРСТУХаесорхуіјѕԁԛԝһ"
 # Without β γ θ χ ε φ λ μ π σ: phonetics, mathematics and physics use them among Latin letters.
-_GREEK_TWINS = "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονρικυ"
+_GREEK_LOOK_ALIKES = "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονρικυ"
 _LATIN = "A-Za-zÀ-ÖØ-öø-ɏ"
 _CYRILLIC = "Ѐ-ԯ"
-TWINS = _CYRILLIC_TWINS + _GREEK_TWINS
+LOOK_ALIKES = _CYRILLIC_LOOK_ALIKES + _GREEK_LOOK_ALIKES
 """Letters of Cyrillic and Greek that look like Latin ones."""
 MIXED_WORD = re.compile(
-    rf"[{_LATIN}]['’]?[{TWINS}]|[{TWINS}]['’]?[{_LATIN}]|[{_CYRILLIC}][AaBCcEeHIiJjKMOoPpSsTXxy]|[AaBCcEeHIiJjKMOoPpSsTXxy][{_CYRILLIC}]"
+    rf"[{_LATIN}]['’]?[{LOOK_ALIKES}]|[{LOOK_ALIKES}]['’]?[{_LATIN}]|[{_CYRILLIC}][AaBCcEeHIiJjKMOoPpSsTXxy]|[AaBCcEeHIiJjKMOoPpSsTXxy][{_CYRILLIC}]"
 )
 """Two letters of one word in different scripts, neighbours but for an apostrophe; one could pass for the other."""
 
@@ -111,7 +111,7 @@ NARROW = "".join(chr(code - 0xFEE0) for code in _WIDE_LETTERS)
 REPLACEMENT = "\ufffd"
 
 
-def digit_kind(character: str) -> str | None:
+def digit_family(character: str) -> str | None:
     """The kind of a decimal digit, such as ARABIC-INDIC; None for what is none, and for full-width ones."""
     if unicodedata.category(character) != "Nd" or character in WIDE:
         return None

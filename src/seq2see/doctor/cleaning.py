@@ -18,7 +18,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
-from seq2see.data.reading import collector_at_rest
+from seq2see.data.reading import gc_paused
 from seq2see.doctor import characters
 from seq2see.doctor.rows import Faults, PairSource, pair_sources
 from seq2see.errors import ConfigError, DataError
@@ -44,7 +44,7 @@ LEFT_OUT = {
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class CleaningResult:
     """What was changed, by the name of the finding, and what was left out; `pairs` is what was written."""
 
     path: str
@@ -87,8 +87,8 @@ def _without_controls(text: str) -> str:
     return characters.CONTROL.sub("", characters.WHITE_CONTROL.sub(" ", text))
 
 
-@collector_at_rest()
-def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = False) -> Cleaned:
+@gc_paused()
+def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = False) -> CleaningResult:
     """Write a clean copy of one file of pairs, or of two parallel ones, as TSV (compressed where it ends in .gz).
 
     Repeated pairs are known by a digest of 16 bytes, some 120 MB a million pairs. Nothing is written unless all is.
@@ -125,7 +125,7 @@ def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = 
         part.unlink(missing_ok=True)
     left_out["unusable"] = faults.unusable
     changed.update({name: faults.counts[name] for name in CHANGES if faults.counts[name]})
-    return Cleaned(
+    return CleaningResult(
         str(output),
         num_pairs,
         {name: changed[name] for name in CHANGES if changed[name]},

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seq2see.doctor.check import check
 from seq2see.doctor.cleaning import clean
-from seq2see.doctor.show import print_cleaned, print_report
+from seq2see.doctor.printing import print_cleaned, print_report
 from seq2see.errors import ConfigError
 
 

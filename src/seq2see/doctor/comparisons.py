@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.doctor.drafts import Draft
-from seq2see.doctor.gather import Gathered
+from seq2see.doctor.pair_statistics import PairStatistics
+from seq2see.doctor.raw_findings import RawFinding
 
 _NUM_EXAMPLES = 3
 _FAR = 6.0
@@ -21,45 +21,45 @@ _FEWEST = 20
 """Pairs without which nothing is known about what is usual."""
 
 
-def repeated(gathered: Gathered) -> Iterator[Draft]:
+def repeated(statistics: PairStatistics) -> Iterator[RawFinding]:
     """Exact duplicates, and sources with several targets."""
-    keys = gathered.keys()
+    keys = statistics.keys()
     order = np.argsort(keys, kind="stable")
     starts_group = np.concatenate([[True], keys[order][1:] != keys[order][:-1]]) if len(keys) else np.zeros(0, bool)
     again = order[~starts_group]
     if len(again):
         first = order[np.maximum.accumulate(np.where(starts_group, np.arange(len(order)), 0))][~starts_group]
         earliest = np.argsort(again, kind="stable")[:_NUM_EXAMPLES]
-        rows = [(int(again[at]), f"as line {gathered.lines[first[at]]}") for at in earliest]
-        yield Draft("duplicates", gathered, len(again), _share(len(again), len(gathered)), rows)
+        rows = [(int(again[at]), f"as line {statistics.lines[first[at]]}") for at in earliest]
+        yield RawFinding("duplicates", statistics, len(again), _share(len(again), len(statistics)), rows)
 
     distinct = np.sort(order[starts_group])
-    sources, firsts, counts = np.unique(gathered.source.hashes[distinct], return_index=True, return_counts=True)
+    sources, firsts, counts = np.unique(statistics.source.hashes[distinct], return_index=True, return_counts=True)
     several = np.flatnonzero(counts > 1)
     if len(several):
         chosen = several[np.argsort(firsts[several], kind="stable")[: _NUM_EXAMPLES - 1]]
         rows = []
         for at in chosen:
-            both = distinct[gathered.source.hashes[distinct] == sources[at]][:2]
+            both = distinct[statistics.source.hashes[distinct] == sources[at]][:2]
             rows += [(int(row), "") for row in both]
         num_pairs = int(counts[several].sum())
         detail = f"{_share(len(several), len(sources))}, with {num_pairs:,} different targets"
-        yield Draft("contradictions", gathered, len(several), detail, rows)
+        yield RawFinding("contradictions", statistics, len(several), detail, rows)
 
 
-def leaked(earlier: Gathered, later: Gathered) -> Iterator[Draft]:
+def leaked(earlier: PairStatistics, later: PairStatistics) -> Iterator[RawFinding]:
     """Pairs and sources of the later set that the earlier one has too."""
     same = np.isin(later.keys(), earlier.keys())
     if same.any():
         detail = f"{_share(int(same.sum()), len(later))}, also in {earlier.name}"
-        yield Draft("leaked-pairs", later, int(same.sum()), detail, _first(same))
+        yield RawFinding("leaked-pairs", later, int(same.sum()), detail, _first(same))
     other = np.isin(later.source.hashes, earlier.source.hashes) & ~same
     if other.any():
         detail = f"{_share(int(other.sum()), len(later))}, whose source is in {earlier.name} with another target"
-        yield Draft("leaked-sources", later, int(other.sum()), detail, _first(other))
+        yield RawFinding("leaked-sources", later, int(other.sum()), detail, _first(other))
 
 
-def shared(train: Gathered, held_out: Gathered) -> dict[str, int]:
+def shared(train: PairStatistics, held_out: PairStatistics) -> dict[str, int]:
     """How many pairs of a held-out set are in the training pairs, as pairs, by their source, by their target."""
     return {
         "pairs": int(np.isin(held_out.keys(), train.keys()).sum()),
@@ -68,18 +68,18 @@ def shared(train: Gathered, held_out: Gathered) -> dict[str, int]:
     }
 
 
-def copies(gathered: Gathered) -> Iterator[Draft]:
+def copies(statistics: PairStatistics) -> Iterator[RawFinding]:
     """Pairs whose sides are the same."""
-    same = gathered.source.hashes == gathered.target.hashes
+    same = statistics.source.hashes == statistics.target.hashes
     if same.any():
-        yield Draft("copies", gathered, int(same.sum()), _share(int(same.sum()), len(gathered)), _first(same))
+        yield RawFinding("copies", statistics, int(same.sum()), _share(int(same.sum()), len(statistics)), _first(same))
 
 
-def out_of_proportion(gathered: Gathered) -> Iterator[Draft]:
+def out_of_proportion(statistics: PairStatistics) -> Iterator[RawFinding]:
     """Texts far longer than usual, and pairs whose sides are far from the usual ratio."""
-    if len(gathered) < _FEWEST:
+    if len(statistics) < _FEWEST:
         return
-    for side in gathered.sides:
+    for side in statistics.sides:
         lengths = side.lengths
         distance = _distance(np.log(lengths + float(_ROOM)))
         far = distance > _FAR
@@ -88,14 +88,14 @@ def out_of_proportion(gathered: Gathered) -> Iterator[Draft]:
             rows = [(int(row), f"{lengths[row]:,} characters") for row in longest]
             usual = int(np.median(lengths))
             detail = f"{side.name}: more than {lengths[~far].max():,} characters, where {usual:,} are usual"
-            yield Draft("long-texts", gathered, int(far.sum()), detail, rows)
-    lengths_of_source, lengths_of_target = gathered.source.lengths, gathered.target.lengths
+            yield RawFinding("long-texts", statistics, int(far.sum()), detail, rows)
+    lengths_of_source, lengths_of_target = statistics.source.lengths, statistics.target.lengths
     distance = np.abs(_distance(np.log((lengths_of_target + float(_ROOM)) / (lengths_of_source + float(_ROOM)))))
     far = distance > _FAR
     if far.any():
         oddest = np.flatnonzero(far)[np.argsort(-distance[far], kind="stable")[:_NUM_EXAMPLES]]
         rows = [(int(row), f"{lengths_of_source[row]:,} and {lengths_of_target[row]:,} characters") for row in oddest]
-        yield Draft("odd-ratios", gathered, int(far.sum()), _share(int(far.sum()), len(gathered)), rows)
+        yield RawFinding("odd-ratios", statistics, int(far.sum()), _share(int(far.sum()), len(statistics)), rows)
 
 
 def _distance(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -65,7 +65,7 @@ class SetSizes:
 
 
 @dataclass(frozen=True)
-class Report:
+class DataReport:
     """Everything found, most serious first, the sizes of each set, and what training would choose."""
 
     findings: tuple[Finding, ...]

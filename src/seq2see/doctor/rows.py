@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from seq2see.data import open_content
 from seq2see.data.lines import Line, LineError, json_pair, text_pair
-from seq2see.data.reading import holds_pairs, is_json
+from seq2see.data.reading import is_json, is_pair_file
 from seq2see.doctor.report import Example
 from seq2see.errors import DataError
 
@@ -96,7 +96,7 @@ def pair_sources(paths: Sequence[Path]) -> list[PairSource]:
     """
     if not paths:
         raise DataError("no files were given", where="seq2see check", fix="name a file: seq2see check pairs.tsv")
-    has_pairs = [holds_pairs(path) for path in paths]
+    has_pairs = [is_pair_file(path) for path in paths]
     if not any(has_pairs) and len(paths) % 2 == 0:
         return [PairSource(tuple(paths[place : place + 2])) for place in range(0, len(paths), 2)]
     return [PairSource((path,)) for path in paths]
@@ -130,10 +130,10 @@ def _file_blocks(path: Path, faults: Faults) -> Iterator[Block]:
             _count_line_ends(content, path, number, faults)
             sides = None if as_json else _clean_sides(content)
             if sides is not None and len(sides[0]) == num_lines:
-                bad.confess()
+                bad.flush_blank_lines()
                 yield Block(*sides, np.arange(number, number + num_lines, dtype=np.int32))
             else:
-                yield _careful_block(content, path, number, start, as_json, bad)
+                yield _block_by_lines(content, path, number, start, as_json, bad)
             number += num_lines
             start += size
 
@@ -158,7 +158,7 @@ def _clean_sides(content: bytes) -> tuple[list[str], list[str]] | None:
     return flat[0::2], flat[1::2]
 
 
-def _careful_block(content: bytes, path: Path, number: int, start: int, as_json: bool, bad: _BadLines) -> Block:
+def _block_by_lines(content: bytes, path: Path, number: int, start: int, as_json: bool, bad: _BadLines) -> Block:
     sources, targets, lines = [], [], []
     for whole in content.removesuffix(b"\n").split(b"\n"):
         line = Line(whole.removesuffix(b"\r"), str(path), number, start)
@@ -167,7 +167,7 @@ def _careful_block(content: bytes, path: Path, number: int, start: int, as_json:
         if not line.content.strip(b"\r"):
             bad.blank(line)
             continue
-        bad.confess()
+        bad.flush_blank_lines()
         try:
             pair = json_pair(line, "pairs") if as_json else text_pair((line,), "pairs")
         except LineError as error:
@@ -199,7 +199,7 @@ class _BadLines:
         if len(self.waiting) < _NUM_EXAMPLES:
             self.waiting.append(line.origin)
 
-    def confess(self) -> None:
+    def flush_blank_lines(self) -> None:
         """Text has followed: the blank lines before it were faults."""
         if self.num_waiting:
             for place, origin in enumerate(self.waiting):

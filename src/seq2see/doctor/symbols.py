@@ -8,47 +8,47 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from seq2see.doctor import characters
-from seq2see.doctor.drafts import Draft
-from seq2see.doctor.gather import Gathered
+from seq2see.doctor.pair_statistics import PairStatistics
+from seq2see.doctor.raw_findings import RawFinding
 from seq2see.doctor.report import Example
-from seq2see.doctor.side import Side
+from seq2see.doctor.side_statistics import SideStatistics
 
 _NUM_EXAMPLES = 3
 _SELDOM = 2
 _NUM_NAMED = 8
 
 
-def faults(gathered: Gathered) -> Iterator[Draft]:
+def faults(statistics: PairStatistics) -> Iterator[RawFinding]:
     """What single lines and texts have, as it was counted on the way."""
-    found = gathered.faults
+    found = statistics.faults
     for name, count in found.counts.items():
-        yield Draft(name, gathered, count, examples=found.examples[name], remedy=found.remedies.get(name, ""))
-    for name in dict.fromkeys(name for side in gathered.sides for name in side.found):
-        counts = {side.name: side.found[name] for side in gathered.sides if side.found[name]}
+        yield RawFinding(name, statistics, count, examples=found.examples[name], remedy=found.remedies.get(name, ""))
+    for name in dict.fromkeys(name for side in statistics.sides for name in side.found):
+        counts = {side.name: side.found[name] for side in statistics.sides if side.found[name]}
         parts = [", ".join(f"{count:,} in {side}" for side, count in counts.items())]
         details: Counter[str] = Counter()
-        for side in gathered.sides:
+        for side in statistics.sides:
             details.update(side.details.get(name, {}))
         if details:
             parts.append(", ".join(f"{what} ({count:,})" for what, count in details.most_common(_NUM_NAMED)))
         examples = [
-            Example(gathered.files.origin(line), text, f"{side.name}: {detail}" if detail else side.name)
-            for side in gathered.sides
+            Example(statistics.files.origin(line), text, f"{side.name}: {detail}" if detail else side.name)
+            for side in statistics.sides
             for line, text, detail in side.examples.get(name, [])
         ]
-        yield Draft(name, gathered, sum(counts.values()), "; ".join(parts), examples=examples[:_NUM_EXAMPLES])
+        yield RawFinding(name, statistics, sum(counts.values()), "; ".join(parts), examples=examples[:_NUM_EXAMPLES])
 
 
-def rare(gathered: Gathered, units: tuple[str, str]) -> Iterator[Draft]:
+def rare(statistics: PairStatistics, units: tuple[str, str]) -> Iterator[RawFinding]:
     """Symbols of the training pairs that are met once or twice; a draft a side."""
-    for side, unit in zip(gathered.sides, units, strict=True):
+    for side, unit in zip(statistics.sides, units, strict=True):
         counts, first, is_token = _symbols(side, unit)
         seldom = [symbol for symbol, count in counts.items() if count <= _SELDOM]
         if seldom:
-            yield _of_symbols("rare-symbols", gathered, side, seldom, first, is_token, f"of {len(counts):,}")
+            yield _of_symbols("rare-symbols", statistics, side, seldom, first, is_token, f"of {len(counts):,}")
 
 
-def unseen(train: Gathered, held_out: Gathered, units: tuple[str, str]) -> Iterator[Draft]:
+def unseen(train: PairStatistics, held_out: PairStatistics, units: tuple[str, str]) -> Iterator[RawFinding]:
     """Symbols of a held-out set that training has never seen; a draft a side."""
     for known, side, unit in zip(train.sides, held_out.sides, units, strict=True):
         seen, _, is_token = _symbols(known, unit)
@@ -60,7 +60,7 @@ def unseen(train: Gathered, held_out: Gathered, units: tuple[str, str]) -> Itera
             yield _of_symbols("unseen-symbols", held_out, side, new, first, is_token, f"not in {train.name}")
 
 
-def _symbols(side: Side, unit: str) -> tuple[Mapping[str, int], Mapping[str, tuple[int, str]], bool]:
+def _symbols(side: SideStatistics, unit: str) -> tuple[Mapping[str, int], Mapping[str, tuple[int, str]], bool]:
     """The symbols of a side and where each was first; True for tokens between blanks, where these are the unit."""
     if unit == "symbols" and side.tokens is not None:
         return side.tokens, side.first_token, True
@@ -69,46 +69,50 @@ def _symbols(side: Side, unit: str) -> tuple[Mapping[str, int], Mapping[str, tup
 
 def _of_symbols(
     name: str,
-    gathered: Gathered,
-    side: Side,
+    statistics: PairStatistics,
+    side: SideStatistics,
     symbols: list[str],
     first: Mapping[str, tuple[int, str]],
     is_token: bool,
     relation: str,
-) -> Draft:
+) -> RawFinding:
     symbols = sorted(symbols)
     shown = [characters.visible(symbol) if is_token else characters.named(symbol) for symbol in symbols]
     more = f" and {len(symbols) - _NUM_NAMED} more" if len(symbols) > _NUM_NAMED else ""
     examples = [
-        Example(gathered.files.origin(first[symbol][0]), first[symbol][1], f"{side.name}: {what}")
+        Example(statistics.files.origin(first[symbol][0]), first[symbol][1], f"{side.name}: {what}")
         for symbol, what in list(zip(symbols, shown, strict=True))[:_NUM_EXAMPLES]
     ]
     detail = f"{side.name}: {', '.join(shown[:_NUM_NAMED])}{more}, {relation}"
-    return Draft(name, gathered, len(symbols), detail, examples=examples)
+    return RawFinding(name, statistics, len(symbols), detail, examples=examples)
 
 
-def kinds_of_signs(gathered: Gathered) -> Iterator[Draft]:
+def inconsistent_variants(statistics: PairStatistics) -> Iterator[RawFinding]:
     """Signs that are written in several ways on one side: digits, quotation marks, hyphens, full-width letters."""
-    for side in gathered.sides:
+    for side in statistics.sides:
         counts = side.characters()
         digits: dict[str, list[str]] = {}
         for character in counts:
-            kind = characters.digit_kind(character)
+            kind = characters.digit_family(character)
             if kind is not None:
                 digits.setdefault(kind, []).append(character)
-        yield from _several("digits", gathered, side, counts, digits)
+        yield from _several("digits", statistics, side, counts, digits)
         # Accents and primes beside quotation marks are signs of their own; two of the others are a matter of spelling.
         quotes = {kind: list(characters.QUOTES[kind]) for kind in ("straight", "curly")}
-        yield from _several("quotes", gathered, side, counts, quotes)
-        yield from _several("hyphens", gathered, side, counts, {kind: [c] for kind, c in characters.HYPHENS.items()})
+        yield from _several("quotes", statistics, side, counts, quotes)
+        yield from _several("hyphens", statistics, side, counts, {kind: [c] for kind, c in characters.HYPHENS.items()})
         wide = [character for character in characters.WIDE if character in counts]
         twins = [characters.NARROW[characters.WIDE.index(character)] for character in wide]
-        yield from _several("full-width", gathered, side, counts, {"full-width": wide, "ordinary": twins})
+        yield from _several("full-width", statistics, side, counts, {"full-width": wide, "ordinary": twins})
 
 
 def _several(
-    name: str, gathered: Gathered, side: Side, counts: Mapping[str, int], kinds: Mapping[str, list[str]]
-) -> Iterator[Draft]:
+    name: str,
+    statistics: PairStatistics,
+    side: SideStatistics,
+    counts: Mapping[str, int],
+    kinds: Mapping[str, list[str]],
+) -> Iterator[RawFinding]:
     """A draft where more than one kind occurs; counted are all but the most frequent one."""
     found = {kind: sum(counts.get(each, 0) for each in members) for kind, members in kinds.items()}
     order = sorted((kind for kind in found if found[kind]), key=lambda kind: -found[kind])
@@ -119,15 +123,15 @@ def _several(
         places = [(side.first[each], each) for each in kinds[kind] if each in counts]
         (line, text), character = min(places)
         shown = f"{side.name}: {characters.named(character)}"
-        examples.append(Example(gathered.files.origin(line), text, shown))
+        examples.append(Example(statistics.files.origin(line), text, shown))
     detail = f"{side.name}: " + ", ".join(f"{found[kind]:,} {kind}" for kind in order)
     count = sum(found[kind] for kind in order[1:])
-    yield Draft(name, gathered, count, detail, examples=examples[:_NUM_EXAMPLES])
+    yield RawFinding(name, statistics, count, detail, examples=examples[:_NUM_EXAMPLES])
 
 
-def mixed_scripts(gathered: Gathered) -> Iterator[Draft]:
+def mixed_scripts(statistics: PairStatistics) -> Iterator[RawFinding]:
     """Texts whose letters are mostly of another script than those of the side."""
-    for side in gathered.sides:
+    for side in statistics.sides:
         scripts = side.scripts
         amounts = np.bincount(scripts[scripts != characters.NO_SCRIPT])
         if np.count_nonzero(amounts) < 2:
@@ -138,4 +142,4 @@ def mixed_scripts(gathered: Gathered) -> Iterator[Draft]:
         order = sorted(named, key=lambda name: -named[name])
         detail = f"{side.name}: " + ", ".join(f"{named[name]:,} {name}" for name in order)
         rows = [(int(row), side.name) for row in np.flatnonzero(other)[:_NUM_EXAMPLES]]
-        yield Draft("scripts", gathered, int(other.sum()), detail, rows)
+        yield RawFinding("scripts", statistics, int(other.sum()), detail, rows)

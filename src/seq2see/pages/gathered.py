@@ -12,7 +12,7 @@ from typing import Any, Literal
 from seq2see.config import Config, make_config, read_toml
 from seq2see.curves.history import History, read_history
 from seq2see.data import Pair, read_pairs
-from seq2see.data.split import DEV_PAIRS, spread
+from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError, UserError
 from seq2see.evaluation import Report, Request, evaluate
 from seq2see.evaluation.training_data import key_of, known_texts
@@ -132,14 +132,14 @@ def gather(
         tested_on = ", ".join(map(str, test))
     else:
         assert data is not None
-        pairs, tested_on = spread(data.dev, DEV_PAIRS), "the dev pairs"
+        pairs, tested_on = sample_evenly(data.dev, DEV_PAIRS), "the dev pairs"
         known = None if data.corpus else frozenset(map(key_of, data.train))
         notes.append("The dev pairs decided which model was kept, so its figures on them are a little too good.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownTextWarning)  # the page says it in its own place
         report = evaluate(model, pairs, request, labels=labels, known=known)
         attention = look(model, [item.source for item in report.items])
-        train_loss = model.loss(spread(data.train, TRAIN_SAMPLE)) if data else None
+        train_loss = model.loss(sample_evenly(data.train, TRAIN_SAMPLE)) if data else None
     unseen, num_unseen = unknown_symbols(model, report)
     folder = find_model_folder(run)
     return Gathered(
@@ -170,7 +170,7 @@ def look(model: Predictor, sources: Sequence[str]) -> tuple[Prediction, ...]:
         return ()
     codec = model.source_codec
     fitting = [Pair(source, None, "") for source in sources if 0 < len(codec.encode(source)) <= LONGEST]
-    answers = model.predict([pair.source for pair in spread(fitting, PICTURED)])
+    answers = model.predict([pair.source for pair in sample_evenly(fitting, PICTURED)])
     return tuple(each for each in answers if each.target_tokens and len(each.target_tokens) <= LONGEST)
 
 

@@ -63,7 +63,7 @@ def read_data(
             said.append(f"note: {shared:,} of the {len(dev):,} dev pairs have a source that is also in train")
     else:
         total = len(train)
-        train, dev = split_dev(train, seed=config.training.seed, share=config.data.dev_share, most=DEV_PAIRS)
+        train, dev = split_dev(train, seed=config.training.seed, share=config.data.dev_share, max_pairs=DEV_PAIRS)
         kind = "sources" if has_source else "lines"
         said.insert(
             0,

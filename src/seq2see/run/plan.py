@@ -12,7 +12,7 @@ from seq2see.config import Config
 from seq2see.corpus.corpus import require_fitting
 from seq2see.data import EpochExamples, Examples, Pair
 from seq2see.data.building import build_examples
-from seq2see.data.split import DEV_PAIRS, spread
+from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
 from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
@@ -76,7 +76,7 @@ class RunPlan:
     def max_length(self) -> int:
         """Target tokens after which generation stops in any case."""
         corpus = self.data.corpus
-        longest_target = corpus.longest[1] if corpus else int(self.examples.target_lengths.max())
+        longest_target = corpus.max_lengths[1] if corpus else int(self.examples.target_lengths.max())
         return max(self.max_length_before, hard_maximum(longest_target))
 
 
@@ -142,7 +142,7 @@ def plan_run(
     plan = RunPlan(
         config,
         data,
-        spread(data.dev, DEV_PAIRS),
+        sample_evenly(data.dev, DEV_PAIRS),
         codecs,
         examples,
         epoch_examples,
@@ -153,7 +153,7 @@ def plan_run(
     room = max_positions(plan.blueprint)
     if not corpus:
         require_room(room, examples, [pair.origin for pair in data.train])
-    elif room is not None and max(corpus.longest) > room:
+    elif room is not None and max(corpus.max_lengths) > room:
         require_room(room, examples, [f"{corpus.folder}:{number + 1}" for number in range(len(examples))])
     require_room(room, plan.dev_examples, [pair.origin for pair in plan.dev])
     return plan

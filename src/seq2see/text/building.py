@@ -1,4 +1,4 @@
-"""Codecs built from what was counted in the training texts."""
+"""Codecs built from token or word frequencies."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def codec_of_counts(options: TextOptions, unit: str | None, counts: Counter[str]
 
 
 def subword_limits(options: TextOptions) -> dict[str, Any]:
-    """What limits learning of subwords, by the names of `learn_codec`."""
+    """The limits for learning subwords, as arguments of `learn_codec`."""
     return {"size": options.subword_size, "max_size": options.max_vocabulary, "min_count": options.min_count}
 
 
 def vocabulary_limits(options: TextOptions, unit: str) -> dict[str, Any]:
-    """What limits a vocabulary of other tokens, by the names of `Codec.build`."""
+    """The limits of other vocabularies, as arguments of `Codec.build`."""
     return {"max_size": options.max_vocabulary, "min_count": options.min_count or (2 if unit == "words" else 1)}
 
 
 def vocabulary_lines(options: TextOptions, codecs: Codecs) -> list[str]:
-    """How many subwords were learnt, which may be fewer than were asked for."""
+    """One line per subword vocabulary with its size, which may be smaller than requested."""
     sides = [("source", codecs[0]), ("target", codecs[1])] if not options.joint else [("both sides", codecs[1])]
     return [
         f"{side}: a vocabulary of {len(codec.vocabulary):,} subwords and characters"

@@ -22,13 +22,13 @@ Places = dict[str, list[tuple[int, str, str]]]
 Number = TypeVar("Number", bound=np.generic)
 
 _NUM_EXAMPLES = 3
-_MOST_SYMBOLS = 2_000
+_MAX_SYMBOLS = 2_000
 """Beyond so many different tokens a side is not made of symbols, and they are no longer counted one by one."""
-_MOST_SAMPLED = 40_000
+_MAX_SAMPLED = 40_000
 _SUSPICIOUS = characters.suspicious_codes()
 
 
-class Side:
+class SideStatistics:
     """What is known of the sources or of the targets of one set."""
 
     def __init__(self, name: str) -> None:
@@ -117,7 +117,7 @@ class Side:
             return
         known = len(self.tokens)
         self.tokens.update(joined.split())
-        if len(self.tokens) > _MOST_SYMBOLS:
+        if len(self.tokens) > _MAX_SYMBOLS:
             self.tokens = None
             self.first_token = {}
         elif len(self.tokens) > known:
@@ -137,7 +137,7 @@ class Side:
         """Every so-manieth text of all, for the choice of a tokenizer."""
         self._sample.extend(texts[-self._num % self._step :: self._step])
         self._num += len(texts)
-        while len(self._sample) > _MOST_SAMPLED:
+        while len(self._sample) > _MAX_SAMPLED:
             self._sample = self._sample[::2]
             self._step *= 2
 

@@ -8,22 +8,22 @@ from rich.console import Console
 from rich.text import Text
 
 from seq2see.doctor.characters import runs_right_to_left, visible
-from seq2see.doctor.cleaning import CHANGES, LEFT_OUT, Cleaned
-from seq2see.doctor.report import Example, Finding, Report, SetSizes
+from seq2see.doctor.cleaning import CHANGES, LEFT_OUT, CleaningResult
+from seq2see.doctor.report import DataReport, Example, Finding, SetSizes
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
-_MOST = 60
+_MAX_SHOWN = 60
 """Characters shown of each side."""
 
 Styled = tuple[str, str]
 
 
-def print_report(report: Report, console: Console | None = None) -> None:
+def print_report(report: DataReport, console: Console | None = None) -> None:
     """The whole report, to stdout where nothing else is said."""
     _print(_lines(report, console := console or Console(highlight=False)), console)
 
 
-def print_cleaned(cleaned: Cleaned, console: Console | None = None) -> None:
+def print_cleaned(cleaned: CleaningResult, console: Console | None = None) -> None:
     """What was changed and what was left out."""
     _print(_lines_of_cleaned(cleaned), console or Console(highlight=False))
 
@@ -33,7 +33,7 @@ def _print(lines: Iterator[Styled], console: Console) -> None:
         console.print(Text(text, style=style), soft_wrap=True)
 
 
-def _lines(report: Report, console: Console) -> Iterator[Styled]:
+def _lines(report: DataReport, console: Console) -> Iterator[Styled]:
     for sizes in report.sets:
         yield from _lines_of_sizes(sizes)
     for finding in report.findings:
@@ -90,7 +90,7 @@ _SINGULAR = {"pairs of files": "pair of files"}
 
 
 def _example(example: Example, *, isolate: bool) -> str:
-    sides = [visible(side, most=_MOST) for side in example.text.split("\t")] if example.text else []
+    sides = [visible(side, most=_MAX_SHOWN) for side in example.text.split("\t")] if example.text else []
     if isolate:  # so that a terminal doesn't turn round what stands beside it
         sides = [f"\u2068{side}\u2069" if runs_right_to_left(side) else side for side in sides]
     shown = " → ".join(sides)
@@ -104,7 +104,7 @@ def _example(example: Example, *, isolate: bool) -> str:
     return " ".join(parts)
 
 
-def _lines_of_cleaned(cleaned: Cleaned) -> Iterator[Styled]:
+def _lines_of_cleaned(cleaned: CleaningResult) -> Iterator[Styled]:
     yield f"{cleaned.path}: {_counted(cleaned.pairs, 'pair')} written", "bold"
     for name, count in cleaned.changed.items():
         yield f"  {count:>9,}  {CHANGES[name]}", ""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from seq2see.doctor.report import Example
 from seq2see.doctor.rows import Faults, PairSource
-from seq2see.doctor.side import Side
+from seq2see.doctor.side_statistics import SideStatistics
 
 _NAMES_OF_COLUMNS = """
     source target src trg tgt input output word words pronunciation pronunciations phoneme phonemes grapheme graphemes
@@ -29,13 +29,13 @@ class Text(NamedTuple):
     line: int
 
 
-class Gathered:
+class PairStatistics:
     """One pass over the files of a set. What is kept a pair is some 40 bytes."""
 
     def __init__(self, files: PairSource) -> None:
         self.files = files
         self.faults = Faults()
-        self.source, self.target = Side("source"), Side("target")
+        self.source, self.target = SideStatistics("source"), SideStatistics("target")
         lines: list[npt.NDArray[np.int32]] = []
         for block in files.blocks(self.faults):
             if not block.sources:
@@ -56,7 +56,7 @@ class Gathered:
         return self.files.name
 
     @property
-    def sides(self) -> tuple[Side, Side]:
+    def sides(self) -> tuple[SideStatistics, SideStatistics]:
         """Source and target."""
         return self.source, self.target
 
