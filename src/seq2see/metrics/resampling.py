@@ -7,7 +7,7 @@ thousand samples take a fraction of a second.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -74,11 +74,17 @@ def intervals(
     found = []
     for each, values in zip(measured, _scores(measured, sums), strict=True):
         low, high = np.quantile(values, [tail, 1 - tail]).tolist()
-        if each.scale.is_proportion and each.value in (0.0, 1.0):
+        if interval_method(each) == "Clopper-Pearson":
             margin = 1 - tail ** (1 / len(each.statistics))
             low, high = (0.0, margin) if each.value == 0 else (1 - margin, 1.0)
         found.append(Interval(low, high))
     return found
+
+
+def interval_method(measured: Measured) -> Literal["bootstrap", "Clopper-Pearson"]:
+    """How `intervals` computes the interval of this metric on these items."""
+    is_extreme = measured.scale.is_proportion and measured.value in (0.0, 1.0)
+    return "Clopper-Pearson" if is_extreme else "bootstrap"
 
 
 def differences(

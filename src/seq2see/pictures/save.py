@@ -1,16 +1,16 @@
-"""A file by its ending, written whole or not at all."""
+"""Attention written to a file in the format of its extension."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from seq2see.errors import ConfigError, DataError, did_you_mean
+from seq2see.errors import ConfigError, DataError
 from seq2see.inference.results import Prediction
-from seq2see.pictures.drawing import as_svg
+from seq2see.pictures.attention import Attention, attention_of
 from seq2see.pictures.heat_map import draw, require_matplotlib
-from seq2see.pictures.looked import Attention, attention_of
-from seq2see.pictures.page import as_html
+from seq2see.pictures.html import as_html
+from seq2see.pictures.svg import as_svg
 from seq2see.pictures.tables import as_json, as_tsv
 from seq2see.storage.files import write_file
 
@@ -25,37 +25,38 @@ FORMATS: dict[str, Callable[[Sequence[Attention]], str | bytes]] = {
 
 
 def save_attention(attentions: Sequence[Attention], path: str | Path) -> None:
-    """All of them in one file: .html, .svg, .png, .pdf, .json or .tsv.
+    """Write all of them to one file: .html, .svg, .png, .pdf, .json or .tsv.
 
-    Only .png and .pdf need matplotlib. Raises UserError for another ending, a path that can't be written, and for what
-    one picture can't hold; what was there before is then unharmed. Warns where no font has a symbol.
+    Only .png and .pdf need matplotlib. Raises UserError for another extension, a path that can't be written, and more
+    than fits into one picture; an existing file is then left unchanged. Warns about symbols that no font has.
     """
     path = Path(path)
     require_writable(path)
     if not attentions:
-        raise DataError("there is nothing to show", where=str(path), fix="give at least one text")
+        raise DataError("no texts were given", where=str(path), fix="give at least one")
     content = FORMATS[path.suffix.lower()](attentions)
     write_file(path, content.encode() if isinstance(content, str) else content)
 
 
 def save_heat_map(prediction: Prediction, path: str | Path) -> None:
-    """One prediction as a picture: as `save_attention`, by the path's ending."""
+    """Write the attention of one prediction, like `save_attention`."""
     attention_of(prediction)
     save_attention([Attention("".join(prediction.source_tokens[:-1]), prediction)], path)
 
 
 def require_writable(path: Path) -> None:
-    """UserError for a path whose ending says nothing, that has no folder, or that needs what isn't installed."""
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
+    """UserError for an unsupported extension, a missing folder, or a missing package."""
+    extension = path.suffix.lower()
+    if extension not in FORMATS:
+        *others, last = FORMATS
         raise ConfigError(
-            f"the ending says what is written, and {ending or 'no ending'} says nothing",
+            f"unsupported format {extension}" if extension else "the file name has no extension",
             where=str(path),
-            fix=did_you_mean(ending, FORMATS),
+            fix=f"use {', '.join(others)} or {last}",
         )
     if path.is_dir():
         raise ConfigError("is a folder", where=str(path), fix="name a file")
     if not path.parent.is_dir():
-        raise ConfigError("its folder is not there", where=str(path), fix=f"make it: mkdir -p {path.parent}")
-    if ending in (".png", ".pdf"):
+        raise ConfigError("its folder does not exist", where=str(path), fix=f"create it: mkdir -p {path.parent}")
+    if extension in (".png", ".pdf"):
         require_matplotlib()
