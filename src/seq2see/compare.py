@@ -22,7 +22,7 @@ from seq2see.corpus.corpus import is_corpus
 from seq2see.curves.history import read_history
 from seq2see.data import Pair, read_pairs
 from seq2see.errors import ConfigError, UserError
-from seq2see.evaluation import Request, RunsReport, evaluate_runs
+from seq2see.evaluation import EvaluationOptions, RunsReport, evaluate_runs
 from seq2see.model import ARCHITECTURES, find, fitting, resolve
 from seq2see.pages.comparison import write_comparison
 from seq2see.pages.report import require_page
@@ -77,7 +77,7 @@ def compare(
     test: Sequence[Path] = (),
     seeds: int = 1,
     settings: dict[str, Any] | None = None,
-    request: Request | None = None,
+    request: EvaluationOptions | None = None,
     device: str = "auto",
     console: Console | None = None,
 ) -> Comparison | None:
@@ -104,7 +104,7 @@ def compare(
             say(f"interrupted in {run.name}; run the same command to continue")
             return None
     folders = [run.folder for run in runs]
-    found = evaluate_runs(folders, list(test or dev_files), request or Request(), device=device)
+    found = evaluate_runs(folders, list(test or dev_files), request or EvaluationOptions(), device=device)
     evaluation = replace(found, runs=tuple(run.name for run in runs))
     histories = [replace(read_history(run.folder), name=run.name) for run in runs]
     tested_on = ", ".join(map(str, test)) if test else "the dev pairs, which also selected the checkpoints"

@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 
 
-def lazily(
-    package: str, homes: Mapping[str, str]
-) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+def lazily(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """The `__getattr__` and `__dir__` of a package; `homes` names, for each module, its public names."""
     module_of = {name: module for module, names in homes.items() for name in names.split()}
 

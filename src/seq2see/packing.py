@@ -10,9 +10,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
-from seq2see.data import Pair, read_pairs
+from seq2see.data import Pair
+from seq2see.data.given import pairs_of
 from seq2see.errors import ConfigError
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import engine_maker, model_of
@@ -64,7 +66,9 @@ class PackedModel:
     parity: ParityReport
 
 
-def pack_run(run: Path, out: Path, *, weights: str = "float32", data: Sequence[Path] = ()) -> PackedModel:
+def pack_run(
+    run: Path, out: Path, *, weights: str = "float32", data: Sequence[Path] | Sequence[Pair] = ()
+) -> PackedModel:
     """Write the model of `run` to `out` (a single file if that ends in .seq2see), with a card on what packing changed.
 
     The packed model is compared with the original on the pairs of `data`, by default the dev pairs of the run. Raises
@@ -78,17 +82,17 @@ def pack_run(run: Path, out: Path, *, weights: str = "float32", data: Sequence[P
     pairs = pairs_to_compare(run, data, has_source=saved.source_codec is not None)
     tensors = read_weights(write_weights(saved.tensors, chosen), chosen, where=saved.origin)
     after = model_of(saved._replace(tensors=tensors), make_numpy_engine)
-    before = model_of(saved, engine_maker("auto", "auto"))
+    before = model_of(saved, engine_maker("torch" if find_spec("torch") else "numpy", "cpu"))
     parity = parity_of(before, after, pairs)
     lines = [f"weights: {chosen}", *parity.lines()]
     card = saved.card.partition(HEADING)[0].rstrip() + "\n\n" + "\n".join([HEADING, "", *(f"- {x}" for x in lines), ""])
     return PackedModel(out, write_packed(out, saved, weights=chosen, card=card), parity)
 
 
-def pairs_to_compare(run: Path, data: Sequence[Path], *, has_source: bool) -> Sequence[Pair]:
-    """The pairs of the files, by default the dev pairs of the run."""
+def pairs_to_compare(run: Path, data: Sequence[Path] | Sequence[Pair], *, has_source: bool) -> Sequence[Pair]:
+    """The pairs given, or those of the files; by default the dev pairs of the run."""
     if data:
-        return read_pairs(list(data), columns="pairs" if has_source else "target").pairs
+        return pairs_of(data, has_source=has_source)
     fix = "name a file of pairs to check the packed model on: --data dev.tsv"
     if not (run / MODEL).is_dir() or not (run / CONFIG).is_file():
         raise ConfigError("is a model without its run, so its dev pairs are unknown", where=str(run), fix=fix)

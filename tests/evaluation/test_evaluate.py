@@ -12,10 +12,10 @@ import seq2see
 from seq2see.config import read_toml
 from seq2see.data import Pair, read_pairs
 from seq2see.errors import ConfigError, UserError
-from seq2see.evaluation import Request, as_json, evaluate, evaluate_runs, text_lines
+from seq2see.evaluation import EvaluationOptions, as_json, evaluate, evaluate_runs, text_lines
 from seq2see.evaluation.training_data import config_of, training_texts
 
-QUICK = Request(samples=100)
+QUICK = EvaluationOptions(samples=100)
 
 
 def written(folder: Path, lines: list[str], name: str = "test.tsv") -> Path:
@@ -24,7 +24,7 @@ def written(folder: Path, lines: list[str], name: str = "test.tsv") -> Path:
     return path
 
 
-def text_of(run: Path | list[Path], path: Path, request: Request = QUICK, **options: bool) -> str:
+def text_of(run: Path | list[Path], path: Path, request: EvaluationOptions = QUICK, **options: bool) -> str:
     runs = run if isinstance(run, list) else [run]
     return "\n".join(text_lines(evaluate_runs(runs, [path], request, device="cpu", **options)))
 
@@ -94,14 +94,14 @@ def test_pairs_with_the_same_source_are_one_item(tiny_run: Path, tmp_path: Path)
     found = evaluate_runs([tiny_run], [path], QUICK, device="cpu").reports[0]
     assert (found.count, found.num_references, found.exact_match) == (2, 3, 0.5)
     assert text_of(tiny_run, path).startswith("2 items, 3 references\n")
-    apart = evaluate_runs([tiny_run], [path], Request(group=False, samples=100), device="cpu").reports[0]
+    apart = evaluate_runs([tiny_run], [path], EvaluationOptions(group=False, samples=100), device="cpu").reports[0]
     assert (apart.count, apart.exact_match) == (3, pytest.approx(1 / 3))
     assert apart.loss == pytest.approx(found.loss)
 
 
 def test_a_label_column_is_scored_separately(tiny_run: Path, tmp_path: Path) -> None:
     path = written(tmp_path, ["abc\tcba\tnorth", "bca\tacb\tsouth", "cab\tbac\tnorth"])
-    request = Request(by="3", samples=100)
+    request = EvaluationOptions(by="3", samples=100)
     found = evaluate_runs([tiny_run], [path], request, device="cpu").reports[0]
     assert [(part.name, part.count) for part in found.slices if part.by == "3"] == [("north", 2), ("south", 1)]
     said = text_of(tiny_run, path, request)
@@ -111,13 +111,13 @@ def test_a_label_column_is_scored_separately(tiny_run: Path, tmp_path: Path) -> 
 
 def test_only_the_most_frequent_labels_are_printed(tiny_run: Path, tmp_path: Path) -> None:
     path = written(tmp_path, [f"{'abcde'[n % 5]}{'ab' * (1 + n // 5)}\tx\t{n}" for n in range(25)])
-    found = evaluate_runs([tiny_run], [path], Request(by="3", samples=100), device="cpu")
+    found = evaluate_runs([tiny_run], [path], EvaluationOptions(by="3", samples=100), device="cpu")
     assert "and 5 smaller ones" in "\n".join(text_lines(found))
     assert sum(part["by"] == "3" for part in as_json(found)["slices"]) == 25
 
 
 def test_only_the_requested_metrics_are_computed(tiny_run: Path, tiny_pairs: Path) -> None:
-    request = Request(metrics=("chrF", "rouge-l"), samples=100)
+    request = EvaluationOptions(metrics=("chrF", "rouge-l"), samples=100)
     found = evaluate_runs([tiny_run], [tiny_pairs], request, device="cpu")
     values = as_json(found)
     assert list(values["metrics"]) == ["chrf", "rouge_l", "loss"]
@@ -180,7 +180,7 @@ def test_a_language_model_has_its_loss_and_perplexity(tiny_language_run: Path, t
     assert "all 120 texts are in the training data" in said
     assert as_json(found)["exact_match"] is None
     with pytest.raises(ConfigError, match="is a language model"):
-        evaluate_runs([tiny_language_run], [tiny_text], Request(metrics=("cer",)), device="cpu")
+        evaluate_runs([tiny_language_run], [tiny_text], EvaluationOptions(metrics=("cer",)), device="cpu")
     with pytest.raises(ConfigError, match="no predictions to list"):
         evaluate_runs([tiny_language_run], [tiny_text], QUICK, device="cpu", errors=tiny_text.with_name("errors.tsv"))
 
@@ -226,7 +226,7 @@ def test_a_missing_package_is_an_error_before_the_search(
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(seq2see.Model, "predict", lambda *_, **__: pytest.fail("it searched"))
     with pytest.raises(UserError, match="needs the package sacrebleu"):
-        evaluate_runs([tiny_run], [tiny_pairs], Request(metrics=("bleu",)), device="cpu")
+        evaluate_runs([tiny_run], [tiny_pairs], EvaluationOptions(metrics=("bleu",)), device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_a_missing_package_is_an_error_before_the_search(
 )
 def test_invalid_options_are_errors(options: dict[str, object], part: str) -> None:
     with pytest.raises(ConfigError, match=part):
-        Request(**options)  # type: ignore[arg-type]
+        EvaluationOptions(**options)  # type: ignore[arg-type]
 
 
 def test_a_model_folder_without_its_run_can_be_evaluated(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from seq2see.data import Pair, read_pairs
 from seq2see.evaluation import (
     EvaluationReport,
     Outputs,
-    Request,
+    EvaluationOptions,
     as_json,
     assess,
     evaluate,
@@ -25,7 +25,7 @@ from seq2see.evaluation.items import slices_by_label
 
 PAIRS = [Pair("<one>", "abcd", "t:1"), Pair("two", "xy", "t:2"), Pair("three", "aaaaa", "t:3")]
 ITEMS = items_of(PAIRS, ["<b>", "<b>", "c"])
-REQUEST = Request(samples=100)
+REQUEST = EvaluationOptions(samples=100)
 
 
 def report(*predictions: str) -> EvaluationReport:

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from seq2see.curves.history import LoggedWarning, read_history
-from seq2see.evaluation import Request, evaluate_runs
+from seq2see.evaluation import EvaluationOptions, evaluate_runs
 from seq2see.pages.comparison import write_comparison
 
 
 @pytest.fixture
 def page(tiny_run: Path, tiny_pairs: Path, tmp_path: Path, page_at: Callable[[str], Any]) -> Any:
     """One run compared with itself, with a name that must be escaped."""
-    evaluation = replace(evaluate_runs([tiny_run, tiny_run], [tiny_pairs], Request()), runs=("a-1", "<b>-1"))
+    evaluation = replace(evaluate_runs([tiny_run, tiny_run], [tiny_pairs], EvaluationOptions()), runs=("a-1", "<b>-1"))
     histories = [replace(read_history(tiny_run), name=name) for name in evaluation.runs]
     histories[0].warnings.append(LoggedWarning(3, "copies", "<i>all</i>", "more"))
     out = tmp_path / "compare.html"

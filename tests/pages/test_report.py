@@ -14,7 +14,7 @@ import pytest
 
 import seq2see
 from seq2see.errors import CheckpointError, ConfigError, DataError
-from seq2see.evaluation import Request
+from seq2see.evaluation import EvaluationOptions
 from seq2see.pages import collect_report_data, report_page, write_report
 from seq2see.pages.report import duration, source_of
 
@@ -53,7 +53,7 @@ def test_known_sources_and_labels_of_a_test_file_are_scored_separately(
     test = tmp_path / "test.tsv"
     known = tiny_pairs.read_text().splitlines()[:3]
     test.write_text("".join(f"{line}\told\n" for line in known) + "zzz\tzzz\tnew\n")
-    page = page_of(tiny_run, tmp_path / "report.html", test, request=Request(by="3"))
+    page = page_of(tiny_run, tmp_path / "report.html", test, request=EvaluationOptions(by="3"))
     assert "3 of 4 sources are in the training data" in page.text
     assert "by source" in page.text
     assert "by 3" in page.text

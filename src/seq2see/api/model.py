@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, Unpack
 
-from seq2see.data import Pair
-from seq2see.data.given import PairData, pairs_of
+from seq2see.data import Pair, read_pairs
+from seq2see.data.given import PairData, pairs_of, paths_or_pairs
 from seq2see.errors import ConfigError
-from seq2see.evaluation import EvaluationArguments, EvaluationReport, Request
+from seq2see.evaluation import EvaluationArguments, EvaluationOptions, EvaluationReport
 from seq2see.evaluation import evaluate as evaluate_predictor
 from seq2see.inference.checking import require_known, with_options
 from seq2see.inference.loading import load as load_as
 from seq2see.inference.options import GenerationArguments, GenerationOptions
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import PairScore
-from seq2see.markup import element, table
+from seq2see.markup import element, table, text_element
 from seq2see.packing import PackedModel, pack_run
 from seq2see.pictures.attention import Attention
 from seq2see.pictures.attention import attend as attention_of
@@ -41,16 +41,23 @@ class Model(Predictor):
         """The loss in nats per target token, EOS counted, with teacher forcing."""
         return super().loss(self._pairs(pairs), batch_size=batch_size)
 
-    @with_options(Request)
+    @with_options(EvaluationOptions)
     def evaluate(self, pairs: PairData, **options: Unpack[EvaluationArguments]) -> EvaluationReport:
         """The metrics of `seq2see evaluate` on pairs with known targets, with 95 % intervals.
 
-        The keyword arguments are the fields of `Request`. Pairs with the same source are one item with several
+        The keyword arguments are the fields of `EvaluationOptions`. Pairs with the same source are one item with several
         references, unless `group=False`. Raises DataError without pairs, ConfigError for invalid options.
         """
-        require_known(options, Request, where="evaluate")
-        request = Request(**options)  # type: ignore[arg-type] # its own checks turn lists into tuples
-        return evaluate_predictor(self, self._pairs(pairs), request)
+        require_known(options, EvaluationOptions, where="evaluate")
+        chosen = EvaluationOptions(**options)  # type: ignore[arg-type] # it turns lists into tuples
+        if chosen.by is None:
+            return evaluate_predictor(self, self._pairs(pairs), chosen)
+        has_source = self.source_codec is not None
+        paths, _ = paths_or_pairs(pairs, has_source=has_source)
+        if not paths:
+            raise ConfigError("needs a file, whose column it names", where="by", fix="give the path of a test file")
+        found = read_pairs(paths, columns="pairs" if has_source else "target", label=chosen.by)
+        return evaluate_predictor(self, found.pairs, chosen, labels=found.labels)
 
     @with_options(GenerationOptions)
     def attend(
@@ -78,8 +85,8 @@ class Model(Predictor):
         if len(self.paths) != 1:
             fix = "load one model, and pack that"
             raise ConfigError("a packed file holds one model, saved in a folder or a file", where="pack", fix=fix)
-        pairs = None if data is None else self._pairs(data)
-        return pack_run(self.paths[0], Path(path), weights=weights, pairs=pairs)
+        pairs = () if data is None else self._pairs(data)
+        return pack_run(self.paths[0], Path(path), weights=weights, data=pairs)
 
     def _pairs(self, data: PairData) -> list[Pair]:
         return pairs_of(data, has_source=self.source_codec is not None)
@@ -104,7 +111,8 @@ class Model(Predictor):
         return f"<seq2see.Model {'; '.join(facts)}>"
 
     def _repr_html_(self) -> str:
-        return card("Model", self._facts())
+        rows = [[text_element(name, "th"), element("td", value)] for name, value in self._facts().items() if value]
+        return table([], rows, caption="Seq2See model")
 
 
 def load(

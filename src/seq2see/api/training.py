@@ -15,7 +15,7 @@ from seq2see.config import given_keys, make_config
 from seq2see.data import Pair
 from seq2see.data.given import PairData, paths_or_pairs
 from seq2see.errors import ConfigError
-from seq2see.evaluation import EvaluationArguments, Request
+from seq2see.evaluation import EvaluationArguments, EvaluationOptions
 from seq2see.inference.checking import require_known
 from seq2see.model import DEFAULT, find
 from seq2see.run.fine_tune import architecture_at
@@ -65,11 +65,11 @@ def train(
         if f"data.{name}" in settings:
             fix = "give one of the two"
             raise ConfigError(f"conflicts with settings data.{name}", where=name if name == "dev" else "data", fix=fix)
-        items = paths_or_pairs(given, has_source=has_source)
-        if isinstance(items[0], Path):
-            values["data"][name] = [str(Path(str(item)).absolute()) for item in items]
+        paths, own = paths_or_pairs(given, has_source=has_source)
+        if paths:
+            values["data"][name] = [str(path.absolute()) for path in paths]
         else:
-            pairs[name] = [item for item in items if isinstance(item, Pair)]
+            pairs[name] = own
     if out is None:
         if "train" in pairs:
             raise ConfigError("is needed for pairs given in a program", where="out", fix='add out="runs/mine"')
@@ -111,7 +111,7 @@ def compare(
     Scores are on the `test` files, by default on dev. Everything is written to `out`, with a page compare.html. The
     same call continues after an interruption (then it returns None) and trains nothing twice.
     """
-    require_known(options, Request, where="compare")
+    require_known(options, EvaluationOptions, where="compare")
     names = [models] if isinstance(models, str) else list(models)
     return compare_models(
         names,
@@ -121,7 +121,7 @@ def compare(
         test=as_paths(test),
         seeds=seeds,
         settings=dict(settings or {}),
-        request=Request(**options),  # type: ignore[arg-type] # its own checks turn lists into tuples
+        request=EvaluationOptions(**options),  # type: ignore[arg-type] # its own checks turn lists into tuples
         device=device,
         console=Console(stderr=True, quiet=quiet),
     )

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from seq2see.config import make_config
 from seq2see.data import dates
-from seq2see.evaluation import Request, evaluate
+from seq2see.evaluation import EvaluationOptions, evaluate
 from seq2see.pictures import heat_lines, save_heat_map
 from seq2see.run.progress import percent
 from seq2see.run.train import train
@@ -41,7 +41,7 @@ def run_demo(out: Path, device: str, *, force: bool) -> bool:
         return False
     trained_at = time.perf_counter()
     model = trained.load(device)
-    report = evaluate(model, test, Request(metrics=("exact_match",)))
+    report = evaluate(model, test, EvaluationOptions(metrics=("exact_match",)))
     console.print(f"\nOn {len(test)} new dates: {percent(report.exact_match or 0)} exact match.", style="bold")
     prediction = model.predict([QUESTION])[0]
     console.print(Text(f"    {QUESTION} → {prediction.text}\n"))

@@ -69,14 +69,14 @@ def evaluate(
     """
     from json import dumps
 
-    from seq2see.evaluation import Request, as_json, evaluate_runs, text_lines
+    from seq2see.evaluation import EvaluationOptions, as_json, evaluate_runs, text_lines
 
     runs, files = leading_runs(run, tuple(map(str, data)))
     if not files:
         raise ConfigError(
             "no test data were given", where="seq2see evaluate", fix="name a file: seq2see evaluate RUN test.tsv"
         )
-    request = Request(
+    request = EvaluationOptions(
         metrics=tuple(name for name in metrics.split(",") if name.strip()) if metrics is not None else None,
         by=by,
         group=group,
@@ -146,13 +146,15 @@ def report(
     device: Device = "auto",
 ) -> None:
     """Write a run on one page: data, curves, scores, errors, attention, warnings, and what to try next."""
-    from seq2see.evaluation import Request
+    from seq2see.evaluation import EvaluationOptions
     from seq2see.pages import write_report
 
     if test == [] or (by is not None and not test):
         fix = "name a test file: --test test.tsv"
         raise ConfigError("there is no test file", where="--by" if test is None else "--test", fix=fix)
-    write_report(run, output, test or (), Request(by=by, beam=beam), skip_bad=skip_bad, engine=engine, device=device)
+    write_report(
+        run, output, test or (), EvaluationOptions(by=by, beam=beam), skip_bad=skip_bad, engine=engine, device=device
+    )
     print(output)
 
 

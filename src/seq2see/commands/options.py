@@ -57,7 +57,6 @@ Settings = Annotated[
 ]
 
 
-
 def parsed(settings: list[str] | None) -> dict[str, Any]:
     """The settings of --set by their keys. ConfigError for one that isn't key=value, or that is given twice."""
     from seq2see.config import parse_setting

@@ -150,7 +150,7 @@ def attend(
     .html works in every browser and for every script; .png and .pdf need matplotlib. For alignments alone, in Pharaoh
     format: seq2see predict RUN "text" --alignments pharaoh
     """
-    from seq2see.pictures.command import run_attend
+    from seq2see.commands.attending import run_attend
 
     require_one_input(texts, input_)
     require_other(output, [input_])
@@ -159,8 +159,7 @@ def attend(
         lambda: texts_of(texts, input_, to_terminal=output is None and sys.stdout.isatty()),
         output=output,
         heads=heads,
-        beam=options.beam,
-        max_length=options.max_length,
+        options=options,
         engine=engine,
         device=device,
     )

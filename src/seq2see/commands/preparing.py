@@ -48,7 +48,9 @@ def prepare(
             raise ConfigError(f"{key} has no effect here", where="--set", fix=fix)
     require_files("--dev", dev)
     if workers < 0:
-        raise ConfigError(f"must be at least 0, not {workers}", where="--workers", fix="give 1 or more, or leave it out")
+        raise ConfigError(
+            f"must be at least 0, not {workers}", where="--workers", fix="give 1 or more, or leave it out"
+        )
     settings: dict[str, tuple[str, Any]] = {
         "data.train": (str(data[0]) if data else "DATA", [str(path.absolute()) for path in data]),
         "data.dev": ("--dev", [str(path.absolute()) for path in dev or ()]),

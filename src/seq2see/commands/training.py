@@ -156,7 +156,7 @@ def compare(
     The same command resumes after an interruption; finished trainings are not repeated.
     """
     from seq2see.compare import compare as compare_models
-    from seq2see.evaluation import Request
+    from seq2see.evaluation import EvaluationOptions
 
     require_files("--dev", dev)
     require_files("--test", test)
@@ -168,7 +168,7 @@ def compare(
         test=test or (),
         seeds=seeds,
         settings=parsed(set_),
-        request=Request(beam=beam),
+        request=EvaluationOptions(beam=beam),
         device=device,
     )
     if found is None:

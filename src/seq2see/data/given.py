@@ -14,21 +14,18 @@ PairData: TypeAlias = str | Path | Iterable[str | Path] | Iterable[tuple[str, st
 """A path (TSV, JSONL), two paths of parallel files, or (source, target) pairs, such as `zip(frame["a"], frame["b"])`."""
 
 
-def paths_or_pairs(data: PairData, *, has_source: bool) -> list[Path] | list[Pair]:
-    """The paths, or the pairs, each checked. DataError for the first item that is neither, and where there are none."""
-    items = [data] if isinstance(data, str | Path) else list(data) if isinstance(data, Iterable) else [data]
+def paths_or_pairs(data: PairData, *, has_source: bool) -> tuple[list[Path], list[Pair]]:
+    """The paths, or the pairs, each checked; the other is empty. DataError for an item that is neither, and for none."""
+    items: list[object] = [data] if isinstance(data, str | Path) else list(data)
     if items and all(isinstance(item, str | Path) for item in items):
-        return [Path(str(item)) for item in items]
-    return as_pairs(items, has_source=has_source)
+        return [Path(str(item)) for item in items], []
+    return [], as_pairs(items, has_source=has_source)
 
 
 def pairs_of(data: PairData, *, has_source: bool) -> list[Pair]:
     """The pairs themselves, those of files read. DataError for what can't be read, naming file and line."""
-    given = paths_or_pairs(data, has_source=has_source)
-    paths = [item for item in given if isinstance(item, Path)]
-    if not paths:
-        return [item for item in given if isinstance(item, Pair)]
-    return read_pairs(paths, columns="pairs" if has_source else "target").pairs
+    paths, pairs = paths_or_pairs(data, has_source=has_source)
+    return pairs or read_pairs(paths, columns="pairs" if has_source else "target").pairs
 
 
 def as_pairs(items: Sequence[object], *, has_source: bool) -> list[Pair]:

@@ -16,6 +16,9 @@ _NUM_OWN: dict[Columns, int] = {"pairs": 2, "target": 1}
 """The number of columns of a pair in a text file."""
 UTF8_MARK = b"\xef\xbb\xbf"  # a byte order mark, which some editors write
 
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+"""Characters that would break the columns and lines of a table that is written, and their escapes."""
+
 
 class Line(NamedTuple):
     """A line of a file; `start` is its byte offset."""

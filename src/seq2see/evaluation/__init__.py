@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from seq2see.evaluation.comparison import SeedGroup
-from seq2see.evaluation.error_table import (
-    WrongPrediction,
-    error_lines,
-    ranking_of,
-    wrong_items,
-    wrong_predictions,
-)
-from seq2see.evaluation.evaluate import Request, evaluate
-from seq2see.evaluation.format import as_json, text_lines
-from seq2see.evaluation.items import Item, Slice, items_of
-from seq2see.evaluation.report import Estimate, EvaluationReport, Outputs, SliceScores, assess
-from seq2see.evaluation.runs import RunsReport, evaluate_runs
+from typing import TYPE_CHECKING
+
+from seq2see.lazy import lazily
+
+if TYPE_CHECKING:
+    from seq2see.evaluation.comparison import SeedGroup
+    from seq2see.evaluation.error_table import WrongPrediction, error_lines, ranking_of, wrong_items, wrong_predictions
+    from seq2see.evaluation.evaluate import evaluate
+    from seq2see.evaluation.format import as_json, text_lines
+    from seq2see.evaluation.items import Item, Slice, items_of
+    from seq2see.evaluation.options import EvaluationArguments, EvaluationOptions
+    from seq2see.evaluation.report import Estimate, EvaluationReport, Outputs, SliceScores, assess
+    from seq2see.evaluation.runs import RunsReport, evaluate_runs
 
 __all__ = [
     "Estimate",
+    "EvaluationArguments",
+    "EvaluationOptions",
     "EvaluationReport",
     "Item",
     "Outputs",
-    "Request",
     "RunsReport",
     "SeedGroup",
     "Slice",
@@ -38,3 +39,17 @@ __all__ = [
     "wrong_items",
     "wrong_predictions",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "comparison": "SeedGroup",
+        "error_table": "WrongPrediction error_lines ranking_of wrong_items wrong_predictions",
+        "evaluate": "evaluate",
+        "format": "as_json text_lines",
+        "items": "Item Slice items_of",
+        "options": "EvaluationArguments EvaluationOptions",
+        "report": "Estimate EvaluationReport Outputs SliceScores assess",
+        "runs": "RunsReport evaluate_runs",
+    },
+)

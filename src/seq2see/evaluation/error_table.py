@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from seq2see.data.lines import ESCAPES
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation.report import EvaluationReport
-from seq2see.inference.formats import ESCAPES
 from seq2see.metrics import METRICS, Measured, levenshtein, metrics_for, nearest, word_diff
 
 HEADER = ("score", "source", "prediction", "reference", "diff")
@@ -64,7 +64,7 @@ def wrong_predictions(report: EvaluationReport, unit: str) -> Iterator[WrongPred
     scores = measured.per_item.tolist()
     for index in sorted(wrong_items(report), key=lambda index: sign * scores[index]):
         prediction, references = report.outputs.predictions[index], report.outputs.references[index]
-        best = nearest(split(prediction), [split(reference) for reference in references], distance).place
+        best = nearest(split(prediction), [split(reference) for reference in references], distance).reference
         source = report.items[index].source
         yield WrongPrediction(scores[index], source, prediction, references[best], "" if is_spelling else " ")
 

@@ -3,55 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from seq2see.data import Pair
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation.items import Item, items_of, slices_by_label, slices_by_length, slices_by_training
+from seq2see.evaluation.options import EvaluationOptions
 from seq2see.evaluation.report import EvaluationReport, Outputs, assess
 from seq2see.evaluation.training_data import key_of
-from seq2see.inference.options import GenerationOptions
 from seq2see.inference.predictor import Predictor
-from seq2see.metrics import METRICS, SAMPLES, computable, find_metrics, metrics_for
+from seq2see.metrics import METRICS, computable, find_metrics, metrics_for
 from seq2see.text import Codec
 
-FEWEST_SAMPLES = 100
-"""With fewer, the ends of an interval depend on one or two samples."""
 SPELLING = ("characters", "graphemes", "bytes")
-
-
-@dataclass(frozen=True)
-class Request:
-    """The options of an evaluation."""
-
-    metrics: tuple[str, ...] | None = None
-    """By name; by default those that suit the unit of the targets."""
-    by: str | None = None
-    """A label column of the test file: its number, name or JSON key."""
-    group: bool = True
-    """Whether pairs with the same source are one item with several references."""
-    beam: int = 1
-    batch_size: int = 64
-    samples: int = SAMPLES
-    """Bootstrap samples for intervals and p-values."""
-    seed: int = 0
-    """Of the bootstrap."""
-
-    def __post_init__(self) -> None:
-        GenerationOptions(beam=self.beam, batch_size=self.batch_size)
-        if self.metrics is not None:
-            object.__setattr__(self, "metrics", find_metrics(self.metrics))
-        if self.samples < FEWEST_SAMPLES:
-            what = f"must be at least {FEWEST_SAMPLES}, not {self.samples}"
-            raise ConfigError(what, where="samples", fix="1,000 is usual")
-        if self.seed < 0:
-            raise ConfigError(f"must be at least 0, not {self.seed}", where="seed", fix="use 0, the default")
 
 
 def evaluate(
     predictor: Predictor,
     pairs: Sequence[Pair],
-    request: Request | None = None,
+    request: EvaluationOptions | None = None,
     *,
     labels: Sequence[str] = (),
     known: frozenset[str] | None = None,
@@ -62,7 +31,7 @@ def evaluate(
     `key_of` gives them: items among them are counted and scored separately. Raises DataError without pairs, and
     UserError if a package that a metric needs isn't installed.
     """
-    request = request or Request()
+    request = request or EvaluationOptions()
     if not pairs:
         raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
     require_predictions(predictor, request)
@@ -90,16 +59,16 @@ def evaluate(
     )
 
 
-def metrics_of(predictor: Predictor, request: Request) -> tuple[tuple[str, ...], str]:
-    """The metrics to compute, and which of the defaults can't be computed here."""
+def metrics_of(predictor: Predictor, request: EvaluationOptions) -> tuple[tuple[str, ...], str]:
+    """The metrics to compute, and which of the defaults can't be computed here. ConfigError for an unknown name."""
     if request.metrics is not None:
-        return request.metrics, ""
+        return find_metrics(request.metrics), ""
     if predictor.source_codec is None:
         return (), ""
     return computable(metrics_for(predictor.target_codec.tokenizer.name))
 
 
-def require_predictions(predictor: Predictor, request: Request) -> None:
+def require_predictions(predictor: Predictor, request: EvaluationOptions) -> None:
     """ConfigError if metrics of predictions are requested for a language model."""
     if predictor.source_codec is None and request.metrics:
         raise ConfigError(
@@ -117,7 +86,9 @@ def lengths_of(items: Sequence[Item], codec: Codec) -> tuple[list[int], str]:
     return [len(item.source.split()) for item in items], "symbols" if name == "symbols" else "words"
 
 
-def outputs_of(predictor: Predictor, pairs: Sequence[Pair], items: Sequence[Item], request: Request) -> Outputs:
+def outputs_of(
+    predictor: Predictor, pairs: Sequence[Pair], items: Sequence[Item], request: EvaluationOptions
+) -> Outputs:
     """One prediction per item, and the log-probability of every given target."""
     scores = predictor.score(pairs, batch_size=request.batch_size)
     predictions = None

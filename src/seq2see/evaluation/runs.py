@@ -12,9 +12,10 @@ from seq2see.data import PairFile, read_pairs
 from seq2see.errors import ConfigError
 from seq2see.evaluation.comparison import SeedGroup, against_first, seed_groups
 from seq2see.evaluation.error_table import ranking_of, require_writable, write_errors
-from seq2see.evaluation.evaluate import Request, evaluate, require_predictions
+from seq2see.evaluation.evaluate import evaluate, require_predictions
 from seq2see.evaluation.format import runs_dicts, text_lines
 from seq2see.evaluation.html import runs_html
+from seq2see.evaluation.options import EvaluationOptions
 from seq2see.evaluation.report import EvaluationReport
 from seq2see.evaluation.training_data import TrainingTexts, config_of, training_texts
 from seq2see.inference.loading import load
@@ -29,7 +30,7 @@ class RunsReport:
     runs: tuple[str, ...]
     """Their names; an ensemble is a single run."""
     reports: tuple[EvaluationReport, ...]
-    request: Request
+    request: EvaluationOptions
     ranked_by: str
     """The metric that the error table is sorted by; empty without one."""
     num_left_out: int = 0
@@ -54,7 +55,7 @@ class RunsReport:
 def evaluate_runs(
     runs: Sequence[Path],
     files: Sequence[Path],
-    request: Request,
+    request: EvaluationOptions,
     *,
     ensemble: bool = False,
     skip_bad: bool = False,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from json import dumps
 from typing import TYPE_CHECKING, Any, Literal
 
+from seq2see.data.lines import ESCAPES
 from seq2see.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
 
 Format = Literal["text", "tsv", "jsonl"]
 Alignments = Literal["pharaoh", "json"]
-
-ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-"""Characters that would break the columns and lines of a table, and their escapes."""
 
 
 def line_writer(

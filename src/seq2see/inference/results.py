@@ -75,6 +75,11 @@ class Prediction:
             if position < len(self.source_tokens) - 1 and (row < len(attended) - 1 or not self.finished)
         ]
 
+    def _repr_html_(self) -> str:
+        from seq2see.pictures.prediction import prediction_html
+
+        return prediction_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON or a data frame: everything but the attention weights and the alternatives."""
         return {

@@ -9,7 +9,7 @@ from pathlib import Path
 from seq2see.config import to_toml
 from seq2see.curves.history import LoggedWarning, problem_lines
 from seq2see.errors import ConfigError
-from seq2see.evaluation import Request
+from seq2see.evaluation import EvaluationOptions
 from seq2see.evaluation.format import interval_of, number
 from seq2see.evaluation.html import score_parts, slice_tables
 from seq2see.markup import Markup, definitions, element, paragraph, scrollable, text_element
@@ -28,7 +28,7 @@ def write_report(
     run: Path,
     out: Path,
     test: Sequence[Path] = (),
-    request: Request | None = None,
+    request: EvaluationOptions | None = None,
     *,
     skip_bad: bool = False,
     engine: str = "auto",

@@ -14,7 +14,7 @@ from seq2see.curves.history import History, read_history
 from seq2see.data import Pair, read_pairs
 from seq2see.data.split import sample_evenly
 from seq2see.errors import ConfigError
-from seq2see.evaluation import EvaluationReport, Request, evaluate
+from seq2see.evaluation import EvaluationOptions, EvaluationReport, evaluate
 from seq2see.evaluation.training_data import key_of, training_texts
 from seq2see.inference.loading import load
 from seq2see.inference.predictor import Predictor, UnknownTextWarning
@@ -47,7 +47,7 @@ class ReportData:
     """Modification time, in seconds since 1970."""
     history: History
     report: EvaluationReport
-    request: Request
+    request: EvaluationOptions
     tested_on: str
     """A description: "the dev pairs", or the file names."""
     num_left_out: int
@@ -93,7 +93,7 @@ class ReportData:
 def collect_report_data(
     run: Path,
     test: Sequence[Path] = (),
-    request: Request | None = None,
+    request: EvaluationOptions | None = None,
     *,
     skip_bad: bool = False,
     engine: str = "auto",
@@ -103,7 +103,7 @@ def collect_report_data(
 
     Raises CheckpointError for an incomplete run folder, and ConfigError if there are no pairs to evaluate on.
     """
-    request = request or Request()
+    request = request or EvaluationOptions()
     history = read_history(run)
     config = make_config(read_toml(run / CONFIG), {}, where=str(run / CONFIG))
     saved = load_model(run)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,6 @@ import numpy.typing as npt
 from seq2see.data import Batch
 from seq2see.data.batch import Padded
 from seq2see.errors import ConfigError, DataError, UserError
-from seq2see.inference.predictor import Predictor
-from seq2see.inference.results import Prediction
 from seq2see.pictures.heat_map import plot
 from seq2see.pictures.svg import inline_svg
 from seq2see.pictures.tables import attention_dict, attention_dicts
@@ -20,6 +18,10 @@ from seq2see.text import EOS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from seq2see.inference.options import GenerationArguments, GenerationOptions
+    from seq2see.inference.predictor import Predictor
+    from seq2see.inference.results import Prediction
 
 Weights = npt.NDArray[np.floating[Any]]
 
@@ -88,7 +90,12 @@ class Attention(NamedTuple):
 
 
 def attend(
-    model: Predictor, texts: str | Sequence[str], *, heads: bool = False, beam: int = 1, max_length: int | None = None
+    model: Predictor,
+    texts: str | Iterable[str],
+    options: GenerationOptions | None = None,
+    *,
+    heads: bool = False,
+    **changes: Unpack[GenerationArguments],
 ) -> list[Attention]:
     """The best prediction for each text with its attention; with `heads`, that of every head of every layer.
 
@@ -98,10 +105,10 @@ def attend(
         raise no_attention()
     if heads and len(model.members) > 1:
         raise ConfigError("an ensemble has no heads of its own", where="heads", fix="use one of its models")
-    given = [texts] if isinstance(texts, str) else list(texts)
-    if not given:
+    answered = list(model.stream([texts] if isinstance(texts, str) else texts, options, **changes))
+    if not answered:
         raise DataError("no texts were given", where="attend", fix="give at least one")
-    predictions = model.predict(given, beam=beam, max_length=max_length)
+    given, predictions = zip(*answered, strict=True)
     for number, prediction in enumerate(predictions, start=1):
         if not prediction.target_tokens:
             what = "the prediction is empty, so there is no attention"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import regex  # type: ignore[import-untyped]
 from rich.cells import cell_len
 
-from seq2see.inference.results import Prediction
+if TYPE_CHECKING:
+    from seq2see.inference.results import Prediction
+
 
 EOS = "<eos>"
 END = "∎"

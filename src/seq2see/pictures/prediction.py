@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from seq2see.inference.results import Prediction
 from seq2see.markup import Markup, element, joined, paragraph, table, text_element
 from seq2see.pictures.attention import Attention
 from seq2see.pictures.labels import labels_of
 from seq2see.pictures.svg import inline_svg
+
+if TYPE_CHECKING:
+    from seq2see.inference.results import Prediction
 
 
 def prediction_html(prediction: Prediction) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seq2see.errors import ConfigError, DataError
-from seq2see.inference.results import Prediction
 from seq2see.pictures.attention import Attention, attention_of
 from seq2see.pictures.heat_map import draw, require_matplotlib
 from seq2see.pictures.html import as_html
 from seq2see.pictures.svg import as_svg
 from seq2see.pictures.tables import as_json, as_tsv
 from seq2see.storage.files import write_file
+
+if TYPE_CHECKING:
+    from seq2see.inference.results import Prediction
 
 FORMATS: dict[str, Callable[[Sequence[Attention]], str | bytes]] = {
     ".html": as_html,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seq2see.inference.formats import ESCAPES
+from seq2see.data.lines import ESCAPES
 
 if TYPE_CHECKING:
     from seq2see.pictures.attention import Attention, Weights

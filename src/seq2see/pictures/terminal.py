@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from seq2see.inference.results import Prediction
 from seq2see.pictures.attention import attention_of
 from seq2see.pictures.labels import labels_of
+
+if TYPE_CHECKING:
+    from seq2see.inference.results import Prediction
 
 RAMP = " ░▒▓█"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from seq2see.config import Config, make_config, read_toml
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
-from seq2see.data.split import DEV_PAIRS, spread
+from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError, UserError
 from seq2see.run.folder import CONFIG
 

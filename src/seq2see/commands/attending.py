@@ -1,4 +1,4 @@
-"""`seq2see attend`."""
+"""What `seq2see attend` does with its options."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from seq2see.errors import ConfigError
 from seq2see.inference.loading import load
+from seq2see.inference.options import GenerationOptions
 from seq2see.pictures.attention import attend, no_attention
 from seq2see.pictures.labels import END_NOTE, legible
 from seq2see.pictures.save import require_writable, save_attention
@@ -26,8 +27,7 @@ def run_attend(
     *,
     output: Path | None,
     heads: bool,
-    beam: int,
-    max_length: int | None,
+    options: GenerationOptions,
     engine: str,
     device: str,
 ) -> None:
@@ -44,7 +44,7 @@ def run_attend(
     if not model.has_attention:
         raise no_attention()
     with sources() as (texts, _):
-        found = attend(model, list(texts), heads=heads, beam=beam, max_length=max_length)
+        found = attend(model, list(texts), options=options, heads=heads)
     cut_off = sum(not each.prediction.finished for each in found)
     if cut_off:
         print(f"note: {cut_off:,} of {len(found):,} predictions were cut off (see --max-length)", file=sys.stderr)
