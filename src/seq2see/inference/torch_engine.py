@@ -59,7 +59,7 @@ class TorchEngine:
     @property
     def shown_layer(self) -> int:
         """Which of them says where it looked, step by step."""
-        return max(place for place, part in enumerate(self.readers) if isinstance(part, Attend) or part.shows)
+        return max(place for place, part in enumerate(self.readers) if isinstance(part, Attend) or part.reports_weights)
 
     @property
     def num_parameters(self) -> int:
