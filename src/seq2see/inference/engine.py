@@ -118,7 +118,7 @@ class NumpyEngine:
         state = self.network.start(*batch.source)
         looked = []
         for ids in batch.decoder_input.T:
-            state, each = self.network.look(ids, state)
+            state, each = self.network.step_by_head(ids, state)
             looked.append(np.stack(each))
         return np.stack(looked, 3)
 

@@ -59,7 +59,9 @@ class TorchEngine:
     @property
     def shown_layer(self) -> int:
         """Which of them gives the weights of `step`."""
-        return max(place for place, part in enumerate(self.readers) if isinstance(part, Attend) or part.shows)
+        return max(
+            height for height, part in enumerate(self.readers) if isinstance(part, Attend) or part.reports_weights
+        )
 
     @property
     def num_parameters(self) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from seq2see.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, Marks, S, Step
+from seq2see.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, Mask, S, Step
 from seq2see.search.emitted import Emitted
 from seq2see.search.filters import Filter, restrict
 from seq2see.search.sampling import NEXT_DRAW
@@ -33,7 +33,7 @@ class _Step(NamedTuple):
     rows: Int[Ids, " R"]
     ids: Int[Ids, " R"]
     log_probs: Float[Array, " R"]
-    possible: Bool[Marks, " R"]
+    possible: Bool[Mask, " R"]
     """False where filters left nothing: no id was emitted."""
     weights: Float[Array, "R S"] | None
 
