@@ -35,7 +35,7 @@ class LineError(Exception):
     """A line that can't be used: where, what is wrong, and what to do about it."""
 
     def __init__(self, line: Line, what: str, fix: str) -> None:
-        super().__init__(what)
+        super().__init__(line, what, fix)  # pickle calls the class with these
         self.origin = line.origin
         self.what = what
         self.fix = fix
