@@ -30,10 +30,10 @@ def settings(tiny_settings: dict[str, Any]) -> dict[str, Any]:
 
 def run(out: Path, pairs: Path, settings: dict[str, Any], *names: str, **more: Any) -> tuple[Comparison | None, str]:
     """The comparison, and the console output."""
-    said = Console(file=io.StringIO(), width=200)
-    found = compare(names or NAMES, [pairs], out, settings=settings, device="cpu", console=said, **more)
-    assert isinstance(said.file, io.StringIO)
-    return found, said.file.getvalue()
+    output = Console(file=io.StringIO(), width=200)
+    found = compare(names or NAMES, [pairs], out, settings=settings, device="cpu", console=output, **more)
+    assert isinstance(output.file, io.StringIO)
+    return found, output.file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,9 @@ def done(
 
     torch.set_num_threads(1)  # as in each test: sums differ with the number of threads
     out = tmp_path_factory.mktemp("compare") / "out"
-    found, said = run(out, tiny_pairs, settings, seeds=2)
+    found, output = run(out, tiny_pairs, settings, seeds=2)
     assert found
-    return out, found, said
+    return out, found, output
 
 
 @pytest.fixture
@@ -65,11 +65,11 @@ def weights(out: Path) -> dict[str, bytes]:
 
 
 def test_all_runs_are_trained_on_the_same_pairs_and_compared_with_the_first(done: tuple[Path, Comparison, str]) -> None:
-    out, found, said = done
+    out, found, output = done
     members = ["plain-1", "plain-2", "attention-1", "attention-2"]
     assert {path.name for path in out.iterdir()} == {*members, "data", "compare.html"}
     assert found.evaluation.runs == tuple(members)
-    assert [group.places for group in found.evaluation.groups] == [(0, 1), (2, 3)]
+    assert [group.runs for group in found.evaluation.seed_groups] == [(0, 1), (2, 3)]
     assert found.evaluation.against_first[2]["exact_match"]
     configs = [stored_config(out / name) for name in members]
     assert len({config.data for config in configs}) == 1
@@ -78,16 +78,16 @@ def test_all_runs_are_trained_on_the_same_pairs_and_compared_with_the_first(done
     files = [(out / "data" / name).read_text().splitlines() for name in ("train.jsonl", "dev.jsonl")]
     sets = [{json.loads(line)["source"] for line in lines} for lines in files]
     assert not sets[0] & sets[1]
-    assert "4/4 attention-2: dev exact match" in said
-    assert "note: plain has no option model.score" in said
+    assert "4/4 attention-2: dev exact match" in output
+    assert "note: plain has no option model.score" in output
     assert len(set(weights(out).values())) == 4
 
 
 def test_finished_runs_are_not_trained_again(copy: Path, tiny_pairs: Path, settings: dict[str, Any]) -> None:
     before = {path: path.stat().st_mtime_ns for path in copy.glob("*/model/*")}
-    found, said = run(copy, tiny_pairs, settings, seeds=2)
+    found, output = run(copy, tiny_pairs, settings, seeds=2)
     assert found
-    assert said.count("already finished") == 4
+    assert output.count("already finished") == 4
     assert {path: path.stat().st_mtime_ns for path in copy.glob("*/model/*")} == before
 
 
@@ -100,9 +100,9 @@ def test_an_interrupted_run_is_resumed_or_restarted_without_a_checkpoint(
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     shutil.rmtree(copy / "attention-1" / "checkpoints")
     (copy / "attention-2" / "metrics.jsonl").write_text("")
-    found, said = run(copy, tiny_pairs, settings, seeds=2)
+    found, output = run(copy, tiny_pairs, settings, seeds=2)
     assert found
-    assert said.count("already finished") == 1
+    assert output.count("already finished") == 1
     assert weights(copy) == before
 
 
@@ -118,15 +118,15 @@ def test_an_interruption_ends_all_and_the_same_call_continues(
         return stored_config(folder)
 
     monkeypatch.setattr("seq2see.compare.stored_config", interrupt)
-    found, said = run(out, tiny_pairs, settings, seeds=2)
+    found, output = run(out, tiny_pairs, settings, seeds=2)
     assert found is None
-    assert "interrupted in plain-2; run the same command to continue" in said
+    assert "interrupted in plain-2; run the same command to continue" in output
     assert not (out / "attention-1").exists()
     assert not (out / "compare.html").exists()
     monkeypatch.undo()
-    found, said = run(out, tiny_pairs, settings, seeds=2)
+    found, output = run(out, tiny_pairs, settings, seeds=2)
     assert found
-    assert said.count("already finished") == 1
+    assert output.count("already finished") == 1
     assert weights(out) == weights(done[0])
 
 

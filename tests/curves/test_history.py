@@ -47,7 +47,7 @@ def test_the_log_is_read_back(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "problem"),
     [
         (b'{"event": "upd', "invalid JSON"),
         (b"\xff\xfe", "invalid JSON"),
@@ -63,14 +63,14 @@ def test_the_log_is_read_back(run: Path) -> None:
         (json.dumps(UPDATE | {"update": 5}).encode(), "goes back to update 5"),
     ],
 )
-def test_an_invalid_line_is_skipped_and_reported(run: Path, line: bytes, said: str) -> None:
+def test_an_invalid_line_is_skipped_and_reported(run: Path, line: bytes, problem: str) -> None:
     before = read_history(run)
     path = run / "metrics.jsonl"
     path.write_bytes(path.read_bytes() + line + b"\n" + json.dumps(UPDATE).encode() + b"\n")
     history = read_history(run)
     assert len(history.problems) == 1
     assert history.problems[0].startswith(f"{path}:7: ")
-    assert said in history.problems[0]
+    assert problem in history.problems[0]
     assert history.train_loss == [*before.train_loss, Point(30, 1.0)]
     assert list(problem_lines([history])) == [f"skipped {history.problems[0]}"]
 

@@ -34,8 +34,8 @@ def test_runs_share_axes_and_a_language_model_has_no_exact_match(tiny_run: Path,
 
 
 def test_many_runs_have_distinct_styles() -> None:
-    looks = {tuple(line_style(number).values()) for number in range(len(COLOURS) * len(DASHES))}
-    assert len(looks) == len(COLOURS) * len(DASHES)
+    styles = {tuple(line_style(number).values()) for number in range(len(COLOURS) * len(DASHES))}
+    assert len(styles) == len(COLOURS) * len(DASHES)
 
 
 def test_run_names_are_plain_text_in_the_legend(tiny_run: Path, tmp_path: Path) -> None:

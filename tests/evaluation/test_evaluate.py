@@ -48,8 +48,8 @@ def test_sources_in_the_training_data_are_counted_and_scored_separately(
     path = written(tmp_path, [*known, "abcdea\taedcba", "eeeeea\taeeeee"])
     found = evaluate_runs([tiny_run], [path], QUICK, device="cpu")
     assert found.reports[0].num_known == 3
-    apart = [part for part in found.reports[0].slices if part.by == "source"]
-    assert [(part.name, part.count) for part in apart] == [("in the training data", 3), ("new", 2)]
+    separate = [part for part in found.reports[0].slices if part.by == "source"]
+    assert [(part.name, part.count) for part in separate] == [("in the training data", 3), ("new", 2)]
     assert "3 of 5 sources are in the training data" in text_of(tiny_run, path)
     assert as_json(found)["in_training_data"] == 3
 
@@ -70,9 +70,9 @@ def test_missing_training_data_are_reported(tiny_run_copy: Path, tiny_pairs: Pat
     [named] = read_toml(config)["data"]["train"]
     config.write_text(config.read_text(encoding="utf-8").replace(named, f"{named}.gone"), encoding="utf-8")
     path = written(tmp_path, ["abcdea\taedcba"])
-    said = text_of(tiny_run_copy, path)
-    assert "not compared with the training data" in said
-    assert "no such file" in said
+    output = text_of(tiny_run_copy, path)
+    assert "not compared with the training data" in output
+    assert "no such file" in output
     config.unlink()
     found = evaluate_runs([tiny_run_copy], [path], QUICK, device="cpu")
     assert as_json(found)["in_training_data"] is None
@@ -89,14 +89,14 @@ def test_a_source_is_recognised_in_any_unicode_form(tmp_path: Path) -> None:
 
 
 def test_pairs_with_the_same_source_are_one_item(tiny_run: Path, tmp_path: Path) -> None:
-    answer = seq2see.load(tiny_run, device="cpu").predict("abc")[0].text
-    path = written(tmp_path, ["abc\tzzz", "bca\tzzz", f"abc\t{answer}"])
+    prediction = seq2see.load(tiny_run, device="cpu").predict("abc")[0].text
+    path = written(tmp_path, ["abc\tzzz", "bca\tzzz", f"abc\t{prediction}"])
     found = evaluate_runs([tiny_run], [path], QUICK, device="cpu").reports[0]
     assert (found.count, found.num_references, found.exact_match) == (2, 3, 0.5)
     assert text_of(tiny_run, path).startswith("2 items, 3 references\n")
-    apart = evaluate_runs([tiny_run], [path], EvaluationOptions(group=False, samples=100), device="cpu").reports[0]
-    assert (apart.count, apart.exact_match) == (3, pytest.approx(1 / 3))
-    assert apart.loss == pytest.approx(found.loss)
+    separate = evaluate_runs([tiny_run], [path], EvaluationOptions(group=False, samples=100), device="cpu").reports[0]
+    assert (separate.count, separate.exact_match) == (3, pytest.approx(1 / 3))
+    assert separate.loss == pytest.approx(found.loss)
 
 
 def test_a_label_column_is_scored_separately(tiny_run: Path, tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_a_label_column_is_scored_separately(tiny_run: Path, tmp_path: Path) -> 
     request = EvaluationOptions(by="3", samples=100)
     found = evaluate_runs([tiny_run], [path], request, device="cpu").reports[0]
     assert [(part.name, part.count) for part in found.slices if part.by == "3"] == [("north", 2), ("south", 1)]
-    said = text_of(tiny_run, path, request)
-    assert "\nby 3 " in said and "\nnorth  " in said
+    output = text_of(tiny_run, path, request)
+    assert "\nby 3 " in output and "\nnorth  " in output
     assert "\nnorth  " in text_of([tiny_run, tiny_run], path, request)
 
 
@@ -124,8 +124,8 @@ def test_only_the_requested_metrics_are_computed(tiny_run: Path, tiny_pairs: Pat
     assert values["metrics"]["chrf"]["signature"].startswith("nrefs:1|case:mixed|")
     assert values["metrics"]["chrf"]["unit"] == "points"
     assert 0 <= values["exact_match"] <= 1  # always there
-    said = "\n".join(text_lines(found))
-    assert "\nchrF: nrefs:1" in said and "\nROUGE-L " in said
+    output = "\n".join(text_lines(found))
+    assert "\nchrF: nrefs:1" in output and "\nROUGE-L " in output
 
 
 def test_two_runs_are_a_table_with_p_values(tiny_run: Path, tiny_run_copy: Path, tiny_pairs: Path) -> None:
@@ -175,9 +175,9 @@ def test_runs_with_different_vocabularies_share_a_table(
 
 def test_a_language_model_has_its_loss_and_perplexity(tiny_language_run: Path, tiny_text: Path) -> None:
     found = evaluate_runs([tiny_language_run], [tiny_text], QUICK, device="cpu")
-    said = "\n".join(text_lines(found))
-    assert said.startswith("120 texts\n\nloss ") and "perplexity" in said
-    assert "all 120 texts are in the training data" in said
+    output = "\n".join(text_lines(found))
+    assert output.startswith("120 texts\n\nloss ") and "perplexity" in output
+    assert "all 120 texts are in the training data" in output
     assert as_json(found)["exact_match"] is None
     with pytest.raises(ConfigError, match="is a language model"):
         evaluate_runs([tiny_language_run], [tiny_text], EvaluationOptions(metrics=("cer",)), device="cpu")
@@ -206,14 +206,14 @@ def test_the_error_table(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("place", "part"), [("test.tsv", "overwrite the test"), ("no/e.tsv", "folder does not exist"), (".", "a folder")]
+    ("name", "message"), [("test.tsv", "overwrite the test"), ("no/e.tsv", "folder does not exist"), (".", "a folder")]
 )
 def test_an_unwritable_error_table_is_an_error_before_the_search(
-    place: str, part: str, tiny_run: Path, tmp_path: Path
+    name: str, message: str, tiny_run: Path, tmp_path: Path
 ) -> None:
     path = written(tmp_path, ["abc\tcba"])
-    with pytest.raises(UserError, match=part):
-        evaluate_runs([tiny_run], [path], QUICK, device="cpu", errors=tmp_path / place)
+    with pytest.raises(UserError, match=message):
+        evaluate_runs([tiny_run], [path], QUICK, device="cpu", errors=tmp_path / name)
     assert path.read_text() == "abc\tcba\n"
 
 

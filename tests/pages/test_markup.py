@@ -74,9 +74,9 @@ def test_long_curves_are_thinned_and_keep_their_ends() -> None:
 def test_a_chart_has_a_text_alternative_and_several_runs_have_a_legend() -> None:
     one = History("r<1>", train_loss=[Point(1, 3.0), Point(10, 1.0)], best_update=10)
     two = History("r2", dev_loss=[Point(5, 2.0)], best_update=5)
-    alone, both = joined(charts([one])), joined(charts([one, two]))
-    assert 'aria-label="training loss: 3 at update 1, 1 at update 10"' in alone
-    assert 'class="legend"' not in alone
+    single, both = joined(charts([one])), joined(charts([one, two]))
+    assert 'aria-label="training loss: 3 at update 1, 1 at update 10"' in single
+    assert 'class="legend"' not in single
     assert "<span>r&lt;1&gt;</span>" in both
     assert "r2: 2 at update 5" in both
     assert "nan" not in both.lower()

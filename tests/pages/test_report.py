@@ -23,7 +23,7 @@ EVIL = "<script>alert(1)</script>"
 
 @pytest.fixture
 def page_of(page_at: Callable[[str], Any]) -> Callable[..., Any]:
-    """Writes the report of a run, and reads it."""
+    """Writes the report of a run, and parses it."""
 
     def made(run: Path, out: Path, *test: Path, **options: Any) -> Any:
         write_report(run, out, test, device="cpu", **options)

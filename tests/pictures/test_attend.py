@@ -87,8 +87,8 @@ def test_every_format_has_the_numbers_of_the_prediction(tiny_run: Path) -> None:
         np.testing.assert_array_equal(np.array([row[2:] for row in rows[1:]], np.float32), weights)
         np.testing.assert_allclose(page.weights(number), weights, atol=5.1e-5)
         mine, drawn = drawn[: weights.size], drawn[weights.size :]
-        said = np.array([float(title.rpartition(": ")[2]) for _, _, title in mine])
-        np.testing.assert_allclose(said.reshape(weights.shape), weights, atol=5.1e-5)
+        shown = np.array([float(title.rpartition(": ")[2]) for _, _, title in mine])
+        np.testing.assert_allclose(shown.reshape(weights.shape), weights, atol=5.1e-5)
     assert texts[0]["alignment"] == [list(pair) for pair in found[0].prediction.alignment()]
     assert texts[0]["source"] == "abcde"
     assert texts[0]["text"] == found[0].prediction.text

@@ -101,7 +101,7 @@ def test_in_the_base_install_the_error_names_the_extra(tiny_run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["abc", "-o", "heat.gif"], "use .html, .svg"),
         (["abc", "-o", "heat.pgn"], "unsupported format .pgn"),
@@ -118,7 +118,7 @@ def test_in_the_base_install_the_error_names_the_extra(tiny_run: Path) -> None:
 def test_every_error_has_one_message(
     tiny_run: Path,
     arguments: list[str],
-    said: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -126,7 +126,7 @@ def test_every_error_has_one_message(
     Path("texts.tsv").write_text("abc\n", encoding="utf-8")
     ran = attend_command(monkeypatch, capsys, tiny_run, *arguments)
     assert ran.code == 2
-    assert said in ran.err
+    assert message in ran.err
     assert ran.err.startswith("seq2see: ")
     assert ran.err.count("fix:") == 1
     assert "Traceback" not in ran.err

@@ -75,12 +75,12 @@ def chart(quantity: Quantity, histories: Sequence[History], styles: Sequence[Lin
         parts.append(label(short(update), x(update), HEIGHT - BOTTOM + 16, "middle"))
     parts.append(label("update", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle"))
     for style, history, points in zip(styles, histories, lines, strict=True):
-        places = [(x(point.update), y(quantity.scale * point.value)) for point in points]
-        if places:
-            parts.append(line(style, "M" + " L".join(f"{left:.1f},{top:.1f}" for left, top in places)))
-        if quantity.is_evaluation or len(places) == 1:
-            parts += [dot(style, *place, "1.8") for place in places]
-        best = [place for place, point in zip(places, points, strict=True) if point.update == history.best_update]
+        positions = [(x(point.update), y(quantity.scale * point.value)) for point in points]
+        if positions:
+            parts.append(line(style, "M" + " L".join(f"{left:.1f},{top:.1f}" for left, top in positions)))
+        if quantity.is_evaluation or len(positions) == 1:
+            parts += [dot(style, *position, "1.8") for position in positions]
+        best = [position for position, point in zip(positions, points, strict=True) if point.update == history.best_update]
         if quantity.is_evaluation and best:
             parts.append(dot(style, *best[0], "5", ring=True))
     drawing = element(
@@ -92,16 +92,16 @@ def chart(quantity: Quantity, histories: Sequence[History], styles: Sequence[Lin
 
 def description(quantity: Quantity, histories: Sequence[History]) -> str:
     """The first and last value of each line, as text."""
-    said = []
+    texts = []
     for history in histories:
         if points := quantity.points(history):
             first, last = points[0], points[-1]
             name = f"{history.name}: " if len(histories) > 1 else ""
-            said.append(
+            texts.append(
                 f"{name}{short(quantity.scale * first.value)} at update {first.update:,}, "
                 f"{short(quantity.scale * last.value)} at update {last.update:,}"
             )
-    return f"{quantity.title}: {'; '.join(said)}"
+    return f"{quantity.title}: {'; '.join(texts)}"
 
 
 def thinned(points: Sequence[Point]) -> list[Point]:

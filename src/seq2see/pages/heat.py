@@ -15,7 +15,7 @@ WHITE_ON = 0.77
 
 
 def heat_table(prediction: Prediction) -> Markup:
-    """The weights in percent. Only weights below 5 % are shown by their shade alone."""
+    """The weights in percent. Only weights below 5 % are shown only by their shade."""
     assert prediction.weights is not None
     head = [element("td"), *(text_element(token_label(token), "th", scope="col") for token in prediction.source_tokens)]
     rows = []

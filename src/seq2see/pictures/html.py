@@ -40,24 +40,24 @@ output { display: block; min-height: 1.5em; overflow-wrap: anywhere; position: s
 SCRIPT = """
 for (const table of document.querySelectorAll("table.heat")) {
   const rows = [...table.tBodies[0].rows].map(row => [...row.querySelectorAll("td")]);
-  const said = table.closest("section").querySelector("output");
+  const output = table.closest("section").querySelector("output");
   const forward = table.dir === "rtl" ? -1 : 1;
-  const say = cell => { said.textContent = cell.title; };
+  const show = cell => { output.textContent = cell.title; };
   rows.forEach((row, y) => row.forEach((cell, x) => {
     if (x || y) cell.tabIndex = -1;
-    cell.addEventListener("mouseenter", () => say(cell));
+    cell.addEventListener("mouseenter", () => show(cell));
     cell.addEventListener("focus", () => {
       table.querySelectorAll('td[tabindex="0"]').forEach(other => { other.tabIndex = -1; });
       cell.tabIndex = 0;
-      say(cell);
+      show(cell);
     });
     cell.addEventListener("keydown", event => {
       const last = row.length - 1;
-      const place = { ArrowRight: [y, x + forward], ArrowLeft: [y, x - forward], ArrowDown: [y + 1, x],
+      const position = { ArrowRight: [y, x + forward], ArrowLeft: [y, x - forward], ArrowDown: [y + 1, x],
         ArrowUp: [y - 1, x], Home: [y, 0], End: [y, last] }[event.key];
-      const next = place && rows[place[0]] && rows[place[0]][place[1]];
+      const next = position && rows[position[0]] && rows[position[0]][position[1]];
       if (next) next.focus();
-      if (place) event.preventDefault();
+      if (position) event.preventDefault();
     });
   }));
 }

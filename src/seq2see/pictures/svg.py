@@ -45,9 +45,9 @@ class Canvas:
         columns = len(labels.source)
         for row, (target, row_weights) in enumerate(zip(labels.target, weights.tolist(), strict=True)):
             for column, (source, weight) in enumerate(zip(labels.source, row_weights, strict=True)):
-                place = columns - 1 - column if labels.source_is_right_to_left else column
+                position = columns - 1 - column if labels.source_is_right_to_left else column
                 self.lines.append(
-                    f'<rect x="{x + place * size:.1f}" y="{y + row * size:.1f}" width="{size:.1f}" height="{size:.1f}" '
+                    f'<rect x="{x + position * size:.1f}" y="{y + row * size:.1f}" width="{size:.1f}" height="{size:.1f}" '
                     f'fill="{SHADES[shade(weight, largest)]}"><title>'
                     f"{escape(f'{target} attends to {source}: {weight:.4f}')}</title></rect>"
                 )
@@ -122,8 +122,8 @@ def _draw_heads(canvas: Canvas, attention: Attention, labels: Labels) -> None:
     step = max(cell * len(labels.source), 110) + 14
     for _, heads in groupby(attention.each_head(), key=lambda head: head.layer):
         canvas.bottom += LINE + 4
-        for place, head in enumerate(heads):
-            x = MARGIN + place * step
+        for position, head in enumerate(heads):
+            x = MARGIN + position * step
             canvas.text(x, canvas.bottom - 4, head.title, size=12)
             canvas.cells(x, canvas.bottom, cell, labels, head.weights, attention.largest)
             canvas.width = max(canvas.width, x + step)
