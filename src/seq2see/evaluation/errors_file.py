@@ -64,7 +64,7 @@ def wrong_answers(report: Report, unit: str) -> Iterator[Wrong]:
     scores = measured.per_item.tolist()
     for place in sorted(wrong_items(report), key=lambda place: sign * scores[place]):
         prediction, references = report.answers.predictions[place], report.answers.references[place]
-        best = nearest(split(prediction), [split(reference) for reference in references], distance).place
+        best = nearest(split(prediction), [split(reference) for reference in references], distance).reference
         source = report.items[place].source
         yield Wrong(scores[place], source, prediction, references[best], "" if is_spelling else " ")
 
