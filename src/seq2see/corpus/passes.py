@@ -66,7 +66,7 @@ class ScanPart:
 
 @dataclass(frozen=True)
 class CountPart:
-    """The second pass: frequencies in the training pairs, of words if subwords are to be learnt, of tokens otherwise."""
+    """The second pass: frequencies in the training pairs, of words for subwords, otherwise of tokens."""
 
     name: ClassVar[str] = "count"
     part: FilePart

@@ -58,7 +58,7 @@ class OpenFile(NamedTuple):
 
 @contextmanager
 def open_content(path: Path) -> Iterator[OpenFile]:
-    """Like `read_content`, as a stream: the file may be larger than memory, and damage may be found only while reading."""
+    """Like `read_content`, as a stream for files larger than memory; damage may be found only while reading."""
     where = str(path)
     try:
         on_disk = path.open("rb")

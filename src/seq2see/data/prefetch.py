@@ -15,7 +15,7 @@ _JOBS_PER_WORKER = 2
 
 
 def prefetch(work: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Generator[Result, None, None]:
-    """The results of `work` for all jobs, in order, computed ahead by `workers` threads, or on demand if there are none.
+    """The results of `work` for all jobs, in order, computed ahead by `workers` threads, or on demand if that is 0.
 
     At most two jobs per thread are queued. An exception of a job is raised in place of its result. The threads end with
     the iterator: close it if you leave it early.

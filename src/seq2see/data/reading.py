@@ -134,7 +134,7 @@ def read_pairs(
 def read_lines(
     paths: Sequence[Path], contents: Sequence[bytes], columns: Columns, *, first: int, starts: Sequence[int]
 ) -> PairFile:
-    """The pairs of a range of lines of one file, or of two parallel files: like `read_pairs`, but invalid lines never raise.
+    """The pairs in a range of lines of one file or of two parallel files. Invalid lines never raise.
 
     `contents` are whole lines from number `first` on, which start at byte `starts` of each file.
     """
@@ -167,8 +167,8 @@ def _lines_from(content: bytes, path: str, start: int, first: int) -> Iterator[L
 def iterate_sources(stream: BinaryIO, name: str = "<stdin>") -> Iterator[Pair]:
     """The sources of an open stream, without targets, each as soon as its line can be read.
 
-    One source per line, or per JSON object under "source" if `name` has the extension of JSONL. A blank line is an empty
-    source, so that line n of the output belongs to line n of the input.
+    One source per line, or per JSON object under "source" if `name` has the extension of JSONL. A blank line is an
+    empty source, so that line n of the output belongs to line n of the input.
     """
     return _sources(lines_of(stream, name), in_json=is_json(Path(name)))
 

@@ -28,8 +28,8 @@ class LengthBucketSampler:
     """Batches of examples of about the same length, in a new order every epoch.
 
     An epoch is a shuffled order, split into pools of about a hundred batches; each pool is sorted by length and split
-    into batches, which are shuffled. A pool is a pure function of seed, epoch and its number. Only the offsets of its own
-    examples are read, so memory and start-up time do not depend on the number of examples.
+    into batches, which are shuffled. A pool is a pure function of seed, epoch and its number. Only the offsets of its
+    own examples are read, so memory and start-up time do not depend on the number of examples.
 
     `batch_size` limits the rows of a batch, `batch_tokens` its padded size: rows x (longest source + longest target).
     A larger example gets a batch of its own.

@@ -1,4 +1,4 @@
-"""The doctor: what is wrong with files of pairs, said before training, and a clean copy of them. Needs no torch."""
+"""The doctor: checks files of pairs before training, and writes clean copies of them. Needs no torch."""
 
 from seq2see.doctor.check import check
 from seq2see.doctor.cleaning import CleaningResult, clean

@@ -1,4 +1,4 @@
-"""The check of files of pairs, from their names to a report."""
+"""Checks files of pairs and reports what it finds."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from seq2see.doctor.report import DataReport, SetSizes
 from seq2see.doctor.rows import PairSource, pair_sources
 
 MODEL = "bidirectional"
-"""What seq2see train takes where nothing is said; written here since the table of models needs torch."""
+"""The default model of seq2see train, repeated here since the table of models needs torch."""
 
 
 def check(paths: Path | str | Sequence[Path | str], test: Sequence[Path | str] = ()) -> DataReport:
-    """Look through files of pairs for everything that prevents or harms training.
+    """Check files of pairs for everything that prevents or harms training.
 
-    Two files without the ending of a file of pairs (.tsv, .jsonl) are parallel, as in training; otherwise the first
-    file is the training set and each other one a set of its own, as those of `test` are. Nothing is changed. Raises
-    DataError for a file that isn't there.
+    Two files without the extension of a file of pairs (.tsv, .jsonl) are parallel, as in training; otherwise the first
+    file is the training set, and each other file is a held-out set, like those of `test`. Files are not changed. Raises
+    DataError for a missing file.
     """
     given = [paths] if isinstance(paths, Path | str) else paths
     files = pair_sources([Path(path) for path in given])
@@ -35,7 +35,7 @@ def check(paths: Path | str | Sequence[Path | str], test: Sequence[Path | str] =
 
 @gc_paused()
 def examine(files: Sequence[PairSource]) -> DataReport:
-    """The report on these sets, of which the first is trained on."""
+    """The report on these sets; the first is the training set."""
     sets = [PairStatistics(each) for each in files]
     train = sets[0]
     train_sizes = train.source.sizes(), train.target.sizes()
@@ -76,10 +76,10 @@ def examine(files: Sequence[PairSource]) -> DataReport:
 
 
 def _suggest(train: PairStatistics, sizes: SetSizes) -> tuple[str, ...]:
-    """What seq2see train chooses for these pairs where nothing is said."""
+    """What seq2see train chooses for these pairs by default."""
     return (
         f"source: {sizes.source.unit} ({sizes.source.reason})",
         f"target: {sizes.target.unit} ({sizes.target.reason})",
         f"model: {MODEL}",
-        f"train it: seq2see train {shlex.join(map(str, train.files.paths))}",
+        f"command: seq2see train {shlex.join(map(str, train.files.paths))}",
     )

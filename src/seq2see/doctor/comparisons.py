@@ -1,4 +1,4 @@
-"""What only whole sets show: repeated, contradicting and leaked pairs, copies, and lengths out of proportion."""
+"""Findings about whole sets: duplicates, contradictions, leaks, copies, and outliers in length."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from seq2see.doctor.raw_findings import RawFinding
 
 _NUM_EXAMPLES = 3
 _FAR = 6.0
-"""Robust standard deviations from the median, of logarithms: a normal distribution has one in a billion beyond."""
-_LEAST_SPREAD = 0.25
-"""Where hardly any two lengths differ, a factor of 4.5 still has to be far."""
-_ROOM = 5
-"""Characters added to both sides of a ratio, since among short texts any ratio is usual."""
-_FEWEST = 20
-"""Pairs without which nothing is known about what is usual."""
+"""Robust standard deviations of logarithms from the median; of a normal distribution, one in a billion is beyond."""
+_MIN_DEVIATION = 0.25
+"""If nearly all lengths are equal, an outlier still differs by at least a factor of 4.5."""
+_SMOOTHING = 5
+"""Characters added to both sides of a ratio, since between short texts any ratio is usual."""
+_MIN_PAIRS = 20
+"""Minimum number of pairs to tell what is usual."""
 
 
 def repeated(statistics: PairStatistics) -> Iterator[RawFinding]:
@@ -48,19 +48,19 @@ def repeated(statistics: PairStatistics) -> Iterator[RawFinding]:
 
 
 def leaked(earlier: PairStatistics, later: PairStatistics) -> Iterator[RawFinding]:
-    """Pairs and sources of the later set that the earlier one has too."""
+    """Pairs and sources of the later set that the earlier set contains, too."""
     same = np.isin(later.keys(), earlier.keys())
     if same.any():
         detail = f"{_share(int(same.sum()), len(later))}, also in {earlier.name}"
         yield RawFinding("leaked-pairs", later, int(same.sum()), detail, _first(same))
     other = np.isin(later.source.hashes, earlier.source.hashes) & ~same
     if other.any():
-        detail = f"{_share(int(other.sum()), len(later))}, whose source is in {earlier.name} with another target"
+        detail = f"{_share(int(other.sum()), len(later))}, whose source is in {earlier.name} with a different target"
         yield RawFinding("leaked-sources", later, int(other.sum()), detail, _first(other))
 
 
 def shared(train: PairStatistics, held_out: PairStatistics) -> dict[str, int]:
-    """How many pairs of a held-out set are in the training pairs, as pairs, by their source, by their target."""
+    """How many pairs of a held-out set have their pair, source or target in the training set."""
     return {
         "pairs": int(np.isin(held_out.keys(), train.keys()).sum()),
         "sources": int(np.isin(held_out.source.hashes, train.source.hashes).sum()),
@@ -69,28 +69,30 @@ def shared(train: PairStatistics, held_out: PairStatistics) -> dict[str, int]:
 
 
 def copies(statistics: PairStatistics) -> Iterator[RawFinding]:
-    """Pairs whose sides are the same."""
+    """Pairs whose source and target are equal."""
     same = statistics.source.hashes == statistics.target.hashes
     if same.any():
         yield RawFinding("copies", statistics, int(same.sum()), _share(int(same.sum()), len(statistics)), _first(same))
 
 
 def out_of_proportion(statistics: PairStatistics) -> Iterator[RawFinding]:
-    """Texts far longer than usual, and pairs whose sides are far from the usual ratio."""
-    if len(statistics) < _FEWEST:
+    """Outliers: texts that are too long, and pairs with an unusual ratio of lengths."""
+    if len(statistics) < _MIN_PAIRS:
         return
     for side in statistics.sides:
         lengths = side.lengths
-        distance = _distance(np.log(lengths + float(_ROOM)))
+        distance = _distance(np.log(lengths + float(_SMOOTHING)))
         far = distance > _FAR
         if far.any():
             longest = np.flatnonzero(far)[np.argsort(-lengths[far], kind="stable")[:_NUM_EXAMPLES]]
             rows = [(int(row), f"{lengths[row]:,} characters") for row in longest]
             usual = int(np.median(lengths))
-            detail = f"{side.name}: more than {lengths[~far].max():,} characters, where {usual:,} are usual"
+            detail = f"{side.name}: more than {lengths[~far].max():,} characters, the median is {usual:,}"
             yield RawFinding("long-texts", statistics, int(far.sum()), detail, rows)
     lengths_of_source, lengths_of_target = statistics.source.lengths, statistics.target.lengths
-    distance = np.abs(_distance(np.log((lengths_of_target + float(_ROOM)) / (lengths_of_source + float(_ROOM)))))
+    distance = np.abs(
+        _distance(np.log((lengths_of_target + float(_SMOOTHING)) / (lengths_of_source + float(_SMOOTHING))))
+    )
     far = distance > _FAR
     if far.any():
         oddest = np.flatnonzero(far)[np.argsort(-distance[far], kind="stable")[:_NUM_EXAMPLES]]
@@ -99,10 +101,10 @@ def out_of_proportion(statistics: PairStatistics) -> Iterator[RawFinding]:
 
 
 def _distance(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How far each is from the median, in standard deviations told from the median absolute deviation."""
+    """The distance of each value from the median, in robust standard deviations (1.4826 x MAD)."""
     middle = np.median(values)
     spread = 1.4826 * np.median(np.abs(values - middle))
-    return np.asarray((values - middle) / max(spread, _LEAST_SPREAD))
+    return np.asarray((values - middle) / max(spread, _MIN_DEVIATION))
 
 
 def _first(chosen: npt.NDArray[np.bool_]) -> list[tuple[int, str]]:

@@ -93,9 +93,9 @@ def differences(
     """The difference of two systems in each metric, on the same items in the same order.
 
     The paired bootstrap draws the same items for both (Koehn 2004, section 4); p is the share of samples whose
-    difference, centred at 0, is at least as large as the observed one. Approximate randomisation swaps the predictions of
-    the two systems at random per item; p is the share of outcomes with at least as large a difference (Riezler & Maxwell
-    2005). Both are (count + 1) / (samples + 1), since the observed outcome counts too.
+    difference, centred at 0, is at least as large as the observed one. Approximate randomisation swaps the predictions
+    of the two systems at random per item; p is the share of outcomes with at least as large a difference (Riezler &
+    Maxwell 2005). Both are (count + 1) / (samples + 1), since the observed outcome counts too.
     """
     ours, theirs = (np.concatenate([each.statistics for each in side], 1) for side in (measured, others))
     width = ours.shape[1]

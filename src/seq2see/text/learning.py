@@ -45,8 +45,8 @@ def learn_codec(
     Characters need a frequency of `min_count`, if given; the most frequent are kept.
 
     BPE is deterministic. The scores of unigram vary in the last digits between runs, which rounding hides except in
-    rare cases. Raises ConfigError for a size smaller than the number of characters, DataError for texts that `tokenizers`
-    can't learn from, UserError if it is not installed.
+    rare cases. Raises ConfigError for a size smaller than the number of characters, DataError for texts from which
+    `tokenizers` can't learn, UserError if it is not installed.
     """
     words = count_words(texts[:: text_step(len(texts))], normalization)
     return learn_from_words(unit, words, normalization=normalization, size=size, max_size=max_size, min_count=min_count)
