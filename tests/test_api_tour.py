@@ -20,7 +20,9 @@ PROGRAM = "\n".join(
 def test_every_public_name_is_on_the_page() -> None:
     missing = [name for name in seq2see.__all__ if not re.search(rf"\b{name}\b", PROGRAM)]
     assert not missing
-    methods = [name for name in dir(seq2see.Model) if not name.startswith("_") and callable(getattr(seq2see.Model, name))]
+    methods = [
+        name for name in dir(seq2see.Model) if not name.startswith("_") and callable(getattr(seq2see.Model, name))
+    ]
     assert not [name for name in methods if f".{name}(" not in PROGRAM]
 
 
@@ -50,7 +52,12 @@ def test_the_page_passes_a_strict_type_checker(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_page_runs(tmp_path: Path) -> None:
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM], capture_output=True, text=True, cwd=tmp_path, timeout=600, check=False
+        [sys.executable, "-W", "error", "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=600,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     assert "must be at least 1, not 0" in ran.stdout

@@ -10,9 +10,9 @@ import pytest
 import seq2see
 from seq2see.data import Pair, read_pairs
 from seq2see.evaluation import (
+    EvaluationOptions,
     EvaluationReport,
     Outputs,
-    EvaluationOptions,
     as_json,
     assess,
     evaluate,

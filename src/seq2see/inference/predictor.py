@@ -267,6 +267,7 @@ class Predictor:
             hypothesis.score if options.is_penalised else hypothesis.log_prob / max(1, len(hypothesis.ids)),
             None if weights is None else weights[:, : len(source)],
             hypothesis.finished,
+            hypothesis.token_log_probs,
         )
 
     def loss(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> float:

@@ -115,7 +115,7 @@ def beam_search(
             live, limits, largest_divisors = live[going], limits[going], largest_divisors[going]
             best, log_probs = best.of_sentences(going), log_probs[going]
         grown = (going[:, None] * ended.shape[1] + grown[going]).ravel()
-        records.append(StepRecord(found.ids.ravel(), found.rows.ravel(), weights, grown))
+        records.append(StepRecord(found.ids.ravel(), found.rows.ravel(), found.log_probs.ravel(), weights, grown))
         if len(going):
             rows, ids = records[-1].rows[grown], records[-1].ids[grown]
             state = state.select(rows, None if len(going) == len(ended) else going)

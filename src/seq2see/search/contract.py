@@ -59,3 +59,5 @@ class Hypothesis(NamedTuple):
     """False if it was cut off: by the maximum length, or because nothing was possible any more."""
     weights: Float[Array, "T S"] | None
     """A row for each emitted id; None if the model has none."""
+    token_log_probs: tuple[float, ...] = ()
+    """The log-probability of each id, in nats; they add up to `log_prob`."""

@@ -140,6 +140,8 @@ class StepRecord(NamedTuple):
     """The last id of each candidate."""
     rows: Int[Ids, " B*C"]
     """The row of the step that each continues."""
+    log_probs: Float[Array, " B*C"]
+    """Of each candidate up to here, summed."""
     weights: Float[Array, "R S"] | None
     grown: Int[Ids, " R_next"]
     """For each row of the next step, the candidate it is."""
@@ -153,23 +155,26 @@ def trace_back(records: list[StepRecord], done: list[tuple[Ids, Ranked]], eos: i
     parts: Any = zip(*(ranked for _, ranked in done), strict=True)
     best = Ranked(*(np.concatenate(part)[order] for part in parts))
     steps, candidates = best.steps, best.candidates
-    emitted, origins = [], []
+    emitted, origins, sums = [], [], []
     for position in reversed(range(len(records))):
         reached = steps >= position
         here = np.where(reached, candidates, 0)  # Any candidate will do where the hypothesis is shorter.
         emitted.append(records[position].ids[here])
         origins.append(records[position].rows[here])
+        sums.append(np.where(reached, records[position].log_probs[here], 0.0))
         if position:
             candidates = np.where(reached, records[position - 1].grown[origins[-1]], candidates)
     ids = np.stack(emitted[::-1], -1).tolist()
     weights = _weights_of(records, np.stack(origins[::-1], -1))
+    token_log_probs = np.diff(np.stack(sums[::-1], -1), axis=-1, prepend=0.0).tolist()  # [B N T]
     log_probs, scores, lengths = best.log_probs.tolist(), best.scores.tolist(), (steps + 1).tolist()
 
     def hypothesis(sentence: int, place: int) -> Hypothesis:
         length = lengths[sentence][place]
         own = ids[sentence][place][:length]
         looked = None if weights is None else weights[sentence, place, :length]
-        return Hypothesis(own, log_probs[sentence][place], scores[sentence][place], own[-1] == eos, looked)
+        each = tuple(token_log_probs[sentence][place][:length])
+        return Hypothesis(own, log_probs[sentence][place], scores[sentence][place], own[-1] == eos, looked, each)
 
     return [
         [hypothesis(sentence, place) for place, score in enumerate(places) if score > IMPOSSIBLE]
