@@ -88,7 +88,7 @@ def test_something_always_stays_and_ties_go_to_the_lower_id(
 ) -> None:
     """Of equally probable ids, if one is left out all those behind it are."""
     log_probs = np.array([places], np.float32)
-    kept = Sampler(top_k=top_k, top_p=top_p, min_p=min_p)._cut_down(np.exp(log_probs.astype(np.float64)))[0] > 0
+    kept = Sampler(top_k=top_k, top_p=top_p, min_p=min_p)._truncate(np.exp(log_probs.astype(np.float64)))[0] > 0
     assert kept[log_probs[0].argmax()]
     assert int(kept.sum()) <= (top_k or 12)
     for id_ in range(1, len(places)):
