@@ -1,7 +1,7 @@
 """Beam search over many sentences in parallel.
 
-Letters: B sentences still searched, K hypotheses of each (1 at first, then up to the beam width), R = B·K rows, V tokens
-of the vocabulary, C candidates of each sentence, S source positions. A step keeps only small arrays of its candidates;
+Letters: B sentences still searched, K hypotheses of each (1 at first, then up to the beam width), R = B·K rows, V
+vocabulary, C candidates of each sentence, S source positions. A step keeps only small arrays of its candidates;
 the hypotheses are traced back at the end.
 """
 
@@ -63,10 +63,10 @@ def beam_search(
 
     **Stopping.** A sentence stops at its maximum length, or when no live hypothesis can beat its `n_best`-th finished
     one. A continuation adds log-probabilities, which are at most 0, so its log_prob is at most the current log_prob
-    p <= 0. The divisor doesn't decrease with length (length_penalty >= 0), so its quotient is at most p / divisor(maximum
-    length). Coverage adds coverage_penalty >= 0 times a sum of logarithms of numbers up to 1, so at most 0, and filters
-    and phrases only remove continuations. So if this bound of the most probable live hypothesis is not above the
-    `n_best`-th finished score, continuing could not change the result: stopping early is exact.
+    p <= 0. The divisor doesn't decrease with length (length_penalty >= 0), so the quotient is at most p divided by the
+    divisor of the maximum length. Coverage adds coverage_penalty >= 0 times a sum of logarithms of numbers up to 1, so
+    at most 0, and filters and phrases only remove continuations. So if this bound of the most probable live hypothesis
+    is not above the `n_best`-th finished score, continuing could not change the result: stopping early is exact.
     """
     _check_options(num_hypotheses, n_best, length_penalty, coverage_penalty)
     assert bool((max_lengths >= 1).all()), "every maximum length must be at least 1"

@@ -23,8 +23,8 @@ class Sampler:
 
     After the temperature, `top_k` keeps the k most probable ids; of these, renormalised, `top_p` keeps the smallest set
     of most probable ids with at least this total probability (Holtzman et al. 2020); of these, `min_p` keeps those with
-    at least this fraction of the best id's probability (Nguyen et al. 2024). Ties are broken by lower id. The best id is
-    always kept.
+    at least this fraction of the best id's probability (Nguyen et al. 2024). Ties are broken by lower id. The best id
+    is always kept.
 
     The result is a function of (seed, row number, position): the same in any batch and any order of rows.
     """
