@@ -1,4 +1,4 @@
-"""Law: every example is trained on once per epoch, whatever the batches are cut by, resumed or not."""
+"""Law: every example is trained on once per epoch, however batches are limited, resumed or not."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_every_example_once_in_a_run_of_two_parts(at, trainer_and_indices):
 
 
 def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
-    """A hash of all that three epochs are trained on by so many processes, in its order, and how many updates it took.
+    """A hash of all batches of three epochs on this number of processes, in order, and the number of updates.
 
     The run ends and is resumed after these updates. The processes go one after the other and send one another nothing.
     """
@@ -108,7 +108,7 @@ def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
                 trainer.progress.update += 1
                 trainer.progress.batch += 1
                 for batch, counts in share.passes:
-                    if counts:  # no source is there twice
+                    if counts:  # no source occurs twice
                         batches[len(updates)] += [
                             ids[:n].tobytes() for ids, n in zip(batch.source.ids, batch.source.lengths, strict=True)
                         ]
@@ -139,7 +139,7 @@ def test_another_order_is_noticed(trainer_and_indices, monkeypatch):
     assert order_hash(lambda **options: new(seed=2, **options), monkeypatch) != expected
 
 
-def test_what_goes_wrong_in_a_worker_ends_the_run(trainer_and_indices, monkeypatch):
+def test_an_error_in_a_worker_ends_the_run(trainer_and_indices, monkeypatch):
     new, trained_on = trainer_and_indices
 
     def failing(examples, indices):
@@ -189,7 +189,7 @@ def test_it_notices_examples_drawn_with_replacement(trainer_and_indices):
         check_every_example_once(trained_on)
 
 
-def test_it_notices_a_resumed_run_that_begins_its_epoch_again(trainer_and_indices):
+def test_it_notices_a_resumed_run_that_restarts_its_epoch(trainer_and_indices):
     new, trained_on = trainer_and_indices
     first = new(stop=lambda: len(trained_on) == 2, batch_size=4)
     first.run()

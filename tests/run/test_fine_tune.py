@@ -387,7 +387,7 @@ def test_a_resumed_run_starts_from_nothing_else(bases: Callable[[str], Path], tm
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "another architecture": ({"model__name": "plain"}, "model.name", "'plain' is at odds .* whose name is 'attention'"),
     "another width": ({"model__width": 32}, "model.width", "32 is at odds .* whose width is 16"),
-    "an option without use": ({"model__heads": 4}, "model.heads", "makes no use of it"),
+    "an option without use": ({"model__heads": 4}, "model.heads", "has no effect"),
     "another tie": ({"model__tie": "all"}, "model.tie", "'all' is at odds .* whose tie is 'none'"),
     "another unit": ({"text__source": "bytes"}, "text.source", "'bytes' is at odds .* have 'characters'"),
     "another form": ({"text__normalization": "NFD"}, "text.normalization", "'NFD' is at odds .* have 'NFC'"),

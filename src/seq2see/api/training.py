@@ -72,7 +72,8 @@ def train(
             pairs[name] = own
     if out is None:
         if "train" in pairs:
-            raise ConfigError("is needed for pairs given in a program", where="out", fix='add out="runs/mine"')
+            what = "a run folder is needed for pairs given in a program"
+            raise ConfigError(what, where="out", fix='add out="runs/mine"')
         out = default_folder(values["data"]["train"][0])
     config = make_config(values, settings, settings_where="settings")
     trained = train_run(
