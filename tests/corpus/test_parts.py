@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2see.corpus.parts import cut, decompressed
+from seq2see.corpus.parts import split_files, decompressed
 from seq2see.data import read_pairs
 from seq2see.errors import DataError
 
@@ -26,7 +26,7 @@ def test_parts_give_what_the_whole_file_gives(
         whole = read_pairs([path], skip_bad=True)
     except DataError:
         return  # nothing is left
-    found = [part.read("pairs") for part in cut([path], [path], size)]
+    found = [part.read("pairs") for part in split_files([path], [path], size)]
     assert [pair for each in found for pair in each.pairs] == whole.pairs
     assert sum(each.skipped for each in found) == whole.skipped
     problems = [problem for each in found for problem in each.problems]
@@ -39,7 +39,7 @@ def test_parallel_files_are_cut_at_the_same_lines(size: int, ending: str, tmp_pa
     paths = [tmp_path / "a", tmp_path / "b"]
     paths[0].write_text(ending.join("a" * (number % 5 + 1) for number in range(40)) + ending * 3, newline="")
     paths[1].write_text(ending.join("b" * (number % 7 + 1) for number in range(40)), newline="")
-    found = [part.read("pairs") for part in cut(paths, paths, size)]
+    found = [part.read("pairs") for part in split_files(paths, paths, size)]
     assert [pair for each in found for pair in each.pairs] == read_pairs(paths).pairs
     assert (len(found) > 1) == (size < 10_000)
 
@@ -48,11 +48,11 @@ def test_parallel_files_of_other_lengths_are_refused_as_when_read_whole(tmp_path
     paths = [tmp_path / "a", tmp_path / "b"]
     paths[0].write_text("x\n" * 5)
     paths[1].write_text("y\n" * 4 + "\n")  # the last is an empty side
-    (part,) = cut(paths, paths, 1000)
+    (part,) = split_files(paths, paths, 1000)
     assert "the target is empty" in part.read("pairs").problems[0].what
     paths[1].write_text("y\n" * 3)
     with pytest.raises(DataError, match="5 lines and 3 lines"):
-        cut(paths, paths, 1000)
+        split_files(paths, paths, 1000)
 
 
 def test_what_is_no_gzip_file_is_read_where_it_is(tmp_path: Path) -> None:

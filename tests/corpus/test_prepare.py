@@ -199,7 +199,7 @@ def test_bad_lines_are_named_and_counted_over_the_whole_file(prepare: Prepare, s
     for number in (3, 50, 51, 120, 180, 199):
         lines[number - 1] = "no second column"
     sentences.write_text("\n".join(lines))
-    with pytest.raises(DataError, match="6 of 200 lines can't be used") as caught:
+    with pytest.raises(DataError, match="6 of 200 lines are invalid") as caught:
         prepare(sentences)
     for said in (f"{sentences}:3: found 1 column", f"{sentences}:180: found", "and 1 more"):
         assert said in caught.value.what
@@ -457,7 +457,7 @@ def test_what_can_not_be_prepared(prepare: Prepare, sentences: Path, tmp_path: P
         prepare(tmp_path / "none.tsv")
     damaged = tmp_path / "damaged.tsv.gz"
     damaged.write_bytes(gzip.compress(sentences.read_bytes())[:-20])
-    with pytest.raises(DataError, match="cut short or damaged"):
+    with pytest.raises(DataError, match="truncated or damaged"):
         prepare(damaged)
     assert not list(tmp_path.glob("corpus*"))
     (tmp_path / "mine").mkdir()

@@ -111,8 +111,8 @@ def test_parallel_files_may_end_in_different_numbers_of_blank_lines(tmp_path: Pa
 @pytest.mark.parametrize(
     ("line", "what", "fix"),
     [
-        (b"ab", "found 1 column, expected 2", "separate source and target by a TAB"),
-        (b"a\tb\tc", "found 3 columns, expected 2", "keep two of the columns: cut -f1,2"),
+        (b"ab", "expected 2 columns, found 1", "separate source and target by a TAB"),
+        (b"a\tb\tc", "expected 2 columns, found 3", "keep two of the columns: cut -f1,2"),
         (b"a\rb", "a carriage return inside the line", "the file has the line ends"),
         (b"", "the line is blank", "take it out"),
         (b"\tb", "the source is empty", "write a source"),
@@ -149,7 +149,7 @@ def test_a_bad_line_is_named_with_what_to_do(tmp_path: Path, line: bytes, what: 
         (b'{"source": "a", "target": null}', "'target' is a NoneType, not a string"),
         (b'{"source": " ", "target": "b"}', "the source is empty"),
         (b'{"source": "a", "target": "\\u0000"}', "character 1 of 'target' is a NUL"),
-        (b'{"source": "a", "target": "\\ud800"}', "\\ud800 in 'target' is half of a surrogate pair"),
+        (b'{"source": "a", "target": "\\ud800"}', "\\ud800 in 'target' is a lone surrogate"),
         (b"\xe4", "byte 0xE4 is not UTF-8"),
     ],
 )
@@ -168,7 +168,7 @@ def test_only_the_first_bad_lines_are_listed(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path, b"a\tb\n" + b"bad\n" * 12)
     text = str(caught.value)
-    assert "12 of 13 lines can't be used" in text
+    assert "12 of 13 lines are invalid" in text
     assert "train.tsv:6:" in text
     assert "train.tsv:7:" not in text
     assert "and 7 more" in text
@@ -204,12 +204,12 @@ def test_parallel_files_that_do_not_fit(tmp_path: Path, source: bytes, target: b
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
-        ("a.tsv", b"", "the file is empty"),
-        ("a.tsv", b"\xef\xbb\xbf\r\n\n", "the file is empty"),
-        ("a.tsv.gz", b"", "the file is empty"),
-        ("a.tsv.gz", gzip.compress(b"", mtime=0), "the file is empty"),
-        ("a.tsv.gz", gzip.compress(b"a\tb\n" * 99, mtime=0)[:-9], "cut short or damaged"),
-        ("a.tsv.gz", gzip.compress(b"a\tb\n", mtime=0) + b"more", "cut short or damaged"),
+        ("a.tsv", b"", "is empty"),
+        ("a.tsv", b"\xef\xbb\xbf\r\n\n", "is empty"),
+        ("a.tsv.gz", b"", "is empty"),
+        ("a.tsv.gz", gzip.compress(b"", mtime=0), "is empty"),
+        ("a.tsv.gz", gzip.compress(b"a\tb\n" * 99, mtime=0)[:-9], "truncated or damaged"),
+        ("a.tsv.gz", gzip.compress(b"a\tb\n", mtime=0) + b"more", "truncated or damaged"),
         ("a.tsv.gz", b"a\tb\n", "not a gzip file"),
         ("a.tsv", "a\tb\n".encode("utf-16"), "looks like UTF-16"),
         ("a.tsv", "a\tb\n".encode("utf-16-be"), "looks like UTF-16"),

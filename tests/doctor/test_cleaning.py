@@ -87,10 +87,10 @@ def test_other_formats_become_tsv(tmp_path: Path) -> None:
         (b"a\tb\n", "clean.jsonl", "is TSV"),
         (b"a\tb\n", ".", "is a folder"),
         (b"a\tb\n", "nowhere/clean.tsv", "can't be written"),
-        (b"only one column\n", "clean.tsv", "no line can be used"),
-        (b"\n", "clean.tsv", "the file is empty"),
-        ("a\tb\n".encode("utf-16"), "clean.tsv", "no line can be used"),
-        (gzip.compress(b"a\tb\n" * 99, mtime=0)[:-9], "clean.tsv", "cut short"),
+        (b"only one column\n", "clean.tsv", "no valid lines"),
+        (b"\n", "clean.tsv", "is empty"),
+        ("a\tb\n".encode("utf-16"), "clean.tsv", "no valid lines"),
+        (gzip.compress(b"a\tb\n" * 99, mtime=0)[:-9], "clean.tsv", "truncated"),
     ],
 )
 def test_mistakes_write_nothing(content: bytes, output: str, what: str, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_parallel_files_of_different_lengths_are_refused(tmp_path: Path) -> None
     (tmp_path / "x.de").write_text("1\n")
     with pytest.raises(DataError, match="2 lines and 1 lines"):
         clean([tmp_path / "x.en", tmp_path / "x.de"], tmp_path / "clean.tsv")
-    with pytest.raises(ConfigError, match="2 sets"):
+    with pytest.raises(ConfigError, match="found 2"):
         clean([tmp_path / "a.tsv", tmp_path / "b.tsv"], tmp_path / "clean.tsv")
 
 

@@ -56,12 +56,12 @@ def test_good_data_end_with_0_and_bad_ones_with_1(seq2see_check: Command) -> Non
     good = seq2see_check("good.tsv")
     assert good.code == 0
     assert good.out.startswith("good.tsv: 2 pairs\n")
-    assert "nothing prevents training" in good.out
-    assert "train it: seq2see train good.tsv" in good.out
+    assert "ready for training" in good.out
+    assert "command: seq2see train good.tsv" in good.out
     bad = seq2see_check("bad.tsv")
     assert bad.code == 1
     assert "error  columns: 1 line\n" in bad.out
-    assert "bad.tsv:3: three (found 1 column, expected 2)" in bad.out
+    assert "bad.tsv:3: three (expected 2 columns, found 1)" in bad.out
     assert "bad.tsv:2: two<U+200B> (source: U+200B ZERO WIDTH SPACE)" in bad.out
     assert bad.out.index("error  columns") < bad.out.index("warning  invisible")
     assert "fix: seq2see check bad.tsv --fix -o clean.tsv" in bad.out
@@ -90,12 +90,12 @@ def test_a_clean_copy_is_written_and_checked_again(seq2see_check: Command) -> No
     ran = seq2see_check("bad.tsv", "--fix", "-o", "clean.tsv")
     assert ran.code == 0
     assert "clean.tsv: 2 pairs written" in ran.out
-    assert "1  left out: lines that can't be used" in ran.out
+    assert "1  left out: invalid lines" in ran.out
     assert Path("clean.tsv").read_text() == "one\t1\ntwo\t2\n"
     assert seq2see_check("clean.tsv").code == 0
     again = seq2see_check("clean.tsv", "--fix", "--output", "again.tsv", "--json")
     assert json.loads(again.out) == {"path": "again.tsv", "pairs": 2, "changed": {}, "left_out": {}}
-    assert "nothing had to be changed" in seq2see_check("clean.tsv", "--fix", "-o", "again.tsv").out
+    assert "no changes" in seq2see_check("clean.tsv", "--fix", "-o", "again.tsv").out
     Path("twice.tsv").write_text("a\tb\na\tb\n")
     assert "2 pairs written" in seq2see_check("twice.tsv", "--fix", "-o", "x.tsv", "--keep-duplicates").out
 
@@ -103,18 +103,18 @@ def test_a_clean_copy_is_written_and_checked_again(seq2see_check: Command) -> No
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "no files were given"),
-        (["nothing.tsv"], "there is no such file"),
-        (["."], "this is a folder"),
+        ([], "no files given"),
+        (["nothing.tsv"], "no such file"),
+        (["."], "is a folder"),
         (["good.tsv", "--test"], "--test"),
-        (["good.tsv", "--test", "nothing.tsv"], "there is no such file"),
-        (["good.tsv", "--fix"], "where does the clean copy go?"),
-        (["good.tsv", "-o", "x.tsv"], "this goes with --fix alone"),
-        (["good.tsv", "--keep-duplicates"], "this goes with --fix alone"),
+        (["good.tsv", "--test", "nothing.tsv"], "no such file"),
+        (["good.tsv", "--fix"], "requires -o"),
+        (["good.tsv", "-o", "x.tsv"], "requires --fix"),
+        (["good.tsv", "--keep-duplicates"], "requires --fix"),
         (["good.tsv", "--fix", "-o", "good.tsv"], "would overwrite the original"),
         (["good.tsv", "--fix", "-o", "./good.tsv"], "would overwrite the original"),
-        (["good.tsv", "test.tsv", "--fix", "-o", "x.tsv"], "2 sets of pairs can't become one file"),
-        (["good.tsv", "--test", "test.tsv", "--fix", "-o", "x.tsv"], "a clean copy is made of one set"),
+        (["good.tsv", "test.tsv", "--fix", "-o", "x.tsv"], "needs 1 set of pairs, found 2"),
+        (["good.tsv", "--test", "test.tsv", "--fix", "-o", "x.tsv"], "can't be combined with --fix"),
         (["good.tsv", "--fixx"], "--fix"),
     ],
 )

@@ -91,7 +91,7 @@ LOOK_ALIKES = _CYRILLIC_LOOK_ALIKES + _GREEK_LOOK_ALIKES
 MIXED_WORD = re.compile(
     rf"[{_LATIN}]['’]?[{LOOK_ALIKES}]|[{LOOK_ALIKES}]['’]?[{_LATIN}]|[{_CYRILLIC}][AaBCcEeHIiJjKMOoPpSsTXxy]|[AaBCcEeHIiJjKMOoPpSsTXxy][{_CYRILLIC}]"
 )
-"""Two adjacent letters of a word in different scripts, one of which is a look-alike; an apostrophe may be between."""
+"""Two adjacent letters of different scripts, one of them a look-alike, possibly with an apostrophe between them."""
 
 QUOTES = {"straight": "'\"", "curly": "‘’‚‛“”„‟", "primes": "′″", "accents": "`´"}
 HYPHENS = {

@@ -50,7 +50,7 @@ class Shares:
         self.sampler = sampler_of(examples, options)
 
     def after(
-        self, start: Place = BEGINNING, most: int | None = None
+        self, start: BatchPosition = BEGINNING, most: int | None = None
     ) -> Generator[tuple[BatchPosition, Share], None, None]:
         """From a place on, at most so many, each with its place. Who stops early closes it."""
         with closing(prefetch(self._share, islice(self._batches(start), most), self.workers)) as shares:
