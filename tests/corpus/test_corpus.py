@@ -114,12 +114,12 @@ def test_another_corpus_is_not_gone_on_with_unasked(corpus: Path, tiny_pairs: Pa
 @pytest.mark.parametrize(
     ("given", "match"),
     [
-        ({"text.source": "words"}, "'words', and the corpus was prepared with 'characters'"),
+        ({"text.source": "words"}, "'words', but the corpus was prepared with 'characters'"),
         ({"text.joint": True}, "prepared with False"),
-        ({"text.bpe_dropout": 0.1}, "holds ids and no texts"),
+        ({"text.bpe_dropout": 0.1}, "BPE-dropout is not supported"),
         ({"data.dev_share": 0.2}, "prepared with 0.1"),
         ({"data.skip_bad": True}, "prepared with False"),
-        ({"data.dev": ["dev.tsv"]}, "dev pairs of its own"),
+        ({"data.dev": ["dev.tsv"]}, "already contains dev pairs"),
         ({"model.name": "language_model"}, "the model is a language model"),
         (
             {
@@ -142,7 +142,7 @@ def test_what_was_prepared_so_may_be_said_again(corpus: Path, run: Run) -> None:
 
 
 def test_two_corpora_and_a_comparison_are_refused(corpus: Path, run: Run, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="trained on alone"):
+    with pytest.raises(DataError, match="can't be combined with other training data"):
         seq2see.train([corpus, corpus], out=tmp_path / "r", quiet=True)
     with pytest.raises(ConfigError, match="a comparison reads files"):
         compare(["plain", "attention"], [corpus], tmp_path / "c", console=Console(quiet=True))

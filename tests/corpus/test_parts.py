@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2see.corpus.parts import split_files, decompressed
+from seq2see.corpus.parts import decompressed, split_files
 from seq2see.data import read_pairs
 from seq2see.errors import DataError
 
@@ -51,7 +51,7 @@ def test_parallel_files_of_other_lengths_are_refused_as_when_read_whole(tmp_path
     (part,) = split_files(paths, paths, 1000)
     assert "the target is empty" in part.read("pairs").problems[0].what
     paths[1].write_text("y\n" * 3)
-    with pytest.raises(DataError, match="5 lines and 3 lines"):
+    with pytest.raises(DataError, match="found 5 and 3"):
         split_files(paths, paths, 1000)
 
 

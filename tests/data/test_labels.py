@@ -54,7 +54,7 @@ def test_an_empty_label_is_a_label(tmp_path: Path) -> None:
 
 def test_without_asking_there_is_no_further_column(tmp_path: Path) -> None:
     (tmp_path / "test.tsv").write_text(LINES)
-    with pytest.raises(DataError, match="4 columns"):
+    with pytest.raises(DataError, match="found 4"):
         read_pairs([tmp_path / "test.tsv"])
     (tmp_path / "two.tsv").write_text("a\tb\n")
     assert read_pairs([tmp_path / "two.tsv"]).labels == ()
@@ -63,16 +63,21 @@ def test_without_asking_there_is_no_further_column(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "label", "name", "parts"),
     [
-        (LINES, "5", "test.tsv", ["no column 5", "the line has 4", "3 to 4"]),
-        ("a\tb\n", "3", "test.tsv", ["no column 3", "the line has 2", "that has it"]),
-        (LINES, "2", "test.tsv", ["column 2", "source and target", "from 3"]),
-        (LINES, "0", "test.tsv", ["column 0", "from 3"]),
-        (LINES, "region", "test.tsv", ["'region'", "number, from 3", "first line"]),
-        ("old\tnew\tregion\n" + LINES, "old", "test.tsv", ["column 1", "source and target"]),
-        (LINES + "e\tf\n", "3", "test.tsv", ["test.tsv:3", "found 2 columns", "column 3"]),
+        (LINES, "5", "test.tsv", ["expected at least 5 columns", "found 4", "3 to 4"]),
+        ("a\tb\n", "3", "test.tsv", ["expected at least 3 columns", "found 2", "more columns"]),
+        (LINES, "2", "test.tsv", ["at least 3", "found 2", "source and target"]),
+        (LINES, "0", "test.tsv", ["at least 3", "found 0"]),
+        (LINES, "region", "test.tsv", ["'region'", "number, at least 3", "header"]),
+        ("old\tnew\tregion\n" + LINES, "old", "test.tsv", ["at least 3", "found 1", "source and target"]),
+        (LINES + "e\tf\n", "3", "test.tsv", ["test.tsv:3", "expected at least 3 columns, found 2"]),
         ('{"source": "a", "target": "b", "year": 1}\n', "yaer", "test.jsonl", ["'yaer'", "did you mean 'year'"]),
-        ('{"source": "a", "target": "b", "year": []}\n', "year", "test.jsonl", ["'year'", "no text or number"]),
-        ("old\tnew\tregion\n", "region", "test.tsv", ["nothing below"]),
+        (
+            '{"source": "a", "target": "b", "year": []}\n',
+            "year",
+            "test.jsonl",
+            ["'year'", "missing or not a string or number"],
+        ),
+        ("old\tnew\tregion\n", "region", "test.tsv", ["no lines after the header"]),
     ],
 )
 def test_a_missing_column_is_one_message(content: str, label: str, name: str, parts: list[str], tmp_path: Path) -> None:
@@ -86,5 +91,5 @@ def test_a_missing_column_is_one_message(content: str, label: str, name: str, pa
 def test_parallel_files_have_no_further_column(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / name).write_text("x\n")
-    with pytest.raises(DataError, match="no further column '3'"):
+    with pytest.raises(DataError, match="additional column '3'"):
         read_pairs([tmp_path / "a", tmp_path / "b"], label="3")

@@ -111,15 +111,15 @@ def test_parallel_files_may_end_in_different_numbers_of_blank_lines(tmp_path: Pa
 @pytest.mark.parametrize(
     ("line", "what", "fix"),
     [
-        (b"ab", "expected 2 columns, found 1", "separate source and target by a TAB"),
-        (b"a\tb\tc", "expected 2 columns, found 3", "keep two of the columns: cut -f1,2"),
-        (b"a\rb", "a carriage return inside the line", "the file has the line ends"),
-        (b"", "the line is blank", "take it out"),
-        (b"\tb", "the source is empty", "write a source"),
-        (b"a\t \xe3\x80\x80", "the target is empty", "write a target"),
+        (b"ab", "expected 2 columns, found 1", "separate source and target with a TAB"),
+        (b"a\tb\tc", "expected 2 columns, found 3", "keep only two columns: cut -f1,2"),
+        (b"a\rb", "expected 2 columns, found a carriage return", "convert the line ends"),
+        (b"", "the line is blank", "remove it"),
+        (b"\tb", "the source is empty", "add a source"),
+        (b"a\t \xe3\x80\x80", "the target is empty", "add a target"),
         (b"a\tb\xe4c", "byte 0xE4 is not UTF-8 (byte 4 of the line, byte 11 of the file)", "convert"),
         (b"a\tb\xed\xa0\x80", "byte 0xED is not UTF-8", "convert"),
-        (b"a\tb\0", "character 4 of the line is a NUL", "take it out"),
+        (b"a\tb\0", "character 4 of the line is NUL", "remove it"),
     ],
 )
 def test_a_bad_line_is_named_with_what_to_do(tmp_path: Path, line: bytes, what: str, fix: str) -> None:
@@ -140,15 +140,15 @@ def test_a_bad_line_is_named_with_what_to_do(tmp_path: Path, line: bytes, what: 
     ("line", "what"),
     [
         (b"", "the line is blank"),
-        (b"{", "not JSON"),
-        (b"[" * 100_000, "not JSON"),
-        (b"[1]", "JSON, but a list"),
+        (b"{", "invalid JSON"),
+        (b"[" * 100_000, "invalid JSON"),
+        (b"[1]", "expected a JSON object, found a list"),
         (b'{"source": "a"}', "the key 'target' is missing; found 'source'"),
-        (b"{}", "the key 'source' is missing; found none at all"),
-        (b'{"source": "a", "target": 3}', "'target' is a int, not a string"),
-        (b'{"source": "a", "target": null}', "'target' is a NoneType, not a string"),
+        (b"{}", "the key 'source' is missing; found none"),
+        (b'{"source": "a", "target": 3}', "'target' must be a string, found a int"),
+        (b'{"source": "a", "target": null}', "'target' must be a string, found a NoneType"),
         (b'{"source": " ", "target": "b"}', "the source is empty"),
-        (b'{"source": "a", "target": "\\u0000"}', "character 1 of 'target' is a NUL"),
+        (b'{"source": "a", "target": "\\u0000"}', "character 1 of 'target' is NUL"),
         (b'{"source": "a", "target": "\\ud800"}', "\\ud800 in 'target' is a lone surrogate"),
         (b"\xe4", "byte 0xE4 is not UTF-8"),
     ],
@@ -176,7 +176,7 @@ def test_only_the_first_bad_lines_are_listed(tmp_path: Path) -> None:
 
 
 def test_nothing_left_is_an_error_even_when_skipping(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nothing is left"):
+    with pytest.raises(DataError, match="no valid lines"):
         read(tmp_path, b"bad\nworse\n", skip_bad=True)
 
 
@@ -188,8 +188,8 @@ def test_bytes_are_counted_from_the_start_of_the_file_with_its_mark(tmp_path: Pa
 @pytest.mark.parametrize(
     ("source", "target", "what"),
     [
-        (b"a\nb\n", b"x\n", "2 lines and 1 lines"),
-        (b"a\n", b"x\ny\nz", "1 lines and 3 lines"),
+        (b"a\nb\n", b"x\n", "found 2 and 1"),
+        (b"a\n", b"x\ny\nz", "found 1 and 3"),
         (b"a\n\n", b"x\ny\n", "source.txt:2: the source is empty"),
         (b"a\nb\n", b"x\n \n", "target.txt:2: the target is empty"),
     ],
@@ -232,15 +232,15 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 def test_files_that_do_not_go_together(tmp_path: Path) -> None:
     one, two = write(tmp_path, "a.tsv.gz", b""), write(tmp_path, "b.tsv.gz", b"")
-    for paths, what in [([], "not 0"), ([one, two, one], "not 3"), ([one, two], "holds pairs")]:
+    for paths, what in [([], "found 0"), ([one, two, one], "found 3"), ([one, two], "file of pairs by its extension")]:
         with pytest.raises(DataError, match=what):
             read_pairs(paths)
-    with pytest.raises(DataError, match="one file of text"):
+    with pytest.raises(DataError, match="needs 1 text file"):
         read_pairs([one, two], columns="target")
 
 
 def test_a_tab_in_text_for_a_language_model(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"text\.txt:2: found 2 columns with a TAB between, expected 1"):
+    with pytest.raises(DataError, match=r"text\.txt:2: expected 1 column, found 2 separated by TAB"):
         read(tmp_path, b"a\nb\tc\n", "text.txt", columns="target")
     with pytest.raises(DataError, match=r"text\.txt:2: the text is empty"):
         read(tmp_path, b"a\n\nb\n", "text.txt", columns="target")
@@ -296,7 +296,7 @@ def test_sources_of_a_stream_come_one_by_one() -> None:
         DataError, match=r"<stdin>:2: byte 0xE4 is not UTF-8 \(byte 1 of the line, byte 3 of the file\)"
     ):
         next(sources)
-    with pytest.raises(DataError, match=r"<stdin>:1: found 2 columns"):
+    with pytest.raises(DataError, match=r"<stdin>:1: expected 1 column, found 2"):
         list(iterate_sources(io.BytesIO(b"a\tb\n")))
 
 
@@ -318,5 +318,5 @@ def test_real_files_are_read(seq2see_data: Path) -> None:
 def test_a_line_break_inside_json_is_named(tmp_path: Path, end: str) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"source": "a", "target": f"one{end}two"}) + "\n")
-    with pytest.raises(DataError, match=r"pairs\.jsonl:1: 'target' holds a line break"):
+    with pytest.raises(DataError, match=r"pairs\.jsonl:1: 'target' contains a line break"):
         read_pairs([path])

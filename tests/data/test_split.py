@@ -55,7 +55,7 @@ def test_a_language_model_is_split_by_targets() -> None:
 
 
 def test_one_source_cannot_be_split() -> None:
-    with pytest.raises(DataError, match="1 different sources"):
+    with pytest.raises(DataError, match="at least 2 different sources, found 1"):
         split_dev(pairs_of(["a", "a"]), seed=1)
     with pytest.raises(DataError):
         split_dev([], seed=1)

@@ -235,7 +235,7 @@ def test_a_missing_package_is_said_before_the_search(
         ({"beam": 0}, "beam"),
         ({"batch_size": 0}, "batch_size"),
         ({"metrics": ("bleau",)}, "did you mean 'bleu'"),
-        ({"metrics": ()}, "no metric"),
+        ({"metrics": ()}, "at least one metric"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(options: dict[str, object], part: str) -> None:

@@ -36,7 +36,7 @@ def test_an_unknown_metric_is_answered_with_the_nearest(name: str, near: str) ->
 
 
 def test_no_metric_at_all_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no metric"):
+    with pytest.raises(ConfigError, match="at least one metric"):
         find_metrics([])
 
 

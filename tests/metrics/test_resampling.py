@@ -150,7 +150,7 @@ def test_sums_are_those_of_drawn_items() -> None:
 
 def test_memory_is_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     statistics = edits_made_up(np.random.default_rng(1), 50)
-    monkeypatch.setattr("seq2see.metrics.resampling._AT_ONCE", 120)
+    monkeypatch.setattr("seq2see.metrics.resampling._BLOCK_ITEMS", 120)
     assert bootstrap_sums(statistics, samples=7).shape == randomised_sums(statistics, samples=7).shape == (7, 2)
 
 

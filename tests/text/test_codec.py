@@ -89,7 +89,7 @@ def test_another_unicode_version_is_told() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Codec.from_dict(values)
-    with pytest.warns(UnicodeVersionWarning, match=r"under Unicode 1\.1"):
+    with pytest.warns(UnicodeVersionWarning, match=r"with Unicode 1\.1"):
         Codec.from_dict({**values, "unicode": "1.1"})
 
 

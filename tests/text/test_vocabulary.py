@@ -37,7 +37,7 @@ def test_ids_and_tokens_are_each_others_inverse(tokens: list[str]) -> None:
 
 @pytest.mark.parametrize("number", [-1, 5])
 def test_numbers_that_are_not_there(number: int) -> None:
-    with pytest.raises(IndexError, match="the vocabulary has 5"):
+    with pytest.raises(IndexError, match="out of range for a vocabulary of 5"):
         Vocabulary(("a",)).token(number)
 
 
