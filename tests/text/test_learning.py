@@ -88,7 +88,7 @@ def test_a_size_too_small_for_the_characters_is_refused_with_the_smallest_that_i
     with pytest.raises(ConfigError, match="must be at least 22") as caught:
         learn_codec(unit, texts, size=12)
     assert caught.value.where == "text.subword_size"
-    least = int(caught.value.fix.removeprefix("give at least ").partition(",")[0])
+    least = int(caught.value.fix.removeprefix("set it to ").partition(",")[0])
     assert len(learn_codec(unit, texts, size=least).vocabulary) == least
     with pytest.raises(ConfigError):
         learn_codec(unit, texts, size=least - 1)
