@@ -1,4 +1,4 @@
-"""A prepared corpus is what the files are, made in pieces: the same ids, and whole or not at all."""
+"""A prepared corpus contains the same ids as the files, and is written atomically."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Prepare = Callable[..., str]
 
 
 class Stopped(BaseException):
-    """The power goes off."""
+    """Simulates a power failure."""
 
 
 def stopped(*_: object) -> None:
@@ -41,13 +41,13 @@ def stopped(*_: object) -> None:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a few lines each, so that a small file makes many."""
+    """A few lines per part, so that a small file has many parts."""
     monkeypatch.setattr("seq2see.corpus.parts.PART_BYTES", 500)
 
 
 @pytest.fixture
 def prepare(tmp_path: Path) -> Prepare:
-    """Prepares these files in tmp_path/corpus and gives what was said."""
+    """Prepares these files in tmp_path/corpus and returns the messages."""
 
     def run(*files: Path, out: str = "corpus", workers: int = 1, **settings: Any) -> str:
         named = {key.replace("__", "."): value for key, value in settings.items()}
@@ -63,7 +63,7 @@ def prepare(tmp_path: Path) -> Prepare:
 
 @pytest.fixture
 def sentences(tmp_path: Path) -> Path:
-    """200 pairs of sentences, of which some are there more than once."""
+    """200 pairs of sentences, some of them repeated."""
     chance = np.random.default_rng(5)
     words = [
         [f"{stem}{ending}" for stem in stems for ending in "aeiou"] for stems in (["hous", "gard", "tre"], ["maj"])
@@ -80,7 +80,7 @@ def arrays(examples: Examples) -> Iterator[list[int]]:
 
 
 def check_as_from_files(files: list[Path], corpus: Path, **settings: Any) -> Corpus:
-    """Everything a training is planned by is the same."""
+    """The plan of a training run on the corpus equals that on the files."""
     named = {key.replace("__", "."): value for key, value in settings.items()}
     expected = plan_run(make_config({}, named | {"data.train": list(map(str, files))}))
     model = {key: value for key, value in named.items() if key == "model.name"}
@@ -115,7 +115,7 @@ def test_ids_are_those_of_the_files(text: dict[str, Any], prepare: Prepare, sent
     assert corpus.facts["lines"] == 200
 
 
-def test_subwords_are_learnt_from_the_same_texts_where_these_are_many(
+def test_subwords_of_large_data_are_learnt_from_the_same_sample(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seq2see.text.learning.MAX_TEXTS", 70)
@@ -152,7 +152,7 @@ def test_other_files(kind: str, prepare: Prepare, sentences: Path, tmp_path: Pat
     check_as_from_files(files, tmp_path / "corpus")
 
 
-def test_dev_pairs_of_their_own(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_given_dev_pairs(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     dev = tmp_path / "dev.tsv"
     dev.write_text("".join(sentences.read_text().splitlines(keepends=True)[:7]) + "another source\tx\n")
     said = prepare(sentences, data__dev=[str(dev)])
@@ -160,14 +160,14 @@ def test_dev_pairs_of_their_own(prepare: Prepare, sentences: Path, tmp_path: Pat
     check_as_from_files([sentences], tmp_path / "corpus", data__dev=[str(dev)])
 
 
-def test_a_dev_pair_may_hold_what_ends_a_line_elsewhere(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_a_dev_pair_may_contain_other_line_separators(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     dev = tmp_path / "dev.tsv"
     dev.write_text("a\u2028b\x85c\td\u2029e\n", encoding="utf-8")
     prepare(sentences, data__dev=[str(dev)])
     assert [tuple(pair)[:2] for pair in open_corpus(tmp_path / "corpus").dev] == [("a\u2028b\x85c", "d\u2029e")]
 
 
-def test_dev_is_told_by_a_few_sources_of_each_part(
+def test_dev_is_chosen_from_a_few_candidates_per_part(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seq2see.data.split.NUM_CANDIDATES", 12)
@@ -185,7 +185,7 @@ def test_dev_is_told_by_a_few_sources_of_each_part(
     assert 0 < len(check_as_from_files([sentences], tmp_path / "corpus").dev) <= 20
 
 
-def test_several_processes_give_the_same(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_several_processes_give_the_same_corpus(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     # Parts are cut by this process, so these are as small for the others.
     prepare(sentences, workers=2)
     check_as_from_files([sentences], tmp_path / "corpus")
@@ -194,7 +194,9 @@ def test_several_processes_give_the_same(prepare: Prepare, sentences: Path, tmp_
 # --- bad lines --------------------------------------------------------------------------------------------------------
 
 
-def test_bad_lines_are_named_and_counted_over_the_whole_file(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_invalid_lines_are_reported_and_counted_over_the_whole_file(
+    prepare: Prepare, sentences: Path, tmp_path: Path
+) -> None:
     lines = sentences.read_text().splitlines()
     for number in (3, 50, 51, 120, 180, 199):
         lines[number - 1] = "no second column"
@@ -211,7 +213,7 @@ def test_bad_lines_are_named_and_counted_over_the_whole_file(prepare: Prepare, s
     assert (corpus.facts["skipped"], len(corpus.facts["problems"])) == (6, 5)
 
 
-# --- going on, and making anew ----------------------------------------------------------------------------------------
+# --- resuming, and preparing again ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_bad_lines_are_named_and_counted_over_the_whole_file(prepare: Prepare, s
         pytest.param(passes.EncodePart, "unigram", marks=pytest.mark.slow),
     ],
 )
-def test_a_preparation_that_was_stopped_goes_on(
+def test_an_interrupted_preparation_is_resumed(
     at: type, unit: str, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[tuple[type, int]] = []
@@ -247,7 +249,7 @@ def test_a_preparation_that_was_stopped_goes_on(
     open_corpus(tmp_path / "corpus")
 
 
-def test_a_kill_while_the_corpus_is_put_together_leaves_the_one_before(
+def test_a_kill_during_assembly_keeps_the_old_corpus(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(sentences)
@@ -274,7 +276,7 @@ def test_a_kill_while_the_corpus_is_put_together_leaves_the_one_before(
     assert open_corpus(tmp_path / "corpus").facts["lines"] == 201
 
 
-def test_a_full_disk_is_said(
+def test_a_full_disk_is_reported(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -287,7 +289,7 @@ def test_a_full_disk_is_said(
     assert not (tmp_path / "corpus.preparing" / "corpus").exists()
 
 
-def test_it_is_made_anew_only_where_something_has_changed(
+def test_it_is_prepared_again_only_if_something_has_changed(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(sentences)
@@ -306,7 +308,7 @@ def test_it_is_made_anew_only_where_something_has_changed(
     assert "has format 1" in prepare(sentences)
 
 
-def test_a_damaged_corpus_is_named_and_made_anew(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_a_damaged_corpus_is_reported_and_prepared_again(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     prepare(sentences)
     folder = tmp_path / "corpus"
     for name in [path.name for path in sorted(folder.iterdir())]:
@@ -324,7 +326,7 @@ def test_a_damaged_corpus_is_named_and_made_anew(prepare: Prepare, sentences: Pa
         open_corpus(folder)
 
 
-def test_a_corpus_without_its_manifest_is_made_anew(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_a_corpus_without_its_manifest_is_prepared_again(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     prepare(sentences)
     (tmp_path / "corpus" / "corpus.json").unlink()
     with pytest.raises(DataError, match="is missing") as caught:
@@ -336,7 +338,7 @@ def test_a_corpus_without_its_manifest_is_made_anew(prepare: Prepare, sentences:
 
 
 @pytest.mark.parametrize(("name", "value"), [("parts.PART_BYTES", 800), ("working_folder.__version__", "0")])
-def test_nothing_is_gone_on_with_that_was_cut_or_made_otherwise(
+def test_results_of_another_part_size_or_version_are_not_used(
     name: str, value: object, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patches:
@@ -348,7 +350,7 @@ def test_nothing_is_gone_on_with_that_was_cut_or_made_otherwise(
     assert open_corpus(tmp_path / "corpus").facts["lines"] == 200
 
 
-def test_pairs_that_are_lost_on_the_way_are_noticed(
+def test_lost_pairs_are_noticed(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def damaged(problem: str) -> None:
@@ -366,7 +368,7 @@ def test_pairs_that_are_lost_on_the_way_are_noticed(
         damaged("found 100")
 
 
-def test_folders_of_other_names_are_left_alone(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_other_folders_are_not_touched(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     others = [tmp_path / f"corpus.{ending}" for ending in ("old", "new", "gone")]
     for other in others:
         other.mkdir()
@@ -381,7 +383,7 @@ def test_folders_of_other_names_are_left_alone(prepare: Prepare, sentences: Path
     assert (work / "notes").read_text() == "mine"
 
 
-def test_two_at_once_are_refused(
+def test_concurrent_preparations_are_refused(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("fcntl", reason="this system has no such locks")
@@ -391,7 +393,7 @@ def test_two_at_once_are_refused(
     prepare(sentences)
 
 
-def test_a_process_that_is_ended_is_said(
+def test_a_killed_worker_process_is_reported(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patches:
@@ -420,7 +422,7 @@ def test_an_error_in_a_worker_process_is_reported_as_it_is(
 
 
 @pytest.mark.slow
-def test_killed_for_real_with_processes_of_its_own(sentences: Path, tmp_path: Path) -> None:
+def test_killed_with_worker_processes(sentences: Path, tmp_path: Path) -> None:
     lines = sentences.read_text()
     sentences.write_text(lines * 4000)  # 32 MB: four parts
     command = [
@@ -448,7 +450,7 @@ def test_killed_for_real_with_processes_of_its_own(sentences: Path, tmp_path: Pa
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
-def test_what_can_not_be_prepared(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_invalid_preparations(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="BPE-dropout is not supported"):
         prepare(sentences, text__source="bpe", text__target="bpe", text__bpe_dropout=0.1)
     with pytest.raises(ConfigError, match="no training data"):

@@ -75,7 +75,7 @@ def test_only_a_newline_ends_a_line(tmp_path: Path, bad_line: bytes) -> None:
     assert sides(file) == [(source, "x")]
 
 
-def test_blank_lines_at_the_end_do_not_count(tmp_path: Path, bad_line: bytes) -> None:
+def test_blank_lines_at_the_end_are_ignored(tmp_path: Path, bad_line: bytes) -> None:
     file = read(tmp_path, b"a\tb\n" + bad_line + b"\n\r\n\n", skip_bad=True)
     assert sides(file) == [("a", "b")]
     assert file.skipped == (1 if bad_line else 0)
@@ -122,7 +122,7 @@ def test_parallel_files_may_end_in_different_numbers_of_blank_lines(tmp_path: Pa
         (b"a\tb\0", "character 4 of the line is NUL", "remove it"),
     ],
 )
-def test_a_bad_line_is_named_with_what_to_do(tmp_path: Path, line: bytes, what: str, fix: str) -> None:
+def test_an_invalid_line_is_reported_with_its_fix(tmp_path: Path, line: bytes, what: str, fix: str) -> None:
     content = b"one\tx\r\n" + line + b"\ntwo\ty\n"
     with pytest.raises(DataError) as caught:
         read(tmp_path, content)
@@ -153,7 +153,7 @@ def test_a_bad_line_is_named_with_what_to_do(tmp_path: Path, line: bytes, what: 
         (b"\xe4", "byte 0xE4 is not UTF-8"),
     ],
 )
-def test_a_bad_line_of_json_is_named(tmp_path: Path, line: bytes, what: str) -> None:
+def test_an_invalid_line_of_json_is_reported(tmp_path: Path, line: bytes, what: str) -> None:
     good = b'{"source": "\\ud83d\\ude00", "target": "b"}\n'
     with pytest.raises(DataError) as caught:
         read(tmp_path, good + line + b"\n" + good, "train.jsonl")
@@ -164,7 +164,7 @@ def test_a_bad_line_of_json_is_named(tmp_path: Path, line: bytes, what: str) -> 
     assert file.skipped == 1
 
 
-def test_only_the_first_bad_lines_are_listed(tmp_path: Path) -> None:
+def test_only_the_first_invalid_lines_are_listed(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path, b"a\tb\n" + b"bad\n" * 12)
     text = str(caught.value)
@@ -175,7 +175,7 @@ def test_only_the_first_bad_lines_are_listed(tmp_path: Path) -> None:
     assert len(read(tmp_path, b"a\tb\n" + b"bad\n" * 12, skip_bad=True).problems) == 5
 
 
-def test_nothing_left_is_an_error_even_when_skipping(tmp_path: Path) -> None:
+def test_no_valid_line_is_an_error_even_with_skip_bad(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no valid lines"):
         read(tmp_path, b"bad\nworse\n", skip_bad=True)
 
@@ -194,7 +194,7 @@ def test_bytes_are_counted_from_the_start_of_the_file_with_its_mark(tmp_path: Pa
         (b"a\nb\n", b"x\n \n", "target.txt:2: the target is empty"),
     ],
 )
-def test_parallel_files_that_do_not_fit(tmp_path: Path, source: bytes, target: bytes, what: str) -> None:
+def test_parallel_files_that_do_not_match(tmp_path: Path, source: bytes, target: bytes, what: str) -> None:
     paths = [write(tmp_path, "source.txt", source), write(tmp_path, "target.txt", target)]
     with pytest.raises(DataError) as caught:
         read_pairs(paths)
@@ -215,7 +215,7 @@ def test_parallel_files_that_do_not_fit(tmp_path: Path, source: bytes, target: b
         ("a.tsv", "a\tb\n".encode("utf-16-be"), "looks like UTF-16"),
     ],
 )
-def test_a_bad_file_is_named(tmp_path: Path, name: str, content: bytes, what: str) -> None:
+def test_an_invalid_file_is_reported(tmp_path: Path, name: str, content: bytes, what: str) -> None:
     for skip_bad in (False, True):
         with pytest.raises(DataError) as caught:
             read(tmp_path, content, name, skip_bad=skip_bad)
@@ -224,13 +224,13 @@ def test_a_bad_file_is_named(tmp_path: Path, name: str, content: bytes, what: st
         assert caught.value.fix
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_missing_files_and_folders(tmp_path: Path) -> None:
     for path, what in [(tmp_path / "no.tsv", "no such file"), (tmp_path, "a folder"), (Path("a\0b"), "can't be read")]:
         with pytest.raises(DataError, match=what):
             read_pairs([path])
 
 
-def test_files_that_do_not_go_together(tmp_path: Path) -> None:
+def test_unsupported_combinations_of_files(tmp_path: Path) -> None:
     one, two = write(tmp_path, "a.tsv.gz", b""), write(tmp_path, "b.tsv.gz", b"")
     for paths, what in [([], "found 0"), ([one, two, one], "found 3"), ([one, two], "file of pairs by its extension")]:
         with pytest.raises(DataError, match=what):
@@ -258,7 +258,7 @@ def test_a_tab_in_text_for_a_language_model(tmp_path: Path) -> None:
     name=st.sampled_from(["a.tsv", "a.txt.gz", "a.jsonl"]),
     columns=st.sampled_from(["pairs", "target"]),
 )
-def test_arbitrary_bytes_are_read_or_answered(folder: Path, content: bytes, name: str, columns: str) -> None:
+def test_arbitrary_bytes_are_read_or_reported(folder: Path, content: bytes, name: str, columns: str) -> None:
     for skip_bad in (False, True):
         try:
             file = read(folder, content, name, columns=columns, skip_bad=skip_bad)
@@ -271,7 +271,7 @@ def test_arbitrary_bytes_are_read_or_answered(folder: Path, content: bytes, name
 
 
 @given(left=st.binary(), right=st.binary())
-def test_arbitrary_parallel_bytes_are_read_or_answered(folder: Path, left: bytes, right: bytes) -> None:
+def test_arbitrary_parallel_bytes_are_read_or_reported(folder: Path, left: bytes, right: bytes) -> None:
     paths = [write(folder, "left", left), write(folder, "right", right)]
     for skip_bad in (False, True):
         with contextlib.suppress(DataError):
@@ -289,7 +289,7 @@ def test_sources_of_a_file_keep_their_lines(tmp_path: Path) -> None:
     assert read_sources(write(tmp_path, "in.jsonl", b'{"source": "a"}\n'))[0].source == "a"
 
 
-def test_sources_of_a_stream_come_one_by_one() -> None:
+def test_sources_of_a_stream_are_read_one_by_one() -> None:
     sources = iterate_sources(io.BytesIO(b"a\n\xe4\n"))
     assert next(sources) == Pair("a", None, "<stdin>:1")
     with pytest.raises(
@@ -315,7 +315,7 @@ def test_real_files_are_read(seq2see_data: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
-def test_a_line_break_inside_json_is_named(tmp_path: Path, end: str) -> None:
+def test_a_line_break_inside_json_is_reported(tmp_path: Path, end: str) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"source": "a", "target": f"one{end}two"}) + "\n")
     with pytest.raises(DataError, match=r"pairs\.jsonl:1: 'target' contains a line break"):

@@ -61,7 +61,7 @@ def test_one_source_cannot_be_split() -> None:
         split_dev([], seed=1)
 
 
-def test_every_process_splits_alike() -> None:
+def test_every_process_makes_the_same_split() -> None:
     code = (
         "from seq2see.data import Pair, split_dev\n"
         "print([p.source for p in split_dev([Pair(str(n), '', '') for n in range(50)], seed=3)[1]])"

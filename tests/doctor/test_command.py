@@ -1,4 +1,4 @@
-"""seq2see check as a command: what it prints, its exit codes, and one message for every mistake."""
+"""The command seq2see check: output, exit codes and error messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from seq2see.doctor import check, print_report
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command did."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -52,7 +52,7 @@ def seq2see_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     return run
 
 
-def test_good_data_end_with_0_and_bad_ones_with_1(seq2see_check: Command) -> None:
+def test_the_exit_code_is_0_for_valid_and_1_for_invalid_data(seq2see_check: Command) -> None:
     good = seq2see_check("good.tsv")
     assert good.code == 0
     assert good.out.startswith("good.tsv: 2 pairs\n")
@@ -118,7 +118,7 @@ def test_a_clean_copy_is_written_and_checked_again(seq2see_check: Command) -> No
         (["good.tsv", "--fixx"], "--fix"),
     ],
 )
-def test_mistakes_end_with_2_and_one_message(arguments: list[str], words: str, seq2see_check: Command) -> None:
+def test_invalid_commands_exit_with_2_and_one_message(arguments: list[str], words: str, seq2see_check: Command) -> None:
     before = sorted(Path().iterdir())
     ran = seq2see_check(*arguments)
     assert ran.code == 2
@@ -142,7 +142,7 @@ def test_a_terminal_gets_colours_and_isolated_right_to_left(tmp_path: Path) -> N
     assert max(map(len, shown[False].splitlines())) > 80  # a line stays a line
 
 
-def test_checking_loads_no_torch(tmp_path: Path) -> None:
+def test_checking_does_not_import_torch(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
     path.write_text("a\tb\nc\td\n")
     ran = subprocess.run(
@@ -158,7 +158,7 @@ def test_checking_loads_no_torch(tmp_path: Path) -> None:
     assert "torch" not in loaded
 
 
-def test_remedies_do_what_they_say_and_spare_the_file(tmp_path: Path) -> None:
+def test_remedies_work_and_keep_the_file(tmp_path: Path) -> None:
     """Run as they are printed, in a shell."""
     contents = {
         "header": "word\tipa\na\tb\n",

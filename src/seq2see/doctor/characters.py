@@ -156,7 +156,7 @@ def suspicious_codes() -> npt.NDArray[np.bool_]:
     return table
 
 
-# --- text that was incorrectly decoded or escaped -----------------------------------------------------------------------
+# --- incorrectly decoded or escaped text ----------------------------------------------------------------------------
 
 _MAYBE_MOJIBAKE = re.compile("[\u00c2-\u00f4][\u0080-\u00bfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]+")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
