@@ -353,9 +353,9 @@ class Preparation:
                             each.result()
                             progress.advance(shown)
                     except BrokenProcessPool:
-                        what = "a worker process was killed, perhaps because memory ran out"
+                        killed = "a worker process was killed, perhaps because memory ran out"
                         fix = "use fewer --workers; the same command resumes the preparation"
-                        raise UserError(what, where="seq2see prepare", fix=fix) from None
+                        raise UserError(killed, where="seq2see prepare", fix=fix) from None
                     except BaseException:
                         pool.shutdown(wait=True, cancel_futures=True)
                         raise
