@@ -388,7 +388,7 @@ MISTAKES: dict[str, Mistake] = {
     "missing data": (["train", "missing.tsv"], ["missing.tsv", "no such file", "check the path"]),
     "folder as data": (["train", "FOLDER"], ["FOLDER", "is a folder"]),
     "empty data": (["train", "EMPTY"], ["EMPTY", "is empty"]),
-    "three columns": (["train", "COLUMNS"], ["COLUMNS:1", "found 3 columns", "cut -f1,2"]),
+    "three columns": (["train", "COLUMNS"], ["COLUMNS:1", "expected 2 columns, found 3", "cut -f1,2"]),
     "one column": (["train", "TEXT"], [":1", "expected 2 columns, found 1", "TAB"]),
     "binary data": (["train", "BINARY"], ["BINARY"]),
     "three files": (["train", "PAIRS", "PAIRS", "PAIRS"], ["not 3"]),
