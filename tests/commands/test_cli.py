@@ -424,7 +424,7 @@ MISTAKES: dict[str, Mistake] = {
     "missing input": (["predict", "RUN", "--input", "missing.txt"], ["missing.txt", "check the path"]),
     "folder as input": (["predict", "RUN", "--input", "FOLDER"], ["FOLDER", "is a folder"]),
     "empty input": (["predict", "RUN", "--input", "EMPTY"], ["EMPTY", "is empty"]),
-    "pairs as input": (["predict", "RUN", "--input", "PAIRS"], ["PAIRS:1", "2 columns", "cut -f1"]),
+    "pairs as input": (["predict", "RUN", "--input", "PAIRS"], ["PAIRS:1", "found 2", "cut -f1"]),
     "unwritable output": (["predict", "RUN", "a", "--output", "no/such/out.txt"], ["no/such/out.txt", "--output"]),
     "output is a folder": (["predict", "RUN", "a", "--output", "FOLDER"], ["FOLDER", "--output"]),
     "beam 0": (["predict", "RUN", "a", "--beam", "0"], ["beam", "0", "1 to"]),
@@ -443,7 +443,7 @@ MISTAKES: dict[str, Mistake] = {
     "evaluate with beam 0": (["evaluate", "RUN", "PAIRS", "--beam", "0"], ["beam"]),
     "evaluate by an unknown metric": (["evaluate", "RUN", "PAIRS", "--metrics", "cer,bleau"], ["'bleau'", "'bleu'"]),
     "evaluate by no metric": (["evaluate", "RUN", "PAIRS", "--metrics", ","], ["at least one metric", "cer"]),
-    "evaluate by a missing column": (["evaluate", "RUN", "PAIRS", "--by", "3"], ["PAIRS:1", "no column 3", "has 2"]),
+    "evaluate by a missing column": (["evaluate", "RUN", "PAIRS", "--by", "3"], ["PAIRS:1", "at least 3 columns", "found 2"]),
     "evaluate on an empty file": (["evaluate", "RUN", "EMPTY"], ["EMPTY", "is empty"]),
     "evaluate answers of a language model": (
         ["evaluate", "LANGUAGE", "TEXT", "--metrics", "cer"],
