@@ -391,7 +391,7 @@ MISTAKES: dict[str, Mistake] = {
     "three columns": (["train", "COLUMNS"], ["COLUMNS:1", "expected 2 columns, found 3", "cut -f1,2"]),
     "one column": (["train", "TEXT"], [":1", "expected 2 columns, found 1", "TAB"]),
     "binary data": (["train", "BINARY"], ["BINARY"]),
-    "three files": (["train", "PAIRS", "PAIRS", "PAIRS"], ["not 3"]),
+    "three files": (["train", "PAIRS", "PAIRS", "PAIRS"], ["found 3"]),
     "two files of pairs": (["train", "PAIRS", "PAIRS"], ["parallel", "cat"]),
     "two recipes": (["train", "RECIPE", "RECIPE"], ["RECIPE", "recipe"]),
     "recipe and data": (["train", "RECIPE", "PAIRS"], ["RECIPE", "one too many"]),

@@ -490,7 +490,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "score nothing": (["score", "RUN"], ["no pairs", "seq2see score RUN pairs.tsv"]),
     "score nothing there": (["score", "RUN", "missing.tsv"], ["missing.tsv", "check the path"]),
     "score sources alone": (["score", "RUN", "TEXT"], ["TEXT:1", "expected 2 columns, found 1", "TAB"]),
-    "score pairs by a language model": (["score", "WRITER", "PAIRS"], ["PAIRS:1", "2 columns"]),
+    "score pairs by a language model": (["score", "WRITER", "PAIRS"], ["PAIRS:1", "found 2"]),
     "score in batches of 0": (["score", "RUN", "PAIRS", "--batch-size", "0"], ["batch_size", "1 to"]),
     "score into nowhere": (["score", "RUN", "PAIRS", "--output", "no/such/file"], ["no/such/file", "--output"]),
     "score in another format": (["score", "RUN", "PAIRS", "--format", "csv"], ["--format", "csv", "tsv"]),
