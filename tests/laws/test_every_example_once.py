@@ -90,7 +90,7 @@ def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
 
     The run ends and is resumed after these updates. The processes go one after the other and send one another nothing.
     """
-    monkeypatch.setattr("seq2see.data.sampler._BATCHES_A_POOL", 2)
+    monkeypatch.setattr("seq2see.data.sampler._BATCHES_PER_POOL", 2)
     batches = defaultdict(list)  # by update, the sources of its batch
     for rank in range(size):
         state, updates = None, []

@@ -366,7 +366,7 @@ def test_resume_on_disk_with_subwords(text, tmp_path, pairs, monkeypatch):
     """The vocabularies are those of the original run; they are not learnt again."""
 
     def forget(_):
-        monkeypatch.setattr("seq2see.text.building.learn_codec", None)
+        monkeypatch.setattr("seq2see.text.building.learn_from_words", None)
 
     config = replace(config_of(tmp_path, pairs), text=text)
     check_resume_on_disk(config, tmp_path, monkeypatch, between=forget)

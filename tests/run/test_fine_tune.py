@@ -452,7 +452,7 @@ def test_what_is_missing_or_damaged_is_named_and_nothing_is_lost(bases: Callable
     empty.mkdir()
     expected = {
         tmp_path / "nowhere": "there is no such folder",
-        tmp_path / "nowhere.seq2see": "there is no such file",
+        tmp_path / "nowhere.seq2see": "no such file",
         empty: "is missing",
         broken: "model.safetensors",
         other: "state.safetensors",

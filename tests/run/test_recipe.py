@@ -268,7 +268,7 @@ def test_a_joint_vocabulary_is_one_for_both_sides(unit: str) -> None:
 def test_joint_sides_follow_each_other() -> None:
     options, said = choose_text(TextOptions(target="words", joint=True), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("words", "words")
-    assert said == ["source: words (as the other side, with which it is joint)"]
+    assert said == ["source: words (the same as the other side: the vocabulary is joint)"]
     options, _ = choose_text(TextOptions(joint=True), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("bpe", "bpe")
 
