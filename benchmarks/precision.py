@@ -31,7 +31,7 @@ from seq2see.config import Config
 from seq2see.data import read_pairs
 from seq2see.model import ModelOptions, build
 from seq2see.run.plan import RunPlan, plan_run
-from seq2see.training import Evaluation, Trainer, TrainingOptions, choose_precision
+from seq2see.training import DevEvaluation, Trainer, TrainingOptions, choose_precision
 
 FOLDER = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
 MODELS = {"attention-256": 1500, "attention-512": 600, "gnmt-256": 600, "transformer-256": 1500}
@@ -87,10 +87,10 @@ def target_tokens(plan: RunPlan, precision: str) -> Iterator[int]:
         plan.examples,
         options,
         device=torch.device("cpu"),
-        evaluate=lambda _: Evaluation({}, ()),
+        evaluate=lambda _: DevEvaluation({}, ()),
         save_best=lambda *_: None,
         save_checkpoint=lambda _: None,
-        listen=lambda _: None,
+        callback=lambda _: None,
     )
     for _, share in trainer.shares.after():
         trainer._update(share)

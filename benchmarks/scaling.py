@@ -32,7 +32,7 @@ import torch.distributed.fsdp  # before any process is started: its import takes
 from seq2see.data import Examples
 from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.text import SPECIALS
-from seq2see.training import ALONE, Evaluation, Trainer, TrainingOptions, World, joined, to_tensors
+from seq2see.training import ALONE, DevEvaluation, Trainer, TrainingOptions, World, joined, to_tensors
 
 CPU = torch.device("cpu")
 UPDATES = 2
@@ -94,10 +94,10 @@ def new_trainer(case: Case, examples: Examples, vocabulary: int, shard: bool, wo
         examples,
         options,
         device=CPU,
-        evaluate=lambda _: Evaluation({}, ()),
+        evaluate=lambda _: DevEvaluation({}, ()),
         save_best=lambda *_: None,
         save_checkpoint=lambda _: None,
-        listen=lambda _: None,
+        callback=lambda _: None,
         world=world,
     )
 

@@ -26,7 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 from seq2see.data import Examples, read_pairs
 from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.text import Codec, make_tokenizer
-from seq2see.training import Evaluation, Trainer, TrainingOptions
+from seq2see.training import DevEvaluation, Trainer, TrainingOptions
 
 BATCH, EMBEDDING, WIDTH = 128, 16, 256
 
@@ -89,10 +89,10 @@ def ours(examples: Examples, sizes: Sizes) -> Iterator[None]:
             schedule="constant",
         ),
         device=torch.device("cpu"),
-        evaluate=lambda _: Evaluation({}, ()),
+        evaluate=lambda _: DevEvaluation({}, ()),
         save_best=lambda *_: None,
         save_checkpoint=lambda _: None,
-        listen=lambda _: None,
+        callback=lambda _: None,
     )
     for _, share in trainer.shares.after():
         trainer._update(share)

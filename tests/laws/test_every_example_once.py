@@ -13,7 +13,7 @@ import torch
 from seq2see.data import Examples, collate, copies
 from seq2see.model import Sizes, build
 from seq2see.text import Codec, make_tokenizer
-from seq2see.training import ALONE, Evaluation, Trainer, TrainingOptions, World
+from seq2see.training import ALONE, DevEvaluation, Trainer, TrainingOptions, World
 
 NUM_PAIRS = 23
 EPOCHS = 2
@@ -32,7 +32,7 @@ def trainer_and_indices(blueprint, monkeypatch):
         trained_on.append(indices.tolist())
         return batch
 
-    monkeypatch.setattr("seq2see.training.shares.collate", recording)
+    monkeypatch.setattr("seq2see.training.process_batches.collate", recording)
 
     def new(stop=lambda: False, workers=0, world=ALONE, **options):
         model = build(blueprint("plain"), Sizes(len(codec.vocabulary), len(codec.vocabulary)))
@@ -42,10 +42,10 @@ def trainer_and_indices(blueprint, monkeypatch):
             examples,
             TrainingOptions(rate=1e-3, evaluate_every=1000, metric="loss", precision="float32", **options),
             device=torch.device("cpu"),
-            evaluate=lambda model: Evaluation({"exact_match": 0.0, "loss": 1.0}, ()),
+            evaluate=lambda model: DevEvaluation({"exact_match": 0.0, "loss": 1.0}, ()),
             save_best=lambda model, progress: None,
             save_checkpoint=lambda state: None,
-            listen=lambda event: None,
+            callback=lambda event: None,
             stop=stop,
             workers=workers,
             world=world,
@@ -148,7 +148,7 @@ def test_what_goes_wrong_in_a_worker_ends_the_run(trainer_and_indices, monkeypat
         trained_on.append(indices.tolist())
         return collate(examples, indices)
 
-    monkeypatch.setattr("seq2see.training.shares.collate", failing)
+    monkeypatch.setattr("seq2see.training.process_batches.collate", failing)
     with pytest.raises(OSError, match="the disk is gone"):
         new(batch_size=4, workers=2).run()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]

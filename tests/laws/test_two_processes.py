@@ -28,7 +28,7 @@ from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 from seq2see.text import Codec, make_tokenizer
 from seq2see.training import (
     ALONE,
-    Evaluation,
+    DevEvaluation,
     Trainer,
     TrainingOptions,
     TrainingState,
@@ -37,8 +37,8 @@ from seq2see.training import (
     target_log_probs,
     to_tensors,
 )
-from seq2see.training.divided import whole
 from seq2see.training.objective import Objective
+from seq2see.training.sharding import full_tensor
 
 PAIRS = copies(22, seed=1)
 CODEC = Codec.build(make_tokenizer("characters"), [pair.source for pair in PAIRS])
@@ -64,10 +64,10 @@ def new_trainer(name: str, world: World = ALONE, *, dropout: float = 0.0, **opti
         examples,
         TrainingOptions(**given),
         device=CPU,
-        evaluate=lambda model: Evaluation({"loss": -target_log_probs(model.eval(), dev).mean().item()}, ()),
+        evaluate=lambda model: DevEvaluation({"loss": -target_log_probs(model.eval(), dev).mean().item()}, ()),
         save_best=lambda model, progress: None,
         save_checkpoint=lambda state: None,
-        listen=lambda event: None,
+        callback=lambda event: None,
         world=world,
     )
 
@@ -77,7 +77,7 @@ def gradients(trainer: Trainer) -> dict[str, torch.Tensor]:
     _, share = next(trainer.shares.after())
     trainer.model.train()
     loss = trainer._gradients(share, 1)
-    found = {name: whole(parameter.grad) for name, parameter in trainer.model.named_parameters()}
+    found = {name: full_tensor(parameter.grad) for name, parameter in trainer.model.named_parameters()}
     return found | {"loss": torch.tensor(loss / share.target_tokens).double()}
 
 
@@ -148,7 +148,7 @@ def chain(world: World) -> dict[str, float]:
         losses: list[float] = []
         evaluate = trainer.evaluate
 
-        def noted(model: Any) -> Evaluation:
+        def noted(model: Any) -> DevEvaluation:
             found = evaluate(model)
             losses.append(found.metrics["loss"])
             return found
@@ -280,7 +280,7 @@ def main(folder: Path) -> int:
     from seq2see.training import world as worlds
 
     assert fsdp
-    worlds.PAUSE = 0.1
+    worlds.PAUSE_SECONDS = 0.1
     torch.set_num_threads(1)
     second = os.fork()
     os.environ["RANK"] = "0" if second else "1"

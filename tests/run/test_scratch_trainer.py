@@ -1,4 +1,4 @@
-"""`engine="scratch"`: the models written by hand are trained, saved and asked like any others."""
+"""`engine="scratch"`: models trained in NumPy are saved and used like any others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def train(data: Path, out: Path, **settings: Any) -> seq2see.Model:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_architecture_is_trained_by_hand(name: str, tiny_pairs: Path, tiny_text: Path, tmp_path: Path) -> None:
+def test_every_architecture_can_be_trained(name: str, tiny_pairs: Path, tiny_text: Path, tmp_path: Path) -> None:
     data = tiny_text if "language" in name else tiny_pairs
     model = train(data, tmp_path / "r", **{"model.name": name})
     assert model.name == name
@@ -35,7 +35,7 @@ def test_every_architecture_is_trained_by_hand(name: str, tiny_pairs: Path, tiny
     assert [each.text for each in answers] == [each.text for each in again]
 
 
-def test_it_learns_and_the_run_is_one_like_any_other(tiny_pairs: Path, tmp_path: Path) -> None:
+def test_it_learns_and_writes_a_normal_run_folder(tiny_pairs: Path, tmp_path: Path) -> None:
     run = tmp_path / "r"
     model = train(tiny_pairs, run, **{"training.max_updates": 150, "training.evaluate_every": 50})
     pairs = [seq2see.Pair(*line.split("\t"), "") for line in tiny_pairs.read_text().splitlines()]
@@ -63,7 +63,7 @@ def test_it_learns_and_the_run_is_one_like_any_other(tiny_pairs: Path, tmp_path:
         ({"model.name": "transformer", "model.activation": "swiglu"}, "model.activation"),
     ],
 )
-def test_what_is_not_there_by_hand_is_refused(
+def test_unsupported_options_are_refused(
     settings: dict[str, Any], named: str, tiny_pairs: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -73,15 +73,15 @@ def test_what_is_not_there_by_hand_is_refused(
     assert not (tmp_path / "r").exists()
 
 
-def test_what_is_so_anyway_may_be_said(tiny_pairs: Path, tmp_path: Path) -> None:
+def test_fixed_values_may_be_given(tiny_pairs: Path, tmp_path: Path) -> None:
     train(tiny_pairs, tmp_path / "r", **{"model.dropout": 0.0, "training.precision": "float32"})
 
 
-def test_it_is_not_resumed_and_there_is_no_third_engine(tiny_pairs: Path, tmp_path: Path) -> None:
+def test_resuming_gpus_and_unknown_engines_are_refused(tiny_pairs: Path, tmp_path: Path) -> None:
     train(tiny_pairs, tmp_path / "r")
-    with pytest.raises(ConfigError, match="keeps no checkpoints"):
+    with pytest.raises(ConfigError, match="writes no checkpoints"):
         seq2see.train(tiny_pairs, out=tmp_path / "r", engine="scratch", resume=True, quiet=True)
-    with pytest.raises(ConfigError, match="don't calculate on cuda"):
+    with pytest.raises(ConfigError, match="must be cpu with --engine scratch, not cuda"):
         seq2see.train(tiny_pairs, out=tmp_path / "s", engine="scratch", device="cuda", quiet=True)
     with pytest.raises(ConfigError, match="did you mean 'scratch'"):
         seq2see.train(tiny_pairs, out=tmp_path / "s", engine="scrach", quiet=True)

@@ -20,7 +20,7 @@ def test_one_signal_asks_and_a_second_ends() -> None:
         assert stop()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
-    assert said == ["stopping after this update; once more to stop at once"]
+    assert said == ["stopping after this update; repeat to stop at once"]
 
 
 def test_what_a_launcher_passes_on_is_the_same_signal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +29,7 @@ def test_what_a_launcher_passes_on_is_the_same_signal(monkeypatch: pytest.Monkey
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop()
-        monkeypatch.setattr(stopping, "SAME_SIGNAL", 0.0)
+        monkeypatch.setattr(stopping, "SAME_SIGNAL_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
     assert len(said) == 1

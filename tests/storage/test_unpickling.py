@@ -88,6 +88,6 @@ def test_a_pickle_under_a_name_of_ours_is_refused(name: str, tiny_run_copy: Path
     files[name] = pickle.dumps(Harm(tmp_path / "mark"))
     (place / name).write_bytes(files[name])
     (place / MANIFEST).write_bytes(sealed_manifest(files, {}))
-    with pytest.raises(CheckpointError, match="holds no state of training"):
+    with pytest.raises(CheckpointError, match="holds an invalid training state"):
         load_checkpoint(tiny_run_copy / "checkpoints")
     assert not (tmp_path / "mark").exists()

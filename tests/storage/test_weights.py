@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2see.errors import CheckpointError, ConfigError
-from seq2see.storage.weights import SMALLEST_SCALE, WEIGHTS, Weights, quantize, read_weights, write_weights
+from seq2see.storage.weights import MIN_SCALE, WEIGHTS, Weights, quantize, read_weights, write_weights
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 MATRICES = arrays.arrays(
@@ -70,7 +70,7 @@ def test_int8_is_off_by_half_a_scale_at_most(matrix: np.ndarray) -> None:
     assert (np.abs(found - matrix) <= allowed * (1 + 1e-5)).all()
     assert (np.abs(steps.astype(int)) <= 127).all()
     largest = np.abs(matrix).max(axis=tuple(range(1, matrix.ndim)), initial=0)
-    assert np.allclose(scales, np.maximum(largest / 127, SMALLEST_SCALE))
+    assert np.allclose(scales, np.maximum(largest / 127, MIN_SCALE))
 
 
 def test_each_row_has_a_scale_of_its_own() -> None:
@@ -121,7 +121,7 @@ def test_values_beyond_float16_are_refused_by_name() -> None:
     tensors = {"fine": np.full((2, 2), 65504, np.float32), "large": np.array([[1, -70_000]], np.float32)}
     with pytest.raises(ConfigError) as caught:
         write_weights(tensors, "float16")
-    assert "'large' holds 70,000" in caught.value.what
+    assert "'large' contains 70,000" in caught.value.what
     assert "float32 or int8" in caught.value.fix
     assert back(tensors, "int8")["large"][0, 1] == -70_000
     assert back({"vector": np.array([1e30], np.float32)}, "float16")["vector"][0] == np.float32(1e30)
@@ -130,7 +130,7 @@ def test_values_beyond_float16_are_refused_by_name() -> None:
 @pytest.mark.parametrize("weights", ["float16", "int8"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_is_refused_by_name(weights: Weights, value: float) -> None:
-    with pytest.raises(ConfigError, match="'m' holds what is no number"):
+    with pytest.raises(ConfigError, match="'m' contains NaN or infinity"):
         write_weights({"m": np.array([[1, value]], np.float32)}, weights)
 
 
@@ -201,7 +201,7 @@ def test_what_is_no_file_of_weights_is_refused(name: str) -> None:
 
 def test_scales_beyond_float32_warn_nobody() -> None:
     data = saved(m=np.full((1, 1), 127, np.int8), m_scale=np.array([3e38], np.float32))
-    with pytest.raises(CheckpointError, match="no number"):
+    with pytest.raises(CheckpointError, match="NaN or infinity"):
         read_weights(data, "int8", where="here")
 
 

@@ -6,15 +6,15 @@ import pytest
 
 from seq2see.training import DevAnswer, TrainingOptions
 from seq2see.training.watch import (
-    Point,
+    EvaluationRecord,
     copies,
-    is_time,
     lengths,
     loop_of,
     loops,
     quoted,
     rising,
     same_answer,
+    should_diagnose,
     unknown_tokens,
     watch,
 )
@@ -39,12 +39,12 @@ def answered(count: int, prediction: str) -> list[DevAnswer]:
 @pytest.mark.parametrize(("warmup", "first"), [(0.1, 100), (0.5, 150), (1.0, 300)])
 def test_nothing_is_judged_before_a_third_of_training_and_the_warm_up(warmup: float, first: int) -> None:
     options = TrainingOptions(max_updates=300, warmup=warmup)
-    assert is_time(options, first)
-    assert not is_time(options, first - 1)
+    assert should_diagnose(options, first)
+    assert not should_diagnose(options, first - 1)
 
 
 def test_answers_without_fault_give_no_warning() -> None:
-    course = [Point(1 / number, 1 / number, number) for number in range(1, 6)]
+    course = [EvaluationRecord(1 / number, 1 / number, number) for number in range(1, 6)]
     assert list(watch(right(50), {"source": 0.0, "target": 0.01}, course)) == []
     assert list(watch((), {}, ())) == []
 
@@ -165,11 +165,16 @@ def test_a_twentieth_of_a_sides_tokens_unknown_is_said() -> None:
 
 # --- dev loss -------------------------------------------------------------------------------------------------------
 
-RISING = [Point(1.0, 1.0, 0.5), Point(0.9, 1.1, 0.5), Point(0.8, 1.2, 0.5), Point(0.7, 1.3, 0.5)]
+RISING = [
+    EvaluationRecord(1.0, 1.0, 0.5),
+    EvaluationRecord(0.9, 1.1, 0.5),
+    EvaluationRecord(0.8, 1.2, 0.5),
+    EvaluationRecord(0.7, 1.3, 0.5),
+]
 
 
 def test_dev_loss_that_rises_while_training_loss_falls_is_said() -> None:
-    found = rising([Point(2.0, 3.0, 0.1), *RISING])
+    found = rising([EvaluationRecord(2.0, 3.0, 0.1), *RISING])
     assert found
     assert "3 times in a row, 1.0000 to 1.3000" in found.message
     assert "1.0000 to 0.7000" in found.message
@@ -179,14 +184,14 @@ def test_dev_loss_that_rises_while_training_loss_falls_is_said() -> None:
     "course",
     [
         RISING[1:],
-        [*RISING[:2], Point(0.8, 1.1, 0.5), RISING[3]],
-        [*RISING[:3], Point(1.0, 1.3, 0.5)],
-        [*RISING[:3], Point(0.7, 1.3, 0.51)],
+        [*RISING[:2], EvaluationRecord(0.8, 1.1, 0.5), RISING[3]],
+        [*RISING[:3], EvaluationRecord(1.0, 1.3, 0.5)],
+        [*RISING[:3], EvaluationRecord(0.7, 1.3, 0.51)],
         [each._replace(score=1.0) for each in RISING],
     ],
     ids=["two rises", "one evaluation level", "training loss too", "score still better", "without a mistake"],
 )
-def test_anything_less_is_not(course: list[Point]) -> None:
+def test_anything_less_is_not(course: list[EvaluationRecord]) -> None:
     assert rising(course) is None
 
 

@@ -17,7 +17,7 @@ import torch
 from seq2see.errors import ConfigError, UserError, WorldError
 from seq2see.training import ALONE, World, joined
 from seq2see.training import world as worlds
-from seq2see.training.world import answer_of, end_beside, is_of_world
+from seq2see.training.world import answer_of, is_communication_error, kill_siblings
 
 CPU = torch.device("cpu")
 
@@ -29,16 +29,16 @@ def test_alone_is_what_all_know() -> None:
     ALONE.wait()
     ALONE.require_same(pairs="1")
     assert ALONE.is_first
-    assert ALONE.said(shard=True) == ""
+    assert ALONE.description(shard=True) == ""
     module = torch.nn.Linear(1, 1)
     assert ALONE.join(module, shard=True) is module
 
 
 def test_alone_says_everything_itself() -> None:
-    with pytest.raises(UserError) as raised, ALONE.watching():
+    with pytest.raises(UserError) as raised, ALONE.reporting_lost_processes():
         raise UserError("something")
     assert not raised.value.is_said
-    with pytest.raises(RuntimeError, match="gloo") as broken, ALONE.watching():
+    with pytest.raises(RuntimeError, match="gloo") as broken, ALONE.reporting_lost_processes():
         raise RuntimeError("gloo says something")
     assert not isinstance(broken.value, WorldError)
 
@@ -53,11 +53,11 @@ def test_parts_of_a_batch() -> None:
 
 
 def test_places() -> None:
-    assert World(3, 4, local_rank=1).place(torch.device("cuda")) == torch.device("cuda", 1)
-    assert ALONE.place(torch.device("cuda")) == torch.device("cuda")
-    assert World(3, 4, local_rank=1).place(CPU) == CPU
-    assert World(3, 4).said(shard=False) == ", 4 processes"
-    assert World(3, 4).said(shard=True) == ", 4 processes, the model divided among them"
+    assert World(3, 4, local_rank=1).local_device(torch.device("cuda")) == torch.device("cuda", 1)
+    assert ALONE.local_device(torch.device("cuda")) == torch.device("cuda")
+    assert World(3, 4, local_rank=1).local_device(CPU) == CPU
+    assert World(3, 4).description(shard=False) == ", 4 processes"
+    assert World(3, 4).description(shard=True) == ", 4 processes, the model sharded"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_store_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worlds, "ROLL_CALL", timedelta(seconds=0.02))
+    monkeypatch.setattr(worlds, "ROLL_CALL_TIMEOUT", timedelta(seconds=0.02))
     assert answer_of(lambda: 1) == 1
 
     def gone() -> int:
@@ -105,15 +105,15 @@ def test_a_store_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system doesn't say who started a process")
 def test_only_what_the_same_launcher_started_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"])
-    end_beside([process.pid])  # not started by our own parent
+    kill_siblings([process.pid])  # not started by our own parent
     assert process.poll() is None
     monkeypatch.setattr(os, "getppid", lambda: parent)
     parent = os.getpid()
-    end_beside([process.pid])
+    kill_siblings([process.pid])
     assert process.wait(60) == -signal.SIGKILL
-    end_beside([process.pid])  # there is none
+    kill_siblings([process.pid])  # there is none
 
 
 def test_which_errors_are_between_processes() -> None:
-    assert is_of_world(RuntimeError("[/gloo/transport/tcp/pair.cc:547] Connection closed by peer"))
-    assert not is_of_world(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    assert is_communication_error(RuntimeError("[/gloo/transport/tcp/pair.cc:547] Connection closed by peer"))
+    assert not is_communication_error(RuntimeError("DefaultCPUAllocator: can't allocate memory"))

@@ -14,7 +14,7 @@ import numpy as np
 from seq2see.data.files import open_content
 from seq2see.data.lines import UTF8_MARK, Columns
 from seq2see.data.reading import PairFile, read_stretch, unequal
-from seq2see.storage.files import FRESH, beside
+from seq2see.storage.files import NEW_SUFFIX, sibling
 
 PART_BYTES = 8 * 2**20
 """Of text in a part; what a process needs for one is some twenty times as much."""
@@ -56,7 +56,7 @@ def as_text(path: Path, copy: Path) -> Path:
         if not isinstance(file.stream, BufferedReader) or not isinstance(file.stream.raw, GzipFile):
             return path
         if not copy.exists():
-            fresh = beside(copy, FRESH)
+            fresh = sibling(copy, NEW_SUFFIX)
             with fresh.open("wb") as target:
                 shutil.copyfileobj(file.stream, target, _BLOCK)
             fresh.replace(copy)

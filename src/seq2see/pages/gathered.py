@@ -21,7 +21,7 @@ from seq2see.inference.predictor import Predictor, UnknownTextWarning
 from seq2see.inference.results import Prediction
 from seq2see.pages.advice import Evidence
 from seq2see.run.folder import CONFIG
-from seq2see.run.pairs import Data, read_data
+from seq2see.run.pairs import RunData, read_data
 from seq2see.storage.saved_model import find_model_folder, load_model
 
 TRAIN_SAMPLE = 300
@@ -111,7 +111,7 @@ def gather(
     has_source = model.source_codec is not None
     columns: Literal["pairs", "target"] = "pairs" if has_source else "target"
     notes = []
-    data: Data | None = None
+    data: RunData | None = None
     try:
         data = read_data(config, None, None, has_source=has_source)
     except UserError as error:
