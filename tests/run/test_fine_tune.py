@@ -239,7 +239,7 @@ def test_tokens_that_the_new_pairs_lack_are_counted_on_each_side(bases: Callable
 
 @pytest.mark.parametrize("block", [1, 3, 100])
 def test_the_ids_in_use_are_found_block_by_block(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seq2see.run.fine_tune.BLOCK", block)
+    monkeypatch.setattr("seq2see.run.fine_tune.BLOCK_IDS", block)
     codec = Codec(make_tokenizer("characters", "NFC"), Vocabulary(tuple("abcdef")))
     sides = [np.array(ids, dtype=np.int32) for ids in ([5, 3, 5, 9, 3], [], [6])]
     assert used_ids(codec, *sides).tolist() == [3, 5, 6, 9]

@@ -211,7 +211,7 @@ def test_a_language_model_has_no_answers_to_match() -> None:
     pairs = [Pair("", "abc", ""), Pair("", "bcd", "")]
     codecs = build_codecs(TextOptions(target="characters"), *sides(pairs, has_source=False))
     data = Examples.encode(pairs, *codecs)
-    with pytest.raises(ConfigError, match="no answers to match"):
+    with pytest.raises(ConfigError, match="must be loss for a language model"):
         choose_training(TrainingOptions(metric="exact_match"), data, can_match=False)
 
 

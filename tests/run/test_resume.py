@@ -95,7 +95,7 @@ def edit(path: Path, change: Callable[[list[str]], list[str]]) -> None:
 CHANGES: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     "one is another": (
         lambda lines: [*lines[:6], "abcab\tx\n", *lines[7:]],
-        "1 pair is new, the first {path}:7; 1 pair is gone, the first was pair 7 of {side}",
+        "1 pair is new, the first is {path}:7; 1 pair is gone, the first was pair 7 of {side}",
     ),
     "more": (lambda lines: [*lines, "aaaaa\tb\n", "bbbbb\ta\n"], "2 pairs are new, the first is {path}:{more}"),
     "fewer": (lambda lines: [*lines[:2], *lines[4:]], "2 pairs are gone, the first was pair 3 of {side}"),

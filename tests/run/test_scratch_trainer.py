@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 import seq2see
 from seq2see.errors import ConfigError
-from seq2see.scratch import ARCHITECTURES
+from seq2see.scratch import ARCHITECTURES, Evaluation
 
 SETTINGS: dict[str, Any] = {
     "model.width": 32,
@@ -71,6 +72,20 @@ def test_unsupported_options_are_refused(
     assert caught.value.where == named
     assert "torch" in caught.value.fix
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(("metric", "best_update"), [("exact_match", 1), ("loss", 2), (None, 1)])
+def test_the_best_model_is_chosen_by_the_metric(
+    metric: str | None, best_update: int, tiny_pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exact match is best at update 1, the loss at update 2."""
+    found = iter([Evaluation(0.5, 2.0), Evaluation(0.4, 1.0), Evaluation(0.3, 3.0)])
+    monkeypatch.setattr(sys.modules["seq2see.scratch.train"], "evaluate", lambda *_: next(found))
+    chosen = {"training.max_updates": 3} | ({"training.metric": metric} if metric else {})
+    train(tiny_pairs, tmp_path / "r", **chosen)
+    events = [json.loads(line) for line in (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()]
+    assert events[-1]["best_update"] == best_update
+    assert [event["best"] for event in events if event["event"] == "evaluation"] == [True, best_update == 2, False]
 
 
 def test_fixed_values_may_be_given(tiny_pairs: Path, tmp_path: Path) -> None:

@@ -764,5 +764,5 @@ def test_a_language_model_of_subwords_goes_on_inside_a_word(tiny_settings: dict[
 
 def test_one_table_for_both_sides_needs_one_vocabulary(tmp_path: Path, tiny_pairs: Path) -> None:
     settings = {"model.name": "transformer", "model.tie": "all", "data.train": [str(tiny_pairs)]}
-    with pytest.raises(ConfigError, match=r"model\.tie: one table.*\n.*text\.joint=true"):
+    with pytest.raises(ConfigError, match=r"model\.tie: all requires one vocabulary.*\n.*text\.joint=true"):
         train(make_config({}, settings), tmp_path / "run")

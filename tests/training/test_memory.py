@@ -18,10 +18,10 @@ from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.run.train import train
 from seq2see.training import TrainingOptions
 from seq2see.training.memory import (
-    COPIES,
+    MEMORY_SHARE,
     MIN_PAIRS,
     MIN_UPDATES_PER_EPOCH,
-    SHARE,
+    WEIGHT_COPIES,
     bytes_per_token,
     free_memory,
     largest_batch,
@@ -57,7 +57,7 @@ def test_the_longest_example_is_what_is_measured():
 
 @pytest.mark.parametrize("block", [1, 2, 3, 100])
 def test_the_longest_is_found_block_by_block(block, monkeypatch):
-    monkeypatch.setattr("seq2see.training.memory.BLOCK", block)
+    monkeypatch.setattr("seq2see.training.memory.BLOCK_OFFSETS", block)
     for lengths, place in (([3, 9, 4, 9, 1, 2, 5], 1), ([1, 2, 3], 2), ([7], 0), ([5, 5, 6, 1], 2)):
         assert longest_example(examples_of(lengths)) == place
 
@@ -68,7 +68,9 @@ def test_the_budget_is_what_is_free_by_what_a_token_takes(monkeypatch):
     for free in (10**8, 10**9):
         monkeypatch.setattr("seq2see.training.memory.free_memory", lambda device, free=free: free)
         for processes in (1, 4):
-            expected = SHARE * (free / processes - COPIES * weights) / bytes_per_token(model, examples, CPU)
+            expected = (
+                MEMORY_SHARE * (free / processes - WEIGHT_COPIES * weights) / bytes_per_token(model, examples, CPU)
+            )
             assert largest_batch(model, examples, CPU, processes) == int(expected)
     monkeypatch.setattr("seq2see.training.memory.free_memory", lambda device: 0)
     assert largest_batch(model, examples, CPU) == 1
@@ -106,7 +108,7 @@ def test_a_run_finds_and_records_its_batch(free, monkeypatch, tmp_path):
     train(config, tmp_path / "run", **quiet)
     found = read_toml(tmp_path / "run" / "config.toml")["training"]["batch_tokens"]
     text = said.export_text()
-    assert "tokens fit into the memory" in text
+    assert "tokens fit into memory" in text
     assert (
         f"; {found:,} are taken, for larger batches would make fewer than {MIN_UPDATES_PER_EPOCH} updates an epoch"
         in text

@@ -17,7 +17,7 @@ import torch
 from seq2see.errors import ConfigError, UserError, WorldError
 from seq2see.training import ALONE, World, joined
 from seq2see.training import world as worlds
-from seq2see.training.world import answer_of, is_communication_error, kill_siblings
+from seq2see.training.world import ask_store_with_timeout, is_communication_error, kill_siblings
 
 CPU = torch.device("cpu")
 
@@ -63,9 +63,9 @@ def test_places() -> None:
 @pytest.mark.parametrize(
     ("variables", "where", "what"),
     [
-        ({"WORLD_SIZE": "two"}, "WORLD_SIZE", "is 'two', not a number"),
-        ({"WORLD_SIZE": "2"}, "RANK", "is not set, though WORLD_SIZE is"),
-        ({"WORLD_SIZE": "2", "RANK": "first"}, "RANK", "is 'first', not a number"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE", "must be a whole number, not 'two'"),
+        ({"WORLD_SIZE": "2"}, "RANK", "is not set, but WORLD_SIZE is"),
+        ({"WORLD_SIZE": "2", "RANK": "first"}, "RANK", "must be a whole number, not 'first'"),
     ],
 )
 def test_variables_that_no_launcher_sets(
@@ -91,14 +91,14 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_store_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worlds, "ROLL_CALL_TIMEOUT", timedelta(seconds=0.02))
-    assert answer_of(lambda: 1) == 1
+    assert ask_store_with_timeout(lambda: 1) == 1
 
     def gone() -> int:
         raise RuntimeError("Connection reset by peer")
 
-    assert answer_of(gone) is None
+    assert ask_store_with_timeout(gone) is None
     never = threading.Event()
-    assert answer_of(never.wait) is None
+    assert ask_store_with_timeout(never.wait) is None
     never.set()
 
 

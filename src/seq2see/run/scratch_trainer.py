@@ -110,7 +110,7 @@ class ScratchTrainer:
     def run(self, network: scratch.Seq2seq, job: TrainingJob) -> Finished:
         """Train all updates, or until interrupted."""
         plan, training = job.plan, job.plan.config.training
-        assert training.max_updates and training.rate and training.batch_size
+        assert training.max_updates and training.rate and training.batch_size and training.metric
         recipe = scratch.Recipe(
             training.max_updates,
             rate=training.rate,
@@ -118,6 +118,7 @@ class ScratchTrainer:
             clip=training.clip,
             evaluate_every=training.evaluate_every,
             seed=training.seed,
+            metric=training.metric,
         )
         progress = TrainingProgress()
 

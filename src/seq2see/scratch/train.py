@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,8 @@ class Recipe:
     evaluate_every: int | None = None
     """Updates between two looks at dev; a sixteenth of all if not said."""
     seed: int = 1
+    metric: Literal["exact_match", "loss"] = "exact_match"
+    """What decides which model is best on dev; exact match needs a source."""
 
     def __post_init__(self) -> None:
         for name in ("updates", "rate", "batch_size", "clip", "evaluate_every"):
@@ -101,7 +103,7 @@ def train(
         ended = update == recipe.updates or stop()
         if ended or update % every == 0:
             found = evaluate(model, dev)
-            is_best = best is None or rank(found) > rank(best)
+            is_best = best is None or rank(found, recipe.metric) > rank(best, recipe.metric)
             if is_best:
                 best, tensors = found, model.tensors()
             listen(Report(update, sum(losses) / len(losses), found, is_best, time.perf_counter() - began))
@@ -152,6 +154,7 @@ def require_some(examples: Examples, where: str) -> None:
         raise DataError("there are no pairs", where=where, fix="give a file with at least one pair")
 
 
-def rank(evaluation: Evaluation) -> tuple[float, float]:
-    """More exact matches are better; where they are equal, a lower loss is."""
-    return evaluation.exact_match or 0.0, -evaluation.loss
+def rank(evaluation: Evaluation, metric: str) -> tuple[float, float]:
+    """Larger is better: more exact matches and then a lower loss, or a lower loss alone if `metric` is loss."""
+    exact_match = 0.0 if metric == "loss" else evaluation.exact_match or 0.0
+    return exact_match, -evaluation.loss

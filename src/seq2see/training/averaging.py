@@ -101,8 +101,8 @@ class EvaluatedModel:
 
 
 def mean_of(models: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of the weights of several models with the same tensors, summed in float64."""
+    """The mean of the weights of several models with the same tensors, in float64 on the CPU: MPS has no float64."""
     return {
-        name: torch.stack([model[name].double() for model in models]).mean(0).to(tensor.dtype)
+        name: torch.stack([model[name].cpu().double() for model in models]).mean(0).to(tensor.dtype).to(tensor.device)
         for name, tensor in models[0].items()
     }
