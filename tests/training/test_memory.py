@@ -110,7 +110,7 @@ def test_a_run_finds_and_records_its_batch(free, monkeypatch, tmp_path):
     text = said.export_text()
     assert "tokens fit into memory" in text
     assert (
-        f"; {found:,} are taken, for larger batches would make fewer than {MIN_UPDATES_PER_EPOCH} updates an epoch"
+        f"; {found:,} are used, so that an epoch has at least {MIN_UPDATES_PER_EPOCH} updates"
         in text
     ) == (free == 10**10)
     assert f"updates of {found:,} tokens" in text
