@@ -1,7 +1,7 @@
-"""Training samples a second, beside a minimal hand-written PyTorch loop of the same model, in one run.
+"""Training samples per second, compared with a minimal hand-written PyTorch loop of the same model, in one run.
 
 Both train attention over a forward encoder (embedding 16, width 256, dot product, tanh layer) on book_date's dates with
-batches of 128 in float32. The hand-written loop is what one writes first: one nn.LSTM call a side, batches of random
+batches of 128 in float32. The hand-written loop is what one writes first: one nn.LSTM call per side, batches of random
 order padded to the longest, cross-entropy that ignores padding, Adam. It does not mask the padding in encoder state or
 attention.
 
@@ -94,13 +94,13 @@ def ours(examples: Examples, sizes: Sizes) -> Iterator[None]:
         save_checkpoint=lambda _: None,
         callback=lambda _: None,
     )
-    for _, share in trainer.shares.after():
-        trainer._update(share)
+    for _, batch in trainer.batches.after():
+        trainer._update(batch)
         yield
 
 
 def seconds(updates: Iterator[None], number: int) -> float:
-    """How long so many updates take."""
+    """The time that `number` updates take."""
     start = time.perf_counter()
     for _ in islice(updates, number):
         pass

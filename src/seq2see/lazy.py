@@ -1,4 +1,4 @@
-"""Public names that are imported when they are first used: what needs torch doesn't load it for what doesn't."""
+"""Lazy imports of public names: names that don't need torch can be imported without loading it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import import_module
 
 
 def lazily(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
-    """The `__getattr__` of a package; `homes` has for each of its modules the public names in it, blanks between."""
+    """The `__getattr__` of a package; `homes` maps its modules to their public names, separated by spaces."""
     module_of = {name: module for module, names in homes.items() for name in names.split()}
 
     def get(name: str) -> object:

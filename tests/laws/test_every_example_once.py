@@ -118,7 +118,7 @@ def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
                 trainer.restore(state)
             trainer.run()
             state = trainer.state()
-        assert trainer.shares.sampler.num_pools == 4
+        assert trainer.batches.sampler.num_pools == 4
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
     return len(batches), hashlib.sha256(b"|".join(b" ".join(batches[n]) for n in sorted(batches))).hexdigest()
 
@@ -172,8 +172,8 @@ def test_epochs_are_in_different_orders(trainer_and_indices):
 def test_it_notices_a_last_batch_left_out(trainer_and_indices):
     new, trained_on = trainer_and_indices
     trainer = new(batch_size=4)
-    pool = trainer.shares.sampler.pool
-    trainer.shares.sampler.pool = lambda *place: pool(*place)[:-1]
+    pool = trainer.batches.sampler.pool
+    trainer.batches.sampler.pool = lambda *place: pool(*place)[:-1]
     trainer.run()
     with pytest.raises(AssertionError):
         check_every_example_once(trained_on)
@@ -182,8 +182,10 @@ def test_it_notices_a_last_batch_left_out(trainer_and_indices):
 def test_it_notices_examples_drawn_with_replacement(trainer_and_indices):
     new, trained_on = trainer_and_indices
     trainer = new(batch_size=4)
-    pool = trainer.shares.sampler.pool
-    trainer.shares.sampler.pool = lambda *place: [np.random.randint(0, NUM_PAIRS, len(batch)) for batch in pool(*place)]
+    pool = trainer.batches.sampler.pool
+    trainer.batches.sampler.pool = lambda *place: [
+        np.random.randint(0, NUM_PAIRS, len(batch)) for batch in pool(*place)
+    ]
     trainer.run()
     with pytest.raises(AssertionError):
         check_every_example_once(trained_on)

@@ -228,8 +228,8 @@ def test_it_notices_an_order_that_cannot_be_found_again(blueprint, pairs):
 
     def shuffled_anew(*arguments, **options):
         trainer = new_trainer(*arguments, **options)
-        pool = trainer.shares.sampler.pool
-        trainer.shares.sampler.pool = lambda *place: [np.random.permutation(batch) for batch in pool(*place)][
+        pool = trainer.batches.sampler.pool
+        trainer.batches.sampler.pool = lambda *place: [np.random.permutation(batch) for batch in pool(*place)][
             :: np.random.choice([-1, 1])
         ]
         return trainer
@@ -270,7 +270,7 @@ def test_bpe_dropout_takes_part(blueprint, pairs, bpe):
         trainer.run()
     with pytest.raises(AssertionError):
         check_same_state(plain.state(), dropped.state())
-    assert dropped.shares.examples.source_ids.tolist() != plain.shares.examples.source_ids.tolist()
+    assert dropped.batches.examples.source_ids.tolist() != plain.batches.examples.source_ids.tolist()
 
 
 def test_it_notices_words_cut_by_a_generator_of_its_own(blueprint, pairs, bpe):

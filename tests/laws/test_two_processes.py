@@ -73,12 +73,12 @@ def new_trainer(name: str, world: World = ALONE, *, dropout: float = 0.0, **opti
 
 
 def gradients(trainer: Trainer) -> dict[str, torch.Tensor]:
-    """Of the first batch, with its loss a token."""
-    _, share = next(trainer.shares.after())
+    """The gradients of the first batch, with its loss per token."""
+    _, batch = next(trainer.batches.after())
     trainer.model.train()
-    loss = trainer._gradients(share, 1)
+    loss = trainer._gradients(batch, 1)
     found = {name: full_tensor(parameter.grad) for name, parameter in trainer.model.named_parameters()}
-    return found | {"loss": torch.tensor(loss / share.target_tokens).double()}
+    return found | {"loss": torch.tensor(loss / batch.target_tokens).double()}
 
 
 def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
@@ -98,7 +98,7 @@ def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> 
 def test_a_batch_in_three_passes_is_the_whole_batch(name: str, batch_size: int) -> None:
     """The parts have unlike numbers of tokens, and of two rows one part is empty."""
     parted = new_trainer(name, accumulate=3, batch_size=batch_size)
-    tokens = [batch.target_tokens * counts for batch, counts in next(parted.shares.after())[1].passes]
+    tokens = [batch.target_tokens * counts for batch, counts in next(parted.batches.after())[1].passes]
     assert len(set(tokens)) > 1
     assert difference(gradients(parted), gradients(new_trainer(name, batch_size=batch_size))) <= BOUND
 
@@ -132,7 +132,7 @@ def gradients_differ(world: World, name: str, alone: dict[str, Any], **options: 
 
 def tokens_differ(world: World) -> int:
     """By how many tokens the parts of the two processes do."""
-    ((batch, _),) = next(new_trainer("attention", world).shares.after())[1].passes
+    ((batch, _),) = next(new_trainer("attention", world).batches.after())[1].passes
     one, other = world.gather(int(batch.target_tokens))
     return abs(one - other)
 

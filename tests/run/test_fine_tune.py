@@ -98,7 +98,7 @@ def started(path: Path, folder: Path, **own: Any) -> tuple[Pretrained, RunPlan, 
     """All that there is before the first update, and a new model of the same sizes."""
     config, given = config_of(path, **own)
     start, config = read_pretrained(config, folder, given)
-    plan = plan_run(config, pairs_for(path), pairs_for(path)[:2], start=start)
+    plan = plan_run(config, pairs_for(path), pairs_for(path)[:2], pretrained=start)
     torch.manual_seed(plan.config.training.seed)
     network = build(plan.blueprint, plan.sizes)
     return start, plan, network, initial_state(start, network)

@@ -109,10 +109,9 @@ def test_a_run_finds_and_records_its_batch(free, monkeypatch, tmp_path):
     found = read_toml(tmp_path / "run" / "config.toml")["training"]["batch_tokens"]
     text = said.export_text()
     assert "tokens fit into memory" in text
-    assert (
-        f"; {found:,} are used, so that an epoch has at least {MIN_UPDATES_PER_EPOCH} updates"
-        in text
-    ) == (free == 10**10)
+    assert (f"; {found:,} are used, so that an epoch has at least {MIN_UPDATES_PER_EPOCH} updates" in text) == (
+        free == 10**10
+    )
     assert f"updates of {found:,} tokens" in text
     # A resumed run takes what was found, whatever is free by then.
     monkeypatch.setattr("seq2see.training.memory.free_memory", lambda device: free // 2)
