@@ -70,21 +70,21 @@ def run_task(out: Path, name: str, task: Task, seed: int) -> dict[str, list[floa
     new = dutch[task.first : task.first + task.second]
     if task.language != "dut":
         new = random.Random(seed).sample(pairs_of(task.language, "train"), task.second)
-    anew = {"model.name": name, "training.seed": seed} | sizes
+    base_settings = {"model.name": name, "training.seed": seed} | sizes
     base = out / f"{name}-{seed}-{task.first}"
     second = out / f"{base.name}-{task.language}-{task.second}"
     dev = pairs_of(task.language, "dev")
     models = {
         "the first model": trained(
-            base, dutch[: task.first], pairs_of("dut", "dev"), anew | {"training.max_updates": UPDATES}
+            base, dutch[: task.first], pairs_of("dut", "dev"), base_settings | {"training.max_updates": UPDATES}
         ),
-        "anew, on the new words": trained(
-            second.with_name(f"{second.name}-anew"), new, dev, anew | {"training.max_updates": FURTHER}
+        "new model, new words": trained(
+            second.with_name(f"{second.name}-anew"), new, dev, base_settings | {"training.max_updates": FURTHER}
         ),
     }
     if task.first == task.second:
-        both, longer = dutch[: task.first] + new, anew | {"training.max_updates": UPDATES + FURTHER}
-        models["anew, on all words"] = trained(second.with_name(f"{second.name}-all"), both, dev, longer)
+        both, longer = dutch[: task.first] + new, base_settings | {"training.max_updates": UPDATES + FURTHER}
+        models["new model, all words"] = trained(second.with_name(f"{second.name}-all"), both, dev, longer)
     for share in SHARES:
         further: dict[str, Any] = {"training.start_from": str(base), "training.rate": share * rate}
         further |= {"training.seed": seed, "training.max_updates": FURTHER}

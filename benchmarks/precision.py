@@ -7,7 +7,7 @@ Both train on the Dutch words of SIGMORPHON 2021 with seq2see's own recipe, `acc
 the two precisions in turn, a few updates each on the same batches, so that other load on the machine
 slows both alike; a figure is the median over the stretches, a ratio the median of the ratios of two that lie side by
 side. Beside it stands what `precision = "auto"` chooses. `accuracy` trains each to its end through the
-`seq2see` command; a run that is there already is only evaluated again. `--models attention-256` leaves the others out.
+`seq2see` command; an existing run is only evaluated again. `--models attention-256` leaves the others out.
 """
 
 from __future__ import annotations

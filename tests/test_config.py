@@ -1,4 +1,4 @@
-"""Every key can be set, and every mistake is answered with its key, its place and the nearest thing that works."""
+"""Every key can be set, and every error names the key, the place and the closest valid choice."""
 
 from __future__ import annotations
 

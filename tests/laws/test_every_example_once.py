@@ -86,9 +86,9 @@ def test_every_example_once_in_a_run_of_two_parts(at, trainer_and_indices):
 
 
 def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
-    """A hash of all that three epochs are trained on by so many processes, in its order, and how many updates it took.
+    """A hash of all that three epochs are trained on by `size` processes, in order, and the number of updates.
 
-    The run ends and is resumed after these updates. The processes go one after the other and send one another nothing.
+    The run ends and is resumed after these updates. The processes run one after the other, without messages.
     """
     monkeypatch.setattr("seq2see.data.sampler._BATCHES_A_POOL", 2)
     batches = defaultdict(list)  # by update, the sources of its batch

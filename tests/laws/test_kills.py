@@ -1,4 +1,4 @@
-"""Law: a run that is killed (`kill -9`) and taken up again comes to the same end, bit for bit.
+"""Law: a run that is killed (`kill -9`) and resumed gives the same result, bit for bit.
 
 Run as a program, this file is the harness: `python tests/laws/test_kills.py attention 10 1 FOLDER` kills training
 ten times, at places drawn with seed 1. It starts each run as a fork of itself, since most of a tiny run is the import

@@ -2,7 +2,7 @@
 
 Run as a program, this file is the harness: `python tests/laws/test_kills_in_worlds.py gnmt sharded 10 1 FOLDER` kills
 processes of such runs ten times, at places drawn with seed 1: one of those that train, or `torchrun` itself. Each run
-goes on in one of two ways: `torchrun` starts its processes once more, or is started anew with --auto-resume. What is
+is resumed in one of two ways: `torchrun` restarts its processes, or is restarted with --auto-resume. What is
 killed tells how far it is through a file of its own, whose name has its process id.
 """
 
@@ -126,7 +126,7 @@ def worker(folder: Path, arguments: list[str]) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """Whether there is such a process, and it has not ended (what nobody has waited for is still listed)."""
+    """Whether the process exists and has not ended (a process without a wait is still listed)."""
     try:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
     except (FileNotFoundError, ProcessLookupError):

@@ -126,7 +126,7 @@ def test_resume(architecture, pairs):
 
 @pytest.mark.parametrize("at", [1, 4, 8])
 def test_resume_from_anywhere(at, blueprint, pairs):
-    """At the end of an epoch (4, 8) and inside one; tried on dev after every update."""
+    """At the end of an epoch (4, 8) and inside one; evaluated on dev after every update."""
     check_resume(blueprint("bidirectional"), pairs, replace(OPTIONS, evaluate_every=1), at=at)
 
 
@@ -153,7 +153,7 @@ def test_resume_in_bfloat16(blueprint, pairs, lstm_in_bfloat16):
 
 
 def test_resume_from_a_checkpoint_before_the_end(architecture, pairs):
-    """A run that was killed after update 9 goes on from the checkpoint of update 5."""
+    """A run that was killed after update 9 is resumed from the checkpoint of update 5."""
     saved = []
     straight = new_trainer(architecture, pairs, OPTIONS, saved=saved)
     straight.run()
@@ -224,9 +224,9 @@ def test_it_notices_dropout_from_a_generator_of_its_own(blueprint, pairs, monkey
 
 
 def test_it_notices_an_order_that_cannot_be_found_again(blueprint, pairs):
-    """A sampler that shuffles anew whenever it is asked."""
+    """A sampler that shuffles differently at every call."""
 
-    def shuffled_anew(*arguments, **options):
+    def reshuffled(*arguments, **options):
         trainer = new_trainer(*arguments, **options)
         pool = trainer.batches.sampler.pool
         trainer.batches.sampler.pool = lambda *place: [np.random.permutation(batch) for batch in pool(*place)][
@@ -235,10 +235,10 @@ def test_it_notices_an_order_that_cannot_be_found_again(blueprint, pairs):
         return trainer
 
     with pytest.raises(AssertionError):
-        check_resume(blueprint("plain"), pairs, new_trainer=shuffled_anew)
+        check_resume(blueprint("plain"), pairs, new_trainer=reshuffled)
 
 
-# --- words cut anew in each epoch -------------------------------------------------------------------------------------
+# --- words segmented differently in each epoch -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A run that starts from a model: what is kept, what grows, what is said, and what is refused."""
+"""Fine-tuning: what is kept, what is extended, what is printed, and what is refused."""
 
 from __future__ import annotations
 
@@ -341,7 +341,7 @@ def test_what_is_added_keeps_to_the_rules_of_a_vocabulary(bases: Callable[[str],
     assert added(text__max_vocabulary=5) == ()
 
 
-# --- taken up again -------------------------------------------------------------------------------------------------
+# --- resumed -------------------------------------------------------------------------------------------------
 
 
 def end_of(run: Path) -> tuple[object, ...]:

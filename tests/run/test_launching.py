@@ -3,7 +3,7 @@
 The stubs do what Slurm's manual and the source of Ray Train 2.60 say of the real ones, as far as the examples use it:
 `srun` starts the command once a node, `scancel --signal` reaches every process of the step, TorchTrainer sets the
 variables, makes a process group of its own and then calls the function. They show that the examples fit together and
-that training goes on; not that a cluster is set up as they expect.
+that training continues; not that a cluster is set up as they expect.
 """
 
 from __future__ import annotations

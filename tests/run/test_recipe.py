@@ -1,4 +1,4 @@
-"""What the data decide, and that nobody's word is overruled."""
+"""What is chosen from the data, and that explicit options are never overruled."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_language_model_has_no_source_codec() -> None:
     assert set(target.vocabulary.tokens) == {"a", "b"}
 
 
-def test_the_model_is_said_only_where_nobody_chose_one() -> None:
+def test_the_model_is_printed_only_by_default() -> None:
     options, said = choose_model(ModelOptions(), 1000)
     left_open = {item.name for item in fields(options) if getattr(options, item.name) is None}
     assert left_open == {"heads", "feed_forward", "positions", "max_positions", "norm", "activation"}, (

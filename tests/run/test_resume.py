@@ -1,4 +1,4 @@
-"""A run is taken up again as what it was: what is different is named, and only what may differ can be allowed."""
+"""Resuming a run: differences are named, and only some can be allowed."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_all_keys_that_differ_are_named(config: Callable[..., Config], tmp_path:
         ("model.width", 32, "is 32"),
     ],
 )
-def test_vocabularies_and_model_can_never_be_others(
+def test_vocabularies_and_model_can_never_change(
     key: str, value: object, expected: str, allow: bool, config: Callable[..., Config], tmp_path: Path
 ) -> None:
     run = broken_at(config(), tmp_path / "r")
@@ -409,7 +409,7 @@ def test_auto_resume_begins_and_goes_on(config: Callable[..., Config], tmp_path:
     assert end_of(run) == end_of(tmp_path / "whole")
 
 
-def test_what_has_no_checkpoint_yet_is_begun_anew_and_said(config: Callable[..., Config], tmp_path: Path) -> None:
+def test_a_run_without_a_checkpoint_is_restarted(config: Callable[..., Config], tmp_path: Path) -> None:
     run = broken_at(config(training__checkpoint_every=12), tmp_path / "run")
     assert not list((run / "checkpoints").glob("*"))
     said, trained = said_by(config(), run, auto_resume=True)
@@ -440,7 +440,7 @@ def test_what_a_launcher_starts_again_goes_on(
     assert "resuming after update 8" in said
 
 
-def test_it_is_decided_when_nobody_else_trains_there(
+def test_it_is_decided_while_the_folder_is_locked(
     config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one before, told to stop, writes a checkpoint just before it gives the folder free."""

@@ -37,7 +37,7 @@ def test_what_a_launcher_passes_on_is_the_same_signal(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("is_launched", [False, True])
 def test_who_was_launched_stops_when_the_launcher_is_gone(is_launched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the background of a terminal that is closed, on the other hand, training goes on."""
+    """In the background of a terminal that is closed, on the other hand, training continues."""
     with stop_on_signal(print, is_launched=is_launched) as stop:
         assert not stop()
         monkeypatch.setattr(os, "getppid", lambda: 1)
@@ -53,7 +53,7 @@ def test_a_launcher_may_be_gone_before_training_begins(monkeypatch: pytest.Monke
         assert not stop()
 
 
-def test_a_thread_hears_no_signals() -> None:
+def test_signals_are_not_handled_in_a_thread() -> None:
     heard: list[bool] = []
 
     def inside() -> None:

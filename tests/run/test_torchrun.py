@@ -92,7 +92,7 @@ def launch(tmp_path: Path, tiny_pairs: Path, tiny_flags: list[str]) -> Iterator[
 
 
 def is_alive(process: int) -> bool:
-    """Whether there is such a process that has not ended; one that nobody has waited for is still listed."""
+    """Whether the process exists and has not ended; one without a wait is still listed."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):

@@ -219,7 +219,7 @@ def test_every_architecture_trains_and_answers(
     assert all((answer.weights is not None) == looks for answer in answers)
 
 
-# --- on from where it was -------------------------------------------------------------------------------------------
+# --- resumed -------------------------------------------------------------------------------------------
 
 
 class Stopped(BaseException):
@@ -411,7 +411,7 @@ def test_there_must_be_something_to_resume(config: Callable[..., Config], tmp_pa
         quiet(config(), tmp_path / "r", resume=True)
 
 
-# --- what is there already ------------------------------------------------------------------------------------------
+# --- existing folders ------------------------------------------------------------------------------------------
 
 
 def test_an_existing_run_is_refused_with_all_three_ways_out(config: Callable[..., Config], tiny_run: Path) -> None:
@@ -421,7 +421,7 @@ def test_an_existing_run_is_refused_with_all_three_ways_out(config: Callable[...
     assert caught.value.where == str(tiny_run)
 
 
-def test_force_begins_anew(config: Callable[..., Config], tmp_path: Path) -> None:
+def test_force_replaces_the_run(config: Callable[..., Config], tmp_path: Path) -> None:
     quiet(config(training__max_updates=9), tmp_path / "r")
     quiet(config(training__seed=2), tmp_path / "r", force=True)
     quiet(config(training__seed=2), tmp_path / "fresh")

@@ -269,7 +269,7 @@ def test_the_command_takes_it_for_a_run(
 
 
 def damaged(whole: bytes, chance: random.Random, *, flips: int, cuts: int) -> Iterator[bytes]:
-    """The content with a bit flipped, so many times, and cut short."""
+    """The content with one bit flipped, `flips` times, and cut short, `cuts` times."""
     for bit in chance.sample(range(8 * len(whole)), min(flips, 8 * len(whole))):
         broken = bytearray(whole)
         broken[bit // 8] ^= 1 << bit % 8
@@ -338,7 +338,7 @@ def test_a_folder_may_gather_other_files(small: SavedModel, tmp_path: Path) -> N
     assert load_model(folder).source_codec is None
 
 
-def test_what_is_no_packed_model_is_said_so(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     for content in (b"", b"x", b"PK\x03\x04" + bytes(100), b"\x89PNG\r\n\x1a\n", MAGIC[:-1], MAGIC, MAGIC + bytes(31)):
         (tmp_path / "m.seq2see").write_bytes(content)
         refusal(tmp_path / "m.seq2see")
@@ -597,7 +597,7 @@ def test_tensors_of_another_model_are_refused(saved: SavedModel, tmp_path: Path)
 
 @pytest.mark.filterwarnings("ignore::seq2see.text.UnicodeVersionWarning")
 def test_whatever_is_in_a_file_nothing_but_a_user_error_is_raised(files: dict[str, bytes], tmp_path: Path) -> None:
-    """Bits of the inner files flipped, the hashes reckoned anew: it loads and answers, or is refused."""
+    """Bits of the inner files flipped, the hashes recalculated: it loads and answers, or is refused."""
     chance = random.Random(7)
     refused = 0
     for number in range(400):

@@ -29,14 +29,14 @@ CODEC = Codec.build(make_tokenizer("characters"), ["abcde"])
 
 
 class Saving(NamedTuple):
-    """One kind of thing that is saved."""
+    """One kind of saved content."""
 
     save: Callable[[Path, int], None]
     """The given state into a folder, over what is there."""
     load: Callable[[Path], int]
     """Which state is there; it fails for a mixture."""
     clean_leftovers: Callable[[Path], None]
-    """What is done when a run is taken up again."""
+    """What is done when a run is resumed."""
     before: tuple[int, ...] = (1,)
     """What had been saved before."""
     new: int = 2

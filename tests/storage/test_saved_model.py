@@ -131,7 +131,7 @@ def test_flipped_bits_are_noticed_and_the_file_is_named(tmp_path: Path, name: st
         broken = bytearray(whole)
         broken[bit // 8] ^= 1 << bit % 8
         path.write_bytes(broken)
-        if name == MANIFEST:  # a flip in a hash: which of the two files is damaged nobody can know
+        if name == MANIFEST:  # a flip in a hash: either file may be the damaged one
             assert MANIFEST in str(damage_model(folder))
         else:
             assert damage_model(folder).where == str(path)

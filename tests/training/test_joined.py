@@ -1,4 +1,4 @@
-"""Joining a world: what launchers set is checked; a group that is there already is left; a process may train twice."""
+"""Joining a world: launcher variables are checked, existing groups are kept, and a process may train twice."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MASTER_ADDR and MASTER_PORT: a port of this machine that nobody uses."""
+    """MASTER_ADDR and MASTER_PORT: a free port of this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("MASTER_PORT", str(free.getsockname()[1]))
@@ -103,7 +103,7 @@ from seq2see.training import joined
 
 pairs, folder, before = sys.argv[1:]
 os.environ["RANK"] = "0" if os.fork() else "1"
-# A launcher that has taken the place of another counts restarts from 0, and the others go on counting.
+# A launcher that replaces another counts restarts from 0, while the others keep counting.
 os.environ["TORCHELASTIC_RESTART_COUNT"] = "2" if os.environ["RANK"] == "0" else "0"
 torch.set_num_threads(1)
 if before == "initialised":

@@ -170,7 +170,7 @@ def test_patience(patience):
     assert finished.best_update == 4
 
 
-def test_patience_begins_anew_with_each_better_one():
+def test_patience_restarts_with_each_improvement():
     recorder = Recorder([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.3], [1] * 7)
     assert new_trainer(recorder, max_updates=100, patience=2).run().update == 14
 

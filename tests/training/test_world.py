@@ -80,8 +80,8 @@ def test_variables_that_no_launcher_sets(
     assert (raised.value.where, raised.value.what) == (where, what)
 
 
-def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address is missing, so that nobody can be reached."""
+def test_missing_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address is missing, so no process can be reached."""
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
