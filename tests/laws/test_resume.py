@@ -238,7 +238,7 @@ def test_it_notices_an_order_that_cannot_be_found_again(blueprint, pairs):
         check_resume(blueprint("plain"), pairs, new_trainer=reshuffled)
 
 
-# --- words segmented differently in each epoch -------------------------------------------------------------------------------------
+# --- words segmented differently in each epoch ------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -456,7 +456,7 @@ def test_what_is_missing_or_damaged_is_named_and_nothing_is_lost(bases: Callable
         empty: "is missing",
         broken: "model.safetensors",
         other: "state.safetensors",
-        mixed: "is not of the model beside it",
+        mixed: "belongs to a different model",
         toml: "is not valid TOML",
     }
     for path, message in expected.items():
