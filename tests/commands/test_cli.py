@@ -354,7 +354,7 @@ def test_the_demo_goes_from_nothing_to_a_picture(seq2see_command: Command, monke
     Path("runs/demo").rename("mine")
     said = seq2see_command("demo", "--out", "mine", "--device", "cpu")
     assert said.code == 2
-    assert "exists already" in said.err
+    assert "already exists" in said.err
 
 
 # --- what can go wrong ----------------------------------------------------------------------------------------------
