@@ -354,7 +354,7 @@ def test_the_demo_goes_from_nothing_to_a_picture(seq2see_command: Command, monke
     Path("runs/demo").rename("mine")
     said = seq2see_command("demo", "--out", "mine", "--device", "cpu")
     assert said.code == 2
-    assert "exists already" in said.err
+    assert "already exists" in said.err
 
 
 # --- what can go wrong ----------------------------------------------------------------------------------------------
@@ -414,7 +414,7 @@ MISTAKES: dict[str, Mistake] = {
     "from nowhere": (["train", "PAIRS", "--from", "nowhere"], ["nowhere", "no such folder"]),
     "from a damaged run": (["train", "PAIRS", "--from", "DAMAGED"], ["config.json", "is damaged"]),
     "from another model": (["train", "PAIRS", "--from", "RUN", "--model", "plain"], ["model.name", "'bidirectional'"]),
-    "from by hand": (["train", "PAIRS", "--from", "RUN", "--engine", "scratch"], ["--from", "by hand"]),
+    "from by hand": (["train", "PAIRS", "--from", "RUN", "--engine", "scratch"], ["--from", "--engine scratch"]),
     "no run": (["predict"], ["requires an argument"]),
     "missing run": (["predict", "nowhere", "a"], ["nowhere", "no such folder"]),
     "file as run": (["predict", "PAIRS", "a"], ["PAIRS", "folder"]),
@@ -533,7 +533,7 @@ def test_a_model_is_trained_further(seq2see_command: Command, tiny_run: Path, tm
     short = ["--set", "training.max_updates=3", "training.evaluate_every=3", "training.precision=float32"]
     ran = seq2see_command("train", "new.tsv", "--from", tiny_run, "--device", "cpu", *short)
     assert ran.code == 0, ran.err
-    assert f"starts from {tiny_run}: bidirectional" in ran.err
+    assert f"fine-tuning {tiny_run}: bidirectional" in ran.err
     assert "update      0 (" in ran.err
     assert "try it: seq2see predict runs/new" in ran.err
     assert seq2see_command("predict", "runs/new", "abß").code == 0

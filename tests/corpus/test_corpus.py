@@ -84,9 +84,9 @@ def test_a_resumed_run_is_bit_identical(corpus: Path, run: Run) -> None:
 
     _, whole = run(corpus, "whole")
     with pytest.raises(Stopped):
-        run(corpus, "broken", listeners=[stop])
+        run(corpus, "broken", callbacks=[stop])
     said, resumed = run(corpus, "broken", resume=True)
-    assert "goes on after update 8" in said
+    assert "resuming after update 8" in said
     assert tensors_of(resumed.folder) == tensors_of(whole.folder)
     assert resumed.finished.metrics == whole.finished.metrics
 

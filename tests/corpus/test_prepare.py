@@ -387,7 +387,7 @@ def test_concurrent_preparations_are_refused(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("fcntl", reason="this system has no such locks")
-    monkeypatch.setattr("seq2see.storage.locks.LOCK_SECONDS", 0)
+    monkeypatch.setattr("seq2see.storage.locks.MAX_WAIT_SECONDS", 0)
     with locked(tmp_path / "corpus.preparing", print), pytest.raises(ConfigError, match="is preparing in it"):
         prepare(sentences)
     prepare(sentences)

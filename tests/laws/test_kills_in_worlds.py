@@ -2,7 +2,7 @@
 
 Run as a program, this file is the harness: `python tests/laws/test_kills_in_worlds.py gnmt sharded 10 1 FOLDER` kills
 processes of such runs ten times, at places drawn with seed 1: one of those that train, or `torchrun` itself. Each run
-goes on in one of two ways: `torchrun` starts its processes once more, or is started anew with --auto-resume. What is
+is resumed in one of two ways: `torchrun` restarts its processes, or is restarted with --auto-resume. What is
 killed tells how far it is through a file of its own, whose name has its process id.
 """
 

@@ -21,7 +21,7 @@ from seq2see.run.train import train
 from seq2see.storage.checkpoints import load_checkpoint
 from seq2see.text import Codec, learn_codec, make_tokenizer
 from seq2see.text.options import TextOptions
-from seq2see.training import Evaluation, Trainer, TrainingOptions, TrainingState, target_log_probs, to_tensors
+from seq2see.training import DevEvaluation, Trainer, TrainingOptions, TrainingState, target_log_probs, to_tensors
 
 OPTIONS = TrainingOptions(
     rate=0.01,
@@ -70,13 +70,13 @@ def new_trainer(
         device=torch.device("cpu"),
         evaluate=evaluate
         or (
-            lambda model: Evaluation(
+            lambda model: DevEvaluation(
                 {"exact_match": 0.0, "loss": -target_log_probs(model.eval(), dev).mean().item()}, ()
             )
         ),
         save_best=lambda model, progress: None,
         save_checkpoint=lambda state: None if saved is None else saved.append(copy_of(state)),
-        listen=events.append,
+        callback=events.append,
         stop=stop,
         epoch_examples=epoch_examples,
     )
@@ -226,16 +226,16 @@ def test_it_notices_dropout_from_a_generator_of_its_own(blueprint, pairs, monkey
 def test_it_notices_an_order_that_cannot_be_reproduced(blueprint, pairs):
     """A sampler that shuffles again at every call."""
 
-    def shuffled_anew(*arguments, **options):
+    def reshuffled(*arguments, **options):
         trainer = new_trainer(*arguments, **options)
-        pool = trainer.shares.sampler.pool
-        trainer.shares.sampler.pool = lambda *place: [np.random.permutation(batch) for batch in pool(*place)][
+        pool = trainer.batches.sampler.pool
+        trainer.batches.sampler.pool = lambda *place: [np.random.permutation(batch) for batch in pool(*place)][
             :: np.random.choice([-1, 1])
         ]
         return trainer
 
     with pytest.raises(AssertionError):
-        check_resume(blueprint("plain"), pairs, new_trainer=shuffled_anew)
+        check_resume(blueprint("plain"), pairs, new_trainer=reshuffled)
 
 
 # --- BPE-dropout in each epoch ----------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def test_bpe_dropout_takes_part(blueprint, pairs, bpe):
         trainer.run()
     with pytest.raises(AssertionError):
         check_same_state(plain.state(), dropped.state())
-    assert dropped.shares.examples.source_ids.tolist() != plain.shares.examples.source_ids.tolist()
+    assert dropped.batches.examples.source_ids.tolist() != plain.batches.examples.source_ids.tolist()
 
 
 def test_it_notices_bpe_dropout_from_a_generator_of_its_own(blueprint, pairs, bpe):
@@ -285,7 +285,7 @@ def test_resume_between_two_evaluations(schedule, blueprint, pairs):
 
     def no_better(*arguments, **options):
         return new_trainer(
-            *arguments, **options, evaluate=lambda model: Evaluation({"exact_match": 0.5, "loss": 1.0}, ())
+            *arguments, **options, evaluate=lambda model: DevEvaluation({"exact_match": 0.5, "loss": 1.0}, ())
         )
 
     options = replace(OPTIONS, evaluate_every=3, schedule=schedule)
@@ -349,7 +349,7 @@ def test_it_notices_pairs_that_changed_in_between(tmp_path, pairs, monkeypatch):
         first, *others = path.read_text(encoding="utf-8").splitlines(keepends=True)
         path.write_text("".join([*others, first]), encoding="utf-8")
 
-    with pytest.raises(CheckpointError, match="not those the run was started with"):
+    with pytest.raises(CheckpointError, match="differ from those that the run was started with"):
         check_resume_on_disk(config_of(tmp_path, pairs), tmp_path, monkeypatch, between=swap_two_lines)
 
 

@@ -10,13 +10,13 @@ import seq2see
 from seq2see.run.state import to_numpy
 from seq2see.run.train import model_config
 from seq2see.storage.saved_model import save_model
-from seq2see.training import Progress
+from seq2see.training import TrainingProgress
 
 
 def check_save_and_load(model, blueprint, batch, folder):
     save_model(
         folder,
-        config=model_config(blueprint, model.max_length, Progress(), 7),
+        config=model_config(blueprint, model.max_length, TrainingProgress(), 7),
         tensors=to_numpy(model.engine.network.tensors()),
         source_codec=model.source_codec,
         target_codec=model.target_codec,

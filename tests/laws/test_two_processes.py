@@ -28,7 +28,7 @@ from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 from seq2see.text import Codec, make_tokenizer
 from seq2see.training import (
     ALONE,
-    Evaluation,
+    DevEvaluation,
     Trainer,
     TrainingOptions,
     TrainingState,
@@ -37,8 +37,8 @@ from seq2see.training import (
     target_log_probs,
     to_tensors,
 )
-from seq2see.training.divided import whole
 from seq2see.training.objective import Objective
+from seq2see.training.sharding import full_tensor
 
 PAIRS = copies(22, seed=1)
 CODEC = Codec.build(make_tokenizer("characters"), [pair.source for pair in PAIRS])
@@ -64,21 +64,21 @@ def new_trainer(name: str, world: World = ALONE, *, dropout: float = 0.0, **opti
         examples,
         TrainingOptions(**given),
         device=CPU,
-        evaluate=lambda model: Evaluation({"loss": -target_log_probs(model.eval(), dev).mean().item()}, ()),
+        evaluate=lambda model: DevEvaluation({"loss": -target_log_probs(model.eval(), dev).mean().item()}, ()),
         save_best=lambda model, progress: None,
         save_checkpoint=lambda state: None,
-        listen=lambda event: None,
+        callback=lambda event: None,
         world=world,
     )
 
 
 def gradients(trainer: Trainer) -> dict[str, torch.Tensor]:
-    """Of the first batch, with its loss per token."""
-    _, share = next(trainer.shares.after())
+    """The gradients of the first batch, with its loss per token."""
+    _, batch = next(trainer.batches.after())
     trainer.model.train()
-    loss = trainer._gradients(share, 1)
-    found = {name: whole(parameter.grad) for name, parameter in trainer.model.named_parameters()}
-    return found | {"loss": torch.tensor(loss / share.target_tokens).double()}
+    loss = trainer._gradients(batch, 1)
+    found = {name: full_tensor(parameter.grad) for name, parameter in trainer.model.named_parameters()}
+    return found | {"loss": torch.tensor(loss / batch.target_tokens).double()}
 
 
 def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
@@ -98,7 +98,7 @@ def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> 
 def test_a_batch_in_three_passes_is_the_whole_batch(name: str, batch_size: int) -> None:
     """The parts have different numbers of tokens, and with two rows one part is empty."""
     parted = new_trainer(name, accumulate=3, batch_size=batch_size)
-    tokens = [batch.target.lengths.sum() * counts for batch, counts in next(parted.shares.after())[1].passes]
+    tokens = [batch.target.lengths.sum() * counts for batch, counts in next(parted.batches.after())[1].passes]
     assert len(set(tokens)) > 1
     assert difference(gradients(parted), gradients(new_trainer(name, batch_size=batch_size))) <= BOUND
 
@@ -132,7 +132,7 @@ def gradients_differ(world: World, name: str, alone: dict[str, Any], **options: 
 
 def tokens_differ(world: World) -> int:
     """The difference in tokens between the parts of the two processes."""
-    ((batch, _),) = next(new_trainer("attention", world).shares.after())[1].passes
+    ((batch, _),) = next(new_trainer("attention", world).batches.after())[1].passes
     one, other = world.gather(int(batch.target.lengths.sum()))
     return abs(one - other)
 
@@ -148,7 +148,7 @@ def chain(world: World) -> dict[str, float]:
         losses: list[float] = []
         evaluate = trainer.evaluate
 
-        def noted(model: Any) -> Evaluation:
+        def noted(model: Any) -> DevEvaluation:
             found = evaluate(model)
             losses.append(found.metrics["loss"])
             return found
@@ -280,7 +280,7 @@ def main(folder: Path) -> int:
     from seq2see.training import world as worlds
 
     assert fsdp
-    worlds.PAUSE = 0.1
+    worlds.PAUSE_SECONDS = 0.1
     torch.set_num_threads(1)
     second = os.fork()
     os.environ["RANK"] = "0" if second else "1"

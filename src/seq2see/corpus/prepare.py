@@ -31,7 +31,7 @@ from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths
 from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev, draw_of
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.model import find, resolve
-from seq2see.storage.files import beside, hash_file, hash_of, write_file
+from seq2see.storage.files import hash_file, hash_of, sibling, write_file
 from seq2see.storage.locks import locked
 from seq2see.storage.saved_model import codec_files
 from seq2see.text import Codecs
@@ -79,7 +79,7 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
     names = [Path(name) for name in config.data.train]
     check_paths(names, columns)
     request = request_of(config, columns)
-    work = beside(folder, WORK)
+    work = sibling(folder, WORK)
     require_ours(work)
     if not work.exists() and is_corpus(folder) and not reason_to_rebuild(folder, request):
         return up_to_date(folder, say)
