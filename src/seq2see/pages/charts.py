@@ -80,7 +80,9 @@ def chart(quantity: Quantity, histories: Sequence[History], styles: Sequence[Lin
             parts.append(line(style, "M" + " L".join(f"{left:.1f},{top:.1f}" for left, top in positions)))
         if quantity.is_evaluation or len(positions) == 1:
             parts += [dot(style, *position, "1.8") for position in positions]
-        best = [position for position, point in zip(positions, points, strict=True) if point.update == history.best_update]
+        best = [
+            position for position, point in zip(positions, points, strict=True) if point.update == history.best_update
+        ]
         if quantity.is_evaluation and best:
             parts.append(dot(style, *best[0], "5", ring=True))
     drawing = element(
