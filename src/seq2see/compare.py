@@ -93,7 +93,7 @@ def compare(
     for path in (*data, *dev, *test):
         if is_corpus(path):
             fix = "name the files it was prepared from, or train each model on it: seq2see train CORPUS --model NAME"
-            raise ConfigError("a prepared corpus is not supported here", where=str(path), fix=fix)
+            raise ConfigError("a comparison reads files of pairs, not a prepared corpus", where=str(path), fix=fix)
     for path in test:
         read_pairs([path])  # raises before hours of training
     train_files, dev_files = data_files(runs[0].config, data, dev, out, say=say)

@@ -452,7 +452,7 @@ MISTAKES: dict[str, Mistake] = {
     "evaluate one run as an ensemble": (["evaluate", "RUN", "PAIRS", "--ensemble"], ["--ensemble", "two runs"]),
     "errors of two runs": (["evaluate", "RUN", "RUN", "PAIRS", "--errors", "e.tsv"], ["--errors", "one run"]),
     "errors over the test file": (["evaluate", "RUN", "PAIRS", "--errors", "PAIRS"], ["--errors", "overwrite"]),
-    "evaluate with few samples": (["evaluate", "RUN", "PAIRS", "--samples", "9"], ["samples", "100 or more"]),
+    "evaluate with few samples": (["evaluate", "RUN", "PAIRS", "--samples", "9"], ["samples", "at least 100"]),
     "models of a wrong name": (["models", "--set", "model.name=foo"], ["model.name", "changes nothing here"]),
     "models of a rate": (["models", "--set", "training.rate=1"], ["training.rate"]),
     "models of texts": (["models", "abc"], ["abc"]),
