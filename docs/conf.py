@@ -26,7 +26,7 @@ html_theme_options = {"navigation_with_keys": True}
 html_copy_source = False
 html_show_sphinx = False
 
-autodoc_default_options = {"members": True, "imported-members": True, "undoc-members": True}
+autodoc_default_options = {"members": True, "imported-members": True, "undoc-members": True, "no-value": True}
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 100
 default_role = "literal"  # single backticks in docstrings are code
