@@ -22,7 +22,7 @@ import numpy as np
 import safetensors.numpy
 
 from seq2see import scratch
-from seq2see.data import Examples, Pair, copies, read_pairs
+from seq2see.data import Examples, Pair, Sequences, copies, read_pairs
 from seq2see.text import Codec, make_tokenizer
 
 DATA = Path(os.environ.get("SEQ2SEE_DATA", "data"))
@@ -127,7 +127,7 @@ def encode(
     return Task(*examples, codec, target_codec)
 
 
-def build(run: Run, data: Task) -> scratch.Seq2seq:
+def build(run: Run, data: Task) -> scratch.ScratchSeq2Seq:
     """The model before training."""
     source = len(data.source.vocabulary) if data.source else 0
     return scratch.build(run.model, source, len(data.target.vocabulary), **run.options)
@@ -141,9 +141,11 @@ def train(table: str, run: Run, out: Path) -> dict[str, Any]:
         data = task(table)
         model = build(run, data)
         updates = round(run.epochs * len(data.train) / run.batch_size)
-        recipe = scratch.Recipe(updates, batch_size=run.batch_size, rate=run.rate, evaluate_every=max(1, updates // 24))
-        reports: list[scratch.Report] = []
-        scratch.train(model, data.train, spread(data.dev, 500), recipe, listen=reports.append)
+        recipe = scratch.ScratchTrainingOptions(
+            updates, batch_size=run.batch_size, rate=run.rate, evaluate_every=max(1, updates // 24)
+        )
+        reports: list[scratch.ProgressReport] = []
+        scratch.train(model, data.train, spread(data.dev, 500), recipe, callback=reports.append)
         found = {
             "updates": updates,
             "parameters": sum(parameter.value.size for parameter in model.parameters().values()),
@@ -156,7 +158,7 @@ def train(table: str, run: Run, out: Path) -> dict[str, Any]:
     return json.loads(place.with_suffix(".json").read_text(encoding="utf-8"))
 
 
-def load(table: str, run: Run, out: Path) -> scratch.Seq2seq:
+def load(table: str, run: Run, out: Path) -> scratch.ScratchSeq2Seq:
     """The trained model."""
     train(table, run, out)
     model = build(run, task(table))
@@ -169,13 +171,10 @@ def spread(examples: Examples, most: int) -> Examples:
     """At most so many, evenly spread over all."""
     chosen = np.unique(np.linspace(0, len(examples) - 1, min(most, len(examples))).astype(np.int64))
 
-    def pick(ids: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        kept = [ids[offsets[index] : offsets[index + 1]] for index in chosen]
-        return np.concatenate([*kept, ids[:0]]), np.cumsum([0, *map(len, kept)])
+    def pick(side: Sequences) -> Sequences:
+        return Sequences.pack(side[index].tolist() for index in chosen)
 
-    return Examples(
-        *pick(examples.source_ids, examples.source_offsets), *pick(examples.target_ids, examples.target_offsets)
-    )
+    return Examples(pick(examples.sources), pick(examples.targets))
 
 
 def row(run: Run, found: dict[str, Any]) -> str:
@@ -208,7 +207,7 @@ def tell(out: Path) -> None:
         print(f"sums, {run.name}:", *(f"{100 * figure:.2f}" for figure in figures))
 
 
-def mixed(model: scratch.Seq2seq, test: Examples) -> tuple[float, float, float]:
+def mixed(model: scratch.ScratchSeq2Seq, test: Examples) -> tuple[float, float, float]:
     """Shares of right answers in batches of one length and in batches of any, and of answers that differ."""
     answers = []
     for order in (np.argsort(test.source_lengths, kind="stable"), np.random.default_rng(0).permutation(len(test))):

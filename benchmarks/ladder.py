@@ -1,8 +1,8 @@
-"""The tables of docs/ladder.md: every figure is a training run through the `seq2see` command, then a test set.
+"""The tables of docs/ladder.md: every row is a training run of the `seq2see` command, evaluated on a test set.
 
     SEQ2SEE_DATA=… python benchmarks/ladder.py addition date pronunciation [--out runs/ladder] [--jobs 2]
 
-A run that is there already is only evaluated again.
+Existing runs are only evaluated again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BOOK_SIZES = [
 
 
 class Job(NamedTuple):
-    """One training run and the file it is tested on."""
+    """One training run and its test file."""
 
     name: str
     train: Path
@@ -36,7 +36,7 @@ class Job(NamedTuple):
 
 
 def addition() -> list[Job]:
-    """Sums at the sizes of the book; exact match on test."""
+    """Sums with the book's model sizes; exact match on test."""
     folder = DATA / "book_addition"
     variants = {"plain": ["plain"], "reverse": ["reverse"], "reverse + peeky": ["peeky", "model.direction=backward"]}
     return [
@@ -46,7 +46,7 @@ def addition() -> list[Job]:
 
 
 def date() -> list[Job]:
-    """Dates within three epochs; exact match on test, and on its lines that training has not seen."""
+    """Dates within three epochs; exact match on test, and on the test lines that are not in the training data."""
     folder = DATA / "book_date"
     return [
         job(f"date {model}", folder, ["--model", model, "--set", "training.max_epochs=3", "model.width=256"])
@@ -55,7 +55,7 @@ def date() -> list[Job]:
 
 
 def pronunciation() -> list[Job]:
-    """Graphemes to phonemes, nothing set but a seed; word error rate on test."""
+    """Graphemes to phonemes with default options; word error rate on test."""
     sets = [f"g2p_sig20/{language}" for language in ("hun", "dut", "fre")]
     sets += [f"g2p_sig21/medium/{language}" for language in ("hun", "dut")]
     return [
@@ -66,12 +66,12 @@ def pronunciation() -> list[Job]:
 
 
 def job(name: str, folder: Path, arguments: list[str]) -> Job:
-    """A run on the folder's train and dev, tested on its test."""
+    """A run on the train and dev files of a folder, with its test file."""
     return Job(name, folder / "train.tsv", folder / "dev.tsv", folder / "test.tsv", arguments)
 
 
 def run(job: Job, out: Path, threads: int) -> str:
-    """Train if need be, evaluate greedily and with a beam; a line of the table."""
+    """Train unless finished, evaluate greedily and with beam 5; returns a row of the table."""
     folder = out / job.name.replace(" ", "-").replace("/", "-")
     if not finished(folder):
         seq2see("train", job.train, "--dev", job.dev, "--out", folder, "--force", *job.arguments, threads=threads)
@@ -90,13 +90,13 @@ def run(job: Job, out: Path, threads: int) -> str:
 
 
 def finished(folder: Path) -> bool:
-    """Whether the run there came to its end."""
+    """Whether the run in this folder has ended."""
     metrics = folder / "metrics.jsonl"
     return metrics.exists() and '"event": "end"' in metrics.read_text(encoding="utf-8")
 
 
 def unseen_lines(job: Job, path: Path) -> Path | None:
-    """The test lines that training has not seen, in a file; None if it has seen none."""
+    """A file of the test lines that are not in train or dev; None if that is all of them."""
     seen = set(job.train.read_text(encoding="utf-8").splitlines()) | set(
         job.dev.read_text(encoding="utf-8").splitlines()
     )
@@ -109,7 +109,7 @@ def unseen_lines(job: Job, path: Path) -> Path | None:
 
 
 def seq2see(*arguments: object, threads: int) -> str:
-    """The command's output; its progress goes nowhere."""
+    """The output of the command, without its progress."""
     done = subprocess.run(
         [sys.executable, "-m", "seq2see", *map(str, arguments)],
         capture_output=True,

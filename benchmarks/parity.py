@@ -1,9 +1,9 @@
-"""Whether a model says the same on NumPy as on torch, for every architecture, and what int8 costs.
+"""Agreement of the NumPy and torch engines for every architecture, and the loss of accuracy with int8 weights.
 
     SEQ2SEE_DATA=… python benchmarks/parity.py [--out runs/parity] [--count 1000]
 
-Each architecture is trained a little on the Dutch words of SIGMORPHON 2021, a language model on the words alone: enough
-for answers that depend on their source. Then both engines answer `count` dev words, greedily and with a beam of 5 (a
+Each architecture is trained briefly on the Dutch words of SIGMORPHON 2021 (a language model on the words alone), long
+enough that predictions depend on the source. Then both engines predict `count` dev words, greedily and with beam 5 (a
 language model continues the first two letters of each), and score their targets; and the model is packed as int8.
 """
 
@@ -24,7 +24,7 @@ DATA = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "g2p_sig21" / "medium" / "
 
 
 def train(name: str, out: Path, updates: int) -> None:
-    """One run, by the command."""
+    """One run of the `seq2see train` command."""
     files = [str(DATA / "train.tsv"), "--dev", str(DATA / "dev.tsv")]
     if not ARCHITECTURES[name].has_source:
         for part in ("train", "dev"):
@@ -39,7 +39,7 @@ def train(name: str, out: Path, updates: int) -> None:
 
 
 def compare(name: str, run: Path, count: int) -> str:
-    """A line of the table."""
+    """A row of the table."""
     pairs = read_pairs([DATA / "dev.tsv"]).pairs[:count]
     has_source = ARCHITECTURES[name].has_source
     texts = [pair.source if has_source else pair.source[:2] for pair in pairs]
@@ -63,14 +63,14 @@ def compare(name: str, run: Path, count: int) -> str:
 
 
 def main() -> None:
-    """The table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/parity"))
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--updates", type=int, default=400)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    print("| model | same answers, greedy | beam 5 | largest difference, nats | exact match, float32 | int8 |")
+    print("| model | identical predictions, greedy | beam 5 | largest difference, nats | exact match, float32 | int8 |")
     print("|---|---|---|---|---|---|")
     for name in ARCHITECTURES:
         run = arguments.out / name

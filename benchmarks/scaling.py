@@ -29,7 +29,7 @@ import numpy as np
 import torch
 import torch.distributed.fsdp  # before any process is started: its import takes memory, too
 
-from seq2see.data import Examples
+from seq2see.data import Examples, Sequences
 from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.text import SPECIALS
 from seq2see.training import ALONE, Evaluation, Trainer, TrainingOptions, World, joined, to_tensors
@@ -67,11 +67,11 @@ def random_examples(vocabulary: int, number: int = 4096) -> Examples:
     """Pairs of random ids."""
     chance = np.random.default_rng(1)
 
-    def side() -> tuple[np.ndarray, np.ndarray]:
+    def side() -> Sequences:
         offsets = np.concatenate([[0], np.cumsum(chance.integers(5, 36, number))])
-        return chance.integers(len(SPECIALS), vocabulary, offsets[-1]).astype(np.int32), offsets
+        return Sequences(chance.integers(len(SPECIALS), vocabulary, offsets[-1]).astype(np.int32), offsets)
 
-    return Examples(*side(), *side())
+    return Examples(side(), side())
 
 
 # --- in a process -----------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from seq2see.scratch.train import batches
 from seq2see.text import BOS, Codec, make_tokenizer
 
 BATCH, EMBEDDING, WIDTH = 128, 16, 256
-RECIPE = scratch.Recipe(updates=10**9, rate=1e-3, batch_size=BATCH)
+RECIPE = scratch.ScratchTrainingOptions(updates=10**9, rate=1e-3, batch_size=BATCH)
 
 
 def sigmoid(x):
@@ -217,7 +217,7 @@ def ours(examples: Examples, sizes: tuple[int, int]) -> Iterator[None]:
     adam = scratch.Adam(model)
     for indices in batches(examples, RECIPE):
         source, target = scratch.collate(examples, indices)
-        model.forget_gradients()
+        model.zero_gradients()
         _, cache = model.forward(source, target)
         model.backward(cache)
         scratch.clip_by_norm(model, RECIPE.clip)

@@ -1,11 +1,11 @@
-"""What it takes to run a packed model: with the base install alone, and with torch beside it.
+"""The cost of running a packed model: with the base install, and with torch.
 
     python benchmarks/shipping.py model.seq2see ["september 27, 1994"] [--folder /tmp/shipping]
 
-Makes two fresh virtual environments from this checkout, `pip install .` and `pip install ".[train]"`, and in each, in
-processes of their own, measures: the size of what was installed (without pip and setuptools, which are there before),
-the number of packages, the seconds to import seq2see, to load the model and to answer one text for the first and for
-the hundredth time, and the peak memory. Seconds and memory are medians of five.
+Creates two virtual environments from this checkout, with `pip install .` and `pip install ".[train]"`, and measures in
+each, in separate processes: the size and number of the installed packages (without pip and setuptools), the seconds to
+import seq2see and load the model, the seconds of the first prediction and of a later one (mean of 100), and the peak
+memory. Seconds and memory are medians of five.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TRIED = """
+SCRIPT = """
 import json, resource, sys, time
 began = time.perf_counter()
 import seq2see
@@ -27,26 +27,26 @@ imported = time.perf_counter()
 model = seq2see.load(sys.argv[1], engine=sys.argv[3])
 loaded = time.perf_counter()
 text = model.predict(sys.argv[2])[0].text
-answered = time.perf_counter()
+predicted = time.perf_counter()
 for _ in range(100):
     model.predict(sys.argv[2])
-again = (time.perf_counter() - answered) / 100
+again = (time.perf_counter() - predicted) / 100
 print(json.dumps({
-    "import": imported - began, "load": loaded - imported, "first": answered - loaded, "again": again,
+    "import": imported - began, "load": loaded - imported, "first": predicted - loaded, "again": again,
     "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "text": text, "torch": "torch" in sys.modules,
 }))
 """
 COLUMNS = {
     "import": "import, s",
     "load": "load, s",
-    "first": "first answer, s",
-    "again": "an answer, ms",
+    "first": "first prediction, s",
+    "again": "later prediction, ms",
     "memory": "MB",
 }
 
 
 def environment(folder: Path, extra: str) -> Path:
-    """A fresh virtual environment with Seq2See in it; what it holds is kept for the next time."""
+    """A virtual environment with Seq2See, reused if it exists."""
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
@@ -56,9 +56,9 @@ def environment(folder: Path, extra: str) -> Path:
 
 
 def installed(python: Path) -> tuple[float, int]:
-    """MB and packages beside pip and setuptools."""
-    told = subprocess.run([python, "-m", "pip", "list", "--format=json"], capture_output=True, check=True).stdout
-    packages = {package["name"].lower() for package in json.loads(told)} - {"pip", "setuptools"}
+    """Megabytes and number of packages, without pip and setuptools."""
+    output = subprocess.run([python, "-m", "pip", "list", "--format=json"], capture_output=True, check=True).stdout
+    packages = {package["name"].lower() for package in json.loads(output)} - {"pip", "setuptools"}
     context = next((python.parent.parent / "lib").glob("python*/site-packages"))
     files = [
         path
@@ -73,21 +73,21 @@ def measure(python: Path, model: Path, text: str, engine: str) -> dict[str, floa
     """Medians of five processes."""
     runs = []
     for _ in range(5):
-        command = [python, "-c", TRIED, str(model.absolute()), text, engine]
-        told = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout
-        runs.append(json.loads(told))
+        command = [python, "-c", SCRIPT, str(model.absolute()), text, engine]
+        output = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout
+        runs.append(json.loads(output))
     assert all(run["torch"] == (engine == "torch") for run in runs)
     return {key: statistics.median(run[key] for run in runs) for key in COLUMNS} | {"text": runs[0]["text"]}
 
 
 def main() -> None:
-    """The table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("text", nargs="?", default="september 27, 1994")
     parser.add_argument("--folder", type=Path, default=Path("/tmp/shipping"))
     arguments = parser.parse_args()
-    print("| install | engine | MB installed | packages |", " | ".join(COLUMNS.values()), "| answer |")
+    print("| install | engine | MB installed | packages |", " | ".join(COLUMNS.values()), "| prediction |")
     print("|---|---|---|---|" + "---|" * (len(COLUMNS) + 1))
     for extra, engines in (("", ["numpy"]), ("[train]", ["numpy", "torch"])):
         python = environment(arguments.folder / (extra.strip("[]") or "base"), extra)

@@ -1,11 +1,11 @@
-"""A small Transformer on Multi30k English-German, trained by one `seq2see train` command, and its BLEU.
+"""BLEU of a small Transformer on Multi30k English-German, trained by one `seq2see train` command.
 
     SEQ2SEE_DATA=… python benchmarks/translation.py [--out runs/multi30k] [--updates 5600]
 
 The sizes are those of Wu et al. 2021 ("tiny": 4 + 4 layers, width 128, feed-forward 256, 4 heads, dropout 0.3), and so
-are the data: lower-cased, tokenised, 10,000 joint BPE merges. A run that is there already is only evaluated again. The
-length penalty is the one that does best on dev. BLEU is printed twice: tokenised as the papers do it, on the tokens of
-the data, and sacreBLEU's own with its signature.
+are the data: lower-cased, tokenised, 10,000 joint BPE merges. An existing run is only evaluated again. The length penalty is
+selected on dev. BLEU is printed twice: on the tokens of the data, as in the papers, and with sacreBLEU's tokeniser and
+signature.
 """
 
 from __future__ import annotations
@@ -32,36 +32,36 @@ PENALTIES = (0.0, 0.6, 1.0, 1.4, 1.8, 2.2)
 
 
 def train(run: Path, updates: int) -> None:
-    """The one command."""
+    """Run the training command."""
     command = [sys.executable, "-m", "seq2see", "train", str(DATA / "train.tsv.gz"), "--dev", str(DATA / "dev.tsv")]
     limits = [f"training.max_updates={updates}", f"training.evaluate_every={-(-updates // 8)}"]
     subprocess.run([*command, "--model", "transformer", "--out", str(run), "--set", *SETTINGS, *limits], check=True)
 
 
 def sides(name: str) -> tuple[list[str], list[str]]:
-    """Sources as the model reads them, references with their pieces joined."""
+    """Sources in BPE pieces, references with their pieces joined."""
     pairs = [line.split("\t") for line in (DATA / f"{name}.tsv").read_text().splitlines()]
     return [source for source, _ in pairs], [joined(target) for _, target in pairs]
 
 
 def joined(text: str) -> str:
-    """Words from the pieces of BPE."""
+    """BPE pieces joined to words."""
     return (text + " ").replace("@@ ", "").strip()
 
 
 def translate(model: seq2see.Model, sources: list[str], beam: int, penalty: float = 0.0) -> list[str]:
-    """What the model answers, pieces joined."""
+    """Translations, with their pieces joined."""
     options = {"beam": beam, "length_penalty": penalty} if beam > 1 else {}
-    return [joined(answer.text) for answer in model.predict(sources, **options)]
+    return [joined(each.text) for each in model.predict(sources, **options)]
 
 
-def bleu(answers: list[str], references: list[str]) -> float:
-    """On the tokens as they are."""
-    return float(sacrebleu.corpus_bleu(answers, [references], tokenize="none", force=True).score)
+def bleu(translations: list[str], references: list[str]) -> float:
+    """BLEU on the tokens as they are."""
+    return float(sacrebleu.corpus_bleu(translations, [references], tokenize="none", force=True).score)
 
 
 def main() -> None:
-    """Train where needed, choose the length penalty on dev, print the table and the curve."""
+    """Train unless there is a run, select the length penalty on dev, print the table and the dev losses."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/multi30k"))
     parser.add_argument("--updates", type=int, default=5600)
@@ -76,10 +76,10 @@ def main() -> None:
     print(f"{'':18} {'greedy':>8} {'beam 5':>8} {'sacreBLEU':>10}   (length penalty {penalty:g})")
     metric = sacrebleu.BLEU()
     sources, references = sides(TEST_SET)
-    answers = translate(model, sources, 5, penalty)
-    own = metric.corpus_score(answers, [references]).score
+    translations = translate(model, sources, 5, penalty)
+    own = metric.corpus_score(translations, [references]).score
     greedy = bleu(translate(model, sources, 1), references)
-    print(f"{TEST_SET:18} {greedy:8.2f} {bleu(answers, references):8.2f} {own:10.2f}")
+    print(f"{TEST_SET:18} {greedy:8.2f} {bleu(translations, references):8.2f} {own:10.2f}")
     print("signature:", metric.get_signature())
     for line in (arguments.out / "metrics.jsonl").read_text().splitlines():
         event = json.loads(line)

@@ -9,8 +9,9 @@ import pytest
 
 import seq2see
 from seq2see import Pair, UserError
-from seq2see.api import as_pairs, default_folder
+from seq2see.data.given import as_pairs
 from seq2see.errors import ConfigError, DataError
+from seq2see.run.folder import default_folder
 
 PAIRS = [("abc", "cba"), ("de", "ed"), ("ab", "ba"), ("ec", "ce"), ("bad", "dab")] * 3
 

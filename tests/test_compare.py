@@ -1,4 +1,4 @@
-"""Several models trained on the same pairs: what is shared, what is not done twice, what is refused."""
+"""Several models trained on the same pairs: shared data, resuming, errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from seq2see.compare import Compared, compare, members_of
+from seq2see.compare import Comparison, compare, plan_runs
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.run.folder import stored_config
 
@@ -28,31 +28,31 @@ def settings(tiny_settings: dict[str, Any]) -> dict[str, Any]:
     return tiny_settings | {"model.score": "dot"}
 
 
-def run(out: Path, pairs: Path, settings: dict[str, Any], *names: str, **more: Any) -> tuple[Compared | None, str]:
-    """What it gives, and what it says."""
-    said = Console(file=io.StringIO(), width=200)
-    found = compare(names or NAMES, [pairs], out, settings=settings, device="cpu", console=said, **more)
-    assert isinstance(said.file, io.StringIO)
-    return found, said.file.getvalue()
+def run(out: Path, pairs: Path, settings: dict[str, Any], *names: str, **more: Any) -> tuple[Comparison | None, str]:
+    """The comparison, and the console output."""
+    output = Console(file=io.StringIO(), width=200)
+    found = compare(names or NAMES, [pairs], out, settings=settings, device="cpu", console=output, **more)
+    assert isinstance(output.file, io.StringIO)
+    return found, output.file.getvalue()
 
 
 @pytest.fixture(scope="module")
 def done(
     tmp_path_factory: pytest.TempPathFactory, tiny_pairs: Path, settings: dict[str, Any]
-) -> tuple[Path, Compared, str]:
-    """Two models from two seeds each; look, don't write."""
+) -> tuple[Path, Comparison, str]:
+    """Two models from two seeds each; read only."""
     import torch
 
     torch.set_num_threads(1)  # as in each test: sums differ with the number of threads
     out = tmp_path_factory.mktemp("compare") / "out"
-    found, said = run(out, tiny_pairs, settings, seeds=2)
+    found, output = run(out, tiny_pairs, settings, seeds=2)
     assert found
-    return out, found, said
+    return out, found, output
 
 
 @pytest.fixture
-def copy(done: tuple[Path, Compared, str], tmp_path: Path) -> Iterator[Path]:
-    """The same, to do harm to; it stays where it is, as the runs' configurations name it, and is put back."""
+def copy(done: tuple[Path, Comparison, str], tmp_path: Path) -> Iterator[Path]:
+    """The same for tests that modify it; it keeps its path, which is in config.toml, and is restored afterwards."""
     out = done[0]
     kept = Path(shutil.copytree(out, tmp_path / "kept"))
     yield out
@@ -64,12 +64,12 @@ def weights(out: Path) -> dict[str, bytes]:
     return {path.parent.parent.name: path.read_bytes() for path in out.glob("*/model/model.safetensors")}
 
 
-def test_all_are_trained_on_the_same_pairs_and_compared_with_the_first(done: tuple[Path, Compared, str]) -> None:
-    out, found, said = done
+def test_all_runs_are_trained_on_the_same_pairs_and_compared_with_the_first(done: tuple[Path, Comparison, str]) -> None:
+    out, found, output = done
     members = ["plain-1", "plain-2", "attention-1", "attention-2"]
     assert {path.name for path in out.iterdir()} == {*members, "data", "compare.html"}
     assert found.evaluation.runs == tuple(members)
-    assert [group.places for group in found.evaluation.groups] == [(0, 1), (2, 3)]
+    assert [group.runs for group in found.evaluation.seed_groups] == [(0, 1), (2, 3)]
     assert found.evaluation.against_first[2]["exact_match"]
     configs = [stored_config(out / name) for name in members]
     assert len({config.data for config in configs}) == 1
@@ -78,22 +78,20 @@ def test_all_are_trained_on_the_same_pairs_and_compared_with_the_first(done: tup
     files = [(out / "data" / name).read_text().splitlines() for name in ("train.jsonl", "dev.jsonl")]
     sets = [{json.loads(line)["source"] for line in lines} for lines in files]
     assert not sets[0] & sets[1]
-    assert "4/4 attention-2: dev exact match" in said
-    assert "note: plain makes no use of model.score" in said
+    assert "4/4 attention-2: dev exact match" in output
+    assert "note: plain has no option model.score" in output
     assert len(set(weights(out).values())) == 4
 
 
-def test_what_was_trained_to_its_end_is_not_trained_again(
-    copy: Path, tiny_pairs: Path, settings: dict[str, Any]
-) -> None:
+def test_finished_runs_are_not_trained_again(copy: Path, tiny_pairs: Path, settings: dict[str, Any]) -> None:
     before = {path: path.stat().st_mtime_ns for path in copy.glob("*/model/*")}
-    found, said = run(copy, tiny_pairs, settings, seeds=2)
+    found, output = run(copy, tiny_pairs, settings, seeds=2)
     assert found
-    assert said.count("done before") == 4
+    assert output.count("already finished") == 4
     assert {path: path.stat().st_mtime_ns for path in copy.glob("*/model/*")} == before
 
 
-def test_a_member_broken_off_is_resumed_and_one_without_a_checkpoint_trained_anew(
+def test_an_interrupted_run_is_resumed_or_restarted_without_a_checkpoint(
     copy: Path, tiny_pairs: Path, settings: dict[str, Any]
 ) -> None:
     before = weights(copy)
@@ -102,14 +100,14 @@ def test_a_member_broken_off_is_resumed_and_one_without_a_checkpoint_trained_ane
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     shutil.rmtree(copy / "attention-1" / "checkpoints")
     (copy / "attention-2" / "metrics.jsonl").write_text("")
-    found, said = run(copy, tiny_pairs, settings, seeds=2)
+    found, output = run(copy, tiny_pairs, settings, seeds=2)
     assert found
-    assert said.count("done before") == 1
+    assert output.count("already finished") == 1
     assert weights(copy) == before
 
 
-def test_an_interruption_ends_all_and_the_same_call_goes_on(
-    tmp_path: Path, done: tuple[Path, Compared, str], tiny_pairs: Path, settings: dict[str, Any],
+def test_an_interruption_ends_all_and_the_same_call_continues(
+    tmp_path: Path, done: tuple[Path, Comparison, str], tiny_pairs: Path, settings: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     out = tmp_path / "out"
@@ -120,48 +118,48 @@ def test_an_interruption_ends_all_and_the_same_call_goes_on(
         return stored_config(folder)
 
     monkeypatch.setattr("seq2see.compare.stored_config", interrupt)
-    found, said = run(out, tiny_pairs, settings, seeds=2)
+    found, output = run(out, tiny_pairs, settings, seeds=2)
     assert found is None
-    assert "interrupted in plain-2; the same command goes on" in said
+    assert "interrupted in plain-2; run the same command to continue" in output
     assert not (out / "attention-1").exists()
     assert not (out / "compare.html").exists()
     monkeypatch.undo()
-    found, said = run(out, tiny_pairs, settings, seeds=2)
+    found, output = run(out, tiny_pairs, settings, seeds=2)
     assert found
-    assert said.count("done before") == 1
+    assert output.count("already finished") == 1
     assert weights(out) == weights(done[0])
 
 
-def test_other_options_or_other_data_are_refused_before_training(
+def test_different_options_or_data_are_errors_before_training(
     copy: Path, tiny_pairs: Path, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    with pytest.raises(ConfigError, match=r"training\.rate: is 0.02 now"):
+    with pytest.raises(ConfigError, match=r"training\.rate: is 0.02, but"):
         run(copy, tiny_pairs, settings | {"training.rate": 0.02}, seeds=2)
     other = tmp_path / "other.tsv"
     other.write_text(tiny_pairs.read_text() + "eee\teee\n")
-    with pytest.raises(ConfigError, match="begun with others"):
+    with pytest.raises(ConfigError, match="started with other pairs"):
         run(copy, other, settings, seeds=2)
 
 
 @pytest.mark.parametrize(
     ("names", "more", "message"),
     [
-        (("plain",), {}, "one training is no comparison"),
-        (("plain", "plain"), {}, "one training is no comparison"),
-        (NAMES, {"seeds": 0}, "one training is no comparison"),
-        (("plain", "language_model"), {}, "is a language model"),
+        (("plain",), {}, "at least two runs"),
+        (("plain", "plain"), {}, "at least two runs"),
+        (NAMES, {"seeds": 0}, "--seeds: must be at least 1"),
+        (("plain", "language_model"), {}, "language models are not supported"),
         (("plain", "atention"), {}, "attention"),
-        (NAMES, {"settings": {"model.name": "peeky"}}, "not to be set here"),
+        (NAMES, {"settings": {"model.name": "peeky"}}, "can't be set here"),
         (("plain", "nowhere.toml"), {}, "can't be read"),
     ],
 )
-def test_what_can_not_be_compared_is_refused(names: Any, more: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_invalid_comparisons_are_errors(names: Any, more: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
-        members_of(names, tmp_path, **({"seeds": 1, "settings": {}} | more))
+        plan_runs(names, tmp_path, **({"seeds": 1, "settings": {}} | more))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_test_that_can_not_be_read_is_said_before_training(
+def test_an_unreadable_test_file_is_an_error_before_training(
     tmp_path: Path, tiny_pairs: Path, settings: dict[str, Any]
 ) -> None:
     with pytest.raises(DataError):
@@ -169,17 +167,17 @@ def test_a_test_that_can_not_be_read_is_said_before_training(
     assert not (tmp_path / "out").exists()
 
 
-def test_recipes_are_members_too_and_must_differ_in_name(tmp_path: Path) -> None:
+def test_recipes_can_be_compared_and_need_distinct_names(tmp_path: Path) -> None:
     for name in ("a/one.toml", "b/one.toml", "two.toml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text('[data]\ntrain = "own.tsv"\n[model]\nname = "peeky"\nwidth = 8\n')
-    made = members_of([str(tmp_path / "a/one.toml"), "plain"], tmp_path / "out", seeds=1, settings={"model.width": 16})
+    made = plan_runs([str(tmp_path / "a/one.toml"), "plain"], tmp_path / "out", seeds=1, settings={"model.width": 16})
     assert [member.name for member in made] == ["one-1", "plain-1"]
     assert made[0].config.model.name == "peeky"
     assert made[0].config.model.width == 16
     assert made[0].config.data.train == ()
-    with pytest.raises(ConfigError, match="two members would be one-1"):
-        members_of([str(tmp_path / "a/one.toml"), str(tmp_path / "b/one.toml")], tmp_path, seeds=1, settings={})
+    with pytest.raises(ConfigError, match="two runs have the name one-1"):
+        plan_runs([str(tmp_path / "a/one.toml"), str(tmp_path / "b/one.toml")], tmp_path, seeds=1, settings={})
 
 
 def test_the_command(tmp_path: Path, tiny_pairs: Path, tiny_flags: list[str]) -> None:
@@ -188,15 +186,15 @@ def test_the_command(tmp_path: Path, tiny_pairs: Path, tiny_flags: list[str]) ->
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert "peeky-1" in ran.stdout
-    assert "p: against the first run" in ran.stdout
+    assert "p: difference from the first run" in ran.stdout
     assert "compare.html" in ran.stderr
     assert (tmp_path / "out" / "compare.html").exists()
-    assert all(path.name.endswith(".asked.json") for path in (tmp_path / "out" / "data").iterdir())
+    assert all(path.name.endswith(".options.json") for path in (tmp_path / "out" / "data").iterdir())
     ran = subprocess.run([*command, "--test"], capture_output=True, text=True, check=False)
     assert ran.returncode == 2
 
 
-def test_a_setting_that_has_gone_is_another_budget(copy: Path, tiny_pairs: Path, settings: dict[str, Any]) -> None:
+def test_a_setting_left_out_is_an_error(copy: Path, tiny_pairs: Path, settings: dict[str, Any]) -> None:
     fewer = {key: value for key, value in settings.items() if key != "training.rate"}
     with pytest.raises(ConfigError, match=r"training\.rate: was set when"):
         run(copy, tiny_pairs, fewer, seeds=2)

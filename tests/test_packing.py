@@ -1,4 +1,4 @@
-"""`seq2see pack`: what it says of a model before and after is true, and goes with the model."""
+"""`seq2see pack`: the comparison before and after is correct, and is written into the card."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pairs_of(path: Path) -> list[Pair]:
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_what_is_said_of_a_packed_model_is_so(weights: str, tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+def test_the_parity_report_is_correct(weights: str, tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.seq2see"
     packed = pack_run(tiny_run, out, weights=weights, data=[tiny_pairs])
     assert packed.size == out.stat().st_size
@@ -31,7 +31,8 @@ def test_what_is_said_of_a_packed_model_is_so(weights: str, tiny_run: Path, tiny
     answers = [[answer.target_tokens for answer in model.predict(sources)] for model in (before, after)]
     assert parity.count == 120
     assert parity.same == sum(one == other for one, other in zip(*answers, strict=True))
-    assert parity.exact_match == (before.evaluate(pairs).exact_match, after.evaluate(pairs).exact_match)
+    right = [model.evaluate(pairs, group=False).exact_match for model in (before, after)]
+    assert parity.exact_match == tuple(right)
     assert parity.loss == pytest.approx((before.loss(pairs), after.loss(pairs)), abs=1e-9)
     scores = [model.score(pairs) for model in (before, after)]
     largest = max(abs(one.log_prob - other.log_prob) for one, other in zip(*scores, strict=True))
@@ -45,8 +46,10 @@ def test_what_is_said_of_a_packed_model_is_so(weights: str, tiny_run: Path, tiny
     assert all(f"- {line}" in card for line in parity.lines())
 
 
-def test_a_change_is_seen(tiny_run: Path, tiny_pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check is of what is packed: were a tensor lost on the way, it would say so."""
+def test_changed_weights_are_detected(
+    tiny_run: Path, tiny_pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The packed weights themselves are compared, so that a damaged tensor is noticed."""
     read = packing.read_weights
 
     def broken(*arguments: object, **named: object) -> dict[str, np.ndarray]:
@@ -59,19 +62,19 @@ def test_a_change_is_seen(tiny_run: Path, tiny_pairs: Path, tmp_path: Path, monk
     assert parity.largest_difference > 0.1
 
 
-def test_the_runs_own_dev_pairs_are_tried(tiny_run: Path, tmp_path: Path) -> None:
-    assert pack_run(tiny_run, tmp_path / "folder").parity.count == 12  # a tenth of the pairs, as while training
+def test_the_dev_pairs_of_the_run_are_the_default(tiny_run: Path, tmp_path: Path) -> None:
+    assert pack_run(tiny_run, tmp_path / "folder").parity.count == 12  # a tenth of the pairs, as in training
     assert seq2see.load(tmp_path / "folder").predict("abc")
 
 
-def test_a_language_model_is_held_to_its_scores(tiny_language_run: Path, tmp_path: Path) -> None:
+def test_a_language_model_is_compared_by_its_scores(tiny_language_run: Path, tmp_path: Path) -> None:
     parity = pack_run(tiny_language_run, tmp_path / "m.seq2see", weights="int8").parity
     assert (parity.same, parity.exact_match) == (None, None)
     assert parity.loss[0] == pytest.approx(parity.loss[1], rel=0.05)
     assert not any("exact match" in line for line in parity.lines())
 
 
-def test_packed_twice_a_card_has_one_account(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+def test_packing_twice_leaves_one_section_in_the_card(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
     pack_run(tiny_run, tmp_path / "a.seq2see", data=[tiny_pairs])
     pack_run(tmp_path / "a.seq2see", tmp_path / "b.seq2see", weights="int8", data=[tiny_pairs])
     card = load_model(tmp_path / "b.seq2see").card
@@ -79,27 +82,27 @@ def test_packed_twice_a_card_has_one_account(tiny_run: Path, tiny_pairs: Path, t
     assert "weights: int8" in card
 
 
-def test_what_cannot_be_packed_is_said(tiny_run_copy: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+def test_errors_name_the_cause(tiny_run_copy: Path, tiny_pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there are no weights 'int7'"):
         pack_run(tiny_run_copy, tmp_path / "m.seq2see", weights="int7")
-    with pytest.raises(ConfigError, match="that is the model itself"):
+    with pytest.raises(ConfigError, match="is the model that would be packed"):
         pack_run(tiny_run_copy, tiny_run_copy / "model", data=[tiny_pairs])
-    with pytest.raises(ConfigError, match="that is the model itself"):
+    with pytest.raises(ConfigError, match="is the model that would be packed"):
         pack_run(tiny_run_copy, tiny_run_copy / "checkpoints" / ".." / "model", weights="int8", data=[tiny_pairs])
     pack_run(tiny_run_copy, tmp_path / "own.seq2see", data=[tiny_pairs])
-    with pytest.raises(ConfigError, match="that is the model itself"):
+    with pytest.raises(ConfigError, match="is the model that would be packed"):
         pack_run(tmp_path / "own.seq2see", tmp_path / "own.seq2see", weights="int8", data=[tiny_pairs])
     with pytest.raises(CheckpointError, match="there is no such folder"):
         pack_run(tmp_path / "nowhere", tmp_path / "m.seq2see")
     with pytest.raises(UserError, match="there is no such file"):
         pack_run(tiny_run_copy, tmp_path / "m.seq2see", data=[tmp_path / "nowhere.tsv"])
     shutil.copytree(tiny_run_copy / "model", tmp_path / "alone")
-    with pytest.raises(ConfigError, match="doesn't say what its dev pairs were") as caught:
+    with pytest.raises(ConfigError, match="its dev pairs are unknown") as caught:
         pack_run(tmp_path / "alone", tmp_path / "m.seq2see")
     assert "--data" in caught.value.fix
     config = tiny_run_copy / "config.toml"
     config.write_text(config.read_text().replace("pairs.tsv", "gone.tsv"))
-    with pytest.raises(ConfigError, match="dev pairs can't be read") as caught:
+    with pytest.raises(ConfigError, match="data of the run can't be read") as caught:
         pack_run(tiny_run_copy, tmp_path / "m.seq2see")
     assert "--data" in caught.value.fix
     assert not (tmp_path / "m.seq2see").exists()

@@ -5,34 +5,62 @@
     model = seq2see.load("runs/pairs")
     model.predict(["september 27, 1994"])[0].text
 
-Importing seq2see does not import torch; `train` does, and `load` where PyTorch is installed and nobody asked for NumPy.
+Importing seq2see doesn't import PyTorch, and neither does a model loaded for the CPU; `train` and `compare` do.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seq2see.errors import UserError
+from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.lazy import lazily
 from seq2see.version import __version__
 
 if TYPE_CHECKING:
-    from seq2see.api import Model, train
+    from seq2see.api.model import Model, attend, evaluate, load
+    from seq2see.api.training import compare, train
+    from seq2see.compare import Comparison
     from seq2see.data import Pair
-    from seq2see.inference.loading import load
-    from seq2see.inference.results import Prediction
-    from seq2see.pictures import attend
+    from seq2see.evaluation import EvaluationReport
+    from seq2see.inference.options import GenerationOptions
+    from seq2see.inference.results import PairScore, Prediction
+    from seq2see.packing import PackedModel
+    from seq2see.pictures.attention import Attention
 
-__all__ = ["Model", "Pair", "Prediction", "UserError", "__version__", "attend", "load", "train"]
+__all__ = [
+    "Attention",
+    "CheckpointError",
+    "Comparison",
+    "ConfigError",
+    "DataError",
+    "EvaluationReport",
+    "GenerationOptions",
+    "Model",
+    "PackedModel",
+    "Pair",
+    "PairScore",
+    "Prediction",
+    "UserError",
+    "__version__",
+    "attend",
+    "compare",
+    "evaluate",
+    "load",
+    "train",
+]
 
-_find = lazily(
+_find, __dir__ = lazily(
     __name__,
     {
+        "api.model": "Model attend evaluate load",
+        "api.training": "compare train",
+        "compare": "Comparison",
         "data": "Pair",
-        "inference.results": "Prediction",
-        "inference.loading": "load",
-        "pictures": "attend",
-        "api": "Model train",
+        "evaluation": "EvaluationReport",
+        "inference.options": "GenerationOptions",
+        "inference.results": "PairScore Prediction",
+        "packing": "PackedModel",
+        "pictures.attention": "Attention",
     },
 )
 

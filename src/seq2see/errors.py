@@ -1,7 +1,6 @@
-"""What a person can get wrong, said so that they can put it right.
+"""Errors that the user can cause: each says what is wrong, where, and how to fix it.
 
-Everything a user can cause ends as a `UserError`: the command prints it and exits with code 2, a program can catch it.
-Mistakes of our own stay ordinary exceptions.
+The command prints a `UserError` and exits with code 2; programs can catch it. Our own bugs stay ordinary exceptions.
 """
 
 from __future__ import annotations
@@ -11,18 +10,18 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """Something the user can put right: what was found, where, and what to do about it.
+    """Something the user can fix. It can be pickled and copied.
 
     `what` is one sentence; `where` is a place (`train.tsv:17`, `training.rate`); `fix` says what to do.
     """
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
-        super().__init__(what, where, fix)
+        super().__init__(what)  # pickle calls the class with these arguments, then restores the attributes
         self.what = what
         self.where = where
         self.fix = fix
         self.is_said = False
-        """Another process of the same run says it."""
+        """Another process of the same run reports it."""
 
     def __str__(self) -> str:
         lines = [f"{self.where}: {self.what}" if self.where else self.what]
@@ -31,24 +30,24 @@ class UserError(Exception):
         return "\n".join(lines)
 
 
-class DataError(UserError):
-    """A file of pairs or a line of input that can't be used."""
+class DataError(UserError, ValueError):
+    """An invalid data file or input line."""
 
 
-class ConfigError(UserError):
-    """An option that is unknown, out of range, or at odds with another."""
+class ConfigError(UserError, ValueError):
+    """An option that is unknown, invalid, or in conflict with another."""
 
 
 class CheckpointError(UserError):
-    """A run or model folder that is missing, damaged, or of another version."""
+    """A run or model folder that is missing, damaged, or of an unsupported version."""
 
 
 class WorldError(UserError):
-    """Something between the processes of one run: one of them is missing, lost, or has other files."""
+    """The processes of a distributed run can't work together: one is missing, was lost, or has different files."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The nearest known word as a sentence ("did you mean 'rate'?"), or the list of all known words."""
+    """The closest known word as a question ("did you mean 'rate'?"), or the list of all known words."""
     choices = list(known)
     near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"one of: {', '.join(choices)}"

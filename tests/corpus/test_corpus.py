@@ -19,7 +19,7 @@ from seq2see.corpus import prepare_corpus
 from seq2see.corpus.corpus import open_corpus
 from seq2see.data import Pair, read_pairs
 from seq2see.errors import CheckpointError, ConfigError, DataError
-from seq2see.evaluation.training_data import config_of, known_texts
+from seq2see.evaluation.training_data import config_of, training_texts
 from seq2see.pages.report import write_report
 from seq2see.run.train import Trained, train
 from seq2see.training import Event, Updated
@@ -161,7 +161,7 @@ def test_a_damaged_array_is_named_before_training(corpus: Path, run: Run, tmp_pa
 
 def test_the_report_and_what_is_known(corpus: Path, tiny_pairs: Path, run: Run, tmp_path: Path) -> None:
     _, trained = run(corpus)
-    known = known_texts(config_of(trained.folder), has_source=True)
+    known = training_texts(config_of(trained.folder), has_source=True)
     assert known.texts is None
     assert "ids and no texts" in known.why_not
     write_report(trained.folder, out=tmp_path / "page.html")

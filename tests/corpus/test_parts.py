@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2see.corpus.parts import as_text, cut
+from seq2see.corpus.parts import cut, decompressed
 from seq2see.data import read_pairs
 from seq2see.errors import DataError
 
@@ -58,7 +58,7 @@ def test_parallel_files_of_other_lengths_are_refused_as_when_read_whole(tmp_path
 def test_what_is_no_gzip_file_is_read_where_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("a\tb\n")
-    assert as_text(path, tmp_path / "copy") == path
+    assert decompressed(path, tmp_path / "copy") == path
     path.rename(tmp_path / "a.tsv.gz")
     with pytest.raises(DataError, match="not a gzip file"):
-        as_text(tmp_path / "a.tsv.gz", tmp_path / "copy")
+        decompressed(tmp_path / "a.tsv.gz", tmp_path / "copy")

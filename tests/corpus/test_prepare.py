@@ -20,7 +20,7 @@ import pytest
 from rich.console import Console
 
 from seq2see.config import make_config
-from seq2see.corpus import Prepared, passes, prepare_corpus
+from seq2see.corpus import PreparedCorpus, passes, prepare_corpus
 from seq2see.corpus import prepare as prepare_module
 from seq2see.corpus.corpus import Corpus, open_corpus, read_manifest
 from seq2see.data import Examples
@@ -54,7 +54,7 @@ def prepare(tmp_path: Path) -> Prepare:
         config = make_config({}, {"data.train": list(map(str, files))} | named)
         console = Console(file=io.StringIO(), width=500)
         prepared = prepare_corpus(config, tmp_path / out, workers=workers, console=console)
-        assert isinstance(prepared, Prepared)
+        assert isinstance(prepared, PreparedCorpus)
         assert not (tmp_path / f"{out}.preparing").exists()
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
@@ -118,7 +118,7 @@ def test_ids_are_those_of_the_files(text: dict[str, Any], prepare: Prepare, sent
 def test_subwords_are_learnt_from_the_same_texts_where_these_are_many(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seq2see.text.learning.MOST_TEXTS", 70)
+    monkeypatch.setattr("seq2see.text.learning.MAX_TEXTS", 70)
     for joint in (True, False):
         text = {"text__source": "bpe", "text__target": "bpe", "text__joint": joint, "text__min_count": 2}
         prepare(sentences, **text)
@@ -170,9 +170,9 @@ def test_a_dev_pair_may_hold_what_ends_a_line_elsewhere(prepare: Prepare, senten
 def test_dev_is_told_by_a_few_sources_of_each_part(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seq2see.data.split.CONSIDERED", 12)
-    monkeypatch.setattr("seq2see.corpus.passes.CONSIDERED", 12)
-    monkeypatch.setattr("seq2see.corpus.prepare.CONSIDERED", 12)
+    monkeypatch.setattr("seq2see.data.split.NUM_CANDIDATES", 12)
+    monkeypatch.setattr("seq2see.corpus.passes.NUM_CANDIDATES", 12)
+    monkeypatch.setattr("seq2see.corpus.prepare.NUM_CANDIDATES", 12)
     known: list[int] = []
     choose = prepare_module.choose_dev
     monkeypatch.setattr(
@@ -217,17 +217,17 @@ def test_bad_lines_are_named_and_counted_over_the_whole_file(prepare: Prepare, s
 @pytest.mark.parametrize(
     ("at", "unit"),
     [
-        (passes.Look, "bpe"),
-        (passes.Count, "bpe"),
-        (passes.Encode, "bpe"),
-        pytest.param(passes.Encode, "unigram", marks=pytest.mark.slow),
+        (passes.ScanPart, "bpe"),
+        (passes.CountPart, "bpe"),
+        (passes.EncodePart, "bpe"),
+        pytest.param(passes.EncodePart, "unigram", marks=pytest.mark.slow),
     ],
 )
 def test_a_preparation_that_was_stopped_goes_on(
     at: type, unit: str, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[tuple[type, int]] = []
-    for kind in (passes.Look, passes.Count, passes.Encode):
+    for kind in (passes.ScanPart, passes.CountPart, passes.EncodePart):
 
         def result(task: Any, own: Any = kind.result) -> Any:
             if stops and type(task) is at and task.part.number == 4:
@@ -266,7 +266,7 @@ def test_a_kill_while_the_corpus_is_put_together_leaves_the_one_before(
     monkeypatch.setattr(Path, "rename", rename)
     assert not (tmp_path / "corpus").exists()
     with monkeypatch.context() as patches:
-        patches.setattr(prepare_module, "begin_work", stopped)  # what was there is back before anything else is done
+        patches.setattr(prepare_module, "open_work", stopped)  # what was there is back before anything else is done
         with pytest.raises(Stopped):
             prepare(sentences)
     assert open_corpus(tmp_path / "corpus").digest == before
@@ -356,9 +356,9 @@ def test_pairs_that_are_lost_on_the_way_are_noticed(
             prepare(sentences)
         assert f"{tmp_path / 'corpus.preparing'}" in f"{caught.value}"
 
-    own, cut = passes.divided, {".json": None} | {f".{number:06d}": 100 for number in range(100)}
+    own, cut = passes.split_off_dev, {".json": None} | {f".{number:06d}": 100 for number in range(100)}
     with monkeypatch.context() as patches:
-        patches.setattr(passes, "divided", lambda *given: (own(*given)[0][1:], own(*given)[1]))
+        patches.setattr(passes, "split_off_dev", lambda *given: (own(*given)[0][1:], own(*given)[1]))
         damaged("of part 0 .* pairs were read")
     shutil.rmtree(tmp_path / "corpus.preparing")
     with monkeypatch.context() as patches:
@@ -395,11 +395,28 @@ def test_a_process_that_is_ended_is_said(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patches:
-        patches.setattr("seq2see.corpus.prepare.begin_process", partial(os._exit, 9))
+        patches.setattr("seq2see.corpus.prepare.init_worker", partial(os._exit, 9))
         with pytest.raises(UserError, match="for want of memory") as caught:
             prepare(sentences, workers=2)
     assert "fewer --workers" in caught.value.fix
     assert "goes on" in prepare(sentences)
+
+
+def test_an_error_in_a_worker_process_is_reported_as_it_is(
+    prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "corpus.preparing" / "source.vocabulary.json"
+    encode = prepare_module.Preparation.encode
+
+    def encode_with_a_damaged_file(preparation: Any) -> Any:
+        damaged.write_bytes(b"{")  # only the workers read it
+        return encode(preparation)
+
+    monkeypatch.setattr(prepare_module.Preparation, "encode", encode_with_a_damaged_file)
+    with pytest.raises(CheckpointError, match="not JSON") as caught:
+        prepare(sentences, workers=2)
+    assert caught.value.where == str(damaged)
+    assert "copy the file again" in caught.value.fix
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The course of a run as metrics.jsonl has it, damaged lines named."""
+"""The history of a run read from metrics.jsonl, damaged lines reported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2see.curves.history import Alarm, End, Point, problem_lines, read_history
+from seq2see.curves.history import LoggedWarning, Point, TrainingEnd, problem_lines, read_history
 from seq2see.errors import CheckpointError
 from seq2see.run.progress import MetricsLog
 from seq2see.training import Evaluated, Finished, Updated, Warned
@@ -31,7 +31,7 @@ def run(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_was_logged_is_read_back(run: Path) -> None:
+def test_the_log_is_read_back(run: Path) -> None:
     history = read_history(run)
     assert history.name == str(run)
     assert history.train_loss == [Point(1, 3.0), Point(10, 2.0)]
@@ -40,20 +40,20 @@ def test_what_was_logged_is_read_back(run: Path) -> None:
     assert history.dev_loss == [Point(10, 1.5), Point(20, 1.6)]
     assert history.exact_match == [Point(10, 0.25), Point(20, 0.2)]
     assert history.best_update == 10
-    assert history.alarms == [Alarm(10, "copies", "found", "do")]
-    assert history.end == End(20, "all updates done", 10, 2.5)
+    assert history.warnings == [LoggedWarning(10, "copies", "found", "do")]
+    assert history.end == TrainingEnd(20, "all updates done", 10, 2.5)
     assert history.last_update == 20
     assert history.problems == []
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "problem"),
     [
-        (b'{"event": "upd', "not a line of JSON"),
-        (b"\xff\xfe", "not a line of JSON"),
-        (b"[" * 100_000, "not a line of JSON"),
-        (b"[1]", "not an event that seq2see writes"),
-        (b'{"event": "step", "update": 3}', "not an event that seq2see writes"),
+        (b'{"event": "upd', "invalid JSON"),
+        (b"\xff\xfe", "invalid JSON"),
+        (b"[" * 100_000, "invalid JSON"),
+        (b"[1]", "unknown event"),
+        (b'{"event": "step", "update": 3}', "unknown event"),
         (json.dumps(UPDATE | {"update": "30"}).encode(), "the update of this update is '30'"),
         (json.dumps(UPDATE | {"update": True}).encode(), "is True"),
         (json.dumps(UPDATE | {"loss": float("nan")}).encode(), "loss of this update is None"),
@@ -63,36 +63,36 @@ def test_what_was_logged_is_read_back(run: Path) -> None:
         (json.dumps(UPDATE | {"update": 5}).encode(), "goes back to update 5"),
     ],
 )
-def test_a_line_that_is_not_ours_is_named_and_left_out(run: Path, line: bytes, said: str) -> None:
+def test_an_invalid_line_is_skipped_and_reported(run: Path, line: bytes, problem: str) -> None:
     before = read_history(run)
     path = run / "metrics.jsonl"
     path.write_bytes(path.read_bytes() + line + b"\n" + json.dumps(UPDATE).encode() + b"\n")
     history = read_history(run)
     assert len(history.problems) == 1
     assert history.problems[0].startswith(f"{path}:7: ")
-    assert said in history.problems[0]
+    assert problem in history.problems[0]
     assert history.train_loss == [*before.train_loss, Point(30, 1.0)]
-    assert list(problem_lines([history])) == [f"left out {history.problems[0]}"]
+    assert list(problem_lines([history])) == [f"skipped {history.problems[0]}"]
 
 
-def test_many_such_lines_are_counted(run: Path) -> None:
+def test_many_invalid_lines_are_counted(run: Path) -> None:
     path = run / "metrics.jsonl"
     path.write_text("x\n" * 8 + path.read_text())
     lines = list(problem_lines([read_history(run)]))
     assert len(lines) == 6
-    assert lines[-1] == f"left out 3 more lines of {run}"
+    assert lines[-1] == f"skipped 3 more lines of {run}"
 
 
-def test_without_a_log_there_is_no_course(tmp_path: Path) -> None:
+def test_a_missing_or_empty_log_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl: can't be read"):
         read_history(tmp_path)
     (tmp_path / "metrics.jsonl").write_text("hello\n")
-    with pytest.raises(CheckpointError, match=r"holds no update and no evaluation .*:1: not a line"):
+    with pytest.raises(CheckpointError, match=r"has no update and no evaluation .*:1: invalid JSON"):
         read_history(tmp_path)
 
 
-def test_averaged_weights_are_no_point_and_no_damage(tmp_path: Path) -> None:
-    """They are tried at the update at which the last weights were."""
+def test_averaged_weights_are_neither_a_point_nor_a_problem(tmp_path: Path) -> None:
+    """They are evaluated at the same update as the last weights."""
     common = {"event": "evaluation", "update": 20, "seconds": 1.0}
     lines = [
         common | {"dev_loss": 2.0, "dev_exact_match": 0.1, "best": True},

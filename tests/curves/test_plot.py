@@ -1,4 +1,4 @@
-"""Learning curves as a picture."""
+"""Learning curves drawn by matplotlib."""
 
 from __future__ import annotations
 
@@ -11,52 +11,50 @@ from xml.etree import ElementTree
 import pytest
 
 from seq2see.curves.history import read_history
-from seq2see.curves.plot import COLOURS, DASHES, PANELS, draw_curves, look, picture, shown
+from seq2see.curves.plot import COLOURS, DASHES, QUANTITIES, draw_curves, legend_name, line_style, picture
 from seq2see.errors import CheckpointError, ConfigError, UserError
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
 
 
 @pytest.mark.parametrize("ending", MAGIC)
-def test_each_kind_of_picture_is_written(tiny_run: Path, tmp_path: Path, ending: str) -> None:
+def test_each_format_is_written(tiny_run: Path, tmp_path: Path, ending: str) -> None:
     assert draw_curves([tiny_run], tmp_path / f"curves{ending}") == []
     assert (tmp_path / f"curves{ending}").read_bytes().startswith(MAGIC[ending])
 
 
-def test_runs_lie_over_one_another_and_a_language_model_has_a_line_less(
-    tiny_run: Path, tiny_language_run: Path
-) -> None:
+def test_runs_share_axes_and_a_language_model_has_no_exact_match(tiny_run: Path, tiny_language_run: Path) -> None:
     histories = [read_history(tiny_run), read_history(tiny_language_run)]
-    assert [bool(panel.points(histories[0])) for panel in PANELS] == [True] * 5
-    assert [panel.title for panel in PANELS if not panel.points(histories[1])] == ["dev exact match"]
+    assert [bool(quantity.points(histories[0])) for quantity in QUANTITIES] == [True] * 5
+    assert [quantity.title for quantity in QUANTITIES if not quantity.points(histories[1])] == ["dev exact match"]
     root = ElementTree.fromstring(picture(histories, "svg"))
     styles = " ".join(str(path.get("style")) for path in root.iter("{http://www.w3.org/2000/svg}path")).lower()
     assert COLOURS[0].lower() in styles
     assert COLOURS[1].lower() in styles
 
 
-def test_no_two_of_many_runs_look_the_same() -> None:
-    looks = {tuple(look(number).values()) for number in range(len(COLOURS) * len(DASHES))}
-    assert len(looks) == len(COLOURS) * len(DASHES)
+def test_many_runs_have_distinct_styles() -> None:
+    styles = {tuple(line_style(number).values()) for number in range(len(COLOURS) * len(DASHES))}
+    assert len(styles) == len(COLOURS) * len(DASHES)
 
 
-def test_the_name_of_a_run_is_no_formula_and_is_not_hidden(tiny_run: Path, tmp_path: Path) -> None:
+def test_run_names_are_plain_text_in_the_legend(tiny_run: Path, tmp_path: Path) -> None:
     odd = tmp_path / "_$x^{$"
     shutil.copytree(tiny_run, odd)
     assert draw_curves([odd], tmp_path / "curves.svg") == []
-    assert shown("_a") == "./_a"
-    assert shown("runs/_a") == "runs/_a"
+    assert legend_name("_a") == "./_a"
+    assert legend_name("runs/_a") == "runs/_a"
 
 
-def test_damaged_lines_are_named_and_the_rest_is_drawn(tiny_run_copy: Path, tmp_path: Path) -> None:
+def test_damaged_lines_are_reported_and_the_rest_is_drawn(tiny_run_copy: Path, tmp_path: Path) -> None:
     path = tiny_run_copy / "metrics.jsonl"
     path.write_text("half a li\n" + path.read_text())
     assert draw_curves([tiny_run_copy], tmp_path / "curves.png") == [
-        f"left out {path}:1: not a line of JSON: cut short, or changed"
+        f"skipped {path}:1: invalid JSON: truncated or modified"
     ]
 
 
-def test_what_can_not_be_drawn_leaves_what_was_there(
+def test_an_error_leaves_an_existing_file_unchanged(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "curves.png"
@@ -66,10 +64,10 @@ def test_what_can_not_be_drawn_leaves_what_was_there(
     (tmp_path / "ended").mkdir()
     end = '{"event": "end", "update": 3, "reason": "x", "best_update": 2, "seconds": 1}\n'
     (tmp_path / "ended" / "metrics.jsonl").write_text(end)
-    with pytest.raises(CheckpointError, match="nothing to draw"):
+    with pytest.raises(CheckpointError, match="nothing to plot"):
         draw_curves([tmp_path / "ended"], out)
     shutil.rmtree(tmp_path / "ended")
-    with pytest.raises(ConfigError, match=r"\.jpg is no kind of picture"):
+    with pytest.raises(ConfigError, match=r"unsupported format \.jpg"):
         draw_curves([tiny_run], tmp_path / "curves.jpg")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(UserError, match="need matplotlib"):
@@ -78,7 +76,7 @@ def test_what_can_not_be_drawn_leaves_what_was_there(
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
 
 
-def test_the_command_writes_it_and_says_so(tiny_run_copy: Path, tmp_path: Path) -> None:
+def test_the_command(tiny_run_copy: Path, tmp_path: Path) -> None:
     with (tiny_run_copy / "metrics.jsonl").open("a") as file:
         file.write("?\n")
     out = tmp_path / "curves.svg"
@@ -86,5 +84,5 @@ def test_the_command_writes_it_and_says_so(tiny_run_copy: Path, tmp_path: Path) 
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == f"{out}\n"
-    assert "note: left out" in ran.stderr
+    assert "note: skipped" in ran.stderr
     assert out.exists()

@@ -1,4 +1,4 @@
-"""What TensorBoard reads back is what the log of the run says."""
+"""TensorBoard reads back the log of the run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def read_back(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return {tag: [(each.step, each.value) for each in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-def test_every_point_of_the_log_is_there(tiny_run: Path, tmp_path: Path) -> None:
-    for _ in range(2):  # a second call replaces what the first has written
+def test_every_point_is_written(tiny_run: Path, tmp_path: Path) -> None:
+    for _ in range(2):  # a second call replaces the first
         assert write_tensorboard([tiny_run], tmp_path / "logs") == []
     (folder,) = (tmp_path / "logs").iterdir()
     found = read_back(folder)
@@ -37,7 +37,9 @@ def test_every_point_of_the_log_is_there(tiny_run: Path, tmp_path: Path) -> None
         assert [value for _, value in found[tag]] == pytest.approx([value for _, value in points], rel=1e-6)
 
 
-def test_what_is_missing_is_said(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_log_folder_or_package_is_an_error(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(CheckpointError):
         write_tensorboard([tmp_path / "nowhere"], tmp_path / "logs")
     (tmp_path / "file").write_text("")

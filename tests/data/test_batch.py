@@ -20,7 +20,7 @@ def test_rows_are_padded_to_the_longest() -> None:
     assert batch.source.lengths.tolist() == [2, 4]
     assert batch.target.ids.tolist() == [[A, B, C, EOS], [A, EOS, PAD, PAD]]
     assert batch.target.mask.tolist() == [[True] * 4, [True, True, False, False]]
-    assert batch.target_tokens == 6
+    assert batch.target.lengths.sum() == 6
     assert {part.dtype for part in (*batch.source, *batch.target)} == {np.dtype(np.int64)}
 
 
@@ -33,7 +33,7 @@ def test_sides_that_are_not_there_have_no_width() -> None:
     batch = batch_of(("", "ab"), ("", "a"), indices=[0, 1], codec=None)
     assert batch.source.ids.shape == (2, 0)
     assert batch.source.lengths.tolist() == [0, 0]
-    assert batch.target_tokens == 5
+    assert batch.target.lengths.sum() == 5
     batch = batch_of(("ab", None), indices=[0])
     assert batch.decoder_input.shape == (1, 0)
-    assert batch.target_tokens == 0
+    assert batch.target.lengths.sum() == 0

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2see.data import Examples, Pair
+from seq2see.data import Examples, Pair, Sequences
 from seq2see.text import EOS, Characters, Codec, Words, learn_codec
 
 TEXTS = st.lists(st.tuples(st.text(alphabet="ab c"), st.text(alphabet="ab c")))
@@ -31,6 +31,19 @@ def test_sides_that_are_not_there_have_no_length() -> None:
     codec = Codec.build(Characters(), ["ab"])
     assert Examples.encode([Pair("", "ab", "")], None, codec).source_lengths.tolist() == [0]
     assert Examples.encode([Pair("ab", None, "")], codec, codec).target_lengths.tolist() == [0]
+
+
+def test_sequences_of_texts_alone() -> None:
+    codec = Codec.build(Characters(), ["ab"])
+    sources = Sequences.encode(codec, ["ab", None, "", "b"])
+    assert [sources[index].tolist() for index in range(len(sources))] == [[4, 5, EOS], [], [EOS], [5, EOS]]
+    prompts = Sequences.encode(codec, ["ab", "", "b"], end=False)
+    assert [prompts[index].tolist() for index in range(len(prompts))] == [[4, 5], [], [5]]
+    assert prompts.lengths.tolist() == [2, 0, 1]
+    examples = Examples(Sequences.empty(len(prompts)), prompts)
+    assert len(examples) == 3
+    assert examples.source_lengths.tolist() == [0, 0, 0]
+    assert examples.target(2).tolist() == [5]
 
 
 # --- BPE-dropout ----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seq2see.data import LengthBucketSampler
-from seq2see.data.sampler import Place
+from seq2see.data.sampler import BatchPosition
 
 LENGTHS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 40)), max_size=200)
 LIMIT = st.one_of(st.none(), st.integers(1, 100))
@@ -140,10 +140,10 @@ def test_many_pools_hold_every_example_once_and_can_be_entered_anywhere(
 ) -> None:
     sampler = sampler_of(*lengths_of(8_003), batch_size=batch_size, batch_tokens=batch_tokens, seed=3)
     assert sampler.num_pools > 3
-    found = list(sampler.batches_from(Place(5, 0, 0)))
+    found = list(sampler.batches_from(BatchPosition(5, 0, 0)))
     assert sorted(np.concatenate([batch for _, batch in found]).tolist()) == list(range(8_003))
     assert sampler.num_batches(5) == len(found)
-    assert sampler.num_batches(5, most=10) > 10
+    assert sampler.num_batches(5, stop_above=10) > 10
     sizes = [sum(map(len, sampler.pool(5, number))) for number in range(sampler.num_pools)]
     assert max(sizes) - min(sizes) <= 2 * (batch_size or 1)  # no small pool at the end
     for at in (0, 1, 150, len(found) - 1):

@@ -26,7 +26,7 @@ def pairs_of(sources: list[str]) -> list[Pair]:
 )
 def test_the_split(sources: list[str], seed: int, share: float, most: int) -> None:
     pairs = pairs_of(sources)
-    train, dev = split_dev(pairs, seed=seed, share=share, most=most)
+    train, dev = split_dev(pairs, seed=seed, share=share, max_pairs=most)
     assert train
     assert dev
     assert not {pair.source for pair in train} & {pair.source for pair in dev}
@@ -34,7 +34,7 @@ def test_the_split(sources: list[str], seed: int, share: float, most: int) -> No
     assert sorted(train + dev, key=place) == pairs
     assert train == sorted(train, key=place)
     assert dev == sorted(dev, key=place)
-    assert (train, dev) == split_dev(pairs, seed=seed, share=share, most=most)
+    assert (train, dev) == split_dev(pairs, seed=seed, share=share, max_pairs=most)
     goal = max(1, min(most, round(share * len(pairs))))
     assert len(dev) <= goal or len({pair.source for pair in dev}) == 1
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from seq2see.data import read_pairs
-from seq2see.doctor import Report, check
-from seq2see.doctor.wording import WORDINGS
+from seq2see.doctor import DataReport, check
+from seq2see.doctor.finding_types import FINDING_TYPES
 from seq2see.errors import DataError
 
 Write = Callable[..., Path]
@@ -72,7 +72,7 @@ CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
 }  # fmt: skip
 
 
-def count_of(report: Report, name: str) -> int:
+def count_of(report: DataReport, name: str) -> int:
     """How often it was found, on both sides together."""
     return sum(finding.count for finding in report.findings if finding.name == name)
 
@@ -84,7 +84,7 @@ def test_it_is_found(name: str, write: Write) -> None:
     assert count_of(report, name) == count, report.findings
     finding = report.find(name)
     assert finding is not None
-    assert finding.severity == WORDINGS[name].severity
+    assert finding.severity == FINDING_TYPES[name].severity
     assert finding.meaning and finding.remedy
     assert "> pairs.tsv" not in finding.remedy and "{" not in finding.remedy
     if name not in ("nothing-usable", "one-source"):
@@ -98,7 +98,7 @@ def test_its_near_miss_raises_no_alarm(name: str, write: Write) -> None:
 
 def test_every_finding_has_a_case() -> None:
     elsewhere = {"leaked-pairs", "leaked-sources", "unseen-symbols", "json", "parallel-lengths"}
-    assert set(CASES) | elsewhere == set(WORDINGS)
+    assert set(CASES) | elsewhere == set(FINDING_TYPES)
 
 
 @pytest.mark.parametrize("name", CASES)

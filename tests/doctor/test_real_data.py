@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seq2see.doctor import Report, check
+from seq2see.doctor import DataReport, check
 
 FAULTS_OF_TEXT = {
     "control", "invisible", "unusual-spaces", "space-around", "doubled-blanks", "not-nfc", "mojibake", "replacement",
@@ -39,7 +39,7 @@ KNOWN: dict[str, dict[str, tuple[int, ...]]] = {
 }  # fmt: skip
 
 
-def report_on(folder: Path) -> Report:
+def report_on(folder: Path) -> DataReport:
     return check([path for name in ("train", "dev", "test") for path in sorted(folder.glob(f"{name}.tsv*"))])
 
 

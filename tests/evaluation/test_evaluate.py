@@ -1,4 +1,4 @@
-"""Trained models held to test files, as `seq2see evaluate` does it."""
+"""Trained models evaluated on test files, as by `seq2see evaluate`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import seq2see
 from seq2see.config import read_toml
 from seq2see.data import Pair, read_pairs
 from seq2see.errors import ConfigError, UserError
-from seq2see.evaluation import Request, as_json, evaluate, evaluate_runs, text_lines
-from seq2see.evaluation.training_data import config_of, known_texts
+from seq2see.evaluation import EvaluationOptions, as_json, evaluate, evaluate_runs, text_lines
+from seq2see.evaluation.training_data import config_of, training_texts
 
-QUICK = Request(samples=100)
+QUICK = EvaluationOptions(samples=100)
 
 
 def written(folder: Path, lines: list[str], name: str = "test.tsv") -> Path:
@@ -24,37 +24,37 @@ def written(folder: Path, lines: list[str], name: str = "test.tsv") -> Path:
     return path
 
 
-def text_of(run: Path | list[Path], path: Path, request: Request = QUICK, **options: bool) -> str:
+def text_of(run: Path | list[Path], path: Path, request: EvaluationOptions = QUICK, **options: bool) -> str:
     runs = run if isinstance(run, list) else [run]
     return "\n".join(text_lines(evaluate_runs(runs, [path], request, device="cpu", **options)))
 
 
-def test_the_report_has_what_the_model_says_of_itself(tiny_run: Path, tiny_pairs: Path) -> None:
+def test_the_report_agrees_with_the_predictor(tiny_run: Path, tiny_pairs: Path) -> None:
     model, pairs = seq2see.load(tiny_run, device="cpu"), read_pairs([tiny_pairs]).pairs
     scores = model.evaluate(pairs)
     report = evaluate(model, pairs, QUICK)
     assert report.exact_match == scores.exact_match
     assert report.loss == pytest.approx(scores.loss, abs=1e-12)
-    assert report.answers.predictions == tuple(prediction.text for prediction in scores.predictions)
-    assert list(report.figures) == ["exact_match", "cer", "loss"]
+    assert report.outputs.predictions == tuple(prediction.text for prediction in scores.predictions)
+    assert list(report.scores) == ["exact_match", "cer", "loss"]
     assert {part.by for part in report.slices} == {"length"}
     assert report.num_known is None
 
 
-def test_sources_of_the_training_data_are_counted_and_scored_apart(
+def test_sources_in_the_training_data_are_counted_and_scored_separately(
     tiny_run: Path, tiny_pairs: Path, tmp_path: Path
 ) -> None:
     known = tiny_pairs.read_text(encoding="utf-8").splitlines()[:3]
     path = written(tmp_path, [*known, "abcdea\taedcba", "eeeeea\taeeeee"])
     found = evaluate_runs([tiny_run], [path], QUICK, device="cpu")
     assert found.reports[0].num_known == 3
-    apart = [part for part in found.reports[0].slices if part.by == "source"]
-    assert [(part.name, part.count) for part in apart] == [("in the training data", 3), ("new", 2)]
+    separate = [part for part in found.reports[0].slices if part.by == "source"]
+    assert [(part.name, part.count) for part in separate] == [("in the training data", 3), ("new", 2)]
     assert "3 of 5 sources are in the training data" in text_of(tiny_run, path)
     assert as_json(found)["in_training_data"] == 3
 
 
-def test_a_test_of_new_sources_is_called_one(tiny_run: Path, tmp_path: Path) -> None:
+def test_a_test_set_of_new_sources_is_reported_as_such(tiny_run: Path, tmp_path: Path) -> None:
     path = written(tmp_path, ["abcdea\taedcba"])
     assert "none of the sources is in the training data" in text_of(tiny_run, path)
 
@@ -65,67 +65,67 @@ def test_the_run_around_a_model_folder_is_found(tiny_run: Path, monkeypatch: pyt
     assert config_of(Path("model")) == config_of(tiny_run)
 
 
-def test_training_data_that_are_gone_are_said_to_be(tiny_run_copy: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+def test_missing_training_data_are_reported(tiny_run_copy: Path, tiny_pairs: Path, tmp_path: Path) -> None:
     config = tiny_run_copy / "config.toml"
     [named] = read_toml(config)["data"]["train"]
     config.write_text(config.read_text(encoding="utf-8").replace(named, f"{named}.gone"), encoding="utf-8")
     path = written(tmp_path, ["abcdea\taedcba"])
-    said = text_of(tiny_run_copy, path)
-    assert "not compared with the training data" in said
-    assert "no such file" in said
+    output = text_of(tiny_run_copy, path)
+    assert "not compared with the training data" in output
+    assert "no such file" in output
     config.unlink()
     found = evaluate_runs([tiny_run_copy], [path], QUICK, device="cpu")
     assert as_json(found)["in_training_data"] is None
     assert "doesn't say what it was trained on" in found.notes[0]
 
 
-def test_unicode_forms_of_a_source_are_the_same_source(tmp_path: Path) -> None:
+def test_a_source_is_recognised_in_any_unicode_form(tmp_path: Path) -> None:
     written(tmp_path, ["e\u0301\tx"], "train.tsv")
     from seq2see.config import make_config
     from seq2see.evaluation.training_data import key_of
 
     config = make_config({}, {"data.train": [str(tmp_path / "train.tsv")]})
-    assert known_texts(config, has_source=True).texts == {key_of(Pair("\u00e9", "", ""))}
+    assert training_texts(config, has_source=True).texts == {key_of(Pair("\u00e9", "", ""))}
 
 
-def test_several_references_of_a_source_are_one_item(tiny_run: Path, tmp_path: Path) -> None:
-    answer = seq2see.load(tiny_run, device="cpu").predict("abc")[0].text
-    path = written(tmp_path, ["abc\tzzz", "bca\tzzz", f"abc\t{answer}"])
+def test_pairs_with_the_same_source_are_one_item(tiny_run: Path, tmp_path: Path) -> None:
+    prediction = seq2see.load(tiny_run, device="cpu").predict("abc")[0].text
+    path = written(tmp_path, ["abc\tzzz", "bca\tzzz", f"abc\t{prediction}"])
     found = evaluate_runs([tiny_run], [path], QUICK, device="cpu").reports[0]
     assert (found.count, found.num_references, found.exact_match) == (2, 3, 0.5)
     assert text_of(tiny_run, path).startswith("2 items, 3 references\n")
-    apart = evaluate_runs([tiny_run], [path], Request(group=False, samples=100), device="cpu").reports[0]
-    assert (apart.count, apart.exact_match) == (3, pytest.approx(1 / 3))
-    assert apart.loss == pytest.approx(found.loss)
+    separate = evaluate_runs([tiny_run], [path], EvaluationOptions(group=False, samples=100), device="cpu").reports[0]
+    assert (separate.count, separate.exact_match) == (3, pytest.approx(1 / 3))
+    assert separate.loss == pytest.approx(found.loss)
 
 
-def test_a_column_is_scored_apart(tiny_run: Path, tmp_path: Path) -> None:
+def test_a_label_column_is_scored_separately(tiny_run: Path, tmp_path: Path) -> None:
     path = written(tmp_path, ["abc\tcba\tnorth", "bca\tacb\tsouth", "cab\tbac\tnorth"])
-    request = Request(by="3", samples=100)
+    request = EvaluationOptions(by="3", samples=100)
     found = evaluate_runs([tiny_run], [path], request, device="cpu").reports[0]
     assert [(part.name, part.count) for part in found.slices if part.by == "3"] == [("north", 2), ("south", 1)]
-    said = text_of(tiny_run, path, request)
-    assert "\nby 3 " in said and "\nnorth  " in said
+    output = text_of(tiny_run, path, request)
+    assert "\nby 3 " in output and "\nnorth  " in output
     assert "\nnorth  " in text_of([tiny_run, tiny_run], path, request)
 
 
-def test_many_labels_are_not_all_printed(tiny_run: Path, tmp_path: Path) -> None:
+def test_only_the_most_frequent_labels_are_printed(tiny_run: Path, tmp_path: Path) -> None:
     path = written(tmp_path, [f"{'abcde'[n % 5]}{'ab' * (1 + n // 5)}\tx\t{n}" for n in range(25)])
-    found = evaluate_runs([tiny_run], [path], Request(by="3", samples=100), device="cpu")
+    found = evaluate_runs([tiny_run], [path], EvaluationOptions(by="3", samples=100), device="cpu")
     assert "and 5 smaller ones" in "\n".join(text_lines(found))
     assert sum(part["by"] == "3" for part in as_json(found)["slices"]) == 25
 
 
-def test_metrics_asked_for_are_those_that_are_given(tiny_run: Path, tiny_pairs: Path) -> None:
-    request = Request(metrics=("chrF", "rouge-l"), samples=100)
+def test_only_the_requested_metrics_are_computed(tiny_run: Path, tiny_pairs: Path) -> None:
+    request = EvaluationOptions(metrics=("chrF", "rouge-l"), samples=100)
     found = evaluate_runs([tiny_run], [tiny_pairs], request, device="cpu")
     values = as_json(found)
     assert list(values["metrics"]) == ["chrf", "rouge_l", "loss"]
     assert values["metrics"]["chrf"]["signature"].startswith("nrefs:1|case:mixed|")
     assert values["metrics"]["chrf"]["unit"] == "points"
-    assert 0 <= values["exact_match"] <= 1  # as before, whatever is asked for
-    said = "\n".join(text_lines(found))
-    assert "\nchrF: nrefs:1" in said and "\nROUGE-L " in said
+    assert 0 <= values["exact_match"] <= 1  # always there
+    output = "\n".join(text_lines(found))
+    assert "\nchrF: nrefs:1" in output and "\nROUGE-L " in output
 
 
 def test_two_runs_are_a_table_with_p_values(tiny_run: Path, tiny_run_copy: Path, tiny_pairs: Path) -> None:
@@ -148,7 +148,7 @@ def test_runs_of_several_seeds_have_a_mean(tiny_run: Path, tiny_run_copy: Path, 
     assert "mean ± sd of 2 seeds" in "\n".join(text_lines(found))
 
 
-def test_an_ensemble_answers_as_one(tiny_run: Path, tiny_run_copy: Path, tiny_pairs: Path) -> None:
+def test_an_ensemble_is_evaluated_as_one_model(tiny_run: Path, tiny_run_copy: Path, tiny_pairs: Path) -> None:
     runs = [tiny_run, tiny_run_copy]
     one = evaluate_runs(runs, [tiny_pairs], QUICK, device="cpu", ensemble=True)
     assert one.runs == (f"{tiny_run} + {tiny_run_copy}",)
@@ -157,12 +157,12 @@ def test_an_ensemble_answers_as_one(tiny_run: Path, tiny_run_copy: Path, tiny_pa
         one.reports[0].num_known,
         evaluate_runs(runs[::-1], [tiny_pairs], QUICK, device="cpu", ensemble=True).reports[0].num_known,
     ]
-    assert known[0] == known[1]  # whichever member it is that was trained on them
-    with pytest.raises(ConfigError, match="no ensemble"):
+    assert known[0] == known[1]  # in either order
+    with pytest.raises(ConfigError, match="at least two runs"):
         evaluate_runs(runs[:1], [tiny_pairs], QUICK, device="cpu", ensemble=True)
 
 
-def test_runs_with_other_vocabularies_share_a_table(
+def test_runs_with_different_vocabularies_share_a_table(
     tiny_run: Path, tiny_pairs: Path, tmp_path: Path, tiny_settings: dict[str, object]
 ) -> None:
     more = {"text.target": "bpe", "text.subword_size": 40, "training.seed": 2}
@@ -170,27 +170,29 @@ def test_runs_with_other_vocabularies_share_a_table(
     seq2see.train(tiny_pairs, out=other, settings={**tiny_settings, **more}, device="cpu", quiet=True)
     found = evaluate_runs([tiny_run, other], [tiny_pairs], QUICK, device="cpu")
     assert set(found.against_first[1]) == {"exact_match", "cer"}
-    assert "no p where these are others" in "\n".join(text_lines(found))
+    assert "no p where the tokens differ" in "\n".join(text_lines(found))
 
 
 def test_a_language_model_has_its_loss_and_perplexity(tiny_language_run: Path, tiny_text: Path) -> None:
     found = evaluate_runs([tiny_language_run], [tiny_text], QUICK, device="cpu")
-    said = "\n".join(text_lines(found))
-    assert said.startswith("120 texts\n\nloss ") and "perplexity" in said
-    assert "all 120 texts are in the training data" in said
+    output = "\n".join(text_lines(found))
+    assert output.startswith("120 texts\n\nloss ") and "perplexity" in output
+    assert "all 120 texts are in the training data" in output
     assert as_json(found)["exact_match"] is None
     with pytest.raises(ConfigError, match="is a language model"):
-        evaluate_runs([tiny_language_run], [tiny_text], Request(metrics=("cer",)), device="cpu")
-    with pytest.raises(ConfigError, match="no wrong answers"):
+        evaluate_runs([tiny_language_run], [tiny_text], EvaluationOptions(metrics=("cer",)), device="cpu")
+    with pytest.raises(ConfigError, match="no predictions to list"):
         evaluate_runs([tiny_language_run], [tiny_text], QUICK, device="cpu", errors=tiny_text.with_name("errors.tsv"))
 
 
-def test_a_language_model_and_another_share_no_table(tiny_run: Path, tiny_language_run: Path, tiny_pairs: Path) -> None:
-    with pytest.raises(ConfigError, match="can't share a table"):
+def test_a_language_model_is_not_compared_with_other_models(
+    tiny_run: Path, tiny_language_run: Path, tiny_pairs: Path
+) -> None:
+    with pytest.raises(ConfigError, match="can't be compared"):
         evaluate_runs([tiny_run, tiny_language_run], [tiny_pairs], QUICK, device="cpu")
 
 
-def test_the_table_of_errors(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+def test_the_error_table(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
     path = tmp_path / "errors.tsv"
     found = evaluate_runs([tiny_run], [tiny_pairs], QUICK, device="cpu", errors=path)
     lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
@@ -204,18 +206,18 @@ def test_the_table_of_errors(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("place", "part"), [("test.tsv", "overwrite the test"), ("no/e.tsv", "no folder"), (".", "a folder")]
+    ("name", "message"), [("test.tsv", "overwrite the test"), ("no/e.tsv", "folder does not exist"), (".", "a folder")]
 )
-def test_a_table_of_errors_that_cannot_be_written_is_refused_first(
-    place: str, part: str, tiny_run: Path, tmp_path: Path
+def test_an_unwritable_error_table_is_an_error_before_the_search(
+    name: str, message: str, tiny_run: Path, tmp_path: Path
 ) -> None:
     path = written(tmp_path, ["abc\tcba"])
-    with pytest.raises(UserError, match=part):
-        evaluate_runs([tiny_run], [path], QUICK, device="cpu", errors=tmp_path / place)
+    with pytest.raises(UserError, match=message):
+        evaluate_runs([tiny_run], [path], QUICK, device="cpu", errors=tmp_path / name)
     assert path.read_text() == "abc\tcba\n"
 
 
-def test_a_missing_package_is_said_before_the_search(
+def test_a_missing_package_is_an_error_before_the_search(
     tiny_run: Path, tiny_pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import sys
@@ -224,25 +226,25 @@ def test_a_missing_package_is_said_before_the_search(
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(seq2see.Model, "predict", lambda *_, **__: pytest.fail("it searched"))
     with pytest.raises(UserError, match="needs the package sacrebleu"):
-        evaluate_runs([tiny_run], [tiny_pairs], Request(metrics=("bleu",)), device="cpu")
+        evaluate_runs([tiny_run], [tiny_pairs], EvaluationOptions(metrics=("bleu",)), device="cpu")
 
 
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ({"samples": 5}, "too few"),
-        ({"seed": -1}, "below 0"),
+        ({"samples": 5}, "at least 100"),
+        ({"seed": -1}, "at least 0"),
         ({"beam": 0}, "beam"),
         ({"batch_size": 0}, "batch_size"),
         ({"metrics": ("bleau",)}, "did you mean 'bleu'"),
         ({"metrics": ()}, "no metric"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(options: dict[str, object], part: str) -> None:
+def test_invalid_options_are_errors(options: dict[str, object], part: str) -> None:
     with pytest.raises(ConfigError, match=part):
-        Request(**options)  # type: ignore[arg-type]
+        EvaluationOptions(**options)  # type: ignore[arg-type]
 
 
-def test_a_folder_moved_away_from_its_data_still_evaluates(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+def test_a_model_folder_without_its_run_can_be_evaluated(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
     alone = Path(shutil.copytree(tiny_run / "model", tmp_path / "shipped"))
     assert evaluate_runs([alone], [tiny_pairs], QUICK, device="cpu").reports[0].num_known is None

@@ -1,4 +1,4 @@
-"""A report of answers that are written down here, every figure worked out by hand."""
+"""Reports on fixed predictions, with every score computed by hand."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from seq2see.config import Config, make_config
 from seq2see.data import Pair
 from seq2see.errors import DataError
-from seq2see.evaluation import Answers, Report, assess, error_lines, items_of, ranking_of, wrong_items
-from seq2see.evaluation.comparison import against_first, groups_of_seeds
-from seq2see.evaluation.items import Part, parts_by_training
+from seq2see.evaluation import EvaluationReport, Outputs, assess, error_lines, items_of, ranking_of, wrong_items
+from seq2see.evaluation.comparison import against_first, seed_groups
+from seq2see.evaluation.items import Slice, slices_by_training
 
 PAIRS = [
     Pair("one", "abcd", "t:1"), Pair("two", "xy", "t:2"), Pair("two", "xyz", "t:3"), Pair("three\t", "aaaaa", "t:4"),
@@ -20,59 +20,59 @@ ITEMS = items_of(PAIRS)
 REFERENCES = (("abcd",), ("xy", "xyz"), ("aaaaa",))
 
 
-def answers(*predictions: str, num_tokens: tuple[int, ...] = (5, 3, 4, 6)) -> Answers:
-    return Answers(predictions, REFERENCES, (-1.0, -2.0, -3.0, -3.0), num_tokens)
+def outputs(*predictions: str, num_tokens: tuple[int, ...] = (5, 3, 4, 6)) -> Outputs:
+    return Outputs(predictions, REFERENCES, (-1.0, -2.0, -3.0, -3.0), num_tokens)
 
 
 def report(
-    *predictions: str, metrics: tuple[str, ...] = ("exact_match", "cer"), parts: tuple[Part, ...] = ()
-) -> Report:
-    return assess(ITEMS, answers(*predictions), metrics=metrics, parts=parts, samples=200)
+    *predictions: str, metrics: tuple[str, ...] = ("exact_match", "cer"), slices: tuple[Slice, ...] = ()
+) -> EvaluationReport:
+    return assess(ITEMS, outputs(*predictions), metrics=metrics, slices=slices, samples=200)
 
 
-def test_figures_by_hand() -> None:
+def test_scores_by_hand() -> None:
     found = report("abcx", "xyz", "aaab")
     assert (found.count, found.num_references) == (3, 4)
     assert found.exact_match == pytest.approx(1 / 3)
     # abcx: 1 of 4; xyz: 0 of 3, its second reference; aaab for aaaaa: a substitution and a deletion, 2 of 5. 3 / 12.
-    assert found.figures["cer"].value == pytest.approx(3 / 12)
+    assert found.scores["cer"].value == pytest.approx(3 / 12)
     # All four pairs: 9 nats over 18 tokens.
     assert found.loss == pytest.approx(0.5)
     assert found.perplexity == pytest.approx(math.exp(0.5))
-    for figure in found.figures.values():
-        assert figure.interval.low <= figure.value <= figure.interval.high
+    for estimate in found.scores.values():
+        assert estimate.interval.low <= estimate.value <= estimate.interval.high
 
 
-def test_a_part_is_scored_as_if_it_were_all() -> None:
-    parts = (*parts_by_training([False, True, False]),)
-    known, new = report("abcx", "xyz", "aaab", parts=parts).slices
+def test_a_slice_is_scored_like_a_set_of_its_own() -> None:
+    slices = (*slices_by_training([False, True, False]),)
+    known, new = report("abcx", "xyz", "aaab", slices=slices).slices
     assert (known.by, known.name, known.count) == ("source", "in the training data", 1)
-    assert known.figures["cer"].value == 0
-    assert known.figures["loss"].value == pytest.approx(5 / 7)  # both pairs of "two"
+    assert known.scores["cer"].value == 0
+    assert known.scores["loss"].value == pytest.approx(5 / 7)  # both pairs of "two"
     assert (new.name, new.count) == ("new", 2)
-    assert new.figures["cer"].value == pytest.approx(3 / 9)
-    assert new.figures["loss"].value == pytest.approx(4 / 11)
+    assert new.scores["cer"].value == pytest.approx(3 / 9)
+    assert new.scores["loss"].value == pytest.approx(4 / 11)
 
 
-def test_a_language_model_has_a_loss_alone() -> None:
+def test_a_language_model_has_only_a_loss() -> None:
     items = items_of([Pair("", "ab", ""), Pair("", "c", "")])
-    found = assess(items, Answers(None, (("ab",), ("c",)), (-2.0, -1.0), (3, 2)), metrics=("cer",))
-    assert list(found.figures) == ["loss"]
+    found = assess(items, Outputs(None, (("ab",), ("c",)), (-2.0, -1.0), (3, 2)), metrics=("cer",))
+    assert list(found.scores) == ["loss"]
     assert found.exact_match is None
     assert found.loss == pytest.approx(3 / 5)
 
 
-def test_a_boundless_loss_has_a_boundless_perplexity() -> None:
-    found = assess(items_of([Pair("", "a", "")]), Answers(None, (("a",),), (-9999.0,), (1,)))
+def test_the_perplexity_of_a_huge_loss_is_infinite() -> None:
+    found = assess(items_of([Pair("", "a", "")]), Outputs(None, (("a",),), (-9999.0,), (1,)))
     assert found.perplexity == math.inf
 
 
-def test_nothing_to_assess_is_refused() -> None:
+def test_no_items_are_an_error() -> None:
     with pytest.raises(DataError, match="no pairs"):
-        assess([], Answers((), (), (), ()))
+        assess([], Outputs((), (), (), ()))
 
 
-# --- several --------------------------------------------------------------------------------------------------------
+# --- several runs -----------------------------------------------------------------------------------------------
 
 
 def test_runs_are_compared_with_the_first_item_by_item() -> None:
@@ -85,9 +85,9 @@ def test_runs_are_compared_with_the_first_item_by_item() -> None:
     assert third["cer"].randomisation_p == third["cer"].bootstrap_p == 1.0
 
 
-def test_losses_of_other_tokens_are_not_compared() -> None:
+def test_losses_over_different_tokens_are_not_compared() -> None:
     mine = report("a", "b", "c")
-    other = assess(ITEMS, answers("a", "b", "c", num_tokens=(3, 2, 2, 3)), metrics=("exact_match", "cer"))
+    other = assess(ITEMS, outputs("a", "b", "c", num_tokens=(3, 2, 2, 3)), metrics=("exact_match", "cer"))
     assert list(against_first([mine, other], samples=100, seed=0)[1]) == ["exact_match", "cer"]
 
 
@@ -95,20 +95,20 @@ def config(seed: int, **more: object) -> Config:
     return make_config({}, {"training.seed": seed, "model.name": "plain", **more})
 
 
-def test_runs_that_differ_in_their_seed_alone_get_mean_and_deviation() -> None:
+def test_runs_that_differ_only_in_the_seed_get_mean_and_deviation() -> None:
     reports = [report("abcx", "xyz", "aaab"), report("abcd", "xyz", "aaaaa"), report("", "", "")]
     precise = {"training.precision": "float32"}
-    [group] = groups_of_seeds(reports, [config(1), config(2, **precise), config(3, **{"model.width": 8})])
-    assert group.places == (0, 1)
+    [group] = seed_groups(reports, [config(1), config(2, **precise), config(3, **{"model.width": 8})])
+    assert group.runs == (0, 1)
     # 3 / 12 and 0: mean 1/8, deviation 1/8 · √2.
     assert group.spreads["cer"] == pytest.approx((1 / 8, math.sqrt(2) / 8))
-    assert groups_of_seeds(reports, [config(1), config(1), None]) == []  # the same run twice is no second seed
+    assert seed_groups(reports, [config(1), config(1), None]) == []  # the same run twice is not a second seed
 
 
-# --- the table of errors --------------------------------------------------------------------------------------------
+# --- the error table --------------------------------------------------------------------------------------------
 
 
-def test_wrong_answers_the_worst_first_beside_the_nearest_reference() -> None:
+def test_wrong_predictions_are_listed_worst_first_with_the_nearest_reference() -> None:
     found = report("abcx", "xyzz", "aa")
     assert wrong_items(found) == [0, 1, 2]
     assert ranking_of(found, "characters").scale.name == "cer"
@@ -120,13 +120,13 @@ def test_wrong_answers_the_worst_first_beside_the_nearest_reference() -> None:
     ]
 
 
-def test_right_answers_are_no_errors() -> None:
+def test_correct_predictions_are_not_listed() -> None:
     assert list(error_lines(report("abcd", "xy", "aaaaa"), "characters")) == [
         "score\tsource\tprediction\treference\tdiff\n"
     ]
 
 
-def test_where_higher_is_better_the_lowest_come_first() -> None:
+def test_if_higher_is_better_the_lowest_come_first() -> None:
     found = report("abcx", "xy", "b", metrics=("bleu", "chrf"))
     assert ranking_of(found, "bpe").scale.name == "chrf"
     lines = [line.split("\t") for line in error_lines(found, "bpe")][1:]
@@ -135,6 +135,6 @@ def test_where_higher_is_better_the_lowest_come_first() -> None:
     assert lines[1][4] == "[-abcd-]{+abcx+}\n"  # words, not letters
 
 
-def test_what_cannot_rank_items_is_replaced_by_what_suits_the_target() -> None:
+def test_metrics_that_cannot_rank_items_are_replaced_by_a_default() -> None:
     for unit, name in (("characters", "cer"), ("symbols", "per"), ("words", "chrf")):
         assert ranking_of(report("a", "b", "c", metrics=("exact_match", "bleu")), unit).scale.name == name

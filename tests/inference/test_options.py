@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 import seq2see
 from seq2see import Model, Prediction
 from seq2see.errors import ConfigError
-from seq2see.inference.options import GenerationOptions, spelling_table
+from seq2see.inference.constraints import spelling_table
+from seq2see.inference.options import GenerationOptions
 from seq2see.inference.predictor import NEVER_GENERATED
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
@@ -420,13 +421,13 @@ def test_of_subwords_no_spelling_gets_through(tmp_path: Path) -> None:
 # --- what is refused ------------------------------------------------------------------------------------------------
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    ({"beam": 0}, "beam", "1 to"),
-    ({"n_best": 0}, "n_best", "1 to"),
-    ({"batch_size": 0}, "batch_size", "1 to"),
-    ({"min_length": 0}, "min_length", "1 to"),
-    ({"max_length": 0}, "max_length", "1 to"),
+    ({"beam": 0}, "beam", "at least 1"),
+    ({"n_best": 0}, "n_best", "at least 1"),
+    ({"batch_size": 0}, "batch_size", "at least 1"),
+    ({"min_length": 0}, "min_length", "at least 1"),
+    ({"max_length": 0}, "max_length", "at least 1"),
     ({"min_ratio": 0.0}, "min_ratio", "above 0"),
-    ({"max_ratio": math.inf}, "max_ratio", "above 0"),
+    ({"max_ratio": math.inf}, "max_ratio", "at most 1,000,000"),
     ({"max_ratio": math.nan}, "max_ratio", "above 0"),
     ({"min_length": 5, "max_length": 4}, "min_length, max_length", "swap"),
     ({"min_ratio": 2.0, "max_ratio": 1.0}, "min_ratio, max_ratio", "swap"),
@@ -435,8 +436,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"n_best": 3, "beam": 2}, "n_best", "beam of 3"),
     ({"length_penalty": 1.0}, "length_penalty", "--beam"),
     ({"coverage_penalty": 1.0}, "coverage_penalty", "--beam"),
-    ({"length_penalty": -1.0, "beam": 2}, "length_penalty", "0 for none"),
-    ({"coverage_penalty": math.nan, "beam": 2}, "coverage_penalty", "0 for none"),
+    ({"length_penalty": -1.0, "beam": 2}, "length_penalty", "at least 0"),
+    ({"coverage_penalty": math.nan, "beam": 2}, "coverage_penalty", "at least 0"),
     ({"temperature": 2.0}, "temperature", "--sample"),
     ({"top_k": 2}, "top_k", "--sample"),
     ({"top_p": 0.5}, "top_p", "--sample"),
@@ -446,20 +447,33 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"sample": True, "length_penalty": 1.0}, "length_penalty", "one of the two"),
     ({"sample": True, "contain": ["a"]}, "contain", "one of the two"),
     ({"sample": True, "temperature": 0.0}, "temperature", "above 0"),
-    ({"sample": True, "top_k": 0}, "top_k", "1 or more"),
+    ({"sample": True, "top_k": 0}, "top_k", "at least 1"),
     ({"sample": True, "top_p": 0.0}, "top_p", "above 0"),
-    ({"sample": True, "top_p": 1.5}, "top_p", "above 0"),
-    ({"sample": True, "min_p": -0.1}, "min_p", "up to 1"),
-    ({"sample": True, "seed": -1}, "seed", "from 0"),
-    ({"no_repeat": 0}, "no_repeat", "1 or more"),
-    ({"beam": 10**20}, "beam", "1 to 1,000,000"),
-    ({"max_length": 10**20}, "max_length", "1 to 1,000,000"),
-    ({"beam": 5, "length_penalty": 1000.0}, "length_penalty", "up to about 1"),
-    ({"max_ratio": 1e19}, "max_ratio", "up to 1,000,000"),
-    ({"forbid": "ab"}, "forbid", "give a list"),
-    ({"contain": "ab"}, "contain", "give a list"),
-    ({"forbid": [""]}, "forbid", "take it out"),
-    ({"contain": ["a", ""]}, "contain", "take it out"),
+    ({"sample": True, "top_p": 1.5}, "top_p", "at most 1"),
+    ({"sample": True, "min_p": -0.1}, "min_p", "at least 0"),
+    ({"sample": True, "seed": -1}, "seed", "at least 0"),
+    ({"no_repeat": 0}, "no_repeat", "at least 1"),
+    ({"beam": 10**20}, "beam", "at most 1,000,000"),
+    ({"max_length": 10**20}, "max_length", "at most 1,000,000"),
+    ({"beam": 5, "length_penalty": 1000.0}, "length_penalty", "at most 100"),
+    ({"max_ratio": 1e19}, "max_ratio", "at most 1,000,000"),
+    ({"forbid": "ab"}, "forbid", "give forbid=['ab']"),
+    ({"contain": "ab"}, "contain", "give contain=['ab']"),
+    ({"forbid": [""]}, "forbid[0]", "leave it out"),
+    ({"contain": ["a", ""]}, "contain[1]", "leave it out"),
+    # of the wrong type
+    ({"beam": "5"}, "beam", "a whole number"),
+    ({"beam": 2.5}, "beam", "a whole number"),
+    ({"beam": True}, "beam", "a whole number"),
+    ({"beam": None}, "beam", "a whole number"),
+    ({"beam": object()}, "beam", "a whole number"),
+    ({"sample": "yes"}, "sample", "True or False"),
+    ({"temperature": "hot", "sample": True}, "temperature", "a number"),
+    ({"prefix": None}, "prefix", "a text"),
+    ({"prefix": b"a"}, "prefix", "a text"),
+    ({"contain": [["x"]]}, "contain[0]", "a text"),
+    ({"contain": ["x", None]}, "contain[1]", "a text"),
+    ({"forbid": 5}, "forbid", "a list"),
 ]
 
 
@@ -473,17 +487,17 @@ def test_what_cannot_be_or_changes_nothing_is_refused(options: dict[str, Any], w
 
 def test_every_option_has_a_refusal_or_cannot_be_wrong() -> None:
     tried = {name for options, _, _ in REFUSED for name in options}
-    assert {field.name for field in fields(GenerationOptions)} - tried == {"prefix"}
+    assert {field.name for field in fields(GenerationOptions)} - tried == set()
 
 
 OF_A_MODEL: list[tuple[str, dict[str, Any], str, str]] = [
     ("plain", {"prefix": "xaz"}, "prefix", "'x', 'z'"),
     ("plain", {"contain": ["ax"]}, "contain", "'x'"),
-    ("plain", {"prefix": "abc", "max_length": 3}, "prefix", "max_length of 4"),
-    ("plain", {"prefix": "a" * 9}, "prefix", "max_length of 10"),
-    ("plain", {"contain": ["a" * 9]}, "contain", "max_length of 10"),
-    ("plain", {"coverage_penalty": 1.0, "beam": 2}, "coverage_penalty", "no attention"),
-    ("language_model", {"prefix": "a"}, "prefix", "the text itself"),
+    ("plain", {"prefix": "abc", "max_length": 3}, "prefix", "at least 4"),
+    ("plain", {"prefix": "a" * 9}, "prefix", "at least 10"),
+    ("plain", {"contain": ["a" * 9]}, "contain", "at least 10"),
+    ("plain", {"coverage_penalty": 1.0, "beam": 2}, "coverage_penalty", "with attention"),
+    ("language_model", {"prefix": "a"}, "prefix", "as the text"),
     ("language_model", {"min_ratio": 1.0}, "min_ratio", "min_length"),
     ("language_model", {"max_ratio": 1.0}, "max_ratio", "max_length"),
 ]
@@ -512,7 +526,7 @@ def test_what_a_model_cannot_follow_is_refused_before_the_first_text(
 
 
 def test_an_option_that_is_none_is_refused_with_the_nearest(model: Model) -> None:
-    with pytest.raises(ConfigError, match="no option 'beem'") as caught:
+    with pytest.raises(ConfigError, match="unknown option 'beem'") as caught:
         model.predict("a", beem=2)
     assert caught.value.fix == "did you mean 'beam'?"
 
@@ -522,6 +536,53 @@ def test_what_fits_exactly_is_answered(model: Model) -> None:
     assert answer.text[:3] == "abc"
     (answer,) = model.predict("abc", contain=["abc"], max_length=4)
     assert answer.target_tokens[:3] == ["a", "b", "c"]
+
+
+def test_numbers_of_numpy_are_taken() -> None:
+    options = GenerationOptions(beam=np.int64(3), n_best=np.int32(2), length_penalty=np.float32(0.5))  # type: ignore[arg-type]
+    assert (options.beam, options.n_best, options.length_penalty) == (3, 2, 0.5)
+    assert type(options.beam) is int
+
+
+def test_the_keyword_arguments_are_the_fields_of_the_options() -> None:
+    """What type checkers see of `predict` and `stream`, what `help` shows, and what the command takes: one list."""
+    hints = get_type_hints(GenerationOptions)
+    arguments = get_type_hints(GenerationArguments)
+    assert list(arguments) == [field.name for field in fields(GenerationOptions)]
+    for name, kind in arguments.items():
+        assert kind == (Sequence[str] if hints[name] == tuple[str, ...] else hints[name]), name
+    for function in (Predictor.predict, Predictor.stream):
+        shown = signature(function).parameters
+        assert set(arguments) <= set(shown)
+        assert {name: shown[name].default for name in arguments} == vars(GenerationOptions())
+
+
+def test_options_and_changes_of_them_can_be_given_together(model: Model) -> None:
+    options = GenerationOptions(beam=3)
+    assert model.predict("abc", options) == model.predict("abc", beam=3)
+    assert model.predict("abc", options, n_best=2)[0].alternatives
+
+
+@pytest.mark.parametrize("texts", [None, 5, b"abc", True])
+def test_what_is_no_text_is_refused(model: Model, texts: Any) -> None:
+    for use in (model.predict, model.stream):
+        with pytest.raises(ConfigError, match="must be a text or several"):
+            use(texts)
+
+
+def test_any_iterable_of_texts_is_taken(model: Model) -> None:
+    expected = model.predict(["abc", "de"])
+    assert model.predict(text for text in ("abc", "de")) == expected
+    assert model.predict(np.array(["abc", "de"])) == expected
+    assert model.predict({"abc": 1, "de": 2}) == expected
+    with pytest.raises(DataError, match="text 2"):
+        model.predict(["abc", 5])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, "7", None, True])
+def test_chunks_of_no_size_are_refused(model: Model, size: Any) -> None:
+    with pytest.raises(ConfigError, match="chunk_size"):
+        model.stream(["a"], chunk_size=size)
 
 
 def test_lists_become_tuples_so_that_options_can_be_kept() -> None:

@@ -119,7 +119,7 @@ def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
             trainer.run()
             state = trainer.state()
         assert trainer.shares.sampler.num_pools == 4
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
     return len(batches), hashlib.sha256(b"|".join(b" ".join(batches[n]) for n in sorted(batches))).hexdigest()
 
 
@@ -151,7 +151,7 @@ def test_what_goes_wrong_in_a_worker_ends_the_run(trainer_and_indices, monkeypat
     monkeypatch.setattr("seq2see.training.shares.collate", failing)
     with pytest.raises(OSError, match="the disk is gone"):
         new(batch_size=4, workers=2).run()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
 
 
 def test_no_worker_outlives_a_run_whose_update_fails(trainer_and_indices, monkeypatch):
@@ -159,7 +159,7 @@ def test_no_worker_outlives_a_run_whose_update_fails(trainer_and_indices, monkey
     monkeypatch.setattr(trainer, "_update", lambda arrays: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         trainer.run()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
 
 
 def test_epochs_are_in_different_orders(trainer_and_indices):

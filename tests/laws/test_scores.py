@@ -9,6 +9,7 @@ import torch
 
 from seq2see import Pair
 from seq2see.errors import DataError
+from seq2see.evaluation import EvaluationOptions, evaluate
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import Padded
@@ -105,7 +106,8 @@ def check_scores_by_hand(model, networks):
         )
         total, tokens = sum(each[0] for each in expected), sum(each[1] for each in expected)
         assert model.loss(PAIRS, batch_size=batch_size) == pytest.approx(-total / tokens, rel=BOUND)
-        assert model.evaluate(PAIRS, batch_size=batch_size).loss == pytest.approx(-total / tokens, rel=BOUND)
+        report = evaluate(model, PAIRS, EvaluationOptions(batch_size=batch_size))
+        assert report.loss == pytest.approx(-total / tokens, rel=BOUND)
 
 
 @pytest.mark.parametrize("names", [["attention"], ["attention", "plain"], ["transformer", "attention", "peeky"]])

@@ -98,7 +98,7 @@ def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> 
 def test_a_batch_in_three_passes_is_the_whole_batch(name: str, batch_size: int) -> None:
     """The parts have unlike numbers of tokens, and of two rows one part is empty."""
     parted = new_trainer(name, accumulate=3, batch_size=batch_size)
-    tokens = [batch.target_tokens * counts for batch, counts in next(parted.shares.after())[1].passes]
+    tokens = [batch.target.lengths.sum() * counts for batch, counts in next(parted.shares.after())[1].passes]
     assert len(set(tokens)) > 1
     assert difference(gradients(parted), gradients(new_trainer(name, batch_size=batch_size))) <= BOUND
 
@@ -133,7 +133,7 @@ def gradients_differ(world: World, name: str, alone: dict[str, Any], **options: 
 def tokens_differ(world: World) -> int:
     """By how many tokens the parts of the two processes do."""
     ((batch, _),) = next(new_trainer("attention", world).shares.after())[1].passes
-    one, other = world.gather(int(batch.target_tokens))
+    one, other = world.gather(int(batch.target.lengths.sum()))
     return abs(one - other)
 
 

@@ -79,8 +79,8 @@ def test_more_references_never_cost_edits(text: str, references: list[str]) -> N
     edits = [character_error_rate([text], [references[:n]]).statistics[0, 0] for n in range(1, len(references) + 1)]
     assert edits == sorted(edits, reverse=True)
     found = nearest(text, references, levenshtein().distance)
-    assert found.edits == edits[-1] == distance_by_hand(text, references[found.place])
-    assert found.length == len(references[found.place])
+    assert found.edits == edits[-1] == distance_by_hand(text, references[found.reference])
+    assert found.length == len(references[found.reference])
 
 
 @pytest.mark.parametrize("metric", [character_error_rate, word_error_rate, symbol_error_rate])

@@ -57,7 +57,7 @@ def tensors_of(carry):
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("name", LADDER)
 def test_every_decoder_layer_starts_where_its_encoder_layer_ended(name, layers):
-    if layers < ARCHITECTURES[name].fewest_layers:
+    if layers < ARCHITECTURES[name].min_layers:
         pytest.skip("too few for it")
     model = new_model(name, layers=layers)
     memory = model.encode(SOURCE)
@@ -301,7 +301,7 @@ def test_input_feeding_feeds_the_attentional_state_into_the_next_step():
 
 
 @torch.no_grad()
-def test_attention_is_an_lstm_a_look_and_an_attentional_layer():
+def test_attention_is_an_lstm_attend_and_an_attentional_layer():
     model = new_model("attention")
     memory = model.encode(SOURCE)
     lstm, attend, dense = model.decoder.layers.layers
@@ -323,18 +323,18 @@ def test_attention_is_an_lstm_a_look_and_an_attentional_layer():
         ({"name": "reverse", "direction": "forward"}, "model.direction", "'backward'"),
         ({"name": "bidirectional", "direction": "forward"}, "model.direction", "'both'"),
         ({"name": "gnmt", "direction": "backward"}, "model.direction", "'both'"),
-        ({"name": "language_model", "direction": "both"}, "model.direction", "makes no use of it"),
+        ({"name": "language_model", "direction": "both"}, "model.direction", "has no effect on"),
         ({"name": "bidirectional", "width": 15}, "model.width", "16"),
         ({"name": "plain", "direction": "both", "width": 7}, "model.width", "8"),
-        ({"name": "gnmt", "layers": 1}, "model.layers", "at least 2 layers, not 1"),
+        ({"name": "gnmt", "layers": 1}, "model.layers", "at least 2 with model 'gnmt', not 1"),
         ({"name": "stacked", "layers": 1}, "model.layers", "at least 2"),
         ({"name": "residual", "layers": 1}, "model.layers", "at least 2"),
-        ({"name": "transformer", "heads": 3}, "model.heads", "set model.width=258"),
-        ({"name": "transformer_lstm", "width": 10}, "model.heads", "set model.width=12"),
-        ({"name": "transformer", "width": 12, "positions": "rotary"}, "model.heads", "set model.width=16"),
+        ({"name": "transformer", "heads": 3}, "model.width", "256 is not divisible by model.heads 3"),
+        ({"name": "transformer_lstm", "width": 10}, "model.width", "set model.width=12"),
+        ({"name": "transformer", "width": 12, "positions": "rotary"}, "model.width", "set model.width=16"),
         ({"name": "transformer", "embedding": 128}, "model.embedding", "leave it out"),
         ({"name": "attention", "embedding": 128, "tie": "target"}, "model.embedding", "leave it out"),
-        ({"name": "peeky", "embedding": 256, "tie": "target"}, "model.embedding", "the 512 of the layers"),
+        ({"name": "peeky", "embedding": 256, "tie": "target"}, "model.embedding", "512 with model.tie=target, not 256"),
         ({"name": "language_model", "tie": "all"}, "model.tie", "set model.tie=target"),
         ({"name": "transformer_language_model", "tie": "all"}, "model.tie", "set model.tie=target"),
         ({"name": "atention"}, "model.name", "did you mean 'attention'?"),
@@ -343,7 +343,7 @@ def test_attention_is_an_lstm_a_look_and_an_attentional_layer():
     ],
     ids=str,
 )  # fmt: skip
-def test_what_cannot_be_built_is_said(options, where, says):
+def test_invalid_combinations_are_errors(options, where, says):
     with pytest.raises(ConfigError) as caught:
         resolve(ModelOptions(**options))
     assert caught.value.where == where
@@ -351,7 +351,7 @@ def test_what_cannot_be_built_is_said(options, where, says):
     assert caught.value.fix
 
 
-def test_gaps_are_filled_by_the_architecture():
+def test_defaults_depend_on_the_architecture():
     assert resolve(ModelOptions()).name == DEFAULT
     assert resolve(ModelOptions(name="gnmt")).layers == 4
     assert resolve(ModelOptions(name="residual")).layers == 3
@@ -372,8 +372,8 @@ def test_gaps_are_filled_by_the_architecture():
     assert not find("language_model").has_source
 
 
-def test_one_table_for_two_vocabularies_is_refused():
-    """They could be of one size by chance, but not of two."""
+def test_one_table_for_two_vocabularies_is_an_error():
+    """Equal sizes can be accidental, but different sizes can't be one vocabulary."""
     for name in ("transformer", "attention"):
         o = resolve(ModelOptions(name=name, width=8, tie="all"))
         with pytest.raises(ConfigError, match="11 and 12 tokens") as caught:
@@ -391,9 +391,9 @@ def test_shapes(name):
     memory = model.encode(SOURCE)
     logits, _, weights = model.decoder(READ, model.decoder.start(memory))
     assert logits.shape == (3, 3, TOKENS)
-    looks = any(isinstance(module, Attend | CrossAttention) for module in model.modules())
-    assert (weights is not None) == looks
-    if looks:
+    has_attention = any(isinstance(module, Attend | CrossAttention) for module in model.modules())
+    assert (weights is not None) == has_attention
+    if has_attention:
         assert weights.shape == (3, 3, 4)
         assert (weights[~memory.mask[:, None].expand_as(weights)] == 0).all()
         torch.testing.assert_close(weights.sum(-1), torch.ones(3, 3).double())
@@ -428,20 +428,20 @@ def test_bfloat16_stays_close_to_float32(name, request):
         ("transformer_language_model", "max_positions", 9),
     ],
 )
-def test_an_option_that_changes_nothing_is_refused(name, option, value):
-    with pytest.raises(ConfigError, match="makes no use of it") as caught:
+def test_an_option_without_effect_is_an_error(name, option, value):
+    with pytest.raises(ConfigError, match="has no effect on model") as caught:
         resolve(ModelOptions(**{"name": name, option: value}))
     assert caught.value.where == f"model.{option}"
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_what_is_recorded_of_a_model_makes_it_again(name):
+def test_to_options_and_resolve_are_inverse(name):
     o = resolve(ModelOptions(name=name))
     assert resolve(to_options(o)) == o
 
 
 @pytest.mark.parametrize("name", TRANSFORMERS)
-def test_what_is_recorded_of_a_transformer_makes_it_again(name):
+def test_to_options_and_resolve_are_inverse_for_transformers(name):
     blocks = {"heads": 2, "feed_forward": 20, "norm": "post", "activation": "swiglu", "tie": "none", "layers": 3}
     o = resolve(ModelOptions(name=name, width=8, positions="learned", max_positions=77, **blocks))
     assert {key: getattr(o, key) for key in blocks} == blocks
@@ -449,7 +449,7 @@ def test_what_is_recorded_of_a_transformer_makes_it_again(name):
     assert resolve(to_options(o)) == o
 
 
-def test_only_learned_positions_end():
+def test_only_learned_positions_are_limited():
     assert max_positions(resolve(ModelOptions(name="transformer", positions="learned"))) == 1024
     assert max_positions(resolve(ModelOptions(name="transformer"))) is None
     assert max_positions(resolve(ModelOptions(name="attention"))) is None

@@ -7,7 +7,9 @@ import torch
 
 from seq2see.data import Pair
 from seq2see.errors import ConfigError
+from seq2see.evaluation import EvaluationOptions, evaluate
 from seq2see.inference.predictor import Predictor
+from seq2see.inference.results import PairScore
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 from seq2see.text import EOS, SPECIALS, Codec, make_tokenizer
@@ -109,8 +111,7 @@ def test_ends_are_found_in_unequal_rows(way):
 
 def test_answers_may_be_longer_than_the_source_and_than_any_target():
     model = new_model(eos_bias=-1e4, max_length=25)
-    scores = model.evaluate([Pair("a", "b", ""), Pair("bcd", "bb", "")])
-    assert [len(prediction.target_tokens) for prediction in scores.predictions] == [25, 25]
+    assert [len(prediction.target_tokens) for prediction in model.predict(["a", "bcd"])] == [25, 25]
 
 
 @pytest.mark.parametrize("beam", [1, 3])
@@ -120,19 +121,19 @@ def test_the_targets_change_nothing_that_is_predicted(beam):
     alone = model.predict(TEXTS, beam=beam)
     for targets in (["a"] * 5, ["abcdefg" * 9] * 5, ["", "a", "abc", "abcdefg" * 5, "g"]):
         pairs = [Pair(text, target, "") for text, target in zip(TEXTS, targets, strict=True)]
-        scores = model.evaluate(pairs, beam=beam)
-        for one, other in zip(scores.predictions, alone, strict=True):
-            assert one.target_tokens == other.target_tokens
-            assert one.log_prob == pytest.approx(other.log_prob, abs=1e-5)
+        report = evaluate(model, pairs, EvaluationOptions(beam=beam, group=False))
+        assert report.outputs.predictions == tuple(each.text for each in alone)
 
 
 def test_exact_match_takes_the_whole_text():
     model = new_model()
     model.engine.network.decoder = Counting(model.engine.network)
-    model.loss = lambda pairs, **options: 0.0
+    model.score = lambda pairs, **options: [PairScore(0.0, 0.0, 1)] * len(pairs)
+    options = EvaluationOptions(group=False)
     right = [Pair(text, "a" * len(text), "") for text in TEXTS]
-    assert model.evaluate(right).exact_match == 1.0
-    assert model.evaluate([*right, Pair("bb", "a", ""), Pair("bb", "aaa", "")]).exact_match == pytest.approx(5 / 7)
+    assert evaluate(model, right, options).exact_match == 1.0
+    wrong = [*right, Pair("bb", "a", ""), Pair("bb", "aaa", "")]
+    assert evaluate(model, wrong, options).exact_match == pytest.approx(5 / 7)
 
 
 def test_never_padding_bos_or_unknown(way):

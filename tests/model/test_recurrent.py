@@ -10,7 +10,7 @@ from torch import nn
 from seq2see.model import Memory, Padded, Stream
 from seq2see.model.dropout import SequenceDropout
 from seq2see.model.embedding import Embedding
-from seq2see.model.encoder import BothWays, Encoder, OneWay, ResidualEncoding
+from seq2see.model.encoder import BidirectionalLSTM, Encoder, ResidualEncoderLayer, UnidirectionalLSTM
 from seq2see.model.recurrent import LSTM, DirectedLSTM, Recurrent
 
 INPUT, WIDTH = 5, 7
@@ -153,11 +153,11 @@ def test_padding_leaves_both_parts_of_the_state_as_they_were(backward):
 def test_encoder_layers_give_each_row_what_it_gets_alone(layer):
     match layer:
         case "forward" | "backward":
-            encoder_layer = OneWay(INPUT, 6, backward=layer == "backward")
+            encoder_layer = UnidirectionalLSTM(INPUT, 6, backward=layer == "backward")
         case "residual":
-            encoder_layer = ResidualEncoding(BothWays(INPUT, INPUT, merge="sum"))
+            encoder_layer = ResidualEncoderLayer(BidirectionalLSTM(INPUT, INPUT, merge="sum"))
         case _:
-            encoder_layer = BothWays(INPUT, 6, merge=layer)
+            encoder_layer = BidirectionalLSTM(INPUT, 6, merge=layer)
     randomise(encoder_layer)
     x, mask = rows(length=9)
     states, (h, c) = encoder_layer(x, mask)
@@ -174,9 +174,9 @@ def test_backward_reads_the_real_tokens_from_the_back():
     lengths = torch.tensor(LENGTHS)
     ids = torch.randint(4, 11, (len(LENGTHS), 8))
     table, kept = Embedding(11, INPUT), SequenceDropout(0.0)
-    backward = Encoder(table, [OneWay(INPUT, WIDTH, backward=True)], kept)
+    backward = Encoder(table, [UnidirectionalLSTM(INPUT, WIDTH, backward=True)], kept)
     randomise(backward)
-    forward = Encoder(table, [OneWay(INPUT, WIDTH)], kept).double()
+    forward = Encoder(table, [UnidirectionalLSTM(INPUT, WIDTH)], kept).double()
     forward.load_state_dict(backward.state_dict())
     memory = backward(Padded(ids, lengths))
     for row, length in enumerate(LENGTHS):
@@ -191,7 +191,7 @@ def test_backward_reads_the_real_tokens_from_the_back():
 @pytest.mark.parametrize("merge", ["concat", "sum", "mean"])
 def test_merges(merge):
     width = 6
-    both = randomise(BothWays(INPUT, width, merge=merge))
+    both = randomise(BidirectionalLSTM(INPUT, width, merge=merge))
     x, mask = rows()
     states, (h, c) = both(x, mask)
     (ahead, (h_ahead, c_ahead)), (back, (h_back, c_back)) = both.ahead(x, mask), both.back(x, mask)
@@ -210,10 +210,10 @@ def test_merges(merge):
 
 @torch.no_grad()
 def test_residual_encoding_adds_what_went_in_to_the_states_alone():
-    inner = randomise(OneWay(INPUT, INPUT))
+    inner = randomise(UnidirectionalLSTM(INPUT, INPUT))
     x, mask = rows()
     states, (h, c) = inner(x, mask)
-    added, (own_h, own_c) = ResidualEncoding(inner)(x, mask)
+    added, (own_h, own_c) = ResidualEncoderLayer(inner)(x, mask)
     close(added, x + states)
     close(own_h, h)
     close(own_c, c)

@@ -18,12 +18,12 @@ from seq2see.model.transformer import (
     CrossAttention,
     EncoderSelfAttention,
     FeedForward,
-    Learned,
+    LearnedPositions,
     Norm,
     PostNorm,
     PreNorm,
     SelfAttention,
-    Sinusoidal,
+    SinusoidalPositions,
     angles_at,
     rotate,
 )
@@ -184,18 +184,18 @@ def test_each_position_looks_at_all_real_ones(rotary):
         close(stream.x[row, :length], linear_by_hand(layer.output, seen))
 
 
-# --- the decoder's look at the source ---------------------------------------------------------------------------------
+# --- cross-attention --------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("watched", [True, False])
-@pytest.mark.parametrize("shows", [True, False])
-def test_the_look_at_the_source_is_what_the_paper_says(shows, watched):
-    layer, memory = randomise(CrossAttention(WIDTH, WIDTH, HEADS, shows=shows)), new_memory()
+@pytest.mark.parametrize("need_weights", [True, False])
+@pytest.mark.parametrize("reports_weights", [True, False])
+def test_cross_attention_is_as_in_the_paper(reports_weights, need_weights):
+    layer, memory = randomise(CrossAttention(WIDTH, WIDTH, HEADS, reports_weights=reports_weights)), new_memory()
     x = noise(ROWS, TARGETS, WIDTH)
-    stream, carry = layer(Stream(x, watched=watched), (), layer.read(memory))
+    stream, carry = layer(Stream(x, need_weights=need_weights), (), layer.read(memory))
     assert carry == ()
-    assert (stream.weights is not None) == (shows and watched)
+    assert (stream.weights is not None) == (reports_weights and need_weights)
     for row, length in enumerate(LENGTHS.tolist()):
         states = memory.states[row, :length].numpy()
         keys, values = np.split(linear_by_hand(layer.projection, states), 2, axis=1)
@@ -213,7 +213,7 @@ def test_the_look_at_the_source_is_what_the_paper_says(shows, watched):
 
 
 @torch.no_grad()
-def test_weights_of_an_earlier_layer_pass_one_that_shows_none():
+def test_a_layer_that_reports_no_weights_keeps_those_of_an_earlier_one():
     layer, memory = randomise(CrossAttention(WIDTH, WIDTH, HEADS)), new_memory()
     weights = torch.rand(ROWS, TARGETS, SOURCES)
     stream, _ = layer(Stream(noise(ROWS, TARGETS, WIDTH), weights=weights), (), layer.read(memory))
@@ -221,15 +221,15 @@ def test_weights_of_an_earlier_layer_pass_one_that_shows_none():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("watched", [True, False])
-def test_the_hypotheses_of_a_sentence_share_what_was_read(watched):
-    """Two rows a sentence over one reading are what they are over a reading of their own."""
-    layer, memory = randomise(CrossAttention(WIDTH, WIDTH, HEADS, shows=True)), new_memory()
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_the_hypotheses_of_a_sentence_share_its_reading(need_weights):
+    """Two rows per sentence with a shared reading give the same result as with one reading per row."""
+    layer, memory = randomise(CrossAttention(WIDTH, WIDTH, HEADS, reports_weights=True)), new_memory()
     x, reading = noise(2 * ROWS, TARGETS, WIDTH), layer.read(memory)
-    shared, _ = layer(Stream(x, watched=watched), (), reading)
-    own, _ = layer(Stream(x, watched=watched), (), select_rows(reading, torch.tensor([0, 0, 1, 1, 2, 2])))
+    shared, _ = layer(Stream(x, need_weights=need_weights), (), reading)
+    own, _ = layer(Stream(x, need_weights=need_weights), (), select_rows(reading, torch.tensor([0, 0, 1, 1, 2, 2])))
     close(shared.x, own.x, 1e-12)
-    if watched:
+    if need_weights:
         close(shared.weights, own.weights, 1e-12)
 
 
@@ -263,16 +263,18 @@ def new_model(name, **options):
 
 
 @pytest.mark.parametrize(("layers", "shown"), [(1, 0), (2, 0), (3, 1), (6, 4)])
-def test_the_last_block_but_one_shows_where_it_looks(layers, shown):
+def test_the_last_block_but_one_reports_weights(layers, shown):
     for name in ("transformer", "lstm_transformer"):
         model = new_model(name, layers=layers)
-        shows = [module.shows for module in model.decoder.modules() if isinstance(module, CrossAttention)]
-        assert shows == [height == shown for height in range(layers)]
+        reports_weights = [
+            module.reports_weights for module in model.decoder.modules() if isinstance(module, CrossAttention)
+        ]
+        assert reports_weights == [height == shown for height in range(layers)]
 
 
 @torch.no_grad()
-def test_nobody_watches_in_training(monkeypatch):
-    """Weights are made for those who look at them: the loss takes the fused way through every layer."""
+def test_training_computes_no_weights(monkeypatch):
+    """The loss goes through fused attention in every layer."""
     model = new_model("transformer")
     monkeypatch.setattr("seq2see.model.transformer.masked_softmax", None)
     source, tokens = Padded(torch.randint(4, TOKENS, (ROWS, SOURCES)), LENGTHS), torch.randint(4, TOKENS, (ROWS, 4))
@@ -367,7 +369,7 @@ def test_sinusoidal_positions_are_those_of_the_paper(width):
             formula[place, column] = math.sin(angle) if column % 2 == 0 else math.cos(angle)
     order = [*range(0, width, 2), *range(1, width, 2)]
     x = noise(2, 40, width)
-    ours, carry = in_pieces(Sinusoidal(width), x, [1, 9, 30])
+    ours, carry = in_pieces(SinusoidalPositions(width), x, [1, 9, 30])
     close(ours, x + torch.from_numpy(formula[:, order]), 1e-12)
     assert carry.tolist() == [40, 40]
 
@@ -383,7 +385,7 @@ def test_places_far_out_are_told_apart_in_float32(positions):
         )
         narrow, wide = narrow.sin(), wide.sin()
     else:
-        layer = Sinusoidal(64)
+        layer = SinusoidalPositions(64)
         narrow, wide = (
             layer(Stream(torch.zeros(1, 2, 64, dtype=dtype)), torch.tensor([far]), ())[0].x
             for dtype in (torch.float32, torch.float64)
@@ -395,7 +397,7 @@ def test_places_far_out_are_told_apart_in_float32(positions):
 
 @torch.no_grad()
 def test_each_row_goes_on_from_its_own_place():
-    layer, x = Sinusoidal(WIDTH), torch.zeros(2, 3, WIDTH).double()
+    layer, x = SinusoidalPositions(WIDTH), torch.zeros(2, 3, WIDTH).double()
     whole, _ = in_pieces(layer, torch.zeros(1, 20, WIDTH).double(), [20])
     stream, carry = layer(Stream(x), torch.tensor([4, 11]), ())
     close(stream.x[0], whole[0, 4:7], 1e-12)
@@ -405,7 +407,7 @@ def test_each_row_goes_on_from_its_own_place():
 
 @torch.no_grad()
 def test_learned_positions_are_rows_of_a_table():
-    layer, x = randomise(Learned(9, WIDTH)), noise(ROWS, 7, WIDTH)
+    layer, x = randomise(LearnedPositions(9, WIDTH)), noise(ROWS, 7, WIDTH)
     ours, carry = in_pieces(layer, x, [2, 1, 4])
     close(ours, x + layer.table.weight[:7], 1e-12)
     assert carry.tolist() == [7] * ROWS
@@ -502,7 +504,7 @@ def test_it_is_the_transformer_of_torch(norm, activation):
 
     ids = torch.where(MASK, torch.randint(4, TOKENS, (ROWS, SOURCES)), 0)
     tokens = torch.randint(4, TOKENS, (ROWS, TARGETS))
-    places, _ = in_pieces(Sinusoidal(WIDTH), torch.zeros(1, SOURCES, WIDTH).double(), [SOURCES])
+    places, _ = in_pieces(SinusoidalPositions(WIDTH), torch.zeros(1, SOURCES, WIDTH).double(), [SOURCES])
     states = math.sqrt(WIDTH) * model.encoder.embedding.weight[ids] + places
     for layer in encoder:
         states = layer(states, src_key_padding_mask=~MASK)

@@ -1,4 +1,4 @@
-"""A page as the tests look at it: read strictly, by the parser of the standard library."""
+"""A strict HTML parser for pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VOID = {"meta"}
 
 
 class Page(HTMLParser):
-    """Every element closed in order; its tags, attributes, ids and text kept."""
+    """Checks that elements are closed in order; collects tags, attributes and text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Page(HTMLParser):
         return [attributes for tag, attributes in self.tags if tag == name]
 
     def check(self) -> None:
-        """What every page of ours keeps."""
+        """Checks the rules for all pages."""
         names = {tag for tag, _ in self.tags}
         assert not names & {"script", "link", "img", "iframe", "object", "base", "form"}
         for tag, attributes in self.tags:
@@ -59,5 +59,5 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="session")
 def page_at() -> type[Page]:
-    """Reads a page."""
+    """The parser."""
     return Page

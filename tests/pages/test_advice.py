@@ -1,4 +1,4 @@
-"""What is advised from what evidence: each rule where it should speak, and silent just before."""
+"""The rules for advice: each applies at its threshold, and not just below."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from seq2see.curves.history import Alarm, Point
-from seq2see.evaluation import Figure, Slice
+from seq2see.curves.history import LoggedWarning, Point
+from seq2see.evaluation import Estimate, SliceScores
 from seq2see.metrics import METRICS, Interval
 from seq2see.pages import Evidence, advise
 
@@ -29,34 +29,34 @@ def titles(evidence: Evidence) -> list[str]:
     return [advice.title for advice in advise(evidence)]
 
 
-def by_length(short: tuple[float, float], long: tuple[float, float]) -> list[Slice]:
+def by_length(short: tuple[float, float], long: tuple[float, float]) -> list[SliceScores]:
     return [
-        Slice("length", name, 50, {"exact_match": Figure(sum(ends) / 2, Interval(*ends))})
+        SliceScores("length", name, 50, {"exact_match": Estimate(sum(ends) / 2, Interval(*ends))})
         for name, ends in (("1-3", short), ("4-6", (0.5, 0.6)), ("7-9", long))
     ]
 
 
-def test_where_nothing_stands_out_nothing_is_advised() -> None:
+def test_no_evidence_gives_no_advice() -> None:
     assert titles(NOTHING) == []
     assert titles(Evidence(count=500, end="all updates done")) == []
 
 
 @pytest.mark.parametrize("end", [None, "interrupted"])
-def test_a_run_without_its_end_is_to_go_on(end: str | None) -> None:
+def test_an_unfinished_run_should_be_resumed(end: str | None) -> None:
     (advice,) = advise(replace(NOTHING, end=end))
     assert "--resume" in advice.what
 
 
-def test_leaks_are_counted() -> None:
+def test_items_in_the_training_data_are_reported() -> None:
     (advice,) = advise(replace(NOTHING, num_known=1))
     assert "1 of 500 sources are in the training data" in advice.evidence
 
 
-def test_unseen_symbols_are_shown_from_one_in_a_hundred() -> None:
-    (advice,) = advise(replace(NOTHING, unseen=("ß", "é"), num_unseen=5))
+def test_unknown_symbols_are_reported_from_one_percent() -> None:
+    (advice,) = advise(replace(NOTHING, unknown=("ß", "é"), num_unknown=5))
     assert "5 of 500 sources" in advice.evidence
     assert advice.evidence.endswith("ß é")
-    assert titles(replace(NOTHING, unseen=("ß",), num_unseen=4)) == []
+    assert titles(replace(NOTHING, unknown=("ß",), num_unknown=4)) == []
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_unseen_symbols_are_shown_from_one_in_a_hundred() -> None:
         (0.52, "all updates done", False),
     ],
 )
-def test_dev_loss_still_falling_at_the_end(last: float, end: str, is_advised: bool) -> None:
+def test_a_dev_loss_that_still_falls_asks_for_longer_training(last: float, end: str, is_advised: bool) -> None:
     found = advise(replace(NOTHING, dev_loss=[*NOTHING.dev_loss[:3], Point(100, last)], end=end))
     assert [advice.title for advice in found] == ["Train longer"] * is_advised
     if found:
@@ -76,16 +76,16 @@ def test_dev_loss_still_falling_at_the_end(last: float, end: str, is_advised: bo
         assert "training.max_updates=200" in found[0].what
 
 
-def test_a_gap_between_training_pairs_and_new_ones() -> None:
+def test_overfitting() -> None:
     (advice,) = advise(replace(NOTHING, loss=0.45))
     assert "0.3000 on training pairs and 0.4500 here" in advice.evidence
     assert "model.dropout=0.5" in advice.what
     assert titles(replace(NOTHING, loss=0.449)) == []
-    assert titles(replace(NOTHING, train_loss=0.01, loss=0.05)) == []  # both are next to nothing
+    assert titles(replace(NOTHING, train_loss=0.01, loss=0.05)) == []  # both are near 0
     assert titles(replace(NOTHING, loss=0.45, num_known=500)) == ["Test on new sources"]
 
 
-def test_no_gap_at_all_asks_for_a_larger_model() -> None:
+def test_underfitting_asks_for_a_larger_model() -> None:
     (advice,) = advise(replace(NOTHING, loss=0.34))
     assert advice.title == "A larger model"
     assert "model.width=128" in advice.what
@@ -95,9 +95,13 @@ def test_no_gap_at_all_asks_for_a_larger_model() -> None:
 
 @pytest.mark.parametrize(
     ("has_attention", "direction", "word"),
-    [(False, "forward", "--model attention"), (True, "forward", "both ways"), (True, "both", "Add long pairs")],
+    [
+        (False, "forward", "--model attention"),
+        (True, "forward", "bidirectional encoder"),
+        (True, "both", "Add long pairs"),
+    ],
 )
-def test_long_sources_that_are_worse_beyond_chance(has_attention: bool, direction: str, word: str) -> None:
+def test_long_sources_with_lower_scores(has_attention: bool, direction: str, word: str) -> None:
     given = replace(NOTHING, scale=EXACT, has_attention=has_attention, direction=direction)
     (advice,) = advise(replace(given, by_length=by_length((0.7, 0.8), (0.3, 0.69))))
     assert word in advice.what
@@ -106,13 +110,13 @@ def test_long_sources_that_are_worse_beyond_chance(has_attention: bool, directio
     assert titles(replace(given, by_length=by_length((0.3, 0.4), (0.7, 0.8)))) == []
 
 
-def test_few_items() -> None:
+def test_too_few_items() -> None:
     assert titles(replace(NOTHING, count=199)) == ["Test on more pairs"]
     assert titles(replace(NOTHING, count=200)) == []
 
 
-def test_warnings_of_training_come_last() -> None:
-    alarms = [Alarm(30, "same_answer", "all the same", "lower the rate")]
-    found = advise(replace(NOTHING, num_known=3, alarms=alarms))
-    assert [advice.title for advice in found] == ["Test on new sources", "Warning in training: same answer"]
+def test_training_warnings_come_last() -> None:
+    logged = [LoggedWarning(30, "same_answer", "all the same", "lower the rate")]
+    found = advise(replace(NOTHING, num_known=3, warnings=logged))
+    assert [advice.title for advice in found] == ["Test on new sources", "Training warning: same answer"]
     assert found[1].evidence == "At update 30: all the same."

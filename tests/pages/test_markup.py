@@ -1,16 +1,17 @@
-"""HTML made safely, and charts."""
+"""Escaped HTML, and charts."""
 
 from __future__ import annotations
 
 import pytest
 
 from seq2see.curves.history import History, Point
-from seq2see.pages.charts import MOST_POINTS, charts, looks_of, short, thinned, ticks
+from seq2see.markup import element, escaped, joined, paragraph, table
+from seq2see.pages.charts import MOST_POINTS, charts, line_styles, short, thinned, ticks
+from seq2see.pages.document import document
 from seq2see.pages.heat import shade
-from seq2see.pages.markup import document, element, escaped, joined, paragraph, table
 
 
-def test_text_stays_text() -> None:
+def test_text_is_escaped() -> None:
     assert escaped("<script>alert('1')</script> & \"x\"") == (
         "&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt; &amp; &quot;x&quot;"
     )
@@ -19,23 +20,23 @@ def test_text_stays_text() -> None:
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x1b", "\x85", "\u202e", "\u2066", "\ud800"])
-def test_what_can_not_be_seen_or_would_turn_the_line_is_named(character: str) -> None:
+def test_control_characters_and_direction_marks_are_shown_by_code_point(character: str) -> None:
     assert escaped(f"a{character}b") == f"a⟨U+{ord(character):04X}⟩b"
 
 
-def test_scripts_and_emoji_are_left_alone() -> None:
+def test_scripts_and_emoji_are_unchanged() -> None:
     for text in ("क्‍ष", "👩‍👩‍👧", "שלום", "a\tb\nc"):
         assert escaped(text) == text
 
 
-def test_a_part_without_content_is_not_there_and_not_led_to() -> None:
+def test_a_section_without_content_is_left_out_of_page_and_navigation() -> None:
     page = document("t", [("a", "A", [paragraph("x")]), ("b", "B", [])], lead=[])
     assert 'href="#a"' in page
     assert 'href="#b"' not in page
     assert "<h2" in page
 
 
-def test_a_table_has_a_caption_and_heads_with_a_scope() -> None:
+def test_a_table_has_a_caption_and_column_headers() -> None:
     made = table(["<x>", "n"], [[element("td", "1"), element("td", "2")]], caption="c & d", numbers=(1,))
     assert '<th scope="col">&lt;x&gt;</th><th scope="col" class="number">n</th>' in made
     assert "<caption>c &amp; d</caption>" in made
@@ -46,11 +47,11 @@ def test_a_table_has_a_caption_and_heads_with_a_scope() -> None:
     ("low", "high", "expected"),
     [(0, 250, [0, 50, 100, 150, 200, 250]), (0.3, 1.9, [0, 0.5, 1, 1.5, 2]), (0, 0, [0, 1]), (3, 3, [3, 6])],
 )
-def test_ticks_are_round_and_enclose(low: float, high: float, expected: list[float]) -> None:
+def test_ticks_are_round_and_enclose_the_range(low: float, high: float, expected: list[float]) -> None:
     assert ticks(low, high) == pytest.approx(expected)
 
 
-def test_numbers_at_axes_are_short() -> None:
+def test_axis_labels_are_short() -> None:
     assert [short(value) for value in (0, 0.004, 1.25, 250, 1500, 40_000)] == [
         "0",
         "0.004",
@@ -61,7 +62,7 @@ def test_numbers_at_axes_are_short() -> None:
     ]
 
 
-def test_long_lines_are_thinned_and_keep_their_ends() -> None:
+def test_long_curves_are_thinned_and_keep_their_ends() -> None:
     points = [Point(update, 1.0) for update in range(1, 6001)]
     thin = thinned(points)
     assert len(thin) <= MOST_POINTS + 1
@@ -70,22 +71,22 @@ def test_long_lines_are_thinned_and_keep_their_ends() -> None:
     assert thinned(points[:1]) == points[:1]
 
 
-def test_a_chart_says_its_course_in_words_and_several_runs_have_a_key() -> None:
+def test_a_chart_has_a_text_alternative_and_several_runs_have_a_legend() -> None:
     one = History("r<1>", train_loss=[Point(1, 3.0), Point(10, 1.0)], best_update=10)
     two = History("r2", dev_loss=[Point(5, 2.0)], best_update=5)
-    alone, both = joined(charts([one])), joined(charts([one, two]))
-    assert 'aria-label="training loss: 3 at update 1, 1 at update 10"' in alone
-    assert 'class="key"' not in alone
+    single, both = joined(charts([one])), joined(charts([one, two]))
+    assert 'aria-label="training loss: 3 at update 1, 1 at update 10"' in single
+    assert 'class="legend"' not in single
     assert "<span>r&lt;1&gt;</span>" in both
     assert "r2: 2 at update 5" in both
     assert "nan" not in both.lower()
 
 
-def test_runs_of_one_kind_share_a_colour_and_differ_in_dashes() -> None:
-    assert looks_of(["a", "a", "b", "a"]) == [(0, 0), (0, 1), (1, 0), (0, 2)]
+def test_seeds_of_a_model_share_a_colour_and_differ_in_dashes() -> None:
+    assert line_styles(["a", "a", "b", "a"]) == [(0, 0), (0, 1), (1, 0), (0, 2)]
 
 
-def test_numbers_stand_out_from_their_shade() -> None:
+def test_numbers_contrast_with_their_shade() -> None:
     """At least 4.5 to 1, as WCAG 2 asks of text (1.4.3)."""
 
     def luminance(colour: tuple[int, ...]) -> float:

@@ -1,4 +1,4 @@
-"""The page of a run."""
+"""The report of a run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 import seq2see
 from seq2see.errors import CheckpointError, ConfigError, DataError
-from seq2see.evaluation import Request
-from seq2see.pages import gather, report_page, write_report
+from seq2see.evaluation import EvaluationOptions
+from seq2see.pages import collect_report_data, report_page, write_report
 from seq2see.pages.report import duration, source_of
 
 EVIL = "<script>alert(1)</script>"
@@ -23,7 +23,7 @@ EVIL = "<script>alert(1)</script>"
 
 @pytest.fixture
 def page_of(page_at: Callable[[str], Any]) -> Callable[..., Any]:
-    """Writes the report of a run, and reads it."""
+    """Writes the report of a run, and parses it."""
 
     def made(run: Path, out: Path, *test: Path, **options: Any) -> Any:
         write_report(run, out, test, device="cpu", **options)
@@ -34,35 +34,33 @@ def page_of(page_at: Callable[[str], Any]) -> Callable[..., Any]:
     return made
 
 
-def test_a_run_is_shown_from_its_data_to_what_to_try_next(
-    page_of: Callable[..., Any], tiny_run: Path, tmp_path: Path
-) -> None:
+def test_a_report_has_all_sections(page_of: Callable[..., Any], tiny_run: Path, tmp_path: Path) -> None:
     page = page_of(tiny_run, tmp_path / "report.html")
     assert page.of("h1")
-    for part in ("what", "scores", "next", "curves", "errors", "attention", "configuration"):
+    for part in ("run", "scores", "next", "curves", "errors", "attention", "configuration"):
         assert part in [each["id"] for each in page.of("section")], part
     assert len(page.of("svg")) == 5
-    assert "108 to train on, 12 dev pairs" in page.text
-    assert "The dev pairs decided which model was kept" in page.text
+    assert "108 for training, 12 dev pairs" in page.text
+    assert "The best checkpoint was selected on the dev pairs" in page.text
     assert "bidirectional" in page.text
     assert "Test on more pairs" in page.text  # 12 are few
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_known_sources_and_labels_of_a_test_file_are_scored_apart(
+def test_known_sources_and_labels_of_a_test_file_are_scored_separately(
     page_of: Callable[..., Any], tiny_run: Path, tiny_pairs: Path, tmp_path: Path
 ) -> None:
     test = tmp_path / "test.tsv"
     known = tiny_pairs.read_text().splitlines()[:3]
     test.write_text("".join(f"{line}\told\n" for line in known) + "zzz\tzzz\tnew\n")
-    page = page_of(tiny_run, tmp_path / "report.html", test, request=Request(by="3"))
+    page = page_of(tiny_run, tmp_path / "report.html", test, request=EvaluationOptions(by="3"))
     assert "3 of 4 sources are in the training data" in page.text
     assert "by source" in page.text
     assert "by 3" in page.text
-    assert "1 of 4 sources have symbols that training never had: z" in page.text
+    assert "1 of 4 sources have symbols that are not in the training data: z" in page.text
 
 
-def test_text_of_the_data_stays_text(
+def test_text_from_the_data_is_escaped(
     page_of: Callable[..., Any], tmp_path: Path, tiny_settings: dict[str, Any]
 ) -> None:
     pairs = [(f"{EVIL}{letter}", f"{letter}<b>\u202e</b>") for letter in "abcdefghijklmnopqrst"]
@@ -76,10 +74,10 @@ def test_text_of_the_data_stays_text(
     assert "<img src=x>" in page.text
     assert not page.of("b")
     assert not page.of("i")
-    assert "The training data can't be read" in page.text
+    assert "Not compared with the training data" in page.text
 
 
-def test_a_language_model_has_a_page_without_answers(
+def test_a_language_model_has_a_report_without_predictions(
     page_of: Callable[..., Any], tiny_language_run: Path, tmp_path: Path
 ) -> None:
     page = page_of(tiny_language_run, tmp_path / "report.html")
@@ -93,27 +91,27 @@ def test_warnings_and_damaged_lines_of_the_log_are_shown(
     page_of: Callable[..., Any], tiny_run_copy: Path, tmp_path: Path
 ) -> None:
     path = tiny_run_copy / "metrics.jsonl"
-    alarm = {"event": "warning", "update": 30, "kind": "copies", "message": f"all {EVIL}", "advice": "more pairs"}
-    path.write_text(path.read_text() + json.dumps(alarm) + "\nhalf a li\n")
+    warning = {"event": "warning", "update": 30, "kind": "copies", "message": f"all {EVIL}", "advice": "more pairs"}
+    path.write_text(path.read_text() + json.dumps(warning) + "\nhalf a li\n")
     page = page_of(tiny_run_copy, tmp_path / "report.html")
     assert "warnings" in [each["id"] for each in page.of("section")]
     assert f"Update 30: all {EVIL}" in page.text
-    assert "Warning in training: copies" in page.text
-    assert "not a line of JSON" in page.text
+    assert "Training warning: copies" in page.text
+    assert "invalid JSON" in page.text
 
 
-def test_an_unfinished_run_is_to_be_finished(page_of: Callable[..., Any], tiny_run_copy: Path, tmp_path: Path) -> None:
+def test_an_unfinished_run_should_be_resumed(page_of: Callable[..., Any], tiny_run_copy: Path, tmp_path: Path) -> None:
     path = tiny_run_copy / "metrics.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
-    assert "Let it finish" in page_of(tiny_run_copy, tmp_path / "report.html").text
+    assert "Finish training" in page_of(tiny_run_copy, tmp_path / "report.html").text
 
 
-def test_what_can_not_be_reported_leaves_what_was_there(
+def test_an_error_leaves_an_existing_file_unchanged(
     tiny_run: Path, tiny_run_copy: Path, tmp_path: Path, tiny_settings: dict[str, Any]
 ) -> None:
     out = tmp_path / "report.html"
     out.write_text("before")
-    with pytest.raises(ConfigError, match=r"end it in \.html"):
+    with pytest.raises(ConfigError, match=r"unsupported format \.pdf"):
         write_report(tiny_run, tmp_path / "report.pdf")
     with pytest.raises(CheckpointError, match="can't be read"):
         write_report(tiny_run / "model", out)
@@ -121,7 +119,7 @@ def test_what_can_not_be_reported_leaves_what_was_there(
         write_report(tiny_run, out, [tmp_path / "nowhere.tsv"])
     config = tiny_run_copy / "config.toml"
     config.write_text(config.read_text().replace("pairs.tsv", "gone.tsv"))
-    with pytest.raises(ConfigError, match="its dev pairs can't be read"):
+    with pytest.raises(ConfigError, match="the data of the run can't be read"):
         write_report(tiny_run_copy, out)
     shutil.rmtree(tiny_run_copy / "model")
     with pytest.raises(CheckpointError):
@@ -130,7 +128,7 @@ def test_what_can_not_be_reported_leaves_what_was_there(
 
 
 def test_the_same_run_gives_the_same_scores_on_numpy_alone(tiny_run: Path) -> None:
-    gathered = gather(tiny_run, engine="numpy")
+    gathered = collect_report_data(tiny_run, engine="numpy")
     assert gathered.report.count == 12
     assert len(gathered.attention) <= 4
     assert "12 items" in report_page(gathered)

@@ -1,4 +1,4 @@
-"""Attention as output: the numbers of every format are the model's, and tokens of any script can be told apart."""
+"""Attention in every format: exact numbers, and readable tokens in any script."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from seq2see.errors import UserError
 from seq2see.inference.results import EMPTY, Prediction
 from seq2see.pictures import Attention, attend, save_attention
 from seq2see.pictures.colours import SHADES, shade
-from seq2see.pictures.drawing import as_svg
-from seq2see.pictures.labels import END, END_NOTE, LONGEST, cut, is_right_to_left, labels_of, legible, visible
-from seq2see.pictures.page import as_html
+from seq2see.pictures.html import as_html
+from seq2see.pictures.labels import END, END_NOTE, LONGEST, is_right_to_left, labels_of, legible, truncated, visible
+from seq2see.pictures.svg import as_svg
 from seq2see.pictures.tables import as_json, as_tsv
 
 ARABIC = "علي"
 
 
-def looked_at(source: list[str], target: list[str], *, heads: bool = False, finished: bool = True) -> Attention:
+def attention(source: list[str], target: list[str], *, heads: bool = False, finished: bool = True) -> Attention:
     """Made-up weights; with `heads`, of three layers with two heads."""
     chance = np.random.default_rng(0)
     of_heads = chance.dirichlet(np.ones(len(source)), (3, 2, len(target))).astype(np.float32)
@@ -34,7 +34,7 @@ def looked_at(source: list[str], target: list[str], *, heads: bool = False, fini
 
 
 class Page(HTMLParser):
-    """What a browser makes of a page: tags with their attributes, and cells by table."""
+    """A parsed page: tags with their attributes, and cells by table."""
 
     def __init__(self, content: str) -> None:
         super().__init__()
@@ -52,13 +52,13 @@ class Page(HTMLParser):
             self.tables[-1][-1].append(dict(attrs).get("title") or "")
 
     def weights(self, table: int) -> np.ndarray:
-        """The numbers that the cells of a table say."""
+        """The numbers in the tooltips of a table."""
         rows = [[float(title.rpartition(": ")[2]) for title in row if title] for row in self.tables[table]]
         return np.array([row for row in rows if row])
 
 
 def rectangles(content: str) -> list[tuple[float, float, str]]:
-    """The cells of a drawing: x, y, and what they say."""
+    """The cells of an SVG: x, y and tooltip."""
     root = ElementTree.fromstring(content.encode())
     name = "{http://www.w3.org/2000/svg}"
     cells = [(each, each.find(name + "title")) for each in root.iter(name + "rect")]
@@ -70,49 +70,49 @@ def rectangles(content: str) -> list[tuple[float, float, str]]:
 
 def test_every_format_has_the_numbers_of_the_prediction(tiny_run: Path) -> None:
     model = seq2see.load(tiny_run, device="cpu")
-    looked = attend(model, ["abcde", "ba"])
+    found = attend(model, ["abcde", "ba"])
     expected = [answer.weights for answer in model.predict(["abcde", "ba"])]
-    assert len(looked) == 2
-    texts = json.loads(as_json(looked))["texts"]
-    page = Page(as_html(looked))
-    tables = as_tsv(looked).split("\n\n")
-    drawn = rectangles(as_svg(looked))
+    assert len(found) == 2
+    texts = json.loads(as_json(found))["texts"]
+    page = Page(as_html(found))
+    tables = as_tsv(found).split("\n\n")
+    drawn = rectangles(as_svg(found))
     for number, weights in enumerate(expected):
         assert weights is not None
-        np.testing.assert_array_equal(looked[number].weights, weights)
+        np.testing.assert_array_equal(found[number].weights, weights)
         np.testing.assert_array_equal(np.array(texts[number]["weights"], np.float32), weights)
         rows = [line.split("\t") for line in tables[number].splitlines()]
-        assert rows[0] == ["text", "target", *looked[number].prediction.source_tokens]
-        assert [row[1] for row in rows[1:]] == looked[number].prediction.target_tokens
+        assert rows[0] == ["text", "target", *found[number].prediction.source_tokens]
+        assert [row[1] for row in rows[1:]] == found[number].prediction.target_tokens
         np.testing.assert_array_equal(np.array([row[2:] for row in rows[1:]], np.float32), weights)
         np.testing.assert_allclose(page.weights(number), weights, atol=5.1e-5)
         mine, drawn = drawn[: weights.size], drawn[weights.size :]
-        said = np.array([float(title.rpartition(": ")[2]) for _, _, title in mine])
-        np.testing.assert_allclose(said.reshape(weights.shape), weights, atol=5.1e-5)
-    assert texts[0]["alignment"] == [list(pair) for pair in looked[0].prediction.alignment()]
+        shown = np.array([float(title.rpartition(": ")[2]) for _, _, title in mine])
+        np.testing.assert_allclose(shown.reshape(weights.shape), weights, atol=5.1e-5)
+    assert texts[0]["alignment"] == [list(pair) for pair in found[0].prediction.alignment()]
     assert texts[0]["source"] == "abcde"
-    assert texts[0]["text"] == looked[0].prediction.text
+    assert texts[0]["text"] == found[0].prediction.text
 
 
 def test_the_heads_are_in_every_format() -> None:
-    looked = looked_at(["a", "b", "<eos>"], ["x", "<eos>"], heads=True)
-    assert looked.heads is not None
-    [text] = json.loads(as_json([looked]))["texts"]
-    np.testing.assert_array_equal(np.array(text["heads"], np.float32), looked.heads)
+    found = attention(["a", "b", "<eos>"], ["x", "<eos>"], heads=True)
+    assert found.heads is not None
+    [text] = json.loads(as_json([found]))["texts"]
+    np.testing.assert_array_equal(np.array(text["heads"], np.float32), found.heads)
     assert text["shown_layer"] == 2
-    page = Page(as_html([looked]))
+    page = Page(as_html([found]))
     assert len(page.tables) == 1 + 6
-    for table, weights in zip(range(1, 7), looked.heads.reshape(6, 2, 3), strict=True):
+    for table, weights in zip(range(1, 7), found.heads.reshape(6, 2, 3), strict=True):
         np.testing.assert_allclose(page.weights(table), weights, atol=5.1e-5)
-    assert len(rectangles(as_svg([looked]))) == 7 * 6
-    rows = [line.split("\t") for line in as_tsv([looked]).splitlines()]
+    assert len(rectangles(as_svg([found]))) == 7 * 6
+    rows = [line.split("\t") for line in as_tsv([found]).splitlines()]
     assert rows[0] == ["text", "layer", "head", "target", "a", "b", "<eos>"]
     assert [row[1:4] for row in rows[-2:]] == [["3", "2", "x"], ["3", "2", "<eos>"]]
-    np.testing.assert_array_equal(np.array([row[4:] for row in rows[1:]], np.float32), looked.heads.reshape(12, 3))
+    np.testing.assert_array_equal(np.array([row[4:] for row in rows[1:]], np.float32), found.heads.reshape(12, 3))
 
 
 def test_a_token_cannot_break_a_table() -> None:
-    text = as_tsv([looked_at(["\t", "\\", "<eos>"], ["\n", "<eos>"])])
+    text = as_tsv([attention(["\t", "\\", "<eos>"], ["\n", "<eos>"])])
     assert [len(line.split("\t")) for line in text.splitlines()] == [5, 5, 5]
     assert text.splitlines()[0] == "text\ttarget\t\\t\t\\\\\t<eos>"
 
@@ -144,24 +144,24 @@ def test_a_token_cannot_break_a_table() -> None:
         ("한", "한"),
     ],
 )
-def test_every_token_can_be_seen(token: str, expected: str) -> None:
+def test_every_token_is_visible(token: str, expected: str) -> None:
     assert visible(token) == expected
 
 
-def test_only_the_last_token_is_the_end() -> None:
-    """A word that is spelt as EOS is called stays what it is."""
-    labels = labels_of(looked_at(["<eos>", "a", "<eos>"], ["<eos>", "<eos>"]).prediction)
+def test_only_the_last_token_is_the_end_mark() -> None:
+    """A word spelt like EOS is kept."""
+    labels = labels_of(attention(["<eos>", "a", "<eos>"], ["<eos>", "<eos>"]).prediction)
     assert labels.source == ["<eos>", "a", END]
     assert labels.target == ["<eos>", END]
-    unfinished = labels_of(looked_at(["a", "<eos>"], ["x", "<eos>"], finished=False).prediction)
+    unfinished = labels_of(attention(["a", "<eos>"], ["x", "<eos>"], finished=False).prediction)
     assert unfinished.target == ["x", "<eos>"]
 
 
-def test_the_end_is_explained() -> None:
-    looked = looked_at(["a", "<eos>"], ["x", "<eos>"])
-    assert END_NOTE in as_html([looked])
-    assert END_NOTE in as_svg([looked])
-    cut_off = looked_at(["a", "<eos>"], ["x", "y"], finished=False)
+def test_the_end_mark_is_explained() -> None:
+    found = attention(["a", "<eos>"], ["x", "<eos>"])
+    assert END_NOTE in as_html([found])
+    assert END_NOTE in as_svg([found])
+    cut_off = attention(["a", "<eos>"], ["x", "y"], finished=False)
     assert "cut off" in as_html([cut_off])
     assert "cut off" in as_svg([cut_off])
 
@@ -169,68 +169,70 @@ def test_the_end_is_explained() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"), [("abc", False), (ARABIC, True), ("12 שלום", True), ("12", False), ("a " + ARABIC, False)]
 )
-def test_the_first_letter_says_the_direction(text: str, *, expected: bool) -> None:
+def test_the_first_letter_decides_the_direction(text: str, *, expected: bool) -> None:
     assert is_right_to_left(text) == expected
 
 
-def test_a_long_label_is_cut_between_symbols() -> None:
-    assert cut("short") == "short"
-    assert cut("e\u0301" * 40) == "e\u0301" * (LONGEST - 1) + "…"
+def test_a_long_label_is_truncated_between_graphemes() -> None:
+    assert truncated("short") == "short"
+    assert truncated("e\u0301" * 40) == "e\u0301" * (LONGEST - 1) + "…"
 
 
-def test_a_caption_has_no_marks_that_turn_the_page_round() -> None:
+def test_a_caption_has_no_direction_marks() -> None:
     assert legible("a\u202eb c") == "aU+202Eb c"
 
 
-# --- pages and drawings -----------------------------------------------------------------------------------------------
+# --- pages and SVG ----------------------------------------------------------------------------------------------------
 
 
 def test_columns_of_a_right_to_left_source_run_from_right_to_left() -> None:
-    looked = looked_at([*ARABIC, "<eos>"], ["a", "<eos>"])
-    page = Page(as_html([looked]))
+    found = attention([*ARABIC, "<eos>"], ["a", "<eos>"])
+    page = Page(as_html([found]))
     assert [attributes["dir"] for tag, attributes in page.tags if tag == "table"] == ["rtl"]
-    assert "from right to left" in as_html([looked])
-    cells = [(x, title) for x, y, title in rectangles(as_svg([looked]))][: len(ARABIC) + 1]
+    assert "from right to left" in as_html([found])
+    cells = [(x, title) for x, y, title in rectangles(as_svg([found]))][: len(ARABIC) + 1]
     assert [title.split(": ")[0].split()[-1] for _, title in cells] == [*ARABIC, END]
     assert [x for x, _ in cells] == sorted((x for x, _ in cells), reverse=True)
-    forward = [x for x, _, _ in rectangles(as_svg([looked_at(["a", "b", "<eos>"], ["x"])]))]
+    forward = [x for x, _, _ in rectangles(as_svg([attention(["a", "b", "<eos>"], ["x"])]))]
     assert forward == sorted(forward)
-    assert 'dir="rtl"' not in as_html([looked_at(["a", "<eos>"], [ARABIC, "<eos>"])]).split("<table")[1]
+    assert 'dir="rtl"' not in as_html([attention(["a", "<eos>"], [ARABIC, "<eos>"])]).split("<table")[1]
 
 
 NASTY = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "&amp;", "]]>", "\x00", "\ufffe", "'", "<eos>"]
 
 
 def test_tokens_are_never_markup() -> None:
-    looked = looked_at(NASTY, NASTY)
-    content = as_html([looked])
+    found = attention(NASTY, NASTY)
+    content = as_html([found])
     page = Page(content)
     tags = [tag for tag, _ in page.tags]
     assert [tags.count(tag) for tag in ("script", "th", "td")] == [1, 2 * len(NASTY), len(NASTY) ** 2 + 1]
     assert "img" not in {tag for tag, _ in page.tags}
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
     assert "&lt;script&gt;" in content
-    assert len(rectangles(as_svg([looked]))) == len(NASTY) ** 2
+    assert len(rectangles(as_svg([found]))) == len(NASTY) ** 2
 
 
-def test_a_page_needs_nothing_from_anywhere() -> None:
-    content = as_html([looked_at(["a", "<eos>"], ["x", "<eos>"], heads=True)])
+def test_a_page_is_self_contained() -> None:
+    content = as_html([attention(["a", "<eos>"], ["x", "<eos>"], heads=True)])
     assert "default-src 'none'" in content
     assert not re.search(r"https?://|<link|@import|url\(", content)
     assert not {"src", "href"} & {name for _, attributes in Page(content).tags for name in attributes}
 
 
-def test_cells_can_be_reached_and_say_what_they_are() -> None:
-    page = Page(as_html([looked_at(["a", "<eos>"], ["x", "<eos>"])]))
+def test_cells_can_be_focused_and_have_tooltips() -> None:
+    page = Page(as_html([attention(["a", "<eos>"], ["x", "<eos>"])]))
     cells = [attributes for tag, attributes in page.tags if tag == "td" and "title" in attributes]
     assert [cell.get("tabindex") for cell in cells] == ["0", None, None, None]
-    assert all(re.fullmatch(r"\u2068.\u2069 looked at \u2068.\u2069: \d\.\d{4}", cell["title"] or "") for cell in cells)
+    assert all(
+        re.fullmatch(r"\u2068.\u2069 attends to \u2068.\u2069: \d\.\d{4}", cell["title"] or "") for cell in cells
+    )
     scopes = [attributes.get("scope") for tag, attributes in page.tags if tag == "th"]
     assert scopes == ["col", "col", "row", "row"]
 
 
 def test_the_scale_falls_evenly_from_white_to_dark() -> None:
-    """So it can be read by those who tell no colours apart, and in grey."""
+    """So that it is readable with colour blindness and in grey."""
     parts = [[int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)] for colour in SHADES]
     linear = [[(p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4) for p in each] for each in parts]
     luminance = np.array(linear) @ [0.2126, 0.7152, 0.0722]
@@ -248,7 +250,7 @@ def test_the_scale_falls_evenly_from_white_to_dark() -> None:
 @pytest.mark.parametrize("ending", ["html", "svg", "png"])
 def test_few_tokens_and_many_are_readable(ending: str, count: int, tmp_path: Path) -> None:
     path = tmp_path / f"heat.{ending}"
-    save_attention([looked_at([*"a" * count, "<eos>"], [*"x" * count, "<eos>"])], path)
+    save_attention([attention([*"a" * count, "<eos>"], [*"x" * count, "<eos>"])], path)
     if ending == "html":
         assert path.stat().st_size < 400_000
     elif ending == "svg":
@@ -264,7 +266,9 @@ def test_few_tokens_and_many_are_readable(ending: str, count: int, tmp_path: Pat
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf", "html", "json", "tsv"])
-def test_what_cannot_be_made_leaves_the_old_file(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_leaves_an_existing_file_unchanged(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from seq2see.storage import files as storage
 
     path = tmp_path / f"heat.{ending}"
@@ -275,7 +279,7 @@ def test_what_cannot_be_made_leaves_the_old_file(ending: str, tmp_path: Path, mo
 
     monkeypatch.setattr(storage, "write_flushed", full)
     with pytest.raises(UserError, match="No space left"):
-        save_attention([looked_at(["a", "<eos>"], ["x", "<eos>"])], path)
+        save_attention([attention(["a", "<eos>"], ["x", "<eos>"])], path)
     assert path.read_text() == "before"
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
@@ -285,45 +289,45 @@ def test_only_png_and_pdf_need_matplotlib(ending: str, tmp_path: Path, monkeypat
     import sys
 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    looked = [looked_at(["a", "<eos>"], ["x", "<eos>"])]
-    save_attention(looked, tmp_path / f"heat.{ending}")
+    found = [attention(["a", "<eos>"], ["x", "<eos>"])]
+    save_attention(found, tmp_path / f"heat.{ending}")
     with pytest.raises(UserError, match="need matplotlib") as caught:
-        save_attention(looked, tmp_path / "heat.png")
+        save_attention(found, tmp_path / "heat.png")
     assert 'pip install "seq2see[plots]"' in caught.value.fix
     assert not (tmp_path / "heat.png").exists()
 
 
 @pytest.mark.parametrize("name", ["heat", "heat.gif", "no/heat.html", "folder.html"])
-def test_a_path_that_will_not_do_is_refused(name: str, tmp_path: Path) -> None:
+def test_an_invalid_path_is_an_error(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.html").mkdir()
     with pytest.raises(UserError) as caught:
-        save_attention([looked_at(["a", "<eos>"], ["x", "<eos>"])], tmp_path / name)
+        save_attention([attention(["a", "<eos>"], ["x", "<eos>"])], tmp_path / name)
     assert name in caught.value.where
     assert caught.value.fix
     assert not (tmp_path / "no").exists()
 
 
-def test_more_than_a_picture_can_hold_is_refused(tmp_path: Path) -> None:
-    looked = looked_at(["a"] * 60, ["x"] * 60)
+def test_a_picture_that_is_too_large_is_an_error(tmp_path: Path) -> None:
+    found = attention(["a"] * 60, ["x"] * 60)
     with pytest.raises(UserError, match="too large") as caught:
-        save_attention([looked] * 40, tmp_path / "heat.png")
+        save_attention([found] * 40, tmp_path / "heat.png")
     assert ".html" in caught.value.fix
 
 
-def test_no_texts_and_no_answers_are_said(tiny_run: Path, tmp_path: Path) -> None:
+def test_no_texts_and_empty_predictions_are_errors(tiny_run: Path, tmp_path: Path) -> None:
     model = seq2see.load(tiny_run, device="cpu")
     with pytest.raises(UserError, match="no texts"):
         attend(model, [])
-    with pytest.raises(UserError, match="no answer") as caught:
+    with pytest.raises(UserError, match="prediction is empty") as caught:
         attend(model, ["abc", " "])
     assert caught.value.where == "text 2"
-    with pytest.raises(UserError, match="nothing to show"):
+    with pytest.raises(UserError, match="no texts were given"):
         save_attention([], tmp_path / "heat.html")
     with pytest.raises(UserError, match="empty text"):
         save_attention([Attention("", EMPTY)], tmp_path / "heat.html")
 
 
-def test_a_model_that_does_not_look_is_refused(tiny_language_run: Path) -> None:
+def test_a_model_without_attention_is_an_error(tiny_language_run: Path) -> None:
     with pytest.raises(UserError, match="no attention") as caught:
         attend(seq2see.load(tiny_language_run, device="cpu"), "ab")
     assert "--model attention" in caught.value.fix

@@ -1,4 +1,4 @@
-"""`seq2see attend`: files by their endings, the terminal, the base install, and one message for every mistake."""
+"""`seq2see attend`: files by extension, the terminal, the base install, and error messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ main()
 
 
 class Ran:
-    """What a command did."""
+    """The result of a command."""
 
     def __init__(self, code: int, out: str, err: str) -> None:
         self.code, self.out, self.err = code, out, err
@@ -43,14 +43,14 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     import warnings
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # the command puts its own in its place
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # the command replaces it
 
 
 @pytest.mark.parametrize(
     ("ending", "start"),
     [("html", b"<!DOC"), ("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF"), ("json", b"{"), ("tsv", b"text\t")],
 )
-def test_the_ending_says_what_is_written(
+def test_the_extension_decides_the_format(
     tiny_run: Path, ending: str, start: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran = attend_command(monkeypatch, capsys, tiny_run, "abc", "de", "-o", f"heat.{ending}")
@@ -60,7 +60,7 @@ def test_the_ending_says_what_is_written(
     assert Path(f"heat.{ending}").read_bytes().startswith(start)
 
 
-def test_texts_of_a_file_are_answered_in_order(
+def test_texts_of_a_file_keep_their_order(
     tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("texts.txt").write_text("abc\nde\n", encoding="utf-8")
@@ -74,7 +74,7 @@ def test_texts_of_a_file_are_answered_in_order(
         assert np.array(text["heads"]).shape == (1, 1, *np.shape(answer.weights))
 
 
-def test_without_a_file_the_terminal_shows_it(
+def test_without_a_file_the_terminal_shows_the_attention(
     tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran = attend_command(monkeypatch, capsys, tiny_run, "abc")
@@ -92,7 +92,7 @@ def test_the_base_install_is_enough(tiny_run: Path, ending: str) -> None:
     assert Path(f"heat.{ending}").stat().st_size
 
 
-def test_the_base_install_says_what_a_picture_needs(tiny_run: Path) -> None:
+def test_in_the_base_install_the_error_names_the_extra(tiny_run: Path) -> None:
     command = [sys.executable, "-c", WITHOUT_EXTRAS, "attend", str(tiny_run), "abc", "-o", "heat.png"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 2
@@ -101,11 +101,11 @@ def test_the_base_install_says_what_a_picture_needs(tiny_run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (["abc", "-o", "heat.gif"], "one of: .html, .svg"),
-        (["abc", "-o", "heat.pgn"], "did you mean '.png'"),
-        (["abc", "-o", "heat"], "the ending says"),
+        (["abc", "-o", "heat.gif"], "use .html, .svg"),
+        (["abc", "-o", "heat.pgn"], "unsupported format .pgn"),
+        (["abc", "-o", "heat"], "no extension"),
         (["abc", "-o", "nowhere/heat.html"], "mkdir -p nowhere"),
         (["abc", "--heads"], "-o heads.html"),
         (["abc", "--input", "texts.txt", "-o", "heat.html"], "both here and in a file"),
@@ -115,10 +115,10 @@ def test_the_base_install_says_what_a_picture_needs(tiny_run: Path) -> None:
         (["abc", "--beam", "0", "-o", "heat.html"], "beam"),
     ],
 )
-def test_every_mistake_has_one_message(
+def test_every_error_has_one_message(
     tiny_run: Path,
     arguments: list[str],
-    said: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -126,7 +126,7 @@ def test_every_mistake_has_one_message(
     Path("texts.tsv").write_text("abc\n", encoding="utf-8")
     ran = attend_command(monkeypatch, capsys, tiny_run, *arguments)
     assert ran.code == 2
-    assert said in ran.err
+    assert message in ran.err
     assert ran.err.startswith("seq2see: ")
     assert ran.err.count("fix:") == 1
     assert "Traceback" not in ran.err
@@ -134,7 +134,7 @@ def test_every_mistake_has_one_message(
     assert Path("texts.tsv").read_text(encoding="utf-8") == "abc\n"
 
 
-def test_a_model_that_does_not_look_is_refused_before_texts_are_read(
+def test_a_model_without_attention_is_an_error_before_texts_are_read(
     tiny_language_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran = attend_command(monkeypatch, capsys, tiny_language_run, "--input", "missing.txt", "-o", "heat.html")

@@ -1,4 +1,4 @@
-"""Where each head looked: the same from both engines, and its mean is what a prediction shows."""
+"""The attention of each head: equal in both engines, and its mean is the weights of a prediction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from seq2see.text import Codec, make_tokenizer
 
 CODEC = Codec.build(make_tokenizer("characters"), ["abcdefg"])
 SIZE = len(CODEC.vocabulary)
-LOOKING = [
+WITH_ATTENTION = [
     name for name, each in ARCHITECTURES.items() if each.has_source and name not in ("plain", "reverse", "peeky")
 ]
 
@@ -41,8 +41,8 @@ def batch(*pairs: tuple[str, str]) -> Batch:
     return collate(examples, np.arange(len(pairs)))
 
 
-@pytest.mark.parametrize("name", LOOKING)
-def test_both_engines_say_the_same_of_every_head(name: str) -> None:
+@pytest.mark.parametrize("name", WITH_ATTENTION)
+def test_both_engines_give_the_same_heads(name: str) -> None:
     theirs, ours = engines(name)
     given = batch(("abcdefg", "ab"), ("ba", "gfedc"), ("c", ""))
     expected, found = theirs.heads(given), ours.heads(given)
@@ -50,33 +50,33 @@ def test_both_engines_say_the_same_of_every_head(name: str) -> None:
     assert found.shape == expected.shape == (layers, 3, expected.shape[2], 6, 8)
     np.testing.assert_allclose(found, expected, atol=1e-5)
     np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
-    assert not found[:, 1, :, :, 3:].any(), "padding is not looked at"
+    assert not found[:, 1, :, :, 3:].any(), "padding has weight 0"
     assert ours.shown_layer == theirs.shown_layer
 
 
 @pytest.mark.parametrize("score", ["dot", "general", "additive"])
-def test_every_score_is_asked(score: str) -> None:
+def test_every_attention_score(score: str) -> None:
     theirs, ours = engines("attention", score=score)
     for given in (batch(("abc", "ab")), batch(("abc", "ab"), ("a", "b"))):
         np.testing.assert_allclose(ours.heads(given), theirs.heads(given), atol=1e-5)
 
 
 @pytest.mark.parametrize(("layers", "shown"), [(1, 0), (2, 0), (3, 1)])
-def test_a_transformer_has_layers_and_heads_and_shows_the_last_layer_but_one(layers: int, shown: int) -> None:
+def test_a_transformer_shows_the_last_layer_but_one(layers: int, shown: int) -> None:
     for engine in engines("transformer", layers=layers, heads=2):
         assert engine.heads(batch(("abc", "ab"))).shape == (layers, 1, 2, 3, 4)
         assert engine.shown_layer == shown
 
 
-@pytest.mark.parametrize("name", LOOKING)
-def test_the_mean_of_the_layer_that_shows_is_what_a_prediction_has(name: str) -> None:
+@pytest.mark.parametrize("name", WITH_ATTENTION)
+def test_the_mean_of_the_shown_layer_is_the_weights_of_a_prediction(name: str) -> None:
     for engine in engines(name):
         model = Predictor(engine, CODEC, CODEC, max_length=9)
-        for looked in attend(model, ["abcdef", "gg"], heads=True, beam=3):
-            assert looked.heads is not None
-            assert looked.heads.shape[2:] == looked.weights.shape
-            np.testing.assert_allclose(looked.heads[looked.shown_layer].mean(0), looked.weights, atol=1e-5)
-            assert len(list(looked.panels())) == looked.heads.shape[0] * looked.heads.shape[1]
+        for found in attend(model, ["abcdef", "gg"], heads=True, beam=3):
+            assert found.heads is not None
+            assert found.heads.shape[2:] == found.weights.shape
+            np.testing.assert_allclose(found.heads[found.shown_layer].mean(0), found.weights, atol=1e-5)
+            assert len(list(found.each_head())) == found.heads.shape[0] * found.heads.shape[1]
 
 
 def test_an_ensemble_has_no_heads_of_its_own() -> None:
@@ -88,7 +88,7 @@ def test_an_ensemble_has_no_heads_of_its_own() -> None:
 
 
 def test_hypotheses_of_one_sentence_each_have_their_own_heads() -> None:
-    """Rows that share a sentence ask side by side; their heads come apart again."""
+    """Rows of one sentence are computed side by side, and their heads are separated again."""
     theirs, _ = engines("transformer")
     network = theirs.network  # type: ignore[attr-defined]
     given = batch(("abc", "abcd"), ("abc", "gfed"))

@@ -9,10 +9,12 @@ from itertools import product
 import pytest
 
 from seq2see.data import Examples, LengthBucketSampler, Pair, additions
+from seq2see.data.building import build_examples
 from seq2see.errors import ConfigError
 from seq2see.model import ARCHITECTURES, ModelOptions, resolve
 from seq2see.run.recipe import UPDATES, choose_model, choose_training, epoch_examples_of
-from seq2see.text.building import build_codecs, vocabulary_lines
+from seq2see.text import Codecs
+from seq2see.text.building import vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS, choose_text
 from seq2see.text.options import TextOptions
 from seq2see.training import TrainingOptions, sampler_of
@@ -29,6 +31,11 @@ def sides(pairs: Sequence[Pair], *, has_source: bool) -> tuple[list[str] | None,
     return [pair.source for pair in pairs] if has_source else None, [pair.target or "" for pair in pairs]
 
 
+def build_codecs(options: TextOptions, sources: Sequence[str] | None, targets: Sequence[str]) -> Codecs:
+    pairs = [Pair(source, target, "") for source, target in zip(sources or [""] * len(targets), targets, strict=True)]
+    return build_examples(options, pairs, has_source=sources is not None)[0]
+
+
 def examples(num_pairs: int) -> Examples:
     pairs = additions(min(num_pairs, 300), seed=1)
     codecs = build_codecs(TextOptions(source="characters", target="characters"), *sides(pairs, has_source=True))
@@ -40,7 +47,7 @@ def examples(num_pairs: int) -> Examples:
         def __len__(self) -> int:
             return num_pairs
 
-    return Many(made.source_ids, made.source_offsets, made.target_ids, made.target_offsets)
+    return Many(made.sources, made.targets)
 
 
 @pytest.mark.parametrize(

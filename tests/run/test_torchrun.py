@@ -358,10 +358,10 @@ def fill_disk() -> None:
 
 
 def other_pairs() -> None:
-    from seq2see.data import Examples
+    from seq2see.run import plan
 
-    real = Examples.encode
-    Examples.encode = lambda pairs, *codecs: real([*pairs[1:], pairs[0]], *codecs)  # type: ignore[method-assign]
+    real = plan.build_examples
+    plan.build_examples = lambda text, pairs, **sides: real(text, [*pairs[1:], pairs[0]], **sides)
 
 
 HARMS: dict[str, Callable[[], None]] = {

@@ -26,7 +26,7 @@ import seq2see
 from seq2see import Pair
 from seq2see.config import Config, make_config, read_toml
 from seq2see.data import Examples
-from seq2see.data.split import spread
+from seq2see.data.split import sample_evenly
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.inference.predictor import UnknownTextWarning
 from seq2see.model import ARCHITECTURES
@@ -630,12 +630,12 @@ def test_a_rate_beyond_reason_ends_in_advice(config: Callable[..., Config], tmp_
 
 def test_dev_is_spread_over_the_file() -> None:
     pairs = [Pair(str(number), "", "") for number in range(2500)]
-    kept = [int(pair.source) for pair in spread(pairs, 1000)]
+    kept = [int(pair.source) for pair in sample_evenly(pairs, 1000)]
     assert len(kept) == 1000
     assert kept == sorted(set(kept))
     assert kept[0] == 0
     assert kept[-1] >= 2490
-    assert spread(pairs[:7], 1000) == pairs[:7]
+    assert sample_evenly(pairs[:7], 1000) == pairs[:7]
 
 
 def test_the_hard_maximum_lies_beyond_the_longest_target() -> None:

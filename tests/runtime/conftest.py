@@ -1,4 +1,4 @@
-"""Models of the laws as networks of NumPy: the same variants, random weights, batches of unequal rows."""
+"""The models of the laws as NumPy networks: same variants, random weights, batches of different lengths."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ new_model, new_batch = _module.new_model, _module.new_batch
 
 @pytest.fixture
 def exported() -> Callable[[Seq2Seq], dict[str, np.ndarray]]:
-    """The learnt tensors as they are saved."""
+    """The tensors as they are saved."""
     return lambda model: {name: tensor.numpy().copy() for name, tensor in model.tensors().items()}
 
 
 @pytest.fixture
 def network_of(exported) -> Callable[[Blueprint, Seq2Seq], Network]:
-    """The same model without torch."""
+    """The same model in NumPy."""
     return lambda blueprint, model: build(asdict(blueprint), exported(model))

@@ -1,4 +1,4 @@
-"""The law of the runtime: whatever architecture, it answers as the trained model does, step by step."""
+"""The law of the runtime: with every architecture, each step gives the same result as the trained model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def start_both(model, network, source: Padded):
 
 
 def step_both(model, network, ids: np.ndarray, expected_state, state, bound: float):
-    """One step of each, which have to agree; the two states after it."""
+    """One step of each, whose results must agree; returns the two next states."""
     with torch.no_grad():
         logits, expected_state, expected_weights = model.decoder(torch.from_numpy(ids)[:, None], expected_state)
     log_probs, state, weights = network.step(ids, state)
@@ -45,14 +45,14 @@ def check(model, network, batch, bound: float) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-def test_steps_are_those_of_the_trained_model(variant, new_model, new_batch, network_of, dtype) -> None:
+def test_steps_are_the_same_as_in_the_trained_model(variant, new_model, new_batch, network_of, dtype) -> None:
     model = new_model(variant, dtype=dtype)
     network = network_of(variant, model)
     check(model, network, new_batch(model), BOUNDS[dtype])
     check(model, network, new_batch(model, source_lengths=(3, 3), target_lengths=(3, 3)), BOUNDS[dtype])
     check(model, network, new_batch(model, source_lengths=[6], target_lengths=[5]), BOUNDS[dtype])
     assert network.num_parameters == sum(parameter.numel() for parameter in model.parameters())
-    assert network.looks == (network.step(np.array([1]), network.start(*one_source(network)))[2] is not None)
+    assert network.has_attention == (network.step(np.array([1]), network.start(*one_source(network)))[2] is not None)
 
 
 def one_source(network):
@@ -61,8 +61,8 @@ def one_source(network):
     return ids, np.array([ids.shape[1]])
 
 
-def test_the_check_fails_where_one_weight_is_another(architecture, new_model, new_batch, exported) -> None:
-    """The negative control: whichever tensor is changed, the law is broken."""
+def test_the_check_fails_if_a_weight_differs(architecture, new_model, new_batch, exported) -> None:
+    """The negative control: changing any tensor breaks the law."""
     model = new_model(architecture)
     batch = new_batch(model)
     tensors = exported(model)
@@ -74,19 +74,19 @@ def test_the_check_fails_where_one_weight_is_another(architecture, new_model, ne
 
 
 @pytest.mark.parametrize("name", ["plain", "peeky", "bidirectional", "input_feeding", "language_model"])
-def test_large_vocabularies_do_without_a_table(blueprint, new_model, new_batch, network_of, name, monkeypatch) -> None:
+def test_large_vocabularies_need_no_table(blueprint, new_model, new_batch, network_of, name, monkeypatch) -> None:
     monkeypatch.setattr(seq2see.runtime.recurrent, "LARGEST_TABLE", 0)
     model = new_model(blueprint(name, layers=2))
     check(model, network_of(blueprint(name, layers=2), model), new_batch(model), 1e-9)
 
 
-def test_half_precision_is_widened(blueprint, new_model, new_batch, exported) -> None:
+def test_float16_is_converted_to_float32(blueprint, new_model, new_batch, exported) -> None:
     model = new_model(blueprint("attention"), dtype=torch.float16)
     network = build(asdict(blueprint("attention")), exported(model))
     check(model.float(), network, new_batch(model), 1e-5)
 
 
-def test_what_padding_holds_and_how_much_there_is_changes_nothing(variant, new_model, new_batch, network_of) -> None:
+def test_content_and_amount_of_padding_change_nothing(variant, new_model, new_batch, network_of) -> None:
     if not ARCHITECTURES[variant.name].has_source:
         pytest.skip("no source, no padding")
     model = new_model(variant, dtype=torch.float32)
@@ -111,13 +111,13 @@ def test_what_padding_holds_and_how_much_there_is_changes_nothing(variant, new_m
                 assert not more_weights[row, length:].any()
 
 
-def test_states_are_chosen_from_as_in_training(variant, new_model, new_batch, network_of) -> None:
+def test_select_is_the_same_as_in_training(variant, new_model, new_batch, network_of) -> None:
     model = new_model(variant)
     network = network_of(variant, model)
     states = start_both(model, network, new_batch(model).source)
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
 
-    def choose(rows, sentences=None):
+    def select(rows, sentences=None):
         given = [None if each is None else np.asarray(each) for each in (rows, sentences)]
         return (
             states[0].select(*(None if each is None else torch.from_numpy(each) for each in given)),
@@ -127,23 +127,23 @@ def test_states_are_chosen_from_as_in_training(variant, new_model, new_batch, ne
     def step(times: int, rows: int):
         nonlocal states
         for _ in range(times):
-            states = step_both(model, network, chance.integers(4, 11, rows), *states, 1e-9)
+            states = step_both(model, network, rng.integers(4, 11, rows), *states, 1e-9)
 
     step(2, 4)
-    states = choose(np.repeat(np.arange(4), 3))  # three hypotheses of each of four sentences
+    states = select(np.repeat(np.arange(4), 3))  # three hypotheses of each of four sentences
     step(2, 12)
-    states = choose([1, 1, 0, 5, 4, 3, 8, 8, 8, 9, 11, 10])  # others of the same sentences
+    states = select([1, 1, 0, 5, 4, 3, 8, 8, 8, 9, 11, 10])  # others of the same sentences
     step(2, 12)
-    states = choose([2, 1, 0, 10, 11, 10], [0, 3])  # two sentences are done
+    states = select([2, 1, 0, 10, 11, 10], [0, 3])  # two sentences have finished
     step(1, 6)
-    states = choose([5, 3], [1])
+    states = select([5, 3], [1])
     step(2, 2)
-    states = choose([1, 0, 1, 1], [0, 0])  # one becomes two
+    states = select([1, 0, 1, 1], [0, 0])  # one sentence becomes two
     step(2, 4)
 
 
-def test_a_state_can_be_chosen_from_twice(variant, new_model, new_batch, network_of) -> None:
-    """What comes after the one choice changes nothing of the other, nor of the state itself."""
+def test_a_state_can_be_selected_from_twice(variant, new_model, new_batch, network_of) -> None:
+    """Steps of one selection change neither the other nor the original state."""
     model = new_model(variant)
     network = network_of(variant, model)
     source = new_batch(model).source
@@ -160,7 +160,7 @@ def test_a_state_can_be_chosen_from_twice(variant, new_model, new_batch, network
     assert np.array_equal(answers[0], answers[2])
 
 
-def test_log_probs_may_be_written_into_and_weights_stay(variant, new_model, new_batch, network_of) -> None:
+def test_log_probs_may_be_overwritten_and_weights_may_be_kept(variant, new_model, new_batch, network_of) -> None:
     model = new_model(variant)
     network = network_of(variant, model)
     source = new_batch(model).source

@@ -1,4 +1,4 @@
-"""Products in pieces, and softmaxes in few calls, against NumPy's plain ones."""
+"""Products in pieces and fast softmaxes against plain NumPy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import seq2see.runtime.arithmetic
-from seq2see.runtime.arithmetic import Matrix, Numbers, log_softmax_rows, softmax, softmax_rows
+from seq2see.runtime.arithmetic import Matrix, RowScalars, log_softmax_rows, softmax, softmax_rows
 
 
 @pytest.mark.parametrize("small", [100, 2_000, 1_000_000])
@@ -33,11 +33,11 @@ def test_softmaxes(rows: int) -> None:
     scores[0, 3] = -np.inf
     expected = np.exp(scores - scores.max(1, keepdims=True))
     expected /= expected.sum(1, keepdims=True)
-    numbers, ones = Numbers(rows, scores.dtype), np.ones((7, 1))
+    scalars, ones = RowScalars(rows, scores.dtype), np.ones((7, 1))
     one, other, logs = scores.copy(), scores.copy(), scores.copy()
     softmax(one)
-    softmax_rows(other, numbers, ones)
-    log_softmax_rows(logs, numbers, ones, np.empty_like(scores))
+    softmax_rows(other, scalars, ones)
+    log_softmax_rows(logs, scalars, ones, np.empty_like(scores))
     for found in (one, other, np.exp(logs)):
         assert np.allclose(found, expected, rtol=0, atol=1e-12)
         assert found[0, 3] == 0

@@ -1,4 +1,4 @@
-"""The same weights in torch and by hand: the same logits, the same loss, the same gradient of every parameter."""
+"""With the same weights, torch and scratch have the same logits, loss and gradient of every parameter."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from seq2see.training import TensorBatch, batch_loss
 BOUND = 1e-9
 VOCABULARY = 9
 TRANSFORMERS = [name for name in scratch.ARCHITECTURES if "transformer" in name]
-LEFT_OUT = ("name", "dropout", "positions", "longest")
-"""What a blueprint says that `scratch.build` is told in another way, or not at all."""
+LEFT_OUT = ("name", "dropout", "positions", "max_positions")
+"""Fields of a blueprint that `scratch.build` doesn't take as keywords."""
 
 
 def variants() -> dict[str, dict]:
@@ -32,8 +32,8 @@ def variants() -> dict[str, dict]:
         found[f"input_feeding, {score}"] = {"name": "input_feeding", "score": score}
     for merge in ("sum", "mean"):
         found[f"bidirectional, {merge}"] = {"name": "bidirectional", "merge": merge}
-    found["peeky, both ways"] = {"name": "peeky", "direction": "both", "layers": 3}
-    found["plain, both ways"] = {"name": "plain", "direction": "both"}
+    found["peeky, bidirectional"] = {"name": "peeky", "direction": "both", "layers": 3}
+    found["plain, bidirectional"] = {"name": "plain", "direction": "both"}
     for name in TRANSFORMERS:
         found[f"{name}, post-norm"] = {"name": name, "norm": "post", "activation": "gelu", "heads": 2, "tie": "none"}
     found["transformer, one table"] = {"name": "transformer", "layers": 1, "tie": "all"}
@@ -48,7 +48,7 @@ VARIANTS = variants()
 
 @pytest.fixture(params=VARIANTS.values(), ids=VARIANTS)
 def pair(request):
-    """A torch model with lively random weights in float64, and the same by hand."""
+    """A torch model with large random weights in float64, and the same in scratch."""
     return both(**request.param)
 
 
@@ -93,19 +93,19 @@ def test_logits_loss_and_all_gradients_are_the_same(pair, padded):
     parameters = ours.parameters()
     assert parameters.keys() == dict(theirs.named_parameters()).keys()
     for name, parameter in theirs.named_parameters():
-        assert parameter.grad.abs().max() > 1e-6, f"{name} is not tried by this"
+        assert parameter.grad.abs().max() > 1e-6, f"{name} is not tested"
         np.testing.assert_allclose(parameters[name].gradient, parameter.grad, rtol=0, atol=BOUND, err_msg=name)
 
 
-def test_a_weight_that_differs_is_seen(padded):
-    """Each tensor has its say in the loss: none of them could be mixed up with another."""
+def test_every_weight_changes_the_loss(padded):
+    """So no tensor can be mixed up with another unnoticed."""
     _, ours = both(name="gnmt", layers=3)
     source, target = sentences(ours, padded)
     loss, _ = ours.forward(source, target)
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     tensors = ours.tensors()
     for name, tensor in tensors.items():
-        ours.load(tensors | {name: tensor + 1e-3 * chance.standard_normal(tensor.shape)})
+        ours.load(tensors | {name: tensor + 1e-3 * rng.standard_normal(tensor.shape)})
         assert abs(ours.forward(source, target)[0] - loss) > 1e-9, name
 
 
@@ -114,7 +114,7 @@ TEXTS = ["abcd", "e", "edbaca", "cc", "bde", "aa", "deadbe", "ace", "b", "cabde"
 
 
 def encoded(texts, model):
-    """What the model by hand reads where the predictor is given these texts."""
+    """The scratch model's input for these texts."""
     ids = [CODEC.encode(text) if isinstance(model.encoder, scratch.Encoder) else [] for text in texts]
     lengths = np.array([len(row) for row in ids])
     table = np.zeros((len(ids), lengths.max()), np.int64)
@@ -141,8 +141,8 @@ def test_greedy_answers_are_the_same(pair):
             np.testing.assert_allclose(answer.weights[:, :width], prediction.weights, atol=1e-6)
 
 
-def test_answers_differ_from_row_to_row_and_end_at_different_places():
-    """What is compared above is more than one token, given over and over."""
+def test_answers_differ_in_tokens_and_length():
+    """So the comparison above is not trivial."""
     _, ours = both(name="bidirectional")
     answers = ours.generate(encoded(TEXTS, ours), max_length=8)
     assert len({len(answer.ids) for answer in answers}) > 2
@@ -161,7 +161,7 @@ def test_samples_of_both_have_the_same_frequencies():
         assert by_hand[token] / 1500 == pytest.approx(by_torch[token] / 1500, abs=0.07)
 
 
-def test_tensors_go_back_to_torch():
+def test_tensors_can_be_loaded_into_torch():
     theirs, ours = both(name="residual")
     tensors = ours.tensors()
     theirs.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
@@ -170,27 +170,27 @@ def test_tensors_go_back_to_torch():
     }
 
 
-def test_tensors_of_another_model_are_refused():
+def test_tensors_of_another_model_are_errors():
     _, ours = both(name="attention")
     tensors = ours.tensors()
-    with pytest.raises(CheckpointError, match="is missing"):
+    with pytest.raises(CheckpointError, match="missing tensor"):
         ours.load({name: tensor for name, tensor in tensors.items() if "bias" not in name})
-    with pytest.raises(CheckpointError, match="is not part"):
+    with pytest.raises(CheckpointError, match="unknown tensor"):
         ours.load(tensors | {"decoder.more": np.zeros(1)})
     with pytest.raises(CheckpointError, match="has shape"):
         ours.load(tensors | {"decoder.output.bias": np.zeros(3)})
 
 
-def test_adam_and_clipping_are_those_of_torch():
-    chance = np.random.default_rng(0)
+def test_adam_and_clipping_are_the_same_as_in_torch():
+    rng = np.random.default_rng(0)
     affine = scratch.Affine(3, 4)
-    affine.load({"weight": chance.standard_normal((4, 3)), "bias": chance.standard_normal(4)})
+    affine.load({"weight": rng.standard_normal((4, 3)), "bias": rng.standard_normal(4)})
     linear = torch.nn.Linear(3, 4).double()
     linear.load_state_dict({name: torch.from_numpy(value) for name, value in affine.tensors().items()})
     adam, theirs = scratch.Adam(affine), torch.optim.Adam(linear.parameters(), 0.1)
     for step in range(5):
         for name, parameter in affine.parameters().items():
-            parameter.gradient[...] = 10.0 ** (1 - step) * chance.standard_normal(parameter.value.shape)
+            parameter.gradient[...] = 10.0 ** (1 - step) * rng.standard_normal(parameter.value.shape)
             linear.get_parameter(name).grad = torch.from_numpy(parameter.gradient.copy())
         norm = scratch.clip_by_norm(affine, 2.0)
         expected = torch.nn.utils.clip_grad_norm_(linear.parameters(), 2.0)

@@ -50,7 +50,7 @@ def test_there_is_something_to_compare():
 def test_examples_run(block):
     done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert "Report(update=20" in done.stdout
+    assert "ProgressReport(update=20" in done.stdout
 
 
 def test_every_picture_is_there():

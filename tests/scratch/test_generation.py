@@ -1,4 +1,4 @@
-"""Answers end at EOS or at the limit, and no row's answer depends on the other rows."""
+"""Answers end at EOS or at the maximum length, and are independent of the other rows."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from seq2see.text import EOS
 LENGTHS = [5, 1, 7, 3, 2, 6]
 
 
-def lively(name, random_part, **options):
+def random_model(name, random_module, **options):
     source = 0 if "language_model" in name else 9
     embedding = None if "transformer" in name else 5
-    model = random_part(scratch.build(name, source, 9, width=8, embedding=embedding, **options), seed=4)
+    model = random_module(scratch.build(name, source, 9, width=8, embedding=embedding, **options), seed=4)
     model.decoder.output.bias.value[EOS] = 0.5
     return model
 
 
 @pytest.mark.parametrize("name", scratch.ARCHITECTURES)
 @pytest.mark.parametrize("choose", [scratch.greedy, scratch.Sampler(1.3, seed=7)], ids=["greedy", "sampled"])
-def test_a_row_alone_is_answered_as_in_any_batch(name, choose, random_part, padded):
-    model = lively(name, random_part)
+def test_a_row_alone_gets_the_same_answer_as_in_a_batch(name, choose, random_module, padded):
+    model = random_model(name, random_module)
     source = padded(LENGTHS if "language_model" not in name else [0] * 6)
     together = model.generate(source, max_length=9, choose=choose)
     for row, length in enumerate(source.lengths):
@@ -38,8 +38,8 @@ def test_a_row_alone_is_answered_as_in_any_batch(name, choose, random_part, padd
 
 
 @pytest.mark.parametrize("name", ["plain", "attention", "input_feeding"])
-def test_answers_end_at_eos_or_at_the_limit(name, random_part, padded):
-    model = lively(name, random_part)
+def test_answers_end_at_eos_or_at_the_maximum_length(name, random_module, padded):
+    model = random_model(name, random_module)
     ended = 0
     for answer in model.generate(padded(LENGTHS * 5), max_length=3, choose=scratch.Sampler(2.0, seed=1)):
         assert EOS not in answer.ids[:-1]
@@ -49,8 +49,8 @@ def test_answers_end_at_eos_or_at_the_limit(name, random_part, padded):
     assert 0 < ended < 30
 
 
-def test_the_probability_is_that_of_teacher_forcing(random_part, padded):
-    model = lively("bidirectional", random_part)
+def test_log_prob_equals_teacher_forcing(random_module, padded):
+    model = random_model("bidirectional", random_module)
     source = padded(LENGTHS)
     answers = model.generate(source, max_length=6)
     for row, answer in enumerate(answers):
@@ -60,7 +60,7 @@ def test_the_probability_is_that_of_teacher_forcing(random_part, padded):
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-def test_samples_come_as_often_as_the_softmax_says(temperature):
+def test_sample_frequencies_follow_the_softmax(temperature):
     logits = np.array([0.3, -1.0, 2.0, 0.9])
     log_probs = np.tile(log_softmax(logits), (20_000, 1))
     drawn = scratch.Sampler(temperature, seed=3)(log_probs, np.arange(20_000), 0)
@@ -68,13 +68,13 @@ def test_samples_come_as_often_as_the_softmax_says(temperature):
     np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 20_000, expected, atol=0.012)
 
 
-def test_what_has_no_probability_is_never_drawn():
+def test_impossible_tokens_are_never_sampled():
     log_probs = np.tile(np.array([-np.inf, -0.1, -np.inf, -2.0]), (2_000, 1))
     assert set(scratch.Sampler(5.0)(log_probs, np.arange(2_000), 1).tolist()) == {1, 3}
 
 
-def test_what_cannot_be_asked_is_said(random_part, padded):
-    model = lively("plain", random_part)
+def test_invalid_options_are_errors(random_module, padded):
+    model = random_model("plain", random_module)
     for make in (
         lambda: scratch.Sampler(0.0),
         lambda: scratch.Sampler(seed=-1),

@@ -1,4 +1,4 @@
-"""Every way back against central differences, padding included; ways back broken on purpose must be found."""
+"""Every backward against central differences, with padding; the check must find backwards broken on purpose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from seq2see import scratch
 from seq2see.scratch import attention, decoder_layers, encoder
 from seq2see.scratch.layers import LossCache
-from seq2see.scratch.part import Part
+from seq2see.scratch.module import Module
 
 MASK = np.array([[True, True, True, True], [True, False, False, False], [True, True, True, False]])
 ROWS, SOURCE, TARGET, WIDTH = 3, 4, 2, 4
@@ -137,7 +137,7 @@ def encoder_layer_case(layer):
 
 
 def decoder_layer_case(layer, *, has_context=False, chunks=(TARGET,)):
-    """From the Memory and the stream to the stream after the layer, in chunks of these lengths."""
+    """From the Memory and the input stream to the output stream, in chunks of these lengths."""
 
     def forward(x, context, states, h, c):
         memory = scratch.Memory(states, MASK, ((h, c),))
@@ -176,7 +176,7 @@ def stack():
     return scratch.Stack(
         [
             scratch.Recurrent(WIDTH, WIDTH),
-            scratch.Attention(scratch.General(WIDTH, WIDTH)),
+            scratch.Attend(scratch.General(WIDTH, WIDTH)),
             scratch.ReadContext(scratch.Recurrent(2 * WIDTH, WIDTH)),
             scratch.Residual(scratch.ReadContext(scratch.Dense(2 * WIDTH, WIDTH))),
         ]
@@ -184,8 +184,8 @@ def stack():
 
 
 def input_feeding():
-    look = [scratch.Attention(scratch.ScaledDot()), scratch.ReadContext(scratch.Dense(2 * WIDTH, WIDTH))]
-    return scratch.InputFeeding(scratch.Stack([scratch.Recurrent(2 * WIDTH, WIDTH), *look]), WIDTH)
+    attention_layers = [scratch.Attend(scratch.ScaledDot()), scratch.ReadContext(scratch.Dense(2 * WIDTH, WIDTH))]
+    return scratch.InputFeeding(scratch.Stack([scratch.Recurrent(2 * WIDTH, WIDTH), *attention_layers]), WIDTH)
 
 
 CASES = {
@@ -203,16 +203,18 @@ CASES = {
     "AttentionWeight, dot": lambda: attention_weight_case(scratch.Dot()),
     "AttentionWeight, scaled dot": lambda: attention_weight_case(scratch.ScaledDot()),
     "WeightSum": weight_sum_case,
-    "OneWay": lambda: encoder_layer_case(scratch.OneWay(WIDTH, WIDTH)),
-    "OneWay, backward": lambda: encoder_layer_case(scratch.OneWay(WIDTH, WIDTH, backward=True)),
-    "BothWays, concat": lambda: encoder_layer_case(scratch.BothWays(WIDTH, WIDTH, merge="concat")),
-    "BothWays, sum": lambda: encoder_layer_case(scratch.BothWays(WIDTH, WIDTH, merge="sum")),
-    "BothWays, mean": lambda: encoder_layer_case(scratch.BothWays(WIDTH, WIDTH, merge="mean")),
-    "ResidualEncoding": lambda: encoder_layer_case(scratch.ResidualEncoding(scratch.OneWay(WIDTH, WIDTH))),
+    "UnidirectionalLSTM": lambda: encoder_layer_case(scratch.UnidirectionalLSTM(WIDTH, WIDTH)),
+    "UnidirectionalLSTM, backward": lambda: encoder_layer_case(scratch.UnidirectionalLSTM(WIDTH, WIDTH, backward=True)),
+    "BidirectionalLSTM, concat": lambda: encoder_layer_case(scratch.BidirectionalLSTM(WIDTH, WIDTH, merge="concat")),
+    "BidirectionalLSTM, sum": lambda: encoder_layer_case(scratch.BidirectionalLSTM(WIDTH, WIDTH, merge="sum")),
+    "BidirectionalLSTM, mean": lambda: encoder_layer_case(scratch.BidirectionalLSTM(WIDTH, WIDTH, merge="mean")),
+    "ResidualEncoderLayer": lambda: encoder_layer_case(
+        scratch.ResidualEncoderLayer(scratch.UnidirectionalLSTM(WIDTH, WIDTH))
+    ),
     "Recurrent": lambda: decoder_layer_case(scratch.Recurrent(WIDTH, WIDTH)),
     "Peek": lambda: decoder_layer_case(scratch.Peek()),
-    "Attention": lambda: decoder_layer_case(scratch.Attention(scratch.Dot())),
-    "Attention, additive": lambda: decoder_layer_case(scratch.Attention(scratch.Additive(WIDTH, WIDTH))),
+    "Attention": lambda: decoder_layer_case(scratch.Attend(scratch.Dot())),
+    "Attention, additive": lambda: decoder_layer_case(scratch.Attend(scratch.Additive(WIDTH, WIDTH))),
     "Concat": lambda: decoder_layer_case(scratch.Concat(), has_context=True),
     "ReadContext": lambda: decoder_layer_case(
         scratch.ReadContext(scratch.Recurrent(2 * WIDTH, WIDTH)), has_context=True
@@ -234,7 +236,7 @@ CASES = {
     "PreNorm": lambda: decoder_layer_case(scratch.PreNorm(scratch.FeedForward(WIDTH, 7, "gelu"), WIDTH)),
     "PostNorm": lambda: decoder_layer_case(scratch.PostNorm(scratch.SelfAttention(WIDTH, 2), WIDTH), chunks=(2, 1)),
     "Norm": lambda: decoder_layer_case(scratch.Norm(WIDTH)),
-    "Sinusoidal": lambda: decoder_layer_case(scratch.Sinusoidal(), chunks=(2, 1)),
+    "SinusoidalPositions": lambda: decoder_layer_case(scratch.SinusoidalPositions(), chunks=(2, 1)),
     "TransformerEncoder": lambda: encoder_layer_case(
         scratch.TransformerEncoder(
             [scratch.PreNorm(scratch.EncoderSelfAttention(WIDTH, 2), WIDTH), scratch.Norm(WIDTH)]
@@ -248,10 +250,10 @@ CASES = {
 
 
 @pytest.mark.parametrize("make", CASES.values(), ids=CASES)
-def test_the_way_back_is_the_derivative(make, check_part, random_part):
+def test_backward_is_the_derivative(make, check_module, random_module):
     part, forward, backward, inputs = make()
-    random_part(part)
-    check_part(part, forward, backward, inputs)
+    random_module(part)
+    check_module(part, forward, backward, inputs)
 
 
 MODELS = {
@@ -277,8 +279,8 @@ def small_model(name, **options):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_whole_models(name, check_model, random_part, padded):
-    model = random_part(small_model(name, **MODELS[name]))
+def test_whole_models(name, check_model, random_module, padded):
+    model = random_module(small_model(name, **MODELS[name]))
     source = padded([0, 0, 0]) if "language" in name else padded([3, 1, 2])
     check_model(model, source, padded([2, 3, 1], seed=1))
 
@@ -287,27 +289,27 @@ def test_whole_models(name, check_model, random_part, padded):
 
 
 def forgets_repeats(self, x_gradient, ids):
-    """A token that occurs twice gets one of its two gradients."""
+    """A token that occurs twice gets only one of its two gradients."""
     self.weight.gradient[ids] += x_gradient
 
 
 def forgets_the_shared_sum(weights_gradient, weights):
-    """As if the softmax of one score did not lower the others."""
+    """As if the softmax of one score did not depend on the others."""
     return weights_gradient * weights
 
 
-def forgets_to_be_compared(self, gradient, memory, memory_gradient, finals_gradient):
-    """The states' gradient as summands, but not as keys."""
+def forgets_the_keys(self, gradient, memory, memory_gradient, finals_gradient):
+    """Only the gradient of the states as values, not as keys."""
     states = memory_gradient.states
     states += gradient[1]
 
 
 def forgets_the_other_direction(self, states_gradient, final_gradient, cache):
-    states, h, c = (self._parted(gradient) for gradient in (states_gradient, *final_gradient))
+    states, h, c = (self._split(gradient) for gradient in (states_gradient, *final_gradient))
     return self.ahead.backward(states[0], (h[0], c[0]), cache[0])
 
 
-def forgets_what_went_around(self, gradient, state_gradient, cache):
+def forgets_the_residual_path(self, gradient, state_gradient, cache):
     return self.inner.backward(gradient, state_gradient, cache)
 
 
@@ -348,36 +350,36 @@ BROKEN = {
     "LSTM with padding at the end": (scratch.LSTM, "backward", forgets_the_padding),
     "LSTM with padding at the beginning": (scratch.LSTMCell, "backward", forgets_c_through_h),
     "AttentionWeight, dot": (attention, "softmax_backward", lambda _: forgets_the_shared_sum),
-    "Attention": (scratch.Attention, "start_backward", lambda _: forgets_to_be_compared),
-    "BothWays, sum": (encoder.BothWays, "backward", lambda _: forgets_the_other_direction),
-    "Residual": (scratch.Residual, "backward", lambda _: forgets_what_went_around),
+    "Attention": (scratch.Attend, "start_backward", lambda _: forgets_the_keys),
+    "BidirectionalLSTM, sum": (encoder.BidirectionalLSTM, "backward", lambda _: forgets_the_other_direction),
+    "Residual": (scratch.Residual, "backward", lambda _: forgets_the_residual_path),
     "LayerNorm": (scratch.LayerNorm, "backward", lambda _: forgets_that_all_shift_the_mean),
     "SelfAttention in chunks": (scratch.SelfAttention, "backward", forgets_the_last_state),
-    "InputFeeding": (decoder_layers, "total", lambda _: lambda one, other: other if one is None else one),
+    "InputFeeding": (decoder_layers, "add_gradients", lambda _: lambda one, other: other if one is None else one),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_way_back_is_found(name, check_part, random_part, monkeypatch):
+def test_a_broken_backward_is_found(name, check_module, random_module, monkeypatch):
     owner, method, break_it = BROKEN[name]
     monkeypatch.setattr(owner, method, break_it(getattr(owner, method)))
     part, forward, backward, inputs = CASES[name]()
-    random_part(part)
+    random_module(part)
     with pytest.raises(AssertionError, match="off by"):
-        check_part(part, forward, backward, inputs)
+        check_module(part, forward, backward, inputs)
 
 
-def test_a_gradient_lost_at_the_seam_of_the_halves_is_found(check_model, random_part, padded, monkeypatch):
-    """The decoder learns all the same; only the encoder's gradients are missing."""
+def test_a_gradient_lost_between_decoder_and_encoder_is_found(check_model, random_module, padded, monkeypatch):
+    """The decoder still gets its gradients; only the encoder's are missing."""
     monkeypatch.setattr(decoder_layers.Recurrent, "start_backward", lambda *_: None)
     with pytest.raises(AssertionError, match="encoder"):
-        check_model(random_part(small_model("plain")), padded([3, 1, 2]), padded([2, 3, 1]))
+        check_model(random_module(small_model("plain")), padded([3, 1, 2]), padded([2, 3, 1]))
 
 
 # --- edges ----------------------------------------------------------------------------------------------------------
 
 
-def test_no_real_position_is_no_loss_and_no_gradient():
+def test_no_real_positions_give_no_loss_and_no_gradient():
     part = scratch.SoftmaxWithLoss()
     loss, cache = part.forward(np.zeros((0, 5), np.float32), np.zeros(0, np.int64))
     assert loss == 0
@@ -386,17 +388,17 @@ def test_no_real_position_is_no_loss_and_no_gradient():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_batch_of_padding_alone_teaches_nothing(name, random_part, padded):
-    model = random_part(small_model(name, **MODELS[name]))
-    nothing = scratch.Padded(np.zeros((2, 3), np.int64), np.zeros(2, np.int64))
-    loss, cache = model.forward(nothing, nothing)
+def test_a_batch_of_only_padding_has_no_gradient(name, random_module, padded):
+    model = random_module(small_model(name, **MODELS[name]))
+    padding = scratch.Padded(np.zeros((2, 3), np.int64), np.zeros(2, np.int64))
+    loss, cache = model.forward(padding, padding)
     model.backward(cache)
     assert loss == 0
     assert all(not parameter.gradient.any() for parameter in model.parameters().values())
 
 
-def test_an_lstm_leaves_its_state_alone_at_padding(random_part):
-    lstm = random_part(scratch.LSTM(3, WIDTH))
+def test_an_lstm_keeps_its_state_at_padding(random_module):
+    lstm = random_module(scratch.LSTM(3, WIDTH))
     state = random(ROWS, WIDTH), random(ROWS, WIDTH, seed=9)
     outputs, (h, c), _ = lstm.forward(random(ROWS, SOURCE, 3), state, MASK)
     for row, length in enumerate(MASK.sum(1)):
@@ -409,9 +411,9 @@ def test_an_lstm_leaves_its_state_alone_at_padding(random_part):
             np.testing.assert_array_equal(outputs[row, position], outputs[row, length - 1])
 
 
-def test_the_first_h_is_textbook_arithmetic(random_part):
-    """One number by the equations, so that the clever tanh is no matter of belief."""
-    lstm = random_part(scratch.LSTM(3, WIDTH))
+def test_the_first_h_follows_the_textbook_equations(random_module):
+    """Checks the single tanh for all gates against the equations."""
+    lstm = random_module(scratch.LSTM(3, WIDTH))
     x, h, c = random(1, 1, 3), random(1, WIDTH), random(1, WIDTH, seed=8)
     value = {name: parameter.value for name, parameter in lstm.parameters().items()}
     a = value["weight_input"] @ x[0, 0] + value["weight_hidden"] @ h[0] + value["bias"]
@@ -422,8 +424,8 @@ def test_the_first_h_is_textbook_arithmetic(random_part):
     np.testing.assert_allclose(outputs[0, 0], o * np.tanh(c_new), atol=1e-14)
 
 
-def test_attention_step_by_step_is_attention_at_once(random_part):
-    layer = random_part(scratch.Attention(scratch.General(WIDTH, WIDTH)))
+def test_attention_step_by_step_equals_attention_at_once(random_module):
+    layer = random_module(scratch.Attend(scratch.General(WIDTH, WIDTH)))
     memory = scratch.Memory(random(ROWS, SOURCE, WIDTH), MASK, ())
     x = random(ROWS, 5, WIDTH, seed=2)
     state = layer.start(memory, iter(()))
@@ -435,14 +437,16 @@ def test_attention_step_by_step_is_attention_at_once(random_part):
     assert not at_once.weights[~np.broadcast_to(MASK[:, None], at_once.weights.shape)].any()
 
 
-def test_every_class_with_a_way_back_is_checked():
-    """A new part that nobody adds to CASES is named here."""
-    with_a_way_back = {
+def test_every_class_with_a_backward_is_checked():
+    """A new module missing from CASES is named here."""
+    with_backward = {
         name
         for name in scratch.__all__
-        if isinstance(thing := getattr(scratch, name), type) and issubclass(thing, Part) and hasattr(thing, "backward")
+        if isinstance(member := getattr(scratch, name), type)
+        and issubclass(member, Module)
+        and hasattr(member, "backward")
     }
-    whole = {"Seq2seq", "Encoder", "NoSource", "Decoder", "PlainDecoder", "PeekyDecoder", "AttentionDecoder"}
-    checked_within_others = {"InputFeedingDecoder", "DirectedLSTM", "Layer"}
+    whole = {"ScratchSeq2Seq", "Encoder", "NoSource", "Decoder"}
+    checked_within_others = {"DirectedLSTM", "Layer"}
     checked = {name.split(",")[0].split(" ")[0] for name in CASES}
-    assert with_a_way_back - whole - checked_within_others <= checked
+    assert with_backward - whole - checked_within_others <= checked

@@ -1,4 +1,4 @@
-"""What was trained by hand is saved, loaded and used like any other model."""
+"""A model trained with scratch is saved, loaded and used like any other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_model_trained_by_hand_is_a_model_folder(name, tmp_path):
     examples = Examples.encode(pairs, codec, codec)
     size = len(codec.vocabulary)
     model = scratch.build(name, size, size, width=16, embedding=8)
-    scratch.train(model, examples, examples, scratch.Recipe(updates=30, batch_size=8))
+    scratch.train(model, examples, examples, scratch.ScratchTrainingOptions(updates=30, batch_size=8))
     blueprint = resolve(ModelOptions(name=name, width=16, embedding=8, dropout=0.0))
     save_model(
         tmp_path / "model",

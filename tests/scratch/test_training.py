@@ -1,4 +1,4 @@
-"""The loop learns, keeps what did best, says what went wrong, and does it all without torch."""
+"""The training loop learns, keeps the best weights, reports errors, and works without torch."""
 
 from __future__ import annotations
 
@@ -33,12 +33,16 @@ def test_a_small_task_is_learnt(name):
     examples, source, target = make_examples(PAIRS)
     model = scratch.build(name, source, target, width=32, embedding=16)
     reports = []
-    found = scratch.train(
-        model, examples, examples, scratch.Recipe(updates=160, rate=2e-2, batch_size=12), listen=reports.append
+    scores = scratch.train(
+        model,
+        examples,
+        examples,
+        scratch.ScratchTrainingOptions(updates=160, rate=2e-2, batch_size=12),
+        callback=reports.append,
     )
-    assert found.exact_match == 1
-    assert found == max((report.dev for report in reports), key=lambda dev: (dev.exact_match, -dev.loss))
-    assert scratch.evaluate(model, examples) == found
+    assert scores.exact_match == 1
+    assert scores == max((report.dev for report in reports), key=lambda dev: (dev.exact_match, -dev.loss))
+    assert scratch.evaluate(model, examples) == scores
     assert reports[0].loss > 5 * reports[-1].loss
 
 
@@ -49,7 +53,7 @@ def test_sgd_learns_too():
     whole = scratch.collate(examples, np.arange(len(examples)))
     losses = []
     for _ in range(40):
-        model.forget_gradients()
+        model.zero_gradients()
         loss, cache = model.forward(*whole)
         model.backward(cache)
         sgd.update(0.5)
@@ -58,17 +62,19 @@ def test_sgd_learns_too():
     assert losses == sorted(losses, reverse=True)
 
 
-def test_a_language_model_is_judged_by_its_loss():
+def test_a_language_model_is_evaluated_by_its_loss():
     examples, source, target = make_examples(PAIRS, has_source=False)
     model = scratch.build("language_model", source, target, width=16, embedding=8)
     before = scratch.evaluate(model, examples)
-    found = scratch.train(model, examples, examples, scratch.Recipe(updates=60, rate=2e-2, batch_size=12))
-    assert found.exact_match is None
-    # Two letters of six, each as likely as the others, and then EOS: nothing can say it in fewer nats.
-    assert 2 * np.log(6) / 3 < found.loss < 0.8 * before.loss
+    scores = scratch.train(
+        model, examples, examples, scratch.ScratchTrainingOptions(updates=60, rate=2e-2, batch_size=12)
+    )
+    assert scores.exact_match is None
+    # Two of six equally likely letters and EOS: the entropy per token is a lower bound.
+    assert 2 * np.log(6) / 3 < scores.loss < 0.8 * before.loss
 
 
-def test_batches_are_those_of_the_torch_side():
+def test_batches_are_the_same_as_for_torch():
     examples, _, _ = make_examples(reversals(50, seed=1))
     indices = np.array([3, 41, 7, 3])
     ours, theirs = scratch.collate(examples, indices), collate(examples, indices)
@@ -77,29 +83,29 @@ def test_batches_are_those_of_the_torch_side():
         np.testing.assert_array_equal(one.mask, other.mask)
 
 
-def test_a_seed_says_all():
+def test_training_is_reproducible():
     examples, source, target = make_examples(PAIRS)
-    recipe = scratch.Recipe(updates=5, batch_size=8)
+    options = scratch.ScratchTrainingOptions(updates=5, batch_size=8)
     models = [scratch.build("attention", source, target, width=8, embedding=4) for _ in range(2)]
     for model in models:
-        scratch.train(model, examples, examples, recipe)
+        scratch.train(model, examples, examples, options)
     one, other = (model.tensors() for model in models)
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
-def test_training_stops_when_told_to_and_keeps_the_best():
+def test_stop_ends_training():
     examples, source, target = make_examples(PAIRS)
     model = scratch.build("plain", source, target, width=8, embedding=4)
     reports = []
-    asked = iter([False, False, True])
-    recipe = scratch.Recipe(updates=50, batch_size=8)
-    scratch.train(model, examples, examples, recipe, listen=reports.append, stop=lambda: next(asked))
+    stops = iter([False, False, True])
+    options = scratch.ScratchTrainingOptions(updates=50, batch_size=8)
+    scratch.train(model, examples, examples, options, callback=reports.append, stop=lambda: next(stops))
     assert reports[-1].update == 3
 
 
-def test_the_rate_climbs_and_falls():
-    recipe = scratch.Recipe(updates=100, rate=1.0)
-    rates = [recipe.rate_at(update) for update in range(1, 101)]
+def test_the_rate_warms_up_and_decays():
+    options = scratch.ScratchTrainingOptions(updates=100, rate=1.0)
+    rates = [options.rate_at(update) for update in range(1, 101)]
     assert rates.index(max(rates)) == 9
     assert max(rates) == 1
     assert rates[0] == pytest.approx(0.1)
@@ -108,25 +114,25 @@ def test_the_rate_climbs_and_falls():
 
 
 @pytest.mark.filterwarnings("ignore:(overflow|invalid)")
-def test_a_gradient_that_is_no_number_is_said():
+def test_a_gradient_of_nan_is_an_error():
     examples, source, target = make_examples(PAIRS)
     model = scratch.build("plain", source, target, width=8, embedding=4)
     model.decoder.output.weight.value[...] = np.inf
     with pytest.raises(UserError, match="gradient became nan at update 1") as caught:
-        scratch.train(model, examples, examples, scratch.Recipe(updates=5))
+        scratch.train(model, examples, examples, scratch.ScratchTrainingOptions(updates=5))
     assert "rate" in caught.value.fix
 
 
 @pytest.mark.parametrize("options", [{"updates": 0}, {"updates": 5, "rate": -1}, {"updates": 5, "batch_size": 0}])
-def test_a_recipe_that_cannot_be_is_said(options):
-    with pytest.raises(ConfigError, match="too small"):
-        scratch.Recipe(**options)
+def test_invalid_training_options_are_errors(options):
+    with pytest.raises(ConfigError, match="must be above 0"):
+        scratch.ScratchTrainingOptions(**options)
 
 
-def test_no_pairs_are_said():
+def test_no_pairs_are_an_error():
     examples, _, _ = make_examples([])
     with pytest.raises(DataError, match="no pairs"):
-        next(batches(examples, scratch.Recipe(updates=1)))
+        next(batches(examples, scratch.ScratchTrainingOptions(updates=1)))
     with pytest.raises(DataError, match="no pairs"):
         scratch.evaluate(scratch.build("plain", 5, 5, width=4, embedding=4), examples)
 
@@ -138,7 +144,7 @@ def test_no_pairs_are_said():
      {"name": "stacked", "width": 7},
      {"name": "transformer", "embedding": 5}, {"name": "plain", "tie": "both"}],
 )  # fmt: skip
-def test_a_model_that_cannot_be_is_said(options):
+def test_invalid_model_options_are_errors(options):
     with pytest.raises(ConfigError) as caught:
         scratch.build(source=5, target=5, **options)
     assert caught.value.fix
@@ -153,7 +159,7 @@ pairs = reversals(20, seed=1)
 codec = Codec.build(make_tokenizer("characters"), [pair.source for pair in pairs])
 examples = Examples.encode(pairs, codec, codec)
 model = scratch.build("attention", len(codec.vocabulary), len(codec.vocabulary), width=8, embedding=4)
-scratch.train(model, examples, examples, scratch.Recipe(updates=2))
+scratch.train(model, examples, examples, scratch.ScratchTrainingOptions(updates=2))
 assert "torch" not in sys.modules
 """
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seq2see.errors import ConfigError
 from seq2see.search import Forbid, Hypothesis, NoRepeat, beam_search
-from seq2see.search.constraints import Progress, share_out
+from seq2see.search.constraints import Progress, allocate
 
 BOS, EOS = 0, 1
 LETTERS = st.integers(2, 4)
@@ -84,14 +84,14 @@ def test_next_ids_are_where_the_phrases_stand() -> None:
 def test_places_are_shared_out_among_the_banks_in_turn() -> None:
     log_probs = np.array([[-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, float("-inf")]])
     num_met = np.array([[0, 0, 0, 2, 0, 2, 3]])
-    assert share_out(log_probs, num_met).tolist() == [[3, 0, 5, 1, 2, 4, 6]]
+    assert allocate(log_probs, num_met).tolist() == [[3, 0, 5, 1, 2, 4, 6]]
 
 
 @given(values=st.lists(st.integers(-5, 0), min_size=1, max_size=10), bank=st.integers(0, 3))
 def test_one_bank_is_in_the_order_of_probability(values: list[int], bank: int) -> None:
     log_probs = np.array([values], dtype=np.float64)
     log_probs[log_probs == -5] = float("-inf")
-    order = share_out(log_probs, np.full(log_probs.shape, bank))
+    order = allocate(log_probs, np.full(log_probs.shape, bank))
     assert np.array_equal(order, (-log_probs).argsort(1, kind="stable"))
 
 
@@ -169,7 +169,7 @@ def test_without_sharing_out_improbable_phrases_are_lost(history_model: Any, mon
     model = history_model(30)
     phrases = [[[5, 6, 7], [8, 9]]] * 6
     assert all(run(model, list(range(6)), 9, num_hypotheses=3, phrases=phrases))
-    monkeypatch.setattr("seq2see.search.beam.share_out", lambda log_probs, _: (-log_probs).argsort(1, kind="stable"))
+    monkeypatch.setattr("seq2see.search.beam.allocate", lambda log_probs, _: (-log_probs).argsort(1, kind="stable"))
     assert not any(run(model, list(range(6)), 9, num_hypotheses=3, phrases=phrases))
 
 

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.text import SPECIALS, SUBWORD_UNITS, BytePairEncoding, Codec, Unigram, learn_codec
-from seq2see.text.learning import OCCURRENCES, choose_alphabet, count_words, import_tokenizers, learn_scores, train
+from seq2see.text.learning import (
+    DEFAULT_MIN_COUNT,
+    choose_alphabet,
+    count_words,
+    import_tokenizers,
+    learn_scores,
+    train,
+)
 
 WORDS = ["the", "house", "houses", "housing", "and", "hand", "hands", "handy", "a", "man", "many", "manhood"]
 
@@ -50,7 +57,7 @@ def test_the_data_decide_how_many_neighbours_become_pieces() -> None:
     for min_count in (None, 40):
         tokenizer = learn_codec("bpe", texts, min_count=min_count).tokenizer
         assert isinstance(tokenizer, BytePairEncoding)
-        least = min_count or OCCURRENCES
+        least = min_count or DEFAULT_MIN_COUNT
         words = count_words(texts, "NFC")
         for number in range(0, len(tokenizer.merges) + 1, 9):
             cut = BytePairEncoding("NFC", tokenizer.merges[:number]).cut
@@ -129,11 +136,11 @@ def test_texts_are_normalised_first_and_half_a_character_is_refused() -> None:
 
 
 def test_much_text_is_learnt_from_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seq2see.text.learning.MOST_TEXTS", 10)
+    monkeypatch.setattr("seq2see.text.learning.MAX_TEXTS", 10)
     texts = [f"{letter} same" for letter in "abcdefghijklmnopqrstuvwxyz" * 4]
     kept = choose_alphabet(count_words(texts, "NFC"), 1)
     assert len(learn_codec("bpe", texts).vocabulary) < len(kept) + len(SPECIALS)
-    monkeypatch.setattr("seq2see.text.learning._MOST_WORDS", 100)
+    monkeypatch.setattr("seq2see.text.learning._MAX_WORDS", 100)
     assert learn_codec("bpe", ["the house"] * 10).tokenizer.split("the house") == [" the", " house"]
 
 

@@ -17,8 +17,8 @@ from tokenizers import models
 
 from seq2see.data import read_pairs
 from seq2see.errors import DataError, UserError
-from seq2see.text import EOS, UNK, BytePairEncoding, Codec, Skips, Unigram, learn_codec
-from seq2see.text.subwords import atoms_of, stretches_of, words_of
+from seq2see.text import EOS, UNK, BytePairEncoding, Codec, MergeDropout, Unigram, learn_codec
+from seq2see.text.subwords import atoms_of, chunks_of, words_of
 
 SCRIPTS = (
     "the cat and the dog are in the house of the man, aren't they? “Yes”, she said: it's l'eau d'Anne.",
@@ -98,7 +98,7 @@ def is_one_to_one(word: str) -> bool:
 
 
 def words_in(texts: Iterable[str]) -> set[str]:
-    return {word for text in texts for stretch in stretches_of(text) for word in words_of(stretch)}
+    return {word for text in texts for chunk in chunks_of(text) for word in words_of(chunk)}
 
 
 def torn(text: str, pieces: list[str]) -> list[str]:
@@ -135,18 +135,18 @@ def test_joining_what_was_split_gives_the_normalised_text(unit: str, text: str) 
 def test_dropout_loses_nothing_either(text: str, probability: float) -> None:
     tokenizer = CODECS["bpe"].tokenizer
     assert isinstance(tokenizer, BytePairEncoding)
-    tokens = tokenizer.split_with_dropout(text, Skips(probability, random.Random(text)))
+    tokens = tokenizer.split_with_dropout(text, MergeDropout(probability, random.Random(text)))
     assert tokenizer.join(tokens) == tokenizer.normalise(text)
     assert set(tokens) <= {*CODECS["bpe"].vocabulary.tokens, *CODECS["bpe"].unknown(text)}
 
 
 @given(text=ANY_TEXT.filter(lambda text: text.isascii() or text.isprintable()))
 def test_stretches_and_words_are_the_whole_text_and_the_blank_in_front(text: str) -> None:
-    stretches = stretches_of(text)
-    assert "".join(stretches) == (f" {text}" if text else "")
-    for stretch in stretches:
-        assert "".join(words_of(stretch)) == stretch
-        assert all("".join(atoms_of(word)) == word for word in words_of(stretch))
+    chunks = chunks_of(text)
+    assert "".join(chunks) == (f" {text}" if text else "")
+    for chunk in chunks:
+        assert "".join(words_of(chunk)) == chunk
+        assert all("".join(atoms_of(word)) == word for word in words_of(chunk))
     assert all(" " not in word[1:] for word in words_in([text]))
 
 
@@ -240,7 +240,7 @@ def test_real_sentences_are_cut_as_by_the_library_and_come_back(seq2see_data: Pa
 def test_escapes_are_never_torn(text: str, probability: float) -> None:
     for codec in CODECS.values():
         assert not torn(text, codec.tokenizer.split(text))
-    dropped = CODECS["bpe"].tokenizer.split_with_dropout(text, Skips(probability, random.Random(1)))  # type: ignore[attr-defined]
+    dropped = CODECS["bpe"].tokenizer.split_with_dropout(text, MergeDropout(probability, random.Random(1)))  # type: ignore[attr-defined]
     assert not torn(text, dropped)
 
 
@@ -282,7 +282,7 @@ def test_a_long_word_takes_no_longer_than_it_should(unit: str) -> None:
 
 
 def pieces_with_dropout(tokenizer: BytePairEncoding, text: str, probability: float, seed: object) -> tuple[str, ...]:
-    return tuple(tokenizer.split_with_dropout(text, Skips(probability, random.Random(str(seed)))))
+    return tuple(tokenizer.split_with_dropout(text, MergeDropout(probability, random.Random(str(seed)))))
 
 
 def by_the_paper(word: str, merges: tuple[tuple[str, str], ...], skipped: float, chance: random.Random) -> list[str]:
@@ -300,7 +300,7 @@ def by_the_paper(word: str, merges: tuple[tuple[str, str], ...], skipped: float,
 def test_a_merge_is_skipped_as_often_as_was_asked() -> None:
     tokenizer = BytePairEncoding("NFC", (("a", "b"),))
     for probability in (0.05, 0.1, 0.5, 0.9):
-        skips = Skips(probability, random.Random(1))
+        skips = MergeDropout(probability, random.Random(1))
         cut = [len(tokenizer.split_with_dropout("ab", skips)) - 2 for _ in range(20_000)]
         assert sum(cut) / len(cut) == pytest.approx(probability, abs=0.012)
 
@@ -310,7 +310,7 @@ def test_words_are_cut_as_often_in_each_way_as_by_the_paper(probability: float) 
     merges = ((" ", "l"), ("o", "w"), (" l", "ow"), ("e", "r"), ("l", "o"), (" low", "er"), ("w", "e"))
     tokenizer = BytePairEncoding("NFC", merges)
     chance, draws = random.Random(2), 20_000
-    skips = Skips(probability, random.Random(3))
+    skips = MergeDropout(probability, random.Random(3))
     found = Counter(tuple(tokenizer.split_with_dropout("lower", skips)) for _ in range(draws))
     expected = Counter(tuple(by_the_paper(" lower", merges, probability, chance)) for _ in range(draws))
     assert len(expected) > 5

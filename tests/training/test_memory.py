@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from seq2see.config import Config, read_toml
-from seq2see.data import Examples, copies
+from seq2see.data import Examples, Sequences, copies
 from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.run.train import train
 from seq2see.training import TrainingOptions
@@ -35,7 +35,7 @@ CPU = torch.device("cpu")
 def examples_of(lengths, size=20):
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ids = np.random.default_rng(0).integers(5, size, offsets[-1]).astype(np.int32)
-    return Examples(ids, offsets, ids, offsets)
+    return Examples(Sequences(ids, offsets), Sequences(ids, offsets))
 
 
 def model_of(name="attention", width=16, size=20):
@@ -122,14 +122,14 @@ GROWTH = """
 import resource, sys
 import numpy as np, torch
 import seq2see.training.memory as memory
-from seq2see.data import Examples
+from seq2see.data import Examples, Sequences
 from seq2see.data.batch import collate
 from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.training import batch_loss, to_tensors
 
 torch.set_num_threads(1)
 ids, offsets = np.full(60, 7, np.int32), np.array([0, 20, 60])
-examples = Examples(ids, offsets, ids, offsets)
+examples = Examples(Sequences(ids, offsets), Sequences(ids, offsets))
 model = build(resolve(ModelOptions(name=sys.argv[1])), Sizes(100, 100))
 optimizer = torch.optim.Adam(model.parameters(), fused=True)
 

@@ -6,6 +6,6 @@ from seq2see.commands.preparing import prepare
 from seq2see.commands.training import compare, demo, models, train
 
 VERBS = (demo, check, prepare, train, models, compare, predict, generate, score, attend, evaluate, curves, report, pack)
-"""In the order in which they are met."""
+"""In the order of a typical project."""
 
 __all__ = ["VERBS"]

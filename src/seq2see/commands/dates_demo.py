@@ -1,4 +1,4 @@
-"""`seq2see demo`: from nothing to a trained model, its answer, and a picture of where it looked."""
+"""`seq2see demo`: a model trained from scratch, its answer, and a picture of its attention."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from seq2see.config import make_config
 from seq2see.data import dates
+from seq2see.evaluation import EvaluationOptions, evaluate
 from seq2see.pictures import heat_lines, save_heat_map
 from seq2see.run.progress import percent
 from seq2see.run.train import train
@@ -24,7 +25,7 @@ SETTINGS = {"training.max_updates": 700, "training.evaluate_every": 175, "traini
 
 
 def run_demo(out: Path, device: str, *, force: bool) -> bool:
-    """Train on made-up dates, test on others, answer one and show its attention; False if it was interrupted."""
+    """Train on generated dates, test on others, answer one and show its attention; False if interrupted."""
     began = time.perf_counter()
     console = Console()
     made = [pair for pair in dates(NUM_DATES, seed=1) if pair.source != QUESTION]
@@ -40,12 +41,12 @@ def run_demo(out: Path, device: str, *, force: bool) -> bool:
         return False
     trained_at = time.perf_counter()
     model = trained.load(device)
-    scores = model.evaluate(test)
-    console.print(f"\nOn {len(test)} dates it has never seen: {percent(scores.exact_match or 0)} right.", style="bold")
+    report = evaluate(model, test, EvaluationOptions(metrics=("exact_match",)))
+    console.print(f"\nOn {len(test)} new dates: {percent(report.exact_match or 0)} exact match.", style="bold")
     prediction = model.predict([QUESTION])[0]
     console.print(Text(f"    {QUESTION} → {prediction.text}\n"))
     answered_at = time.perf_counter()
-    console.print("Where it looked (a row a generated character, a column a character of the source):", style="bold")
+    console.print("Attention (one row per generated character, one column per source character):", style="bold")
     for line in heat_lines(prediction):
         console.print(line, soft_wrap=True)
     if find_spec("matplotlib"):

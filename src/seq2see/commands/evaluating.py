@@ -15,11 +15,11 @@ from seq2see.errors import ConfigError
 
 def check(
     *data: Path,
-    test: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
-    json: Annotated[bool, Parameter(negative="", help="Print one JSON object.")] = False,
-    fix: Annotated[bool, Parameter(negative="")] = False,
+    test: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
+    json: Annotated[bool, Parameter(help="Print one JSON object.")] = False,
+    fix: bool = False,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    keep_duplicates: Annotated[bool, Parameter(negative="")] = False,
+    keep_duplicates: bool = False,
 ) -> int:
     """Look through data before training; exit code 1 where training would refuse them.
 
@@ -50,14 +50,16 @@ def evaluate(
     ] = None,
     by: Annotated[str | None, Parameter(help="A further column to score apart: its number, name or JSON key.")] = None,
     errors: Annotated[Path | None, Parameter(help="Write the wrong answers there, the worst first.")] = None,
-    ensemble: Annotated[bool, Parameter(negative="", help="Let several runs answer together as one.")] = False,
-    group: Annotated[bool, Parameter(help="Lines with the same source are one item with several references.")] = True,
+    ensemble: Annotated[bool, Parameter(help="Let several runs answer together as one.")] = False,
+    group: Annotated[
+        bool, Parameter(negative="--no-group", help="Lines with the same source are one item with several references.")
+    ] = True,
     samples: Annotated[int, Parameter(help="Sets drawn for intervals and p-values.")] = 1000,
     seed: Annotated[int, Parameter(help="The same seed draws the same sets.")] = 0,
-    json: Annotated[bool, Parameter(negative="", help="Print one JSON object.")] = False,
+    json: Annotated[bool, Parameter(help="Print one JSON object.")] = False,
     beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
     batch_size: Annotated[int, Parameter(help="Pairs tried side by side; changes no figure.")] = 64,
-    skip_bad: Annotated[bool, Parameter(negative="", help="Go on without the lines that can't be used.")] = False,
+    skip_bad: Annotated[bool, Parameter(help="Go on without the lines that can't be used.")] = False,
     engine: Engine = "auto",
     device: Device = "auto",
 ) -> None:
@@ -67,14 +69,14 @@ def evaluate(
     """
     from json import dumps
 
-    from seq2see.evaluation import Request, as_json, evaluate_runs, text_lines
+    from seq2see.evaluation import EvaluationOptions, as_json, evaluate_runs, text_lines
 
     runs, files = leading_runs(run, tuple(map(str, data)))
     if not files:
         raise ConfigError(
             "no test data were given", where="seq2see evaluate", fix="name a file: seq2see evaluate RUN test.tsv"
         )
-    request = Request(
+    request = EvaluationOptions(
         metrics=tuple(name for name in metrics.split(",") if name.strip()) if metrics is not None else None,
         by=by,
         group=group,
@@ -135,22 +137,24 @@ def report(
     output: Annotated[Path, Parameter(alias="-o", help="The page, a file whose name ends in .html.")],
     test: Annotated[
         list[Path] | None,
-        Parameter(negative="", consume_multiple=True, help="Pairs to score it on; else the run's own dev pairs."),
+        Parameter(consume_multiple=True, help="Pairs to score it on; else the run's own dev pairs."),
     ] = None,
     by: Annotated[str | None, Parameter(help="A further column of the test file to score apart.")] = None,
     beam: Annotated[int, Parameter(help="Hypotheses kept a text; 1 is greedy.")] = 1,
-    skip_bad: Annotated[bool, Parameter(negative="", help="Go on without the lines that can't be used.")] = False,
+    skip_bad: Annotated[bool, Parameter(help="Go on without the lines that can't be used.")] = False,
     engine: Engine = "auto",
     device: Device = "auto",
 ) -> None:
     """Write a run on one page: data, curves, scores, errors, attention, warnings, and what to try next."""
-    from seq2see.evaluation import Request
+    from seq2see.evaluation import EvaluationOptions
     from seq2see.pages import write_report
 
     if test == [] or (by is not None and not test):
         fix = "name a test file: --test test.tsv"
         raise ConfigError("there is no test file", where="--by" if test is None else "--test", fix=fix)
-    write_report(run, output, test or (), Request(by=by, beam=beam), skip_bad=skip_bad, engine=engine, device=device)
+    write_report(
+        run, output, test or (), EvaluationOptions(by=by, beam=beam), skip_bad=skip_bad, engine=engine, device=device
+    )
     print(output)
 
 
@@ -164,7 +168,7 @@ def pack(
     ] = "float32",
     data: Annotated[
         list[Path] | None,
-        Parameter(negative="", consume_multiple=True, help="Pairs to try it on; else the run's own dev pairs."),
+        Parameter(consume_multiple=True, help="Pairs to try it on; else the run's own dev pairs."),
     ] = None,
 ) -> None:
     """Make a model small for shipping, try whether it still says the same, and write that into its card.

@@ -11,11 +11,11 @@ from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Sizes, build, fi
 WIDE = 120
 
 VOCABULARY = 64
-"""Tokens a side that the parameters are counted for: a usual number of characters."""
+"""Tokens per side for which parameters are counted: a typical number of characters."""
 
 
 def print_ladder(options: ModelOptions) -> None:
-    """A line an architecture: name, what it does, parameters at these sizes."""
+    """One line per architecture: name, what it does, number of parameters at these sizes."""
     table = Table(box=None, pad_edge=False)
     table.add_column("model", style="bold")
     table.add_column("what it does")
@@ -29,7 +29,7 @@ def print_ladder(options: ModelOptions) -> None:
         table.add_row(name, architecture.summary, str(blueprint.layers), f"{count:,}")
     console = Console()
     if not console.is_terminal:
-        console = Console(width=WIDE)  # a row stays a line for whoever reads it
+        console = Console(width=WIDE)  # one line per row, for other programs
     console.print(table)
     blueprint = resolve(fitting(options, DEFAULT))
     if blueprint.tie == "none":
@@ -37,7 +37,7 @@ def print_ladder(options: ModelOptions) -> None:
     else:
         embedding = "embedding as the output layer needs it"
     console.print(
-        f"width {blueprint.width}, {embedding}, {VOCABULARY} tokens a side; "
+        f"width {blueprint.width}, {embedding}, {VOCABULARY} tokens per side; "
         "other sizes: seq2see models --set model.width=512",
         style="dim",
     )

@@ -1,4 +1,4 @@
-"""Where the command's texts come from and where its answers go: arguments, files, stdin and the terminal."""
+"""Input and output of the command: arguments, files, stdin and the terminal."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from typing import TextIO
 
 from seq2see.errors import ConfigError, DataError
 
-PLACES = (("manifest.json",), ("model", "manifest.json"))
+MANIFESTS = (("manifest.json",), ("model", "manifest.json"))
 """Where a model or a run has its list of files."""
 
 
 def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
-    """The runs of an ensemble, which stand before texts and files, and what follows them."""
+    """The runs of an ensemble, which come before texts and files, and the words after them."""
     runs = [run]
     for word in rest:
-        # By os.path, to which a text that is longer than any name is just no file.
-        is_folder = word and any(os.path.exists(os.path.join(word, *part)) for part in PLACES)
+        # With os.path, since a text may be longer than a file name can be.
+        is_folder = word and any(os.path.exists(os.path.join(word, *part)) for part in MANIFESTS)
         if not is_folder and not (word.endswith(".seq2see") and os.path.isfile(word)):
             break
         runs.append(Path(word))
     texts = rest[len(runs) - 1 :]
     if texts and not os.path.exists(texts[0]) and (folder := os.path.dirname(texts[0])) and os.path.isdir(folder):
-        print(f"note: there is no run {texts[0]}, it is taken for a text", file=sys.stderr)
+        print(f"note: there is no run {texts[0]}; read as a text", file=sys.stderr)
     return runs, texts
 
 
 def require_other(output: Path | None, inputs: Iterable[Path | None]) -> None:
-    """ConfigError for an output that is one of the inputs, by whatever path."""
+    """ConfigError for an output that is one of the inputs, by any path."""
     for path in inputs:
         if output is not None and path is not None and output.exists() and path.exists() and output.samefile(path):
-            raise ConfigError("it would overwrite the input", where=f"--output {output}", fix="name another file")
+            raise ConfigError("would overwrite the input", where=f"--output {output}", fix="name another file")
 
 
 @contextmanager
 def texts_of(
     texts: tuple[str, ...], path: Path | None, *, to_terminal: bool
 ) -> Iterator[tuple[Iterable[str], int | None]]:
-    """The texts to answer, one after the other, and how many to answer at once where that matters.
+    """The texts, read lazily, and how many to answer at a time: 1 for a terminal, else None for the default.
 
-    From a file they are read as they are needed, with a bar of progress where someone watches and no answers are shown.
+    For a file there is a progress bar, if stderr is a terminal and the answers go elsewhere.
     """
     from seq2see.data import iterate_sources, open_content
 
@@ -54,7 +54,7 @@ def texts_of(
             yield (moved(pair.source) for pair in iterate_sources(file.stream, str(path))), None
     else:
         if sys.stdin.isatty():
-            print("type a text and Enter; Ctrl-D ends", file=sys.stderr)
+            print("type a text and press Enter; Ctrl-D ends", file=sys.stderr)
         yield (pair.source for pair in iterate_sources(sys.stdin.buffer)), 1 if sys.stdin.isatty() else None
 
 

@@ -1,4 +1,4 @@
-"""From files of any size to a prepared corpus: `seq2see prepare`."""
+"""Prepares a corpus from files of any size: `seq2see prepare`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from seq2see.lazy import lazily
 
 if TYPE_CHECKING:
-    from seq2see.corpus.prepare import Prepared, prepare_corpus
+    from seq2see.corpus.prepare import PreparedCorpus, prepare_corpus
 
-__all__ = ["Prepared", "prepare_corpus"]
+__all__ = ["PreparedCorpus", "prepare_corpus"]
 
-# The processes that read parts need none of what the whole needs, torch least of all.
-__getattr__ = lazily(__name__, {"prepare": "Prepared prepare_corpus"})
+# Lazy, so that worker processes do not import torch.
+__getattr__, __dir__ = lazily(__name__, {"prepare": "PreparedCorpus prepare_corpus"})

@@ -1,4 +1,4 @@
-"""The results of all parts put together as one corpus, whole or not at all."""
+"""Assembles the results of all parts into one corpus, atomically."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from seq2see.corpus.corpus import DEV, MANIFEST, is_corpus
-from seq2see.corpus.parts import Part
+from seq2see.corpus.parts import FilePart
 from seq2see.corpus.passes import ids_file
 from seq2see.data import Pair
 from seq2see.errors import CheckpointError
@@ -24,13 +24,13 @@ from seq2see.text import Codecs
 
 SIDES = ("source", "target")
 MADE, BEFORE = "corpus", "before"
-"""In the working folder: what is put together, and what it takes the place of."""
+"""In the working folder: the corpus being assembled, and the corpus that it replaces."""
 
 
 def assemble(
-    folder: Path, work: Path, parts: Sequence[Part], codecs: Codecs, dev: Sequence[Pair], facts: Mapping[str, Any]
+    folder: Path, work: Path, parts: Sequence[FilePart], codecs: Codecs, dev: Sequence[Pair], facts: Mapping[str, Any]
 ) -> int:
-    """Write the corpus in `folder`, in place of what is there; gives how many pairs there are to train on."""
+    """Write the corpus to `folder`, replacing the one there; returns the number of training pairs."""
     facts = dict(facts)
     pairs, tokens = facts.pop("in_part"), facts.pop("tokens_in_part")
     fresh = work / MADE
@@ -51,14 +51,14 @@ def assemble(
         with suppress(OSError):
             recover(folder, work)
         shutil.rmtree(fresh, ignore_errors=True)
-        fix = f"free some space or choose another --out; {UNHARMED}, and the same command goes on"
+        fix = f"free some disk space or choose another --out; {UNHARMED}, and the same command resumes"
         raise CheckpointError(f"can't be written: {reason_of(error)}", where=str(folder), fix=fix) from error
     confirm(folder)
     return sum(pairs)
 
 
 def put_in_place(folder: Path, work: Path) -> None:
-    """Move what was made to its place, and what was there into the working folder. OSError as they come."""
+    """Move the new corpus into place, and the old one to the working folder. Raises OSError."""
     before = work / BEFORE
     shutil.rmtree(before, ignore_errors=True)
     flush(work / MADE)
@@ -68,16 +68,16 @@ def put_in_place(folder: Path, work: Path) -> None:
 
 
 def recover(folder: Path, work: Path) -> None:
-    """Undo half a `put_in_place` that was stopped between its two renames: what was there before is still whole."""
+    """If `put_in_place` was interrupted between its two renames, move the old corpus back."""
     before = work / BEFORE
     if not folder.exists() and is_corpus(before):
         before.rename(folder)
 
 
 def write_arrays(
-    fresh: Path, work: Path, parts: Sequence[Part], pairs: Sequence[int], tokens: Sequence[Mapping[str, int]]
+    fresh: Path, work: Path, parts: Sequence[FilePart], pairs: Sequence[int], tokens: Sequence[Mapping[str, int]]
 ) -> None:
-    """The ids one behind the other, and where each begins; no more than one part is in memory."""
+    """Write the ids of all parts, concatenated, and their offsets; only one part is in memory at a time."""
     with ExitStack() as opened:
         files: dict[str, BinaryIO] = {}
         for side in SIDES:
@@ -102,15 +102,15 @@ def write_arrays(
 
 
 def require_size(path: Path, expected: int) -> None:
-    """CheckpointError where a file that was written whole is of another size now."""
+    """CheckpointError if a file does not have the size that was written."""
     size = path.stat().st_size if path.exists() else 0
     if size != expected:
         fix = f"remove {path.parent} and prepare again"
-        raise CheckpointError(f"is damaged: it has {size:,} bytes, not {expected:,}", where=str(path), fix=fix)
+        raise CheckpointError(f"is damaged: expected {expected:,} bytes, found {size:,}", where=str(path), fix=fix)
 
 
 def begin(path: Path, kind: type[np.generic], count: int) -> BinaryIO:
-    """A file of an array of so many numbers, open behind its header."""
+    """An open `.npy` file of an array of `count` numbers, positioned after the header."""
     header = io.BytesIO()
     described = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": (count,)}
     np.lib.format.write_array_header_1_0(header, described)

@@ -1,9 +1,9 @@
-"""A prepared corpus: pairs as ids in files that are mapped into memory, so that any number of them can be trained on.
+"""A prepared corpus: pairs as ids in memory-mapped files, so that it may be larger than memory.
 
-CORPUS/corpus.json               what it was made of and how, name, size and hash of each file, and a hash of all that
-CORPUS/source.ids.npy            int32, all sources one behind the other, each ended by EOS;  target.ids.npy likewise
-CORPUS/source.offsets.npy        int64, where each begins, and where the last ends;  target.offsets.npy likewise
-CORPUS/source.vocabulary.json    the codec;  target.vocabulary.json likewise
+CORPUS/corpus.json               manifest: sources, options, name, size and hash of each file, and a hash of all that
+CORPUS/source.ids.npy            int32, all sources concatenated, each with EOS at the end;  same for target.ids.npy
+CORPUS/source.offsets.npy        int64, the start of each source, and the end of the last;  same for target.offsets.npy
+CORPUS/source.vocabulary.json    the codec;  same for target.vocabulary.json
 CORPUS/dev.jsonl                 the dev pairs as texts
 """
 
@@ -20,7 +20,7 @@ from typing import Any, overload
 import numpy as np
 
 from seq2see.config import Config, option
-from seq2see.data import Examples, Pair
+from seq2see.data import Examples, Pair, Sequences
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.storage.checkpoints import sealed
 from seq2see.storage.files import hash_file, hash_of
@@ -33,54 +33,54 @@ ARRAYS = ("source.ids.npy", "source.offsets.npy", "target.ids.npy", "target.offs
 FORMAT = 1
 AGAIN = "prepare it again: seq2see prepare"
 DECIDED = ("data.dev_share", "data.skip_bad")
-"""What beside the text was decided when a corpus was prepared."""
+"""Options other than text.* that are fixed when a corpus is prepared."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus that has been opened: every file is as it was written."""
+    """An open corpus whose files have been verified."""
 
     folder: Path
     examples: Examples
-    """The arrays stay on the disk; what is read of them, the system keeps in memory as long as there is room."""
+    """Memory-mapped; the operating system caches the pages that were read."""
     codecs: Codecs
     text: TextOptions
     dev: list[Pair]
     facts: Mapping[str, Any]
     """The manifest."""
     digest: str
-    """SHA-256 of the manifest, which has the hashes of all else."""
+    """SHA-256 of the manifest, which contains the hashes of all other files."""
     maps: tuple[mmap.mmap, ...] = ()
-    """The arrays' files as the system maps them."""
+    """The memory maps of the arrays."""
 
     def release(self) -> None:
-        """Give back what was read of the files: the system counts it as memory of ours until someone needs the room.
+        """Release the mapped pages, which otherwise count as memory of this process.
 
-        Nothing is lost by it: what is read next comes from the system's own cache, or from the disk.
+        They stay in the page cache of the operating system, from which they are mapped again when read.
         """
         for mapped in self.maps if hasattr(mmap, "MADV_DONTNEED") else ():
             mapped.madvise(mmap.MADV_DONTNEED)
 
     @property
     def has_source(self) -> bool:
-        """False for one of a language model."""
+        """False for a corpus of a language model."""
         return self.codecs[0] is not None
 
     @property
-    def longest(self) -> tuple[int, int]:
-        """Ids of the longest source and target, EOS included."""
+    def max_lengths(self) -> tuple[int, int]:
+        """The length of the longest source and target in ids, EOS included."""
         source, target = self.facts["longest"]
         return source, target
 
     def unknown_shares(self) -> dict[str, float]:
-        """By side, the share of the tokens that its vocabulary leaves out."""
+        """The share of unknown tokens per side."""
         sides = ("source", "target") if self.has_source else ("target",)
         return {side: self.facts["unknown"][side] / max(1, self.facts["tokens"][side]) for side in sides}
 
 
 @dataclass(frozen=True)
 class CorpusPairs(Sequence[Pair]):
-    """The training pairs of a corpus as texts, each made of its ids when asked for: rare tokens are lost."""
+    """The training pairs of a corpus as texts, decoded from the ids on access: unknown tokens are lost."""
 
     corpus: Corpus
 
@@ -95,45 +95,48 @@ class CorpusPairs(Sequence[Pair]):
 
     def __getitem__(self, index: int | slice) -> Pair | list[Pair]:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        place = range(len(self))[index]
+            return [self[row] for row in range(*index.indices(len(self)))]
+        row = range(len(self))[index]
         examples, (source_codec, target_codec) = self.corpus.examples, self.corpus.codecs
-        source = source_codec.decode(examples.source(place)) if source_codec else ""
-        return Pair(source, target_codec.decode(examples.target(place)), f"{self.corpus.folder}:{place + 1}")
+        source = source_codec.decode(examples.source(row)) if source_codec else ""
+        return Pair(source, target_codec.decode(examples.target(row)), f"{self.corpus.folder}:{row + 1}")
 
 
 def is_corpus(path: Path) -> bool:
-    """Whether there is a prepared corpus, whole or not: one that has lost its manifest is told by its arrays."""
+    """Whether the folder is a prepared corpus, even a damaged one: without a manifest, its arrays identify it."""
     return (path / MANIFEST).is_file() or all((path / name).is_file() for name in ARRAYS)
 
 
 def open_corpus(folder: Path) -> Corpus:
-    """The corpus, each file held to its hash. DataError that names the file that is missing or damaged."""
+    """Open the corpus and verify the hash of each file. DataError names the missing or damaged file."""
     facts, digest = read_manifest(folder)
     listed = facts["files"]
-    with ThreadPoolExecutor(len(listed)) as pool:  # hashing leaves the interpreter to others
-        for name, found in zip(listed, pool.map(lambda name: _looked_at(folder / name), listed), strict=True):
+    with ThreadPoolExecutor(len(listed)) as pool:  # hashing releases the GIL
+        for name, found in zip(listed, pool.map(lambda name: _size_and_hash(folder / name), listed), strict=True):
             if found != (listed[name]["size"], listed[name]["sha256"]):
-                what = "is missing" if found is None else f"is damaged: its content is not what {MANIFEST} says of it"
+                what = "is missing" if found is None else f"is damaged: size or hash differs from {MANIFEST}"
                 raise DataError(what, where=str(folder / name), fix=AGAIN)
     codec_files = {name: (folder / name).read_bytes() for name in (SOURCE_CODEC, TARGET_CODEC) if name in listed}
     try:
         codecs = read_codecs(codec_files, lambda name: str(folder / name))
         mapped = [np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in ARRAYS]
-        # Texts may hold what else ends a line in Unicode.
+        # Texts may contain other line separators of Unicode, at which splitlines() would split.
         lines = (folder / DEV).read_text(encoding="utf-8").split("\n")
         dev = [Pair(*json.loads(line)) for line in lines if line]
         text = TextOptions(**facts["text"])
     except UserError:
         raise
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"holds no corpus: {error}", where=str(folder), fix=AGAIN) from None
+        raise DataError(f"is not a valid corpus: {error}", where=str(folder), fix=AGAIN) from None
+    arrays = [np.asarray(array) for array in mapped]
     maps = tuple(array.base for array in mapped if isinstance(array.base, mmap.mmap))
-    return Corpus(folder, Examples(*map(np.asarray, mapped)), codecs, text, dev, facts, digest, maps)
+    return Corpus(
+        folder, Examples(Sequences(*arrays[:2]), Sequences(*arrays[2:])), codecs, text, dev, facts, digest, maps
+    )
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
-    """What the manifest says, and its hash. DataError where it differs from what was written in as little as a bit."""
+    """The content of the manifest, and its hash. DataError if it is missing, damaged or of another format."""
     path = folder / MANIFEST
     try:
         content = path.read_bytes()
@@ -148,14 +151,14 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         number, as_written, values = FORMAT, False, {}
     if type(number) is int and number != FORMAT:
-        raise DataError(f"has format {number}, this seq2see reads {FORMAT}", where=str(path), fix=AGAIN)
+        raise DataError(f"has format {number}, expected {FORMAT}", where=str(path), fix=AGAIN)
     if not as_written:
         raise DataError("is damaged", where=str(path), fix=AGAIN)
     return values, hash_of(content)
 
 
-def _looked_at(path: Path) -> tuple[int, str] | None:
-    """Size and hash of a file; None where there is none."""
+def _size_and_hash(path: Path) -> tuple[int, str] | None:
+    """Size and hash of a file; None if it is missing."""
     try:
         return path.stat().st_size, hash_file(path)
     except OSError:
@@ -163,34 +166,34 @@ def _looked_at(path: Path) -> tuple[int, str] | None:
 
 
 def corpus_of(train: Sequence[str]) -> Corpus | None:
-    """The corpus that the training data are, opened; None where they are files. DataError for several."""
+    """The corpus that the training data name, opened; None if they are files of pairs. DataError for several paths."""
     named = [Path(name) for name in train if is_corpus(Path(name))]
     if not named:
         return None
     if len(train) > 1:
-        fix = "prepare all files as one corpus, or train on one"
-        raise DataError("a prepared corpus is trained on alone", where=" ".join(train), fix=fix)
+        fix = "prepare all files as one corpus, or name only one"
+        raise DataError("a prepared corpus can't be combined with other training data", where=" ".join(train), fix=fix)
     return open_corpus(named[0])
 
 
 def require_fitting(corpus: Corpus, config: Config, given: Collection[str], *, has_source: bool) -> None:
-    """ConfigError for what was `given` and is otherwise in the corpus, or needs texts, which it doesn't hold."""
+    """ConfigError if an option that was `given` conflicts with the corpus, or needs texts, which a corpus lacks."""
     where = str(corpus.folder)
     if corpus.has_source != has_source:
-        kind = "pairs, and the model is a language model" if corpus.has_source else "texts without sources"
-        fix = "prepare another with --model, or choose another model"
-        raise ConfigError(f"the corpus is of {kind}", where=where, fix=fix)
+        found = "pairs, and the model is a language model" if corpus.has_source else "texts without sources"
+        fix = "prepare another corpus with --model, or choose another model"
+        raise ConfigError(f"the corpus consists of {found}", where=where, fix=fix)
     if config.text.bpe_dropout and "text.bpe_dropout" in given:
         raise ConfigError(
-            "words can't be cut anew each epoch: a prepared corpus holds ids and no texts",
+            "BPE-dropout is not supported with a prepared corpus, which contains ids but no texts",
             where="text.bpe_dropout",
-            fix="train on the files themselves, or leave text.bpe_dropout out",
+            fix="train on the original files, or remove text.bpe_dropout",
         )
     if config.data.dev:
         raise ConfigError(
-            "the corpus has dev pairs of its own",
+            "the corpus already contains dev pairs",
             where="data.dev",
-            fix="leave it out, or prepare another: seq2see prepare DATA --out OTHER --dev FILES",
+            fix="remove it, or prepare another corpus: seq2see prepare DATA --out OTHER --dev FILES",
         )
     for key in sorted(given):
         section, _, name = key.partition(".")
@@ -200,7 +203,7 @@ def require_fitting(corpus: Corpus, config: Config, given: Collection[str], *, h
         now = option(config, key)
         if now is not None and now != before:
             raise ConfigError(
-                f"is {now!r}, and the corpus was prepared with {before!r}",
+                f"is {now!r}, but the corpus was prepared with {before!r}",
                 where=key,
                 fix=f"leave it out, or prepare another: seq2see prepare DATA --out NEW --set {key}={str(now).lower()}",
             )

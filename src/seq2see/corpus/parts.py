@@ -1,4 +1,4 @@
-"""Files cut into parts at line ends, so that each part can be read by itself."""
+"""Splits files into parts at line ends, so that each part can be read on its own."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ import numpy as np
 
 from seq2see.data.files import open_content
 from seq2see.data.lines import UTF8_MARK, Columns
-from seq2see.data.reading import PairFile, read_stretch, unequal
+from seq2see.data.reading import PairFile, read_lines, unequal_lengths
 from seq2see.storage.files import FRESH, beside
 
 PART_BYTES = 8 * 2**20
-"""Of text in a part; what a process needs for one is some twenty times as much."""
+"""Bytes of text per part; a worker needs about twenty times as much memory."""
 _BLOCK = 2**20
 
 
-class Part(NamedTuple):
-    """Some lines of a file, or the same lines of two parallel ones."""
+class FilePart(NamedTuple):
+    """A range of lines of one file, or of two parallel files."""
 
     number: int
     names: tuple[str, ...]
-    """The files as a person named them."""
+    """The files as the user named them."""
     texts: tuple[str, ...]
-    """Where they are read from: the same, or decompressed."""
+    """The files to read: the same, or decompressed copies."""
     first: int
-    """Number of the first line."""
+    """Number of the first line, from 1."""
     ranges: tuple[tuple[int, int], ...]
-    """Bytes of each file, from and to."""
+    """Start and end in each file, in bytes."""
 
     @property
     def size(self) -> int:
-        """Bytes of the first file."""
+        """Bytes of this part in the first file."""
         return self.ranges[0][1] - self.ranges[0][0]
 
     def read(self, columns: Columns) -> PairFile:
-        """Its pairs, and what is wrong with its lines."""
+        """Its pairs, and its invalid lines."""
         contents = []
         for text, (start, end) in zip(self.texts, self.ranges, strict=True):
             with open(text, "rb") as file:
                 file.seek(start)
                 contents.append(file.read(end - start))
         starts = [start for start, _ in self.ranges]
-        return read_stretch([Path(name) for name in self.names], contents, columns, first=self.first, starts=starts)
+        return read_lines([Path(name) for name in self.names], contents, columns, first=self.first, starts=starts)
 
 
-def as_text(path: Path, copy: Path) -> Path:
-    """The file, or where it is compressed its `copy`, made once. DataError for what is no text or is damaged."""
+def decompressed(path: Path, copy: Path) -> Path:
+    """The file itself, or if it is gzipped a decompressed `copy`, made once. DataError if it is damaged or not text."""
     with open_content(path) as file:
         if not isinstance(file.stream, BufferedReader) or not isinstance(file.stream.raw, GzipFile):
             return path
@@ -63,16 +63,16 @@ def as_text(path: Path, copy: Path) -> Path:
     return copy
 
 
-def cut(names: Sequence[Path], texts: Sequence[Path], part_bytes: int) -> list[Part]:
-    """The parts of one file or of two parallel ones. DataError where these differ in length."""
+def split_files(names: Sequence[Path], texts: Sequence[Path], part_bytes: int) -> list[FilePart]:
+    """The parts of one file or of two parallel files. DataError if these differ in length."""
     files = [path.open("rb") for path in texts]
     try:
         counted = [_count_lines(file) for file in files]
         last = max(filled for filled, _ in counted)
         if any(lines < last for _, lines in counted):
-            raise unequal(names, [filled for filled, _ in counted])
+            raise unequal_lengths(names, [filled for filled, _ in counted])
         starts = [_start(file) for file in files]
-        parts: list[Part] = []
+        parts: list[FilePart] = []
         first = 1
         while first <= last:
             end, lines = _after_bytes(files[0], starts[0], part_bytes)
@@ -81,7 +81,7 @@ def cut(names: Sequence[Path], texts: Sequence[Path], part_bytes: int) -> list[P
                 end = _after_lines(files[0], starts[0], lines)
             ends = [end, *(_after_lines(file, start, lines) for file, start in zip(files[1:], starts[1:], strict=True))]
             ranges = tuple(zip(starts, ends, strict=True))
-            parts.append(Part(len(parts), tuple(map(str, names)), tuple(map(str, texts)), first, ranges))
+            parts.append(FilePart(len(parts), tuple(map(str, names)), tuple(map(str, texts)), first, ranges))
             first, starts = first + lines, ends
         return parts
     finally:
@@ -95,7 +95,7 @@ def _start(file: BinaryIO) -> int:
 
 
 def _count_lines(file: BinaryIO) -> tuple[int, int]:
-    """The lines up to the last that is not blank, and all of them."""
+    """The number of lines up to the last non-blank one, and of all lines."""
     file.seek(0)
     ended = filled = 0
     rest = b""
@@ -109,7 +109,7 @@ def _count_lines(file: BinaryIO) -> tuple[int, int]:
 
 
 def _after_bytes(file: BinaryIO, start: int, size: int) -> tuple[int, int]:
-    """The end of the line that so many bytes lead into, and how many lines that makes."""
+    """The end of the line that contains byte `start + size - 1`, and the number of lines up to there."""
     file.seek(start)
     content = file.read(size)
     lines = content.count(b"\n")
@@ -119,7 +119,7 @@ def _after_bytes(file: BinaryIO, start: int, size: int) -> tuple[int, int]:
 
 
 def _after_lines(file: BinaryIO, start: int, count: int) -> int:
-    """Where the line begins that comes so many after the one at `start`, or where the file ends."""
+    """The offset `count` lines after the line at `start`, at most the end of the file."""
     file.seek(start)
     while block := file.read(_BLOCK):
         lines = block.count(b"\n")

@@ -1,7 +1,7 @@
-"""What is done with each part, in a process of its own: looked at, counted, encoded.
+"""The three passes over each part, run in worker processes: scan, count, encode.
 
-Each writes its result whole into the working folder, where it stays until the corpus is complete: who begins again
-goes on with the parts that are there. Nothing here may import torch, which every process would load.
+Each pass writes its result for a part atomically to the working folder, where it stays until the corpus is complete, so
+that an interrupted preparation can be resumed. Nothing here may import torch: every worker would load it.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, ClassVar
 
-from seq2see.corpus.parts import Part
+from seq2see.corpus.parts import FilePart
 from seq2see.data import Examples, Pair
 from seq2see.data.lines import Columns
-from seq2see.data.split import CONSIDERED, draw_of
+from seq2see.data.split import NUM_CANDIDATES, draw_of
 from seq2see.storage.files import write_file
 from seq2see.storage.saved_model import SOURCE_CODEC, TARGET_CODEC, read_codecs
 from seq2see.text import SUBWORD_UNITS, UNK, Codecs, Normalization, make_tokenizer
 from seq2see.text.learning import count_words, text_step
 
 SAMPLED_TEXTS, SAMPLED_BYTES = 20_000, 2_000_000
-"""Of the whole corpus, by which the tokenizers are chosen."""
+"""Maximum sample of the whole corpus from which the tokenizers are chosen."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """The first pass: what is wrong, how many pairs there are, which could be dev, and some to tell a tokenizer by."""
+class ScanPart:
+    """The first pass: invalid lines, the number of pairs, candidates for dev, and a sample to choose the tokenizers."""
 
-    name: ClassVar[str] = "look"
-    part: Part
+    name: ClassVar[str] = "scan"
+    part: FilePart
     columns: Columns
     seed: int
     total_bytes: int
-    """Of the first file of all parts."""
+    """Size of the first files of all parts together."""
     dev_draws: frozenset[bytes]
-    """Of the sources of dev pairs that were given."""
+    """Draws of the sources of the given dev pairs."""
 
     def result(self) -> dict[str, Any]:
-        """JSON."""
+        """The result, ready for JSON."""
         found = self.part.read(self.columns)
         draws = [draw_of(pair, self.seed) for pair in found.pairs]
         counts = Counter(draws)
-        lowest = sorted(counts)[:CONSIDERED]
+        lowest = sorted(counts)[:NUM_CANDIDATES]
         estimated = len(found.pairs) * self.total_bytes / max(1, self.part.size)
         step = 1 + max(int(estimated / SAMPLED_TEXTS), int(self.total_bytes / SAMPLED_BYTES))
         sampled = range(0, len(found.pairs), step)
@@ -59,35 +59,35 @@ class Look:
             "problems": found.problems,
             "not_normalised": found.num_not_normalised,
             "lowest": {draw.hex(): counts[draw] for draw in lowest},
-            "sample": [(draws[place].hex(), found.pairs[place]) for place in sampled],
+            "sample": [(draws[row].hex(), found.pairs[row]) for row in sampled],
             "shared": [draw.hex() for draw in self.dev_draws & counts.keys()],
         }
 
 
 @dataclass(frozen=True)
-class Count:
-    """The second pass: how often each token occurs in training pairs, or each word where subwords are to be learnt."""
+class CountPart:
+    """The second pass: frequencies in the training pairs, of words for subwords, otherwise of tokens."""
 
     name: ClassVar[str] = "count"
-    part: Part
+    part: FilePart
     columns: Columns
     seed: int
     dev: frozenset[bytes]
-    """Draws of the sources that are set aside."""
+    """Draws of the sources that are set aside for dev."""
     units: tuple[str | None, str]
     normalization: Normalization
     joint: bool
     first: int
-    """Training pairs in the parts before."""
+    """Training pairs in the preceding parts."""
     total: int
-    """Training pairs in all."""
+    """Training pairs in all parts."""
 
     def result(self) -> dict[str, Any]:
-        """JSON."""
-        pairs, dev = divided(self.part.read(self.columns).pairs, self.dev, self.seed)
+        """The result, ready for JSON."""
+        pairs, dev = split_off_dev(self.part.read(self.columns).pairs, self.dev, self.seed)
         step = text_step(2 * self.total if self.joint else self.total)
         source, target = self.units
-        # A joint vocabulary is learnt from all sources and then all targets, as one list.
+        # A joint vocabulary is learnt from one list: all sources, then all targets.
         targets_from = self.total + self.first if self.joint else self.first
         return {
             "source": self._counts(source, [pair.source for pair in pairs], self.first, step) if source else {},
@@ -107,21 +107,21 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Encode:
+class EncodePart:
     """The third pass: the ids of the training pairs."""
 
     name: ClassVar[str] = "encode"
-    part: Part
+    part: FilePart
     columns: Columns
     seed: int
     dev: frozenset[bytes]
     work: str
     codecs: str
-    """A hash of the codecs, which lie in the working folder."""
+    """Hash of the codecs, which are in the working folder."""
 
     def result(self) -> dict[str, Any]:
-        """JSON; the ids themselves are in a file beside it."""
-        pairs, _ = divided(self.part.read(self.columns).pairs, self.dev, self.seed)
+        """Statistics, ready for JSON; the ids are written to a file of their own."""
+        pairs, _ = split_off_dev(self.part.read(self.columns).pairs, self.dev, self.seed)
         examples = Examples.encode(pairs, *codecs_in(self.work, self.codecs))
         sides = {
             "source": (examples.source_ids, examples.source_lengths),
@@ -137,11 +137,11 @@ class Encode:
         }
 
 
-Task = Look | Count | Encode
+PartTask = ScanPart | CountPart | EncodePart
 
 
-def divided(pairs: Iterable[Pair], dev: frozenset[bytes], seed: int) -> tuple[list[Pair], list[Pair]]:
-    """Training pairs, and those that are set aside."""
+def split_off_dev(pairs: Iterable[Pair], dev: frozenset[bytes], seed: int) -> tuple[list[Pair], list[Pair]]:
+    """The training pairs, and those set aside for dev."""
     kept: tuple[list[Pair], list[Pair]] = ([], [])
     if not dev:
         return list(pairs), []
@@ -152,38 +152,38 @@ def divided(pairs: Iterable[Pair], dev: frozenset[bytes], seed: int) -> tuple[li
 
 @lru_cache(maxsize=1)
 def codecs_in(work: str, digest: str) -> Codecs:
-    """The codecs that were made for this corpus; `digest` tells them from others of the same place."""
+    """The codecs of this preparation; `digest` is part of the cache key."""
     folder = Path(work)
     files = {name: (folder / name).read_bytes() for name in (SOURCE_CODEC, TARGET_CODEC) if (folder / name).exists()}
     return read_codecs(files, lambda name: str(folder / name))
 
 
-def result_file(work: Path, task: Task) -> Path:
-    """Where the result of a part is kept."""
+def result_file(work: Path, task: PartTask) -> Path:
+    """The file of a pass's result for one part."""
     return work / f"{task.name}.{task.part.number:06d}.json"
 
 
 def ids_file(work: Path, number: int) -> Path:
-    """Where the ids of a part are kept: ids and lengths of the sources, then of the targets."""
+    """The file of a part's ids: ids and lengths of the sources, then of the targets."""
     return work / f"ids.{number:06d}"
 
 
-def do(work: str, task: Task) -> int:
-    """Do what is to be done with a part, unless it is done; gives its number."""
+def run_task(work: str, task: PartTask) -> int:
+    """Run a pass on one part unless its result exists; returns the number of the part."""
     path = result_file(Path(work), task)
     if not path.exists():
         write_file(path, json.dumps(task.result(), ensure_ascii=False).encode())
     return task.part.number
 
 
-def read_result(work: Path, task: Task) -> dict[str, Any]:
-    """What was found in a part."""
+def read_result(work: Path, task: PartTask) -> dict[str, Any]:
+    """The result of a pass for one part."""
     found: dict[str, Any] = json.loads(result_file(work, task).read_bytes())
     return found
 
 
-def begin_process() -> None:
-    """Leave Ctrl-C to the process that began this one, and end with it."""
+def init_worker() -> None:
+    """Initialise a worker: ignore Ctrl-C, which the parent handles, and exit when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
 

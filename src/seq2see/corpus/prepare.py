@@ -1,4 +1,4 @@
-"""The whole preparation: three passes over the parts, and the corpus put together from what they gave."""
+"""Prepares a corpus: three passes over the parts, then the assembly of their results."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from rich.progress import Progress
 
 from seq2see.config import Config
 from seq2see.console import say_to
-from seq2see.corpus import parts
+from seq2see.corpus import parts, passes
 from seq2see.corpus.assembling import assemble, recover
 from seq2see.corpus.corpus import FORMAT, is_corpus, open_corpus, read_manifest
-from seq2see.corpus.passes import Count, Encode, Look, Task, begin_process, codecs_in, do, read_result, result_file
-from seq2see.corpus.working_folder import WORK, begin_work, remove_work, require_ours
+from seq2see.corpus.passes import PartTask, codecs_in, init_worker, read_result, result_file
+from seq2see.corpus.working_folder import WORK, open_work, remove_work, require_ours
 from seq2see.data import Pair, read_pairs
 from seq2see.data.lines import Columns
 from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths
-from seq2see.data.split import CONSIDERED, DEV_PAIRS, choose_dev, draw_of
+from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev, draw_of
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.model import find, resolve
 from seq2see.storage.files import beside, hash_file, hash_of, write_file
@@ -41,84 +41,89 @@ from seq2see.text.options import TextOptions
 from seq2see.version import __version__
 
 SEED = 1
-"""By which dev is set aside: that of a training where nothing is said."""
+"""Seed of the dev split: the default of training."""
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A corpus that is there."""
+class PreparedCorpus:
+    """The corpus that `prepare_corpus` returns."""
 
     folder: Path
     pairs: int
     is_new: bool
-    """False where it was there already, up to date."""
+    """False if it existed and was up to date."""
 
 
-def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: Console | None = None) -> Prepared:
-    """Make the corpus of the configured files in `folder`, unless it is there and nothing has changed.
+def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: Console | None = None) -> PreparedCorpus:
+    """Prepare the configured files as a corpus in `folder`, unless it exists and is up to date.
 
-    Goes on with what an earlier call that was stopped has left. DataError for lines that can't be used, ConfigError
-    for options at odds and for a place where something else is.
+    Resumes a preparation that was interrupted. Raises DataError for invalid lines, ConfigError for conflicting options
+    and if `folder` is something else.
     """
     console = console or Console(stderr=True)
     say = say_to(console)
     folder = folder.absolute()
     if config.text.bpe_dropout:
-        fix = "leave it out, or train on the files themselves"
-        what = "a prepared corpus holds ids, and words can't be cut anew each epoch"
+        fix = "remove it, or train on the original files"
+        what = "BPE-dropout is not supported with a prepared corpus, which contains ids but no texts"
         raise ConfigError(what, where="text.bpe_dropout", fix=fix)
     if not config.data.train:
-        raise ConfigError("no data were given", where="seq2see prepare", fix="name a file: seq2see prepare pairs.tsv")
+        raise ConfigError(
+            "no training data given", where="seq2see prepare", fix="name a file: seq2see prepare pairs.tsv"
+        )
     if folder.exists() and not is_corpus(folder) and (not folder.is_dir() or any(folder.iterdir())):
         fix = "choose another folder with --out"
-        raise ConfigError("exists and is no prepared corpus", where=str(folder), fix=fix)
+        raise ConfigError("exists and is not a prepared corpus", where=str(folder), fix=fix)
     has_source = find(resolve(config.model).name).has_source
     columns: Columns = "pairs" if has_source else "target"
     names = [Path(name) for name in config.data.train]
     check_paths(names, columns)
-    asked = what_is_asked(config, columns)
+    request = request_of(config, columns)
     work = beside(folder, WORK)
     require_ours(work)
-    if not work.exists() and is_corpus(folder) and not why_anew(folder, asked):
-        return as_it_is(folder, say)
+    if not work.exists() and is_corpus(folder) and not reason_to_rebuild(folder, request):
+        return up_to_date(folder, say)
     with locked(work, say, "preparing"):
         recover(folder, work)
         if is_corpus(folder):
-            why = why_anew(folder, asked)
+            why = reason_to_rebuild(folder, request)
             if not why:
                 remove_work(work)
-                return as_it_is(folder, say)
-            say(f"{folder} is made anew: {why}")
-        begin_work(work, asked, say)
+                return up_to_date(folder, say)
+            say(f"{folder} is prepared again: {why}")
+        open_work(work, request, say)
         try:
-            texts = [parts.as_text(name, work / f"text.{number}") for number, name in enumerate(names)]
-            made = Making(config, columns, work, parts.cut(names, texts, parts.PART_BYTES), workers, console)
-            facts = made.all_passes()
+            texts = [parts.decompressed(name, work / f"text.{number}") for number, name in enumerate(names)]
+            split = parts.split_files(names, texts, parts.PART_BYTES)
+            preparation = Preparation(config, columns, work, split, workers, console)
+            facts = preparation.run()
         except DataError:
-            remove_work(work)  # whatever is put right, of other files or options it is of no use
+            remove_work(work)  # once the data are corrected, these results are of no use
             raise
-        num_pairs = assemble(folder, work, made.parts, made.codecs, made.dev, {**facts, "asked": asked})
+        num_pairs = assemble(
+            folder, work, preparation.parts, preparation.codecs, preparation.dev, {**facts, "asked": request}
+        )
         remove_work(work)
-        say(f"{folder}: {num_pairs:,} pairs to train on, {len(made.dev):,} dev pairs")
-        return Prepared(folder, num_pairs, is_new=True)
+        say(f"{folder}: {num_pairs:,} training pairs, {len(preparation.dev):,} dev pairs")
+        return PreparedCorpus(folder, num_pairs, is_new=True)
 
 
-def as_it_is(folder: Path, say: Callable[[str], None]) -> Prepared:
-    """The corpus that is there and up to date."""
+def up_to_date(folder: Path, say: Callable[[str], None]) -> PreparedCorpus:
+    """The existing corpus, which is up to date."""
     say(f"{folder} is up to date: nothing to do")
-    return Prepared(folder, read_manifest(folder)[0]["pairs"], is_new=False)
+    return PreparedCorpus(folder, read_manifest(folder)[0]["pairs"], is_new=False)
 
 
-def what_is_asked(config: Config, columns: Columns) -> dict[str, Any]:
-    """All that decides what will be in the corpus, as JSON."""
+def request_of(config: Config, columns: Columns) -> dict[str, Any]:
+    """Everything that determines the content of the corpus, ready for JSON."""
 
     def listed(paths: Sequence[str]) -> list[dict[str, Any]]:
         for path in paths:
             if not Path(path).is_file():
-                read_pairs([Path(path)])  # says what is wrong with it
+                read_pairs([Path(path)])  # raises the error to report
         return [{"path": path, "size": Path(path).stat().st_size, "sha256": hash_file(Path(path))} for path in paths]
 
-    asked = {
+    request = {
         "format": FORMAT,
         "columns": columns,
         "sources": listed(config.data.train),
@@ -127,15 +132,15 @@ def what_is_asked(config: Config, columns: Columns) -> dict[str, Any]:
         "data.dev_share": config.data.dev_share,
         "data.skip_bad": config.data.skip_bad,
     }
-    again: dict[str, Any] = json.loads(json.dumps(asked))
+    again: dict[str, Any] = json.loads(json.dumps(request))
     return again
 
 
-def why_anew(folder: Path, asked: Mapping[str, Any]) -> str:
-    """What has changed since the corpus was made, or what is wrong with it; nothing where it may stay."""
+def reason_to_rebuild(folder: Path, request: Mapping[str, Any]) -> str:
+    """What has changed since the corpus was prepared, or what is wrong with it; empty if it is up to date."""
     try:
         before = read_manifest(folder)[0]["asked"]
-        if said := changes(before, asked):
+        if said := changes(before, request):
             return said
         open_corpus(folder)
     except UserError as error:
@@ -144,30 +149,30 @@ def why_anew(folder: Path, asked: Mapping[str, Any]) -> str:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """In which of the things asked for two preparations differ; files that only moved are the same."""
+    """How two requests differ; a file that was only moved counts as the same."""
     said = []
-    for kind in ("sources", "dev"):
-        old, new = before[kind], now[kind]
+    for key in ("sources", "dev"):
+        old, new = before[key], now[key]
         if len(old) != len(new):
-            said.append(f"there are {len(new)} files of {kind}, there were {len(old)}")
+            said.append(f"the number of {key} files is {len(new)}, was {len(old)}")
         else:
             said += [f"{b['path']} has changed" for a, b in zip(old, new, strict=True) if a["sha256"] != b["sha256"]]
     for key in ("format", "columns", "data.dev_share", "data.skip_bad"):
         if before[key] != now[key]:
-            said.append(f"{key} is {now[key]!r}, it was {before[key]!r}")
+            said.append(f"{key} is {now[key]!r}, was {before[key]!r}")
     options = {**before["text"], **now["text"]}
     for key in options:
         old, new = before["text"].get(key), now["text"].get(key)
         if old != new:
-            said.append(f"text.{key} is {new!r}, it was {old!r}")
+            said.append(f"text.{key} is {new!r}, was {old!r}")
     return "; ".join(said)
 
 
-class Making:
-    """A corpus on its way: each pass leaves here what the next one needs."""
+class Preparation:
+    """The passes of one preparation, and what each leaves for the next."""
 
     def __init__(
-        self, config: Config, columns: Columns, work: Path, cut: list[parts.Part], workers: int, console: Console
+        self, config: Config, columns: Columns, work: Path, cut: list[parts.FilePart], workers: int, console: Console
     ) -> None:
         self.config, self.columns, self.work, self.parts = config, columns, work, cut
         self.workers, self.console = min(workers, len(cut)), console
@@ -175,38 +180,38 @@ class Making:
         self.dev: list[Pair] = []
         self.codecs: Codecs
 
-    def all_passes(self) -> dict[str, Any]:
-        """What is to be written down of the corpus."""
-        looked, sample = self.look()
-        dev_in = self.choose_dev(looked)
+    def run(self) -> dict[str, Any]:
+        """Run all passes; returns the facts for the manifest."""
+        scanned, sample = self.scan()
+        dev_in = self.choose_dev(scanned)
         text = self.choose_text(sample)
-        self.count(text, looked, dev_in)
+        self.count(text, scanned, dev_in)
         shown = self.encode()
-        self.require_all(looked["in_part"], dev_in, shown["in_part"])
+        self.require_all(scanned["in_part"], dev_in, shown["in_part"])
         for line in vocabulary_lines(text, self.codecs):
             self.say(line)
         return {
             "format": FORMAT,
             "written_by": {"seq2see": __version__, "python": platform.python_version(), "numpy": np.__version__},
             "text": asdict(text),
-            "lines": looked["pairs"] + looked["skipped"],
-            "skipped": looked["skipped"],
-            "problems": looked["problems"],
-            "not_normalised": looked["not_normalised"],
+            "lines": scanned["pairs"] + scanned["skipped"],
+            "skipped": scanned["skipped"],
+            "problems": scanned["problems"],
+            "not_normalised": scanned["not_normalised"],
             **shown,
         }
 
-    def look(self) -> tuple[dict[str, Any], list[tuple[bytes, Pair]]]:
-        """The first pass. DataError for lines that can't be used."""
+    def scan(self) -> tuple[dict[str, Any], list[tuple[bytes, Pair]]]:
+        """The first pass: totals and the sample, each pair with its draw. DataError for invalid lines."""
         paths = [Path(name) for name in self.config.data.dev]
         if paths:
             found = read_pairs(paths, columns=self.columns, skip_bad=self.config.data.skip_bad)
             self.dev = found.pairs
         given = frozenset(draw_of(pair, SEED) for pair in self.dev)
         size = sum(part.size for part in self.parts)
-        tasks = [Look(part, self.columns, SEED, size, given) for part in self.parts]
-        self.looks = tasks
-        self.do("reading", tasks)
+        tasks = [passes.ScanPart(part, self.columns, SEED, size, given) for part in self.parts]
+        self.scan_tasks = tasks
+        self.run_tasks("reading", tasks)
         whole: dict[str, Any] = {"pairs": 0, "skipped": 0, "not_normalised": 0, "problems": [], "in_part": []}
         lowest: Counter[bytes] = Counter()
         sample: list[tuple[bytes, Pair]] = []
@@ -218,8 +223,8 @@ class Making:
             whole["problems"] += result["problems"][: NUM_SHOWN - len(whole["problems"])]
             whole["in_part"].append(result["pairs"])
             lowest.update({bytes.fromhex(draw): count for draw, count in result["lowest"].items()})
-            # One more says that there are others; its count may be too low, and isn't looked at.
-            lowest = Counter({draw: lowest[draw] for draw in sorted(lowest)[: CONSIDERED + 1]})
+            # One more candidate shows that there are others; its count may be too low and is not used.
+            lowest = Counter({draw: lowest[draw] for draw in sorted(lowest)[: NUM_CANDIDATES + 1]})
             sample += [(bytes.fromhex(draw), Pair(*pair)) for draw, pair in result["sample"]]
             shared |= set(result["shared"])
         problems = [Problem(*problem) for problem in whole["problems"]]
@@ -231,26 +236,27 @@ class Making:
         self.say(f"{whole['pairs']:,} pairs in {len(self.parts):,} parts")
         if whole["skipped"]:
             first = problems[0]
-            self.say(f"left out {whole['skipped']:,} lines that can't be used, first {first.origin}: {first.what}")
+            self.say(f"skipped {whole['skipped']:,} invalid lines, first {first.origin}: {first.what}")
         if shared:
             num_shared = sum(draw_of(pair, SEED).hex() in shared for pair in self.dev)
             self.say(f"note: {num_shared:,} of the {len(self.dev):,} dev pairs have a source that is also in train")
         whole["lowest"] = lowest
         return whole, sample
 
-    def choose_dev(self, looked: Mapping[str, Any]) -> list[int]:
-        """Which sources are set aside, by the rule of `split_dev`; how many pairs that are in each part."""
+    def choose_dev(self, scanned: Mapping[str, Any]) -> list[int]:
+        """Choose the sources set aside for dev, as `split_dev` does; returns the number of their pairs per part."""
         self.set_aside: frozenset[bytes] = frozenset()
         if self.config.data.dev:
             return [0] * len(self.parts)
         share = self.config.data.dev_share
-        self.set_aside = frozenset(choose_dev(looked["lowest"], looked["pairs"], share=share, most=DEV_PAIRS))
+        self.set_aside = frozenset(choose_dev(scanned["lowest"], scanned["pairs"], share=share, max_pairs=DEV_PAIRS))
         draws = [draw.hex() for draw in self.set_aside]
-        found = (read_result(self.work, task)["lowest"] for task in self.looks)  # of each part once more: they are many
+        # The results are read again, part by part: together they may be too large for memory.
+        found = (read_result(self.work, task)["lowest"] for task in self.scan_tasks)
         return [sum(own.get(draw, 0) for draw in draws) for own in found]
 
     def choose_text(self, sample: list[tuple[bytes, Pair]]) -> TextOptions:
-        """The options of the text with nothing left open."""
+        """The text options, with a tokenizer chosen for each side."""
         pairs = [pair for draw, pair in sample if draw not in self.set_aside]
         sources = [pair.source for pair in pairs] if self.columns == "pairs" else None
         text, said = choose_text(self.config.text, sources, [pair.target or "" for pair in pairs])
@@ -258,13 +264,13 @@ class Making:
             self.say(line)
         return text
 
-    def count(self, text: TextOptions, looked: Mapping[str, Any], dev_in: Sequence[int]) -> None:
-        """The second pass: the codecs, learnt once and kept with the parts; and the pairs that were set aside."""
+    def count(self, text: TextOptions, scanned: Mapping[str, Any], dev_in: Sequence[int]) -> None:
+        """The second pass: the codecs, which are built once and kept in the working folder, and the dev pairs."""
         assert text.target is not None
         units = (text.source if self.columns == "pairs" else None, text.target)
-        in_part = [pairs - dev for pairs, dev in zip(looked["in_part"], dev_in, strict=True)]
+        in_part = [pairs - dev for pairs, dev in zip(scanned["in_part"], dev_in, strict=True)]
         tasks = [
-            Count(
+            passes.CountPart(
                 part,
                 self.columns,
                 SEED,
@@ -277,7 +283,7 @@ class Making:
             )
             for part in self.parts
         ]
-        self.do("counting", tasks)
+        self.run_tasks("counting", tasks)
         counts: dict[str, Counter[str]] = {"source": Counter(), "target": Counter()}
         dev: list[Pair] = []
         for task in tasks:
@@ -287,7 +293,7 @@ class Making:
             dev += [Pair(*pair) for pair in result["dev"]]
         self.dev = self.dev or dev
         done = self.work / "codecs.json"
-        if done.exists():  # of a unigram vocabulary, learnt again, might come another
+        if done.exists():  # a unigram vocabulary learnt again may differ
             self.codecs = codecs_in(str(self.work), json.loads(done.read_bytes()))
             return
         if text.joint:
@@ -302,10 +308,12 @@ class Making:
         write_file(done, json.dumps(hash_of(b"".join(files.values()))).encode())
 
     def encode(self) -> dict[str, Any]:
-        """The third pass; what its results are when added up."""
+        """The third pass; returns the sums of its results."""
         digest = json.loads((self.work / "codecs.json").read_bytes())
-        tasks = [Encode(part, self.columns, SEED, self.set_aside, str(self.work), digest) for part in self.parts]
-        self.do("encoding", tasks)
+        tasks = [
+            passes.EncodePart(part, self.columns, SEED, self.set_aside, str(self.work), digest) for part in self.parts
+        ]
+        self.run_tasks("encoding", tasks)
         sides = ("source", "target")
         results = [read_result(self.work, task) for task in tasks]
         return {
@@ -317,32 +325,34 @@ class Making:
         }
 
     def require_all(self, found: Sequence[int], dev_in: Sequence[int], encoded: Sequence[int]) -> None:
-        """CheckpointError where pairs of a part have been lost on the way, or are there twice."""
+        """CheckpointError if the number of pairs of a part differs between the passes."""
         for part, read, dev, ids in zip(self.parts, found, dev_in, encoded, strict=True):
             if read != dev + ids:
-                what = f"of part {part.number} {read:,} pairs were read, {dev:,} set aside and {ids:,} encoded"
+                what = (
+                    f"part {part.number}: {read:,} pairs were read, but {dev:,} set aside for dev and {ids:,} encoded"
+                )
                 raise CheckpointError(what, where=str(self.work), fix="remove it and prepare again")
 
-    def do(self, what: str, tasks: Sequence[Task]) -> None:
-        """Do the tasks that aren't done yet, in so many processes, and show how far they have come."""
+    def run_tasks(self, what: str, tasks: Sequence[PartTask]) -> None:
+        """Run the tasks that have no result yet in worker processes, with a progress bar."""
         began = time.perf_counter()
         left = [task for task in tasks if not result_file(self.work, task).exists()]
         with Progress(console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
             shown = progress.add_task(what, total=len(tasks), completed=len(tasks) - len(left))
             if self.workers < 2 or len(left) < 2:
                 for task in left:
-                    do(str(self.work), task)
+                    passes.run_task(str(self.work), task)
                     progress.advance(shown)
             else:
-                # Spawned: a fork would take over the threads of torch in whatever state they are.
-                with ProcessPoolExecutor(self.workers, get_context("spawn"), begin_process) as pool:
+                # Not fork: torch has threads, whose locks a forked process would inherit in any state.
+                with ProcessPoolExecutor(self.workers, get_context("spawn"), init_worker) as pool:
                     try:
-                        for each in as_completed([pool.submit(do, str(self.work), task) for task in left]):
+                        for each in as_completed([pool.submit(passes.run_task, str(self.work), task) for task in left]):
                             each.result()
                             progress.advance(shown)
                     except BrokenProcessPool:
-                        said = "one of its processes was ended, perhaps for want of memory"
-                        fix = "give fewer --workers; the same command goes on"
+                        said = "a worker process was killed, perhaps because memory ran out"
+                        fix = "use fewer --workers; the same command resumes the preparation"
                         raise UserError(said, where="seq2see prepare", fix=fix) from None
                     except BaseException:
                         pool.shutdown(wait=True, cancel_futures=True)

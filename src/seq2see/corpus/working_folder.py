@@ -1,9 +1,9 @@
-"""The working folder of a preparation: what was asked, and what is done of it.
+"""The working folder of a preparation: the request, and the results so far.
 
-CORPUS.preparing/                beside the corpus while it is made
-CORPUS.preparing/asked.json      what was asked, and by which version of what is here
-CORPUS.preparing/look.000000.json, count.…, encode.…, ids.…    the result of each part and pass
-CORPUS.preparing/corpus, before  what is put together at the end, and what it takes the place of
+CORPUS.preparing/                beside the corpus during the preparation
+CORPUS.preparing/asked.json      the request, and the version of seq2see
+CORPUS.preparing/scan.000000.json, count.…, encode.…, ids.…    the result of each pass for each part
+CORPUS.preparing/corpus, before  the corpus while it is assembled, and the corpus that it replaces
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ ASKED = "asked.json"
 
 
 def require_ours(work: Path) -> None:
-    """ConfigError where something else is in the place of the working folder: it would be removed."""
+    """ConfigError if the folder exists and is not a working folder: it would be deleted."""
     if not work.exists() or (work / ASKED).is_file():
         return
     begun = {beside(work / ASKED, FRESH).name}
     if not work.is_dir() or any(path.name not in begun for path in work.iterdir()):
         fix = "move it elsewhere, or choose another --out"
-        raise ConfigError("exists and holds nothing of a preparation", where=str(work), fix=fix)
+        raise ConfigError("exists and is not a working folder of seq2see prepare", where=str(work), fix=fix)
 
 
-def begin_work(work: Path, asked: Mapping[str, Any], say: Callable[[str], None]) -> None:
-    """The working folder, empty but for what the same preparation has left there."""
-    # Results are told by the number of their part, and another version may find others.
+def open_work(work: Path, request: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """Create the working folder, or resume from it if the request is the same; otherwise empty it."""
+    # Results are identified by the number of their part, and another version may compute different ones.
     by = {"seq2see": __version__, "part_bytes": parts.PART_BYTES}
-    content = json.dumps({**asked, **by}, indent=1, ensure_ascii=False).encode()
+    content = json.dumps({**request, **by}, indent=1, ensure_ascii=False).encode()
     path = work / ASKED
-    # The names of the files are part of what the parts say, so here they count too.
+    # The results contain the names of the files, so here these must be equal too.
     if path.exists() and path.read_bytes() == content:
         done = len(list(work.glob("*.json"))) - 1
-        say(f"goes on with what is done: {done:,} results in {work}")
+        say(f"resuming: {done:,} results found in {work}")
         return
     empty(work)
     write_file(path, content)
 
 
 def remove_work(work: Path) -> None:
-    """Remove the working folder; what can't be removed now is in nobody's way."""
+    """Remove the working folder, as far as possible."""
     with suppress(OSError):
         empty(work)
         work.rmdir()
 
 
 def empty(work: Path) -> None:
-    """Remove what is in the working folder, last what says that it is one."""
+    """Remove the content of the working folder; the file that identifies it comes last."""
     for path in sorted(work.iterdir(), key=lambda path: path.name == ASKED):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -1,1 +1,1 @@
-"""The log of a run read back and drawn."""
+"""Learning curves: the log of a run, read and plotted."""

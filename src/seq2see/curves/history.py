@@ -1,4 +1,4 @@
-"""The course of a run, read back from metrics.jsonl: the lines that are as written, and the place of any other."""
+"""The training history of a run, read from metrics.jsonl; damaged lines are skipped and reported."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NUMBERS = {
     "warning": (),
     "end": ("best_update", "seconds"),
 }
-"""By event, the numbers that its line has to have beside `update`."""
+"""By event, the numbers required beside `update`."""
 TEXTS = {"warning": ("kind", "message", "advice"), "end": ("reason",)}
-"""Likewise the texts."""
+"""By event, the strings required."""
 
 
 class Point(NamedTuple):
@@ -30,8 +30,8 @@ class Point(NamedTuple):
     value: float
 
 
-class Alarm(NamedTuple):
-    """A warning that was given while the run was trained."""
+class LoggedWarning(NamedTuple):
+    """A warning given during training."""
 
     update: int
     kind: str
@@ -39,7 +39,7 @@ class Alarm(NamedTuple):
     advice: str
 
 
-class End(NamedTuple):
+class TrainingEnd(NamedTuple):
     """How training ended."""
 
     update: int
@@ -50,42 +50,42 @@ class End(NamedTuple):
 
 @dataclass
 class History:
-    """What metrics.jsonl says of a run, in the order of the updates."""
+    """The contents of metrics.jsonl, in the order of the updates."""
 
     name: str
-    """The run folder, as it was named."""
+    """The run folder as given."""
     train_loss: list[Point] = field(default_factory=list)
     """Nats per target token, label smoothing included."""
     dev_loss: list[Point] = field(default_factory=list)
     """Nats per target token."""
     exact_match: list[Point] = field(default_factory=list)
-    """On dev, 0..1; none of a language model."""
+    """On dev, 0..1; empty for a language model."""
     rate: list[Point] = field(default_factory=list)
     speed: list[Point] = field(default_factory=list)
-    """Target tokens a second."""
+    """Target tokens per second."""
     best_update: int = 0
-    """That of the model that was kept; 0 where none was."""
-    alarms: list[Alarm] = field(default_factory=list)
-    end: End | None = None
-    """None of a run that is still trained, or was broken off."""
+    """The update of the best checkpoint; 0 if there is none."""
+    warnings: list[LoggedWarning] = field(default_factory=list)
+    end: TrainingEnd | None = None
+    """None if training is still running or was killed."""
     problems: list[str] = field(default_factory=list)
-    """Lines that were left out: the place, and what is wrong."""
+    """Skipped lines: file:line and the problem."""
 
     @property
     def last_update(self) -> int:
-        """How far it has come."""
+        """The last update in the log."""
         reached = [points[-1].update for points in (self.train_loss, self.dev_loss) if points]
         return max([*reached, self.end.update if self.end else 0])
 
 
 def read_history(run: Path) -> History:
-    """The course of the run in this folder. CheckpointError where there is no log to be read, or nothing in it."""
+    """The history of the run in this folder. CheckpointError if its log can't be read or has no valid event."""
     path = run / METRICS
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise CheckpointError(
-            f"can't be read: {error.strerror}", where=str(path), fix="name a run folder, as seq2see train leaves it"
+            f"can't be read: {error.strerror}", where=str(path), fix="name a run folder of seq2see train"
         ) from None
     history = History(str(run))
     for number, line in enumerate(lines, start=1):
@@ -93,19 +93,19 @@ def read_history(run: Path) -> History:
             problem = take(history, line)
             history.problems += [f"{path}:{number}: {problem}"] if problem else []
     if not history.last_update:
-        what = "holds no update and no evaluation" + (f" ({history.problems[0]})" if history.problems else "")
-        raise CheckpointError(what, where=str(path), fix="train the run further, or name another")
+        what = "has no update and no evaluation" + (f" ({history.problems[0]})" if history.problems else "")
+        raise CheckpointError(what, where=str(path), fix="resume the run, or name another")
     return history
 
 
 def take(history: History, line: bytes) -> str:
-    """Add what a line says; what is wrong with it where it was left out, else nothing."""
+    """Add the event of a line. Returns the problem if it is invalid, else an empty string."""
     try:
         values = json.loads(line.decode(), parse_constant=lambda name: None)
     except (ValueError, RecursionError):
-        return "not a line of JSON: cut short, or changed"
+        return "invalid JSON: truncated or modified"
     if not isinstance(values, dict) or values.get("event") not in NUMBERS:
-        return "not an event that seq2see writes"
+        return "unknown event"
     event, update = values["event"], values.get("update")
     if type(update) is not int or update < 0:
         return f"the update of this {event} is {update!r}"
@@ -119,7 +119,7 @@ def take(history: History, line: bytes) -> str:
 
 
 def add(history: History, event: str, update: int, values: dict[str, Any]) -> str:
-    """Add an event whose values are what they should be, unless its update was passed already."""
+    """Add a valid event, unless its update precedes the last one."""
     match event:
         case "update" if is_next(history.train_loss, update):
             for points, name in (
@@ -129,7 +129,7 @@ def add(history: History, event: str, update: int, values: dict[str, Any]) -> st
             ):
                 points.append(Point(update, float(values[name])))
         case "evaluation" if values.get("mean_of") and any(point.update == update for point in history.dev_loss[-1:]):
-            # Averaged weights are no further point of the course: they are what was kept, or they are not.
+            # Averaged weights are evaluated at the update of the last weights: no point of their own.
             if values.get("best") is True:
                 history.best_update = update
         case "evaluation" if is_next(history.dev_loss, update):
@@ -139,27 +139,27 @@ def add(history: History, event: str, update: int, values: dict[str, Any]) -> st
             if values.get("best") is True:
                 history.best_update = update
         case "warning":
-            history.alarms.append(Alarm(update, values["kind"], values["message"], values["advice"]))
+            history.warnings.append(LoggedWarning(update, values["kind"], values["message"], values["advice"]))
         case "end":
-            history.end = End(update, values["reason"], int(values["best_update"]), float(values["seconds"]))
+            history.end = TrainingEnd(update, values["reason"], int(values["best_update"]), float(values["seconds"]))
         case _:
-            return f"goes back to update {update:,}: lines of another run?"
+            return f"goes back to update {update:,}: does the line belong to another run?"
     return ""
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether it is a finite number (and not true or false)."""
+    """Whether it is a finite number (and not a bool)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def is_next(points: list[Point], update: int) -> bool:
-    """Whether the update comes after those that are there."""
+    """Whether the update is later than all points."""
     return not points or update > points[-1].update
 
 
 def problem_lines(histories: list[History], most: int = 5) -> Iterator[str]:
-    """What to say of the lines that were left out, the first few of each run by name."""
+    """Messages about skipped lines: the first few of each run, then their number."""
     for history in histories:
-        yield from (f"left out {problem}" for problem in history.problems[:most])
+        yield from (f"skipped {problem}" for problem in history.problems[:most])
         if len(history.problems) > most:
-            yield f"left out {len(history.problems) - most:,} more lines of {history.name}"
+            yield f"skipped {len(history.problems) - most:,} more lines of {history.name}"

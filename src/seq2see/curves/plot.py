@@ -1,4 +1,4 @@
-"""`seq2see curves`: the course of one run, or of several over one another, as a picture."""
+"""`seq2see curves`: the learning curves of one or several runs, drawn by matplotlib."""
 
 from __future__ import annotations
 
@@ -15,92 +15,91 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-"""Those of Okabe & Ito (2008) that stand out on white: told apart by people with any kind of colour vision."""
+"""Okabe & Ito (2008), those with enough contrast on white: distinguishable with any colour vision."""
 DASHES = ("-", "--", "-.", ":")
-"""Runs differ in these too, so that a picture in grey can be read."""
-ENDINGS = (".png", ".svg", ".pdf")
+"""Runs differ in these too, so that they can be distinguished in grey."""
+EXTENSIONS = (".png", ".svg", ".pdf")
 
 
-class Panel(NamedTuple):
-    """One of the pictures side by side."""
+class Quantity(NamedTuple):
+    """A logged quantity, plotted on axes of its own."""
 
     title: str
     unit: str
     points: Callable[[History], list[Point]]
     scale: float = 1.0
     is_evaluation: bool = False
-    """Whether each point was measured apart, so that it is marked."""
+    """Whether it is measured only at evaluations, whose points are marked."""
 
 
-PANELS = (
-    Panel("training loss", "nats per target token", lambda history: history.train_loss),
-    Panel("dev loss", "nats per target token", lambda history: history.dev_loss, is_evaluation=True),
-    Panel("dev exact match", "%", lambda history: history.exact_match, 100.0, is_evaluation=True),
-    Panel("learning rate", "", lambda history: history.rate),
-    Panel("speed", "target tokens a second", lambda history: history.speed),
+QUANTITIES = (
+    Quantity("training loss", "nats per target token", lambda history: history.train_loss),
+    Quantity("dev loss", "nats per target token", lambda history: history.dev_loss, is_evaluation=True),
+    Quantity("dev exact match", "%", lambda history: history.exact_match, 100.0, is_evaluation=True),
+    Quantity("learning rate", "", lambda history: history.rate),
+    Quantity("speed", "target tokens per second", lambda history: history.speed),
 )
 
 
 def draw_curves(runs: Sequence[Path], out: Path) -> list[str]:
-    """Write the curves of these runs as PNG, SVG or PDF, by the path's ending; what there is to say of their logs.
+    """Write the curves of these runs as PNG, SVG or PDF, by extension. Returns messages about skipped log lines.
 
-    Raises CheckpointError for a run without a log, ConfigError for another ending, and UserError without matplotlib.
+    Raises CheckpointError for a run without a log, ConfigError for another extension, and UserError without matplotlib.
     """
-    if out.suffix.lower() not in ENDINGS:
-        fix = f"end its name in {', '.join(ENDINGS)}"
-        raise ConfigError(f"{out.suffix or 'a name without an ending'} is no kind of picture", where=str(out), fix=fix)
+    if out.suffix.lower() not in EXTENSIONS:
+        what = f"unsupported format {out.suffix}" if out.suffix else "the file name has no extension"
+        raise ConfigError(what, where=str(out), fix="use .png, .svg or .pdf")
     histories = [read_history(run) for run in dict.fromkeys(runs)]
-    if not any(panel.points(history) for panel in PANELS for history in histories):
-        fix = "name a run whose log is whole"
-        raise CheckpointError("there is nothing to draw but an end", where=histories[0].name, fix=fix)
+    if not any(quantity.points(history) for quantity in QUANTITIES for history in histories):
+        raise CheckpointError("the log has nothing to plot", where=histories[0].name, fix="name another run")
     write_file(out, picture(histories, out.suffix.lower()[1:]))
     return list(problem_lines(histories))
 
 
 def picture(histories: Sequence[History], kind: str) -> bytes:
-    """The curves, a panel a quantity; the names of the runs stand below all panels."""
+    """The curves, one panel per quantity, with a common legend."""
     try:
         from matplotlib.figure import Figure
         from matplotlib.lines import Line2D
     except ImportError:
-        raise UserError("pictures need matplotlib", fix='pip install "seq2see[plots]"') from None
-    panels = [panel for panel in PANELS if any(panel.points(history) for history in histories)]
-    figure = Figure(figsize=(10, 3 * -(-len(panels) // 2) + 0.25 * len(histories)), layout="constrained")
-    all_axes: list[Axes] = list(figure.subplots(-(-len(panels) // 2), 2, squeeze=False).flat)
-    for axes, panel in zip(all_axes, panels, strict=False):
+        raise UserError("plots need matplotlib", fix='pip install "seq2see[plots]"') from None
+    quantities = [each for each in QUANTITIES if any(each.points(history) for history in histories)]
+    figure = Figure(figsize=(10, 3 * -(-len(quantities) // 2) + 0.25 * len(histories)), layout="constrained")
+    all_axes: list[Axes] = list(figure.subplots(-(-len(quantities) // 2), 2, squeeze=False).flat)
+    for axes, quantity in zip(all_axes, quantities, strict=False):
         for number, history in enumerate(histories):
-            draw(axes, panel, history, look(number))
-        axes.set_title(panel.title, loc="left", fontsize="medium")
-        axes.set_ylabel(panel.unit)
+            draw(axes, quantity, history, line_style(number))
+        axes.set_title(quantity.title, loc="left", fontsize="medium")
+        axes.set_ylabel(quantity.unit)
         axes.set_xlabel("update")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    for axes in all_axes[len(panels) :]:
+    for axes in all_axes[len(quantities) :]:
         axes.set_visible(False)
-    handles = [Line2D([], [], **look(number)) for number in range(len(histories))]
-    legend = figure.legend(handles, [shown(history.name) for history in histories], loc="outside lower left")
+    handles = [Line2D([], [], **line_style(number)) for number in range(len(histories))]
+    legend = figure.legend(handles, [legend_name(history.name) for history in histories], loc="outside lower left")
     for text in legend.get_texts():
-        text.set_parse_math(False)  # a folder's name is no formula
+        text.set_parse_math(False)  # a folder name may have dollar signs
     content = BytesIO()
     figure.savefig(content, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
     return content.getvalue()
 
 
-def draw(axes: Axes, panel: Panel, history: History, style: dict[str, Any]) -> None:
-    """One line; evaluations are dots on it, and the best model's is a ring."""
-    points = panel.points(history)
-    updates, values = [point.update for point in points], [panel.scale * point.value for point in points]
-    axes.plot(updates, values, **style, marker="." if panel.is_evaluation else "")
-    if panel.is_evaluation and history.best_update in updates:
+def draw(axes: Axes, quantity: Quantity, history: History, style: dict[str, Any]) -> None:
+    """One curve; evaluations are dots, and a ring marks the best checkpoint."""
+    points = quantity.points(history)
+    updates, values = [point.update for point in points], [quantity.scale * point.value for point in points]
+    axes.plot(updates, values, **style, marker="." if quantity.is_evaluation else "")
+    if quantity.is_evaluation and history.best_update in updates:
         best = values[updates.index(history.best_update)]
         axes.plot(history.best_update, best, "o", color=style["color"], fillstyle="none", markersize=9)
 
 
-def look(number: int) -> dict[str, Any]:
-    """Colour and dashes of a run's line."""
+def line_style(number: int) -> dict[str, Any]:
+    """Colour and dashes of the n-th run."""
     return {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.4}
 
 
-def shown(name: str) -> str:
-    """A run's name in the legend, where matplotlib would hide what begins with an underscore."""
+def legend_name(name: str) -> str:
+    """A run's name in the legend; matplotlib hides labels that begin with an underscore."""
     return f"./{name}" if name.startswith("_") else name

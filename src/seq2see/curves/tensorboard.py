@@ -1,4 +1,4 @@
-"""The course of runs as TensorBoard reads it: `seq2see curves RUN --tensorboard logs`."""
+"""Training histories as TensorBoard event files: `seq2see curves RUN --tensorboard logs`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seq2see.curves.history import History, problem_lines, read_history
-from seq2see.curves.plot import PANELS
+from seq2see.curves.plot import QUANTITIES
 from seq2see.errors import CheckpointError, UserError
 
 
 def write_tensorboard(runs: Sequence[Path], folder: Path) -> list[str]:
-    """Write a folder of events a run into `folder`; what there is to say of their logs.
+    """Write one subfolder of events per run into `folder`. Returns messages about skipped log lines.
 
-    The tags are the titles of the pictures of `seq2see curves`, the steps are updates. Raises CheckpointError for a run
-    without a log or a place that can't be written, and UserError without the package tensorboard.
+    Tags are the titles of the plots of `seq2see curves`, steps are updates. Raises CheckpointError for a run without a
+    log and for a folder that can't be written, and UserError without the package tensorboard.
     """
     histories = [read_history(run) for run in dict.fromkeys(runs)]
     for history in histories:
@@ -25,21 +25,23 @@ def write_tensorboard(runs: Sequence[Path], folder: Path) -> list[str]:
 
 
 def write_events(history: History, folder: Path) -> None:
-    """All points of a run as one file of events; those of an earlier call are replaced."""
+    """Write all points of a run to one event file; replaces those of an earlier call."""
     try:
         from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
         from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
         from tensorboard.summary.writer.event_file_writer import EventFileWriter  # type: ignore[import-untyped]
     except ImportError:
-        raise UserError("events need the package tensorboard", fix='pip install "seq2see[tensorboard]"') from None
+        raise UserError(
+            "TensorBoard events need the package tensorboard", fix='pip install "seq2see[tensorboard]"'
+        ) from None
     try:
         for earlier in folder.glob("events.out.tfevents.*"):
             earlier.unlink()
         writer = EventFileWriter(str(folder))
         now = time.time()
-        for panel in PANELS:
-            for point in panel.points(history):
-                value = Summary.Value(tag=panel.title, simple_value=panel.scale * point.value)
+        for quantity in QUANTITIES:
+            for point in quantity.points(history):
+                value = Summary.Value(tag=quantity.title, simple_value=quantity.scale * point.value)
                 writer.add_event(Event(wall_time=now, step=point.update, summary=Summary(value=[value])))
         writer.close()
     except OSError as error:

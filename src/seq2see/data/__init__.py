@@ -1,7 +1,7 @@
-"""From files of pairs to batches of numbers."""
+"""Files of pairs to batches of ids."""
 
 from seq2see.data.batch import Batch, Padded, collate
-from seq2see.data.examples import EpochExamples, Examples
+from seq2see.data.examples import EpochExamples, Examples, Sequences
 from seq2see.data.files import OpenFile, open_content
 from seq2see.data.lines import Columns
 from seq2see.data.pairs import Pair
@@ -21,6 +21,7 @@ __all__ = [
     "Pair",
     "PairFile",
     "Problem",
+    "Sequences",
     "additions",
     "collate",
     "copies",

@@ -1,4 +1,4 @@
-"""Examples as the arrays of one update, or of one batch of answers."""
+"""Batches: examples as padded arrays."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.data.examples import Examples, Ids, Offsets
+from seq2see.data.examples import Examples, Sequences
 from seq2see.text import BOS, PAD
 
 
 class Padded(NamedTuple):
-    """Sequences of unequal length in one rectangle, `ids` [B L] and `lengths` [B]; the rest of a row is padding."""
+    """Sequences padded to the same length: `ids` [B L] and `lengths` [B]."""
 
     ids: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
 
     @property
     def mask(self) -> npt.NDArray[np.bool_]:
-        """True at real tokens [B L]."""
+        """True at tokens, False at padding [B L]."""
         return np.asarray(np.arange(self.ids.shape[1]) < self.lengths[:, None])
 
 
@@ -34,30 +34,26 @@ class Batch(NamedTuple):
         """See `decoder_input`."""
         return decoder_input(self.target)
 
-    @property
-    def target_tokens(self) -> int:
-        """The number of tokens to learn from: EOS counts, padding does not."""
-        return int(self.target.lengths.sum())
-
 
 def decoder_input(target: Padded) -> npt.NDArray[np.int64]:
-    """What the decoder reads [B T]: BOS, then the target without its last position."""
+    """The decoder's input [B T]: BOS, then the target without its last position."""
     return np.concatenate([np.full_like(target.ids[:, :1], BOS), target.ids[:, :-1]], axis=1)
 
 
 def collate(examples: Examples, indices: npt.NDArray[np.int64]) -> Batch:
     """The batch of the examples with these indices."""
     return Batch(
-        _pad(examples.source_ids, examples.source_offsets, indices),
-        _pad(examples.target_ids, examples.target_offsets, indices),
+        pad(examples.sources, indices),
+        pad(examples.targets, indices),
     )
 
 
-def _pad(ids: Ids, offsets: Offsets, indices: npt.NDArray[np.int64]) -> Padded:
-    starts = offsets[indices]
-    lengths = offsets[indices + 1] - starts
+def pad(sequences: Sequences, indices: npt.NDArray[np.int64]) -> Padded:
+    """The sequences with these indices, padded to the longest of them."""
+    starts = sequences.offsets[indices]
+    lengths = sequences.offsets[indices + 1] - starts
     positions = np.arange(lengths.max(initial=0))
     is_token = positions < lengths[:, None]
     padded = np.full(is_token.shape, PAD, dtype=np.int64)
-    padded[is_token] = ids[(starts[:, None] + positions)[is_token]]
+    padded[is_token] = sequences.ids[(starts[:, None] + positions)[is_token]]
     return Padded(padded, lengths)

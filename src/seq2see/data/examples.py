@@ -1,4 +1,4 @@
-"""Pairs as numbers, all of them in a few arrays."""
+"""Texts and pairs as ids, each side in two flat arrays."""
 
 from __future__ import annotations
 
@@ -11,30 +11,74 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.data.pairs import Pair
-from seq2see.text import Codec, Skips
+from seq2see.text import Codec, MergeDropout
 
 Ids = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
+class Sequences:
+    """The ids of N texts, concatenated; those of text i are `ids[offsets[i] : offsets[i + 1]]`."""
+
+    ids: Ids
+    offsets: Offsets
+
+    @classmethod
+    def pack(cls, sequences: Iterable[Iterable[int]]) -> Sequences:
+        """Each sequence of ids, in order."""
+        ids = array("i")
+        offsets = array("q", [0])
+        for sequence in sequences:
+            ids.extend(sequence)
+            offsets.append(len(ids))
+        return cls(np.array(ids, dtype=np.int32), np.array(offsets, dtype=np.int64))
+
+    @classmethod
+    def encode(cls, codec: Codec, texts: Iterable[str | None], *, end: bool = True) -> Sequences:
+        """The ids of each text, with EOS at the `end`; None has no ids at all."""
+        return cls.pack([] if text is None else codec.encode(text, end=end) for text in texts)
+
+    @classmethod
+    def empty(cls, count: int) -> Sequences:
+        """Sequences of length 0, such as the sources of a language model."""
+        return cls(np.zeros(0, np.int32), np.zeros(count + 1, np.int64))
+
+    @property
+    def lengths(self) -> Offsets:
+        """The number of ids of each text [N], EOS included."""
+        return np.diff(self.offsets)
+
+    def split(self, count: int) -> tuple[Sequences, Sequences]:
+        """The first `count` sequences, and the others."""
+        middle = self.offsets[count]
+        return (
+            Sequences(self.ids[:middle], self.offsets[: count + 1]),
+            Sequences(self.ids[middle:], self.offsets[count:] - middle),
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> Ids:
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+
+@dataclass(frozen=True, eq=False)
 class Examples:
-    """The ids of all pairs, one behind the other; those of pair i are `ids[offsets[i] : offsets[i + 1]]`.
+    """The ids of N pairs. The sources of a language model and unknown targets have length 0."""
 
-    Each side ends with EOS. The source of a language model has length 0, and so has a target that is not known.
-    """
-
-    source_ids: Ids
-    source_offsets: Offsets
-    target_ids: Ids
-    target_offsets: Offsets
+    sources: Sequences
+    targets: Sequences
 
     @classmethod
     def encode(cls, pairs: Sequence[Pair], source_codec: Codec | None, target_codec: Codec) -> Examples:
-        """The examples of the pairs; no source codec for a language model."""
-        sources = ([] if source_codec is None else source_codec.encode(pair.source) for pair in pairs)
-        targets = ([] if pair.target is None else target_codec.encode(pair.target) for pair in pairs)
-        return cls(*_pack(sources), *_pack(targets))
+        """The pairs as ids, each side with EOS at the end; `source_codec` is None for a language model."""
+        if source_codec is None:
+            sources = Sequences.empty(len(pairs))
+        else:
+            sources = Sequences.encode(source_codec, (pair.source for pair in pairs))
+        return cls(sources, Sequences.encode(target_codec, (pair.target for pair in pairs)))
 
     @classmethod
     def encode_with_dropout(
@@ -47,55 +91,68 @@ class Examples:
         seed: int,
         epoch: int,
     ) -> Examples:
-        """As `encode`, words being cut by BPE with dropout: a pure function of seed, epoch and number of the pair."""
+        """Like `encode`, with BPE-dropout: a pure function of seed, epoch and the index of the pair."""
 
-        def skips(side: str, number: int) -> Skips:
-            return Skips(dropout, random.Random(f"{seed} {epoch} {side} {number}"))
+        def encode(side: str, codec: Codec, texts: Iterable[str | None]) -> Sequences:
+            def draws(index: int) -> MergeDropout:
+                return MergeDropout(dropout, random.Random(f"{seed} {epoch} {side} {index}"))
 
-        sources = (
-            [] if source_codec is None else source_codec.encode_with_dropout(pair.source, skips("source", number))
-            for number, pair in enumerate(pairs)
-        )
-        targets = (
-            [] if pair.target is None else target_codec.encode_with_dropout(pair.target, skips("target", number))
-            for number, pair in enumerate(pairs)
-        )
-        return cls(*_pack(sources), *_pack(targets))
+            return Sequences.pack(
+                [] if text is None else codec.encode_with_dropout(text, draws(index))
+                for index, text in enumerate(texts)
+            )
+
+        if source_codec is None:
+            sources = Sequences.empty(len(pairs))
+        else:
+            sources = encode("source", source_codec, (pair.source for pair in pairs))
+        return cls(sources, encode("target", target_codec, (pair.target for pair in pairs)))
+
+    @property
+    def source_ids(self) -> Ids:
+        """All source ids, concatenated."""
+        return self.sources.ids
+
+    @property
+    def source_offsets(self) -> Offsets:
+        """Where each source begins [N + 1]."""
+        return self.sources.offsets
 
     @property
     def source_lengths(self) -> Offsets:
-        """The number of source ids of each pair, EOS included."""
-        return np.diff(self.source_offsets)
+        """The number of source ids of each pair [N], EOS included."""
+        return self.sources.lengths
+
+    @property
+    def target_ids(self) -> Ids:
+        """All target ids, concatenated."""
+        return self.targets.ids
+
+    @property
+    def target_offsets(self) -> Offsets:
+        """Where each target begins [N + 1]."""
+        return self.targets.offsets
 
     @property
     def target_lengths(self) -> Offsets:
-        """The number of target ids of each pair, EOS included."""
-        return np.diff(self.target_offsets)
+        """The number of target ids of each pair [N], EOS included."""
+        return self.targets.lengths
 
     def num_target_tokens(self, indices: npt.NDArray[np.int64]) -> int:
-        """The target ids of these pairs together."""
+        """The number of target ids of these pairs together."""
         return int((self.target_offsets[indices + 1] - self.target_offsets[indices]).sum())
 
     def source(self, index: int) -> Ids:
         """The source ids of one pair."""
-        return self.source_ids[self.source_offsets[index] : self.source_offsets[index + 1]]
+        return self.sources[index]
 
     def target(self, index: int) -> Ids:
         """The target ids of one pair."""
-        return self.target_ids[self.target_offsets[index] : self.target_offsets[index + 1]]
+        return self.targets[index]
 
     def __len__(self) -> int:
-        return len(self.source_offsets) - 1
+        return len(self.sources)
 
 
 EpochExamples = Callable[[int], Examples]
-"""Gives the examples of an epoch, for which words are cut anew."""
-
-
-def _pack(sequences: Iterable[list[int]]) -> tuple[Ids, Offsets]:
-    ids = array("i")
-    offsets = array("q", [0])
-    for sequence in sequences:
-        ids.extend(sequence)
-        offsets.append(len(ids))
-    return np.array(ids, dtype=np.int32), np.array(offsets, dtype=np.int64)
+"""Returns the examples of an epoch, whose words are segmented with new random draws (BPE-dropout)."""

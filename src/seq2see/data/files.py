@@ -1,4 +1,4 @@
-"""Files to bytes, with what can be wrong with a file as a whole said in one sentence."""
+"""Reads files as bytes; errors that concern a whole file are reported here."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from seq2see.errors import DataError
 
 _GZIP = b"\x1f\x8b"
 _START = 4096
-"""Bytes by which a file is told to be text."""
+"""Bytes from which it is decided whether a file is text."""
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_content(path: Path) -> bytes:
-    """The bytes of a file of text, which may be compressed with gzip.
+    """The bytes of a text file, which may be gzipped.
 
-    Raises DataError where it is missing, a folder, empty, damaged or in UTF-16.
+    Raises DataError if it is missing, a folder, empty, damaged or in UTF-16.
     """
     where = str(path)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise DataError("there is no such file", where=where, fix="check the path") from None
+        raise DataError("no such file", where=where, fix="check the path") from None
     except IsADirectoryError:
-        raise DataError("this is a folder", where=where, fix="name a file in it") from None
+        raise DataError("is a folder", where=where, fix="name a file in it") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"the file can't be read: {reason}", where=where, fix="check path and permissions") from error
+        raise DataError(f"can't be read: {reason}", where=where, fix="check the path and its permissions") from error
     is_gzip = content.startswith(_GZIP)
     if is_gzip:
         try:
@@ -44,26 +44,26 @@ def read_content(path: Path) -> bytes:
 
 
 class OpenFile(NamedTuple):
-    """A file of text that is being read."""
+    """A text file opened for reading."""
 
     stream: BinaryIO
-    """Its bytes, decompressed."""
+    """The decompressed bytes."""
     on_disk: BinaryIO
     size: int
 
     def share_read(self) -> float:
-        """How far it has been read, 0..1."""
+        """The fraction that has been read, 0..1."""
         return self.on_disk.tell() / max(1, self.size)
 
 
 @contextmanager
 def open_content(path: Path) -> Iterator[OpenFile]:
-    """The same as `read_content` for files that need not fit into memory; damage further down is met on the way."""
+    """Like `read_content`, as a stream for files larger than memory; damage may be found only while reading."""
     where = str(path)
     try:
         on_disk = path.open("rb")
     except (OSError, ValueError):
-        read_content(path)  # says what is wrong with it
+        read_content(path)  # raises the error to report
         raise
     with on_disk:
         size = path.stat().st_size
@@ -80,17 +80,17 @@ def open_content(path: Path) -> Iterator[OpenFile]:
 
 
 def _check(start: bytes, path: Path, *, is_all: bool, is_gzip: bool) -> None:
-    """DataError for what is no text by its beginning, or blank where that `is_all`."""
+    """DataError if the beginning of a file is not text, or if it `is_all` and blank."""
     where = str(path)
     if path.suffix == ".gz" and start and not is_gzip:
-        raise DataError("the name ends in .gz but this is not a gzip file", where=where, fix="rename it without .gz")
-    # Text has no NUL, but every other byte of Latin script in UTF-16 is one.
+        raise DataError("has the extension .gz but is not a gzip file", where=where, fix="rename it without .gz")
+    # Text contains no NUL, but in UTF-16 every other byte of Latin script is one.
     if start.startswith(_UTF16_MARKS) or start[:_START].count(0) > len(start[:_START]) // 4:
         fix = "convert it to UTF-8: iconv -f UTF-16 -t UTF-8"
-        raise DataError("this looks like UTF-16, or is not text at all", where=where, fix=fix)
+        raise DataError("looks like UTF-16, or is not text", where=where, fix=fix)
     if is_all and not start.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n"):
-        raise DataError("the file is empty", where=where, fix="name a file with at least one line of text")
+        raise DataError("is empty", where=where, fix="name a file with at least one line of text")
 
 
 def _damaged(error: Exception, where: str) -> DataError:
-    return DataError(f"the gzip file is cut short or damaged: {error}", where=where, fix="copy or download it again")
+    return DataError(f"the gzip file is truncated or damaged: {error}", where=where, fix="copy or download it again")

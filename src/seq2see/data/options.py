@@ -1,4 +1,4 @@
-"""What a person may set of the data."""
+"""Options of the data."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from msgspec import Meta
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Where the pairs come from."""
+    """The files of pairs and how they are read."""
 
     train: tuple[str, ...] = ()
-    """One file of pairs (TSV or JSONL), or two parallel ones; each may be gzipped."""
+    """One file of pairs (TSV or JSONL), or two parallel files; each may be gzipped."""
     dev: tuple[str, ...] = ()
-    """Likewise; where nothing is given, a part of train is set aside."""
+    """The same for dev; by default a part of train is set aside."""
     dev_share: Annotated[float, Meta(gt=0, lt=1)] = 0.1
-    """Share of the distinct sources that is set aside."""
+    """Share of the pairs to set aside for dev."""
     skip_bad: bool = False
-    """Go on without the lines that can't be used, and count them."""
+    """Skip invalid lines and count them."""
     workers: Annotated[int, Meta(ge=0)] = 0
-    """Threads that put batches together ahead of the updates; the result is the same with any number."""
+    """Threads that prefetch batches; the result does not depend on their number."""

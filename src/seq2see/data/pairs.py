@@ -1,4 +1,4 @@
-"""One source with its target."""
+"""A pair of texts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 
 class Pair(NamedTuple):
-    """A source and its target, as they stand in the data.
+    """A source and its target, as in the data.
 
-    `source` is empty for a language model, `target` is None where it is to be predicted; `origin` is the place, such
-    as `train.tsv:17`.
+    `source` is empty for a language model, `target` is None if unknown; `origin` is the file and line, such as
+    `train.tsv:17`.
     """
 
     source: str
     target: str | None
-    origin: str
+    origin: str = ""

@@ -1,6 +1,7 @@
-"""Files to pairs: the first step of training, and the place where bad data are found and named.
+"""Reads files of pairs, and reports invalid lines.
 
-A clean file is taken as a whole. Only where something is wrong is it gone through line by line to say what and where.
+A clean file is parsed as a whole. Only a file with an invalid line is parsed line by line, to report what is wrong and
+where.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from seq2see.data.pairs import Pair
 from seq2see.errors import DataError
 
 NUM_SHOWN = 5
-_JSON_ENDINGS = (".jsonl", ".ndjson")
+_JSON_EXTENSIONS = (".jsonl", ".ndjson")
 
 
 class Problem(NamedTuple):
-    """A line that was left out: where, what is wrong, and what to do about it."""
+    """An invalid line: where it is, what is wrong, and how to fix it."""
 
     origin: str
     what: str
@@ -45,10 +46,10 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class PairFile:
-    """What was read: the pairs, and how many lines were left out and why.
+    """The pairs of a file, and the number of lines that were skipped.
 
-    `problems` are the first few lines left out; `num_not_normalised` counts the pairs with a side that is not in NFC.
-    `labels` are what stands in a further column, one a pair, where that was asked for.
+    `problems` are the first few skipped lines; `num_not_normalised` counts the pairs with a side that is not in NFC.
+    `labels` is the content of the additional column, one per pair, if one was requested.
     """
 
     pairs: list[Pair]
@@ -59,8 +60,8 @@ class PairFile:
 
 
 @contextlib.contextmanager
-def collector_at_rest() -> Iterator[None]:
-    """Garbage collection would look through a million new pairs again and again, and there is no garbage."""
+def gc_paused() -> Iterator[None]:
+    """Pause garbage collection, which would scan millions of new pairs repeatedly and find nothing."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -70,21 +71,21 @@ def collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-@collector_at_rest()
+@gc_paused()
 def read_pairs(
     paths: Sequence[Path], *, columns: Columns = "pairs", skip_bad: bool = False, label: str | None = None
 ) -> PairFile:
-    """The pairs of one TSV or JSONL file, or of two parallel text files, each compressed with gzip or not.
+    """The pairs of one TSV or JSONL file, or of two parallel text files; each may be gzipped.
 
-    `columns="target"` reads text for a language model: one column, the source stays empty. Raises DataError that names
-    the first bad lines; `skip_bad` leaves them out instead and counts them. `label` names or numbers a further column
-    to be read too; without it there may be none.
+    `columns="target"` reads text for a language model: one column, and the source is empty. Raises DataError with the
+    first invalid lines; `skip_bad` skips and counts them instead. `label` is the name or number of an additional column
+    to read; without it, additional columns are invalid.
     """
     check_paths(paths, columns)
     if label is not None and len(paths) == 2:
         where = " ".join(map(str, paths))
         fix = f"put all columns into one file: paste {where} …"
-        raise DataError(f"two parallel files have no further column {label!r}", where=where, fix=fix)
+        raise DataError(f"parallel files can't have an additional column {label!r}", where=where, fix=fix)
     contents = [read_content(path) for path in paths]
     in_json = is_json(paths[0])
     sides = None
@@ -104,7 +105,7 @@ def read_pairs(
             raise DataError(bad.what, where=bad.origin, fix=bad.fix) from None
         rows = rows[1:] if column.has_header else rows
         if not rows:
-            raise DataError("there is a header and nothing below it", where=str(paths[0]), fix="add the pairs")
+            raise DataError("there are no lines after the header", where=str(paths[0]), fix="add the pairs")
     pairs, labels = [], []
     problems: list[Problem] = []
     skipped = 0
@@ -129,13 +130,13 @@ def read_pairs(
     )
 
 
-@collector_at_rest()
-def read_stretch(
+@gc_paused()
+def read_lines(
     paths: Sequence[Path], contents: Sequence[bytes], columns: Columns, *, first: int, starts: Sequence[int]
 ) -> PairFile:
-    """The pairs of some lines of a file, or of two parallel ones: as `read_pairs`, but bad lines are only told.
+    """The pairs in a range of lines of one file or of two parallel files. Invalid lines never raise.
 
-    `contents` are whole lines, those from number `first` on, which begin at byte `starts` of each file.
+    `contents` are whole lines from number `first` on, which start at byte `starts` of each file.
     """
     ended = [content.removesuffix(b"\n").removesuffix(b"\r") for content in contents]
     in_json = is_json(paths[0])
@@ -143,9 +144,7 @@ def read_stretch(
     if sides is not None:
         pairs = [Pair(*both, f"{paths[0]}:{number}") for number, both in enumerate(zip(*sides, strict=True), first)]
         return PairFile(pairs, num_not_normalised=_num_not_normalised(pairs))
-    rows = zip(
-        *(_stretch_lines(*each, first) for each in zip(ended, map(str, paths), starts, strict=True)), strict=True
-    )
+    rows = zip(*(_lines_from(*each, first) for each in zip(ended, map(str, paths), starts, strict=True)), strict=True)
     found: list[Pair] = []
     problems: list[Problem] = []
     skipped = 0
@@ -159,17 +158,17 @@ def read_stretch(
     return PairFile(found, skipped, tuple(problems), _num_not_normalised(found))
 
 
-def _stretch_lines(content: bytes, path: str, start: int, first: int) -> Iterator[Line]:
+def _lines_from(content: bytes, path: str, start: int, first: int) -> Iterator[Line]:
     for number, line in enumerate(content.split(b"\n"), first):
         yield Line(line.removesuffix(b"\r"), path, number, start)
         start += len(line) + 1
 
 
 def iterate_sources(stream: BinaryIO, name: str = "<stdin>") -> Iterator[Pair]:
-    """The sources of an open stream to predict from, each as soon as its line is there, with no targets.
+    """The sources of an open stream, without targets, each as soon as its line can be read.
 
-    One a line, or under "source" where the name ends as JSONL's does. A blank line is an empty source, so that line n
-    of the output belongs to line n of the input.
+    One source per line, or per JSON object under "source" if `name` has the extension of JSONL. A blank line is an
+    empty source, so that line n of the output belongs to line n of the input.
     """
     return _sources(lines_of(stream, name), in_json=is_json(Path(name)))
 
@@ -183,37 +182,37 @@ def _sources(lines: Iterator[Line], *, in_json: bool) -> Iterator[Pair]:
 
 
 def check_paths(paths: Sequence[Path], columns: Columns) -> None:
-    """DataError for a number or kind of files that pairs can't come from."""
+    """DataError for an unsupported number or combination of files."""
     where = " ".join(map(str, paths))
     if columns == "target" and len(paths) != 1:
-        raise DataError(f"a language model reads one file of text, not {len(paths)}", where=where, fix="name one file")
-    one_file = (
-        f"put files of pairs one behind the other: cat {where} > all{''.join(paths[0].suffixes) if paths else ''}"
-    )
+        raise DataError(f"a language model needs 1 text file, found {len(paths)}", where=where, fix="name one file")
+    one_file = f"concatenate files of pairs: cat {where} > all{''.join(paths[0].suffixes) if paths else ''}"
     if len(paths) not in (1, 2):
-        raise DataError(f"pairs come from one file or two parallel ones, not {len(paths)}", where=where, fix=one_file)
-    if len(paths) == 2 and any(map(holds_pairs, paths)):
-        what = "two files are read as parallel text, but by its ending one of these holds pairs"
+        raise DataError(
+            f"pairs are read from 1 file or from 2 parallel files, found {len(paths)} files", where=where, fix=one_file
+        )
+    if len(paths) == 2 and any(map(is_pair_file, paths)):
+        what = "two files are read as parallel texts, but one of these is a file of pairs by its extension"
         raise DataError(what, where=where, fix=one_file)
 
 
-def _ending(path: Path) -> str:
-    """The ending that says what is in the file, whether it is compressed or not."""
+def _extension(path: Path) -> str:
+    """The extension, without .gz."""
     return (path.with_suffix("") if path.suffix == ".gz" else path).suffix
 
 
-def holds_pairs(path: Path) -> bool:
-    """True where the name says that both sides are in this one file."""
-    return _ending(path) in (".tsv", *_JSON_ENDINGS)
+def is_pair_file(path: Path) -> bool:
+    """Whether the extension is that of a file with both sides."""
+    return _extension(path) in (".tsv", *_JSON_EXTENSIONS)
 
 
 def is_json(path: Path) -> bool:
-    """True where the name says that each line is an object."""
-    return _ending(path) in _JSON_ENDINGS
+    """Whether the extension is that of JSONL."""
+    return _extension(path) in _JSON_EXTENSIONS
 
 
 def _clean_sides(contents: list[bytes], columns: Columns) -> tuple[list[str], list[str]] | None:
-    """Sources and targets of files of text, all at once; None where any line is not as it should be."""
+    """Sources and targets of text files, parsed at once; None if any line is invalid."""
     try:
         texts = [content.decode() for content in contents]
     except UnicodeDecodeError:
@@ -223,7 +222,7 @@ def _clean_sides(contents: list[bytes], columns: Columns) -> tuple[list[str], li
     texts = [text.replace("\r\n", "\n") for text in texts]
     files = [text.split("\n") for text in texts]
     if columns == "target":
-        is_clean = "\t" not in texts[0] and _all_filled(files[0])
+        is_clean = "\t" not in texts[0] and _none_blank(files[0])
         return ([""] * len(files[0]), files[0]) if is_clean else None
     if len(files) == 2:
         sources, targets = files
@@ -232,11 +231,11 @@ def _clean_sides(contents: list[bytes], columns: Columns) -> tuple[list[str], li
             return None
         sides = texts[0].replace("\n", "\t").split("\t")
         sources, targets = sides[0::2], sides[1::2]
-    is_clean = len(sources) == len(targets) and _all_filled(sources) and _all_filled(targets)
+    is_clean = len(sources) == len(targets) and _none_blank(sources) and _none_blank(targets)
     return (sources, targets) if is_clean else None
 
 
-def _all_filled(texts: list[str]) -> bool:
+def _none_blank(texts: list[str]) -> bool:
     return all(map(str.strip, texts))
 
 
@@ -248,30 +247,30 @@ def _num_not_normalised(pairs: list[Pair]) -> int:
 
 
 def _rows(paths: Sequence[Path], contents: list[bytes]) -> list[tuple[Line, ...]]:
-    """The lines that belong together, without the blank ones at the end."""
+    """The lines of each pair, without blank lines at the end."""
     files = [list(lines_of(io.BytesIO(content), str(path))) for path, content in zip(paths, contents, strict=True)]
     lengths = [max(line.number for line in lines if line.content.strip(b"\r")) for lines in files]
     longest = max(lengths)
-    # A blank line at the end of one file is an empty side where the other file goes on, and nothing at all otherwise.
+    # A blank line at the end of one file counts only if the other file has more lines: then it is an empty side.
     if any(len(lines) < longest for lines in files):
-        raise unequal(paths, lengths)
+        raise unequal_lengths(paths, lengths)
     return list(zip(*(lines[:longest] for lines in files), strict=True))
 
 
-def unequal(paths: Sequence[Path], lengths: Sequence[int]) -> DataError:
-    """The error for parallel files of so many lines."""
+def unequal_lengths(paths: Sequence[Path], lengths: Sequence[int]) -> DataError:
+    """The error for parallel files with these numbers of lines."""
     return DataError(
-        f"parallel files differ in length: {lengths[0]} lines and {lengths[1]} lines",
+        f"parallel files must have the same number of lines, found {lengths[0]} and {lengths[1]}",
         where=" ".join(map(str, paths)),
-        fix="line n of one must belong to line n of the other; find the line that is missing or one too many",
+        fix="line n of one file must belong to line n of the other; find the missing or additional line",
     )
 
 
 def bad_lines(problems: Sequence[Problem], num_bad: int, num_lines: int, *, is_all: bool = False) -> DataError:
-    """The error for lines that can't be used, the first few of them told."""
-    fix = "put them right, or go on without them: --skip-bad"
+    """The error for invalid lines, which lists the first few."""
+    fix = "correct them, or skip them with --skip-bad"
     if is_all:
-        fix = "put them right; without them nothing is left"
+        fix = "correct them; there are no valid lines"
     shown = [f"  {problem.origin}: {problem.what}\n    fix: {problem.fix}" for problem in problems]
     more = [f"  and {num_bad - len(problems)} more"] if num_bad > len(problems) else []
-    return DataError("\n".join([f"{num_bad} of {num_lines} lines can't be used:", *shown, *more]), fix=fix)
+    return DataError("\n".join([f"{num_bad} of {num_lines} lines are invalid:", *shown, *more]), fix=fix)

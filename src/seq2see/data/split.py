@@ -1,4 +1,4 @@
-"""Some pairs kept aside to see how well a model does on what it has not been shown."""
+"""Sets dev pairs aside from the training pairs."""
 
 from __future__ import annotations
 
@@ -10,51 +10,53 @@ from collections.abc import Mapping, Sequence
 from seq2see.data.pairs import Pair
 from seq2see.errors import DataError
 
-CONSIDERED = 4000
-"""Sources that may be set aside, those with the lowest draws: so many can be told without all being in memory."""
+NUM_CANDIDATES = 4000
+"""Only this many sources, those with the lowest draws, are candidates for dev, so that not all need to be in memory."""
 
 DEV_PAIRS = 1000
-"""At most so many pairs of dev are tried."""
+"""Maximum number of dev pairs to evaluate on."""
 
 
 def split_dev(
-    pairs: Sequence[Pair], *, seed: int, share: float = 0.1, most: int = 1000
+    pairs: Sequence[Pair], *, seed: int, share: float = 0.1, max_pairs: int = 1000
 ) -> tuple[list[Pair], list[Pair]]:
-    """Training and development pairs, both in the order of the file.
+    """Training and dev pairs, each in the order of the file.
 
-    All pairs with one source (for a language model: one target), whatever its Unicode form, stay together. The order
-    in which sources are set aside depends on the seed and on each source alone. Raises DataError for fewer than two
+    All pairs with the same source (for a language model: target), up to Unicode normalisation, stay together. The order
+    in which sources are set aside depends only on the seed and on each source. Raises DataError for fewer than two
     sources.
     """
     counts = Counter(map(_key, pairs))
     draws = {key: _draw(seed, key) for key in counts}
-    kept_aside = choose_dev({draws[key]: count for key, count in counts.items()}, len(pairs), share=share, most=most)
-    train = [pair for pair in pairs if draws[_key(pair)] not in kept_aside]
-    dev = [pair for pair in pairs if draws[_key(pair)] in kept_aside]
+    set_aside = choose_dev(
+        {draws[key]: count for key, count in counts.items()}, len(pairs), share=share, max_pairs=max_pairs
+    )
+    train = [pair for pair in pairs if draws[_key(pair)] not in set_aside]
+    dev = [pair for pair in pairs if draws[_key(pair)] in set_aside]
     return train, dev
 
 
-def choose_dev(counts: Mapping[bytes, int], num_pairs: int, *, share: float, most: int) -> set[bytes]:
-    """Which sources are set aside: by their draws, of which the lowest CONSIDERED are enough to know."""
+def choose_dev(counts: Mapping[bytes, int], num_pairs: int, *, share: float, max_pairs: int) -> set[bytes]:
+    """The draws of the sources to set aside; only the lowest NUM_CANDIDATES draws matter."""
     if len(counts) < 2:
-        fix = "give at least two different sources, or a file of development pairs"
-        raise DataError(f"{len(counts)} different sources can't be split in two", fix=fix)
-    order = sorted(counts)[:CONSIDERED]
-    kept_aside: set[bytes] = set()
-    room = max(1, min(most, round(share * num_pairs)))
+        fix = "add pairs with other sources, or give a file of dev pairs"
+        raise DataError(f"dev pairs need at least 2 different sources, found {len(counts)}", fix=fix)
+    order = sorted(counts)[:NUM_CANDIDATES]
+    set_aside: set[bytes] = set()
+    left = max(1, min(max_pairs, round(share * num_pairs)))
     for draw in order:
-        if counts[draw] <= room:
-            kept_aside.add(draw)
-            room -= counts[draw]
-    if not kept_aside:  # every source has more pairs than there is room for
-        kept_aside.add(min(order, key=counts.__getitem__))
-    elif len(kept_aside) == len(counts):
-        kept_aside.remove(order[-1])
-    return kept_aside
+        if counts[draw] <= left:
+            set_aside.add(draw)
+            left -= counts[draw]
+    if not set_aside:  # every source has too many pairs
+        set_aside.add(min(order, key=counts.__getitem__))
+    elif len(set_aside) == len(counts):
+        set_aside.remove(order[-1])
+    return set_aside
 
 
 def draw_of(pair: Pair, seed: int) -> bytes:
-    """A random number for the source of the pair: those with the lowest are set aside."""
+    """A pseudo-random number of the pair's source; the lowest are set aside."""
     return _draw(seed, _key(pair))
 
 
@@ -63,10 +65,10 @@ def _key(pair: Pair) -> str:
 
 
 def _draw(seed: int, key: str) -> bytes:
-    """The same in every process and for every version of Python and NumPy."""
+    """Independent of the process and of the versions of Python and NumPy."""
     return hashlib.blake2b(f"{seed} {key}".encode(errors="surrogatepass"), digest_size=8).digest()
 
 
-def spread(pairs: Sequence[Pair], most: int) -> Sequence[Pair]:
-    """At most so many pairs, evenly spread over the list: files are often sorted."""
-    return pairs if len(pairs) <= most else [pairs[i * len(pairs) // most] for i in range(most)]
+def sample_evenly(pairs: Sequence[Pair], max_pairs: int) -> Sequence[Pair]:
+    """At most `max_pairs` pairs, evenly spaced over the list, since files are often sorted."""
+    return pairs if len(pairs) <= max_pairs else [pairs[i * len(pairs) // max_pairs] for i in range(max_pairs)]

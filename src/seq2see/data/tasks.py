@@ -1,4 +1,4 @@
-"""Made-up pairs to try a model on; sources never repeat, and one seed gives the same pairs everywhere."""
+"""Synthetic tasks. Sources are distinct; the same seed gives the same pairs on every machine."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from seq2see.errors import ConfigError
 _MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
            "november", "december")  # fmt: skip
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-# A hundred years, so that two digits name one of them.
+# A hundred years, so that two digits are unambiguous.
 _FIRST_DAY = datetime.date(1970, 1, 1).toordinal()
 _LAST_DAY = datetime.date(2069, 12, 31).toordinal()
 
 
 def dates(count: int, seed: int) -> list[Pair]:
-    """Dates as people write them, to ISO 8601: "tuesday, september 27, 1994" -> "1994-09-27"."""
+    """Dates in various formats, to ISO 8601: "tuesday, september 27, 1994" -> "1994-09-27"."""
 
-    def draw(chance: random.Random) -> tuple[str, str]:
-        day = datetime.date.fromordinal(chance.randint(_FIRST_DAY, _LAST_DAY))
-        return chance.choice(_DATE_FORMATS)(day), day.isoformat()
+    def draw(rng: random.Random) -> tuple[str, str]:
+        day = datetime.date.fromordinal(rng.randint(_FIRST_DAY, _LAST_DAY))
+        return rng.choice(_DATE_FORMATS)(day), day.isoformat()
 
-    return _distinct("dates", count, seed, draw, most=100_000)
+    return _distinct("dates", count, seed, draw, max_count=100_000)
 
 
 def additions(count: int, seed: int) -> list[Pair]:
-    """Sums of two numbers below a thousand: "71+118" -> "189"."""
-    _check_count("additions", count, most=1_000_000)
+    """Sums of two numbers below 1000: "71+118" -> "189"."""
+    _check_count("additions", count, max_count=1_000_000)
     sums = (divmod(number, 1000) for number in random.Random(seed).sample(range(1_000_000), count))
     return [Pair(f"{a}+{b}", str(a + b), f"additions:{number}") for number, (a, b) in enumerate(sums, start=1)]
 
@@ -38,43 +38,45 @@ def additions(count: int, seed: int) -> list[Pair]:
 def copies(count: int, seed: int) -> list[Pair]:
     """Random letters, to the same letters: "qhv" -> "qhv"."""
 
-    def draw(chance: random.Random) -> tuple[str, str]:
-        letters = _letters(chance)
+    def draw(rng: random.Random) -> tuple[str, str]:
+        letters = _letters(rng)
         return letters, letters
 
-    return _distinct("copies", count, seed, draw, most=10_000_000)
+    return _distinct("copies", count, seed, draw, max_count=10_000_000)
 
 
 def reversals(count: int, seed: int) -> list[Pair]:
-    """Random letters, to the same letters from the back: "qhv" -> "vhq"."""
+    """Random letters, to the same letters reversed: "qhv" -> "vhq"."""
 
-    def draw(chance: random.Random) -> tuple[str, str]:
-        letters = _letters(chance)
+    def draw(rng: random.Random) -> tuple[str, str]:
+        letters = _letters(rng)
         return letters, letters[::-1]
 
-    return _distinct("reversals", count, seed, draw, most=10_000_000)
+    return _distinct("reversals", count, seed, draw, max_count=10_000_000)
 
 
-def _letters(chance: random.Random) -> str:
-    return "".join(chance.choices(string.ascii_lowercase, k=chance.randint(3, 12)))
+def _letters(rng: random.Random) -> str:
+    return "".join(rng.choices(string.ascii_lowercase, k=rng.randint(3, 12)))
 
 
 def _distinct(
-    name: str, count: int, seed: int, draw: Callable[[random.Random], tuple[str, str]], *, most: int
+    name: str, count: int, seed: int, draw: Callable[[random.Random], tuple[str, str]], *, max_count: int
 ) -> list[Pair]:
-    """Draws until there are enough different sources; `most` keeps that quick."""
-    _check_count(name, count, most)
-    chance = random.Random(seed)
+    """Draw until there are enough different sources; `max_count` keeps that fast."""
+    _check_count(name, count, max_count)
+    rng = random.Random(seed)
     target_of: dict[str, str] = {}
     while len(target_of) < count:
-        source, target = draw(chance)
+        source, target = draw(rng)
         target_of[source] = target
     return [Pair(source, target, f"{name}:{number}") for number, (source, target) in enumerate(target_of.items(), 1)]
 
 
-def _check_count(name: str, count: int, most: int) -> None:
-    if not 0 <= count <= most:
-        raise ConfigError(f"can't make {count} different {name}", fix=f"ask for 0 to {most:,}")
+def _check_count(name: str, count: int, max_count: int) -> None:
+    if not 0 <= count <= max_count:
+        raise ConfigError(
+            f"the number of different {name} must be 0 to {max_count:,}, found {count}", fix="request fewer"
+        )
 
 
 def _month(day: datetime.date) -> str:

@@ -1,15 +1,15 @@
-"""The doctor: what is wrong with files of pairs, said before training, and a clean copy of them. Needs no torch."""
+"""The doctor: checks files of pairs before training, and writes clean copies of them. Needs no torch."""
 
 from seq2see.doctor.check import check
-from seq2see.doctor.cleaning import Cleaned, clean
-from seq2see.doctor.report import Example, Finding, Report, SetSizes, Severity, SideSizes
-from seq2see.doctor.show import print_cleaned, print_report
+from seq2see.doctor.cleaning import CleaningResult, clean
+from seq2see.doctor.printing import print_cleaned, print_report
+from seq2see.doctor.report import DataReport, Example, Finding, SetSizes, Severity, SideSizes
 
 __all__ = [
-    "Cleaned",
+    "CleaningResult",
+    "DataReport",
     "Example",
     "Finding",
-    "Report",
     "SetSizes",
     "Severity",
     "SideSizes",

@@ -1,8 +1,7 @@
-"""Which characters are not what they look like: the tables that finding and mending share.
+"""Deceptive characters: the tables shared by check and cleaning.
 
-A character is judged with its neighbours where it has an honest use: a joiner inside Persian or Devanagari, a zero
-width space in Khmer, an ideographic space in Japanese, and direction marks beside letters that run from right to left
-are no faults.
+A character with a legitimate use is judged by its context: joiners inside Persian or Devanagari, zero-width spaces in
+Khmer, ideographic spaces in Japanese, and direction marks in right-to-left text are not faults.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy.typing as npt
 import regex  # type: ignore[import-untyped]
 
 NUM_CODES = 0x110000
-"""Code points there are."""
+"""The number of Unicode code points."""
 
 _SPACES = "\u00a0\u2000-\u200a\u2028\u2029\u202f\u205f"
 _IDEOGRAPHIC_SPACE = "\u3000"
@@ -37,11 +36,11 @@ _WITHOUT_BLANKS = r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 SUSPICIOUS = re.compile(
     f"[{_SPACES}{_IDEOGRAPHIC_SPACE}{_CONTROLS}{_MARKS}{_JOINERS}{_ZERO_WIDTH_SPACE}{_NOTHING}\ufeff]"
 )
-"""What is worth a closer look; whatever the patterns below find has one of these."""
+"""Characters that need a closer look; every match of the patterns below contains one."""
 
 CONTROL = re.compile(f"[{_CONTROLS}]")
 WHITE_CONTROL = re.compile("[\t\x0b-\r\x1c-\x1f\x85]")
-"""Control characters that part words, as a blank does; the others stand for nothing."""
+"""Control characters that separate words, as a blank does; the others mean nothing."""
 INSIDE_MARK = re.compile(BYTE_ORDER_MARK)
 _UNUSUAL_SPACE = re.compile(f"[{_SPACES}]")
 _UNUSUAL_OR_WIDE_SPACE = re.compile(f"[{_SPACES}{_IDEOGRAPHIC_SPACE}]")
@@ -60,39 +59,39 @@ _INVISIBLE_OR_MARK = regex.compile(rf"{_MEANS_NOTHING}|[{_MARKS}]", regex.V0)
 
 
 def unusual_space(text: str) -> re.Pattern[str]:
-    """What finds the spaces in this text that are no ordinary blank; an ideographic one is at home in East Asia."""
-    is_at_home = _IDEOGRAPHIC_SPACE in text and _EAST_ASIAN.search(text)
-    return _UNUSUAL_SPACE if is_at_home else _UNUSUAL_OR_WIDE_SPACE
+    """The pattern of unusual spaces in this text; the ideographic space is usual in East Asian text."""
+    is_usual = _IDEOGRAPHIC_SPACE in text and _EAST_ASIAN.search(text)
+    return _UNUSUAL_SPACE if is_usual else _UNUSUAL_OR_WIDE_SPACE
 
 
 def invisible(text: str) -> regex.Pattern[str]:
-    """What finds the characters in this text that can't be seen and mean nothing where they stand."""
+    """The pattern of invisible characters in this text that mean nothing in their context."""
     return _INVISIBLE if has_direction_marks(text) else _INVISIBLE_OR_MARK
 
 
 def has_direction_marks(text: str) -> bool:
-    """True for marks of direction in a text that has letters from right to left: they may be meant."""
+    """Whether a text contains direction marks and right-to-left letters, so that the marks may be intentional."""
     return bool(_DIRECTION_MARK.search(text)) and bool(_RIGHT_TO_LEFT.search(text))
 
 
 def runs_right_to_left(text: str) -> bool:
-    """True where a terminal could show the parts of this text in another order."""
+    """Whether a text contains right-to-left letters, so that a terminal may reorder it."""
     return bool(_RIGHT_TO_LEFT.search(text))
 
 
 # --- look-alikes ----------------------------------------------------------------------------------------------------
 
-_CYRILLIC_TWINS = "АВЕЅІЈКМНОРСТУХаесорхуіјѕԁԛԝһ"
+_CYRILLIC_LOOK_ALIKES = "АВЕЅІЈКМНОРСТУХаесорхуіјѕԁԛԝһ"
 # Without β γ θ χ ε φ λ μ π σ: phonetics, mathematics and physics use them among Latin letters.
-_GREEK_TWINS = "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονρικυ"
+_GREEK_LOOK_ALIKES = "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονρικυ"
 _LATIN = "A-Za-zÀ-ÖØ-öø-ɏ"
 _CYRILLIC = "Ѐ-ԯ"
-TWINS = _CYRILLIC_TWINS + _GREEK_TWINS
-"""Letters of Cyrillic and Greek that look like Latin ones."""
+LOOK_ALIKES = _CYRILLIC_LOOK_ALIKES + _GREEK_LOOK_ALIKES
+"""Cyrillic and Greek letters that look like Latin letters."""
 MIXED_WORD = re.compile(
-    rf"[{_LATIN}]['’]?[{TWINS}]|[{TWINS}]['’]?[{_LATIN}]|[{_CYRILLIC}][AaBCcEeHIiJjKMOoPpSsTXxy]|[AaBCcEeHIiJjKMOoPpSsTXxy][{_CYRILLIC}]"
+    rf"[{_LATIN}]['’]?[{LOOK_ALIKES}]|[{LOOK_ALIKES}]['’]?[{_LATIN}]|[{_CYRILLIC}][AaBCcEeHIiJjKMOoPpSsTXxy]|[AaBCcEeHIiJjKMOoPpSsTXxy][{_CYRILLIC}]"
 )
-"""Two letters of one word in different scripts, neighbours but for an apostrophe; one could pass for the other."""
+"""Two adjacent letters of a word in different scripts, one of which is a look-alike; an apostrophe may be between."""
 
 QUOTES = {"straight": "'\"", "curly": "‘’‚‛“”„‟", "primes": "′″", "accents": "`´"}
 HYPHENS = {
@@ -106,24 +105,24 @@ HYPHENS = {
 }
 _WIDE_LETTERS = [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B)]
 WIDE = "".join(map(chr, _WIDE_LETTERS))
-"""Full-width digits and Latin letters; full-width punctuation is at home in East Asia."""
+"""Full-width digits and Latin letters; full-width punctuation is usual in East Asian text."""
 NARROW = "".join(chr(code - 0xFEE0) for code in _WIDE_LETTERS)
 REPLACEMENT = "\ufffd"
 
 
-def digit_kind(character: str) -> str | None:
-    """The kind of a decimal digit, such as ARABIC-INDIC; None for what is none, and for full-width ones."""
+def digit_family(character: str) -> str | None:
+    """The family of a decimal digit, such as ARABIC-INDIC; None for other characters and full-width digits."""
     if unicodedata.category(character) != "Nd" or character in WIDE:
         return None
-    kind = unicodedata.name(character, "").partition("DIGIT ")[0].strip()
-    return kind or "ASCII"
+    family = unicodedata.name(character, "").partition("DIGIT ")[0].strip()
+    return family or "ASCII"
 
 
 # --- scripts --------------------------------------------------------------------------------------------------------
 
 NO_SCRIPT = 0
 _SCRIPTS = ["none"]
-# What the first word of a letter's name says of its writing; scripts written together count as one.
+# By the first word of a letter's Unicode name; scripts that are used together count as one.
 _TOGETHER = {"CJK": "East Asian", "HIRAGANA": "East Asian", "KATAKANA": "East Asian", "KATAKANA-HIRAGANA": "East Asian"}
 _TOGETHER |= {"HANGUL": "East Asian", "BOPOMOFO": "East Asian", "HALFWIDTH": "East Asian", "OLD": "Old"}
 _NO_SCRIPTS = {"MODIFIER", "FEMININE", "MASCULINE", "MICRO", "MATHEMATICAL", "DOUBLE-STRUCK", "SCRIPT", "FULLWIDTH"}
@@ -131,7 +130,7 @@ _NO_SCRIPTS = {"MODIFIER", "FEMININE", "MASCULINE", "MICRO", "MATHEMATICAL", "DO
 
 @cache
 def script_of(character: str) -> int:
-    """The number of the script of a letter, `NO_SCRIPT` for all that is no letter of one."""
+    """The script number of a letter; `NO_SCRIPT` for other characters."""
     if not character.isalpha():
         return NO_SCRIPT
     first = unicodedata.name(character, "").split(" ")[0]
@@ -144,12 +143,12 @@ def script_of(character: str) -> int:
 
 
 def script_name(number: int) -> str:
-    """The script of that number."""
+    """The name of a script number."""
     return _SCRIPTS[number]
 
 
 def suspicious_codes() -> npt.NDArray[np.bool_]:
-    """True at the code points that `SUSPICIOUS` finds."""
+    """A table, True at the code points that match `SUSPICIOUS`."""
     table = np.zeros(NUM_CODES, dtype=np.bool_)
     for code in range(0x10000):
         if not 0xD800 <= code < 0xE000 and SUSPICIOUS.match(chr(code)):
@@ -157,17 +156,17 @@ def suspicious_codes() -> npt.NDArray[np.bool_]:
     return table
 
 
-# --- text that was decoded or escaped wrongly -----------------------------------------------------------------------
+# --- text that was incorrectly decoded or escaped -----------------------------------------------------------------------
 
 _MAYBE_MOJIBAKE = re.compile("[\u00c2-\u00f4][\u0080-\u00bfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]+")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _MOSES = frozenset(["&amp;", "&#124;", "&lt;", "&gt;", "&apos;", "&quot;", "&#91;", "&#93;"])
 HIGH = "".join(map(chr, range(0xC2, 0xF5)))
-"""Characters that text in UTF-8 begins with when it is read as Latin-1 or Windows-1252."""
+"""The first characters of UTF-8 sequences decoded as Latin-1 or Windows-1252."""
 
 
 def mojibake(text: str) -> str | None:
-    """The first piece of a text in UTF-8 that was read as Latin-1 or Windows-1252, such as Ã¼ for ü."""
+    """The first part of a text that is UTF-8 decoded as Latin-1 or Windows-1252, such as Ã¼ for ü."""
     for found in _MAYBE_MOJIBAKE.finditer(text):
         try:
             content = b"".join(map(_byte, found[0]))
@@ -186,7 +185,7 @@ def _byte(character: str) -> bytes:
 
 
 def entity(text: str) -> tuple[str, bool] | None:
-    """The first HTML entity in a text, and whether all are those of Moses' tokenizer, with a blank beside them."""
+    """The first HTML entity in a text, and whether all are escapes of the Moses tokenizer, beside a blank."""
     from html import unescape
 
     first = None
@@ -200,18 +199,18 @@ def entity(text: str) -> tuple[str, bool] | None:
     return None if first is None else (first, True)
 
 
-# --- showing --------------------------------------------------------------------------------------------------------
+# --- display --------------------------------------------------------------------------------------------------------
 
 
-def visible(text: str, *, most: int = 60) -> str:
-    """The text with what can't be seen as its number, `<U+200B>`, cut after so many characters.
+def visible(text: str, *, max_characters: int = 60) -> str:
+    """The text with invisible characters shown as `<U+200B>`, truncated after `max_characters`.
 
-    Blanks are shown as ␣ at the ends and where there are several.
+    Blanks at the ends and runs of blanks are shown as ␣.
     """
     text = _EMPTY_LOOKING.sub(lambda blanks: "␣" * len(blanks[0]), text)
-    cut = text[: most + 1]
-    shown = "".join(map(_shown, cut[:most]))
-    return shown + "…" if len(cut) > most else shown
+    cut = text[: max_characters + 1]
+    shown = "".join(map(_shown, cut[:max_characters]))
+    return shown + "…" if len(cut) > max_characters else shown
 
 
 _EMPTY_LOOKING = re.compile("^ +| +$|  +")
@@ -226,11 +225,11 @@ def _shown(character: str) -> str:
 
 @lru_cache(maxsize=4096)
 def named(character: str) -> str:
-    """A character as `'é' U+00E9 LATIN SMALL LETTER E WITH ACUTE`."""
+    """A character with its name, such as `'é' U+00E9 LATIN SMALL LETTER E WITH ACUTE`."""
     name = unicodedata.name(character, "")
     number = f"U+{ord(character):04X}"
     if _shown(character) != character:
         return f"{number} {name}".rstrip()
-    # A mark without its letter would sit on whatever stands before it.
+    # A combining mark would combine with the preceding character.
     shown = f"\u25cc{character}" if unicodedata.category(character).startswith("M") else repr(character)
     return f"{shown} {number} {name}".rstrip()

@@ -1,4 +1,4 @@
-"""The check of files of pairs, from their names to a report."""
+"""Checks files of pairs and reports what it finds."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
-from seq2see.data.reading import collector_at_rest
+from seq2see.data.reading import gc_paused
 from seq2see.doctor import comparisons, symbols
-from seq2see.doctor.drafts import Draft, finish
-from seq2see.doctor.gather import Gathered
-from seq2see.doctor.report import Report, SetSizes
+from seq2see.doctor.pair_statistics import PairStatistics
+from seq2see.doctor.raw_findings import RawFinding, complete
+from seq2see.doctor.report import DataReport, SetSizes
 from seq2see.doctor.rows import PairSource, pair_sources
 
 MODEL = "bidirectional"
-"""What seq2see train takes where nothing is said; written here since the table of models needs torch."""
+"""The default model of seq2see train, repeated here since the table of models needs torch."""
 
 
-def check(paths: Path | str | Sequence[Path | str], test: Sequence[Path | str] = ()) -> Report:
-    """Look through files of pairs for everything that prevents or harms training.
+def check(paths: Path | str | Sequence[Path | str], test: Sequence[Path | str] = ()) -> DataReport:
+    """Check files of pairs for everything that prevents or harms training.
 
-    Two files without the ending of a file of pairs (.tsv, .jsonl) are parallel, as in training; otherwise the first
-    file is the training set and each other one a set of its own, as those of `test` are. Nothing is changed. Raises
-    DataError for a file that isn't there.
+    Two files without the extension of a file of pairs (.tsv, .jsonl) are parallel, as in training; otherwise the first
+    file is the training set, and each other file is a held-out set, like those of `test`. Files are not changed. Raises
+    DataError for a missing file.
     """
     given = [paths] if isinstance(paths, Path | str) else paths
     files = pair_sources([Path(path) for path in given])
@@ -33,33 +33,33 @@ def check(paths: Path | str | Sequence[Path | str], test: Sequence[Path | str] =
     return examine(files)
 
 
-@collector_at_rest()
-def examine(files: Sequence[PairSource]) -> Report:
-    """The report on these sets, of which the first is trained on."""
-    sets = [Gathered(each) for each in files]
+@gc_paused()
+def examine(files: Sequence[PairSource]) -> DataReport:
+    """The report on these sets; the first is the training set."""
+    sets = [PairStatistics(each) for each in files]
     train = sets[0]
     train_sizes = train.source.sizes(), train.target.sizes()
     units = train_sizes[0].unit, train_sizes[1].unit
-    drafts: list[Draft] = []
+    findings: list[RawFinding] = []
     for number, each in enumerate(sets):
-        drafts += symbols.faults(each)
+        findings += symbols.faults(each)
         if not len(each):
             if not {"damaged", "empty"} & set(each.faults.counts):
-                drafts.append(Draft("nothing-usable", each, 1))
+                findings.append(RawFinding("nothing-usable", each, 1))
             continue
         if number == 0 and len(np.unique(each.source.hashes)) < 2:
-            drafts.append(Draft("one-source", each, 1))
-        drafts += comparisons.repeated(each)
-        drafts += comparisons.copies(each)
-        drafts += comparisons.out_of_proportion(each)
-        drafts += symbols.kinds_of_signs(each)
-        drafts += symbols.mixed_scripts(each)
+            findings.append(RawFinding("one-source", each, 1))
+        findings += comparisons.repeated(each)
+        findings += comparisons.copies(each)
+        findings += comparisons.out_of_proportion(each)
+        findings += symbols.inconsistent_variants(each)
+        findings += symbols.mixed_scripts(each)
         for earlier in sets[:number]:
-            drafts += comparisons.leaked(earlier, each)
+            findings += comparisons.leaked(earlier, each)
         if number == 0:
-            drafts += symbols.rare(each, units)
+            findings += symbols.rare(each, units)
         elif len(train):
-            drafts += symbols.unseen(train, each, units)
+            findings += symbols.unseen(train, each, units)
     sizes = [
         SetSizes(
             files=each.name,
@@ -72,14 +72,14 @@ def examine(files: Sequence[PairSource]) -> Report:
         for each in sets
     ]
     suggestion = _suggest(train, sizes[0]) if len(train) else ()
-    return Report(tuple(finish(drafts)), tuple(sizes), suggestion)
+    return DataReport(tuple(complete(findings)), tuple(sizes), suggestion)
 
 
-def _suggest(train: Gathered, sizes: SetSizes) -> tuple[str, ...]:
-    """What seq2see train chooses for these pairs where nothing is said."""
+def _suggest(train: PairStatistics, sizes: SetSizes) -> tuple[str, ...]:
+    """What seq2see train chooses for these pairs by default."""
     return (
         f"source: {sizes.source.unit} ({sizes.source.reason})",
         f"target: {sizes.target.unit} ({sizes.target.reason})",
         f"model: {MODEL}",
-        f"train it: seq2see train {shlex.join(map(str, train.files.paths))}",
+        f"command: seq2see train {shlex.join(map(str, train.files.paths))}",
     )

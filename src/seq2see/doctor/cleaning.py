@@ -1,6 +1,6 @@
-"""A clean copy of a file of pairs: only what is safe, with everything counted that was changed or left out.
+"""Writes a clean copy of a file of pairs: safe changes only, and all of them are counted.
 
-The copy is TSV in UTF-8 with LF. Cleaning it again changes nothing, and training reads every line of it.
+The copy is TSV in UTF-8 with LF. Cleaning is idempotent, and training accepts every line of the copy.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
-from seq2see.data.reading import collector_at_rest
+from seq2see.data.reading import gc_paused
 from seq2see.doctor import characters
 from seq2see.doctor.rows import Faults, PairSource, pair_sources
 from seq2see.errors import ConfigError, DataError
@@ -26,26 +26,26 @@ from seq2see.errors import ConfigError, DataError
 _BLANKS = re.compile("  +")
 
 CHANGES = {
-    "byte-order-mark-at-start": "byte order marks taken from the beginning",
-    "windows-line-ends": "line ends CR LF made LF",
-    "byte-order-mark-inside": "texts with U+FEFF inside: taken out",
-    "control": "texts with control characters: taken out, those that part words made blanks",
-    "invisible": "texts with invisible characters that mean nothing: taken out",
-    "unusual-spaces": "texts with unusual spaces: made blanks",
-    "not-nfc": "texts brought into NFC",
-    "doubled-blanks": "texts with several blanks in a row: made one",
-    "space-around": "texts with white space around: taken off",
+    "byte-order-mark-at-start": "byte order marks at the beginning removed",
+    "windows-line-ends": "line ends CR LF replaced by LF",
+    "byte-order-mark-inside": "texts with U+FEFF inside: removed",
+    "control": "texts with control characters: white space replaced by blanks, others removed",
+    "invisible": "texts with meaningless invisible characters: removed",
+    "unusual-spaces": "texts with unusual spaces: replaced by blanks",
+    "not-nfc": "texts normalised to NFC",
+    "doubled-blanks": "texts with several blanks in a row: replaced by one",
+    "space-around": "texts with white space at the ends: stripped",
 }
 LEFT_OUT = {
-    "unusable": "lines that can't be used (seq2see check says why)",
-    "emptied": "pairs with nothing left on one side",
-    "duplicates": "pairs that were there already",
+    "unusable": "invalid lines (seq2see check explains them)",
+    "emptied": "pairs with an empty side after cleaning",
+    "duplicates": "repeated pairs",
 }
 
 
 @dataclass(frozen=True)
-class Cleaned:
-    """What was changed, by the name of the finding, and what was left out; `pairs` is what was written."""
+class CleaningResult:
+    """The number of changes by name of the finding, of pairs left out, and of `pairs` written."""
 
     path: str
     pairs: int
@@ -53,12 +53,12 @@ class Cleaned:
     left_out: dict[str, int]
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for machines."""
+        """The values for JSON."""
         return {"path": self.path, "pairs": self.pairs, "changed": self.changed, "left_out": self.left_out}
 
 
 def clean_text(text: str, changed: Counter[str]) -> str:
-    """The text without what is safe to mend; what was done is counted. Done twice it is the same as done once."""
+    """The cleaned text; changes are counted in `changed`. Idempotent."""
     if text.isascii() and not characters.SUSPICIOUS.search(text) and "  " not in text and text == text.strip():
         return text
     steps = (
@@ -72,7 +72,7 @@ def clean_text(text: str, changed: Counter[str]) -> str:
     )
     done: set[str] = set()
     before = None
-    while text != before:  # NFC puts marks in another order, and so a joiner beside other ones
+    while text != before:  # NFC reorders marks, so a joiner may get other neighbours
         before = text
         for name, step in steps:
             after = step(text)
@@ -87,12 +87,12 @@ def _without_controls(text: str) -> str:
     return characters.CONTROL.sub("", characters.WHITE_CONTROL.sub(" ", text))
 
 
-@collector_at_rest()
-def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = False) -> Cleaned:
-    """Write a clean copy of one file of pairs, or of two parallel ones, as TSV (compressed where it ends in .gz).
+@gc_paused()
+def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = False) -> CleaningResult:
+    """Write a clean copy of one file of pairs, or of two parallel files, as TSV (gzipped if it ends in .gz).
 
-    Repeated pairs are known by a digest of 16 bytes, some 120 MB a million pairs. Nothing is written unless all is.
-    Raises ConfigError for an output that is an input, DataError where nothing is left or a file is no text.
+    Repeated pairs are recognised by a 16-byte digest, about 120 MB per million pairs. The copy is written atomically.
+    Raises ConfigError if the output is an input, DataError if no pair is left or a file is not text.
     """
     files = _one_set([Path(path) for path in paths])
     _require_other_file(files.paths, output)
@@ -125,7 +125,7 @@ def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = 
         part.unlink(missing_ok=True)
     left_out["unusable"] = faults.unusable
     changed.update({name: faults.counts[name] for name in CHANGES if faults.counts[name]})
-    return Cleaned(
+    return CleaningResult(
         str(output),
         num_pairs,
         {name: changed[name] for name in CHANGES if changed[name]},
@@ -136,20 +136,22 @@ def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = 
 def _one_set(paths: Sequence[Path]) -> PairSource:
     files = pair_sources(paths)
     if len(files) != 1:
-        fix = "mend one file, or two parallel ones, at a time"
-        raise ConfigError(f"{len(files)} sets of pairs can't become one file", where="--fix", fix=fix)
+        fix = "clean one file, or two parallel files, at a time"
+        raise ConfigError(f"needs 1 set of pairs, found {len(files)}", where="--fix", fix=fix)
     return files[0]
 
 
 def _require_other_file(inputs: Sequence[Path], output: Path) -> None:
     for path in inputs:
         if output.exists() and path.exists() and output.samefile(path):
-            raise ConfigError("the clean copy would overwrite the original", where="-o", fix="name another file")
+            raise ConfigError("would overwrite the original", where="-o", fix="name another file")
     if output.is_dir():
-        raise ConfigError(f"{output} is a folder", where="-o", fix="name a file in it")
+        raise ConfigError(f"is a folder: {output}", where="-o", fix="name a file in it")
     ending = (output.with_suffix("") if output.suffix == ".gz" else output).suffix
     if ending in (".jsonl", ".ndjson"):
-        raise ConfigError("the clean copy is TSV, whatever was read", where="-o", fix="give it the ending .tsv")
+        raise ConfigError(
+            f"the clean copy is TSV, unsupported format {ending}", where="-o", fix="use the extension .tsv"
+        )
 
 
 def _opened(part: Path, output: Path, stack: ExitStack) -> IO[str]:
@@ -164,11 +166,11 @@ def _opened(part: Path, output: Path, stack: ExitStack) -> IO[str]:
 
 
 def _require_whole(faults: Faults, files: PairSource, num_pairs: int) -> None:
-    """DataError for what leaving lines out doesn't mend."""
+    """DataError for faults of whole files, and if no pair is left."""
     for name in ("damaged", "empty", "parallel-lengths"):
         if name in faults.counts:
             what = faults.examples[name][0].detail
             raise DataError(what, where=files.name, fix=faults.remedies[name])
     if not num_pairs:
-        fix = faults.remedies.get("encoding") or "seq2see check says what is wrong with the lines"
-        raise DataError("no line can be used, so nothing was written", where=files.name, fix=fix)
+        fix = faults.remedies.get("encoding") or "run seq2see check to see what is wrong with the lines"
+        raise DataError("there are no valid lines, so nothing was written", where=files.name, fix=fix)

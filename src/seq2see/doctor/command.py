@@ -1,4 +1,4 @@
-"""What `seq2see check` does with its options."""
+"""The command `seq2see check`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seq2see.doctor.check import check
 from seq2see.doctor.cleaning import clean
-from seq2see.doctor.show import print_cleaned, print_report
+from seq2see.doctor.printing import print_cleaned, print_report
 from seq2see.errors import ConfigError
 
 
@@ -21,16 +21,16 @@ def run_check(
     output: Path | None,
     keep_duplicates: bool,
 ) -> int:
-    """Check, or with `fix` write a clean copy; the exit code: 1 where training refuses the data.
+    """Check, or write a clean copy with `fix`; returns the exit code, 1 if training would refuse the data.
 
-    Raises ConfigError for options that don't go together.
+    Raises ConfigError for conflicting options.
     """
     if test is not None and not test:
-        raise ConfigError("no file follows it", where="--test", fix="name the file of test pairs, or leave --test out")
+        raise ConfigError("needs a file", where="--test", fix="name the file of test pairs, or remove --test")
     if not fix:
         for option, is_given in (("-o", output is not None), ("--keep-duplicates", keep_duplicates)):
             if is_given:
-                raise ConfigError("this goes with --fix alone", where=option, fix="add --fix, or leave it out")
+                raise ConfigError("requires --fix", where=option, fix="add --fix, or remove it")
         report = check(data, test or ())
         if as_json:
             print(json.dumps(report.as_dict()))
@@ -38,9 +38,9 @@ def run_check(
             print_report(report)
         return report.exit_code
     if output is None:
-        raise ConfigError("where does the clean copy go?", where="--fix", fix="name a file: --fix -o clean.tsv")
+        raise ConfigError("requires -o", where="--fix", fix="name the file to write: --fix -o clean.tsv")
     if test:
-        raise ConfigError("a clean copy is made of one set", where="--test", fix="mend the test pairs by themselves")
+        raise ConfigError("can't be combined with --fix", where="--test", fix="clean the test pairs separately")
     cleaned = clean(data, output, keep_duplicates=keep_duplicates)
     if as_json:
         print(json.dumps(cleaned.as_dict()))

@@ -1,4 +1,4 @@
-"""What only whole sets show: repeated, contradicting and leaked pairs, copies, and lengths out of proportion."""
+"""Findings about whole sets: duplicates, contradictions, leaks, copies, and outliers in length."""
 
 from __future__ import annotations
 
@@ -7,60 +7,60 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.doctor.drafts import Draft
-from seq2see.doctor.gather import Gathered
+from seq2see.doctor.pair_statistics import PairStatistics
+from seq2see.doctor.raw_findings import RawFinding
 
 _NUM_EXAMPLES = 3
 _FAR = 6.0
-"""Robust standard deviations from the median, of logarithms: a normal distribution has one in a billion beyond."""
-_LEAST_SPREAD = 0.25
-"""Where hardly any two lengths differ, a factor of 4.5 still has to be far."""
-_ROOM = 5
-"""Characters added to both sides of a ratio, since among short texts any ratio is usual."""
-_FEWEST = 20
-"""Pairs without which nothing is known about what is usual."""
+"""Robust standard deviations of logarithms from the median; of a normal distribution, one in a billion is beyond."""
+_MIN_DEVIATION = 0.25
+"""If nearly all lengths are equal, an outlier still differs by at least a factor of 4.5."""
+_SMOOTHING = 5
+"""Characters added to both sides of a ratio, since between short texts any ratio is usual."""
+_MIN_PAIRS = 20
+"""Minimum number of pairs to tell what is usual."""
 
 
-def repeated(gathered: Gathered) -> Iterator[Draft]:
+def repeated(statistics: PairStatistics) -> Iterator[RawFinding]:
     """Exact duplicates, and sources with several targets."""
-    keys = gathered.keys()
+    keys = statistics.keys()
     order = np.argsort(keys, kind="stable")
     starts_group = np.concatenate([[True], keys[order][1:] != keys[order][:-1]]) if len(keys) else np.zeros(0, bool)
     again = order[~starts_group]
     if len(again):
         first = order[np.maximum.accumulate(np.where(starts_group, np.arange(len(order)), 0))][~starts_group]
         earliest = np.argsort(again, kind="stable")[:_NUM_EXAMPLES]
-        rows = [(int(again[at]), f"as line {gathered.lines[first[at]]}") for at in earliest]
-        yield Draft("duplicates", gathered, len(again), _share(len(again), len(gathered)), rows)
+        rows = [(int(again[at]), f"as line {statistics.lines[first[at]]}") for at in earliest]
+        yield RawFinding("duplicates", statistics, len(again), _share(len(again), len(statistics)), rows)
 
     distinct = np.sort(order[starts_group])
-    sources, firsts, counts = np.unique(gathered.source.hashes[distinct], return_index=True, return_counts=True)
+    sources, firsts, counts = np.unique(statistics.source.hashes[distinct], return_index=True, return_counts=True)
     several = np.flatnonzero(counts > 1)
     if len(several):
         chosen = several[np.argsort(firsts[several], kind="stable")[: _NUM_EXAMPLES - 1]]
         rows = []
         for at in chosen:
-            both = distinct[gathered.source.hashes[distinct] == sources[at]][:2]
+            both = distinct[statistics.source.hashes[distinct] == sources[at]][:2]
             rows += [(int(row), "") for row in both]
         num_pairs = int(counts[several].sum())
         detail = f"{_share(len(several), len(sources))}, with {num_pairs:,} different targets"
-        yield Draft("contradictions", gathered, len(several), detail, rows)
+        yield RawFinding("contradictions", statistics, len(several), detail, rows)
 
 
-def leaked(earlier: Gathered, later: Gathered) -> Iterator[Draft]:
-    """Pairs and sources of the later set that the earlier one has too."""
+def leaked(earlier: PairStatistics, later: PairStatistics) -> Iterator[RawFinding]:
+    """Pairs and sources of the later set that the earlier set contains, too."""
     same = np.isin(later.keys(), earlier.keys())
     if same.any():
         detail = f"{_share(int(same.sum()), len(later))}, also in {earlier.name}"
-        yield Draft("leaked-pairs", later, int(same.sum()), detail, _first(same))
+        yield RawFinding("leaked-pairs", later, int(same.sum()), detail, _first(same))
     other = np.isin(later.source.hashes, earlier.source.hashes) & ~same
     if other.any():
-        detail = f"{_share(int(other.sum()), len(later))}, whose source is in {earlier.name} with another target"
-        yield Draft("leaked-sources", later, int(other.sum()), detail, _first(other))
+        detail = f"{_share(int(other.sum()), len(later))}, whose source is in {earlier.name} with a different target"
+        yield RawFinding("leaked-sources", later, int(other.sum()), detail, _first(other))
 
 
-def shared(train: Gathered, held_out: Gathered) -> dict[str, int]:
-    """How many pairs of a held-out set are in the training pairs, as pairs, by their source, by their target."""
+def shared(train: PairStatistics, held_out: PairStatistics) -> dict[str, int]:
+    """How many pairs of a held-out set have their pair, source or target in the training set."""
     return {
         "pairs": int(np.isin(held_out.keys(), train.keys()).sum()),
         "sources": int(np.isin(held_out.source.hashes, train.source.hashes).sum()),
@@ -68,41 +68,43 @@ def shared(train: Gathered, held_out: Gathered) -> dict[str, int]:
     }
 
 
-def copies(gathered: Gathered) -> Iterator[Draft]:
-    """Pairs whose sides are the same."""
-    same = gathered.source.hashes == gathered.target.hashes
+def copies(statistics: PairStatistics) -> Iterator[RawFinding]:
+    """Pairs whose source and target are equal."""
+    same = statistics.source.hashes == statistics.target.hashes
     if same.any():
-        yield Draft("copies", gathered, int(same.sum()), _share(int(same.sum()), len(gathered)), _first(same))
+        yield RawFinding("copies", statistics, int(same.sum()), _share(int(same.sum()), len(statistics)), _first(same))
 
 
-def out_of_proportion(gathered: Gathered) -> Iterator[Draft]:
-    """Texts far longer than usual, and pairs whose sides are far from the usual ratio."""
-    if len(gathered) < _FEWEST:
+def out_of_proportion(statistics: PairStatistics) -> Iterator[RawFinding]:
+    """Outliers: texts that are too long, and pairs with an unusual ratio of lengths."""
+    if len(statistics) < _MIN_PAIRS:
         return
-    for side in gathered.sides:
+    for side in statistics.sides:
         lengths = side.lengths
-        distance = _distance(np.log(lengths + float(_ROOM)))
+        distance = _distance(np.log(lengths + float(_SMOOTHING)))
         far = distance > _FAR
         if far.any():
             longest = np.flatnonzero(far)[np.argsort(-lengths[far], kind="stable")[:_NUM_EXAMPLES]]
             rows = [(int(row), f"{lengths[row]:,} characters") for row in longest]
             usual = int(np.median(lengths))
-            detail = f"{side.name}: more than {lengths[~far].max():,} characters, where {usual:,} are usual"
-            yield Draft("long-texts", gathered, int(far.sum()), detail, rows)
-    lengths_of_source, lengths_of_target = gathered.source.lengths, gathered.target.lengths
-    distance = np.abs(_distance(np.log((lengths_of_target + float(_ROOM)) / (lengths_of_source + float(_ROOM)))))
+            detail = f"{side.name}: more than {lengths[~far].max():,} characters, the median is {usual:,}"
+            yield RawFinding("long-texts", statistics, int(far.sum()), detail, rows)
+    lengths_of_source, lengths_of_target = statistics.source.lengths, statistics.target.lengths
+    distance = np.abs(
+        _distance(np.log((lengths_of_target + float(_SMOOTHING)) / (lengths_of_source + float(_SMOOTHING))))
+    )
     far = distance > _FAR
     if far.any():
         oddest = np.flatnonzero(far)[np.argsort(-distance[far], kind="stable")[:_NUM_EXAMPLES]]
         rows = [(int(row), f"{lengths_of_source[row]:,} and {lengths_of_target[row]:,} characters") for row in oddest]
-        yield Draft("odd-ratios", gathered, int(far.sum()), _share(int(far.sum()), len(gathered)), rows)
+        yield RawFinding("odd-ratios", statistics, int(far.sum()), _share(int(far.sum()), len(statistics)), rows)
 
 
 def _distance(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How far each is from the median, in standard deviations told from the median absolute deviation."""
+    """The distance of each value from the median, in robust standard deviations (1.4826 x MAD)."""
     middle = np.median(values)
     spread = 1.4826 * np.median(np.abs(values - middle))
-    return np.asarray((values - middle) / max(spread, _LEAST_SPREAD))
+    return np.asarray((values - middle) / max(spread, _MIN_DEVIATION))
 
 
 def _first(chosen: npt.NDArray[np.bool_]) -> list[tuple[int, str]]:

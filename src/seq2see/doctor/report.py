@@ -1,4 +1,4 @@
-"""What the doctor says: findings, sizes, and what seq2see train would choose."""
+"""The doctor's report: findings, sizes, and what seq2see train would choose."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Example:
-    """One place where it was found: `train.tsv:17`, the text there as it stands, and what is to be seen in it."""
+    """An example of a finding: file and line (`train.tsv:17`), the text there, and a detail."""
 
     origin: str
     text: str = ""
@@ -21,10 +21,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of thing in one set of pairs.
+    """One type of problem in one set of pairs.
 
-    An error is what training refuses, a warning what most likely harms, a note what is good to know. `count` counts
-    `unit`; `detail` has further figures; `remedy` is a command or what else to do.
+    An error prevents training, a warning most likely harms it, a note is information. `count` is the number of `unit`;
+    `detail` contains further figures; `remedy` is a command or other advice.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class SideSizes:
-    """How large one side is. Lengths are in characters: least, median, 95 and 99 of 100, most."""
+    """The size of one side. Lengths are in characters: minimum, median, 95th and 99th percentile, maximum."""
 
     characters: int
     words: int
@@ -54,7 +54,7 @@ class SideSizes:
 
 @dataclass(frozen=True)
 class SetSizes:
-    """How large a set is, and what of it is in the training pairs too (None for these themselves)."""
+    """The size of a set, and its overlap with the training set (None for the training set itself)."""
 
     files: str
     pairs: int
@@ -65,8 +65,8 @@ class SetSizes:
 
 
 @dataclass(frozen=True)
-class Report:
-    """Everything found, most serious first, the sizes of each set, and what training would choose."""
+class DataReport:
+    """All findings, the most serious first, the sizes of each set, and what training would choose."""
 
     findings: tuple[Finding, ...]
     sets: tuple[SetSizes, ...]
@@ -74,18 +74,18 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 where nothing prevents training, 1 where something does."""
+        """1 if there is an error, else 0."""
         return int(any(finding.severity == "error" for finding in self.findings))
 
     def find(self, name: str, files: str | None = None) -> Finding | None:
-        """The finding of that name, in these files or in the first that has it."""
+        """The finding of this name, in these files or in the first set that has it; None if there is none."""
         for finding in self.findings:
             if finding.name == name and files in (None, finding.files):
                 return finding
         return None
 
     def as_dict(self) -> dict[str, Any]:
-        """The report for machines: what `--json` prints."""
+        """The report for JSON, as `--json` prints it."""
         return {
             "trainable": not self.exit_code,
             "findings": [asdict(finding) for finding in self.findings],

@@ -1,6 +1,6 @@
-"""Files to blocks of pairs, with what can't be used set aside and named instead of ending everything.
+"""Reads files as blocks of pairs, and collects invalid lines instead of raising.
 
-What can be used is decided by the functions that training reads with; this module only goes on after a bad line.
+Lines are parsed by the same functions as in training; this module only continues after an invalid line.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import numpy.typing as npt
 
 from seq2see.data import open_content
 from seq2see.data.lines import Line, LineError, json_pair, text_pair
-from seq2see.data.reading import holds_pairs, is_json
+from seq2see.data.reading import is_json, is_pair_file
 from seq2see.doctor.report import Example
 from seq2see.errors import DataError
 
 BLOCK_BYTES = 1 << 21
-"""How much of a file is looked at together: enough that a block costs nothing, little enough for any memory."""
+"""Bytes of a file per block."""
 _BLOCK_LINES = 20_000
 _NUM_EXAMPLES = 3
 _MARK = b"\xef\xbb\xbf"
 
 
 class Block(NamedTuple):
-    """Usable pairs that follow each other, and their lines, counted from 1."""
+    """Consecutive valid pairs, and their lines, counted from 1."""
 
     sources: list[str]
     targets: list[str]
@@ -38,16 +38,16 @@ class Block(NamedTuple):
 
 @dataclass
 class Faults:
-    """What training refuses or reads past, by name: how often, the first places, and what to do."""
+    """Faults of lines and files by name of the finding: counts, first examples, and remedies."""
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Example]] = field(default_factory=dict)
     remedies: dict[str, str] = field(default_factory=dict)
     unusable: int = 0
-    """Lines left out."""
+    """Number of invalid lines."""
 
     def add(self, name: str, example: Example, remedy: str = "", count: int = 1) -> None:
-        """Count one, and keep it as an example if it is among the first."""
+        """Count a fault, and keep the first ones as examples."""
         self.counts[name] += count
         kept = self.examples.setdefault(name, [])
         if len(kept) < _NUM_EXAMPLES:
@@ -58,23 +58,23 @@ class Faults:
 
 @dataclass(frozen=True)
 class PairSource:
-    """One file of pairs, or two parallel ones."""
+    """One file of pairs, or two parallel files."""
 
     paths: tuple[Path, ...]
 
     @property
     def name(self) -> str:
-        """The files as one word of a message."""
+        """The names of the files, for messages."""
         return " ".join(map(str, self.paths))
 
     def origin(self, line: int) -> str:
-        """The place of a pair: of parallel files, in the first."""
+        """File and line of a pair; of parallel files, in the first."""
         return f"{self.paths[0]}:{line}"
 
     def blocks(self, faults: Faults) -> Iterator[Block]:
-        """The usable pairs from beginning to end; the rest is added to `faults`.
+        """The valid pairs in order; everything else is added to `faults`.
 
-        Raises DataError for a file that isn't there or may not be read; one that is damaged or no text is a fault.
+        Raises DataError for a file that is missing or unreadable; a damaged file or one that is not text is a fault.
         """
         for path in self.paths:
             _require_readable(path)
@@ -89,21 +89,21 @@ class PairSource:
 
 
 def pair_sources(paths: Sequence[Path]) -> list[PairSource]:
-    """The sets that these files are: two without the ending of a file of pairs are parallel, as in training.
+    """The sets in these files: two files without the extension of a file of pairs are parallel, as in training.
 
-    With more files each is a set of its own, except where none has such an ending and their number is even: then they
-    are parallel two by two. Raises DataError where there are none.
+    With more files, each is a set of its own, except if none has such an extension and their number is even: then each
+    two are parallel. Raises DataError if there are no files.
     """
     if not paths:
-        raise DataError("no files were given", where="seq2see check", fix="name a file: seq2see check pairs.tsv")
-    has_pairs = [holds_pairs(path) for path in paths]
+        raise DataError("no files given", where="seq2see check", fix="name a file: seq2see check pairs.tsv")
+    has_pairs = [is_pair_file(path) for path in paths]
     if not any(has_pairs) and len(paths) % 2 == 0:
-        return [PairSource(tuple(paths[place : place + 2])) for place in range(0, len(paths), 2)]
+        return [PairSource(tuple(paths[start : start + 2])) for start in range(0, len(paths), 2)]
     return [PairSource((path,)) for path in paths]
 
 
 def _require_readable(path: Path) -> None:
-    """DataError for what no check can look into: the same messages as in training."""
+    """DataError for a file that can't be opened, with the same messages as in training."""
     try:
         with path.open("rb"):
             return
@@ -130,16 +130,16 @@ def _file_blocks(path: Path, faults: Faults) -> Iterator[Block]:
             _count_line_ends(content, path, number, faults)
             sides = None if as_json else _clean_sides(content)
             if sides is not None and len(sides[0]) == num_lines:
-                bad.confess()
+                bad.flush_blank_lines()
                 yield Block(*sides, np.arange(number, number + num_lines, dtype=np.int32))
             else:
-                yield _careful_block(content, path, number, start, as_json, bad)
+                yield _block_by_lines(content, path, number, start, as_json, bad)
             number += num_lines
             start += size
 
 
 def _clean_sides(content: bytes) -> tuple[list[str], list[str]] | None:
-    """Sources and targets of lines that are all as they should be; None where any is not."""
+    """Sources and targets if all lines are valid; None otherwise."""
     try:
         text = content.decode()
     except UnicodeDecodeError:
@@ -158,7 +158,7 @@ def _clean_sides(content: bytes) -> tuple[list[str], list[str]] | None:
     return flat[0::2], flat[1::2]
 
 
-def _careful_block(content: bytes, path: Path, number: int, start: int, as_json: bool, bad: _BadLines) -> Block:
+def _block_by_lines(content: bytes, path: Path, number: int, start: int, as_json: bool, bad: _BadLines) -> Block:
     sources, targets, lines = [], [], []
     for whole in content.removesuffix(b"\n").split(b"\n"):
         line = Line(whole.removesuffix(b"\r"), str(path), number, start)
@@ -167,7 +167,7 @@ def _careful_block(content: bytes, path: Path, number: int, start: int, as_json:
         if not line.content.strip(b"\r"):
             bad.blank(line)
             continue
-        bad.confess()
+        bad.flush_blank_lines()
         try:
             pair = json_pair(line, "pairs") if as_json else text_pair((line,), "pairs")
         except LineError as error:
@@ -187,26 +187,26 @@ def _count_line_ends(content: bytes, path: Path, number: int, faults: Faults) ->
 
 @dataclass
 class _BadLines:
-    """Lines that can't be used. Blank ones at the end of a file are none, so they wait for what follows."""
+    """Collects invalid lines. Blank lines count only if text follows, so they are kept until then."""
 
     path: Path
     faults: Faults
-    waiting: list[str] = field(default_factory=list)
+    first_waiting: list[str] = field(default_factory=list)
     num_waiting: int = 0
 
     def blank(self, line: Line) -> None:
         self.num_waiting += 1
-        if len(self.waiting) < _NUM_EXAMPLES:
-            self.waiting.append(line.origin)
+        if len(self.first_waiting) < _NUM_EXAMPLES:
+            self.first_waiting.append(line.origin)
 
-    def confess(self) -> None:
-        """Text has followed: the blank lines before it were faults."""
+    def flush_blank_lines(self) -> None:
+        """Count the preceding blank lines as faults, since text follows."""
         if self.num_waiting:
-            for place, origin in enumerate(self.waiting):
-                more = self.num_waiting - len(self.waiting) if place == 0 else 0
+            for index, origin in enumerate(self.first_waiting):
+                more = self.num_waiting - len(self.first_waiting) if index == 0 else 0
                 self.faults.add("blank-lines", Example(origin), count=1 + more)
             self.faults.unusable += self.num_waiting
-            self.waiting, self.num_waiting = [], 0
+            self.first_waiting, self.num_waiting = [], 0
 
     def add(self, line: Line, error: LineError, as_json: bool) -> None:
         self.faults.unusable += 1
@@ -215,7 +215,7 @@ class _BadLines:
 
 
 def _name_of(line: Line, as_json: bool) -> str:
-    """Which finding a line is that training refuses."""
+    """The name of the finding for an invalid line."""
     try:
         text = line.content.decode()
     except UnicodeDecodeError:
@@ -264,7 +264,7 @@ def _compare_ends(
     faults: Faults,
     paths: tuple[Path, Path],
 ) -> None:
-    """A fault where more than blank lines is left of either file."""
+    """Add a fault if one file has more non-blank lines than the other has lines."""
     ends, lengths = [], []
     for side, stream in zip(sides, streams, strict=True):
         last = length = number - 1
@@ -273,10 +273,10 @@ def _compare_ends(
                 last = length
         ends.append(last)
         lengths.append(length)
-    if lengths[0] >= ends[1] and lengths[1] >= ends[0]:  # a line that is blank there is an empty side
+    if lengths[0] >= ends[1] and lengths[1] >= ends[0]:  # a blank line there is an empty side
         return
     what = f"{ends[0]:,} lines and {ends[1]:,} lines"
-    fix = "line n of one must belong to line n of the other; find the line that is missing or one too many"
+    fix = "line n of one file must belong to line n of the other; find the missing or additional line"
     faults.add("parallel-lengths", Example(" ".join(map(str, paths)), "", what), fix)
 
 
@@ -284,12 +284,12 @@ def _parallel_block(
     sides: list[list[bytes]], both: int, number: int, starts: list[int], paths: tuple[Path, Path], faults: Faults
 ) -> Block:
     sources, targets, lines = [], [], []
-    for place in range(both):
+    for row in range(both):
         pair_of_lines = []
         for side, path, which in zip(sides, paths, (0, 1), strict=True):
-            content = side[place].removesuffix(b"\n").removesuffix(b"\r")
-            pair_of_lines.append(Line(content, str(path), number + place, starts[which]))
-            starts[which] += len(side[place])
+            content = side[row].removesuffix(b"\n").removesuffix(b"\r")
+            pair_of_lines.append(Line(content, str(path), number + row, starts[which]))
+            starts[which] += len(side[row])
         try:
             pair = text_pair(tuple(pair_of_lines), "pairs")
         except LineError as error:
@@ -301,5 +301,5 @@ def _parallel_block(
             continue
         sources.append(pair.source)
         targets.append(pair.target or "")
-        lines.append(number + place)
+        lines.append(number + row)
     return Block(sources, targets, np.array(lines, dtype=np.int32))

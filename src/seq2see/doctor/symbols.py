@@ -1,4 +1,4 @@
-"""What the table of all characters shows: rare and unseen symbols, several kinds of one sign, and mixed scripts."""
+"""Findings about characters: rare and unseen symbols, inconsistent variants of a character, and mixed scripts."""
 
 from __future__ import annotations
 
@@ -8,51 +8,53 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from seq2see.doctor import characters
-from seq2see.doctor.drafts import Draft
-from seq2see.doctor.gather import Gathered
+from seq2see.doctor.pair_statistics import PairStatistics
+from seq2see.doctor.raw_findings import RawFinding
 from seq2see.doctor.report import Example
-from seq2see.doctor.side import Side
+from seq2see.doctor.side_statistics import SideStatistics
 
 _NUM_EXAMPLES = 3
-_SELDOM = 2
+_RARE_COUNT = 2
 _NUM_NAMED = 8
 
 
-def faults(gathered: Gathered) -> Iterator[Draft]:
-    """What single lines and texts have, as it was counted on the way."""
-    found = gathered.faults
+def faults(statistics: PairStatistics) -> Iterator[RawFinding]:
+    """The faults of single lines and texts."""
+    found = statistics.faults
     for name, count in found.counts.items():
-        yield Draft(name, gathered, count, examples=found.examples[name], remedy=found.remedies.get(name, ""))
-    for name in dict.fromkeys(name for side in gathered.sides for name in side.found):
-        counts = {side.name: side.found[name] for side in gathered.sides if side.found[name]}
+        yield RawFinding(name, statistics, count, examples=found.examples[name], remedy=found.remedies.get(name, ""))
+    for name in dict.fromkeys(name for side in statistics.sides for name in side.found):
+        counts = {side.name: side.found[name] for side in statistics.sides if side.found[name]}
         parts = [", ".join(f"{count:,} in {side}" for side, count in counts.items())]
         details: Counter[str] = Counter()
-        for side in gathered.sides:
+        for side in statistics.sides:
             details.update(side.details.get(name, {}))
         if details:
             parts.append(", ".join(f"{what} ({count:,})" for what, count in details.most_common(_NUM_NAMED)))
         examples = [
-            Example(gathered.files.origin(line), text, f"{side.name}: {detail}" if detail else side.name)
-            for side in gathered.sides
+            Example(statistics.files.origin(line), text, f"{side.name}: {detail}" if detail else side.name)
+            for side in statistics.sides
             for line, text, detail in side.examples.get(name, [])
         ]
-        yield Draft(name, gathered, sum(counts.values()), "; ".join(parts), examples=examples[:_NUM_EXAMPLES])
+        yield RawFinding(name, statistics, sum(counts.values()), "; ".join(parts), examples=examples[:_NUM_EXAMPLES])
 
 
-def rare(gathered: Gathered, units: tuple[str, str]) -> Iterator[Draft]:
-    """Symbols of the training pairs that are met once or twice; a draft a side."""
-    for side, unit in zip(gathered.sides, units, strict=True):
+def rare(statistics: PairStatistics, units: tuple[str, str]) -> Iterator[RawFinding]:
+    """Symbols that occur once or twice in the training set; one finding per side."""
+    for side, unit in zip(statistics.sides, units, strict=True):
         counts, first, is_token = _symbols(side, unit)
-        seldom = [symbol for symbol, count in counts.items() if count <= _SELDOM]
-        if seldom:
-            yield _of_symbols("rare-symbols", gathered, side, seldom, first, is_token, f"of {len(counts):,}")
+        rare_symbols = [symbol for symbol, count in counts.items() if count <= _RARE_COUNT]
+        if rare_symbols:
+            yield _of_symbols("rare-symbols", statistics, side, rare_symbols, first, is_token, f"of {len(counts):,}")
 
 
-def unseen(train: Gathered, held_out: Gathered, units: tuple[str, str]) -> Iterator[Draft]:
-    """Symbols of a held-out set that training has never seen; a draft a side."""
+def unseen(train: PairStatistics, held_out: PairStatistics, units: tuple[str, str]) -> Iterator[RawFinding]:
+    """Symbols of a held-out set that do not occur in the training set; one finding per side."""
     for known, side, unit in zip(train.sides, held_out.sides, units, strict=True):
         seen, _, is_token = _symbols(known, unit)
-        if is_token and side.tokens is None:  # far too many for symbols: nearly all are unseen, characters say enough
+        if (
+            is_token and side.tokens is None
+        ):  # too many tokens for symbols, nearly all unseen: compare characters instead
             seen, _, is_token = _symbols(known, "characters")
         counts, first, _ = _symbols(side, unit if is_token else "characters")
         new = [symbol for symbol in counts if symbol not in seen]
@@ -60,8 +62,8 @@ def unseen(train: Gathered, held_out: Gathered, units: tuple[str, str]) -> Itera
             yield _of_symbols("unseen-symbols", held_out, side, new, first, is_token, f"not in {train.name}")
 
 
-def _symbols(side: Side, unit: str) -> tuple[Mapping[str, int], Mapping[str, tuple[int, str]], bool]:
-    """The symbols of a side and where each was first; True for tokens between blanks, where these are the unit."""
+def _symbols(side: SideStatistics, unit: str) -> tuple[Mapping[str, int], Mapping[str, tuple[int, str]], bool]:
+    """The frequency and first occurrence of each symbol; True if symbols are tokens between blanks."""
     if unit == "symbols" and side.tokens is not None:
         return side.tokens, side.first_token, True
     return side.characters(), side.first, False
@@ -69,73 +71,79 @@ def _symbols(side: Side, unit: str) -> tuple[Mapping[str, int], Mapping[str, tup
 
 def _of_symbols(
     name: str,
-    gathered: Gathered,
-    side: Side,
+    statistics: PairStatistics,
+    side: SideStatistics,
     symbols: list[str],
     first: Mapping[str, tuple[int, str]],
     is_token: bool,
     relation: str,
-) -> Draft:
+) -> RawFinding:
     symbols = sorted(symbols)
     shown = [characters.visible(symbol) if is_token else characters.named(symbol) for symbol in symbols]
     more = f" and {len(symbols) - _NUM_NAMED} more" if len(symbols) > _NUM_NAMED else ""
     examples = [
-        Example(gathered.files.origin(first[symbol][0]), first[symbol][1], f"{side.name}: {what}")
+        Example(statistics.files.origin(first[symbol][0]), first[symbol][1], f"{side.name}: {what}")
         for symbol, what in list(zip(symbols, shown, strict=True))[:_NUM_EXAMPLES]
     ]
     detail = f"{side.name}: {', '.join(shown[:_NUM_NAMED])}{more}, {relation}"
-    return Draft(name, gathered, len(symbols), detail, examples=examples)
+    return RawFinding(name, statistics, len(symbols), detail, examples=examples)
 
 
-def kinds_of_signs(gathered: Gathered) -> Iterator[Draft]:
-    """Signs that are written in several ways on one side: digits, quotation marks, hyphens, full-width letters."""
-    for side in gathered.sides:
+def inconsistent_variants(statistics: PairStatistics) -> Iterator[RawFinding]:
+    """Characters with several variants on one side: digits, quotation marks, hyphens, full-width letters."""
+    for side in statistics.sides:
         counts = side.characters()
         digits: dict[str, list[str]] = {}
         for character in counts:
-            kind = characters.digit_kind(character)
-            if kind is not None:
-                digits.setdefault(kind, []).append(character)
-        yield from _several("digits", gathered, side, counts, digits)
-        # Accents and primes beside quotation marks are signs of their own; two of the others are a matter of spelling.
-        quotes = {kind: list(characters.QUOTES[kind]) for kind in ("straight", "curly")}
-        yield from _several("quotes", gathered, side, counts, quotes)
-        yield from _several("hyphens", gathered, side, counts, {kind: [c] for kind, c in characters.HYPHENS.items()})
+            family = characters.digit_family(character)
+            if family is not None:
+                digits.setdefault(family, []).append(character)
+        yield from _variants("digits", statistics, side, counts, digits)
+        # Accents and primes have a meaning of their own beside quotation marks; straight and curly are spellings.
+        quotes = {variant: list(characters.QUOTES[variant]) for variant in ("straight", "curly")}
+        yield from _variants("quotes", statistics, side, counts, quotes)
+        yield from _variants(
+            "hyphens", statistics, side, counts, {variant: [c] for variant, c in characters.HYPHENS.items()}
+        )
         wide = [character for character in characters.WIDE if character in counts]
         twins = [characters.NARROW[characters.WIDE.index(character)] for character in wide]
-        yield from _several("full-width", gathered, side, counts, {"full-width": wide, "ordinary": twins})
+        yield from _variants("full-width", statistics, side, counts, {"full-width": wide, "ordinary": twins})
 
 
-def _several(
-    name: str, gathered: Gathered, side: Side, counts: Mapping[str, int], kinds: Mapping[str, list[str]]
-) -> Iterator[Draft]:
-    """A draft where more than one kind occurs; counted are all but the most frequent one."""
-    found = {kind: sum(counts.get(each, 0) for each in members) for kind, members in kinds.items()}
-    order = sorted((kind for kind in found if found[kind]), key=lambda kind: -found[kind])
+def _variants(
+    name: str,
+    statistics: PairStatistics,
+    side: SideStatistics,
+    counts: Mapping[str, int],
+    variants: Mapping[str, list[str]],
+) -> Iterator[RawFinding]:
+    """A finding if several variants occur; the count is that of all but the most frequent one."""
+    found = {variant: sum(counts.get(each, 0) for each in members) for variant, members in variants.items()}
+    order = sorted((variant for variant in found if found[variant]), key=lambda variant: -found[variant])
     if len(order) < 2:
         return
     examples = []
-    for kind in order[1:]:
-        places = [(side.first[each], each) for each in kinds[kind] if each in counts]
-        (line, text), character = min(places)
+    for variant in order[1:]:
+        occurrences = [(side.first[each], each) for each in variants[variant] if each in counts]
+        (line, text), character = min(occurrences)
         shown = f"{side.name}: {characters.named(character)}"
-        examples.append(Example(gathered.files.origin(line), text, shown))
-    detail = f"{side.name}: " + ", ".join(f"{found[kind]:,} {kind}" for kind in order)
-    count = sum(found[kind] for kind in order[1:])
-    yield Draft(name, gathered, count, detail, examples=examples[:_NUM_EXAMPLES])
+        examples.append(Example(statistics.files.origin(line), text, shown))
+    detail = f"{side.name}: " + ", ".join(f"{found[variant]:,} {variant}" for variant in order)
+    count = sum(found[variant] for variant in order[1:])
+    yield RawFinding(name, statistics, count, detail, examples=examples[:_NUM_EXAMPLES])
 
 
-def mixed_scripts(gathered: Gathered) -> Iterator[Draft]:
-    """Texts whose letters are mostly of another script than those of the side."""
-    for side in gathered.sides:
+def mixed_scripts(statistics: PairStatistics) -> Iterator[RawFinding]:
+    """Texts whose letters are mostly in another script than those of the side."""
+    for side in statistics.sides:
         scripts = side.scripts
         amounts = np.bincount(scripts[scripts != characters.NO_SCRIPT])
         if np.count_nonzero(amounts) < 2:
             continue
         main = int(amounts.argmax())
         other = (scripts != main) & (scripts != characters.NO_SCRIPT)
-        named = {characters.script_name(int(kind)): int(amounts[kind]) for kind in np.flatnonzero(amounts)}
+        named = {characters.script_name(int(variant)): int(amounts[variant]) for variant in np.flatnonzero(amounts)}
         order = sorted(named, key=lambda name: -named[name])
         detail = f"{side.name}: " + ", ".join(f"{named[name]:,} {name}" for name in order)
         rows = [(int(row), side.name) for row in np.flatnonzero(other)[:_NUM_EXAMPLES]]
-        yield Draft("scripts", gathered, int(other.sum()), detail, rows)
+        yield RawFinding("scripts", statistics, int(other.sum()), detail, rows)

@@ -1,25 +1,33 @@
-"""Models held to test sets: every figure with its interval, in parts, beside other runs, and what went wrong."""
+"""Evaluation on test sets: metrics with intervals, slices, comparison of runs, and the wrong predictions."""
 
 from __future__ import annotations
 
-from seq2see.evaluation.comparison import Group
-from seq2see.evaluation.errors_file import Wrong, error_lines, ranking_of, wrong_answers, wrong_items
-from seq2see.evaluation.evaluate import Evaluation, Request, evaluate, evaluate_runs
-from seq2see.evaluation.items import Item, Part, items_of
-from seq2see.evaluation.report import Answers, Figure, Report, Slice, assess
-from seq2see.evaluation.shown import as_json, text_lines
+from typing import TYPE_CHECKING
+
+from seq2see.lazy import lazily
+
+if TYPE_CHECKING:
+    from seq2see.evaluation.comparison import SeedGroup
+    from seq2see.evaluation.error_table import WrongPrediction, error_lines, ranking_of, wrong_items, wrong_predictions
+    from seq2see.evaluation.evaluate import evaluate
+    from seq2see.evaluation.format import as_json, text_lines
+    from seq2see.evaluation.items import Item, Slice, items_of
+    from seq2see.evaluation.options import EvaluationArguments, EvaluationOptions
+    from seq2see.evaluation.report import Estimate, EvaluationReport, Outputs, SliceScores, assess
+    from seq2see.evaluation.runs import RunsReport, evaluate_runs
 
 __all__ = [
-    "Answers",
-    "Evaluation",
-    "Figure",
-    "Group",
+    "Estimate",
+    "EvaluationArguments",
+    "EvaluationOptions",
+    "EvaluationReport",
     "Item",
-    "Part",
-    "Report",
-    "Request",
+    "Outputs",
+    "RunsReport",
+    "SeedGroup",
     "Slice",
-    "Wrong",
+    "SliceScores",
+    "WrongPrediction",
     "as_json",
     "assess",
     "error_lines",
@@ -28,6 +36,20 @@ __all__ = [
     "items_of",
     "ranking_of",
     "text_lines",
-    "wrong_answers",
     "wrong_items",
+    "wrong_predictions",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "comparison": "SeedGroup",
+        "error_table": "WrongPrediction error_lines ranking_of wrong_items wrong_predictions",
+        "evaluate": "evaluate",
+        "format": "as_json text_lines",
+        "items": "Item Slice items_of",
+        "options": "EvaluationArguments EvaluationOptions",
+        "report": "Estimate EvaluationReport Outputs SliceScores assess",
+        "runs": "RunsReport evaluate_runs",
+    },
+)

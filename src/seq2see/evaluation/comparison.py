@@ -1,4 +1,4 @@
-"""Several runs on the same items: how each differs from the first, and how far trainings of one kind scatter."""
+"""Comparison of several runs on the same items: differences from the first run, spread over seeds."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from seq2see.config import Config
-from seq2see.evaluation.report import Report
+from seq2see.evaluation.report import EvaluationReport
 from seq2see.metrics import Difference, Spread, differences, spread
 
 
 @dataclass(frozen=True)
-class Group:
-    """Runs that were trained alike, from different seeds."""
+class SeedGroup:
+    """Runs with the same configuration except for the seed."""
 
-    places: tuple[int, ...]
-    """Which of the runs, from 0."""
+    runs: tuple[int, ...]
+    """Indices of the runs."""
     spreads: dict[str, Spread]
-    """By metric, over these runs."""
+    """Mean and standard deviation over these runs, by metric."""
 
 
-def against_first(reports: Sequence[Report], *, samples: int, seed: int) -> list[dict[str, Difference]]:
-    """For each report how it differs from the first, by metric; nothing for the first itself.
+def against_first(reports: Sequence[EvaluationReport], *, samples: int, seed: int) -> list[dict[str, Difference]]:
+    """For each report its difference from the first, by metric; an empty dict for the first.
 
-    Losses are compared only where both count the same number of tokens in every target.
+    Losses are compared only if every target has the same number of tokens in both.
     """
     found: list[dict[str, Difference]] = [{}]
     for report in reports[1:]:
-        is_same = report.answers.num_tokens == reports[0].answers.num_tokens
+        is_same = report.outputs.num_tokens == reports[0].outputs.num_tokens
         names = [name for name in report.measured if name != "loss" or is_same]
         sides = [[each.measured[name] for name in names] for each in (report, reports[0])]
         compared = differences(*sides, samples=samples, seed=seed) if names else []
@@ -35,21 +35,21 @@ def against_first(reports: Sequence[Report], *, samples: int, seed: int) -> list
     return found
 
 
-def groups_of_seeds(reports: Sequence[Report], configs: Sequence[Config | None]) -> list[Group]:
-    """The runs whose configurations differ in the seed alone, where there are two or more of them.
+def seed_groups(reports: Sequence[EvaluationReport], configs: Sequence[Config | None]) -> list[SeedGroup]:
+    """The groups of two or more runs whose configurations differ only in the seed.
 
-    The precision may differ too: where nobody set it, a measurement of the machine did.
+    The precision may differ too, since `auto` is resolved per machine.
     """
     alike: dict[Config, list[int]] = {}
-    for place, config in enumerate(configs):
+    for run, config in enumerate(configs):
         if config is not None:
             training = replace(config.training, seed=0, precision="auto")
-            alike.setdefault(replace(config, training=training), []).append(place)
+            alike.setdefault(replace(config, training=training), []).append(run)
     groups = []
-    for places in alike.values():
-        seeds = {config.training.seed for place in places if (config := configs[place]) is not None}
-        if len(seeds) == len(places) > 1:
-            names = reports[places[0]].figures
-            spreads = {name: spread([reports[place].figures[name].value for place in places]) for name in names}
-            groups.append(Group(tuple(places), spreads))
+    for runs in alike.values():
+        seeds = {config.training.seed for run in runs if (config := configs[run]) is not None}
+        if len(seeds) == len(runs) > 1:
+            names = reports[runs[0]].scores
+            spreads = {name: spread([reports[run].scores[name].value for run in runs]) for name in names}
+            groups.append(SeedGroup(tuple(runs), spreads))
     return groups

@@ -1,4 +1,4 @@
-"""Test pairs to items, each a source with all that may be answered to it; items to the parts that are scored apart."""
+"""Test pairs grouped into items (a source with all its references), and slices of items scored separately."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _QUARTERS = (0.25, 0.5, 0.75)
 
 
 class Item(NamedTuple):
-    """What is asked once: of a language model a text, else a source with its references."""
+    """One source with its references; for a language model one text."""
 
     source: str
     references: tuple[str, ...]
-    """Each once, in the order of the file."""
+    """Distinct, in file order."""
     rows: tuple[int, ...]
-    """The places of its pairs, from 0."""
+    """Indices of its pairs."""
     origin: str
-    """Where the first of them stands: `test.tsv:17`."""
+    """File and line of the first pair: `test.tsv:17`."""
     labels: tuple[str, ...]
-    """What the further column says of them, each once."""
+    """Distinct values of the label column."""
 
 
-class Part(NamedTuple):
-    """Some of the items, which are scored apart too."""
+class Slice(NamedTuple):
+    """A subset of the items that is also scored separately."""
 
     by: str
-    """What the items are told apart by: `source`, `length`, or a column."""
+    """What defines the slices: `source`, `length`, or a column."""
     name: str
     rows: NDArray[np.intp]
-    """The places of its items, from 0."""
+    """Indices of its items."""
 
 
 def items_of(pairs: Sequence[Pair], labels: Sequence[str] = (), *, group: bool = True) -> list[Item]:
-    """One item a source, in the order of the file; with `group` off, or without sources, one a pair."""
-    places: dict[tuple[str, int], list[int]] = {}
+    """One item per source, in file order. Without `group`, or without sources, one item per pair."""
+    rows_of: dict[tuple[str, int], list[int]] = {}
     for row, pair in enumerate(pairs):
-        places.setdefault((pair.source, 0 if group and pair.source else row + 1), []).append(row)
+        rows_of.setdefault((pair.source, 0 if group and pair.source else row + 1), []).append(row)
     return [
         Item(
             source,
@@ -51,35 +51,35 @@ def items_of(pairs: Sequence[Pair], labels: Sequence[str] = (), *, group: bool =
             pairs[rows[0]].origin,
             tuple(dict.fromkeys(labels[row] for row in rows)) if labels else (),
         )
-        for (source, _), rows in places.items()
+        for (source, _), rows in rows_of.items()
     ]
 
 
-def parts_by_length(lengths: Sequence[int], unit: str) -> list[Part]:
-    """Four parts of about the same size, from short to long; fewer where many items are of one length."""
+def slices_by_length(lengths: Sequence[int], unit: str) -> list[Slice]:
+    """Four slices of about equal size, from short to long; fewer if many items have the same length."""
     counted = np.asarray(lengths)
     borders = np.unique(np.quantile(counted, _QUARTERS, method="lower"))
     which = np.digitize(counted, borders, right=True)
-    parts = []
+    slices = []
     for number in np.unique(which):
         rows = np.flatnonzero(which == number)
         least, most = counted[rows].min(), counted[rows].max()
-        parts.append(Part("length", f"{least} {unit}" if least == most else f"{least}-{most} {unit}", rows))
-    return parts if len(parts) > 1 else []
+        slices.append(Slice("length", f"{least} {unit}" if least == most else f"{least}-{most} {unit}", rows))
+    return slices if len(slices) > 1 else []
 
 
-def parts_by_training(is_known: Sequence[bool]) -> list[Part]:
-    """Items that the training data have and those that they don't; nothing where all are of one kind."""
+def slices_by_training(is_known: Sequence[bool]) -> list[Slice]:
+    """Items in the training data, and new items; no slices if all are of one kind."""
     known = np.asarray(is_known, dtype=bool)
-    parts = [Part("source", IN_TRAINING, np.flatnonzero(known)), Part("source", NEW, np.flatnonzero(~known))]
-    return parts if known.any() and not known.all() else []
+    slices = [Slice("source", IN_TRAINING, np.flatnonzero(known)), Slice("source", NEW, np.flatnonzero(~known))]
+    return slices if known.any() and not known.all() else []
 
 
-def parts_by_label(items: Sequence[Item], column: str) -> list[Part]:
-    """A part a label, the largest first; an item with several labels is in several parts."""
+def slices_by_label(items: Sequence[Item], column: str) -> list[Slice]:
+    """One slice per label, the largest first. An item with several labels is in several slices."""
     rows: dict[str, list[int]] = {}
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         for label in item.labels:
-            rows.setdefault(label, []).append(place)
+            rows.setdefault(label, []).append(index)
     ordered = sorted(rows.items(), key=lambda each: -len(each[1]))
-    return [Part(column, label, np.array(places, dtype=np.intp)) for label, places in ordered]
+    return [Slice(column, label, np.array(indices, dtype=np.intp)) for label, indices in ordered]

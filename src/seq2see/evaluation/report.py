@@ -1,126 +1,154 @@
-"""Answers and what should have been answered, to a report: every figure with its interval, as a whole and in parts."""
+"""Model outputs and references scored: every metric with its interval, over all items and per slice."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seq2see.errors import DataError
-from seq2see.evaluation.items import Item, Part
+from seq2see.evaluation.format import report_dicts, report_lines
+from seq2see.evaluation.html import report_html
+from seq2see.evaluation.items import Item, Slice
 from seq2see.metrics import METRICS, SAMPLES, Interval, Measured, Scale, exact_match, intervals, ratio
+from seq2see.metrics.resampling import interval_method
 
 LOSS = Scale("loss", "loss", "nats", higher_is_better=False, score=ratio)
-"""Nats per target token, EOS counted, teacher-forced."""
+"""Nats per target token, EOS included, teacher-forced."""
 LARGEST = 700.0
-"""Beyond this loss the perplexity is infinite in floating point."""
+"""Above this loss the perplexity overflows to infinity."""
 
 
-class Answers(NamedTuple):
-    """What a model makes of the items."""
+class Outputs(NamedTuple):
+    """What a model outputs for the items, and their references."""
 
     predictions: tuple[str, ...] | None
-    """One an item; None for a language model."""
+    """One per item; None for a language model."""
     references: tuple[tuple[str, ...], ...]
-    """Of each item, normalised as the model's own texts are."""
+    """Per item, normalised like the model's own texts."""
     log_probs: tuple[float, ...]
     """Of each pair's target, in nats."""
     num_tokens: tuple[int, ...]
-    """Of each pair's target, EOS counted."""
+    """Of each pair's target, EOS included."""
 
 
-class Figure(NamedTuple):
-    """A value and the 95 % interval around it."""
+class Estimate(NamedTuple):
+    """The value of a metric and its 95 % interval."""
 
     value: float
     interval: Interval
+    method: str = "bootstrap"
+    """How the interval was computed: `bootstrap`, or `Clopper-Pearson` (exact, if all items are right or all wrong)."""
 
 
 @dataclass(frozen=True)
-class Slice:
-    """A part of the items, scored by itself."""
+class SliceScores:
+    """The scores of one slice."""
 
     by: str
     name: str
     count: int
-    figures: dict[str, Figure]
+    scores: dict[str, Estimate]
 
 
 @dataclass(frozen=True)
-class Report:
-    """How well a model does on a test set."""
+class EvaluationReport:
+    """The scores of a model on a test set. Printed it is the table of `seq2see evaluate`."""
 
     count: int
-    """Items: distinct sources, or texts of a language model."""
+    """Items: distinct sources; for a language model texts."""
     num_references: int
     """Distinct (source, target) pairs."""
     exact_match: float | None
     """Share of the items, 0..1; None for a language model."""
     measured: dict[str, Measured]
-    """By name: the metrics, and `loss`."""
-    figures: dict[str, Figure]
-    """Likewise."""
-    slices: tuple[Slice, ...]
-    answers: Answers
+    """The statistics of each metric and of `loss`, by name."""
+    scores: dict[str, Estimate]
+    """The value of each metric and of `loss` with its interval, by name."""
+    slices: tuple[SliceScores, ...]
+    outputs: Outputs
     items: tuple[Item, ...]
+    samples: int
+    """Bootstrap samples per interval."""
+    seed: int
+    """Of the bootstrap."""
     num_known: int | None = None
-    """Items that the training data have; None where nobody can tell."""
+    """Items that are in the training data; None if unknown."""
+    missing: str = ""
+    """Default metrics that were left out, and the package they need."""
 
     @property
     def loss(self) -> float:
         """Nats per target token."""
-        return self.figures["loss"].value
+        return self.scores["loss"].value
 
     @property
     def perplexity(self) -> float:
-        """Between how many tokens the model wavers, on average: e to the loss."""
+        """e to the loss, per target token."""
         return math.exp(self.loss) if self.loss < LARGEST else math.inf
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One flat dict per metric and slice, for `pandas.DataFrame`; `by` and `slice` are None for all items."""
+        return report_dicts(self)
+
+    def __str__(self) -> str:
+        return "\n".join(report_lines(self))
+
+    def _repr_html_(self) -> str:
+        return report_html(self)
 
 
 def assess(
     items: Sequence[Item],
-    answers: Answers,
+    outputs: Outputs,
     *,
     metrics: Sequence[str] = (),
-    parts: Sequence[Part] = (),
+    slices: Sequence[Slice] = (),
     num_known: int | None = None,
+    missing: str = "",
     samples: int = SAMPLES,
     seed: int = 0,
-) -> Report:
-    """The report of answers to these items: METRICS by name and the loss, over all items and over each of the parts."""
+) -> EvaluationReport:
+    """The named metrics and the loss, over all items and over each slice."""
     if not items:
         raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
-    texts, references = answers.predictions, answers.references
+    texts, references = outputs.predictions, outputs.references
     measured = {} if texts is None else {name: METRICS[name](texts, references) for name in metrics}
-    measured["loss"] = loss_of(items, answers)
-    slices = []
-    for part in parts:
-        figures = figures_of({name: each.of(part.rows) for name, each in measured.items()}, samples, seed)
-        slices.append(Slice(part.by, part.name, len(part.rows), figures))
-    return Report(
+    measured["loss"] = loss_of(items, outputs)
+    scored = []
+    for part in slices:
+        scores = estimates({name: each.of(part.rows) for name, each in measured.items()}, samples, seed)
+        scored.append(SliceScores(part.by, part.name, len(part.rows), scores))
+    return EvaluationReport(
         count=len(items),
         num_references=sum(len(item.references) for item in items),
         exact_match=None if texts is None else exact_match(texts, references).value,
         measured=measured,
-        figures=figures_of(measured, samples, seed),
-        slices=tuple(slices),
-        answers=answers,
+        scores=estimates(measured, samples, seed),
+        slices=tuple(scored),
+        outputs=outputs,
         items=tuple(items),
+        samples=samples,
+        seed=seed,
         num_known=num_known,
+        missing=missing,
     )
 
 
-def loss_of(items: Sequence[Item], answers: Answers) -> Measured:
-    """The loss over all pairs; statistics of an item: nats and tokens of its pairs."""
-    log_probs, num_tokens = np.array(answers.log_probs), np.array(answers.num_tokens, dtype=np.float64)
+def loss_of(items: Sequence[Item], outputs: Outputs) -> Measured:
+    """The loss over all pairs; the statistics of an item are the nats and tokens of its pairs."""
+    log_probs, num_tokens = np.array(outputs.log_probs), np.array(outputs.num_tokens, dtype=np.float64)
     rows = [(-log_probs[list(item.rows)].sum(), num_tokens[list(item.rows)].sum()) for item in items]
     return Measured(LOSS, np.array(rows, dtype=np.float64))
 
 
-def figures_of(measured: dict[str, Measured], samples: int, seed: int) -> dict[str, Figure]:
-    """Every value with its interval, all drawn from the same sets."""
-    around = intervals(list(measured.values()), samples=samples, seed=seed)
-    return {name: Figure(each.value, one) for (name, each), one in zip(measured.items(), around, strict=True)}
+def estimates(measured: dict[str, Measured], samples: int, seed: int) -> dict[str, Estimate]:
+    """Each value with its interval; all metrics share the bootstrap samples."""
+    found = intervals(list(measured.values()), samples=samples, seed=seed)
+    return {
+        name: Estimate(each.value, interval, interval_method(each))
+        for (name, each), interval in zip(measured.items(), found, strict=True)
+    }

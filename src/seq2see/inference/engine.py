@@ -1,4 +1,4 @@
-"""What a predictor asks of a trained network, whoever does the arithmetic; and NumPy's answer to it."""
+"""The interface between a predictor and a trained network, and its implementation in NumPy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ids = npt.NDArray[np.int64]
 
 
 class Engine(Protocol):
-    """A network as a search uses it. States belong to the engine that made them."""
+    """A network as a search uses it. A state belongs to the engine that made it."""
 
     name: ClassVar[str]
 
@@ -29,16 +29,16 @@ class Engine(Protocol):
 
     @property
     def max_positions(self) -> int | None:
-        """The most tokens of a text, EOS counted, where the positions are learnt ones; None where there is no limit."""
+        """The largest length of a text, EOS counted, for learned positions; None if there is no limit."""
         ...
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers were learnt."""
+        """The number of parameters."""
         ...
 
     def start(self, source: Padded, read: Ids) -> State:
-        """The state [B] of a decoder that knows the sources and has read these ids [B P], BOS among them."""
+        """The state [B] of a decoder that has the sources and has read these ids [B P], BOS included."""
         ...
 
     def step(self, ids: Ids, state: Any) -> tuple[Array, Any, Array | None]:
@@ -51,19 +51,19 @@ class Engine(Protocol):
 
     @property
     def shown_layer(self) -> int:
-        """Which of the layers that look at the source, from 0, says where in `step`: the mean of its heads."""
+        """The layer, from 0 among those with cross-attention, whose mean over heads `step` gives as weights."""
         ...
 
     def heads(self, batch: Batch) -> Array:
-        """Where each head of each of these layers looked before it gave each target token: [layers B heads T S].
+        """The attention weights of every head of these layers at each target token: [layers B heads T S].
 
-        Only for a network that `looks`. The targets are read as in training; no search is made anew.
+        Only for a network that `has_attention`. The targets are read with teacher forcing; there is no search.
         """
         ...
 
 
 class NumpyEngine:
-    """A network of `seq2see.runtime`: what ships needs nothing but NumPy."""
+    """A network of `seq2see.runtime`, which needs nothing but NumPy."""
 
     name: ClassVar[str] = "numpy"
 
@@ -97,7 +97,7 @@ class NumpyEngine:
         return self.network.step(ids, state)
 
     def target_log_probs(self, batch: Batch) -> Array:
-        """See `Engine`: a search that is told what to emit."""
+        """See `Engine`: step by step, the targets given."""
         source, target = batch
         state = self.network.start(source.ids, source.lengths)
         found = np.zeros(target.ids.shape)
@@ -114,15 +114,15 @@ class NumpyEngine:
         return self.network.shown_layer
 
     def heads(self, batch: Batch) -> Array:
-        """See `Engine`: a step a target token."""
+        """See `Engine`: one step per target token."""
         state = self.network.start(*batch.source)
         looked = []
         for ids in batch.decoder_input.T:
-            state, each = self.network.look(ids, state)
+            state, each = self.network.step_by_head(ids, state)
             looked.append(np.stack(each))
         return np.stack(looked, 3)
 
 
 def make_numpy_engine(saved: SavedModel) -> NumpyEngine:
-    """The engine of a saved model. Raises CheckpointError where that is no model, or the tensors another's."""
+    """The engine of a saved model. Raises CheckpointError for an invalid blueprint, or tensors that don't fit it."""
     return NumpyEngine(build(saved.config["model"], saved.tensors))

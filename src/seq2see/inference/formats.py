@@ -1,36 +1,36 @@
-"""Predictions as lines of a file: plain text, tab-separated columns, or JSON."""
+"""Predictions as lines of a file: plain text, tab-separated columns, or JSON lines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from json import dumps
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from seq2see.data.lines import ESCAPES
 from seq2see.errors import ConfigError
-from seq2see.inference.results import PairScore, Prediction
+
+if TYPE_CHECKING:
+    from seq2see.inference.results import PairScore, Prediction
 
 Format = Literal["text", "tsv", "jsonl"]
 Alignments = Literal["pharaoh", "json"]
-
-ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-"""What would break a table of columns and lines, and how it is written there."""
 
 
 def line_writer(
     format_: Format, alignments: Alignments | None, *, has_alternatives: bool
 ) -> Callable[[int, str, Prediction], Iterator[str]]:
-    """What turns (number of the text, text, prediction) into lines; an n-best list has a line an answer, but in JSON.
+    """A function from (number of the text, text, prediction) to lines; an n-best list has one line per answer.
 
-    text: the answer. tsv: number of the text from 1, rank from 1, log_prob, score, answer. jsonl: an object a text with
-    the same of each answer, and its tokens. Alignments are a further column or key: `pharaoh` has source-target places
-    from 0, EOS left out; `json` has both rows of tokens and all weights. In text and tsv a tab or line break of an
-    answer is written \\t or \\n, and a backslash is doubled in tsv.
+    text: the answer. tsv: number of the text from 1, rank from 1, log_prob, score, answer. jsonl: one object per text
+    with the same of every answer, and its tokens with their log-probabilities. Alignments are a further column or key:
+    `pharaoh` has pairs of source and target position from 0, without EOS; `json` has the tokens of both sides and all
+    weights. In text and tsv a tab or line break of an answer is written \\t or \\n, and a backslash is doubled in tsv.
     """
     if format_ == "text" and has_alternatives:
         raise ConfigError(
-            "plain text has one answer a line, and no place for several",
+            "text has one answer per line",
             where="--format text",
-            fix="use --format tsv or --format jsonl",
+            fix="use --format tsv or --format jsonl for several answers",
         )
 
     def text(number: int, source: str, prediction: Prediction) -> Iterator[str]:
@@ -67,29 +67,25 @@ def _alignment_column(prediction: Prediction, alignments: Alignments | None) -> 
         return []
     if alignments == "pharaoh":
         return [pharaoh(prediction)]
-    return [dumps(_looked(prediction), ensure_ascii=False)]
+    return [dumps(_attention(prediction), ensure_ascii=False)]
 
 
 def _as_object(answer: Prediction, alignments: Alignments | None) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "text": answer.text,
-        "log_prob": answer.log_prob if answer.target_tokens else None,
-        "score": answer.score if answer.target_tokens else None,
-        "finished": answer.finished,
-        "tokens": answer.target_tokens,
-    }
+    found = answer.to_dict()
+    if not answer.target_tokens:
+        found |= {"log_prob": None, "score": None}
     if alignments == "pharaoh":
         found["alignment"] = pharaoh(answer)
     elif alignments == "json":
-        found["attention"] = _looked(answer)
+        found["attention"] = _attention(answer)
     return found
 
 
-def _looked(answer: Prediction) -> dict[str, Any]:
+def _attention(answer: Prediction) -> dict[str, Any]:
     weights = [] if answer.weights is None else [[round(float(w), 6) for w in row] for row in answer.weights]
     return {"source": answer.source_tokens, "target": answer.target_tokens, "weights": weights}
 
 
 def pharaoh(prediction: Prediction) -> str:
-    """The alignment as aligners write it: `0-0 1-2`, source place and target place from 0."""
+    """The alignment in Pharaoh format: `0-0 1-2`, source and target position from 0."""
     return " ".join(f"{source}-{target}" for source, target in prediction.alignment())

@@ -1,10 +1,10 @@
-"""From folders to models: which engine does the arithmetic, and several models as one."""
+"""From folders and files to models: which engine computes, and several models as an ensemble."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeVar, overload
 
 from seq2see.errors import CheckpointError, ConfigError, UserError, did_you_mean
 from seq2see.inference.engine import Engine, make_numpy_engine
@@ -12,51 +12,65 @@ from seq2see.inference.predictor import Predictor
 from seq2see.storage.saved_model import SavedModel, load_model
 
 ENGINES = ("auto", "torch", "numpy")
+P = TypeVar("P", bound=Predictor)
 
 
-def load(path: str | Path | Sequence[str | Path], *, device: str = "auto", engine: str = "auto") -> Predictor:
-    """The model of a run, of its `model/` folder alone, or of a packed file; of several, an ensemble.
+@overload
+def load(path: str | Path | Sequence[str | Path], *, device: str = "auto", engine: str = "auto") -> Predictor: ...
+@overload
+def load(
+    path: str | Path | Sequence[str | Path], *, device: str = "auto", engine: str = "auto", kind: type[P]
+) -> P: ...
 
-    `engine` does the arithmetic: torch, numpy (which needs no PyTorch, and is quick to start), or auto, which is torch
-    where PyTorch is installed. Both give the same answers.
 
-    Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged, and ConfigError for
-    models that don't share their vocabularies.
+def load(
+    path: str | Path | Sequence[str | Path],
+    *,
+    device: str = "auto",
+    engine: str = "auto",
+    kind: type[Predictor] = Predictor,
+) -> Predictor:
+    """The model of a run folder, of its `model/` folder alone, or of a packed file; several are an ensemble.
+
+    `engine` computes: numpy, torch, or auto: torch for a GPU (`device` cuda or mps), else NumPy, which needs no PyTorch
+    and is faster on a CPU (docs/shipping.md). Both give the same answers. `kind` is the class of the result.
+
+    Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged, and ConfigError for an
+    invalid argument, or for models with different vocabularies.
     """
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
     if not paths:
-        raise ConfigError("no run was named", where="load", fix="name one, or several for an ensemble")
+        raise ConfigError("no run was given", where="load", fix="give one, or several for an ensemble")
     make = engine_maker(engine, device)
-    models = [model_of(load_model(each), make) for each in paths]
+    models = [model_of(load_model(each), make, kind) for each in paths]
     first, *others = models
     for place, other in zip(paths[1:], others, strict=True):
         if (other.source_codec, other.target_codec) != (first.source_codec, first.target_codec):
             raise ConfigError(
-                f"its vocabulary is not that of {paths[0]}",
+                f"has another vocabulary than {paths[0]}",
                 where=str(place),
-                fix="train an ensemble's members on the same data with the same text options and the same --dev: "
-                "what is set aside without it depends on the seed",
+                fix="train the members of an ensemble on the same data with the same text options and the same --dev: "
+                "the dev pairs that are set aside without it depend on the seed",
             )
-    if not others:
-        return first
-    return Predictor(
+    return kind(
         first.engine,
         first.source_codec,
         first.target_codec,
         max_length=max(model.max_length for model in models),
         name=" + ".join(model.name for model in models),
         others=[model.engine for model in others],
+        paths=paths,
     )
 
 
-def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine]) -> Predictor:
-    """The model with an engine made for it. CheckpointError where its configuration and tensors make none."""
+def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type[Predictor] = Predictor) -> Predictor:
+    """The model with an engine made for it. CheckpointError if its configuration and tensors don't fit together."""
     try:
         own = make(saved)
     except (UserError, ValueError) as error:
-        what = f"holds no model that can be built: {str(error).splitlines()[0]}"
+        what = f"holds no valid model: {str(error).splitlines()[0]}"
         raise CheckpointError(what, where=saved.origin, fix="copy it again from where it was made") from error
-    return Predictor(
+    return kind(
         own,
         saved.source_codec,
         saved.target_codec,
@@ -66,16 +80,15 @@ def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine]) -> Predict
 
 
 def engine_maker(engine: str, device: str) -> Callable[[SavedModel], Engine]:
-    """What makes an engine of that name from a saved model. Raises ConfigError for one that isn't there."""
+    """The function that makes the named engine from a saved model. ConfigError for an unknown or unsuitable one."""
     if engine not in ENGINES:
-        raise ConfigError(f"there is no engine {engine!r}", where="engine", fix=did_you_mean(engine, ENGINES))
-    if engine == "torch" or (engine == "auto" and (find_spec("torch") or device not in ("auto", "cpu"))):
+        raise ConfigError(f"unknown engine {engine!r}", where="engine", fix=did_you_mean(engine, ENGINES))
+    on_cpu = device in ("auto", "cpu")
+    if engine == "torch" or (engine == "auto" and not on_cpu):
         from seq2see.inference.torch_engine import find_device, make_torch_engine
 
         where = find_device(device)
         return lambda saved: make_torch_engine(saved, where)
-    if device not in ("auto", "cpu"):
-        raise ConfigError(
-            f"NumPy doesn't calculate on {device}", where="device", fix="leave it out, or use engine torch"
-        )
+    if not on_cpu:
+        raise ConfigError(f"--engine numpy computes on the CPU alone, not on {device}", where="device", fix="use cpu")
     return make_numpy_engine

@@ -7,46 +7,37 @@ import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Unpack
 
 import numpy as np
 
-from seq2see.data import Examples, Pair, collate
-from seq2see.errors import ConfigError, DataError, did_you_mean
+from seq2see.data import Examples, Pair, Sequences, collate
+from seq2see.errors import ConfigError, DataError
 from seq2see.inference.batching import batches_of_equal, chunks_of, require_room
+from seq2see.inference.checking import require_known, require_type, texts_of, with_options
+from seq2see.inference.constraints import choose_of, filters_of, max_lengths, num_fixed, phrases_of
 from seq2see.inference.engine import Engine
-from seq2see.inference.options import GenerationOptions
+from seq2see.inference.options import Count, GenerationArguments, GenerationOptions
 from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of
 from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate, log_mean
 from seq2see.text import BOS, EOS, PAD, UNK, Codec
 
 NOTHING = Hypothesis([], -math.inf, -math.inf, False, None)
-"""What a search found where nothing keeps to what was asked for."""
+"""The result of a search in which nothing satisfies the options."""
 
 NEVER_GENERATED = (PAD, UNK, BOS)
 
 
 class UnknownTextWarning(UserWarning):
-    """Some input has symbols that the model has never seen, or is not normalised as its training data were."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """How well a model does on pairs whose targets are known."""
-
-    count: int
-    exact_match: float | None
-    """Share of the pairs whose prediction is the target, 0..1; None for a language model."""
-    loss: float
-    """Nats per target token, teacher-forced."""
-    predictions: list[Prediction]
+    """Some input has symbols that were not in the training data, or another Unicode normalization."""
 
 
 class Predictor:
-    """A trained model: `predict` answers texts, `evaluate` holds it to known targets.
+    """A trained model: `predict` answers texts, `score` gives the probability of known targets.
 
-    Texts are answered in batches of similar length; neither the size of the batches nor their order changes an answer.
+    Texts are answered in batches of similar length; neither the batch size nor the order of texts changes an answer.
     """
 
     def __init__(
@@ -58,18 +49,21 @@ class Predictor:
         max_length: int,
         name: str = "",
         others: Sequence[Engine] = (),
+        paths: Sequence[Path] = (),
     ) -> None:
         self.engine = engine
         self.members = (engine, *others)
-        """All networks of an ensemble, which answer as one: the mean of their probabilities."""
+        """The networks of an ensemble, whose probabilities are averaged; one for a single model."""
         self.source_codec = source_codec
         self.target_codec = target_codec
         self.max_positions = min(
             (member.max_positions for member in self.members if member.max_positions), default=None
         )
-        """The most tokens of a text, EOS counted, where the positions are learnt ones."""
+        """The largest length of a text, EOS counted, for a model with learned positions; else None."""
         self.max_length = min(max_length, self.max_positions or max_length)
         self.name = name
+        self.paths = tuple(paths)
+        """The folders or files that it was loaded from; none for a model made in a program."""
 
     @property
     def has_attention(self) -> bool:
@@ -78,77 +72,88 @@ class Predictor:
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers were learnt."""
+        """The number of parameters, summed over an ensemble."""
         return sum(member.num_parameters for member in self.members)
 
-    def predict(self, texts: str | Sequence[str], **options: Any) -> list[Prediction]:
-        """One prediction a text, in the order of the texts; an empty text gets an empty answer.
+    @with_options(GenerationOptions)
+    def predict(
+        self,
+        texts: str | Iterable[str],
+        options: GenerationOptions | None = None,
+        **changes: Unpack[GenerationArguments],
+    ) -> list[Prediction]:
+        """One prediction per text, in the order of the texts; an empty text gets an empty answer.
 
-        `options` are those of `GenerationOptions`: greedy, a `beam` of several hypotheses, or `sample` drawn at
-        random; `n_best` answers of each text, the others in `alternatives`. A language model continues each text; an
-        empty one it begins itself. Raises ConfigError for options that can't be.
+        The keyword arguments are the fields of `GenerationOptions`: greedy search by default, beam search with `beam`,
+        sampling with `sample`; `n_best` answers per text, the others in `alternatives`. A language model continues each
+        text, and begins one where it is empty. Texts may be any iterable of str, such as a column of a data frame.
+        Raises ConfigError for options that are invalid or unsupported by this model, DataError for a text that isn't a
+        str.
         """
-        for name in options:
-            if name not in GenerationOptions.__dataclass_fields__:
-                fix = did_you_mean(name, GenerationOptions.__dataclass_fields__)
-                raise ConfigError(f"there is no option {name!r}", where="predict", fix=fix)
-        generation = GenerationOptions(**options)
-        given = [texts] if isinstance(texts, str) else list(texts)
-        for number, text in enumerate(given, start=1):
-            if not isinstance(text, str):
-                raise DataError(f"{text!r} is not a text", where=f"text {number}", fix="give a str, or a list of them")
-        self._check(generation)
-        return self._answer(given, generation)
+        chosen = self._chosen(options, changes, where="predict")
+        return self._answer(list(texts_of(texts)), chosen)
 
+    @with_options(GenerationOptions)
     def stream(
-        self, texts: Iterable[str], options: GenerationOptions, *, chunk_size: int = 2048, looked: bool = True
-    ) -> Iterator[list[tuple[str, Prediction]]]:
-        """As `predict`, for texts without end: each text with its answer, a chunk as soon as it is full.
+        self,
+        texts: Iterable[str],
+        options: GenerationOptions | None = None,
+        *,
+        chunk_size: int = 2048,
+        with_attention: bool = True,
+        **changes: Unpack[GenerationArguments],
+    ) -> Iterator[tuple[str, Prediction]]:
+        """As `predict`, but lazily, for texts without end: each text with its prediction, in order.
 
-        Without `looked` the answers don't say where the model looked, which of long texts takes much memory.
-
-        Which chunk a text comes in changes nothing, not even what is drawn at random. Options that this model can't
-        follow are refused at once, before the first text is asked for.
+        `chunk_size` texts are read and answered at a time, so that those of similar length share a batch; it changes no
+        answer, not even a random one. Without `with_attention` predictions have no weights, which saves memory for long
+        texts. Invalid options are refused at once, before the first text is read.
         """
-        self._check(options)
-        return self._stream(texts, options, chunk_size, looked=looked)
+        require_type("chunk_size", chunk_size, Count)
+        chosen = self._chosen(options, changes, where="stream")
+        return self._stream(texts_of(texts), chosen, chunk_size, with_attention=with_attention)
+
+    def _chosen(
+        self, options: GenerationOptions | None, changes: GenerationArguments, *, where: str
+    ) -> GenerationOptions:
+        """The options with these changes. ConfigError for what is unknown, invalid or unsupported by this model."""
+        require_known(changes, GenerationOptions, where=where)
+        chosen = GenerationOptions(**{**(vars(options) if options else {}), **changes})
+        self._check(chosen)
+        return chosen
 
     def _stream(
-        self, texts: Iterable[str], options: GenerationOptions, chunk_size: int, *, looked: bool
-    ) -> Iterator[list[tuple[str, Prediction]]]:
-        first_row, told = 0, set[str]()
+        self, texts: Iterable[str], options: GenerationOptions, chunk_size: int, *, with_attention: bool
+    ) -> Iterator[tuple[str, Prediction]]:
+        first_row, warned = 0, set[str]()
         for chunk in chunks_of(texts, chunk_size):
-            answers = self._answer(chunk, options, first_row=first_row, told=told, looked=looked)
-            yield list(zip(chunk, answers, strict=True))
+            answers = self._answer(chunk, options, first_row=first_row, warned=warned, with_attention=with_attention)
+            yield from zip(chunk, answers, strict=True)
             first_row += len(chunk)
 
     def _check(self, options: GenerationOptions) -> None:
-        """ConfigError for options that this model can't follow, whatever the texts are."""
+        """ConfigError for options that this model doesn't support, whatever the texts are."""
         if self.source_codec is None:
             if options.prefix:
-                raise ConfigError(
-                    "a language model continues the text it is given", where="prefix", fix="give it as the text itself"
-                )
+                what = "unsupported by a language model, which continues its text"
+                raise ConfigError(what, where="prefix", fix="give the prefix as the text")
             for name in ("min_ratio", "max_ratio"):
                 if getattr(options, name) is not None:
                     fix = f"use {name.replace('ratio', 'length')}"
-                    raise ConfigError("a language model has no source to be relative to", where=name, fix=fix)
+                    raise ConfigError("unsupported by a language model, which has no source", where=name, fix=fix)
         if options.coverage_penalty and not self.has_attention:
-            raise ConfigError("this model has no attention, it covers nothing", where="coverage_penalty", fix="use 0")
-        fixed, most = options.num_fixed(self.target_codec), options.max_length or self.max_length
+            raise ConfigError("needs a model with attention", where="coverage_penalty", fix="use 0, or another model")
+        fixed, most = num_fixed(options, self.target_codec), options.max_length or self.max_length
         if self.max_positions is not None:
             most = min(most, self.max_positions)
             if (options.min_length or 0) > self.max_positions:
-                raise ConfigError(
-                    f"{options.min_length} tokens are more than the model's {self.max_positions} positions",
-                    where="min_length",
-                    fix=f"give {self.max_positions} or less",
-                )
+                what = f"must be at most the model's {self.max_positions} positions, not {options.min_length}"
+                raise ConfigError(what, where="min_length", fix=f"give {self.max_positions} or less")
         if fixed > most:
             raise ConfigError(
-                f"{fixed - 1} tokens and the end don't fit into an answer of at most {most}",
+                f"its {fixed - 1} tokens and EOS are more than the longest answer has, {most}",
                 where="prefix" if options.prefix else "contain",
-                fix=f"give a max_length of {fixed} or more, or a shorter text",
+                fix=f"give a max_length of at least {fixed}, or a shorter text",
             )
 
     def _answer(
@@ -157,41 +162,45 @@ class Predictor:
         options: GenerationOptions,
         *,
         first_row: int = 0,
-        told: set[str] | None = None,
-        looked: bool = True,
+        warned: set[str] | None = None,
+        with_attention: bool = True,
     ) -> list[Prediction]:
-        """The answers; rows are counted from `first_row`, and of unknown symbols those `told` are not told again."""
+        """The answers; rows are numbered from `first_row`, and there is no warning about symbols in `warned`."""
         is_prompt = self.source_codec is None
         rows = [row for row, text in enumerate(texts) if is_prompt or text.strip()]
-        self._warn_of_unknown([texts[row] for row in rows], set() if told is None else told)
-        examples = self._examples([Pair(texts[row], None, f"text {first_row + row + 1}") for row in rows])
+        asked = [texts[row] for row in rows]
+        examples = self._examples(asked)
+        self._warn_of_unknown(asked, examples, set() if warned is None else warned)
         require_room(self.max_positions, examples, [f"text {first_row + row + 1}" for row in rows], room=1)
         prompts = examples.target_lengths
         order = np.lexsort((-examples.source_lengths, prompts))
         predictions = [EMPTY] * len(texts)
         for indices in batches_of_equal(prompts, order, options.num_sentences):
             numbers = np.array([first_row + rows[index] for index in indices])
-            answers = self._search(examples, indices, numbers, options, looked=looked)
+            answers = self._search(examples, indices, numbers, options, with_attention=with_attention)
             for index, found in zip(indices.tolist(), answers, strict=True):
                 prompt = texts[rows[index]] if is_prompt else ""
                 best, *others = [self._prediction(examples, index, hypothesis, prompt, options) for hypothesis in found]
-                predictions[rows[index]] = best._replace(alternatives=tuple(others))
+                predictions[rows[index]] = replace(best, alternatives=tuple(others))
         return predictions
 
-    def _examples(self, pairs: Sequence[Pair]) -> Examples:
-        """What the network reads; a language model's prompts are the beginnings of its targets, EOS taken off."""
-        if self.source_codec is not None:
-            return Examples.encode(pairs, self.source_codec, self.target_codec)
-        prompts = Examples.encode(
-            [pair._replace(source="", target=pair.source) for pair in pairs], None, self.target_codec
-        )
-        kept = np.delete(prompts.target_ids, prompts.target_offsets[1:] - 1)
-        return replace(prompts, target_ids=kept, target_offsets=prompts.target_offsets - np.arange(len(pairs) + 1))
+    def _examples(self, texts: Sequence[str]) -> Examples:
+        """What the network reads: sources, or the prompts of a language model, with which its targets begin."""
+        none = Sequences.empty(len(texts))
+        if self.source_codec is None:
+            return Examples(none, Sequences.encode(self.target_codec, texts, end=False))
+        return Examples(Sequences.encode(self.source_codec, texts), none)
 
     def _search(
-        self, examples: Examples, indices: np.ndarray, numbers: np.ndarray, options: GenerationOptions, *, looked: bool
+        self,
+        examples: Examples,
+        indices: np.ndarray,
+        numbers: np.ndarray,
+        options: GenerationOptions,
+        *,
+        with_attention: bool,
     ) -> list[list[Hypothesis]]:
-        """For each text what was found, best first; at least one, which may be empty."""
+        """The hypotheses of each text, best first; at least one, which may be empty."""
         batch = collate(examples, indices)
         prompt, source_lengths = batch.target.ids, batch.source.lengths
         states = [member.start(batch.source, batch.decoder_input) for member in self.members]
@@ -199,15 +208,15 @@ class Predictor:
         start: State = states[0]
         if len(states) > 1:
             step, start = ensemble([member.step for member in self.members]), States(tuple(states))
-        if not looked and not options.coverage_penalty:
+        if not with_attention and not options.coverage_penalty:
             step = without_weights(step)
-        max_lengths = options.max_lengths(source_lengths, self.max_length)
+        limits = max_lengths(options, source_lengths, self.max_length)
         if self.max_positions is not None:
-            max_lengths = np.minimum(max_lengths, self.max_positions - prompt.shape[1])
-        has_room = max_lengths >= options.num_fixed(self.target_codec)
+            limits = np.minimum(limits, self.max_positions - prompt.shape[1])
+        has_room = limits >= num_fixed(options, self.target_codec)
         filters: list[Filter] = [
             Forbid(NEVER_GENERATED),
-            *options.filters(self.target_codec, source_lengths, max_lengths, prompts=prompt),
+            *filters_of(options, self.target_codec, source_lengths, limits, prompts=prompt),
         ]
         first: int | np.ndarray = prompt[:, -1] if prompt.shape[1] else BOS
         if not options.is_ranked:
@@ -216,16 +225,17 @@ class Predictor:
                 start,
                 first=first,
                 eos=EOS,
-                max_lengths=max_lengths,
-                choose=options.choose,
+                max_lengths=limits,
+                choose=choose_of(options),
                 filters=filters,
                 row_numbers=numbers,
                 count=options.n_best,
             )
-            limits = max_lengths.repeat(options.n_best).tolist()
-            # What stopped of itself before its end had nothing left that keeps to what was asked for.
+            own_limits = limits.repeat(options.n_best).tolist()
+            # A row that stopped before EOS and before its limit had no token left that satisfies the options.
             kept = [
-                each if each.finished or len(each.ids) == n else NOTHING for each, n in zip(found, limits, strict=True)
+                each if each.finished or len(each.ids) == n else NOTHING
+                for each, n in zip(found, own_limits, strict=True)
             ]
             drawn = [kept[start : start + options.n_best] for start in range(0, len(kept), options.n_best)]
             return [each if room else [NOTHING] for each, room in zip(drawn, has_room.tolist(), strict=True)]
@@ -236,12 +246,12 @@ class Predictor:
             n_best=options.n_best,
             first=first,
             eos=EOS,
-            max_lengths=max_lengths,
+            max_lengths=limits,
             length_penalty=options.length_penalty,
             coverage_penalty=options.coverage_penalty,
             source_lengths=source_lengths,
             filters=filters,
-            phrases=options.phrases(self.target_codec, has_room),
+            phrases=phrases_of(options, self.target_codec, has_room),
         )
         return [each if each and room else [NOTHING] for each, room in zip(ranked, has_room.tolist(), strict=True)]
 
@@ -257,36 +267,27 @@ class Predictor:
             hypothesis.score if options.is_penalised else hypothesis.log_prob / max(1, len(hypothesis.ids)),
             None if weights is None else weights[:, : len(source)],
             hypothesis.finished,
+            hypothesis.token_log_probs,
         )
 
-    def evaluate(self, pairs: Sequence[Pair], *, beam: int = 1, batch_size: int = 64) -> Scores:
-        """Exact match and loss on pairs whose targets are known; for a language model the loss alone."""
-        GenerationOptions(beam=beam, batch_size=batch_size)
-        if not pairs:
-            raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
-        loss = self.loss(pairs, batch_size=batch_size)
-        if self.source_codec is None:
-            return Scores(len(pairs), None, loss, [])
-        predictions = self.predict([pair.source for pair in pairs], beam=beam, batch_size=batch_size)
-        targets = [self.target_codec.normalise(pair.target or "") for pair in pairs]
-        right = sum(prediction.text == target for prediction, target in zip(predictions, targets, strict=True))
-        return Scores(len(pairs), right / len(pairs), loss, predictions)
-
     def loss(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> float:
-        """Nats per target token on these pairs, EOS counted, teacher-forced."""
+        """The loss in nats per target token, EOS counted, with teacher forcing. DataError without pairs."""
         if not pairs:
-            raise DataError("there are no pairs, so there is no loss", fix="give at least one")
+            raise DataError("there are no pairs", where="loss", fix="give at least one")
         return loss_of(self.score(pairs, batch_size=batch_size))
 
     def score(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> list[PairScore]:
-        """How probable the model finds each given target, in the order of the pairs: what a search says of it, too.
+        """The log-probability of each target, in the order of the pairs; equal to that of a search that finds it.
 
-        A target of subwords is cut as in training; a search that spells the same text in other pieces says otherwise.
+        A target of subwords is segmented as in training; a search may find the same text in another segmentation, which
+        has another log-probability.
         """
-        GenerationOptions(batch_size=batch_size)
+        require_type("batch_size", batch_size, Count)
         for number, pair in enumerate(pairs, start=1):
             if pair.target is None:
-                raise DataError("there is no target", where=pair.origin or f"pair {number}", fix="give one to score")
+                raise DataError(
+                    "the target is missing", where=pair.origin or f"pair {number}", fix="give a target to score"
+                )
         examples = Examples.encode(pairs, self.source_codec, self.target_codec)
         require_room(
             self.max_positions,
@@ -305,16 +306,18 @@ class Predictor:
         lengths = examples.target_lengths.tolist()
         return [PairScore(*each) for each in zip(totals.tolist(), (totals / lengths).tolist(), lengths, strict=True)]
 
-    def _warn_of_unknown(self, texts: Sequence[str], told: set[str]) -> None:
-        """Say which symbols were never seen in training, but for those told already, and which texts aren't normal."""
+    def _warn_of_unknown(self, texts: Sequence[str], examples: Examples, warned: set[str]) -> None:
+        """Warn about symbols that the vocabulary lacks, except those in `warned`, and about texts not normalised."""
         codec = self.source_codec or self.target_codec
-        unknown = Counter(token for text in texts for token in set(codec.unknown(text)) - told)
-        told.update(unknown)
+        read = examples.source if self.source_codec is not None else examples.target
+        affected = [text for row, text in enumerate(texts) if UNK in read(row)]
+        unknown = Counter(token for text in affected for token in set(codec.unknown(text)) - warned)
+        warned.update(unknown)
         if unknown:
             shown = ", ".join(f"{token!r} in {count}" for token, count in unknown.most_common(5))
             more = f", and {len(unknown) - 5} others" if len(unknown) > 5 else ""
             warnings.warn(
-                f"the model has never seen some symbols of the input (number of texts with them: {shown}{more})",
+                f"symbols that were not in the training data (number of texts with each: {shown}{more})",
                 UnknownTextWarning,
                 stacklevel=4,
             )
@@ -322,15 +325,15 @@ class Predictor:
         others = 0 if form == "none" else sum(not unicodedata.is_normalized(form, text) for text in texts)
         if others:
             warnings.warn(
-                f"{others:,} of {len(texts):,} texts were not in Unicode form {form}, which the model was trained on; "
-                "they were brought to it",
+                f"{others:,} of {len(texts):,} texts were not in Unicode form {form}, as the training data were; "
+                "they were normalised",
                 UnknownTextWarning,
                 stacklevel=4,
             )
 
 
 def without_weights(step: Step[Any]) -> Step[Any]:
-    """The step that doesn't say where it looked: a search keeps that of every id until the end."""
+    """The step without attention weights, which a search would keep for every token until the end."""
 
     def blind(ids: np.ndarray, state: Any) -> tuple[Any, Any, None]:
         log_probs, state, _ = step(ids, state)

@@ -1,53 +1,95 @@
-"""What a model answers: text, the tokens it is made of, how probable they are, and where the model looked."""
+"""What a model answers: text, its tokens, how probable they are, and where the model attended."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-class Prediction(NamedTuple):
-    """What the model answers to one text."""
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The model's answer to one text; `str` of it is the answer itself."""
 
     text: str
     """For a language model: the given text, continued."""
     source_tokens: list[str]
-    """The columns of `weights`; EOS closes them, because the model may look at it too."""
+    """The columns of `weights`, EOS included, since the model may attend to it too."""
     target_tokens: list[str]
     """The generated tokens, the rows of `weights`; ends with EOS unless the answer was cut off."""
     log_prob: float
-    """Summed over the generated tokens, in nats; -inf where nothing was found that keeps to what was asked for."""
+    """Sum over the generated tokens, in nats; -inf if nothing was found that satisfies the options."""
     score: float
-    """`log_prob` per generated token: what can be compared between texts of unequal length. With a length or coverage
-    penalty it is what the beam ranked by instead (Wu et al. 2016, eq. 14)."""
+    """`log_prob` per generated token, which can be compared between texts of different lengths. With a length or
+    coverage penalty, the score by which the beam ranked (Wu et al. 2016, eq. 14)."""
     weights: np.ndarray | None
-    """Where the decoder looked, [T S], each row summing to 1; None for models without attention."""
+    """Attention weights [T S], each row summing to 1; None for models without attention."""
     finished: bool
-    """False if the answer was cut off, at the hard maximum or because nothing could follow."""
+    """False if the answer was cut off, at the maximum length or because nothing could follow."""
+    token_log_probs: tuple[float, ...] = ()
+    """Log-probability of each generated token, in nats; they add up to `log_prob`."""
     alternatives: tuple[Prediction, ...] = ()
-    """The other answers where several were asked for: in the order of a beam's ranking, or of drawing."""
+    """With `n_best` above 1 the other answers: in the order of the beam's ranking, or of drawing."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Prediction):
+            return NotImplemented
+        return self._compared() == other._compared() and (
+            np.array_equal(self.weights, other.weights)
+            if self.weights is not None and other.weights is not None
+            else self.weights is other.weights
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.text, tuple(self.target_tokens), self.log_prob))
+
+    def _compared(self) -> tuple[object, ...]:
+        return (
+            *(self.text, self.source_tokens, self.target_tokens, self.log_prob, self.score, self.finished),
+            *(self.token_log_probs, self.alternatives),
+        )
 
     @property
     def all(self) -> tuple[Prediction, ...]:
-        """This answer and the others, best first."""
-        return (self._replace(alternatives=()), *self.alternatives)
+        """This answer and its alternatives, best first."""
+        return (replace(self, alternatives=()), *self.alternatives)
 
     def alignment(self) -> list[tuple[int, int]]:
-        """Pairs (source place, target place), counted from 0, of each target token and where it looked most.
+        """Pairs (source position, target position), from 0: each target token with the source token of largest weight.
 
-        EOS is no word: a token that looked most at EOS is aligned with nothing, and neither is EOS itself. Empty for a
-        model without attention.
+        EOS is not a word: a token that attends most to EOS is unaligned, and so is EOS itself. Empty for a model
+        without attention.
         """
         if self.weights is None:
             return []
-        looked = self.weights.argmax(1)
+        attended = self.weights.argmax(1)
         return [
-            (int(place), row)
-            for row, place in enumerate(looked)
-            if place < len(self.source_tokens) - 1 and (row < len(looked) - 1 or not self.finished)
+            (int(position), row)
+            for row, position in enumerate(attended)
+            if position < len(self.source_tokens) - 1 and (row < len(attended) - 1 or not self.finished)
         ]
+
+    def _repr_html_(self) -> str:
+        from seq2see.pictures.prediction import prediction_html
+
+        return prediction_html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON or a data frame: everything but the attention weights and the alternatives."""
+        return {
+            "text": self.text,
+            "log_prob": self.log_prob if math.isfinite(self.log_prob) else None,
+            "score": self.score if math.isfinite(self.score) else None,
+            "finished": self.finished,
+            "tokens": list(self.target_tokens),
+            "token_log_probs": list(self.token_log_probs),
+        }
 
 
 EMPTY = Prediction("", [], [], 0.0, 0.0, None, True)
@@ -58,7 +100,7 @@ class PairScore(NamedTuple):
     """How probable a model finds a given target."""
 
     log_prob: float
-    """Summed over the target's tokens, EOS included, in nats."""
+    """Sum over the target's tokens, EOS included, in nats."""
     score: float
     """`log_prob` per token."""
     num_tokens: int

@@ -1,4 +1,4 @@
-"""PyTorch's answer to what a predictor asks of a network."""
+"""The engine in PyTorch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seq2see.training import target_log_probs, to_tensors
 
 @dataclass(frozen=True)
 class TorchState:
-    """A decoder's state, its rows chosen by arrays."""
+    """A decoder's state whose rows are selected by NumPy arrays."""
 
     own: DecoderState
     device: torch.device
@@ -43,7 +43,7 @@ class TorchEngine:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.network.decoder.output.weight.device
 
     @property
@@ -53,22 +53,24 @@ class TorchEngine:
 
     @property
     def readers(self) -> list[Attend | CrossAttention]:
-        """The layers that look at the source, bottom first."""
+        """The layers with attention over the source, bottom first."""
         return [part for part in self.network.decoder.modules() if isinstance(part, Attend | CrossAttention)]
 
     @property
     def shown_layer(self) -> int:
-        """Which of them says where it looked, step by step."""
-        return max(place for place, part in enumerate(self.readers) if isinstance(part, Attend) or part.shows)
+        """Which of them gives the weights of `step`."""
+        return max(
+            height for height, part in enumerate(self.readers) if isinstance(part, Attend) or part.reports_weights
+        )
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers were learnt."""
+        """The number of parameters."""
         return sum(parameter.numel() for parameter in self.network.parameters())
 
     @torch.inference_mode()
     def start(self, source: Padded, read: Ids) -> TorchState:
-        """The state of a decoder that knows the sources and has read these ids."""
+        """The state of a decoder that has the sources and has read these ids."""
         self.network.eval()
         ids, lengths = (torch.from_numpy(part).to(self.device) for part in source)
         state = self.network.decoder.start(self.network.encode(TensorPadded(ids, lengths)))
@@ -85,25 +87,25 @@ class TorchEngine:
 
     @torch.inference_mode()
     def target_log_probs(self, batch: Batch) -> Array:
-        """log p of each real target token, all positions at once."""
+        """log p of each real target token, all positions in parallel."""
         self.network.eval()
         log_probs: Array = to_numpy(target_log_probs(self.network, to_tensors(batch, self.device)))
         return log_probs
 
     @torch.inference_mode()
     def heads(self, batch: Batch) -> Array:
-        """Where each head looked, all positions at once."""
+        """The weights of each head, all positions in parallel."""
         self.network.eval()
         known = to_tensors(batch, self.device)
         state = self.network.decoder.start(self.network.encode(known.source))
         stream, _ = self.network.decoder.states(known.decoder_input, state, by_head=True)
-        assert stream.heads, "a decoder that looks"
+        assert stream.heads, "the decoder has attention"
         looked: Array = to_numpy(torch.stack(stream.heads))
         return looked
 
 
 def make_torch_engine(saved: SavedModel, device: torch.device) -> TorchEngine:
-    """The engine of a saved model. ConfigError or ValueError where that is no model, or the tensors are another's."""
+    """The engine of a saved model. ConfigError or ValueError for an invalid blueprint or unfitting tensors."""
     sizes = Sizes(len(saved.source_codec.vocabulary) if saved.source_codec else 0, len(saved.target_codec.vocabulary))
     blueprint = read_blueprint(saved.config["model"])
     network = restore(blueprint, sizes, {name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
@@ -111,19 +113,21 @@ def make_torch_engine(saved: SavedModel, device: torch.device) -> TorchEngine:
 
 
 def to_numpy(tensor: torch.Tensor) -> Any:
-    """The numbers of a tensor."""
+    """A tensor as an array on the CPU."""
     return tensor.cpu().numpy()
 
 
 def find_device(name: str) -> torch.device:
-    """`auto` is CUDA or MPS where there is one, else the CPU; ConfigError for one that this machine lacks."""
+    """`auto` is CUDA or MPS if available, else the CPU. ConfigError for a device that this machine lacks."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
     if name not in available:
-        raise ConfigError(
-            f"there is no device {name!r}", where="--device", fix=did_you_mean(name, ["auto", *available])
-        )
+        raise ConfigError(f"unknown device {name!r}", where="--device", fix=did_you_mean(name, ["auto", *available]))
     if not available[name]:
-        raise ConfigError(f"this machine (or its PyTorch) has no {name}", where="--device", fix="use --device cpu")
+        raise ConfigError(
+            f"{name} is unavailable on this machine, or in this build of PyTorch",
+            where="--device",
+            fix="use --device cpu",
+        )
     return torch.device(name)

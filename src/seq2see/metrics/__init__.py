@@ -1,4 +1,4 @@
-"""How good answers are: metrics over texts and numbers, with intervals and comparisons. Knows no model and no file."""
+"""Evaluation metrics with confidence intervals and significance tests, over texts and numbers only."""
 
 from __future__ import annotations
 

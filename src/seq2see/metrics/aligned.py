@@ -1,4 +1,4 @@
-"""A prediction beside its reference, token by token: what is missing, what is too much."""
+"""A token-level diff of a prediction and its reference."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from seq2see.metrics.edits import levenshtein
 
 
 def word_diff(reference: Sequence[str], prediction: Sequence[str], *, between: str) -> str:
-    """The two as one line, as `git diff --word-diff` writes it.
+    """Both in one line, in the format of `git diff --word-diff`.
 
-    `[-a-]` is missing in the prediction, `{+b+}` is too much in it. Tokens in both stand as they are; `between` goes
-    between tokens: nothing for characters, a blank for words.
+    `[-a-]` is missing in the prediction, `{+b+}` is not in the reference. `between` separates tokens: empty for
+    characters, a blank for words.
     """
     pieces = []
     for kind, start, end, first, last in levenshtein("a diff").opcodes(reference, prediction):

@@ -1,9 +1,8 @@
-"""Exact match and the edit rates: how many characters, words or symbols have to be changed to get a reference.
+"""Exact match and edit rates over characters, words or symbols.
 
-An edit is an insertion, a deletion or a substitution (Levenshtein 1966); a rate is the sum of the edits of all items
-over the sum of the lengths of their references (in the field: micro-averaged), so long items weigh more. With several
-references each item is held to the one that takes the fewest edits, of equal ones to the longest: the custom for
-pronunciations, of which a word may have several.
+An edit is an insertion, a deletion or a substitution (Levenshtein 1966). A rate is micro-averaged: the edits of all
+items over the lengths of their references, so long items weigh more. With several references, an item is compared with
+the one that needs the fewest edits, of equal ones with the longest, as is usual for pronunciations.
 """
 
 from __future__ import annotations
@@ -13,42 +12,42 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2see.metrics.installed import needed
+from seq2see.metrics.installed import require_package
 from seq2see.metrics.measured import Measured, Metric, Scale, ratio
 
 Distance = Callable[[Sequence[str], Sequence[str]], int]
 
 
 class Nearest(NamedTuple):
-    """The reference that takes the fewest edits."""
+    """The reference that needs the fewest edits."""
 
     edits: int
     length: int
     """In tokens."""
-    place: int
-    """Which reference it is, from 0."""
+    reference: int
+    """Index of the reference."""
 
 
 def levenshtein(what: str = "an edit rate") -> Any:
-    """rapidfuzz's module of this distance. Raises UserError where it isn't installed."""
-    return needed("rapidfuzz.distance.Levenshtein", what)
+    """rapidfuzz's module for this distance. Raises UserError if it is not installed."""
+    return require_package("rapidfuzz.distance.Levenshtein", what)
 
 
 def nearest(prediction: Sequence[str], references: Sequence[Sequence[str]], distance: Distance) -> Nearest:
-    """Of references cut into tokens the one with the fewest edits, then the longest, then the first."""
+    """Of tokenised references, the one with the fewest edits, then the longest, then the first."""
     found = [(distance(prediction, reference), -len(reference), n) for n, reference in enumerate(references)]
-    edits, length, place = min(found)
-    return Nearest(edits, -length, place)
+    edits, length, index = min(found)
+    return Nearest(edits, -length, index)
 
 
 def exact_match(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
-    """Share of the items whose prediction is one of their references, to the letter; statistics: right (0 or 1), 1."""
+    """Share of the items whose prediction equals one of their references; statistics: correct (0 or 1), 1."""
     rows = [(float(text in known), 1.0) for text, known in zip(predictions, references, strict=True)]
     return Measured(_EXACT_MATCH, np.array(rows).reshape(-1, 2))
 
 
 def _edit_rate(name: str, title: str, split: Callable[[str], Sequence[str]], summary: str) -> Metric:
-    """An edit rate over the tokens that `split` makes; statistics: edits, length of the reference."""
+    """An edit rate over the tokens of `split`; statistics: edits, length of the reference."""
     scale = Scale(name, title, "share", higher_is_better=False, score=ratio)
 
     def measure(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
@@ -75,7 +74,7 @@ _EXACT_MATCH = Scale(
 )
 
 character_error_rate = _edit_rate("cer", "CER", lambda text: text, "CER: edits over the code points of the text")
-word_error_rate = _edit_rate("wer", "WER", str.split, "WER: edits over what stands between blanks")
+word_error_rate = _edit_rate("wer", "WER", str.split, "WER: edits over the words between blanks")
 symbol_error_rate = _edit_rate(
     "per", "PER", str.split, "PER, the phone error rate: edits over the symbols between blanks"
 )

@@ -1,4 +1,4 @@
-"""The packages that metrics need and the base install lacks: imported when they are used, and missed in plain words."""
+"""Optional packages of the metrics, imported when they are used."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from types import ModuleType
 from seq2see.errors import UserError
 
 
-def needed(module: str, what: str) -> ModuleType:
-    """The module, or a UserError that says what needs it and how it is installed."""
+def require_package(module: str, what: str) -> ModuleType:
+    """The module; UserError with `what` needs it and how to install it if it is missing."""
     package = module.partition(".")[0]
     try:
         return import_module(module)

@@ -1,8 +1,7 @@
-"""What a metric gives: numbers of each item that are enough to score any choice of items.
+"""The result of a metric: sufficient statistics per item, from which any subset can be scored.
 
-Metrics of a whole test set, such as BLEU or an edit rate, are no means over items. What they are made of (n-grams
-found, edits, lengths) does add up over items, and the value follows from the sums. So a set drawn anew from the same
-items, a slice of them, or a single item is scored without looking at any text again.
+Corpus metrics such as BLEU or an edit rate are not means over items, but functions of sums over items (of n-gram
+matches, edits, lengths). So a bootstrap sample, a subset or a single item is scored without processing any text again.
 """
 
 from __future__ import annotations
@@ -20,31 +19,31 @@ Unit = Literal["share", "points", "nats"]
 
 @dataclass(frozen=True)
 class Scale:
-    """What the numbers of a metric mean."""
+    """The name, unit and direction of a metric, and its formula."""
 
     name: str
-    """As it is asked for: `cer`."""
+    """The name in options: `cer`."""
     title: str
-    """As it is printed: `CER`."""
+    """The printed name: `CER`."""
     unit: Unit
-    """A share is 0..1 (an edit rate may pass 1), points are sacreBLEU's 0..100, nats are a loss."""
+    """share: 0..1 (an edit rate can exceed 1); points: 0..100, as in sacreBLEU; nats: a loss."""
     higher_is_better: bool
     score: Callable[[Numbers], Numbers]
     """From sums of statistics [... K] to values [...]."""
     is_proportion: bool = False
-    """Whether each item is right or wrong, and the value the share of the right ones."""
+    """Whether each item is correct or wrong and the value is the share of correct ones."""
     ranks_items: bool = True
-    """Whether the value of a single item says how good it is; BLEU's doesn't."""
+    """Whether the value of a single item is meaningful; that of BLEU is not."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One metric on one set of items: their statistics [N K], which add up."""
+    """One metric on one set of items: additive statistics [N K]."""
 
     scale: Scale
     statistics: Numbers
     signature: str = ""
-    """What has to be the same for two values to be comparable, as sacreBLEU writes it."""
+    """The settings that must be equal for values to be comparable, in the format of sacreBLEU."""
 
     @property
     def value(self) -> float:
@@ -53,19 +52,19 @@ class Measured:
 
     @property
     def per_item(self) -> Numbers:
-        """The metric on each item by itself, [N]."""
+        """The metric on each item [N]."""
         return self.scale.score(self.statistics)
 
     def of(self, rows: Sequence[int] | NDArray[np.intp]) -> Measured:
-        """The same on these items alone."""
+        """The metric on these items only."""
         return Measured(self.scale, self.statistics[np.asarray(rows, dtype=np.intp)], self.signature)
 
 
 Metric = Callable[[Sequence[str], Sequence[Sequence[str]]], Measured]
-"""Predictions, and for each of them one or more references, to what was measured."""
+"""From predictions and their references, at least one per prediction, to the result."""
 
 
 def ratio(sums: Numbers) -> Numbers:
-    """First statistic over second; of nothing at all 0, and of something over nothing 1, as in sacreBLEU's TER."""
+    """The first statistic over the second; 0/0 is 0, and x/0 is 1, as in sacreBLEU's TER."""
     above, below = sums[..., 0], sums[..., 1]
     return np.where(below > 0, above / np.where(below > 0, below, 1.0), (above > 0).astype(np.float64))

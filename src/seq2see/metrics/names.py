@@ -1,4 +1,4 @@
-"""The metrics by the names that people ask for, and those that suit a kind of target."""
+"""The metrics by name, and the default metrics of each target unit."""
 
 from __future__ import annotations
 
@@ -25,22 +25,20 @@ METRICS: dict[str, Metric] = {
 
 
 def find_metrics(names: Sequence[str]) -> tuple[str, ...]:
-    """The names as METRICS has them, each once: `ROUGE-1` is `rouge_1`. ConfigError for one that isn't there."""
+    """The names as in METRICS, without repetitions: `ROUGE-1` is `rouge_1`. ConfigError for an unknown name."""
     found: dict[str, None] = {}
     for name in names:
         plain = name.strip().lower().replace("-", "_").replace(" ", "_")
         if plain not in METRICS:
-            raise ConfigError(
-                f"there is no metric {name.strip()!r}", where="--metrics", fix=did_you_mean(plain, METRICS)
-            )
+            raise ConfigError(f"unknown metric {name.strip()!r}", where="--metrics", fix=did_you_mean(plain, METRICS))
         found[plain] = None
     if not found:
-        raise ConfigError("no metric was named", where="--metrics", fix=f"one or more of: {','.join(METRICS)}")
+        raise ConfigError("needs at least one metric", where="--metrics", fix=f"choose from: {','.join(METRICS)}")
     return tuple(found)
 
 
 def metrics_for(unit: str) -> tuple[str, ...]:
-    """What suits targets that are made of these tokens: spelling, symbols, or words of sentences."""
+    """The default metrics for targets of this unit: symbols, characters, or words and subwords."""
     if unit == "symbols":
         return "exact_match", "per"
     if unit in ("characters", "graphemes", "bytes"):
@@ -49,13 +47,13 @@ def metrics_for(unit: str) -> tuple[str, ...]:
 
 
 def computable(names: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """Those of the names that what is installed can work out (exact match always), and what the rest lack."""
-    kept, lacking = [], ""
+    """The metrics whose packages are installed (at least exact match), and the error of the others."""
+    kept, missing = [], ""
     for name in names:
         try:
             METRICS[name]([], [])
         except UserError as error:
-            lacking = str(error)
+            missing = str(error)
         else:
             kept.append(name)
-    return tuple(kept or ["exact_match"]), lacking
+    return tuple(kept or ["exact_match"]), missing

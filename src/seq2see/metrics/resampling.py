@@ -1,63 +1,63 @@
-"""How far a value can be trusted: bootstrap intervals, and whether two systems differ beyond chance.
+"""Bootstrap confidence intervals, and significance tests for the difference of two systems.
 
-The items of a test set are taken for a sample of all that might be asked. Sums of their statistics over sets drawn anew
-are one product of matrices, for all metrics and systems at once, so that a thousand sets take a fraction of a second.
+The sums of statistics over all bootstrap samples are one matrix product, for all metrics and systems at once, so that a
+thousand samples take a fraction of a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from seq2see.metrics.measured import Measured, Numbers
 
 SAMPLES = 1000
-"""Sets drawn where nothing else is said."""
-_AT_ONCE = 1 << 20
-"""Items drawn at a time: sets are drawn in blocks so that memory stays small."""
+"""The default number of samples."""
+_BLOCK_ITEMS = 1 << 20
+"""Maximum number of items drawn at once, which limits memory."""
 _TIE = 1e-9
-"""Differences this close are equal: the sums of shuffled halves are only as exact as floating point."""
+"""Differences up to this are equal, to allow for rounding errors."""
 
 
 class Interval(NamedTuple):
-    """From where to where a value would lie on other items of the same kind."""
+    """A confidence interval."""
 
     low: float
     high: float
 
 
 class Difference(NamedTuple):
-    """How a system differs from another on the same items."""
+    """The difference of two systems on the same items."""
 
     value: float
-    """The system's value less the other's."""
+    """The value of the first system minus that of the other."""
     interval: Interval
     bootstrap_p: float
-    """Two-sided, of the paired bootstrap."""
+    """Two-sided p-value of the paired bootstrap."""
     randomisation_p: float
-    """Two-sided, of approximate randomisation."""
+    """Two-sided p-value of approximate randomisation."""
 
 
 class Spread(NamedTuple):
-    """Of several trainings that differ in their seed."""
+    """Mean and deviation over several runs with different seeds."""
 
     mean: float
     deviation: float
-    """The sample's standard deviation, over n - 1."""
+    """Sample standard deviation, with n - 1."""
 
 
 def bootstrap_sums(statistics: Numbers, *, samples: int = SAMPLES, seed: int = 0) -> Numbers:
-    """Sums [samples K] of the statistics [N K] of N items drawn with replacement (Efron 1979), each time anew."""
-    chance = np.random.default_rng(seed)
+    """Sums [samples K] of the statistics [N K] of N items drawn with replacement, one row per sample (Efron 1979)."""
+    rng = np.random.default_rng(seed)
     num_items = len(statistics)
     sums = []
     for count in _blocks(samples, num_items):
-        drawn = chance.integers(0, num_items, (count, num_items))
+        drawn = rng.integers(0, num_items, (count, num_items))
         drawn += np.arange(count)[:, None] * num_items
-        often = np.bincount(drawn.ravel(), minlength=count * num_items).reshape(count, num_items)
-        sums.append(often.astype(np.float64) @ statistics)
+        counts = np.bincount(drawn.ravel(), minlength=count * num_items).reshape(count, num_items)
+        sums.append(counts.astype(np.float64) @ statistics)
     return np.concatenate(sums)
 
 
@@ -66,30 +66,36 @@ def intervals(
 ) -> list[Interval]:
     """The bootstrap percentile interval of each metric on the same items (Efron 1979; Koehn 2004, section 3).
 
-    Where all items are right or all wrong, every set drawn from them is too. A proportion then gets the exact interval
-    of the binomial instead (Clopper & Pearson 1934).
+    If all items are correct or all are wrong, so are all samples. A proportion then gets the exact binomial interval
+    instead (Clopper & Pearson 1934).
     """
     sums = bootstrap_sums(np.concatenate([each.statistics for each in measured], 1), samples=samples, seed=seed)
     tail = (1 - confidence) / 2
     found = []
     for each, values in zip(measured, _scores(measured, sums), strict=True):
         low, high = np.quantile(values, [tail, 1 - tail]).tolist()
-        if each.scale.is_proportion and each.value in (0.0, 1.0):
+        if interval_method(each) == "Clopper-Pearson":
             margin = 1 - tail ** (1 / len(each.statistics))
             low, high = (0.0, margin) if each.value == 0 else (1 - margin, 1.0)
         found.append(Interval(low, high))
     return found
 
 
+def interval_method(measured: Measured) -> Literal["bootstrap", "Clopper-Pearson"]:
+    """How `intervals` computes the interval of this metric on these items."""
+    is_extreme = measured.scale.is_proportion and measured.value in (0.0, 1.0)
+    return "Clopper-Pearson" if is_extreme else "bootstrap"
+
+
 def differences(
     measured: Sequence[Measured], others: Sequence[Measured], *, samples: int = SAMPLES, seed: int = 0
 ) -> list[Difference]:
-    """How one system differs from another in each metric, the items the same and in the same order.
+    """The difference of two systems in each metric, on the same items in the same order.
 
-    The paired bootstrap draws the same items for both (Koehn 2004, section 4); its p is how often the difference, moved
-    so that its mean is 0, is as large as the one found. Approximate randomisation swaps the two systems' answers item
-    by item at random; its p is how often that gives as large a difference (Riezler & Maxwell 2005). Both are
-    (count + 1) / (samples + 1): what was found is itself one of the possible outcomes.
+    The paired bootstrap draws the same items for both (Koehn 2004, section 4); p is the share of samples whose
+    difference, centred at 0, is at least as large as the observed one. Approximate randomisation swaps the predictions
+    of the two systems at random per item; p is the share of outcomes with at least as large a difference (Riezler &
+    Maxwell 2005). Both are (count + 1) / (samples + 1), since the observed outcome counts too.
     """
     ours, theirs = (np.concatenate([each.statistics for each in side], 1) for side in (measured, others))
     width = ours.shape[1]
@@ -109,30 +115,30 @@ def differences(
 
 
 def randomised_sums(gaps: Numbers, *, samples: int = SAMPLES, seed: int = 0) -> Numbers:
-    """Sums [samples K] of the rows of gaps [N K], each row taken or left out by the toss of a coin, each time anew."""
-    chance = np.random.default_rng(seed)
+    """Sums [samples K] of random subsets of the rows of gaps [N K], each row with probability 1/2."""
+    rng = np.random.default_rng(seed)
     num_items = len(gaps)
     sums = []
     for count in _blocks(samples, num_items):
-        tossed = np.unpackbits(np.frombuffer(chance.bytes(-(-count * num_items // 8)), np.uint8))
+        tossed = np.unpackbits(np.frombuffer(rng.bytes(-(-count * num_items // 8)), np.uint8))
         sums.append(tossed[: count * num_items].reshape(count, num_items).astype(np.float64) @ gaps)
     return np.concatenate(sums)
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and standard deviation of two values or more."""
+    """Mean and standard deviation of at least two values."""
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)))
 
 
 def _blocks(samples: int, num_items: int) -> Iterator[int]:
-    """How many sets to draw at a time."""
-    size = max(1, _AT_ONCE // num_items)
+    """The numbers of samples to draw at once."""
+    size = max(1, _BLOCK_ITEMS // num_items)
     for start in range(0, samples, size):
         yield min(size, samples - start)
 
 
 def _scores(measured: Sequence[Measured], sums: Numbers) -> Iterator[Numbers]:
-    """The values [samples] of each metric, whose statistics lie side by side in the sums [samples K]."""
+    """The values [samples] of each metric, whose statistics are concatenated in the sums [samples K]."""
     start = 0
     for each in measured:
         width = each.statistics.shape[1]
@@ -145,6 +151,6 @@ def _gaps(measured: Sequence[Measured], ours: Numbers, theirs: Numbers) -> list[
 
 
 def _p_value(under_chance: Numbers, found: float) -> float:
-    """(count + 1) / (n + 1) of outcomes under chance that are as far from 0."""
+    """(count + 1) / (n + 1), counting the outcomes under chance that are at least as far from 0."""
     as_large = np.count_nonzero(np.abs(under_chance) >= abs(found) - _TIE)
     return (int(as_large) + 1) / (len(under_chance) + 1)

@@ -1,8 +1,8 @@
-"""ROUGE-1, ROUGE-2 and ROUGE-L (Lin 2004): how much of a summary's wording is that of a reference.
+"""ROUGE-1, ROUGE-2 and ROUGE-L (Lin 2004).
 
-Of each item the F1 of precision and recall; of a set the mean over its items; of several references the best (Lin
-2004, section 2.1, without his jackknifing). Words are runs of letters, marks and digits of the lower-cased NFC text;
-in scripts without blanks each character is a word. Nothing is stemmed and no word is left out.
+The value of an item is F1, with several references the best one (Lin 2004, section 2.1, without jackknifing); the value
+of a set is the mean over its items. Words are runs of letters, marks and digits of the lower-cased NFC text; in scripts
+without blanks each character is a word. There is no stemming and no stop-word removal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import regex  # type: ignore[import-untyped]
 
-from seq2see.metrics.installed import needed
+from seq2see.metrics.installed import require_package
 from seq2see.metrics.measured import Measured, Metric, Scale, ratio
 
 _WITHOUT_BLANKS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
@@ -28,9 +28,9 @@ def words_of(text: str) -> list[str]:
 
 
 def n_gram_f1(prediction: Sequence[str], reference: Sequence[str], order: int) -> float:
-    """F1 of ROUGE-N (Lin 2004, eq. 1): n-grams in both, each as often as it is in both."""
+    """F1 of ROUGE-N (Lin 2004, eq. 1) with clipped n-gram counts."""
     sides = [
-        Counter(tuple(words[place : place + order]) for place in range(len(words) - order + 1))
+        Counter(tuple(words[start : start + order]) for start in range(len(words) - order + 1))
         for words in (prediction, reference)
     ]
     return _f1((sides[0] & sides[1]).total(), sides[0].total(), sides[1].total())
@@ -41,7 +41,7 @@ def _f1(shared: int, length: int, reference_length: int) -> float:
 
 
 def _rouge(name: str, title: str, order: int | None) -> Metric:
-    """ROUGE-N of that order, or ROUGE-L without one; statistics: F1, 1."""
+    """ROUGE-N of this order, or ROUGE-L if it is None; statistics: F1, 1."""
     scale = Scale(name, title, "share", higher_is_better=True, score=ratio)
 
     def measure(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
@@ -58,8 +58,8 @@ def _rouge(name: str, title: str, order: int | None) -> Metric:
 
 
 def _longest_f1(title: str) -> Callable[[Sequence[str], Sequence[str]], float]:
-    """F1 of ROUGE-L (Lin 2004, eq. 2-4, beta 1): the longest common subsequence of the two texts as a whole."""
-    similarity = needed("rapidfuzz.distance.LCSseq", title).similarity
+    """F1 of ROUGE-L (Lin 2004, eq. 2-4, beta 1): longest common subsequence of the whole texts."""
+    similarity = require_package("rapidfuzz.distance.LCSseq", title).similarity
 
     def f1(prediction: Sequence[str], reference: Sequence[str]) -> float:
         return _f1(similarity(prediction, reference), len(prediction), len(reference))

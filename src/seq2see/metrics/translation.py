@@ -1,7 +1,7 @@
-"""BLEU, chrF and TER as sacreBLEU counts them (Post 2018), with its signatures.
+"""BLEU, chrF and TER as in sacreBLEU (Post 2018), with its signatures.
 
-sacreBLEU counts the texts of each item; from its counts to the score is a line of arithmetic, which is done here for
-thousands of resampled sets at once. The tests hold every value to sacreBLEU's own command.
+sacreBLEU computes the statistics of each item; the scores are calculated from them here, for thousands of bootstrap
+samples at once. The tests compare all values with sacreBLEU's own.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 import regex  # type: ignore[import-untyped]
 
-from seq2see.metrics.installed import needed
+from seq2see.metrics.installed import require_package
 from seq2see.metrics.measured import Measured, Numbers, Scale, ratio
 
 _ORDER = 4  # of BLEU's n-grams
-_BETA = 2.0  # chrF: how much more recall counts than precision
+_BETA = 2.0  # chrF: weight of recall relative to precision
 _LETTER = regex.compile(r"\p{L}")
 _HAN = regex.compile(r"\p{Han}")
 _OTHER_WITHOUT_BLANKS = regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 
 def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
-    """BLEU (Papineni et al. 2002) over sacreBLEU's words, 13a; in scripts without blanks over characters.
+    """BLEU (Papineni et al. 2002) with sacreBLEU's tokenizer 13a; over characters in scripts without blanks.
 
-    Statistics: length of the prediction, of the nearest reference, n-grams found for n = 1..4, n-grams there.
+    Statistics: length of the prediction, of the closest reference, matched and all n-grams for n = 1..4.
     """
     metric = _sacrebleu("BLEU").BLEU(tokenize=bleu_tokenizer(references), force=True)
     return _measured(_BLEU, metric, predictions, references, 2 + 2 * _ORDER)
@@ -34,20 +34,20 @@ def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Mea
 def chrf(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
     """chrF2 (Popović 2015) over character n-grams for n = 1..6.
 
-    Statistics: for each n the n-grams of the prediction, of the reference, and those in both.
+    Statistics: for each n, the n-grams of the prediction, of the reference, and in both.
     """
     return _measured(_CHRF, _sacrebleu("chrF").CHRF(), predictions, references, 18)
 
 
 def ter(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
-    """TER (Snover et al. 2006): edits and shifts of phrases over the mean length of the references, in words."""
+    """TER (Snover et al. 2006): word edits and phrase shifts over the mean length of the references."""
     return _measured(_TER, _sacrebleu("TER").TER(), predictions, references, 2)
 
 
 def bleu_tokenizer(references: Sequence[Sequence[str]]) -> str:
     """sacreBLEU's tokenizer for these texts: `13a`, `zh` for mostly Chinese, `char` for Japanese, Thai and others.
 
-    The two cut into characters, without which a sentence in a script without blanks would be one word.
+    The latter two split into characters; otherwise a sentence in a script without blanks would be one word.
     """
     text = "".join(known[0] for known in references)
     others, all_letters = len(_OTHER_WITHOUT_BLANKS.findall(text)), len(_LETTER.findall(text))
@@ -58,40 +58,40 @@ def bleu_tokenizer(references: Sequence[Sequence[str]]) -> str:
 
 
 def _sacrebleu(what: str) -> Any:
-    return needed("sacrebleu.metrics", what)
+    return require_package("sacrebleu.metrics", what)
 
 
 def _measured(
     scale: Scale, metric: Any, predictions: Sequence[str], references: Sequence[Sequence[str]], width: int
 ) -> Measured:
-    """The statistics as sacreBLEU takes them for its own resampling, and the signature that it then has."""
-    most = max(map(len, references), default=1)
-    # A stream a reference; None where an item has fewer.
-    streams = [[known[n] if n < len(known) else None for known in references] for n in range(most)]
+    """The statistics that sacreBLEU computes for its own resampling, and its signature."""
+    num_streams = max(map(len, references), default=1)
+    # One stream per reference; None if an item has fewer.
+    streams = [[known[n] if n < len(known) else None for known in references] for n in range(num_streams)]
     rows = metric._extract_corpus_statistics(list(predictions), streams)
     return Measured(scale, np.array(rows, dtype=np.float64).reshape(-1, width), str(metric.get_signature()))
 
 
 def _bleu_of(sums: Numbers) -> Numbers:
-    """Papineni et al. 2002, section 2.3, N = 4; nothing found counts as 1/2, 1/4, … n-grams (mteval-v13a, "exp")."""
+    """Papineni et al. 2002, section 2.3, N = 4; zero matches count as 1/2, 1/4, … n-grams (mteval-v13a, "exp")."""
     length, reference_length = sums[..., 0], sums[..., 1]
-    found, there = sums[..., 2 : 2 + _ORDER], sums[..., 2 + _ORDER :]
-    is_zero = found == 0
-    counted = np.where(is_zero, 0.5 ** np.cumsum(is_zero, -1), found)
-    precision = counted / np.maximum(there, 1.0)
+    matched, total = sums[..., 2 : 2 + _ORDER], sums[..., 2 + _ORDER :]
+    is_zero = matched == 0
+    counted = np.where(is_zero, 0.5 ** np.cumsum(is_zero, -1), matched)
+    precision = counted / np.maximum(total, 1.0)
     brevity = np.exp(np.minimum(0.0, 1.0 - reference_length / np.maximum(length, 1.0)))
     value = 100.0 * brevity * np.exp(np.log(precision).mean(-1))
-    # Too short for any n-gram of some order, or not a single word right: no score rather than a smoothed one.
-    return np.where((there > 0).all(-1) & (found > 0).any(-1), value, 0.0)
+    # Too short for n-grams of some order, or no match at all: 0 instead of a smoothed score.
+    return np.where((total > 0).all(-1) & (matched > 0).any(-1), value, 0.0)
 
 
 def _chrf_of(sums: Numbers) -> Numbers:
-    """Popović 2015, eq. 1, precision and recall each averaged over the orders that occur on both sides."""
-    there, expected, found = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
-    occurs = (there > 0) & (expected > 0)
+    """Popović 2015, eq. 1; precision and recall are averaged over the orders that occur on both sides."""
+    predicted, expected, matched = sums[..., 0::3], sums[..., 1::3], sums[..., 2::3]
+    occurs = (predicted > 0) & (expected > 0)
     num_orders = np.maximum(occurs.sum(-1), 1)
-    precision = (np.where(occurs, found, 0.0) / np.maximum(there, 1.0)).sum(-1) / num_orders
-    recall = (np.where(occurs, found, 0.0) / np.maximum(expected, 1.0)).sum(-1) / num_orders
+    precision = (np.where(occurs, matched, 0.0) / np.maximum(predicted, 1.0)).sum(-1) / num_orders
+    recall = (np.where(occurs, matched, 0.0) / np.maximum(expected, 1.0)).sum(-1) / num_orders
     both = _BETA**2 * precision + recall
     return np.where(both > 0, 100.0 * (1 + _BETA**2) * precision * recall / np.where(both > 0, both, 1.0), 0.0)
 

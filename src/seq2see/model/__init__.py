@@ -1,4 +1,4 @@
-"""Models: token ids in, scores of the next token out. Knows no text, no files and no configuration."""
+"""Models: from token ids to scores of the next token, independent of text, files and configuration."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = [
     "to_options",
 ]
 
-__getattr__ = lazily(
+__getattr__, __dir__ = lazily(
     __name__,
     {
         "architectures": "Sizes",

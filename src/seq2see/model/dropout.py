@@ -1,4 +1,4 @@
-"""Dropout (Srivastava et al. 2014), value by value or one mask a sequence; drawn from torch's global generator."""
+"""Dropout (Srivastava et al. 2014), per value or with one mask per sequence; drawn from torch's global generator."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _LEVELS = 1 << 16
 
 
 class Dropout(nn.Module):
-    """Each value on its own is dropped with probability `rate`; those kept are scaled up to keep the mean.
+    """Drops each value independently with probability `rate`, and scales the others up to keep the mean.
 
-    Sixteen random bits decide over a value, so the rate is rounded to a multiple of 1/65,536. Four values share one
-    draw of the generator: 5 times as fast on the CPU as `torch.nn.Dropout`, which would take a tenth of an update.
+    Each value uses 16 random bits, so the rate is rounded to a multiple of 1/65,536. Four values share one draw of the
+    generator: 5 times as fast on the CPU as `torch.nn.Dropout`, which would take a tenth of an update.
     """
 
     def __init__(self, rate: float) -> None:
@@ -21,8 +21,8 @@ class Dropout(nn.Module):
         self.rate = rate
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        """x with its share of zeros in training, x itself otherwise."""
-        dropped = min(round(self.rate * _LEVELS), _LEVELS - 1)  # whatever the rate, some are kept
+        """x with dropped values set to 0 in training, x itself otherwise."""
+        dropped = min(round(self.rate * _LEVELS), _LEVELS - 1)  # never drop everything
         if not self.training or not dropped:
             return x
         draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
@@ -32,9 +32,9 @@ class Dropout(nn.Module):
 
 
 class SequenceDropout(nn.Module):
-    """Dropout that draws one mask a sequence and keeps it at every position (Gal & Ghahramani 2016).
+    """Dropout with one mask per sequence, the same at every position (Gal & Ghahramani 2016).
 
-    Drawing B·D values instead of B·T·D also costs a T-th of the time.
+    Drawing B·D values instead of B·T·D also takes only 1/T of the time.
     """
 
     def __init__(self, rate: float) -> None:

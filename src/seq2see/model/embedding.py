@@ -1,4 +1,4 @@
-"""Token ids to vectors: where both halves of a model begin."""
+"""Token embeddings: the first layer of encoder and decoder."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class Embedding(nn.Embedding):
-    """A table of vectors, read out `scale` times as large as it is stored.
+    """An embedding table whose vectors are multiplied by `scale` when they are looked up.
 
-    A table that is also the output layer's (Press & Wolf 2017) must be small for that, with a variance of 1 / E; read
-    as an input it is scaled by √E to a variance of 1 (Vaswani et al. 2017, section 3.4).
+    A table shared with the output layer (Press & Wolf 2017) needs a variance of 1 / E there; as an input it is scaled
+    by √E to a variance of 1 (Vaswani et al. 2017, section 3.4).
     """
 
     def __init__(self, vocabulary: int, width: int, *, scaled: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Encoders: source ids in, Memory out."""
+"""Encoders: from source ids to Memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class EncoderLayer(nn.Module):
         raise NotImplementedError
 
 
-class OneWay(EncoderLayer):
+class UnidirectionalLSTM(EncoderLayer):
     """One LSTM, reading forward or backward. Backward is the reversed input of Sutskever et al. 2014, section 3.3."""
 
     def __init__(self, input_width: int, width: int, dropout: float = 0.0, *, backward: bool = False) -> None:
@@ -38,8 +38,8 @@ class OneWay(EncoderLayer):
         return self.dropout(states), final
 
 
-class BothWays(EncoderLayer):
-    """Two LSTMs, one a direction (Schuster & Paliwal 1997), merged by concatenation, sum or mean.
+class BidirectionalLSTM(EncoderLayer):
+    """Two LSTMs, one per direction (Schuster & Paliwal 1997), merged by concatenation, sum or mean.
 
     `width` is that of the merged states; under concat each direction has half of it. (h, c) are merged like the states.
     """
@@ -69,7 +69,7 @@ class BothWays(EncoderLayer):
 
 
 class TransformerEncoder(EncoderLayer):
-    """Layers of the decoder's kind over the source's own states: what they read is where the real tokens are."""
+    """Decoder-style layers over the source; their reading is the padding mask."""
 
     def __init__(self, *layers: Layer) -> None:
         super().__init__()
@@ -77,12 +77,14 @@ class TransformerEncoder(EncoderLayer):
 
     def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], None]:
         memory = Memory(x, mask, ())
-        stream, _ = self.layers(Stream(x, watched=False), self.layers.start(memory, iter(())), self.layers.read(memory))
+        stream, _ = self.layers(
+            Stream(x, need_weights=False), self.layers.start(memory, iter(())), self.layers.read(memory)
+        )
         return stream.x, None
 
 
-class ResidualEncoding(EncoderLayer):
-    """Add what went in to what comes out; the final (h, c) stay the inner layer's own."""
+class ResidualEncoderLayer(EncoderLayer):
+    """A residual connection around an encoder layer; the final (h, c) are the inner layer's."""
 
     def __init__(self, inner: EncoderLayer) -> None:
         super().__init__()
@@ -105,7 +107,7 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, source: Padded) -> Memory:
-        """Source ids [B S] to Memory; what the padding holds, and how much there is, changes nothing."""
+        """Source ids [B S] to Memory, independent of content and amount of padding."""
         mask = source.mask
         states = self.dropout(self.embedding(source.ids))
         finals = []
@@ -117,7 +119,7 @@ class Encoder(nn.Module):
 
 
 class NoSource(nn.Module):
-    """The encoder of a language model: a memory with no positions, in which there is nothing to see."""
+    """The encoder of a language model: a Memory with no positions."""
 
     nothing: Tensor
 
@@ -126,5 +128,5 @@ class NoSource(nn.Module):
         self.register_buffer("nothing", torch.zeros(0, width), persistent=False)
 
     def forward(self, source: Padded) -> Memory:
-        """Only the number of rows is read."""
+        """Only the number of rows matters."""
         return Memory(self.nothing.expand(source.lengths.size(0), *self.nothing.shape), source.mask, ())

@@ -1,4 +1,4 @@
-"""Initial values, each drawn by the role of the parameter and scaled by its own fan-in and fan-out."""
+"""Random initial values, by the kind of parameter."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from seq2see.model.recurrent import LSTM
 
 
 def initialize(model: nn.Module) -> None:
-    """Fill every parameter of `model`, from torch's global generator.
+    """Initialise every parameter of `model` from torch's global generator.
 
-    Matrices: uniform in ±1/√fan-in, the fan-in being what each reads: an LSTM's input matrix is scaled by the width of
-    the input, its recurrent matrix by its own (LeCun et al. 1998, section 4.6). Biases 0. Norms scale and move nothing.
-    Embeddings: normal, so that what a layer reads has unit variance. (Glorot's scale, orthogonal recurrent matrices and
-    a forget bias of 1 gave about a point more of word error rate on pronunciation.)
+    Matrices: uniform in ±1/√fan-in, separately for an LSTM's input and recurrent matrix (LeCun et al. 1998, section
+    4.6). Biases: 0. Norms: identity. Embeddings: normal, with unit variance after scaling. (Glorot's scale, orthogonal
+    recurrent matrices and a forget bias of 1 gave about a point more of word error rate on pronunciation.)
     """
     for module in model.modules():
         match module:
@@ -29,7 +28,7 @@ def initialize(model: nn.Module) -> None:
                     nn.init.zeros_(module.bias)
             case nn.LayerNorm():
                 module.reset_parameters()
-    # After the rest: where a table is the output layer's too, this is its first value.
+    # Embeddings come last, so that they also initialise a tied output layer.
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=1 / module.scale if isinstance(module, Embedding) else 1.0)

@@ -1,4 +1,4 @@
-"""What a person may set of a model."""
+"""The options of a model."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ Size = Annotated[int, Meta(ge=1)]
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Sizes and variants; what is None is filled in from the architecture and the data."""
+    """Sizes and variants; None is filled in from the architecture and the data."""
 
     name: str | None = None
-    """The architecture: see `seq2see models`."""
+    """Architecture; `seq2see models` lists them."""
     width: Size | None = None
-    """Width of the states, of the encoder and of the decoder."""
+    """Width of the encoder's and the decoder's states; default: 256."""
     embedding: Size | None = None
-    """Width of the token embeddings: 128 where nothing is said, in a Transformer the model's width."""
+    """Width of the token embeddings; default: 128, in a Transformer the model's width."""
     layers: Size | None = None
-    """Layers a side: LSTMs, or blocks of a Transformer."""
+    """Layers per side: LSTMs or Transformer blocks."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.3
-    """Share of values dropped after the embeddings and after each layer."""
+    """Dropout rate after the embeddings and after each layer."""
     direction: Literal["forward", "backward", "both"] | None = None
-    """How the encoder reads the source."""
+    """Direction in which the encoder reads the source."""
     merge: Literal["concat", "sum", "mean"] | None = None
-    """How the two directions become one state: concat where nothing is said."""
+    """How the states of the two directions are merged; default: concat."""
     score: Literal["dot", "scaled_dot", "general", "additive"] | None = None
-    """How attention compares a query with a source position: scaled_dot where nothing is said."""
+    """Attention score function; default: scaled_dot."""
     heads: Size | None = None
-    """Heads of a Transformer's attention, which share the width among them: 4 where nothing is said."""
+    """Number of attention heads of a Transformer, a divisor of the width; default: 4."""
     feed_forward: Size | None = None
-    """Inner width of a Transformer's feed-forward layers: four times the width where nothing is said."""
+    """Inner width of a Transformer's feed-forward layers; default: 4 · width."""
     positions: Literal["sinusoidal", "learned", "rotary"] | None = None
-    """How a Transformer tells places apart: sinusoidal where nothing is said."""
+    """Position encoding of a Transformer; default: sinusoidal."""
     max_positions: Size | None = None
-    """How many places learned positions have: 1,024 where nothing is said. No text may be longer."""
+    """Maximum number of tokens with learned positions; default: 1,024."""
     norm: Literal["pre", "post"] | None = None
-    """Whether a Transformer normalises before each sublayer, as where nothing is said, or after it, as in the paper."""
+    """Whether a Transformer normalises before (pre) or after (post, as in the paper) each sublayer; default: pre."""
     activation: Literal["relu", "gelu", "swiglu"] | None = None
-    """In a Transformer's feed-forward layers: relu where nothing is said."""
+    """Activation of a Transformer's feed-forward layers; default: relu."""
     tie: Literal["none", "target", "all"] | None = None
-    """Tables used twice: the target embedding as output layer, or all three as one on a joint vocabulary."""
+    """Weight tying: target (target embedding = output layer), all (source embedding too; needs text.joint=true)."""
 
 
 @dataclass(frozen=True)
 class Blueprint:
-    """`ModelOptions` with nothing left open: what an architecture is built from."""
+    """`ModelOptions` with every value set: what an architecture is built from."""
 
     name: str
     width: int

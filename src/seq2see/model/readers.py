@@ -1,6 +1,6 @@
-"""Readers: the decoder layers that take something from the source and put it into `stream.context`.
+"""Readers: the decoder layers that read the source and write `stream.context`.
 
-Peek takes the same summary at every position; Attend looks where the query points.
+Peek reads the same summary at every position; Attend computes a weighted sum for each query.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from seq2see.model.tensors import Carry, at_least_float32
 
 
 class Peek(Layer):
-    """The encoder's last h at every position (Cho et al. 2014): attention that does not look."""
+    """The encoder's last h as the context of every position (Cho et al. 2014)."""
 
     def read(self, memory: Memory) -> Carry:
         return memory.finals[-1][0]
@@ -80,7 +80,7 @@ class Additive(Score):
         return keys
 
     def forward(self, queries: Float[Tensor, "B T Q"], keys: Float[Tensor, "B S K"]) -> Float[Tensor, "B T S"]:
-        # One position at a time: the whole [B T S K] would leave the cache (1.6 times slower at K = 256).
+        # One position at a time: the whole [B T S K] would exceed the cache (1.6 times slower at K = 256).
         rows = [self.v(torch.tanh(query[:, None] + keys)).squeeze(-1) for query in self.query(queries).unbind(1)]
         return torch.stack(rows, 1)
 
@@ -91,11 +91,11 @@ SCORES: dict[str, Callable[[int, int], Score]] = {
     "general": General,
     "additive": Additive,
 }
-"""Score functions by name, made from the widths of query and source state (dot products need them equal)."""
+"""Score functions by name, built from the widths of query and source state (equal for dot products)."""
 
 
 class Attend(Layer):
-    """Look at the source with x as the query; the context is the weighted sum of its states (Luong et al. 2015)."""
+    """Attention with x as the query; the context is the weighted sum of the source states (Luong et al. 2015)."""
 
     def __init__(self, score: Score) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Attend(Layer):
         assert isinstance(states, Tensor)
         assert isinstance(mask, Tensor)
         rows, length, width = stream.x.shape
-        # The hypotheses of a sentence look at the same states: they ask side by side, and nothing is copied.
+        # The hypotheses of a sentence are queries over the same keys, so the source states are not copied.
         queries = stream.x.reshape(states.size(0), -1, width)
         weights = masked_softmax(self.score(queries, keys), mask[:, None])
         context = weights.to(states.dtype) @ states

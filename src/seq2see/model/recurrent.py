@@ -1,8 +1,8 @@
-"""The LSTM, with padding that leaves the state exactly as it was; as an encoder layer and as a decoder layer.
+"""The LSTM, whose state padding leaves exactly unchanged; as an encoder layer and as a decoder layer.
 
-A padded batch runs through oneDNN in one call (a PackedSequence would leave that path). Exactness comes from one
-further input feature that is 1 at padding: its fixed weights close the input gate and open the forget gate so far that
-both sigmoids are exactly 0 and 1 in every floating-point format, and c passes through unchanged:  c' = 1·c + 0·g.
+A padded batch runs through oneDNN in one call, which a PackedSequence would prevent. Exactness comes from an extra
+input feature that is 1 at padding: its fixed weights saturate the input and forget gates, so that both sigmoids are
+exactly 0 and 1 in every floating-point format, and c is unchanged:  c' = 1·c + 0·g.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from seq2see.model.stream import Layer, LSTMState, Memory, Stream
 from seq2see.model.tensors import Carry
 
 SATURATE = 1e4
-"""Large enough that sigmoid(±SATURATE + anything a gate can sum up) is exactly 1 or 0."""
+"""Large enough that sigmoid(±SATURATE + the rest of the gate's sum) is exactly 1 or 0."""
 
 FAST_WIDTH = 32
-"""Under bfloat16 oneDNN is fast only where the input's width is a multiple of this."""
+"""In bfloat16 oneDNN is fast only if the input's width is a multiple of this."""
 
 
 class LSTM(nn.Module):
     """One LSTM over time (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
 
-    Gates lie in the order input, forget, cell, output along the first axis of the weights.
+    The first axis of the weights holds the gates in the order input, forget, cell, output.
     """
 
     def __init__(self, input_width: int, width: int) -> None:
@@ -48,7 +48,7 @@ class LSTM(nn.Module):
     ) -> tuple[Float[Tensor, "B T H"], LSTMState]:
         """Outputs h at every position, and (h, c) after the last one.
 
-        Where `mask` is False c stays as it was, and outputs are finite but mean nothing: read h at a real position.
+        Where `mask` is False c is unchanged, and outputs are finite but undefined: read h at a real position.
         """
         if x.size(1) == 1 and mask is None:
             h, c = torch.lstm_cell(
@@ -85,7 +85,7 @@ class LSTM(nn.Module):
 
 
 class DirectedLSTM(nn.Module):
-    """An LSTM that reads padded sequences forward or backward; outputs stay in the order of the source."""
+    """An LSTM that reads padded sequences forward or backward; its outputs stay in source order."""
 
     def __init__(self, input_width: int, width: int, *, backward: bool) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class DirectedLSTM(nn.Module):
     def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S H"], LSTMState]:
         """Outputs, and (h, c) after the last real token read: position length-1 forward, position 0 backward."""
         if self.backward:
-            # Flipped, a row begins with its padding, at which an all-zero state stays all-zero: nothing to skip.
+            # Flipped, a row begins with its padding, which leaves the all-zero state unchanged.
             outputs, final = self.lstm(x.flip(1), self.lstm.zeros(x), mask.flip(1))
             return outputs.flip(1), final
         outputs, (_, c) = self.lstm(x, self.lstm.zeros(x), mask)
@@ -104,7 +104,7 @@ class DirectedLSTM(nn.Module):
 
 
 class Recurrent(Layer):
-    """A decoder layer: an LSTM that starts where the encoder's layer of the same height ended."""
+    """A decoder layer: an LSTM that starts from the final state of the encoder layer at the same height."""
 
     def __init__(self, input_width: int, width: int, dropout: float = 0.0) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A model made again from what was stored of it, which may have been written by anyone."""
+"""Restoring a model from a stored blueprint and tensors, neither of which is trusted."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from seq2see.model.seq2seq import Seq2Seq
 
 
 def read_blueprint(values: object) -> Blueprint:
-    """The blueprint that `asdict` made plain values of. ConfigError for anything else, and for what can't be built."""
+    """The inverse of `asdict(blueprint)`. ConfigError for invalid values."""
     names = {item.name for item in fields(Blueprint)}
     if not isinstance(values, dict) or set(values) != names:
         differing = sorted(map(str, names ^ set(values))) if isinstance(values, dict) else sorted(names)
-        raise ConfigError(f"a model has to have each of its options: {', '.join(differing)}", where="model")
+        raise ConfigError(f"missing or unknown options: {', '.join(differing)}", where="model")
     try:
         options = msgspec.convert(values, ModelOptions)
     except (msgspec.ValidationError, ValueError) as error:
         raise ConfigError(str(error), where="model") from None
     open_options = [name for name, value in asdict(options).items() if value is None]
     if open_options:
-        raise ConfigError("is left open", where=f"model.{open_options[0]}")
+        raise ConfigError("has no value", where=f"model.{open_options[0]}")
     blueprint = Blueprint(**asdict(options))
     find(blueprint.name)
     resolve(to_options(blueprint))
@@ -36,27 +36,27 @@ def read_blueprint(values: object) -> Blueprint:
 
 
 def restore(o: Blueprint, sizes: Sizes, tensors: Mapping[str, Tensor]) -> Seq2Seq:
-    """The model whose tensors these are. ValueError if they are another model's, ConfigError as `build`.
+    """The model with these tensors. ValueError if their names or shapes don't fit, ConfigError as `build`.
 
-    A blueprint of sizes far beyond the tensors is refused before anything of these sizes is made. No random numbers of
-    the caller's are used up.
+    A blueprint much larger than its tensors is rejected before any memory is allocated. Torch's global generator is
+    left unchanged.
     """
     total = sum(tensor.numel() for tensor in tensors.values())
     if o.layers > len(tensors) or max(_areas(o, sizes)) > total:
-        raise ValueError("names and shapes are those of another model")
-    with torch.random.fork_rng(devices=[]):  # initial values are drawn and thrown away
+        raise ValueError("tensor names or shapes don't match the model")
+    with torch.random.fork_rng(devices=[]):  # the initial values are discarded
         model = build(o, sizes)
     model.load_tensors(tensors)
     return model
 
 
 def _areas(o: Blueprint, sizes: Sizes) -> list[int]:
-    """Numbers of values that no model of the blueprint has fewer of; and none has many times more than the largest."""
+    """Lower bounds on the number of values in a model of this blueprint; the true number is close to the largest."""
     used = to_options(o)
     return [
-        4 * o.layers * o.width * o.width,  # of an LSTM the recurrent matrix; of a block the four of its attention
+        4 * o.layers * o.width * o.width,  # an LSTM's recurrent matrix, or the four matrices of a block's attention
         o.embedding * o.width,
-        (sizes.source + sizes.target) * o.embedding // 2,  # the two tables may be one
+        (sizes.source + sizes.target) * o.embedding // 2,  # the tables may be tied
         sizes.target * o.width,
         o.layers * o.width * (used.feed_forward or 0),
         o.width * (used.max_positions or 0),

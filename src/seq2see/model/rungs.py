@@ -1,4 +1,4 @@
-"""The table of the ladder: what each rung is called, what may be set of it, and how it is made from what was set."""
+"""The table of architectures: their names, options and defaults, and how they are built."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ from seq2see.model.initialize import initialize
 from seq2see.model.options import Blueprint, ModelOptions
 from seq2see.model.seq2seq import Seq2Seq
 
-READS = frozenset({"direction", "merge"})
-"""Options of a recurrent encoder,"""
-LOOKS = frozenset({"score"})
-"""of a recurrent decoder's attention,"""
-BLOCKS = frozenset({"heads", "feed_forward", "positions", "max_positions", "norm", "activation"})
-"""and of a Transformer on either side."""
+ENCODER_OPTIONS = frozenset({"direction", "merge"})
+"""Options of recurrent encoders."""
+ATTENTION_OPTIONS = frozenset({"score"})
+"""Options of recurrent decoders with attention."""
+TRANSFORMER_OPTIONS = frozenset({"heads", "feed_forward", "positions", "max_positions", "norm", "activation"})
+"""Options of Transformers, on either side."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A rung of the ladder: how it is built, what it fixes, what it takes where nothing is said."""
+    """An architecture: how it is built, its options, their fixed values and defaults."""
 
     build: Callable[[Blueprint, Sizes], Seq2Seq]
     summary: str
     uses: frozenset[str]
-    """Which of the options above change anything."""
+    """The options above that have an effect."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    fewest_layers: int = 1
+    min_layers: int = 1
     has_source: bool = True
     outputs: int = 1
-    """How many widths its output layer reads."""
+    """Input width of the output layer, in multiples of the model's width."""
 
     def unused(self, o: Blueprint) -> set[str]:
-        """The options that change nothing in such a model."""
-        unused = set((READS | LOOKS | BLOCKS) - self.uses)
+        """The options without effect on such a model."""
+        unused = set((ENCODER_OPTIONS | ATTENTION_OPTIONS | TRANSFORMER_OPTIONS) - self.uses)
         if o.direction != "both":
             unused.add("merge")
         if o.positions != "learned":
@@ -62,11 +62,11 @@ class Architecture:
 
     @property
     def has_blocks(self) -> bool:
-        """Whether it has blocks of a Transformer, on either side."""
+        """Whether either side has Transformer blocks."""
         return "heads" in self.uses
 
     def needed_embedding(self, width: int, tie: str) -> int | None:
-        """How wide its embeddings have to be; None where anyone may say."""
+        """The required embedding width; None if it is free."""
         return self.outputs * width if self.has_blocks or tie != "none" else None
 
 
@@ -74,42 +74,60 @@ FORWARD = {"direction": "forward"}
 BOTH = {"direction": "both"}
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "plain": Architecture(plain, "the encoder's last state starts the decoder", READS, defaults=FORWARD),
-    "reverse": Architecture(reverse, "plain, the source read backward", READS, fixed={"direction": "backward"}),
-    "peeky": Architecture(peeky, "the encoder's last state seen at every step", READS, defaults=FORWARD, outputs=2),
-    "attention": Architecture(attention, "looks at the source at every step", READS | LOOKS, defaults=FORWARD),
-    "bidirectional": Architecture(bidirectional, "attention over a source read both ways", READS | LOOKS, fixed=BOTH),
+    "plain": Architecture(plain, "the encoder's last state starts the decoder", ENCODER_OPTIONS, defaults=FORWARD),
+    "reverse": Architecture(
+        reverse, "plain with the source read backward", ENCODER_OPTIONS, fixed={"direction": "backward"}
+    ),
+    "peeky": Architecture(
+        peeky, "the encoder's last state is an input of every step", ENCODER_OPTIONS, defaults=FORWARD, outputs=2
+    ),
+    "attention": Architecture(
+        attention, "attends to the source at every step", ENCODER_OPTIONS | ATTENTION_OPTIONS, defaults=FORWARD
+    ),
+    "bidirectional": Architecture(
+        bidirectional, "attention with a bidirectional encoder", ENCODER_OPTIONS | ATTENTION_OPTIONS, fixed=BOTH
+    ),
     "stacked": Architecture(
-        stacked, "several LSTMs a side, attention", READS | LOOKS, defaults=BOTH | {"layers": 2}, fewest_layers=2
+        stacked,
+        "attention with several LSTMs per side",
+        ENCODER_OPTIONS | ATTENTION_OPTIONS,
+        defaults=BOTH | {"layers": 2},
+        min_layers=2,
     ),
     "residual": Architecture(
         residual,
-        "stacked, each layer adding to what it was given",
-        READS | LOOKS,
+        "stacked with residual connections",
+        ENCODER_OPTIONS | ATTENTION_OPTIONS,
         defaults=BOTH | {"layers": 3},
-        fewest_layers=2,
+        min_layers=2,
     ),
     "gnmt": Architecture(
         gnmt,
-        "attention at the bottom, its context to all layers above",
-        READS | LOOKS,
+        "attention in the bottom decoder layer, its context read by all layers above",
+        ENCODER_OPTIONS | ATTENTION_OPTIONS,
         fixed=BOTH,
         defaults={"layers": 4},
-        fewest_layers=2,
+        min_layers=2,
     ),
     "input_feeding": Architecture(
-        input_feeding, "attention whose result goes into the next step", READS | LOOKS, defaults=BOTH
+        input_feeding,
+        "attention whose output is an input of the next step",
+        ENCODER_OPTIONS | ATTENTION_OPTIONS,
+        defaults=BOTH,
     ),
     "transformer": Architecture(
-        transformer, "attention alone, on both sides", BLOCKS, defaults={"layers": 4, "tie": "target"}
+        transformer, "self-attention on both sides", TRANSFORMER_OPTIONS, defaults={"layers": 4, "tie": "target"}
     ),
     "transformer_lstm": Architecture(
-        transformer_lstm, "a Transformer reads, LSTMs with attention write", BLOCKS | LOOKS, defaults={"layers": 2}
+        transformer_lstm,
+        "Transformer encoder, LSTM decoder with attention",
+        TRANSFORMER_OPTIONS | ATTENTION_OPTIONS,
+        defaults={"layers": 2},
     ),
     "lstm_transformer": Architecture(
         lstm_transformer,
-        "LSTMs read both ways, a Transformer writes",
-        BLOCKS | READS,
+        "bidirectional LSTM encoder, Transformer decoder",
+        TRANSFORMER_OPTIONS | ENCODER_OPTIONS,
         defaults=BOTH | {"layers": 2, "tie": "target"},
     ),
     "language_model": Architecture(
@@ -117,19 +135,19 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "transformer_language_model": Architecture(
         transformer_language_model,
-        "continues text, by attention to what is there",
-        BLOCKS,
+        "no source: continues text, with self-attention",
+        TRANSFORMER_OPTIONS,
         defaults=FORWARD | {"layers": 4, "tie": "target"},
         has_source=False,
     ),
 }
-"""Every architecture by name, in the order in which one learns them."""
+"""All architectures by name, in teaching order."""
 
 
 DEFAULT = "bidirectional"
-"""What suits most pairs, where nobody has said."""
+"""The default architecture, which suits most data."""
 
-USUAL: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "width": 256,
     "layers": 1,
     "direction": "forward",
@@ -142,34 +160,34 @@ USUAL: dict[str, Any] = {
     "activation": "relu",
     "tie": "none",
 }
-"""What every architecture takes where neither it nor anyone else says."""
+"""Defaults of all architectures that have none of their own."""
 
 
 def find(name: str) -> Architecture:
-    """The architecture of that name; ConfigError with the nearest one if there is none."""
+    """The architecture of that name; ConfigError, with the nearest match, if it is unknown."""
     if name not in ARCHITECTURES:
-        raise ConfigError(f"there is no model {name!r}", where="model.name", fix=did_you_mean(name, ARCHITECTURES))
+        raise ConfigError(f"unknown architecture {name!r}", where="model.name", fix=did_you_mean(name, ARCHITECTURES))
     return ARCHITECTURES[name]
 
 
 def _filled(options: ModelOptions) -> Blueprint:
-    """The options with every gap filled; whether they go together is another question."""
+    """The options with all defaults filled in, unchecked."""
     name = options.name or DEFAULT
     architecture = find(name)
     given = {key: value for key, value in asdict(options).items() if value is not None}
-    filled = USUAL | dict(architecture.defaults) | dict(architecture.fixed) | given | {"name": name}
+    filled = DEFAULTS | dict(architecture.defaults) | dict(architecture.fixed) | given | {"name": name}
     embedding = architecture.needed_embedding(filled["width"], filled["tie"]) or 128
     return Blueprint(**({"embedding": embedding, "feed_forward": 4 * filled["width"]} | filled))
 
 
 def resolve(options: ModelOptions) -> Blueprint:
-    """The options with every gap filled by the architecture; ConfigError for what the architecture can't be."""
+    """The options with all defaults filled in. ConfigError for invalid combinations."""
     name = options.name or DEFAULT
     architecture = find(name)
     for key, value in architecture.fixed.items():
         if getattr(options, key) not in (None, value):
             raise ConfigError(
-                f"{getattr(options, key)!r} is at odds with model {name!r}, whose {key} is {value!r}",
+                f"must be {value!r} with model {name!r}, not {getattr(options, key)!r}",
                 where=f"model.{key}",
                 fix=f"leave model.{key} out, or choose another model (`seq2see models` lists them)",
             )
@@ -178,17 +196,17 @@ def resolve(options: ModelOptions) -> Blueprint:
     for key in sorted(architecture.unused(o) & given):
         because = {"merge": f" with direction {o.direction!r}", "max_positions": f" with positions {o.positions!r}"}
         raise ConfigError(
-            f"model {name!r}{because.get(key, '')} makes no use of it", where=f"model.{key}", fix="leave it out"
+            f"has no effect on model {name!r}{because.get(key, '')}", where=f"model.{key}", fix="leave it out"
         )
-    if o.layers < architecture.fewest_layers:
+    if o.layers < architecture.min_layers:
         raise ConfigError(
-            f"model {name!r} needs at least {architecture.fewest_layers} layers, not {o.layers}",
+            f"must be at least {architecture.min_layers} with model {name!r}, not {o.layers}",
             where="model.layers",
-            fix=f"set model.layers={architecture.fewest_layers}, or choose model 'bidirectional' for one layer",
+            fix=f"set model.layers={architecture.min_layers}, or choose model 'bidirectional' for one layer",
         )
     if "merge" in architecture.uses and o.direction == "both" and o.merge == "concat" and o.width % 2:
         raise ConfigError(
-            f"a width of {o.width} can't be shared by two directions",
+            f"must be even with model.merge=concat, not {o.width}",
             where="model.width",
             fix=f"set an even width ({o.width + 1}), or model.merge=sum",
         )
@@ -196,34 +214,36 @@ def resolve(options: ModelOptions) -> Blueprint:
         _check_heads(o)
     needed = architecture.needed_embedding(o.width, o.tie)
     if needed not in (None, o.embedding):
-        why = "the two are added" if architecture.has_blocks else "that table is the output layer too"
+        why = "with Transformer blocks" if architecture.has_blocks else f"with model.tie={o.tie}"
         raise ConfigError(
-            f"an embedding of {o.embedding} doesn't fit the {needed} of the layers: {why}",
+            f"must be {needed} {why}, not {o.embedding}",
             where="model.embedding",
             fix="leave it out",
         )
     if o.tie == "all" and not architecture.has_source:
-        raise ConfigError("a language model has no source table to tie", where="model.tie", fix="set model.tie=target")
+        raise ConfigError(
+            f"'all' needs a source, which {name!r} has not", where="model.tie", fix="set model.tie=target"
+        )
     return o
 
 
 def _check_heads(o: Blueprint) -> None:
-    """ConfigError for a width that the heads can't share."""
-    each = 2 if o.positions == "rotary" else 1  # the numbers that are turned come in pairs
+    """ConfigError unless the heads divide the width."""
+    each = 2 if o.positions == "rotary" else 1  # rotary positions rotate pairs of values
     if o.width % (o.heads * each):
         raise ConfigError(
-            f"a width of {o.width} can't be shared by {o.heads} heads" + (" in pairs" if each == 2 else ""),
-            where="model.heads",
-            fix=f"set model.width={-(-o.width // (o.heads * each)) * o.heads * each}, or other heads",
+            f"{o.width} is not divisible by model.heads {o.heads}" + (" · 2 (rotary positions)" if each == 2 else ""),
+            where="model.width",
+            fix=f"set model.width={-(-o.width // (o.heads * each)) * o.heads * each}, or another model.heads",
         )
 
 
 def fitting(options: ModelOptions, name: str) -> ModelOptions:
-    """The options as far as they mean something to the architecture of that name; the others are left out."""
+    """The options that apply to the architecture of that name; the others are reset."""
     architecture = find(name)
-    nobodys: dict[str, Any] = dict.fromkeys(architecture.fixed)
-    own = replace(options, name=name, **nobodys)
-    if own.layers and own.layers < architecture.fewest_layers:
+    fixed: dict[str, Any] = dict.fromkeys(architecture.fixed)
+    own = replace(options, name=name, **fixed)
+    if own.layers and own.layers < architecture.min_layers:
         own = replace(own, layers=None)
     if own.tie == "all" and not architecture.has_source:
         own = replace(own, tie="target")
@@ -235,25 +255,25 @@ def fitting(options: ModelOptions, name: str) -> ModelOptions:
 
 
 def max_positions(o: Blueprint) -> int | None:
-    """The most tokens, EOS counted, that such a model can read or write; None where there is no limit."""
+    """The maximum number of tokens, including EOS, that such a model can read or write; None: no limit."""
     return None if "max_positions" in ARCHITECTURES[o.name].unused(o) else o.max_positions
 
 
 def to_options(o: Blueprint) -> ModelOptions:
-    """What a person would set to get this model, nothing left open that changes it."""
+    """The options that give this model, with a value for every one that has an effect."""
     unused = ARCHITECTURES[o.name].unused(o)
     return ModelOptions(**{key: value for key, value in asdict(o).items() if key not in unused})
 
 
 def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
-    """A new model with fresh initial values, drawn from torch's global generator.
+    """A new model, randomly initialised from torch's global generator.
 
-    ConfigError for vocabularies that can't share a table.
+    ConfigError for tie=all with two different vocabularies.
     """
     if o.tie == "all" and sizes.source != sizes.target:
         raise ConfigError(
-            f"source and target have vocabularies of their own, of {sizes.source:,} and {sizes.target:,} tokens, "
-            "and one table can't serve both",
+            "'all' needs a joint vocabulary, "
+            f"but source and target have separate ones of {sizes.source:,} and {sizes.target:,} tokens",
             where="model.tie",
             fix="set text.joint=true, or model.tie=target",
         )

@@ -1,4 +1,4 @@
-"""The two halves joined: Decoder and Seq2Seq."""
+"""Decoder, and the model made of an encoder and a decoder."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from seq2see.model.wiring import Stack
 
 
 class Decoder(nn.Module):
-    """Embedding, layers, output: token ids in, a score for every next token out.
+    """Embedding, layers, output layer: token ids in, scores for every next token out.
 
-    With `tied` the output layer's weights are the embedding's table (Press & Wolf 2017).
+    With `tied` the output layer shares the embedding's table (Press & Wolf 2017).
     """
 
     def __init__(
@@ -43,21 +43,21 @@ class Decoder(nn.Module):
         return DecoderState(self.layers.read(memory), self.layers.start(memory, iter(memory.finals)))
 
     def states(
-        self, tokens: Int[Tensor, "R T"], state: DecoderState, *, watched: bool = True, by_head: bool = False
+        self, tokens: Int[Tensor, "R T"], state: DecoderState, *, need_weights: bool = True, by_head: bool = False
     ) -> tuple[Stream, DecoderState]:
-        """What the layers make of the tokens, as the output layer reads it, and the state after the last.
+        """The input of the output layer, and the state after the last token.
 
-        `by_head` asks every head of every layer where it looked: `Stream.heads`.
+        With `by_head`, `Stream.heads` gets the weights of every head of every reader.
         """
         x = self.dropout(self.embedding(tokens))
-        asked = Stream(x, watched=watched, heads=() if by_head else None)
-        stream, carry = self.layers(asked, state.carry, state.reading)
+        stream = Stream(x, need_weights=need_weights, heads=() if by_head else None)
+        stream, carry = self.layers(stream, state.carry, state.reading)
         return stream, DecoderState(state.reading, carry)
 
     def forward(
         self, tokens: Int[Tensor, "R T"], state: DecoderState
     ) -> tuple[Float[Tensor, "R T V"], DecoderState, Float[Tensor, "R T S"] | None]:
-        """Logits of the token after each given one, the state after the last, and where the decoder looked."""
+        """Logits of the token after each given one, the state after the last, and the attention weights."""
         stream, state = self.states(tokens, state)
         return self.output(stream.x), state, stream.weights
 
@@ -71,7 +71,7 @@ class Seq2Seq(nn.Module):
         self.decoder = decoder
 
     def encode(self, source: Padded) -> Memory:
-        """What the decoder gets to see of the source."""
+        """Encode the source for the decoder."""
         return self.encoder(source)  # type: ignore[no-any-return]
 
     def forward(self, source: Padded, decoder_input: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
@@ -80,20 +80,20 @@ class Seq2Seq(nn.Module):
         return logits
 
     def states(self, source: Padded, decoder_input: Int[Tensor, "B T"]) -> Float[Tensor, "B T W"]:
-        """The same before the output layer: a loss over a large vocabulary makes the logits piece by piece."""
+        """The same before the output layer, for a loss that computes the logits in pieces."""
         state = self.decoder.start(self.encode(source))
-        stream, _ = self.decoder.states(decoder_input, state, watched=False)
+        stream, _ = self.decoder.states(decoder_input, state, need_weights=False)
         return stream.x
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every learnt tensor by name; one that is used in several places is there once."""
+        """All learnt tensors by name; a shared one appears once."""
         return {name: parameter.detach() for name, parameter in self.named_parameters()}
 
     @torch.no_grad()
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over the tensors of a model of the same kind. ValueError if they are another model's."""
+        """Copy in these tensors. ValueError if their names or shapes don't match the model."""
         own = self.tensors()
         if {name: tensor.shape for name, tensor in own.items()} != {n: tensor.shape for n, tensor in tensors.items()}:
-            raise ValueError("names and shapes are those of another model")
+            raise ValueError("tensor names or shapes don't match the model")
         for name, tensor in own.items():
             tensor.copy_(tensors[name])

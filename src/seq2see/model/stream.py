@@ -1,12 +1,12 @@
-"""The contract of the decoder's layers: what flows through them, what they read, what they carry.
+"""The contract of the decoder's layers: the stream through them, what they read, what they carry.
 
     Memory ──read──▶ reading (once per sentence)
                         │
     Stream ──▶ Layer.forward(stream, carry, reading) ──▶ Stream, carry'
 
-The law every layer keeps: **chunks compose**. Fed a sequence in any pieces, the carry passed along, a layer gives what
-it gives when fed the sequence at once. Teacher forcing (all positions), generation (one position) and forced prefixes
-are therefore the same code.
+The law every layer keeps: **chunks compose**. A sequence in any number of pieces, with the carry passed from one to the
+next, gives the same result as the whole sequence at once. So teacher forcing (all positions), generation (one position)
+and forced prefixes run the same code.
 """
 
 from __future__ import annotations
@@ -25,59 +25,59 @@ LSTMState: TypeAlias = tuple[Tensor, Tensor]
 
 
 class Memory(NamedTuple):
-    """What the encoder hands over to the decoder."""
+    """The encoder's output, which the decoder reads."""
 
     states: Float[Tensor, "B S D"]
     mask: Bool[Tensor, "B S"]
     finals: tuple[LSTMState, ...]
-    """One (h, c) for each recurrent encoder layer, bottom first, as it stood after the last real token."""
+    """The final (h, c) of each recurrent encoder layer after the last real token, bottom first."""
 
 
 class Stream(NamedTuple):
-    """What flows through the decoder's layers."""
+    """The values passed from layer to layer in the decoder."""
 
     x: Float[Tensor, "R T D"]
     context: Float[Tensor, "R T C"] | None = None
-    """What the last reader took from the source."""
+    """The context vectors of the last reader."""
     weights: Float[Tensor, "R T S"] | None = None
-    """Where it looked; each row sums to 1 and is 0 at padding."""
-    watched: bool = True
-    """Whether anyone wants to know where: attention of many heads is faster where not."""
+    """Its attention weights; each row sums to 1 and is 0 at padding."""
+    need_weights: bool = True
+    """Whether `weights` are needed: multi-head attention is faster without them."""
     heads: tuple[Float[Tensor, "R _H T S"], ...] | None = None
-    """Where each head of every reader so far looked, bottom first; None where nobody asks for them."""
+    """The weights of every head of each reader so far, bottom first; None if they are not needed."""
 
 
 class Layer(nn.Module):
     """A causal map over a chunk of positions, with a carry."""
 
     def read(self, memory: Memory) -> Carry:
-        """What this layer takes from the source, computed once per sentence and the same at every position."""
+        """What this layer reads of the source: computed once per sentence, the same at every position."""
         return ()
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
-        """The carry before the first position; a recurrent layer takes the next of the encoder's final states."""
+        """The initial carry; a recurrent layer takes the next of the encoder's final states."""
         return ()
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         """The stream after this layer, and the carry for the next chunk.
 
-        Stream and carry have a row a hypothesis, the reading a row a sentence: R is a multiple of B.
+        Stream and carry have one row per hypothesis, the reading one row per sentence: R is a multiple of B.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class DecoderState:
-    """All that a decoder knows between two steps.
+    """The decoder's state between two steps.
 
-    The reading has a row a sentence, the carry a row a hypothesis; the hypotheses of a sentence are neighbours, and
-    every sentence has as many. So a beam copies nothing of the source.
+    The reading has one row per sentence, the carry one row per hypothesis; the hypotheses of a sentence are adjacent,
+    and every sentence has equally many. So beam search never copies the source.
     """
 
     reading: Carry
     carry: Carry
 
     def select(self, rows: Int[Tensor, " N"], sentences: Int[Tensor, " M"] | None = None) -> DecoderState:
-        """The state of the chosen rows, in that order; they belong to the chosen sentences (None: all there are)."""
+        """The state of the selected rows, in that order; they belong to the selected sentences (None: all)."""
         reading = self.reading if sentences is None else select_rows(self.reading, sentences)
         return DecoderState(reading, select_rows(self.carry, rows))

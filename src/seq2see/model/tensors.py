@@ -1,4 +1,4 @@
-"""Padded sequences and carries: the two shapes in which tensors travel between the parts of a model."""
+"""Padded sequences and carries: the tensor structures that modules exchange."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 Carry: TypeAlias = Tensor | tuple[Any, ...]
-"""Nested tuples of tensors whose first axis is the row: what a layer keeps between two chunks of a sequence."""
+"""Nested tuples of tensors whose first axis is the row: a layer's state between two chunks of a sequence."""
 
 
 class Padded(NamedTuple):
-    """Sequences of unequal length in one rectangle; what lies beyond a row's length is padding."""
+    """Sequences of different lengths in one array; positions beyond a row's length are padding."""
 
     ids: Int[Tensor, "B L"]
     lengths: Int[Tensor, " B"]
@@ -31,10 +31,10 @@ def map_carry(function: Callable[[Tensor], Tensor], carry: Carry) -> Carry:
 
 
 def select_rows(carry: Carry, rows: Int[Tensor, " N"]) -> Carry:
-    """The carry of the chosen rows, in that order; a row may be chosen more than once."""
+    """The carry of the selected rows, in that order; a row may be selected more than once."""
     return map_carry(lambda tensor: tensor.index_select(0, rows), carry)
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """x itself, or in float32 where it has less: softmax and loss need the digits."""
+    """x, converted to float32 if it is 16-bit: softmax and loss need the precision."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

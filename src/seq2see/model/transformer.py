@@ -1,13 +1,13 @@
-"""The Transformer's parts (Vaswani et al. 2017), each a layer of the common contract.
+"""The Transformer's layers (Vaswani et al. 2017), which keep the contract of `stream`.
 
-A block of the decoder is three sublayers, each with its residual connection and its norm; one of the encoder is two:
+A decoder block is three sublayers, each with a residual connection and a norm; an encoder block is two:
 
     x ─▶ SelfAttention ─▶ CrossAttention ─▶ FeedForward        EncoderSelfAttention ─▶ FeedForward
 
-The carry of SelfAttention is the keys and values of all positions so far, so that a step never reads the prefix again.
-They grow by concatenation: writing into memory set aside in advance was not faster at the lengths of sentences.
+The carry of SelfAttention is the key-value cache of all positions so far. It grows by concatenation: preallocated
+memory was not faster at the lengths of sentences.
 
-Letters beside the usual: H heads, E = D / H the width of one, P positions already carried, F the feed-forward's width.
+Further letters: H heads, E = D / H the width of a head, P positions in the cache.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from seq2see.model.dropout import Dropout
 from seq2see.model.readers import masked_softmax
 from seq2see.model.stream import Layer, LSTMState, Memory, Stream
 from seq2see.model.tensors import Carry, at_least_float32
-from seq2see.model.wiring import Around
+from seq2see.model.wiring import Wrapper
 
 PERIOD = 10_000.0
-"""The slowest angle of sinusoidal and rotary positions turns once in 2π·PERIOD positions."""
+"""The longest wavelength of sinusoidal and rotary positions is 2π·PERIOD positions."""
 
 
-class SelfAttention(Layer):
-    """Every position looks at itself and at those before it; the carry is their keys and values [R H P E]."""
+class MultiHeadSelfAttention(Layer):
+    """The parameters and the projection that the self-attentions of decoder and encoder share."""
 
     def __init__(self, width: int, heads: int, *, rotary: bool = False) -> None:
         super().__init__()
@@ -40,63 +40,63 @@ class SelfAttention(Layer):
         self.projection = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
 
+    def project(
+        self, x: Float[Tensor, "R T D"], past: int = 0
+    ) -> tuple[Float[Tensor, "R H T E"], Float[Tensor, "R H T E"], Float[Tensor, "R H T E"]]:
+        """Queries, keys and values of positions that follow `past` others."""
+        queries, keys, values = (split_heads(part, self.heads) for part in self.projection(x).chunk(3, -1))
+        if self.rotary:
+            angles = angles_at(past, x.size(1), keys.size(-1), like=keys)
+            queries, keys = rotate(queries, angles), rotate(keys, angles)
+        return queries, keys, values
+
+
+class SelfAttention(MultiHeadSelfAttention):
+    """Causal self-attention; the carry is the keys and values of all positions so far [R H P E]."""
+
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
         width = self.output.in_features
-        nothing = memory.states.new_zeros(memory.states.size(0), self.heads, 0, width // self.heads)
-        return nothing, nothing
+        empty = memory.states.new_zeros(memory.states.size(0), self.heads, 0, width // self.heads)
+        return empty, empty
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         past_keys, past_values = carry
         assert isinstance(past_keys, Tensor)
         assert isinstance(past_values, Tensor)
         past, length = past_keys.size(2), stream.x.size(1)
-        queries, keys, values = (split_heads(part, self.heads) for part in self.projection(stream.x).chunk(3, -1))
-        if self.rotary:
-            angles = angles_at(past, length, keys.size(-1), like=keys)
-            queries, keys = rotate(queries, angles), rotate(keys, angles)
+        queries, keys, values = self.project(stream.x, past)
         if past:
             keys, values = torch.cat([past_keys, keys], 2), torch.cat([past_values, values], 2)
-        # One query may look at all keys; several in the middle of a sequence need the lower right part of the triangle.
+        # A single query may see all keys; several after a prefix need the lower right part of the triangle.
         mask = keys.new_ones(length, past + length, dtype=torch.bool).tril(past) if past and length > 1 else None
-        seen = attend(queries, keys, values, mask, causal=not past and length > 1)
-        return stream._replace(x=self.output(join_heads(seen))), (keys, values)
+        attended = attend(queries, keys, values, mask, causal=not past and length > 1)
+        return stream._replace(x=self.output(join_heads(attended))), (keys, values)
 
 
-class EncoderSelfAttention(Layer):
-    """Every position looks at all real ones: the self-attention of an encoder, which carries nothing."""
-
-    def __init__(self, width: int, heads: int, *, rotary: bool = False) -> None:
-        super().__init__()
-        self.heads = heads
-        self.rotary = rotary
-        self.projection = nn.Linear(width, 3 * width)
-        self.output = nn.Linear(width, width)
+class EncoderSelfAttention(MultiHeadSelfAttention):
+    """Self-attention over all real positions, without a carry."""
 
     def read(self, memory: Memory) -> Carry:
         return memory.mask
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         assert isinstance(reading, Tensor)
-        queries, keys, values = (split_heads(part, self.heads) for part in self.projection(stream.x).chunk(3, -1))
-        if self.rotary:
-            angles = angles_at(0, keys.size(2), keys.size(-1), like=keys)
-            queries, keys = rotate(queries, angles), rotate(keys, angles)
-        seen = attend(queries, keys, values, reading[:, None, None])
-        return stream._replace(x=self.output(join_heads(seen))), carry
+        queries, keys, values = self.project(stream.x)
+        attended = attend(queries, keys, values, reading[:, None, None])
+        return stream._replace(x=self.output(join_heads(attended))), carry
 
 
 class CrossAttention(Layer):
-    """Every position looks at the source.
+    """Attention to the source.
 
-    With `shows`, it says where: `stream.weights` is the mean over its heads, computed only where someone is looking
-    (`stream.watched`). Where every head is asked for, it adds its own to `stream.heads`. Else it goes through PyTorch's
-    fused attention.
+    With `reports_weights` and `stream.need_weights`, `stream.weights` is the mean over the heads. If `stream.heads` is
+    not None, the weights of every head are appended to it. Otherwise it uses PyTorch's fused attention.
     """
 
-    def __init__(self, width: int, source_width: int, heads: int, *, shows: bool = False) -> None:
+    def __init__(self, width: int, source_width: int, heads: int, *, reports_weights: bool = False) -> None:
         super().__init__()
         self.heads = heads
-        self.shows = shows
+        self.reports_weights = reports_weights
         self.query = nn.Linear(width, width)
         self.projection = nn.Linear(source_width, 2 * width)
         self.output = nn.Linear(width, width)
@@ -111,20 +111,20 @@ class CrossAttention(Layer):
         assert isinstance(values, Tensor)
         assert isinstance(mask, Tensor)
         rows, length, width = stream.x.shape
-        # The hypotheses of a sentence look at the same states: they ask side by side, and nothing is copied.
+        # The hypotheses of a sentence are queries over the same keys, so the source states are not copied.
         queries = split_heads(self.query(stream.x).view(keys.size(0), -1, width), self.heads)
-        if stream.heads is not None or (self.shows and stream.watched):
+        if stream.heads is not None or (self.reports_weights and stream.need_weights):
             scores = (queries / math.sqrt(queries.size(-1))) @ keys.transpose(2, 3)
             weights = masked_softmax(scores, mask[:, None, None])
-            seen = weights.to(values.dtype) @ values
-            if self.shows:
+            attended = weights.to(values.dtype) @ values
+            if self.reports_weights:
                 stream = stream._replace(weights=weights.mean(1).view(rows, length, -1))
             if stream.heads is not None:
-                of_sentences = weights.view(keys.size(0), self.heads, -1, length, keys.size(2))
-                stream = stream._replace(heads=(*stream.heads, of_sentences.transpose(1, 2).flatten(0, 1)))
+                by_row = weights.view(keys.size(0), self.heads, -1, length, keys.size(2))
+                stream = stream._replace(heads=(*stream.heads, by_row.transpose(1, 2).flatten(0, 1)))
         else:
-            seen = attend(queries, keys, values, mask[:, None, None])
-        return stream._replace(x=self.output(join_heads(seen).view(rows, length, width))), carry
+            attended = attend(queries, keys, values, mask[:, None, None])
+        return stream._replace(x=self.output(join_heads(attended).view(rows, length, width))), carry
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -132,11 +132,11 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": lambda x: gelu(x, approximate="tanh"),
     "swiglu": lambda x: silu(x.chunk(2, -1)[0]) * x.chunk(2, -1)[1],
 }
-"""ReLU; GELU in its tanh form (Hendrycks & Gimpel 2016); SwiGLU, gated by a second half (Shazeer 2020)."""
+"""ReLU; GELU in its tanh approximation (Hendrycks & Gimpel 2016); SwiGLU (Shazeer 2020), which halves the width."""
 
 
 class FeedForward(Layer):
-    """W₂ f(W₁ x + b₁) + b₂ at each position by itself (Vaswani et al. 2017, eq. 2)."""
+    """W₂ f(W₁ x + b₁) + b₂ at each position (Vaswani et al. 2017, eq. 2)."""
 
     def __init__(self, width: int, inner_width: int, activation: str) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class FeedForward(Layer):
         return stream._replace(x=self.narrow(self.activation(self.widen(stream.x)))), carry
 
 
-class PreNorm(Around):
+class PreNorm(Wrapper):
     """x + dropout(inner(norm(x))): the norm inside the residual branch (Xiong et al. 2020)."""
 
     def __init__(self, inner: Layer, width: int, dropout: float) -> None:
@@ -161,7 +161,7 @@ class PreNorm(Around):
         return out._replace(x=stream.x + self.dropout(out.x)), carry
 
 
-class PostNorm(Around):
+class PostNorm(Wrapper):
     """norm(x + dropout(inner(x))), as in the paper (Vaswani et al. 2017, section 3.1)."""
 
     def __init__(self, inner: Layer, width: int, dropout: float) -> None:
@@ -175,7 +175,7 @@ class PostNorm(Around):
 
 
 class Norm(Layer):
-    """Layer normalisation (Ba et al. 2016): what closes a stack of pre-norm blocks."""
+    """Layer normalisation (Ba et al. 2016): the final norm of a stack of pre-norm blocks."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -185,8 +185,8 @@ class Norm(Layer):
         return stream._replace(x=self.norm(stream.x)), carry
 
 
-class Positions(Layer):
-    """Tells each position its place; the carry [R] is the place of the next."""
+class AddPositions(Layer):
+    """Adds a position encoding; the carry [R] is the next position."""
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
         return torch.zeros(memory.states.size(0), dtype=torch.long, device=memory.states.device)
@@ -194,36 +194,36 @@ class Positions(Layer):
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         assert isinstance(carry, Tensor)
         length = stream.x.size(1)
-        places = carry[:, None] + torch.arange(length, device=carry.device)
-        added = self.at(places, like=at_least_float32(stream.x))
+        positions = carry[:, None] + torch.arange(length, device=carry.device)
+        added = self.at(positions, like=at_least_float32(stream.x))
         return stream._replace(x=stream.x + added.to(stream.x.dtype)), carry + length
 
-    def at(self, places: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
-        """What is added at these places, reckoned in the format of `like`."""
+    def at(self, positions: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
+        """The encoding of these positions, computed in the dtype of `like`."""
         raise NotImplementedError
 
 
-class Sinusoidal(Positions):
-    """sin and cos of the place at D / 2 frequencies (Vaswani et al. 2017, section 3.5), side by side in two halves."""
+class SinusoidalPositions(AddPositions):
+    """sin and cos of the position at D / 2 frequencies, in two halves (Vaswani et al. 2017, section 3.5)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.width = width
 
-    def at(self, places: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
-        angles = places[..., None] * frequencies(self.width, like)
+    def at(self, positions: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
+        angles = positions[..., None] * frequencies(self.width, like)
         return torch.cat([angles.sin(), angles.cos()], -1)[..., : self.width]
 
 
-class Learned(Positions):
-    """A learnt vector a place, for as many places as there are (Gehring et al. 2017)."""
+class LearnedPositions(AddPositions):
+    """One learnt vector per position, up to `max_positions` (Gehring et al. 2017)."""
 
     def __init__(self, max_positions: int, width: int) -> None:
         super().__init__()
         self.table = nn.Embedding(max_positions, width)
 
-    def at(self, places: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
-        return self.table(places)  # type: ignore[no-any-return]
+    def at(self, positions: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
+        return self.table(positions)  # type: ignore[no-any-return]
 
 
 def attend(
@@ -234,39 +234,39 @@ def attend(
     *,
     causal: bool = False,
 ) -> Float[Tensor, "R H T E"]:
-    """softmax(q·k / √E) v, each query over the keys that `mask` lets it see (Vaswani et al. 2017, eq. 1).
+    """softmax(q·k / √E) v over the keys where `mask` is True (Vaswani et al. 2017, eq. 1).
 
-    Out of autocast's reach: the gradient of PyTorch's bfloat16 attention is 15 times slower on the CPU.
+    Without autocast: the gradient of PyTorch's bfloat16 attention is 15 times slower on the CPU.
     """
     with torch.autocast(queries.device.type, enabled=False):
         return scaled_dot_product_attention(queries, keys, values, attn_mask=mask, is_causal=causal)
 
 
 def split_heads(x: Float[Tensor, "R T D"], heads: int) -> Float[Tensor, "R H T E"]:
-    """One sequence a head; in float32 or wider, because attention in bfloat16 is slow on the CPU, and inexact."""
+    """One sequence per head, in float32 or wider: bfloat16 attention is slow on the CPU, and inexact."""
     rows, length, width = x.shape
     return at_least_float32(x).view(rows, length, heads, width // heads).transpose(1, 2)
 
 
 def join_heads(x: Float[Tensor, "R H T E"]) -> Float[Tensor, "R T D"]:
-    """The heads side by side."""
+    """The inverse of `split_heads`."""
     return x.transpose(1, 2).flatten(2)
 
 
 def frequencies(width: int, like: Tensor) -> Float[Tensor, " half"]:
-    """PERIOD ** (−2i / width) for i = 0, 1, …, as many as half of the width needs."""
+    """PERIOD ** (−2i / width) for i = 0, 1, …, one per pair of values."""
     exponents = torch.arange(0, width, 2, dtype=like.dtype, device=like.device) / width
     return PERIOD**-exponents
 
 
 def angles_at(past: int, length: int, width: int, like: Tensor) -> Float[Tensor, "T half"]:
-    """How far each place after `past` is turned in each of the planes."""
-    places = torch.arange(past, past + length, dtype=like.dtype, device=like.device)
-    return places[:, None] * frequencies(width, like)
+    """The rotation angle of each position from `past` on, per frequency."""
+    positions = torch.arange(past, past + length, dtype=like.dtype, device=like.device)
+    return positions[:, None] * frequencies(width, like)
 
 
 def rotate(x: Float[Tensor, "R H T E"], angles: Float[Tensor, "T half"]) -> Float[Tensor, "R H T E"]:
-    """Turn the pair (x_i, x_{i + E/2}) by its place's angle: products then depend on distances (Su et al. 2021)."""
+    """Rotate each pair (x_i, x_{i + E/2}) by its position's angle: scores depend on distances (Su et al. 2021)."""
     sin, cos = angles.sin(), angles.cos()
     left, right = x.chunk(2, -1)
     return torch.cat([left * cos - right * sin, left * sin + right * cos], -1)

@@ -1,4 +1,4 @@
-"""Layers that hold other layers or join what flows: who sees the context, what is added, what is fed back."""
+"""Layers that contain other layers, and connections: context, residual connections, input feeding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seq2see.model.tensors import Carry
 
 
 class Stack(Layer):
-    """Layers one after the other."""
+    """Layers in sequence."""
 
     def __init__(self, *layers: Layer) -> None:
         super().__init__()
@@ -26,15 +26,15 @@ class Stack(Layer):
         return tuple(layer.start(memory, finals) for layer in self.layers)  # type: ignore[operator]
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
-        kept = []
+        carries = []
         for layer, layer_carry, layer_reading in zip(self.layers, carry, reading, strict=True):
             stream, layer_carry = layer(stream, layer_carry, layer_reading)
-            kept.append(layer_carry)
-        return stream, tuple(kept)
+            carries.append(layer_carry)
+        return stream, tuple(carries)
 
 
-class Around(Layer):
-    """A layer that changes what goes into or comes out of one inner layer."""
+class Wrapper(Layer):
+    """A layer that changes the input or output of an inner layer."""
 
     def __init__(self, inner: Layer) -> None:
         super().__init__()
@@ -47,25 +47,25 @@ class Around(Layer):
         return self.inner.start(memory, finals)
 
 
-class ReadContext(Around):
+class ReadContext(Wrapper):
     """Give the inner layer [x; context]."""
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         return self.inner(join_context(stream), carry, reading)  # type: ignore[no-any-return]
 
 
-class Residual(Around):
-    """Add what went in to what comes out: x + inner(x) (Wu et al. 2016, eq. 6)."""
+class Residual(Wrapper):
+    """A residual connection: x + inner(x) (Wu et al. 2016, eq. 6)."""
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         out, carry = self.inner(stream, carry, reading)
         return out._replace(x=stream.x + out.x), carry
 
 
-class InputFeeding(Around):
+class InputFeeding(Wrapper):
     """Join the inner layer's previous output to its next input, position by position (Luong et al. 2015, section 3.3).
 
-    The only layer that has to loop over time. Dropout inside the loop draws a new mask at every position.
+    The only layer that loops over time. Dropout inside the loop draws a new mask at every position.
     """
 
     def __init__(self, inner: Layer, width: int) -> None:
@@ -73,8 +73,8 @@ class InputFeeding(Around):
         self.width = width
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
-        nothing = memory.states.new_zeros(memory.states.size(0), 1, self.width)
-        return self.inner.start(memory, finals), nothing
+        zeros = memory.states.new_zeros(memory.states.size(0), 1, self.width)
+        return self.inner.start(memory, finals), zeros
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         inner_carry, fed = carry
@@ -93,7 +93,7 @@ class InputFeeding(Around):
 
 
 class Concat(Layer):
-    """x becomes [x; context]: the context goes to the output layer."""
+    """x becomes [x; context], for the output layer."""
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         return join_context(stream), carry
@@ -112,11 +112,11 @@ class Dense(Layer):
 
 
 def join_positions(outputs: list[Stream]) -> Stream:
-    """The streams of successive chunks as one; the chunks are alike in what they have."""
+    """The streams of successive chunks as one; all chunks have the same fields set."""
 
     def joined(parts: Iterable[Tensor | None]) -> Tensor | None:
-        there = [part for part in parts if part is not None]
-        return torch.cat(there, 1) if there else None
+        present = [part for part in parts if part is not None]
+        return torch.cat(present, 1) if present else None
 
     x = torch.cat([output.x for output in outputs], 1)
     context, weights = (joined(getattr(output, name) for output in outputs) for name in ("context", "weights"))

@@ -1,4 +1,4 @@
-"""What to try next: rules over what a run and its scores show, each said with its evidence."""
+"""What to try next: rules over the history and scores of a run, each stating its evidence."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from seq2see.curves.history import Alarm, Point
-from seq2see.evaluation import Slice
+from seq2see.curves.history import LoggedWarning, Point
+from seq2see.evaluation import SliceScores
 from seq2see.metrics import Scale
 from seq2see.training.events import INTERRUPTED
 
 STILL_FALLING = 0.03
-"""By what share dev loss has to fall over the last quarter of training to be worth more of it."""
+"""The relative fall of the dev loss over the last quarter of training from which longer training is advised."""
 GAP, GAP_NATS = 1.5, 0.05
-"""Loss of new pairs over that of training pairs, and nats between them, from which it counts as learnt by heart."""
+"""Overfitting: the ratio of the loss on new pairs to that on training pairs, and their difference, at least."""
 ALIKE = 1.15
-"""Up to this the two losses count as alike."""
+"""Up to this ratio the two losses count as equal."""
 FEW_ITEMS = 200
-"""Below this the interval around a score is wide."""
-UNSEEN = 0.01
-"""Share of the items with a symbol that training never had."""
+"""With fewer items, intervals are wide."""
+UNKNOWN = 0.01
+"""Share of items with unknown symbols from which it is reported."""
 
 
 class Advice(NamedTuple):
-    """Something to try, and why."""
+    """A suggestion and its reason."""
 
     title: str
     evidence: str
@@ -33,82 +33,81 @@ class Advice(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the rules look at. Shares are 0..1, losses nats per target token."""
+    """The input of the rules. Shares are 0..1, losses nats per target token."""
 
     dev_loss: Sequence[Point] = ()
     end: str | None = None
-    """Why training ended; None where the log doesn't say."""
+    """Why training ended; None if the log has no end."""
     max_updates: int = 0
     width: int = 0
     dropout: float = 0.0
     has_attention: bool = True
-    """Whether the model has attention."""
     direction: str = "both"
-    """How its encoder reads."""
+    """Of the encoder: forward, backward or both."""
     train_loss: float | None = None
-    """Of pairs that were trained on, scored like the items; None where they can't be read."""
+    """On a sample of the training pairs, without label smoothing and dropout; None if they can't be read."""
     loss: float = 0.0
-    """Of the items."""
+    """On the items."""
     count: int = 1
     """Items."""
     num_known: int | None = None
-    """Items whose source is in the training data."""
-    unseen: Sequence[str] = ()
-    """Symbols of the items' sources that the vocabulary lacks, the most frequent first."""
-    num_unseen: int = 0
-    """Items with such a symbol."""
+    """Items whose source is in the training data; None if unknown."""
+    unknown: Sequence[str] = ()
+    """Symbols in the sources that the vocabulary lacks, most frequent first."""
+    num_unknown: int = 0
+    """Items with unknown symbols."""
     scale: Scale | None = None
     """Of the first metric; None for a language model."""
-    by_length: Sequence[Slice] = ()
+    by_length: Sequence[SliceScores] = ()
     """From short to long sources."""
-    alarms: Sequence[Alarm] = ()
+    warnings: Sequence[LoggedWarning] = ()
 
 
 def advise(evidence: Evidence) -> list[Advice]:
-    """What applies, in the order of what to do first."""
+    """The advice that applies, most urgent first."""
     rules: tuple[Callable[[Evidence], Advice | None], ...] = (
-        unfinished, leaked, unseen_symbols, still_falling, by_heart, too_small, long_sources, few_items
+        unfinished, leaked, unknown_symbols, still_falling, overfitting, underfitting, long_sources, few_items
     )  # fmt: skip
     found = [advice for rule in rules if (advice := rule(evidence))]
-    return [*found, *alarmed(evidence)]
+    return [*found, *from_warnings(evidence)]
 
 
 def unfinished(e: Evidence) -> Advice | None:
-    """Training was stopped, or is still going on."""
+    """Training was interrupted, or is still running."""
     if e.end not in (None, INTERRUPTED):
         return None
     return Advice(
-        "Let it finish",
+        "Finish training",
         "The log has no end of training." if e.end is None else "Training was interrupted.",
-        "Give the same command with --resume.",
+        "Run the same command with --resume.",
     )
 
 
 def leaked(e: Evidence) -> Advice | None:
-    """Items that were trained on."""
+    """Items are in the training data."""
     if not e.num_known:
         return None
     return Advice(
         "Test on new sources",
-        f"{e.num_known:,} of {e.count:,} sources are in the training data, so the scores are too good.",
-        "Trust the part “new” alone; keep all pairs of a source in one set (seq2see check train.tsv --test test.tsv).",
+        f"{e.num_known:,} of {e.count:,} sources are in the training data, so the scores are too optimistic.",
+        "Use the scores of the slice “new”; keep each source in one set (seq2see check train.tsv --test test.tsv).",
     )
 
 
-def unseen_symbols(e: Evidence) -> Advice | None:
-    """Sources with symbols that training never had."""
-    if e.num_unseen < max(1.0, UNSEEN * e.count):
+def unknown_symbols(e: Evidence) -> Advice | None:
+    """Sources have symbols that are not in the training data."""
+    if e.num_unknown < max(1.0, UNKNOWN * e.count):
         return None
-    shown = " ".join(e.unseen[:10])
+    symbols = " ".join(e.unknown[:10])
     return Advice(
-        "Show it the symbols it doesn't know",
-        f"{e.num_unseen:,} of {e.count:,} sources have symbols that training never had: {shown}",
-        "Add training pairs with them, bring both sets to one spelling, or choose smaller units (text.source).",
+        "Cover the unknown symbols",
+        f"{e.num_unknown:,} of {e.count:,} sources have symbols that are not in the training data: {symbols}",
+        "Add training pairs with them, normalise the spelling of both sets, or choose smaller units (text.source).",
     )
 
 
 def still_falling(e: Evidence) -> Advice | None:
-    """Dev loss was still going down when the updates were used up."""
+    """The dev loss was still falling at the last update."""
     if len(e.dev_loss) < 4 or e.end != "all updates done":
         return None
     last = e.dev_loss[-1]
@@ -118,14 +117,14 @@ def still_falling(e: Evidence) -> Advice | None:
         return None
     return Advice(
         "Train longer",
-        f"Dev loss was still falling at the end: {before[-1].value:.4f} at update {before[-1].update:,}, "
+        f"The dev loss was still falling at the end: {before[-1].value:.4f} at update {before[-1].update:,}, "
         f"{last.value:.4f} at update {last.update:,}.",
-        f"Give it more updates: --set training.max_updates={2 * e.max_updates or 2 * last.update}",
+        f"Use more updates: --set training.max_updates={2 * e.max_updates or 2 * last.update}",
     )
 
 
-def by_heart(e: Evidence) -> Advice | None:
-    """Pairs that were trained on are much easier for it than new ones."""
+def overfitting(e: Evidence) -> Advice | None:
+    """The loss on training pairs is much lower than on new ones."""
     if e.train_loss is None or e.num_known == e.count:
         return None
     if e.loss < GAP * e.train_loss or e.loss - e.train_loss < GAP_NATS:
@@ -133,58 +132,57 @@ def by_heart(e: Evidence) -> Advice | None:
     dropout = f"model.dropout={min(0.6, e.dropout + 0.2):.1f} (it was {e.dropout:g}), " if e.dropout < 0.6 else ""
     return Advice(
         "More pairs, or more dropout",
-        f"The loss is {e.train_loss:.4f} on training pairs and {e.loss:.4f} here: it knows much by heart.",
-        f"More pairs help most; else --set {dropout}a smaller model.width, or fewer updates.",
+        f"Overfitting: the loss is {e.train_loss:.4f} on training pairs and {e.loss:.4f} here.",
+        f"More pairs help most; otherwise try --set {dropout}a smaller model.width, or fewer updates.",
     )
 
 
-def too_small(e: Evidence) -> Advice | None:
-    """It does no better on what it was trained on, and has stopped learning."""
+def underfitting(e: Evidence) -> Advice | None:
+    """The loss on training pairs is no lower than on new ones, and has stopped falling."""
     if e.train_loss is None or e.train_loss < 0.2 or e.loss > ALIKE * e.train_loss or still_falling(e):
         return None
     return Advice(
         "A larger model",
-        f"The loss is {e.train_loss:.4f} on training pairs and {e.loss:.4f} here: new pairs are no harder, "
-        "so it has not learnt all that these pairs can teach.",
-        f"Try --set model.width={2 * e.width}, or model.layers=2; less dropout; check the pairs (seq2see check).",
+        f"Underfitting: the loss is {e.train_loss:.4f} on training pairs and {e.loss:.4f} here, about the same.",
+        f"Try --set model.width={2 * e.width}, model.layers=2, or less dropout; check the pairs (seq2see check).",
     )
 
 
 def long_sources(e: Evidence) -> Advice | None:
-    """The longest sources are answered worse than the shortest, beyond chance."""
+    """The longest sources score worse than the shortest, and the intervals don't overlap."""
     if e.scale is None or len(e.by_length) < 2:
         return None
     name, (short, *_, long) = e.scale.name, e.by_length
-    one, other = short.figures[name].interval, long.figures[name].interval
+    one, other = short.scores[name].interval, long.scores[name].interval
     is_worse = other.high < one.low if e.scale.higher_is_better else other.low > one.high
     if not is_worse:
         return None
     if not e.has_attention:
-        what = "Use a model that looks at the source: --model attention, or bidirectional."
+        what = "Use a model with attention: --model attention, or bidirectional."
     elif e.direction == "forward":
-        what = "Read the source both ways: --model bidirectional."
+        what = "Use a bidirectional encoder: --model bidirectional."
     else:
         what = "Add long pairs; try --model stacked or transformer, and --beam 5 when predicting."
     return Advice(
         "Long sources",
-        f"{e.scale.title} is worse on {long.name} than on {short.name}, and their intervals don't touch.",
+        f"{e.scale.title} is worse on {long.name} than on {short.name}, and their intervals don't overlap.",
         what,
     )
 
 
 def few_items(e: Evidence) -> Advice | None:
-    """Too few items for a narrow interval."""
+    """There are too few items for narrow intervals."""
     if e.count >= FEW_ITEMS:
         return None
     return Advice(
         "Test on more pairs",
         f"With {e.count:,} items the intervals are wide.",
-        f"{FEW_ITEMS} items or more tell two runs apart that differ by a few points.",
+        f"It takes at least {FEW_ITEMS} items to distinguish runs that differ by a few points.",
     )
 
 
-def alarmed(e: Evidence) -> Iterator[Advice]:
-    """What was said while it was trained."""
-    for alarm in e.alarms:
-        evidence = f"At update {alarm.update:,}: {alarm.message}."
-        yield Advice(f"Warning in training: {alarm.kind.replace('_', ' ')}", evidence, alarm.advice)
+def from_warnings(e: Evidence) -> Iterator[Advice]:
+    """The warnings given during training."""
+    for each in e.warnings:
+        evidence = f"At update {each.update:,}: {each.message}."
+        yield Advice(f"Training warning: {each.kind.replace('_', ' ')}", evidence, each.advice)

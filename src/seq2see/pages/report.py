@@ -1,4 +1,4 @@
-"""`seq2see report`: a run on one page, from what it was trained on to what to try next."""
+"""`seq2see report`: one page on a run, from its training data to what to try next."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from datetime import datetime
 from pathlib import Path
 
 from seq2see.config import to_toml
-from seq2see.curves.history import Alarm, problem_lines
+from seq2see.curves.history import LoggedWarning, problem_lines
 from seq2see.errors import ConfigError
-from seq2see.evaluation import Request
-from seq2see.evaluation.shown import around, number
+from seq2see.evaluation import EvaluationOptions
+from seq2see.evaluation.format import interval_of, number
+from seq2see.evaluation.html import score_parts, slice_tables
+from seq2see.markup import Markup, definitions, element, paragraph, scrollable, text_element
 from seq2see.metrics import levenshtein
 from seq2see.pages.advice import Advice, advise
 from seq2see.pages.charts import charts
-from seq2see.pages.gathered import Gathered, gather
+from seq2see.pages.document import document
 from seq2see.pages.heat import heat_table
-from seq2see.pages.markup import Markup, definitions, document, element, paragraph, scrolling, spoken
-from seq2see.pages.scores import figures, slices, worst
+from seq2see.pages.report_data import ReportData, collect_report_data
+from seq2see.pages.scores import worst
 from seq2see.storage.files import write_file
 from seq2see.version import __version__
 
@@ -26,100 +28,104 @@ def write_report(
     run: Path,
     out: Path,
     test: Sequence[Path] = (),
-    request: Request | None = None,
+    request: EvaluationOptions | None = None,
     *,
     skip_bad: bool = False,
     engine: str = "auto",
     device: str = "auto",
-) -> Gathered:
-    """Write the page of a run, whole or not at all; what it was made of. Raises as `gather`."""
+) -> ReportData:
+    """Write the page of a run atomically; returns its data. Raises the errors of `collect_report_data`."""
     require_page(out)
-    levenshtein("a report")  # what it needs and lacks is said before a long search
-    gathered = gather(run, test, request, skip_bad=skip_bad, engine=engine, device=device)
-    write_page(out, report_page(gathered))
-    return gathered
+    levenshtein("a report")  # raises before a long search if the package is missing
+    data = collect_report_data(run, test, request, skip_bad=skip_bad, engine=engine, device=device)
+    write_page(out, report_page(data))
+    return data
 
 
 def require_page(out: Path) -> None:
-    """Refuse, before any work, a name that is no page's."""
-    if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
-        raise ConfigError("is no name for a page", where=str(out), fix="end it in .html: -o report.html")
+    """Raise, before any work, if this can't be the file name of a page."""
+    if out.suffix.lower() not in (".html", ".htm"):
+        what = f"unsupported format {out.suffix}" if out.suffix else "the file name has no extension"
+        raise ConfigError(what, where=str(out), fix="use .html: -o report.html")
+    if out.is_dir():
+        raise ConfigError("is a folder", where=str(out), fix="name a file: -o report.html")
 
 
 def write_page(out: Path, page: str) -> None:
-    """The page as a file; halves of characters, which JSON can have and UTF-8 can't, are written as their numbers."""
+    """Write the page. Lone surrogates, which JSON allows and UTF-8 doesn't, become backslash escapes."""
     write_file(out, page.encode("utf-8", "backslashreplace"))
 
 
-def report_page(gathered: Gathered) -> str:
-    """The whole page."""
-    report, history = gathered.report, gathered.history
+def report_page(data: ReportData) -> str:
+    """The HTML of the page."""
+    report, history = data.report, data.history
     first, measured = next(iter(report.measured.items()))
     headline = (
-        f"{gathered.blueprint['name']}, {gathered.model.num_parameters:,} parameters. {measured.scale.title} "
-        f"{number(report.figures[first].value, measured.scale.unit)} {around(report, first)} "
-        f"on {report.count:,} items of {gathered.tested_on}."
+        f"{data.blueprint['name']}, {data.model.num_parameters:,} parameters. {measured.scale.title} "
+        f"{number(report.scores[first].value, measured.scale.unit)} {interval_of(report, first)} "
+        f"on {report.count:,} items of {data.tested_on}."
     )
-    drawn = "in brackets and intervals: 95 % by bootstrap over the items, {:,} samples, seed {}"
-    scores = [
-        *figures(report),
-        *(paragraph(note) for note in gathered.notes),
-        paragraph(drawn.format(gathered.request.samples, gathered.request.seed), class_="note"),
-    ]
+    scores = [*score_parts(report), *(paragraph(note) for note in data.notes)]
     log = [paragraph(line, class_="note") for line in problem_lines([history])]
     attention = [
-        part for each in gathered.attention for part in (spoken(source_of(each.source_tokens), "h3"), heat_table(each))
+        part
+        for each in data.attention
+        for part in (text_element(source_of(each.source_tokens), "h3"), heat_table(each))
     ]
     return document(
-        f"seq2see report: {gathered.run}",
+        f"seq2see report: {data.run}",
         [
-            ("what", "What was trained", [definitions(facts(gathered))]),
-            ("scores", f"Scores on {gathered.tested_on}", scores),
-            ("next", "What to try next", suggestions(advise(gathered.evidence()))),
-            ("warnings", "Warnings", [alarm(each) for each in history.alarms]),
+            ("run", "Training run", [definitions(facts(data))]),
+            ("scores", f"Scores on {data.tested_on}", scores),
+            ("next", "What to try next", suggestions(advise(data.evidence()))),
+            ("warnings", "Warnings", [warning_box(each) for each in history.warnings]),
             ("curves", "Learning curves", [*charts([history]), *log]),
-            ("parts", "Parts", slices(report)),
-            ("errors", "Worst answers", worst(report, gathered.unit)),
-            ("attention", "Where it looks", attention),
-            ("configuration", "Configuration", [configuration(gathered)]),
+            ("slices", "Slices", slice_tables(report)),
+            ("errors", "Worst predictions", worst(report, data.unit)),
+            ("attention", "Attention", attention),
+            ("configuration", "Configuration", [configuration(data)]),
         ],
         lead=[paragraph(headline)],
     )
 
 
-def facts(gathered: Gathered) -> list[tuple[str, str]]:
-    """What was trained on what, when and how long."""
-    config, history, trained = gathered.config, gathered.history, gathered.trained
-    codecs = (gathered.model.source_codec, gathered.model.target_codec)
+def facts(data: ReportData) -> list[tuple[str, str]]:
+    """Model, data and duration of the training."""
+    config, history, trained = data.config, data.history, data.trained
+    codecs = (data.model.source_codec, data.model.target_codec)
     units = [
         f"{side}: {codec.tokenizer.name}, {len(codec.vocabulary):,} tokens"
         for side, codec in zip(("source", "target"), codecs, strict=True)
         if codec is not None
     ]
-    sizes = ", ".join(f"{name} {gathered.blueprint[name]}" for name in ("width", "layers", "dropout"))
+    sizes = ", ".join(f"{name} {data.blueprint[name]}" for name in ("width", "layers", "dropout"))
     end = history.end
     course = f"{history.last_update:,} updates" + (
-        f" in {duration(end.seconds)}: {end.reason}" if end else ", no end yet"
+        f" in {duration(end.seconds)}: {end.reason}" if end else ", not ended"
     )
-    dev = f"{gathered.num_dev:,} dev pairs" if gathered.num_dev is not None else "dev pairs no longer there"
+    dev = f"{data.num_dev:,} dev pairs" if data.num_dev is not None else "dev pairs no longer available"
     return [
-        ("model", f"{gathered.blueprint['name']} ({sizes})"),
-        ("size", f"{gathered.model.num_parameters:,} parameters, {gathered.num_bytes / 1e6:.2f} MB on disk"),
-        ("training data", ", ".join(config.data.train) or "pairs given in a program"),
-        ("pairs", f"{trained.get('pairs', 0):,} to train on, {dev}"),
+        ("model", f"{data.blueprint['name']} ({sizes})"),
+        ("size", f"{data.model.num_parameters:,} parameters, {data.num_bytes / 1e6:.2f} MB on disk"),
+        ("training data", ", ".join(config.data.train) or "pairs passed from Python"),
+        ("pairs", f"{trained.get('pairs', 0):,} for training, {dev}"),
         ("units", "; ".join(units)),
         ("training", course),
-        ("best model", f"update {history.best_update:,}, written {moment(gathered.written)}"),
+        ("best model", f"update {history.best_update:,}, written {moment(data.written)}"),
         ("seed", str(config.training.seed)),
         ("this page", f"seq2see {__version__}, {moment(datetime.now().timestamp())}"),
-        *([("left out", f"{gathered.num_left_out:,} lines of the test file")] if gathered.num_left_out else []),
+        *([("skipped", f"{data.num_left_out:,} invalid lines of the test file")] if data.num_left_out else []),
     ]
 
 
 def suggestions(found: Sequence[Advice]) -> list[Markup]:
-    """What to do, each with why."""
+    """The advice as a list."""
     if not found:
-        return [paragraph("Nothing stands out. Several seeds (training.seed) and --beam 5 usually give a little more.")]
+        return [
+            paragraph(
+                "No problem was found. Several seeds (training.seed) and --beam 5 usually give slightly better scores."
+            )
+        ]
     items = [
         element(
             "li",
@@ -130,31 +136,31 @@ def suggestions(found: Sequence[Advice]) -> list[Markup]:
     return [element("ol", items)]
 
 
-def alarm(each: Alarm) -> Markup:
-    """A warning of training."""
+def warning_box(each: LoggedWarning) -> Markup:
+    """A warning given during training."""
     parts = [paragraph(f"Update {each.update:,}: {each.message}"), paragraph(f"Try: {each.advice}")]
-    return element("div", parts, class_="alarm")
+    return element("div", parts, class_="warning")
 
 
-def configuration(gathered: Gathered) -> Markup:
-    """The whole of it, folded up."""
-    code = scrolling([element("pre", [element("code", to_toml(gathered.config))])], "config.toml")
-    return element("details", [element("summary", "config.toml: every setting, given or chosen"), code])
+def configuration(data: ReportData) -> Markup:
+    """config.toml, collapsed."""
+    code = scrollable([element("pre", [element("code", to_toml(data.config))])], "config.toml")
+    return element("details", [element("summary", "config.toml: all settings, including defaults"), code])
 
 
 def source_of(tokens: Sequence[str]) -> str:
-    """The source of an answer as one line, without its end."""
+    """The source text of a prediction, from its tokens without EOS."""
     between = "" if all(len(token) <= 1 for token in tokens[:-1]) else " "
     return between.join(tokens[:-1])
 
 
 def moment(seconds: float) -> str:
-    """A time as people write it."""
+    """A date and time for display."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M %Z").strip()
 
 
 def duration(seconds: float) -> str:
-    """How long something took."""
+    """A duration for display."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

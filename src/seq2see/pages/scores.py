@@ -1,102 +1,55 @@
-"""Figures, parts and wrong answers of an evaluation as parts of a page."""
+"""The worst predictions of an evaluation as a part of a page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 
-from seq2see.evaluation import Report, Slice, Wrong, wrong_answers
-from seq2see.evaluation.shown import MOST_SLICES, interval, known_lines, number
+from seq2see.evaluation import EvaluationReport, WrongPrediction, wrong_items, wrong_predictions
+from seq2see.markup import Markup, element, joined, table, text_element
 from seq2see.metrics import levenshtein
-from seq2see.pages.markup import Markup, element, joined, paragraph, spoken, table
 
 WORST = 20
-"""Wrong answers that are shown."""
+"""Wrong predictions shown."""
 
 
-def figures(report: Report) -> list[Markup]:
-    """A row a metric."""
-    rows = []
-    for name, measured in report.measured.items():
-        unit, figure = measured.scale.unit, report.figures[name]
-        better = "higher is better" if measured.scale.higher_is_better else "lower is better"
-        rows.append(
-            [
-                element("th", measured.scale.title, scope="row"),
-                element("td", number(figure.value, unit), class_="number"),
-                element("td", interval(figure, unit), class_="number"),
-                element("td", f"{better}; {measured.signature}" if measured.signature else better, class_="note"),
-            ]
-        )
-    head = ["metric", "value", "95 % interval", "note"]
-    counted = f"{report.count:,} items, {report.num_references:,} references"
-    found = [table(head, rows, caption=counted, numbers=(1, 2))]
-    found.append(
-        paragraph(f"The loss is in nats per target token; perplexity {report.perplexity:,.2f}.", class_="note")
-    )
-    return [*found, *(paragraph(line) for line in known_lines(report))]
-
-
-def slices(report: Report) -> list[Markup]:
-    """A table a kind of part: by source, by a column, by length."""
-    kinds = dict.fromkeys(part.by for part in report.slices)
-    return [parts(kind, [part for part in report.slices if part.by == kind], report) for kind in kinds]
-
-
-def parts(kind: str, found: Sequence[Slice], report: Report) -> Markup:
-    """A row a part."""
-    rows = []
-    for part in found[:MOST_SLICES]:
-        cells = [spoken(part.name or "(empty)", "th", scope="row"), element("td", f"{part.count:,}", class_="number")]
-        for name, measured in report.measured.items():
-            unit = measured.scale.unit
-            value = f"{number(part.figures[name].value, unit)} {interval(part.figures[name], unit)}"
-            cells.append(element("td", value, class_="number"))
-        rows.append(cells)
-    titles = [measured.scale.title for measured in report.measured.values()]
-    more = f", the largest {MOST_SLICES} of {len(found):,}" if len(found) > MOST_SLICES else ""
-    numbers = range(1, len(titles) + 2)
-    return table(["part", "items", *titles], rows, caption=f"by {kind}{more}", numbers=numbers)
-
-
-def worst(report: Report, unit: str) -> list[Markup]:
-    """The worst answers, each with what has to be changed in it; nothing of a language model or without mistakes."""
-    if report.answers.predictions is None:
+def worst(report: EvaluationReport, unit: str) -> list[Markup]:
+    """The worst predictions, each with its difference from the reference; nothing for a language model or no errors."""
+    if report.outputs.predictions is None:
         return []
-    right = report.answers.references
-    num_wrong = sum(text not in texts for text, texts in zip(report.answers.predictions, right, strict=True))
+    num_wrong = len(wrong_items(report))
     if not num_wrong:
         return []
     rows = [
         [
-            spoken(wrong.source, class_="text"),
-            spoken(wrong.prediction, class_="text"),
-            spoken(wrong.reference, class_="text"),
+            text_element(wrong.source, class_="text"),
+            text_element(wrong.prediction, class_="text"),
+            text_element(wrong.reference, class_="text"),
             element("td", difference(wrong), dir="auto", class_="text"),
         ]
-        for wrong in islice(wrong_answers(report, unit), WORST)
+        for wrong in islice(wrong_predictions(report, unit), WORST)
     ]
-    how_many = f"the worst {len(rows)} of {num_wrong:,} wrong answers" if num_wrong > len(rows) else "all wrong answers"
+    caption = f"the worst {len(rows)} of {num_wrong:,} errors" if num_wrong > len(rows) else "all errors"
     legend = element(
         "p",
         [
-            *(element("del", "struck out"), element("span", " is missing in the answer, ")),
-            *(element("ins", "underlined"), element("span", " is too much in it.")),
+            *(element("del", "struck out"), element("span", ": missing from the prediction; ")),
+            *(element("ins", "underlined"), element("span", ": superfluous in it.")),
         ],
     )
-    return [legend, table(["source", "answer", "nearest reference", "difference"], rows, caption=how_many)]
+    return [legend, table(["source", "prediction", "nearest reference", "difference"], rows, caption=caption)]
 
 
-def difference(wrong: Wrong) -> Iterable[Markup]:
-    """The reference turned into the answer: what is missing struck out, what is too much underlined."""
-    reference, prediction = wrong.cut(wrong.reference), wrong.cut(wrong.prediction)
+def difference(wrong: WrongPrediction) -> Iterable[Markup]:
+    """The edits from the reference to the prediction: missing tokens as `del`, superfluous ones as `ins`."""
+    reference, prediction = wrong.tokens(wrong.reference), wrong.tokens(wrong.prediction)
     pieces: list[Markup] = []
     for kind, start, end, first, last in levenshtein("a diff").opcodes(reference, prediction):
-        missing, extra = wrong.between.join(reference[start:end]), wrong.between.join(prediction[first:last])
+        missing, extra = wrong.separator.join(reference[start:end]), wrong.separator.join(prediction[first:last])
         piece = [element("span", missing)] if kind == "equal" else []
         if kind != "equal" and end > start:
             piece.append(element("del", missing))
         if kind != "equal" and last > first:
             piece.append(element("ins", extra))
-        pieces += [*([element("span", wrong.between)] if pieces and wrong.between else []), joined(piece)]
+        pieces += [*([element("span", wrong.separator)] if pieces and wrong.separator else []), joined(piece)]
     return pieces

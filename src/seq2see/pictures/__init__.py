@@ -1,16 +1,16 @@
-"""Where a model looks, made to be seen and to be reckoned with.
+"""Attention shown and exported.
 
-    looked = seq2see.attend(model, ["a text", "another"], heads=True)
-    save_attention(looked, "heat.html")          # or .svg, .png, .pdf, .json, .tsv
+    found = seq2see.attend(model, ["a text", "another"], heads=True)
+    save_attention(found, "heat.html")          # or .svg, .png, .pdf, .json, .tsv
 
-Answers are taken apart into panels of numbers (`looked`), tokens into labels (`labels`), and both go to the terminal,
-to a page, to a drawing, or to a file for other programs. Only .png and .pdf need matplotlib.
+Only .png, .pdf and `Attention.plot` need matplotlib.
 """
 
+from seq2see.pictures.attention import Attention, attend, attention_of
 from seq2see.pictures.fonts import MissingGlyphWarning
-from seq2see.pictures.labels import shown
-from seq2see.pictures.looked import Attention, attend, attention_of
-from seq2see.pictures.saving import save_attention, save_heat_map
+from seq2see.pictures.labels import token_label
+from seq2see.pictures.prediction import prediction_html
+from seq2see.pictures.save import save_attention, save_heat_map
 from seq2see.pictures.terminal import RAMP, heat_lines
 
 __all__ = [
@@ -20,7 +20,8 @@ __all__ = [
     "attend",
     "attention_of",
     "heat_lines",
+    "prediction_html",
     "save_attention",
     "save_heat_map",
-    "shown",
+    "token_label",
 ]

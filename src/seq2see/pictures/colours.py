@@ -1,6 +1,6 @@
-"""The colour of a weight: one hue, from almost white to dark blue, in steps that look equally large.
+"""The colour scale of weights: one hue, from almost white to dark blue, perceptually uniform.
 
-The lightness of Oklab (Björn Ottosson 2020) falls evenly, so the scale reads the same to the colour-blind and in grey.
+Lightness in Oklab (Björn Ottosson 2020) falls linearly, so the scale also works for colour-blind readers and in grey.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ RGB = np.array(
 
 
 def shades() -> list[str]:
-    """The scale as `#rrggbb`, from weight 0 to the largest."""
+    """The scale as `#rrggbb`, from weight 0 to the largest weight."""
     share = np.linspace(0, 1, NUM_SHADES)
     lightness = LIGHTEST + (DARKEST - LIGHTEST) * share
-    chroma = MOST_CHROMA * np.sin(np.pi * share**0.9 * 0.82)  # sRGB has little colour at both ends
+    chroma = MOST_CHROMA * np.sin(np.pi * share**0.9 * 0.82)  # sRGB allows little chroma at both ends
     oklab = np.stack([lightness, chroma * np.cos(HUE), chroma * np.sin(HUE)], 1)
     linear = ((oklab @ LMS.T) ** 3 @ RGB.T).clip(0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -36,6 +36,6 @@ def shades() -> list[str]:
 SHADES = tuple(shades())
 
 
-def shade(weight: float, darkest: float) -> int:
-    """Which of the shades a weight has, where `darkest` is the largest."""
-    return round(weight / darkest * (NUM_SHADES - 1)) if darkest > 0 else 0
+def shade(weight: float, largest: float) -> int:
+    """The index in SHADES for a weight, on a scale that ends at `largest`."""
+    return round(weight / largest * (NUM_SHADES - 1)) if largest > 0 else 0

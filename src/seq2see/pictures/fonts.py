@@ -1,4 +1,4 @@
-"""Which of the installed fonts has which symbols: matplotlib draws with the fonts that it is given, and no others."""
+"""Installed fonts chosen by the characters they cover: matplotlib falls back only to the fonts it is given."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 BASE = "DejaVu Sans"
-"""Comes with matplotlib."""
+"""Ships with matplotlib."""
 
 PREFERRED = (
     "Noto Sans",
@@ -28,27 +28,27 @@ PREFERRED = (
     "Nirmala UI",
     "Unifont",
 )
-"""DevAnswer first, in this order, of those that are installed; where they lack something, all others are."""
+"""Tried first, in this order, if installed; then all other fonts."""
 
 NEVER = ("Last Resort", "STIX", "cm")
-"""Beginnings of the names of fonts that say they have symbols and show boxes, or mathematics, in their place."""
+"""Prefixes of fonts whose character map promises glyphs but that draw boxes or mathematical symbols."""
 
 
 class MissingGlyphWarning(UserWarning):
-    """No installed font has some of the tokens' symbols; the picture shows boxes in their place."""
+    """No installed font has some characters of the tokens; the picture shows boxes instead."""
 
 
-class Choice(NamedTuple):
-    """The fonts for some texts."""
+class FontChoice(NamedTuple):
+    """The fonts for a set of texts."""
 
     families: list[str]
-    """By name, the first that has a symbol draws it."""
+    """By name; a character is drawn in the first that has it."""
     missing: str
-    """Symbols that no font has, each once."""
+    """Distinct characters that no font has."""
 
 
-def choose_fonts(texts: Iterable[str]) -> Choice:
-    """As few installed fonts as have all symbols of the texts, `BASE` first. Needs matplotlib."""
+def choose_fonts(texts: Iterable[str]) -> FontChoice:
+    """A small set of installed fonts for all characters (greedy set cover), `BASE` first. Needs matplotlib."""
     wanted = {symbol for text in texts for symbol in text if symbol.isprintable()}
     wanted -= covered(BASE, wanted)
     families = [BASE]
@@ -61,23 +61,23 @@ def choose_fonts(texts: Iterable[str]) -> Choice:
                 break
             families.append(best)
             wanted -= found[best]
-    return Choice(families, "".join(sorted(wanted)))
+    return FontChoice(families, "".join(sorted(wanted)))
 
 
 def order_for(text: str, families: list[str]) -> list[str]:
-    """The same fonts, first those that have all of the text: a letter and its marks should be of one font."""
+    """The same fonts, those that cover the whole text first: a letter and its marks should come from one font."""
     return sorted(families, key=lambda name: len(covered(name, set(text))) < len(set(text)))
 
 
 def covered(family: str, symbols: set[str]) -> set[str]:
-    """Those of the symbols that the font has."""
+    """The characters that the font has."""
     known = _symbols(family)
     return {symbol for symbol in symbols if ord(symbol) in known}
 
 
 @cache
 def _installed() -> dict[str, str]:
-    """The file of each upright font of usual weight, by the family's name."""
+    """The file of each upright font of normal weight, by family name."""
     from matplotlib import font_manager
 
     usual = (400, "400", "normal", "regular", "book")
@@ -90,7 +90,7 @@ def _installed() -> dict[str, str]:
 
 @cache
 def _symbols(family: str) -> frozenset[int]:
-    """The code points that a font has; none for one that can't be read or has bitmaps alone."""
+    """The code points of a font; none for bitmap fonts and files that can't be read."""
     from matplotlib.ft2font import FT2Font
 
     try:

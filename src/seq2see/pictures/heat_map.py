@@ -1,4 +1,4 @@
-"""Where the model looked as PNG or PDF, drawn by matplotlib."""
+"""Attention drawn by matplotlib: on axes, and as PNG or PDF."""
 
 from __future__ import annotations
 
@@ -13,43 +13,60 @@ from rich.cells import cell_len
 from seq2see.errors import UserError
 from seq2see.pictures.colours import SHADES
 from seq2see.pictures.fonts import MissingGlyphWarning, choose_fonts, order_for
-from seq2see.pictures.labels import END, END_NOTE, Labels, cut, labels_of, widest
-from seq2see.pictures.looked import Attention, Weights
+from seq2see.pictures.labels import END, END_NOTE, Labels, labels_of, truncated, widest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
+    from seq2see.pictures.attention import Attention, Weights
+
 DPI = 150
 MOST_INCHES, MOST_AREA = 200, 2500
-"""Of one picture: matplotlib stops at 2¹⁶ points a side, and a picture of this area takes half a GB to make."""
+"""Limits of a picture: matplotlib allows 2¹⁶ pixels per side, and drawing this area takes half a GB."""
 
 JOINED = regex.compile(
     r"[\p{Arabic}\p{Hebrew}\p{Syriac}\p{Thaana}\p{Devanagari}\p{Bengali}\p{Gujarati}\p{Gurmukhi}\p{Oriya}\p{Tamil}"
     r"\p{Telugu}\p{Kannada}\p{Malayalam}\p{Sinhala}\p{Khmer}\p{Myanmar}\p{Tibetan}]{2}"
 )
-"""Letters that take another shape, or another place, beside each other."""
+"""Scripts whose letters change shape or position beside each other."""
 
 
 class UnjoinedLettersWarning(UserWarning):
-    """This matplotlib sets letters one after the other, also where they should join or run from right to left."""
+    """This matplotlib has no text shaping: letters that join, or run from right to left, are drawn one by one."""
 
 
 def require_matplotlib() -> None:
-    """UserError where it isn't installed."""
+    """UserError if matplotlib isn't installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UserError(
-            "pictures as .png or .pdf need matplotlib",
-            fix='pip install "seq2see[plots]", or write .html or .svg, which need nothing',
+            "plots and .png and .pdf files need matplotlib",
+            fix='pip install "seq2see[plots]", or write .html or .svg, which need no package',
         ) from None
 
 
-def draw(attentions: Sequence[Attention], kind: str) -> bytes:
-    """The picture as `png` or `pdf`: the texts below each other, each with its heads as small multiples.
+def plot(attention: Attention, ax: Axes | None = None) -> Axes:
+    """Draw the mean heat map on the axes, by default those of a new pyplot figure with a colour bar."""
+    require_matplotlib()
+    from matplotlib import pyplot
 
-    Warns once of symbols that no font has. UserError where matplotlib is missing, or for more than a picture can hold.
+    mean = attention._replace(heads=None)
+    labels, weights = labels_of(mean.prediction), mean.weights
+    families = choose_fonts([*labels.source, *labels.target, END]).families
+    axes = pyplot.subplots(figsize=size_of(mean), layout="constrained")[1] if ax is None else ax
+    image = show(axes, weights, labels, mean.largest)
+    label_axes(axes, labels, families)
+    if ax is None:
+        pyplot.colorbar(image, ax=axes, label="attention weight")
+    return axes
+
+
+def draw(attentions: Sequence[Attention], kind: str) -> bytes:
+    """A picture as `png` or `pdf`: the texts one below the other, each with its heads as small multiples.
+
+    Warns once about characters that no font has. UserError without matplotlib, and if the picture would be too large.
     """
     require_matplotlib()
     from matplotlib.figure import Figure
@@ -58,7 +75,7 @@ def draw(attentions: Sequence[Attention], kind: str) -> bytes:
     width, height = max(size[0] for size in sizes), sum(size[1] for size in sizes)
     if height > MOST_INCHES or width > MOST_INCHES or width * height > MOST_AREA:
         raise UserError(
-            f"a picture of {width:.0f} × {height:.0f} inches is too large", fix="give fewer texts, or write .html"
+            f"the picture is too large: {width:.0f} × {height:.0f} inches", fix="give fewer texts, or write .html"
         )
     texts = {text for each in attentions for text in [*labels_of(each.prediction)[0], *labels_of(each.prediction)[1]]}
     families, missing = choose_fonts([*texts, END])
@@ -70,12 +87,12 @@ def draw(attentions: Sequence[Attention], kind: str) -> bytes:
 
 
 def cell_of(labels: Labels) -> float:
-    """The side of a cell in inches: large where there are few, small where there are many."""
+    """The side of a cell in inches: the more cells, the smaller."""
     return max(0.17, min(0.36, 8.5 / max(len(labels.source), len(labels.target))))
 
 
 def size_of(attention: Attention) -> tuple[float, float]:
-    """Width and height in inches, enough for labels, scale and notes."""
+    """Width and height in inches, including labels, colour bar and notes."""
     labels = labels_of(attention.prediction)
     cell = cell_of(labels)
     beside = 0.62 * cell * (widest(labels.target) if widest(labels.target) > 1 else 1.5)
@@ -95,7 +112,7 @@ def small_cell(labels: Labels) -> float:
 
 
 def fill(row: SubFigure, attention: Attention, families: list[str], *, title: str) -> None:
-    """Draw one text: the weights with their labels, and below them every head without."""
+    """Draw one text: the labelled weights, and below them every head without labels."""
     labels = labels_of(attention.prediction)
     above: Any = row
     if attention.heads is not None:
@@ -103,19 +120,19 @@ def fill(row: SubFigure, attention: Attention, families: list[str], *, title: st
         small = layers * (small_cell(labels) * len(labels.target) + 0.35)
         above, below = row.subfigures(2, 1, height_ratios=[size_of(attention)[1] - small, small], squeeze=False)[:, 0]
         grid = below.subplots(layers, heads, squeeze=False)
-        for axes, panel in zip(grid.flat, attention.panels(), strict=True):
-            show(axes, panel.weights, labels, attention.darkest)
+        for axes, head in zip(grid.flat, attention.each_head(), strict=True):
+            show(axes, head.weights, labels, attention.largest)
             axes.set_xticks([])
             axes.set_yticks([])
-            axes.set_title(panel.title, fontsize=8, pad=2)
+            axes.set_title(head.title, fontsize=8, pad=2)
     axes = above.subplots()
-    image = show(axes, attention.weights, labels, attention.darkest)
+    image = show(axes, attention.weights, labels, attention.largest)
     label_axes(axes, labels, families)
     notes = [title, "" if attention.heads is None else attention.mean_title]
     if any(notes):
         axes.set_title(", ".join(filter(None, notes)), fontsize=10, loc="left", parse_math=False)
     below_it = [END_NOTE] if labels.has_end else []
-    below_it += [] if attention.prediction.finished else ["the answer was cut off"]
+    below_it += [] if attention.prediction.finished else ["the prediction was cut off"]
     axes.text(
         0, -0.06 / size_of(attention)[1] - 0.01, "; ".join(below_it), transform=axes.transAxes, va="top", fontsize=8,
         family=families, color="#444444",
@@ -133,11 +150,11 @@ def fill(row: SubFigure, attention: Attention, families: list[str], *, title: st
     bar.outline.set_visible(False)
 
 
-def show(axes: Axes, weights: Weights, labels: Labels, darkest: float) -> Any:
-    """The cells, white to dark from 0 to `darkest`; the first column is on the side where reading begins."""
+def show(axes: Axes, weights: Weights, labels: Labels, largest: float) -> Any:
+    """The cells, white to dark from 0 to `largest`; the first column is on the right for right-to-left sources."""
     from matplotlib.colors import ListedColormap
 
-    image = axes.imshow(weights, cmap=ListedColormap(list(SHADES)), vmin=0, vmax=darkest, aspect="equal")
+    image = axes.imshow(weights, cmap=ListedColormap(list(SHADES)), vmin=0, vmax=largest, aspect="equal")
     if labels.source_is_right_to_left:
         axes.invert_xaxis()
     axes.spines[:].set_color("#bbbbbb")
@@ -145,7 +162,7 @@ def show(axes: Axes, weights: Weights, labels: Labels, darkest: float) -> Any:
 
 
 def label_axes(axes: Axes, labels: Labels, families: list[str]) -> None:
-    """A tick a token, as it is: nothing in it is taken for a formula."""
+    """One tick per token, as plain text: nothing is parsed as a formula."""
     size = min(12.0, cell_of(labels) * 72 * 0.62)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
@@ -153,14 +170,14 @@ def label_axes(axes: Axes, labels: Labels, families: list[str]) -> None:
         axes.yaxis.tick_right()
         axes.yaxis.set_label_position("right")
     for axis, tokens in ((axes.xaxis, labels.source), (axes.yaxis, labels.target)):
-        axis.set_ticks(range(len(tokens)), [cut(token) for token in tokens], fontsize=size, parse_math=False)
+        axis.set_ticks(range(len(tokens)), [truncated(token) for token in tokens], fontsize=size, parse_math=False)
         for tick, token in zip(axis.get_ticklabels(), tokens, strict=True):
             tick.set_fontfamily(order_for(token, families))
     axes.tick_params(length=0, pad=4)
     if max(map(cell_len, labels.source)) > 2:
         axes.tick_params(axis="x", labelrotation=90)
     else:
-        axes.tick_params(axis="x", pad=7)  # for what hangs below the line that all of them stand on
+        axes.tick_params(axis="x", pad=7)  # space for descenders below the common baseline
         for tick in axes.get_xticklabels():
             tick.set_verticalalignment("baseline")
     axes.set_xlabel("source, from right to left" if labels.source_is_right_to_left else "source")
@@ -168,7 +185,7 @@ def label_axes(axes: Axes, labels: Labels, families: list[str]) -> None:
 
 
 def saved(figure: Figure, kind: str, missing: str, texts: set[str]) -> bytes:
-    """The file's content; what can't be drawn rightly is said, once and in our words."""
+    """The file's content. matplotlib's many glyph warnings are replaced by one."""
     import matplotlib
 
     content = BytesIO()
@@ -178,15 +195,15 @@ def saved(figure: Figure, kind: str, missing: str, texts: set[str]) -> bytes:
     if missing or any("missing from" in str(warning.message) for warning in caught):
         named = f" ({' '.join(numbers(missing))})" if missing else ""
         warnings.warn(
-            f"no installed font has some of the symbols{named}; boxes stand for them. Install one (Debian has "
-            "fonts-noto, fonts-noto-cjk), or write .html, for which the browser finds fonts",
+            f"no installed font has some of the characters{named}; they are drawn as boxes. Install one (on Debian "
+            "fonts-noto, fonts-noto-cjk), or write .html, which uses the browser's fonts",
             MissingGlyphWarning,
             stacklevel=5,
         )
     version = tuple(map(int, matplotlib.__version__.split(".")[:2]))
     if version < (3, 11) and any(JOINED.search(text) for text in texts):
         warnings.warn(
-            f"matplotlib {matplotlib.__version__} doesn't join letters of some scripts in the tokens: take 3.11 or "
+            f"matplotlib {matplotlib.__version__} can't join the letters of some scripts in the tokens: use 3.11 or "
             "newer, or write .html",
             UnjoinedLettersWarning,
             stacklevel=5,
@@ -195,7 +212,7 @@ def saved(figure: Figure, kind: str, missing: str, texts: set[str]) -> bytes:
 
 
 def numbers(symbols: str) -> Iterator[str]:
-    """The first few symbols by their numbers."""
+    """The first few characters by their code points."""
     yield from (f"U+{ord(symbol):04X}" for symbol in symbols[:5])
     if len(symbols) > 5:
         yield f"and {len(symbols) - 5} more"

@@ -1,76 +1,78 @@
-"""Tokens as they can be seen: what is drawn in their place, and which way they are read."""
+"""Labels for tokens: invisible characters made visible, and the direction of the script."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import regex  # type: ignore[import-untyped]
 from rich.cells import cell_len
 
-from seq2see.inference.results import Prediction
+if TYPE_CHECKING:
+    from seq2see.inference.results import Prediction
+
 
 EOS = "<eos>"
 END = "∎"
 END_NOTE = "∎ is the end of the text"
 DOTTED_CIRCLE = "◌"
 LONGEST = 24
-"""Columns of a terminal that a label takes at most; what is longer is cut."""
+"""Terminal columns of a label at most; longer ones are truncated."""
 
 SHOWN = {EOS: END, "\t": "⇥", "\n": "↵", "\r": "↵"}
 JOINERS = ("\u200c", "\u200d")
 INVISIBLE = regex.compile(r"\p{Default_Ignorable_Code_Point}|\u2800")
-"""Characters that leave no mark of their own; the blank of Braille is not even a space."""
+"""Characters without a glyph of their own; the Braille blank is not a space (Zs)."""
 
 GRAPHEME = regex.compile(r"\X")
 
 
 class Labels(NamedTuple):
-    """What stands at the columns and the rows of a prediction's weights."""
+    """The column and row labels of a prediction's weights."""
 
     source: list[str]
     target: list[str]
     source_is_right_to_left: bool
-    """The columns then run from right to left, as the text is read."""
+    """Then the columns run from right to left, like the text."""
 
     @property
     def has_end(self) -> bool:
-        """Whether `END_NOTE` has something to explain."""
+        """Whether the end mark occurs, which `END_NOTE` explains."""
         return END in (*self.source[-1:], *self.target[-1:])
 
 
 def labels_of(prediction: Prediction) -> Labels:
-    """The labels of all tokens; only the last can be the end, so that a word that is spelt `<eos>` stays one."""
+    """The labels of all tokens. Only a last token can be the end mark, so that a word spelt `<eos>` stays as it is."""
     source, target = prediction.source_tokens, prediction.target_tokens
     return Labels(
-        [*map(visible, source[:-1]), *map(shown, source[-1:])],
-        [*map(visible, target[:-1]), *map(shown if prediction.finished else visible, target[-1:])],
+        [*map(visible, source[:-1]), *map(token_label, source[-1:])],
+        [*map(visible, target[:-1]), *map(token_label if prediction.finished else visible, target[-1:])],
         is_right_to_left("".join(source[:-1])),
     )
 
 
-def shown(token: str) -> str:
-    """A token as it can be seen, EOS as an end mark."""
+def token_label(token: str) -> str:
+    """A visible token, EOS as the end mark."""
     return SHOWN.get(token) or visible(token)
 
 
 def visible(token: str) -> str:
-    """A token as it can be seen: white space as ␣, a mark without a letter on a dotted circle.
+    """A token with white space as ␣ and a combining mark without a letter on a dotted circle.
 
-    What can't be seen is written by its number, U+200B, unless it joins or parts the letters around it.
+    Other invisible characters are written by their code point, U+200B, unless they affect the letters around them.
     """
-    made = [_visible(character, token, place) for place, character in enumerate(token)]
+    made = [_visible(character, token, index) for index, character in enumerate(token)]
     alone = made and made[0] == token[0] and unicodedata.category(token[0]).startswith("M")
     return (DOTTED_CIRCLE if alone else "") + "".join(made)
 
 
-def _visible(character: str, token: str, place: int) -> str:
+def _visible(character: str, token: str, index: int) -> str:
     if unicodedata.category(character) == "Zs":
         return "␣"
     if character in SHOWN:
         return SHOWN[character]
-    is_inside = 0 < place < len(token) - 1 if character in JOINERS else place > 0
+    is_inside = 0 < index < len(token) - 1 if character in JOINERS else index > 0
     if INVISIBLE.match(character) and is_inside and (character in JOINERS or unicodedata.category(character) == "Mn"):
         return character
     if INVISIBLE.match(character) or not character.isprintable():
@@ -79,18 +81,18 @@ def _visible(character: str, token: str, place: int) -> str:
 
 
 def legible(text: str) -> str:
-    """A whole text for a caption: as it is, but for what can't be seen."""
+    """A whole text for a caption, with its spaces; other invisible characters are made visible."""
     return " ".join(visible(word) for word in text.split(" "))
 
 
 def is_right_to_left(text: str) -> bool:
-    """Whether its first letter with a direction is of a script that runs from right to left."""
+    """Whether the first character with a strong direction is right-to-left."""
     directions = map(unicodedata.bidirectional, text)
     return next((each for each in directions if each in ("L", "R", "AL")), "L") != "L"
 
 
-def cut(label: str) -> str:
-    """The label, its end left out where it is very long."""
+def truncated(label: str) -> str:
+    """The label, with an ellipsis if it is longer than LONGEST."""
     if cell_len(label) <= LONGEST:
         return label
     kept = ""
@@ -102,5 +104,5 @@ def cut(label: str) -> str:
 
 
 def widest(labels: Sequence[str]) -> int:
-    """Columns of a terminal that the widest of them takes, once cut."""
-    return max(cell_len(cut(label)) for label in labels)
+    """Terminal columns of the widest label, once truncated."""
+    return max(cell_len(truncated(label)) for label in labels)

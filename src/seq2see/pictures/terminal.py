@@ -1,23 +1,27 @@
-"""Where the model looks, for a terminal."""
+"""Attention for a terminal."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from seq2see.inference.results import Prediction
+from seq2see.pictures.attention import attention_of
 from seq2see.pictures.labels import labels_of
-from seq2see.pictures.looked import attention_of
+
+if TYPE_CHECKING:
+    from seq2see.inference.results import Prediction
 
 RAMP = " ░▒▓█"
 
 
 def heat_lines(prediction: Prediction) -> list[Text]:
-    """The attention of one prediction for a terminal: a row a target token, a column a source token.
+    """The attention of one prediction: one row per target token, one column per source token.
 
-    The darkest cell of a row is where it looked most; the others are shaded in proportion. Columns run from left to
-    right, whatever the script: terminals differ in what they make of the other direction.
+    Shades are relative to the largest weight of the row. Columns run from left to right in any script, since terminals
+    differ in how they show right-to-left text.
     """
     weights = attention_of(prediction)
     source, target, _ = labels_of(prediction)

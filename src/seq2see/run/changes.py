@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from seq2see.config import Config, option, option_names
 from seq2see.data import Examples, Pair
-from seq2see.data.shuffling import mixed
+from seq2see.data.shuffling import splitmix64
 from seq2see.errors import CheckpointError, ConfigError
 
 ROWS = 65_536
@@ -64,7 +64,7 @@ def pair_numbers(examples: Examples) -> npt.NDArray[np.uint32]:
         rows = slice(first, first + ROWS)
         source = row_sums(examples.source_ids, examples.source_offsets[first : first + ROWS + 1])
         target = row_sums(examples.target_ids, examples.target_offsets[first : first + ROWS + 1])
-        numbers[rows] = mixed(mixed(source) + target) >> np.uint64(32)
+        numbers[rows] = splitmix64(splitmix64(source) + target) >> np.uint64(32)
     return numbers
 
 
@@ -73,7 +73,7 @@ def row_sums(ids: npt.NDArray[np.int32], offsets: npt.NDArray[np.int64]) -> npt.
     own = ids[offsets[0] : offsets[-1]].astype(np.uint64)
     positions = np.arange(len(own)) + offsets[0] - np.repeat(offsets[:-1], np.diff(offsets))
     sums = np.zeros(len(own) + 1, np.uint64)
-    np.cumsum(mixed(own + (positions.astype(np.uint64) << np.uint64(32))), out=sums[1:])
+    np.cumsum(splitmix64(own + (positions.astype(np.uint64) << np.uint64(32))), out=sums[1:])
     places = offsets - offsets[0]
     of_rows: npt.NDArray[np.uint64] = sums[places[1:]] - sums[places[:-1]]
     return of_rows

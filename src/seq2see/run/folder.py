@@ -115,3 +115,8 @@ def set_options(stored: Config, config: Config, given: Collection[str]) -> Confi
         part = replace(getattr(stored, section), **{name: option(config, key)})
         stored = replace(stored, **{section: part})
     return stored
+
+
+def default_folder(data: str | Path) -> Path:
+    """The run folder by default: runs/pairs for pairs.tsv.gz."""
+    return Path("runs") / (Path(data).name.strip(".").partition(".")[0] or "run")

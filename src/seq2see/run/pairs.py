@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seq2see.config import Config
+from seq2see.config import Config, make_config, read_toml
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
-from seq2see.data.split import DEV_PAIRS
-from seq2see.errors import ConfigError
+from seq2see.data.split import DEV_PAIRS, sample_evenly
+from seq2see.errors import ConfigError, UserError
+from seq2see.run.folder import CONFIG
 
 LARGE = 1_000_000_000
 """Bytes of text from which on it is said that they can be prepared."""
@@ -63,7 +64,7 @@ def read_data(
             said.append(f"note: {shared:,} of the {len(dev):,} dev pairs have a source that is also in train")
     else:
         total = len(train)
-        train, dev = split_dev(train, seed=config.training.seed, share=config.data.dev_share, most=DEV_PAIRS)
+        train, dev = split_dev(train, seed=config.training.seed, share=config.data.dev_share, max_pairs=DEV_PAIRS)
         kind = "sources" if has_source else "lines"
         said.insert(
             0,
@@ -91,3 +92,20 @@ def size_said(paths: Sequence[str]) -> list[str]:
         f"note: {size / 1e9:.1f} GB of text are held in memory as a whole; "
         "seq2see prepare makes a corpus of them that isn't, and that starts at once"
     ]
+
+
+def read_run_data(run: Path, *, has_source: bool, fix: str) -> Data:
+    """The pairs that the run in this folder was trained and evaluated on, read again.
+
+    Raises ConfigError, with this `fix`, if its files can't be read.
+    """
+    path = run / CONFIG
+    try:
+        return read_data(make_config(read_toml(path), {}, where=str(path)), None, None, has_source=has_source)
+    except UserError as error:
+        raise ConfigError(f"the data of the run can't be read: {error.what}", where=error.where, fix=fix) from None
+
+
+def dev_sample(data: Data) -> Sequence[Pair]:
+    """The dev pairs that training evaluates on: at most DEV_PAIRS, evenly spread."""
+    return sample_evenly(data.dev, DEV_PAIRS)

@@ -11,7 +11,8 @@ import torch
 from seq2see.config import Config
 from seq2see.corpus.corpus import require_fitting
 from seq2see.data import EpochExamples, Examples, Pair
-from seq2see.data.split import DEV_PAIRS, spread
+from seq2see.data.building import build_examples
+from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
 from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
@@ -24,7 +25,7 @@ from seq2see.run.recipe import (
     epoch_examples_of,
 )
 from seq2see.text import UNK, Codec, Codecs
-from seq2see.text.building import build_codecs, vocabulary_lines
+from seq2see.text.building import vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS, choose_text
 from seq2see.training import ALONE, World
 
@@ -75,7 +76,7 @@ class RunPlan:
     def max_length(self) -> int:
         """Target tokens after which generation stops in any case."""
         corpus = self.data.corpus
-        longest_target = corpus.longest[1] if corpus else int(self.examples.target_lengths.max())
+        longest_target = corpus.max_lengths[1] if corpus else int(self.examples.target_lengths.max())
         return max(self.max_length_before, hard_maximum(longest_target))
 
 
@@ -116,8 +117,10 @@ def plan_run(
         text, said_text = choose_text(config.text, sources, targets)
         if start:
             codecs = grown_codecs(start, text, data.train)
-        codecs = codecs or build_codecs(text, sources, targets)
-        examples = Examples.encode(data.train, *codecs)
+        if codecs:
+            examples = Examples.encode(data.train, *codecs)
+        else:
+            codecs, examples = build_examples(text, data.train, has_source=has_source)
         epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
         unknown = unknown_shares(examples)
     said_start = pretrained_lines(start, codecs, examples) if start else []
@@ -139,7 +142,7 @@ def plan_run(
     plan = RunPlan(
         config,
         data,
-        spread(data.dev, DEV_PAIRS),
+        sample_evenly(data.dev, DEV_PAIRS),
         codecs,
         examples,
         epoch_examples,
@@ -150,7 +153,7 @@ def plan_run(
     room = max_positions(plan.blueprint)
     if not corpus:
         require_room(room, examples, [pair.origin for pair in data.train])
-    elif room is not None and max(corpus.longest) > room:
+    elif room is not None and max(corpus.max_lengths) > room:
         require_room(room, examples, [f"{corpus.folder}:{number + 1}" for number in range(len(examples))])
     require_room(room, plan.dev_examples, [pair.origin for pair in plan.dev])
     return plan

@@ -123,7 +123,7 @@ def num_batches(options: TrainingOptions, sampler: LengthBucketSampler, epoch_ex
         left = None if most is None else most - total
         if epoch_examples and options.batch_tokens:
             sampler = sampler_of(epoch_examples(epoch), options)
-        total += sampler.num_batches(epoch, most=left)
+        total += sampler.num_batches(epoch, stop_above=left)
         if most is not None and total >= most:
             return most
     return total

@@ -33,12 +33,12 @@ from seq2see.run.folder import (
 )
 from seq2see.run.pairs import Data
 from seq2see.run.state import config_of, fingerprint_of, processes_said, state_of, versions_said
-from seq2see.scratch import Seq2seq
+from seq2see.scratch import ScratchSeq2Seq
 from seq2see.storage.checkpoints import Checkpoint, load_checkpoint, set_aside
 from seq2see.storage.locks import locked
 from seq2see.training import KEPT, TrainingState, World
 
-Network = Seq2Seq | Seq2seq
+Network = Seq2Seq | ScratchSeq2Seq
 """Of torch, or by hand."""
 
 

@@ -65,7 +65,7 @@ def as_by_hand(config: Config, given: Collection[str]) -> Config:
     return config
 
 
-def network_of(o: Blueprint, sizes: Sizes, seed: int) -> scratch.Seq2seq:
+def network_of(o: Blueprint, sizes: Sizes, seed: int) -> scratch.ScratchSeq2Seq:
     """The model of a blueprint, its initial values drawn."""
     return scratch.build(
         o.name,
@@ -87,12 +87,12 @@ def network_of(o: Blueprint, sizes: Sizes, seed: int) -> scratch.Seq2seq:
 
 
 def train_by_hand(
-    plan: RunPlan, network: scratch.Seq2seq, *, save_best: SaveBest, listen: Listener, stop: Callable[[], bool]
+    plan: RunPlan, network: scratch.ScratchSeq2Seq, *, save_best: SaveBest, listen: Listener, stop: Callable[[], bool]
 ) -> Finished:
     """Train the network; the best model on dev has then been saved."""
     training = plan.config.training
     assert training.max_updates and training.rate and training.batch_size
-    recipe = scratch.Recipe(
+    recipe = scratch.ScratchTrainingOptions(
         training.max_updates,
         rate=training.rate,
         batch_size=training.batch_size,
@@ -102,14 +102,14 @@ def train_by_hand(
     )
     progress = Progress()
 
-    def note(report: scratch.Report) -> None:
+    def note(report: scratch.ProgressReport) -> None:
         progress.update, progress.seconds = report.update, report.seconds
         metrics = metrics_of(report.dev)
         if report.best:
             progress.best, progress.best_update = metrics, report.update
         listen(Evaluated(report.update, metrics, report.best, (), report.seconds))
 
-    scratch.train(network, plan.examples, plan.dev_examples, recipe, listen=note, stop=stop)
+    scratch.train(network, plan.examples, plan.dev_examples, recipe, callback=note, stop=stop)
     save_best(network.tensors(), progress)
     reason = "all updates done" if progress.update == recipe.updates else INTERRUPTED
     finished = Finished(progress.update, reason, progress.best_update, progress.best, progress.seconds)
@@ -117,7 +117,7 @@ def train_by_hand(
     return finished
 
 
-def metrics_of(found: scratch.Evaluation) -> dict[str, float]:
+def metrics_of(found: scratch.DevScores) -> dict[str, float]:
     """By the names of `seq2see.training`."""
     metrics = {"loss": found.loss}
     return metrics if found.exact_match is None else {"exact_match": found.exact_match} | metrics

@@ -39,7 +39,7 @@ from seq2see.run.resume import Network, ResumeOptions, RunContext, RunStart, beg
 from seq2see.run.scratch_trainer import as_by_hand, network_of, train_by_hand
 from seq2see.run.signals import stop_on_signal
 from seq2see.run.state import save_state, to_numpy
-from seq2see.scratch import Seq2seq
+from seq2see.scratch import ScratchSeq2Seq
 from seq2see.storage.saved_model import FORMAT, save_model
 from seq2see.training import (
     Evaluation,
@@ -215,7 +215,7 @@ def train_planned(
             log = MetricsLog(folder / METRICS, from_update=before.update, has_mean=has_mean)
             hears = [log, display, *listeners, *hears]
         listen = to_all(hears)
-        if isinstance(network, Seq2seq):
+        if isinstance(network, ScratchSeq2Seq):
             finished = train_by_hand(plan, network, save_best=save_best, listen=listen, stop=stop)
         else:
             unknown = plan.unknown_on_dev

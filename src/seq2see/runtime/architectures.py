@@ -1,7 +1,7 @@
-"""The ladder: each architecture is one function that puts the layers together, as in training; see `seq2see.model`.
+"""The ladder: each architecture is one function that composes layers, as in `seq2see.model.architectures`.
 
-E embedding, W width. Tensors are asked for by the names that training gave them, so each function also says where in
-the saved model its layers stand.
+E embedding width, W model width. Tensors have the names of the trained model, so each function also gives the position
+of its layers in the saved model.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 from msgspec import Meta
 
 from seq2see.runtime.arithmetic import Linear, Norm
-from seq2see.runtime.encoder import Encoder, NoSource, Reader, RecurrentEncoder, TransformerEncoder
-from seq2see.runtime.positions import AddPositions, Learned, Rotary, Sinusoidal
-from seq2see.runtime.readers import attend
+from seq2see.runtime.encoder import Encoder, EncoderLSTM, NoSource, RecurrentEncoder, TransformerEncoder
+from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions
+from seq2see.runtime.readers import make_attend
 from seq2see.runtime.recurrent import Gates, Recurrent
 from seq2see.runtime.stream import Layer
 from seq2see.runtime.tensors import Array, Tensors
@@ -36,8 +36,8 @@ Size = Annotated[int, Meta(ge=1)]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What was set of a model, nothing left open."""
+class StoredBlueprint:
+    """The stored `seq2see.model.Blueprint`, without what only training needs."""
 
     name: str
     width: Size
@@ -56,96 +56,100 @@ class Plan:
 
     @property
     def has_blocks(self) -> bool:
-        """Whether it has blocks of a Transformer, on either side."""
+        """Whether either side has Transformer blocks."""
         return "transformer" in self.name
 
 
-class Halves(NamedTuple):
-    """An encoder, and a decoder's layers from the tokens to the log-probabilities."""
+class EncoderDecoder(NamedTuple):
+    """An encoder, and the decoder's layers from tokens to log-probabilities."""
 
     encoder: Encoder
     decoder: list[Layer]
 
 
-def plain(o: Plan, tensors: Tensors) -> Halves:
-    """The encoder's last state starts the decoder, and that is all it sees; `reverse` reads the source backward."""
-    return Halves(encoder(o, tensors), [*recurrent(o, tensors, decoder(tensors)), output(o, tensors)])
+def plain(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+    """The decoder starts from the encoder's last state; `reverse` reads the source backward."""
+    return EncoderDecoder(encoder(o, tensors), [*recurrent(o, tensors, decoder(tensors)), output(o, tensors)])
 
 
-def peeky(o: Plan, tensors: Tensors) -> Halves:
+def peeky(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
     """The encoder's last h goes into every LSTM and into the output layer, at every step."""
     own = decoder(tensors)
-    layers = first(o, tensors, own.at(1, "inner"), peeks=o.width)
+    layers = first_lstm(o, tensors, own.at(1, "inner"), peeks=o.width)
     for height in range(1, o.layers):
         gates = Gates.take(own.at(1 + height, "inner", "lstm"), 2 * o.width, o.width)
         layers.append(Recurrent(gates, reads={"x": o.width}, peeks=o.width))
-    return Halves(encoder(o, tensors), [*layers, output(o, tensors, peeks=o.width)])
+    return EncoderDecoder(encoder(o, tensors), [*layers, output(o, tensors, peeks=o.width)])
 
 
-def attention(o: Plan, tensors: Tensors) -> Halves:
-    """The decoder's state looks at the source; `bidirectional` and `stacked` differ in what is set."""
+def attention(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+    """The decoder attends to the source; `bidirectional` and `stacked` differ in their options."""
     own = decoder(tensors)
-    layers = [*recurrent(o, tensors, own), *look(o, own)]
-    return Halves(encoder(o, tensors), [*layers, output(o, tensors)])
+    layers = [*recurrent(o, tensors, own), *attention_layers(o, own)]
+    return EncoderDecoder(encoder(o, tensors), [*layers, output(o, tensors)])
 
 
-def residual(o: Plan, tensors: Tensors) -> Halves:
-    """`stacked`, each layer from the second on adding to what it was given."""
+def residual(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+    """`stacked` with a residual connection around each layer from the second on."""
     own = decoder(tensors)
-    layers = first(o, tensors, own.at(0))
-    layers += [Residual(above(o, own.at(height, "inner"))) for height in range(1, o.layers)]
-    return Halves(encoder(o, tensors, residual_from=1), [*layers, *look(o, own), output(o, tensors)])
+    layers = first_lstm(o, tensors, own.at(0))
+    layers += [Residual(upper_lstm(o, own.at(height, "inner"))) for height in range(1, o.layers)]
+    return EncoderDecoder(
+        encoder(o, tensors, residual_from=1), [*layers, *attention_layers(o, own), output(o, tensors)]
+    )
 
 
-def gnmt(o: Plan, tensors: Tensors) -> Halves:
-    """The bottom decoder layer looks, all layers above read what it saw; from the third on they add to their input."""
+def gnmt(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+    """The bottom decoder layer attends, all layers above read its context; from the third on they are residual."""
     own = decoder(tensors)
-    layers = [*first(o, tensors, own.at(0)), attend(o.score, own.at(1, "score"), o.width)]
+    layers = [*first_lstm(o, tensors, own.at(0)), make_attend(o.score, own.at(1, "score"), o.width)]
     for height in range(1, o.layers):
         path = ("inner",) if height == 1 else ("inner", "inner")
         gates = Gates.take(own.at(1 + height, *path, "lstm"), 2 * o.width, o.width)
         layer = Recurrent(gates, reads={"x": o.width, "context": o.width})
         layers.append(layer if height == 1 else Residual(layer))
-    return Halves(encoder(o, tensors, one_way_from=1, residual_from=2), [*layers, output(o, tensors)])
+    return EncoderDecoder(encoder(o, tensors, unidirectional_from=1, residual_from=2), [*layers, output(o, tensors)])
 
 
-def input_feeding(o: Plan, tensors: Tensors) -> Halves:
+def input_feeding(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
     """`attention` whose attentional state is also an input of the next step."""
     own = decoder(tensors).at(0, "inner", "layers")
-    layers = first(o, tensors, own.at(0), reads={"fed": o.width})
-    layers += [above(o, own.at(height)) for height in range(1, o.layers)]
-    return Halves(encoder(o, tensors), [InputFeeding(Stack(*layers, *look(o, own))), output(o, tensors)])
+    layers = first_lstm(o, tensors, own.at(0), reads={"fed": o.width})
+    layers += [upper_lstm(o, own.at(height)) for height in range(1, o.layers)]
+    return EncoderDecoder(
+        encoder(o, tensors), [InputFeeding(Stack(*layers, *attention_layers(o, own))), output(o, tensors)]
+    )
 
 
-def transformer(o: Plan, tensors: Tensors) -> Halves:
-    """Attention alone: each side looks at itself, the decoder at the source too."""
-    return Halves(transformer_encoder(o, tensors), transformer_decoder(o, tensors))
+def transformer(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+    """Self-attention on both sides, and cross-attention in the decoder."""
+    return EncoderDecoder(transformer_encoder(o, tensors), transformer_decoder(o, tensors))
 
 
-def transformer_lstm(o: Plan, tensors: Tensors) -> Halves:
-    """A Transformer reads, LSTMs with attention write."""
+def transformer_lstm(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+    """A Transformer encoder and an LSTM decoder with attention."""
     own = decoder(tensors)
-    layers = [*recurrent(o, tensors, own), *look(o, own)]
-    return Halves(transformer_encoder(o, tensors), [*layers, output(o, tensors)])
+    layers = [*recurrent(o, tensors, own), *attention_layers(o, own)]
+    return EncoderDecoder(transformer_encoder(o, tensors), [*layers, output(o, tensors)])
 
 
-def lstm_transformer(o: Plan, tensors: Tensors) -> Halves:
-    """LSTMs read, a Transformer writes."""
-    return Halves(encoder(o, tensors), transformer_decoder(o, tensors))
+def lstm_transformer(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+    """An LSTM encoder and a Transformer decoder."""
+    return EncoderDecoder(encoder(o, tensors), transformer_decoder(o, tensors))
 
 
-def language_model(o: Plan, tensors: Tensors) -> Halves:
-    """A decoder without a source: each token from those before it."""
+def language_model(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+    """A decoder without a source: predicts each token from those before it."""
     layers = [*recurrent(o, tensors, decoder(tensors)), output(o, tensors)]
-    return Halves(NoSource(o.width, tensors.dtype), layers)
+    return EncoderDecoder(NoSource(o.width, tensors.dtype), layers)
 
 
-def transformer_language_model(o: Plan, tensors: Tensors) -> Halves:
-    """`language_model` made of Transformer blocks that look at the text so far."""
-    return Halves(NoSource(o.width, tensors.dtype), transformer_decoder(o, tensors, has_source=False))
+def transformer_language_model(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+    """`language_model` made of Transformer blocks with causal self-attention."""
+    return EncoderDecoder(NoSource(o.width, tensors.dtype), transformer_decoder(o, tensors, has_source=False))
 
 
-ARCHITECTURES: dict[str, Callable[[Plan, Tensors], Halves]] = {
+ARCHITECTURES: dict[str, Callable[[StoredBlueprint, Tensors], EncoderDecoder]] = {
     "plain": plain,
     "reverse": plain,
     "peeky": peeky,
@@ -161,42 +165,42 @@ ARCHITECTURES: dict[str, Callable[[Plan, Tensors], Halves]] = {
     "language_model": language_model,
     "transformer_language_model": transformer_language_model,
 }
-"""Every architecture by name."""
+"""All architectures by name."""
 
 
 def decoder(tensors: Tensors) -> Tensors:
-    """The tensors of the decoder's layers, which are numbered."""
+    """The tensors of the decoder's layers, which are indexed by number."""
     return tensors.at("decoder", "layers", "layers")
 
 
-def source_table(o: Plan, tensors: Tensors) -> Array:
-    """The encoder's embedding [V E], as large as it is read."""
+def source_table(o: StoredBlueprint, tensors: Tensors) -> Array:
+    """The encoder's embedding [V E], scaled."""
     return scaled(o, tensors.at("encoder").take("embedding.weight", None, o.embedding))
 
 
-def target_table(o: Plan, tensors: Tensors) -> Array:
-    """The decoder's embedding as it is saved; the encoder's where all is tied."""
-    half = "encoder" if o.tie == "all" else "decoder"
-    return tensors.at(half).take("embedding.weight", None, o.embedding)
+def target_table(o: StoredBlueprint, tensors: Tensors) -> Array:
+    """The decoder's embedding as saved, without scaling; with tie=all it is the encoder's."""
+    side = "encoder" if o.tie == "all" else "decoder"
+    return tensors.at(side).take("embedding.weight", None, o.embedding)
 
 
-def scaled(o: Plan, table: Array) -> Array:
-    """What is read out of a table that is stored small: in Transformers, and where it is the output layer too."""
+def scaled(o: StoredBlueprint, table: Array) -> Array:
+    """The embedding times √E: in Transformers, and if it is tied to the output layer."""
     return table * np.asarray(o.embedding**0.5, table.dtype) if o.has_blocks or o.tie != "none" else table
 
 
-def output(o: Plan, tensors: Tensors, *, peeks: int = 0) -> Output:
-    """The output layer; its weights may be the embedding's."""
+def output(o: StoredBlueprint, tensors: Tensors, *, peeks: int = 0) -> Output:
+    """The output layer, whose weights may be tied to the embedding."""
     table = target_table(o, tensors)
     own = tensors.at("decoder", "output")
     weight = table if o.tie != "none" else own.take("weight", len(table), o.width + peeks)
     return Output(Linear(weight.T, own.take("bias", len(table))), peeks=peeks)
 
 
-def first(
-    o: Plan, tensors: Tensors, own: Tensors, *, reads: dict[str, int] | None = None, peeks: int = 0
+def first_lstm(
+    o: StoredBlueprint, tensors: Tensors, own: Tensors, *, reads: dict[str, int] | None = None, peeks: int = 0
 ) -> list[Layer]:
-    """The LSTM that reads the tokens, by its table; behind an embedding where that would be too large."""
+    """The LSTM that reads the tokens: through its table, or an embedding if the table would be too large."""
     reads = reads or {}
     embedding = scaled(o, target_table(o, tensors))
     gates = Gates.take(own.at("lstm"), o.embedding + sum(reads.values()) + peeks, o.width)
@@ -206,36 +210,36 @@ def first(
     return [Embed(embedding), Recurrent(gates, reads={"x": o.embedding} | reads, peeks=peeks)]
 
 
-def above(o: Plan, own: Tensors) -> Layer:
-    """An LSTM that reads the one below."""
+def upper_lstm(o: StoredBlueprint, own: Tensors) -> Layer:
+    """An LSTM that reads the layer below."""
     return Recurrent(Gates.take(own.at("lstm"), o.width, o.width), reads={"x": o.width})
 
 
-def recurrent(o: Plan, tensors: Tensors, own: Tensors) -> list[Layer]:
+def recurrent(o: StoredBlueprint, tensors: Tensors, own: Tensors) -> list[Layer]:
     """`o.layers` LSTMs."""
-    return [*first(o, tensors, own.at(0)), *(above(o, own.at(height)) for height in range(1, o.layers))]
+    return [*first_lstm(o, tensors, own.at(0)), *(upper_lstm(o, own.at(height)) for height in range(1, o.layers))]
 
 
-def look(o: Plan, own: Tensors) -> list[Layer]:
-    """Attention behind the LSTMs, and the attentional state made of x and context."""
+def attention_layers(o: StoredBlueprint, own: Tensors) -> list[Layer]:
+    """Attention, and the layer that makes the attentional state of x and context."""
     dense = Linear.take(own.at(o.layers + 1, "inner", "linear"), o.width, 2 * o.width)
     of_context = Linear(dense.weight[o.width :], dense.bias)
-    reader = attend(o.score, own.at(o.layers, "score"), o.width, of_context)
+    reader = make_attend(o.score, own.at(o.layers, "score"), o.width, of_context)
     return [reader, Dense(Linear(dense.weight[: o.width], None))]
 
 
 def encoder(
-    o: Plan, tensors: Tensors, *, one_way_from: int | None = None, residual_from: int | None = None
+    o: StoredBlueprint, tensors: Tensors, *, unidirectional_from: int | None = None, residual_from: int | None = None
 ) -> RecurrentEncoder:
-    """`o.layers` recurrent layers; above the given heights reading forward only, or adding to their input."""
-    readers = []
+    """`o.layers` recurrent layers, from the given heights on unidirectional or residual."""
+    layers = []
     for height in range(o.layers):
         is_residual = residual_from is not None and height >= residual_from
         own = tensors.at("encoder", "layers", height, *(["inner"] if is_residual else []))
         input_width = o.width if height else o.embedding
-        one_way = one_way_from is not None and height >= one_way_from
-        if one_way or o.direction != "both":
-            backward = not one_way and o.direction == "backward"
+        unidirectional = unidirectional_from is not None and height >= unidirectional_from
+        if unidirectional or o.direction != "both":
+            backward = not unidirectional and o.direction == "backward"
             directions = {backward: Gates.take(own.at("reader", "lstm"), input_width, o.width)}
         else:
             each = o.width // 2 if o.merge == "concat" else o.width
@@ -244,69 +248,69 @@ def encoder(
                 for backward, name in ((False, "ahead"), (True, "back"))
             }
         embedding = None if height else source_table(o, tensors)
-        readers.append(Reader(directions, o.merge, embedding, residual=is_residual))
-    return RecurrentEncoder(readers)
+        layers.append(EncoderLSTM(directions, o.merge, embedding, residual=is_residual))
+    return RecurrentEncoder(layers)
 
 
-def transformer_encoder(o: Plan, tensors: Tensors) -> TransformerEncoder:
-    """`o.layers` blocks of a Transformer, each looking at all of the source."""
+def transformer_encoder(o: StoredBlueprint, tensors: Tensors) -> TransformerEncoder:
+    """`o.layers` Transformer blocks with full self-attention over the source."""
     own = tensors.at("encoder", "layers", 0, "layers", "layers")
-    turned = rotary(o, tensors)
-    places = added_places(o, own.at(0))
-    start = 0 if places is None else 1
+    rotation = rotary(o, tensors)
+    positions = added_positions(o, own.at(0))
+    start = 0 if positions is None else 1
     blocks: list[Layer] = []
     for height in range(o.layers):
         block = own.at(start + height, "layers")
         blocks += [
-            sublayer(o, block.at(0), EncoderSelfAttention(block.at(0, "inner"), o.width, o.heads, turned)),
+            sublayer(o, block.at(0), EncoderSelfAttention(block.at(0, "inner"), o.width, o.heads, rotation)),
             sublayer(o, block.at(1), FeedForward(block.at(1, "inner"), o.width, o.feed_forward, o.activation)),
         ]
     blocks += last_norm(o, own.at(start + o.layers))
-    return TransformerEncoder(source_table(o, tensors), places, blocks)
+    return TransformerEncoder(source_table(o, tensors), positions, blocks)
 
 
-def transformer_decoder(o: Plan, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:
-    """`o.layers` blocks of a Transformer, each looking at the past and, where there is one, at the source."""
+def transformer_decoder(o: StoredBlueprint, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:
+    """`o.layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention."""
     own = decoder(tensors)
-    turned = rotary(o, tensors)
-    places = added_places(o, own.at(0))
-    start = 0 if places is None else 1
+    rotation = rotary(o, tensors)
+    positions = added_positions(o, own.at(0))
+    start = 0 if positions is None else 1
     layers: list[Layer] = [Embed(scaled(o, target_table(o, tensors)))]
-    if places is not None:
-        layers.append(AddPositions(places))
+    if positions is not None:
+        layers.append(AddPositions(positions))
     for height in range(o.layers):
         block = own.at(start + height, "layers")
-        layers.append(sublayer(o, block.at(0), SelfAttention(block.at(0, "inner"), o.width, o.heads, turned)))
+        layers.append(sublayer(o, block.at(0), SelfAttention(block.at(0, "inner"), o.width, o.heads, rotation)))
         if has_source:
-            shows = height == max(0, o.layers - 2)
-            inner = CrossAttention(block.at(1, "inner"), o.width, o.heads, shows=shows)
+            reports_weights = height == max(0, o.layers - 2)
+            inner = CrossAttention(block.at(1, "inner"), o.width, o.heads, reports_weights=reports_weights)
             layers.append(sublayer(o, block.at(1), inner))
         last = block.at(2 if has_source else 1)
         layers.append(sublayer(o, last, FeedForward(last.at("inner"), o.width, o.feed_forward, o.activation)))
     return [*layers, *last_norm(o, own.at(start + o.layers)), output(o, tensors)]
 
 
-def sublayer(o: Plan, own: Tensors, inner: Branch) -> Layer:
+def sublayer(o: StoredBlueprint, own: Tensors, inner: Branch) -> Layer:
     """The layer with its residual connection and its norm."""
     return (PreNorm if o.norm == "pre" else PostNorm)(inner, Norm(own.at("norm"), o.width))
 
 
-def added_places(o: Plan, own: Tensors) -> Sinusoidal | Learned | None:
-    """What is added before the first block; None for rotary positions, which are in the attention itself."""
+def added_positions(o: StoredBlueprint, own: Tensors) -> SinusoidalPositions | LearnedPositions | None:
+    """The encoding added before the first block; None for rotary positions, which are part of self-attention."""
     match o.positions:
         case "sinusoidal":
-            return Sinusoidal(o.width, own.dtype)
+            return SinusoidalPositions(o.width, own.dtype)
         case "learned":
-            return Learned(own, o.max_positions, o.width)
+            return LearnedPositions(own, o.max_positions, o.width)
         case _:
             return None
 
 
-def rotary(o: Plan, tensors: Tensors) -> Rotary | None:
-    """What turns queries and keys, if that is how places are told apart."""
-    return Rotary(o.width // o.heads, tensors.dtype) if o.positions == "rotary" else None
+def rotary(o: StoredBlueprint, tensors: Tensors) -> RotaryPositions | None:
+    """The rotation of queries and keys; None for other position encodings."""
+    return RotaryPositions(o.width // o.heads, tensors.dtype) if o.positions == "rotary" else None
 
 
-def last_norm(o: Plan, own: Tensors) -> list[Layer]:
-    """Pre-norm leaves the sum of all sublayers as it is; it is normalised once at the end."""
+def last_norm(o: StoredBlueprint, own: Tensors) -> list[Layer]:
+    """Pre-norm never normalises the sum of the sublayers, so one norm follows the last block."""
     return [LastNorm(Norm(own.at("norm"), o.width))] if o.norm == "pre" else []

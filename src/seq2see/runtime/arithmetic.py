@@ -1,6 +1,6 @@
-"""The arithmetic that layers share: linear maps, the two softmaxes, the norm, activations.
+"""Functions that layers share: linear maps, softmax, layer normalisation, activations.
 
-Where an array may be written over, it is: a small NumPy call takes half a microsecond, and memory as much again.
+Arrays are overwritten where possible: a small NumPy call takes half a microsecond, and allocation as long again.
 """
 
 from __future__ import annotations
@@ -13,22 +13,21 @@ import numpy as np
 from seq2see.runtime.tensors import Array, Tensors
 
 EPSILON = 1e-5
-"""What PyTorch's LayerNorm adds to the variance."""
-
+"""PyTorch's LayerNorm adds this to the variance."""
 
 FEW_ROWS = 16
-"""Up to so many rows a product is made in pieces."""
+"""Up to this number of rows a product is computed in pieces."""
 
 SMALL = 1_000_000
-"""OpenBLAS multiplies without rearranging its operands where all three sizes together come to no more than this."""
+"""OpenBLAS multiplies without packing its operands if the product of the three sizes is at most this."""
 
 
 class Matrix:
     """Weights [I O] that rows are multiplied by.
 
-    They lie transposed, compared with how they are saved: as fast for one row, faster for several. The rows of a beam
-    are so few that rearranging a large matrix for them takes longer than the product; in pieces that are small enough
-    for it to be left out, 4 to 8 rows take a half to a third of the time.
+    They are the transpose of the saved weights: as fast for one row, faster for several. For the few rows of a beam,
+    packing a large matrix takes longer than the product; in pieces small enough to skip it, 4 to 8 rows take a half to
+    a third of the time.
     """
 
     __slots__ = ("pieces", "whole")
@@ -36,10 +35,10 @@ class Matrix:
     def __init__(self, whole: Array) -> None:
         self.whole = np.ascontiguousarray(whole)
         self.pieces: dict[int, list[tuple[slice, Array]]] = {}
-        """By number of rows: columns, and the weights of these."""
+        """By number of rows: slices of columns, and their weights."""
 
     def __call__(self, x: Array, out: Array | None = None) -> Array:
-        """[R I] to [R O]; `out` has to be contiguous."""
+        """[R I] to [R O]; `out` must be contiguous."""
         rows = len(x)
         if rows == 1 or rows > FEW_ROWS or rows * self.whole.size <= SMALL:
             return x.dot(self.whole, out)
@@ -52,15 +51,15 @@ class Matrix:
         return out
 
     def cut(self, rows: int) -> list[tuple[slice, Array]]:
-        """Pieces small enough for so many rows, each of a multiple of 16 columns."""
+        """Pieces small enough for this number of rows, of a multiple of 16 columns each."""
         inputs, outputs = self.whole.shape
-        wide = max(1, SMALL // (16 * rows * inputs)) * 16
-        cuts = [slice(begin, min(begin + wide, outputs)) for begin in range(0, outputs, wide)]
+        width = max(1, SMALL // (16 * rows * inputs)) * 16
+        cuts = [slice(begin, min(begin + width, outputs)) for begin in range(0, outputs, width)]
         return [(columns, self.whole[:, columns]) for columns in cuts]
 
 
 class Linear:
-    """W x + b, the weights as [I O]."""
+    """W x + b, with weights [I O]."""
 
     __slots__ = ("bias", "matrix")
 
@@ -75,19 +74,19 @@ class Linear:
 
     @classmethod
     def take(cls, tensors: Tensors, outputs: int, inputs: int, *, bias: bool = True) -> Linear:
-        """The map that is saved under these names."""
+        """The map saved under these names."""
         weight = tensors.take("weight", outputs, inputs)
         return cls(weight.T, tensors.take("bias", outputs) if bias else None)
 
     def __call__(self, x: Array, out: Array | None = None) -> Array:
-        """[N I] to [N O]; `out` has to be contiguous."""
+        """[N I] to [N O]; `out` must be contiguous."""
         y = self.matrix(x, out)
         if self.bias is not None:
             np.add(y, self.bias, y)
         return y
 
     def after(self, norm: Norm) -> Linear:
-        """This map with the norm's gain and shift taken into it: to be given `norm.standardised(x)`."""
+        """This map with the norm's gain and shift folded in; its input is `norm.standardised(x)`."""
         assert self.bias is not None
         return Linear(norm.gain[:, None] * self.weight, norm.shift @ self.weight + self.bias)
 
@@ -115,10 +114,10 @@ class Norm:
         return y
 
 
-class Numbers:
-    """Memory for a number a row: a column [R 1], and what broadcasts like it.
+class RowScalars:
+    """Memory for one number per row: a column [R 1], and `broadcast`, which broadcasts like it.
 
-    Of one row that is the number without axes, with which NumPy reckons in a third of the time.
+    For a single row that is a 0-dimensional view, with which NumPy calculates in a third of the time.
     """
 
     __slots__ = ("broadcast", "column")
@@ -128,7 +127,7 @@ class Numbers:
         self.broadcast = self.column.reshape(()) if rows == 1 else self.column
 
     def take_largest(self, x: Array) -> None:
-        """The largest of each row of x [R N]."""
+        """Store the maximum of each row of x [R N]."""
         if len(x) == 1:
             self.broadcast[()] = x.item(x.argmax())
         else:
@@ -142,23 +141,23 @@ def softmax(scores: Array) -> None:
     scores /= np.add.reduce(scores, axis=-1, keepdims=True)
 
 
-def softmax_rows(scores: Array, numbers: Numbers, ones: Array) -> None:
-    """The same for scores [R S], in few and short calls. `ones` [S 1]: by a product with them a row is added up."""
-    numbers.take_largest(scores)
-    np.subtract(scores, numbers.broadcast, scores)
+def softmax_rows(scores: Array, scalars: RowScalars, ones: Array) -> None:
+    """The same for scores [R S], in fewer and faster calls. The product with `ones` [S 1] sums each row."""
+    scalars.take_largest(scores)
+    np.subtract(scores, scalars.broadcast, scores)
     np.exp(scores, scores)
-    scores.dot(ones, numbers.column)
-    np.divide(scores, numbers.broadcast, scores)
+    scores.dot(ones, scalars.column)
+    np.divide(scores, scalars.broadcast, scores)
 
 
-def log_softmax_rows(logits: Array, numbers: Numbers, ones: Array, room: Array) -> None:
-    """Logits [R V] to log-probabilities, in place; `room` [R V] is memory to work in."""
-    numbers.take_largest(logits)
-    np.subtract(logits, numbers.broadcast, logits)
-    np.exp(logits, room)
-    room.dot(ones, numbers.column)
-    np.log(numbers.column, numbers.column)
-    np.subtract(logits, numbers.broadcast, logits)
+def log_softmax_rows(logits: Array, scalars: RowScalars, ones: Array, workspace: Array) -> None:
+    """Logits [R V] to log-probabilities, in place; `workspace` is [R V]."""
+    scalars.take_largest(logits)
+    np.subtract(logits, scalars.broadcast, logits)
+    np.exp(logits, workspace)
+    workspace.dot(ones, scalars.column)
+    np.log(scalars.column, scalars.column)
+    np.subtract(logits, scalars.broadcast, logits)
 
 
 def relu(x: Array) -> Array:
@@ -167,7 +166,7 @@ def relu(x: Array) -> Array:
 
 
 def gelu(x: Array) -> Array:
-    """GELU in its tanh form (Hendrycks & Gimpel 2016)."""
+    """GELU in its tanh approximation (Hendrycks & Gimpel 2016)."""
     inner = x * x
     inner *= 0.044715
     inner += 1

@@ -1,10 +1,10 @@
-"""Encoders: source ids in, Memory out. They see the whole of a padded batch.
+"""Encoders: from source ids of a padded batch to Memory.
 
-LSTMs take the rows by descending length: the rows that still have a token at a position are then the first ones, and
-padding costs nothing and changes nothing. Two directions run side by side, each row from its own end, so that they are
-as many calls as one. Where the output of a recurrent encoder is padding, it is 0.
+LSTMs process the rows by descending length: the rows with a token at a position are then the first ones, and padding is
+never computed. Two directions run in parallel, each row backward from its own last token, in the same number of calls
+as one direction. The output of a recurrent encoder is 0 at padding.
 
-Letters: B sentences, S source positions, K directions (an axis that is not there where there is one).
+Letters: B sentences, S source positions, K directions (no axis for a single direction).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2see.runtime.arithmetic import Matrix
-from seq2see.runtime.positions import Learned, Sinusoidal
+from seq2see.runtime.positions import LearnedPositions, SinusoidalPositions
 from seq2see.runtime.recurrent import Cell, Gates
 from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
 from seq2see.runtime.tensors import Array
@@ -24,46 +24,46 @@ from seq2see.runtime.wiring import Stack
 
 
 class Padded(NamedTuple):
-    """Source ids [B S] and lengths [B]; what lies beyond a row's length is padding."""
+    """Source ids [B S] and lengths [B]; positions beyond a row's length are padding."""
 
     ids: NDArray[Any]
     lengths: NDArray[Any]
 
     @property
     def mask(self) -> NDArray[Any] | None:
-        """[B S], True at real tokens; None where there is no padding."""
+        """[B S], True at real tokens; None if there is no padding."""
         length = self.ids.shape[1]
         return None if (self.lengths == length).all() else np.arange(length) < self.lengths[:, None]
 
     def backward(self) -> NDArray[Any]:
-        """Which position each row comes to at each time, read from its last real token on [S B]."""
+        """The position of each row at each time step [S B], from its last real token backward."""
         return np.maximum(self.lengths - 1 - np.arange(self.ids.shape[1])[:, None], 0)
 
 
 class Encoder:
-    """From ids to Memory."""
+    """Maps source ids to Memory."""
 
     def __call__(self, source: Padded) -> Memory:
-        """What the decoder gets to see; what the padding holds, and how much there is, changes nothing."""
+        """Encode the source, independent of content and amount of padding."""
         raise NotImplementedError
 
 
 class NoSource(Encoder):
-    """The encoder of a language model: a memory with no positions, in which there is nothing to see."""
+    """The encoder of a language model: a Memory with no positions."""
 
     def __init__(self, width: int, dtype: np.dtype[Any]) -> None:
         self.width = width
         self.dtype = dtype
 
     def __call__(self, source: Padded) -> Memory:
-        """Only the number of rows is read."""
+        """Only the number of rows matters."""
         return Memory(np.zeros((len(source.lengths), 0, self.width), self.dtype), None)
 
 
-class Reader:
+class EncoderLSTM:
     """One layer of LSTMs: forward, backward or both, merged by concatenation, sum or mean.
 
-    `directions` holds the weights by whether they read backward. Only the first layer has an `embedding`.
+    The keys of `directions` say whether it reads backward. Only the first layer has an `embedding`.
     """
 
     def __init__(
@@ -77,38 +77,38 @@ class Reader:
         tables = [gates.table(embedding) for gates in self.gates] if embedding is not None else []
         self.tables = [table for table in tables if table is not None]
         self.hidden = np.stack([gates.hidden for gates in self.gates])
-        self.ways = [Matrix(hidden) for hidden in self.hidden]
+        self.matrices = [Matrix(hidden) for hidden in self.hidden]
 
     def __call__(self, source: Padded, x: Array | None) -> tuple[Array, LSTMState]:
-        """States [B S D], and (h, c) as they stood after the last token read; lengths descend."""
+        """States [B S D], and (h, c) after the last token read. Lengths must be descending."""
         times = np.arange(source.ids.shape[1])[:, None]
         orders = [source.backward() if backward else times for backward in self.backward]
         outputs, h, c = self.run(self.products(source, x, orders), source.lengths)
         if len(orders) == 1:
-            states = self.in_place(outputs, orders[0])
+            states = self.in_source_order(outputs, orders[0])
         else:
-            both = [self.in_place(outputs[:, way], order) for way, order in enumerate(orders)]
+            both = [self.in_source_order(outputs[:, direction], order) for direction, order in enumerate(orders)]
             states, h, c = self.merged(*both), self.merged(*h), self.merged(*c)
         if self.residual and x is not None:
             states = states + x
         return states, (h, c)
 
     def products(self, source: Padded, x: Array | None, orders: Sequence[NDArray[Any]]) -> Array:
-        """What the inputs add to the gates, in the order in which each direction comes to them: [S K B 4H]."""
+        """The inputs' share of the gates, in the reading order of each direction: [S K B 4H]."""
         rows = np.arange(len(source.lengths))
         if self.tables:
-            ways = [table[source.ids[rows, order]] for table, order in zip(self.tables, orders, strict=True)]
+            addends = [table[source.ids[rows, order]] for table, order in zip(self.tables, orders, strict=True)]
         else:
             if x is None:
                 assert self.embedding is not None
                 x = self.embedding[source.ids]
-            ways = []
+            addends = []
             for gates, order in zip(self.gates, orders, strict=True):
                 read = x[rows, order]
                 product = np.dot(read.reshape(-1, x.shape[2]), gates.inputs).reshape(*read.shape[:2], -1)
                 product += gates.bias
-                ways.append(product)
-        return ways[0] if len(ways) == 1 else np.stack(ways, 1)
+                addends.append(product)
+        return addends[0] if len(addends) == 1 else np.stack(addends, 1)
 
     def run(self, addends: Array, lengths: NDArray[Any]) -> tuple[Array, Array, Array]:
         """Outputs [S K B H] and the last (h, c), each [K B H]."""
@@ -140,23 +140,23 @@ class Reader:
 
     def multiply(self, h: Array, products: Array) -> None:
         """h [K R H] times the hidden weights of its direction, into `products` [K R 4H]."""
-        if len(self.ways) == 1:
-            self.ways[0](h, products)
+        if len(self.matrices) == 1:
+            self.matrices[0](h, products)
         elif h.shape[1] == 1:
             np.matmul(h, self.hidden, products)
         else:
-            for matrix, one_way, product in zip(self.ways, h, products, strict=True):
-                matrix(one_way, product)
+            for matrix, states, product in zip(self.matrices, h, products, strict=True):
+                matrix(states, product)
 
-    def in_place(self, outputs: Array, order: NDArray[Any]) -> Array:
-        """Outputs in the order of reading [S B H] to states in the order of the source [B S H]."""
-        if order.shape[1] < outputs.shape[1]:  # forward: the same for all
+    def in_source_order(self, outputs: Array, order: NDArray[Any]) -> Array:
+        """Outputs in reading order [S B H] to states in source order [B S H]."""
+        if order.shape[1] < outputs.shape[1]:  # forward: the same order for all rows
             return outputs.swapaxes(0, 1)
         states: Array = outputs[order, np.arange(outputs.shape[1])].swapaxes(0, 1)
         return states
 
     def merged(self, ahead: Array, back: Array) -> Array:
-        """The two directions as one."""
+        """The two directions merged."""
         match self.merge:
             case "concat":
                 return np.concatenate([ahead, back], -1)
@@ -168,10 +168,10 @@ class Reader:
 
 
 class RecurrentEncoder(Encoder):
-    """Layers of LSTMs; every layer's final (h, c) reaches the decoder."""
+    """Layers of LSTMs; every layer's final (h, c) is passed to the decoder."""
 
-    def __init__(self, readers: Sequence[Reader]) -> None:
-        self.readers = readers
+    def __init__(self, layers: Sequence[EncoderLSTM]) -> None:
+        self.layers = layers
 
     def __call__(self, source: Padded) -> Memory:
         """See `Encoder`."""
@@ -180,8 +180,8 @@ class RecurrentEncoder(Encoder):
         by_length = source if is_sorted else Padded(source.ids[order], source.lengths[order])
         states: Array | None = None
         finals = []
-        for reader in self.readers:
-            states, final = reader(by_length, states)
+        for layer in self.layers:
+            states, final = layer(by_length, states)
             finals.append(final)
         assert states is not None
         if not is_sorted:
@@ -192,19 +192,21 @@ class RecurrentEncoder(Encoder):
 
 
 class TransformerEncoder(Encoder):
-    """Layers of the decoder's kind over the source's own states: what they read is where the real tokens are."""
+    """Decoder-style layers over the source; their reading is the padding mask."""
 
-    def __init__(self, embedding: Array, places: Sinusoidal | Learned | None, layers: Sequence[Layer]) -> None:
+    def __init__(
+        self, embedding: Array, positions: SinusoidalPositions | LearnedPositions | None, layers: Sequence[Layer]
+    ) -> None:
         self.embedding = embedding
-        self.places = places
+        self.positions = positions
         self.layers = Stack(*layers)
 
     def __call__(self, source: Padded) -> Memory:
         """See `Encoder`."""
         x = self.embedding[source.ids]
         sentences, length, width = x.shape
-        if self.places is not None:
-            x += self.places.upto(length)[:length]
+        if self.positions is not None:
+            x += self.positions.up_to(length)[:length]
         memory = Memory(x, source.mask)
         stream = Stream(source.ids)
         stream.x = x.reshape(-1, width)

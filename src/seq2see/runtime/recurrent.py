@@ -1,10 +1,10 @@
-"""The LSTM, made ready for a step with few calls and nothing to set aside.
+"""The LSTM, with few calls and no allocation per step.
 
-Prepared once, when the weights are loaded:
-- Gates lie in the order input, forget, output, cell. The first three are σ(a) = 1/2 + 1/2 tanh(a/2); with their weights
-  halved, one tanh serves all four.
-- Token embedding times input weights is a table with a row a token, biases included: no product for the input.
-- Inputs that remain are joined with h, and so are their weights: one product a step.
+Precomputed when the weights are loaded:
+- Gates are reordered to input, forget, output, cell. The first three are σ(a) = 1/2 + 1/2 tanh(a/2); with their weights
+  halved, one tanh computes all four.
+- Token embedding times input weights, plus bias, is a table with one row per token: no product for the input.
+- The other inputs are concatenated with h, and so are their weights: one product per step.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2see.runtime.arithmetic import Matrix
-from seq2see.runtime.stream import NOTHING, Constant, Layer, LSTMState, Memory, Stream
+from seq2see.runtime.stream import EMPTY, Constant, Layer, LSTMState, Memory, Stream
 from seq2see.runtime.tensors import Array, Tensors
 
 LARGEST_TABLE = 4_000_000
-"""A table of embedding times input weights has at most so many numbers (16 MB): larger vocabularies do the product."""
+"""Maximum size of the table of embedding times input weights (16 MB); larger vocabularies compute the product."""
 
 
 class Gates(NamedTuple):
@@ -39,8 +39,8 @@ class Gates(NamedTuple):
         """The weights saved under these names, in PyTorch's order: input, forget, cell, output."""
 
         def prepared(saved: Array) -> Array:
-            ahead, forget, cell, output = np.split(saved, 4)
-            return np.concatenate([ahead * 0.5, forget * 0.5, output * 0.5, cell]).T
+            input_gate, forget, cell, output = np.split(saved, 4)
+            return np.concatenate([input_gate * 0.5, forget * 0.5, output * 0.5, cell]).T
 
         return cls(
             prepared(tensors.take("weight_input", 4 * width, input_width)),
@@ -49,7 +49,7 @@ class Gates(NamedTuple):
         )
 
     def table(self, embedding: Array) -> Array | None:
-        """What each token adds to the gates [V 4H], bias included; None if that were too large a table."""
+        """Each token's share of the gates [V 4H], including the bias; None if the table would be too large."""
         tokens, width = embedding.shape
         if tokens * len(self.bias) > LARGEST_TABLE:
             return None
@@ -59,9 +59,9 @@ class Gates(NamedTuple):
 
 
 class Cell:
-    """c, and the memory in which an LSTM of H units works out its next state, for rows [... R].
+    """c and the workspace of an LSTM with H units, for rows [... R].
 
-    Side by side lie input, forget, output, cell and c, so that i·g and f·c are one product.
+    Input, forget, output, cell and c are contiguous, so that i·g and f·c are one product.
     """
 
     __slots__ = ("c", "half", "left", "opened", "output", "parts", "remembered", "right", "signal", "squashed", "taken")
@@ -80,10 +80,10 @@ class Cell:
         self.taken = self.parts[..., :width]
         self.remembered = self.parts[..., width:]
         self.squashed = np.empty((*shape, width), c.dtype)
-        self.half = np.array(0.5, c.dtype)  # an array: NumPy takes longer over a Python number
+        self.half = np.array(0.5, c.dtype)  # an array: faster in NumPy than a Python number
 
     def advance(self, products: Array, addend: Array, h: Array) -> None:
-        """c becomes the next c; the next h is written to `h`. `products` + `addend` are the gates before any σ."""
+        """Update c, and write the next h to `h`. `products` + `addend` are the gates before their activations."""
         signal, opened, c, half = self.signal, self.opened, self.c, self.half
         np.add(products, addend, signal)
         np.tanh(signal, signal)
@@ -96,7 +96,7 @@ class Cell:
 
 
 class RecurrentCarry:
-    """(h, c) of an LSTM; h lies beside the inputs."""
+    """(h, c) of an LSTM; h is stored next to the inputs."""
 
     __slots__ = ("cell", "h", "inputs", "joint", "products", "widths")
 
@@ -112,15 +112,15 @@ class RecurrentCarry:
         self.cell = Cell(c)
 
     def select(self, rows: NDArray[Any]) -> RecurrentCarry:
-        """The states of the chosen rows."""
+        """The states of the selected rows."""
         return RecurrentCarry(self.h[rows], self.cell.c[rows], self.widths)
 
 
 class Recurrent(Layer):
-    """An LSTM that starts where the encoder's layer of the same height ended.
+    """An LSTM that starts from the final state of the encoder layer at the same height.
 
-    Its inputs are, in the order of its weights: the token, if there is an `embedding`; those parts of the stream that
-    it `reads`; the summary of the source, if it `peeks`, which is multiplied once a sentence.
+    Its inputs are, in the order of its weights: the token, if there is a `table`; the fields of the stream that it
+    `reads`, with their widths; the last `peeks` weights read the summary of the source, once per sentence.
     """
 
     def __init__(
@@ -135,24 +135,24 @@ class Recurrent(Layer):
 
     def read(self, memory: Memory) -> Constant | Any:
         if self.peeked is None:
-            return NOTHING
+            return EMPTY
         return Constant(memory.finals[-1][0] @ self.peeked)
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> RecurrentCarry:
-        nothing = np.zeros((len(memory.states), len(self.bias) // 4), self.bias.dtype)
-        h, c = next(finals, None) or (nothing, nothing)
+        zeros = np.zeros((len(memory.states), len(self.bias) // 4), self.bias.dtype)
+        h, c = next(finals, None) or (zeros, zeros)
         return RecurrentCarry(h, c, tuple(self.reads.values()))
 
     def step(self, stream: Stream, carry: RecurrentCarry, reading: Constant | Any) -> None:
-        for name, room in zip(self.reads, carry.inputs, strict=True):
-            np.copyto(room, getattr(stream, name))
+        for name, target in zip(self.reads, carry.inputs, strict=True):
+            np.copyto(target, getattr(stream, name))
         products = carry.products
         self.matrix(carry.joint, products)
-        if reading is not NOTHING:
+        if reading is not EMPTY:
             reading.add_to(products)
         if self.table is None:
             addend = self.bias
-        else:  # One row is looked at where it lies.
+        else:  # A single row is a view.
             addend = self.table[stream.ids.item()] if len(stream.ids) == 1 else self.table[stream.ids]
         carry.cell.advance(products, addend, carry.h)
         stream.x = carry.h

@@ -1,14 +1,13 @@
-"""The contract of the decoder's layers at one position: what flows through them, what they read, what they carry.
+"""The contract of the decoder's layers at one position: the stream, what they read, what they carry.
 
     Memory ──read──▶ reading (once per sentence)
                         │
-    Stream ──▶ Layer.step(stream, carry, reading)         changes stream and carry in place
+    Stream ──▶ Layer.step(stream, carry, reading)        updates stream and carry in place
 
-It is the contract of training with one position where that has many: a prompt, or a target to be scored, is a row of
-forced steps. Readings and carries are fixed in number as long as the rows are, so they bring the memory that a step
-works in: it is set aside once, and a step writes into it.
+It is the contract of training with a single position: a prompt, or a target to be scored, is a series of forced steps.
+As long as the number of rows is the same, carries hold preallocated workspace that every step overwrites.
 
-Letters: B sentences, R rows (hypotheses, those of a sentence side by side), S source positions, D widths.
+Letters: B sentences, R rows (hypotheses, those of a sentence adjacent), S source positions, D widths.
 """
 
 from __future__ import annotations
@@ -25,33 +24,33 @@ LSTMState: TypeAlias = tuple[Array, Array]
 
 
 class Memory(NamedTuple):
-    """What the encoder hands over to the decoder."""
+    """The encoder's output, which the decoder reads."""
 
     states: Array
     """[B S D]"""
     mask: NDArray[Any] | None
-    """[B S], True at real tokens; None where there is no padding."""
+    """[B S], True at real tokens; None if there is no padding."""
     finals: tuple[LSTMState, ...] = ()
-    """One (h, c) for each recurrent encoder layer, bottom first, as it stood after the last real token."""
+    """The final (h, c) of each recurrent encoder layer after the last real token, bottom first."""
 
 
 class Stream:
-    """What flows through the decoder's layers at one position."""
+    """The values passed from layer to layer in the decoder, at one position."""
 
     __slots__ = ("context", "fed", "heads", "ids", "weights", "x")
 
     ids: NDArray[Any]
     """The tokens [R]."""
     x: Array
-    """[R D]; it may lie in memory that the next step writes into."""
+    """[R D]; may be a view of memory that the next step overwrites."""
     context: Array
-    """What the last reader took from the source [R C]."""
+    """The context vectors of the last reader [R C]."""
     fed: Array
-    """What came out at the position before [R D], where a layer feeds it in."""
+    """The previous output [R D], set by `InputFeeding`."""
     weights: Array | None
-    """Where the last reader looked [R S]; each row sums to 1 and is 0 at padding."""
+    """The attention weights of the last reader [R S]; each row sums to 1 and is 0 at padding."""
     heads: list[Array] | None
-    """Where each head of every reader so far looked [R H S], bottom first; None where nobody asks for them."""
+    """The weights of all heads of each reader so far [R H S], bottom first; None if they are not needed."""
 
     def __init__(self, ids: NDArray[Any], heads: list[Array] | None = None) -> None:
         self.ids = ids
@@ -59,37 +58,37 @@ class Stream:
         self.heads = heads
 
 
-class Rows(Protocol):
-    """Something with a row a hypothesis (a carry) or a row a sentence (a reading)."""
+class Selectable(Protocol):
+    """A carry, with one row per hypothesis, or a reading, with one row per sentence."""
 
     def select(self, rows: NDArray[Any]) -> Self:
-        """The chosen rows in that order, in memory of their own; what was there before is left as it was."""
+        """A copy of the selected rows, in that order; the original is not modified."""
         ...
 
 
-class Nothing:
-    """No rows at all: the carry or the reading of a layer that has none."""
+class Empty:
+    """The carry or reading of a layer that has none."""
 
-    def select(self, rows: NDArray[Any]) -> Nothing:
-        """Nothing."""
+    def select(self, rows: NDArray[Any]) -> Empty:
+        """Itself."""
         return self
 
 
-NOTHING = Nothing()
+EMPTY = Empty()
 
 
 class Constant:
-    """An array with a row a sentence that never changes."""
+    """A constant array with one row per sentence."""
 
     def __init__(self, array: Array) -> None:
         self.array = array
 
     def select(self, rows: NDArray[Any]) -> Constant:
-        """The chosen rows."""
+        """The selected rows."""
         return Constant(self.array[rows])
 
     def add_to(self, x: Array) -> None:
-        """Add to the rows x [R D] what belongs to their sentences."""
+        """Add to each row of x [R D] the row of its sentence."""
         if len(x) == len(self.array):
             x += self.array
         else:
@@ -97,16 +96,16 @@ class Constant:
 
 
 class Layer:
-    """A map from one position to the next layer's, with a carry from position to position."""
+    """A map at one position, with a carry from position to position."""
 
     def read(self, memory: Memory) -> Any:
-        """What this layer takes from the source, computed once per sentence and the same at every position."""
-        return NOTHING
+        """What this layer reads of the source: computed once per sentence, the same at every position."""
+        return EMPTY
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Any:
-        """The carry before the first position; a recurrent layer takes the next of the encoder's final states."""
-        return NOTHING
+        """The initial carry; a recurrent layer takes the next of the encoder's final states."""
+        return EMPTY
 
     def step(self, stream: Stream, carry: Any, reading: Any) -> None:
-        """Put into the stream what this layer makes of it, and into the carry what the next position needs."""
+        """Update the stream with this layer's output, and the carry for the next position."""
         raise NotImplementedError

@@ -1,10 +1,9 @@
-"""The Transformer's parts (Vaswani et al. 2017) at one position, and the look around of its encoder.
+"""The Transformer's layers (Vaswani et al. 2017) at one position, and the encoder's self-attention.
 
-The carry of SelfAttention is the keys and values of all positions so far, in memory that is doubled when it is full.
-Queries are never divided by √E: their weights are, once. Under pre-norm the gain and shift of a norm are taken into
-the map that reads it.
+The carry of SelfAttention is the key-value cache, whose memory is doubled when it is full. The division of the queries
+by √E is folded into their weights, and with pre-norm the norm's gain and shift are folded into the map that reads it.
 
-Letters beside the usual: H heads, E = D / H the width of one, P positions already carried, F the feed-forward's width.
+Further letters: H heads, E = D / H the width of a head, P positions in the cache.
 """
 
 from __future__ import annotations
@@ -17,75 +16,81 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2see.runtime.arithmetic import ACTIVATIONS, Linear, Norm, softmax
-from seq2see.runtime.positions import Rotary
+from seq2see.runtime.positions import RotaryPositions
 from seq2see.runtime.readers import padding_of
 from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
 from seq2see.runtime.tensors import Array, Tensors
 
-FEWEST_PLACES = 32
-"""For so many positions there is room from the start."""
+INITIAL_CAPACITY = 32
+"""Initial capacity of the key-value cache, in positions."""
 
 
 class Branch(Layer):
-    """What stands in a residual branch: its first map is `entry`, which can take over the gain of a norm before it."""
+    """The inner layer of a residual branch: its first map, `entry`, can absorb a preceding norm's gain and shift."""
 
     entry: Linear
 
 
-class Past:
-    """Keys and values of all positions so far [2 R H P E], with room for more."""
+class KeyValueCache:
+    """Keys and values of all positions so far [2 R H P E], with capacity for more."""
 
-    __slots__ = ("known", "length")
+    __slots__ = ("entries", "length")
 
-    def __init__(self, known: Array, length: int) -> None:
-        self.known = known
+    def __init__(self, entries: Array, length: int) -> None:
+        self.entries = entries
         self.length = length
 
     def append(self, new: Array) -> Array:
-        """All keys and values, with those of one position more, [R 2 H E], at the end."""
-        length, room = self.length, self.known.shape[3]
-        if length == room:
-            grown = np.empty((*self.known.shape[:3], 2 * room, self.known.shape[4]), self.known.dtype)
-            grown[:, :, :, :length] = self.known
-            self.known = grown
-        self.known[:, :, :, length] = new.transpose(1, 0, 2, 3)
+        """Append the keys and values of one position [R 2 H E]; returns those of all positions [2 R H P E]."""
+        length, capacity = self.length, self.entries.shape[3]
+        if length == capacity:
+            grown = np.empty((*self.entries.shape[:3], 2 * capacity, self.entries.shape[4]), self.entries.dtype)
+            grown[:, :, :, :length] = self.entries
+            self.entries = grown
+        self.entries[:, :, :, length] = new.transpose(1, 0, 2, 3)
         self.length = length + 1
-        return self.known[:, :, :, : length + 1]
+        return self.entries[:, :, :, : length + 1]
 
-    def select(self, rows: NDArray[Any]) -> Past:
-        """The chosen rows; what is not yet used is not copied."""
-        kind, _, heads, room, width = self.known.shape
-        chosen = np.empty((kind, len(rows), heads, room, width), self.known.dtype)
-        chosen[:, :, :, : self.length] = self.known[:, rows, :, : self.length]
-        return Past(chosen, self.length)
+    def select(self, rows: NDArray[Any]) -> KeyValueCache:
+        """The selected rows; unused capacity is not copied."""
+        kind, _, heads, capacity, width = self.entries.shape
+        selected = np.empty((kind, len(rows), heads, capacity, width), self.entries.dtype)
+        selected[:, :, :, : self.length] = self.entries[:, rows, :, : self.length]
+        return KeyValueCache(selected, self.length)
 
 
-class SelfAttention(Branch):
-    """Every position looks at itself and at those before it."""
+class MultiHeadSelfAttention(Branch):
+    """The parameters that the self-attentions of decoder and encoder share."""
 
-    def __init__(self, tensors: Tensors, width: int, heads: int, rotary: Rotary | None) -> None:
+    def __init__(self, tensors: Tensors, width: int, heads: int, rotary: RotaryPositions | None) -> None:
         self.heads = heads
         self.rotary = rotary
         self.entry = projection(tensors, width, heads)
         self.output = Linear.take(tensors.at("output"), width, width)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Past:
-        rows, _, width = memory.states.shape
-        return Past(np.empty((2, rows, self.heads, FEWEST_PLACES, width // self.heads), memory.states.dtype), 0)
 
-    def step(self, stream: Stream, carry: Past, reading: Any) -> None:
+class SelfAttention(MultiHeadSelfAttention):
+    """Causal self-attention at the next position."""
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> KeyValueCache:
+        rows, _, width = memory.states.shape
+        return KeyValueCache(
+            np.empty((2, rows, self.heads, INITIAL_CAPACITY, width // self.heads), memory.states.dtype), 0
+        )
+
+    def step(self, stream: Stream, carry: KeyValueCache, reading: Any) -> None:
         rows, width = stream.x.shape
-        asked = self.entry(stream.x).reshape(rows, 3, self.heads, -1)
+        projected = self.entry(stream.x).reshape(rows, 3, self.heads, -1)
         if self.rotary is not None:
-            self.rotary.turn(asked[:, :2], carry.length)
-        keys, values = carry.append(asked[:, 1:])
-        weights = np.matmul(asked[:, 0, :, None], keys.swapaxes(2, 3))
+            self.rotary.rotate_one(projected[:, :2], carry.length)
+        keys, values = carry.append(projected[:, 1:])
+        weights = np.matmul(projected[:, 0, :, None], keys.swapaxes(2, 3))
         softmax(weights)
         stream.x = self.output(np.matmul(weights, values).reshape(rows, width))
 
 
-class Around:
-    """The shape of a padded batch [B S] that is passed as rows, and what is added to scores at its padding."""
+class BatchShape:
+    """The shape [B S] of a padded batch whose positions are passed as rows, and its padding as a term of the scores."""
 
     def __init__(self, memory: Memory) -> None:
         self.shape = memory.states.shape[:2]
@@ -93,24 +98,18 @@ class Around:
         self.padding = None if padding is None else padding[:, None]
 
 
-class EncoderSelfAttention(Branch):
-    """Every position looks at all real ones: the self-attention of an encoder. Its rows are B × S positions."""
+class EncoderSelfAttention(MultiHeadSelfAttention):
+    """Self-attention over all real positions; the rows are B × S positions."""
 
-    def __init__(self, tensors: Tensors, width: int, heads: int, rotary: Rotary | None) -> None:
-        self.heads = heads
-        self.rotary = rotary
-        self.entry = projection(tensors, width, heads)
-        self.output = Linear.take(tensors.at("output"), width, width)
+    def read(self, memory: Memory) -> BatchShape:
+        return BatchShape(memory)
 
-    def read(self, memory: Memory) -> Around:
-        return Around(memory)
-
-    def step(self, stream: Stream, carry: Any, reading: Around) -> None:
+    def step(self, stream: Stream, carry: Any, reading: BatchShape) -> None:
         sentences, length = reading.shape
-        asked = self.entry(stream.x).reshape(sentences, length, 3, self.heads, -1)
+        projected = self.entry(stream.x).reshape(sentences, length, 3, self.heads, -1)
         if self.rotary is not None:
-            self.rotary.turn_all(asked[:, :, :2])
-        queries, keys, values = asked.transpose(2, 0, 3, 1, 4)
+            self.rotary.rotate_all(projected[:, :, :2])
+        queries, keys, values = projected.transpose(2, 0, 3, 1, 4)
         scores = np.matmul(queries, keys.swapaxes(2, 3))
         if reading.padding is not None:
             scores += reading.padding
@@ -118,8 +117,8 @@ class EncoderSelfAttention(Branch):
         stream.x = self.output(np.matmul(scores, values).swapaxes(1, 2).reshape(stream.x.shape))
 
 
-class Seen:
-    """Keys and values of the source [B H S E], and what is added to scores at its padding [B 1 1 S]."""
+class SourceKeyValues:
+    """Keys and values of the source [B H S E], and its padding as a term of the scores [B 1 1 S]."""
 
     __slots__ = ("keys", "padding", "values")
 
@@ -128,39 +127,39 @@ class Seen:
         self.values = values
         self.padding = padding
 
-    def select(self, rows: NDArray[Any]) -> Seen:
-        """The chosen sentences."""
-        return Seen(self.keys[rows], self.values[rows], None if self.padding is None else self.padding[rows])
+    def select(self, rows: NDArray[Any]) -> SourceKeyValues:
+        """The selected sentences."""
+        return SourceKeyValues(self.keys[rows], self.values[rows], None if self.padding is None else self.padding[rows])
 
 
 class CrossAttention(Branch):
-    """Every position looks at the source; if it `shows`, it says where: the mean over its heads."""
+    """Attention to the source; with `reports_weights`, `stream.weights` is the mean over the heads."""
 
-    def __init__(self, tensors: Tensors, width: int, heads: int, *, shows: bool) -> None:
+    def __init__(self, tensors: Tensors, width: int, heads: int, *, reports_weights: bool) -> None:
         self.heads = heads
-        self.shows = shows
+        self.reports_weights = reports_weights
         query = Linear.take(tensors.at("query"), width, width)
         scale = 1 / math.sqrt(width // heads)
         self.entry = Linear(query.weight * np.asarray(scale, tensors.dtype), scaled(query.bias, scale))
         self.projection = Linear.take(tensors.at("projection"), 2 * width, width)
         self.output = Linear.take(tensors.at("output"), width, width)
 
-    def read(self, memory: Memory) -> Seen:
+    def read(self, memory: Memory) -> SourceKeyValues:
         sentences, length, width = memory.states.shape
         both = self.projection(memory.states.reshape(-1, width)).reshape(sentences, length, 2, self.heads, -1)
         keys, values = both.transpose(2, 0, 3, 1, 4)
         padding = padding_of(memory)
-        return Seen(keys, values, None if padding is None else padding[:, None])
+        return SourceKeyValues(keys, values, None if padding is None else padding[:, None])
 
-    def step(self, stream: Stream, carry: Any, reading: Seen) -> None:
+    def step(self, stream: Stream, carry: Any, reading: SourceKeyValues) -> None:
         rows, width = stream.x.shape
-        # The hypotheses of a sentence look at the same states: they ask side by side, and nothing is copied.
+        # The hypotheses of a sentence are queries over the same keys, so the source states are not copied.
         queries = self.entry(stream.x).reshape(len(reading.keys), -1, self.heads, width // self.heads).swapaxes(1, 2)
         weights = np.matmul(queries, reading.keys.swapaxes(2, 3))
         if reading.padding is not None:
             weights += reading.padding
         softmax(weights)
-        if self.shows:
+        if self.reports_weights:
             stream.weights = weights.mean(1).reshape(rows, -1)
         if stream.heads is not None:
             stream.heads.append(weights.swapaxes(1, 2).reshape(rows, self.heads, -1))
@@ -168,7 +167,7 @@ class CrossAttention(Branch):
 
 
 class FeedForward(Branch):
-    """W₂ f(W₁ x + b₁) + b₂ at each position by itself (Vaswani et al. 2017, eq. 2)."""
+    """W₂ f(W₁ x + b₁) + b₂ at each position (Vaswani et al. 2017, eq. 2)."""
 
     def __init__(self, tensors: Tensors, width: int, inner_width: int, activation: str) -> None:
         widened = 2 * inner_width if activation == "swiglu" else inner_width
@@ -214,7 +213,7 @@ class PostNorm(Layer):
 
 
 class LastNorm(Layer):
-    """Layer normalisation: what closes a stack of pre-norm blocks."""
+    """Layer normalisation: the final norm of a stack of pre-norm blocks."""
 
     def __init__(self, norm: Norm) -> None:
         self.norm = norm
@@ -232,7 +231,7 @@ def projection(tensors: Tensors, width: int, heads: int) -> Linear:
 
 
 def scaled(bias: Array | None, factors: Array | float) -> Array:
-    """The bias times factors, in its own format."""
+    """The bias times factors, in its own dtype."""
     assert bias is not None
     product: Array = (bias * factors).astype(bias.dtype, copy=False)
     return product

@@ -1,14 +1,14 @@
 """The models of `seq2see.model` by hand, in NumPy: forward, backward, training, generation. Read docs/by-hand.md.
 
-The attributes of each part, and so the names and shapes of all tensors, are those of the torch model built with the
-same words: `model.load(tensors)` and `model.tensors()` go between the two, and both give the same numbers.
+Attributes, and so the names and shapes of all tensors, are those of the torch model built with the same options:
+`model.tensors()` and `model.load(tensors)` exchange weights between the two, and both give the same numbers.
 """
 
 from seq2see.data.batch import Batch, Padded, collate
 from seq2see.scratch.architectures import ARCHITECTURES, build
 from seq2see.scratch.attention import Additive, AttentionWeight, Dot, General, ScaledDot, WeightSum
 from seq2see.scratch.decoder_layers import (
-    Attention,
+    Attend,
     Concat,
     Dense,
     InputFeeding,
@@ -18,17 +18,24 @@ from seq2see.scratch.decoder_layers import (
     Residual,
     Stack,
 )
-from seq2see.scratch.decoders import AttentionDecoder, Decoder, InputFeedingDecoder, PeekyDecoder, PlainDecoder
-from seq2see.scratch.encoder import BothWays, DirectedLSTM, Encoder, Memory, NoSource, OneWay, ResidualEncoding
+from seq2see.scratch.encoder import (
+    BidirectionalLSTM,
+    DirectedLSTM,
+    Encoder,
+    Memory,
+    NoSource,
+    ResidualEncoderLayer,
+    UnidirectionalLSTM,
+)
 from seq2see.scratch.generate import Answer, Sampler, greedy
 from seq2see.scratch.initialize import initialize
 from seq2see.scratch.layers import Affine, Embedding, SoftmaxWithLoss
 from seq2see.scratch.lstm import LSTM, LSTMCell
+from seq2see.scratch.module import Module, Parameter
 from seq2see.scratch.optimizers import SGD, Adam, clip_by_norm
-from seq2see.scratch.part import Parameter, Part
-from seq2see.scratch.seq2seq import Seq2seq
+from seq2see.scratch.seq2seq import Decoder, ScratchSeq2Seq
 from seq2see.scratch.stream import Layer, Stream
-from seq2see.scratch.train import Evaluation, Recipe, Report, evaluate, train
+from seq2see.scratch.train import DevScores, ProgressReport, ScratchTrainingOptions, evaluate, train
 from seq2see.scratch.transformer import (
     CrossAttention,
     EncoderSelfAttention,
@@ -38,7 +45,7 @@ from seq2see.scratch.transformer import (
     PostNorm,
     PreNorm,
     SelfAttention,
-    Sinusoidal,
+    SinusoidalPositions,
     TransformerEncoder,
 )
 
@@ -50,55 +57,51 @@ __all__ = [
     "Additive",
     "Affine",
     "Answer",
-    "Attention",
-    "AttentionDecoder",
+    "Attend",
     "AttentionWeight",
     "Batch",
-    "BothWays",
+    "BidirectionalLSTM",
     "Concat",
     "CrossAttention",
     "Decoder",
     "Dense",
+    "DevScores",
     "DirectedLSTM",
     "Dot",
     "Embedding",
     "Encoder",
     "EncoderSelfAttention",
-    "Evaluation",
     "FeedForward",
     "General",
     "InputFeeding",
-    "InputFeedingDecoder",
     "LSTMCell",
     "Layer",
     "LayerNorm",
     "Memory",
+    "Module",
     "NoSource",
     "Norm",
-    "OneWay",
     "Padded",
     "Parameter",
-    "Part",
     "Peek",
-    "PeekyDecoder",
-    "PlainDecoder",
     "PostNorm",
     "PreNorm",
+    "ProgressReport",
     "ReadContext",
-    "Recipe",
     "Recurrent",
-    "Report",
     "Residual",
-    "ResidualEncoding",
+    "ResidualEncoderLayer",
     "Sampler",
     "ScaledDot",
+    "ScratchSeq2Seq",
+    "ScratchTrainingOptions",
     "SelfAttention",
-    "Seq2seq",
-    "Sinusoidal",
+    "SinusoidalPositions",
     "SoftmaxWithLoss",
     "Stack",
     "Stream",
     "TransformerEncoder",
+    "UnidirectionalLSTM",
     "WeightSum",
     "build",
     "clip_by_norm",

@@ -1,4 +1,4 @@
-"""The ladder, each rung one function; the names and parts are those of `seq2see.model.architectures`."""
+"""The ladder in NumPy: each architecture is one function that composes layers, as in `seq2see.model.architectures`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,28 @@ from typing import NamedTuple
 
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.scratch.attention import SCORES, Score
-from seq2see.scratch.decoder_layers import Attention, ReadContext, Recurrent, Residual, Stack
-from seq2see.scratch.decoders import (
-    AttentionDecoder,
-    Decoder,
-    InputFeedingDecoder,
-    PeekyDecoder,
-    PlainDecoder,
-    recurrent,
+from seq2see.scratch.decoder_layers import (
+    Attend,
+    Concat,
+    Dense,
+    InputFeeding,
+    Peek,
+    ReadContext,
+    Recurrent,
+    Residual,
+    Stack,
 )
-from seq2see.scratch.encoder import BothWays, Encoder, EncoderLayer, NoSource, OneWay, ResidualEncoding
+from seq2see.scratch.encoder import (
+    BidirectionalLSTM,
+    Encoder,
+    EncoderLayer,
+    NoSource,
+    ResidualEncoderLayer,
+    UnidirectionalLSTM,
+)
 from seq2see.scratch.initialize import initialize
 from seq2see.scratch.layers import Embedding
-from seq2see.scratch.seq2seq import Seq2seq
+from seq2see.scratch.seq2seq import Decoder, ScratchSeq2Seq
 from seq2see.scratch.stream import Layer
 from seq2see.scratch.transformer import (
     ACTIVATIONS,
@@ -31,14 +40,14 @@ from seq2see.scratch.transformer import (
     PostNorm,
     PreNorm,
     SelfAttention,
-    Sinusoidal,
+    SinusoidalPositions,
     TransformerEncoder,
 )
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a model is made from; `source` and `target` are its tables of embeddings."""
+class ScratchBlueprint:
+    """What a model is built from; `source` and `target` are its embedding tables."""
 
     source: Embedding
     target: Embedding
@@ -54,106 +63,123 @@ class Plan:
     tied: bool
 
 
-def plain(p: Plan) -> Seq2seq:
-    """The encoder's last state starts the decoder, and that is all it sees; `reverse` reads the source backward."""
-    return Seq2seq(encoder(p), PlainDecoder(p.target, p.width, p.layers, tied=p.tied))
+def plain(p: ScratchBlueprint) -> ScratchSeq2Seq:
+    """The decoder starts from the encoder's last state (Sutskever et al. 2014); `reverse` reads the source backward."""
+    return ScratchSeq2Seq(encoder(p), decoder(p, recurrent(p)))
 
 
-def peeky(p: Plan) -> Seq2seq:
-    """The decoder sees the encoder's last h at every step."""
-    return Seq2seq(encoder(p), PeekyDecoder(p.target, p.width, p.layers, tied=p.tied))
-
-
-def attention(p: Plan) -> Seq2seq:
-    """The decoder looks at all of the encoder's states; `bidirectional` and `stacked` differ in the encoder alone."""
-    return Seq2seq(encoder(p), attending(p, recurrent(p.target.width, p.width, p.layers)))
-
-
-def residual(p: Plan) -> Seq2seq:
-    """`stacked`, each layer from the second on adding to what it was given."""
-    first, *above = recurrent(p.target.width, p.width, p.layers)
-    return Seq2seq(encoder(p, residual_from=1), attending(p, [first, *(Residual(layer) for layer in above)]))
-
-
-def gnmt(p: Plan) -> Seq2seq:
-    """The bottom decoder layer looks, all layers above read what it saw (Wu et al. 2016, figure 1)."""
+def peeky(p: ScratchBlueprint) -> ScratchSeq2Seq:
+    """The encoder's last h goes into every LSTM and into the output layer, at every step (Cho et al. 2014)."""
+    first = ReadContext(Recurrent(p.target.width + p.width, p.width))
     above = [ReadContext(Recurrent(2 * p.width, p.width)) for _ in range(1, p.layers)]
-    layers = [Recurrent(p.target.width, p.width), Attention(score(p)), above[0], *map(Residual, above[1:])]
-    return Seq2seq(encoder(p, one_way_from=1, residual_from=2), Decoder(p.target, layers, p.width, tied=p.tied))
+    return ScratchSeq2Seq(encoder(p), decoder(p, [Peek(), first, *above, Concat()], 2 * p.width))
 
 
-def input_feeding(p: Plan) -> Seq2seq:
-    """What the decoder made of what it saw goes into its next step."""
-    return Seq2seq(encoder(p), InputFeedingDecoder(p.target, p.width, p.layers, score(p), tied=p.tied))
+def attention(p: ScratchBlueprint) -> ScratchSeq2Seq:
+    """The decoder attends to the source (Luong et al. 2015); `bidirectional` and `stacked` differ in their options."""
+    return ScratchSeq2Seq(encoder(p), decoder(p, [*recurrent(p), *attention_layers(p)]))
 
 
-def transformer(p: Plan) -> Seq2seq:
-    """Attention alone: each side looks at itself, the decoder at the source too (Vaswani et al. 2017, figure 1)."""
-    return Seq2seq(transformer_encoder(p), transformer_decoder(p))
+def residual(p: ScratchBlueprint) -> ScratchSeq2Seq:
+    """`stacked` with a residual connection around each layer from the second on."""
+    first, *above = recurrent(p)
+    layers = [first, *(Residual(layer) for layer in above), *attention_layers(p)]
+    return ScratchSeq2Seq(encoder(p, residual_from=1), decoder(p, layers))
 
 
-def transformer_lstm(p: Plan) -> Seq2seq:
-    """A Transformer reads, LSTMs with attention write (Chen et al. 2018, section 5.1)."""
-    return Seq2seq(transformer_encoder(p), attending(p, recurrent(p.target.width, p.width, p.layers)))
+def gnmt(p: ScratchBlueprint) -> ScratchSeq2Seq:
+    """The bottom decoder layer attends, all layers above read its context (Wu et al. 2016, figure 1)."""
+    above = [ReadContext(Recurrent(2 * p.width, p.width)) for _ in range(1, p.layers)]
+    layers = [Recurrent(p.target.width, p.width), Attend(score(p)), above[0], *map(Residual, above[1:])]
+    return ScratchSeq2Seq(encoder(p, unidirectional_from=1, residual_from=2), decoder(p, layers))
 
 
-def lstm_transformer(p: Plan) -> Seq2seq:
-    """LSTMs read both ways, a Transformer writes (Chen et al. 2018, section 5.1)."""
-    return Seq2seq(encoder(p), transformer_decoder(p))
+def input_feeding(p: ScratchBlueprint) -> ScratchSeq2Seq:
+    """`attention` whose attentional state is also an input of the next step (Luong et al. 2015, section 3.3)."""
+    step = Stack([*recurrent(p, p.target.width + p.width), *attention_layers(p)])
+    return ScratchSeq2Seq(encoder(p), decoder(p, [InputFeeding(step, p.width)]))
 
 
-def language_model(p: Plan) -> Seq2seq:
-    """A decoder without a source: each token from those before it."""
-    return Seq2seq(NoSource(), PlainDecoder(p.target, p.width, p.layers, tied=p.tied))
+def transformer(p: ScratchBlueprint) -> ScratchSeq2Seq:
+    """Self-attention on both sides, and cross-attention in the decoder (Vaswani et al. 2017, figure 1)."""
+    return ScratchSeq2Seq(transformer_encoder(p), transformer_decoder(p))
 
 
-def transformer_language_model(p: Plan) -> Seq2seq:
-    """`language_model` made of Transformer blocks that look at the text so far (Radford et al. 2018)."""
-    return Seq2seq(NoSource(), transformer_decoder(p, has_source=False))
+def transformer_lstm(p: ScratchBlueprint) -> ScratchSeq2Seq:
+    """A Transformer encoder and an LSTM decoder with attention (Chen et al. 2018, section 5.1)."""
+    return ScratchSeq2Seq(transformer_encoder(p), decoder(p, [*recurrent(p), *attention_layers(p)]))
 
 
-def encoder(p: Plan, *, one_way_from: int | None = None, residual_from: int | None = None) -> Encoder:
-    """`p.layers` recurrent layers; from the given heights on reading forward only, or adding to their input."""
+def lstm_transformer(p: ScratchBlueprint) -> ScratchSeq2Seq:
+    """A bidirectional LSTM encoder and a Transformer decoder (Chen et al. 2018, section 5.1)."""
+    return ScratchSeq2Seq(encoder(p), transformer_decoder(p))
+
+
+def language_model(p: ScratchBlueprint) -> ScratchSeq2Seq:
+    """A decoder without a source: predicts each token from those before it."""
+    return ScratchSeq2Seq(NoSource(), decoder(p, recurrent(p)))
+
+
+def transformer_language_model(p: ScratchBlueprint) -> ScratchSeq2Seq:
+    """`language_model` made of Transformer blocks with causal self-attention (Radford et al. 2018)."""
+    return ScratchSeq2Seq(NoSource(), transformer_decoder(p, has_source=False))
+
+
+def encoder(
+    p: ScratchBlueprint, *, unidirectional_from: int | None = None, residual_from: int | None = None
+) -> Encoder:
+    """`p.layers` recurrent layers, from the given heights on unidirectional or residual."""
     layers: list[EncoderLayer] = []
     for height in range(p.layers):
         input_width = p.width if height else p.source.width
-        if one_way_from is not None and height >= one_way_from:
-            layer: EncoderLayer = OneWay(input_width, p.width)
+        if unidirectional_from is not None and height >= unidirectional_from:
+            layer: EncoderLayer = UnidirectionalLSTM(input_width, p.width)
         elif p.direction == "both":
-            layer = BothWays(input_width, p.width, merge=p.merge)
+            layer = BidirectionalLSTM(input_width, p.width, merge=p.merge)
         else:
-            layer = OneWay(input_width, p.width, backward=p.direction == "backward")
-        layers.append(ResidualEncoding(layer) if residual_from is not None and height >= residual_from else layer)
+            layer = UnidirectionalLSTM(input_width, p.width, backward=p.direction == "backward")
+        layers.append(ResidualEncoderLayer(layer) if residual_from is not None and height >= residual_from else layer)
     return Encoder(p.source, layers)
 
 
-def attending(p: Plan, layers: list[Layer]) -> Decoder:
-    """A decoder of these layers, and attention on top."""
-    return AttentionDecoder(p.target, p.width, layers, score(p), tied=p.tied)
+def decoder(p: ScratchBlueprint, layers: list[Layer], output_width: int | None = None) -> Decoder:
+    """A decoder of these layers; the last one is `output_width` wide (default: the model's width)."""
+    return Decoder(p.target, layers, output_width or p.width, tied=p.tied)
 
 
-def score(p: Plan) -> Score:
+def recurrent(p: ScratchBlueprint, input_width: int | None = None) -> list[Layer]:
+    """`p.layers` LSTMs; the first reads `input_width` (default: the embedding's width)."""
+    widths = [input_width or p.target.width] + [p.width] * (p.layers - 1)
+    return [Recurrent(width, p.width) for width in widths]
+
+
+def attention_layers(p: ScratchBlueprint) -> list[Layer]:
+    """Attention, and the layer that makes the attentional state of x and context."""
+    return [Attend(score(p)), ReadContext(Dense(2 * p.width, p.width))]
+
+
+def score(p: ScratchBlueprint) -> Score:
     """The chosen score function."""
     return SCORES[p.score](p.width)
 
 
-def transformer_encoder(p: Plan) -> Encoder:
-    """`p.layers` blocks of a Transformer, each looking at all of the source."""
+def transformer_encoder(p: ScratchBlueprint) -> Encoder:
+    """`p.layers` Transformer blocks with full self-attention over the source."""
     blocks = [
         Stack([sublayer(p, EncoderSelfAttention(p.width, p.heads)), sublayer(p, feed_forward(p))])
         for _ in range(p.layers)
     ]
-    return Encoder(p.source, [TransformerEncoder([Sinusoidal(), *blocks, *last_norm(p)])])
+    return Encoder(p.source, [TransformerEncoder([SinusoidalPositions(), *blocks, *last_norm(p)])])
 
 
-def transformer_decoder(p: Plan, *, has_source: bool = True) -> Decoder:
-    """`p.layers` blocks of a Transformer, each looking at the past and, where there is one, at the source.
+def transformer_decoder(p: ScratchBlueprint, *, has_source: bool = True) -> Decoder:
+    """`p.layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention.
 
-    The last block but one is that which shows where it looks.
+    The attention weights reported are those of the last block but one.
     """
 
     def block(height: int) -> Stack:
-        source = CrossAttention(p.width, p.width, p.heads, shows=height == max(0, p.layers - 2))
+        source = CrossAttention(p.width, p.width, p.heads, reports_weights=height == max(0, p.layers - 2))
         return Stack(
             [
                 sublayer(p, SelfAttention(p.width, p.heads)),
@@ -162,34 +188,34 @@ def transformer_decoder(p: Plan, *, has_source: bool = True) -> Decoder:
             ]
         )
 
-    layers = [Sinusoidal(), *(block(height) for height in range(p.layers)), *last_norm(p)]
-    return Decoder(p.target, layers, p.width, tied=p.tied)
+    layers = [SinusoidalPositions(), *(block(height) for height in range(p.layers)), *last_norm(p)]
+    return decoder(p, layers)
 
 
-def sublayer(p: Plan, inner: Layer) -> Layer:
+def sublayer(p: ScratchBlueprint, inner: Layer) -> Layer:
     """The layer with its residual connection and its norm."""
     return (PreNorm if p.norm == "pre" else PostNorm)(inner, p.width)
 
 
-def feed_forward(p: Plan) -> Layer:
+def feed_forward(p: ScratchBlueprint) -> Layer:
     """The feed-forward layer of a block."""
     return FeedForward(p.width, p.feed_forward, p.activation)
 
 
-def last_norm(p: Plan) -> list[Layer]:
-    """Pre-norm leaves the sum of all sublayers as it is; it is normalised once at the end."""
+def last_norm(p: ScratchBlueprint) -> list[Layer]:
+    """Pre-norm never normalises the sum of the sublayers, so one norm follows the last block."""
     return [Norm(p.width)] if p.norm == "pre" else []
 
 
 class Rung(NamedTuple):
-    """How a rung is built, and what it takes where nothing is said."""
+    """How an architecture is built, and its defaults."""
 
-    build: Callable[[Plan], Seq2seq]
+    build: Callable[[ScratchBlueprint], ScratchSeq2Seq]
     direction: str = "forward"
     layers: int = 1
     tie: str = "none"
-    looks_around: bool = False
-    """Whether a side of it is a Transformer, whose embeddings are scaled and as wide as the model."""
+    has_blocks: bool = False
+    """Whether either side is a Transformer: its embeddings are scaled, and as wide as the model."""
 
 
 ARCHITECTURES: dict[str, Rung] = {
@@ -202,13 +228,13 @@ ARCHITECTURES: dict[str, Rung] = {
     "residual": Rung(residual, "both", 3),
     "gnmt": Rung(gnmt, "both", 4),
     "input_feeding": Rung(input_feeding, "both"),
-    "transformer": Rung(transformer, layers=4, tie="target", looks_around=True),
-    "transformer_lstm": Rung(transformer_lstm, layers=2, looks_around=True),
-    "lstm_transformer": Rung(lstm_transformer, "both", 2, tie="target", looks_around=True),
+    "transformer": Rung(transformer, layers=4, tie="target", has_blocks=True),
+    "transformer_lstm": Rung(transformer_lstm, layers=2, has_blocks=True),
+    "lstm_transformer": Rung(lstm_transformer, "both", 2, tie="target", has_blocks=True),
     "language_model": Rung(language_model),
-    "transformer_language_model": Rung(transformer_language_model, layers=4, tie="target", looks_around=True),
+    "transformer_language_model": Rung(transformer_language_model, layers=4, tie="target", has_blocks=True),
 }
-"""Every architecture by name, in the order in which one learns them."""
+"""All architectures by name, in teaching order."""
 
 
 def build(
@@ -228,39 +254,39 @@ def build(
     activation: str = "relu",
     tie: str | None = None,
     seed: int = 1,
-) -> Seq2seq:
-    """A new model of float32 for vocabularies of `source` and `target` tokens (0: no source), initial values drawn.
+) -> ScratchSeq2Seq:
+    """A new, randomly initialised float32 model for vocabularies of `source` and `target` tokens (0: no source).
 
-    What is None is what the architecture usually has. The words are those of `seq2see.model.Blueprint`, and a torch
-    model built with the same ones has tensors of the same names and shapes. ConfigError for what can't be.
+    None selects the architecture's default. The options are those of `seq2see.model.Blueprint`, and a torch model
+    built with the same values has tensors of the same names and shapes. ConfigError for invalid combinations.
     """
-    check("model.name", name, ARCHITECTURES)
+    require_known("model.name", name, ARCHITECTURES)
     rung = ARCHITECTURES[name]
     direction, tie = direction or rung.direction, tie or rung.tie
-    check("model.direction", direction, ("forward", "backward", "both"))
-    check("model.merge", merge, ("concat", "sum", "mean"))
-    check("model.score", score, SCORES)
-    check("model.norm", norm, ("pre", "post"))
-    check("model.activation", activation, ACTIVATIONS)
-    check("model.tie", tie, ("none", "target", "all"))
+    require_known("model.direction", direction, ("forward", "backward", "both"))
+    require_known("model.merge", merge, ("concat", "sum", "mean"))
+    require_known("model.score", score, SCORES)
+    require_known("model.norm", norm, ("pre", "post"))
+    require_known("model.activation", activation, ACTIVATIONS)
+    require_known("model.tie", tie, ("none", "target", "all"))
     if name == "gnmt" and layers == 1:
-        raise ConfigError("gnmt needs two layers or more", where="model.layers", fix="set model.layers=2")
-    shared = {"heads": heads} if rung.looks_around else {}
-    shared |= {"direction": 2} if direction == "both" and merge == "concat" else {}
-    for key, number in shared.items():
+        raise ConfigError("must be at least 2 with model 'gnmt', not 1", where="model.layers", fix="set model.layers=2")
+    divisors = {f"model.heads {heads}": heads} if rung.has_blocks else {}
+    divisors |= {"2, the number of directions": 2} if direction == "both" and merge == "concat" else {}
+    for divisor, number in divisors.items():
         if width % number:
-            what = f"a width of {width} can't be shared by {number} {'directions' if key == 'direction' else key}"
-            raise ConfigError(what, where=f"model.{key}", fix=f"set model.width={-(-width // number) * number}")
-    as_wide = 2 * width if name == "peeky" else width  # what the output layer of a tied table reads
-    has_to_fit = rung.looks_around or tie != "none"
-    embedding = embedding or (as_wide if has_to_fit else 128)
-    if has_to_fit and embedding != as_wide:
-        what = f"an embedding of width {embedding} is used where {as_wide} is needed"
-        raise ConfigError(what, where="model.embedding", fix=f"set model.embedding={as_wide}, or leave it out")
-    scale = embedding**0.5 if has_to_fit else 1.0
+            fix = f"set model.width={-(-width // number) * number}"
+            raise ConfigError(f"{width} is not divisible by {divisor}", where="model.width", fix=fix)
+    output_width = 2 * width if name == "peeky" else width
+    is_fixed = rung.has_blocks or tie != "none"
+    embedding = embedding or (output_width if is_fixed else 128)
+    if is_fixed and embedding != output_width:
+        fix = f"set model.embedding={output_width}, or leave it out"
+        raise ConfigError(f"must be {output_width}, not {embedding}", where="model.embedding", fix=fix)
+    scale = embedding**0.5 if is_fixed else 1.0
     target_table = Embedding(target, embedding, scale=scale)
     source_table = target_table if tie == "all" else Embedding(source, embedding, scale=scale)
-    plan = Plan(
+    blueprint = ScratchBlueprint(
         source_table,
         target_table,
         width,
@@ -274,12 +300,12 @@ def build(
         activation,
         tie != "none",
     )
-    model = rung.build(plan)
+    model = rung.build(blueprint)
     initialize(model, seed)
     return model
 
 
-def check(where: str, word: str, known: Iterable[str]) -> None:
-    """Raise ConfigError unless the word is one of those known."""
-    if word not in known:
-        raise ConfigError(f"there is no {word!r} here", where=where, fix=did_you_mean(word, known))
+def require_known(where: str, value: str, known: Iterable[str]) -> None:
+    """ConfigError unless `value` is one of the known ones."""
+    if value not in known:
+        raise ConfigError(f"unknown value {value!r}", where=where, fix=did_you_mean(value, known))

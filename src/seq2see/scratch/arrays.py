@@ -1,4 +1,4 @@
-"""What flows: arrays and states. Like `seq2see.model.tensors`, in NumPy."""
+"""Array types, states and their gradients: the NumPy counterpart of `seq2see.model.tensors`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Array: TypeAlias = npt.NDArray[np.floating[Any]]
 Ids: TypeAlias = npt.NDArray[np.integer[Any]]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 State: TypeAlias = tuple[Any, ...]
-"""Nested tuples of arrays whose first axis is the row, and their gradients; None in place of a gradient is zero."""
+"""Nested tuples of arrays whose first axis is the row, or their gradients; a gradient of None is zero."""
 
 
-def total(one: Array | None, other: Array | None) -> Array | None:
-    """The sum of two gradients of the same value, either of which may be None: nothing."""
+def add_gradients(one: Array | None, other: Array | None) -> Array | None:
+    """The sum of two gradients of the same value; None is zero."""
     if one is None or other is None:
         return one if other is None else other
     return one + other

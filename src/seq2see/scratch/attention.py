@@ -1,8 +1,8 @@
 """Attention, forward and backward, of all target positions at once.
 
-B sentences, T target positions (the queries q [B T D]), S source positions (the states h [B S D]). One step of a
-decoder is T = 1. Because a query sees the source, but no other query, the loop over time that one might write is a
-product of matrices, one for each sentence.
+B sentences, T target positions (the queries q [B T D]), S source positions (the states h [B S D]). One decoder step
+is T = 1. A query depends on the source and on no other query, so the loop over time becomes one matrix product per
+sentence.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 
 from seq2see.scratch.arrays import Array, Mask
 from seq2see.scratch.layers import Affine
-from seq2see.scratch.part import Part
+from seq2see.scratch.module import Module
 
 
-class Score(Part):
+class Score(Module):
     """How well a query matches a source position: queries [B T D] and keys [B S D] to scores [B T S]."""
 
     def keys(self, states: Array) -> Array:
-        """What the queries are compared with, made once a sentence; the states themselves if not said otherwise."""
+        """What the queries are compared with, computed once per sentence; by default the states themselves."""
         return states
 
     def keys_backward(self, keys_gradient: Array, states: Array) -> Array:
@@ -34,7 +34,7 @@ class Score(Part):
         raise NotImplementedError
 
     def backward(self, scores_gradient: Array, cache: Any) -> tuple[Array, Array]:
-        """The gradients by queries and keys. A key gets the sum over all queries that were compared with it."""
+        """The gradients by queries and keys; a key gets the sum over all queries."""
         raise NotImplementedError
 
 
@@ -59,7 +59,7 @@ class ScaledDot(Dot):
         return super().forward(queries / math.sqrt(keys.shape[-1]), keys)
 
     def backward(self, scores_gradient: Array, cache: Any) -> tuple[Array, Array]:
-        """The factor is met again on the way back to the queries."""
+        """The gradient by the queries is scaled by the same factor."""
         queries_gradient, keys_gradient = super().backward(scores_gradient, cache)
         queries_gradient /= math.sqrt(keys_gradient.shape[-1])
         return queries_gradient, keys_gradient
@@ -77,7 +77,7 @@ class General(Dot):
         return scores, (queries, cache)
 
     def backward(self, scores_gradient: Array, cache: Any) -> tuple[Array, Array]:
-        """The way back through both."""
+        """Back through the dot product and the projection."""
         queries, dot_cache = cache
         projected_gradient, keys_gradient = super().backward(scores_gradient, dot_cache)
         return self.projection.backward(projected_gradient, queries), keys_gradient
@@ -92,7 +92,7 @@ class Additive(Score):
         self.v = Affine(width, 1, bias=False)
 
     def keys(self, states: Array) -> Array:
-        """U h[s], which no query changes."""
+        """U h[s], independent of the queries."""
         return self.key.forward(states)
 
     def keys_backward(self, keys_gradient: Array, states: Array) -> Array:
@@ -100,39 +100,39 @@ class Additive(Score):
         return self.key.backward(keys_gradient, states)
 
     def forward(self, queries: Array, keys: Array) -> tuple[Array, tuple[Array, Array]]:
-        """Every query meets every key: m = tanh(q' + k) is [B T S D]."""
-        met = self.query.forward(queries)[:, :, None] + keys[:, None]
-        np.tanh(met, out=met)
-        return self.v.forward(met)[..., 0], (queries, met)
+        """Every query is combined with every key: m = tanh(q' + k) is [B T S D]."""
+        hidden = self.query.forward(queries)[:, :, None] + keys[:, None]
+        np.tanh(hidden, out=hidden)
+        return self.v.forward(hidden)[..., 0], (queries, hidden)
 
     def backward(self, scores_gradient: Array, cache: tuple[Array, Array]) -> tuple[Array, Array]:
-        """Where q' and k were repeated, their gradients are summed:
+        """q' and k were broadcast, so their gradients are summed over the broadcast axis:
 
         dm = de v                       dv = Σ de m
         d(q' + k) = dm * (1 - m²)
         dq'[t] = Σ over s               dk[s] = Σ over t
         """
-        queries, met = cache
-        met_gradient = self.v.backward(scores_gradient[..., None], met)
-        met_gradient *= 1 - met * met
-        return self.query.backward(met_gradient.sum(2), queries), met_gradient.sum(1)
+        queries, hidden = cache
+        hidden_gradient = self.v.backward(scores_gradient[..., None], hidden)
+        hidden_gradient *= 1 - hidden * hidden
+        return self.query.backward(hidden_gradient.sum(2), queries), hidden_gradient.sum(1)
 
 
 class WeightCache(NamedTuple):
-    """The weights [B T S], and what the score wants back."""
+    """The weights [B T S] and the score's cache."""
 
     weights: Array
     score: Any
 
 
-class AttentionWeight(Part):
-    """Where each query looks: the softmax of its scores over the real source positions."""
+class AttentionWeight(Module):
+    """The attention weights of each query: the softmax of its scores over the real source positions."""
 
     def __init__(self, score: Score) -> None:
         self.score = score
 
     def forward(self, queries: Array, keys: Array, mask: Mask) -> tuple[Array, WeightCache]:
-        """a [B T S], of which each row sums to 1 and is 0 where `mask` [B S] is False.
+        """a [B T S]; each row sums to 1 and is 0 where `mask` [B S] is False.
 
         a[t, s] = exp(e[t, s]) / Σ_r exp(e[t, r]),      s and r real positions
         """
@@ -141,25 +141,25 @@ class AttentionWeight(Part):
         return weights, WeightCache(weights, cache)
 
     def backward(self, weights_gradient: Array, cache: WeightCache) -> tuple[Array, Array]:
-        """de = a * (da - Σ_s da[s] a[s]), and the score's own way back. Where a = 0, as at padding, de = 0."""
+        """de = a * (da - Σ_s da[s] a[s]), then the score's backward. Where a = 0, as at padding, de = 0."""
         return self.score.backward(softmax_backward(weights_gradient, cache.weights), cache.score)
 
 
-class WeightSum(Part):
-    """The context: the sum of the states, weighted."""
+class WeightSum(Module):
+    """The context: the weighted sum of the states."""
 
     def forward(self, weights: Array, states: Array) -> tuple[Array, tuple[Array, Array]]:
         """c[t] = Σ_s a[t, s] h[s], or C = A H for each sentence: [B T S] by [B S D] gives [B T D]."""
         return weights @ states, (weights, states)
 
     def backward(self, context_gradient: Array, cache: tuple[Array, Array]) -> tuple[Array, Array]:
-        """dA = dC Hᵀ and dH = Aᵀ dC. Each state was seen by all T positions, and so dH is a sum over them."""
+        """dA = dC Hᵀ and dH = Aᵀ dC. All T positions read each state, so dH is a sum over them."""
         weights, states = cache
         return context_gradient @ states.swapaxes(-1, -2), weights.swapaxes(-1, -2) @ context_gradient
 
 
 def masked_softmax(scores: Array, mask: Mask) -> Array:
-    """Softmax over the last axis in place, exactly 0 where `mask` is False; all 0 where nothing is real."""
+    """Softmax over the last axis in place, exactly 0 where `mask` is False, even in a row that is all padding."""
     lowest, has_padding = np.finfo(scores.dtype).min, not mask.all()
     if has_padding:
         np.copyto(scores, lowest, where=~mask)
@@ -187,4 +187,4 @@ SCORES: dict[str, Callable[[int], Score]] = {
     "general": lambda width: General(width, width),
     "additive": lambda width: Additive(width, width),
 }
-"""Score functions by name, made from the width of queries and states."""
+"""Score functions by name, built from the width of queries and states."""

@@ -1,4 +1,4 @@
-"""The decoder's layers: one that remembers, two that read the source, and those that join what flows."""
+"""The decoder's layers: a recurrent one, two that read the source, and wrappers and connections."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seq2see.scratch.arrays import Array, State, total
+from seq2see.scratch.arrays import Array, State, add_gradients
 from seq2see.scratch.attention import AttentionWeight, Score, WeightSum
 from seq2see.scratch.encoder import Memory
 from seq2see.scratch.layers import Affine
@@ -28,7 +28,7 @@ class Recurrent(Layer):
     def start_backward(
         self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
     ) -> None:
-        """The gradient by the decoder's first state is one by the encoder's last: here the two halves are joined."""
+        """The gradient by the decoder's first state is one by the encoder's last: it connects the two."""
         for given, own in zip(next(finals_gradient, ()), gradient, strict=False):
             given += own
 
@@ -39,13 +39,13 @@ class Recurrent(Layer):
         return stream._replace(x=x), state, cache
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
-        """Through the LSTM; the context goes by."""
+        """Through the LSTM; the gradient by the context passes unchanged."""
         x_gradient, state_gradient = self.lstm.backward(gradient.x, state_gradient, cache)
         return gradient._replace(x=x_gradient), state_gradient
 
 
 class Peek(Layer):
-    """The encoder's last h at every position (Cho et al. 2014): attention that does not look."""
+    """The encoder's last h as the context of every position (Cho et al. 2014)."""
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
         """(h,)."""
@@ -54,7 +54,7 @@ class Peek(Layer):
     def start_backward(
         self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
     ) -> None:
-        """To the encoder's last h, in addition to what the first LSTM sends there."""
+        """To the encoder's last h, in addition to the first LSTM's gradient."""
         h_gradient, _ = memory_gradient.finals[-1]
         h_gradient += gradient[0]
 
@@ -64,14 +64,14 @@ class Peek(Layer):
         return stream._replace(context=np.broadcast_to(h[:, None], (*stream.x.shape[:2], h.shape[-1]))), state, None
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
-        """h was repeated T times, and so dh = Σ_t dcontext[t]."""
-        assert gradient.context is not None, "nobody reads what is peeked at"
+        """h was repeated T times, so dh = Σ_t dcontext[t]."""
+        assert gradient.context is not None, "no layer reads the context"
         (later,) = state_gradient or (None,)
-        return Stream(gradient.x), (total(later, gradient.context.sum(1)),)
+        return Stream(gradient.x), (add_gradients(later, gradient.context.sum(1)),)
 
 
-class Attention(Layer):
-    """Look at the source with x as the query; the context is the weighted sum of its states (Luong et al. 2015).
+class Attend(Layer):
+    """Attention with x as the query; the context is the weighted sum of the source states (Luong et al. 2015).
 
     e = score(x, keys)      a = softmax(e)      context = a · states
     """
@@ -88,32 +88,36 @@ class Attention(Layer):
     def start_backward(
         self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
     ) -> None:
-        """The states were used twice, to be compared with and to be summed: two gradients are added."""
+        """The states were used twice, as keys and as values: the two gradients are added."""
         keys_gradient, states_gradient, _ = gradient
         states = memory_gradient.states
         states += self.score.keys_backward(keys_gradient, memory.states)
         states += states_gradient
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
-        """x stays as it is; context and weights are filled in."""
+        """x is unchanged; context and weights are set."""
         keys, states, mask = state
         weights, weight_cache = self.weight.forward(stream.x, keys, mask)
         context, sum_cache = self.sum.forward(weights, states)
         return Stream(stream.x, context, weights), state, (weight_cache, sum_cache)
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
-        """x went on and was the query as well: its gradient is the sum of both."""
-        assert gradient.context is not None, "nobody reads what attention saw"
+        """x was passed on and was the query too: its gradient is the sum of both."""
+        assert gradient.context is not None, "no layer reads the context"
         weight_cache, sum_cache = cache
         later_keys, later_states, _ = state_gradient or (None, None, None)
         weights_gradient, states_gradient = self.sum.backward(gradient.context, sum_cache)
         queries_gradient, keys_gradient = self.weight.backward(weights_gradient, weight_cache)
         queries_gradient += gradient.x
-        return Stream(queries_gradient), (total(later_keys, keys_gradient), total(later_states, states_gradient), None)
+        return Stream(queries_gradient), (
+            add_gradients(later_keys, keys_gradient),
+            add_gradients(later_states, states_gradient),
+            None,
+        )
 
 
 class Stack(Layer):
-    """Layers one after the other; backward, from the last to the first."""
+    """Layers in sequence; backward from the last to the first."""
 
     def __init__(self, layers: list[Layer]) -> None:
         self.layers = layers
@@ -130,7 +134,7 @@ class Stack(Layer):
             layer.start_backward(own, memory, memory_gradient, finals_gradient)
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
-        """Each layer reads what the one before it wrote."""
+        """Each layer reads the output of the one before."""
         states, caches = [], []
         for layer, layer_state in zip(self.layers, state, strict=True):
             stream, layer_state, cache = layer.forward(stream, layer_state)
@@ -139,7 +143,7 @@ class Stack(Layer):
         return stream, tuple(states), caches
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
-        """The chain rule: the gradient by what a layer was given is the one by what the layer before it made."""
+        """The chain rule: the gradient by a layer's input is the gradient by the output of the layer before."""
         state_gradient = state_gradient or [None] * len(self.layers)
         earlier = []
         for layer, later, layer_cache in reversed(list(zip(self.layers, state_gradient, cache, strict=True))):
@@ -148,24 +152,24 @@ class Stack(Layer):
         return gradient, tuple(reversed(earlier))
 
 
-class Around(Layer):
-    """A layer that changes what goes into or comes out of one inner layer, whose state it takes for its own."""
+class Wrapper(Layer):
+    """A layer that changes the input or output of an inner layer, and has its state."""
 
     def __init__(self, inner: Layer) -> None:
         self.inner = inner
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
-        """The inner layer's."""
+        """As the inner layer."""
         return self.inner.start(memory, finals)
 
     def start_backward(
         self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
     ) -> None:
-        """The inner layer's."""
+        """As the inner layer."""
         self.inner.start_backward(gradient, memory, memory_gradient, finals_gradient)
 
 
-class ReadContext(Around):
+class ReadContext(Wrapper):
     """Give the inner layer [x; context]."""
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
@@ -174,22 +178,22 @@ class ReadContext(Around):
         return out, state, (stream.x.shape[-1], cache)
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
-        """What was joined is parted."""
+        """Split the joined gradient."""
         x_width, inner_cache = cache
         gradient, state_gradient = self.inner.backward(gradient, state_gradient, inner_cache)
-        return part_context(gradient, x_width), state_gradient
+        return split_context(gradient, x_width), state_gradient
 
 
 class Concat(Layer):
-    """x becomes [x; context]: the context goes to the output layer."""
+    """x becomes [x; context], for the output layer."""
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
-        """Nothing is learnt here."""
+        """No parameters."""
         return join_context(stream), state, stream.x.shape[-1]
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
-        """What was joined is parted."""
-        return part_context(gradient, cache), ()
+        """Split the joined gradient."""
+        return split_context(gradient, cache), ()
 
 
 class Dense(Layer):
@@ -199,19 +203,19 @@ class Dense(Layer):
         self.linear = Affine(input_width, width)
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
-        """At every position by itself."""
+        """At every position independently."""
         y = self.linear.forward(stream.x)
         np.tanh(y, out=y)
         return stream._replace(x=y), state, (stream.x, y)
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
-        """tanh'(a) = 1 - tanh²(a) = 1 - y², and then the way back of `Affine`."""
+        """tanh'(a) = 1 - tanh²(a) = 1 - y², then `Affine.backward`."""
         x, y = cache
         return gradient._replace(x=self.linear.backward(gradient.x * (1 - y * y), x)), ()
 
 
-class Residual(Around):
-    """Add what went in to what comes out: x + inner(x) (Wu et al. 2016, eq. 6)."""
+class Residual(Wrapper):
+    """A residual connection: x + inner(x) (Wu et al. 2016, eq. 6)."""
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
         """The inner layer only has to learn the difference."""
@@ -219,15 +223,15 @@ class Residual(Around):
         return out._replace(x=stream.x + out.x), state, cache
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
-        """y = x + f(x), and so dx = dy + what comes back through f."""
+        """y = x + f(x), so dx = dy + the gradient through f."""
         inner, state_gradient = self.inner.backward(gradient, state_gradient, cache)
         return inner._replace(x=gradient.x + inner.x), state_gradient
 
 
-class InputFeeding(Around):
+class InputFeeding(Wrapper):
     """Join the inner layer's previous output to its next input, position by position (Luong et al. 2015, section 3.3).
 
-    Here a query depends on what was seen before, and the loop over time can't be turned into a product.
+    Each query depends on the previous context, so the loop over time can't become a matrix product.
     """
 
     def __init__(self, inner: Layer, width: int) -> None:
@@ -242,7 +246,7 @@ class InputFeeding(Around):
     def start_backward(
         self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
     ) -> None:
-        """The inner layer's; the zeros were not learnt."""
+        """As the inner layer; the zeros are constant."""
         self.inner.start_backward(gradient[0], memory, memory_gradient, finals_gradient)
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
@@ -259,15 +263,15 @@ class InputFeeding(Around):
         return Stream(x, *seen), (inner_state, fed), caches
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
-        """From the last step to the first. output[t] was given out and fed to t+1: its gradient is the sum of both.
+        """From the last step to the first. output[t] was passed on and fed to t+1: its gradient is the sum of both.
 
-        The gradient by input[t] is parted into those by x[t] and output[t-1]. The inner layer's weights and the source
-        states add up their gradients over the steps by themselves.
+        The gradient by input[t] is split into those by x[t] and output[t-1]. The gradients of the inner layer's
+        weights and of the source states accumulate over the steps.
         """
         inner_gradient, fed_gradient = state_gradient or (None, None)
         x_gradients = []
         for t, step_cache in reversed(list(enumerate(cache))):
-            x_gradient = total(gradient.x[:, t], fed_gradient)
+            x_gradient = add_gradients(gradient.x[:, t], fed_gradient)
             assert x_gradient is not None
             context_gradient = None if gradient.context is None else gradient.context[:, t, None]
             step = Stream(x_gradient[:, None], context_gradient)
@@ -279,14 +283,14 @@ class InputFeeding(Around):
 
 def join_context(stream: Stream) -> Stream:
     """The stream with x = [x; context]."""
-    assert stream.context is not None, "a reader (Peek or Attention) must come first"
+    assert stream.context is not None, "a reader (Peek or Attend) must come first"
     return stream._replace(x=np.concatenate([stream.x, stream.context], -1))
 
 
-def part_context(gradient: Stream, x_width: int) -> Stream:
-    """The way back: the first part is the gradient by x, the rest one of those by the context.
+def split_context(gradient: Stream, x_width: int) -> Stream:
+    """The backward of `join_context`: the first part is the gradient by x, the rest a gradient by the context.
 
-    Several layers may read the context, each a copy of it: their gradients are summed on the way down.
+    Several layers may read the context: their gradients are summed.
     """
-    parted: Array = gradient.x[..., x_width:]
-    return gradient._replace(x=gradient.x[..., :x_width], context=total(gradient.context, parted))
+    own: Array = gradient.x[..., x_width:]
+    return gradient._replace(x=gradient.x[..., :x_width], context=add_gradients(gradient.context, own))

@@ -1,4 +1,4 @@
-"""Encoders: source ids in, Memory out; on the way back, the gradient by the Memory in."""
+"""Encoders: from source ids to Memory, and from the gradient by the Memory to those of the parameters."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from seq2see.data.batch import Padded
 from seq2see.scratch.arrays import Array, Mask
 from seq2see.scratch.layers import Embedding
 from seq2see.scratch.lstm import LSTM, LSTMCache, LSTMState
-from seq2see.scratch.part import Part
+from seq2see.scratch.module import Module
 
 
 class Memory(NamedTuple):
-    """What the encoder hands over to the decoder, or the gradient by it.
+    """The encoder's output, which the decoder reads, or the gradient by it.
 
     `states` [B S D]; `mask` [B S], True at real tokens; `finals`, (h, c) of each layer after the last token it read.
     """
@@ -24,13 +24,13 @@ class Memory(NamedTuple):
     finals: tuple[LSTMState, ...]
 
     def zeros(self) -> Memory:
-        """A gradient to add to."""
+        """A zero gradient, to accumulate into."""
         return Memory(
             np.zeros_like(self.states), self.mask, tuple((np.zeros_like(h), np.zeros_like(c)) for h, c in self.finals)
         )
 
 
-class EncoderLayer(Part):
+class EncoderLayer(Module):
     """Maps padded states [B S I] to states [B S D] and the layer's final (h, c), if it has one."""
 
     def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState | None, Any]:
@@ -42,10 +42,10 @@ class EncoderLayer(Part):
         raise NotImplementedError
 
 
-class DirectedLSTM(Part):
-    """An LSTM that reads forward or backward; what it gives out stays in the order of the source.
+class DirectedLSTM(Module):
+    """An LSTM that reads forward or backward; its outputs stay in source order.
 
-    Reading backward, a row begins with its padding. There the state of zeros goes through unchanged.
+    Read backward, a row begins with its padding, which leaves the zero state unchanged.
     """
 
     def __init__(self, input_width: int, width: int, *, backward: bool) -> None:
@@ -59,12 +59,12 @@ class DirectedLSTM(Part):
         return states[:, :: self.step], final, cache
 
     def backward(self, states_gradient: Array, final_gradient: LSTMState, cache: LSTMCache) -> Array:
-        """The gradient by x; that by the initial state of zeros concerns nobody."""
+        """The gradient by x; the gradient by the constant initial state is discarded."""
         x_gradient, _ = self.lstm.backward(states_gradient[:, :: self.step], final_gradient, cache)
         return x_gradient[:, :: self.step]
 
 
-class OneWay(EncoderLayer):
+class UnidirectionalLSTM(EncoderLayer):
     """One LSTM, reading forward or backward. Backward is the reversed input of Sutskever et al. 2014, section 3.3."""
 
     def __init__(self, input_width: int, width: int, *, backward: bool = False) -> None:
@@ -79,8 +79,8 @@ class OneWay(EncoderLayer):
         return self.reader.backward(states_gradient, final_gradient, cache)
 
 
-class BothWays(EncoderLayer):
-    """Two LSTMs, one a direction (Schuster & Paliwal 1997), merged by concatenation, sum or mean.
+class BidirectionalLSTM(EncoderLayer):
+    """Two LSTMs, one per direction (Schuster & Paliwal 1997), merged by concatenation, sum or mean.
 
     `width` is that of the merged states; under concat each direction has half of it. (h, c) are merged like the states.
     """
@@ -100,7 +100,7 @@ class BothWays(EncoderLayer):
 
     def backward(self, states_gradient: Array, final_gradient: LSTMState, cache: tuple[LSTMCache, LSTMCache]) -> Array:
         """Both directions read the same x: its gradient is the sum of theirs."""
-        states, h, c = (self._parted(gradient) for gradient in (states_gradient, *final_gradient))
+        states, h, c = (self._split(gradient) for gradient in (states_gradient, *final_gradient))
         x_gradient = self.ahead.backward(states[0], (h[0], c[0]), cache[0])
         return x_gradient + self.back.backward(states[1], (h[1], c[1]), cache[1])
 
@@ -113,8 +113,8 @@ class BothWays(EncoderLayer):
             case _:
                 return (ahead + back) / 2
 
-    def _parted(self, gradient: Array) -> tuple[Array, Array]:
-        """The gradients by `ahead` and `back` of the gradient by what they were merged to."""
+    def _split(self, gradient: Array) -> tuple[Array, Array]:
+        """The gradients by `ahead` and `back`, from the one by their merged states."""
         match self.merge:
             case "concat":
                 half = gradient.shape[-1] // 2
@@ -125,8 +125,8 @@ class BothWays(EncoderLayer):
                 return gradient / 2, gradient / 2
 
 
-class ResidualEncoding(EncoderLayer):
-    """Add what went in to what comes out; the final (h, c) stay the inner layer's own."""
+class ResidualEncoderLayer(EncoderLayer):
+    """A residual connection around an encoder layer; the final (h, c) are the inner layer's."""
 
     def __init__(self, inner: EncoderLayer) -> None:
         self.inner = inner
@@ -137,11 +137,11 @@ class ResidualEncoding(EncoderLayer):
         return x + states, final, cache
 
     def backward(self, states_gradient: Array, final_gradient: Any, cache: Any) -> Array:
-        """y = x + f(x), and so dx = dy + what comes back through f: the gradient has a way around every layer."""
+        """y = x + f(x), so dx = dy + the gradient through f."""
         return states_gradient + self.inner.backward(states_gradient, final_gradient, cache)
 
 
-class Encoder(Part):
+class Encoder(Module):
     """Embedding, then layers; every layer's final (h, c) reaches the decoder, and so do the top layer's states."""
 
     def __init__(self, embedding: Embedding, layers: list[EncoderLayer]) -> None:
@@ -149,7 +149,7 @@ class Encoder(Part):
         self.layers = layers
 
     def forward(self, source: Padded) -> tuple[Memory, Any]:
-        """Memory and cache; what the padding holds, and how much there is, changes nothing."""
+        """Memory and cache, independent of content and amount of padding."""
         mask = source.mask
         states = self.embedding.forward(source.ids)
         finals, caches = [], []
@@ -161,7 +161,7 @@ class Encoder(Part):
         return memory, (source.ids, [final is not None for final in finals], caches)
 
     def backward(self, gradient: Memory, cache: Any) -> None:
-        """From the top layer down, each with the gradient by its own final state too."""
+        """From the top layer down, each with the gradient by its own final state."""
         ids, has_final, caches = cache
         states_gradient, finals = gradient.states, list(gradient.finals)
         for layer, recurrent, layer_cache in reversed(list(zip(self.layers, has_final, caches, strict=True))):
@@ -169,13 +169,13 @@ class Encoder(Part):
         self.embedding.backward(states_gradient, ids)
 
 
-class NoSource(Part):
-    """The encoder of a language model: a memory with no positions, in which there is nothing to see."""
+class NoSource(Module):
+    """The encoder of a language model: a Memory with no positions."""
 
     def forward(self, source: Padded) -> tuple[Memory, None]:
-        """Only the number of rows is read."""
+        """Only the number of rows matters."""
         rows = len(source.lengths)
         return Memory(np.zeros((rows, 0, 0), np.float32), np.zeros((rows, 0), np.bool_), ()), None
 
     def backward(self, gradient: Memory, cache: None) -> None:
-        """There is nothing to learn."""
+        """No parameters."""

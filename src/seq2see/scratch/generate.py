@@ -1,7 +1,7 @@
-"""Answers, token by token: the best one at each position, or one drawn at random.
+"""Greedy decoding and sampling, token by token.
 
-All rows of a batch go side by side, and a row leaves as soon as it has ended. What a row gets does not depend on which
-other rows are there.
+All rows of a batch run in parallel, and a row is removed as soon as it has ended. A row's result is independent of the
+other rows.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ Choose: TypeAlias = Callable[[Array, Ids, int], Ids]
 
 
 class Answer(NamedTuple):
-    """What was generated for one row."""
+    """The output generated for one row."""
 
     ids: list[int]
-    """Without BOS; the last is EOS unless the maximum length came first."""
+    """Without BOS; ends with EOS unless cut off at the maximum length."""
     log_prob: float
-    """Of all ids together, in nats."""
+    """Summed over all ids, in nats."""
     weights: Array | None
-    """Where the decoder looked for each id [T S]; None for a model without attention."""
+    """The attention weights of each id [T S]; None for a model without attention."""
 
 
-class Steps(Protocol):
-    """What generation needs of a decoder: its layers, one position at a time, and its output layer."""
+class StepDecoder(Protocol):
+    """What generation needs of a decoder: a step through its layers, and its output layer."""
 
     def forward(self, tokens: Ids, state: State) -> tuple[Stream, State, object]:
-        """See `decoders.Decoder`."""
+        """See `seq2seq.Decoder`."""
 
     def logits(self, x: Array) -> Array:
-        """Scores of every token [R T V], from what the layers made [R T W]."""
+        """Scores of every token [R T V], from the output layer's input [R T W]."""
 
 
 def greedy(log_probs: Array, rows: Ids, position: int) -> Ids:
@@ -49,30 +49,30 @@ def greedy(log_probs: Array, rows: Ids, position: int) -> Ids:
 
 
 class Sampler:
-    """Draws each id from softmax(log_probs / temperature), a function of (seed, number of the row, position)."""
+    """Samples each id from softmax(log_probs / temperature), as a function of (seed, row number, position)."""
 
     def __init__(self, temperature: float = 1.0, seed: int = 0) -> None:
         if not 0 < temperature < float("inf"):
             raise ConfigError(
-                f"a temperature of {temperature} is no temperature",
+                f"must be a finite number above 0, not {temperature}",
                 where="temperature",
-                fix="use a number above 0; near 0 is almost greedy, 1 samples from the model as it is",
+                fix="use 1 to sample from the model's own distribution, or less for likelier tokens",
             )
         if seed < 0:
-            raise ConfigError(f"a seed of {seed} is out of range", where="seed", fix="use a whole number from 0 on")
+            raise ConfigError(f"must be at least 0, not {seed}", where="seed", fix="use a whole number from 0 on")
         self.temperature = temperature
         self.seed = seed
 
     def __call__(self, log_probs: Array, rows: Ids, position: int) -> Ids:
-        """The first id at which the sum of probabilities passes the row's random number in [0, 1)."""
-        sharpened = (log_probs - log_probs.max(-1, keepdims=True)).astype(np.float64) / self.temperature
-        reached = np.exp(sharpened).cumsum(-1)
+        """The first id at which the cumulative probability exceeds the row's random number in [0, 1)."""
+        scaled = (log_probs - log_probs.max(-1, keepdims=True)).astype(np.float64) / self.temperature
+        cumulative = np.exp(scaled).cumsum(-1)
         uniform = np.array([np.random.default_rng((self.seed, row, position)).random() for row in rows.tolist()])
-        return np.asarray((reached <= uniform[:, None] * reached[:, -1:]).sum(-1))
+        return np.asarray((cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(-1))
 
 
 def generate(
-    decoder: Steps,
+    decoder: StepDecoder,
     state: State,
     rows: int,
     *,
@@ -80,12 +80,12 @@ def generate(
     choose: Choose = greedy,
     first_row: int = 0,
 ) -> list[Answer]:
-    """One answer a row, of `max_length` ids at most. Rows are counted from `first_row`, for whoever draws at random."""
+    """One answer of at most `max_length` ids per row. Row numbers, which seed the samples, count from `first_row`."""
     if max_length < 1:
-        raise ConfigError(f"{max_length} is too small", where="max_length", fix="give a max_length of 1 or more")
+        raise ConfigError(f"must be at least 1, not {max_length}", where="max_length", fix="set max_length=1 or more")
     answers: list[list[int]] = [[] for _ in range(rows)]
     log_prob = np.zeros(rows)
-    looked: list[list[Array]] = [[] for _ in range(rows)]
+    weights: list[list[Array]] = [[] for _ in range(rows)]
     live = np.arange(rows)
     ids: Ids = np.full(rows, BOS)
     for position in range(max_length):
@@ -95,10 +95,10 @@ def generate(
         allowed[:, NEVER_GENERATED] = -np.inf
         ids = choose(allowed, first_row + live, position)
         log_prob[live] += log_probs[np.arange(len(live)), ids]
-        for place, (row, token) in enumerate(zip(live.tolist(), ids.tolist(), strict=True)):
+        for index, (row, token) in enumerate(zip(live.tolist(), ids.tolist(), strict=True)):
             answers[row].append(token)
             if stream.weights is not None:
-                looked[row].append(stream.weights[place, 0])
+                weights[row].append(stream.weights[index, 0])
         going = np.flatnonzero(ids != EOS)
         if len(going) < len(live):
             live, ids = live[going], ids[going]
@@ -106,7 +106,7 @@ def generate(
         if not len(live):
             break
     return [
-        Answer(tokens, float(log_prob[row]), np.stack(looked[row]) if looked[row] else None)
+        Answer(tokens, float(log_prob[row]), np.stack(weights[row]) if weights[row] else None)
         for row, tokens in enumerate(answers)
     ]
 

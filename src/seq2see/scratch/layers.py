@@ -1,4 +1,4 @@
-"""The layers at both ends of a model: ids become vectors, vectors become scores, scores become a loss.
+"""The first and last layers of a model: embedding, affine map, softmax with loss.
 
 B rows, T positions, N = all real positions of a batch, D width of a vector, V tokens. `dx` is the gradient of the loss
 by x, and has the shape of x.
@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2see.scratch.arrays import Array, Ids
-from seq2see.scratch.part import Parameter, Part
+from seq2see.scratch.module import Module, Parameter
 
 
-class Embedding(Part):
-    """A vector for each token: row v of `weight` [V D] belongs to token v, and is read `scale` times as large."""
+class Embedding(Module):
+    """One vector per token: row v of `weight` [V D], multiplied by `scale`, is the vector of token v."""
 
     def __init__(self, vocabulary: int, width: int, *, scale: float = 1.0) -> None:
         self.weight = Parameter(vocabulary, width)
@@ -27,16 +27,16 @@ class Embedding(Part):
 
             x[b, t] = W[ids[b, t]]
 
-        It is a product with a matrix of ones and zeros, x = onehot(ids) W, of which only the ones are looked up.
+        This is the product x = onehot(ids) W, computed as a lookup.
         """
         vectors = self.weight.value.take(ids, axis=0)
         return vectors if self.scale == 1 else vectors * self.scale
 
     def backward(self, x_gradient: Array, ids: Ids) -> None:
-        """Each row of W gets the sum over all positions that looked it up: dW = onehot(ids)ᵀ dx.
+        """Each row of W gets the sum over all positions of its token: dW = onehot(ids)ᵀ dx.
 
-        The positions are sorted by token, and each token's run of positions is summed (`np.add.at`, which takes them
-        one at a time, is many times slower). Ids have no gradient.
+        Positions are sorted by token, and each token's run is summed (`np.add.at`, which adds one position at a time,
+        is many times slower). Ids have no gradient.
         """
         order = ids.reshape(-1).argsort(kind="stable")
         tokens, starts = np.unique(ids.reshape(-1)[order], return_index=True)
@@ -45,8 +45,8 @@ class Embedding(Part):
             self.weight.gradient[tokens] += self.scale * np.add.reduceat(rows[order], starts, axis=0)
 
 
-class Affine(Part):
-    """y = W x + b at every position, W being [O I]."""
+class Affine(Module):
+    """y = W x + b at every position, with W [O I]."""
 
     def __init__(self, input_width: int, output_width: int, *, bias: bool = True) -> None:
         self.weight = Parameter(output_width, input_width)
@@ -65,7 +65,7 @@ class Affine(Part):
 
         Y = X Wᵀ + 1 bᵀ
         dX = dY W
-        dW = dYᵀ X          = Σ over positions of dy xᵀ: all of them use the same W
+        dW = dYᵀ X          = Σ over positions of dy xᵀ, since all use the same W
         db = dYᵀ 1          = Σ over positions of dy
         """
         rows, gradient = x.reshape(-1, x.shape[-1]), y_gradient.reshape(-1, y_gradient.shape[-1])
@@ -76,29 +76,29 @@ class Affine(Part):
 
 
 class LossCache(NamedTuple):
-    """The probabilities p [N V] and the right tokens [N]."""
+    """The probabilities p [N V] and the correct tokens [N]."""
 
     probabilities: Array
     targets: Ids
 
 
-class SoftmaxWithLoss(Part):
-    """Cross-entropy of softmax, in nats, the mean over all N real positions; without any, 0."""
+class SoftmaxWithLoss(Module):
+    """Softmax cross-entropy in nats, the mean over all N real positions; 0 if there are none."""
 
     def forward(self, logits: Array, targets: Ids) -> tuple[float, LossCache]:
-        """Of the logits a [N V] and the right tokens y [N]:
+        """For logits a [N V] and correct tokens y [N]:
 
             p[n, v] = exp(a[n, v]) / Σ_u exp(a[n, u])
             loss    = -1/N Σ_n log p[n, y[n]]
 
-        The largest logit of each row is taken off first, which changes no p and keeps exp from overflowing.
+        The largest logit of each row is subtracted first, which leaves p unchanged and keeps exp from overflowing.
         """
         shifted = logits - logits.max(axis=-1, keepdims=True, initial=np.finfo(logits.dtype).min)
-        right = shifted[np.arange(len(targets)), targets]
+        correct = shifted[np.arange(len(targets)), targets]
         probabilities = np.exp(shifted, out=shifted)
         sums = probabilities.sum(-1, keepdims=True)
         probabilities /= sums
-        log_p = right - np.log(sums[:, 0])
+        log_p = correct - np.log(sums[:, 0])
         return float(-log_p.sum(dtype=np.float64)) / max(1, len(targets)), LossCache(probabilities, targets)
 
     def backward(self, cache: LossCache) -> Array:

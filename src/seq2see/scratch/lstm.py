@@ -1,15 +1,15 @@
 """The LSTM, forward and backward, over all positions of a padded batch.
 
-One step (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000); h' and c' are the state before it,
-σ(a) = 1 / (1 + exp(-a)), and `*` multiplies element by element:
+One step (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000); h' and c' are the previous state,
+σ(a) = 1 / (1 + exp(-a)), and `*` is elementwise:
 
-    a = W_x x + W_h h' + b                  [4H], which falls into a_i, a_f, a_g, a_o
+    a = W_x x + W_h h' + b                  [4H], split into a_i, a_f, a_g, a_o
     i = σ(a_i)   f = σ(a_f)   g = tanh(a_g)   o = σ(a_o)
     c = f * c' + i * g
     h = o * tanh(c)
 
 Backward, from dh and dc, the gradients by the new state. h is used by the layer above and by the next step: dh is the
-sum of both. c is used by h and by the next step, and so the gradient by c has two terms as well:
+sum of both. c is used by h and by the next step, so its gradient has two terms too:
 
     do = dh * tanh(c)          dc = dc + dh * o * (1 - tanh²(c))
     di = dc * g   df = dc * c'   dg = dc * i
@@ -17,8 +17,8 @@ sum of both. c is used by h and by the next step, and so the gradient by c has t
     dc' = dc * f               dh' = W_hᵀ da              dx = W_xᵀ da
     dW_x = Σ da xᵀ             dW_h = Σ da h'ᵀ            db = Σ da
 
-The sums run over all rows and positions, because all of them use the same weights. Only `W_h h'` has to wait for the
-step before, and only `W_hᵀ da` for the step after. All else is one product over all positions.
+The sums run over all rows and positions, which share the weights. Only `W_h h'` depends on the previous step, and only
+`W_hᵀ da` on the next. Everything else is one product over all positions.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from seq2see.scratch.arrays import Array, Mask
-from seq2see.scratch.part import Parameter, Part
+from seq2see.scratch.module import Module, Parameter
 
 LSTMState: TypeAlias = tuple[Array, Array]
 """(h, c), each [B H], or their gradients."""
 
 
 class LSTMCell:
-    """One step of an LSTM after its products: from the sums a to h and c. It works in place, and has no weights.
+    """One LSTM step after the matrix products: from the sums a to h and c, in place and without weights.
 
-    One tanh opens all four gates, because σ(a) = ½ + ½ tanh(a/2).
+    One tanh computes all four gates, because σ(a) = ½ + ½ tanh(a/2).
     """
 
     def __init__(self, width: int, dtype: np.dtype[Any]) -> None:
@@ -47,7 +47,7 @@ class LSTMCell:
         self.lowest = np.where(is_sigmoid, 0, -1).astype(dtype)
 
     def forward(self, gates: Array, c_before: Array, h: Array, c: Array, tanh_c: Array) -> None:
-        """`gates` [B 4H] holds the sums a and is left with i, f, g, o; h, c and tanh(c) are written [B H]."""
+        """Overwrite `gates` [B 4H], the sums a, with i, f, g, o, and write h, c and tanh(c) [B H]."""
         gates *= self.scale
         np.tanh(gates, out=gates)
         gates *= self.scale
@@ -60,9 +60,9 @@ class LSTMCell:
         np.multiply(o, tanh_c, out=h)
 
     def backward(self, gates: Array, c_before: Array, tanh_c: Array, dh: Array, dc: Array) -> Array:
-        """`gates` is left with da [B 4H]; dc' [B H] is returned. dh and dc stay as they are.
+        """Overwrite `gates` with da [B 4H] and return dc' [B H]; dh and dc are not modified.
 
-        A gate between `lowest` and 1 has the slope (gate - lowest)(1 - gate): σ(1 - σ) from 0, 1 - tanh² from -1.
+        A gate between `lowest` and 1 has the derivative (gate - lowest)(1 - gate): σ(1 - σ) for 0, 1 - tanh² for -1.
         """
         i, f, g, o = quarters(gates)
         through_h = 1 - tanh_c * tanh_c
@@ -89,7 +89,7 @@ def quarters(gates: Array) -> tuple[Array, Array, Array, Array]:
 
 
 class LSTMCache(NamedTuple):
-    """What the way back needs. Time comes first, so that what belongs to one step lies together."""
+    """What the backward pass needs. Time is the first axis, so that the values of a step are contiguous."""
 
     x: Array
     gates: Array
@@ -97,11 +97,11 @@ class LSTMCache(NamedTuple):
     c: Array
     tanh_c: Array
     real: Mask | None
-    """[T B 1], or None where there is no padding at all. `h` and `c` [T+1 B H] begin with the state before."""
+    """[T B 1], or None if there is no padding. `h` and `c` [T+1 B H] begin with the initial state."""
 
 
-class LSTM(Part):
-    """One LSTM over time. Gates lie in the order input, forget, cell, output along the first axis of the weights."""
+class LSTM(Module):
+    """One LSTM over time. The first axis of the weights holds the gates in the order input, forget, cell, output."""
 
     def __init__(self, input_width: int, width: int) -> None:
         self.width = width
@@ -110,7 +110,7 @@ class LSTM(Part):
         self.bias = Parameter(4 * width)
 
     def zeros(self, rows: int) -> LSTMState:
-        """The state of all zeros."""
+        """The all-zero state."""
         return (
             np.zeros((rows, self.width), self.bias.value.dtype),
             np.zeros((rows, self.width), self.bias.value.dtype),
@@ -119,7 +119,7 @@ class LSTM(Part):
     def forward(self, x: Array, state: LSTMState, mask: Mask | None = None) -> tuple[Array, LSTMState, LSTMCache]:
         """h at every position [B T H] and the state after the last, from x [B T I] and the state before the first.
 
-        Where `mask` [B T] is False, h and c go through unchanged: h = h', c = c'.
+        Where `mask` [B T] is False, h and c are copied unchanged: h = h', c = c'.
         """
         rows, length, _ = x.shape
         x = np.ascontiguousarray(x.swapaxes(0, 1))
@@ -128,7 +128,7 @@ class LSTM(Part):
         h[0], c[0] = state
         real = None if mask is None or mask.all() else mask.T[:, :, None]
         cell = LSTMCell(self.width, gates.dtype)
-        # Transposed once and written into the same memory at every step: a tenth faster than `h[t] @ weight.T`.
+        # Transposed once, with a reused output buffer: 10 % faster than `h[t] @ weight.T`.
         weight_hidden = np.ascontiguousarray(self.weight_hidden.value.T)
         sums = np.empty((rows, 4 * self.width), gates.dtype)
         for t in range(length):
@@ -144,11 +144,11 @@ class LSTM(Part):
     def backward(
         self, h_gradient: Array, state_gradient: LSTMState | None, cache: LSTMCache
     ) -> tuple[Array, LSTMState]:
-        """dx [B T I] and the gradient by the state before the first position.
+        """dx [B T I] and the gradient by the initial state.
 
-        Given are the gradient by h at every position [B T H], and the one by the state after the last (None: zero).
-        At padding dh and dc go back unchanged, as h and c came, and da = 0. Step by step da takes the place of the
-        gates, and so the cache is used up.
+        `h_gradient` [B T H] is the gradient by h at every position, `state_gradient` the one by the final state (None:
+        zero). At padding dh and dc are copied unchanged, and da = 0. da overwrites the gates, so the cache can be used
+        only once.
         """
         x, gates, h, c, tanh_c, real = cache
         length, rows, _ = gates.shape

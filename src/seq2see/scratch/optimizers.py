@@ -1,21 +1,21 @@
-"""From gradients to better parameters."""
+"""Optimizers and gradient clipping."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from seq2see.scratch.arrays import Array
-from seq2see.scratch.part import Part
+from seq2see.scratch.module import Module
 
 
 class SGD:
     """Stochastic gradient descent: w ← w - rate · dw."""
 
-    def __init__(self, model: Part) -> None:
+    def __init__(self, model: Module) -> None:
         self.parameters = list(model.parameters().values())
 
     def update(self, rate: float) -> None:
-        """One step along the gradients."""
+        """One step."""
         for parameter in self.parameters:
             parameter.value -= rate * parameter.gradient
 
@@ -23,12 +23,12 @@ class SGD:
 class Adam:
     """Steps of about `rate` in each parameter, whatever the size of its gradient (Kingma & Ba 2014, algorithm 1).
 
-    m ← β₁ m + (1 - β₁) dw            the mean of the last gradients, about 1/(1 - β₁) of them
-    v ← β₂ v + (1 - β₂) dw²           and of their squares
-    w ← w - rate · m̂ / (√v̂ + ε)       m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ), as both began with zeros
+    m ← β₁ m + (1 - β₁) dw            a running mean over about 1/(1 - β₁) gradients
+    v ← β₂ v + (1 - β₂) dw²           a running mean of their squares
+    w ← w - rate · m̂ / (√v̂ + ε)       m̂ = m / (1 - β₁ᵗ), v̂ = v / (1 - β₂ᵗ): both start at zero
     """
 
-    def __init__(self, model: Part, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
+    def __init__(self, model: Module, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> None:
         self.parameters = list(model.parameters().values())
         self.mean = [np.zeros_like(parameter.value) for parameter in self.parameters]
         self.square = [np.zeros_like(parameter.value) for parameter in self.parameters]
@@ -36,7 +36,7 @@ class Adam:
         self.steps = 0
 
     def update(self, rate: float) -> None:
-        """One step; the divisions by 1 - βᵗ go into the rate and ε, so that no array is divided for them."""
+        """One step; the bias corrections 1 - βᵗ are applied to the rate and ε instead of to arrays."""
         self.steps += 1
         root = (1 - self.beta2**self.steps) ** 0.5
         step, epsilon = rate * root / (1 - self.beta1**self.steps), self.epsilon * root
@@ -52,16 +52,14 @@ class Adam:
             parameter.value -= change
 
 
-def clip_by_norm(model: Part, most: float) -> float:
-    """Shrink all gradients together where their norm exceeds `most` (Pascanu et al. 2012); the norm as it was.
+def clip_by_norm(model: Module, max_norm: float) -> float:
+    """Scale all gradients so that their joint norm is at most `max_norm` (Pascanu et al. 2012); returns the old norm.
 
-        norm = √Σ dw²,   over all numbers of all parameters;   dw ← dw · min(1, most / norm)
-
-    Shrunk together, they keep their direction.
+    norm = √Σ dw²  over all values of all parameters        dw ← dw · min(1, max_norm / norm)
     """
     parameters = model.parameters().values()
     norm = float(np.sqrt(sum(np.vdot(parameter.gradient, parameter.gradient) for parameter in parameters)))
-    if norm > most:
+    if norm > max_norm:
         for parameter in parameters:
-            parameter.gradient *= most / norm
+            parameter.gradient *= max_norm / norm
     return norm

@@ -1,9 +1,10 @@
-"""The contract of the decoder's layers, forward and backward; the layers themselves are in `decoder_layers`.
+"""The contract of the decoder's layers, forward and backward; the layers are in `decoder_layers` and `transformer`.
 
-As in `seq2see.model.stream`, with a way back. `start` takes what a layer needs from the Memory, and `forward` passes it
-on from chunk to chunk as the layer's state: (h, c) of an LSTM, the source states of attention. Backward, the gradient
-by the state comes from the chunk after, is added to, and goes on to the chunk before. So what is the same at every
-position, such as the source states, collects the sum over all positions, and `start_backward` hands it to the Memory.
+As in `seq2see.model.stream`, with a backward pass. `start` takes what a layer needs from the Memory, and `forward`
+passes it from chunk to chunk as the layer's state: (h, c) of an LSTM, the source states of attention. Backward, the
+gradient by the state comes from the next chunk, accumulates, and goes on to the previous chunk. So for values that are
+the same at every position, such as the source states, it becomes the sum over all positions, and `start_backward` adds
+it to the gradient by the Memory.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import Any, NamedTuple
 from seq2see.scratch.arrays import Array, State
 from seq2see.scratch.encoder import Memory
 from seq2see.scratch.lstm import LSTMState
-from seq2see.scratch.part import Part
+from seq2see.scratch.module import Module
 
 
 class Stream(NamedTuple):
-    """What flows through the decoder's layers, or the gradient by it (None: zero).
+    """The values passed from layer to layer in the decoder, or the gradient by them (None: zero).
 
-    `x` [B T D]; `context` [B T C], what the last reader took from the source; `weights` [B T S], where it looked.
+    `x` [B T D]; `context` [B T C] and attention `weights` [B T S] of the last reader.
     """
 
     x: Array
@@ -28,25 +29,26 @@ class Stream(NamedTuple):
     weights: Array | None = None
 
 
-class Layer(Part):
-    """A causal map over a chunk of T positions, with a state. Fed in any pieces, it gives what it gives at once."""
+class Layer(Module):
+    """A causal map over a chunk of T positions, with a state. Chunks compose: any split gives the same result."""
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
-        """The state before the first position; a recurrent layer takes the next of the encoder's final states."""
+        """The initial state; a recurrent layer takes the next of the encoder's final states."""
         return ()
 
     def start_backward(
         self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
     ) -> None:
-        """Add the gradient by the state before the first position to what `start` made it from."""
+        """Add the gradient by the initial state to the gradients of what `start` made it from."""
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
         """The stream after this layer, the state for the next chunk, the cache."""
         raise NotImplementedError
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
-        """The gradients by the stream before this layer and by the state before this chunk.
+        """The gradients by this layer's input stream and by the state before this chunk.
 
-        Given are those after; a state gradient of None is zero: nothing comes after this chunk.
+        `gradient` is the one by the output stream, `state_gradient` the one by the state after this chunk; None, after
+        the last chunk, is zero.
         """
         raise NotImplementedError

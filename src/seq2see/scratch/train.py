@@ -1,4 +1,4 @@
-"""The training loop, and what it is held to."""
+"""The training loop, and evaluation on dev."""
 
 from __future__ import annotations
 
@@ -17,94 +17,97 @@ from seq2see.data.sampler import LengthBucketSampler
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.scratch.arrays import Array
 from seq2see.scratch.optimizers import Adam, clip_by_norm
-from seq2see.scratch.seq2seq import Seq2seq
+from seq2see.scratch.seq2seq import ScratchSeq2Seq
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What training is told; the words are those of `seq2see.training.TrainingOptions`."""
+class ScratchTrainingOptions:
+    """Options of the training loop, named as in `seq2see.training.TrainingOptions`."""
 
     updates: int
     rate: float = 4e-3
-    """Adam's, at its highest: it climbs over the first tenth of the updates, and then falls to zero in a line."""
+    """Peak learning rate of Adam: linear warm-up over the first tenth of the updates, then linear decay to zero."""
     batch_size: int = 128
     clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Maximum norm of the gradient."""
     evaluate_every: int | None = None
-    """Updates between two looks at dev; a sixteenth of all if not said."""
+    """Updates between evaluations on dev; default: a sixteenth of all updates."""
     seed: int = 1
 
     def __post_init__(self) -> None:
         for name in ("updates", "rate", "batch_size", "clip", "evaluate_every"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise ConfigError(f"{value} is too small", where=f"training.{name}", fix="give a number above 0")
+                raise ConfigError(
+                    f"must be above 0, not {value}", where=f"training.{name}", fix="give a number above 0"
+                )
 
     def rate_at(self, update: int) -> float:
-        """The rate of update 1, 2, … `updates`."""
+        """The learning rate of update 1, 2, … `updates`."""
         warmup = max(1, round(self.updates / 10))
         return self.rate * min(update / warmup, (self.updates - update) / max(1, self.updates - warmup))
 
 
-class Evaluation(NamedTuple):
-    """How a model does on examples whose targets are known."""
+class DevScores(NamedTuple):
+    """Scores on examples whose targets are known."""
 
     exact_match: float | None
-    """Share answered without a mistake, 0..1; None for a language model."""
+    """Share of exactly correct answers, 0..1; None for a language model."""
     loss: float
     """Nats per target token, under teacher forcing."""
 
 
-class Report(NamedTuple):
-    """What happened since the last one."""
+class ProgressReport(NamedTuple):
+    """Training progress since the previous report."""
 
     update: int
     loss: float
-    """Training loss in nats per target token, the mean over the updates since the last report."""
-    dev: Evaluation
+    """Training loss in nats per target token, the mean over the updates since the previous report."""
+    dev: DevScores
     best: bool
-    """Whether no earlier model did better on dev."""
+    """Whether this is the best model on dev so far."""
     seconds: float
     """Since training began."""
 
 
 def train(
-    model: Seq2seq,
+    model: ScratchSeq2Seq,
     examples: Examples,
     dev: Examples,
-    recipe: Recipe,
+    options: ScratchTrainingOptions,
     *,
-    listen: Callable[[Report], None] = lambda report: None,
+    callback: Callable[[ProgressReport], None] = lambda report: None,
     stop: Callable[[], bool] = lambda: False,
-) -> Evaluation:
-    """Train `model`, and leave it with the values that did best on `dev`; returned is how well that was.
+) -> DevScores:
+    """Train `model`, restore the weights that scored best on `dev`, and return those scores.
 
-    `stop` is asked after each update whether to end now. Raises UserError where the gradient is no longer finite.
+    `callback` gets a report after each evaluation; `stop` is called after each update and ends training if True.
+    UserError if the gradient becomes NaN or infinite.
     """
     adam = Adam(model)
-    every = recipe.evaluate_every or -(-recipe.updates // 16)
-    best: Evaluation | None = None
+    every = options.evaluate_every or -(-options.updates // 16)
+    best: DevScores | None = None
     tensors: dict[str, Array] = {}
     losses: list[float] = []
-    began = time.perf_counter()
-    for update, indices in enumerate(batches(examples, recipe), start=1):
+    started = time.perf_counter()
+    for update, indices in enumerate(batches(examples, options), start=1):
         source, target = collate(examples, indices)
-        model.forget_gradients()
+        model.zero_gradients()
         loss, cache = model.forward(source, target)
         model.backward(cache)
-        norm = clip_by_norm(model, recipe.clip)
+        norm = clip_by_norm(model, options.clip)
         if not math.isfinite(norm):
-            fix = f"lower the rate (training.rate={recipe.rate / 4:g})"
+            fix = f"lower the rate (training.rate={options.rate / 4:g})"
             raise UserError(f"the gradient became {norm} at update {update}", where="training", fix=fix)
-        adam.update(recipe.rate_at(update))
+        adam.update(options.rate_at(update))
         losses.append(loss)
-        ended = update == recipe.updates or stop()
+        ended = update == options.updates or stop()
         if ended or update % every == 0:
-            found = evaluate(model, dev)
-            is_best = best is None or rank(found) > rank(best)
+            scores = evaluate(model, dev)
+            is_best = best is None or rank(scores) > rank(best)
             if is_best:
-                best, tensors = found, model.tensors()
-            listen(Report(update, sum(losses) / len(losses), found, is_best, time.perf_counter() - began))
+                best, tensors = scores, model.tensors()
+            callback(ProgressReport(update, sum(losses) / len(losses), scores, is_best, time.perf_counter() - started))
             losses.clear()
         if ended:
             break
@@ -113,45 +116,45 @@ def train(
     return best
 
 
-def batches(examples: Examples, recipe: Recipe) -> Iterator[np.ndarray]:
-    """Batches of examples of about the same length, without end: a new order every epoch."""
-    require_some(examples, "data.train")
+def batches(examples: Examples, options: ScratchTrainingOptions) -> Iterator[np.ndarray]:
+    """An endless stream of batches of similar length, reshuffled every epoch."""
+    require_pairs(examples, "data.train")
     sampler = LengthBucketSampler(
         examples.source_offsets,
         examples.target_offsets,
-        batch_size=recipe.batch_size,
+        batch_size=options.batch_size,
         batch_tokens=None,
-        seed=recipe.seed,
+        seed=options.seed,
     )
     for epoch in count():
         yield from sampler.batches(epoch)
 
 
-def evaluate(model: Seq2seq, examples: Examples, *, batch_size: int = 256) -> Evaluation:
-    """Exact match of the greedy answers and the loss; for a language model the loss alone."""
-    require_some(examples, "data.dev")
+def evaluate(model: ScratchSeq2Seq, examples: Examples, *, batch_size: int = 256) -> DevScores:
+    """Exact match of greedy decoding, and the loss; for a language model only the loss."""
+    require_pairs(examples, "data.dev")
     order = np.lexsort((examples.target_lengths, examples.source_lengths))
     max_length = int(examples.target_lengths.max()) * 3 // 2 + 10
-    loss, right = 0.0, 0
+    loss, correct = 0.0, 0
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]
         source, target = collate(examples, indices)
         loss += model.forward(source, target)[0] * int(target.lengths.sum())
         if source.lengths.any():
             answers = model.generate(source, max_length=max_length)
-            right += sum(
+            correct += sum(
                 answer.ids == examples.target(index).tolist() for answer, index in zip(answers, indices, strict=True)
             )
     has_source = bool(examples.source_lengths.any())
-    return Evaluation(right / len(examples) if has_source else None, loss / int(examples.target_lengths.sum()))
+    return DevScores(correct / len(examples) if has_source else None, loss / int(examples.target_lengths.sum()))
 
 
-def require_some(examples: Examples, where: str) -> None:
-    """Raise DataError if there are none."""
+def require_pairs(examples: Examples, where: str) -> None:
+    """DataError if there are no examples."""
     if not len(examples):
         raise DataError("there are no pairs", where=where, fix="give a file with at least one pair")
 
 
-def rank(evaluation: Evaluation) -> tuple[float, float]:
-    """More exact matches are better; where they are equal, a lower loss is."""
-    return evaluation.exact_match or 0.0, -evaluation.loss
+def rank(scores: DevScores) -> tuple[float, float]:
+    """Higher is better: more exact matches, then a lower loss."""
+    return scores.exact_match or 0.0, -scores.loss

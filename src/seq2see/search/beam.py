@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from seq2see.errors import ConfigError
-from seq2see.search.constraints import Progress, share_out
+from seq2see.search.constraints import Progress, allocate
 from seq2see.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, S, Step
 from seq2see.search.emitted import Emitted
 from seq2see.search.filters import Filter, restrict
-from seq2see.search.finished import Coverage, Past, Ranked, in_order, length_divisor, trace_back
+from seq2see.search.finished import Coverage, Ranked, StepRecord, length_divisor, take_along, trace_back
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -56,7 +56,7 @@ def beam_search(
 
     **Phrases.** `phrases` are for each sentence the sequences of ids that its output has to contain, in any order. All
     hypotheses returned contain them; there are none where none was found in time. The 2k continuations of such a
-    sentence are then not the most probable ones, but shared out by how much of the phrases they have met (`share_out`),
+    sentence are then not the most probable ones, but shared out by how much of the phrases they have met (`allocate`),
     and among them are those that take up a phrase or go on with it. A hypothesis with most met can always go on with a
     phrase, so unless filters forbid it all are met after as many steps as the phrases have ids. The sentences without
     phrases are searched as ever.
@@ -79,14 +79,14 @@ def beam_search(
     progress = Progress.start(phrases, max_lengths, eos) if phrases and any(phrases) else None
     ranks = np.arange(2 * num_hypotheses)
     best = Ranked.none(len(live), n_best)
-    past: list[Past] = []
+    records: list[StepRecord] = []
     done: list[tuple[Ids, Ranked]] = []
     while len(live):
         step_log_probs, state, weights = step(ids, state)
         if filters:
             step_log_probs = restrict(filters, step_log_probs, emitted.ids, live.repeat(log_probs.shape[1]))
         found = _best_candidates(log_probs, step_log_probs, 2 * num_hypotheses, progress, eos)
-        length = len(past) + 1
+        length = len(records) + 1
         scores = found.log_probs / length_divisor(float(length), length_penalty)
         if coverage is not None:
             coverage = coverage.after(weights)
@@ -95,10 +95,10 @@ def beam_search(
         ended = found.ids == eos
         if ended[:, :num_hypotheses].any():
             in_front = ranks[: ended.shape[1]] < num_hypotheses
-            best = best.with_more(Ranked.of_step(len(past), scores, found.log_probs).only(ended & in_front))
+            best = best.with_more(Ranked.of_step(len(records), scores, found.log_probs).only(ended & in_front))
         # Those that don't end come first, in their order; where they are too few, the ends among them are impossible.
         grown = ended.argsort(1, kind="stable")[:, :num_hypotheses]
-        log_probs = in_order(np.where(ended, IMPOSSIBLE, found.log_probs), grown)
+        log_probs = take_along(np.where(ended, IMPOSSIBLE, found.log_probs), grown)
         at_limit = limits == length
         stopped = at_limit | (log_probs.max(1) / largest_divisors <= best.scores[:, -1])
         if progress is not None:
@@ -109,20 +109,20 @@ def beam_search(
             cut_off = ~ended & at_limit[:, None]
             if progress is not None:
                 cut_off &= progress.complete.reshape(cut_off.shape)
-            best = best.filled_up(Ranked.of_step(len(past), scores, found.log_probs).only(cut_off))
+            best = best.backfilled(Ranked.of_step(len(records), scores, found.log_probs).only(cut_off))
             leaving = stopped.nonzero()[0]
             done.append((live[leaving], best.of_sentences(leaving)))
             live, limits, largest_divisors = live[going], limits[going], largest_divisors[going]
             best, log_probs = best.of_sentences(going), log_probs[going]
         grown = (going[:, None] * ended.shape[1] + grown[going]).ravel()
-        past.append(Past(found.ids.ravel(), found.rows.ravel(), weights, grown))
+        records.append(StepRecord(found.ids.ravel(), found.rows.ravel(), found.log_probs.ravel(), weights, grown))
         if len(going):
-            rows, ids = past[-1].rows[grown], past[-1].ids[grown]
+            rows, ids = records[-1].rows[grown], records[-1].ids[grown]
             state = state.select(rows, None if len(going) == len(ended) else going)
             emitted = emitted.select(rows).followed_by(ids)
             coverage = None if coverage is None else coverage.select(rows)
             progress = None if progress is None else progress.select(grown)
-    return trace_back(past, done, eos)
+    return trace_back(records, done, eos)
 
 
 def _check_options(num_hypotheses: int, n_best: int, length_penalty: float, coverage_penalty: float) -> None:
@@ -158,7 +158,7 @@ class _Candidates(NamedTuple):
 
     def take(self, order: Int[Ids, "B K"]) -> _Candidates:
         """Those of each sentence in the given order."""
-        return _Candidates(*(in_order(part, order) for part in self))
+        return _Candidates(*(take_along(part, order) for part in self))
 
 
 def _best_candidates(
@@ -181,7 +181,7 @@ def _best_candidates(
         log_probs, *_with_ids(next_log_probs, *_best_of_rows(next_log_probs, num), progress.next_ids)
     )
     after = progress.after(candidates.rows.ravel(), candidates.ids.ravel())
-    order = share_out(candidates.log_probs, after.num_met.reshape(candidates.ids.shape))
+    order = allocate(candidates.log_probs, after.num_met.reshape(candidates.ids.shape))
     return candidates.take(order[:, :num])
 
 

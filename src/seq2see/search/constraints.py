@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seq2see.errors import ConfigError
-from seq2see.search.contract import IMPOSSIBLE, Array, Ids, Marks
+from seq2see.search.contract import IMPOSSIBLE, Array, Ids, Mask
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -37,9 +37,9 @@ class Progress:
     lengths: Int[Ids, "B P"]
     """In ids; 0 where a sentence has fewer phrases than others."""
     sentences: Int[Ids, " R"]
-    matched: Bool[Marks, "R P L"]
+    matched: Bool[Mask, "R P L"]
     """At l: the last l + 1 ids of the row are the first l + 1 of the phrase."""
-    met: Bool[Marks, "R P"]
+    met: Bool[Mask, "R P"]
 
     @classmethod
     def start(cls, phrases: Sequence[Sequence[Sequence[int]]], max_lengths: Int[Ids, " B"], eos: int) -> Progress:
@@ -60,7 +60,7 @@ class Progress:
         return cls(ids, lengths, np.arange(len(ids)), np.zeros_like(ids, dtype=np.bool_), lengths == 0)
 
     @property
-    def complete(self) -> Bool[Marks, " R"]:
+    def complete(self) -> Bool[Mask, " R"]:
         """Where every phrase is met: only there may EOS come."""
         return np.asarray(self.met.all(-1))
 
@@ -97,7 +97,7 @@ class Progress:
         return replace(self, sentences=self.sentences[rows], matched=self.matched[rows], met=self.met[rows])
 
 
-def share_out(log_probs: Float[Array, "B X"], num_met: Int[Ids, "B X"]) -> Int[Ids, "B X"]:
+def allocate(log_probs: Float[Array, "B X"], num_met: Int[Ids, "B X"]) -> Int[Ids, "B X"]:
     """The order in which candidates get a place: the best of each bank, then the second best of each, and so on.
 
     A bank are those with equally much met; the one with most comes first in each round. Where all are in one bank, as

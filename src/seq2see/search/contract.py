@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 Ids: TypeAlias = npt.NDArray[np.int64]
-Marks: TypeAlias = npt.NDArray[np.bool_]
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 IMPOSSIBLE = float("-inf")
 """The log-probability of what can't be."""
@@ -59,3 +59,5 @@ class Hypothesis(NamedTuple):
     """False if it was cut off: by the maximum length, or because nothing was possible any more."""
     weights: Float[Array, "T S"] | None
     """A row for each emitted id; None if the model has none."""
+    token_log_probs: tuple[float, ...] = ()
+    """The log-probability of each id, in nats; they add up to `log_prob`."""

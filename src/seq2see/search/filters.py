@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from seq2see.errors import ConfigError
-from seq2see.search.contract import IMPOSSIBLE, Array, Ids, Marks
+from seq2see.search.contract import IMPOSSIBLE, Array, Ids, Mask
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -87,7 +87,7 @@ class ForbidSpelt:
     spells at least one character, or ends what was begun.
     """
 
-    def __init__(self, tables: Sequence[tuple[Int[Ids, "states V"], Bool[Marks, "states V"]]]) -> None:
+    def __init__(self, tables: Sequence[tuple[Int[Ids, "states V"], Bool[Mask, "states V"]]]) -> None:
         self.tables = tables
 
     def __call__(
@@ -180,7 +180,7 @@ class ForcePrefix:
         return log_probs
 
 
-def _rule_out(log_probs: Float[Array, "R V"], ids: Int[Ids, "R K"], where: Bool[Marks, "R K"]) -> Float[Array, "R V"]:
+def _rule_out(log_probs: Float[Array, "R V"], ids: Int[Ids, "R K"], where: Bool[Mask, "R K"]) -> Float[Array, "R V"]:
     """-inf at those of the ids that `where` marks."""
     rows, places = where.nonzero()
     log_probs[rows, ids[rows, places]] = IMPOSSIBLE

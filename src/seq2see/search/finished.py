@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from seq2see.errors import ConfigError
-from seq2see.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, Marks
+from seq2see.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, Mask
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
@@ -97,7 +97,7 @@ class Ranked(NamedTuple):
         numbers = np.arange(scores.size).reshape(scores.shape)
         return cls(scores, log_probs, np.full_like(numbers, step), numbers)
 
-    def only(self, wanted: Bool[Marks, "B N"]) -> Ranked:
+    def only(self, wanted: Bool[Mask, "B N"]) -> Ranked:
         """The places of all others emptied."""
         return self._replace(scores=np.where(wanted, self.scores, IMPOSSIBLE))
 
@@ -114,7 +114,7 @@ class Ranked(NamedTuple):
         """The best of these and the others, as many as these are."""
         return self._beside(others).best(self.scores.shape[1])
 
-    def filled_up(self, others: Ranked) -> Ranked:
+    def backfilled(self, others: Ranked) -> Ranked:
         """These and, in the places they leave empty, the best of the others; these are sorted already."""
         both = self._beside(others.best(self.scores.shape[1]))
         empty = both.scores == IMPOSSIBLE
@@ -125,27 +125,29 @@ class Ranked(NamedTuple):
         return Ranked(*(np.concatenate(pair, 1) for pair in pairs))
 
     def _take(self, order: Int[Ids, "B K"]) -> Ranked:
-        return Ranked(*(in_order(part, order) for part in self))
+        return Ranked(*(take_along(part, order) for part in self))
 
 
-def in_order(values: Any, order: Int[Ids, "B K"]) -> Any:
+def take_along(values: Any, order: Int[Ids, "B K"]) -> Any:
     """Those of each sentence [B N] at the given places."""
     return np.take_along_axis(values, order, 1)
 
 
-class Past(NamedTuple):
+class StepRecord(NamedTuple):
     """What one step leaves behind for tracing hypotheses back."""
 
     ids: Int[Ids, " B*C"]
     """The last id of each candidate."""
     rows: Int[Ids, " B*C"]
     """The row of the step that each continues."""
+    log_probs: Float[Array, " B*C"]
+    """Of each candidate up to here, summed."""
     weights: Float[Array, "R S"] | None
     grown: Int[Ids, " R_next"]
     """For each row of the next step, the candidate it is."""
 
 
-def trace_back(past: list[Past], done: list[tuple[Ids, Ranked]], eos: int) -> list[list[Hypothesis]]:
+def trace_back(records: list[StepRecord], done: list[tuple[Ids, Ranked]], eos: int) -> list[list[Hypothesis]]:
     """Read every hypothesis off the steps, last id first, and put the sentences back in order."""
     if not done:
         return []
@@ -153,23 +155,26 @@ def trace_back(past: list[Past], done: list[tuple[Ids, Ranked]], eos: int) -> li
     parts: Any = zip(*(ranked for _, ranked in done), strict=True)
     best = Ranked(*(np.concatenate(part)[order] for part in parts))
     steps, candidates = best.steps, best.candidates
-    emitted, origins = [], []
-    for position in reversed(range(len(past))):
+    emitted, origins, sums = [], [], []
+    for position in reversed(range(len(records))):
         reached = steps >= position
         here = np.where(reached, candidates, 0)  # Any candidate will do where the hypothesis is shorter.
-        emitted.append(past[position].ids[here])
-        origins.append(past[position].rows[here])
+        emitted.append(records[position].ids[here])
+        origins.append(records[position].rows[here])
+        sums.append(np.where(reached, records[position].log_probs[here], 0.0))
         if position:
-            candidates = np.where(reached, past[position - 1].grown[origins[-1]], candidates)
+            candidates = np.where(reached, records[position - 1].grown[origins[-1]], candidates)
     ids = np.stack(emitted[::-1], -1).tolist()
-    weights = _weights_of(past, np.stack(origins[::-1], -1))
+    weights = _weights_of(records, np.stack(origins[::-1], -1))
+    token_log_probs = np.diff(np.stack(sums[::-1], -1), axis=-1, prepend=0.0).tolist()  # [B N T]
     log_probs, scores, lengths = best.log_probs.tolist(), best.scores.tolist(), (steps + 1).tolist()
 
     def hypothesis(sentence: int, place: int) -> Hypothesis:
         length = lengths[sentence][place]
         own = ids[sentence][place][:length]
         looked = None if weights is None else weights[sentence, place, :length]
-        return Hypothesis(own, log_probs[sentence][place], scores[sentence][place], own[-1] == eos, looked)
+        each = tuple(token_log_probs[sentence][place][:length])
+        return Hypothesis(own, log_probs[sentence][place], scores[sentence][place], own[-1] == eos, looked, each)
 
     return [
         [hypothesis(sentence, place) for place, score in enumerate(places) if score > IMPOSSIBLE]
@@ -177,9 +182,9 @@ def trace_back(past: list[Past], done: list[tuple[Ids, Ranked]], eos: int) -> li
     ]
 
 
-def _weights_of(past: list[Past], origins: Int[Ids, "B N T"]) -> Float[Array, "B N T S"] | None:
+def _weights_of(records: list[StepRecord], origins: Int[Ids, "B N T"]) -> Float[Array, "B N T S"] | None:
     """Where each hypothesis looked: the weights of the rows it came from, step by step."""
-    looked = [step.weights for step in past if step.weights is not None]
+    looked = [step.weights for step in records if step.weights is not None]
     if not looked:
         return None
     num_rows = np.array([len(rows) for rows in looked])

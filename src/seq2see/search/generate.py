@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from seq2see.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, Marks, S, Step
+from seq2see.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, Mask, S, Step
 from seq2see.search.emitted import Emitted
 from seq2see.search.filters import Filter, restrict
 from seq2see.search.sampling import NEXT_DRAW
@@ -33,7 +33,7 @@ class _Step(NamedTuple):
     rows: Int[Ids, " R"]
     ids: Int[Ids, " R"]
     log_probs: Float[Array, " R"]
-    possible: Bool[Marks, " R"]
+    possible: Bool[Mask, " R"]
     """False where filters left nothing: no id was emitted."""
     weights: Float[Array, "R S"] | None
 
@@ -101,10 +101,10 @@ def _assemble(steps: list[_Step], eos: int, num: int) -> list[Hypothesis]:
         return np.split(np.concatenate(parts)[possible][order], ends[:-1])
 
     ids = [row.tolist() for row in by_row([step.ids for step in steps])]
-    log_probs = [float(row.sum(dtype=np.float64)) for row in by_row([step.log_probs for step in steps])]
+    log_probs = [row.astype(np.float64) for row in by_row([step.log_probs for step in steps])]
     looked = [step.weights for step in steps if step.weights is not None]
     weights: Sequence[Array | None] = by_row(looked) if looked else [None] * len(ids)
     return [
-        Hypothesis(row, log_prob, log_prob, row[-1:] == [eos], where)
-        for row, log_prob, where in zip(ids, log_probs, weights, strict=True)
+        Hypothesis(row, float(each.sum()), float(each.sum()), row[-1:] == [eos], where, tuple(each.tolist()))
+        for row, each, where in zip(ids, log_probs, weights, strict=True)
     ]

@@ -1,9 +1,9 @@
-"""Text to ids and back, the same way in training and in use."""
+"""Text to ids and back, in training and inference alike."""
 
 from seq2see.text.choice import choose_tokenizer
 from seq2see.text.codec import Codec, Codecs, UnicodeVersionWarning
 from seq2see.text.learning import learn_codec
-from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, Skips, Unigram
+from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Unigram
 from seq2see.text.tokenizers import (
     NORMALIZATIONS,
     TOKENIZER_NAMES,
@@ -33,8 +33,8 @@ __all__ = [
     "Codec",
     "Codecs",
     "Graphemes",
+    "MergeDropout",
     "Normalization",
-    "Skips",
     "Symbols",
     "Tokenizer",
     "UnicodeVersionWarning",

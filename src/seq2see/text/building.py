@@ -1,42 +1,20 @@
-"""Codecs built from training texts, or from what was counted in them."""
+"""Codecs built from token or word frequencies."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from seq2see.text.codec import Codec, Codecs
-from seq2see.text.learning import learn_codec, learn_from_words
+from seq2see.text.learning import learn_from_words
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS
 from seq2see.text.tokenizers import make_tokenizer
 from seq2see.text.vocabulary import Vocabulary
 
 
-def build_codecs(options: TextOptions, sources: Sequence[str] | None, targets: Sequence[str]) -> Codecs:
-    """A codec for each side from the training texts alone; the same one twice where the vocabulary is joint.
-
-    `sources` is None for a language model, and so is its source codec.
-    """
-    if options.joint:
-        joint = build_codec(options, options.target, [*(sources or ()), *targets])
-        return joint, joint
-    source = None if sources is None else build_codec(options, options.source, sources)
-    return source, build_codec(options, options.target, targets)
-
-
-def build_codec(options: TextOptions, unit: str | None, texts: Sequence[str]) -> Codec:
-    """A codec of that unit, made or learnt from the texts."""
-    assert unit is not None
-    if unit in SUBWORD_UNITS:
-        return learn_codec(unit, texts, normalization=options.normalization, **subword_limits(options))
-    tokenizer = make_tokenizer(unit, options.normalization)
-    return Codec.build(tokenizer, texts, **vocabulary_limits(options, unit))
-
-
 def codec_of_counts(options: TextOptions, unit: str | None, counts: Counter[str]) -> Codec:
-    """The same codec from what was counted in the texts: words where it is of subwords, tokens elsewhere."""
+    """A codec of this unit, built from the frequency of each token, or for subwords of each word."""
     assert unit is not None
     if unit in SUBWORD_UNITS:
         return learn_from_words(unit, counts, normalization=options.normalization, **subword_limits(options))
@@ -47,17 +25,17 @@ def codec_of_counts(options: TextOptions, unit: str | None, counts: Counter[str]
 
 
 def subword_limits(options: TextOptions) -> dict[str, Any]:
-    """What limits learning of subwords, by the names of `learn_codec`."""
+    """The limits for learning subwords, as arguments of `learn_codec`."""
     return {"size": options.subword_size, "max_size": options.max_vocabulary, "min_count": options.min_count}
 
 
 def vocabulary_limits(options: TextOptions, unit: str) -> dict[str, Any]:
-    """What limits a vocabulary of other tokens, by the names of `Codec.build`."""
+    """The limits of other vocabularies, as arguments of `Codec.build`."""
     return {"max_size": options.max_vocabulary, "min_count": options.min_count or (2 if unit == "words" else 1)}
 
 
 def vocabulary_lines(options: TextOptions, codecs: Codecs) -> list[str]:
-    """How many subwords were learnt, which may be fewer than were asked for."""
+    """One line per subword vocabulary with its size, which may be smaller than requested."""
     sides = [("source", codecs[0]), ("target", codecs[1])] if not options.joint else [("both sides", codecs[1])]
     return [
         f"{side}: a vocabulary of {len(codec.vocabulary):,} subwords and characters"

@@ -1,4 +1,4 @@
-"""Text to ids and back: a tokenizer and its vocabulary, kept together because neither is any use without the other."""
+"""Codec: a tokenizer with its vocabulary, text to ids and back."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import unicodedata
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 from seq2see.errors import CheckpointError, UserError
-from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, Skips, Subwords, Unigram, read_subwords
+from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Subwords, Unigram, read_subwords
 from seq2see.text.tokenizers import Tokenizer, as_normalization, make_tokenizer
 from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
@@ -19,12 +18,12 @@ _FORMAT = "seq2see-codec-1"
 
 
 class UnicodeVersionWarning(UserWarning):
-    """A codec was made under another version of Unicode: characters new since then may be normalised differently."""
+    """A codec was built with another Unicode version: newer characters may be normalised differently."""
 
 
 @dataclass(frozen=True)
 class Codec:
-    """Turns text into ids that end with EOS, and ids into text."""
+    """Encodes text as ids, and decodes ids."""
 
     tokenizer: Tokenizer
     vocabulary: Vocabulary
@@ -33,16 +32,16 @@ class Codec:
     def build(
         cls, tokenizer: Tokenizer, texts: Iterable[str], *, max_size: int | None = None, min_count: int = 1
     ) -> Codec:
-        """A codec whose vocabulary comes from the texts, or from the tokenizer where that has a fixed alphabet."""
+        """A codec whose vocabulary comes from the texts, or from the tokenizer if it has a fixed alphabet."""
         if tokenizer.alphabet:
             return cls(tokenizer, Vocabulary(tokenizer.alphabet))
         token_lists = map(tokenizer.split, texts)
         return cls(tokenizer, Vocabulary.build(token_lists, max_size=max_size, min_count=min_count))
 
     def grown(self, texts: Iterable[str], *, max_size: int | None = None, min_count: int = 1) -> Codec:
-        """This codec with the tokens of the texts that it lacks, behind its own: what it knew it encodes as before.
+        """This codec with the new tokens of the texts appended, so that existing ids do not change.
 
-        Of subwords the characters that it lacks: pieces that were learnt stay, and no new ones are. Bytes lack nothing.
+        A subword codec gains only new characters; no new pieces are learnt. A byte codec never changes.
         """
         if self.tokenizer.alphabet:
             return self
@@ -51,17 +50,18 @@ class Codec:
         tokenizer = self.tokenizer.grown(added) if isinstance(self.tokenizer, Unigram) else self.tokenizer
         return Codec(tokenizer, vocabulary) if added else self
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of the text, EOS last."""
-        return [*map(self.vocabulary.id, self.tokenizer.split(text)), EOS]
+    def encode(self, text: str, *, end: bool = True) -> list[int]:
+        """The ids of the text, with EOS at the `end`."""
+        ids = list(map(self.vocabulary.id, self.tokenizer.split(text)))
+        return [*ids, EOS] if end else ids
 
-    def encode_with_dropout(self, text: str, skips: Skips) -> list[int]:
-        """As `encode`, but some merges of BPE are skipped: only for training, and only where the unit is bpe."""
+    def encode_with_dropout(self, text: str, dropout: MergeDropout) -> list[int]:
+        """Like `encode`, with BPE-dropout; for training, and only with the unit bpe."""
         assert isinstance(self.tokenizer, BytePairEncoding)
-        return [*map(self.vocabulary.id, self.tokenizer.split_with_dropout(text, skips)), EOS]
+        return [*map(self.vocabulary.id, self.tokenizer.split_with_dropout(text, dropout)), EOS]
 
     def decode(self, ids: Iterable[int], *, after: str = "") -> str:
-        """The text up to the first EOS; an unknown token reads `<unk>`. `after` is text that the ids continue."""
+        """The text up to the first EOS; an unknown token becomes `<unk>`. `after` is a text that the ids continue."""
         tokens: list[str] = self.tokenizer.split(after)
         for number in map(int, ids):
             if number == EOS:
@@ -71,23 +71,23 @@ class Codec:
         return self.tokenizer.join(tokens)
 
     def tokens(self, ids: Iterable[int]) -> list[str]:
-        """Every id as it is shown in a picture, specials by their names."""
+        """The token of each id, special tokens by name, for display."""
         return [self.vocabulary.token(int(number)) for number in ids]
 
     def normalise(self, text: str) -> str:
-        """The text as the model sees it, and as `decode` can give it back."""
+        """The text in the tokenizer's normal form, which `decode` returns."""
         return self.tokenizer.normalise(text)
 
     def is_normalised(self, text: str) -> bool:
-        """Whether `normalise` leaves the text alone; where training and use differ in this, someone should be told."""
+        """Whether `normalise` leaves the text unchanged."""
         return self.tokenizer.normalise(text) == text
 
     def unknown(self, text: str) -> list[str]:
-        """The tokens of the text that the vocabulary lacks, in order."""
+        """The tokens of the text that are not in the vocabulary, in order."""
         return [token for token in self.tokenizer.split(text) if token not in self.vocabulary]
 
     def to_dict(self) -> dict[str, object]:
-        """All of the codec as plain values, ready for JSON."""
+        """The codec as plain values, ready for JSON."""
         return {
             "format": _FORMAT,
             "tokenizer": self.tokenizer.name,
@@ -99,15 +99,15 @@ class Codec:
 
     @classmethod
     def from_dict(cls, values: object, *, where: str = "") -> Codec:
-        """The codec of `to_dict`. Raises CheckpointError for anything else; `where` is the place to name in it."""
+        """The codec from the values of `to_dict`. Raises CheckpointError, located at `where`, for anything else."""
         again = "copy the file again from where the model was trained"
         if not isinstance(values, dict) or values.get("format") != _FORMAT:
-            raise CheckpointError(f"not a codec of format {_FORMAT!r}", where=where, fix=again)
+            raise CheckpointError(f"expected a codec of format {_FORMAT!r}", where=where, fix=again)
         name, normalization, tokens = (values.get(key) for key in ("tokenizer", "normalization", "tokens"))
         if not isinstance(name, str) or not isinstance(normalization, str):
-            raise CheckpointError("'tokenizer' or 'normalization' is missing or not text", where=where, fix=again)
+            raise CheckpointError("'tokenizer' or 'normalization' is missing or not a string", where=where, fix=again)
         if not isinstance(tokens, list) or not all(isinstance(token, str) and token for token in tokens):
-            raise CheckpointError("'tokens' is not a list of non-empty texts", where=where, fix=again)
+            raise CheckpointError("'tokens' is not a list of non-empty strings", where=where, fix=again)
         try:
             vocabulary = Vocabulary(tuple(tokens))
             if name in SUBWORD_UNITS:
@@ -119,41 +119,27 @@ class Codec:
         made_under = values.get("unicode")
         if made_under != unicodedata.unidata_version:
             warnings.warn(
-                f"{where or 'the codec'} was made under Unicode {made_under}, this is Unicode "
-                f"{unicodedata.unidata_version}: characters new since then may be split differently",
+                f"{where or 'the codec'} was built with Unicode {made_under}, this is Unicode "
+                f"{unicodedata.unidata_version}: newer characters may be split differently",
                 UnicodeVersionWarning,
                 stacklevel=2,
             )
         return codec
 
     def to_json(self) -> bytes:
-        """A readable file, one token a line."""
+        """Readable JSON, one token per line."""
         return json.dumps(self.to_dict(), ensure_ascii=False, indent=0).encode() + b"\n"
 
     @classmethod
     def from_json(cls, content: bytes, *, where: str = "") -> Codec:
-        """The codec of `to_json`. Raises CheckpointError for anything else; `where` is the place to name in it."""
+        """The codec from the content of `to_json`. Raises CheckpointError, located at `where`, for anything else."""
         try:
             values = json.loads(content.decode())
         except (ValueError, RecursionError) as error:
             again = "copy the file again from where the model was trained"
-            raise CheckpointError(f"damaged, not JSON: {error}", where=where, fix=again) from error
+            raise CheckpointError(f"damaged: invalid JSON: {error}", where=where, fix=again) from error
         return cls.from_dict(values, where=where)
-
-    def save(self, path: Path) -> None:
-        """Writes a readable JSON file, one token a line."""
-        path.write_bytes(self.to_json())
-
-    @classmethod
-    def load(cls, path: Path) -> Codec:
-        """The codec of a file. Raises CheckpointError where the file is missing, damaged or something else."""
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            again = "copy the file again from where the model was trained"
-            raise CheckpointError(f"can't be read: {error.strerror}", where=str(path), fix=again) from error
-        return cls.from_json(content, where=str(path))
 
 
 Codecs: TypeAlias = tuple[Codec | None, Codec]
-"""Of the source, where there is one, and of the target."""
+"""The codecs of source and target; a language model has no source codec."""

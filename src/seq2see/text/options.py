@@ -1,4 +1,4 @@
-"""What a person may set of the text."""
+"""Options of the text."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Unit = Literal["characters", "graphemes", "bpe", "unigram", "words", "symbols", 
 
 @dataclass(frozen=True)
 class TextOptions:
-    """How text becomes tokens; what is None is chosen from the data."""
+    """How texts are tokenised; None: chosen from the data."""
 
     source: Unit | None = None
     target: Unit | None = None
     normalization: Literal["NFC", "NFD", "NFKC", "none"] = "NFC"
     joint: bool = False
-    """One vocabulary for both sides, made of the texts of both; they have the same unit."""
+    """One vocabulary for both sides, built from the texts of both; needs the same unit on both."""
     max_vocabulary: Annotated[int, Meta(ge=5)] = 16_000
-    """Most tokens of a vocabulary, the four specials among them; the most frequent are kept."""
+    """Maximum size of a vocabulary, including the four special tokens; the most frequent tokens are kept."""
     min_count: Annotated[int, Meta(ge=1)] | None = None
-    """How often a token must occur to be kept: 2 for words (so that unknown ones are learnt too), else 1. Of subwords,
-    how often two neighbours must occur to be made one: 10, or 2 where subword_size is given."""
+    """Minimum frequency of a token: by default 2 for words (so that the unknown token is trained too), otherwise 1. For
+    subwords, minimum frequency of a pair to be merged: by default 10, or 2 with subword_size."""
     subword_size: Annotated[int, Meta(ge=5)] | None = None
-    """Most tokens of a vocabulary of subwords, all characters among them; without it min_count decides."""
+    """Maximum size of a subword vocabulary, including all characters; by default min_count decides."""
     bpe_dropout: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    """Share of BPE's merges that are skipped at random while training: each epoch sees words cut in other ways."""
+    """Probability of skipping a BPE merge in training, so that words are segmented differently in each epoch."""

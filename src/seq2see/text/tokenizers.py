@@ -1,15 +1,15 @@
-"""Text to tokens and back: the first and the last step of everything that goes through a model.
+"""Tokenizers: text to tokens and back.
 
-One law holds them together: `join(split(text)) == normalise(text)`, for any text. Normalising is the only thing a
-tokenizer may change about a text; whatever else goes in comes out again.
+For any text, `join(split(text)) == normalise(text)`: apart from normalisation, tokenizers are lossless.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, cast, get_args
+from typing import ClassVar, Literal, cast, get_args
 
 import regex  # type: ignore[import-untyped]
 
@@ -18,99 +18,71 @@ from seq2see.errors import ConfigError, DataError, did_you_mean
 Normalization = Literal["NFC", "NFD", "NFKC", "none"]
 
 
-class Tokenizer(Protocol):
+@dataclass(frozen=True)
+class Tokenizer(ABC):
     """Splits a text into tokens and joins tokens into a text."""
 
     name: ClassVar[str]
-    alphabet: ClassVar[tuple[str, ...]]  # every token there can be; empty where the data decide
-
-    @property
-    def normalization(self) -> Normalization:
-        """Which of Unicode's normal forms a text is brought into."""
-        ...
-
-    def normalise(self, text: str) -> str:
-        """The one spelling of all texts that look the same; what `join` gives back.
-
-        Raises DataError for half a surrogate pair, which no file could hold.
-        """
-        ...
-
-    def split(self, text: str) -> list[str]:
-        """The tokens of the text, which is normalised first."""
-        ...
-
-    def join(self, tokens: list[str]) -> str:
-        """The text that the tokens make."""
-        ...
-
-
-@dataclass(frozen=True)
-class Characters:
-    """Every Unicode code point is a token."""
-
-    name: ClassVar[str] = "characters"
     alphabet: ClassVar[tuple[str, ...]] = ()
+    """All possible tokens; empty if the vocabulary comes from the data."""
     normalization: Normalization = "NFC"
 
     def normalise(self, text: str) -> str:
-        """The text in its normal form."""
+        """The text in its Unicode normal form: what `join(split(text))` returns.
+
+        Raises DataError for a lone surrogate, which no file can contain.
+        """
         return normal_form(text, self.normalization)
+
+    @abstractmethod
+    def split(self, text: str) -> list[str]:
+        """The tokens of the text, which is normalised first."""
+
+    def join(self, tokens: list[str]) -> str:
+        """The text of these tokens."""
+        return "".join(tokens)
+
+
+@dataclass(frozen=True)
+class Characters(Tokenizer):
+    """One token per Unicode code point."""
+
+    name: ClassVar[str] = "characters"
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
         return list(self.normalise(text))
 
-    def join(self, tokens: list[str]) -> str:
-        """The text that the tokens make."""
-        return "".join(tokens)
-
 
 @dataclass(frozen=True)
-class Graphemes:
-    """What a reader calls a letter is a token: a base with its combining marks, an emoji with its parts."""
+class Graphemes(Tokenizer):
+    """One token per grapheme cluster: a letter with its combining marks, an emoji with its parts."""
 
     name: ClassVar[str] = "graphemes"
-    alphabet: ClassVar[tuple[str, ...]] = ()
-    normalization: Normalization = "NFC"
-
-    def normalise(self, text: str) -> str:
-        """The text in its normal form."""
-        return normal_form(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
         graphemes: list[str] = _GRAPHEME.findall(self.normalise(text))
         return graphemes
 
-    def join(self, tokens: list[str]) -> str:
-        """The text that the tokens make."""
-        return "".join(tokens)
-
 
 @dataclass(frozen=True)
-class Words:
-    """Words between white space, with nothing lost.
+class Words(Tokenizer):
+    """Words separated by white space, without loss.
 
-    One ordinary blank between two words goes without saying; every other run of white space is a token of its own.
+    A single blank between two words is implied; any other run of white space is a token of its own.
     """
 
     name: ClassVar[str] = "words"
-    alphabet: ClassVar[tuple[str, ...]] = ()
-    normalization: Normalization = "NFC"
-
-    def normalise(self, text: str) -> str:
-        """The text in its normal form."""
-        return normal_form(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
         runs = _WORD_OR_SPACE.findall(self.normalise(text))
         last = len(runs) - 1
-        return [run for place, run in enumerate(runs) if run != " " or place in (0, last)]
+        return [run for index, run in enumerate(runs) if run != " " or index in (0, last)]
 
     def join(self, tokens: list[str]) -> str:
-        """The text that the tokens make."""
+        """The text of these tokens."""
         pieces: list[str] = []
         after_word = False
         for token in tokens:
@@ -123,15 +95,13 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Symbols:
-    """Symbols separated by blanks, such as phones; how many blanks does not matter."""
+class Symbols(Tokenizer):
+    """Symbols separated by any amount of white space, such as phones."""
 
     name: ClassVar[str] = "symbols"
-    alphabet: ClassVar[tuple[str, ...]] = ()
-    normalization: Normalization = "NFC"
 
     def normalise(self, text: str) -> str:
-        """The text in its normal form, with one blank between symbols and none around them."""
+        """The text in its Unicode normal form, with one blank between symbols and none at the ends."""
         return " ".join(self.split(text))
 
     def split(self, text: str) -> list[str]:
@@ -139,64 +109,60 @@ class Symbols:
         return normal_form(text, self.normalization).split()
 
     def join(self, tokens: list[str]) -> str:
-        """The text that the tokens make."""
+        """The text of these tokens."""
         return " ".join(tokens)
 
 
-# A token of one character is that ASCII character, one of four is a byte in hexadecimal: no two bytes look the same.
+# Unique: a token of one character is that ASCII character, a token of four is a byte in hexadecimal.
 _BYTE_TOKENS = tuple(chr(byte) if 0x20 <= byte <= 0x7E else f"<{byte:02X}>" for byte in range(256))
 
 
 @dataclass(frozen=True)
-class Bytes:
-    """The bytes of the text in UTF-8: 256 tokens, and no text they can't spell.
+class Bytes(Tokenizer):
+    """The UTF-8 bytes of the text: 256 tokens, and no text has unknown ones.
 
-    Printable ASCII is shown as itself, every other byte as `<E4>`. Bytes that are no UTF-8 join to U+FFFD.
+    The token of a printable ASCII byte is that character, of any other byte its value, such as `<E4>`. Invalid UTF-8 is
+    joined as U+FFFD.
     """
 
     name: ClassVar[str] = "bytes"
     alphabet: ClassVar[tuple[str, ...]] = _BYTE_TOKENS
-    normalization: Normalization = "NFC"
-
-    def normalise(self, text: str) -> str:
-        """The text in its normal form."""
-        return normal_form(text, self.normalization)
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
         return [_BYTE_TOKENS[byte] for byte in self.normalise(text).encode()]
 
     def join(self, tokens: list[str]) -> str:
-        """The text that the tokens make."""
-        # A token that is no byte (the unknown one) stands for itself.
+        """The text of these tokens."""
+        # A token that is not a byte, such as <unk>, is kept as it is.
         return b"".join(_BYTE_OF_TOKEN.get(token) or token.encode() for token in tokens).decode(errors="replace")
 
 
 def make_tokenizer(name: str, normalization: str = "NFC") -> Tokenizer:
-    """The tokenizer of that name. Raises ConfigError with the nearest name for one that isn't there."""
+    """The tokenizer of this name. Raises ConfigError for an unknown name."""
     if name not in _TOKENIZERS:
-        raise ConfigError(f"there is no tokenizer {name!r}", fix=did_you_mean(name, TOKENIZER_NAMES))
+        raise ConfigError(f"unknown tokenizer {name!r}", fix=did_you_mean(name, TOKENIZER_NAMES))
     return _TOKENIZERS[name](as_normalization(normalization))
 
 
 def as_normalization(name: str) -> Normalization:
-    """The normal form of that name. Raises ConfigError with the nearest name for one that isn't there."""
+    """The normal form of this name. Raises ConfigError for an unknown name."""
     if name not in NORMALIZATIONS:
         fix = did_you_mean(name, NORMALIZATIONS)
-        raise ConfigError(f"there is no Unicode normalization {name!r}", fix=fix)
+        raise ConfigError(f"unknown Unicode normalization {name!r}", fix=fix)
     return cast(Normalization, name)
 
 
 def normal_form(text: str, normalization: Normalization) -> str:
-    """The text in that form of Unicode; DataError for half a surrogate pair."""
+    """The text in this Unicode normal form; DataError for a lone surrogate."""
     if text.isascii():
         return text
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise DataError(
-            f"character {error.start + 1} of a text is U+{ord(text[error.start]):04X}, half of a surrogate pair",
-            fix="write the whole character; the text was cut or decoded wrongly before it came here",
+            f"character {error.start + 1} of a text is U+{ord(text[error.start]):04X}, a lone surrogate",
+            fix="write the whole character; the text was probably truncated or decoded incorrectly",
         ) from None
     return text if normalization == "none" else unicodedata.normalize(normalization, text)
 

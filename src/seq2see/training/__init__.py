@@ -52,7 +52,7 @@ __all__ = [
     "to_tensors",
 ]
 
-__getattr__ = lazily(
+__getattr__, __dir__ = lazily(
     __name__,
     {
         "batch": "TensorBatch to_tensors",

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seq2see.data.ahead import ahead
 from seq2see.data.batch import Batch, collate
 from seq2see.data.examples import EpochExamples, Examples
-from seq2see.data.sampler import LengthBucketSampler, Place
+from seq2see.data.prefetch import prefetch
+from seq2see.data.sampler import BatchPosition, LengthBucketSampler
 from seq2see.training.options import TrainingOptions
 from seq2see.training.world import World
 
-BEGINNING = Place(0, 0, 0)
+BEGINNING = BatchPosition(0, 0, 0)
 """Of the first epoch."""
 
 
@@ -49,19 +49,21 @@ class Shares:
         self.workers = workers
         self.sampler = sampler_of(examples, options)
 
-    def after(self, start: Place = BEGINNING, most: int | None = None) -> Generator[tuple[Place, Share], None, None]:
+    def after(
+        self, start: BatchPosition = BEGINNING, most: int | None = None
+    ) -> Generator[tuple[BatchPosition, Share], None, None]:
         """From a place on, at most so many, each with its place. Who stops early closes it."""
-        with closing(ahead(self._share, islice(self._batches(start), most), self.workers)) as shares:
+        with closing(prefetch(self._share, islice(self._batches(start), most), self.workers)) as shares:
             yield from shares
 
-    def _share(self, job: tuple[Place, Examples, np.ndarray]) -> tuple[Place, Share]:
+    def _share(self, job: tuple[BatchPosition, Examples, np.ndarray]) -> tuple[BatchPosition, Share]:
         place, examples, indices = job
         parts = self.world.parts(indices, self.options.accumulate)
         # Who has nothing to do takes part nonetheless: the others wait.
         passes = [(collate(examples, part if len(part) else indices[:1]), len(part) > 0) for part in parts]
         return place, Share(passes, examples.num_target_tokens(indices))
 
-    def _batches(self, start: Place) -> Iterator[tuple[Place, Examples, np.ndarray]]:
+    def _batches(self, start: BatchPosition) -> Iterator[tuple[BatchPosition, Examples, np.ndarray]]:
         """Epoch after epoch, each batch as the numbers of its examples."""
         while start.epoch < (self.options.max_epochs or math.inf):
             if self.epoch_examples is not None:
@@ -69,7 +71,7 @@ class Shares:
                 self.sampler = sampler_of(self.examples, self.options)
             for place, indices in self.sampler.batches_from(start):
                 yield place, self.examples, indices
-            start = Place(start.epoch + 1, 0, 0)
+            start = BatchPosition(start.epoch + 1, 0, 0)
 
 
 def sampler_of(examples: Examples, options: TrainingOptions) -> LengthBucketSampler:

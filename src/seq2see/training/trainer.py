@@ -24,7 +24,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from seq2see.data.batch import collate
 from seq2see.data.examples import EpochExamples, Examples
-from seq2see.data.sampler import Place
+from seq2see.data.sampler import BatchPosition
 from seq2see.errors import UserError
 from seq2see.model import Seq2Seq
 from seq2see.training.averaging import Shown
@@ -125,11 +125,11 @@ class Trainer:
 
         With `tried_first` the model as it is before the first update is evaluated too, and may stay the best.
         """
-        start = Place(self.progress.epoch, self.progress.pool, self.progress.batch)
+        start = BatchPosition(self.progress.epoch, self.progress.pool, self.progress.batch)
         with closing(self.shares.after(start, max(0, self.max_updates - self.progress.update))) as shares:
             return self._run(shares, tried_first)
 
-    def _run(self, shares: Iterable[tuple[Place, Share]], tried_first: bool) -> Finished:
+    def _run(self, shares: Iterable[tuple[BatchPosition, Share]], tried_first: bool) -> Finished:
         reason = "all updates done"
         self._clock = self._saved_at = time.perf_counter()
         if tried_first:

@@ -1,4 +1,4 @@
-"""Work done ahead of who needs it."""
+"""Prefetching with threads."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import TypeVar
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_JOBS_A_WORKER = 2
+_JOBS_PER_WORKER = 2
 
 
-def ahead(work: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Generator[Result, None, None]:
-    """What `work` makes of each job, in their order, by so many threads ahead of who asks; without any, when asked.
+def prefetch(work: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Generator[Result, None, None]:
+    """The results of `work` for all jobs, in order, computed ahead by `workers` threads, or on demand if that is 0.
 
-    No more than two jobs a thread are ahead. What a job raises comes where its result would. No thread outlives the
-    iterator: who leaves it early closes it.
+    At most two jobs per thread are queued. An exception of a job is raised in place of its result. The threads end with
+    the iterator: close it if you leave it early.
     """
     if not workers:
         yield from map(work, jobs)
         return
     coming = iter(jobs)
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(workers, "ahead") as pool:
+    with ThreadPoolExecutor(workers, "prefetch") as pool:
         try:
-            waiting.extend(pool.submit(work, job) for job in islice(coming, _JOBS_A_WORKER * workers))
+            waiting.extend(pool.submit(work, job) for job in islice(coming, _JOBS_PER_WORKER * workers))
             while waiting:
                 yield waiting.popleft().result()
                 waiting.extend(pool.submit(work, job) for job in islice(coming, 1))

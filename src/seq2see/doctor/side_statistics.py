@@ -1,7 +1,7 @@
-"""One side of a set, block by block: every character is counted, and only suspicious texts are looked at one by one.
+"""Statistics of one side of a set, collected block by block.
 
-What is kept a pair is a few numbers (a hash of 8 bytes, a length, a script), never the text, so that memory stays
-small: some 30 bytes a pair for both sides.
+All characters are counted; only suspicious texts are examined one by one. Kept per pair are a hash of 8 bytes, a length
+and a script, never the text: about 30 bytes for both sides.
 """
 
 from __future__ import annotations
@@ -18,35 +18,35 @@ from seq2see.doctor import characters
 from seq2see.doctor.report import SideSizes
 from seq2see.text import choose_tokenizer
 
-Places = dict[str, list[tuple[int, str, str]]]
+Examples = dict[str, list[tuple[int, str, str]]]
 Number = TypeVar("Number", bound=np.generic)
 
 _NUM_EXAMPLES = 3
-_MOST_SYMBOLS = 2_000
-"""Beyond so many different tokens a side is not made of symbols, and they are no longer counted one by one."""
-_MOST_SAMPLED = 40_000
+_MAX_SYMBOLS = 2_000
+"""A side with more distinct tokens is not made of symbols, so they are no longer counted."""
+_MAX_SAMPLED = 40_000
 _SUSPICIOUS = characters.suspicious_codes()
 
 
-class Side:
-    """What is known of the sources or of the targets of one set."""
+class SideStatistics:
+    """The statistics of the sources or the targets of one set."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.counts = np.zeros(characters.NUM_CODES, dtype=np.int64)
-        """How often each character occurs."""
+        """The frequency of each code point."""
         self.first: dict[str, tuple[int, str]] = {}
-        """Where a character was met first: line and text."""
+        """Line and text of the first occurrence of each character."""
         self.tokens: Counter[str] | None = Counter()
-        """How often each token between blanks occurs; None where there are too many for symbols."""
+        """The frequency of each token between blanks; None if there are too many for symbols."""
         self.first_token: dict[str, tuple[int, str]] = {}
         self.num_words = 0
         self.found: Counter[str] = Counter()
-        """Texts with each kind of fault."""
+        """The number of texts with each fault."""
         self.details: dict[str, Counter[str]] = {}
-        """What the faults of a kind consist of, and how often."""
-        self.examples: Places = {}
-        """First places of each kind of fault: line, text, detail."""
+        """For each fault, the frequency of its details."""
+        self.examples: Examples = {}
+        """The first examples of each fault: line, text, detail."""
         self._hashes = [np.zeros(0, dtype=np.int64)]
         self._lengths = [np.zeros(0, dtype=np.int32)]
         self._scripts = [np.zeros(0, dtype=np.uint8)]
@@ -58,7 +58,7 @@ class Side:
     # --- a block ---
 
     def add(self, texts: list[str], lines: npt.NDArray[np.int32]) -> None:
-        """Take in the texts that these lines hold."""
+        """Add the texts in these lines."""
         if not texts:
             return
         joined = "\n".join(texts) + "\n"
@@ -75,13 +75,13 @@ class Side:
         starts = np.zeros(len(texts), dtype=np.int64)
         np.cumsum(lengths[:-1] + 1, out=starts[1:])
         for code in present[self.counts[present] == 0].tolist():
-            place = int(np.searchsorted(starts, joined.index(chr(code)), side="right")) - 1
-            self.first[chr(code)] = int(lines[place]), texts[place]
+            index = int(np.searchsorted(starts, joined.index(chr(code)), side="right")) - 1
+            self.first[chr(code)] = int(lines[index]), texts[index]
             self._script_of[code] = characters.script_of(chr(code))
         self.counts[: len(counts)] += counts
         self._add_scripts(codes, present, starts)
         self._count_words(codes, joined, texts, lines)
-        self._look_closer(texts, joined, codes, present, starts, lines)
+        self._find_faults(texts, joined, codes, present, starts, lines)
         self._lengths.append(lengths)
         self._hashes.append(self._hash(texts, joined))
         self._sample_from(texts)
@@ -92,15 +92,15 @@ class Side:
         present: npt.NDArray[np.intp],
         starts: npt.NDArray[np.int64],
     ) -> None:
-        """The script that most letters of each text belong to."""
-        kinds = np.unique(self._script_of[present])
-        kinds = kinds[kinds != characters.NO_SCRIPT]
+        """Add the most frequent script of each text."""
+        numbers = np.unique(self._script_of[present])
+        numbers = numbers[numbers != characters.NO_SCRIPT]
         scripts = self._script_of[codes]
         best = np.zeros(len(starts), dtype=np.int64)
         winner = np.zeros(len(starts), dtype=np.uint8)
-        for kind in kinds:
-            num = np.add.reduceat((scripts == kind).astype(np.int32), starts)
-            winner = np.where(num > best, kind, winner)
+        for number in numbers:
+            num = np.add.reduceat((scripts == number).astype(np.int32), starts)
+            winner = np.where(num > best, number, winner)
             best = np.maximum(best, num)
         self._scripts.append(winner.astype(np.uint8))
 
@@ -117,7 +117,7 @@ class Side:
             return
         known = len(self.tokens)
         self.tokens.update(joined.split())
-        if len(self.tokens) > _MOST_SYMBOLS:
+        if len(self.tokens) > _MAX_SYMBOLS:
             self.tokens = None
             self.first_token = {}
         elif len(self.tokens) > known:
@@ -127,23 +127,23 @@ class Side:
                         self.first_token[token] = line, text
 
     def _hash(self, texts: list[str], joined: str) -> npt.NDArray[np.int64]:
-        """What is the same for texts that training takes for the same: NFC, no white space around."""
+        """Hashes that are equal for texts that training treats as equal: NFC, without white space at the ends."""
         keys: Iterable[str] = map(str.strip, texts)
         if not unicodedata.is_normalized("NFC", joined):
             keys = (unicodedata.normalize("NFC", text.strip()) for text in texts)
         return np.fromiter(map(hash, keys), dtype=np.int64, count=len(texts))
 
     def _sample_from(self, texts: list[str]) -> None:
-        """Every so-manieth text of all, for the choice of a tokenizer."""
+        """Sample every n-th text, for the choice of the tokenizer."""
         self._sample.extend(texts[-self._num % self._step :: self._step])
         self._num += len(texts)
-        while len(self._sample) > _MOST_SAMPLED:
+        while len(self._sample) > _MAX_SAMPLED:
             self._sample = self._sample[::2]
             self._step *= 2
 
     # --- faults of single texts ---
 
-    def _look_closer(
+    def _find_faults(
         self,
         texts: list[str],
         joined: str,
@@ -152,18 +152,18 @@ class Side:
         starts: npt.NDArray[np.int64],
         lines: npt.NDArray[np.int32],
     ) -> None:
-        """Whole blocks are asked first, the texts of a block only where the answer is yes."""
+        """Look for faults, first in the whole block, and only if there are any in each text."""
         at = lines.tolist()
         if _SUSPICIOUS[present].any():
-            places = np.searchsorted(starts, np.flatnonzero(_SUSPICIOUS[codes] & (codes != 10)), side="right") - 1
-            for place in np.unique(places).tolist():
-                self._suspect(texts[place], at[place])
+            indices = np.searchsorted(starts, np.flatnonzero(_SUSPICIOUS[codes] & (codes != 10)), side="right") - 1
+            for index in np.unique(indices).tolist():
+                self._examine(texts[index], at[index])
         if joined[0].isspace() or " \n" in joined or "\n " in joined or _SUSPICIOUS[present].any():
             self._each(texts, at, "space-around", lambda text: "" if text != text.strip() else None)
         if "  " in joined:
             self._each(texts, at, "doubled-blanks", lambda text: "" if "  " in text.strip() else None)
         if "&" in joined and ";" in joined:
-            self._look_for_entities(texts, at)
+            self._find_entities(texts, at)
         if joined.isascii():
             return
         if not unicodedata.is_normalized("NFC", joined):
@@ -175,22 +175,22 @@ class Side:
         if characters.REPLACEMENT in joined:
             self._each(texts, at, "replacement", lambda text: "" if characters.REPLACEMENT in text else None)
 
-    def _look_for_entities(self, texts: list[str], lines: list[int]) -> None:
+    def _find_entities(self, texts: list[str], lines: list[int]) -> None:
         for line, text in zip(lines, texts, strict=True):
             found = characters.entity(text) if "&" in text else None
             if found is not None:
                 self.note("moses-escapes" if found[1] else "html", line, text, found[0])
 
-    def _suspect(self, text: str, line: int) -> None:
+    def _examine(self, text: str, line: int) -> None:
         for name, pattern in (
             ("unusual-spaces", characters.unusual_space(text)),
             ("control", characters.CONTROL),
             ("byte-order-mark-inside", characters.INSIDE_MARK),
             ("invisible", characters.invisible(text)),
         ):
-            kinds = pattern.findall(text)
-            if kinds:
-                self.note(name, line, text, *map(characters.named, sorted(set(kinds))))
+            matches = pattern.findall(text)
+            if matches:
+                self.note(name, line, text, *map(characters.named, sorted(set(matches))))
         if characters.has_direction_marks(text):
             self.note("direction-marks", line, text)
 
@@ -201,7 +201,7 @@ class Side:
                 self.note(name, line, text, *([detail] if detail else []))
 
     def note(self, name: str, line: int, text: str, *details: str) -> None:
-        """Count a fault of that kind in a text."""
+        """Count a fault in a text."""
         if name not in self.found:
             self.details[name], self.examples[name] = Counter(), []
         self.found[name] += 1
@@ -212,40 +212,40 @@ class Side:
         if len(kept) < _NUM_EXAMPLES:
             kept.append((line, text, ", ".join(details)))
 
-    # --- the whole ---
+    # --- results ---
 
     @property
     def hashes(self) -> npt.NDArray[np.int64]:
-        """A number a text, the same for the same text within a process."""
+        """A hash per text, equal for equal texts within a process."""
         return _whole(self._hashes)
 
     @property
     def lengths(self) -> npt.NDArray[np.int32]:
-        """Characters of each text."""
+        """The number of characters of each text."""
         return _whole(self._lengths)
 
     @property
     def scripts(self) -> npt.NDArray[np.uint8]:
-        """The script of each text, by number."""
+        """The script number of each text."""
         return _whole(self._scripts)
 
     def merge(self, name: str, into: str) -> None:
-        """Count the faults of one kind with those of another."""
+        """Merge the counts of a fault into those of another."""
         if name in self.found:
             self.found[into] += self.found.pop(name)
             self.details.setdefault(into, Counter()).update(self.details.pop(name))
             self.examples.setdefault(into, []).extend(self.examples.pop(name))
 
     def characters(self) -> dict[str, int]:
-        """How often each character that occurs does."""
+        """The frequency of each character that occurs."""
         return {chr(code): int(self.counts[code]) for code in np.flatnonzero(self.counts).tolist()}
 
     def sizes(self) -> SideSizes:
-        """The figures of this side, with the unit that training would choose."""
+        """The sizes of this side, with the unit that training would choose."""
         lengths, scripts = self.lengths, self.scripts
         unit, reason = choose_tokenizer(self._sample)
         quantiles = np.quantile(lengths, [0, 0.5, 0.95, 0.99, 1], method="lower") if len(lengths) else [0] * 5
-        named = dict(zip(("least", "median", "95 %", "99 %", "most"), map(int, quantiles), strict=True))
+        named = dict(zip(("min", "median", "95 %", "99 %", "max"), map(int, quantiles), strict=True))
         script = characters.script_name(int(np.bincount(scripts).argmax())) if len(scripts) else "none"
         num_distinct = len(np.unique(self.hashes))
         num_symbols = int(np.count_nonzero(self.counts))
@@ -253,7 +253,7 @@ class Side:
 
 
 def _whole(parts: list[npt.NDArray[Number]]) -> npt.NDArray[Number]:
-    """The parts as one array, which takes their place."""
+    """The concatenated parts, which replace them in the list."""
     if len(parts) > 1:
         parts[:] = [np.concatenate(parts)]
     return parts[0]

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from seq2see.data.ahead import ahead
+from seq2see.data.prefetch import prefetch
 
 
 def alive() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -18,7 +18,7 @@ def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
         time.sleep(0.002 * (job % 3))  # the later is often done before
         return job * job
 
-    assert list(ahead(work, range(20), workers)) == [job * job for job in range(20)]
+    assert list(prefetch(work, range(20), workers)) == [job * job for job in range(20)]
     assert not alive()
 
 
@@ -30,7 +30,7 @@ def test_no_more_is_ahead_than_two_jobs_a_worker() -> None:
             taken.append(job)
             yield job
 
-    results = ahead(lambda job: job, jobs(), 2)
+    results = prefetch(lambda job: job, jobs(), 2)
     assert next(results) == 0
     assert len(taken) == 4
     assert next(results) == 1
@@ -44,7 +44,7 @@ def test_what_a_job_raises_comes_in_its_place(workers: int) -> None:
     def work(job: int) -> float:
         return 1 / (job - 3)
 
-    results = ahead(work, range(9), workers)
+    results = prefetch(work, range(9), workers)
     assert [next(results) for _ in range(3)] == [-1 / 3, -1 / 2, -1]
     with pytest.raises(ZeroDivisionError):
         next(results)

@@ -1,4 +1,4 @@
-"""A set of pairs as numbers: two sides, the lines of the pairs, and what could not be used."""
+"""Statistics of a set of pairs: two sides, the lines of the pairs, and invalid lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from seq2see.doctor.report import Example
 from seq2see.doctor.rows import Faults, PairSource
-from seq2see.doctor.side import Side
+from seq2see.doctor.side_statistics import SideStatistics
 
 _NAMES_OF_COLUMNS = """
     source target src trg tgt input output word words pronunciation pronunciations phoneme phonemes grapheme graphemes
@@ -18,24 +18,24 @@ _NAMES_OF_COLUMNS = """
     original normalized normalised historical modern old new english french german spanish italian japanese chinese
     arabic russian en de fr es it ja zh ar ru prompt response summary document article title subject body
 """
-"""What columns are called; a first line of two of these is a header."""
+"""Usual names of columns; a first line of two of these is a header."""
 
 
 class Text(NamedTuple):
-    """The two sides of a pair, and its line."""
+    """Source, target and line of a pair."""
 
     source: str
     target: str
     line: int
 
 
-class Gathered:
-    """One pass over the files of a set. What is kept a pair is some 40 bytes."""
+class PairStatistics:
+    """Collected in one pass over the files of a set; keeps about 40 bytes per pair."""
 
     def __init__(self, files: PairSource) -> None:
         self.files = files
         self.faults = Faults()
-        self.source, self.target = Side("source"), Side("target")
+        self.source, self.target = SideStatistics("source"), SideStatistics("target")
         lines: list[npt.NDArray[np.int32]] = []
         for block in files.blocks(self.faults):
             if not block.sources:
@@ -45,18 +45,20 @@ class Gathered:
             self.source.add(block.sources, block.lines)
             self.target.add(block.targets, block.lines)
             lines.append(block.lines)
-        if any("html" in side.found for side in self.sides):  # so a blank beside an entity is no sign of Moses here
+        if any(
+            "html" in side.found for side in self.sides
+        ):  # then entities with a blank beside them are not from Moses either
             for side in self.sides:
                 side.merge("moses-escapes", "html")
         self.lines: npt.NDArray[np.int32] = np.concatenate(lines) if lines else np.zeros(0, dtype=np.int32)
 
     @property
     def name(self) -> str:
-        """The files of the set."""
+        """The names of the files."""
         return self.files.name
 
     @property
-    def sides(self) -> tuple[Side, Side]:
+    def sides(self) -> tuple[SideStatistics, SideStatistics]:
         """Source and target."""
         return self.source, self.target
 
@@ -64,8 +66,8 @@ class Gathered:
         return len(self.lines)
 
     def keys(self) -> npt.NDArray[np.uint64]:
-        """A number a pair, the same for the same pair within a process."""
-        # Odd factors, so that nothing is lost, and different ones, so that (a, b) is not (b, a).
+        """A hash per pair, equal for equal pairs within a process."""
+        # Odd factors are invertible; different factors distinguish (a, b) from (b, a).
         factors = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], dtype=np.uint64)
         source, target = self.source.hashes.view(np.uint64), self.target.hashes.view(np.uint64)
         turned = (source * factors[0]) ^ ((source * factors[0]) >> np.uint64(29))
@@ -73,7 +75,7 @@ class Gathered:
         return keys
 
     def texts(self, rows: Collection[int]) -> dict[int, Text]:
-        """The pairs of these rows, counted from 0: a second pass, up to the last of them."""
+        """The pairs in these rows, counted from 0, by a second pass over the files."""
         wanted = sorted(set(rows))
         found: dict[int, Text] = {}
         row = 0
@@ -81,10 +83,10 @@ class Gathered:
             return found
         for block in self.files.blocks(Faults()):
             for each in wanted[len(found) :]:
-                place = each - row
-                if place >= len(block.sources):
+                index = each - row
+                if index >= len(block.sources):
                     break
-                found[each] = Text(block.sources[place], block.targets[place], int(block.lines[place]))
+                found[each] = Text(block.sources[index], block.targets[index], int(block.lines[index]))
             row += len(block.sources)
             if len(found) == len(wanted):
                 break

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from seq2see.errors import ConfigError
 from seq2see.inference.loading import load
+from seq2see.inference.options import GenerationOptions
+from seq2see.pictures.attention import attend, no_attention
 from seq2see.pictures.labels import END_NOTE, legible
-from seq2see.pictures.looked import attend, no_attention
-from seq2see.pictures.saving import require_writable, save_attention
+from seq2see.pictures.save import require_writable, save_attention
 from seq2see.pictures.terminal import heat_lines
 
 Sources = Callable[[], AbstractContextManager[tuple[Iterable[str], object]]]
@@ -26,33 +27,33 @@ def run_attend(
     *,
     output: Path | None,
     heads: bool,
-    beam: int,
-    max_length: int | None,
+    options: GenerationOptions,
     engine: str,
     device: str,
 ) -> None:
-    """Show where the model looked, in a file or on the terminal.
+    """Write the attention to a file or print it.
 
-    What can't be done is refused before the model is loaded, and that before the texts are asked for. Raises UserError.
+    Raises UserError for invalid options before the model is loaded, and for a model without attention before the texts
+    are read.
     """
     if output is not None:
         require_writable(output)
     elif heads:
-        raise ConfigError("the terminal shows their mean alone", where="--heads", fix="name a file: -o heads.html")
+        raise ConfigError("needs -o: the terminal shows only the mean", where="--heads", fix="add -o heads.html")
     model = load(run, engine=engine, device=device)
     if not model.has_attention:
         raise no_attention()
     with sources() as (texts, _):
-        looked = attend(model, list(texts), heads=heads, beam=beam, max_length=max_length)
-    cut_off = sum(not each.prediction.finished for each in looked)
+        found = attend(model, list(texts), options=options, heads=heads)
+    cut_off = sum(not each.prediction.finished for each in found)
     if cut_off:
-        print(f"note: {cut_off:,} of {len(looked):,} answers cut off (--max-length says where)", file=sys.stderr)
+        print(f"note: {cut_off:,} of {len(found):,} predictions were cut off (see --max-length)", file=sys.stderr)
     if output is not None:
-        save_attention(looked, output)
-        print(f"where it looked: {output}", file=sys.stderr)
+        save_attention(found, output)
+        print(f"attention: {output}", file=sys.stderr)
         return
     console = Console(highlight=False)
-    for each in looked:
+    for each in found:
         console.print(Text(f"{legible(each.source)} → {legible(each.prediction.text)}", style="bold"), soft_wrap=True)
         for line in heat_lines(each.prediction):
             console.print(line, soft_wrap=True)

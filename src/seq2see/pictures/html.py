@@ -1,13 +1,16 @@
-"""Where the model looked as a page: one file of HTML that needs nothing else, whose fonts are the browser's."""
+"""Attention as an HTML page: one self-contained file in the browser's fonts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from seq2see.pictures.colours import SHADES, shade
-from seq2see.pictures.labels import END_NOTE, Labels, cut, is_right_to_left, labels_of, legible, widest
-from seq2see.pictures.looked import Attention, Weights
+from seq2see.pictures.labels import END_NOTE, Labels, is_right_to_left, labels_of, legible, truncated, widest
+
+if TYPE_CHECKING:
+    from seq2see.pictures.attention import Attention, Weights
 
 STYLE = """
 :root { color-scheme: light; }
@@ -37,24 +40,24 @@ output { display: block; min-height: 1.5em; overflow-wrap: anywhere; position: s
 SCRIPT = """
 for (const table of document.querySelectorAll("table.heat")) {
   const rows = [...table.tBodies[0].rows].map(row => [...row.querySelectorAll("td")]);
-  const said = table.closest("section").querySelector("output");
+  const output = table.closest("section").querySelector("output");
   const forward = table.dir === "rtl" ? -1 : 1;
-  const say = cell => { said.textContent = cell.title; };
+  const show = cell => { output.textContent = cell.title; };
   rows.forEach((row, y) => row.forEach((cell, x) => {
     if (x || y) cell.tabIndex = -1;
-    cell.addEventListener("mouseenter", () => say(cell));
+    cell.addEventListener("mouseenter", () => show(cell));
     cell.addEventListener("focus", () => {
       table.querySelectorAll('td[tabindex="0"]').forEach(other => { other.tabIndex = -1; });
       cell.tabIndex = 0;
-      say(cell);
+      show(cell);
     });
     cell.addEventListener("keydown", event => {
       const last = row.length - 1;
-      const place = { ArrowRight: [y, x + forward], ArrowLeft: [y, x - forward], ArrowDown: [y + 1, x],
+      const position = { ArrowRight: [y, x + forward], ArrowLeft: [y, x - forward], ArrowDown: [y + 1, x],
         ArrowUp: [y - 1, x], Home: [y, 0], End: [y, last] }[event.key];
-      const next = place && rows[place[0]] && rows[place[0]][place[1]];
+      const next = position && rows[position[0]] && rows[position[0]][position[1]];
       if (next) next.focus();
-      if (place) event.preventDefault();
+      if (position) event.preventDefault();
     });
   }));
 }
@@ -62,10 +65,10 @@ for (const table of document.querySelectorAll("table.heat")) {
 
 
 def as_html(attentions: Sequence[Attention]) -> str:
-    """All texts on one page, each a table whose cells say their weight to the pointer, the finger and the keyboard.
+    """A page with one table per text, whose cells show their weight on hover, touch and keyboard focus.
 
-    What comes from texts is escaped, and the page allows itself no connection to anywhere. A source that is read from
-    right to left has its columns in that order.
+    Texts are escaped, and the content security policy forbids the page to load anything. The columns of a right-to-left
+    source run from right to left.
     """
     shades = "".join(f".s{number}{{background:{colour}}}" for number, colour in enumerate(SHADES))
     policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -74,10 +77,10 @@ def as_html(attentions: Sequence[Attention]) -> str:
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            f"<title>Where the model looked</title>\n<style>{STYLE}{shades}</style>\n</head>\n<body>",
-            "<h1>Where the model looked</h1>",
-            "<p>A row for each token that it wrote, from top to bottom; a column for each token of the source. "
-            "The darker a cell, the more the model looked there. The arrow keys go from cell to cell.</p>",
+            f"<title>Attention</title>\n<style>{STYLE}{shades}</style>\n</head>\n<body>",
+            "<h1>Attention</h1>",
+            "<p>One row per generated token, one column per source token. The darker a cell, the larger the attention "
+            "weight. The arrow keys move between cells.</p>",
             *(_section(number, each) for number, each in enumerate(attentions, start=1)),
             f"<script>{SCRIPT}</script>\n</body>\n</html>\n",
         ]
@@ -87,13 +90,13 @@ def as_html(attentions: Sequence[Attention]) -> str:
 def _section(number: int, attention: Attention) -> str:
     labels = labels_of(attention.prediction)
     columns = len(labels.source)
-    darkest = attention.darkest
-    stops = ", ".join(SHADES[place] for place in (0, 25, 50, 75, 100))
+    largest = attention.largest
+    stops = ", ".join(SHADES[index] for index in (0, 25, 50, 75, 100))
     notes = [
-        f'0 <span class="scale" style="background:linear-gradient(to right, {stops})"></span> {darkest:.2f}',
-        *(["columns run from right to left, as the source is read"] if labels.source_is_right_to_left else []),
+        f'0 <span class="scale" style="background:linear-gradient(to right, {stops})"></span> {largest:.2f}',
+        *(["columns run from right to left, like the source"] if labels.source_is_right_to_left else []),
         *([END_NOTE] if labels.has_end else []),
-        *([] if attention.prediction.finished else ["the answer was cut off"]),
+        *([] if attention.prediction.finished else ["the prediction was cut off"]),
     ]
     title = "source" if attention.heads is None else attention.mean_title
     is_long = widest(labels.source) > 2
@@ -101,7 +104,7 @@ def _section(number: int, attention: Attention) -> str:
         f'<div class="scroll"><table class="heat{" long" if is_long else ""}"{_direction(labels)} '
         f'style="--cell:{_cell(columns):.2f}rem"><caption>{escape(title)}</caption>',
         f"<thead><tr><td></td>{''.join(_header('col', label) for label in labels.source)}</tr></thead>",
-        f"<tbody>\n{''.join(_rows(labels, attention.weights, darkest, is_main=True))}</tbody></table></div>",
+        f"<tbody>\n{''.join(_rows(labels, attention.weights, largest, is_main=True))}</tbody></table></div>",
     ]
     return "\n".join(
         [
@@ -109,39 +112,39 @@ def _section(number: int, attention: Attention) -> str:
             f"<p>{'; '.join(notes)}</p>",
             *table,
             "<output>&nbsp;</output>",
-            *_heads(attention, labels, darkest),
+            *_heads(attention, labels, largest),
             "</section>",
         ]
     )
 
 
-def _heads(attention: Attention, labels: Labels, darkest: float) -> Iterator[str]:
-    """A row of small tables a layer; their cells say where they are, the labels being those of the large one."""
+def _heads(attention: Attention, labels: Labels, largest: float) -> Iterator[str]:
+    """One row of small tables per layer, without labels: the tooltips of the cells name their tokens."""
     if attention.heads is None:
         return
     cell = max(0.25, min(0.8, 14 / len(labels.source)))
     style = f"--cell:{cell:.2f}rem;grid-template-columns:repeat({attention.heads.shape[1]}, max-content)"
     yield f'<div class="heads" style="{style}">'
-    for panel in attention.panels():
+    for head in attention.each_head():
         yield (
-            f'<figure><figcaption>{panel.title}</figcaption><table class="head" aria-label="{panel.title}"'
-            f"{_direction(labels)}><tbody>\n{''.join(_rows(labels, panel.weights, darkest))}</tbody></table></figure>"
+            f'<figure><figcaption>{head.title}</figcaption><table class="head" aria-label="{head.title}"'
+            f"{_direction(labels)}><tbody>\n{''.join(_rows(labels, head.weights, largest))}</tbody></table></figure>"
         )
     yield "</div>"
 
 
-def _rows(labels: Labels, weights: Weights, darkest: float, *, is_main: bool = False) -> Iterator[str]:
-    for row, (target, looked) in enumerate(zip(labels.target, weights.tolist(), strict=True)):
+def _rows(labels: Labels, weights: Weights, largest: float, *, is_main: bool = False) -> Iterator[str]:
+    for row, (target, row_weights) in enumerate(zip(labels.target, weights.tolist(), strict=True)):
         cells = [_header("row", target)] if is_main else []
-        for column, (source, weight) in enumerate(zip(labels.source, looked, strict=True)):
+        for column, (source, weight) in enumerate(zip(labels.source, row_weights, strict=True)):
             first = ' tabindex="0"' if is_main and row == column == 0 else ""
-            title = escape(f"\u2068{target}\u2069 looked at \u2068{source}\u2069: {weight:.4f}")
-            cells.append(f'<td class="s{shade(weight, darkest)}"{first} title="{title}"></td>')
+            title = escape(f"\u2068{target}\u2069 attends to \u2068{source}\u2069: {weight:.4f}")
+            cells.append(f'<td class="s{shade(weight, largest)}"{first} title="{title}"></td>')
         yield f"<tr>{''.join(cells)}</tr>\n"
 
 
 def _header(scope: str, label: str) -> str:
-    short = cut(label)
+    short = truncated(label)
     title = f' title="{escape(label)}"' if short != label else ""
     return f'<th scope="{scope}"{title}><bdi dir="auto">{escape(short)}</bdi></th>'
 
@@ -156,5 +159,5 @@ def _isolated(text: str) -> str:
 
 
 def _cell(columns: int) -> float:
-    """The width of a cell in rem: all of a short text is large, a long one fits a wide screen."""
+    """The width of a cell in rem: large for short texts, and long texts still fit a wide screen."""
     return max(1.1, min(2.2, 45 / columns))

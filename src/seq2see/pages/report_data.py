@@ -1,4 +1,4 @@
-"""All that a report is made of: a run's configuration and course, its model, and how it does on pairs."""
+"""The data behind a report: a run's configuration and training history, its model, and its evaluation."""
 
 from __future__ import annotations
 
@@ -12,63 +12,63 @@ from typing import Any, Literal
 from seq2see.config import Config, make_config, read_toml
 from seq2see.curves.history import History, read_history
 from seq2see.data import Pair, read_pairs
-from seq2see.data.split import DEV_PAIRS, spread
-from seq2see.errors import ConfigError, UserError
-from seq2see.evaluation import Report, Request, evaluate
-from seq2see.evaluation.training_data import key_of, known_texts
+from seq2see.data.split import sample_evenly
+from seq2see.errors import ConfigError
+from seq2see.evaluation import EvaluationOptions, EvaluationReport, evaluate
+from seq2see.evaluation.training_data import key_of, training_texts
 from seq2see.inference.loading import load
 from seq2see.inference.predictor import Predictor, UnknownTextWarning
 from seq2see.inference.results import Prediction
 from seq2see.pages.advice import Evidence
 from seq2see.run.folder import CONFIG
-from seq2see.run.pairs import Data, read_data
+from seq2see.run.pairs import Data, dev_sample, read_run_data
 from seq2see.storage.saved_model import find_model_folder, load_model
 
 TRAIN_SAMPLE = 300
-"""Training pairs that the model is tried on too, to see what it knows by heart."""
-PICTURED, LONGEST = 4, 40
-"""Sentences whose attention is shown, and their tokens at most."""
+"""Training pairs that are also scored, to detect overfitting."""
+ATTENTION_EXAMPLES, LONGEST = 4, 40
+"""Sentences whose attention is shown, and their maximum number of tokens."""
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """What is known of a run."""
+class ReportData:
+    """Everything that the report of a run shows."""
 
     run: str
     config: Config
     blueprint: dict[str, Any]
-    """The model's own options, nothing left open."""
+    """The model's options, fully resolved."""
     trained: dict[str, Any]
-    """What config.json says of its training: pairs, updates, dev metrics."""
+    """Training facts from config.json: pairs, updates, dev metrics."""
     model: Predictor
     num_bytes: int
     """Of the model folder."""
     written: float
-    """When, in seconds since 1970."""
+    """Modification time, in seconds since 1970."""
     history: History
-    report: Report
-    request: Request
+    report: EvaluationReport
+    request: EvaluationOptions
     tested_on: str
-    """In words: the dev pairs, or the names of the files."""
+    """A description: "the dev pairs", or the file names."""
     num_left_out: int
     num_dev: int | None
-    """None where the data are no longer there."""
+    """None if the data can no longer be read."""
     train_loss: float | None
-    """Nats per target token of some training pairs; likewise."""
+    """Nats per target token on a sample of the training pairs; None likewise."""
     attention: tuple[Prediction, ...]
-    unseen: tuple[str, ...]
-    """Symbols of the items' sources that the vocabulary lacks, the most frequent first."""
-    num_unseen: int
-    """Items with such a symbol."""
+    unknown: tuple[str, ...]
+    """Unknown symbols in the sources, most frequent first."""
+    num_unknown: int
+    """Items with unknown symbols."""
     notes: tuple[str, ...]
 
     @property
     def unit(self) -> str:
-        """What targets are made of."""
+        """The tokenizer of the targets."""
         return self.model.target_codec.tokenizer.name
 
     def evidence(self) -> Evidence:
-        """What the rules for advice look at."""
+        """The input of the rules for advice."""
         measured = next(iter(self.report.measured.values()))
         return Evidence(
             dev_loss=self.history.dev_loss,
@@ -82,28 +82,28 @@ class Gathered:
             loss=self.report.loss,
             count=self.report.count,
             num_known=self.report.num_known,
-            unseen=self.unseen,
-            num_unseen=self.num_unseen,
+            unknown=self.unknown,
+            num_unknown=self.num_unknown,
             scale=measured.scale if self.model.source_codec else None,
             by_length=[part for part in self.report.slices if part.by == "length"],
-            alarms=self.history.alarms,
+            warnings=self.history.warnings,
         )
 
 
-def gather(
+def collect_report_data(
     run: Path,
     test: Sequence[Path] = (),
-    request: Request | None = None,
+    request: EvaluationOptions | None = None,
     *,
     skip_bad: bool = False,
     engine: str = "auto",
     device: str = "auto",
-) -> Gathered:
-    """Read the run and try its model on the test files, or else on the dev pairs it was chosen by.
+) -> ReportData:
+    """Read the run and evaluate its model on the test files, by default on the dev pairs.
 
-    Raises CheckpointError for what is no whole run folder, and ConfigError where there are no pairs to try it on.
+    Raises CheckpointError for an incomplete run folder, and ConfigError if there are no pairs to evaluate on.
     """
-    request = request or Request()
+    request = request or EvaluationOptions()
     history = read_history(run)
     config = make_config(read_toml(run / CONFIG), {}, where=str(run / CONFIG))
     saved = load_model(run)
@@ -113,14 +113,13 @@ def gather(
     notes = []
     data: Data | None = None
     try:
-        data = read_data(config, None, None, has_source=has_source)
-    except UserError as error:
+        data = read_run_data(run, has_source=has_source, fix="name a file to evaluate on: --test test.tsv")
+    except ConfigError as error:
         if not test:
-            fix = "name a file of pairs to try the model on: --test test.tsv"
-            raise ConfigError(f"its dev pairs can't be read: {error.what}", where=error.where, fix=fix) from None
-        notes.append(f"The training data can't be read, so nothing is compared with them: {error.what}")
+            raise
+        notes.append(f"Not compared with the training data: {error.what}.")
     if data and data.corpus:
-        notes.append("Which texts are known from training can't be told: a prepared corpus holds ids and no texts.")
+        notes.append("Not compared with the training data: a prepared corpus holds token ids and no texts.")
     labels: Sequence[str] = ()
     pairs: Sequence[Pair]
     known = None
@@ -128,21 +127,23 @@ def gather(
     if test:
         found = read_pairs(list(test), columns=columns, skip_bad=skip_bad, label=request.by)
         pairs, labels, num_left_out = found.pairs, found.labels, found.skipped
-        known = known_texts(config, has_source=has_source).texts if data else None
+        known = training_texts(config, has_source=has_source).texts if data else None
         tested_on = ", ".join(map(str, test))
     else:
         assert data is not None
-        pairs, tested_on = spread(data.dev, DEV_PAIRS), "the dev pairs"
+        pairs, tested_on = dev_sample(data), "the dev pairs"
         known = None if data.corpus else frozenset(map(key_of, data.train))
-        notes.append("The dev pairs decided which model was kept, so its figures on them are a little too good.")
+        notes.append(
+            "The best checkpoint was selected on the dev pairs, so the scores on them are slightly optimistic."
+        )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnknownTextWarning)  # the page says it in its own place
+        warnings.simplefilter("ignore", UnknownTextWarning)  # the page has a section for them
         report = evaluate(model, pairs, request, labels=labels, known=known)
-        attention = look(model, [item.source for item in report.items])
-        train_loss = model.loss(spread(data.train, TRAIN_SAMPLE)) if data else None
-    unseen, num_unseen = unknown_symbols(model, report)
+        attention = attention_examples(model, [item.source for item in report.items])
+        train_loss = model.loss(sample_evenly(data.train, TRAIN_SAMPLE)) if data else None
+    unknown, num_unknown = unknown_symbols(model, report)
     folder = find_model_folder(run)
-    return Gathered(
+    return ReportData(
         run=str(run),
         config=config,
         blueprint=saved.config["model"],
@@ -158,24 +159,24 @@ def gather(
         num_dev=len(data.dev) if data else None,
         train_loss=train_loss,
         attention=attention,
-        unseen=unseen,
-        num_unseen=num_unseen,
+        unknown=unknown,
+        num_unknown=num_unknown,
         notes=tuple(notes),
     )
 
 
-def look(model: Predictor, sources: Sequence[str]) -> tuple[Prediction, ...]:
-    """The answers, with attention, to a few sources that are spread over the file and not too long."""
+def attention_examples(model: Predictor, sources: Sequence[str]) -> tuple[Prediction, ...]:
+    """Predictions with attention for a few sources that are not too long, evenly spread over the file."""
     if not model.has_attention or model.source_codec is None:
         return ()
     codec = model.source_codec
     fitting = [Pair(source, None, "") for source in sources if 0 < len(codec.encode(source)) <= LONGEST]
-    answers = model.predict([pair.source for pair in spread(fitting, PICTURED)])
-    return tuple(each for each in answers if each.target_tokens and len(each.target_tokens) <= LONGEST)
+    predictions = model.predict([pair.source for pair in sample_evenly(fitting, ATTENTION_EXAMPLES)])
+    return tuple(each for each in predictions if each.target_tokens and len(each.target_tokens) <= LONGEST)
 
 
-def unknown_symbols(model: Predictor, report: Report) -> tuple[tuple[str, ...], int]:
-    """Tokens of the sources that training never had, the most frequent first, and how many items have some."""
+def unknown_symbols(model: Predictor, report: EvaluationReport) -> tuple[tuple[str, ...], int]:
+    """Unknown tokens in the sources, most frequent first, and the number of items that have any."""
     if model.source_codec is None:
         return (), 0
     each = [set(model.source_codec.unknown(item.source)) for item in report.items]

@@ -1,12 +1,12 @@
-"""What learns: parameters with their gradients, and the parts of a model that hold them.
+"""Parameters with their gradients, and the modules that hold them.
 
-Every part has `forward`, which returns what it made and a cache, and `backward`, which is given the gradient of the
-loss by what was made, and that cache. It returns the gradient by what `forward` was given, and **adds** the gradients
-by its parameters to `Parameter.gradient`: a parameter used many times, by many positions or in many calls, has the sum
-of the gradients of all its uses. Nothing is kept on the part itself, so that a part may be called many times before
-the first way back. A cache serves one way back, which may overwrite it.
+Every module has `forward`, which returns its output and a cache, and `backward`, which takes the gradient of the loss
+by that output, and the cache. It returns the gradient by the input, and **adds** the gradients by the parameters to
+`Parameter.gradient`: a parameter used many times, at many positions or in many calls, gets the sum over all its uses.
+A module stores nothing between calls, so it may be called many times before the first backward pass. A cache serves
+one backward pass, which may overwrite it.
 
-Attributes have the names that `seq2see.model` gives them, and so have the tensors: `encoder.layers.0.reader.lstm.bias`.
+Attributes, and so tensors, have the names of `seq2see.model`: `encoder.layers.0.reader.lstm.bias`.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from seq2see.scratch.arrays import Array
 
 
 class Parameter:
-    """Numbers that are learnt, and the gradient of the loss by them; all zero at first."""
+    """A learnt array and the gradient of the loss by it, both initially zero."""
 
     def __init__(self, *shape: int) -> None:
         self.value: Array = np.zeros(shape, np.float32)
         self.gradient: Array = np.zeros(shape, np.float32)
 
 
-class Part:
-    """Something made of parameters and of other parts."""
+class Module:
+    """Contains parameters and other modules."""
 
-    def children(self) -> Iterator[tuple[str, Part | Parameter]]:
-        """The parameters and parts that are attributes, by name; those of a list by number (`layers.0`)."""
+    def children(self) -> Iterator[tuple[str, Module | Parameter]]:
+        """Parameters and modules among the attributes, by name; items of a list by index (`layers.0`)."""
         for name, value in vars(self).items():
-            if isinstance(value, Part | Parameter):
+            if isinstance(value, Module | Parameter):
                 yield name, value
             elif isinstance(value, list):
-                yield from ((f"{name}.{number}", item) for number, item in enumerate(value) if isinstance(item, Part))
+                yield from ((f"{name}.{number}", item) for number, item in enumerate(value) if isinstance(item, Module))
 
-    def parts(self) -> Iterator[Part]:
-        """This part and all those in it."""
+    def modules(self) -> Iterator[Module]:
+        """This module and all modules in it."""
         yield self
         for _, child in self.children():
-            if isinstance(child, Part):
-                yield from child.parts()
+            if isinstance(child, Module):
+                yield from child.modules()
 
     def parameters(self) -> dict[str, Parameter]:
-        """All parameters by name; one that two parts share has the name under which it is met first."""
+        """All parameters by name; a shared one appears once, under its first name."""
         found: dict[str, Parameter] = {}
         for name, child in self.children():
             inner = {name: child} if isinstance(child, Parameter) else child.parameters()
@@ -57,14 +57,14 @@ class Part:
         return found
 
     def tensors(self) -> dict[str, Array]:
-        """A copy of all values, by the names that `seq2see.model` gives them."""
+        """A copy of all values, by their names in `seq2see.model`."""
         return {name: parameter.value.copy() for name, parameter in self.parameters().items()}
 
     def load(self, tensors: Mapping[str, Array]) -> None:
-        """Take over these values, and the precision they have; CheckpointError where a name or a shape differs."""
+        """Set all values, and their precision. CheckpointError if a name or shape differs."""
         parameters = self.parameters()
         for name in sorted(parameters.keys() ^ tensors.keys()):
-            what = "is missing" if name in parameters else "is not part of this model"
+            what = "missing tensor" if name in parameters else "unknown tensor"
             raise CheckpointError(what, where=name, fix="load the tensors of a model of the same architecture")
         for name, parameter in parameters.items():
             if tensors[name].shape != parameter.value.shape:
@@ -77,7 +77,7 @@ class Part:
         """Compute in this precision from now on."""
         self.load({name: value.astype(dtype) for name, value in self.tensors().items()})
 
-    def forget_gradients(self) -> None:
-        """Set all gradients to zero, as must be done before each update."""
+    def zero_gradients(self) -> None:
+        """Set all gradients to zero; needed before each update."""
         for parameter in self.parameters().values():
             parameter.gradient.fill(0)

@@ -1,0 +1,1 @@
+"""The Python API, as `import seq2see` shows it."""

@@ -1,0 +1,152 @@
+"""A trained model in the Python API: loaded, asked, evaluated, packed. Nothing here imports PyTorch by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias, Unpack
+
+from seq2see.data import Pair, read_pairs
+from seq2see.data.given import PairData, pairs_of, paths_or_pairs
+from seq2see.errors import ConfigError
+from seq2see.evaluation import EvaluationArguments, EvaluationOptions, EvaluationReport
+from seq2see.evaluation import evaluate as evaluate_predictor
+from seq2see.inference.checking import require_known, with_options
+from seq2see.inference.loading import load as load_as
+from seq2see.inference.options import GenerationArguments, GenerationOptions
+from seq2see.inference.predictor import Predictor
+from seq2see.inference.results import PairScore
+from seq2see.markup import element, table, text_element
+from seq2see.packing import PackedModel, pack_run
+from seq2see.pictures.attention import Attention
+from seq2see.pictures.attention import attend as attention_of
+
+Paths: TypeAlias = str | Path | Sequence[str | Path]
+DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
+EngineName: TypeAlias = Literal["auto", "torch", "numpy"]
+
+
+class Model(Predictor):
+    """A trained model, as `train` and `load` return it: it predicts, scores, evaluates, shows its attention, and packs.
+
+    `predict` and `stream` take the fields of `GenerationOptions` as keyword arguments; `score`, `loss` and `evaluate`
+    take what `train` takes. Arguments are checked before anything is computed.
+    """
+
+    def score(self, pairs: PairData, *, batch_size: int = 64) -> list[PairScore]:
+        """The log-probability of each target, in nats, in the order of the pairs; see `Predictor.score`."""
+        return super().score(self._pairs(pairs), batch_size=batch_size)
+
+    def loss(self, pairs: PairData, *, batch_size: int = 64) -> float:
+        """The loss in nats per target token, EOS counted, with teacher forcing."""
+        return super().loss(self._pairs(pairs), batch_size=batch_size)
+
+    @with_options(EvaluationOptions)
+    def evaluate(self, pairs: PairData, **options: Unpack[EvaluationArguments]) -> EvaluationReport:
+        """The metrics of `seq2see evaluate` on pairs with known targets, with 95 % intervals.
+
+        The keyword arguments are the fields of `EvaluationOptions`. Pairs with the same source are one item with several
+        references, unless `group=False`. Raises DataError without pairs, ConfigError for invalid options.
+        """
+        require_known(options, EvaluationOptions, where="evaluate")
+        chosen = EvaluationOptions(**options)  # type: ignore[arg-type] # it turns lists into tuples
+        if chosen.by is None:
+            return evaluate_predictor(self, self._pairs(pairs), chosen)
+        has_source = self.source_codec is not None
+        paths, _ = paths_or_pairs(pairs, has_source=has_source)
+        if not paths:
+            raise ConfigError("needs a file, whose column it names", where="by", fix="give the path of a test file")
+        found = read_pairs(paths, columns="pairs" if has_source else "target", label=chosen.by)
+        return evaluate_predictor(self, found.pairs, chosen, labels=found.labels)
+
+    @with_options(GenerationOptions)
+    def attend(
+        self, texts: str | Iterable[str], *, heads: bool = False, **options: Unpack[GenerationArguments]
+    ) -> list[Attention]:
+        """The prediction for each text with its attention weights; with `heads`, those of every head of every layer.
+
+        An `Attention` shows itself as a heat map in a notebook, and has `.plot()` and `.to_dicts()`. Raises ConfigError
+        for a model without attention, and for the heads of an ensemble.
+        """
+        return attention_of(self, texts, heads=heads, **options)
+
+    def pack(
+        self,
+        path: str | Path,
+        *,
+        weights: Literal["float32", "float16", "int8"] = "float32",
+        data: PairData | None = None,
+    ) -> PackedModel:
+        """Write the model as one `.seq2see` file (or as a folder, for another ending), which needs no PyTorch.
+
+        It is compared with this one on the pairs of `data`, by default the dev pairs of its run, and its card says what
+        changed. Raises ConfigError for an ensemble, and where there are no pairs to compare on.
+        """
+        if len(self.paths) != 1:
+            fix = "load one model, and pack that"
+            raise ConfigError("a packed file holds one model, saved in a folder or a file", where="pack", fix=fix)
+        pairs = () if data is None else self._pairs(data)
+        return pack_run(self.paths[0], Path(path), weights=weights, data=pairs)
+
+    def _pairs(self, data: PairData) -> list[Pair]:
+        return pairs_of(data, has_source=self.source_codec is not None)
+
+    def _facts(self) -> dict[str, str]:
+        """What the model is, for its representations."""
+        source, target = self.source_codec, self.target_codec
+        units = [("source", source)] if source else []
+        return {
+            "architecture": self.name,
+            "parameters": f"{self.num_parameters:,}",
+            **{
+                side: f"{codec.tokenizer.name}, {len(codec.vocabulary):,} tokens"
+                for side, codec in [*units, ("target", target)]
+            },
+            "engine": " + ".join(dict.fromkeys(member.name for member in self.members)),
+            "loaded from": ", ".join(map(str, self.paths)),
+        }
+
+    def __repr__(self) -> str:
+        facts = [f"{name}: {value}" for name, value in self._facts().items() if value]
+        return f"<seq2see.Model {'; '.join(facts)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [[text_element(name, "th"), element("td", value)] for name, value in self._facts().items() if value]
+        return table([], rows, caption="Seq2See model")
+
+
+def load(
+    path: Paths,
+    *,
+    device: DeviceName = "auto",
+    engine: EngineName = "auto",
+) -> Model:
+    """The model of a run folder, of its `model/` folder alone, or of a packed file; several paths are an ensemble.
+
+    `engine` computes: numpy, torch, or auto, which is torch for a GPU (`device` cuda or mps), else NumPy, which needs
+    no PyTorch and is faster on a CPU. Both give the same answers.
+
+    Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged, and ConfigError for an
+    invalid argument, or for models with different vocabularies.
+    """
+    return load_as(path, device=device, engine=engine, kind=Model)
+
+
+def evaluate(
+    model: Model | Paths,
+    data: PairData,
+    *,
+    device: DeviceName = "auto",
+    engine: EngineName = "auto",
+    **options: Unpack[EvaluationArguments],
+) -> EvaluationReport:
+    """The metrics of `seq2see evaluate` for a model, or for that of a path; see `Model.evaluate`."""
+    found = model if isinstance(model, Model) else load(model, device=device, engine=engine)
+    return found.evaluate(data, **options)
+
+
+def attend(
+    model: Model | Paths, texts: str | Iterable[str], *, heads: bool = False, **options: Unpack[GenerationArguments]
+) -> list[Attention]:
+    """The prediction for each text with its attention weights, for a model or that of a path; see `Model.attend`."""
+    return (model if isinstance(model, Model) else load(model)).attend(texts, heads=heads, **options)

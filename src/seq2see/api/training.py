@@ -1,0 +1,132 @@
+"""Training in the Python API: one model, or several compared. Importing this imports PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Unpack
+
+from rich.console import Console
+
+from seq2see.api.model import DeviceName, Model, Paths, load
+from seq2see.compare import Comparison
+from seq2see.compare import compare as compare_models
+from seq2see.config import given_keys, make_config
+from seq2see.data import Pair
+from seq2see.data.given import PairData, paths_or_pairs
+from seq2see.errors import ConfigError
+from seq2see.evaluation import EvaluationArguments, EvaluationOptions
+from seq2see.inference.checking import require_known
+from seq2see.model import DEFAULT, find
+from seq2see.run.fine_tune import architecture_at
+from seq2see.run.folder import default_folder, has_checkpoint, stored_config
+from seq2see.run.train import train as train_run
+
+
+def train(
+    data: PairData,
+    *,
+    model: str | None = None,
+    dev: PairData | None = None,
+    out: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    engine: Literal["torch", "scratch"] = "torch",
+    device: DeviceName = "auto",
+    force: bool = False,
+    resume: bool = False,
+    fallback_previous: bool = False,
+    allow_changes: bool = False,
+    auto_resume: bool = False,
+    quiet: bool = False,
+) -> Model:
+    """Train a model and return the best one; everything else stays in the run folder `out`.
+
+    `data` and `dev` are a path (TSV, JSONL), two paths (parallel files), or (source, target) pairs; for
+    `model="language_model"` a path to text, or ("", text) pairs. `settings` are the keys of a recipe, such
+    as `{"training.rate": 2e-3, "model.width": 128}`; `{"training.start_from": "runs/old"}` fine-tunes a model.
+    `resume`, `fallback_previous`, `allow_changes` and `auto_resume` are those of `seq2see train`. Where a launcher has
+    started several processes of a program, each calls this and gets the same model.
+    `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for all that can be put right.
+    """
+    settings = dict(settings or {})
+    values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": model} if model else {}}
+    named = settings.get("model.name")
+    if model is not None and named is not None:
+        raise ConfigError("the model is named twice", where="model, settings", fix="give one of the two")
+    started_from = settings.get("training.start_from")
+    if started_from and not (model or named):
+        resumes = out and (resume or (auto_resume and has_checkpoint(Path(out))))
+        named = stored_config(Path(str(out))).model.name if resumes else architecture_at(Path(started_from))
+    has_source = find(str(model or named or DEFAULT)).has_source
+    pairs: dict[str, list[Pair]] = {}
+    for name, given in (("train", data), ("dev", dev)):
+        if given is None:
+            continue
+        if f"data.{name}" in settings:
+            fix = "give one of the two"
+            raise ConfigError(f"conflicts with settings data.{name}", where=name if name == "dev" else "data", fix=fix)
+        paths, own = paths_or_pairs(given, has_source=has_source)
+        if paths:
+            values["data"][name] = [str(path.absolute()) for path in paths]
+        else:
+            pairs[name] = own
+    if out is None:
+        if "train" in pairs:
+            raise ConfigError("is needed for pairs given in a program", where="out", fix='add out="runs/mine"')
+        out = default_folder(values["data"]["train"][0])
+    config = make_config(values, settings, settings_where="settings")
+    trained = train_run(
+        config,
+        Path(out),
+        given=given_keys(values, settings),
+        pairs=pairs.get("train"),
+        dev_pairs=pairs.get("dev"),
+        engine=engine,
+        device=device,
+        force=force,
+        resume=resume,
+        fallback_previous=fallback_previous,
+        allow_changes=allow_changes,
+        auto_resume=auto_resume,
+        console=Console(stderr=True, quiet=quiet),
+    )
+    return load(trained.folder, device=device if device != "auto" else "cpu")
+
+
+def compare(
+    models: Iterable[str],
+    data: Paths,
+    *,
+    out: str | Path,
+    dev: Paths = (),
+    test: Paths = (),
+    seeds: int = 1,
+    settings: Mapping[str, Any] | None = None,
+    device: DeviceName = "auto",
+    quiet: bool = False,
+    **options: Unpack[EvaluationArguments],
+) -> Comparison | None:
+    """Train architectures or recipes (.toml) on the same files and evaluate them side by side: `seq2see compare`.
+
+    Scores are on the `test` files, by default on dev. Everything is written to `out`, with a page compare.html. The
+    same call continues after an interruption (then it returns None) and trains nothing twice.
+    """
+    require_known(options, EvaluationOptions, where="compare")
+    names = [models] if isinstance(models, str) else list(models)
+    return compare_models(
+        names,
+        as_paths(data),
+        Path(out),
+        dev=as_paths(dev),
+        test=as_paths(test),
+        seeds=seeds,
+        settings=dict(settings or {}),
+        request=EvaluationOptions(**options),  # type: ignore[arg-type] # its own checks turn lists into tuples
+        device=device,
+        console=Console(stderr=True, quiet=quiet),
+    )
+
+
+def as_paths(paths: Paths) -> list[Path]:
+    """One path or several as a list."""
+    return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]

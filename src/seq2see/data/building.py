@@ -1,0 +1,57 @@
+"""Codecs built from the training pairs together with the pairs' ids, so that each text is tokenised once."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from seq2see.data.examples import Examples, Sequences
+from seq2see.data.pairs import Pair
+from seq2see.text import EOS, SUBWORD_UNITS, Codec, Codecs, make_tokenizer
+from seq2see.text.building import codec_of_counts
+from seq2see.text.learning import count_words, text_step
+from seq2see.text.options import TextOptions
+
+
+def build_examples(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool) -> tuple[Codecs, Examples]:
+    """The codecs of both sides, built from these pairs alone, and the pairs encoded with them.
+
+    A joint codec is returned twice. A language model (`has_source` False) has no source codec.
+    """
+    targets = [pair.target for pair in pairs]
+    if not has_source:
+        target_codec, target_ids = build_and_encode(options, options.target, targets)
+        return (None, target_codec), Examples(Sequences.empty(len(pairs)), target_ids)
+    sources = [pair.source for pair in pairs]
+    if options.joint:
+        codec, ids = build_and_encode(options, options.target, [*sources, *targets])
+        return (codec, codec), Examples(*ids.split(len(pairs)))
+    source_codec, source_ids = build_and_encode(options, options.source, sources)
+    target_codec, target_ids = build_and_encode(options, options.target, targets)
+    return (source_codec, target_codec), Examples(source_ids, target_ids)
+
+
+def build_and_encode(options: TextOptions, unit: str | None, texts: Sequence[str | None]) -> tuple[Codec, Sequences]:
+    """A codec of this unit built from the texts, and their ids with EOS at the end; None has no ids."""
+    assert unit is not None
+    if unit in SUBWORD_UNITS:
+        sample = (text or "" for text in texts[:: text_step(len(texts))])
+        codec = codec_of_counts(options, unit, count_words(sample, options.normalization))
+        return codec, Sequences.encode(codec, texts)
+    tokenizer = make_tokenizer(unit, options.normalization)
+    # Tokens are numbered as they appear. Once all are counted, a table maps these numbers to the ids of the vocabulary.
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    end = numbers[""]  # no token is empty
+
+    def numbered(text: str | None) -> Iterable[int]:
+        return [] if text is None else [*map(numbers.__getitem__, tokenizer.split(text)), end]
+
+    provisional = Sequences.pack(map(numbered, texts))
+    _, *tokens = numbers
+    _, *counts = np.bincount(provisional.ids, minlength=len(numbers)).tolist()
+    codec = codec_of_counts(options, unit, Counter(dict(zip(tokens, counts, strict=True))))
+    table = np.array([EOS, *map(codec.vocabulary.id, tokens)], dtype=np.int32)
+    return codec, Sequences(table[provisional.ids], provisional.offsets)

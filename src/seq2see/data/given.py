@@ -1,0 +1,44 @@
+"""Pairs as a program gives them: paths of files, tuples, or `Pair`s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from seq2see.data.pairs import Pair
+from seq2see.data.reading import read_pairs
+from seq2see.errors import DataError
+
+PairData: TypeAlias = str | Path | Iterable[str | Path] | Iterable[tuple[str, str]] | Iterable[Pair]
+"""A path (TSV, JSONL), two paths of parallel files, or (source, target) pairs, such as `zip(frame["a"], frame["b"])`."""
+
+
+def paths_or_pairs(data: PairData, *, has_source: bool) -> tuple[list[Path], list[Pair]]:
+    """The paths, or the pairs, each checked; the other is empty. DataError for an item that is neither, and for none."""
+    items: list[object] = [data] if isinstance(data, str | Path) else list(data)
+    if items and all(isinstance(item, str | Path) for item in items):
+        return [Path(str(item)) for item in items], []
+    return [], as_pairs(items, has_source=has_source)
+
+
+def pairs_of(data: PairData, *, has_source: bool) -> list[Pair]:
+    """The pairs themselves, those of files read. DataError for what can't be read, naming file and line."""
+    paths, pairs = paths_or_pairs(data, has_source=has_source)
+    return pairs or read_pairs(paths, columns="pairs" if has_source else "target").pairs
+
+
+def as_pairs(items: Sequence[object], *, has_source: bool) -> list[Pair]:
+    """Each item as a `Pair`; without `has_source` a language model's ("", text). DataError for the first that is none."""
+    pairs = []
+    for number, item in enumerate(items, start=1):
+        origin = (item.origin if isinstance(item, Pair) else "") or f"pair {number}"
+        match item[:2] if isinstance(item, Pair) else item:
+            case (str(source), str(target)) if target.strip() and (source.strip() or not has_source):
+                pairs.append(Pair(source if has_source else "", target, origin))
+            case _:
+                fix = 'give ("source", "target"), both with text' if has_source else 'give ("", "text")'
+                raise DataError(f"{item!r} is not a pair", where=f"pair {number}", fix=fix)
+    if not pairs:
+        raise DataError("there are no pairs", fix="give a path, or a list of (source, target)")
+    return pairs

@@ -1,0 +1,275 @@
+"""Evaluation results as text for the terminal, as flat dicts, and as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+
+from seq2see.evaluation.items import NEW
+from seq2see.metrics import Measured, Unit
+
+if TYPE_CHECKING:
+    from seq2see.evaluation.report import Estimate, EvaluationReport, SliceScores
+    from seq2see.evaluation.runs import RunsReport
+
+MOST_SLICES = 20
+"""Labels of a column that are printed; JSON has all of them."""
+EXACT_NOTE = "* exact binomial interval (Clopper-Pearson), since all items are right or all are wrong"
+
+
+def report_lines(report: EvaluationReport) -> Iterator[str]:
+    """The scores of one model."""
+    yield from [count_line(report), "", *metric_lines(report)]
+    for by in dict.fromkeys(part.by for part in report.slices):
+        yield from ["", *slice_lines(by, report)]
+    yield from ["", *interval_lines([report]), *signature_lines(report), *known_lines(report)]
+    if report.missing:
+        yield f"left out: {report.missing}"
+
+
+def text_lines(runs: RunsReport) -> Iterator[str]:
+    """The scores of several runs side by side, or the report of a single one."""
+    first = runs.reports[0]
+    if len(runs.reports) == 1:
+        yield from report_lines(first)
+    else:
+        yield from [count_line(first), "", *run_table(runs)]
+        for run, report in zip(runs.runs, runs.reports, strict=True):
+            # Slices by length of every run would be too long.
+            kinds = [by for by in dict.fromkeys(part.by for part in report.slices) if by != "length"]
+            yield from ["", run] if kinds else []
+            for by in kinds:
+                yield from ["", *slice_lines(by, report)]
+        yield from ["", *interval_lines(runs.reports)]
+        yield "p: difference from the first run, two-sided; approximate randomisation / paired bootstrap"
+        if any("loss" not in compared for compared in runs.against_first[1:]):
+            yield "the loss is per token of each run: no p where the tokens differ from those of the first run"
+        yield from signature_lines(first)
+        for run, report in zip(runs.runs, runs.reports, strict=True):
+            yield from (f"{run}: {line}" for line in known_lines(report))
+        if first.missing:
+            yield f"left out: {first.missing}"
+    yield from (f"not compared with the training data: {note}" for note in runs.notes)
+
+
+def count_line(report: EvaluationReport) -> str:
+    """How many items and references there are."""
+    if report.outputs.predictions is None:
+        return f"{report.count:,} texts"
+    return f"{report.count:,} items, {report.num_references:,} references"
+
+
+def metric_lines(report: EvaluationReport) -> Iterator[str]:
+    """One line per metric."""
+    rows = [
+        [measured.scale.title, number(report.scores[name].value, measured.scale.unit), interval_of(report, name)]
+        for name, measured in report.measured.items()
+    ]
+    rows[-1].append(f"nats per target token, perplexity {report.perplexity:,.2f}")
+    yield from aligned(rows, right=(1,))
+
+
+def run_table(runs: RunsReport) -> Iterator[str]:
+    """One row per run with p-values against the first, and one per group of runs that differ only in the seed."""
+    names = list(runs.reports[0].measured)
+    scales = {name: runs.reports[0].measured[name].scale for name in names}
+    rows = [["run", *(scales[name].title for name in names)]]
+    for run, report, compared in zip(runs.runs, runs.reports, runs.against_first, strict=True):
+        cells = []
+        for name in names:
+            found = compared.get(name)
+            p_values = f"  p {found.randomisation_p:.3f} / {found.bootstrap_p:.3f}" if found else ""
+            value = number(report.scores[name].value, scales[name].unit)
+            cells.append(f"{value} {interval_of(report, name)}{p_values}")
+        rows.append([run, *cells])
+    for group in runs.seed_groups:
+        spreads = [(group.spreads[name], scales[name].unit) for name in names]
+        cells = [
+            f"{number(each.mean, unit).removesuffix(' %')} ± {number(each.deviation, unit)}" for each, unit in spreads
+        ]
+        rows.append([f"mean ± sd of {len(group.runs)} seeds", *cells])
+    yield from aligned(rows)
+    for group in runs.seed_groups:
+        if len(group.runs) < len(runs.runs):
+            yield f"{len(group.runs)} seeds: {', '.join(runs.runs[run] for run in group.runs)}"
+
+
+def slice_lines(by: str, report: EvaluationReport) -> Iterator[str]:
+    """One row per slice of this kind."""
+    slices = [part for part in report.slices if part.by == by]
+    rows = [[f"by {by}", "items", *(each.scale.title for each in report.measured.values())]]
+    for part in slices[:MOST_SLICES]:
+        rows.append([part.name or "(empty)", f"{part.count:,}", *slice_cells(part, report.measured)])
+    yield from aligned(rows, right=(1,))
+    if len(slices) > MOST_SLICES:
+        yield f"and {len(slices) - MOST_SLICES:,} smaller ones (all of them with --json)"
+
+
+def slice_cells(part: SliceScores, measured: Mapping[str, Measured]) -> Iterator[str]:
+    """Value and interval of each metric."""
+    for name, each in measured.items():
+        unit = each.scale.unit
+        yield f"{number(part.scores[name].value, unit)} {interval(part.scores[name], unit)}"
+
+
+def interval_lines(reports: Iterable[EvaluationReport]) -> Iterator[str]:
+    """How the intervals were computed."""
+    reports = list(reports)
+    first = reports[0]
+    yield f"95 % intervals in brackets: bootstrap over the items, {first.samples:,} samples, seed {first.seed}"
+    if any(estimate.method != "bootstrap" for report in reports for estimate in all_estimates(report)):
+        yield EXACT_NOTE
+
+
+def all_estimates(report: EvaluationReport) -> Iterator[Estimate]:
+    """Of all items and of the slices."""
+    yield from report.scores.values()
+    for part in report.slices:
+        yield from part.scores.values()
+
+
+def signature_lines(report: EvaluationReport) -> Iterator[str]:
+    """sacreBLEU's signatures."""
+    for measured in report.measured.values():
+        if measured.signature:
+            yield f"{measured.scale.title}: {measured.signature}"
+
+
+def known_lines(report: EvaluationReport) -> Iterator[str]:
+    """How many of the items are in the training data, if that is known."""
+    what = "texts" if report.outputs.predictions is None else "sources"
+    if report.num_known == report.count:
+        yield f"all {report.count:,} {what} are in the training data: the scores say nothing about new {what}"
+    elif report.num_known:
+        yield (
+            f"{report.num_known:,} of {report.count:,} {what} are in the training data: "
+            f"rely on the scores of the {NEW} ones"
+        )
+    elif report.num_known == 0:
+        yield f"none of the {what} is in the training data"
+
+
+def number(value: float, unit: Unit) -> str:
+    """A value as it is printed."""
+    return {"share": f"{100 * value:.2f} %", "points": f"{value:.2f}", "nats": f"{value:.4f}"}[unit]
+
+
+def interval(estimate: Estimate, unit: Unit) -> str:
+    """Its interval without percent signs; an exact one is marked with an asterisk, see EXACT_NOTE."""
+    low, high = (number(end, unit).removesuffix(" %") for end in estimate.interval)
+    return f"[{low}, {high}]{'' if estimate.method == 'bootstrap' else '*'}"
+
+
+def interval_of(report: EvaluationReport, name: str) -> str:
+    """The interval of a metric over all items."""
+    return interval(report.scores[name], report.measured[name].scale.unit)
+
+
+def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> Iterator[str]:
+    """Rows with aligned columns, those in `right` right-aligned. Wide characters count as two columns."""
+    most = max(map(len, rows))
+    widths = [max(cell_len(row[column]) for row in rows if column < len(row)) for column in range(most)]
+    for row in rows:
+        cells = []
+        for column, cell in enumerate(row):
+            padding = " " * (widths[column] - cell_len(cell))
+            cells.append(padding + cell if column in right else cell + padding)
+        yield "  ".join(cells).rstrip()
+
+
+def report_dicts(report: EvaluationReport) -> list[dict[str, Any]]:
+    """One flat dict per metric and slice."""
+    parts: list[tuple[str | None, str | None, int, Mapping[str, Estimate]]] = [
+        (None, None, report.count, report.scores),
+        *((part.by, part.name, part.count, part.scores) for part in report.slices),
+    ]
+    return [
+        {
+            "by": by,
+            "slice": name,
+            "count": count,
+            "metric": metric,
+            "value": estimate.value,
+            "low": estimate.interval.low,
+            "high": estimate.interval.high,
+            "interval": estimate.method,
+            "unit": report.measured[metric].scale.unit,
+        }
+        for by, name, count, scores in parts
+        for metric, estimate in scores.items()
+    ]
+
+
+def runs_dicts(runs: RunsReport) -> list[dict[str, Any]]:
+    """One flat dict per run, metric and slice; over all items with the difference from the first run."""
+    found = []
+    for run, report, compared in zip(runs.runs, runs.reports, runs.against_first, strict=True):
+        for row in report_dicts(report):
+            difference = compared.get(row["metric"]) if row["by"] is None else None
+            against = {
+                "difference": difference.value if difference else None,
+                "randomisation_p": difference.randomisation_p if difference else None,
+                "bootstrap_p": difference.bootstrap_p if difference else None,
+            }
+            found.append({"run": run} | row | against)
+    return found
+
+
+def as_json(runs: RunsReport) -> dict[str, Any]:
+    """The scores of a single run, or those of several as a list under `runs`."""
+    request = {"samples": runs.request.samples, "seed": runs.request.seed}
+    if len(runs.reports) == 1:
+        return report_json(runs.reports[0]) | request
+    found = []
+    for run, report, compared in zip(runs.runs, runs.reports, runs.against_first, strict=True):
+        against = {
+            name: {
+                "difference": each.value,
+                "low": each.interval.low,
+                "high": each.interval.high,
+                "randomisation_p": each.randomisation_p,
+                "bootstrap_p": each.bootstrap_p,
+            }
+            for name, each in compared.items()
+        }
+        found.append({"run": run} | report_json(report) | {"against_first": against})
+    seeds = [
+        {
+            "runs": [runs.runs[run] for run in group.runs],
+            "metrics": {name: {"mean": mean, "deviation": sd} for name, (mean, sd) in group.spreads.items()},
+        }
+        for group in runs.seed_groups
+    ]
+    return {"runs": found, "seeds": seeds} | request
+
+
+def report_json(report: EvaluationReport) -> dict[str, Any]:
+    """The scores of one run: shares as 0..1, sacreBLEU's metrics as 0..100."""
+    return {
+        "count": report.count,
+        "exact_match": report.exact_match,
+        "loss": report.loss,
+        "perplexity": report.perplexity if math.isfinite(report.perplexity) else None,
+        "references": report.num_references,
+        "in_training_data": report.num_known,
+        "metrics": scores_json(report.scores, report.measured),
+        "slices": [
+            {"by": part.by, "name": part.name, "count": part.count, "metrics": scores_json(part.scores, {})}
+            for part in report.slices
+        ],
+    }
+
+
+def scores_json(scores: Mapping[str, Estimate], measured: Mapping[str, Measured]) -> dict[str, Any]:
+    """Value and interval by metric; unit and signature of those in `measured`."""
+    found: dict[str, Any] = {}
+    for name, (value, (low, high), method) in scores.items():
+        found[name] = {"value": value, "low": low, "high": high, "interval": method}
+        if name in measured:
+            found[name]["unit"] = measured[name].scale.unit
+        if name in measured and measured[name].signature:
+            found[name]["signature"] = measured[name].signature
+    return found

@@ -1,0 +1,111 @@
+"""Evaluation results as HTML tables: for notebooks, and for the pages of `seq2see report` and `seq2see compare`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seq2see.evaluation.format import (
+    MOST_SLICES,
+    interval,
+    interval_lines,
+    interval_of,
+    known_lines,
+    number,
+    signature_lines,
+    slice_cells,
+)
+from seq2see.markup import Markup, element, joined, paragraph, table, text_element
+
+if TYPE_CHECKING:
+    from seq2see.evaluation.report import EvaluationReport
+    from seq2see.evaluation.runs import RunsReport
+
+
+def report_html(report: EvaluationReport) -> Markup:
+    """The scores of one model, slices included."""
+    return joined([*score_parts(report), *slice_tables(report)])
+
+
+def runs_html(runs: RunsReport) -> Markup:
+    """The scores of several runs side by side, or the report of a single one."""
+    return report_html(runs.reports[0]) if len(runs.reports) == 1 else joined(run_parts(runs))
+
+
+def score_parts(report: EvaluationReport) -> list[Markup]:
+    """A table with one row per metric, and notes on it."""
+    rows = []
+    for name, measured in report.measured.items():
+        unit, estimate = measured.scale.unit, report.scores[name]
+        better = "higher is better" if measured.scale.higher_is_better else "lower is better"
+        rows.append(
+            [
+                element("th", measured.scale.title, scope="row"),
+                element("td", number(estimate.value, unit), class_="number"),
+                element("td", interval(estimate, unit), class_="number"),
+                element("td", f"{better}; {measured.signature}" if measured.signature else better, class_="note"),
+            ]
+        )
+    head = ["metric", "value", "95 % interval", "note"]
+    caption = f"{report.count:,} items, {report.num_references:,} references"
+    perplexity = f"The loss is in nats per target token; perplexity {report.perplexity:,.2f}."
+    notes = [perplexity, *interval_lines([report])]
+    return [
+        table(head, rows, caption=caption, numbers=(1, 2)),
+        *(paragraph(line, class_="note") for line in notes),
+        *(paragraph(line) for line in known_lines(report)),
+    ]
+
+
+def slice_tables(report: EvaluationReport) -> list[Markup]:
+    """A table per kind of slice: by source, by a column, by length."""
+    return [slice_table(by, report) for by in dict.fromkeys(part.by for part in report.slices)]
+
+
+def slice_table(by: str, report: EvaluationReport) -> Markup:
+    """One row per slice."""
+    slices = [part for part in report.slices if part.by == by]
+    rows = []
+    for part in slices[:MOST_SLICES]:
+        texts = [f"{part.count:,}", *slice_cells(part, report.measured)]
+        cells = [element("td", text, class_="number") for text in texts]
+        rows.append([text_element(part.name or "(empty)", "th", scope="row"), *cells])
+    titles = [measured.scale.title for measured in report.measured.values()]
+    more = f", the largest {MOST_SLICES} of {len(slices):,}" if len(slices) > MOST_SLICES else ""
+    return table(["slice", "items", *titles], rows, caption=f"by {by}{more}", numbers=range(1, len(titles) + 2))
+
+
+def run_parts(runs: RunsReport) -> list[Markup]:
+    """A table with one row per run, intervals and p-values, and one row per group of seeds; then notes on it."""
+    first = runs.reports[0]
+    rows = []
+    for run, report, compared in zip(runs.runs, runs.reports, runs.against_first, strict=True):
+        cells = [element("th", run, scope="row")]
+        for name, measured in first.measured.items():
+            difference = compared.get(name)
+            text = f"{number(report.scores[name].value, measured.scale.unit)} {interval_of(report, name)}"
+            p = f"{difference.randomisation_p:.3f} / {difference.bootstrap_p:.3f}" if difference else "—"
+            cells += [element("td", text, class_="number"), element("td", p, class_="number")]
+        rows.append(cells)
+    for group in runs.seed_groups:
+        names = ", ".join(runs.runs[run] for run in group.runs)
+        cells = [element("th", f"mean ± sd of {len(group.runs)} seeds ({names})", scope="row")]
+        for name, measured in first.measured.items():
+            mean, deviation = (number(each, measured.scale.unit) for each in group.spreads[name])
+            cells += [element("td", f"{mean.removesuffix(' %')} ± {deviation}", class_="number"), element("td")]
+        rows.append(cells)
+    head = ["run"]
+    for measured in first.measured.values():
+        head += [measured.scale.title, "p"]
+    notes = [
+        *interval_lines(runs.reports),
+        f"p: difference from {runs.runs[0]}, two-sided; approximate randomisation / paired bootstrap. It says nothing "
+        "about other seeds.",
+        *signature_lines(first),
+        *known_lines(first),
+        *runs.notes,
+    ]
+    numbers = range(1, len(head))
+    return [
+        table(head, rows, caption=f"{first.count:,} items", numbers=numbers),
+        *(paragraph(note, class_="note") for note in notes),
+    ]

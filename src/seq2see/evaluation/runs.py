@@ -1,0 +1,135 @@
+"""One or several trained runs evaluated on a test file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from seq2see.config import Config
+from seq2see.data import PairFile, read_pairs
+from seq2see.errors import ConfigError
+from seq2see.evaluation.comparison import SeedGroup, against_first, seed_groups
+from seq2see.evaluation.error_table import ranking_of, require_writable, write_errors
+from seq2see.evaluation.evaluate import evaluate, require_predictions
+from seq2see.evaluation.format import runs_dicts, text_lines
+from seq2see.evaluation.html import runs_html
+from seq2see.evaluation.options import EvaluationOptions
+from seq2see.evaluation.report import EvaluationReport
+from seq2see.evaluation.training_data import TrainingTexts, config_of, training_texts
+from seq2see.inference.loading import load
+from seq2see.metrics import Difference, levenshtein
+from seq2see.text import Codec
+
+
+@dataclass(frozen=True)
+class RunsReport:
+    """The scores of one or several runs on the same items. Printed it is the output of `seq2see evaluate`."""
+
+    runs: tuple[str, ...]
+    """Their names; an ensemble is a single run."""
+    reports: tuple[EvaluationReport, ...]
+    request: EvaluationOptions
+    ranked_by: str
+    """The metric that the error table is sorted by; empty without one."""
+    num_left_out: int = 0
+    """Invalid lines of the test file that were skipped."""
+    against_first: tuple[dict[str, Difference], ...] = ()
+    """The difference of each run from the first, by metric; empty for the first."""
+    seed_groups: tuple[SeedGroup, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Why there is no comparison with the training data."""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One flat dict per run, metric and slice, for `pandas.DataFrame`."""
+        return runs_dicts(self)
+
+    def __str__(self) -> str:
+        return "\n".join(text_lines(self))
+
+    def _repr_html_(self) -> str:
+        return runs_html(self)
+
+
+def evaluate_runs(
+    runs: Sequence[Path],
+    files: Sequence[Path],
+    request: EvaluationOptions,
+    *,
+    ensemble: bool = False,
+    skip_bad: bool = False,
+    engine: str = "auto",
+    device: str = "auto",
+    errors: Path | None = None,
+) -> RunsReport:
+    """Evaluate each run, or all of them as an ensemble; write the wrong predictions of a single one to `errors`.
+
+    By default runs are compared in the metrics that suit the first of them.
+    """
+    if ensemble and len(runs) == 1:
+        raise ConfigError("needs at least two runs", where="--ensemble", fix="name another run, or leave it out")
+    if errors is not None:
+        if len(runs) > 1 and not ensemble:
+            raise ConfigError("needs a single run", where="--errors", fix="name one run, or add --ensemble")
+        require_writable(errors, files)
+        levenshtein("the error table")
+    found: PairFile | None = None
+    columns: Literal["pairs", "target"] = "pairs"
+    reports: list[EvaluationReport] = []
+    configs: list[Config | None] = []
+    known: list[TrainingTexts] = []
+    codecs: list[Codec] = []
+    for members in [list(runs)] if ensemble else [[run] for run in runs]:
+        model = load(members, engine=engine, device=device)
+        own: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
+        if found is not None and own != columns:
+            raise ConfigError(
+                "a language model can't be compared with models that have sources",
+                where=str(members[0]),
+                fix="evaluate language models separately, on a file with one text per line",
+            )
+        require_predictions(model, request)
+        if errors is not None and model.source_codec is None:
+            raise ConfigError("a language model has no predictions to list", where="--errors", fix="leave it out")
+        if found is None:
+            columns = own
+            found = read_pairs(files, columns=columns, skip_bad=skip_bad, label=request.by)
+        configs.append(config_of(members[0]))
+        others = [texts_of([config_of(other)], [], columns=columns) for other in members[1:]]
+        known.append(merged([texts_of(configs, known, columns=columns), *others]))
+        reports.append(evaluate(model, found.pairs, request, labels=found.labels, known=known[-1].texts))
+        codecs.append(model.target_codec)
+        if request.metrics is None and model.source_codec:
+            request = replace(request, metrics=tuple(name for name in reports[0].measured if name != "loss"))
+    assert found is not None
+    unit = codecs[0].tokenizer.name
+    if errors is not None:
+        write_errors(errors, reports[0], unit)
+    return RunsReport(
+        runs=tuple(map(str, runs)) if not ensemble else (" + ".join(map(str, runs)),),
+        reports=tuple(reports),
+        request=request,
+        ranked_by=ranking_of(reports[0], unit).scale.title if errors is not None else "",
+        num_left_out=found.skipped,
+        against_first=tuple(against_first(reports, samples=request.samples, seed=request.seed)),
+        seed_groups=tuple(seed_groups(reports, configs)),
+        notes=tuple(dict.fromkeys(each.why_not for each in known if each.why_not)),
+    )
+
+
+def merged(known: Sequence[TrainingTexts]) -> TrainingTexts:
+    """The texts known to any member of an ensemble; unavailable if those of one member are."""
+    for each in known:
+        if each.texts is None:
+            return each
+    return TrainingTexts(frozenset().union(*(each.texts or () for each in known)), "")
+
+
+def texts_of(configs: Sequence[Config | None], known: Sequence[TrainingTexts], *, columns: str) -> TrainingTexts:
+    """The training texts of the last run; the same data as an earlier run's are not read again."""
+    last = configs[-1]
+    for config, texts in zip(configs, known, strict=False):
+        if config is not None and last is not None and config.data == last.data:
+            return texts
+    return training_texts(last, has_source=columns == "pairs")

@@ -1,0 +1,79 @@
+"""HTML elements built safely: every text is escaped here."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import NewType
+
+Markup = NewType("Markup", str)
+"""HTML. Elsewhere only literals and finished drawings are turned into it directly."""
+
+DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Bidirectional control characters, which would also affect the surrounding text."""
+
+
+def escaped(text: str) -> Markup:
+    """Text as HTML. Control characters and direction marks are shown by their code point: ⟨U+202E⟩."""
+    visible = "".join(
+        f"⟨U+{ord(character):04X}⟩"
+        if character in DIRECTION_MARKS or (unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n")
+        else character
+        for character in text
+    )
+    return Markup(html.escape(visible))
+
+
+def element(tag: str, content: str | Iterable[Markup] = "", **attributes: str) -> Markup:
+    """`<tag …>content</tag>`: a string is escaped, an iterable of Markup is inserted as it is.
+
+    In attribute names `_` becomes `-`, and `class_` becomes `class`; empty attributes are left out.
+    """
+    inner = escaped(content) if isinstance(content, str) else joined(content)
+    return Markup(f"<{tag}{attributes_of(attributes)}>{inner}</{tag}>")
+
+
+def attributes_of(attributes: dict[str, str]) -> str:
+    """Escaped attributes, each preceded by a space."""
+    return "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{escaped(value)}"' for name, value in attributes.items() if value
+    )
+
+
+def joined(parts: Iterable[Markup]) -> Markup:
+    """The concatenation of the parts."""
+    return Markup("".join(parts))
+
+
+def text_element(text: str, tag: str = "td", **attributes: str) -> Markup:
+    """An element for text from the data, whose direction follows its script."""
+    return element(tag, text, dir="auto", **attributes)
+
+
+def paragraph(text: str, **attributes: str) -> Markup:
+    """A paragraph of text."""
+    return element("p", text, **attributes)
+
+
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[Markup]], *, caption: str, numbers: Sequence[int] = ()
+) -> Markup:
+    """A scrollable table. `rows` hold finished cells; `numbers` are the indices of the numeric columns."""
+    cells = [
+        element("th", title, scope="col", class_="number" if column in numbers else "")
+        for column, title in enumerate(head)
+    ]
+    body = element("tbody", [element("tr", row) for row in rows])
+    whole = element("table", [element("caption", caption), element("thead", [element("tr", cells)]), body])
+    return scrollable([whole], caption)
+
+
+def scrollable(content: Iterable[Markup], name: str) -> Markup:
+    """A box for wide content that can be focused and scrolled with the keyboard."""
+    return element("div", content, class_="scroll", tabindex="0", role="region", aria_label=name)
+
+
+def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
+    """A list of names and their values."""
+    return element("dl", [part for name, value in pairs for part in (element("dt", name), text_element(value, "dd"))])

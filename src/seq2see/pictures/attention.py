@@ -1,0 +1,152 @@
+"""Predictions together with their attention: `attend`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from seq2see.data import Batch
+from seq2see.data.batch import Padded
+from seq2see.errors import ConfigError, DataError, UserError
+from seq2see.pictures.heat_map import plot
+from seq2see.pictures.svg import inline_svg
+from seq2see.pictures.tables import attention_dict, attention_dicts
+from seq2see.text import EOS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from seq2see.inference.options import GenerationArguments, GenerationOptions
+    from seq2see.inference.predictor import Predictor
+    from seq2see.inference.results import Prediction
+
+Weights = npt.NDArray[np.floating[Any]]
+
+
+class AttentionHead(NamedTuple):
+    """One head of one layer."""
+
+    title: str
+    layer: int
+    """From 1, the bottom layer first."""
+    head: int
+    """From 1."""
+    weights: Weights
+    """[T S]"""
+
+
+class Attention(NamedTuple):
+    """A text, its prediction, and the attention weights. A notebook shows it as a heat map."""
+
+    source: str
+    prediction: Prediction
+    heads: Weights | None = None
+    """[layers heads T S], bottom layer first; None unless requested."""
+    shown_layer: int = 0
+    """The layer, from 0, whose heads are averaged in `weights`."""
+
+    @property
+    def weights(self) -> Weights:
+        """[T S], each row summing to 1. UserError for a model without attention, or an empty text."""
+        return attention_of(self.prediction)
+
+    @property
+    def mean_title(self) -> str:
+        """The title of `weights` if the heads are shown too."""
+        assert self.heads is not None
+        return f"mean of the heads of layer {self.shown_layer + 1}"
+
+    @property
+    def largest(self) -> float:
+        """The largest weight, heads included: the dark end of the colour scale."""
+        return float(max(self.weights.max(), 0 if self.heads is None else self.heads.max()))
+
+    def each_head(self) -> Iterator[AttentionHead]:
+        """Every head, layer by layer; empty unless the heads were requested."""
+        for layer, heads in enumerate(() if self.heads is None else self.heads, start=1):
+            for head, weights in enumerate(heads, start=1):
+                yield AttentionHead(f"layer {layer}, head {head}", layer, head, weights)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Tokens, weights, alignment and heads as plain lists, as in the JSON of `seq2see attend`."""
+        return attention_dict(self)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One flat dict per cell of the heat map (with heads: per head and cell), for `pandas.DataFrame`."""
+        return attention_dicts(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the heat map with matplotlib on `ax`, by default on a new figure; returns the axes.
+
+        UserError if matplotlib isn't installed.
+        """
+        return plot(self, ax)
+
+    def _repr_html_(self) -> str:
+        return inline_svg(self)
+
+
+def attend(
+    model: Predictor,
+    texts: str | Iterable[str],
+    options: GenerationOptions | None = None,
+    *,
+    heads: bool = False,
+    **changes: Unpack[GenerationArguments],
+) -> list[Attention]:
+    """The best prediction for each text with its attention; with `heads`, that of every head of every layer.
+
+    Raises ConfigError for a model without attention and for the heads of an ensemble; DataError for an empty text.
+    """
+    if not model.has_attention:
+        raise no_attention()
+    if heads and len(model.members) > 1:
+        raise ConfigError("an ensemble has no heads of its own", where="heads", fix="use one of its models")
+    answered = list(model.stream([texts] if isinstance(texts, str) else texts, options, **changes))
+    if not answered:
+        raise DataError("no texts were given", where="attend", fix="give at least one")
+    given, predictions = zip(*answered, strict=True)
+    for number, prediction in enumerate(predictions, start=1):
+        if not prediction.target_tokens:
+            what = "the prediction is empty, so there is no attention"
+            raise DataError(what, where=f"text {number}", fix="give a text that isn't empty")
+    if not heads:
+        return [Attention(*each) for each in zip(given, predictions, strict=True)]
+    shown_layer = model.engine.shown_layer
+    return [
+        Attention(text, prediction, heads_of(model, text, prediction), shown_layer)
+        for text, prediction in zip(given, predictions, strict=True)
+    ]
+
+
+def heads_of(model: Predictor, text: str, prediction: Prediction) -> Weights:
+    """The weights of each head [layers heads T S], from a teacher-forced pass over the prediction."""
+    assert model.source_codec is not None
+    known = model.target_codec.vocabulary.id
+    target = [known(token) for token in prediction.target_tokens]
+    if prediction.finished:
+        target[-1] = EOS
+    found: Weights = model.engine.heads(Batch(one_row(model.source_codec.encode(text)), one_row(target)))[:, 0]
+    return found
+
+
+def one_row(ids: Sequence[int]) -> Padded:
+    """A batch of one sequence."""
+    return Padded(np.array([ids], dtype=np.int64), np.array([len(ids)], dtype=np.int64))
+
+
+def attention_of(prediction: Prediction) -> Weights:
+    """The weights [T S]; UserError for a model without attention, or an empty text."""
+    if not prediction.target_tokens:
+        raise UserError("an empty text has no attention to show", fix="give a text")
+    if prediction.weights is None:
+        raise no_attention()
+    return prediction.weights
+
+
+def no_attention() -> UserError:
+    """The error for a model without attention."""
+    return ConfigError("this model has no attention", fix="train one that has: --model attention")
