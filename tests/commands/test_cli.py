@@ -443,7 +443,10 @@ MISTAKES: dict[str, Mistake] = {
     "evaluate with beam 0": (["evaluate", "RUN", "PAIRS", "--beam", "0"], ["beam"]),
     "evaluate by an unknown metric": (["evaluate", "RUN", "PAIRS", "--metrics", "cer,bleau"], ["'bleau'", "'bleu'"]),
     "evaluate by no metric": (["evaluate", "RUN", "PAIRS", "--metrics", ","], ["at least one metric", "cer"]),
-    "evaluate by a missing column": (["evaluate", "RUN", "PAIRS", "--by", "3"], ["PAIRS:1", "at least 3 columns", "found 2"]),
+    "evaluate by a missing column": (
+        ["evaluate", "RUN", "PAIRS", "--by", "3"],
+        ["PAIRS:1", "at least 3 columns", "found 2"],
+    ),
     "evaluate on an empty file": (["evaluate", "RUN", "EMPTY"], ["EMPTY", "is empty"]),
     "evaluate answers of a language model": (
         ["evaluate", "LANGUAGE", "TEXT", "--metrics", "cer"],

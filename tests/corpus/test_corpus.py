@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 import seq2see
-from seq2see.compare import compare
+from seq2see.comparison import compare
 from seq2see.config import make_config
 from seq2see.corpus import prepare_corpus
 from seq2see.corpus.corpus import open_corpus

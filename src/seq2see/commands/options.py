@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from seq2see.errors import ConfigError
+from seq2see.evaluation.options import EvaluationOptions
 from seq2see.inference.formats import Alignments, Format
 from seq2see.inference.options import Count, GenerationOptions
 
@@ -32,6 +33,7 @@ class SamplingOptions(GenerationOptions):
 
 
 Sampling = Annotated[SamplingOptions, Parameter(name="*")]
+Evaluation = Annotated[EvaluationOptions, Parameter(name="*")]
 
 Engine = Annotated[
     Literal["auto", "torch", "numpy"],

@@ -155,7 +155,7 @@ def compare(
 
     The same command resumes after an interruption; finished trainings are not repeated.
     """
-    from seq2see.compare import compare as compare_models
+    from seq2see.comparison import compare as compare_models
     from seq2see.evaluation import EvaluationOptions
 
     require_files("--dev", dev)
