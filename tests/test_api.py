@@ -331,5 +331,5 @@ def test_data_given_twice_are_refused(tmp_path: Path, quick: dict[str, Any], nam
 
 def test_errors_are_value_errors_where_a_value_is_wrong(model: seq2see.Model) -> None:
     for wrong in (lambda: model.predict("a", beam=0), lambda: model.score([])):
-        with pytest.raises(ValueError, match="at least 1|no pairs"):
+        with pytest.raises(ValueError, match=r"at least 1|no pairs"):
             wrong()

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from seq2see.commands.options import Device, Engine, Evaluation, Run, SkipBad, require_files
+from seq2see.commands.options import Device, Engine, Evaluation, Run, SkipBad, EvaluationFlags, require_files
 from seq2see.commands.terminal import leading_runs
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import EvaluationOptions
@@ -46,7 +46,7 @@ def evaluate(
     run: Run,
     /,
     *data: Path,
-    options: Evaluation = EvaluationOptions(),  # noqa: B008 (frozen)
+    options: Evaluation = EvaluationFlags(),  # noqa: B008 (frozen)
     errors: Annotated[Path | None, Parameter(help="Write the wrong predictions to this file, worst first.")] = None,
     ensemble: Annotated[bool, Parameter(help="Several runs answer together, as one model.")] = False,
     json: Annotated[bool, Parameter(help="Print one JSON object.")] = False,
