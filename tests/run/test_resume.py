@@ -166,13 +166,13 @@ def test_pairs_of_a_program_are_named_by_their_number() -> None:
         for given in (pairs, pairs, [pairs[0], Pair("b", "b", ""), pairs[2]])
     )
     assert pair_changes(before, same, pairs, pairs[:1]) == ""
-    assert "1 pair is new, the first pair 2;" in pair_changes(before, other, pairs, pairs[:1])
+    assert "1 pair is new, the first is pair 2;" in pair_changes(before, other, pairs, pairs[:1])
 
 
 @pytest.mark.parametrize("rows", [100, 65_536])
-def test_pairs_have_numbers_of_their_own(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_pair_has_its_own_hash(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids moved between rows, sides and places, and rows without any."""
-    monkeypatch.setattr("seq2see.run.changes.ROWS", rows)
+    monkeypatch.setattr("seq2see.run.changes.BLOCK_PAIRS", rows)
     codec = Codec.build(make_tokenizer("characters"), ["abcdefgh"])
     texts = [a + b + c for a in "abcdefgh" for b in "abcdefgh" for c in ("", *"abcdefgh")]
     pairs = [Pair(text, text[::-1], "") for text in texts] + [Pair(text[:2], text, "") for text in texts]
