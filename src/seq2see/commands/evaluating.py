@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from seq2see.commands.options import Device, Engine, Evaluation, Run, SkipBad, EvaluationFlags, require_files
+from seq2see.commands.options import Device, Engine, Evaluation, EvaluationFlags, Run, SkipBad, require_files
 from seq2see.commands.terminal import leading_runs
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import EvaluationOptions
