@@ -3,8 +3,8 @@
     python benchmarks/latency.py [--rounds 60] [--width 256] [--profile]
 
 All use one thread and take turns in each round, so that other load affects all alike; a figure is the median over the
-rounds, a ratio the median of the ratios within a round. The model is `attention` of the size used for dates, with random
-weights; that all agree is checked first. ONNX Runtime is included if `onnx` and `onnxruntime` are installed.
+rounds, a ratio the median of the ratios within a round. The model is `attention` of the size used for dates, with
+random weights; that all agree is checked first. ONNX Runtime is included if `onnx` and `onnxruntime` are installed.
 
 The last line is a lower bound for a step on this machine: all matrices of the runtime's step, each multiplied once.
 """
