@@ -216,7 +216,7 @@ def test_large_files_are_told_of_it(tiny_pairs: Path, run: Run, corpus: Path, mo
     one = {"training.max_updates": 1}
     assert "seq2see prepare" not in run(tiny_pairs, "one", given=one)[0]
     monkeypatch.setattr("seq2see.run.pairs.LARGE_BYTES", 1000)
-    assert "seq2see prepare makes a corpus of them" in run(tiny_pairs, "two", given=one)[0]
+    assert "a corpus made by seq2see prepare is read from disk" in run(tiny_pairs, "two", given=one)[0]
     assert "seq2see prepare" not in run(corpus, "three", given=one)[0]
 
 
