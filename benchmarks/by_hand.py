@@ -1,11 +1,11 @@
-"""The figures of docs/by-hand.md: every rung of the ladder trained by `seq2see.scratch`, tested, and drawn.
+"""The figures of docs/by-hand.md: every architecture trained with `seq2see.scratch`, evaluated and plotted.
 
     export SEQ2SEE_DATA=… OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
     python benchmarks/by_hand.py text sums copies dates words [--out runs/by-hand]
     python benchmarks/by_hand.py tell draw
 
-A run that is there already is not trained again. `tell` prints what the text says beside the tables, `draw` makes the
-pictures of docs/by-hand/.
+A finished run is not trained again. `tell` prints the figures of the text outside the tables, `draw` makes the images
+in docs/by-hand/.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DATE = "tuesday, september 27, 1994"
 
 
 class Task(NamedTuple):
-    """Examples to train on, to choose by and to test on, and the codecs made from the first."""
+    """Training, dev and test examples, and the codecs of the training examples."""
 
     train: Examples
     dev: Examples
@@ -84,16 +84,16 @@ RUNS: dict[str, list[Run]] = {
 
 
 class BlindEncoder(scratch.Encoder):
-    """An encoder that isn't told which of its tokens are padding, and reads on."""
+    """An encoder that reads padding like real tokens."""
 
     def forward(self, source: scratch.Padded) -> tuple[scratch.Memory, Any]:
-        """All rows count as being as long as the longest."""
+        """Treat all rows as equally long."""
         return super().forward(source._replace(lengths=np.full_like(source.lengths, source.ids.shape[1])))
 
 
 @cache
 def task(table: str) -> Task:
-    """What the runs of a table have in common."""
+    """The data of a table."""
     match table:
         case "text":
             lines = {part: [pair.source for pair in pairs("book_date", part)] for part in ("train", "dev", "test")}
@@ -134,18 +134,18 @@ def build(run: Run, data: Task) -> scratch.ScratchSeq2Seq:
 
 
 def train(table: str, run: Run, out: Path) -> dict[str, Any]:
-    """What the run gave; trained now if it isn't there yet."""
-    place = out / table / run.name.replace(" ", "-")
-    if not place.with_suffix(".json").exists():
-        place.parent.mkdir(parents=True, exist_ok=True)
+    """The results of the run, which is trained first if necessary."""
+    path = out / table / run.name.replace(" ", "-")
+    if not path.with_suffix(".json").exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         data = task(table)
         model = build(run, data)
         updates = round(run.epochs * len(data.train) / run.batch_size)
-        recipe = scratch.ScratchTrainingOptions(
+        options = scratch.ScratchTrainingOptions(
             updates, batch_size=run.batch_size, rate=run.rate, evaluate_every=max(1, updates // 24)
         )
         reports: list[scratch.ProgressReport] = []
-        scratch.train(model, data.train, spread(data.dev, 500), recipe, callback=reports.append)
+        scratch.train(model, data.train, spread(data.dev, 500), options, callback=reports.append)
         found = {
             "updates": updates,
             "parameters": sum(parameter.value.size for parameter in model.parameters().values()),
@@ -153,22 +153,22 @@ def train(table: str, run: Run, out: Path) -> dict[str, Any]:
             "curve": [[report.update * run.batch_size, *report.dev, report.loss] for report in reports],
             "test": scratch.evaluate(model, data.test)._asdict(),
         }
-        place.with_suffix(".safetensors").write_bytes(safetensors.numpy.save(model.tensors()))
-        place.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return json.loads(place.with_suffix(".json").read_text(encoding="utf-8"))
+        path.with_suffix(".safetensors").write_bytes(safetensors.numpy.save(model.tensors()))
+        path.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
 
 
 def load(table: str, run: Run, out: Path) -> scratch.ScratchSeq2Seq:
     """The trained model."""
     train(table, run, out)
     model = build(run, task(table))
-    place = out / table / (run.name.replace(" ", "-") + ".safetensors")
-    model.load(safetensors.numpy.load_file(place))
+    path = out / table / (run.name.replace(" ", "-") + ".safetensors")
+    model.load(safetensors.numpy.load_file(path))
     return model
 
 
 def spread(examples: Examples, most: int) -> Examples:
-    """At most so many, evenly spread over all."""
+    """At most `most` examples, evenly spaced."""
     chosen = np.unique(np.linspace(0, len(examples) - 1, min(most, len(examples))).astype(np.int64))
 
     def pick(side: Sequences) -> Sequences:
@@ -178,25 +178,25 @@ def spread(examples: Examples, most: int) -> Examples:
 
 
 def row(run: Run, found: dict[str, Any]) -> str:
-    """A line of a table."""
+    """One row of a table."""
     test = found["test"]
     exact = "" if test["exact_match"] is None else f"{100 * test['exact_match']:.2f}"
     cells = [f"`{run.name}`", f"{found['parameters']:,}", f"{found['updates']:,}"]
     return "| " + " | ".join([*cells, exact, f"{test['loss']:.4f}"]) + " |"
 
 
-# --- what there is to say of trained models -------------------------------------------------------------------------
+# --- figures of trained models ---------------------------------------------------------------------------------------
 
 
 def tell(out: Path) -> None:
-    """The figures in the text that are no table."""
+    """The figures in the text outside the tables."""
     model, data = load("text", RUNS["text"][0], out), task("text")
     counts = np.bincount(data.test.target_ids, minlength=len(data.target.vocabulary))
     share = np.bincount(data.train.target_ids, minlength=len(counts)) / len(data.train.target_ids)
     alone = -(counts[share > 0] * np.log(share[share > 0])).sum() / counts.sum()
     print(f"text: one of {len(counts)} tokens {np.log(len(counts)):.3f} nats, by frequency alone {alone:.3f}")
-    nothing = scratch.Padded(np.zeros((6, 0), np.int64), np.zeros(6, np.int64))
-    for answer in model.generate(nothing, max_length=40, choose=scratch.Sampler(seed=2)):
+    no_source = scratch.Padded(np.zeros((6, 0), np.int64), np.zeros(6, np.int64))
+    for answer in model.generate(no_source, max_length=40, choose=scratch.Sampler(seed=2)):
         print("  sampled:", data.target.decode(answer.ids))
     for run in RUNS["sums"]:
         model, data = load("sums", run, out), task("sums")
@@ -208,7 +208,7 @@ def tell(out: Path) -> None:
 
 
 def mixed(model: scratch.ScratchSeq2Seq, test: Examples) -> tuple[float, float, float]:
-    """Shares of right answers in batches of one length and in batches of any, and of answers that differ."""
+    """Shares of correct answers in batches of one length and of mixed lengths, and of answers that differ."""
     answers = []
     for order in (np.argsort(test.source_lengths, kind="stable"), np.random.default_rng(0).permutation(len(test))):
         found: dict[int, list[int]] = {}
@@ -281,7 +281,7 @@ def by_length(out: Path) -> None:
 
 
 def alignment(table: str, run: Run, text: str, out: Path) -> None:
-    """Where the model looks while it answers one text."""
+    """The attention weights of the answer to one text."""
     from seq2see.inference.results import Prediction
     from seq2see.pictures import save_heat_map
 
@@ -289,10 +289,10 @@ def alignment(table: str, run: Run, text: str, out: Path) -> None:
     assert data.source is not None
     ids = np.array([data.source.encode(text)])
     answer = load(table, run, out).generate(scratch.Padded(ids, np.array([ids.shape[1]])), max_length=40)[0]
-    said = data.target.decode(answer.ids)
+    output = data.target.decode(answer.ids)
     tokens = data.source.tokens(ids[0]), data.target.tokens(answer.ids)
-    save_heat_map(Prediction(said, *tokens, answer.log_prob, 0.0, answer.weights, True), PICTURES / f"{run.name}.png")
-    print(f"{run.name}: {text} -> {said}")
+    save_heat_map(Prediction(output, *tokens, answer.log_prob, 0.0, answer.weights, True), PICTURES / f"{run.name}.png")
+    print(f"{run.name}: {text} -> {output}")
 
 
 def main() -> None:
@@ -305,7 +305,7 @@ def main() -> None:
         if table in ("tell", "draw"):
             (tell if table == "tell" else draw)(arguments.out)
             continue
-        print(f"\n{table}\n\n| model | parameters | updates | right on test, % | nats a token |", flush=True)
+        print(f"\n{table}\n\n| model | parameters | updates | correct on test, % | nats per token |", flush=True)
         print("|---|---|---|---|---|")
         for run in RUNS[table]:
             print(row(run, train(table, run, arguments.out)), flush=True)

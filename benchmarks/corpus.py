@@ -1,10 +1,10 @@
-"""Corpora larger than memory: how fast one is prepared, and what training on it takes.
+"""Corpora larger than memory: speed of the preparation, memory and start-up time of training.
 
     python benchmarks/corpus.py [--pairs 5000000] [--workers 2] [--folder FOLDER]
 
-Makes two files of made-up pairs, one a tenth of the other, prepares both and trains on them for some hundred updates.
-Printed are pairs a second, the memory of the training process (RSS, that of its own apart from that of mapped files,
-which the system takes back when it needs it), and the seconds from the start of a resumed run to its first update.
+Generates two files of synthetic pairs, one a tenth of the other, prepares both and trains on them for a few hundred
+updates. Prints pairs per second, the memory of the training process (RSS, own memory and mapped files separately; the
+system can reclaim the latter), and the seconds from the start of a resumed run to its first update.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from pathlib import Path
 import numpy as np
 
 AT = (50, 300)
-"""Updates after which memory is looked at."""
+"""Updates after which memory is reported."""
 
 
 def make_pairs(path: Path, count: int) -> None:
-    """Words of random letters, to the same from the back: as long as the words of a pronunciation dictionary."""
-    chance = np.random.default_rng(1)
+    """Write words of random letters and the same reversed, as long as the words of a pronunciation dictionary."""
+    rng = np.random.default_rng(1)
     with path.open("w", encoding="ascii") as file:
         for _ in range(0, count, 100_000):
             rows = min(100_000, count)
-            letters = chance.integers(97, 123, (rows, 12), np.uint8).tobytes().decode()
-            lengths = chance.integers(3, 13, rows).tolist()
+            letters = rng.integers(97, 123, (rows, 12), np.uint8).tobytes().decode()
+            lengths = rng.integers(3, 13, rows).tolist()
             words = [letters[12 * row : 12 * row + length] for row, length in enumerate(lengths)]
             file.write("".join(f"{word}\t{word[::-1]}\n" for word in words))
 
 
 def memory() -> dict[str, float]:
-    """MB of this process: its own, and of mapped files."""
+    """Memory of this process in MB: its own, and mapped files."""
     lines = Path("/proc/self/status").read_text().splitlines()
     values = {line.partition(":")[0]: line.split()[1] for line in lines if line.startswith("Rss")}
     return {"anonymous": int(values["RssAnon"]) / 1024, "mapped": int(values["RssFile"]) / 1024}
 
 
 def child(corpus: str, run: str, began: float, resume: bool, workers: int) -> None:
-    """Train, and print as JSON what was measured."""
+    """Train, and print the measurements as JSON."""
     from rich.console import Console
 
     from seq2see.config import make_config
@@ -63,9 +63,9 @@ def child(corpus: str, run: str, began: float, resume: bool, workers: int) -> No
         found.setdefault("processor_to_first", time.process_time())
         update(trainer, *arguments)  # type: ignore[arg-type]
         number = trainer.progress.update
-        recent.append(memory())  # mapped files are given back at every tenth update: the most since then counts
+        recent.append(memory())  # mapped files are released at every tenth update: take the maximum since then
         if number in AT:
-            found[str(number)] = {kind: max(each[kind] for each in recent) for kind in recent[0]}
+            found[str(number)] = {name: max(each[name] for each in recent) for name in recent[0]}
             found[f"at {number}"] = time.perf_counter()
         found["last"] = number
 
@@ -83,7 +83,7 @@ def child(corpus: str, run: str, began: float, resume: bool, workers: int) -> No
 
 
 def trained(corpus: Path, run: Path, *, resume: bool = False, workers: int = 0) -> dict[str, object]:
-    """The measurements of a training in a process of its own."""
+    """The measurements of a training run in a new process."""
     command = [sys.executable, __file__, "--child", str(corpus), str(run), str(time.time()), str(int(resume))]
     done = subprocess.run([*command, str(workers)], check=True, capture_output=True, text=True)
     measured: dict[str, object] = json.loads(done.stdout)
@@ -91,7 +91,7 @@ def trained(corpus: Path, run: Path, *, resume: bool = False, workers: int = 0) 
 
 
 def main() -> None:
-    """Make, prepare, train, print."""
+    """Generate, prepare, train, print."""
     if sys.argv[1:2] == ["--child"]:
         corpus, run, began, resume, workers = sys.argv[2:]
         return child(corpus, run, float(began), resume == "1", int(workers))
@@ -115,8 +115,8 @@ def main() -> None:
         print(
             f"{count:,} pairs ({source.stat().st_size / 1e6:.0f} MB of text, {size / 1e6:.0f} MB prepared): "
             f"{seconds:.0f} s, {count / seconds:,.0f} pairs/s with {options.workers} processes; "
-            f"{cpu:.0f} s of processor, {count / cpu:,.0f} pairs/s a core; "
-            f"most memory of one process {now.ru_maxrss / 1024:.0f} MB",
+            f"{cpu:.0f} CPU seconds, {count / cpu:,.0f} pairs/s per core; "
+            f"peak memory of one process {now.ru_maxrss / 1024:.0f} MB",
             flush=True,
         )
         for workers in (0, 2):
@@ -131,13 +131,13 @@ def main() -> None:
             rate, first = found["updates_a_second"], found["imports_to_first"]
             print(
                 f"  workers {workers}: {'; '.join(said)}; {rate:.1f} updates/s, first update after {first:.1f} s "
-                f"({found['processor_to_first']:.1f} s of processor)",
+                f"({found['processor_to_first']:.1f} CPU seconds)",
                 flush=True,
             )
         again = trained(corpus, folder / f"run-{count}-0", resume=True)
         print(
             f"  resumed: first update after {again['imports_to_first']:.1f} s "
-            f"({again['processor_to_first']:.1f} s of processor)",
+            f"({again['processor_to_first']:.1f} CPU seconds)",
             flush=True,
         )
     if options.folder is None:

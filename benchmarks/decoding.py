@@ -1,9 +1,9 @@
-"""How fast a trained model answers a test set, by batch size, and in how much memory.
+"""Decoding speed and memory of a trained model on a test set, by batch size.
 
     python benchmarks/decoding.py RUN texts.tsv [--engines torch numpy] [--beam 5] [--batch-sizes 1 8 64] [--profile]
 
-Each batch size is a process of its own, with one thread, so that its peak memory is its own. Seconds are those of the
-processor, which other programs on the machine change less than those of the clock. With --profile, where they go.
+Each batch size runs in its own process, with one thread, so that its peak memory is separate. Times are CPU seconds,
+which other programs affect less than wall time. --profile shows where they are spent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 
 def measure(run: str, texts: list[str], engine: str, beam: int, batch_size: int, *, profile: bool) -> dict[str, float]:
-    """Answer all texts once; a few of them before, so that nothing is done for the first time."""
+    """Answer all texts once, after a warm-up on a few of them."""
     import seq2see
 
     model = seq2see.load(run, engine=engine)
@@ -45,7 +45,7 @@ def measure(run: str, texts: list[str], engine: str, beam: int, batch_size: int,
 
 
 def main() -> None:
-    """A line a batch size."""
+    """Print one row per batch size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("texts", type=Path)
@@ -63,7 +63,7 @@ def main() -> None:
         print(json.dumps(found))
         return
     print(f"{len(texts):,} texts, beam {arguments.beam}")
-    print(f"{'engine':>6} {'batch':>6} {'texts / s':>10} {'by the clock':>13} {'peak MB':>8} {'above the model':>16}")
+    print(f"{'engine':>6} {'batch':>6} {'texts / s':>10} {'wall time':>13} {'peak MB':>8} {'above the model':>16}")
     for engine, batch_size in itertools.product(arguments.engines, arguments.batch_sizes):
         command = [sys.executable, "-W", "ignore", *sys.argv, "--one", engine, str(batch_size)]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

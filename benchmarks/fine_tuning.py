@@ -1,10 +1,10 @@
-"""The table of docs/fine-tuning.md: a model trained further on new pairs, at several rates, beside one begun anew.
+"""The table of docs/fine-tuning.md: a model fine-tuned on new pairs at several rates, compared with a new model.
 
     SEQ2SEE_DATA=… OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py [--out runs/fine_tuning] [--seeds 2]
 
 Pronunciation (g2p_sig20, width 128). "another": 3,000 Dutch words, then 300 Icelandic ones; "few": 3,000 Dutch words,
 then 300 others; "many": 1,000 Dutch words, then 1,000 others. Exact match on the 450 test words of the second language,
-and after Icelandic on those of the first, too; dev has 450 others. Runs that are there are only evaluated again.
+and after Icelandic on those of the first, too; dev has 450 others. Existing runs are only evaluated again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ UPDATES, FURTHER = 1500, 500
 
 
 class Task(NamedTuple):
-    """So many words of Dutch, then so many of another language or of Dutch."""
+    """Numbers of words: `first` of Dutch, then `second` of `language`."""
 
     first: int
     second: int
@@ -48,7 +48,7 @@ def pairs_of(language: str, part: str) -> list[Pair]:
 
 
 def trained(out: Path, pairs: list[Pair], dev: list[Pair], settings: dict[str, Any]) -> seq2see.Model:
-    """The model of the run in `out`, which is trained unless it is there."""
+    """The model of the run in `out`, which is trained unless it exists."""
     if not (out / "model").exists():
         fixed = {"training.precision": "float32", "training.evaluate_every": settings["training.max_updates"] // 5}
         seq2see.train(pairs, dev=dev, out=out, settings=fixed | settings, device="cpu", quiet=True, force=out.exists())
@@ -58,33 +58,33 @@ def trained(out: Path, pairs: list[Pair], dev: list[Pair], settings: dict[str, A
 def exact_match(model: seq2see.Model, language: str) -> float:
     """On test, in percent."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a first model knows not all letters of the second language
+        warnings.simplefilter("ignore")  # the first model doesn't know all letters of the second language
         return 100 * float(model.evaluate(pairs_of(language, "test")).exact_match or 0)
 
 
 def run_task(out: Path, name: str, task: Task, seed: int) -> dict[str, list[float]]:
-    """By what was trained, exact match on the second language and, where that is another, on the first."""
+    """By model, exact match on the second language and, if it differs, on the first."""
     rate, sizes = MODELS[name]
     dutch = pairs_of("dut", "train")
     random.Random(seed).shuffle(dutch)
     new = dutch[task.first : task.first + task.second]
     if task.language != "dut":
         new = random.Random(seed).sample(pairs_of(task.language, "train"), task.second)
-    anew = {"model.name": name, "training.seed": seed} | sizes
+    base_settings = {"model.name": name, "training.seed": seed} | sizes
     base = out / f"{name}-{seed}-{task.first}"
     second = out / f"{base.name}-{task.language}-{task.second}"
     dev = pairs_of(task.language, "dev")
     models = {
         "the first model": trained(
-            base, dutch[: task.first], pairs_of("dut", "dev"), anew | {"training.max_updates": UPDATES}
+            base, dutch[: task.first], pairs_of("dut", "dev"), base_settings | {"training.max_updates": UPDATES}
         ),
-        "anew, on the new words": trained(
-            second.with_name(f"{second.name}-anew"), new, dev, anew | {"training.max_updates": FURTHER}
+        "new model, new words": trained(
+            second.with_name(f"{second.name}-anew"), new, dev, base_settings | {"training.max_updates": FURTHER}
         ),
     }
     if task.first == task.second:
-        both, longer = dutch[: task.first] + new, anew | {"training.max_updates": UPDATES + FURTHER}
-        models["anew, on all words"] = trained(second.with_name(f"{second.name}-all"), both, dev, longer)
+        both, longer = dutch[: task.first] + new, base_settings | {"training.max_updates": UPDATES + FURTHER}
+        models["new model, all words"] = trained(second.with_name(f"{second.name}-all"), both, dev, longer)
     for share in SHARES:
         further: dict[str, Any] = {"training.start_from": str(base), "training.rate": share * rate}
         further |= {"training.seed": seed, "training.max_updates": FURTHER}
@@ -94,7 +94,7 @@ def run_task(out: Path, name: str, task: Task, seed: int) -> dict[str, list[floa
 
 
 def main() -> None:
-    """All runs, then a table a task."""
+    """All runs, then one table per task."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/fine_tuning"))
     parser.add_argument("--seeds", type=int, default=2)

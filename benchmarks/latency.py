@@ -1,14 +1,12 @@
-"""How long one step of greedy search takes, of one sentence at a time: the runtime beside others, in one process.
+"""Latency of one step of greedy search on a single sentence: the runtime and other engines, in one process.
 
     python benchmarks/latency.py [--rounds 60] [--width 256] [--profile]
 
-All with one thread, in rounds by turns, so that what else the machine does falls on all alike; a figure is the median
-over the rounds, a ratio the median of the ratios within a round. The model is `attention` of the size that learns
-dates, with random weights: only the time matters, and that all agree is checked before. ONNX Runtime takes part where
-`onnx` and `onnxruntime` are installed.
+All use one thread and take turns in each round, so that other load affects all alike; a figure is the median over the
+rounds, a ratio the median of the ratios within a round. The model is `attention` of the size used for dates, with
+random weights; that all agree is checked first. ONNX Runtime is included if `onnx` and `onnxruntime` are installed.
 
-The last line is the bound that no step on this machine can fall below: all matrices that the runtime multiplies by in
-a step, each multiplied once, and nothing else.
+The last line is a lower bound for a step on this machine: all matrices of the runtime's step, each multiplied once.
 """
 
 from __future__ import annotations
@@ -44,11 +42,11 @@ SOURCE_LENGTH = 29
 BOS = 1
 
 Engine = Callable[[int], list[int]]
-"""Greedy search for so many steps from the beginning, whatever comes: the ids."""
+"""Greedy search for this number of steps, ignoring EOS; returns the ids."""
 
 
 def runtime(network: Network, source: Padded) -> Engine:
-    """This package on NumPy."""
+    """This package's NumPy runtime."""
     ids, lengths = source.ids.numpy(), source.lengths.numpy()
     begun = network.start(ids, lengths)
 
@@ -64,7 +62,7 @@ def runtime(network: Network, source: Padded) -> Engine:
 
 
 def trained(model: Seq2Seq, source: Padded) -> Engine:
-    """The model of training, stepped."""
+    """The torch model, step by step."""
     with torch.inference_mode():
         begun = model.decoder.start(model.encode(source))
 
@@ -81,7 +79,7 @@ def trained(model: Seq2Seq, source: Padded) -> Engine:
 
 
 class Plain(nn.Module):
-    """The same decoder as one writes it: embedding, LSTMCell, dot products, two linear maps."""
+    """The same decoder in plain PyTorch: embedding, LSTMCell, dot products, two linear maps."""
 
     def __init__(self, embedding: int, width: int) -> None:
         super().__init__()
@@ -133,7 +131,7 @@ def by_hand(model: Seq2Seq, source: Padded) -> tuple[Engine, Plain]:
 
 
 def onnx(plain: Plain, model: Seq2Seq, source: Padded) -> Engine | None:
-    """ONNX Runtime on that decoder; None where it is not installed."""
+    """ONNX Runtime on that decoder; None if it is not installed."""
     try:
         import onnx
         import onnxruntime
@@ -214,7 +212,7 @@ def onnx(plain: Plain, model: Seq2Seq, source: Padded) -> Engine | None:
 
 
 def bound(network: Network) -> tuple[Engine, int]:
-    """All matrices of a step, each multiplied once; and how many bytes they are."""
+    """All matrices of a step, each multiplied once, and their size in bytes."""
     matrices = []
     for layer in network.decoder.layers:
         match layer:
@@ -238,7 +236,7 @@ def bound(network: Network) -> tuple[Engine, int]:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long it takes once, in time of the processor, which other programs change less than that of the clock."""
+    """CPU seconds of one call, which other programs affect less than wall time."""
     begun = time.process_time()
     work()
     return time.process_time() - begun
@@ -268,7 +266,7 @@ def main() -> None:
     model = build(o, Sizes(TOKENS, TOKENS)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.mul_(2)  # so that the answers are not all alike
+            parameter.mul_(2)  # so that the ids differ
     source = Padded(torch.randint(4, TOKENS, (1, SOURCE_LENGTH)), torch.tensor([SOURCE_LENGTH]))
     network = build_runtime(asdict(o), {name: tensor.numpy() for name, tensor in model.tensors().items()})
     in_torch, plain = by_hand(model, source)

@@ -1,13 +1,13 @@
-"""float32 or bfloat16: how fast each trains, and what each reaches.
+"""float32 or bfloat16: training speed and accuracy of each.
 
     SEQ2SEE_DATA=… python benchmarks/precision.py speed [--threads 1 2] [--rounds 40] [--updates 5]
     SEQ2SEE_DATA=… python benchmarks/precision.py accuracy [--seeds 1] [--jobs 2] [--out runs/precision]
 
-Both train on the Dutch words of SIGMORPHON 2021 with seq2see's own recipe, `accuracy` for fewer updates. `speed` lets
-the two precisions take turns at short stretches of updates on the same batches, so that other load on the machine
+Both train on the Dutch words of SIGMORPHON 2021 with seq2see's own recipe, `accuracy` for fewer updates. `speed` runs
+the two precisions in turn, a few updates each on the same batches, so that other load on the machine
 slows both alike; a figure is the median over the stretches, a ratio the median of the ratios of two that lie side by
 side. Beside it stands what `precision = "auto"` chooses. `accuracy` trains each to its end through the
-`seq2see` command; a run that is there already is only evaluated again. `--models attention-256` leaves the others out.
+`seq2see` command; an existing run is only evaluated again. `--models attention-256` leaves the others out.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from seq2see.config import Config
 from seq2see.data import read_pairs
 from seq2see.model import ModelOptions, build
 from seq2see.run.plan import RunPlan, plan_run
-from seq2see.training import Evaluation, Trainer, TrainingOptions, choose_precision
+from seq2see.training import DevEvaluation, Trainer, TrainingOptions, choose_precision
 
 FOLDER = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
 MODELS = {"attention-256": 1500, "attention-512": 600, "gnmt-256": 600, "transformer-256": 1500}
 """Name and width, and the updates that `accuracy` trains it for; seq2see's own recipe has 6,000."""
 PRECISIONS = ("float32", "bfloat16")
 WARM_UP = 10.0
-"""Seconds; under bfloat16 oneDNN compiles a kernel for every shape of batch that it hasn't met."""
+"""Seconds; under bfloat16 oneDNN compiles a kernel for every new batch shape."""
 
 
 def speed(models: list[str], threads: list[int], rounds: int, updates: int) -> None:
@@ -46,7 +46,7 @@ def speed(models: list[str], threads: list[int], rounds: int, updates: int) -> N
     pairs = read_pairs([FOLDER / "train.tsv"]).pairs
     dev = read_pairs([FOLDER / "dev.tsv"]).pairs
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"{os.cpu_count()} processors, load average {load}; {rounds} stretches of {updates} updates each")
+    print(f"{os.cpu_count()} processors, load average {load}; {rounds} turns of {updates} updates each")
     print("| model | threads | float32, target tokens/s | bfloat16, target tokens/s | ratio | auto chooses |")
     print("|---|---|---|---|---|---|", flush=True)
     for model in models:
@@ -63,7 +63,7 @@ def speed(models: list[str], threads: list[int], rounds: int, updates: int) -> N
 
 
 def side_by_side(plan: RunPlan, rounds: int, updates: int) -> dict[str, list[float]]:
-    """Target tokens a second of every stretch, by precision."""
+    """Target tokens per second of every turn, by precision."""
     running = {precision: target_tokens(plan, precision) for precision in PRECISIONS}
     for trained in running.values():
         warm = time.perf_counter() + WARM_UP
@@ -79,7 +79,7 @@ def side_by_side(plan: RunPlan, rounds: int, updates: int) -> dict[str, list[flo
 
 
 def target_tokens(plan: RunPlan, precision: str) -> Iterator[int]:
-    """One update at a time of the real trainer, from the same initial values: how many target tokens it had."""
+    """The target tokens of each update of the real trainer, one update per step of the iterator."""
     options = TrainingOptions(**(vars(plan.config.training) | {"precision": precision, "schedule": "constant"}))
     torch.manual_seed(options.seed)
     trainer = Trainer(
@@ -87,14 +87,14 @@ def target_tokens(plan: RunPlan, precision: str) -> Iterator[int]:
         plan.examples,
         options,
         device=torch.device("cpu"),
-        evaluate=lambda _: Evaluation({}, ()),
+        evaluate=lambda _: DevEvaluation({}, ()),
         save_best=lambda *_: None,
         save_checkpoint=lambda _: None,
-        listen=lambda _: None,
+        callback=lambda _: None,
     )
-    for _, share in trainer.shares.after():
-        trainer._update(share)
-        yield share.target_tokens
+    for _, batch in trainer.batches.after():
+        trainer._update(batch)
+        yield batch.target_tokens
 
 
 def spread(values: list[float], form: str) -> str:
@@ -116,7 +116,7 @@ def accuracy(models: list[str], seeds: list[int], jobs: int, out: Path) -> None:
 
 
 def trained_to_the_end(model: str, precision: str, seed: int, out: Path) -> str:
-    """Train if need be, evaluate greedily; a line of the table."""
+    """One line of the table: train unless the run exists, then evaluate greedily."""
     name, _, width = model.partition("-")
     folder = out / f"{model}-{precision}-{seed}"
     metrics = folder / "metrics.jsonl"
@@ -135,7 +135,7 @@ def trained_to_the_end(model: str, precision: str, seed: int, out: Path) -> str:
 
 
 def seq2see(*arguments: object) -> str:
-    """The command's output, with one thread; its progress goes nowhere."""
+    """The output of the command, run with one thread; its progress is discarded."""
     command = [sys.executable, "-m", "seq2see", *map(str, arguments)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"}

@@ -1,12 +1,12 @@
-"""What an update costs with the model, the batch and the number of processes: time, messages and memory, as a table.
+"""The cost of an update by model, batch and number of processes: time, messages and memory, as a table.
 
     python benchmarks/scaling.py [--seconds 360] [--vocabulary 2000] [--only attention]
 
-Each process has one thread. Of every model these go on side by side, two updates each in turn, and what is printed are
-medians: one process; two with DDP; the same two without sharing gradients, which is the calculation alone (what DDP
-takes beyond it is messages, and waiting for the other process); two with FSDP2. Pairs are random ids of 5 to 35 tokens
-a side. Bytes are those that a process wrote to its sockets, counted by Linux. Memory is the most a process held beyond
-what it held with torch imported and nothing made.
+Each process has one thread. For every model these variants run side by side, two updates each in turn; medians are
+printed: one process; two with DDP; the same two without gradient synchronization, which is the calculation alone (the
+additional time of DDP is messages, and waiting for the other process); two with FSDP2. Pairs are random ids, 5 to 35
+tokens per side. Bytes are those that a process wrote to its sockets, counted by Linux. Memory is the maximum that a
+process held beyond what it held after importing torch.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed.fsdp  # before any process is started: its import takes memory, too
+import torch.distributed.fsdp  # before any process is started, since the import takes memory
 
 from seq2see.data import Examples, Sequences
 from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.text import SPECIALS
-from seq2see.training import ALONE, Evaluation, Trainer, TrainingOptions, World, joined, to_tensors
+from seq2see.training import ALONE, DevEvaluation, Trainer, TrainingOptions, World, joined, to_tensors
 
 CPU = torch.device("cpu")
 UPDATES = 2
-"""In a turn."""
+"""Per turn."""
 MB = 1e6
 
 
@@ -94,10 +94,10 @@ def new_trainer(case: Case, examples: Examples, vocabulary: int, shard: bool, wo
         examples,
         options,
         device=CPU,
-        evaluate=lambda _: Evaluation({}, ()),
+        evaluate=lambda _: DevEvaluation({}, ()),
         save_best=lambda *_: None,
         save_checkpoint=lambda _: None,
-        listen=lambda _: None,
+        callback=lambda _: None,
         world=world,
     )
 
@@ -128,13 +128,13 @@ def bytes_written() -> int:
 
 
 def work(answers: Connection, case: Case, vocabulary: int, shard: bool, environment: dict[str, str]) -> None:
-    """Update when asked to, and answer with what it cost; a process ends at None."""
+    """Run updates on request and answer with their cost; ends at None."""
     os.environ |= environment
     before = kilobytes("VmRSS")
     examples = random_examples(vocabulary)
     with joined(CPU, 600) as world:
         trainer = new_trainer(case, examples, vocabulary, shard, world)
-        shares = (share for _, share in trainer.shares.after())
+        shares = (share for _, share in trainer.batches.after())
         parameters = sum(tensor.numel() for tensor in trainer.model.parameters())
         while (wanted := answers.recv()) is not None:
             some = [next(shares) for _ in range(UPDATES)]
@@ -155,7 +155,7 @@ def work(answers: Connection, case: Case, vocabulary: int, shard: bool, environm
 
 
 def message(answers: Connection, environment: dict[str, str]) -> None:
-    """Sum so many numbers over the processes when asked to."""
+    """On request, sum that many numbers over the processes."""
     os.environ |= environment
     from torch.distributed import all_reduce
 
@@ -169,9 +169,9 @@ def message(answers: Connection, environment: dict[str, str]) -> None:
 
 
 def activations(case: Case, vocabulary: int) -> float:
-    """Bytes a target token that one process keeps from the forward pass for the backward."""
+    """Bytes per target token that the forward pass keeps for the backward pass."""
     trainer = new_trainer(case, random_examples(vocabulary), vocabulary, False, ALONE)
-    _, (passes, tokens) = next(trainer.shares.after())
+    _, (passes, tokens) = next(trainer.batches.after())
     kept = {parameter.untyped_storage().data_ptr(): 0 for parameter in trainer.model.parameters()}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -273,7 +273,7 @@ def line_of(case: Case, found: dict[str, float]) -> str:
 
 HEAD = """\
 | model, width | 10⁶ parameters | pairs | 1 process: ms | DDP: ms | calculation | messages | FSDP2: ms \
-| tokens/s: 1 | DDP | FSDP2 | DDP : 1 | MB sent: DDP / FSDP2 / reckoned | MB held: 1 | DDP | FSDP2 | turns |
+| tokens/s: 1 | DDP | FSDP2 | DDP : 1 | MB sent: DDP / FSDP2 / calculated | MB held: 1 | DDP | FSDP2 | turns |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"""
 
 

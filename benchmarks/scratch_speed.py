@@ -1,10 +1,10 @@
-"""Training samples a second of `seq2see.scratch`, beside the way teaching texts write it, in one run.
+"""Training samples per second of `seq2see.scratch`, compared with the style of teaching texts, in one run.
 
 Both train attention over a forward encoder (embedding 16, width 256, dot product, batches of 128, float32, Adam) on the
 dates of book_date. The other is our own writing of the style of Saitoh's *Deep Learning from Scratch 2* (2018, chapters
-6 to 8), not the book's code: one layer object a time step, products of x and of h at every step, attention by repeating
-and multiplying, `np.add.at`. Like the book's it has no tanh layer between attention and output (ours has, and computes
-about a fifth more a token for it). It is run twice: on batches padded to the longest line of all, as the book's data
+6 to 8), not the book's code: one layer object per time step, products of x and of h at every step, attention by
+repeating and multiplying, `np.add.at`. Like the book's it has no tanh layer between attention and output (ours has, and computes
+about a fifth more per token for it). It is run twice: on batches padded to the longest line of all, as the book's data
 are, and on the batches of equal lengths that ours has.
 
     export SEQ2SEE_DATA=… OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -29,22 +29,22 @@ from seq2see.scratch.train import batches
 from seq2see.text import BOS, Codec, make_tokenizer
 
 BATCH, EMBEDDING, WIDTH = 128, 16, 256
-RECIPE = scratch.ScratchTrainingOptions(updates=10**9, rate=1e-3, batch_size=BATCH)
+OPTIONS = scratch.ScratchTrainingOptions(updates=10**9, rate=1e-3, batch_size=BATCH)
 
 
 def sigmoid(x):
-    """As the formula has it."""
+    """The sigmoid function."""
     return 1 / (1 + np.exp(-x))
 
 
 def softmax(x):
-    """Over the last axis."""
+    """Softmax over the last axis."""
     x = np.exp(x - x.max(axis=-1, keepdims=True))
     return x / x.sum(axis=-1, keepdims=True)
 
 
 class StepEmbedding:
-    """One position of one side."""
+    """The embedding of one position on one side."""
 
     def __init__(self, weight, gradient):
         self.weight, self.gradient = weight, gradient
@@ -78,7 +78,7 @@ class StepLSTM:
         return h, c
 
     def backward(self, dh, dc):
-        """The gradients by x and the state before; those by the weights are added up."""
+        """The gradients by x and the previous state; those by the weights accumulate."""
         weight_x, weight_h, _ = self.parameters
         x, h_prev, c_prev, i, f, g, o, c = self.cache
         tanh_c = np.tanh(c)
@@ -118,7 +118,7 @@ class StepAttention:
 
 
 class StepByStep:
-    """The whole model, a layer object a time step."""
+    """The whole model, with one layer object per time step."""
 
     def __init__(self, num_source, num_target):
         random = np.random.default_rng(1)
@@ -134,7 +134,7 @@ class StepByStep:
         self.gradients = [np.zeros_like(parameter) for parameter in self.parameters]
 
     def run_lstm(self, ids, first, h, c):
-        """Embedding and LSTM over all steps; the layers are kept for the way back."""
+        """Embedding and LSTM over all steps; the layers are kept for the backward pass."""
         layers, outputs = [], np.empty((*ids.shape, WIDTH), "f")
         embeddings = [StepEmbedding(self.parameters[first], self.gradients[first]) for _ in range(ids.shape[1])]
         x = np.empty((*ids.shape, EMBEDDING), "f")
@@ -148,7 +148,7 @@ class StepByStep:
         return outputs, h, c, (embeddings, layers)
 
     def back_lstm(self, doutputs, dh, dc, cache):
-        """And back."""
+        """The backward pass."""
         embeddings, layers = cache
         dx = np.empty((*doutputs.shape[:2], EMBEDDING), "f")
         for t in reversed(range(len(layers))):
@@ -191,10 +191,10 @@ class StepByStep:
 
 
 def step_by_step(examples: Examples, sizes: tuple[int, int], *, to_longest: bool) -> Iterator[None]:
-    """One update at a time, with clipping and Adam as one writes them first."""
+    """One update at a time, with straightforward clipping and Adam."""
     model = StepByStep(*sizes)
     m, v = ([np.zeros_like(parameter) for parameter in model.parameters] for _ in range(2))
-    for step, indices in enumerate(batches(examples, RECIPE), start=1):
+    for step, indices in enumerate(batches(examples, OPTIONS), start=1):
         source, target = scratch.collate(examples, indices)
         ids = np.zeros((len(indices), examples.source_lengths.max()), np.int64) if to_longest else source.ids
         ids[:, : source.ids.shape[1]] = source.ids
@@ -215,18 +215,18 @@ def ours(examples: Examples, sizes: tuple[int, int]) -> Iterator[None]:
     """One update at a time: the loop of `scratch.train`."""
     model = scratch.build("attention", *sizes, embedding=EMBEDDING, width=WIDTH, score="dot")
     adam = scratch.Adam(model)
-    for indices in batches(examples, RECIPE):
+    for indices in batches(examples, OPTIONS):
         source, target = scratch.collate(examples, indices)
         model.zero_gradients()
         _, cache = model.forward(source, target)
         model.backward(cache)
-        scratch.clip_by_norm(model, RECIPE.clip)
-        adam.update(RECIPE.rate)
+        scratch.clip_by_norm(model, OPTIONS.clip)
+        adam.update(OPTIONS.rate)
         yield
 
 
 def seconds(updates: Iterator[None], number: int) -> float:
-    """Processor seconds of so many updates: with one thread, what they take on a machine that does nothing else."""
+    """CPU seconds of this number of updates: with one thread, the wall time on an idle machine."""
     start = time.process_time()
     for _ in islice(updates, number):
         pass
@@ -234,7 +234,7 @@ def seconds(updates: Iterator[None], number: int) -> float:
 
 
 def main() -> None:
-    """Alternate between the ways, and compare the rounds."""
+    """Alternate between the programs, and compare the rounds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--updates", type=int, default=20)

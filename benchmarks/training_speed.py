@@ -1,7 +1,7 @@
-"""Training samples a second, beside a minimal hand-written PyTorch loop of the same model, in one run.
+"""Training samples per second, compared with a minimal hand-written PyTorch loop of the same model, in one run.
 
 Both train attention over a forward encoder (embedding 16, width 256, dot product, tanh layer) on book_date's dates with
-batches of 128 in float32. The hand-written loop is what one writes first: one nn.LSTM call a side, batches of random
+batches of 128 in float32. The hand-written loop is what one writes first: one nn.LSTM call per side, batches of random
 order padded to the longest, cross-entropy that ignores padding, Adam. It does not mask the padding in encoder state or
 attention.
 
@@ -26,7 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 from seq2see.data import Examples, read_pairs
 from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.text import Codec, make_tokenizer
-from seq2see.training import Evaluation, Trainer, TrainingOptions
+from seq2see.training import DevEvaluation, Trainer, TrainingOptions
 
 BATCH, EMBEDDING, WIDTH = 128, 16, 256
 
@@ -89,18 +89,18 @@ def ours(examples: Examples, sizes: Sizes) -> Iterator[None]:
             schedule="constant",
         ),
         device=torch.device("cpu"),
-        evaluate=lambda _: Evaluation({}, ()),
+        evaluate=lambda _: DevEvaluation({}, ()),
         save_best=lambda *_: None,
         save_checkpoint=lambda _: None,
-        listen=lambda _: None,
+        callback=lambda _: None,
     )
-    for _, share in trainer.shares.after():
-        trainer._update(share)
+    for _, batch in trainer.batches.after():
+        trainer._update(batch)
         yield
 
 
 def seconds(updates: Iterator[None], number: int) -> float:
-    """How long so many updates take."""
+    """The time that `number` updates take."""
     start = time.perf_counter()
     for _ in islice(updates, number):
         pass

@@ -1,10 +1,10 @@
-"""Train on the machines of a Ray cluster: Ray Train starts the processes, and they train together as under torchrun.
+"""Train on a Ray cluster: Ray Train starts the processes, and they train together as under torchrun.
 
     pip install "ray[train]"
     python examples/ray_train.py pairs.tsv --out /shared/run --workers 4 --gpu --set training.max_updates=20000
 
-Data and run folder lie where all machines see them. What Ray starts again after a failure goes on from the last
-checkpoint. Ray's own process group is left alone: Seq2See makes one beside it.
+Data and run folder must be visible to all machines. After a failure, the restarted workers resume from the last
+checkpoint. Seq2See makes a process group beside Ray's own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def work(job: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Start the workers, and wait for them."""
+    """Start the workers and wait for them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+", help="pairs, or two parallel files")
     parser.add_argument("--dev", type=Path, nargs="+")
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--gpu", action="store_true", help="a GPU for each worker")
     parser.add_argument("--set", nargs="+", action="extend", default=[], help="key=value, as for seq2see train")
     arguments = parser.parse_args()
-    out = arguments.out.absolute()  # workers run in folders of Ray's
+    out = arguments.out.absolute()  # workers run in Ray's own folders
     job = {
         "data": [str(path.absolute()) for path in arguments.data],
         "dev": arguments.dev and [str(path.absolute()) for path in arguments.dev],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError, fields
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -11,6 +13,8 @@ import seq2see
 from seq2see import Pair, UserError
 from seq2see.data.given import as_pairs
 from seq2see.errors import ConfigError, DataError
+from seq2see.evaluation import EvaluationArguments, EvaluationOptions
+from seq2see.inference.options import GenerationArguments
 from seq2see.run.folder import default_folder
 
 PAIRS = [("abc", "cba"), ("de", "ed"), ("ab", "ba"), ("ec", "ce"), ("bad", "dab")] * 3
@@ -185,3 +189,147 @@ def test_a_language_model_learns_from_texts(tmp_path: Path, quick: dict[str, Any
         texts, model="language_model", out=tmp_path / "b", settings=quick, device="cpu", quiet=True
     )
     assert from_path.predict("a")[0].text == from_pairs.predict("a")[0].text
+
+
+# --- the public surface ---------------------------------------------------------------------------------------------
+
+
+def test_dir_shows_every_public_name() -> None:
+    assert dir(seq2see) == sorted(seq2see.__all__)
+    assert {"train", "load", "evaluate", "compare", "attend", "Model", "Prediction"} <= set(dir(seq2see))
+
+
+@pytest.fixture
+def model(tiny_run: Path) -> seq2see.Model:
+    return seq2see.load(tiny_run)
+
+
+def test_a_model_for_the_cpu_computes_on_numpy(model: seq2see.Model, tiny_run: Path) -> None:
+    assert model.engine.name == "numpy"
+    assert seq2see.load(tiny_run, device="cpu").engine.name == "numpy"
+    assert seq2see.load(tiny_run, engine="torch", device="cpu").engine.name == "torch"
+    with pytest.raises(ConfigError, match="not on cuda"):
+        seq2see.load(tiny_run, engine="numpy", device="cuda")
+
+
+def test_scores_take_what_train_takes(model: seq2see.Model, tiny_pairs: Path) -> None:
+    tuples = [tuple(line.split("\t")) for line in tiny_pairs.read_text().splitlines()]
+    pairs = [Pair(source, target) for source, target in tuples]
+    expected = model.score(pairs)
+    for data in (
+        tuples,
+        tiny_pairs,
+        str(tiny_pairs),
+        [tiny_pairs],
+        iter(tuples),
+        zip(*zip(*tuples, strict=True), strict=True),
+    ):
+        assert model.score(data) == expected  # type: ignore[arg-type]
+    assert model.loss(tuples) == model.loss(pairs)  # type: ignore[arg-type]
+    report = model.evaluate(tuples, samples=100)  # type: ignore[arg-type]
+    assert str(report) == str(seq2see.evaluate(model, tiny_pairs, samples=100))
+    assert report.exact_match == model.evaluate(pairs, samples=100).exact_match
+    for wrong in ([1], [("a",)], [("a", None)], [None], []):
+        with pytest.raises(DataError):
+            model.score(wrong)  # type: ignore[arg-type]
+
+
+def test_what_is_evaluated_by_the_command_is_evaluated_by_the_model(
+    model: seq2see.Model, tiny_run: Path, tiny_pairs: Path
+) -> None:
+    from seq2see.evaluation import EvaluationOptions, evaluate_runs
+
+    options = {"metrics": ["cer", "exact_match"], "samples": 100, "beam": 2}
+    ours = model.evaluate(tiny_pairs, **options)  # type: ignore[arg-type]
+    theirs = evaluate_runs([tiny_run], [tiny_pairs], EvaluationOptions(**options)).reports[0]  # type: ignore[arg-type]
+    assert ours.scores == theirs.scores
+    assert ours.to_dicts()[0] == theirs.to_dicts()[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"beam": "5"}, "beam"), ({"samples": 10}, "samples"), ({"group": 1}, "group"), ({"metrics": "cer"}, "metrics"),
+        ({"seed": -1}, "seed"), ({"by": 3}, "by"), ({"by": "3"}, "by"), ({"metric": ["cer"]}, "evaluate"),
+    ],
+)  # fmt: skip
+def test_invalid_options_of_an_evaluation_are_refused(model: seq2see.Model, options: Any, where: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        model.evaluate([("abc", "cba")], **options)
+    assert caught.value.where == where
+
+
+def test_the_keyword_arguments_are_the_fields_of_the_options() -> None:
+    fields_ = {field.name for field in fields(EvaluationOptions)}
+    assert set(get_type_hints(EvaluationArguments)) == fields_
+    assert fields_ <= set(signature(seq2see.Model.evaluate).parameters)
+    assert set(get_type_hints(GenerationArguments)) <= set(signature(seq2see.Model.attend).parameters)
+
+
+def test_a_prediction_is_a_value(model: seq2see.Model) -> None:
+    one, again = model.predict("abc", beam=3, n_best=2) + model.predict("abc", beam=3, n_best=2)
+    assert one == again
+    assert hash(one) == hash(again)
+    assert one != one.alternatives[0]
+    assert one != "abc"
+    assert f"{one}" == one.text
+    with pytest.raises(FrozenInstanceError):
+        one.text = "b"  # type: ignore[misc]
+    for answer in (one, *one.alternatives, *model.predict(["abc", "de"]), *model.predict("abc", sample=True, n_best=3)):
+        assert len(answer.token_log_probs) == len(answer.target_tokens)
+        assert sum(answer.token_log_probs) == pytest.approx(answer.log_prob, abs=1e-9)
+    (scored,) = model.score([("abc", one.text)])
+    assert one.finished
+    assert scored.log_prob == pytest.approx(sum(one.token_log_probs), abs=1e-4)
+    assert one.to_dict()["tokens"] == one.target_tokens
+
+
+def test_a_model_says_what_it_is(model: seq2see.Model, tiny_run: Path) -> None:
+    for said in (repr(model), model._repr_html_()):
+        assert "attention" in said
+        assert "numpy" in said
+        assert str(tiny_run) in said
+    assert "<script>" not in seq2see.load(tiny_run)._repr_html_()
+
+
+def test_notebooks_show_predictions_attention_and_reports(model: seq2see.Model) -> None:
+    prediction = model.predict("abc")[0]
+    (attention,) = model.attend("abc")
+    report = model.evaluate([("abc", "cba")], samples=100)
+    for shown in (prediction, attention, report):
+        page = shown._repr_html_()
+        assert page.startswith("<")
+    assert "<svg" in attention._repr_html_()
+    assert "exact match" in report._repr_html_()
+
+
+def test_a_model_is_packed_and_loaded(model: seq2see.Model, tmp_path: Path) -> None:
+    packed = model.pack(tmp_path / "m.seq2see", weights="int8", data=PAIRS)
+    assert packed.size == (tmp_path / "m.seq2see").stat().st_size
+    assert packed.parity.count == len(PAIRS)
+    assert seq2see.load(packed.path).predict("abc")[0].text
+    together = seq2see.load([model.paths[0], model.paths[0]])
+    with pytest.raises(ConfigError, match="one model"):
+        together.pack(tmp_path / "n.seq2see")
+
+
+def test_attention_of_a_model_or_a_path(model: seq2see.Model, tiny_run: Path) -> None:
+    (one,) = model.attend("abc", beam=2)
+    (other,) = seq2see.attend(tiny_run, ["abc"], beam=2)
+    assert one.prediction == other.prediction
+    assert one.weights.shape == (len(one.prediction.target_tokens), 4)
+    assert len(one.to_dicts()) == one.weights.size
+
+
+@pytest.mark.parametrize("name", ["train", "dev"])
+def test_data_given_twice_are_refused(tmp_path: Path, quick: dict[str, Any], name: str) -> None:
+    settings = quick | {f"data.{name}": ["other.tsv"]}
+    with pytest.raises(ConfigError, match=f"conflicts with settings data.{name}"):
+        seq2see.train(PAIRS, dev=PAIRS, out=tmp_path / "r", settings=settings, quiet=True)
+    assert not (tmp_path / "r").exists()
+
+
+def test_errors_are_value_errors_where_a_value_is_wrong(model: seq2see.Model) -> None:
+    for wrong in (lambda: model.predict("a", beam=0), lambda: model.score([])):
+        with pytest.raises(ValueError, match=r"at least 1|no pairs"):
+            wrong()

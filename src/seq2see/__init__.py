@@ -19,7 +19,7 @@ from seq2see.version import __version__
 if TYPE_CHECKING:
     from seq2see.api.model import Model, attend, evaluate, load
     from seq2see.api.training import compare, train
-    from seq2see.compare import Comparison
+    from seq2see.comparison import Comparison
     from seq2see.data import Pair
     from seq2see.evaluation import EvaluationReport
     from seq2see.inference.options import GenerationOptions
@@ -54,7 +54,7 @@ _find, __dir__ = lazily(
     {
         "api.model": "Model attend evaluate load",
         "api.training": "compare train",
-        "compare": "Comparison",
+        "comparison": "Comparison",
         "data": "Pair",
         "evaluation": "EvaluationReport",
         "inference.options": "GenerationOptions",

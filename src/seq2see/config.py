@@ -1,4 +1,4 @@
-"""The whole configuration of a run: each part's own options, from TOML and `key=value` settings and back to TOML."""
+"""The configuration of a run: the options of each part, from TOML and `key=value` settings, and back to TOML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seq2see.training.options import TrainingOptions
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides what a run does; what is None is chosen from the data."""
+    """All options of a run; those that are None are chosen from the data."""
 
     data: DataOptions = field(default_factory=DataOptions)
     text: TextOptions = field(default_factory=TextOptions)
@@ -30,7 +30,7 @@ class Config:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file; relative paths in it are taken from the file's folder."""
+    """The tables of a TOML file; relative paths in it are resolved against the file's folder."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -38,13 +38,15 @@ def read_toml(path: Path) -> dict[str, Any]:
             f"can't be read: {error.strerror}", where=str(path), fix="give the path of a TOML file"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is not valid TOML: {error}", where=str(path), fix="mend the file at that place") from None
+        raise ConfigError(
+            f"is not valid TOML: {error}", where=str(path), fix="correct the file at that place"
+        ) from None
     set_data_folder(values, path.parent)
     return values
 
 
 def set_data_folder(values: dict[str, Any], folder: Path) -> None:
-    """Make the paths absolute, taken from `folder`; a single one under `data` may stand without brackets."""
+    """Make the paths absolute, resolved against `folder`; a single path under `data` needs no brackets."""
     training = values.get("training")
     if isinstance(training, dict) and isinstance(training.get("start_from"), str | Path):
         training["start_from"] = str(folder.absolute() / training["start_from"])
@@ -58,13 +60,13 @@ def set_data_folder(values: dict[str, Any], folder: Path) -> None:
 
 
 def parse_setting(setting: str) -> tuple[str, Any]:
-    """`training.rate=2e-3` to ("training.rate", 0.002): the value is read as TOML, or else as text."""
+    """`training.rate=2e-3` as ("training.rate", 0.002): the value is read as TOML, or else as text."""
     key, equals, text = setting.partition("=")
     if not equals or not key.strip():
         raise ConfigError(
-            f"{setting!r} is not a setting",
+            f"must have the form key=value, not {setting!r}",
             where="--set",
-            fix="write key=value, such as training.rate=2e-3; files come before --set",
+            fix="write for example training.rate=2e-3; files come before --set",
         )
     try:
         value = tomllib.loads(f"value = {text}")["value"]
@@ -76,9 +78,9 @@ def parse_setting(setting: str) -> tuple[str, Any]:
 def make_config(
     values: Mapping[str, Any], settings: Mapping[str, Any], *, where: str = "recipe", settings_where: str = "--set"
 ) -> Config:
-    """The configuration of tables that came from `where`; `settings` (dotted keys) go before them.
+    """The configuration from tables that came from `where`; `settings` (dotted keys) take precedence.
 
-    Raises ConfigError with the place and the nearest key or value.
+    Raises ConfigError with the place and the closest key or value.
     """
     known = list(option_names(Config))
     sections = {name.partition(".")[0] for name in known}
@@ -89,7 +91,9 @@ def make_config(
                 f"{section}.{next(iter(table))}" if isinstance(table, Mapping) and table else section, where
             )
         if not isinstance(table, Mapping):
-            raise ConfigError(f"is a section, not {table!r}", where=section, fix=f"set one of its keys: [{section}]")
+            raise ConfigError(
+                f"must be a section, not {table!r}", where=section, fix=f"set one of its keys: [{section}]"
+            )
         for name in table:
             if f"{section}.{name}" not in known:
                 raise unknown_key(f"{section}.{name}", where)
@@ -108,16 +112,16 @@ def make_config(
         keys = [
             f"{section}.{name}" for section, table in merged.items() for name, value in table.items() if beyond(value)
         ]
-        raise ConfigError("the number is too large", where=keys[0], fix="give a smaller one") from None
+        raise ConfigError("must fit into 64 bits", where=keys[0], fix="give a smaller number") from None
 
 
 def beyond(value: object) -> bool:
-    """Whether msgspec can't check the number: it is no 64-bit integer."""
+    """Whether the value is an integer beyond 64 bits, which msgspec can't check."""
     return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def given_keys(values: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:
-    """The dotted keys that someone has set."""
+    """The dotted keys that were set explicitly."""
     return {f"{section}.{name}" for section, table in values.items() for name in table} | set(settings)
 
 
@@ -128,7 +132,7 @@ def option(config: Config, key: str) -> Any:
 
 
 def unknown_key(key: str, where: str) -> ConfigError:
-    """The error for a key that isn't there, with the nearest that is, or those of its section."""
+    """The error for an unknown key, with the closest known key or those of its section."""
     known = list(option_names(Config))
     section, _, last = key.rpartition(".")
     same_name = [name for name in known if name.rpartition(".")[2] == last or name.startswith(f"{key}.")]
@@ -141,7 +145,7 @@ def unknown_key(key: str, where: str) -> ConfigError:
 
 
 WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list"}
-"""What msgspec calls the kinds of values, in the user's words."""
+"""msgspec's names of types in plain words."""
 
 
 def invalid_value(message: str, values: Mapping[str, Any]) -> ConfigError:
@@ -157,14 +161,14 @@ def invalid_value(message: str, values: Mapping[str, Any]) -> ConfigError:
         listed, near = f"one of: {', '.join(choices)}", did_you_mean(str(found), choices)
         if takes_numbers(key):
             wanted = f"a whole number >= 1, or {', '.join(choices)}"
-            fix = near if near != listed else f"give {key} {wanted}"
+            fix = near if near != listed else f"set {key} to {wanted}"
             return ConfigError(f"takes {wanted}, not {found!r}", where=key, fix=fix)
         fix = listed if near == listed else f"{near} ({listed})"
-        return ConfigError(f"{found!r} is none of its values", where=key, fix=fix)
+        return ConfigError(f"invalid value {found!r}", where=key, fix=fix)
     wanted = expected.removeprefix("Expected ").partition(", got")[0].replace("`", "").replace(" | null", "")
     for kind, words in WORDS.items():
         wanted = re.sub(rf"\b{kind}\b", words, wanted)
-    return ConfigError(f"takes {wanted}, not {found!r}", where=key, fix=f"give {key} {wanted}")
+    return ConfigError(f"takes {wanted}, not {found!r}", where=key, fix=f"set {key} to {wanted}")
 
 
 def option_names(kind: type, prefix: str = "") -> Iterator[str]:
@@ -178,17 +182,17 @@ def option_names(kind: type, prefix: str = "") -> Iterator[str]:
 
 
 def option_choices(key: str) -> Sequence[object]:
-    """The words that a key is limited to, or nothing where it isn't."""
+    """The allowed words of a key; empty if it is not limited to some."""
     return [value for kind in kinds_of(key) if isinstance(kind, msgspec.inspect.LiteralType) for value in kind.values]
 
 
 def takes_numbers(key: str) -> bool:
-    """Whether a number may stand there, too."""
+    """Whether the key also takes a number."""
     return any(isinstance(kind, msgspec.inspect.IntType) for kind in kinds_of(key))
 
 
 def kinds_of(key: str) -> Sequence[msgspec.inspect.Type | None]:
-    """The types of the values that a key may have."""
+    """The types of the values of a key."""
     described: Any = msgspec.inspect.type_info(Config)
     for name in key.split("."):
         described = next((item.type for item in getattr(described, "fields", ()) if item.name == name), None)
@@ -196,7 +200,7 @@ def kinds_of(key: str) -> Sequence[msgspec.inspect.Type | None]:
 
 
 def to_toml(config: Config) -> str:
-    """The configuration as a recipe that `seq2see train` takes; TOML has no null, so what is None is left out."""
+    """The configuration as a recipe for `seq2see train`; options that are None are left out, since TOML has no null."""
     return tomli_w.dumps(
         {
             section: {key: value for key, value in table.items() if value is not None}

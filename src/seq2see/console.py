@@ -1,4 +1,4 @@
-"""How the library says things on the console."""
+"""Console output of the library."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from rich.text import Text
 
 
 def say_to(console: Console) -> Callable[[str], None]:
-    """A function that prints a line to the console as it is."""
+    """A function that prints a line to the console, without interpreting markup."""
     return lambda line: console.print(Text(line), soft_wrap=True)

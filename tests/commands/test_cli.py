@@ -354,7 +354,7 @@ def test_the_demo_goes_from_nothing_to_a_picture(seq2see_command: Command, monke
     Path("runs/demo").rename("mine")
     said = seq2see_command("demo", "--out", "mine", "--device", "cpu")
     assert said.code == 2
-    assert "exists already" in said.err
+    assert "already exists" in said.err
 
 
 # --- what can go wrong ----------------------------------------------------------------------------------------------
@@ -386,12 +386,12 @@ MISTAKES: dict[str, Mistake] = {
     "no cuda": (["predict", "RUN", "a", "--device", "cuda"], ["--device", "cuda", "--device cpu"]),
     "no data": (["train"], ["no data", "pairs.tsv"]),
     "missing data": (["train", "missing.tsv"], ["missing.tsv", "no such file", "check the path"]),
-    "folder as data": (["train", "FOLDER"], ["FOLDER", "this is a folder"]),
+    "folder as data": (["train", "FOLDER"], ["FOLDER", "is a folder"]),
     "empty data": (["train", "EMPTY"], ["EMPTY", "is empty"]),
-    "three columns": (["train", "COLUMNS"], ["COLUMNS:1", "found 3 columns", "cut -f1,2"]),
-    "one column": (["train", "TEXT"], [":1", "found 1 column", "TAB"]),
+    "three columns": (["train", "COLUMNS"], ["COLUMNS:1", "expected 2 columns, found 3", "cut -f1,2"]),
+    "one column": (["train", "TEXT"], [":1", "expected 2 columns, found 1", "TAB"]),
     "binary data": (["train", "BINARY"], ["BINARY"]),
-    "three files": (["train", "PAIRS", "PAIRS", "PAIRS"], ["not 3"]),
+    "three files": (["train", "PAIRS", "PAIRS", "PAIRS"], ["found 3"]),
     "two files of pairs": (["train", "PAIRS", "PAIRS"], ["parallel", "cat"]),
     "two recipes": (["train", "RECIPE", "RECIPE"], ["RECIPE", "recipe"]),
     "recipe and data": (["train", "RECIPE", "PAIRS"], ["RECIPE", "one too many"]),
@@ -414,7 +414,7 @@ MISTAKES: dict[str, Mistake] = {
     "from nowhere": (["train", "PAIRS", "--from", "nowhere"], ["nowhere", "no such folder"]),
     "from a damaged run": (["train", "PAIRS", "--from", "DAMAGED"], ["config.json", "is damaged"]),
     "from another model": (["train", "PAIRS", "--from", "RUN", "--model", "plain"], ["model.name", "'bidirectional'"]),
-    "from by hand": (["train", "PAIRS", "--from", "RUN", "--engine", "scratch"], ["--from", "by hand"]),
+    "from by hand": (["train", "PAIRS", "--from", "RUN", "--engine", "scratch"], ["--from", "--engine scratch"]),
     "no run": (["predict"], ["requires an argument"]),
     "missing run": (["predict", "nowhere", "a"], ["nowhere", "no such folder"]),
     "file as run": (["predict", "PAIRS", "a"], ["PAIRS", "folder"]),
@@ -422,9 +422,9 @@ MISTAKES: dict[str, Mistake] = {
     "damaged run": (["predict", "DAMAGED", "a"], ["config.json", "is damaged"]),
     "texts twice": (["predict", "RUN", "a", "--input", "TEXT"], ["--input", "one of the two"]),
     "missing input": (["predict", "RUN", "--input", "missing.txt"], ["missing.txt", "check the path"]),
-    "folder as input": (["predict", "RUN", "--input", "FOLDER"], ["FOLDER", "this is a folder"]),
+    "folder as input": (["predict", "RUN", "--input", "FOLDER"], ["FOLDER", "is a folder"]),
     "empty input": (["predict", "RUN", "--input", "EMPTY"], ["EMPTY", "is empty"]),
-    "pairs as input": (["predict", "RUN", "--input", "PAIRS"], ["PAIRS:1", "2 columns", "cut -f1"]),
+    "pairs as input": (["predict", "RUN", "--input", "PAIRS"], ["PAIRS:1", "found 2", "cut -f1"]),
     "unwritable output": (["predict", "RUN", "a", "--output", "no/such/out.txt"], ["no/such/out.txt", "--output"]),
     "output is a folder": (["predict", "RUN", "a", "--output", "FOLDER"], ["FOLDER", "--output"]),
     "beam 0": (["predict", "RUN", "a", "--beam", "0"], ["beam", "0", "1 to"]),
@@ -436,14 +436,17 @@ MISTAKES: dict[str, Mistake] = {
     "temperature alone": (["predict", "RUN", "a", "--temperature", "0.5"], ["temperature", "--sample"]),
     "negative seed": (["predict", "RUN", "a", "--sample", "--seed", "-1"], ["seed", "-1"]),
     "evaluate on nothing": (["evaluate", "RUN"], ["no test data", "test.tsv"]),
-    "evaluate on one column": (["evaluate", "RUN", "TEXT"], [":1", "found 1 column", "TAB"]),
+    "evaluate on one column": (["evaluate", "RUN", "TEXT"], [":1", "expected 2 columns, found 1", "TAB"]),
     "evaluate on nothing there": (["evaluate", "RUN", "missing.tsv"], ["missing.tsv", "check the path"]),
     "evaluate in batches of 0": (["evaluate", "RUN", "PAIRS", "--batch-size", "0"], ["batch_size"]),
     "evaluate in batches of -1": (["evaluate", "RUN", "PAIRS", "--batch-size", "-1"], ["batch_size"]),
     "evaluate with beam 0": (["evaluate", "RUN", "PAIRS", "--beam", "0"], ["beam"]),
     "evaluate by an unknown metric": (["evaluate", "RUN", "PAIRS", "--metrics", "cer,bleau"], ["'bleau'", "'bleu'"]),
-    "evaluate by no metric": (["evaluate", "RUN", "PAIRS", "--metrics", ","], ["no metric", "cer"]),
-    "evaluate by a missing column": (["evaluate", "RUN", "PAIRS", "--by", "3"], ["PAIRS:1", "no column 3", "has 2"]),
+    "evaluate by no metric": (["evaluate", "RUN", "PAIRS", "--metrics", ","], ["at least one metric", "cer"]),
+    "evaluate by a missing column": (
+        ["evaluate", "RUN", "PAIRS", "--by", "3"],
+        ["PAIRS:1", "at least 3 columns", "found 2"],
+    ),
     "evaluate on an empty file": (["evaluate", "RUN", "EMPTY"], ["EMPTY", "is empty"]),
     "evaluate answers of a language model": (
         ["evaluate", "LANGUAGE", "TEXT", "--metrics", "cer"],
@@ -452,7 +455,7 @@ MISTAKES: dict[str, Mistake] = {
     "evaluate one run as an ensemble": (["evaluate", "RUN", "PAIRS", "--ensemble"], ["--ensemble", "two runs"]),
     "errors of two runs": (["evaluate", "RUN", "RUN", "PAIRS", "--errors", "e.tsv"], ["--errors", "one run"]),
     "errors over the test file": (["evaluate", "RUN", "PAIRS", "--errors", "PAIRS"], ["--errors", "overwrite"]),
-    "evaluate with few samples": (["evaluate", "RUN", "PAIRS", "--samples", "9"], ["samples", "100 or more"]),
+    "evaluate with few samples": (["evaluate", "RUN", "PAIRS", "--samples", "9"], ["samples", "at least 100"]),
     "models of a wrong name": (["models", "--set", "model.name=foo"], ["model.name", "changes nothing here"]),
     "models of a rate": (["models", "--set", "training.rate=1"], ["training.rate"]),
     "models of texts": (["models", "abc"], ["abc"]),
@@ -533,7 +536,7 @@ def test_a_model_is_trained_further(seq2see_command: Command, tiny_run: Path, tm
     short = ["--set", "training.max_updates=3", "training.evaluate_every=3", "training.precision=float32"]
     ran = seq2see_command("train", "new.tsv", "--from", tiny_run, "--device", "cpu", *short)
     assert ran.code == 0, ran.err
-    assert f"starts from {tiny_run}: bidirectional" in ran.err
+    assert f"fine-tuning {tiny_run}: bidirectional" in ran.err
     assert "update      0 (" in ran.err
     assert "try it: seq2see predict runs/new" in ran.err
     assert seq2see_command("predict", "runs/new", "abß").code == 0

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 import seq2see
-from seq2see.compare import compare
+from seq2see.comparison import compare
 from seq2see.config import make_config
 from seq2see.corpus import prepare_corpus
 from seq2see.corpus.corpus import open_corpus
@@ -28,12 +28,12 @@ Run = Callable[..., tuple[str, Trained]]
 
 
 class Stopped(BaseException):
-    """The power goes off."""
+    """Simulates a power failure."""
 
 
 @pytest.fixture(scope="module")
 def corpus(tiny_pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny pairs, prepared; not to be changed."""
+    """The tiny pairs, prepared; not to be modified."""
     folder = tmp_path_factory.mktemp("corpora") / "tiny"
     prepare_corpus(make_config({}, {"data.train": [str(tiny_pairs)]}), folder, console=Console(quiet=True))
     return folder
@@ -41,7 +41,7 @@ def corpus(tiny_pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(tiny_settings: dict[str, Any], tmp_path: Path) -> Run:
-    """Trains on a corpus or a file with these settings, and gives what was said."""
+    """Trains on a corpus or a file with these settings, and returns the messages."""
 
     def run(data: Path, out: str = "r", given: dict[str, Any] | None = None, **more: Any) -> tuple[str, Trained]:
         settings = tiny_settings | {"data.train": [str(data)], "training.max_updates": 14} | (given or {})
@@ -58,7 +58,7 @@ def tensors_of(run: Path) -> bytes:
 
 
 @pytest.mark.slow
-def test_the_model_is_the_one_the_files_give(corpus: Path, tiny_pairs: Path, run: Run) -> None:
+def test_the_model_equals_that_of_the_files(corpus: Path, tiny_pairs: Path, run: Run) -> None:
     said, prepared = run(corpus, "prepared")
     _, plain = run(tiny_pairs, "plain")
     assert "108 pairs to train on, 12 dev pairs, prepared in" in said
@@ -77,22 +77,22 @@ def test_workers_change_nothing(corpus: Path, run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_a_resumed_run_goes_on_bit_for_bit(corpus: Path, run: Run) -> None:
+def test_a_resumed_run_is_bit_identical(corpus: Path, run: Run) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, Updated) and event.update >= 10:
             raise Stopped
 
     _, whole = run(corpus, "whole")
     with pytest.raises(Stopped):
-        run(corpus, "broken", listeners=[stop])
+        run(corpus, "broken", callbacks=[stop])
     said, resumed = run(corpus, "broken", resume=True)
-    assert "goes on after update 8" in said
+    assert "resuming after update 8" in said
     assert tensors_of(resumed.folder) == tensors_of(whole.folder)
     assert resumed.finished.metrics == whole.finished.metrics
 
 
 @pytest.mark.slow
-def test_another_corpus_is_not_gone_on_with_unasked(corpus: Path, tiny_pairs: Path, run: Run, tmp_path: Path) -> None:
+def test_another_corpus_is_not_resumed_from_unasked(corpus: Path, tiny_pairs: Path, run: Run, tmp_path: Path) -> None:
     mine = Path(shutil.copytree(corpus, tmp_path / "mine"))
     run(mine)
     changed = tmp_path / "changed.tsv"
@@ -114,12 +114,12 @@ def test_another_corpus_is_not_gone_on_with_unasked(corpus: Path, tiny_pairs: Pa
 @pytest.mark.parametrize(
     ("given", "match"),
     [
-        ({"text.source": "words"}, "'words', and the corpus was prepared with 'characters'"),
+        ({"text.source": "words"}, "'words', but the corpus was prepared with 'characters'"),
         ({"text.joint": True}, "prepared with False"),
-        ({"text.bpe_dropout": 0.1}, "holds ids and no texts"),
+        ({"text.bpe_dropout": 0.1}, "BPE-dropout is not supported"),
         ({"data.dev_share": 0.2}, "prepared with 0.1"),
         ({"data.skip_bad": True}, "prepared with False"),
-        ({"data.dev": ["dev.tsv"]}, "dev pairs of its own"),
+        ({"data.dev": ["dev.tsv"]}, "already contains dev pairs"),
         ({"model.name": "language_model"}, "the model is a language model"),
         (
             {
@@ -132,23 +132,25 @@ def test_another_corpus_is_not_gone_on_with_unasked(corpus: Path, tiny_pairs: Pa
         ),
     ],
 )
-def test_what_a_corpus_can_not_give_is_refused(given: dict[str, Any], match: str, corpus: Path, run: Run) -> None:
+def test_options_that_conflict_with_a_corpus_are_refused(
+    given: dict[str, Any], match: str, corpus: Path, run: Run
+) -> None:
     with pytest.raises((ConfigError, DataError), match=match):
         run(corpus, given=given)
 
 
-def test_what_was_prepared_so_may_be_said_again(corpus: Path, run: Run) -> None:
+def test_options_equal_to_those_of_the_corpus_are_accepted(corpus: Path, run: Run) -> None:
     run(corpus, given={"text.source": "characters", "data.dev_share": 0.1, "text.bpe_dropout": 0.0})
 
 
 def test_two_corpora_and_a_comparison_are_refused(corpus: Path, run: Run, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="trained on alone"):
+    with pytest.raises(DataError, match="can't be combined with other training data"):
         seq2see.train([corpus, corpus], out=tmp_path / "r", quiet=True)
     with pytest.raises(ConfigError, match="a comparison reads files"):
         compare(["plain", "attention"], [corpus], tmp_path / "c", console=Console(quiet=True))
 
 
-def test_a_damaged_array_is_named_before_training(corpus: Path, run: Run, tmp_path: Path) -> None:
+def test_a_damaged_array_is_reported_before_training(corpus: Path, run: Run, tmp_path: Path) -> None:
     mine = Path(shutil.copytree(corpus, tmp_path / "mine"))
     content = bytearray((mine / "source.ids.npy").read_bytes())
     content[-1] ^= 1
@@ -174,7 +176,7 @@ def test_by_hand_too(corpus: Path, run: Run) -> None:
     assert trained.finished.update == 4
 
 
-def test_the_pairs_as_texts_again(corpus: Path, tiny_pairs: Path) -> None:
+def test_the_pairs_are_decoded_as_texts(corpus: Path, tiny_pairs: Path) -> None:
     opened = open_corpus(corpus)
     from seq2see.corpus.corpus import CorpusPairs
 
@@ -187,7 +189,7 @@ def test_the_pairs_as_texts_again(corpus: Path, tiny_pairs: Path) -> None:
     assert opened.dev[0].origin.startswith(f"{tiny_pairs}:")
 
 
-def test_what_was_read_can_be_given_back(corpus: Path) -> None:
+def test_mapped_pages_can_be_released(corpus: Path) -> None:
     opened = open_corpus(corpus)
     assert len(opened.maps) == 4
     before = opened.examples.source_ids.tolist()
@@ -212,15 +214,17 @@ def test_the_command(tiny_pairs: Path, tmp_path: Path, capsys: pytest.CaptureFix
         prepare(tiny_pairs, out=tmp_path / "d", dev=[])
 
 
-def test_large_files_are_told_of_it(tiny_pairs: Path, run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_files_suggest_a_corpus(
+    tiny_pairs: Path, run: Run, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = {"training.max_updates": 1}
     assert "seq2see prepare" not in run(tiny_pairs, "one", given=one)[0]
-    monkeypatch.setattr("seq2see.run.pairs.LARGE", 1000)
+    monkeypatch.setattr("seq2see.run.pairs.LARGE_BYTES", 1000)
     assert "seq2see prepare makes a corpus of them" in run(tiny_pairs, "two", given=one)[0]
     assert "seq2see prepare" not in run(corpus, "three", given=one)[0]
 
 
-def test_the_manifest_says_where_it_comes_from(corpus: Path, tiny_pairs: Path) -> None:
+def test_the_manifest_names_the_sources(corpus: Path, tiny_pairs: Path) -> None:
     facts = json.loads((corpus / "corpus.json").read_text())
     assert facts["asked"]["sources"][0]["path"] == str(tiny_pairs)
     assert facts["text"]["source"] == "characters"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2see.corpus.parts import cut, decompressed
+from seq2see.corpus.parts import decompressed, split_files
 from seq2see.data import read_pairs
 from seq2see.errors import DataError
 
@@ -17,7 +17,7 @@ LINE = st.sampled_from(
 
 @settings(max_examples=60)
 @given(lines=st.lists(LINE, min_size=1, max_size=20), ended=st.booleans(), mark=st.booleans(), size=st.integers(1, 60))
-def test_parts_give_what_the_whole_file_gives(
+def test_parts_give_the_pairs_of_the_whole_file(
     lines: list[bytes], ended: bool, mark: bool, size: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "parts.tsv"
@@ -26,7 +26,7 @@ def test_parts_give_what_the_whole_file_gives(
         whole = read_pairs([path], skip_bad=True)
     except DataError:
         return  # nothing is left
-    found = [part.read("pairs") for part in cut([path], [path], size)]
+    found = [part.read("pairs") for part in split_files([path], [path], size)]
     assert [pair for each in found for pair in each.pairs] == whole.pairs
     assert sum(each.skipped for each in found) == whole.skipped
     problems = [problem for each in found for problem in each.problems]
@@ -35,27 +35,27 @@ def test_parts_give_what_the_whole_file_gives(
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
-def test_parallel_files_are_cut_at_the_same_lines(size: int, ending: str, tmp_path: Path) -> None:
+def test_parallel_files_are_split_at_the_same_lines(size: int, ending: str, tmp_path: Path) -> None:
     paths = [tmp_path / "a", tmp_path / "b"]
     paths[0].write_text(ending.join("a" * (number % 5 + 1) for number in range(40)) + ending * 3, newline="")
     paths[1].write_text(ending.join("b" * (number % 7 + 1) for number in range(40)), newline="")
-    found = [part.read("pairs") for part in cut(paths, paths, size)]
+    found = [part.read("pairs") for part in split_files(paths, paths, size)]
     assert [pair for each in found for pair in each.pairs] == read_pairs(paths).pairs
     assert (len(found) > 1) == (size < 10_000)
 
 
-def test_parallel_files_of_other_lengths_are_refused_as_when_read_whole(tmp_path: Path) -> None:
+def test_parallel_files_of_different_lengths_are_refused(tmp_path: Path) -> None:
     paths = [tmp_path / "a", tmp_path / "b"]
     paths[0].write_text("x\n" * 5)
     paths[1].write_text("y\n" * 4 + "\n")  # the last is an empty side
-    (part,) = cut(paths, paths, 1000)
+    (part,) = split_files(paths, paths, 1000)
     assert "the target is empty" in part.read("pairs").problems[0].what
     paths[1].write_text("y\n" * 3)
-    with pytest.raises(DataError, match="5 lines and 3 lines"):
-        cut(paths, paths, 1000)
+    with pytest.raises(DataError, match="found 5 and 3"):
+        split_files(paths, paths, 1000)
 
 
-def test_what_is_no_gzip_file_is_read_where_it_is(tmp_path: Path) -> None:
+def test_a_plain_file_is_read_in_place(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("a\tb\n")
     assert decompressed(path, tmp_path / "copy") == path

@@ -1,4 +1,4 @@
-"""A prepared corpus is what the files are, made in pieces: the same ids, and whole or not at all."""
+"""A prepared corpus contains the same ids as the files, and is written atomically."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Prepare = Callable[..., str]
 
 
 class Stopped(BaseException):
-    """The power goes off."""
+    """Simulates a power failure."""
 
 
 def stopped(*_: object) -> None:
@@ -41,13 +41,13 @@ def stopped(*_: object) -> None:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a few lines each, so that a small file makes many."""
+    """A few lines per part, so that a small file has many parts."""
     monkeypatch.setattr("seq2see.corpus.parts.PART_BYTES", 500)
 
 
 @pytest.fixture
 def prepare(tmp_path: Path) -> Prepare:
-    """Prepares these files in tmp_path/corpus and gives what was said."""
+    """Prepares these files in tmp_path/corpus and returns the messages."""
 
     def run(*files: Path, out: str = "corpus", workers: int = 1, **settings: Any) -> str:
         named = {key.replace("__", "."): value for key, value in settings.items()}
@@ -63,7 +63,7 @@ def prepare(tmp_path: Path) -> Prepare:
 
 @pytest.fixture
 def sentences(tmp_path: Path) -> Path:
-    """200 pairs of sentences, of which some are there more than once."""
+    """200 pairs of sentences, some of them repeated."""
     chance = np.random.default_rng(5)
     words = [
         [f"{stem}{ending}" for stem in stems for ending in "aeiou"] for stems in (["hous", "gard", "tre"], ["maj"])
@@ -80,7 +80,7 @@ def arrays(examples: Examples) -> Iterator[list[int]]:
 
 
 def check_as_from_files(files: list[Path], corpus: Path, **settings: Any) -> Corpus:
-    """Everything a training is planned by is the same."""
+    """The plan of a training run on the corpus equals that on the files."""
     named = {key.replace("__", "."): value for key, value in settings.items()}
     expected = plan_run(make_config({}, named | {"data.train": list(map(str, files))}))
     model = {key: value for key, value in named.items() if key == "model.name"}
@@ -115,7 +115,7 @@ def test_ids_are_those_of_the_files(text: dict[str, Any], prepare: Prepare, sent
     assert corpus.facts["lines"] == 200
 
 
-def test_subwords_are_learnt_from_the_same_texts_where_these_are_many(
+def test_subwords_of_large_data_are_learnt_from_the_same_sample(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seq2see.text.learning.MAX_TEXTS", 70)
@@ -152,7 +152,7 @@ def test_other_files(kind: str, prepare: Prepare, sentences: Path, tmp_path: Pat
     check_as_from_files(files, tmp_path / "corpus")
 
 
-def test_dev_pairs_of_their_own(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_given_dev_pairs(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     dev = tmp_path / "dev.tsv"
     dev.write_text("".join(sentences.read_text().splitlines(keepends=True)[:7]) + "another source\tx\n")
     said = prepare(sentences, data__dev=[str(dev)])
@@ -160,14 +160,14 @@ def test_dev_pairs_of_their_own(prepare: Prepare, sentences: Path, tmp_path: Pat
     check_as_from_files([sentences], tmp_path / "corpus", data__dev=[str(dev)])
 
 
-def test_a_dev_pair_may_hold_what_ends_a_line_elsewhere(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_a_dev_pair_may_contain_other_line_separators(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     dev = tmp_path / "dev.tsv"
     dev.write_text("a\u2028b\x85c\td\u2029e\n", encoding="utf-8")
     prepare(sentences, data__dev=[str(dev)])
     assert [tuple(pair)[:2] for pair in open_corpus(tmp_path / "corpus").dev] == [("a\u2028b\x85c", "d\u2029e")]
 
 
-def test_dev_is_told_by_a_few_sources_of_each_part(
+def test_dev_is_chosen_from_a_few_candidates_per_part(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seq2see.data.split.NUM_CANDIDATES", 12)
@@ -185,7 +185,7 @@ def test_dev_is_told_by_a_few_sources_of_each_part(
     assert 0 < len(check_as_from_files([sentences], tmp_path / "corpus").dev) <= 20
 
 
-def test_several_processes_give_the_same(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_several_processes_give_the_same_corpus(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     # Parts are cut by this process, so these are as small for the others.
     prepare(sentences, workers=2)
     check_as_from_files([sentences], tmp_path / "corpus")
@@ -194,24 +194,26 @@ def test_several_processes_give_the_same(prepare: Prepare, sentences: Path, tmp_
 # --- bad lines --------------------------------------------------------------------------------------------------------
 
 
-def test_bad_lines_are_named_and_counted_over_the_whole_file(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_invalid_lines_are_reported_and_counted_over_the_whole_file(
+    prepare: Prepare, sentences: Path, tmp_path: Path
+) -> None:
     lines = sentences.read_text().splitlines()
     for number in (3, 50, 51, 120, 180, 199):
         lines[number - 1] = "no second column"
     sentences.write_text("\n".join(lines))
-    with pytest.raises(DataError, match="6 of 200 lines can't be used") as caught:
+    with pytest.raises(DataError, match="6 of 200 lines are invalid") as caught:
         prepare(sentences)
-    for said in (f"{sentences}:3: found 1 column", f"{sentences}:180: found", "and 1 more"):
+    for said in (f"{sentences}:3: expected 2 columns, found 1", f"{sentences}:180: expected", "and 1 more"):
         assert said in caught.value.what
     assert "--skip-bad" in caught.value.fix
     assert not (tmp_path / "corpus").exists()
     assert not (tmp_path / "corpus.preparing").exists()  # of no use when they are put right
-    assert f"left out 6 lines that can't be used, first {sentences}:3" in prepare(sentences, data__skip_bad=True)
+    assert f"skipped 6 invalid lines, first {sentences}:3" in prepare(sentences, data__skip_bad=True)
     corpus = check_as_from_files([sentences], tmp_path / "corpus", data__skip_bad=True)
     assert (corpus.facts["skipped"], len(corpus.facts["problems"])) == (6, 5)
 
 
-# --- going on, and making anew ----------------------------------------------------------------------------------------
+# --- resuming, and preparing again ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -223,7 +225,7 @@ def test_bad_lines_are_named_and_counted_over_the_whole_file(prepare: Prepare, s
         pytest.param(passes.EncodePart, "unigram", marks=pytest.mark.slow),
     ],
 )
-def test_a_preparation_that_was_stopped_goes_on(
+def test_an_interrupted_preparation_is_resumed(
     at: type, unit: str, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[tuple[type, int]] = []
@@ -241,13 +243,13 @@ def test_a_preparation_that_was_stopped_goes_on(
         prepare(sentences, text__source=unit)
     assert not (tmp_path / "corpus").exists()
     stops = False
-    assert "goes on with what is done" in prepare(sentences, text__source=unit)
+    assert "resuming" in prepare(sentences, text__source=unit)
     assert len(done) == len(set(done))  # nothing twice
     assert len(done) > 3 * 10
     open_corpus(tmp_path / "corpus")
 
 
-def test_a_kill_while_the_corpus_is_put_together_leaves_the_one_before(
+def test_a_kill_during_assembly_keeps_the_old_corpus(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(sentences)
@@ -270,11 +272,11 @@ def test_a_kill_while_the_corpus_is_put_together_leaves_the_one_before(
         with pytest.raises(Stopped):
             prepare(sentences)
     assert open_corpus(tmp_path / "corpus").digest == before
-    assert "goes on with what is done" in prepare(sentences)
+    assert "resuming" in prepare(sentences)
     assert open_corpus(tmp_path / "corpus").facts["lines"] == 201
 
 
-def test_a_full_disk_is_said(
+def test_a_full_disk_is_reported(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -283,11 +285,11 @@ def test_a_full_disk_is_said(
     monkeypatch.setattr("seq2see.corpus.assembling.begin", full)
     with pytest.raises(CheckpointError, match="No space left on device") as caught:
         prepare(sentences)
-    assert "the same command goes on" in caught.value.fix
+    assert "the same command resumes" in caught.value.fix
     assert not (tmp_path / "corpus.preparing" / "corpus").exists()
 
 
-def test_it_is_made_anew_only_where_something_has_changed(
+def test_it_is_prepared_again_only_if_something_has_changed(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(sentences)
@@ -296,8 +298,8 @@ def test_it_is_made_anew_only_where_something_has_changed(
     os.utime(sentences)
     assert "up to date" in prepare(sentences)
     assert read_manifest(tmp_path / "corpus") == before
-    assert "text.min_count is 3, it was None" in prepare(sentences, text__min_count=3)
-    assert "text.min_count is None, it was 3" in prepare(sentences)
+    assert "text.min_count is 3, was None" in prepare(sentences, text__min_count=3)
+    assert "text.min_count is None, was 3" in prepare(sentences)
     sentences.write_text(sentences.read_text() + "one more\tline\n")
     assert f"{sentences} has changed" in prepare(sentences)
     assert open_corpus(tmp_path / "corpus").facts["lines"] == 201
@@ -306,7 +308,7 @@ def test_it_is_made_anew_only_where_something_has_changed(
     assert "has format 1" in prepare(sentences)
 
 
-def test_a_damaged_corpus_is_named_and_made_anew(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_a_damaged_corpus_is_reported_and_prepared_again(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     prepare(sentences)
     folder = tmp_path / "corpus"
     for name in [path.name for path in sorted(folder.iterdir())]:
@@ -324,7 +326,7 @@ def test_a_damaged_corpus_is_named_and_made_anew(prepare: Prepare, sentences: Pa
         open_corpus(folder)
 
 
-def test_a_corpus_without_its_manifest_is_made_anew(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_a_corpus_without_its_manifest_is_prepared_again(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     prepare(sentences)
     (tmp_path / "corpus" / "corpus.json").unlink()
     with pytest.raises(DataError, match="is missing") as caught:
@@ -336,7 +338,7 @@ def test_a_corpus_without_its_manifest_is_made_anew(prepare: Prepare, sentences:
 
 
 @pytest.mark.parametrize(("name", "value"), [("parts.PART_BYTES", 800), ("working_folder.__version__", "0")])
-def test_nothing_is_gone_on_with_that_was_cut_or_made_otherwise(
+def test_results_of_another_part_size_or_version_are_not_used(
     name: str, value: object, prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patches:
@@ -344,11 +346,11 @@ def test_nothing_is_gone_on_with_that_was_cut_or_made_otherwise(
         with pytest.raises(Stopped):
             prepare(sentences)
     monkeypatch.setattr(f"seq2see.corpus.{name}", value)
-    assert "goes on" not in prepare(sentences)
+    assert "resuming" not in prepare(sentences)
     assert open_corpus(tmp_path / "corpus").facts["lines"] == 200
 
 
-def test_pairs_that_are_lost_on_the_way_are_noticed(
+def test_lost_pairs_are_noticed(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def damaged(problem: str) -> None:
@@ -359,14 +361,14 @@ def test_pairs_that_are_lost_on_the_way_are_noticed(
     own, cut = passes.split_off_dev, {".json": None} | {f".{number:06d}": 100 for number in range(100)}
     with monkeypatch.context() as patches:
         patches.setattr(passes, "split_off_dev", lambda *given: (own(*given)[0][1:], own(*given)[1]))
-        damaged("of part 0 .* pairs were read")
+        damaged("part 0: .* pairs were read")
     shutil.rmtree(tmp_path / "corpus.preparing")
     with monkeypatch.context() as patches:
         patches.setattr(passes, "write_file", lambda path, content: path.write_bytes(content[: cut[path.suffix]]))
-        damaged("it has 100 bytes, not")
+        damaged("found 100")
 
 
-def test_folders_of_other_names_are_left_alone(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+def test_other_folders_are_not_touched(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     others = [tmp_path / f"corpus.{ending}" for ending in ("old", "new", "gone")]
     for other in others:
         other.mkdir()
@@ -376,30 +378,30 @@ def test_folders_of_other_names_are_left_alone(prepare: Prepare, sentences: Path
     work = tmp_path / "another.preparing"
     work.mkdir()
     (work / "notes").write_text("mine")
-    with pytest.raises(ConfigError, match="holds nothing of a preparation"):
+    with pytest.raises(ConfigError, match="is not a working folder"):
         prepare(sentences, out="another")
     assert (work / "notes").read_text() == "mine"
 
 
-def test_two_at_once_are_refused(
+def test_concurrent_preparations_are_refused(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("fcntl", reason="this system has no such locks")
-    monkeypatch.setattr("seq2see.storage.locks.LOCK_SECONDS", 0)
+    monkeypatch.setattr("seq2see.storage.locks.MAX_WAIT_SECONDS", 0)
     with locked(tmp_path / "corpus.preparing", print), pytest.raises(ConfigError, match="is preparing in it"):
         prepare(sentences)
     prepare(sentences)
 
 
-def test_a_process_that_is_ended_is_said(
+def test_a_killed_worker_process_is_reported(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patches:
         patches.setattr("seq2see.corpus.prepare.init_worker", partial(os._exit, 9))
-        with pytest.raises(UserError, match="for want of memory") as caught:
+        with pytest.raises(UserError, match="memory ran out") as caught:
             prepare(sentences, workers=2)
     assert "fewer --workers" in caught.value.fix
-    assert "goes on" in prepare(sentences)
+    assert "resuming" in prepare(sentences)
 
 
 def test_an_error_in_a_worker_process_is_reported_as_it_is(
@@ -413,14 +415,14 @@ def test_an_error_in_a_worker_process_is_reported_as_it_is(
         return encode(preparation)
 
     monkeypatch.setattr(prepare_module.Preparation, "encode", encode_with_a_damaged_file)
-    with pytest.raises(CheckpointError, match="not JSON") as caught:
+    with pytest.raises(CheckpointError, match="invalid JSON") as caught:
         prepare(sentences, workers=2)
     assert caught.value.where == str(damaged)
     assert "copy the file again" in caught.value.fix
 
 
 @pytest.mark.slow
-def test_killed_for_real_with_processes_of_its_own(sentences: Path, tmp_path: Path) -> None:
+def test_killed_with_worker_processes(sentences: Path, tmp_path: Path) -> None:
     lines = sentences.read_text()
     sentences.write_text(lines * 4000)  # 32 MB: four parts
     command = [
@@ -441,26 +443,26 @@ def test_killed_for_real_with_processes_of_its_own(sentences: Path, tmp_path: Pa
     process.send_signal(signal.SIGKILL)
     process.wait()
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "goes on with what is done" in again.stderr
+    assert "resuming" in again.stderr
     assert len(open_corpus(tmp_path / "c").examples) > 700_000
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
-def test_what_can_not_be_prepared(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cut anew each epoch"):
+def test_invalid_preparations(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="BPE-dropout is not supported"):
         prepare(sentences, text__source="bpe", text__target="bpe", text__bpe_dropout=0.1)
-    with pytest.raises(ConfigError, match="no data"):
+    with pytest.raises(ConfigError, match="no training data"):
         prepare()
     with pytest.raises(DataError, match="no such file"):
         prepare(tmp_path / "none.tsv")
     damaged = tmp_path / "damaged.tsv.gz"
     damaged.write_bytes(gzip.compress(sentences.read_bytes())[:-20])
-    with pytest.raises(DataError, match="cut short or damaged"):
+    with pytest.raises(DataError, match="truncated or damaged"):
         prepare(damaged)
     assert not list(tmp_path.glob("corpus*"))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes").write_text("x")
-    with pytest.raises(ConfigError, match="no prepared corpus"):
+    with pytest.raises(ConfigError, match="not a prepared corpus"):
         prepare(sentences, out="mine")

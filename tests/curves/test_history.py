@@ -10,13 +10,13 @@ import pytest
 from seq2see.curves.history import LoggedWarning, Point, TrainingEnd, problem_lines, read_history
 from seq2see.errors import CheckpointError
 from seq2see.run.progress import MetricsLog
-from seq2see.training import Evaluated, Finished, Updated, Warned
+from seq2see.training import Evaluated, Finished, Updated, WarningIssued
 
 EVENTS = (
     Updated(1, 0, 3.0, 1e-3, 0.9, 1000.0, 0.1),
     Updated(10, 0, 2.0, 4e-3, 0.9, 1200.0, 1.0),
     Evaluated(10, {"exact_match": 0.25, "loss": 1.5}, True, (), 1.2),
-    Warned(10, "copies", "found", "do"),
+    WarningIssued(10, "copies", "found", "do"),
     Evaluated(20, {"exact_match": 0.2, "loss": 1.6}, False, (), 2.2),
     Finished(20, "all updates done", 10, {}, 2.5),
 )

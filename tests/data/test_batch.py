@@ -24,12 +24,12 @@ def test_rows_are_padded_to_the_longest() -> None:
     assert {part.dtype for part in (*batch.source, *batch.target)} == {np.dtype(np.int64)}
 
 
-def test_the_decoder_reads_the_target_one_step_late() -> None:
+def test_the_decoder_input_is_the_shifted_target() -> None:
     batch = batch_of(("a", "abc"), ("a", "b"), indices=[0, 1])
     assert batch.decoder_input.tolist() == [[BOS, A, B, C], [BOS, B, EOS, PAD]]
 
 
-def test_sides_that_are_not_there_have_no_width() -> None:
+def test_missing_sides_have_no_width() -> None:
     batch = batch_of(("", "ab"), ("", "a"), indices=[0, 1], codec=None)
     assert batch.source.ids.shape == (2, 0)
     assert batch.source.lengths.tolist() == [0, 0]

@@ -31,7 +31,7 @@ def same(one: Examples, other: Examples) -> bool:
 
 
 @pytest.mark.parametrize("unit", ["characters", "graphemes", "words", "symbols", "bytes", "bpe"])
-def test_codecs_and_ids_are_those_of_building_first_and_encoding_afterwards(unit: str) -> None:
+def test_building_and_encoding_together_equals_one_after_the_other(unit: str) -> None:
     options = TextOptions(source=unit, target=unit, min_count=2 if unit == "words" else None)  # type: ignore[arg-type]
     limits = {"min_count": 2} if unit == "words" else {}
     codecs, examples = build_examples(options, PAIRS, has_source=True)

@@ -27,7 +27,7 @@ def test_examples_are_the_encoded_pairs(texts: list[tuple[str, str]]) -> None:
     assert examples.source_ids.dtype == examples.target_ids.dtype == np.int32
 
 
-def test_sides_that_are_not_there_have_no_length() -> None:
+def test_missing_sides_have_length_0() -> None:
     codec = Codec.build(Characters(), ["ab"])
     assert Examples.encode([Pair("", "ab", "")], None, codec).source_lengths.tolist() == [0]
     assert Examples.encode([Pair("ab", None, "")], codec, codec).target_lengths.tolist() == [0]
@@ -60,7 +60,7 @@ def ids_of(examples: Examples) -> list[tuple[list[int], list[int]]]:
     return [(examples.source(number).tolist(), examples.target(number).tolist()) for number in range(len(examples))]
 
 
-def test_how_words_are_cut_is_a_function_of_seed_epoch_and_number() -> None:
+def test_segmentation_is_a_function_of_seed_epoch_and_index() -> None:
     assert ids_of(cut(3)) == ids_of(cut(3))
     assert ids_of(cut(3, pairs=SENTENCES[:7])) == ids_of(cut(3))[:7]
     others = [cut(4), cut(3, seed=2), cut(3, dropout=0.4)]
@@ -73,7 +73,7 @@ def test_how_words_are_cut_is_a_function_of_seed_epoch_and_number() -> None:
     assert source != target  # and on the other side
 
 
-def test_it_is_the_same_text_however_it_is_cut() -> None:
+def test_every_segmentation_decodes_to_the_text() -> None:
     examples = cut(0, dropout=0.7)
     for number, pair in enumerate(SENTENCES):
         assert CODECS[0].decode(examples.source(number)) == pair.source
@@ -87,7 +87,7 @@ def test_the_extremes_of_dropout() -> None:
     assert ids_of(cut(0, dropout=1e-12)) == ids_of(Examples.encode(SENTENCES, *CODECS))
 
 
-def test_a_language_model_has_targets_alone() -> None:
+def test_a_language_model_has_only_targets() -> None:
     examples = Examples.encode_with_dropout(SENTENCES, None, CODECS[1], dropout=0.5, seed=1, epoch=1)
     assert not examples.source_lengths.any()
     assert (examples.target_ids == cut(1, dropout=0.5).target_ids).all()

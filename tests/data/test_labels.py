@@ -1,4 +1,4 @@
-"""A further column is read where it is asked for, by number, by a header's name, or by a key of JSON."""
+"""An additional column is read by number, by name in a header, or by JSON key."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_a_key_of_json(tmp_path: Path) -> None:
     assert read(tmp_path, lines, "year", "test.jsonl").labels == ("1850", "1900")
 
 
-def test_text_for_a_language_model_has_further_columns_too(tmp_path: Path) -> None:
+def test_text_for_a_language_model_may_have_additional_columns(tmp_path: Path) -> None:
     file = read(tmp_path, "a b\tx\nc\ty\n", "2", columns="target")
     assert [pair.target for pair in file.pairs] == ["a b", "c"]
     assert file.labels == ("x", "y")
 
 
-def test_labels_go_with_their_pairs_where_lines_are_left_out(tmp_path: Path) -> None:
+def test_labels_stay_with_their_pairs_if_lines_are_skipped(tmp_path: Path) -> None:
     file = read(tmp_path, "a\tb\tnorth\n\tb\teast\nc\td\nc\td\tsouth\n", "3", skip_bad=True)
     assert (file.skipped, file.labels, len(file.pairs)) == (2, ("north", "south"), 2)
 
@@ -52,9 +52,9 @@ def test_an_empty_label_is_a_label(tmp_path: Path) -> None:
     assert read(tmp_path, "a\tb\t\n", "3").labels == ("",)
 
 
-def test_without_asking_there_is_no_further_column(tmp_path: Path) -> None:
+def test_additional_columns_are_invalid_by_default(tmp_path: Path) -> None:
     (tmp_path / "test.tsv").write_text(LINES)
-    with pytest.raises(DataError, match="4 columns"):
+    with pytest.raises(DataError, match="found 4"):
         read_pairs([tmp_path / "test.tsv"])
     (tmp_path / "two.tsv").write_text("a\tb\n")
     assert read_pairs([tmp_path / "two.tsv"]).labels == ()
@@ -63,19 +63,24 @@ def test_without_asking_there_is_no_further_column(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "label", "name", "parts"),
     [
-        (LINES, "5", "test.tsv", ["no column 5", "the line has 4", "3 to 4"]),
-        ("a\tb\n", "3", "test.tsv", ["no column 3", "the line has 2", "that has it"]),
-        (LINES, "2", "test.tsv", ["column 2", "source and target", "from 3"]),
-        (LINES, "0", "test.tsv", ["column 0", "from 3"]),
-        (LINES, "region", "test.tsv", ["'region'", "number, from 3", "first line"]),
-        ("old\tnew\tregion\n" + LINES, "old", "test.tsv", ["column 1", "source and target"]),
-        (LINES + "e\tf\n", "3", "test.tsv", ["test.tsv:3", "found 2 columns", "column 3"]),
+        (LINES, "5", "test.tsv", ["expected at least 5 columns", "found 4", "3 to 4"]),
+        ("a\tb\n", "3", "test.tsv", ["expected at least 3 columns", "found 2", "more columns"]),
+        (LINES, "2", "test.tsv", ["at least 3", "found 2", "source and target"]),
+        (LINES, "0", "test.tsv", ["at least 3", "found 0"]),
+        (LINES, "region", "test.tsv", ["'region'", "number, at least 3", "header"]),
+        ("old\tnew\tregion\n" + LINES, "old", "test.tsv", ["at least 3", "found 1", "source and target"]),
+        (LINES + "e\tf\n", "3", "test.tsv", ["test.tsv:3", "expected at least 3 columns, found 2"]),
         ('{"source": "a", "target": "b", "year": 1}\n', "yaer", "test.jsonl", ["'yaer'", "did you mean 'year'"]),
-        ('{"source": "a", "target": "b", "year": []}\n', "year", "test.jsonl", ["'year'", "no text or number"]),
-        ("old\tnew\tregion\n", "region", "test.tsv", ["nothing below"]),
+        (
+            '{"source": "a", "target": "b", "year": []}\n',
+            "year",
+            "test.jsonl",
+            ["'year'", "missing or not a string or number"],
+        ),
+        ("old\tnew\tregion\n", "region", "test.tsv", ["no lines after the header"]),
     ],
 )
-def test_a_missing_column_is_one_message(content: str, label: str, name: str, parts: list[str], tmp_path: Path) -> None:
+def test_a_missing_column_is_reported(content: str, label: str, name: str, parts: list[str], tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read(tmp_path, content, label, name)
     for part in parts:
@@ -83,8 +88,8 @@ def test_a_missing_column_is_one_message(content: str, label: str, name: str, pa
     assert error.value.fix
 
 
-def test_parallel_files_have_no_further_column(tmp_path: Path) -> None:
+def test_parallel_files_have_no_additional_column(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / name).write_text("x\n")
-    with pytest.raises(DataError, match="no further column '3'"):
+    with pytest.raises(DataError, match="additional column '3'"):
         read_pairs([tmp_path / "a", tmp_path / "b"], label="3")

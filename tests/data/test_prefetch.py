@@ -22,7 +22,7 @@ def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
     assert not alive()
 
 
-def test_no_more_is_ahead_than_two_jobs_a_worker() -> None:
+def test_at_most_two_jobs_per_worker_are_prefetched() -> None:
     taken: list[int] = []
 
     def jobs():  # type: ignore[no-untyped-def]
@@ -40,7 +40,7 @@ def test_no_more_is_ahead_than_two_jobs_a_worker() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_what_a_job_raises_comes_in_its_place(workers: int) -> None:
+def test_an_exception_is_raised_in_place_of_its_result(workers: int) -> None:
     def work(job: int) -> float:
         return 1 / (job - 3)
 

@@ -75,7 +75,7 @@ def test_only_a_newline_ends_a_line(tmp_path: Path, bad_line: bytes) -> None:
     assert sides(file) == [(source, "x")]
 
 
-def test_blank_lines_at_the_end_do_not_count(tmp_path: Path, bad_line: bytes) -> None:
+def test_blank_lines_at_the_end_are_ignored(tmp_path: Path, bad_line: bytes) -> None:
     file = read(tmp_path, b"a\tb\n" + bad_line + b"\n\r\n\n", skip_bad=True)
     assert sides(file) == [("a", "b")]
     assert file.skipped == (1 if bad_line else 0)
@@ -111,18 +111,18 @@ def test_parallel_files_may_end_in_different_numbers_of_blank_lines(tmp_path: Pa
 @pytest.mark.parametrize(
     ("line", "what", "fix"),
     [
-        (b"ab", "found 1 column, expected 2", "separate source and target by a TAB"),
-        (b"a\tb\tc", "found 3 columns, expected 2", "keep two of the columns: cut -f1,2"),
-        (b"a\rb", "a carriage return inside the line", "the file has the line ends"),
-        (b"", "the line is blank", "take it out"),
-        (b"\tb", "the source is empty", "write a source"),
-        (b"a\t \xe3\x80\x80", "the target is empty", "write a target"),
+        (b"ab", "expected 2 columns, found 1", "separate source and target with a TAB"),
+        (b"a\tb\tc", "expected 2 columns, found 3", "keep only two columns: cut -f1,2"),
+        (b"a\rb", "expected 2 columns, found a carriage return", "convert the line ends"),
+        (b"", "the line is blank", "remove it"),
+        (b"\tb", "the source is empty", "add a source"),
+        (b"a\t \xe3\x80\x80", "the target is empty", "add a target"),
         (b"a\tb\xe4c", "byte 0xE4 is not UTF-8 (byte 4 of the line, byte 11 of the file)", "convert"),
         (b"a\tb\xed\xa0\x80", "byte 0xED is not UTF-8", "convert"),
-        (b"a\tb\0", "character 4 of the line is a NUL", "take it out"),
+        (b"a\tb\0", "character 4 of the line is NUL", "remove it"),
     ],
 )
-def test_a_bad_line_is_named_with_what_to_do(tmp_path: Path, line: bytes, what: str, fix: str) -> None:
+def test_an_invalid_line_is_reported_with_its_fix(tmp_path: Path, line: bytes, what: str, fix: str) -> None:
     content = b"one\tx\r\n" + line + b"\ntwo\ty\n"
     with pytest.raises(DataError) as caught:
         read(tmp_path, content)
@@ -140,20 +140,20 @@ def test_a_bad_line_is_named_with_what_to_do(tmp_path: Path, line: bytes, what: 
     ("line", "what"),
     [
         (b"", "the line is blank"),
-        (b"{", "not JSON"),
-        (b"[" * 100_000, "not JSON"),
-        (b"[1]", "JSON, but a list"),
+        (b"{", "invalid JSON"),
+        (b"[" * 100_000, "invalid JSON"),
+        (b"[1]", "expected a JSON object, found a list"),
         (b'{"source": "a"}', "the key 'target' is missing; found 'source'"),
-        (b"{}", "the key 'source' is missing; found none at all"),
-        (b'{"source": "a", "target": 3}', "'target' is a int, not a string"),
-        (b'{"source": "a", "target": null}', "'target' is a NoneType, not a string"),
+        (b"{}", "the key 'source' is missing; found none"),
+        (b'{"source": "a", "target": 3}', "'target' must be a string, found a int"),
+        (b'{"source": "a", "target": null}', "'target' must be a string, found a NoneType"),
         (b'{"source": " ", "target": "b"}', "the source is empty"),
-        (b'{"source": "a", "target": "\\u0000"}', "character 1 of 'target' is a NUL"),
-        (b'{"source": "a", "target": "\\ud800"}', "\\ud800 in 'target' is half of a surrogate pair"),
+        (b'{"source": "a", "target": "\\u0000"}', "character 1 of 'target' is NUL"),
+        (b'{"source": "a", "target": "\\ud800"}', "\\ud800 in 'target' is a lone surrogate"),
         (b"\xe4", "byte 0xE4 is not UTF-8"),
     ],
 )
-def test_a_bad_line_of_json_is_named(tmp_path: Path, line: bytes, what: str) -> None:
+def test_an_invalid_line_of_json_is_reported(tmp_path: Path, line: bytes, what: str) -> None:
     good = b'{"source": "\\ud83d\\ude00", "target": "b"}\n'
     with pytest.raises(DataError) as caught:
         read(tmp_path, good + line + b"\n" + good, "train.jsonl")
@@ -164,19 +164,19 @@ def test_a_bad_line_of_json_is_named(tmp_path: Path, line: bytes, what: str) -> 
     assert file.skipped == 1
 
 
-def test_only_the_first_bad_lines_are_listed(tmp_path: Path) -> None:
+def test_only_the_first_invalid_lines_are_listed(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path, b"a\tb\n" + b"bad\n" * 12)
     text = str(caught.value)
-    assert "12 of 13 lines can't be used" in text
+    assert "12 of 13 lines are invalid" in text
     assert "train.tsv:6:" in text
     assert "train.tsv:7:" not in text
     assert "and 7 more" in text
     assert len(read(tmp_path, b"a\tb\n" + b"bad\n" * 12, skip_bad=True).problems) == 5
 
 
-def test_nothing_left_is_an_error_even_when_skipping(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nothing is left"):
+def test_no_valid_line_is_an_error_even_with_skip_bad(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no valid lines"):
         read(tmp_path, b"bad\nworse\n", skip_bad=True)
 
 
@@ -188,13 +188,13 @@ def test_bytes_are_counted_from_the_start_of_the_file_with_its_mark(tmp_path: Pa
 @pytest.mark.parametrize(
     ("source", "target", "what"),
     [
-        (b"a\nb\n", b"x\n", "2 lines and 1 lines"),
-        (b"a\n", b"x\ny\nz", "1 lines and 3 lines"),
+        (b"a\nb\n", b"x\n", "found 2 and 1"),
+        (b"a\n", b"x\ny\nz", "found 1 and 3"),
         (b"a\n\n", b"x\ny\n", "source.txt:2: the source is empty"),
         (b"a\nb\n", b"x\n \n", "target.txt:2: the target is empty"),
     ],
 )
-def test_parallel_files_that_do_not_fit(tmp_path: Path, source: bytes, target: bytes, what: str) -> None:
+def test_parallel_files_that_do_not_match(tmp_path: Path, source: bytes, target: bytes, what: str) -> None:
     paths = [write(tmp_path, "source.txt", source), write(tmp_path, "target.txt", target)]
     with pytest.raises(DataError) as caught:
         read_pairs(paths)
@@ -204,18 +204,18 @@ def test_parallel_files_that_do_not_fit(tmp_path: Path, source: bytes, target: b
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
-        ("a.tsv", b"", "the file is empty"),
-        ("a.tsv", b"\xef\xbb\xbf\r\n\n", "the file is empty"),
-        ("a.tsv.gz", b"", "the file is empty"),
-        ("a.tsv.gz", gzip.compress(b"", mtime=0), "the file is empty"),
-        ("a.tsv.gz", gzip.compress(b"a\tb\n" * 99, mtime=0)[:-9], "cut short or damaged"),
-        ("a.tsv.gz", gzip.compress(b"a\tb\n", mtime=0) + b"more", "cut short or damaged"),
+        ("a.tsv", b"", "is empty"),
+        ("a.tsv", b"\xef\xbb\xbf\r\n\n", "is empty"),
+        ("a.tsv.gz", b"", "is empty"),
+        ("a.tsv.gz", gzip.compress(b"", mtime=0), "is empty"),
+        ("a.tsv.gz", gzip.compress(b"a\tb\n" * 99, mtime=0)[:-9], "truncated or damaged"),
+        ("a.tsv.gz", gzip.compress(b"a\tb\n", mtime=0) + b"more", "truncated or damaged"),
         ("a.tsv.gz", b"a\tb\n", "not a gzip file"),
         ("a.tsv", "a\tb\n".encode("utf-16"), "looks like UTF-16"),
         ("a.tsv", "a\tb\n".encode("utf-16-be"), "looks like UTF-16"),
     ],
 )
-def test_a_bad_file_is_named(tmp_path: Path, name: str, content: bytes, what: str) -> None:
+def test_an_invalid_file_is_reported(tmp_path: Path, name: str, content: bytes, what: str) -> None:
     for skip_bad in (False, True):
         with pytest.raises(DataError) as caught:
             read(tmp_path, content, name, skip_bad=skip_bad)
@@ -224,23 +224,23 @@ def test_a_bad_file_is_named(tmp_path: Path, name: str, content: bytes, what: st
         assert caught.value.fix
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_missing_files_and_folders(tmp_path: Path) -> None:
     for path, what in [(tmp_path / "no.tsv", "no such file"), (tmp_path, "a folder"), (Path("a\0b"), "can't be read")]:
         with pytest.raises(DataError, match=what):
             read_pairs([path])
 
 
-def test_files_that_do_not_go_together(tmp_path: Path) -> None:
+def test_unsupported_combinations_of_files(tmp_path: Path) -> None:
     one, two = write(tmp_path, "a.tsv.gz", b""), write(tmp_path, "b.tsv.gz", b"")
-    for paths, what in [([], "not 0"), ([one, two, one], "not 3"), ([one, two], "holds pairs")]:
+    for paths, what in [([], "found 0"), ([one, two, one], "found 3"), ([one, two], "file of pairs by its extension")]:
         with pytest.raises(DataError, match=what):
             read_pairs(paths)
-    with pytest.raises(DataError, match="one file of text"):
+    with pytest.raises(DataError, match="needs 1 text file"):
         read_pairs([one, two], columns="target")
 
 
 def test_a_tab_in_text_for_a_language_model(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"text\.txt:2: found 2 columns with a TAB between, expected 1"):
+    with pytest.raises(DataError, match=r"text\.txt:2: expected 1 column, found 2 separated by TAB"):
         read(tmp_path, b"a\nb\tc\n", "text.txt", columns="target")
     with pytest.raises(DataError, match=r"text\.txt:2: the text is empty"):
         read(tmp_path, b"a\n\nb\n", "text.txt", columns="target")
@@ -258,7 +258,7 @@ def test_a_tab_in_text_for_a_language_model(tmp_path: Path) -> None:
     name=st.sampled_from(["a.tsv", "a.txt.gz", "a.jsonl"]),
     columns=st.sampled_from(["pairs", "target"]),
 )
-def test_arbitrary_bytes_are_read_or_answered(folder: Path, content: bytes, name: str, columns: str) -> None:
+def test_arbitrary_bytes_are_read_or_reported(folder: Path, content: bytes, name: str, columns: str) -> None:
     for skip_bad in (False, True):
         try:
             file = read(folder, content, name, columns=columns, skip_bad=skip_bad)
@@ -271,7 +271,7 @@ def test_arbitrary_bytes_are_read_or_answered(folder: Path, content: bytes, name
 
 
 @given(left=st.binary(), right=st.binary())
-def test_arbitrary_parallel_bytes_are_read_or_answered(folder: Path, left: bytes, right: bytes) -> None:
+def test_arbitrary_parallel_bytes_are_read_or_reported(folder: Path, left: bytes, right: bytes) -> None:
     paths = [write(folder, "left", left), write(folder, "right", right)]
     for skip_bad in (False, True):
         with contextlib.suppress(DataError):
@@ -289,14 +289,14 @@ def test_sources_of_a_file_keep_their_lines(tmp_path: Path) -> None:
     assert read_sources(write(tmp_path, "in.jsonl", b'{"source": "a"}\n'))[0].source == "a"
 
 
-def test_sources_of_a_stream_come_one_by_one() -> None:
+def test_sources_of_a_stream_are_read_one_by_one() -> None:
     sources = iterate_sources(io.BytesIO(b"a\n\xe4\n"))
     assert next(sources) == Pair("a", None, "<stdin>:1")
     with pytest.raises(
         DataError, match=r"<stdin>:2: byte 0xE4 is not UTF-8 \(byte 1 of the line, byte 3 of the file\)"
     ):
         next(sources)
-    with pytest.raises(DataError, match=r"<stdin>:1: found 2 columns"):
+    with pytest.raises(DataError, match=r"<stdin>:1: expected 1 column, found 2"):
         list(iterate_sources(io.BytesIO(b"a\tb\n")))
 
 
@@ -315,8 +315,8 @@ def test_real_files_are_read(seq2see_data: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
-def test_a_line_break_inside_json_is_named(tmp_path: Path, end: str) -> None:
+def test_a_line_break_inside_json_is_reported(tmp_path: Path, end: str) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"source": "a", "target": f"one{end}two"}) + "\n")
-    with pytest.raises(DataError, match=r"pairs\.jsonl:1: 'target' holds a line break"):
+    with pytest.raises(DataError, match=r"pairs\.jsonl:1: 'target' contains a line break"):
         read_pairs([path])

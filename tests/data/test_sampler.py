@@ -89,7 +89,7 @@ def test_epochs_and_seeds_differ(batch_size: int | None, batch_tokens: int | Non
         assert len(first & other) < len(first) / 20
 
 
-def test_batches_come_in_no_order_of_length() -> None:
+def test_batches_are_not_ordered_by_length() -> None:
     source, target = lengths_of(10_000)
     batches = list(sampler_of(source, target, batch_size=50, batch_tokens=None, seed=1).batches(0))
     means = [float(target[batch].mean()) for batch in batches]
@@ -104,14 +104,14 @@ def test_little_padding() -> None:
     assert (source.sum() + target.sum()) / padded > 0.95
 
 
-def test_a_limit_is_needed() -> None:
+def test_a_limit_is_required() -> None:
     source, target = lengths_of(10)
     for batch_size, batch_tokens in [(None, None), (0, None), (None, 0), (4, 0), (-1, None)]:
         with pytest.raises(ValueError, match="batch_size"):
             sampler_of(source, target, batch_size=batch_size, batch_tokens=batch_tokens, seed=1)
 
 
-def test_an_epoch_costs_no_more_than_a_few_looks_at_each_pair() -> None:
+def test_an_epoch_takes_linear_time() -> None:
     """Held to a plain loop over the pairs in the same process, the two taking turns: whatever slows one slows both."""
     source, target = lengths_of(45_000)
     sampler = sampler_of(source, target, batch_size=None, batch_tokens=4000, seed=1)
@@ -135,7 +135,7 @@ def test_an_epoch_costs_no_more_than_a_few_looks_at_each_pair() -> None:
 
 
 @pytest.mark.parametrize(("batch_size", "batch_tokens"), [(7, None), (None, 900), (16, 600)])
-def test_many_pools_hold_every_example_once_and_can_be_entered_anywhere(
+def test_many_pools_contain_every_example_once_and_resume_anywhere(
     batch_size: int | None, batch_tokens: int | None
 ) -> None:
     sampler = sampler_of(*lengths_of(8_003), batch_size=batch_size, batch_tokens=batch_tokens, seed=3)
@@ -154,7 +154,7 @@ def test_many_pools_hold_every_example_once_and_can_be_entered_anywhere(
         assert len(found) == -(-8_003 // 7)  # one small batch an epoch, not one a pool
 
 
-def test_a_pool_reads_no_more_than_its_own_part_of_the_offsets() -> None:
+def test_a_pool_reads_only_its_own_offsets() -> None:
     read: list[int] = []
 
     class Offsets(np.ndarray):

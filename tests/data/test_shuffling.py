@@ -9,7 +9,7 @@ from seq2see.data.shuffling import shuffled, splitmix64
 
 
 @given(count=st.integers(1, 700), seed=st.integers(0, 2**63 - 1), epoch=st.integers(0, 99))
-def test_every_number_stands_at_one_place(count: int, seed: int, epoch: int) -> None:
+def test_it_is_a_permutation(count: int, seed: int, epoch: int) -> None:
     order = shuffled(np.arange(count), count, (seed, epoch))
     assert sorted(order.tolist()) == list(range(count))
     some = np.arange(count)[:: max(1, count // 7)]
@@ -17,7 +17,7 @@ def test_every_number_stands_at_one_place(count: int, seed: int, epoch: int) -> 
 
 
 @pytest.mark.parametrize("count", [2, 5, 11])
-def test_every_number_is_as_often_at_every_place(count: int) -> None:
+def test_every_number_is_equally_frequent_at_every_position(count: int) -> None:
     seen = np.zeros((count, count))
     for epoch in range(1000):
         seen[np.arange(count), shuffled(np.arange(count), count, (1, epoch))] += 1
@@ -26,7 +26,7 @@ def test_every_number_is_as_often_at_every_place(count: int) -> None:
     assert ((seen - expected) ** 2 / expected).sum() < freedom + 4 * (2 * freedom) ** 0.5  # chi square
 
 
-def test_neighbours_do_not_stay_together() -> None:
+def test_adjacent_numbers_are_separated() -> None:
     count = 100_000
     order = shuffled(np.arange(count), count, (1, 0))
     assert abs(np.corrcoef(order, np.arange(count))[0, 1]) < 0.02
@@ -39,5 +39,5 @@ def test_billions_need_no_array() -> None:
     assert order.max() < 3_000_000_000
 
 
-def test_mixed_is_that_of_splitmix64() -> None:
+def test_splitmix64_matches_the_reference() -> None:
     assert int(splitmix64(np.zeros(1, np.uint64))[0]) == 0xE220A8397B1DCDAF  # the first number of seed 0, as published

@@ -55,13 +55,13 @@ def test_a_language_model_is_split_by_targets() -> None:
 
 
 def test_one_source_cannot_be_split() -> None:
-    with pytest.raises(DataError, match="1 different sources"):
+    with pytest.raises(DataError, match="at least 2 different sources, found 1"):
         split_dev(pairs_of(["a", "a"]), seed=1)
     with pytest.raises(DataError):
         split_dev([], seed=1)
 
 
-def test_every_process_splits_alike() -> None:
+def test_every_process_makes_the_same_split() -> None:
     code = (
         "from seq2see.data import Pair, split_dev\n"
         "print([p.source for p in split_dev([Pair(str(n), '', '') for n in range(50)], seed=3)[1]])"

@@ -1,4 +1,4 @@
-"""seq2see check as a command: what it prints, its exit codes, and one message for every mistake."""
+"""The command seq2see check: output, exit codes and error messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from seq2see.doctor import check, print_report
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command did."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -52,16 +52,16 @@ def seq2see_check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     return run
 
 
-def test_good_data_end_with_0_and_bad_ones_with_1(seq2see_check: Command) -> None:
+def test_the_exit_code_is_0_for_valid_and_1_for_invalid_data(seq2see_check: Command) -> None:
     good = seq2see_check("good.tsv")
     assert good.code == 0
     assert good.out.startswith("good.tsv: 2 pairs\n")
-    assert "nothing prevents training" in good.out
-    assert "train it: seq2see train good.tsv" in good.out
+    assert "ready for training" in good.out
+    assert "command: seq2see train good.tsv" in good.out
     bad = seq2see_check("bad.tsv")
     assert bad.code == 1
     assert "error  columns: 1 line\n" in bad.out
-    assert "bad.tsv:3: three (found 1 column, expected 2)" in bad.out
+    assert "bad.tsv:3: three (expected 2 columns, found 1)" in bad.out
     assert "bad.tsv:2: two<U+200B> (source: U+200B ZERO WIDTH SPACE)" in bad.out
     assert bad.out.index("error  columns") < bad.out.index("warning  invisible")
     assert "fix: seq2see check bad.tsv --fix -o clean.tsv" in bad.out
@@ -82,7 +82,7 @@ def test_json_is_one_object(seq2see_check: Command) -> None:
     assert report["trainable"] is False
     assert report["findings"][0]["name"] == "columns"
     assert report["findings"][0]["examples"][0]["origin"] == "bad.tsv:3"
-    assert report["sets"][0]["source"]["lengths"]["most"] == 4
+    assert report["sets"][0]["source"]["lengths"]["max"] == 4
     assert ran.out.isascii()
 
 
@@ -90,12 +90,12 @@ def test_a_clean_copy_is_written_and_checked_again(seq2see_check: Command) -> No
     ran = seq2see_check("bad.tsv", "--fix", "-o", "clean.tsv")
     assert ran.code == 0
     assert "clean.tsv: 2 pairs written" in ran.out
-    assert "1  left out: lines that can't be used" in ran.out
+    assert "1  left out: invalid lines" in ran.out
     assert Path("clean.tsv").read_text() == "one\t1\ntwo\t2\n"
     assert seq2see_check("clean.tsv").code == 0
     again = seq2see_check("clean.tsv", "--fix", "--output", "again.tsv", "--json")
     assert json.loads(again.out) == {"path": "again.tsv", "pairs": 2, "changed": {}, "left_out": {}}
-    assert "nothing had to be changed" in seq2see_check("clean.tsv", "--fix", "-o", "again.tsv").out
+    assert "no changes" in seq2see_check("clean.tsv", "--fix", "-o", "again.tsv").out
     Path("twice.tsv").write_text("a\tb\na\tb\n")
     assert "2 pairs written" in seq2see_check("twice.tsv", "--fix", "-o", "x.tsv", "--keep-duplicates").out
 
@@ -103,22 +103,22 @@ def test_a_clean_copy_is_written_and_checked_again(seq2see_check: Command) -> No
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "no files were given"),
-        (["nothing.tsv"], "there is no such file"),
-        (["."], "this is a folder"),
+        ([], "no files given"),
+        (["nothing.tsv"], "no such file"),
+        (["."], "is a folder"),
         (["good.tsv", "--test"], "--test"),
-        (["good.tsv", "--test", "nothing.tsv"], "there is no such file"),
-        (["good.tsv", "--fix"], "where does the clean copy go?"),
-        (["good.tsv", "-o", "x.tsv"], "this goes with --fix alone"),
-        (["good.tsv", "--keep-duplicates"], "this goes with --fix alone"),
+        (["good.tsv", "--test", "nothing.tsv"], "no such file"),
+        (["good.tsv", "--fix"], "requires -o"),
+        (["good.tsv", "-o", "x.tsv"], "requires --fix"),
+        (["good.tsv", "--keep-duplicates"], "requires --fix"),
         (["good.tsv", "--fix", "-o", "good.tsv"], "would overwrite the original"),
         (["good.tsv", "--fix", "-o", "./good.tsv"], "would overwrite the original"),
-        (["good.tsv", "test.tsv", "--fix", "-o", "x.tsv"], "2 sets of pairs can't become one file"),
-        (["good.tsv", "--test", "test.tsv", "--fix", "-o", "x.tsv"], "a clean copy is made of one set"),
+        (["good.tsv", "test.tsv", "--fix", "-o", "x.tsv"], "needs 1 set of pairs, found 2"),
+        (["good.tsv", "--test", "test.tsv", "--fix", "-o", "x.tsv"], "can't be combined with --fix"),
         (["good.tsv", "--fixx"], "--fix"),
     ],
 )
-def test_mistakes_end_with_2_and_one_message(arguments: list[str], words: str, seq2see_check: Command) -> None:
+def test_invalid_commands_exit_with_2_and_one_message(arguments: list[str], words: str, seq2see_check: Command) -> None:
     before = sorted(Path().iterdir())
     ran = seq2see_check(*arguments)
     assert ran.code == 2
@@ -142,7 +142,7 @@ def test_a_terminal_gets_colours_and_isolated_right_to_left(tmp_path: Path) -> N
     assert max(map(len, shown[False].splitlines())) > 80  # a line stays a line
 
 
-def test_checking_loads_no_torch(tmp_path: Path) -> None:
+def test_checking_does_not_import_torch(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
     path.write_text("a\tb\nc\td\n")
     ran = subprocess.run(
@@ -158,7 +158,7 @@ def test_checking_loads_no_torch(tmp_path: Path) -> None:
     assert "torch" not in loaded
 
 
-def test_remedies_do_what_they_say_and_spare_the_file(tmp_path: Path) -> None:
+def test_remedies_work_and_keep_the_file(tmp_path: Path) -> None:
     """Run as they are printed, in a shell."""
     contents = {
         "header": "word\tipa\na\tb\n",

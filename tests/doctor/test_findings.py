@@ -1,4 +1,4 @@
-"""Each finding on a made-up file that has it, and on a near miss that must not raise it."""
+"""Each finding on a synthetic file that has it, and on a near miss that must not raise it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_it_is_found(name: str, write: Write) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_its_near_miss_raises_no_alarm(name: str, write: Write) -> None:
+def test_the_near_miss_is_not_found(name: str, write: Write) -> None:
     assert count_of(check(write(CASES[name][2])), name) == 0
 
 
@@ -124,7 +124,7 @@ def test_good_data_have_no_findings(write: Write) -> None:
     assert report.exit_code == 0
 
 
-def test_places_texts_and_first_occurrences_are_said(write: Write) -> None:
+def test_examples_have_line_text_and_first_occurrence(write: Write) -> None:
     report = check(write("one\t1\nbad\ntwo\t2\none\t1\ntwo\tII\n"))
     duplicates, contradictions, columns = (report.find(name) for name in ("duplicates", "contradictions", "columns"))
     assert duplicates and contradictions and columns
@@ -151,23 +151,23 @@ def test_leaks_and_unseen_symbols_are_found_between_sets(write: Write) -> None:
     assert check([train, test]) == report
 
 
-def test_other_pairs_are_no_leak(write: Write) -> None:
+def test_different_pairs_are_not_a_leak(write: Write) -> None:
     report = check(write(GOOD), test=[write("ten\t1\n", "test.tsv")])
     assert not {finding.name for finding in report.findings} & {"leaked-pairs", "leaked-sources", "unseen-symbols"}
 
 
-def test_dev_and_test_are_held_against_each_other(write: Write) -> None:
+def test_dev_and_test_are_compared_with_each_other(write: Write) -> None:
     report = check([write(GOOD), write("ten\t9\n", "dev.tsv"), write("ten\t9\n", "test.tsv")])
     leak = report.find("leaked-pairs")
     assert leak and leak.files.endswith("test.tsv") and "dev.tsv" in leak.detail
 
 
-def test_what_training_takes_for_the_same_source_leaks(write: Write) -> None:
+def test_sources_that_training_treats_as_equal_leak(write: Write) -> None:
     report = check(write("café\t1\nx\t2\n"), test=[write("cafe\u0301 \t1\n", "test.tsv")])
     assert count_of(report, "leaked-pairs") == 1
 
 
-def test_symbols_are_counted_where_they_are_the_unit(write: Write) -> None:
+def test_symbols_are_counted_if_they_are_the_unit(write: Write) -> None:
     phones = "".join(f"w{number}\t{'p a t ə'}\n" for number in range(40)) + "x\tt͡s a p\n"
     report = check(write(phones), test=[write("w\td͡z a\n", "test.tsv")])
     rare = [finding for finding in report.findings if finding.name == "rare-symbols" and "target" in finding.detail]
@@ -225,7 +225,7 @@ def test_blocks_change_nothing(write: Write, monkeypatch: pytest.MonkeyPatch) ->
         assert check(path) == whole
 
 
-def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+def test_a_missing_file_raises(tmp_path: Path) -> None:
     for path in (tmp_path / "nothing.tsv", tmp_path):
         with pytest.raises(DataError):
             check(path)
@@ -233,7 +233,7 @@ def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
         check([])
 
 
-def test_the_suggested_model_is_the_one_that_training_takes() -> None:
+def test_the_suggested_model_is_the_default_of_training() -> None:
     from seq2see.doctor.check import MODEL
     from seq2see.model import DEFAULT
 

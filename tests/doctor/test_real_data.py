@@ -1,4 +1,4 @@
-"""What each real set is known to have is found, and what it is known not to have raises no alarm."""
+"""The known problems of each real set are found, and no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FAULTS_OF_TEXT = {
     "html", "mixed-script-words", "byte-order-mark-inside", "byte-order-mark-at-start", "windows-line-ends", "header",
 }  # fmt: skip
 
-# set: how often each thing is found in train, dev, test; what is not named there must not be found
+# set: the count of each finding in train, dev and test; there must be no others
 KNOWN: dict[str, dict[str, tuple[int, ...]]] = {
     "aeslc_subject": {"duplicates": (881, 134), "leaked-pairs": (0, 8), "html": (2, 1)},
     "babi_en10k/qa04_two-arg-relations": {"leaked-pairs": (0, 706, 718)},
@@ -44,7 +44,7 @@ def report_on(folder: Path) -> DataReport:
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_what_a_set_is_known_for_is_found_and_nothing_else(name: str, seq2see_data: Path) -> None:
+def test_only_the_known_problems_of_a_set_are_found(name: str, seq2see_data: Path) -> None:
     folder = seq2see_data / name
     if not folder.is_dir():
         pytest.skip(f"{name} is not among the data")
@@ -69,7 +69,7 @@ def test_the_leak_of_the_dates(seq2see_data: Path, tmp_path: Path) -> None:
     assert leak.count == 1405
 
 
-def test_two_releases_of_one_language_overlap(seq2see_data: Path) -> None:
+def test_two_releases_of_a_language_overlap(seq2see_data: Path) -> None:
     leak = check(seq2see_data / "g2p_sig21/medium/dut/train.tsv", test=[seq2see_data / "g2p_sig20/dut/test.tsv"])
     assert leak.find("leaked-pairs")
 
@@ -80,7 +80,7 @@ def test_repeated_expressions_are_in_the_sizes(seq2see_data: Path) -> None:
     assert report.sets[1].shared == {"pairs": 0, "sources": 0, "targets": 0}
 
 
-def test_targets_that_are_no_text_stand_out(seq2see_data: Path) -> None:
+def test_targets_that_are_not_text_are_outliers(seq2see_data: Path) -> None:
     odd = report_on(seq2see_data / "multi30k_en-de/raw").find("odd-ratios")
     assert odd is not None
     assert sorted(each.origin.rsplit(":", 1)[1] for each in odd.examples) == ["16510", "16664"]

@@ -237,7 +237,7 @@ def test_a_missing_package_is_an_error_before_the_search(
         ({"beam": 0}, "beam"),
         ({"batch_size": 0}, "batch_size"),
         ({"metrics": ("bleau",)}, "did you mean 'bleu'"),
-        ({"metrics": ()}, "no metric"),
+        ({"metrics": ()}, "at least one metric"),
     ],
 )
 def test_invalid_options_are_errors(options: dict[str, object], part: str) -> None:

@@ -1,4 +1,4 @@
-"""What the laws are tried on: every architecture and its variants, small; batches of unequal rows."""
+"""Models and data of the laws: small variants of every architecture; batches of rows of different lengths."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ _VARIANTS = _variants()
 
 @pytest.fixture(params=_VARIANTS.values(), ids=_VARIANTS)
 def variant(request: pytest.FixtureRequest) -> Blueprint:
-    """Every architecture, and what can be varied of it."""
+    """Every architecture with its variants."""
     return resolve(request.param)
 
 
 @pytest.fixture(params=ARCHITECTURES)
 def architecture(request: pytest.FixtureRequest) -> Blueprint:
-    """Every architecture as it is."""
+    """Every architecture with its defaults."""
     return resolve(_VARIANTS[request.param])
 
 
@@ -94,12 +94,12 @@ def new_model() -> Callable[..., Seq2Seq]:
         has_source = ARCHITECTURES[blueprint.name].has_source
         model = build(blueprint, Sizes(VOCABULARY if has_source else 0, vocabulary)).to(dtype).eval()
         with torch.no_grad():
-            # Norms make small changes large: a wilder Transformer would lose all its digits in float32.
+            # Norms amplify small changes: larger weights would exceed the precision of float32 in a Transformer.
             is_transformer = "heads" in ARCHITECTURES[blueprint.name].uses
             noise = 0.15 if is_transformer else 0.3
             scales = {m.weight: m.scale for m in model.modules() if isinstance(m, Embedding)}
             for parameter in model.parameters():
-                # Livelier than a new model, which hardly tells one source from another.
+                # Larger than in a new model, whose output hardly depends on the source.
                 parameter.add_(noise / scales.get(parameter, 1) * torch.randn_like(parameter))
                 parameter.mul_(1.2 if is_transformer else 1.5)
             model.decoder.output.weight.mul_(sharpen)
@@ -110,7 +110,7 @@ def new_model() -> Callable[..., Seq2Seq]:
 
 @pytest.fixture
 def new_batch() -> Callable[..., TensorBatch]:
-    """Makes a batch of random ids with rows of unequal lengths; each row ends with EOS, the rest is PAD."""
+    """Makes a batch of random ids with rows of different lengths; each row ends with EOS, then PAD."""
 
     def new(
         model: Seq2Seq,
@@ -145,7 +145,7 @@ def codec() -> Codec:
 
 @pytest.fixture
 def new_predictor(new_model: Callable[..., Seq2Seq], codec: Codec) -> Callable[..., Predictor]:
-    """Makes a predictor around a model in float32, as it ships."""
+    """Makes a predictor around a model in float32, as it is shipped."""
 
     def new(blueprint: Blueprint, *, network: Seq2Seq | None = None, **options: object) -> Predictor:
         network = network or new_model(blueprint, dtype=torch.float32, sharpen=2.0, **options)

@@ -1,4 +1,4 @@
-"""Law: a sentence alone and in any batch, in any order, gets the same tokens, and scores within a share of 1e-5."""
+"""Law: a sentence gets the same tokens alone and in any batch and order, and scores within 1e-5 (relative)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check_batch_changes_nothing(model, texts, **way):
     for batch_size in (1, 3):
         for one, other in zip(model.predict(texts, batch_size=batch_size, **way), together, strict=True):
             same(one, other)
-    if "sample" in way:  # what is drawn depends on the place among the texts, and on nothing else of them
+    if "sample" in way:  # a sample depends on the index of the text, and not on the other texts
         place = len(texts) - 1
         same(model.predict([""] * place + [texts[place]], **way)[place], together[place])
     else:
@@ -92,7 +92,7 @@ def test_it_notices_padding_in_the_state(blueprint, way, new_predictor):
 
 
 def test_it_notices_rows_that_swap_states(blueprint, way, new_predictor, monkeypatch):
-    many = ["abcdefg"[start:end] for start in range(6) for end in range(start + 1, 8)]  # some end before others
+    many = ["abcdefg"[start:end] for start in range(6) for end in range(start + 1, 8)]  # of different lengths
     select = DecoderState.select
     monkeypatch.setattr(
         DecoderState, "select", lambda self, rows, sentences=None: select(self, rows.flip(0), sentences)

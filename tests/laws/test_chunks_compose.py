@@ -1,4 +1,4 @@
-"""Law: a decoder fed a sequence in any pieces, the state passed along, gives what feeding it at once gives."""
+"""Law: a decoder fed a sequence in chunks, with the state passed on, gives the same result as at once."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_chunks_compose_in_float32(variant, new_model, new_batch):
 
 
 class Forgetful(Recurrent):
-    """Broken: the next chunk starts where this one did."""
+    """Broken: the next chunk starts from the same state as this one."""
 
     def forward(self, stream, carry, reading):
         stream, _ = super().forward(stream, carry, reading)
@@ -65,7 +65,7 @@ class Forgetful(Recurrent):
 
 
 class Smoothing(Layer):
-    """Broken: looks back one position, but not beyond the chunk."""
+    """Broken: reads the previous position, but not beyond the chunk."""
 
     def forward(self, stream, carry, reading):
         before = torch.cat([torch.zeros_like(stream.x[:, :1]), stream.x[:, :-1]], 1)
@@ -95,7 +95,7 @@ ANGLES, ATTEND, PLACES = transformer.angles_at, transformer.attend, transformer.
 
 
 def sees_all_of_its_chunk(queries, keys, values, mask=None, *, causal=False):
-    """Right where a sequence begins; in its middle, what comes later in the chunk is seen too."""
+    """Correct at the beginning of a sequence; later chunks also see later positions of the chunk."""
     is_triangle = mask is not None and mask.ndim == 2
     return ATTEND(queries, keys, values, None if is_triangle else mask, causal=causal)
 

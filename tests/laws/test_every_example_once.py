@@ -1,4 +1,4 @@
-"""Law: every example is trained on once per epoch, whatever the batches are cut by, resumed or not."""
+"""Law: every example is trained on once per epoch, however batches are limited, resumed or not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from seq2see.data import Examples, collate, copies
 from seq2see.model import Sizes, build
 from seq2see.text import Codec, make_tokenizer
-from seq2see.training import ALONE, Evaluation, Trainer, TrainingOptions, World
+from seq2see.training import ALONE, DevEvaluation, Trainer, TrainingOptions, World
 
 NUM_PAIRS = 23
 EPOCHS = 2
@@ -32,7 +32,7 @@ def trainer_and_indices(blueprint, monkeypatch):
         trained_on.append(indices.tolist())
         return batch
 
-    monkeypatch.setattr("seq2see.training.shares.collate", recording)
+    monkeypatch.setattr("seq2see.training.process_batches.collate", recording)
 
     def new(stop=lambda: False, workers=0, world=ALONE, **options):
         model = build(blueprint("plain"), Sizes(len(codec.vocabulary), len(codec.vocabulary)))
@@ -42,10 +42,10 @@ def trainer_and_indices(blueprint, monkeypatch):
             examples,
             TrainingOptions(rate=1e-3, evaluate_every=1000, metric="loss", precision="float32", **options),
             device=torch.device("cpu"),
-            evaluate=lambda model: Evaluation({"exact_match": 0.0, "loss": 1.0}, ()),
+            evaluate=lambda model: DevEvaluation({"exact_match": 0.0, "loss": 1.0}, ()),
             save_best=lambda model, progress: None,
             save_checkpoint=lambda state: None,
-            listen=lambda event: None,
+            callback=lambda event: None,
             stop=stop,
             workers=workers,
             world=world,
@@ -86,11 +86,11 @@ def test_every_example_once_in_a_run_of_two_parts(at, trainer_and_indices):
 
 
 def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
-    """A hash of all that three epochs are trained on by so many processes, in its order, and how many updates it took.
+    """A hash of all batches of three epochs on this number of processes, in order, and the number of updates.
 
-    The run ends and is resumed after these updates. The processes go one after the other and send one another nothing.
+    The run ends and is resumed after these updates. The processes run one after the other, without messages.
     """
-    monkeypatch.setattr("seq2see.data.sampler._BATCHES_A_POOL", 2)
+    monkeypatch.setattr("seq2see.data.sampler._BATCHES_PER_POOL", 2)
     batches = defaultdict(list)  # by update, the sources of its batch
     for rank in range(size):
         state, updates = None, []
@@ -108,7 +108,7 @@ def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
                 trainer.progress.update += 1
                 trainer.progress.batch += 1
                 for batch, counts in share.passes:
-                    if counts:  # no source is there twice
+                    if counts:  # no source occurs twice
                         batches[len(updates)] += [
                             ids[:n].tobytes() for ids, n in zip(batch.source.ids, batch.source.lengths, strict=True)
                         ]
@@ -118,7 +118,7 @@ def order_hash(new, monkeypatch, *, size=1, workers=0, resumes=()):
                 trainer.restore(state)
             trainer.run()
             state = trainer.state()
-        assert trainer.shares.sampler.num_pools == 4
+        assert trainer.batches.sampler.num_pools == 4
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
     return len(batches), hashlib.sha256(b"|".join(b" ".join(batches[n]) for n in sorted(batches))).hexdigest()
 
@@ -139,7 +139,7 @@ def test_another_order_is_noticed(trainer_and_indices, monkeypatch):
     assert order_hash(lambda **options: new(seed=2, **options), monkeypatch) != expected
 
 
-def test_what_goes_wrong_in_a_worker_ends_the_run(trainer_and_indices, monkeypatch):
+def test_an_error_in_a_worker_ends_the_run(trainer_and_indices, monkeypatch):
     new, trained_on = trainer_and_indices
 
     def failing(examples, indices):
@@ -148,7 +148,7 @@ def test_what_goes_wrong_in_a_worker_ends_the_run(trainer_and_indices, monkeypat
         trained_on.append(indices.tolist())
         return collate(examples, indices)
 
-    monkeypatch.setattr("seq2see.training.shares.collate", failing)
+    monkeypatch.setattr("seq2see.training.process_batches.collate", failing)
     with pytest.raises(OSError, match="the disk is gone"):
         new(batch_size=4, workers=2).run()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
@@ -172,8 +172,8 @@ def test_epochs_are_in_different_orders(trainer_and_indices):
 def test_it_notices_a_last_batch_left_out(trainer_and_indices):
     new, trained_on = trainer_and_indices
     trainer = new(batch_size=4)
-    pool = trainer.shares.sampler.pool
-    trainer.shares.sampler.pool = lambda *place: pool(*place)[:-1]
+    pool = trainer.batches.sampler.pool
+    trainer.batches.sampler.pool = lambda *place: pool(*place)[:-1]
     trainer.run()
     with pytest.raises(AssertionError):
         check_every_example_once(trained_on)
@@ -182,14 +182,16 @@ def test_it_notices_a_last_batch_left_out(trainer_and_indices):
 def test_it_notices_examples_drawn_with_replacement(trainer_and_indices):
     new, trained_on = trainer_and_indices
     trainer = new(batch_size=4)
-    pool = trainer.shares.sampler.pool
-    trainer.shares.sampler.pool = lambda *place: [np.random.randint(0, NUM_PAIRS, len(batch)) for batch in pool(*place)]
+    pool = trainer.batches.sampler.pool
+    trainer.batches.sampler.pool = lambda *place: [
+        np.random.randint(0, NUM_PAIRS, len(batch)) for batch in pool(*place)
+    ]
     trainer.run()
     with pytest.raises(AssertionError):
         check_every_example_once(trained_on)
 
 
-def test_it_notices_a_resumed_run_that_begins_its_epoch_again(trainer_and_indices):
+def test_it_notices_a_resumed_run_that_restarts_its_epoch(trainer_and_indices):
     new, trained_on = trainer_and_indices
     first = new(stop=lambda: len(trained_on) == 2, batch_size=4)
     first.run()

@@ -32,7 +32,7 @@ def check_every_parameter_learns(model, batch):
                 used = torch.zeros(module.num_embeddings, dtype=torch.bool)
                 if isinstance(module, Embedding):
                     used[padded.ids[padded.mask]] = True
-                else:  # a place of its own for each position
+                else:  # one row per position
                     used[: padded.ids.size(1)] = True
                 moved = module.weight.grad.abs().amax(1) > 0
                 assert torch.equal(moved, used), f"{name}: {moved} instead of {used}"
@@ -47,7 +47,7 @@ def test_every_parameter_learns(variant, new_model, new_batch):
 
 
 def test_every_parameter_learns_under_dropout(architecture, new_model, new_batch):
-    """Dropout on, many rows: what one row drops, another keeps."""
+    """With dropout and many rows: what one row drops, another keeps."""
     model = new_model(architecture).train()
     for module in model.modules():
         if hasattr(module, "rate"):
@@ -86,8 +86,8 @@ def test_it_notices_scores_cut_off(blueprint, new_model, new_batch, monkeypatch)
         check_every_parameter_learns(model, new_batch(model))
 
 
-def test_it_notices_a_context_that_is_not_there(blueprint, new_model, new_batch, monkeypatch):
-    """Parameters that read zeros: they are used, but never learn."""
+def test_it_notices_a_context_of_zeros(blueprint, new_model, new_batch, monkeypatch):
+    """Parameters that read zeros are used, but never learn."""
     model = new_model(blueprint("attention"))
     monkeypatch.setattr(nn.Embedding, "forward", lambda self, ids: 0 * nn.functional.embedding(ids, self.weight))
     with pytest.raises(AssertionError):

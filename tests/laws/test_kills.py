@@ -1,4 +1,4 @@
-"""Law: a run that is killed (`kill -9`) and taken up again comes to the same end, bit for bit.
+"""Law: a run that is killed (`kill -9`) and resumed gives the same result, bit for bit.
 
 Run as a program, this file is the harness: `python tests/laws/test_kills.py attention 10 1 FOLDER` kills training
 ten times, at places drawn with seed 1. It starts each run as a fork of itself, since most of a tiny run is the import
@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 KILLS = 6
-"""Of each model, in the tests; more with the program."""
+"""Kills per model in the tests; the script runs more."""
 PER_EPOCH, UPDATES = 7, 35
 SETTINGS = {
     "model.width": 16,
@@ -39,7 +39,7 @@ KINDS = ("update", "save", "end of an epoch", "later epoch", "twice in an epoch"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["attention", "gnmt", "transformer"])
-def test_a_killed_run_comes_to_the_same_end(model: str, tmp_path: Path) -> None:
+def test_a_killed_run_gives_the_same_result(model: str, tmp_path: Path) -> None:
     command = [sys.executable, __file__, model, str(KILLS), "1", str(tmp_path)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
@@ -52,7 +52,7 @@ def test_a_killed_run_comes_to_the_same_end(model: str, tmp_path: Path) -> None:
 
 
 def child(arguments: list[str], pipe: int, log: Path) -> None:
-    """Train as the command does; a byte through the pipe at each update (u) and each time a folder is written (s)."""
+    """Train as the command does; sends a byte through the pipe at each update (u) and each saved folder (s)."""
     from seq2see import cli
     from seq2see.storage import checkpoints
     from seq2see.training.trainer import Trainer
@@ -81,7 +81,7 @@ def child(arguments: list[str], pipe: int, log: Path) -> None:
 
 
 def start(arguments: list[str], log: Path) -> tuple[int, int]:
-    """A process that trains, and the pipe through which it tells."""
+    """A training process, and the pipe through which it reports."""
     reading, writing = os.pipe()
     process = os.fork()
     if not process:
@@ -92,7 +92,7 @@ def start(arguments: list[str], log: Path) -> tuple[int, int]:
 
 
 def killed(arguments: list[str], log: Path, what: bytes, number: int, wait: float) -> bool:
-    """Train, and kill the process `wait` seconds after it has told the n-th of `what`; whether it was still there."""
+    """Train, and kill the process `wait` seconds after the n-th report of `what`; whether it was still running."""
     process, pipe = start(arguments, log)
     heard = 0
     while heard < number:
@@ -119,7 +119,7 @@ def finished(arguments: list[str], log: Path) -> None:
 
 
 def places(kind: str, chance: random.Random) -> list[tuple[bytes, int, float]]:
-    """What to wait for, how often, and how long then, for each kill."""
+    """For each kill: the report to wait for, its count, and a delay."""
     later = chance.uniform(0, 0.06)
     match kind:
         case "save":
@@ -130,14 +130,14 @@ def places(kind: str, chance: random.Random) -> list[tuple[bytes, int, float]]:
             return [(b"u", chance.randint(PER_EPOCH + 1, UPDATES - 4), later)]
         case "twice in an epoch":
             first = PER_EPOCH * chance.randint(1, 3) + 1
-            # From its checkpoint, at most two updates back, the second run needs few to be in the same epoch again.
+            # Resumed from a checkpoint at most two updates back, the second run soon reaches the same epoch again.
             return [(b"u", first + chance.randint(0, 2), 0.0), (b"u", chance.randint(3, 5), 0.0)]
         case _:
             return [(b"u", chance.randint(1, UPDATES - 4), later)]
 
 
 def end_of(run: Path) -> dict[str, Any]:
-    """All that a run leaves, clocks left out."""
+    """All files of a run, without times."""
     from seq2see.storage.checkpoints import load_checkpoint
 
     found = load_checkpoint(run / "checkpoints")
@@ -154,7 +154,7 @@ def end_of(run: Path) -> dict[str, Any]:
 
 
 def write_pairs(folder: Path, chance: random.Random) -> Path:
-    """A file of 120 pairs: letters, and the same from the back."""
+    """A file of 120 pairs: letters, and the same reversed."""
     sources = {"".join(chance.choices("abcde", k=chance.randint(2, 5))): None for _ in range(150)}
     path = folder / "pairs.tsv"
     path.write_text("".join(f"{source}\t{source[::-1]}\n" for source in list(sources)[:120]))
@@ -164,7 +164,7 @@ def write_pairs(folder: Path, chance: random.Random) -> Path:
 def harness(model: str, kills: int, seed: int, folder: Path) -> int:
     import torch
 
-    import seq2see.run.train  # what every run needs, imported once
+    import seq2see.run.train  # imported once for all runs
 
     torch.set_num_threads(1)
     assert seq2see.run.train

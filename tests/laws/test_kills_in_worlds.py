@@ -1,8 +1,8 @@
-"""Law: a run on several processes, one of which is killed (`kill -9`), comes to the same end, bit for bit.
+"""Law: a run on several processes, one of which is killed (`kill -9`), gives the same result, bit for bit.
 
 Run as a program, this file is the harness: `python tests/laws/test_kills_in_worlds.py gnmt sharded 10 1 FOLDER` kills
 processes of such runs ten times, at places drawn with seed 1: one of those that train, or `torchrun` itself. Each run
-goes on in one of two ways: `torchrun` starts its processes once more, or is started anew with --auto-resume. What is
+is resumed in one of two ways: `torchrun` restarts its processes, or is restarted with --auto-resume. What is
 killed tells how far it is through a file of its own, whose name has its process id.
 """
 
@@ -22,22 +22,22 @@ from typing import NamedTuple
 import pytest
 
 KILLS = 5
-"""Of each model in each world, in the tests; more with the program."""
+"""Kills per model and world in the tests; the script runs more."""
 MODELS = ("attention", "gnmt", "transformer")
 WORLDS = {"copies": "false", "sharded": "true"}
-"""Two processes, each with a copy of the model, or with its part of it: the value of training.shard."""
+"""Two processes, each with a copy or a shard of the model: the value of training.shard."""
 SIZE = 2
 KINDS = ("update", "save", "end of an epoch", "later epoch", "twice in an epoch", "torchrun")
 PATIENCE = 300
-"""Seconds in which whatever is waited for has to happen."""
+"""Timeout in seconds for every wait."""
 OWN_STORES = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
-"""Without it processes that torchrun starts again may read the addresses of those before them."""
+"""Without it, processes restarted by torchrun may read the addresses of the previous ones."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("model", MODELS)
-def test_a_run_of_many_comes_to_the_same_end(model: str, world: str, tmp_path: Path) -> None:
+def test_a_killed_run_on_several_processes_gives_the_same_result(model: str, world: str, tmp_path: Path) -> None:
     command = [sys.executable, __file__, model, world, str(KILLS), "1", str(tmp_path)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=1800, env=environment)
@@ -50,7 +50,7 @@ def test_a_run_of_many_comes_to_the_same_end(model: str, world: str, tmp_path: P
 
 
 class Told(NamedTuple):
-    """A process that trains, by the file in which it tells how far it is."""
+    """A training process, by the file in which it reports its progress."""
 
     path: Path
     attempt: int
@@ -58,12 +58,12 @@ class Told(NamedTuple):
     process: int
 
     def heard(self, what: bytes) -> int:
-        """How often it has told this."""
+        """How often it has reported this."""
         return self.path.read_bytes().count(what)
 
 
 class Launch:
-    """A `torchrun` and the processes it starts; `attempt` counts on over the launches of a run."""
+    """A `torchrun` and the processes it starts; `attempt` counts across the launches of a run."""
 
     def __init__(self, folder: Path, arguments: list[str], *, restarts: int = 0, rendezvous: tuple[str, ...] = ()):
         self.folder = folder
@@ -76,7 +76,7 @@ class Launch:
             self.torchrun = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     def kill(self, rank: int | None, told_by: int, what: bytes, number: int, wait: float, attempt: int) -> bool:
-        """Kill a rank, or torchrun where it is None, `wait` seconds after one has told the n-th of `what`.
+        """Kill a rank (None: torchrun) `wait` seconds after the n-th report of `what`.
 
         Whether it was still there. `attempt` is one of this launch.
         """
@@ -99,7 +99,7 @@ class Launch:
         return True
 
     def find(self, rank: int, attempt: int) -> Told | None:
-        """The process of a rank in an attempt of this launch, once it has begun."""
+        """The process of a rank in an attempt of this launch, once it has started."""
         wanted = (self.first_attempt + attempt, rank)
         return next((told for told in told_in(self.folder) if (told.attempt, told.rank) == wanted), None)
 
@@ -112,12 +112,12 @@ class Launch:
 
 
 def told_in(folder: Path) -> list[Told]:
-    """All processes that have trained in this run."""
+    """All training processes of this run."""
     return [Told(path, *map(int, path.suffix[1:].split("-"))) for path in folder.glob("told.*")]
 
 
 def worker(folder: Path, arguments: list[str]) -> None:
-    """Train as the command does, and tell how far it is."""
+    """Train as the command does, and report progress."""
     from test_kills import child
 
     attempt = int(os.environ["ATTEMPTS_BEFORE"]) + int(os.environ["TORCHELASTIC_RESTART_COUNT"])
@@ -126,7 +126,7 @@ def worker(folder: Path, arguments: list[str]) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """Whether there is such a process, and it has not ended (what nobody has waited for is still listed)."""
+    """Whether the process exists and is not a zombie."""
     try:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
     except (FileNotFoundError, ProcessLookupError):
@@ -143,7 +143,7 @@ def wait_until(has_come: Callable[[], bool], log: Path) -> None:
 
 @contextmanager
 def without_orphans(folder: Path) -> Iterator[None]:
-    """Fails where a process of the run in this folder is left at the end, and ends it."""
+    """Fails if a process of the run in this folder is still running at the end, and kills it."""
     yield
     left = [told.process for told in told_in(folder) if is_alive(told.process)]
     for process in left:
@@ -153,7 +153,7 @@ def without_orphans(folder: Path) -> Iterator[None]:
 
 
 def places(kind: str, chance: random.Random) -> list[tuple[int | None, int, bytes, int, float]]:
-    """Whom to kill, whom to listen to, for what and how often, and how long to wait then, for each kill."""
+    """For each kill: the victim, the reporting rank, the report, its count, and a delay."""
     from test_kills import KINDS as OF_ONE
     from test_kills import places
 
@@ -166,7 +166,7 @@ def places(kind: str, chance: random.Random) -> list[tuple[int | None, int, byte
 
 
 def run_with_kills(kind: str, folder: Path, command: list[str], chance: random.Random) -> int:
-    """One run, killed and brought to its end; how many kills there were."""
+    """One run, killed and resumed until it is finished; returns the number of kills."""
     restarts_itself = kind != "torchrun" and chance.random() < 0.5
     rendezvous = chance.choice([(), ("--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0")])
     wanted = places(kind, chance)
@@ -183,7 +183,7 @@ def run_with_kills(kind: str, folder: Path, command: list[str], chance: random.R
         hit = launch.kill(*place, attempt=0)
         assert (launch.end() != 0) == hit, launch.log.read_text()
         kills += hit
-    # Where torchrun was killed, its processes may not have ended yet: the next has to wait for them.
+    # If torchrun was killed, its processes may still be running: the next launch has to wait for them.
     launch = Launch(folder, [*command, "--auto-resume"], rendezvous=rendezvous)
     assert launch.end() == 0, launch.log.read_text()
     return kills
@@ -206,7 +206,7 @@ def harness(model: str, world: str, kills: int, seed: int, folder: Path) -> int:
     assert launch.end() == 0, launch.log.read_text()
     expected = end_of(whole / "run")
     assert expected["progress"]["update"] == UPDATES
-    first = MODELS.index(model) * len(WORLDS) + list(WORLDS).index(world)  # that each kind comes early somewhere
+    first = MODELS.index(model) * len(WORLDS) + list(WORLDS).index(world)  # so that each kind comes early somewhere
     done = same = number = 0
     while done < kills:
         kind = KINDS[(first + number) % len(KINDS)]

@@ -40,7 +40,7 @@ class LookAhead(Layer):
 
 
 class Centred(Layer):
-    """Broken: takes the mean over all positions away."""
+    """Broken: subtracts the mean over all positions."""
 
     def forward(self, stream, carry, reading):
         return stream._replace(x=stream.x - 1e-3 * stream.x.mean(1, keepdim=True)), carry
@@ -49,7 +49,7 @@ class Centred(Layer):
 @torch.no_grad()
 @pytest.mark.parametrize("broken", [LookAhead, Centred])
 @pytest.mark.parametrize("place", [0, 1])
-def test_it_notices_a_layer_that_looks_ahead(broken, place, blueprint, new_model, new_batch):
+def test_it_notices_a_layer_that_sees_the_future(broken, place, blueprint, new_model, new_batch):
     model = new_model(blueprint("plain"))
     model.decoder.layers.layers.insert(place, broken())
     with pytest.raises(AssertionError):

@@ -1,4 +1,4 @@
-"""Law: padding changes nothing — outputs, loss, gradients — however much of it there is and whatever it holds."""
+"""Law: padding changes nothing — outputs, loss, gradients — with any amount and content."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def outcome(model, batches, loss):
 
 
 PADDING = ((0, 0), (1, 0), (0, 1), (17, 9))
-"""Columns more of source and target."""
+"""Extra columns of source and target."""
 
 
 def check_padding_changes_nothing(model, batch, loss=batch_loss, bound=BOUND):
@@ -74,20 +74,20 @@ def check_padding_changes_nothing(model, batch, loss=batch_loss, bound=BOUND):
 
 
 @torch.no_grad()
-def check_padding_changes_nothing_that_is_watched(model, batch, bound=BOUND):
-    """Those who ask where the decoder looks go another way through attention: logits and weights, row by row."""
+def check_padding_changes_no_weights(model, batch, bound=BOUND):
+    """Requests for weights take another path through attention: checks logits and weights, row by row."""
     vocabulary = model.decoder.output.out_features
 
-    def watched(batch):
+    def with_weights(batch):
         logits, _, weights = model.decoder(batch.decoder_input, model.decoder.start(model.encode(batch.source)))
         return logits, weights
 
-    alone = [watched(one) for one in rows_alone(batch)]
+    alone = [with_weights(one) for one in rows_alone(batch)]
     for source_extra, target_extra in PADDING:
         padded = TensorBatch(
             with_junk(batch.source, source_extra, vocabulary), with_junk(batch.target, target_extra, vocabulary)
         )
-        all_logits, all_weights = watched(padded)
+        all_logits, all_weights = with_weights(padded)
         for row, (logits, weights) in enumerate(alone):
             at, length = f"{source_extra} and {target_extra} columns: row {row}", logits.size(1)
             assert (all_logits[row, :length] - logits[0]).abs().max() <= bound * logits.abs().max().clamp(1), at
@@ -99,11 +99,11 @@ def check_padding_changes_nothing_that_is_watched(model, batch, bound=BOUND):
                 assert (all_weights[row, :length].sum(-1) - 1).abs().max() <= bound, at
 
 
-def test_padding_changes_nothing_that_is_watched(variant, new_model, new_batch):
+def test_padding_changes_no_weights(variant, new_model, new_batch):
     model = new_model(variant)
-    check_padding_changes_nothing_that_is_watched(model, new_batch(model))
+    check_padding_changes_no_weights(model, new_batch(model))
     model = new_model(variant, dtype=torch.float32)
-    check_padding_changes_nothing_that_is_watched(model, new_batch(model), bound=1e-5)
+    check_padding_changes_no_weights(model, new_batch(model), bound=1e-5)
 
 
 def test_padding_changes_nothing(variant, new_model, new_batch):
@@ -122,7 +122,7 @@ def test_padding_changes_nothing_with_label_smoothing(blueprint, new_model, new_
 
 
 def test_it_notices_an_encoder_that_reads_padding(variant, new_model, new_batch):
-    """Whatever the architecture: with every position taken for a real one, the law must be seen to break."""
+    """For every architecture: with all positions treated as real, the law must fail."""
     if not ARCHITECTURES[variant.name].has_source:
         pytest.skip("has no encoder")
     model = new_model(variant)
@@ -143,7 +143,7 @@ def test_it_notices_attention_to_padding(blueprint, new_model, new_batch, monkey
         check_padding_changes_nothing(model, new_batch(model))
 
 
-def test_it_notices_a_backward_reader_that_lets_padding_move_its_state(blueprint, new_model, new_batch):
+def test_it_notices_a_backward_lstm_whose_state_depends_on_padding(blueprint, new_model, new_batch):
     model = new_model(blueprint("reverse"))
     inner = model.encoder.layers[0].reader.lstm
     run = inner.forward
@@ -170,7 +170,7 @@ def test_it_notices_a_loss_divided_by_all_positions(blueprint, new_model, new_ba
         )
 
 
-def test_it_notices_a_gradient_alone_that_padding_changes(blueprint, new_model, new_batch):
+def test_it_notices_padding_that_changes_only_a_gradient(blueprint, new_model, new_batch):
     """Same outputs, same loss; only the gradient depends on the amount of padding."""
     model = new_model(blueprint("attention"))
     read = model.encoder.forward
@@ -186,7 +186,7 @@ def test_it_notices_a_gradient_alone_that_padding_changes(blueprint, new_model, 
 
 
 @pytest.mark.parametrize("name", ["transformer", "transformer-rotary", "lstm_transformer"])
-def test_it_notices_blocks_that_look_at_padding(name, blueprint, new_model, new_batch, monkeypatch):
+def test_it_notices_blocks_that_attend_to_padding(name, blueprint, new_model, new_batch, monkeypatch):
     model = new_model(blueprint(name))
     batch = new_batch(model)
     check_padding_changes_nothing(model, batch)
@@ -194,26 +194,24 @@ def test_it_notices_blocks_that_look_at_padding(name, blueprint, new_model, new_
     monkeypatch.setattr(
         CrossAttention, "read", lambda self, memory: read(self, memory._replace(mask=torch.ones_like(memory.mask)))
     )
-    for check in (check_padding_changes_nothing, check_padding_changes_nothing_that_is_watched):
+    for check in (check_padding_changes_nothing, check_padding_changes_no_weights):
         with pytest.raises(AssertionError):
             check(model, batch)
 
 
 @pytest.mark.parametrize("name", ["transformer", "transformer-1-layer", "lstm_transformer"])
-def test_it_notices_padding_that_is_only_looked_at_where_someone_watches(
-    name, blueprint, new_model, new_batch, monkeypatch
-):
+def test_it_notices_attention_to_padding_only_if_weights_are_needed(name, blueprint, new_model, new_batch, monkeypatch):
     model = new_model(blueprint(name))
     batch = new_batch(model)
-    check_padding_changes_nothing_that_is_watched(model, batch)
+    check_padding_changes_no_weights(model, batch)
     monkeypatch.setattr("seq2see.model.transformer.masked_softmax", lambda scores, mask: scores.softmax(-1))
-    check_padding_changes_nothing(model, batch)  # training goes the other way
+    check_padding_changes_nothing(model, batch)  # training takes the other path
     with pytest.raises(AssertionError):
-        check_padding_changes_nothing_that_is_watched(model, batch)
+        check_padding_changes_no_weights(model, batch)
 
 
-def test_it_notices_weights_alone_that_padding_changes(blueprint, new_model, new_batch):
-    """Same logits; only what is shown depends on the padding."""
+def test_it_notices_padding_that_changes_only_the_weights(blueprint, new_model, new_batch):
+    """Same logits; only the reported weights depend on the padding."""
     model = new_model(blueprint("attention"))
     decode = model.decoder.forward
 
@@ -223,4 +221,4 @@ def test_it_notices_weights_alone_that_padding_changes(blueprint, new_model, new
 
     model.decoder.forward = broken
     with pytest.raises(AssertionError):
-        check_padding_changes_nothing_that_is_watched(model, new_batch(model))
+        check_padding_changes_no_weights(model, new_batch(model))

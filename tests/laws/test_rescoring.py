@@ -1,4 +1,4 @@
-"""Law: what a search says of its hypotheses is what teacher forcing says of them, scores and attention alike."""
+"""Law: scores and attention weights of a search's hypotheses equal those of teacher forcing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEVER = (PAD, UNK, BOS)
 
 
 def teacher_forced(model, memory, row, ids):
-    """The log-probability of `ids` given one source, and where the decoder looked."""
+    """The log-probability and attention weights of `ids` given one source."""
     tokens = torch.tensor([[BOS, *ids[:-1]]])
     state = model.decoder.start(memory).select(torch.tensor([row]), torch.tensor([row]))
     logits, _, weights = model.decoder(tokens, state)
@@ -25,7 +25,7 @@ def teacher_forced(model, memory, row, ids):
 
 
 def search(model, source, way, max_lengths):
-    """A list of hypotheses for each row."""
+    """One list of hypotheses per row."""
     engine = TorchEngine(model)
     arrays = Padded(source.ids.numpy(), source.lengths.numpy())
     step, state = engine.step, engine.start(arrays, np.zeros((len(source.lengths), 0), np.int64))

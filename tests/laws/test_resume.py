@@ -21,7 +21,7 @@ from seq2see.run.train import train
 from seq2see.storage.checkpoints import load_checkpoint
 from seq2see.text import Codec, learn_codec, make_tokenizer
 from seq2see.text.options import TextOptions
-from seq2see.training import Evaluation, Trainer, TrainingOptions, TrainingState, target_log_probs, to_tensors
+from seq2see.training import DevEvaluation, Trainer, TrainingOptions, TrainingState, target_log_probs, to_tensors
 
 OPTIONS = TrainingOptions(
     rate=0.01,
@@ -37,11 +37,11 @@ CLOCKS = {"seconds", "window_seconds", "tokens_per_second"}
 
 @pytest.fixture(scope="module")
 def pairs():
-    return copies(22, seed=1)  # four batches an epoch: five updates end inside the second
+    return copies(22, seed=1)  # four batches per epoch: five updates end inside the second
 
 
 def copy_of(state):
-    """A state that training on does not change."""
+    """A copy of the state that further training doesn't change."""
     return TrainingState(
         {name: tensor.clone() for name, tensor in state.model.items()},
         {name: tensor.clone() for name, tensor in state.optimizer.items()},
@@ -70,13 +70,13 @@ def new_trainer(
         device=torch.device("cpu"),
         evaluate=evaluate
         or (
-            lambda model: Evaluation(
+            lambda model: DevEvaluation(
                 {"exact_match": 0.0, "loss": -target_log_probs(model.eval(), dev).mean().item()}, ()
             )
         ),
         save_best=lambda model, progress: None,
         save_checkpoint=lambda state: None if saved is None else saved.append(copy_of(state)),
-        listen=events.append,
+        callback=events.append,
         stop=stop,
         epoch_examples=epoch_examples,
     )
@@ -85,7 +85,7 @@ def new_trainer(
 
 
 def stop_after(updates):
-    """Says stop when it is asked for the n-th time: the trainer asks after each update."""
+    """Returns True at the n-th call: the trainer calls it after each update."""
     asked = []
     return lambda: asked.append(True) or len(asked) == updates
 
@@ -126,7 +126,7 @@ def test_resume(architecture, pairs):
 
 @pytest.mark.parametrize("at", [1, 4, 8])
 def test_resume_from_anywhere(at, blueprint, pairs):
-    """At the end of an epoch (4, 8) and inside one; tried on dev after every update."""
+    """At the end of an epoch (4, 8) and inside one; evaluated on dev after every update."""
     check_resume(blueprint("bidirectional"), pairs, replace(OPTIONS, evaluate_every=1), at=at)
 
 
@@ -153,7 +153,7 @@ def test_resume_in_bfloat16(blueprint, pairs, lstm_in_bfloat16):
 
 
 def test_resume_from_a_checkpoint_before_the_end(architecture, pairs):
-    """A run that was killed after update 9 goes on from the checkpoint of update 5."""
+    """A run killed after update 9 resumes from the checkpoint of update 5."""
     saved = []
     straight = new_trainer(architecture, pairs, OPTIONS, saved=saved)
     straight.run()
@@ -166,7 +166,7 @@ def test_resume_from_a_checkpoint_before_the_end(architecture, pairs):
 
 
 def test_dropout_takes_part(blueprint, pairs):
-    """Without it the law would say less: two seeds of dropout give two models."""
+    """Dropout has an effect: different seeds give different models."""
     states = []
     for rate in (0.4, 0.0):
         trainer = new_trainer(blueprint("plain"), pairs, OPTIONS)
@@ -197,7 +197,7 @@ BROKEN_STATES = {
 
 
 @pytest.mark.parametrize("forgotten", ["ema", "kept"])
-def test_it_notices_averages_forgotten(forgotten, blueprint, pairs):
+def test_it_notices_missing_averages(forgotten, blueprint, pairs):
     def forget(state):
         averages = {
             name: torch.zeros_like(tensor) if name.startswith(forgotten) else tensor
@@ -223,22 +223,22 @@ def test_it_notices_dropout_from_a_generator_of_its_own(blueprint, pairs, monkey
         check_resume(blueprint("plain"), pairs)
 
 
-def test_it_notices_an_order_that_cannot_be_found_again(blueprint, pairs):
-    """A sampler that shuffles anew whenever it is asked."""
+def test_it_notices_an_order_that_cannot_be_reproduced(blueprint, pairs):
+    """A sampler that shuffles again at every call."""
 
-    def shuffled_anew(*arguments, **options):
+    def reshuffled(*arguments, **options):
         trainer = new_trainer(*arguments, **options)
-        pool = trainer.shares.sampler.pool
-        trainer.shares.sampler.pool = lambda *place: [np.random.permutation(batch) for batch in pool(*place)][
+        pool = trainer.batches.sampler.pool
+        trainer.batches.sampler.pool = lambda *place: [np.random.permutation(batch) for batch in pool(*place)][
             :: np.random.choice([-1, 1])
         ]
         return trainer
 
     with pytest.raises(AssertionError):
-        check_resume(blueprint("plain"), pairs, new_trainer=shuffled_anew)
+        check_resume(blueprint("plain"), pairs, new_trainer=reshuffled)
 
 
-# --- words cut anew in each epoch -------------------------------------------------------------------------------------
+# --- BPE-dropout in each epoch ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,7 @@ def bpe(pairs):
 
 
 def with_dropout(pairs, codec, seed_of=lambda epoch: 1):
-    """`new_trainer` whose examples of each epoch are cut with BPE-dropout; `seed_of` should be the same for all."""
+    """`new_trainer` with BPE-dropout in each epoch; `seed_of` should be the same for all."""
 
     def epoch_examples(epoch):
         return Examples.encode_with_dropout(pairs, codec, codec, dropout=0.3, seed=seed_of(epoch), epoch=epoch)
@@ -258,7 +258,7 @@ def with_dropout(pairs, codec, seed_of=lambda epoch: 1):
 @pytest.mark.parametrize("at", [2, 4, 5, 7, 8])
 @pytest.mark.parametrize("changed", [{}, {"batch_size": None, "batch_tokens": 90}], ids=str)
 def test_resume_with_bpe_dropout(changed, at, blueprint, pairs, bpe):
-    """Inside the first and the second epoch, and between two; batches limited by tokens differ in number too."""
+    """Inside the first and second epoch, and between two; batches limited by tokens also differ in number."""
     options = replace(OPTIONS, **changed)
     check_resume(blueprint("attention"), pairs, options, at=at, new_trainer=with_dropout(pairs, bpe))
 
@@ -270,10 +270,10 @@ def test_bpe_dropout_takes_part(blueprint, pairs, bpe):
         trainer.run()
     with pytest.raises(AssertionError):
         check_same_state(plain.state(), dropped.state())
-    assert dropped.shares.examples.source_ids.tolist() != plain.shares.examples.source_ids.tolist()
+    assert dropped.batches.examples.source_ids.tolist() != plain.batches.examples.source_ids.tolist()
 
 
-def test_it_notices_words_cut_by_a_generator_of_its_own(blueprint, pairs, bpe):
+def test_it_notices_bpe_dropout_from_a_generator_of_its_own(blueprint, pairs, bpe):
     chance = iter(range(1000))
     with pytest.raises(AssertionError):
         check_resume(blueprint("plain"), pairs, new_trainer=with_dropout(pairs, bpe, seed_of=lambda _: next(chance)))
@@ -281,18 +281,18 @@ def test_it_notices_words_cut_by_a_generator_of_its_own(blueprint, pairs, bpe):
 
 @pytest.mark.parametrize("schedule", ["linear", "plateau"])
 def test_resume_between_two_evaluations(schedule, blueprint, pairs):
-    """That it was interrupted counts for nothing: not for the best, the patience or the rate."""
+    """The interruption has no effect on the best, the patience or the rate."""
 
     def no_better(*arguments, **options):
         return new_trainer(
-            *arguments, **options, evaluate=lambda model: Evaluation({"exact_match": 0.5, "loss": 1.0}, ())
+            *arguments, **options, evaluate=lambda model: DevEvaluation({"exact_match": 0.5, "loss": 1.0}, ())
         )
 
     options = replace(OPTIONS, evaluate_every=3, schedule=schedule)
     check_resume(blueprint("plain"), pairs, options, at=5, new_trainer=no_better)
 
 
-# --- the same with files on the disk, through run.train ---------------------------------------------------------------
+# --- the same with files on disk, through run.train -------------------------------------------------------------------
 
 
 def config_of(tmp_path, pairs, **changed):
@@ -319,7 +319,7 @@ def check_resume_on_disk(config, tmp_path, monkeypatch, *, between=lambda folder
         finished = train(config, parted, **quiet).finished
     assert (finished.update, finished.reason) == (5, "interrupted")
     between(parted)
-    torch.manual_seed(12345)  # whatever happened in between
+    torch.manual_seed(12345)  # anything may happen in between
     assert train(config, parted, resume=True, **quiet).finished.update == 10
 
     (tensors, progress, *_), (others, other, *_) = (
@@ -349,7 +349,7 @@ def test_it_notices_pairs_that_changed_in_between(tmp_path, pairs, monkeypatch):
         first, *others = path.read_text(encoding="utf-8").splitlines(keepends=True)
         path.write_text("".join([*others, first]), encoding="utf-8")
 
-    with pytest.raises(CheckpointError, match="not those the run was started with"):
+    with pytest.raises(CheckpointError, match="differ from those that the run was started with"):
         check_resume_on_disk(config_of(tmp_path, pairs), tmp_path, monkeypatch, between=swap_two_lines)
 
 
@@ -363,10 +363,10 @@ SUBWORDS = {
 
 @pytest.mark.parametrize("text", SUBWORDS.values(), ids=SUBWORDS)
 def test_resume_on_disk_with_subwords(text, tmp_path, pairs, monkeypatch):
-    """The vocabularies are those that the run was started with; nothing is learnt again."""
+    """The vocabularies are those of the original run; they are not learnt again."""
 
     def forget(_):
-        monkeypatch.setattr("seq2see.text.building.learn_codec", None)
+        monkeypatch.setattr("seq2see.text.building.learn_from_words", None)
 
     config = replace(config_of(tmp_path, pairs), text=text)
     check_resume_on_disk(config, tmp_path, monkeypatch, between=forget)

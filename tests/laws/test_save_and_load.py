@@ -1,4 +1,4 @@
-"""Law: a model that was saved and loaded gives the same logits, bit for bit."""
+"""Law: a saved and loaded model gives the same logits, bit for bit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import seq2see
 from seq2see.run.state import to_numpy
 from seq2see.run.train import model_config
 from seq2see.storage.saved_model import save_model
-from seq2see.training import Progress
+from seq2see.training import TrainingProgress
 
 
 def check_save_and_load(model, blueprint, batch, folder):
     save_model(
         folder,
-        config=model_config(blueprint, model.max_length, Progress(), 7),
+        config=model_config(blueprint, model.max_length, TrainingProgress(), 7),
         tensors=to_numpy(model.engine.network.tensors()),
         source_codec=model.source_codec,
         target_codec=model.target_codec,
@@ -47,7 +47,7 @@ def test_a_run_folder_loads_like_its_model(blueprint, new_predictor, new_batch, 
 
 
 class HiddenScale(nn.Linear):
-    """Broken: part of what it computes with is not in its state."""
+    """Broken: it computes with values that are not saved."""
 
     scale = 1.0 + 2**-20
 
@@ -75,7 +75,7 @@ def test_it_notices_a_lossy_format(blueprint, new_predictor, new_batch, tmp_path
 
 
 def test_it_notices_another_architecture(blueprint, new_predictor, new_batch, tmp_path):
-    """`reverse` saved as `plain` has the same parameters: only what is written of the blueprint tells them apart."""
+    """`reverse` saved as `plain` has the same parameters: only the saved blueprint distinguishes them."""
     model = new_predictor(blueprint("reverse"))
     model.name = "plain"
     with pytest.raises(AssertionError):

@@ -1,4 +1,4 @@
-"""Law: what `score` says of an answer is what the search that found it said, for every architecture and way."""
+"""Law: `score` gives an answer the score of the search that found it, for every architecture and search."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seq2see.text import BOS
 
 TEXTS = ["abc", "d", "gfedcba", "ab", "eee"]
 ENDS = {"no_repeat": 1}
-"""Of seven letters, each once: then there is nothing but the end. The log_prob stays the model's own."""
+"""Each of seven letters at most once, then EOS is the only id left. The log_prob is not renormalised."""
 WAYS = {
     "greedy": {},
     "greedy to the end": ENDS,
@@ -31,7 +31,7 @@ BOUND = 1e-5
 
 
 def answered(model, way):
-    """(text, answer) of all finished answers; a language model goes on from nothing."""
+    """(text, answer) of all finished answers; a language model continues the empty text."""
     options = dict(WAYS[way])
     texts = TEXTS if model.source_codec else [""]
     if not model.source_codec:
@@ -41,7 +41,7 @@ def answered(model, way):
 
 
 def check_scores(model, way):
-    """How many were checked."""
+    """Returns the number of checked answers."""
     found = list(answered(model, way))
     pairs = [Pair(text, answer.text, "") for text, answer in found]
     for batch_size in (1, 64):
@@ -49,18 +49,18 @@ def check_scores(model, way):
         for (_, answer), score in zip(found, scores, strict=True):
             assert abs(score.log_prob - answer.log_prob) <= BOUND * abs(answer.log_prob) + 1e-6
             assert score.num_tokens == len(answer.target_tokens)
-            if "length_penalty" not in WAYS[way]:  # with which the beam's own ranking is told
+            if "length_penalty" not in WAYS[way]:  # it changes the beam's score
                 assert abs(score.score - answer.score) <= BOUND * abs(answer.score) + 1e-6
     return len(pairs)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_score_is_the_searchs_own_log_prob(architecture, way, new_predictor):
+def test_a_score_equals_the_searchs_log_prob(architecture, way, new_predictor):
     assert check_scores(new_predictor(architecture), way) or way == "greedy"
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_an_ensembles_score_is_its_searchs_own_log_prob(blueprint, way, new_predictor):
+def test_an_ensembles_score_equals_its_searchs_log_prob(blueprint, way, new_predictor):
     model, _ = together(new_predictor, blueprint, ["attention", "transformer", "plain"])
     assert check_scores(model, way) or way == "greedy"
 
@@ -70,7 +70,7 @@ PAIRS = [Pair("abc", "gf", "1"), Pair("d", "abcdefgabcdefg", "2"), Pair("gfedcba
 
 @torch.no_grad()
 def by_hand(networks, model, pair):
-    """The mean of the members' probabilities, token by token, each member reading one pair alone."""
+    """The mean of the members' probabilities, token by token, for a single pair."""
     target = model.target_codec.encode(pair.target)
     source = torch.tensor([model.source_codec.encode(pair.source)])
     read = Padded(source, torch.tensor([source.size(1)]))
@@ -81,7 +81,7 @@ def by_hand(networks, model, pair):
 
 
 def together(new_predictor, blueprint, names):
-    """These architectures as one model, and their networks."""
+    """An ensemble of these architectures, and its networks."""
     first, *others = [new_predictor(blueprint(name)) for name in names]
     model = Predictor(
         first.engine,
@@ -115,7 +115,7 @@ def test_scores_by_hand(names, blueprint, new_predictor):
     check_scores_by_hand(*together(new_predictor, blueprint, names))
 
 
-def test_what_cannot_be_scored_is_refused(blueprint, new_predictor):
+def test_unscorable_answers_are_errors(blueprint, new_predictor):
     model = new_predictor(blueprint("attention"))
     assert model.score([]) == []
     with pytest.raises(DataError, match="no pairs"):
@@ -125,7 +125,7 @@ def test_what_cannot_be_scored_is_refused(blueprint, new_predictor):
             model.score([PAIRS[0], Pair("a", None, origin)])
 
 
-# --- the checks notice what is broken --------------------------------------------------------------------------------
+# --- negative controls -----------------------------------------------------------------------------------------------
 
 
 def ends(batch):
@@ -136,16 +136,16 @@ def starts(batch):
     return batch.target.lengths.cumsum() - batch.target.lengths
 
 
-@pytest.mark.parametrize("place", [starts, ends])
+@pytest.mark.parametrize("index", [starts, ends])
 @pytest.mark.parametrize("name", ["attention", "transformer"])
-def test_they_notice_a_score_with_a_term_missing(name, place, blueprint, new_predictor, monkeypatch):
+def test_they_notice_a_score_with_a_term_missing(name, index, blueprint, new_predictor, monkeypatch):
     model, networks = together(new_predictor, blueprint, [name])
     assert check_scores(model, "beam")
     full = TorchEngine.target_log_probs
 
     def broken(self, batch):
         found = full(self, batch).copy()
-        found[place(batch)] = 0.0
+        found[index(batch)] = 0.0
         return found
 
     monkeypatch.setattr(TorchEngine, "target_log_probs", broken)
@@ -156,7 +156,7 @@ def test_they_notice_a_score_with_a_term_missing(name, place, blueprint, new_pre
 
 
 def geometric_mean(log_probs):
-    """Not what an ensemble is here, and not even normalised."""
+    """The geometric mean: not our ensemble, and not normalised."""
     return sum(log_probs) / len(log_probs)
 
 
@@ -164,15 +164,15 @@ SCORING, SEARCH = import_module("seq2see.inference.predictor"), import_module("s
 """Where the mean is taken."""
 
 
-@pytest.mark.parametrize("places", [[SCORING], [SEARCH], [SCORING, SEARCH]], ids=["score", "search", "both"])
-def test_they_notice_an_ensemble_by_geometric_mean(places, blueprint, new_predictor, monkeypatch):
+@pytest.mark.parametrize("modules", [[SCORING], [SEARCH], [SCORING, SEARCH]], ids=["score", "search", "both"])
+def test_they_notice_an_ensemble_by_geometric_mean(modules, blueprint, new_predictor, monkeypatch):
     model, networks = together(new_predictor, blueprint, ["attention", "plain"])
     assert check_scores(model, "beam")
-    for place in places:
-        monkeypatch.setattr(place, "log_mean", geometric_mean)
-    if len(places) == 1:  # one of the two alone: they disagree
+    for module in modules:
+        monkeypatch.setattr(module, "log_mean", geometric_mean)
+    if len(modules) == 1:  # only one of the two: they disagree
         with pytest.raises(AssertionError):
             check_scores(model, "beam")
-    if SCORING in places:
+    if SCORING in modules:
         with pytest.raises(AssertionError):
             check_scores_by_hand(model, networks)

@@ -1,4 +1,4 @@
-"""Law: several passes and several processes calculate what one does; a state goes from each world to each other.
+"""Law: several passes or processes calculate the same as one; a state can move between any two worlds.
 
 The checks of two processes run in one pair of them: this file as a program, which makes the second of itself. What they
 found comes back as JSON, by name and rank.
@@ -28,7 +28,7 @@ from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
 from seq2see.text import Codec, make_tokenizer
 from seq2see.training import (
     ALONE,
-    Evaluation,
+    DevEvaluation,
     Trainer,
     TrainingOptions,
     TrainingState,
@@ -37,19 +37,19 @@ from seq2see.training import (
     target_log_probs,
     to_tensors,
 )
-from seq2see.training.divided import whole
 from seq2see.training.objective import Objective
+from seq2see.training.sharding import full_tensor
 
 PAIRS = copies(22, seed=1)
 CODEC = Codec.build(make_tokenizer("characters"), [pair.source for pair in PAIRS])
 CPU = torch.device("cpu")
 BOUND = 1e-12
-"""Of the largest gradient, in float64."""
+"""Relative to the largest gradient, in float64."""
 NAMES = ("attention", "input_feeding", "gnmt", "transformer", "language_model")
 
 
 def new_trainer(name: str, world: World = ALONE, *, dropout: float = 0.0, **options: Any) -> Trainer:
-    """A trainer in float64, each time from the same start."""
+    """A trainer in float64, always with the same initial weights."""
     has_source = ARCHITECTURES[name].has_source
     pairs = PAIRS if has_source else [pair._replace(source="") for pair in PAIRS]
     examples = Examples.encode(pairs, CODEC if has_source else None, CODEC)
@@ -64,25 +64,25 @@ def new_trainer(name: str, world: World = ALONE, *, dropout: float = 0.0, **opti
         examples,
         TrainingOptions(**given),
         device=CPU,
-        evaluate=lambda model: Evaluation({"loss": -target_log_probs(model.eval(), dev).mean().item()}, ()),
+        evaluate=lambda model: DevEvaluation({"loss": -target_log_probs(model.eval(), dev).mean().item()}, ()),
         save_best=lambda model, progress: None,
         save_checkpoint=lambda state: None,
-        listen=lambda event: None,
+        callback=lambda event: None,
         world=world,
     )
 
 
 def gradients(trainer: Trainer) -> dict[str, torch.Tensor]:
-    """Of the first batch, with its loss a token."""
-    _, share = next(trainer.shares.after())
+    """The gradients of the first batch, with its loss per token."""
+    _, batch = next(trainer.batches.after())
     trainer.model.train()
-    loss = trainer._gradients(share, 1)
-    found = {name: whole(parameter.grad) for name, parameter in trainer.model.named_parameters()}
-    return found | {"loss": torch.tensor(loss / share.target_tokens).double()}
+    loss = trainer._gradients(batch, 1)
+    found = {name: full_tensor(parameter.grad) for name, parameter in trainer.model.named_parameters()}
+    return found | {"loss": torch.tensor(loss / batch.target_tokens).double()}
 
 
 def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
-    """The largest, as a share of the largest value; the number of an optimizer's steps has to be the same."""
+    """The largest difference relative to the largest value; the optimizers' step counts must be equal."""
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in other if name.startswith("step"))
     values = [name for name in other if not name.startswith("step")]
@@ -96,14 +96,14 @@ def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> 
 @pytest.mark.parametrize("batch_size", [7, 2])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_in_three_passes_is_the_whole_batch(name: str, batch_size: int) -> None:
-    """The parts have unlike numbers of tokens, and of two rows one part is empty."""
+    """The parts have different numbers of tokens, and with two rows one part is empty."""
     parted = new_trainer(name, accumulate=3, batch_size=batch_size)
-    tokens = [batch.target.lengths.sum() * counts for batch, counts in next(parted.shares.after())[1].passes]
+    tokens = [batch.target.lengths.sum() * counts for batch, counts in next(parted.batches.after())[1].passes]
     assert len(set(tokens)) > 1
     assert difference(gradients(parted), gradients(new_trainer(name, batch_size=batch_size))) <= BOUND
 
 
-def test_a_mean_of_the_parts_means_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_notices_a_mean_of_the_parts_means(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = gradients(new_trainer("attention"))
     forward = Objective.forward
 
@@ -123,7 +123,7 @@ def test_each_pass_has_its_own_dropout() -> None:
 
 
 def gradients_differ(world: World, name: str, alone: dict[str, Any], **options: Any) -> float:
-    """From those of one process, which may have other options."""
+    """From those of a single process, which may have other options."""
     return difference(
         gradients(new_trainer(name, world, **options)),
         gradients(new_trainer(name, **options | {"shard": False} | alone)),
@@ -131,14 +131,14 @@ def gradients_differ(world: World, name: str, alone: dict[str, Any], **options: 
 
 
 def tokens_differ(world: World) -> int:
-    """By how many tokens the parts of the two processes do."""
-    ((batch, _),) = next(new_trainer("attention", world).shares.after())[1].passes
+    """The difference in tokens between the parts of the two processes."""
+    ((batch, _),) = next(new_trainer("attention", world).batches.after())[1].passes
     one, other = world.gather(int(batch.target.lengths.sum()))
     return abs(one - other)
 
 
 def chain(world: World) -> dict[str, float]:
-    """How far a course through the worlds, each to each, is from that of one process; dropout is off."""
+    """The difference between training through all worlds in turn and on one process, without dropout."""
     worlds = {"alone": {}, "copies": {"world": world}, "sharded": {"world": world, "shard": True}}
     course = ("alone", "copies", "sharded", "alone", "sharded", "copies", "alone")
     options = {"ema": 0.9, "average": 2}
@@ -148,14 +148,14 @@ def chain(world: World) -> dict[str, float]:
         losses: list[float] = []
         evaluate = trainer.evaluate
 
-        def noted(model: Any) -> Evaluation:
+        def noted(model: Any) -> DevEvaluation:
             found = evaluate(model)
             losses.append(found.metrics["loss"])
             return found
 
         trainer.evaluate = noted
         if state:
-            # A file has its tensors in any order, and in another on each process.
+            # A file may have its tensors in any order, different on each process.
             order = sorted(state.optimizer, reverse=bool(world.rank))
             trainer.restore(state._replace(optimizer={name: state.optimizer[name] for name in order}))
         end = trainer.progress.update + updates
@@ -170,8 +170,8 @@ def chain(world: World) -> dict[str, float]:
 
     straight, expected = trained(2 * len(course), None)
     state, losses = None, []
-    for place in course:
-        state, more = trained(2, state, **worlds[place])
+    for world in course:
+        state, more = trained(2, state, **worlds[world])
         losses += more
     assert state
     assert len(losses) == len(expected) == len(course)
@@ -185,7 +185,7 @@ def chain(world: World) -> dict[str, float]:
 
 
 def no_number_on_one(world: World, *, shard: bool) -> tuple[str, bool, int]:
-    """What each process says, whether another says it for it, and how many updates it has made."""
+    """Each process's error message, whether another process reports it, and its number of updates."""
     trainer = new_trainer("attention", world, shard=shard)
     forward = trainer.objective.forward
 
@@ -203,7 +203,7 @@ def no_number_on_one(world: World, *, shard: bool) -> tuple[str, bool, int]:
 
 
 def what_all_know(world: World) -> list[Any]:
-    """Values of unlike lengths, the first's, sums, and what is not the same."""
+    """Gathering values of different lengths, broadcasting, sums, and differing values."""
     try:
         world.require_same(options="the same", pairs=f"those of {world.rank}")
         refused = ""
@@ -271,8 +271,8 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
 
 
 def main(folder: Path) -> int:
-    """Both processes; 0 where all checks came to their end in both."""
-    # Once for both processes, since it takes seconds: what DDP and FSDP import when they are first used.
+    """Starts both processes; returns 0 if all checks passed in both."""
+    # Imported once for both processes, since it takes seconds: the modules that DDP and FSDP import at first use.
     import torch._dynamo
     from torch.distributed import fsdp
     from torch.distributed.distributed_c10d import PrefixStore
@@ -280,7 +280,7 @@ def main(folder: Path) -> int:
     from seq2see.training import world as worlds
 
     assert fsdp
-    worlds.PAUSE = 0.1
+    worlds.PAUSE_SECONDS = 0.1
     torch.set_num_threads(1)
     second = os.fork()
     os.environ["RANK"] = "0" if second else "1"

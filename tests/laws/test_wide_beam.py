@@ -1,6 +1,6 @@
-"""Law: a beam wide enough for all hypotheses finds what exhaustive search finds, and a narrow one tells no lies.
+"""Law: a beam wide enough for all hypotheses equals exhaustive search, and a narrow one has correct scores.
 
-On a vocabulary of four letters and EOS everything that ends within five ids can be forced through the model at once.
+On a vocabulary of four letters and EOS sequences that ends within five ids can be forced through the model at once.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from seq2see.text import BOS, EOS, SPECIALS
 LETTERS = range(len(SPECIALS), len(SPECIALS) + 4)
 LONGEST = 5
 TOKENS = torch.tensor([EOS, *LETTERS, BOS])
-"""What the searches here call 0, 1, 2, …: PAD and UNK would only make wide beams slower."""
+"""The ids that the searches here call 0, 1, 2, …; PAD and UNK would only make wide beams slower."""
 END, START = 0, len(TOKENS) - 1
 ALL = [(*start, END) for length in range(LONGEST) for start in itertools.product(range(1, START), repeat=length)]
-"""All that ends in time."""
+"""All sequences that end within the maximum length."""
 NUMBER = {ids: number for number, ids in enumerate(ALL)}
 LENGTHS = torch.tensor([len(ids) for ids in ALL])
 FORCED = torch.tensor([[*ids, *[END] * (LONGEST - len(ids))] for ids in ALL])
@@ -36,17 +36,17 @@ PENALTIES = {"length_penalty": 0.8, "coverage_penalty": 0.4}
 
 
 class Problem(NamedTuple):
-    """Some sentences and a model that is to continue them."""
+    """A model and some sentences."""
 
     model: Seq2Seq
     source: TensorPadded
     first: Tensor
-    """What each sentence reads first: sentences of a language model, too, begin in different ways."""
+    """The first input of each sentence, so that sentences of a language model differ too."""
     penalties: dict[str, float]
 
 
-class Everything(NamedTuple):
-    """All that ends in time, for each sentence, as teacher forcing sees it."""
+class AllSequences(NamedTuple):
+    """All sequences that end within the maximum length, per sentence, scored with teacher forcing."""
 
     log_probs: Tensor  # [B A]
     scores: Tensor  # [B A]
@@ -54,7 +54,7 @@ class Everything(NamedTuple):
 
 @pytest.fixture
 def problems(new_model, new_batch):
-    """Makes problems of five sentences, each with a random model of its own; every second has penalties."""
+    """Makes problems of five sentences, each with its own random model; every second one has penalties."""
 
     def new(blueprint, number):
         model = new_model(blueprint, sharpen=4.0, vocabulary=len(SPECIALS) + len(LETTERS))
@@ -73,15 +73,15 @@ NO_COVERAGE = {"coverage_penalty": 0.0}
 
 
 def shuffle(model, seed):
-    """Another random model in the same place: the numbers of each tensor change theirs."""
-    chance = torch.Generator().manual_seed(seed)
+    """Another random model in place, by permuting the values of each tensor."""
+    generator = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
-        order = torch.randperm(parameter.numel(), generator=chance)
+        order = torch.randperm(parameter.numel(), generator=generator)
         parameter.copy_(parameter.flatten()[order].view_as(parameter))
 
 
 def exhaustive(problem):
-    """Everything forced through the model at once, and scored as Wu et al. 2016 have it in eq. 14."""
+    """All sequences with teacher forcing, scored as in Wu et al. 2016, eq. 14."""
     model, source, first, penalties = problem
     size = len(first)
     read = torch.cat([first[:, None, None].expand(-1, len(ALL), -1), FORCED[:, :-1].expand(size, -1, -1)], 2)
@@ -96,7 +96,7 @@ def exhaustive(problem):
         looked = (weights.view(*each.shape, -1) * emitted[..., None]).sum(2).clamp(max=1)
         paid = torch.where(source.mask[:, None], looked, 1.0).log().sum(2)
         scores = scores + penalties["coverage_penalty"] * paid
-    return Everything(log_probs, scores)
+    return AllSequences(log_probs, scores)
 
 
 def search(problem, how=beam_search, **options):
@@ -116,30 +116,30 @@ def search(problem, how=beam_search, **options):
     )
 
 
-def check_scores(everything, sentence, hypotheses):
-    """Those that ended are scored as teacher forcing scores them."""
+def check_scores(sequences, sentence, hypotheses):
+    """Finished hypotheses have the scores of teacher forcing."""
     for hypothesis in hypotheses:
         if hypothesis.finished:
             number = NUMBER[tuple(hypothesis.ids)]
-            assert abs(hypothesis.log_prob - float(everything.log_probs[sentence, number])) <= 1e-9
-            assert abs(hypothesis.score - float(everything.scores[sentence, number])) <= 1e-9
+            assert abs(hypothesis.log_prob - float(sequences.log_probs[sentence, number])) <= 1e-9
+            assert abs(hypothesis.score - float(sequences.scores[sentence, number])) <= 1e-9
 
 
 def check_wide_beam(problem, *, width=WIDE, n_best=10, wanted=None, **options):
-    """The best of what is wanted, in order."""
-    everything = exhaustive(problem)
+    """The best of the wanted sequences, in order."""
+    sequences = exhaustive(problem)
     given = {"source_lengths": problem.source.lengths.numpy(), **problem.penalties, **options}
     found = search(problem, num_hypotheses=width, n_best=n_best, **given)
     wanted = torch.ones(len(ALL)).bool() if wanted is None else torch.tensor([wanted(ids) for ids in ALL])
-    expected = everything.scores.masked_fill(~wanted, -1e9).argsort(1, descending=True)[:, : min(n_best, wanted.sum())]
+    expected = sequences.scores.masked_fill(~wanted, -1e9).argsort(1, descending=True)[:, : min(n_best, wanted.sum())]
     for sentence, hypotheses in enumerate(found):
-        check_scores(everything, sentence, hypotheses)
+        check_scores(sequences, sentence, hypotheses)
         finished = [NUMBER[tuple(hypothesis.ids)] for hypothesis in hypotheses if hypothesis.finished]
         assert finished == expected[sentence].tolist()
 
 
 def check_log_prob(problem, sentence, hypothesis):
-    """Teacher forcing says the same of one that was cut off, too: its sentence read alone."""
+    """A hypothesis that was cut off has the log_prob of teacher forcing for its sentence alone."""
     length = problem.source.lengths[sentence : sentence + 1]
     source = TensorPadded(problem.source.ids[sentence : sentence + 1, : int(length)], length)
     ids = torch.tensor(hypothesis.ids)
@@ -151,11 +151,11 @@ def check_log_prob(problem, sentence, hypothesis):
 
 
 def check_narrow_beam(problem):
-    """Sorted, distinct and scored as teacher forcing scores them; with one hypothesis, greedy."""
-    everything = exhaustive(problem)
+    """Hypotheses are sorted, distinct and have the scores of teacher forcing; with one hypothesis, greedy."""
+    sequences = exhaustive(problem)
     given = {"source_lengths": problem.source.lengths.numpy(), **problem.penalties}
     for sentence, hypotheses in enumerate(search(problem, num_hypotheses=3, n_best=3, **given)):
-        check_scores(everything, sentence, hypotheses)
+        check_scores(sequences, sentence, hypotheses)
         for hypothesis in hypotheses:
             check_log_prob(problem, sentence, hypothesis)
         assert len({tuple(hypothesis.ids) for hypothesis in hypotheses}) == len(hypotheses) == 3
@@ -184,7 +184,7 @@ TRANSFORMERS = {
     "language model, rotary": ("transformer_language_model-rotary", {}),
     "language model, learned": ("transformer_language_model-learned", {}),
 }
-"""What can be varied of a Transformer, and might go wrong step by step or where hypotheses are chosen."""
+"""Variants of a Transformer that might fail step by step or in select."""
 
 
 @torch.no_grad()
@@ -241,7 +241,7 @@ def test_wide_beams_with_rules(name, options, wanted, blueprint, problems):
 
 @torch.no_grad()
 def test_narrow_beams_with_phrases(architecture, problems):
-    """Those with phrases contain them, scored by the model's own measure, and change nothing of those without."""
+    """Results contain their phrases, have the model's scores, and don't affect sentences without phrases."""
     phrases = [[(A, B), (C,)], [], [(C, C)], [], []]
     for problem in problems(architecture, 2):
         free = search(
@@ -255,10 +255,10 @@ def test_narrow_beams_with_phrases(architecture, problems):
             **problem.penalties,
             source_lengths=problem.source.lengths.numpy(),
         )
-        everything = exhaustive(problem)
+        sequences = exhaustive(problem)
         for sentence, hypotheses in enumerate(bound):
             assert hypotheses
-            check_scores(everything, sentence, hypotheses)
+            check_scores(sequences, sentence, hypotheses)
             assert all(contains(found.ids, phrase) for found in hypotheses for phrase in phrases[sentence])
             if not phrases[sentence]:
                 assert [found.ids for found in hypotheses] == [found.ids for found in free[sentence]]
@@ -266,11 +266,11 @@ def test_narrow_beams_with_phrases(architecture, problems):
 
 @torch.no_grad()
 def test_wide_beam_through_predict(architecture, new_model, new_predictor):
-    """The same by way of texts: the best one."""
+    """The same through `predict`: the best answer."""
     network = new_model(architecture, sharpen=4.0, dtype=torch.float32)
-    network.decoder.output.bias[LETTERS.stop :] = -1e4  # the codec's other letters never come
+    network.decoder.output.bias[LETTERS.stop :] = -1e4  # the codec's other letters never occur
     model = new_predictor(architecture, network=network)
-    texts = ["abc", "gfedc", "b"] if model.source_codec else [""]  # to a language model a text is a prompt
+    texts = ["abc", "gfedc", "b"] if model.source_codec else [""]  # for a language model a text is a prompt
     for text, prediction in zip(texts, model.predict(texts, beam=WIDE, max_length=LONGEST), strict=True):
         source = [] if model.source_codec is None else model.source_codec.encode(text)
         padded = TensorPadded(torch.tensor([source], dtype=torch.long), torch.tensor([len(source)]))
@@ -280,7 +280,7 @@ def test_wide_beam_through_predict(architecture, new_model, new_predictor):
         assert abs(prediction.log_prob - float(log_probs[best])) <= 1e-4
 
 
-# --- the checks notice what is broken --------------------------------------------------------------------------------
+# --- negative controls -----------------------------------------------------------------------------------------------
 
 
 def check_some(problems, blueprint, **options):
@@ -297,7 +297,7 @@ def test_they_notice_a_narrow_beam(width, n_best, blueprint, problems):
 
 
 def decided(best, others):
-    """The first that ends can't be beaten."""
+    """Broken: the first finished hypothesis can't be beaten."""
     both = best._beside(others).best(best.scores.shape[1])
     return best if (best.scores > -1e9).any() else both._replace(scores=np.maximum(both.scores, -1e-9))
 
@@ -329,9 +329,9 @@ BREAKAGES = {
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("place", "broken"), BREAKAGES.values(), ids=BREAKAGES)
-def test_they_notice_a_broken_ranking(place, broken, blueprint, problems, monkeypatch):
-    monkeypatch.setattr(f"seq2see.search.{place}", broken)
+@pytest.mark.parametrize(("target", "broken"), BREAKAGES.values(), ids=BREAKAGES)
+def test_they_notice_a_broken_ranking(target, broken, blueprint, problems, monkeypatch):
+    monkeypatch.setattr(f"seq2see.search.{target}", broken)
     with pytest.raises(AssertionError):
         check_some(problems, blueprint)
 
@@ -353,8 +353,8 @@ def test_they_notice_broken_rules(rule, blueprint, problems, monkeypatch):
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["attention", "transformer", "transformer_language_model-rotary"])
 @pytest.mark.parametrize("check", [check_wide_beam, check_narrow_beam])
-def test_they_notice_states_left_behind(check, name, blueprint, problems, monkeypatch):
-    """Of a few problems: where a narrow beam takes its hypotheses in their order, nothing is left behind."""
+def test_they_notice_states_that_are_not_selected(check, name, blueprint, problems, monkeypatch):
+    """On a few problems, since select may be the identity on some."""
     select, noticed = DecoderState.select, False
     for problem in problems(blueprint(name), 6):
         check(problem)

@@ -1,4 +1,4 @@
-"""Edit rates and exact match, worked out by hand, and against a distance of our own."""
+"""Edit rates and exact match, calculated by hand, and against a distance of our own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXTS = st.text("ab c", max_size=6)
 
 
 def distance_by_hand(one: str, two: str) -> int:
-    """Levenshtein's recursion as it is written in textbooks, a row at a time."""
+    """Levenshtein's recursion as it is written in textbooks, row by row."""
     row = list(range(len(two) + 1))
     for i, a in enumerate(one, start=1):
         above, row = row, [i]
@@ -84,7 +84,7 @@ def test_more_references_never_cost_edits(text: str, references: list[str]) -> N
 
 
 @pytest.mark.parametrize("metric", [character_error_rate, word_error_rate, symbol_error_rate])
-def test_nothing_against_nothing_is_right_and_something_is_wrong(metric: Metric) -> None:
+def test_empty_texts(metric: Metric) -> None:
     assert metric([""], [[""]]).value == 0.0
     assert metric(["a"], [[""]]).value == 1.0
     assert metric([""], [["a"]]).value == 1.0
@@ -96,14 +96,14 @@ def test_every_item_needs_references() -> None:
         exact_match(["a", "b"], [["a"]])
 
 
-def test_a_slice_is_scored_from_its_items_alone() -> None:
+def test_a_subset_is_scored_from_its_items() -> None:
     whole = character_error_rate(["ab", "x", "cd"], [["ab"], ["y"], ["cde"]])
     part = whole.of([0, 2])
     assert part.value == pytest.approx(1 / 5)
     assert np.array_equal(part.statistics, character_error_rate(["ab", "cd"], [["ab"], ["cde"]]).statistics)
 
 
-def test_a_diff_shows_what_is_missing_and_what_is_too_much() -> None:
+def test_a_diff_shows_deletions_and_insertions() -> None:
     assert word_diff("sitting", "kitten", between="") == "[-s-]{+k+}itt[-i-]{+e+}n[-g-]"
     assert word_diff(["a", "b", "c"], ["a", "x", "c", "d"], between=" ") == "a [-b-]{+x+} c {+d+}"
     assert word_diff("abc", "abc", between="") == "abc"

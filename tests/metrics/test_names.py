@@ -1,4 +1,4 @@
-"""Metrics are found by name, chosen by the target, and missed in plain words."""
+"""Metrics by name, by target unit, and with missing packages."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def test_every_metric_goes_by_its_name() -> None:
         assert value == pytest.approx(best)
 
 
-def test_names_as_people_write_them() -> None:
+def test_spelling_variants_of_names() -> None:
     assert find_metrics(["ROUGE-1", " chrF", "exact match", "chrf"]) == ("rouge_1", "chrf", "exact_match")
 
 
 @pytest.mark.parametrize(
     ("name", "near"), [("bleau", "bleu"), ("rouge", "rouge_"), ("chrf2", "chrf"), ("f1", "one of")]
 )
-def test_an_unknown_metric_is_answered_with_the_nearest(name: str, near: str) -> None:
+def test_an_unknown_metric_suggests_the_closest(name: str, near: str) -> None:
     with pytest.raises(ConfigError, match=near):
         find_metrics(["cer", name])
 
 
 def test_no_metric_at_all_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no metric"):
+    with pytest.raises(ConfigError, match="at least one metric"):
         find_metrics([])
 
 

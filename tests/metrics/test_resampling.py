@@ -1,4 +1,4 @@
-"""Intervals cover the truth as often as they say; p-values are uniform where nothing differs, and small elsewhere."""
+"""Intervals have the nominal coverage; p-values are uniform without a difference, and small with one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def edits_made_up(chance: np.random.Generator, num_items: int, *, rate: float = 
 
 
 def coverage(num_experiments: int, *, num_items: int = 200, samples: int = 300, narrowed: float = 1.0) -> float:
-    """How often the 95 % interval of a made-up test set holds the true rate; `narrowed` breaks it on purpose."""
+    """How often the 95 % interval of a synthetic test set contains the true rate; `narrowed` breaks it on purpose."""
     chance = np.random.default_rng(7)
     covered = 0
     for seed in range(num_experiments):
@@ -55,7 +55,7 @@ def test_intervals_cover_the_truth_95_times_in_100_within_2() -> None:
 def p_values(
     num_experiments: int, *, better: float = 0.0, num_items: int = 150, whole: bool = False
 ) -> tuple[Numbers, Numbers]:
-    """Both p-values of two systems on the same made-up items; the second errs less by `better`.
+    """Both p-values of two systems on the same synthetic items; the second errs less by `better`.
 
     Errors are any numbers, so that no two outcomes are equal, or `whole` ones, as edits are.
     """
@@ -82,20 +82,20 @@ def farthest_from_uniform(values: Numbers) -> float:
     return float(max((steps[1:] - ordered).max(), (ordered - steps[:-1]).max()))
 
 
-def test_p_values_are_uniform_where_nothing_differs() -> None:
+def test_p_values_are_uniform_without_a_difference() -> None:
     # Of 500 uniform values the distance passes 1.63 / sqrt(500) = 0.073 once in a hundred; p has steps of 1 / 200.
     for values in p_values(500):
         assert farthest_from_uniform(values) < 0.073 + 0.005
         assert 0.02 <= (values <= 0.05).mean() <= 0.08
 
 
-def test_whole_numbers_of_edits_give_no_more_small_p_values_than_that() -> None:
+def test_integer_statistics_give_no_excess_of_small_p_values() -> None:
     # Equal outcomes count as large, so p-values near 1 are some more, and those that matter are as many as they say.
     for values in p_values(500, whole=True):
         assert 0.02 <= (values <= 0.05).mean() <= 0.08
 
 
-def test_p_values_are_small_where_something_differs() -> None:
+def test_p_values_are_small_with_a_difference() -> None:
     for values in p_values(100, better=0.4):
         assert (values <= 0.05).mean() > 0.8
         assert farthest_from_uniform(values) > 0.5  # and so the check of uniformity can fail
@@ -126,13 +126,13 @@ def test_no_p_value_is_0() -> None:
     assert found.randomisation_p == found.bootstrap_p == pytest.approx(1 / 100)
 
 
-def test_the_same_seed_gives_the_same_and_another_something_else() -> None:
+def test_results_depend_on_the_seed() -> None:
     measured = [Measured(RATE, edits_made_up(np.random.default_rng(1), 50))]
     assert intervals(measured, seed=3) == intervals(measured, seed=3)
     assert intervals(measured, seed=3) != intervals(measured, seed=4)
 
 
-def test_metrics_side_by_side_are_each_as_by_themselves() -> None:
+def test_metrics_together_equal_metrics_alone() -> None:
     texts, references = ["ab", "x", "cd"] * 9, [["ab"], ["y"], ["cde"]] * 9
     both = [exact_match(texts, references), character_error_rate(texts, references)]
     assert intervals(both, seed=2) == [*intervals(both[:1], seed=2), *intervals(both[1:], seed=2)]
@@ -148,13 +148,13 @@ def test_sums_are_those_of_drawn_items() -> None:
     assert taken == {0, 1, 10, 11, 100, 101, 110, 111}
 
 
-def test_memory_is_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     statistics = edits_made_up(np.random.default_rng(1), 50)
-    monkeypatch.setattr("seq2see.metrics.resampling._AT_ONCE", 120)
+    monkeypatch.setattr("seq2see.metrics.resampling._BLOCK_ITEMS", 120)
     assert bootstrap_sums(statistics, samples=7).shape == randomised_sums(statistics, samples=7).shape == (7, 2)
 
 
-def test_all_right_and_all_wrong_have_the_binomials_interval() -> None:
+def test_all_correct_and_all_wrong_have_the_binomial_interval() -> None:
     # Clopper & Pearson 1934: none wrong of 100, and still up to 1 - 0.025^(1/100) = 3.6 % may be.
     right = exact_match(["a"] * 100, [["a"]] * 100)
     assert intervals([right])[0] == pytest.approx((1 - 0.036217, 1.0), abs=1e-6)
@@ -162,7 +162,7 @@ def test_all_right_and_all_wrong_have_the_binomials_interval() -> None:
     assert intervals([wrong])[0] == pytest.approx((0.0, 0.036217), abs=1e-6)
 
 
-def test_a_thousand_sets_of_a_thousand_items_take_no_time() -> None:
+def test_a_thousand_samples_of_a_thousand_items_are_fast() -> None:
     """With the ten statistics of BLEU; generous, for machines that do other things too."""
     statistics = np.random.default_rng(1).random((1000, 10))
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""ROUGE, worked out by hand after Lin 2004."""
+"""ROUGE, calculated by hand after Lin 2004."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_words() -> None:
     assert words_of("?! …") == []
 
 
-def test_nothing_in_common_is_0_and_so_is_nothing_at_all() -> None:
+def test_no_overlap_and_empty_texts_are_0() -> None:
     for metric in (rouge_1, rouge_2, rouge_l):
         assert metric(["a b"], [["c d"]]).value == 0.0
         assert metric([""], [["?"]]).value == 0.0

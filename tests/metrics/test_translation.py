@@ -63,7 +63,7 @@ def said_by_the_command(folder: Path, predictions: list[str], references: list[l
 
 
 @pytest.mark.parametrize("num_references", [1, 3])
-def test_values_and_signatures_are_those_of_the_command(tmp_path: Path, num_references: int) -> None:
+def test_values_and_signatures_equal_those_of_the_command(tmp_path: Path, num_references: int) -> None:
     predictions, references = made_up(40, num_references, seed=num_references)
     said = said_by_the_command(tmp_path, predictions, references)
     for name in ("bleu", "chrf", "ter"):
@@ -128,11 +128,11 @@ def test_a_wrong_count_is_noticed() -> None:
     assert Measured(measured.scale, changed).value != pytest.approx(measured.value, abs=1e-8)
 
 
-def test_more_or_fewer_references_an_item_are_said_in_the_signature() -> None:
+def test_the_signature_shows_varying_numbers_of_references() -> None:
     assert "nrefs:var" in chrf(["a", "b"], [["a", "c"], ["b"]]).signature
 
 
-def test_scripts_without_blanks_are_cut_into_characters() -> None:
+def test_scripts_without_blanks_are_split_into_characters() -> None:
     assert bleu_tokenizer([["The cat, 猫, sat."]]) == "13a"
     assert bleu_tokenizer([["我们明天去北京。"], ["OK"]]) == "zh"
     assert bleu_tokenizer([["私は明日東京へ行きます。"]]) == "char"

@@ -1,4 +1,4 @@
-"""How the layers are put together: who starts from what, who sees the context, who adds; and what can't be built."""
+"""Composition of the architectures: initial states, context, residual connections; and invalid options."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def tensors_of(carry):
 @torch.no_grad()
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("name", LADDER)
-def test_every_decoder_layer_starts_where_its_encoder_layer_ended(name, layers):
+def test_every_decoder_layer_starts_from_its_encoder_layers_final_state(name, layers):
     if layers < ARCHITECTURES[name].min_layers:
         pytest.skip("too few for it")
     model = new_model(name, layers=layers)
@@ -90,34 +90,34 @@ def test_each_part_of_each_final_state_changes_the_logits(name, layers):
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["plain", "reverse", "peeky"])
-def test_without_attention_the_states_are_not_looked_at(name):
+def test_without_attention_the_encoder_states_have_no_effect(name):
     model = new_model(name)
     memory = model.encode(SOURCE)
     assert torch.equal(logits_of(model, memory._replace(states=memory.states + 1)), logits_of(model, memory))
 
 
 @torch.no_grad()
-def test_a_language_model_sees_no_source():
+def test_a_language_model_ignores_the_source():
     model = new_model("language_model")
-    nothing = Padded(torch.zeros(3, 0, dtype=torch.long), torch.zeros(3, dtype=torch.long))
-    assert torch.equal(model(nothing, READ), model(SOURCE, READ))
-    assert model.encode(nothing).finals == ()
+    no_source = Padded(torch.zeros(3, 0, dtype=torch.long), torch.zeros(3, dtype=torch.long))
+    assert torch.equal(model(no_source, READ), model(SOURCE, READ))
+    assert model.encode(no_source).finals == ()
 
 
 # --- peeky ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_the_seq2see_gradient_goes_through_every_place_where_h_is_repeated(layers):
+def test_the_peeky_gradient_covers_every_use_of_h(layers):
     """Finite differences by the encoder's last h: the decoder's start, and the context at every position."""
     model = new_model("peeky", layers=layers)
     memory = model.encode(SOURCE)
     h = memory.finals[-1][0].detach().requires_grad_()
-    chance = torch.randn(*READ.shape, TOKENS).double()
+    weights = torch.randn(*READ.shape, TOKENS).double()
 
     def loss(h):
         finals = (*memory.finals[:-1], (h, memory.finals[-1][1]))
-        return (chance * logits_of(model, memory._replace(finals=finals)).log_softmax(-1)).sum()
+        return (weights * logits_of(model, memory._replace(finals=finals)).log_softmax(-1)).sum()
 
     (gradient,) = torch.autograd.grad(loss(h), h)
     step = 1e-6
@@ -131,8 +131,8 @@ def test_the_seq2see_gradient_goes_through_every_place_where_h_is_repeated(layer
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_gradients_are_those_of_finite_differences(name):
-    """A few numbers of every parameter of every architecture."""
+def test_gradients_equal_finite_differences(name):
+    """A few values of every parameter of every architecture."""
     model = new_model(name)
     weights = torch.randn(*READ.shape, TOKENS).double()
 
@@ -145,19 +145,19 @@ def test_gradients_are_those_of_finite_differences(name):
         for name, parameter in model.named_parameters():
             flat, gradient = parameter.view(-1), parameter.grad.view(-1)
             strongest = gradient.abs().argmax().item()
-            for place in {strongest, flat.numel() // 2}:
-                kept = flat[place].item()
+            for index in {strongest, flat.numel() // 2}:
+                kept = flat[index].item()
                 values = []
                 for shift in (step, -step):
-                    flat[place] = kept + shift
+                    flat[index] = kept + shift
                     values.append(loss().item())
-                flat[place] = kept
+                flat[index] = kept
                 numeric = (values[0] - values[1]) / (2 * step)
-                assert abs(numeric - gradient[place].item()) < 1e-6 * max(1.0, abs(numeric)), f"{name}[{place}]"
+                assert abs(numeric - gradient[index].item()) < 1e-6 * max(1.0, abs(numeric)), f"{name}[{index}]"
 
 
 @torch.no_grad()
-def test_peeky_sees_h_in_every_lstm_and_in_the_output():
+def test_peeky_reads_h_in_every_lstm_and_in_the_output_layer():
     model = new_model("peeky", layers=2)
     _, first, second, last = model.decoder.layers.layers
     assert isinstance(last, Concat)
@@ -179,7 +179,7 @@ def test_peeky_sees_h_in_every_lstm_and_in_the_output():
 
 
 @torch.no_grad()
-def test_residual_adds_what_went_in():
+def test_residual_adds_its_input():
     inner = Recurrent(8, 8)
     for parameter in inner.parameters():
         parameter.copy_(torch.randn_like(parameter))
@@ -191,7 +191,7 @@ def test_residual_adds_what_went_in():
 
 
 @torch.no_grad()
-def test_residual_around_a_reader_of_the_context_adds_x_alone():
+def test_residual_around_read_context_adds_only_x():
     inner = ReadContext(Dense(8 + 5, 8))
     x, context = torch.randn(2, 3, 8), torch.randn(2, 3, 5)
     stream, _ = Residual(inner)(Stream(x, context), (), ())
@@ -209,7 +209,7 @@ def test_dense_and_concat_join_x_and_context():
 
 
 @torch.no_grad()
-def test_which_layers_of_residual_add():
+def test_which_layers_are_residual():
     model = new_model("residual", layers=3)
     kinds = [type(layer) for layer in model.decoder.layers.layers]
     assert kinds == [Recurrent, Residual, Residual, Attend, ReadContext]
@@ -217,8 +217,8 @@ def test_which_layers_of_residual_add():
 
 
 @torch.no_grad()
-def test_residual_layers_that_say_nothing_change_nothing():
-    """Silence the upper LSTMs: what is left is the bottom layer, looked at from above."""
+def test_residual_layers_with_zero_output_change_nothing():
+    """With zero output of the upper LSTMs only the bottom layer is left."""
     residual = new_model("residual", layers=3)
     for layer in residual.decoder.layers.layers[1:3]:
         for parameter in layer.inner.lstm.parameters():
@@ -241,7 +241,7 @@ def test_residual_layers_that_say_nothing_change_nothing():
 
 
 @torch.no_grad()
-def test_gnmt_looks_at_the_bottom_and_tells_all_layers_above():
+def test_gnmt_attends_in_the_bottom_layer():
     model = new_model("gnmt", layers=4)
     bottom, attend, first, second, third = model.decoder.layers.layers
     assert isinstance(bottom, Recurrent)
@@ -252,12 +252,12 @@ def test_gnmt_looks_at_the_bottom_and_tells_all_layers_above():
         assert isinstance(layer, Residual)
         assert isinstance(layer.inner, ReadContext)
     one_way = [hasattr(getattr(layer, "inner", layer), "reader") for layer in model.encoder.layers]
-    assert one_way == [False, True, True, True]  # the encoder's bottom layer alone reads both ways
+    assert one_way == [False, True, True, True]  # only the encoder's bottom layer is bidirectional
     assert [hasattr(layer, "inner") for layer in model.encoder.layers] == [False, False, True, True]
 
 
 @torch.no_grad()
-def test_gnmts_layers_above_see_the_context_and_the_bottom_does_not():
+def test_gnmts_upper_layers_read_the_context_and_the_bottom_layer_does_not():
     model = new_model("gnmt", layers=3)
     memory = model.encode(SOURCE)
     changed = memory._replace(states=memory.states + torch.randn_like(memory.states))
@@ -270,7 +270,7 @@ def test_gnmts_layers_above_see_the_context_and_the_bottom_does_not():
     for layer, other in zip(above, other_above, strict=True):
         assert ((layer[0] - other[0]).abs().amax(-1) > 1e-6).all()
         assert ((layer[1] - other[1]).abs().amax(-1) > 1e-6).all()
-    # Each by itself: a layer whose columns for the context are 0 is deaf to it, so it is there that it comes in.
+    # Zeroing a layer's weights for the context removes its effect, layer by layer.
     for layer in (model.decoder.layers.layers[2].inner, model.decoder.layers.layers[3].inner.inner):
         columns = layer.lstm.weight_input[:, 8:]
         kept, before = columns.clone(), logits_of(model, memory)

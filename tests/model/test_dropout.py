@@ -1,4 +1,4 @@
-"""Dropout: the share that is dropped, the mean that is kept, and where nothing is dropped at all."""
+"""Dropout: the rate, the preserved mean, and when it is off."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import torch
 
 from seq2see.model.dropout import Dropout, SequenceDropout
 
-# --- value by value ---------------------------------------------------------------------------------------------------
+# --- per value --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 0.75])
 def test_each_value_is_dropped_with_the_given_probability(rate):
-    count = 400_003  # four values share a draw: the last has one or two to spare
+    count = 400_003  # four values share a draw; the last draw has unused bits
     dropped = Dropout(rate)(torch.ones(count)) == 0
     bound = 4 * math.sqrt(rate * (1 - rate) / count)
     assert dropped.float().mean() == pytest.approx(rate, abs=bound)
-    for place in range(4):
-        own = dropped[place::4].float().mean()
-        assert own == pytest.approx(rate, abs=2 * bound), f"value {place} of each draw"
+    for offset in range(4):
+        own = dropped[offset::4].float().mean()
+        assert own == pytest.approx(rate, abs=2 * bound), f"value {offset} of each draw"
 
 
-def test_values_are_dropped_on_their_own():
-    """Neighbours, those that share a draw among them, know nothing of each other."""
+def test_values_are_dropped_independently():
+    """Also those that share a draw."""
     rate, count = 0.3, 400_000
     dropped = (Dropout(rate)(torch.ones(count)) == 0).float() - rate
     for distance in (1, 2, 3, 4, 8):
@@ -37,7 +37,7 @@ def test_values_are_dropped_on_their_own():
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_those_kept_are_scaled_up_to_keep_the_mean(dtype):
+def test_kept_values_are_scaled_to_preserve_the_mean(dtype):
     x = (1 + torch.rand(100_000)).to(dtype)
     dropped = Dropout(0.3)(x)
     assert dropped.dtype == dtype
@@ -50,14 +50,14 @@ def test_those_kept_are_scaled_up_to_keep_the_mean(dtype):
 
 @pytest.mark.parametrize("shape", [(1,), (3,), (4,), (2, 3), (2, 3, 5), (1, 1, 7), (0, 3), (2, 0, 4)])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_any_shape_goes(shape, dtype):
+def test_any_shape_works(shape, dtype):
     dropped = Dropout(0.5)(torch.ones(shape, dtype=dtype))
     assert dropped.shape == shape
     assert dropped.dtype == dtype
     assert set(dropped.flatten().tolist()) <= {0.0, 2.0}
 
 
-def test_a_view_is_dropped_value_by_value_too():
+def test_a_view_is_dropped_per_value_too():
     x = torch.arange(1.0, 61).view(3, 4, 5).transpose(0, 2)
     dropped = Dropout(0.5)(x)
     assert ((dropped == 0) | (dropped == 2 * x)).all()
@@ -70,16 +70,16 @@ def test_nothing_is_dropped_in_evaluation_and_at_rate_zero(kind):
     before = torch.get_rng_state()
     assert kind(0.5).eval()(x) is x
     assert kind(0.0)(x) is x
-    assert torch.equal(torch.get_rng_state(), before), "what drops nothing draws nothing"
+    assert torch.equal(torch.get_rng_state(), before), "no dropout draws no random numbers"
 
 
 @pytest.mark.parametrize("kind", [Dropout, SequenceDropout])
-def test_a_rate_next_to_one_leaves_numbers(kind):
+def test_a_rate_near_one_gives_finite_values(kind):
     assert torch.isfinite(kind(1 - 1e-9)(torch.ones(100, 2, 10))).all()
 
 
 @pytest.mark.parametrize("kind", [Dropout, SequenceDropout])
-def test_a_seed_decides(kind):
+def test_dropout_is_reproducible(kind):
     def drawn(seed):
         torch.manual_seed(seed)
         dropout, x = kind(0.5), torch.ones(2, 3, 50)
@@ -100,7 +100,7 @@ def test_a_gradient_is_dropped_like_its_value(kind):
     assert torch.equal(x.grad, dropped.detach())
 
 
-# --- one mask a sequence ----------------------------------------------------------------------------------------------
+# --- one mask per sequence --------------------------------------------------------------------------------------------
 
 
 def test_a_sequence_keeps_its_mask():
@@ -110,7 +110,7 @@ def test_a_sequence_keeps_its_mask():
     assert dropped.unique().tolist() == pytest.approx([0, 1 / 0.6])
 
 
-def test_sequences_keep_the_mean():
+def test_sequence_dropout_preserves_the_mean():
     x = 1 + torch.rand(1, 3, 100_000)
     dropped = SequenceDropout(0.3)(x)
     assert dropped.mean() == pytest.approx(x.mean().item(), rel=0.02)

@@ -1,4 +1,4 @@
-"""Generation knows no targets: every row stops at its own EOS, or at the hard maximum."""
+"""Generation is independent of targets: every row stops at its own EOS, or at the maximum length."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def new_model(name="attention", *, max_length=12, eos_bias=0.0, sharpen=6.0):
 
 
 def prompt_of(model, text):
-    """What a language model was given: it goes before what it adds."""
+    """The prompt of a language model, which precedes its continuation."""
     return text if model.source_codec is None else ""
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_model_that_never_ends_is_stopped_at_the_hard_maximum(name, way):
+def test_a_model_that_never_ends_is_stopped_at_the_maximum_length(name, way):
     model = new_model(name, eos_bias=-1e4)
     for limit in (None, 1, 5, 30):
         for text, prediction in zip(TEXTS, model.predict(TEXTS, max_length=limit, **way), strict=True):
@@ -54,7 +54,7 @@ def test_a_model_that_never_ends_is_stopped_at_the_hard_maximum(name, way):
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_model_that_ends_at_once_says_nothing(name, way):
+def test_a_model_that_ends_at_once_gives_an_empty_answer(name, way):
     model = new_model(name, eos_bias=1e4)
     for text, prediction in zip(TEXTS, model.predict(TEXTS, **way), strict=True):
         assert prediction.target_tokens == [END]
@@ -88,7 +88,7 @@ class Left:
         return Left(self.left[rows])
 
 
-def test_rows_stop_at_their_own_end(way):
+def test_rows_stop_at_their_own_eos(way):
     model = new_model()
     model.engine.network.decoder = Counting(model.engine.network)
     for batch_size in (1, 2, 128):
@@ -98,11 +98,11 @@ def test_rows_stop_at_their_own_end(way):
             assert prediction.finished
 
 
-def test_ends_are_found_in_unequal_rows(way):
-    """Nothing after EOS, nothing beyond the maximum, EOS just where a row says it is finished."""
+def test_rows_of_different_lengths_end_correctly(way):
+    """No ids after EOS or beyond the maximum, and EOS exactly if the row is finished."""
     predictions = new_model("residual").predict(TEXTS * 4, **way)
     for prediction in predictions:
-        ends = [place for place, token in enumerate(prediction.target_tokens) if token == END]
+        ends = [index for index, token in enumerate(prediction.target_tokens) if token == END]
         assert ends == ([len(prediction.target_tokens) - 1] if prediction.finished else [])
         assert prediction.finished or len(prediction.target_tokens) == 12
         if prediction.weights is not None:
@@ -115,8 +115,8 @@ def test_answers_may_be_longer_than_the_source_and_than_any_target():
 
 
 @pytest.mark.parametrize("beam", [1, 3])
-def test_the_targets_change_nothing_that_is_predicted(beam):
-    """The same sources held to short targets, to long ones, and to none."""
+def test_targets_have_no_effect_on_predictions(beam):
+    """The same sources with short targets, long targets and none."""
     model = new_model("bidirectional")
     alone = model.predict(TEXTS, beam=beam)
     for targets in (["a"] * 5, ["abcdefg" * 9] * 5, ["", "a", "abc", "abcdefg" * 5, "g"]):
@@ -160,7 +160,7 @@ def test_an_empty_text_gets_an_empty_answer(way):
     [{"max_length": 0}, {"max_length": -1}, {"batch_size": 0}, {"beam": 0}, {"sample": True, "beam": 2}],
     ids=str,
 )
-def test_what_cannot_be_asked_is_said(options):
+def test_invalid_options_are_errors(options):
     with pytest.raises(ConfigError) as caught:
         new_model().predict(TEXTS, **options)
     assert caught.value.fix

@@ -1,4 +1,4 @@
-"""Initial values: each matrix scaled by its own fan-in, an LSTM's two by the input's width and by the state's."""
+"""Initial values: each matrix is scaled by its own fan-in, the two of an LSTM separately."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def model(request):
 
 
 def check_scale(weight, what):
-    """Uniform in ±1/√fan-in: the bound is kept and nearly reached, the variance a third of its square."""
+    """Uniform in ±1/√fan-in: values within the bound, nearly reaching it; their variance is a third of its square."""
     fan_in = weight.size(1)
     bound = 1 / math.sqrt(fan_in)
     largest = weight.abs().max().item()
@@ -49,8 +49,8 @@ def modules(model, kind):
 
 
 @torch.no_grad()
-def test_every_gate_is_scaled_by_what_it_reads(request, model):
-    """The input matrix by the width of the input, the recurrent matrix by that of the state, each gate alike."""
+def test_every_gate_is_scaled_by_its_fan_in(request, model):
+    """The input matrix by the width of the input, the recurrent matrix by that of the state."""
     if "transformer" in (rung := request.node.callspec.params["model"]):
         pytest.skip(f"{rung} has no LSTM, or one whose input is as wide as its state")
     widths = set()
@@ -70,7 +70,7 @@ def test_biases_are_zero(model):
 
 
 @torch.no_grad()
-def test_linear_layers_are_scaled_by_what_they_read(model):
+def test_linear_layers_are_scaled_by_their_fan_in(model):
     for name, linear in modules(model, nn.Linear):
         if linear.weight is not model.decoder.embedding.weight:
             check_scale(linear.weight, name)
@@ -78,7 +78,7 @@ def test_linear_layers_are_scaled_by_what_they_read(model):
 
 @torch.no_grad()
 def test_embeddings_have_unit_variance(model):
-    """As a layer reads them: a table that is the output layer too is stored smaller."""
+    """After scaling: a tied table is stored smaller."""
     for _, embedding in modules(model, Embedding):
         read = embedding(torch.arange(embedding.num_embeddings)[None])
         assert abs(read.std().item() - 1) < 0.03
@@ -89,7 +89,7 @@ def test_embeddings_have_unit_variance(model):
 @pytest.mark.parametrize("tie", ["target", "all"])
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_tied_table_is_small_enough_for_an_output_layer(name, tie):
-    """Unit variance where it is read, and logits of unit variance for states of unit variance."""
+    """Unit variance as an input, and logits of unit variance for states of unit variance."""
     if tie == "all" and not ARCHITECTURES[name].has_source:
         pytest.skip("it has no table to tie the output to but one")
     model = build(resolve(ModelOptions(name=name, width=WIDTH, tie=tie)), Sizes(TOKENS, TOKENS))
@@ -101,7 +101,7 @@ def test_a_tied_table_is_small_enough_for_an_output_layer(name, tie):
 
 
 @torch.no_grad()
-def test_learned_positions_are_as_large_as_the_tokens_they_join():
+def test_learned_positions_are_as_large_as_token_embeddings():
     model = build(resolve(ModelOptions(name="transformer", width=WIDTH, positions="learned")), Sizes(TOKENS, TOKENS))
     tables = [module for module in model.modules() if type(module) is nn.Embedding]
     assert len(tables) == 2
@@ -110,7 +110,7 @@ def test_learned_positions_are_as_large_as_the_tokens_they_join():
 
 
 @torch.no_grad()
-def test_norms_begin_by_changing_no_scale():
+def test_norms_start_as_the_identity():
     model = build(resolve(ModelOptions(name="transformer", width=WIDTH)), Sizes(TOKENS, TOKENS))
     for name, norm in modules(model, nn.LayerNorm):
         assert (norm.weight == 1).all(), name
@@ -118,7 +118,7 @@ def test_norms_begin_by_changing_no_scale():
 
 
 @torch.no_grad()
-def test_nothing_is_left_as_it_was(model):
+def test_every_parameter_is_initialised(model):
     for parameter in model.parameters():
         parameter.fill_(math.nan)
     initialize(model)
@@ -137,8 +137,8 @@ def test_the_same_seed_gives_the_same_model():
 
 
 @torch.no_grad()
-def test_the_check_bites():
-    """The fan-out for the fan-in, the state's width for the input's, four gates for one matrix."""
+def test_the_check_fails_for_wrong_scales():
+    """Fan-out instead of fan-in, the state's width instead of the input's, four gates as one matrix."""
     for wrong in (WIDTH, 4 * WIDTH, EMBEDDING + WIDTH, EMBEDDING // 4, EMBEDDING + 4):
         weight = torch.empty(WIDTH, EMBEDDING).uniform_(-1, 1) / math.sqrt(wrong)
         with pytest.raises(AssertionError):

@@ -1,4 +1,4 @@
-"""The loss of a tiny batch, worked out in NumPy from the weights: what is read, what it is held to, what counts."""
+"""The loss of a tiny batch, calculated in NumPy from the weights."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ def loss_by_hand(model, smoothing=0.0):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.4])
-def test_each_position_is_held_to_the_next_token(model, smoothing):
-    """Not to the one it reads: the loss is summed nats of the target, EOS with it, padding never."""
+def test_each_position_predicts_the_next_token(model, smoothing):
+    """The loss is the summed nats of the target, including EOS, without padding."""
     assert batch_loss(model, BATCH, smoothing).item() == pytest.approx(loss_by_hand(model, smoothing), rel=1e-5)
 
 
-def test_logits_are_those_by_hand(model):
+def test_logits_equal_the_calculated_ones(model):
     with torch.no_grad():
         log_probs = model(BATCH.source, BATCH.decoder_input).log_softmax(-1)
     for row, (source, target) in enumerate(zip(SOURCES, TARGETS, strict=True)):
@@ -89,12 +89,12 @@ def test_logits_are_those_by_hand(model):
         np.testing.assert_allclose(log_probs[row, : len(target)], expected, atol=1e-5)
 
 
-def test_the_decoder_reads_bos_and_the_target_but_for_its_last():
+def test_the_decoder_reads_bos_and_the_target_without_its_last_token():
     assert BATCH.decoder_input.tolist() == [[BOS, 7, 4, 4, 8], [BOS, EOS, 0, 0, 0], [BOS, 6, 5, EOS, 0]]
     assert BATCH.target_tokens == 9
 
 
-def test_an_untrained_model_that_knows_nothing_pays_log_v_a_token(model):
+def test_a_uniform_model_has_a_loss_of_log_v_per_token(model):
     with torch.no_grad():
         model.decoder.output.weight.zero_()
         model.decoder.output.bias.zero_()
@@ -102,8 +102,8 @@ def test_an_untrained_model_that_knows_nothing_pays_log_v_a_token(model):
     assert batch_loss(model, BATCH, 0.3).item() == pytest.approx(9 * math.log(TOKENS), rel=1e-6)
 
 
-def test_a_model_that_repeats_what_it_reads_pays_for_it(model):
-    """Rigged so that each position's best guess is its own input: cheap only where a target repeats itself."""
+def test_a_model_that_repeats_its_input_has_a_high_loss(model):
+    """Each position predicts its own input, which is right only if the target repeats a token."""
     model.states = lambda source, decoder_input: torch.nn.functional.one_hot(decoder_input, TOKENS).float()
     model.decoder.output = torch.nn.Linear(TOKENS, TOKENS)
     with torch.no_grad():
@@ -124,7 +124,7 @@ def test_padding_does_not_count(model):
 
 
 def test_log_probs_of_the_targets_sum_to_the_loss(model):
-    """One for each real token, row after row, in any batches."""
+    """One per real token, row by row, in any batches."""
     rows = [TensorBatch(pad([s]), pad([t])) for s, t in zip(SOURCES, TARGETS, strict=True)]
     alone = torch.cat([target_log_probs(model, row) for row in rows])
     together = target_log_probs(model, BATCH)
@@ -134,7 +134,7 @@ def test_log_probs_of_the_targets_sum_to_the_loss(model):
 
 
 def test_the_same_from_texts(model):
-    """From pairs of texts to the batch: EOS closes both sides, the decoder starts with BOS."""
+    """From pairs of texts to the batch: both sides end with EOS, the decoder starts with BOS."""
     codec = Codec.build(make_tokenizer("characters"), ["abcde"])
     examples = Examples.encode([Pair("ac", "daae", ""), Pair("b", "", "")], codec, codec)
     batch = to_tensors(collate(examples, np.array([1, 0])))

@@ -1,4 +1,4 @@
-"""Attention by hand: scores, weights, contexts; and the peek that does not look."""
+"""Attend against NumPy: scores, weights, contexts; and Peek."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def score_by_hand(name, score, q, k):
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", SCORES)
-def test_attention_is_what_the_papers_say(name):
+def test_attention_is_as_in_the_papers(name):
     attend, memory = new_attend(name), new_memory()
     queries = torch.randn(ROWS, TARGETS, WIDTH).double()
     stream, carry = attend(Stream(queries), (), attend.read(memory))
@@ -65,9 +65,9 @@ def test_attention_is_what_the_papers_say(name):
 @torch.no_grad()
 @pytest.mark.parametrize("name", SCORES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_padding_takes_no_attention_at_all(name, dtype):
+def test_padding_gets_no_attention(name, dtype):
     attend, memory = new_attend(name).to(dtype), new_memory()
-    loud = torch.where(MASK[..., None], memory.states, 1e3).to(dtype)  # padding that would win every comparison
+    loud = torch.where(MASK[..., None], memory.states, 1e3).to(dtype)  # padding with the highest scores
     stream, _ = attend(
         Stream(torch.ones(ROWS, TARGETS, WIDTH, dtype=dtype)), (), attend.read(memory._replace(states=loud))
     )
@@ -91,7 +91,7 @@ def test_extreme_scores_stay_finite():
 
 
 @torch.no_grad()
-def test_a_peek_is_the_top_layers_last_h_at_every_position():
+def test_peek_is_the_top_layers_last_h_at_every_position():
     memory, peek = new_memory(), Peek()
     x = torch.randn(ROWS, TARGETS, WIDTH).double()
     stream, carry = peek(Stream(x), (), peek.read(memory))

@@ -1,4 +1,4 @@
-"""The LSTM against one written out in NumPy, and padding that leaves its state exactly as it was."""
+"""The LSTM against NumPy, and padding that leaves its state exactly unchanged."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def packed(lstm, x, lengths):
 
 
 def turned(x, lengths):
-    """Each row's real positions from the back, padding where it was."""
+    """Each row's real positions reversed, with the padding still at the end."""
     out = x.clone()
     for row, length in enumerate(lengths):
         out[row, :length] = x[row, :length].flip(0)
@@ -88,7 +88,7 @@ def close(one, other, bound=BOUND):
 @torch.no_grad()
 @pytest.mark.parametrize("length", [1, 2, 6])
 @pytest.mark.parametrize("masked", [False, True])
-def test_an_lstm_does_what_is_written_in_the_books(length, masked):
+def test_an_lstm_follows_the_textbook_equations(length, masked):
     lstm = new_lstm()
     x, mask = rows((length, length), length)
     h, c = torch.randn(2, 2, WIDTH).double()
@@ -100,7 +100,7 @@ def test_an_lstm_does_what_is_written_in_the_books(length, masked):
 
 
 @torch.no_grad()
-def test_one_position_at_a_time_is_all_at_once():
+def test_one_position_at_a_time_equals_all_at_once():
     lstm = new_lstm()
     x, _ = rows((6, 6))
     start = tuple(torch.randn(2, 2, WIDTH).double())
@@ -117,7 +117,7 @@ def test_one_position_at_a_time_is_all_at_once():
 @torch.no_grad()
 @pytest.mark.parametrize("extra", [0, 1, 9])
 @pytest.mark.parametrize("backward", [False, True])
-def test_finals_are_those_of_torch_over_packed_sequences(backward, extra):
+def test_finals_equal_those_of_torch_over_packed_sequences(backward, extra):
     reader = randomise(DirectedLSTM(INPUT, WIDTH, backward=backward))
     x, mask = rows(length=max(LENGTHS) + extra)
     outputs, (h, c) = reader(x, mask)
@@ -132,8 +132,8 @@ def test_finals_are_those_of_torch_over_packed_sequences(backward, extra):
 
 @torch.no_grad()
 @pytest.mark.parametrize("backward", [False, True])
-def test_padding_leaves_both_parts_of_the_state_as_they_were(backward):
-    """Each row's h and c are those of the row alone, at any amount of padding, whatever it holds."""
+def test_padding_leaves_h_and_c_unchanged(backward):
+    """Each row's h and c equal those of the row alone, with any amount and content of padding."""
     reader = randomise(DirectedLSTM(INPUT, WIDTH, backward=backward))
     x, _ = rows()
     alone = [reader(x[row : row + 1, :n], torch.ones(1, n, dtype=torch.bool)) for row, n in enumerate(LENGTHS)]
@@ -150,7 +150,7 @@ def test_padding_leaves_both_parts_of_the_state_as_they_were(backward):
 
 @torch.no_grad()
 @pytest.mark.parametrize("layer", ["forward", "backward", "concat", "sum", "mean", "residual"])
-def test_encoder_layers_give_each_row_what_it_gets_alone(layer):
+def test_encoder_layers_give_each_row_the_same_result_as_alone(layer):
     match layer:
         case "forward" | "backward":
             encoder_layer = UnidirectionalLSTM(INPUT, 6, backward=layer == "backward")
@@ -169,8 +169,8 @@ def test_encoder_layers_give_each_row_what_it_gets_alone(layer):
 
 
 @torch.no_grad()
-def test_backward_reads_the_real_tokens_from_the_back():
-    """As a forward LSTM over each row's real tokens reversed: the padding is not turned with them."""
+def test_backward_reads_the_real_tokens_in_reverse():
+    """As a forward LSTM over each row's real tokens reversed, without its padding."""
     lengths = torch.tensor(LENGTHS)
     ids = torch.randint(4, 11, (len(LENGTHS), 8))
     table, kept = Embedding(11, INPUT), SequenceDropout(0.0)
@@ -183,7 +183,7 @@ def test_backward_reads_the_real_tokens_from_the_back():
         other = forward(Padded(ids[row : row + 1, :length].flip(1), lengths[row : row + 1]))
         for ours, expected in zip(memory.finals[0], other.finals[0], strict=True):
             close(ours[row : row + 1], expected)
-        # Its states stay in the order of the source: attention columns are source positions.
+        # Its states stay in source order: attention columns are source positions.
         close(memory.states[row : row + 1, :length], other.states.flip(1))
 
 
@@ -209,7 +209,7 @@ def test_merges(merge):
 
 
 @torch.no_grad()
-def test_residual_encoding_adds_what_went_in_to_the_states_alone():
+def test_a_residual_encoder_layer_adds_its_input_only_to_the_states():
     inner = randomise(UnidirectionalLSTM(INPUT, INPUT))
     x, mask = rows()
     states, (h, c) = inner(x, mask)
@@ -220,7 +220,7 @@ def test_residual_encoding_adds_what_went_in_to_the_states_alone():
 
 
 @torch.no_grad()
-def test_a_decoder_layer_starts_where_the_encoder_ended_and_else_at_zero():
+def test_a_decoder_layer_starts_from_the_encoders_final_state_or_zero():
     layer = randomise(Recurrent(INPUT, WIDTH))
     memory = Memory(torch.randn(2, 3, WIDTH).double(), torch.ones(2, 3, dtype=torch.bool), ())
     final = tuple(torch.randn(2, 2, WIDTH).double())
@@ -232,7 +232,7 @@ def test_a_decoder_layer_starts_where_the_encoder_ended_and_else_at_zero():
 
 
 @torch.no_grad()
-def test_the_states_that_a_decoder_layer_carries_are_not_dropped():
+def test_dropout_does_not_apply_to_the_carried_state():
     """Dropout is between layers, never between steps."""
     layer = randomise(Recurrent(INPUT, WIDTH, dropout=0.5))
     x, _ = rows((4, 4))

@@ -1,4 +1,4 @@
-"""The Transformer's parts against plain NumPy, against torch's own layers, and against what the papers write."""
+"""The Transformer's layers against NumPy, torch's own layers, and the papers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def noise(*shape):
 
 
 def new_memory():
-    loud = torch.where(MASK[..., None], noise(ROWS, SOURCES, WIDTH), 1e3)  # padding that would win every comparison
+    loud = torch.where(MASK[..., None], noise(ROWS, SOURCES, WIDTH), 1e3)  # padding with the highest scores
     return Memory(loud, MASK, ())
 
 
@@ -61,7 +61,7 @@ def linear_by_hand(linear, x):
 
 
 def attention_by_hand(queries, keys, values, allowed, heads, turn=None):
-    """One sentence: queries [T D], keys and values [S D], allowed [T S]; a head is a block of neighbouring columns."""
+    """One sentence: queries [T D], keys and values [S D], allowed [T S]; a head is a block of adjacent columns."""
     out, shown = np.zeros_like(queries), []
     each = queries.shape[1] // heads
     for head in range(heads):
@@ -80,16 +80,16 @@ def attention_by_hand(queries, keys, values, allowed, heads, turn=None):
     return out, np.mean(shown, 0)
 
 
-def turn_by_hand(x, place):
-    """Each pair (x_i, x_{i + E/2}) as a complex number, times e^{i·place·θ_i} (Su et al. 2021, section 3.2.2)."""
+def rotate_by_hand(x, position):
+    """Each pair (x_i, x_{i + E/2}) as a complex number, times e^{i·position·θ_i} (Su et al. 2021, section 3.2.2)."""
     half = len(x) // 2
-    angles = place * 10_000.0 ** (-2 * np.arange(half) / len(x))
+    angles = position * 10_000.0 ** (-2 * np.arange(half) / len(x))
     turned = (x[:half] + 1j * x[half:]) * np.exp(1j * angles)
     return np.concatenate([turned.real, turned.imag])
 
 
 def in_pieces(layer, x, sizes, reading=()):
-    """The layer fed x in chunks, its carry passed along: outputs of all positions, and the carry at the end."""
+    """The outputs of all positions, and the final carry, with x fed in chunks."""
     carry, outputs = layer.start(Memory(x[:, :0], torch.ones(len(x), 0, dtype=torch.bool), ()), iter(())), []
     for chunk in x.split(sizes, 1):
         stream, carry = layer(Stream(chunk), carry, reading)
@@ -97,30 +97,30 @@ def in_pieces(layer, x, sizes, reading=()):
     return torch.cat(outputs, 1), carry
 
 
-# --- the decoder's look at itself -------------------------------------------------------------------------------------
+# --- the decoder's self-attention -------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("rotary", [False, True])
 @pytest.mark.parametrize("sizes", [[5], [1, 1, 1, 1, 1], [2, 3], [1, 3, 1], [3, 2], [2, 2, 1]], ids=str)
-def test_each_position_looks_at_itself_and_at_those_before_it(sizes, rotary):
-    """In one piece, step by step, and with chunks in the middle: several queries, some keys behind them already."""
+def test_self_attention_is_causal(sizes, rotary):
+    """At once, step by step, and in chunks, with keys before the queries."""
     layer = randomise(SelfAttention(WIDTH, 2 if rotary else HEADS, rotary=rotary))
     x = noise(ROWS, TARGETS, WIDTH)
     ours, (keys, values) = in_pieces(layer, x, sizes)
     past = np.tril(np.ones((TARGETS, TARGETS), dtype=bool))
     for row in range(ROWS):
         own_queries, own_keys, own_values = np.split(linear_by_hand(layer.projection, x[row].numpy()), 3, axis=1)
-        seen, _ = attention_by_hand(
-            own_queries, own_keys, own_values, past, layer.heads, turn_by_hand if rotary else None
+        attended, _ = attention_by_hand(
+            own_queries, own_keys, own_values, past, layer.heads, rotate_by_hand if rotary else None
         )
-        close(ours[row], linear_by_hand(layer.output, seen))
+        close(ours[row], linear_by_hand(layer.output, attended))
         close(values[row].transpose(0, 1).reshape(TARGETS, WIDTH), own_values)
     assert keys.shape == values.shape == (ROWS, layer.heads, TARGETS, WIDTH // layer.heads)
 
 
 @torch.no_grad()
-def test_a_step_lengthens_the_carry_by_one_and_leaves_the_prefix_alone():
+def test_a_step_adds_one_position_to_the_cache_and_keeps_the_rest():
     layer = randomise(SelfAttention(WIDTH, HEADS))
     read = []
     layer.projection.register_forward_hook(lambda module, given, made: read.append(given[0].shape[:2].numel()))
@@ -136,8 +136,8 @@ def test_a_step_lengthens_the_carry_by_one_and_leaves_the_prefix_alone():
 
 @torch.no_grad()
 @pytest.mark.parametrize("causal", [True, False])
-def test_it_is_the_multi_head_attention_of_torch(causal):
-    """At the same weights, over padded rows where all may be seen."""
+def test_self_attention_equals_torch_multi_head_attention(causal):
+    """With the same weights; over padded rows if not causal."""
     layer = randomise(SelfAttention(WIDTH, HEADS) if causal else EncoderSelfAttention(WIDTH, HEADS))
     twin = multi_head_twin(layer.projection, layer.output)
     memory = new_memory()
@@ -145,14 +145,14 @@ def test_it_is_the_multi_head_attention_of_torch(causal):
     if causal:
         ours, _ = in_pieces(layer, x, [SOURCES])
         future = torch.ones(SOURCES, SOURCES, dtype=torch.bool).triu(1)
-        close(ours, twin(x, x, x, attn_mask=future, need_weights=False)[0], 1e-6)  # the padding is loud
+        close(ours, twin(x, x, x, attn_mask=future, need_weights=False)[0], 1e-6)  # padding has the highest scores
     else:
         stream, _ = layer(Stream(x), (), layer.read(memory))
         close(stream.x[MASK], twin(x, x, x, key_padding_mask=~MASK, need_weights=False)[0][MASK])
 
 
 def multi_head_twin(projection, output, query=None):
-    """torch's own multi-head attention with these weights; `query` apart where the source is looked at."""
+    """torch's own multi-head attention with these weights; with a separate `query` for cross-attention."""
     twin = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True).double().eval()
     copy_attention(twin, projection, output, query)
     return twin
@@ -167,12 +167,12 @@ def copy_attention(twin, projection, output, query=None):
     twin.out_proj.bias.copy_(output.bias)
 
 
-# --- the encoder's look around ----------------------------------------------------------------------------------------
+# --- the encoder's self-attention -------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("rotary", [False, True])
-def test_each_position_looks_at_all_real_ones(rotary):
+def test_encoder_self_attention_covers_all_real_positions(rotary):
     layer, memory = randomise(EncoderSelfAttention(WIDTH, 2 if rotary else HEADS, rotary=rotary)), new_memory()
     stream, carry = layer(Stream(memory.states), (), layer.read(memory))
     assert carry == ()
@@ -180,8 +180,8 @@ def test_each_position_looks_at_all_real_ones(rotary):
         x = memory.states[row, :length].numpy()
         parts = np.split(linear_by_hand(layer.projection, x), 3, axis=1)
         everywhere = np.ones((length, length), dtype=bool)
-        seen, _ = attention_by_hand(*parts, everywhere, layer.heads, turn_by_hand if rotary else None)
-        close(stream.x[row, :length], linear_by_hand(layer.output, seen))
+        attended, _ = attention_by_hand(*parts, everywhere, layer.heads, rotate_by_hand if rotary else None)
+        close(stream.x[row, :length], linear_by_hand(layer.output, attended))
 
 
 # --- cross-attention --------------------------------------------------------------------------------------------------
@@ -200,8 +200,8 @@ def test_cross_attention_is_as_in_the_paper(reports_weights, need_weights):
         states = memory.states[row, :length].numpy()
         keys, values = np.split(linear_by_hand(layer.projection, states), 2, axis=1)
         queries = linear_by_hand(layer.query, x[row].numpy())
-        seen, weights = attention_by_hand(queries, keys, values, np.ones((TARGETS, length), dtype=bool), HEADS)
-        close(stream.x[row], linear_by_hand(layer.output, seen))
+        attended, weights = attention_by_hand(queries, keys, values, np.ones((TARGETS, length), dtype=bool), HEADS)
+        close(stream.x[row], linear_by_hand(layer.output, attended))
         if stream.weights is not None:
             close(stream.weights[row, :, :length], weights)
             assert (stream.weights[row, :, length:] == 0).all()
@@ -318,7 +318,7 @@ def norm_by_hand(norm, x):
 
 
 @torch.no_grad()
-def test_where_the_norms_stand():
+def test_positions_of_the_norms():
     x = noise(ROWS, TARGETS, WIDTH)
     before, after, last = (
         randomise(layer) for layer in (PreNorm(Doubling(), WIDTH, 0.0), PostNorm(Doubling(), WIDTH, 0.0), Norm(WIDTH))
@@ -329,8 +329,8 @@ def test_where_the_norms_stand():
 
 
 @pytest.mark.parametrize("kind", [PreNorm, PostNorm])
-def test_dropout_falls_on_what_a_sublayer_adds(kind):
-    """Never on the residual connection: where the branch is dropped, what went in is what comes out."""
+def test_dropout_applies_to_the_sublayers_output(kind):
+    """Never to the residual connection: if the branch is dropped, the output is the input."""
     layer = kind(Doubling(), WIDTH, 0.5).double().train()
     x = noise(4, 50, WIDTH)
     added = layer(Stream(x), (), ())[0].x - x
@@ -360,13 +360,13 @@ def test_a_stack_of_pre_norm_blocks_ends_with_a_norm(norm):
 
 @torch.no_grad()
 @pytest.mark.parametrize("width", [12, 7])
-def test_sinusoidal_positions_are_those_of_the_paper(width):
+def test_sinusoidal_positions_are_as_in_the_paper(width):
     """PE(pos, 2i) = sin(pos / 10000^(2i/D)), PE(pos, 2i+1) = cos(…), all sines before all cosines."""
     formula = np.zeros((40, width))
-    for place in range(40):
+    for position in range(40):
         for column in range(width):
-            angle = place / 10_000 ** (2 * (column // 2) / width)
-            formula[place, column] = math.sin(angle) if column % 2 == 0 else math.cos(angle)
+            angle = position / 10_000 ** (2 * (column // 2) / width)
+            formula[position, column] = math.sin(angle) if column % 2 == 0 else math.cos(angle)
     order = [*range(0, width, 2), *range(1, width, 2)]
     x = noise(2, 40, width)
     ours, carry = in_pieces(SinusoidalPositions(width), x, [1, 9, 30])
@@ -376,8 +376,8 @@ def test_sinusoidal_positions_are_those_of_the_paper(width):
 
 @torch.no_grad()
 @pytest.mark.parametrize("positions", ["sinusoidal", "rotary"])
-def test_places_far_out_are_told_apart_in_float32(positions):
-    """Angles are reckoned in the model's own format: float64 is not to be had on every device."""
+def test_large_positions_are_distinct_in_float32(positions):
+    """Angles are computed in the model's dtype, because not every device has float64."""
     far = 5_000
     if positions == "rotary":
         narrow, wide = (
@@ -396,7 +396,7 @@ def test_places_far_out_are_told_apart_in_float32(positions):
 
 
 @torch.no_grad()
-def test_each_row_goes_on_from_its_own_place():
+def test_each_row_continues_from_its_own_position():
     layer, x = SinusoidalPositions(WIDTH), torch.zeros(2, 3, WIDTH).double()
     whole, _ = in_pieces(layer, torch.zeros(1, 20, WIDTH).double(), [20])
     stream, carry = layer(Stream(x), torch.tensor([4, 11]), ())
@@ -414,26 +414,26 @@ def test_learned_positions_are_rows_of_a_table():
 
 
 @torch.no_grad()
-def test_rotary_products_depend_on_distances_alone():
+def test_rotary_products_depend_only_on_distances():
     q, k = noise(8), noise(8)
 
-    def product(query_place, key_place):
-        turned_query = rotate(q.view(1, 1, 1, 8), angles_at(query_place, 1, 8, like=q))
-        turned_key = rotate(k.view(1, 1, 1, 8), angles_at(key_place, 1, 8, like=k))
-        return (turned_query * turned_key).sum().item()
+    def product(query_position, key_position):
+        rotated_query = rotate(q.view(1, 1, 1, 8), angles_at(query_position, 1, 8, like=q))
+        rotated_key = rotate(k.view(1, 1, 1, 8), angles_at(key_position, 1, 8, like=k))
+        return (rotated_query * rotated_key).sum().item()
 
     for distance in range(6):
-        values = [product(place + distance, place) for place in (0, 1, 5, 300)]
+        values = [product(position + distance, position) for position in (0, 1, 5, 300)]
         assert values == pytest.approx([values[0]] * 4, abs=1e-10)
-    assert len({round(product(place, 0), 6) for place in range(6)}) == 6
+    assert len({round(product(position, 0), 6) for position in range(6)}) == 6
     assert product(7, 7) == pytest.approx((q @ k).item())
-    by_hand = turn_by_hand(q.numpy(), 3) @ turn_by_hand(k.numpy(), 1)
+    by_hand = rotate_by_hand(q.numpy(), 3) @ rotate_by_hand(k.numpy(), 1)
     assert product(3, 1) == pytest.approx(by_hand)
 
 
 @torch.no_grad()
-def test_rotary_attention_is_the_same_anywhere():
-    """Keys turned by their distance from the query give what all turned by their places give."""
+def test_rotary_attention_is_translation_invariant():
+    """Rotating keys by their distance from the query equals rotating everything by its position."""
     layer = randomise(SelfAttention(WIDTH, 2, rotary=True))
     x = noise(1, TARGETS, WIDTH)
     ours, _ = in_pieces(layer, x, [TARGETS])
@@ -441,13 +441,13 @@ def test_rotary_attention_is_the_same_anywhere():
     last = TARGETS - 1
     moved = np.concatenate(
         [
-            np.stack([turn_by_hand(row[own], place - last) for place, row in enumerate(keys)])
+            np.stack([rotate_by_hand(row[own], position - last) for position, row in enumerate(keys)])
             for own in (slice(0, 6), slice(6, 12))
         ],
         axis=1,
     )
-    seen, _ = attention_by_hand(queries[last:], moved, values, np.ones((1, TARGETS), dtype=bool), 2)
-    close(ours[0, last:], linear_by_hand(layer.output, seen))
+    attended, _ = attention_by_hand(queries[last:], moved, values, np.ones((1, TARGETS), dtype=bool), 2)
+    close(ours[0, last:], linear_by_hand(layer.output, attended))
     still = randomise(SelfAttention(WIDTH, 2))
     still.load_state_dict(layer.state_dict())
     assert (in_pieces(still, x, [TARGETS])[0] - ours).abs().max() > 1e-3
@@ -457,7 +457,7 @@ def test_rotary_attention_is_the_same_anywhere():
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_the_order_of_tokens_matters(side, positions):
-    """Attention by itself can't tell an order; the last position sees the same set of tokens in either."""
+    """Attention alone ignores order; the last position sees the same set of tokens in both."""
     model = new_model("transformer", positions=positions, heads=2)
     source, tokens = torch.tensor([[4, 5, 6, 7, 3]]), torch.tensor([[2, 4, 5, 6]])
     turned_source, turned_tokens = torch.tensor([[6, 5, 4, 7, 3]]), torch.tensor([[2, 5, 4, 6]])
@@ -470,16 +470,16 @@ def test_the_order_of_tokens_matters(side, positions):
     assert (other - logits).abs().max() > 1e-6
 
 
-# --- whole blocks and whole models beside torch's own -----------------------------------------------------------------
+# --- blocks and models against torch's own ----------------------------------------------------------------------------
 
 
 @torch.no_grad()
 def copy_block(twin, block):
-    """The weights of our block into torch's encoder or decoder layer."""
-    *looks, forward = block.layers
-    copy_attention(twin.self_attn, looks[0].inner.projection, looks[0].inner.output)
-    if len(looks) == 2:
-        cross = looks[1].inner
+    """Copies our block's weights into torch's encoder or decoder layer."""
+    *attentions, forward = block.layers
+    copy_attention(twin.self_attn, attentions[0].inner.projection, attentions[0].inner.output)
+    if len(attentions) == 2:
+        cross = attentions[1].inner
         copy_attention(twin.multihead_attn, cross.projection, cross.output, cross.query)
     twin.linear1.load_state_dict(forward.inner.widen.state_dict())
     twin.linear2.load_state_dict(forward.inner.narrow.state_dict())
@@ -489,8 +489,8 @@ def copy_block(twin, block):
 
 @pytest.mark.parametrize("activation", ["relu", "gelu"])
 @pytest.mark.parametrize("norm", ["pre", "post"])
-def test_it_is_the_transformer_of_torch(norm, activation):
-    """Logits of the whole model: torch's encoder and decoder at the same weights, padding in the source."""
+def test_the_model_equals_the_transformer_of_torch(norm, activation):
+    """Logits of the whole model against torch's encoder and decoder with the same weights, with padding."""
     model = new_model("transformer", norm=norm, activation=activation, tie="none")
     sizes = {"d_model": WIDTH, "nhead": HEADS, "dim_feedforward": INNER, "dropout": 0.0, "batch_first": True}
     activations = {"relu": nn.functional.relu, "gelu": lambda x: gelu(x, approximate="tanh")}
@@ -504,13 +504,13 @@ def test_it_is_the_transformer_of_torch(norm, activation):
 
     ids = torch.where(MASK, torch.randint(4, TOKENS, (ROWS, SOURCES)), 0)
     tokens = torch.randint(4, TOKENS, (ROWS, TARGETS))
-    places, _ = in_pieces(SinusoidalPositions(WIDTH), torch.zeros(1, SOURCES, WIDTH).double(), [SOURCES])
-    states = math.sqrt(WIDTH) * model.encoder.embedding.weight[ids] + places
+    positions, _ = in_pieces(SinusoidalPositions(WIDTH), torch.zeros(1, SOURCES, WIDTH).double(), [SOURCES])
+    states = math.sqrt(WIDTH) * model.encoder.embedding.weight[ids] + positions
     for layer in encoder:
         states = layer(states, src_key_padding_mask=~MASK)
     for last in reader_norm:
         states = last.norm(states)
-    x = math.sqrt(WIDTH) * model.decoder.embedding.weight[tokens] + places[:, :TARGETS]
+    x = math.sqrt(WIDTH) * model.decoder.embedding.weight[tokens] + positions[:, :TARGETS]
     future = torch.ones(TARGETS, TARGETS, dtype=torch.bool).triu(1)
     for layer in decoder:
         x = layer(x, states, tgt_mask=future, memory_key_padding_mask=~MASK)
@@ -525,11 +525,11 @@ def split_norm(layers):
     return [layers[:-1], layers[-1]] if isinstance(layers[-1], Norm) else [layers]
 
 
-# --- tables used twice ------------------------------------------------------------------------------------------------
+# --- tied tables ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("width", [4, 9])
-def test_an_embedding_is_read_as_large_as_it_is_said(width):
+def test_an_embedding_is_scaled_by_the_root_of_its_width(width):
     plain, scaled = Embedding(TOKENS, width), Embedding(TOKENS, width, scaled=True)
     ids = torch.tensor([[1, 5], [5, 10]])
     assert torch.equal(plain(ids), plain.weight[ids])
@@ -539,7 +539,7 @@ def test_an_embedding_is_read_as_large_as_it_is_said(width):
 @pytest.mark.parametrize("tie", ["target", "all"])
 @pytest.mark.parametrize("name", ["transformer", "lstm_transformer", "transformer_lstm", "attention"])
 def test_a_tied_table_is_one_parameter_that_learns_from_every_use(name, tie):
-    """Its gradient is the sum of those that separate tables of the same values get."""
+    """Its gradient is the sum of those of separate tables with the same values."""
     sizes = {"width": WIDTH, "embedding": WIDTH, "layers": 1, "dropout": 0.0}
     sizes |= {} if name == "attention" else {"heads": HEADS}
     tied = build(resolve(ModelOptions(name=name, tie=tie, **sizes)), Sizes(TOKENS, TOKENS)).double()

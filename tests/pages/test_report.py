@@ -127,14 +127,14 @@ def test_an_error_leaves_an_existing_file_unchanged(
     assert out.read_text() == "before"
 
 
-def test_the_same_run_gives_the_same_scores_on_numpy_alone(tiny_run: Path) -> None:
-    gathered = collect_report_data(tiny_run, engine="numpy")
-    assert gathered.report.count == 12
-    assert len(gathered.attention) <= 4
-    assert "12 items" in report_page(gathered)
+def test_the_same_run_gives_the_same_scores_with_numpy(tiny_run: Path) -> None:
+    data = collect_report_data(tiny_run, engine="numpy")
+    assert data.report.count == 12
+    assert len(data.attention) <= 4
+    assert "12 items" in report_page(data)
 
 
-def test_sources_and_times_are_written_as_people_do() -> None:
+def test_sources_and_durations_for_display() -> None:
     assert source_of(["a", "b", "<eos>"]) == "ab"
     assert source_of(["the", "dog", "<eos>"]) == "the dog"
     assert [duration(seconds) for seconds in (9.4, 600, 9000)] == ["9 s", "10 min", "2.5 h"]

@@ -1,4 +1,4 @@
-"""A run that starts from a model: what is kept, what grows, what is said, and what is refused."""
+"""Fine-tuning: what is kept, what is extended, what is printed, and what is refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import Seq2Seq, Sizes, build, read_blueprint, restore
-from seq2see.run.fine_tune import Pretrained, read_pretrained, state_at, used_ids
+from seq2see.run.fine_tune import Pretrained, initial_state, read_pretrained, used_ids
 from seq2see.run.plan import RunPlan, plan_run
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import load_checkpoint
@@ -98,10 +98,10 @@ def started(path: Path, folder: Path, **own: Any) -> tuple[Pretrained, RunPlan, 
     """All that there is before the first update, and a new model of the same sizes."""
     config, given = config_of(path, **own)
     start, config = read_pretrained(config, folder, given)
-    plan = plan_run(config, pairs_for(path), pairs_for(path)[:2], start=start)
+    plan = plan_run(config, pairs_for(path), pairs_for(path)[:2], pretrained=start)
     torch.manual_seed(plan.config.training.seed)
     network = build(plan.blueprint, plan.sizes)
-    return start, plan, network, state_at(start, network)
+    return start, plan, network, initial_state(start, network)
 
 
 def further(path: Path, folder: Path, *, more: dict[str, Any] | None = None, **own: Any) -> tuple[str, Trained]:
@@ -221,25 +221,25 @@ def test_a_model_that_only_gets_worse_stays_as_it_was(bases: Callable[[str], Pat
 
 def test_what_is_different_is_said(bases: Callable[[str], Path], tmp_path: Path) -> None:
     said, _ = further(bases("attention"), tmp_path / "new", training__rate=1e-3)
-    assert f"starts from {bases('attention')}: attention, weights in float32" in said
-    assert "source: 2 tokens added ('ß', 'ſ'); of the 5 that were there, 0 are not in the new pairs" in said
-    assert "optimizer: its moments are kept, those of update 60; they are zero for new tokens" in said
-    assert "training, other than in that run: rate 0.001 (was 0.01), max_updates 9 (was 60)" in said
+    assert f"fine-tuning {bases('attention')}: attention, weights in float32" in said
+    assert "source: 2 tokens added ('ß', 'ſ'); 0 of the 5 old tokens are not in the new pairs" in said
+    assert "optimizer: moments of update 60 kept, zero for new tokens" in said
+    assert "training options changed: rate 0.001 (was 0.01), max_updates 9 (was 60)" in said
     assert "start_from" not in said
 
 
 def test_tokens_that_the_new_pairs_lack_are_counted_on_each_side(bases: Callable[[str], Path], tmp_path: Path) -> None:
     pairs = [Pair("ab", "ab", ""), Pair("abc", "a", "")] * 8
     said, _ = further(bases("attention"), tmp_path / "a", more={"pairs": pairs})
-    assert "source: no token added; of the 5 that were there, 2 are not in the new pairs" in said
-    assert "target: no token added; of the 5 that were there, 3 are not in the new pairs" in said
+    assert "source: no tokens added; 2 of the 5 old tokens are not in the new pairs" in said
+    assert "target: no tokens added; 3 of the 5 old tokens are not in the new pairs" in said
     said, _ = further(bases("joint, not tied"), tmp_path / "b", more={"pairs": pairs})
-    assert "both sides: no token added; of the 5 that were there, 2 are not in the new pairs" in said
+    assert "both sides: no tokens added; 2 of the 5 old tokens are not in the new pairs" in said
 
 
 @pytest.mark.parametrize("block", [1, 3, 100])
 def test_the_ids_in_use_are_found_block_by_block(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seq2see.run.fine_tune.BLOCK", block)
+    monkeypatch.setattr("seq2see.run.fine_tune.BLOCK_IDS", block)
     codec = Codec(make_tokenizer("characters", "NFC"), Vocabulary(tuple("abcdef")))
     sides = [np.array(ids, dtype=np.int32) for ids in ([5, 3, 5, 9, 3], [], [6])]
     assert used_ids(codec, *sides).tolist() == [3, 5, 6, 9]
@@ -260,9 +260,9 @@ def test_without_its_run_a_model_has_no_moments_which_is_said(
         write_packed(path, load_model(base), weights="int8" if kind == "int8" else "float32")
     said, _ = further(path, tmp_path / "new", training__rate=1e-3)
     why = "has no checkpoint" if kind == "no checkpoints" else "is a model without its run"
-    assert f"optimizer: begins anew, since {path} {why}" in said
+    assert f"optimizer: starts without moments, since {path} {why}" in said
     assert f"weights in {'int8' if kind == 'int8' else 'float32'}" in said
-    assert ("other than in that run" in said) == (kind == "no checkpoints")
+    assert ("training options changed" in said) == (kind == "no checkpoints")
     steps = {int(array) for key, array in tensors_of(tmp_path / "new").items() if key.startswith("optimizer.step")}
     assert steps == {9}
     assert (tmp_path / "new" / "config.toml").read_text().count("joint = true") == 1
@@ -341,7 +341,7 @@ def test_what_is_added_keeps_to_the_rules_of_a_vocabulary(bases: Callable[[str],
     assert added(text__max_vocabulary=5) == ()
 
 
-# --- taken up again -------------------------------------------------------------------------------------------------
+# --- resumed -------------------------------------------------------------------------------------------------
 
 
 def end_of(run: Path) -> tuple[object, ...]:
@@ -366,10 +366,10 @@ def test_a_resumed_run_needs_the_model_no_more_and_ends_alike_to_the_bit(
             raise Stopped
 
     with pytest.raises(Stopped):
-        further(old, run, training__rate=5e-3, more={"listeners": [break_off]})
+        further(old, run, training__rate=5e-3, more={"callbacks": [break_off]})
     shutil.rmtree(old)
     said, trained = further(old, run, training__rate=5e-3, more={"resume": True})
-    assert "goes on after update 3" in said
+    assert "resuming after update 3" in said
     assert trained.finished.update == 9
     assert end_of(run) == end_of(tmp_path / "whole")
 
@@ -379,20 +379,20 @@ def test_a_resumed_run_starts_from_nothing_else(bases: Callable[[str], Path], tm
     with pytest.raises(ConfigError, match="the run was started with") as caught:
         further(bases("joint, not tied"), tmp_path / "r", more={"resume": True, "allow_changes": True})
     assert "training.start_from" in caught.value.where
-    assert "a run starts once" in caught.value.fix
+    assert "only a new run starts from a model" in caught.value.fix
 
 
 # --- refused --------------------------------------------------------------------------------------------------------
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
-    "another architecture": ({"model__name": "plain"}, "model.name", "'plain' is at odds .* whose name is 'attention'"),
-    "another width": ({"model__width": 32}, "model.width", "32 is at odds .* whose width is 16"),
-    "an option without use": ({"model__heads": 4}, "model.heads", "makes no use of it"),
-    "another tie": ({"model__tie": "all"}, "model.tie", "'all' is at odds .* whose tie is 'none'"),
-    "another unit": ({"text__source": "bytes"}, "text.source", "'bytes' is at odds .* have 'characters'"),
-    "another form": ({"text__normalization": "NFD"}, "text.normalization", "'NFD' is at odds .* have 'NFC'"),
-    "joint": ({"text__joint": True}, "text.joint", "True is at odds .* have False"),
-    "subwords": ({"text__subword_size": 50}, "text.subword_size", "50 is at odds .* have None"),
+    "another architecture": ({"model__name": "plain"}, "model.name", "must be 'attention', .* not 'plain'"),
+    "another width": ({"model__width": 32}, "model.width", "must be 16, .* not 32"),
+    "an option without use": ({"model__heads": 4}, "model.heads", "has no effect"),
+    "another tie": ({"model__tie": "all"}, "model.tie", "must be 'none', .* not 'all'"),
+    "another unit": ({"text__source": "bytes"}, "text.source", "must be 'characters', .* not 'bytes'"),
+    "another form": ({"text__normalization": "NFD"}, "text.normalization", "must be 'NFC', .* not 'NFD'"),
+    "joint": ({"text__joint": True}, "text.joint", "must be False, .* not True"),
+    "subwords": ({"text__subword_size": 50}, "text.subword_size", "must be None, .* not 50"),
 }
 
 
@@ -424,7 +424,7 @@ def test_a_run_is_not_started_from_itself(bases: Callable[[str], Path], tmp_path
 
 
 def test_by_hand_nothing_is_started_from(bases: Callable[[str], Path], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="by hand") as caught:
+    with pytest.raises(ConfigError, match="can't fine-tune") as caught:
         further(bases("attention"), tmp_path / "new", more={"engine": "scratch"})
     assert "--from" in caught.value.where
     assert not (tmp_path / "new").exists()
@@ -452,11 +452,11 @@ def test_what_is_missing_or_damaged_is_named_and_nothing_is_lost(bases: Callable
     empty.mkdir()
     expected = {
         tmp_path / "nowhere": "there is no such folder",
-        tmp_path / "nowhere.seq2see": "there is no such file",
+        tmp_path / "nowhere.seq2see": "no such file",
         empty: "is missing",
         broken: "model.safetensors",
         other: "state.safetensors",
-        mixed: "is not of the model beside it",
+        mixed: "belongs to a different model",
         toml: "is not valid TOML",
     }
     for path, message in expected.items():

@@ -3,7 +3,7 @@
 The stubs do what Slurm's manual and the source of Ray Train 2.60 say of the real ones, as far as the examples use it:
 `srun` starts the command once a node, `scancel --signal` reaches every process of the step, TorchTrainer sets the
 variables, makes a process group of its own and then calls the function. They show that the examples fit together and
-that training goes on; not that a cluster is set up as they expect.
+that training continues; not that a cluster is set up as they expect.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def test_a_job_near_its_time_limit_leaves_a_checkpoint_and_is_queued_again(
     assert "2 processes" in (tmp_path / "log").read_text()
     ran = subprocess.run(command, env=slurm, capture_output=True, text=True, timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr[-3000:]
-    assert f"goes on after update {int(checkpoint):,}" in ran.stderr
+    assert f"resuming after update {int(checkpoint):,}" in ran.stderr
     events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert events[-1]["update"] == 3000
     assert log_of(slurm).count("requeue") == 1

@@ -11,16 +11,16 @@ import pytest
 from rich.console import Console
 
 from seq2see.run.progress import Display, MetricsLog, metrics_text, percent, sample_text
-from seq2see.training import Evaluated, Finished, Sample, Updated, Warned
+from seq2see.training import Evaluated, Finished, Sample, Updated, WarningIssued
 
 UPDATED = Updated(10, 0, 1.25, 4e-3, 0.9, 12345.6, 3.14159)
 SAMPLES = (Sample("abc", "cba", "cba"), Sample("[bold]x[/bold]", "y", "z"))
 EVALUATED = Evaluated(50, {"exact_match": 0.1234, "loss": 0.5}, True, SAMPLES, 61.0)
 FINISHED = Finished(100, "all updates done", 50, {"exact_match": 0.1234, "loss": 0.5}, 120.0)
-WARNED = Warned(50, "copies", "[b]all[/b] are copied", "more pairs")
+WARNED = WarningIssued(50, "copies", "[b]all[/b] are copied", "more pairs")
 
 
-def shown(*events: Updated | Evaluated | Warned | Finished, terminal: bool) -> str:
+def shown(*events: Updated | Evaluated | WarningIssued | Finished, terminal: bool) -> str:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=120, legacy_windows=False)
     with Display(console, 100) as display:

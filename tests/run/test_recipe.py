@@ -1,4 +1,4 @@
-"""What the data decide, and that nobody's word is overruled."""
+"""What is chosen from the data, and that explicit options are never overruled."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_language_model_has_no_source_codec() -> None:
     assert set(target.vocabulary.tokens) == {"a", "b"}
 
 
-def test_the_model_is_said_only_where_nobody_chose_one() -> None:
+def test_the_model_is_printed_only_by_default() -> None:
     options, said = choose_model(ModelOptions(), 1000)
     left_open = {item.name for item in fields(options) if getattr(options, item.name) is None}
     assert left_open == {"heads", "feed_forward", "positions", "max_positions", "norm", "activation"}, (
@@ -218,7 +218,7 @@ def test_a_language_model_has_no_answers_to_match() -> None:
     pairs = [Pair("", "abc", ""), Pair("", "bcd", "")]
     codecs = build_codecs(TextOptions(target="characters"), *sides(pairs, has_source=False))
     data = Examples.encode(pairs, *codecs)
-    with pytest.raises(ConfigError, match="no answers to match"):
+    with pytest.raises(ConfigError, match="must be loss for a language model"):
         choose_training(TrainingOptions(metric="exact_match"), data, can_match=False)
 
 
@@ -268,7 +268,7 @@ def test_a_joint_vocabulary_is_one_for_both_sides(unit: str) -> None:
 def test_joint_sides_follow_each_other() -> None:
     options, said = choose_text(TextOptions(target="words", joint=True), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("words", "words")
-    assert said == ["source: words (as the other side, with which it is joint)"]
+    assert said == ["source: words (the same as the other side: the vocabulary is joint)"]
     options, _ = choose_text(TextOptions(joint=True), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("bpe", "bpe")
 

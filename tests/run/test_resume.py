@@ -1,4 +1,4 @@
-"""A run is taken up again as what it was: what is different is named, and only what may differ can be allowed."""
+"""Resuming a run: differences are named, and only some can be allowed."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Stopped(BaseException):
 
 
 def stop_at(update: int) -> Callable[[Event], None]:
-    def listen(event: Event) -> None:
+    def callback(event: Event) -> None:
         if isinstance(event, Updated) and event.update >= update:
             raise Stopped
 
-    return listen
+    return callback
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def said_by(config: Config, folder: Path, **more: Any) -> tuple[str, Trained]:
 
 def broken_at(config: Config, folder: Path, update: int = 10) -> Path:
     with pytest.raises(Stopped):
-        said_by(config, folder, listeners=[stop_at(update)])
+        said_by(config, folder, callbacks=[stop_at(update)])
     return folder
 
 
@@ -95,12 +95,12 @@ def edit(path: Path, change: Callable[[list[str]], list[str]]) -> None:
 CHANGES: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     "one is another": (
         lambda lines: [*lines[:6], "abcab\tx\n", *lines[7:]],
-        "1 pair is new, the first {path}:7; 1 pair is gone, the first was pair 7 of {side}",
+        "1 pair is new, the first is {path}:7; 1 pair is gone, the first was pair 7 of {side}",
     ),
-    "more": (lambda lines: [*lines, "aaaaa\tb\n", "bbbbb\ta\n"], "2 pairs are new, the first {path}:{more}"),
+    "more": (lambda lines: [*lines, "aaaaa\tb\n", "bbbbb\ta\n"], "2 pairs are new, the first is {path}:{more}"),
     "fewer": (lambda lines: [*lines[:2], *lines[4:]], "2 pairs are gone, the first was pair 3 of {side}"),
-    "one twice": (lambda lines: [*lines, lines[3]], "1 pair is new, the first {path}:4"),
-    "another order": (lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]], "another order"),
+    "one twice": (lambda lines: [*lines, lines[3]], "1 pair is new, the first is {path}:4"),
+    "another order": (lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]], "a different order"),
 }
 
 
@@ -119,17 +119,17 @@ def test_the_pairs_that_differ_are_named(
     more = len(path.read_text().splitlines()) + 1
     edit(path, change)
     before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
-    with pytest.raises(CheckpointError, match="not those the run was started with") as caught:
+    with pytest.raises(CheckpointError, match="differ from those that the run was started with") as caught:
         said_by(config(), run, resume=True)
     assert expected.format(path=path, side=side, more=more) in caught.value.what
-    if expected == "another order":
-        assert f"the first {path}:5" in caught.value.what
+    if expected == "a different order":
+        assert f"the first is {path}:5" in caught.value.what
     assert "--allow-changes" in caught.value.fix
     assert {file: file.read_bytes() for file in run.rglob("*") if file.is_file()} == before
     said, trained = said_by(config(), run, resume=True, allow_changes=True)
     assert trained.finished.update == 14
-    assert "note: the pairs are not those" in said
-    assert ("decided anew" in said) == (side == "dev")
+    assert "note: the pairs differ from those" in said
+    assert ("no longer counts" in said) == (side == "dev")
     assert said_by(config(), run, resume=True)[1].finished.update == 14  # it is a run of these pairs now
 
 
@@ -143,7 +143,7 @@ def test_of_a_dev_set_aside_from_train_only_the_new_pair_is_named(
     edit(path, lambda lines: [*lines[:30], "edcba\tno\n", *lines[30:]])
     with pytest.raises(CheckpointError) as caught:
         said_by(chosen, run, resume=True)
-    assert f"1 pair is new, the first {path}:31" in caught.value.what
+    assert f"1 pair is new, the first is {path}:31" in caught.value.what
     assert "gone" not in caught.value.what
 
 
@@ -166,13 +166,13 @@ def test_pairs_of_a_program_are_named_by_their_number() -> None:
         for given in (pairs, pairs, [pairs[0], Pair("b", "b", ""), pairs[2]])
     )
     assert pair_changes(before, same, pairs, pairs[:1]) == ""
-    assert "1 pair is new, the first pair 2;" in pair_changes(before, other, pairs, pairs[:1])
+    assert "1 pair is new, the first is pair 2;" in pair_changes(before, other, pairs, pairs[:1])
 
 
 @pytest.mark.parametrize("rows", [100, 65_536])
-def test_pairs_have_numbers_of_their_own(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_pair_has_its_own_hash(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ids moved between rows, sides and places, and rows without any."""
-    monkeypatch.setattr("seq2see.run.changes.ROWS", rows)
+    monkeypatch.setattr("seq2see.run.changes.BLOCK_PAIRS", rows)
     codec = Codec.build(make_tokenizer("characters"), ["abcdefgh"])
     texts = [a + b + c for a in "abcdefgh" for b in "abcdefgh" for c in ("", *"abcdefgh")]
     pairs = [Pair(text, text[::-1], "") for text in texts] + [Pair(text[:2], text, "") for text in texts]
@@ -194,7 +194,7 @@ def test_all_keys_that_differ_are_named(config: Callable[..., Config], tmp_path:
     with pytest.raises(ConfigError) as caught:
         resume_with(run, {"training.rate": 0.5, "training.clip": 2.0, "training.seed": 1})
     assert set(caught.value.where.split(", ")) == {"training.rate", "training.clip"}
-    assert "training.rate is 0.5 now, the run was started with 0.01" in caught.value.what
+    assert "training.rate is 0.5, the run was started with 0.01" in caught.value.what
     assert "--allow-changes" in caught.value.fix
     _, trained = resume_with(run, {"training.rate": 0.5, "training.max_updates": 20}, allow_changes=True)
     assert trained.finished.update == 20
@@ -210,10 +210,10 @@ def test_all_keys_that_differ_are_named(config: Callable[..., Config], tmp_path:
         ("text.source", "bytes", "the source vocabulary"),
         ("text.target", "words", "the target vocabulary"),
         ("text.min_count", 3, "the vocabularies"),
-        ("model.width", 32, "32 now"),
+        ("model.width", 32, "is 32"),
     ],
 )
-def test_vocabularies_and_model_can_never_be_others(
+def test_vocabularies_and_model_can_never_change(
     key: str, value: object, expected: str, allow: bool, config: Callable[..., Config], tmp_path: Path
 ) -> None:
     run = broken_at(config(), tmp_path / "r")
@@ -228,7 +228,7 @@ def test_a_configuration_edited_by_hand_is_noticed(config: Callable[..., Config]
     run = broken_at(config(), tmp_path / "r")
     path = run / "config.toml"
     path.write_text(path.read_text().replace("seed = 1", "seed = 2"))
-    with pytest.raises(ConfigError, match="is 2 now, the run was started with 1") as caught:
+    with pytest.raises(ConfigError, match="is 2, the run was started with 1") as caught:
         said_by(Config(), run, resume=True)
     assert caught.value.where == "training.seed"
 
@@ -237,9 +237,9 @@ def test_what_was_left_open_stays_as_it_was_chosen(config: Callable[..., Config]
     open_ = config(training__precision="auto")
     run = tmp_path / "run"
     with pytest.raises(Stopped):
-        said_by(open_, run, listeners=[stop_at(10)], given={"training.precision"})
+        said_by(open_, run, callbacks=[stop_at(10)], given={"training.precision"})
     said, _ = said_by(open_, run, resume=True, given={"training.precision"})
-    assert "goes on after update 8" in said
+    assert "resuming after update 8" in said
 
 
 def test_another_dev_set_is_tried_at_the_end_of_a_run_too(
@@ -249,7 +249,7 @@ def test_another_dev_set_is_tried_at_the_end_of_a_run_too(
     said_by(config(), run)
     edit(files[1], lambda lines: lines[:9])
     said, trained = said_by(config(), run, resume=True, allow_changes=True)
-    assert "decided anew" in said
+    assert "no longer counts" in said
     assert trained.finished.best_update == 14
     assert trained.finished.metrics
 
@@ -266,7 +266,7 @@ def test_more_epochs_are_more_updates(config: Callable[..., Config], tmp_path: P
 def test_only_a_run_that_is_resumed_can_allow_anything(
     name: str, config: Callable[..., Config], tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="only a run that is resumed") as caught:
+    with pytest.raises(ConfigError, match="requires --resume") as caught:
         said_by(config(), tmp_path / "r", **{name: True})
     assert caught.value.where == "--" + name.replace("_", "-")
     assert not (tmp_path / "r").exists()
@@ -313,7 +313,7 @@ def test_from_the_checkpoint_before_a_damaged_one_the_same_run_comes_out(
     done = subprocess.run([*command, *flags], capture_output=True, text=True, env=one_thread(), timeout=120)
     assert done.returncode == 0, done.stderr
     assert f"{path} is damaged" in done.stderr
-    assert "goes on after update 4" in done.stderr
+    assert "resuming after update 4" in done.stderr
     assert sorted(place.name for place in (run / "checkpoints").iterdir()) == [
         "00000008.damaged", "00000012", "00000014",
     ]  # fmt: skip
@@ -337,7 +337,7 @@ def test_a_disk_that_is_full_names_the_checkpoint_to_go_on_from(
         with pytest.raises(CheckpointError) as caught:
             said_by(config(), tmp_path / "broken")
     assert os.strerror(number) in caught.value.what
-    assert "--resume goes on after update 4, which is unharmed" in caught.value.fix
+    assert "--resume resumes after update 4, which is intact" in caught.value.fix
     said_by(Config(), tmp_path / "broken", resume=True)
     assert end_of(tmp_path / "broken") == end_of(tmp_path / "whole")
 
@@ -402,18 +402,18 @@ def test_a_second_signal_ends_at_once(
 
 def test_auto_resume_begins_and_goes_on(config: Callable[..., Config], tmp_path: Path) -> None:
     said, _ = said_by(config(), tmp_path / "whole", auto_resume=True)
-    assert "goes on after" not in said
+    assert "resuming after" not in said
     run = broken_at(config(), tmp_path / "run")
     said, _ = said_by(config(), run, auto_resume=True)
-    assert "goes on after update 8" in said
+    assert "resuming after update 8" in said
     assert end_of(run) == end_of(tmp_path / "whole")
 
 
-def test_what_has_no_checkpoint_yet_is_begun_anew_and_said(config: Callable[..., Config], tmp_path: Path) -> None:
+def test_a_run_without_a_checkpoint_is_restarted(config: Callable[..., Config], tmp_path: Path) -> None:
     run = broken_at(config(training__checkpoint_every=12), tmp_path / "run")
     assert not list((run / "checkpoints").glob("*"))
     said, trained = said_by(config(), run, auto_resume=True)
-    assert f"{run} was begun and has no checkpoint yet: it is begun anew" in said
+    assert f"{run} holds a run without a checkpoint: it is restarted from the beginning" in said
     assert trained.finished.update == 14
 
 
@@ -426,7 +426,7 @@ def test_a_finished_model_is_never_replaced_unasked(
     shutil.rmtree(run / "checkpoints")
     before = {path.name: path.read_bytes() for path in (run / "model").iterdir()}
     monkeypatch.setattr("seq2see.training.world.ALONE", replace(ALONE, restarts=restarts))
-    with pytest.raises(ConfigError, match="this run exists already"):
+    with pytest.raises(ConfigError, match="this run already exists"):
         said_by(config(), run, auto_resume=restarts == 0)
     assert {path.name: path.read_bytes() for path in (run / "model").iterdir()} == before
 
@@ -437,10 +437,10 @@ def test_what_a_launcher_starts_again_goes_on(
     run = broken_at(config(), tmp_path / "run")
     monkeypatch.setattr("seq2see.training.world.ALONE", replace(ALONE, restarts=1))
     said, _ = said_by(config(), run, force=True)
-    assert "goes on after update 8" in said
+    assert "resuming after update 8" in said
 
 
-def test_it_is_decided_when_nobody_else_trains_there(
+def test_it_is_decided_while_the_folder_is_locked(
     config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one before, told to stop, writes a checkpoint just before it gives the folder free."""
@@ -456,7 +456,7 @@ def test_it_is_decided_when_nobody_else_trains_there(
 
     monkeypatch.setattr("seq2see.run.resume.locked", waiting)
     said, _ = said_by(config(), run, auto_resume=True)
-    assert "goes on after update 8" in said
+    assert "resuming after update 8" in said
 
 
 # --- options that may be others without being asked ------------------------------------------------------------------
@@ -474,14 +474,14 @@ def test_the_last_weights_are_tried_where_a_checkpoint_was_no_evaluation(
 ) -> None:
     run = broken_at(config(training__checkpoint_every=3), tmp_path / "run")
     heard: list[Event] = []
-    resume_with(run, {"training.max_updates": 9}, allow_changes=True, listeners=[heard.append])
+    resume_with(run, {"training.max_updates": 9}, allow_changes=True, callbacks=[heard.append])
     assert [event.update for event in heard if isinstance(event, Evaluated)] == [9]
 
 
 def test_fewer_weights_are_averaged_where_that_is_asked_for(config: Callable[..., Config], tmp_path: Path) -> None:
     run = broken_at(config(training__average=4, training__evaluate_every=2), tmp_path / "run")
     heard: list[Event] = []
-    resume_with(run, {"training.average": 2}, allow_changes=True, listeners=[heard.append])
+    resume_with(run, {"training.average": 2}, allow_changes=True, callbacks=[heard.append])
     assert [event.mean_of for event in heard if isinstance(event, Evaluated)][-1] == 2
 
 
@@ -491,7 +491,7 @@ def test_weights_tried_on_another_dev_set_are_not_averaged(
     run = broken_at(config(training__average=4, training__evaluate_every=2), tmp_path / "run")
     edit(files[1], lambda lines: lines[1:])
     heard: list[Event] = []
-    resume_with(run, {}, allow_changes=True, listeners=[heard.append])
+    resume_with(run, {}, allow_changes=True, callbacks=[heard.append])
     assert [event.mean_of for event in heard if isinstance(event, Evaluated)][-1] == 3  # updates 10, 12 and 14
 
 

@@ -1,8 +1,9 @@
-"""`engine="scratch"`: the models written by hand are trained, saved and asked like any others."""
+"""`engine="scratch"`: models trained in NumPy are saved and used like any others."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 import seq2see
 from seq2see.errors import ConfigError
-from seq2see.scratch import ARCHITECTURES
+from seq2see.scratch import ARCHITECTURES, Evaluation
 
 SETTINGS: dict[str, Any] = {
     "model.width": 32,
@@ -26,7 +27,7 @@ def train(data: Path, out: Path, **settings: Any) -> seq2see.Model:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_architecture_is_trained_by_hand(name: str, tiny_pairs: Path, tiny_text: Path, tmp_path: Path) -> None:
+def test_every_architecture_can_be_trained(name: str, tiny_pairs: Path, tiny_text: Path, tmp_path: Path) -> None:
     data = tiny_text if "language" in name else tiny_pairs
     model = train(data, tmp_path / "r", **{"model.name": name})
     assert model.name == name
@@ -35,7 +36,7 @@ def test_every_architecture_is_trained_by_hand(name: str, tiny_pairs: Path, tiny
     assert [each.text for each in answers] == [each.text for each in again]
 
 
-def test_it_learns_and_the_run_is_one_like_any_other(tiny_pairs: Path, tmp_path: Path) -> None:
+def test_it_learns_and_writes_a_normal_run_folder(tiny_pairs: Path, tmp_path: Path) -> None:
     run = tmp_path / "r"
     model = train(tiny_pairs, run, **{"training.max_updates": 150, "training.evaluate_every": 50})
     pairs = [seq2see.Pair(*line.split("\t"), "") for line in tiny_pairs.read_text().splitlines()]
@@ -63,7 +64,7 @@ def test_it_learns_and_the_run_is_one_like_any_other(tiny_pairs: Path, tmp_path:
         ({"model.name": "transformer", "model.activation": "swiglu"}, "model.activation"),
     ],
 )
-def test_what_is_not_there_by_hand_is_refused(
+def test_unsupported_options_are_refused(
     settings: dict[str, Any], named: str, tiny_pairs: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -73,15 +74,29 @@ def test_what_is_not_there_by_hand_is_refused(
     assert not (tmp_path / "r").exists()
 
 
-def test_what_is_so_anyway_may_be_said(tiny_pairs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("metric", "best_update"), [("exact_match", 1), ("loss", 2), (None, 1)])
+def test_the_best_model_is_chosen_by_the_metric(
+    metric: str | None, best_update: int, tiny_pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exact match is best at update 1, the loss at update 2."""
+    found = iter([Evaluation(0.5, 2.0), Evaluation(0.4, 1.0), Evaluation(0.3, 3.0)])
+    monkeypatch.setattr(sys.modules["seq2see.scratch.train"], "evaluate", lambda *_: next(found))
+    chosen = {"training.max_updates": 3} | ({"training.metric": metric} if metric else {})
+    train(tiny_pairs, tmp_path / "r", **chosen)
+    events = [json.loads(line) for line in (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()]
+    assert events[-1]["best_update"] == best_update
+    assert [event["best"] for event in events if event["event"] == "evaluation"] == [True, best_update == 2, False]
+
+
+def test_fixed_values_may_be_given(tiny_pairs: Path, tmp_path: Path) -> None:
     train(tiny_pairs, tmp_path / "r", **{"model.dropout": 0.0, "training.precision": "float32"})
 
 
-def test_it_is_not_resumed_and_there_is_no_third_engine(tiny_pairs: Path, tmp_path: Path) -> None:
+def test_resuming_gpus_and_unknown_engines_are_refused(tiny_pairs: Path, tmp_path: Path) -> None:
     train(tiny_pairs, tmp_path / "r")
-    with pytest.raises(ConfigError, match="keeps no checkpoints"):
+    with pytest.raises(ConfigError, match="writes no checkpoints"):
         seq2see.train(tiny_pairs, out=tmp_path / "r", engine="scratch", resume=True, quiet=True)
-    with pytest.raises(ConfigError, match="don't calculate on cuda"):
+    with pytest.raises(ConfigError, match="must be cpu with --engine scratch, not cuda"):
         seq2see.train(tiny_pairs, out=tmp_path / "s", engine="scratch", device="cuda", quiet=True)
     with pytest.raises(ConfigError, match="did you mean 'scratch'"):
         seq2see.train(tiny_pairs, out=tmp_path / "s", engine="scrach", quiet=True)

@@ -20,7 +20,7 @@ def test_one_signal_asks_and_a_second_ends() -> None:
         assert stop()
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
-    assert said == ["stopping after this update; once more to stop at once"]
+    assert said == ["stopping after this update; repeat to stop at once"]
 
 
 def test_what_a_launcher_passes_on_is_the_same_signal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +29,7 @@ def test_what_a_launcher_passes_on_is_the_same_signal(monkeypatch: pytest.Monkey
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop()
-        monkeypatch.setattr(stopping, "SAME_SIGNAL", 0.0)
+        monkeypatch.setattr(stopping, "SAME_SIGNAL_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
     assert len(said) == 1
@@ -37,7 +37,7 @@ def test_what_a_launcher_passes_on_is_the_same_signal(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("is_launched", [False, True])
 def test_who_was_launched_stops_when_the_launcher_is_gone(is_launched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the background of a terminal that is closed, on the other hand, training goes on."""
+    """In the background of a terminal that is closed, on the other hand, training continues."""
     with stop_on_signal(print, is_launched=is_launched) as stop:
         assert not stop()
         monkeypatch.setattr(os, "getppid", lambda: 1)
@@ -53,7 +53,7 @@ def test_a_launcher_may_be_gone_before_training_begins(monkeypatch: pytest.Monke
         assert not stop()
 
 
-def test_a_thread_hears_no_signals() -> None:
+def test_signals_are_not_handled_in_a_thread() -> None:
     heard: list[bool] = []
 
     def inside() -> None:

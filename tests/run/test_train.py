@@ -31,10 +31,10 @@ from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.inference.predictor import UnknownTextWarning
 from seq2see.model import ARCHITECTURES
 from seq2see.run.pairs import read_data
-from seq2see.run.plan import hard_maximum
+from seq2see.run.plan import max_length_for
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import checkpoints, load_checkpoint
-from seq2see.training import Evaluated, Evaluation, Event, Updated
+from seq2see.training import DevEvaluation, Evaluated, Event, Updated
 
 
 class Said(Console):
@@ -180,7 +180,9 @@ def test_what_is_kept_is_the_best_model(
 ) -> None:
     """Dev is best at update 4; what ships is what the checkpoint of that update holds."""
     losses = iter([3.0, 1.0, 2.0, 1.5])
-    monkeypatch.setattr("seq2see.run.train.evaluate_on_dev", lambda *_: Evaluation({"loss": next(losses)}, ()))
+    monkeypatch.setattr(
+        "seq2see.run.torch_trainer.evaluate_on_dev", lambda *_: DevEvaluation({"loss": next(losses)}, ())
+    )
     at: dict[int, dict[str, Any]] = {}
 
     def keep(event: Event) -> None:
@@ -188,7 +190,7 @@ def test_what_is_kept_is_the_best_model(
             tensors, progress, *_ = load_checkpoint(tmp_path / "r" / "checkpoints")
             at[progress["update"]] = tensors
 
-    trained = quiet(config(training__metric="loss", training__max_updates=8), tmp_path / "r", listeners=[keep])
+    trained = quiet(config(training__metric="loss", training__max_updates=8), tmp_path / "r", callbacks=[keep])
     assert trained.finished.best_update == 4
     assert trained.finished.metrics == {"loss": 1.0}
     for update, tensors in at.items():
@@ -217,7 +219,7 @@ def test_every_architecture_trains_and_answers(
     assert all((answer.weights is not None) == looks for answer in answers)
 
 
-# --- on from where it was -------------------------------------------------------------------------------------------
+# --- resumed -------------------------------------------------------------------------------------------
 
 
 class Stopped(BaseException):
@@ -225,11 +227,11 @@ class Stopped(BaseException):
 
 
 def stop_at(update: int) -> Callable[[Event], None]:
-    def listen(event: Event) -> None:
+    def callback(event: Event) -> None:
         if isinstance(event, Updated | Evaluated) and event.update >= update:
             raise Stopped
 
-    return listen
+    return callback
 
 
 @pytest.mark.parametrize("schedule", ["linear", "plateau"])
@@ -247,7 +249,7 @@ def test_a_run_broken_off_and_resumed_equals_one_never_broken(
     quiet(chosen, tmp_path / "whole")
     for number, update in enumerate(updates):
         with pytest.raises(Stopped):
-            quiet(chosen, tmp_path / "broken", resume=number > 0, listeners=[stop_at(update)])
+            quiet(chosen, tmp_path / "broken", resume=number > 0, callbacks=[stop_at(update)])
         assert load_checkpoint(tmp_path / "broken" / "checkpoints").progress["update"] < 15
     quiet(chosen, tmp_path / "broken", resume=True)
     assert weights_of(tmp_path / "broken") == weights_of(tmp_path / "whole")
@@ -260,11 +262,11 @@ def test_a_run_broken_off_and_resumed_equals_one_never_broken(
 def interrupt_at(update: int) -> Callable[[Event], None]:
     """As Ctrl-C would: the run ends after this update, tries the model, and keeps its state."""
 
-    def listen(event: Event) -> None:
+    def callback(event: Event) -> None:
         if isinstance(event, Updated) and event.update >= update:
             os.kill(os.getpid(), signal.SIGINT)
 
-    return listen
+    return callback
 
 
 def test_an_interrupted_run_keeps_its_state_and_goes_on_bit_for_bit(
@@ -272,7 +274,7 @@ def test_an_interrupted_run_keeps_its_state_and_goes_on_bit_for_bit(
 ) -> None:
     chosen = config(training__max_updates=24, training__evaluate_every=6, training__checkpoint_every=24)
     whole = quiet(chosen, tmp_path / "whole")
-    broken = quiet(chosen, tmp_path / "broken", listeners=[interrupt_at(10)])
+    broken = quiet(chosen, tmp_path / "broken", callbacks=[interrupt_at(10)])
     assert broken.finished.reason == "interrupted"
     assert broken.finished.update == 10
     assert weights_of(tmp_path / "broken")[0] == 10
@@ -294,7 +296,7 @@ def test_an_interruption_changes_no_decision(config: Callable[..., Config], tmp_
         training__metric="loss",
     )
     quiet(chosen, tmp_path / "whole")
-    quiet(chosen, tmp_path / "broken", listeners=[interrupt_at(10)])
+    quiet(chosen, tmp_path / "broken", callbacks=[interrupt_at(10)])
     quiet(chosen, tmp_path / "broken", resume=True)
     assert progress_of(tmp_path / "broken") == progress_of(tmp_path / "whole")
     assert weights_of(tmp_path / "broken") == weights_of(tmp_path / "whole")
@@ -409,7 +411,7 @@ def test_there_must_be_something_to_resume(config: Callable[..., Config], tmp_pa
         quiet(config(), tmp_path / "r", resume=True)
 
 
-# --- what is there already ------------------------------------------------------------------------------------------
+# --- existing folders ------------------------------------------------------------------------------------------
 
 
 def test_an_existing_run_is_refused_with_all_three_ways_out(config: Callable[..., Config], tiny_run: Path) -> None:
@@ -419,7 +421,7 @@ def test_an_existing_run_is_refused_with_all_three_ways_out(config: Callable[...
     assert caught.value.where == str(tiny_run)
 
 
-def test_force_begins_anew(config: Callable[..., Config], tmp_path: Path) -> None:
+def test_force_replaces_the_run(config: Callable[..., Config], tmp_path: Path) -> None:
     quiet(config(training__max_updates=9), tmp_path / "r")
     quiet(config(training__seed=2), tmp_path / "r", force=True)
     quiet(config(training__seed=2), tmp_path / "fresh")
@@ -515,7 +517,7 @@ def test_lines_left_out_are_counted_and_the_first_is_named(
     assert "--skip-bad" in caught.value.fix
     assert not (tmp_path / "r").exists()
     text = said_by(config(data__train=str(path), data__skip_bad=True), tmp_path / "r")
-    assert f"train: left out 2 lines that can't be used, first {path}:1: found 1 column" in text
+    assert f"train: left out 2 lines that can't be used, first {path}:1: expected 2 columns, found 1" in text
     assert "data: 120 pairs" in text
 
 
@@ -590,7 +592,7 @@ def test_checkpoints_may_be_rarer_or_more_frequent_than_evaluations(
 ) -> None:
     chosen = config(training__max_updates=10, training__evaluate_every=5, training__checkpoint_every=3)
     with pytest.raises(Stopped):
-        quiet(chosen, tmp_path / "r", listeners=[stop_at(10)])
+        quiet(chosen, tmp_path / "r", callbacks=[stop_at(10)])
     assert weights_of(tmp_path / "r")[0] == 9
     quiet(chosen, tmp_path / "r", resume=True)
     assert evaluations(tmp_path / "r") == [5, 10]
@@ -608,7 +610,7 @@ def test_patience_ends_a_run_that_gets_no_better(config: Callable[..., Config], 
         ),
         tmp_path / "r",
     )
-    assert trained.finished.reason == "no better for 3 evaluations"
+    assert trained.finished.reason == "no improvement for 3 evaluations"
     assert trained.finished.update == trained.finished.best_update + 3 < 60
     assert evaluations(tmp_path / "r")[-1] == trained.finished.update
 
@@ -639,7 +641,7 @@ def test_dev_is_spread_over_the_file() -> None:
 
 
 def test_the_hard_maximum_lies_beyond_the_longest_target() -> None:
-    assert all(hard_maximum(number) >= number + 10 for number in range(1, 200))
+    assert all(max_length_for(number) >= number + 10 for number in range(1, 200))
 
 
 def test_the_share_and_the_seed_decide_what_is_set_aside(config: Callable[..., Config]) -> None:
@@ -670,7 +672,7 @@ def test_other_data_are_not_taken_for_those_of_the_run(config: Callable[..., Con
     chosen = config(training__max_updates=4)
     quiet(chosen, tmp_path / "r", pairs=given, dev_pairs=given[:3])
     for other in ({"pairs": given[1:], "dev_pairs": given[:3]}, {"pairs": given, "dev_pairs": given[:2]}):
-        with pytest.raises(CheckpointError, match="not those the run was started with"):
+        with pytest.raises(CheckpointError, match="differ from those that the run was started with"):
             quiet(chosen, tmp_path / "r", resume=True, **other)
     quiet(chosen, tmp_path / "r", resume=True, pairs=given, dev_pairs=given[:3])
 
@@ -762,5 +764,5 @@ def test_a_language_model_of_subwords_goes_on_inside_a_word(tiny_settings: dict[
 
 def test_one_table_for_both_sides_needs_one_vocabulary(tmp_path: Path, tiny_pairs: Path) -> None:
     settings = {"model.name": "transformer", "model.tie": "all", "data.train": [str(tiny_pairs)]}
-    with pytest.raises(ConfigError, match=r"model\.tie: one table.*\n.*text\.joint=true"):
+    with pytest.raises(ConfigError, match=r"model\.tie: all requires one vocabulary.*\n.*text\.joint=true"):
         train(make_config({}, settings), tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Models small enough to know everything about: a table of transitions, and one that depends on the whole history."""
+"""Small models with known distributions: a table of transitions, and one that depends on the whole history."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ BOS, EOS = 0, 1
 
 
 def logs(probabilities: np.ndarray) -> np.ndarray:
-    """Their logarithms; -inf for 0."""
+    """Logarithms; -inf for 0."""
     with np.errstate(divide="ignore"):
         return np.log(probabilities)
 
 
 def log_softmax(scores: np.ndarray) -> np.ndarray:
-    """Each row as the logarithms of a distribution."""
+    """Normalises each row."""
     shifted = scores - scores.max(-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
 @dataclass
 class Counts:
-    """What a search did with the model."""
+    """A log of the search's calls."""
 
     rows: list[int]
-    """How many rows each step computed."""
+    """The number of rows of each step."""
     selections: int = 0
 
 
 @dataclass
 class History:
-    """A number for each row that sums up its sentence and all ids so far.
+    """One number per row that encodes its sentence and all ids so far.
 
     It keeps the promise that a search makes to a state to be kept: see `select`.
     """
@@ -44,9 +44,9 @@ class History:
     number: np.ndarray
     counts: Counts
     shared: np.ndarray | None = None
-    """For each sentence what its rows share: which one it was at the start."""
+    """The original index of each sentence, shared by its rows."""
     of_row: np.ndarray | None = None
-    """The same for each row. A search that keeps its promise has no need of it."""
+    """The same per row, to check the contract."""
 
     def __post_init__(self) -> None:
         if self.shared is None or self.of_row is None:
@@ -54,7 +54,7 @@ class History:
         assert len(self.of_row) == len(self.number)
 
     def select(self, rows: np.ndarray, sentences: np.ndarray | None = None) -> History:
-        """Rows of a sentence are neighbours, sentences keep their order, and each has equally many rows."""
+        """Checks that a sentence's rows are adjacent, sentences in order, each with equally many rows."""
         self.counts.selections += 1
         assert self.shared is not None and self.of_row is not None
         chosen = np.arange(len(self.shared)) if sentences is None else sentences
@@ -70,7 +70,7 @@ class History:
 
 
 class TableModel:
-    """The next id depends on the last one alone: `probabilities[last][next]`."""
+    """The next id depends only on the last one: `probabilities[last][next]`."""
 
     def __init__(self, probabilities: Sequence[Sequence[float]]) -> None:
         self.log_probs = logs(np.array(probabilities, np.float32))
@@ -86,7 +86,7 @@ class TableModel:
 
 
 class HistoryModel:
-    """The next id depends on the sentence and on every id before, as if at random.
+    """The next id depends pseudo-randomly on the sentence and all ids before.
 
     The scores are whole hundredths computed in integers, so that a row gives the same numbers in any batch.
     """
@@ -111,7 +111,7 @@ class HistoryModel:
         )
 
     def rescore(self, sentence: int, ids: Sequence[int]) -> tuple[float, np.ndarray]:
-        """The log_prob and the weights of `ids`, forced one after the other."""
+        """The log_prob and the weights of `ids`, forced step by step."""
         ((log_prob, weights),) = self.rescore_all(sentence, [ids])
         return log_prob, weights
 
@@ -160,7 +160,7 @@ class HistoryModel:
 def wu_score(
     length: int, log_prob: float, weights: np.ndarray, length_penalty: float, coverage_penalty: float
 ) -> float:
-    """Wu et al. 2016, eq. 14, in plain numbers."""
+    """Wu et al. 2016, eq. 14, for a single hypothesis."""
     divisor = math.pow(5 + length, length_penalty) / math.pow(6, length_penalty)
     looked = weights.astype(np.float64).sum(0).tolist()
     return log_prob / divisor + coverage_penalty * sum(math.log(min(total, 1.0)) for total in looked)

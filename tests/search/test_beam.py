@@ -1,4 +1,4 @@
-"""Several hypotheses a sentence: what is found, when a sentence stops, and that sentences don't see each other."""
+"""Beam search: results, stopping, and independence of sentences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seq2see.search.beam import _best_of_rows
 
 BOS, EOS = 0, 1
 
-# From the last id (BOS, EOS, a = 2, b = 3) to the next. All that ends within three ids, by hand:
+# From the last id (BOS, EOS, a = 2, b = 3) to the next. All sequences that end within three ids:
 #   b EOS    .4 · .9       = .36      a EOS    .6 · .4       = .24       a b EOS  .6 · .35 · .9 = .189
 #   a a EOS  .6 · .25 · .4 = .06      b b EOS  .4 · .04 · .9 = .0144     b a EOS  .4 · .06 · .4 = .0096
 BY_HAND = [
@@ -59,7 +59,7 @@ def test_a_beam_of_two_finds_what_greedy_misses(table_model: Any) -> None:
     assert found.weights is None
 
 
-def test_the_best_few_come_in_order(table_model: Any) -> None:
+def test_n_best_are_in_order(table_model: Any) -> None:
     (found,) = run(table_model(BY_HAND), [0], 3, num_hypotheses=12, n_best=6)
     assert [hypothesis.ids for hypothesis in found] == [
         [3, EOS],
@@ -73,7 +73,7 @@ def test_the_best_few_come_in_order(table_model: Any) -> None:
     assert [hypothesis.log_prob for hypothesis in found] == pytest.approx([math.log(p) for p in products], abs=1e-6)
 
 
-def test_the_length_penalty_turns_a_close_decision(table_model: Any) -> None:
+def test_the_length_penalty_changes_the_ranking(table_model: Any) -> None:
     # EOS: log .5 = -.693, divided by 1.   a EOS: log .45 = -.799, divided by 7/6 = -.684.
     table = [[0.0, 0.5, 0.5], [0.0, 1.0, 0.0], [0.0, 0.9, 0.1]]
     ((plain,),) = run(table_model(table), [0], 10, num_hypotheses=2)
@@ -85,7 +85,7 @@ def test_the_length_penalty_turns_a_close_decision(table_model: Any) -> None:
     assert longer.log_prob == pytest.approx(math.log(0.45), abs=1e-6), "the log_prob itself is not divided"
 
 
-def test_the_divisor_is_the_published_one() -> None:
+def test_length_divisor_is_as_published() -> None:
     assert length_divisor(1.0, 0.6) == 1.0
     assert length_divisor(7.0, 0.0) == 1.0
     assert length_divisor(7.0, 1.0) == pytest.approx(2.0)
@@ -100,7 +100,7 @@ def test_the_divisor_is_the_published_one() -> None:
     coverage_penalty=st.sampled_from([0.0, 0.2, 1.0, 5.0]),
     n_best=st.sampled_from([1, 2, 7]),
 )
-def test_a_beam_that_drops_nothing_finds_what_trying_everything_finds(
+def test_a_beam_that_drops_nothing_equals_exhaustive_search(
     history_model: Any, seed: int, max_length: int, length_penalty: float, coverage_penalty: float, n_best: int
 ) -> None:
     model = history_model(3, seed)
@@ -125,7 +125,7 @@ def test_a_beam_that_drops_nothing_finds_what_trying_everything_finds(
 
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0])
 @pytest.mark.parametrize("coverage_penalty", [0.0, 1.0])
-def test_hypotheses_are_distinct_sorted_and_scored_as_if_forced(
+def test_hypotheses_are_distinct_sorted_and_scored_as_forced(
     history_model: Any, length_penalty: float, coverage_penalty: float
 ) -> None:
     model = history_model(7)
@@ -157,7 +157,7 @@ def test_hypotheses_are_distinct_sorted_and_scored_as_if_forced(
             assert EOS not in found.ids[:-1]
 
 
-def test_fewer_asked_for_are_the_first_of_more(history_model: Any) -> None:
+def test_a_smaller_n_best_is_a_prefix_of_a_larger_one(history_model: Any) -> None:
     model = history_model(7)
     sentences = list(range(12))
     many = run(model, sentences, 9, num_hypotheses=5, n_best=5, length_penalty=0.8)
@@ -166,7 +166,7 @@ def test_fewer_asked_for_are_the_first_of_more(history_model: Any) -> None:
 
 
 def test_a_beam_of_one_is_greedy(history_model: Any) -> None:
-    # Few ties among 300 scores that have as many values: only rows where the best is alone are compared.
+    # Only rows without ties are compared.
     model = history_model(6)
     sentences, max_lengths = list(range(40)), [1 + number % 12 for number in range(40)]
     searched = run(model, sentences, max_lengths, num_hypotheses=1)
@@ -190,7 +190,7 @@ def has_ties(model: Any, sentence: int, ids: list[int]) -> bool:
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
-def test_a_sentence_alone_and_in_any_batch_is_the_same(history_model: Any, penalty: float) -> None:
+def test_a_sentence_gives_the_same_result_alone_and_in_a_batch(history_model: Any, penalty: float) -> None:
     model = history_model(7)
 
     def search(sentences: list[int]) -> list[list[Hypothesis]]:
@@ -229,7 +229,7 @@ def test_a_stopped_sentence_is_no_longer_computed(history_model: Any) -> None:
 
 
 def test_the_search_stops_when_nothing_can_beat_the_best(table_model: Any) -> None:
-    # After two steps b EOS has .36, and the best that goes on has .6 · .35 = .21.
+    # After two steps b EOS has .36, and the best live hypothesis .6 · .35 = .21.
     model = table_model(BY_HAND)
     run(model, [0], 50, num_hypotheses=2)
     assert len(model.counts.rows) == 2
@@ -242,9 +242,9 @@ def test_the_search_stops_when_nothing_can_beat_the_best(table_model: Any) -> No
     assert len(model.counts.rows) == 3
 
 
-def test_the_search_goes_on_while_a_longer_one_could_still_win(table_model: Any) -> None:
-    # EOS at once scores log .5 = -.693. The other way holds .5 · .99**n and ends after five ids more: its bound at the
-    # first step, seen at its present length, is no better, but at the maximum length it is.
+def test_the_search_continues_while_a_longer_hypothesis_can_still_win(table_model: Any) -> None:
+    # EOS at once scores log .5 = -.693. The other path has .5 · .99**n and ends after five more ids: its bound at the
+    # first step is no better with the divisor of its current length, but better with that of the maximum length.
     stay = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
     def then(token: int) -> list[float]:
@@ -257,8 +257,8 @@ def test_the_search_goes_on_while_a_longer_one_could_still_win(table_model: Any)
     assert found.ids == [2, 3, 4, 5, 6, EOS]
 
 
-def test_each_step_looks_at_twice_as_many_candidates(table_model: Any) -> None:
-    """Two hypotheses, and both of the two best continuations end: what goes on comes third and fourth.
+def test_each_step_considers_2k_candidates(table_model: Any) -> None:
+    """Both of the two best continuations end: the third and fourth continue.
 
     a EOS .28, b EOS .26, b y .24, a x .22: with three candidates a x would be lost, and a x EOS is the best under a
     length penalty of 2: log .22 / (8/6)² = -.852, against log .28 / (7/6)² = -.935 for a EOS.
@@ -276,8 +276,8 @@ def test_each_step_looks_at_twice_as_many_candidates(table_model: Any) -> None:
     assert found[0].score == pytest.approx(math.log(0.22) / (8 / 6) ** 2, abs=1e-6)
 
 
-def test_what_ends_behind_the_first_k_candidates_is_not_finished(table_model: Any) -> None:
-    """Greedy: a goes on, however the end ranks behind it. With two hypotheses the end in the second place counts."""
+def test_an_end_beyond_the_first_k_candidates_is_not_finished(table_model: Any) -> None:
+    """With k = 1, a continues, though EOS ranks second. With k = 2 EOS is among the first k."""
     table = [[0.0, 0.4, 0.6], [1.0, 0.0, 0.0], [0.0, 0.3, 0.7]]
     ((greedy,),) = run(table_model(table), [0], 2, num_hypotheses=1)
     assert (greedy.ids, greedy.finished) == ([2, 2], False)
@@ -286,7 +286,7 @@ def test_what_ends_behind_the_first_k_candidates_is_not_finished(table_model: An
 
 
 class LookingModel:
-    """Two sentences of two positions: `EOS` at once looks at the first only, `2 EOS` at both."""
+    """Two sentences of two positions: `EOS` attends mostly to the first, `2 EOS` to both."""
 
     def step(self, ids: np.ndarray, state: Any) -> tuple[np.ndarray, Any, np.ndarray]:
         start = (ids == BOS)[:, None]
@@ -294,10 +294,10 @@ class LookingModel:
         return log_probs, state, np.where(start, np.array([0.75, 0.25, 0.0]), np.array([0.25, 0.75, 0.0]))
 
 
-def test_coverage_turns_a_close_decision(table_model: Any) -> None:
-    # EOS: log .6 = -.511, and has looked .75 and .25: log .75 + log .25 = -1.674.
-    # 2 EOS: log .4 = -.916, and has looked 1 and 1: log 1 + log 1 = 0. So it wins when β > .242.
-    # A third position is padding to the first sentence; to the second it is real, and neither looks there.
+def test_coverage_changes_the_ranking(table_model: Any) -> None:
+    # EOS: log .6 = -.511, with attention .75 and .25: log .75 + log .25 = -1.674.
+    # 2 EOS: log .4 = -.916, with attention 1 and 1: log 1 + log 1 = 0. So it wins when β > .242.
+    # A third position is padding in the first sentence and real in the second; it gets no attention in either.
     looking = LookingModel()
     for penalty, ids in [(0.24, [EOS]), (0.245, [2, EOS])]:
         (real, never), (with_padding, _) = beam_search(
@@ -324,12 +324,12 @@ def test_coverage_needs_attention(table_model: Any) -> None:
         run(table_model(BY_HAND), [0], 9, num_hypotheses=2, coverage_penalty=0.1, source_lengths=np.array([3]))
 
 
-def test_coverage_is_the_published_one() -> None:
+def test_coverage_is_as_published() -> None:
     looked = np.array([[0.5, 2.0, 0.25, 0.0], [1.0, 1.0, 0.0, 0.0]])
     assert log_coverage(looked, np.array([3, 2])).tolist() == pytest.approx([math.log(0.125), 0.0])
 
 
-def test_forbidden_ids_are_never_in_the_beam_and_the_log_prob_is_still_the_models(history_model: Any) -> None:
+def test_forbidden_ids_never_occur_and_log_prob_is_not_renormalised(history_model: Any) -> None:
     model = history_model(6)
     sentences = list(range(12))
     free = run(model, sentences, 8, num_hypotheses=4, n_best=4)
@@ -341,7 +341,7 @@ def test_forbidden_ids_are_never_in_the_beam_and_the_log_prob_is_still_the_model
             assert found.log_prob == pytest.approx(model.rescore(sentence, found.ids)[0], abs=1e-12)
 
 
-def test_those_cut_off_at_the_maximum_stand_in_behind_the_finished(table_model: Any) -> None:
+def test_hypotheses_cut_off_at_the_maximum_rank_behind_finished_ones(table_model: Any) -> None:
     (found,) = run(table_model(BY_HAND), [0], 2, num_hypotheses=4, n_best=4)
     assert [(hypothesis.ids, hypothesis.finished) for hypothesis in found] == [
         ([3, EOS], True),
@@ -353,7 +353,7 @@ def test_those_cut_off_at_the_maximum_stand_in_behind_the_finished(table_model: 
     assert all(hypothesis.finished for hypothesis in enough)
 
 
-def test_the_maximum_is_each_sentences_own(history_model: Any) -> None:
+def test_each_sentence_has_its_own_maximum_length(history_model: Any) -> None:
     model = history_model(9)
     max_lengths = [1, 2, 3, 4, 5, 6]
     found = run(model, list(range(6)), max_lengths, num_hypotheses=3, n_best=3)
@@ -362,18 +362,18 @@ def test_the_maximum_is_each_sentences_own(history_model: Any) -> None:
         assert all(len(hypothesis.ids) == max_length for hypothesis in hypotheses if not hypothesis.finished)
 
 
-def test_where_too_little_is_possible_fewer_are_returned(table_model: Any) -> None:
+def test_fewer_are_returned_if_fewer_are_possible(table_model: Any) -> None:
     (found,) = run(table_model([[0.0, 0.5, 0.5], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]), [0], 9, num_hypotheses=5, n_best=5)
     assert [hypothesis.ids for hypothesis in found] == [[EOS], [2, EOS]]
 
 
-def test_the_models_here_notice_a_broken_promise(history_model: Any) -> None:
+def test_the_test_models_detect_a_broken_contract(history_model: Any) -> None:
     state = history_model(5).start([0, 1, 2]).select(np.array([0, 0, 1, 1, 2, 2]))
     state.select(np.array([1, 0, 5, 4]), np.array([0, 2]))
     for rows, sentences in [
-        ([0, 2, 1, 3], [0, 1]),  # rows of a sentence apart
+        ([0, 2, 1, 3], [0, 1]),  # rows of a sentence not adjacent
         ([4, 5, 0, 1], [2, 0]),  # sentences out of order
-        ([0, 1, 2], [0, 1]),  # unequally many
+        ([0, 1, 2], [0, 1]),  # different numbers of rows
         ([0, 1, 2, 3], None),  # a sentence without rows
     ]:
         with pytest.raises(AssertionError):
@@ -381,7 +381,7 @@ def test_the_models_here_notice_a_broken_promise(history_model: Any) -> None:
 
 
 @pytest.mark.parametrize("num_ids", [2048, 2100])
-def test_the_best_of_a_large_vocabulary_are_found_wherever_they_are(num_ids: int) -> None:
+def test_the_best_of_a_large_vocabulary_are_found_anywhere(num_ids: int) -> None:
     log_probs = -np.random.rand(60, num_ids)
     log_probs[:20, :30] += 9  # in one block
     log_probs[20:40, -3:] += 9  # at the end

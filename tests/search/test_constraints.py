@@ -1,4 +1,4 @@
-"""Phrases that have to come: when they count as met, how a beam's places are shared out, and what is found."""
+"""Required phrases: when they are met, allocation of the beam, and results."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def same(one: list[Hypothesis], other: list[Hypothesis]) -> bool:
 
 
 @given(phrases=st.lists(PHRASES, min_size=2, max_size=2), ids=st.lists(LETTERS, max_size=10))
-def test_a_phrase_is_met_once_it_stands_in_the_output(phrases: list[list[list[int]]], ids: list[int]) -> None:
+def test_a_phrase_is_met_when_the_output_contains_it(phrases: list[list[list[int]]], ids: list[int]) -> None:
     progress = Progress.start(phrases, np.array([20, 20]), EOS)
     for end in range(len(ids) + 1):
         if end:
@@ -51,7 +51,7 @@ def test_a_phrase_is_met_once_it_stands_in_the_output(phrases: list[list[list[in
 
 
 @given(phrases=PHRASES.filter(bool), ids=st.lists(LETTERS, max_size=8))
-def test_with_the_next_ids_of_the_phrase_begun_more_is_met_each_time(phrases: list[list[int]], ids: list[int]) -> None:
+def test_each_next_id_of_the_longest_match_increases_num_met(phrases: list[list[int]], ids: list[int]) -> None:
     progress = Progress.start([phrases], np.array([20]), EOS)
     for id_ in ids:
         progress = progress.after(np.array([0]), np.array([id_]))
@@ -68,7 +68,7 @@ def test_with_the_next_ids_of_the_phrase_begun_more_is_met_each_time(phrases: li
     assert progress.complete
 
 
-def test_next_ids_are_where_the_phrases_stand() -> None:
+def test_next_ids_follow_the_matched_part() -> None:
     progress = Progress.start([[[2, 3, 2, 4], [3], [4, 4]], [[5]]], np.array([9, 9]), EOS)
     assert progress.next_ids.tolist() == [[2, 3, 4], [5, -1, -1]]
     assert progress.num_met.tolist() == [0, 0]
@@ -81,14 +81,14 @@ def test_next_ids_are_where_the_phrases_stand() -> None:
     assert back.num_met.tolist() == [3]
 
 
-def test_places_are_shared_out_among_the_banks_in_turn() -> None:
+def test_the_beam_is_allocated_to_the_banks_in_turn() -> None:
     log_probs = np.array([[-1.0, -2.0, -3.0, -4.0, -5.0, -6.0, float("-inf")]])
     num_met = np.array([[0, 0, 0, 2, 0, 2, 3]])
     assert allocate(log_probs, num_met).tolist() == [[3, 0, 5, 1, 2, 4, 6]]
 
 
 @given(values=st.lists(st.integers(-5, 0), min_size=1, max_size=10), bank=st.integers(0, 3))
-def test_one_bank_is_in_the_order_of_probability(values: list[int], bank: int) -> None:
+def test_a_single_bank_is_in_order_of_probability(values: list[int], bank: int) -> None:
     log_probs = np.array([values], dtype=np.float64)
     log_probs[log_probs == -5] = float("-inf")
     order = allocate(log_probs, np.full(log_probs.shape, bank))
@@ -152,7 +152,7 @@ def test_a_narrow_beam_meets_all_phrases_in_as_many_steps_as_they_have_ids(
                 assert hypothesis.log_prob == pytest.approx(model.rescore(sentence, hypothesis.ids)[0], abs=1e-9)
 
 
-def test_sentences_without_phrases_come_out_as_if_nobody_had_any(history_model: Any) -> None:
+def test_sentences_without_phrases_are_not_affected_by_others(history_model: Any) -> None:
     model = history_model(9)
     sentences = list(range(12))
     phrases: list[list[list[int]]] = [[[5, 6], [7]] if sentence % 3 == 0 else [] for sentence in sentences]
@@ -165,7 +165,7 @@ def test_sentences_without_phrases_come_out_as_if_nobody_had_any(history_model: 
     assert all(map(same, free, run(model, sentences, 9, phrases=[[]] * 12, **options)))
 
 
-def test_without_sharing_out_improbable_phrases_are_lost(history_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_allocation_improbable_phrases_are_lost(history_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = history_model(30)
     phrases = [[[5, 6, 7], [8, 9]]] * 6
     assert all(run(model, list(range(6)), 9, num_hypotheses=3, phrases=phrases))
@@ -173,7 +173,7 @@ def test_without_sharing_out_improbable_phrases_are_lost(history_model: Any, mon
     assert not any(run(model, list(range(6)), 9, num_hypotheses=3, phrases=phrases))
 
 
-def test_a_better_beam_finds_a_better_sentence(history_model: Any) -> None:
+def test_a_wider_beam_finds_a_better_sentence(history_model: Any) -> None:
     model = history_model(30)
     phrases = [[[5, 6, 7], [8, 9]]] * 20
     means = []
@@ -183,7 +183,7 @@ def test_a_better_beam_finds_a_better_sentence(history_model: Any) -> None:
     assert means == sorted(means) and means[-1] - means[0] > 2
 
 
-def test_filters_hold_inside_phrases_too(history_model: Any) -> None:
+def test_filters_apply_inside_phrases_too(history_model: Any) -> None:
     model = history_model(9)
     phrases = [[[5, 6], [6, 7]]] * 3
     for hypotheses in run(model, [0, 1, 2], 9, num_hypotheses=5, n_best=5, phrases=phrases, filters=[NoRepeat(1)]):
@@ -192,14 +192,14 @@ def test_filters_hold_inside_phrases_too(history_model: Any) -> None:
     assert run(model, [0, 1, 2], 9, num_hypotheses=5, phrases=phrases, filters=[Forbid([7])]) == [[], [], []]
 
 
-def test_phrases_that_do_not_fit_together_leave_nothing(history_model: Any) -> None:
+def test_phrases_that_exceed_the_maximum_together_give_no_result(history_model: Any) -> None:
     assert run(history_model(6), [0], 4, num_hypotheses=5, phrases=[[[2, 3, 4], [5, 5]]]) == [[]]
     ((found,),) = run(history_model(6), [0], 4, num_hypotheses=12, phrases=[[[2, 3], [3, 4]]])
     assert contains(found.ids, [2, 3, 4]), "overlapping, they do"
 
 
 @pytest.mark.parametrize("phrase", [[], [2, EOS], [2, 3, 4, 5, 2]])
-def test_a_phrase_that_can_not_come_is_refused(history_model: Any, phrase: list[int]) -> None:
+def test_an_impossible_phrase_is_an_error(history_model: Any, phrase: list[int]) -> None:
     run(history_model(6), [0, 1], 5, num_hypotheses=2, phrases=[[], [[2, 3, 4, 5]]])
     with pytest.raises(ConfigError, match="sentence 2"):
         run(history_model(6), [0, 1], 5, num_hypotheses=2, phrases=[[], [phrase]])

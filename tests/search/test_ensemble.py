@@ -1,4 +1,4 @@
-"""Several models as one: the mean of their probabilities, and each keeping its own state."""
+"""Ensembles: the mean of the members' probabilities, and separate states."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ONE = [[0.0, 0.1, 0.6, 0.3], [0.25, 0.25, 0.25, 0.25], [0.0, 0.4, 0.25, 0.35], [
 OTHER = [[0.0, 0.1, 0.1, 0.8], [0.25, 0.25, 0.25, 0.25], [0.0, 0.4, 0.25, 0.35], [0.0, 0.1, 0.5, 0.4]]
 
 
-def test_probabilities_are_the_mean_by_hand(table_model: Any) -> None:
+def test_probabilities_are_the_mean(table_model: Any) -> None:
     models = [table_model(ONE), table_model(OTHER)]
     step = ensemble([model.step for model in models])
     log_probs, states, weights = step(np.array([BOS, 3]), States(tuple(model.start([0, 1]) for model in models)))
@@ -50,7 +50,7 @@ def run(models: list[Any], sentences: list[int], **options: Any) -> Any:
     )
 
 
-def test_one_member_or_the_same_twice_is_the_model_itself(history_model: Any) -> None:
+def test_one_member_or_the_same_twice_equals_the_model(history_model: Any) -> None:
     model = history_model(6)
     alone = run([model], list(range(8)))
     twice = run([model, model], list(range(8)))
@@ -59,7 +59,7 @@ def test_one_member_or_the_same_twice_is_the_model_itself(history_model: Any) ->
         assert [found.score for found in one] == pytest.approx([found.score for found in two], abs=1e-5)
 
 
-def test_the_score_is_that_of_the_ids_forced_through_both(history_model: Any) -> None:
+def test_the_score_equals_that_of_the_forced_ids(history_model: Any) -> None:
     models = [history_model(6, 1), history_model(6, 2)]
     step = ensemble([model.step for model in models])
     for sentence, hypotheses in enumerate(run(models, list(range(8)))):
@@ -71,7 +71,7 @@ def test_the_score_is_that_of_the_ids_forced_through_both(history_model: Any) ->
             assert found.log_prob == pytest.approx(total, abs=1e-5)
 
 
-def test_the_weights_are_those_of_the_first_that_has_any(table_model: Any, history_model: Any) -> None:
+def test_the_weights_are_those_of_the_first_member_that_has_any(table_model: Any, history_model: Any) -> None:
     table = [[0.0, 0.2, 0.4, 0.4]] * 4
     first, second = history_model(4, 1), history_model(4, 2)
     for sentence, hypotheses in enumerate(run([table_model(table), first, second], [0, 1, 2])):
@@ -79,6 +79,6 @@ def test_the_weights_are_those_of_the_first_that_has_any(table_model: Any, histo
             assert np.array_equal(found.weights, first.rescore(sentence, found.ids)[1])
 
 
-def test_what_no_member_can_say_is_never_said(table_model: Any) -> None:
+def test_an_id_impossible_for_all_members_stays_impossible(table_model: Any) -> None:
     ((*found,),) = run([table_model([[0.0, 0.5, 0.5]] * 3), table_model([[0.0, 0.3, 0.7]] * 3)], [0])
     assert not any(BOS in hypothesis.ids for hypothesis in found)

@@ -1,4 +1,4 @@
-"""What may not come: each filter alone on tensors, then in the searches, checked against the ids that came out."""
+"""Filters, alone and in the searches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NUM_TOKENS = 6
 
 
 def ruled_out(filter_: Any, emitted: list[list[int]], sentences: list[int] | None = None) -> list[list[int]]:
-    """For each row the ids that may not come; the others keep their numbers."""
+    """The ids ruled out in each row; the others must be unchanged."""
     history = np.array(emitted, dtype=np.int64).reshape(len(emitted), -1)
     log_probs = -np.random.rand(len(emitted), NUM_TOKENS)
     rows = np.arange(len(emitted)) if sentences is None else np.array(sentences)
@@ -75,7 +75,7 @@ def test_no_repeat() -> None:
     assert ruled_out(NoRepeat(1), [[]]) == [[]]
 
 
-def test_min_length_is_of_the_sentence() -> None:
+def test_min_length_is_per_sentence() -> None:
     least = MinLength(np.array([1, 2, 3]), EOS)
     assert ruled_out(least, [[], [], [], []], [0, 1, 2, 2]) == [[], [EOS], [EOS], [EOS]]
     assert ruled_out(least, [[2], [2], [2]], [0, 1, 2]) == [[], [], [EOS]]
@@ -83,7 +83,7 @@ def test_min_length_is_of_the_sentence() -> None:
 
 
 @pytest.mark.parametrize("pad", [0, -1, 10**6])
-def test_force_prefix_is_of_the_sentence(pad: int) -> None:
+def test_force_prefix_is_per_sentence(pad: int) -> None:
     force = ForcePrefix(np.array([[2, 4, 3], [5, pad, pad], [pad, pad, pad]]), np.array([3, 1, 0]))
     assert ruled_out(force, [[], [], [], []], [0, 0, 1, 2]) == [[0, 1, 3, 4, 5], [0, 1, 3, 4, 5], [0, 1, 2, 3, 4], []]
     assert ruled_out(force, [[2], [5], [5]], [0, 1, 2]) == [[0, 1, 2, 3, 5], [], []]
@@ -97,7 +97,7 @@ def times(ids: list[int], phrase: list[int]) -> int:
 @pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=50)
 @given(seed=st.integers(0, 10**6), size=st.integers(1, 3), data=st.data())
-def test_what_is_ruled_out_does_not_come_and_the_log_prob_is_still_the_models(
+def test_ruled_out_ids_never_occur_and_log_prob_is_not_renormalised(
     history_model: Any, way: str, seed: int, size: int, data: st.DataObject
 ) -> None:
     model = history_model(NUM_TOKENS, seed)
@@ -128,7 +128,7 @@ def test_what_is_ruled_out_does_not_come_and_the_log_prob_is_still_the_models(
 
 
 @given(seed=st.integers(0, 10**6), length_penalty=st.sampled_from([0.0, 1.0]), min_length=st.integers(1, 4))
-def test_a_wide_beam_finds_the_best_of_what_is_left(
+def test_a_wide_beam_finds_the_best_allowed(
     history_model: Any, seed: int, length_penalty: float, min_length: int
 ) -> None:
     model = history_model(4, seed)
@@ -155,11 +155,11 @@ def test_a_wide_beam_finds_the_best_of_what_is_left(
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_row_in_which_nothing_is_left_ends_and_the_others_go_on(history_model: Any, way: str) -> None:
+def test_a_row_without_ids_left_ends_and_the_others_continue(history_model: Any, way: str) -> None:
     model = history_model(NUM_TOKENS)
 
     def dead_end(log_probs: np.ndarray, emitted: np.ndarray, sentences: np.ndarray) -> np.ndarray:
-        """Sentence 1 has nothing from the start, sentence 3 after two ids."""
+        """Sentence 1 has no ids left from the start, sentence 3 after two ids."""
         closed = (sentences == 1) | ((sentences == 3) & (emitted.shape[1] == 2))
         return np.where(closed[:, None], float("-inf"), log_probs)
 
@@ -168,7 +168,7 @@ def test_a_row_in_which_nothing_is_left_ends_and_the_others_go_on(history_model:
     assert all(len(found.ids) == 8 and not found.finished for found in [*free, *other])
     alone = search(model, way, [0], filters=filters)[0]
     assert [found.ids for found in alone] == [found.ids for found in free]
-    if way == "beam":  # there is always something better to keep, until there is nothing
+    if way == "beam":  # a beam drops such hypotheses
         assert nothing == short == []
     else:
         assert [(found.ids, found.log_prob, found.finished) for found in nothing] == [([], 0.0, False)]
@@ -177,11 +177,11 @@ def test_a_row_in_which_nothing_is_left_ends_and_the_others_go_on(history_model:
         assert short[0].log_prob == pytest.approx(model.rescore(3, short[0].ids)[0], abs=1e-9)
 
 
-def test_where_one_hypothesis_of_a_beam_dies_the_others_go_on(history_model: Any) -> None:
+def test_a_dropped_hypothesis_leaves_the_others_in_the_beam(history_model: Any) -> None:
     model = history_model(NUM_TOKENS)
 
     def dead_end(log_probs: np.ndarray, emitted: np.ndarray, sentences: np.ndarray) -> np.ndarray:
-        """Nothing follows an even id."""
+        """No id may follow an even one."""
         if not emitted.shape[1]:
             return log_probs
         return np.where(emitted[:, -1:] % 2 == 0, float("-inf"), log_probs)
@@ -194,7 +194,7 @@ def test_where_one_hypothesis_of_a_beam_dies_the_others_go_on(history_model: Any
 
 
 @pytest.mark.parametrize("way", ["greedy", "sampling"])
-def test_where_all_rows_are_dead_at_once_nothing_comes(history_model: Any, way: str) -> None:
+def test_if_all_rows_are_dropped_at_once_there_is_no_result(history_model: Any, way: str) -> None:
     model = history_model(NUM_TOKENS)
     found = search(model, way, [0, 1], filters=[Forbid(range(NUM_TOKENS))])
     assert [(one.ids, one.finished) for (one,) in found] == [([], False)] * 2
@@ -202,7 +202,7 @@ def test_where_all_rows_are_dead_at_once_nothing_comes(history_model: Any, way: 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_filters_see_each_sentence_by_its_number_and_all_it_emitted(history_model: Any, way: str) -> None:
+def test_filters_get_sentence_indices_and_all_emitted_ids(history_model: Any, way: str) -> None:
     model = history_model(NUM_TOKENS)
     seen: list[tuple[int, list[int]]] = []
 
@@ -221,6 +221,6 @@ def test_filters_see_each_sentence_by_its_number_and_all_it_emitted(history_mode
 @pytest.mark.parametrize(
     "make", [lambda: NoRepeat(0), lambda: ForbidPhrases([[2], []])], ids=["no_repeat", "empty phrase"]
 )
-def test_a_filter_that_makes_no_sense_is_refused(make: Any) -> None:
+def test_an_invalid_filter_is_an_error(make: Any) -> None:
     with pytest.raises(ConfigError, match="fix"):
         make()

@@ -1,4 +1,4 @@
-"""One hypothesis a row: what is chosen, when rows leave, and that rows don't see each other."""
+"""Greedy search and sampling: chosen ids, removal of ended rows, and independence of rows."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def test_greedy_follows_the_table(table_model: Any) -> None:
     assert found.weights is None
 
 
-def test_greedy_takes_the_lowest_of_equals(table_model: Any) -> None:
+def test_greedy_breaks_ties_by_lower_id(table_model: Any) -> None:
     (found,) = run(table_model([[0.0, 0.0, 0.2, 0.4, 0.4]] + [[0.0, 1.0, 0.0, 0.0, 0.0]] * 4), [0], 10)
     assert found.ids == [3, EOS]
 
 
-def test_the_maximum_is_each_rows_own_and_counts_the_end(table_model: Any) -> None:
+def test_each_row_has_its_own_maximum_length_including_eos(table_model: Any) -> None:
     cut, ended = run(table_model(BY_HAND), [0, 0], [1, 2])
     assert (cut.ids, cut.finished) == ([2], False)
     assert (ended.ids, ended.finished) == ([2, EOS], True)
@@ -62,7 +62,7 @@ def test_no_rows_give_no_hypotheses(history_model: Any) -> None:
 
 
 @pytest.mark.parametrize("choose", [greedy, Sampler(1.0, seed=3)])
-def test_log_prob_and_weights_are_those_of_the_ids_forced(history_model: Any, choose: Any) -> None:
+def test_log_prob_and_weights_equal_those_of_the_forced_ids(history_model: Any, choose: Any) -> None:
     model = history_model(6)
     lengths = set()
     for sentence, found in enumerate(run(model, list(range(20)), 15, choose=choose)):
@@ -77,14 +77,14 @@ def test_log_prob_and_weights_are_those_of_the_ids_forced(history_model: Any, ch
     assert len(lengths) > 3, "rows of one length would show little"
 
 
-def test_log_prob_is_added_up_in_float64(table_model: Any) -> None:
+def test_log_prob_is_summed_in_float64(table_model: Any) -> None:
     model = table_model([[0.0, 0.1, 0.9], [0.0, 0.1, 0.9], [0.0, 0.1, 0.9]])
     (found,) = run(model, [0], 5000)
     assert found.log_prob == pytest.approx(5000 * float(model.log_probs[2, 2]), rel=1e-12)
 
 
 @pytest.mark.parametrize("choose", [greedy, Sampler(1.0, seed=3)])
-def test_a_row_is_computed_until_it_ends_and_no_longer(history_model: Any, choose: Any) -> None:
+def test_a_row_is_computed_only_until_it_ends(history_model: Any, choose: Any) -> None:
     model = history_model(6)
     found = run(model, list(range(20)), [5 + row for row in range(20)], choose=choose)
     counts = list(model.counts.rows)
@@ -102,7 +102,7 @@ def test_rows_are_selected_only_when_one_has_ended(table_model: Any) -> None:
 
 
 @pytest.mark.parametrize("choose", [greedy, Sampler(0.8, seed=5)])
-def test_a_row_alone_and_in_any_batch_is_the_same(history_model: Any, choose: Any) -> None:
+def test_a_row_gives_the_same_result_alone_and_in_a_batch(history_model: Any, choose: Any) -> None:
     model = history_model(6)
     together = run(model, list(range(16)), 12, choose=choose)
     order = [11, 3, 15, 0, 7, 8]
@@ -114,7 +114,7 @@ def test_a_row_alone_and_in_any_batch_is_the_same(history_model: Any, choose: An
 
 
 @pytest.mark.parametrize("choose", [greedy, Sampler(1.0, seed=3)])
-def test_forbidden_ids_are_never_chosen_and_the_log_prob_is_still_the_models(history_model: Any, choose: Any) -> None:
+def test_forbidden_ids_are_never_chosen_and_log_prob_is_not_renormalised(history_model: Any, choose: Any) -> None:
     model = history_model(6)
     free = run(model, list(range(20)), 8, choose=choose)
     bound = run(model, list(range(20)), 8, choose=choose, filters=[Forbid((BOS, 4))])
@@ -125,7 +125,7 @@ def test_forbidden_ids_are_never_chosen_and_the_log_prob_is_still_the_models(his
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-def test_samples_are_as_frequent_as_the_sharpened_model_says(table_model: Any, temperature: float) -> None:
+def test_sample_frequencies_follow_the_temperature(table_model: Any, temperature: float) -> None:
     probabilities = [0.05, 0.1, 0.4, 0.25, 0.2]
     num = 5000
     found = run(table_model([probabilities] * 5), [0] * num, 1, choose=Sampler(temperature, seed=11))
@@ -136,8 +136,8 @@ def test_samples_are_as_frequent_as_the_sharpened_model_says(table_model: Any, t
     assert ((seen - expected) ** 2 / expected).sum() < 18.47
 
 
-def test_later_positions_and_blocks_of_positions_are_drawn_afresh(table_model: Any) -> None:
-    # Ids 2 and 3 are equally likely forever, so that each row is 200 throws of a coin.
+def test_later_positions_and_blocks_are_drawn_independently(table_model: Any) -> None:
+    # Ids 2 and 3 are always equally likely, so each row is 200 coin tosses.
     found = run(table_model([[0.0, 0.0, 0.5, 0.5]] * 4), [0] * 50, 200, choose=Sampler(1.0, seed=2))
     throws = np.array([hypothesis.ids for hypothesis in found]) - 2
     assert abs(throws.mean() - 0.5) < 4 * 0.5 / np.sqrt(throws.size)
@@ -149,7 +149,7 @@ def test_later_positions_and_blocks_of_positions_are_drawn_afresh(table_model: A
     assert abs(between_rows) < 4 / np.sqrt(signs[1:].size)
 
 
-def test_the_draw_is_the_rows_stream_of_philox(table_model: Any) -> None:
+def test_draws_come_from_the_rows_philox_stream(table_model: Any) -> None:
     num_positions = 150
     found = run(
         table_model([[0.0, 0.0, 0.5, 0.5]] * 4),
@@ -162,7 +162,7 @@ def test_the_draw_is_the_rows_stream_of_philox(table_model: Any) -> None:
     assert found[0].ids == [2 + int(number >= 0.5) for number in stream]
 
 
-def test_the_seed_decides(history_model: Any) -> None:
+def test_different_seeds_give_different_samples(history_model: Any) -> None:
     model = history_model(6)
 
     def ids(seed: int) -> list[list[int]]:
@@ -172,16 +172,16 @@ def test_the_seed_decides(history_model: Any) -> None:
     assert ids(1) != ids(2)
 
 
-def test_what_is_impossible_is_never_drawn(table_model: Any) -> None:
+def test_impossible_ids_are_never_sampled(table_model: Any) -> None:
     found = run(table_model([[0.0, 0.3, 0.0, 0.7, 0.0]] * 5), [0] * 2000, 1, choose=Sampler(5.0, seed=1))
     assert {hypothesis.ids[0] for hypothesis in found} == {1, 3}
 
 
 @pytest.mark.parametrize(("uniform", "drawn"), [(0.0, 1), (1 - 2**-53, 3)])
-def test_the_ends_of_the_uniform_numbers_draw_the_ends_of_what_is_possible(
+def test_extreme_uniform_numbers_give_the_first_and_last_possible_id(
     table_model: Any, monkeypatch: pytest.MonkeyPatch, uniform: float, drawn: int
 ) -> None:
-    # By its name: the attribute `generate` of the package is the function.
+    # by name, since the package's attribute `generate` is the function
     module = importlib.import_module("seq2see.search.sampling")
     monkeypatch.setattr(module, "_uniform", lambda seed, row_number, position: uniform)
     (found,) = run(table_model([[0.0, 0.3, 0.0, 0.7, 0.0]] * 5), [0], 1, choose=Sampler(1.0))
@@ -194,7 +194,7 @@ def test_a_small_temperature_is_greedy(history_model: Any, temperature: float) -
     cold = run(model, list(range(20)), 12, choose=Sampler(temperature, seed=4))
     best = run(model, list(range(20)), 12)
     hot = run(model, list(range(20)), 12, choose=Sampler(1.0, seed=4))
-    # Where two ids are equally good greedy takes the lowest and a sampler either: rows without ties are compared.
+    # Only rows without ties are compared, which greedy search and sampling break differently.
     no_ties = [row for row in range(20) if not has_ties(model, row, best[row].ids)]
     assert len(no_ties) >= 5
     assert all(same(cold[row], best[row]) for row in no_ties)
@@ -212,12 +212,12 @@ def has_ties(model: Any, sentence: int, ids: list[int]) -> bool:
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_temperature_has_to_be_above_zero(temperature: float) -> None:
+def test_a_temperature_must_be_above_zero(temperature: float) -> None:
     with pytest.raises(ConfigError, match="temperature"):
         Sampler(temperature)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64])
-def test_a_seed_has_to_fit(seed: int) -> None:
+def test_a_seed_must_be_in_range(seed: int) -> None:
     with pytest.raises(ConfigError, match="seed"):
         Sampler(1.0, seed)

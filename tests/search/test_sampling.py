@@ -1,4 +1,4 @@
-"""Drawing from the more probable part: what stays, how often it comes, and several draws of a row."""
+"""Truncated sampling: kept ids, frequencies, and several draws per row."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PROBABILITIES = [0.05, 0.1, 0.37, 0.26, 0.19, 0.03]
 
 
 def draw(probabilities: list[float], num: int, sampler: Sampler) -> np.ndarray:
-    """How often each id came."""
+    """The count of each id."""
     log_probs = np.log([probabilities]).repeat(num, 0)
     return np.bincount(sampler(log_probs, np.arange(num), 0), minlength=len(probabilities))
 
 
 def chi_square(seen: np.ndarray, probabilities: np.ndarray) -> float:
-    """How far the counts are from what the probabilities say; where those are 0 nothing may have come."""
+    """The chi-square statistic of the counts; ids of probability 0 must not occur."""
     possible = probabilities > 0
     assert not seen[~possible].any()
     expected = seen.sum() * probabilities[possible] / probabilities.sum()
@@ -46,7 +46,7 @@ OPTIONS: list[dict[str, Any]] = [
 
 
 def by_hand(options: dict[str, Any]) -> np.ndarray:
-    """The distribution in plain words, one id after the other, the most probable first."""
+    """A straightforward implementation of the truncation, one id at a time."""
     sharpened = np.array(PROBABILITIES) ** (1 / options.get("temperature", 1.0))
     sharpened /= sharpened.sum()
     order = sorted(range(len(sharpened)), key=lambda id_: -sharpened[id_])[: options.get("top_k")]
@@ -63,13 +63,13 @@ def by_hand(options: dict[str, Any]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_samples_are_as_frequent_as_the_cut_distribution_says(options: dict[str, Any]) -> None:
+def test_sample_frequencies_follow_the_truncated_distribution(options: dict[str, Any]) -> None:
     # Chi-square with at most 5 degrees of freedom: above 20.5 once in a thousand seeds.
     assert chi_square(draw(PROBABILITIES, 20000, Sampler(seed=11, **options)), by_hand(options)) < 20.5
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_the_frequencies_tell_these_distributions_apart(options: dict[str, Any]) -> None:
+def test_the_frequencies_distinguish_these_distributions(options: dict[str, Any]) -> None:
     seen = draw(PROBABILITIES, 20000, Sampler(seed=11, **options))
     for other in OPTIONS:
         expected = by_hand(other)
@@ -78,21 +78,21 @@ def test_the_frequencies_tell_these_distributions_apart(options: dict[str, Any])
 
 
 @given(
-    places=st.lists(st.integers(0, 5), min_size=2, max_size=12),
+    values=st.lists(st.integers(0, 5), min_size=2, max_size=12),
     top_k=st.integers(1, 12) | st.none(),
     top_p=st.floats(0.01, 1.0),
     min_p=st.floats(0.0, 1.0),
 )
-def test_something_always_stays_and_ties_go_to_the_lower_id(
-    places: list[int], top_k: int | None, top_p: float, min_p: float
+def test_at_least_one_id_is_kept_and_ties_are_broken_by_lower_id(
+    values: list[int], top_k: int | None, top_p: float, min_p: float
 ) -> None:
-    """Of equally probable ids, if one is left out all those behind it are."""
-    log_probs = np.array([places], np.float32)
-    kept = Sampler(top_k=top_k, top_p=top_p, min_p=min_p)._cut_down(np.exp(log_probs.astype(np.float64)))[0] > 0
+    """If one of several equally probable ids is cut off, all later ones are."""
+    log_probs = np.array([values], np.float32)
+    kept = Sampler(top_k=top_k, top_p=top_p, min_p=min_p)._truncate(np.exp(log_probs.astype(np.float64)))[0] > 0
     assert kept[log_probs[0].argmax()]
     assert int(kept.sum()) <= (top_k or 12)
-    for id_ in range(1, len(places)):
-        before = [earlier for earlier in range(id_) if places[earlier] == places[id_]]
+    for id_ in range(1, len(values)):
+        before = [earlier for earlier in range(id_) if values[earlier] == values[id_]]
         assert not kept[id_] or all(kept[earlier] for earlier in before)
 
 
@@ -101,7 +101,7 @@ def test_top_k_of_one_is_greedy_even_in_ties() -> None:
     assert Sampler(5.0, top_k=1)(log_probs, np.arange(500), 0).tolist() == [1] * 500
 
 
-def test_what_filters_rule_out_does_not_use_up_places() -> None:
+def test_ids_ruled_out_by_filters_do_not_count_for_top_k() -> None:
     log_probs = np.log([[0.5, 0.2, 0.2, 0.1]]).repeat(2000, 0)
     log_probs[:, 0] = float("-inf")
     for sampler in (Sampler(top_k=2), Sampler(top_p=0.7)):
@@ -109,11 +109,11 @@ def test_what_filters_rule_out_does_not_use_up_places() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_p": 0.5}, {"min_p": 0.5}], ids=str)
-def test_a_row_of_nothing_gets_an_id_of_the_vocabulary_and_spoils_no_other(options: dict[str, Any]) -> None:
+def test_a_row_without_possible_ids_gets_a_valid_id_and_affects_no_other_row(options: dict[str, Any]) -> None:
     log_probs = np.log([[0.5, 0.2, 0.2, 0.1]]).repeat(3, 0)
     log_probs[1] = float("-inf")
-    one, nothing, other = Sampler(seed=3, **options)(log_probs, np.arange(3), 0).tolist()
-    assert 0 <= nothing < 4
+    one, impossible, other = Sampler(seed=3, **options)(log_probs, np.arange(3), 0).tolist()
+    assert 0 <= impossible < 4
     assert [one, other] == Sampler(seed=3, **options)(log_probs[::2], np.arange(0, 3, 2), 0).tolist()
 
 
@@ -132,7 +132,7 @@ def same(one: Hypothesis, other: Hypothesis) -> bool:
     return one[:4] == other[:4] and np.array_equal(one.weights, other.weights)
 
 
-def test_draws_of_a_row_stand_side_by_side_and_more_of_them_change_none(history_model: Any) -> None:
+def test_draws_of_a_row_are_adjacent_and_more_draws_change_none(history_model: Any) -> None:
     model = history_model(6)
     sampler = Sampler(1.2, seed=4)
     one, five = run(model, [0, 1, 2], choose=sampler), run(model, [0, 1, 2], choose=sampler, count=5)
@@ -155,7 +155,7 @@ def test_draws_do_not_depend_on_the_batch(history_model: Any) -> None:
     assert all(map(same, alone, together[10:]))
 
 
-def test_draws_have_streams_of_their_own(table_model: Any) -> None:
+def test_draws_are_independent(table_model: Any) -> None:
     table = table_model([[0.0, 0.0, 0.5, 0.5]] * 4)
     found = generate(
         table.step,
@@ -173,7 +173,7 @@ def test_draws_have_streams_of_their_own(table_model: Any) -> None:
     assert others.std() == pytest.approx(0.1, rel=0.05)
 
 
-def test_filters_and_limits_of_draws_are_those_of_their_row(history_model: Any) -> None:
+def test_draws_have_the_filters_and_maximum_of_their_row(history_model: Any) -> None:
     model = history_model(6)
     numbers: list[int] = []
 
@@ -196,7 +196,7 @@ def test_filters_and_limits_of_draws_are_those_of_their_row(history_model: Any) 
     assert numbers == [0] * 4 + [1] * 4 + [2] * 4 + [0] * 4 + [1] * 4 + [2] * 4 + [1] * 4 + [2] * 4 + [1] * 8
 
 
-def test_one_draw_leaves_the_state_alone(history_model: Any) -> None:
+def test_a_single_draw_does_not_copy_the_state(history_model: Any) -> None:
     model = history_model(6)
     run(model, [], choose=Sampler(), count=3)
     assert model.counts.rows == []
@@ -218,7 +218,7 @@ def test_options_out_of_range_are_named(options: dict[str, Any], named: str) -> 
         Sampler(**options)
 
 
-def test_cold_or_cut_to_one_is_the_beam_of_one(history_model: Any) -> None:
+def test_temperature_near_zero_or_top_k_of_one_equals_a_beam_of_one(history_model: Any) -> None:
     model = history_model(50)
     greedy = run(model, list(range(10)), choose=greedily)
     for sampler in (Sampler(top_k=1), Sampler(top_p=1e-9)):

@@ -22,7 +22,7 @@ import pytest
 
 import seq2see
 from seq2see.errors import CheckpointError, ConfigError, UserError
-from seq2see.storage.archive import BEGINNING, MAGIC, pack, unpack
+from seq2see.storage.archive import HEADER_SIZE, MAGIC, pack, unpack
 from seq2see.storage.files import MANIFEST, hash_of, manifest_of
 from seq2see.storage.saved_model import MODEL_FILES, SavedModel, find_model_folder, load_model, save_model, write_packed
 from seq2see.storage.weights import WEIGHTS, Weights
@@ -107,10 +107,10 @@ def test_the_same_model_is_the_same_bytes(saved: SavedModel, tmp_path: Path) -> 
 
 
 def test_weights_that_there_are_not_are_refused(small: SavedModel, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="one of: float32, float16, int8"):
+    with pytest.raises(ConfigError, match="must be one of: float32, float16, int8"):
         write_packed(tmp_path / "m.seq2see", small, weights="int4")
     large = small._replace(tensors={"w": np.full((2, 2), 1e6, np.float32)})
-    with pytest.raises(ConfigError, match="'w' holds 1,000,000"):
+    with pytest.raises(ConfigError, match="'w' contains 1,000,000"):
         write_packed(tmp_path / "m.seq2see", large, weights="float16")
     assert not list(tmp_path.iterdir())
 
@@ -135,7 +135,7 @@ def test_every_architecture_is_packed_and_loaded(tmp_path: Path, weights: Weight
     from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
     from seq2see.run.state import to_numpy
     from seq2see.run.train import model_config
-    from seq2see.training import Progress
+    from seq2see.training import TrainingProgress
 
     codec = Codec.build(make_tokenizer("characters"), ["abcdef"])
     for name, architecture in ARCHITECTURES.items():
@@ -146,7 +146,7 @@ def test_every_architecture_is_packed_and_loaded(tmp_path: Path, weights: Weight
         with torch.no_grad():
             network.decoder.output.bias.normal_()
         model = Predictor(TorchEngine(network), source, codec, max_length=6, name=name)
-        config = model_config(blueprint, model.max_length, Progress(), 7)
+        config = model_config(blueprint, model.max_length, TrainingProgress(), 7)
         path = tmp_path / f"{name}.seq2see"
         write_packed(path, SavedModel(config, to_numpy(network.tensors()), source, codec), weights=weights)
         loaded = seq2see.load(path, device="cpu")
@@ -182,7 +182,7 @@ def test_it_is_what_the_module_says(small: SavedModel, tmp_path: Path) -> None:
     content = path.read_bytes()
     assert content[:8] == b"\x89S2SEE\n\x01"
     assert content[8:40].hex() == hash_of(content[40:])
-    assert BEGINNING == 40
+    assert HEADER_SIZE == 40
     assert content[40:44] == b"PK\x03\x04"
 
 
@@ -208,7 +208,7 @@ def test_what_was_there_outlives_any_failure(
     if isinstance(caught.value, CheckpointError):
         assert caught.value.where == str(path)
         assert "No space left" in caught.value.what
-        assert "unharmed" in caught.value.fix
+        assert "intact" in caught.value.fix
     assert load_model(path).card == "old"
     assert os.listdir(tmp_path) == ["m.seq2see"]
 
@@ -226,7 +226,7 @@ def test_a_full_disk_leaves_the_old_one(saved: SavedModel, tmp_path: Path, name:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
-    assert "unharmed" in caught.value.fix
+    assert "intact" in caught.value.fix
     assert load_model(path).card == "old"
 
 
@@ -236,7 +236,7 @@ def test_only_a_model_is_ever_replaced(small: SavedModel, tmp_path: Path, tiny_r
     (tmp_path / "file").write_text("years")
     (tmp_path / "empty").mkdir()
     for name in ("thesis", "file", tiny_run_copy.name):
-        with pytest.raises(CheckpointError, match="is no model") as caught:
+        with pytest.raises(CheckpointError, match="is not a model") as caught:
             write_packed(tmp_path / name, small)
         assert str(tmp_path / name) == caught.value.where
     with pytest.raises(CheckpointError, match="can't be written"):
@@ -269,7 +269,7 @@ def test_the_command_takes_it_for_a_run(
 
 
 def damaged(whole: bytes, chance: random.Random, *, flips: int, cuts: int) -> Iterator[bytes]:
-    """The content with a bit flipped, so many times, and cut short."""
+    """The content with one bit flipped, `flips` times, and cut short, `cuts` times."""
     for bit in chance.sample(range(8 * len(whole)), min(flips, 8 * len(whole))):
         broken = bytearray(whole)
         broken[bit // 8] ^= 1 << bit % 8
@@ -294,10 +294,10 @@ def test_each_bit_of_the_beginning_counts(small: SavedModel, tmp_path: Path) -> 
     path = tmp_path / "m.seq2see"
     write_packed(path, small)
     whole = path.read_bytes()
-    for broken in damaged(whole[:BEGINNING], random.Random(5), flips=8 * BEGINNING, cuts=BEGINNING):
-        path.write_bytes(broken + whole[BEGINNING:])
+    for broken in damaged(whole[:HEADER_SIZE], random.Random(5), flips=8 * HEADER_SIZE, cuts=HEADER_SIZE):
+        path.write_bytes(broken + whole[HEADER_SIZE:])
         refusal(path)
-    for length in range(BEGINNING + 4):
+    for length in range(HEADER_SIZE + 4):
         path.write_bytes(whole[:length])
         refusal(path)
     for more in (b"\0", b"PK", whole):
@@ -338,7 +338,7 @@ def test_a_folder_may_gather_other_files(small: SavedModel, tmp_path: Path) -> N
     assert load_model(folder).source_codec is None
 
 
-def test_what_is_no_packed_model_is_said_so(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     for content in (b"", b"x", b"PK\x03\x04" + bytes(100), b"\x89PNG\r\n\x1a\n", MAGIC[:-1], MAGIC, MAGIC + bytes(31)):
         (tmp_path / "m.seq2see").write_bytes(content)
         refusal(tmp_path / "m.seq2see")
@@ -370,12 +370,12 @@ def test_a_file_that_may_not_be_read_is_named(
 
 def archive_of(entries: list[tuple[str, bytes]], compression: int = zipfile.ZIP_STORED) -> bytes:
     """An archive with whatever entries, its places counted as in a packed model."""
-    written = BytesIO(bytes(BEGINNING))
-    written.seek(BEGINNING)
+    written = BytesIO(bytes(HEADER_SIZE))
+    written.seek(HEADER_SIZE)
     with zipfile.ZipFile(written, "w", compression) as archive:
         for name, content in entries:
             archive.writestr(zipfile.ZipInfo(name), content, compression)
-    return written.getvalue()[BEGINNING:]
+    return written.getvalue()[HEADER_SIZE:]
 
 
 def patched(archive: bytes, signature: bytes, offset: int, value: bytes) -> bytes:
@@ -591,13 +591,13 @@ def test_tensors_of_another_model_are_refused(saved: SavedModel, tmp_path: Path)
     ):
         for weights in WEIGHTS:
             write_packed(tmp_path / "m.seq2see", saved._replace(tensors=tensors), weights=weights)
-            with pytest.raises(CheckpointError, match="names and shapes are those of another model"):
+            with pytest.raises(CheckpointError, match="tensor names or shapes don't match the model"):
                 seq2see.load(tmp_path / "m.seq2see", device="cpu")
 
 
 @pytest.mark.filterwarnings("ignore::seq2see.text.UnicodeVersionWarning")
 def test_whatever_is_in_a_file_nothing_but_a_user_error_is_raised(files: dict[str, bytes], tmp_path: Path) -> None:
-    """Bits of the inner files flipped, the hashes reckoned anew: it loads and answers, or is refused."""
+    """Bits of the inner files flipped, the hashes recalculated: it loads and answers, or is refused."""
     chance = random.Random(7)
     refused = 0
     for number in range(400):

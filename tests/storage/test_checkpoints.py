@@ -16,9 +16,9 @@ from seq2see.storage.checkpoints import (
     checkpoints,
     clean_checkpoints,
     load_checkpoint,
+    mark_damaged,
     save_checkpoint,
     sealed,
-    set_aside,
 )
 from seq2see.storage.files import MANIFEST, hash_of
 from seq2see.text import Codec, make_tokenizer
@@ -156,7 +156,7 @@ def test_what_is_no_state_behind_right_hashes_is_said_so(tmp_path: Path) -> None
         (place / name).write_bytes(b"\xffno")
         manifest["files"][name] = {"size": 3, "sha256": hash_of(b"\xffno")}
         (place / MANIFEST).write_bytes(sealed({k: v for k, v in manifest.items() if k != "sha256"}))
-        with pytest.raises(CheckpointError, match="no state of training"):
+        with pytest.raises(CheckpointError, match="invalid training state"):
             load_checkpoint(tmp_path)
         place = save(tmp_path, 7)
 
@@ -179,7 +179,7 @@ def test_the_one_before_is_taken_only_if_asked_for_and_the_damage_is_told(tmp_pa
     found = load_checkpoint(tmp_path, fallback_previous=True)
     assert is_of(found, 3)
     assert [error.where for error in found.damaged] == named
-    set_aside(found)
+    mark_damaged(found)
     assert names(tmp_path) == ["00000003", "00000006.damaged", "00000009.damaged"]
     assert load_checkpoint(tmp_path).damaged == ()
     named.append(damage(places[0]))

@@ -20,7 +20,7 @@ import pytest
 
 from seq2see.errors import CheckpointError
 from seq2see.storage.checkpoints import checkpoints, clean_checkpoints, load_checkpoint, save_checkpoint
-from seq2see.storage.files import clean, write_file
+from seq2see.storage.files import clean_leftovers, write_file
 from seq2see.storage.saved_model import SavedModel, load_model, save_model, write_packed
 from seq2see.text import Codec, make_tokenizer
 
@@ -29,14 +29,14 @@ CODEC = Codec.build(make_tokenizer("characters"), ["abcde"])
 
 
 class Saving(NamedTuple):
-    """One kind of thing that is saved."""
+    """One kind of saved content."""
 
     save: Callable[[Path, int], None]
     """The given state into a folder, over what is there."""
     load: Callable[[Path], int]
     """Which state is there; it fails for a mixture."""
-    clean: Callable[[Path], None]
-    """What is done when a run is taken up again."""
+    clean_leftovers: Callable[[Path], None]
+    """What is done when a run is resumed."""
     before: tuple[int, ...] = (1,)
     """What had been saved before."""
     new: int = 2
@@ -103,9 +103,9 @@ SAVINGS = {
     "checkpoint": Saving(save_update, load_update, clean_checkpoints),
     "checkpoint, the oldest goes": Saving(save_update, load_update, clean_checkpoints, (1, 2), 3),
     "checkpoint again": Saving(save_same_update, load_update, clean_checkpoints),
-    "model": Saving(save_folder, load_folder, lambda folder: clean(folder / "model")),
-    "packed": Saving(save_packed, load_packed, lambda folder: clean(folder / "m.seq2see")),
-    "file": Saving(save_text, load_text, lambda folder: clean(folder / "config.toml")),
+    "model": Saving(save_folder, load_folder, lambda folder: clean_leftovers(folder / "model")),
+    "packed": Saving(save_packed, load_packed, lambda folder: clean_leftovers(folder / "m.seq2see")),
+    "file": Saving(save_text, load_text, lambda folder: clean_leftovers(folder / "config.toml")),
 }
 
 
@@ -203,10 +203,10 @@ def test_an_error_at_any_call_leaves_the_old_or_the_new(
         outcomes.add(found)
         if said:
             assert os.strerror(number) in said
-            assert "unharmed" in said if found != saving.new else True
+            assert "intact" in said if found != saving.new else True
         else:
             assert found == saving.new
-        saving.clean(folder)
+        saving.clean_leftovers(folder)
         assert saving.load(folder) in (saving.before[-1], saving.new)
         saving.save(folder, saving.new + 1)
         assert saving.load(folder) == saving.new + 1
@@ -215,7 +215,7 @@ def test_an_error_at_any_call_leaves_the_old_or_the_new(
 
 
 def check_nothing_stays(saving: Saving, folder: Path) -> None:
-    saving.clean(folder)
+    saving.clean_leftovers(folder)
     assert not [path for path in folder.iterdir() if path.suffix in (".new", ".old", ".gone")]
     if saving.load is load_update:
         assert len(checkpoints(folder)) <= 2
@@ -235,7 +235,7 @@ def test_a_death_at_any_call_leaves_the_old_or_the_new(kind: str, half: str, tmp
         folder = tmp_path / str(at)
         found = saving.load(folder)
         outcomes.add(found)
-        saving.clean(folder)
+        saving.clean_leftovers(folder)
         assert saving.load(folder) == found
         saving.save(folder, saving.new + 1)
         assert saving.load(folder) == saving.new + 1

@@ -21,7 +21,7 @@ def test_a_second_waits_and_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     with locked(tmp_path, said.append):
         with pytest.raises(ConfigError, match="another process is training in it"), locked(tmp_path, said.append):
             pass
-        assert len(waited) == locks.LOCK_SECONDS
+        assert len(waited) == locks.MAX_WAIT_SECONDS
         assert said == [f"another process is training in {tmp_path}: waiting for it to end"]
     with locked(tmp_path, said.append):  # free again
         pass
@@ -62,5 +62,5 @@ def test_a_file_system_without_locks_is_no_obstacle(tmp_path: Path, monkeypatch:
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="can't be made"), locked(tmp_path / "file" / "run", print):
+    with pytest.raises(ConfigError, match="can't be created"), locked(tmp_path / "file" / "run", print):
         pass

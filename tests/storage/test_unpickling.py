@@ -82,12 +82,12 @@ def test_files_of_other_tools_are_never_opened(tiny_run_copy: Path, tiny_pairs: 
 
 @pytest.mark.parametrize("name", [STATE, PROGRESS])
 def test_a_pickle_under_a_name_of_ours_is_refused(name: str, tiny_run_copy: Path, tmp_path: Path) -> None:
-    """Also where the hashes are reckoned anew."""
+    """Also with recalculated hashes."""
     place = max((tiny_run_copy / "checkpoints").iterdir())
     files = {path.name: path.read_bytes() for path in place.iterdir() if path.name != MANIFEST}
     files[name] = pickle.dumps(Harm(tmp_path / "mark"))
     (place / name).write_bytes(files[name])
     (place / MANIFEST).write_bytes(sealed_manifest(files, {}))
-    with pytest.raises(CheckpointError, match="holds no state of training"):
+    with pytest.raises(CheckpointError, match="holds an invalid training state"):
         load_checkpoint(tiny_run_copy / "checkpoints")
     assert not (tmp_path / "mark").exists()

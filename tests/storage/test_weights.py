@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2see.errors import CheckpointError, ConfigError
-from seq2see.storage.weights import SMALLEST_SCALE, WEIGHTS, Weights, quantize, read_weights, write_weights
+from seq2see.storage.weights import MIN_SCALE, WEIGHTS, Weights, quantize, read_weights, write_weights
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 MATRICES = arrays.arrays(
@@ -70,7 +70,7 @@ def test_int8_is_off_by_half_a_scale_at_most(matrix: np.ndarray) -> None:
     assert (np.abs(found - matrix) <= allowed * (1 + 1e-5)).all()
     assert (np.abs(steps.astype(int)) <= 127).all()
     largest = np.abs(matrix).max(axis=tuple(range(1, matrix.ndim)), initial=0)
-    assert np.allclose(scales, np.maximum(largest / 127, SMALLEST_SCALE))
+    assert np.allclose(scales, np.maximum(largest / 127, MIN_SCALE))
 
 
 def test_each_row_has_a_scale_of_its_own() -> None:
@@ -121,7 +121,7 @@ def test_values_beyond_float16_are_refused_by_name() -> None:
     tensors = {"fine": np.full((2, 2), 65504, np.float32), "large": np.array([[1, -70_000]], np.float32)}
     with pytest.raises(ConfigError) as caught:
         write_weights(tensors, "float16")
-    assert "'large' holds 70,000" in caught.value.what
+    assert "'large' contains 70,000" in caught.value.what
     assert "float32 or int8" in caught.value.fix
     assert back(tensors, "int8")["large"][0, 1] == -70_000
     assert back({"vector": np.array([1e30], np.float32)}, "float16")["vector"][0] == np.float32(1e30)
@@ -130,7 +130,7 @@ def test_values_beyond_float16_are_refused_by_name() -> None:
 @pytest.mark.parametrize("weights", ["float16", "int8"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_is_refused_by_name(weights: Weights, value: float) -> None:
-    with pytest.raises(ConfigError, match="'m' holds what is no number"):
+    with pytest.raises(ConfigError, match="'m' contains NaN or infinity"):
         write_weights({"m": np.array([[1, value]], np.float32)}, weights)
 
 
@@ -170,7 +170,7 @@ BROKEN: dict[str, tuple[Weights, bytes]] = {
     "huge and empty": ("float32", header({"m": entry("F32", [2**62, 2**62, 0], 0, 0)})),
     "a kind NumPy lacks": ("float32", header({"m": entry("F8_E5M2", [4], 0, 4)}, bytes(4))),
     "bfloat16": ("float32", header({"m": entry("BF16", [2], 0, 4)}, bytes(4))),
-    "a kind nobody knows": ("float32", header({"m": entry("F33", [1], 0, 4)}, bytes(4))),
+    "an unknown type": ("float32", header({"m": entry("F33", [1], 0, 4)}, bytes(4))),
     "pickled": ("float32", b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R."),
     "float64": ("float32", saved(m=np.ones((2, 2)))),
     "float16 in float32": ("float32", saved(m=np.ones((2, 2), np.float16))),
@@ -185,7 +185,7 @@ BROKEN: dict[str, tuple[Weights, bytes]] = {
     "a scale of no axis": ("int8", saved(m=np.array(1, np.int8), m_scale=np.array(1, np.float32))),
     "scales that are no numbers": ("int8", saved(m=ONES, m_scale=np.array([1, np.nan], np.float32))),
     "endless scales": ("int8", saved(m=ONES, m_scale=np.full(2, np.inf, np.float32))),
-    "float32 that is no number": ("float32", saved(m=np.array([np.nan], np.float32))),
+    "float32 with NaN": ("float32", saved(m=np.array([np.nan], np.float32))),
     "float16 without end": ("float16", saved(m=np.array([[np.inf]], np.float16))),
 }
 
@@ -199,14 +199,14 @@ def test_what_is_no_file_of_weights_is_refused(name: str) -> None:
     assert caught.value.fix
 
 
-def test_scales_beyond_float32_warn_nobody() -> None:
+def test_scales_beyond_float32_give_no_warnings() -> None:
     data = saved(m=np.full((1, 1), 127, np.int8), m_scale=np.array([3e38], np.float32))
-    with pytest.raises(CheckpointError, match="no number"):
+    with pytest.raises(CheckpointError, match="NaN or infinity"):
         read_weights(data, "int8", where="here")
 
 
 def test_any_bit_of_a_file_of_weights_may_flip_and_nothing_but_this_error_is_raised() -> None:
-    """Hashes are checked before; this is for those who reckon them anew."""
+    """Hashes are checked before; this is for files with recalculated hashes."""
     tensors = {"m": np.ones((2, 3), np.float32), "b": np.ones(2, np.float32)}
     for weights in WEIGHTS:
         whole = write_weights(tensors, weights)

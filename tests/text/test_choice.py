@@ -39,7 +39,7 @@ def test_the_choice(texts: list[str], expected: str) -> None:
     assert "\n" not in reason
 
 
-def test_made_up_tasks_are_spelt() -> None:
+def test_synthetic_tasks_use_characters() -> None:
     for pairs in (dates(3000, 1), additions(3000, 1)):
         assert choose_tokenizer([pair.source for pair in pairs])[0] == "characters"
         assert choose_tokenizer([pair.target or "" for pair in pairs])[0] == "characters"
@@ -85,7 +85,7 @@ def test_the_choice_for_real_data(seq2see_data: Path, name: str, source: str, ta
     assert choose_tokenizer([pair.target or "" for pair in pairs])[0] == target
 
 
-def test_japanese_without_blanks_is_cut_into_subwords(seq2see_data: Path) -> None:
+def test_japanese_without_blanks_uses_subwords(seq2see_data: Path) -> None:
     path = seq2see_data / "small_parallel_enja/train.tsv.gz"
     if not path.exists():
         pytest.skip(f"{path} is not there")

@@ -84,12 +84,12 @@ def test_the_json_is_readable() -> None:
     assert '"tokenizer": "words",' in lines
 
 
-def test_another_unicode_version_is_told() -> None:
+def test_another_unicode_version_warns() -> None:
     values = Codec.build(Words(), ["a b"]).to_dict()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Codec.from_dict(values)
-    with pytest.warns(UnicodeVersionWarning, match=r"under Unicode 1\.1"):
+    with pytest.warns(UnicodeVersionWarning, match=r"with Unicode 1\.1"):
         Codec.from_dict({**values, "unicode": "1.1"})
 
 
@@ -151,7 +151,7 @@ def test_subwords_survive_json(unit: str) -> None:
         assert {'"h e",', '" ho use",'} & set(lines)
 
 
-def test_codecs_of_before_there_were_subwords_are_read() -> None:
+def test_codecs_written_before_subwords_are_read() -> None:
     values = {"format": "seq2see-codec-1", "tokenizer": "words", "normalization": "NFC", "unicode": "16.0.0"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnicodeVersionWarning)
@@ -186,7 +186,7 @@ BPE, UNIGRAM = (LEARNT[unit].to_dict() for unit in ("bpe", "unigram"))
         {**BPE, "tokenizer": "unigram"},
     ],
 )
-def test_subwords_that_cannot_be_are_refused(values: dict[str, object]) -> None:
+def test_invalid_subwords_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(CheckpointError) as caught:
         Codec.from_dict(values, where="x.json")
     assert caught.value.where == "x.json"

@@ -1,4 +1,4 @@
-"""Codecs that grow: nothing that was there is read otherwise, and what is new comes behind it."""
+"""Grown codecs: existing ids do not change, and new tokens are appended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CODECS = {unit: (codec_of(unit), codec_of(unit).grown(NEW)) for unit in UNITS}
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_old_texts_have_the_ids_that_they_had(unit: str) -> None:
+def test_old_texts_keep_their_ids(unit: str) -> None:
     before, now = CODECS[unit]
     assert now.vocabulary.tokens[: len(before.vocabulary.tokens)] == before.vocabulary.tokens
     for text in OLD:
@@ -34,14 +34,14 @@ def test_old_texts_have_the_ids_that_they_had(unit: str) -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 @given(text=st.text(alphabet="theousandm &;pſäür日’", max_size=30))
-def test_any_text_is_cut_as_before(unit: str, text: str) -> None:
+def test_any_text_is_segmented_as_before(unit: str, text: str) -> None:
     before, now = CODECS[unit]
     assert now.tokenizer.split(text) == before.tokenizer.split(text)
     assert now.tokenizer.join(now.tokenizer.split(text)) == now.normalise(text)
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_the_new_texts_hold_nothing_unknown_any_more(unit: str) -> None:
+def test_the_new_texts_have_no_unknown_tokens(unit: str) -> None:
     before, now = CODECS[unit]
     if unit != "bytes":
         assert any(UNK in before.encode(text) for text in NEW)
@@ -51,13 +51,13 @@ def test_the_new_texts_hold_nothing_unknown_any_more(unit: str) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_grown_codec_comes_back_from_its_file(unit: str) -> None:
+def test_a_grown_codec_survives_json(unit: str) -> None:
     _, now = CODECS[unit]
     assert Codec.from_json(now.to_json()) == now
     assert json.loads(now.to_json())["tokens"] == list(now.vocabulary.tokens)
 
 
-def test_subwords_grow_by_characters_alone_an_escape_being_one() -> None:
+def test_subwords_grow_by_characters_and_escapes_only() -> None:
     for unit in SUBWORD_UNITS:
         before, now = CODECS[unit]
         added = now.vocabulary.tokens[len(before.vocabulary.tokens) :]
@@ -66,14 +66,14 @@ def test_subwords_grow_by_characters_alone_an_escape_being_one() -> None:
         assert all(len(token) == 1 for token in added if token != "&quot;")
 
 
-def test_bytes_never_grow_and_neither_does_what_lacks_nothing() -> None:
+def test_bytes_and_complete_codecs_do_not_grow() -> None:
     in_bytes = CODECS["bytes"][0]
     assert in_bytes.grown(NEW) is in_bytes
     for unit in UNITS:
         assert CODECS[unit][1].grown([*OLD, *NEW]) is CODECS[unit][1]
 
 
-def test_the_most_frequent_are_added_first_as_many_as_there_is_room_for() -> None:
+def test_the_most_frequent_are_added_first_up_to_the_limit() -> None:
     codec = Codec.build(make_tokenizer("characters"), ["ab"])
     texts = ["xyyzzz", "a"]
     assert codec.grown(texts).vocabulary.tokens == ("a", "b", "z", "y", "x")

@@ -1,4 +1,4 @@
-"""Learning subwords: how many, of what, and what is said where it can't be done."""
+"""Learning subwords: their number, their texts, and errors."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def test_frequent_words_are_one_piece_and_rare_ones_several(unit: str) -> None:
 
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)
 @pytest.mark.parametrize("size", [30, 45, 80])
-def test_there_are_no_more_tokens_than_asked_for_and_every_character_is_one(unit: str, size: int) -> None:
+def test_the_size_is_a_maximum_and_every_character_is_a_token(unit: str, size: int) -> None:
     texts = sentences(300)
     codec = learn_codec(unit, texts, size=size)
     assert len(codec.vocabulary) == size
     assert set("".join(texts)) <= set(codec.vocabulary.tokens)
 
 
-def test_the_data_decide_how_many_neighbours_become_pieces() -> None:
-    """Every merge was met often enough, and none was left undone that would have been."""
+def test_without_a_size_the_data_decide_the_number_of_merges() -> None:
+    """Every merge is frequent enough, and no frequent pair is left."""
     texts = sentences(300)
     for min_count in (None, 40):
         tokenizer = learn_codec("bpe", texts, min_count=min_count).tokenizer
@@ -72,30 +72,30 @@ def test_the_data_decide_how_many_neighbours_become_pieces() -> None:
     assert len(learn_codec("bpe", texts, max_size=40).vocabulary) == 40
 
 
-def test_unigram_gets_as_many_pieces_as_bpe_where_nothing_is_said() -> None:
+def test_unigram_has_as_many_pieces_as_bpe_by_default() -> None:
     sizes = [len(learn_codec(unit, sentences(300)).vocabulary) for unit in SUBWORD_UNITS]
     assert sizes[1] <= sizes[0] <= sizes[1] + 5
 
 
-def test_a_given_size_takes_neighbours_met_twice() -> None:
+def test_a_given_size_merges_pairs_that_occur_twice() -> None:
     given, decided = (learn_codec("bpe", sentences(20), size=size) for size in (60, None))
     assert len(given.vocabulary) > len(decided.vocabulary)
 
 
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)
-def test_a_size_too_small_for_the_characters_is_refused_with_the_smallest_that_is_not(unit: str) -> None:
+def test_a_size_too_small_is_refused_with_the_minimum(unit: str) -> None:
     texts = sentences(100)
-    with pytest.raises(ConfigError, match="too small") as caught:
+    with pytest.raises(ConfigError, match="must be at least 22") as caught:
         learn_codec(unit, texts, size=12)
     assert caught.value.where == "text.subword_size"
-    least = int(caught.value.fix.removeprefix("give at least ").partition(",")[0])
+    least = int(caught.value.fix.removeprefix("set it to ").partition(",")[0])
     assert len(learn_codec(unit, texts, size=least).vocabulary) == least
     with pytest.raises(ConfigError):
         learn_codec(unit, texts, size=least - 1)
 
 
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)
-def test_rare_characters_are_left_out_where_that_is_asked_for_or_there_is_no_room(unit: str) -> None:
+def test_rare_characters_are_dropped_by_min_count_or_for_lack_of_room(unit: str) -> None:
     texts = ["aaaa bbbb é", "aaaa bbbb"]
     assert "é" in learn_codec(unit, texts).vocabulary
     assert "é" not in learn_codec(unit, texts, min_count=2).vocabulary
@@ -105,13 +105,13 @@ def test_rare_characters_are_left_out_where_that_is_asked_for_or_there_is_no_roo
 
 
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)
-def test_the_same_texts_teach_the_same(unit: str) -> None:
+def test_learning_is_deterministic(unit: str) -> None:
     first, again = (learn_codec(unit, sentences(300)) for _ in range(2))
     assert first.to_dict() == again.to_dict()
 
 
-def test_characters_without_a_score_of_their_own_all_get_the_lowest() -> None:
-    """The library gives them one each, just above the lowest, and another each time."""
+def test_characters_without_a_score_get_the_lowest() -> None:
+    """The library gives each one just above the lowest, which varies between runs."""
     words = Counter({"housing": 900, "housed": 900, "qxzjvwyk": 900, "qxzj": 900, "vwyk": 900})
     learnt = [learn_scores(words, sorted(set("".join(words))), 24) for _ in range(4)]
     assert all(scores == learnt[0] for scores in learnt)
@@ -121,21 +121,21 @@ def test_characters_without_a_score_of_their_own_all_get_the_lowest() -> None:
 
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)
 @given(texts=st.lists(st.text(st.one_of(st.sampled_from("ab &apos;\0\t"), st.characters(exclude_categories=["Cs"])))))
-def test_any_texts_can_be_learnt_from(unit: str, texts: list[str]) -> None:
+def test_any_texts_can_be_learnt(unit: str, texts: list[str]) -> None:
     codec = learn_codec(unit, texts)
     for text in texts:
         assert codec.tokenizer.join(codec.tokenizer.split(text)) == codec.normalise(text)
         assert set(codec.unknown(text)) <= {"\0"}
 
 
-def test_texts_are_normalised_first_and_half_a_character_is_refused() -> None:
+def test_texts_are_normalised_first_and_lone_surrogates_are_refused() -> None:
     assert "é" in learn_codec("bpe", ["e\u0301"]).vocabulary
     assert "é" not in learn_codec("bpe", ["é"], normalization="NFD").vocabulary
     with pytest.raises(DataError, match="surrogate"):
         learn_codec("bpe", ["a\ud800"])
 
 
-def test_much_text_is_learnt_from_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_data_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seq2see.text.learning.MAX_TEXTS", 10)
     texts = [f"{letter} same" for letter in "abcdefghijklmnopqrstuvwxyz" * 4]
     kept = choose_alphabet(count_words(texts, "NFC"), 1)
@@ -144,10 +144,10 @@ def test_much_text_is_learnt_from_in_part(monkeypatch: pytest.MonkeyPatch) -> No
     assert learn_codec("bpe", ["the house"] * 10).tokenizer.split("the house") == [" the", " house"]
 
 
-def test_a_panic_of_the_library_is_an_error_like_any_other() -> None:
+def test_a_rust_panic_becomes_a_data_error() -> None:
     tokenizers = import_tokenizers()
     trainer = tokenizers.trainers.UnigramTrainer(vocab_size=100, show_progress=False)
-    with pytest.raises(DataError, match="can't learn subwords") as caught:
+    with pytest.raises(DataError, match="failed to learn subwords") as caught:
         train(tokenizers.models.Unigram(), trainer, Counter({"<UNK>": 5}))
     assert not isinstance(caught.value.__cause__, Exception)
     assert caught.value.fix
@@ -157,7 +157,7 @@ def test_a_panic_of_the_library_is_an_error_like_any_other() -> None:
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
-def test_ctrl_c_stays_what_it_is(interruption: type[BaseException]) -> None:
+def test_ctrl_c_is_not_caught(interruption: type[BaseException]) -> None:
     class Interrupted(Counter[str]):
         def items(self) -> Iterator[tuple[str, int]]:  # type: ignore[override]
             yield "a", 1
@@ -168,14 +168,14 @@ def test_ctrl_c_stays_what_it_is(interruption: type[BaseException]) -> None:
         train(tokenizers.models.BPE(), tokenizers.trainers.BpeTrainer(show_progress=False), Interrupted("a"))
 
 
-def test_the_missing_library_is_named_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_named_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     with pytest.raises(UserError, match="needs the library tokenizers") as caught:
         learn_codec("bpe", ["a b"])
     assert caught.value.fix == 'pip install "seq2see[train]"'
 
 
-def test_what_was_learnt_is_applied_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_subwords_are_applied_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = [learn_codec(unit, sentences(100)).to_dict() for unit in SUBWORD_UNITS]
     monkeypatch.setitem(sys.modules, "tokenizers", None)
     for values in stored:

@@ -1,4 +1,4 @@
-"""Subwords as they are applied: nothing is lost, and the pieces are those that `tokenizers` gives."""
+"""Applying subwords: lossless, and the pieces are those of `tokenizers`."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def torn(text: str, pieces: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("unit", UNITS)
 @given(text=ANY_TEXT)
-def test_joining_what_was_split_gives_the_normalised_text(unit: str, text: str) -> None:
+def test_join_of_split_is_the_normalised_text(unit: str, text: str) -> None:
     tokenizer = CODECS[unit].tokenizer
     try:
         normalised = tokenizer.normalise(text)
@@ -132,7 +132,7 @@ def test_joining_what_was_split_gives_the_normalised_text(unit: str, text: str) 
 
 
 @given(text=ANY_TEXT.filter(lambda text: text.isascii() or text.isprintable()), probability=st.floats(0.01, 1))
-def test_dropout_loses_nothing_either(text: str, probability: float) -> None:
+def test_dropout_is_lossless_too(text: str, probability: float) -> None:
     tokenizer = CODECS["bpe"].tokenizer
     assert isinstance(tokenizer, BytePairEncoding)
     tokens = tokenizer.split_with_dropout(text, MergeDropout(probability, random.Random(text)))
@@ -141,7 +141,7 @@ def test_dropout_loses_nothing_either(text: str, probability: float) -> None:
 
 
 @given(text=ANY_TEXT.filter(lambda text: text.isascii() or text.isprintable()))
-def test_stretches_and_words_are_the_whole_text_and_the_blank_in_front(text: str) -> None:
+def test_chunks_and_words_are_the_whole_text_with_a_leading_blank(text: str) -> None:
     chunks = chunks_of(text)
     assert "".join(chunks) == (f" {text}" if text else "")
     for chunk in chunks:
@@ -151,7 +151,7 @@ def test_stretches_and_words_are_the_whole_text_and_the_blank_in_front(text: str
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_the_first_word_is_cut_like_any_other(unit: str) -> None:
+def test_the_first_word_is_segmented_like_any_other(unit: str) -> None:
     split = CODECS[unit].tokenizer.split
     assert split("house") * 2 == split("house house")
     assert split("") == []
@@ -178,7 +178,7 @@ def test_what_a_word_is() -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_made_up_text_in_many_scripts_is_cut_as_by_the_library(unit: str) -> None:
+def test_synthetic_text_in_many_scripts_is_segmented_as_by_the_library(unit: str) -> None:
     theirs = as_tokenizers(CODECS[unit])
     words = words_in([*made_up(), *SCRIPTS])
     same_symbols = set(filter(is_one_to_one, words))
@@ -195,7 +195,7 @@ def test_made_up_text_in_many_scripts_is_cut_as_by_the_library(unit: str) -> Non
         st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1),
     )
 )
-def test_any_word_is_cut_as_by_the_library(unit: str, word: str) -> None:
+def test_any_word_is_segmented_as_by_the_library(unit: str, word: str) -> None:
     if is_one_to_one(word) and UNKNOWN not in word:
         assert ours(CODECS[unit], word) == as_tokenizers(CODECS[unit])(word)
 
@@ -210,7 +210,7 @@ def test_a_merge_in_the_wrong_order_would_be_noticed() -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("kind", ["raw", "tok"])
-def test_real_sentences_are_cut_as_by_the_library_and_come_back(seq2see_data: Path, kind: str, unit: str) -> None:
+def test_real_sentences_are_segmented_as_by_the_library_without_loss(seq2see_data: Path, kind: str, unit: str) -> None:
     path = seq2see_data / f"multi30k_en-de/{kind}/train.tsv.gz"
     if not path.exists():
         pytest.skip(f"{path} is not there")
@@ -237,14 +237,14 @@ def test_real_sentences_are_cut_as_by_the_library_and_come_back(seq2see_data: Pa
     .filter(lambda text: not regex.search("@-@-@", text)),
     probability=st.sampled_from([0.3, 1]),
 )
-def test_escapes_are_never_torn(text: str, probability: float) -> None:
+def test_escapes_are_never_split(text: str, probability: float) -> None:
     for codec in CODECS.values():
         assert not torn(text, codec.tokenizer.split(text))
     dropped = CODECS["bpe"].tokenizer.split_with_dropout(text, MergeDropout(probability, random.Random(1)))  # type: ignore[attr-defined]
     assert not torn(text, dropped)
 
 
-def test_a_torn_escape_would_be_noticed() -> None:
+def test_a_split_escape_would_be_noticed() -> None:
     assert torn("a &lt; b", [" a", " &", "lt;", " b"]) == ["&lt;"]
     assert torn("a &lt; b", [" a", " ", "&lt;", " b"]) == []
     assert torn("a @-@ b", [" a", " @", "-@", " b"]) == ["@-@"]
@@ -272,7 +272,7 @@ def test_an_unknown_character_is_unknown_alone(unit: str) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_long_word_takes_no_longer_than_it_should(unit: str) -> None:
+def test_time_is_not_quadratic_in_the_length_of_a_word(unit: str) -> None:
     """One whose time grew with the square of its length would take minutes."""
     word = "thecatandthedog" * 10_000
     assert "".join(CODECS[unit].tokenizer.split(word)) == f" {word}"
@@ -297,7 +297,7 @@ def by_the_paper(word: str, merges: tuple[tuple[str, str], ...], skipped: float,
         symbols[place : place + 2] = ["".join(symbols[place : place + 2])]
 
 
-def test_a_merge_is_skipped_as_often_as_was_asked() -> None:
+def test_merges_are_skipped_with_the_given_probability() -> None:
     tokenizer = BytePairEncoding("NFC", (("a", "b"),))
     for probability in (0.05, 0.1, 0.5, 0.9):
         skips = MergeDropout(probability, random.Random(1))
@@ -306,7 +306,7 @@ def test_a_merge_is_skipped_as_often_as_was_asked() -> None:
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.4, 0.8])
-def test_words_are_cut_as_often_in_each_way_as_by_the_paper(probability: float) -> None:
+def test_segmentations_have_the_distribution_of_the_paper(probability: float) -> None:
     merges = ((" ", "l"), ("o", "w"), (" l", "ow"), ("e", "r"), ("l", "o"), (" low", "er"), ("w", "e"))
     tokenizer = BytePairEncoding("NFC", merges)
     chance, draws = random.Random(2), 20_000
@@ -325,7 +325,7 @@ def test_dropout_of_one_leaves_characters() -> None:
     assert pieces_with_dropout(tokenizer, text, 1, 1) == tuple(atoms_of(f" {text}"))
 
 
-def test_the_same_seed_cuts_the_same_and_another_cuts_otherwise() -> None:
+def test_segmentation_depends_on_the_seed() -> None:
     tokenizer = CODECS["bpe"].tokenizer
     assert isinstance(tokenizer, BytePairEncoding)
     assert len({pieces_with_dropout(tokenizer, SCRIPTS[0], 0.1, 7) for _ in range(5)}) == 1
@@ -338,7 +338,7 @@ def test_the_same_seed_cuts_the_same_and_another_cuts_otherwise() -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_text_goes_on_where_a_prompt_ends_even_inside_a_word(unit: str) -> None:
+def test_a_text_continues_a_prompt_even_inside_a_word(unit: str) -> None:
     codec = CODECS[unit]
 
     def ids(*pieces: str) -> list[int]:

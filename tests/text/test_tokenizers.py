@@ -18,7 +18,7 @@ ANY_TEXT = st.one_of(st.text(), st.text(alphabet=st.characters()), TRICKY)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("name", TOKENIZER_NAMES)
 @given(text=ANY_TEXT)
-def test_joining_what_was_split_gives_the_normalised_text(name: str, normalization: str, text: str) -> None:
+def test_join_of_split_is_the_normalised_text(name: str, normalization: str, text: str) -> None:
     tokenizer = make_tokenizer(name, normalization)
     try:
         normalised = tokenizer.normalise(text)
@@ -62,12 +62,12 @@ def test_bytes_join_anything_a_model_may_write() -> None:
     assert Bytes().join(["<C3>", "a", "<unk>"]) == "\ufffda<unk>"
 
 
-def test_half_a_surrogate_pair_is_named_with_its_place() -> None:
+def test_a_lone_surrogate_is_named_with_its_position() -> None:
     with pytest.raises(DataError, match=r"character 2 of a text is U\+D800"):
         Words().split("a\ud800")
 
 
-def test_unknown_names_suggest_the_nearest() -> None:
+def test_unknown_names_suggest_the_closest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'characters'"):
         make_tokenizer("charcters")
     with pytest.raises(ConfigError, match="did you mean 'NFKC'"):

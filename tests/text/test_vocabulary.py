@@ -21,7 +21,7 @@ def test_rare_tokens_are_left_out() -> None:
     assert len(Vocabulary.build([list("aabbc")], max_size=1)) == len(SPECIALS)
 
 
-def test_specials_are_numbers_and_not_spellings() -> None:
+def test_special_tokens_are_ids_and_not_spellings() -> None:
     assert Vocabulary(()).id("<eos>") == UNK
     vocabulary = Vocabulary(SPECIALS)
     assert [vocabulary.id(token) for token in SPECIALS] == [4, 5, 6, 7]
@@ -36,12 +36,12 @@ def test_ids_and_tokens_are_each_others_inverse(tokens: list[str]) -> None:
 
 
 @pytest.mark.parametrize("number", [-1, 5])
-def test_numbers_that_are_not_there(number: int) -> None:
-    with pytest.raises(IndexError, match="the vocabulary has 5"):
+def test_invalid_ids(number: int) -> None:
+    with pytest.raises(IndexError, match="out of range for a vocabulary of 5"):
         Vocabulary(("a",)).token(number)
 
 
 @pytest.mark.parametrize("tokens", [("a", "a"), ("\ud800",)])
-def test_tokens_that_cannot_be_kept(tokens: tuple[str, ...]) -> None:
+def test_invalid_tokens(tokens: tuple[str, ...]) -> None:
     with pytest.raises(DataError):
         Vocabulary(tokens)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from seq2see.training import Evaluated
 from seq2see.training.averaging import MovingAverage, mean_of
@@ -30,7 +33,7 @@ def test_a_mean_is_worked_out_in_float64():
     assert mean_of(models)["w"].dtype == torch.float32
 
 
-def shown_at_evaluations(trainer):
+def weights_at_evaluations(trainer):
     """The weights that were tried, in order, and those that training had then."""
     tried, trained = [], []
     evaluate = trainer.evaluate
@@ -50,7 +53,7 @@ def same(one, other):
 
 def test_with_a_moving_average_it_is_the_average_that_is_tried():
     trainer = new_trainer(ema=0.9, evaluate_every=5)
-    tried, trained = shown_at_evaluations(trainer)
+    tried, trained = weights_at_evaluations(trainer)
     average = MovingAverage(trainer.model.named_parameters(), 0.9)
     update = trainer._update
 
@@ -70,7 +73,7 @@ def test_with_a_moving_average_it_is_the_average_that_is_tried():
 
 def test_without_averages_nothing_is_copied():
     trainer = new_trainer()
-    assert trainer.shown.model is trainer.model
+    assert trainer.evaluated.model is trainer.model
     assert trainer.state().averages == {}
 
 
@@ -88,7 +91,7 @@ def test_an_average_changes_nothing_about_training():
 def test_the_mean_is_that_of_the_last_or_of_the_best(of, averaged):
     recorder = Recorder(exact_matches=[0.1, 0.5, 0.2, 0.4, 0.3, 0.9])
     trainer = new_trainer(recorder, average=2, average_of=of)
-    tried, _ = shown_at_evaluations(trainer)
+    tried, _ = weights_at_evaluations(trainer)
     finished = trainer.run()
     weights = dict(zip([2, 4, 6, 8, 10], tried, strict=False))
     assert same(tried[5], mean_of([weights[update] for update in averaged]))
@@ -101,7 +104,7 @@ def test_the_mean_is_that_of_the_last_or_of_the_best(of, averaged):
 def test_of_equal_evaluations_the_later_ones_are_kept():
     trainer = new_trainer(Recorder(), average=3, average_of="best")
     trainer.run()
-    assert sorted(trainer.shown.kept, key=int) == ["6", "8", "10"]
+    assert sorted(trainer.evaluated.kept, key=int) == ["6", "8", "10"]
 
 
 def test_a_mean_that_is_no_better_is_not_saved():
@@ -136,5 +139,25 @@ def test_averages_are_weights_of_the_model():
     trainer = new_trainer(model=new_model("attention"), ema=0.5, average=2, max_updates=6)
     trainer.run()
     shapes = {name: tensor.shape for name, tensor in trainer.model.tensors().items()}
-    assert {name: tensor.shape for name, tensor in trainer.shown.model.tensors().items()} == shapes
-    assert not any(one is other for one in trainer.shown.model.parameters() for other in trainer.model.parameters())
+    assert {name: tensor.shape for name, tensor in trainer.evaluated.model.tensors().items()} == shapes
+    assert not any(one is other for one in trainer.evaluated.model.parameters() for other in trainer.model.parameters())
+
+
+class Float64OnTheCPUOnly(TorchDispatchMode):
+    """Fails like MPS, which has no float64."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor) and tensor.device.type != "cpu":
+                assert tensor.dtype != torch.float64, f"{func} makes float64 on {tensor.device}"
+        return result
+
+
+def test_weights_are_averaged_on_devices_without_float64():
+    with FakeTensorMode(), Float64OnTheCPUOnly():
+        models = [{"w": torch.ones(3, 2, device="cuda")} for _ in range(3)]
+        with pytest.raises(AssertionError):
+            models[0]["w"].double()
+        mean = mean_of(models)["w"]
+    assert (mean.device.type, mean.dtype, mean.shape) == ("cuda", torch.float32, (3, 2))

@@ -21,7 +21,7 @@ def parameters(rows: int, width: int, vocabulary: int) -> tuple[torch.Tensor, ..
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("logits_at_a_time", [1, 7 * 11, 3 * 7 * 11 + 5, 1 << 21])
 def test_it_is_the_cross_entropy_of_the_logits(smoothing, logits_at_a_time, monkeypatch):
-    monkeypatch.setattr(module, "LOGITS", logits_at_a_time)
+    monkeypatch.setattr(module, "MAX_LOGITS", logits_at_a_time)
     x, weight, bias = parameters(23, 5, 11)
     targets = torch.randint(0, 11, (23,))
     ours = linear_cross_entropy(x, weight, bias, targets, smoothing)

@@ -1,4 +1,4 @@
-"""Joining a world: what launchers set is checked; a group that is there already is left; a process may train twice."""
+"""Joining a world: launcher variables are checked, existing groups are kept, and a process may train twice."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """MASTER_ADDR and MASTER_PORT: a port of this machine that nobody uses."""
+    """MASTER_ADDR and MASTER_PORT: a free port of this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setenv("MASTER_PORT", str(free.getsockname()[1]))
@@ -51,7 +51,7 @@ def test_without_a_launcher_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_world_without_a_rank_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ConfigError, match=r"RANK: is not set, though WORLD_SIZE is\n  fix: .*torchrun"):
+    with pytest.raises(ConfigError, match=r"RANK: is not set, but WORLD_SIZE is\n  fix: .*torchrun"):
         join()
 
 
@@ -61,7 +61,7 @@ def test_what_is_not_a_number_is_named(name: str, value: str, monkeypatch: pytes
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match=f"{name}: is '{value}', not a number"):
+    with pytest.raises(ConfigError, match=f"{name}: must be a whole number, not '{value}'"):
         join()
 
 
@@ -69,7 +69,7 @@ def test_what_is_not_a_number_is_named(name: str, value: str, monkeypatch: pytes
 def test_a_rank_is_less_than_the_number_of_processes(size: str, rank: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", size)
     monkeypatch.setenv("RANK", rank)
-    with pytest.raises(ConfigError, match=f"RANK: is {rank}, of {size} processes"):
+    with pytest.raises(ConfigError, match=rf"RANK: must be less than WORLD_SIZE \({size}\), not {rank}"):
         join()
 
 
@@ -86,7 +86,7 @@ def test_no_address_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("rank", ["0", "1"])
 @pytest.mark.usefixtures("address")
 def test_processes_that_do_not_come_are_not_waited_for_for_ever(rank: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(world, "HANDSHAKE", timedelta(seconds=0.2))
+    monkeypatch.setattr(world, "JOIN_TIMEOUT", timedelta(seconds=0.2))
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", rank)
     with pytest.raises(WorldError, match="not all 2 processes could be reached"):
@@ -103,7 +103,7 @@ from seq2see.training import joined
 
 pairs, folder, before = sys.argv[1:]
 os.environ["RANK"] = "0" if os.fork() else "1"
-# A launcher that has taken the place of another counts restarts from 0, and the others go on counting.
+# A launcher that replaces another counts restarts from 0, while the others keep counting.
 os.environ["TORCHELASTIC_RESTART_COUNT"] = "2" if os.environ["RANK"] == "0" else "0"
 torch.set_num_threads(1)
 if before == "initialised":

@@ -18,15 +18,15 @@ from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.run.train import train
 from seq2see.training import TrainingOptions
 from seq2see.training.memory import (
-    COPIES,
-    FEWEST_UPDATES,
-    SHARE,
-    USUAL_PAIRS,
-    bytes_a_token,
+    MEMORY_SHARE,
+    MIN_PAIRS,
+    MIN_UPDATES_PER_EPOCH,
+    WEIGHT_COPIES,
+    bytes_per_token,
     free_memory,
     largest_batch,
     longest_example,
-    most_useful,
+    max_useful_tokens,
 )
 
 CPU = torch.device("cpu")
@@ -45,19 +45,19 @@ def model_of(name="attention", width=16, size=20):
 
 def test_twice_the_width_keeps_about_twice_as_much():
     examples = examples_of([5, 30, 8])
-    narrow, wide = (bytes_a_token(model_of(width=width), examples, CPU) for width in (128, 256))
+    narrow, wide = (bytes_per_token(model_of(width=width), examples, CPU) for width in (128, 256))
     assert 1.7 < wide / narrow < 2.3
 
 
 def test_the_longest_example_is_what_is_measured():
     model = model_of("attention", width=128)
-    alone, among, short = (bytes_a_token(model, examples_of(lengths), CPU) for lengths in ([400], [4, 400, 9], [9]))
+    alone, among, short = (bytes_per_token(model, examples_of(lengths), CPU) for lengths in ([400], [4, 400, 9], [9]))
     assert alone == among != short
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 100])
 def test_the_longest_is_found_block_by_block(block, monkeypatch):
-    monkeypatch.setattr("seq2see.training.memory.BLOCK", block)
+    monkeypatch.setattr("seq2see.training.memory.BLOCK_OFFSETS", block)
     for lengths, place in (([3, 9, 4, 9, 1, 2, 5], 1), ([1, 2, 3], 2), ([7], 0), ([5, 5, 6, 1], 2)):
         assert longest_example(examples_of(lengths)) == place
 
@@ -68,7 +68,9 @@ def test_the_budget_is_what_is_free_by_what_a_token_takes(monkeypatch):
     for free in (10**8, 10**9):
         monkeypatch.setattr("seq2see.training.memory.free_memory", lambda device, free=free: free)
         for processes in (1, 4):
-            expected = SHARE * (free / processes - COPIES * weights) / bytes_a_token(model, examples, CPU)
+            expected = (
+                MEMORY_SHARE * (free / processes - WEIGHT_COPIES * weights) / bytes_per_token(model, examples, CPU)
+            )
             assert largest_batch(model, examples, CPU, processes) == int(expected)
     monkeypatch.setattr("seq2see.training.memory.free_memory", lambda device: 0)
     assert largest_batch(model, examples, CPU) == 1
@@ -85,12 +87,12 @@ def test_a_limit_of_the_container_counts(monkeypatch):
 
 
 def test_an_epoch_keeps_its_updates():
-    assert most_useful(examples_of([10] * 10_000)) == 2 * 10 * 10_000 // FEWEST_UPDATES
+    assert max_useful_tokens(examples_of([10] * 10_000)) == 2 * 10 * 10_000 // MIN_UPDATES_PER_EPOCH
 
 
 def test_a_small_set_keeps_the_usual_batch():
-    assert most_useful(examples_of([10] * 1000)) == 2 * 10 * USUAL_PAIRS
-    assert most_useful(examples_of([10] * 7)) == 2 * 10 * 7
+    assert max_useful_tokens(examples_of([10] * 1000)) == 2 * 10 * MIN_PAIRS
+    assert max_useful_tokens(examples_of([10] * 7)) == 2 * 10 * 7
 
 
 @pytest.mark.parametrize("free", [250_000, 10**10], ids=["little", "much"])
@@ -106,10 +108,10 @@ def test_a_run_finds_and_records_its_batch(free, monkeypatch, tmp_path):
     train(config, tmp_path / "run", **quiet)
     found = read_toml(tmp_path / "run" / "config.toml")["training"]["batch_tokens"]
     text = said.export_text()
-    assert "tokens fit into the memory" in text
-    assert (
-        f"; {found:,} are taken, for larger batches would make fewer than {FEWEST_UPDATES} updates an epoch" in text
-    ) == (free == 10**10)
+    assert "tokens fit into memory" in text
+    assert (f"; {found:,} are used, so that an epoch has at least {MIN_UPDATES_PER_EPOCH} updates" in text) == (
+        free == 10**10
+    )
     assert f"updates of {found:,} tokens" in text
     # A resumed run takes what was found, whatever is free by then.
     monkeypatch.setattr("seq2see.training.memory.free_memory", lambda device: free // 2)

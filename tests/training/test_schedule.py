@@ -1,4 +1,4 @@
-"""Learning rates by hand: the climb, the way down, the end."""
+"""Learning rate schedules: warm-up, decay and last update."""
 
 from __future__ import annotations
 

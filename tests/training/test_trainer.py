@@ -14,18 +14,18 @@ from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.text import Codec, make_tokenizer
 from seq2see.training import (
     DevAnswer,
+    DevEvaluation,
     Evaluated,
-    Evaluation,
     Finished,
     Sample,
     Trainer,
     TrainingOptions,
     Updated,
-    Warned,
+    WarningIssued,
     batch_loss,
     to_tensors,
 )
-from seq2see.training.shares import dropout_seed
+from seq2see.training.process_batches import dropout_seed
 from seq2see.training.state import is_better
 
 PAIRS = copies(20, seed=1)
@@ -49,7 +49,7 @@ class Recorder:
     def evaluate(self, model):
         self.happened.append("evaluate")
         metrics = {"exact_match": next(self.exact_matches, 0.0), "loss": next(self.losses, 1.0)}
-        return Evaluation(metrics, (Sample("a", "b", "c"),))
+        return DevEvaluation(metrics, (Sample("a", "b", "c"),))
 
     def save_best(self, model, progress):
         self.happened.append("save best")
@@ -59,7 +59,7 @@ class Recorder:
         self.happened.append("checkpoint")
         self.states.append(state.progress["update"])
 
-    def listen(self, event):
+    def callback(self, event):
         self.happened.append(type(event).__name__)
         self.events.append(event)
 
@@ -91,7 +91,7 @@ def new_trainer(recorder=None, *, model=None, stop=None, stop_when_perfect=False
         evaluate=recorder.evaluate,
         save_best=recorder.save_best,
         save_checkpoint=recorder.save_checkpoint,
-        listen=recorder.listen,
+        callback=recorder.callback,
         stop=record_rate_and_ask,
         stop_when_perfect=stop_when_perfect,
     )
@@ -166,11 +166,11 @@ def test_patience(patience):
     recorder = Recorder([0.1, 0.2, 0.1, 0.1, 0.1, 0.9])
     finished = new_trainer(recorder, max_updates=100, patience=patience).run()
     assert finished.update == 4 + 2 * patience
-    assert finished.reason == f"no better for {patience} evaluations"
+    assert finished.reason == f"no improvement for {patience} evaluations"
     assert finished.best_update == 4
 
 
-def test_patience_begins_anew_with_each_better_one():
+def test_patience_restarts_with_each_improvement():
     recorder = Recorder([0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 0.3], [1] * 7)
     assert new_trainer(recorder, max_updates=100, patience=2).run().update == 14
 
@@ -289,7 +289,7 @@ def test_the_loss_reported_is_nats_a_token_of_the_updates_since():
     trainer = new_trainer(max_updates=10, rate=1e-12)
     trainer.run()
     first, later = trainer.recorder.of(Updated)
-    batches = [b for epoch in range(3) for b in trainer.shares.sampler.batches(epoch)][:10]
+    batches = [b for epoch in range(3) for b in trainer.batches.sampler.batches(epoch)][:10]
     sums = [batch_loss(trainer.model, to_tensors(collate(EXAMPLES, b)), 0.1).item() for b in batches]
     tokens = [int(EXAMPLES.target_lengths[b].sum()) for b in batches]
     assert first.loss == pytest.approx(sums[0] / tokens[0], rel=1e-4)
@@ -308,7 +308,7 @@ def gradient_of_first_update(trainer):
 def expected_gradient(smoothing=0.1):
     model = new_model().eval()
     trainer = new_trainer()
-    batch = to_tensors(collate(EXAMPLES, next(trainer.shares.sampler.batches(0))))
+    batch = to_tensors(collate(EXAMPLES, next(trainer.batches.sampler.batches(0))))
     (batch_loss(model, batch, smoothing) / batch.target_tokens).backward()
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
@@ -397,7 +397,7 @@ def test_dropout_is_on_in_updates_and_different_in_each(monkeypatch):
             or batch_loss(model, *arguments)
         ),
     )
-    trainer.evaluate = lambda model: model.eval() and Evaluation({"exact_match": 0.0, "loss": 1.0}, ())
+    trainer.evaluate = lambda model: model.eval() and DevEvaluation({"exact_match": 0.0, "loss": 1.0}, ())
     trainer.run()
     assert modes == [True] * 3
     assert not torch.equal(masks[0], masks[1])
@@ -420,7 +420,7 @@ def test_batch_tokens_limits_what_an_update_holds(budget, monkeypatch):
         held.append(batch.source.ids.size + batch.target.ids.size)
         return batch
 
-    monkeypatch.setattr("seq2see.training.shares.collate", recording)
+    monkeypatch.setattr("seq2see.training.process_batches.collate", recording)
     new_trainer(batch_size=None, batch_tokens=budget, max_epochs=2, max_updates=1000).run()
     assert max(held) <= budget
     assert len(held) > 2
@@ -481,11 +481,11 @@ def warned_at(is_wrong, **options):
 
     def evaluate(model):
         tried = tuple(DevAnswer(f"{n}", "x", f"t{n}", ("x",), 1, True) for n in range(30)) if next(wrong) else ()
-        return Evaluation({"exact_match": 0.0, "loss": 1.0}, (), tried)
+        return DevEvaluation({"exact_match": 0.0, "loss": 1.0}, (), tried)
 
     trainer.evaluate = evaluate
     trainer.run()
-    return [(event.update, event.kind) for event in recorder.of(Warned)]
+    return [(event.update, event.kind) for event in recorder.of(WarningIssued)]
 
 
 def test_what_goes_wrong_is_said_once_and_not_early():

@@ -1,4 +1,4 @@
-"""What training is watched for: each alarm where it should be, and silence just before."""
+"""Diagnostics during training: each warning at its threshold, and none just below."""
 
 from __future__ import annotations
 
@@ -6,47 +6,49 @@ import pytest
 
 from seq2see.training import DevAnswer, TrainingOptions
 from seq2see.training.watch import (
-    Point,
+    EvaluationRecord,
     copies,
-    is_time,
+    diagnose,
     lengths,
     loop_of,
     loops,
     quoted,
     rising,
     same_answer,
+    should_diagnose,
     unknown_tokens,
-    watch,
 )
 
 
-def tried(source: str, prediction: str, target: str, *, finished: bool = True) -> DevAnswer:
+def dev_answer(source: str, prediction: str, target: str, *, finished: bool = True) -> DevAnswer:
     return DevAnswer(source, prediction, target, tuple(prediction), len(target), finished)
 
 
 def right(count: int, start: int = 0) -> list[DevAnswer]:
     """Answers without fault."""
-    return [tried(f"source {number}", f"target {number}", f"target {number}") for number in range(start, start + count)]
+    return [
+        dev_answer(f"source {number}", f"target {number}", f"target {number}") for number in range(start, start + count)
+    ]
 
 
 def answered(count: int, prediction: str) -> list[DevAnswer]:
-    return [tried(f"other {number}", prediction, f"target {number}") for number in range(count)]
+    return [dev_answer(f"other {number}", prediction, f"target {number}") for number in range(count)]
 
 
 # --- when -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("warmup", "first"), [(0.1, 100), (0.5, 150), (1.0, 300)])
-def test_nothing_is_judged_before_a_third_of_training_and_the_warm_up(warmup: float, first: int) -> None:
+def test_nothing_is_diagnosed_before_a_third_of_training_and_the_warm_up(warmup: float, first: int) -> None:
     options = TrainingOptions(max_updates=300, warmup=warmup)
-    assert is_time(options, first)
-    assert not is_time(options, first - 1)
+    assert should_diagnose(options, first)
+    assert not should_diagnose(options, first - 1)
 
 
 def test_answers_without_fault_give_no_warning() -> None:
-    course = [Point(1 / number, 1 / number, number) for number in range(1, 6)]
-    assert list(watch(right(50), {"source": 0.0, "target": 0.01}, course)) == []
-    assert list(watch((), {}, ())) == []
+    course = [EvaluationRecord(1 / number, 1 / number, number) for number in range(1, 6)]
+    assert list(diagnose(right(50), {"source": 0.0, "target": 0.01}, course)) == []
+    assert list(diagnose((), {}, ())) == []
 
 
 # --- one answer to everything ---------------------------------------------------------------------------------------
@@ -70,14 +72,14 @@ def test_of_few_sources_nothing_is_said() -> None:
 
 
 def test_a_source_asked_often_counts_once() -> None:
-    assert same_answer([*right(30), *[tried("one", "the", "x")] * 100]) is None
+    assert same_answer([*right(30), *[dev_answer("one", "the", "x")] * 100]) is None
 
 
 def test_an_answer_that_is_often_right_is_none_to_warn_of() -> None:
     """Labels: most mails are no spam."""
-    labels = [tried(f"mail {number}", "no", "no" if number < 10 else "yes") for number in range(20)]
+    labels = [dev_answer(f"mail {number}", "no", "no" if number < 10 else "yes") for number in range(20)]
     assert same_answer([each._replace(prediction="no") for each in labels])  # count is exactly twice
-    assert same_answer([*labels, tried("mail 20", "no", "no")]) is None
+    assert same_answer([*labels, dev_answer("mail 20", "no", "no")]) is None
 
 
 def test_nothing_at_all_is_an_answer_too() -> None:
@@ -90,7 +92,7 @@ def test_nothing_at_all_is_an_answer_too() -> None:
 
 
 def test_copies_are_said_where_the_target_differs() -> None:
-    copied = [tried(f"s {number}", f"s {number}", f"t {number}") for number in range(10)]
+    copied = [dev_answer(f"s {number}", f"s {number}", f"t {number}") for number in range(10)]
     found = copies([*copied, *right(10)])
     assert found
     assert "10 of the 20 dev sources" in found.message
@@ -98,9 +100,9 @@ def test_copies_are_said_where_the_target_differs() -> None:
 
 
 def test_copies_that_are_right_are_not() -> None:
-    same = [tried(f"s {number}", f"s {number}", f"s {number}") for number in range(100)]
+    same = [dev_answer(f"s {number}", f"s {number}", f"s {number}") for number in range(100)]
     assert copies(same) is None
-    wrong = [tried(f"x {number}", f"x {number}", f"y {number}") for number in range(20)]
+    wrong = [dev_answer(f"x {number}", f"x {number}", f"y {number}") for number in range(20)]
     found = copies([*same, *wrong])
     assert found
     assert "100 others" in found.message
@@ -127,7 +129,7 @@ def test_a_loop_is_at_the_end_short_and_gone_round_four_times(text: str, loop: s
 
 
 def test_a_tenth_of_the_answers_in_loops_is_said() -> None:
-    looping = [tried("s", "no no no no no ", "t", finished=False)] * 2
+    looping = [dev_answer("s", "no no no no no ", "t", finished=False)] * 2
     found = loops([*right(18), *looping])
     assert found
     assert "2 of 20 dev answers repeat themselves" in found.message
@@ -135,7 +137,7 @@ def test_a_tenth_of_the_answers_in_loops_is_said() -> None:
 
 
 def test_an_answer_that_ended_is_no_loop() -> None:
-    assert loops([*right(10), *[tried("s", "aaaaaaaa", "aaaaaaaa")] * 10]) is None
+    assert loops([*right(10), *[dev_answer("s", "aaaaaaaa", "aaaaaaaa")] * 10]) is None
 
 
 # --- lengths --------------------------------------------------------------------------------------------------------
@@ -145,7 +147,7 @@ def test_an_answer_that_ended_is_no_loop() -> None:
     ("length", "word"), [(6, "too short: 0.60"), (7, None), (10, None), (14, None), (15, "too long: 1.50")]
 )
 def test_answers_much_shorter_or_longer_than_the_targets_are_said(length: int, word: str | None) -> None:
-    found = lengths([tried(f"{number}", "a" * length, "b" * 10) for number in range(20)])
+    found = lengths([dev_answer(f"{number}", "a" * length, "b" * 10) for number in range(20)])
     assert (found is None) == (word is None)
     if found and word:
         assert word in found.message
@@ -165,11 +167,16 @@ def test_a_twentieth_of_a_sides_tokens_unknown_is_said() -> None:
 
 # --- dev loss -------------------------------------------------------------------------------------------------------
 
-RISING = [Point(1.0, 1.0, 0.5), Point(0.9, 1.1, 0.5), Point(0.8, 1.2, 0.5), Point(0.7, 1.3, 0.5)]
+RISING = [
+    EvaluationRecord(1.0, 1.0, 0.5),
+    EvaluationRecord(0.9, 1.1, 0.5),
+    EvaluationRecord(0.8, 1.2, 0.5),
+    EvaluationRecord(0.7, 1.3, 0.5),
+]
 
 
 def test_dev_loss_that_rises_while_training_loss_falls_is_said() -> None:
-    found = rising([Point(2.0, 3.0, 0.1), *RISING])
+    found = rising([EvaluationRecord(2.0, 3.0, 0.1), *RISING])
     assert found
     assert "3 times in a row, 1.0000 to 1.3000" in found.message
     assert "1.0000 to 0.7000" in found.message
@@ -179,14 +186,14 @@ def test_dev_loss_that_rises_while_training_loss_falls_is_said() -> None:
     "course",
     [
         RISING[1:],
-        [*RISING[:2], Point(0.8, 1.1, 0.5), RISING[3]],
-        [*RISING[:3], Point(1.0, 1.3, 0.5)],
-        [*RISING[:3], Point(0.7, 1.3, 0.51)],
+        [*RISING[:2], EvaluationRecord(0.8, 1.1, 0.5), RISING[3]],
+        [*RISING[:3], EvaluationRecord(1.0, 1.3, 0.5)],
+        [*RISING[:3], EvaluationRecord(0.7, 1.3, 0.51)],
         [each._replace(score=1.0) for each in RISING],
     ],
     ids=["two rises", "one evaluation level", "training loss too", "score still better", "without a mistake"],
 )
-def test_anything_less_is_not(course: list[Point]) -> None:
+def test_anything_less_is_not(course: list[EvaluationRecord]) -> None:
     assert rising(course) is None
 
 
@@ -196,6 +203,6 @@ def test_a_long_answer_is_cut_where_it_is_quoted() -> None:
 
 
 def test_several_faults_are_all_said() -> None:
-    looping = [tried(f"{n}", "a" * 40, "b" * 10, finished=False) for n in range(20)]
-    kinds = [each.kind for each in watch(looping, {"source": 0.5}, RISING)]
+    looping = [dev_answer(f"{n}", "a" * 40, "b" * 10, finished=False) for n in range(20)]
+    kinds = [each.kind for each in diagnose(looping, {"source": 0.5}, RISING)]
     assert kinds == ["same_answer", "loops", "lengths", "unknown", "rising"]

@@ -17,7 +17,7 @@ import torch
 from seq2see.errors import ConfigError, UserError, WorldError
 from seq2see.training import ALONE, World, joined
 from seq2see.training import world as worlds
-from seq2see.training.world import answer_of, end_beside, is_of_world
+from seq2see.training.world import ask_store_with_timeout, is_communication_error, kill_siblings
 
 CPU = torch.device("cpu")
 
@@ -29,16 +29,16 @@ def test_alone_is_what_all_know() -> None:
     ALONE.wait()
     ALONE.require_same(pairs="1")
     assert ALONE.is_first
-    assert ALONE.said(shard=True) == ""
+    assert ALONE.description(shard=True) == ""
     module = torch.nn.Linear(1, 1)
     assert ALONE.join(module, shard=True) is module
 
 
 def test_alone_says_everything_itself() -> None:
-    with pytest.raises(UserError) as raised, ALONE.watching():
+    with pytest.raises(UserError) as raised, ALONE.reporting_lost_processes():
         raise UserError("something")
     assert not raised.value.is_said
-    with pytest.raises(RuntimeError, match="gloo") as broken, ALONE.watching():
+    with pytest.raises(RuntimeError, match="gloo") as broken, ALONE.reporting_lost_processes():
         raise RuntimeError("gloo says something")
     assert not isinstance(broken.value, WorldError)
 
@@ -53,19 +53,19 @@ def test_parts_of_a_batch() -> None:
 
 
 def test_places() -> None:
-    assert World(3, 4, local_rank=1).place(torch.device("cuda")) == torch.device("cuda", 1)
-    assert ALONE.place(torch.device("cuda")) == torch.device("cuda")
-    assert World(3, 4, local_rank=1).place(CPU) == CPU
-    assert World(3, 4).said(shard=False) == ", 4 processes"
-    assert World(3, 4).said(shard=True) == ", 4 processes, the model divided among them"
+    assert World(3, 4, local_rank=1).local_device(torch.device("cuda")) == torch.device("cuda", 1)
+    assert ALONE.local_device(torch.device("cuda")) == torch.device("cuda")
+    assert World(3, 4, local_rank=1).local_device(CPU) == CPU
+    assert World(3, 4).description(shard=False) == ", 4 processes"
+    assert World(3, 4).description(shard=True) == ", 4 processes, the model sharded"
 
 
 @pytest.mark.parametrize(
     ("variables", "where", "what"),
     [
-        ({"WORLD_SIZE": "two"}, "WORLD_SIZE", "is 'two', not a number"),
-        ({"WORLD_SIZE": "2"}, "RANK", "is not set, though WORLD_SIZE is"),
-        ({"WORLD_SIZE": "2", "RANK": "first"}, "RANK", "is 'first', not a number"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE", "must be a whole number, not 'two'"),
+        ({"WORLD_SIZE": "2"}, "RANK", "is not set, but WORLD_SIZE is"),
+        ({"WORLD_SIZE": "2", "RANK": "first"}, "RANK", "must be a whole number, not 'first'"),
     ],
 )
 def test_variables_that_no_launcher_sets(
@@ -80,8 +80,8 @@ def test_variables_that_no_launcher_sets(
     assert (raised.value.where, raised.value.what) == (where, what)
 
 
-def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The address is missing, so that nobody can be reached."""
+def test_missing_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address is missing, so no process can be reached."""
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
@@ -90,30 +90,30 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_store_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worlds, "ROLL_CALL", timedelta(seconds=0.02))
-    assert answer_of(lambda: 1) == 1
+    monkeypatch.setattr(worlds, "ROLL_CALL_TIMEOUT", timedelta(seconds=0.02))
+    assert ask_store_with_timeout(lambda: 1) == 1
 
     def gone() -> int:
         raise RuntimeError("Connection reset by peer")
 
-    assert answer_of(gone) is None
+    assert ask_store_with_timeout(gone) is None
     never = threading.Event()
-    assert answer_of(never.wait) is None
+    assert ask_store_with_timeout(never.wait) is None
     never.set()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system doesn't say who started a process")
 def test_only_what_the_same_launcher_started_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"])
-    end_beside([process.pid])  # not started by our own parent
+    kill_siblings([process.pid])  # not started by our own parent
     assert process.poll() is None
     monkeypatch.setattr(os, "getppid", lambda: parent)
     parent = os.getpid()
-    end_beside([process.pid])
+    kill_siblings([process.pid])
     assert process.wait(60) == -signal.SIGKILL
-    end_beside([process.pid])  # there is none
+    kill_siblings([process.pid])  # there is none
 
 
 def test_which_errors_are_between_processes() -> None:
-    assert is_of_world(RuntimeError("[/gloo/transport/tcp/pair.cc:547] Connection closed by peer"))
-    assert not is_of_world(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    assert is_communication_error(RuntimeError("[/gloo/transport/tcp/pair.cc:547] Connection closed by peer"))
+    assert not is_communication_error(RuntimeError("DefaultCPUAllocator: can't allocate memory"))

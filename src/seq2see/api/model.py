@@ -45,8 +45,8 @@ class Model(Predictor):
     def evaluate(self, pairs: PairData, **options: Unpack[EvaluationArguments]) -> EvaluationReport:
         """The metrics of `seq2see evaluate` on pairs with known targets, with 95 % intervals.
 
-        The keyword arguments are the fields of `EvaluationOptions`. Pairs with the same source are one item with several
-        references, unless `group=False`. Raises DataError without pairs, ConfigError for invalid options.
+        The keyword arguments are the fields of `EvaluationOptions`. Pairs with the same source are one item with
+        several references, unless `group=False`. Raises DataError without pairs, ConfigError for invalid options.
         """
         require_known(options, EvaluationOptions, where="evaluate")
         chosen = EvaluationOptions(**options)  # type: ignore[arg-type] # it turns lists into tuples

@@ -9,8 +9,8 @@ from typing import Any, Literal, Unpack
 from rich.console import Console
 
 from seq2see.api.model import DeviceName, Model, Paths, load
-from seq2see.compare import Comparison
-from seq2see.compare import compare as compare_models
+from seq2see.comparison import Comparison
+from seq2see.comparison import compare as compare_models
 from seq2see.config import given_keys, make_config
 from seq2see.data import Pair
 from seq2see.data.given import PairData, paths_or_pairs
@@ -72,7 +72,8 @@ def train(
             pairs[name] = own
     if out is None:
         if "train" in pairs:
-            raise ConfigError("is needed for pairs given in a program", where="out", fix='add out="runs/mine"')
+            what = "a run folder is needed for pairs given in a program"
+            raise ConfigError(what, where="out", fix='add out="runs/mine"')
         out = default_folder(values["data"]["train"][0])
     config = make_config(values, settings, settings_where="settings")
     trained = train_run(

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from seq2see.errors import ConfigError
-from seq2see.inference.formats import Alignments, Format
-from seq2see.inference.options import Count, GenerationOptions
+from seq2see.evaluation.options import EvaluationOptions
+from seq2see.inference.options import Alignments, Count, Format, GenerationOptions
 
 EXIT_INTERRUPTED = 130
 """Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
@@ -32,6 +32,17 @@ class SamplingOptions(GenerationOptions):
 
 
 Sampling = Annotated[SamplingOptions, Parameter(name="*")]
+
+
+@dataclass(frozen=True)
+class EvaluationFlags(EvaluationOptions):
+    """`EvaluationOptions` with a flag that switches grouping off."""
+
+    group: Annotated[bool, Parameter(negative="--no-group")] = True
+    """Pairs with the same source are one item with several references."""
+
+
+Evaluation = Annotated[EvaluationFlags, Parameter(name="*")]
 
 Engine = Annotated[
     Literal["auto", "torch", "numpy"],

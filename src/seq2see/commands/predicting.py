@@ -23,7 +23,7 @@ from seq2see.commands.options import (
 )
 from seq2see.commands.terminal import leading_runs, opened, require_other, texts_of
 from seq2see.errors import ConfigError
-from seq2see.inference.formats import Format
+from seq2see.inference.options import Format
 
 CHUNK = 2048
 """Lines answered together: enough to make batches of similar lengths, few enough for any memory."""

@@ -46,7 +46,7 @@ def train(
     auto_resume: bool = False,
     force: bool = False,
 ) -> int:
-    """Train a model on pairs: one pair per line, source TAB target, or JSONL, or two parallel files; or on a recipe.toml.
+    """Train a model on pairs (one per line, source TAB target; JSONL; two parallel files), or on a recipe.toml.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def compare(
 
     The same command resumes after an interruption; finished trainings are not repeated.
     """
-    from seq2see.compare import compare as compare_models
+    from seq2see.comparison import compare as compare_models
     from seq2see.evaluation import EvaluationOptions
 
     require_files("--dev", dev)

@@ -31,7 +31,7 @@ from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths
 from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev, draw_of
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.model import find, resolve
-from seq2see.storage.files import beside, hash_file, hash_of, write_file
+from seq2see.storage.files import hash_file, hash_of, sibling, write_file
 from seq2see.storage.locks import locked
 from seq2see.storage.saved_model import codec_files
 from seq2see.text import Codecs
@@ -79,7 +79,7 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
     names = [Path(name) for name in config.data.train]
     check_paths(names, columns)
     request = request_of(config, columns)
-    work = beside(folder, WORK)
+    work = sibling(folder, WORK)
     require_ours(work)
     if not work.exists() and is_corpus(folder) and not reason_to_rebuild(folder, request):
         return up_to_date(folder, say)
@@ -140,8 +140,8 @@ def reason_to_rebuild(folder: Path, request: Mapping[str, Any]) -> str:
     """What has changed since the corpus was prepared, or what is wrong with it; empty if it is up to date."""
     try:
         before = read_manifest(folder)[0]["asked"]
-        if said := changes(before, request):
-            return said
+        if differences := changes(before, request):
+            return differences
         open_corpus(folder)
     except UserError as error:
         return f"{error.where} {error.what}"
@@ -150,22 +150,24 @@ def reason_to_rebuild(folder: Path, request: Mapping[str, Any]) -> str:
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """How two requests differ; a file that was only moved counts as the same."""
-    said = []
+    differences = []
     for key in ("sources", "dev"):
         old, new = before[key], now[key]
         if len(old) != len(new):
-            said.append(f"the number of {key} files is {len(new)}, was {len(old)}")
+            differences.append(f"the number of {key} files is {len(new)}, was {len(old)}")
         else:
-            said += [f"{b['path']} has changed" for a, b in zip(old, new, strict=True) if a["sha256"] != b["sha256"]]
+            differences += [
+                f"{b['path']} has changed" for a, b in zip(old, new, strict=True) if a["sha256"] != b["sha256"]
+            ]
     for key in ("format", "columns", "data.dev_share", "data.skip_bad"):
         if before[key] != now[key]:
-            said.append(f"{key} is {now[key]!r}, was {before[key]!r}")
+            differences.append(f"{key} is {now[key]!r}, was {before[key]!r}")
     options = {**before["text"], **now["text"]}
     for key in options:
         old, new = before["text"].get(key), now["text"].get(key)
         if old != new:
-            said.append(f"text.{key} is {new!r}, was {old!r}")
-    return "; ".join(said)
+            differences.append(f"text.{key} is {new!r}, was {old!r}")
+    return "; ".join(differences)
 
 
 class Preparation:
@@ -259,8 +261,8 @@ class Preparation:
         """The text options, with a tokenizer chosen for each side."""
         pairs = [pair for draw, pair in sample if draw not in self.set_aside]
         sources = [pair.source for pair in pairs] if self.columns == "pairs" else None
-        text, said = choose_text(self.config.text, sources, [pair.target or "" for pair in pairs])
-        for line in said:
+        text, choices = choose_text(self.config.text, sources, [pair.target or "" for pair in pairs])
+        for line in choices:
             self.say(line)
         return text
 
@@ -351,9 +353,9 @@ class Preparation:
                             each.result()
                             progress.advance(shown)
                     except BrokenProcessPool:
-                        said = "a worker process was killed, perhaps because memory ran out"
+                        killed = "a worker process was killed, perhaps because memory ran out"
                         fix = "use fewer --workers; the same command resumes the preparation"
-                        raise UserError(said, where="seq2see prepare", fix=fix) from None
+                        raise UserError(killed, where="seq2see prepare", fix=fix) from None
                     except BaseException:
                         pool.shutdown(wait=True, cancel_futures=True)
                         raise

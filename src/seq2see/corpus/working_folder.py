@@ -17,7 +17,7 @@ from typing import Any
 
 from seq2see.corpus import parts
 from seq2see.errors import ConfigError
-from seq2see.storage.files import FRESH, beside, write_file
+from seq2see.storage.files import NEW_SUFFIX, sibling, write_file
 from seq2see.version import __version__
 
 WORK = ".preparing"
@@ -28,7 +28,7 @@ def require_ours(work: Path) -> None:
     """ConfigError if the folder exists and is not a working folder: it would be deleted."""
     if not work.exists() or (work / ASKED).is_file():
         return
-    begun = {beside(work / ASKED, FRESH).name}
+    begun = {sibling(work / ASKED, NEW_SUFFIX).name}
     if not work.is_dir() or any(path.name not in begun for path in work.iterdir()):
         fix = "move it elsewhere, or choose another --out"
         raise ConfigError("exists and is not a working folder of seq2see prepare", where=str(work), fix=fix)

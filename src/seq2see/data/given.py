@@ -11,11 +11,11 @@ from seq2see.data.reading import read_pairs
 from seq2see.errors import DataError
 
 PairData: TypeAlias = str | Path | Iterable[str | Path] | Iterable[tuple[str, str]] | Iterable[Pair]
-"""A path (TSV, JSONL), two paths of parallel files, or (source, target) pairs, such as `zip(frame["a"], frame["b"])`."""
+"""A path (TSV, JSONL), two paths of parallel files, or (source, target) pairs, such as `zip(f["a"], f["b"])`."""
 
 
 def paths_or_pairs(data: PairData, *, has_source: bool) -> tuple[list[Path], list[Pair]]:
-    """The paths, or the pairs, each checked; the other is empty. DataError for an item that is neither, and for none."""
+    """The paths, or the pairs, each checked; the other list is empty. DataError for anything else, and for none."""
     items: list[object] = [data] if isinstance(data, str | Path) else list(data)
     if items and all(isinstance(item, str | Path) for item in items):
         return [Path(str(item)) for item in items], []
@@ -29,7 +29,7 @@ def pairs_of(data: PairData, *, has_source: bool) -> list[Pair]:
 
 
 def as_pairs(items: Sequence[object], *, has_source: bool) -> list[Pair]:
-    """Each item as a `Pair`; without `has_source` a language model's ("", text). DataError for the first that is none."""
+    """Each item as a `Pair`; without `has_source` ("", text). DataError, naming the item, for one that is no pair."""
     pairs = []
     for number, item in enumerate(items, start=1):
         origin = (item.origin if isinstance(item, Pair) else "") or f"pair {number}"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.uint64]
 
 _ROUNDS = 6
-_FEWEST_BITS = 6
+_MIN_BITS = 6
 """With fewer bits, a Feistel network makes some permutations far more often than others."""
 
 
@@ -29,7 +29,7 @@ def shuffled(positions: npt.NDArray[np.int64], count: int, seed: Sequence[int]) 
     A Feistel network permutes the numbers below the next power of two; values outside the range go through it again
     (cycle walking: Black and Rogaway 2002, "Ciphers with arbitrary finite domains"), less than once on average.
     """
-    bits = max(_FEWEST_BITS, (count - 1).bit_length())
+    bits = max(_MIN_BITS, (count - 1).bit_length())
     keys = np.random.SeedSequence(seed).generate_state(_ROUNDS, np.uint64).astype(np.uint64)
     values = _through_network(positions.astype(np.uint64), bits, keys)
     while (outside := np.flatnonzero(values >= count)).size:

@@ -91,7 +91,7 @@ LOOK_ALIKES = _CYRILLIC_LOOK_ALIKES + _GREEK_LOOK_ALIKES
 MIXED_WORD = re.compile(
     rf"[{_LATIN}]['’]?[{LOOK_ALIKES}]|[{LOOK_ALIKES}]['’]?[{_LATIN}]|[{_CYRILLIC}][AaBCcEeHIiJjKMOoPpSsTXxy]|[AaBCcEeHIiJjKMOoPpSsTXxy][{_CYRILLIC}]"
 )
-"""Two adjacent letters of a word in different scripts, one of which is a look-alike; an apostrophe may be between."""
+"""Two adjacent letters of different scripts, one of them a look-alike, possibly with an apostrophe between them."""
 
 QUOTES = {"straight": "'\"", "curly": "‘’‚‛“”„‟", "primes": "′″", "accents": "`´"}
 HYPHENS = {
@@ -156,7 +156,7 @@ def suspicious_codes() -> npt.NDArray[np.bool_]:
     return table
 
 
-# --- text that was incorrectly decoded or escaped -----------------------------------------------------------------------
+# --- incorrectly decoded or escaped text ----------------------------------------------------------------------------
 
 _MAYBE_MOJIBAKE = re.compile("[\u00c2-\u00f4][\u0080-\u00bfŒœŠšŸŽžƒˆ˜–—‘’‚“”„†‡•…‰‹›€™]+")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")

@@ -9,12 +9,12 @@ from seq2see.lazy import lazily
 if TYPE_CHECKING:
     from seq2see.evaluation.comparison import SeedGroup
     from seq2see.evaluation.error_table import WrongPrediction, error_lines, ranking_of, wrong_items, wrong_predictions
-    from seq2see.evaluation.evaluate import evaluate
     from seq2see.evaluation.format import as_json, text_lines
     from seq2see.evaluation.items import Item, Slice, items_of
     from seq2see.evaluation.options import EvaluationArguments, EvaluationOptions
     from seq2see.evaluation.report import Estimate, EvaluationReport, Outputs, SliceScores, assess
     from seq2see.evaluation.runs import RunsReport, evaluate_runs
+    from seq2see.evaluation.scoring import evaluate
 
 __all__ = [
     "Estimate",
@@ -45,7 +45,7 @@ __getattr__, __dir__ = lazily(
     {
         "comparison": "SeedGroup",
         "error_table": "WrongPrediction error_lines ranking_of wrong_items wrong_predictions",
-        "evaluate": "evaluate",
+        "scoring": "evaluate",
         "format": "as_json text_lines",
         "items": "Item Slice items_of",
         "options": "EvaluationArguments EvaluationOptions",

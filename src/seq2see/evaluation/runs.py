@@ -12,11 +12,11 @@ from seq2see.data import PairFile, read_pairs
 from seq2see.errors import ConfigError
 from seq2see.evaluation.comparison import SeedGroup, against_first, seed_groups
 from seq2see.evaluation.error_table import ranking_of, require_writable, write_errors
-from seq2see.evaluation.evaluate import evaluate, require_predictions
 from seq2see.evaluation.format import runs_dicts, text_lines
 from seq2see.evaluation.html import runs_html
 from seq2see.evaluation.options import EvaluationOptions
 from seq2see.evaluation.report import EvaluationReport
+from seq2see.evaluation.scoring import evaluate, require_predictions
 from seq2see.evaluation.training_data import TrainingTexts, config_of, training_texts
 from seq2see.inference.loading import load
 from seq2see.metrics import Difference, levenshtein

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from json import dumps
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from seq2see.data.lines import ESCAPES
 from seq2see.errors import ConfigError
+from seq2see.inference.options import Alignments, Format
 
 if TYPE_CHECKING:
     from seq2see.inference.results import PairScore, Prediction
-
-Format = Literal["text", "tsv", "jsonl"]
-Alignments = Literal["pharaoh", "json"]
 
 
 def line_writer(

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
 from seq2see.errors import ConfigError
 from seq2see.inference.checking import require_types
+
+Format = Literal["text", "tsv", "jsonl"]
+"""How answers are written."""
+Alignments = Literal["pharaoh", "json"]
+"""How the alignment of an answer with its source is written."""
 
 OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
 OF_BEAMS = ("length_penalty", "coverage_penalty")

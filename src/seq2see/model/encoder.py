@@ -121,12 +121,12 @@ class Encoder(nn.Module):
 class NoSource(nn.Module):
     """The encoder of a language model: a Memory with no positions."""
 
-    nothing: Tensor
+    empty: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.register_buffer("nothing", torch.zeros(0, width), persistent=False)
+        self.register_buffer("empty", torch.zeros(0, width), persistent=False)
 
     def forward(self, source: Padded) -> Memory:
         """Only the number of rows matters."""
-        return Memory(self.nothing.expand(source.lengths.size(0), *self.nothing.shape), source.mask, ())
+        return Memory(self.empty.expand(source.lengths.size(0), *self.empty.shape), source.mask, ())

@@ -21,7 +21,7 @@ from seq2see.inference.predictor import Predictor, UnknownTextWarning
 from seq2see.inference.results import Prediction
 from seq2see.pages.advice import Evidence
 from seq2see.run.folder import CONFIG
-from seq2see.run.pairs import Data, dev_sample, read_run_data
+from seq2see.run.pairs import RunData, dev_sample, read_run_data
 from seq2see.storage.saved_model import find_model_folder, load_model
 
 TRAIN_SAMPLE = 300
@@ -111,7 +111,7 @@ def collect_report_data(
     has_source = model.source_codec is not None
     columns: Literal["pairs", "target"] = "pairs" if has_source else "target"
     notes = []
-    data: Data | None = None
+    data: RunData | None = None
     try:
         data = read_run_data(run, has_source=has_source, fix="name a file to evaluate on: --test test.tsv")
     except ConfigError as error:

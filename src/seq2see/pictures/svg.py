@@ -45,9 +45,9 @@ class Canvas:
         columns = len(labels.source)
         for row, (target, row_weights) in enumerate(zip(labels.target, weights.tolist(), strict=True)):
             for column, (source, weight) in enumerate(zip(labels.source, row_weights, strict=True)):
-                position = columns - 1 - column if labels.source_is_right_to_left else column
+                left = x + size * (columns - 1 - column if labels.source_is_right_to_left else column)
                 self.lines.append(
-                    f'<rect x="{x + position * size:.1f}" y="{y + row * size:.1f}" width="{size:.1f}" height="{size:.1f}" '
+                    f'<rect x="{left:.1f}" y="{y + row * size:.1f}" width="{size:.1f}" height="{size:.1f}" '
                     f'fill="{SHADES[shade(weight, largest)]}"><title>'
                     f"{escape(f'{target} attends to {source}: {weight:.4f}')}</title></rect>"
                 )

@@ -1,4 +1,4 @@
-"""The card of a model: what a person finds when they open the folder."""
+"""README.md of a model folder: what the model is and how it was trained."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from seq2see.data import Pair
 from seq2see.model import ARCHITECTURES, Blueprint
 from seq2see.run.progress import metrics_text
 from seq2see.text import Codecs
-from seq2see.training import Progress
+from seq2see.training import TrainingProgress
 
 
 def card_text(
-    blueprint: Blueprint, codecs: Codecs, num_parameters: int, progress: Progress, train: Sequence[Pair]
+    blueprint: Blueprint, codecs: Codecs, num_parameters: int, progress: TrainingProgress, train: Sequence[Pair]
 ) -> str:
-    """README.md of a model folder."""
+    """The content of README.md."""
     source, target = codecs
     sides = [("source", source)] if source else []
     text = [
@@ -29,7 +29,7 @@ def card_text(
             f"# A {blueprint.name} model made with Seq2See",
             "",
             f"{ARCHITECTURES[blueprint.name].summary.capitalize()}; {num_parameters:,} parameters, "
-            f"width {blueprint.width}, {blueprint.layers} layers a side.",
+            f"width {blueprint.width}, {blueprint.layers} layers per side.",
             "",
             f"- trained on {len(train):,} pairs ({origin}), {progress.update:,} updates",
             f"- {metrics_text(progress.best)} (greedy, while training)",

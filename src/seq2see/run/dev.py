@@ -1,4 +1,4 @@
-"""A model tried on dev while it is trained: its scores, its first answers, and all of them to be watched."""
+"""Evaluation on dev during training: metrics, sample answers, and all answers for the diagnostics."""
 
 from __future__ import annotations
 
@@ -10,44 +10,45 @@ from typing import Any
 from seq2see.data import Pair
 from seq2see.inference.predictor import Predictor, UnknownTextWarning
 from seq2see.inference.results import PairScore, Prediction, loss_of
-from seq2see.training import ALONE, DevAnswer, Evaluation, Sample, World
+from seq2see.training import ALONE, DevAnswer, DevEvaluation, Sample, World
 
-SAMPLES = 3
-"""Predictions shown at each evaluation."""
-NOT_DEALT = object()
+NUM_SAMPLES = 3
+"""Answers shown at each evaluation."""
+MISSING = object()
 
 
-def evaluate_on_dev(model: Predictor, dev: Sequence[Pair], world: World = ALONE) -> Evaluation:
-    """Exact match (where there is a source) and loss on dev, and the first few predictions.
+def evaluate_on_dev(model: Predictor, dev: Sequence[Pair], world: World = ALONE) -> DevEvaluation:
+    """Exact match (not for language models) and loss on dev, with all answers.
 
-    Each process of the world answers its share of dev; all of them come to the same evaluation.
+    Each process of the world answers a part of dev; all return the same evaluation.
     """
-    share = dev[world.rank :: world.size]
+    own_pairs = dev[world.rank :: world.size]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownTextWarning)
-        scores = in_turns(world.gather(model.score(share)))
+        scores = interleaved(world.gather(model.score(own_pairs)))
         loss = loss_of([PairScore(*score) for score in scores])
         if model.source_codec is None:
-            drawn = model.predict([""] * SAMPLES, sample=True)
-            return Evaluation({"loss": loss}, tuple(Sample("", prediction.text, "") for prediction in drawn))
-        answers = model.predict([pair.source for pair in share])
-    own = [dev_answer_of(model, pair, answer) for pair, answer in zip(share, answers, strict=True)]
-    tried = tuple(DevAnswer(*each)._replace(tokens=tuple(each[3])) for each in in_turns(world.gather(own)))
+            drawn = model.predict([""] * NUM_SAMPLES, sample=True)
+            return DevEvaluation({"loss": loss}, tuple(Sample("", prediction.text, "") for prediction in drawn))
+        answers = model.predict([pair.source for pair in own_pairs])
+    own = [dev_answer_of(model, pair, answer) for pair, answer in zip(own_pairs, answers, strict=True)]
+    answered = tuple(DevAnswer(*each)._replace(tokens=tuple(each[3])) for each in interleaved(world.gather(own)))
     samples = tuple(
-        Sample(pair.source, each.prediction, each.target) for pair, each in zip(dev[:SAMPLES], tried, strict=False)
+        Sample(pair.source, each.prediction, each.target)
+        for pair, each in zip(dev[:NUM_SAMPLES], answered, strict=False)
     )
-    right = sum(each.prediction == each.target for each in tried)
-    return Evaluation({"exact_match": right / len(tried), "loss": loss}, samples, tried)
+    right = sum(each.prediction == each.target for each in answered)
+    return DevEvaluation({"exact_match": right / len(answered), "loss": loss}, samples, answered)
 
 
-def in_turns(shares: Sequence[Sequence[Any]]) -> list[Any]:
-    """What was dealt out one by one, in its order again."""
-    dealt = zip_longest(*shares, fillvalue=NOT_DEALT)
-    return [each for turn in dealt for each in turn if each is not NOT_DEALT]
+def interleaved(parts: Sequence[Sequence[Any]]) -> list[Any]:
+    """The items of all processes in their original order: item i came from process i modulo their number."""
+    turns = zip_longest(*parts, fillvalue=MISSING)
+    return [each for turn in turns for each in turn if each is not MISSING]
 
 
 def dev_answer_of(model: Predictor, pair: Pair, prediction: Prediction) -> DevAnswer:
-    """A pair of dev with its answer, in the same normal form."""
+    """A dev pair with its answer; all texts normalized alike."""
     codec, target = model.target_codec, pair.target or ""
     return DevAnswer(
         codec.normalise(pair.source),

@@ -1,7 +1,7 @@
-"""What a run starts from where that is a model: its vocabularies grow by what the new pairs have, its tables by rows.
+"""Fine-tuning: a run that starts from a pretrained model, whose vocabularies and tables are extended for the new pairs.
 
-What was there keeps its place: no token changes its number, no row of a table or of the optimizer's moments its value.
-Only the beginning of a run needs this; a run that is taken up again goes on from its own checkpoint.
+Old tokens keep their ids, and old rows of the tables and of the optimizer's moments keep their values. Only a new run
+needs this; a resumed run continues from its own checkpoint.
 """
 
 from __future__ import annotations
@@ -27,78 +27,79 @@ from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.text import SPECIALS, Codec, Codecs
 from seq2see.text.building import vocabulary_limits
 from seq2see.text.options import TextOptions
-from seq2see.training import Progress, TrainingState
+from seq2see.training import TrainingProgress, TrainingState
 
-FROM = "--from (training.start_from)"
-"""How the option is called in errors."""
-ALONE = "leave it out, or train a new model without --from"
-KEPT_TEXT = ("source", "target", "normalization", "joint", "subword_size")
-"""Options of the text that made the vocabularies; the others only decide on what is added to them."""
+FROM_OPTION = "--from (training.start_from)"
+"""The name of the option in errors."""
+TRAIN_NEW = "leave it out, or train a new model without --from"
+VOCABULARY_OPTIONS = ("source", "target", "normalization", "joint", "subword_size")
+"""Options of `text` that made the vocabularies; the others only control what is added to them."""
 MOMENTS, STEP = ("exp_avg", "exp_avg_sq"), "step"
-"""What Adam remembers of a parameter."""
-SHOWN = 8
-"""Added tokens that are named."""
-BLOCK = 2**20
-"""Ids looked at at once."""
+"""What Adam stores for each parameter."""
+MAX_LISTED_TOKENS = 8
+"""How many added tokens are listed."""
+BLOCK_IDS = 2**20
+"""Ids read at a time."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A model to start from, and what there is of the run that made it."""
+    """A model to fine-tune, and what is known about the run that trained it."""
 
     path: Path
     saved: SavedModel
     blueprint: Blueprint
     config: Config | None
-    """That of its run; None of a model without one."""
+    """The configuration of its run; None for a model without a run."""
     checkpoint: Checkpoint | None
     """The newest of its run."""
 
     @property
     def codecs(self) -> Codecs:
-        """The vocabularies that it has."""
+        """Its source and target codec."""
         return self.saved.source_codec, self.saved.target_codec
 
     @property
     def max_length(self) -> int:
-        """Target tokens that its answers may have: a run on shorter ones doesn't take this away."""
+        """Limit on generated target tokens; shorter new pairs don't lower it."""
         return int(self.saved.config["max_length"])
 
 
-# --- what is there ------------------------------------------------------------------------------------------------
+# --- the model ------------------------------------------------------------------------------------------------
 
 
 def read_pretrained(config: Config, folder: Path, given: Collection[str]) -> tuple[Pretrained, Config]:
-    """What the configuration of the run in `folder` wants to start from, and the configuration as it follows from that.
+    """The model to fine-tune, and the configuration of the run in `folder` adapted to it.
 
-    CheckpointError for a model or an optimizer's state that is missing or damaged, ConfigError for options that are at
-    odds with the model.
+    CheckpointError if the model or its optimizer state is missing or damaged, ConfigError for options that conflict
+    with the model.
     """
     assert config.training.start_from
     path = Path(config.training.start_from)
     if path.resolve().is_relative_to(folder.resolve()):
         fix = "choose another folder with --out"
-        raise ConfigError(f"{path} is the run folder itself, or in it: it would be replaced", where=FROM, fix=fix)
+        raise ConfigError(f"{path} is in the run folder and would be replaced", where=FROM_OPTION, fix=fix)
     saved = load_model(path)
-    model_of(saved, engine_maker("torch", "cpu"))  # is built once, so that no tensor is another than it should be
+    model_of(saved, engine_maker("torch", "cpu"))  # builds it once, which checks all shapes
     blueprint = read_blueprint(saved.config["model"])
     is_run = (path / CONFIG).exists()
     before = stored_config(path) if is_run else None
-    start = Pretrained(path, saved, blueprint, before, newest_of(path, saved) if is_run else None)
-    return start, replace(config, model=model_like(start, config, given), text=text_like(start, config, given))
+    pretrained = Pretrained(path, saved, blueprint, before, newest_checkpoint(path, saved) if is_run else None)
+    model, text = model_options_of(pretrained, config, given), text_options_of(pretrained, config, given)
+    return pretrained, replace(config, model=model, text=text)
 
 
 def architecture_at(path: Path) -> str:
-    """The architecture of a model that could be started from."""
+    """The architecture of the model at `path`."""
     saved = load_model(path)
     return str(saved.config["model"].get("name"))
 
 
-def newest_of(run: Path, saved: SavedModel) -> Checkpoint | None:
-    """The newest checkpoint of a run, where it has any. CheckpointError where it is damaged, or of another model."""
+def newest_checkpoint(run: Path, saved: SavedModel) -> Checkpoint | None:
+    """The newest checkpoint of a run, if any. CheckpointError if it is damaged or belongs to another model."""
     if not checkpoints(run / CHECKPOINTS):
         return None
-    fix = f"start from the model alone, without the optimizer's state: --from {run / MODEL}"
+    fix = f"use the model alone, without the optimizer state: --from {run / MODEL}"
     try:
         checkpoint = load_checkpoint(run / CHECKPOINTS)
     except CheckpointError as error:
@@ -107,13 +108,13 @@ def newest_of(run: Path, saved: SavedModel) -> Checkpoint | None:
     wanted = {f"optimizer.{STEP}.{name}": () for name in saved.tensors}
     wanted |= {f"optimizer.{key}.{name}": array.shape for name, array in saved.tensors.items() for key in MOMENTS}
     if found != wanted or checkpoint.codecs not in (None, (saved.source_codec, saved.target_codec)):
-        raise CheckpointError("is not of the model beside it", where=str(checkpoint.folder), fix=fix)
+        raise CheckpointError("belongs to a different model", where=str(checkpoint.folder), fix=fix)
     return checkpoint
 
 
-def model_like(start: Pretrained, config: Config, given: Collection[str]) -> ModelOptions:
-    """The options of the model that is there; of those set otherwise only dropout is another, all else is refused."""
-    own = to_options(start.blueprint)
+def model_options_of(pretrained: Pretrained, config: Config, given: Collection[str]) -> ModelOptions:
+    """The model's options. Only dropout may be set differently; ConfigError for any other difference."""
+    own = to_options(pretrained.blueprint)
     asked = {item.name: getattr(config.model, item.name) for item in fields(ModelOptions)}
     if not is_set("model.dropout", config, given):
         asked["dropout"] = None
@@ -121,58 +122,58 @@ def model_like(start: Pretrained, config: Config, given: Collection[str]) -> Mod
     for name, value in asked.items():
         there = getattr(own, name)
         if name != "dropout" and there not in (None, value):
-            what = f"{value!r} is at odds with the model that the run starts from, whose {name} is {there!r}"
-            raise ConfigError(what, where=f"model.{name}", fix=ALONE)
-    asked_for = replace(own, **asked)
-    resolve(asked_for)  # refuses what such a model makes no use of
-    return asked_for
+            what = f"must be {there!r}, as in the pretrained model, not {value!r}"
+            raise ConfigError(what, where=f"model.{name}", fix=TRAIN_NEW)
+    merged = replace(own, **asked)
+    resolve(merged)  # ConfigError for options that this architecture doesn't use
+    return merged
 
 
-def text_like(start: Pretrained, config: Config, given: Collection[str]) -> TextOptions:
-    """The options of the text that the model's vocabularies were made with; what would make others is refused."""
-    there = text_of(start)
+def text_options_of(pretrained: Pretrained, config: Config, given: Collection[str]) -> TextOptions:
+    """The text options that made the vocabularies. ConfigError for options that would make others."""
+    there = stored_text_options(pretrained)
     for item in fields(TextOptions):
         key = f"text.{item.name}"
         if not is_set(key, config, given):
             continue
         asked, own = option(config, key), getattr(there, item.name)
-        if item.name not in KEPT_TEXT:
+        if item.name not in VOCABULARY_OPTIONS:
             there = replace(there, **{item.name: asked})
         elif asked != own:
-            what = f"{asked!r} is at odds with the model that the run starts from, whose vocabularies have {own!r}"
-            raise ConfigError(what, where=key, fix=ALONE)
+            what = f"must be {own!r}, as in the vocabularies of the pretrained model, not {asked!r}"
+            raise ConfigError(what, where=key, fix=TRAIN_NEW)
     return there
 
 
-def text_of(start: Pretrained) -> TextOptions:
-    """The options that its vocabularies tell of, and where there is a run those that they don't."""
-    source, target = start.codecs
-    known = start.config.text if start.config else TextOptions()
-    is_joint = start.blueprint.tie == "all" or (source == target and not target.tokenizer.alphabet)
-    told: dict[str, Any] = {
+def stored_text_options(pretrained: Pretrained) -> TextOptions:
+    """The text options that follow from the vocabularies; the others come from the run, if there is one."""
+    source, target = pretrained.codecs
+    known = pretrained.config.text if pretrained.config else TextOptions()
+    is_joint = pretrained.blueprint.tie == "all" or (source == target and not target.tokenizer.alphabet)
+    known_options: dict[str, Any] = {
         "source": source.tokenizer.name if source else None,
         "target": target.tokenizer.name,
         "normalization": target.tokenizer.normalization,
-        "joint": known.joint if start.config else is_joint,
+        "joint": known.joint if pretrained.config else is_joint,
     }
-    return replace(known, **told)
+    return replace(known, **known_options)
 
 
 def is_set(key: str, config: Config, given: Collection[str]) -> bool:
-    """Whether someone has set the option."""
+    """Whether the option was set explicitly."""
     return key in given or option(config, key) != option(Config(), key)
 
 
-# --- grown --------------------------------------------------------------------------------------------------------
+# --- extended --------------------------------------------------------------------------------------------------------
 
 
-def grown_codecs(start: Pretrained, options: TextOptions, pairs: Sequence[Pair]) -> Codecs:
-    """The codecs with the tokens that the pairs have and they lack; the same one twice where it is joint."""
+def extended_codecs(pretrained: Pretrained, options: TextOptions, pairs: Sequence[Pair]) -> Codecs:
+    """The codecs extended by the tokens of the pairs; the same codec twice if it is joint."""
 
     def grown(codec: Codec, texts: Sequence[str]) -> Codec:
         return codec.grown(texts, **vocabulary_limits(options, codec.tokenizer.name))
 
-    source, target = start.codecs
+    source, target = pretrained.codecs
     sources, targets = [pair.source for pair in pairs], [pair.target or "" for pair in pairs]
     if options.joint:
         both = grown(target, [*sources, *targets])
@@ -180,87 +181,87 @@ def grown_codecs(start: Pretrained, options: TextOptions, pairs: Sequence[Pair])
     return grown(source, sources) if source else None, grown(target, targets)
 
 
-def state_at(start: Pretrained, network: Seq2Seq) -> TrainingState:
-    """The state before the first update of the new run; `network` is as a new model of the grown vocabularies would be.
+def initial_state(pretrained: Pretrained, network: Seq2Seq) -> TrainingState:
+    """The state before the first update; `network` is a new model with the extended vocabularies.
 
-    Of the tables the rows that are new keep what they have in it, and have no moments yet.
+    New rows of the tables keep the initial values of `network`, and their moments are zero.
     """
     fresh = network.tensors()
-    model = {name: with_rows(start.saved.tensors[name], tensor) for name, tensor in fresh.items()}
+    model = {name: with_first_rows(pretrained.saved.tensors[name], tensor) for name, tensor in fresh.items()}
     optimizer: dict[str, Tensor] = {}
-    if start.checkpoint:
-        stored = {name.removeprefix("optimizer."): array for name, array in start.checkpoint.tensors.items()}
+    if pretrained.checkpoint:
+        stored = {name.removeprefix("optimizer."): array for name, array in pretrained.checkpoint.tensors.items()}
         for name, tensor in fresh.items():
             optimizer[f"{STEP}.{name}"] = torch.from_numpy(stored[f"{STEP}.{name}"])
             for key in MOMENTS:
-                optimizer[f"{key}.{name}"] = with_rows(stored[f"{key}.{name}"], torch.zeros_like(tensor))
-    return TrainingState(model, optimizer, asdict(Progress()))
+                optimizer[f"{key}.{name}"] = with_first_rows(stored[f"{key}.{name}"], torch.zeros_like(tensor))
+    return TrainingState(model, optimizer, asdict(TrainingProgress()))
 
 
-def with_rows(rows: np.ndarray, tensor: Tensor) -> Tensor:
-    """A tensor whose first rows are these, and whose others are those of `tensor`."""
+def with_first_rows(rows: np.ndarray, tensor: Tensor) -> Tensor:
+    """A copy of the tensor with `rows` as its first rows."""
     assert rows.shape[1:] == tuple(tensor.shape[1:])
     both = tensor.clone()
     both[: len(rows)] = torch.from_numpy(rows)
     return both
 
 
-# --- what is different --------------------------------------------------------------------------------------------
+# --- what to print --------------------------------------------------------------------------------------------
 
 
-def pretrained_lines(start: Pretrained, codecs: Codecs, examples: Examples) -> list[str]:
-    """What to say of the model, of its vocabularies beside the new pairs, and of the optimizer."""
-    stored_as = start.saved.config.get("weights", "float32")
-    said = [f"starts from {start.path}: {start.blueprint.name}, weights in {stored_as}"]
-    (source_before, target_before), (source, target) = start.codecs, codecs
+def pretrained_lines(pretrained: Pretrained, codecs: Codecs, examples: Examples) -> list[str]:
+    """What to print about the model, its vocabularies and the optimizer."""
+    stored_as = pretrained.saved.config.get("weights", "float32")
+    lines = [f"fine-tuning {pretrained.path}: {pretrained.blueprint.name}, weights in {stored_as}"]
+    (source_before, target_before), (source, target) = pretrained.codecs, codecs
     if source is target:
         both = used_ids(target, examples.source_ids, examples.target_ids)
-        said.append(tokens_line("both sides", target_before, target, both))
+        lines.append(vocabulary_line("both sides", target_before, target, both))
     else:
         if source_before and source:
-            said.append(tokens_line("source", source_before, source, used_ids(source, examples.source_ids)))
-        said.append(tokens_line("target", target_before, target, used_ids(target, examples.target_ids)))
-    if start.checkpoint:
-        update = update_of(start.checkpoint.folder)
-        said.append(f"optimizer: its moments are kept, those of update {update:,}; they are zero for new tokens")
+            lines.append(vocabulary_line("source", source_before, source, used_ids(source, examples.source_ids)))
+        lines.append(vocabulary_line("target", target_before, target, used_ids(target, examples.target_ids)))
+    if pretrained.checkpoint:
+        update = update_of(pretrained.checkpoint.folder)
+        lines.append(f"optimizer: moments of update {update:,} kept, zero for new tokens")
     else:
-        why = "has no checkpoint" if start.config else "is a model without its run"
-        said.append(f"optimizer: begins anew, since {start.path} {why}")
-    return said
+        why = "has no checkpoint" if pretrained.config else "is a model without its run"
+        lines.append(f"optimizer: starts without moments, since {pretrained.path} {why}")
+    return lines
 
 
 def used_ids(codec: Codec, *sides: np.ndarray) -> np.ndarray:
-    """Which ids of a vocabulary occur; of a corpus the ids are on the disk, and are gone through in blocks."""
+    """Which ids of a vocabulary occur; the ids of a corpus are on disk, so they are read in blocks."""
     is_used = np.zeros(len(codec.vocabulary), bool)
     for ids in sides:
-        for start in range(0, len(ids), BLOCK):
-            is_used[ids[start : start + BLOCK]] = True
+        for first in range(0, len(ids), BLOCK_IDS):
+            is_used[ids[first : first + BLOCK_IDS]] = True
     return np.flatnonzero(is_used)
 
 
-def tokens_line(side: str, before: Codec, now: Codec, used: np.ndarray) -> str:
-    """What was added to a vocabulary, and how much of it the new pairs don't have."""
+def vocabulary_line(side: str, before: Codec, now: Codec, used: np.ndarray) -> str:
+    """What was added to a vocabulary, and how many old tokens don't occur in the new pairs."""
     first, last = len(SPECIALS), len(before.vocabulary)
     tokens, added = last - first, now.vocabulary.tokens[last - first :]
     unused = tokens - int(((used >= first) & (used < last)).sum())
-    named = ", ".join(map(repr, added[:SHOWN])) + (", …" if len(added) > SHOWN else "")
-    more = f"{count_of(len(added))} added ({named})" if added else "no token added"
-    return f"{side}: {more}; of the {tokens:,} that were there, {unused:,} are not in the new pairs"
+    named = ", ".join(map(repr, added[:MAX_LISTED_TOKENS])) + (", …" if len(added) > MAX_LISTED_TOKENS else "")
+    more = f"{count_of(len(added))} added ({named})" if added else "no tokens added"
+    return f"{side}: {more}; {unused:,} of the {tokens:,} old tokens are not in the new pairs"
 
 
 def count_of(count: int) -> str:
-    """ "1 token", "2 tokens"."""
+    """Such as "1 token" or "2 tokens"."""
     return f"{count:,} token{'' if count == 1 else 's'}"
 
 
-def options_line(start: Pretrained, config: Config) -> list[str]:
-    """The options of training that are others than in the run that made the model; a line, or none."""
-    if not start.config:
+def options_line(pretrained: Pretrained, config: Config) -> list[str]:
+    """The training options that differ from those of the model's run, as a list of one line or none."""
+    if not pretrained.config:
         return []
-    changes = option_changes(start.config, config)
-    told = [
+    changes = option_changes(pretrained.config, config)
+    changed = [
         f"{key.removeprefix('training.')} {now} (was {before})"
         for key, (before, now) in changes.items()
         if key.startswith("training.") and key != "training.start_from" and now != "auto"
     ]
-    return [f"training, other than in that run: {', '.join(told)}"] if told else []
+    return [f"training options changed: {', '.join(changed)}"] if changed else []

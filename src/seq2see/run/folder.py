@@ -1,9 +1,9 @@
-"""The run folder: what may become one, what is in it, and how a run is taken up again.
+"""The run folder: where one can be made, what is in it, and its stored configuration.
 
-RUN/config.toml      what was trained on what, nothing left open; itself a recipe
-RUN/metrics.jsonl    one line an event
+RUN/config.toml      every option of the run; itself a recipe
+RUN/metrics.jsonl    one line per event
 RUN/model/           the best model: what ships
-RUN/checkpoints/     what `--resume` goes on from
+RUN/checkpoints/     what `--resume` resumes from
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from pathlib import Path
 from seq2see.config import Config, make_config, option, read_toml, to_toml
 from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.storage.checkpoints import checkpoints, clean_checkpoints
-from seq2see.storage.files import FRESH, beside, clean, remove_folder, write_file
+from seq2see.storage.files import NEW_SUFFIX, clean_leftovers, remove_folder, sibling, write_file
 
 CONFIG, METRICS, MODEL, CHECKPOINTS = "config.toml", "metrics.jsonl", "model", "checkpoints"
-JUST_BEGUN = {METRICS, beside(Path(METRICS), FRESH).name, beside(Path(CONFIG), FRESH).name}
-"""What `prepare`, killed, may leave in a folder that was empty."""
+INITIAL_FILES = {METRICS, sibling(Path(METRICS), NEW_SUFFIX).name, sibling(Path(CONFIG), NEW_SUFFIX).name}
+"""What `make_run_folder` may leave in an empty folder if it is killed."""
 
 
 def require_free(folder: Path, *, force: bool) -> None:
-    """Refuse a folder that exists, unless forced; what isn't a run is never replaced."""
+    """ConfigError if the folder exists, unless forced; a folder that is not a run is never replaced."""
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise ConfigError("no run folder can be made there", where=str(folder), fix="choose another folder with --out")
-    if existing != folder or not any(path.name not in JUST_BEGUN for path in folder.iterdir()):
+        raise ConfigError("can't be created", where=str(folder), fix="choose another folder with --out")
+    if existing != folder or not any(path.name not in INITIAL_FILES for path in folder.iterdir()):
         return
     if not is_run(folder):
         raise ConfigError("exists and is not a seq2see run", where=str(folder), fix="choose another folder with --out")
     if not force:
         raise ConfigError(
-            "this run exists already",
+            "this run already exists",
             where=str(folder),
-            fix="go on with it (--resume), replace it (--force), or choose another folder (--out)",
+            fix="resume it (--resume), replace it (--force), or choose another folder (--out)",
         )
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a configuration and a log of ours lie in the folder."""
+    """Whether the folder holds the configuration and the log of a run."""
     if not (folder / METRICS).is_file():
         return False
     try:
@@ -52,33 +52,33 @@ def is_run(folder: Path) -> bool:
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is something in the folder that a run could go on from."""
+    """Whether the folder holds a run that can be resumed."""
     return is_run(folder) and bool(checkpoints(folder / CHECKPOINTS))
 
 
-def has_ended(folder: Path) -> bool:
-    """Whether a run came to its end: it is no longer one that was only begun."""
+def has_finished(folder: Path) -> bool:
+    """Whether a run came to its end."""
     try:
         return '"event": "end"' in (folder / METRICS).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
 
 
-def prepare(folder: Path, config: Config) -> None:
-    """Make the run folder, empty but for config.toml and a log without events.
+def make_run_folder(folder: Path, config: Config) -> None:
+    """Make the run folder, with config.toml and an empty log; an old run in it is removed.
 
-    In an order in which a kill leaves nothing that could be taken for another run: first what an old one would be
-    resumed from is removed, and the configuration comes last.
+    The checkpoints of an old run are removed first and the configuration is written last, so that a kill at any moment
+    leaves nothing that could be taken for another run.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in (CHECKPOINTS, MODEL):
-            clean(folder / name)
+            clean_leftovers(folder / name)
             if (folder / name).exists():
                 remove_folder(folder / name)
     except OSError as error:
         fix = "choose another folder with --out"
-        raise ConfigError(f"can't be made: {error.strerror}", where=str(folder), fix=fix) from None
+        raise ConfigError(f"can't be created: {error.strerror}", where=str(folder), fix=fix) from None
     write_file(folder / METRICS, b"")
     write_config(folder, config)
 
@@ -89,9 +89,9 @@ def write_config(folder: Path, config: Config) -> None:
 
 
 def clean_run(folder: Path) -> None:
-    """Put right what kills have left half done in a run; only who goes on with it may."""
+    """Repair or remove what killed writes have left in a run; only the process that holds the lock may."""
     for name in (CONFIG, METRICS, MODEL):
-        clean(folder / name)
+        clean_leftovers(folder / name)
     clean_checkpoints(folder / CHECKPOINTS)
 
 
@@ -103,10 +103,10 @@ def stored_config(folder: Path) -> Config:
     return make_config(read_toml(path), {}, where=str(path))
 
 
-def set_options(stored: Config, config: Config, given: Collection[str]) -> Config:
-    """The stored configuration with those options of `config` that someone has `given`.
+def with_given_options(stored: Config, config: Config, given: Collection[str]) -> Config:
+    """The stored configuration with those options of `config` that are `given`.
 
-    A value that leaves the choice open (`auto`) was chosen when the run began, and stays what it was.
+    `auto` keeps the value that was chosen when the run began.
     """
     for key in given:
         if option(config, key) in (None, "auto"):

@@ -1,4 +1,4 @@
-"""The pairs of a run: those it is trained on, and those it is tried on."""
+"""The training and dev pairs of a run."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError, UserError
 from seq2see.run.folder import CONFIG
 
-LARGE = 1_000_000_000
-"""Bytes of text from which on it is said that they can be prepared."""
+LARGE_BYTES = 1_000_000_000
+"""Bytes of text from which on `seq2see prepare` is recommended."""
 
 
 @dataclass(frozen=True)
-class Data:
-    """Training and dev pairs, and what there is to say about them."""
+class RunData:
+    """Training and dev pairs, and notes about them for the user."""
 
     train: Sequence[Pair]
     dev: list[Pair]
-    said: list[str]
+    notes: list[str]
     corpus: Corpus | None = None
-    """Where the training pairs were prepared: `train` then makes its texts of ids."""
+    """The prepared corpus, if any; the texts of `train` are then made from its ids."""
 
 
 def read_data(
     config: Config, pairs: Sequence[Pair] | None, dev_pairs: Sequence[Pair] | None, *, has_source: bool
-) -> Data:
-    """The pairs given, or those of the configured files; without dev a part of train is set aside."""
-    said: list[str] = []
+) -> RunData:
+    """The pairs given, or those of the configured files; without dev, a part of train is held out."""
+    notes: list[str] = []
     if pairs is None and (corpus := corpus_of(config.data.train)):
-        return data_of(corpus)
+        return corpus_data(corpus)
 
     def read(paths: Sequence[str], name: str) -> list[Pair]:
         found = read_pairs(
@@ -42,59 +42,59 @@ def read_data(
         )
         if found.skipped:
             first = found.problems[0]
-            said.append(
+            notes.append(
                 f"{name}: left out {found.skipped:,} lines that can't be used, first {first.origin}: {first.what}"
             )
         if found.num_not_normalised and config.text.normalization != "none":
-            said.append(
+            notes.append(
                 f"{name}: {found.num_not_normalised:,} pairs were not in Unicode form NFC; "
-                f"all text is brought to {config.text.normalization}"
+                f"all text is normalized to {config.text.normalization}"
             )
         return found.pairs
 
     if pairs is None and not config.data.train:
-        raise ConfigError("no training data were given", where="data.train", fix="name a file: seq2see train pairs.tsv")
+        raise ConfigError("no training data given", where="data.train", fix="name a file: seq2see train pairs.tsv")
     train = list(pairs) if pairs is not None else read(config.data.train, "train")
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
-        said.insert(0, f"data: {len(train):,} pairs to train on, {len(dev):,} dev pairs")
+        notes.insert(0, f"data: {len(train):,} pairs to train on, {len(dev):,} dev pairs")
         sources = {pair.source or pair.target for pair in train}
         shared = sum((pair.source or pair.target) in sources for pair in dev)
         if shared:
-            said.append(f"note: {shared:,} of the {len(dev):,} dev pairs have a source that is also in train")
+            notes.append(f"note: {shared:,} of the {len(dev):,} dev pairs have a source that is also in train")
     else:
         total = len(train)
         train, dev = split_dev(train, seed=config.training.seed, share=config.data.dev_share, max_pairs=DEV_PAIRS)
         kind = "sources" if has_source else "lines"
-        said.insert(
+        notes.insert(
             0,
             f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev "
             f"(by distinct {kind}, seed {config.training.seed})",
         )
-    return Data(train, dev, [*said, *(size_said(config.data.train) if pairs is None else ())])
+    return RunData(train, dev, [*notes, *(size_notes(config.data.train) if pairs is None else ())])
 
 
-def data_of(corpus: Corpus) -> Data:
+def corpus_data(corpus: Corpus) -> RunData:
     """The pairs of a prepared corpus."""
     facts = corpus.facts
-    said = [f"data: {facts['pairs']:,} pairs to train on, {len(corpus.dev):,} dev pairs, prepared in {corpus.folder}"]
+    notes = [f"data: {facts['pairs']:,} pairs to train on, {len(corpus.dev):,} dev pairs, prepared in {corpus.folder}"]
     if facts["skipped"]:
-        said.append(f"train: {facts['skipped']:,} lines that can't be used were left out")
-    return Data(CorpusPairs(corpus), corpus.dev, said, corpus)
+        notes.append(f"train: {facts['skipped']:,} lines that can't be used were left out")
+    return RunData(CorpusPairs(corpus), corpus.dev, notes, corpus)
 
 
-def size_said(paths: Sequence[str]) -> list[str]:
-    """Where files are large, that they need not be held in memory."""
+def size_notes(paths: Sequence[str]) -> list[str]:
+    """A note if the files are large: a prepared corpus is not read into memory."""
     size = sum(Path(path).stat().st_size for path in paths)
-    if size < LARGE:
+    if size < LARGE_BYTES:
         return []
     return [
-        f"note: {size / 1e9:.1f} GB of text are held in memory as a whole; "
-        "seq2see prepare makes a corpus of them that isn't, and that starts at once"
+        f"note: {size / 1e9:.1f} GB of text are read into memory; "
+        "a corpus made by seq2see prepare is read from disk as needed, and starts at once"
     ]
 
 
-def read_run_data(run: Path, *, has_source: bool, fix: str) -> Data:
+def read_run_data(run: Path, *, has_source: bool, fix: str) -> RunData:
     """The pairs that the run in this folder was trained and evaluated on, read again.
 
     Raises ConfigError, with this `fix`, if its files can't be read.
@@ -106,6 +106,6 @@ def read_run_data(run: Path, *, has_source: bool, fix: str) -> Data:
         raise ConfigError(f"the data of the run can't be read: {error.what}", where=error.where, fix=fix) from None
 
 
-def dev_sample(data: Data) -> Sequence[Pair]:
+def dev_sample(data: RunData) -> Sequence[Pair]:
     """The dev pairs that training evaluates on: at most DEV_PAIRS, evenly spread."""
     return sample_evenly(data.dev, DEV_PAIRS)

@@ -1,4 +1,4 @@
-"""What a person sees of training, and what is written down of it."""
+"""The log and the display of a training run."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from rich.text import Text
 from seq2see.errors import CheckpointError
 from seq2see.storage.files import write_file
 from seq2see.training.events import Evaluated, Event, Finished, Sample, Updated
-from seq2see.training.watch import Warned
+from seq2see.training.watch import WarningIssued
 
 
 class MetricsLog:
-    """metrics.jsonl: one JSON object an event, appended as it happens."""
+    """metrics.jsonl: one JSON object per event, appended as it happens."""
 
     def __init__(self, path: Path, *, from_update: int = 0, has_mean: bool = False) -> None:
-        """A resumed run goes on `from_update`: what was written after that is taken out, since it will happen again.
+        """A resumed run continues `from_update`: later events are removed, since they will happen again.
 
-        `has_mean` says whether averaged weights have been tried at this update.
+        `has_mean` says whether the averaged weights were already evaluated at this update.
         """
         self.path = path
-        kept = [line for line in self._lines() if was_before(line, from_update, has_mean)] if from_update else []
+        kept = [line for line in self._lines() if is_kept(line, from_update, has_mean)] if from_update else []
         write_file(path, "".join(kept).encode())
 
     def _lines(self) -> list[str]:
@@ -38,7 +38,7 @@ class MetricsLog:
         ]
 
     def __call__(self, event: Event) -> None:
-        """Write one event down."""
+        """Write one event."""
         match event:
             case Updated():
                 values: dict[str, Any] = {
@@ -57,7 +57,7 @@ class MetricsLog:
                 }
                 if event.mean_of:
                     values["mean_of"] = event.mean_of
-            case Warned():
+            case WarningIssued():
                 values = {"event": "warning", **event._asdict()}
             case Finished():
                 values = {
@@ -74,18 +74,18 @@ class MetricsLog:
             raise CheckpointError(
                 f"can't be written: {error.strerror}",
                 where=str(self.path),
-                fix="free some space, then go on with --resume: the last checkpoint is unharmed",
+                fix="free some space, then --resume: the last checkpoint is intact",
             ) from error
 
 
-def was_before(line: str, update: int, has_mean: bool) -> bool:
-    """Whether the event on this line stays when a run goes on from `update`."""
+def is_kept(line: str, update: int, has_mean: bool) -> bool:
+    """Whether the event on this line is kept when a run is resumed after `update`."""
     try:
         event = json.loads(line)
         will_come = event["event"] == "end" or ("mean_of" in event and event["update"] == update and not has_mean)
         return bool(event["update"] <= update and not will_come)
     except (ValueError, KeyError, TypeError):
-        return False  # half a line, written when the machine went down
+        return False  # a line cut short when the machine went down
 
 
 class Display:
@@ -128,7 +128,7 @@ class Display:
                 self.print(self.evaluation_line(event))
                 for sample in event.samples:
                     self.print(f"    {sample_text(sample)}", style="dim")
-            case Warned():
+            case WarningIssued():
                 self.print(f"warning: {event.message}", style="yellow")
                 self.print(f"    try: {event.advice}")
             case Finished():
@@ -139,12 +139,12 @@ class Display:
     def evaluation_line(self, event: Evaluated) -> str:
         """One line that also makes sense in a log file."""
         share = event.update / self.max_updates
-        mark = f" (the mean of the weights of {event.mean_of} evaluations)" if event.mean_of else ""
+        mark = f" (mean of the weights of {event.mean_of} evaluations)" if event.mean_of else ""
         mark += " (best so far)" if event.best else ""
         return f"update {event.update:>6,} ({share:>4.0%}, {event.seconds:.0f} s)  {metrics_text(event.metrics)}{mark}"
 
     def print(self, line: str, style: str = "") -> None:
-        """A line above the bar; what is in it is never taken for markup."""
+        """Print a line above the bar, without interpreting markup."""
         self.console.print(Text(line, style=style), soft_wrap=True)
 
 
@@ -157,18 +157,18 @@ def metrics_text(metrics: dict[str, float]) -> str:
 
 
 def sample_text(sample: Sample) -> str:
-    """A prediction beside what it should be, or a language model's own text."""
+    """A prediction compared with its target, or a text that a language model generated."""
     if not sample.source:
         return shortened(sample.prediction)
     sign = "=" if sample.prediction == sample.target else "≠"
     return f"{shortened(sample.source)} → {shortened(sample.prediction)} {sign} {shortened(sample.target)}"
 
 
-def shortened(text: str, most: int = 100) -> str:
-    """As much of a text as fits a line."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+def shortened(text: str, max_length: int = 100) -> str:
+    """The text, cut to `max_length` characters."""
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
 def percent(share: float) -> str:
-    """0.1234 to 12.34 %."""
+    """A share as a percentage: 0.1234 as 12.34 %."""
     return f"{100 * share:.2f} %"

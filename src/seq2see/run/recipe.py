@@ -1,6 +1,6 @@
-"""What is chosen from the data by default: architecture, batch, learning rate, and how long to train.
+"""Options chosen from the data: architecture, batch size, learning rate, and number of updates.
 
-The figures are measured on pronunciation, inflection, normalisation, dates and translation: see docs/design.md.
+They rest on measurements for pronunciation, inflection, normalisation, dates and translation: see docs/design.md.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from seq2see.errors import ConfigError
 from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, resolve, to_options
 from seq2see.text import Codecs
 from seq2see.text.options import TextOptions
-from seq2see.training import FEWEST_UPDATES, TrainingOptions, World, largest_batch, most_useful, sampler_of
+from seq2see.training import MIN_UPDATES_PER_EPOCH, TrainingOptions, World, largest_batch, max_useful_tokens, sampler_of
 
 if TYPE_CHECKING:
     import torch
 
 UPDATES = {100: 1_000, 800: 1_500, 3_600: 2_500, 8_000: 6_000, 40_000: 8_000, 100_000: 16_000, 1_000_000: 60_000}
-"""Updates that served, by the number of pairs; between them the logarithms are joined by straight lines."""
-MOST_TOKENS = 16_384
-"""Padded tokens an update, so that long pairs come in smaller batches: attention's memory grows with length squared."""
+"""Numbers of updates by the number of pairs; interpolated between them on logarithmic scales."""
+MAX_TOKENS = 16_384
+"""Padded tokens per update: long pairs come in smaller batches, since attention's memory grows with length squared."""
 EVALUATIONS = 16
-"""How often a run is tried on dev, if it runs to its end."""
+"""Evaluations on dev in a run that is not stopped early."""
 MANY_PAIRS = 200_000
-"""From here on the width is doubled."""
+"""From this number of pairs on, the default width is 512."""
 
 
 def epoch_examples_of(
     options: TextOptions, pairs: Sequence[Pair], codecs: Codecs, *, seed: int
 ) -> EpochExamples | None:
-    """With BPE-dropout, the examples of each epoch. Only training sees them; all else is cut without dropout."""
+    """A function that gives the examples of each epoch, or None without BPE-dropout. Dev is encoded without dropout."""
     if not options.bpe_dropout:
         return None
 
@@ -45,25 +45,25 @@ def epoch_examples_of(
 
 
 def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, list[str]]:
-    """The options with nothing left open."""
-    said = []
+    """The options with every default chosen, and what to print."""
+    notes = []
     if options.name is None:
-        said.append(f"model: {DEFAULT} ({ARCHITECTURES[DEFAULT].summary}; choose another with --model)")
+        notes.append(f"model: {DEFAULT} ({ARCHITECTURES[DEFAULT].summary}; choose another with --model)")
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
-    return to_options(resolve(options)), said
+    return to_options(resolve(options)), notes
 
 
 def choose_batch(
     options: TrainingOptions, network: Seq2Seq, examples: Examples, device: torch.device, world: World
 ) -> tuple[TrainingOptions, list[str]]:
-    """The options with as many tokens a batch as the memory of all processes holds in the passes that are asked for."""
+    """The options with the most tokens per batch that fit the memory of all processes, and what to print."""
     fits = min(world.gather(largest_batch(network, examples, device, world.size))) * world.size * options.accumulate
-    useful = most_useful(examples)
-    said = f"batch: {fits:,} tokens fit into the memory"
+    useful = max_useful_tokens(examples)
+    notes = f"batch: {fits:,} tokens fit into memory"
     if useful < fits:
-        said += f"; {useful:,} are taken, for larger batches would make fewer than {FEWEST_UPDATES} updates an epoch"
-    return replace(options, batch_tokens=min(fits, useful)), [said]
+        notes += f"; {useful:,} are used, so that an epoch has at least {MIN_UPDATES_PER_EPOCH} updates"
+    return replace(options, batch_tokens=min(fits, useful)), [notes]
 
 
 def choose_training(
@@ -74,25 +74,22 @@ def choose_training(
     has_blocks: bool = False,
     epoch_examples: EpochExamples | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
-    """The options with rate, batch, number of updates and metric filled in.
+    """The options with rate, batch size, number of updates and metric chosen, and what to print.
 
-    `can_match` says whether whole answers can be expected to be right: of sentences and language models hardly any are,
-    so the loss decides between two of them. `has_blocks` says whether there are blocks of a Transformer, which in
-    batches this small learn nothing at the rate that suits LSTMs. `epoch_examples` gives the examples of each epoch
-    where these differ.
+    `can_match` says whether exact matches can be expected; for sentences and language models they can't, so the loss
+    ranks the models. `has_blocks` says whether the model has Transformer blocks, which learn nothing in batches this
+    small at the rate that suits LSTMs. `epoch_examples` gives the examples of each epoch if they differ.
     """
     if options.metric == "exact_match" and not examples.source_ids.size:
-        raise ConfigError(
-            "a language model has no answers to match", where="training.metric", fix="set training.metric=loss"
-        )
+        raise ConfigError("must be loss for a language model", where="training.metric", fix="set training.metric=loss")
     num_pairs = len(examples)
-    rate = options.rate or (RATE_OF_BLOCKS if has_blocks else RATE)
+    rate = options.rate or (TRANSFORMER_RATE if has_blocks else RATE)
     batch_size, batch_tokens = options.batch_size, options.batch_tokens
     if not batch_size and not batch_tokens:
-        batch_size, batch_tokens = min(32, max(8, num_pairs // 8)), MOST_TOKENS
+        batch_size, batch_tokens = min(32, max(8, num_pairs // 8)), MAX_TOKENS
     options = replace(options, batch_size=batch_size, batch_tokens=batch_tokens)
     sampler = sampler_of(examples, options)
-    # To be said, one pool tells it well enough; counted to the last batch is where training ends by it.
+    # One pool is a good enough estimate for the message; with max_epochs the batches are counted exactly.
     per_epoch = sampler.num_pools * sampler.num_batches_of(0, 0)
     sizes = list(UPDATES)
     usual = float(np.exp(np.interp(np.log(num_pairs), np.log(sizes), np.log(list(UPDATES.values())))))
@@ -109,17 +106,17 @@ def choose_training(
     )
     limits = {f"{batch_size} pairs": batch_size, f"{batch_tokens:,} tokens" if batch_tokens else "": batch_tokens}
     size = " or ".join(limit for limit, given in limits.items() if given)
-    said = f"recipe: {updates:,} updates of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}; best is by dev "
-    said += "loss" if filled.metric == "loss" else "exact match"
-    return filled, [said]
+    notes = f"recipe: {updates:,} updates of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}; best is by dev "
+    notes += "loss" if filled.metric == "loss" else "exact match"
+    return filled, [notes]
 
 
 def num_batches(options: TrainingOptions, sampler: LengthBucketSampler, epoch_examples: EpochExamples | None) -> int:
-    """Those of all epochs that there may be, or max_updates where there are more."""
+    """The number of batches in `max_epochs`, but at most `max_updates`."""
     assert options.max_epochs
     most, total = options.max_updates, 0
     for epoch in range(options.max_epochs):
-        # The number of batches limited by tokens is another one every epoch.
+        # With a limit on tokens the number of batches varies from epoch to epoch.
         left = None if most is None else most - total
         if epoch_examples and options.batch_tokens:
             sampler = sampler_of(epoch_examples(epoch), options)
@@ -129,8 +126,8 @@ def num_batches(options: TrainingOptions, sampler: LengthBucketSampler, epoch_ex
     return total
 
 
-RATE, RATE_OF_BLOCKS = 4e-3, 1e-3
-"""The highest learning rate, of LSTMs and where there are a Transformer's blocks.
+RATE, TRANSFORMER_RATE = 4e-3, 1e-3
+"""Peak learning rates, of models without and with Transformer blocks.
 
-Also of a model that is trained further: half of it and less learnt less of new pairs (docs/fine-tuning.md).
+The same for fine-tuning: half of it or less learnt less of new pairs (docs/fine-tuning.md).
 """

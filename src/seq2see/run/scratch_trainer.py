@@ -1,19 +1,19 @@
-"""Training by `seq2see.scratch` in place of torch: the same run, the models written out in NumPy."""
+"""Training in NumPy with the models of `seq2see.scratch`: `--engine scratch`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 import seq2see.scratch as scratch
 from seq2see.config import Config, option
 from seq2see.errors import ConfigError
-from seq2see.model import Blueprint, Sizes
+from seq2see.run.fine_tune import FROM_OPTION
+from seq2see.run.network_trainer import TrainingJob
 from seq2see.run.plan import RunPlan
-from seq2see.training import INTERRUPTED, Evaluated, Finished, Listener, Progress
+from seq2see.run.resume import RunContext
+from seq2see.training import INTERRUPTED, Evaluated, Finished, TrainingProgress
 
 FIXED: dict[str, Any] = {
     "data.workers": 0,
@@ -38,86 +38,106 @@ FIXED: dict[str, Any] = {
     "training.timeout": 300.0,
     "training.precision": "float32",
 }
-"""What the models by hand have no other form of."""
+"""The only value that each of these options can have here."""
 
-SaveBest = Callable[[Mapping[str, "np.ndarray"], Progress], None]
+USE_TORCH = "leave it out, or train with --engine torch"
 
 
-def as_by_hand(config: Config, given: Collection[str]) -> Config:
-    """The configuration with what can't be otherwise; ConfigError for what someone set to something else."""
-    for key, value in FIXED.items():
-        if key in given and option(config, key) not in (value, "auto" if key == "training.precision" else value):
-            raise ConfigError(
-                f"{option(config, key)!r} is nothing that the models by hand can do",
-                where=key,
-                fix=f"leave it out (it is {value!r} there), or train with --engine torch",
-            )
-    if config.model.activation == "swiglu":
-        raise ConfigError(
-            "'swiglu' is not there by hand",
-            where="model.activation",
-            fix="set relu or gelu, or train with --engine torch",
+class ScratchTrainer:
+    """Trains a `scratch.ScratchSeq2Seq` on the CPU in one process, from random initial values, without checkpoints."""
+
+    def require_supported(
+        self, config: Config, given: Collection[str], *, device: str, resume_flag: str, num_processes: int
+    ) -> None:
+        """ConfigError for an unsupported option."""
+        if config.training.start_from:
+            raise ConfigError("--engine scratch can't fine-tune a model", where=FROM_OPTION, fix=USE_TORCH)
+        if device not in ("auto", "cpu"):
+            raise ConfigError(f"must be cpu with --engine scratch, not {device}", where="--device", fix=USE_TORCH)
+        if resume_flag:
+            what = "--engine scratch writes no checkpoints to resume from"
+            raise ConfigError(what, where=resume_flag, fix="train again with --force")
+        if num_processes > 1:
+            fix = "start it without torchrun, or train with --engine torch"
+            raise ConfigError(f"trains in one process, not {num_processes}", where="--engine scratch", fix=fix)
+        for key, value in FIXED.items():
+            found = option(config, key)
+            if key in given and found != value and (key, found) != ("training.precision", "auto"):
+                allowed = "unset" if value is None else repr(value)
+                what = f"must be {allowed} with --engine scratch, not {found!r}"
+                raise ConfigError(what, where=key, fix=USE_TORCH)
+        if config.model.activation == "swiglu":
+            what = "must be relu or gelu with --engine scratch, not swiglu"
+            raise ConfigError(what, where="model.activation", fix=USE_TORCH)
+
+    def preset(self, config: Config) -> Config:
+        """The configuration with the fixed values; options still open stay open."""
+        for key, value in FIXED.items():
+            section, _, name = key.partition(".")
+            if option(config, key) is not None:
+                config = replace(config, **{section: replace(getattr(config, section), **{name: value})})
+        return config
+
+    def complete(self, plan: RunPlan, context: RunContext) -> RunPlan:
+        """The plan with the fixed values in place of what was chosen from the data."""
+        return replace(plan, config=self.preset(plan.config))
+
+    def build(self, plan: RunPlan, context: RunContext) -> scratch.ScratchSeq2Seq:
+        """The network of the plan's blueprint."""
+        o, sizes = plan.blueprint, plan.sizes
+        return scratch.build(
+            o.name,
+            sizes.source,
+            sizes.target,
+            embedding=o.embedding,
+            width=o.width,
+            layers=o.layers,
+            direction=o.direction,
+            merge=o.merge,
+            score=o.score,
+            heads=o.heads,
+            feed_forward=o.feed_forward,
+            norm=o.norm,
+            activation=o.activation,
+            tie=o.tie,
+            seed=plan.config.training.seed,
         )
-    for key, value in FIXED.items():
-        section, _, name = key.partition(".")
-        if option(config, key) is not None:
-            config = replace(config, **{section: replace(getattr(config, section), **{name: value})})
-    return config
 
+    def description(self, plan: RunPlan, context: RunContext) -> str:
+        """Always float32 on the CPU."""
+        return "from scratch in NumPy"
 
-def network_of(o: Blueprint, sizes: Sizes, seed: int) -> scratch.ScratchSeq2Seq:
-    """The model of a blueprint, its initial values drawn."""
-    return scratch.build(
-        o.name,
-        sizes.source,
-        sizes.target,
-        embedding=o.embedding,
-        width=o.width,
-        layers=o.layers,
-        direction=o.direction,
-        merge=o.merge,
-        score=o.score,
-        heads=o.heads,
-        feed_forward=o.feed_forward,
-        norm=o.norm,
-        activation=o.activation,
-        tie=o.tie,
-        seed=seed,
-    )
+    def run(self, network: scratch.ScratchSeq2Seq, job: TrainingJob) -> Finished:
+        """Train all updates, or until interrupted."""
+        plan, training = job.plan, job.plan.config.training
+        assert training.max_updates and training.rate and training.batch_size and training.metric
+        recipe = scratch.ScratchTrainingOptions(
+            training.max_updates,
+            rate=training.rate,
+            batch_size=training.batch_size,
+            clip=training.clip,
+            evaluate_every=training.evaluate_every,
+            seed=training.seed,
+            metric=training.metric,
+        )
+        progress = TrainingProgress()
 
+        def report(found: scratch.ProgressReport) -> None:
+            progress.update, progress.seconds = found.update, found.seconds
+            metrics = metrics_of(found.dev)
+            if found.best:
+                progress.best, progress.best_update = metrics, found.update
+            job.callback(Evaluated(found.update, metrics, found.best, (), found.seconds))
 
-def train_by_hand(
-    plan: RunPlan, network: scratch.ScratchSeq2Seq, *, save_best: SaveBest, listen: Listener, stop: Callable[[], bool]
-) -> Finished:
-    """Train the network; the best model on dev has then been saved."""
-    training = plan.config.training
-    assert training.max_updates and training.rate and training.batch_size
-    recipe = scratch.ScratchTrainingOptions(
-        training.max_updates,
-        rate=training.rate,
-        batch_size=training.batch_size,
-        clip=training.clip,
-        evaluate_every=training.evaluate_every,
-        seed=training.seed,
-    )
-    progress = Progress()
-
-    def note(report: scratch.ProgressReport) -> None:
-        progress.update, progress.seconds = report.update, report.seconds
-        metrics = metrics_of(report.dev)
-        if report.best:
-            progress.best, progress.best_update = metrics, report.update
-        listen(Evaluated(report.update, metrics, report.best, (), report.seconds))
-
-    scratch.train(network, plan.examples, plan.dev_examples, recipe, callback=note, stop=stop)
-    save_best(network.tensors(), progress)
-    reason = "all updates done" if progress.update == recipe.updates else INTERRUPTED
-    finished = Finished(progress.update, reason, progress.best_update, progress.best, progress.seconds)
-    listen(finished)
-    return finished
+        scratch.train(network, plan.examples, plan.dev_examples, recipe, callback=report, stop=job.stop)
+        job.save_best(network.tensors(), progress)
+        reason = "all updates done" if progress.update == recipe.updates else INTERRUPTED
+        finished = Finished(progress.update, reason, progress.best_update, progress.best, progress.seconds)
+        job.callback(finished)
+        return finished
 
 
 def metrics_of(found: scratch.DevScores) -> dict[str, float]:
-    """By the names of `seq2see.training`."""
+    """Dev metrics under the names of `seq2see.training`."""
     metrics = {"loss": found.loss}
     return metrics if found.exact_match is None else {"exact_match": found.exact_match} | metrics

@@ -1,4 +1,4 @@
-"""When to stop before the end: signals, and a launcher that is no longer there."""
+"""When to stop early: after a signal, or when the launcher has died."""
 
 from __future__ import annotations
 
@@ -9,45 +9,46 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-SAME_SIGNAL = 2.0
-"""Seconds within which two signals are one that came on two ways."""
+SAME_SIGNAL_SECONDS = 2.0
+"""Two signals within this time count as one that arrived twice."""
 
-PARENTS = {os.getpid(): os.getppid()}
-"""Who started this process, asked before anything that takes long: the launcher may be killed while data are read."""
+PARENT_OF = {os.getpid(): os.getppid()}
+"""The parent of this process, recorded at import: the launcher may be killed while the data are read."""
 
 
 @contextmanager
 def stop_on_signal(say: Callable[[str], None], *, is_launched: bool = False) -> Iterator[Callable[[], bool]]:
-    """A function that says whether to stop: after the first Ctrl-C or SIGTERM; a second ends at once.
+    """A function that says whether to stop: true after the first Ctrl-C or SIGTERM. A second signal ends the process.
 
-    A launcher passes on to its processes what they have heard themselves (`is_launched`): within a moment that is one.
+    With `is_launched`, a second signal within moments is ignored: launchers pass on signals that also reach the
+    processes directly.
     """
-    asked: list[float] = []
-    parent = PARENTS.get(os.getpid(), os.getppid())  # a fork of who imported this was started by another
+    signals_at: list[float] = []
+    parent = PARENT_OF.get(os.getpid(), os.getppid())  # a forked process has another parent
 
-    def ask(number: int, frame: object) -> None:
-        if asked and is_launched and time.monotonic() - asked[0] < SAME_SIGNAL:
+    def handle(number: int, frame: object) -> None:
+        if signals_at and is_launched and time.monotonic() - signals_at[0] < SAME_SIGNAL_SECONDS:
             return
-        if asked:
+        if signals_at:
             raise KeyboardInterrupt
-        asked.append(time.monotonic())
-        # A signal that comes while a line is being written: the streams can't be entered twice.
+        signals_at.append(time.monotonic())
+        # RuntimeError: the signal came while a line was being written, and the stream is not reentrant.
         with suppress(RuntimeError):
-            say("stopping after this update; once more to stop at once")
+            say("stopping after this update; repeat to stop at once")
 
-    def is_asked() -> bool:
-        if not asked and is_launched and os.getppid() != parent:
-            # It may be started again at any moment: who is left over must not train on beside it.
-            asked.append(time.monotonic())
-            say("what has started this process is gone: stopping after this update")
-        return bool(asked)
+    def should_stop() -> bool:
+        if not signals_at and is_launched and os.getppid() != parent:
+            # The job may be started again at any moment; this process must not train beside it.
+            signals_at.append(time.monotonic())
+            say("the launcher has died: stopping after this update")
+        return bool(signals_at)
 
     if threading.current_thread() is not threading.main_thread():
-        yield is_asked  # only the main thread can listen to signals
+        yield should_stop  # only the main thread can handle signals
         return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield is_asked
+        yield should_stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""All that training needs to go on, between the trainer's tensors and the files of a checkpoint."""
+"""Converts between the trainer's state and the files of a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from seq2see.config import Config, make_config
 from seq2see.errors import CheckpointError
 from seq2see.run.changes import DataFingerprint
 from seq2see.run.folder import CHECKPOINTS
-from seq2see.storage.checkpoints import ANEW, Checkpoint, save_checkpoint
+from seq2see.storage.checkpoints import TRAIN_AGAIN, Checkpoint, save_checkpoint
 from seq2see.text import Codecs
 from seq2see.training import TrainingState
 from seq2see.version import __version__
 
-OWN = frozenset({"pairs", "config", "max_length", "processes"})
-"""What progress.json has beside the trainer's own."""
+RUN_KEYS = frozenset({"pairs", "config", "max_length", "processes"})
+"""The keys of progress.json that are not the trainer's."""
 VERSIONS = {"seq2see": __version__, "python": platform.python_version(), "torch": torch.__version__}
 
 
@@ -34,10 +34,9 @@ def save_state(
     *,
     processes: int = 1,
 ) -> None:
-    """Write a checkpoint of the run in `folder`, and with it what the run is: its pairs and its configuration.
+    """Write a checkpoint of the run in `folder`, with its configuration and the fingerprint of its pairs.
 
-    `max_length` is how long its answers may be, which a model that it started from has a say in. It says on how many
-    `processes` the run was, and fits any other number.
+    `max_length` limits the answers in target tokens. `processes` is only recorded: any number can resume.
     """
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.items()}
@@ -49,7 +48,7 @@ def save_state(
         "max_length": max_length,
         "processes": processes,
     }
-    assert own.keys() == OWN
+    assert own.keys() == RUN_KEYS
     progress = {**state.progress, **own}
     save_checkpoint(
         folder / CHECKPOINTS,
@@ -62,9 +61,9 @@ def save_state(
     )
 
 
-def state_of(checkpoint: Checkpoint) -> TrainingState:
-    """The state as the trainer wants it."""
-    progress = {name: value for name, value in checkpoint.progress.items() if name not in OWN}
+def training_state_of(checkpoint: Checkpoint) -> TrainingState:
+    """The trainer's state in a checkpoint."""
+    progress = {name: value for name, value in checkpoint.progress.items() if name not in RUN_KEYS}
 
     def part(prefix: str) -> dict[str, torch.Tensor]:
         return {
@@ -77,16 +76,16 @@ def state_of(checkpoint: Checkpoint) -> TrainingState:
 
 
 def fingerprint_of(checkpoint: Checkpoint) -> DataFingerprint:
-    """What it was trained on."""
+    """The fingerprint of the pairs. CheckpointError if it is missing."""
     try:
         tensors = checkpoint.tensors
         return DataFingerprint(tensors["pairs.train"], tensors["pairs.dev"], checkpoint.progress["pairs"])
     except KeyError as error:
-        raise CheckpointError(f"has no {error}", where=str(checkpoint.folder), fix=ANEW) from None
+        raise CheckpointError(f"has no {error}", where=str(checkpoint.folder), fix=TRAIN_AGAIN) from None
 
 
 def config_of(checkpoint: Checkpoint) -> Config:
-    """The configuration that it was trained with."""
+    """The configuration that the checkpoint was trained with."""
     tables: dict[str, dict[str, Any]] = checkpoint.progress.get("config", {})
     given = {
         section: {key: value for key, value in table.items() if value is not None} for section, table in tables.items()
@@ -94,25 +93,25 @@ def config_of(checkpoint: Checkpoint) -> Config:
     return make_config(given, {}, where=str(checkpoint.folder))
 
 
-def processes_said(checkpoint: Checkpoint, processes: int) -> list[str]:
-    """What to say where the run was on another number of processes: each draws dropout masks of its own."""
+def process_notes(checkpoint: Checkpoint, processes: int) -> list[str]:
+    """A note if the number of processes has changed: each of them draws its own dropout masks."""
     before = checkpoint.progress.get("processes", processes)
     if before == processes:
         return []
     return [
-        f"note: processes: {before} until now, {processes} from here on: sums may differ in their last bits, "
-        "and dropout falls elsewhere"
+        f"note: {before} processes so far, {processes} from here on: sums may differ in the last bits, "
+        "and dropout masks differ"
     ]
 
 
-def versions_said(checkpoint: Checkpoint) -> list[str]:
-    """What to say where another version wrote the checkpoint: it goes on, but perhaps not bit for bit."""
+def version_notes(checkpoint: Checkpoint) -> list[str]:
+    """A note if other versions wrote the checkpoint: the run continues, but perhaps not bit for bit."""
     others = [f"{name} {was}" for name, was in checkpoint.versions.items() if VERSIONS.get(name, was) != was]
     if not others:
         return []
     now = ", ".join(f"{name} {version}" for name, version in VERSIONS.items())
     return [
-        f"note: the checkpoint was written with {', '.join(others)}, this is {now}: sums may differ in their last bit"
+        f"note: the checkpoint was written with {', '.join(others)}, this is {now}: sums may differ in the last bits"
     ]
 
 

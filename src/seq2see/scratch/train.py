@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,8 @@ class ScratchTrainingOptions:
     evaluate_every: int | None = None
     """Updates between evaluations on dev; default: a sixteenth of all updates."""
     seed: int = 1
+    metric: Literal["exact_match", "loss"] = "exact_match"
+    """What decides which model is best on dev; exact match needs a source."""
 
     def __post_init__(self) -> None:
         for name in ("updates", "rate", "batch_size", "clip", "evaluate_every"):
@@ -104,7 +106,7 @@ def train(
         ended = update == options.updates or stop()
         if ended or update % every == 0:
             scores = evaluate(model, dev)
-            is_best = best is None or rank(scores) > rank(best)
+            is_best = best is None or rank(scores, options.metric) > rank(best, options.metric)
             if is_best:
                 best, tensors = scores, model.tensors()
             callback(ProgressReport(update, sum(losses) / len(losses), scores, is_best, time.perf_counter() - started))
@@ -155,6 +157,7 @@ def require_pairs(examples: Examples, where: str) -> None:
         raise DataError("there are no pairs", where=where, fix="give a file with at least one pair")
 
 
-def rank(scores: DevScores) -> tuple[float, float]:
-    """Higher is better: more exact matches, then a lower loss."""
-    return scores.exact_match or 0.0, -scores.loss
+def rank(scores: DevScores, metric: str) -> tuple[float, float]:
+    """Larger is better: more exact matches and then a lower loss, or a lower loss alone if `metric` is loss."""
+    exact_match = 0.0 if metric == "loss" else scores.exact_match or 0.0
+    return exact_match, -scores.loss

@@ -1,8 +1,8 @@
-"""From scores to ids: generation that knows a step, not a model.
+"""Search: from log-probabilities to token ids, independent of the model.
 
-Log-probabilities come in through a `Step` (of one model, or of an `ensemble`), hypotheses go out: `generate` follows
-one hypothesis a row, taking the best token (`greedy`) or drawing one (`Sampler`); `beam_search` follows several a
-sentence. Filters say what may not come, a beam's phrases what has to.
+A `Step`, of one model or of an `ensemble`, gives log-probabilities; the result is hypotheses. `generate` follows one
+hypothesis per row, choosing the best token (`greedy`) or sampling one (`Sampler`); `beam_search` follows several per
+sentence. Filters rule tokens out, and beam search can require phrases.
 """
 
 from seq2see.search.beam import beam_search

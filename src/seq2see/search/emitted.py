@@ -1,4 +1,4 @@
-"""The ids that each row has emitted so far, in memory that is copied only now and then."""
+"""The ids that each row has emitted so far, in an array that grows by doubling."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 
 class Emitted(NamedTuple):
-    """Ids [R t] in a table with room for more."""
+    """Ids [R t] in a table with spare capacity."""
 
-    table: Int[Ids, "R room"]
+    table: Int[Ids, "R capacity"]
     length: int
 
     @classmethod
     def none(cls, num_rows: int) -> Self:
-        """Nothing yet."""
+        """No ids yet."""
         return cls(np.empty((num_rows, 32), np.int64), 0)
 
     @property
     def ids(self) -> Int[Ids, "R t"]:
-        """All so far."""
+        """All ids so far."""
         return self.table[:, : self.length]
 
     def followed_by(self, ids: Int[Ids, " R"]) -> Self:
-        """With one more of each row; what these were is then no longer to be used."""
+        """These with one more id per row; the original must not be used afterwards."""
         table = self.table
         if self.length == table.shape[1]:
             table = np.concatenate([table, np.empty_like(table)], 1)
@@ -37,5 +37,5 @@ class Emitted(NamedTuple):
         return self._replace(table=table, length=self.length + 1)
 
     def select(self, rows: Int[Ids, " N"]) -> Self:
-        """Those of the chosen rows."""
+        """The ids of the selected rows."""
         return self._replace(table=self.table[rows])

@@ -1,6 +1,8 @@
-"""One hypothesis a row: the best token at each position, or one drawn at random.
+"""Greedy search and sampling: one hypothesis per row.
 
-A row leaves the computation as soon as it has ended, and no row's result depends on which other rows are there.
+A row is removed from the batch as soon as it has ended, and its result is independent of the other rows.
+
+Letters: B rows of the initial state, R rows still live, V tokens of the vocabulary, S source positions.
 """
 
 from __future__ import annotations
@@ -19,22 +21,22 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
 Choose: TypeAlias = Callable[[Array, Ids, int], Ids]
-"""(log_probs [R V], row_numbers [R], position) -> the next ids [R]; of a row of -inf, where nothing can, any id."""
+"""(log_probs [R V], row_numbers [R], position) -> the next ids [R]; any id for a row of -inf."""
 
 
 def greedy(log_probs: Float[Array, "R V"], row_numbers: Int[Ids, " R"], position: int) -> Int[Ids, " R"]:
-    """The most probable id of each row, the lowest among equals."""
+    """The most probable id of each row, ties by lower id."""
     return np.asarray(log_probs.argmax(-1))
 
 
 class _Step(NamedTuple):
-    """What one step added to the rows that were still going."""
+    """The result of one step for the live rows."""
 
     rows: Int[Ids, " R"]
     ids: Int[Ids, " R"]
     log_probs: Float[Array, " R"]
     possible: Bool[Mask, " R"]
-    """False where filters left nothing: no id was emitted."""
+    """False if filters left no token: no id was emitted."""
     weights: Float[Array, "R S"] | None
 
 
@@ -50,19 +52,18 @@ def generate(
     row_numbers: Int[Ids, " B"] | None = None,
     count: int = 1,
 ) -> list[Hypothesis]:
-    """One hypothesis for each row of `state`, or `count` of them side by side, in the order of the rows.
+    """One hypothesis per row of `state`, or `count` adjacent ones, in the order of the rows.
 
-    `first` is what each row reads first: BOS, or the last id [B] of a prompt that `state` has already seen.
-    `max_lengths` (at least 1, EOS counted) is each row's hard maximum. `choose` is shown -inf where a filter has ruled
-    an id out; a row in which nothing is left stops there, unfinished.
+    `first` is each row's first input: BOS, or the last id [B] of a prompt that `state` has already read. `max_lengths`
+    (at least 1, including EOS) is the hard maximum of each row. Ids ruled out by a filter are -inf for `choose`; a row
+    with no id left stops there, unfinished.
 
-    `row_numbers` name the rows to a `Sampler` across batches; without them they count from 0. Draw d of row n goes by
-    the number n + d · 2**40. So the first of several draws is the one that is drawn alone, and asking for more changes
-    none of those before.
+    `row_numbers` identify the rows to a `Sampler` across batches (default: 0, 1, …). Draw d of row n has the number
+    n + d · 2**40, so the first of several draws is the same as a single one, and more draws change none of the others.
     """
-    assert bool((max_lengths >= 1).all()), "every row has to be allowed one id"
-    live = np.arange(count * len(max_lengths))
-    sentences, draws = live // count, live % count
+    assert bool((max_lengths >= 1).all()), "every maximum length must be at least 1"
+    live = np.arange(count * len(max_lengths))  # [R], at first R = B · count
+    sentences, draws = live // count, live % count  # [R], [R]
     numbers = (sentences if row_numbers is None else row_numbers[sentences]) + draws * NEXT_DRAW
     limits = max_lengths[sentences]
     ids = np.full_like(live, first) if isinstance(first, int) else first[sentences]
@@ -72,14 +73,14 @@ def generate(
     rows = np.arange(len(live))
     steps: list[_Step] = []
     while len(live):
-        log_probs, state, weights = step(ids, state)
+        log_probs, state, weights = step(ids, state)  # [R V], _, [R S]
         log_probs = restrict(filters, log_probs, so_far.ids, sentences)
-        ids = choose(log_probs, numbers, len(steps))
-        chosen = log_probs[rows, ids]
+        ids = choose(log_probs, numbers, len(steps))  # [R]
+        chosen = log_probs[rows, ids]  # [R]
         possible = chosen != IMPOSSIBLE
         steps.append(_Step(live, ids, chosen, possible, weights))
         so_far = so_far.followed_by(ids)
-        going = (possible & (ids != eos) & (limits > len(steps))).nonzero()[0]
+        going = (possible & (ids != eos) & (limits > len(steps))).nonzero()[0]  # [R_next]
         if len(going) < len(live):
             live, ids, numbers, sentences, limits = (each[going] for each in (live, ids, numbers, sentences, limits))
             so_far, rows = so_far.select(going), rows[: len(going)]
@@ -89,12 +90,12 @@ def generate(
 
 
 def _assemble(steps: list[_Step], eos: int, num: int) -> list[Hypothesis]:
-    """The steps' rows, sorted into one hypothesis a row."""
+    """The steps' results as one hypothesis per row."""
     if not steps:
         return []
     possible = np.concatenate([step.possible for step in steps])
     rows = np.concatenate([step.rows for step in steps])[possible]
-    order = rows.argsort(kind="stable")  # Stable: a row's ids stay in the order in which they were emitted.
+    order = rows.argsort(kind="stable")  # stable: keeps each row's ids in order
     ends = np.bincount(rows, minlength=num).cumsum()
 
     def by_row(parts: list[Array] | list[Ids]) -> list[np.ndarray]:
@@ -102,9 +103,9 @@ def _assemble(steps: list[_Step], eos: int, num: int) -> list[Hypothesis]:
 
     ids = [row.tolist() for row in by_row([step.ids for step in steps])]
     log_probs = [row.astype(np.float64) for row in by_row([step.log_probs for step in steps])]
-    looked = [step.weights for step in steps if step.weights is not None]
-    weights: Sequence[Array | None] = by_row(looked) if looked else [None] * len(ids)
+    step_weights = [step.weights for step in steps if step.weights is not None]
+    weights: Sequence[Array | None] = by_row(step_weights) if step_weights else [None] * len(ids)
     return [
-        Hypothesis(row, float(each.sum()), float(each.sum()), row[-1:] == [eos], where, tuple(each.tolist()))
-        for row, each, where in zip(ids, log_probs, weights, strict=True)
+        Hypothesis(row, float(each.sum()), float(each.sum()), row[-1:] == [eos], row_weights, tuple(each.tolist()))
+        for row, each, row_weights in zip(ids, log_probs, weights, strict=True)
     ]

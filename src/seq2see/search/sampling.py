@@ -1,4 +1,4 @@
-"""Drawing ids at random, from the whole distribution or from its more probable part."""
+"""Sampling from the distribution of the next id, or from its most probable part."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 NEXT_DRAW = 2**40
-"""What is added to a row's number for each further draw: there are fewer rows than this."""
+"""Added to a row's number for each further draw; larger than any number of rows."""
 
 
 class Sampler:
-    """Draws each id from softmax(log_probs / temperature), cut down to its more probable part where asked.
+    """Samples each id from softmax(log_probs / temperature), optionally truncated.
 
-    The temperature comes first. Of its distribution `top_k` keeps the k most probable ids; of these, renormalised,
-    `top_p` keeps the smallest number of most probable ids that have together at least this probability (Holtzman et
-    al. 2020); of these `min_p` keeps those at least this many times as probable as the best (Nguyen et al. 2024). Among
-    equals the lower id counts as the more probable. The best always stays.
+    After the temperature, `top_k` keeps the k most probable ids; of these, renormalised, `top_p` keeps the smallest set
+    of most probable ids with at least this total probability (Holtzman et al. 2020); of these, `min_p` keeps those with
+    at least this fraction of the best id's probability (Nguyen et al. 2024). Ties are broken by lower id. The best id
+    is always kept.
 
-    What is drawn is a function of (seed, number of the row, position): the same in any batch and any order of rows.
+    The result is a function of (seed, row number, position): the same in any batch and any order of rows.
     """
 
     def __init__(
@@ -40,26 +40,24 @@ class Sampler:
     ) -> None:
         if not 0 < temperature < float("inf"):
             raise ConfigError(
-                f"a temperature of {temperature} is no temperature",
+                f"must be a finite number above 0, not {temperature}",
                 where="temperature",
-                fix="use a number above 0; near 0 is almost greedy, 1 samples from the model as it is",
+                fix="use 1 to sample from the model's own distribution, or less for likelier tokens",
             )
         if not 0 <= seed < 2**64:
-            raise ConfigError(f"a seed of {seed} is out of range", where="seed", fix="use a whole number from 0 on")
+            raise ConfigError(f"must be at least 0 and below 2**64, not {seed}", where="seed", fix="use another seed")
         if top_k is not None and top_k < 1:
             raise ConfigError(
-                f"from the best {top_k} tokens nothing can be drawn",
+                f"must be at least 1, not {top_k}",
                 where="top_k",
                 fix="use 1 or more, or leave it out",
             )
         if not 0 < top_p <= 1:
             raise ConfigError(
-                f"a top_p of {top_p} is out of range", where="top_p", fix="use a share above 0; 1 keeps all tokens"
+                f"must be above 0 and at most 1, not {top_p}", where="top_p", fix="use 1 to keep all tokens"
             )
         if not 0 <= min_p <= 1:
-            raise ConfigError(
-                f"a min_p of {min_p} is out of range", where="min_p", fix="use a share up to 1; 0 keeps all tokens"
-            )
+            raise ConfigError(f"must be between 0 and 1, not {min_p}", where="min_p", fix="use 0 to keep all tokens")
         self.temperature = temperature
         self.seed = seed
         self.top_k = top_k
@@ -67,20 +65,20 @@ class Sampler:
         self.min_p = min_p
 
     def __call__(self, log_probs: Float[Array, "R V"], row_numbers: Int[Ids, " R"], position: int) -> Int[Ids, " R"]:
-        """Invert each row's cumulative distribution at the row's uniform number. A row of -inf gets just any id."""
+        """Invert each row's cumulative distribution at the row's uniform number. Any id for a row of -inf."""
         highest = log_probs.max(-1, keepdims=True)
-        highest[highest == IMPOSSIBLE] = 0  # a row in which nothing can be
-        # The best goes to 0 before the division, so that no temperature makes all of them -inf.
+        highest[highest == IMPOSSIBLE] = 0  # a row with no possible id
+        # The best is shifted to 0 before the division, so that no temperature makes all of them -inf.
         weights = np.exp((log_probs - highest) / max(self.temperature, _FREEZING))
-        cumulative = self._cut_down(weights).cumsum(-1, dtype=np.float64)
+        cumulative = self._truncate(weights).cumsum(-1, dtype=np.float64)
         uniform = np.array([_uniform(self.seed, number, position) for number in row_numbers.tolist()])
-        # A uniform number is at most 1 - 2**-53, so its product with the total stays below the total but for rounding,
-        # and the first id whose cumulative weight lies above it has a weight above 0.
+        # A uniform number is at most 1 - 2**-53, so its product with the total is below the total except for rounding,
+        # and the first id whose cumulative weight is above it has a weight above 0.
         ids = (cumulative <= uniform[:, None] * cumulative[:, -1:]).sum(-1)
         return np.asarray(np.minimum(ids, cumulative.shape[1] - 1))
 
-    def _cut_down(self, weights: Float[Array, "R V"]) -> Float[Array, "R V"]:
-        """The same with 0 for what is too improbable; weights are probabilities but for a factor."""
+    def _truncate(self, weights: Float[Array, "R V"]) -> Float[Array, "R V"]:
+        """The weights (unnormalised probabilities) with 0 for the ids that are cut off."""
         if self.top_k is not None and self.top_k < weights.shape[1]:
             weights = _keep_top_k(weights, self.top_k)
         if self.top_p < 1:
@@ -91,10 +89,10 @@ class Sampler:
 
 
 _FREEZING = 1e-30
-"""Colder changes nothing, and in float32 would be 0."""
+"""Lower temperatures have no further effect, and in float32 would be 0."""
 
 
-def _largest(weights: Float[Array, "R V"], num: int) -> Float[Array, "R K"]:
+def _largest(weights: Float[Array, "R V"], num: int) -> Float[Array, "R N"]:
     """The `num` largest of each row, largest first."""
     rest = weights.shape[1] - num
     return -np.sort(-(np.partition(weights, rest, -1)[:, rest:] if rest else weights), -1)
@@ -107,9 +105,9 @@ def _keep_top_k(weights: Float[Array, "R V"], num: int) -> Float[Array, "R V"]:
 
 
 def _keep_top_p(weights: Float[Array, "R V"], share: float) -> Float[Array, "R V"]:
-    """The largest, as long as those before them have less than the share of the whole."""
+    """The smallest set of largest weights with at least this share of the total."""
     enough = share * weights.sum(-1, keepdims=True, dtype=np.float64)
-    # To sort a large vocabulary takes long, and mostly few ids have the whole share.
+    # Sorting a large vocabulary is slow, and usually a few ids have the whole share.
     size = min(64, weights.shape[1])
     while True:
         largest = _largest(weights, size)
@@ -122,7 +120,7 @@ def _keep_top_p(weights: Float[Array, "R V"], share: float) -> Float[Array, "R V
 
 
 def _keep_from(weights: Float[Array, "R V"], last: Float[Array, "R 1"], num: Int[Ids, "R 1"]) -> Float[Array, "R V"]:
-    """The `num` largest, of which `last` is the smallest; of those equal to it, the ones with the lowest ids."""
+    """The `num` largest, of which `last` is the smallest; ties by lower id."""
     kept = weights >= last
     if bool((kept.sum(-1, keepdims=True) > num).any()):
         level = weights == last
@@ -130,7 +128,7 @@ def _keep_from(weights: Float[Array, "R V"], last: Float[Array, "R 1"], num: Int
     return np.where(kept, weights, 0)
 
 
-_BLOCK = 64  # Positions drawn at once; a multiple of the 4 numbers that Philox makes of each value of its counter.
+_BLOCK = 64  # positions per draw; a multiple of the 4 numbers that Philox generates per counter value
 
 
 @lru_cache(maxsize=1 << 14)

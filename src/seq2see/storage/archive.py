@@ -1,12 +1,12 @@
-"""A packed model: the files of a model folder in one, which is read whole and only if it is as it was written.
+"""A packed model: the files of a model folder in one file, which is read only if it is unchanged.
 
-    8 bytes    what it is, and the number of the format: MAGIC
-    32 bytes   SHA-256 of all that follows
+    8 bytes    MAGIC: file type and format number
+    32 bytes   SHA-256 of the rest
     the rest   a zip archive of the files, not compressed
 
-Weights don't shrink under compression, and without it what the archive holds can't be larger than the file is. The
-places in the archive are counted from the beginning of the file, as in programs that unpack themselves, so any zip
-tool opens it. The same files always give the same bytes.
+Compression doesn't make weights smaller, and without it the archive can't hold more than the size of the file. Offsets
+in the archive count from the beginning of the file, as in self-extracting programs, so any zip tool opens it. The same
+files always give the same bytes.
 """
 
 from __future__ import annotations
@@ -22,47 +22,45 @@ from seq2see.errors import CheckpointError
 
 SUFFIX = ".seq2see"
 MAGIC = b"\x89S2SEE\n\x01"
-"""The first byte is no text in any encoding of today, the last is the number of the format."""
+"""The first byte is invalid in text files, the last is the format number."""
 
-BEGINNING = len(MAGIC) + hashlib.sha256().digest_size
-_NEVER = (1980, 1, 1, 0, 0, 0)
-_AGAIN = "copy the file again from where it came"
-_UNREADABLE = (zipfile.BadZipFile, struct.error, NotImplementedError, RuntimeError, ValueError, OSError, EOFError)
-"""What zipfile raises for archives that are none, encrypted, of later versions, or end too early."""
+HEADER_SIZE = len(MAGIC) + hashlib.sha256().digest_size
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the same for every file, so that equal files give equal bytes
+_COPY_AGAIN = "copy the file again from its source"
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """The files by name as the content of one."""
-    archive = BytesIO(bytes(BEGINNING))
-    archive.seek(BEGINNING)
+    """The files as the content of a packed model."""
+    archive = BytesIO(bytes(HEADER_SIZE))
+    archive.seek(HEADER_SIZE)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as written:
         for name in sorted(files):
-            entry = zipfile.ZipInfo(name, _NEVER)
-            entry.create_system, entry.external_attr = 3, 0o644 << 16  # whatever system it is written on
+            entry = zipfile.ZipInfo(name, _TIMESTAMP)
+            entry.create_system, entry.external_attr = 3, 0o644 << 16  # on every system
             written.writestr(entry, files[name])
     view = archive.getbuffer()
-    view[:BEGINNING] = MAGIC + hashlib.sha256(view[BEGINNING:]).digest()
+    view[:HEADER_SIZE] = MAGIC + hashlib.sha256(view[HEADER_SIZE:]).digest()
     return archive.getvalue()
 
 
 def unpack(data: bytes, names: Collection[str], *, where: str) -> dict[str, bytes]:
     """The files that `pack` was given. CheckpointError, naming `where`, for anything else.
 
-    The hash is checked before anything is looked at. It can be reckoned anew for a file that was made to do harm, so
-    the archive isn't trusted either: only these `names`, each once, not compressed, together no larger than the data.
+    The hash is checked first. A malicious file can have a valid hash, so the archive isn't trusted either: it may hold
+    only these `names`, each once, uncompressed, and together no larger than the data.
     """
     known, number = data[: len(MAGIC) - 1], data[len(MAGIC) - 1 : len(MAGIC)]
     if known != MAGIC[:-1]:
-        fix = f"give a run, its model/ folder or a {SUFFIX} file; if it was one, {_AGAIN}"
-        raise CheckpointError("is a file, not a run folder, and no packed model either", where=where, fix=fix)
+        fix = f"give a run, its model/ folder or a {SUFFIX} file; if it was one, {_COPY_AGAIN}"
+        raise CheckpointError("is neither a run folder nor a packed model", where=where, fix=fix)
     if number and number != MAGIC[-1:]:
         raise CheckpointError(
             f"has format {number[0]}, this seq2see reads {MAGIC[-1]}",
             where=where,
-            fix=f"use the version of seq2see that wrote it; if it was this one, {_AGAIN}",
+            fix=f"use the version of seq2see that wrote it; if it was this one, {_COPY_AGAIN}",
         )
-    if hashlib.sha256(memoryview(data)[BEGINNING:]).digest() != data[len(MAGIC) : BEGINNING]:
-        raise CheckpointError("is damaged: its content is not what was written", where=where, fix=_AGAIN)
+    if hashlib.sha256(memoryview(data)[HEADER_SIZE:]).digest() != data[len(MAGIC) : HEADER_SIZE]:
+        raise CheckpointError("is damaged: its content is not what was written", where=where, fix=_COPY_AGAIN)
     try:
         return _entries(data, names, where)
     except (
@@ -74,7 +72,7 @@ def unpack(data: bytes, names: Collection[str], *, where: str) -> dict[str, byte
         OSError,
         EOFError,
     ) as error:
-        raise CheckpointError(f"holds no archive that can be read: {error}", where=where, fix=_AGAIN) from None
+        raise CheckpointError(f"holds an invalid archive: {error}", where=where, fix=_COPY_AGAIN) from None
 
 
 def _entries(data: bytes, names: Collection[str], where: str) -> dict[str, bytes]:
@@ -82,20 +80,20 @@ def _entries(data: bytes, names: Collection[str], where: str) -> dict[str, bytes
         entries = archive.infolist()
         for number, entry in enumerate(entries):
             if entry.filename not in names or entry.filename in {other.filename for other in entries[:number]}:
-                what = f"holds {entry.filename!r}, which is no part of a model or is there twice"
-                raise CheckpointError(what, where=where, fix=_AGAIN)
+                what = f"holds an unknown or duplicate file: {entry.filename!r}"
+                raise CheckpointError(what, where=where, fix=_COPY_AGAIN)
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-                what = f"holds {entry.filename!r} compressed, or of another size than it says"
-                raise CheckpointError(what, where=where, fix=_AGAIN)
+                what = f"holds a compressed file, or one with a wrong size: {entry.filename!r}"
+                raise CheckpointError(what, where=where, fix=_COPY_AGAIN)
         if sum(entry.file_size for entry in entries) > len(data):
-            raise CheckpointError("holds more than there is room for in it", where=where, fix=_AGAIN)
+            raise CheckpointError("holds files larger than itself", where=where, fix=_COPY_AGAIN)
         return {entry.filename: archive.read(entry) for entry in entries}
 
 
 def read_packed(path: Path, names: Collection[str]) -> dict[str, bytes]:
     """The files of a packed model, read once. CheckpointError, naming it, for anything else; OSError as it comes."""
     with path.open("rb") as file:
-        data = file.read(BEGINNING)
-        if data.startswith(MAGIC):  # else not a byte more: it could be anything of any size
+        data = file.read(HEADER_SIZE)
+        if data.startswith(MAGIC):  # any other file may be of any size
             data += file.read()
     return unpack(data, names, where=str(path))

@@ -1,8 +1,8 @@
-"""What training goes on from: RUN/checkpoints/<update>/, each written whole or not at all.
+"""Checkpoints to resume training from: RUN/checkpoints/<update>/, each written completely or not at all.
 
-A checkpoint is a folder of its own, with the weights, the optimizer's moments and how far training had come; its
-manifest has the name, size and SHA-256 of each file, what wrote them, and a SHA-256 of itself. The newest few are kept,
-so that there is one to go on from where the newest was harmed after it was written.
+A checkpoint is a folder with the weights, the optimizer's moments and the progress of training. Its manifest has the
+name, size and SHA-256 of each file, the versions of the software, and a SHA-256 of itself. The newest few are kept, so
+that an older one can be used if the newest is damaged.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import safetensors.numpy
 
 from seq2see.errors import CheckpointError
 from seq2see.storage.files import (
-    FRESH,
-    GONE,
     MANIFEST,
-    OLD,
-    clean,
+    NEW_SUFFIX,
+    OLD_SUFFIX,
+    REMOVED_SUFFIX,
+    clean_leftovers,
     hash_of,
     reason_of,
     remove_folder,
@@ -39,15 +39,15 @@ from seq2see.text import Codecs
 STATE, PROGRESS = "state.safetensors", "progress.json"
 FILES = frozenset({STATE, PROGRESS, SOURCE_CODEC, TARGET_CODEC})
 FORMAT = 3
-DAMAGED = ".damaged"
-"""Behind the name of a checkpoint that was given up for the one before it."""
-KEPT = 2
-"""Checkpoints kept where nothing is said."""
-ANEW = "train again with --force"
+DAMAGED_SUFFIX = ".damaged"
+"""Added to the name of a damaged checkpoint that was skipped."""
+NUM_KEPT = 2
+"""Number of checkpoints kept by default."""
+TRAIN_AGAIN = "train again with --force"
 
 
 class Checkpoint(NamedTuple):
-    """All that training needs to go on, every byte of it as it was written."""
+    """All that training needs to resume, verified byte by byte."""
 
     tensors: dict[str, np.ndarray]
     progress: dict[str, Any]
@@ -57,7 +57,7 @@ class Checkpoint(NamedTuple):
     """Of what wrote it: seq2see, python, torch."""
     folder: Path
     damaged: tuple[CheckpointError, ...] = ()
-    """What is wrong with newer ones that were passed over."""
+    """The errors of newer checkpoints that were skipped."""
 
 
 def save_checkpoint(
@@ -68,11 +68,11 @@ def save_checkpoint(
     codecs: Codecs | None = None,
     *,
     versions: Mapping[str, str] | None = None,
-    keep: int = KEPT,
+    keep: int = NUM_KEPT,
 ) -> None:
-    """Write `folder/<update>/`, then remove all but the newest `keep`, this one among them.
+    """Write `folder/<update>/`, then remove all but the newest `keep` checkpoints, this one included.
 
-    CheckpointError where the disk refuses; it names the checkpoint that there is to go on from.
+    CheckpointError if the disk refuses; it names the checkpoint that can still be resumed.
     """
     files = {
         STATE: safetensors.numpy.save(dict(tensors)),
@@ -84,22 +84,24 @@ def save_checkpoint(
         write_folder(place, files, sealed_manifest(files, versions or {}))
     except CheckpointError as error:
         left = checkpoints(folder)
-        after = f"; then --resume goes on after update {update_of(left[-1]):,}, which is unharmed" if left else ""
-        raise CheckpointError(error.what, where=error.where, fix=f"free some space or mend the disk{after}") from error
+        after = f"; then --resume resumes after update {update_of(left[-1]):,}, which is intact" if left else ""
+        raise CheckpointError(
+            error.what, where=error.where, fix=f"free some space or repair the disk{after}"
+        ) from error
     others = [path for path in checkpoints(folder) if path != place]
     for older in others[: max(0, len(others) + 1 - keep)]:
-        with suppress(OSError):  # the new one is safe; the old is tried again next time
+        with suppress(OSError):  # the new one is safe; removing the old is tried again next time
             remove_folder(older)
 
 
 def load_checkpoint(folder: Path, *, fallback_previous: bool = False) -> Checkpoint:
-    """The newest checkpoint. CheckpointError, naming the file, where it is damaged, and where there is none.
+    """The newest checkpoint. CheckpointError, naming the file, if it is damaged or there is none.
 
-    `fallback_previous` takes the newest that is intact instead, and tells what was wrong with those after it.
+    With `fallback_previous`, the newest intact one; the errors of those after it are in `damaged`.
     """
     found = checkpoints(folder)
     if not found:
-        raise CheckpointError("holds no checkpoint to resume from", where=str(folder), fix=ANEW)
+        raise CheckpointError("holds no checkpoint to resume from", where=str(folder), fix=TRAIN_AGAIN)
     damaged: list[CheckpointError] = []
     for place in reversed(found):
         try:
@@ -113,79 +115,83 @@ def load_checkpoint(folder: Path, *, fallback_previous: bool = False) -> Checkpo
         raise CheckpointError(
             "no checkpoint is intact: " + "; ".join(f"{error.where} {error.what}" for error in damaged),
             where=str(folder),
-            fix=f"copy the run again from where it came, or {ANEW}",
+            fix=f"copy the run again from its source, or {TRAIN_AGAIN}",
         )
-    fix = f"{first.fix}, or {ANEW}"
+    fix = f"{first.fix}, or {TRAIN_AGAIN}"
     if len(found) > 1:
-        fix = f"go on from the one before it, of update {update_of(found[-2]):,}: --resume --fallback-previous"
+        fix = f"resume from the previous one, of update {update_of(found[-2]):,}: --resume --fallback-previous"
     raise CheckpointError(first.what, where=first.where, fix=fix)
 
 
 def read_checkpoint(place: Path) -> Checkpoint:
-    """One checkpoint, each file read once and its hash checked before anything is made of it."""
+    """One checkpoint; each file is read once, and its hash checked before it is parsed."""
     try:
         versions, files = read_sealed(place)
     except OSError as error:
         what = f"can't be read: {reason_of(error)}"
-        raise CheckpointError(what, where=str(error.filename or place), fix="check the disk and who may read") from None
+        raise CheckpointError(what, where=str(error.filename or place), fix="check the disk and permissions") from None
     try:
         tensors = safetensors.numpy.load(files[STATE])
         progress = json.loads(files[PROGRESS])
         codecs = read_codecs(files, lambda name: str(place / name)) if TARGET_CODEC in files else None
     except (KeyError, ValueError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"holds no state of training: {error}", where=str(place), fix=ANEW) from None
+        raise CheckpointError(f"holds an invalid training state: {error}", where=str(place), fix=TRAIN_AGAIN) from None
     return Checkpoint(tensors, progress, codecs, versions, place)
 
 
-def set_aside(checkpoint: Checkpoint) -> None:
-    """Rename the checkpoints that are newer than this one: training will come past them again."""
+def mark_damaged(checkpoint: Checkpoint) -> None:
+    """Rename the checkpoints that are newer than this one: training will write them again."""
     for newer in checkpoints(checkpoint.folder.parent):
         if update_of(newer) > update_of(checkpoint.folder):
-            aside = newer.with_name(newer.name.removesuffix(OLD) + DAMAGED)
+            aside = newer.with_name(newer.name.removesuffix(OLD_SUFFIX) + DAMAGED_SUFFIX)
             try:
                 shutil.rmtree(aside, ignore_errors=True)
                 newer.rename(aside)
             except OSError as error:
-                what = f"can't be set aside: {reason_of(error)}"
-                raise CheckpointError(what, where=str(newer), fix="mend the disk or remove the folder") from error
+                what = f"can't be renamed: {reason_of(error)}"
+                raise CheckpointError(what, where=str(newer), fix="repair the disk or remove the folder") from error
 
 
 def clean_checkpoints(folder: Path) -> None:
-    """Remove what killed writes have left; only who writes may."""
+    """Remove what killed writes have left; only the writer may call it."""
     for left in folder.glob("*"):
-        if left.suffix in (FRESH, OLD, GONE) and left.stem.isdigit():
-            clean(left.with_suffix(""))
+        if left.suffix in (NEW_SUFFIX, OLD_SUFFIX, REMOVED_SUFFIX) and left.stem.isdigit():
+            clean_leftovers(left.with_suffix(""))
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, oldest first; one under its other name if it was about to be replaced."""
-    found = {path.name: path for path in folder.glob("*") if re.fullmatch(rf"\d+({re.escape(OLD)})?", path.name)}
-    whole = [path for name, path in found.items() if name.removesuffix(OLD) == name or name[: -len(OLD)] not in found]
+    """The checkpoints in a folder, oldest first; one that was about to be replaced may have its other name."""
+    found = {path.name: path for path in folder.glob("*") if re.fullmatch(rf"\d+({re.escape(OLD_SUFFIX)})?", path.name)}
+    whole = [
+        path
+        for name, path in found.items()
+        if name.removesuffix(OLD_SUFFIX) == name or name[: -len(OLD_SUFFIX)] not in found
+    ]
     return sorted(whole, key=update_of)
 
 
 def update_of(place: Path) -> int:
     """The update after which it was written."""
-    return int(place.name.removesuffix(OLD))
+    return int(place.name.removesuffix(OLD_SUFFIX))
 
 
 # --- its manifest ---------------------------------------------------------------------------------------------------
 
 
 def sealed_manifest(files: Mapping[str, bytes], versions: Mapping[str, str]) -> bytes:
-    """Name, size and hash of each file, what wrote them, and a hash of all that."""
+    """The manifest: name, size and hash of each file, the versions, and a hash of all that."""
     listed = {name: {"size": len(files[name]), "sha256": hash_of(files[name])} for name in sorted(files)}
     return sealed({"format": FORMAT, "written_by": dict(versions), "files": listed})
 
 
 def sealed(values: Mapping[str, Any]) -> bytes:
-    """The values as JSON, with the hash of them as JSON at the end."""
+    """The values as JSON, with the hash of them as the last value."""
     seal = hash_of(json.dumps(values).encode())
     return json.dumps({**values, "sha256": seal}, indent=1).encode() + b"\n"
 
 
 def read_sealed(place: Path) -> tuple[dict[str, str], dict[str, bytes]]:
-    """What wrote the checkpoint, and the content of its files. CheckpointError for a bit that is not as written."""
+    """The versions and the content of the files. CheckpointError if a single bit differs."""
     path = place / MANIFEST
     require_file(path)
     content = path.read_bytes()
@@ -201,13 +207,13 @@ def read_sealed(place: Path) -> tuple[dict[str, str], dict[str, bytes]]:
         fix = "use the version of seq2see that wrote it"
         raise CheckpointError(f"has format {number}, this seq2see reads {FORMAT}", where=str(path), fix=fix)
     if not as_written or not listed.keys() <= FILES or not listed.keys() >= {STATE, PROGRESS}:
-        raise CheckpointError("is damaged", where=str(path), fix="copy the run again from where it came")
+        raise CheckpointError("is damaged", where=str(path), fix="copy the run again from its source")
     files = {}
     for name, (size, expected) in listed.items():
         require_file(place / name)
         files[name] = (place / name).read_bytes()
         if len(files[name]) != size:
-            what = f"is damaged: it has {len(files[name]):,} bytes, {size:,} were written"
-            raise CheckpointError(what, where=str(place / name), fix="copy the run again from where it came")
+            what = f"is damaged: it has {len(files[name]):,} bytes instead of {size:,}"
+            raise CheckpointError(what, where=str(place / name), fix="copy the run again from its source")
         require_hash(hash_of(files[name]), expected, str(place / name))
     return dict(values["written_by"]), files

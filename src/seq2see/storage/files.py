@@ -1,7 +1,7 @@
-"""Files and folders that are written whole or not at all, and read only if they are as they were written.
+"""Files and folders that are written completely or not at all, and read only if they are unchanged since.
 
-The manifest of a folder lists the hash of each file, and is itself taken for damaged unless it is, to the byte, what
-this module writes. Files that it doesn't list are ignored: a folder may gather notes, or what a system leaves behind.
+The manifest of a folder lists the hash of each file; it counts as damaged unless it is byte for byte what this module
+writes. Files that it doesn't list are ignored, such as notes or what the system leaves behind.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from seq2see.errors import CheckpointError
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 1
-AGAIN = "copy the folder again from where it came"
-UNHARMED = "what was there before is unharmed"
-FRESH, OLD, GONE = ".new", ".old", ".gone"
-"""What is being made, what it replaces, and what is being removed, each beside its place."""
-NO_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
-"""How file systems that can't flush a folder say so."""
+COPY_AGAIN = "copy the folder again from its source"
+UNHARMED = "the previous content is intact"
+NEW_SUFFIX, OLD_SUFFIX, REMOVED_SUFFIX = ".new", ".old", ".gone"
+"""Name endings, beside the final place: a new version, the previous one, and one being removed."""
+NO_FOLDER_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+"""How file systems report that they can't flush a folder."""
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], manifest: bytes | None = None) -> None:
-    """Make `folder` anew: filled beside its place, flushed to disk, then moved there in one step.
+    """Write `folder` atomically: beside its place first, flushed to disk, then moved there.
 
-    `manifest` says what is in the files; where nothing is given, it is the hash of each. CheckpointError where the
-    disk refuses: what was there before is then there still, or (where all but the last flush went well) the new.
+    `manifest` is by default the hash of each file. CheckpointError if the disk refuses; the previous folder is then
+    still there, or the new one if only the last flush failed.
     """
-    fresh, old = beside(folder, FRESH), beside(folder, OLD)
+    new, old = sibling(folder, NEW_SUFFIX), sibling(folder, OLD_SUFFIX)
     try:
         recover(folder)
-        for leftover in (fresh, old):
+        for leftover in (new, old):
             shutil.rmtree(leftover, ignore_errors=True)
-        fresh.mkdir(parents=True)
+        new.mkdir(parents=True)
         for name, content in files.items():
-            write_flushed(fresh / name, content)
+            write_flushed(new / name, content)
         hashes = {name: hash_of(files[name]) for name in sorted(files)}
-        write_flushed(fresh / MANIFEST, manifest or manifest_of(hashes))
-        put_in_place(folder)
+        write_flushed(new / MANIFEST, manifest or manifest_of(hashes))
+        move_into_place(folder)
     except OSError as error:
-        with suppress(OSError):  # readers look for the old one beside its place too
+        with suppress(OSError):  # readers also look for the previous one
             recover(folder)
-        shutil.rmtree(fresh, ignore_errors=True)  # half of it would only fill the disk
+        shutil.rmtree(new, ignore_errors=True)  # an incomplete folder only fills the disk
         raise CheckpointError(
             f"can't be written: {reason_of(error)}",
             where=str(folder),
@@ -59,55 +59,55 @@ def write_folder(folder: Path, files: Mapping[str, bytes], manifest: bytes | Non
     shutil.rmtree(old, ignore_errors=True)
 
 
-def put_in_place(folder: Path) -> None:
-    """Move what was made beside `folder` there, and what was there aside. OSError as they come."""
-    fresh = beside(folder, FRESH)
-    flush(fresh)
+def move_into_place(folder: Path) -> None:
+    """Move the new folder to its place, and the previous one aside. OSError as it comes."""
+    new = sibling(folder, NEW_SUFFIX)
+    flush(new)
     if folder.exists():
-        folder.rename(beside(folder, OLD))
-    fresh.rename(folder)
+        folder.rename(sibling(folder, OLD_SUFFIX))
+    new.rename(folder)
 
 
 def confirm(path: Path) -> None:
-    """Have the disk take in that `path` has a new content. CheckpointError where it can't."""
+    """Flush the folder entry of `path`. CheckpointError if that fails."""
     try:
         flush(path.parent)
     except OSError as error:
         raise CheckpointError(
-            f"is written, but the disk does not confirm it: {reason_of(error)}",
+            f"is written, but flushing it to disk failed: {reason_of(error)}",
             where=str(path),
-            fix="look after the disk before trusting it with more",
+            fix="check the disk before writing more to it",
         ) from error
 
 
-def beside(path: Path, ending: str) -> Path:
-    """The place beside `path` where it is made, or waits to be removed."""
+def sibling(path: Path, ending: str) -> Path:
+    """The path beside `path` with `ending` added to its name."""
     return path.with_name(path.name + ending)
 
 
 def recover(folder: Path) -> None:
-    """Undo half a `write_folder` that was killed between its two renames: the previous folder is still whole.
+    """Undo a `write_folder` that was killed between its two renames: the previous folder is intact.
 
-    Only who writes may do this: to a reader, a writer at work between the two looks just the same.
+    Only the writer may call this: to a reader, a writer between the two renames looks the same.
     """
-    old = beside(folder, OLD)
+    old = sibling(folder, OLD_SUFFIX)
     if not folder.exists() and old.exists():
         old.rename(folder)
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder so that a kill leaves it whole or under a name that nobody reads. OSError as they come."""
-    gone = beside(folder, GONE)
+    """Remove a folder so that a kill leaves it complete or under an unused name. OSError as it comes."""
+    gone = sibling(folder, REMOVED_SUFFIX)
     shutil.rmtree(gone, ignore_errors=True)
     folder.rename(gone)
     shutil.rmtree(gone)
 
 
-def clean(path: Path) -> None:
-    """Put right what writes and removals of `path` that were killed have left beside it; only who writes may."""
-    with suppress(OSError):  # what can't be removed now is in nobody's way
+def clean_leftovers(path: Path) -> None:
+    """Repair or remove what killed writes and removals have left beside `path`; only the writer may call it."""
+    with suppress(OSError):  # what can't be removed now does no harm
         recover(path)
-        for leftover in (beside(path, ending) for ending in (FRESH, OLD, GONE)):
+        for leftover in (sibling(path, ending) for ending in (NEW_SUFFIX, OLD_SUFFIX, REMOVED_SUFFIX)):
             if leftover.is_dir():
                 shutil.rmtree(leftover)
             else:
@@ -115,16 +115,16 @@ def clean(path: Path) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Make the file anew: written beside its place, flushed to disk, then moved there in one step."""
-    fresh = beside(path, FRESH)
+    """Write a file atomically: beside its place first, flushed to disk, then moved there."""
+    new = sibling(path, NEW_SUFFIX)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            write_flushed(fresh, content)
-            fresh.replace(path)
+            write_flushed(new, content)
+            new.replace(path)
         except BaseException:
             with suppress(OSError):
-                fresh.unlink(missing_ok=True)
+                new.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise CheckpointError(
@@ -135,24 +135,16 @@ def write_file(path: Path, content: bytes) -> None:
     confirm(path)
 
 
-def verify_folder(folder: Path) -> None:
-    """Raise CheckpointError, naming the file, unless every file is as it was written."""
-    for name, expected in stored_hashes(folder).items():
-        path = folder / name
-        require_file(path)
-        require_hash(hash_file(path), expected, str(path))
-
-
 def read_folder(folder: Path, names: Collection[str]) -> dict[str, bytes]:
-    """The content of every file by name, each read once, the manifest left out.
+    """The content of every file by name, each read once, without the manifest.
 
-    CheckpointError as `verify_folder`, and where the manifest lists another file than these `names`.
+    CheckpointError, naming the file, if one is missing or damaged, or is not among `names`.
     """
     files: dict[str, bytes] = {}
     hashes = stored_hashes(folder)
     for name in hashes:
         if name not in names:
-            raise CheckpointError(f"lists {name!r}, which is no part of it", where=str(folder / MANIFEST), fix=AGAIN)
+            raise CheckpointError(f"lists the unknown file {name!r}", where=str(folder / MANIFEST), fix=COPY_AGAIN)
     for name, expected in hashes.items():
         path = folder / name
         require_file(path)
@@ -162,7 +154,7 @@ def read_folder(folder: Path, names: Collection[str]) -> dict[str, bytes]:
 
 
 def stored_hashes(folder: Path) -> dict[str, str]:
-    """The hash of each file by name, from the manifest. CheckpointError where that is missing or damaged."""
+    """The hash of each file by name, from the manifest. CheckpointError if it is missing or damaged."""
     manifest = folder / MANIFEST
     try:
         content = manifest.read_bytes()
@@ -172,31 +164,31 @@ def stored_hashes(folder: Path) -> dict[str, str]:
         ) from None
     except OSError as error:
         what = f"can't be read: {error.strerror}"
-        raise CheckpointError(what, where=str(manifest), fix="check who may read it") from None
+        raise CheckpointError(what, where=str(manifest), fix="check its permissions") from None
     return read_manifest(content, str(manifest))
 
 
 def manifest_of(hashes: Mapping[str, str]) -> bytes:
-    """What is in manifest.json: the SHA-256 of each file by name."""
+    """The content of manifest.json: the SHA-256 of each file by name."""
     return json.dumps({"format": MANIFEST_FORMAT, "sha256": dict(hashes)}, indent=1).encode() + b"\n"
 
 
 def read_manifest(content: bytes, where: str) -> dict[str, str]:
-    """The hashes of `manifest_of`. CheckpointError, naming `where`, for what differs from it in as little as a bit."""
+    """The hashes that `manifest_of` wrote. CheckpointError, naming `where`, if a single bit differs."""
     try:
         values = json.loads(content)
         number, hashes = values["format"], dict(values["sha256"])
         as_written = manifest_of(hashes) == content and all(map(_is_entry, hashes.items()))
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise CheckpointError("is damaged", where=where, fix=AGAIN) from None
+        raise CheckpointError("is damaged", where=where, fix=COPY_AGAIN) from None
     if type(number) is int and number != MANIFEST_FORMAT:
         raise CheckpointError(
             f"has format {number}, this seq2see reads {MANIFEST_FORMAT}",
             where=where,
-            fix=f"use the version of seq2see that wrote it; if it was this one, {AGAIN}",
+            fix=f"use the version of seq2see that wrote it; if it was this one, {COPY_AGAIN}",
         )
     if not as_written:
-        raise CheckpointError("is damaged", where=where, fix=AGAIN)
+        raise CheckpointError("is damaged", where=where, fix=COPY_AGAIN)
     return hashes
 
 
@@ -208,15 +200,15 @@ def _is_entry(entry: tuple[str, object]) -> bool:
 
 
 def require_file(path: Path) -> None:
-    """Raise CheckpointError where there is no such file."""
+    """CheckpointError if there is no such file."""
     if not path.is_file():
         raise CheckpointError("is missing", where=str(path), fix="copy the folder again, with all its files")
 
 
 def require_hash(found: str, expected: str, where: str) -> None:
-    """Raise CheckpointError where the two differ: in the file, or in what the manifest says of it."""
+    """CheckpointError if the hashes differ, because file or manifest is damaged."""
     if found != expected:
-        raise CheckpointError(f"is damaged: its content is not what {MANIFEST} says of it", where=where, fix=AGAIN)
+        raise CheckpointError(f"is damaged: its content differs from {MANIFEST}", where=where, fix=COPY_AGAIN)
 
 
 def hash_of(content: bytes | memoryview) -> str:
@@ -231,12 +223,12 @@ def hash_file(path: Path) -> str:
 
 
 def reason_of(error: OSError) -> str:
-    """What the system says is wrong."""
+    """The system's error message."""
     return error.strerror or str(error)
 
 
 def write_flushed(path: Path, content: bytes) -> None:
-    """Write a file, and have the system put it on the disk now."""
+    """Write a file and flush it to disk."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
     try:
         rest = memoryview(content)
@@ -248,21 +240,21 @@ def write_flushed(path: Path, content: bytes) -> None:
 
 
 def flush_file(file: BinaryIO) -> None:
-    """Have the system put on the disk what was written to an open file, and close it."""
+    """Flush an open file to disk, and close it."""
     with file:
         file.flush()
         os.fsync(file.fileno())
 
 
 def flush(folder: Path) -> None:
-    """Have the system write a folder's entries to the disk now, where it can (Windows does so by itself)."""
+    """Flush the entries of a folder to disk (Windows does so by itself)."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in NO_FLUSH:
+        if error.errno not in NO_FOLDER_FLUSH:
             raise
     finally:
         os.close(handle)

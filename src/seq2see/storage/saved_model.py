@@ -1,6 +1,6 @@
 """The model that ships: RUN/model/, readable text and safetensors, nothing that can run code.
 
-`write_packed` makes one file of it, or a folder with smaller weights.
+`write_packed` writes it as one file, or as a folder with smaller weights.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
 SOURCE_CODEC, TARGET_CODEC = "source.vocabulary.json", "target.vocabulary.json"
 MODEL_FILES = frozenset({CARD, CONFIG, MANIFEST, SOURCE_CODEC, TARGET_CODEC, TENSORS})
 FORMAT = 1
-AGAIN = "copy the model again from where it was made"
+COPY_AGAIN = "copy the model again from its source"
 
 
 class SavedModel(NamedTuple):
-    """What a model folder or a packed model holds; the tensors are float32, however they were stored."""
+    """The content of a model folder or a packed model; the tensors are float32, however they were stored."""
 
     config: dict[str, Any]
     tensors: dict[str, np.ndarray]
@@ -44,11 +44,11 @@ class SavedModel(NamedTuple):
     target_codec: Codec
     card: str = ""
     origin: str = ""
-    """The folder or the file that it was read from, to be named in errors."""
+    """The folder or file that it was read from, for errors."""
 
 
-Place: TypeAlias = Callable[[str], str]
-"""What a file of a model is called in an error, from its name: its path, or the packed model and its name in that."""
+Locator: TypeAlias = Callable[[str], str]
+"""Names a file of a model in errors: its path, or the packed model and the name in it."""
 
 
 def save_model(
@@ -60,17 +60,17 @@ def save_model(
     target_codec: Codec,
     card: str,
 ) -> None:
-    """Write what ships: config.json, model.safetensors, a vocabulary a side, and a card to read."""
+    """Write a model folder: config.json, model.safetensors, one vocabulary per side, and README.md."""
     saved = SavedModel(dict(config), dict(tensors), source_codec, target_codec, card)
     write_folder(folder, files_of(saved, "float32"))
 
 
 def write_packed(path: Path, saved: SavedModel, *, weights: str = "float32", card: str | None = None) -> int:
-    """Write a model as one file where `path` ends in .seq2see, else as a folder; gives how many bytes it has.
+    """Write a model as one file if `path` ends in .seq2see, else as a folder; returns the number of bytes.
 
     `weights` are float32, float16 or int8: see `seq2see.storage.weights`. `card` is its README.md, by default the
-    model's own. A folder that holds something else is never replaced. ConfigError for weights that there
-    aren't or that can't hold the model's values, CheckpointError for a place that can't be written.
+    model's own. A folder with other content is never replaced. ConfigError for unknown weights or values that they
+    can't hold, CheckpointError if the path can't be written.
     """
     chosen = as_weights(weights)
     packed = saved._replace(config={**saved.config, "weights": chosen}, card=saved.card if card is None else card)
@@ -80,26 +80,26 @@ def write_packed(path: Path, saved: SavedModel, *, weights: str = "float32", car
         content = pack(files)
         write_file(path, content)
         return len(content)
-    path = path.absolute()  # "." has no name to write another beside
+    path = path.absolute()  # "." has no name to write a sibling of
     require_replaceable(path)
     write_folder(path, {name: content for name, content in files.items() if name != MANIFEST})
     return sum(map(len, files.values()))
 
 
 def require_replaceable(folder: Path) -> None:
-    """Raise CheckpointError unless there is nothing there, or a model."""
+    """CheckpointError unless the folder is missing, empty or a model."""
     if all((folder / name).is_file() for name in (MANIFEST, CONFIG)):
         return
     if folder.exists() and not (folder.is_dir() and not os.listdir(folder)):
         raise CheckpointError(
-            "is there already and is no model",
+            "exists and is not a model",
             where=str(folder),
             fix=f"choose another folder, or a file whose name ends in {SUFFIX}",
         )
 
 
 def files_of(saved: SavedModel, weights: Weights) -> dict[str, bytes]:
-    """The content of the files of a model folder by name, but for the manifest."""
+    """The files of a model folder by name, without the manifest."""
     return {
         CONFIG: json.dumps(saved.config, indent=1, ensure_ascii=False).encode() + b"\n",
         TENSORS: write_weights(saved.tensors, weights),
@@ -111,58 +111,58 @@ def files_of(saved: SavedModel, weights: Weights) -> dict[str, bytes]:
 def load_model(path: Path) -> SavedModel:
     """Read a model folder, the `model/` of a run, or a packed model; nothing in it is executed.
 
-    Every file is read once, and its hash is checked before anything is made of it. CheckpointError, naming the file,
-    for what is missing or damaged, and for what is no model although its hashes are right.
+    Every file is read once, and its hash is checked before it is parsed. CheckpointError, naming the file, if one is
+    missing, damaged or invalid.
     """
     try:
         if path.is_file():
-            return open_packed(path)
+            return load_packed(path)
         folder = find_model_folder(path)
-        return made_of(read_folder(folder, MODEL_FILES), str(folder), lambda name: str(folder / name))
+        return parse_model(read_folder(folder, MODEL_FILES), str(folder), lambda name: str(folder / name))
     except OSError as error:
         what = f"can't be read: {error.strerror}"
-        raise CheckpointError(what, where=str(error.filename or path), fix="check who may read it") from None
+        raise CheckpointError(what, where=str(error.filename or path), fix="check its permissions") from None
 
 
-def open_packed(path: Path) -> SavedModel:
-    """The model in one file."""
+def load_packed(path: Path) -> SavedModel:
+    """Read a packed model."""
 
-    def place(name: str) -> str:
+    def locate(name: str) -> str:
         return f"{path}: {name}"
 
     files = read_packed(path, MODEL_FILES)
-    hashes = read_manifest(files.pop(MANIFEST, b""), place(MANIFEST))
+    hashes = read_manifest(files.pop(MANIFEST, b""), locate(MANIFEST))
     if hashes.keys() != files.keys():
-        raise CheckpointError("lists other files than there are", where=place(MANIFEST), fix=AGAIN)
+        raise CheckpointError("doesn't match the files in the packed model", where=locate(MANIFEST), fix=COPY_AGAIN)
     for name, content in files.items():
-        require_hash(hash_of(content), hashes[name], place(name))
-    return made_of(files, str(path), place)
+        require_hash(hash_of(content), hashes[name], locate(name))
+    return parse_model(files, str(path), locate)
 
 
-def made_of(files: Mapping[str, bytes], origin: str, place: Place) -> SavedModel:
-    """The model of these files, whose hashes are right. CheckpointError for what is none: anyone can reckon hashes."""
+def parse_model(files: Mapping[str, bytes], origin: str, locate: Locator) -> SavedModel:
+    """The model in these files, whose hashes are correct. CheckpointError if they are invalid: hashes can be forged."""
     for name in (CONFIG, TARGET_CODEC, TENSORS):
         if name not in files:
-            raise CheckpointError(f"lists no {name}: this is no model", where=place(MANIFEST), fix=AGAIN)
-    config = read_config(files[CONFIG], place(CONFIG))
+            raise CheckpointError(f"lists no {name}: this is not a model", where=locate(MANIFEST), fix=COPY_AGAIN)
+    config = read_config(files[CONFIG], locate(CONFIG))
     return SavedModel(
         config,
-        read_weights(files[TENSORS], config.get("weights", "float32"), where=place(TENSORS)),
-        *read_codecs(files, place),
+        read_weights(files[TENSORS], config.get("weights", "float32"), where=locate(TENSORS)),
+        *read_codecs(files, locate),
         card=files.get(CARD, b"").decode(errors="replace"),
         origin=origin,
     )
 
 
 def read_config(content: bytes, where: str) -> dict[str, Any]:
-    """What config.json says; its "model" is whatever table it is, for those who build one to judge."""
+    """The content of config.json. Its "model" may be any table; who builds the model checks it."""
     try:
         config = json.loads(content.decode())
-        json.dumps(config, ensure_ascii=False).encode()  # half a surrogate pair could not be written again
+        json.dumps(config, ensure_ascii=False).encode()  # half a surrogate pair couldn't be written again
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"is not JSON: {error}", where=where, fix=AGAIN) from None
+        raise CheckpointError(f"is not JSON: {error}", where=where, fix=COPY_AGAIN) from None
     if not isinstance(config, dict) or type(config.get("format")) is not int:
-        raise CheckpointError("is not the configuration of a model", where=where, fix=AGAIN)
+        raise CheckpointError("is not the configuration of a model", where=where, fix=COPY_AGAIN)
     if config["format"] != FORMAT:
         raise CheckpointError(
             f"has format {config['format']}, this seq2see reads {FORMAT}",
@@ -175,20 +175,22 @@ def read_config(content: bytes, where: str) -> dict[str, Any]:
         ("weights", config.get("weights", "float32") in WEIGHTS),
     ):
         if not fits:
-            raise CheckpointError(f"its {key!r} can't be {config.get(key)!r:.80}", where=where, fix=AGAIN)
+            raise CheckpointError(
+                f"the value of {key!r} is invalid: {config.get(key)!r:.80}", where=where, fix=COPY_AGAIN
+            )
     return config
 
 
 def codec_files(codecs: Codecs) -> dict[str, bytes]:
-    """A file a side by name; none for the source of a language model."""
+    """One file per side by name; none for the source of a language model."""
     named = zip((SOURCE_CODEC, TARGET_CODEC), codecs, strict=True)
     return {name: codec.to_json() for name, codec in named if codec is not None}
 
 
-def read_codecs(files: Mapping[str, bytes], place: Place) -> Codecs:
-    """The codecs that `codec_files` made files of."""
+def read_codecs(files: Mapping[str, bytes], locate: Locator) -> Codecs:
+    """The codecs that `codec_files` wrote."""
     source, target = (
-        Codec.from_json(files[name], where=place(name)) if name in files else None
+        Codec.from_json(files[name], where=locate(name)) if name in files else None
         for name in (SOURCE_CODEC, TARGET_CODEC)
     )
     assert target is not None
@@ -196,16 +198,16 @@ def read_codecs(files: Mapping[str, bytes], place: Place) -> Codecs:
 
 
 def find_model_folder(folder: Path) -> Path:
-    """The model folder that is meant: `folder` itself, or the `model/` of a run."""
-    folder = folder.absolute()  # "." has no name to look for others beside
+    """The model folder: `folder` itself, or the `model/` of a run."""
+    folder = folder.absolute()  # "." has no name to look for siblings of
     for candidate in (folder, folder / "model"):
-        for place in (candidate, candidate.parent / (candidate.name + ".old")):
-            if (place / MANIFEST).exists():
-                return place
+        for path in (candidate, candidate.parent / (candidate.name + ".old")):
+            if (path / MANIFEST).exists():
+                return path
     fix = "give the folder that `seq2see train` made, or its model/ folder"
     if not folder.is_dir():
         kind = "file" if folder.suffix == SUFFIX else "folder"
         what = "is a file, not a run folder" if folder.exists() else f"there is no such {kind}"
         raise CheckpointError(what, where=str(folder), fix=fix)
     missing = (folder / "model" if (folder / "model").is_dir() else folder) / MANIFEST
-    raise CheckpointError("is missing: this is no seq2see run or model, or not all of it", where=str(missing), fix=fix)
+    raise CheckpointError("is missing: this is not a complete seq2see run or model", where=str(missing), fix=fix)

@@ -1,7 +1,7 @@
 """The formats of stored weights: float32 arrays to the bytes of a safetensors file, and back to float32.
 
-Only matrices are made smaller. What has one axis (biases, norms) stays float32 in every format: it is a hundredth of a
-model, and its values are added to sums of many products, where an error of their own would show in each of them.
+Only matrices are reduced. Tensors with one axis (biases, norms) stay float32 in every format: they are a hundredth of a
+model, and an error in one of their values would affect sums of many products.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 Arrays: TypeAlias = dict[str, np.ndarray]
 
 SCALE = ".scale"
-"""`name` in int8 has its scales in `name.scale`; a tensor of that name is a scale only if there is such a `name`."""
+"""The scales of an int8 tensor `name` are in `name.scale`; a tensor of that name is a scale only if `name` exists."""
 
-LARGEST = 127
-"""Of int8, on both sides of zero: -128 is left out, so that a value and its negative are stored alike."""
+MAX_STEP = 127
+"""The largest int8 value used, on both sides of zero: without -128, a value and its negative are stored alike."""
 
-SMALLEST_SCALE = np.float32(np.finfo(np.float32).tiny)
-"""Below it float32 loses digits. A row of zeros gets it too, and so nothing is ever divided by zero."""
+MIN_SCALE = np.float32(np.finfo(np.float32).tiny)
+"""Below it float32 loses precision. A row of zeros gets it too, so nothing is ever divided by zero."""
 
-LARGEST_SCALE = np.nextafter(np.finfo(np.float32).max / np.float32(LARGEST), np.float32(0))
-"""Above it the largest step would be beyond float32."""
+MAX_SCALE = np.nextafter(np.finfo(np.float32).max / np.float32(MAX_STEP), np.float32(0))
+"""Above it the largest value would overflow float32."""
 
-KINDS: dict[Weights, frozenset[np.dtype[Any]]] = {
+DTYPES: dict[Weights, frozenset[np.dtype[Any]]] = {
     "float32": frozenset({np.dtype(np.float32)}),
     "float16": frozenset({np.dtype(np.float32), np.dtype(np.float16)}),
     "int8": frozenset({np.dtype(np.float32), np.dtype(np.int8)}),
 }
-"""What each format may hold."""
+"""The data types that each format may hold."""
 
 
 def write_weights(tensors: Mapping[str, np.ndarray], weights: Weights) -> bytes:
     """The float32 arrays as a safetensors file in that format.
 
-    float16 rounds each value of a matrix to the nearest it can hold; int8 takes the nearest of 255 steps between
-    plus and minus the largest value of the row (symmetric, a float32 scale a row): off by half a scale at most. Rows
-    are those of the first axis: of a layer's matrix all that makes one output, of a table one token. ConfigError,
-    naming the tensor, for values that the format can't hold.
+    float16 rounds each value of a matrix. int8 rounds to 255 steps between plus and minus the largest value of the row
+    (symmetric, one float32 scale per row), so the error is at most half a scale. A row is one index of the first axis:
+    one output of a layer, or one token of a table. ConfigError, naming the tensor, for values that the format can't
+    hold.
     """
     stored: Arrays = {}
     for name, tensor in tensors.items():
@@ -54,20 +54,20 @@ def write_weights(tensors: Mapping[str, np.ndarray], weights: Weights) -> bytes:
         if weights == "float32" or tensor.ndim < 2:
             stored[name] = tensor
             continue
-        _require_numbers(name, tensor, weights)
+        _require_finite(name, tensor, weights)
         if weights == "float16":
-            stored[name] = _halved(name, tensor)
+            stored[name] = _to_float16(name, tensor)
         else:
             assert name + SCALE not in tensors
             stored[name], stored[name + SCALE] = quantize(tensor)
-    # safetensors writes what is in memory in the order in which it is there, whatever that means.
+    # safetensors writes the raw memory, whatever its order.
     in_rows = {name: np.asarray(tensor, order="C") for name, tensor in stored.items()}
     return safetensors.numpy.save(in_rows, {"format": "pt"})
 
 
 def read_weights(data: bytes, weights: Weights, *, where: str) -> Arrays:
     """What `write_weights` wrote, as float32 arrays. CheckpointError, naming `where`, for anything else."""
-    again = "copy the model again from where it was made"
+    again = "copy the model again from its source"
     try:
         stored = safetensors.numpy.load(data)
     except (safetensors.SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
@@ -75,62 +75,62 @@ def read_weights(data: bytes, weights: Weights, *, where: str) -> Arrays:
     tensors: Arrays = {}
     scales = {name + SCALE for name, tensor in stored.items() if tensor.dtype == np.int8}
     for name, tensor in stored.items():
-        if tensor.dtype not in KINDS[weights]:
-            what = f"the tensor {name!r} is {tensor.dtype}, which there isn't in a model of {weights} weights"
+        if tensor.dtype not in DTYPES[weights]:
+            what = f"the tensor {name!r} has the type {tensor.dtype}, invalid with {weights} weights"
             raise CheckpointError(what, where=where, fix=again)
         if tensor.dtype == np.int8:
             scale = stored.get(name + SCALE)
             if scale is None or scale.dtype != np.float32 or scale.shape != tensor.shape[:1] or not tensor.ndim:
-                what = f"the scales of the tensor {name!r} are missing, or are not a number for each of its rows"
+                what = f"the tensor {name!r} needs one float32 scale per row"
                 raise CheckpointError(what, where=where, fix=again)
             tensors[name] = restore_quantized(tensor, scale)
         elif name not in scales:
             tensors[name] = tensor.astype(np.float32)
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
-            raise CheckpointError(f"the tensor {name!r} holds what is no number", where=where, fix=again)
+            raise CheckpointError(f"the tensor {name!r} contains NaN or infinity", where=where, fix=again)
     return tensors
 
 
 def quantize(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A float32 matrix [R ...] as int8 and the float32 scales [R] of its rows."""
     rows = matrix.reshape(len(matrix), prod(matrix.shape[1:]))
-    scales = np.clip(np.abs(rows).max(axis=1, initial=0) / np.float32(LARGEST), SMALLEST_SCALE, LARGEST_SCALE)
-    steps = np.rint(rows / scales[:, None])  # 127 and a rounding error at most, so it is 127 once rounded
+    scales = np.clip(np.abs(rows).max(axis=1, initial=0) / np.float32(MAX_STEP), MIN_SCALE, MAX_SCALE)
+    steps = np.rint(rows / scales[:, None])  # at largest 127 plus a rounding error, so 127 after rounding
     return steps.astype(np.int8).reshape(matrix.shape), scales
 
 
 def restore_quantized(steps: np.ndarray, scales: np.ndarray) -> np.ndarray:
     """The float32 matrix [R ...] of int8 steps and the scales [R] of their rows."""
-    with np.errstate(all="ignore"):  # what overflows is no number, and seen to by who asked
+    with np.errstate(all="ignore"):  # overflow gives infinity, which the caller checks
         matrix: np.ndarray = steps.astype(np.float32) * scales.reshape(-1, *[1] * (steps.ndim - 1))
     return matrix
 
 
 def as_weights(name: str, *, where: str = "--weights") -> Weights:
-    """The format of that name. ConfigError for one that isn't there."""
+    """The format of that name. ConfigError if it is unknown."""
     if name not in WEIGHTS:
-        raise ConfigError(f"there are no weights {name!r}", where=where, fix=f"one of: {', '.join(WEIGHTS)}")
+        raise ConfigError(f"must be one of: {', '.join(WEIGHTS)}; not {name!r}", where=where, fix="choose one of these")
     return name
 
 
-def _halved(name: str, tensor: np.ndarray) -> np.ndarray:
-    """The tensor in float16. ConfigError for a value beyond it."""
+def _to_float16(name: str, tensor: np.ndarray) -> np.ndarray:
+    """The tensor in float16. ConfigError for a value out of range."""
     with np.errstate(over="ignore"):
         halved = tensor.astype(np.float16)
     if not np.isfinite(halved).all():
-        most = float(np.abs(tensor).max())
+        largest = float(np.abs(tensor).max())
         raise ConfigError(
-            f"the tensor {name!r} holds {most:,.0f}, and float16 nothing beyond {float(np.finfo(np.float16).max):,.0f}",
+            f"the tensor {name!r} contains {largest:,.0f}, beyond the limit of {float(np.finfo(np.float16).max):,.0f}",
             where="--weights float16",
-            fix="take --weights float32 or int8",
+            fix="use --weights float32 or int8",
         )
     return halved
 
 
-def _require_numbers(name: str, tensor: np.ndarray, weights: Weights) -> None:
+def _require_finite(name: str, tensor: np.ndarray, weights: Weights) -> None:
     """ConfigError for infinities and NaN."""
     if not np.isfinite(tensor).all():
         raise ConfigError(
-            f"the tensor {name!r} holds what is no number", where=f"--weights {weights}", fix="train the model again"
+            f"the tensor {name!r} contains NaN or infinity", where=f"--weights {weights}", fix="train the model again"
         )

@@ -80,7 +80,7 @@ def choose_text(
 
     `sources` is None for a language model.
     """
-    said = []
+    choices = []
     sides = {"target": targets} if sources is None else {"source": sources, "target": targets}
     given = {name for side in sides if (name := getattr(options, side))}
     for side, texts in sides.items():
@@ -90,9 +90,9 @@ def choose_text(
             else:
                 name, reason = choose_tokenizer(texts)
             options = replace(options, **{side: name})
-            said.append(f"{side}: {name} ({reason})")
+            choices.append(f"{side}: {name} ({reason})")
     require_consistent(options, {side: getattr(options, side) for side in sides})
-    return options, said
+    return options, choices
 
 
 def require_consistent(options: TextOptions, units: Mapping[str, str]) -> None:

@@ -120,10 +120,10 @@ class BytePairEncoding(Subwords):
         return self._merged(atoms_of(word), None)
 
     def split_with_dropout(self, text: str, dropout: MergeDropout) -> list[str]:
-        """The pieces of the text where merges are skipped at random, so that words are cut in many ways.
+        """The pieces of the text with merges skipped at random (BPE-dropout).
 
         Provilkov et al. 2020, "BPE-dropout", algorithm 1: at every step each merge that is possible is skipped with
-        the same probability, and of the others the first learnt is done; where all are skipped, the word is done.
+        the same probability, and of the others the first learnt one is applied; if all are skipped, the word is done.
         """
         tokens: list[str] = []
         for chunk in chunks_of(self.normalise(text)):

@@ -1,4 +1,4 @@
-"""Which weights are tried on dev and kept: those that are trained, or averages of them, often a little better."""
+"""The weights that are evaluated and saved: those being trained, or averages of them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from seq2see.model import Seq2Seq
-from seq2see.training.divided import divided_as, own_part, whole
 from seq2see.training.options import TrainingOptions
+from seq2see.training.sharding import full_tensor, local_shard, sharded_like
 from seq2see.training.state import KEPT, TrainingState, is_better
 
 
 class MovingAverage:
     """An exponential moving average of parameters: average ← d · average + (1 − d) · weights after each update.
 
-    d = min(decay, (1 + n) / (10 + n)) at update n, so that the initial values are soon forgotten.
+    d = min(decay, (1 + n) / (10 + n)) at update n, so that the initial values have little weight.
     """
 
     def __init__(self, parameters: Iterable[tuple[str, Tensor]], decay: float) -> None:
@@ -25,18 +25,18 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, parameters: Iterable[tuple[str, Tensor]], number: int) -> None:
-        """Take in the parameters after update `number`."""
-        share = 1 - min(self.decay, (1 + number) / (10 + number))
+        """Add the parameters after update `number`."""
+        weight = 1 - min(self.decay, (1 + number) / (10 + number))
         named = list(parameters)
-        averages = [own_part(self.tensors[name]) for name, _ in named]
-        torch._foreach_lerp_(averages, [own_part(parameter.detach()) for _, parameter in named], share)
+        averages = [local_shard(self.tensors[name]) for name, _ in named]
+        torch._foreach_lerp_(averages, [local_shard(parameter.detach()) for _, parameter in named], weight)
 
 
-class Shown:
-    """The model that is tried on dev and kept, with whole weights, averaged where that is asked for.
+class EvaluatedModel:
+    """The model that is evaluated on dev and saved: whole weights, averaged if the options say so.
 
-    `trained` is what it shows; `model` is the same one, or a copy for what `trained` doesn't have as it is. `kept` are
-    weights of earlier evaluations, by update, and `tried` the dev metrics of these.
+    `model` is `trained` itself, or a copy if its weights are sharded or averaged. `kept` are the weights of earlier
+    evaluations by update, `dev_metrics` their metrics.
     """
 
     def __init__(self, trained: Seq2Seq, model: Seq2Seq, options: TrainingOptions) -> None:
@@ -45,64 +45,64 @@ class Shown:
         self.options = options
         self.moving = None if options.ema is None else MovingAverage(trained.named_parameters(), options.ema)
         self.kept: dict[str, dict[str, Tensor]] = {}
-        self.tried: dict[str, dict[str, float]] = {}
+        self.dev_metrics: dict[str, dict[str, float]] = {}
 
     def follow(self, update: int) -> None:
-        """Take in the weights after an update."""
+        """Update the moving average."""
         if self.moving is not None:
             self.moving.update(self.trained.named_parameters(), update)
 
-    def now(self) -> Seq2Seq:
-        """The model as it is to be tried now."""
+    def current(self) -> Seq2Seq:
+        """The model with the current weights."""
         if self.model is not self.trained:
             tensors = self.trained.tensors() if self.moving is None else self.moving.tensors
-            self.model.load_tensors({name: whole(tensor) for name, tensor in tensors.items()})
+            self.model.load_tensors({name: full_tensor(tensor) for name, tensor in tensors.items()})
         return self.model
 
     def mean(self) -> Seq2Seq:
-        """The model with the mean of the weights that are kept."""
+        """The model with the mean of the kept weights."""
         self.model.load_tensors(mean_of([self.kept[update] for update in sorted(self.kept, key=int)]))
         return self.model
 
     def keep(self, update: int, metrics: dict[str, float], metric: str) -> None:
-        """Keep what was just tried, if it is among the last or the best so many that are to be averaged."""
+        """Keep the weights just evaluated if they are among the last or best `average` evaluations."""
         if self.options.average is None:
             return
         self.kept[str(update)] = {name: tensor.clone() for name, tensor in self.model.tensors().items()}
-        self.tried[str(update)] = metrics
+        self.dev_metrics[str(update)] = metrics
         while len(self.kept) > self.options.average:
-            least = min(self.kept, key=int)
+            dropped = min(self.kept, key=int)
             if self.options.average_of == "best":
                 for each in self.kept:
-                    if is_better(self.tried[least], self.tried[each], metric):
-                        least = each
-            del self.kept[least], self.tried[least]
+                    if is_better(self.dev_metrics[dropped], self.dev_metrics[each], metric):
+                        dropped = each
+            del self.kept[dropped], self.dev_metrics[dropped]
 
     def state(self) -> dict[str, Tensor]:
-        """All that can't be worked out from the trained weights: `ema.NAME` and `kept.UPDATE.NAME`."""
+        """The averages and kept weights: `ema.NAME` and `kept.UPDATE.NAME`."""
         moving = {} if self.moving is None else self.moving.tensors
-        averages = {f"ema.{name}": whole(tensor) for name, tensor in moving.items()}
+        averages = {f"ema.{name}": full_tensor(tensor) for name, tensor in moving.items()}
         kept = {f"kept.{update}.{name}": tensor for update, own in self.kept.items() for name, tensor in own.items()}
         return averages | kept
 
     def restore(self, state: TrainingState) -> None:
-        """Go on from the state of a run; one without a moving average begins it with its weights."""
+        """Restore a state; a moving average that it lacks starts with its weights."""
         if self.moving is not None:
             self.moving.tensors = {
-                name: divided_as(state.averages.get(f"ema.{name}", state.model[name]), tensor).clone()
+                name: sharded_like(state.averages.get(f"ema.{name}", state.model[name]), tensor).clone()
                 for name, tensor in self.moving.tensors.items()
             }
-        self.tried = dict(state.progress.get(KEPT, {})) if self.options.average else {}
+        self.dev_metrics = dict(state.progress.get(KEPT, {})) if self.options.average else {}
         device = self.model.decoder.output.weight.device
         self.kept = {
             update: {name: state.averages[f"kept.{update}.{name}"].to(device) for name in state.model}
-            for update in self.tried
+            for update in self.dev_metrics
         }
 
 
 def mean_of(models: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of the weights of several models of a kind, summed in float64."""
+    """The mean of the weights of several models with the same tensors, in float64 on the CPU: MPS has no float64."""
     return {
-        name: torch.stack([model[name].double() for model in models]).mean(0).to(tensor.dtype)
+        name: torch.stack([model[name].cpu().double() for model in models]).mean(0).to(tensor.dtype).to(tensor.device)
         for name, tensor in models[0].items()
     }

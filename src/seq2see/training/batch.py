@@ -1,4 +1,4 @@
-"""A batch of examples as tensors, where the model is."""
+"""A batch of examples as tensors on the model's device."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TensorBatch(NamedTuple):
 
     @property
     def target_tokens(self) -> int:
-        """The number of tokens to learn from: EOS counts, padding does not."""
+        """The number of target tokens, including EOS but not padding."""
         return int(self.target.lengths.sum())
 
 

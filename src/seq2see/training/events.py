@@ -1,4 +1,4 @@
-"""What the trainer says while it works; whoever listens shows it or writes it down."""
+"""The events that the trainer reports to its callback."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from seq2see.training.watch import Warned
+from seq2see.training.watch import WarningIssued
 
 INTERRUPTED = "interrupted"
-"""The reason why training ended when `stop` said so."""
+"""The reason of `Finished` if `stop` ended training."""
 
 
 @dataclass(frozen=True)
 class Updated:
-    """Some updates are done: sums since the last such event."""
+    """Updates were done; averages since the last such event."""
 
     update: int
     epoch: int
@@ -30,7 +30,7 @@ class Updated:
 
 @dataclass(frozen=True)
 class Sample:
-    """One sentence of dev and what the model makes of it now; a language model has only something of its own."""
+    """A dev pair and the model's current answer; for a language model only a text that it generated."""
 
     source: str
     prediction: str
@@ -39,22 +39,22 @@ class Sample:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The model was tried on dev."""
+    """The model was evaluated on dev."""
 
     update: int
     metrics: dict[str, float]
     """`exact_match` (0..1; not for a language model) and `loss` (nats per token)."""
     best: bool
-    """It is the best so far, and was saved."""
+    """Whether it is the best model so far, and was saved."""
     samples: tuple[Sample, ...]
     seconds: float
     mean_of: int = 0
-    """The weights that were tried are the mean of so many evaluations'."""
+    """If the evaluated weights are a mean: of how many evaluations."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Training is over."""
+    """Training has ended."""
 
     update: int
     reason: str
@@ -64,5 +64,5 @@ class Finished:
     seconds: float
 
 
-Event: TypeAlias = Updated | Evaluated | Warned | Finished
-Listener: TypeAlias = Callable[[Event], None]
+Event: TypeAlias = Updated | Evaluated | WarningIssued | Finished
+Callback: TypeAlias = Callable[[Event], None]

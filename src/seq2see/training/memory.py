@@ -1,4 +1,4 @@
-"""How many tokens of a batch the memory holds: measured on a few of the longest examples."""
+"""How many tokens of a batch fit into memory, measured on a few copies of the longest example."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from seq2see.model import Seq2Seq
 from seq2see.training.batch import to_tensors
 from seq2see.training.objective import batch_loss
 
-ROWS = 4
-"""Copies of the longest example that are tried."""
-SHARE = 0.6
-"""Of what is free, what a batch may take: beside what it keeps for the way back there is what each step needs."""
-COPIES = 4
-"""Of the weights while training: themselves, gradients and two moments."""
-BLOCK = 2**20
-"""Offsets looked at at once."""
-FEWEST_UPDATES = 50
-"""Updates an epoch that are left in any case: in larger batches each teaches hardly more."""
-USUAL_PAIRS = 32
-"""A batch holds so many average pairs in any case, if they fit."""
+NUM_COPIES = 4
+"""Copies of the longest example in the test batch."""
+MEMORY_SHARE = 0.6
+"""Share of the free memory for what the forward pass saves for the backward pass; the rest is for temporary tensors."""
+WEIGHT_COPIES = 4
+"""Copies of the weights during training: weights, gradients and two moments."""
+BLOCK_OFFSETS = 2**20
+"""Offsets read at a time."""
+MIN_UPDATES_PER_EPOCH = 50
+"""Batches are no larger than leaves this many updates per epoch; larger ones teach hardly more per update."""
+MIN_PAIRS = 32
+"""A batch holds at least this many average pairs, if they fit."""
 
 
 def largest_batch(model: Seq2Seq, examples: Examples, device: torch.device, processes: int = 1) -> int:
-    """Padded source and target tokens for which this process has room in one pass, several sharing a machine."""
+    """Padded source and target tokens that fit into memory in one pass, with `processes` on this machine."""
     free = free_memory(device) / (1 if device.type == "cuda" else processes)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    room = SHARE * (free - COPIES * weights)
-    return max(1, int(room / bytes_a_token(model.to(device), examples, device)))
+    room = MEMORY_SHARE * (free - WEIGHT_COPIES * weights)
+    return max(1, int(room / bytes_per_token(model.to(device), examples, device)))
 
 
-def most_useful(examples: Examples) -> int:
-    """Tokens of a batch beyond which an epoch would have too few updates."""
+def max_useful_tokens(examples: Examples) -> int:
+    """The number of tokens per batch above which an epoch would have too few updates."""
     tokens = int(examples.source_offsets[-1] + examples.target_offsets[-1])
-    return max(1, tokens // FEWEST_UPDATES, tokens * min(USUAL_PAIRS, len(examples)) // len(examples))
+    return max(1, tokens // MIN_UPDATES_PER_EPOCH, tokens * min(MIN_PAIRS, len(examples)) // len(examples))
 
 
-def bytes_a_token(model: Seq2Seq, examples: Examples, device: torch.device) -> float:
-    """What the forward pass keeps for the backward one, for each padded token of the longest example."""
-    batch = to_tensors(collate(examples, np.full(ROWS, longest_example(examples))), device)
+def bytes_per_token(model: Seq2Seq, examples: Examples, device: torch.device) -> float:
+    """Bytes that the forward pass saves for the backward pass, per padded token of the longest example."""
+    batch = to_tensors(collate(examples, np.full(NUM_COPIES, longest_example(examples))), device)
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -63,37 +63,37 @@ def bytes_a_token(model: Seq2Seq, examples: Examples, device: torch.device) -> f
 
 
 def longest_example(examples: Examples) -> int:
-    """The first with the most ids; of a corpus the offsets are on the disk, and are gone through in blocks."""
-    longest, most = 0, -1
-    for start in range(0, len(examples), BLOCK):
-        borders = slice(start, start + BLOCK + 1)
-        lengths = np.diff(examples.source_offsets[borders]) + np.diff(examples.target_offsets[borders])
-        place = int(np.argmax(lengths))
-        if lengths[place] > most:
-            longest, most = start + place, int(lengths[place])
+    """The index of the first example with the most ids; offsets of a corpus are on disk, so they are read in blocks."""
+    longest, max_tokens = 0, -1
+    for start in range(0, len(examples), BLOCK_OFFSETS):
+        block = slice(start, start + BLOCK_OFFSETS + 1)
+        lengths = np.diff(examples.source_offsets[block]) + np.diff(examples.target_offsets[block])
+        index = int(np.argmax(lengths))
+        if lengths[index] > max_tokens:
+            longest, max_tokens = start + index, int(lengths[index])
     return longest
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are still to be had: of the GPU, or of the machine and of the container that this runs in."""
+    """Free bytes: of the GPU, or of the machine and the container that this process runs in."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     free = []
-    known = Path("/proc/meminfo")
-    if known.exists():
-        values = dict(line.split(":") for line in known.read_text().splitlines())
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        values = dict(line.split(":") for line in meminfo.read_text().splitlines())
         free.append(int(values["MemAvailable"].split()[0]) * 1024)
     elif hasattr(os, "sysconf"):
         free.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
-    container = Path("/sys/fs/cgroup")
-    limit = read_number(container / "memory.max")
+    cgroup = Path("/sys/fs/cgroup")
+    limit = read_number(cgroup / "memory.max")
     if limit is not None:
-        free.append(limit - (read_number(container / "memory.current") or 0))
+        free.append(limit - (read_number(cgroup / "memory.current") or 0))
     return max(0, min(free, default=1 << 30))
 
 
 def read_number(path: Path) -> int | None:
-    """The number in a file of one line; None where there is no such file or it says `max`."""
+    """The number in a file of one line; None if there is no such file or it says `max`."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):

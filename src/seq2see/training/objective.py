@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""The training loss."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from seq2see.model import Seq2Seq
 from seq2see.training.batch import TensorBatch
-from seq2see.training.cross_entropy import LOGITS, linear_cross_entropy
+from seq2see.training.cross_entropy import MAX_LOGITS, linear_cross_entropy
 
 
 def batch_loss(model: Seq2Seq, batch: TensorBatch, label_smoothing: float = 0.0) -> Tensor:
-    """Summed cross-entropy in nats of the target tokens, EOS included and padding not (Szegedy et al. 2015 smoothing).
+    """Summed cross-entropy in nats of the target tokens, including EOS but not padding.
 
-    The decoder reads BOS and the target without its last token; each position is held to the token that comes next.
+    The decoder reads BOS and the target without its last token; each position predicts the next token.
     """
     real = batch.target.mask
     states = model.states(batch.source, batch.decoder_input)[real]
@@ -23,7 +23,7 @@ def batch_loss(model: Seq2Seq, batch: TensorBatch, label_smoothing: float = 0.0)
 
 
 class Objective(nn.Module):
-    """`batch_loss` as a module around the model: what is done to a module for many processes is done to all of it."""
+    """`batch_loss` as a module around the model, so that DDP and FSDP2 can wrap model and loss together."""
 
     def __init__(self, model: Seq2Seq, label_smoothing: float) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ def target_log_probs(model: Seq2Seq, batch: TensorBatch) -> Float[Tensor, " N"]:
     real = batch.target.mask
     states, targets = model.states(batch.source, batch.decoder_input)[real], batch.target.ids[real]
     output = model.decoder.output
-    step = max(1, LOGITS // output.out_features)
+    step = max(1, MAX_LOGITS // output.out_features)
     parts = [
         output(part).log_softmax(-1).gather(1, own[:, None]).squeeze(1)
         for part, own in zip(torch.split(states, step), torch.split(targets, step), strict=True)

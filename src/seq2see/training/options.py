@@ -1,4 +1,4 @@
-"""What a person may set of a training run."""
+"""The options of training."""
 
 from __future__ import annotations
 
@@ -14,54 +14,59 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The recipe; what is None is chosen from the number and length of the pairs."""
+    """The training recipe; options that are None are chosen from the number and length of the pairs."""
 
     rate: Annotated[float, Meta(gt=0, lt=1e39)] | None = None
-    """Learning rate at its highest."""
+    """Peak learning rate; by default 4e-3, or 1e-3 with Transformer blocks."""
     schedule: Literal["linear", "constant", "inverse_sqrt", "cosine", "plateau"] = "linear"
-    """How the rate goes on after the warm-up."""
+    """Learning rate after the warm-up."""
     warmup: Share = 0.1
-    """Share of all updates over which the rate climbs to its highest."""
+    """Share of all updates (0..1) over which the learning rate rises linearly to its peak."""
     max_updates: Count | None = None
+    """Number of updates; by default chosen from the number of pairs."""
     max_epochs: Count | None = None
-    """Training ends at whichever of the two comes first."""
+    """Number of epochs; training ends at max_updates or max_epochs, whichever comes first."""
     batch_size: Count | None = None
-    """Pairs an update."""
+    """Pairs per update; by default up to 32."""
     batch_tokens: Count | Literal["auto"] | None = None
-    """Padded source and target tokens an update; where batch_size is given too, whichever is reached first. auto takes
-    as many as the memory holds."""
+    """Padded source and target tokens per update; with batch_size, whichever limit is reached first. auto takes the
+    largest batch that fits into memory."""
     accumulate: Count = 1
-    """Passes in which each process works through its part of a batch: less memory, the same gradient."""
+    """Passes into which each process splits its part of a batch: less memory, the same gradient."""
     optimizer: Literal["adam", "adamw"] = "adam"
+    """adamw decouples the weight decay from the gradient."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
+    """Weight decay of the optimizer."""
     clip: Positive = 1.0
-    """Largest norm of the gradient."""
+    """Maximum norm of the gradient."""
     label_smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.1
+    """Share of each target spread evenly over all tokens."""
     evaluate_every: Count | None = None
-    """Updates between two evaluations on dev."""
+    """Updates between evaluations on dev; by default a sixteenth of all updates."""
     checkpoint_every: Count | None = None
-    """Updates between two checkpoints to resume from; as often as evaluations where nothing is said."""
+    """Updates between checkpoints; by default the same as evaluate_every."""
     checkpoint_minutes: Positive | None = None
-    """A checkpoint also after the first update that ends so many minutes after the last one."""
+    """Minutes since the last checkpoint after which another is written, in addition to checkpoint_every."""
     keep_checkpoints: Count = 2
-    """Of the checkpoints the newest so many are kept; an older one is there for when the newest comes to harm."""
+    """Number of newest checkpoints to keep; an older one can be resumed if the newest is damaged."""
     metric: Literal["exact_match", "loss"] | None = None
-    """What on dev decides which model is best: exact match, or for sentences and language models the loss."""
+    """Dev metric that selects the best model; by default exact_match, or loss for sentences and language models."""
     patience: Count | None = None
-    """Stop after so many evaluations without a better one."""
+    """Stop after this many evaluations without improvement; by default never."""
     ema: Annotated[float, Meta(gt=0, lt=1)] | None = None
-    """Share that the moving average of the weights keeps at an update; it is then what is tried on dev and kept."""
+    """Decay per update of an exponential moving average of the weights, which is then evaluated and saved."""
     average: Annotated[int, Meta(ge=2)] | None = None
-    """At the end the mean of the weights of so many evaluations is tried, too."""
+    """Number of evaluations whose weights are averaged at the end; the mean is saved if it is the best on dev."""
     average_of: Literal["last", "best"] = "last"
-    """Which evaluations these are."""
+    """Which evaluations are averaged."""
     shard: bool = False
-    """Divide weights, gradients and moments among the processes (FSDP2), where each has a copy otherwise (DDP)."""
+    """Shard weights, gradients and moments across processes (FSDP2) instead of replicating them (DDP)."""
     timeout: Positive = 300.0
-    """Seconds that the processes of a run wait for one another before they end."""
+    """Seconds that processes wait for one another before they give up."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """bfloat16 keeps weights, softmax and loss in float32; auto takes whichever is faster on this machine."""
+    """bfloat16 keeps weights, softmax and loss in float32. auto takes bfloat16 on CPUs with instructions for it and for
+    widths of at least 256, and float32 otherwise, also on GPUs."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
+    """Seed of all random numbers."""
     start_from: str | None = None
-    """A run, a model folder or a packed model whose weights training starts from; its vocabularies grow by the tokens
-    of the new pairs."""
+    """A run, model folder or packed model to fine-tune; new tokens of the pairs are added to its vocabularies."""

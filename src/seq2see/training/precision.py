@@ -1,4 +1,4 @@
-"""The number format of training: what `auto` chooses, and which processors have no LSTM in bfloat16."""
+"""The number format of training: what `auto` chooses, and where bfloat16 is unsupported."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from seq2see.errors import ConfigError
 from seq2see.model import Blueprint, Seq2Seq
 from seq2see.model.recurrent import LSTM
 
-LEAST_WIDTH = 256
-"""From this width on bfloat16 is 1.2 to 1.5 times faster where the processor has instructions for it, and at 128 and 64
-it gains nothing (docs/scaling.md)."""
+MIN_WIDTH = 256
+"""From this width on, bfloat16 is 1.2 to 1.5 times faster on processors with instructions for it; at 128 and 64 it
+gains nothing (docs/scaling.md)."""
 INSTRUCTIONS = ("avx512_bf16", "amx_bf16")
-"""The instructions that make it so; without them it is slower than float32."""
+"""Instruction sets with bfloat16 products; without them bfloat16 is slower than float32."""
 
 
 def choose_precision(device: torch.device, blueprint: Blueprint) -> Literal["float32", "bfloat16"]:
-    """What `auto` stands for: bfloat16 on a CPU with instructions for it and from a width of 256 on, else float32.
+    """The value of `auto`: bfloat16 on a CPU with instructions for it and from a width of 256 on, else float32.
 
-    It depends on the machine and the model alone, never on a clock: the same command gives the same model. On a GPU it
-    is float32, since cuDNN's LSTM under autocast is one of float16, whose loss would need scaling.
+    It depends only on machine and model, so the same command always gives the same model. On a GPU it is float32, since
+    cuDNN's LSTM under autocast runs in float16, whose loss would need scaling.
     """
-    is_faster = device.type == "cpu" and blueprint.width >= LEAST_WIDTH and has_instructions()
+    is_faster = device.type == "cpu" and blueprint.width >= MIN_WIDTH and has_instructions()
     return "bfloat16" if is_faster else "float32"
 
 
 def has_instructions() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 itself; older versions of PyTorch don't tell."""
+    """Whether the processor has bfloat16 products; older versions of PyTorch can't tell."""
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name) for name in INSTRUCTIONS)
 
 
 def require_precision(precision: str, device: torch.device, network: Seq2Seq) -> None:
-    """ConfigError for bfloat16 where the processor can't calculate an LSTM of the network in it."""
+    """ConfigError for bfloat16 if the network has LSTMs and the processor can't run them in it."""
     has_lstm = any(isinstance(part, LSTM) for part in network.modules())
     if precision == "bfloat16" and device.type == "cpu" and has_lstm and not can_train_lstm():
         what = "bfloat16 is unsupported for LSTMs on this processor"
@@ -44,7 +44,7 @@ def require_precision(precision: str, device: torch.device, network: Seq2Seq) ->
 
 @lru_cache(maxsize=1)
 def can_train_lstm() -> bool:
-    """Whether PyTorch has an LSTM of bfloat16 for this processor: it is asked for a tiny one."""
+    """Whether PyTorch can run an LSTM in bfloat16 on this processor: tries a tiny one."""
     lstm = torch.nn.LSTM(32, 32, device="meta").to_empty(device="cpu")
     try:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):

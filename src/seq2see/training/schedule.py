@@ -1,4 +1,4 @@
-"""The learning rate of each update, as a share of the highest: a pure function of the update's number."""
+"""The learning rate schedule: a pure function of the number of the update."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from seq2see.training.options import TrainingOptions
 
 
 def rate_share(options: TrainingOptions, update: int) -> float:
-    """The share of `options.rate` at `update` (1, 2, … max_updates).
+    """The learning rate as a share of `options.rate` at `update` (1, 2, … max_updates).
 
-    All schedules climb linearly over the warm-up. Then: `linear` and `cosine` (Loshchilov & Hutter 2016) fall to zero
-    at the last update, `inverse_sqrt` falls as √(warm-up / update) (Vaswani et al. 2017, eq. 3); `constant` and
-    `plateau` stay (the trainer halves the rate of `plateau` when dev does not get better).
+    All schedules rise linearly over the warm-up. Then `linear` and `cosine` (Loshchilov & Hutter 2016) fall to zero at
+    the last update, `inverse_sqrt` falls as √(warm-up / update) (Vaswani et al. 2017, eq. 3), and `constant` and
+    `plateau` stay (the trainer halves the rate of `plateau` when dev does not improve).
     """
     assert options.max_updates is not None
     warmup = max(1, round(options.warmup * options.max_updates))

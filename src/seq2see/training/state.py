@@ -1,4 +1,4 @@
-"""What a run needs to go on exactly where it was, and what trying its model on dev gave."""
+"""The state of a run from which it resumes exactly, and the result of an evaluation on dev."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from seq2see.training.events import Sample
 from seq2see.training.watch import DevAnswer
 
 KEPT = "kept"
-"""Under which the dev metrics of the weights that are kept to be averaged stand beside progress, by update."""
+"""The key of the dev metrics of the weights kept for averaging, by update."""
 
 
 @dataclass
-class Progress:
-    """How far training has come: all of its state that is not a tensor."""
+class TrainingProgress:
+    """How far training has come: all of its state except tensors."""
 
     update: int = 0
     epoch: int = 0
@@ -30,7 +30,7 @@ class Progress:
     """Dev metrics of the best model so far."""
     best_update: int = 0
     evaluated_at: int = 0
-    """The update at which dev was tried last."""
+    """The update of the last evaluation."""
     evaluations_without_better: int = 0
     evaluations_without_mistake: int = 0
     plateau_share: float = 1.0
@@ -43,17 +43,17 @@ class Progress:
     tokens_since: int = 0
     """Sums over the updates since the last evaluation."""
     course: list[list[float]] = field(default_factory=list)
-    """The last evaluations, each the values of a `Point`."""
+    """The last evaluations, each the values of an `EvaluationRecord`."""
     warned: list[str] = field(default_factory=list)
-    """Kinds of what has been warned of."""
+    """Kinds of warnings already given."""
     suspected: list[str] = field(default_factory=list)
-    """Kinds of what the last evaluation found."""
+    """Kinds of problems found by the last evaluation."""
     averaged_at: int = 0
-    """The update at which their mean was tried last."""
+    """The update at which the mean was last evaluated."""
 
 
 class TrainingState(NamedTuple):
-    """All that a run needs to go on exactly where it was."""
+    """All that a run needs to resume exactly where it was."""
 
     model: dict[str, Tensor]
     optimizer: dict[str, Tensor]
@@ -61,24 +61,24 @@ class TrainingState(NamedTuple):
     averages: dict[str, Tensor] = {}  # noqa: RUF012 - never changed
     """`ema.NAME`: moving averages; `kept.UPDATE.NAME`: weights to be averaged."""
 
-    def progress_so_far(self) -> Progress:
-        """Its progress, without what stands beside it."""
-        return Progress(**{name: value for name, value in self.progress.items() if name != KEPT})
+    def progress_so_far(self) -> TrainingProgress:
+        """The progress without the additional keys."""
+        return TrainingProgress(**{name: value for name, value in self.progress.items() if name != KEPT})
 
 
-class Evaluation(NamedTuple):
-    """What trying the model on dev gave."""
+class DevEvaluation(NamedTuple):
+    """The result of an evaluation on dev."""
 
     metrics: dict[str, float]
     samples: tuple[Sample, ...]
-    tried: tuple[DevAnswer, ...] = ()
-    """All answers, to be watched; none of a language model."""
+    answers: tuple[DevAnswer, ...] = ()
+    """All answers, for the diagnostics; none of a language model."""
     unknown: Mapping[str, float] = MappingProxyType({})
-    """By side, the share of dev's tokens that its vocabulary lacks."""
+    """By side, the share of the dev tokens that are not in the vocabulary."""
 
 
 def is_better(metrics: dict[str, float], best: dict[str, float], metric: str) -> bool:
-    """Whether dev says so: a higher exact match, or a lower loss; equal exact matches are decided by the loss."""
+    """Whether `metrics` beat `best`: a higher exact match, then a lower loss; or a lower loss alone."""
     if not best or metric == "loss":
         return not best or metrics["loss"] < best["loss"]
     return (metrics["exact_match"], -metrics["loss"]) > (best["exact_match"], -best["loss"])

@@ -1,8 +1,8 @@
-"""The processes that train one model together, each on its part of every batch. A world of one is the usual case.
+"""The processes that train one model together, each on its part of every batch; usually there is only one.
 
-Started by `torchrun`, or by whatever else sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, the processes
-find each other here. Nothing that decides on training may be known to one alone: what a process has found, the others
-are told (`gather`, `from_first`, `sum`). Only the first writes to the run folder.
+Started by `torchrun`, or anything else that sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, the
+processes find each other here. Every decision about training must be made by all of them alike, so what one process
+finds is shared with the others (`gather`, `from_first`, `sum`). Only rank 0 writes to the run folder.
 """
 
 from __future__ import annotations
@@ -33,52 +33,52 @@ if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
 
 Value = TypeVar("Value")
-HANDSHAKE = timedelta(seconds=60)
-"""How long processes wait until all are there. A job that was started anew may have read the addresses of the one
-before: it has to give up soon to be started once more."""
-ROLL_CALL = timedelta(seconds=5)
-"""How long those that are left wait for one another's answer once something has failed."""
-PAUSE = 1.0
-"""Seconds that the first process, which may hold the store, stays for those that read there what became of it."""
-JOININGS = count()
-"""How often this process has joined a world: who trains twice must not read what was written the first time."""
+JOIN_TIMEOUT = timedelta(seconds=60)
+"""How long processes wait for each other at the start. A restarted job may have read the addresses of the previous one;
+it has to give up soon to be restarted."""
+ROLL_CALL_TIMEOUT = timedelta(seconds=5)
+"""How long the remaining processes wait for each other's answer after a failure."""
+PAUSE_SECONDS = 1.0
+"""How long rank 0, which may hold the store, stays alive for the others to read it."""
+JOIN_COUNTER = count()
+"""How often this process has joined a world; each time gets its own keys in the store."""
 
 
 @dataclass(frozen=True)
 class World:
-    """How many processes there are, and which of them this one is; by itself, the only one."""
+    """The processes of a run, and which of them this one is; by default the only one."""
 
     rank: int = 0
     size: int = 1
     local_rank: int = 0
-    """Among the processes of this machine: its GPU."""
+    """Rank among the processes of this machine: the index of its GPU."""
     restarts: int = 0
-    """How often `torchrun` has started the job again."""
+    """How often `torchrun` has restarted the job."""
     store: Store | None = field(default=None, repr=False)
-    """What the processes know of one another beside all messages."""
+    """The key-value store of the rendezvous, which works without the process group."""
     group: ProcessGroup | None = field(default=None, repr=False)
     processes: tuple[int, ...] = ()
     """The process id of each rank, on its machine."""
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the process that writes and speaks for all."""
+        """Whether this is rank 0, which writes files and prints."""
         return self.rank == 0
 
-    def place(self, device: torch.device) -> torch.device:
-        """Where this process calculates: on the GPU of its own, or on what all share."""
+    def local_device(self, device: torch.device) -> torch.device:
+        """The device of this process: with several GPU processes, the GPU of its local rank."""
         return torch.device(device.type, self.local_rank) if device.type == "cuda" and self.size > 1 else device
 
-    def said(self, shard: bool) -> str:
-        """How the work is divided, in words."""
+    def description(self, shard: bool) -> str:
+        """Number of processes and kind of parallelism in words; empty for one process."""
         if self.size == 1:
             return ""
-        return f", {self.size} processes" + (", the model divided among them" if shard else "")
+        return f", {self.size} processes" + (", the model sharded" if shard else "")
 
-    # --- what all know ------------------------------------------------------------------------------------------------
+    # --- messages ------------------------------------------------------------------------------------------------
 
     def gather(self, value: Value) -> list[Value]:
-        """The JSON value of each process, by rank, on every one. All of them have to ask."""
+        """The JSON values of all processes, by rank; all have to call it."""
         if self.group is None:
             return [value]
         from torch.distributed import all_gather
@@ -93,11 +93,11 @@ class World:
         return [json.loads(each[: int(size)].numpy().tobytes()) for each, size in zip(found, sizes, strict=True)]
 
     def from_first(self, value: Value) -> Value:
-        """The JSON value that the first process gave; all of them have to ask."""
+        """The JSON value of rank 0; all processes have to call it."""
         return self.gather(value)[0]
 
     def sum(self, *values: float) -> list[float]:
-        """The sums of these numbers over all processes, in float64; all of them have to ask."""
+        """The sums of these numbers over all processes, in float64; all have to call it."""
         if self.group is None:
             return list(values)
         from torch.distributed import all_reduce
@@ -107,33 +107,34 @@ class World:
         return sums.tolist()
 
     def wait(self) -> None:
-        """Until all have come here."""
+        """Wait until all processes have called this."""
         self.sum(0)
 
     def require_same(self, **values: str | int) -> None:
-        """Refuse to train on what is not the same on all processes: files of one machine that another lacks."""
+        """WorldError if a value differs between the processes, such as files that differ between machines."""
         for name in values:
             found = self.gather(values[name])
             for rank, other in enumerate(found):
                 if other != found[0]:
                     raise WorldError(
-                        f"its {name} are not those of rank 0",
+                        f"its {name} differ from those of rank 0",
                         where=f"rank {rank}",
                         fix="give every machine the same files and the same command",
                     )
 
-    # --- the model on all of them -------------------------------------------------------------------------------------
+    # --- the model -------------------------------------------------------------------------------------
 
     def parts(self, indices: np.ndarray, passes: int) -> list[np.ndarray]:
-        """Of a batch what this process works through, in so many passes; where rows are few, some are empty."""
+        """This process's part of a batch, in `passes` parts; some are empty if the batch is small."""
         mine = slice(self.rank * passes, (self.rank + 1) * passes)
         return np.array_split(indices, self.size * passes)[mine]
 
     def join(self, module: nn.Module, *, shard: bool) -> nn.Module:
-        """The module on all processes: its gradients are the means of theirs.
+        """The module wrapped for distributed training: its gradients are the mean over the processes.
 
-        A copy on each (DDP, Li et al. 2020), or with `shard` weights, gradients and moments divided among them
-        (FSDP2, Zhao et al. 2023): whole weights are then there only from the forward pass to the end of the backward.
+        By default each process has a copy (DDP, Li et al. 2020). With `shard`, weights, gradients and moments are
+        divided among them (FSDP2, Zhao et al. 2023), and whole weights exist only from the forward pass to the end of
+        the backward pass.
         """
         if self.group is None:
             return module
@@ -146,13 +147,13 @@ class World:
             return module
         return DistributedDataParallel(module, process_group=self.group)
 
-    # --- when one of them is lost -------------------------------------------------------------------------------------
+    # --- lost processes -------------------------------------------------------------------------------------
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Says which process was lost where a message to the others fails: a WorldError that names it.
+    def reporting_lost_processes(self) -> Iterator[None]:
+        """Turns a failed message to other processes into a WorldError that names the lost ranks.
 
-        A mistake that all of them have found is marked as said by the first, so that it is read once.
+        A UserError that rank 0 reports too is marked with `is_said`, so that it is printed once.
         """
         try:
             yield
@@ -160,40 +161,40 @@ class World:
             error.is_said = self._is_said(str(error))
             raise
         except RuntimeError as error:
-            if self.store is None or not is_of_world(error):
+            if self.store is None or not is_communication_error(error):
                 raise
-            with suppress(ValueError):  # only the main thread may
-                # A launcher that has noticed, too, would end this process before it could say which rank it was.
+            with suppress(ValueError):  # only the main thread can set handlers
+                # The launcher would otherwise end this process before it could report the lost rank.
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
             absent = self._absent()
-            # Not before it has been said which rank it is: the launcher then ends this process, too.
-            atexit.register(end_beside, [self.processes[rank] for rank in absent])
+            # Only after the report, because the launcher then ends this process too.
+            atexit.register(kill_siblings, [self.processes[rank] for rank in absent])
             named = ", ".join(map(str, absent))
             who = f"ranks {named}" if len(absent) > 1 else f"rank {named}" if absent else "another process"
             raise WorldError(
                 f"{who} ended or no longer answers",
-                fix="see what it said last, then go on with --resume; torchrun --max-restarts 3 does so by itself",
+                fix="see its last messages, then --resume; torchrun --max-restarts 3 does so by itself",
             ) from error
 
     def _is_said(self, message: str) -> bool:
-        """Whether the first process says the same; it is asked while it is still there."""
+        """Whether rank 0 reports the same message; asked while it is still alive."""
         if self.store is None:
             return False
         store = self.store
 
         def first_says() -> bool:
-            store.wait(["message"], ROLL_CALL)
+            store.wait(["message"], ROLL_CALL_TIMEOUT)
             return store.get("message").decode() == message
 
         if self.is_first:
             with suppress(RuntimeError):
                 store.set("message", message)
-            time.sleep(PAUSE)
+            time.sleep(PAUSE_SECONDS)
             return False
-        return bool(answer_of(first_says))
+        return bool(ask_store_with_timeout(first_says))
 
     def _absent(self) -> list[int]:
-        """The ranks that don't answer a call."""
+        """The ranks that don't answer a roll call."""
         assert self.store is not None
         store = self.store
         answers = {rank: f"here {rank}" for rank in range(self.size)}
@@ -201,13 +202,13 @@ class World:
         def roll_call() -> list[int]:
             store.set(answers[self.rank], "")
             with suppress(RuntimeError):
-                store.wait(list(answers.values()), ROLL_CALL)
+                store.wait(list(answers.values()), ROLL_CALL_TIMEOUT)
             return [rank for rank, answer in answers.items() if not store.check([answer])]
 
-        absent = answer_of(roll_call)
+        absent = ask_store_with_timeout(roll_call)
         if self.is_first:
-            time.sleep(PAUSE)  # for those that look a moment later
-        return [0] if absent is None else absent  # the store is gone with it
+            time.sleep(PAUSE_SECONDS)  # for processes that look a moment later
+        return [0] if absent is None else absent  # the store was lost with rank 0
 
 
 ALONE = World()
@@ -215,12 +216,12 @@ ALONE = World()
 
 @contextmanager
 def joined(device: torch.device, timeout: float) -> Iterator[World]:
-    """The world that this process was started in, until the end of the block. WorldError where it can't be joined.
+    """The world that this process was started in, until the end of the block. WorldError if it can't be joined.
 
-    `timeout`: seconds that the processes wait for one another from then on. Where a launcher (Ray Train) or a program
-    has called `init_process_group` before, ours is a further group beside that one, which stays.
+    `timeout`: seconds that the processes wait for one another. If a launcher (Ray Train) or a program has already
+    called `init_process_group`, ours is an additional group, and the first one stays.
     """
-    size = number_of("WORLD_SIZE", 1)
+    size = num_processes()
     if size == 1:
         yield ALONE
         return
@@ -228,50 +229,57 @@ def joined(device: torch.device, timeout: float) -> Iterator[World]:
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
-    rank = number_of("RANK")
+    rank = environment_number("RANK")
     if rank >= size:
-        fix = "number the processes from 0 on, or start them with torchrun"
-        raise ConfigError(f"is {rank}, of {size} processes", where="RANK", fix=fix)
-    local_rank = number_of("LOCAL_RANK", rank)
-    restarts = number_of("TORCHELASTIC_RESTART_COUNT", 0)
+        fix = "number the processes from 0, or start them with torchrun"
+        raise ConfigError(f"must be less than WORLD_SIZE ({size}), not {rank}", where="RANK", fix=fix)
+    local_rank = environment_number("LOCAL_RANK", rank)
+    restarts = environment_number("TORCHELASTIC_RESTART_COUNT", 0)
     if device.type not in ("cpu", "cuda"):
         fix = "train with --device cpu, or in one process"
-        raise ConfigError(f"several processes can't train on {device.type}", where="WORLD_SIZE", fix=fix)
+        raise ConfigError(
+            f"several processes can train on cpu or cuda, not on {device.type}", where="WORLD_SIZE", fix=fix
+        )
     if device.type == "cuda":
         if local_rank >= torch.cuda.device_count():
             what = f"there is no GPU {local_rank}: this machine has {torch.cuda.device_count()}"
             raise ConfigError(what, where="LOCAL_RANK", fix="start no more processes than GPUs (--nproc-per-node)")
         torch.cuda.set_device(local_rank)
-    # The launcher's own store outlasts a restart. A store of each start does not, and a launcher that has taken the
-    # place of another counts from 0: with its number the processes would wait for one another for ever.
+    # The launcher's own store outlives a restart, so each start needs its own keys. Otherwise each start has a new
+    # store, and a replaced launcher counts restarts from 0 again: with that number the processes would never meet.
     start = restarts if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True" else 0
     backend = "gloo" if device.type == "cpu" else f"cpu:gloo,{device.type}:nccl"
     is_ours = not distributed.is_initialized()
     try:
-        store, _, _ = next(iter(rendezvous("env://", rank, size, timeout=HANDSHAKE)))
-        store = PrefixStore(f"seq2see {start} {next(JOININGS)}", store)
+        store, _, _ = next(iter(rendezvous("env://", rank, size, timeout=JOIN_TIMEOUT)))
+        store = PrefixStore(f"seq2see {start} {next(JOIN_COUNTER)}", store)
         if is_ours:
-            distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=HANDSHAKE)
+            distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=JOIN_TIMEOUT)
         group = distributed.new_group(backend=backend, timeout=timedelta(seconds=timeout))
         store.set(f"process {rank}", str(os.getpid()))
         processes = tuple(int(store.get(f"process {other}")) for other in range(size))
     except (RuntimeError, ValueError) as error:
         raise WorldError(
             f"not all {size} processes could be reached: {str(error).partition(chr(10))[0]}",
-            fix="start them with torchrun, all on machines that reach MASTER_ADDR at MASTER_PORT",
+            fix="start them with torchrun, on machines that reach MASTER_ADDR at MASTER_PORT",
         ) from error
     world = World(rank, size, local_rank, restarts, store, group, processes)
     try:
-        with world.watching():
+        with world.reporting_lost_processes():
             yield world
     finally:
         if is_ours:
             distributed.destroy_process_group()
-        # Else it all ends with what it stands beside: torch remembers the group of tensors that were divided.
+        # Otherwise our group is left alone, because torch still refers to it for sharded tensors.
 
 
-def answer_of(ask_store: Callable[[], Value]) -> Value | None:
-    """What a store answers, or None where it is gone, or in a process that has stopped: that takes any time to wait."""
+def num_processes() -> int:
+    """The number of processes that the launcher has started."""
+    return environment_number("WORLD_SIZE", 1)
+
+
+def ask_store_with_timeout(ask_store: Callable[[], Value]) -> Value | None:
+    """The answer of a store; None if it is gone, or held by a stopped process, which would block forever."""
     answers: list[Value] = []
 
     def ask() -> None:
@@ -280,33 +288,34 @@ def answer_of(ask_store: Callable[[], Value]) -> Value | None:
 
     asking = threading.Thread(target=ask, name="store", daemon=True)
     asking.start()
-    asking.join(2 * ROLL_CALL.total_seconds())
+    asking.join(2 * ROLL_CALL_TIMEOUT.total_seconds())
     return answers[0] if answers else None
 
 
-def end_beside(processes: Iterable[int]) -> None:
-    """End those of these processes that have the same launcher as this one.
+def kill_siblings(processes: Iterable[int]) -> None:
+    """Kill those of these processes that have the same launcher as this one.
 
-    What is stopped, or stuck in a driver, hears no SIGTERM, and a launcher waits for it (`torchrun` half a minute).
+    A process that is stopped, or stuck in a driver, ignores SIGTERM, and the launcher would wait for it (`torchrun` for
+    half a minute).
     """
     for process in processes:
-        with suppress(OSError):  # it has ended, or this system has no /proc
+        with suppress(OSError):  # the process has ended, or there is no /proc
             status = Path(f"/proc/{process}/stat").read_text()
             if int(status.rpartition(") ")[2].split()[1]) == os.getppid():
                 os.kill(process, signal.SIGKILL)
 
 
-def number_of(variable: str, default: int | None = None) -> int:
-    """The number in one of the variables that launchers set. ConfigError where there is none."""
+def environment_number(variable: str, default: int | None = None) -> int:
+    """The number in an environment variable that launchers set. ConfigError if it is missing or invalid."""
     value = os.environ.get(variable, "" if default is None else str(default))
     if not value.isdecimal():
-        what = f"is {value!r}, not a number" if value else "is not set, though WORLD_SIZE is"
+        what = f"must be a whole number, not {value!r}" if value else "is not set, but WORLD_SIZE is"
         raise ConfigError(what, where=variable, fix="start the processes with torchrun, which sets it")
     return int(value)
 
 
-def is_of_world(error: RuntimeError) -> bool:
-    """Whether a message between processes failed; gloo's errors have no kind of their own."""
+def is_communication_error(error: RuntimeError) -> bool:
+    """Whether a message between processes failed; gloo's errors have no class of their own."""
     from torch.distributed import DistError
 
     said = str(error)

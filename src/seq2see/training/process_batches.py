@@ -1,4 +1,4 @@
-"""The batches of training, in their order, each as far as one process works through it."""
+"""The batches of training in order, each reduced to one process's part."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from seq2see.data.sampler import BatchPosition, LengthBucketSampler
 from seq2see.training.options import TrainingOptions
 from seq2see.training.world import World
 
-BEGINNING = BatchPosition(0, 0, 0)
-"""Of the first epoch."""
+START = BatchPosition(0, 0, 0)
+"""The beginning of the first epoch."""
 
 
-class Share(NamedTuple):
-    """What one process has of the batch of an update."""
+class ProcessBatch(NamedTuple):
+    """One process's part of the batch of an update."""
 
     passes: list[tuple[Batch, bool]]
     """What it works through, one after the other, and whether that counts."""
     target_tokens: int
-    """Of the whole batch, on all processes: EOS counts, padding does not."""
+    """Target tokens of the whole batch on all processes, including EOS but not padding."""
 
 
-class Shares:
-    """The shares of all updates; `epoch_examples` gives each epoch its own, `workers` threads work ahead."""
+class ProcessBatches:
+    """The batches of all updates, prepared ahead by `workers` threads; `epoch_examples` gives those of each epoch."""
 
     def __init__(
         self,
@@ -50,21 +50,21 @@ class Shares:
         self.sampler = sampler_of(examples, options)
 
     def after(
-        self, start: BatchPosition = BEGINNING, most: int | None = None
-    ) -> Generator[tuple[BatchPosition, Share], None, None]:
-        """From a place on, at most so many, each with its place. Who stops early closes it."""
-        with closing(prefetch(self._share, islice(self._batches(start), most), self.workers)) as shares:
-            yield from shares
+        self, start: BatchPosition = START, limit: int | None = None
+    ) -> Generator[tuple[BatchPosition, ProcessBatch], None, None]:
+        """At most `limit` batches from `start` on, each with its position. Close the generator to stop early."""
+        with closing(prefetch(self._process_batch, islice(self._batches(start), limit), self.workers)) as batches:
+            yield from batches
 
-    def _share(self, job: tuple[BatchPosition, Examples, np.ndarray]) -> tuple[BatchPosition, Share]:
+    def _process_batch(self, job: tuple[BatchPosition, Examples, np.ndarray]) -> tuple[BatchPosition, ProcessBatch]:
         place, examples, indices = job
         parts = self.world.parts(indices, self.options.accumulate)
-        # Who has nothing to do takes part nonetheless: the others wait.
+        # A process without examples takes part with one that doesn't count, because the others wait for it.
         passes = [(collate(examples, part if len(part) else indices[:1]), len(part) > 0) for part in parts]
-        return place, Share(passes, examples.num_target_tokens(indices))
+        return place, ProcessBatch(passes, examples.num_target_tokens(indices))
 
     def _batches(self, start: BatchPosition) -> Iterator[tuple[BatchPosition, Examples, np.ndarray]]:
-        """Epoch after epoch, each batch as the numbers of its examples."""
+        """Epoch after epoch, each batch as the indices of its examples."""
         while start.epoch < (self.options.max_epochs or math.inf):
             if self.epoch_examples is not None:
                 self.examples = self.epoch_examples(start.epoch)
@@ -75,7 +75,7 @@ class Shares:
 
 
 def sampler_of(examples: Examples, options: TrainingOptions) -> LengthBucketSampler:
-    """The batches of these examples, as the options want them."""
+    """The batches of these examples."""
     return LengthBucketSampler(
         examples.source_offsets,
         examples.target_offsets,
@@ -86,5 +86,5 @@ def sampler_of(examples: Examples, options: TrainingOptions) -> LengthBucketSamp
 
 
 def dropout_seed(seed: int, update: int, part: int) -> int:
-    """A seed of its own for each update, and in it for each part of the batch."""
+    """A different seed for each update and each part of its batch."""
     return int(np.random.SeedSequence([seed % 2**64, update, part]).generate_state(1, np.uint64)[0] >> 1)

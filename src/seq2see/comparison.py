@@ -27,12 +27,12 @@ from seq2see.model import ARCHITECTURES, find, fitting, resolve
 from seq2see.pages.comparison import write_comparison
 from seq2see.pages.report import require_page
 from seq2see.run.changes import option_changes
-from seq2see.run.folder import CHECKPOINTS, METRICS, is_run, set_options, stored_config
+from seq2see.run.folder import CHECKPOINTS, METRICS, is_run, stored_config, with_given_options
 from seq2see.run.pairs import read_data
 from seq2see.run.progress import metrics_text
 from seq2see.run.train import train
 from seq2see.storage.files import hash_file, write_file
-from seq2see.training import INTERRUPTED, Evaluated, Event, Updated, Warned
+from seq2see.training import INTERRUPTED, Evaluated, Event, Updated, WarningIssued
 
 PAGE, DATA = "compare.html", "data"
 
@@ -93,7 +93,7 @@ def compare(
     for path in (*data, *dev, *test):
         if is_corpus(path):
             fix = "name the files it was prepared from, or train each model on it: seq2see train CORPUS --model NAME"
-            raise ConfigError("a prepared corpus is not supported here", where=str(path), fix=fix)
+            raise ConfigError("a comparison reads files of pairs, not a prepared corpus", where=str(path), fix=fix)
     for path in test:
         read_pairs([path])  # raises before hours of training
     train_files, dev_files = data_files(runs[0].config, data, dev, out, say=say)
@@ -166,7 +166,7 @@ def data_files(
         return [path.absolute() for path in data], [path.absolute() for path in dev]
     named = replace(config, data=replace(config.data, train=tuple(str(path.absolute()) for path in data)))
     split = read_data(named, None, None, has_source=True)
-    for line in split.said:
+    for line in split.notes:
         say(line)
     files = {}
     for name, pairs in (("train", split.train), ("dev", split.dev)):
@@ -208,7 +208,7 @@ def train_run(run: PlannedRun, position: str, *, device: str, console: Console) 
                 bar.update(task, completed=event.update)
             elif isinstance(event, Evaluated):
                 bar.update(task, state=metrics_text(event.metrics))
-            elif isinstance(event, Warned):
+            elif isinstance(event, WarningIssued):
                 say(f"{position} {run.name}: warning: {event.message}")
 
         write_options(run)
@@ -220,7 +220,7 @@ def train_run(run: PlannedRun, position: str, *, device: str, console: Console) 
             resume=can_resume,
             force=is_started and not can_resume,
             console=Console(quiet=True),
-            listeners=[show],
+            callbacks=[show],
         )
     done = trained.finished
     if done.reason == INTERRUPTED:
@@ -268,7 +268,7 @@ def is_finished(run: PlannedRun) -> bool:
         return False
     require_same_options(run)
     stored = stored_config(run.folder)
-    wanted = set_options(stored, run.config, run.given | {"data.train", "data.dev"})
+    wanted = with_given_options(stored, run.config, run.given | {"data.train", "data.dev"})
     for key, (before, now) in option_changes(stored, wanted).items():
         raise ConfigError(
             f"is {now!r}, but {run.folder} was started with {before!r}",

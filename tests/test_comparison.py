@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from seq2see.compare import Comparison, compare, plan_runs
+from seq2see.comparison import Comparison, compare, plan_runs
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.run.folder import stored_config
 
@@ -117,7 +117,7 @@ def test_an_interruption_ends_all_and_the_same_call_continues(
             os.kill(os.getpid(), signal.SIGINT)
         return stored_config(folder)
 
-    monkeypatch.setattr("seq2see.compare.stored_config", interrupt)
+    monkeypatch.setattr("seq2see.comparison.stored_config", interrupt)
     found, output = run(out, tiny_pairs, settings, seeds=2)
     assert found is None
     assert "interrupted in plain-2; run the same command to continue" in output

@@ -1,4 +1,4 @@
-"""Modules and tensors that are divided among processes, or copied to each, as far as training has to know of it."""
+"""Modules and tensors that may be sharded (FSDP2) or replicated (DDP) among processes."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 @contextmanager
-def on_its_own(module: nn.Module, wanted: bool) -> Iterator[None]:
-    """Inside, with `wanted`, gradients stay those of this process: more are to come before they are shared."""
+def without_gradient_sync(module: nn.Module, wanted: bool) -> Iterator[None]:
+    """If `wanted`, gradients stay local inside the block, because more are added before they are synchronized."""
     if isinstance(module, DistributedDataParallel):
         with module.no_sync() if wanted else nullcontext():
             yield
         return
-    share: Any = getattr(module, "set_requires_gradient_sync", None)  # of FSDP, whose import takes seconds
-    if share is not None:
-        share(not wanted)
+    set_sync: Any = getattr(module, "set_requires_gradient_sync", None)  # FSDP; importing its class takes seconds
+    if set_sync is not None:
+        set_sync(not wanted)
     yield
 
 
-def whole(tensor: Tensor) -> Tensor:
-    """All of a tensor that may be divided; all processes have to ask."""
+def full_tensor(tensor: Tensor) -> Tensor:
+    """The full tensor of one that may be sharded; all processes have to call it."""
     gathered: Any = getattr(tensor, "full_tensor", None)
     return tensor if gathered is None else gathered()
 
 
-def own_part(tensor: Tensor) -> Tensor:
-    """What this process has of a tensor that may be divided: the same memory."""
+def local_shard(tensor: Tensor) -> Tensor:
+    """This process's shard of a tensor that may be sharded; shares its memory."""
     local: Any = getattr(tensor, "to_local", None)
     return tensor if local is None else local()
 
 
-def divided_as(tensor: Tensor, other: Tensor) -> Tensor:
-    """A whole tensor, divided as the other is."""
+def sharded_like(tensor: Tensor, other: Tensor) -> Tensor:
+    """A full tensor, sharded as `other` is."""
     tensor = tensor.to(other.device)
     if not hasattr(other, "to_local"):
         return tensor
