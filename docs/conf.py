@@ -43,9 +43,9 @@ def public_packages() -> list[str]:
     return ["seq2see", *(name for name in found if getattr(importlib.import_module(name), "__all__", []))]
 
 
-def is_value(thing: object) -> bool:
+def is_value(item: object) -> bool:
     """Whether it is a constant or a type alias, which `automodule` leaves out where it is imported."""
-    return not (isinstance(thing, type) or inspect.isroutine(thing))
+    return not (isinstance(item, type) or inspect.isroutine(item))
 
 
 def load_public_names() -> dict[int, str]:
@@ -57,20 +57,20 @@ def load_public_names() -> dict[int, str]:
     for package in public_packages():
         module = importlib.import_module(package)
         for name in module.__all__:
-            thing = getattr(module, name)
-            setattr(module, name, thing)
-            if not is_value(thing):
-                homes.setdefault(id(thing), package)
+            item = getattr(module, name)
+            setattr(module, name, item)
+            if not is_value(item):
+                homes.setdefault(id(item), package)
     return homes
 
 
 HOMES = load_public_names()
 
 
-def skip_reexports(app: Any, what: str, name: str, thing: object, skip: bool, options: object) -> bool | None:
+def skip_reexports(app: Any, what: str, name: str, item: object, skip: bool, options: object) -> bool | None:
     """Document a name that two packages have only once; the other page refers to it."""
     package = app.env.docname.rpartition("/")[2]
-    home = HOMES.get(id(thing), package)
+    home = HOMES.get(id(item), package)
     return True if what == "module" and home.rpartition(".")[2] != package else None
 
 
@@ -93,7 +93,7 @@ def add_values(app: Any, page: str, source: list[str]) -> None:
         source[0] += "\n```{eval-rst}\n" + "\n\n".join(lines) + "\n```\n" if lines else ""
 
 
-def describe_values(app: Any, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+def describe_values(app: Any, what: str, name: str, item: object, options: object, lines: list[str]) -> None:
     """Take the description of a constant from the module that defines it, not from its type."""
     if what == "data":
         package, _, last = name.rpartition(".")
