@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -93,11 +94,10 @@ class NotebookBar:
     """A progress bar in the output of a notebook's cell, with the interface of rich's that `Display` uses."""
 
     def __init__(self, total: int) -> None:
-        from IPython.display import HTML, display
-
+        ipython: Any = import_module("IPython.display")  # which a notebook has
         self.total = total
-        self.html = HTML
-        self.handle = display(HTML(self.markup(0, "")), display_id=True)
+        self.html = ipython.HTML
+        self.handle = ipython.display(self.html(self.markup(0, "")), display_id=True)
 
     def update(self, _: TaskID, *, completed: int, state: str) -> None:
         """Show the number of finished updates and a few words."""
