@@ -304,7 +304,7 @@ def test_bad_lines_can_be_skipped_in_evaluation(seq2see_command: Command, tiny_r
     assert seq2see_command("evaluate", tiny_run, "test.tsv").code == 2
     said = seq2see_command("evaluate", tiny_run, "test.tsv", "--skip-bad", "--json")
     assert json.loads(said.out)["count"] == 1
-    assert "left out 1 lines" in said.err
+    assert "skipped 1 invalid lines" in said.err
 
 
 def test_models_lists_the_ladder(seq2see_command: Command) -> None:
@@ -347,7 +347,7 @@ def test_the_demo_goes_from_nothing_to_a_picture(seq2see_command: Command, monke
         said = seq2see_command("demo", "--device", "cpu")
         assert said.code == 0, said.err
     assert f"{demo.QUESTION} → " in said.out
-    assert "On 10 dates it has never seen" in said.out
+    assert "On 10 new dates" in said.out
     assert 'seq2see predict runs/demo "may 3, 2007"' in said.out
     assert Path("runs/demo/attention.png").read_bytes().startswith(b"\x89PNG")
     assert seq2see_command("predict", "runs/demo", "may 3, 2007").code == 0
@@ -407,9 +407,9 @@ MISTAKES: dict[str, Mistake] = {
     "resume and force": (["train", "PAIRS", "--out", "COPY", "--resume", "--force"], ["--resume", "--force"]),
     "from and resume": (
         ["train", "PAIRS", "--out", "COPY", "--from", "RUN", "--resume"],
-        ["--from --resume", "its own checkpoint", "--out"],
+        ["--from", "--resume", "own checkpoint", "--out"],
     ),
-    "from twice": (["train", "PAIRS", "--from", "RUN", "--set", "training.start_from=x"], ["--from", "named twice"]),
+    "from twice": (["train", "PAIRS", "--from", "RUN", "--set", "training.start_from=x"], ["--from", "given twice"]),
     "from itself": (["train", "PAIRS", "--from", "COPY", "--out", "COPY", "--force"], ["COPY", "--from", "--out"]),
     "from nowhere": (["train", "PAIRS", "--from", "nowhere"], ["nowhere", "no such folder"]),
     "from a damaged run": (["train", "PAIRS", "--from", "DAMAGED"], ["config.json", "is damaged"]),
@@ -427,10 +427,10 @@ MISTAKES: dict[str, Mistake] = {
     "pairs as input": (["predict", "RUN", "--input", "PAIRS"], ["PAIRS:1", "found 2", "cut -f1"]),
     "unwritable output": (["predict", "RUN", "a", "--output", "no/such/out.txt"], ["no/such/out.txt", "--output"]),
     "output is a folder": (["predict", "RUN", "a", "--output", "FOLDER"], ["FOLDER", "--output"]),
-    "beam 0": (["predict", "RUN", "a", "--beam", "0"], ["beam", "0", "1 to"]),
+    "beam 0": (["predict", "RUN", "a", "--beam", "0"], ["beam", "0", "at least 1"]),
     "beam in words": (["predict", "RUN", "a", "--beam", "two"], ["--beam", "two"]),
-    "batch size 0": (["predict", "RUN", "a", "--batch-size", "0"], ["batch_size", "1 to"]),
-    "max length 0": (["predict", "RUN", "a", "--max-length", "0"], ["max_length", "1 to"]),
+    "batch size 0": (["predict", "RUN", "a", "--batch-size", "0"], ["batch_size", "at least 1"]),
+    "max length 0": (["predict", "RUN", "a", "--max-length", "0"], ["max_length", "at least 1"]),
     "temperature 0": (["predict", "RUN", "a", "--sample", "--temperature", "0"], ["temperature", "above 0"]),
     "beam of samples": (["predict", "RUN", "a", "--sample", "--beam", "2"], ["beam", "one of the two"]),
     "temperature alone": (["predict", "RUN", "a", "--temperature", "0.5"], ["temperature", "--sample"]),
@@ -456,7 +456,7 @@ MISTAKES: dict[str, Mistake] = {
     "errors of two runs": (["evaluate", "RUN", "RUN", "PAIRS", "--errors", "e.tsv"], ["--errors", "one run"]),
     "errors over the test file": (["evaluate", "RUN", "PAIRS", "--errors", "PAIRS"], ["--errors", "overwrite"]),
     "evaluate with few samples": (["evaluate", "RUN", "PAIRS", "--samples", "9"], ["samples", "at least 100"]),
-    "models of a wrong name": (["models", "--set", "model.name=foo"], ["model.name", "changes nothing here"]),
+    "models of a wrong name": (["models", "--set", "model.name=foo"], ["model.name", "has no effect here"]),
     "models of a rate": (["models", "--set", "training.rate=1"], ["training.rate"]),
     "models of texts": (["models", "abc"], ["abc"]),
     "demo into a foreign folder": (["demo", "--out", "FOLDER"], ["FOLDER", "--out"]),
@@ -581,7 +581,7 @@ def test_a_text_is_no_run(seq2see_command: Command, tiny_run: Path) -> None:
         assert ran.code == 0, ran.err
         assert len(ran.out.splitlines()) == 1
     ran = seq2see_command("predict", tiny_run, tiny_run.parent / "tinny", "abc")
-    assert f"there is no run {tiny_run.parent / 'tinny'}, it is taken for a text" in ran.err
+    assert f"there is no run {tiny_run.parent / 'tinny'}; read as a text" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -597,7 +597,7 @@ def test_a_model_too_large_for_the_memory_is_a_mistake_too(
     monkeypatch.setattr("seq2see.run.train.train", full)
     ran = seq2see_command("train", tiny_pairs)
     assert ran.code == 2
-    assert "not enough memory" in ran.err
+    assert "out of memory" in ran.err
     assert "model.width" in ran.err
     monkeypatch.setattr("seq2see.run.train.train", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):

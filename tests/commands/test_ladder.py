@@ -45,7 +45,7 @@ def test_the_sizes_are_those_counted_by_hand(capsys):
     )
     assert rows["transformer"] == (4, transformer_by_hand(256, 4, 1024, tables=2))
     assert {name: rows[name][0] for name in NEEDS} == NEEDS
-    assert sizes.startswith(f"width 256, embedding 128 (in Transformers 256), {VOCABULARY} tokens a side")
+    assert sizes.startswith(f"width 256, embedding 128 (in Transformers 256), {VOCABULARY} tokens per side")
 
 
 def test_other_sizes_and_tied_tables(capsys):
@@ -83,5 +83,5 @@ def test_each_row_takes_what_it_has_a_use_for(options, capsys):
 def test_what_fits_no_row_is_said():
     with pytest.raises(ConfigError, match="heads"):
         print_ladder(ModelOptions(heads=7))
-    with pytest.raises(ConfigError, match="two directions"):
+    with pytest.raises(ConfigError, match="must be even"):
         print_ladder(ModelOptions(width=15, heads=3))

@@ -40,4 +40,5 @@ def print_ladder(options: ModelOptions) -> None:
         f"width {blueprint.width}, {embedding}, {VOCABULARY} tokens per side; "
         "other sizes: seq2see models --set model.width=512",
         style="dim",
+        soft_wrap=True,
     )

@@ -78,6 +78,7 @@ def train(
     from seq2see.run.train import train as train_run
     from seq2see.training import INTERRUPTED
 
+    settings_given = parsed(set_)
     if not data:
         fix = "name a file, before any --dev or --set: seq2see train pairs.tsv"
         raise ConfigError("no data were given", where="seq2see train", fix=fix)
@@ -102,7 +103,7 @@ def train(
         settings["training.start_from"] = ("--from", str(from_))
     if skip_bad:
         settings["data.skip_bad"] = ("--skip-bad", True)
-    chosen = merged(settings, parsed(set_))
+    chosen = merged(settings, settings_given)
     config = make_config(values, chosen, where=str(data[0]))
     folder = out or default_folder(data[0])
     trained = train_run(
