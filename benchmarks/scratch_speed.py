@@ -1,11 +1,11 @@
 """Training samples per second of `seq2see.scratch`, compared with the style of teaching texts, in one run.
 
-Both train attention over a forward encoder (embedding 16, width 256, dot product, batches of 128, float32, Adam) on the
-dates of book_date. The other is our own writing of the style of Saitoh's *Deep Learning from Scratch 2* (2018, chapters
-6 to 8), not the book's code: one layer object per time step, products of x and of h at every step, attention by
-repeating and multiplying, `np.add.at`. Like the book's it has no tanh layer between attention and output (ours has, and computes
-about a fifth more per token for it). It is run twice: on batches padded to the longest line of all, as the book's data
-are, and on the batches of equal lengths that ours has.
+Both train attention over a forward encoder (embedding 16, width 256, dot product, batches of 128, float32, Adam) on
+the dates of book_date. The other is our own writing of the style of Saitoh's *Deep Learning from Scratch 2* (2018,
+chapters 6 to 8), not the book's code: one layer object per time step, products of x and of h at every step, attention
+by repeating and multiplying, `np.add.at`. Like the book's it has no tanh layer between attention and output (ours has,
+and computes about a fifth more per token for it). It is run twice: on batches padded to the longest line of all, as
+the book's data are, and on the batches of equal lengths that ours has.
 
     export SEQ2SEE_DATA=… OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
     python benchmarks/scratch_speed.py [--rounds 5] [--updates 20]

@@ -158,7 +158,7 @@ def test_a_setting_is_read_as_toml_or_else_as_text(setting: str, value: Any) -> 
 
 
 @pytest.mark.parametrize("setting", ["training.rate", "=3", " =3", "pairs.tsv"])
-def test_what_is_no_setting_is_refused(setting: str) -> None:
+def test_invalid_settings_are_refused(setting: str) -> None:
     with pytest.raises(ConfigError, match="must have the form key=value") as caught:
         parse_setting(setting)
     assert caught.value.where == "--set"
@@ -215,8 +215,8 @@ def test_a_key_like_no_other_gets_the_list() -> None:
 
 
 @pytest.mark.parametrize("values", [{"model": 3}, {"model": "gnmt"}, {"model": ["gnmt"]}, {"data": "a.tsv"}])
-def test_a_value_in_the_place_of_a_section_is_refused(values: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="is a section") as caught:
+def test_a_value_in_place_of_a_section_is_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="must be a section") as caught:
         make_config(values, {})
     assert caught.value.where in values
 

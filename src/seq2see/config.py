@@ -66,7 +66,7 @@ def parse_setting(setting: str) -> tuple[str, Any]:
         raise ConfigError(
             f"must have the form key=value, not {setting!r}",
             where="--set",
-            fix="write for example training.rate=2e-3; files come before --set",
+            fix="write key=value, such as training.rate=2e-3; files come before --set",
         )
     try:
         value = tomllib.loads(f"value = {text}")["value"]

@@ -220,7 +220,7 @@ def test_large_files_suggest_a_corpus(
     one = {"training.max_updates": 1}
     assert "seq2see prepare" not in run(tiny_pairs, "one", given=one)[0]
     monkeypatch.setattr("seq2see.run.pairs.LARGE_BYTES", 1000)
-    assert "seq2see prepare makes a corpus of them" in run(tiny_pairs, "two", given=one)[0]
+    assert "a corpus made by seq2see prepare is read from disk" in run(tiny_pairs, "two", given=one)[0]
     assert "seq2see prepare" not in run(corpus, "three", given=one)[0]
 
 

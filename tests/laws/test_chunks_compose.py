@@ -91,7 +91,7 @@ def test_it_notices_a_layer_that_sees_its_chunk_only(blueprint, new_model, new_b
         check_chunks_compose(model, new_batch(model))
 
 
-ANGLES, ATTEND, PLACES = transformer.angles_at, transformer.attend, transformer.Positions.forward
+ANGLES, ATTEND, ADD_POSITIONS = transformer.angles_at, transformer.attend, transformer.AddPositions.forward
 
 
 def sees_all_of_its_chunk(queries, keys, values, mask=None, *, causal=False):
@@ -106,14 +106,14 @@ BREAKAGES = {
         lambda past, length, width, like: ANGLES(0, length, width, like),
         ["transformer-rotary", "transformer_language_model-rotary", "lstm_transformer-rotary-post"],
     ),
-    "a place that isn't carried on": (
-        "Positions.forward",
-        lambda self, stream, carry, reading: (PLACES(self, stream, carry, reading)[0], carry),
+    "a position that is not carried": (
+        "AddPositions.forward",
+        lambda self, stream, carry, reading: (ADD_POSITIONS(self, stream, carry, reading)[0], carry),
         ["transformer", "transformer-learned", "transformer_language_model"],
     ),
-    "a place that counts chunks": (
-        "Positions.forward",
-        lambda self, stream, carry, reading: (PLACES(self, stream, carry, reading)[0], carry + 1),
+    "a position that counts chunks": (
+        "AddPositions.forward",
+        lambda self, stream, carry, reading: (ADD_POSITIONS(self, stream, carry, reading)[0], carry + 1),
         ["transformer", "transformer-learned"],
     ),
     "a chunk that sees all of itself": ("attend", sees_all_of_its_chunk, ["transformer", "transformer-rotary"]),
@@ -128,7 +128,7 @@ def test_it_notices_a_broken_transformer(breakage, name, blueprint, new_model, n
     model = new_model(blueprint(name))
     batch = new_batch(model, target_lengths=(4, 9, 1, 3))
     check_chunks_compose(model, batch)
-    place, broken, _ = BREAKAGES[breakage]
-    monkeypatch.setattr(f"seq2see.model.transformer.{place}", broken)
+    target, broken, _ = BREAKAGES[breakage]
+    monkeypatch.setattr(f"seq2see.model.transformer.{target}", broken)
     with pytest.raises(AssertionError):
         check_chunks_compose(model, batch)

@@ -1,8 +1,8 @@
 """Law: a run that is killed (`kill -9`) and resumed gives the same result, bit for bit.
 
-Run as a program, this file is the harness: `python tests/laws/test_kills.py attention 10 1 FOLDER` kills training
-ten times, at places drawn with seed 1. It starts each run as a fork of itself, since most of a tiny run is the import
-of torch; the kill comes from outside, when the run has said through a pipe how far it is.
+Run as a script, this file is the harness: `python tests/laws/test_kills.py attention 10 1 FOLDER` kills training
+ten times, at points drawn with seed 1. It starts each run as a fork of itself, since most of a tiny run is the import
+of torch; the kill comes from outside, when the run has reported its progress through a pipe.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Law: a run on several processes, one of which is killed (`kill -9`), gives the same result, bit for bit.
 
-Run as a program, this file is the harness: `python tests/laws/test_kills_in_worlds.py gnmt sharded 10 1 FOLDER` kills
-processes of such runs ten times, at places drawn with seed 1: one of those that train, or `torchrun` itself. Each run
-is resumed in one of two ways: `torchrun` restarts its processes, or is restarted with --auto-resume. What is
-killed tells how far it is through a file of its own, whose name has its process id.
+Run as a script, this file is the harness: `python tests/laws/test_kills_in_worlds.py gnmt sharded 10 1 FOLDER` kills
+processes of such runs ten times, at points drawn with seed 1: a training process, or `torchrun` itself. Each run
+resumes in one of two ways: `torchrun` restarts its processes, or is started again with --auto-resume. Each process
+reports its progress through its own file, whose name contains its process id.
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ def test_it_notices_dropout_from_a_generator_of_its_own(blueprint, pairs, monkey
 def test_it_notices_an_order_that_cannot_be_reproduced(blueprint, pairs):
     """A sampler that shuffles again at every call."""
 
-    def reshuffled(*arguments, **options):
+    def shuffled_again(*arguments, **options):
         trainer = new_trainer(*arguments, **options)
         pool = trainer.batches.sampler.pool
         trainer.batches.sampler.pool = lambda *place: [np.random.permutation(batch) for batch in pool(*place)][
@@ -235,7 +235,7 @@ def test_it_notices_an_order_that_cannot_be_reproduced(blueprint, pairs):
         return trainer
 
     with pytest.raises(AssertionError):
-        check_resume(blueprint("plain"), pairs, new_trainer=reshuffled)
+        check_resume(blueprint("plain"), pairs, new_trainer=shuffled_again)
 
 
 # --- BPE-dropout in each epoch ----------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Law: several passes or processes calculate the same as one; a state can move between any two worlds.
 
-The checks of two processes run in one pair of them: this file as a program, which makes the second of itself. What they
-found comes back as JSON, by name and rank.
+The checks on two processes run in a single pair of processes: this file as a script, which starts a second one. The
+results are returned as JSON, by name and rank.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Law: a beam wide enough for all hypotheses equals exhaustive search, and a narrow one has correct scores.
 
-On a vocabulary of four letters and EOS sequences that ends within five ids can be forced through the model at once.
+On a vocabulary of four letters and EOS, all sequences of up to five ids can be scored with teacher forcing at once.
 """
 
 from __future__ import annotations
@@ -308,15 +308,15 @@ BREAKAGES = {
         "beam.length_divisor",
         lambda length, penalty: ((5 + length) / 6) ** penalty if isinstance(length, float) else length**0 * 1.0,
     ),
-    "coverage doesn't count": ("finished.log_coverage", lambda looked, lengths: np.zeros(len(looked))),
+    "coverage doesn't count": ("finished.log_coverage", lambda attention, lengths: np.zeros(len(attention))),
     "coverage counts where padding is": (
         "finished.log_coverage",
-        lambda looked, lengths: np.log(np.clip(looked, 1e-30, 1)).sum(1),
+        lambda attention, lengths: np.log(np.clip(attention, 1e-30, 1)).sum(1),
     ),
     "coverage stays with the old rows": (
         "finished.Coverage.select",
         lambda self, rows: self._replace(
-            source_lengths=self.source_lengths[rows], looked=self.looked[np.sort(rows) // 2]
+            source_lengths=self.source_lengths[rows], attention=self.attention[np.sort(rows) // 2]
         ),
     ),
     "the best come last": ("finished.Ranked.best", lambda self, num: self._take(self.scores.argsort(1)[:, :num])),

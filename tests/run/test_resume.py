@@ -518,6 +518,8 @@ def test_processes_that_begin_with_other_weights_can_be_told(config: Callable[..
     other = {name: array.copy() for name, array in found.tensors.items()}
     last = sorted(other)[-1]
     other[last].flat[0] += 1
-    digests = [RunStart(config(), checkpoint=found._replace(tensors=each)).digest for each in (found.tensors, other)]
+    digests = [
+        RunStart(config(), checkpoint=found._replace(tensors=each)).weights_digest() for each in (found.tensors, other)
+    ]
     assert digests[0] != digests[1]
-    assert digests[0] == RunStart(config(), checkpoint=load_checkpoint(run / "checkpoints")).digest
+    assert digests[0] == RunStart(config(), checkpoint=load_checkpoint(run / "checkpoints")).weights_digest()

@@ -8,10 +8,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+from msgspec import Meta  # noqa: F401 (as below)
 
 from seq2see.errors import ConfigError
-from seq2see.evaluation.options import EvaluationOptions
-from seq2see.inference.options import Alignments, Count, Format, GenerationOptions
+from seq2see.evaluation.options import MIN_SAMPLES, EvaluationOptions  # noqa: F401 (as below)
+from seq2see.inference.options import (  # noqa: F401 (the command line resolves inherited annotations in this module)
+    MAX_COUNT,
+    Alignments,
+    Count,
+    Format,
+    GenerationOptions,
+    Penalty,
+    Probability,
+    Ratio,
+    Texts,
+)
 
 EXIT_INTERRUPTED = 130
 """Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
@@ -69,16 +80,10 @@ Settings = Annotated[
 
 
 def parsed(settings: list[str] | None) -> dict[str, Any]:
-    """The settings of --set by their keys. ConfigError for one that isn't key=value, or that is given twice."""
+    """The settings of --set by their keys, the last of a key. ConfigError for one that isn't key=value."""
     from seq2see.config import parse_setting
 
-    found: dict[str, Any] = {}
-    for setting in settings or ():
-        key, value = parse_setting(setting)
-        if key in found:
-            raise ConfigError("is given twice", where=f"--set {key}", fix="give it once")
-        found[key] = value
-    return found
+    return dict(parse_setting(setting) for setting in settings or ())
 
 
 def merged(flags: Mapping[str, tuple[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.text import Text
 
 from seq2see.errors import CheckpointError
+from seq2see.markup import Markup, element, escaped, joined
 from seq2see.storage.files import write_file
 from seq2see.training.events import Evaluated, Event, Finished, Sample, Updated
 from seq2see.training.watch import WarningIssued
@@ -88,13 +90,36 @@ def is_kept(line: str, update: int, has_mean: bool) -> bool:
         return False  # a line cut short when the machine went down
 
 
+class NotebookBar:
+    """A progress bar in the output of a notebook's cell, with the interface of rich's that `Display` uses."""
+
+    def __init__(self, total: int) -> None:
+        ipython: Any = import_module("IPython.display")  # which a notebook has
+        self.total = total
+        self.html = ipython.HTML
+        self.handle = ipython.display(self.html(self.markup(0, "")), display_id=True)
+
+    def update(self, _: TaskID, *, completed: int, state: str) -> None:
+        """Show the number of finished updates and a few words."""
+        self.handle.update(self.html(self.markup(completed, state)))
+
+    def stop(self) -> None:
+        """Remove the bar."""
+        self.handle.update(self.html(""))
+
+    def markup(self, completed: int, state: str) -> Markup:
+        """The bar as HTML."""
+        bar = element("progress", "", value=str(completed), max=str(self.total))
+        return joined([bar, escaped(f" {completed:,}/{self.total:,} updates {state}")])
+
+
 class Display:
-    """Progress of a training run: a live bar on a terminal, plain lines anywhere else."""
+    """Progress of a training run: a live bar on a terminal or in a notebook, and lines that also suit a log file."""
 
     def __init__(self, console: Console, max_updates: int) -> None:
         self.console = console
         self.max_updates = max_updates
-        self.bar: Progress | None = None
+        self.bar: Progress | NotebookBar | None = None
         self.task = TaskID(0)
 
     def __enter__(self) -> Self:
@@ -108,6 +133,8 @@ class Display:
             self.bar = Progress(*columns, console=self.console, transient=True)
             self.task = self.bar.add_task("", total=self.max_updates, state="")
             self.bar.start()
+        elif self.console.is_jupyter and not self.console.quiet:
+            self.bar = NotebookBar(self.max_updates)
         self.dev = ""
         return self
 
