@@ -410,6 +410,19 @@ MISTAKES: dict[str, Mistake] = {
         ["--from", "--resume", "own checkpoint", "--out"],
     ),
     "from twice": (["train", "PAIRS", "--from", "RUN", "--set", "training.start_from=x"], ["--from", "given twice"]),
+    "data twice": (["train", "PAIRS", "--set", "data.train=x.tsv"], ["--set data.train", "given twice", "PAIRS"]),
+    "dev twice": (
+        ["train", "PAIRS", "--dev", "PAIRS", "--set", "data.dev=x.tsv"],
+        ["--set data.dev", "given twice", "--dev"],
+    ),
+    "skip-bad twice": (
+        ["train", "PAIRS", "--skip-bad", "--set", "data.skip_bad=false"],
+        ["data.skip_bad", "--skip-bad"],
+    ),
+    "prepare, skip-bad twice": (
+        ["prepare", "PAIRS", "--out", "c", "--skip-bad", "--set", "data.skip_bad=false"],
+        ["data.skip_bad", "--skip-bad"],
+    ),
     "from itself": (["train", "PAIRS", "--from", "COPY", "--out", "COPY", "--force"], ["COPY", "--from", "--out"]),
     "from nowhere": (["train", "PAIRS", "--from", "nowhere"], ["nowhere", "no such folder"]),
     "from a damaged run": (["train", "PAIRS", "--from", "DAMAGED"], ["config.json", "is damaged"]),
