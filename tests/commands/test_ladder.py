@@ -83,5 +83,5 @@ def test_each_row_takes_what_it_has_a_use_for(options, capsys):
 def test_what_fits_no_row_is_said():
     with pytest.raises(ConfigError, match="heads"):
         print_ladder(ModelOptions(heads=7))
-    with pytest.raises(ConfigError, match="two directions"):
+    with pytest.raises(ConfigError, match="must be even"):
         print_ladder(ModelOptions(width=15, heads=3))
