@@ -213,8 +213,8 @@ CASES = {
     ),
     "Recurrent": lambda: decoder_layer_case(scratch.Recurrent(WIDTH, WIDTH)),
     "Peek": lambda: decoder_layer_case(scratch.Peek()),
-    "Attention": lambda: decoder_layer_case(scratch.Attend(scratch.Dot())),
-    "Attention, additive": lambda: decoder_layer_case(scratch.Attend(scratch.Additive(WIDTH, WIDTH))),
+    "Attend": lambda: decoder_layer_case(scratch.Attend(scratch.Dot())),
+    "Attend, additive": lambda: decoder_layer_case(scratch.Attend(scratch.Additive(WIDTH, WIDTH))),
     "Concat": lambda: decoder_layer_case(scratch.Concat(), has_context=True),
     "ReadContext": lambda: decoder_layer_case(
         scratch.ReadContext(scratch.Recurrent(2 * WIDTH, WIDTH)), has_context=True
@@ -350,7 +350,7 @@ BROKEN = {
     "LSTM with padding at the end": (scratch.LSTM, "backward", forgets_the_padding),
     "LSTM with padding at the beginning": (scratch.LSTMCell, "backward", forgets_c_through_h),
     "AttentionWeight, dot": (attention, "softmax_backward", lambda _: forgets_the_shared_sum),
-    "Attention": (scratch.Attend, "start_backward", lambda _: forgets_the_keys),
+    "Attend": (scratch.Attend, "start_backward", lambda _: forgets_the_keys),
     "BidirectionalLSTM, sum": (encoder.BidirectionalLSTM, "backward", lambda _: forgets_the_other_direction),
     "Residual": (scratch.Residual, "backward", lambda _: forgets_the_residual_path),
     "LayerNorm": (scratch.LayerNorm, "backward", lambda _: forgets_that_all_shift_the_mean),

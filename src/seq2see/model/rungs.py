@@ -103,7 +103,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "gnmt": Architecture(
         gnmt,
-        "attention in the bottom decoder layer, its context read by all layers above",
+        "attention in the bottom layer, its context to all above",
         ENCODER_OPTIONS | ATTENTION_OPTIONS,
         fixed=BOTH,
         defaults={"layers": 4},

@@ -29,7 +29,7 @@ from seq2see.scratch.encoder import (
 )
 from seq2see.scratch.generate import Answer, Sampler, greedy
 from seq2see.scratch.initialize import initialize
-from seq2see.scratch.layers import Affine, Embedding, SoftmaxWithLoss
+from seq2see.scratch.layers import Affine, Embedding, LayerNorm, SoftmaxWithLoss
 from seq2see.scratch.lstm import LSTM, LSTMCell
 from seq2see.scratch.module import Module, Parameter
 from seq2see.scratch.optimizers import SGD, Adam, clip_by_norm
@@ -40,7 +40,6 @@ from seq2see.scratch.transformer import (
     CrossAttention,
     EncoderSelfAttention,
     FeedForward,
-    LayerNorm,
     Norm,
     PostNorm,
     PreNorm,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from seq2see.scratch.layers import Affine, Embedding
+from seq2see.scratch.layers import Affine, Embedding, LayerNorm
 from seq2see.scratch.lstm import LSTM
 from seq2see.scratch.module import Module, Parameter
-from seq2see.scratch.transformer import LayerNorm
 
 
 def initialize(model: Module, seed: int) -> None:

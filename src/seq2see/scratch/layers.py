@@ -1,4 +1,4 @@
-"""The first and last layers of a model: embedding, affine map, softmax with loss.
+"""The basic layers of a model: embedding, affine map, layer normalisation, softmax with loss.
 
 B rows, T positions, N = all real positions of a batch, D width of a vector, V tokens. `dx` is the gradient of the loss
 by x, and has the shape of x.
@@ -73,6 +73,43 @@ class Affine(Module):
         if self.bias is not None:
             self.bias.gradient += gradient.sum(0)
         return (gradient @ self.weight.value).reshape(x.shape)
+
+
+class LayerNorm(Module):
+    """Layer normalisation: each vector to mean 0 and variance 1, then scaled and shifted (Ba et al. 2016)."""
+
+    epsilon = 1e-5
+
+    def __init__(self, width: int) -> None:
+        self.weight = Parameter(width)
+        self.bias = Parameter(width)
+
+    def forward(self, x: Array) -> tuple[Array, tuple[Array, Array]]:
+        """For x [... D], with mean and variance over D:
+
+        n = (x - mean(x)) / s,   s = √(variance(x) + ε)
+        y = w * n + b
+        """
+        centred = x - x.mean(-1, keepdims=True)
+        deviation = np.sqrt(np.mean(centred * centred, -1, keepdims=True) + self.epsilon)
+        normalised = centred / deviation
+        return normalised * self.weight.value + self.bias.value, (normalised, deviation)
+
+    def backward(self, y_gradient: Array, cache: tuple[Array, Array]) -> Array:
+        """Mean and variance depend on all of x, and each removes a component from the gradient:
+
+            dn = w * dy             dw = Σ dy * n            db = Σ dy           (sums over all vectors)
+            dx = (dn - mean(dn) - n * mean(dn * n)) / s
+
+        So dx is orthogonal to shifting and to scaling x, neither of which changes y.
+        """
+        normalised, deviation = cache
+        rows = y_gradient.reshape(-1, y_gradient.shape[-1])
+        self.weight.gradient += np.sum(rows * normalised.reshape(rows.shape), 0)
+        self.bias.gradient += rows.sum(0)
+        gradient = y_gradient * self.weight.value
+        shift, scale = gradient.mean(-1, keepdims=True), np.mean(gradient * normalised, -1, keepdims=True)
+        return np.asarray((gradient - shift - normalised * scale) / deviation)
 
 
 class LossCache(NamedTuple):
