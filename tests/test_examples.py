@@ -16,21 +16,21 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 RECIPES = sorted(EXAMPLES.glob("*.toml"))
 
 
-def test_there_are_examples() -> None:
+def test_the_examples_exist() -> None:
     assert {"dates.toml", "additions.toml", "language_model.toml"} <= {path.name for path in RECIPES}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_an_example_trains_and_answers(path: Path, tmp_path: Path) -> None:
-    """Two updates; everything else as the recipe says, the width aside."""
-    few: dict[str, Any] = {
+    """Two updates at a small width; everything else as in the recipe."""
+    short: dict[str, Any] = {
         "training.max_updates": 2,
         "training.evaluate_every": 2,
         "data.dev_share": 0.005,
         "training.precision": "float32",
         "model.width": 32,
     }
-    config = make_config(read_toml(path), few, where=str(path))
+    config = make_config(read_toml(path), short, where=str(path))
     assert all(Path(name).is_file() for name in config.data.train)
     trained = train(config, tmp_path / "run", device="cpu", console=Console(quiet=True))
     assert trained.finished.update == 2
@@ -40,7 +40,7 @@ def test_an_example_trains_and_answers(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_the_first_line_of_an_example_says_what_it_is_and_how_to_run_it(path: Path) -> None:
+def test_the_first_line_of_an_example_says_how_to_run_it(path: Path) -> None:
     first = path.read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith("# ")
     assert f"seq2see train examples/{path.name}" in first
@@ -48,7 +48,7 @@ def test_the_first_line_of_an_example_says_what_it_is_and_how_to_run_it(path: Pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "right"), [("dates", 0.9), ("additions", 0.3)])
-def test_an_example_learns_what_it_is_about(name: str, right: float, tmp_path: Path) -> None:
+def test_an_example_learns_its_task(name: str, right: float, tmp_path: Path) -> None:
     config = make_config(read_toml(EXAMPLES / f"{name}.toml"), {}, where=name)
     trained = train(config, tmp_path / "run", device="cpu", console=Console(quiet=True))
     assert trained.finished.metrics["exact_match"] >= right

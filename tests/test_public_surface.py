@@ -1,4 +1,4 @@
-"""What others may rely on: the public names are there and described, and a light start stays light."""
+"""The public API: every public name exists and has a docstring, and importing seq2see stays light."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def public_modules() -> list[str]:
     return ["seq2see", *(found.name for found in pkgutil.iter_modules(seq2see.__path__, "seq2see.") if found.ispkg)]
 
 
-def describes_itself(thing: object) -> bool:
-    """True for a class, function or module with a docstring of its own, and for values, which can't have one.
+def has_docstring(item: object) -> bool:
+    """Whether a class, function or module has a docstring of its own; True for values, which can't have one.
 
-    A dataclass or NamedTuple without a docstring is given its signature as one: that doesn't count.
+    Python gives a dataclass or NamedTuple without a docstring its signature as one, which doesn't count.
     """
-    if not isinstance(thing, type | ModuleType) and not inspect.isroutine(thing):
+    if not isinstance(item, type | ModuleType) and not inspect.isroutine(item):
         return True
-    written = (vars(thing).get("__doc__") if isinstance(thing, type) else thing.__doc__) or ""
-    return bool(written.strip()) and not written.startswith(f"{getattr(thing, '__name__', '')}(")
+    written = (vars(item).get("__doc__") if isinstance(item, type) else item.__doc__) or ""
+    return bool(written.strip()) and not written.startswith(f"{getattr(item, '__name__', '')}(")
 
 
 def modules_loaded_by(*arguments: str) -> set[str]:
@@ -45,19 +45,19 @@ def test_seq2see_has_its_main_names() -> None:
 
 
 @pytest.mark.parametrize("module_name", public_modules())
-def test_every_public_name_is_there_and_described(module_name: str) -> None:
+def test_every_public_name_exists_and_has_a_docstring(module_name: str) -> None:
     module = importlib.import_module(module_name)
     assert module.__doc__, f"{module_name} has no docstring"
     names = getattr(module, "__all__", [])
-    assert len(set(names)) == len(names), f"{module_name}.__all__ names something twice"
+    assert len(set(names)) == len(names), f"{module_name}.__all__ has duplicates"
     missing = [name for name in names if not hasattr(module, name)]
-    assert not missing, f"{module_name}.__all__ promises {missing}"
-    silent = [name for name in names if not describes_itself(getattr(module, name))]
-    assert not silent, f"in {module_name}, {silent} have no docstring"
+    assert not missing, f"{module_name}.__all__ has undefined names: {missing}"
+    undocumented = [name for name in names if not has_docstring(getattr(module, name))]
+    assert not undocumented, f"in {module_name}, {undocumented} have no docstring"
 
 
-def test_the_import_list_sees_torch_where_there_is_torch() -> None:
-    """Without this, the two tests below could pass by looking at nothing."""
+def test_the_import_list_contains_torch_if_it_is_imported() -> None:
+    """Negative control of the two tests below."""
     assert "torch" in modules_loaded_by("-c", "import torch")
 
 
