@@ -286,7 +286,7 @@ def test_a_prediction_is_a_value(model: seq2see.Model) -> None:
 
 def test_a_model_says_what_it_is(model: seq2see.Model, tiny_run: Path) -> None:
     for said in (repr(model), model._repr_html_()):
-        assert "attention" in said
+        assert "bidirectional" in said
         assert "numpy" in said
         assert str(tiny_run) in said
     assert "<script>" not in seq2see.load(tiny_run)._repr_html_()

@@ -31,11 +31,12 @@ def text_of(run: Path | list[Path], path: Path, request: EvaluationOptions = QUI
 
 def test_the_report_agrees_with_the_predictor(tiny_run: Path, tiny_pairs: Path) -> None:
     model, pairs = seq2see.load(tiny_run, device="cpu"), read_pairs([tiny_pairs]).pairs
-    scores = model.evaluate(pairs)
+    predictions = model.predict(pair.source for pair in pairs)
     report = evaluate(model, pairs, QUICK)
-    assert report.exact_match == scores.exact_match
-    assert report.loss == pytest.approx(scores.loss, abs=1e-12)
-    assert report.outputs.predictions == tuple(prediction.text for prediction in scores.predictions)
+    right = [each.text == pair.target for each, pair in zip(predictions, pairs, strict=True)]
+    assert report.exact_match == pytest.approx(sum(right) / len(pairs))
+    assert report.loss == pytest.approx(model.loss(pairs), abs=1e-12)
+    assert report.outputs.predictions == tuple(prediction.text for prediction in predictions)
     assert list(report.scores) == ["exact_match", "cer", "loss"]
     assert {part.by for part in report.slices} == {"length"}
     assert report.num_known is None
@@ -240,9 +241,10 @@ def test_a_missing_package_is_an_error_before_the_search(
         ({"metrics": ()}, "at least one metric"),
     ],
 )
-def test_invalid_options_are_errors(options: dict[str, object], part: str) -> None:
+def test_invalid_options_are_errors(options: dict[str, object], part: str, tmp_path: Path) -> None:
+    """Before any model is loaded."""
     with pytest.raises(ConfigError, match=part):
-        EvaluationOptions(**options)  # type: ignore[arg-type]
+        evaluate_runs([tmp_path / "nowhere"], [], EvaluationOptions(**options))  # type: ignore[arg-type]
 
 
 def test_a_model_folder_without_its_run_can_be_evaluated(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:

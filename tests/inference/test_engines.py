@@ -54,7 +54,11 @@ def check_same(ours: Model, theirs: Model, texts: list[str], options: dict[str, 
     for one, other in zip(ours.predict(texts, **options), theirs.predict(texts, **options), strict=True):
         assert len(one.all) == len(other.all)
         for mine, its in zip(one.all, other.all, strict=True):
-            assert mine[:3] == its[:3]
+            assert (mine.text, mine.source_tokens, mine.target_tokens) == (
+                its.text,
+                its.source_tokens,
+                its.target_tokens,
+            )
             assert mine.finished == its.finished
             assert mine.log_prob == pytest.approx(its.log_prob, abs=1e-4)
             assert mine.score == pytest.approx(its.score, abs=1e-4)
@@ -95,7 +99,7 @@ def test_learnt_positions_end_where_they_end() -> None:
     assert ours.max_positions == theirs.max_positions == 9
     check_same(ours, theirs, TEXTS, {"max_length": 30, "min_length": 9})
     for model in (ours, theirs):
-        with pytest.raises(seq2see.UserError, match="positions stop at 9"):
+        with pytest.raises(seq2see.UserError, match="has positions for 9"):
             model.predict("abcdefgabc")
 
 
@@ -118,8 +122,8 @@ def test_engines_answer_together() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_run_is_loaded_by_any_engine(tiny_run: Path, tiny_language_run: Path, engine: str) -> None:
     model = seq2see.load(tiny_run, engine=engine)
-    assert model.engine.name == ("torch" if engine == "auto" else engine)
-    check_same(model, seq2see.load(tiny_run, device="cpu"), ["abc", "de"], WAYS["beam"])
+    assert model.engine.name == ("numpy" if engine == "auto" else engine)
+    check_same(model, seq2see.load(tiny_run, engine="torch", device="cpu"), ["abc", "de"], WAYS["beam"])
     assert len(seq2see.load([tiny_run, tiny_run], engine=engine).members) == 2
     language = seq2see.load(tiny_language_run, engine=engine)
     check_same(language, seq2see.load(tiny_language_run, device="cpu"), ["ab", ""], WAYS["sampling"])
@@ -128,7 +132,7 @@ def test_a_run_is_loaded_by_any_engine(tiny_run: Path, tiny_language_run: Path, 
 def test_what_cannot_be_asked_of_an_engine_is_said(tiny_run: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'numpy'"):
         seq2see.load(tiny_run, engine="numpi")
-    with pytest.raises(ConfigError, match="NumPy doesn't calculate on cuda"):
+    with pytest.raises(ConfigError, match="on the CPU alone, not on cuda"):
         seq2see.load(tiny_run, engine="numpy", device="cuda")
 
 
@@ -186,6 +190,6 @@ def test_a_model_that_is_none_is_named(tiny_run_copy: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(loading, "load_model", broken)
     for engine in ("torch", "numpy"):
-        with pytest.raises(CheckpointError, match="holds no model that can be built") as caught:
+        with pytest.raises(CheckpointError, match="holds no valid model") as caught:
             seq2see.load(tiny_run_copy, engine=engine)
         assert str(tiny_run_copy) in caught.value.where

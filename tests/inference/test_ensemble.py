@@ -37,7 +37,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, tiny_pairs: Path, tiny_settin
 
 @pytest.fixture(scope="module")
 def members(runs: list[Path]) -> list[Model]:
-    return [seq2see.load(run, device="cpu") for run in runs]
+    return [seq2see.load(run, engine="torch", device="cpu") for run in runs]
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_members_that_are_not_alike_are_refused(
         assert caught.value.where == str(unlike)
         assert str(runs[0]) in caught.value.what
         assert "same data" in caught.value.fix
-    with pytest.raises(ConfigError, match="no run was named"):
+    with pytest.raises(ConfigError, match="no run was given"):
         seq2see.load([])
     shutil.copytree(runs[0], tmp_path / "broken")
     (tmp_path / "broken" / "model" / "model.safetensors").unlink()

@@ -108,7 +108,7 @@ def test_text_with_alignments_has_a_second_column_and_no_other_tab() -> None:
 
 
 def test_text_has_no_place_for_several_answers() -> None:
-    with pytest.raises(ConfigError, match="one answer a line") as caught:
+    with pytest.raises(ConfigError, match="one answer per line") as caught:
         line_writer("text", None, has_alternatives=True)
     assert "tsv" in caught.value.fix
     assert "jsonl" in caught.value.fix
@@ -167,6 +167,7 @@ def test_tsv_of_an_empty_answer() -> None:
 
 
 def test_jsonl_has_an_object_a_text() -> None:
+    none: dict[str, list[float]] = {"token_log_probs": []}
     (line,) = lines("jsonl", SEVERAL, source="a\tß\n")
     assert line.count("\n") == 1
     assert "ß" in line  # readable, not \u00df
@@ -174,9 +175,9 @@ def test_jsonl_has_an_object_a_text() -> None:
         "number": 7,
         "source": "a\tß\n",
         "answers": [
-            {"text": "xy", "log_prob": -1.5, "score": -0.5, "finished": True, "tokens": ["x", "y", "<eos>"]},
-            {"text": "yx", "log_prob": -2.25, "score": -0.75, "finished": True, "tokens": ["y", "x", "<eos>"]},
-            {"text": "xyx", "log_prob": -4.0, "score": -4 / 3, "finished": False, "tokens": ["x", "y", "x"]},
+            {"text": "xy", "log_prob": -1.5, "score": -0.5, "finished": True, "tokens": ["x", "y", "<eos>"], **none},
+            {"text": "yx", "log_prob": -2.25, "score": -0.75, "finished": True, "tokens": ["y", "x", "<eos>"], **none},
+            {"text": "xyx", "log_prob": -4.0, "score": -4 / 3, "finished": False, "tokens": ["x", "y", "x"], **none},
         ],
     }
 
@@ -203,7 +204,8 @@ def test_jsonl_gives_no_figures_where_there_is_no_answer() -> None:
         (line,) = lines("jsonl", given)
         assert "Infinity" not in line
         (found,) = json.loads(line)["answers"]
-        assert found == {"text": "", "log_prob": None, "score": None, "finished": finished, "tokens": []}
+        figures = {"log_prob": None, "score": None, "token_log_probs": []}
+        assert found == {"text": "", "finished": finished, "tokens": [], **figures}
 
 
 def test_the_end_alone_is_an_answer_with_figures() -> None:

@@ -56,7 +56,7 @@ def model(tmp_path: Path, tiny_settings: dict[str, Any]) -> seq2see.Model:
 def test_a_pair_that_is_too_long_is_named_before_training(
     lines: list[str], dev: list[str], named: str, tmp_path: Path, tiny_settings: dict[str, Any]
 ) -> None:
-    with pytest.raises(DataError, match="9 tokens with the end, and the model's positions stop at 8") as caught:
+    with pytest.raises(DataError, match="9 tokens with EOS, and the model has positions for 8") as caught:
         train(tmp_path, tiny_settings, "transformer", dev=dev, lines=lines)
     assert caught.value.where == str(tmp_path / named)
     assert "model.max_positions" in caught.value.fix
@@ -65,7 +65,7 @@ def test_a_pair_that_is_too_long_is_named_before_training(
 
 
 def test_a_language_models_text_that_is_too_long_is_named(tmp_path: Path, tiny_settings: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match="positions stop at 8") as caught:
+    with pytest.raises(DataError, match="has positions for 8") as caught:
         train(tmp_path, tiny_settings, "transformer_language_model", dev=["a"], lines=[FITS, TOO_LONG])
     assert caught.value.where.endswith("train.tsv:2")
 
@@ -78,9 +78,9 @@ def test_the_longest_that_fits_is_trained_on_answered_and_scored(model: seq2see.
 
 
 def test_more_than_there_are_positions_for_is_refused(model: seq2see.Model) -> None:
-    with pytest.raises(ConfigError, match="more than the model's 8 positions"):
+    with pytest.raises(ConfigError, match="at most the model's 8 positions"):
         model.predict(FITS, min_length=9, max_length=50)
-    with pytest.raises(ConfigError, match="don't fit into an answer of at most 8"):
+    with pytest.raises(ConfigError, match="more than the longest answer has, 8"):
         model.predict(FITS, prefix="abcdeabcd", max_length=50)
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
+from inspect import signature
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -21,10 +22,10 @@ from hypothesis import strategies as st
 
 import seq2see
 from seq2see import Model, Prediction
-from seq2see.errors import ConfigError
+from seq2see.errors import ConfigError, DataError
 from seq2see.inference.constraints import spelling_table
-from seq2see.inference.options import GenerationOptions
-from seq2see.inference.predictor import NEVER_GENERATED
+from seq2see.inference.options import GenerationArguments, GenerationOptions
+from seq2see.inference.predictor import NEVER_GENERATED, Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
 from seq2see.search import ForbidSpelt

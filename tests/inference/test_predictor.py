@@ -343,13 +343,14 @@ def test_exact_match_is_the_share_of_right_answers(model: Model, texts: list[str
     assert report.outputs.predictions == tuple(answer.text for answer in answers)
 
 
-def test_the_loss_is_nats_per_target_token(model: Model) -> None:
+def test_the_loss_is_nats_per_target_token(tiny_run: Path) -> None:
     """By hand: the log-probabilities of each target, token by token, one pair at a time."""
     import torch
 
     from seq2see.model import Padded
     from seq2see.text import BOS
 
+    model = seq2see.load(tiny_run, engine="torch", device="cpu")
     pairs = pairs_of(["abc", "e", "ddeab"])
     assert model.source_codec is not None
     total = tokens = 0.0
@@ -430,8 +431,9 @@ def test_the_weights_are_in_safetensors_alone(tiny_run: Path, tmp_path: Path, mo
     assert seq2see.load(tmp_path, device="cpu").predict("abc")[0].text == model.predict("abc")[0].text
 
 
-def test_a_loaded_model_does_not_drop(model: Model) -> None:
-    assert not model.engine.network.training
+def test_a_loaded_model_does_not_drop(tiny_run: Path) -> None:
+    model = seq2see.load(tiny_run, engine="torch", device="cpu")
+    assert not model.engine.network.training  # type: ignore[attr-defined]
     assert same(model.predict(["abcde"]), model.predict(["abcde"]))
 
 

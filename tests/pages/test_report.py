@@ -147,4 +147,4 @@ def test_the_command(tiny_run: Path, tmp_path: Path) -> None:
     assert ran.stdout == f"{tmp_path / 'r.html'}\n"
     ran = subprocess.run([*command, "--by", "3"], capture_output=True, text=True, check=False)
     assert ran.returncode == 2
-    assert "there is no test file" in ran.stderr
+    assert "needs a test file" in ran.stderr

@@ -108,7 +108,7 @@ def test_in_the_base_install_the_error_names_the_extra(tiny_run: Path) -> None:
         (["abc", "-o", "heat"], "no extension"),
         (["abc", "-o", "nowhere/heat.html"], "mkdir -p nowhere"),
         (["abc", "--heads"], "-o heads.html"),
-        (["abc", "--input", "texts.txt", "-o", "heat.html"], "both here and in a file"),
+        (["abc", "--input", "texts.txt", "-o", "heat.html"], "conflicts with texts as arguments"),
         (["--input", "missing.txt", "-o", "heat.html"], "missing.txt"),
         (["--input", "texts.tsv", "-o", "texts.tsv"], "overwrite"),
         (["abc", " ", "-o", "heat.html"], "text 2"),

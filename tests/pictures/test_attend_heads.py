@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from seq2see import Pair, attend
+from seq2see import Pair
 from seq2see.data import Batch, Examples, collate
 from seq2see.errors import ConfigError
 from seq2see.inference.engine import Engine, make_numpy_engine
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, resolve
+from seq2see.pictures import attend
 from seq2see.run.state import to_numpy
 from seq2see.storage.saved_model import SavedModel
 from seq2see.text import Codec, make_tokenizer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -77,13 +78,12 @@ def test_a_prediction_is_shown_with_its_text_and_heat_map() -> None:
     assert EVIL not in html
     assert "<svg" in html
     assert "log-probability -1.0000, score -0.5000" in html
-    assert "cut off" in prediction_html(attention().prediction._replace(finished=False))
-    assert "<svg" not in prediction_html(attention().prediction._replace(weights=None))
+    assert "cut off" in prediction_html(replace(attention().prediction, finished=False))
+    assert "<svg" not in prediction_html(replace(attention().prediction, weights=None))
     assert "<p" in prediction_html(EMPTY)
 
 
 def test_tokens_are_listed_if_they_have_log_probabilities() -> None:
-    class WithTokens(Prediction):
-        token_log_probs = (-0.75, -0.25)
-
-    assert "-0.7500" in prediction_html(WithTokens(*attention().prediction))
+    prediction = attention().prediction
+    log_probs = tuple(-0.25 * number for number in range(1, len(prediction.target_tokens) + 1))
+    assert "-0.2500" in prediction_html(replace(prediction, token_log_probs=log_probs))

@@ -19,7 +19,7 @@ from seq2see.evaluation.report import EvaluationReport
 from seq2see.evaluation.scoring import evaluate, require_predictions
 from seq2see.evaluation.training_data import TrainingTexts, config_of, training_texts
 from seq2see.inference.loading import load
-from seq2see.metrics import Difference, levenshtein
+from seq2see.metrics import Difference, find_metrics, levenshtein
 from seq2see.text import Codec
 
 
@@ -67,6 +67,8 @@ def evaluate_runs(
 
     By default runs are compared in the metrics that suit the first of them.
     """
+    if request.metrics is not None:
+        find_metrics(request.metrics)
     if ensemble and len(runs) == 1:
         raise ConfigError("needs at least two runs", where="--ensemble", fix="name another run, or leave it out")
     if errors is not None:

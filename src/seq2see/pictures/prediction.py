@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def prediction_html(prediction: Prediction) -> str:
-    """The text, the tokens with their log-probabilities (`token_log_probs`, if the prediction has them), the heat map.
+    """The text, the tokens with their log-probabilities, the heat map.
 
     All text from the prediction is escaped.
     """
@@ -23,8 +23,8 @@ def prediction_html(prediction: Prediction) -> str:
     note = f"log-probability {number(prediction.log_prob)}, score {number(prediction.score)}"
     parts.append(paragraph(note if prediction.finished else f"{note}; cut off"))
     tokens = labels_of(prediction).target if prediction.target_tokens else []
-    log_probs = getattr(prediction, "token_log_probs", None)
-    if log_probs is not None and tokens:
+    log_probs = prediction.token_log_probs
+    if log_probs and tokens:
         rows = [
             [text_element(token), element("td", number(float(log_prob)))]
             for token, log_prob in zip(tokens, log_probs, strict=True)
