@@ -45,7 +45,7 @@ class Recipe:
     def rate_at(self, update: int) -> float:
         """The rate of update 1, 2, … `updates`."""
         warmup = max(1, round(self.updates / 10))
-        return self.rate * min(update / warmup, (self.updates - update) / max(1, self.updates - warmup))
+        return self.rate * min(update / warmup, (self.updates + 1 - update) / (self.updates + 1 - warmup))
 
 
 class Evaluation(NamedTuple):
