@@ -23,8 +23,8 @@ def test_all_climb_alike(schedule):
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
-        ("linear", {11: 89 / 90, 55: 0.5, 99: 1 / 90, 100: 0.0}),
-        ("cosine", {10: 1.0, 40: 0.75, 55: 0.5, 70: 0.25, 100: 0.0}),
+        ("linear", {11: 90 / 91, 55: 46 / 91, 99: 2 / 91, 100: 1 / 91}),
+        ("cosine", {update: (1 + math.cos(math.pi * (update - 10) / 91)) / 2 for update in (10, 40, 55, 70, 100)}),
         ("inverse_sqrt", {40: 0.5, 90: 1 / 3, 100: math.sqrt(0.1)}),
         ("constant", {11: 1.0, 100: 1.0}),
         ("plateau", {11: 1.0, 100: 1.0}),
@@ -44,6 +44,13 @@ def test_always_between_nothing_and_all_and_once_at_its_highest(schedule, warmup
     highest = shares.index(max(shares))
     assert shares[: highest + 1] == sorted(shares[: highest + 1])
     assert shares[highest:] == sorted(shares[highest:], reverse=True)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("updates", [1, 2, 3, 100])
+def test_every_update_learns(schedule, warmup, updates):
+    assert all(share(schedule, update, warmup=warmup, updates=updates) > 0 for update in range(1, updates + 1))
 
 
 def test_without_warm_up_the_first_update_is_the_highest():

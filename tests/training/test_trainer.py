@@ -199,7 +199,7 @@ def test_other_schedules_do_not_halve():
 def test_the_rate_of_each_update_is_that_of_the_schedule():
     trainer = new_trainer(max_updates=10, warmup=0.2)
     trainer.run()
-    assert trainer.recorder.rates == pytest.approx([0.005, 0.01, *(0.01 * left / 8 for left in range(7, -1, -1))])
+    assert trainer.recorder.rates == pytest.approx([0.005, 0.01, *(0.01 * left / 9 for left in range(8, 0, -1))])
 
 
 @pytest.mark.parametrize(("epochs", "batch_size", "updates"), [(1, 5, 4), (3, 5, 12), (2, 7, 6), (1, 99, 1)])

@@ -47,7 +47,7 @@ class ScratchTrainingOptions:
     def rate_at(self, update: int) -> float:
         """The learning rate of update 1, 2, … `updates`."""
         warmup = max(1, round(self.updates / 10))
-        return self.rate * min(update / warmup, (self.updates - update) / max(1, self.updates - warmup))
+        return self.rate * min(update / warmup, (self.updates + 1 - update) / (self.updates + 1 - warmup))
 
 
 class DevScores(NamedTuple):
