@@ -141,7 +141,7 @@ def unknown_key(key: str, where: str) -> ConfigError:
     fix = f"did you mean {same_name[0]!r}?" if same_name else near
     if not same_name and near.startswith("one of"):
         fix = did_you_mean(key, own or sorted({f"{name.partition('.')[0]}.…" for name in known}))
-    return ConfigError(f"there is no option {key!r}", where=where, fix=fix)
+    return ConfigError(f"unknown option {key!r}", where=where, fix=fix)
 
 
 WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list"}

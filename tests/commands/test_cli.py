@@ -130,7 +130,7 @@ def test_flags_and_settings_reach_the_run(seq2see_command: Command, tiny_pairs: 
         "train", tiny_pairs, "--model", "plain", "--dev", "dev.tsv", "--skip-bad", "--out", "x/y", *tiny_flags
     )
     assert trained.code == 0, trained.err
-    assert "dev: left out 1 lines" in trained.err
+    assert "dev: skipped 1 invalid line" in trained.err
     assert "plain: " in trained.err
     assert 'name = "plain"' in Path("x/y/config.toml").read_text()
 
@@ -304,7 +304,7 @@ def test_bad_lines_can_be_skipped_in_evaluation(seq2see_command: Command, tiny_r
     assert seq2see_command("evaluate", tiny_run, "test.tsv").code == 2
     said = seq2see_command("evaluate", tiny_run, "test.tsv", "--skip-bad", "--json")
     assert json.loads(said.out)["count"] == 1
-    assert "skipped 1 invalid lines" in said.err
+    assert "skipped 1 invalid line" in said.err
 
 
 def test_models_lists_the_ladder(seq2see_command: Command) -> None:

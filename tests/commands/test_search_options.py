@@ -336,7 +336,7 @@ def test_score_takes_text_for_a_language_model_and_leaves_out_what_is_bad(
     Path("pairs.tsv").write_text("abc\tcba\nbad\nd\tee\n")
     assert command("score", run, "pairs.tsv").code == 2
     said = command("score", run, "pairs.tsv", "--skip-bad", "--device", "cpu", "--format", "tsv")
-    assert "left out 1 lines" in said.err
+    assert "skipped 1 invalid line" in said.err
     check_scores(said, "tsv", model.score([Pair("abc", "cba", ""), Pair("d", "ee", "")]))
 
 

@@ -517,7 +517,7 @@ def test_lines_left_out_are_counted_and_the_first_is_named(
     assert "--skip-bad" in caught.value.fix
     assert not (tmp_path / "r").exists()
     text = said_by(config(data__train=str(path), data__skip_bad=True), tmp_path / "r")
-    assert f"train: left out 2 lines that can't be used, first {path}:1: expected 2 columns, found 1" in text
+    assert f"train: skipped 2 invalid lines, first {path}:1: expected 2 columns, found 1" in text
     assert "data: 120 pairs" in text
 
 

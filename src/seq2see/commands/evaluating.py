@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from seq2see.commands.options import Device, Engine, Evaluation, EvaluationFlags, Run, SkipBad, require_files
 from seq2see.commands.terminal import leading_runs
+from seq2see.console import invalid_lines
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import EvaluationOptions
 
@@ -78,7 +79,7 @@ def evaluate(
         errors=errors,
     )
     if found.num_left_out:
-        print(f"skipped {found.num_left_out:,} invalid lines", file=sys.stderr)
+        print(f"skipped {invalid_lines(found.num_left_out)}", file=sys.stderr)
     if errors is not None:
         print(f"wrong predictions, the worst by {found.ranked_by} first: {errors}", file=sys.stderr)
     print(dumps(as_json(found), ensure_ascii=False) if json else found)

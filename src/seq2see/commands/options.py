@@ -72,7 +72,7 @@ AlignmentsOption = Annotated[
 InputFile = Annotated[
     Path | None, Parameter(name="--input", help="A file of texts, one per line (or JSONL with the key source).")
 ]
-SkipBad = Annotated[bool, Parameter(help="Leave out lines that can't be read, and count them.")]
+SkipBad = Annotated[bool, Parameter(help="Skip invalid lines, and count them.")]
 Settings = Annotated[
     list[str] | None,
     Parameter(name="--set", consume_multiple=True, help="Options by name: training.rate=2e-3 model.width=128"),

@@ -22,6 +22,7 @@ from seq2see.commands.options import (
     SkipBad,
 )
 from seq2see.commands.terminal import leading_runs, opened, require_other, texts_of
+from seq2see.console import invalid_lines
 from seq2see.errors import ConfigError
 from seq2see.inference.options import Format
 
@@ -125,7 +126,7 @@ def score(
     columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
     found = read_pairs([Path(file) for file in files], columns=columns, skip_bad=skip_bad)
     if found.skipped:
-        print(f"left out {found.skipped:,} lines that can't be read", file=sys.stderr)
+        print(f"skipped {invalid_lines(found.skipped)}", file=sys.stderr)
     scores = model.score(found.pairs, batch_size=batch_size)
     with opened(output) as file:
         file.writelines(score_line(format_, number, each) for number, each in enumerate(scores, start=1))

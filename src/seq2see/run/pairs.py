@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seq2see.config import Config, make_config, read_toml
+from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
 from seq2see.data.split import DEV_PAIRS, sample_evenly
@@ -43,7 +44,7 @@ def read_data(
         if found.skipped:
             first = found.problems[0]
             notes.append(
-                f"{name}: left out {found.skipped:,} lines that can't be used, first {first.origin}: {first.what}"
+                f"{name}: skipped {invalid_lines(found.skipped)}, first {first.origin}: {first.what}"
             )
         if found.num_not_normalised and config.text.normalization != "none":
             notes.append(
@@ -79,7 +80,7 @@ def corpus_data(corpus: Corpus) -> RunData:
     facts = corpus.facts
     notes = [f"data: {facts['pairs']:,} pairs to train on, {len(corpus.dev):,} dev pairs, prepared in {corpus.folder}"]
     if facts["skipped"]:
-        notes.append(f"train: {facts['skipped']:,} lines that can't be used were left out")
+        notes.append(f"train: skipped {invalid_lines(facts['skipped'])}")
     return RunData(CorpusPairs(corpus), corpus.dev, notes, corpus)
 
 

@@ -119,7 +119,7 @@ def train(
 def find_trainer(engine: str) -> NetworkTrainer[Any]:
     """The trainer of that name. ConfigError if it is unknown."""
     if engine not in TRAINERS:
-        raise ConfigError(f"there is no engine {engine!r}", where="engine", fix=did_you_mean(engine, TRAINERS))
+        raise ConfigError(f"unknown engine {engine!r}", where="engine", fix=did_you_mean(engine, TRAINERS))
     return TRAINERS[engine]
 
 
