@@ -22,7 +22,7 @@ def check_save_and_load(model, blueprint, batch, folder):
         target_codec=model.target_codec,
         card="",
     )
-    loaded = seq2see.load(folder, device="cpu")
+    loaded = seq2see.load(folder, engine="torch", device="cpu")
     assert not loaded.engine.network.training
     assert (loaded.name, loaded.max_length) == (model.name, model.max_length)
     assert (loaded.source_codec is None) == (model.source_codec is None)
@@ -41,7 +41,7 @@ def test_save_and_load(variant, new_predictor, new_batch, tmp_path):
 def test_a_run_folder_loads_like_its_model(blueprint, new_predictor, new_batch, tmp_path):
     model = new_predictor(blueprint("attention"))
     check_save_and_load(model, blueprint("attention"), new_batch(model.engine.network), tmp_path / "model")
-    loaded = seq2see.load(tmp_path, device="cpu")
+    loaded = seq2see.load(tmp_path, engine="torch", device="cpu")
     for name, tensor in model.engine.network.tensors().items():
         assert torch.equal(loaded.engine.network.tensors()[name], tensor)
 

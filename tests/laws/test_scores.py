@@ -120,7 +120,7 @@ def test_unscorable_answers_are_errors(blueprint, new_predictor):
     assert model.score([]) == []
     with pytest.raises(DataError, match="no pairs"):
         model.loss([])
-    for origin, named in (("t.tsv:9", "t.tsv:9: there is no target"), ("", "pair 2: there is no target")):
+    for origin, named in (("t.tsv:9", "t.tsv:9: the target is missing"), ("", "pair 2: the target is missing")):
         with pytest.raises(DataError, match=named):
             model.score([PAIRS[0], Pair("a", None, origin)])
 

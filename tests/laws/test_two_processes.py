@@ -170,8 +170,8 @@ def chain(world: World) -> dict[str, float]:
 
     straight, expected = trained(2 * len(course), None)
     state, losses = None, []
-    for world in course:
-        state, more = trained(2, state, **worlds[world])
+    for kind in course:
+        state, more = trained(2, state, **worlds[kind])
         losses += more
     assert state
     assert len(losses) == len(expected) == len(course)

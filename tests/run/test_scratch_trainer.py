@@ -79,7 +79,7 @@ def test_the_best_model_is_chosen_by_the_metric(
     metric: str | None, best_update: int, tiny_pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exact match is best at update 1, the loss at update 2."""
-    found = iter([DevScores(0.5, 2.0), Evaluation(0.4, 1.0), Evaluation(0.3, 3.0)])
+    found = iter([DevScores(0.5, 2.0), DevScores(0.4, 1.0), DevScores(0.3, 3.0)])
     monkeypatch.setattr(sys.modules["seq2see.scratch.train"], "evaluate", lambda *_: next(found))
     chosen = {"training.max_updates": 3} | ({"training.metric": metric} if metric else {})
     train(tiny_pairs, tmp_path / "r", **chosen)

@@ -126,7 +126,7 @@ def test_only_training_is_for_many(
         main()
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith(
-        f"seq2see: seq2see {verb}: works in one process, and WORLD_SIZE is 2\n  fix: "
+        f"seq2see: seq2see {verb}: runs in one process, and WORLD_SIZE is 2\n  fix: "
     )
 
 

@@ -273,4 +273,7 @@ def bad_lines(problems: Sequence[Problem], num_bad: int, num_lines: int, *, is_a
         fix = "correct them; there are no valid lines"
     shown = [f"  {problem.origin}: {problem.what}\n    fix: {problem.fix}" for problem in problems]
     more = [f"  and {num_bad - len(problems)} more"] if num_bad > len(problems) else []
-    return DataError("\n".join([f"{num_bad} of {num_lines} lines {'is' if num_bad == 1 else 'are'} invalid:", *shown, *more]), fix=fix)
+    return DataError(
+        "\n".join([f"{num_bad} of {num_lines} lines {'is' if num_bad == 1 else 'are'} invalid:", *shown, *more]),
+        fix=fix,
+    )

@@ -43,9 +43,7 @@ def read_data(
         )
         if found.skipped:
             first = found.problems[0]
-            notes.append(
-                f"{name}: skipped {invalid_lines(found.skipped)}, first {first.origin}: {first.what}"
-            )
+            notes.append(f"{name}: skipped {invalid_lines(found.skipped)}, first {first.origin}: {first.what}")
         if found.num_not_normalised and config.text.normalization != "none":
             notes.append(
                 f"{name}: {found.num_not_normalised:,} pairs were not in Unicode form NFC; "

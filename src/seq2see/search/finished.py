@@ -166,7 +166,8 @@ def trace_back(records: list[StepRecord], done: list[tuple[Ids, Ranked]], eos: i
             candidates = np.where(reached, records[position - 1].grown[origins[-1]], candidates)
     ids = np.stack(emitted[::-1], -1).tolist()
     weights = _weights_of(records, np.stack(origins[::-1], -1))
-    token_log_probs = np.diff(np.stack(sums[::-1], -1), axis=-1, prepend=0.0).tolist()  # [B N T]
+    with np.errstate(invalid="ignore"):  # the empty slots of a sentence may hold -inf throughout
+        token_log_probs = np.diff(np.stack(sums[::-1], -1), axis=-1, prepend=0.0).tolist()  # [B N T]
     log_probs, scores, lengths = best.log_probs.tolist(), best.scores.tolist(), (steps + 1).tolist()
 
     def hypothesis(sentence: int, slot: int) -> Hypothesis:
