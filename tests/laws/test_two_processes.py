@@ -195,7 +195,7 @@ def no_number_on_one(world: World, *, shard: bool) -> tuple[str, bool, int]:
 
     trainer.objective.forward = broken  # type: ignore[method-assign]
     try:
-        with world.watching():
+        with world.reporting_lost_processes():
             trainer.run()
     except UserError as error:
         return str(error), error.is_said, trainer.progress.update

@@ -556,7 +556,7 @@ def test_too_few_pairs_to_set_any_aside_are_refused(text: str, config: Callable[
     (tmp_path / "few.tsv").write_text(text)
     with pytest.raises(DataError, match="at least 2 different sources") as caught:
         quiet(config(data__train=str(tmp_path / "few.tsv")), tmp_path / "r")
-    assert "development pairs" in caught.value.fix
+    assert "dev pairs" in caught.value.fix
 
 
 def test_two_pairs_are_enough_for_a_run(config: Callable[..., Config], tmp_path: Path) -> None:
@@ -575,7 +575,7 @@ def test_a_wrong_model_or_device_is_said_before_the_data_are_read(
     missing = str(tmp_path / "missing.tsv")
     with pytest.raises(ConfigError, match="unknown architecture"):
         quiet(config(data__train=missing, model__name="gntm"), tmp_path / "r")
-    with pytest.raises(ConfigError, match="no device"):
+    with pytest.raises(ConfigError, match="unknown device"):
         train(config(data__train=missing), tmp_path / "r", device="cudaa", console=Console(quiet=True))
     assert not (tmp_path / "r").exists()
 
