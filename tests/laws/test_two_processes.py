@@ -267,7 +267,7 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
         assert updates == as_many == 2
     for known, rank in ((found["known"], 0), (others["known"], 1)):
         assert known[:3] == [["é", "é" * 10], 0, [0.2, 1.0]], rank
-        assert known[3].startswith("rank 1: its pairs are not those of rank 0\n  fix: ")
+        assert known[3].startswith("rank 1: its pairs differ from those of rank 0\n  fix: ")
 
 
 def main(folder: Path) -> int:
