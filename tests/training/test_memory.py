@@ -137,7 +137,7 @@ optimizer = torch.optim.Adam(model.parameters(), fused=True)
 
 def update(rows):
     batch = to_tensors(collate(examples, np.full(rows, 1)))
-    (batch_loss(model, batch, 0.1) / batch.target_tokens).backward()
+    (batch_loss(model, batch, 0.1) / batch.target.lengths.sum()).backward()
     optimizer.step()
     optimizer.zero_grad()
 

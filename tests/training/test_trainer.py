@@ -309,7 +309,7 @@ def expected_gradient(smoothing=0.1):
     model = new_model().eval()
     trainer = new_trainer()
     batch = to_tensors(collate(EXAMPLES, next(trainer.batches.sampler.batches(0))))
-    (batch_loss(model, batch, smoothing) / batch.target_tokens).backward()
+    (batch_loss(model, batch, smoothing) / batch.target.lengths.sum()).backward()
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
 

@@ -1,6 +1,6 @@
 """Options chosen from the data: architecture, batch size, learning rate, and number of updates.
 
-They rest on measurements for pronunciation, inflection, normalisation, dates and translation: see docs/design.md.
+They rest on measurements for pronunciation, inflection, normalisation, dates and translation: see docs/defaults.md.
 """
 
 from __future__ import annotations

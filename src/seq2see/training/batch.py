@@ -24,11 +24,6 @@ class TensorBatch(NamedTuple):
         ids = self.target.ids
         return torch.cat([torch.full_like(ids[:, :1], BOS), ids[:, :-1]], dim=1)
 
-    @property
-    def target_tokens(self) -> int:
-        """The number of target tokens, including EOS but not padding."""
-        return int(self.target.lengths.sum())
-
 
 def to_tensors(batch: Batch, device: torch.device | str = "cpu") -> TensorBatch:
     """The batch on `device`."""
