@@ -333,3 +333,20 @@ def test_errors_are_value_errors_where_a_value_is_wrong(model: seq2see.Model) ->
     for wrong in (lambda: model.predict("a", beam=0), lambda: model.score([])):
         with pytest.raises(ValueError, match=r"at least 1|no pairs"):
             wrong()
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_columns_of_data_frames_are_taken(library: str, model: seq2see.Model, tmp_path: Path, quick: Any) -> None:
+    frames = pytest.importorskip(library)
+    frame = frames.DataFrame({"source": [source for source, _ in PAIRS], "target": [target for _, target in PAIRS]})
+    assert model.predict(frame["source"]) == model.predict([source for source, _ in PAIRS])
+    pairs = zip(frame["source"], frame["target"], strict=True)
+    assert model.score(pairs) == model.score(PAIRS)
+    trained = seq2see.train(
+        zip(frame["source"], frame["target"], strict=True), out=tmp_path / "r", settings=quick, device="cpu", quiet=True
+    )
+    assert trained.predict("abc")
+    rows = frames.DataFrame(model.evaluate(PAIRS, samples=100).to_dicts())
+    assert set(rows["metric"]) >= {"exact_match", "loss"}
+    with pytest.raises(DataError, match="is not a pair"):
+        model.score(frames.DataFrame({1: ["a"], 2: ["b"]}) if library == "pandas" else frames.Series([1, 2]))
