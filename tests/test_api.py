@@ -350,3 +350,52 @@ def test_columns_of_data_frames_are_taken(library: str, model: seq2see.Model, tm
     assert set(rows["metric"]) >= {"exact_match", "loss"}
     with pytest.raises(DataError, match="is not a pair"):
         model.score(frames.DataFrame({1: ["a"], 2: ["b"]}) if library == "pandas" else frames.Series([1, 2]))
+
+
+def no_call(*_: object, **__: object) -> None:
+    raise AssertionError("it trained")
+
+
+NOT_TAKEN: dict[str, tuple[Any, str]] = {
+    "two texts": (lambda model: model.predict("a", "b"), "options"),
+    "a dict of options": (lambda model: model.predict(["a"], {"beam": 5}), "options"),
+    "score of a number": (lambda model: model.score(5), ""),
+    "evaluate of nothing": (lambda model: model.evaluate(None), ""),
+    "train on nothing": (lambda model: seq2see.train(None), "data"),  # type: ignore[arg-type]
+    "train on a number": (lambda model: seq2see.train(5, out="r"), ""),  # type: ignore[arg-type]
+    "a numbered setting": (lambda model: seq2see.train(PAIRS, out="r", settings={5: 1}), "settings"),  # type: ignore[dict-item]
+    "start from a number": (
+        lambda model: seq2see.train(PAIRS, out="r", settings={"training.start_from": 5}), "training.start_from"
+    ),
+    "load nothing": (lambda model: seq2see.load(None), "load"),  # type: ignore[arg-type]
+    "no engine": (lambda model: seq2see.load("r", engine=None), "engine"),  # type: ignore[arg-type]
+    "a loaded model on another device": (lambda model: seq2see.evaluate(model, PAIRS, device="cpu"), "device, engine"),
+    "several answers attended to": (lambda model: model.attend("abc", beam=2, n_best=2), "n_best"),
+    "compare pairs": (lambda model: seq2see.compare(["plain", "peeky"], PAIRS, out="c"), "data"),  # type: ignore[arg-type]
+    "compare text seeds": (
+        lambda model: seq2see.compare(["plain", "peeky"], "p.tsv", out="c", seeds="2"), "seeds"  # type: ignore[arg-type]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOT_TAKEN)
+def test_arguments_of_the_wrong_kind_get_one_message(
+    name: str, model: seq2see.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    call, where = NOT_TAKEN[name]
+    with pytest.raises(UserError) as caught:
+        call(model)
+    assert caught.value.where == where
+    assert caught.value.fix
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("options", "where"), [({"metrics": ["blue"]}, "--metrics"), ({"by": "3"}, "by")])
+def test_a_comparison_is_refused_before_it_trains(
+    options: Any, where: str, tiny_pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seq2see.comparison.train_run", no_call)
+    with pytest.raises(ConfigError) as caught:
+        seq2see.compare(["plain", "peeky"], tiny_pairs, out=tmp_path / "c", quiet=True, **options)
+    assert caught.value.where == where

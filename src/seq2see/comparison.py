@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+import seq2see.metrics as metrics
 from seq2see.config import Config, given_keys, make_config, option, read_toml
 from seq2see.console import say_to
 from seq2see.corpus.corpus import is_corpus
@@ -94,8 +95,14 @@ def compare(
         if is_corpus(path):
             fix = "name the files it was prepared from, or train each model on it: seq2see train CORPUS --model NAME"
             raise ConfigError("a comparison reads files of pairs, not a prepared corpus", where=str(path), fix=fix)
-    for path in test:
-        read_pairs([path])  # raises before hours of training
+    # What is wrong with the evaluation raises before hours of training.
+    options = request or EvaluationOptions()
+    for name in metrics.find_metrics(options.metrics) if options.metrics is not None else ():
+        metrics.METRICS[name]([], [])
+    if options.by is not None and not test:
+        raise ConfigError("needs a test file, whose column it names", where="by", fix="give the path of a test file")
+    if test:
+        read_pairs(list(test), label=options.by)
     train_files, dev_files = data_files(runs[0].config, data, dev, out, say=say)
     for number, run in enumerate(runs, start=1):
         files = replace(run.config.data, train=tuple(map(str, train_files)), dev=tuple(map(str, dev_files)))

@@ -49,5 +49,5 @@ class WorldError(UserError):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The closest known word as a question ("did you mean 'rate'?"), or the list of all known words."""
     choices = list(known)
-    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(word), choices, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"one of: {', '.join(choices)}"

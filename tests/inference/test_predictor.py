@@ -268,7 +268,7 @@ def test_a_language_model_says_it_of_its_prompts(language_model: Model) -> None:
         ({"temperature": math.inf}, "temperature"),
         ({"temperature": math.nan}, "temperature"),
         ({"seed": -1}, "seed"),
-        ({"seed": 2**64}, "seed"),
+        ({"sample": True, "seed": 2**64}, "seed: must be"),
     ],
 )
 def test_options_that_cannot_be_are_refused(model: Model, options: dict[str, Any], named: str) -> None:

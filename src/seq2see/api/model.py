@@ -141,8 +141,12 @@ def evaluate(
     **options: Unpack[EvaluationArguments],
 ) -> EvaluationReport:
     """The metrics of `seq2see evaluate` for a model, or for that of a path; see `Model.evaluate`."""
-    found = model if isinstance(model, Model) else load(model, device=device, engine=engine)
-    return found.evaluate(data, **options)
+    if not isinstance(model, Model):
+        model = load(model, device=device, engine=engine)
+    elif (device, engine) != ("auto", "auto"):
+        fix = "give them to load"
+        raise ConfigError("have no effect on a model that is loaded already", where="device, engine", fix=fix)
+    return model.evaluate(data, **options)
 
 
 def attend(

@@ -14,9 +14,11 @@ from seq2see.comparison import compare as compare_models
 from seq2see.config import given_keys, make_config
 from seq2see.data import Pair
 from seq2see.data.given import PairData, paths_or_pairs
-from seq2see.errors import ConfigError
+from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation import EvaluationArguments, EvaluationOptions
-from seq2see.inference.checking import require_known
+from seq2see.inference.checking import require_known, require_type
+from seq2see.inference.loading import as_paths
+from seq2see.inference.options import Count
 from seq2see.model import DEFAULT, find
 from seq2see.run.fine_tune import architecture_at
 from seq2see.run.folder import default_folder, has_checkpoint, stored_config
@@ -48,12 +50,17 @@ def train(
     started several processes of a program, each calls this and gets the same model.
     `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for all that can be put right.
     """
-    settings = dict(settings or {})
+    if data is None:
+        raise DataError("no training data were given", where="data", fix="give a path, or a list of (source, target)")
+    settings = {str(key): value for key, value in (settings or {}).items()}
     values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": model} if model else {}}
     named = settings.get("model.name")
     if model is not None and named is not None:
         raise ConfigError("the model is named twice", where="model, settings", fix="give one of the two")
     started_from = settings.get("training.start_from")
+    if started_from is not None and not isinstance(started_from, str | Path):
+        what = f"must be a path, not {started_from!r}"
+        raise ConfigError(what, where="training.start_from", fix="give the path of a run or a model")
     if started_from and not (model or named):
         resumes = out and (resume or (auto_resume and has_checkpoint(Path(out))))
         named = stored_config(Path(str(out))).model.name if resumes else architecture_at(Path(started_from))
@@ -91,7 +98,7 @@ def train(
         auto_resume=auto_resume,
         console=Console(stderr=True, quiet=quiet),
     )
-    return load(trained.folder, device=device if device != "auto" else "cpu")
+    return load(trained.folder, device=device)
 
 
 def compare(
@@ -116,18 +123,13 @@ def compare(
     names = [models] if isinstance(models, str) else list(models)
     return compare_models(
         names,
-        as_paths(data),
+        as_paths(data, where="data"),
         Path(out),
-        dev=as_paths(dev),
-        test=as_paths(test),
-        seeds=seeds,
+        dev=as_paths(dev, where="dev"),
+        test=as_paths(test, where="test"),
+        seeds=require_type("seeds", seeds, Count),
         settings=dict(settings or {}),
         request=EvaluationOptions(**options),  # type: ignore[arg-type] # its own checks turn lists into tuples
         device=device,
         console=Console(stderr=True, quiet=quiet),
     )
-
-
-def as_paths(paths: Paths) -> list[Path]:
-    """One path or several as a list."""
-    return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]

@@ -151,6 +151,7 @@ def pack(
     """
     from seq2see.packing import pack_run
 
+    require_files("--data", data)
     packed = pack_run(run, output, weights=weights, data=data or ())
     for line in packed.parity.lines():
         print(line)

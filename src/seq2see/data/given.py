@@ -16,6 +16,8 @@ PairData: TypeAlias = str | Path | Iterable[str | Path] | Iterable[tuple[str, st
 
 def paths_or_pairs(data: PairData, *, has_source: bool) -> tuple[list[Path], list[Pair]]:
     """The paths, or the pairs, each checked; the other list is empty. DataError for anything else, and for none."""
+    if not isinstance(data, str | Path | Iterable):
+        raise DataError(f"{data!r} is neither a path nor pairs", fix="give a path, or a list of (source, target)")
     items: list[object] = [data] if isinstance(data, str | Path) else list(data)
     if items and all(isinstance(item, str | Path) for item in items):
         return [Path(str(item)) for item in items], []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar, overload
 
@@ -38,7 +38,7 @@ def load(
     Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged, and ConfigError for an
     invalid argument, or for models with different vocabularies.
     """
-    paths = [Path(path)] if isinstance(path, str | Path) else [Path(each) for each in path]
+    paths = as_paths(path, where="load")
     if not paths:
         raise ConfigError("no run was given", where="load", fix="give one, or several for an ensemble")
     make = engine_maker(engine, device)
@@ -61,6 +61,17 @@ def load(
         others=[model.engine for model in others],
         paths=paths,
     )
+
+
+def as_paths(paths: object, *, where: str) -> list[Path]:
+    """One path or several as a list. ConfigError for anything else."""
+    given = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, str) else [paths]
+    found = []
+    for each in given:
+        if not isinstance(each, str | Path):
+            raise ConfigError(f"must be a path or several, not {each!r}", where=where, fix="give a str or a Path")
+        found.append(Path(each))
+    return found
 
 
 def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type[Predictor] = Predictor) -> Predictor:

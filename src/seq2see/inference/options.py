@@ -21,6 +21,9 @@ OF_BEAMS = ("length_penalty", "coverage_penalty")
 MAX_COUNT = 1_000_000
 """Of whatever is counted: far more than any memory holds."""
 
+MAX_SEED = 2**64 - 1
+"""The random generator has 64 bits."""
+
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Ratio = Annotated[float, Meta(gt=0, le=MAX_COUNT)]
 Penalty = Annotated[float, Meta(ge=0, le=100)]
@@ -76,6 +79,8 @@ class GenerationOptions:
 
     def __post_init__(self) -> None:
         require_types(self)
+        if self.seed > MAX_SEED:
+            raise ConfigError(f"must be at most {MAX_SEED}, not {self.seed}", where="seed", fix="give a smaller number")
         for name in ("length", "ratio"):
             least, most = getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
             if least is not None and most is not None and least > most:

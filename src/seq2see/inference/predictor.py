@@ -118,6 +118,9 @@ class Predictor:
     ) -> GenerationOptions:
         """The options with these changes. ConfigError for what is unknown, invalid or unsupported by this model."""
         require_known(changes, GenerationOptions, where=where)
+        if options is not None and not isinstance(options, GenerationOptions):
+            fix = f"give all texts as one list, and options by name: {where}(texts, beam=5)"
+            raise ConfigError(f"must be GenerationOptions, not {options!r}", where="options", fix=fix)
         chosen = GenerationOptions(**{**(vars(options) if options else {}), **changes})
         self._check(chosen)
         return chosen

@@ -105,6 +105,8 @@ def attend(
         raise no_attention()
     if heads and len(model.members) > 1:
         raise ConfigError("an ensemble has no heads of its own", where="heads", fix="use one of its models")
+    if (options.n_best if options else changes.get("n_best", 1)) != 1:
+        raise ConfigError("must be 1: only the best answer is shown", where="n_best", fix="leave n_best out")
     answered = list(model.stream([texts] if isinstance(texts, str) else texts, options, **changes))
     if not answered:
         raise DataError("no texts were given", where="attend", fix="give at least one")
@@ -112,7 +114,12 @@ def attend(
     for number, prediction in enumerate(predictions, start=1):
         if not prediction.target_tokens:
             what = "the prediction is empty, so there is no attention"
-            raise DataError(what, where=f"text {number}", fix="give a text that isn't empty")
+            fix = (
+                "give a text that isn't empty"
+                if prediction.finished
+                else "relax the options, which no answer satisfies"
+            )
+            raise DataError(what, where=f"text {number}", fix=fix)
     if not heads:
         return [Attention(*each) for each in zip(given, predictions, strict=True)]
     shown_layer = model.engine.shown_layer
