@@ -349,7 +349,12 @@ def test_columns_of_data_frames_are_taken(library: str, model: seq2see.Model, tm
     rows = frames.DataFrame(model.evaluate(PAIRS, samples=100).to_dicts())
     assert set(rows["metric"]) >= {"exact_match", "loss"}
     with pytest.raises(DataError, match="is not a pair"):
-        model.score(frames.DataFrame({1: ["a"], 2: ["b"]}) if library == "pandas" else frames.Series([1, 2]))
+        model.score(frames.Series([1, 2]))
+    with pytest.raises(DataError, match="a DataFrame is neither") as caught:
+        model.score(frame)
+    assert "zip(" in caught.value.fix
+    with pytest.raises(ConfigError, match="not a DataFrame"):
+        model.predict(frame)
 
 
 def no_call(*_: object, **__: object) -> None:
@@ -367,6 +372,14 @@ NOT_TAKEN: dict[str, tuple[Any, str]] = {
     "start from a number": (
         lambda model: seq2see.train(PAIRS, out="r", settings={"training.start_from": 5}), "training.start_from"
     ),
+    "force in words": (lambda model: seq2see.train(PAIRS, out="r", force="no"), "force"),  # type: ignore[arg-type]
+    "resume in words": (lambda model: seq2see.train(PAIRS, out="r", resume="no"), "resume"),  # type: ignore[arg-type]
+    "out a number": (lambda model: seq2see.train(PAIRS, out=5), "out"),  # type: ignore[arg-type]
+    "settings in a list": (
+        lambda model: seq2see.train(PAIRS, out="r", settings=["model.width=16"]), "settings"  # type: ignore[arg-type]
+    ),
+    "pack to a number": (lambda model: model.pack(5), "path"),
+    "pairs in a dict": (lambda model: model.score({"abc": "cba"}), ""),
     "load nothing": (lambda model: seq2see.load(None), "load"),  # type: ignore[arg-type]
     "no engine": (lambda model: seq2see.load("r", engine=None), "engine"),  # type: ignore[arg-type]
     "a loaded model on another device": (lambda model: seq2see.evaluate(model, PAIRS, device="cpu"), "device, engine"),

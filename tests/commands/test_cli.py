@@ -716,7 +716,10 @@ def test_the_present_folder_is_a_run_too(tiny_run_copy: Path, seq2see_command: C
 
 
 def test_answers_cut_short_are_said_and_texts_never_overwritten(tiny_run: Path, seq2see_command: Command) -> None:
-    assert "1 answers were cut off" in seq2see_command("predict", tiny_run, "abc", "--max-length", "1").err
+    assert (
+        "answers cut off at the maximum length: 1"
+        in seq2see_command("predict", tiny_run, "abc", "--max-length", "1").err
+    )
     Path("in.txt").write_text("abc\n")
     said = seq2see_command("predict", tiny_run, "--input", "in.txt", "--output", "in.txt")
     assert (said.code, Path("in.txt").read_text()) == (2, "abc\n")

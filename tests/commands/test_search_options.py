@@ -532,7 +532,7 @@ def test_nothing_is_written_over_where_something_is_refused(command: Command, ru
 
 def test_texts_without_an_answer_are_counted(command: Command, run: Path) -> None:
     said = command("predict", run, "a", "abcd", "--prefix", "ab", "--max-ratio", "1", "--format", "jsonl")
-    assert "note: 1 texts have no answer" in said.err
+    assert "note: texts without an answer that satisfies the options: 1" in said.err
     first, second = read_objects(said.out)
     assert first == [Figures("", [], False, None, None)]
     assert second[0].text.startswith("ab")

@@ -575,7 +575,9 @@ def test_any_iterable_of_texts_is_taken(model: Model) -> None:
     expected = model.predict(["abc", "de"])
     assert model.predict(text for text in ("abc", "de")) == expected
     assert model.predict(np.array(["abc", "de"])) == expected
-    assert model.predict({"abc": 1, "de": 2}) == expected
+    for wrong in ({"abc": 1, "de": 2}, {"abc", "de"}):
+        with pytest.raises(ConfigError, match="several in order"):
+            model.predict(wrong)
     with pytest.raises(DataError, match="text 2"):
         model.predict(["abc", 5])  # type: ignore[list-item]
 

@@ -12,6 +12,7 @@ from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationArguments, EvaluationOptions, EvaluationReport
 from seq2see.evaluation import evaluate as evaluate_predictor
 from seq2see.inference.checking import require_known, with_options
+from seq2see.inference.loading import as_paths
 from seq2see.inference.loading import load as load_as
 from seq2see.inference.options import GenerationArguments, GenerationOptions
 from seq2see.inference.predictor import Predictor
@@ -82,11 +83,12 @@ class Model(Predictor):
         It is compared with this one on the pairs of `data`, by default the dev pairs of its run, and its card says what
         changed. Raises ConfigError for an ensemble, and where there are no pairs to compare on.
         """
+        (path,) = as_paths(path, where="path")
         if len(self.paths) != 1:
             fix = "load one model, and pack that"
             raise ConfigError("a packed file holds one model, saved in a folder or a file", where="pack", fix=fix)
         pairs = () if data is None else self._pairs(data)
-        return pack_run(self.paths[0], Path(path), weights=weights, data=pairs)
+        return pack_run(self.paths[0], path, weights=weights, data=pairs)
 
     def _pairs(self, data: PairData) -> list[Pair]:
         return pairs_of(data, has_source=self.source_codec is not None)

@@ -50,6 +50,21 @@ def train(
     started several processes of a program, each calls this and gets the same model.
     `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for all that can be put right.
     """
+    flags = {
+        "force": force,
+        "resume": resume,
+        "fallback_previous": fallback_previous,
+        "allow_changes": allow_changes,
+        "auto_resume": auto_resume,
+        "quiet": quiet,
+    }
+    for name, flag in flags.items():
+        require_type(name, flag, bool)
+    if out is not None:
+        (out,) = as_paths(out, where="out")
+    if settings is not None and not isinstance(settings, Mapping):
+        fix = 'give a dict: settings={"model.width": 128}'
+        raise ConfigError(f"must be a dict of keys and values, not {settings!r}", where="settings", fix=fix)
     if data is None:
         raise DataError("no training data were given", where="data", fix="give a path, or a list of (source, target)")
     settings = {str(key): value for key, value in (settings or {}).items()}

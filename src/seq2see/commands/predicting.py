@@ -71,9 +71,9 @@ def predict(
                 if number % CHUNK == 0 or at_once:
                     file.flush()
     if unfinished > missing:
-        print(f"note: {unfinished - missing:,} answers were cut off at the maximum length", file=sys.stderr)
+        print(f"note: answers cut off at the maximum length: {unfinished - missing:,}", file=sys.stderr)
     if missing:
-        print(f"note: {missing:,} texts have no answer that satisfies the options", file=sys.stderr)
+        print(f"note: texts without an answer that satisfies the options: {missing:,}", file=sys.stderr)
 
 
 def generate(

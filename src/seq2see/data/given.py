@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,6 +16,9 @@ PairData: TypeAlias = str | Path | Iterable[str | Path] | Iterable[tuple[str, st
 
 def paths_or_pairs(data: PairData, *, has_source: bool) -> tuple[list[Path], list[Pair]]:
     """The paths, or the pairs, each checked; the other list is empty. DataError for anything else, and for none."""
+    if isinstance(data, Mapping) or hasattr(data, "columns"):
+        what = f"a {type(data).__name__} is neither a path nor pairs"
+        raise DataError(what, fix='give pairs: zip(frame["source"], frame["target"]), or list(words.items()) of a dict')
     if not isinstance(data, str | Path | Iterable):
         raise DataError(f"{data!r} is neither a path nor pairs", fix="give a path, or a list of (source, target)")
     items: list[object] = [data] if isinstance(data, str | Path) else list(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import lru_cache
 from inspect import Parameter, Signature, signature
@@ -79,6 +79,9 @@ def texts_of(texts: object, *, where: str = "texts") -> Iterable[str]:
     """
     if isinstance(texts, str):
         return [texts]
+    if isinstance(texts, Mapping | set | frozenset) or hasattr(texts, "columns"):
+        fix = 'give a list of them, or one column of a data frame: frame["source"]'
+        raise ConfigError(f"must be a text or several in order, not a {type(texts).__name__}", where=where, fix=fix)
     if isinstance(texts, bytes) or not isinstance(texts, Iterable):
         raise ConfigError(f"must be a text or several, not {texts!r}", where=where, fix="give a str, or a list of them")
     return checked(texts)
