@@ -93,7 +93,7 @@ def pairs_to_compare(run: Path, data: Sequence[Path] | Sequence[Pair], *, has_so
     """The pairs given, or those of the files; by default the dev pairs of the run."""
     if data:
         return pairs_of(data, has_source=has_source)
-    fix = "name a file of pairs to check the packed model on: --data dev.tsv"
+    fix = "give pairs to check the packed model on: --data dev.tsv, or in Python data=pairs"
     if not (run / MODEL).is_dir() or not (run / CONFIG).is_file():
         raise ConfigError("is a model without its run, so its dev pairs are unknown", where=str(run), fix=fix)
     return dev_sample(read_run_data(run, has_source=has_source, fix=fix))
