@@ -48,7 +48,7 @@ def train(
     as `{"training.rate": 2e-3, "model.width": 128}`; `{"training.start_from": "runs/old"}` fine-tunes a model.
     `resume`, `fallback_previous`, `allow_changes` and `auto_resume` are those of `seq2see train`. Where a launcher has
     started several processes of a program, each calls this and gets the same model.
-    `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for all that can be put right.
+    `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for invalid arguments or data.
     """
     flags = {
         "force": force,
