@@ -15,6 +15,7 @@ from seq2see.evaluation.options import MIN_SAMPLES, EvaluationOptions  # noqa: F
 from seq2see.inference.options import (  # noqa: F401 (the command line resolves inherited annotations in this module)
     MAX_COUNT,
     Alignments,
+    BatchOptions,
     Count,
     Format,
     GenerationOptions,
@@ -42,6 +43,7 @@ class SamplingOptions(GenerationOptions):
     """Always."""
 
 
+Scoring = Annotated[BatchOptions, Parameter(name="*")]
 Sampling = Annotated[SamplingOptions, Parameter(name="*")]
 
 

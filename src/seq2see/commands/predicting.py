@@ -19,12 +19,13 @@ from seq2see.commands.options import (
     Run,
     Sampling,
     SamplingOptions,
+    Scoring,
     SkipBad,
 )
 from seq2see.commands.terminal import leading_runs, opened, require_other, texts_of
 from seq2see.console import invalid_lines
 from seq2see.errors import ConfigError
-from seq2see.inference.options import Format
+from seq2see.inference.options import BatchOptions, Format
 
 CHUNK = 2048
 """Lines answered together: enough to make batches of similar lengths, few enough for any memory."""
@@ -104,7 +105,7 @@ def score(
     /,
     *data: Path,
     output: Annotated[Path | None, Parameter(help="The file of the scores; by default the terminal.")] = None,
-    batch_size: Annotated[int, Parameter(help="Pairs computed side by side; changes no score.")] = 64,
+    options: Scoring = BatchOptions(),  # noqa: B008 (frozen)
     format_: Annotated[Format, Parameter(name="--format", help="text, or tsv or jsonl with more columns.")] = "text",
     skip_bad: SkipBad = False,
     engine: Engine = "auto",
@@ -127,7 +128,7 @@ def score(
     found = read_pairs([Path(file) for file in files], columns=columns, skip_bad=skip_bad)
     if found.skipped:
         print(f"skipped {invalid_lines(found.skipped)}", file=sys.stderr)
-    scores = model.score(found.pairs, batch_size=batch_size)
+    scores = model.score(found.pairs, batch_size=options.batch_size)
     with opened(output) as file:
         file.writelines(score_line(format_, number, each) for number, each in enumerate(scores, start=1))
 

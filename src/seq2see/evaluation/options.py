@@ -8,15 +8,14 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from seq2see.inference.checking import require_types
-from seq2see.inference.options import Count
+from seq2see.inference.options import BatchOptions, Count
 
 MIN_SAMPLES = 100
 """With fewer, the ends of an interval depend on one or two samples."""
 
 
 @dataclass(frozen=True)
-class EvaluationOptions:
+class EvaluationOptions(BatchOptions):
     """The options of `evaluate`, on the command line and in Python. ConfigError for a wrong type, or out of range."""
 
     metrics: tuple[str, ...] | None = None
@@ -27,15 +26,13 @@ class EvaluationOptions:
     """Pairs with the same source are one item with several references."""
     beam: Count = 1
     """Hypotheses kept per text; 1 is greedy search."""
-    batch_size: Count = 64
-    """Pairs computed side by side; changes no score."""
     samples: Annotated[int, Meta(ge=MIN_SAMPLES)] = 1000
     """Bootstrap samples for intervals and p-values."""
     seed: Annotated[int, Meta(ge=0)] = 0
     """Seed of the bootstrap."""
 
     def __post_init__(self) -> None:
-        require_types(self)
+        super().__post_init__()
         if self.metrics is not None:
             names = (name.strip() for each in self.metrics for name in each.split(","))
             object.__setattr__(self, "metrics", tuple(filter(None, names)))
@@ -44,10 +41,10 @@ class EvaluationOptions:
 class EvaluationArguments(TypedDict, total=False):
     """The fields of `EvaluationOptions` as keyword arguments of `evaluate` and `compare`, all optional."""
 
+    batch_size: int
     metrics: Sequence[str] | None
     by: str | None
     group: bool
     beam: int
-    batch_size: int
     samples: int
     seed: int

@@ -32,7 +32,21 @@ Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 
 
 @dataclass(frozen=True)
-class GenerationOptions:
+class BatchOptions:
+    """What every computation with a trained model takes; the only option of `score` and `loss`.
+
+    Raises ConfigError for a value of the wrong type or out of range, as all options do.
+    """
+
+    batch_size: Count = 64
+    """Texts or pairs computed side by side; changes no result."""
+
+    def __post_init__(self) -> None:
+        require_types(self)
+
+
+@dataclass(frozen=True)
+class GenerationOptions(BatchOptions):
     """How answers are searched for: the options of `predict`, `generate` and `attend`, in the command and in Python.
 
     Raises ConfigError for values of the wrong type or out of range, and for options that conflict or have no effect.
@@ -42,8 +56,6 @@ class GenerationOptions:
     """Hypotheses kept per text; 1 is greedy search."""
     n_best: Count = 1
     """Answers per text: the best of a beam, or that many samples."""
-    batch_size: Count = 64
-    """Texts computed side by side; changes no answer."""
     length_penalty: Penalty = 0.0
     """With a beam: above 0 favours longer answers; 0.6 to 1 is usual (Wu et al. 2016, eq. 14)."""
     coverage_penalty: Penalty = 0.0
@@ -78,7 +90,7 @@ class GenerationOptions:
     """No n-gram of this length occurs twice."""
 
     def __post_init__(self) -> None:
-        require_types(self)
+        super().__post_init__()
         if self.seed > MAX_SEED:
             raise ConfigError(f"must be at most {MAX_SEED}, not {self.seed}", where="seed", fix="give a smaller number")
         for name in ("length", "ratio"):
@@ -127,9 +139,9 @@ class GenerationOptions:
 class GenerationArguments(TypedDict, total=False):
     """The fields of `GenerationOptions` as keyword arguments of `predict` and `stream`, all optional."""
 
+    batch_size: int
     beam: int
     n_best: int
-    batch_size: int
     length_penalty: float
     coverage_penalty: float
     sample: bool

@@ -19,7 +19,7 @@ from seq2see.inference.batching import batches_of_equal, chunks_of, require_room
 from seq2see.inference.checking import require_known, require_type, texts_of, with_options
 from seq2see.inference.constraints import choose_of, filters_of, max_lengths, num_fixed, phrases_of
 from seq2see.inference.engine import Engine
-from seq2see.inference.options import Count, GenerationArguments, GenerationOptions
+from seq2see.inference.options import BatchOptions, Count, GenerationArguments, GenerationOptions
 from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of
 from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate, log_mean
 from seq2see.text import BOS, EOS, PAD, UNK, Codec
@@ -285,7 +285,7 @@ class Predictor:
         A target of subwords is segmented as in training; a search may find the same text in another segmentation, which
         has another log-probability.
         """
-        require_type("batch_size", batch_size, Count)
+        BatchOptions(batch_size)
         for number, pair in enumerate(pairs, start=1):
             if pair.target is None:
                 raise DataError(
