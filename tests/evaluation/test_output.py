@@ -13,6 +13,7 @@ from seq2see.evaluation import (
     EvaluationOptions,
     EvaluationReport,
     Outputs,
+    RunsReport,
     as_json,
     assess,
     evaluate,
@@ -64,6 +65,20 @@ def test_dicts_have_one_row_per_metric_and_slice() -> None:
     assert exact["low"] <= exact["value"] <= exact["high"]
     assert (exact["interval"], exact["unit"]) == ("bootstrap", "share")
     assert rows[3]["interval"] == "Clopper-Pearson"
+
+
+def test_what_makes_a_metric_unreliable_is_said_once() -> None:
+    """Tokenized text has a note in the output, the page and JSON, once however many runs are compared."""
+    pairs = [Pair(str(number), "the cat sat .", f"t:{number}") for number in range(12)]
+    predictions = tuple(["the cat sat ."] * 12)
+    outputs = Outputs(predictions, tuple((text,) for text in predictions), (-1.0,) * 12, (5,) * 12)
+    found = assess(items_of(pairs), outputs, metrics=("bleu",), samples=100)
+    runs = RunsReport(("a", "b"), (found, found), REQUEST, "", against_first=({}, {}))
+    for text in (str(found), found._repr_html_(), str(runs), runs._repr_html_()):
+        assert text.count("note: BLEU: 12 of 12 predictions end in a tokenized period") == 1
+    alone = replace(runs, runs=("a",), reports=(found,), against_first=({},))
+    assert as_json(alone)["metrics"]["bleu"]["note"].startswith("12 of 12 predictions")
+    assert "note" not in as_json(alone)["metrics"]["loss"]
 
 
 def test_html_is_escaped() -> None:

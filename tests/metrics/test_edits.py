@@ -117,3 +117,9 @@ def test_a_diff_can_be_read_back(reference: str, prediction: str) -> None:
     shown = word_diff(reference, prediction, between="")
     assert re.sub(r"\[-(.*?)-\]", r"\1", re.sub(r"\{\+.*?\+\}", "", shown)) == reference
     assert re.sub(r"\{\+(.*?)\+\}", r"\1", re.sub(r"\[-.*?-\]", "", shown)) == prediction
+
+
+def test_wer_says_that_a_text_without_blanks_is_one_word() -> None:
+    assert "one word" in word_error_rate(["我们去南京"], [["我们去北京"]]).note
+    assert not word_error_rate(["a cat"], [["a dog"]]).note
+    assert not character_error_rate(["我们去南京"], [["我们去北京"]]).note

@@ -92,10 +92,11 @@ def test_edge_cases_have_sacrebleus_value(predictions: list[str], references: li
 
     most = max(map(len, references))
     streams = [[known[n] if n < len(known) else None for known in references] for n in range(most)]
+    is_asian = bleu_tokenizer(references) != "13a"
     for ours, theirs in (
         (bleu, BLEU(tokenize=bleu_tokenizer(references), force=True)),
         (chrf, CHRF()),
-        (ter, TER()),
+        (ter, TER(normalized=is_asian, asian_support=is_asian)),
     ):
         expected = theirs.corpus_score(predictions, streams)
         assert ours(predictions, references).value == pytest.approx(expected.score, abs=1e-9), theirs
@@ -139,3 +140,47 @@ def test_scripts_without_blanks_are_split_into_characters() -> None:
     assert bleu_tokenizer([["สวัสดีครับ"]]) == "char"
     assert bleu_tokenizer([["123"]]) == "13a"
     assert bleu(["我们明天去南京"], [["我们明天去北京"]]).value > 0
+
+
+def test_ter_of_chinese_counts_characters() -> None:
+    """One wrong character of seven is one edit, not a whole sentence; as sacreBLEU says with its Asian options."""
+    from sacrebleu.metrics import TER
+
+    for prediction, reference in (
+        ("我们明天去南京", "我们明天去北京"),
+        ("私は明日京都へ行きます。", "私は明日東京へ行きます。"),
+    ):
+        measured = ter([prediction], [[reference]])
+        expected = TER(normalized=True, asian_support=True)
+        assert measured.value == pytest.approx(expected.corpus_score([prediction], [[reference]]).score)
+        assert 0 < measured.value < 50
+        assert measured.signature == str(expected.get_signature())
+        assert not measured.note
+    assert "asian:no" in ter(["a cat"], [["a dog"]]).signature
+
+
+def test_ter_says_that_it_does_not_split_thai() -> None:
+    measured = ter(["สวัสดีครับ"], [["สวัสดีค่ะ"]])
+    assert measured.value == 100
+    assert "one word" in measured.note
+    assert not ter(["a cat"], [["a dog"]]).note
+
+
+@pytest.mark.parametrize(
+    ("tokenized", "others", "is_noted"),
+    [(100, 900, True), (99, 900, False), (10, 10, True), (10, 11, False), (9, 0, False)],
+)
+def test_bleu_notes_tokenized_text(tokenized: int, others: int, is_noted: bool) -> None:
+    predictions = ["the cat sat ."] * tokenized + ["the cat sat."] * others
+    measured = bleu(predictions, [[text] for text in predictions])
+    assert ("tokenized period" in measured.note) == is_noted
+    assert measured.of([0]).note == measured.note
+
+
+def test_bleu_notes_tokenized_text_where_sacrebleu_does(caplog: pytest.LogCaptureFixture) -> None:
+    from sacrebleu.metrics import BLEU
+
+    predictions = ["the cat sat ."] * 100
+    BLEU().corpus_score(predictions, [predictions])
+    assert "tokenized period" in caplog.text
+    assert bleu(predictions, [[text] for text in predictions]).note

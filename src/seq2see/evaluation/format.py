@@ -25,7 +25,8 @@ def report_lines(report: EvaluationReport) -> Iterator[str]:
     yield from [count_line(report), "", *metric_lines(report)]
     for by in dict.fromkeys(part.by for part in report.slices):
         yield from ["", *slice_lines(by, report)]
-    yield from ["", *interval_lines([report]), *signature_lines(report), *known_lines(report)]
+    yield from ["", *interval_lines([report]), *signature_lines(report), *note_lines([report])]
+    yield from known_lines(report)
     if report.missing:
         yield f"left out: {report.missing}"
 
@@ -48,6 +49,7 @@ def text_lines(runs: RunsReport) -> Iterator[str]:
         if any("loss" not in compared for compared in runs.against_first[1:]):
             yield "the loss is per token of each run: no p where the tokens differ from those of the first run"
         yield from signature_lines(first)
+        yield from note_lines(runs.reports)
         for run, report in zip(runs.runs, runs.reports, strict=True):
             yield from (f"{run}: {line}" for line in known_lines(report))
         if first.missing:
@@ -136,6 +138,12 @@ def signature_lines(report: EvaluationReport) -> Iterator[str]:
     for measured in report.measured.values():
         if measured.signature:
             yield f"{measured.scale.title}: {measured.signature}"
+
+
+def note_lines(reports: Iterable[EvaluationReport]) -> Iterator[str]:
+    """What makes the values of a metric unreliable, once for all runs."""
+    noted = {each.scale.title: each.note for report in reports for each in report.measured.values() if each.note}
+    yield from (f"note: {title}: {note}" for title, note in noted.items())
 
 
 def known_lines(report: EvaluationReport) -> Iterator[str]:
@@ -264,7 +272,7 @@ def report_json(report: EvaluationReport) -> dict[str, Any]:
 
 
 def scores_json(scores: Mapping[str, Estimate], measured: Mapping[str, Measured]) -> dict[str, Any]:
-    """Value and interval by metric; unit and signature of those in `measured`."""
+    """Value and interval by metric; unit, signature and note of those in `measured`."""
     found: dict[str, Any] = {}
     for name, (value, (low, high), method) in scores.items():
         found[name] = {"value": value, "low": low, "high": high, "interval": method}
@@ -272,4 +280,6 @@ def scores_json(scores: Mapping[str, Estimate], measured: Mapping[str, Measured]
             found[name]["unit"] = measured[name].scale.unit
         if name in measured and measured[name].signature:
             found[name]["signature"] = measured[name].signature
+        if name in measured and measured[name].note:
+            found[name]["note"] = measured[name].note
     return found

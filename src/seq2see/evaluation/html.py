@@ -10,6 +10,7 @@ from seq2see.evaluation.format import (
     interval_lines,
     interval_of,
     known_lines,
+    note_lines,
     number,
     signature_lines,
     slice_cells,
@@ -48,7 +49,7 @@ def score_parts(report: EvaluationReport) -> list[Markup]:
     head = ["metric", "value", "95 % interval", "note"]
     caption = f"{report.count:,} items, {report.num_references:,} references"
     perplexity = f"The loss is in nats per target token; perplexity {report.perplexity:,.2f}."
-    notes = [perplexity, *interval_lines([report])]
+    notes = [perplexity, *interval_lines([report]), *note_lines([report])]
     return [
         table(head, rows, caption=caption, numbers=(1, 2)),
         *(paragraph(line, class_="note") for line in notes),
@@ -101,6 +102,7 @@ def run_parts(runs: RunsReport) -> list[Markup]:
         f"p: difference from {runs.runs[0]}, two-sided; approximate randomisation / paired bootstrap. It says nothing "
         "about other seeds.",
         *signature_lines(first),
+        *note_lines(runs.reports),
         *known_lines(first),
         *runs.notes,
     ]

@@ -14,6 +14,7 @@ import numpy as np
 
 from seq2see.metrics.installed import require_package
 from seq2see.metrics.measured import Measured, Metric, Scale, ratio
+from seq2see.metrics.scripts import letters_of
 
 Distance = Callable[[Sequence[str], Sequence[str]], int]
 
@@ -46,7 +47,13 @@ def exact_match(predictions: Sequence[str], references: Sequence[Sequence[str]])
     return Measured(_EXACT_MATCH, np.array(rows).reshape(-1, 2))
 
 
-def _edit_rate(name: str, title: str, split: Callable[[str], Sequence[str]], summary: str) -> Metric:
+def _edit_rate(
+    name: str,
+    title: str,
+    split: Callable[[str], Sequence[str]],
+    summary: str,
+    note: Callable[[Sequence[Sequence[str]]], str] = lambda references: "",
+) -> Metric:
     """An edit rate over the tokens of `split`; statistics: edits, length of the reference."""
     scale = Scale(name, title, "share", higher_is_better=False, score=ratio)
 
@@ -56,11 +63,16 @@ def _edit_rate(name: str, title: str, split: Callable[[str], Sequence[str]], sum
             nearest(split(text), [split(one) for one in known], distance)[:2]
             for text, known in zip(predictions, references, strict=True)
         ]
-        return Measured(scale, np.array(rows, dtype=np.float64).reshape(-1, 2))
+        return Measured(scale, np.array(rows, dtype=np.float64).reshape(-1, 2), note=note(references))
 
     measure.__doc__ = f"{summary}; statistics: edits, length of the reference."
     measure.__name__ = name
     return measure
+
+
+def _one_word_note(references: Sequence[Sequence[str]]) -> str:
+    """A note for scripts without blanks between words."""
+    return "a text without blanks is one word to WER; use CER" if letters_of(references).are_without_blanks else ""
 
 
 _EXACT_MATCH = Scale(
@@ -74,7 +86,7 @@ _EXACT_MATCH = Scale(
 )
 
 character_error_rate = _edit_rate("cer", "CER", lambda text: text, "CER: edits over the code points of the text")
-word_error_rate = _edit_rate("wer", "WER", str.split, "WER: edits over the words between blanks")
+word_error_rate = _edit_rate("wer", "WER", str.split, "WER: edits over the words between blanks", _one_word_note)
 symbol_error_rate = _edit_rate(
     "per", "PER", str.split, "PER, the phone error rate: edits over the symbols between blanks"
 )

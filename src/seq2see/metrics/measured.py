@@ -7,7 +7,7 @@ matches, edits, lengths). So a bootstrap sample, a subset or a single item is sc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -44,6 +44,8 @@ class Measured:
     statistics: Numbers
     signature: str = ""
     """The settings that must be equal for values to be comparable, in the format of sacreBLEU."""
+    note: str = ""
+    """What makes the value unreliable on these texts; empty for most."""
 
     @property
     def value(self) -> float:
@@ -57,7 +59,7 @@ class Measured:
 
     def of(self, rows: Sequence[int] | NDArray[np.intp]) -> Measured:
         """The metric on these items only."""
-        return Measured(self.scale, self.statistics[np.asarray(rows, dtype=np.intp)], self.signature)
+        return replace(self, statistics=self.statistics[np.asarray(rows, dtype=np.intp)])
 
 
 Metric = Callable[[Sequence[str], Sequence[Sequence[str]]], Measured]

@@ -7,19 +7,20 @@ samples at once. The tests compare all values with sacreBLEU's own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import regex  # type: ignore[import-untyped]
 
 from seq2see.metrics.installed import require_package
 from seq2see.metrics.measured import Measured, Numbers, Scale, ratio
+from seq2see.metrics.scripts import letters_of
 
 _ORDER = 4  # of BLEU's n-grams
 _BETA = 2.0  # chrF: weight of recall relative to precision
-_LETTER = regex.compile(r"\p{L}")
-_HAN = regex.compile(r"\p{Han}")
-_OTHER_WITHOUT_BLANKS = regex.compile(r"[\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+_TOKENIZED_PERIOD = " ."
+_MANY_TOKENIZED = 100  # from here on sacreBLEU warns
+_FEW = 10  # fewer texts say nothing about all
 
 
 def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
@@ -27,8 +28,10 @@ def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Mea
 
     Statistics: length of the prediction, of the closest reference, matched and all n-grams for n = 1..4.
     """
+    # force: sacreBLEU would log its warning about tokenized text at every call; it is a note of the result instead.
     metric = _sacrebleu("BLEU").BLEU(tokenize=bleu_tokenizer(references), force=True)
-    return _measured(_BLEU, metric, predictions, references, 2 + 2 * _ORDER)
+    measured = _measured(_BLEU, metric, predictions, references, 2 + 2 * _ORDER)
+    return replace(measured, note=tokenized_note(predictions))
 
 
 def chrf(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
@@ -40,8 +43,18 @@ def chrf(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Mea
 
 
 def ter(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
-    """TER (Snover et al. 2006): word edits and phrase shifts over the mean length of the references."""
-    return _measured(_TER, _sacrebleu("TER").TER(), predictions, references, 2)
+    """TER (Snover et al. 2006): word edits and phrase shifts over the mean length of the references.
+
+    In Chinese and Japanese each Han character is a word (Tercom's options for Asian languages, in the signature).
+    """
+    letters = letters_of(references)
+    is_asian = letters.are_without_blanks and letters.han + letters.kana >= letters.southeast_asian
+    metric = _sacrebleu("TER").TER(normalized=is_asian, asian_support=is_asian)
+    measured = _measured(_TER, metric, predictions, references, 2)
+    return measured if is_asian or not letters.are_without_blanks else replace(measured, note=_ONE_WORD)
+
+
+_ONE_WORD = "a text without blanks is one word to TER, which splits only Chinese and Japanese; rely on chrF"
 
 
 def bleu_tokenizer(references: Sequence[Sequence[str]]) -> str:
@@ -49,12 +62,24 @@ def bleu_tokenizer(references: Sequence[Sequence[str]]) -> str:
 
     The latter two split into characters; otherwise a sentence in a script without blanks would be one word.
     """
-    text = "".join(known[0] for known in references)
-    others, all_letters = len(_OTHER_WITHOUT_BLANKS.findall(text)), len(_LETTER.findall(text))
-    without_blanks = others + len(_HAN.findall(text))
-    if not all_letters or without_blanks < 0.5 * all_letters:
+    letters = letters_of(references)
+    if not letters.are_without_blanks:
         return "13a"
-    return "char" if others >= 0.05 * without_blanks else "zh"
+    return "char" if letters.kana + letters.southeast_asian >= 0.05 * letters.without_blanks else "zh"
+
+
+def tokenized_note(predictions: Sequence[str]) -> str:
+    """What is said of texts that look tokenized; empty for others.
+
+    sacreBLEU warns of 100 texts that end in a tokenized period; here half of a smaller file is enough.
+    """
+    count = sum(text.endswith(_TOKENIZED_PERIOD) for text in predictions)
+    if count < _MANY_TOKENIZED and (count < _FEW or count < 0.5 * len(predictions)):
+        return ""
+    return (
+        f"{count:,} of {len(predictions):,} predictions end in a tokenized period ({_TOKENIZED_PERIOD!r}): detokenize "
+        "predictions and references first, since published BLEU scores are of detokenized text"
+    )
 
 
 def _sacrebleu(what: str) -> Any:
