@@ -10,13 +10,12 @@ from seq2see.curves.history import LoggedWarning, Point
 from seq2see.evaluation import Estimate, SliceScores
 from seq2see.metrics import METRICS, Interval
 from seq2see.pages import Evidence, advise
+from seq2see.training.setup import Setup
 
 NOTHING = Evidence(
     dev_loss=[Point(25, 1.0), Point(50, 0.6), Point(75, 0.5), Point(100, 0.5)],
     end="all updates done",
-    max_updates=100,
-    width=64,
-    dropout=0.3,
+    setup=Setup(max_updates=100, width=64, dropout=0.3),
     train_loss=0.3,
     loss=0.4,
     count=500,
@@ -89,23 +88,45 @@ def test_underfitting_asks_for_a_larger_model() -> None:
     (advice,) = advise(replace(NOTHING, loss=0.34))
     assert advice.title == "A larger model"
     assert "model.width=128" in advice.what
+    assert "model.layers=2" in advice.what
     assert titles(replace(NOTHING, loss=0.35)) == []
     assert titles(replace(NOTHING, train_loss=0.19, loss=0.19)) == []
 
 
+def test_underfitting_is_not_said_of_a_training_that_had_not_settled() -> None:
+    """80 updates, two evaluations, a falling loss: a larger model would not help."""
+    two = [Point(40, 3.0), Point(80, 2.8)]
+    short = replace(NOTHING.setup, max_updates=80, usual_updates=1000)
+    for dev_loss in (two, [Point(80, 2.8)], [Point(40, 2.81), Point(80, 2.8)], [*NOTHING.dev_loss[:3], Point(100, 2)]):
+        early = replace(NOTHING, setup=short, dev_loss=dev_loss, train_loss=2.7, loss=2.8)
+        assert titles(early) == ["Train longer"]
+        assert "training.max_updates=1000" in advise(early)[0].what
+    unknown = replace(NOTHING, dev_loss=[Point(100, 0.34)], loss=0.34)
+    assert titles(unknown) == []
+    assert titles(replace(unknown, end="no improvement for 3 evaluations")) == ["A larger model"]
+
+
 @pytest.mark.parametrize(
-    ("has_attention", "direction", "word"),
+    ("setup", "word"),
     [
-        (False, "forward", "--model attention"),
-        (True, "forward", "bidirectional encoder"),
-        (True, "both", "Add long pairs"),
+        (
+            Setup("plain", has_attention=False, reads_both_ways=False),
+            "Use a model with attention (--model bidirectional)",
+        ),
+        (Setup("attention", reads_both_ways=False), "in both directions (--model bidirectional)"),
+        (Setup("bidirectional"), "Add long pairs, try --model stacked or transformer, or --beam 5"),
+        (Setup("stacked"), "try --model transformer, or"),
+        (Setup("transformer"), "try --model stacked, or"),
+        (Setup("plain", has_attention=False, is_fixed=True), "Add long pairs or --beam 5"),
     ],
 )
-def test_long_sources_with_lower_scores(has_attention: bool, direction: str, word: str) -> None:
-    given = replace(NOTHING, scale=EXACT, has_attention=has_attention, direction=direction)
+def test_long_sources_with_lower_scores(setup: Setup, word: str) -> None:
+    given = replace(NOTHING, scale=EXACT, setup=setup)
     (advice,) = advise(replace(given, by_length=by_length((0.7, 0.8), (0.3, 0.69))))
     assert word in advice.what
     assert "worse on 7-9 than on 1-3" in advice.evidence
+    (advice,) = advise(replace(given, beam=5, by_length=by_length((0.7, 0.8), (0.3, 0.69))))
+    assert "--beam" not in advice.what
     assert titles(replace(given, by_length=by_length((0.7, 0.8), (0.3, 0.7)))) == []
     assert titles(replace(given, by_length=by_length((0.3, 0.4), (0.7, 0.8)))) == []
 

@@ -12,7 +12,8 @@ from seq2see.data import Examples, LengthBucketSampler, Pair, additions
 from seq2see.data.building import build_examples
 from seq2see.errors import ConfigError
 from seq2see.model import ARCHITECTURES, ModelOptions, resolve
-from seq2see.run.recipe import UPDATES, choose_model, choose_training, epoch_examples_of
+from seq2see.run.recipe import choose_model, choose_training, epoch_examples_of
+from seq2see.run.usual_updates import UPDATES
 from seq2see.text import Codecs
 from seq2see.text.building import vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS, choose_text

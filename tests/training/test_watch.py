@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seq2see.training import DevAnswer, TrainingOptions
+from seq2see.training.setup import Setup, Unit
 from seq2see.training.watch import (
     EvaluationRecord,
     copies,
@@ -157,7 +158,8 @@ def test_answers_much_shorter_or_longer_than_the_targets_are_said(length: int, w
 
 
 def test_a_twentieth_of_a_sides_tokens_unknown_is_said() -> None:
-    found = unknown_tokens({"source": 0.049, "target": 0.05})
+    setup = Setup(units={"source": Unit("words"), "target": Unit("words")})
+    found = unknown_tokens({"source": 0.049, "target": 0.05}, setup)
     assert found
     assert "5.0 % of dev's target tokens" in found.message
     assert "source" not in found.message

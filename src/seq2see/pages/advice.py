@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from seq2see.curves.history import LoggedWarning, Point
 from seq2see.evaluation import SliceScores
 from seq2see.metrics import Scale
 from seq2see.training.events import INTERRUPTED
+from seq2see.training.setup import Setup, in_words
 
-STILL_FALLING = 0.03
-"""The relative fall of the dev loss over the last quarter of training from which longer training is advised."""
+STILL_FALLING, FEW_EVALUATIONS = 0.03, 4
+"""The relative fall of the dev loss over the last quarter of training from which longer training is advised; over the
+last half with fewer evaluations."""
+ALL_DONE = "all updates done"
 GAP, GAP_NATS = 1.5, 0.05
 """Overfitting: the ratio of the loss on new pairs to that on training pairs, and their difference, at least."""
 ALIKE = 1.15
 """Up to this ratio the two losses count as equal."""
+LEARNT = 0.2
+"""Below this loss in nats the training pairs count as learnt."""
 FEW_ITEMS = 200
 """With fewer items, intervals are wide."""
 UNKNOWN = 0.01
@@ -38,12 +43,10 @@ class Evidence:
     dev_loss: Sequence[Point] = ()
     end: str | None = None
     """Why training ended; None if the log has no end."""
-    max_updates: int = 0
-    width: int = 0
-    dropout: float = 0.0
-    has_attention: bool = True
-    direction: str = "both"
-    """Of the encoder: forward, backward or both."""
+    setup: Setup = field(default_factory=Setup)
+    """What was trained, and how."""
+    beam: int = 1
+    """Of the evaluation."""
     train_loss: float | None = None
     """On a sample of the training pairs, without label smoothing and dropout; None if they can't be read."""
     loss: float = 0.0
@@ -66,7 +69,8 @@ class Evidence:
 def advise(evidence: Evidence) -> list[Advice]:
     """The advice that applies, most urgent first."""
     rules: tuple[Callable[[Evidence], Advice | None], ...] = (
-        unfinished, leaked, unknown_symbols, still_falling, overfitting, underfitting, long_sources, few_items
+        unfinished, leaked, unknown_symbols, still_falling, short_training, overfitting, underfitting, long_sources,
+        few_items,
     )  # fmt: skip
     found = [advice for rule in rules if (advice := rule(evidence))]
     return [*found, *from_warnings(evidence)]
@@ -102,25 +106,50 @@ def unknown_symbols(e: Evidence) -> Advice | None:
     return Advice(
         "Cover the unknown symbols",
         f"{e.num_unknown:,} of {e.count:,} sources have symbols that are not in the training data: {symbols}",
-        "Add training pairs with them, normalise the spelling of both sets, or choose smaller units (text.source).",
+        f"Normalise the spelling of both sets, or {e.setup.known_tokens(['source'])}.",
     )
 
 
 def still_falling(e: Evidence) -> Advice | None:
-    """The dev loss was still falling at the last update."""
-    if len(e.dev_loss) < 4 or e.end != "all updates done":
+    """The dev loss was still falling at the last update, or was not low after few updates."""
+    if e.end != ALL_DONE or len(e.dev_loss) < 2:
         return None
     last = e.dev_loss[-1]
-    before = [point for point in e.dev_loss if point.update <= 0.75 * last.update]
+    share = 0.75 if len(e.dev_loss) >= FEW_EVALUATIONS else 0.5
+    before = [point for point in e.dev_loss if point.update <= share * last.update] or e.dev_loss[:1]
     least = min(point.value for point in e.dev_loss)
-    if not before or last.value > least * 1.005 or last.value > before[-1].value * (1 - STILL_FALLING):
+    has_fallen = last.value <= least * 1.005 and last.value <= before[-1].value * (1 - STILL_FALLING)
+    if not has_fallen:
         return None
     return Advice(
         "Train longer",
         f"The dev loss was still falling at the end: {before[-1].value:.4f} at update {before[-1].update:,}, "
         f"{last.value:.4f} at update {last.update:,}.",
-        f"Use more updates: --set training.max_updates={2 * e.max_updates or 2 * last.update}",
+        f"{sentence(e.setup.longer())}.",
     )
+
+
+def short_training(e: Evidence) -> Advice | None:
+    """The run had much fewer updates than by default, and the model has not learnt its training pairs."""
+    if e.end != ALL_DONE or not e.setup.is_short or still_falling(e):
+        return None
+    if e.train_loss is not None and e.train_loss < LEARNT:
+        return None
+    usual = f"{e.setup.usual_updates:,} are the default for this many pairs"
+    return Advice(
+        "Train longer",
+        f"The run had {e.setup.max_updates:,} updates; {usual}.",
+        f"{sentence(e.setup.longer())}.",
+    )
+
+
+def has_settled(e: Evidence) -> bool:
+    """Whether more updates of the same training would hardly change the model, as far as the dev loss tells."""
+    if e.end in (None, INTERRUPTED):
+        return False
+    if e.end != ALL_DONE:
+        return True  # stopped early, since nothing improved
+    return len(e.dev_loss) >= FEW_EVALUATIONS and not still_falling(e) and not e.setup.is_short
 
 
 def overfitting(e: Evidence) -> Advice | None:
@@ -129,22 +158,22 @@ def overfitting(e: Evidence) -> Advice | None:
         return None
     if e.loss < GAP * e.train_loss or e.loss - e.train_loss < GAP_NATS:
         return None
-    dropout = f"model.dropout={min(0.6, e.dropout + 0.2):.1f} (it was {e.dropout:g}), " if e.dropout < 0.6 else ""
+    others = in_words(e.setup.more_dropout(), e.setup.smaller())
     return Advice(
-        "More pairs, or more dropout",
+        "More pairs, or more dropout" if e.setup.more_dropout() else "More pairs",
         f"Overfitting: the loss is {e.train_loss:.4f} on training pairs and {e.loss:.4f} here.",
-        f"More pairs help most; otherwise try --set {dropout}a smaller model.width, or fewer updates.",
+        f"More pairs help most; otherwise try {others}." if others else "More pairs help most.",
     )
 
 
 def underfitting(e: Evidence) -> Advice | None:
-    """The loss on training pairs is no lower than on new ones, and has stopped falling."""
-    if e.train_loss is None or e.train_loss < 0.2 or e.loss > ALIKE * e.train_loss or still_falling(e):
+    """The loss on training pairs is no lower than on new ones, and training has settled."""
+    if e.train_loss is None or e.train_loss < LEARNT or e.loss > ALIKE * e.train_loss or not has_settled(e):
         return None
     return Advice(
         "A larger model",
         f"Underfitting: the loss is {e.train_loss:.4f} on training pairs and {e.loss:.4f} here, about the same.",
-        f"Try --set model.width={2 * e.width}, model.layers=2, or less dropout; check the pairs (seq2see check).",
+        f"Try {in_words(e.setup.larger(), e.setup.less_dropout())}; check the pairs (seq2see check).",
     )
 
 
@@ -157,16 +186,12 @@ def long_sources(e: Evidence) -> Advice | None:
     is_worse = other.high < one.low if e.scale.higher_is_better else other.low > one.high
     if not is_worse:
         return None
-    if not e.has_attention:
-        what = "Use a model with attention: --model attention, or bidirectional."
-    elif e.direction == "forward":
-        what = "Use a bidirectional encoder: --model bidirectional."
-    else:
-        what = "Add long pairs; try --model stacked or transformer, and --beam 5 when predicting."
+    beam = "--beam 5 when predicting" if e.beam == 1 else ""
+    what = e.setup.better_reading() or in_words("add long pairs", e.setup.other_models(), beam)
     return Advice(
         "Long sources",
         f"{e.scale.title} is worse on {long.name} than on {short.name}, and their intervals don't overlap.",
-        what,
+        f"{sentence(what)}.",
     )
 
 
@@ -186,3 +211,8 @@ def from_warnings(e: Evidence) -> Iterator[Advice]:
     for each in e.warnings:
         evidence = f"At update {each.update:,}: {each.message}."
         yield Advice(f"Training warning: {each.kind.replace('_', ' ')}", evidence, each.advice)
+
+
+def sentence(suggestion: str) -> str:
+    """The suggestion with a capital."""
+    return suggestion[:1].upper() + suggestion[1:]

@@ -77,7 +77,7 @@ def report_page(data: ReportData) -> str:
         [
             ("run", "Training run", [definitions(facts(data))]),
             ("scores", f"Scores on {data.tested_on}", scores),
-            ("next", "What to try next", suggestions(advise(data.evidence()))),
+            ("next", "What to try next", suggestions(advise(data.evidence()), beam=data.request.beam)),
             ("warnings", "Warnings", [warning_box(each) for each in history.warnings]),
             ("curves", "Learning curves", [*charts([history]), *log]),
             ("slices", "Slices", slice_tables(report)),
@@ -118,14 +118,11 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
     ]
 
 
-def suggestions(found: Sequence[Advice]) -> list[Markup]:
-    """The advice as a list."""
+def suggestions(found: Sequence[Advice], *, beam: int = 1) -> list[Markup]:
+    """The advice as a list; `beam` is that of the evaluation."""
     if not found:
-        return [
-            paragraph(
-                "No problem was found. Several seeds (training.seed) and --beam 5 usually give slightly better scores."
-            )
-        ]
+        better = "An ensemble of several seeds (training.seed)" + (" or --beam 5" if beam == 1 else "")
+        return [paragraph(f"No problem was found. {better} usually gives slightly better scores.")]
     items = [
         element(
             "li",

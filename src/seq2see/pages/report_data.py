@@ -22,6 +22,7 @@ from seq2see.inference.results import Prediction
 from seq2see.pages.advice import Evidence
 from seq2see.run.folder import CONFIG
 from seq2see.run.pairs import RunData, dev_sample, read_run_data
+from seq2see.run.setup import setup_of
 from seq2see.storage.saved_model import find_model_folder, load_model
 
 TRAIN_SAMPLE = 300
@@ -73,11 +74,14 @@ class ReportData:
         return Evidence(
             dev_loss=self.history.dev_loss,
             end=self.history.end.reason if self.history.end else None,
-            max_updates=self.config.training.max_updates or 0,
-            width=self.blueprint["width"],
-            dropout=self.blueprint["dropout"],
-            has_attention=self.model.has_attention,
-            direction=self.blueprint["direction"],
+            setup=setup_of(
+                self.config,
+                self.blueprint,
+                (self.model.source_codec, self.model.target_codec),
+                num_pairs=self.trained.get("pairs", 0),
+                has_attention=self.model.has_attention,
+            ),
+            beam=self.request.beam,
             train_loss=self.train_loss,
             loss=self.report.loss,
             count=self.report.count,

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
 from seq2see.errors import ConfigError
 from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, resolve, to_options
+from seq2see.run.usual_updates import usual_updates
 from seq2see.text import Codecs
 from seq2see.text.options import TextOptions
 from seq2see.training import MIN_UPDATES_PER_EPOCH, TrainingOptions, World, largest_batch, max_useful_tokens, sampler_of
@@ -21,8 +20,6 @@ from seq2see.training import MIN_UPDATES_PER_EPOCH, TrainingOptions, World, larg
 if TYPE_CHECKING:
     import torch
 
-UPDATES = {100: 1_000, 800: 1_500, 3_600: 2_500, 8_000: 6_000, 40_000: 8_000, 100_000: 16_000, 1_000_000: 60_000}
-"""Numbers of updates by the number of pairs; interpolated between them on logarithmic scales."""
 MAX_TOKENS = 16_384
 """Padded tokens per update: long pairs come in smaller batches, since attention's memory grows with length squared."""
 EVALUATIONS = 16
@@ -91,12 +88,9 @@ def choose_training(
     sampler = sampler_of(examples, options)
     # One pool is a good enough estimate for the message; with max_epochs the batches are counted exactly.
     per_epoch = sampler.num_pools * sampler.num_batches_of(0, 0)
-    sizes = list(UPDATES)
-    usual = float(np.exp(np.interp(np.log(num_pairs), np.log(sizes), np.log(list(UPDATES.values())))))
-    updates = options.max_updates or round(usual, -2 if usual > 1000 else -1)
+    updates = options.max_updates or usual_updates(num_pairs)
     if options.max_epochs:
         updates = num_batches(options, sampler, epoch_examples)
-    updates = int(updates)
     filled = replace(
         options,
         rate=rate,

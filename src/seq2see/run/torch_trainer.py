@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import torch
 
@@ -16,6 +16,7 @@ from seq2see.run.fine_tune import initial_state
 from seq2see.run.network_trainer import TrainingJob
 from seq2see.run.plan import RunPlan
 from seq2see.run.resume import RunContext
+from seq2see.run.setup import setup_of
 from seq2see.run.state import save_state, to_numpy
 from seq2see.training import DevEvaluation, Finished, Trainer, TrainingState, choose_precision, require_precision
 
@@ -91,6 +92,13 @@ class TorchTrainer:
             epoch_examples=plan.epoch_examples,
             world=context.world,
             workers=plan.config.data.workers,
+            setup=setup_of(
+                plan.config,
+                asdict(plan.blueprint),
+                plan.codecs,
+                num_pairs=len(plan.data.train),
+                has_attention=TorchEngine(network).has_attention,
+            ),
         )
         if state:
             trainer.restore(state)

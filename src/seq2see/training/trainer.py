@@ -34,9 +34,18 @@ from seq2see.training.objective import Objective
 from seq2see.training.options import TrainingOptions
 from seq2see.training.process_batches import ProcessBatch, ProcessBatches, dropout_seed
 from seq2see.training.schedule import rate_share
+from seq2see.training.setup import Setup
 from seq2see.training.sharding import full_tensor, sharded_like, without_gradient_sync
 from seq2see.training.state import KEPT, DevEvaluation, TrainingProgress, TrainingState, is_better
-from seq2see.training.watch import NUM_RISES, TRANSIENT, EvaluationRecord, WarningIssued, diagnose, should_diagnose
+from seq2see.training.watch import (
+    NUM_RISES,
+    TRANSIENT,
+    UNKNOWN_SETUP,
+    EvaluationRecord,
+    WarningIssued,
+    diagnose,
+    should_diagnose,
+)
 from seq2see.training.world import ALONE, World
 
 REPORT_EVERY = 10
@@ -56,7 +65,8 @@ class Trainer:
     is called after each update; `stop_when_perfect` ends training when dev is repeatedly answered without a mistake.
     `epoch_examples` gives each epoch its own examples in place of `examples`; `workers` threads prepare batches ahead.
     Of `options` only max_epochs, batch_size or batch_tokens, checkpoint_every, checkpoint_minutes, patience, ema and
-    average may be None. All processes of the `world` evaluate; only rank 0 saves and calls `callback`.
+    average may be None. All processes of the `world` evaluate; only rank 0 saves and calls `callback`. The advice of
+    warnings depends on the `setup`.
     """
 
     def __init__(
@@ -75,6 +85,7 @@ class Trainer:
         epoch_examples: EpochExamples | None = None,
         workers: int = 0,
         world: World = ALONE,
+        setup: Setup = UNKNOWN_SETUP,
     ) -> None:
         assert options.rate
         assert options.max_updates
@@ -101,6 +112,7 @@ class Trainer:
         self.callback = callback
         self.stop = stop
         self.stop_when_perfect = stop_when_perfect
+        self.setup = setup
         self.progress = TrainingProgress()
         self._clock = self._saved_at = time.perf_counter()
         self.batches = ProcessBatches(examples, options, world, epoch_examples=epoch_examples, workers=workers)
@@ -288,7 +300,7 @@ class Trainer:
         if not should_diagnose(self.options, progress.update):
             return
         course = [EvaluationRecord(*values) for values in progress.course]
-        found = list(diagnose(evaluation.answers, evaluation.unknown, course))
+        found = list(diagnose(evaluation.answers, evaluation.unknown, course, self.setup))
         before, progress.suspected = progress.suspected, [each.kind for each in found]
         for kind, message, advice in found:
             is_lasting = kind in before or kind not in TRANSIENT or progress.update == self.max_updates

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from seq2see.training.options import TrainingOptions
+from seq2see.training.setup import Setup, in_words
 
 DIAGNOSED_FROM = 1 / 3
 """Share of all updates before which nothing is diagnosed: until then even good runs repeat and copy."""
@@ -28,10 +29,15 @@ MIN_LENGTH_RATIO, MAX_LENGTH_RATIO = 0.7, 1.4
 """Tokens of all answers divided by tokens of all targets."""
 MAX_UNKNOWN = 0.05
 """Share of the dev tokens that are not in the vocabulary."""
+FALLING = 0.03
+"""Relative fall of the dev loss over the last evaluations from which on training has not settled."""
 NUM_RISES = 3
 """Consecutive evaluations with rising dev loss."""
 TRANSIENT = ("same_answer", "copies", "loops", "lengths")
 """Problems that often resolve themselves: reported only if found twice in a row, or by the last evaluation."""
+
+UNKNOWN_SETUP = Setup()
+"""That of the default model."""
 
 
 class DevAnswer(NamedTuple):
@@ -86,21 +92,34 @@ def should_diagnose(options: TrainingOptions, update: int) -> bool:
 
 
 def diagnose(
-    answers: Sequence[DevAnswer], unknown: Mapping[str, float], course: Sequence[EvaluationRecord]
+    answers: Sequence[DevAnswer],
+    unknown: Mapping[str, float],
+    course: Sequence[EvaluationRecord],
+    setup: Setup = UNKNOWN_SETUP,
 ) -> Iterator[Diagnosis]:
-    """All problems in these answers, these shares of unknown tokens by side, and this course of evaluations."""
+    """All problems in these answers, these shares of unknown tokens by side, and this course of evaluations.
+
+    The advice depends on the setup, and on whether training has settled.
+    """
+    longer = more_updates(course, setup)
     found = (
-        same_answer(answers),
-        copies(answers),
-        loops(answers),
-        lengths(answers),
-        unknown_tokens(unknown),
-        rising(course),
+        same_answer(answers, setup, longer),
+        copies(answers, longer),
+        loops(answers, setup, longer),
+        lengths(answers, longer),
+        unknown_tokens(unknown, setup),
+        rising(course, setup),
     )
     yield from (each for each in found if each)
 
 
-def same_answer(answers: Sequence[DevAnswer]) -> Diagnosis | None:
+def more_updates(course: Sequence[EvaluationRecord], setup: Setup) -> str:
+    """The suggestion to train longer, unless the dev loss has stopped falling in a run of the usual length."""
+    has_settled = len(course) > 1 and course[-1].dev_loss > course[0].dev_loss * (1 - FALLING)
+    return "" if has_settled and not setup.is_short else setup.longer()
+
+
+def same_answer(answers: Sequence[DevAnswer], setup: Setup = UNKNOWN_SETUP, longer: str = "") -> Diagnosis | None:
     """At least half of the distinct sources get the same answer, at least twice as often as it is correct."""
     of_source = {each.source: each for each in answers}
     if len(of_source) < MIN_ANSWERS:
@@ -112,12 +131,12 @@ def same_answer(answers: Sequence[DevAnswer]) -> Diagnosis | None:
     return Diagnosis(
         "same_answer",
         f"{count:,} of {len(of_source):,} dev sources get the same answer, {quoted(answer)}: it hardly reads them",
-        "lower the rate (--set training.rate=1e-3) or clip harder (training.clip=0.5); try --model attention or "
-        "bidirectional, or train longer; check that the two sides belong together (seq2see check)",
+        f"{in_words(setup.better_reading(), setup.slower(), setup.harder_clipping(), longer)}; check that the two "
+        "sides belong together (seq2see check)",
     )
 
 
-def copies(answers: Sequence[DevAnswer]) -> Diagnosis | None:
+def copies(answers: Sequence[DevAnswer], longer: str = "") -> Diagnosis | None:
     """At least half of the answers are their source although the target differs."""
     changing = [each for each in answers if each.source != each.target]
     count = sum(each.prediction == each.source for each in changing)
@@ -128,12 +147,11 @@ def copies(answers: Sequence[DevAnswer]) -> Diagnosis | None:
     return Diagnosis(
         "copies",
         f"{count:,} of the {len(changing):,} dev sources that should change are copied unchanged{also}",
-        "add pairs whose target differs from the source, or remove those whose target doesn't; train longer "
-        "(training.max_updates)",
+        in_words("add pairs whose target differs from the source", "remove those whose target doesn't", longer),
     )
 
 
-def loops(answers: Sequence[DevAnswer]) -> Diagnosis | None:
+def loops(answers: Sequence[DevAnswer], setup: Setup = UNKNOWN_SETUP, longer: str = "") -> Diagnosis | None:
     """At least a tenth of the answers repeat the same few tokens until they are cut off."""
     looping = [each for each in answers if not each.finished and loop_of(each.tokens)]
     if len(answers) < MIN_ANSWERS or len(looping) < LOOPING * len(answers):
@@ -142,8 +160,7 @@ def loops(answers: Sequence[DevAnswer]) -> Diagnosis | None:
     return Diagnosis(
         "loops",
         f"{len(looping):,} of {len(answers):,} dev answers repeat themselves until they are cut off, such as {example}",
-        "train longer; use a model with attention (--model attention, bidirectional); in seq2see predict, "
-        "--no-repeat 3 prevents it",
+        in_words(longer, setup.better_reading(), "forbid it in seq2see predict (--no-repeat 3)"),
     )
 
 
@@ -156,7 +173,7 @@ def loop_of(tokens: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
-def lengths(answers: Sequence[DevAnswer]) -> Diagnosis | None:
+def lengths(answers: Sequence[DevAnswer], longer: str = "") -> Diagnosis | None:
     """All answers together are much shorter or longer than all targets."""
     expected = sum(each.num_target_tokens for each in answers)
     if len(answers) < MIN_ANSWERS or not expected:
@@ -168,12 +185,15 @@ def lengths(answers: Sequence[DevAnswer]) -> Diagnosis | None:
     return Diagnosis(
         "lengths",
         f"dev answers are too {too}: {ratio:.2f} tokens for each token of the targets",
-        "train longer; check for truncated or joined targets (seq2see check: lengths); in seq2see predict, "
-        + ("--min-ratio, or --beam 5 --length-penalty 1" if too == "short" else "--max-ratio"),
+        in_words(
+            longer,
+            "check for truncated or joined targets (seq2see check: lengths)",
+            f"in seq2see predict, {'--min-ratio, --beam 5 --length-penalty 1' if too == 'short' else '--max-ratio'}",
+        ),
     )
 
 
-def unknown_tokens(unknown: Mapping[str, float]) -> Diagnosis | None:
+def unknown_tokens(unknown: Mapping[str, float], setup: Setup = UNKNOWN_SETUP) -> Diagnosis | None:
     """At least a twentieth of a side's tokens are not in its vocabulary."""
     many = {side: share for side, share in unknown.items() if share >= MAX_UNKNOWN}
     if not many:
@@ -182,11 +202,11 @@ def unknown_tokens(unknown: Mapping[str, float]) -> Diagnosis | None:
     return Diagnosis(
         "unknown",
         f"{shares} are not in the vocabulary: they are read as unknown, and never generated",
-        f"use smaller units ({' '.join(f'text.{side}=bpe' for side in many)}, or characters), or lower text.min_count",
+        setup.known_tokens(many),
     )
 
 
-def rising(course: Sequence[EvaluationRecord]) -> Diagnosis | None:
+def rising(course: Sequence[EvaluationRecord], setup: Setup = UNKNOWN_SETUP) -> Diagnosis | None:
     """Dev loss rose at each of the last evaluations while training loss fell and the metric did not improve."""
     last = course[-NUM_RISES - 1 :]
     if len(last) <= NUM_RISES or any(later.dev_loss <= sooner.dev_loss for sooner, later in pairwise(last)):
@@ -198,8 +218,8 @@ def rising(course: Sequence[EvaluationRecord]) -> Diagnosis | None:
         "rising",
         f"dev loss rose {NUM_RISES} times in a row, {first.dev_loss:.4f} to {end.dev_loss:.4f}, while training loss "
         f"fell, {first.train_loss:.4f} to {end.train_loss:.4f}: it is overfitting",
-        "more pairs, more dropout (model.dropout=0.5), a smaller model (model.width=128), or stop earlier "
-        "(training.patience=3); the best model is kept in any case",
+        in_words("more pairs", setup.more_dropout(), setup.smaller(), setup.earlier_end())
+        + "; the best model is kept in any case",
     )
 
 
