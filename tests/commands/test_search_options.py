@@ -297,13 +297,20 @@ def check_scores(said: Ran, format_: str, scores: Sequence[seq2see.PairScore]) -
     lines = said.out.splitlines()
     if format_ == "jsonl":
         assert list(map(json.loads, lines)) == [
-            {"number": number, **each._asdict()} for number, each in enumerate(scores, start=1)
+            {
+                "number": number,
+                "log_prob": each.log_prob,
+                "score": each.score,
+                "num_tokens": each.num_tokens,
+                "unknown": [],
+            }
+            for number, each in enumerate(scores, start=1)
         ]
         return
     rows = [f"{each.log_prob:.6f}\t{each.score:.6f}" for each in scores]
     if format_ == "tsv":
         rows = [
-            f"{number}\t{row}\t{each.num_tokens}"
+            f"{number}\t{row}\t{each.num_tokens}\t0"
             for number, (row, each) in enumerate(zip(rows, scores, strict=True), 1)
         ]
     assert lines == rows
@@ -338,6 +345,15 @@ def test_score_takes_text_for_a_language_model_and_leaves_out_what_is_bad(
     said = command("score", run, "pairs.tsv", "--skip-bad", "--device", "cpu", "--format", "tsv")
     assert "skipped 1 invalid line" in said.err
     check_scores(said, "tsv", model.score([Pair("abc", "cba", ""), Pair("d", "ee", "")]))
+
+
+def test_score_marks_targets_that_cannot_be_written(command: Command, run: Path) -> None:
+    Path("pairs.tsv").write_text("abc\tcba\nab\tbZ\n")
+    said = command("score", run, "pairs.tsv", "--device", "cpu")
+    assert said.code == 0
+    assert [line.split("\t")[0] == "-inf" for line in said.out.splitlines()] == [False, True]
+    assert "1 of 2 targets have tokens that the model can't write" in said.err
+    assert "'Z' in 1" in said.err
 
 
 # --- generate -------------------------------------------------------------------------------------------------------

@@ -219,11 +219,28 @@ def test_the_end_alone_is_an_answer_with_figures() -> None:
 def test_a_score_line_by_hand() -> None:
     score = PairScore(-6.25, -1.25, 5)
     assert score_line("text", 3, score) == "-6.250000\t-1.250000\n"
-    assert score_line("tsv", 3, score) == "3\t-6.250000\t-1.250000\t5\n"
+    assert score_line("tsv", 3, score) == "3\t-6.250000\t-1.250000\t5\t0\n"
     assert json.loads(score_line("jsonl", 3, score)) == {
         "number": 3,
         "log_prob": -6.25,
         "score": -1.25,
         "num_tokens": 5,
+        "unknown": [],
     }
     assert score_line("jsonl", 3, score).endswith("}\n")
+
+
+def test_a_target_that_cannot_be_written_is_marked_on_its_line() -> None:
+    score = PairScore(-math.inf, -math.inf, 5, ("ʒ", "ß"), -2.5)
+    assert score_line("text", 3, score) == "-inf\t-inf\n"
+    assert score_line("tsv", 3, score) == "3\t-inf\t-inf\t5\t2\n"
+    line = score_line("jsonl", 3, score)
+    assert "Infinity" not in line
+    assert json.loads(line) == {
+        "number": 3,
+        "log_prob": None,
+        "score": None,
+        "num_tokens": 5,
+        "unknown": ["ʒ", "ß"],
+        "log_prob_of_others": -2.5,
+    }

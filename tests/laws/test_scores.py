@@ -160,7 +160,7 @@ def geometric_mean(log_probs):
     return sum(log_probs) / len(log_probs)
 
 
-SCORING, SEARCH = import_module("seq2see.inference.predictor"), import_module("seq2see.search.ensemble")
+SCORING, SEARCH = import_module("seq2see.inference.scoring"), import_module("seq2see.search.ensemble")
 """Where the mean is taken."""
 
 

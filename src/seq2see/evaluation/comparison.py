@@ -23,11 +23,12 @@ class SeedGroup:
 def against_first(reports: Sequence[EvaluationReport], *, samples: int, seed: int) -> list[dict[str, Difference]]:
     """For each report its difference from the first, by metric; an empty dict for the first.
 
-    Losses are compared only if every target has the same number of tokens in both.
+    Losses are compared only if the same number of tokens of every target count in both.
     """
     found: list[dict[str, Difference]] = [{}]
     for report in reports[1:]:
-        is_same = report.outputs.num_tokens == reports[0].outputs.num_tokens
+        own, first = report.outputs, reports[0].outputs
+        is_same = (own.num_tokens, own.unknown) == (first.num_tokens, first.unknown)
         names = [name for name in report.measured if name != "loss" or is_same]
         sides = [[each.measured[name] for name in names] for each in (report, reports[0])]
         compared = differences(*sides, samples=samples, seed=seed) if names else []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
+from seq2see.console import shown_tokens
 from seq2see.evaluation.items import NEW
 from seq2see.metrics import Measured, Unit
 
@@ -26,7 +27,7 @@ def report_lines(report: EvaluationReport) -> Iterator[str]:
     for by in dict.fromkeys(part.by for part in report.slices):
         yield from ["", *slice_lines(by, report)]
     yield from ["", *interval_lines([report]), *signature_lines(report), *note_lines([report])]
-    yield from known_lines(report)
+    yield from [*unknown_lines(report), *known_lines(report)]
     if report.missing:
         yield f"left out: {report.missing}"
 
@@ -51,7 +52,7 @@ def text_lines(runs: RunsReport) -> Iterator[str]:
         yield from signature_lines(first)
         yield from note_lines(runs.reports)
         for run, report in zip(runs.runs, runs.reports, strict=True):
-            yield from (f"{run}: {line}" for line in known_lines(report))
+            yield from (f"{run}: {line}" for line in [*unknown_lines(report), *known_lines(report)])
         if first.missing:
             yield f"left out: {first.missing}"
     yield from (f"not compared with the training data: {note}" for note in runs.notes)
@@ -160,6 +161,18 @@ def known_lines(report: EvaluationReport) -> Iterator[str]:
         yield f"none of the {what} is in the training data"
 
 
+def unknown_lines(report: EvaluationReport) -> Iterator[str]:
+    """Which targets the model can't write, and what that means for the scores."""
+    unknown = [tokens for tokens in report.outputs.unknown if tokens]
+    if unknown:
+        predicted = "" if report.outputs.predictions is None else "they are never predicted, and "
+        yield (
+            f"note: {len(unknown):,} of {len(report.outputs.unknown):,} targets can't be written by this model, whose "
+            f"vocabulary lacks some of their tokens (number of targets with each: {shown_tokens(unknown)}): "
+            f"{predicted}the {sum(map(len, unknown)):,} unknown tokens don't count in the loss"
+        )
+
+
 def number(value: float, unit: Unit) -> str:
     """A value as it is printed."""
     return {"share": f"{100 * value:.2f} %", "points": f"{value:.2f}", "nats": f"{value:.4f}"}[unit]
@@ -263,6 +276,8 @@ def report_json(report: EvaluationReport) -> dict[str, Any]:
         "perplexity": report.perplexity if math.isfinite(report.perplexity) else None,
         "references": report.num_references,
         "in_training_data": report.num_known,
+        "targets_with_unknown_tokens": sum(map(bool, report.outputs.unknown)),
+        "unknown_target_tokens": sum(map(len, report.outputs.unknown)),
         "metrics": scores_json(report.scores, report.measured),
         "slices": [
             {"by": part.by, "name": part.name, "count": part.count, "metrics": scores_json(part.scores, {})}

@@ -14,6 +14,7 @@ from seq2see.evaluation.format import (
     number,
     signature_lines,
     slice_cells,
+    unknown_lines,
 )
 from seq2see.markup import Markup, element, joined, paragraph, table, text_element
 
@@ -53,7 +54,7 @@ def score_parts(report: EvaluationReport) -> list[Markup]:
     return [
         table(head, rows, caption=caption, numbers=(1, 2)),
         *(paragraph(line, class_="note") for line in notes),
-        *(paragraph(line) for line in known_lines(report)),
+        *(paragraph(line) for line in (*unknown_lines(report), *known_lines(report))),
     ]
 
 
@@ -103,7 +104,11 @@ def run_parts(runs: RunsReport) -> list[Markup]:
         "about other seeds.",
         *signature_lines(first),
         *note_lines(runs.reports),
-        *known_lines(first),
+        *(
+            f"{run}: {line}"
+            for run, report in zip(runs.runs, runs.reports, strict=True)
+            for line in (*unknown_lines(report), *known_lines(report))
+        ),
         *runs.notes,
     ]
     numbers = range(1, len(head))

@@ -30,9 +30,11 @@ class Outputs(NamedTuple):
     references: tuple[tuple[str, ...], ...]
     """Per item, normalised like the model's own texts."""
     log_probs: tuple[float, ...]
-    """Of each pair's target, in nats."""
+    """Of each pair's target, in nats, without its `unknown` tokens."""
     num_tokens: tuple[int, ...]
-    """Of each pair's target, EOS included."""
+    """Of each pair's target, EOS included, without its `unknown` tokens."""
+    unknown: tuple[tuple[str, ...], ...] = ()
+    """The tokens of each pair's target that the model can't write; empty if no target has any."""
 
 
 class Estimate(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from seq2see.data import Pair
@@ -10,7 +11,7 @@ from seq2see.evaluation.items import Item, items_of, slices_by_label, slices_by_
 from seq2see.evaluation.options import EvaluationOptions
 from seq2see.evaluation.report import EvaluationReport, Outputs, assess
 from seq2see.evaluation.training_data import key_of
-from seq2see.inference.predictor import Predictor
+from seq2see.inference.predictor import Predictor, UnknownTextWarning
 from seq2see.metrics import METRICS, computable, find_metrics, metrics_for
 from seq2see.text import Codec
 
@@ -90,7 +91,11 @@ def outputs_of(
     predictor: Predictor, pairs: Sequence[Pair], items: Sequence[Item], request: EvaluationOptions
 ) -> Outputs:
     """One prediction per item, and the log-probability of every given target."""
-    scores = predictor.score(pairs, batch_size=request.batch_size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnknownTextWarning)  # the report says what targets lack, `predict` the rest
+        scores = predictor.score(pairs, batch_size=request.batch_size)
+    counted = [score.counted for score in scores]
+    unknown = tuple(score.unknown for score in scores)
     predictions = None
     if predictor.source_codec is not None:
         sources = [item.source for item in items]
@@ -99,6 +104,7 @@ def outputs_of(
     return Outputs(
         predictions,
         tuple(tuple(map(predictor.target_codec.normalise, item.references)) for item in items),
-        tuple(score.log_prob for score in scores),
-        tuple(score.num_tokens for score in scores),
+        tuple(log_prob for log_prob, _ in counted),
+        tuple(num_tokens for _, num_tokens in counted),
+        unknown if any(unknown) else (),
     )

@@ -50,14 +50,23 @@ def line_writer(
 
 
 def score_line(format_: Format, number: int, score: PairScore) -> str:
-    """One scored pair. text: log_prob and score; tsv: number, log_prob, score, tokens; jsonl: the same by name."""
+    """One scored pair. text: log_prob and score; tsv: number, log_prob, score, tokens, how many of these are unknown.
+
+    jsonl: the same by name, with the unknown tokens themselves; a score of -inf is null, since JSON has no infinity.
+    """
     match format_:
         case "text":
             return f"{score.log_prob:.6f}\t{score.score:.6f}\n"
         case "tsv":
-            return f"{number}\t{score.log_prob:.6f}\t{score.score:.6f}\t{score.num_tokens}\n"
+            columns = f"{score.log_prob:.6f}\t{score.score:.6f}\t{score.num_tokens}\t{len(score.unknown)}"
+            return f"{number}\t{columns}\n"
         case "jsonl":
-            return dumps({"number": number, **score._asdict()}) + "\n"
+            found: dict[str, Any] = {"number": number, **score._asdict()}
+            if score.unknown:
+                found |= {"log_prob": None, "score": None}
+            else:
+                del found["log_prob_of_others"]
+            return dumps(found, ensure_ascii=False) + "\n"
 
 
 def _alignment_column(prediction: Prediction, alignments: Alignments | None) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import unicodedata
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from seq2see.console import shown_tokens
 from seq2see.data import Examples, Pair, Sequences, collate
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.batching import batches_of_equal, chunks_of, require_room
@@ -21,7 +21,8 @@ from seq2see.inference.constraints import choose_of, filters_of, max_lengths, nu
 from seq2see.inference.engine import Engine
 from seq2see.inference.options import BatchOptions, Count, GenerationArguments, GenerationOptions
 from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of
-from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate, log_mean
+from seq2see.inference.scoring import score_examples, unknown_note
+from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate
 from seq2see.text import BOS, EOS, PAD, UNK, Codec
 
 NOTHING = Hypothesis([], -math.inf, -math.inf, False, None)
@@ -274,7 +275,10 @@ class Predictor:
         )
 
     def loss(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> float:
-        """The loss in nats per target token, EOS counted, with teacher forcing. DataError without pairs."""
+        """The loss in nats per target token, EOS counted, with teacher forcing. DataError without pairs.
+
+        Tokens that are not in the target vocabulary are left out, with an UnknownTextWarning; see `score`.
+        """
         if not pairs:
             raise DataError("there are no pairs", where="loss", fix="give at least one")
         return loss_of(self.score(pairs, batch_size=batch_size))
@@ -283,7 +287,8 @@ class Predictor:
         """The log-probability of each target, in the order of the pairs; equal to that of a search that finds it.
 
         A target of subwords is segmented as in training; a search may find the same text in another segmentation, which
-        has another log-probability.
+        has another log-probability. A target with tokens that are not in the target vocabulary can't be generated: its
+        log-probability is -inf, it names them in `unknown`, and there is an UnknownTextWarning.
         """
         BatchOptions(batch_size)
         for number, pair in enumerate(pairs, start=1):
@@ -297,30 +302,23 @@ class Predictor:
             examples,
             [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)],
         )
-        order = np.lexsort((examples.target_lengths, examples.source_lengths))
-        totals = np.zeros(len(pairs))
-        for start in range(0, len(order), batch_size):
-            indices = order[start : start + batch_size]
-            batch = collate(examples, indices)
-            each = [member.target_log_probs(batch).astype(np.float64) for member in self.members]
-            mean = each[0] if len(each) == 1 else log_mean(each)
-            ends = batch.target.lengths.cumsum()
-            totals[indices] = [own.sum() for own in np.split(mean, ends[:-1])]
-        lengths = examples.target_lengths.tolist()
-        return [PairScore(*each) for each in zip(totals.tolist(), (totals / lengths).tolist(), lengths, strict=True)]
+        if self.source_codec is not None:
+            self._warn_of_unknown([pair.source for pair in pairs], examples, set())
+        scores = score_examples(self.members, examples, pairs, self.target_codec, batch_size)
+        if note := unknown_note(scores):
+            warnings.warn(note, UnknownTextWarning, stacklevel=2)
+        return scores
 
     def _warn_of_unknown(self, texts: Sequence[str], examples: Examples, warned: set[str]) -> None:
         """Warn about symbols that the vocabulary lacks, except those in `warned`, and about texts not normalised."""
         codec = self.source_codec or self.target_codec
         read = examples.source if self.source_codec is not None else examples.target
         affected = [text for row, text in enumerate(texts) if UNK in read(row)]
-        unknown = Counter(token for text in affected for token in set(codec.unknown(text)) - warned)
-        warned.update(unknown)
-        if unknown:
-            shown = ", ".join(f"{token!r} in {count}" for token, count in unknown.most_common(5))
-            more = f", and {len(unknown) - 5} others" if len(unknown) > 5 else ""
+        unknown = [set(codec.unknown(text)) - warned for text in affected]
+        warned.update(*unknown)
+        if any(unknown):
             warnings.warn(
-                f"symbols that were not in the training data (number of texts with each: {shown}{more})",
+                f"symbols that were not in the training data (number of texts with each: {shown_tokens(unknown)})",
                 UnknownTextWarning,
                 stacklevel=4,
             )

@@ -100,12 +100,28 @@ class PairScore(NamedTuple):
     """How probable a model finds a given target."""
 
     log_prob: float
-    """Sum over the target's tokens, EOS included, in nats."""
+    """Sum over the target's tokens, EOS included, in nats; -inf for a target with tokens that the model can't write."""
     score: float
     """`log_prob` per token."""
     num_tokens: int
+    unknown: tuple[str, ...] = ()
+    """The tokens that the model can't write, since its target vocabulary lacks them."""
+    log_prob_of_others: float = 0.0
+    """If there are any, the sum over the other tokens, before which the model reads them as `<unk>`."""
+
+    @property
+    def counted(self) -> tuple[float, int]:
+        """What counts for a loss: the log-probability of the tokens that the model can write, and their number."""
+        if not self.unknown:
+            return self.log_prob, self.num_tokens
+        return self.log_prob_of_others, self.num_tokens - len(self.unknown)
 
 
 def loss_of(scores: Sequence[PairScore]) -> float:
-    """Nats per target token, EOS counted."""
-    return -sum(score.log_prob for score in scores) / sum(score.num_tokens for score in scores)
+    """Nats per target token, EOS counted.
+
+    Tokens that the model can't write are left out, as language models are usually compared: each would make it
+    infinite.
+    """
+    counted = [score.counted for score in scores]
+    return -sum(log_prob for log_prob, _ in counted) / sum(num_tokens for _, num_tokens in counted)

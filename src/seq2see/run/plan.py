@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 
 from seq2see.config import Config
+from seq2see.console import shown_tokens
 from seq2see.corpus.corpus import require_fitting
 from seq2see.data import EpochExamples, Examples, Pair
 from seq2see.data.building import build_examples
@@ -141,11 +142,13 @@ def plan_run(
         epoch_examples=epoch_examples,
     )
     config = replace(config, text=text, model=model, training=training)
+    dev = sample_evenly(data.dev, DEV_PAIRS)
+    text_notes += unwritable_lines(codecs[1], dev)
     training_notes += options_line(pretrained, config) if pretrained else []
     plan = RunPlan(
         config,
         data,
-        sample_evenly(data.dev, DEV_PAIRS),
+        dev,
         codecs,
         examples,
         epoch_examples,
@@ -186,4 +189,15 @@ def unknown_lines(shares: Mapping[str, float]) -> list[str]:
         "(text.max_vocabulary, text.min_count)"
         for side, unknown in shares.items()
         if unknown
+    ]
+
+
+def unwritable_lines(codec: Codec, dev: Sequence[Pair]) -> list[str]:
+    """A line on the dev targets that no answer can equal, if there are any."""
+    unknown = [tokens for pair in dev if (tokens := codec.unknown(pair.target or ""))]
+    if not unknown:
+        return []
+    return [
+        f"note: {len(unknown):,} of the {len(dev):,} dev targets can't be written with the target vocabulary "
+        f"(number of targets with each unknown token: {shown_tokens(unknown)})"
     ]

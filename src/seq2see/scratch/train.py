@@ -18,6 +18,7 @@ from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.scratch.arrays import Array
 from seq2see.scratch.optimizers import Adam, clip_by_norm
 from seq2see.scratch.seq2seq import ScratchSeq2Seq
+from seq2see.text import UNK
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class DevScores(NamedTuple):
     exact_match: float | None
     """Share of exactly correct answers, 0..1; None for a language model."""
     loss: float
-    """Nats per target token, under teacher forcing."""
+    """Nats per target token, under teacher forcing; tokens that are not in the vocabulary are left out."""
 
 
 class ProgressReport(NamedTuple):
@@ -133,22 +134,24 @@ def batches(examples: Examples, options: ScratchTrainingOptions) -> Iterator[np.
 
 
 def evaluate(model: ScratchSeq2Seq, examples: Examples, *, batch_size: int = 256) -> DevScores:
-    """Exact match of greedy decoding, and the loss; for a language model only the loss."""
+    """Exact match of greedy decoding, and the loss over tokens in the vocabulary; only that for a language model."""
     require_pairs(examples, "data.dev")
     order = np.lexsort((examples.target_lengths, examples.source_lengths))
     max_length = int(examples.target_lengths.max()) * 3 // 2 + 10
-    loss, correct = 0.0, 0
+    loss, num_known, correct = 0.0, 0, 0
     for start in range(0, len(order), batch_size):
         indices = order[start : start + batch_size]
         source, target = collate(examples, indices)
-        loss += model.forward(source, target)[0] * int(target.lengths.sum())
+        known = target.mask & (target.ids != UNK)
+        mean, _ = model.softmax_with_loss.forward(model.logits(source, target)[known], target.ids[known])
+        loss, num_known = loss + mean * int(known.sum()), num_known + int(known.sum())
         if source.lengths.any():
             answers = model.generate(source, max_length=max_length)
             correct += sum(
                 answer.ids == examples.target(index).tolist() for answer, index in zip(answers, indices, strict=True)
             )
     has_source = bool(examples.source_lengths.any())
-    return DevScores(correct / len(examples) if has_source else None, loss / int(examples.target_lengths.sum()))
+    return DevScores(correct / len(examples) if has_source else None, loss / num_known)
 
 
 def require_pairs(examples: Examples, where: str) -> None:

@@ -1,0 +1,55 @@
+"""Given targets scored with teacher forcing, by one network or by an ensemble."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from seq2see.console import shown_tokens
+from seq2see.data import Examples, Pair, collate
+from seq2see.inference.engine import Engine
+from seq2see.inference.results import PairScore
+from seq2see.search import log_mean
+from seq2see.text import UNK, Codec
+
+
+def score_examples(
+    members: Sequence[Engine], examples: Examples, pairs: Sequence[Pair], codec: Codec, batch_size: int
+) -> list[PairScore]:
+    """The score of each target, in order; `examples` are the pairs as ids, `codec` is that of the targets.
+
+    A network has a probability for the token `<unk>`, but no text has that token: a target with tokens that are not in
+    the vocabulary is never generated, and its probability is 0.
+    """
+    order = np.lexsort((examples.target_lengths, examples.source_lengths))
+    totals = np.zeros(len(pairs))
+    for start in range(0, len(order), batch_size):
+        indices = order[start : start + batch_size]
+        batch = collate(examples, indices)
+        each = [member.target_log_probs(batch).astype(np.float64) for member in members]
+        mean = each[0] if len(each) == 1 else log_mean(each)
+        known = np.where(batch.target.ids[batch.target.mask] == UNK, 0.0, mean)
+        ends = batch.target.lengths.cumsum()
+        totals[indices] = [own.sum() for own in np.split(known, ends[:-1])]
+    scores = []
+    for row, (pair, total) in enumerate(zip(pairs, totals.tolist(), strict=True)):
+        ids = examples.target(row)
+        if UNK in ids:
+            unknown = tuple(codec.unknown(pair.target or ""))
+            scores.append(PairScore(-math.inf, -math.inf, len(ids), unknown, total))
+        else:
+            scores.append(PairScore(total, total / len(ids), len(ids)))
+    return scores
+
+
+def unknown_note(scores: Sequence[PairScore]) -> str:
+    """How many targets have tokens that the model can't write, and which; empty if none has."""
+    unknown = [score.unknown for score in scores if score.unknown]
+    if not unknown:
+        return ""
+    return (
+        f"{len(unknown):,} of {len(scores):,} targets have tokens that the model can't write, so their log-probability "
+        f"is -inf (number of targets with each: {shown_tokens(unknown)})"
+    )
