@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import time
-from io import TextIOWrapper
+import traceback
+from contextlib import suppress
 
 from cyclopts import App, CycloptsError, Parameter
 
 from seq2see.commands import VERBS
 from seq2see.commands.options import EXIT_INTERRUPTED
+from seq2see.commands.streams import open_streams
+from seq2see.console import Terminal, say
 from seq2see.errors import ConfigError, UserError
+from seq2see.system_errors import system_error
 from seq2see.version import __version__
 
+EXIT_ERROR = 2
 EXIT_DELAY = 3.0
 """Seconds that the other processes of a run wait before they exit with an error: a launcher ends all processes once one
 has exited, and the first process prints the message."""
@@ -22,6 +27,7 @@ app = App(
     name="seq2see",
     help="Train sequence-to-sequence models on your own pairs, see where they look, and ship them.",
     version=__version__,
+    console=Terminal(),
     default_parameter=Parameter(negative=()),
     help_epilogue="Errors exit with code 2 and one message; --trace shows the traceback.",
 )
@@ -30,50 +36,70 @@ for verb in VERBS:
 
 
 def main() -> None:
-    """Run the command; a UserError becomes one message and exit code 2."""
+    """Run the command and exit: with 0, with 2 after a message, with 130 if interrupted."""
+    open_streams()
+    show_warnings_plainly()
     arguments = sys.argv[1:]
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     trace = "--trace" in options
     if trace:
         arguments.remove("--trace")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(encoding="utf-8")  # as files are, whatever the locale
-    show_warnings_plainly()
+    code = run(arguments, trace=trace)
+    with suppress(UserError, OSError):  # said already, or of no interest after another error
+        sys.stdout.flush()
+    sys.exit(code)
+
+
+def run(arguments: list[str], *, trace: bool = False) -> int:
+    """The exit code of a command; a user's mistake becomes one message, with `trace` after the traceback."""
     try:
         require_one_process(arguments)
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe has exited
-        sys.exit(0)
-    except ModuleNotFoundError as error:
-        if trace or error.name not in ("torch", "jaxtyping"):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has exited
+        return 0
+    except (UserError, CycloptsError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
+        said = message_of(error)
+        if said is None:
             raise
-        print(f'seq2see: needs {error.name}\n  fix: pip install "seq2see[train]"', file=sys.stderr)
-        sys.exit(2)
-    except (UserError, CycloptsError) as error:
         if trace:
-            raise
-        is_first = os.environ.get("RANK", "0") == "0"
-        # An error in the command is the same in every process: one process per machine prints it.
-        is_shared = isinstance(error, CycloptsError | ConfigError) and os.environ.get("LOCAL_RANK", "0") != "0"
-        if is_first or not (is_shared or (isinstance(error, UserError) and error.is_said)):
-            print(f"{name_of_this()}: {error}", file=sys.stderr)
-        if not is_first:
-            time.sleep(EXIT_DELAY)
-        sys.exit(2)
-    except (MemoryError, RuntimeError) as error:
-        if trace or not is_of_memory(error):
-            raise
-        fix = (
-            "choose a smaller model (model.width, model.layers), or smaller batches (training.batch_size, --batch-size)"
-        )
-        said = str(error).partition("\n")[0]
-        print(f"{name_of_this()}: out of memory: {said}\n  fix: {fix}", file=sys.stderr)
-        sys.exit(2)
-    sys.exit(code if isinstance(code, int) else 0)
+            say(traceback.format_exc().rstrip())
+        tell(error, said)
+        return EXIT_ERROR
+
+
+def message_of(error: Exception) -> str | None:
+    """What to say about an error that the user can cause; None for a bug of ours."""
+    match error:
+        case UserError() | CycloptsError():
+            return str(error)
+        case ModuleNotFoundError(name="torch" | "jaxtyping"):
+            return f'needs {error.name}\n  fix: pip install "seq2see[train]"'
+        case OSError():
+            place = error.filename2 or error.filename or "."
+            name = os.fsdecode(place) if isinstance(place, bytes) else str(place)
+            return str(system_error(error, name, "used", UserError))
+        case MemoryError() | RuntimeError() if is_of_memory(error):
+            fix = (
+                "choose a smaller model (model.width, model.layers), or smaller batches "
+                "(training.batch_size, --batch-size)"
+            )
+            return f"out of memory: {str(error).partition(chr(10))[0]}\n  fix: {fix}"
+    return None
+
+
+def tell(error: Exception, said: str) -> None:
+    """Print a message on stderr, once for all processes of a run."""
+    is_first = os.environ.get("RANK", "0") == "0"
+    # An error in the command is the same in every process: one process per machine prints it.
+    is_shared = isinstance(error, CycloptsError | ConfigError) and os.environ.get("LOCAL_RANK", "0") != "0"
+    if is_first or not (is_shared or (isinstance(error, UserError) and error.is_said)):
+        say(f"{name_of_this()}: {said}")
+    if not is_first and isinstance(error, UserError | CycloptsError):
+        time.sleep(EXIT_DELAY)
 
 
 def require_one_process(arguments: list[str]) -> None:
@@ -103,6 +129,6 @@ def show_warnings_plainly() -> None:
     import warnings
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        print(f"note: {message}", file=sys.stderr)
+        say(f"note: {message}")
 
     warnings.showwarning = show

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import seq2see.metrics as metrics
 from seq2see.config import Config, given_keys, make_config, option, read_toml
-from seq2see.console import say_to
+from seq2see.console import Terminal, say_to
 from seq2see.corpus.corpus import is_corpus
 from seq2see.curves.history import read_history
 from seq2see.data import Pair, read_pairs
@@ -87,7 +87,7 @@ def compare(
     `names` are architectures or paths of recipes. Returns None if interrupted; the same call then continues: finished
     runs are kept, the others resumed.
     """
-    console = console or Console(stderr=True)
+    console = console or Terminal(stderr=True)
     say = say_to(console)
     require_page(out / PAGE)
     runs = plan_runs(names, out, seeds=seeds, settings=settings or {}, say=say)
@@ -226,7 +226,7 @@ def train_run(run: PlannedRun, position: str, *, device: str, console: Console) 
             device=device,
             resume=can_resume,
             force=is_started and not can_resume,
-            console=Console(quiet=True),
+            console=Terminal(quiet=True),
             callbacks=[show],
         )
     done = trained.finished

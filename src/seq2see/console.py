@@ -1,12 +1,117 @@
-"""Console output of the library."""
+"""What the library prints: messages on stderr, results on stdout; everything that reaches a terminal is `printable`."""
 
 from __future__ import annotations
 
+import io
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import IO, Any, Protocol
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
+
+from seq2see.printable import printable
+
+
+class Terminal(Console):
+    """rich's console, with every text made printable; what can't be written to stderr is dropped.
+
+    `keep` are characters that `printable` leaves as they are.
+    """
+
+    def __init__(self, *, keep: str = "", **options: Any) -> None:
+        super().__init__(**options)
+        self._kept = keep
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of a renderable: text printable, control codes of rich's own as they are."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text, keep=self._kept), style, control)
+
+    @property
+    def file(self) -> IO[str]:
+        """Where it writes."""
+        found = super().file
+        return Forgiving(found) if self.stderr else found  # type: ignore[return-value] # has the methods that are used
+
+    @file.setter
+    def file(self, file: IO[str]) -> None:
+        self._file = file
+
+    def on_broken_pipe(self) -> None:
+        """Leave the decision to the caller; rich would exit with code 1."""
+        raise
+
+
+class Forgiving:
+    """A stream that forgets what can't be written: a message that nobody can read is no reason to stop."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class Writable(Protocol):
+    """What answers are written to: a file, or a `Screen`."""
+
+    def write(self, text: str, /) -> object:
+        """Write a text."""
+
+    def writelines(self, lines: Iterable[str], /) -> object:
+        """Write several texts."""
+
+    def flush(self) -> object:
+        """Pass on what was written."""
+
+
+class Screen:
+    """stdout on a terminal, where answers are `printable`."""
+
+    def write(self, text: str) -> None:
+        """Write a text."""
+        sys.stdout.write(printable(text))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        sys.stdout.writelines(map(printable, lines))
+
+    def flush(self) -> None:
+        """Pass on what was written."""
+        sys.stdout.flush()
+
+
+def results() -> Writable:
+    """stdout for answers: as they are in a file or a pipe, printable on a terminal."""
+    return Screen() if sys.stdout.isatty() else sys.stdout
+
+
+def show(result: object) -> None:
+    """Print a line of results to stdout."""
+    results().write(f"{result}\n")
+
+
+def say(message: object) -> None:
+    """Print a message to stderr."""
+    stream = sys.stderr or io.StringIO()  # None if it is closed
+    Forgiving(stream).write(printable(f"{message}") + "\n")
 
 
 def say_to(console: Console) -> Callable[[str], None]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from seq2see.printable import one_line, printable
+
 
 class UserError(Exception):
     """Something the user can fix. It can be pickled and copied.
 
-    `what` is one sentence; `where` is a place (`train.tsv:17`, `training.rate`); `fix` says what to do.
+    `what` is one sentence; `where` is a place (`train.tsv:17`, `training.rate`); `fix` says what to do. As a string it
+    can be printed anywhere: see `printable`.
     """
 
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
@@ -24,10 +27,10 @@ class UserError(Exception):
         """Another process of the same run reports it."""
 
     def __str__(self) -> str:
-        lines = [f"{self.where}: {self.what}" if self.where else self.what]
+        lines = [f"{one_line(self.where)}: {self.what}" if self.where else self.what]
         if self.fix:
             lines.append(f"  fix: {self.fix}")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
 
 class DataError(UserError, ValueError):

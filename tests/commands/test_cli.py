@@ -617,10 +617,17 @@ def test_a_model_too_large_for_the_memory_is_a_mistake_too(
         seq2see_command("train", tiny_pairs)
 
 
-def test_trace_shows_where_a_mistake_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trace_shows_where_a_mistake_came_from(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", ["seq2see", "predict", "nowhere", "a", "--trace"])
-    with pytest.raises(seq2see.UserError):
+    with pytest.raises(SystemExit) as ended:
         cli.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith("Traceback")
+    assert "CheckpointError" in said
+    assert "\nseq2see: " in said
 
 
 def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
@@ -630,7 +637,7 @@ def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert ran.stderr.decode().startswith("seq2see: ")
     assert b"Traceback" not in ran.stderr
     traced = process("train", tmp_path / "nowhere.toml", "--trace")
-    assert traced.returncode == 1
+    assert traced.returncode == 2
     assert b"Traceback" in traced.stderr
     assert b"ConfigError" in traced.stderr
 

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
-from rich.console import Console
-
 from seq2see.api.model import DeviceName, Model, Paths, load
 from seq2see.comparison import Comparison
 from seq2see.comparison import compare as compare_models
 from seq2see.config import given_keys, make_config
+from seq2see.console import Terminal
 from seq2see.data import Pair
 from seq2see.data.given import PairData, paths_or_pairs
 from seq2see.errors import ConfigError, DataError
@@ -111,7 +110,7 @@ def train(
         fallback_previous=fallback_previous,
         allow_changes=allow_changes,
         auto_resume=auto_resume,
-        console=Console(stderr=True, quiet=quiet),
+        console=Terminal(stderr=True, quiet=quiet),
     )
     return load(trained.folder, device=device)
 
@@ -146,5 +145,5 @@ def compare(
         settings=dict(settings or {}),
         request=EvaluationOptions(**options),  # type: ignore[arg-type] # its own checks turn lists into tuples
         device=device,
-        console=Console(stderr=True, quiet=quiet),
+        console=Terminal(stderr=True, quiet=quiet),
     )

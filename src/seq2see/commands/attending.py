@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
+from seq2see.console import Terminal, say
 from seq2see.errors import ConfigError
 from seq2see.inference.loading import load
 from seq2see.inference.options import GenerationOptions
@@ -47,12 +46,12 @@ def run_attend(
         found = attend(model, list(texts), options=options, heads=heads)
     cut_off = sum(not each.prediction.finished for each in found)
     if cut_off:
-        print(f"note: {cut_off:,} of {len(found):,} predictions were cut off (see --max-length)", file=sys.stderr)
+        say(f"note: {cut_off:,} of {len(found):,} predictions were cut off (see --max-length)")
     if output is not None:
         save_attention(found, output)
-        print(f"attention: {output}", file=sys.stderr)
+        say(f"attention: {output}")
         return
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     for each in found:
         console.print(Text(f"{legible(each.source)} → {legible(each.prediction.text)}", style="bold"), soft_wrap=True)
         for line in heat_lines(each.prediction):

@@ -6,10 +6,10 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from seq2see.config import make_config
+from seq2see.console import Terminal
 from seq2see.data import dates
 from seq2see.evaluation import EvaluationOptions, evaluate
 from seq2see.pictures import heat_lines, save_heat_map
@@ -27,7 +27,7 @@ SETTINGS = {"training.max_updates": 700, "training.evaluate_every": 175, "traini
 def run_demo(out: Path, device: str, *, force: bool) -> bool:
     """Train on generated dates, test on others, answer one and show its attention; False if interrupted."""
     began = time.perf_counter()
-    console = Console()
+    console = Terminal()
     made = [pair for pair in dates(NUM_DATES, seed=1) if pair.source != QUESTION]
     dev, test, known = made[:NUM_DEV], made[NUM_DEV : NUM_DEV + NUM_TEST], made[NUM_DEV + NUM_TEST :]
     console.print(f"Dates in {len(known):,} spellings, to be written as ISO 8601:", style="bold")

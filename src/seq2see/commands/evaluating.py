@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +9,7 @@ from cyclopts import Parameter
 
 from seq2see.commands.options import Device, Engine, Evaluation, EvaluationFlags, Run, SkipBad, require_files
 from seq2see.commands.terminal import leading_runs
-from seq2see.console import invalid_lines
+from seq2see.console import invalid_lines, say, show
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import EvaluationOptions
 
@@ -79,10 +78,10 @@ def evaluate(
         errors=errors,
     )
     if found.num_left_out:
-        print(f"skipped {invalid_lines(found.num_left_out)}", file=sys.stderr)
+        say(f"skipped {invalid_lines(found.num_left_out)}")
     if errors is not None:
-        print(f"wrong predictions, the worst by {found.ranked_by} first: {errors}", file=sys.stderr)
-    print(dumps(as_json(found), ensure_ascii=False) if json else found)
+        say(f"wrong predictions, the worst by {found.ranked_by} first: {errors}")
+    show(dumps(as_json(found), ensure_ascii=False) if json else found)
 
 
 def curves(
@@ -102,8 +101,8 @@ def curves(
         raise ConfigError("is needed" if place is None else "conflicts with --tensorboard", where="-o", fix=fix)
     write = draw_curves if output else write_tensorboard
     for line in write([run, *runs], place):
-        print(f"note: {line}", file=sys.stderr)
-    print(place)
+        say(f"note: {line}")
+    show(place)
 
 
 def report(
@@ -129,7 +128,7 @@ def report(
         raise ConfigError("needs a test file", where="--by", fix="name one: --test test.tsv")
     options = EvaluationOptions(by=by, beam=beam)
     write_report(run, output, test or (), options, skip_bad=skip_bad, engine=engine, device=device)
-    print(output)
+    show(output)
 
 
 def pack(
@@ -154,5 +153,5 @@ def pack(
     require_files("--data", data)
     packed = pack_run(run, output, weights=weights, data=data or ())
     for line in packed.parity.lines():
-        print(line)
-    print(f"{packed.path}: {packed.size / 1e6:.2f} MB, weights {weights}")
+        show(line)
+    show(f"{packed.path}: {packed.size / 1e6:.2f} MB, weights {weights}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
+from seq2see.console import Terminal
 from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Sizes, build, fitting, resolve
 
 WIDE = 120
@@ -27,9 +27,9 @@ def print_ladder(options: ModelOptions) -> None:
             network = build(blueprint, Sizes(VOCABULARY, VOCABULARY))
         count = sum(parameter.numel() for parameter in network.parameters())
         table.add_row(name, architecture.summary, str(blueprint.layers), f"{count:,}")
-    console = Console()
+    console = Terminal()
     if not console.is_terminal:
-        console = Console(width=WIDE)  # one line per row, for other programs
+        console = Terminal(width=WIDE)  # one line per row, for other programs
     console.print(table)
     blueprint = resolve(fitting(options, DEFAULT))
     if blueprint.tie == "none":

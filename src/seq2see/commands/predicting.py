@@ -23,7 +23,7 @@ from seq2see.commands.options import (
     SkipBad,
 )
 from seq2see.commands.terminal import leading_runs, opened, require_other, texts_of
-from seq2see.console import invalid_lines
+from seq2see.console import invalid_lines, results, say
 from seq2see.errors import ConfigError
 from seq2see.inference.options import BatchOptions, Format
 
@@ -72,9 +72,9 @@ def predict(
                 if number % CHUNK == 0 or at_once:
                     file.flush()
     if unfinished > missing:
-        print(f"note: answers cut off at the maximum length: {unfinished - missing:,}", file=sys.stderr)
+        say(f"note: answers cut off at the maximum length: {unfinished - missing:,}")
     if missing:
-        print(f"note: texts without an answer that satisfies the options: {missing:,}", file=sys.stderr)
+        say(f"note: texts without an answer that satisfies the options: {missing:,}")
 
 
 def generate(
@@ -97,7 +97,7 @@ def generate(
     [(_, drawn)] = model.stream([prompt], options)
     lines_of = line_writer(format_, None, has_alternatives=format_ != "text" and options.n_best > 1)
     answers = [drawn] if format_ != "text" else drawn.all
-    sys.stdout.writelines(line for answer in answers for line in lines_of(1, prompt, answer))
+    results().writelines(line for answer in answers for line in lines_of(1, prompt, answer))
 
 
 def score(
@@ -127,7 +127,7 @@ def score(
     columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
     found = read_pairs([Path(file) for file in files], columns=columns, skip_bad=skip_bad)
     if found.skipped:
-        print(f"skipped {invalid_lines(found.skipped)}", file=sys.stderr)
+        say(f"skipped {invalid_lines(found.skipped)}")
     scores = model.score(found.pairs, batch_size=options.batch_size)
     with opened(output) as file:
         file.writelines(score_line(format_, number, each) for number, each in enumerate(scores, start=1))

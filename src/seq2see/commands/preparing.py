@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from seq2see.commands.options import Settings, SkipBad, merged, parsed, require_files
+from seq2see.console import say
 from seq2see.errors import ConfigError
 
 
@@ -61,5 +61,5 @@ def prepare(
         settings["data.skip_bad"] = ("--skip-bad", True)
     prepare_corpus(make_config({}, merged(settings, chosen)), out, workers=workers or os.cpu_count() or 1)
     more = "" if model is None else f" --model {shlex.quote(model)}"
-    print(f"train on it: seq2see train {shlex.quote(str(out))}{more}", file=sys.stderr)
+    say(f"train on it: seq2see train {shlex.quote(str(out))}{more}")
     return 0

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
-from seq2see.errors import ConfigError, DataError
+from seq2see.console import Terminal, Writable, results, say
+from seq2see.errors import ConfigError
+from seq2see.system_errors import reported
 
 MANIFESTS = (("manifest.json",), ("model", "manifest.json"))
 """Where a model or a run has its list of files."""
@@ -26,7 +27,7 @@ def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[st
         runs.append(Path(word))
     texts = rest[len(runs) - 1 :]
     if texts and not os.path.exists(texts[0]) and (folder := os.path.dirname(texts[0])) and os.path.isdir(folder):
-        print(f"note: there is no run {texts[0]}; read as a text", file=sys.stderr)
+        say(f"note: there is no run {texts[0]}; read as a text")
     return runs, texts
 
 
@@ -54,7 +55,7 @@ def texts_of(
             yield (moved(pair.source) for pair in iterate_sources(file.stream, str(path))), None
     else:
         if sys.stdin.isatty():
-            print("type a text and press Enter; Ctrl-D ends", file=sys.stderr)
+            say("type a text and press Enter; Ctrl-D ends")
         yield (pair.source for pair in iterate_sources(sys.stdin.buffer)), 1 if sys.stdin.isatty() else None
 
 
@@ -64,10 +65,9 @@ def bar(share: Callable[[], float], *, shown: bool) -> Iterator[Callable[[str], 
     if not shown or not sys.stderr.isatty():
         yield lambda text: text
         return
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Terminal(stderr=True), transient=True) as progress:
         task = progress.add_task("answering", total=1.0)
 
         def moved(text: str) -> str:
@@ -78,14 +78,12 @@ def bar(share: Callable[[], float], *, shown: bool) -> Iterator[Callable[[str], 
 
 
 @contextmanager
-def opened(path: Path | None) -> Iterator[TextIO]:
+def opened(path: Path | None) -> Iterator[Writable]:
     """A file to write answers to, or stdout."""
     if path is None:
-        yield sys.stdout
+        yield results()
         return
-    try:
+    with reported(path, "written", option="--output"):
         file = path.open("w", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise DataError(f"can't be written: {error.strerror}", where=str(path), fix="choose another --output") from None
     with file:
         yield file

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from seq2see.commands.options import EXIT_INTERRUPTED, Device, Settings, SkipBad, merged, parsed, require_files
+from seq2see.console import say, show
 from seq2see.errors import ConfigError
 
 DEMO_FOLDER = Path("runs/demo")
@@ -124,9 +124,9 @@ def train(
         if engine == "scratch":
             return EXIT_INTERRUPTED
         words = [*launched_by(), "seq2see", "train", *map(str, data), "--out", str(folder), "--resume"]
-        print(f"resume with: {shlex.join(words)}", file=sys.stderr)
+        say(f"resume with: {shlex.join(words)}")
         return EXIT_INTERRUPTED
-    print(f"try it: seq2see predict {shlex.quote(str(folder))} {trained.example}", file=sys.stderr)
+    say(f"try it: seq2see predict {shlex.quote(str(folder))} {trained.example}")
     return 0
 
 
@@ -174,8 +174,8 @@ def compare(
     )
     if found is None:
         return EXIT_INTERRUPTED
-    print(found)
-    print(f"everything on one page: {found.page}", file=sys.stderr)
+    show(found)
+    say(f"everything on one page: {found.page}")
     return 0
 
 

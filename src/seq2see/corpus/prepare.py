@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from seq2see.config import Config
-from seq2see.console import say_to
+from seq2see.console import Terminal, say_to
 from seq2see.corpus import parts, passes
 from seq2see.corpus.assembling import assemble, recover
 from seq2see.corpus.corpus import FORMAT, is_corpus, open_corpus, read_manifest
@@ -60,7 +60,7 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
     Resumes a preparation that was interrupted. Raises DataError for invalid lines, ConfigError for conflicting options
     and if `folder` is something else.
     """
-    console = console or Console(stderr=True)
+    console = console or Terminal(stderr=True)
     say = say_to(console)
     folder = folder.absolute()
     if config.text.bpe_dropout:

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
+from seq2see.console import Terminal
 from seq2see.doctor.characters import runs_right_to_left, visible
 from seq2see.doctor.cleaning import CHANGES, LEFT_OUT, CleaningResult
 from seq2see.doctor.report import DataReport, Example, Finding, SetSizes
+from seq2see.printable import ISOLATES
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 _MAX_SHOWN = 60
@@ -20,12 +22,12 @@ Styled = tuple[str, str]
 
 def print_report(report: DataReport, console: Console | None = None) -> None:
     """Print the whole report, by default to stdout."""
-    _print(_lines(report, console := console or Console(highlight=False)), console)
+    _print(_lines(report, console := console or Terminal(highlight=False, keep=ISOLATES)), console)
 
 
 def print_cleaned(cleaned: CleaningResult, console: Console | None = None) -> None:
     """Print what was changed and left out."""
-    _print(_lines_of_cleaned(cleaned), console or Console(highlight=False))
+    _print(_lines_of_cleaned(cleaned), console or Terminal(highlight=False))
 
 
 def _print(lines: Iterator[Styled], console: Console) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from rich.console import Console
 
 from seq2see.config import Config, to_toml
-from seq2see.console import say_to
+from seq2see.console import Terminal, say_to
 from seq2see.data import Examples, Pair
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.loading import load
@@ -95,7 +95,7 @@ def train(
     if (resume or auto_resume) and "training.timeout" not in given and is_run(folder):
         timeout = stored_config(folder).training.timeout
     with ExitStack() as stack, joined(find_device(device), timeout) as world:
-        console = console or Console(stderr=True)
+        console = console or Terminal(stderr=True)
         say = say_to(console) if world.is_first else say_nothing
         context = RunContext(world, world.local_device(find_device(device)), folder, resume_options, stack, say)
         context.decide()

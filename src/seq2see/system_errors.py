@@ -1,0 +1,115 @@
+"""What the operating system refuses, as a `UserError` with a fix for that reason."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from seq2see.errors import DataError, UserError
+from seq2see.printable import quoted
+
+Kind = TypeVar("Kind", bound=UserError)
+
+MAX_NAME = 200
+"""Characters of a name in a message at most."""
+
+
+def system_error(
+    error: OSError | ValueError,
+    path: Path | str,
+    doing: str,
+    kind: type[Kind],
+    *,
+    option: str = "",
+    also: str = "",
+) -> Kind:
+    """The UserError for what happened while `path` was being `doing` ("read", "written", "created", …).
+
+    `option` names the option that chose the path, `also` is added to the fix.
+    """
+    number = error.errno if isinstance(error, OSError) else errno.EINVAL
+    if number == errno.ENOENT and not working_folder_exists():
+        path, reason, fix = ".", "the working directory has been removed", "change to a folder that exists: cd"
+    elif not isinstance(error, OSError):
+        reason, fix = str(error), "correct the name"
+    elif number == errno.EBADF:
+        reason, fix = "it is closed", f"redirect it: {'<' if doing == 'read' else '>'} FILE"
+    else:
+        reason, fix = error.strerror or str(error), fix_for(number or 0, Path(path), doing, option)
+    where = str(path) if len(str(path)) <= MAX_NAME else f"{str(path)[:MAX_NAME]}…"
+    return kind(f"can't be {doing}: {reason}", where=where, fix=f"{fix}; {also}" if also else fix)
+
+
+def fix_for(number: int, path: Path, doing: str, option: str) -> str:
+    """What helps against an error of the operating system, by its number."""
+    reads = doing in ("read", "opened")
+    another = f"choose another {option}" if option else "choose another place" if not reads else "name another file"
+    place = path if reads else path.parent
+    match number:
+        case errno.ENOENT:
+            return "check the path" if reads else f"create its folder: mkdir -p {quoted(path.parent)}; or {another}"
+        case errno.ENOTDIR:
+            part = next((each for each in reversed(path.parents) if each.is_file()), path)
+            return f"{quoted(part)} is not a folder: check the path"
+        case errno.EISDIR:
+            return f"it is a folder: {'name a file in it' if reads else another}"
+        case errno.EACCES | errno.EPERM:
+            return f"check who may {'read it' if reads else 'write there'}: ls -ld {quoted(place)}; or {another}"
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"free some disk space, or {another}"
+        case errno.EFBIG:
+            return f"allow larger files (ulimit -f unlimited), or {another}"
+        case errno.EROFS:
+            return f"this file system can only be read: {another}"
+        case errno.EMFILE:
+            return "allow more open files: ulimit -n 4096"
+        case errno.ENFILE:
+            return "close other programs: too many files are open on this machine"
+        case errno.ENAMETOOLONG:
+            return "the name is too long: shorten it"
+        case errno.ELOOP:
+            return f"the symbolic link leads back to itself: ls -ld {quoted(path)}"
+        case errno.EIO:
+            return f"check the disk, or {another}"
+        case errno.EBUSY | errno.ETXTBSY:
+            return f"another program uses it: wait for it to end, or {another}"
+        case errno.ENXIO | errno.ENODEV:
+            return f"no program or device is at its other end: {another}"
+        case errno.ENOMEM:
+            return "free some memory"
+        case errno.EEXIST | errno.ENOTEMPTY:
+            return f"another program has written there: {another}"
+        case _:
+            return f"check the path and its disk, or {another}"
+
+
+@contextmanager
+def reported(
+    path: Path | str, doing: str, kind: type[UserError] = DataError, *, option: str = "", also: str = ""
+) -> Iterator[None]:
+    """Raise an OSError of the block as a UserError of this `kind`: see `system_error`."""
+    try:
+        yield
+    except UserError:
+        raise
+    except OSError as error:
+        raise system_error(error, path, doing, kind, option=option, also=also) from error
+
+
+def absolute(path: Path) -> Path:
+    """The absolute path. UserError if the working directory has been removed."""
+    with reported(path, "found", UserError):
+        return path.absolute()
+
+
+def working_folder_exists() -> bool:
+    """Whether relative paths can be resolved: another program may have removed the folder."""
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,107 @@
+"""Standard streams that are closed, full or left by their reader, as services, jobs and pipes leave them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FULL = Path("/dev/full")
+COMMANDS = {
+    "--help": "--help",
+    "--version": "--version",
+    "models": "models",
+    "predict": "predict {run} abc",
+    "generate": "generate {language} --count 1",
+    "score": "score {run} {pairs}",
+    "attend": "attend {run} abc",
+    "evaluate": "evaluate {run} {pairs}",
+    "check": "check {pairs}",
+    "curves": "curves {run} -o {out}.svg",
+    "report": "report {run} -o {out}.html",
+    "pack": "pack {run} -o {out}.seq2see",
+}
+"""Commands that print a result."""
+CLOSED = "seq2see: stdout: can't be written: it is closed\n  fix: redirect it: > FILE\n"
+
+
+def shell(command: str, redirection: str) -> subprocess.CompletedProcess[str]:
+    """Runs `seq2see` in a shell, with redirections of its own."""
+    line = f"{shlex.quote(sys.executable)} -m seq2see {command} {redirection}"
+    return subprocess.run(
+        ["sh", "-c", line],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.fixture
+def places(tiny_run: Path, tiny_language_run: Path, tiny_pairs: Path, tmp_path: Path) -> dict[str, str]:
+    found = {"run": tiny_run, "language": tiny_language_run, "pairs": tiny_pairs, "out": tmp_path / "out"}
+    return {name: shlex.quote(str(path)) for name, path in found.items()}
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_a_full_disk_behind_stdout_is_said(places: dict[str, str]) -> None:
+    done = shell(COMMANDS["predict"].format(**places), "> /dev/full")
+    assert done.returncode == 2
+    fix = "free some disk space, or choose another place"
+    assert done.stderr.endswith(f"stdout: can't be written: No space left on device\n  fix: {fix}\n")
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_closed_stdout_is_said() -> None:
+    done = shell("--version", ">&-")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", CLOSED)
+
+
+def test_training_needs_no_stream_at_all(tiny_pairs: Path, tiny_flags: list[str], tmp_path: Path) -> None:
+    command = shlex.join(["train", str(tiny_pairs), "--out", str(tmp_path / "r"), "--device", "cpu", *tiny_flags])
+    done = shell(command, "<&- >&- 2>&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    log = (tmp_path / "r" / "metrics.jsonl").read_text(encoding="utf-8")
+    assert all(line.startswith('{"event"') for line in log.splitlines())
+
+
+def test_with_a_closed_stderr_notes_do_not_land_among_the_answers(places: dict[str, str], tmp_path: Path) -> None:
+    answers = tmp_path / "answers"
+    done = shell(f"predict {places['run']} abcxyz --output {shlex.quote(str(answers))}", ">&- 2>&-")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert answers.read_text(encoding="utf-8").count("\n") == 1
+    assert "note" not in answers.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+def test_messages_that_cannot_be_written_stop_nothing(places: dict[str, str]) -> None:
+    done = shell("predict {run} abcxyz".format(**places), "2> /dev/full")
+    assert (done.returncode, done.stdout.count("\n")) == (0, 1)
+
+
+def test_a_closed_stdin_is_said_if_it_is_read(places: dict[str, str]) -> None:
+    done = shell("predict {run}".format(**places), "<&-")
+    assert done.returncode == 2
+    assert done.stderr == "seq2see: <stdin>: can't be read: it is closed\n  fix: redirect it: < FILE\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("redirection", ["> /dev/full", ">&-", "2> /dev/full", "2>&-", "| true"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_bears_every_stream(name: str, redirection: str, places: dict[str, str]) -> None:
+    done = shell(COMMANDS[name].format(**places), redirection)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    if redirection in ("> /dev/full", ">&-"):
+        assert done.returncode == 2
+        assert "stdout: can't be written" in done.stderr
+    else:
+        assert done.returncode == 0
