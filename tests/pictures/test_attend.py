@@ -25,12 +25,17 @@ ARABIC = "علي"
 
 
 def attention(source: list[str], target: list[str], *, heads: bool = False, finished: bool = True) -> Attention:
-    """Made-up weights; with `heads`, of three layers with two heads."""
+    """Made-up weights; with `heads`, of three layers with two heads, self-attention included."""
     chance = np.random.default_rng(0)
     of_heads = chance.dirichlet(np.ones(len(source)), (3, 2, len(target))).astype(np.float32)
     weights = of_heads[1].mean(0)
     answer = Prediction("".join(target[:-1]), source, target, -1.0, -1.0, weights, finished)
-    return Attention("".join(source[:-1]), answer, of_heads if heads else None, 1)
+    if not heads:
+        return Attention("".join(source[:-1]), answer)
+    encoder, decoder = (
+        chance.dirichlet(np.ones(size), (3, 2, size)).astype(np.float32) for size in (len(source), len(target))
+    )
+    return Attention("".join(source[:-1]), answer, of_heads, 1, encoder, decoder)
 
 
 class Page(HTMLParser):
@@ -105,10 +110,37 @@ def test_the_heads_are_in_every_format() -> None:
     for table, weights in zip(range(1, 7), found.heads.reshape(6, 2, 3), strict=True):
         np.testing.assert_allclose(page.weights(table), weights, atol=5.1e-5)
     assert len(rectangles(as_svg([found]))) == 7 * 6
-    rows = [line.split("\t") for line in as_tsv([found]).splitlines()]
-    assert rows[0] == ["text", "layer", "head", "target", "a", "b", "<eos>"]
-    assert [row[1:4] for row in rows[-2:]] == [["3", "2", "x"], ["3", "2", "<eos>"]]
-    np.testing.assert_array_equal(np.array([row[4:] for row in rows[1:]], np.float32), found.heads.reshape(12, 3))
+    tables = [[line.split("\t") for line in table.splitlines()] for table in as_tsv([found]).split("\n\n")]
+    rows = tables[0]
+    assert rows[0] == ["text", "attention", "layer", "head", "target", "a", "b", "<eos>"]
+    assert [row[1:5] for row in rows[-2:]] == [["cross", "3", "2", "x"], ["cross", "3", "2", "<eos>"]]
+    np.testing.assert_array_equal(np.array([row[5:] for row in rows[1:]], np.float32), found.heads.reshape(12, 3))
+
+
+def test_self_attention_is_in_json_tables_and_dicts() -> None:
+    found = attention(["a", "b", "<eos>"], ["x", "<eos>"], heads=True)
+    [text] = json.loads(as_json([found]))["texts"]
+    assert text["decoder_input"] == ["<bos>", "x"]
+    tables = [[line.split("\t") for line in table.splitlines()] for table in as_tsv([found]).split("\n\n")]
+    dicts = found.to_dicts()
+    for number, (kind, weights, columns) in enumerate(
+        (
+            ("encoder", found.encoder_heads, ["a", "b", "<eos>"]),
+            ("decoder", found.decoder_heads, ["<bos>", "x"]),
+        ),
+        start=1,
+    ):
+        assert weights is not None
+        np.testing.assert_array_equal(np.array(text[f"{kind}_heads"], np.float32), weights)
+        assert tables[number][0] == ["text", "attention", "layer", "head", "target", *columns]
+        in_table = np.array([row[5:] for row in tables[number][1:]], np.float32)
+        np.testing.assert_array_equal(in_table, weights.reshape(-1, len(columns)))
+        mine = [each for each in dicts if each["attention"] == kind]
+        np.testing.assert_array_equal(np.array([each["weight"] for each in mine], np.float32), weights.ravel())
+        assert {each["source_token"] for each in mine} == set(columns)
+    without = attention(["a", "<eos>"], ["x", "<eos>"])
+    assert "encoder_heads" not in without.to_dict()
+    assert "attention" not in without.to_dicts()[0]
 
 
 def test_a_token_cannot_break_a_table() -> None:
@@ -242,8 +274,22 @@ def test_the_scale_falls_evenly_from_white_to_dark() -> None:
     assert lightness[-1] < 20
     assert steps.min() > 0.3
     assert steps.max() < 1.8
-    assert [shade(weight, 0.5) for weight in (0, 0.25, 0.5)] == [0, 50, 100]
-    assert shade(0, 0) == 0
+    assert [shade(weight) for weight in (0, 0.5, 1, 1.0000001)] == [0, 50, 100, 100]
+
+
+def test_flat_attention_is_pale_and_not_stretched_to_its_own_largest_weight() -> None:
+    source = [*"abcdefghi", "<eos>"]
+    flat = Attention("abcdefghi", Prediction("x", source, ["x"], -1.0, -1.0, np.full((1, 10), 0.1), True))
+    content = as_svg([flat])
+    assert f'fill="{SHADES[10]}"' in content
+    assert f'fill="{SHADES[100]}"' not in content
+    axes = flat.plot()
+    try:
+        assert axes.images[0].get_clim() == (0, 1)
+    finally:
+        from matplotlib import pyplot
+
+        pyplot.close("all")
 
 
 @pytest.mark.parametrize("count", [5, 60])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,19 @@ from seq2see.text import BOS
 
 Array = npt.NDArray[np.floating[Any]]
 Ids = npt.NDArray[np.int64]
+
+
+class Heads(NamedTuple):
+    """The attention weights of every head, bottom layer first; each row sums to 1 and is 0 at padding."""
+
+    cross: Array
+    """To the source: [layers B heads T S]."""
+    encoder: Array | None
+    """Of the encoder's self-attention: [layers B heads S S]; None without one."""
+    decoder: Array | None
+    """Of the decoder's self-attention to the tokens before: [layers B heads T T]; None without one.
+
+    Row t belongs to the t-th target token, like that of `cross`; column 0 is BOS, column p the target token p - 1."""
 
 
 class Engine(Protocol):
@@ -54,8 +68,8 @@ class Engine(Protocol):
         """The layer, from 0 among those with cross-attention, whose mean over heads `step` gives as weights."""
         ...
 
-    def heads(self, batch: Batch) -> Array:
-        """The attention weights of every head of these layers at each target token: [layers B heads T S].
+    def heads(self, batch: Batch) -> Heads:
+        """The attention weights of every head at each target token.
 
         Only for a network that `has_attention`. The targets are read with teacher forcing; there is no search.
         """
@@ -113,14 +127,22 @@ class NumpyEngine:
         """See `Engine`."""
         return self.network.shown_layer
 
-    def heads(self, batch: Batch) -> Array:
+    def heads(self, batch: Batch) -> Heads:
         """See `Engine`: one step per target token."""
         state = self.network.start(*batch.source)
-        looked = []
-        for ids in batch.decoder_input.T:
-            state, each = self.network.step_by_head(ids, state)
-            looked.append(np.stack(each))
-        return np.stack(looked, 3)
+        cross, own = [], []
+        length = batch.decoder_input.shape[1]
+        for position, ids in enumerate(batch.decoder_input.T, start=1):
+            state, to_source, to_itself = self.network.step_by_head(ids, state)
+            cross.append(np.stack(to_source))
+            own.append([np.pad(each, [(0, 0), (0, 0), (0, length - position)]) for each in to_itself])
+        decoder = np.stack([np.stack(each) for each in own], 3) if own[0] else None
+        return Heads(np.stack(cross, 3), stacked(self.network.self_attention(*batch.source)), decoder)
+
+
+def stacked(layers: Sequence[Array]) -> Array | None:
+    """The weights of all layers in one array; None without layers."""
+    return np.stack(layers) if layers else None
 
 
 def make_numpy_engine(saved: SavedModel) -> NumpyEngine:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from seq2see.data.batch import Batch, Padded
 from seq2see.errors import ConfigError, did_you_mean
-from seq2see.inference.engine import Array, Ids
+from seq2see.inference.engine import Array, Heads, Ids, stacked
 from seq2see.model import DecoderState, Seq2Seq, Sizes, max_positions, read_blueprint, restore
 from seq2see.model import Padded as TensorPadded
+from seq2see.model.encoder import Encoder
 from seq2see.model.readers import Attend
 from seq2see.model.transformer import CrossAttention
 from seq2see.storage.saved_model import SavedModel
@@ -93,15 +95,17 @@ class TorchEngine:
         return log_probs
 
     @torch.inference_mode()
-    def heads(self, batch: Batch) -> Array:
+    def heads(self, batch: Batch) -> Heads:
         """The weights of each head, all positions in parallel."""
         self.network.eval()
         known = to_tensors(batch, self.device)
         state = self.network.decoder.start(self.network.encode(known.source))
         stream, _ = self.network.decoder.states(known.decoder_input, state, by_head=True)
         assert stream.heads, "the decoder has attention"
-        looked: Array = to_numpy(torch.stack(stream.heads))
-        return looked
+        assert isinstance(self.network.encoder, Encoder), "it attends to a source"
+        encoder = self.network.encoder.self_attention(known.source)
+        cross, own, decoder = ([*map(to_numpy, each)] for each in (stream.heads, encoder, stream.self_heads or ()))
+        return Heads(np.stack(cross), stacked(own), stacked(decoder))
 
 
 def make_torch_engine(saved: SavedModel, device: torch.device) -> TorchEngine:

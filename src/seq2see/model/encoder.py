@@ -24,6 +24,12 @@ class EncoderLayer(nn.Module):
     ) -> tuple[Float[Tensor, "B S D"], LSTMState | None]:
         raise NotImplementedError
 
+    def by_head(
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
+    ) -> tuple[Float[Tensor, "B S D"], tuple[Float[Tensor, "B _H S S"], ...]]:
+        """The states, and the weights of every head of each self-attention, bottom first: none for an LSTM."""
+        return self(x, mask)[0], ()
+
 
 class UnidirectionalLSTM(EncoderLayer):
     """One LSTM, reading forward or backward. Backward is the reversed input of Sutskever et al. 2014, section 3.3."""
@@ -76,11 +82,19 @@ class TransformerEncoder(EncoderLayer):
         self.layers = Stack(*layers)
 
     def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], None]:
-        memory = Memory(x, mask, ())
-        stream, _ = self.layers(
-            Stream(x, need_weights=False), self.layers.start(memory, iter(())), self.layers.read(memory)
-        )
-        return stream.x, None
+        return self.run(Stream(x, need_weights=False), mask).x, None
+
+    def by_head(
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
+    ) -> tuple[Float[Tensor, "B S D"], tuple[Float[Tensor, "B _H S S"], ...]]:
+        stream = self.run(Stream(x, need_weights=False, self_heads=()), mask)
+        return stream.x, stream.self_heads or ()
+
+    def run(self, stream: Stream, mask: Bool[Tensor, "B S"]) -> Stream:
+        """The stream after all layers."""
+        memory = Memory(stream.x, mask, ())
+        stream, _ = self.layers(stream, self.layers.start(memory, iter(())), self.layers.read(memory))
+        return stream
 
 
 class ResidualEncoderLayer(EncoderLayer):
@@ -116,6 +130,16 @@ class Encoder(nn.Module):
             if final is not None:
                 finals.append(final)
         return Memory(states, mask, tuple(finals))
+
+    def self_attention(self, source: Padded) -> tuple[Float[Tensor, "B _H S S"], ...]:
+        """The weights of every head of each self-attention, bottom first; empty for LSTMs."""
+        states = self.dropout(self.embedding(source.ids))
+        found: tuple[Tensor, ...] = ()
+        for layer in self.layers:
+            assert isinstance(layer, EncoderLayer)
+            states, heads = layer.by_head(states, source.mask)
+            found += heads
+        return found
 
 
 class NoSource(nn.Module):

@@ -47,10 +47,12 @@ class Decoder(nn.Module):
     ) -> tuple[Stream, DecoderState]:
         """The input of the output layer, and the state after the last token.
 
-        With `by_head`, `Stream.heads` gets the weights of every head of every reader.
+        With `by_head`, `Stream.heads` gets the weights of every head of every reader, and `Stream.self_heads` those of
+        every self-attention.
         """
         x = self.dropout(self.embedding(tokens))
-        stream = Stream(x, need_weights=need_weights, heads=() if by_head else None)
+        none_yet = () if by_head else None
+        stream = Stream(x, need_weights=need_weights, heads=none_yet, self_heads=none_yet)
         stream, carry = self.layers(stream, state.carry, state.reading)
         return stream, DecoderState(state.reading, carry)
 

@@ -45,6 +45,8 @@ class Stream(NamedTuple):
     """Whether `weights` are needed: multi-head attention is faster without them."""
     heads: tuple[Float[Tensor, "R _H T S"], ...] | None = None
     """The weights of every head of each reader so far, bottom first; None if they are not needed."""
+    self_heads: tuple[Float[Tensor, "R _H T _P"], ...] | None = None
+    """Those of each self-attention so far, likewise."""
 
 
 class Layer(nn.Module):

@@ -31,7 +31,7 @@ PERIOD = 10_000.0
 
 
 class MultiHeadSelfAttention(Layer):
-    """The parameters and the projection that the self-attentions of decoder and encoder share."""
+    """What the self-attentions of decoder and encoder share: parameters, projection, attention."""
 
     def __init__(self, width: int, heads: int, *, rotary: bool = False) -> None:
         super().__init__()
@@ -39,6 +39,32 @@ class MultiHeadSelfAttention(Layer):
         self.rotary = rotary
         self.projection = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
+
+    def attend(
+        self,
+        stream: Stream,
+        queries: Float[Tensor, "R H T E"],
+        keys: Float[Tensor, "R H P E"],
+        values: Float[Tensor, "R H P E"],
+        mask: Bool[Tensor, ...] | None,
+        *,
+        causal: bool = False,
+    ) -> Stream:
+        """The stream after attention to the keys where `mask` is True; with `causal`, to those up to the own position.
+
+        If `stream.self_heads` is not None, the weights of every head are appended to it. Otherwise it uses PyTorch's
+        fused attention.
+        """
+        if stream.self_heads is None:
+            attended = attend(queries, keys, values, mask, causal=causal)
+            return stream._replace(x=self.output(join_heads(attended)))
+        if mask is None:
+            seen = keys.new_ones(queries.size(2), keys.size(2), dtype=torch.bool)
+            mask = seen.tril() if causal else seen
+        scores = (queries / math.sqrt(queries.size(-1))) @ keys.transpose(2, 3)
+        weights = masked_softmax(scores, mask.expand(len(scores), 1, *mask.shape[-2:]))
+        attended = weights.to(values.dtype) @ values
+        return stream._replace(x=self.output(join_heads(attended)), self_heads=(*stream.self_heads, weights))
 
     def project(
         self, x: Float[Tensor, "R T D"], past: int = 0
@@ -69,8 +95,7 @@ class SelfAttention(MultiHeadSelfAttention):
             keys, values = torch.cat([past_keys, keys], 2), torch.cat([past_values, values], 2)
         # A single query may see all keys; several after a prefix need the lower right part of the triangle.
         mask = keys.new_ones(length, past + length, dtype=torch.bool).tril(past) if past and length > 1 else None
-        attended = attend(queries, keys, values, mask, causal=not past and length > 1)
-        return stream._replace(x=self.output(join_heads(attended))), (keys, values)
+        return self.attend(stream, queries, keys, values, mask, causal=not past and length > 1), (keys, values)
 
 
 class EncoderSelfAttention(MultiHeadSelfAttention):
@@ -82,8 +107,7 @@ class EncoderSelfAttention(MultiHeadSelfAttention):
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         assert isinstance(reading, Tensor)
         queries, keys, values = self.project(stream.x)
-        attended = attend(queries, keys, values, reading[:, None, None])
-        return stream._replace(x=self.output(join_heads(attended))), carry
+        return self.attend(stream, queries, keys, values, reading[:, None, None]), carry
 
 
 class CrossAttention(Layer):

@@ -12,6 +12,7 @@ from seq2see.data import Batch
 from seq2see.data.batch import Padded
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.pictures.heat_map import plot
+from seq2see.pictures.labels import CROSS, DECODER, ENCODER, START
 from seq2see.pictures.svg import inline_svg
 from seq2see.pictures.tables import attention_dict, attention_dicts
 from seq2see.text import EOS
@@ -29,13 +30,19 @@ Weights = npt.NDArray[np.floating[Any]]
 class AttentionHead(NamedTuple):
     """One head of one layer."""
 
-    title: str
+    kind: str
+    """`cross`, `encoder` or `decoder`."""
     layer: int
     """From 1, the bottom layer first."""
     head: int
     """From 1."""
     weights: Weights
-    """[T S]"""
+    """[T S], [S S] or [T T], by kind."""
+
+    @property
+    def title(self) -> str:
+        """Layer and head."""
+        return f"layer {self.layer}, head {self.head}"
 
 
 class Attention(NamedTuple):
@@ -44,9 +51,14 @@ class Attention(NamedTuple):
     source: str
     prediction: Prediction
     heads: Weights | None = None
-    """[layers heads T S], bottom layer first; None unless requested."""
+    """Of the attention to the source [layers heads T S], bottom layer first; None unless requested."""
     shown_layer: int = 0
     """The layer, from 0, whose heads are averaged in `weights`."""
+    encoder_heads: Weights | None = None
+    """Of the encoder's self-attention [layers heads S S]; None unless requested, or for another encoder."""
+    decoder_heads: Weights | None = None
+    """Of the decoder's self-attention [layers heads T T], None likewise. Row t belongs to the t-th target token, and
+    column p to `decoder_input[p]`."""
 
     @property
     def weights(self) -> Weights:
@@ -60,15 +72,23 @@ class Attention(NamedTuple):
         return f"mean of the heads of layer {self.shown_layer + 1}"
 
     @property
-    def largest(self) -> float:
-        """The largest weight, heads included: the dark end of the colour scale."""
-        return float(max(self.weights.max(), 0 if self.heads is None else self.heads.max()))
+    def decoder_input(self) -> list[str]:
+        """The tokens that the decoder read: BOS, and all target tokens but the last."""
+        return [START, *self.prediction.target_tokens[:-1]]
 
-    def each_head(self) -> Iterator[AttentionHead]:
-        """Every head, layer by layer; empty unless the heads were requested."""
-        for layer, heads in enumerate(() if self.heads is None else self.heads, start=1):
-            for head, weights in enumerate(heads, start=1):
-                yield AttentionHead(f"layer {layer}, head {head}", layer, head, weights)
+    def tokens_of(self, kind: str) -> tuple[list[str], list[str]]:
+        """The tokens of the rows and of the columns of a head of this kind."""
+        source, target = self.prediction.source_tokens, self.prediction.target_tokens
+        return {CROSS: (target, source), ENCODER: (source, source), DECODER: (target, self.decoder_input)}[kind]
+
+    def each_head(self, *kinds: str) -> Iterator[AttentionHead]:
+        """Every head of these kinds (by default of all), layer by layer; empty unless the heads were requested."""
+        found = {CROSS: self.heads, ENCODER: self.encoder_heads, DECODER: self.decoder_heads}
+        for kind in kinds or found:
+            layers = found[kind]
+            for layer, heads in enumerate(() if layers is None else layers, start=1):
+                for head, weights in enumerate(heads, start=1):
+                    yield AttentionHead(kind, layer, head, weights)
 
     def to_dict(self) -> dict[str, Any]:
         """Tokens, weights, alignment and heads as plain lists, as in the JSON of `seq2see attend`."""
@@ -99,6 +119,7 @@ def attend(
 ) -> list[Attention]:
     """The best prediction for each text with its attention; with `heads`, that of every head of every layer.
 
+    The heads of a Transformer include those of its encoder's and decoder's self-attention.
     Raises ConfigError for a model without attention and for the heads of an ensemble; DataError for an empty text.
     """
     if not model.has_attention:
@@ -122,22 +143,19 @@ def attend(
             raise DataError(what, where=f"text {number}", fix=fix)
     if not heads:
         return [Attention(*each) for each in zip(given, predictions, strict=True)]
-    shown_layer = model.engine.shown_layer
-    return [
-        Attention(text, prediction, heads_of(model, text, prediction), shown_layer)
-        for text, prediction in zip(given, predictions, strict=True)
-    ]
+    return [with_heads(model, *each) for each in zip(given, predictions, strict=True)]
 
 
-def heads_of(model: Predictor, text: str, prediction: Prediction) -> Weights:
-    """The weights of each head [layers heads T S], from a teacher-forced pass over the prediction."""
+def with_heads(model: Predictor, text: str, prediction: Prediction) -> Attention:
+    """The attention with that of each head, from a teacher-forced pass over the prediction."""
     assert model.source_codec is not None
     known = model.target_codec.vocabulary.id
     target = [known(token) for token in prediction.target_tokens]
     if prediction.finished:
         target[-1] = EOS
-    found: Weights = model.engine.heads(Batch(one_row(model.source_codec.encode(text)), one_row(target)))[:, 0]
-    return found
+    found = model.engine.heads(Batch(one_row(model.source_codec.encode(text)), one_row(target)))
+    cross, encoder, decoder = (None if each is None else each[:, 0] for each in found)
+    return Attention(text, prediction, cross, model.engine.shown_layer, encoder, decoder)
 
 
 def one_row(ids: Sequence[int]) -> Padded:

@@ -23,7 +23,7 @@ RGB = np.array(
 
 
 def shades() -> list[str]:
-    """The scale as `#rrggbb`, from weight 0 to the largest weight."""
+    """The scale as `#rrggbb`, from weight 0 to 1."""
     share = np.linspace(0, 1, NUM_SHADES)
     lightness = LIGHTEST + (DARKEST - LIGHTEST) * share
     chroma = MOST_CHROMA * np.sin(np.pi * share**0.9 * 0.82)  # sRGB allows little chroma at both ends
@@ -36,6 +36,6 @@ def shades() -> list[str]:
 SHADES = tuple(shades())
 
 
-def shade(weight: float, largest: float) -> int:
-    """The index in SHADES for a weight, on a scale that ends at `largest`."""
-    return round(weight / largest * (NUM_SHADES - 1)) if largest > 0 else 0
+def shade(weight: float) -> int:
+    """The index in SHADES for a weight. The scale is always 0 to 1, so that flat attention looks flat."""
+    return round(min(1.0, weight) * (NUM_SHADES - 1))

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from seq2see.errors import UserError
 from seq2see.pictures.colours import SHADES
 from seq2see.pictures.fonts import MissingGlyphWarning, choose_fonts, order_for
-from seq2see.pictures.labels import END, END_NOTE, Labels, labels_of, truncated, widest
+from seq2see.pictures.labels import CROSS, END, END_NOTE, Labels, labels_of, truncated, widest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def plot(attention: Attention, ax: Axes | None = None) -> Axes:
     labels, weights = labels_of(mean.prediction), mean.weights
     families = choose_fonts([*labels.source, *labels.target, END]).families
     axes = pyplot.subplots(figsize=size_of(mean), layout="constrained")[1] if ax is None else ax
-    image = show(axes, weights, labels, mean.largest)
+    image = show(axes, weights, labels)
     label_axes(axes, labels, families)
     if ax is None:
         pyplot.colorbar(image, ax=axes, label="attention weight")
@@ -120,13 +120,13 @@ def fill(row: SubFigure, attention: Attention, families: list[str], *, title: st
         small = layers * (small_cell(labels) * len(labels.target) + 0.35)
         above, below = row.subfigures(2, 1, height_ratios=[size_of(attention)[1] - small, small], squeeze=False)[:, 0]
         grid = below.subplots(layers, heads, squeeze=False)
-        for axes, head in zip(grid.flat, attention.each_head(), strict=True):
-            show(axes, head.weights, labels, attention.largest)
+        for axes, head in zip(grid.flat, attention.each_head(CROSS), strict=True):
+            show(axes, head.weights, labels)
             axes.set_xticks([])
             axes.set_yticks([])
             axes.set_title(head.title, fontsize=8, pad=2)
     axes = above.subplots()
-    image = show(axes, attention.weights, labels, attention.largest)
+    image = show(axes, attention.weights, labels)
     label_axes(axes, labels, families)
     notes = [title, "" if attention.heads is None else attention.mean_title]
     if any(notes):
@@ -150,11 +150,11 @@ def fill(row: SubFigure, attention: Attention, families: list[str], *, title: st
     bar.outline.set_visible(False)
 
 
-def show(axes: Axes, weights: Weights, labels: Labels, largest: float) -> Any:
-    """The cells, white to dark from 0 to `largest`; the first column is on the right for right-to-left sources."""
+def show(axes: Axes, weights: Weights, labels: Labels) -> Any:
+    """The cells, white to dark from 0 to 1; the first column is on the right for right-to-left sources."""
     from matplotlib.colors import ListedColormap
 
-    image = axes.imshow(weights, cmap=ListedColormap(list(SHADES)), vmin=0, vmax=largest, aspect="equal")
+    image = axes.imshow(weights, cmap=ListedColormap(list(SHADES)), vmin=0, vmax=1, aspect="equal")
     if labels.source_is_right_to_left:
         axes.invert_xaxis()
     axes.spines[:].set_color("#bbbbbb")

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from seq2see.pictures.colours import SHADES, shade
-from seq2see.pictures.labels import END_NOTE, Labels, is_right_to_left, labels_of, legible, truncated, widest
+from seq2see.pictures.labels import CROSS, END_NOTE, Labels, is_right_to_left, labels_of, legible, truncated, widest
 
 if TYPE_CHECKING:
     from seq2see.pictures.attention import Attention, Weights
@@ -90,10 +90,9 @@ def as_html(attentions: Sequence[Attention]) -> str:
 def _section(number: int, attention: Attention) -> str:
     labels = labels_of(attention.prediction)
     columns = len(labels.source)
-    largest = attention.largest
     stops = ", ".join(SHADES[index] for index in (0, 25, 50, 75, 100))
     notes = [
-        f'0 <span class="scale" style="background:linear-gradient(to right, {stops})"></span> {largest:.2f}',
+        f'0 <span class="scale" style="background:linear-gradient(to right, {stops})"></span> 1',
         *(["columns run from right to left, like the source"] if labels.source_is_right_to_left else []),
         *([END_NOTE] if labels.has_end else []),
         *([] if attention.prediction.finished else ["the prediction was cut off"]),
@@ -104,7 +103,7 @@ def _section(number: int, attention: Attention) -> str:
         f'<div class="scroll"><table class="heat{" long" if is_long else ""}"{_direction(labels)} '
         f'style="--cell:{_cell(columns):.2f}rem"><caption>{escape(title)}</caption>',
         f"<thead><tr><td></td>{''.join(_header('col', label) for label in labels.source)}</tr></thead>",
-        f"<tbody>\n{''.join(_rows(labels, attention.weights, largest, is_main=True))}</tbody></table></div>",
+        f"<tbody>\n{''.join(_rows(labels, attention.weights, is_main=True))}</tbody></table></div>",
     ]
     return "\n".join(
         [
@@ -112,34 +111,34 @@ def _section(number: int, attention: Attention) -> str:
             f"<p>{'; '.join(notes)}</p>",
             *table,
             "<output>&nbsp;</output>",
-            *_heads(attention, labels, largest),
+            *_heads(attention, labels),
             "</section>",
         ]
     )
 
 
-def _heads(attention: Attention, labels: Labels, largest: float) -> Iterator[str]:
+def _heads(attention: Attention, labels: Labels) -> Iterator[str]:
     """One row of small tables per layer, without labels: the tooltips of the cells name their tokens."""
     if attention.heads is None:
         return
     cell = max(0.25, min(0.8, 14 / len(labels.source)))
     style = f"--cell:{cell:.2f}rem;grid-template-columns:repeat({attention.heads.shape[1]}, max-content)"
     yield f'<div class="heads" style="{style}">'
-    for head in attention.each_head():
+    for head in attention.each_head(CROSS):
         yield (
             f'<figure><figcaption>{head.title}</figcaption><table class="head" aria-label="{head.title}"'
-            f"{_direction(labels)}><tbody>\n{''.join(_rows(labels, head.weights, largest))}</tbody></table></figure>"
+            f"{_direction(labels)}><tbody>\n{''.join(_rows(labels, head.weights))}</tbody></table></figure>"
         )
     yield "</div>"
 
 
-def _rows(labels: Labels, weights: Weights, largest: float, *, is_main: bool = False) -> Iterator[str]:
+def _rows(labels: Labels, weights: Weights, *, is_main: bool = False) -> Iterator[str]:
     for row, (target, row_weights) in enumerate(zip(labels.target, weights.tolist(), strict=True)):
         cells = [_header("row", target)] if is_main else []
         for column, (source, weight) in enumerate(zip(labels.source, row_weights, strict=True)):
             first = ' tabindex="0"' if is_main and row == column == 0 else ""
             title = escape(f"\u2068{target}\u2069 attends to \u2068{source}\u2069: {weight:.4f}")
-            cells.append(f'<td class="s{shade(weight, largest)}"{first} title="{title}"></td>')
+            cells.append(f'<td class="s{shade(weight)}"{first} title="{title}"></td>')
         yield f"<tr>{''.join(cells)}</tr>\n"
 
 

@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from seq2see.inference.results import Prediction
 
 
-EOS = "<eos>"
-END = "∎"
+CROSS, ENCODER, DECODER = "cross", "encoder", "decoder"
+"""Kinds of attention: of the target to the source, and the self-attention of the encoder and of the decoder."""
+
+START, EOS = "<bos>", "<eos>"
+BEGIN, END = "⊢", "∎"
 END_NOTE = "∎ is the end of the text"
+BEGIN_NOTE = "⊢ is the start, before the first token"
 DOTTED_CIRCLE = "◌"
 LONGEST = 24
 """Terminal columns of a label at most; longer ones are truncated."""

@@ -37,6 +37,8 @@ def save_attention(attentions: Sequence[Attention], path: str | Path) -> None:
     require_writable(path)
     if not attentions:
         raise DataError("no texts were given", where=str(path), fix="give at least one")
+    for each in attentions:
+        attention_of(each.prediction)  # raises for an empty text
     content = FORMATS[path.suffix.lower()](attentions)
     write_file(path, content.encode() if isinstance(content, str) else content)
 

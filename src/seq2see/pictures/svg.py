@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from seq2see.pictures.colours import SHADES, shade
-from seq2see.pictures.labels import END_NOTE, Labels, labels_of, legible, truncated, widest
+from seq2see.pictures.labels import CROSS, END_NOTE, Labels, labels_of, legible, truncated, widest
 
 if TYPE_CHECKING:
     from seq2see.pictures.attention import Attention, Weights
@@ -40,7 +40,7 @@ class Canvas:
         self.text(MARGIN, self.bottom - 5, text)
         self.width = max(self.width, MARGIN + 8 * cell_len(text))
 
-    def cells(self, x: float, y: float, size: float, labels: Labels, weights: Weights, largest: float) -> None:
+    def cells(self, x: float, y: float, size: float, labels: Labels, weights: Weights) -> None:
         """The cells of a heat map with its top left corner at (x, y)."""
         columns = len(labels.source)
         for row, (target, row_weights) in enumerate(zip(labels.target, weights.tolist(), strict=True)):
@@ -48,7 +48,7 @@ class Canvas:
                 left = x + size * (columns - 1 - column if labels.source_is_right_to_left else column)
                 self.lines.append(
                     f'<rect x="{left:.1f}" y="{y + row * size:.1f}" width="{size:.1f}" height="{size:.1f}" '
-                    f'fill="{SHADES[shade(weight, largest)]}"><title>'
+                    f'fill="{SHADES[shade(weight)]}"><title>'
                     f"{escape(f'{target} attends to {source}: {weight:.4f}')}</title></rect>"
                 )
         self.width = max(self.width, x + columns * size)
@@ -84,7 +84,7 @@ def svg_element(attentions: Sequence[Attention], *, numbered: bool = True) -> st
 
 
 def _draw(canvas: Canvas, number: str, attention: Attention) -> None:
-    labels, largest = labels_of(attention.prediction), attention.largest
+    labels = labels_of(attention.prediction)
     backward = labels.source_is_right_to_left
     # Both texts are isolated, so that a right-to-left one doesn't reverse the arrow.
     canvas.note(f"{number}\u2068{legible(attention.source)}\u2069 → \u2068{legible(attention.prediction.text)}\u2069")
@@ -106,7 +106,7 @@ def _draw(canvas: Canvas, number: str, attention: Attention) -> None:
         x, anchor = (right + 5, "start") if backward else (left - 5, "end")
         y = top + cell * (row + 0.5) + size * 0.35
         canvas.text(x, y, label, size=size, attributes=f' text-anchor="{anchor}"')
-    canvas.cells(left, top, cell, labels, attention.weights, largest)
+    canvas.cells(left, top, cell, labels, attention.weights)
     canvas.width = max(canvas.width, right + (beside if backward else 0))
     canvas.bottom = top + cell * len(labels.target) + 6
     for line in _notes(attention, labels):
@@ -120,19 +120,19 @@ def _draw_heads(canvas: Canvas, attention: Attention, labels: Labels) -> None:
     """One row of small heat maps per layer, without labels: they are those of the large one."""
     cell = max(3.0, min(10.0, 180 / len(labels.source)))
     step = max(cell * len(labels.source), 110) + 14
-    for _, heads in groupby(attention.each_head(), key=lambda head: head.layer):
+    for _, heads in groupby(attention.each_head(CROSS), key=lambda head: head.layer):
         canvas.bottom += LINE + 4
         for position, head in enumerate(heads):
             x = MARGIN + position * step
             canvas.text(x, canvas.bottom - 4, head.title, size=12)
-            canvas.cells(x, canvas.bottom, cell, labels, head.weights, attention.largest)
+            canvas.cells(x, canvas.bottom, cell, labels, head.weights)
             canvas.width = max(canvas.width, x + step)
         canvas.bottom += cell * len(labels.target)
 
 
 def _notes(attention: Attention, labels: Labels) -> Iterator[str]:
     what = "" if attention.heads is None else f"{attention.mean_title}; "
-    yield f"{what}white is 0, the darkest blue {attention.largest:.2f}"
+    yield f"{what}white is 0, the darkest blue 1"
     if labels.source_is_right_to_left:
         yield "columns run from right to left, like the source"
     if labels.has_end:

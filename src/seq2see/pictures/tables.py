@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seq2see.data.lines import ESCAPES
+from seq2see.pictures.labels import CROSS, DECODER, ENCODER
 
 if TYPE_CHECKING:
     from seq2see.pictures.attention import Attention, Weights
@@ -25,11 +26,12 @@ def as_json(attentions: Sequence[Attention]) -> str:
 def as_tsv(attentions: Sequence[Attention]) -> str:
     """One table per text, separated by an empty line: a header of source tokens, then one row per target token.
 
-    The first columns are the number of the text and the target token; with heads, layer and head (from 1) stand between
-    them, and there are rows for every head instead of the mean. A tab, line break or backslash in a token is written
+    The first columns are the number of the text and the target token. With heads, the kind of attention (`cross`,
+    `encoder` or `decoder`), layer and head (from 1) stand between them, and there are rows for every head instead of
+    the mean: a table per kind, since their columns differ. A tab, line break or backslash in a token is written
     \\t, \\n, \\\\.
     """
-    tables = ["".join(_lines(number, each)) for number, each in enumerate(attentions, start=1)]
+    tables = [table for number, each in enumerate(attentions, start=1) for table in _tables(number, each)]
     return "\n".join(tables)
 
 
@@ -47,13 +49,20 @@ def attention_dict(attention: Attention) -> dict[str, Any]:
     }
     if attention.heads is not None:
         found["shown_layer"] = attention.shown_layer + 1
-        found["heads"] = [[_plain(weights) for weights in layer] for layer in attention.heads]
+        found["heads"] = _plain_heads(attention.heads)
+    if attention.encoder_heads is not None:
+        found["encoder_heads"] = _plain_heads(attention.encoder_heads)
+    if attention.decoder_heads is not None:
+        found["decoder_input"] = attention.decoder_input
+        found["decoder_heads"] = _plain_heads(attention.decoder_heads)
     return found
 
 
 def attention_dicts(attention: Attention) -> list[dict[str, Any]]:
-    """One flat dict per target and source position (from 0); with heads, per layer, head and position."""
-    prediction = attention.prediction
+    """One flat dict per target and source position (from 0); with heads, per kind, layer, head and position.
+
+    In self-attention the rows and columns are both of the source, or both of the target.
+    """
     return [
         {
             **head,
@@ -63,28 +72,40 @@ def attention_dicts(attention: Attention) -> list[dict[str, Any]]:
             "source_token": source,
             "weight": weight,
         }
-        for head, weights in _parts(attention)
-        for row, (target, cells) in enumerate(zip(prediction.target_tokens, _plain(weights), strict=True))
-        for column, (source, weight) in enumerate(zip(prediction.source_tokens, cells, strict=True))
+        for kind in (CROSS, ENCODER, DECODER)
+        for head, weights in _parts(attention, kind)
+        for (targets, sources) in [attention.tokens_of(kind)]
+        for row, (target, cells) in enumerate(zip(targets, _plain(weights), strict=True))
+        for column, (source, weight) in enumerate(zip(sources, cells, strict=True))
     ]
 
 
-def _parts(attention: Attention) -> list[tuple[dict[str, int], Weights]]:
-    """The weights of every head with its numbers; without heads the mean."""
+def _parts(attention: Attention, kind: str) -> list[tuple[dict[str, Any], Weights]]:
+    """The weights of every head of a kind with its numbers; without heads the mean."""
     if attention.heads is None:
-        return [({}, attention.weights)]
-    return [({"layer": each.layer, "head": each.head}, each.weights) for each in attention.each_head()]
+        return [({}, attention.weights)] if kind == CROSS else []
+    return [
+        ({"attention": kind, "layer": each.layer, "head": each.head}, each.weights)
+        for each in attention.each_head(kind)
+    ]
 
 
-def _lines(number: int, attention: Attention) -> Iterator[str]:
-    prediction = attention.prediction
-    source = [token.translate(ESCAPES) for token in prediction.source_tokens]
-    target = [token.translate(ESCAPES) for token in prediction.target_tokens]
-    parts = _parts(attention)
-    yield "\t".join(["text", *parts[0][0], "target", *source]) + "\n"
-    for head, weights in parts:
-        for token, row in zip(target, _plain(weights), strict=True):
-            yield "\t".join([str(number), *map(str, head.values()), token, *map(str, row)]) + "\n"
+def _tables(number: int, attention: Attention) -> Iterator[str]:
+    """One table per kind of attention."""
+    for kind in (CROSS, ENCODER, DECODER):
+        rows, columns = ([token.translate(ESCAPES) for token in tokens] for tokens in attention.tokens_of(kind))
+        if parts := _parts(attention, kind):
+            lines = [["text", *parts[0][0], "target", *columns]]
+            lines += [
+                [str(number), *map(str, head.values()), token, *map(str, row)]
+                for head, weights in parts
+                for token, row in zip(rows, _plain(weights), strict=True)
+            ]
+            yield "".join("\t".join(line) + "\n" for line in lines)
+
+
+def _plain_heads(layers: Weights) -> list[list[list[list[float]]]]:
+    return [[_plain(weights) for weights in layer] for layer in layers]
 
 
 def _plain(weights: Weights) -> list[list[float]]:

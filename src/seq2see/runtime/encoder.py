@@ -47,6 +47,10 @@ class Encoder:
         """Encode the source, independent of content and amount of padding."""
         raise NotImplementedError
 
+    def self_attention(self, source: Padded) -> list[Array]:
+        """The weights of all heads of each self-attention [B H S S], bottom first; empty for LSTMs."""
+        return []
+
 
 class NoSource(Encoder):
     """The encoder of a language model: a Memory with no positions."""
@@ -203,12 +207,20 @@ class TransformerEncoder(Encoder):
 
     def __call__(self, source: Padded) -> Memory:
         """See `Encoder`."""
+        shape = (*source.ids.shape, self.embedding.shape[1])
+        return Memory(self.run(source, Stream(source.ids)).x.reshape(shape), source.mask)
+
+    def self_attention(self, source: Padded) -> list[Array]:
+        """See `Encoder`."""
+        return self.run(source, Stream(source.ids, by_head=True)).self_heads or []
+
+    def run(self, source: Padded, stream: Stream) -> Stream:
+        """The stream after all layers; its rows are B × S positions."""
         x = self.embedding[source.ids]
-        sentences, length, width = x.shape
+        _, length, width = x.shape
         if self.positions is not None:
             x += self.positions.up_to(length)[:length]
         memory = Memory(x, source.mask)
-        stream = Stream(source.ids)
         stream.x = x.reshape(-1, width)
         self.layers.step(stream, self.layers.start(memory, iter(())), self.layers.read(memory))
-        return Memory(stream.x.reshape(sentences, length, width), source.mask)
+        return stream

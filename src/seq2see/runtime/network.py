@@ -84,11 +84,18 @@ class Network:
         self.decoder.step(stream, state.carry, state.reading)
         return stream.x, state, stream.weights
 
-    def step_by_head(self, ids: NDArray[Any], state: State) -> tuple[State, list[Array]]:
-        """A step that returns the next state and the weights of all heads: [R H S] per reader, bottom first."""
-        heads: list[Array] = []
-        self.decoder.step(Stream(ids, heads), state.carry, state.reading)
-        return state, heads
+    def step_by_head(self, ids: NDArray[Any], state: State) -> tuple[State, list[Array], list[Array]]:
+        """A step that returns the next state and the weights of all heads, bottom first.
+
+        They are [R H S] per layer with attention to the source, and [R H P] per self-attention to the P tokens read.
+        """
+        stream = Stream(ids, by_head=True)
+        self.decoder.step(stream, state.carry, state.reading)
+        return state, stream.heads or [], stream.self_heads or []
+
+    def self_attention(self, source_ids: NDArray[Any], source_lengths: NDArray[Any]) -> list[Array]:
+        """The weights of all heads of the encoder's self-attentions [B H S S], bottom first; empty for LSTMs."""
+        return self.encoder.self_attention(Padded(np.asarray(source_ids), np.asarray(source_lengths)))
 
 
 def build(config: Mapping[str, Any], tensors: Mapping[str, Array]) -> Network:

@@ -37,7 +37,7 @@ class Memory(NamedTuple):
 class Stream:
     """The values passed from layer to layer in the decoder, at one position."""
 
-    __slots__ = ("context", "fed", "heads", "ids", "weights", "x")
+    __slots__ = ("context", "fed", "heads", "ids", "self_heads", "weights", "x")
 
     ids: NDArray[Any]
     """The tokens [R]."""
@@ -51,11 +51,14 @@ class Stream:
     """The attention weights of the last reader [R S]; each row sums to 1 and is 0 at padding."""
     heads: list[Array] | None
     """The weights of all heads of each reader so far [R H S], bottom first; None if they are not needed."""
+    self_heads: list[Array] | None
+    """Those of each self-attention so far, likewise: [R H P], in an encoder [B H S S]."""
 
-    def __init__(self, ids: NDArray[Any], heads: list[Array] | None = None) -> None:
+    def __init__(self, ids: NDArray[Any], *, by_head: bool = False) -> None:
         self.ids = ids
         self.weights = None
-        self.heads = heads
+        self.heads = [] if by_head else None
+        self.self_heads = [] if by_head else None
 
 
 class Selectable(Protocol):

@@ -86,6 +86,8 @@ class SelfAttention(MultiHeadSelfAttention):
         keys, values = carry.append(projected[:, 1:])
         weights = np.matmul(projected[:, 0, :, None], keys.swapaxes(2, 3))
         softmax(weights)
+        if stream.self_heads is not None:
+            stream.self_heads.append(weights[:, :, 0])
         stream.x = self.output(np.matmul(weights, values).reshape(rows, width))
 
 
@@ -114,6 +116,8 @@ class EncoderSelfAttention(MultiHeadSelfAttention):
         if reading.padding is not None:
             scores += reading.padding
         softmax(scores)
+        if stream.self_heads is not None:
+            stream.self_heads.append(scores)
         stream.x = self.output(np.matmul(scores, values).swapaxes(1, 2).reshape(stream.x.shape))
 
 
