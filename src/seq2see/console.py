@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Protocol
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -126,7 +126,11 @@ def invalid_lines(count: int) -> str:
 
 def shown_tokens(token_lists: Iterable[Iterable[str]], most: int = 5) -> str:
     """In how many of the lists each token is, the most frequent first: "'ß' in 3, 'ʒ' in 1, and 2 others"."""
-    counts = Counter(token for tokens in token_lists for token in set(tokens))
+    return shown_counts(Counter(token for tokens in token_lists for token in set(tokens)), most)
+
+
+def shown_counts(counts: Mapping[str, int], most: int = 5) -> str:
+    """As `shown_tokens`, from the numbers."""
     ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     shown = ", ".join(f"{token!r} in {count:,}" for token, count in ranked[:most])
     left = len(ranked) - most

@@ -18,7 +18,8 @@ from seq2see.data.given import pairs_of
 from seq2see.errors import ConfigError
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import engine_maker, model_of
-from seq2see.inference.predictor import Predictor, UnknownTextWarning
+from seq2see.inference.notes import UnknownTextWarning
+from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import loss_of
 from seq2see.run.folder import CONFIG, MODEL
 from seq2see.run.pairs import dev_sample, read_run_data

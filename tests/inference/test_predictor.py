@@ -18,8 +18,8 @@ import pytest
 import seq2see
 from seq2see import Model, Pair, Prediction
 from seq2see.errors import ConfigError, DataError
+from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.options import GenerationOptions
-from seq2see.inference.predictor import UnknownTextWarning
 from seq2see.inference.results import EMPTY
 from seq2see.inference.torch_engine import find_device
 
@@ -437,7 +437,7 @@ def test_a_loaded_model_does_not_drop(tiny_run: Path) -> None:
     assert same(model.predict(["abcde"]), model.predict(["abcde"]))
 
 
-@pytest.mark.filterwarnings("ignore::seq2see.inference.predictor.UnknownTextWarning")
+@pytest.mark.filterwarnings("ignore::seq2see.inference.notes.UnknownTextWarning")
 def test_a_prompt_stays_as_it_was_written(language_model: Model) -> None:
     assert all(answer.text.startswith("ß\u0416") for answer in language_model.predict(["ß\u0416"] * 3, sample=True))
 

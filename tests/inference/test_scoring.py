@@ -16,7 +16,7 @@ import seq2see
 from seq2see import Model, Pair
 from seq2see.data import Examples, collate
 from seq2see.evaluation import EvaluationOptions, as_json, evaluate_runs
-from seq2see.inference.predictor import UnknownTextWarning
+from seq2see.inference.notes import UnknownTextWarning
 from seq2see.text import UNK
 
 WRITABLE, IMPOSSIBLE = ("abc", "cba"), ("abc", "cZaZ")

@@ -28,7 +28,7 @@ from seq2see.config import Config, make_config, read_toml
 from seq2see.data import Examples
 from seq2see.data.split import sample_evenly
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
-from seq2see.inference.predictor import UnknownTextWarning
+from seq2see.inference.notes import UnknownTextWarning
 from seq2see.model import ARCHITECTURES
 from seq2see.run.pairs import read_data
 from seq2see.run.plan import max_length_for

@@ -126,7 +126,7 @@ def test_a_file_is_a_quarter_in_int8_and_half_in_float16(small: SavedModel, tmp_
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-@pytest.mark.filterwarnings("ignore::seq2see.inference.predictor.UnknownTextWarning")
+@pytest.mark.filterwarnings("ignore::seq2see.inference.notes.UnknownTextWarning")
 def test_every_architecture_is_packed_and_loaded(tmp_path: Path, weights: Weights) -> None:
     import torch
 

@@ -11,7 +11,8 @@ from seq2see.evaluation.items import Item, items_of, slices_by_label, slices_by_
 from seq2see.evaluation.options import EvaluationOptions
 from seq2see.evaluation.report import EvaluationReport, Outputs, assess
 from seq2see.evaluation.training_data import key_of
-from seq2see.inference.predictor import Predictor, UnknownTextWarning
+from seq2see.inference.notes import UnknownTextWarning
+from seq2see.inference.predictor import Predictor
 from seq2see.metrics import METRICS, computable, find_metrics, metrics_for
 from seq2see.text import Codec
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import TypeVar, overload
 
 from seq2see.errors import CheckpointError, ConfigError, UserError, did_you_mean
 from seq2see.inference.engine import Engine, make_numpy_engine
+from seq2see.inference.notes import Seen
 from seq2see.inference.predictor import Predictor
 from seq2see.storage.saved_model import SavedModel, load_model
 
@@ -60,6 +62,7 @@ def load(
         name=" + ".join(model.name for model in models),
         others=[model.engine for model in others],
         paths=paths,
+        seen=reduce(Seen.joined, (model.seen for model in models)),
     )
 
 
@@ -87,6 +90,11 @@ def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type
         saved.target_codec,
         max_length=saved.config["max_length"],
         name=saved.config["model"]["name"],
+        seen=Seen.of(
+            saved.config.get("trained"),
+            saved.source_codec or saved.target_codec,
+            "source" if saved.source_codec else "target",
+        ),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -12,13 +11,13 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from seq2see.console import shown_tokens
 from seq2see.data import Examples, Pair, Sequences, collate
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.batching import batches_of_equal, chunks_of, require_room
 from seq2see.inference.checking import require_known, require_type, texts_of, with_options
 from seq2see.inference.constraints import choose_of, filters_of, max_lengths, num_fixed, phrases_of
 from seq2see.inference.engine import Engine
+from seq2see.inference.notes import InputNotes, Seen, UnknownTextWarning
 from seq2see.inference.options import BatchOptions, Count, GenerationArguments, GenerationOptions
 from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of
 from seq2see.inference.scoring import score_examples, unknown_note
@@ -29,10 +28,6 @@ NOTHING = Hypothesis([], -math.inf, -math.inf, False, None)
 """The result of a search in which nothing satisfies the options."""
 
 NEVER_GENERATED = (PAD, UNK, BOS)
-
-
-class UnknownTextWarning(UserWarning):
-    """Some input has symbols that were not in the training data, or another Unicode normalization."""
 
 
 class Predictor:
@@ -51,6 +46,7 @@ class Predictor:
         name: str = "",
         others: Sequence[Engine] = (),
         paths: Sequence[Path] = (),
+        seen: Seen = Seen(),  # noqa: B008 (frozen)
     ) -> None:
         self.engine = engine
         self.members = (engine, *others)
@@ -65,6 +61,8 @@ class Predictor:
         self.name = name
         self.paths = tuple(paths)
         """The folders or files that it was loaded from; none for a model made in a program."""
+        self.seen = seen
+        """What it read in training; texts unlike that are warned of."""
 
     @property
     def has_attention(self) -> bool:
@@ -88,11 +86,16 @@ class Predictor:
         The keyword arguments are the fields of `GenerationOptions`: greedy search by default, beam search with `beam`,
         sampling with `sample`; `n_best` answers per text, the others in `alternatives`. A language model continues each
         text, and begins one where it is empty. Texts may be any iterable of str, such as a column of a data frame.
-        Raises ConfigError for options that are invalid or unsupported by this model, DataError for a text that isn't a
-        str.
+        Warns of texts unlike the training data (`UnknownTextWarning`). Raises ConfigError for options that are invalid
+        or unsupported by this model, DataError for a text that isn't a str.
         """
         chosen = self._chosen(options, changes, where="predict")
-        return self._answer(list(texts_of(texts)), chosen)
+        given = list(texts_of(texts))
+        examples, rows = self._readable(given)
+        notes = self._notes()
+        self._examine(notes, given, rows, examples)
+        notes.warn(stacklevel=2)
+        return self._answer(given, rows, examples, chosen)
 
     @with_options(GenerationOptions)
     def stream(
@@ -108,7 +111,8 @@ class Predictor:
 
         `chunk_size` texts are read and answered at a time, so that those of similar length share a batch; it changes no
         answer, not even a random one. Without `with_attention` predictions have no weights, which saves memory for long
-        texts. Invalid options are refused at once, before the first text is read.
+        texts. Invalid options are refused at once, before the first text is read. Warnings come once the texts end, or
+        with a `chunk_size` of 1 at once.
         """
         require_type("chunk_size", chunk_size, Count)
         chosen = self._chosen(options, changes, where="stream")
@@ -129,11 +133,16 @@ class Predictor:
     def _stream(
         self, texts: Iterable[str], options: GenerationOptions, chunk_size: int, *, with_attention: bool
     ) -> Iterator[tuple[str, Prediction]]:
-        first_row, warned = 0, set[str]()
+        first_row, notes = 0, self._notes()
         for chunk in chunks_of(texts, chunk_size):
-            answers = self._answer(chunk, options, first_row=first_row, warned=warned, with_attention=with_attention)
+            examples, rows = self._readable(chunk)
+            self._examine(notes, chunk, rows, examples, first_row=first_row)
+            if chunk_size == 1:
+                notes.warn(stacklevel=2)
+            answers = self._answer(chunk, rows, examples, options, first_row=first_row, with_attention=with_attention)
             yield from zip(chunk, answers, strict=True)
             first_row += len(chunk)
+        notes.warn(stacklevel=2)
 
     def _check(self, options: GenerationOptions) -> None:
         """ConfigError for options that this model doesn't support, whatever the texts are."""
@@ -160,21 +169,36 @@ class Predictor:
                 fix=f"give a max_length of at least {fixed}, or a shorter text",
             )
 
+    def _readable(self, texts: Sequence[str]) -> tuple[Examples, list[int]]:
+        """What the network reads, and the rows of the texts: a blank one has an empty answer, but begins a prompt."""
+        rows = [row for row, text in enumerate(texts) if self.source_codec is None or text.strip()]
+        return self._examples([texts[row] for row in rows]), rows
+
+    def _notes(self) -> InputNotes:
+        return InputNotes(self.source_codec or self.target_codec, self.seen)
+
+    def _examine(
+        self, notes: InputNotes, texts: Sequence[str], rows: Sequence[int], examples: Examples, *, first_row: int = 0
+    ) -> None:
+        """Note what is unlike the training data in the rows that the network reads."""
+        ids = [
+            examples.target(index) if self.source_codec is None else examples.source(index)[:-1]
+            for index in range(len(rows))
+        ]
+        notes.add([texts[row] for row in rows], ids, [f"text {first_row + row + 1}" for row in rows])
+
     def _answer(
         self,
         texts: Sequence[str],
+        rows: Sequence[int],
+        examples: Examples,
         options: GenerationOptions,
         *,
         first_row: int = 0,
-        warned: set[str] | None = None,
         with_attention: bool = True,
     ) -> list[Prediction]:
-        """The answers; rows are numbered from `first_row`, and there is no warning about symbols in `warned`."""
+        """The answers to all texts, of which the examples are the given rows; they are numbered from `first_row`."""
         is_prompt = self.source_codec is None
-        rows = [row for row, text in enumerate(texts) if is_prompt or text.strip()]
-        asked = [texts[row] for row in rows]
-        examples = self._examples(asked)
-        self._warn_of_unknown(asked, examples, set() if warned is None else warned)
         require_room(self.max_positions, examples, [f"text {first_row + row + 1}" for row in rows], room=1)
         prompts = examples.target_lengths
         order = np.lexsort((-examples.source_lengths, prompts))
@@ -288,7 +312,8 @@ class Predictor:
 
         A target of subwords is segmented as in training; a search may find the same text in another segmentation, which
         has another log-probability. A target with tokens that are not in the target vocabulary can't be generated: its
-        log-probability is -inf, it names them in `unknown`, and there is an UnknownTextWarning.
+        log-probability is -inf, it names them in `unknown`, and there is an UnknownTextWarning, as there is for sources
+        unlike the training data.
         """
         BatchOptions(batch_size)
         for number, pair in enumerate(pairs, start=1):
@@ -297,40 +322,17 @@ class Predictor:
                     "the target is missing", where=pair.origin or f"pair {number}", fix="give a target to score"
                 )
         examples = Examples.encode(pairs, self.source_codec, self.target_codec)
-        require_room(
-            self.max_positions,
-            examples,
-            [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)],
-        )
+        places = [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)]
         if self.source_codec is not None:
-            self._warn_of_unknown([pair.source for pair in pairs], examples, set())
+            notes = self._notes()
+            sources = [examples.source(index)[:-1] for index in range(len(pairs))]
+            notes.add([pair.source for pair in pairs], sources, places)
+            notes.warn(stacklevel=2)
+        require_room(self.max_positions, examples, places)
         scores = score_examples(self.members, examples, pairs, self.target_codec, batch_size)
         if note := unknown_note(scores):
             warnings.warn(note, UnknownTextWarning, stacklevel=2)
         return scores
-
-    def _warn_of_unknown(self, texts: Sequence[str], examples: Examples, warned: set[str]) -> None:
-        """Warn about symbols that the vocabulary lacks, except those in `warned`, and about texts not normalised."""
-        codec = self.source_codec or self.target_codec
-        read = examples.source if self.source_codec is not None else examples.target
-        affected = [text for row, text in enumerate(texts) if UNK in read(row)]
-        unknown = [set(codec.unknown(text)) - warned for text in affected]
-        warned.update(*unknown)
-        if any(unknown):
-            warnings.warn(
-                f"symbols that were not in the training data (number of texts with each: {shown_tokens(unknown)})",
-                UnknownTextWarning,
-                stacklevel=4,
-            )
-        form = codec.tokenizer.normalization
-        others = 0 if form == "none" else sum(not unicodedata.is_normalized(form, text) for text in texts)
-        if others:
-            warnings.warn(
-                f"{others:,} of {len(texts):,} texts were not in Unicode form {form}, as the training data were; "
-                "they were normalised",
-                UnknownTextWarning,
-                stacklevel=4,
-            )
 
 
 def without_weights(step: Step[Any]) -> Step[Any]:

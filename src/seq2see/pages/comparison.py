@@ -10,7 +10,7 @@ from seq2see.curves.history import History
 from seq2see.evaluation import RunsReport
 from seq2see.evaluation.html import run_parts, slice_tables
 from seq2see.inference.loading import load
-from seq2see.inference.predictor import UnknownTextWarning
+from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.results import Prediction
 from seq2see.markup import Markup, element, paragraph, table, text_element
 from seq2see.pages.charts import charts

@@ -17,7 +17,8 @@ from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationOptions, EvaluationReport, evaluate
 from seq2see.evaluation.training_data import key_of, training_texts
 from seq2see.inference.loading import load
-from seq2see.inference.predictor import Predictor, UnknownTextWarning
+from seq2see.inference.notes import UnknownTextWarning
+from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import Prediction
 from seq2see.pages.advice import Evidence
 from seq2see.run.folder import CONFIG

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from seq2see.data import Pair
@@ -13,13 +13,19 @@ from seq2see.training import TrainingProgress
 
 
 def card_text(
-    blueprint: Blueprint, codecs: Codecs, num_parameters: int, progress: TrainingProgress, train: Sequence[Pair]
+    blueprint: Blueprint,
+    codecs: Codecs,
+    num_parameters: int,
+    progress: TrainingProgress,
+    train: Sequence[Pair],
+    longest: Mapping[str, int],
 ) -> str:
-    """The content of README.md."""
+    """The content of README.md; `longest` is the number of tokens of the longest text of each side."""
     source, target = codecs
     sides = [("source", source)] if source else []
     text = [
-        f"- {side}: {codec.tokenizer.name}, {len(codec.vocabulary):,} tokens, Unicode {codec.tokenizer.normalization}"
+        f"- {side}: {codec.tokenizer.name}, {len(codec.vocabulary):,} tokens, Unicode {codec.tokenizer.normalization}; "
+        f"texts of at most {longest[side]:,} tokens"
         for side, codec in [*sides, ("target", target)]
     ]
     origin = Path(train[0].origin.rpartition(":")[0]).name or "pairs given in a program"

@@ -8,7 +8,8 @@ from itertools import zip_longest
 from typing import Any
 
 from seq2see.data import Pair
-from seq2see.inference.predictor import Predictor, UnknownTextWarning
+from seq2see.inference.notes import UnknownTextWarning
+from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import PairScore, Prediction, loss_of
 from seq2see.training import ALONE, DevAnswer, DevEvaluation, Sample, World
 

@@ -19,6 +19,7 @@ from seq2see.config import Config, option
 from seq2see.data import Examples, Pair
 from seq2see.errors import CheckpointError, ConfigError
 from seq2see.inference.loading import engine_maker, model_of
+from seq2see.inference.notes import Seen
 from seq2see.model import Blueprint, ModelOptions, Seq2Seq, read_blueprint, resolve, to_options
 from seq2see.run.changes import option_changes
 from seq2see.run.folder import CHECKPOINTS, CONFIG, MODEL, stored_config
@@ -63,6 +64,17 @@ class Pretrained:
     def max_length(self) -> int:
         """Limit on generated target tokens; shorter new pairs don't lower it."""
         return int(self.saved.config["max_length"])
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What its config.json says of its training texts: the longest of each side, and the bytes that occurred."""
+        sides = {"source": self.saved.source_codec, "target": self.saved.target_codec}
+        trained = self.saved.config.get("trained")
+        found = {side: Seen.of(trained, codec, side) for side, codec in sides.items() if codec is not None}
+        return {
+            "longest": {side: seen.longest for side, seen in found.items() if seen.longest},
+            "tokens": {side: sorted(seen.tokens) for side, seen in found.items() if seen.tokens},
+        }
 
 
 # --- the model ------------------------------------------------------------------------------------------------

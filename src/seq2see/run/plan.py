@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -17,7 +19,7 @@ from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
 from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
-from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines
+from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, used_ids
 from seq2see.run.pairs import RunData, read_data
 from seq2see.run.recipe import (
     choose_batch,
@@ -25,7 +27,7 @@ from seq2see.run.recipe import (
     choose_training,
     epoch_examples_of,
 )
-from seq2see.text import UNK, Codec, Codecs
+from seq2see.text import SPECIALS, UNK, Codec, Codecs
 from seq2see.text.building import vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS, choose_text
 from seq2see.training import ALONE, World
@@ -47,6 +49,8 @@ class RunPlan:
     notes: list[str]
     min_max_length: int = 0
     """The length limit of the pretrained model, or of the run so far."""
+    seen_before: Mapping[str, Any] = field(default_factory=dict)
+    """`seen` of the pretrained model, or of the run so far."""
 
     @property
     def source_codec(self) -> Codec | None:
@@ -76,9 +80,36 @@ class RunPlan:
     @property
     def max_length(self) -> int:
         """Limit on generated target tokens."""
-        corpus = self.data.corpus
-        longest_target = corpus.max_lengths[1] if corpus else int(self.examples.target_lengths.max())
-        return max(self.min_max_length, max_length_for(longest_target))
+        return max(self.min_max_length, max_length_for(self._max_ids["target"]))
+
+    @cached_property
+    def _max_ids(self) -> dict[str, int]:
+        """By side, the number of ids of the longest training text, EOS included."""
+        corpus, examples = self.data.corpus, self.examples
+        lengths = (
+            corpus.max_lengths if corpus else (int(examples.source_lengths.max()), int(examples.target_lengths.max()))
+        )
+        return dict(zip(("source", "target"), lengths, strict=True))
+
+    @property
+    def longest(self) -> dict[str, int]:
+        """By side, the number of tokens of the longest text that the model was trained on, EOS not counted."""
+        sides = ("source", "target") if self.source_codec else ("target",)
+        before = self.seen_before.get("longest", {})
+        return {side: max(self._max_ids[side] - 1, before.get(side, 0)) for side in sides}
+
+    @cached_property
+    def seen(self) -> dict[str, Any]:
+        """What config.json says of the training texts: the longest of each side, and of all bytes those that occur."""
+        read = {"source": self.examples.source_ids, "target": self.examples.target_ids}
+        tokens: dict[str, list[str]] = {}
+        for side, codec in zip(("source", "target"), self.codecs, strict=True):
+            if codec is not None and codec.tokenizer.alphabet:
+                own = {
+                    codec.vocabulary.token(number) for number in used_ids(codec, read[side]) if number >= len(SPECIALS)
+                }
+                tokens[side] = sorted(own | set(self.seen_before.get("tokens", {}).get(side, ())))
+        return {"longest": self.longest, **({"tokens": tokens} if tokens else {})}
 
 
 def plan_run(
@@ -90,6 +121,7 @@ def plan_run(
     given: Collection[str] = (),
     pretrained: Pretrained | None = None,
     min_max_length: int = 0,
+    seen_before: Mapping[str, Any] = MappingProxyType({}),
     device: torch.device | None = None,
     world: World = ALONE,
 ) -> RunPlan:
@@ -103,7 +135,7 @@ def plan_run(
     has_source = find(resolve(config.model).name).has_source
     data = read_data(config, pairs, dev_pairs, has_source=has_source)
     if pretrained:
-        codecs, min_max_length = pretrained.codecs, pretrained.max_length
+        codecs, min_max_length, seen_before = pretrained.codecs, pretrained.max_length, pretrained.seen
     if corpus := data.corpus:
         require_fitting(corpus, config, given, has_source=has_source)
         if codecs and codecs != corpus.codecs:
@@ -155,6 +187,7 @@ def plan_run(
         resolve(model),
         [*data.notes, *pretrained_notes, *text_notes, *model_notes, *batch_notes, *training_notes],
         min_max_length,
+        seen_before,
     )
     limit = max_positions(plan.blueprint)
     if not corpus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from seq2see.text import Codecs
 from seq2see.training import TrainingState
 from seq2see.version import __version__
 
-RUN_KEYS = frozenset({"pairs", "config", "max_length", "processes"})
+RUN_KEYS = frozenset({"pairs", "config", "max_length", "seen", "processes"})
 """The keys of progress.json that are not the trainer's."""
 VERSIONS = {"seq2see": __version__, "python": platform.python_version(), "torch": torch.__version__}
 
@@ -31,12 +32,14 @@ def save_state(
     trained_on: DataFingerprint,
     config: Config,
     max_length: int,
+    seen: Mapping[str, Any],
     *,
     processes: int = 1,
 ) -> None:
     """Write a checkpoint of the run in `folder`, with its configuration and the fingerprint of its pairs.
 
-    `max_length` limits the answers in target tokens. `processes` is only recorded: any number can resume.
+    `max_length` limits the answers in target tokens, `seen` says how long the texts of training were. `processes` is
+    only recorded: any number can resume.
     """
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.items()}
@@ -46,6 +49,7 @@ def save_state(
         "pairs": trained_on.digest,
         "config": asdict(config),
         "max_length": max_length,
+        "seen": dict(seen),
         "processes": processes,
     }
     assert own.keys() == RUN_KEYS

@@ -72,6 +72,7 @@ class TorchTrainer:
                 job.fingerprint,
                 plan.config,
                 plan.max_length,
+                plan.seen,
                 processes=context.world.size,
             )
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,7 @@ def make_plan(
         given=given,
         pretrained=start.pretrained,
         min_max_length=checkpoint.progress.get("max_length", 0) if checkpoint else 0,
+        seen_before=checkpoint.progress.get("seen", {}) if checkpoint else {},
         device=context.device,
         world=context.world,
     )
@@ -173,11 +175,11 @@ def best_model_saver(
     def save_best(tensors: Mapping[str, np.ndarray], progress: TrainingProgress) -> None:
         save_model(
             context.folder / MODEL,
-            config=model_config(plan.blueprint, plan.max_length, progress, len(plan.data.train)),
+            config=model_config(plan.blueprint, plan.max_length, progress, len(plan.data.train), plan.seen),
             tensors=tensors,
             source_codec=plan.source_codec,
             target_codec=plan.target_codec,
-            card=card_text(plan.blueprint, plan.codecs, num_parameters, progress, plan.data.train),
+            card=card_text(plan.blueprint, plan.codecs, num_parameters, progress, plan.data.train, plan.longest),
         )
 
     return save_best
@@ -217,12 +219,18 @@ def example_of(plan: RunPlan) -> str:
     return shlex.quote(first.source) if plan.source_codec else f"{shlex.quote((first.target or '')[:3])} --sample"
 
 
-def model_config(blueprint: Blueprint, max_length: int, progress: TrainingProgress, num_pairs: int) -> dict[str, Any]:
-    """The content of config.json: what is needed to rebuild the model, and how it was trained."""
+def model_config(
+    blueprint: Blueprint,
+    max_length: int,
+    progress: TrainingProgress,
+    num_pairs: int,
+    seen: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The content of config.json: what is needed to rebuild the model, and how it was trained; see `RunPlan.seen`."""
     return {
         "format": FORMAT,
         "seq2see": __version__,
         "model": asdict(blueprint),
         "max_length": min(max_length, max_positions(blueprint) or max_length),
-        "trained": {"pairs": num_pairs, "updates": progress.update, "dev": progress.best},
+        "trained": {"pairs": num_pairs, "updates": progress.update, "dev": progress.best, **seen},
     }

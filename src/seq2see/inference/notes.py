@@ -1,0 +1,155 @@
+"""Notes on texts unlike those that a model was trained on: why an answer may be empty or meaningless."""
+
+from __future__ import annotations
+
+import unicodedata
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from seq2see.console import shown_counts
+from seq2see.text import UNK, Codec
+
+MOSTLY = 0.5
+"""Share of a text's symbols that are unknown from which its answer means little."""
+OTHER_CASE = 0.25
+"""A text is in the wrong case if at most this share of its unknown symbols stays unknown in the other one."""
+MUCH_LONGER = 2
+"""A text is noted if it is longer than this many times the longest in training: a little longer is usual."""
+
+
+class UnknownTextWarning(UserWarning):
+    """Some input is unlike the training data: its symbols, its case, its length, or its Unicode normalization."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a model read in training, where its vocabulary doesn't say it."""
+
+    longest: int | None = None
+    """The number of tokens of the longest source (of a language model: text), EOS not counted; None if unknown."""
+    tokens: frozenset[str] | None = None
+    """The tokens that occurred, for a vocabulary that has more, such as all bytes; None if it has no others."""
+
+    @classmethod
+    def of(cls, trained: object, codec: Codec, side: str) -> Seen:
+        """From the table "trained" of config.json. What isn't valid there is unknown: files can be forged."""
+        tables = [trained.get(key) if isinstance(trained, dict) else None for key in ("longest", "tokens")]
+        longest, tokens = (table.get(side) if isinstance(table, dict) else None for table in tables)
+        is_valid = isinstance(tokens, list) and bool(tokens) and all(isinstance(token, str) for token in tokens)
+        return cls(
+            longest if type(longest) is int and longest > 0 else None,
+            frozenset(map(str, tokens or ())) if is_valid and codec.tokenizer.alphabet else None,
+        )
+
+    def joined(self, other: Seen) -> Seen:
+        """What either of two models has seen."""
+        longest = None if self.longest is None or other.longest is None else max(self.longest, other.longest)
+        return Seen(longest, None if self.tokens is None or other.tokens is None else self.tokens | other.tokens)
+
+    def unknown(self, text: str, codec: Codec) -> list[str]:
+        """The symbols of the text that were not in the training data, in order."""
+        if self.tokens is None:
+            return codec.unknown(text)
+        return [symbol for symbol in codec.normalise(text) if not self.tokens.issuperset(codec.tokenizer.split(symbol))]
+
+
+@dataclass
+class Cause:
+    """Texts with the same peculiarity."""
+
+    count: int = 0
+    first: str = ""
+    """The place of the first one."""
+
+    def add(self, place: str) -> None:
+        """Count the text at this place."""
+        self.count += 1
+        self.first = self.first or place
+
+    def of(self, total: int) -> str:
+        """ "2 of 3 texts (first: text 2)"."""
+        return f"{self.count:,} of {total:,} texts (first: {self.first})"
+
+
+@dataclass
+class InputNotes:
+    """Collects the peculiarities of the texts of one call, and warns of each kind once."""
+
+    codec: Codec
+    seen: Seen
+    total: int = 0
+    longest: int = 0
+    """Tokens of the longest text."""
+    causes: dict[str, Cause] = field(default_factory=dict)
+    symbols: Counter[str] = field(default_factory=Counter)
+    """Unknown symbols, and in how many texts each occurs."""
+    said: set[str] = field(default_factory=set)
+    """Causes and symbols that have been warned of."""
+
+    def add(self, texts: Sequence[str], ids: Sequence[np.ndarray], places: Sequence[str]) -> None:
+        """Examine texts and their ids without EOS; `places` name them, such as "text 3"."""
+        self.total += len(texts)
+        form = self.codec.tokenizer.normalization
+        for text, own, place in zip(texts, ids, places, strict=True):
+            if self.seen.longest is not None and len(own) > MUCH_LONGER * self.seen.longest:
+                self.longest = max(self.longest, len(own))
+                self._note("long", place)
+            if form != "none" and not unicodedata.is_normalized(form, text):
+                self._note("form", place)
+            if UNK in own or self.seen.tokens is not None:
+                self._add_unknown(text, place)
+
+    def _note(self, cause: str, place: str) -> None:
+        self.causes.setdefault(cause, Cause()).add(place)
+
+    def _add_unknown(self, text: str, place: str) -> None:
+        unknown = self.seen.unknown(text, self.codec)
+        if not unknown:
+            return
+        for case, other in (("upper", text.upper()), ("lower", text.lower())):
+            if other != text and len(self.seen.unknown(other, self.codec)) <= OTHER_CASE * len(unknown):
+                self._note(case, place)
+                return
+        self._note("unknown", place)
+        self.symbols.update(set(unknown))
+        all_symbols = self.codec.normalise(text) if self.seen.tokens is not None else self.codec.tokenizer.split(text)
+        if len(unknown) >= MOSTLY * len(all_symbols):
+            self._note("mostly", place)
+
+    def lines(self) -> list[str]:
+        """One line per cause that hasn't been said."""
+        new = {symbol: count for symbol, count in self.symbols.items() if symbol not in self.said}
+        found = {cause: each.of(self.total) for cause, each in self.causes.items() if cause not in self.said}
+        self.said |= {*new, *(found.keys() - {"unknown", "mostly"})}
+        lines = [
+            f"known only in {case} case: the symbols of {found[case]}; try the texts in {case} case"
+            for case in ("upper", "lower")
+            if case in found
+        ]
+        if "long" in found:
+            lines.append(
+                f"much longer than anything in training: {found['long']}, with up to {self.longest:,} tokens, while "
+                f"training had at most {self.seen.longest:,}; such answers are unreliable"
+            )
+        if new:
+            mostly = f"; they are most of {found['mostly']}, whose answers mean little" if "mostly" in found else ""
+            lines.append(
+                f"symbols that were not in the training data (number of texts with each: {shown_counts(new)}; "
+                f"first: {self.causes['unknown'].first}){mostly}"
+            )
+        if "form" in found:
+            count, first = self.causes["form"].count, self.causes["form"].first
+            lines.append(
+                f"{count:,} of {self.total:,} texts were not in Unicode form {self.codec.tokenizer.normalization}, "
+                f"as the training data were (first: {first}); they were normalised"
+            )
+        return lines
+
+    def warn(self, *, stacklevel: int) -> None:
+        """Warn of what hasn't been said, at this level above the caller."""
+        for line in self.lines():
+            warnings.warn(line, UnknownTextWarning, stacklevel=stacklevel + 1)
