@@ -228,7 +228,7 @@ def test_unknown_symbols_are_said_with_the_number_of_texts(model: Model) -> None
 
 def test_many_unknown_symbols_are_cut_short(model: Model) -> None:
     (one,) = said(model, ["UVWXYZ", "Z"])
-    assert "and 1 others" in str(one.message)
+    assert "and 1 other; " in str(one.message)
     assert str(one.message).count(" in ") <= 6
 
 
