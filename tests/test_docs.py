@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 import sys
@@ -26,3 +27,12 @@ def test_a_broken_link_and_a_public_name_without_an_entry_fail_the_build(tmp_pat
     missing = ran.stderr.partition("public names without an entry")[2]
     assert "seq2see.load," in missing
     assert "seq2see.train," not in missing
+
+
+def test_the_page_of_settings_is_that_of_the_code() -> None:
+    """After a change of options: scripts/make_settings."""
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert page.count("| `training.") > 20
+    renewed = runpy.run_path(str(ROOT / "scripts" / "make_settings"))["renewed"]
+    assert renewed(page) == page
+    assert renewed(page.replace("`training.rate`", "`training.speed`")) == page

@@ -7,13 +7,16 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from typing import Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from seq2see.commands import VERBS
+from seq2see.commands.boxes import ERRORS, epilogue
+from seq2see.commands.mistakes import explained
 from seq2see.commands.options import EXIT_INTERRUPTED
 from seq2see.commands.streams import open_streams
-from seq2see.console import Terminal, say
+from seq2see.console import Terminal, say, show
 from seq2see.errors import ConfigError, UserError
 from seq2see.system_errors import system_error
 from seq2see.version import __version__
@@ -29,10 +32,24 @@ app = App(
     version=__version__,
     console=Terminal(),
     default_parameter=Parameter(negative=()),
-    help_epilogue="Errors exit with code 2 and one message; --trace shows the traceback.",
+    help_epilogue=ERRORS,
 )
 for verb in VERBS:
-    app.command(verb)
+    app.command(verb, help_epilogue=epilogue(verb.__name__))
+
+
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
+    """Print the script with which a shell completes commands and options of seq2see.
+
+    Parameters
+    ----------
+    shell
+        bash, zsh or fish.
+    """
+    show(app.generate_completion(shell=shell))
+
+
+app.command(completion, help_epilogue=epilogue("completion"))
 
 
 def main() -> None:
@@ -54,14 +71,14 @@ def run(arguments: list[str], *, trace: bool = False) -> int:
     """The exit code of a command; a user's mistake becomes one message, with `trace` after the traceback."""
     try:
         require_one_process(arguments)
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        code = called(arguments)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has exited
         return 0
-    except (UserError, CycloptsError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
+    except (UserError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
         said = message_of(error)
         if said is None:
             raise
@@ -71,10 +88,18 @@ def run(arguments: list[str], *, trace: bool = False) -> int:
         return EXIT_ERROR
 
 
+def called(arguments: list[str]) -> object:
+    """What the verb returns. ConfigError for words that can't be parsed."""
+    try:
+        return app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        raise explained(error, arguments) from error
+
+
 def message_of(error: Exception) -> str | None:
     """What to say about an error that the user can cause; None for a bug of ours."""
     match error:
-        case UserError() | CycloptsError():
+        case UserError():
             return str(error)
         case ModuleNotFoundError(name="torch" | "jaxtyping"):
             return f'needs {error.name}\n  fix: pip install "seq2see[train]"'
@@ -95,10 +120,11 @@ def tell(error: Exception, said: str) -> None:
     """Print a message on stderr, once for all processes of a run."""
     is_first = os.environ.get("RANK", "0") == "0"
     # An error in the command is the same in every process: one process per machine prints it.
-    is_shared = isinstance(error, CycloptsError | ConfigError) and os.environ.get("LOCAL_RANK", "0") != "0"
+    is_shared = isinstance(error, ConfigError) and os.environ.get("LOCAL_RANK", "0") != "0"
     if is_first or not (is_shared or (isinstance(error, UserError) and error.is_said)):
-        say(f"{name_of_this()}: {said}")
-    if not is_first and isinstance(error, UserError | CycloptsError):
+        has_name = is_first and isinstance(error, UserError) and error.where.partition(" ")[0] == "seq2see"
+        say(said if has_name else f"{name_of_this()}: {said}")
+    if not is_first and isinstance(error, UserError):
         time.sleep(EXIT_DELAY)
 
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,58 @@ from seq2see.errors import ConfigError, did_you_mean
 from seq2see.model.options import ModelOptions
 from seq2see.text.options import TextOptions
 from seq2see.training.options import TrainingOptions
+
+USUAL_NAMES = {
+    "data.train": "train_file train_data trainpref src_train train_src",
+    "data.dev": "valid validation val validation_file valid_file eval_file dev_file validpref valid_src src_valid",
+    "data.dev_share": "validation_split val_split dev_size validation_split_percentage",
+    "data.workers": "num_workers dataloader_num_workers",
+    "text.source": "src_level source_level src_tokenizer tokenizer level",
+    "text.target": "trg_level tgt_level target_level tgt_tokenizer",
+    "text.normalization": "normalize normalise normalisation unicode_normalization",
+    "text.joint": "share_vocab joined_dictionary share_dict shared_vocab joint_dictionary",
+    "text.max_vocabulary": "vocab_size vocabulary_size src_vocab_size tgt_vocab_size voc_limit max_vocab_size",
+    "text.min_count": "min_frequency word_frequency min_freq src_words_min_frequency voc_min_freq thresholdsrc",
+    "text.subword_size": "bpe_merges num_merges bpe_size",
+    "text.bpe_dropout": "src_bpe_dropout src_subword_alpha",
+    "model.name": "arch architecture model_type encoder_type",
+    "model.width": "hidden_size hidden_dim d_model rnn_size hidden units enc_hid_size model_dim encoder_hidden_size",
+    "model.embedding": "embedding_dim emb_dim word_vec_size embed_dim embedding_size encoder_embed_dim",
+    "model.layers": "num_layers n_layers encoder_layers decoder_layers enc_layers dec_layers num_hidden_layers",
+    "model.dropout": "dropout_rate attention_dropout hidden_dropout",
+    "model.heads": "num_heads nhead n_heads attention_heads num_attention_heads encoder_attention_heads",
+    "model.feed_forward": "ff_size transformer_ff ffn_dim encoder_ffn_dim encoder_ffn_embed_dim intermediate_size",
+    "model.positions": "position_encoding position_encoding_type pos_encoding",
+    "model.max_positions": "max_position_embeddings max_source_positions max_target_positions n_positions",
+    "model.activation": "activation_fn activation_function pos_ffn_activation_fn",
+    "model.norm": "layer_norm encoder_normalize_before",
+    "model.direction": "brnn bidirectional_encoder encoder_bidirectional",
+    "model.score": "global_attention attention_type attention_score",
+    "model.tie": "tie_embeddings tied_embeddings tied_softmax share_embeddings share_all_embeddings",
+    "training.max_updates": "max_steps train_steps max_update steps updates num_train_steps iterations num_steps",
+    "training.max_epochs": "epochs epoch max_epoch num_epochs n_epochs num_train_epochs",
+    "training.rate": "lr learning_rate",
+    "training.schedule": "lr_scheduler lr_scheduler_type decay_method scheduling scheduler",
+    "training.warmup": "warmup_steps warmup_updates warmup_ratio learning_rate_warmup",
+    "training.batch_size": "per_device_train_batch_size train_batch_size max_sentences bsz",
+    "training.batch_tokens": "max_tokens",
+    "training.accumulate": "gradient_accumulation_steps update_freq accum_count batch_multiplier",
+    "training.optimizer": "optim optimiser",
+    "training.clip": "clip_norm max_grad_norm clip_grad_norm gradient_clipping",
+    "training.label_smoothing": "label_smoothing_factor smoothing",
+    "training.evaluate_every": "eval_steps valid_steps validation_freq validate_interval_updates eval_every",
+    "training.checkpoint_every": "save_steps save_checkpoint_steps save_interval_updates save_every save_interval",
+    "training.keep_checkpoints": "save_total_limit keep_checkpoint keep_last_epochs keep_best_ckpts keep_last_ckpts",
+    "training.metric": "metric_for_best_model best_checkpoint_metric early_stopping_metric",
+    "training.patience": "early_stopping early_stopping_patience early_stop",
+    "training.ema": "ema_decay average_decay",
+    "training.average": "average_checkpoints num_epoch_checkpoints",
+    "training.precision": "fp16 bf16 dtype amp model_dtype mixed_precision",
+    "training.seed": "random_seed",
+    "training.shard": "fsdp use_sharded_state",
+    "training.start_from": "train_from finetune_from_model restore_file load_model pretrained model_name_or_path",
+}
+"""By key: what Hugging Face, fairseq, OpenNMT, Eole and JoeyNMT call the same option, or one that takes its place."""
 
 
 @dataclass(frozen=True)
@@ -131,15 +184,24 @@ def option(config: Config, key: str) -> Any:
     return getattr(getattr(config, section), name)
 
 
+def key_of(name: str) -> str | None:
+    """The dotted key of the option that is called so without its section, or in other toolkits: `lr`, `--max-steps`."""
+    plain = re.sub(r"[-.\s]+", "_", name.strip("- ").lower())
+    ours = (key for key in option_names(Config) if plain == key.rpartition(".")[2])
+    return next(ours, next((key for key, names in USUAL_NAMES.items() if plain in names.split()), None))
+
+
 def unknown_key(key: str, where: str) -> ConfigError:
-    """The error for an unknown key, with the closest known key or those of its section."""
+    """The error for an unknown key, with the one that is meant, the closest known key, or those of its section."""
     known = list(option_names(Config))
     section, _, last = key.rpartition(".")
-    same_name = [name for name in known if name.rpartition(".")[2] == last or name.startswith(f"{key}.")]
+    meant = key_of(last) or next((name for name in known if name.startswith(f"{key}.")), None)
     own = [name for name in known if name.startswith(f"{section}.")]
     near = did_you_mean(key, known)
-    fix = f"did you mean {same_name[0]!r}?" if same_name else near
-    if not same_name and near.startswith("one of"):
+    if meant is None and near.startswith("one of") and not section:
+        meant = next(map(key_of, get_close_matches(last, [name.partition(".")[2] for name in known], n=1)), None)
+    fix = f"did you mean {meant!r}?" if meant else near
+    if not meant and near.startswith("one of"):
         fix = did_you_mean(key, own or sorted({f"{name.partition('.')[0]}.…" for name in known}))
     return ConfigError(f"unknown option {key!r}", where=where, fix=fix)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -363,8 +364,39 @@ Mistake = tuple[list[str], list[str]]
 
 # What is typed, and what the message must contain. PAIRS, RUN and so on are put in below.
 MISTAKES: dict[str, Mistake] = {
-    "verb": (["trian", "PAIRS"], ["trian", '"train"']),
-    "flag": (["train", "PAIRS", "--modle", "plain"], ["--modle", "--model"]),
+    "verb": (["trian", "PAIRS"], ["unknown command 'trian'", "'train'"]),
+    "help as a verb": (["help"], ["'--help'"]),
+    "flag": (["train", "PAIRS", "--modle", "plain"], ["--modle", "'--model'"]),
+    "flag without a neighbour": (["train", "PAIRS", "-q"], ["unknown option -q", "seq2see train --help"]),
+    "flag twice": (["predict", "RUN", "a", "--beam", "2", "--beam", "3"], ["--beam: is given twice", "once"]),
+    "flag without its value": (["predict", "RUN", "a", "--beam"], ["--beam: needs a value", "seq2see predict --help"]),
+    "required flag left out": (["pack", "RUN"], ["seq2see pack: --output is missing", "-o pairs.seq2see"]),
+    "too many arguments": (["pack", "RUN", "x", "-o", "y"], ["unexpected argument 'x'", "seq2see pack --help"]),
+    "value for a switch": (["check", "PAIRS", "--json=7"], ["--json", "takes no value", "'7'"]),
+    "rate of another toolkit": (["train", "PAIRS", "--lr", "0.1"], ["unknown option --lr", "--set training.rate=0.1"]),
+    "rate with an equals sign": (["train", "PAIRS", "--lr=0.1"], ["unknown option --lr", "--set training.rate=0.1"]),
+    "epochs of another toolkit": (["train", "PAIRS", "--epochs", "5"], ["--set training.max_epochs=5"]),
+    "setting as a flag": (["train", "PAIRS", "--batch-size", "5"], ["--set training.batch_size=5"]),
+    "setting that takes something else": (
+        ["train", "PAIRS", "--warmup-steps", "4000"],
+        ["training.warmup", "seq2see settings training.warmup"],
+    ),
+    "flag of another toolkit": (["train", "PAIRS", "--arch", "plain"], ["it is called --model here"]),
+    "folder of another toolkit": (["train", "PAIRS", "--save-dir", "r"], ["it is called --out here"]),
+    "data of another toolkit": (["train", "--train-file", "PAIRS"], ["without an option", "seq2see train pairs.tsv"]),
+    "beam of another toolkit": (["predict", "RUN", "a", "--num-beams", "5"], ["it is called --beam here"]),
+    "training setting where nothing is trained": (
+        ["predict", "RUN", "a", "--epochs", "5"],
+        ["unknown option --epochs"],
+    ),
+    "key of another toolkit": (["train", "PAIRS", "--set", "learning_rate=1"], ["'training.rate'"]),
+    "key of another toolkit in a section": (
+        ["train", "PAIRS", "--set", "training.epochs=1"],
+        ["'training.max_epochs'"],
+    ),
+    "mistyped key without section": (["train", "PAIRS", "--set", "widht=3"], ["'widht'", "'model.width'"]),
+    "beam of what samples": (["generate", "LANGUAGE", "--beam", "3"], ["beam", "generate", "leave it out"]),
+    "no such setting": (["settings", "rrr"], ["'rrr'", "seq2see settings"]),
     "flag of predict": (["predict", "RUN", "a", "--bem", "2"], ["--bem", "--beam"]),
     "model": (["train", "PAIRS", "--model", "bidirektional"], ["model.name", "bidirektional", "'bidirectional'"]),
     "key": (["train", "PAIRS", "--set", "model.widht=3"], ["--set", "model.widht", "'model.width'"]),
@@ -382,7 +414,7 @@ MISTAKES: dict[str, Mistake] = {
     "odds": (["train", "PAIRS", "--model", "gnmt", "--set", "model.direction=forward"], ["model.direction", "gnmt"]),
     "too few layers": (["train", "PAIRS", "--model", "gnmt", "--set", "model.layers=1"], ["model.layers", "2"]),
     "model twice": (["train", "PAIRS", "--model", "plain", "--set", "model.name=gnmt"], ["model"]),
-    "device": (["train", "PAIRS", "--device", "cudaa"], ["--device", "cudaa", '"cuda"']),
+    "device": (["train", "PAIRS", "--device", "cudaa"], ["--device", "cudaa", "'cuda'"]),
     "no cuda": (["predict", "RUN", "a", "--device", "cuda"], ["--device", "cuda", "--device cpu"]),
     "no data": (["train"], ["no data", "pairs.tsv"]),
     "missing data": (["train", "missing.tsv"], ["missing.tsv", "no such file", "check the path"]),
@@ -428,7 +460,7 @@ MISTAKES: dict[str, Mistake] = {
     "from a damaged run": (["train", "PAIRS", "--from", "DAMAGED"], ["config.json", "is damaged"]),
     "from another model": (["train", "PAIRS", "--from", "RUN", "--model", "plain"], ["model.name", "'bidirectional'"]),
     "from by hand": (["train", "PAIRS", "--from", "RUN", "--engine", "scratch"], ["--from", "--engine scratch"]),
-    "no run": (["predict"], ["requires an argument"]),
+    "no run": (["predict"], ["RUN is missing", "seq2see predict runs/pairs"]),
     "missing run": (["predict", "nowhere", "a"], ["nowhere", "no such folder"]),
     "file as run": (["predict", "PAIRS", "a"], ["PAIRS", "folder"]),
     "foreign folder as run": (["predict", "FOLDER", "a"], ["FOLDER", "is missing", "seq2see run"]),
@@ -538,8 +570,10 @@ def test_every_mistake_is_one_message_and_exit_code_2(
     ran = seq2see_command(*arguments)
     assert ran.code == 2, ran.err
     assert ran.out == "" or typed[0] == "demo"
-    message = ran.err[ran.err.find("seq2see: ") :]
-    assert ran.err.count("seq2see: ") == 1, ran.err
+    starts = list(re.finditer(r"^seq2see\b[^:\n]*: ", ran.err, re.MULTILINE))
+    assert len(starts) == 1, ran.err
+    message = ran.err[starts[0].start() :]
+    assert "fix: " in message
     assert "Traceback" not in ran.err
     assert not [part for part in map(put_in, parts) if part not in message], message
 

@@ -3,9 +3,25 @@
 from seq2see.commands.evaluating import check, curves, evaluate, pack, report
 from seq2see.commands.predicting import attend, generate, predict, score
 from seq2see.commands.preparing import prepare
-from seq2see.commands.training import compare, demo, models, train
+from seq2see.commands.training import compare, demo, models, settings, train
 
-VERBS = (demo, check, prepare, train, models, compare, predict, generate, score, attend, evaluate, curves, report, pack)
+VERBS = (
+    demo,
+    check,
+    prepare,
+    train,
+    models,
+    settings,
+    compare,
+    predict,
+    generate,
+    score,
+    attend,
+    evaluate,
+    curves,
+    report,
+    pack,
+)
 """In the order of a typical project."""
 
 __all__ = ["VERBS"]

@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from seq2see.commands.options import Device, Engine, Evaluation, EvaluationFlags, Run, SkipBad, require_files
+from seq2see.commands.boxes import OUTPUT, SCORES, SEARCH
+from seq2see.commands.options import (
+    Device,
+    Engine,
+    Evaluation,
+    EvaluationFlags,
+    Files,
+    Json,
+    OutputFile,
+    Run,
+    SkipBad,
+    require_files,
+)
 from seq2see.commands.terminal import leading_runs
 from seq2see.console import invalid_lines, say, show
 from seq2see.errors import ConfigError
@@ -16,11 +28,11 @@ from seq2see.evaluation.options import EvaluationOptions
 
 def check(
     *data: Path,
-    test: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
-    json: Annotated[bool, Parameter(help="Print one JSON object.")] = False,
-    fix: bool = False,
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    keep_duplicates: bool = False,
+    test: Files = None,
+    json: Json = False,
+    fix: Annotated[bool, Parameter(group=OUTPUT)] = False,
+    output: Annotated[OutputFile, Parameter(help="The file of the clean copy.")] = None,
+    keep_duplicates: Annotated[bool, Parameter(group=OUTPUT)] = False,
 ) -> int:
     """Check data before training; the exit code is 1 if training would refuse them.
 
@@ -32,8 +44,6 @@ def check(
         Held-out pairs, which are compared with the training pairs.
     fix
         Write a clean copy: only safe changes are made, and each is listed.
-    output
-        The file of the clean copy.
     keep_duplicates
         With --fix: keep repeated pairs.
     """
@@ -45,11 +55,13 @@ def check(
 def evaluate(
     run: Run,
     /,
-    *data: Path,
+    *data: Annotated[Path, Parameter(help="Further runs, then a test file, or two parallel files.")],
     options: Evaluation = EvaluationFlags(),  # noqa: B008 (frozen)
-    errors: Annotated[Path | None, Parameter(help="Write the wrong predictions to this file, worst first.")] = None,
-    ensemble: Annotated[bool, Parameter(help="Several runs answer together, as one model.")] = False,
-    json: Annotated[bool, Parameter(help="Print one JSON object.")] = False,
+    errors: Annotated[
+        Path | None, Parameter(group=OUTPUT, help="Write the wrong predictions to this file, worst first.")
+    ] = None,
+    ensemble: Annotated[bool, Parameter(group=SEARCH, help="Several runs answer together, as one model.")] = False,
+    json: Json = False,
     skip_bad: SkipBad = False,
     engine: Engine = "auto",
     device: Device = "auto",
@@ -85,11 +97,13 @@ def evaluate(
 
 
 def curves(
-    run: Path,
+    run: Annotated[Path, Parameter(help="A run folder.")],
     /,
-    *runs: Path,
-    output: Annotated[Path | None, Parameter(alias="-o", help="A picture: .png, .svg or .pdf.")] = None,
-    tensorboard: Annotated[Path | None, Parameter(help="A folder of TensorBoard events, instead of a picture.")] = None,
+    *runs: Annotated[Path, Parameter(help="Further runs, in the same picture.")],
+    output: Annotated[OutputFile, Parameter(help="A picture: .png, .svg or .pdf.")] = None,
+    tensorboard: Annotated[
+        Path | None, Parameter(group=OUTPUT, help="A folder of TensorBoard events, instead of a picture.")
+    ] = None,
 ) -> None:
     """Draw the learning curves of one or several runs in one picture: losses, dev metric, learning rate and speed."""
     from seq2see.curves.plot import draw_curves
@@ -106,16 +120,15 @@ def curves(
 
 
 def report(
-    run: Path,
+    run: Annotated[Path, Parameter(help="A run folder.")],
     /,
     *,
-    output: Annotated[Path, Parameter(alias="-o", help="The page, a file whose name ends in .html.")],
-    test: Annotated[
-        list[Path] | None,
-        Parameter(consume_multiple=True, help="Pairs to evaluate on; by default the run's own dev pairs."),
+    output: Annotated[Path, Parameter(alias="-o", group=OUTPUT, help="The page, a file whose name ends in .html.")],
+    test: Annotated[Files, Parameter(help="Pairs to evaluate on; by default the run's own dev pairs.")] = None,
+    by: Annotated[
+        str | None, Parameter(group=SCORES, help="A label column of the test file to score separately.")
     ] = None,
-    by: Annotated[str | None, Parameter(help="A label column of the test file to score separately.")] = None,
-    beam: Annotated[int, Parameter(help="Hypotheses kept per text; 1 is greedy search.")] = 1,
+    beam: Annotated[int, Parameter(group=SEARCH, help="Hypotheses kept per text; 1 is greedy search.")] = 1,
     skip_bad: SkipBad = False,
     engine: Engine = "auto",
     device: Device = "auto",
@@ -135,14 +148,14 @@ def pack(
     run: Run,
     /,
     *,
-    output: Annotated[Path, Parameter(alias="-o", help="A file whose name ends in .seq2see, or a folder.")],
+    output: Annotated[
+        Path, Parameter(alias="-o", group=OUTPUT, help="A file whose name ends in .seq2see, or a folder.")
+    ],
     weights: Annotated[
-        Literal["float32", "float16", "int8"], Parameter(help="How numbers are stored; int8 takes a quarter.")
+        Literal["float32", "float16", "int8"],
+        Parameter(group=OUTPUT, help="How numbers are stored; int8 takes a quarter."),
     ] = "float32",
-    data: Annotated[
-        list[Path] | None,
-        Parameter(consume_multiple=True, help="Pairs to check it on; by default the run's own dev pairs."),
-    ] = None,
+    data: Annotated[Files, Parameter(help="Pairs to check it on; by default the run's own dev pairs.")] = None,
 ) -> None:
     """Store a model compactly for shipping, compare it with the original, and write the result into its card.
 

@@ -10,10 +10,24 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from msgspec import Meta  # noqa: F401 (as below)
 
+from seq2see.commands.boxes import (
+    COMPUTING,
+    CONSTRAINTS,
+    DATA,
+    INPUT,
+    MODEL,
+    OUTPUT,
+    SAMPLING,
+    SCORES,
+    SEARCH,
+    boxed,
+)
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import MIN_SAMPLES, EvaluationOptions  # noqa: F401 (as below)
 from seq2see.inference.options import (  # noqa: F401 (the command line resolves inherited annotations in this module)
     MAX_COUNT,
+    OF_BEAMS,
+    OF_SAMPLING,
     Alignments,
     BatchOptions,
     Count,
@@ -28,56 +42,110 @@ from seq2see.inference.options import (  # noqa: F401 (the command line resolves
 EXIT_INTERRUPTED = 130
 """Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
 
-Generation = Annotated[GenerationOptions, Parameter(name="*")]
-"""The options of a search, each a flag of its own: names, types, defaults and help are those of the Python API."""
-GREEDY = GenerationOptions()
+
+@dataclass(frozen=True)
+@boxed(COMPUTING, "batch_size")
+class BatchFlags(BatchOptions):
+    """`BatchOptions`, each a flag of its own: names, types, defaults and help are those of the Python API."""
 
 
 @dataclass(frozen=True)
-class SamplingOptions(GenerationOptions):
-    """`GenerationOptions` for a language model that writes freely: it samples several texts by default."""
+@boxed(COMPUTING, "batch_size")
+@boxed(SEARCH, "beam", "n_best", *OF_BEAMS)
+@boxed(SAMPLING, "sample", *OF_SAMPLING)
+@boxed(CONSTRAINTS, "min_length", "max_length", "min_ratio", "max_ratio", "prefix", "forbid", "contain", "no_repeat")
+class GenerationFlags(GenerationOptions):
+    """`GenerationOptions`, each a flag of its own."""
 
-    n_best: Annotated[Count, Parameter(name="--count")] = 5
+
+GREEDY = GenerationFlags()
+Hidden = Parameter(show=False)
+"""Refused with a reason, so that no help page offers it."""
+
+
+@dataclass(frozen=True)
+class SamplingFlags(GenerationFlags):
+    """`GenerationFlags` for a language model that writes freely: it samples several texts by default."""
+
+    n_best: Annotated[Count, Parameter(name="--count", group=SAMPLING)] = 5
     """Number of texts."""
-    sample: Annotated[bool, Parameter(show=False)] = True
+    sample: Annotated[bool, Hidden] = True
     """Always."""
+    beam: Annotated[Count, Hidden] = 1
+    length_penalty: Annotated[Penalty, Hidden] = 0.0
+    coverage_penalty: Annotated[Penalty, Hidden] = 0.0
+    contain: Annotated[Texts, Hidden] = ()
 
-
-Scoring = Annotated[BatchOptions, Parameter(name="*")]
-Sampling = Annotated[SamplingOptions, Parameter(name="*")]
+    def __post_init__(self) -> None:
+        for name in ("beam", *OF_BEAMS, "contain"):
+            if getattr(self, name) != getattr(GREEDY, name):
+                what = "conflicts with sampling, which is what generate does"
+                raise ConfigError(what, where=name, fix="leave it out, or use seq2see predict")
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
+@boxed(COMPUTING, "batch_size")
+@boxed(SCORES, "metrics", "by", "samples", "seed")
+@boxed(SEARCH, "beam")
 class EvaluationFlags(EvaluationOptions):
-    """`EvaluationOptions` with a flag that switches grouping off."""
+    """`EvaluationOptions`, each a flag of its own, with one that switches grouping off."""
 
-    group: Annotated[bool, Parameter(negative="--no-group")] = True
+    group: Annotated[bool, Parameter(negative="--no-group", group=SCORES)] = True
     """Pairs with the same source are one item with several references."""
 
 
+@dataclass(frozen=True)
+class ComparisonFlags(EvaluationFlags):
+    """`EvaluationFlags` without the seed of the bootstrap, which would be taken for that of the trainings."""
+
+    seed: Annotated[int, Parameter(parse=False)] = 0
+
+
+Scoring = Annotated[BatchFlags, Parameter(name="*")]
+Generation = Annotated[GenerationFlags, Parameter(name="*")]
+Sampling = Annotated[SamplingFlags, Parameter(name="*")]
 Evaluation = Annotated[EvaluationFlags, Parameter(name="*")]
+Comparison = Annotated[ComparisonFlags, Parameter(name="*")]
 
 Engine = Annotated[
     Literal["auto", "torch", "numpy"],
-    Parameter(help="What computes: auto is NumPy on a CPU, torch on a GPU. The answers are the same."),
+    Parameter(group=COMPUTING, help="What computes: auto is NumPy on a CPU, torch on a GPU. The answers are the same."),
 ]
 Device = Annotated[
-    Literal["auto", "cpu", "cuda", "mps"], Parameter(help="Where it computes; prediction uses a GPU only if named.")
+    Literal["auto", "cpu", "cuda", "mps"],
+    Parameter(group=COMPUTING, help="Where it computes; prediction uses a GPU only if named."),
 ]
 Run = Annotated[Path, Parameter(help="A run folder, a model/ folder, or a packed .seq2see file.")]
+Files = Annotated[list[Path] | None, Parameter(group=DATA, consume_multiple=True)]
+OutputFile = Annotated[
+    Path | None,
+    Parameter(name=["--output", "-o"], group=OUTPUT, help="The file of the answers; by default the terminal."),
+]
+OutputFolder = Parameter(name=["--out", "-o"])
+"""Of verbs that write a folder. Folders above it are made, as for every output."""
 FormatOption = Annotated[
-    Format | None, Parameter(name="--format", help="text, or tsv or jsonl with scores; tsv with several answers.")
+    Format | None,
+    Parameter(name="--format", group=OUTPUT, help="text, or tsv or jsonl with scores; tsv with several answers."),
 ]
 AlignmentsOption = Annotated[
-    Alignments | None, Parameter(help="Add the source position of largest attention to each target token.")
+    Alignments | None,
+    Parameter(group=OUTPUT, help="Add the source position of largest attention to each target token."),
 ]
 InputFile = Annotated[
-    Path | None, Parameter(name="--input", help="A file of texts, one per line (or JSONL with the key source).")
+    Path | None,
+    Parameter(name="--input", group=INPUT, help="A file of texts, one per line (or JSONL with the key source)."),
 ]
-SkipBad = Annotated[bool, Parameter(help="Skip invalid lines, and count them.")]
+SkipBad = Annotated[bool, Parameter(group=DATA, help="Skip invalid lines, and count them.")]
+Json = Annotated[bool, Parameter(group=OUTPUT, help="Print one JSON object.")]
 Settings = Annotated[
     list[str] | None,
-    Parameter(name="--set", consume_multiple=True, help="Options by name: training.rate=2e-3 model.width=128"),
+    Parameter(
+        name="--set",
+        group=MODEL,
+        consume_multiple=True,
+        help="Options by name: training.rate=2e-3 model.width=128; seq2see settings lists them.",
+    ),
 ]
 
 

@@ -8,25 +8,29 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from seq2see.commands.boxes import INPUT, OUTPUT
 from seq2see.commands.options import (
     GREEDY,
     AlignmentsOption,
+    BatchFlags,
     Device,
     Engine,
     FormatOption,
     Generation,
     InputFile,
+    OutputFile,
     Run,
     Sampling,
-    SamplingOptions,
+    SamplingFlags,
     Scoring,
     SkipBad,
 )
 from seq2see.commands.terminal import leading_runs, opened, require_other, texts_of
-from seq2see.console import invalid_lines, results, say
+from seq2see.console import invalid_lines, say
 from seq2see.errors import ConfigError
-from seq2see.inference.options import BatchOptions, Format
+from seq2see.inference.options import Format
 
+Asked = Annotated[str, Parameter(help="Texts, each one argument: quote those with blanks. Without any, stdin is read.")]
 CHUNK = 2048
 """Lines answered together: enough to make batches of similar lengths, few enough for any memory."""
 
@@ -34,9 +38,9 @@ CHUNK = 2048
 def predict(
     run: Run,
     /,
-    *texts: str,
+    *texts: Asked,
     input_: InputFile = None,
-    output: Annotated[Path | None, Parameter(help="The file of the answers; by default the terminal.")] = None,
+    output: OutputFile = None,
     options: Generation = GREEDY,
     format_: FormatOption = None,
     alignments: AlignmentsOption = None,
@@ -80,10 +84,13 @@ def predict(
 def generate(
     run: Run,
     /,
-    *runs: Path,
-    prompt: Annotated[str, Parameter(help="The beginning of the text.")] = "",
-    options: Sampling = SamplingOptions(),  # noqa: B008 (frozen)
-    format_: Annotated[Format, Parameter(name="--format", help="text, or tsv or jsonl with scores.")] = "text",
+    *runs: Annotated[Path, Parameter(help="Further runs, which write together as an ensemble.")],
+    prompt: Annotated[str, Parameter(group=INPUT, help="The beginning of the text.")] = "",
+    output: Annotated[OutputFile, Parameter(help="The file of the texts; by default the terminal.")] = None,
+    options: Sampling = SamplingFlags(),  # noqa: B008 (frozen)
+    format_: Annotated[
+        Format, Parameter(name="--format", group=OUTPUT, help="text, or tsv or jsonl with scores.")
+    ] = "text",
     engine: Engine = "auto",
     device: Device = "auto",
 ) -> None:
@@ -97,16 +104,19 @@ def generate(
     [(_, drawn)] = model.stream([prompt], options)
     lines_of = line_writer(format_, None, has_alternatives=format_ != "text" and options.n_best > 1)
     answers = [drawn] if format_ != "text" else drawn.all
-    results().writelines(line for answer in answers for line in lines_of(1, prompt, answer))
+    with opened(output) as file:
+        file.writelines(line for answer in answers for line in lines_of(1, prompt, answer))
 
 
 def score(
     run: Run,
     /,
-    *data: Path,
-    output: Annotated[Path | None, Parameter(help="The file of the scores; by default the terminal.")] = None,
-    options: Scoring = BatchOptions(),  # noqa: B008 (frozen)
-    format_: Annotated[Format, Parameter(name="--format", help="text, or tsv or jsonl with more columns.")] = "text",
+    *data: Annotated[Path, Parameter(help="Further runs, then a file of pairs, or two parallel files.")],
+    output: Annotated[OutputFile, Parameter(help="The file of the scores; by default the terminal.")] = None,
+    options: Scoring = BatchFlags(),  # noqa: B008 (frozen)
+    format_: Annotated[
+        Format, Parameter(name="--format", group=OUTPUT, help="text, or tsv or jsonl with more columns.")
+    ] = "text",
     skip_bad: SkipBad = False,
     engine: Engine = "auto",
     device: Device = "auto",
@@ -136,13 +146,15 @@ def score(
 def attend(
     run: Run,
     /,
-    *texts: str,
+    *texts: Asked,
     input_: InputFile = None,
     output: Annotated[
         Path | None,
-        Parameter(alias="-o", help="A file .html, .svg, .png, .pdf, .json or .tsv; by default the terminal."),
+        Parameter(
+            alias="-o", group=OUTPUT, help="A file .html, .svg, .png, .pdf, .json or .tsv; by default the terminal."
+        ),
     ] = None,
-    heads: Annotated[bool, Parameter(help="Every head of every layer, beside their mean.")] = False,
+    heads: Annotated[bool, Parameter(group=OUTPUT, help="Every head of every layer, beside their mean.")] = False,
     options: Generation = GREEDY,
     engine: Engine = "auto",
     device: Device = "auto",

@@ -9,18 +9,19 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from seq2see.commands.options import Settings, SkipBad, merged, parsed, require_files
+from seq2see.commands.boxes import COMPUTING, MODEL, OUTPUT
+from seq2see.commands.options import Files, OutputFolder, Settings, SkipBad, merged, parsed, require_files
 from seq2see.console import say
 from seq2see.errors import ConfigError
 
 
 def prepare(
     *data: Path,
-    out: Path,
-    dev: Annotated[list[Path] | None, Parameter(consume_multiple=True)] = None,
-    model: str | None = None,
+    out: Annotated[Path, OutputFolder, Parameter(group=OUTPUT)],
+    dev: Files = None,
+    model: Annotated[str | None, Parameter(group=MODEL)] = None,
     set_: Settings = None,
-    workers: Annotated[int, Parameter(help="Processes; 0 is one per core.")] = 0,
+    workers: Annotated[int, Parameter(group=COMPUTING, help="Processes; 0 is one per core.")] = 0,
     skip_bad: SkipBad = False,
 ) -> int:
     """Prepare any number of pairs as a corpus on disk, from which `seq2see train` reads what it needs.

@@ -9,15 +9,28 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from seq2see.commands.options import EXIT_INTERRUPTED, Device, Settings, SkipBad, merged, parsed, require_files
+from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN
+from seq2see.commands.options import (
+    EXIT_INTERRUPTED,
+    Comparison,
+    ComparisonFlags,
+    Device,
+    Files,
+    OutputFolder,
+    Settings,
+    SkipBad,
+    merged,
+    parsed,
+    require_files,
+)
 from seq2see.console import say, show
 from seq2see.errors import ConfigError
 
 DEMO_FOLDER = Path("runs/demo")
-Files = Annotated[list[Path] | None, Parameter(consume_multiple=True)]
+Flag = Annotated[bool, Parameter(group=RUN)]
 
 
-def demo(*, out: Path = DEMO_FOLDER, device: Device = "auto") -> int:
+def demo(*, out: Annotated[Path, OutputFolder, Parameter(group=RUN)] = DEMO_FOLDER, device: Device = "auto") -> int:
     """Make up dates, learn to read them in about a minute, answer one, and show where the model looked.
 
     Parameters
@@ -33,18 +46,18 @@ def demo(*, out: Path = DEMO_FOLDER, device: Device = "auto") -> int:
 def train(
     *data: Path,
     dev: Files = None,
-    model: str | None = None,
-    from_: Annotated[Path | None, Parameter(name="--from")] = None,
-    out: Path | None = None,
-    engine: Literal["torch", "scratch"] = "torch",
+    model: Annotated[str | None, Parameter(group=MODEL)] = None,
+    from_: Annotated[Path | None, Parameter(name="--from", group=MODEL)] = None,
+    out: Annotated[Path | None, OutputFolder, Parameter(group=RUN)] = None,
+    engine: Annotated[Literal["torch", "scratch"], Parameter(group=COMPUTING)] = "torch",
     device: Device = "auto",
     set_: Settings = None,
     skip_bad: SkipBad = False,
-    resume: bool = False,
-    fallback_previous: bool = False,
-    allow_changes: bool = False,
-    auto_resume: bool = False,
-    force: bool = False,
+    resume: Flag = False,
+    fallback_previous: Flag = False,
+    allow_changes: Flag = False,
+    auto_resume: Flag = False,
+    force: Flag = False,
 ) -> int:
     """Train a model on pairs (one per line, source TAB target; JSONL; two parallel files), or on a recipe.toml.
 
@@ -137,19 +150,14 @@ def launched_by() -> list[str]:
 
 
 def compare(
-    *models: str,
-    data: Annotated[list[Path], Parameter(consume_multiple=True, help="Pairs to train on.")],
-    out: Annotated[Path, Parameter(help="The folder of all runs and of compare.html.")],
-    dev: Annotated[
-        list[Path] | None,
-        Parameter(consume_multiple=True, help="Dev pairs; by default a part is set aside, the same for all."),
-    ] = None,
-    test: Annotated[
-        list[Path] | None, Parameter(consume_multiple=True, help="Pairs to score on; by default the dev pairs.")
-    ] = None,
-    seeds: Annotated[int, Parameter(help="Trainings of each model, from different seeds.")] = 1,
+    *models: Annotated[str, Parameter(help="Architectures (seq2see models lists them), or recipes.")],
+    data: Annotated[list[Path], Parameter(group=DATA, consume_multiple=True, help="Pairs to train on.")],
+    out: Annotated[Path, OutputFolder, Parameter(group=OUTPUT, help="The folder of all runs and of compare.html.")],
+    dev: Annotated[Files, Parameter(help="Dev pairs; by default a part is set aside, the same for all.")] = None,
+    test: Annotated[Files, Parameter(help="Pairs to score on; by default the dev pairs.")] = None,
+    seeds: Annotated[int, Parameter(group=MODEL, help="Trainings of each model, from different seeds.")] = 1,
     set_: Settings = None,
-    beam: Annotated[int, Parameter(help="Hypotheses kept per text; 1 is greedy search.")] = 1,
+    options: Comparison = ComparisonFlags(),  # noqa: B008 (frozen)
     device: Device = "auto",
 ) -> int:
     """Train several architectures, or recipes (.toml), on the same pairs, and compare them.
@@ -157,7 +165,6 @@ def compare(
     The same command resumes after an interruption; finished trainings are not repeated.
     """
     from seq2see.comparison import compare as compare_models
-    from seq2see.evaluation import EvaluationOptions
 
     require_files("--dev", dev)
     require_files("--test", test)
@@ -169,7 +176,7 @@ def compare(
         test=test or (),
         seeds=seeds,
         settings=parsed(set_),
-        request=EvaluationOptions(beam=beam),
+        request=options,
         device=device,
     )
     if found is None:
@@ -191,3 +198,30 @@ def models(*, set_: Settings = None) -> None:
             fix = "set sizes: model.width, model.layers, …"
             raise ConfigError(f"{key} has no effect here", where="--set", fix=fix)
     print_ladder(options)
+
+
+def settings(
+    pattern: str | None = None,
+    /,
+    *,
+    format_: Annotated[
+        Literal["text", "json", "toml"],
+        Parameter(name="--format", group=OUTPUT, help="text, json, or toml: a recipe with every setting in a comment."),
+    ] = "text",
+) -> None:
+    """List the settings of a run, for --set and recipes: what each is and takes, and its default.
+
+    A setting without a default is chosen from the data or the architecture, and printed by train.
+
+    Parameters
+    ----------
+    pattern
+        Only those whose name contains this, or matches it as a glob ("training.*"), or that other toolkits call so.
+    """
+    from seq2see.commands.setting_list import as_json, as_toml, matching, print_table
+
+    found = matching(pattern)
+    if format_ == "text":
+        print_table(found)
+    else:
+        show((as_json if format_ == "json" else as_toml)(found))

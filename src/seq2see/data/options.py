@@ -15,10 +15,10 @@ class DataOptions:
     train: tuple[str, ...] = ()
     """One file of pairs (TSV or JSONL), or two parallel files; each may be gzipped."""
     dev: tuple[str, ...] = ()
-    """The same for dev; by default a part of train is set aside."""
+    """The same for dev pairs (--dev); by default a part of data.train is set aside."""
     dev_share: Annotated[float, Meta(gt=0, lt=1)] = 0.1
-    """Share of the pairs to set aside for dev."""
+    """Share of the distinct sources to set aside for dev."""
     skip_bad: bool = False
-    """Skip invalid lines and count them."""
+    """Skip invalid lines, and count them (--skip-bad)."""
     workers: Annotated[int, Meta(ge=0)] = 0
     """Threads that prefetch batches; the result does not depend on their number."""

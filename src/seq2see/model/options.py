@@ -15,35 +15,36 @@ class ModelOptions:
     """Sizes and variants; None is filled in from the architecture and the data."""
 
     name: str | None = None
-    """Architecture; `seq2see models` lists them."""
+    """Architecture (--model; seq2see models lists them); by default bidirectional."""
     width: Size | None = None
-    """Width of the encoder's and the decoder's states; default: 256."""
+    """Width of the encoder's and the decoder's states; by default 256, or 512 from 200,000 pairs on."""
     embedding: Size | None = None
-    """Width of the token embeddings; default: 128, in a Transformer the model's width."""
+    """Width of the token embeddings; by default 128, in a Transformer the model's width."""
     layers: Size | None = None
-    """Layers per side: LSTMs or Transformer blocks."""
+    """Layers per side, LSTMs or Transformer blocks; by default the architecture's own."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.3
     """Dropout rate after the embeddings and after each layer."""
     direction: Literal["forward", "backward", "both"] | None = None
-    """Direction in which the encoder reads the source."""
+    """Direction in which an LSTM encoder reads the source; by default the architecture's own."""
     merge: Literal["concat", "sum", "mean"] | None = None
-    """How the states of the two directions are merged; default: concat."""
+    """How the states of the two directions are merged; by default concat."""
     score: Literal["dot", "scaled_dot", "general", "additive"] | None = None
-    """Attention score function; default: scaled_dot."""
+    """Attention score function; by default scaled_dot."""
     heads: Size | None = None
-    """Number of attention heads of a Transformer, a divisor of the width; default: 4."""
+    """Number of attention heads of a Transformer, a divisor of the width; by default 4."""
     feed_forward: Size | None = None
-    """Inner width of a Transformer's feed-forward layers; default: 4 · width."""
+    """Inner width of a Transformer's feed-forward layers; by default 4 · width."""
     positions: Literal["sinusoidal", "learned", "rotary"] | None = None
-    """Position encoding of a Transformer; default: sinusoidal."""
+    """Position encoding of a Transformer; by default sinusoidal."""
     max_positions: Size | None = None
-    """Maximum number of tokens with learned positions; default: 1,024."""
+    """Maximum number of tokens with learned positions; by default 1,024."""
     norm: Literal["pre", "post"] | None = None
-    """Whether a Transformer normalises before (pre) or after (post, as in the paper) each sublayer; default: pre."""
+    """Whether a Transformer normalises before (pre) or after (post, as in the paper) each sublayer; by default pre."""
     activation: Literal["relu", "gelu", "swiglu"] | None = None
-    """Activation of a Transformer's feed-forward layers; default: relu."""
+    """Activation of a Transformer's feed-forward layers; by default relu."""
     tie: Literal["none", "target", "all"] | None = None
-    """Weight tying: target (target embedding = output layer), all (source embedding too; needs text.joint=true)."""
+    """Weight tying: target (target embedding = output layer), all (source embedding too; needs text.joint=true); by
+    default the architecture's own."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,11 @@ class TextOptions:
     """How texts are tokenised; None: chosen from the data."""
 
     source: Unit | None = None
+    """Tokens of the sources; symbols are separated by blanks, such as phones; by default chosen from the texts."""
     target: Unit | None = None
+    """Tokens of the targets; by default chosen from the texts."""
     normalization: Literal["NFC", "NFD", "NFKC", "none"] = "NFC"
+    """Unicode normal form of all texts."""
     joint: bool = False
     """One vocabulary for both sides, built from the texts of both; needs the same unit on both."""
     max_vocabulary: Annotated[int, Meta(ge=5)] = 16_000

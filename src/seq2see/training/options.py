@@ -19,28 +19,28 @@ class TrainingOptions:
     rate: Annotated[float, Meta(gt=0, lt=1e39)] | None = None
     """Peak learning rate; by default 4e-3, or 1e-3 with Transformer blocks."""
     schedule: Literal["linear", "constant", "inverse_sqrt", "cosine", "plateau"] = "linear"
-    """Learning rate after the warm-up."""
+    """Learning rate after the warm-up; linear falls to zero."""
     warmup: Share = 0.1
     """Share of all updates (0..1) over which the learning rate rises linearly to its peak."""
     max_updates: Count | None = None
     """Number of updates; by default chosen from the number of pairs."""
     max_epochs: Count | None = None
-    """Number of epochs; training ends at max_updates or max_epochs, whichever comes first."""
+    """Number of epochs; training ends at max_updates or max_epochs, whichever comes first; by default max_updates."""
     batch_size: Count | None = None
-    """Pairs per update; by default up to 32."""
+    """Pairs per update; by default 32, or fewer below 256 pairs."""
     batch_tokens: Count | Literal["auto"] | None = None
-    """Padded source and target tokens per update; with batch_size, whichever limit is reached first. auto takes the
-    largest batch that fits into memory."""
+    """Padded source and target tokens per update; with batch_size, whichever limit is reached first; by default
+    16,384. auto takes the largest batch that fits into memory."""
     accumulate: Count = 1
     """Passes into which each process splits its part of a batch: less memory, the same gradient."""
     optimizer: Literal["adam", "adamw"] = "adam"
-    """adamw decouples the weight decay from the gradient."""
+    """Optimizer; adamw decouples the weight decay from the gradient."""
     weight_decay: Annotated[float, Meta(ge=0)] = 0.0
     """Weight decay of the optimizer."""
     clip: Positive = 1.0
     """Maximum norm of the gradient."""
     label_smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.1
-    """Share of each target spread evenly over all tokens."""
+    """Share of the probability of each target token that is spread evenly over all tokens."""
     evaluate_every: Count | None = None
     """Updates between evaluations on dev; by default a sixteenth of all updates."""
     checkpoint_every: Count | None = None
@@ -69,4 +69,4 @@ class TrainingOptions:
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
     """Seed of all random numbers."""
     start_from: str | None = None
-    """A run, model folder or packed model to fine-tune; new tokens of the pairs are added to its vocabularies."""
+    """A run, model folder or packed model to fine-tune (--from); its vocabularies grow by the tokens of the pairs."""

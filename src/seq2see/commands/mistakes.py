@@ -1,0 +1,145 @@
+"""Mistakes in a command line, as its parser finds them, told as all others are: what, where, and a fix."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any, Literal, get_args, get_origin
+
+from cyclopts import CycloptsError
+from cyclopts.exceptions import (
+    CoercionError,
+    MissingArgumentError,
+    RepeatArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+
+from seq2see.commands.boxes import EXAMPLES
+from seq2see.errors import ConfigError, did_you_mean
+
+SECTIONS = {
+    "train": ("data", "text", "model", "training"),
+    "compare": ("text", "model", "training"),
+    "models": ("model",),
+    "prepare": ("text", "data"),
+}
+"""What can be set with --set, by verb."""
+
+OWN_FLAGS = {"model.name": "--model", "data.dev": "--dev", "training.start_from": "--from"}
+"""Settings that have a flag of their own."""
+
+USUAL_FLAGS = {
+    "--out": "save_dir output_dir save_model model_dir output",
+    "--output": "tgt target out output_file trg",
+    "--input": "src source in file input_file",
+    "--beam": "beam_size num_beams beams",
+    "--n-best": "nbest num_return_sequences",
+    "--count": "num_samples n num_return_sequences",
+    "--length-penalty": "lenpen alpha",
+    "--sample": "do_sample sampling random_sampling",
+    "--top-k": "sampling_topk random_sampling_topk",
+    "--top-p": "sampling_topp random_sampling_topp",
+    "--max-length": "max_len max_len_b max_new_tokens max_output_length",
+    "--min-length": "min_len min_new_tokens min_output_length",
+    "--no-repeat": "no_repeat_ngram_size block_ngram_repeat",
+    "--alignments": "report_align print_alignment align",
+    "--batch-size": "batch bsz",
+    "--device": "gpu gpus gpu_ids use_gpu",
+    "--metrics": "metric",
+    "--data": "train train_file",
+    "--test": "test_file eval_file",
+    "--weights": "precision dtype quantize",
+    "--force": "overwrite overwrite_output_dir",
+    "--resume": "resume_from_checkpoint continue",
+    "--set": "override",
+}
+"""By flag: what Hugging Face, fairseq, OpenNMT, Eole and JoeyNMT call the same."""
+
+
+def explained(error: CycloptsError, words: Sequence[str]) -> ConfigError:
+    """The error of the parser for these words as a ConfigError that says what to do."""
+    verb = words[0] if words and words[0] in EXAMPLES else ""
+    help_page = f"see seq2see {verb} --help" if verb else "see seq2see --help"
+    where = f"seq2see {verb}".rstrip()
+    match error:
+        case UnknownCommandError(unused_tokens=[name, *_]):
+            return ConfigError(f"unknown command {name!r}", where=where, fix=did_you_mean(name, [*EXAMPLES, "--help"]))
+        case UnknownOptionError():
+            return unknown_option(error, verb, words, help_page)
+        case RepeatArgumentError(token=token) if token.keyword is not None:
+            return ConfigError("is given twice", where=token.keyword, fix="give it once")
+        case MissingArgumentError(argument=argument) if argument is not None:
+            example = f"such as: {EXAMPLES[verb][0]}" if verb else help_page
+            if error.keyword is not None:
+                return ConfigError("needs a value", where=error.keyword, fix=help_page)
+            return ConfigError(f"{argument.name} is missing", where=where, fix=f"add it, {example}")
+        case CoercionError(token=token, target_type=kind) if token is not None and kind is not None:
+            where = token.keyword or (error.argument.name if error.argument is not None else where)
+            return wrong_value(token.value, kind, where=where, fix=help_page)
+        case UnusedCliTokensError(unused_tokens=[name, *_]):
+            return ConfigError(f"unexpected argument {name!r}", where=where, fix=f"leave it out; {help_page}")
+    return ConfigError(str(error).rstrip("."), where=where, fix=help_page)
+
+
+def wrong_value(value: str, kind: Any, *, where: str, fix: str) -> ConfigError:
+    """The error for a value that is none of the choices, or of another type."""
+    if get_origin(kind) is Literal:
+        choices = list(map(str, get_args(kind)))
+        near = did_you_mean(value, choices)
+        listed = f"one of: {', '.join(choices)}"
+        return ConfigError(
+            f"invalid value {value!r}", where=where, fix=near if near == listed else f"{near} ({listed})"
+        )
+    if kind is bool:
+        return ConfigError(f"takes no value, not {value!r}", where=where, fix=f"give {where} alone, or leave it out")
+    wanted = {int: "a whole number", float: "a number"}.get(kind)
+    return ConfigError(f"must be {wanted or kind}, not {value!r}", where=where, fix=f"give {wanted}" if wanted else fix)
+
+
+def unknown_option(error: UnknownOptionError, verb: str, words: Sequence[str], help_page: str) -> ConfigError:
+    """The error for an unknown option: with the setting or option that other toolkits call so, or the nearest one."""
+    typed = error.token.keyword or error.token.value
+    name, _, value = typed.partition("=")
+    flags = [flag for argument in error.argument_collection if argument.show for flag in argument.names]
+    given = value or next((word for word in following(words, typed) if not word.startswith("-")), "")
+    usual = [flag for flag in flags if plain(name) in USUAL_FLAGS.get(flag, "").split()]
+    near = did_you_mean(name, flags) if flags else ""
+    if usual:
+        fix = f"it is called {usual[0]} here"
+    elif setting := as_setting(name, given, verb):
+        fix = setting
+    else:
+        fix = near if near.startswith("did you mean") else help_page
+    return ConfigError(f"unknown option {name}", where=f"seq2see {verb}".rstrip(), fix=fix)
+
+
+def as_setting(name: str, value: str, verb: str) -> str:
+    """The words that set what other toolkits call `name`; empty where the verb takes no such setting."""
+    from seq2see.config import key_of, make_config, parse_setting
+
+    key = key_of(name)
+    if key is None or key.partition(".")[0] not in SECTIONS.get(verb, ()):
+        return ""
+    if key == "data.train":
+        return f"name the files without an option, such as: {EXAMPLES[verb][0]}"
+    if key in OWN_FLAGS:
+        return f"it is called {OWN_FLAGS[key]} here"
+    setting = f"{key}={value}"
+    try:
+        make_config({}, dict([parse_setting(setting)]))
+    except ConfigError:
+        return f"it is {key} here: --set {key}=…, and seq2see settings {key} says what it takes"
+    return f"write it as --set {shlex.quote(setting)}"
+
+
+def following(words: Sequence[str], word: str) -> Sequence[str]:
+    """The one word after another, if there is one."""
+    place = words.index(word) + 1 if word in words else len(words)
+    return words[place : place + 1]
+
+
+def plain(flag: str) -> str:
+    """The name of a flag as other toolkits write it in a configuration."""
+    return flag.lstrip("-").replace("-", "_").lower()
