@@ -35,4 +35,4 @@ def test_the_page_of_settings_is_that_of_the_code() -> None:
     assert page.count("| `training.") > 20
     renewed = runpy.run_path(str(ROOT / "scripts" / "make_settings"))["renewed"]
     assert renewed(page) == page
-    assert renewed(page.replace("`training.rate`", "`training.speed`")) == page
+    assert renewed(page.replace("| `training.rate` |", "| `training.speed` |")) == page

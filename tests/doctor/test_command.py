@@ -122,7 +122,7 @@ def test_invalid_commands_exit_with_2_and_one_message(arguments: list[str], word
     before = sorted(Path().iterdir())
     ran = seq2see_check(*arguments)
     assert ran.code == 2
-    assert ran.err.startswith("seq2see: ")
+    assert ran.err.startswith("seq2see")
     assert words in ran.err
     assert not ran.out
     assert sorted(Path().iterdir()) == before

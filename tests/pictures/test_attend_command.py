@@ -127,7 +127,7 @@ def test_every_error_has_one_message(
     ran = attend_command(monkeypatch, capsys, tiny_run, *arguments)
     assert ran.code == 2
     assert message in ran.err
-    assert ran.err.startswith("seq2see: ")
+    assert ran.err.startswith("seq2see")
     assert ran.err.count("fix:") == 1
     assert "Traceback" not in ran.err
     assert sorted(each.name for each in Path().iterdir()) == ["texts.tsv", "texts.txt"]

@@ -125,9 +125,7 @@ def test_only_training_is_for_many(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith(
-        f"seq2see: seq2see {verb}: runs in one process, and WORLD_SIZE is 2\n  fix: "
-    )
+    assert capsys.readouterr().err.startswith(f"seq2see {verb}: runs in one process, and WORLD_SIZE is 2\n  fix: ")
 
 
 def test_help_is_for_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
