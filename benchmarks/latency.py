@@ -19,7 +19,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
@@ -268,7 +267,7 @@ def main() -> None:
         for parameter in model.parameters():
             parameter.mul_(2)  # so that the ids differ
     source = Padded(torch.randint(4, TOKENS, (1, SOURCE_LENGTH)), torch.tensor([SOURCE_LENGTH]))
-    network = build_runtime(asdict(o), {name: tensor.numpy() for name, tensor in model.tensors().items()})
+    network = build_runtime(o, {name: tensor.numpy() for name, tensor in model.tensors().items()})
     in_torch, plain = by_hand(model, source)
     streaming, size = bound(network)
     engines: dict[str, Engine | None] = {

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import tomli_w
 
+from seq2see.blueprint import ModelOptions
 from seq2see.data.options import DataOptions
 from seq2see.errors import ConfigError, did_you_mean
-from seq2see.model.options import ModelOptions
 from seq2see.text.options import TextOptions
 from seq2see.training.options import TrainingOptions
 

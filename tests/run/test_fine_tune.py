@@ -23,7 +23,7 @@ from seq2see.data.batch import collate
 from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
-from seq2see.model import Seq2Seq, Sizes, build, read_blueprint, restore
+from seq2see.model import Seq2Seq, Sizes, build, restore
 from seq2see.run.fine_tune import Pretrained, initial_state, read_pretrained, used_ids
 from seq2see.run.plan import RunPlan, plan_run
 from seq2see.run.train import Trained, train
@@ -484,5 +484,5 @@ def test_a_model_of_other_tensors_than_it_says_is_refused(bases: Callable[[str],
 def test_the_blueprint_of_the_new_model_is_that_of_the_old(bases: Callable[[str], Path], tmp_path: Path) -> None:
     base = bases("transformer, all one")
     further(base, tmp_path / "new", model__dropout=0.2)
-    old, new = (read_blueprint(load_model(path).config["model"]) for path in (base, tmp_path / "new"))
+    old, new = (load_model(path).blueprint for path in (base, tmp_path / "new"))
     assert new == replace(old, dropout=0.2)

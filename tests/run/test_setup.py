@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -82,7 +82,7 @@ def test_what_is_advised_is_possible_and_new(unit: str, has_settled: bool) -> No
         codecs = codecs_of(unit, has_source=ARCHITECTURES[name].has_source)
         sides = ("source", "target") if codecs[0] else ("target",)
         config = replace(config, text=TextOptions(**dict.fromkeys(sides, unit)))
-        blueprint = asdict(resolve(config.model))
+        blueprint = resolve(config.model)
         setup = setup_of(config, blueprint, codecs, num_pairs=500, has_attention=name not in WITHOUT_ATTENTION)
         for advice in everything_wrong(setup, has_settled=has_settled):
             assert advice.strip()
@@ -133,14 +133,14 @@ def test_a_larger_model_is_advised_only_once_training_has_settled() -> None:
     ],
 )
 def test_what_the_encoder_sees(model: dict[str, str], reads_both_ways: bool) -> None:
-    blueprint = asdict(resolve(ModelOptions(**model)))  # type: ignore[arg-type]
+    blueprint = resolve(ModelOptions(**model))  # type: ignore[arg-type]
     setup = setup_of(Config(), blueprint, codecs_of("characters", has_source=True), num_pairs=10, has_attention=True)
     assert setup.reads_both_ways is reads_both_ways
 
 
 def test_units_that_are_full_or_count() -> None:
     text = TextOptions(source="words", target="words", max_vocabulary=6)
-    config, blueprint = Config(text=text), asdict(resolve(ModelOptions()))
+    config, blueprint = Config(text=text), resolve(ModelOptions())
     setup = setup_of(config, blueprint, codecs_of("words", has_source=True), num_pairs=10, has_attention=True)
     advice = setup.known_tokens(["source"])
     assert advice == (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -30,4 +29,4 @@ def exported() -> Callable[[Seq2Seq], dict[str, np.ndarray]]:
 @pytest.fixture
 def network_of(exported) -> Callable[[Blueprint, Seq2Seq], Network]:
     """The same model in NumPy."""
-    return lambda blueprint, model: build(asdict(blueprint), exported(model))
+    return lambda blueprint, model: build(blueprint, exported(model))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 import pytest
 import torch
@@ -70,7 +68,7 @@ def test_the_check_fails_if_a_weight_differs(architecture, new_model, new_batch,
         others = dict(tensors)
         others[name] = tensors[name] + 1e-2 * np.random.standard_normal(tensors[name].shape)
         with pytest.raises(AssertionError):
-            check(model, build(asdict(architecture), others), batch, 1e-9)
+            check(model, build(architecture, others), batch, 1e-9)
 
 
 @pytest.mark.parametrize("name", ["plain", "peeky", "bidirectional", "input_feeding", "language_model"])
@@ -82,7 +80,7 @@ def test_large_vocabularies_need_no_table(blueprint, new_model, new_batch, netwo
 
 def test_float16_is_converted_to_float32(blueprint, new_model, new_batch, exported) -> None:
     model = new_model(blueprint("attention"), dtype=torch.float16)
-    network = build(asdict(blueprint("attention")), exported(model))
+    network = build(blueprint("attention"), exported(model))
     check(model.float(), network, new_batch(model), 1e-5)
 
 

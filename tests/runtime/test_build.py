@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -16,9 +15,9 @@ from seq2see.runtime import build
 
 @pytest.fixture
 def saved(blueprint, new_model, exported):
-    """A configuration and its tensors."""
+    """A blueprint and its tensors."""
     o = blueprint("attention")
-    return asdict(o), exported(new_model(o, dtype=torch.float32))
+    return o, exported(new_model(o, dtype=torch.float32))
 
 
 def test_a_missing_tensor_is_named(architecture, new_model, exported) -> None:
@@ -26,7 +25,7 @@ def test_a_missing_tensor_is_named(architecture, new_model, exported) -> None:
     for name in tensors:
         others = {other: tensor for other, tensor in tensors.items() if other != name}
         with pytest.raises(CheckpointError, match="missing from") as caught:
-            build(asdict(architecture), others)
+            build(architecture, others)
         assert caught.value.where == name
         assert caught.value.fix
 
@@ -38,32 +37,23 @@ def test_a_tensor_of_the_wrong_shape_is_named(architecture, new_model, exported)
         wrong = np.concatenate([tensor, tensor], -1) if "embedding" in name else np.concatenate([tensor, tensor[-1:]])
         for other in (wrong, tensor[None]):
             with pytest.raises(CheckpointError, match="shape") as caught:
-                build(asdict(architecture), tensors | {name: other})
+                build(architecture, tensors | {name: other})
             assert caught.value.where == name
             assert " × ".join(map(str, other.shape)) in caught.value.what
 
 
 def test_an_unknown_tensor_is_named(saved) -> None:
-    config, tensors = saved
+    blueprint, tensors = saved
     with pytest.raises(CheckpointError, match="unknown tensor") as caught:
-        build(config, tensors | {"decoder.bridge.weight": np.zeros((2, 2), np.float32)})
+        build(blueprint, tensors | {"decoder.bridge.weight": np.zeros((2, 2), np.float32)})
     assert caught.value.where == "decoder.bridge.weight"
 
 
 def test_integer_tensors_are_errors(saved) -> None:
-    config, tensors = saved
+    blueprint, tensors = saved
     with pytest.raises(CheckpointError, match="int8") as caught:
-        build(config, tensors | {"decoder.output.bias": np.zeros(11, np.int8)})
+        build(blueprint, tensors | {"decoder.output.bias": np.zeros(11, np.int8)})
     assert caught.value.where == "decoder.output.bias"
-
-
-def test_a_configuration_of_another_version_is_an_error(saved) -> None:
-    config, tensors = saved
-    with pytest.raises(CheckpointError, match="convolutional") as caught:
-        build(config | {"name": "convolutional"}, tensors)
-    assert caught.value.where == "model.name"
-    with pytest.raises(CheckpointError, match=r"model\.score: missing option"):
-        build({key: value for key, value in config.items() if key != "score"}, tensors)
 
 
 def test_the_given_tensors_are_not_modified(architecture, new_model, exported, new_batch) -> None:
@@ -72,7 +62,7 @@ def test_the_given_tensors_are_not_modified(architecture, new_model, exported, n
     copies = {name: tensor.copy() for name, tensor in tensors.items()}
     for tensor in tensors.values():
         tensor.flags.writeable = False  # as safetensors may return them
-    network = build(asdict(architecture), tensors)
+    network = build(architecture, tensors)
     source = new_batch(model).source
     state = network.start(source.ids.numpy(), source.lengths.numpy())
     network.step(np.array([4, 5, 6, 7]), state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import random
 import resource
@@ -10,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,10 @@ import pytest
 
 import seq2see
 from seq2see.errors import CheckpointError
+from seq2see.storage.archive import MAGIC
 from seq2see.storage.checkpoints import load_checkpoint, save_checkpoint
 from seq2see.storage.files import MANIFEST, read_folder, recover, write_folder
-from seq2see.storage.saved_model import (
-    load_model,
-    save_model,
-)
+from seq2see.storage.saved_model import SavedModel, load_model, save_model, write_packed
 from seq2see.text import Codec, make_tokenizer
 
 
@@ -31,7 +31,7 @@ def files(text: str) -> dict[str, bytes]:
 
 
 def content(folder: Path) -> str:
-    read_folder(folder, {"a.txt", "b.txt"})
+    read_folder(folder, {"a.txt": 1_000, "b.txt": 1_000})
     text = (folder / "a.txt").read_text()
     assert (folder / "b.txt").read_text() == text * 100
     return text
@@ -87,17 +87,18 @@ def test_a_full_disk_is_a_checkpoint_error(tmp_path: Path) -> None:
 # --- damage ---------------------------------------------------------------------------------------------------------
 
 
-def small_model(folder: Path) -> Path:
-    codec = Codec.build(make_tokenizer("characters"), ["abcäö"])
+@pytest.fixture
+def folder(tmp_path: Path, small: SavedModel) -> Path:
+    """The folder of a small model."""
     save_model(
-        folder,
-        config={"format": 1, "model": {"name": "plain"}, "max_length": 9},
-        tensors={"w": np.arange(24, dtype=np.float32).reshape(4, 6), "b": np.zeros(3, np.float32)},
-        source_codec=codec,
-        target_codec=codec,
-        card="# A model\n",
+        tmp_path / "m",
+        config=small.config,
+        tensors=small.tensors,
+        source_codec=small.source_codec,
+        target_codec=small.target_codec,
+        card=small.card,
     )
-    return folder
+    return tmp_path / "m"
 
 
 FILES = (
@@ -110,19 +111,20 @@ FILES = (
 )
 
 
-def test_a_model_comes_back_as_it_was(tmp_path: Path) -> None:
-    saved = load_model(small_model(tmp_path / "m"))
-    assert saved.tensors["w"].tolist() == np.arange(24.0).reshape(4, 6).tolist()
+def test_a_model_comes_back_as_it_was(folder: Path, small: SavedModel) -> None:
+    saved = load_model(folder)
+    assert {name: tensor.tolist() for name, tensor in saved.tensors.items()} == {
+        name: tensor.tolist() for name, tensor in small.tensors.items()
+    }
     assert saved.source_codec == saved.target_codec
     assert saved.source_codec is not None
     assert saved.source_codec.decode(saved.source_codec.encode("äbc")) == "äbc"
     assert saved.config["max_length"] == 9
-    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_flipped_bits_are_noticed_and_the_file_is_named(tmp_path: Path, name: str) -> None:
-    folder = small_model(tmp_path / "m")
+def test_flipped_bits_are_noticed_and_the_file_is_named(folder: Path, name: str) -> None:
     path = folder / name
     whole = path.read_bytes()
     chance = random.Random(name)
@@ -138,8 +140,7 @@ def test_flipped_bits_are_noticed_and_the_file_is_named(tmp_path: Path, name: st
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_cut_files_are_noticed_and_named(tmp_path: Path, name: str) -> None:
-    folder = small_model(tmp_path / "m")
+def test_cut_files_are_noticed_and_named(folder: Path, name: str) -> None:
     path = folder / name
     whole = path.read_bytes()
     for length in {0, 1, len(whole) // 2, len(whole) - 2, len(whole) - 1}:
@@ -150,8 +151,7 @@ def test_cut_files_are_noticed_and_named(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_gone_is_named(tmp_path: Path, name: str) -> None:
-    folder = small_model(tmp_path / "m")
+def test_a_file_that_is_gone_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     error = damage_model(folder)
     assert error.where == str(folder / name)
@@ -177,14 +177,12 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, name: str) -> None:
         '{\n "format": 1,\n "format": 1,\n "sha256": {}\n}\n',
     ],
 )
-def test_a_manifest_of_another_shape_is_damaged(tmp_path: Path, manifest: str) -> None:
-    folder = small_model(tmp_path / "m")
+def test_a_manifest_of_another_shape_is_damaged(folder: Path, manifest: str) -> None:
     (folder / MANIFEST).write_text(manifest)
     assert str(folder) in damage_model(folder).where
 
 
-def test_a_manifest_nested_without_end_is_damaged(tmp_path: Path) -> None:
-    folder = small_model(tmp_path / "m")
+def test_a_manifest_nested_without_end_is_damaged(folder: Path) -> None:
     (folder / MANIFEST).write_text("[" * 100_000)
     assert damage_model(folder).where == str(folder / MANIFEST)
 
@@ -196,6 +194,62 @@ def test_a_model_of_another_format_says_so(tmp_path: Path) -> None:
     error = damage_model(folder)
     assert "format 99" in error.what
     assert error.where == str(folder / "config.json")
+
+
+# --- what never ends or is too large ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_only_regular_files_are_read(folder: Path, name: str) -> None:
+    """Opening a pipe would wait for a writer, reading a device would have no end."""
+    for what in ("pipe", "device", "folder"):
+        (folder / name).rename(folder / "aside")
+        if what == "pipe":
+            os.mkfifo(folder / name)
+        elif what == "device":
+            (folder / name).symlink_to("/dev/zero")
+        else:
+            (folder / name).mkdir()
+        assert damage_model(folder).where == str(folder / name)
+        (folder / name).rmdir() if what == "folder" else (folder / name).unlink()
+        (folder / "aside").rename(folder / name)
+    load_model(folder)
+
+
+def test_a_packed_model_that_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.seq2see")
+    (tmp_path / "device.seq2see").symlink_to("/dev/zero")
+    for name in ("pipe.seq2see", "device.seq2see"):
+        assert damage_model(tmp_path / name).where == str(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_larger_than_any_is_not_read(folder: Path, name: str) -> None:
+    with (folder / name).open("r+b") as file:
+        file.truncate(2**40)
+    error = damage_model(folder)
+    assert "must have at most" in error.what
+    assert error.where == str(folder / name)
+
+
+def test_a_packed_model_larger_than_any_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "m.seq2see"
+    with path.open("wb") as file:
+        file.write(MAGIC)
+        file.truncate(2**40)
+    assert "must have at most" in damage_model(path).what
+
+
+def test_a_source_vocabulary_is_there_exactly_if_there_is_a_source(
+    tmp_path: Path, small_model_of: Callable[[str], SavedModel]
+) -> None:
+    for name, change in (("plain", "lists no source.vocabulary.json"), ("language_model", "but the model")):
+        own = small_model_of(name)
+        source = own.target_codec if own.source_codec is None else None
+        write_packed(tmp_path / "m.seq2see", own._replace(source_codec=source))
+        error = damage_model(tmp_path / "m.seq2see")
+        assert change in error.what
+        assert name in error.what
 
 
 # --- what is not a model --------------------------------------------------------------------------------------------

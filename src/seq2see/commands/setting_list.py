@@ -57,7 +57,7 @@ def type_of(key: str) -> str:
         if isinstance(kind, IntType | FloatType):
             word = "whole number" if isinstance(kind, IntType) else "number"
             bounds = [(words, getattr(kind, name)) for name, words in BOUNDS.items()]
-            ranges = [f"{words} {bound:g}" for words, bound in bounds if bound is not None and bound < UNBOUNDED]
+            ranges = [f"{words} {bound:,}" for words, bound in bounds if bound is not None and bound < UNBOUNDED]
             return ", ".join(filter(None, [word, " and ".join(ranges)]))
         if isinstance(kind, BoolType):
             return "true or false"

@@ -146,5 +146,5 @@ def stacked(layers: Sequence[Array]) -> Array | None:
 
 
 def make_numpy_engine(saved: SavedModel) -> NumpyEngine:
-    """The engine of a saved model. Raises CheckpointError for an invalid blueprint, or tensors that don't fit it."""
-    return NumpyEngine(build(saved.config["model"], saved.tensors))
+    """The engine of a saved model."""
+    return NumpyEngine(build(saved.blueprint, saved.tensors))

@@ -7,7 +7,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TypeVar, overload
 
-from seq2see.errors import CheckpointError, ConfigError, UserError, did_you_mean
+from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.engine import Engine, make_numpy_engine
 from seq2see.inference.notes import Seen
 from seq2see.inference.predictor import Predictor
@@ -78,18 +78,13 @@ def as_paths(paths: object, *, where: str) -> list[Path]:
 
 
 def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type[Predictor] = Predictor) -> Predictor:
-    """The model with an engine made for it. CheckpointError if its configuration and tensors don't fit together."""
-    try:
-        own = make(saved)
-    except (UserError, ValueError) as error:
-        what = f"holds no valid model: {str(error).splitlines()[0]}"
-        raise CheckpointError(what, where=saved.origin, fix="copy it again from where it was made") from error
+    """The model with an engine made for it."""
     return kind(
-        own,
+        make(saved),
         saved.source_codec,
         saved.target_codec,
         max_length=saved.config["max_length"],
-        name=saved.config["model"]["name"],
+        name=saved.blueprint.name,
         seen=Seen.of(
             saved.config.get("trained"),
             saved.source_codec or saved.target_codec,

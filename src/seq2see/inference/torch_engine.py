@@ -11,7 +11,7 @@ import torch
 from seq2see.data.batch import Batch, Padded
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.engine import Array, Heads, Ids, stacked
-from seq2see.model import DecoderState, Seq2Seq, Sizes, max_positions, read_blueprint, restore
+from seq2see.model import DecoderState, Seq2Seq, max_positions, restore
 from seq2see.model import Padded as TensorPadded
 from seq2see.model.encoder import Encoder
 from seq2see.model.readers import Attend
@@ -109,11 +109,10 @@ class TorchEngine:
 
 
 def make_torch_engine(saved: SavedModel, device: torch.device) -> TorchEngine:
-    """The engine of a saved model. ConfigError or ValueError for an invalid blueprint or unfitting tensors."""
-    sizes = Sizes(len(saved.source_codec.vocabulary) if saved.source_codec else 0, len(saved.target_codec.vocabulary))
-    blueprint = read_blueprint(saved.config["model"])
-    network = restore(blueprint, sizes, {name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()})
-    return TorchEngine(network.to(device).eval(), max_positions=max_positions(blueprint))
+    """The engine of a saved model."""
+    tensors = {name: torch.from_numpy(tensor) for name, tensor in saved.tensors.items()}
+    network = restore(saved.blueprint, saved.sizes, tensors)
+    return TorchEngine(network.to(device).eval(), max_positions=max_positions(saved.blueprint))
 
 
 def to_numpy(tensor: torch.Tensor) -> Any:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from seq2see.blueprint import (
+    ARCHITECTURES,
+    DEFAULT,
+    Architecture,
+    Blueprint,
+    ModelOptions,
+    Sizes,
+    find,
+    fitting,
+    max_positions,
+    resolve,
+    to_options,
+)
 from seq2see.lazy import lazily
 
 if TYPE_CHECKING:
-    from seq2see.model.architectures import Sizes
-    from seq2see.model.options import Blueprint, ModelOptions
-    from seq2see.model.restored import read_blueprint, restore
-    from seq2see.model.rungs import (
-        ARCHITECTURES,
-        DEFAULT,
-        Architecture,
-        build,
-        find,
-        fitting,
-        max_positions,
-        resolve,
-        to_options,
-    )
+    from seq2see.model.architectures import build
+    from seq2see.model.restored import restore
     from seq2see.model.seq2seq import Decoder, Seq2Seq
     from seq2see.model.stream import DecoderState, Layer, Memory, Stream
     from seq2see.model.tensors import Padded
@@ -43,7 +44,6 @@ __all__ = [
     "find",
     "fitting",
     "max_positions",
-    "read_blueprint",
     "resolve",
     "restore",
     "to_options",
@@ -52,10 +52,8 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "architectures": "Sizes",
-        "options": "Blueprint ModelOptions",
-        "restored": "read_blueprint restore",
-        "rungs": "ARCHITECTURES DEFAULT Architecture build find fitting max_positions resolve to_options",
+        "architectures": "build",
+        "restored": "restore",
         "seq2seq": "Decoder Seq2Seq",
         "stream": "DecoderState Layer Memory Stream",
         "tensors": "Padded",

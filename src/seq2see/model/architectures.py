@@ -5,8 +5,10 @@ E embedding width, W model width; a decoder's layers are listed from input to ou
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from seq2see.blueprint import Blueprint, Sizes, require_joint
 from seq2see.model.dropout import Dropout, SequenceDropout
 from seq2see.model.embedding import Embedding
 from seq2see.model.encoder import (
@@ -18,7 +20,7 @@ from seq2see.model.encoder import (
     TransformerEncoder,
     UnidirectionalLSTM,
 )
-from seq2see.model.options import Blueprint
+from seq2see.model.initialize import initialize
 from seq2see.model.readers import SCORES, Attend, Peek, Score
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.seq2seq import Decoder, Seq2Seq
@@ -35,13 +37,6 @@ from seq2see.model.transformer import (
     SinusoidalPositions,
 )
 from seq2see.model.wiring import Concat, Dense, InputFeeding, ReadContext, Residual, Stack
-
-
-class Sizes(NamedTuple):
-    """Sizes of the two vocabularies; the source size of a language model is ignored."""
-
-    source: int
-    target: int
 
 
 def plain(o: Blueprint, sizes: Sizes) -> Seq2Seq:
@@ -134,6 +129,36 @@ def language_model(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 def transformer_language_model(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """`language_model` made of Transformer blocks with causal self-attention (Radford et al. 2018)."""
     return Seq2Seq(NoSource(o.width), transformer_decoder(o, embeddings(o, sizes, scaled=True), has_source=False))
+
+
+BUILDERS: dict[str, Callable[[Blueprint, Sizes], Seq2Seq]] = {
+    "plain": plain,
+    "reverse": reverse,
+    "peeky": peeky,
+    "attention": attention,
+    "bidirectional": bidirectional,
+    "stacked": stacked,
+    "residual": residual,
+    "gnmt": gnmt,
+    "input_feeding": input_feeding,
+    "transformer": transformer,
+    "transformer_lstm": transformer_lstm,
+    "lstm_transformer": lstm_transformer,
+    "language_model": language_model,
+    "transformer_language_model": transformer_language_model,
+}
+"""The function of each architecture."""
+
+
+def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
+    """A new model, randomly initialised from torch's global generator.
+
+    ConfigError for tie=all with two different vocabularies.
+    """
+    require_joint(o, sizes)
+    model = BUILDERS[o.name](o, sizes)
+    initialize(model)
+    return model
 
 
 class Embeddings(NamedTuple):

@@ -31,7 +31,7 @@ def write_comparison(
     tested_on: str,
 ) -> None:
     """Write the page of these runs atomically."""
-    models = [load_model(folder).config["model"]["name"] for folder in folders]
+    models = [load_model(folder).blueprint.name for folder in folders]
     firsts = [models.index(name) for name in dict.fromkeys(models)]  # of several seeds, attention of the first only
     sources = [item.source for item in evaluation.reports[0].items]
     with warnings.catch_warnings():

@@ -61,7 +61,7 @@ def report_page(data: ReportData) -> str:
     report, history = data.report, data.history
     first, measured = next(iter(report.measured.items()))
     headline = (
-        f"{data.blueprint['name']}, {data.model.num_parameters:,} parameters. {measured.scale.title} "
+        f"{data.blueprint.name}, {data.model.num_parameters:,} parameters. {measured.scale.title} "
         f"{number(report.scores[first].value, measured.scale.unit)} {interval_of(report, first)} "
         f"on {report.count:,} items of {data.tested_on}."
     )
@@ -98,14 +98,14 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
         for side, codec in zip(("source", "target"), codecs, strict=True)
         if codec is not None
     ]
-    sizes = ", ".join(f"{name} {data.blueprint[name]}" for name in ("width", "layers", "dropout"))
+    sizes = ", ".join(f"{name} {getattr(data.blueprint, name)}" for name in ("width", "layers", "dropout"))
     end = history.end
     course = f"{history.last_update:,} updates" + (
         f" in {duration(end.seconds)}: {end.reason}" if end else ", not ended"
     )
     dev = f"{data.num_dev:,} dev pairs" if data.num_dev is not None else "dev pairs no longer available"
     return [
-        ("model", f"{data.blueprint['name']} ({sizes})"),
+        ("model", f"{data.blueprint.name} ({sizes})"),
         ("size", f"{data.model.num_parameters:,} parameters, {data.num_bytes / 1e6:.2f} MB on disk"),
         ("training data", ", ".join(config.data.train) or "pairs passed from Python"),
         ("pairs", f"{trained.get('pairs', 0):,} for training, {dev}"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from seq2see.blueprint import Blueprint
 from seq2see.config import Config, make_config, read_toml
 from seq2see.curves.history import History, read_history
 from seq2see.data import Pair, read_pairs
@@ -38,7 +39,7 @@ class ReportData:
 
     run: str
     config: Config
-    blueprint: dict[str, Any]
+    blueprint: Blueprint
     """The model's options, fully resolved."""
     trained: dict[str, Any]
     """Training facts from config.json: pairs, updates, dev metrics."""
@@ -151,7 +152,7 @@ def collect_report_data(
     return ReportData(
         run=str(run),
         config=config,
-        blueprint=saved.config["model"],
+        blueprint=saved.blueprint,
         trained=saved.config.get("trained", {}),
         model=model,
         num_bytes=sum(path.stat().st_size for path in folder.iterdir()),

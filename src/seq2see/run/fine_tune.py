@@ -18,9 +18,8 @@ from torch import Tensor
 from seq2see.config import Config, option
 from seq2see.data import Examples, Pair
 from seq2see.errors import CheckpointError, ConfigError
-from seq2see.inference.loading import engine_maker, model_of
 from seq2see.inference.notes import Seen
-from seq2see.model import Blueprint, ModelOptions, Seq2Seq, read_blueprint, resolve, to_options
+from seq2see.model import Blueprint, ModelOptions, Seq2Seq, resolve, to_options
 from seq2see.run.changes import option_changes
 from seq2see.run.folder import CHECKPOINTS, CONFIG, MODEL, stored_config
 from seq2see.storage.checkpoints import Checkpoint, checkpoints, load_checkpoint, update_of
@@ -92,8 +91,7 @@ def read_pretrained(config: Config, folder: Path, given: Collection[str]) -> tup
         fix = "choose another folder with --out"
         raise ConfigError(f"{path} is in the run folder and would be replaced", where=FROM_OPTION, fix=fix)
     saved = load_model(path)
-    model_of(saved, engine_maker("torch", "cpu"))  # builds it once, which checks all shapes
-    blueprint = read_blueprint(saved.config["model"])
+    blueprint = saved.blueprint
     is_run = (path / CONFIG).exists()
     before = stored_config(path) if is_run else None
     pretrained = Pretrained(path, saved, blueprint, before, newest_checkpoint(path, saved) if is_run else None)
@@ -103,8 +101,7 @@ def read_pretrained(config: Config, folder: Path, given: Collection[str]) -> tup
 
 def architecture_at(path: Path) -> str:
     """The architecture of the model at `path`."""
-    saved = load_model(path)
-    return str(saved.config["model"].get("name"))
+    return load_model(path).blueprint.name
 
 
 def newest_checkpoint(run: Path, saved: SavedModel) -> Checkpoint | None:

@@ -27,6 +27,7 @@ from seq2see.run.recipe import (
     choose_training,
     epoch_examples_of,
 )
+from seq2see.storage.saved_model import MAX_LENGTH
 from seq2see.text import SPECIALS, UNK, Codec, Codecs
 from seq2see.text.building import vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS, choose_text
@@ -206,7 +207,7 @@ def sizes_of(codecs: Codecs) -> Sizes:
 
 def max_length_for(longest_target: int) -> int:
     """Limit on generated target tokens: well above the longest training target."""
-    return longest_target * 3 // 2 + 10
+    return min(longest_target * 3 // 2 + 10, MAX_LENGTH)
 
 
 def unknown_shares(examples: Examples) -> dict[str, float]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from seq2see.blueprint import Blueprint
 from seq2see.config import Config
 from seq2see.run.usual_updates import usual_updates
 from seq2see.text import SUBWORD_UNITS, Codec, Codecs
@@ -16,23 +14,23 @@ SELF_ATTENDING_ENCODERS = ("transformer", "transformer_lstm")
 """Architectures whose encoder sees the whole source at every position."""
 
 
-def setup_of(config: Config, model: Mapping[str, Any], codecs: Codecs, *, num_pairs: int, has_attention: bool) -> Setup:
-    """The setup of a run with this resolved configuration; `model` are the fields of its blueprint."""
+def setup_of(config: Config, model: Blueprint, codecs: Codecs, *, num_pairs: int, has_attention: bool) -> Setup:
+    """The setup of a run with this configuration and this model."""
     source, target = codecs
     training = config.training
     sides = {"target": target} if source is None else {"source": source, "target": target}
-    is_recurrent_both = model["direction"] == "both" and model["name"] not in SELF_ATTENDING_ENCODERS
-    heads_step = model["heads"] * (2 if model["positions"] == "rotary" else 1) if "former" in model["name"] else 1
+    is_recurrent_both = model.direction == "both" and model.name not in SELF_ATTENDING_ENCODERS
+    heads_step = model.heads * (2 if model.positions == "rotary" else 1) if "former" in model.name else 1
     return Setup(
-        name=model["name"],
+        name=model.name,
         has_source=source is not None,
         has_attention=has_attention,
-        reads_both_ways=is_recurrent_both or model["name"] in SELF_ATTENDING_ENCODERS,
+        reads_both_ways=is_recurrent_both or model.name in SELF_ATTENDING_ENCODERS,
         is_fixed=training.start_from is not None,
-        width=model["width"],
+        width=model.width,
         width_step=heads_step * (2 if heads_step % 2 else 1),
-        layers=model["layers"],
-        dropout=model["dropout"],
+        layers=model.layers,
+        dropout=model.dropout,
         rate=training.rate or Setup.rate,
         clip=training.clip,
         patience=training.patience,

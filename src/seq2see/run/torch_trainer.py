@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import torch
 
@@ -95,7 +95,7 @@ class TorchTrainer:
             workers=plan.config.data.workers,
             setup=setup_of(
                 plan.config,
-                asdict(plan.blueprint),
+                plan.blueprint,
                 plan.codecs,
                 num_pairs=len(plan.data.train),
                 has_attention=TorchEngine(network).has_attention,

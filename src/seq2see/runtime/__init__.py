@@ -1,6 +1,6 @@
 """Inference with trained models in NumPy: token ids in, log-probabilities out.
 
-    network = build(config["model"], tensors)
+    network = build(read_blueprint(config["model"]), tensors)
     state = network.start(source_ids, source_lengths)
     log_probs, state, weights = network.step(ids, state)
 

@@ -7,12 +7,11 @@ of its layers in the saved model.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from msgspec import Meta
 
+from seq2see.blueprint import ARCHITECTURES, Blueprint
 from seq2see.runtime.arithmetic import Linear, Norm
 from seq2see.runtime.encoder import Encoder, EncoderLSTM, NoSource, RecurrentEncoder, TransformerEncoder
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions
@@ -32,33 +31,6 @@ from seq2see.runtime.transformer import (
 )
 from seq2see.runtime.wiring import Dense, Embed, InputFeeding, Output, Residual, Stack
 
-Size = Annotated[int, Meta(ge=1)]
-
-
-@dataclass(frozen=True)
-class StoredBlueprint:
-    """The stored `seq2see.model.Blueprint`, without what only training needs."""
-
-    name: str
-    width: Size
-    embedding: Size
-    layers: Size
-    direction: str
-    merge: str
-    score: str
-    heads: Size
-    feed_forward: Size
-    positions: str
-    max_positions: Size
-    norm: str
-    activation: str
-    tie: str
-
-    @property
-    def has_blocks(self) -> bool:
-        """Whether either side has Transformer blocks."""
-        return "transformer" in self.name
-
 
 class EncoderDecoder(NamedTuple):
     """An encoder, and the decoder's layers from tokens to log-probabilities."""
@@ -67,12 +39,12 @@ class EncoderDecoder(NamedTuple):
     decoder: list[Layer]
 
 
-def plain(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+def plain(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """The decoder starts from the encoder's last state; `reverse` reads the source backward."""
     return EncoderDecoder(encoder(o, tensors), [*recurrent(o, tensors, decoder(tensors)), output(o, tensors)])
 
 
-def peeky(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+def peeky(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """The encoder's last h goes into every LSTM and into the output layer, at every step."""
     own = decoder(tensors)
     layers = first_lstm(o, tensors, own.at(1, "inner"), peeks=o.width)
@@ -82,14 +54,14 @@ def peeky(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
     return EncoderDecoder(encoder(o, tensors), [*layers, output(o, tensors, peeks=o.width)])
 
 
-def attention(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+def attention(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """The decoder attends to the source; `bidirectional` and `stacked` differ in their options."""
     own = decoder(tensors)
     layers = [*recurrent(o, tensors, own), *attention_layers(o, own)]
     return EncoderDecoder(encoder(o, tensors), [*layers, output(o, tensors)])
 
 
-def residual(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+def residual(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """`stacked` with a residual connection around each layer from the second on."""
     own = decoder(tensors)
     layers = first_lstm(o, tensors, own.at(0))
@@ -99,7 +71,7 @@ def residual(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
     )
 
 
-def gnmt(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+def gnmt(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """The bottom decoder layer attends, all layers above read its context; from the third on they are residual."""
     own = decoder(tensors)
     layers = [*first_lstm(o, tensors, own.at(0)), make_attend(o.score, own.at(1, "score"), o.width)]
@@ -111,7 +83,7 @@ def gnmt(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
     return EncoderDecoder(encoder(o, tensors, unidirectional_from=1, residual_from=2), [*layers, output(o, tensors)])
 
 
-def input_feeding(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+def input_feeding(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """`attention` whose attentional state is also an input of the next step."""
     own = decoder(tensors).at(0, "inner", "layers")
     layers = first_lstm(o, tensors, own.at(0), reads={"fed": o.width})
@@ -121,35 +93,35 @@ def input_feeding(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
     )
 
 
-def transformer(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+def transformer(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """Self-attention on both sides, and cross-attention in the decoder."""
     return EncoderDecoder(transformer_encoder(o, tensors), transformer_decoder(o, tensors))
 
 
-def transformer_lstm(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+def transformer_lstm(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """A Transformer encoder and an LSTM decoder with attention."""
     own = decoder(tensors)
     layers = [*recurrent(o, tensors, own), *attention_layers(o, own)]
     return EncoderDecoder(transformer_encoder(o, tensors), [*layers, output(o, tensors)])
 
 
-def lstm_transformer(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+def lstm_transformer(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """An LSTM encoder and a Transformer decoder."""
     return EncoderDecoder(encoder(o, tensors), transformer_decoder(o, tensors))
 
 
-def language_model(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+def language_model(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """A decoder without a source: predicts each token from those before it."""
     layers = [*recurrent(o, tensors, decoder(tensors)), output(o, tensors)]
     return EncoderDecoder(NoSource(o.width, tensors.dtype), layers)
 
 
-def transformer_language_model(o: StoredBlueprint, tensors: Tensors) -> EncoderDecoder:
+def transformer_language_model(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """`language_model` made of Transformer blocks with causal self-attention."""
     return EncoderDecoder(NoSource(o.width, tensors.dtype), transformer_decoder(o, tensors, has_source=False))
 
 
-ARCHITECTURES: dict[str, Callable[[StoredBlueprint, Tensors], EncoderDecoder]] = {
+BUILDERS: dict[str, Callable[[Blueprint, Tensors], EncoderDecoder]] = {
     "plain": plain,
     "reverse": plain,
     "peeky": peeky,
@@ -165,7 +137,7 @@ ARCHITECTURES: dict[str, Callable[[StoredBlueprint, Tensors], EncoderDecoder]] =
     "language_model": language_model,
     "transformer_language_model": transformer_language_model,
 }
-"""All architectures by name."""
+"""The function of each architecture."""
 
 
 def decoder(tensors: Tensors) -> Tensors:
@@ -173,23 +145,27 @@ def decoder(tensors: Tensors) -> Tensors:
     return tensors.at("decoder", "layers", "layers")
 
 
-def source_table(o: StoredBlueprint, tensors: Tensors) -> Array:
+def source_table(o: Blueprint, tensors: Tensors) -> Array:
     """The encoder's embedding [V E], scaled."""
     return scaled(o, tensors.at("encoder").take("embedding.weight", None, o.embedding))
 
 
-def target_table(o: StoredBlueprint, tensors: Tensors) -> Array:
+def target_table(o: Blueprint, tensors: Tensors) -> Array:
     """The decoder's embedding as saved, without scaling; with tie=all it is the encoder's."""
     side = "encoder" if o.tie == "all" else "decoder"
     return tensors.at(side).take("embedding.weight", None, o.embedding)
 
 
-def scaled(o: StoredBlueprint, table: Array) -> Array:
+def scaled(o: Blueprint, table: Array) -> Array:
     """The embedding times √E: in Transformers, and if it is tied to the output layer."""
-    return table * np.asarray(o.embedding**0.5, table.dtype) if o.has_blocks or o.tie != "none" else table
+    return (
+        table * np.asarray(o.embedding**0.5, table.dtype)
+        if ARCHITECTURES[o.name].has_blocks or o.tie != "none"
+        else table
+    )
 
 
-def output(o: StoredBlueprint, tensors: Tensors, *, peeks: int = 0) -> Output:
+def output(o: Blueprint, tensors: Tensors, *, peeks: int = 0) -> Output:
     """The output layer, whose weights may be tied to the embedding."""
     table = target_table(o, tensors)
     own = tensors.at("decoder", "output")
@@ -198,7 +174,7 @@ def output(o: StoredBlueprint, tensors: Tensors, *, peeks: int = 0) -> Output:
 
 
 def first_lstm(
-    o: StoredBlueprint, tensors: Tensors, own: Tensors, *, reads: dict[str, int] | None = None, peeks: int = 0
+    o: Blueprint, tensors: Tensors, own: Tensors, *, reads: dict[str, int] | None = None, peeks: int = 0
 ) -> list[Layer]:
     """The LSTM that reads the tokens: through its table, or an embedding if the table would be too large."""
     reads = reads or {}
@@ -210,17 +186,17 @@ def first_lstm(
     return [Embed(embedding), Recurrent(gates, reads={"x": o.embedding} | reads, peeks=peeks)]
 
 
-def upper_lstm(o: StoredBlueprint, own: Tensors) -> Layer:
+def upper_lstm(o: Blueprint, own: Tensors) -> Layer:
     """An LSTM that reads the layer below."""
     return Recurrent(Gates.take(own.at("lstm"), o.width, o.width), reads={"x": o.width})
 
 
-def recurrent(o: StoredBlueprint, tensors: Tensors, own: Tensors) -> list[Layer]:
+def recurrent(o: Blueprint, tensors: Tensors, own: Tensors) -> list[Layer]:
     """`o.layers` LSTMs."""
     return [*first_lstm(o, tensors, own.at(0)), *(upper_lstm(o, own.at(height)) for height in range(1, o.layers))]
 
 
-def attention_layers(o: StoredBlueprint, own: Tensors) -> list[Layer]:
+def attention_layers(o: Blueprint, own: Tensors) -> list[Layer]:
     """Attention, and the layer that makes the attentional state of x and context."""
     dense = Linear.take(own.at(o.layers + 1, "inner", "linear"), o.width, 2 * o.width)
     of_context = Linear(dense.weight[o.width :], dense.bias)
@@ -229,7 +205,7 @@ def attention_layers(o: StoredBlueprint, own: Tensors) -> list[Layer]:
 
 
 def encoder(
-    o: StoredBlueprint, tensors: Tensors, *, unidirectional_from: int | None = None, residual_from: int | None = None
+    o: Blueprint, tensors: Tensors, *, unidirectional_from: int | None = None, residual_from: int | None = None
 ) -> RecurrentEncoder:
     """`o.layers` recurrent layers, from the given heights on unidirectional or residual."""
     layers = []
@@ -252,7 +228,7 @@ def encoder(
     return RecurrentEncoder(layers)
 
 
-def transformer_encoder(o: StoredBlueprint, tensors: Tensors) -> TransformerEncoder:
+def transformer_encoder(o: Blueprint, tensors: Tensors) -> TransformerEncoder:
     """`o.layers` Transformer blocks with full self-attention over the source."""
     own = tensors.at("encoder", "layers", 0, "layers", "layers")
     rotation = rotary(o, tensors)
@@ -269,7 +245,7 @@ def transformer_encoder(o: StoredBlueprint, tensors: Tensors) -> TransformerEnco
     return TransformerEncoder(source_table(o, tensors), positions, blocks)
 
 
-def transformer_decoder(o: StoredBlueprint, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:
+def transformer_decoder(o: Blueprint, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:
     """`o.layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention."""
     own = decoder(tensors)
     rotation = rotary(o, tensors)
@@ -290,12 +266,12 @@ def transformer_decoder(o: StoredBlueprint, tensors: Tensors, *, has_source: boo
     return [*layers, *last_norm(o, own.at(start + o.layers)), output(o, tensors)]
 
 
-def sublayer(o: StoredBlueprint, own: Tensors, inner: Branch) -> Layer:
+def sublayer(o: Blueprint, own: Tensors, inner: Branch) -> Layer:
     """The layer with its residual connection and its norm."""
     return (PreNorm if o.norm == "pre" else PostNorm)(inner, Norm(own.at("norm"), o.width))
 
 
-def added_positions(o: StoredBlueprint, own: Tensors) -> SinusoidalPositions | LearnedPositions | None:
+def added_positions(o: Blueprint, own: Tensors) -> SinusoidalPositions | LearnedPositions | None:
     """The encoding added before the first block; None for rotary positions, which are part of self-attention."""
     match o.positions:
         case "sinusoidal":
@@ -306,11 +282,11 @@ def added_positions(o: StoredBlueprint, own: Tensors) -> SinusoidalPositions | L
             return None
 
 
-def rotary(o: StoredBlueprint, tensors: Tensors) -> RotaryPositions | None:
+def rotary(o: Blueprint, tensors: Tensors) -> RotaryPositions | None:
     """The rotation of queries and keys; None for other position encodings."""
     return RotaryPositions(o.width // o.heads, tensors.dtype) if o.positions == "rotary" else None
 
 
-def last_norm(o: StoredBlueprint, own: Tensors) -> list[Layer]:
+def last_norm(o: Blueprint, own: Tensors) -> list[Layer]:
     """Pre-norm never normalises the sum of the sublayers, so one norm follows the last block."""
     return [LastNorm(Norm(own.at("norm"), o.width))] if o.norm == "pre" else []

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.errors import CheckpointError, did_you_mean
-from seq2see.runtime.architectures import ARCHITECTURES, EncoderDecoder, StoredBlueprint
+from seq2see.blueprint import Blueprint, Shape, Sizes, max_positions, require_tensors
+from seq2see.runtime.architectures import BUILDERS, EncoderDecoder
 from seq2see.runtime.encoder import Padded
 from seq2see.runtime.readers import Attend
 from seq2see.runtime.stream import Stream
@@ -98,37 +96,29 @@ class Network:
         return self.encoder.self_attention(Padded(np.asarray(source_ids), np.asarray(source_lengths)))
 
 
-def build(config: Mapping[str, Any], tensors: Mapping[str, Array]) -> Network:
-    """The network described by `config`, the model section of a saved configuration, with these tensors.
+def build(blueprint: Blueprint, tensors: Mapping[str, Array]) -> Network:
+    """The network of a blueprint with these tensors.
 
     It computes in the widest dtype among the tensors, at least float32. CheckpointError for a tensor that is missing,
-    unknown or of the wrong shape, and for a configuration of another version.
+    unknown or of the wrong shape.
     """
-    blueprint = read_stored_blueprint(config)
-    named = Tensors(tensors)
-    parts = ARCHITECTURES[blueprint.name](blueprint, named)
-    named.require_all_taken()
-    limited = blueprint.has_blocks and blueprint.positions == "learned"
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    require_tensors(blueprint, sizes_of(shapes), shapes)
     return Network(
-        parts,
-        max_positions=blueprint.max_positions if limited else None,
+        BUILDERS[blueprint.name](blueprint, Tensors(tensors)),
+        max_positions=max_positions(blueprint),
         num_parameters=sum(tensor.size for tensor in tensors.values()),
     )
 
 
-def read_stored_blueprint(config: Mapping[str, Any]) -> StoredBlueprint:
-    """The blueprint in a stored configuration. CheckpointError for missing or invalid options."""
-    missing = [field.name for field in fields(StoredBlueprint) if field.name not in config]
-    fix = "read the folder with the version of Seq2See that wrote it"
-    if missing:
-        raise CheckpointError("missing option", where=f"model.{missing[0]}", fix=fix)
-    if config["name"] not in ARCHITECTURES:
-        near = did_you_mean(str(config["name"]), ARCHITECTURES)
-        raise CheckpointError(f"unknown architecture {config['name']!r}", where="model.name", fix=f"{fix} ({near})")
-    try:
-        return msgspec.convert({field.name: config[field.name] for field in fields(StoredBlueprint)}, StoredBlueprint)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise CheckpointError(f"invalid configuration: {error}", where="model", fix=fix) from None
+def sizes_of(shapes: Mapping[str, Shape]) -> Sizes:
+    """The sizes of the vocabularies, from the tables of the tokens."""
+
+    def rows(*names: str) -> int:
+        return next((shapes[name][0] for name in names if shapes.get(name)), 0)
+
+    source = "encoder.embedding.weight"
+    return Sizes(rows(source), rows("decoder.embedding.weight", "decoder.output.bias", source))
 
 
 def find_readers(layer: object) -> Iterator[Attend | CrossAttention]:

@@ -12,7 +12,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Mapping
+import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,8 @@ from seq2see.errors import CheckpointError
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 1
+MANIFEST_LIMIT = 2**20
+"""Bytes of a manifest: far more than any has."""
 COPY_AGAIN = "copy the folder again from its source"
 UNHARMED = "the previous content is intact"
 NEW_SUFFIX, OLD_SUFFIX, REMOVED_SUFFIX = ".new", ".old", ".gone"
@@ -135,20 +138,20 @@ def write_file(path: Path, content: bytes) -> None:
     confirm(path)
 
 
-def read_folder(folder: Path, names: Collection[str]) -> dict[str, bytes]:
-    """The content of every file by name, each read once, without the manifest.
+def read_folder(folder: Path, limits: Mapping[str, int]) -> dict[str, bytes]:
+    """The content of every file by name, each read once, without the manifest; `limits` are their largest sizes.
 
-    CheckpointError, naming the file, if one is missing or damaged, or is not among `names`.
+    CheckpointError, naming the file, if one is missing, damaged or too large, or is not among `limits`.
     """
     files: dict[str, bytes] = {}
     hashes = stored_hashes(folder)
     for name in hashes:
-        if name not in names:
+        if name not in limits:
             raise CheckpointError(f"lists the unknown file {name!r}", where=str(folder / MANIFEST), fix=COPY_AGAIN)
     for name, expected in hashes.items():
         path = folder / name
         require_file(path)
-        files[name] = path.read_bytes()
+        files[name] = read_file(path, limits[name])
         require_hash(hash_of(files[name]), expected, str(path))
     return files
 
@@ -157,7 +160,7 @@ def stored_hashes(folder: Path) -> dict[str, str]:
     """The hash of each file by name, from the manifest. CheckpointError if it is missing or damaged."""
     manifest = folder / MANIFEST
     try:
-        content = manifest.read_bytes()
+        content = read_file(manifest, MANIFEST_LIMIT)
     except FileNotFoundError:
         raise CheckpointError(
             "is missing", where=str(manifest), fix="give the folder of a seq2see run or its model/ folder"
@@ -197,6 +200,26 @@ def _is_entry(entry: tuple[str, object]) -> bool:
     name, value = entry
     plain = re.fullmatch(r"\w[\w.-]*", name, re.ASCII)
     return plain is not None and isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
+
+
+def read_file(path: Path, at_most: int) -> bytes:
+    """The content of a file. CheckpointError for one that is larger, or that isn't a regular file; OSError as it comes.
+
+    A pipe or a device might have no end, and opening a pipe would wait for someone to write to it.
+    """
+    flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    with open(os.open(path, os.O_RDONLY | flags), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise CheckpointError("is not a regular file", where=str(path), fix=COPY_AGAIN)
+        if found.st_size > at_most:
+            raise CheckpointError(too_large(found.st_size, at_most), where=str(path), fix=COPY_AGAIN)
+        return file.read()
+
+
+def too_large(size: int, at_most: int) -> str:
+    """What is said of a file beyond its limit."""
+    return f"must have at most {at_most:,} bytes, and has {size:,}"
 
 
 def require_file(path: Path) -> None:

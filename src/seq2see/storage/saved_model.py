@@ -9,11 +9,13 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from reprlib import repr as shortened
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from seq2see.errors import CheckpointError
+from seq2see.blueprint import ARCHITECTURES, Blueprint, Sizes, read_blueprint, require_tensors
+from seq2see.errors import CheckpointError, UserError
 from seq2see.storage.archive import SUFFIX, pack, read_packed
 from seq2see.storage.files import (
     MANIFEST,
@@ -25,13 +27,23 @@ from seq2see.storage.files import (
     write_file,
     write_folder,
 )
-from seq2see.storage.weights import WEIGHTS, Weights, as_weights, read_weights, write_weights
+from seq2see.storage.weights import WEIGHTS, Weights, as_float32, as_weights, read_stored, shapes_of, write_weights
 from seq2see.text import Codec, Codecs
 
 CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
 SOURCE_CODEC, TARGET_CODEC = "source.vocabulary.json", "target.vocabulary.json"
-MODEL_FILES = frozenset({CARD, CONFIG, MANIFEST, SOURCE_CODEC, TARGET_CODEC, TENSORS})
 FORMAT = 1
+MODEL_FILES = {
+    CARD: 2**24,
+    CONFIG: 2**20,
+    MANIFEST: 2**20,
+    SOURCE_CODEC: 2**26,
+    TARGET_CODEC: 2**26,
+    TENSORS: 2**34,
+}
+"""The files of a model, and the largest size that is read of each: far more than any has."""
+MAX_LENGTH = 100_000
+"""Tokens of the longest answer that a model may ask for by itself; the option max_length may ask for more."""
 COPY_AGAIN = "copy the model again from its source"
 
 
@@ -45,6 +57,16 @@ class SavedModel(NamedTuple):
     card: str = ""
     origin: str = ""
     """The folder or file that it was read from, for errors."""
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """What the network is built from. ConfigError if it is invalid, which it isn't in a model that was read."""
+        return read_blueprint(self.config.get("model"))
+
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes of the vocabularies; 0 for the source of a language model."""
+        return Sizes(len(self.source_codec.vocabulary) if self.source_codec else 0, len(self.target_codec.vocabulary))
 
 
 Locator: TypeAlias = Callable[[str], str]
@@ -140,22 +162,45 @@ def load_packed(path: Path) -> SavedModel:
 
 
 def parse_model(files: Mapping[str, bytes], origin: str, locate: Locator) -> SavedModel:
-    """The model in these files, whose hashes are correct. CheckpointError if they are invalid: hashes can be forged."""
+    """The model in these files, whose hashes are correct. CheckpointError if they are invalid: hashes can be forged.
+
+    Options, vocabularies and tensors are checked against each other before a tensor is converted, so what any engine
+    makes of the model has the size of its files.
+    """
     for name in (CONFIG, TARGET_CODEC, TENSORS):
         if name not in files:
             raise CheckpointError(f"lists no {name}: this is not a model", where=locate(MANIFEST), fix=COPY_AGAIN)
     config = read_config(files[CONFIG], locate(CONFIG))
-    return SavedModel(
-        config,
-        read_weights(files[TENSORS], config.get("weights", "float32"), where=locate(TENSORS)),
-        *read_codecs(files, locate),
-        card=files.get(CARD, b"").decode(errors="replace"),
-        origin=origin,
+    read = SavedModel(
+        config, {}, *read_codecs(files, locate), card=files.get(CARD, b"").decode(errors="replace"), origin=origin
     )
+    require_source(read, locate)
+    stored = read_stored(files[TENSORS], config.get("weights", "float32"), where=locate(TENSORS))
+    try:
+        require_tensors(read.blueprint, read.sizes, shapes_of(stored))
+    except UserError as error:
+        raise no_model(error, locate(TENSORS)) from None
+    return read._replace(tensors=as_float32(stored, where=locate(TENSORS)))
+
+
+def require_source(read: SavedModel, locate: Locator) -> None:
+    """CheckpointError unless there is a source vocabulary exactly if the architecture has a source."""
+    name = read.blueprint.name
+    if (read.source_codec is not None) != ARCHITECTURES[name].has_source:
+        lists_none = f"lists no {SOURCE_CODEC}, which the model {name!r} needs"
+        what = f"lists a {SOURCE_CODEC}, but the model {name!r} has no source" if read.source_codec else lists_none
+        raise CheckpointError(what, where=locate(MANIFEST), fix=COPY_AGAIN)
+
+
+def no_model(error: UserError, where: str) -> CheckpointError:
+    """The error for options or tensors of no model."""
+    place = f"{error.where}: " if error.where else ""
+    fix = f"{COPY_AGAIN}, or use the version of seq2see that wrote it"
+    return CheckpointError(f"holds no valid model: {place}{error.what}", where=where, fix=fix)
 
 
 def read_config(content: bytes, where: str) -> dict[str, Any]:
-    """The content of config.json. Its "model" may be any table; who builds the model checks it."""
+    """The content of config.json, whose options are those of a model."""
     try:
         config = json.loads(content.decode())
         json.dumps(config, ensure_ascii=False).encode()  # half a surrogate pair couldn't be written again
@@ -169,15 +214,20 @@ def read_config(content: bytes, where: str) -> dict[str, Any]:
             where=where,
             fix="use the version of seq2see that wrote it (it is named in the file)",
         )
+    trained = config.get("trained", {})
     for key, fits in (
         ("model", isinstance(config.get("model"), dict)),
-        ("max_length", type(config.get("max_length")) is int and 1 <= config["max_length"] < 2**31),
+        ("max_length", type(config.get("max_length")) is int and 1 <= config["max_length"] <= MAX_LENGTH),
         ("weights", config.get("weights", "float32") in WEIGHTS),
+        ("trained", isinstance(trained, dict) and type(trained.get("pairs", 0)) is int),
     ):
         if not fits:
-            raise CheckpointError(
-                f"the value of {key!r} is invalid: {config.get(key)!r:.80}", where=where, fix=COPY_AGAIN
-            )
+            what = f"the value of {key!r} is invalid: {shortened(config.get(key))}"
+            raise CheckpointError(what, where=where, fix=COPY_AGAIN)
+    try:
+        read_blueprint(config["model"])
+    except UserError as error:
+        raise no_model(error, where) from None
     return config
 
 

@@ -20,6 +20,8 @@ Weights: TypeAlias = Literal["float32", "float16", "int8"]
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 Arrays: TypeAlias = dict[str, np.ndarray]
 
+COPY_AGAIN = "copy the model again from its source"
+
 SCALE = ".scale"
 """The scales of an int8 tensor `name` are in `name.scale`; a tensor of that name is a scale only if `name` exists."""
 
@@ -67,28 +69,49 @@ def write_weights(tensors: Mapping[str, np.ndarray], weights: Weights) -> bytes:
 
 def read_weights(data: bytes, weights: Weights, *, where: str) -> Arrays:
     """What `write_weights` wrote, as float32 arrays. CheckpointError, naming `where`, for anything else."""
-    again = "copy the model again from its source"
+    return as_float32(read_stored(data, weights, where=where), where=where)
+
+
+def read_stored(data: bytes, weights: Weights, *, where: str) -> Arrays:
+    """The arrays as they are stored, scales included. CheckpointError for another format."""
     try:
         stored = safetensors.numpy.load(data)
     except (safetensors.SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
-        raise CheckpointError(f"can't be read as safetensors: {error}", where=where, fix=again) from None
-    tensors: Arrays = {}
-    scales = {name + SCALE for name, tensor in stored.items() if tensor.dtype == np.int8}
+        raise CheckpointError(f"can't be read as safetensors: {error}", where=where, fix=COPY_AGAIN) from None
     for name, tensor in stored.items():
         if tensor.dtype not in DTYPES[weights]:
             what = f"the tensor {name!r} has the type {tensor.dtype}, invalid with {weights} weights"
-            raise CheckpointError(what, where=where, fix=again)
+            raise CheckpointError(what, where=where, fix=COPY_AGAIN)
         if tensor.dtype == np.int8:
             scale = stored.get(name + SCALE)
             if scale is None or scale.dtype != np.float32 or scale.shape != tensor.shape[:1] or not tensor.ndim:
                 what = f"the tensor {name!r} needs one float32 scale per row"
-                raise CheckpointError(what, where=where, fix=again)
-            tensors[name] = restore_quantized(tensor, scale)
-        elif name not in scales:
+                raise CheckpointError(what, where=where, fix=COPY_AGAIN)
+    return stored
+
+
+def shapes_of(stored: Arrays) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays that `as_float32` returns."""
+    return {name: tensor.shape for name, tensor in stored.items() if not is_scale(name, stored)}
+
+
+def is_scale(name: str, stored: Arrays) -> bool:
+    """Whether the array of that name is the scale of another."""
+    scaled = stored.get(name.removesuffix(SCALE)) if name.endswith(SCALE) else None
+    return scaled is not None and scaled.dtype == np.int8
+
+
+def as_float32(stored: Arrays, *, where: str) -> Arrays:
+    """The arrays as float32, without scales. CheckpointError if a value isn't finite."""
+    tensors: Arrays = {}
+    for name, tensor in stored.items():
+        if tensor.dtype == np.int8:
+            tensors[name] = restore_quantized(tensor, stored[name + SCALE])
+        elif not is_scale(name, stored):
             tensors[name] = tensor.astype(np.float32)
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
-            raise CheckpointError(f"the tensor {name!r} contains NaN or infinity", where=where, fix=again)
+            raise CheckpointError(f"the tensor {name!r} contains NaN or infinity", where=where, fix=COPY_AGAIN)
     return tensors
 
 

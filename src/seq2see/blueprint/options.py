@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
-Size = Annotated[int, Meta(ge=1)]
+MAX_LAYERS = 1_000
+"""Per side: more than any published model has."""
+
+Size = Annotated[int, Meta(ge=1, le=1_000_000)]
+Layers = Annotated[int, Meta(ge=1, le=MAX_LAYERS)]
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class ModelOptions:
     """Width of the encoder's and the decoder's states; by default 256, or 512 from 200,000 pairs on."""
     embedding: Size | None = None
     """Width of the token embeddings; by default 128, in a Transformer the model's width."""
-    layers: Size | None = None
+    layers: Layers | None = None
     """Layers per side, LSTMs or Transformer blocks; by default the architecture's own."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.3
     """Dropout rate after the embeddings and after each layer."""
@@ -66,3 +70,10 @@ class Blueprint:
     norm: str
     activation: str
     tie: str
+
+
+class Sizes(NamedTuple):
+    """Sizes of the two vocabularies; the source size of a language model is ignored."""
+
+    source: int
+    target: int

@@ -1,32 +1,13 @@
-"""The table of architectures: their names, options and defaults, and how they are built."""
+"""The table of architectures: their names, options and defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from seq2see.blueprint.options import Blueprint, ModelOptions, Sizes
 from seq2see.errors import ConfigError, did_you_mean
-from seq2see.model.architectures import (
-    Sizes,
-    attention,
-    bidirectional,
-    gnmt,
-    input_feeding,
-    language_model,
-    lstm_transformer,
-    peeky,
-    plain,
-    residual,
-    reverse,
-    stacked,
-    transformer,
-    transformer_language_model,
-    transformer_lstm,
-)
-from seq2see.model.initialize import initialize
-from seq2see.model.options import Blueprint, ModelOptions
-from seq2see.model.seq2seq import Seq2Seq
 
 ENCODER_OPTIONS = frozenset({"direction", "merge"})
 """Options of recurrent encoders."""
@@ -38,9 +19,8 @@ TRANSFORMER_OPTIONS = frozenset({"heads", "feed_forward", "positions", "max_posi
 
 @dataclass(frozen=True)
 class Architecture:
-    """An architecture: how it is built, its options, their fixed values and defaults."""
+    """An architecture: its options, their fixed values and defaults."""
 
-    build: Callable[[Blueprint, Sizes], Seq2Seq]
     summary: str
     uses: frozenset[str]
     """The options above that have an effect."""
@@ -74,35 +54,30 @@ FORWARD = {"direction": "forward"}
 BOTH = {"direction": "both"}
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "plain": Architecture(plain, "the encoder's last state starts the decoder", ENCODER_OPTIONS, defaults=FORWARD),
-    "reverse": Architecture(
-        reverse, "plain with the source read backward", ENCODER_OPTIONS, fixed={"direction": "backward"}
-    ),
+    "plain": Architecture("the encoder's last state starts the decoder", ENCODER_OPTIONS, defaults=FORWARD),
+    "reverse": Architecture("plain with the source read backward", ENCODER_OPTIONS, fixed={"direction": "backward"}),
     "peeky": Architecture(
-        peeky, "the encoder's last state is an input of every step", ENCODER_OPTIONS, defaults=FORWARD, outputs=2
+        "the encoder's last state is an input of every step", ENCODER_OPTIONS, defaults=FORWARD, outputs=2
     ),
     "attention": Architecture(
-        attention, "attends to the source at every step", ENCODER_OPTIONS | ATTENTION_OPTIONS, defaults=FORWARD
+        "attends to the source at every step", ENCODER_OPTIONS | ATTENTION_OPTIONS, defaults=FORWARD
     ),
     "bidirectional": Architecture(
-        bidirectional, "attention with a bidirectional encoder", ENCODER_OPTIONS | ATTENTION_OPTIONS, fixed=BOTH
+        "attention with a bidirectional encoder", ENCODER_OPTIONS | ATTENTION_OPTIONS, fixed=BOTH
     ),
     "stacked": Architecture(
-        stacked,
         "attention with several LSTMs per side",
         ENCODER_OPTIONS | ATTENTION_OPTIONS,
         defaults=BOTH | {"layers": 2},
         min_layers=2,
     ),
     "residual": Architecture(
-        residual,
         "stacked with residual connections",
         ENCODER_OPTIONS | ATTENTION_OPTIONS,
         defaults=BOTH | {"layers": 3},
         min_layers=2,
     ),
     "gnmt": Architecture(
-        gnmt,
         "attention in the bottom layer, its context to all above",
         ENCODER_OPTIONS | ATTENTION_OPTIONS,
         fixed=BOTH,
@@ -110,31 +85,25 @@ ARCHITECTURES: dict[str, Architecture] = {
         min_layers=2,
     ),
     "input_feeding": Architecture(
-        input_feeding,
         "attention whose output is an input of the next step",
         ENCODER_OPTIONS | ATTENTION_OPTIONS,
         defaults=BOTH,
     ),
     "transformer": Architecture(
-        transformer, "self-attention on both sides", TRANSFORMER_OPTIONS, defaults={"layers": 4, "tie": "target"}
+        "self-attention on both sides", TRANSFORMER_OPTIONS, defaults={"layers": 4, "tie": "target"}
     ),
     "transformer_lstm": Architecture(
-        transformer_lstm,
         "Transformer encoder, LSTM decoder with attention",
         TRANSFORMER_OPTIONS | ATTENTION_OPTIONS,
         defaults={"layers": 2},
     ),
     "lstm_transformer": Architecture(
-        lstm_transformer,
         "bidirectional LSTM encoder, Transformer decoder",
         TRANSFORMER_OPTIONS | ENCODER_OPTIONS,
         defaults=BOTH | {"layers": 2, "tie": "target"},
     ),
-    "language_model": Architecture(
-        language_model, "no source: continues text", frozenset(), defaults=FORWARD, has_source=False
-    ),
+    "language_model": Architecture("no source: continues text", frozenset(), defaults=FORWARD, has_source=False),
     "transformer_language_model": Architecture(
-        transformer_language_model,
         "no source: continues text, with self-attention",
         TRANSFORMER_OPTIONS,
         defaults=FORWARD | {"layers": 4, "tie": "target"},
@@ -265,11 +234,8 @@ def to_options(o: Blueprint) -> ModelOptions:
     return ModelOptions(**{key: value for key, value in asdict(o).items() if key not in unused})
 
 
-def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
-    """A new model, randomly initialised from torch's global generator.
-
-    ConfigError for tie=all with two different vocabularies.
-    """
+def require_joint(o: Blueprint, sizes: Sizes) -> None:
+    """ConfigError for tie=all with two different vocabularies."""
     if o.tie == "all" and sizes.source != sizes.target:
         raise ConfigError(
             "'all' needs a joint vocabulary, "
@@ -277,6 +243,3 @@ def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
             where="model.tie",
             fix="set text.joint=true, or model.tie=target",
         )
-    model = ARCHITECTURES[o.name].build(o, sizes)
-    initialize(model)
-    return model

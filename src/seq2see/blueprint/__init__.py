@@ -1,0 +1,40 @@
+"""Blueprints of models: options, defaults and rules of each architecture, and the tensors of such a model.
+
+Nothing here computes, so training, both engines and the reader of saved models share it: what one of them refuses, all
+refuse, in the same words and before any memory is allocated.
+"""
+
+from seq2see.blueprint.architectures import (
+    ARCHITECTURES,
+    DEFAULT,
+    Architecture,
+    find,
+    fitting,
+    max_positions,
+    require_joint,
+    resolve,
+    to_options,
+)
+from seq2see.blueprint.options import MAX_LAYERS, Blueprint, ModelOptions, Sizes
+from seq2see.blueprint.shapes import Shape, tensor_shapes
+from seq2see.blueprint.stored import read_blueprint, require_tensors
+
+__all__ = [
+    "ARCHITECTURES",
+    "DEFAULT",
+    "MAX_LAYERS",
+    "Architecture",
+    "Blueprint",
+    "ModelOptions",
+    "Shape",
+    "Sizes",
+    "find",
+    "fitting",
+    "max_positions",
+    "read_blueprint",
+    "require_joint",
+    "require_tensors",
+    "resolve",
+    "tensor_shapes",
+    "to_options",
+]

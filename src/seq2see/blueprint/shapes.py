@@ -1,0 +1,162 @@
+"""The name and shape of every tensor of a model, without the model.
+
+Names are those of `seq2see.model`: the path of the layer, then the tensor's own. E embedding width, W model width, V
+tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from seq2see.blueprint.architectures import ARCHITECTURES, Architecture
+from seq2see.blueprint.options import Blueprint, Sizes
+
+Shape: TypeAlias = tuple[int, ...]
+Named: TypeAlias = Iterator[tuple[str, Shape]]
+
+TRANSFORMER_ENCODERS = ("transformer", "transformer_lstm")
+TRANSFORMER_DECODERS = ("transformer", "lstm_transformer", "transformer_language_model")
+
+
+def tensor_shapes(o: Blueprint, sizes: Sizes) -> Named:
+    """Every tensor of such a model: those of the encoder, then those of the decoder.
+
+    Lazily, since a blueprint that isn't trusted may ask for any number.
+    """
+    architecture = ARCHITECTURES[o.name]
+    if architecture.has_source:
+        yield "encoder.embedding.weight", (sizes.source, o.embedding)
+        yield from transformer_encoder(o) if o.name in TRANSFORMER_ENCODERS else recurrent_encoder(o)
+    if o.tie != "all":
+        yield "decoder.embedding.weight", (sizes.target, o.embedding)
+    layers = transformer_decoder(o, architecture) if o.name in TRANSFORMER_DECODERS else recurrent_decoder(o)
+    yield from at("decoder.layers.layers", layers)
+    if o.tie == "none":
+        yield "decoder.output.weight", (sizes.target, architecture.outputs * o.width)
+    yield "decoder.output.bias", (sizes.target,)
+
+
+def at(path: str, tensors: Named) -> Named:
+    """The tensors of a part that has this path."""
+    return ((f"{path}.{name}", shape) for name, shape in tensors)
+
+
+def linear(outputs: int, inputs: int, *, bias: bool = True) -> Named:
+    """W x + b."""
+    yield "weight", (outputs, inputs)
+    if bias:
+        yield "bias", (outputs,)
+
+
+def norm(o: Blueprint) -> Named:
+    """The gain and shift of layer normalisation."""
+    yield "norm.weight", (o.width,)
+    yield "norm.bias", (o.width,)
+
+
+def lstm(inputs: int, width: int) -> Named:
+    """An LSTM's four gates."""
+    yield "lstm.weight_input", (4 * width, inputs)
+    yield "lstm.weight_hidden", (4 * width, width)
+    yield "lstm.bias", (4 * width,)
+
+
+def recurrent_encoder(o: Blueprint) -> Named:
+    """LSTMs of one or two directions; in gnmt only the bottom one has two, and from the third on they are residual."""
+    residual_from = {"residual": 1, "gnmt": 2}.get(o.name, o.layers)
+    for height in range(o.layers):
+        inputs = o.width if height else o.embedding
+        path = f"encoder.layers.{height}" + (".inner" if height >= residual_from else "")
+        if o.direction != "both" or (o.name == "gnmt" and height):
+            yield from at(f"{path}.reader", lstm(inputs, o.width))
+            continue
+        each = o.width // 2 if o.merge == "concat" else o.width
+        for direction in ("ahead", "back"):
+            yield from at(f"{path}.{direction}", lstm(inputs, each))
+
+
+def recurrent_decoder(o: Blueprint) -> Named:
+    """The layers of a decoder of LSTMs, by their number."""
+    match o.name:
+        case "plain" | "reverse" | "language_model":
+            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.layers)])
+        case "peeky":
+            yield from at("1.inner", lstm(o.embedding + o.width, o.width))
+            for height in range(1, o.layers):
+                yield from at(f"{1 + height}.inner", lstm(2 * o.width, o.width))
+        case "gnmt":
+            yield from at("0", lstm(o.embedding, o.width))
+            yield from at("1.score", score(o))
+            for height in range(1, o.layers):
+                path = "inner" if height == 1 else "inner.inner"
+                yield from at(f"{1 + height}.{path}", lstm(2 * o.width, o.width))
+        case "input_feeding":
+            paths = [str(height) for height in range(o.layers)]
+            inner = [stacked_lstms(o, o.embedding + o.width, paths), attention(o)]
+            for part in inner:
+                yield from at("0.inner.layers", part)
+        case "residual":
+            yield from stacked_lstms(o, o.embedding, ["0", *(f"{height}.inner" for height in range(1, o.layers))])
+            yield from attention(o)
+        case _:
+            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.layers)])
+            yield from attention(o)
+
+
+def stacked_lstms(o: Blueprint, inputs: int, paths: list[str]) -> Named:
+    """LSTMs at these paths, the first of which reads `inputs` values."""
+    for height, path in enumerate(paths):
+        yield from at(path, lstm(o.width if height else inputs, o.width))
+
+
+def attention(o: Blueprint) -> Named:
+    """Attention above `o.layers` layers, and the layer that joins its context with the state."""
+    yield from at(f"{o.layers}.score", score(o))
+    yield from at(f"{o.layers + 1}.inner.linear", linear(o.width, 2 * o.width))
+
+
+def score(o: Blueprint) -> Named:
+    """The attention score; dot products have no tensors."""
+    if o.score == "general":
+        yield from at("projection", linear(o.width, o.width, bias=False))
+    elif o.score == "additive":
+        yield from at("query", linear(o.width, o.width))
+        yield from at("key", linear(o.width, o.width, bias=False))
+        yield from at("v", linear(1, o.width, bias=False))
+
+
+def transformer_encoder(o: Blueprint) -> Named:
+    """Blocks of self-attention and feed-forward layers, between positions and the last norm."""
+    yield from at("encoder.layers.0.layers.layers", blocks(o, ("self", "feed_forward")))
+
+
+def transformer_decoder(o: Blueprint, architecture: Architecture) -> Named:
+    """The same with attention to the source, if there is one."""
+    return blocks(o, ("self", "source", "feed_forward") if architecture.has_source else ("self", "feed_forward"))
+
+
+def blocks(o: Blueprint, sublayers: tuple[str, ...]) -> Named:
+    """The layers of a stack of Transformer blocks, by their number."""
+    first = 0 if o.positions == "rotary" else 1
+    if o.positions == "learned":
+        yield "0.table.weight", (o.max_positions, o.width)
+    for height in range(first, first + o.layers):
+        for number, sublayer in enumerate(sublayers):
+            path = f"{height}.layers.{number}"
+            yield from at(f"{path}.inner", inner(o, sublayer))
+            yield from at(path, norm(o))
+    if o.norm == "pre":
+        yield from at(str(first + o.layers), norm(o))
+
+
+def inner(o: Blueprint, sublayer: str) -> Named:
+    """The layer inside a residual connection."""
+    if sublayer == "feed_forward":
+        yield from at("widen", linear((2 if o.activation == "swiglu" else 1) * o.feed_forward, o.width))
+        yield from at("narrow", linear(o.width, o.feed_forward))
+        return
+    if sublayer == "source":
+        yield from at("query", linear(o.width, o.width))
+    yield from at("projection", linear((2 if sublayer == "source" else 3) * o.width, o.width))
+    yield from at("output", linear(o.width, o.width))
