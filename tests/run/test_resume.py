@@ -30,6 +30,7 @@ from seq2see.run.changes import fingerprint, pair_changes
 from seq2see.run.resume import RunStart
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import checkpoints, load_checkpoint
+from seq2see.storage.temporary import left_beside, temporary_name
 from seq2see.text import Codec, make_tokenizer
 from seq2see.training import ALONE, Evaluated, Event, Updated, World
 
@@ -328,7 +329,7 @@ def test_a_disk_that_is_full_names_the_checkpoint_to_go_on_from(
     write = os.write
 
     def full(handle: int, content: bytes) -> int:
-        if (tmp_path / "broken" / "checkpoints" / "00000008.new").exists():
+        if left_beside(tmp_path / "broken" / "checkpoints" / "00000008", "new"):
             raise OSError(number, os.strerror(number))
         return write(handle, content)
 
@@ -346,8 +347,8 @@ def test_a_run_killed_while_its_folder_was_made_can_be_begun_again(
     config: Callable[..., Config], tmp_path: Path
 ) -> None:
     (tmp_path / "r").mkdir()
-    for name in ("metrics.jsonl", "config.toml.new"):
-        (tmp_path / "r" / name).write_text("")
+    for path in (tmp_path / "r" / "metrics.jsonl", temporary_name(tmp_path / "r" / "config.toml", "new")):
+        path.write_text("")
     assert said_by(config(), tmp_path / "r")[1].finished.update == 14
 
 

@@ -21,6 +21,7 @@ from seq2see.storage.checkpoints import (
     sealed,
 )
 from seq2see.storage.files import MANIFEST, hash_of
+from seq2see.storage.temporary import temporary_name
 from seq2see.text import Codec, make_tokenizer
 
 FILES = ("state.safetensors", "progress.json", "source.vocabulary.json", "target.vocabulary.json", MANIFEST)
@@ -77,13 +78,16 @@ def test_no_checkpoint_is_said_so(tmp_path: Path) -> None:
 
 def test_what_killed_writes_leave_is_no_checkpoint_and_is_cleaned_away(tmp_path: Path) -> None:
     save(tmp_path, 5)
-    shutil.copytree(tmp_path / "00000005", tmp_path / "00000006.new")
-    shutil.copytree(tmp_path / "00000005", tmp_path / "00000002.gone")
-    shutil.copytree(tmp_path / "00000005", tmp_path / "00000004.old")  # killed while it was replaced
-    (tmp_path / "notes.old").mkdir()  # somebody else's
-    assert [path.name for path in checkpoints(tmp_path)] == ["00000004.old", "00000005"]
+    shutil.copytree(tmp_path / "00000005", temporary_name(tmp_path / "00000006", "new"))
+    shutil.copytree(tmp_path / "00000005", temporary_name(tmp_path / "00000002", "gone"))
+    left = temporary_name(tmp_path / "00000004", "old")  # killed while it was replaced
+    shutil.copytree(tmp_path / "00000005", left)
+    others = ["00000004.old", "00000005.new", "00000007.gone", "notes.old"]
+    for name in others:
+        (tmp_path / name).mkdir()
+    assert checkpoints(tmp_path) == [left, tmp_path / "00000005"]
     clean_checkpoints(tmp_path)
-    assert names(tmp_path) == ["00000004", "00000005", "notes.old"]
+    assert names(tmp_path) == sorted(["00000004", "00000005", *others])
     assert is_of(load_checkpoint(tmp_path), 5)
 
 

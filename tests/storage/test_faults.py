@@ -19,9 +19,11 @@ import numpy as np
 import pytest
 
 from seq2see.errors import CheckpointError
+from seq2see.storage import temporary
 from seq2see.storage.checkpoints import checkpoints, clean_checkpoints, load_checkpoint, save_checkpoint
-from seq2see.storage.files import clean_leftovers, write_file
+from seq2see.storage.files import write_file
 from seq2see.storage.saved_model import SavedModel, load_model, save_model, write_packed
+from seq2see.storage.temporary import clean_leftovers, is_temporary
 from seq2see.text import Codec, make_tokenizer
 
 CALLS = ("mkdir", "open", "write", "fsync", "rename", "replace", "unlink", "rmdir")
@@ -147,12 +149,21 @@ class Disk:
     def put_in(self, patch: Callable[[Any, str, Any], None]) -> None:
         for name in CALLS:
             patch(os, name, failing(name, getattr(os, name), self.fail))
+        patch(temporary, "exchange", failing("exchange", temporary.exchange, self.fail))
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The calls are what is tried here; the disk itself need not take part."""
     monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+@pytest.fixture(params=[True, False], ids=["exchange", "two renames"])
+def can_exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether two names can be exchanged in one step; not every file system can."""
+    if not request.param:
+        monkeypatch.setattr(temporary, "exchange", lambda one, other: False)
+    return bool(request.param)
 
 
 def raising(number: int) -> Callable[[], None]:
@@ -182,7 +193,13 @@ def num_calls(saving: Saving, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["disk full", "broken disk"])
 @pytest.mark.parametrize("kind", SAVINGS)
 def test_an_error_at_any_call_leaves_the_old_or_the_new(
-    kind: str, number: int, lasting: bool, half: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    number: int,
+    lasting: bool,
+    half: bool,
+    can_exchange: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     saving = SAVINGS[kind]
     calls = num_calls(saving, tmp_path / "counted", monkeypatch)
@@ -216,16 +233,18 @@ def test_an_error_at_any_call_leaves_the_old_or_the_new(
 
 def check_nothing_stays(saving: Saving, folder: Path) -> None:
     saving.clean_leftovers(folder)
-    assert not [path for path in folder.iterdir() if path.suffix in (".new", ".old", ".gone")]
+    assert not [path for path in folder.iterdir() if is_temporary(path)]
     if saving.load is load_update:
         assert len(checkpoints(folder)) <= 2
 
 
 @pytest.mark.parametrize("half", ["before", "half done"])
 @pytest.mark.parametrize("kind", SAVINGS)
-def test_a_death_at_any_call_leaves_the_old_or_the_new(kind: str, half: str, tmp_path: Path) -> None:
+def test_a_death_at_any_call_leaves_the_old_or_the_new(
+    kind: str, half: str, can_exchange: bool, tmp_path: Path
+) -> None:
     saving = SAVINGS[kind]
-    command = [sys.executable, __file__, kind, half, str(tmp_path)]
+    command = [sys.executable, __file__, kind, half, str(tmp_path), "exchange" if can_exchange else "rename"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     deaths = int(done.stdout)
@@ -276,9 +295,13 @@ def test_the_check_notices_a_folder_filled_in_its_place(tmp_path: Path, monkeypa
 
     monkeypatch.setitem(SAVINGS, "careless", SAVINGS["model"]._replace(save=save_carelessly))
     with pytest.raises((AssertionError, CheckpointError, OSError)):
-        test_an_error_at_any_call_leaves_the_old_or_the_new("careless", errno.EIO, False, False, tmp_path, monkeypatch)
+        test_an_error_at_any_call_leaves_the_old_or_the_new(
+            "careless", errno.EIO, False, False, True, tmp_path, monkeypatch
+        )
 
 
 if __name__ == "__main__":
     os.fsync = lambda handle: None  # type: ignore[assignment]
+    if sys.argv[4] == "rename":
+        temporary.exchange = lambda one, other: False
     print(dies(sys.argv[1], sys.argv[2] != "before", Path(sys.argv[3])))

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from rich.text import Text
 
-from seq2see.config import make_config
+from seq2see.config import make_config, option
 from seq2see.console import Terminal
 from seq2see.data import dates
 from seq2see.evaluation import EvaluationOptions, evaluate
 from seq2see.pictures import heat_lines, save_heat_map
+from seq2see.run.folder import is_run, stored_config
 from seq2see.run.progress import percent
 from seq2see.run.train import train
 from seq2see.training import INTERRUPTED
@@ -22,6 +23,14 @@ NUM_DEV = 500
 NUM_TEST = 500
 QUESTION = "tuesday, september 27, 1994"
 SETTINGS = {"training.max_updates": 700, "training.evaluate_every": 175, "training.rate": 3e-3}
+
+
+def is_demo(folder: Path) -> bool:
+    """Whether the folder holds an earlier demo, and not a run on somebody's own pairs."""
+    if not is_run(folder):
+        return False
+    config = stored_config(folder)
+    return not config.data.train and all(option(config, key) == value for key, value in SETTINGS.items())
 
 
 def run_demo(out: Path, device: str, *, force: bool) -> bool:

@@ -38,9 +38,9 @@ def demo(*, out: Annotated[Path, OutputFolder, Parameter(group=RUN)] = DEMO_FOLD
     out
         The run folder; an earlier demo in runs/demo is replaced.
     """
-    from seq2see.commands.dates_demo import run_demo
+    from seq2see.commands.dates_demo import is_demo, run_demo
 
-    return 0 if run_demo(out, device, force=out == DEMO_FOLDER) else EXIT_INTERRUPTED
+    return 0 if run_demo(out, device, force=out == DEMO_FOLDER and is_demo(out)) else EXIT_INTERRUPTED
 
 
 def train(

@@ -30,6 +30,7 @@ from seq2see.text.options import TextOptions
 
 MANIFEST, DEV = "corpus.json", "dev.jsonl"
 ARRAYS = ("source.ids.npy", "source.offsets.npy", "target.ids.npy", "target.offsets.npy")
+CORPUS_FILES = frozenset({MANIFEST, DEV, SOURCE_CODEC, TARGET_CODEC, *ARRAYS})
 FORMAT = 1
 AGAIN = "prepare it again: seq2see prepare"
 DECIDED = ("data.dev_share", "data.skip_bad")

@@ -14,7 +14,7 @@ import numpy as np
 from seq2see.data.files import open_content
 from seq2see.data.lines import UTF8_MARK, Columns
 from seq2see.data.reading import PairFile, read_lines, unequal_lengths
-from seq2see.storage.files import NEW_SUFFIX, sibling
+from seq2see.storage.temporary import new_file
 
 PART_BYTES = 8 * 2**20
 """Bytes of text per part; a worker needs about twenty times as much memory."""
@@ -56,10 +56,10 @@ def decompressed(path: Path, copy: Path) -> Path:
         if not isinstance(file.stream, BufferedReader) or not isinstance(file.stream.raw, GzipFile):
             return path
         if not copy.exists():
-            fresh = sibling(copy, NEW_SUFFIX)
-            with fresh.open("wb") as target:
-                shutil.copyfileobj(file.stream, target, _BLOCK)
-            fresh.replace(copy)
+            with new_file(copy) as new:
+                with new.open("wb") as target:
+                    shutil.copyfileobj(file.stream, target, _BLOCK)
+                new.replace(copy)
     return copy
 
 

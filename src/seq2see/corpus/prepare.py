@@ -22,7 +22,7 @@ from seq2see.config import Config
 from seq2see.console import Terminal, say_to
 from seq2see.corpus import parts, passes
 from seq2see.corpus.assembling import assemble, recover
-from seq2see.corpus.corpus import FORMAT, is_corpus, open_corpus, read_manifest
+from seq2see.corpus.corpus import CORPUS_FILES, FORMAT, is_corpus, open_corpus, read_manifest
 from seq2see.corpus.passes import PartTask, codecs_in, init_worker, read_result, result_file
 from seq2see.corpus.working_folder import WORK, open_work, remove_work, require_ours
 from seq2see.data import Pair, read_pairs
@@ -31,7 +31,7 @@ from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths
 from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev, draw_of
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.model import find, resolve
-from seq2see.storage.files import hash_file, hash_of, sibling, write_file
+from seq2see.storage.files import hash_file, hash_of, other_entries, write_file
 from seq2see.storage.locks import locked
 from seq2see.storage.saved_model import codec_files
 from seq2see.text import Codecs
@@ -74,12 +74,15 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
     if folder.exists() and not is_corpus(folder) and (not folder.is_dir() or any(folder.iterdir())):
         fix = "choose another folder with --out"
         raise ConfigError("exists and is not a prepared corpus", where=str(folder), fix=fix)
+    if others := other_entries(folder, CORPUS_FILES):
+        what = f"holds something that is no part of a prepared corpus: {others[0].name}"
+        raise ConfigError(what, where=str(folder), fix="move it elsewhere, or choose another folder with --out")
     has_source = find(resolve(config.model).name).has_source
     columns: Columns = "pairs" if has_source else "target"
     names = [Path(name) for name in config.data.train]
     check_paths(names, columns)
     request = request_of(config, columns)
-    work = sibling(folder, WORK)
+    work = folder.with_name(folder.name + WORK)
     require_ours(work)
     if not work.exists() and is_corpus(folder) and not reason_to_rebuild(folder, request):
         return up_to_date(folder, say)

@@ -9,6 +9,8 @@ CORPUS.preparing/corpus, before  the corpus while it is assembled, and the corpu
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,27 +19,46 @@ from typing import Any
 
 from seq2see.corpus import parts
 from seq2see.errors import ConfigError
-from seq2see.storage.files import NEW_SUFFIX, sibling, write_file
+from seq2see.storage.files import write_file
+from seq2see.storage.temporary import is_temporary
 from seq2see.version import __version__
 
 WORK = ".preparing"
-ASKED = "asked.json"
+ASKED, BY = "asked.json", "seq2see"
+OURS = re.compile(
+    r"(asked|codecs|(source|target)\.vocabulary)\.json|(scan|count|encode|ids)\.\d+(\.json)?|text\.\d+|corpus|before"
+)
+"""The names of all that is in a working folder."""
 
 
 def require_ours(work: Path) -> None:
-    """ConfigError if the folder exists and is not a working folder: it would be deleted."""
-    if not work.exists() or (work / ASKED).is_file():
+    """ConfigError if the folder exists and is not a working folder, or holds anything else: it would be deleted."""
+    if not os.path.lexists(work):
         return
-    begun = {sibling(work / ASKED, NEW_SUFFIX).name}
-    if not work.is_dir() or any(path.name not in begun for path in work.iterdir()):
+    others = work.is_symlink() or not work.is_dir() or [path for path in work.iterdir() if not is_ours(path)]
+    if others or not (is_request(work / ASKED) or all(map(is_temporary, work.iterdir()))):
         fix = "move it elsewhere, or choose another --out"
         raise ConfigError("exists and is not a working folder of seq2see prepare", where=str(work), fix=fix)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file or folder has the name of something in a working folder."""
+    return OURS.fullmatch(path.name) is not None or is_temporary(path)
+
+
+def is_request(path: Path) -> bool:
+    """Whether the file holds a request, as `open_work` writes it."""
+    try:
+        values = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(values, dict) and BY in values
 
 
 def open_work(work: Path, request: Mapping[str, Any], say: Callable[[str], None]) -> None:
     """Create the working folder, or resume from it if the request is the same; otherwise empty it."""
     # Results are identified by the number of their part, and another version may compute different ones.
-    by = {"seq2see": __version__, "part_bytes": parts.PART_BYTES}
+    by = {BY: __version__, "part_bytes": parts.PART_BYTES}
     content = json.dumps({**request, **by}, indent=1, ensure_ascii=False).encode()
     path = work / ASKED
     # The results contain the names of the files, so here these must be equal too.

@@ -10,6 +10,9 @@ from seq2see.curves.history import History, problem_lines, read_history
 from seq2see.curves.plot import QUANTITIES
 from seq2see.errors import CheckpointError, UserError
 
+SUFFIX = ".seq2see"
+"""Marks our event files, by which those of an earlier call are told from other people's."""
+
 
 def write_tensorboard(runs: Sequence[Path], folder: Path) -> list[str]:
     """Write one subfolder of events per run into `folder`. Returns messages about skipped log lines.
@@ -25,7 +28,7 @@ def write_tensorboard(runs: Sequence[Path], folder: Path) -> list[str]:
 
 
 def write_events(history: History, folder: Path) -> None:
-    """Write all points of a run to one event file; replaces those of an earlier call."""
+    """Write all points of a run to one event file; replaces the one of an earlier call, and no other file."""
     try:
         from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
         from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
@@ -35,9 +38,9 @@ def write_events(history: History, folder: Path) -> None:
             "TensorBoard events need the package tensorboard", fix='pip install "seq2see[tensorboard]"'
         ) from None
     try:
-        for earlier in folder.glob("events.out.tfevents.*"):
+        for earlier in folder.glob(f"events.out.tfevents.*{SUFFIX}"):
             earlier.unlink()
-        writer = EventFileWriter(str(folder))
+        writer = EventFileWriter(str(folder), filename_suffix=SUFFIX)
         now = time.time()
         for quantity in QUANTITIES:
             for point in quantity.points(history):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 import unicodedata
 from collections import Counter
@@ -22,6 +21,7 @@ from seq2see.data.reading import gc_paused
 from seq2see.doctor import characters
 from seq2see.doctor.rows import Faults, PairSource, pair_sources
 from seq2see.errors import ConfigError, DataError
+from seq2see.storage.files import flush, replacing
 
 _BLANKS = re.compile("  +")
 
@@ -99,8 +99,7 @@ def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = 
     faults, changed, left_out = Faults(), Counter[str](), Counter[str]()
     seen: set[bytes] = set()
     num_pairs = 0
-    part = output.with_name(f".{output.name}.part")
-    try:
+    with replacing(output) as part:
         with ExitStack() as stack:
             file = _opened(part, output, stack)
             for block in files.blocks(faults):
@@ -120,9 +119,7 @@ def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = 
                 file.writelines(lines)
                 num_pairs += len(lines)
         _require_whole(faults, files, num_pairs)
-        os.replace(part, output)
-    finally:
-        part.unlink(missing_ok=True)
+        flush(part)
     left_out["unusable"] = faults.unusable
     changed.update({name: faults.counts[name] for name in CHANGES if faults.counts[name]})
     return CleaningResult(
@@ -155,10 +152,7 @@ def _require_other_file(inputs: Sequence[Path], output: Path) -> None:
 
 
 def _opened(part: Path, output: Path, stack: ExitStack) -> IO[str]:
-    try:
-        raw = stack.enter_context(part.open("wb"))
-    except OSError as error:
-        raise DataError(f"can't be written: {error.strerror}", where=str(output), fix="choose another -o") from None
+    raw = stack.enter_context(part.open("wb"))
     stream: Any = raw
     if output.suffix == ".gz":
         stream = stack.enter_context(gzip.GzipFile("", "wb", 6, raw, mtime=0))

@@ -10,6 +10,7 @@ from seq2see.data.lines import ESCAPES
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation.report import EvaluationReport
 from seq2see.metrics import METRICS, Measured, levenshtein, metrics_for, nearest, word_diff
+from seq2see.storage.files import write_file
 
 HEADER = ("score", "source", "prediction", "reference", "diff")
 
@@ -81,12 +82,8 @@ def require_writable(path: Path, files: Sequence[Path]) -> None:
 
 
 def write_errors(path: Path, report: EvaluationReport, unit: str) -> None:
-    """Write the table to a file. Raises DataError if it can't be written."""
-    try:
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(error_lines(report, unit))
-    except OSError as error:
-        raise DataError(f"can't be written: {error.strerror}", where=str(path), fix="choose another --errors") from None
+    """Write the table to a file atomically. Raises CheckpointError if it can't be written."""
+    write_file(path, "".join(error_lines(report, unit)).encode("utf-8", "backslashreplace"))
 
 
 def wrong_items(report: EvaluationReport) -> list[int]:

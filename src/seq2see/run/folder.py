@@ -15,20 +15,20 @@ from pathlib import Path
 
 from seq2see.config import Config, make_config, option, read_toml, to_toml
 from seq2see.errors import CheckpointError, ConfigError, UserError
-from seq2see.storage.checkpoints import checkpoints, clean_checkpoints
-from seq2see.storage.files import NEW_SUFFIX, clean_leftovers, remove_folder, sibling, write_file
+from seq2see.storage.checkpoints import checkpoints, clean_checkpoints, other_checkpoint_entries
+from seq2see.storage.files import other_entries, write_file
+from seq2see.storage.saved_model import MODEL_FILES
+from seq2see.storage.temporary import clean_leftovers, is_temporary, remove_folder
 
 CONFIG, METRICS, MODEL, CHECKPOINTS = "config.toml", "metrics.jsonl", "model", "checkpoints"
-INITIAL_FILES = {METRICS, sibling(Path(METRICS), NEW_SUFFIX).name, sibling(Path(CONFIG), NEW_SUFFIX).name}
-"""What `make_run_folder` may leave in an empty folder if it is killed."""
 
 
 def require_free(folder: Path, *, force: bool) -> None:
-    """ConfigError if the folder exists, unless forced; a folder that is not a run is never replaced."""
+    """ConfigError if the folder exists, unless forced; only a run is ever replaced, and nothing else that is in it."""
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise ConfigError("can't be created", where=str(folder), fix="choose another folder with --out")
-    if existing != folder or not any(path.name not in INITIAL_FILES for path in folder.iterdir()):
+    if existing != folder or all(map(is_initial, folder.iterdir())):
         return
     if not is_run(folder):
         raise ConfigError("exists and is not a seq2see run", where=str(folder), fix="choose another folder with --out")
@@ -38,6 +38,17 @@ def require_free(folder: Path, *, force: bool) -> None:
             where=str(folder),
             fix="resume it (--resume), replace it (--force), or choose another folder (--out)",
         )
+    others = [*other_entries(folder / MODEL, MODEL_FILES), *other_checkpoint_entries(folder / CHECKPOINTS)]
+    if others:
+        what = f"holds something that is no part of the run: {others[0].relative_to(folder)}"
+        fix = "move it out of the folders that --force replaces, or choose another folder with --out"
+        raise ConfigError(what, where=str(folder), fix=fix)
+
+
+def is_initial(path: Path) -> bool:
+    """Whether `make_run_folder` leaves this in an empty folder if it is killed."""
+    is_empty_log = path.name == METRICS and not path.is_symlink() and path.is_file() and not path.stat().st_size
+    return is_empty_log or is_temporary(path)
 
 
 def is_run(folder: Path) -> bool:

@@ -8,10 +8,9 @@ that an older one can be used if the newest is damaged.
 from __future__ import annotations
 
 import json
-import re
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,18 +21,15 @@ import safetensors.numpy
 from seq2see.errors import CheckpointError
 from seq2see.storage.files import (
     MANIFEST,
-    NEW_SUFFIX,
-    OLD_SUFFIX,
-    REMOVED_SUFFIX,
-    clean_leftovers,
     hash_of,
+    other_entries,
     reason_of,
-    remove_folder,
     require_file,
     require_hash,
     write_folder,
 )
 from seq2see.storage.saved_model import SOURCE_CODEC, TARGET_CODEC, codec_files, read_codecs
+from seq2see.storage.temporary import clean_leftovers, current_version, read_name, remove_folder
 from seq2see.text import Codecs
 
 STATE, PROGRESS = "state.safetensors", "progress.json"
@@ -81,7 +77,7 @@ def save_checkpoint(
     }
     place = folder / f"{update:08d}"
     try:
-        write_folder(place, files, sealed_manifest(files, versions or {}))
+        write_folder(place, files, sealed_manifest(files, versions or {}), names=FILES)
     except CheckpointError as error:
         left = checkpoints(folder)
         after = f"; then --resume resumes after update {update_of(left[-1]):,}, which is intact" if left else ""
@@ -143,9 +139,10 @@ def mark_damaged(checkpoint: Checkpoint) -> None:
     """Rename the checkpoints that are newer than this one: training will write them again."""
     for newer in checkpoints(checkpoint.folder.parent):
         if update_of(newer) > update_of(checkpoint.folder):
-            aside = newer.with_name(newer.name.removesuffix(OLD_SUFFIX) + DAMAGED_SUFFIX)
+            aside = newer.with_name(f"{update_of(newer):08d}{DAMAGED_SUFFIX}")
             try:
-                shutil.rmtree(aside, ignore_errors=True)
+                if aside.is_dir():  # of the same update, from an earlier time
+                    remove_folder(aside)
                 newer.rename(aside)
             except OSError as error:
                 what = f"can't be renamed: {reason_of(error)}"
@@ -154,25 +151,33 @@ def mark_damaged(checkpoint: Checkpoint) -> None:
 
 def clean_checkpoints(folder: Path) -> None:
     """Remove what killed writes have left; only the writer may call it."""
-    for left in folder.glob("*"):
-        if left.suffix in (NEW_SUFFIX, OLD_SUFFIX, REMOVED_SUFFIX) and left.stem.isdigit():
-            clean_leftovers(left.with_suffix(""))
+    for name in {_output_name(path) for path in folder.glob(".*")}:
+        if name.isdigit():
+            clean_leftovers(folder / name)
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, oldest first; one that was about to be replaced may have its other name."""
-    found = {path.name: path for path in folder.glob("*") if re.fullmatch(rf"\d+({re.escape(OLD_SUFFIX)})?", path.name)}
-    whole = [
-        path
-        for name, path in found.items()
-        if name.removesuffix(OLD_SUFFIX) == name or name[: -len(OLD_SUFFIX)] not in found
-    ]
-    return sorted(whole, key=update_of)
+    """The checkpoints in a folder, oldest first, each under the name where its current version is."""
+    names = {_output_name(path) for path in folder.glob("*")}
+    found = (current_version(folder / name) for name in names if name.isdigit())
+    return sorted((path for path in found if path.exists()), key=update_of)
+
+
+def other_checkpoint_entries(folder: Path) -> list[Path]:
+    """What is in the folder, or in one of its checkpoints, that isn't part of a checkpoint."""
+    own = [path for path in folder.glob("*") if path.name.removesuffix(DAMAGED_SUFFIX).isdigit()]
+    inside = (other_entries(path, {*FILES, MANIFEST}) for path in sorted(own))
+    return [*other_entries(folder, {path.name for path in own}), *chain.from_iterable(inside)]
 
 
 def update_of(place: Path) -> int:
     """The update after which it was written."""
-    return int(place.name.removesuffix(OLD_SUFFIX))
+    return int(_output_name(place))
+
+
+def _output_name(path: Path) -> str:
+    temporary = read_name(path.name)
+    return temporary.name if temporary else path.name
 
 
 # --- its manifest ---------------------------------------------------------------------------------------------------

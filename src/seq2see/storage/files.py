@@ -13,12 +13,21 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from seq2see.errors import CheckpointError
+from seq2see.storage.temporary import (
+    clean_leftovers,
+    is_temporary,
+    new_file,
+    new_folder,
+    put_in_place,
+    recover,
+    remove,
+)
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 1
@@ -26,49 +35,63 @@ MANIFEST_LIMIT = 2**20
 """Bytes of a manifest: far more than any has."""
 COPY_AGAIN = "copy the folder again from its source"
 UNHARMED = "the previous content is intact"
-NEW_SUFFIX, OLD_SUFFIX, REMOVED_SUFFIX = ".new", ".old", ".gone"
-"""Name endings, beside the final place: a new version, the previous one, and one being removed."""
 NO_FOLDER_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """How file systems report that they can't flush a folder."""
 
 
-def write_folder(folder: Path, files: Mapping[str, bytes], manifest: bytes | None = None) -> None:
+def write_folder(
+    folder: Path, files: Mapping[str, bytes], manifest: bytes | None = None, *, names: Collection[str] = ()
+) -> None:
     """Write `folder` atomically: beside its place first, flushed to disk, then moved there.
 
-    `manifest` is by default the hash of each file. CheckpointError if the disk refuses; the previous folder is then
-    still there, or the new one if only the last flush failed.
+    `manifest` is by default the hash of each file. `names` are those of all files that such a folder may have; whatever
+    else is in the previous folder, such as notes, is carried over. CheckpointError if the disk refuses; the
+    previous folder is then still there, or the new one if only the last flush failed.
     """
-    new, old = sibling(folder, NEW_SUFFIX), sibling(folder, OLD_SUFFIX)
     try:
-        recover(folder)
-        for leftover in (new, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        new.mkdir(parents=True)
-        for name, content in files.items():
-            write_flushed(new / name, content)
-        hashes = {name: hash_of(files[name]) for name in sorted(files)}
-        write_flushed(new / MANIFEST, manifest or manifest_of(hashes))
-        move_into_place(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        clean_leftovers(folder)
+        with new_folder(folder) as new:
+            for name, content in files.items():
+                write_flushed(new / name, content)
+            hashes = {name: hash_of(files[name]) for name in sorted(files)}
+            write_flushed(new / MANIFEST, manifest or manifest_of(hashes))
+            for entry in other_entries(folder, {*names, *files, MANIFEST}):
+                carry_over(entry, new / entry.name)
+            flush(new)
+            previous = put_in_place(new, folder)
+            confirm(folder)
+            remove(previous)
     except OSError as error:
         with suppress(OSError):  # readers also look for the previous one
             recover(folder)
-        shutil.rmtree(new, ignore_errors=True)  # an incomplete folder only fills the disk
         raise CheckpointError(
             f"can't be written: {reason_of(error)}",
             where=str(folder),
             fix=f"free some space or choose another --out; {UNHARMED}",
         ) from error
-    confirm(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
-def move_into_place(folder: Path) -> None:
-    """Move the new folder to its place, and the previous one aside. OSError as it comes."""
-    new = sibling(folder, NEW_SUFFIX)
-    flush(new)
-    if folder.exists():
-        folder.rename(sibling(folder, OLD_SUFFIX))
-    new.rename(folder)
+def other_entries(folder: Path, names: Collection[str]) -> list[Path]:
+    """What is in the folder, if it exists, under other names than these, temporary names aside."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.name not in names and not is_temporary(path))
+
+
+def carry_over(entry: Path, to: Path) -> None:
+    """Give a file, link or folder a second name, by copying it where the file system has no hard links."""
+
+    def link(file: str, to: str) -> None:
+        try:
+            os.link(file, to, follow_symlinks=False)
+        except OSError:
+            shutil.copy2(file, to, follow_symlinks=False)
+
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.copytree(entry, to, symlinks=True, copy_function=link)
+    else:
+        link(str(entry), str(to))
 
 
 def confirm(path: Path) -> None:
@@ -83,52 +106,27 @@ def confirm(path: Path) -> None:
         ) from error
 
 
-def sibling(path: Path, ending: str) -> Path:
-    """The path beside `path` with `ending` added to its name."""
-    return path.with_name(path.name + ending)
-
-
-def recover(folder: Path) -> None:
-    """Undo a `write_folder` that was killed between its two renames: the previous folder is intact.
-
-    Only the writer may call this: to a reader, a writer between the two renames looks the same.
-    """
-    old = sibling(folder, OLD_SUFFIX)
-    if not folder.exists() and old.exists():
-        old.rename(folder)
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a folder so that a kill leaves it complete or under an unused name. OSError as it comes."""
-    gone = sibling(folder, REMOVED_SUFFIX)
-    shutil.rmtree(gone, ignore_errors=True)
-    folder.rename(gone)
-    shutil.rmtree(gone)
-
-
-def clean_leftovers(path: Path) -> None:
-    """Repair or remove what killed writes and removals have left beside `path`; only the writer may call it."""
-    with suppress(OSError):  # what can't be removed now does no harm
-        recover(path)
-        for leftover in (sibling(path, ending) for ending in (NEW_SUFFIX, OLD_SUFFIX, REMOVED_SUFFIX)):
-            if leftover.is_dir():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink(missing_ok=True)
-
-
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file atomically: beside its place first, flushed to disk, then moved there."""
-    new = sibling(path, NEW_SUFFIX)
+    """Write a file atomically, flushed to disk; like `replacing`."""
+    with replacing(path) as new:
+        write_flushed(new, content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """An empty file beside `path`, to be filled, that takes its place at the end unless there is an error.
+
+    It takes the place of a file or of a link, which isn't followed. CheckpointError if the disk refuses, or for a
+    device or a pipe.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise CheckpointError("is not a regular file", where=str(path), fix="name a file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write_flushed(new, content)
+        clean_leftovers(path)
+        with new_file(path) as new:
+            yield new
             new.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                new.unlink(missing_ok=True)
-            raise
     except OSError as error:
         raise CheckpointError(
             f"can't be written: {reason_of(error)}",
@@ -252,7 +250,8 @@ def reason_of(error: OSError) -> str:
 
 def write_flushed(path: Path, content: bytes) -> None:
     """Write a file and flush it to disk."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(path, flags, 0o666)
     try:
         rest = memoryview(content)
         while rest:

@@ -1,11 +1,11 @@
-"""Locks on folders, so that only one process at a time writes to a folder."""
+"""Locks on files and folders, so that only one process at a time writes to them."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seq2see.errors import ConfigError
@@ -32,7 +32,7 @@ def locked(folder: Path, say: Callable[[str], None], doing: str = "training") ->
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if is_same_folder(folder, handle):
+                if is_same(folder, handle):
                     break
                 gone, handle = handle, open_folder(folder)  # the previous holder has removed the folder
                 os.close(gone)
@@ -57,9 +57,51 @@ def open_folder(folder: Path) -> int:
     return os.open(folder, os.O_RDONLY)
 
 
-def is_same_folder(folder: Path, handle: int) -> bool:
-    """Whether the path still refers to the folder that was opened."""
+def is_same(path: Path, handle: int) -> bool:
+    """Whether the path still refers to the file or folder that was opened."""
     try:
-        return os.path.samestat(os.fstat(handle), folder.stat())
+        return os.path.samestat(os.fstat(handle), path.lstat())
     except FileNotFoundError:
         return False
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[bool]:
+    """Wait for the lock of a file or folder and hold it; False if it was removed before. OSError as it comes."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        yield True
+        return
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield is_same(path, handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def try_holding(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file or folder; False if another process has it, or if there are no locks."""
+    try:
+        import fcntl
+
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (ImportError, OSError):
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield is_same(path, handle)
+    finally:
+        os.close(handle)

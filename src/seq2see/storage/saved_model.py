@@ -21,12 +21,14 @@ from seq2see.storage.files import (
     MANIFEST,
     hash_of,
     manifest_of,
+    other_entries,
     read_folder,
     read_manifest,
     require_hash,
     write_file,
     write_folder,
 )
+from seq2see.storage.temporary import current_version
 from seq2see.storage.weights import WEIGHTS, Weights, as_float32, as_weights, read_stored, shapes_of, write_weights
 from seq2see.text import Codec, Codecs
 
@@ -84,7 +86,7 @@ def save_model(
 ) -> None:
     """Write a model folder: config.json, model.safetensors, one vocabulary per side, and README.md."""
     saved = SavedModel(dict(config), dict(tensors), source_codec, target_codec, card)
-    write_folder(folder, files_of(saved, "float32"))
+    write_folder(folder, files_of(saved, "float32"), names=MODEL_FILES)
 
 
 def write_packed(path: Path, saved: SavedModel, *, weights: str = "float32", card: str | None = None) -> int:
@@ -104,13 +106,16 @@ def write_packed(path: Path, saved: SavedModel, *, weights: str = "float32", car
         return len(content)
     path = path.absolute()  # "." has no name to write a sibling of
     require_replaceable(path)
-    write_folder(path, {name: content for name, content in files.items() if name != MANIFEST})
+    write_folder(path, {name: content for name, content in files.items() if name != MANIFEST}, names=MODEL_FILES)
     return sum(map(len, files.values()))
 
 
 def require_replaceable(folder: Path) -> None:
-    """CheckpointError unless the folder is missing, empty or a model."""
+    """CheckpointError unless the folder is missing, empty, or a model and nothing else."""
     if all((folder / name).is_file() for name in (MANIFEST, CONFIG)):
+        if others := other_entries(folder, MODEL_FILES):
+            what = f"holds something that is no part of a model: {others[0].name}"
+            raise CheckpointError(what, where=str(folder), fix="move it elsewhere, or choose another folder")
         return
     if folder.exists() and not (folder.is_dir() and not os.listdir(folder)):
         raise CheckpointError(
@@ -251,9 +256,9 @@ def find_model_folder(folder: Path) -> Path:
     """The model folder: `folder` itself, or the `model/` of a run."""
     folder = folder.absolute()  # "." has no name to look for siblings of
     for candidate in (folder, folder / "model"):
-        for path in (candidate, candidate.parent / (candidate.name + ".old")):
-            if (path / MANIFEST).exists():
-                return path
+        path = current_version(candidate)
+        if (path / MANIFEST).exists():
+            return path
     fix = "give the folder that `seq2see train` made, or its model/ folder"
     if not folder.is_dir():
         kind = "file" if folder.suffix == SUFFIX else "folder"

@@ -1,0 +1,200 @@
+"""What a command writes: its output and nothing else, whatever stands beside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seq2see import cli
+from seq2see.config import make_config, to_toml
+
+ENDINGS = (".new", ".old", ".gone", ".tmp", ".part", ".preparing", "~")
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "train": ("out", "train {pairs} --dev {pairs} --device cpu --out {out}"),
+    "train again": ("out", "train {pairs} --dev {pairs} --device cpu --force --out {out}"),
+    "compare": ("out", "compare plain attention --data {pairs} --dev {pairs} --device cpu --out {out}"),
+    "pack": ("out.seq2see", "pack {run} --data {pairs} -o {out}"),
+    "pack a folder": ("out", "pack {run} --data {pairs} -o {out}"),
+    "report": ("out.html", "report {run} --test {pairs} --device cpu -o {out}"),
+    "attend": ("out.svg", "attend {run} abc -o {out} --device cpu"),
+    "curves": ("out.svg", "curves {run} -o {out}"),
+    "events": ("out", "curves {run} --tensorboard {out}"),
+    "predict": ("out.txt", "predict {run} --input {text} --output {out} --device cpu"),
+    "score": ("out.txt", "score {run} {pairs} --output {out} --device cpu"),
+    "evaluate": ("out.tsv", "evaluate {run} {pairs} --errors {out} --device cpu"),
+    "check": ("out.tsv", "check {pairs} --fix -o {out}"),
+    "prepare": ("out", "prepare {pairs} --workers 1 --out {out}"),
+}
+"""The name of the output, and the command that writes it, twice in a row."""
+
+
+def everything_in(folder: Path, *, without: str) -> dict[str, str]:
+    """Every path in the folder but the output, with its content."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if name.parts[0] != without:
+            found[str(name)] = os.readlink(path) if path.is_symlink() else "" if path.is_dir() else path.read_text()
+    return found
+
+
+def names_beside(output: str) -> list[str]:
+    stem = output.partition(".")[0]
+    return [f"{start}{name}{ending}" for start in ("", ".") for name in sorted({output, stem}) for ending in ENDINGS]
+
+
+@pytest.fixture
+def seq2see_command(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
+    """Runs `seq2see` in this process; returns the exit code."""
+
+    def run(command: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["seq2see", *command.split()])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+    return run
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_what_stands_beside_the_output_stays(
+    verb: str,
+    seq2see_command: Callable[[str], int],
+    tiny_run: Path,
+    tiny_pairs: Path,
+    tiny_text: Path,
+    tiny_flags: list[str],
+    tmp_path: Path,
+) -> None:
+    output, command = COMMANDS[verb]
+    place = tmp_path / "place"
+    words = command.format(run=tiny_run, pairs=tiny_pairs, text=tiny_text, out=place / output)
+    place.mkdir()
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "precious").write_text("victim")
+    for number, name in enumerate(names_beside(output), start=list(COMMANDS).index(verb)):
+        match number % 3:  # over the commands, every name is once each of them
+            case 0:
+                (place / name).write_text(name)
+            case 1:
+                (place / name).mkdir()
+                (place / name / "precious").write_text(name)
+            case _:
+                (place / name).symlink_to(tmp_path / "victim")
+    if verb == "prepare":  # its working folder has a name that people see, and it is refused if it isn't its own
+        assert seq2see_command(words) == 2
+        remove(place / f"{output}.preparing")
+    before = everything_in(place, without=output)
+    flags = f" {' '.join(tiny_flags)}" if verb.split()[0] in ("train", "compare") else ""
+    for _ in range(2):
+        code = seq2see_command(words + flags)
+        assert code == 0 or (verb == "train" and code == 2)
+        assert everything_in(place, without=output) == before
+        assert everything_in(tmp_path / "victim", without="") == {"precious": "victim"}
+    assert (place / output).exists()
+
+
+def remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        (path / "precious").unlink()
+        path.rmdir()
+    else:
+        path.unlink()
+
+
+def test_a_folder_that_is_only_called_old_is_not_read(
+    seq2see_command: Callable[[str], int], tiny_run_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny_run_copy / "model").rename(tiny_run_copy.with_name("m.old"))
+    assert seq2see_command(f"predict {tiny_run_copy.with_name('m')} abc --device cpu") == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["model", "checkpoints", "checkpoints/00000030"])
+def test_force_leaves_what_is_no_part_of_the_run(
+    place: str,
+    seq2see_command: Callable[[str], int],
+    tiny_run_copy: Path,
+    tiny_pairs: Path,
+    tiny_flags: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tiny_run_copy / "thesis.txt").write_text("mine")
+    command = f"train {tiny_pairs} --device cpu --force --out {tiny_run_copy} {' '.join(tiny_flags)}"
+    folder = tiny_run_copy / place
+    folder.mkdir(exist_ok=True)
+    (folder / "notes.txt").write_text("mine")
+    before = everything_in_bytes(tiny_run_copy)
+    assert seq2see_command(command) == 2
+    assert f"no part of the run: {place}/notes.txt" in capsys.readouterr().err
+    assert everything_in_bytes(tiny_run_copy) == before
+    (folder / "notes.txt").unlink()
+    assert seq2see_command(command) == 0
+    assert (tiny_run_copy / "thesis.txt").read_text() == "mine"
+
+
+def everything_in_bytes(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("verb", ["pack a folder", "prepare"])
+def test_an_output_folder_with_something_else_in_it_is_not_replaced(
+    verb: str,
+    seq2see_command: Callable[[str], int],
+    tiny_run: Path,
+    tiny_pairs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output, command = COMMANDS[verb]
+    words = command.format(run=tiny_run, pairs=tiny_pairs, out=tmp_path / output)
+    assert seq2see_command(words) == 0
+    (tmp_path / output / "notes.txt").write_text("mine")
+    assert seq2see_command(words) == 2
+    assert "notes.txt" in capsys.readouterr().err
+    assert (tmp_path / output / "notes.txt").read_text() == "mine"
+
+
+def test_a_log_of_another_program_is_not_emptied(
+    seq2see_command: Callable[[str], int], tiny_pairs: Path, tiny_flags: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    log = tmp_path / "out" / "metrics.jsonl"
+    log.write_text('{"loss": 1}\n')
+    assert seq2see_command(f"train {tiny_pairs} --device cpu --out {tmp_path / 'out'} {' '.join(tiny_flags)}") == 2
+    assert log.read_text() == '{"loss": 1}\n'
+
+
+def test_events_of_other_programs_stay(
+    seq2see_command: Callable[[str], int], tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_run.parent)
+    theirs = tmp_path / "logs" / tiny_run.name / "events.out.tfevents.1.host.1.0"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"theirs")
+    for _ in range(2):
+        assert seq2see_command(f"curves {tiny_run.name} --tensorboard {tmp_path / 'logs'}") == 0
+    assert theirs.read_bytes() == b"theirs"
+    assert len(list(theirs.parent.iterdir())) == 2
+
+
+def test_the_demo_replaces_an_earlier_demo_and_no_other_run(
+    seq2see_command: Callable[[str], int], tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seq2see.commands import dates_demo
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_run, tmp_path / "runs" / "demo")
+    before = everything_in_bytes(tmp_path)
+    assert seq2see_command("demo --device cpu") == 2
+    assert everything_in_bytes(tmp_path) == before
+    config = make_config({}, dates_demo.SETTINGS)
+    (tmp_path / "runs" / "demo" / "config.toml").write_text(to_toml(config))
+    assert dates_demo.is_demo(tmp_path / "runs" / "demo")
