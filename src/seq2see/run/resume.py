@@ -33,7 +33,7 @@ from seq2see.run.folder import (
     write_config,
 )
 from seq2see.run.pairs import RunData
-from seq2see.run.state import config_of, fingerprint_of, process_notes, training_state_of, version_notes
+from seq2see.run.state import config_of, fingerprint_of, process_notes, thread_notes, training_state_of, version_notes
 from seq2see.storage.checkpoints import Checkpoint, load_checkpoint, mark_damaged
 from seq2see.storage.locks import locked
 from seq2see.training import KEPT, TrainingState, World
@@ -176,7 +176,12 @@ def resumed_state(
     changes = pair_changes(before, trained_on, data.train, data.dev)
     if not context.resume_options.allow_changes:
         require_same_pairs(changes, where=str(context.folder))
-    notes = damage_notes(checkpoint), version_notes(checkpoint), process_notes(checkpoint, context.world.size)
+    notes = (
+        damage_notes(checkpoint),
+        version_notes(checkpoint),
+        process_notes(checkpoint, context.world.size),
+        thread_notes(checkpoint),
+    )
     for line in chain(*notes):
         say(line)
     state = training_state_of(checkpoint)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from seq2see.text import Codecs
 from seq2see.training import TrainingState
 from seq2see.version import __version__
 
-RUN_KEYS = frozenset({"pairs", "config", "max_length", "seen", "processes"})
+RUN_KEYS = frozenset({"pairs", "config", "max_length", "seen", "processes", "threads"})
 """The keys of progress.json that are not the trainer's."""
 VERSIONS = {"seq2see": __version__, "python": platform.python_version(), "torch": torch.__version__}
 
@@ -39,7 +41,7 @@ def save_state(
     """Write a checkpoint of the run in `folder`, with its configuration and the fingerprint of its pairs.
 
     `max_length` limits the answers in target tokens, `seen` says how long the texts of training were. `processes` is
-    only recorded: any number can resume.
+    only recorded: any number can resume. So is the number of threads, with which the last bits of sums vary.
     """
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.items()}
@@ -51,6 +53,7 @@ def save_state(
         "max_length": max_length,
         "seen": dict(seen),
         "processes": processes,
+        "threads": torch.get_num_threads(),
     }
     assert own.keys() == RUN_KEYS
     progress = {**state.progress, **own}
@@ -106,6 +109,30 @@ def process_notes(checkpoint: Checkpoint, processes: int) -> list[str]:
         f"note: {before} processes so far, {processes} from here on: sums may differ in the last bits, "
         "and dropout masks differ"
     ]
+
+
+@contextmanager
+def as_many_threads(checkpoint: Checkpoint | None) -> Iterator[None]:
+    """Compute with as many threads as the run so far, if this machine has as many and OMP_NUM_THREADS is not set."""
+    now = torch.get_num_threads()
+    before = checkpoint.progress.get("threads", now) if checkpoint else now
+    is_open = "OMP_NUM_THREADS" not in os.environ
+    torch.set_num_threads(before if is_open and before < now else now)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(now)
+
+
+def thread_notes(checkpoint: Checkpoint) -> list[str]:
+    """A note if the number of threads has changed after all."""
+    now = torch.get_num_threads()
+    before = checkpoint.progress.get("threads", now)
+    return (
+        []
+        if before == now
+        else [f"note: {before} threads so far, {now} from here on: sums may differ in the last bits"]
+    )
 
 
 def version_notes(checkpoint: Checkpoint) -> list[str]:

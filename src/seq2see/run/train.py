@@ -37,6 +37,7 @@ from seq2see.run.progress import Display, MetricsLog
 from seq2see.run.resume import ResumeOptions, RunContext, RunStart, make_folder, new_run, resume_run, resumed_state
 from seq2see.run.scratch_trainer import ScratchTrainer
 from seq2see.run.signals import stop_on_signal
+from seq2see.run.state import as_many_threads
 from seq2see.run.torch_trainer import TorchTrainer
 from seq2see.storage.saved_model import FORMAT, save_model
 from seq2see.training import Callback, Event, Finished, TrainingProgress, TrainingState, joined, num_processes
@@ -101,6 +102,7 @@ def train(
         context = RunContext(world, world.local_device(find_device(device)), folder, resume_options, stack, say)
         context.decide()
         start = resume_run(context, config, given) if context.resume_options.resume else new_run(context, config, given)
+        stack.enter_context(as_many_threads(start.checkpoint))
         plan = make_plan(context, start, trainer, given, pairs, dev_pairs)
         network = trainer.build(plan, context)
         size = sum(math.prod(tensor.shape) for tensor in network.tensors().values())

@@ -18,7 +18,7 @@ from seq2see.training.objective import batch_loss
 NUM_COPIES = 4
 """Copies of the longest example in the test batch."""
 MEMORY_SHARE = 0.6
-"""Share of the free memory for what the forward pass saves for the backward pass; the rest is for temporary tensors."""
+"""Share of the memory for what the forward pass saves for the backward pass; the rest is for temporary tensors."""
 WEIGHT_COPIES = 4
 """Copies of the weights during training: weights, gradients and two moments."""
 BLOCK_OFFSETS = 2**20
@@ -30,11 +30,16 @@ MIN_PAIRS = 32
 
 
 def largest_batch(model: Seq2Seq, examples: Examples, device: torch.device, processes: int = 1) -> int:
-    """Padded source and target tokens that fit into memory in one pass, with `processes` on this machine."""
-    free = free_memory(device) / (1 if device.type == "cuda" else processes)
+    """Padded source and target tokens that fit into memory in one pass, with `processes` on this machine.
+
+    A power of two, from the size of the memory and not from what is free at the moment: the batch decides what is
+    learnt, so it is the same whatever else is running.
+    """
+    size = total_memory(device) / (1 if device.type == "cuda" else processes)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    room = MEMORY_SHARE * (free - WEIGHT_COPIES * weights)
-    return max(1, int(room / bytes_per_token(model.to(device), examples, device)))
+    room = MEMORY_SHARE * (size - WEIGHT_COPIES * weights)
+    tokens = max(1, int(room / bytes_per_token(model.to(device), examples, device)))
+    return 1 << tokens.bit_length() - 1
 
 
 def max_useful_tokens(examples: Examples) -> int:
@@ -72,6 +77,14 @@ def longest_example(examples: Examples) -> int:
         if lengths[index] > max_tokens:
             longest, max_tokens = start + index, int(lengths[index])
     return longest
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes of memory: of the GPU, or of the machine, or what its container may use."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 1 << 32
+    return min(machine, read_number(Path("/sys/fs/cgroup/memory.max")) or machine)
 
 
 def free_memory(device: torch.device) -> int:

@@ -30,7 +30,7 @@ class TrainingOptions:
     """Pairs per update; by default 32, or fewer below 256 pairs."""
     batch_tokens: Count | Literal["auto"] | None = None
     """Padded source and target tokens per update; with batch_size, whichever limit is reached first; by default
-    16,384. auto takes the largest batch that fits into memory."""
+    16,384. auto takes the largest batch that fits into the memory of the machine, whatever else is running."""
     accumulate: Count = 1
     """Passes into which each process splits its part of a batch: less memory, the same gradient."""
     optimizer: Literal["adam", "adamw"] = "adam"
