@@ -28,6 +28,7 @@ from seq2see.storage.temporary import (
     recover,
     remove,
 )
+from seq2see.system_errors import reported, system_error
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 1
@@ -65,11 +66,7 @@ def write_folder(
     except OSError as error:
         with suppress(OSError):  # readers also look for the previous one
             recover(folder)
-        raise CheckpointError(
-            f"can't be written: {reason_of(error)}",
-            where=str(folder),
-            fix=f"free some space or choose another --out; {UNHARMED}",
-        ) from error
+        raise system_error(error, folder, "written", CheckpointError, also=UNHARMED) from error
 
 
 def other_entries(folder: Path, names: Collection[str]) -> list[Path]:
@@ -108,6 +105,8 @@ def confirm(path: Path) -> None:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file atomically, flushed to disk; like `replacing`."""
+    with reported(path, "written", CheckpointError, also=UNHARMED):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as new:
         write_flushed(new, content)
 
@@ -121,18 +120,11 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise CheckpointError("is not a regular file", where=str(path), fix="name a file")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with reported(path, "written", CheckpointError, also=UNHARMED):
         clean_leftovers(path)
         with new_file(path) as new:
             yield new
             new.replace(path)
-    except OSError as error:
-        raise CheckpointError(
-            f"can't be written: {reason_of(error)}",
-            where=str(path),
-            fix=f"free some space or choose another place; {UNHARMED}",
-        ) from error
     confirm(path)
 
 
