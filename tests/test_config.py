@@ -324,8 +324,50 @@ def test_a_list_of_numbers_in_a_recipe_is_no_list_of_paths(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    "setting",
+    [
+        "model.width=" + "[" * 50_000,
+        "model.width=" + "9" * 5000,
+        "model.width=0x" + "f" * 5000,
+        "model.width=[0x" + "f" * 5000 + "]",
+        "data.train=[" + "9" * 30 + "]",
+        "training.optimizer=" + "x" * 100_000,
+        "x" * 100_000 + "=1",
+        "x" * 100_000,
+        "model.name=caf\udce9",
+        "caf\udce9=1",
+        "training.rate=" + "[" * 200 + "]" * 200,
+    ],
+    ids=lambda setting: setting[:24].encode("unicode-escape").decode(),
+)
+def test_a_setting_of_any_size_and_depth_is_one_short_message(setting: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_config({}, dict([parse_setting(setting)]))
+    assert len(str(caught.value)) < 600
+
+
+def test_a_path_that_is_not_utf8_survives_toml(tmp_path: Path) -> None:
+    name = b"caf\xe9.tsv".decode(errors="surrogateescape")
+    config = make_config(
+        {}, {"data.train": [f"/{name}"], "data.dev": f"/dev {name}", "training.start_from": f"/{name}"}
+    )
+    path = tmp_path / "config.toml"
+    path.write_bytes(to_toml(config).encode(errors="surrogateescape"))
+    assert b"caf\xe9.tsv" in path.read_bytes()
+    assert make_config(read_toml(path), {}) == config
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
-    [(b"[data\n", "line 1"), (b"a = 1\nb = = 2\n", "line 2"), (b"a = '\xff'", "not valid TOML"), (b"a=1\na=2", "TOML")],
+    [
+        (b"[data\n", "line 1"),
+        (b"a = 1\nb = = 2\n", "line 2"),
+        (b"a=1\na=2", "TOML"),
+        (b"a = '\xff'", "not valid UTF-8"),
+        (b"[model]\nname = 'caf\xe9'", "not valid UTF-8"),
+        (b"a = " + b"[" * 50_000, "nested too deeply"),
+        (b"a = " + b"9" * 5000, "not valid TOML"),
+    ],
 )
 def test_a_broken_recipe_is_named(content: bytes, said: str, tmp_path: Path) -> None:
     path = tmp_path / "broken.toml"

@@ -16,6 +16,8 @@ import tomli_w
 from seq2see.blueprint import ModelOptions
 from seq2see.data.options import DataOptions
 from seq2see.errors import ConfigError, did_you_mean
+from seq2see.printable import has_surrogates
+from seq2see.system_errors import absolute, reported
 from seq2see.text.options import TextOptions
 from seq2see.training.options import TrainingOptions
 
@@ -84,31 +86,43 @@ class Config:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file; relative paths in it are resolved against the file's folder."""
+    with reported(path, "read", ConfigError, also="give the path of a TOML file"):
+        content = path.read_bytes()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"can't be read: {error.strerror}", where=str(path), fix="give the path of a TOML file"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"is not valid TOML: {error}", where=str(path), fix="correct the file at that place"
-        ) from None
+        values = tomllib.loads(content.decode(errors="surrogateescape"))  # a path may be any bytes
+    except (ValueError, RecursionError) as error:  # ValueError: also for numbers of thousands of digits
+        what = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise ConfigError(f"is not valid TOML: {what}", where=str(path), fix="correct the file at that place") from None
     set_data_folder(values, path.parent)
+    require_utf8(values, where=str(path))
     return values
+
+
+PATHS = {("data", "train"), ("data", "dev"), ("training", "start_from")}
+"""The options whose values are paths: they may be names that aren't UTF-8."""
+
+
+def require_utf8(values: Mapping[str, Any], *, where: str) -> None:
+    """ConfigError for a key or value that isn't UTF-8, other than a path."""
+    for section, table in values.items():
+        for name, value in table.items() if isinstance(table, Mapping) else [("", table)]:
+            for text in (section, name, value):
+                if isinstance(text, str) and has_surrogates(text) and not (text is value and (section, name) in PATHS):
+                    fix = "convert the file to UTF-8" if where != "--set" else "write it in UTF-8"
+                    raise ConfigError(f"{text!r:.80} is not valid UTF-8", where=where, fix=fix)
 
 
 def set_data_folder(values: dict[str, Any], folder: Path) -> None:
     """Make the paths absolute, resolved against `folder`; a single path under `data` needs no brackets."""
     training = values.get("training")
     if isinstance(training, dict) and isinstance(training.get("start_from"), str | Path):
-        training["start_from"] = str(folder.absolute() / training["start_from"])
+        training["start_from"] = str(absolute(folder / training["start_from"]))
     data = values.get("data")
     for key in ("train", "dev"):
         if isinstance(data, dict) and key in data:
             named = [data[key]] if isinstance(data[key], str) else data[key]
             if isinstance(named, list | tuple):
-                named = [str(folder.absolute() / name) if isinstance(name, str) else name for name in named]
+                named = [str(absolute(folder / name)) if isinstance(name, str) else name for name in named]
             data[key] = named
 
 
@@ -117,7 +131,7 @@ def parse_setting(setting: str) -> tuple[str, Any]:
     key, equals, text = setting.partition("=")
     if not equals or not key.strip():
         raise ConfigError(
-            f"must have the form key=value, not {setting!r}",
+            f"must have the form key=value, not {setting!r:.80}",
             where="--set",
             fix="write key=value, such as training.rate=2e-3; files come before --set",
         )
@@ -125,6 +139,9 @@ def parse_setting(setting: str) -> tuple[str, Any]:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
+    except (ValueError, RecursionError):
+        what = f"the value of {key.strip()!r:.80} has too many digits, or is nested too deeply"
+        raise ConfigError(what, where="--set", fix="give a smaller value") from None
     return key.strip(), value
 
 
@@ -145,7 +162,7 @@ def make_config(
             )
         if not isinstance(table, Mapping):
             raise ConfigError(
-                f"must be a section, not {table!r}", where=section, fix=f"set one of its keys: [{section}]"
+                f"must be a section, not {shown(table)}", where=section, fix=f"set one of its keys: [{section}]"
             )
         for name in table:
             if f"{section}.{name}" not in known:
@@ -157,20 +174,30 @@ def make_config(
         section, _, name = key.partition(".")
         merged.setdefault(section, {})[name] = value
     set_data_folder(merged, Path())
+    require_utf8(merged, where=settings_where)
+    for section, table in merged.items():
+        for name, value in table.items():
+            if beyond(value):
+                what = "numbers must fit into 64 bits"
+                raise ConfigError(what, where=f"{section}.{name}", fix="give a smaller number")
     try:
         return msgspec.convert(merged, Config, strict=False)
     except msgspec.ValidationError as error:
         raise invalid_value(str(error), merged) from None
-    except ValueError:
-        keys = [
-            f"{section}.{name}" for section, table in merged.items() for name, value in table.items() if beyond(value)
-        ]
-        raise ConfigError("must fit into 64 bits", where=keys[0], fix="give a smaller number") from None
 
 
 def beyond(value: object) -> bool:
-    """Whether the value is an integer beyond 64 bits, which msgspec can't check."""
-    return isinstance(value, int) and not -(2**63) <= value < 2**63
+    """Whether the value has an integer beyond 64 bits, which msgspec can't check."""
+    if isinstance(value, int):
+        return not -(2**63) <= value < 2**63
+    if isinstance(value, Mapping):
+        return any(map(beyond, value.values()))
+    return isinstance(value, list | tuple) and any(map(beyond, value))
+
+
+def shown(value: object) -> str:
+    """The value for a message, cut if it is long."""
+    return f"{value!r:.80}"
 
 
 def given_keys(values: Mapping[str, Any], settings: Mapping[str, Any]) -> set[str]:
@@ -203,7 +230,7 @@ def unknown_key(key: str, where: str) -> ConfigError:
     fix = f"did you mean {meant!r}?" if meant else near
     if not meant and near.startswith("one of"):
         fix = did_you_mean(key, own or sorted({f"{name.partition('.')[0]}.…" for name in known}))
-    return ConfigError(f"unknown option {key!r}", where=where, fix=fix)
+    return ConfigError(f"unknown option {key!r:.80}", where=where, fix=fix)
 
 
 WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list"}
@@ -224,13 +251,13 @@ def invalid_value(message: str, values: Mapping[str, Any]) -> ConfigError:
         if takes_numbers(key):
             wanted = f"a whole number >= 1, or {', '.join(choices)}"
             fix = near if near != listed else f"set {key} to {wanted}"
-            return ConfigError(f"takes {wanted}, not {found!r}", where=key, fix=fix)
+            return ConfigError(f"takes {wanted}, not {shown(found)}", where=key, fix=fix)
         fix = listed if near == listed else f"{near} ({listed})"
-        return ConfigError(f"invalid value {found!r}", where=key, fix=fix)
+        return ConfigError(f"invalid value {shown(found)}", where=key, fix=fix)
     wanted = expected.removeprefix("Expected ").partition(", got")[0].replace("`", "").replace(" | null", "")
     for kind, words in WORDS.items():
         wanted = re.sub(rf"\b{kind}\b", words, wanted)
-    return ConfigError(f"takes {wanted}, not {found!r}", where=key, fix=f"set {key} to {wanted}")
+    return ConfigError(f"takes {wanted}, not {shown(found)}", where=key, fix=f"set {key} to {wanted}")
 
 
 def option_names(kind: type, prefix: str = "") -> Iterator[str]:

@@ -49,8 +49,12 @@ class WorldError(UserError):
     """The processes of a distributed run can't work together: one is missing, was lost, or has different files."""
 
 
+MAX_WORD = 100
+"""Characters of a word that are compared; no known word has as many."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The closest known word as a question ("did you mean 'rate'?"), or the list of all known words."""
     choices = list(known)
-    near = difflib.get_close_matches(str(word), choices, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(word)[:MAX_WORD], choices, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else f"one of: {', '.join(choices)}"

@@ -37,6 +37,11 @@ def quoted(word: object) -> str:
     return f"$'{one_line(plain)}'"
 
 
+def has_surrogates(text: str) -> bool:
+    """Whether the text has surrogates, so that it can't be written as UTF-8: bytes that aren't, or halves of a pair."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def escape(character: str) -> str:
     r"""The escape of a character in Python and in the shell: `\r`, `\x1b`, `\u202e`, `\xff` for a byte."""
     code = ord(character)

@@ -172,7 +172,7 @@ def run_task(work: str, task: PartTask) -> int:
     """Run a pass on one part unless its result exists; returns the number of the part."""
     path = result_file(Path(work), task)
     if not path.exists():
-        write_file(path, json.dumps(task.result(), ensure_ascii=False).encode())
+        write_file(path, json.dumps(task.result(), ensure_ascii=False).encode(errors="surrogatepass"))
     return task.part.number
 
 

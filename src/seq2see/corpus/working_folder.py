@@ -59,7 +59,7 @@ def open_work(work: Path, request: Mapping[str, Any], say: Callable[[str], None]
     """Create the working folder, or resume from it if the request is the same; otherwise empty it."""
     # Results are identified by the number of their part, and another version may compute different ones.
     by = {BY: __version__, "part_bytes": parts.PART_BYTES}
-    content = json.dumps({**request, **by}, indent=1, ensure_ascii=False).encode()
+    content = json.dumps({**request, **by}, indent=1).encode()
     path = work / ASKED
     # The results contain the names of the files, so here these must be equal too.
     if path.exists() and path.read_bytes() == content:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from seq2see.errors import CheckpointError
 from seq2see.run.folder import METRICS
+from seq2see.system_errors import reported
 
 NUMBERS = {
     "update": ("loss", "rate", "target_tokens_per_second"),
@@ -21,6 +21,10 @@ NUMBERS = {
 """By event, the numbers required beside `update`."""
 TEXTS = {"warning": ("kind", "message", "advice"), "end": ("reason",)}
 """By event, the strings required."""
+
+MAX_UPDATE = 2**53
+MAX_NUMBER = 1e30
+"""No run writes larger ones; sums and differences of these are finite."""
 
 
 class Point(NamedTuple):
@@ -81,12 +85,8 @@ class History:
 def read_history(run: Path) -> History:
     """The history of the run in this folder. CheckpointError if its log can't be read or has no valid event."""
     path = run / METRICS
-    try:
+    with reported(path, "read", CheckpointError, also="name a run folder of seq2see train"):
         lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise CheckpointError(
-            f"can't be read: {error.strerror}", where=str(path), fix="name a run folder of seq2see train"
-        ) from None
     history = History(str(run))
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -104,17 +104,17 @@ def take(history: History, line: bytes) -> str:
         values = json.loads(line.decode(), parse_constant=lambda name: None)
     except (ValueError, RecursionError):
         return "invalid JSON: truncated or modified"
-    if not isinstance(values, dict) or values.get("event") not in NUMBERS:
+    if not isinstance(values, dict) or not isinstance(values.get("event"), str) or values["event"] not in NUMBERS:
         return "unknown event"
     event, update = values["event"], values.get("update")
-    if type(update) is not int or update < 0:
-        return f"the update of this {event} is {update!r}"
+    if type(update) is not int or not 0 <= update < MAX_UPDATE:
+        return f"the update of this {event} is {update!r:.80}"
     for name in NUMBERS[event]:
         if not is_number(values.get(name)):
-            return f"{name} of this {event} is {values.get(name)!r}"
+            return f"{name} of this {event} is {values.get(name)!r:.80}"
     for name in TEXTS.get(event, ()):
         if not isinstance(values.get(name), str):
-            return f"{name} of this {event} is {values.get(name)!r}"
+            return f"{name} of this {event} is {values.get(name)!r:.80}"
     return add(history, event, update, values)
 
 
@@ -148,8 +148,8 @@ def add(history: History, event: str, update: int, values: dict[str, Any]) -> st
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether it is a finite number (and not a bool)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it is a number (and not a bool) of a size that can be plotted."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
 
 
 def is_next(points: list[Point], update: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seq2see.curves.history import History, Point, problem_lines, read_history
 from seq2see.errors import CheckpointError, ConfigError, UserError
+from seq2see.printable import one_line
 from seq2see.storage.files import write_file
 
 if TYPE_CHECKING:
@@ -102,4 +103,4 @@ def line_style(number: int) -> dict[str, Any]:
 
 def legend_name(name: str) -> str:
     """A run's name in the legend; matplotlib hides labels that begin with an underscore."""
-    return f"./{name}" if name.startswith("_") else name
+    return one_line(f"./{name}" if name.startswith("_") else name)

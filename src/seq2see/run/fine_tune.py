@@ -21,6 +21,7 @@ from seq2see.errors import CheckpointError, ConfigError
 from seq2see.inference.notes import Seen
 from seq2see.model import Blueprint, ModelOptions, Seq2Seq, resolve, to_options
 from seq2see.run.changes import option_changes
+from seq2see.run.checkpoint_content import MOMENTS, STEP, optimizer_shapes
 from seq2see.run.folder import CHECKPOINTS, CONFIG, MODEL, stored_config
 from seq2see.storage.checkpoints import Checkpoint, checkpoints, load_checkpoint, update_of
 from seq2see.storage.saved_model import SavedModel, load_model
@@ -34,8 +35,6 @@ FROM_OPTION = "--from (training.start_from)"
 TRAIN_NEW = "leave it out, or train a new model without --from"
 VOCABULARY_OPTIONS = ("source", "target", "normalization", "joint", "subword_size")
 """Options of `text` that made the vocabularies; the others only control what is added to them."""
-MOMENTS, STEP = ("exp_avg", "exp_avg_sq"), "step"
-"""What Adam stores for each parameter."""
 MAX_LISTED_TOKENS = 8
 """How many added tokens are listed."""
 BLOCK_IDS = 2**20
@@ -113,9 +112,12 @@ def newest_checkpoint(run: Path, saved: SavedModel) -> Checkpoint | None:
         checkpoint = load_checkpoint(run / CHECKPOINTS)
     except CheckpointError as error:
         raise CheckpointError(error.what, where=error.where, fix=fix) from error
-    found = {name: array.shape for name, array in checkpoint.tensors.items() if name.startswith("optimizer.")}
-    wanted = {f"optimizer.{STEP}.{name}": () for name in saved.tensors}
-    wanted |= {f"optimizer.{key}.{name}": array.shape for name, array in saved.tensors.items() for key in MOMENTS}
+    found = {
+        name.removeprefix("optimizer."): array.shape
+        for name, array in checkpoint.tensors.items()
+        if name.startswith("optimizer.")
+    }
+    wanted = optimizer_shapes({name: array.shape for name, array in saved.tensors.items()})
     if found != wanted or checkpoint.codecs not in (None, (saved.source_codec, saved.target_codec)):
         raise CheckpointError("belongs to a different model", where=str(checkpoint.folder), fix=fix)
     return checkpoint

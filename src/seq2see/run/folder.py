@@ -96,7 +96,7 @@ def make_run_folder(folder: Path, config: Config) -> None:
 
 def write_config(folder: Path, config: Config) -> None:
     """Write config.toml."""
-    write_file(folder / CONFIG, to_toml(config).encode())
+    write_file(folder / CONFIG, to_toml(config).encode(errors="surrogateescape"))
 
 
 def clean_run(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from rich.text import Text
 from seq2see.errors import CheckpointError
 from seq2see.markup import Markup, element, escaped, joined
 from seq2see.storage.files import write_file
+from seq2see.system_errors import system_error
 from seq2see.training.events import Evaluated, Event, Finished, Sample, Updated
 from seq2see.training.watch import WarningIssued
 
@@ -29,15 +31,18 @@ class MetricsLog:
         `has_mean` says whether the averaged weights were already evaluated at this update.
         """
         self.path = path
-        kept = [line for line in self._lines() if is_kept(line, from_update, has_mean)] if from_update else []
-        write_file(path, "".join(kept).encode())
-
-    def _lines(self) -> list[str]:
-        if not self.path.exists():
-            return []
-        return [
-            line for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("}\n")
-        ]
+        self.damaged: list[int] = []
+        """The numbers of the lines that could not be read when the run was resumed; they are lost."""
+        kept = []
+        for number, line in enumerate(logged_lines(path) if from_update else (), start=1):
+            event = event_of(line)
+            if not line.strip():
+                continue
+            if event is None:
+                self.damaged.append(number)
+            elif is_kept(event, from_update, has_mean):
+                kept.append(line + b"\n")
+        write_file(path, b"".join(kept))
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
@@ -73,21 +78,32 @@ class MetricsLog:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(values) + "\n")
         except OSError as error:
-            raise CheckpointError(
-                f"can't be written: {error.strerror}",
-                where=str(self.path),
-                fix="free some space, then --resume: the last checkpoint is intact",
-            ) from error
+            also = "then --resume: the last checkpoint is intact"
+            raise system_error(error, self.path, "written", CheckpointError, also=also) from error
 
 
-def is_kept(line: str, update: int, has_mean: bool) -> bool:
-    """Whether the event on this line is kept when a run is resumed after `update`."""
+def logged_lines(path: Path) -> list[bytes]:
+    """The whole lines of a log: the last may be cut short. None if it can't be read: a log is never worth a run."""
     try:
-        event = json.loads(line)
-        will_come = event["event"] == "end" or ("mean_of" in event and event["update"] == update and not has_mean)
-        return bool(event["update"] <= update and not will_come)
-    except (ValueError, KeyError, TypeError):
-        return False  # a line cut short when the machine went down
+        return path.read_bytes().split(b"\n")[:-1]
+    except OSError:
+        return []
+
+
+def event_of(line: bytes) -> dict[str, Any] | None:
+    """The event on a line; None if the line is damaged."""
+    try:
+        event = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return None
+    is_event = isinstance(event, dict) and isinstance(event.get("event"), str) and type(event.get("update")) is int
+    return event if is_event else None
+
+
+def is_kept(event: Mapping[str, Any], update: int, has_mean: bool) -> bool:
+    """Whether the event is kept when a run is resumed after `update`."""
+    will_come = event["event"] == "end" or ("mean_of" in event and event["update"] == update and not has_mean)
+    return bool(event["update"] <= update and not will_come)
 
 
 class NotebookBar:

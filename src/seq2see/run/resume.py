@@ -19,6 +19,7 @@ from seq2see.config import Config
 from seq2see.errors import ConfigError
 from seq2see.model import resolve
 from seq2see.run.changes import DataFingerprint, option_changes, pair_changes, require_same_options, require_same_pairs
+from seq2see.run.checkpoint_content import fingerprint_of
 from seq2see.run.fine_tune import Pretrained, read_pretrained
 from seq2see.run.folder import (
     CHECKPOINTS,
@@ -33,7 +34,7 @@ from seq2see.run.folder import (
     write_config,
 )
 from seq2see.run.pairs import RunData
-from seq2see.run.state import config_of, fingerprint_of, process_notes, thread_notes, training_state_of, version_notes
+from seq2see.run.state import config_of, process_notes, thread_notes, training_state_of, version_notes
 from seq2see.storage.checkpoints import Checkpoint, load_checkpoint, mark_damaged
 from seq2see.storage.locks import locked
 from seq2see.training import KEPT, TrainingState, World

@@ -14,16 +14,14 @@ import numpy as np
 import torch
 
 from seq2see.config import Config, make_config
-from seq2see.errors import CheckpointError
 from seq2see.run.changes import DataFingerprint
+from seq2see.run.checkpoint_content import RUN_KEYS, facts_of, invalid, progress_of
 from seq2see.run.folder import CHECKPOINTS
-from seq2see.storage.checkpoints import TRAIN_AGAIN, Checkpoint, save_checkpoint
+from seq2see.storage.checkpoints import Checkpoint, save_checkpoint
 from seq2see.text import Codecs
 from seq2see.training import TrainingState
 from seq2see.version import __version__
 
-RUN_KEYS = frozenset({"pairs", "config", "max_length", "seen", "processes", "threads"})
-"""The keys of progress.json that are not the trainer's."""
 VERSIONS = {"seq2see": __version__, "python": platform.python_version(), "torch": torch.__version__}
 
 
@@ -69,8 +67,8 @@ def save_state(
 
 
 def training_state_of(checkpoint: Checkpoint) -> TrainingState:
-    """The trainer's state in a checkpoint."""
-    progress = {name: value for name, value in checkpoint.progress.items() if name not in RUN_KEYS}
+    """The trainer's state in a checkpoint. CheckpointError if its progress is invalid: hashes can be forged."""
+    progress = progress_of(checkpoint)
 
     def part(prefix: str) -> dict[str, torch.Tensor]:
         return {
@@ -79,30 +77,24 @@ def training_state_of(checkpoint: Checkpoint) -> TrainingState:
             if name.startswith(prefix)
         }
 
-    return TrainingState(part("model."), part("optimizer."), progress, part("averages."))
-
-
-def fingerprint_of(checkpoint: Checkpoint) -> DataFingerprint:
-    """The fingerprint of the pairs. CheckpointError if it is missing."""
     try:
-        tensors = checkpoint.tensors
-        return DataFingerprint(tensors["pairs.train"], tensors["pairs.dev"], checkpoint.progress["pairs"])
-    except KeyError as error:
-        raise CheckpointError(f"has no {error}", where=str(checkpoint.folder), fix=TRAIN_AGAIN) from None
+        return TrainingState(part("model."), part("optimizer."), progress, part("averages."))
+    except TypeError as error:  # a type of numbers that PyTorch doesn't have
+        raise invalid(checkpoint, str(error)) from None
 
 
 def config_of(checkpoint: Checkpoint) -> Config:
     """The configuration that the checkpoint was trained with."""
-    tables: dict[str, dict[str, Any]] = checkpoint.progress.get("config", {})
     given = {
-        section: {key: value for key, value in table.items() if value is not None} for section, table in tables.items()
+        section: {key: value for key, value in table.items() if value is not None}
+        for section, table in facts_of(checkpoint).config.items()
     }
     return make_config(given, {}, where=str(checkpoint.folder))
 
 
 def process_notes(checkpoint: Checkpoint, processes: int) -> list[str]:
     """A note if the number of processes has changed: each of them draws its own dropout masks."""
-    before = checkpoint.progress.get("processes", processes)
+    before = facts_of(checkpoint).processes or processes
     if before == processes:
         return []
     return [
@@ -115,7 +107,7 @@ def process_notes(checkpoint: Checkpoint, processes: int) -> list[str]:
 def as_many_threads(checkpoint: Checkpoint | None) -> Iterator[None]:
     """Compute with as many threads as the run so far, if this machine has as many and OMP_NUM_THREADS is not set."""
     now = torch.get_num_threads()
-    before = checkpoint.progress.get("threads", now) if checkpoint else now
+    before = (facts_of(checkpoint).threads if checkpoint else None) or now
     is_open = "OMP_NUM_THREADS" not in os.environ
     torch.set_num_threads(before if is_open and before < now else now)
     try:
@@ -127,7 +119,7 @@ def as_many_threads(checkpoint: Checkpoint | None) -> Iterator[None]:
 def thread_notes(checkpoint: Checkpoint) -> list[str]:
     """A note if the number of threads has changed after all."""
     now = torch.get_num_threads()
-    before = checkpoint.progress.get("threads", now)
+    before = facts_of(checkpoint).threads or now
     return (
         []
         if before == now

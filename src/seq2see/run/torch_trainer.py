@@ -11,8 +11,10 @@ from seq2see.config import Config
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import Seq2Seq, build, max_positions
+from seq2see.run.checkpoint_content import require_fitting
 from seq2see.run.dev import evaluate_on_dev
 from seq2see.run.fine_tune import initial_state
+from seq2see.run.folder import CHECKPOINTS
 from seq2see.run.network_trainer import TrainingJob
 from seq2see.run.plan import RunPlan
 from seq2see.run.resume import RunContext
@@ -77,6 +79,9 @@ class TorchTrainer:
             )
 
         state = job.resumed
+        if state:
+            shapes = {name: tensor.shape for name, tensor in network.tensors().items()}
+            require_fitting(state, shapes, where=str(context.folder / CHECKPOINTS))
         if job.pretrained:
             state = initial_state(job.pretrained, network)
         trainer = Trainer(

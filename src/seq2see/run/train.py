@@ -30,6 +30,7 @@ from seq2see.inference.torch_engine import find_device
 from seq2see.model import Blueprint, max_positions
 from seq2see.run.card import card_text
 from seq2see.run.changes import DataFingerprint, fingerprint
+from seq2see.run.checkpoint_content import facts_of
 from seq2see.run.folder import METRICS, MODEL, is_run, stored_config
 from seq2see.run.network_trainer import NetworkTrainer, TrainingJob
 from seq2see.run.plan import RunPlan, plan_run
@@ -143,8 +144,8 @@ def make_plan(
         codecs=checkpoint.codecs if checkpoint else None,
         given=given,
         pretrained=start.pretrained,
-        min_max_length=checkpoint.progress.get("max_length", 0) if checkpoint else 0,
-        seen_before=checkpoint.progress.get("seen", {}) if checkpoint else {},
+        min_max_length=facts_of(checkpoint).max_length if checkpoint else 0,
+        seen_before=asdict(facts_of(checkpoint).seen) if checkpoint else {},
         device=context.device,
         world=context.world,
     )
@@ -202,6 +203,10 @@ def callbacks_of(
             before = TrainingProgress() if state is None else state.progress_so_far()
             has_mean = before.averaged_at == before.update
             log = MetricsLog(context.folder / METRICS, from_update=before.update, has_mean=has_mean)
+            if log.damaged:
+                lines = "line" if len(log.damaged) == 1 else "lines"
+                numbers = ", ".join(map(str, log.damaged[:5])) + (", …" if len(log.damaged) > 5 else "")
+                context.say(f"note: {log.path}: left out {len(log.damaged):,} damaged {lines} ({numbers})")
             used = [log, display, *callbacks, *used]
 
         def callback(event: Event) -> None:

@@ -129,8 +129,10 @@ def read_checkpoint(place: Path) -> Checkpoint:
     try:
         tensors = safetensors.numpy.load(files[STATE])
         progress = json.loads(files[PROGRESS])
+        if not isinstance(progress, dict):
+            raise ValueError(f"{PROGRESS} is no table")
         codecs = read_codecs(files, lambda name: str(place / name)) if TARGET_CODEC in files else None
-    except (KeyError, ValueError, safetensors.SafetensorError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError, RecursionError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"holds an invalid training state: {error}", where=str(place), fix=TRAIN_AGAIN) from None
     return Checkpoint(tensors, progress, codecs, versions, place)
 
@@ -200,12 +202,13 @@ def read_sealed(place: Path) -> tuple[dict[str, str], dict[str, bytes]]:
     path = place / MANIFEST
     require_file(path)
     content = path.read_bytes()
-    number, listed, as_written = FORMAT, {}, False
+    number, listed, versions, as_written = FORMAT, {}, {}, False
     try:
         values = json.loads(content)
         number = values["format"]
         as_written = sealed({name: value for name, value in values.items() if name != "sha256"}) == content
-        listed = {name: (entry["size"], entry["sha256"]) for name, entry in values["files"].items()}
+        listed = {name: (int(entry["size"]), str(entry["sha256"])) for name, entry in values["files"].items()}
+        versions = {str(name): str(version) for name, version in dict(values["written_by"]).items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         as_written = False
     if type(number) is int and number != FORMAT:
@@ -221,4 +224,4 @@ def read_sealed(place: Path) -> tuple[dict[str, str], dict[str, bytes]]:
             what = f"is damaged: it has {len(files[name]):,} bytes instead of {size:,}"
             raise CheckpointError(what, where=str(place / name), fix="copy the run again from its source")
         require_hash(hash_of(files[name]), expected, str(place / name))
-    return dict(values["written_by"]), files
+    return versions, files
