@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
+
+from seq2see.markup.page import script, style
 
 VOID = {"meta"}
 
@@ -30,7 +34,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.text += data
 
     def of(self, name: str) -> list[dict[str, str | None]]:
@@ -39,10 +43,17 @@ class Page(HTMLParser):
     def check(self) -> None:
         """Checks the rules for all pages."""
         names = {tag for tag, _ in self.tags}
-        assert not names & {"script", "link", "img", "iframe", "object", "base", "form"}
+        assert not names & {"link", "img", "iframe", "object", "base", "form", "button", "input"}
+        [policy] = [each["content"] or "" for each in self.of("meta") if "http-equiv" in each]
+        for kind, content in (("style", style()), ("script", script())):
+            assert len(self.of(kind)) == 1
+            hashed = b64encode(sha256(content.encode()).digest()).decode()
+            assert f"{kind}-src 'sha256-{hashed}'" in policy
+        assert "unsafe" not in policy
+        assert "default-src 'none'" in policy
         for tag, attributes in self.tags:
             assert not any(name.startswith("on") for name in attributes), tag
-            assert "src" not in attributes
+            assert not attributes.keys() & {"src", "style", "srcdoc", "action"}
             assert (attributes.get("href") or "#").startswith("#")
         ids = [attributes["id"] for _, attributes in self.tags if "id" in attributes]
         assert len(set(ids)) == len(ids)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 
 from seq2see.curves.history import History, Point
 from seq2see.markup import element, escaped, joined, paragraph, table
-from seq2see.pages.charts import MOST_POINTS, charts, line_styles, short, thinned, ticks
-from seq2see.pages.document import document
-from seq2see.pages.heat import shade
+from seq2see.markup.colours import DARK_SHADES, SHADES, contrast, heat_rules, ink, luminance
+from seq2see.markup.page import document, script, style
+from seq2see.pages.charts import MOST_POINTS, WIDTH, charts, line_styles, short, thinned, ticks
 
 
 def test_text_is_escaped() -> None:
@@ -40,7 +43,7 @@ def test_a_table_has_a_caption_and_column_headers() -> None:
     made = table(["<x>", "n"], [[element("td", "1"), element("td", "2")]], caption="c & d", numbers=(1,))
     assert '<th scope="col">&lt;x&gt;</th><th scope="col" class="number">n</th>' in made
     assert "<caption>c &amp; d</caption>" in made
-    assert 'tabindex="0" role="region" aria-label="c &amp; d"' in made
+    assert 'tabindex="0" role="group" aria-label="c &amp; d"' in made
 
 
 @pytest.mark.parametrize(
@@ -87,15 +90,43 @@ def test_seeds_of_a_model_share_a_colour_and_differ_in_dashes() -> None:
 
 
 def test_numbers_contrast_with_their_shade() -> None:
-    """At least 4.5 to 1, as WCAG 2 asks of text (1.4.3)."""
+    """At least 4.5 to 1, as WCAG 2 asks of text (1.4.3), on light and on dark pages."""
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    for shade in (*SHADES, *DARK_SHADES):
+        written = {"#000": "#000000", "#fff": "#ffffff"}[ink(shade)]
+        assert contrast(written, shade) >= 4.5, shade
 
-    def luminance(colour: tuple[int, ...]) -> float:
-        parts = [value / 255 for value in colour]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    for weight in range(101):
-        background, ink = shade(weight / 100).split(";")
-        behind = luminance(tuple(map(int, background.partition("(")[2].rstrip(")").split(","))))
-        before = luminance((255, 255, 255) if ink == "color:#fff" else (0, 0, 0))
-        assert (max(behind, before) + 0.05) / (min(behind, before) + 0.05) >= 4.5, weight
+def test_every_weight_has_a_color_and_an_ink_in_both_modes() -> None:
+    rules = heat_rules()
+    for number, (light, dark) in enumerate(zip(SHADES, DARK_SHADES, strict=True)):
+        assert f".w{number}{{--shade:light-dark({light},{dark})}}" in rules
+    inks = dict.fromkeys(range(101), "")
+    for selectors, pair in re.findall(r"([.w\d,]+)\{--on:(light-dark\([^)]*\))\}", rules):
+        for selector in selectors.split(","):
+            assert not inks[int(selector[2:])]
+            inks[int(selector[2:])] = pair
+    assert inks[0] == "light-dark(#000,#fff)"
+    assert inks[100] == "light-dark(#fff,#000)"
+    assert all(inks.values())
+
+
+def test_the_scale_of_a_dark_page_rises_evenly() -> None:
+    lightness = [116 * np.cbrt(luminance(color)) - 16 for color in DARK_SHADES]
+    steps = np.diff(lightness)
+    assert lightness[0] < 15
+    assert lightness[-1] > 90
+    assert 0.3 < steps.min() <= steps.max() < 1.8
+
+
+def test_style_and_script_of_a_page_are_small() -> None:
+    assert len(style().encode()) < 20_000
+    assert len(script().encode()) < 12_000
+    loaded = style() + script().replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?:|@import|url\(|innerHTML|eval\(", loaded)
+
+
+def test_the_last_label_of_an_axis_fits_the_drawing() -> None:
+    drawn = joined(charts([History("r", dev_loss=[Point(1, 1.0), Point(40_000, 2.0)])]))
+    for place, text in re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="middle">([^<]*)', drawn):
+        assert float(place) + 3.5 * len(text) <= WIDTH

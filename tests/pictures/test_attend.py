@@ -14,10 +14,20 @@ import pytest
 import seq2see
 from seq2see.errors import UserError
 from seq2see.inference.results import EMPTY, Prediction
+from seq2see.markup.colours import SHADES, shade
 from seq2see.pictures import Attention, attend, save_attention
-from seq2see.pictures.colours import SHADES, shade
 from seq2see.pictures.html import as_html
-from seq2see.pictures.labels import END, END_NOTE, LONGEST, is_right_to_left, labels_of, legible, truncated, visible
+from seq2see.pictures.labels import (
+    BEGIN,
+    END,
+    END_NOTE,
+    LONGEST,
+    is_right_to_left,
+    labels_of,
+    legible,
+    truncated,
+    visible,
+)
 from seq2see.pictures.svg import as_svg
 from seq2see.pictures.tables import as_json, as_tsv
 
@@ -58,8 +68,22 @@ class Page(HTMLParser):
 
     def weights(self, table: int) -> np.ndarray:
         """The numbers in the tooltips of a table."""
-        rows = [[float(title.rpartition(": ")[2]) for title in row if title] for row in self.tables[table]]
+        rows = [[float(title) for title in row if title] for row in self.tables[table]]
         return np.array([row for row in rows if row])
+
+
+def drawings(page: str) -> list[np.ndarray]:
+    """The weights of each small drawing, read from its shades."""
+    found = []
+    for drawing in re.findall(r'<figure class="head">(.*?)</figure>', page, re.DOTALL):
+        columns = [int(place) for place in re.findall(r'class="column"[^>]* data-x="(\d+)"', drawing)]
+        above, num_rows = int(re.findall(r'data-above="(\d+)"', drawing)[0]), drawing.count('class="row"')
+        weights = np.zeros((num_rows, len(columns)))
+        for shade_of, path in re.findall(r'<path class="w(\d+)" d="([^"]*)"', drawing):
+            for x, y in re.findall(r"M(\d+) (\d+)h10", path):
+                weights[(int(y) - above) // 10, columns.index(int(x))] = int(shade_of) / 100
+        found.append(weights)
+    return found
 
 
 def rectangles(content: str) -> list[tuple[float, float, str]]:
@@ -105,10 +129,12 @@ def test_the_heads_are_in_every_format() -> None:
     [text] = json.loads(as_json([found]))["texts"]
     np.testing.assert_array_equal(np.array(text["heads"], np.float32), found.heads)
     assert text["shown_layer"] == 2
-    page = Page(as_html([found]))
-    assert len(page.tables) == 1 + 6
-    for table, weights in zip(range(1, 7), found.heads.reshape(6, 2, 3), strict=True):
-        np.testing.assert_allclose(page.weights(table), weights, atol=5.1e-5)
+    assert len(Page(as_html([found])).tables) == 1
+    every_head = [head.weights for head in found.each_head()]
+    drawn = drawings(as_html([found]))
+    assert len(every_head) == len(drawn) == 3 * 6
+    for cells, weights in zip(drawn, every_head, strict=True):
+        np.testing.assert_allclose(cells, weights, atol=0.0051)
     assert len(rectangles(as_svg([found]))) == 7 * 6
     tables = [[line.split("\t") for line in table.splitlines()] for table in as_tsv([found]).split("\n\n")]
     rows = tables[0]
@@ -248,19 +274,50 @@ def test_tokens_are_never_markup() -> None:
 def test_a_page_is_self_contained() -> None:
     content = as_html([attention(["a", "<eos>"], ["x", "<eos>"], heads=True)])
     assert "default-src 'none'" in content
-    assert not re.search(r"https?://|<link|@import|url\(", content)
-    assert not {"src", "href"} & {name for _, attributes in Page(content).tags for name in attributes}
+    assert not re.search(r"https?://(?!www.w3.org/2000/svg)|<link|@import|url\(", content)
+    attributes = [attributes for _, attributes in Page(content).tags]
+    assert not {"src", "style"} & {name for each in attributes for name in each}
+    assert all((each.get("href") or "#").startswith("#") for each in attributes)
 
 
-def test_cells_can_be_focused_and_have_tooltips() -> None:
+def test_cells_have_headers_and_their_exact_weight() -> None:
     page = Page(as_html([attention(["a", "<eos>"], ["x", "<eos>"])]))
     cells = [attributes for tag, attributes in page.tags if tag == "td" and "title" in attributes]
-    assert [cell.get("tabindex") for cell in cells] == ["0", None, None, None]
-    assert all(
-        re.fullmatch(r"\u2068.\u2069 attends to \u2068.\u2069: \d\.\d{4}", cell["title"] or "") for cell in cells
-    )
+    assert len(cells) == 4
+    assert all(re.fullmatch(r"\d\.\d{4}", cell["title"] or "") for cell in cells)
     scopes = [attributes.get("scope") for tag, attributes in page.tags if tag == "th"]
     assert scopes == ["col", "col", "row", "row"]
+
+
+def test_every_small_drawing_is_labelled() -> None:
+    """With its tokens, layer and head, and with the strongest weights as text."""
+    found = attention([*ARABIC, "<eos>"], ["x", "<eos>"], heads=True)
+    content = as_html([found])
+    assert content.count("<figcaption>layer 2, head 1</figcaption>") == 3
+    for title in ("attention to the source", "encoder self-attention", "decoder self-attention"):
+        assert f"<h3>every head: {title}</h3>" in content
+    figures = re.findall(r'<figure class="head">(.*?)</figure>', content, re.DOTALL)
+    sizes = [(2, 4), (4, 4), (2, 2)]
+    for number, figure in enumerate(figures):
+        assert (figure.count('class="row"'), figure.count('class="column"')) == sizes[number // 6]
+    places = [int(x) for x in re.findall(r'data-x="(\d+)"', figures[0])]
+    assert places == sorted(places, reverse=True), "from right to left, like the source"
+    assert f">{BEGIN}</text>" in figures[-1]
+    row = found.heads[0, 0, 0]  # type: ignore[index]
+    assert (
+        f"layer 1, head 1: x to {labels_of(found.prediction).source[row.argmax()]} {100 * row.max():.0f} %"
+        in figures[0]
+    )
+
+
+def test_long_labels_of_a_drawing_are_turned_and_truncated() -> None:
+    [figure] = re.findall(
+        r'<figure class="head">(.*?)</figure>',
+        as_html([attention(["incomprehensible", "<eos>"], ["x", "<eos>"], heads=True)]),
+        re.DOTALL,
+    )[:1]
+    assert ">incompreh…</text>" in figure
+    assert "rotate(-90" in figure
 
 
 def test_the_scale_falls_evenly_from_white_to_dark() -> None:

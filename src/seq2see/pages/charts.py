@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from seq2see.curves.history import History, Point
-from seq2see.curves.plot import COLOURS, QUANTITIES, Quantity
+from seq2see.curves.plot import COLOURS, DASHES, QUANTITIES, Quantity
+from seq2see.evaluation import RunsReport
 from seq2see.markup import Markup, element
 
 WIDTH, HEIGHT = 360, 220
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 36
-"""Margins for the axes."""
-DASHES = ("", "7 4", "2 3", "9 3 2 3")
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 10, 36
+"""Margins for the axes; on the right there is space for half of the last label."""
 MOST_POINTS = 400
 """Of a curve; more can't be distinguished on a screen."""
 TICKS = 5
+LONGEST_NAME = 24
+"""Characters of a run's name beside its row; a longer one is truncated."""
 
 
 class LineStyle(NamedTuple):
@@ -77,7 +79,8 @@ def chart(quantity: Quantity, histories: Sequence[History], styles: Sequence[Lin
     for style, history, points in zip(styles, histories, lines, strict=True):
         positions = [(x(point.update), y(quantity.scale * point.value)) for point in points]
         if positions:
-            parts.append(line(style, "M" + " L".join(f"{left:.1f},{top:.1f}" for left, top in positions)))
+            name = history.name if len(histories) > 1 else ""
+            parts.append(line(style, "M" + " L".join(f"{left:.1f},{top:.1f}" for left, top in positions), name))
         if quantity.is_evaluation or len(positions) == 1:
             parts += [dot(style, *position, "1.8") for position in positions]
         best = [
@@ -89,7 +92,49 @@ def chart(quantity: Quantity, histories: Sequence[History], styles: Sequence[Lin
         "svg", parts, viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=description(quantity, histories)
     )
     unit = f", {quantity.unit}" if quantity.unit else ""
-    return element("figure", [element("figcaption", quantity.title + unit), drawing])
+    numbers = {
+        "left": LEFT,
+        "right": WIDTH - RIGHT,
+        "top": TOP,
+        "bottom": HEIGHT - BOTTOM,
+        "from": low,
+        "to": high,
+        "last": max(last, across[-1]),
+    }
+    data = {f"data_{name}": f"{number:.8g}" for name, number in numbers.items()}  # for the values on hover
+    return element("figure", [element("figcaption", quantity.title + unit), drawing], class_="chart", **data)
+
+
+def ranges(evaluation: RunsReport, kinds: Sequence[str]) -> Markup:
+    """The first metric of each run with its 95 % interval, one row per run."""
+    name, measured = next(iter(evaluation.reports[0].measured.items()))
+    factor = 100.0 if measured.scale.unit == "share" else 1.0
+    found = [report.scores[name] for report in evaluation.reports]
+    values = [tuple(factor * value for value in (each.value, each.interval.low, each.interval.high)) for each in found]
+    across = ticks(min(low for _, low, _ in values), max(high for _, _, high in values))
+    names = [run if len(run) <= LONGEST_NAME else f"{run[: LONGEST_NAME - 1]}…" for run in evaluation.runs]
+    width, row_height, left = 640, 26, 16 + 7 * max(map(len, names))
+    height = TOP + row_height * len(found) + BOTTOM
+
+    def x(value: float) -> float:
+        return left + (width - left - RIGHT) * (value - across[0]) / (across[-1] - across[0])
+
+    parts = []
+    for tick in across:
+        parts.append(rule(x(tick), TOP, x(tick), height - BOTTOM))
+        parts.append(label(short(tick), x(tick), height - BOTTOM + 16, "middle"))
+    texts = []
+    for row, (run, style, (value, low, high)) in enumerate(zip(names, line_styles(kinds), values, strict=True)):
+        y = TOP + row_height * (row + 0.5)
+        parts.append(label(run, left - 8, y + 4, "end"))
+        parts.append(line(LineStyle(style.colour, 0), f"M{x(low):.1f},{y:.1f} L{x(high):.1f},{y:.1f}"))
+        parts.append(dot(style, x(value), y, "5"))
+        texts.append(f"{run} {short(value)} [{short(low)}, {short(high)}]")
+    unit = {"share": ", %", "nats": ", nats"}.get(measured.scale.unit, "")
+    title = f"{measured.scale.title}{unit}, with 95 % intervals"
+    description = f"{title}: {'; '.join(texts)}"
+    drawing = element("svg", parts, viewBox=f"0 0 {width} {height}", role="img", aria_label=description)
+    return element("figure", [element("figcaption", title), drawing], class_="chart ranges")
 
 
 def description(quantity: Quantity, histories: Sequence[History]) -> str:
@@ -130,24 +175,27 @@ def short(value: float) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
-def line(style: LineStyle, path: str) -> Markup:
+def line(style: LineStyle, path: str, name: str = "") -> Markup:
     """The curve of a run."""
-    colour, dashes = COLOURS[style.colour % len(COLOURS)], DASHES[style.dashes % len(DASHES)]
-    return element("path", d=path, fill="none", stroke=colour, stroke_width="2", stroke_dasharray=dashes)
+    return element("path", class_=f"curve {classes(style)} d{style.dashes % len(DASHES)}", d=path, data_name=name)
+
+
+def classes(style: LineStyle) -> str:
+    """The class of a run's colour."""
+    return f"c{style.colour % len(COLOURS)}"
 
 
 def dot(style: LineStyle, left: float, top: float, radius: str, *, ring: bool = False) -> Markup:
     """An evaluation; with `ring`, the mark of the best checkpoint."""
-    colour = COLOURS[style.colour % len(COLOURS)]
-    fill = "none" if ring else colour
-    return element("circle", cx=f"{left:.1f}", cy=f"{top:.1f}", r=radius, fill=fill, stroke=colour)
+    kind = f"{'ring' if ring else 'dot'} {classes(style)}"
+    return element("circle", class_=kind, cx=f"{left:.1f}", cy=f"{top:.1f}", r=radius)
 
 
 def rule(left: float, top: float, right: float, bottom: float) -> Markup:
     """A grid line."""
-    return element("line", x1=f"{left:.1f}", y1=f"{top:.1f}", x2=f"{right:.1f}", y2=f"{bottom:.1f}", stroke="#d0d7de")
+    return element("line", x1=f"{left:.1f}", y1=f"{top:.1f}", x2=f"{right:.1f}", y2=f"{bottom:.1f}")
 
 
 def label(text: str, left: float, top: float, anchor: str) -> Markup:
     """An axis label."""
-    return element("text", text, x=f"{left:.1f}", y=f"{top:.1f}", text_anchor=anchor, font_size="12", fill="#3d444d")
+    return element("text", text, x=f"{left:.1f}", y=f"{top:.1f}", text_anchor=anchor)

@@ -12,12 +12,13 @@ from seq2see.evaluation.html import run_parts, slice_tables
 from seq2see.inference.loading import load
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.results import Prediction
-from seq2see.markup import Markup, element, paragraph, table, text_element
-from seq2see.pages.charts import charts
-from seq2see.pages.document import document
-from seq2see.pages.heat import heat_table
+from seq2see.markup import Markup, document, element, paragraph, side_by_side, table, text_element
+from seq2see.pages.agreement import agreement
+from seq2see.pages.charts import charts, ranges
 from seq2see.pages.report import duration, source_of, warning_box, write_page
 from seq2see.pages.report_data import attention_examples
+from seq2see.pictures.grid import attention_grid, scale
+from seq2see.pictures.labels import END_NOTE
 from seq2see.storage.saved_model import load_model
 
 
@@ -52,15 +53,17 @@ def write_comparison(
         for part in (element("h3", history.name), warning_box(each))
     ]
     page = document(
-        f"seq2see compare: {', '.join(dict.fromkeys(models))}",
+        ", ".join(dict.fromkeys(models)),
         [
-            ("scores", "Scores", run_parts(evaluation)),
+            ("scores", "Scores", [ranges(evaluation, models), *run_parts(evaluation)]),
+            ("agreement", "Who is right where", right_where(evaluation, firsts)),
             ("runs", "Runs", [runs(histories, folders, models)]),
             ("curves", "Learning curves", charts(histories, models)),
-            ("warnings", "Warnings", warnings_given),
             ("slices", "Slices", parts),
-            ("attention", "Attention", side_by_side(examples)),
+            ("attention", "Attention", attention_of_each(examples)),
+            ("warnings", "Warnings", warnings_given),
         ],
+        kind="seq2see compare",
         lead=[paragraph(lead)],
     )
     write_page(out, page)
@@ -84,17 +87,23 @@ def runs(histories: Sequence[History], folders: Sequence[Path], models: Sequence
     return table(head, rows, caption="training runs", numbers=range(2, 6))
 
 
-def side_by_side(examples: dict[str, tuple[Prediction, ...]]) -> list[Markup]:
+def right_where(evaluation: RunsReport, firsts: Sequence[int]) -> list[Markup]:
+    """Where the first seeds of the models differ; of a single model, its seeds."""
+    chosen = firsts if len(firsts) > 1 else range(len(evaluation.runs))
+    return agreement([evaluation.runs[run] for run in chosen], [evaluation.reports[run] for run in chosen])
+
+
+def attention_of_each(examples: dict[str, tuple[Prediction, ...]]) -> list[Markup]:
     """The attention of each model, sentence by sentence."""
-    parts: list[Markup] = []
-    of_source: dict[str, list[Markup]] = {}
+    of_source: dict[str, list[list[Markup]]] = {}
     for run, predictions in examples.items():
         for prediction in predictions:
-            of_source.setdefault(source_of(prediction.source_tokens), []).extend(
-                [element("h4", run), heat_table(prediction)]
-            )
-    for source, tables in of_source.items():
-        parts += [text_element(source, "h3"), *tables]
+            answer = element("h4", [element("span", f"{run}: "), text_element(prediction.text, "bdi")])
+            both = [answer, attention_grid(prediction, "attention to the source, percent")]
+            of_source.setdefault(source_of(prediction.source_tokens), []).append(both)
+    parts = [scale([END_NOTE])] if of_source else []
+    for source, shown in of_source.items():
+        parts += [text_element(source, "h3"), side_by_side(*shown)]
     without = [run for run, predictions in examples.items() if not predictions]
     return [
         *parts,

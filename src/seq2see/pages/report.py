@@ -12,14 +12,15 @@ from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationOptions
 from seq2see.evaluation.format import interval_of, number
 from seq2see.evaluation.html import score_parts, slice_tables
-from seq2see.markup import Markup, definitions, element, paragraph, scrollable, text_element
+from seq2see.inference.results import Prediction
+from seq2see.markup import Markup, definitions, document, element, paragraph, scrollable, text_element, tiles
 from seq2see.metrics import levenshtein
 from seq2see.pages.advice import Advice, advise
 from seq2see.pages.charts import charts
-from seq2see.pages.document import document
-from seq2see.pages.heat import heat_table
+from seq2see.pages.errors import confused, worst
 from seq2see.pages.report_data import ReportData, collect_report_data
-from seq2see.pages.scores import worst
+from seq2see.pictures.grid import attention_grid, scale
+from seq2see.pictures.labels import END_NOTE
 from seq2see.storage.files import write_file
 from seq2see.version import __version__
 
@@ -59,34 +60,46 @@ def write_page(out: Path, page: str) -> None:
 def report_page(data: ReportData) -> str:
     """The HTML of the page."""
     report, history = data.report, data.history
-    first, measured = next(iter(report.measured.items()))
-    headline = (
-        f"{data.blueprint.name}, {data.model.num_parameters:,} parameters. {measured.scale.title} "
-        f"{number(report.scores[first].value, measured.scale.unit)} {interval_of(report, first)} "
-        f"on {report.count:,} items of {data.tested_on}."
-    )
+    headline = f"{data.blueprint.name}, scored on {report.count:,} items of {data.tested_on}"
     scores = [*score_parts(report), *(paragraph(note) for note in data.notes)]
     log = [paragraph(line, class_="note") for line in problem_lines([history])]
     attention = [
         part
         for each in data.attention
-        for part in (text_element(source_of(each.source_tokens), "h3"), heat_table(each))
+        for part in (attention_heading(each), attention_grid(each, "attention to the source, percent"))
     ]
     return document(
-        f"seq2see report: {data.run}",
+        data.run,
         [
-            ("run", "Training run", [definitions(facts(data))]),
-            ("scores", f"Scores on {data.tested_on}", scores),
             ("next", "What to try next", suggestions(advise(data.evidence()), beam=data.request.beam)),
-            ("warnings", "Warnings", [warning_box(each) for each in history.warnings]),
+            ("scores", "Scores", scores),
             ("curves", "Learning curves", [*charts([history]), *log]),
             ("slices", "Slices", slice_tables(report)),
             ("errors", "Worst predictions", worst(report, data.unit)),
-            ("attention", "Attention", attention),
+            ("confusions", "Confused symbols", confused(report, data.unit)),
+            ("attention", "Attention", [scale([END_NOTE]), *attention] if attention else []),
+            ("warnings", "Warnings", [warning_box(each) for each in history.warnings]),
+            ("run", "Training run", [definitions(facts(data))]),
             ("configuration", "Configuration", [configuration(data)]),
         ],
-        lead=[paragraph(headline)],
+        kind="seq2see report",
+        lead=[paragraph(headline), tiles(main_figures(data))],
     )
+
+
+def main_figures(data: ReportData) -> list[tuple[str, str, str]]:
+    """The scores with their intervals, and the size of the model."""
+    report, history = data.report, data.history
+    scores = [
+        (measured.scale.title, number(report.scores[name].value, measured.scale.unit), interval_of(report, name))
+        for name, measured in report.measured.items()
+    ]
+    end = f"in {duration(history.end.seconds)}" if history.end else "not ended"
+    return [
+        *scores,
+        ("parameters", f"{data.model.num_parameters:,}", f"{data.num_bytes / 1e6:.2f} MB on disk"),
+        ("updates", f"{history.last_update:,}", end),
+    ]
 
 
 def facts(data: ReportData) -> list[tuple[str, str]]:
@@ -130,7 +143,14 @@ def suggestions(found: Sequence[Advice], *, beam: int = 1) -> list[Markup]:
         )
         for each in found
     ]
-    return [element("ol", items)]
+    return [element("ol", items, class_="advice")]
+
+
+def attention_heading(prediction: Prediction) -> Markup:
+    """Source and answer, each in the direction of its script."""
+    texts = (source_of(prediction.source_tokens), prediction.text)
+    source, answer = (text_element(text, "bdi") for text in texts)
+    return element("h3", [source, element("span", " → "), answer])
 
 
 def warning_box(each: LoggedWarning) -> Markup:

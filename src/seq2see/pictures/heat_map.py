@@ -11,7 +11,7 @@ import regex  # type: ignore[import-untyped]
 from rich.cells import cell_len
 
 from seq2see.errors import UserError
-from seq2see.pictures.colours import SHADES
+from seq2see.markup.colours import SHADES
 from seq2see.pictures.fonts import MissingGlyphWarning, choose_fonts, order_for
 from seq2see.pictures.labels import CROSS, END, END_NOTE, Labels, labels_of, truncated, widest
 

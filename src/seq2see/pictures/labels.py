@@ -56,6 +56,18 @@ def labels_of(prediction: Prediction) -> Labels:
     )
 
 
+def self_labels(prediction: Prediction, kind: str) -> Labels:
+    """The labels of a self-attention: rows and columns are both of the source, or both of the target.
+
+    The columns of the decoder begin with the start and end with the last token but one.
+    """
+    labels = labels_of(prediction)
+    if kind == ENCODER:
+        return labels._replace(target=labels.source)
+    target = prediction.target_tokens
+    return Labels([BEGIN, *map(visible, target[:-1])], labels.target, is_right_to_left("".join(target[:-1])))
+
+
 def token_label(token: str) -> str:
     """A visible token, EOS as the end mark."""
     return SHOWN.get(token) or visible(token)

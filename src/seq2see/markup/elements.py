@@ -57,23 +57,53 @@ def paragraph(text: str, **attributes: str) -> Markup:
 
 
 def table(
-    head: Sequence[str], rows: Iterable[Sequence[Markup]], *, caption: str, numbers: Sequence[int] = ()
+    head: Sequence[str],
+    rows: Iterable[Sequence[Markup]],
+    *,
+    caption: str,
+    numbers: Sequence[int] = (),
+    kind: str = "",
 ) -> Markup:
-    """A scrollable table. `rows` hold finished cells; `numbers` are the indices of the numeric columns."""
+    """A scrollable table. `rows` hold finished cells; `numbers` are the indices of the numeric columns.
+
+    `kind` is a class or several: in `sortable` and `filterable` tables the script adds sorting and a filter, those of
+    kind `list` become one block per row on a narrow screen.
+    """
     cells = [
         element("th", title, scope="col", class_="number" if column in numbers else "")
         for column, title in enumerate(head)
     ]
     body = element("tbody", [element("tr", row) for row in rows])
-    whole = element("table", [element("caption", caption), element("thead", [element("tr", cells)]), body])
-    return scrollable([whole], caption)
+    parts = [element("caption", caption), element("thead", [element("tr", cells)]), body]
+    return scrollable([element("table", parts, class_=kind)], caption)
+
+
+def tiles(facts: Iterable[tuple[str, str, str]]) -> Markup:
+    """The main figures of a page: name, value, and a note below it."""
+    return element(
+        "dl",
+        [
+            element("div", [element("dt", name), element("dd", value), *([element("dd", note)] if note else [])])
+            for name, value, note in facts
+        ],
+        class_="tiles",
+    )
 
 
 def scrollable(content: Iterable[Markup], name: str) -> Markup:
     """A box for wide content that can be focused and scrolled with the keyboard."""
-    return element("div", content, class_="scroll", tabindex="0", role="region", aria_label=name)
+    return element("div", content, class_="scroll", tabindex="0", role="group", aria_label=name)
+
+
+def side_by_side(*parts: Iterable[Markup]) -> Markup:
+    """The parts beside one another as far as they fit."""
+    return element("div", [element("div", part) for part in parts], class_="side-by-side")
 
 
 def definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
     """A list of names and their values."""
-    return element("dl", [part for name, value in pairs for part in (element("dt", name), text_element(value, "dd"))])
+    return element(
+        "dl",
+        [part for name, value in pairs for part in (element("dt", name), text_element(value, "dd"))],
+        class_="facts",
+    )
