@@ -33,9 +33,10 @@ def test_scripts_and_emoji_are_unchanged() -> None:
 
 
 def test_a_section_without_content_is_left_out_of_page_and_navigation() -> None:
-    page = document("t", [("a", "A", [paragraph("x")]), ("b", "B", [])], lead=[])
+    page = document("t", [("a", "A", [paragraph("x")]), ("b", "B", []), ("c", "C", [paragraph("y")])])
     assert 'href="#a"' in page
     assert 'href="#b"' not in page
+    assert "<nav" not in document("t", [("a", "A", [paragraph("x")])]), "a single section needs no navigation"
     assert "<h2" in page
 
 
