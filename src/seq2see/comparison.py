@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import seq2see.metrics as metrics
 from seq2see.config import Config, given_keys, make_config, option, read_toml
@@ -27,10 +26,11 @@ from seq2see.evaluation import EvaluationOptions, RunsReport, evaluate_runs
 from seq2see.model import ARCHITECTURES, find, fitting, resolve
 from seq2see.pages.comparison import write_comparison
 from seq2see.pages.report import require_page
+from seq2see.run.bar import Bar, bar_for
 from seq2see.run.changes import option_changes
 from seq2see.run.folder import CHECKPOINTS, METRICS, is_run, stored_config, with_given_options
 from seq2see.run.pairs import read_data
-from seq2see.run.progress import metrics_text
+from seq2see.run.progress import dev_text, metrics_text
 from seq2see.run.train import train
 from seq2see.storage.files import hash_file, write_file
 from seq2see.training import INTERRUPTED, Evaluated, Event, Updated, WarningIssued
@@ -202,23 +202,24 @@ def train_run(run: PlannedRun, position: str, *, device: str, console: Console) 
         return True
     is_started = is_run(run.folder)
     can_resume = is_started and any((run.folder / CHECKPOINTS).glob("*"))
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}"))
-    with Progress(
-        *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(f"{position} {run.name}", total=None, state="")
+    bar: Bar | None = None
+    score: list[str] = []
 
-        def show(event: Event) -> None:
-            if isinstance(event, Updated):
-                if bar.tasks[task].total is None:  # known once the run has started
-                    bar.update(task, total=stored_config(run.folder).training.max_updates)
-                bar.update(task, completed=event.update)
-            elif isinstance(event, Evaluated):
-                bar.update(task, state=metrics_text(event.metrics))
-            elif isinstance(event, WarningIssued):
-                say(f"{position} {run.name}: warning: {event.message}")
+    def show(event: Event) -> None:
+        nonlocal bar
+        if isinstance(event, Updated):
+            # The number of updates is known once the run has started.
+            total = stored_config(run.folder).training.max_updates or event.update
+            bar = bar or bar_for(console, total, label=f"{position} {run.name}")
+            if bar is not None:
+                bar.show(event.update, [*score, f"loss {event.loss:.3f}"])
+        elif isinstance(event, Evaluated):
+            score[:] = [dev_text(event.metrics)]
+        elif isinstance(event, WarningIssued):
+            say(f"{position} {run.name}: warning: {event.message}")
 
-        write_options(run)
+    write_options(run)
+    try:
         trained = train(
             run.config,
             run.folder,
@@ -229,6 +230,9 @@ def train_run(run: PlannedRun, position: str, *, device: str, console: Console) 
             console=Terminal(quiet=True),
             callbacks=[show],
         )
+    finally:
+        if bar is not None:
+            bar.stop()
     done = trained.finished
     if done.reason == INTERRUPTED:
         return False

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any, Protocol
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
@@ -115,8 +116,25 @@ def say(message: object) -> None:
 
 
 def say_to(console: Console) -> Callable[[str], None]:
-    """A function that prints a line to the console, without interpreting markup."""
-    return lambda line: console.print(Text(line), soft_wrap=True)
+    """A function that prints a line to the console; see `print_line`."""
+    return lambda line: print_line(console, line)
+
+
+HANGING = 4
+"""Columns by which the continuation of a long line is indented."""
+
+
+def print_line(console: Console, line: str, style: str = "") -> None:
+    """Print a line without interpreting markup: on a terminal broken between words, elsewhere whole."""
+    line = line.expandtabs()
+    if not console.is_terminal or cell_len(line) <= console.width or console.width < 4 * HANGING:
+        console.print(Text(line, style=style), soft_wrap=True)
+        return
+    indent = len(line) - len(line.lstrip(" ")) + HANGING
+    first = Text(line).wrap(console, console.width)[0].plain.rstrip()
+    rest = Text(line[len(first) :].lstrip()).wrap(console, console.width - indent)
+    for part in (first, *(" " * indent + part.plain.rstrip() for part in rest)):
+        console.print(Text(part, style=style), soft_wrap=True)
 
 
 def invalid_lines(count: int) -> str:

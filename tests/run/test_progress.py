@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from seq2see.run.progress import Display, MetricsLog, metrics_text, percent, sample_text
+from seq2see.console import print_line
+from seq2see.run.bar import NotebookBar, TerminalBar
+from seq2see.run.progress import Display, MetricsLog, changes_text, dev_text, metrics_text, percent, sample_text
 from seq2see.training import Evaluated, Finished, Sample, Updated, WarningIssued
 
 UPDATED = Updated(10, 0, 1.25, 4e-3, 0.9, 12345.6, 3.14159)
@@ -53,6 +56,78 @@ def test_on_a_terminal_there_is_a_bar_too() -> None:
     assert "[bold]x[/bold]" in text
 
 
+COUNTED = Evaluated(50, {"exact_match": 0.5, "loss": 0.5}, False, SAMPLES[1:], 61.0, 0, 100, 50, 7)
+
+
+def test_the_number_of_wrong_and_of_changed_answers_is_printed() -> None:
+    lines = shown(COUNTED, terminal=False).splitlines()
+    assert lines[1:] == ["    50 of 100 wrong, 7 changed since the last evaluation", "    [bold]x[/bold] → y ≠ z"]
+    assert changes_text(replace(COUNTED, num_changed=None)) == "50 of 100 wrong"
+    assert (
+        changes_text(replace(COUNTED, num_wrong=0, num_changed=0)) == "none wrong, 0 changed since the last evaluation"
+    )
+    assert changes_text(EVALUATED) == ""
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (40, " 10% ━━━━━━ 0:18 left 100/1,000 updates"),
+        (60, " 10% ━━━━━━━━━━━━━━ 0:18 left 100/1,000 updates, loss 1.250"),
+        (80, " 10% ━━━━━━━━━━━━━━━━━━━━ 0:18 left 100/1,000 updates, loss 1.250, dev 12.34 %"),
+        (110, " 10% ━━━━━━━━━━━━━━━━━━━━ 0:18 left 100/1,000 updates, loss 1.250, dev 12.34 %, 12,346 tokens/s"),
+    ],
+)
+def test_the_bar_the_percentage_and_the_time_left_stay_on_a_narrow_terminal(width: int, expected: str) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, legacy_windows=False)
+    moments = iter([0.0, 1.8, 1.8])
+    bar = TerminalBar(console, 1000, clock=lambda: next(moments))
+    bar.stop()
+    assert bar.time_left() == ""
+    bar.show(10, ["loss 1.250"])
+    bar.show(100, ["loss 1.250", "dev 12.34 %", "12,346 tokens/s"])
+    with console.capture() as captured:
+        console.print(bar)
+    assert captured.get().rstrip("\n") == expected
+    assert len(expected) <= width
+
+
+def test_hours_are_shown_as_such() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    moments = iter([0.0, 3600.0])
+    bar = TerminalBar(console, 30, label="1/6 plain-1", clock=lambda: next(moments))
+    bar.stop()
+    bar.show(10, ())
+    bar.show(20, ())
+    assert bar.time_left() == "1:00:00 left"
+
+
+def test_what_is_known_of_dev_is_on_the_bar_and_the_notebook_has_the_same() -> None:
+    text = shown(EVALUATED, UPDATED, terminal=True)
+    assert "dev 12.34 %" in text
+    assert dev_text({"loss": 0.5}) == "dev loss 0.500"
+    bar = NotebookBar.__new__(NotebookBar)
+    bar.total = 100
+    assert "10/100 updates loss 1.25, dev 12.34 %" in str(bar.markup(10, ["loss 1.25", "dev 12.34 %"]))
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_line_is_broken_between_words_on_a_terminal_and_nowhere_else(width: int) -> None:
+    line = "    try: " + "use a model with attention " * 6 + "x" * 90
+    for terminal in (True, False):
+        out = io.StringIO()
+        print_line(Console(file=out, force_terminal=terminal, color_system=None, width=width), line)
+        lines = out.getvalue().splitlines()
+        if terminal:
+            assert len(lines) > 2
+            assert all(len(each) <= width for each in lines)
+            assert all(each.startswith(" " * 8) for each in lines[1:])
+            words = [word for each in lines for word in each.split() if "x" not in word]
+            assert words == [word for word in line.split() if "x" not in word]
+        else:
+            assert lines == [line]
+
+
 def test_a_long_line_is_not_broken_and_a_longer_one_cut_with_a_mark() -> None:
     long = Sample("s" * 100, "p" * 6000, "t")
     text = shown(Evaluated(1, {"exact_match": 0.0, "loss": 1.0}, False, (long,), 1.0), terminal=False)
@@ -71,6 +146,7 @@ def test_the_figures_read_as_they_should() -> None:
     assert f"perplexity {math.exp(0.5):.2f}" in metrics_text({"loss": 0.5})
     assert metrics_text({"exact_match": 0.5, "loss": 1.0}).startswith("dev exact match 50.00 %")
     assert sample_text(Sample("", "once upon", "")) == "once upon"
+    assert sample_text(Sample("a", "", "b")) == "a → (empty) ≠ b"
 
 
 def test_a_hopeless_loss_can_still_be_shown() -> None:

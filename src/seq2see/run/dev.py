@@ -12,14 +12,13 @@ from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import PairScore, Prediction, loss_of
 from seq2see.training import ALONE, DevAnswer, DevEvaluation, Sample, World
+from seq2see.training.samples import NUM_SAMPLES
 
-NUM_SAMPLES = 3
-"""Answers shown at each evaluation."""
 MISSING = object()
 
 
 def evaluate_on_dev(model: Predictor, dev: Sequence[Pair], world: World = ALONE) -> DevEvaluation:
-    """Exact match (not for language models) and loss on dev, with all answers.
+    """Exact match (not for language models) and loss on dev, with all answers, or a few texts of a language model.
 
     Each process of the world answers a part of dev; all return the same evaluation.
     """
@@ -34,12 +33,8 @@ def evaluate_on_dev(model: Predictor, dev: Sequence[Pair], world: World = ALONE)
         answers = model.predict([pair.source for pair in own_pairs])
     own = [dev_answer_of(model, pair, answer) for pair, answer in zip(own_pairs, answers, strict=True)]
     answered = tuple(DevAnswer(*each)._replace(tokens=tuple(each[3])) for each in interleaved(world.gather(own)))
-    samples = tuple(
-        Sample(pair.source, each.prediction, each.target)
-        for pair, each in zip(dev[:NUM_SAMPLES], answered, strict=False)
-    )
     right = sum(each.prediction == each.target for each in answered)
-    return DevEvaluation({"exact_match": right / len(answered), "loss": loss}, samples, answered)
+    return DevEvaluation({"exact_match": right / len(answered), "loss": loss}, (), answered)
 
 
 def interleaved(parts: Sequence[Sequence[Any]]) -> list[Any]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
+from seq2see.console import print_line
 from seq2see.errors import CheckpointError
-from seq2see.markup import Markup, element, escaped, joined
+from seq2see.run.bar import Bar, bar_for
 from seq2see.storage.files import write_file
 from seq2see.system_errors import system_error
 from seq2see.training.events import Evaluated, Event, Finished, Sample, Updated
@@ -106,52 +104,17 @@ def is_kept(event: Mapping[str, Any], update: int, has_mean: bool) -> bool:
     return bool(event["update"] <= update and not will_come)
 
 
-class NotebookBar:
-    """A progress bar in the output of a notebook's cell, with the interface of rich's that `Display` uses."""
-
-    def __init__(self, total: int) -> None:
-        ipython: Any = import_module("IPython.display")  # which a notebook has
-        self.total = total
-        self.html = ipython.HTML
-        self.handle = ipython.display(self.html(self.markup(0, "")), display_id=True)
-
-    def update(self, _: TaskID, *, completed: int, state: str) -> None:
-        """Show the number of finished updates and a few words."""
-        self.handle.update(self.html(self.markup(completed, state)))
-
-    def stop(self) -> None:
-        """Remove the bar."""
-        self.handle.update(self.html(""))
-
-    def markup(self, completed: int, state: str) -> Markup:
-        """The bar as HTML."""
-        bar = element("progress", "", value=str(completed), max=str(self.total))
-        return joined([bar, escaped(f" {completed:,}/{self.total:,} updates {state}")])
-
-
 class Display:
     """Progress of a training run: a live bar on a terminal or in a notebook, and lines that also suit a log file."""
 
     def __init__(self, console: Console, max_updates: int) -> None:
         self.console = console
         self.max_updates = max_updates
-        self.bar: Progress | NotebookBar | None = None
-        self.task = TaskID(0)
+        self.bar: Bar | None = None
+        self.dev: list[str] = []
 
     def __enter__(self) -> Self:
-        if self.console.is_terminal:
-            columns: list[ProgressColumn] = [
-                TextColumn("{task.completed:,}/{task.total:,} updates"),
-                BarColumn(bar_width=20),
-                TextColumn("{task.fields[state]}"),
-                TimeRemainingColumn(compact=True),
-            ]
-            self.bar = Progress(*columns, console=self.console, transient=True)
-            self.task = self.bar.add_task("", total=self.max_updates, state="")
-            self.bar.start()
-        elif self.console.is_jupyter and not self.console.quiet:
-            self.bar = NotebookBar(self.max_updates)
-        self.dev = ""
+        self.bar = bar_for(self.console, self.max_updates)
         return self
 
     def __exit__(
@@ -164,11 +127,13 @@ class Display:
         """Show one event."""
         match event:
             case Updated() if self.bar is not None:
-                state = f"loss {event.loss:.3f}{self.dev}, {event.tokens_per_second:,.0f} tokens/s"
-                self.bar.update(self.task, completed=event.update, state=state)
+                speed = f"{event.tokens_per_second:,.0f} tokens/s"
+                self.bar.show(event.update, [f"loss {event.loss:.3f}", *self.dev, speed])
             case Evaluated():
-                self.dev = f", {metrics_text(event.metrics)}"
+                self.dev = [dev_text(event.metrics)]
                 self.print(self.evaluation_line(event))
+                if changes := changes_text(event):
+                    self.print(f"    {changes}", style="dim")
                 for sample in event.samples:
                     self.print(f"    {sample_text(sample)}", style="dim")
             case WarningIssued():
@@ -187,8 +152,8 @@ class Display:
         return f"update {event.update:>6,} ({share:>4.0%}, {event.seconds:.0f} s)  {metrics_text(event.metrics)}{mark}"
 
     def print(self, line: str, style: str = "") -> None:
-        """Print a line above the bar, without interpreting markup."""
-        self.console.print(Text(line, style=style), soft_wrap=True)
+        """Print a line above the bar."""
+        print_line(self.console, line, style)
 
 
 def metrics_text(metrics: dict[str, float]) -> str:
@@ -199,12 +164,28 @@ def metrics_text(metrics: dict[str, float]) -> str:
     return f"dev exact match {percent(metrics['exact_match'])}, loss {metrics['loss']:.4f}"
 
 
+def dev_text(metrics: dict[str, float]) -> str:
+    """The first dev metric, as short as the bar needs it."""
+    return f"dev {percent(metrics['exact_match'])}" if "exact_match" in metrics else f"dev loss {metrics['loss']:.3f}"
+
+
+def changes_text(event: Evaluated) -> str:
+    """How many answers are wrong, and how many have changed since the last evaluation; empty if unknown."""
+    if event.num_wrong is None:
+        return ""
+    wrong = f"{event.num_wrong:,} of {event.num_answers:,} wrong" if event.num_wrong else "none wrong"
+    if event.num_changed is None:
+        return wrong
+    return f"{wrong}, {event.num_changed:,} changed since the last evaluation"
+
+
 def sample_text(sample: Sample) -> str:
     """A prediction compared with its target, or a text that a language model generated."""
     if not sample.source:
         return shortened(sample.prediction)
     sign = "=" if sample.prediction == sample.target else "≠"
-    return f"{shortened(sample.source)} → {shortened(sample.prediction)} {sign} {shortened(sample.target)}"
+    prediction = shortened(sample.prediction) or "(empty)"
+    return f"{shortened(sample.source)} → {prediction} {sign} {shortened(sample.target)}"
 
 
 def shortened(text: str, max_length: int = 100) -> str:

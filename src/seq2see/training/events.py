@@ -47,9 +47,16 @@ class Evaluated:
     best: bool
     """Whether it is the best model so far, and was saved."""
     samples: tuple[Sample, ...]
+    """A few wrong answers, or texts that a language model generated."""
     seconds: float
     mean_of: int = 0
     """If the evaluated weights are a mean: of how many evaluations."""
+    num_answers: int = 0
+    """Dev pairs; 0 for a language model."""
+    num_wrong: int | None = None
+    """Answers that differ from their target; None if unknown."""
+    num_changed: int | None = None
+    """Answers that differ from those of the last evaluation; None for the first, and for the first after a resume."""
 
 
 @dataclass(frozen=True)

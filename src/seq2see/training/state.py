@@ -75,6 +75,10 @@ class DevEvaluation(NamedTuple):
     """All answers, for the diagnostics; none of a language model."""
     unknown: Mapping[str, float] = MappingProxyType({})
     """By side, the share of the dev tokens that are not in the vocabulary."""
+    num_wrong: int | None = None
+    """Answers that differ from their target; None for a language model."""
+    num_changed: int | None = None
+    """Answers that differ from those of the last evaluation; None for the first."""
 
 
 def is_better(metrics: dict[str, float], best: dict[str, float], metric: str) -> bool:

@@ -33,6 +33,7 @@ from seq2see.training.events import INTERRUPTED, Callback, Evaluated, Finished, 
 from seq2see.training.objective import Objective
 from seq2see.training.options import TrainingOptions
 from seq2see.training.process_batches import ProcessBatch, ProcessBatches, dropout_seed
+from seq2see.training.samples import DevAnswers
 from seq2see.training.schedule import rate_share
 from seq2see.training.setup import Setup
 from seq2see.training.sharding import full_tensor, sharded_like, without_gradient_sync
@@ -113,6 +114,7 @@ class Trainer:
         self.stop = stop
         self.stop_when_perfect = stop_when_perfect
         self.setup = setup
+        self.answers = DevAnswers()
         self.progress = TrainingProgress()
         self._clock = self._saved_at = time.perf_counter()
         self.batches = ProcessBatches(examples, options, world, epoch_examples=epoch_examples, workers=workers)
@@ -264,7 +266,7 @@ class Trainer:
         perfect = metrics.get("exact_match") == 1
         progress.evaluations_without_mistake = progress.evaluations_without_mistake + 1 if perfect else 0
         self._tick()
-        self.callback(Evaluated(progress.update, metrics, better, evaluation.samples, progress.seconds))
+        self._report_evaluation(evaluation, better)
         if is_diagnosed:
             self._diagnose(evaluation)
 
@@ -285,10 +287,18 @@ class Trainer:
         if better:
             self._save_best(evaluation.metrics)
         self._tick()
-        self.callback(
-            Evaluated(progress.update, evaluation.metrics, better, evaluation.samples, progress.seconds, number)
-        )
+        self._report_evaluation(evaluation, better, mean_of=number)
         return True
+
+    def _report_evaluation(self, evaluation: DevEvaluation, better: bool, mean_of: int = 0) -> None:
+        progress, found = self.progress, self.answers.compared(evaluation)
+        number = len(found.answers)
+        self.callback(
+            Evaluated(
+                *(progress.update, found.metrics, better, found.samples, progress.seconds, mean_of),
+                *(number, found.num_wrong, found.num_changed),
+            )
+        )
 
     def _diagnose(self, evaluation: DevEvaluation) -> None:
         """Report each kind of problem once, and only when training is far enough."""
