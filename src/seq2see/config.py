@@ -84,8 +84,13 @@ class Config:
     training: TrainingOptions = field(default_factory=TrainingOptions)
 
 
+MAX_BYTES = 2**20
+"""Bytes of a TOML file: far more than any recipe has."""
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file; relative paths in it are resolved against the file's folder."""
+    require_small_file(path)
     with reported(path, "read", ConfigError, also="give the path of a TOML file"):
         content = path.read_bytes()
     try:
@@ -110,6 +115,17 @@ def require_utf8(values: Mapping[str, Any], *, where: str) -> None:
                 if isinstance(text, str) and has_surrogates(text) and not (text is value and (section, name) in PATHS):
                     fix = "convert the file to UTF-8" if where != "--set" else "write it in UTF-8"
                     raise ConfigError(f"{text!r:.80} is not valid UTF-8", where=where, fix=fix)
+
+
+def require_small_file(path: Path) -> None:
+    """ConfigError for a pipe or a device, which may have no end, and for a file too large for a recipe."""
+    if not path.exists() or path.is_dir():
+        return
+    if not path.is_file():
+        raise ConfigError("is not a regular file", where=str(path), fix="give the path of a TOML file")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        what = f"must have at most {MAX_BYTES:,} bytes, and has {size:,}"
+        raise ConfigError(what, where=str(path), fix="give the path of a TOML file")
 
 
 def set_data_folder(values: dict[str, Any], folder: Path) -> None:

@@ -140,6 +140,7 @@ def report(
     if by is not None and not test:
         raise ConfigError("needs a test file", where="--by", fix="name one: --test test.tsv")
     options = EvaluationOptions(by=by, beam=beam)
+    say_files_of(run)
     write_report(run, output, test or (), options, skip_bad=skip_bad, engine=engine, device=device)
     show(output)
 
@@ -164,7 +165,17 @@ def pack(
     from seq2see.packing import pack_run
 
     require_files("--data", data)
+    if not data:
+        say_files_of(run)
     packed = pack_run(run, output, weights=weights, data=data or ())
     for line in packed.parity.lines():
         show(line)
     show(f"{packed.path}: {packed.size / 1e6:.2f} MB, weights {weights}")
+
+
+def say_files_of(run: Path) -> None:
+    """Print which files of pairs are read again for this run: they are named in the run folder, not in the command."""
+    from seq2see.run.record import files_read
+
+    if files := files_read(run):
+        say(f"reading the pairs of the run: {', '.join(files)}")

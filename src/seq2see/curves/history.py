@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from seq2see.errors import CheckpointError
 from seq2see.run.folder import METRICS
+from seq2see.storage.files import read_file
 from seq2see.system_errors import reported
 
 NUMBERS = {
@@ -82,11 +83,15 @@ class History:
         return max([*reached, self.end.update if self.end else 0])
 
 
+MAX_LOG_BYTES = 2**32
+"""Bytes of a log: far more than any run writes."""
+
+
 def read_history(run: Path) -> History:
     """The history of the run in this folder. CheckpointError if its log can't be read or has no valid event."""
     path = run / METRICS
     with reported(path, "read", CheckpointError, also="name a run folder of seq2see train"):
-        lines = path.read_bytes().split(b"\n")
+        lines = read_file(path, MAX_LOG_BYTES).split(b"\n")
     history = History(str(run))
     for number, line in enumerate(lines, start=1):
         if line.strip():

@@ -24,6 +24,7 @@ from seq2see.inference.results import Prediction
 from seq2see.pages.advice import Evidence
 from seq2see.run.folder import CONFIG
 from seq2see.run.pairs import RunData, dev_sample, read_run_data
+from seq2see.run.record import without_folders
 from seq2see.run.setup import setup_of
 from seq2see.storage.saved_model import find_model_folder, load_model
 
@@ -123,7 +124,7 @@ def collect_report_data(
     except ConfigError as error:
         if not test:
             raise
-        notes.append(f"Not compared with the training data: {error.what}.")
+        notes.append(f"Not compared with the training data: {error.what} ({Path(error.where).name}).")
     if data and data.corpus:
         notes.append("Not compared with the training data: a prepared corpus holds token ids and no texts.")
     labels: Sequence[str] = ()
@@ -134,7 +135,7 @@ def collect_report_data(
         found = read_pairs(list(test), columns=columns, skip_bad=skip_bad, label=request.by)
         pairs, labels, num_left_out = found.pairs, found.labels, found.skipped
         known = training_texts(config, has_source=has_source).texts if data else None
-        tested_on = ", ".join(map(str, test))
+        tested_on = ", ".join(path.name for path in test)
     else:
         assert data is not None
         pairs, tested_on = dev_sample(data), "the dev pairs"
@@ -151,7 +152,7 @@ def collect_report_data(
     folder = find_model_folder(run)
     return ReportData(
         run=str(run),
-        config=config,
+        config=without_folders(config),
         blueprint=saved.blueprint,
         trained=saved.config.get("trained", {}),
         model=model,

@@ -1,6 +1,7 @@
 """The run folder: where one can be made, what is in it, and its stored configuration.
 
 RUN/config.toml      every option of the run; itself a recipe
+RUN/files.json       SHA-256 of config.toml and of the files that it names
 RUN/metrics.jsonl    one line per event
 RUN/model/           the best model: what ships
 RUN/checkpoints/     what `--resume` resumes from
@@ -20,7 +21,8 @@ from seq2see.storage.files import other_entries, write_file
 from seq2see.storage.saved_model import MODEL_FILES
 from seq2see.storage.temporary import clean_leftovers, is_temporary, remove_folder
 
-CONFIG, METRICS, MODEL, CHECKPOINTS = "config.toml", "metrics.jsonl", "model", "checkpoints"
+CONFIG, RECORD, METRICS = "config.toml", "files.json", "metrics.jsonl"
+MODEL, CHECKPOINTS = "model", "checkpoints"
 
 
 def require_free(folder: Path, *, force: bool) -> None:
@@ -101,7 +103,7 @@ def write_config(folder: Path, config: Config) -> None:
 
 def clean_run(folder: Path) -> None:
     """Repair or remove what killed writes have left in a run; only the process that holds the lock may."""
-    for name in (CONFIG, METRICS, MODEL):
+    for name in (CONFIG, RECORD, METRICS, MODEL):
         clean_leftovers(folder / name)
     clean_checkpoints(folder / CHECKPOINTS)
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seq2see.config import Config, make_config, read_toml
+from seq2see.config import Config
 from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError, UserError
-from seq2see.run.folder import CONFIG
+from seq2see.run.record import unchanged_config
 
 LARGE_BYTES = 1_000_000_000
 """Bytes of text from which on `seq2see prepare` is recommended."""
@@ -96,11 +96,11 @@ def size_notes(paths: Sequence[str]) -> list[str]:
 def read_run_data(run: Path, *, has_source: bool, fix: str) -> RunData:
     """The pairs that the run in this folder was trained and evaluated on, read again.
 
-    Raises ConfigError, with this `fix`, if its files can't be read.
+    Raises ConfigError, with this `fix`, if its files can't be read or have another content than they had.
     """
-    path = run / CONFIG
+    config = unchanged_config(run, fix=fix)
     try:
-        return read_data(make_config(read_toml(path), {}, where=str(path)), None, None, has_source=has_source)
+        return read_data(config, None, None, has_source=has_source)
     except UserError as error:
         raise ConfigError(f"the data of the run can't be read: {error.what}", where=error.where, fix=fix) from None
 

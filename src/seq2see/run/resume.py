@@ -34,6 +34,7 @@ from seq2see.run.folder import (
     write_config,
 )
 from seq2see.run.pairs import RunData
+from seq2see.run.record import write_record
 from seq2see.run.state import config_of, process_notes, thread_notes, training_state_of, version_notes
 from seq2see.storage.checkpoints import Checkpoint, load_checkpoint, mark_damaged
 from seq2see.storage.locks import locked
@@ -165,6 +166,7 @@ def make_folder(context: RunContext, config: Config) -> None:
     if context.world.is_first:
         require_free(context.folder, force=context.resume_options.force)
         make_run_folder(context.folder, config)
+        write_record(context.folder)
 
 
 def resumed_state(
@@ -196,6 +198,7 @@ def resumed_state(
         mark_damaged(checkpoint)
         if start.changed:
             write_config(context.folder, config)
+        write_record(context.folder)
     return state
 
 

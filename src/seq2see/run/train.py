@@ -1,6 +1,7 @@
 """From a configuration to a trained model in a run folder.
 
 RUN/config.toml      every option of the run; itself a recipe
+RUN/files.json       SHA-256 of config.toml and of the files that it names
 RUN/metrics.jsonl    one line per event
 RUN/model/           the best model: what ships
 RUN/checkpoints/     what `--resume` resumes from
