@@ -67,6 +67,18 @@ def test_the_dev_pairs_of_the_run_are_the_default(tiny_run: Path, tmp_path: Path
     assert seq2see.load(tmp_path / "folder").predict("abc")
 
 
+@pytest.mark.parametrize("name", ["dates.onnx", "m.zip", "m.Seq2See"])
+def test_an_ending_of_another_format_is_refused_and_writes_nothing(name: str, tiny_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unsupported format") as caught:
+        pack_run(tiny_run, tmp_path / name)
+    assert ".seq2see for one file" in caught.value.fix
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_may_have_a_version_in_its_name(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
+    assert pack_run(tiny_run, tmp_path / "dates-1.2", data=[tiny_pairs]).path.is_dir()
+
+
 def test_a_language_model_is_compared_by_its_scores(tiny_language_run: Path, tmp_path: Path) -> None:
     parity = pack_run(tiny_language_run, tmp_path / "m.seq2see", weights="int8").parity
     assert (parity.same, parity.exact_match) == (None, None)

@@ -125,7 +125,7 @@ def plan_runs(
     """One run per name and seed; names are architectures or paths of recipes. ConfigError if they can't be compared."""
     names = list(dict.fromkeys(names))
     if seeds < 1:
-        raise ConfigError(f"must be at least 1, not {seeds}", where="--seeds", fix="use --seeds 3")
+        raise ConfigError(f"must be at least 1, not {seeds}", where="seeds", fix="use --seeds 3 (seeds=3)")
     if len(names) * seeds < 2:
         fix = "name two models, such as: seq2see compare plain attention --data train.tsv; or use --seeds 3"
         raise ConfigError("needs at least two runs", where="seq2see compare", fix=fix)

@@ -16,6 +16,7 @@ import tomli_w
 from seq2see.blueprint import ModelOptions
 from seq2see.data.options import DataOptions
 from seq2see.errors import ConfigError, did_you_mean
+from seq2see.metrics.names import metric_called
 from seq2see.printable import has_surrogates
 from seq2see.system_errors import absolute, reported
 from seq2see.text.options import TextOptions
@@ -263,7 +264,7 @@ def invalid_value(message: str, values: Mapping[str, Any]) -> ConfigError:
     key = ".".join(keys[:2])
     choices = [str(choice) for choice in option_choices(key)]
     if choices:
-        listed, near = f"one of: {', '.join(choices)}", did_you_mean(str(found), choices)
+        listed, near = f"one of: {', '.join(choices)}", did_you_mean(metric_called(str(found)), choices)
         if takes_numbers(key):
             wanted = f"a whole number >= 1, or {', '.join(choices)}"
             fix = near if near != listed else f"set {key} to {wanted}"

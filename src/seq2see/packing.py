@@ -7,6 +7,7 @@ RUN ──▶ SavedModel ──▶ other weights ──▶ packed model on NumPy
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import loss_of
 from seq2see.run.folder import CONFIG, MODEL
 from seq2see.run.pairs import dev_sample, read_run_data
+from seq2see.storage.archive import SUFFIX
+from seq2see.storage.files import require_place
 from seq2see.storage.saved_model import find_model_folder, load_model, write_packed
 from seq2see.storage.weights import as_weights, read_weights, write_weights
 
@@ -76,6 +79,8 @@ def pack_run(
     ConfigError if neither is available, and CheckpointError if the model can't be read or written.
     """
     chosen = as_weights(weights)
+    require_ending(out)
+    require_place(out)
     saved = load_model(run)
     source = run if run.is_file() else find_model_folder(run)
     if out.exists() and out.samefile(source):
@@ -88,6 +93,13 @@ def pack_run(
     lines = [f"weights: {chosen}", *parity.lines()]
     card = saved.card.partition(HEADING)[0].rstrip() + "\n\n" + "\n".join([HEADING, "", *(f"- {x}" for x in lines), ""])
     return PackedModel(out, write_packed(out, saved, weights=chosen, card=card), parity)
+
+
+def require_ending(out: Path) -> None:
+    """ConfigError for the ending of another format. A number is no ending: `model-1.2` is the name of a folder."""
+    if re.fullmatch(r"\.[a-z]\w*", out.suffix, re.IGNORECASE) and out.suffix != SUFFIX:
+        fix = f"use {SUFFIX} for one file ({out.stem}{SUFFIX}), or no ending for a folder ({out.stem})"
+        raise ConfigError(f"unsupported format {out.suffix}", where=str(out), fix=fix)
 
 
 def pairs_to_compare(run: Path, data: Sequence[Path] | Sequence[Pair], *, has_source: bool) -> Sequence[Pair]:

@@ -42,6 +42,14 @@ def has_surrogates(text: str) -> bool:
     return any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def markdown_code(text: str) -> str:
+    """A name as code in Markdown: shown as it is, whatever it contains."""
+    shown = one_line(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", shown)), default=0))
+    pad = " " if shown.startswith(("`", " ")) or shown.endswith(("`", " ")) else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
 def escape(character: str) -> str:
     r"""The escape of a character in Python and in the shell: `\r`, `\x1b`, `\u202e`, `\xff` for a byte."""
     code = ord(character)

@@ -358,6 +358,45 @@ def test_the_demo_goes_from_nothing_to_a_picture(seq2see_command: Command, monke
     assert "already exists" in said.err
 
 
+def test_models_are_compared_by_a_column_of_the_test_file(
+    seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str]
+) -> None:
+    """The same file, column and metrics as `seq2see evaluate` takes."""
+    lines = tiny_pairs.read_text().splitlines()
+    Path("test.tsv").write_text("".join(f"{line}\t{'north' if n % 2 else 'south'}\n" for n, line in enumerate(lines)))
+    asked = ("--by", "3", "--metrics", "accuracy", "--samples", "100")
+    few = [*tiny_flags, "training.max_updates=2", "training.evaluate_every=2"]
+    files = ("--data", tiny_pairs, "--dev", tiny_pairs, "--test", "test.tsv")
+    said = seq2see_command("compare", "plain", "peeky", *files, "-o", "c", *asked, *few)
+    assert said.code == 0, said.err
+    assert "exact match" in said.out
+    assert "cer" not in said.out.lower()
+    page = Path("c/compare.html").read_text()
+    assert "north" in page and "south" in page
+    assert seq2see_command("evaluate", "c/plain-1", "test.tsv", *asked).code == 0
+
+
+def test_a_missing_folder_of_an_output_is_made(
+    seq2see_command: Command, tiny_run: Path, tiny_language_run: Path, tiny_pairs: Path
+) -> None:
+    """By every verb that writes to a place that is named; -o is short for it everywhere."""
+    for arguments in (
+        ("predict", tiny_run, "abc", "-o", "a/b/answers.txt"),
+        ("generate", tiny_language_run, "-o", "c/texts.txt"),
+        ("score", tiny_run, tiny_pairs, "-o", "d/e/scores.txt"),
+        ("attend", tiny_run, "abc", "-o", "f/heat.html"),
+        ("evaluate", tiny_run, tiny_pairs, "--errors", "g/errors.tsv"),
+        ("check", tiny_pairs, "--fix", "-o", "h/clean.tsv"),
+        ("curves", tiny_run, "-o", "i/curves.svg"),
+        ("report", tiny_run, "-o", "j/k/report.html"),
+        ("pack", tiny_run, "-o", "l/m/tiny.seq2see"),
+    ):
+        ran = seq2see_command(*arguments)
+        assert ran.code == 0, ran.err
+        assert Path(arguments[-1]).stat().st_size > 0
+    assert Path("c/texts.txt").read_text() == seq2see_command("generate", tiny_language_run).out
+
+
 # --- what can go wrong ----------------------------------------------------------------------------------------------
 
 Mistake = tuple[list[str], list[str]]
@@ -396,6 +435,21 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "mistyped key without section": (["train", "PAIRS", "--set", "widht=3"], ["'widht'", "'model.width'"]),
     "beam of what samples": (["generate", "LANGUAGE", "--beam", "3"], ["beam", "generate", "leave it out"]),
+    "packed in an unknown format": (["pack", "RUN", "-o", "dates.onnx"], [".onnx", "dates.seq2see", "folder (dates)"]),
+    "packed below a file": (["pack", "RUN", "-o", "EMPTY/m.seq2see"], ["EMPTY/m.seq2see", "is not a folder"]),
+    "reported below a file": (["report", "RUN", "-o", "EMPTY/r.html"], ["EMPTY/r.html", "is not a folder"]),
+    "compared by a column without a test file": (
+        ["compare", "plain", "peeky", "--data", "PAIRS", "-o", "c", "--by", "3"],
+        ["by", "needs a test file"],
+    ),
+    "seed of a comparison": (
+        ["compare", "plain", "peeky", "--data", "PAIRS", "-o", "c", "--seed", "3"],
+        ["--set training.seed=3"],
+    ),
+    "metric of another tool as a setting": (
+        ["train", "PAIRS", "--set", "training.metric=accuracy"],
+        ["training.metric", "'accuracy'", "'exact_match'"],
+    ),
     "no such setting": (["settings", "rrr"], ["'rrr'", "seq2see settings"]),
     "flag of predict": (["predict", "RUN", "a", "--bem", "2"], ["--bem", "--beam"]),
     "model": (["train", "PAIRS", "--model", "bidirektional"], ["model.name", "bidirektional", "'bidirectional'"]),
@@ -415,7 +469,7 @@ MISTAKES: dict[str, Mistake] = {
     "too few layers": (["train", "PAIRS", "--model", "gnmt", "--set", "model.layers=1"], ["model.layers", "2"]),
     "model twice": (["train", "PAIRS", "--model", "plain", "--set", "model.name=gnmt"], ["model"]),
     "device": (["train", "PAIRS", "--device", "cudaa"], ["--device", "cudaa", "'cuda'"]),
-    "no cuda": (["predict", "RUN", "a", "--device", "cuda"], ["--device", "cuda", "--device cpu"]),
+    "no cuda": (["predict", "RUN", "a", "--device", "cuda"], ["device", "cuda", "--device cpu"]),
     "no data": (["train"], ["no data", "pairs.tsv"]),
     "missing data": (["train", "missing.tsv"], ["missing.tsv", "no such file", "check the path"]),
     "folder as data": (["train", "FOLDER"], ["FOLDER", "is a folder"]),
@@ -470,7 +524,7 @@ MISTAKES: dict[str, Mistake] = {
     "folder as input": (["predict", "RUN", "--input", "FOLDER"], ["FOLDER", "is a folder"]),
     "empty input": (["predict", "RUN", "--input", "EMPTY"], ["EMPTY", "is empty"]),
     "pairs as input": (["predict", "RUN", "--input", "PAIRS"], ["PAIRS:1", "found 2", "cut -f1"]),
-    "unwritable output": (["predict", "RUN", "a", "--output", "no/such/out.txt"], ["no/such/out.txt", "--output"]),
+    "unwritable output": (["predict", "RUN", "a", "--output", "EMPTY/out.txt"], ["EMPTY/out.txt", "--output"]),
     "output is a folder": (["predict", "RUN", "a", "--output", "FOLDER"], ["FOLDER", "--output"]),
     "beam 0": (["predict", "RUN", "a", "--beam", "0"], ["beam", "0", "at least 1"]),
     "beam in words": (["predict", "RUN", "a", "--beam", "two"], ["--beam", "two"]),

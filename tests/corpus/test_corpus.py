@@ -65,7 +65,7 @@ def test_the_model_equals_that_of_the_files(corpus: Path, tiny_pairs: Path, run:
     assert tensors_of(prepared.folder) == tensors_of(plain.folder)
     assert prepared.example == plain.example
     card = (prepared.folder / "model" / "README.md").read_text()
-    assert "trained on 108 pairs (tiny)" in card
+    assert "trained on 108 pairs (`tiny`)" in card
     assert prepared.example in card
 
 

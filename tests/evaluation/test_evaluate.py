@@ -207,7 +207,7 @@ def test_the_error_table(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("test.tsv", "overwrite the test"), ("no/e.tsv", "folder does not exist"), (".", "a folder")]
+    ("name", "message"), [("test.tsv", "overwrite the test"), ("test.tsv/e.tsv", "is not a folder"), (".", "a folder")]
 )
 def test_an_unwritable_error_table_is_an_error_before_the_search(
     name: str, message: str, tiny_run: Path, tmp_path: Path

@@ -8,6 +8,7 @@ import pytest
 
 from seq2see.errors import ConfigError, UserError
 from seq2see.metrics import METRICS, exact_match, find_metrics, metrics_for
+from seq2see.metrics.names import USUAL_NAMES
 from seq2see.text import SUBWORD_UNITS
 from seq2see.text.tokenizers import TOKENIZER_NAMES
 
@@ -27,8 +28,16 @@ def test_spelling_variants_of_names() -> None:
     assert find_metrics(["ROUGE-1", " chrF", "exact match", "chrf"]) == ("rouge_1", "chrf", "exact_match")
 
 
+def test_names_that_others_give_a_metric() -> None:
+    assert find_metrics(["accuracy", "EM", "phoneme error rate", "rougeL"]) == ("exact_match", "per", "rouge_l")
+    assert set(USUAL_NAMES) <= set(METRICS)
+    names = [name for words in USUAL_NAMES.values() for name in words.split()]
+    assert len(set(names)) == len(names)
+    assert not set(names) & set(METRICS)
+
+
 @pytest.mark.parametrize(
-    ("name", "near"), [("bleau", "bleu"), ("rouge", "rouge_"), ("chrf2", "chrf"), ("f1", "one of")]
+    ("name", "near"), [("bleau", "bleu"), ("rouge", "rouge_"), ("chrf3", "chrf"), ("f1", "one of")]
 )
 def test_an_unknown_metric_suggests_the_closest(name: str, near: str) -> None:
     with pytest.raises(ConfigError, match=near):

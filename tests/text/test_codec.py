@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import unicodedata
 import warnings
 from typing import Any
 
@@ -84,13 +85,38 @@ def test_the_json_is_readable() -> None:
     assert '"tokenizer": "words",' in lines
 
 
-def test_another_unicode_version_warns() -> None:
-    values = Codec.build(Words(), ["a b"]).to_dict()
+NEW = "\U0001e08f"
+"""COMBINING CYRILLIC SMALL LETTER BYELORUSSIAN-UKRAINIAN I, of Unicode 15, which Python 3.11 doesn't know."""
+
+
+@pytest.mark.parametrize("version", ["13.0.0", "99.0.0"])
+def test_another_unicode_version_warns_of_characters_that_it_may_normalise_differently(version: str) -> None:
+    values = Codec.build(Words(), [f"a b{NEW}"]).to_dict()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Codec.from_dict(values)
-    with pytest.warns(UnicodeVersionWarning, match=r"with Unicode 1\.1"):
-        Codec.from_dict({**values, "unicode": "1.1"})
+    with pytest.warns(UnicodeVersionWarning, match=rf"with Unicode {version}, .* U\+1E08F may be"):
+        Codec.from_dict({**values, "unicode": version})
+
+
+def test_another_unicode_version_is_no_matter_for_settled_characters() -> None:
+    """Unicode never changes the normalization of an assigned character."""
+    settled = ["a", "é", "e\u0301", "ʃ̃", "日本", "한국", "क्षि", "שָׁלוֹם", "ﬁ", "😀", "🤌"]
+    plain = Codec.build(Words(), settled).to_dict()
+    as_they_are = Codec.build(Words("none"), [NEW]).to_dict()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for values in (plain, as_they_are):
+            Codec.from_dict({**values, "unicode": "15.1.0"})
+
+
+def test_the_same_characters_in_both_vocabularies_are_one_warning() -> None:
+    content = Codec.build(Words(), [NEW]).to_json().replace(unicodedata.unidata_version.encode(), b"99.0.0")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for where in ("source.vocabulary.json", "target.vocabulary.json"):
+            Codec.from_json(content, where=where)
+    assert len(caught) == 1
 
 
 GOOD = Codec.build(Words(), ["a b"]).to_dict()

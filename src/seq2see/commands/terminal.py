@@ -84,6 +84,7 @@ def opened(path: Path | None) -> Iterator[Writable]:
         yield results()
         return
     with reported(path, "written", option="--output"):
+        path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w", encoding="utf-8", newline="\n")
     with file:
         yield file

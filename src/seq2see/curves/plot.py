@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from seq2see.curves.history import History, Point, problem_lines, read_history
 from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.printable import one_line
-from seq2see.storage.files import write_file
+from seq2see.storage.files import require_place, write_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,6 +50,7 @@ def draw_curves(runs: Sequence[Path], out: Path) -> list[str]:
     if out.suffix.lower() not in EXTENSIONS:
         what = f"unsupported format {out.suffix}" if out.suffix else "the file name has no extension"
         raise ConfigError(what, where=str(out), fix="use .png, .svg or .pdf")
+    require_place(out)
     histories = [read_history(run) for run in dict.fromkeys(runs)]
     if not any(quantity.points(history) for quantity in QUANTITIES for history in histories):
         raise CheckpointError("the log has nothing to plot", where=histories[0].name, fix="name another run")

@@ -10,7 +10,7 @@ from seq2see.data.lines import ESCAPES
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation.report import EvaluationReport
 from seq2see.metrics import METRICS, Measured, levenshtein, metrics_for, nearest, word_diff
-from seq2see.storage.files import write_file
+from seq2see.storage.files import require_place, write_file
 
 HEADER = ("score", "source", "prediction", "reference", "diff")
 
@@ -76,9 +76,7 @@ def require_writable(path: Path, files: Sequence[Path]) -> None:
         raise ConfigError("would overwrite the test file", where="--errors", fix="name another file")
     if path.is_dir():
         raise DataError("is a folder", where=f"--errors {path}", fix="name a file")
-    if not path.absolute().parent.is_dir():
-        parent = path.absolute().parent
-        raise DataError("its folder does not exist", where=f"--errors {path}", fix=f"create it: mkdir -p {parent}")
+    require_place(path)
 
 
 def write_errors(path: Path, report: EvaluationReport, unit: str) -> None:

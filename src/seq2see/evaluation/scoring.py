@@ -75,7 +75,7 @@ def require_predictions(predictor: Predictor, request: EvaluationOptions) -> Non
     if predictor.source_codec is None and request.metrics:
         raise ConfigError(
             f"{predictor.name} is a language model: it has a loss and a perplexity, but no predictions to score",
-            where="--metrics",
+            where="metrics",
             fix="leave it out",
         )
 

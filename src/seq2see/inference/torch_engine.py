@@ -126,11 +126,11 @@ def find_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
     if name not in available:
-        raise ConfigError(f"unknown device {name!r}", where="--device", fix=did_you_mean(name, ["auto", *available]))
+        raise ConfigError(f"unknown device {name!r}", where="device", fix=did_you_mean(name, ["auto", *available]))
     if not available[name]:
         raise ConfigError(
             f"{name} is unavailable on this machine, or in this build of PyTorch",
-            where="--device",
-            fix="use --device cpu",
+            where="device",
+            fix='use --device cpu (device="cpu")',
         )
     return torch.device(name)

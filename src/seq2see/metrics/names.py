@@ -23,18 +23,41 @@ METRICS: dict[str, Metric] = {
     "rouge_l": rouge_l,
 }
 
+USUAL_NAMES = {
+    "exact_match": "accuracy acc em exact exactmatch sequence_accuracy sentence_accuracy word_accuracy string_accuracy",
+    "cer": "character_error_rate char_error_rate",
+    "wer": "word_error_rate",
+    "per": "phoneme_error_rate phone_error_rate symbol_error_rate ser",
+    "bleu": "sacrebleu bleu4 bleu_4",
+    "chrf": "chrf2 chr_f",
+    "ter": "translation_edit_rate",
+    "rouge_1": "rouge1",
+    "rouge_2": "rouge2",
+    "rouge_l": "rougel",
+}
+"""By name: what other tools and papers call the same metric."""
+
 
 def find_metrics(names: Sequence[str]) -> tuple[str, ...]:
-    """The names as in METRICS, without repetitions: `ROUGE-1` is `rouge_1`. ConfigError for an unknown name."""
+    """The names as in METRICS, without repetitions: `ROUGE-1` is `rouge_1`, `accuracy` is `exact_match`.
+
+    ConfigError for an unknown name.
+    """
     found: dict[str, None] = {}
     for name in names:
-        plain = name.strip().lower().replace("-", "_").replace(" ", "_")
+        plain = metric_called(name)
         if plain not in METRICS:
-            raise ConfigError(f"unknown metric {name.strip()!r}", where="--metrics", fix=did_you_mean(plain, METRICS))
+            raise ConfigError(f"unknown metric {name.strip()!r}", where="metrics", fix=did_you_mean(plain, METRICS))
         found[plain] = None
     if not found:
-        raise ConfigError("needs at least one metric", where="--metrics", fix=f"choose from: {','.join(METRICS)}")
+        raise ConfigError("needs at least one metric", where="metrics", fix=f"choose from: {','.join(METRICS)}")
     return tuple(found)
+
+
+def metric_called(name: str) -> str:
+    """The metric that goes by this name, as in METRICS; an unknown name in that spelling."""
+    plain = name.strip().lower().replace("-", "_").replace(" ", "_")
+    return next((metric for metric, names in USUAL_NAMES.items() if plain in names.split()), plain)
 
 
 def metrics_for(unit: str) -> tuple[str, ...]:

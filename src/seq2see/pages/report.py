@@ -21,7 +21,7 @@ from seq2see.pages.errors import confused, worst
 from seq2see.pages.report_data import ReportData, collect_report_data
 from seq2see.pictures.grid import attention_grid, scale
 from seq2see.pictures.labels import END_NOTE
-from seq2see.storage.files import write_file
+from seq2see.storage.files import require_place, write_file
 from seq2see.version import __version__
 
 
@@ -50,6 +50,7 @@ def require_page(out: Path) -> None:
         raise ConfigError(what, where=str(out), fix="use .html: -o report.html")
     if out.is_dir():
         raise ConfigError("is a folder", where=str(out), fix="name a file: -o report.html")
+    require_place(out)
 
 
 def write_page(out: Path, page: str) -> None:

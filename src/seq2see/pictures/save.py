@@ -12,7 +12,7 @@ from seq2see.pictures.heat_map import draw, require_matplotlib
 from seq2see.pictures.html import as_html
 from seq2see.pictures.svg import as_svg
 from seq2see.pictures.tables import as_json, as_tsv
-from seq2see.storage.files import write_file
+from seq2see.storage.files import require_place, write_file
 
 if TYPE_CHECKING:
     from seq2see.inference.results import Prediction
@@ -61,7 +61,6 @@ def require_writable(path: Path) -> None:
         )
     if path.is_dir():
         raise ConfigError("is a folder", where=str(path), fix="name a file")
-    if not path.parent.is_dir():
-        raise ConfigError("its folder does not exist", where=str(path), fix=f"create it: mkdir -p {path.parent}")
+    require_place(path)
     if extension in (".png", ".pdf"):
         require_matplotlib()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seq2see.data import Pair
 from seq2see.model import ARCHITECTURES, Blueprint
+from seq2see.printable import markdown_code
 from seq2see.run.progress import metrics_text
 from seq2see.text import Codecs
 from seq2see.training import TrainingProgress
@@ -28,8 +29,9 @@ def card_text(
         f"texts of at most {longest[side]:,} tokens"
         for side, codec in [*sides, ("target", target)]
     ]
-    origin = Path(train[0].origin.rpartition(":")[0]).name or "pairs given in a program"
-    example = train[0].source.replace('"', '\\"') if source else ""
+    file = Path(train[0].origin.rpartition(":")[0]).name
+    origin = markdown_code(file) if file else "pairs given in a program"
+    example = train[0].source if source else ""
     return "\n".join(
         [
             f"# A {blueprint.name} model made with Seq2See",
@@ -43,7 +45,7 @@ def card_text(
             "",
             "    import seq2see",
             '    model = seq2see.load("path/to/this/folder")',
-            f'    model.predict(["{example}"])[0].text',
+            f"    model.predict([{example!r}])[0].text",
             "",
         ]
     )

@@ -38,7 +38,7 @@ def require_free(folder: Path, *, force: bool) -> None:
         raise ConfigError(
             "this run already exists",
             where=str(folder),
-            fix="resume it (--resume), replace it (--force), or choose another folder (--out)",
+            fix="resume it (--resume, resume=True), replace it (--force, force=True), or choose another folder (--out)",
         )
     others = [*other_entries(folder / MODEL, MODEL_FILES), *other_checkpoint_entries(folder / CHECKPOINTS)]
     if others:

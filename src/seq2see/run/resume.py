@@ -63,7 +63,9 @@ class ResumeOptions:
             raise ConfigError(what, where=f"{self.flag} --force", fix="give one of the two")
         if not self.flag and (self.fallback_previous or self.allow_changes):
             which = "--fallback-previous" if self.fallback_previous else "--allow-changes"
-            raise ConfigError("requires --resume or --auto-resume", where=which, fix="add --resume, or leave it out")
+            raise ConfigError(
+                "requires --resume or --auto-resume", where=which, fix="add --resume (resume=True), or leave it out"
+            )
 
 
 @dataclass

@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from seq2see.errors import CheckpointError
+from seq2see.errors import CheckpointError, ConfigError
 from seq2see.storage.temporary import (
     clean_leftovers,
     is_temporary,
@@ -105,8 +105,6 @@ def confirm(path: Path) -> None:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file atomically, flushed to disk; like `replacing`."""
-    with reported(path, "written", CheckpointError, also=UNHARMED):
-        path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as new:
         write_flushed(new, content)
 
@@ -115,17 +113,26 @@ def write_file(path: Path, content: bytes) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """An empty file beside `path`, to be filled, that takes its place at the end unless there is an error.
 
-    It takes the place of a file or of a link, which isn't followed. CheckpointError if the disk refuses, or for a
+    It takes the place of a file or of a link, which isn't followed. Folders above it are made. CheckpointError if the disk refuses, or for a
     device or a pipe.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise CheckpointError("is not a regular file", where=str(path), fix="name a file")
     with reported(path, "written", CheckpointError, also=UNHARMED):
+        path.parent.mkdir(parents=True, exist_ok=True)
         clean_leftovers(path)
         with new_file(path) as new:
             yield new
             new.replace(path)
     confirm(path)
+
+
+def require_place(path: Path) -> None:
+    """ConfigError, before any work, where no file can be made. Folders above it that are missing will be made."""
+    existing = next(parent for parent in path.absolute().parents if os.path.exists(parent))
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        reason = "can't be written to" if existing.is_dir() else "is not a folder"
+        raise ConfigError(f"can't be written: {existing} {reason}", where=str(path), fix="choose another place")
 
 
 def read_folder(folder: Path, limits: Mapping[str, int]) -> dict[str, bytes]:

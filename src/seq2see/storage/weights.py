@@ -145,8 +145,8 @@ def _to_float16(name: str, tensor: np.ndarray) -> np.ndarray:
         largest = float(np.abs(tensor).max())
         raise ConfigError(
             f"the tensor {name!r} contains {largest:,.0f}, beyond the limit of {float(np.finfo(np.float16).max):,.0f}",
-            where="--weights float16",
-            fix="use --weights float32 or int8",
+            where="weights float16",
+            fix='use --weights int8 or float32 (weights="int8")',
         )
     return halved
 
@@ -155,5 +155,5 @@ def _require_finite(name: str, tensor: np.ndarray, weights: Weights) -> None:
     """ConfigError for infinities and NaN."""
     if not np.isfinite(tensor).all():
         raise ConfigError(
-            f"the tensor {name!r} contains NaN or infinity", where=f"--weights {weights}", fix="train the model again"
+            f"the tensor {name!r} contains NaN or infinity", where=f"weights {weights}", fix="train the model again"
         )

@@ -17,8 +17,12 @@ from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
 _FORMAT = "seq2see-codec-1"
 
 
+NUM_SHOWN = 5
+"""Characters that a warning names."""
+
+
 class UnicodeVersionWarning(UserWarning):
-    """A codec was built with another Unicode version: newer characters may be normalised differently."""
+    """A codec was built with another Unicode version, and has characters that may be normalised differently."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +121,8 @@ class Codec:
         except UserError as error:
             raise CheckpointError(error.what, where=where, fix=again) from error
         made_under = values.get("unicode")
-        if made_under != unicodedata.unidata_version:
-            warnings.warn(
-                f"{where or 'the codec'} was built with Unicode {made_under}, this is Unicode "
-                f"{unicodedata.unidata_version}: newer characters may be split differently",
-                UnicodeVersionWarning,
-                stacklevel=2,
-            )
+        if made_under != unicodedata.unidata_version and normalization != "none":
+            warn_of_unsettled(set().union(*vocabulary.tokens), str(made_under))
         return codec
 
     def to_json(self) -> bytes:
@@ -139,6 +138,34 @@ class Codec:
             again = "copy the file again from where the model was trained"
             raise CheckpointError(f"damaged: invalid JSON: {error}", where=where, fix=again) from error
         return cls.from_dict(values, where=where)
+
+
+def warn_of_unsettled(characters: set[str], made_under: str) -> None:
+    """UnicodeVersionWarning if there are characters that the two Unicode versions may normalise differently."""
+    found = sorted(filter(is_unsettled, characters))
+    if found:
+        shown = ", ".join(f"U+{ord(character):04X}" for character in found[:NUM_SHOWN])
+        more = f" and {len(found) - NUM_SHOWN:,} more" if len(found) > NUM_SHOWN else ""
+        warnings.warn(
+            f"the model was made with Unicode {made_under}, this Python has {unicodedata.unidata_version}: texts with "
+            f"{shown}{more} may be normalised differently",
+            UnicodeVersionWarning,
+            stacklevel=3,
+        )
+
+
+def is_unsettled(character: str) -> bool:
+    """Whether Unicode versions may normalise a character differently.
+
+    Unicode promises never to change the normalization of an assigned character, so all that Unicode 3.2 had are settled
+    (https://www.unicode.org/policies/stability_policy.html). Of the newer ones, those unassigned here, and those that
+    decompose or combine.
+    """
+    return unicodedata.ucd_3_2_0.category(character) == "Cn" and bool(
+        unicodedata.category(character) == "Cn"
+        or unicodedata.combining(character)
+        or unicodedata.decomposition(character)
+    )
 
 
 Codecs: TypeAlias = tuple[Codec | None, Codec]
