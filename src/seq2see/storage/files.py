@@ -113,8 +113,8 @@ def write_file(path: Path, content: bytes) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """An empty file beside `path`, to be filled, that takes its place at the end unless there is an error.
 
-    It takes the place of a file or of a link, which isn't followed. Folders above it are made. CheckpointError if the disk refuses, or for a
-    device or a pipe.
+    It takes the place of a file or of a link, which isn't followed. Folders above it are made. CheckpointError if the
+    disk refuses, or for a device or a pipe.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise CheckpointError("is not a regular file", where=str(path), fix="name a file")
