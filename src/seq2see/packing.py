@@ -16,6 +16,7 @@ from pathlib import Path
 
 from seq2see.data import Pair
 from seq2see.data.given import pairs_of
+from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import engine_maker, model_of
@@ -68,20 +69,34 @@ class PackedModel:
     size: int
     """In bytes."""
     parity: ParityReport
+    record: SourceRecord
+    """The record of training sources in it."""
+
+    def lines(self) -> list[str]:
+        """What packing changed, for the terminal."""
+        return [*self.parity.lines(), *record_lines(self.record)]
 
 
 def pack_run(
-    run: Path, out: Path, *, weights: str = "float32", data: Sequence[Path] | Sequence[Pair] = ()
+    run: Path,
+    out: Path,
+    *,
+    weights: str = "float32",
+    data: Sequence[Path] | Sequence[Pair] = (),
+    hashes: bool = True,
 ) -> PackedModel:
     """Write the model of `run` to `out` (a single file if that ends in .seq2see), with a card on what packing changed.
 
-    The packed model is compared with the original on the pairs of `data`, by default the dev pairs of the run. Raises
-    ConfigError if neither is available, and CheckpointError if the model can't be read or written.
+    The packed model is compared with the original on the pairs of `data`, by default the dev pairs of the run. Without
+    `hashes` it has no record of its training sources. Raises ConfigError if there are no pairs to compare on, and
+    CheckpointError if the model can't be read or written.
     """
     chosen = as_weights(weights)
     require_ending(out)
     require_place(out)
     saved = load_model(run)
+    if not hashes:
+        saved = saved._replace(record=NO_RECORD)
     source = run if run.is_file() else find_model_folder(run)
     if out.exists() and out.samefile(source):
         raise ConfigError("is the model that would be packed", where=str(out), fix="choose another -o")
@@ -90,9 +105,17 @@ def pack_run(
     after = model_of(saved._replace(tensors=tensors), make_numpy_engine)
     before = model_of(saved, engine_maker("torch" if find_spec("torch") else "numpy", "cpu"))
     parity = parity_of(before, after, pairs)
-    lines = [f"weights: {chosen}", *parity.lines()]
+    lines = [f"weights: {chosen}", *parity.lines(), *record_lines(saved.record)]
     card = saved.card.partition(HEADING)[0].rstrip() + "\n\n" + "\n".join([HEADING, "", *(f"- {x}" for x in lines), ""])
-    return PackedModel(out, write_packed(out, saved, weights=chosen, card=card), parity)
+    return PackedModel(out, write_packed(out, saved, weights=chosen, card=card), parity, saved.record)
+
+
+def record_lines(record: SourceRecord) -> list[str]:
+    """How many hashes of training sources a model holds, and their size; nothing if it holds none."""
+    if record == NO_RECORD:
+        return []
+    size = len(record.to_bytes())
+    return [f"hashes of {record.train.count:,} training sources: {size / 1000:,.1f} kB, which tell seen from new texts"]
 
 
 def require_ending(out: Path) -> None:

@@ -18,10 +18,12 @@ from seq2see.config import make_config
 from seq2see.corpus import prepare_corpus
 from seq2see.corpus.corpus import open_corpus
 from seq2see.data import Pair, read_pairs
+from seq2see.data.source_record import NO_RECORD
 from seq2see.errors import CheckpointError, ConfigError, DataError
-from seq2see.evaluation.training_data import config_of, training_texts
 from seq2see.pages.report import write_report
 from seq2see.run.train import Trained, train
+from seq2see.storage.checkpoints import sealed
+from seq2see.storage.saved_model import load_model
 from seq2see.training import Event, Updated
 
 Run = Callable[..., tuple[str, Trained]]
@@ -101,13 +103,13 @@ def test_another_corpus_is_not_resumed_from_unasked(corpus: Path, tiny_pairs: Pa
     prepare_corpus(config, mine, console=Console(quiet=True))
     if open_corpus(mine).codecs != open_corpus(corpus).codecs:
         pytest.fail("the vocabularies have to be the same here")
-    with pytest.raises(CheckpointError, match="another one, or made anew"):
+    with pytest.raises(CheckpointError, match="a different one, or was prepared again"):
         run(mine, resume=True)
     said, _ = run(mine, resume=True, allow_changes=True, given={"training.max_updates": 16})
-    assert "note: the pairs are not those" in said
+    assert "note: the pairs differ from those" in said
     config = make_config({}, {"data.train": [str(changed)], "text.min_count": 200})
     prepare_corpus(config, mine, console=Console(quiet=True))
-    with pytest.raises(ConfigError, match="other vocabularies"):
+    with pytest.raises(ConfigError, match="different vocabularies"):
         run(mine, resume=True, allow_changes=True)
 
 
@@ -162,12 +164,25 @@ def test_a_damaged_array_is_reported_before_training(corpus: Path, run: Run, tmp
 
 
 def test_the_report_and_what_is_known(corpus: Path, tiny_pairs: Path, run: Run, tmp_path: Path) -> None:
+    """A corpus holds no texts, but the hashes of its sources: the model knows as much as one trained on the files."""
     _, trained = run(corpus)
-    known = training_texts(config_of(trained.folder), has_source=True)
-    assert known.texts is None
-    assert "ids and no texts" in known.why_not
+    _, from_files = run(tiny_pairs, "files")
+    assert load_model(trained.folder).record == load_model(from_files.folder).record != NO_RECORD
+    report = seq2see.load(trained.folder).evaluate(tiny_pairs, samples=100)
+    assert (report.overlap.train, report.overlap.dev) == (108, 12)
     write_report(trained.folder, out=tmp_path / "page.html")
-    assert "ids and no texts" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "all 12 sources are dev pairs" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_corpus_without_hashes_is_of_unknown_sources(corpus: Path, tmp_path: Path) -> None:
+    """One that was prepared before there were any."""
+    old = Path(shutil.copytree(corpus, tmp_path / "old"))
+    (old / "sources.hashes").unlink()
+    values = json.loads((old / "corpus.json").read_text())
+    del values["files"]["sources.hashes"], values["sha256"]
+    (old / "corpus.json").write_bytes(sealed(values))
+    assert open_corpus(old).record == NO_RECORD
+    assert open_corpus(corpus).record.train.count == 108
 
 
 def test_by_hand_too(corpus: Path, run: Run) -> None:

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 import seq2see
-from seq2see.config import read_toml
-from seq2see.data import Pair, read_pairs
+from seq2see.data import read_pairs
 from seq2see.errors import ConfigError, UserError
 from seq2see.evaluation import EvaluationOptions, as_json, evaluate, evaluate_runs, text_lines
-from seq2see.evaluation.training_data import config_of, training_texts
+from seq2see.evaluation.runs import config_of
 
 QUICK = EvaluationOptions(samples=100)
 
@@ -38,8 +37,8 @@ def test_the_report_agrees_with_the_predictor(tiny_run: Path, tiny_pairs: Path) 
     assert report.loss == pytest.approx(model.loss(pairs), abs=1e-12)
     assert report.outputs.predictions == tuple(prediction.text for prediction in predictions)
     assert list(report.scores) == ["exact_match", "cer", "loss"]
-    assert {part.by for part in report.slices} == {"length"}
-    assert report.num_known is None
+    assert {part.by for part in report.slices} == {"source", "length"}
+    assert report.num_known == 108
 
 
 def test_sources_in_the_training_data_are_counted_and_scored_separately(
@@ -64,29 +63,6 @@ def test_the_run_around_a_model_folder_is_found(tiny_run: Path, monkeypatch: pyt
     assert config_of(tiny_run / "model") == config_of(tiny_run) is not None
     monkeypatch.chdir(tiny_run)
     assert config_of(Path("model")) == config_of(tiny_run)
-
-
-def test_missing_training_data_are_reported(tiny_run_copy: Path, tiny_pairs: Path, tmp_path: Path) -> None:
-    config = tiny_run_copy / "config.toml"
-    [named] = read_toml(config)["data"]["train"]
-    config.write_text(config.read_text(encoding="utf-8").replace(named, f"{named}.gone"), encoding="utf-8")
-    path = written(tmp_path, ["abcdea\taedcba"])
-    output = text_of(tiny_run_copy, path)
-    assert "not compared with the training data" in output
-    assert "no such file" in output
-    config.unlink()
-    found = evaluate_runs([tiny_run_copy], [path], QUICK, device="cpu")
-    assert as_json(found)["in_training_data"] is None
-    assert "doesn't say what it was trained on" in found.notes[0]
-
-
-def test_a_source_is_recognised_in_any_unicode_form(tmp_path: Path) -> None:
-    written(tmp_path, ["e\u0301\tx"], "train.tsv")
-    from seq2see.config import make_config
-    from seq2see.evaluation.training_data import key_of
-
-    config = make_config({}, {"data.train": [str(tmp_path / "train.tsv")]})
-    assert training_texts(config, has_source=True).texts == {key_of(Pair("\u00e9", "", ""))}
 
 
 def test_pairs_with_the_same_source_are_one_item(tiny_run: Path, tmp_path: Path) -> None:
@@ -178,7 +154,8 @@ def test_a_language_model_has_its_loss_and_perplexity(tiny_language_run: Path, t
     found = evaluate_runs([tiny_language_run], [tiny_text], QUICK, device="cpu")
     output = "\n".join(text_lines(found))
     assert output.startswith("120 texts\n\nloss ") and "perplexity" in output
-    assert "all 120 texts are in the training data" in output
+    assert "108 of 120 texts are in the training data" in output
+    assert "12 of 120 texts are dev pairs" in output
     assert as_json(found)["exact_match"] is None
     with pytest.raises(ConfigError, match="is a language model"):
         evaluate_runs([tiny_language_run], [tiny_text], EvaluationOptions(metrics=("cer",)), device="cpu")
@@ -249,4 +226,4 @@ def test_invalid_options_are_errors(options: dict[str, object], part: str, tmp_p
 
 def test_a_model_folder_without_its_run_can_be_evaluated(tiny_run: Path, tiny_pairs: Path, tmp_path: Path) -> None:
     alone = Path(shutil.copytree(tiny_run / "model", tmp_path / "shipped"))
-    assert evaluate_runs([alone], [tiny_pairs], QUICK, device="cpu").reports[0].num_known is None
+    assert evaluate_runs([alone], [tiny_pairs], QUICK, device="cpu").reports[0].num_known == 108

@@ -41,7 +41,7 @@ def test_a_report_has_all_sections(page_of: Callable[..., Any], tiny_run: Path, 
         assert part in [each["id"] for each in page.of("section")], part
     assert len(page.of("svg")) == 5
     assert "108 for training, 12 dev pairs" in page.text
-    assert "The best checkpoint was selected on the dev pairs" in page.text
+    assert "all 12 sources are dev pairs, which selected the checkpoint" in page.text
     assert "bidirectional" in page.text
     assert "Test on more pairs" in page.text  # 12 are few
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
@@ -74,7 +74,8 @@ def test_text_from_the_data_is_escaped(
     assert "<img src=x>" in page.text
     assert not page.of("b")
     assert not page.of("i")
-    assert "Not compared with the training data" in page.text
+    assert "No loss on training pairs" in page.text
+    assert "all 20 sources are in the training data" in page.text
 
 
 def test_a_language_model_has_a_report_without_predictions(

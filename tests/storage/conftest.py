@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from seq2see.blueprint import ModelOptions, Sizes, resolve, tensor_shapes
+from seq2see.data.source_record import HashSet, SourceRecord
 from seq2see.storage.saved_model import SavedModel
 from seq2see.text import Codec, make_tokenizer
 
@@ -22,7 +23,8 @@ def small_saved_model(name: str = "plain") -> SavedModel:
     chance = np.random.default_rng(1)
     tensors = {name: chance.normal(size=shape).astype(np.float32) for name, shape in tensor_shapes(blueprint, sizes)}
     config = {"format": 1, "model": asdict(blueprint), "max_length": 9}
-    return SavedModel(config, tensors, source, codec, "# A model\n")
+    record = SourceRecord(HashSet.of_texts(["a", "b"]))
+    return SavedModel(config, tensors, source, codec, "# A model\n", record=record)
 
 
 @pytest.fixture(scope="session")

@@ -510,7 +510,7 @@ def test_each_option_of_a_model_has_to_be_there(files: dict[str, bytes], tmp_pat
             assert f"model.{gone}: missing option" in refusal(path).what
 
 
-@pytest.mark.parametrize("name", sorted(MODEL_FILES.keys() - {"README.md", "source.vocabulary.json"}))
+@pytest.mark.parametrize("name", sorted(MODEL_FILES.keys() - {"README.md", "source.vocabulary.json", "sources.hashes"}))
 def test_a_file_that_is_not_there_is_named(name: str, files: dict[str, bytes], tmp_path: Path) -> None:
     left = {each: content for each, content in files.items() if each != name}
     if name == MANIFEST:

@@ -286,7 +286,7 @@ def test_a_model_folder_works_alone_and_anywhere(tiny_run: Path, tmp_path: Path)
 
 def test_a_run_holds_nothing_that_can_run_code(tiny_run: Path) -> None:
     endings = {path.suffix for path in tiny_run.rglob("*") if path.is_file()}
-    assert endings == {".toml", ".jsonl", ".json", ".safetensors", ".md"}
+    assert endings == {".toml", ".jsonl", ".json", ".safetensors", ".md", ".hashes"}
 
 
 def test_loading_never_unpickles(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,18 +77,20 @@ class Model(Predictor):
         *,
         weights: Literal["float32", "float16", "int8"] = "float32",
         data: PairData | None = None,
+        hashes: bool = True,
     ) -> PackedModel:
         """Write the model as one `.seq2see` file (or as a folder, for another ending), which needs no PyTorch.
 
         It is compared with this one on the pairs of `data`, by default the dev pairs of its run, and its card says what
-        changed. Raises ConfigError for an ensemble, and where there are no pairs to compare on.
+        changed. Without `hashes` it has no record of its training sources. Raises ConfigError for an ensemble, and
+        where there are no pairs to compare on.
         """
         (path,) = as_paths(path, where="path")
         if len(self.paths) != 1:
             fix = "load one model, and pack that"
             raise ConfigError("a packed file holds one model, saved in a folder or a file", where="pack", fix=fix)
         pairs = () if data is None else self._pairs(data)
-        return pack_run(self.paths[0], path, weights=weights, data=pairs)
+        return pack_run(self.paths[0], path, weights=weights, data=pairs, hashes=hashes)
 
     def _pairs(self, data: PairData) -> list[Pair]:
         return pairs_of(data, has_source=self.source_codec is not None)

@@ -157,6 +157,14 @@ def pack(
         Parameter(group=OUTPUT, help="How numbers are stored; int8 takes a quarter."),
     ] = "float32",
     data: Annotated[Files, Parameter(help="Pairs to check it on; by default the run's own dev pairs.")] = None,
+    hashes: Annotated[
+        bool,
+        Parameter(
+            negative="--no-hashes",
+            group=OUTPUT,
+            help="Keep hashes of the training sources: evaluate can tell seen from new ones, and so can anyone else.",
+        ),
+    ] = True,
 ) -> None:
     """Store a model compactly for shipping, compare it with the original, and write the result into its card.
 
@@ -167,8 +175,8 @@ def pack(
     require_files("--data", data)
     if not data:
         say_files_of(run)
-    packed = pack_run(run, output, weights=weights, data=data or ())
-    for line in packed.parity.lines():
+    packed = pack_run(run, output, weights=weights, data=data or (), hashes=hashes)
+    for line in packed.lines():
         show(line)
     show(f"{packed.path}: {packed.size / 1e6:.2f} MB, weights {weights}")
 

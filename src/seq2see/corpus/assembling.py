@@ -16,10 +16,11 @@ from seq2see.corpus.corpus import DEV, MANIFEST, is_corpus
 from seq2see.corpus.parts import FilePart
 from seq2see.corpus.passes import ids_file
 from seq2see.data import Pair
+from seq2see.data.source_record import HashSet, SourceRecord
 from seq2see.errors import CheckpointError
 from seq2see.storage.checkpoints import sealed
 from seq2see.storage.files import UNHARMED, confirm, flush, flush_file, hash_file, reason_of, write_flushed
-from seq2see.storage.saved_model import codec_files
+from seq2see.storage.saved_model import RECORD, codec_files
 from seq2see.text import Codecs
 
 SIDES = ("source", "target")
@@ -32,14 +33,14 @@ def assemble(
 ) -> int:
     """Write the corpus to `folder`, replacing the one there; returns the number of training pairs."""
     facts = dict(facts)
-    pairs, tokens = facts.pop("in_part"), facts.pop("tokens_in_part")
+    pairs, tokens, hashes = (facts.pop(name) for name in ("in_part", "tokens_in_part", "hashes_in_part"))
     fresh = work / MADE
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
-        write_arrays(fresh, work, parts, pairs, tokens)
+        record = write_arrays(fresh, work, parts, pairs, tokens, hashes)
         lines = [json.dumps(pair, ensure_ascii=False) + "\n" for pair in dev]
-        for name, content in {**codec_files(codecs), DEV: "".join(lines).encode()}.items():
+        for name, content in {**codec_files(codecs), DEV: "".join(lines).encode(), RECORD: record.to_bytes()}.items():
             write_flushed(fresh / name, content)
         files = {
             path.name: {"size": path.stat().st_size, "sha256": hash_file(path)} for path in sorted(fresh.iterdir())
@@ -75,9 +76,18 @@ def recover(folder: Path, work: Path) -> None:
 
 
 def write_arrays(
-    fresh: Path, work: Path, parts: Sequence[FilePart], pairs: Sequence[int], tokens: Sequence[Mapping[str, int]]
-) -> None:
-    """Write the ids of all parts, concatenated, and their offsets; only one part is in memory at a time."""
+    fresh: Path,
+    work: Path,
+    parts: Sequence[FilePart],
+    pairs: Sequence[int],
+    tokens: Sequence[Mapping[str, int]],
+    hashes: Sequence[int],
+) -> SourceRecord:
+    """Write the ids of all parts, concatenated, and their offsets; only one part is in memory at a time.
+
+    Returns the record of the sources, whose hashes are in memory together.
+    """
+    sources, num_hashes = np.zeros(sum(hashes), np.uint64), 0
     with ExitStack() as opened:
         files: dict[str, BinaryIO] = {}
         for side in SIDES:
@@ -88,17 +98,20 @@ def write_arrays(
                 files[f"{side}.{name}"] = opened.enter_context(begin(fresh / f"{side}.{name}.npy", kind, count))
             files[f"{side}.offsets"].write(np.zeros(1, np.int64).tobytes())
         reached = dict.fromkeys(SIDES, 0)
-        for part, num_pairs, num_tokens in zip(parts, pairs, tokens, strict=True):
+        for part, num_pairs, num_tokens, own in zip(parts, pairs, tokens, hashes, strict=True):
             path = ids_file(work, part.number)
-            require_size(path, sum(4 * num_tokens[side] + 8 * num_pairs for side in SIDES))
+            require_size(path, sum(4 * num_tokens[side] + 8 * num_pairs for side in SIDES) + 8 * own)
             with path.open("rb") as file:
                 for side in SIDES:
                     files[f"{side}.ids"].write(file.read(4 * num_tokens[side]))
                     lengths = np.frombuffer(file.read(8 * num_pairs), np.int64)
                     files[f"{side}.offsets"].write((reached[side] + np.cumsum(lengths)).tobytes())
                     reached[side] += num_tokens[side]
+                sources[num_hashes : num_hashes + own] = np.frombuffer(file.read(8 * own), np.uint64)
+                num_hashes += own
         for each in files.values():
             flush_file(each)
+    return SourceRecord(HashSet.of(sources))
 
 
 def require_size(path: Path, expected: int) -> None:

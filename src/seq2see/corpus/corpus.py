@@ -4,6 +4,7 @@ CORPUS/corpus.json               manifest: sources, options, name, size and hash
 CORPUS/source.ids.npy            int32, all sources concatenated, each with EOS at the end;  same for target.ids.npy
 CORPUS/source.offsets.npy        int64, the start of each source, and the end of the last;  same for target.offsets.npy
 CORPUS/source.vocabulary.json    the codec;  same for target.vocabulary.json
+CORPUS/sources.hashes                  hashes of the sources
 CORPUS/dev.jsonl                 the dev pairs as texts
 """
 
@@ -21,16 +22,17 @@ import numpy as np
 
 from seq2see.config import Config, option
 from seq2see.data import Examples, Pair, Sequences
+from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.storage.checkpoints import sealed
 from seq2see.storage.files import hash_file, hash_of
-from seq2see.storage.saved_model import SOURCE_CODEC, TARGET_CODEC, read_codecs
+from seq2see.storage.saved_model import RECORD, SOURCE_CODEC, TARGET_CODEC, read_codecs
 from seq2see.text import Codecs
 from seq2see.text.options import TextOptions
 
 MANIFEST, DEV = "corpus.json", "dev.jsonl"
 ARRAYS = ("source.ids.npy", "source.offsets.npy", "target.ids.npy", "target.offsets.npy")
-CORPUS_FILES = frozenset({MANIFEST, DEV, SOURCE_CODEC, TARGET_CODEC, *ARRAYS})
+CORPUS_FILES = frozenset({MANIFEST, DEV, RECORD, SOURCE_CODEC, TARGET_CODEC, *ARRAYS})
 FORMAT = 1
 AGAIN = "prepare it again: seq2see prepare"
 DECIDED = ("data.dev_share", "data.skip_bad")
@@ -51,6 +53,8 @@ class Corpus:
     """The manifest."""
     digest: str
     """SHA-256 of the manifest, which contains the hashes of all other files."""
+    record: SourceRecord = NO_RECORD
+    """The sources of the training pairs, as hashes; unknown for a corpus prepared before there was such a record."""
     maps: tuple[mmap.mmap, ...] = ()
     """The memory maps of the arrays."""
 
@@ -125,15 +129,17 @@ def open_corpus(folder: Path) -> Corpus:
         lines = (folder / DEV).read_text(encoding="utf-8").split("\n")
         dev = [Pair(*json.loads(line)) for line in lines if line]
         text = TextOptions(**facts["text"])
+        record = NO_RECORD
+        if RECORD in listed:
+            record = SourceRecord.from_bytes((folder / RECORD).read_bytes(), where=str(folder / RECORD))
     except UserError:
         raise
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(f"is not a valid corpus: {error}", where=str(folder), fix=AGAIN) from None
     arrays = [np.asarray(array) for array in mapped]
     maps = tuple(array.base for array in mapped if isinstance(array.base, mmap.mmap))
-    return Corpus(
-        folder, Examples(Sequences(*arrays[:2]), Sequences(*arrays[2:])), codecs, text, dev, facts, digest, maps
-    )
+    examples = Examples(Sequences(*arrays[:2]), Sequences(*arrays[2:]))
+    return Corpus(folder, examples, codecs, text, dev, facts, digest, record, maps)
 
 
 def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:

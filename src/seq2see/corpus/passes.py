@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 from seq2see.corpus.parts import FilePart
 from seq2see.data import Examples, Pair
 from seq2see.data.lines import Columns
+from seq2see.data.source_record import distinct, hashes_of, source_texts
 from seq2see.data.split import NUM_CANDIDATES, draw_of
 from seq2see.storage.files import write_file
 from seq2see.storage.saved_model import SOURCE_CODEC, TARGET_CODEC, read_codecs
@@ -122,15 +123,19 @@ class EncodePart:
     def result(self) -> dict[str, Any]:
         """Statistics, ready for JSON; the ids are written to a file of their own."""
         pairs, _ = split_off_dev(self.part.read(self.columns).pairs, self.dev, self.seed)
-        examples = Examples.encode(pairs, *codecs_in(self.work, self.codecs))
+        codecs = codecs_in(self.work, self.codecs)
+        examples = Examples.encode(pairs, *codecs)
         sides = {
             "source": (examples.source_ids, examples.source_lengths),
             "target": (examples.target_ids, examples.target_lengths),
         }
         content = b"".join(array.tobytes() for each in sides.values() for array in each)
+        hashes = distinct(hashes_of(source_texts(pairs, codecs)))
+        content += hashes.tobytes()
         write_file(ids_file(Path(self.work), self.part.number), content)
         return {
             "pairs": len(examples),
+            "hashes": len(hashes),
             "tokens": {side: len(ids) for side, (ids, _) in sides.items()},
             "unknown": {side: int((ids == UNK).sum()) for side, (ids, _) in sides.items()},
             "longest": {side: int(lengths.max(initial=0)) for side, (_, lengths) in sides.items()},
@@ -164,7 +169,7 @@ def result_file(work: Path, task: PartTask) -> Path:
 
 
 def ids_file(work: Path, number: int) -> Path:
-    """The file of a part's ids: ids and lengths of the sources, then of the targets."""
+    """The file of a part's ids: ids and lengths of the sources, then of the targets; then the hashes of the sources."""
     return work / f"ids.{number:06d}"
 
 

@@ -323,6 +323,7 @@ class Preparation:
         results = [read_result(self.work, task) for task in tasks]
         return {
             "in_part": [result["pairs"] for result in results],
+            "hashes_in_part": [result["hashes"] for result in results],
             "tokens_in_part": [result["tokens"] for result in results],
             "tokens": {side: sum(result["tokens"][side] for result in results) for side in sides},
             "unknown": {side: sum(result["unknown"][side] for result in results) for side in sides},

@@ -29,6 +29,8 @@ OURS = re.compile(
     r"(asked|codecs|(source|target)\.vocabulary)\.json|(scan|count|encode|ids)\.\d+(\.json)?|text\.\d+|corpus|before"
 )
 """The names of all that is in a working folder."""
+RESULTS = 2
+"""The format of the results of the passes."""
 
 
 def require_ours(work: Path) -> None:
@@ -58,7 +60,7 @@ def is_request(path: Path) -> bool:
 def open_work(work: Path, request: Mapping[str, Any], say: Callable[[str], None]) -> None:
     """Create the working folder, or resume from it if the request is the same; otherwise empty it."""
     # Results are identified by the number of their part, and another version may compute different ones.
-    by = {BY: __version__, "part_bytes": parts.PART_BYTES}
+    by = {BY: __version__, "results": RESULTS, "part_bytes": parts.PART_BYTES}
     content = json.dumps({**request, **by}, indent=1).encode()
     path = work / ASKED
     # The results contain the names of the files, so here these must be equal too.

@@ -26,13 +26,13 @@ def split_dev(
     in which sources are set aside depends only on the seed and on each source. Raises DataError for fewer than two
     sources.
     """
-    counts = Counter(map(_key, pairs))
+    counts = Counter(map(key_of, pairs))
     draws = {key: _draw(seed, key) for key in counts}
     set_aside = choose_dev(
         {draws[key]: count for key, count in counts.items()}, len(pairs), share=share, max_pairs=max_pairs
     )
-    train = [pair for pair in pairs if draws[_key(pair)] not in set_aside]
-    dev = [pair for pair in pairs if draws[_key(pair)] in set_aside]
+    train = [pair for pair in pairs if draws[key_of(pair)] not in set_aside]
+    dev = [pair for pair in pairs if draws[key_of(pair)] in set_aside]
     return train, dev
 
 
@@ -57,10 +57,11 @@ def choose_dev(counts: Mapping[bytes, int], num_pairs: int, *, share: float, max
 
 def draw_of(pair: Pair, seed: int) -> bytes:
     """A pseudo-random number of the pair's source; the lowest are set aside."""
-    return _draw(seed, _key(pair))
+    return _draw(seed, key_of(pair))
 
 
-def _key(pair: Pair) -> str:
+def key_of(pair: Pair) -> str:
+    """What identifies a pair as one source: in NFC, and without space around it; for a language model its text."""
     return unicodedata.normalize("NFC", pair.source or pair.target or "").strip()
 
 

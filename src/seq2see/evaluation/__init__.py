@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from seq2see.evaluation.format import as_json, text_lines
     from seq2see.evaluation.items import Item, Slice, items_of
     from seq2see.evaluation.options import EvaluationArguments, EvaluationOptions
-    from seq2see.evaluation.report import Estimate, EvaluationReport, Outputs, SliceScores, assess
+    from seq2see.evaluation.report import Estimate, EvaluationReport, Outputs, Overlap, SliceScores, assess
     from seq2see.evaluation.runs import RunsReport, evaluate_runs
     from seq2see.evaluation.scoring import evaluate
 
@@ -23,6 +23,7 @@ __all__ = [
     "EvaluationReport",
     "Item",
     "Outputs",
+    "Overlap",
     "RunsReport",
     "SeedGroup",
     "Slice",
@@ -49,7 +50,7 @@ __getattr__, __dir__ = lazily(
         "format": "as_json text_lines",
         "items": "Item Slice items_of",
         "options": "EvaluationArguments EvaluationOptions",
-        "report": "Estimate EvaluationReport Outputs SliceScores assess",
+        "report": "Estimate EvaluationReport Outputs Overlap SliceScores assess",
         "runs": "RunsReport evaluate_runs",
     },
 )

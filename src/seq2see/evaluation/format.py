@@ -27,7 +27,7 @@ def report_lines(report: EvaluationReport) -> Iterator[str]:
     for by in dict.fromkeys(part.by for part in report.slices):
         yield from ["", *slice_lines(by, report)]
     yield from ["", *interval_lines([report]), *signature_lines(report), *note_lines([report])]
-    yield from [*unknown_lines(report), *known_lines(report)]
+    yield from remark_lines([report], [""])
     if report.missing:
         yield f"left out: {report.missing}"
 
@@ -51,11 +51,9 @@ def text_lines(runs: RunsReport) -> Iterator[str]:
             yield "the loss is per token of each run: no p where the tokens differ from those of the first run"
         yield from signature_lines(first)
         yield from note_lines(runs.reports)
-        for run, report in zip(runs.runs, runs.reports, strict=True):
-            yield from (f"{run}: {line}" for line in [*unknown_lines(report), *known_lines(report)])
+        yield from remark_lines(runs.reports, runs.runs)
         if first.missing:
             yield f"left out: {first.missing}"
-    yield from (f"not compared with the training data: {note}" for note in runs.notes)
 
 
 def count_line(report: EvaluationReport) -> str:
@@ -148,17 +146,33 @@ def note_lines(reports: Iterable[EvaluationReport]) -> Iterator[str]:
 
 
 def known_lines(report: EvaluationReport) -> Iterator[str]:
-    """How many of the items are in the training data, if that is known."""
+    """How many of the items the model has seen, as far as it has a record of that."""
     what = "texts" if report.outputs.predictions is None else "sources"
-    if report.num_known == report.count:
-        yield f"all {report.count:,} {what} are in the training data: the scores say nothing about new {what}"
-    elif report.num_known:
-        yield (
-            f"{report.num_known:,} of {report.count:,} {what} are in the training data: "
-            f"rely on the scores of the {NEW} ones"
-        )
-    elif report.num_known == 0:
+    (train, dev, is_complete), count = report.overlap, report.count
+    why = "since the model has no complete record of its training"
+    if train == count:
+        yield f"all {count:,} {what} are in the training data: the scores say nothing about new {what}"
+    elif train and is_complete:
+        rest = f": rely on the scores of the {NEW} ones" if train + dev < count else ""
+        yield f"{train:,} of {count:,} {what} are in the training data{rest}"
+    elif train:
+        yield f"at least {train:,} of {count:,} {what} are in the training data, perhaps more, {why}"
+    elif is_complete:
         yield f"none of the {what} is in the training data"
+    else:
+        yield f"it is unknown which of the {what} are in the training data, {why}"
+    if dev:
+        number = f"all {count:,}" if dev == count else f"{dev:,} of {count:,}"
+        yield f"{number} {what} are dev pairs, which selected the checkpoint: scores on them are slightly optimistic"
+
+
+def remark_lines(reports: Iterable[EvaluationReport], names: Sequence[str]) -> Iterator[str]:
+    """What each report says of its targets and of its sources; what all say alike is said once, without a name."""
+    found = [[*unknown_lines(report), *known_lines(report)] for report in reports]
+    common = [line for line in found[0] if all(line in lines for lines in found)]
+    for name, lines in zip(names, found, strict=True):
+        yield from (f"{name}: {line}" for line in lines if line not in common)
+    yield from common
 
 
 def unknown_lines(report: EvaluationReport) -> Iterator[str]:
@@ -276,6 +290,7 @@ def report_json(report: EvaluationReport) -> dict[str, Any]:
         "perplexity": report.perplexity if math.isfinite(report.perplexity) else None,
         "references": report.num_references,
         "in_training_data": report.num_known,
+        "in_dev_data": report.overlap.dev if report.overlap.is_complete else None,
         "targets_with_unknown_tokens": sum(map(bool, report.outputs.unknown)),
         "unknown_target_tokens": sum(map(len, report.outputs.unknown)),
         "metrics": scores_json(report.scores, report.measured),

@@ -9,12 +9,11 @@ from seq2see.evaluation.format import (
     interval,
     interval_lines,
     interval_of,
-    known_lines,
     note_lines,
     number,
+    remark_lines,
     signature_lines,
     slice_cells,
-    unknown_lines,
 )
 from seq2see.markup import Markup, element, joined, paragraph, table, text_element
 
@@ -54,7 +53,7 @@ def score_parts(report: EvaluationReport) -> list[Markup]:
     return [
         table(head, rows, caption=caption, numbers=(1, 2)),
         *(paragraph(line, class_="note") for line in notes),
-        *(paragraph(line) for line in (*unknown_lines(report), *known_lines(report))),
+        *(paragraph(line) for line in remark_lines([report], [""])),
     ]
 
 
@@ -104,12 +103,7 @@ def run_parts(runs: RunsReport) -> list[Markup]:
         "about other seeds.",
         *signature_lines(first),
         *note_lines(runs.reports),
-        *(
-            f"{run}: {line}"
-            for run, report in zip(runs.runs, runs.reports, strict=True)
-            for line in (*unknown_lines(report), *known_lines(report))
-        ),
-        *runs.notes,
+        *remark_lines(runs.reports, runs.runs),
     ]
     numbers = range(1, len(head))
     return [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seq2see.data import Pair
 
-IN_TRAINING, NEW = "in the training data", "new"
+IN_TRAINING, IN_DEV, NEW = "in the training data", "in the dev data", "new"
 _QUARTERS = (0.25, 0.5, 0.75)
 
 
@@ -68,11 +68,13 @@ def slices_by_length(lengths: Sequence[int], unit: str) -> list[Slice]:
     return slices if len(slices) > 1 else []
 
 
-def slices_by_training(is_known: Sequence[bool]) -> list[Slice]:
-    """Items in the training data, and new items; no slices if all are of one kind."""
+def slices_by_training(is_known: Sequence[bool], was_dev: Sequence[bool] = ()) -> list[Slice]:
+    """Items in the training data, other items in the dev data, and new items; no slices if all are of one kind."""
     known = np.asarray(is_known, dtype=bool)
-    slices = [Slice("source", IN_TRAINING, np.flatnonzero(known)), Slice("source", NEW, np.flatnonzero(~known))]
-    return slices if known.any() and not known.all() else []
+    dev = np.asarray(was_dev or [False] * len(known), dtype=bool) & ~known
+    parts = {IN_TRAINING: known, IN_DEV: dev, NEW: ~known & ~dev}
+    slices = [Slice("source", name, np.flatnonzero(rows)) for name, rows in parts.items() if rows.any()]
+    return slices if len(slices) > 1 else []
 
 
 def slices_by_label(items: Sequence[Item], column: str) -> list[Slice]:

@@ -37,6 +37,21 @@ class Outputs(NamedTuple):
     """The tokens of each pair's target that the model can't write; empty if no target has any."""
 
 
+class Overlap(NamedTuple):
+    """How many of the items a model has seen before."""
+
+    train: int = 0
+    """Items whose source it, or a model that it was fine-tuned from, was trained on."""
+    dev: int = 0
+    """Other items, whose source was among the dev pairs: they selected the checkpoint."""
+    is_complete: bool = False
+    """Whether the model has a record of all its training sources; otherwise more items may have been seen."""
+
+
+UNKNOWN_OVERLAP = Overlap()
+"""Of a model that has no record of its training."""
+
+
 class Estimate(NamedTuple):
     """The value of a metric and its 95 % interval."""
 
@@ -77,10 +92,15 @@ class EvaluationReport:
     """Bootstrap samples per interval."""
     seed: int
     """Of the bootstrap."""
-    num_known: int | None = None
-    """Items that are in the training data; None if unknown."""
+    overlap: Overlap = UNKNOWN_OVERLAP
+    """Items that the model has seen before."""
     missing: str = ""
     """Default metrics that were left out, and the package they need."""
+
+    @property
+    def num_known(self) -> int | None:
+        """Items that are in the training data; None if unknown."""
+        return self.overlap.train if self.overlap.is_complete else None
 
     @property
     def loss(self) -> float:
@@ -109,7 +129,7 @@ def assess(
     *,
     metrics: Sequence[str] = (),
     slices: Sequence[Slice] = (),
-    num_known: int | None = None,
+    overlap: Overlap = UNKNOWN_OVERLAP,
     missing: str = "",
     samples: int = SAMPLES,
     seed: int = 0,
@@ -135,7 +155,7 @@ def assess(
         items=tuple(items),
         samples=samples,
         seed=seed,
-        num_known=num_known,
+        overlap=overlap,
         missing=missing,
     )
 

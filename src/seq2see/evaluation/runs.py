@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from seq2see.config import Config
+from seq2see.config import Config, make_config, read_toml
 from seq2see.data import PairFile, read_pairs
-from seq2see.errors import ConfigError
+from seq2see.errors import ConfigError, UserError
 from seq2see.evaluation.comparison import SeedGroup, against_first, seed_groups
 from seq2see.evaluation.error_table import ranking_of, require_writable, write_errors
 from seq2see.evaluation.format import runs_dicts, text_lines
@@ -17,9 +17,9 @@ from seq2see.evaluation.html import runs_html
 from seq2see.evaluation.options import EvaluationOptions
 from seq2see.evaluation.report import EvaluationReport
 from seq2see.evaluation.scoring import evaluate, require_predictions
-from seq2see.evaluation.training_data import TrainingTexts, config_of, training_texts
 from seq2see.inference.loading import load
 from seq2see.metrics import Difference, find_metrics, levenshtein
+from seq2see.run.folder import CONFIG, MODEL
 from seq2see.text import Codec
 
 
@@ -38,8 +38,6 @@ class RunsReport:
     against_first: tuple[dict[str, Difference], ...] = ()
     """The difference of each run from the first, by metric; empty for the first."""
     seed_groups: tuple[SeedGroup, ...] = ()
-    notes: tuple[str, ...] = ()
-    """Why there is no comparison with the training data."""
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One flat dict per run, metric and slice, for `pandas.DataFrame`."""
@@ -80,7 +78,6 @@ def evaluate_runs(
     columns: Literal["pairs", "target"] = "pairs"
     reports: list[EvaluationReport] = []
     configs: list[Config | None] = []
-    known: list[TrainingTexts] = []
     codecs: list[Codec] = []
     for members in [list(runs)] if ensemble else [[run] for run in runs]:
         model = load(members, engine=engine, device=device)
@@ -98,9 +95,7 @@ def evaluate_runs(
             columns = own
             found = read_pairs(files, columns=columns, skip_bad=skip_bad, label=request.by)
         configs.append(config_of(members[0]))
-        others = [texts_of([config_of(other)], [], columns=columns) for other in members[1:]]
-        known.append(merged([texts_of(configs, known, columns=columns), *others]))
-        reports.append(evaluate(model, found.pairs, request, labels=found.labels, known=known[-1].texts))
+        reports.append(evaluate(model, found.pairs, request, labels=found.labels))
         codecs.append(model.target_codec)
         if request.metrics is None and model.source_codec:
             request = replace(request, metrics=tuple(name for name in reports[0].measured if name != "loss"))
@@ -116,22 +111,14 @@ def evaluate_runs(
         num_left_out=found.skipped,
         against_first=tuple(against_first(reports, samples=request.samples, seed=request.seed)),
         seed_groups=tuple(seed_groups(reports, configs)),
-        notes=tuple(dict.fromkeys(each.why_not for each in known if each.why_not)),
     )
 
 
-def merged(known: Sequence[TrainingTexts]) -> TrainingTexts:
-    """The texts known to any member of an ensemble; unavailable if those of one member are."""
-    for each in known:
-        if each.texts is None:
-            return each
-    return TrainingTexts(frozenset().union(*(each.texts or () for each in known)), "")
-
-
-def texts_of(configs: Sequence[Config | None], known: Sequence[TrainingTexts], *, columns: str) -> TrainingTexts:
-    """The training texts of the last run; the same data as an earlier run's are not read again."""
-    last = configs[-1]
-    for config, texts in zip(configs, known, strict=False):
-        if config is not None and last is not None and config.data == last.data:
-            return texts
-    return training_texts(last, has_source=columns == "pairs")
+def config_of(run: Path) -> Config | None:
+    """The configuration of a run folder, or of the run that a model/ folder belongs to; None if it can't be read."""
+    for folder in (run, run.absolute().parent) if run.name == MODEL else (run,):
+        try:
+            return make_config(read_toml(folder / CONFIG), {})
+        except UserError:
+            continue
+    return None

@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Sequence
 
 from seq2see.data import Pair
+from seq2see.data.source_record import source_texts
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation.items import Item, items_of, slices_by_label, slices_by_length, slices_by_training
 from seq2see.evaluation.options import EvaluationOptions
-from seq2see.evaluation.report import EvaluationReport, Outputs, assess
-from seq2see.evaluation.training_data import key_of
+from seq2see.evaluation.report import EvaluationReport, Outputs, Overlap, assess
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.predictor import Predictor
 from seq2see.metrics import METRICS, computable, find_metrics, metrics_for
@@ -25,13 +25,12 @@ def evaluate(
     request: EvaluationOptions | None = None,
     *,
     labels: Sequence[str] = (),
-    known: frozenset[str] | None = None,
 ) -> EvaluationReport:
     """The scores of a model on these pairs, as `seq2see evaluate` computes them; no run folder is needed.
 
-    `labels` are the values of the column `request.by`, one per pair. `known` are the texts of the training data, as
-    `key_of` gives them: items among them are counted and scored separately. Raises DataError without pairs, and
-    UserError if a package that a metric needs isn't installed.
+    `labels` are the values of the column `request.by`, one per pair. Items that the model was trained on are counted
+    and scored separately, if it has a record of its training sources. Raises DataError without pairs, and UserError if
+    a package that a metric needs isn't installed.
     """
     request = request or EvaluationOptions()
     if not pairs:
@@ -42,11 +41,9 @@ def evaluate(
         METRICS[name]([], [])  # raises before a long search if a package is missing
     items = items_of(pairs, labels, group=request.group)
     slices = slices_by_label(items, request.by or "label")
-    num_known = None
-    if known is not None:
-        is_known = [key_of(pairs[item.rows[0]]) in known for item in items]
-        num_known = sum(is_known)
-        slices = [*slices_by_training(is_known), *slices]
+    is_known, was_dev = seen_before(predictor, [pairs[item.rows[0]] for item in items])
+    if predictor.record.is_complete:
+        slices = [*slices_by_training(is_known, was_dev), *slices]
     if predictor.source_codec is not None:
         slices += slices_by_length(*lengths_of(items, predictor.source_codec))
     return assess(
@@ -54,11 +51,18 @@ def evaluate(
         outputs_of(predictor, pairs, items, request),
         metrics=names,
         slices=slices,
-        num_known=num_known,
+        overlap=Overlap(sum(is_known), sum(was_dev), predictor.record.is_complete),
         missing=missing,
         samples=request.samples,
         seed=request.seed,
     )
+
+
+def seen_before(predictor: Predictor, pairs: Sequence[Pair]) -> tuple[list[bool], list[bool]]:
+    """For each pair whether the model was trained on its source, and if not, whether that was among its dev pairs."""
+    texts = list(source_texts(pairs, (predictor.source_codec, predictor.target_codec)))
+    is_known, was_dev = (each.contains(texts) for each in (predictor.record.train, predictor.record.dev))
+    return is_known, [dev and not known for dev, known in zip(was_dev, is_known, strict=True)]
 
 
 def metrics_of(predictor: Predictor, request: EvaluationOptions) -> tuple[tuple[str, ...], str]:

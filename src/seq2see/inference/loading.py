@@ -7,6 +7,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TypeVar, overload
 
+from seq2see.data.source_record import merged
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.engine import Engine, make_numpy_engine
 from seq2see.inference.notes import Seen
@@ -63,6 +64,7 @@ def load(
         others=[model.engine for model in others],
         paths=paths,
         seen=reduce(Seen.joined, (model.seen for model in models)),
+        record=merged([model.record for model in models]),
     )
 
 
@@ -90,6 +92,7 @@ def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type
             saved.source_codec or saved.target_codec,
             "source" if saved.source_codec else "target",
         ),
+        record=saved.record,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from seq2see.data import Examples, Pair, Sequences, collate
+from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.batching import batches_of_equal, chunks_of, require_room
 from seq2see.inference.checking import require_known, require_type, texts_of, with_options
@@ -47,6 +48,7 @@ class Predictor:
         others: Sequence[Engine] = (),
         paths: Sequence[Path] = (),
         seen: Seen = Seen(),  # noqa: B008 (frozen)
+        record: SourceRecord = NO_RECORD,
     ) -> None:
         self.engine = engine
         self.members = (engine, *others)
@@ -63,6 +65,8 @@ class Predictor:
         """The folders or files that it was loaded from; none for a model made in a program."""
         self.seen = seen
         """What it read in training; texts unlike that are warned of."""
+        self.record = record
+        """The sources that it was trained on, as hashes: see `has_seen`."""
 
     @property
     def has_attention(self) -> bool:
@@ -333,6 +337,15 @@ class Predictor:
         if note := unknown_note(scores):
             warnings.warn(note, UnknownTextWarning, stacklevel=2)
         return scores
+
+    def has_seen(self, texts: str | Iterable[str]) -> list[bool | None]:
+        """Whether the model was trained on each source (a language model: text), or one that it was fine-tuned from.
+
+        None where that is unknown: the model has no record of its training sources, or not of all of them.
+        """
+        codec = self.source_codec or self.target_codec
+        known = self.record.train.contains(map(codec.normalise, texts_of(texts)))
+        return [True if each else False if self.record.is_complete else None for each in known]
 
 
 def without_weights(step: Step[Any]) -> Step[Any]:

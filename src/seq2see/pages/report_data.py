@@ -16,7 +16,6 @@ from seq2see.data import Pair, read_pairs
 from seq2see.data.split import sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationOptions, EvaluationReport, evaluate
-from seq2see.evaluation.training_data import key_of, training_texts
 from seq2see.inference.loading import load
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.predictor import Predictor
@@ -88,7 +87,7 @@ class ReportData:
             train_loss=self.train_loss,
             loss=self.report.loss,
             count=self.report.count,
-            num_known=self.report.num_known,
+            num_known=self.report.overlap.train,
             unknown=self.unknown,
             num_unknown=self.num_unknown,
             scale=measured.scale if self.model.source_codec else None,
@@ -124,28 +123,22 @@ def collect_report_data(
     except ConfigError as error:
         if not test:
             raise
-        notes.append(f"Not compared with the training data: {error.what} ({Path(error.where).name}).")
-    if data and data.corpus:
-        notes.append("Not compared with the training data: a prepared corpus holds token ids and no texts.")
+        notes.append(f"No loss on training pairs: {error.what} ({Path(error.where).name}).")
     labels: Sequence[str] = ()
     pairs: Sequence[Pair]
-    known = None
     num_left_out = 0
     if test:
         found = read_pairs(list(test), columns=columns, skip_bad=skip_bad, label=request.by)
         pairs, labels, num_left_out = found.pairs, found.labels, found.skipped
-        known = training_texts(config, has_source=has_source).texts if data else None
         tested_on = ", ".join(path.name for path in test)
     else:
         assert data is not None
         pairs, tested_on = dev_sample(data), "the dev pairs"
-        known = None if data.corpus else frozenset(map(key_of, data.train))
-        notes.append(
-            "The best checkpoint was selected on the dev pairs, so the scores on them are slightly optimistic."
-        )
+        if not model.record.is_complete:  # otherwise the scores say it
+            notes.append("The best checkpoint was selected on the dev pairs: scores on them are slightly optimistic.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownTextWarning)  # the page has a section for them
-        report = evaluate(model, pairs, request, labels=labels, known=known)
+        report = evaluate(model, pairs, request, labels=labels)
         attention = attention_examples(model, [item.source for item in report.items])
         train_loss = model.loss(sample_evenly(data.train, TRAIN_SAMPLE)) if data else None
     unknown, num_unknown = unknown_symbols(model, report)

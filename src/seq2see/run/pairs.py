@@ -10,7 +10,7 @@ from seq2see.config import Config
 from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
-from seq2see.data.split import DEV_PAIRS, sample_evenly
+from seq2see.data.split import DEV_PAIRS, key_of, sample_evenly
 from seq2see.errors import ConfigError, UserError
 from seq2see.run.record import unchanged_config
 
@@ -57,8 +57,8 @@ def read_data(
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
         notes.insert(0, f"data: {len(train):,} pairs to train on, {len(dev):,} dev pairs")
-        sources = {pair.source or pair.target for pair in train}
-        shared = sum((pair.source or pair.target) in sources for pair in dev)
+        sources = set(map(key_of, train))
+        shared = sum(key_of(pair) in sources for pair in dev)
         if shared:
             notes.append(f"note: {shared:,} of the {len(dev):,} dev pairs have a source that is also in train")
     else:

@@ -15,6 +15,7 @@ from seq2see.console import shown_tokens
 from seq2see.corpus.corpus import require_fitting
 from seq2see.data import EpochExamples, Examples, Pair
 from seq2see.data.building import build_examples
+from seq2see.data.source_record import NO_SOURCES, HashSet, SourceRecord, source_texts
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
@@ -52,6 +53,8 @@ class RunPlan:
     """The length limit of the pretrained model, or of the run so far."""
     seen_before: Mapping[str, Any] = field(default_factory=dict)
     """`seen` of the pretrained model, or of the run so far."""
+    record_before: SourceRecord = NO_SOURCES
+    """The sources that the pretrained model was trained on, or the run so far."""
 
     @property
     def source_codec(self) -> Codec | None:
@@ -72,6 +75,19 @@ class RunPlan:
     def dev_examples(self) -> Examples:
         """`dev` as ids."""
         return Examples.encode(self.dev, *self.codecs)
+
+    @cached_property
+    def record(self) -> SourceRecord:
+        """The sources of all training and dev pairs, those of before included."""
+        return self.record_before | self.own_record
+
+    @cached_property
+    def own_record(self) -> SourceRecord:
+        """The sources of the pairs of this run."""
+        dev = HashSet.of_texts(source_texts(self.data.dev, self.codecs))
+        if self.data.corpus:
+            return replace(self.data.corpus.record, dev=dev)
+        return SourceRecord(HashSet.of_texts(source_texts(self.data.train, self.codecs)), dev)
 
     @property
     def unknown_on_dev(self) -> dict[str, float]:
@@ -123,6 +139,7 @@ def plan_run(
     pretrained: Pretrained | None = None,
     min_max_length: int = 0,
     seen_before: Mapping[str, Any] = MappingProxyType({}),
+    record_before: SourceRecord = NO_SOURCES,
     device: torch.device | None = None,
     world: World = ALONE,
 ) -> RunPlan:
@@ -189,6 +206,7 @@ def plan_run(
         [*data.notes, *pretrained_notes, *text_notes, *model_notes, *batch_notes, *training_notes],
         min_max_length,
         seen_before,
+        record_before,
     )
     limit = max_positions(plan.blueprint)
     if not corpus:
@@ -197,6 +215,22 @@ def plan_run(
         require_room(limit, examples, [f"{corpus.folder}:{number + 1}" for number in range(len(examples))])
     require_room(limit, plan.dev_examples, [pair.origin for pair in plan.dev])
     return plan
+
+
+def leak_lines(plan: RunPlan) -> list[str]:
+    """A line on dev pairs whose sources earlier training has seen, if there are any; those in train have another."""
+    if not plan.record_before.train.count:
+        return []
+    texts = list(source_texts(plan.dev, plan.codecs))
+    before = plan.record_before.train.contains(texts)
+    now = plan.own_record.train.contains(texts)
+    count = sum(old and not new for old, new in zip(before, now, strict=True))
+    if not count:
+        return []
+    return [
+        f"note: the model has been trained before on the sources of {count:,} of the {len(texts):,} dev pairs: the dev "
+        "scores are too good, and which checkpoint is best depends on them; give other dev pairs with --dev"
+    ]
 
 
 def sizes_of(codecs: Codecs) -> Sizes:

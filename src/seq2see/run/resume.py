@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from seq2see.config import Config
+from seq2see.data.source_record import NO_SOURCES, SourceRecord
 from seq2see.errors import ConfigError
 from seq2see.model import resolve
 from seq2see.run.changes import DataFingerprint, option_changes, pair_changes, require_same_options, require_same_pairs
@@ -35,7 +36,7 @@ from seq2see.run.folder import (
 )
 from seq2see.run.pairs import RunData
 from seq2see.run.record import write_record
-from seq2see.run.state import config_of, process_notes, thread_notes, training_state_of, version_notes
+from seq2see.run.state import config_of, process_notes, record_of, thread_notes, training_state_of, version_notes
 from seq2see.storage.checkpoints import Checkpoint, load_checkpoint, mark_damaged
 from seq2see.storage.locks import locked
 from seq2see.training import KEPT, TrainingState, World
@@ -122,6 +123,13 @@ class RunStart:
         if resolve(self.config.model).tie == "all" and not self.config.text.joint:
             what = "all requires one vocabulary for both sides"
             raise ConfigError(what, where="model.tie", fix="set text.joint=true too")
+
+    @property
+    def record(self) -> SourceRecord:
+        """The sources that its weights have been trained on."""
+        if self.checkpoint:
+            return record_of(self.checkpoint)
+        return self.pretrained.saved.record if self.pretrained else NO_SOURCES
 
     def weights_digest(self) -> str:
         """SHA-256 of the weights that the run begins with; the same for all randomly initialized runs."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from seq2see.config import Config, make_config
+from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.run.changes import DataFingerprint
 from seq2see.run.checkpoint_content import RUN_KEYS, facts_of, invalid, progress_of
 from seq2see.run.folder import CHECKPOINTS
@@ -22,6 +23,8 @@ from seq2see.text import Codecs
 from seq2see.training import TrainingState
 from seq2see.version import __version__
 
+RECORD = "sources"
+"""The name of the record of sources among the tensors."""
 VERSIONS = {"seq2see": __version__, "python": platform.python_version(), "torch": torch.__version__}
 
 
@@ -33,18 +36,21 @@ def save_state(
     config: Config,
     max_length: int,
     seen: Mapping[str, Any],
+    record: SourceRecord,
     *,
     processes: int = 1,
 ) -> None:
     """Write a checkpoint of the run in `folder`, with its configuration and the fingerprint of its pairs.
 
-    `max_length` limits the answers in target tokens, `seen` says how long the texts of training were. `processes` is
-    only recorded: any number can resume. So is the number of threads, with which the last bits of sums vary.
+    `max_length` limits the answers in target tokens, `seen` says how long the texts of training were, `record` which
+    sources they had. `processes` is only recorded: any number can resume. So is the number of threads, with which the
+    last bits of sums vary.
     """
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.items()}
     tensors |= {f"averages.{name}": tensor for name, tensor in state.averages.items()}
     arrays = to_numpy(tensors) | {"pairs.train": trained_on.train, "pairs.dev": trained_on.dev}
+    arrays[RECORD] = np.frombuffer(record.to_bytes(), np.uint8)
     own = {
         "pairs": trained_on.digest,
         "config": asdict(config),
@@ -81,6 +87,13 @@ def training_state_of(checkpoint: Checkpoint) -> TrainingState:
         return TrainingState(part("model."), part("optimizer."), progress, part("averages."))
     except TypeError as error:  # a type of numbers that PyTorch doesn't have
         raise invalid(checkpoint, str(error)) from None
+
+
+def record_of(checkpoint: Checkpoint) -> SourceRecord:
+    """The sources seen so far; unknown for a checkpoint without the record."""
+    if RECORD not in checkpoint.tensors:
+        return NO_RECORD
+    return SourceRecord.from_bytes(checkpoint.tensors[RECORD].tobytes(), where=str(checkpoint.folder))
 
 
 def config_of(checkpoint: Checkpoint) -> Config:

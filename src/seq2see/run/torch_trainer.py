@@ -75,6 +75,7 @@ class TorchTrainer:
                 plan.config,
                 plan.max_length,
                 plan.seen,
+                plan.record,
                 processes=context.world.size,
             )
 

@@ -34,7 +34,7 @@ from seq2see.run.changes import DataFingerprint, fingerprint
 from seq2see.run.checkpoint_content import facts_of
 from seq2see.run.folder import METRICS, MODEL, is_run, stored_config
 from seq2see.run.network_trainer import NetworkTrainer, TrainingJob
-from seq2see.run.plan import RunPlan, plan_run
+from seq2see.run.plan import RunPlan, leak_lines, plan_run
 from seq2see.run.progress import Display, MetricsLog
 from seq2see.run.resume import ResumeOptions, RunContext, RunStart, make_folder, new_run, resume_run, resumed_state
 from seq2see.run.scratch_trainer import ScratchTrainer
@@ -147,6 +147,7 @@ def make_plan(
         pretrained=start.pretrained,
         min_max_length=facts_of(checkpoint).max_length if checkpoint else 0,
         seen_before=asdict(facts_of(checkpoint).seen) if checkpoint else {},
+        record_before=start.record,
         device=context.device,
         world=context.world,
     )
@@ -155,7 +156,7 @@ def make_plan(
 
 def say_plan(context: RunContext, plan: RunPlan, description: str) -> None:
     """Print what was decided; `description` is size, precision and device."""
-    for line in plan.notes:
+    for line in [*plan.notes, *(leak_lines(plan) if context.world.is_first else ())]:
         context.say(line)
     processes = context.world.description(plan.config.training.shard)
     context.say(f"{plan.blueprint.name}: {description}{processes}; run folder {context.folder}")
@@ -184,6 +185,7 @@ def best_model_saver(
             source_codec=plan.source_codec,
             target_codec=plan.target_codec,
             card=card_text(plan.blueprint, plan.codecs, num_parameters, progress, plan.data.train, plan.longest),
+            record=plan.record,
         )
 
     return save_best

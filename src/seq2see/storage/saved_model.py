@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from seq2see.blueprint import ARCHITECTURES, Blueprint, Sizes, read_blueprint, require_tensors
+from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import CheckpointError, UserError
 from seq2see.storage.archive import SUFFIX, pack, read_packed
 from seq2see.storage.files import (
@@ -32,13 +33,14 @@ from seq2see.storage.temporary import current_version
 from seq2see.storage.weights import WEIGHTS, Weights, as_float32, as_weights, read_stored, shapes_of, write_weights
 from seq2see.text import Codec, Codecs
 
-CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
+CONFIG, TENSORS, CARD, RECORD = "config.json", "model.safetensors", "README.md", "sources.hashes"
 SOURCE_CODEC, TARGET_CODEC = "source.vocabulary.json", "target.vocabulary.json"
 FORMAT = 1
 MODEL_FILES = {
     CARD: 2**24,
     CONFIG: 2**20,
     MANIFEST: 2**20,
+    RECORD: 2**32,
     SOURCE_CODEC: 2**26,
     TARGET_CODEC: 2**26,
     TENSORS: 2**34,
@@ -59,6 +61,8 @@ class SavedModel(NamedTuple):
     card: str = ""
     origin: str = ""
     """The folder or file that it was read from, for errors."""
+    record: SourceRecord = NO_RECORD
+    """The sources that it was trained on, as hashes."""
 
     @property
     def blueprint(self) -> Blueprint:
@@ -83,9 +87,10 @@ def save_model(
     source_codec: Codec | None,
     target_codec: Codec,
     card: str,
+    record: SourceRecord = NO_RECORD,
 ) -> None:
-    """Write a model folder: config.json, model.safetensors, one vocabulary per side, and README.md."""
-    saved = SavedModel(dict(config), dict(tensors), source_codec, target_codec, card)
+    """Write a model folder: config.json, model.safetensors, a vocabulary per side, README.md, and the record if any."""
+    saved = SavedModel(dict(config), dict(tensors), source_codec, target_codec, card, record=record)
     write_folder(folder, files_of(saved, "float32"), names=MODEL_FILES)
 
 
@@ -132,6 +137,7 @@ def files_of(saved: SavedModel, weights: Weights) -> dict[str, bytes]:
         TENSORS: write_weights(saved.tensors, weights),
         **codec_files((saved.source_codec, saved.target_codec)),
         CARD: saved.card.encode(),
+        **({} if saved.record == NO_RECORD else {RECORD: saved.record.to_bytes()}),
     }
 
 
@@ -177,7 +183,12 @@ def parse_model(files: Mapping[str, bytes], origin: str, locate: Locator) -> Sav
             raise CheckpointError(f"lists no {name}: this is not a model", where=locate(MANIFEST), fix=COPY_AGAIN)
     config = read_config(files[CONFIG], locate(CONFIG))
     read = SavedModel(
-        config, {}, *read_codecs(files, locate), card=files.get(CARD, b"").decode(errors="replace"), origin=origin
+        config,
+        {},
+        *read_codecs(files, locate),
+        card=files.get(CARD, b"").decode(errors="replace"),
+        origin=origin,
+        record=SourceRecord.from_bytes(files[RECORD], where=locate(RECORD)) if RECORD in files else NO_RECORD,
     )
     require_source(read, locate)
     stored = read_stored(files[TENSORS], config.get("weights", "float32"), where=locate(TENSORS))

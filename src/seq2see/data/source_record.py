@@ -1,0 +1,151 @@
+"""What a model has record: hashes of the sources that it was trained on, and of those that selected its checkpoint.
+
+A run hands them on to whatever is trained from it, so they cover all its ancestors. A hash has 40 bits: with ten
+million sources, one in a hundred thousand new texts is taken for one of them. Sorted hashes are stored as differences,
+in three to five bytes per source: the more, the fewer.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+from seq2see.data.pairs import Pair
+from seq2see.errors import CheckpointError
+from seq2see.text import Codecs
+
+Hashes = npt.NDArray[np.uint64]
+
+HASH_BYTES = 5
+MAGIC = b"S2SSEEN\x01"
+"""The last byte is the format number."""
+HEADER = struct.Struct("<8sBQBQB")
+"""MAGIC, whether the record is complete, then count and width of each set."""
+
+
+@dataclass(frozen=True)
+class HashSet:
+    """Distinct hashes in ascending order, each stored as the difference from the one before."""
+
+    count: int = 0
+    width: int = 0
+    """Bytes per difference."""
+    content: bytes = field(default=b"", repr=False)
+    """The differences, little-endian."""
+
+    @classmethod
+    def of_texts(cls, texts: Iterable[str]) -> HashSet:
+        """The set of the texts' hashes."""
+        return cls.of(hashes_of(texts))
+
+    @classmethod
+    def of(cls, hashes: Hashes) -> HashSet:
+        """The set of these hashes, in any order."""
+        values = distinct(hashes)
+        if not len(values):
+            return cls()
+        differences = np.diff(values, prepend=np.uint64(0))
+        width = max(1, -(-int(differences.max()).bit_length() // 8))
+        return cls(len(values), width, differences.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width].tobytes())
+
+    @cached_property
+    def hashes(self) -> Hashes:
+        """All of them, ascending."""
+        differences = np.zeros((self.count, 8), np.uint8)
+        differences[:, : self.width] = np.frombuffer(self.content, np.uint8).reshape(self.count, self.width)
+        return np.cumsum(differences.view("<u8")[:, 0], dtype=np.uint64)
+
+    def contains(self, texts: Iterable[str]) -> list[bool]:
+        """Whether the set holds the hash of each text."""
+        asked = hashes_of(texts)
+        if not self.count:
+            return [False] * len(asked)
+        places = np.minimum(np.searchsorted(self.hashes, asked), self.count - 1)
+        found: list[bool] = (self.hashes[places] == asked).tolist()
+        return found
+
+    def __or__(self, other: HashSet) -> HashSet:
+        if not (self.count and other.count):
+            return self if self.count else other
+        return self if self == other else HashSet.of(np.concatenate([self.hashes, other.hashes]))
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """The record of a model: the sources of its training and dev pairs, and of those of the models it started from."""
+
+    train: HashSet = HashSet()
+    dev: HashSet = HashSet()
+    is_complete: bool = True
+    """False if a model in its past has no record: then a source that isn't in `train` may still have been."""
+
+    def __or__(self, other: SourceRecord) -> SourceRecord:
+        return SourceRecord(self.train | other.train, self.dev | other.dev, self.is_complete and other.is_complete)
+
+    def to_bytes(self) -> bytes:
+        """The content of its file."""
+        sizes = (self.train.count, self.train.width, self.dev.count, self.dev.width)
+        return HEADER.pack(MAGIC, self.is_complete, *sizes) + self.train.content + self.dev.content
+
+    @classmethod
+    def from_bytes(cls, content: bytes, *, where: str) -> SourceRecord:
+        """The record that `to_bytes` wrote. CheckpointError, naming `where`, for anything else."""
+        if len(content) >= HEADER.size:
+            magic, flag, *sizes = HEADER.unpack_from(content)
+            counts, widths = sizes[::2], sizes[1::2]
+            middle = HEADER.size + counts[0] * widths[0]
+            is_valid = flag in (0, 1) and all(
+                0 < w <= HASH_BYTES or w == n == 0 for n, w in zip(counts, widths, strict=True)
+            )
+            if magic == MAGIC and is_valid and len(content) == middle + counts[1] * widths[1]:
+                train = HashSet(counts[0], widths[0], content[HEADER.size : middle])
+                return cls(train, HashSet(counts[1], widths[1], content[middle:]), bool(flag))
+        raise CheckpointError(
+            "is not a record of training sources", where=where, fix="copy it again from where the model was trained"
+        )
+
+
+NO_SOURCES = SourceRecord()
+"""The record of a model that has been trained on nothing yet."""
+NO_RECORD = SourceRecord(is_complete=False)
+"""What is known of a model without a record."""
+
+
+def source_texts(pairs: Iterable[Pair], codecs: Codecs) -> Iterator[str]:
+    """What identifies each pair: its source as the model reads it, or for a language model its text."""
+    source_codec, target_codec = codecs
+    if source_codec is None:
+        return (target_codec.normalise(pair.target or "") for pair in pairs)
+    return (source_codec.normalise(pair.source) for pair in pairs)
+
+
+def hashes_of(texts: Iterable[str]) -> Hashes:
+    """The hash of each text [N]; space around a text doesn't count."""
+    digests = b"".join(
+        blake2b(text.strip().encode(errors="surrogatepass"), digest_size=HASH_BYTES).digest() for text in texts
+    )
+    values = np.zeros((len(digests) // HASH_BYTES, 8), np.uint8)
+    values[:, :HASH_BYTES] = np.frombuffer(digests, np.uint8).reshape(-1, HASH_BYTES)
+    return values.view("<u8")[:, 0].astype(np.uint64)
+
+
+def distinct(hashes: Hashes) -> Hashes:
+    """The distinct ones, ascending; sorts the given array, so that millions need no second copy."""
+    hashes.sort()
+    is_first = np.ones(len(hashes), bool)
+    np.not_equal(hashes[1:], hashes[:-1], out=is_first[1:])
+    return hashes[is_first]
+
+
+def merged(records: Sequence[SourceRecord]) -> SourceRecord:
+    """The record of an ensemble: what any of its members has seen."""
+    first, *others = records
+    for other in others:
+        first = first | other
+    return first
