@@ -66,12 +66,13 @@ for (const table of all("table.sortable")) {
 // --- filters
 for (const table of all("table.filterable")) {
   const rows = [...table.tBodies[0].rows];
+  const texts = rows.map(row => [...row.cells].map(cell => cell.textContent.normalize().toLowerCase()));
   const input = make("input", { type: "search" });
   const count = make("output");
   const show = () => {
     const wanted = input.value.normalize().toLowerCase();
-    const shown = rows.filter(row => {
-      row.hidden = !row.textContent.normalize().toLowerCase().includes(wanted);
+    const shown = rows.filter((row, index) => {
+      row.hidden = !texts[index].some(text => text.includes(wanted));
       return !row.hidden;
     });
     count.textContent = wanted ? `${shown.length} of ${rows.length} rows` : "";
