@@ -136,6 +136,7 @@ def test_the_ranking_pays_for_what_was_not_looked_at(looking: Model, texts: list
         keys = [key(each) for each in answer.all]
         assert [k[0] for k in keys] == sorted(k[0] for k in keys)
         assert all(after[1] >= before[1] - 1e-4 for before, after in pairwise(keys) if before[0] == after[0])
+        assert [each.score for each in answer.all] == pytest.approx([-key(each)[1] for each in answer.all], abs=1e-4)
     assert token_lists(answers) != token_lists(looking.predict(texts, beam=6, n_best=6))
 
 

@@ -17,6 +17,9 @@ from seq2see.text import EOS, PAD, SPECIALS, Codec, make_tokenizer
 from seq2see.training import TensorBatch
 
 VOCABULARY = 11
+"""Tokens of the targets."""
+SOURCE_VOCABULARY = 13
+"""Tokens of the sources, unless one table embeds both sides: a mistake between the two shows."""
 
 
 def _variants() -> dict[str, ModelOptions]:
@@ -78,6 +81,20 @@ def blueprint() -> Callable[..., Blueprint]:
     return lambda name, **options: resolve(replace(_VARIANTS[name], **options))
 
 
+def source_vocabulary(blueprint: Blueprint) -> int:
+    """Tokens of the sources; 0 for a language model."""
+    if not ARCHITECTURES[blueprint.name].has_source:
+        return 0
+    return VOCABULARY if blueprint.tie == "all" else SOURCE_VOCABULARY
+
+
+def letters(size: int) -> Codec:
+    """Letters from a on: a vocabulary of `size` tokens."""
+    codec = Codec.build(make_tokenizer("characters"), [string.ascii_lowercase[: size - len(SPECIALS)]])
+    assert len(codec.vocabulary) == size
+    return codec
+
+
 @pytest.fixture
 def new_model() -> Callable[..., Seq2Seq]:
     """Makes a model with random weights, biases too. `sharpen` scales the output layer."""
@@ -91,8 +108,7 @@ def new_model() -> Callable[..., Seq2Seq]:
         vocabulary: int = VOCABULARY,
     ) -> Seq2Seq:
         torch.manual_seed(seed)
-        has_source = ARCHITECTURES[blueprint.name].has_source
-        model = build(blueprint, Sizes(VOCABULARY if has_source else 0, vocabulary)).to(dtype).eval()
+        model = build(blueprint, Sizes(source_vocabulary(blueprint), vocabulary)).to(dtype).eval()
         with torch.no_grad():
             # Norms amplify small changes: larger weights would exceed the precision of float32 in a Transformer.
             is_transformer = "heads" in ARCHITECTURES[blueprint.name].uses
@@ -121,26 +137,26 @@ def new_batch() -> Callable[..., TensorBatch]:
     ) -> TensorBatch:
         chance = torch.Generator().manual_seed(seed)
 
-        def padded(lengths: Sequence[int]) -> Padded:
+        def padded(lengths: Sequence[int], vocabulary: int) -> Padded:
             limits = torch.tensor(lengths)
             positions = torch.arange(max(lengths))
-            ids = torch.randint(len(SPECIALS), VOCABULARY, (len(lengths), max(lengths)), generator=chance)
+            ids = torch.randint(len(SPECIALS), vocabulary, (len(lengths), max(lengths)), generator=chance)
             ids = torch.where(positions == limits[:, None] - 1, EOS, ids)
             return Padded(torch.where(positions < limits[:, None], ids, PAD), limits)
 
-        has_source = any(True for _ in model.encoder.parameters())
-        source = padded(source_lengths if has_source else [0] * len(source_lengths))
-        return TensorBatch(source, padded(target_lengths))
+        tables = [part for part in model.encoder.modules() if isinstance(part, Embedding)]
+        source = (
+            padded(source_lengths, len(tables[0].weight)) if tables else padded([0] * len(source_lengths), VOCABULARY)
+        )
+        return TensorBatch(source, padded(target_lengths, VOCABULARY))
 
     return new
 
 
 @pytest.fixture
 def codec() -> Codec:
-    """Letters a to g: the vocabulary of all models here."""
-    codec = Codec.build(make_tokenizer("characters"), [string.ascii_lowercase[: VOCABULARY - len(SPECIALS)]])
-    assert len(codec.vocabulary) == VOCABULARY
-    return codec
+    """Letters a to g: the target vocabulary of all models here."""
+    return letters(VOCABULARY)
 
 
 @pytest.fixture
@@ -149,7 +165,8 @@ def new_predictor(new_model: Callable[..., Seq2Seq], codec: Codec) -> Callable[.
 
     def new(blueprint: Blueprint, *, network: Seq2Seq | None = None, **options: object) -> Predictor:
         network = network or new_model(blueprint, dtype=torch.float32, sharpen=2.0, **options)
-        source_codec = codec if ARCHITECTURES[blueprint.name].has_source else None
+        size = source_vocabulary(blueprint)
+        source_codec = letters(size) if size else None
         return Predictor(TorchEngine(network), source_codec, codec, max_length=7, name=blueprint.name)
 
     return new

@@ -71,11 +71,17 @@ def test_the_check_fails_if_a_weight_differs(architecture, new_model, new_batch,
             check(model, build(architecture, others), batch, 1e-9)
 
 
-@pytest.mark.parametrize("name", ["plain", "peeky", "bidirectional", "input_feeding", "language_model"])
-def test_large_vocabularies_need_no_table(blueprint, new_model, new_batch, network_of, name, monkeypatch) -> None:
+LARGE = [(name, "none") for name in ("plain", "peeky", "bidirectional", "input_feeding", "language_model")]
+LARGE += [("attention", "target"), ("peeky", "all"), ("language_model", "target")]
+
+
+@pytest.mark.parametrize(("name", "tie"), LARGE)
+def test_large_vocabularies_need_no_table(blueprint, new_model, new_batch, network_of, name, tie, monkeypatch) -> None:
+    """A tied embedding is scaled with and without the table."""
     monkeypatch.setattr(seq2see.runtime.recurrent, "LARGEST_TABLE", 0)
-    model = new_model(blueprint(name, layers=2))
-    check(model, network_of(blueprint(name, layers=2), model), new_batch(model), 1e-9)
+    large = blueprint(name, layers=2, tie=tie, **({} if tie == "none" else {"embedding": None}))
+    model = new_model(large)
+    check(model, network_of(large, model), new_batch(model), 1e-9)
 
 
 def test_float16_is_converted_to_float32(blueprint, new_model, new_batch, exported) -> None:

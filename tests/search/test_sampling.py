@@ -108,6 +108,13 @@ def test_ids_ruled_out_by_filters_do_not_count_for_top_k() -> None:
         assert set(sampler(log_probs, np.arange(2000), 0).tolist()) == {1, 2}
 
 
+@pytest.mark.parametrize(("share", "kept"), [(0.49, 1), (0.5, 1), (0.51, 2), (0.75, 2), (0.76, 3), (0.875, 3)])
+def test_top_p_ends_where_the_share_is_reached_exactly(share: float, kept: int) -> None:
+    """The sums of these powers of two are exact."""
+    weights = np.array([[0.5, 0.25, 0.125, 0.125]])
+    assert (Sampler(top_p=share)._truncate(weights) > 0).tolist() == [[True] * kept + [False] * (4 - kept)]
+
+
 @pytest.mark.parametrize("options", [{}, {"top_k": 2}, {"top_p": 0.5}, {"min_p": 0.5}], ids=str)
 def test_a_row_without_possible_ids_gets_a_valid_id_and_affects_no_other_row(options: dict[str, Any]) -> None:
     log_probs = np.log([[0.5, 0.2, 0.2, 0.1]]).repeat(3, 0)

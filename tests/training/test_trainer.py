@@ -496,3 +496,11 @@ def test_what_goes_wrong_is_said_once_and_not_early():
 def test_what_passes_is_not_said_and_what_is_there_at_the_end_is():
     assert warned_at([True, True, False, True, False, False]) == []
     assert warned_at([False] * 5 + [True]) == [(12, "same_answer")]
+
+
+def test_overfitting_is_said_after_three_rises_of_the_dev_loss():
+    """The first of the four evaluations that this takes may be the lowest of all."""
+    trainer = new_trainer(Recorder(losses=[1.5, 1.0, 1.1, 1.2, 1.3, 1.4]), max_updates=12, rate=0.03, warmup=0.0)
+    trainer.run()
+    found = [(event.update, event.kind) for event in trainer.recorder.of(WarningIssued)]
+    assert found == [(10, "rising")]

@@ -1,0 +1,52 @@
+"""A few of the calls that `scripts/fuzz` makes by the thousand, and proof that it notices what it looks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fuzz.cases import Case, make_case
+from fuzz.harness import MAX_BYTES, SECONDS, Outcome, faults_of, fuzz, make_home
+
+CALLS = 120
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_home(tmp_path_factory.mktemp("fuzz"))
+
+
+def test_random_calls_break_no_rule(home: Path) -> None:
+    faults = [fault for faults in fuzz(home, iter(range(1, CALLS + 1)), process_every=30) for fault in faults]
+    assert not faults, "\n".join(map(str, faults))
+
+
+def test_a_case_is_a_function_of_its_number() -> None:
+    first, again = make_case(17), make_case(17)
+    assert (str(first), first.stdin) == (str(again), again.stdin)
+    assert len({str(make_case(number)) for number in range(200)}) > 150
+
+
+GOOD = Outcome(2, "", "seq2see: is missing", 1.0, 0)
+BROKEN = {
+    "a traceback": GOOD._replace(stderr="Traceback (most recent call last):"),
+    "exit code 1": GOOD._replace(code=1),
+    "21 seconds": GOOD._replace(seconds=SECONDS + 1.0),
+    "of memory": GOOD._replace(peak_bytes=MAX_BYTES + 1),
+}
+
+
+@pytest.mark.parametrize("rule", BROKEN)
+def test_each_broken_rule_is_noticed(rule: str) -> None:
+    case = Case(0, "predict", ["run", "--output", "out.txt"])
+    assert not list(faults_of(case, GOOD, {}, {}))
+    (fault,) = faults_of(case, BROKEN[rule], {}, {})
+    assert rule in fault.rule
+
+
+def test_changes_outside_the_outputs_are_noticed() -> None:
+    case = Case(0, "predict", ["run", "--output", "out.txt"])
+    (fault,) = faults_of(case, GOOD, {"a": "1"}, {"a": "2"})
+    assert "outside" in fault.rule
+    assert case.outputs >= {"out.txt"}
