@@ -417,7 +417,9 @@ def renew_manifest(folder: Path) -> None:
 def repack(chance: random.Random, folder: Path, path: Path) -> None:
     """Write a packed model whose hashes are right and whose content is not."""
     files = {
-        name: (folder / name).read_bytes() for name in sorted(MODEL_FILES - {MANIFEST}) if (folder / name).is_file()
+        name: (folder / name).read_bytes()
+        for name in sorted(set(MODEL_FILES) - {MANIFEST})
+        if (folder / name).is_file()
     }
     if not files:
         return

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -251,8 +251,8 @@ class Worker:
         self.process.communicate()
 
 
-def fuzz(home: Path, numbers: Iterator[int], *, process_every: int = 20) -> Iterator[list[Fault]]:
-    """The faults of each case in turn; every n-th case is a process of its own."""
+def fuzz(home: Path, numbers: Iterable[int], *, process_every: int = 20) -> Iterator[tuple[int, list[Fault]]]:
+    """The exit code and the faults of each case in turn; every n-th case is a process of its own."""
     worker: Worker | None = None
     try:
         with tempfile.TemporaryDirectory() as name:
@@ -273,7 +273,7 @@ def fuzz(home: Path, numbers: Iterator[int], *, process_every: int = 20) -> Iter
                         worker.close()
                         worker = None
                     outcome = answered or Outcome(-1, "", f"no answer after {WAIT} s, or the process died", 0.0, 0)
-                yield list(faults_of(case, outcome, before, snapshot(own, case.outputs)))
+                yield outcome.code, list(faults_of(case, outcome, before, snapshot(own, case.outputs)))
                 shutil.rmtree(own, ignore_errors=True)
     finally:
         if worker is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_random_calls_break_no_rule(home: Path) -> None:
-    faults = [fault for faults in fuzz(home, iter(range(1, CALLS + 1)), process_every=30) for fault in faults]
-    assert not faults, "\n".join(map(str, faults))
+    outcomes = list(fuzz(home, range(1, CALLS + 1), process_every=30))
+    assert not any(faults for _, faults in outcomes), "\n".join(
+        str(fault) for _, faults in outcomes for fault in faults
+    )
+    codes = Counter(code for code, _ in outcomes)
+    assert min(codes[0], codes[2]) > CALLS / 10  # neither all refused nor all harmless
 
 
 def test_a_case_is_a_function_of_its_number() -> None:
