@@ -152,7 +152,7 @@ PATHS = [
     ),
     *("with blank.tsv", "out", "out.html", "out.svg", "out.json", "out.tsv", "out.seq2see", "out.toml", "-", ""),
 ]
-OUTPUT_FLAGS = ("--output", "--out", "--errors", "-o")
+OUTPUT_FLAGS = ("--output", "--out", "--errors", "--tensorboard", "-o")
 BYTES = [
     *(
         b"\xff",
