@@ -16,6 +16,16 @@ from rich.text import Text
 from seq2see.printable import printable
 
 
+class Losses:
+    """How many messages of this process could not be written to stderr."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+LOSSES = Losses()
+
+
 class Terminal(Console):
     """rich's console, with every text made printable; what can't be written to stderr is dropped.
 
@@ -57,6 +67,7 @@ class Forgiving:
         try:
             return self._stream.write(text)
         except (OSError, ValueError):  # ValueError: the stream was closed
+            LOSSES.count += 1
             return len(text)
 
     def flush(self) -> None:

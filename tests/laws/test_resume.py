@@ -310,11 +310,19 @@ def check_resume_on_disk(config, tmp_path, monkeypatch, *, between=lambda folder
     straight, parted = tmp_path / "straight", tmp_path / "parted"
     assert train(config, straight, **quiet).finished.update == 10
 
+    updates = []
+
     @contextmanager
     def interrupted(say, **_):
-        yield stop_after(5)
+        yield lambda: len(updates) >= 5
 
+    def counted(trainer, batch):
+        updates.append(batch)
+        update(trainer, batch)
+
+    update = Trainer._update
     with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_update", counted)
         patch.setattr("seq2see.run.train.stop_on_signal", interrupted)
         finished = train(config, parted, **quiet).finished
     assert (finished.update, finished.reason) == (5, "interrupted")

@@ -12,6 +12,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from seq2see.console import LOSSES
 from seq2see.errors import UserError
 from seq2see.system_errors import system_error
 
@@ -48,6 +49,7 @@ class StandardError(io.FileIO):
         try:
             return super().write(content)
         except OSError:
+            LOSSES.count += 1
             return memoryview(content).nbytes
 
 

@@ -40,7 +40,7 @@ def card_text(
             f"width {blueprint.width}, {blueprint.layers} layers per side.",
             "",
             f"- trained on {len(train):,} pairs ({origin}), {progress.update:,} updates",
-            f"- {metrics_text(progress.best)} (greedy, while training)",
+            f"- {metrics_text(progress.best)} (greedy, while training)" if progress.best else "- not evaluated",
             *text,
             "",
             "    import seq2see",

@@ -3,38 +3,88 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from seq2see.data import Pair
+from seq2see.data import Batch, Padded, Pair
+from seq2see.inference.engine import Array, Ids
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import PairScore, Prediction, loss_of
-from seq2see.training import ALONE, DevAnswer, DevEvaluation, Sample, World
+from seq2see.inference.torch_engine import TorchEngine, TorchState
+from seq2see.model import Seq2Seq
+from seq2see.training import ALONE, DevAnswer, DevEvaluation, EvaluationStopped, Sample, World
 from seq2see.training.samples import NUM_SAMPLES
 
 MISSING = object()
 
 
+class StoppableEngine(TorchEngine):
+    """A network whose evaluation ends with EvaluationStopped, between two steps, once `stop` says so.
+
+    A model that has learned little writes answers without end, and its evaluation takes longer than many updates.
+    """
+
+    def __init__(self, network: Seq2Seq, stop: Callable[[], bool], *, max_positions: int | None = None) -> None:
+        super().__init__(network, max_positions=max_positions)
+        self.stop = stop
+
+    def start(self, source: Padded, read: Ids) -> TorchState:
+        """The state of a decoder that has the sources and has read these ids."""
+        self._continue()
+        return super().start(source, read)
+
+    def step(self, ids: Ids, state: TorchState) -> tuple[Array, TorchState, Array | None]:
+        """One more token of each row."""
+        self._continue()
+        return super().step(ids, state)
+
+    def target_log_probs(self, batch: Batch) -> Array:
+        """log p of each real target token, all positions in parallel."""
+        self._continue()
+        return super().target_log_probs(batch)
+
+    def _continue(self) -> None:
+        if self.stop():
+            raise EvaluationStopped
+
+
 def evaluate_on_dev(model: Predictor, dev: Sequence[Pair], world: World = ALONE) -> DevEvaluation:
     """Exact match (not for language models) and loss on dev, with all answers, or a few texts of a language model.
 
-    Each process of the world answers a part of dev; all return the same evaluation.
+    Each process of the world answers a part of dev; all return the same evaluation. EvaluationStopped if one of them
+    was stopped.
     """
     own_pairs = dev[world.rank :: world.size]
+    drawn: Sequence[Prediction] = ()
+    found: tuple[list[PairScore], list[DevAnswer]] | None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownTextWarning)
-        scores = interleaved(world.gather(model.score(own_pairs)))
-        loss = loss_of([PairScore(*score) for score in scores])
-        if model.source_codec is None:
-            drawn = model.predict([""] * NUM_SAMPLES, sample=True)
-            return DevEvaluation({"loss": loss}, tuple(Sample("", prediction.text, "") for prediction in drawn))
-        answers = model.predict([pair.source for pair in own_pairs])
-    own = [dev_answer_of(model, pair, answer) for pair, answer in zip(own_pairs, answers, strict=True)]
-    answered = tuple(DevAnswer(*each)._replace(tokens=tuple(each[3])) for each in interleaved(world.gather(own)))
+        try:
+            found = model.score(own_pairs), answers_of(model, own_pairs)
+            if model.source_codec is None:
+                drawn = model.predict([""] * NUM_SAMPLES, sample=True)
+        except EvaluationStopped:
+            found = None
+    parts = world.gather(found)
+    if any(part is None for part in parts):
+        raise EvaluationStopped
+    scores, answers = (interleaved([part[side] for part in parts if part]) for side in (0, 1))
+    loss = loss_of([PairScore(*score) for score in scores])
+    if model.source_codec is None:
+        return DevEvaluation({"loss": loss}, tuple(Sample("", prediction.text, "") for prediction in drawn))
+    answered = tuple(DevAnswer(*each)._replace(tokens=tuple(each[3])) for each in answers)
     right = sum(each.prediction == each.target for each in answered)
     return DevEvaluation({"exact_match": right / len(answered), "loss": loss}, (), answered)
+
+
+def answers_of(model: Predictor, pairs: Sequence[Pair]) -> list[DevAnswer]:
+    """The pairs with their answers; none of a language model."""
+    if model.source_codec is None:
+        return []
+    answers = model.predict([pair.source for pair in pairs])
+    return [dev_answer_of(model, pair, answer) for pair, answer in zip(pairs, answers, strict=True)]
 
 
 def interleaved(parts: Sequence[Sequence[Any]]) -> list[Any]:

@@ -10,16 +10,18 @@ RUN/checkpoints/     what `--resume` resumes from
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+import shlex
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from seq2see.config import Config, make_config, option, read_toml, to_toml
 from seq2see.errors import CheckpointError, ConfigError, UserError
-from seq2see.storage.checkpoints import checkpoints, clean_checkpoints, other_checkpoint_entries
-from seq2see.storage.files import other_entries, write_file
+from seq2see.storage.checkpoints import checkpoints, clean_checkpoints, other_checkpoint_entries, update_of
+from seq2see.storage.files import MANIFEST, other_entries, write_file
 from seq2see.storage.saved_model import MODEL_FILES
-from seq2see.storage.temporary import clean_leftovers, is_temporary, remove_folder
+from seq2see.storage.temporary import clean_leftovers, current_version, is_temporary, remove_folder
 
 CONFIG, RECORD, METRICS = "config.toml", "files.json", "metrics.jsonl"
 MODEL, CHECKPOINTS = "model", "checkpoints"
@@ -106,6 +108,25 @@ def clean_run(folder: Path) -> None:
     for name in (CONFIG, RECORD, METRICS, MODEL):
         clean_leftovers(folder / name)
     clean_checkpoints(folder / CHECKPOINTS)
+
+
+@contextmanager
+def naming_what_remains(run: Path) -> Iterator[None]:
+    """Let the error of a save in this run say how to go on with what was saved before."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(error.what, where=error.where, fix=f"{error.fix}; {what_remains(run)}") from error
+
+
+def what_remains(run: Path) -> str:
+    """How to go on after an error: from the last checkpoint, else from the best model, else from the beginning."""
+    if left := checkpoints(run / CHECKPOINTS):
+        return f"then --resume resumes after update {update_of(left[-1]):,}, which is intact"
+    if (current_version(run / MODEL) / MANIFEST).exists():
+        words = ["seq2see", "train", str(run / CONFIG), "--from", str(run), "--out", f"{run}-continued"]
+        return f"there is no checkpoint yet, but the best model so far: {shlex.join(words)}"
+    return "then start again with --force"
 
 
 def stored_config(folder: Path) -> Config:

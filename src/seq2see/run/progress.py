@@ -11,9 +11,10 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from seq2see.console import print_line
+from seq2see.console import LOSSES, print_line
 from seq2see.errors import CheckpointError
 from seq2see.run.bar import Bar, bar_for
+from seq2see.run.folder import what_remains
 from seq2see.storage.files import write_file
 from seq2see.system_errors import system_error
 from seq2see.training.events import Evaluated, Event, Finished, Sample, Updated
@@ -76,7 +77,7 @@ class MetricsLog:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(values) + "\n")
         except OSError as error:
-            also = "then --resume: the last checkpoint is intact"
+            also = what_remains(self.path.parent)
             raise system_error(error, self.path, "written", CheckpointError, also=also) from error
 
 
@@ -102,6 +103,22 @@ def is_kept(event: Mapping[str, Any], update: int, has_mean: bool) -> bool:
     """Whether the event is kept when a run is resumed after `update`."""
     will_come = event["event"] == "end" or ("mean_of" in event and event["update"] == update and not has_mean)
     return bool(event["update"] <= update and not will_come)
+
+
+class OutputWatch:
+    """Logs that what training prints can no longer be written, because its reader or its disk is gone."""
+
+    def __init__(self, log: MetricsLog) -> None:
+        self.log = log
+        self.before = LOSSES.count
+        self.is_logged = False
+
+    def __call__(self, event: Event) -> None:
+        """Look for losses before this event is logged."""
+        if LOSSES.count > self.before and not self.is_logged:
+            self.is_logged = True
+            message = "what training prints can no longer be written; training continues"
+            self.log(WarningIssued(event.update, "output", message, "write it to a file: 2> train.log"))
 
 
 class Display:

@@ -12,9 +12,9 @@ from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import Seq2Seq, build, max_positions
 from seq2see.run.checkpoint_content import require_fitting
-from seq2see.run.dev import evaluate_on_dev
+from seq2see.run.dev import StoppableEngine, evaluate_on_dev
 from seq2see.run.fine_tune import initial_state
-from seq2see.run.folder import CHECKPOINTS
+from seq2see.run.folder import CHECKPOINTS, naming_what_remains
 from seq2see.run.network_trainer import TrainingJob
 from seq2see.run.plan import RunPlan
 from seq2see.run.resume import RunContext
@@ -62,22 +62,28 @@ class TorchTrainer:
         context, plan, unknown = job.context, job.plan, job.plan.unknown_on_dev
 
         def evaluate(network: Seq2Seq) -> DevEvaluation:
-            engine = TorchEngine(network, max_positions=max_positions(plan.blueprint))
+            # A model to fine-tune is evaluated to the end: what it scores decides what is kept.
+            engine = StoppableEngine(
+                network,
+                lambda: trainer.progress.update > 0 and job.stop(),
+                max_positions=max_positions(plan.blueprint),
+            )
             model = Predictor(engine, *plan.codecs, max_length=plan.max_length)
             return evaluate_on_dev(model, plan.dev, context.world)._replace(unknown=unknown)
 
         def save_checkpoint(state: TrainingState) -> None:
-            save_state(
-                context.folder,
-                state,
-                plan.codecs,
-                job.fingerprint,
-                plan.config,
-                plan.max_length,
-                plan.seen,
-                plan.record,
-                processes=context.world.size,
-            )
+            with naming_what_remains(context.folder):
+                save_state(
+                    context.folder,
+                    state,
+                    plan.codecs,
+                    job.fingerprint,
+                    plan.config,
+                    plan.max_length,
+                    plan.seen,
+                    plan.record,
+                    processes=context.world.size,
+                )
 
         state = job.resumed
         if state:

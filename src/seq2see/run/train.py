@@ -32,10 +32,10 @@ from seq2see.model import Blueprint, max_positions
 from seq2see.run.card import card_text
 from seq2see.run.changes import DataFingerprint, fingerprint
 from seq2see.run.checkpoint_content import facts_of
-from seq2see.run.folder import METRICS, MODEL, is_run, stored_config
+from seq2see.run.folder import METRICS, MODEL, is_run, naming_what_remains, stored_config
 from seq2see.run.network_trainer import NetworkTrainer, TrainingJob
 from seq2see.run.plan import RunPlan, leak_lines, plan_run
-from seq2see.run.progress import Display, MetricsLog
+from seq2see.run.progress import Display, MetricsLog, OutputWatch
 from seq2see.run.resume import ResumeOptions, RunContext, RunStart, make_folder, new_run, resume_run, resumed_state
 from seq2see.run.scratch_trainer import ScratchTrainer
 from seq2see.run.signals import stop_on_signal
@@ -178,15 +178,16 @@ def best_model_saver(
     """A function that writes RUN/model/."""
 
     def save_best(tensors: Mapping[str, np.ndarray], progress: TrainingProgress) -> None:
-        save_model(
-            context.folder / MODEL,
-            config=model_config(plan.blueprint, plan.max_length, progress, len(plan.data.train), plan.seen),
-            tensors=tensors,
-            source_codec=plan.source_codec,
-            target_codec=plan.target_codec,
-            card=card_text(plan.blueprint, plan.codecs, num_parameters, progress, plan.data.train, plan.longest),
-            record=plan.record,
-        )
+        with naming_what_remains(context.folder):
+            save_model(
+                context.folder / MODEL,
+                config=model_config(plan.blueprint, plan.max_length, progress, len(plan.data.train), plan.seen),
+                tensors=tensors,
+                source_codec=plan.source_codec,
+                target_codec=plan.target_codec,
+                card=card_text(plan.blueprint, plan.codecs, num_parameters, progress, plan.data.train, plan.longest),
+                record=plan.record,
+            )
 
     return save_best
 
@@ -210,7 +211,7 @@ def callbacks_of(
                 lines = "line" if len(log.damaged) == 1 else "lines"
                 numbers = ", ".join(map(str, log.damaged[:5])) + (", …" if len(log.damaged) > 5 else "")
                 context.say(f"note: {log.path}: left out {len(log.damaged):,} damaged {lines} ({numbers})")
-            used = [log, display, *callbacks, *used]
+            used = [OutputWatch(log), log, display, *callbacks, *used]
 
         def callback(event: Event) -> None:
             for each in used:

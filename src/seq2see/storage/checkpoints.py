@@ -66,24 +66,14 @@ def save_checkpoint(
     versions: Mapping[str, str] | None = None,
     keep: int = NUM_KEPT,
 ) -> None:
-    """Write `folder/<update>/`, then remove all but the newest `keep` checkpoints, this one included.
-
-    CheckpointError if the disk refuses; it names the checkpoint that can still be resumed.
-    """
+    """Write `folder/<update>/`, then remove all but the newest `keep` checkpoints. CheckpointError if that fails."""
     files = {
         STATE: safetensors.numpy.save(dict(tensors)),
         PROGRESS: json.dumps(progress, indent=1).encode() + b"\n",
         **({} if codecs is None else codec_files(codecs)),
     }
     place = folder / f"{update:08d}"
-    try:
-        write_folder(place, files, sealed_manifest(files, versions or {}), names=FILES)
-    except CheckpointError as error:
-        left = checkpoints(folder)
-        after = f"; then --resume resumes after update {update_of(left[-1]):,}, which is intact" if left else ""
-        raise CheckpointError(
-            error.what, where=error.where, fix=f"free some space or repair the disk{after}"
-        ) from error
+    write_folder(place, files, sealed_manifest(files, versions or {}), names=FILES)
     others = [path for path in checkpoints(folder) if path != place]
     for older in others[: max(0, len(others) + 1 - keep)]:
         with suppress(OSError):  # the new one is safe; removing the old is tried again next time

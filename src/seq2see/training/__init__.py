@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from seq2see.training.precision import choose_precision, require_precision
     from seq2see.training.process_batches import sampler_of
     from seq2see.training.schedule import rate_share
-    from seq2see.training.state import KEPT, DevEvaluation, TrainingProgress, TrainingState
+    from seq2see.training.state import KEPT, DevEvaluation, EvaluationStopped, TrainingProgress, TrainingState
     from seq2see.training.trainer import Trainer
     from seq2see.training.watch import DevAnswer, WarningIssued
     from seq2see.training.world import ALONE, World, joined, num_processes
@@ -29,6 +29,7 @@ __all__ = [
     "DevAnswer",
     "DevEvaluation",
     "Evaluated",
+    "EvaluationStopped",
     "Event",
     "Finished",
     "Sample",
@@ -64,7 +65,7 @@ __getattr__, __dir__ = lazily(
         "precision": "choose_precision require_precision",
         "schedule": "rate_share",
         "process_batches": "sampler_of",
-        "state": "KEPT DevEvaluation TrainingProgress TrainingState",
+        "state": "KEPT DevEvaluation EvaluationStopped TrainingProgress TrainingState",
         "trainer": "Trainer",
         "watch": "DevAnswer WarningIssued",
         "world": "ALONE World joined num_processes",

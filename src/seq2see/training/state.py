@@ -81,6 +81,10 @@ class DevEvaluation(NamedTuple):
     """Answers that differ from those of the last evaluation; None for the first."""
 
 
+class EvaluationStopped(Exception):  # noqa: N818 - as StopIteration
+    """The run was asked to stop during an evaluation, which comes again when the run is resumed."""
+
+
 def is_better(metrics: dict[str, float], best: dict[str, float], metric: str) -> bool:
     """Whether `metrics` beat `best`: a higher exact match, then a lower loss; or a lower loss alone."""
     if not best or metric == "loss":

@@ -37,7 +37,7 @@ from seq2see.training.samples import DevAnswers
 from seq2see.training.schedule import rate_share
 from seq2see.training.setup import Setup
 from seq2see.training.sharding import full_tensor, sharded_like, without_gradient_sync
-from seq2see.training.state import KEPT, DevEvaluation, TrainingProgress, TrainingState, is_better
+from seq2see.training.state import KEPT, DevEvaluation, EvaluationStopped, TrainingProgress, TrainingState, is_better
 from seq2see.training.watch import (
     NUM_RISES,
     TRANSIENT,
@@ -63,11 +63,11 @@ class Trainer:
     """Trains a model on examples.
 
     `evaluate` evaluates the model on dev, `save_best` saves it, `save_checkpoint` saves a state to resume from. `stop`
-    is called after each update; `stop_when_perfect` ends training when dev is repeatedly answered without a mistake.
-    `epoch_examples` gives each epoch its own examples in place of `examples`; `workers` threads prepare batches ahead.
+    is called after each update, and `evaluate` may raise EvaluationStopped once it returned True; `stop_when_perfect`
+    ends training when dev is repeatedly answered without a mistake. `epoch_examples` gives each epoch its own examples
+    in place of `examples`; `workers` threads prepare batches ahead. `setup` is what the diagnostics take into account.
     Of `options` only max_epochs, batch_size or batch_tokens, checkpoint_every, checkpoint_minutes, patience, ema and
-    average may be None. All processes of the `world` evaluate; only rank 0 saves and calls `callback`. The advice of
-    warnings depends on the `setup`.
+    average may be None. All processes of the `world` evaluate; only rank 0 saves and calls `callback`.
     """
 
     def __init__(
@@ -117,6 +117,7 @@ class Trainer:
         self.answers = DevAnswers()
         self.progress = TrainingProgress()
         self._clock = self._saved_at = time.perf_counter()
+        self._saved = 0
         self.batches = ProcessBatches(examples, options, world, epoch_examples=epoch_examples, workers=workers)
         self._warm_up_ddp()
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
@@ -143,40 +144,65 @@ class Trainer:
             return self._run(shares, evaluate_first)
 
     def _run(self, shares: Iterable[tuple[BatchPosition, ProcessBatch]], evaluate_first: bool) -> Finished:
-        reason = "all updates done"
         self._clock = self._saved_at = time.perf_counter()
-        if evaluate_first:
-            self._evaluate(is_diagnosed=False)
-        saved = self.progress.update
-        if self.progress.update and (ended := self._reason_to_stop()):
-            reason, shares = ended, ()  # a resumed run that had already ended
-        for place, batch in shares:
-            self.progress.epoch, self.progress.pool, self.progress.batch = place
-            self._update(batch)
-            update = self.progress.update
-            if update % self.evaluate_every == 0 or update == self.max_updates:
-                self._evaluate()
-            if update % self.checkpoint_every == 0 or self._has_waited():
-                self._checkpoint()
-                saved = update
-            ended = self._reason_to_stop()
-            if ended and update < self.max_updates:
-                reason = ended
-                break
-        if reason == INTERRUPTED and saved != self.progress.update:
-            # Before the evaluation, which must not change how the run is resumed.
-            self._checkpoint()
-        if self.progress.evaluated_at != self.progress.update and (reason != INTERRUPTED or not self.progress.best):
-            self._evaluate(is_diagnosed=reason != INTERRUPTED)
-        if reason != INTERRUPTED and self._evaluate_mean():
-            saved = 0
-        if saved != self.progress.update and reason != INTERRUPTED:
-            self._checkpoint()
+        self._saved = self.progress.update
+        try:
+            reason = self._train(shares, evaluate_first)
+        except EvaluationStopped:
+            reason = INTERRUPTED
+        if reason == INTERRUPTED:
+            self._save_interrupted()
         finished = Finished(
             self.progress.update, reason, self.progress.best_update, self.progress.best, self.progress.seconds
         )
         self.callback(finished)
         return finished
+
+    def _train(self, shares: Iterable[tuple[BatchPosition, ProcessBatch]], evaluate_first: bool) -> str:
+        """Train to the end, which is then evaluated and saved, or until interrupted; the reason why training ended."""
+        progress, reason = self.progress, "all updates done"
+        if evaluate_first:
+            self._evaluate(is_diagnosed=False)
+        elif progress.update and self._is_due(progress.update) and progress.evaluated_at != progress.update:
+            self._evaluate()  # which the run so far was stopped in
+            self._saved = 0
+            self._save_if_due()
+        if progress.update and (ended := self._reason_to_stop()):
+            reason, shares = ended, ()  # a resumed run that had already ended
+        for place, batch in shares:
+            progress.epoch, progress.pool, progress.batch = place
+            self._update(batch)
+            if self._is_due(progress.update):
+                self._evaluate()
+            self._save_if_due()
+            ended = self._reason_to_stop()
+            if ended and progress.update < self.max_updates:
+                reason = ended
+                break
+        if reason == INTERRUPTED:
+            return reason
+        if progress.evaluated_at != progress.update:
+            self._evaluate()
+        if self._evaluate_mean() or self._saved != progress.update:
+            self._checkpoint()
+        return reason
+
+    def _is_due(self, update: int) -> bool:
+        """Whether the model is evaluated after this update."""
+        return update % self.evaluate_every == 0 or update == self.max_updates
+
+    def _save_if_due(self) -> None:
+        if self.progress.update % self.checkpoint_every == 0 or self._has_waited():
+            self._checkpoint()
+
+    def _save_interrupted(self) -> None:
+        """Save the state, and the model as it is if no better one was saved; evaluating it could take long."""
+        if self._saved != self.progress.update:
+            self._checkpoint()
+        if not self.progress.best:
+            model = self.evaluated.current()
+            if self.world.is_first:
+                self.save_best(model, self.progress)
 
     # --- one update -------------------------------------------------------------------------------------------
 
@@ -338,7 +364,7 @@ class Trainer:
         state = self.state()
         if self.world.is_first:
             self.save_checkpoint(state)
-        self._saved_at = time.perf_counter()
+        self._saved, self._saved_at = self.progress.update, time.perf_counter()
 
     def _has_waited(self) -> bool:
         """Whether the last checkpoint is older than `checkpoint_minutes`; this changes nothing else."""
