@@ -87,4 +87,4 @@ def sampler_of(examples: Examples, options: TrainingOptions) -> LengthBucketSamp
 
 def dropout_seed(seed: int, update: int, part: int) -> int:
     """A different seed for each update and each part of its batch."""
-    return int(np.random.SeedSequence([seed % 2**64, update, part]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence([seed % 2**64, update, part]).generate_state(1, np.uint64)[0]) >> 1
