@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from collections import Counter
@@ -41,7 +42,10 @@ def test_every_option_is_in_a_box_with_a_name(
     page = page_of(verb, capsys, monkeypatch)
     assert "Parameters" not in page
     for name, argument in options_of(verb).items():
-        assert (f" {name} " in page) == argument.show
+        found = re.findall(rf"^│ [* ]*{name}(?: .*?)?  +(\w.*?) +│$", page, re.MULTILINE)
+        assert len(found) == argument.show, name
+    for nothing in ("[default: False]", "[default: ()]", '[default: ""]'):
+        assert nothing not in page
 
 
 @pytest.mark.parametrize("verb", VERBS)

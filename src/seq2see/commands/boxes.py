@@ -66,11 +66,19 @@ def boxed(box: Group, *names: str) -> Callable[[Options], Options]:
 
     def annotate(options: Options) -> Options:
         inherited = get_type_hints(options, include_extras=True)
-        boxes = {name: Annotated[inherited[name], Parameter(group=box)] for name in names}
+        boxes = {
+            name: Annotated[inherited[name], Parameter(group=box, show_default=says_something(getattr(options, name)))]
+            for name in names
+        }
         options.__annotations__ = get_annotations(options) | boxes
         return options
 
     return annotate
+
+
+def says_something(default: object) -> bool:
+    """Whether a help page shows this default: not that a switch is off, or that there is none."""
+    return default is not False and default not in (None, (), "")
 
 
 def epilogue(verb: str) -> str:

@@ -18,6 +18,7 @@ from seq2see.commands.options import (
     OutputFile,
     Run,
     SkipBad,
+    Switch,
     require_files,
 )
 from seq2see.commands.terminal import leading_runs
@@ -30,9 +31,9 @@ def check(
     *data: Path,
     test: Files = None,
     json: Json = False,
-    fix: Annotated[bool, Parameter(group=OUTPUT)] = False,
+    fix: Annotated[Switch, Parameter(group=OUTPUT)] = False,
     output: Annotated[OutputFile, Parameter(help="The file of the clean copy.")] = None,
-    keep_duplicates: Annotated[bool, Parameter(group=OUTPUT)] = False,
+    keep_duplicates: Annotated[Switch, Parameter(group=OUTPUT)] = False,
 ) -> int:
     """Check data before training; the exit code is 1 if training would refuse them.
 
@@ -60,7 +61,7 @@ def evaluate(
     errors: Annotated[
         Path | None, Parameter(group=OUTPUT, help="Write the wrong predictions to this file, worst first.")
     ] = None,
-    ensemble: Annotated[bool, Parameter(group=SEARCH, help="Several runs answer together, as one model.")] = False,
+    ensemble: Annotated[Switch, Parameter(group=SEARCH, help="Several runs answer together, as one model.")] = False,
     json: Json = False,
     skip_bad: SkipBad = False,
     engine: Engine = "auto",

@@ -136,8 +136,9 @@ InputFile = Annotated[
     Path | None,
     Parameter(name="--input", group=INPUT, help="A file of texts, one per line (or JSONL with the key source)."),
 ]
-SkipBad = Annotated[bool, Parameter(group=DATA, help="Skip invalid lines, and count them.")]
-Json = Annotated[bool, Parameter(group=OUTPUT, help="Print one JSON object.")]
+Switch = Annotated[bool, Parameter(show_default=False)]
+SkipBad = Annotated[Switch, Parameter(group=DATA, help="Skip invalid lines, and count them.")]
+Json = Annotated[Switch, Parameter(group=OUTPUT, help="Print one JSON object.")]
 Settings = Annotated[
     list[str] | None,
     Parameter(

@@ -24,6 +24,7 @@ from seq2see.commands.options import (
     SamplingFlags,
     Scoring,
     SkipBad,
+    Switch,
 )
 from seq2see.commands.terminal import leading_runs, opened, require_other, texts_of
 from seq2see.console import invalid_lines, say
@@ -85,7 +86,7 @@ def generate(
     run: Run,
     /,
     *runs: Annotated[Path, Parameter(help="Further runs, which write together as an ensemble.")],
-    prompt: Annotated[str, Parameter(group=INPUT, help="The beginning of the text.")] = "",
+    prompt: Annotated[str, Parameter(group=INPUT, show_default=False, help="The beginning of the text.")] = "",
     output: Annotated[OutputFile, Parameter(help="The file of the texts; by default the terminal.")] = None,
     options: Sampling = SamplingFlags(),  # noqa: B008 (frozen)
     format_: Annotated[
@@ -154,7 +155,7 @@ def attend(
             alias="-o", group=OUTPUT, help="A file .html, .svg, .png, .pdf, .json or .tsv; by default the terminal."
         ),
     ] = None,
-    heads: Annotated[bool, Parameter(group=OUTPUT, help="Every head of every layer, beside their mean.")] = False,
+    heads: Annotated[Switch, Parameter(group=OUTPUT, help="Every head of every layer, beside their mean.")] = False,
     options: Generation = GREEDY,
     engine: Engine = "auto",
     device: Device = "auto",

@@ -19,6 +19,7 @@ from seq2see.commands.options import (
     OutputFolder,
     Settings,
     SkipBad,
+    Switch,
     merged,
     parsed,
     require_files,
@@ -27,7 +28,7 @@ from seq2see.console import say, show
 from seq2see.errors import ConfigError
 
 DEMO_FOLDER = Path("runs/demo")
-Flag = Annotated[bool, Parameter(group=RUN)]
+Flag = Annotated[Switch, Parameter(group=RUN)]
 
 
 def demo(*, out: Annotated[Path, OutputFolder, Parameter(group=RUN)] = DEMO_FOLDER, device: Device = "auto") -> int:
