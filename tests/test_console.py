@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 import seq2see
-from seq2see.console import Terminal, results, say, say_to, show
+from seq2see.console import Terminal, results, say, say_to, show, show_json
 from seq2see.printable import ISOLATES
 
 HOSTILE = "\x1b]0;owned\x1b\\\x9b2J\u202eevil"
@@ -121,3 +122,10 @@ def test_only_the_console_prints() -> None:
             ):
                 found.append(f"{path.relative_to(SOURCES)}:{node.lineno}")
     assert found == []
+
+
+def test_json_has_every_script_and_stands_for_bytes_by_their_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    show_json({"path": "caf\udce9 東京", "text": "\u202e"})
+    said = capsys.readouterr().out
+    assert said == '{"path": "caf\\\\xe9 東京", "text": "\u202e"}\n'
+    assert json.loads(said)["path"] == r"caf\xe9 東京"

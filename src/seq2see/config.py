@@ -17,7 +17,7 @@ from seq2see.blueprint import ModelOptions
 from seq2see.data.options import DataOptions
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.metrics.names import metric_called
-from seq2see.printable import has_surrogates
+from seq2see.printable import has_surrogates, one_line
 from seq2see.system_errors import absolute, reported
 from seq2see.text.options import TextOptions
 from seq2see.training.options import TrainingOptions
@@ -115,7 +115,7 @@ def require_utf8(values: Mapping[str, Any], *, where: str) -> None:
             for text in (section, name, value):
                 if isinstance(text, str) and has_surrogates(text) and not (text is value and (section, name) in PATHS):
                     fix = "convert the file to UTF-8" if where != "--set" else "write it in UTF-8"
-                    raise ConfigError(f"{text!r:.80} is not valid UTF-8", where=where, fix=fix)
+                    raise ConfigError(f"'{one_line(text):.80}' is not valid UTF-8", where=where, fix=fix)
 
 
 def require_small_file(path: Path) -> None:

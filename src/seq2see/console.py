@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +14,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from seq2see.printable import printable
+from seq2see.printable import SURROGATES, escape, printable
 
 
 class Losses:
@@ -118,6 +119,12 @@ def results() -> Writable:
 def show(result: object) -> None:
     """Print a line of results to stdout."""
     results().write(f"{result}\n")
+
+
+def show_json(values: object) -> None:
+    r"""Print one JSON object to stdout. A byte of a name that isn't UTF-8 becomes `\xff`: JSON has no bytes."""
+    text = json.dumps(values, ensure_ascii=False)
+    show(SURROGATES.sub(lambda found: escape(found[0]).replace("\\", "\\\\"), text))
 
 
 def say(message: object) -> None:

@@ -11,6 +11,7 @@ UNPRINTABLE = re.compile(
     "\u2028\u2029"  # line and paragraph separators
     "\ud800-\udfff]"  # surrogates, which stand for bytes of a name that isn't UTF-8, or for nothing
 )
+SURROGATES = re.compile("[\ud800-\udfff]")
 ISOLATES = "\u2066\u2067\u2068\u2069"
 """The direction marks that only affect the text between them."""
 
@@ -39,7 +40,7 @@ def quoted(word: object) -> str:
 
 def has_surrogates(text: str) -> bool:
     """Whether the text has surrogates, so that it can't be written as UTF-8: bytes that aren't, or halves of a pair."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    return SURROGATES.search(text) is not None
 
 
 def markdown_code(text: str) -> str:

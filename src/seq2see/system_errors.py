@@ -35,7 +35,8 @@ def system_error(
     if number == errno.ENOENT and not working_folder_exists():
         path, reason, fix = ".", "the working directory has been removed", "change to a folder that exists: cd"
     elif not isinstance(error, OSError):
-        reason, fix = str(error), "correct the name"
+        reason = "its name has a NUL" if "\0" in str(path) else "its name is not Unicode"
+        fix = "correct the name"
     elif number == errno.EBADF:
         reason, fix = "it is closed", f"redirect it: {'<' if doing == 'read' else '>'} FILE"
     else:
@@ -104,6 +105,16 @@ def absolute(path: Path) -> Path:
     """The absolute path. UserError if the working directory has been removed."""
     with reported(path, "found", UserError):
         return path.absolute()
+
+
+def require_possible(path: Path, kind: type[UserError] = DataError) -> None:
+    """UserError if no file can have this name: it is too long, has a NUL, leads back to itself, or has no beginning."""
+    try:
+        os.stat(absolute(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError) as error:
+        raise system_error(error, path, "opened", kind) from error
 
 
 def working_folder_exists() -> bool:

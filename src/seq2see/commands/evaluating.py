@@ -22,7 +22,7 @@ from seq2see.commands.options import (
     require_files,
 )
 from seq2see.commands.terminal import leading_runs
-from seq2see.console import invalid_lines, say, show
+from seq2see.console import invalid_lines, say, show, show_json
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import EvaluationOptions
 
@@ -71,8 +71,6 @@ def evaluate(
 
     Several runs before the file are compared with the first. docs/evaluation.md says what each number means.
     """
-    from json import dumps
-
     from seq2see.evaluation import as_json, evaluate_runs
 
     runs, files = leading_runs(run, tuple(map(str, data)))
@@ -94,7 +92,10 @@ def evaluate(
         say(f"skipped {invalid_lines(found.num_left_out)}")
     if errors is not None:
         say(f"wrong predictions, the worst by {found.ranked_by} first: {errors}")
-    show(dumps(as_json(found), ensure_ascii=False) if json else found)
+    if json:
+        show_json(as_json(found))
+    else:
+        show(found)
 
 
 def curves(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin
 
@@ -18,6 +17,7 @@ from cyclopts.exceptions import (
 
 from seq2see.commands.boxes import EXAMPLES
 from seq2see.errors import ConfigError, did_you_mean
+from seq2see.printable import quoted
 
 SECTIONS = {
     "train": ("data", "text", "model", "training"),
@@ -131,7 +131,7 @@ def as_setting(name: str, value: str, verb: str) -> str:
         make_config({}, dict([parse_setting(setting)]))
     except ConfigError:
         return f"it is {key} here: --set {key}=…, and seq2see settings {key} says what it takes"
-    return f"write it as --set {shlex.quote(setting)}"
+    return f"write it as --set {quoted(setting)}"
 
 
 def following(words: Sequence[str], word: str) -> Sequence[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from seq2see.commands.boxes import COMPUTING, MODEL, OUTPUT
 from seq2see.commands.options import Files, OutputFolder, Settings, SkipBad, merged, parsed, require_files
 from seq2see.console import say
 from seq2see.errors import ConfigError
+from seq2see.printable import quoted
 
 
 def prepare(
@@ -61,6 +61,6 @@ def prepare(
     if skip_bad:
         settings["data.skip_bad"] = ("--skip-bad", True)
     prepare_corpus(make_config({}, merged(settings, chosen)), out, workers=workers or os.cpu_count() or 1)
-    more = "" if model is None else f" --model {shlex.quote(model)}"
-    say(f"train on it: seq2see train {shlex.quote(str(out))}{more}")
+    more = "" if model is None else f" --model {quoted(model)}"
+    say(f"train on it: seq2see train {quoted(out)}{more}")
     return 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from seq2see.console import Terminal, Writable, results, say
 from seq2see.errors import ConfigError
+from seq2see.storage.files import require_place
 from seq2see.system_errors import reported
 
 MANIFESTS = (("manifest.json",), ("model", "manifest.json"))
@@ -33,8 +34,16 @@ def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[st
 
 def require_other(output: Path | None, inputs: Iterable[Path | None]) -> None:
     """ConfigError for an output that is one of the inputs, by any path."""
+    if output is not None:
+        require_place(output)
     for path in inputs:
-        if output is not None and path is not None and output.exists() and path.exists() and output.samefile(path):
+        if (
+            output is not None
+            and path is not None
+            and output.exists()
+            and os.path.exists(path)
+            and output.samefile(path)
+        ):
             raise ConfigError("would overwrite the input", where=f"--output {output}", fix="name another file")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +25,7 @@ from seq2see.commands.options import (
 )
 from seq2see.console import say, show
 from seq2see.errors import ConfigError
+from seq2see.printable import quoted
 
 DEMO_FOLDER = Path("runs/demo")
 Flag = Annotated[Switch, Parameter(group=RUN)]
@@ -138,9 +138,9 @@ def train(
         if engine == "scratch":
             return EXIT_INTERRUPTED
         words = [*launched_by(), "seq2see", "train", *map(str, data), "--out", str(folder), "--resume"]
-        say(f"resume with: {shlex.join(words)}")
+        say(f"resume with: {' '.join(map(quoted, words))}")
         return EXIT_INTERRUPTED
-    say(f"try it: seq2see predict {shlex.quote(str(folder))} {trained.example}")
+    say(f"try it: seq2see predict {quoted(folder)} {trained.example}")
     return 0
 
 

@@ -19,8 +19,9 @@ from seq2see.data import Pair
 from seq2see.data.source_record import HashSet, SourceRecord
 from seq2see.errors import CheckpointError
 from seq2see.storage.checkpoints import sealed
-from seq2see.storage.files import UNHARMED, confirm, flush, flush_file, hash_file, reason_of, write_flushed
+from seq2see.storage.files import UNHARMED, confirm, flush, flush_file, hash_file, write_flushed
 from seq2see.storage.saved_model import RECORD, codec_files
+from seq2see.system_errors import system_error
 from seq2see.text import Codecs
 
 SIDES = ("source", "target")
@@ -40,7 +41,8 @@ def assemble(
         fresh.mkdir()
         record = write_arrays(fresh, work, parts, pairs, tokens, hashes)
         lines = [json.dumps(pair, ensure_ascii=False) + "\n" for pair in dev]
-        for name, content in {**codec_files(codecs), DEV: "".join(lines).encode(), RECORD: record.to_bytes()}.items():
+        dev_lines = "".join(lines).encode(errors="surrogatepass")  # origins are paths, which may be any bytes
+        for name, content in {**codec_files(codecs), DEV: dev_lines, RECORD: record.to_bytes()}.items():
             write_flushed(fresh / name, content)
         files = {
             path.name: {"size": path.stat().st_size, "sha256": hash_file(path)} for path in sorted(fresh.iterdir())
@@ -52,8 +54,8 @@ def assemble(
         with suppress(OSError):
             recover(folder, work)
         shutil.rmtree(fresh, ignore_errors=True)
-        fix = f"free some disk space or choose another --out; {UNHARMED}, and the same command resumes"
-        raise CheckpointError(f"can't be written: {reason_of(error)}", where=str(folder), fix=fix) from error
+        also = f"{UNHARMED}, and the same command resumes"
+        raise system_error(error, folder, "written", CheckpointError, option="--out", also=also) from error
     confirm(folder)
     return sum(pairs)
 

@@ -27,6 +27,7 @@ from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.storage.checkpoints import sealed
 from seq2see.storage.files import hash_file, hash_of
 from seq2see.storage.saved_model import RECORD, SOURCE_CODEC, TARGET_CODEC, read_codecs
+from seq2see.system_errors import reported, require_possible
 from seq2see.text import Codecs
 from seq2see.text.options import TextOptions
 
@@ -126,15 +127,17 @@ def open_corpus(folder: Path) -> Corpus:
         codecs = read_codecs(codec_files, lambda name: str(folder / name))
         mapped = [np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in ARRAYS]
         # Texts may contain other line separators of Unicode, at which splitlines() would split.
-        lines = (folder / DEV).read_text(encoding="utf-8").split("\n")
+        lines = (folder / DEV).read_bytes().split(b"\n")
         dev = [Pair(*json.loads(line)) for line in lines if line]
+        if not all(isinstance(part, str) for pair in dev for part in pair):
+            raise TypeError(f"{DEV} has something else than texts")
         text = TextOptions(**facts["text"])
         record = NO_RECORD
         if RECORD in listed:
             record = SourceRecord.from_bytes((folder / RECORD).read_bytes(), where=str(folder / RECORD))
     except UserError:
         raise
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"is not a valid corpus: {error}", where=str(folder), fix=AGAIN) from None
     arrays = [np.asarray(array) for array in mapped]
     maps = tuple(array.base for array in mapped if isinstance(array.base, mmap.mmap))
@@ -145,12 +148,10 @@ def open_corpus(folder: Path) -> Corpus:
 def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     """The content of the manifest, and its hash. DataError if it is missing, damaged or of another format."""
     path = folder / MANIFEST
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError("is missing", where=str(path), fix=AGAIN) from None
-    except OSError as error:
-        raise DataError(f"can't be read: {error.strerror}", where=str(path), fix=AGAIN) from None
+    with reported(path, "read", also=AGAIN):
+        content = path.read_bytes() if path.exists() else None
+    if content is None:
+        raise DataError("is missing", where=str(path), fix=AGAIN)
     try:
         values = json.loads(content)
         number = values["format"]
@@ -174,6 +175,8 @@ def _size_and_hash(path: Path) -> tuple[int, str] | None:
 
 def corpus_of(train: Sequence[str]) -> Corpus | None:
     """The corpus that the training data name, opened; None if they are files of pairs. DataError for several paths."""
+    for name in train:
+        require_possible(Path(name))
     named = [Path(name) for name in train if is_corpus(Path(name))]
     if not named:
         return None

@@ -34,6 +34,7 @@ from seq2see.model import find, resolve
 from seq2see.storage.files import hash_file, hash_of, other_entries, write_file
 from seq2see.storage.locks import locked
 from seq2see.storage.saved_model import codec_files
+from seq2see.system_errors import absolute, require_possible
 from seq2see.text import Codecs
 from seq2see.text.building import codec_of_counts, vocabulary_lines
 from seq2see.text.choice import choose_text
@@ -62,7 +63,8 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
     """
     console = console or Terminal(stderr=True)
     say = say_to(console)
-    folder = folder.absolute()
+    folder = absolute(folder)
+    require_possible(folder.with_name(folder.name + WORK), ConfigError)
     if config.text.bpe_dropout:
         fix = "remove it, or train on the original files"
         what = "BPE-dropout is not supported with a prepared corpus, which contains ids but no texts"

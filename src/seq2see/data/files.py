@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from seq2see.errors import DataError
+from seq2see.system_errors import require_possible, system_error
 
 _GZIP = b"\x1f\x8b"
 _START = 4096
@@ -24,6 +25,7 @@ def read_content(path: Path) -> bytes:
     Raises DataError if it is missing, a folder, empty, damaged or in UTF-16.
     """
     where = str(path)
+    require_possible(path)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -31,8 +33,7 @@ def read_content(path: Path) -> bytes:
     except IsADirectoryError:
         raise DataError("is a folder", where=where, fix="name a file in it") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"can't be read: {reason}", where=where, fix="check the path and its permissions") from error
+        raise system_error(error, path, "read", DataError) from error
     is_gzip = content.startswith(_GZIP)
     if is_gzip:
         try:

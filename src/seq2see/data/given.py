@@ -9,7 +9,7 @@ from typing import TypeAlias
 from seq2see.data.pairs import Pair
 from seq2see.data.reading import read_pairs
 from seq2see.errors import DataError
-from seq2see.printable import has_surrogates
+from seq2see.printable import has_surrogates, one_line
 
 PairData: TypeAlias = str | Path | Iterable[str | Path] | Iterable[tuple[str, str]] | Iterable[Pair]
 """A path (TSV, JSONL), two paths of parallel files, or (source, target) pairs, such as `zip(f["a"], f["b"])`."""
@@ -43,7 +43,8 @@ def as_pairs(items: Sequence[object], *, has_source: bool) -> list[Pair]:
             case (str(source), str(target)) if target.strip() and (source.strip() or not has_source):
                 if has_surrogates(source + target):
                     fix = "convert both texts to UTF-8"
-                    raise DataError(f"{source!r:.80}, {target!r:.80} is not UTF-8", where=f"pair {number}", fix=fix)
+                    shown = f"'{one_line(source):.80}', '{one_line(target):.80}'"
+                    raise DataError(f"{shown} is not UTF-8", where=f"pair {number}", fix=fix)
                 pairs.append(Pair(source if has_source else "", target, origin))
             case _:
                 fix = 'give ("source", "target"), both with text' if has_source else 'give ("", "text")'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding, complete
 from seq2see.doctor.report import DataReport, SetSizes
 from seq2see.doctor.rows import PairSource, pair_sources
+from seq2see.printable import quoted
 
 MODEL = "bidirectional"
 """The default model of seq2see train, repeated here since the table of models needs torch."""
@@ -81,5 +81,5 @@ def _suggest(train: PairStatistics, sizes: SetSizes) -> tuple[str, ...]:
         f"source: {sizes.source.unit} ({sizes.source.reason})",
         f"target: {sizes.target.unit} ({sizes.target.reason})",
         f"model: {MODEL}",
-        f"command: seq2see train {shlex.join(map(str, train.files.paths))}",
+        f"command: seq2see train {' '.join(map(quoted, train.files.paths))}",
     )

@@ -21,7 +21,7 @@ from seq2see.data.reading import gc_paused
 from seq2see.doctor import characters
 from seq2see.doctor.rows import Faults, PairSource, pair_sources
 from seq2see.errors import ConfigError, DataError
-from seq2see.storage.files import flush, replacing
+from seq2see.storage.files import flush, replacing, require_place
 
 _BLANKS = re.compile("  +")
 
@@ -139,6 +139,7 @@ def _one_set(paths: Sequence[Path]) -> PairSource:
 
 
 def _require_other_file(inputs: Sequence[Path], output: Path) -> None:
+    require_place(output)
     for path in inputs:
         if output.exists() and path.exists() and output.samefile(path):
             raise ConfigError("would overwrite the original", where="-o", fix="name another file")

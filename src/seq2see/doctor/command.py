@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2see.console import show
+from seq2see.console import show_json
 from seq2see.doctor.check import check
 from seq2see.doctor.cleaning import clean
 from seq2see.doctor.printing import print_cleaned, print_report
@@ -34,7 +33,7 @@ def run_check(
                 raise ConfigError("requires --fix", where=option, fix="add --fix, or remove it")
         report = check(data, test or ())
         if as_json:
-            show(json.dumps(report.as_dict()))
+            show_json(report.as_dict())
         else:
             print_report(report)
         return report.exit_code
@@ -44,7 +43,7 @@ def run_check(
         raise ConfigError("can't be combined with --fix", where="--test", fix="clean the test pairs separately")
     cleaned = clean(data, output, keep_duplicates=keep_duplicates)
     if as_json:
-        show(json.dumps(cleaned.as_dict()))
+        show_json(cleaned.as_dict())
     else:
         print_cleaned(cleaned)
     return 0

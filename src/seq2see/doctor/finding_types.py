@@ -7,13 +7,13 @@ that prints the file, `{mended}` for a file to write, `{first}` for the remedy o
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from seq2see.data.reading import is_json
 from seq2see.doctor.report import Severity
+from seq2see.printable import quoted
 
 
 class FindingType(NamedTuple):
@@ -293,15 +293,15 @@ def remedy(name: str, paths: Sequence[Path], first: str = "") -> str:
     """
     if name == "html" and is_json(paths[0]):
         return "unescape the entities in the strings before writing JSON"
-    files = shlex.join(map(str, paths))
+    files = " ".join(map(quoted, paths))
     stem = paths[0].name.partition(".")[0]
     clean = f"{stem}-clean.tsv" if any(path.name == "clean.tsv" for path in paths) else "clean.tsv"
     reader = "gzip -dc" if paths[0].suffix == ".gz" else "cat"
     words = {
         "first": first or "correct them",
-        "fix": f"seq2see check {files} --fix -o {clean}",
-        "read": f"{reader} {shlex.quote(str(paths[0]))}",
-        "mended": shlex.quote(f"{stem}-mended.tsv"),
+        "fix": f"seq2see check {files} --fix -o {quoted(clean)}",
+        "read": f"{reader} {quoted(paths[0])}",
+        "mended": quoted(f"{stem}-mended.tsv"),
     }
     text = FINDING_TYPES[name].remedy or "{first}"
     both = "; do the same for the other file" if len(paths) > 1 and "{read}" in text else ""

@@ -72,11 +72,11 @@ def wrong_predictions(report: EvaluationReport, unit: str) -> Iterator[WrongPred
 
 def require_writable(path: Path, files: Sequence[Path]) -> None:
     """Raise, before any work, if the table can't be written or would overwrite a test file."""
+    require_place(path)
     if path.exists() and any(file.exists() and path.samefile(file) for file in files):
         raise ConfigError("would overwrite the test file", where="--errors", fix="name another file")
     if path.is_dir():
         raise DataError("is a folder", where=f"--errors {path}", fix="name a file")
-    require_place(path)
 
 
 def write_errors(path: Path, report: EvaluationReport, unit: str) -> None:

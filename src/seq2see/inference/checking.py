@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 
 from seq2see.errors import ConfigError, DataError, did_you_mean
-from seq2see.printable import has_surrogates
+from seq2see.printable import has_surrogates, one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,7 +94,7 @@ def checked(texts: Iterable[object]) -> Iterable[str]:
         if not isinstance(text, str):
             raise DataError(f"{text!r} is not a text", where=f"text {number}", fix="give a str, or a list of them")
         if not text.isascii() and has_surrogates(text):
-            raise DataError(f"{text!r:.80} is not UTF-8", where=f"text {number}", fix="convert it to UTF-8")
+            raise DataError(f"'{one_line(text):.80}' is not UTF-8", where=f"text {number}", fix="convert it to UTF-8")
         yield text
 
 

@@ -48,9 +48,9 @@ def require_page(out: Path) -> None:
     if out.suffix.lower() not in (".html", ".htm"):
         what = f"unsupported format {out.suffix}" if out.suffix else "the file name has no extension"
         raise ConfigError(what, where=str(out), fix="use .html: -o report.html")
+    require_place(out)
     if out.is_dir():
         raise ConfigError("is a folder", where=str(out), fix="name a file: -o report.html")
-    require_place(out)
 
 
 def write_page(out: Path, page: str) -> None:

@@ -59,8 +59,8 @@ def require_writable(path: Path) -> None:
             where=str(path),
             fix=f"use {', '.join(others)} or {last}",
         )
+    require_place(path)
     if path.is_dir():
         raise ConfigError("is a folder", where=str(path), fix="name a file")
-    require_place(path)
     if extension in (".png", ".pdf"):
         require_matplotlib()

@@ -22,6 +22,7 @@ from seq2see.storage.checkpoints import checkpoints, clean_checkpoints, other_ch
 from seq2see.storage.files import MANIFEST, other_entries, write_file
 from seq2see.storage.saved_model import MODEL_FILES
 from seq2see.storage.temporary import clean_leftovers, current_version, is_temporary, remove_folder
+from seq2see.system_errors import reported, require_possible
 
 CONFIG, RECORD, METRICS = "config.toml", "files.json", "metrics.jsonl"
 MODEL, CHECKPOINTS = "model", "checkpoints"
@@ -29,6 +30,7 @@ MODEL, CHECKPOINTS = "model", "checkpoints"
 
 def require_free(folder: Path, *, force: bool) -> None:
     """ConfigError if the folder exists, unless forced; only a run is ever replaced, and nothing else that is in it."""
+    require_possible(folder, ConfigError)
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise ConfigError("can't be created", where=str(folder), fix="choose another folder with --out")
@@ -85,15 +87,12 @@ def make_run_folder(folder: Path, config: Config) -> None:
     The checkpoints of an old run are removed first and the configuration is written last, so that a kill at any moment
     leaves nothing that could be taken for another run.
     """
-    try:
+    with reported(folder, "created", ConfigError, option="--out"):
         folder.mkdir(parents=True, exist_ok=True)
         for name in (CHECKPOINTS, MODEL):
             clean_leftovers(folder / name)
             if (folder / name).exists():
                 remove_folder(folder / name)
-    except OSError as error:
-        fix = "choose another folder with --out"
-        raise ConfigError(f"can't be created: {error.strerror}", where=str(folder), fix=fix) from None
     write_file(folder / METRICS, b"")
     write_config(folder, config)
 

@@ -10,7 +10,6 @@ RUN/checkpoints/     what `--resume` resumes from
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -29,6 +28,7 @@ from seq2see.inference.loading import load
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import find_device
 from seq2see.model import Blueprint, max_positions
+from seq2see.printable import quoted
 from seq2see.run.card import card_text
 from seq2see.run.changes import DataFingerprint, fingerprint
 from seq2see.run.checkpoint_content import facts_of
@@ -227,7 +227,7 @@ def say_nothing(line: str) -> None:
 def example_of(plan: RunPlan) -> str:
     """Arguments of `seq2see predict` to try the model with."""
     first = plan.data.train[0]
-    return shlex.quote(first.source) if plan.source_codec else f"{shlex.quote((first.target or '')[:3])} --sample"
+    return quoted(first.source) if plan.source_codec else f"{quoted((first.target or '')[:3])} --sample"
 
 
 def model_config(

@@ -8,6 +8,7 @@ that an older one can be used if the newest is damaged.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import chain
@@ -23,13 +24,13 @@ from seq2see.storage.files import (
     MANIFEST,
     hash_of,
     other_entries,
-    reason_of,
     require_file,
     require_hash,
     write_folder,
 )
 from seq2see.storage.saved_model import SOURCE_CODEC, TARGET_CODEC, codec_files, read_codecs
 from seq2see.storage.temporary import clean_leftovers, current_version, read_name, remove_folder
+from seq2see.system_errors import system_error
 from seq2see.text import Codecs
 
 STATE, PROGRESS = "state.safetensors", "progress.json"
@@ -114,8 +115,7 @@ def read_checkpoint(place: Path) -> Checkpoint:
     try:
         versions, files = read_sealed(place)
     except OSError as error:
-        what = f"can't be read: {reason_of(error)}"
-        raise CheckpointError(what, where=str(error.filename or place), fix="check the disk and permissions") from None
+        raise system_error(error, os.fsdecode(error.filename or place), "read", CheckpointError) from None
     try:
         tensors = safetensors.numpy.load(files[STATE])
         progress = json.loads(files[PROGRESS])
@@ -137,8 +137,7 @@ def mark_damaged(checkpoint: Checkpoint) -> None:
                     remove_folder(aside)
                 newer.rename(aside)
             except OSError as error:
-                what = f"can't be renamed: {reason_of(error)}"
-                raise CheckpointError(what, where=str(newer), fix="repair the disk or remove the folder") from error
+                raise system_error(error, newer, "renamed", CheckpointError, also="or remove it") from error
 
 
 def clean_checkpoints(folder: Path) -> None:

@@ -28,7 +28,7 @@ from seq2see.storage.temporary import (
     recover,
     remove,
 )
-from seq2see.system_errors import reported, system_error
+from seq2see.system_errors import reported, require_possible, system_error
 
 MANIFEST = "manifest.json"
 MANIFEST_FORMAT = 1
@@ -129,6 +129,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def require_place(path: Path) -> None:
     """ConfigError, before any work, where no file can be made. Folders above it that are missing will be made."""
+    require_possible(path, ConfigError)
     existing = next(parent for parent in path.absolute().parents if os.path.exists(parent))
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         reason = "can't be written to" if existing.is_dir() else "is not a folder"
@@ -163,8 +164,7 @@ def stored_hashes(folder: Path) -> dict[str, str]:
             "is missing", where=str(manifest), fix="give the folder of a seq2see run or its model/ folder"
         ) from None
     except OSError as error:
-        what = f"can't be read: {error.strerror}"
-        raise CheckpointError(what, where=str(manifest), fix="check its permissions") from None
+        raise system_error(error, manifest, "read", CheckpointError) from None
     return read_manifest(content, str(manifest))
 
 

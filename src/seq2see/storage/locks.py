@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seq2see.errors import ConfigError
+from seq2see.system_errors import reported
 
 MAX_WAIT_SECONDS = 15
 """How long to wait for a process that may be about to end."""
@@ -22,11 +23,8 @@ def locked(folder: Path, say: Callable[[str], None], doing: str = "training") ->
     except ImportError:  # Windows has no such locks
         yield
         return
-    try:
+    with reported(folder, "created", ConfigError, option="--out"):
         handle = open_folder(folder)
-    except OSError as error:
-        fix = "choose another folder with --out"
-        raise ConfigError(f"can't be created: {error.strerror}", where=str(folder), fix=fix) from None
     try:
         waited = 0
         while True:

@@ -31,6 +31,7 @@ from seq2see.storage.files import (
 )
 from seq2see.storage.temporary import current_version
 from seq2see.storage.weights import WEIGHTS, Weights, as_float32, as_weights, read_stored, shapes_of, write_weights
+from seq2see.system_errors import require_possible, system_error
 from seq2see.text import Codec, Codecs
 
 CONFIG, TENSORS, CARD, RECORD = "config.json", "model.safetensors", "README.md", "sources.hashes"
@@ -147,14 +148,14 @@ def load_model(path: Path) -> SavedModel:
     Every file is read once, and its hash is checked before it is parsed. CheckpointError, naming the file, if one is
     missing, damaged or invalid.
     """
+    require_possible(path, CheckpointError)
     try:
         if path.is_file():
             return load_packed(path)
         folder = find_model_folder(path)
         return parse_model(read_folder(folder, MODEL_FILES), str(folder), lambda name: str(folder / name))
     except OSError as error:
-        what = f"can't be read: {error.strerror}"
-        raise CheckpointError(what, where=str(error.filename or path), fix="check its permissions") from None
+        raise system_error(error, os.fsdecode(error.filename or path), "read", CheckpointError) from None
 
 
 def load_packed(path: Path) -> SavedModel:
