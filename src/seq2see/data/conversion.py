@@ -36,13 +36,16 @@ class Columns(NamedTuple):
         return " ".join(cells[index] for index in self.source if cells[index]), cells[self.target]
 
 
-def table_advice(lines: Sequence[str], path: str) -> Advice | None:
-    """The conversion of lines that have columns, but not source TAB target; None if they have none."""
+def table_advice(lines: Sequence[str], path: str, *, has_records_over_lines: bool = False) -> Advice | None:
+    """The conversion of lines that have columns, but not source TAB target; None if they have none.
+
+    Two columns separated by TAB are converted only if some have line breaks in quotation marks.
+    """
     layout = layout_of(lines)
     if layout is None and all(_has_pair(line) for line in lines):
         what = "some lines have more columns than source and target"
         return Advice(what, "leave out all other columns", piped(path, "cut -f1,2", "-pairs.tsv"))
-    if layout is None or (layout.delimiter == "\t" and layout.num_columns == 2 and not layout.is_quoted):
+    if layout is None or (layout.delimiter == "\t" and layout.num_columns == 2 and not has_records_over_lines):
         return None
     rows = list(layout.rows(lines))
     is_conllu = layout.delimiter == "\t" and layout.num_columns == 10 and "#" in layout.comments

@@ -26,10 +26,12 @@ def diagnosis(lines: Iterable[bytes], path: str, columns: Columns, faults: Seque
         found = LinesNotUTF8()
         found.add(lines)
         return found.advice(path) if found.num_bad else None
-    if columns == "target" or not {"columns", "json"} & set(faults):
+    if columns == "target" or not {"columns", "json", "quoted-line-breaks"} & set(faults):
         return None
     first = [line.decode(errors="replace") for line in itertools.islice(lines, MAX_LINES)]
-    return json_advice(first, path) if is_json_text(first) else table_advice(first, path)
+    if is_json_text(first):
+        return json_advice(first, path)
+    return table_advice(first, path, has_records_over_lines="quoted-line-breaks" in faults)
 
 
 def diagnosis_of_file(path: Path, columns: Columns, faults: Sequence[Fault]) -> Advice | None:

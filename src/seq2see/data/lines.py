@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from seq2see.data.pairs import Pair
@@ -12,12 +13,17 @@ from seq2see.errors import DataError, did_you_mean
 from seq2see.system_errors import system_error
 
 Columns = Literal["pairs", "target"]
-Fault = Literal["encoding", "nul", "blank-lines", "old-mac-line-ends", "columns", "empty-sides", "json"]
+Fault = Literal[
+    "encoding", "nul", "blank-lines", "old-mac-line-ends", "columns", "empty-sides", "json", "quoted-line-breaks"
+]
 """What is wrong with a line, by the name of the finding of `seq2see check`."""
 
 _NUM_OWN: dict[Columns, int] = {"pairs": 2, "target": 1}
 """The number of columns of a pair in a text file."""
 UTF8_MARK = b"\xef\xbb\xbf"  # a byte order mark, which some editors write
+
+_MAX_RECORD_LINES = 20
+"""Lines over which one text in quotation marks goes, at most."""
 
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 """Characters that would break the columns and lines of a table that is written, and their escapes."""
@@ -92,6 +98,38 @@ def text_pair(lines: tuple[Line, ...], columns: Columns) -> Pair:
         return Pair("", _require_text(_single_column(texts[0], first), "text", first), first.origin)
     source, target = texts if len(texts) == 2 else _two_columns(texts[0], first)
     return Pair(_require_text(source, "source", first), _require_text(target, "target", last), first.origin)
+
+
+def records_over_lines(lines: Sequence[bytes]) -> set[int]:
+    """The indices of lines that together are one pair, since a text in quotation marks goes over several, as in CSV.
+
+    Each half may look like a pair of its own.
+    """
+    found: set[int] = set()
+    for first, line in enumerate(lines):
+        if first in found or b'"' not in line or not _is_open(line):
+            continue
+        quotes, tabs = line.count(b'"'), line.count(b"\t")
+        for last in range(first + 1, min(first + _MAX_RECORD_LINES, len(lines))):
+            quotes += lines[last].count(b'"')
+            tabs += lines[last].count(b"\t")
+            if quotes % 2 == 0:
+                if tabs == 1 and re.search(rb'"(\t|\r?$)', lines[last]):
+                    found.update(range(first, last + 1))
+                break
+    return found
+
+
+def broken_record(line: Line) -> LineError:
+    """The error for a line of a record over several lines."""
+    what = "part of a text in quotation marks that goes over several lines"
+    return LineError(line, what, "write the pair on one line", "quoted-line-breaks")
+
+
+def _is_open(line: bytes) -> bool:
+    """Whether a column begins with a quotation mark and does not end in this line."""
+    start = line.rfind(b'\t"') + 1
+    return line[start : start + 1] == b'"' and line[start:].count(b'"') % 2 == 1
 
 
 def json_pair(line: Line, columns: Columns) -> Pair:

@@ -27,11 +27,13 @@ from seq2see.data.lines import (
     Fault,
     Line,
     LineError,
+    broken_record,
     json_pair,
     json_source,
     label_column,
     labelled,
     lines_of,
+    records_over_lines,
     text_pair,
     text_source,
 )
@@ -117,9 +119,12 @@ def read_pairs(
     pairs, labels = [], []
     problems: list[Problem] = []
     skipped = 0
-    for lines in rows:
+    broken = _broken_records([row[0].content for row in rows], paths, is_table=column is None and columns == "pairs")
+    for index, lines in enumerate(rows):
         try:
             text = ""
+            if index in broken:
+                raise broken_record(lines[0])
             if column is not None:
                 own, text = labelled(lines[0], column, columns)
                 lines = (own,)
@@ -157,14 +162,22 @@ def read_lines(
     found: list[Pair] = []
     problems: list[Problem] = []
     skipped = 0
-    for lines in rows:
+    broken = _broken_records(ended[0].split(b"\n"), paths, is_table=columns == "pairs")
+    for index, lines in enumerate(rows):
         try:
+            if index in broken:
+                raise broken_record(lines[0])
             found.append(json_pair(lines[0], columns) if in_json else text_pair(lines, columns))
         except LineError as bad:
             skipped += 1
             if skipped <= NUM_SHOWN:
                 problems.append(Problem(bad.origin, bad.what, bad.fix, bad.fault))
     return PairFile(found, skipped, tuple(problems), _num_not_normalised(found))
+
+
+def _broken_records(lines: Sequence[bytes], paths: Sequence[Path], *, is_table: bool) -> set[int]:
+    """The lines of one table that are parts of records over several lines."""
+    return records_over_lines(lines) if is_table and len(paths) == 1 and not is_json(paths[0]) else set()
 
 
 def _lines_from(content: bytes, path: str, start: int, first: int) -> Iterator[Line]:

@@ -7,7 +7,7 @@ from seq2see.data.diagnosis import diagnosis_of_file
 from seq2see.data.lines import Fault
 from seq2see.doctor.rows import Faults, PairSource
 
-_FAULTS_OF_FILES: tuple[Fault, ...] = ("encoding", "columns", "json")
+_FAULTS_OF_FILES: tuple[Fault, ...] = ("encoding", "quoted-line-breaks", "columns", "json")
 """Faults of lines that may be those of the whole file."""
 
 

@@ -75,6 +75,12 @@ FINDING_TYPES: dict[str, FindingType] = {
         "Expected source, TAB, target: there is one column, or more than two.",
         LEAVE_OUT,
     ),
+    "quoted-line-breaks": FindingType(
+        "error",
+        "lines",
+        "Texts in quotation marks go over several lines, as in CSV; a line is a pair here.",
+        LEAVE_OUT,
+    ),
     "json": FindingType(
         "error",
         "lines",
@@ -123,6 +129,36 @@ FINDING_TYPES: dict[str, FindingType] = {
         "lines",
         "The first line looks like a header, not like a pair.",
         SHELL,
+    ),
+    "comments": FindingType(
+        "warning",
+        "lines",
+        "Comments of a file format would be learnt as text.",
+        "remove them",
+    ),
+    "csv-quotes": FindingType(
+        "warning",
+        "pairs",
+        "Texts are in the quotation marks of CSV, which would be learnt as characters.",
+        "remove them",
+    ),
+    "variant-numbers": FindingType(
+        "warning",
+        "pairs",
+        "Sources end in the number of a variant, as in CMUdict, which no one types.",
+        "remove it",
+    ),
+    "enclosed-targets": FindingType(
+        "warning",
+        "pairs",
+        "Targets are enclosed in marks, which would be generated, too.",
+        "remove them",
+    ),
+    "alternatives": FindingType(
+        "warning",
+        "pairs",
+        "Targets seem to be several answers in one, which would be generated together.",
+        "if they are, write a pair for each",
     ),
     "byte-order-mark-inside": FindingType(
         "warning",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from seq2see.data.header import MAX_ROWS, is_header
 from seq2see.doctor.diagnosed import diagnosed
+from seq2see.doctor.format_marks import COMMENT, FormatMarks
 from seq2see.doctor.report import Example
 from seq2see.doctor.rows import Block, Faults, PairSource
 from seq2see.doctor.side_statistics import SideStatistics
@@ -29,6 +30,7 @@ class PairStatistics:
     def __init__(self, files: PairSource) -> None:
         self.files = files
         self.faults = Faults()
+        self.marks = FormatMarks()
         self.source, self.target = SideStatistics("source"), SideStatistics("target")
         lines: list[npt.NDArray[np.int32]] = []
         for block in files.blocks(self.faults):
@@ -36,6 +38,7 @@ class PairStatistics:
                 continue
             if not lines:
                 self._look_for_header(block)
+            self.marks.add(block.sources, block.targets, block.lines)
             self.source.add(block.sources, block.lines)
             self.target.add(block.targets, block.lines)
             lines.append(block.lines)
@@ -89,5 +92,5 @@ class PairStatistics:
 
     def _look_for_header(self, block: Block) -> None:
         rows = list(zip(block.sources, block.targets, strict=True))[: 2 * MAX_ROWS]
-        if block.lines[0] == 1 and is_header(rows[0], rows[1:]):
+        if block.lines[0] == 1 and not COMMENT.match(block.sources[0]) and is_header(rows[0], rows[1:]):
             self.faults.add("header", Example(self.files.origin(1), "\t".join(rows[0])))

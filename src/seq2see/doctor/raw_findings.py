@@ -22,6 +22,8 @@ class RawFinding:
     rows: Sequence[tuple[int, str]] = ()
     examples: Sequence[Example] = ()
     remedy: str = ""
+    program: str = ""
+    """A program of the shell that mends the file."""
 
 
 def complete(raw_findings: Sequence[RawFinding]) -> list[Finding]:
@@ -42,7 +44,7 @@ def complete(raw_findings: Sequence[RawFinding]) -> list[Finding]:
             if text is not None:
                 origin = raw.statistics.files.origin(text.line)
                 fetched.append(Example(origin, f"{text.source}\t{text.target}", detail))
-        advised = advised_remedy(raw.name, raw.statistics, raw.remedy)
+        advised = advised_remedy(raw.name, raw.statistics, raw.remedy, raw.program)
         findings.append(
             Finding(
                 name=raw.name,

@@ -33,8 +33,11 @@ class AdvisedRemedy(NamedTuple):
     evidence: tuple[str, ...] = ()
 
 
-def advised_remedy(name: str, statistics: PairStatistics, first: str = "") -> AdvisedRemedy:
-    """The remedy for a finding in these files; `first` is the fix that reading reports for the first such line."""
+def advised_remedy(name: str, statistics: PairStatistics, first: str = "", program: str = "") -> AdvisedRemedy:
+    """The remedy for a finding in these files.
+
+    `first` is the fix that reading reports for the first such line; `program` mends a table source TAB target.
+    """
     paths = statistics.files.paths
     if (advice := statistics.advice.get(name)) is not None:
         return AdvisedRemedy(advice.full_fix, advice.command, (advice.what, *advice.evidence))
@@ -53,6 +56,9 @@ def advised_remedy(name: str, statistics: PairStatistics, first: str = "") -> Ad
             return AdvisedRemedy("unescape the entities in the strings before writing JSON")
         command = " && ".join(piped(str(path), PROGRAMS[name], "-mended.tsv") for path in paths)
         return AdvisedRemedy(command, command)
+    if program and len(paths) == 1 and not is_json(paths[0]):
+        command = piped(str(paths[0]), program, "-mended.tsv")
+        return AdvisedRemedy(f"{kind}: {command}", command)
     return AdvisedRemedy(kind or first or "correct them")
 
 

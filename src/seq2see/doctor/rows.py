@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from seq2see.data import open_content
 from seq2see.data.files import NotTextError
-from seq2see.data.lines import Line, LineError, json_pair, text_pair
+from seq2see.data.lines import Line, LineError, broken_record, json_pair, records_over_lines, text_pair
 from seq2see.data.reading import is_json, is_pair_file
 from seq2see.doctor.report import Example
 from seq2see.errors import DataError
@@ -166,15 +166,19 @@ def _clean_sides(content: bytes) -> tuple[list[str], list[str]] | None:
 
 def _block_by_lines(content: bytes, path: Path, number: int, start: int, as_json: bool, bad: _BadLines) -> Block:
     sources, targets, lines = [], [], []
-    for whole in content.removesuffix(b"\n").split(b"\n"):
+    whole_lines = content.removesuffix(b"\n").split(b"\n")
+    broken = set() if as_json else records_over_lines(whole_lines)
+    for index, whole in enumerate(whole_lines):
         line = Line(whole.removesuffix(b"\r"), str(path), number, start)
         start += len(whole) + 1
         number += 1
-        if not line.content.strip(b"\r"):
+        if not line.content.strip(b"\r") and index not in broken:
             bad.blank(line)
             continue
         bad.flush_blank_lines()
         try:
+            if index in broken:
+                raise broken_record(line)
             pair = json_pair(line, "pairs") if as_json else text_pair((line,), "pairs")
         except LineError as error:
             bad.add(line, error)
