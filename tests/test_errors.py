@@ -13,10 +13,11 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 import seq2see
+from seq2see.data.files import NotTextError
 from seq2see.data.lines import Line, LineError
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError, WorldError
 
-KINDS = [UserError, DataError, ConfigError, CheckpointError, WorldError]
+KINDS = [UserError, DataError, NotTextError, ConfigError, CheckpointError, WorldError]
 
 
 def fail(kind: type[UserError]) -> None:
@@ -79,7 +80,7 @@ def test_invalid_options_and_data_are_value_errors() -> None:
 
 
 def test_an_error_of_a_line_survives_pickling() -> None:
-    error = LineError(Line(b"a", "train.tsv", 17, 0), "found 1 column", "separate the columns by a TAB")
+    error = LineError(Line(b"a", "train.tsv", 17, 0), "found 1 column", "separate the columns by a TAB", "columns")
     copied = pickle.loads(pickle.dumps(error))
     assert (copied.origin, copied.what, copied.fix) == (
         "train.tsv:17",

@@ -112,13 +112,17 @@ def test_parallel_files_may_end_in_different_numbers_of_blank_lines(tmp_path: Pa
     ("line", "what", "fix"),
     [
         (b"ab", "expected 2 columns, found 1", "separate source and target with a TAB"),
-        (b"a\tb\tc", "expected 2 columns, found 3", "keep only two columns: cut -f1,2"),
+        (b"a\tb\tc", "expected 2 columns, found 3", "leave out all other columns: cut -f1,2 < "),
         (b"a\rb", "expected 2 columns, found a carriage return", "convert the line ends"),
         (b"", "the line is blank", "remove it"),
         (b"\tb", "the source is empty", "add a source"),
         (b"a\t \xe3\x80\x80", "the target is empty", "add a target"),
-        (b"a\tb\xe4c", "byte 0xE4 is not UTF-8 (byte 4 of the line, byte 11 of the file)", "convert"),
-        (b"a\tb\xed\xa0\x80", "byte 0xED is not UTF-8", "convert"),
+        (
+            b"a\tb\xe4c",
+            "byte 0xE4 is not UTF-8 (byte 4 of the line, byte 11 of the file)",
+            "find the encoding that reads right",
+        ),
+        (b"a\tb\xed\xa0\x80", "byte 0xED is not UTF-8", "find"),
         (b"a\tb\0", "character 4 of the line is NUL", "remove it"),
     ],
 )
@@ -129,7 +133,7 @@ def test_an_invalid_line_is_reported_with_its_fix(tmp_path: Path, line: bytes, w
     text = str(caught.value)
     assert f"{tmp_path / 'train.tsv'}:2: {what}" in text
     assert f"fix: {fix}" in text
-    assert "--skip-bad" in text
+    assert ("--skip-bad" in text) is ("iconv" not in text and "cut" not in text)
     file = read(tmp_path, content, skip_bad=True)
     assert sides(file) == [("one", "x"), ("two", "y")]
     assert file.skipped == 1
@@ -158,7 +162,7 @@ def test_an_invalid_line_of_json_is_reported(tmp_path: Path, line: bytes, what: 
     with pytest.raises(DataError) as caught:
         read(tmp_path, good + line + b"\n" + good, "train.jsonl")
     assert f"{tmp_path / 'train.jsonl'}:2: {what}" in str(caught.value)
-    assert str(caught.value).count("fix: ") == 2
+    assert str(caught.value).count("fix: ") == (1 if "UTF-8" in what else 2)
     file = read(tmp_path, good + line + b"\n" + good, "train.jsonl", skip_bad=True)
     assert sides(file) == [("😀", "b")] * 2
     assert file.skipped == 1

@@ -160,12 +160,13 @@ def test_checking_does_not_import_torch(tmp_path: Path) -> None:
 
 def test_remedies_work_and_keep_the_file(tmp_path: Path) -> None:
     """Run as they are printed, in a shell."""
+    phones = "kat\tk a t\nvis\tv i s\nzon\tz o n\nraam\tr a m\nstoel\ts t u l\nhuis\th u s\n"
     contents = {
-        "header": "word\tipa\na\tb\n",
+        "header": "word\tipa\n" + phones,
         "html": "R&amp;D\t&lt;b&gt;\nc\td\n",
         "old-mac-line-ends": "a\tb\rc\td\r",
     }
-    expected = {"header": "a\tb\n", "html": "R&D\t<b>\nc\td\n", "old-mac-line-ends": "a\tb\nc\td\n"}
+    expected = {"header": phones, "html": "R&D\t<b>\nc\td\n", "old-mac-line-ends": "a\tb\nc\td\n"}
     for name, content in contents.items():
         for ending in (".tsv", ".tsv.gz"):
             folder = tmp_path / f"{name}{ending}"

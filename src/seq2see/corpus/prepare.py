@@ -26,8 +26,9 @@ from seq2see.corpus.corpus import CORPUS_FILES, FORMAT, is_corpus, open_corpus, 
 from seq2see.corpus.passes import PartTask, codecs_in, init_worker, read_result, result_file
 from seq2see.corpus.working_folder import WORK, open_work, remove_work, require_ours
 from seq2see.data import Pair, read_pairs
+from seq2see.data.diagnosis import diagnosis_of_file
 from seq2see.data.lines import Columns
-from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths
+from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths, faults_of, file_of
 from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev, draw_of
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.model import find, resolve
@@ -236,10 +237,10 @@ class Preparation:
             shared |= set(result["shared"])
         problems = [Problem(*problem) for problem in whole["problems"]]
         num_lines = whole["pairs"] + whole["skipped"]
-        if whole["skipped"] and not self.config.data.skip_bad:
-            raise bad_lines(problems, whole["skipped"], num_lines)
-        if not whole["pairs"]:
-            raise bad_lines(problems, whole["skipped"], num_lines, is_all=True)
+        if not whole["pairs"] or (whole["skipped"] and not self.config.data.skip_bad):
+            path = file_of(problems[0], [Path(name) for name in self.config.data.train])
+            advice = diagnosis_of_file(path, self.columns, faults_of(problems))
+            raise bad_lines(problems, whole["skipped"], num_lines, advice, path=path, is_all=not whole["pairs"])
         self.say(f"{whole['pairs']:,} pairs in {len(self.parts):,} parts")
         if whole["skipped"]:
             first = problems[0]

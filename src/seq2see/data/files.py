@@ -10,13 +10,16 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from seq2see.data.encodings import unicode_advice
+from seq2see.data.formats import known_format
 from seq2see.errors import DataError
 from seq2see.system_errors import require_possible, system_error
 
 _GZIP = b"\x1f\x8b"
 _START = 4096
-"""Bytes from which it is decided whether a file is text."""
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+"""Bytes from which it is decided whether a stream is text."""
+_MAX_EXAMINED = 1 << 16
+"""Bytes from which it is decided whether a file in memory is text."""
 
 
 def read_content(path: Path) -> bytes:
@@ -42,6 +45,16 @@ def read_content(path: Path) -> bytes:
             raise _damaged(error, where) from error
     _check(content, path, is_all=True, is_gzip=is_gzip)
     return content
+
+
+class NotTextError(DataError):
+    """A file in another format than text in UTF-8; `fault` is encoding or not-text."""
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", fault: str = "not-text") -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.fault = fault
+        self.command = ""
+        """The command of the fix, if it has one."""
 
 
 class OpenFile(NamedTuple):
@@ -85,10 +98,15 @@ def _check(start: bytes, path: Path, *, is_all: bool, is_gzip: bool) -> None:
     where = str(path)
     if path.suffix == ".gz" and start and not is_gzip:
         raise DataError("has the extension .gz but is not a gzip file", where=where, fix="rename it without .gz")
-    # Text contains no NUL, but in UTF-16 every other byte of Latin script is one.
-    if start.startswith(_UTF16_MARKS) or start[:_START].count(0) > len(start[:_START]) // 4:
-        fix = "convert it to UTF-8: iconv -f UTF-16 -t UTF-8"
-        raise DataError("looks like UTF-16, or is not text", where=where, fix=fix)
+    beginning = start[:_MAX_EXAMINED]
+    in_format, in_encoding = known_format(beginning, where), unicode_advice(beginning, where)
+    if advice := in_format or in_encoding:
+        fault = "not-text" if in_format else "encoding"
+        error = NotTextError(advice.full_what, where=where, fix=advice.full_fix, fault=fault)
+        error.command = advice.command
+        raise error
+    if beginning.count(0) > len(beginning) // 4:
+        raise NotTextError("is not text", where=where, fix="name a file of text in UTF-8")
     if is_all and not start.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n"):
         raise DataError("is empty", where=where, fix="name a file with at least one line of text")
 

@@ -9,23 +9,31 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import os
+import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from seq2see.data.advice import Advice
+from seq2see.data.diagnosis import diagnosis, diagnosis_of_sources
+from seq2see.data.encodings import SAMPLE_BYTES
 from seq2see.data.files import read_content
 from seq2see.data.lines import (
     UTF8_MARK,
     Columns,
+    Fault,
     Line,
     LineError,
+    broken_record,
     json_pair,
     json_source,
     label_column,
     labelled,
     lines_of,
+    records_over_lines,
     text_pair,
     text_source,
 )
@@ -33,15 +41,17 @@ from seq2see.data.pairs import Pair
 from seq2see.errors import DataError
 
 NUM_SHOWN = 5
+NUM_SHOWN_WITH_ADVICE = 2
 _JSON_EXTENSIONS = (".jsonl", ".ndjson")
 
 
 class Problem(NamedTuple):
-    """An invalid line: where it is, what is wrong, and how to fix it."""
+    """An invalid line: where it is, what is wrong, how to fix it, and the kind of fault."""
 
     origin: str
     what: str
     fix: str
+    fault: Fault = "columns"
 
 
 @dataclass(frozen=True)
@@ -109,9 +119,12 @@ def read_pairs(
     pairs, labels = [], []
     problems: list[Problem] = []
     skipped = 0
-    for lines in rows:
+    broken = _broken_records([row[0].content for row in rows], paths, is_table=column is None and columns == "pairs")
+    for index, lines in enumerate(rows):
         try:
             text = ""
+            if index in broken:
+                raise broken_record(lines[0])
             if column is not None:
                 own, text = labelled(lines[0], column, columns)
                 lines = (own,)
@@ -120,11 +133,12 @@ def read_pairs(
         except LineError as bad:
             skipped += 1
             if skipped <= NUM_SHOWN:
-                problems.append(Problem(bad.origin, bad.what, bad.fix))
-    if skipped and not skip_bad:
-        raise bad_lines(problems, skipped, len(rows))
-    if not pairs:
-        raise bad_lines(problems, skipped, len(rows), is_all=True)
+                problems.append(Problem(bad.origin, bad.what, bad.fix, bad.fault))
+    if not pairs or (skipped and not skip_bad):
+        path = file_of(problems[0], paths)
+        file = paths.index(path)
+        advice = diagnosis((row[file].content for row in rows), str(path), columns, faults_of(problems))
+        raise bad_lines(problems, skipped, len(rows), advice, path=path, is_all=not pairs)
     return PairFile(
         pairs, skipped, tuple(problems), _num_not_normalised(pairs), () if column is None else tuple(labels)
     )
@@ -148,14 +162,22 @@ def read_lines(
     found: list[Pair] = []
     problems: list[Problem] = []
     skipped = 0
-    for lines in rows:
+    broken = _broken_records(ended[0].split(b"\n"), paths, is_table=columns == "pairs")
+    for index, lines in enumerate(rows):
         try:
+            if index in broken:
+                raise broken_record(lines[0])
             found.append(json_pair(lines[0], columns) if in_json else text_pair(lines, columns))
         except LineError as bad:
             skipped += 1
             if skipped <= NUM_SHOWN:
-                problems.append(Problem(bad.origin, bad.what, bad.fix))
+                problems.append(Problem(bad.origin, bad.what, bad.fix, bad.fault))
     return PairFile(found, skipped, tuple(problems), _num_not_normalised(found))
+
+
+def _broken_records(lines: Sequence[bytes], paths: Sequence[Path], *, is_table: bool) -> set[int]:
+    """The lines of one table that are parts of records over several lines."""
+    return records_over_lines(lines) if is_table and len(paths) == 1 and not is_json(paths[0]) else set()
 
 
 def _lines_from(content: bytes, path: str, start: int, first: int) -> Iterator[Line]:
@@ -170,15 +192,44 @@ def iterate_sources(stream: BinaryIO, name: str = "<stdin>") -> Iterator[Pair]:
     One source per line, or per JSON object under "source" if `name` has the extension of JSONL. A blank line is an
     empty source, so that line n of the output belongs to line n of the input.
     """
-    return _sources(lines_of(stream, name), in_json=is_json(Path(name)))
+    beginning = _Beginning(stream)
+    return _sources(lines_of(beginning, name), beginning, name)
 
 
-def _sources(lines: Iterator[Line], *, in_json: bool) -> Iterator[Pair]:
+class _Beginning:
+    """The lines of a stream, of which the first ones are kept: evidence if one of them can't be read."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.content = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self.stream:
+            if len(self.content) < SAMPLE_BYTES:
+                self.content += line
+            yield line
+
+    def read_on(self) -> bytes:
+        """What was read, and of a file some more; the writer of a pipe may be waiting for our answer."""
+        try:
+            if stat.S_ISREG(os.fstat(self.stream.fileno()).st_mode):
+                self.content += self.stream.read(SAMPLE_BYTES)
+        except OSError:  # a stream in memory has no file number
+            pass
+        return self.content
+
+
+def _sources(lines: Iterator[Line], beginning: _Beginning, name: str) -> Iterator[Pair]:
+    in_json = is_json(Path(name))
     for line in lines:
         try:
             yield json_source(line) if in_json else text_source(line)
         except LineError as bad:
-            raise DataError(bad.what, where=bad.origin, fix=bad.fix) from None
+            advice = diagnosis_of_sources(beginning.read_on(), name, bad.fault)
+            if advice is None:
+                raise DataError(bad.what, where=bad.origin, fix=bad.fix) from None
+            what = "\n".join([f"{bad.what}; {advice.what}", *(f"  {each}" for each in advice.evidence)])
+            raise DataError(what, where=bad.origin, fix=advice.full_fix) from None
 
 
 def check_paths(paths: Sequence[Path], columns: Columns) -> None:
@@ -266,14 +317,34 @@ def unequal_lengths(paths: Sequence[Path], lengths: Sequence[int]) -> DataError:
     )
 
 
-def bad_lines(problems: Sequence[Problem], num_bad: int, num_lines: int, *, is_all: bool = False) -> DataError:
-    """The error for invalid lines, which lists the first few."""
+def faults_of(problems: Sequence[Problem]) -> list[Fault]:
+    """The kinds of faults of these lines."""
+    return list(dict.fromkeys(problem.fault for problem in problems))
+
+
+def file_of(problem: Problem, paths: Sequence[Path]) -> Path:
+    """The file with this line."""
+    return next(path for path in paths if problem.origin.startswith(f"{path}:"))
+
+
+def bad_lines(
+    problems: Sequence[Problem],
+    num_bad: int,
+    num_lines: int,
+    advice: Advice | None = None,
+    *,
+    path: Path | None = None,
+    is_all: bool = False,
+) -> DataError:
+    """The error for invalid lines, which lists the first few; with the `advice` for their file, if there is any."""
+    are_invalid = f"{num_bad} of {num_lines} lines {'is' if num_bad == 1 else 'are'} invalid"
+    if advice is not None:
+        shown = [f"  {problem.origin}: {problem.what}" for problem in problems[:NUM_SHOWN_WITH_ADVICE]]
+        lines = [f"{are_invalid}; {advice.what}", *(f"  {each}" for each in advice.evidence), *shown]
+        return DataError("\n".join(lines), where=str(path), fix=advice.full_fix)
     fix = "correct them, or skip them with --skip-bad"
     if is_all:
         fix = "correct them; there are no valid lines"
     shown = [f"  {problem.origin}: {problem.what}\n    fix: {problem.fix}" for problem in problems]
     more = [f"  and {num_bad - len(problems)} more"] if num_bad > len(problems) else []
-    return DataError(
-        "\n".join([f"{num_bad} of {num_lines} lines {'is' if num_bad == 1 else 'are'} invalid:", *shown, *more]),
-        fix=fix,
-    )
+    return DataError("\n".join([f"{are_invalid}:", *shown, *more]), fix=fix)

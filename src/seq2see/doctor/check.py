@@ -44,7 +44,7 @@ def examine(files: Sequence[PairSource]) -> DataReport:
     for number, each in enumerate(sets):
         findings += symbols.faults(each)
         if not len(each):
-            if not {"damaged", "empty"} & set(each.faults.counts):
+            if not {"damaged", "empty", "not-text"} & set(each.faults.counts) and not each.advice:
                 findings.append(RawFinding("nothing-usable", each, 1))
             continue
         if number == 0 and len(np.unique(each.source.hashes)) < 2:

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from seq2see.data.reading import gc_paused
 from seq2see.doctor import characters
+from seq2see.doctor.diagnosed import diagnosed
 from seq2see.doctor.rows import Faults, PairSource, pair_sources
 from seq2see.errors import ConfigError, DataError
 from seq2see.storage.files import flush, replacing, require_place
@@ -92,18 +93,19 @@ def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = 
     """Write a clean copy of one file of pairs, or of two parallel files, as TSV (gzipped if it ends in .gz).
 
     Repeated pairs are recognised by a 16-byte digest, about 120 MB per million pairs. The copy is written atomically.
-    Raises ConfigError if the output is an input, DataError if no pair is left or a file is not text.
+    Raises ConfigError if the output is an input, DataError if most lines are invalid or a file is not text.
     """
     files = _one_set([Path(path) for path in paths])
     _require_other_file(files.paths, output)
     faults, changed, left_out = Faults(), Counter[str](), Counter[str]()
     seen: set[bytes] = set()
-    num_pairs = 0
+    num_pairs = num_valid = 0
     with replacing(output) as part:
         with ExitStack() as stack:
             file = _opened(part, output, stack)
             for block in files.blocks(faults):
                 lines = []
+                num_valid += len(block.sources)
                 for source, target in zip(block.sources, block.targets, strict=True):
                     line = f"{clean_text(source, changed)}\t{clean_text(target, changed)}\n"
                     if line[0] == "\t" or line[-2] == "\t":
@@ -118,7 +120,7 @@ def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = 
                     lines.append(line)
                 file.writelines(lines)
                 num_pairs += len(lines)
-        _require_whole(faults, files, num_pairs)
+        _require_whole(faults, files, num_valid, num_pairs)
         flush(part)
     left_out["unusable"] = faults.unusable
     changed.update({name: faults.counts[name] for name in CHANGES if faults.counts[name]})
@@ -160,12 +162,20 @@ def _opened(part: Path, output: Path, stack: ExitStack) -> IO[str]:
     return stack.enter_context(TextIOWrapper(stream, encoding="utf-8", newline="\n"))
 
 
-def _require_whole(faults: Faults, files: PairSource, num_pairs: int) -> None:
-    """DataError for faults of whole files, and if no pair is left."""
-    for name in ("damaged", "empty", "parallel-lengths"):
-        if name in faults.counts:
+def _require_whole(faults: Faults, files: PairSource, num_valid: int, num_pairs: int) -> None:
+    """DataError for faults of whole files, and if most lines would be left out."""
+    for name in ("not-text", "encoding", "damaged", "empty", "parallel-lengths"):
+        if name in faults.counts and (name != "encoding" or name in faults.commands):
             what = faults.examples[name][0].detail
             raise DataError(what, where=files.name, fix=faults.remedies[name])
-    if not num_pairs:
-        fix = faults.remedies.get("encoding") or "run seq2see check to see what is wrong with the lines"
-        raise DataError("there are no valid lines, so nothing was written", where=files.name, fix=fix)
+    if num_valid and not num_pairs:
+        what = "no text is left of the pairs, so nothing was written"
+        raise DataError(what, where=files.name, fix="add pairs with text on both sides")
+    if faults.unusable > num_valid or not num_valid:
+        advice = next(iter(diagnosed(files, faults).values()), None)
+        num_lines = num_valid + faults.unusable
+        what = f"only {num_valid:,} of {num_lines:,} lines are valid, so nothing was written"
+        if advice is None:
+            fix = faults.remedies.get("encoding") or "correct the lines that seq2see check shows"
+            raise DataError(what, where=files.name, fix=fix)
+        raise DataError(f"{what}; {advice.full_what}", where=files.name, fix=advice.full_fix)

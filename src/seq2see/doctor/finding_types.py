@@ -1,19 +1,13 @@
 """All types of findings: severity, unit of the count, meaning in one sentence, and remedy.
 
-Their order is that of the report within a severity. `{fix}` stands for the cleaning command, `{read}` for a command
-that prints the file, `{mended}` for a file to write, `{first}` for the remedy of the first such line.
+Their order is that of the report within a severity. `remedies` adds commands.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from seq2see.data.reading import is_json
 from seq2see.doctor.report import Severity
-from seq2see.printable import quoted
 
 
 class FindingType(NamedTuple):
@@ -25,8 +19,12 @@ class FindingType(NamedTuple):
     remedy: str
 
 
-_FIX = "{fix}"
-_LEAVE_OUT = "{first}, or drop such lines: {fix} (or train with --skip-bad)"
+CLEAN = "clean"
+"""The remedy is a clean copy."""
+LEAVE_OUT = "leave out"
+"""The remedy is to correct the lines, or a clean copy without them."""
+SHELL = "shell"
+"""The remedy is a program of the shell."""
 
 FINDING_TYPES: dict[str, FindingType] = {
     "damaged": FindingType(
@@ -47,6 +45,12 @@ FINDING_TYPES: dict[str, FindingType] = {
         "Invalid UTF-8: the file has another encoding, or mixes two.",
         "",
     ),
+    "not-text": FindingType(
+        "error",
+        "files",
+        "The file is in a format that is not text.",
+        "",
+    ),
     "parallel-lengths": FindingType(
         "error",
         "pairs of files",
@@ -57,37 +61,43 @@ FINDING_TYPES: dict[str, FindingType] = {
         "error",
         "lines",
         "Text contains no NUL: the file is probably UTF-16 or truncated.",
-        _LEAVE_OUT,
+        LEAVE_OUT,
     ),
     "old-mac-line-ends": FindingType(
         "error",
         "lines",
         "Lines end in a carriage return alone, so that many lines are read as one.",
-        "{read} | tr '\\r' '\\n' > {mended}",
+        SHELL,
     ),
     "columns": FindingType(
         "error",
         "lines",
         "Expected source, TAB, target: there is one column, or more than two.",
-        _LEAVE_OUT,
+        LEAVE_OUT,
+    ),
+    "quoted-line-breaks": FindingType(
+        "error",
+        "lines",
+        "Texts in quotation marks go over several lines, as in CSV; a line is a pair here.",
+        LEAVE_OUT,
     ),
     "json": FindingType(
         "error",
         "lines",
         "Expected a JSON object with the strings source and target.",
-        _LEAVE_OUT,
+        LEAVE_OUT,
     ),
     "empty-sides": FindingType(
         "error",
         "lines",
         "The source or the target is empty.",
-        _LEAVE_OUT,
+        LEAVE_OUT,
     ),
     "blank-lines": FindingType(
         "error",
         "lines",
         "Blank lines between the pairs.",
-        _LEAVE_OUT,
+        LEAVE_OUT,
     ),
     "nothing-usable": FindingType(
         "error",
@@ -118,13 +128,43 @@ FINDING_TYPES: dict[str, FindingType] = {
         "warning",
         "lines",
         "The first line looks like a header, not like a pair.",
-        "{read} | tail -n +2 > {mended}",
+        SHELL,
+    ),
+    "comments": FindingType(
+        "warning",
+        "lines",
+        "Comments of a file format would be learnt as text.",
+        "remove them",
+    ),
+    "csv-quotes": FindingType(
+        "warning",
+        "pairs",
+        "Texts are in the quotation marks of CSV, which would be learnt as characters.",
+        "remove them",
+    ),
+    "variant-numbers": FindingType(
+        "warning",
+        "pairs",
+        "Sources end in the number of a variant, as in CMUdict, which no one types.",
+        "remove it",
+    ),
+    "enclosed-targets": FindingType(
+        "warning",
+        "pairs",
+        "Targets are enclosed in marks, which would be generated, too.",
+        "remove them",
+    ),
+    "alternatives": FindingType(
+        "warning",
+        "pairs",
+        "Targets seem to be several answers in one, which would be generated together.",
+        "if they are, write a pair for each",
     ),
     "byte-order-mark-inside": FindingType(
         "warning",
         "texts",
         "U+FEFF inside a text is an invisible symbol of its own, usually left from concatenated files.",
-        _FIX,
+        CLEAN,
     ),
     "mojibake": FindingType(
         "warning",
@@ -142,37 +182,37 @@ FINDING_TYPES: dict[str, FindingType] = {
         "warning",
         "texts",
         "HTML entities are learnt as they are, character by character.",
-        "{read} | python -c 'import html, sys; print(html.unescape(sys.stdin.read()), end=\"\")' > {mended}",
+        SHELL,
     ),
     "control": FindingType(
         "warning",
         "texts",
         "Control characters are invisible, and no one types them.",
-        _FIX,
+        CLEAN,
     ),
     "invisible": FindingType(
         "warning",
         "texts",
         "Invisible characters without meaning in their context make equal words different.",
-        _FIX,
+        CLEAN,
     ),
     "unusual-spaces": FindingType(
         "warning",
         "texts",
         "Spaces that look like a blank but are another symbol.",
-        _FIX,
+        CLEAN,
     ),
     "space-around": FindingType(
         "warning",
         "texts",
         "White space at the ends of a text is learnt and must be generated.",
-        _FIX,
+        CLEAN,
     ),
     "doubled-blanks": FindingType(
         "warning",
         "texts",
         "Runs of blanks are learnt and must be generated.",
-        _FIX,
+        CLEAN,
     ),
     "mixed-script-words": FindingType(
         "warning",
@@ -184,7 +224,7 @@ FINDING_TYPES: dict[str, FindingType] = {
         "warning",
         "pairs",
         "A repeated pair counts twice; in tokens of running text this is its frequency, and intended.",
-        "{fix} (drops repeated pairs; --keep-duplicates keeps them)",
+        CLEAN,
     ),
     "contradictions": FindingType(
         "warning",
@@ -203,19 +243,19 @@ FINDING_TYPES: dict[str, FindingType] = {
         "note",
         "lines",
         "Lines end in CR LF, which is read correctly.",
-        _FIX,
+        CLEAN,
     ),
     "byte-order-mark-at-start": FindingType(
         "note",
         "files",
         "The file begins with a byte order mark, which is skipped.",
-        _FIX,
+        CLEAN,
     ),
     "not-nfc": FindingType(
         "note",
         "texts",
         "Not in Unicode NFC; training normalises them, so predictions are in NFC, and references should be too.",
-        _FIX,
+        CLEAN,
     ),
     "moses-escapes": FindingType(
         "note",
@@ -284,25 +324,3 @@ FINDING_TYPES: dict[str, FindingType] = {
         "correct them if they are errors; otherwise nothing",
     ),
 }
-
-
-def remedy(name: str, paths: Sequence[Path], first: str = "") -> str:
-    """The remedy for a finding in these files. No command writes to a file that it reads.
-
-    `first` is the fix that reading reports for the first such line.
-    """
-    if name == "html" and is_json(paths[0]):
-        return "unescape the entities in the strings before writing JSON"
-    files = " ".join(map(quoted, paths))
-    stem = paths[0].name.partition(".")[0]
-    clean = f"{stem}-clean.tsv" if any(path.name == "clean.tsv" for path in paths) else "clean.tsv"
-    reader = "gzip -dc" if paths[0].suffix == ".gz" else "cat"
-    words = {
-        "first": first or "correct them",
-        "fix": f"seq2see check {files} --fix -o {quoted(clean)}",
-        "read": f"{reader} {quoted(paths[0])}",
-        "mended": quoted(f"{stem}-mended.tsv"),
-    }
-    text = FINDING_TYPES[name].remedy or "{first}"
-    both = "; do the same for the other file" if len(paths) > 1 and "{read}" in text else ""
-    return re.sub(r"\{(\w+)\}", lambda found: words[found[1]], text) + both

@@ -8,17 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from seq2see.data.header import MAX_ROWS, is_header
+from seq2see.doctor.diagnosed import diagnosed
+from seq2see.doctor.format_marks import COMMENT, FormatMarks
 from seq2see.doctor.report import Example
-from seq2see.doctor.rows import Faults, PairSource
+from seq2see.doctor.rows import Block, Faults, PairSource
 from seq2see.doctor.side_statistics import SideStatistics
-
-_NAMES_OF_COLUMNS = """
-    source target src trg tgt input output word words pronunciation pronunciations phoneme phonemes grapheme graphemes
-    ipa lemma form inflected text texts label labels question questions answer answers sentence sentences translation
-    original normalized normalised historical modern old new english french german spanish italian japanese chinese
-    arabic russian en de fr es it ja zh ar ru prompt response summary document article title subject body
-"""
-"""Usual names of columns; a first line of two of these is a header."""
 
 
 class Text(NamedTuple):
@@ -35,13 +30,15 @@ class PairStatistics:
     def __init__(self, files: PairSource) -> None:
         self.files = files
         self.faults = Faults()
+        self.marks = FormatMarks()
         self.source, self.target = SideStatistics("source"), SideStatistics("target")
         lines: list[npt.NDArray[np.int32]] = []
         for block in files.blocks(self.faults):
             if not block.sources:
                 continue
             if not lines:
-                self._look_for_header(block.sources[0], block.targets[0], int(block.lines[0]))
+                self._look_for_header(block)
+            self.marks.add(block.sources, block.targets, block.lines)
             self.source.add(block.sources, block.lines)
             self.target.add(block.targets, block.lines)
             lines.append(block.lines)
@@ -51,6 +48,7 @@ class PairStatistics:
             for side in self.sides:
                 side.merge("moses-escapes", "html")
         self.lines: npt.NDArray[np.int32] = np.concatenate(lines) if lines else np.zeros(0, dtype=np.int32)
+        self.advice = diagnosed(files, self.faults)
 
     @property
     def name(self) -> str:
@@ -92,7 +90,7 @@ class PairStatistics:
                 break
         return found
 
-    def _look_for_header(self, source: str, target: str, line: int) -> None:
-        names = [side.strip().strip("#\"'").lower() for side in (source, target)]
-        if line == 1 and names[0] != names[1] and set(names) <= set(_NAMES_OF_COLUMNS.split()):
-            self.faults.add("header", Example(self.files.origin(line), f"{source}\t{target}"))
+    def _look_for_header(self, block: Block) -> None:
+        rows = list(zip(block.sources, block.targets, strict=True))[: 2 * MAX_ROWS]
+        if block.lines[0] == 1 and not COMMENT.match(block.sources[0]) and is_header(rows[0], rows[1:]):
+            self.faults.add("header", Example(self.files.origin(1), "\t".join(rows[0])))

@@ -80,6 +80,8 @@ def _lines_of_finding(finding: Finding, with_files: bool, *, isolate: bool) -> I
     yield f"  {finding.meaning}", ""
     for example in finding.examples:
         yield f"    {_example(example, isolate=isolate)}", "dim"
+    for each in finding.evidence:
+        yield f"  {visible(each, max_characters=200)}", ""
     if finding.remedy:
         yield f"  fix: {finding.remedy}", ""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seq2see.doctor.finding_types import FINDING_TYPES, remedy
+from seq2see.doctor.finding_types import FINDING_TYPES
 from seq2see.doctor.pair_statistics import PairStatistics
+from seq2see.doctor.remedies import advised_remedy
 from seq2see.doctor.report import Example, Finding
 
 
@@ -21,6 +22,8 @@ class RawFinding:
     rows: Sequence[tuple[int, str]] = ()
     examples: Sequence[Example] = ()
     remedy: str = ""
+    program: str = ""
+    """A program of the shell that mends the file."""
 
 
 def complete(raw_findings: Sequence[RawFinding]) -> list[Finding]:
@@ -41,7 +44,7 @@ def complete(raw_findings: Sequence[RawFinding]) -> list[Finding]:
             if text is not None:
                 origin = raw.statistics.files.origin(text.line)
                 fetched.append(Example(origin, f"{text.source}\t{text.target}", detail))
-        paths = raw.statistics.files.paths
+        advised = advised_remedy(raw.name, raw.statistics, raw.remedy, raw.program)
         findings.append(
             Finding(
                 name=raw.name,
@@ -50,9 +53,11 @@ def complete(raw_findings: Sequence[RawFinding]) -> list[Finding]:
                 count=raw.count,
                 unit=kind.unit,
                 meaning=kind.meaning,
-                remedy=remedy(raw.name, paths, raw.remedy),
+                remedy=advised.text,
                 detail=raw.detail,
                 examples=(*raw.examples, *fetched),
+                command=advised.command,
+                evidence=advised.evidence,
             )
         )
     return sorted(findings, key=lambda finding: (rank[finding.severity], order.index(finding.name)))

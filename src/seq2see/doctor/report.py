@@ -24,7 +24,8 @@ class Finding:
     """One type of problem in one set of pairs.
 
     An error prevents training, a warning most likely harms it, a note is information. `count` is the number of `unit`;
-    `detail` contains further figures; `remedy` is a command or other advice.
+    `detail` contains further figures; `remedy` is a command or other advice; `command` is its command alone, for a
+    POSIX shell in the working directory, if there is one; `evidence` are lines from which it was concluded.
     """
 
     name: str
@@ -36,6 +37,8 @@ class Finding:
     remedy: str
     detail: str = ""
     examples: tuple[Example, ...] = ()
+    command: str = ""
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.data import open_content
-from seq2see.data.lines import Line, LineError, json_pair, text_pair
+from seq2see.data.files import NotTextError
+from seq2see.data.lines import Line, LineError, broken_record, json_pair, records_over_lines, text_pair
 from seq2see.data.reading import is_json, is_pair_file
 from seq2see.doctor.report import Example
 from seq2see.errors import DataError
@@ -38,11 +39,13 @@ class Block(NamedTuple):
 
 @dataclass
 class Faults:
-    """Faults of lines and files by name of the finding: counts, first examples, and remedies."""
+    """Faults of lines and files by name of the finding: counts, first examples, remedies and their commands."""
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Example]] = field(default_factory=dict)
     remedies: dict[str, str] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)
+    """The commands of the remedies that have one."""
     unusable: int = 0
     """Number of invalid lines."""
 
@@ -83,8 +86,11 @@ class PairSource:
                 yield from _parallel_blocks(self.paths[0], self.paths[1], faults)
             else:
                 yield from _file_blocks(self.paths[0], faults)
+        except NotTextError as error:
+            faults.add(error.fault, Example(error.where or self.name, "", error.what), error.fix)
+            faults.commands.setdefault(error.fault, error.command)
         except DataError as error:
-            name = "encoding" if "UTF-16" in error.what else "empty" if "is empty" in error.what else "damaged"
+            name = "empty" if "is empty" in error.what else "damaged"
             faults.add(name, Example(error.where or self.name, "", error.what), error.fix)
 
 
@@ -160,18 +166,22 @@ def _clean_sides(content: bytes) -> tuple[list[str], list[str]] | None:
 
 def _block_by_lines(content: bytes, path: Path, number: int, start: int, as_json: bool, bad: _BadLines) -> Block:
     sources, targets, lines = [], [], []
-    for whole in content.removesuffix(b"\n").split(b"\n"):
+    whole_lines = content.removesuffix(b"\n").split(b"\n")
+    broken = set() if as_json else records_over_lines(whole_lines)
+    for index, whole in enumerate(whole_lines):
         line = Line(whole.removesuffix(b"\r"), str(path), number, start)
         start += len(whole) + 1
         number += 1
-        if not line.content.strip(b"\r"):
+        if not line.content.strip(b"\r") and index not in broken:
             bad.blank(line)
             continue
         bad.flush_blank_lines()
         try:
+            if index in broken:
+                raise broken_record(line)
             pair = json_pair(line, "pairs") if as_json else text_pair((line,), "pairs")
         except LineError as error:
-            bad.add(line, error, as_json)
+            bad.add(line, error)
             continue
         sources.append(pair.source)
         targets.append(pair.target or "")
@@ -208,27 +218,10 @@ class _BadLines:
             self.faults.unusable += self.num_waiting
             self.first_waiting, self.num_waiting = [], 0
 
-    def add(self, line: Line, error: LineError, as_json: bool) -> None:
+    def add(self, line: Line, error: LineError) -> None:
         self.faults.unusable += 1
         text = line.content[:400].decode(errors="backslashreplace")
-        self.faults.add(_name_of(line, as_json), Example(error.origin, text, error.what), error.fix)
-
-
-def _name_of(line: Line, as_json: bool) -> str:
-    """The name of the finding for an invalid line."""
-    try:
-        text = line.content.decode()
-    except UnicodeDecodeError:
-        return "encoding"
-    if "\0" in text:
-        return "nul"
-    if not text.strip():
-        return "blank-lines"
-    if as_json:
-        return "json"
-    if text.count("\t") == 1:
-        return "empty-sides"
-    return "old-mac-line-ends" if "\r" in text else "columns"
+        self.faults.add(error.fault, Example(error.origin, text, error.what), error.fix)
 
 
 def _parallel_blocks(source_path: Path, target_path: Path, faults: Faults) -> Iterator[Block]:
@@ -295,9 +288,8 @@ def _parallel_block(
         except LineError as error:
             faults.unusable += 1
             bad = next(line for line in pair_of_lines if line.origin == error.origin)
-            name = _name_of(bad, as_json=False) if bad.content.strip() else "empty-sides"
             text = bad.content[:400].decode(errors="backslashreplace")
-            faults.add(name, Example(error.origin, text, error.what), error.fix)
+            faults.add(error.fault, Example(error.origin, text, error.what), error.fix)
             continue
         sources.append(pair.source)
         targets.append(pair.target or "")

@@ -23,6 +23,9 @@ def faults(statistics: PairStatistics) -> Iterator[RawFinding]:
     found = statistics.faults
     for name, count in found.counts.items():
         yield RawFinding(name, statistics, count, examples=found.examples[name], remedy=found.remedies.get(name, ""))
+    for mark in statistics.marks.found():
+        examples = [Example(statistics.files.origin(line), text) for line, text in mark.examples]
+        yield RawFinding(mark.name, statistics, mark.num_pairs, mark.detail, examples=examples, program=mark.program)
     for name in dict.fromkeys(name for side in statistics.sides for name in side.found):
         counts = {side.name: side.found[name] for side in statistics.sides if side.found[name]}
         parts = [", ".join(f"{count:,} in {side}" for side, count in counts.items())]

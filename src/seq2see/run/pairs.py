@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
 from seq2see.data.split import DEV_PAIRS, key_of, sample_evenly
+from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, UserError
 from seq2see.run.record import unchanged_config
 
@@ -54,6 +56,9 @@ def read_data(
     if pairs is None and not config.data.train:
         raise ConfigError("no training data given", where="data.train", fix="name a file: seq2see train pairs.tsv")
     train = list(pairs) if pairs is not None else read(config.data.train, "train")
+    if has_source and (worst := worst_findings(train)):
+        more = f"; all of them: seq2see check {shlex.join(config.data.train)}" if pairs is None else ""
+        notes += [*worst[:-1], worst[-1] + more]
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
         notes.insert(0, f"data: {len(train):,} pairs to train on, {len(dev):,} dev pairs")

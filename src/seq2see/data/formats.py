@@ -1,0 +1,50 @@
+"""Files that are not text: what they are, and how to get pairs out of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from seq2see.data.advice import Advice, piped, quoted_path
+
+
+class _Format(NamedTuple):
+    start: bytes
+    what: str
+    fix: str
+    program: str = ""
+    """Decompresses the standard input."""
+
+
+_SAVE_AS_TEXT = "save or export it as text in UTF-8, with a TAB between source and target"
+_FORMATS = (
+    _Format(b"BZh", "is compressed with bzip2", "decompress it", "bzip2 -dc"),
+    _Format(b"\xfd7zXZ\0", "is compressed with xz", "decompress it", "xz -dc"),
+    _Format(b"\x28\xb5\x2f\xfd", "is compressed with Zstandard", "decompress it", "zstd -dc"),
+    _Format(b"7z\xbc\xaf\x27\x1c", "is a 7z archive", "extract it and name a file of it"),
+    _Format(b"PAR1", "is a Parquet file", _SAVE_AS_TEXT),
+    _Format(b"SQLite format 3\0", "is an SQLite database", _SAVE_AS_TEXT),
+    _Format(b"%PDF-", "is a PDF", _SAVE_AS_TEXT),
+    _Format(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a document of an old Microsoft Office", _SAVE_AS_TEXT),
+    _Format(b"\x89PNG", "is a picture", "name a file of text"),
+    _Format(b"\xff\xd8\xff", "is a picture", "name a file of text"),
+)
+_PACKED_MODEL = b"\x89S2SEE\n"
+_ZIP = b"PK\x03\x04"
+_DOCUMENTS = (b"[Content_Types].xml", b"xl/", b"word/", b"mimetypeapplication/vnd.oasis")
+
+
+def known_format(start: bytes, path: str) -> Advice | None:
+    """The advice for a file that begins like one of a known format that is not text; None for others."""
+    if start.startswith(_PACKED_MODEL):
+        name = quoted_path(path)
+        fix = f"ask it: seq2see predict {name} TEXT; train it further on pairs: seq2see train PAIRS --from {name}"
+        return Advice("is a packed model, and no text", fix)
+    if start.startswith(_ZIP):
+        if any(mark in start for mark in _DOCUMENTS):
+            return Advice("is a spreadsheet or another document, and no text", _SAVE_AS_TEXT)
+        return Advice("is a zip archive, and no text", "extract it and name a file of it")
+    for each in _FORMATS:
+        if start.startswith(each.start):
+            command = piped(path, each.program, ".txt" if "." not in path else "") if each.program else ""
+            return Advice(f"{each.what}, and no text", each.fix, command)
+    return None

@@ -1,0 +1,75 @@
+"""Whether the first line of a table is a header, told by how it differs from the rows below."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+MAX_ROWS = 1_000
+"""Rows that the first one is compared with."""
+_MIN_SURPRISE, _MAX_SURPRISE = 4.5, 6.0
+"""What is required, in nats summed over the columns: more of long tables, where more is known of what is usual. Of the
+rows of 39 public sets, 1 in 2,000 is that unusual; of 22 usual pairs of names above 300 rows of these, 96 % are."""
+_NAME = re.compile(r"[^\W\d_][\w.#()/-]*( [\w.#()/-]+){0,2}")
+_MAX_NAME = 30
+_MAX_ALPHABET = 200
+
+
+def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether these cells are the names of the columns of `rows`, and not a row like these.
+
+    Names are a word or a few, and differ from the cells below: in having one word, no digit, Latin letters, another
+    case, letters or words that the column has nowhere else, or less in common than source and target have.
+    """
+    names = [cell.strip().strip("#\"'").strip() for cell in first]
+    if len({name.casefold() for name in names}) < len(names):
+        return False
+    if not all(len(name) <= _MAX_NAME and _NAME.fullmatch(name) for name in names):
+        return False
+    rows = rows[:: 1 + len(rows) // MAX_ROWS]
+    surprise = sum(surprise_in(name, [row[at] for row in rows]) for at, name in enumerate(names))
+    if len(names) == 2:
+        common = share_in_common(*names)
+        surprise += _surprise(sum(share_in_common(*row) <= common for row in rows), len(rows))
+    return surprise >= min(_MAX_SURPRISE, max(_MIN_SURPRISE, 1.7 * math.log(len(rows) + 2)))
+
+
+def surprise_in(name: str, column: Sequence[str]) -> float:
+    """How unusual the name would be as a cell of this column, in nats, by its rarest property."""
+    counts = [sum(map(test, column)) for test in _PROPERTIES if test(name)]
+    for parts_of in (str.split, _letters):
+        of_cells = [set(parts_of(cell)) for cell in column]
+        cells_with = Counter(part for parts in of_cells for part in parts)
+        is_small = parts_of is str.split or len(cells_with) <= _MAX_ALPHABET
+        if is_small and any(part not in cells_with for part in parts_of(name)):
+            counts.append(sum(any(cells_with[part] == 1 for part in parts) for parts in of_cells))
+    return _surprise(min(counts, default=len(column)), len(column))
+
+
+def share_in_common(one: str, other: str) -> float:
+    """The letters that two texts have in common, as a share of both (Dice)."""
+    left, right = Counter(one.casefold()), Counter(other.casefold())
+    return 2 * (left & right).total() / max(1, left.total() + right.total())
+
+
+def _surprise(count: int, total: int) -> float:
+    """That of something which so many cells have."""
+    return -math.log((count + 0.5) / (total + 1))
+
+
+def _letters(text: str) -> list[str]:
+    return [letter for letter in text if letter.isalpha()]
+
+
+_PROPERTIES: tuple[Callable[[str], bool], ...] = (
+    lambda cell: not any(map(str.isdigit, cell)),
+    lambda cell: cell.isupper(),
+    lambda cell: cell.islower(),
+    lambda cell: cell[:1].isupper(),
+    lambda cell: len(cell.split()) == 1 and len(cell) > 1,
+    lambda cell: len(cell.split()) > 1,
+    lambda cell: any("a" <= letter <= "z" for letter in cell.lower()),
+    lambda cell: cell[-1:].isalpha(),
+)

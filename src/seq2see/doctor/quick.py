@@ -1,0 +1,70 @@
+"""The quick part of the check, for the start of training: what single texts and pairs of a sample show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from seq2see.data import Pair
+from seq2see.data.header import MAX_ROWS, is_header
+from seq2see.data.split import sample_evenly
+from seq2see.doctor.finding_types import FINDING_TYPES
+from seq2see.doctor.format_marks import COMMENT, FormatMarks
+from seq2see.doctor.side_statistics import SideStatistics
+
+MAX_PAIRS = 5_000
+"""Pairs that are looked at, evenly spaced."""
+NUM_WORST = 2
+
+
+class _Seen(NamedTuple):
+    """A warning of the check, how many of the pairs have it, and the index of the first."""
+
+    name: str
+    num_pairs: int
+    first: int
+
+
+def worst_findings(pairs: Sequence[Pair]) -> list[str]:
+    """The worst two warnings that `seq2see check` has about these pairs, a line each.
+
+    Marks of another format come first, since they are in the way of every answer; then the most frequent.
+    """
+    sample = sample_evenly(pairs, MAX_PAIRS)
+    found = [*_header(pairs), *_marks(sample), *sorted(_faults_of_texts(sample), key=lambda seen: -seen.num_pairs)]
+    lines = []
+    for seen in found[:NUM_WORST]:
+        count = "" if seen.name == "header" else f"{seen.num_pairs:,} of {len(sample):,} pairs, "
+        origin = sample[seen.first].origin
+        lines.append(f"warning: {seen.name}: {FINDING_TYPES[seen.name].meaning} ({count}first {origin})")
+    return lines
+
+
+def _header(pairs: Sequence[Pair]) -> Iterator[_Seen]:
+    rows = [(pair.source, pair.target or "") for pair in pairs[: 2 * MAX_ROWS]]
+    if rows and pairs[0].origin.endswith(":1") and not COMMENT.match(rows[0][0]) and is_header(rows[0], rows[1:]):
+        yield _Seen("header", 1, 0)
+
+
+def _marks(sample: Sequence[Pair]) -> Iterator[_Seen]:
+    marks = FormatMarks()
+    marks.add([pair.source for pair in sample], [pair.target or "" for pair in sample], _indices(sample))
+    for mark in marks.found():
+        yield _Seen(mark.name, mark.num_pairs, mark.examples[0][0])
+
+
+def _faults_of_texts(sample: Sequence[Pair]) -> Iterator[_Seen]:
+    source, target = SideStatistics("source"), SideStatistics("target")
+    source.add([pair.source for pair in sample], _indices(sample))
+    target.add([pair.target or "" for pair in sample], _indices(sample))
+    for name in dict.fromkeys([*source.found, *target.found]):
+        if FINDING_TYPES[name].severity == "warning":
+            first = min(side.examples[name][0][0] for side in (source, target) if name in side.examples)
+            yield _Seen(name, max(source.found[name], target.found[name]), first)
+
+
+def _indices(sample: Sequence[Pair]) -> np.ndarray:
+    """In place of line numbers."""
+    return np.arange(len(sample), dtype=np.int32)

@@ -1,0 +1,152 @@
+"""The encodings of files that are not UTF-8: named with the text as it would read, on every way into the program."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from seq2see.data import iterate_sources, open_content, read_pairs
+from seq2see.data.encodings import candidates, unicode_form
+from seq2see.doctor import check
+from seq2see.errors import DataError
+
+TEXTS = {
+    "cp1251": "мороз\tm ə r o s\nснег\tsnʲek\nвода\tv ɐ d a\n",
+    "koi8-r": "мороз\tm o r o s\nснег\ts n e g\nвода\tv o d a\n",
+    "cp1252": "forêt\tf o r e\nnoël\tn o e l\n“garçon”\tg a r s o n\n",
+    "cp1250": "źródło\tz r u d w o\npříliš\tp r i l i s\n",
+    "cp932": "さくら\ts a k u r a\n東京タワー\ttokyo tower\n",
+    "gb18030": "今天天气很好\tj i n\n我们去公园\tw o\n",
+    "cp949": "바다가 보인다\tb a d a\n나무와 바람\tn a m u\n",
+    "euc_jp": "さくらが咲く\ts a k u r a\n東京\tt o k y o\n",
+    "cp1253": "θάλασσα\tth a l a s a\nδέντρο\td e n t r o\n",
+    "cp1256": "مدرسة\tm d r s\nكتاب\tk t a b\n",
+}
+NAMES = {"koi8-r": "KOI8-R", "euc_jp": "EUC-JP"}
+
+
+@pytest.mark.parametrize("encoding", TEXTS)
+def test_the_encoding_is_the_first_candidate_and_shown_as_it_reads(encoding: str) -> None:
+    text = "\n".join(line for line in TEXTS[encoding].splitlines() if encoding == "cp1251" or line)
+    content = text.encode(encoding, "ignore")
+    found = candidates(content)
+    assert found[0].name == NAMES.get(encoding, encoding.upper())
+    assert found[0].sample.split(" → ")[0] in text
+    assert len({each.sample for each in found}) > 1 or len(found) == 1
+
+
+@pytest.mark.parametrize("encoding", TEXTS)
+def test_the_command_for_the_right_candidate_gives_the_text_back(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "it's a file.tsv"
+    path.write_bytes(TEXTS[encoding].encode(encoding, "ignore"))
+    finding = check(path).find("encoding")
+    assert finding and finding.command and any(each.startswith("as ") for each in finding.evidence)
+    subprocess.run(["bash", "-ec", finding.command], cwd=tmp_path, check=True)
+    expected = TEXTS[encoding].encode(encoding, "ignore").decode(encoding)
+    assert (tmp_path / "it's a file-utf8.tsv").read_text(encoding="utf-8") == expected
+    assert check(tmp_path / "it's a file-utf8.tsv").exit_code == 0
+
+
+def test_a_command_writes_to_no_file_that_exists(tmp_path: Path) -> None:
+    path = tmp_path / "words.tsv"
+    path.write_bytes(TEXTS["cp1251"].encode("cp1251", "ignore"))
+    (tmp_path / "words-utf8.tsv").write_text("mine")
+    finding = check(path).find("encoding")
+    assert finding and finding.command.endswith("words-utf8-2.tsv")
+
+
+def test_one_bad_line_in_a_good_file_is_named_and_the_file_not_converted(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_bytes("é\te\nü\tu\nñ\tn\n".encode() + b"\xe9t\xe9\te t e\n")
+    with pytest.raises(DataError) as caught:
+        read_pairs([path])
+    said = str(caught.value)
+    assert f"{path}:4: byte 0xE9 is not UTF-8" in said
+    assert "3 others are" in said and "as CP1252: été" in said and "iconv" not in said
+    finding = check(path).find("encoding")
+    assert finding and "iconv" not in finding.remedy and not finding.command
+
+
+@pytest.mark.parametrize(
+    "text", ["kat\tk a t\nvis\tv i s\n", "猫\tneko\n犬\tinu\n", "мороз\tмраз\nснег\tсняг\n", "😀\tsmile\n"]
+)
+@pytest.mark.parametrize("form", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_utf_16_and_32_are_told_with_and_without_a_mark(text: str, form: str, tmp_path: Path) -> None:
+    name = form.upper().replace("-LE", "LE").replace("-BE", "BE")
+    path = tmp_path / "pairs.tsv"
+    path.write_bytes(text.encode(form))
+    with pytest.raises(DataError, match=f"looks like {name},") as caught:
+        read_pairs([path])
+    with pytest.raises(DataError) as streamed, open_content(path):
+        pass
+    assert str(streamed.value) == str(caught.value)
+    finding = check(path).find("encoding")
+    assert finding and finding.remedy == caught.value.fix
+    subprocess.run(["bash", "-ec", finding.command], cwd=tmp_path, check=True)
+    first = read_pairs([tmp_path / "pairs-utf8.tsv"]).pairs[0]
+    assert f"{first.source}\t{first.target}" == text.split("\n")[0]
+
+
+@pytest.mark.parametrize(
+    "content", [b"one\t1\nfo\0ur\t4\n", b"", b"\0", bytes(64), "naïve\0\n".encode(), b"\x7fELF\2\1\1\0\0\0"]
+)
+def test_what_is_not_utf_16(content: bytes) -> None:
+    assert not unicode_form(content)
+
+
+@pytest.mark.parametrize("form", ["utf-16", "utf-16-le", "utf-16-be", "utf-32-le"])
+def test_utf_16_texts_get_the_same_answer_from_a_stream(form: str, tmp_path: Path) -> None:
+    name = form.upper().replace("-LE", "LE").replace("-BE", "BE")
+    content = "läuft\nvis\n".encode(form)
+    with pytest.raises(DataError, match=f"<stdin>:1: .*looks like {name},") as caught:
+        list(iterate_sources(io.BytesIO(content)))
+    assert caught.value.fix == f"convert it on the way: iconv -f {name} -t UTF-8"
+    path = tmp_path / "texts.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"looks like {name},"), open_content(path):
+        pass
+
+
+def test_another_encoding_gets_the_same_answer_from_a_stream(tmp_path: Path) -> None:
+    """The program alone, which goes before this one in the pipe; of a file, all lines are looked at."""
+    content = "мороз\nснег\nвода\n".encode("cp1251")
+    with pytest.raises(DataError, match=r"<stdin>:1: byte 0xEC is not UTF-8") as caught:
+        list(iterate_sources(io.BytesIO(content)))
+    assert caught.value.fix.endswith("if it is CP1251: iconv -f CP1251 -t UTF-8")
+    path = tmp_path / "texts.txt"
+    path.write_bytes(content)
+    with path.open("rb") as stream, pytest.raises(DataError, match="3 of 3 lines are not UTF-8") as named:
+        list(iterate_sources(stream, str(path)))
+    assert named.value.fix.endswith(f"iconv -f CP1251 -t UTF-8 < {path} > {tmp_path / 'texts-utf8.txt'}")
+
+
+def test_a_gzipped_file_is_converted_too(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv.gz"
+    path.write_bytes(gzip.compress(TEXTS["cp1252"].encode("cp1252")))
+    finding = check(path).find("encoding")
+    assert finding
+    subprocess.run(["bash", "-ec", finding.command], cwd=tmp_path, check=True)
+    assert (tmp_path / "pairs-utf8.tsv").read_text(encoding="utf-8") == TEXTS["cp1252"]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\x89S2SEE\n\x01" + bytes(40), "is a packed model"),
+        (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "is a spreadsheet"),
+        (b"PK\x03\x04" + bytes(40), "is a zip archive"),
+        (b"SQLite format 3\0", "is an SQLite database"),
+        (b"\x01\0\0\0" * 20, "is not text"),
+    ],
+)
+def test_files_that_are_not_text_are_named(content: bytes, what: str, tmp_path: Path) -> None:
+    path = tmp_path / "dates.seq2see"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=what) as caught:
+        read_pairs([path])
+    assert "UTF-8" not in caught.value.what and caught.value.fix
+    assert check(path).exit_code == 1

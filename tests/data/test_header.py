@@ -1,0 +1,46 @@
+"""Headers are told by structure: in any language, and never among the rows of real sets."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from seq2see.data import read_pairs
+from seq2see.data.header import is_header
+
+NAMES = [
+    ("source", "target"), ("word", "ipa"), ("English", "French"), ("EN", "VI"), ("written", "spoken"),
+    ("src", "tgt"), ("question", "answer"), ("Wort", "Aussprache"), ("mot", "phonèmes"), ("слово", "транскрипция"),
+    ("x1", "y1"), ("Source text", "Target text"),
+]  # fmt: skip
+PHONES = [
+    ("kat", "k a t"), ("hond", "h o n t"), ("vis", "v ɪ s"), ("huis", "h œy s"), ("maan", "m aː n"),
+    ("zon", "z ɔ n"), ("ster", "s t ɛ r"), ("deur", "d øː r"), ("raam", "r aː m"), ("tafel", "t aː f ə l"),
+    ("stoel", "s t u l"), ("boom", "b oː m"),
+]  # fmt: skip
+SENTENCES = [(f"{a} cat sleeps on {b}.", f"{c} Katze schläft auf {d}.") for a, c in [("The", "Die"), ("My", "Meine"),
+             ("Her", "Ihre"), ("A", "Eine")] for b, d in [("it", "ihm"), ("us", "uns"), ("me", "mir")]]  # fmt: skip
+DATES = [(f"{day} may 19{day}", f"19{day}-05-{day}") for day in range(10, 30)]
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("rows", [PHONES, SENTENCES, DATES], ids=["phones", "sentences", "dates"])
+def test_names_of_columns_are_a_header(names: tuple[str, str], rows: list[tuple[str, str]]) -> None:
+    assert is_header(names, rows)
+
+
+@pytest.mark.parametrize("rows", [PHONES, SENTENCES, DATES], ids=["phones", "sentences", "dates"])
+def test_a_row_is_no_header(rows: list[tuple[str, str]]) -> None:
+    assert not any(is_header(row, rows[:at] + rows[at + 1 :]) for at, row in enumerate(rows))
+
+
+def test_rows_of_real_sets_are_no_headers(seq2see_data: Path) -> None:
+    paths = [
+        seq2see_data / name for name in ("g2p_sig20/fre/train.tsv", "translit_ar2en/train.tsv", "book_date/train.tsv")
+    ]
+    for path in paths:
+        rows = [(pair.source, pair.target or "") for pair in read_pairs([path]).pairs[:400]]
+        chosen = random.Random(1).sample(range(len(rows)), 40)
+        assert not [rows[at] for at in chosen if is_header(rows[at], rows[:at] + rows[at + 1 :])], path

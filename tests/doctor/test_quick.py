@@ -1,0 +1,55 @@
+"""What training says of the check's warnings: the worst two, a line each, from a bounded sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seq2see.config import make_config
+from seq2see.data import Pair, read_pairs
+from seq2see.doctor.quick import MAX_PAIRS, worst_findings
+from seq2see.run.pairs import read_data
+
+ROWS = "".join(f"wo{letter}d {number}\tw o {letter} d {number}\n" for number in range(10) for letter in "abc")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (ROWS, []),
+        ("EN\tVI\n" + ROWS, ["header"]),
+        (ROWS + "#  comment\there\n", ["comments", "doubled-blanks"]),
+        ('"a ""b"""\t"c"\n"d"\t"e"\n' + ROWS, ["csv-quotes"]),
+        ("f\u00a0g\th\ni \tj\nk \tl\n" + ROWS, ["space-around", "unusual-spaces"]),
+        ("Wort\tLaute\n# x y\tz\n" + "f\u00a0g\th\n" + ROWS, ["header", "comments"]),
+    ],
+)
+def test_the_worst_two_are_said(content: str, expected: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text(content, encoding="utf-8")
+    said = worst_findings(read_pairs([path]).pairs)
+    assert [line.split(": ")[1] for line in said] == expected
+    assert all(line.startswith("warning: ") and f"first {path}:" in line and "\n" not in line for line in said)
+
+
+def test_a_large_set_is_sampled() -> None:
+    pairs = [Pair(f"s {number}", f" t {number}", f"x:{number + 1}") for number in range(4 * MAX_PAIRS)]
+    assert worst_findings(pairs) == [
+        "warning: space-around: White space at the ends of a text is learnt and must be generated. "
+        "(5,000 of 5,000 pairs, first x:1)"
+    ]
+
+
+def test_training_says_them_before_it_starts(tmp_path: Path) -> None:
+    path = tmp_path / "my pairs.tsv"
+    path.write_text("EN\tVI\n" + ROWS, encoding="utf-8")
+    notes = read_data(make_config({}, {"data.train": [str(path)]}), None, None, has_source=True).notes
+    [line] = [line for line in notes if "header" in line]
+    assert line.endswith(f"(first {path}:1); all of them: seq2see check '{path}'")
+    assert not any(
+        "header" in line
+        for line in read_data(
+            make_config({}, {}), [Pair("a", "b")] * 9 + [Pair("c", "d")] * 9, None, has_source=True
+        ).notes
+    )
