@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-KILLS = 6
+KILLS = 8
 """Kills per model in the tests; the script runs more."""
 PER_EPOCH, UPDATES = 7, 35
 SETTINGS = {
@@ -34,7 +34,15 @@ SETTINGS = {
     "training.checkpoint_every": 3,
     "training.precision": "float32",
 }
-KINDS = ("update", "save", "end of an epoch", "later epoch", "twice in an epoch")
+KINDS = (
+    "update",
+    "save",
+    "end of an epoch",
+    "later epoch",
+    "twice in an epoch",
+    "before the first checkpoint",
+    "any moment",
+)
 
 
 @pytest.mark.slow
@@ -118,8 +126,8 @@ def finished(arguments: list[str], log: Path) -> None:
     assert code == 0, log.read_text()
 
 
-def places(kind: str, chance: random.Random) -> list[tuple[bytes, int, float]]:
-    """For each kill: the report to wait for, its count, and a delay."""
+def places(kind: str, chance: random.Random, duration: float) -> list[tuple[bytes, int, float]]:
+    """For each kill: the report to wait for, its count, and a delay; `duration` is that of a run in seconds."""
     later = chance.uniform(0, 0.06)
     match kind:
         case "save":
@@ -132,6 +140,10 @@ def places(kind: str, chance: random.Random) -> list[tuple[bytes, int, float]]:
             first = PER_EPOCH * chance.randint(1, 3) + 1
             # Resumed from a checkpoint at most two updates back, the second run soon reaches the same epoch again.
             return [(b"u", first + chance.randint(0, 2), 0.0), (b"u", chance.randint(3, 5), 0.0)]
+        case "before the first checkpoint":
+            return [(b"u", chance.randint(1, 3), chance.uniform(0, 0.005))]
+        case "any moment":  # also while the data are read and the folder is made
+            return [(b"", 0, chance.uniform(0, duration))]
         case _:
             return [(b"u", chance.randint(1, UPDATES - 4), later)]
 
@@ -171,10 +183,12 @@ def harness(model: str, kills: int, seed: int, folder: Path) -> int:
     chance = random.Random(f"{model} {seed}")
     base = ["train", str(write_pairs(folder, chance)), "--model", model, "--device", "cpu"]
     settings = ["--set", *(f"{key}={value}" for key, value in SETTINGS.items())]
+    began = time.monotonic()
     finished([*base, "--out", str(folder / "whole"), *settings], folder / "whole.log")
+    duration = time.monotonic() - began
     expected = end_of(folder / "whole")
     assert expected["progress"]["update"] == UPDATES
-    done = same = number = 0
+    done = same = number = first = 0
     while done < kills:
         kind = KINDS[number % len(KINDS)]
         run, log = folder / f"{number:03d}", folder / f"{number:03d}.log"
@@ -185,14 +199,15 @@ def harness(model: str, kills: int, seed: int, folder: Path) -> int:
                 return [*base, "--out", str(run), "--resume"]
             return [*base, "--out", str(run), *(["--force"] if run.exists() else []), *settings]
 
-        hits = sum([killed(arguments(), log, *place) for place in places(kind, chance)])
+        hits = sum([killed(arguments(), log, *place) for place in places(kind, chance, duration)])
+        first += hits and "--resume" not in arguments()
         finished(arguments(), log)
         found = end_of(run)
         differs = [name for name, value in expected.items() if found[name] != value]
         done += hits
         same += hits if not differs else 0
         print(f"{model}, {kind}: {hits} kills, {'differs: ' + ', '.join(differs) if differs else 'the same'}")
-    print(f"{model}: {same} of {done} kills")
+    print(f"{model}, {first} of them before the first checkpoint: {same} of {done} kills")
     return 0 if same == done else 1
 
 

@@ -52,6 +52,9 @@ from seq2see.training.world import ALONE, World
 REPORT_EVERY = 10
 """Updates between reports of the training loss."""
 
+CLOCK_TICK = 1e-3
+"""Seconds that are taken for updates between two ticks of a coarse clock."""
+
 PERFECT_EVALUATIONS = 3
 """Consecutive evaluations without a mistake after which `stop_when_perfect` ends training."""
 
@@ -269,7 +272,7 @@ class Trainer:
                 progress.window_loss / progress.window_tokens,
                 rate,
                 norm,
-                progress.window_tokens / progress.window_seconds,
+                progress.window_tokens / max(progress.window_seconds, CLOCK_TICK),
                 progress.seconds,
             )
         )
