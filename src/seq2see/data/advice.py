@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import NamedTuple
+
+from seq2see.printable import quoted
 
 STDIN = "<stdin>"
 """The name of the standard input in messages."""
@@ -46,7 +47,7 @@ def piped(path: str, program: str, ending: str) -> str:
 
 def quoted_path(path: str) -> str:
     """The path for a shell, never read as an option."""
-    return shlex.quote(f"./{path}" if path.startswith("-") else path)
+    return quoted(f"./{path}" if path.startswith("-") else path)
 
 
 def new_file(path: str, ending: str) -> str:
