@@ -133,7 +133,7 @@ def main() -> None:
             )
         model = seq2see.load(run)
         scores = model.score([Pair("", text, f"test {number}") for number, text in enumerate(test, start=1)])
-        report(name, -sum(score.log_prob for score in scores), test)
+        report(name, -sum(score.counted[0] for score in scores), test)
         drawn = model.predict("", sample=True, temperature=0.8, n_best=8)[0]
         for answer in drawn.all:
             print("   ", answer.text.replace("@@ ", ""))

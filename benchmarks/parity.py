@@ -54,7 +54,7 @@ def compare(name: str, run: Path, count: int) -> str:
     for options in ({}, {"beam": 5}):
         theirs, ours = ([each.target_tokens for each in model.predict(texts, **options)] for model in models[:2])
         cells.append(f"{sum(map(list.__eq__, theirs, ours)):,} of {len(texts):,}")
-    scores = [[each.log_prob for each in model.score(targets)] for model in models[:2]]
+    scores = [[each.counted[0] for each in model.score(targets)] for model in models[:2]]
     cells.append(f"{max(abs(one - other) for one, other in zip(*scores, strict=True)):.1e}")
     figures = [model.evaluate(targets) for model in (models[1], models[2])]
     for found in figures:
