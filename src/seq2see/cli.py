@@ -109,8 +109,8 @@ def message_of(error: Exception) -> str | None:
             return str(system_error(error, name, "used", UserError))
         case MemoryError() | RuntimeError() if is_of_memory(error):
             fix = (
-                "choose a smaller model (model.width, model.layers), or smaller batches "
-                "(training.batch_size, --batch-size)"
+                "in training, compute updates in more passes (training.accumulate), leave out long pairs "
+                "(data.longest), or choose a smaller model (model.width); elsewhere use --batch-size 1"
             )
             return f"out of memory: {str(error).partition(chr(10))[0]}\n  fix: {fix}"
     return None

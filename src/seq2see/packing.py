@@ -29,6 +29,7 @@ from seq2see.storage.archive import SUFFIX
 from seq2see.storage.files import require_place
 from seq2see.storage.saved_model import find_model_folder, load_model, write_packed
 from seq2see.storage.weights import as_weights, read_weights, write_weights
+from seq2see.text import Codecs
 
 HEADING = "## Packed"
 """The heading of the packing section in a card."""
@@ -100,7 +101,7 @@ def pack_run(
     source = run if run.is_file() else find_model_folder(run)
     if out.exists() and out.samefile(source):
         raise ConfigError("is the model that would be packed", where=str(out), fix="choose another -o")
-    pairs = pairs_to_compare(run, data, has_source=saved.source_codec is not None)
+    pairs = pairs_to_compare(run, data, (saved.source_codec, saved.target_codec))
     tensors = read_weights(write_weights(saved.tensors, chosen), chosen, where=saved.origin)
     after = model_of(saved._replace(tensors=tensors), make_numpy_engine)
     before = model_of(saved, engine_maker("torch" if find_spec("torch") else "numpy", "cpu"))
@@ -125,14 +126,15 @@ def require_ending(out: Path) -> None:
         raise ConfigError(f"unsupported format {out.suffix}", where=str(out), fix=fix)
 
 
-def pairs_to_compare(run: Path, data: Sequence[Path] | Sequence[Pair], *, has_source: bool) -> Sequence[Pair]:
+def pairs_to_compare(run: Path, data: Sequence[Path] | Sequence[Pair], codecs: Codecs) -> Sequence[Pair]:
     """The pairs given, or those of the files; by default the dev pairs of the run."""
+    has_source = codecs[0] is not None
     if data:
         return pairs_of(data, has_source=has_source)
     fix = "give pairs to check the packed model on: --data dev.tsv, or in Python data=pairs"
     if not (run / MODEL).is_dir() or not (run / CONFIG).is_file():
         raise ConfigError("is a model without its run, so its dev pairs are unknown", where=str(run), fix=fix)
-    return dev_sample(read_run_data(run, has_source=has_source, fix=fix))
+    return dev_sample(read_run_data(run, has_source=has_source, fix=fix, codecs=codecs))
 
 
 def parity_of(before: Predictor, after: Predictor, pairs: Sequence[Pair]) -> ParityReport:

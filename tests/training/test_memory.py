@@ -45,19 +45,19 @@ def model_of(name="attention", width=16, size=20):
 
 def test_twice_the_width_keeps_about_twice_as_much():
     examples = examples_of([5, 30, 8])
-    narrow, wide = (bytes_per_token(model_of(width=width), examples, CPU) for width in (128, 256))
+    narrow, wide = (bytes_per_token(model_of(width=width), examples) for width in (128, 256))
     assert 1.7 < wide / narrow < 2.3
 
 
 def test_the_longest_example_is_what_is_measured():
     model = model_of("attention", width=128)
-    alone, among, short = (bytes_per_token(model, examples_of(lengths), CPU) for lengths in ([400], [4, 400, 9], [9]))
+    alone, among, short = (bytes_per_token(model, examples_of(lengths)) for lengths in ([400], [4, 400, 9], [9]))
     assert alone == among != short
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 100])
 def test_the_longest_is_found_block_by_block(block, monkeypatch):
-    monkeypatch.setattr("seq2see.training.memory.BLOCK_OFFSETS", block)
+    monkeypatch.setattr("seq2see.training.footprint.BLOCK_OFFSETS", block)
     for lengths, place in (([3, 9, 4, 9, 1, 2, 5], 1), ([1, 2, 3], 2), ([7], 0), ([5, 5, 6, 1], 2)):
         assert longest_example(examples_of(lengths)) == place
 
@@ -68,9 +68,7 @@ def test_the_batch_follows_from_the_size_of_the_memory(monkeypatch):
     for free in (10**8, 10**9):
         monkeypatch.setattr("seq2see.training.memory.total_memory", lambda device, free=free: free)
         for processes in (1, 4):
-            expected = (
-                MEMORY_SHARE * (free / processes - WEIGHT_COPIES * weights) / bytes_per_token(model, examples, CPU)
-            )
+            expected = MEMORY_SHARE * (free / processes - WEIGHT_COPIES * weights) / bytes_per_token(model, examples)
             assert largest_batch(model, examples, CPU, processes) == 2 ** int(np.log2(expected))
     monkeypatch.setattr("seq2see.training.memory.total_memory", lambda device: 0)
     assert largest_batch(model, examples, CPU) == 1

@@ -36,7 +36,7 @@ ARRAYS = ("source.ids.npy", "source.offsets.npy", "target.ids.npy", "target.offs
 CORPUS_FILES = frozenset({MANIFEST, DEV, RECORD, SOURCE_CODEC, TARGET_CODEC, *ARRAYS})
 FORMAT = 1
 AGAIN = "prepare it again: seq2see prepare"
-DECIDED = ("data.dev_share", "data.skip_bad")
+DECIDED = ("data.dev_share", "data.skip_bad", "data.longest")
 """Options other than text.* that are fixed when a corpus is prepared."""
 
 
@@ -209,7 +209,7 @@ def require_fitting(corpus: Corpus, config: Config, given: Collection[str], *, h
         section, _, name = key.partition(".")
         if section != "text" and key not in DECIDED:
             continue
-        before = getattr(corpus.text, name) if section == "text" else corpus.facts["asked"][key]
+        before = getattr(corpus.text, name) if section == "text" else corpus.facts["asked"].get(key)
         now = option(config, key)
         if now is not None and now != before:
             raise ConfigError(

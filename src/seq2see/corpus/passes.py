@@ -12,7 +12,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 from seq2see.corpus.parts import FilePart
 from seq2see.data import Examples, Pair
+from seq2see.data.length_limit import LengthLimit, reason_of
 from seq2see.data.lines import Columns
 from seq2see.data.source_record import distinct, hashes_of, source_texts
 from seq2see.data.split import NUM_CANDIDATES, draw_of
@@ -82,10 +83,14 @@ class CountPart:
     """Training pairs in the preceding parts."""
     total: int
     """Training pairs in all parts."""
+    limit: LengthLimit | None = None
+    """Longer pairs are left out."""
 
     def result(self) -> dict[str, Any]:
         """The result, ready for JSON."""
         pairs, dev = split_off_dev(self.part.read(self.columns).pairs, self.dev, self.seed)
+        if self.limit:
+            pairs, _ = self.limit.split(pairs)
         step = text_step(2 * self.total if self.joint else self.total)
         source, target = self.units
         # A joint vocabulary is learnt from one list: all sources, then all targets.
@@ -119,11 +124,17 @@ class EncodePart:
     work: str
     codecs: str
     """Hash of the codecs, which are in the working folder."""
+    limit: LengthLimit | None = None
+    """Longer pairs are left out, counted in tokens of the codecs."""
 
     def result(self) -> dict[str, Any]:
         """Statistics, ready for JSON; the ids are written to a file of their own."""
         pairs, _ = split_off_dev(self.part.read(self.columns).pairs, self.dev, self.seed)
-        codecs = codecs_in(self.work, self.codecs)
+        codecs, total, reason = codecs_in(self.work, self.codecs), len(pairs), ""
+        if self.limit:
+            limit = replace(self.limit, codecs=codecs)
+            pairs, long = limit.split(pairs)
+            reason = reason_of(long[0], limit) if long else ""
         examples = Examples.encode(pairs, *codecs)
         sides = {
             "source": (examples.source_ids, examples.source_lengths),
@@ -135,6 +146,8 @@ class EncodePart:
         write_file(ids_file(Path(self.work), self.part.number), content)
         return {
             "pairs": len(examples),
+            "left_out": total - len(examples),
+            "why_left_out": reason,
             "hashes": len(hashes),
             "tokens": {side: len(ids) for side, (ids, _) in sides.items()},
             "unknown": {side: int((ids == UNK).sum()) for side, (ids, _) in sides.items()},

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from seq2see.corpus.passes import PartTask, codecs_in, init_worker, read_result,
 from seq2see.corpus.working_folder import WORK, open_work, remove_work, require_ours
 from seq2see.data import Pair, read_pairs
 from seq2see.data.diagnosis import diagnosis_of_file
+from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.lines import Columns
 from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths, faults_of, file_of
 from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev, draw_of
@@ -137,6 +138,7 @@ def request_of(config: Config, columns: Columns) -> dict[str, Any]:
         "text": asdict(config.text),
         "data.dev_share": config.data.dev_share,
         "data.skip_bad": config.data.skip_bad,
+        "data.longest": config.data.longest,
     }
     again: dict[str, Any] = json.loads(json.dumps(request))
     return again
@@ -165,9 +167,9 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
             differences += [
                 f"{b['path']} has changed" for a, b in zip(old, new, strict=True) if a["sha256"] != b["sha256"]
             ]
-    for key in ("format", "columns", "data.dev_share", "data.skip_bad"):
-        if before[key] != now[key]:
-            differences.append(f"{key} is {now[key]!r}, was {before[key]!r}")
+    for key in ("format", "columns", "data.dev_share", "data.skip_bad", "data.longest"):
+        if before.get(key) != now[key]:
+            differences.append(f"{key} is {now[key]!r}, was {before.get(key)!r}")
     options = {**before["text"], **now["text"]}
     for key in options:
         old, new = before["text"].get(key), now["text"].get(key)
@@ -194,8 +196,12 @@ class Preparation:
         dev_in = self.choose_dev(scanned)
         text = self.choose_text(sample)
         self.count(text, scanned, dev_in)
-        shown = self.encode()
-        self.require_all(scanned["in_part"], dev_in, shown["in_part"])
+        limit = None if self.config.data.longest is None else LengthLimit(self.config.data.longest, text, self.codecs)
+        dev_left_out = self.shorten_dev(limit)
+        shown = self.encode(limit)
+        left_out = shown.pop("left_out_in_part")
+        kept = [pairs + left for pairs, left in zip(shown["in_part"], left_out, strict=True)]
+        self.require_all(scanned["in_part"], dev_in, kept)
         for line in vocabulary_lines(text, self.codecs):
             self.say(line)
         return {
@@ -204,6 +210,7 @@ class Preparation:
             "text": asdict(text),
             "lines": scanned["pairs"] + scanned["skipped"],
             "skipped": scanned["skipped"],
+            "left_out": {"train": sum(left_out), "dev": dev_left_out},
             "problems": scanned["problems"],
             "not_normalised": scanned["not_normalised"],
             **shown,
@@ -288,6 +295,7 @@ class Preparation:
                 text.joint,
                 sum(in_part[: part.number]),
                 sum(in_part),
+                None if self.config.data.longest is None else LengthLimit(self.config.data.longest, text, None),
             )
             for part in self.parts
         ]
@@ -315,16 +323,36 @@ class Preparation:
             write_file(self.work / name, content)
         write_file(done, json.dumps(hash_of(b"".join(files.values()))).encode())
 
-    def encode(self) -> dict[str, Any]:
+    def shorten_dev(self, limit: LengthLimit | None) -> int:
+        """Leave long pairs out of dev; returns their number. DataError if none is left."""
+        if limit is None:
+            return 0
+        self.dev, long = limit.split(before := self.dev)
+        if long:
+            self.say(left_out_line("dev", long, len(before), limit))
+        require_some("dev", self.dev, limit)
+        return len(long)
+
+    def encode(self, limit: LengthLimit | None) -> dict[str, Any]:
         """The third pass; returns the sums of its results."""
         digest = json.loads((self.work / "codecs.json").read_bytes())
         tasks = [
-            passes.EncodePart(part, self.columns, SEED, self.set_aside, str(self.work), digest) for part in self.parts
+            passes.EncodePart(
+                part, self.columns, SEED, self.set_aside, str(self.work), digest, limit and replace(limit, codecs=None)
+            )
+            for part in self.parts
         ]
         self.run_tasks("encoding", tasks)
         sides = ("source", "target")
         results = [read_result(self.work, task) for task in tasks]
+        left_out = [result["left_out"] for result in results]
+        if limit and any(left_out):
+            total = sum(left_out) + sum(result["pairs"] for result in results)
+            why = next(result["why_left_out"] for result in results if result["left_out"])
+            self.say(f"train: {sum(left_out):,} of {total:,} pairs left out: {why}")
+            require_some("train", range(total - sum(left_out)), limit)
         return {
+            "left_out_in_part": left_out,
             "in_part": [result["pairs"] for result in results],
             "hashes_in_part": [result["hashes"] for result in results],
             "tokens_in_part": [result["tokens"] for result in results],

@@ -119,7 +119,9 @@ def collect_report_data(
     notes = []
     data: RunData | None = None
     try:
-        data = read_run_data(run, has_source=has_source, fix="name a file to evaluate on: --test test.tsv")
+        codecs = (model.source_codec, model.target_codec)
+        fix = "name a file to evaluate on: --test test.tsv"
+        data = read_run_data(run, has_source=has_source, fix=fix, codecs=codecs)
     except ConfigError as error:
         if not test:
             raise

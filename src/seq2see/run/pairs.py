@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seq2see.config import Config
 from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
+from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.split import DEV_PAIRS, key_of, sample_evenly
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, UserError
 from seq2see.run.record import unchanged_config
+from seq2see.text import Codecs
+from seq2see.text.options import TextOptions
 
 LARGE_BYTES = 1_000_000_000
 """Bytes of text from which on `seq2see prepare` is recommended."""
@@ -84,6 +87,10 @@ def corpus_data(corpus: Corpus) -> RunData:
     notes = [f"data: {facts['pairs']:,} pairs to train on, {len(corpus.dev):,} dev pairs, prepared in {corpus.folder}"]
     if facts["skipped"]:
         notes.append(f"train: skipped {invalid_lines(facts['skipped'])}")
+    for name, left_out in facts.get("left_out", {}).items():
+        if left_out:
+            longest = f"longer than {facts['asked']['data.longest']:,} tokens (data.longest)"
+            notes.append(f"{name}: {left_out:,} pairs were left out when the corpus was prepared: {longest}")
     return RunData(CorpusPairs(corpus), corpus.dev, notes, corpus)
 
 
@@ -98,14 +105,37 @@ def size_notes(paths: Sequence[str]) -> list[str]:
     ]
 
 
-def read_run_data(run: Path, *, has_source: bool, fix: str) -> RunData:
+def without_long_pairs(data: RunData, limit: LengthLimit | None) -> RunData:
+    """The data without pairs beyond the limit, and with notes on how many were left out.
+
+    DataError if none is left to train on or to evaluate on.
+    """
+    if limit is None or data.corpus:
+        return data
+    kept, notes = {}, []
+    for name, pairs in (("train", data.train), ("dev", data.dev)):
+        kept[name], long = limit.split(pairs)
+        if long:
+            notes.append(left_out_line(name, long, len(pairs), limit))
+        require_some(name, kept[name], limit)
+    return replace(data, train=kept["train"], dev=kept["dev"], notes=[*data.notes, *notes])
+
+
+def limit_of(longest: int | None, text: TextOptions, codecs: Codecs | None) -> LengthLimit | None:
+    """The limit that the configuration sets, if any."""
+    return None if longest is None else LengthLimit(longest, text, codecs)
+
+
+def read_run_data(run: Path, *, has_source: bool, fix: str, codecs: Codecs | None = None) -> RunData:
     """The pairs that the run in this folder was trained and evaluated on, read again.
 
-    Raises ConfigError, with this `fix`, if its files can't be read or have another content than they had.
+    `codecs` are those of its model, by which `data.longest` counts. Raises ConfigError, with this `fix`, if its files
+    can't be read or have another content than they had.
     """
     config = unchanged_config(run, fix=fix)
     try:
-        return read_data(config, None, None, has_source=has_source)
+        data = read_data(config, None, None, has_source=has_source)
+        return without_long_pairs(data, limit_of(config.data.longest, config.text, codecs))
     except UserError as error:
         raise ConfigError(f"the data of the run can't be read: {error.what}", where=error.where, fix=fix) from None
 

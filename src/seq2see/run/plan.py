@@ -21,7 +21,7 @@ from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
 from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
 from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, used_ids
-from seq2see.run.pairs import RunData, read_data
+from seq2see.run.pairs import RunData, limit_of, read_data, without_long_pairs
 from seq2see.run.recipe import (
     choose_batch,
     choose_model,
@@ -97,10 +97,10 @@ class RunPlan:
     @property
     def max_length(self) -> int:
         """Limit on generated target tokens."""
-        return max(self.min_max_length, max_length_for(self._max_ids["target"]))
+        return max(self.min_max_length, max_length_for(self.max_ids["target"]))
 
     @cached_property
-    def _max_ids(self) -> dict[str, int]:
+    def max_ids(self) -> dict[str, int]:
         """By side, the number of ids of the longest training text, EOS included."""
         corpus, examples = self.data.corpus, self.examples
         lengths = (
@@ -113,7 +113,7 @@ class RunPlan:
         """By side, the number of tokens of the longest text that the model was trained on, EOS not counted."""
         sides = ("source", "target") if self.source_codec else ("target",)
         before = self.seen_before.get("longest", {})
-        return {side: max(self._max_ids[side] - 1, before.get(side, 0)) for side in sides}
+        return {side: max(self.max_ids[side] - 1, before.get(side, 0)) for side in sides}
 
     @cached_property
     def seen(self) -> dict[str, Any]:
@@ -169,17 +169,28 @@ def plan_run(
         sources = [pair.source for pair in data.train] if has_source else None
         targets = [pair.target or "" for pair in data.train]
         text, text_notes = choose_text(config.text, sources, targets)
+        data = without_long_pairs(data, limit_of(config.data.longest, text, codecs))
         if pretrained:
             codecs = extended_codecs(pretrained, text, data.train)
         if codecs:
             examples = Examples.encode(data.train, *codecs)
         else:
             codecs, examples = build_examples(text, data.train, has_source=has_source)
+            # Subwords can be counted only now.
+            shorter = without_long_pairs(data, limit_of(config.data.longest, text, codecs))
+            if len(shorter.train) < len(data.train):
+                examples = Examples.encode(shorter.train, *codecs)
+            data = shorter
         epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
     text_notes += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
     model, model_notes = choose_model(config.model, len(data.train))
+    limit = max_positions(resolve(model))
+    if not data.corpus:
+        require_room(limit, examples, [pair.origin for pair in data.train])
+    elif limit is not None and max(data.corpus.max_lengths) > limit:
+        require_room(limit, examples, [f"{data.corpus.folder}:{number + 1}" for number in range(len(examples))])
     training, batch_notes = config.training, list[str]()
     if training.batch_tokens == "auto":
         network = build(resolve(model), sizes_of(codecs))
@@ -208,11 +219,6 @@ def plan_run(
         seen_before,
         record_before,
     )
-    limit = max_positions(plan.blueprint)
-    if not corpus:
-        require_room(limit, examples, [pair.origin for pair in data.train])
-    elif limit is not None and max(corpus.max_lengths) > limit:
-        require_room(limit, examples, [f"{corpus.folder}:{number + 1}" for number in range(len(examples))])
     require_room(limit, plan.dev_examples, [pair.origin for pair in plan.dev])
     return plan
 

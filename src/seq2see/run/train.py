@@ -33,6 +33,7 @@ from seq2see.run.card import card_text
 from seq2see.run.changes import DataFingerprint, fingerprint
 from seq2see.run.checkpoint_content import facts_of
 from seq2see.run.folder import METRICS, MODEL, is_run, naming_what_remains, stored_config
+from seq2see.run.memory import require_memory
 from seq2see.run.network_trainer import NetworkTrainer, TrainingJob
 from seq2see.run.plan import RunPlan, leak_lines, plan_run
 from seq2see.run.progress import Display, MetricsLog, OutputWatch
@@ -109,6 +110,7 @@ def train(
         network = trainer.build(plan, context)
         size = sum(math.prod(tensor.shape) for tensor in network.tensors().values())
         say_plan(context, plan, f"{size:,} parameters, {trainer.description(plan, context)}")
+        require_memory(context, plan, network)
         trained_on = require_same_everywhere(context, start, plan)
         state = resumed_state(context, start, plan.config, plan.data, trained_on) if start.checkpoint else None
         if not state:

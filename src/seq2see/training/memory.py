@@ -1,4 +1,4 @@
-"""How many tokens of a batch fit into memory, measured on a few copies of the longest example."""
+"""How much memory there is, and how many tokens of a batch fit into it."""
 
 from __future__ import annotations
 
@@ -7,22 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from seq2see.data.batch import collate
 from seq2see.data.examples import Examples
 from seq2see.model import Seq2Seq
-from seq2see.training.batch import to_tensors
-from seq2see.training.objective import batch_loss
+from seq2see.training.footprint import WEIGHT_COPIES, footprint_of, length_blocks
 
-NUM_COPIES = 4
-"""Copies of the longest example in the test batch."""
 MEMORY_SHARE = 0.6
 """Share of the memory for what the forward pass saves for the backward pass; the rest is for temporary tensors."""
-WEIGHT_COPIES = 4
-"""Copies of the weights during training: weights, gradients and two moments."""
-BLOCK_OFFSETS = 2**20
-"""Offsets read at a time."""
 MIN_UPDATES_PER_EPOCH = 50
 """Batches are no larger than leaves this many updates per epoch; larger ones teach hardly more per update."""
 MIN_PAIRS = 32
@@ -38,7 +29,7 @@ def largest_batch(model: Seq2Seq, examples: Examples, device: torch.device, proc
     size = total_memory(device) / (1 if device.type == "cuda" else processes)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     room = MEMORY_SHARE * (size - WEIGHT_COPIES * weights)
-    tokens = max(1, int(room / bytes_per_token(model.to(device), examples, device)))
+    tokens = max(1, int(room / bytes_per_token(model, examples)))
     return 1 << tokens.bit_length() - 1
 
 
@@ -48,31 +39,20 @@ def max_useful_tokens(examples: Examples) -> int:
     return max(1, tokens // MIN_UPDATES_PER_EPOCH, tokens * min(MIN_PAIRS, len(examples)) // len(examples))
 
 
-def bytes_per_token(model: Seq2Seq, examples: Examples, device: torch.device) -> float:
+def bytes_per_token(model: Seq2Seq, examples: Examples) -> float:
     """Bytes that the forward pass saves for the backward pass, per padded token of the longest example."""
-    batch = to_tensors(collate(examples, np.full(NUM_COPIES, longest_example(examples))), device)
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    model.train()
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = batch_loss(model, batch)
-    for parameter in model.parameters():
-        kept.pop(parameter.untyped_storage().data_ptr(), None)
-    del loss
-    return sum(kept.values()) / (batch.source.ids.numel() + batch.target.ids.numel())
+    index = longest_example(examples)
+    source, target = len(examples.source(index)), len(examples.target(index))
+    footprint = footprint_of(model, longest=max(source, target), has_source=source > 0)
+    one = footprint.batch(np.ones(1), np.array([source]), np.array([target]))
+    return float(one[0] - footprint.weights) / (source + target)
 
 
 def longest_example(examples: Examples) -> int:
-    """The index of the first example with the most ids; offsets of a corpus are on disk, so they are read in blocks."""
+    """The index of the first example with the most ids."""
     longest, max_tokens = 0, -1
-    for start in range(0, len(examples), BLOCK_OFFSETS):
-        block = slice(start, start + BLOCK_OFFSETS + 1)
-        lengths = np.diff(examples.source_offsets[block]) + np.diff(examples.target_offsets[block])
+    for start, sources, targets in length_blocks(examples):
+        lengths = sources + targets
         index = int(np.argmax(lengths))
         if lengths[index] > max_tokens:
             longest, max_tokens = start + index, int(lengths[index])
@@ -80,11 +60,22 @@ def longest_example(examples: Examples) -> int:
 
 
 def total_memory(device: torch.device) -> int:
-    """Bytes of memory: of the GPU, or of the machine, or what its container may use."""
+    """Bytes of memory: of the GPU, or of the machine, or what its container or this process may use."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[1]
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 1 << 32
-    return min(machine, read_number(Path("/sys/fs/cgroup/memory.max")) or machine)
+    limits = (read_number(Path("/sys/fs/cgroup/memory.max")), address_space())
+    return min([machine, *(limit for limit in limits if limit is not None)])
+
+
+def address_space() -> int | None:
+    """The most memory that this process may ask for (`ulimit -v`); None without such a limit."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def free_memory(device: torch.device) -> int:

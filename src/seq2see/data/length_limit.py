@@ -1,0 +1,65 @@
+"""`data.longest`: the most tokens of a side; longer pairs are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass
+
+from seq2see.data.pairs import Pair
+from seq2see.errors import DataError
+from seq2see.text import SUBWORD_UNITS, Codecs, make_tokenizer
+from seq2see.text.options import TextOptions
+
+
+@dataclass(frozen=True)
+class LengthLimit:
+    """The most tokens that a side of a pair may have, EOS not counted.
+
+    Subwords can't be counted before they are learnt. Until then (without `codecs`) their words are counted: a word has
+    at least one, so what is left out now would be left out later too, and doesn't decide what is learnt.
+    """
+
+    longest: int
+    text: TextOptions
+    codecs: Codecs | None
+
+    def length(self, side: str, text: str) -> int:
+        """The number of tokens of a text of this side."""
+        codec = self.codecs[side == "target"] if self.codecs else None
+        if codec is not None:
+            return len(codec.tokenizer.split(text))
+        unit = getattr(self.text, side)
+        if unit in SUBWORD_UNITS:
+            return len(text.split())
+        return len(make_tokenizer(unit, self.text.normalization).split(text))
+
+    def lengths(self, pair: Pair) -> tuple[int, int]:
+        """The number of tokens of source and target; a language model has no source."""
+        return self.length("source", pair.source) if pair.source else 0, self.length("target", pair.target or "")
+
+    def split(self, pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
+        """The pairs within the limit, and the longer ones."""
+        both: tuple[list[Pair], list[Pair]] = ([], [])
+        for pair in pairs:
+            both[max(self.lengths(pair)) > self.longest].append(pair)
+        return both
+
+
+def left_out_line(name: str, long: Sequence[Pair], total: int, limit: LengthLimit) -> str:
+    """How many pairs are left out, and where the first is."""
+    return f"{name}: {len(long):,} of {total:,} pairs left out: {reason_of(long[0], limit)}"
+
+
+def reason_of(pair: Pair, limit: LengthLimit) -> str:
+    """Why pairs like this one are left out."""
+    source, target = limit.lengths(pair)
+    size = f"{source:,} × {target:,}" if source else f"{target:,}"
+    place = pair.origin or "a pair given in a program"
+    return f"longer than {limit.longest:,} tokens (data.longest); the first is {place} with {size}"
+
+
+def require_some(name: str, kept: Sized, limit: LengthLimit) -> None:
+    """DataError if no pairs are within the limit."""
+    if not kept:
+        what = f"no {name} pair has at most {limit.longest:,} tokens on both sides"
+        raise DataError(what, where="data.longest", fix="choose a larger number, or leave it out")
