@@ -15,7 +15,7 @@ import torch
 import seq2see
 from seq2see import Model, Pair, Prediction
 from seq2see.errors import CheckpointError, ConfigError
-from seq2see.inference.predictor import NEVER_GENERATED
+from seq2see.inference.searching import NEVER_GENERATED
 from seq2see.model import Padded
 from seq2see.text import BOS, EOS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import seq2see
 from seq2see import Pair
 from seq2see.errors import ConfigError, DataError
+from seq2see.inference.reading import UnansweredTextWarning
 
 SETTINGS: dict[str, Any] = {
     "model.positions": "learned",
@@ -87,11 +89,25 @@ def test_more_than_there_are_positions_for_is_refused(model: seq2see.Model) -> N
 def test_a_longer_text_is_named_in_use(model: seq2see.Model) -> None:
     for texts, number in (([TOO_LONG], 1), (["a", "", TOO_LONG, TOO_LONG], 3)):
         with pytest.raises(DataError, match=f"text {number}: 9 tokens") as caught:
-            model.predict(texts)
+            model.predict(texts, strict=True)
         assert "model.max_positions" in caught.value.fix
+        with pytest.warns(UnansweredTextWarning, match=f"first: text {number}: 9 tokens"):
+            answers = model.predict(texts)
+        for text, answer in zip(texts, answers, strict=True):
+            assert (answer.text, bool(answer.error), answer.finished) == ("", True, False) if text == TOO_LONG else True
+        assert "model.max_positions" in answers[-1].error
     for pair in (Pair("a", TOO_LONG, "t.tsv:7"), Pair(TOO_LONG, "a", "t.tsv:7")):
         with pytest.raises(DataError, match=r"t\.tsv:7: 9 tokens"):
-            model.score([Pair("a", "a", ""), pair])
+            model.score([Pair("a", "a", ""), pair], strict=True)
+        with pytest.warns(UnansweredTextWarning, match=r"pairs without a score: 1 of 2 \(first: t\.tsv:7: 9 tokens"):
+            fits, too_long = model.score([Pair("a", "a", ""), pair])
+        assert fits == model.score([Pair("a", "a", "")])[0]
+        assert math.isnan(too_long.log_prob)
+        assert "9 tokens" in too_long.error
+        with pytest.warns(UnansweredTextWarning):
+            assert model.loss([Pair("a", "a", ""), pair]) == -fits.score
+        with pytest.warns(UnansweredTextWarning), pytest.raises(DataError, match="no pairs that can be scored"):
+            model.loss([pair])
 
 
 @pytest.fixture
@@ -132,11 +148,11 @@ def test_an_ensemble_stops_where_one_of_its_members_does(runs: list[Path], is_fi
     (scored,) = together.score([Pair(FITS, FITS, "")])
     assert scored.num_tokens == 8
     with pytest.raises(DataError, match="text 2: 9 tokens") as caught:
-        together.predict(["a", TOO_LONG])
+        together.predict(["a", TOO_LONG], strict=True)
     assert "model.max_positions" in caught.value.fix
     for pair in (Pair("a", TOO_LONG, "t.tsv:7"), Pair(TOO_LONG, "a", "t.tsv:7")):
         with pytest.raises(DataError, match=r"t\.tsv:7: 9 tokens"):
-            together.score([pair])
+            together.score([pair], strict=True)
 
 
 def test_an_ensemble_stops_at_the_least_of_several_limits(
@@ -169,4 +185,4 @@ def test_a_prompt_leaves_room_for_a_token(tmp_path: Path, tiny_settings: dict[st
             (answer,) = model.predict("a" * length, max_length=100, min_length=8)
             assert len(answer.target_tokens) == 8 - length
         with pytest.raises(DataError, match="text 1: 9 tokens"):
-            model.predict("a" * 8)
+            model.predict("a" * 8, strict=True)

@@ -25,7 +25,8 @@ from seq2see import Model, Prediction
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.constraints import spelling_table
 from seq2see.inference.options import GenerationArguments, GenerationOptions
-from seq2see.inference.predictor import NEVER_GENERATED, Predictor
+from seq2see.inference.predictor import Predictor
+from seq2see.inference.searching import NEVER_GENERATED
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
 from seq2see.search import ForbidSpelt

@@ -111,7 +111,7 @@ def test_in_the_base_install_the_error_names_the_extra(tiny_run: Path) -> None:
         (["abc", "--input", "texts.txt", "-o", "heat.html"], "conflicts with texts as arguments"),
         (["--input", "missing.txt", "-o", "heat.html"], "missing.txt"),
         (["--input", "texts.tsv", "-o", "texts.tsv"], "overwrite"),
-        (["abc", " ", "-o", "heat.html"], "text 2"),
+        ([" ", "-o", "heat.html"], "text 1"),
         (["abc", "--beam", "0", "-o", "heat.html"], "beam"),
     ],
 )

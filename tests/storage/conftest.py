@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from seq2see.blueprint import ModelOptions, Sizes, resolve, tensor_shapes
+from seq2see.blueprint import ARCHITECTURES, ModelOptions, Sizes, resolve, tensor_shapes
 from seq2see.data.source_record import HashSet, SourceRecord
 from seq2see.storage.saved_model import SavedModel
 from seq2see.text import Codec, make_tokenizer
@@ -17,7 +17,8 @@ from seq2see.text import Codec, make_tokenizer
 def small_saved_model(name: str = "plain") -> SavedModel:
     """An untrained model of that architecture."""
     codec = Codec.build(make_tokenizer("characters"), ["abcäö"])
-    blueprint = resolve(ModelOptions(name=name, width=2))
+    heads = 1 if ARCHITECTURES[name].has_blocks else None
+    blueprint = resolve(ModelOptions(name=name, width=2, heads=heads))
     source = None if "language_model" in name else codec
     sizes = Sizes(len(codec.vocabulary) if source else 0, len(codec.vocabulary))
     chance = np.random.default_rng(1)

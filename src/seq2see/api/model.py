@@ -34,9 +34,17 @@ class Model(Predictor):
     take what `train` takes. Arguments are checked before anything is computed.
     """
 
-    def score(self, pairs: PairData, *, batch_size: int = 64) -> list[PairScore]:
+    def score(
+        self,
+        pairs: PairData,
+        *,
+        batch_size: int = 64,
+        max_input_length: int | None = None,
+        strict: bool = False,
+    ) -> list[PairScore]:
         """The log-probability of each target, in nats, in the order of the pairs; see `Predictor.score`."""
-        return super().score(self._pairs(pairs), batch_size=batch_size)
+        own = self._pairs(pairs)
+        return super().score(own, batch_size=batch_size, max_input_length=max_input_length, strict=strict)
 
     def loss(self, pairs: PairData, *, batch_size: int = 64) -> float:
         """The loss in nats per target token, EOS counted, with teacher forcing."""

@@ -63,11 +63,9 @@ def require_tensors(o: Blueprint, sizes: Sizes, found: Mapping[str, Shape]) -> N
             what = f"must have shape {written(shape)}, not {written(found[name])}"
             raise CheckpointError(what, where=name, fix=ANOTHER_MODEL)
         known.add(name)
-    for name in found:
-        if name not in known:
-            others = len(found) - len(known) - 1
-            more = f" (and {others:,} more)" if others else ""
-            raise CheckpointError(f"unknown tensor{more}", where=name, fix=ANOTHER_MODEL)
+    if unknown := found.keys() - known:
+        more = f" (and {len(unknown) - 1:,} more)" if len(unknown) > 1 else ""
+        raise CheckpointError(f"unknown tensor{more}", where=min(unknown), fix=ANOTHER_MODEL)
 
 
 def written(shape: Shape) -> str:

@@ -4,56 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from rich.text import Text
 
+from seq2see.commands.unanswered import Unanswered, said_by_us
 from seq2see.console import Terminal, say
-from seq2see.errors import ConfigError
+from seq2see.errors import ConfigError, DataError
 from seq2see.inference.loading import load
 from seq2see.inference.options import GenerationOptions
-from seq2see.pictures.attention import attend, no_attention
+from seq2see.pictures.attention import Attention, attention_to, require_attention, without_attention
 from seq2see.pictures.labels import END_NOTE, legible
 from seq2see.pictures.save import require_writable, save_attention
 from seq2see.pictures.terminal import heat_lines
 
-Sources = Callable[[], AbstractContextManager[tuple[Iterable[str], object]]]
+Refuse = Callable[[DataError], None]
+Sources = Callable[[Refuse | None, int], AbstractContextManager[tuple[Iterable[str], object]]]
 
 
 def run_attend(
     run: Path,
     sources: Sources,
     *,
+    name: str,
     output: Path | None,
     heads: bool,
     options: GenerationOptions,
     engine: str,
     device: str,
-) -> None:
-    """Write the attention to a file or print it.
+) -> int:
+    """Write the attention to a file or print it; returns the exit code, an error's if a text can't be answered.
 
-    Raises UserError for invalid options before the model is loaded, and for a model without attention before the texts
-    are read.
+    `name` is the file of the texts, empty for arguments. Raises UserError for invalid options before the model is
+    loaded, and for a model without attention before the texts are read.
     """
     if output is not None:
         require_writable(output)
     elif heads:
         raise ConfigError("needs -o: the terminal shows only the mean", where="--heads", fix="add -o heads.html")
     model = load(run, engine=engine, device=device)
-    if not model.has_attention:
-        raise no_attention()
-    with sources() as (texts, _):
-        found = attend(model, list(texts), options=options, heads=heads)
+    require_attention(model, options.n_best, heads=heads)
+    strict, options = options.strict, replace(options, strict=False)
+    left_out = Unanswered("attention", name)
+    first: DataError | None = None
+    longest_line = model.input_limits(options.max_input_length).line_bytes
+    found: list[Attention] = []
+    number = 0
+    with sources(None if strict else left_out.refuse, longest_line) as (texts, _), said_by_us():
+        for number, (text, prediction) in enumerate(model.stream(texts, options), start=1):
+            if prediction.target_tokens:
+                found.append(attention_to(model, text, prediction, heads=heads))
+                continue
+            error = without_attention(prediction, left_out.place(number))
+            if strict:
+                raise error
+            first = first or error
+            left_out.add(error.where, f"{error.what}; {error.fix}")
+    if not found:
+        raise first or DataError("no texts were given", where="attend", fix="give at least one")
     cut_off = sum(not each.prediction.finished for each in found)
     if cut_off:
         say(f"note: {cut_off:,} of {len(found):,} predictions were cut off (see --max-length)")
+    code = left_out.exit_code(number, "texts")
     if output is not None:
         save_attention(found, output)
         say(f"attention: {output}")
-        return
+        return code
     console = Terminal(highlight=False)
     for each in found:
         console.print(Text(f"{legible(each.source)} → {legible(each.prediction.text)}", style="bold"), soft_wrap=True)
         for line in heat_lines(each.prediction):
             console.print(line, soft_wrap=True)
     console.print(Text(END_NOTE, style="dim"))
+    return code

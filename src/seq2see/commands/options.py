@@ -30,7 +30,9 @@ from seq2see.inference.options import (  # noqa: F401 (the command line resolves
     OF_SAMPLING,
     Alignments,
     BatchOptions,
+    Beam,
     Count,
+    Draws,
     Format,
     GenerationOptions,
     Penalty,
@@ -44,12 +46,14 @@ EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
+@boxed(INPUT, "max_input_length", "strict")
 @boxed(COMPUTING, "batch_size")
 class BatchFlags(BatchOptions):
     """`BatchOptions`, each a flag of its own: names, types, defaults and help are those of the Python API."""
 
 
 @dataclass(frozen=True)
+@boxed(INPUT, "max_input_length", "strict")
 @boxed(COMPUTING, "batch_size")
 @boxed(SEARCH, "beam", "n_best", *OF_BEAMS)
 @boxed(SAMPLING, "sample", *OF_SAMPLING)
@@ -67,11 +71,11 @@ Hidden = Parameter(show=False)
 class SamplingFlags(GenerationFlags):
     """`GenerationFlags` for a language model that writes freely: it samples several texts by default."""
 
-    n_best: Annotated[Count, Parameter(name="--count", group=SAMPLING)] = 5
+    n_best: Annotated[Draws, Parameter(name="--count", group=SAMPLING)] = 5
     """Number of texts."""
     sample: Annotated[bool, Hidden] = True
     """Always."""
-    beam: Annotated[Count, Hidden] = 1
+    beam: Annotated[Beam, Hidden] = 1
     length_penalty: Annotated[Penalty, Hidden] = 0.0
     coverage_penalty: Annotated[Penalty, Hidden] = 0.0
     contain: Annotated[Texts, Hidden] = ()
@@ -85,6 +89,7 @@ class SamplingFlags(GenerationFlags):
 
 
 @dataclass(frozen=True)
+@boxed(INPUT, "max_input_length", "strict")
 @boxed(COMPUTING, "batch_size")
 @boxed(SCORES, "metrics", "by", "samples", "seed")
 @boxed(SEARCH, "beam")

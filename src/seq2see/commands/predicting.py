@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,9 +27,10 @@ from seq2see.commands.options import (
     SkipBad,
     Switch,
 )
-from seq2see.commands.terminal import leading_runs, opened, require_other, texts_of
+from seq2see.commands.terminal import STDIN, leading_runs, opened, require_other, texts_of
+from seq2see.commands.unanswered import Unanswered, said_by_us
 from seq2see.console import invalid_lines, say
-from seq2see.errors import ConfigError
+from seq2see.errors import ConfigError, DataError
 from seq2see.inference.options import Format
 
 Asked = Annotated[str, Parameter(help="Texts, each one argument: quote those with blanks. Without any, stdin is read.")]
@@ -47,10 +49,11 @@ def predict(
     alignments: AlignmentsOption = None,
     engine: Engine = "auto",
     device: Device = "auto",
-) -> None:
+) -> int:
     """Answer texts: arguments, a file, or stdin with one per line; one answer per line, in the same order.
 
-    A language model continues each text. Several runs before the texts answer as an ensemble.
+    A language model continues each text. Several runs before the texts answer as an ensemble. A text that can't be
+    answered, because it is too long or can't be read, gets an empty answer and a message, and the exit code is 2.
     """
     from seq2see.inference.formats import line_writer
     from seq2see.inference.loading import load
@@ -66,20 +69,35 @@ def predict(
     if alignments and not model.has_attention:
         raise ConfigError("needs a model with attention", where="--alignments", fix="leave it out")
     number = unfinished = missing = 0
-    with texts_of(texts, input_, to_terminal=output is None and sys.stdout.isatty()) as (sources, at_once):
+    strict, options = options.strict, replace(options, strict=False)
+    unanswered = Unanswered("answer", "" if texts else str(input_ or STDIN))
+    with texts_of(
+        texts,
+        input_,
+        to_terminal=output is None and sys.stdout.isatty(),
+        refuse=None if strict else unanswered.refuse,
+        longest_line=model.input_limits(options.max_input_length).line_bytes,
+    ) as (sources, at_once):
         answered = model.stream(sources, options, chunk_size=at_once or CHUNK, with_attention=alignments is not None)
-        with opened(output) as file:  # only now: invalid options overwrite nothing
+        with opened(output) as file, said_by_us():  # only now: invalid options overwrite nothing
             for source, prediction in answered:
                 number += 1
+                if prediction.error:
+                    if strict:
+                        what, _, fix = prediction.error.partition("; ")
+                        raise DataError(what, where=unanswered.place(number), fix=fix)
+                    unanswered.add(unanswered.place(number), prediction.error)
+                else:
+                    unfinished += not prediction.finished
+                    missing += not prediction.finished and not prediction.target_tokens
                 file.writelines(lines_of(number, source, prediction))
-                unfinished += not prediction.finished
-                missing += not prediction.finished and not prediction.target_tokens
                 if number % CHUNK == 0 or at_once:
                     file.flush()
     if unfinished > missing:
         say(f"note: answers cut off at the maximum length: {unfinished - missing:,}")
     if missing:
         say(f"note: texts without an answer that satisfies the options: {missing:,}")
+    return unanswered.exit_code(number, "texts")
 
 
 def generate(
@@ -102,7 +120,7 @@ def generate(
     model = load([run, *runs], engine=engine, device=device)
     if model.source_codec is not None:
         raise ConfigError(f"{model.name} is not a language model", where=str(run), fix="use seq2see predict")
-    [(_, drawn)] = model.stream([prompt], options)
+    [(_, drawn)] = model.stream([prompt], replace(options, strict=True))
     lines_of = line_writer(format_, None, has_alternatives=format_ != "text" and options.n_best > 1)
     answers = [drawn] if format_ != "text" else drawn.all
     with opened(output) as file:
@@ -121,10 +139,11 @@ def score(
     skip_bad: SkipBad = False,
     engine: Engine = "auto",
     device: Device = "auto",
-) -> None:
+) -> int:
     """Print the log-probability of each target of a file of pairs, in nats, and the same per token; one line per pair.
 
-    Several runs before the file score as an ensemble.
+    Several runs before the file score as an ensemble. A pair that is too long has nan and a message, and the exit code
+    is 2.
     """
     from seq2see.data import read_pairs
     from seq2see.inference.formats import score_line
@@ -139,9 +158,15 @@ def score(
     found = read_pairs([Path(file) for file in files], columns=columns, skip_bad=skip_bad)
     if found.skipped:
         say(f"skipped {invalid_lines(found.skipped)}")
-    scores = model.score(found.pairs, batch_size=options.batch_size)
+    unscored = Unanswered("score")
+    with said_by_us():
+        scores = model.score(found.pairs, **vars(options))
     with opened(output) as file:
-        file.writelines(score_line(format_, number, each) for number, each in enumerate(scores, start=1))
+        for number, (pair, each) in enumerate(zip(found.pairs, scores, strict=True), start=1):
+            if each.error:
+                unscored.add(pair.origin, each.error)
+            file.write(score_line(format_, number, each))
+    return unscored.exit_code(len(scores), "pairs")
 
 
 def attend(
@@ -159,7 +184,7 @@ def attend(
     options: Generation = GREEDY,
     engine: Engine = "auto",
     device: Device = "auto",
-) -> None:
+) -> int:
     """Show the attention weights of each answer: as a page, a picture, or numbers.
 
     .html works in every browser and for every script; .png and .pdf need matplotlib. For alignments alone, in Pharaoh
@@ -169,9 +194,16 @@ def attend(
 
     require_one_input(texts, input_)
     require_other(output, [input_])
-    run_attend(
+    return run_attend(
         run,
-        lambda: texts_of(texts, input_, to_terminal=output is None and sys.stdout.isatty()),
+        lambda refuse, longest_line: texts_of(
+            texts,
+            input_,
+            to_terminal=output is None and sys.stdout.isatty(),
+            refuse=refuse,
+            longest_line=longest_line,
+        ),
+        name="" if texts else str(input_ or STDIN),
         output=output,
         heads=heads,
         options=options,

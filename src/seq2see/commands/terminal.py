@@ -7,14 +7,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from seq2see.console import Terminal, Writable, results, say
-from seq2see.errors import ConfigError
+from seq2see.errors import ConfigError, DataError
 from seq2see.storage.files import require_place
 from seq2see.system_errors import reported
 
 MANIFESTS = (("manifest.json",), ("model", "manifest.json"))
 """Where a model or a run has its list of files."""
+STDIN = "<stdin>"
+"""What stdin is called in messages."""
 
 
 def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
@@ -49,23 +52,33 @@ def require_other(output: Path | None, inputs: Iterable[Path | None]) -> None:
 
 @contextmanager
 def texts_of(
-    texts: tuple[str, ...], path: Path | None, *, to_terminal: bool
+    texts: tuple[str, ...],
+    path: Path | None,
+    *,
+    to_terminal: bool,
+    refuse: Callable[[DataError], None] | None,
+    longest_line: int,
 ) -> Iterator[tuple[Iterable[str], int | None]]:
     """The texts, read lazily, and how many to answer at a time: 1 for a terminal, else None for the default.
 
-    For a file there is a progress bar, if stderr is a terminal and the answers go elsewhere.
+    A line that can't be read raises DataError; with `refuse` its error goes there, and it is an empty text. For a file
+    there is a progress bar, if stderr is a terminal and the answers go elsewhere.
     """
     from seq2see.data import iterate_sources, open_content
+
+    def read(stream: BinaryIO, name: str) -> Iterator[str]:
+        for pair in iterate_sources(stream, name, refuse=refuse, longest_line=longest_line):
+            yield pair.source
 
     if texts:
         yield texts, None
     elif path is not None:
         with open_content(path) as file, bar(file.share_read, shown=not to_terminal) as moved:
-            yield (moved(pair.source) for pair in iterate_sources(file.stream, str(path))), None
+            yield map(moved, read(file.stream, str(path))), None
     else:
         if sys.stdin.isatty():
             say("type a text and press Enter; Ctrl-D ends")
-        yield (pair.source for pair in iterate_sources(sys.stdin.buffer)), 1 if sys.stdin.isatty() else None
+        yield read(sys.stdin.buffer, STDIN), 1 if sys.stdin.isatty() else None
 
 
 @contextmanager

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from gzip import GzipFile
-from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -53,7 +51,7 @@ class FilePart(NamedTuple):
 def decompressed(path: Path, copy: Path) -> Path:
     """The file itself, or if it is gzipped a decompressed `copy`, made once. DataError if it is damaged or not text."""
     with open_content(path) as file:
-        if not isinstance(file.stream, BufferedReader) or not isinstance(file.stream.raw, GzipFile):
+        if file.stream is file.on_disk:
             return path
         if not copy.exists():
             with new_file(copy) as new:

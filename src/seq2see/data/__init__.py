@@ -5,8 +5,9 @@ from seq2see.data.examples import EpochExamples, Examples, Sequences
 from seq2see.data.files import OpenFile, open_content
 from seq2see.data.lines import Columns
 from seq2see.data.pairs import Pair
-from seq2see.data.reading import PairFile, Problem, iterate_sources, read_pairs
+from seq2see.data.reading import PairFile, Problem, read_pairs
 from seq2see.data.sampler import LengthBucketSampler
+from seq2see.data.sources import iterate_sources
 from seq2see.data.split import split_dev
 from seq2see.data.tasks import additions, copies, dates, reversals
 

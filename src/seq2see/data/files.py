@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import gzip
+import shlex
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from seq2see.data.encodings import unicode_advice
 from seq2see.data.formats import known_format
 from seq2see.errors import DataError
 from seq2see.system_errors import require_possible, system_error
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 _GZIP = b"\x1f\x8b"
+_UNPACKED, _EXPANSION = 2**28, 50
+"""A gzip file may hold so many bytes, or so many times its own size: text becomes 3 to 20 times larger."""
+_BUFFER = 2**16
 _START = 4096
 """Bytes from which it is decided whether a stream is text."""
 _MAX_EXAMINED = 1 << 16
@@ -40,7 +47,8 @@ def read_content(path: Path) -> bytes:
     is_gzip = content.startswith(_GZIP)
     if is_gzip:
         try:
-            content = gzip.decompress(content)
+            with Unpacked(BytesIO(content), len(content), path) as unpacked:
+                content = unpacked.readall()
         except (OSError, EOFError, zlib.error) as error:
             raise _damaged(error, where) from error
     _check(content, path, is_all=True, is_gzip=is_gzip)
@@ -55,6 +63,33 @@ class NotTextError(DataError):
         self.fault = fault
         self.command = ""
         """The command of the fix, if it has one."""
+
+
+class Unpacked(RawIOBase):
+    """The content of a gzip file of `size` bytes. DataError once it is far larger than text ever becomes."""
+
+    def __init__(self, packed: BinaryIO, size: int, path: Path) -> None:
+        self._content = gzip.GzipFile(fileobj=packed)
+        self._left = self._most = max(_UNPACKED, _EXPANSION * size)
+        self._path = path
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read some bytes; 0 at the end."""
+        view = memoryview(buffer)
+        content = self._content.read1(len(view))
+        self._left -= len(content)
+        if self._left < 0:
+            raise DataError(
+                f"the gzip file expands to more than {self._most:,} bytes, {_EXPANSION} times its own size",
+                where=str(self._path),
+                fix=f"if it should, unpack it first: gzip -dk {shlex.quote(str(self._path))}",
+            )
+        view[: len(content)] = content
+        return len(content)
 
 
 class OpenFile(NamedTuple):
@@ -82,7 +117,7 @@ def open_content(path: Path) -> Iterator[OpenFile]:
     with on_disk:
         size = path.stat().st_size
         is_gzip = on_disk.peek(2).startswith(_GZIP)
-        stream = BufferedReader(gzip.GzipFile(fileobj=on_disk) if is_gzip else on_disk)
+        stream = BufferedReader(Unpacked(on_disk, size, path), _BUFFER) if is_gzip else on_disk
         try:
             start = stream.peek(_START)
             _check(start, path, is_all=len(start) < _START, is_gzip=is_gzip)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 from seq2see.data.pairs import Pair
-from seq2see.errors import DataError, did_you_mean
-from seq2see.system_errors import system_error
+from seq2see.errors import did_you_mean
 
 Columns = Literal["pairs", "target"]
 Fault = Literal[
@@ -64,9 +62,9 @@ class LabelColumn(NamedTuple):
 
 
 def lines_of(stream: Iterable[bytes], path: str) -> Iterator[Line]:
-    """The lines of an open file, without line ends and byte order mark. DataError if it can't be read on."""
+    """The lines of an open file, without line ends and byte order mark."""
     start = 0
-    for number, whole in enumerate(read_on(stream, path), start=1):
+    for number, whole in enumerate(stream, start=1):
         content = whole.removesuffix(b"\n").removesuffix(b"\r")
         if number == 1 and content.startswith(UTF8_MARK):
             yield Line(content.removeprefix(UTF8_MARK), path, number, start + len(UTF8_MARK))
@@ -75,19 +73,12 @@ def lines_of(stream: Iterable[bytes], path: str) -> Iterator[Line]:
         start += len(whole)
 
 
-def read_on(stream: Iterable[bytes], path: str) -> Iterator[bytes]:
-    """What the stream yields. DataError, naming `path`, where the system refuses; damage by gzip comes as it is."""
-    parts = iter(stream)
-    while True:
-        try:
-            part = next(parts, None)
-        except gzip.BadGzipFile:
-            raise
-        except OSError as error:
-            raise system_error(error, path, "read", DataError) from error
-        if part is None:
-            return
-        yield part
+def cut_lines(stream: BinaryIO, most: int) -> Iterator[bytes]:
+    """The lines of a stream; of a longer one only the first `most` + 1 bytes, so that none fills the memory."""
+    while line := stream.readline(most + 1):
+        yield line
+        while len(line) > most and not line.endswith(b"\n"):
+            line = stream.readline(most + 1)
 
 
 def text_pair(lines: tuple[Line, ...], columns: Columns) -> Pair:

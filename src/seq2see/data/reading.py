@@ -9,17 +9,14 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
-import os
-import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from seq2see.data.advice import Advice
-from seq2see.data.diagnosis import diagnosis, diagnosis_of_sources
-from seq2see.data.encodings import SAMPLE_BYTES
+from seq2see.data.diagnosis import diagnosis
 from seq2see.data.files import read_content
 from seq2see.data.lines import (
     UTF8_MARK,
@@ -29,13 +26,11 @@ from seq2see.data.lines import (
     LineError,
     broken_record,
     json_pair,
-    json_source,
     label_column,
     labelled,
     lines_of,
     records_over_lines,
     text_pair,
-    text_source,
 )
 from seq2see.data.pairs import Pair
 from seq2see.errors import DataError
@@ -184,52 +179,6 @@ def _lines_from(content: bytes, path: str, start: int, first: int) -> Iterator[L
     for number, line in enumerate(content.split(b"\n"), first):
         yield Line(line.removesuffix(b"\r"), path, number, start)
         start += len(line) + 1
-
-
-def iterate_sources(stream: BinaryIO, name: str = "<stdin>") -> Iterator[Pair]:
-    """The sources of an open stream, without targets, each as soon as its line can be read.
-
-    One source per line, or per JSON object under "source" if `name` has the extension of JSONL. A blank line is an
-    empty source, so that line n of the output belongs to line n of the input.
-    """
-    beginning = _Beginning(stream)
-    return _sources(lines_of(beginning, name), beginning, name)
-
-
-class _Beginning:
-    """The lines of a stream, of which the first ones are kept: evidence if one of them can't be read."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-        self.content = b""
-
-    def __iter__(self) -> Iterator[bytes]:
-        for line in self.stream:
-            if len(self.content) < SAMPLE_BYTES:
-                self.content += line
-            yield line
-
-    def read_on(self) -> bytes:
-        """What was read, and of a file some more; the writer of a pipe may be waiting for our answer."""
-        try:
-            if stat.S_ISREG(os.fstat(self.stream.fileno()).st_mode):
-                self.content += self.stream.read(SAMPLE_BYTES)
-        except OSError:  # a stream in memory has no file number
-            pass
-        return self.content
-
-
-def _sources(lines: Iterator[Line], beginning: _Beginning, name: str) -> Iterator[Pair]:
-    in_json = is_json(Path(name))
-    for line in lines:
-        try:
-            yield json_source(line) if in_json else text_source(line)
-        except LineError as bad:
-            advice = diagnosis_of_sources(beginning.read_on(), name, bad.fault)
-            if advice is None:
-                raise DataError(bad.what, where=bad.origin, fix=bad.fix) from None
-            what = "\n".join([f"{bad.what}; {advice.what}", *(f"  {each}" for each in advice.evidence)])
-            raise DataError(what, where=bad.origin, fix=advice.full_fix) from None
 
 
 def check_paths(paths: Sequence[Path], columns: Columns) -> None:

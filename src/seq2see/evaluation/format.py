@@ -305,7 +305,9 @@ def scores_json(scores: Mapping[str, Estimate], measured: Mapping[str, Measured]
     """Value and interval by metric; unit, signature and note of those in `measured`."""
     found: dict[str, Any] = {}
     for name, (value, (low, high), method) in scores.items():
-        found[name] = {"value": value, "low": low, "high": high, "interval": method}
+        # JSON has no NaN: a slice of texts that are all too long has no loss.
+        finite = {key: None if math.isnan(x) else x for key, x in (("value", value), ("low", low), ("high", high))}
+        found[name] = {**finite, "interval": method}
         if name in measured:
             found[name]["unit"] = measured[name].scale.unit
         if name in measured and measured[name].signature:

@@ -8,7 +8,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
-from seq2see.inference.options import BatchOptions, Count
+from seq2see.inference.options import BatchOptions, Beam
 
 MIN_SAMPLES = 100
 """With fewer, the ends of an interval depend on one or two samples."""
@@ -24,7 +24,7 @@ class EvaluationOptions(BatchOptions):
     """A label column of the test file to score separately: its number, name or JSON key."""
     group: bool = True
     """Pairs with the same source are one item with several references."""
-    beam: Count = 1
+    beam: Beam = 1
     """Hypotheses kept per text; 1 is greedy search."""
     samples: Annotated[int, Meta(ge=MIN_SAMPLES)] = 1000
     """Bootstrap samples for intervals and p-values."""
@@ -42,6 +42,8 @@ class EvaluationArguments(TypedDict, total=False):
     """The fields of `EvaluationOptions` as keyword arguments of `evaluate` and `compare`, all optional."""
 
     batch_size: int
+    max_input_length: int | None
+    strict: bool
     metrics: Sequence[str] | None
     by: str | None
     group: bool

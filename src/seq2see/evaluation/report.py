@@ -14,9 +14,16 @@ from seq2see.evaluation.format import report_dicts, report_lines
 from seq2see.evaluation.html import report_html
 from seq2see.evaluation.items import Item, Slice
 from seq2see.metrics import METRICS, SAMPLES, Interval, Measured, Scale, exact_match, intervals, ratio
+from seq2see.metrics.measured import Numbers
 from seq2see.metrics.resampling import interval_method
 
-LOSS = Scale("loss", "loss", "nats", higher_is_better=False, score=ratio)
+
+def per_token(sums: Numbers) -> Numbers:
+    """Nats over tokens; NaN without tokens, where no pair has a score."""
+    return np.where(sums[..., 1] > 0, ratio(sums), np.nan)
+
+
+LOSS = Scale("loss", "loss", "nats", higher_is_better=False, score=per_token)
 """Nats per target token, EOS included, teacher-forced."""
 LARGEST = 700.0
 """Above this loss the perplexity overflows to infinity."""

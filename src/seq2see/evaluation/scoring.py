@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import fields
 
 from seq2see.data import Pair
 from seq2see.data.source_record import source_texts
@@ -12,6 +13,7 @@ from seq2see.evaluation.items import Item, items_of, slices_by_label, slices_by_
 from seq2see.evaluation.options import EvaluationOptions
 from seq2see.evaluation.report import EvaluationReport, Outputs, Overlap, assess
 from seq2see.inference.notes import UnknownTextWarning
+from seq2see.inference.options import BatchOptions, GenerationOptions
 from seq2see.inference.predictor import Predictor
 from seq2see.metrics import METRICS, computable, find_metrics, metrics_for
 from seq2see.text import Codec
@@ -95,16 +97,20 @@ def lengths_of(items: Sequence[Item], codec: Codec) -> tuple[list[int], str]:
 def outputs_of(
     predictor: Predictor, pairs: Sequence[Pair], items: Sequence[Item], request: EvaluationOptions
 ) -> Outputs:
-    """One prediction per item, and the log-probability of every given target."""
+    """One prediction per item, and the log-probability of every given target.
+
+    What can't be read has an empty prediction, or no part in the loss, and the library warns of it.
+    """
+    reading = {field.name: getattr(request, field.name) for field in fields(BatchOptions)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownTextWarning)  # the report says what targets lack, `predict` the rest
-        scores = predictor.score(pairs, batch_size=request.batch_size)
+        scores = predictor.score(pairs, **reading)
     counted = [score.counted for score in scores]
     unknown = tuple(score.unknown for score in scores)
     predictions = None
     if predictor.source_codec is not None:
         sources = [item.source for item in items]
-        found = predictor.predict(sources, beam=request.beam, batch_size=request.batch_size)
+        found = predictor.predict(sources, GenerationOptions(beam=request.beam, **reading))
         predictions = tuple(prediction.text for prediction in found)
     return Outputs(
         predictions,

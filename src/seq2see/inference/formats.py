@@ -52,7 +52,8 @@ def line_writer(
 def score_line(format_: Format, number: int, score: PairScore) -> str:
     """One scored pair. text: log_prob and score; tsv: number, log_prob, score, tokens, how many of these are unknown.
 
-    jsonl: the same by name, with the unknown tokens themselves; a score of -inf is null, since JSON has no infinity.
+    jsonl: the same by name, with the unknown tokens themselves, and why there is no score; a score of -inf or NaN is
+    null, since JSON has neither.
     """
     match format_:
         case "text":
@@ -62,10 +63,12 @@ def score_line(format_: Format, number: int, score: PairScore) -> str:
             return f"{number}\t{columns}\n"
         case "jsonl":
             found: dict[str, Any] = {"number": number, **score._asdict()}
-            if score.unknown:
+            if score.unknown or score.error:
                 found |= {"log_prob": None, "score": None}
-            else:
+            if not score.unknown:
                 del found["log_prob_of_others"]
+            if not score.error:
+                del found["error"]
             return dumps(found, ensure_ascii=False) + "\n"
 
 

@@ -25,6 +25,9 @@ MAX_SEED = 2**64 - 1
 """The random generator has 64 bits."""
 
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+Beam = Annotated[int, Meta(ge=1, le=1_000)]
+"""Memory and time grow with its square."""
+Draws = Annotated[int, Meta(ge=1, le=100_000)]
 Ratio = Annotated[float, Meta(gt=0, le=MAX_COUNT)]
 Penalty = Annotated[float, Meta(ge=0, le=100)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
@@ -33,13 +36,17 @@ Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What every computation with a trained model takes; the only option of `score` and `loss`.
+    """What every computation with a trained model takes; the only options of `score`.
 
     Raises ConfigError for a value of the wrong type or out of range, as all options do.
     """
 
     batch_size: Count = 64
-    """Texts or pairs computed side by side; changes no result."""
+    """Texts or pairs computed side by side, fewer if they are long; changes no result."""
+    max_input_length: Count | None = None
+    """Largest number of tokens of a text that is read; by default 10,000, or twice the longest in training."""
+    strict: bool = False
+    """Stop at the first text that can't be read (too long, or invalid) instead of leaving its result empty."""
 
     def __post_init__(self) -> None:
         require_types(self)
@@ -52,9 +59,9 @@ class GenerationOptions(BatchOptions):
     Raises ConfigError for values of the wrong type or out of range, and for options that conflict or have no effect.
     """
 
-    beam: Count = 1
+    beam: Beam = 1
     """Hypotheses kept per text; 1 is greedy search."""
-    n_best: Count = 1
+    n_best: Draws = 1
     """Answers per text: the best of a beam, or that many samples."""
     length_penalty: Penalty = 0.0
     """With a beam: above 0 favours longer answers; 0.6 to 1 is usual (Wu et al. 2016, eq. 14)."""
@@ -126,6 +133,11 @@ class GenerationOptions(BatchOptions):
         return max(1, self.batch_size // self.n_best) if self.sample else self.batch_size
 
     @property
+    def num_hypotheses(self) -> int:
+        """Hypotheses of each text that are computed side by side; draws are made one after another if need be."""
+        return self.beam if self.is_ranked else 1
+
+    @property
     def is_penalised(self) -> bool:
         """Whether a beam ranks by more than the log-probability."""
         return any(getattr(self, name) for name in OF_BEAMS)
@@ -140,6 +152,8 @@ class GenerationArguments(TypedDict, total=False):
     """The fields of `GenerationOptions` as keyword arguments of `predict` and `stream`, all optional."""
 
     batch_size: int
+    max_input_length: int | None
+    strict: bool
     beam: int
     n_best: int
     length_penalty: float

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
-from seq2see.data import Examples, Pair, Sequences, collate
+from seq2see.data import Examples, Pair, collate
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError, DataError
-from seq2see.inference.batching import batches_of_equal, chunks_of, require_room
+from seq2see.inference.batching import batches_of_equal, chunks_of, rows_at_most, source_costs
 from seq2see.inference.checking import require_known, require_type, texts_of, with_options
-from seq2see.inference.constraints import choose_of, filters_of, max_lengths, num_fixed, phrases_of
+from seq2see.inference.constraints import num_fixed
 from seq2see.inference.engine import Engine
 from seq2see.inference.notes import InputNotes, Seen, UnknownTextWarning
 from seq2see.inference.options import BatchOptions, Count, GenerationArguments, GenerationOptions
-from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of
+from seq2see.inference.reading import (
+    LARGEST_INPUT_LENGTH,
+    USUAL_INPUT_LENGTH,
+    InputLimits,
+    Readable,
+    Refusals,
+    read_pairs,
+    read_sources,
+)
+from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of, unanswered, unscored
 from seq2see.inference.scoring import score_examples, unknown_note
-from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate
-from seq2see.text import BOS, EOS, PAD, UNK, Codec
-
-NOTHING = Hypothesis([], -math.inf, -math.inf, False, None)
-"""The result of a search in which nothing satisfies the options."""
-
-NEVER_GENERATED = (PAD, UNK, BOS)
+from seq2see.inference.searching import search
+from seq2see.search import Hypothesis
+from seq2see.text import Codec
 
 
 class Predictor:
@@ -90,16 +94,20 @@ class Predictor:
         The keyword arguments are the fields of `GenerationOptions`: greedy search by default, beam search with `beam`,
         sampling with `sample`; `n_best` answers per text, the others in `alternatives`. A language model continues each
         text, and begins one where it is empty. Texts may be any iterable of str, such as a column of a data frame.
-        Warns of texts unlike the training data (`UnknownTextWarning`). Raises ConfigError for options that are invalid
-        or unsupported by this model, DataError for a text that isn't a str.
+        A text that can't be answered, because it is too long, has an empty answer whose `error`
+        says why; with `strict` it raises DataError instead, before anything is computed. Warns of such texts
+        (`UnansweredTextWarning`) and of texts unlike the training data (`UnknownTextWarning`). Raises ConfigError for
+        options that are invalid or unsupported by this model, DataError for a text that isn't a str.
         """
         chosen = self._chosen(options, changes, where="predict")
         given = list(texts_of(texts))
-        examples, rows = self._readable(given)
-        notes = self._notes()
-        self._examine(notes, given, rows, examples)
+        read = self._read(given, chosen)
+        notes, refusals = self._notes(), Refusals("texts without an answer", strict=chosen.strict)
+        refusals.add(read, len(given))
+        self._examine(notes, given, read)
         notes.warn(stacklevel=2)
-        return self._answer(given, rows, examples, chosen)
+        refusals.warn(stacklevel=2)
+        return self._answer(given, read, chosen)
 
     @with_options(GenerationOptions)
     def stream(
@@ -116,7 +124,7 @@ class Predictor:
         `chunk_size` texts are read and answered at a time, so that those of similar length share a batch; it changes no
         answer, not even a random one. Without `with_attention` predictions have no weights, which saves memory for long
         texts. Invalid options are refused at once, before the first text is read. Warnings come once the texts end, or
-        with a `chunk_size` of 1 at once.
+        with a `chunk_size` of 1 at once. With `strict`, the texts before one that can't be answered are answered.
         """
         require_type("chunk_size", chunk_size, Count)
         chosen = self._chosen(options, changes, where="stream")
@@ -137,16 +145,25 @@ class Predictor:
     def _stream(
         self, texts: Iterable[str], options: GenerationOptions, chunk_size: int, *, with_attention: bool
     ) -> Iterator[tuple[str, Prediction]]:
-        first_row, notes = 0, self._notes()
+        first_row, notes, refusals = 0, self._notes(), Refusals("texts without an answer")
         for chunk in chunks_of(texts, chunk_size):
-            examples, rows = self._readable(chunk)
-            self._examine(notes, chunk, rows, examples, first_row=first_row)
+            read = self._read(chunk, options, first_row=first_row)
+            if options.strict and read.refused:
+                before = chunk[: min(read.refused)]
+                own = self._read(before, options)
+                answers = self._answer(before, own, options, first_row=first_row, with_attention=with_attention)
+                yield from zip(before, answers, strict=True)
+                raise read.refused[len(before)]
+            self._examine(notes, chunk, read, first_row=first_row)
+            refusals.add(read, len(chunk))
             if chunk_size == 1:
                 notes.warn(stacklevel=2)
-            answers = self._answer(chunk, rows, examples, options, first_row=first_row, with_attention=with_attention)
+                refusals.warn(stacklevel=2)
+            answers = self._answer(chunk, read, options, first_row=first_row, with_attention=with_attention)
             yield from zip(chunk, answers, strict=True)
             first_row += len(chunk)
         notes.warn(stacklevel=2)
+        refusals.warn(stacklevel=2)
 
     def _check(self, options: GenerationOptions) -> None:
         """ConfigError for options that this model doesn't support, whatever the texts are."""
@@ -173,18 +190,27 @@ class Predictor:
                 fix=f"give a max_length of at least {fixed}, or a shorter text",
             )
 
-    def _readable(self, texts: Sequence[str]) -> tuple[Examples, list[int]]:
-        """What the network reads, and the rows of the texts: a blank one has an empty answer, but begins a prompt."""
-        rows = [row for row, text in enumerate(texts) if self.source_codec is None or text.strip()]
-        return self._examples([texts[row] for row in rows]), rows
+    def input_limits(self, max_input_length: int | None = None) -> InputLimits:
+        """The longest text that is read; by default 10,000 tokens, or twice the longest in training."""
+        usual = max(USUAL_INPUT_LENGTH, min(2 * (self.seen.longest or 0), LARGEST_INPUT_LENGTH))
+        return InputLimits(max_input_length or usual, self.max_positions)
+
+    def _read(self, texts: Sequence[str], options: GenerationOptions, *, first_row: int = 0) -> Readable:
+        """What the network reads; rows are numbered from `first_row` in errors."""
+        return read_sources(
+            texts,
+            self.source_codec or self.target_codec,
+            self.input_limits(options.max_input_length),
+            [f"text {first_row + row + 1}" for row in range(len(texts))],
+            is_prompt=self.source_codec is None,
+        )
 
     def _notes(self) -> InputNotes:
         return InputNotes(self.source_codec or self.target_codec, self.seen)
 
-    def _examine(
-        self, notes: InputNotes, texts: Sequence[str], rows: Sequence[int], examples: Examples, *, first_row: int = 0
-    ) -> None:
+    def _examine(self, notes: InputNotes, texts: Sequence[str], read: Readable, *, first_row: int = 0) -> None:
         """Note what is unlike the training data in the rows that the network reads."""
+        examples, rows = read.examples, read.rows
         ids = [
             examples.target(index) if self.source_codec is None else examples.source(index)[:-1]
             for index in range(len(rows))
@@ -194,98 +220,43 @@ class Predictor:
     def _answer(
         self,
         texts: Sequence[str],
-        rows: Sequence[int],
-        examples: Examples,
+        read: Readable,
         options: GenerationOptions,
         *,
         first_row: int = 0,
         with_attention: bool = True,
     ) -> list[Prediction]:
-        """The answers to all texts, of which the examples are the given rows; they are numbered from `first_row`."""
+        """The answers to all texts; they are numbered from `first_row`."""
         is_prompt = self.source_codec is None
-        require_room(self.max_positions, examples, [f"text {first_row + row + 1}" for row in rows], room=1)
+        examples, rows = read.examples, read.rows
         prompts = examples.target_lengths
         order = np.lexsort((-examples.source_lengths, prompts))
         predictions = [EMPTY] * len(texts)
-        for indices in batches_of_equal(prompts, order, options.num_sentences):
-            numbers = np.array([first_row + rows[index] for index in indices])
-            answers = self._search(examples, indices, numbers, options, with_attention=with_attention)
+        for row, error in read.refused.items():
+            predictions[row] = unanswered(error)
+        num_sentences = min(options.num_sentences, self._rows_at_most // options.num_hypotheses)
+        costs = source_costs(examples.source_lengths)
+        for indices in batches_of_equal(prompts, order, max(1, num_sentences), costs):
+            answers = search(
+                self.members,
+                self.target_codec,
+                collate(examples, indices),
+                np.array([first_row + rows[index] for index in indices]),
+                options,
+                max_length=self.max_length,
+                max_positions=self.max_positions,
+                most_rows=self._rows_at_most,
+                with_attention=with_attention,
+            )
             for index, found in zip(indices.tolist(), answers, strict=True):
                 prompt = texts[rows[index]] if is_prompt else ""
                 best, *others = [self._prediction(examples, index, hypothesis, prompt, options) for hypothesis in found]
                 predictions[rows[index]] = replace(best, alternatives=tuple(others))
         return predictions
 
-    def _examples(self, texts: Sequence[str]) -> Examples:
-        """What the network reads: sources, or the prompts of a language model, with which its targets begin."""
-        none = Sequences.empty(len(texts))
-        if self.source_codec is None:
-            return Examples(none, Sequences.encode(self.target_codec, texts, end=False))
-        return Examples(Sequences.encode(self.source_codec, texts), none)
-
-    def _search(
-        self,
-        examples: Examples,
-        indices: np.ndarray,
-        numbers: np.ndarray,
-        options: GenerationOptions,
-        *,
-        with_attention: bool,
-    ) -> list[list[Hypothesis]]:
-        """The hypotheses of each text, best first; at least one, which may be empty."""
-        batch = collate(examples, indices)
-        prompt, source_lengths = batch.target.ids, batch.source.lengths
-        states = [member.start(batch.source, batch.decoder_input) for member in self.members]
-        step: Step[Any] = self.engine.step
-        start: State = states[0]
-        if len(states) > 1:
-            step, start = ensemble([member.step for member in self.members]), States(tuple(states))
-        if not with_attention and not options.coverage_penalty:
-            step = without_weights(step)
-        limits = max_lengths(options, source_lengths, self.max_length)
-        if self.max_positions is not None:
-            limits = np.minimum(limits, self.max_positions - prompt.shape[1])
-        has_room = limits >= num_fixed(options, self.target_codec)
-        filters: list[Filter] = [
-            Forbid(NEVER_GENERATED),
-            *filters_of(options, self.target_codec, source_lengths, limits, prompts=prompt),
-        ]
-        first: int | np.ndarray = prompt[:, -1] if prompt.shape[1] else BOS
-        if not options.is_ranked:
-            found = generate(
-                step,
-                start,
-                first=first,
-                eos=EOS,
-                max_lengths=limits,
-                choose=choose_of(options),
-                filters=filters,
-                row_numbers=numbers,
-                count=options.n_best,
-            )
-            own_limits = limits.repeat(options.n_best).tolist()
-            # A row that stopped before EOS and before its limit had no token left that satisfies the options.
-            kept = [
-                each if each.finished or len(each.ids) == n else NOTHING
-                for each, n in zip(found, own_limits, strict=True)
-            ]
-            drawn = [kept[start : start + options.n_best] for start in range(0, len(kept), options.n_best)]
-            return [each if room else [NOTHING] for each, room in zip(drawn, has_room.tolist(), strict=True)]
-        ranked = beam_search(
-            step,
-            start,
-            num_hypotheses=options.beam,
-            n_best=options.n_best,
-            first=first,
-            eos=EOS,
-            max_lengths=limits,
-            length_penalty=options.length_penalty,
-            coverage_penalty=options.coverage_penalty,
-            source_lengths=source_lengths,
-            filters=filters,
-            phrases=phrases_of(options, self.target_codec, has_room),
-        )
-        return [each if each and room else [NOTHING] for each, room in zip(ranked, has_room.tolist(), strict=True)]
+    @property
+    def _rows_at_most(self) -> int:
+        return rows_at_most(len(self.target_codec.vocabulary))
 
     def _prediction(
         self, examples: Examples, index: int, hypothesis: Hypothesis, prompt: str, options: GenerationOptions
@@ -303,40 +274,57 @@ class Predictor:
         )
 
     def loss(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> float:
-        """The loss in nats per target token, EOS counted, with teacher forcing. DataError without pairs.
+        """The loss in nats per target token, EOS counted, with teacher forcing. DataError without pairs to score.
 
-        Tokens that are not in the target vocabulary are left out, with an UnknownTextWarning; see `score`.
+        Pairs that can't be scored and tokens that are not in the target vocabulary are left out, with a warning: see
+        `score`.
         """
-        if not pairs:
-            raise DataError("there are no pairs", where="loss", fix="give at least one")
         return loss_of(self.score(pairs, batch_size=batch_size))
 
-    def score(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> list[PairScore]:
+    def score(
+        self,
+        pairs: Sequence[Pair],
+        *,
+        batch_size: int = 64,
+        max_input_length: int | None = None,
+        strict: bool = False,
+    ) -> list[PairScore]:
         """The log-probability of each target, in the order of the pairs; equal to that of a search that finds it.
 
         A target of subwords is segmented as in training; a search may find the same text in another segmentation, which
         has another log-probability. A target with tokens that are not in the target vocabulary can't be generated: its
         log-probability is -inf, it names them in `unknown`, and there is an UnknownTextWarning, as there is for sources
-        unlike the training data.
+        unlike the training data. A pair that can't be scored, because a side is longer than `max_input_length` tokens
+        or than the model's positions, has NaN, its `error` says why, and there is an
+        UnansweredTextWarning; with `strict` it raises DataError instead.
         """
-        BatchOptions(batch_size)
-        for number, pair in enumerate(pairs, start=1):
-            if pair.target is None:
-                raise DataError(
-                    "the target is missing", where=pair.origin or f"pair {number}", fix="give a target to score"
-                )
-        examples = Examples.encode(pairs, self.source_codec, self.target_codec)
+        options = BatchOptions(batch_size, max_input_length, strict)
         places = [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)]
+        for pair, place in zip(pairs, places, strict=True):
+            if pair.target is None:
+                raise DataError("the target is missing", where=place, fix="give a target to score")
+        read = read_pairs(
+            None if self.source_codec is None else [pair.source for pair in pairs],
+            [pair.target or "" for pair in pairs],
+            (self.source_codec, self.target_codec),
+            self.input_limits(options.max_input_length),
+            places,
+        )
+        refusals = Refusals("pairs without a score", strict=strict)
+        refusals.add(read, len(pairs))
+        readable = [pairs[row] for row in read.rows]
         if self.source_codec is not None:
             notes = self._notes()
-            sources = [examples.source(index)[:-1] for index in range(len(pairs))]
-            notes.add([pair.source for pair in pairs], sources, places)
+            sources = [read.examples.source(index)[:-1] for index in range(len(readable))]
+            notes.add([pair.source for pair in readable], sources, [places[row] for row in read.rows])
             notes.warn(stacklevel=2)
-        require_room(self.max_positions, examples, places)
-        scores = score_examples(self.members, examples, pairs, self.target_codec, batch_size)
-        if note := unknown_note(scores):
+        refusals.warn(stacklevel=2)
+        found = score_examples(self.members, read.examples, readable, self.target_codec, options.batch_size)
+        if note := unknown_note(found):
             warnings.warn(note, UnknownTextWarning, stacklevel=2)
-        return scores
+        scores = [unscored(read.refused[row]) if row in read.refused else None for row in range(len(pairs))]
+        own = iter(found)
+        return [next(own) if score is None else score for score in scores]
 
     def has_seen(self, texts: str | Iterable[str]) -> list[bool | None]:
         """Whether the model was trained on each source (a language model: text), or one that it was fine-tuned from.
@@ -346,13 +334,3 @@ class Predictor:
         codec = self.source_codec or self.target_codec
         known = self.record.train.contains(map(codec.normalise, texts_of(texts)))
         return [True if each else False if self.record.is_complete else None for each in known]
-
-
-def without_weights(step: Step[Any]) -> Step[Any]:
-    """The step without attention weights, which a search would keep for every token until the end."""
-
-    def blind(ids: np.ndarray, state: Any) -> tuple[Any, Any, None]:
-        log_probs, state, _ = step(ids, state)
-        return log_probs, state, None
-
-    return blind

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seq2see.errors import DataError
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -33,6 +35,8 @@ class Prediction:
     """Log-probability of each generated token, in nats; they add up to `log_prob`."""
     alternatives: tuple[Prediction, ...] = ()
     """With `n_best` above 1 the other answers: in the order of the beam's ranking, or of drawing."""
+    error: str = ""
+    """Why there is no answer, for a text that the model can't read: it is too long."""
 
     def __str__(self) -> str:
         return self.text
@@ -52,7 +56,7 @@ class Prediction:
     def _compared(self) -> tuple[object, ...]:
         return (
             *(self.text, self.source_tokens, self.target_tokens, self.log_prob, self.score, self.finished),
-            *(self.token_log_probs, self.alternatives),
+            *(self.token_log_probs, self.alternatives, self.error),
         )
 
     @property
@@ -89,11 +93,17 @@ class Prediction:
             "finished": self.finished,
             "tokens": list(self.target_tokens),
             "token_log_probs": list(self.token_log_probs),
+            **({"error": self.error} if self.error else {}),
         }
 
 
 EMPTY = Prediction("", [], [], 0.0, 0.0, None, True)
 """The answer to an empty text."""
+
+
+def unanswered(error: DataError) -> Prediction:
+    """The answer to a text that can't be read."""
+    return Prediction("", [], [], -math.inf, -math.inf, None, False, error=f"{error.what}; {error.fix}")
 
 
 class PairScore(NamedTuple):
@@ -108,20 +118,33 @@ class PairScore(NamedTuple):
     """The tokens that the model can't write, since its target vocabulary lacks them."""
     log_prob_of_others: float = 0.0
     """If there are any, the sum over the other tokens, before which the model reads them as `<unk>`."""
+    error: str = ""
+    """Why there is no score, for a pair that the model can't read: it is too long."""
 
     @property
     def counted(self) -> tuple[float, int]:
         """What counts for a loss: the log-probability of the tokens that the model can write, and their number."""
+        if self.error:
+            return 0.0, 0
         if not self.unknown:
             return self.log_prob, self.num_tokens
         return self.log_prob_of_others, self.num_tokens - len(self.unknown)
 
 
+def unscored(error: DataError) -> PairScore:
+    """The score of a pair that can't be read."""
+    return PairScore(math.nan, math.nan, 0, error=f"{error.what}; {error.fix}")
+
+
 def loss_of(scores: Sequence[PairScore]) -> float:
-    """Nats per target token, EOS counted.
+    """Nats per target token, EOS counted. DataError if no pair has a score.
 
     Tokens that the model can't write are left out, as language models are usually compared: each would make it
-    infinite.
+    infinite. So are pairs that it can't read.
     """
     counted = [score.counted for score in scores]
-    return -sum(log_prob for log_prob, _ in counted) / sum(num_tokens for _, num_tokens in counted)
+    total = sum(num_tokens for _, num_tokens in counted)
+    if not total:
+        fix = "give at least one" if not scores else scores[0].error
+        raise DataError("there are no pairs that can be scored", where="loss", fix=fix)
+    return -sum(log_prob for log_prob, _ in counted) / total

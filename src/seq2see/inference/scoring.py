@@ -9,10 +9,14 @@ import numpy as np
 
 from seq2see.console import shown_tokens
 from seq2see.data import Examples, Pair, collate
+from seq2see.inference.batching import MOST_POSITIONS, batches_within, source_costs
 from seq2see.inference.engine import Engine
 from seq2see.inference.results import PairScore
 from seq2see.search import log_mean
 from seq2see.text import UNK, Codec
+
+MOST_TARGET_LOG_PROBS = 2**27
+"""Of all positions of the targets scored side by side; 512 MB in float32."""
 
 
 def score_examples(
@@ -25,8 +29,12 @@ def score_examples(
     """
     order = np.lexsort((examples.target_lengths, examples.source_lengths))
     totals = np.zeros(len(pairs))
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
+    bounds = [
+        (source_costs(examples.source_lengths), MOST_POSITIONS),
+        (source_costs(examples.target_lengths), MOST_POSITIONS),
+        (examples.target_lengths * len(codec.vocabulary), MOST_TARGET_LOG_PROBS),
+    ]
+    for indices in batches_within(order, batch_size, bounds):
         batch = collate(examples, indices)
         each = [member.target_log_probs(batch).astype(np.float64) for member in members]
         mean = each[0] if len(each) == 1 else log_mean(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
@@ -119,31 +120,50 @@ def attend(
 ) -> list[Attention]:
     """The best prediction for each text with its attention; with `heads`, that of every head of every layer.
 
-    The heads of a Transformer include those of its encoder's and decoder's self-attention.
-    Raises ConfigError for a model without attention and for the heads of an ensemble; DataError for an empty text.
+    The heads of a Transformer include those of its encoder's and decoder's self-attention. Texts whose prediction is
+    empty are left out with a warning, as are those that the model can't read; with `strict`, and if no text is left,
+    they raise DataError. Raises ConfigError for a model without attention and for the heads of an ensemble.
     """
+    require_attention(model, (options.n_best if options else changes.get("n_best", 1)), heads=heads)
+    answered = list(model.stream([texts] if isinstance(texts, str) else texts, options, **changes))
+    if not answered:
+        raise DataError("no texts were given", where="attend", fix="give at least one")
+    shown = []
+    is_strict = options.strict if options else changes.get("strict", False)
+    for number, (text, prediction) in enumerate(answered, start=1):
+        if prediction.target_tokens:
+            shown.append((text, prediction))
+            continue
+        error = without_attention(prediction, f"text {number}")
+        if is_strict or (number == len(answered) and not shown):
+            raise error
+        if not prediction.error:  # of which `stream` warns
+            warnings.warn(f"left out: {error.where}: {error.what}", stacklevel=2)
+    return [attention_to(model, *each, heads=heads) for each in shown]
+
+
+def require_attention(model: Predictor, n_best: int, *, heads: bool) -> None:
+    """ConfigError for a model without attention, for the heads of an ensemble, and for several answers per text."""
     if not model.has_attention:
         raise no_attention()
     if heads and len(model.members) > 1:
         raise ConfigError("an ensemble has no heads of its own", where="heads", fix="use one of its models")
-    if (options.n_best if options else changes.get("n_best", 1)) != 1:
+    if n_best != 1:
         raise ConfigError("must be 1: only the best answer is shown", where="n_best", fix="leave n_best out")
-    answered = list(model.stream([texts] if isinstance(texts, str) else texts, options, **changes))
-    if not answered:
-        raise DataError("no texts were given", where="attend", fix="give at least one")
-    given, predictions = zip(*answered, strict=True)
-    for number, prediction in enumerate(predictions, start=1):
-        if not prediction.target_tokens:
-            what = "the prediction is empty, so there is no attention"
-            fix = (
-                "give a text that isn't empty"
-                if prediction.finished
-                else "relax the options, which no answer satisfies"
-            )
-            raise DataError(what, where=f"text {number}", fix=fix)
-    if not heads:
-        return [Attention(*each) for each in zip(given, predictions, strict=True)]
-    return [with_heads(model, *each) for each in zip(given, predictions, strict=True)]
+
+
+def attention_to(model: Predictor, text: str, prediction: Prediction, *, heads: bool) -> Attention:
+    """The attention of a prediction that isn't empty, with that of each head if requested."""
+    return with_heads(model, text, prediction) if heads else Attention(text, prediction)
+
+
+def without_attention(prediction: Prediction, place: str) -> DataError:
+    """The error for an empty prediction."""
+    if prediction.error:
+        what, _, fix = prediction.error.partition("; ")
+        return DataError(what, where=place, fix=fix)
+    fix = "give a text that isn't empty" if prediction.finished else "relax the options, which no answer satisfies"
+    return DataError("the prediction is empty, so there is no attention", where=place, fix=fix)
 
 
 def with_heads(model: Predictor, text: str, prediction: Prediction) -> Attention:

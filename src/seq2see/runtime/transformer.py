@@ -24,6 +24,9 @@ from seq2see.runtime.tensors import Array, Tensors
 INITIAL_CAPACITY = 32
 """Initial capacity of the key-value cache, in positions."""
 
+MOST_SCORES = 2**24
+"""Scores of self-attention over the source computed at a time (64 MB): all pairs of positions, unless it is long."""
+
 
 class Branch(Layer):
     """The inner layer of a residual branch: its first map, `entry`, can absorb a preceding norm's gain and shift."""
@@ -112,13 +115,21 @@ class EncoderSelfAttention(MultiHeadSelfAttention):
         if self.rotary is not None:
             self.rotary.rotate_all(projected[:, :, :2])
         queries, keys, values = projected.transpose(2, 0, 3, 1, 4)
-        scores = np.matmul(queries, keys.swapaxes(2, 3))
-        if reading.padding is not None:
-            scores += reading.padding
-        softmax(scores)
+        attended = np.empty_like(queries)
+        weights = []
+        together = max(1, MOST_SCORES // (sentences * self.heads * length))
+        for begin in range(0, length, together):
+            part = slice(begin, begin + together)
+            scores = np.matmul(queries[:, :, part], keys.swapaxes(2, 3))
+            if reading.padding is not None:
+                scores += reading.padding
+            softmax(scores)
+            np.matmul(scores, values, attended[:, :, part])
+            if stream.self_heads is not None:
+                weights.append(scores)
         if stream.self_heads is not None:
-            stream.self_heads.append(scores)
-        stream.x = self.output(np.matmul(scores, values).swapaxes(1, 2).reshape(stream.x.shape))
+            stream.self_heads.append(np.concatenate(weights, 2))
+        stream.x = self.output(attended.swapaxes(1, 2).reshape(stream.x.shape))
 
 
 class SourceKeyValues:

@@ -234,9 +234,10 @@ def _with_ids(
     more: Int[Ids, "R P"],
 ) -> tuple[Float[Array, "R N+P"], Int[Ids, "R N+P"]]:
     """Candidates with further ids; those that are -1 or duplicates become impossible."""
-    all_ids = np.concatenate([ids, more], 1)
-    duplicate = np.tril(all_ids[:, :, None] == all_ids[:, None], -1).any(-1)[:, ids.shape[1] :]
-    invalid = duplicate | (more < 0)
+    num_best, num_more = ids.shape[1], more.shape[1]
+    same = more[:, :, None] == np.concatenate([ids, more], 1)[:, None]  # [R P N+P]
+    earlier = np.arange(num_best + num_more) < num_best + np.arange(num_more)[:, None]
+    invalid = (same & earlier).any(-1) | (more < 0)
     more = np.maximum(more, 0)
     others = np.where(invalid, IMPOSSIBLE, np.take_along_axis(log_probs, more, 1))
     return np.concatenate([best, others], 1), np.concatenate([ids, more], 1)

@@ -51,6 +51,7 @@ def generate(
     filters: Sequence[Filter] = (),
     row_numbers: Int[Ids, " B"] | None = None,
     count: int = 1,
+    first_draw: int = 0,
 ) -> list[Hypothesis]:
     """One hypothesis per row of `state`, or `count` adjacent ones, in the order of the rows.
 
@@ -60,11 +61,12 @@ def generate(
 
     `row_numbers` identify the rows to a `Sampler` across batches (default: 0, 1, …). Draw d of row n has the number
     n + d · 2**40, so the first of several draws is the same as a single one, and more draws change none of the others.
+    `first_draw` is the d of the first of them.
     """
     assert bool((max_lengths >= 1).all()), "every maximum length must be at least 1"
     live = np.arange(count * len(max_lengths))  # [R], at first R = B · count
     sentences, draws = live // count, live % count  # [R], [R]
-    numbers = (sentences if row_numbers is None else row_numbers[sentences]) + draws * NEXT_DRAW
+    numbers = (sentences if row_numbers is None else row_numbers[sentences]) + (draws + first_draw) * NEXT_DRAW
     limits = max_lengths[sentences]
     ids = np.full_like(live, first) if isinstance(first, int) else first[sentences]
     if count > 1 and len(live):

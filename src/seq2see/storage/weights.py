@@ -22,6 +22,8 @@ Arrays: TypeAlias = dict[str, np.ndarray]
 
 COPY_AGAIN = "copy the model again from its source"
 
+LONGEST_NAME = 200
+"""Characters of a tensor's name: more than any has."""
 SCALE = ".scale"
 """The scales of an int8 tensor `name` are in `name.scale`; a tensor of that name is a scale only if `name` exists."""
 
@@ -78,7 +80,10 @@ def read_stored(data: bytes, weights: Weights, *, where: str) -> Arrays:
         stored = safetensors.numpy.load(data)
     except (safetensors.SafetensorError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise CheckpointError(f"can't be read as safetensors: {error}", where=where, fix=COPY_AGAIN) from None
+    stored = {name: stored[name] for name in sorted(stored)}  # the library's own order varies
     for name, tensor in stored.items():
+        if len(name) > LONGEST_NAME:
+            raise CheckpointError(f"a tensor has a name of {len(name):,} characters", where=where, fix=COPY_AGAIN)
         if tensor.dtype not in DTYPES[weights]:
             what = f"the tensor {name!r} has the type {tensor.dtype}, invalid with {weights} weights"
             raise CheckpointError(what, where=where, fix=COPY_AGAIN)

@@ -28,6 +28,9 @@ SUBWORD_UNITS = ("bpe", "unigram")
 UNKNOWN_PENALTY = 10.0
 """The score of an unknown character is this much lower than that of the least likely piece (as in SentencePiece)."""
 
+MAX_PIECE_LENGTH = 500
+"""Characters of a piece of unigram that is read: far more than any that is learnt, and each length takes time."""
+
 _MAX_CACHED = 100_000
 _MAX_CACHED_LENGTH = 40
 _ESCAPE = r"&(?:[A-Za-z]{2,8}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});|@[-,./]@"
@@ -208,12 +211,12 @@ class Unigram(Subwords):
     known_pieces: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
     _scores: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _longest: int = field(default=1, init=False, repr=False, compare=False)
+    _lengths: tuple[int, ...] = field(default=(1,), init=False, repr=False, compare=False)
     _unknown: float = field(default=0.0, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._scores.update(zip(self.known_pieces, self.scores, strict=True))
-        object.__setattr__(self, "_longest", max((len(atoms_of(piece)) for piece in self.known_pieces), default=1))
+        object.__setattr__(self, "_lengths", tuple(sorted({1, *(len(atoms_of(piece)) for piece in self.known_pieces)})))
         object.__setattr__(self, "_unknown", min(self.scores, default=0.0) - UNKNOWN_PENALTY)
 
     def learnt(self) -> dict[str, object]:
@@ -235,14 +238,17 @@ class Unigram(Subwords):
         positions = [0]
         for atom in atoms_of(word):
             positions.append(positions[-1] + len(atom))
-        scores, longest, last = self._scores, self._longest, len(positions) - 1
+        scores, lengths, last = self._scores, self._lengths, len(positions) - 1
         best = [0.0] + [float("-inf")] * last
         begins = [0] * (last + 1)
         for begin in range(last):
-            for end in range(begin + 1, min(begin + longest, last) + 1):
+            for length in lengths:
+                end = begin + length
+                if end > last:
+                    break
                 score = scores.get(word[positions[begin] : positions[end]])
                 if score is None:
-                    if end > begin + 1:
+                    if length > 1:
                         continue
                     score = self._unknown
                 if best[begin] + score > best[end]:
@@ -267,6 +273,8 @@ def read_subwords(
             raise DataError("'scores' is not a list of numbers", fix=fix)
         if len(scores) != len(tokens) or not all(-1e9 < score < 1e9 for score in scores):
             raise DataError(f"expected {len(tokens):,} finite 'scores', one per token", fix=fix)
+        if any(len(token) > MAX_PIECE_LENGTH for token in tokens):
+            raise DataError(f"a piece has more than {MAX_PIECE_LENGTH:,} characters", fix=fix)
         return Unigram(normalization, tuple(tokens), tuple(map(float, scores)))
     merges = values.get("merges")
     if not isinstance(merges, list) or not all(isinstance(merge, str) for merge in merges):

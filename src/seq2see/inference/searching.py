@@ -1,0 +1,107 @@
+"""The search for the answers to one batch of texts, as the user's options say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seq2see.data.batch import Batch
+from seq2see.inference.constraints import choose_of, filters_of, max_lengths, num_fixed, phrases_of
+from seq2see.inference.engine import Engine
+from seq2see.inference.options import GenerationOptions
+from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate
+from seq2see.text import BOS, EOS, PAD, UNK, Codec
+
+NOTHING = Hypothesis([], -math.inf, -math.inf, False, None)
+"""The result of a search in which nothing satisfies the options."""
+
+NEVER_GENERATED = (PAD, UNK, BOS)
+
+
+def search(
+    members: Sequence[Engine],
+    codec: Codec,
+    batch: Batch,
+    numbers: np.ndarray,
+    options: GenerationOptions,
+    *,
+    max_length: int,
+    max_positions: int | None,
+    most_rows: int,
+    with_attention: bool,
+) -> list[list[Hypothesis]]:
+    """The hypotheses of each text, best first; at least one, which may be empty.
+
+    `codec` is that of the targets, `numbers` [B] identify the texts to a sampler across batches, and `max_length` is
+    the model's own. At most `most_rows` hypotheses are drawn side by side.
+    """
+    prompt, source_lengths = batch.target.ids, batch.source.lengths
+    states = [member.start(batch.source, batch.decoder_input) for member in members]
+    step: Step[Any] = members[0].step
+    start: State = states[0]
+    if len(states) > 1:
+        step, start = ensemble([member.step for member in members]), States(tuple(states))
+    if not with_attention and not options.coverage_penalty:
+        step = without_weights(step)
+    limits = max_lengths(options, source_lengths, max_length)
+    if max_positions is not None:
+        limits = np.minimum(limits, max_positions - prompt.shape[1])
+    has_room = limits >= num_fixed(options, codec)
+    filters: list[Filter] = [
+        Forbid(NEVER_GENERATED),
+        *filters_of(options, codec, source_lengths, limits, prompts=prompt),
+    ]
+    first: int | np.ndarray = prompt[:, -1] if prompt.shape[1] else BOS
+    if options.is_ranked:
+        found = beam_search(
+            step,
+            start,
+            num_hypotheses=options.beam,
+            n_best=options.n_best,
+            first=first,
+            eos=EOS,
+            max_lengths=limits,
+            length_penalty=options.length_penalty,
+            coverage_penalty=options.coverage_penalty,
+            source_lengths=source_lengths,
+            filters=filters,
+            phrases=phrases_of(options, codec, has_room),
+        )
+        return [each if each and room else [NOTHING] for each, room in zip(found, has_room.tolist(), strict=True)]
+    every, drawn = np.arange(len(limits)), [list[Hypothesis]() for _ in limits]
+    together = max(1, most_rows // len(limits))
+    for draw in range(0, options.n_best, together):
+        count = min(together, options.n_best - draw)
+        more = generate(
+            step,
+            start if count == options.n_best else start.select(every, every),  # a step consumes its state
+            first=first,
+            eos=EOS,
+            max_lengths=limits,
+            choose=choose_of(options),
+            filters=filters,
+            row_numbers=numbers,
+            count=count,
+            first_draw=draw,
+        )
+        for row, (own, limit) in enumerate(zip(drawn, limits.tolist(), strict=True)):
+            own += [each if is_whole(each, limit) else NOTHING for each in more[row * count :][:count]]
+    return [each if room else [NOTHING] for each, room in zip(drawn, has_room.tolist(), strict=True)]
+
+
+def is_whole(hypothesis: Hypothesis, limit: int) -> bool:
+    """Whether it ended or is as long as it may be; otherwise no token was left that satisfies the options."""
+    return hypothesis.finished or len(hypothesis.ids) == limit
+
+
+def without_weights(step: Step[Any]) -> Step[Any]:
+    """The step without attention weights, which a search would keep for every token until the end."""
+
+    def blind(ids: np.ndarray, state: Any) -> tuple[Any, Any, None]:
+        log_probs, state, _ = step(ids, state)
+        return log_probs, state, None
+
+    return blind

@@ -1,0 +1,63 @@
+"""Gzip files are unpacked as they are read, and no further than text could fill them."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from seq2see.data import files, open_content
+from seq2see.data.files import read_content
+from seq2see.errors import DataError
+
+
+@pytest.fixture
+def bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A few kilobytes that become 20 MB, where 1 MB is allowed."""
+    monkeypatch.setattr(files, "_UNPACKED", 10**6)
+    path = tmp_path / "a b's.tsv.gz"
+    path.write_bytes(gzip.compress(b"a\tb\n" * 5_000_000))
+    return path
+
+
+def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(bomb: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = max(10**6, 50 * bomb.stat().st_size)
+    read = 0
+
+    class Counted(gzip.GzipFile):
+        def read1(self, size: int = -1) -> bytes:
+            nonlocal read
+            content = super().read1(size)
+            read += len(content)
+            return content
+
+    monkeypatch.setattr(gzip, "GzipFile", Counted)
+    for consume in (read_content, lambda path: read_stream(path)):
+        read = 0
+        with pytest.raises(DataError, match="expands to more than") as caught:
+            consume(bomb)
+        assert caught.value.where == str(bomb)
+        assert caught.value.fix.endswith(f"gzip -dk '{bomb.parent}/a b'\"'\"'s.tsv.gz'")
+        assert 0 < read < most + 2**17
+
+
+def read_stream(path: Path) -> bytes:
+    with open_content(path) as file:
+        return b"".join(file.stream)
+
+
+def test_text_that_repeats_itself_is_read(tmp_path: Path) -> None:
+    content = b"".join(b"%d\t%d\n" % (number, number) for number in range(20_000)) * 20
+    path = tmp_path / "pairs.tsv.gz"
+    path.write_bytes(gzip.compress(content))
+    assert read_content(path) == content
+    assert read_stream(path) == content
+
+
+def test_damage_is_still_found(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv.gz"
+    path.write_bytes(gzip.compress(b"a\tb\n" * 10_000)[:-20])
+    for consume in (read_content, read_stream):
+        with pytest.raises(DataError, match="truncated or damaged"):
+            consume(path)
