@@ -21,6 +21,7 @@ OTHER: dict[str, Any] = {
     "data.dev": ("/b.src", "/b.tgt"),
     "data.dev_share": 0.25,
     "data.skip_bad": True,
+    "data.longest": 500,
     "data.workers": 3,
     "text.source": "words",
     "text.target": "symbols",
