@@ -21,8 +21,6 @@ from seq2see.pages import write_report
 from seq2see.pages.comparison import write_comparison
 from seq2see.pictures import Attention, save_attention
 
-WIDTHS = (1200, 375)
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
@@ -98,17 +96,16 @@ CUT = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", ["attend", "report", "compare"])
-def test_nothing_is_cut_and_what_scrolls_says_so(
-    opened: Callable[..., Any], pages: dict[str, Path], name: str, width: int, scheme: str
-) -> None:
-    page = opened(pages[name], width, color_scheme=scheme)
-    page.wait_for_timeout(50)
-    assert page.evaluate(CUT) == []
-    behind = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (behind == "rgb(255, 255, 255)") == (scheme == "light")
+def test_nothing_is_cut_and_what_scrolls_says_so(opened: Callable[..., Any], pages: dict[str, Path], name: str) -> None:
+    for width in (1200, 375):
+        page = opened(pages[name], width)
+        page.wait_for_timeout(50)  # for the observer of sizes
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate(CUT) == [], (width, scheme)
+            behind = page.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert (behind == "rgb(255, 255, 255)") == (scheme == "light")
 
 
 def test_at_1200_px_no_list_has_to_be_scrolled_sideways(opened: Callable[..., Any], pages: dict[str, Path]) -> None:
@@ -118,6 +115,16 @@ def test_at_1200_px_no_list_has_to_be_scrolled_sideways(opened: Callable[..., An
         assert page.evaluate(
             "[...document.querySelectorAll('.list')].every(each => each.clientWidth <= each.parentNode.clientWidth)"
         )
+
+
+def test_cells_of_attention_are_square_whatever_their_caption(
+    opened: Callable[..., Any], pages: dict[str, Path]
+) -> None:
+    page = opened(pages["attend"], 375)
+    sides = page.evaluate("[...document.querySelectorAll('td[title]')].map(e => e.getBoundingClientRect())")
+    assert len(sides) > 100
+    assert all(abs(each["width"] - each["height"]) < 1 for each in sides)
+    assert page.locator("#text-2 .hint").is_hidden(), "four letters fit"
 
 
 @pytest.mark.parametrize("name", ["attend", "report", "compare"])

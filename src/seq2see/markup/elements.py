@@ -78,6 +78,30 @@ def table(
     return scrollable([element("table", parts, class_=kind)], caption)
 
 
+def heat_table(
+    columns: Iterable[Markup],
+    rows: Iterable[tuple[Markup, Sequence[Markup]]],
+    *,
+    caption: str,
+    verb: str,
+    kinds: Sequence[str] = (),
+    right_to_left: bool = False,
+) -> Markup:
+    """A table of shaded cells: headers of the columns, and of each row its header and cells.
+
+    The script names the cell under the pointer: row, `verb`, column. The caption stands above the table, so that it
+    doesn't widen the cells; `kinds` are further classes.
+    """
+    parts = [
+        element("caption", caption, class_="unseen"),
+        element("thead", [element("tr", [element("td"), *columns])]),
+        element("tbody", [element("tr", [header, *cells]) for header, cells in rows]),
+    ]
+    direction = "rtl" if right_to_left else "ltr"
+    whole = element("table", parts, class_=" ".join(["heat", *kinds]), dir=direction, data_verb=verb)
+    return joined([paragraph(caption, class_="caption", aria_hidden="true"), scrollable([whole], caption)])
+
+
 def tiles(facts: Iterable[tuple[str, str, str]]) -> Markup:
     """The main figures of a page: name, value, and a note below it."""
     return element(

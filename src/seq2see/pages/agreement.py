@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seq2see.evaluation import EvaluationReport
-from seq2see.markup import Markup, element, paragraph, scrollable, table
+from seq2see.markup import Markup, element, heat_table, paragraph, table
 from seq2see.markup.colours import shade
 from seq2see.pages.errors import text_cell
 
@@ -49,14 +49,13 @@ def wins(names: Sequence[str], right: np.ndarray) -> Markup:
     """A matrix: on how many items the model of the row is right and that of the column wrong."""
     counts = right.astype(int) @ (~right).T.astype(int)
     most = max(1, counts.max())
-    head = [element("td"), *(element("th", name, scope="col") for name in names)]
     rows = []
     for name, of_row in zip(names, counts.tolist(), strict=True):
         cells = [element("td", f"{count:,}", class_=f"w{shade(count / most)}") for count in of_row]
-        rows.append(element("tr", [element("th", name, scope="row"), *cells]))
+        rows.append((element("th", name, scope="row"), cells))
+    columns = [element("th", name, scope="col") for name in names]
     caption = "items on which the row is right and the column wrong"
-    parts = [element("caption", caption), element("thead", [element("tr", head)]), element("tbody", rows)]
-    return scrollable([element("table", parts, class_="heat counts", data_verb="right, wrong:")], caption)
+    return heat_table(columns, rows, caption=caption, verb="right, wrong:", kinds=["counts"])
 
 
 def items_table(

@@ -9,7 +9,7 @@ from itertools import islice
 from seq2see.evaluation import EvaluationReport, WrongPrediction, ranking_of, wrong_items, wrong_predictions
 from seq2see.evaluation.confusions import Confusion, confusions
 from seq2see.evaluation.format import number
-from seq2see.markup import Markup, element, joined, paragraph, scrollable, side_by_side, table, text_element
+from seq2see.markup import Markup, element, heat_table, joined, paragraph, side_by_side, table, text_element
 from seq2see.markup.colours import shade
 from seq2see.metrics import levenshtein
 from seq2see.pictures.labels import truncated, visible
@@ -104,11 +104,11 @@ def matrix(found: Sequence[Confusion]) -> Markup:
     for symbol in expected:
         cells = [counts.get((symbol, other), 0) for other in predicted]
         shaded = [element("td", f"{count}" if count else "", class_=f"w{shade(count / most)}") for count in cells]
-        rows.append(element("tr", [symbol_header(symbol, "row"), *shaded]))
-    head = [element("td"), *(symbol_header(symbol, "col") for symbol in predicted)]
-    caption = "expected (rows) and predicted (columns)"
-    parts = [element("caption", caption), element("thead", [element("tr", head)]), element("tbody", rows)]
-    return scrollable([element("table", parts, class_="heat counts", data_verb="taken for")], caption)
+        rows.append((symbol_header(symbol, "row"), shaded))
+    columns = [symbol_header(symbol, "col") for symbol in predicted]
+    return heat_table(
+        columns, rows, caption="expected (rows) and predicted (columns)", verb="taken for", kinds=["counts"]
+    )
 
 
 def symbol_header(symbol: str, scope: str) -> Markup:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.cells import cell_len
 
-from seq2see.markup import Markup, element, scrollable, text_element
+from seq2see.markup import Markup, element, heat_table, text_element
 from seq2see.markup.colours import shade
 from seq2see.pictures.labels import Labels, labels_of, truncated, widest
 
@@ -37,18 +37,20 @@ def attention_grid(prediction: Prediction, caption: str) -> Markup:
     """
     assert prediction.weights is not None
     labels, weights = labels_of(prediction), prediction.weights
-    head = [element("td"), *(header(label, "col") for label in labels.source)]
+    kinds = ["dense"] if len(labels.source) >= DENSE_FROM else []
+    kinds += ["long"] if widest(labels.source) > 3 else []
     rows = [
-        element("tr", [header(target, "row"), *(cell(weight) for weight in row)])
+        (header(target, "row"), [cell(weight) for weight in row])
         for target, row in zip(labels.target, weights.tolist(), strict=True)
     ]
-    kinds = ["heat"]
-    kinds += ["dense"] if len(labels.source) >= DENSE_FROM else []
-    kinds += ["long"] if widest(labels.source) > 3 else []
-    direction = "rtl" if labels.source_is_right_to_left else "ltr"
-    parts = [element("caption", caption, dir="auto"), element("thead", [element("tr", head)]), element("tbody", rows)]
-    table = element("table", parts, class_=" ".join(kinds), dir=direction, data_verb="attends to")
-    return scrollable([table], caption)
+    return heat_table(
+        [header(label, "col") for label in labels.source],
+        rows,
+        caption=caption,
+        verb="attends to",
+        kinds=kinds,
+        right_to_left=labels.source_is_right_to_left,
+    )
 
 
 def header(label: str, scope: str) -> Markup:
@@ -82,7 +84,7 @@ def head_drawings(heads: Iterator[AttentionHead], labels: Labels) -> Markup:
 def head_figure(head: AttentionHead, labels: Labels) -> Markup:
     """One head: a path per shade, so that the page stays small."""
     rows, columns = ([short(label) for label in each] for each in (labels.target, labels.source))
-    left = LETTER * max(map(cell_len, rows)) + 4
+    left = LETTER * max(map(cell_len, rows)) + 6
     is_long = max(map(cell_len, columns)) > 2
     # Whole cells above the first row and before the first column, so that a position divided by CELL is a cell.
     above = CELL * -(-(LETTER * max(map(cell_len, columns)) + 2 if is_long else CELL) // CELL)
