@@ -400,14 +400,20 @@ def test_only_png_and_pdf_need_matplotlib(ending: str, tmp_path: Path, monkeypat
     assert not (tmp_path / "heat.png").exists()
 
 
-@pytest.mark.parametrize("name", ["heat", "heat.gif", "no/heat.html", "folder.html"])
+@pytest.mark.parametrize("name", ["heat", "heat.gif", "file/heat.html", "folder.html"])
 def test_an_invalid_path_is_an_error(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.html").mkdir()
+    (tmp_path / "file").touch()
     with pytest.raises(UserError) as caught:
         save_attention([attention(["a", "<eos>"], ["x", "<eos>"])], tmp_path / name)
     assert name in caught.value.where
     assert caught.value.fix
-    assert not (tmp_path / "no").exists()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder.html"]
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    save_attention([attention(["a", "<eos>"], ["x", "<eos>"])], tmp_path / "new" / "er" / "heat.html")
+    assert (tmp_path / "new" / "er" / "heat.html").exists()
 
 
 def test_a_picture_that_is_too_large_is_an_error(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_in_the_base_install_the_error_names_the_extra(tiny_run: Path) -> None:
         (["abc", "-o", "heat.gif"], "use .html, .svg"),
         (["abc", "-o", "heat.pgn"], "unsupported format .pgn"),
         (["abc", "-o", "heat"], "no extension"),
-        (["abc", "-o", "nowhere/heat.html"], "mkdir -p nowhere"),
+        (["abc", "-o", "texts.txt/heat.html"], "not a folder"),
         (["abc", "--heads"], "-o heads.html"),
         (["abc", "--input", "texts.txt", "-o", "heat.html"], "conflicts with texts as arguments"),
         (["--input", "missing.txt", "-o", "heat.html"], "missing.txt"),
