@@ -121,10 +121,11 @@ def show(result: object) -> None:
     results().write(f"{result}\n")
 
 
-def show_json(values: object) -> None:
+def show_json(values: object, *, ascii_only: bool = False) -> None:
     r"""Print one JSON object to stdout. A byte of a name that isn't UTF-8 becomes `\xff`: JSON has no bytes."""
     text = json.dumps(values, ensure_ascii=False)
-    show(SURROGATES.sub(lambda found: escape(found[0]).replace("\\", "\\\\"), text))
+    text = SURROGATES.sub(lambda found: escape(found[0]).replace("\\", "\\\\"), text)
+    show(json.dumps(json.loads(text)) if ascii_only else text)
 
 
 def say(message: object) -> None:

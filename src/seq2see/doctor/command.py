@@ -33,7 +33,7 @@ def run_check(
                 raise ConfigError("requires --fix", where=option, fix="add --fix, or remove it")
         report = check(data, test or ())
         if as_json:
-            show_json(report.as_dict())
+            show_json(report.as_dict(), ascii_only=True)
         else:
             print_report(report)
         return report.exit_code
@@ -43,7 +43,7 @@ def run_check(
         raise ConfigError("can't be combined with --fix", where="--test", fix="clean the test pairs separately")
     cleaned = clean(data, output, keep_duplicates=keep_duplicates)
     if as_json:
-        show_json(cleaned.as_dict())
+        show_json(cleaned.as_dict(), ascii_only=True)
     else:
         print_cleaned(cleaned)
     return 0
