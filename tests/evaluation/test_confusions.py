@@ -5,7 +5,7 @@ from __future__ import annotations
 from seq2see.data import Pair
 from seq2see.evaluation import EvaluationReport, Outputs, assess, items_of
 from seq2see.evaluation.confusions import Confusion, confusions
-from seq2see.pages.errors import confused
+from seq2see.pages.errors import FEWEST, MOST_CHARACTERS, WORST, confused, worst
 
 
 def report_of(*rows: tuple[str, str, str]) -> EvaluationReport:
@@ -45,3 +45,17 @@ def test_the_page_lists_them_and_draws_the_matrix() -> None:
     assert '<td class="w100">2</td>' in content
     assert "␣" in content, "a blank is visible"
     assert confused(report_of(("1", "a", "a")), "characters") == []
+
+
+def test_long_words_of_the_matrix_are_turned() -> None:
+    assert 'class="heat counts"' in "".join(confused(report_of(("1", "a", "b")), "symbols"))
+    assert 'class="heat counts long"' in "".join(confused(report_of(("1", "house of", "cards of")), "words"))
+
+
+def test_few_errors_of_long_texts_are_shown_and_many_of_short_ones() -> None:
+    for length, expected in ((10, WORST), (MOST_CHARACTERS // 100, 100), (MOST_CHARACTERS, FEWEST)):
+        rows = [(str(number), "a" * (length // 2), "b" * (length // 2)) for number in range(WORST + 1)]
+        content = "".join(worst(report_of(*rows), "words"))
+        num_rows = content.count("<tr>") - 1  # without the header
+        assert expected - 1 <= num_rows <= expected
+        assert f"of {WORST + 1} errors" in content

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from rich.cells import cell_len
+
 from seq2see.evaluation import EvaluationReport, WrongPrediction, ranking_of, wrong_items, wrong_predictions
 from seq2see.evaluation.confusions import Confusion, confusions
 from seq2see.evaluation.format import number
@@ -14,8 +16,8 @@ from seq2see.markup.colours import shade
 from seq2see.metrics import levenshtein
 from seq2see.pictures.labels import truncated, visible
 
-WORST = 200
-"""Wrong predictions shown."""
+WORST, FEWEST, MOST_CHARACTERS = 200, 20, 200_000
+"""Wrong predictions shown at most; fewer of long texts, so that the page stays small, but at least FEWEST."""
 MOST_CONFUSIONS, MATRIX = 14, 14
 """Confusions listed, and symbols of the matrix, at most."""
 NOTHING = "∅"
@@ -30,6 +32,7 @@ def worst(report: EvaluationReport, unit: str) -> list[Markup]:
     if not num_wrong:
         return []
     ranked = ranking_of(report, unit).scale
+    shown = fitting(islice(wrong_predictions(report, unit), WORST))
     rows = [
         [
             element("td", number(wrong.score, ranked.unit), class_="number", data_label=ranked.title),
@@ -38,7 +41,7 @@ def worst(report: EvaluationReport, unit: str) -> list[Markup]:
             text_cell(wrong.reference, "nearest reference"),
             element("td", [element("span", difference(wrong), dir="auto")], class_="text", data_label="difference"),
         ]
-        for wrong in islice(wrong_predictions(report, unit), WORST)
+        for wrong in shown
     ]
     caption = f"the worst {len(rows)} of {num_wrong:,} errors" if num_wrong > len(rows) else f"all {num_wrong:,} errors"
     legend = element(
@@ -52,6 +55,18 @@ def worst(report: EvaluationReport, unit: str) -> list[Markup]:
     head = [ranked.title, "source", "prediction", "nearest reference", "difference"]
     kind = "list sortable filterable"
     return [legend, table(head, rows, caption=caption, numbers=(0,), kind=kind)]
+
+
+def fitting(found: Iterable[WrongPrediction]) -> list[WrongPrediction]:
+    """The first FEWEST, and others as long as all have at most MOST_CHARACTERS."""
+    shown: list[WrongPrediction] = []
+    characters = 0
+    for wrong in found:
+        characters += sum(map(len, (wrong.source, wrong.prediction, wrong.reference)))
+        if len(shown) >= FEWEST and characters > MOST_CHARACTERS:
+            break
+        shown.append(wrong)
+    return shown
 
 
 def text_cell(text: str, label: str, mark: Iterable[Markup] = ()) -> Markup:
@@ -106,8 +121,10 @@ def matrix(found: Sequence[Confusion]) -> Markup:
         shaded = [element("td", f"{count}" if count else "", class_=f"w{shade(count / most)}") for count in cells]
         rows.append((symbol_header(symbol, "row"), shaded))
     columns = [symbol_header(symbol, "col") for symbol in predicted]
+    is_long = any(cell_len(symbol) > 3 for symbol in predicted)
+    caption = "expected (rows) and predicted (columns)"
     return heat_table(
-        columns, rows, caption="expected (rows) and predicted (columns)", verb="taken for", kinds=["counts"]
+        columns, rows, caption=caption, verb="taken for", kinds=["counts", *(["long"] if is_long else [])]
     )
 
 

@@ -84,17 +84,15 @@ def head_drawings(heads: Iterator[AttentionHead], labels: Labels) -> Markup:
 def head_figure(head: AttentionHead, labels: Labels) -> Markup:
     """One head: a path per shade, so that the page stays small."""
     rows, columns = ([short(label) for label in each] for each in (labels.target, labels.source))
-    left = LETTER * max(map(cell_len, rows)) + 6
+    is_backward, count = labels.source_is_right_to_left, len(columns)
     is_long = max(map(cell_len, columns)) > 2
-    # Whole cells above the first row and before the first column, so that a position divided by CELL is a cell.
-    above = CELL * -(-(LETTER * max(map(cell_len, columns)) + 2 if is_long else CELL) // CELL)
-    left = CELL * -(-left // CELL)
-    count = len(columns)
+    # In whole cells, so that the page's script finds a cell by dividing.
+    beside = whole_cells(LETTER * max(map(cell_len, rows)) + 6)
+    above = whole_cells(LETTER * max(map(cell_len, columns)) + 2 if is_long else CELL)
+    origin = 0 if is_backward else beside
 
     def x_of(column: int) -> int:
-        return (0 if labels.source_is_right_to_left else left) + CELL * (
-            count - 1 - column if labels.source_is_right_to_left else column
-        )
+        return origin + CELL * (count - 1 - column if is_backward else column)
 
     by_shade: dict[int, list[str]] = {}
     for row, weights in enumerate(head.weights.tolist()):
@@ -102,8 +100,7 @@ def head_figure(head: AttentionHead, labels: Labels) -> Markup:
             if number := shade(weight):
                 by_shade.setdefault(number, []).append(f"M{x_of(column)} {above + CELL * row + CELL // 2}h{CELL}")
     parts = [element("path", class_=f"w{number}", d="".join(cells)) for number, cells in sorted(by_shade.items())]
-    origin = 0 if labels.source_is_right_to_left else left
-    width, height = left + CELL * count, above + CELL * len(rows)
+    width, height = beside + CELL * count, above + CELL * len(rows)
     frame = {"x": f"{origin}", "y": f"{above}", "width": f"{CELL * count}", "height": f"{CELL * len(rows)}"}
     parts.append(element("rect", class_="frame", **frame))
     for column, label in enumerate(columns):
@@ -112,7 +109,7 @@ def head_figure(head: AttentionHead, labels: Labels) -> Markup:
         middle = x + 8 if is_long else x + CELL // 2
         parts.append(drawn_label(label, "column", middle, above - 2, data_x=f"{x}", **turned))
     for row, label in enumerate(rows):
-        x, anchor = (CELL * count + 3, "start") if labels.source_is_right_to_left else (left - 3, "end")
+        x, anchor = (CELL * count + 3, "start") if is_backward else (beside - 3, "end")
         parts.append(drawn_label(label, "row", x, above + CELL * row + 8, text_anchor=anchor))
     description = f"{head.title}: {strongest(head.weights, labels)}"
     drawing = element(
@@ -120,6 +117,11 @@ def head_figure(head: AttentionHead, labels: Labels) -> Markup:
         data_above=f"{above}",
     )  # fmt: skip
     return element("figure", [element("figcaption", head.title), drawing], class_="head")
+
+
+def whole_cells(length: int) -> int:
+    """The length rounded up to whole cells."""
+    return CELL * -(-length // CELL)
 
 
 def drawn_label(label: str, kind: str, x: int, y: int, **attributes: str) -> Markup:
