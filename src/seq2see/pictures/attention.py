@@ -194,4 +194,4 @@ def attention_of(prediction: Prediction) -> Weights:
 
 def no_attention() -> UserError:
     """The error for a model without attention."""
-    return ConfigError("this model has no attention", fix="train one that has: --model attention")
+    return ConfigError("this model has no attention", fix='train one that has: --model attention (model="attention")')
