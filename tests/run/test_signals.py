@@ -23,6 +23,14 @@ def test_one_signal_asks_and_a_second_ends() -> None:
     assert said == ["stopping after this update; repeat to stop at once"]
 
 
+def test_a_signal_before_the_first_update_ends_at_once() -> None:
+    """Importing what an optimizer needs can take long, and there is nothing to save."""
+    said: list[str] = []
+    with stop_on_signal(said.append), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert said == []
+
+
 def test_what_a_launcher_passes_on_is_the_same_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     with stop_on_signal(said.append, is_launched=True) as stop:

@@ -24,6 +24,7 @@ from seq2see.run import dev
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import load_checkpoint
 from seq2see.storage.temporary import left_beside
+from seq2see.training.trainer import Trainer
 
 EVALUATED_AT = (6, 12, 14)
 
@@ -96,8 +97,11 @@ def test_a_signal_during_an_evaluation_ends_it(
 def test_a_signal_before_the_first_evaluation_saves_the_model_without_one(
     config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def signalled(event: seq2see.training.Event) -> None:
-        if isinstance(event, seq2see.training.Updated):
+    real = Trainer._update
+
+    def signalled(trainer: Trainer, batch: Any) -> None:
+        real(trainer, batch)
+        if trainer.progress.update == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def evaluate(*_: Any) -> Any:
@@ -105,8 +109,9 @@ def test_a_signal_before_the_first_evaluation_saves_the_model_without_one(
 
     with monkeypatch.context() as patch:
         patch.setattr("seq2see.run.torch_trainer.evaluate_on_dev", evaluate)
-        broken = quiet(config(), tmp_path / "broken", callbacks=[signalled]).finished
-    assert (broken.update, broken.reason, broken.metrics) == (1, "interrupted", {})
+        patch.setattr(Trainer, "_update", signalled)
+        broken = quiet(config(), tmp_path / "broken").finished
+    assert (broken.update, broken.reason, broken.metrics) == (2, "interrupted", {})
     assert "not evaluated" in (tmp_path / "broken" / "model" / "README.md").read_text()
     assert seq2see.load(tmp_path / "broken", device="cpu").predict("abc")
     quiet(config(), tmp_path / "broken", resume=True)

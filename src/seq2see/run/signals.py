@@ -20,16 +20,18 @@ PARENT_OF = {os.getpid(): os.getppid()}
 def stop_on_signal(say: Callable[[str], None], *, is_launched: bool = False) -> Iterator[Callable[[], bool]]:
     """A function that says whether to stop: true after the first Ctrl-C or SIGTERM. A second signal ends the process.
 
-    With `is_launched`, a second signal within moments is ignored: launchers pass on signals that also reach the
-    processes directly.
+    So does the first, if the function was never called: then there is no update yet that could be saved. With
+    `is_launched` it doesn't, and a second signal within moments is ignored: launchers pass on signals that also reach
+    the processes directly.
     """
     signals_at: list[float] = []
+    has_begun = False
     parent = PARENT_OF.get(os.getpid(), os.getppid())  # a forked process has another parent
 
     def handle(number: int, frame: object) -> None:
         if signals_at and is_launched and time.monotonic() - signals_at[0] < SAME_SIGNAL_SECONDS:
             return
-        if signals_at:
+        if signals_at or not (has_begun or is_launched):
             raise KeyboardInterrupt
         signals_at.append(time.monotonic())
         # RuntimeError: the signal came while a line was being written, and the stream is not reentrant.
@@ -37,6 +39,8 @@ def stop_on_signal(say: Callable[[str], None], *, is_launched: bool = False) -> 
             say("stopping after this update; repeat to stop at once")
 
     def should_stop() -> bool:
+        nonlocal has_begun
+        has_begun = True
         if not signals_at and is_launched and os.getppid() != parent:
             # The job may be started again at any moment; this process must not train beside it.
             signals_at.append(time.monotonic())
