@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from seq2see.config import make_config
 from seq2see.console import print_line
+from seq2see.errors import ConfigError
 from seq2see.run.bar import NotebookBar, TerminalBar
+from seq2see.run.first_look import read_first
+from seq2see.run.pairs import RunData
 from seq2see.run.progress import Display, MetricsLog, changes_text, dev_text, metrics_text, percent, sample_text
 from seq2see.training import Evaluated, Finished, Sample, Updated, WarningIssued
 
@@ -188,3 +195,57 @@ def test_a_resumed_run_takes_out_what_will_happen_again(tmp_path: Path, cut: str
 def test_a_lost_file_is_begun_again(tmp_path: Path) -> None:
     MetricsLog(tmp_path / "metrics.jsonl", from_update=20)
     assert (tmp_path / "metrics.jsonl").read_text() == ""
+
+
+# --- before PyTorch is imported -------------------------------------------------------------------------------------
+
+WATCHED = """
+import builtins, sys
+import seq2see.console, seq2see.cli
+printed = []
+say_to = seq2see.console.say_to
+def watched(console):
+    say = say_to(console)
+    def line(text):
+        printed.append((text, "torch" in sys.modules))
+        say(text)
+    return line
+seq2see.console.say_to = watched
+import seq2see.commands.training
+seq2see.commands.training.say_to = watched
+sys.argv = ["seq2see", *sys.argv[1:]]
+code = seq2see.cli.run(sys.argv[1:])
+print(code, [(text.partition(":")[0], has_torch) for text, has_torch in printed])
+"""
+
+
+def test_the_data_are_read_and_said_before_pytorch_is_imported(tiny_pairs: Path, tmp_path: Path) -> None:
+    settings = ["--set", "model.width=8", "training.max_updates=1", "training.evaluate_every=1"]
+    command = [sys.executable, "-c", WATCHED, "train", tiny_pairs, "--out", tmp_path / "run", *settings]
+    ran = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    code, _, listed = ran.stdout.strip().partition(" ")
+    assert code == "0", ran.stderr
+    said = ast.literal_eval(listed)
+    assert said[0] == ("data", False)
+    assert ("data", True) not in said
+    assert ran.stderr.count("data: ") == 1
+
+
+def test_what_comes_first_otherwise_is_left_to_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("a\tb\nc\td\ne\tf\n")
+    said: list[str] = []
+
+    def read(**settings: object) -> RunData | None:
+        config = make_config({}, {"data.train": [str(path)]} | settings)
+        return read_first(config, tmp_path / "run", said.append, force=False)
+
+    found = read()
+    assert found is not None
+    assert (len(found.train) + len(found.dev), found.notes) == (3, [])
+    assert said[0].startswith("data: 3 pairs")
+    assert read(**{"training.start_from": "old"}) is None
+    with pytest.raises(ConfigError, match="one vocabulary for both sides"):
+        read(**{"model.tie": "all", "model.name": "transformer"})
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert read() is None

@@ -23,7 +23,7 @@ from seq2see.commands.options import (
     parsed,
     require_files,
 )
-from seq2see.console import say, show
+from seq2see.console import Terminal, say, say_to, show
 from seq2see.errors import ConfigError
 from seq2see.printable import quoted
 
@@ -88,9 +88,8 @@ def train(
         Replace the run in the folder.
     """
     from seq2see.config import given_keys, make_config, read_toml
+    from seq2see.run.first_look import read_first
     from seq2see.run.folder import default_folder
-    from seq2see.run.train import train as train_run
-    from seq2see.training import INTERRUPTED
 
     settings_given = parsed(set_)
     if not data:
@@ -120,9 +119,17 @@ def train(
     chosen = merged(settings, settings_given)
     config = make_config(values, chosen, where=str(data[0]))
     folder = out or default_folder(data[0])
+    console = Terminal(stderr=True)
+    is_new = engine == "torch" and not (resume or auto_resume or fallback_previous or allow_changes)
+    read = read_first(config, folder, say_to(console), force=force) if is_new else None
+    from seq2see.run.train import train as train_run  # imports PyTorch, which takes seconds
+    from seq2see.training import INTERRUPTED
+
     trained = train_run(
         config,
         folder,
+        data=read,
+        console=console,
         given=given_keys(values, chosen),
         engine=engine,
         device=device,

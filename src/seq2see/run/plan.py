@@ -134,6 +134,7 @@ def plan_run(
     pairs: Sequence[Pair] | None = None,
     dev_pairs: Sequence[Pair] | None = None,
     *,
+    data: RunData | None = None,
     codecs: Codecs | None = None,
     given: Collection[str] = (),
     pretrained: Pretrained | None = None,
@@ -143,7 +144,7 @@ def plan_run(
     device: torch.device | None = None,
     world: World = ALONE,
 ) -> RunPlan:
-    """Read the configured files (or take `pairs`), and choose every option that is still open.
+    """Read the configured files (or take `pairs`, or `data` read before), and choose every option that is still open.
 
     `codecs` are those of a resumed run, `given` the keys that were set explicitly; `pretrained` is the model to
     fine-tune, whose options `config` already has. `device` is where the largest batch that fits is measured.
@@ -151,7 +152,7 @@ def plan_run(
     with.
     """
     has_source = find(resolve(config.model).name).has_source
-    data = read_data(config, pairs, dev_pairs, has_source=has_source)
+    data = data or read_data(config, pairs, dev_pairs, has_source=has_source)
     if pretrained:
         codecs, min_max_length, seen_before = pretrained.codecs, pretrained.max_length, pretrained.seen
     if corpus := data.corpus:

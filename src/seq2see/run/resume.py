@@ -18,10 +18,10 @@ import torch
 from seq2see.config import Config
 from seq2see.data.source_record import NO_SOURCES, SourceRecord
 from seq2see.errors import ConfigError
-from seq2see.model import resolve
 from seq2see.run.changes import DataFingerprint, option_changes, pair_changes, require_same_options, require_same_pairs
 from seq2see.run.checkpoint_content import fingerprint_of
 from seq2see.run.fine_tune import Pretrained, read_pretrained
+from seq2see.run.first_look import require_model
 from seq2see.run.folder import (
     CHECKPOINTS,
     clean_run,
@@ -119,10 +119,7 @@ class RunStart:
     """Whether a resumed run has other options than before."""
 
     def __post_init__(self) -> None:
-        # Errors of the model come before all others.
-        if resolve(self.config.model).tie == "all" and not self.config.text.joint:
-            what = "all requires one vocabulary for both sides"
-            raise ConfigError(what, where="model.tie", fix="set text.joint=true too")
+        require_model(self.config)  # its errors come before all others
 
     @property
     def record(self) -> SourceRecord:

@@ -35,6 +35,7 @@ from seq2see.run.checkpoint_content import facts_of
 from seq2see.run.folder import METRICS, MODEL, is_run, naming_what_remains, stored_config
 from seq2see.run.memory import require_memory
 from seq2see.run.network_trainer import NetworkTrainer, TrainingJob
+from seq2see.run.pairs import RunData
 from seq2see.run.plan import RunPlan, leak_lines, plan_run
 from seq2see.run.progress import Display, MetricsLog, OutputWatch
 from seq2see.run.resume import ResumeOptions, RunContext, RunStart, make_folder, new_run, resume_run, resumed_state
@@ -71,6 +72,7 @@ def train(
     given: Collection[str] = (),
     pairs: Sequence[Pair] | None = None,
     dev_pairs: Sequence[Pair] | None = None,
+    data: RunData | None = None,
     engine: str = "torch",
     device: str = "auto",
     resume: bool = False,
@@ -88,7 +90,7 @@ def train(
     with, nor with other pairs. `allow_changes` permits other pairs and other options of data and training; model and
     vocabularies never change. `fallback_previous` resumes from the newest intact checkpoint if a newer one is damaged.
     `auto_resume` resumes if there is a checkpoint, and starts a new run otherwise. `engine` is torch, or scratch for
-    the models written in NumPy, which can't be resumed.
+    the models written in NumPy, which can't be resumed. `data` is what `read_first` has read for a new run.
     """
     trainer = find_trainer(engine)
     resume_options = ResumeOptions(resume, fallback_previous, allow_changes, auto_resume, force)
@@ -106,7 +108,8 @@ def train(
         context.decide()
         start = resume_run(context, config, given) if context.resume_options.resume else new_run(context, config, given)
         stack.enter_context(as_many_threads(start.checkpoint))
-        plan = make_plan(context, start, trainer, given, pairs, dev_pairs)
+        data = None if start.checkpoint else data
+        plan = make_plan(context, start, trainer, given, pairs, dev_pairs, data)
         network = trainer.build(plan, context)
         size = sum(math.prod(tensor.shape) for tensor in network.tensors().values())
         say_plan(context, plan, f"{size:,} parameters, {trainer.description(plan, context)}")
@@ -137,6 +140,7 @@ def make_plan(
     given: Collection[str],
     pairs: Sequence[Pair] | None,
     dev_pairs: Sequence[Pair] | None,
+    data: RunData | None,
 ) -> RunPlan:
     """Everything that is decided before the first update."""
     checkpoint = start.checkpoint
@@ -144,6 +148,7 @@ def make_plan(
         trainer.preset(start.config),
         pairs,
         dev_pairs,
+        data=data,
         codecs=checkpoint.codecs if checkpoint else None,
         given=given,
         pretrained=start.pretrained,

@@ -1,0 +1,48 @@
+"""What a new run says at once: its data are read before PyTorch is imported, which takes seconds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from seq2see.blueprint import find, resolve
+from seq2see.config import Config
+from seq2see.data import Pair
+from seq2see.errors import ConfigError
+from seq2see.run.folder import require_free
+from seq2see.run.pairs import RunData, read_data
+
+
+def read_first(
+    config: Config,
+    folder: Path,
+    say: Callable[[str], None],
+    *,
+    force: bool,
+    pairs: Sequence[Pair] | None = None,
+    dev_pairs: Sequence[Pair] | None = None,
+) -> RunData | None:
+    """The data of a new run, with what there is to say about them said.
+
+    None where something else comes first: a pretrained model, other processes, or the message that PyTorch is missing.
+    Raises what training would raise: ConfigError for the model or the folder, DataError for the data.
+    """
+    is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
+    if config.training.start_from or not is_alone or find_spec("torch") is None:
+        return None
+    require_model(config)
+    require_free(folder, force=force)
+    data = read_data(config, pairs, dev_pairs, has_source=find(resolve(config.model).name).has_source)
+    for line in data.notes:
+        say(line)
+    return replace(data, notes=[])
+
+
+def require_model(config: Config) -> None:
+    """ConfigError for options of the model that are invalid, or that conflict with those of the texts."""
+    if resolve(config.model).tie == "all" and not config.text.joint:
+        what = "all requires one vocabulary for both sides"
+        raise ConfigError(what, where="model.tie", fix="set text.joint=true too")
