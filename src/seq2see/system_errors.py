@@ -107,14 +107,14 @@ def absolute(path: Path) -> Path:
         return path.absolute()
 
 
-def require_possible(path: Path, kind: type[UserError] = DataError) -> None:
+def require_possible(path: Path, kind: type[UserError] = DataError, doing: str = "opened") -> None:
     """UserError if no file can have this name: it is too long, has a NUL, leads back to itself, or has no beginning."""
     try:
         os.stat(absolute(path))
     except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, ValueError) as error:
-        raise system_error(error, path, "opened", kind) from error
+        raise system_error(error, path, doing, kind) from error
 
 
 def working_folder_exists() -> bool:

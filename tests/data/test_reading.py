@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -324,3 +326,38 @@ def test_a_line_break_inside_json_is_reported(tmp_path: Path, end: str) -> None:
     path.write_text(json.dumps({"source": "a", "target": f"one{end}two"}) + "\n")
     with pytest.raises(DataError, match=r"pairs\.jsonl:1: 'target' contains a line break"):
         read_pairs([path])
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".txt.gz"])
+def test_an_error_while_answers_are_written_is_not_one_of_the_input(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"in{suffix}"
+    path.write_bytes(gzip.compress(b"abc\n") if suffix.endswith(".gz") else b"abc\n")
+    with pytest.raises(OSError, match="No space left"), open_content(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_an_error_in_the_middle_of_a_file_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "in.txt"
+    path.write_bytes(b"abc\n" * 100_000)
+    with pytest.raises(DataError) as caught, open_content(path) as file:  # noqa: PT012
+        assert file.stream.readline() == b"abc\n"
+        os.dup2(os.open(tmp_path, os.O_RDONLY), file.stream.fileno())  # as if the disk had failed
+        list(file.stream)
+    assert caught.value.where == str(path)
+    assert caught.value.what == "can't be read: Is a directory"
+
+
+class Failing(io.RawIOBase):
+    """stdin, when the terminal has gone."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_an_error_of_stdin_names_it() -> None:
+    with pytest.raises(DataError, match="Input/output error") as caught:
+        list(iterate_sources(io.BufferedReader(Failing())))
+    assert caught.value.where == "<stdin>"

@@ -86,7 +86,7 @@ def test_other_formats_become_tsv(tmp_path: Path) -> None:
         (b"a\tb\n", "link.tsv", "overwrite the original"),
         (b"a\tb\n", "clean.jsonl", "is TSV"),
         (b"a\tb\n", ".", "is a folder"),
-        (b"a\tb\n", "nowhere/clean.tsv", "can't be written"),
+        (b"a\tb\n", "pairs.tsv/clean.tsv", "can't be written"),
         (b"only one column\n", "clean.tsv", "only 0 of 1 lines are valid, so nothing was written"),
         (b"\n", "clean.tsv", "is empty"),
         ("a\tb\n".encode("utf-16"), "clean.tsv", "looks like UTF-16"),

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import gzip
-import shlex
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader, BytesIO, RawIOBase
+from io import SEEK_SET, BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from seq2see.data.encodings import unicode_advice
 from seq2see.data.formats import known_format
 from seq2see.errors import DataError
-from seq2see.system_errors import require_possible, system_error
+from seq2see.printable import quoted
+from seq2see.system_errors import require_possible, system_error, working_folder_exists
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -34,25 +34,26 @@ def read_content(path: Path) -> bytes:
 
     Raises DataError if it is missing, a folder, empty, damaged or in UTF-16.
     """
-    where = str(path)
-    require_possible(path)
+    require_possible(path, DataError, "read")
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError("no such file", where=where, fix="check the path") from None
-    except IsADirectoryError:
-        raise DataError("is a folder", where=where, fix="name a file in it") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise system_error(error, path, "read", DataError) from error
+    except (OSError, ValueError) as error:
+        raise unreadable(error, path) from error
     is_gzip = content.startswith(_GZIP)
     if is_gzip:
-        try:
-            with Unpacked(BytesIO(content), len(content), path) as unpacked:
-                content = unpacked.readall()
-        except (OSError, EOFError, zlib.error) as error:
-            raise _damaged(error, where) from error
+        with Unpacked(BytesIO(content), len(content), path) as unpacked:
+            content = unpacked.readall()
     _check(content, path, is_all=True, is_gzip=is_gzip)
     return content
+
+
+def unreadable(error: OSError | ValueError, path: Path) -> DataError:
+    """The error for a file that can't be opened."""
+    if isinstance(error, FileNotFoundError) and working_folder_exists():
+        return DataError("no such file", where=str(path), fix="check the path")
+    if isinstance(error, IsADirectoryError):
+        return DataError("is a folder", where=str(path), fix="name a file in it")
+    return system_error(error, path, "read", DataError)
 
 
 class NotTextError(DataError):
@@ -63,6 +64,38 @@ class NotTextError(DataError):
         self.fault = fault
         self.command = ""
         """The command of the fix, if it has one."""
+
+
+class Checked(RawIOBase):
+    """The bytes of a file. DataError where the system refuses to read on; OSError if it can't be opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._path = path
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read some bytes; 0 at the end."""
+        try:
+            return self._file.readinto(buffer)
+        except OSError as error:
+            raise system_error(error, self._path, "read", DataError) from error
+
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
+        """Move to a place."""
+        return self._file.seek(offset, whence)
+
+    def fileno(self) -> int:
+        """Its number."""
+        return self._file.fileno()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
 
 
 class Unpacked(RawIOBase):
@@ -80,13 +113,16 @@ class Unpacked(RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         """Read some bytes; 0 at the end."""
         view = memoryview(buffer)
-        content = self._content.read1(len(view))
+        try:
+            content = self._content.read1(len(view))
+        except (OSError, EOFError, zlib.error) as error:
+            raise _damaged(error, str(self._path)) from error
         self._left -= len(content)
         if self._left < 0:
             raise DataError(
                 f"the gzip file expands to more than {self._most:,} bytes, {_EXPANSION} times its own size",
                 where=str(self._path),
-                fix=f"if it should, unpack it first: gzip -dk {shlex.quote(str(self._path))}",
+                fix=f"if it should, unpack it first: gzip -dk {quoted(self._path)}",
             )
         view[: len(content)] = content
         return len(content)
@@ -108,24 +144,18 @@ class OpenFile(NamedTuple):
 @contextmanager
 def open_content(path: Path) -> Iterator[OpenFile]:
     """Like `read_content`, as a stream for files larger than memory; damage may be found only while reading."""
-    where = str(path)
+    require_possible(path, DataError, "read")
     try:
-        on_disk = path.open("rb")
-    except (OSError, ValueError):
-        read_content(path)  # raises the error to report
-        raise
+        on_disk = BufferedReader(Checked(path))
+    except (OSError, ValueError) as error:
+        raise unreadable(error, path) from error
     with on_disk:
         size = path.stat().st_size
         is_gzip = on_disk.peek(2).startswith(_GZIP)
         stream = BufferedReader(Unpacked(on_disk, size, path), _BUFFER) if is_gzip else on_disk
-        try:
-            start = stream.peek(_START)
-            _check(start, path, is_all=len(start) < _START, is_gzip=is_gzip)
-            yield OpenFile(stream, on_disk, size)
-        except (OSError, EOFError, zlib.error) as error:
-            if not is_gzip:
-                raise
-            raise _damaged(error, where) from error
+        start = stream.peek(_START)
+        _check(start, path, is_all=len(start) < _START, is_gzip=is_gzip)
+        yield OpenFile(stream, on_disk, size)
 
 
 def _check(start: bytes, path: Path, *, is_all: bool, is_gzip: bool) -> None:

@@ -14,6 +14,7 @@ from seq2see.data.lines import Line, LineError, cut_lines, json_source, lines_of
 from seq2see.data.pairs import Pair
 from seq2see.data.reading import is_json
 from seq2see.errors import DataError
+from seq2see.system_errors import reported
 
 MOST_REFUSED = 10
 """If so many lines come first that can't be read, none of the file is."""
@@ -35,23 +36,25 @@ def iterate_sources(
     than `longest_line` bytes, raises DataError; with `refuse` its error goes there instead, and it is an empty source.
     If the first lines can't be read, so that the file probably has another format, it raises all the same.
     """
-    beginning = _Beginning(stream, longest_line)
+    beginning = _Beginning(stream, name, longest_line)
     return _sources(lines_of(beginning, name), beginning, name, refuse)
 
 
 class _Beginning:
     """The lines of a stream, of which the first ones are kept: evidence if one of them can't be read."""
 
-    def __init__(self, stream: BinaryIO, longest_line: int) -> None:
+    def __init__(self, stream: BinaryIO, name: str, longest_line: int) -> None:
         self.stream = stream
+        self.name = name
         self.longest_line = longest_line
         self.content = b""
 
     def __iter__(self) -> Iterator[bytes]:
-        for line in cut_lines(self.stream, self.longest_line):
-            if len(self.content) < SAMPLE_BYTES:
-                self.content += line
-            yield line
+        with reported(self.name, "read"):
+            for line in cut_lines(self.stream, self.longest_line):
+                if len(self.content) < SAMPLE_BYTES:
+                    self.content += line
+                yield line
 
     def read_on(self) -> bytes:
         """What was read, and of a file some more; the writer of a pipe may be waiting for our answer."""

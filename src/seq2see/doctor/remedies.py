@@ -6,7 +6,6 @@ Commands are for a POSIX shell in the working directory, and none writes to a fi
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from seq2see.data.programs import python
 from seq2see.data.reading import is_json
 from seq2see.doctor.finding_types import CLEAN, FINDING_TYPES, LEAVE_OUT, SHELL
 from seq2see.doctor.pair_statistics import PairStatistics
+from seq2see.printable import quoted
 
 PROGRAMS = {
     "header": "tail -n +2",
@@ -65,7 +65,7 @@ def advised_remedy(name: str, statistics: PairStatistics, first: str = "", progr
 def _clean_copy(name: str, paths: Sequence[Path], first: str) -> AdvisedRemedy:
     files = " ".join(quoted_path(str(path)) for path in paths)
     output = "clean.tsv" if not os.path.lexists("clean.tsv") else new_file(str(paths[0]), "-clean.tsv")
-    command = f"seq2see check {files} --fix -o {shlex.quote(output)}"
+    command = f"seq2see check {files} --fix -o {quoted(output)}"
     if FINDING_TYPES[name].remedy == LEAVE_OUT:
         return AdvisedRemedy(
             f"{first or 'correct them'}, or drop such lines: {command} (or train with --skip-bad)", command

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.split import DEV_PAIRS, key_of, sample_evenly
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, UserError
+from seq2see.printable import quoted
 from seq2see.run.record import unchanged_config
 from seq2see.text import Codecs
 from seq2see.text.options import TextOptions
@@ -60,7 +60,7 @@ def read_data(
         raise ConfigError("no training data given", where="data.train", fix="name a file: seq2see train pairs.tsv")
     train = list(pairs) if pairs is not None else read(config.data.train, "train")
     if has_source and (worst := worst_findings(train)):
-        more = f"; all of them: seq2see check {shlex.join(config.data.train)}" if pairs is None else ""
+        more = f"; all of them: seq2see check {' '.join(map(quoted, config.data.train))}" if pairs is None else ""
         notes += [*worst[:-1], worst[-1] + more]
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
