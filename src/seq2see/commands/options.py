@@ -131,7 +131,11 @@ OutputFolder = Parameter(name=["--out", "-o"])
 """Of verbs that write a folder. Folders above it are made, as for every output."""
 FormatOption = Annotated[
     Format | None,
-    Parameter(name="--format", group=OUTPUT, help="text, or tsv or jsonl with scores; tsv with several answers."),
+    Parameter(
+        name="--format",
+        group=OUTPUT,
+        help="text, or tsv (escaped by backslashes) or jsonl with scores; tsv with several answers.",
+    ),
 ]
 AlignmentsOption = Annotated[
     Alignments | None,

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from seq2see.commands.boxes import INPUT, OUTPUT
+from seq2see.commands.named_files import require_no_files
 from seq2see.commands.options import (
     GREEDY,
     AlignmentsOption,
@@ -60,6 +61,7 @@ def predict(
 
     runs, texts = leading_runs(run, texts)
     require_one_input(texts, input_)
+    require_no_files(texts, "predict", runs)
     require_other(output, [input_])
     has_alternatives = options.n_best > 1
     lines_of = line_writer(
@@ -193,6 +195,7 @@ def attend(
     from seq2see.commands.attending import run_attend
 
     require_one_input(texts, input_)
+    require_no_files(texts, "attend", [run])
     require_other(output, [input_])
     return run_attend(
         run,

@@ -41,6 +41,7 @@ def prepare(
     """
     from seq2see.config import make_config
     from seq2see.corpus import prepare_corpus
+    from seq2see.doctor.quick import worst_findings_of_files
 
     chosen = parsed(set_)
     for key in chosen:
@@ -61,6 +62,8 @@ def prepare(
     if skip_bad:
         settings["data.skip_bad"] = ("--skip-bad", True)
     prepare_corpus(make_config({}, merged(settings, chosen)), out, workers=workers or os.cpu_count() or 1)
+    for line in worst_findings_of_files(data):
+        say(line)
     more = "" if model is None else f" --model {quoted(model)}"
     say(f"train on it: seq2see train {quoted(out)}{more}")
     return 0

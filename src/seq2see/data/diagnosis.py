@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from seq2see.data.advice import STDIN, Advice, piped
+from seq2see.data.advice import STDIN, Advice, piped, quoted_path
 from seq2see.data.conversion import table_advice
 from seq2see.data.encodings import LinesNotUTF8, unicode_advice
 from seq2see.data.files import open_content
@@ -31,7 +32,19 @@ def diagnosis(lines: Iterable[bytes], path: str, columns: Columns, faults: Seque
     first = [line.decode(errors="replace") for line in itertools.islice(lines, MAX_LINES)]
     if is_json_text(first):
         return json_advice(first, path)
-    return table_advice(first, path, has_records_over_lines="quoted-line-breaks" in faults)
+    advice = table_advice(first, path, has_records_over_lines="quoted-line-breaks" in faults)
+    return advice or single_column_advice(first, path)
+
+
+def single_column_advice(lines: Sequence[str], path: str) -> Advice | None:
+    """The advice for text in which no line has two columns: one of two parallel files, or text of its own."""
+    if any("\t" in line or "\r" in line for line in lines):
+        return None
+    stem = Path(path).name.removesuffix(".gz").partition(".")[0]
+    others = [other for other in sorted(Path(path).parent.glob(f"{glob.escape(stem)}.*")) if other != Path(path)]
+    both = f": {quoted_path(path)} {quoted_path(str(others[0]))}" if len(others) == 1 else ""
+    fix = f"if it is one of two parallel files, name both{both}"
+    return Advice("no line has a TAB", f"{fix}; if it is text for a language model, add --model language_model")
 
 
 def diagnosis_of_file(path: Path, columns: Columns, faults: Sequence[Fault]) -> Advice | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -82,9 +83,9 @@ def _for_awk(text: str) -> str:
 def _for_csv(layout: Layout, source: Sequence[int], target: int, *, has_gaps: bool) -> str:
     lines = "sys.stdin"
     if layout.comments:
-        prefixes = layout.comments if len(layout.comments) > 1 else layout.comments[0]
-        lines = f"(line for line in sys.stdin if not line.startswith({prefixes!r}))"
-    delimiter = "" if layout.delimiter == "," else f", delimiter={layout.delimiter!r}"
+        prefixes = ", ".join(map(json.dumps, layout.comments))
+        lines = f"(line for line in sys.stdin if not line.startswith(({prefixes},)))"
+    delimiter = "" if layout.delimiter == "," else f", delimiter={json.dumps(layout.delimiter)}"
     condition = f"len(row) == {layout.num_columns}"
     if has_gaps:
         condition += "".join(f" and row[{index}]" for index in (*source, target))

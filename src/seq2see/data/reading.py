@@ -289,7 +289,12 @@ def bad_lines(
     are_invalid = f"{num_bad} of {num_lines} lines {'is' if num_bad == 1 else 'are'} invalid"
     if advice is not None:
         shown = [f"  {problem.origin}: {problem.what}" for problem in problems[:NUM_SHOWN_WITH_ADVICE]]
-        lines = [f"{are_invalid}; {advice.what}", *(f"  {each}" for each in advice.evidence), *shown]
+        is_said = {problem.fault for problem in problems} == {"encoding"}  # the advice says how many
+        lines = [
+            advice.what if is_said else f"{are_invalid}; {advice.what}",
+            *(f"  {each}" for each in advice.evidence),
+            *shown,
+        ]
         return DataError("\n".join(lines), where=str(path), fix=advice.full_fix)
     fix = "correct them, or skip them with --skip-bad"
     if is_all:

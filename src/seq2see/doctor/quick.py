@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from seq2see.data.header import MAX_ROWS, is_header
 from seq2see.data.split import sample_evenly
 from seq2see.doctor.finding_types import FINDING_TYPES
 from seq2see.doctor.format_marks import COMMENT, FormatMarks
+from seq2see.doctor.rows import Faults, pair_sources
 from seq2see.doctor.side_statistics import SideStatistics
 
 MAX_PAIRS = 5_000
@@ -40,6 +42,16 @@ def worst_findings(pairs: Sequence[Pair]) -> list[str]:
         origin = sample[seen.first].origin
         lines.append(f"warning: {seen.name}: {FINDING_TYPES[seen.name].meaning} ({count}first {origin})")
     return lines
+
+
+def worst_findings_of_files(paths: Sequence[Path]) -> list[str]:
+    """The same of the first pairs of one file, or of two parallel files."""
+    [files] = pair_sources(paths)
+    block = next(files.blocks(Faults()), None)
+    if block is None:
+        return []
+    origins = map(files.origin, block.lines.tolist())
+    return worst_findings(list(map(Pair, block.sources, block.targets, origins)))
 
 
 def _header(pairs: Sequence[Pair]) -> Iterator[_Seen]:

@@ -1,0 +1,40 @@
+"""Names of files where texts are expected."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from seq2see.console import say
+from seq2see.errors import ConfigError, UserError
+
+
+def require_no_files(texts: Sequence[str], verb: str, runs: Sequence[Path]) -> None:
+    """ConfigError for a text that is the name of a file, with what answers its lines; a note if it could be a word."""
+    from seq2see.data.advice import quoted_path
+
+    command = " ".join(["seq2see", verb, *(quoted_path(str(run)) for run in runs)])
+    for text in texts:
+        if not os.path.isfile(text):
+            continue
+        if not os.path.splitext(text)[1]:
+            say(f"note: {text} is answered as a text; for the lines of the file of that name: --input {text}")
+            continue
+        raise ConfigError("is a file, and texts were expected", where=text, fix=_way_to_answer(text, command))
+
+
+def _way_to_answer(name: str, command: str) -> str:
+    """How the lines of a file are answered, or the first column of a table."""
+    from seq2see.data import open_content
+    from seq2see.data.advice import piped, quoted_path
+
+    try:
+        with open_content(Path(name)) as file:
+            has_columns = b"\t" in file.stream.readline()
+    except UserError:
+        has_columns = False
+    if has_columns:
+        source = piped(name, "cut -f1", "").rpartition(" > ")[0]
+        return f"answer its first column: {source} | {command}"
+    return f"answer its lines: {command} --input {quoted_path(name)}"
