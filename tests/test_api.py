@@ -404,7 +404,7 @@ def test_arguments_of_the_wrong_kind_get_one_message(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("options", "where"), [({"metrics": ["blue"]}, "--metrics"), ({"by": "3"}, "by")])
+@pytest.mark.parametrize(("options", "where"), [({"metrics": ["blue"]}, "metrics"), ({"by": "3"}, "by")])
 def test_a_comparison_is_refused_before_it_trains(
     options: Any, where: str, tiny_pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,7 +87,7 @@ def test_a_label_column_is_scored_separately(tiny_run: Path, tmp_path: Path) -> 
 
 
 def test_only_the_most_frequent_labels_are_printed(tiny_run: Path, tmp_path: Path) -> None:
-    path = written(tmp_path, [f"{'abcde'[n % 5]}{'ab' * (1 + n // 5)}\tx\t{n}" for n in range(25)])
+    path = written(tmp_path, [f"{'abcde'[n % 5]}{'abcde'[n // 5]}\tx\t{n}" for n in range(25)])
     found = evaluate_runs([tiny_run], [path], EvaluationOptions(by="3", samples=100), device="cpu")
     assert "and 5 smaller ones" in "\n".join(text_lines(found))
     assert sum(part["by"] == "3" for part in as_json(found)["slices"]) == 25

@@ -12,12 +12,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
+from seq2see.blueprint import ModelOptions, Sizes, resolve, tensor_shapes
+from seq2see.data.source_record import HashSet, SourceRecord
 from seq2see.errors import CheckpointError
 from seq2see.storage import temporary
 from seq2see.storage.checkpoints import checkpoints, clean_checkpoints, load_checkpoint, save_checkpoint
@@ -49,7 +52,7 @@ def tensors_of(number: int) -> dict[str, np.ndarray]:
 
 
 def number_of(tensors: dict[str, np.ndarray], other: object) -> int:
-    (number,) = {*tensors["a"].tolist(), *tensors["b"].tolist(), float(str(other))}
+    (number,) = {*(value for tensor in tensors.values() for value in tensor.ravel().tolist()), float(str(other))}
     return int(number)
 
 
@@ -69,8 +72,15 @@ def save_same_update(folder: Path, number: int) -> None:
 
 
 def model(number: int) -> dict[str, Any]:
-    config = {"format": 1, "model": {"name": "plain"}, "max_length": number}
-    return {"config": config, "tensors": tensors_of(number), "source_codec": CODEC, "target_codec": CODEC}
+    blueprint, size = resolve(ModelOptions(name="plain", width=2)), len(CODEC.vocabulary)
+    shapes = tensor_shapes(blueprint, Sizes(size, size))
+    return {
+        "config": {"format": 1, "model": asdict(blueprint), "max_length": number},
+        "tensors": {name: np.full(shape, number, np.float32) for name, shape in shapes},
+        "source_codec": CODEC,
+        "target_codec": CODEC,
+        "record": SourceRecord(HashSet.of_texts([str(number)])),
+    }
 
 
 def save_folder(folder: Path, number: int) -> None:
@@ -80,6 +90,7 @@ def save_folder(folder: Path, number: int) -> None:
 def load_folder(folder: Path) -> int:
     found = load_model(folder / "model")
     assert found.card == str(found.config["max_length"])
+    assert found.record.train.contains([found.card]) == [True]
     return number_of(found.tensors, found.card)
 
 

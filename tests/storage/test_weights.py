@@ -122,7 +122,7 @@ def test_values_beyond_float16_are_refused_by_name() -> None:
     with pytest.raises(ConfigError) as caught:
         write_weights(tensors, "float16")
     assert "'large' contains 70,000" in caught.value.what
-    assert "float32 or int8" in caught.value.fix
+    assert "int8 or float32" in caught.value.fix
     assert back(tensors, "int8")["large"][0, 1] == -70_000
     assert back({"vector": np.array([1e30], np.float32)}, "float16")["vector"][0] == np.float32(1e30)
 
