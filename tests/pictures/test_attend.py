@@ -427,8 +427,10 @@ def test_no_texts_and_empty_predictions_are_errors(tiny_run: Path, tmp_path: Pat
     model = seq2see.load(tiny_run, device="cpu")
     with pytest.raises(UserError, match="no texts"):
         attend(model, [])
+    with pytest.warns(UserWarning, match="left out: text 2: the prediction is empty"):
+        assert [each.source for each in attend(model, ["abc", " "])] == ["abc"]
     with pytest.raises(UserError, match="prediction is empty") as caught:
-        attend(model, ["abc", " "])
+        attend(model, ["abc", " "], strict=True)
     assert caught.value.where == "text 2"
     with pytest.raises(UserError, match="no texts were given"):
         save_attention([], tmp_path / "heat.html")
