@@ -21,6 +21,7 @@ class DataOptions:
     skip_bad: bool = False
     """Skip invalid lines, and count them (--skip-bad)."""
     longest: Annotated[int, Meta(ge=1)] | None = None
-    """Most tokens of a source or target; longer pairs are left out of training and dev, and counted."""
+    """Most tokens of a source or target; longer pairs are left out of training and dev, and counted; by
+    default all are kept."""
     workers: Annotated[int, Meta(ge=0)] = 0
     """Threads that prefetch batches; the result does not depend on their number."""

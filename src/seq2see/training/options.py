@@ -46,7 +46,8 @@ class TrainingOptions:
     checkpoint_every: Count | None = None
     """Updates between checkpoints; by default the same as evaluate_every."""
     checkpoint_minutes: Positive | None = None
-    """Minutes since the last checkpoint after which another is written, in addition to checkpoint_every."""
+    """Minutes since the last checkpoint after which another is written, in addition to checkpoint_every; by default
+    none."""
     keep_checkpoints: Count = 2
     """Number of newest checkpoints to keep; an older one can be resumed if the newest is damaged."""
     metric: Literal["exact_match", "loss"] | None = None
@@ -54,9 +55,11 @@ class TrainingOptions:
     patience: Count | None = None
     """Stop after this many evaluations without improvement; by default never."""
     ema: Annotated[float, Meta(gt=0, lt=1)] | None = None
-    """Decay per update of an exponential moving average of the weights, which is then evaluated and saved."""
+    """Decay per update of an exponential moving average of the weights, which is then evaluated and saved; by default
+    there is none."""
     average: Annotated[int, Meta(ge=2)] | None = None
-    """Number of evaluations whose weights are averaged at the end; the mean is saved if it is the best on dev."""
+    """Number of evaluations whose weights are averaged at the end; the mean is saved if it is the best on dev; by default
+    nothing is averaged."""
     average_of: Literal["last", "best"] = "last"
     """Which evaluations are averaged."""
     shard: bool = False
@@ -69,4 +72,5 @@ class TrainingOptions:
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
     """Seed of all random numbers."""
     start_from: str | None = None
-    """A run, model folder or packed model to fine-tune (--from); its vocabularies grow by the tokens of the pairs."""
+    """A run, model folder or packed model to fine-tune (--from); its vocabularies grow by the tokens of the pairs; by default
+    a model starts from random values."""
