@@ -58,8 +58,8 @@ class TrainingOptions:
     """Decay per update of an exponential moving average of the weights, which is then evaluated and saved; by default
     there is none."""
     average: Annotated[int, Meta(ge=2)] | None = None
-    """Number of evaluations whose weights are averaged at the end; the mean is saved if it is the best on dev; by default
-    nothing is averaged."""
+    """Number of evaluations whose weights are averaged at the end; the mean is saved if it is the best on dev; by
+    default nothing is averaged."""
     average_of: Literal["last", "best"] = "last"
     """Which evaluations are averaged."""
     shard: bool = False
@@ -72,5 +72,5 @@ class TrainingOptions:
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
     """Seed of all random numbers."""
     start_from: str | None = None
-    """A run, model folder or packed model to fine-tune (--from); its vocabularies grow by the tokens of the pairs; by default
-    a model starts from random values."""
+    """A run, model folder or packed model to fine-tune (--from); its vocabularies grow by the tokens of the pairs; by
+    default a model starts from random values."""
