@@ -23,6 +23,23 @@ def test_one_signal_asks_and_a_second_ends() -> None:
     assert said == ["stopping after this update; repeat to stop at once"]
 
 
+def test_a_message_that_could_not_be_printed_at_once_comes_later() -> None:
+    """The signal may come while a line is being written."""
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        if len(said) == 1:
+            raise RuntimeError("reentrant call")
+
+    with stop_on_signal(say) as stop:
+        assert not stop()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop()
+        assert stop()
+    assert said == ["stopping after this update; repeat to stop at once"] * 2
+
+
 def test_a_signal_before_the_first_update_ends_at_once() -> None:
     """Importing what an optimizer needs can take long, and there is nothing to save."""
     said: list[str] = []

@@ -87,13 +87,20 @@ def progress_of(run: Path) -> dict[str, Any]:
 
 
 def test_a_run_folder_holds_what_it_should(tiny_run: Path) -> None:
-    assert {path.name for path in tiny_run.iterdir()} == {"config.toml", "metrics.jsonl", "model", "checkpoints"}
+    assert {path.name for path in tiny_run.iterdir()} == {
+        "config.toml",
+        "files.json",
+        "metrics.jsonl",
+        "model",
+        "checkpoints",
+    }
     assert {path.name for path in (tiny_run / "model").iterdir()} == {
         "README.md",
         "config.json",
         "manifest.json",
         "model.safetensors",
         "source.vocabulary.json",
+        "sources.hashes",
         "target.vocabulary.json",
     }
     events = [line["event"] for line in metrics_of(tiny_run)]

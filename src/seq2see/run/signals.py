@@ -25,8 +25,15 @@ def stop_on_signal(say: Callable[[str], None], *, is_launched: bool = False) -> 
     the processes directly.
     """
     signals_at: list[float] = []
-    has_begun = False
+    has_begun = is_said = False
     parent = PARENT_OF.get(os.getpid(), os.getppid())  # a forked process has another parent
+
+    def tell() -> None:
+        nonlocal is_said
+        # RuntimeError: the signal came while a line was being written, and the stream is not reentrant.
+        with suppress(RuntimeError):
+            say("stopping after this update; repeat to stop at once")
+            is_said = True
 
     def handle(number: int, frame: object) -> None:
         if signals_at and is_launched and time.monotonic() - signals_at[0] < SAME_SIGNAL_SECONDS:
@@ -34,17 +41,18 @@ def stop_on_signal(say: Callable[[str], None], *, is_launched: bool = False) -> 
         if signals_at or not (has_begun or is_launched):
             raise KeyboardInterrupt
         signals_at.append(time.monotonic())
-        # RuntimeError: the signal came while a line was being written, and the stream is not reentrant.
-        with suppress(RuntimeError):
-            say("stopping after this update; repeat to stop at once")
+        tell()
 
     def should_stop() -> bool:
-        nonlocal has_begun
+        nonlocal has_begun, is_said
         has_begun = True
         if not signals_at and is_launched and os.getppid() != parent:
             # The job may be started again at any moment; this process must not train beside it.
             signals_at.append(time.monotonic())
             say("the launcher has died: stopping after this update")
+            is_said = True
+        if signals_at and not is_said:
+            tell()
         return bool(signals_at)
 
     if threading.current_thread() is not threading.main_thread():
