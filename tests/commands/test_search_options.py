@@ -513,7 +513,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "score sources alone": (["score", "RUN", "TEXT"], ["TEXT:1", "expected 2 columns, found 1", "TAB"]),
     "score pairs by a language model": (["score", "WRITER", "PAIRS"], ["PAIRS:1", "found 2"]),
     "score in batches of 0": (["score", "RUN", "PAIRS", "--batch-size", "0"], ["batch_size", "at least 1"]),
-    "score into nowhere": (["score", "RUN", "PAIRS", "--output", "PAIRS/file"], ["PAIRS/file", "--output"]),
+    "score into nowhere": (["score", "RUN", "PAIRS", "--output", "/dev/null/file"], ["/dev/null/file"]),
     "score in another format": (["score", "RUN", "PAIRS", "--format", "csv"], ["--format", "csv", "tsv"]),
 }
 

@@ -410,9 +410,9 @@ def test_an_error_in_a_worker_process_is_reported_as_it_is(
     damaged = tmp_path / "corpus.preparing" / "source.vocabulary.json"
     encode = prepare_module.Preparation.encode
 
-    def encode_with_a_damaged_file(preparation: Any) -> Any:
+    def encode_with_a_damaged_file(preparation: Any, *arguments: Any) -> Any:
         damaged.write_bytes(b"{")  # only the workers read it
-        return encode(preparation)
+        return encode(preparation, *arguments)
 
     monkeypatch.setattr(prepare_module.Preparation, "encode", encode_with_a_damaged_file)
     with pytest.raises(CheckpointError, match="invalid JSON") as caught:

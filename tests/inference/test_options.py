@@ -456,7 +456,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"sample": True, "min_p": -0.1}, "min_p", "at least 0"),
     ({"sample": True, "seed": -1}, "seed", "at least 0"),
     ({"no_repeat": 0}, "no_repeat", "at least 1"),
-    ({"beam": 10**20}, "beam", "at most 1,000,000"),
+    ({"beam": 10**20}, "beam", "at most 1,000"),
     ({"max_length": 10**20}, "max_length", "at most 1,000,000"),
     ({"beam": 5, "length_penalty": 1000.0}, "length_penalty", "at most 100"),
     ({"max_ratio": 1e19}, "max_ratio", "at most 1,000,000"),
@@ -465,6 +465,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"forbid": [""]}, "forbid[0]", "leave it out"),
     ({"contain": ["a", ""]}, "contain[1]", "leave it out"),
     # of the wrong type
+    ({"strict": "yes"}, "strict", "True or False"),
+    ({"max_input_length": 0}, "max_input_length", "at least 1"),
     ({"beam": "5"}, "beam", "a whole number"),
     ({"beam": 2.5}, "beam", "a whole number"),
     ({"beam": True}, "beam", "a whole number"),
