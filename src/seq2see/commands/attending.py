@@ -47,7 +47,7 @@ def run_attend(
     require_attention(model, options.n_best, heads=heads)
     strict, options = options.strict, replace(options, strict=False)
     left_out = Unanswered("attention", name)
-    first: DataError | None = None
+    errors: list[DataError] = []
     longest_line = model.input_limits(options.max_input_length).line_bytes
     found: list[Attention] = []
     number = 0
@@ -59,10 +59,11 @@ def run_attend(
             error = without_attention(prediction, left_out.place(number))
             if strict:
                 raise error
-            first = first or error
-            left_out.add(error.where, f"{error.what}; {error.fix}")
+            errors.append(error)
     if not found:
-        raise first or DataError("no texts were given", where="attend", fix="give at least one")
+        raise errors[0] if errors else DataError("no texts were given", where="attend", fix="give at least one")
+    for error in errors:
+        left_out.add(error.where, f"{error.what}; {error.fix}")
     cut_off = sum(not each.prediction.finished for each in found)
     if cut_off:
         say(f"note: {cut_off:,} of {len(found):,} predictions were cut off (see --max-length)")

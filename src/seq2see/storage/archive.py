@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from reprlib import repr as shortened
 
 from seq2see.errors import CheckpointError
 from seq2see.storage.files import read_file, too_large
@@ -83,10 +84,10 @@ def _entries(data: bytes, limits: Mapping[str, int], where: str) -> dict[str, by
         entries = archive.infolist()
         for number, entry in enumerate(entries):
             if entry.filename not in limits or entry.filename in {other.filename for other in entries[:number]}:
-                what = f"holds an unknown or duplicate file: {entry.filename!r}"
+                what = f"holds an unknown or duplicate file: {shortened(entry.filename)}"
                 raise CheckpointError(what, where=where, fix=_COPY_AGAIN)
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-                what = f"holds a compressed file, or one with a wrong size: {entry.filename!r}"
+                what = f"holds a compressed file, or one with a wrong size: {shortened(entry.filename)}"
                 raise CheckpointError(what, where=where, fix=_COPY_AGAIN)
             if entry.file_size > limits[entry.filename]:
                 what = too_large(entry.file_size, limits[entry.filename])

@@ -193,9 +193,9 @@ def read_manifest(content: bytes, where: str) -> dict[str, str]:
 
 
 def _is_entry(entry: tuple[str, object]) -> bool:
-    """Whether it is a name in the folder itself, with a hash."""
+    """Whether it is a name of usual length in the folder itself, with a hash."""
     name, value = entry
-    plain = re.fullmatch(r"\w[\w.-]*", name, re.ASCII)
+    plain = re.fullmatch(r"\w[\w.-]{0,99}", name, re.ASCII)
     return plain is not None and isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
 
 
