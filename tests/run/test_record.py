@@ -43,6 +43,18 @@ def forges_the_hash(run: Path, path: Path) -> None:
     (run / "files.json").write_text(json.dumps(record | {"config": hash_file(run / "config.toml")}))
 
 
+def records_no_file(run: Path, path: Path) -> None:
+    forges_the_hash(run, path)
+    record = json.loads((run / "files.json").read_text())
+    (run / "files.json").write_text(json.dumps(record | {"train": []}))
+
+
+def records_something_else(run: Path, path: Path) -> None:
+    forges_the_hash(run, path)
+    record = json.loads((run / "files.json").read_text())
+    (run / "files.json").write_text(json.dumps(record | {"train": [None], "dev": [None]}))
+
+
 def has_no_record(run: Path, path: Path) -> None:
     names_another_file(run, path)
     (run / "files.json").unlink()
@@ -68,6 +80,8 @@ def has_a_pipe_as_record(run: Path, path: Path) -> None:
 HARMS: list[Callable[[Path, Path], None]] = [
     names_another_file,
     forges_the_hash,
+    records_no_file,
+    records_something_else,
     has_no_record,
     has_a_damaged_record,
     names_a_pipe,

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from seq2see.corpus import parts
-from seq2see.errors import ConfigError
-from seq2see.storage.files import write_file
+from seq2see.errors import CheckpointError, ConfigError
+from seq2see.storage.files import read_file, write_file
 from seq2see.storage.temporary import is_temporary
 from seq2see.version import __version__
 
@@ -29,6 +29,7 @@ OURS = re.compile(
     r"(asked|codecs|(source|target)\.vocabulary)\.json|(scan|count|encode|ids)\.\d+(\.json)?|text\.\d+|corpus|before"
 )
 """The names of all that is in a working folder."""
+MAX_REQUEST_BYTES = 2**26
 RESULTS = 2
 """The format of the results of the passes."""
 
@@ -51,8 +52,8 @@ def is_ours(path: Path) -> bool:
 def is_request(path: Path) -> bool:
     """Whether the file holds a request, as `open_work` writes it."""
     try:
-        values = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        values = json.loads(read_file(path, MAX_REQUEST_BYTES))
+    except (OSError, ValueError, RecursionError, CheckpointError):
         return False
     return isinstance(values, dict) and BY in values
 

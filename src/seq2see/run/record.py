@@ -45,7 +45,10 @@ def unchanged_config(run: Path, *, fix: str) -> Config:
     if record["config"] != hash_file(run / CONFIG):
         raise unreadable("it was changed after the training", run / CONFIG, fix)
     for side in SIDES:
-        for name, recorded in zip(getattr(config.data, side), record[side], strict=False):
+        names: Sequence[str] = getattr(config.data, side)
+        if len(names) != len(record[side]):
+            raise unreadable("it is damaged", run / RECORD, fix)
+        for name, recorded in zip(names, record[side], strict=True):
             path = Path(name)
             if not path.exists():
                 raise unreadable("no such file", path, fix)
