@@ -524,7 +524,6 @@ MISTAKES: dict[str, Mistake] = {
     "missing input": (["predict", "RUN", "--input", "missing.txt"], ["missing.txt", "check the path"]),
     "folder as input": (["predict", "RUN", "--input", "FOLDER"], ["FOLDER", "is a folder"]),
     "empty input": (["predict", "RUN", "--input", "EMPTY"], ["EMPTY", "is empty"]),
-    "pairs as input": (["predict", "RUN", "--input", "PAIRS"], ["PAIRS:1", "found 2", "cut -f1"]),
     "unwritable output": (["predict", "RUN", "a", "--output", "EMPTY/out.txt"], ["EMPTY/out.txt", "choose another"]),
     "output is a folder": (["predict", "RUN", "a", "--output", "FOLDER"], ["FOLDER", "--output"]),
     "beam 0": (["predict", "RUN", "a", "--beam", "0"], ["beam", "0", "at least 1"]),

@@ -493,7 +493,9 @@ def test_weights_tried_on_another_dev_set_are_not_averaged(
     edit(files[1], lambda lines: lines[1:])
     heard: list[Event] = []
     resume_with(run, {}, allow_changes=True, callbacks=[heard.append])
-    assert [event.mean_of for event in heard if isinstance(event, Evaluated)][-1] == 3  # updates 10, 12 and 14
+    evaluated = [event for event in heard if isinstance(event, Evaluated)]
+    assert [event.update for event in evaluated] == [8, 10, 12, 14, 14]  # all on the new dev set, that resumed from too
+    assert evaluated[-1].mean_of == 4
 
 
 def test_the_time_to_wait_is_that_of_the_run(
