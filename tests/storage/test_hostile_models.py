@@ -328,7 +328,7 @@ def write_no_archive(chance: random.Random, path: Path, files: Files) -> None:
     written.seek(HEADER_SIZE)
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(name, content + bytes(10**6))
+            archive.writestr(zipfile.ZipInfo(name), content + bytes(10**6), zipfile.ZIP_DEFLATED)
     place = whole.index(files[CONFIG])
     inner = chance.choice(
         [

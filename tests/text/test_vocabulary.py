@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from seq2see.errors import DataError
 from seq2see.text import BOS, EOS, PAD, SPECIALS, UNK, Vocabulary
+from seq2see.text.vocabulary import LONGEST_TOKEN
 
 
 def test_frequent_tokens_come_first_and_ties_are_in_order_of_the_alphabet() -> None:
@@ -45,3 +46,10 @@ def test_invalid_ids(number: int) -> None:
 def test_invalid_tokens(tokens: tuple[str, ...]) -> None:
     with pytest.raises(DataError):
         Vocabulary(tokens)
+
+
+def test_a_token_far_too_long_is_not_kept_and_none_is_read() -> None:
+    longest = "x" * LONGEST_TOKEN
+    assert Vocabulary.build([[longest, longest + "x", "a"]]).tokens == ("a", longest)
+    with pytest.raises(DataError, match="has 10,001 characters"):
+        Vocabulary(("a", longest + "x"))

@@ -25,7 +25,7 @@ from seq2see.data import Examples, Pair, Sequences
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.storage.checkpoints import sealed
-from seq2see.storage.files import hash_file, hash_of
+from seq2see.storage.files import MANIFEST_LIMIT, hash_file, hash_of, read_file
 from seq2see.storage.saved_model import RECORD, SOURCE_CODEC, TARGET_CODEC, read_codecs
 from seq2see.system_errors import reported, require_possible
 from seq2see.text import Codecs
@@ -149,7 +149,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     """The content of the manifest, and its hash. DataError if it is missing, damaged or of another format."""
     path = folder / MANIFEST
     with reported(path, "read", also=AGAIN):
-        content = path.read_bytes() if path.exists() else None
+        content = read_file(path, MANIFEST_LIMIT) if path.exists() else None
     if content is None:
         raise DataError("is missing", where=str(path), fix=AGAIN)
     try:

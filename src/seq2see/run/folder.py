@@ -59,7 +59,7 @@ def is_initial(path: Path) -> bool:
 
 def is_run(folder: Path) -> bool:
     """Whether the folder holds the configuration and the log of a run."""
-    if not (folder / METRICS).is_file():
+    if not ((folder / METRICS).is_file() and (folder / CONFIG).is_file()):
         return False
     try:
         make_config(read_toml(folder / CONFIG), {})

@@ -10,6 +10,8 @@ from seq2see.errors import DataError
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<unk>", "<bos>", "<eos>")
+LONGEST_TOKEN = 10_000
+"""Characters of a token: a longer one of the data is not kept."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Vocabulary:
         if len(ids) != len(self.tokens):
             repeated = next(token for token, count in Counter(self.tokens).items() if count > 1)
             raise DataError(f"the vocabulary contains {repeated!r} more than once", fix="keep each token once")
+        if (longest := max(map(len, self.tokens), default=0)) > LONGEST_TOKEN:
+            raise DataError(f"a token has {longest:,} characters, at most {LONGEST_TOKEN:,} are possible", fix="remove it")
         try:
             "\n".join(self.tokens).encode()
         except UnicodeEncodeError as error:
@@ -47,7 +51,11 @@ class Vocabulary:
 
     def grown_by(self, counts: Mapping[str, int], *, max_size: int | None = None, min_count: int = 1) -> Vocabulary:
         """Like `grown`, from the frequency of each token."""
-        kept = [token for token, count in counts.items() if count >= min_count and token not in self]
+        kept = [
+            token
+            for token, count in counts.items()
+            if count >= min_count and token not in self and len(token) <= LONGEST_TOKEN
+        ]
         kept.sort(key=lambda token: (-counts[token], token))
         return Vocabulary((*self.tokens, *(kept if max_size is None else kept[: max(0, max_size - len(self))])))
 
