@@ -30,7 +30,9 @@ class Vocabulary:
             repeated = next(token for token, count in Counter(self.tokens).items() if count > 1)
             raise DataError(f"the vocabulary contains {repeated!r} more than once", fix="keep each token once")
         if (longest := max(map(len, self.tokens), default=0)) > LONGEST_TOKEN:
-            raise DataError(f"a token has {longest:,} characters, at most {LONGEST_TOKEN:,} are possible", fix="remove it")
+            raise DataError(
+                f"a token has {longest:,} characters, at most {LONGEST_TOKEN:,} are possible", fix="remove it"
+            )
         try:
             "\n".join(self.tokens).encode()
         except UnicodeEncodeError as error:
