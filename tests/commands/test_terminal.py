@@ -64,9 +64,10 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Shown:
         monkeypatch.setattr(sys, "stdout", screen)
         monkeypatch.setattr(sys, "stderr", screen)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"a{HOSTILE}\n".encode())))
-        with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+        with warnings.catch_warnings():
             warnings.simplefilter("default")
-            cli.main()
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
         assert isinstance(ended.value.code, int)
         return ended.value.code, OWN.sub("", screen.text())
 
