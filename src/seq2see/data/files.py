@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _GZIP = b"\x1f\x8b"
 _UNPACKED, _EXPANSION = 2**28, 50
-"""A gzip file may hold so many bytes, or so many times its own size: text becomes 3 to 20 times larger."""
+"""Most bytes that a gzip file may hold, and most times its own size: text becomes 3 to 20 times larger."""
 _BUFFER = 2**16
 _START = 4096
 """Bytes from which it is decided whether a stream is text."""

@@ -55,7 +55,7 @@ def share_in_common(one: str, other: str) -> float:
 
 
 def _surprise(count: int, total: int) -> float:
-    """That of something which so many cells have."""
+    """That of a property that `count` of `total` cells have."""
     return -math.log((count + 0.5) / (total + 1))
 
 

@@ -17,7 +17,7 @@ from seq2see.errors import DataError
 from seq2see.system_errors import reported
 
 MOST_REFUSED = 10
-"""If so many lines come first that can't be read, none of the file is."""
+"""None of a file is read if this number of its first lines can't be."""
 LONGEST_LINE = 4_000_000
 """Bytes of a line that is read as one source, by default."""
 

@@ -10,7 +10,7 @@ from seq2see.data import Examples
 from seq2see.errors import DataError, UserError
 
 CHUNK_CHARACTERS = 4_000_000
-"""A chunk of texts ends once it has so many."""
+"""Most characters of a chunk of texts."""
 MOST_ROWS = 4096
 """Hypotheses computed side by side."""
 MOST_LOG_PROBS = 2**26

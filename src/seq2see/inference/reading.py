@@ -39,7 +39,7 @@ class InputLimits(NamedTuple):
         return BYTES_PER_CHARACTER * CHARACTERS_PER_TOKEN * self.tokens
 
     def require_characters(self, text: str) -> None:
-        """DataError for a text that is longer than any with so many tokens, before time is spent on it."""
+        """DataError for a text that is longer than any text of `tokens` tokens, before time is spent on it."""
         if len(text) > CHARACTERS_PER_TOKEN * self.tokens:
             raise DataError(
                 f"{len(text):,} characters, and max_input_length is {self.tokens:,} tokens", fix=RAISE_INPUT_LENGTH
