@@ -41,7 +41,7 @@ CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
     "blank-lines": ("one\t1\n\n\ntwo\t2\n \nsix\t6\n", 3, "one\t1\ntwo\t2\n\n\n"),
     "empty": ("\n\n", 1, GOOD),
     "damaged": (gzip.compress(GOOD.encode())[:-4], 1, gzip.compress(GOOD.encode())),
-    "nothing-usable": ("one\ntwo\n", 1, "one\ntwo\t2\n"),
+    "nothing-usable": ("one\t1\tI\ntwo\n", 1, "one\ntwo\t2\n"),
     "one-source": ("one\t1\none\t2\n", 1, "one\t1\ntwo\t2\n"),
     "header": ("Source\tTarget\n" + MANY, 1, MANY + "Source\tTarget\n"),
     "not-text": (b"PK\x03\x04" + bytes(40), 1, GOOD),

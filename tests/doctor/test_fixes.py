@@ -60,6 +60,11 @@ FILES: dict[str, tuple[str, list[tuple[str, str]]]] = {
         + "VOS(2)  v o s\nVOS(3)  v o z # rare\n",
         [(a.upper(), b) for a, b in PAIRS] + [("VOS", "v o s"), ("VOS", "v o z")],
     ),
+    "signs.dict": (
+        ";;; symbols are words too\n# and this is none\n#HASH  h ɛ k j ə\n%PERCENT  p r o s ɛ n t\n"
+        + joined("  "),
+        [("#HASH", "h ɛ k j ə"), ("%PERCENT", "p r o s ɛ n t"), *PAIRS],
+    ),
     "single blank.txt": (joined(" "), PAIRS),
     "two words.txt": (joined(" ", UNSPACED), UNSPACED),
     "comma.csv": (joined(","), PAIRS),

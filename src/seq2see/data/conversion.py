@@ -95,7 +95,7 @@ def cleaned_pair(source: str, target: str, layout: Layout) -> tuple[str, str]:
     """A pair of a pronouncing dictionary without the number of the variant and the comment after it."""
     if layout.delimiter != FIRST_BLANK:
         return source, target
-    return VARIANT_NUMBER.sub("", source), COMMENT_AFTER.sub("", target)
+    return VARIANT_NUMBER.sub("", source), COMMENT_AFTER.sub("", target).rstrip()
 
 
 def _has_pair(line: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from seq2see.data.advice import STDIN, Advice, piped, quoted_path
@@ -16,6 +16,8 @@ from seq2see.data.lines import Columns, Fault
 
 MAX_LINES = 2_000
 """Lines that the format is told from."""
+MAX_BYTES = 4_000_000
+"""Bytes after which no further line is looked at for this."""
 
 
 def diagnosis(lines: Iterable[bytes], path: str, columns: Columns, faults: Sequence[Fault]) -> Advice | None:
@@ -29,11 +31,21 @@ def diagnosis(lines: Iterable[bytes], path: str, columns: Columns, faults: Seque
         return found.advice(path) if found.num_bad else None
     if columns == "target" or not {"columns", "json", "quoted-line-breaks"} & set(faults):
         return None
-    first = [line.decode(errors="replace") for line in itertools.islice(lines, MAX_LINES)]
+    first = list(_beginning(lines))
     if is_json_text(first):
         return json_advice(first, path)
     advice = table_advice(first, path, has_records_over_lines="quoted-line-breaks" in faults)
     return advice or single_column_advice(first, path)
+
+
+def _beginning(lines: Iterable[bytes]) -> Iterator[str]:
+    """The first lines, as text."""
+    size = 0
+    for line in itertools.islice(lines, MAX_LINES):
+        yield line.decode(errors="replace")
+        size += len(line)
+        if size > MAX_BYTES:
+            return
 
 
 def single_column_advice(lines: Sequence[str], path: str) -> Advice | None:

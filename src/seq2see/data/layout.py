@@ -61,7 +61,7 @@ class Layout(NamedTuple):
 
 def layout_of(lines: Sequence[str]) -> Layout | None:
     """The layout of these lines, which have no line ends; None if most of them have no columns in common."""
-    comments = tuple(prefix for prefix in _COMMENTS if _are_comments(prefix, lines))
+    comments = tuple(_comments_in(lines))
     table = [line for line in lines if line.strip() and not (comments and line.startswith(comments))]
     for delimiter in DELIMITERS:
         is_quoted = delimiter in _CSV_DELIMITERS and _is_quoted(table, delimiter)
@@ -103,12 +103,14 @@ def csv_rows(lines: Sequence[str] | Iterator[str], delimiter: str) -> Iterator[l
         return
 
 
-def _are_comments(prefix: str, lines: Sequence[str]) -> bool:
-    """Whether the lines that begin so are comments: fewer than the others, and text follows after the prefix."""
-    found = [line for line in lines if line.startswith(prefix)]
-    return 0 < 2 * len(found) < len(lines) and all(
-        re.match(rf"{re.escape(prefix)}+\s*($|\w.*\w.*|[^\w\s]*$)", line) and "\t" not in line.strip() for line in found
-    )
+def _comments_in(lines: Sequence[str]) -> Iterator[str]:
+    """What comments begin with, of which there are fewer than other lines; with a blank if words also begin so."""
+    for prefix in _COMMENTS:
+        found = [line for line in lines if line.startswith(prefix)]
+        rests = [line.lstrip(prefix[0]) for line in found]
+        with_blank = sum(not rest or rest[0].isspace() for rest in rests)
+        if with_blank and 2 * len(found) < len(lines) and not any("\t" in line.strip() for line in found):
+            yield prefix if with_blank == len(found) else f"{prefix} "
 
 
 def _is_quoted(lines: Sequence[str], delimiter: str) -> bool:
@@ -119,7 +121,7 @@ def _is_quoted(lines: Sequence[str], delimiter: str) -> bool:
 
 def _is_lexicon(rows: Sequence[Sequence[str]], lines: Sequence[str]) -> bool:
     """Whether the rest of each line is made of few short symbols, or set off by more than one blank."""
-    set_off = sum(re.match(r"\S+(  +|\t| \t)\s*\S", line) is not None for line in lines)
+    set_off = sum(re.match(r"\S+(  |\t| \t)", line.strip()) is not None for line in lines)
     if set_off >= _MOST * len(lines):
         return True
     symbols = Counter(symbol for _, rest in rows for symbol in rest.split())

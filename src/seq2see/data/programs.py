@@ -11,7 +11,7 @@ from seq2see.data.layout import BLANKS, FIRST_BLANK, Layout
 
 VARIANT_NUMBER = re.compile(r"\(\d+\)$")
 """What distinguishes the pronunciations of a word in CMUdict: `read(2)`."""
-COMMENT_AFTER = re.compile(r"\s+#\s.*$")
+COMMENT_AFTER = re.compile(r"\s#\s.*$")
 """A comment after the symbols of a pronouncing dictionary."""
 
 

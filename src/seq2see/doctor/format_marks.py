@@ -24,12 +24,12 @@ _MAX_SYMBOL = 4
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 COMMENT = re.compile(r"#+\s|;;;|//\s|<!--")
 """The beginning of a line that is a comment."""
-_COMMENT_AFTER = re.compile(r"\s#+\s+\S")
+_COMMENT_AFTER = re.compile(r"\s#\s")
 _ENDS_SENTENCE = re.compile(r"""[.!?…。！？]["'”’»)]*$""")
 ENCLOSINGS = ("//", "[]", "()", "{}", "<>", "⟨⟩")
 """What may be around all targets."""
-SEPARATORS = {",": re.compile(r"\s*,(?:\s+|$)"), ";": re.compile(r"\s*;(?:\s+|$)"), "/": re.compile(r"\s+/\s+"),
-              "|": re.compile(r"\s*\|\s*"), "~": re.compile(r"\s+~\s+")}  # fmt: skip
+SEPARATORS = {",": re.compile(r",(?:\s|$)"), ";": re.compile(r";(?:\s|$)"), "/": re.compile(r"\s/\s"),
+              "|": re.compile(r"\|"), "~": re.compile(r"\s~\s")}  # fmt: skip
 """What may separate the answers in one target."""
 _SPLITS = {",": " *, *", ";": " *; *", "/": " +[/] +", "|": " *[|] *", "~": " +~ +"}
 """The same for awk."""
@@ -137,7 +137,7 @@ class FormatMarks:
         for line, source, target in rows:
             if separator not in target or separator in source or _ENDS_SENTENCE.search(target):
                 continue
-            parts = [part for part in pattern.split(target) if part]
+            parts = [part.strip() for part in pattern.split(target) if part.strip()]
             if len(parts) > 1:
                 counted.found.add(line, source, target)
                 counted.num_parts += len(parts)
