@@ -120,8 +120,10 @@ def train(
     config = make_config(values, chosen, where=str(data[0]))
     folder = out or default_folder(data[0])
     console = Terminal(stderr=True)
-    is_new = engine == "torch" and not (resume or auto_resume or fallback_previous or allow_changes)
-    read = read_first(config, folder, say_to(console), force=force) if is_new else None
+    is_resumed = resume or auto_resume or fallback_previous or allow_changes
+    # Whether there is such a GPU, and what the other engine supports, is known only later, and said first.
+    is_simple = engine == "torch" and device in ("auto", "cpu") and not is_resumed
+    read = read_first(config, folder, say_to(console), force=force) if is_simple else None
     from seq2see.run.train import train as train_run  # imports PyTorch, which takes seconds
     from seq2see.training import INTERRUPTED
 
