@@ -182,7 +182,7 @@ def test_only_the_first_invalid_lines_are_listed(tmp_path: Path) -> None:
 
 
 def test_no_valid_line_is_an_error_even_with_skip_bad(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no valid lines"):
+    with pytest.raises(DataError, match="2 of 2 lines are invalid"):
         read(tmp_path, b"bad\nworse\n", skip_bad=True)
 
 
