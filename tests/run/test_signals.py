@@ -16,10 +16,10 @@ def test_one_signal_asks_and_a_second_ends() -> None:
     said: list[str] = []
     with stop_on_signal(said.append) as stop:
         assert not stop()
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         assert stop()
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
     assert said == ["stopping after this update; repeat to stop at once"]
 
 
@@ -34,7 +34,7 @@ def test_a_message_that_could_not_be_printed_at_once_comes_later() -> None:
 
     with stop_on_signal(say) as stop:
         assert not stop()
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         assert stop()
         assert stop()
     assert said == ["stopping after this update; repeat to stop at once"] * 2
@@ -44,19 +44,19 @@ def test_a_signal_before_the_first_update_ends_at_once() -> None:
     """Importing what an optimizer needs can take long, and there is nothing to save."""
     said: list[str] = []
     with stop_on_signal(said.append), pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
     assert said == []
 
 
 def test_what_a_launcher_passes_on_is_the_same_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     with stop_on_signal(said.append, is_launched=True) as stop:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
         assert stop()
         monkeypatch.setattr(stopping, "SAME_SIGNAL_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
     assert len(said) == 1
 
 

@@ -79,7 +79,7 @@ def test_a_signal_during_an_evaluation_ends_it(
     def step(*given: Any) -> Any:
         calls.append("step")
         if calls.count("evaluation") == number + 1:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         return real_step(*given)
 
     with monkeypatch.context() as patch:
@@ -102,7 +102,7 @@ def test_a_signal_before_the_first_evaluation_saves_the_model_without_one(
     def signalled(trainer: Trainer, batch: Any) -> None:
         real(trainer, batch)
         if trainer.progress.update == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
     def evaluate(*_: Any) -> Any:
         raise AssertionError("evaluated")

@@ -271,7 +271,7 @@ def interrupt_at(update: int) -> Callable[[Event], None]:
 
     def callback(event: Event) -> None:
         if isinstance(event, Updated) and event.update >= update:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     return callback
 
