@@ -16,6 +16,7 @@ import seq2see
 from seq2see.data.files import NotTextError
 from seq2see.data.lines import Line, LineError
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError, WorldError
+from seq2see.training.state import EvaluationStopped
 
 KINDS = [UserError, DataError, NotTextError, ConfigError, CheckpointError, WorldError]
 
@@ -45,7 +46,7 @@ def test_every_error_of_the_package_is_tested_here() -> None:
         for value in vars(importlib.import_module(name)).values()
         if inspect.isclass(value) and issubclass(value, Exception) and value.__module__.startswith("seq2see.")
     }
-    assert {kind for kind in defined if not issubclass(kind, Warning)} == {*KINDS, LineError}
+    assert {kind for kind in defined if not issubclass(kind, Warning)} == {*KINDS, LineError, EvaluationStopped}
     for kind in defined:
         if issubclass(kind, Warning):
             assert str(pickle.loads(pickle.dumps(kind("said")))) == "said"

@@ -88,6 +88,10 @@ class Checked(RawIOBase):
         """Move to a place."""
         return self._file.seek(offset, whence)
 
+    def seekable(self) -> bool:
+        """Whether it has places to move to, unlike a pipe."""
+        return self._file.seekable()
+
     def fileno(self) -> int:
         """Its number."""
         return self._file.fileno()

@@ -59,7 +59,7 @@ class _Beginning:
     def read_on(self) -> bytes:
         """What was read, and of a file some more; the writer of a pipe may be waiting for our answer."""
         try:
-            if stat.S_ISREG(os.fstat(self.stream.fileno()).st_mode):
+            if self.stream.seekable() and stat.S_ISREG(os.fstat(self.stream.fileno()).st_mode):
                 place = self.stream.tell()
                 more = self.stream.read(SAMPLE_BYTES)
                 self.stream.seek(place)
