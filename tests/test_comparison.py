@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -114,7 +113,7 @@ def test_an_interruption_ends_all_and_the_same_call_continues(
 
     def interrupt(folder: Path) -> Any:
         if folder.name == "plain-2":
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return stored_config(folder)
 
     monkeypatch.setattr("seq2see.comparison.stored_config", interrupt)

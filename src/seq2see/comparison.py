@@ -107,7 +107,11 @@ def compare(
     for number, run in enumerate(runs, start=1):
         files = replace(run.config.data, train=tuple(map(str, train_files)), dev=tuple(map(str, dev_files)))
         own = replace(run, config=replace(run.config, data=files))
-        if not train_run(own, f"{number}/{len(runs)}", device=device, console=console):
+        try:
+            has_finished = train_run(own, f"{number}/{len(runs)}", device=device, console=console)
+        except KeyboardInterrupt:  # a signal before the first update
+            has_finished = False
+        if not has_finished:
             say(f"interrupted in {run.name}; run the same command to continue")
             return None
     folders = [run.folder for run in runs]
