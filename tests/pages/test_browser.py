@@ -21,6 +21,9 @@ from seq2see.pages import write_report
 from seq2see.pages.comparison import write_comparison
 from seq2see.pictures import Attention, save_attention
 
+PATIENCE = 300_000
+"""Milliseconds that a page may take on a busy machine."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
@@ -30,7 +33,7 @@ def browser() -> Iterator[Any]:
     if path is None:
         pytest.skip("there is no Chromium: apt-get install chromium")
     with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=PATIENCE)
         yield started
         started.close()
 
@@ -42,6 +45,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
 
     def made(path: Path, width: int = 1200, **options: Any) -> Any:
         context = browser.new_context(viewport={"width": width, "height": 800}, **options)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: messages.append(message.text))
@@ -80,6 +84,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path, tiny_pairs: 
     return found
 
 
+TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 CUT = """() => {
   const wide = document.documentElement.scrollWidth > innerWidth ? ["the page"] : [];
   const inside = (element, box) => {
@@ -100,7 +105,7 @@ CUT = """() => {
 def test_nothing_is_cut_and_what_scrolls_says_so(opened: Callable[..., Any], pages: dict[str, Path], name: str) -> None:
     for width in (1200, 375):
         page = opened(pages[name], width)
-        page.wait_for_timeout(50)  # for the observer of sizes
+        page.evaluate(TWO_FRAMES)  # after which the observer of sizes has run
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             assert page.evaluate(CUT) == [], (width, scheme)
