@@ -49,6 +49,11 @@ def test_what_no_model_has_is_refused_with_its_name(name: str) -> None:
     assert caught.value.fix
 
 
+def test_a_number_out_of_range_says_the_range() -> None:
+    with pytest.raises(ConfigError, match="invalid value 20000: expected int <= 1000"):
+        read_blueprint(STORED | {"layers": 20_000})
+
+
 def test_each_option_has_to_be_there() -> None:
     for name in STORED:
         with pytest.raises(ConfigError, match="missing option") as caught:

@@ -37,7 +37,9 @@ def read_blueprint(values: object) -> Blueprint:
         place = re.search(r"\$\.(\w+)", str(error))
         # Numbers beyond 64 bits have no place in the error.
         name = place[1] if place else next((key for key in names if is_huge(values[key])), "")
-        what = f"invalid value {shortened(values[name])}" if name else "invalid value"
+        expected = str(error).partition(" - at ")[0].replace("`", "").replace(" | null", "")
+        why = f": {expected[0].lower()}{expected[1:]}" if expected.startswith("Expected ") else ""
+        what = f"invalid value {shortened(values[name])}{why}" if name else "invalid value"
         raise ConfigError(what, where=f"model.{name}" if name else "model", fix=ANOTHER_VERSION) from None
     blueprint = Blueprint(**asdict(options))
     resolve(to_options(blueprint))
