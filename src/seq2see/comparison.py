@@ -118,7 +118,7 @@ def compare(
     found = evaluate_runs(folders, list(test or dev_files), request or EvaluationOptions(), device=device)
     evaluation = replace(found, runs=tuple(run.name for run in runs))
     histories = [replace(read_history(run.folder), name=run.name) for run in runs]
-    tested_on = ", ".join(map(str, test)) if test else "the dev pairs, which also selected the checkpoints"
+    tested_on = ", ".join(path.name for path in test) if test else "the dev pairs, which also selected the checkpoints"
     write_comparison(out / PAGE, evaluation, histories, folders, data=data, tested_on=tested_on)
     return Comparison(evaluation, out / PAGE)
 

@@ -40,7 +40,7 @@ def test_runs_are_side_by_side_on_a_valid_page(page: Any) -> None:
         "attention",
         "warnings",
     ]
-    assert "2 runs on" in page.text
+    assert "2 runs on pairs.tsv, scored" in page.text, "the name of the file, without its maker's folders"
     assert "1.000 / 1.000" in page.text  # against itself
     assert page.text.count("108 of 120 sources are in the training data") == 1
     for text in ("<b>-1", "<i>all</i>", "<u>.tsv"):

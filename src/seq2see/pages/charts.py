@@ -113,7 +113,7 @@ def ranges(evaluation: RunsReport, kinds: Sequence[str]) -> Markup:
     values = [tuple(factor * value for value in (each.value, each.interval.low, each.interval.high)) for each in found]
     across = ticks(min(low for _, low, _ in values), max(high for _, _, high in values))
     names = [run if len(run) <= LONGEST_NAME else f"{run[: LONGEST_NAME - 1]}…" for run in evaluation.runs]
-    width, row_height, left = 640, 26, 16 + 7 * max(map(len, names))
+    width, row_height, left = 420, 24, 16 + 7 * max(map(len, names))
     height = TOP + row_height * len(found) + BOTTOM
 
     def x(value: float) -> float:

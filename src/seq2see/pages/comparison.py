@@ -43,9 +43,8 @@ def write_comparison(
         found = slice_tables(evaluation.reports[run])
         parts += [element("h3", evaluation.runs[run]), *found] if found else []
     report = evaluation.reports[0]
-    lead = (
-        f"{len(evaluation.runs)} runs on {', '.join(map(str, data))}, scored on {report.count:,} items of {tested_on}."
-    )
+    files = ", ".join(path.name for path in data)  # the page may be passed on: no folders of its maker's
+    lead = f"{len(evaluation.runs)} runs on {files}, scored on {report.count:,} items of {tested_on}."
     warnings_given = [
         part
         for history in histories
