@@ -190,6 +190,15 @@ def test_no_command_is_offered_where_none_helps(content: str, tmp_path: Path) ->
     assert not (tmp_path / "clean.tsv").exists()
 
 
+def test_no_conversion_is_offered_where_most_lines_are_pairs(tmp_path: Path) -> None:
+    """All lines can be divided at =, but most have a TAB."""
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"k{number}=v\tw {number}\n" for number in range(17)) + "k=v w\n" * 3)
+    finding = check(path).find("columns")
+    assert finding and "seq2see check" in finding.command and "awk" not in finding.remedy
+    assert clean([path], tmp_path / "clean.tsv").left_out == {"unusable": 3}
+
+
 def test_halves_of_a_text_over_lines_are_no_pairs(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
     path.write_text(FILES["over lines.tsv"][0], encoding="utf-8")

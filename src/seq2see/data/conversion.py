@@ -54,7 +54,8 @@ def table_advice(lines: Sequence[str], path: str, *, has_records_over_lines: boo
         return None
     pairs = [cleaned_pair(*columns.pair(row), layout) for row in rows if not is_conllu or row[0].isdecimal()]
     num_pairs = sum(bool(source.strip() and target.strip()) for source, target in pairs)
-    if num_pairs < _MIN_SHARE * sum(bool(line.strip()) for line in lines):
+    num_lines, num_pairs_now = sum(bool(line.strip()) for line in lines), sum(map(_is_pair, lines))
+    if num_pairs < _MIN_SHARE * num_lines or (num_pairs <= num_pairs_now and not has_records_over_lines):
         return None
     has_gaps = num_pairs < len(pairs)
     program = program_of(layout, columns.source, columns.target, lines, is_conllu=is_conllu, has_gaps=has_gaps)
@@ -103,6 +104,10 @@ def _has_pair(line: str) -> bool:
     return len(cells) > 1 and all(cell.strip() for cell in cells[:2])
 
 
+def _is_pair(line: str) -> bool:
+    return line.count("\t") == 1 and _has_pair(line)
+
+
 def _is_informative(column: Sequence[str]) -> bool:
     filled = [cell for cell in column if cell and cell != "_"]
     return 2 * len(filled) > len(column) and (len(column) < 3 or len(set(filled)) > 1)
@@ -134,4 +139,4 @@ def _fix_of(layout: Layout, columns: Columns) -> str:
     source = " and ".join(str(index + 1) for index in columns.source)
     is_several = len(columns.source) > 1
     taken = f"column{'s' if is_several else ''} {source} as source, {columns.target + 1} as target"
-    return f"take {taken} (others by their numbers)"
+    return f"take {taken} (change the numbers for others)"
