@@ -54,8 +54,9 @@ def table_advice(lines: Sequence[str], path: str, *, has_records_over_lines: boo
         return None
     pairs = [cleaned_pair(*columns.pair(row), layout) for row in rows if not is_conllu or row[0].isdecimal()]
     num_pairs = sum(bool(source.strip() and target.strip()) for source, target in pairs)
-    num_lines, num_pairs_now = sum(bool(line.strip()) for line in lines), sum(map(_is_pair, lines))
-    if num_pairs < _MIN_SHARE * num_lines or (num_pairs <= num_pairs_now and not has_records_over_lines):
+    num_lines = sum(bool(line.strip()) for line in lines)
+    are_pairs = sum(map(_is_pair, lines)) > _MIN_SHARE * num_lines and not has_records_over_lines
+    if are_pairs or num_pairs < _MIN_SHARE * num_lines:
         return None
     has_gaps = num_pairs < len(pairs)
     program = program_of(layout, columns.source, columns.target, lines, is_conllu=is_conllu, has_gaps=has_gaps)
