@@ -97,8 +97,8 @@ def as_sources() -> Callable[[Predictor, Sequence[str]], list[str]]:
     def cut(model: Predictor, texts: Sequence[str]) -> list[str]:
         if model.source_codec is None or isinstance(model.source_codec.tokenizer.unit, str):
             return list(texts)
-        few = str.maketrans("efg", "abc")
-        return [text and f"{text[: len(text) // 2]}\t{';'.join(text[len(text) // 2 :])}" for text in (text.translate(few) for text in texts)]
+        few = (text.translate(str.maketrans("efg", "abc")) for text in texts)
+        return [text and f"{text[: len(text) // 2]}\t{';'.join(text[len(text) // 2 :])}" for text in few]
 
     return cut
 

@@ -295,7 +295,7 @@ def angles_at(
     return positions[:, None] * frequencies(width, like)
 
 
-def rotate(x: Float[Tensor, "R H T E"], angles: Float[Tensor, "T half"]) -> Float[Tensor, "R H T E"]:
+def rotate(x: Float[Tensor, "R H T E"], angles: Float[Tensor, "*rows T half"]) -> Float[Tensor, "R H T E"]:
     """Rotate each pair (x_i, x_{i + E/2}) by its position's angle: scores depend on distances (Su et al. 2021)."""
     sin, cos = angles.sin(), angles.cos()
     left, right = x.chunk(2, -1)
