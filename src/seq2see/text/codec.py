@@ -67,7 +67,7 @@ class Codec:
 
     def decode(self, ids: Iterable[int], *, after: str = "") -> str:
         """The text up to the first EOS; an unknown token becomes `<unk>`. `after` is a text that the ids continue."""
-        tokens: list[str] = self.tokenizer.split(after)
+        tokens = self.tokenizer.split(after) if after else []
         for number in map(int, ids):
             if number == EOS:
                 break
