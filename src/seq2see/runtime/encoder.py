@@ -51,14 +51,16 @@ class SourceFields:
     def numbers(self, ids: NDArray[Any]) -> NDArray[Any]:
         """The number of each token's field [B S]; a break belongs to the field that it ends."""
         is_break = ids == FIELD_BREAK
-        return np.minimum(is_break.cumsum(1) - is_break, len(self.table) - 1)
+        numbers: NDArray[Any] = np.minimum(is_break.cumsum(1) - is_break, len(self.table) - 1)
+        return numbers
 
     def positions(self, ids: NDArray[Any]) -> NDArray[Any] | None:
         """The position of each token of a text [B S], 0 for tags; None if all are texts."""
         if self.is_text.all():
             return None
         is_text = self.is_text[self.numbers(ids)]
-        return np.maximum(is_text.cumsum(1) - 1, 0) * is_text
+        positions: NDArray[Any] = np.maximum(is_text.cumsum(1) - 1, 0) * is_text
+        return positions
 
 
 class Encoder:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
@@ -83,7 +84,7 @@ def choose_text(
 
     `sources` is None for a language model.
     """
-    choices = []
+    choices: list[str] = []
     if sources is not None and (number := num_fields(sources)) > 1 and options.source is None:
         options, choices = choose_fields(options, sources, number)
     sides = {"target": targets} if sources is None else {"source": sources, "target": targets}
@@ -102,7 +103,8 @@ def choose_text(
 
 def choose_fields(options: TextOptions, sources: Sequence[str], number: int) -> tuple[TextOptions, list[str]]:
     """The options with a unit for each field of the sources, and one line per choice."""
-    units, lines = [], []
+    units: list[Any] = []
+    lines = []
     for index, column in enumerate(columns_of(sources, number)):
         reason = reason_for_tags(column) if index else None  # the first field is what the others tell more about
         unit, reason = ("tags", reason) if reason else choose_tokenizer(column)
