@@ -237,8 +237,7 @@ class SinusoidalPositions(AddPositions):
         self.width = width
 
     def at(self, positions: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
-        angles = positions[..., None] * frequencies(self.width, like)
-        return torch.cat([angles.sin(), angles.cos()], -1)[..., : self.width]
+        return sinusoids(positions, self.width, like)
 
 
 class LearnedPositions(AddPositions):
@@ -277,6 +276,12 @@ def split_heads(x: Float[Tensor, "R T D"], heads: int) -> Float[Tensor, "R H T E
 def join_heads(x: Float[Tensor, "R H T E"]) -> Float[Tensor, "R T D"]:
     """The inverse of `split_heads`."""
     return x.transpose(1, 2).flatten(2)
+
+
+def sinusoids(positions: Int[Tensor, ...], width: int, like: Tensor) -> Float[Tensor, "... D"]:
+    """sin and cos of these positions at D / 2 frequencies, in two halves."""
+    angles = positions[..., None] * frequencies(width, like)
+    return torch.cat([angles.sin(), angles.cos()], -1)[..., :width]
 
 
 def frequencies(width: int, like: Tensor) -> Float[Tensor, " half"]:

@@ -7,10 +7,10 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from seq2see.errors import CheckpointError, DataError, UserError
-from seq2see.text.fields import FIELD_BREAK, FIELD_UNITS, MAX_FIELDS, Fields
+from seq2see.text.fields import FIELD_BREAK, FIELD_UNITS, MAX_FIELDS, VALUE, VALUE_UNITS, Fields, Values, ValueUnit
 from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Subwords, Unigram, read_subwords
 from seq2see.text.tokenizers import Normalization, Tokenizer, as_normalization, make_tokenizer
 from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
@@ -141,7 +141,9 @@ class Codec:
 def stored(tokenizer: Tokenizer) -> dict[str, object]:
     """What a tokenizer needs beside its name and normal form, ready for JSON."""
     if isinstance(tokenizer, Fields):
-        return {"fields": [{"tokenizer": part.name, **stored(part)} for part in tokenizer.parts]}
+        return {"fields": [{"tokenizer": part.title, **stored(part)} for part in tokenizer.parts]}
+    if isinstance(tokenizer, Values):
+        return tokenizer.stored()
     return tokenizer.learnt() if isinstance(tokenizer, Subwords) else {}
 
 
@@ -155,8 +157,14 @@ def read_tokenizer(
             raise DataError(f"must have 1 to {MAX_FIELDS} fields, and a field break as the first token", where="fields")
         if not all(isinstance(field, dict) and field.get("tokenizer") in FIELD_UNITS for field in fields):
             raise DataError(f"must have tokenizers of fields: {', '.join(FIELD_UNITS)}", where="fields")
-        parts = (read_tokenizer(field["tokenizer"], normalization, tokens, field) for field in fields)
-        return Fields(normalization, tuple(parts))
+        read = Fields(
+            normalization, tuple(read_tokenizer(field["tokenizer"], normalization, tokens, field) for field in fields)
+        )
+        if read.has_values and tokens[1:2] != [VALUE]:
+            raise DataError("must have the token of a value as the second one", where="tokens")
+        return read
+    if name in VALUE_UNITS:
+        return Values.read(cast(ValueUnit, name), values)
     if name in SUBWORD_UNITS:
         return read_subwords(name, normalization, tokens, values)
     return make_tokenizer(name, normalization)
