@@ -14,7 +14,7 @@ import msgspec
 import tomli_w
 
 from seq2see.blueprint import ModelOptions
-from seq2see.data.options import DataOptions
+from seq2see.data.options import DataOptions, columns_in
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.metrics.names import metric_called
 from seq2see.printable import has_surrogates, one_line

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from seq2see.printable import quoted
+
 Decision = Literal["auto", "yes", "no"]
 
 
@@ -50,6 +52,27 @@ class TableOptions:
         }
 
 
+def known_columns(options: TableOptions) -> dict[str, Any]:
+    """What a model remembers of its table, as JSON: options that also read another file, with a header or without."""
+    given = options.given()
+    if given.get("header") == "yes":
+        del given["header"]
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+
+
+def known_from(stored: Any) -> TableOptions:
+    """The options that `known_columns` made; none for anything else."""
+    names = {each.name for each in fields(TableOptions)}
+    if not isinstance(stored, dict) or not stored.keys() <= names:
+        return TableOptions()
+    texts = {name: value for name, value in stored.items() if isinstance(value, str)}
+    lists = {name: value for name, value in stored.items() if name in ("source", "names")}
+    if any(not isinstance(each, list) or not all(isinstance(one, str) for one in each) for each in lists.values()):
+        return TableOptions()
+    found = TableOptions(**texts)
+    return replace(found, **{name: tuple(value) for name, value in lists.items()})
+
+
 def columns_in(given: Any) -> Any:
     """Names or numbers of columns as a tuple: `"lemma,features"` and `[1, 3]` are two each."""
     if isinstance(given, str | int) and not isinstance(given, bool):
@@ -68,6 +91,14 @@ def _split(part: Any) -> list[Any]:
 def table_options(options: TableOptions) -> TableOptions:
     """The options of the table alone."""
     return TableOptions(**{each.name: getattr(options, each.name) for each in fields(TableOptions)})
+
+
+def flags_of(table: TableOptions) -> list[str]:
+    """The words of a command that give these options."""
+    words = []
+    for name, value in table.given().items():
+        words += [f"--{name}", quoted(",".join(value) if isinstance(value, tuple) else str(value))]
+    return words
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2see.data.advice import Advice
-from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginning, extension, format_of
+from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginning, extension, format_like
 from seq2see.data.diagnosis import diagnosis
 from seq2see.data.files import read_content
 from seq2see.data.lines import (
@@ -87,13 +87,15 @@ def read_pairs(
     skip_bad: bool = False,
     label: str | None = None,
     table: TableOptions = _NO_OPTIONS,
+    known: TableOptions = _NO_OPTIONS,
     extra: Sequence[str] = (),
 ) -> PairFile:
     """The pairs of one file (a table, JSON, Parquet), or of two parallel text files; each may be gzipped.
 
     `columns="target"` reads text for a language model: one column, and the source is empty. Raises DataError with the
     first invalid lines; `skip_bad` skips and counts them instead. `label` and `extra` are names or numbers of
-    additional columns to read; `table` says what is not to be found out from the file.
+    additional columns to read; `table` says what is not to be found out from the file, and `known` which columns were
+    read of another one, such as that of the training.
     """
     check_paths(paths, columns, table, label=label)
     contents = [read_content(path, table.encoding) for path in paths]
@@ -102,7 +104,7 @@ def read_pairs(
     [path], whole = paths, contents.pop().rstrip(b"\r\n")
     content = whole.removeprefix(UTF8_MARK)
     asked = (*extra, *(() if label is None else (label,)))
-    chosen = format_of(head_of(content), table, str(path), columns=columns, extra=asked)
+    chosen = format_like(head_of(content), table, known, str(path), columns=columns, extra=asked)
     rows = chosen.rows(content, is_start=True)
     if rows is not None:
         problems, num_bad, num_lines = [], 0, len(rows.sources)

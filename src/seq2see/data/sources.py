@@ -97,9 +97,9 @@ def source_format(
     if len(wanted) > 1 and (tabs == {len(wanted)} or not filled):
         return TableFormat(Layout(TAB, len(wanted)), tuple(range(len(wanted))), None)
     is_table = len(tabs) == 1 and tabs != {1}
-    if len(wanted) > 1 or is_table or extension(Path(name)) in _TABLES:
-        if name != STDIN or len(wanted) > 1:
-            return format_of(head, merged, name, has_target=False)
+    has_table = is_table or extension(Path(name)) in _TABLES
+    if len(wanted) > 1 or (has_table and name != STDIN):
+        return format_of(head, merged, name, has_target=False)
     return TextFormat(is_source=True)
 
 
@@ -156,7 +156,8 @@ def _rows(
     lines = lines_of(start, name)
     head = list(_head(lines, 1 if name == STDIN else MAX_LINES))
     chosen = source_format(beginning(line.content for line in head), name, table, known, extra)
-    if say is not None and (said := chosen.describe()):
+    is_usual = isinstance(chosen, TableFormat) and chosen.is_fields
+    if say is not None and not is_usual and (said := chosen.describe()):
         say(f"{name}: {said}")
     has_read, refused = False, 0
     for line, found in _records(itertools.chain(head, lines), chosen, start.longest_line):
@@ -195,8 +196,7 @@ def _records(lines: Iterable[Line], chosen: Format, longest_line: int) -> Iterat
         group.append(line)
         if layout and layout.is_quoted and len(group) < MOST_RECORD_LINES and is_open(_text(group), layout.delimiter):
             continue
-        for origin, found in chosen.read(group, is_start=is_start):
-            yield origin, found
+        yield from chosen.read(group, is_start=is_start)
         text = _text(group)
         is_start = is_start and (not text.strip() or bool(layout and layout.is_comment(text)))
         group = []

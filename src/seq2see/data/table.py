@@ -86,6 +86,11 @@ class TableFormat:
         )
 
     @property
+    def is_fields(self) -> bool:
+        """Whether a line is the source columns and nothing else, separated by TAB."""
+        return self.target is None and self.layout == Layout(TAB, len(self.source)) and not self.extra
+
+    @property
     def _columns(self) -> tuple[int, ...]:
         return (*self.source, *(() if self.target is None else (self.target,)), *self.extra)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seq2see.data.options import TableOptions
+from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.reading import gc_paused
 from seq2see.doctor import comparisons, symbols
 from seq2see.doctor.pair_statistics import PairStatistics
@@ -28,9 +28,9 @@ def check(
 ) -> DataReport:
     """Check files of pairs for everything that prevents or harms training.
 
-    Two files without the extension of a file of pairs (.tsv, .csv, .jsonl, …) are parallel, as in training; otherwise the first
-    file is the training set, and each other file is a held-out set, like those of `test`. `table` says what is not to
-    be found out from the files, which are not changed. Raises DataError for a missing file or column.
+    Two files without the extension of a file of pairs (.tsv, .csv, .jsonl, …) are parallel, as in training; otherwise
+    the first file is the training set, and each other file is a held-out set, like those of `test`. `table` says what
+    is not to be found out from the files, which are not changed. Raises DataError for a missing file or column.
     """
     given = [paths] if isinstance(paths, Path | str) else paths
     files = pair_sources([Path(path) for path in given], table)
@@ -90,11 +90,3 @@ def _suggest(train: PairStatistics, sizes: SetSizes) -> tuple[str, ...]:
         f"model: {MODEL}",
         f"command: seq2see train {' '.join([*map(quoted, train.files.paths), *flags_of(train.files.table)])}",
     )
-
-
-def flags_of(table: TableOptions) -> list[str]:
-    """The words of a command that give these options."""
-    words = []
-    for name, value in table.given().items():
-        words += [f"--{name}", quoted(",".join(value) if isinstance(value, tuple) else str(value))]
-    return words

@@ -19,7 +19,9 @@ from seq2see.printable import quoted
 PROGRAMS = {
     "old-mac-line-ends": "tr '\\r' '\\n'",
     "html": "python3 -c "
-    """'import html, sys; sys.stdin.reconfigure(encoding="utf-8-sig"); print(html.unescape(sys.stdin.read()), end="")'""",
+    + quoted(
+        'import html, sys; sys.stdin.reconfigure(encoding="utf-8-sig"); print(html.unescape(sys.stdin.read()), end="")'
+    ),
 }
 """The programs of findings that one mends."""
 
