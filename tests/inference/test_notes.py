@@ -33,7 +33,8 @@ class TestEachUnit:
 
     def test_lower_case_on_a_model_of_capitals(self, codec: Codec, seen: Seen) -> None:
         assert lines_of(["AB", "ab", "ab, cd"], codec, Seen(9, seen.tokens)) == [
-            "known only in upper case: the symbols of 2 of 3 texts (first: text 2); try the texts in upper case"
+            "trained on upper case, and lower case is in 2 of 3 texts (first: text 2): write them in upper case, "
+            "or train with text.case=fold"
         ]
 
     def test_much_longer_than_anything_in_training(self, codec: Codec, seen: Seen) -> None:
@@ -63,7 +64,8 @@ class TestEachUnit:
 def test_words_known_in_lower_case() -> None:
     codec = Codec.build(make_tokenizer("words"), ["the cat sat"])
     assert lines_of(["The cat", "THE DOG"], codec, Seen())[0] == (
-        "known only in lower case: the symbols of 1 of 2 texts (first: text 1); try the texts in lower case"
+        "trained on lower case, and upper case is in 1 of 2 texts (first: text 1): write them in lower case, "
+        "or train with text.case=fold"
     )
 
 
@@ -138,7 +140,7 @@ def test_each_call_of_a_trained_model_says_it_once(capitals: Path, call: str) ->
         CALLS[call](model)
     said = [str(each.message) for each in caught if each.category is UnknownTextWarning]
     assert len(said) == 2, said
-    assert "known only in upper case" in said[0]
+    assert "trained on upper case" in said[0]
     assert "'Ж' in 1" in said[1]
     is_stepwise = call == "stream one by one"
     assert ("of 2 texts" if is_stepwise else "1 of 3 texts") in said[0]

@@ -36,7 +36,7 @@ ARRAYS = ("source.ids.npy", "source.offsets.npy", "target.ids.npy", "target.offs
 CORPUS_FILES = frozenset({MANIFEST, DEV, RECORD, SOURCE_CODEC, TARGET_CODEC, *ARRAYS})
 FORMAT = 1
 AGAIN = "prepare it again: seq2see prepare"
-DECIDED = ("data.dev_share", "data.skip_bad", "data.longest")
+DECIDED = ("data.dev_share", "data.group", "data.skip_bad", "data.longest")
 """Options other than text.* that are fixed when a corpus is prepared."""
 
 

@@ -27,10 +27,11 @@ from seq2see.corpus.passes import PartTask, codecs_in, init_worker, read_result,
 from seq2see.corpus.working_folder import WORK, open_work, remove_work, require_ours
 from seq2see.data import Pair, read_pairs
 from seq2see.data.diagnosis import diagnosis_of_file
+from seq2see.data.groups import draw_of, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.lines import Columns
 from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths, faults_of, file_of
-from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev, draw_of
+from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.model import find, resolve
 from seq2see.storage.files import hash_file, hash_of, other_entries, write_file
@@ -137,6 +138,7 @@ def request_of(config: Config, columns: Columns) -> dict[str, Any]:
         "dev": listed(config.data.dev),
         "text": asdict(config.text),
         "data.dev_share": config.data.dev_share,
+        "data.group": config.data.group,
         "data.skip_bad": config.data.skip_bad,
         "data.longest": config.data.longest,
     }
@@ -167,12 +169,12 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
             differences += [
                 f"{b['path']} has changed" for a, b in zip(old, new, strict=True) if a["sha256"] != b["sha256"]
             ]
-    for key in ("format", "columns", "data.dev_share", "data.skip_bad", "data.longest"):
+    for key in ("format", "columns", "data.dev_share", "data.group", "data.skip_bad", "data.longest"):
         if before.get(key) != now[key]:
             differences.append(f"{key} is {now[key]!r}, was {before.get(key)!r}")
-    options = {**before["text"], **now["text"]}
-    for key in options:
-        old, new = before["text"].get(key), now["text"].get(key)
+    defaults = asdict(TextOptions())  # of an option that is newer than the corpus
+    for key in {**before["text"], **now["text"]}:
+        old, new = (text.get(key, defaults.get(key)) for text in (before["text"], now["text"]))
         if old != new:
             differences.append(f"text.{key} is {new!r}, was {old!r}")
     return "; ".join(differences)
@@ -222,9 +224,13 @@ class Preparation:
         if paths:
             found = read_pairs(paths, columns=self.columns, skip_bad=self.config.data.skip_bad)
             self.dev = found.pairs
-        given = frozenset(draw_of(pair, SEED) for pair in self.dev)
+        group = self.config.data.group
+        first = (pair.source for pair in self.parts[0].read(self.columns).pairs)
+        has_source = self.columns == "pairs"
+        self.grouping = grouping_of(group, first, case=self.config.text.case, has_source=has_source)
+        given = frozenset(self.grouping.draw(pair, SEED) for pair in self.dev)
         size = sum(part.size for part in self.parts)
-        tasks = [passes.ScanPart(part, self.columns, SEED, size, given) for part in self.parts]
+        tasks = [passes.ScanPart(part, self.columns, SEED, self.grouping, size, given) for part in self.parts]
         self.scan_tasks = tasks
         self.run_tasks("reading", tasks)
         whole: dict[str, Any] = {"pairs": 0, "skipped": 0, "not_normalised": 0, "problems": [], "in_part": []}
@@ -252,19 +258,24 @@ class Preparation:
         if whole["skipped"]:
             first = problems[0]
             self.say(f"skipped {whole['skipped']:,} invalid lines, first {first.origin}: {first.what}")
-        if shared:
-            num_shared = sum(draw_of(pair, SEED).hex() in shared for pair in self.dev)
+        if self.grouping.field and self.dev:
+            trained = {key for pair in self.dev if draw_of(key := self.grouping.key(pair), SEED).hex() in shared}
+            self.say(shared_line(self.grouping, self.dev, trained))
+        elif shared:
+            num_shared = sum(self.grouping.draw(pair, SEED).hex() in shared for pair in self.dev)
             self.say(f"note: {num_shared:,} of the {len(self.dev):,} dev pairs have a source that is also in train")
         whole["lowest"] = lowest
         return whole, sample
 
     def choose_dev(self, scanned: Mapping[str, Any]) -> list[int]:
-        """Choose the sources set aside for dev, as `split_dev` does; returns the number of their pairs per part."""
+        """Choose the groups set aside for dev, as `split_dev` does; returns the number of their pairs per part."""
         self.set_aside: frozenset[bytes] = frozenset()
         if self.config.data.dev:
             return [0] * len(self.parts)
         share = self.config.data.dev_share
-        self.set_aside = frozenset(choose_dev(scanned["lowest"], scanned["pairs"], share=share, max_pairs=DEV_PAIRS))
+        self.set_aside = frozenset(
+            choose_dev(scanned["lowest"], scanned["pairs"], share=share, max_pairs=DEV_PAIRS, name=self.grouping.name)
+        )
         draws = [draw.hex() for draw in self.set_aside]
         # The results are read again, part by part: together they may be too large for memory.
         found = (read_result(self.work, task)["lowest"] for task in self.scan_tasks)
@@ -289,9 +300,11 @@ class Preparation:
                 part,
                 self.columns,
                 SEED,
+                self.grouping,
                 self.set_aside,
                 units,
                 text.normalization,
+                text.case,
                 text.joint,
                 sum(in_part[: part.number]),
                 sum(in_part),
@@ -316,7 +329,7 @@ class Preparation:
             target = codec_of_counts(text, text.target, counts["source"] + counts["target"])
             self.codecs = target, target
         else:
-            source = codec_of_counts(text, text.source, counts["source"]) if units[0] else None
+            source = codec_of_counts(text, text.source, counts["source"], text.case) if units[0] else None
             self.codecs = source, codec_of_counts(text, text.target, counts["target"])
         files = codec_files(self.codecs)
         for name, content in files.items():
@@ -338,7 +351,14 @@ class Preparation:
         digest = json.loads((self.work / "codecs.json").read_bytes())
         tasks = [
             passes.EncodePart(
-                part, self.columns, SEED, self.set_aside, str(self.work), digest, limit and replace(limit, codecs=None)
+                part,
+                self.columns,
+                SEED,
+                self.grouping,
+                self.set_aside,
+                str(self.work),
+                digest,
+                limit and replace(limit, codecs=None),
             )
             for part in self.parts
         ]
@@ -355,6 +375,7 @@ class Preparation:
             "left_out_in_part": left_out,
             "in_part": [result["pairs"] for result in results],
             "hashes_in_part": [result["hashes"] for result in results],
+            "grouped_by": self.grouping.field,
             "tokens_in_part": [result["tokens"] for result in results],
             "tokens": {side: sum(result["tokens"][side] for result in results) for side in sides},
             "unknown": {side: sum(result["unknown"][side] for result in results) for side in sides},

@@ -13,6 +13,7 @@ from seq2see.text import EOS, SUBWORD_UNITS, Codec, Codecs, make_tokenizer
 from seq2see.text.building import codec_of_counts
 from seq2see.text.learning import count_words, text_step
 from seq2see.text.options import TextOptions
+from seq2see.text.tokenizers import Case
 
 
 def build_examples(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool) -> tuple[Codecs, Examples]:
@@ -28,19 +29,21 @@ def build_examples(options: TextOptions, pairs: Sequence[Pair], *, has_source: b
     if options.joint:
         codec, ids = build_and_encode(options, options.target, [*sources, *targets])
         return (codec, codec), Examples(*ids.split(len(pairs)))
-    source_codec, source_ids = build_and_encode(options, options.source, sources)
+    source_codec, source_ids = build_and_encode(options, options.source, sources, options.case)
     target_codec, target_ids = build_and_encode(options, options.target, targets)
     return (source_codec, target_codec), Examples(source_ids, target_ids)
 
 
-def build_and_encode(options: TextOptions, unit: str | None, texts: Sequence[str | None]) -> tuple[Codec, Sequences]:
+def build_and_encode(
+    options: TextOptions, unit: str | None, texts: Sequence[str | None], case: Case = "keep"
+) -> tuple[Codec, Sequences]:
     """A codec of this unit built from the texts, and their ids with EOS at the end; None has no ids."""
     assert unit is not None
     if unit in SUBWORD_UNITS:
         sample = (text or "" for text in texts[:: text_step(len(texts))])
-        codec = codec_of_counts(options, unit, count_words(sample, options.normalization))
+        codec = codec_of_counts(options, unit, count_words(sample, options.normalization, case), case)
         return codec, Sequences.encode(codec, texts)
-    tokenizer = make_tokenizer(unit, options.normalization)
+    tokenizer = make_tokenizer(unit, options.normalization, case)
     # Tokens are numbered as they appear. Once all are counted, a table maps these numbers to the ids of the vocabulary.
     numbers: defaultdict[str, int] = defaultdict()
     numbers.default_factory = numbers.__len__
@@ -52,6 +55,6 @@ def build_and_encode(options: TextOptions, unit: str | None, texts: Sequence[str
     provisional = Sequences.pack(map(numbered, texts))
     _, *tokens = numbers
     _, *counts = np.bincount(provisional.ids, minlength=len(numbers)).tolist()
-    codec = codec_of_counts(options, unit, Counter(dict(zip(tokens, counts, strict=True))))
+    codec = codec_of_counts(options, unit, Counter(dict(zip(tokens, counts, strict=True))), case)
     table = np.array([EOS, *map(codec.vocabulary.id, tokens)], dtype=np.int32)
     return codec, Sequences(table[provisional.ids], provisional.offsets)

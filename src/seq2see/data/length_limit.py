@@ -31,7 +31,8 @@ class LengthLimit:
         unit = getattr(self.text, side)
         if unit in SUBWORD_UNITS:
             return len(text.split())
-        return len(make_tokenizer(unit, self.text.normalization).split(text))
+        case = self.text.case if side == "source" else "keep"
+        return len(make_tokenizer(unit, self.text.normalization, case).split(text))
 
     def lengths(self, pair: Pair) -> tuple[int, int]:
         """The number of tokens of source and target; a language model has no source."""

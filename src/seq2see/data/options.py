@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -17,7 +17,10 @@ class DataOptions:
     dev: tuple[str, ...] = ()
     """The same for dev pairs (--dev); by default a part of data.train is set aside."""
     dev_share: Annotated[float, Meta(gt=0, lt=1)] = 0.1
-    """Share of the distinct sources to set aside for dev."""
+    """Share of the pairs to set aside for dev."""
+    group: Annotated[int, Meta(ge=1)] | Literal["none"] | None = None
+    """The field of the sources, by number, whose values are never in both training and dev pairs, such as that of the
+    lemma; by default the first of several fields; none: only the same source is never in both."""
     skip_bad: bool = False
     """Skip invalid lines, and count them (--skip-bad)."""
     longest: Annotated[int, Meta(ge=1)] | None = None

@@ -81,6 +81,8 @@ class InputNotes:
 
     codec: Codec
     seen: Seen
+    has_source: bool = True
+    """False for the prompts of a language model."""
     total: int = 0
     longest: int = 0
     """Tokens of the longest text."""
@@ -125,9 +127,10 @@ class InputNotes:
         new = {symbol: count for symbol, count in self.symbols.items() if symbol not in self.said}
         found = {cause: each.of(self.total) for cause, each in self.causes.items() if cause not in self.said}
         self.said |= {*new, *(found.keys() - {"unknown", "mostly"})}
+        fold = ", or train with text.case=fold" if self.has_source else ""
         lines = [
-            f"known only in {case} case: the symbols of {found[case]}; try the texts in {case} case"
-            for case in ("upper", "lower")
+            f"trained on {case} case, and {other} case is in {found[case]}: write them in {case} case{fold}"
+            for case, other in (("upper", "lower"), ("lower", "upper"))
             if case in found
         ]
         if "long" in found:

@@ -10,8 +10,9 @@ from seq2see.config import Config
 from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
+from seq2see.data.groups import Grouping, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
-from seq2see.data.split import DEV_PAIRS, key_of, sample_evenly
+from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, UserError
 from seq2see.printable import quoted
@@ -62,17 +63,28 @@ def read_data(
     if has_source and (worst := worst_findings(train)):
         more = f"; all of them: seq2see check {' '.join(map(quoted, config.data.train))}" if pairs is None else ""
         notes += [*worst[:-1], worst[-1] + more]
+    sources = (pair.source for pair in train)
+    grouping = grouping_of(config.data.group, sources, case=config.text.case, has_source=has_source)
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
         notes.insert(0, f"data: {len(train):,} pairs to train on, {len(dev):,} dev pairs")
-        sources = set(map(key_of, train))
-        shared = sum(key_of(pair) in sources for pair in dev)
+        by_source = Grouping(case=config.text.case)
+        trained = set(map(by_source.key, train))
+        shared = sum(by_source.key(pair) in trained for pair in dev)
         if shared:
             notes.append(f"note: {shared:,} of the {len(dev):,} dev pairs have a source that is also in train")
+        if grouping.field:
+            notes.append(shared_line(grouping, dev, map(grouping.key, train)))
     else:
         total = len(train)
-        train, dev = split_dev(train, seed=config.training.seed, share=config.data.dev_share, max_pairs=DEV_PAIRS)
-        kind = "sources" if has_source else "lines"
+        train, dev = split_dev(
+            train,
+            seed=config.training.seed,
+            share=config.data.dev_share,
+            max_pairs=DEV_PAIRS,
+            grouping=grouping,
+        )
+        kind = grouping.name if has_source else "lines"
         notes.insert(
             0,
             f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev "

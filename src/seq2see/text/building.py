@@ -9,16 +9,17 @@ from seq2see.text.codec import Codec, Codecs
 from seq2see.text.learning import learn_from_words
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS
-from seq2see.text.tokenizers import make_tokenizer
+from seq2see.text.tokenizers import Case, make_tokenizer
 from seq2see.text.vocabulary import Vocabulary
 
 
-def codec_of_counts(options: TextOptions, unit: str | None, counts: Counter[str]) -> Codec:
+def codec_of_counts(options: TextOptions, unit: str | None, counts: Counter[str], case: Case = "keep") -> Codec:
     """A codec of this unit, built from the frequency of each token, or for subwords of each word."""
     assert unit is not None
     if unit in SUBWORD_UNITS:
-        return learn_from_words(unit, counts, normalization=options.normalization, **subword_limits(options))
-    tokenizer = make_tokenizer(unit, options.normalization)
+        limits = subword_limits(options)
+        return learn_from_words(unit, counts, normalization=options.normalization, case=case, **limits)
+    tokenizer = make_tokenizer(unit, options.normalization, case)
     if tokenizer.alphabet:
         return Codec(tokenizer, Vocabulary(tokenizer.alphabet))
     return Codec(tokenizer, Vocabulary(()).grown_by(counts, **vocabulary_limits(options, unit)))

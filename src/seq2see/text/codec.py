@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from seq2see.errors import CheckpointError, UserError
 from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Subwords, Unigram, read_subwords
-from seq2see.text.tokenizers import Tokenizer, as_normalization, make_tokenizer
+from seq2see.text.tokenizers import CASES, Tokenizer, as_normalization, make_tokenizer
 from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
 _FORMAT = "seq2see-codec-1"
@@ -96,6 +96,7 @@ class Codec:
             "format": _FORMAT,
             "tokenizer": self.tokenizer.name,
             "normalization": self.tokenizer.normalization,
+            **({"case": self.tokenizer.case} if self.tokenizer.case != "keep" else {}),
             "unicode": unicodedata.unidata_version,
             "tokens": list(self.vocabulary.tokens),
             **(self.tokenizer.learnt() if isinstance(self.tokenizer, Subwords) else {}),
@@ -110,14 +111,18 @@ class Codec:
         name, normalization, tokens = (values.get(key) for key in ("tokenizer", "normalization", "tokens"))
         if not isinstance(name, str) or not isinstance(normalization, str):
             raise CheckpointError("'tokenizer' or 'normalization' is missing or not a string", where=where, fix=again)
+        case = values.get("case", "keep")
+        if case not in CASES:
+            raise CheckpointError(f"'case' must be {' or '.join(CASES)}, not {case!r:.80}", where=where, fix=again)
         if not isinstance(tokens, list) or not all(isinstance(token, str) and token for token in tokens):
             raise CheckpointError("'tokens' is not a list of non-empty strings", where=where, fix=again)
         try:
             vocabulary = Vocabulary(tuple(tokens))
             if name in SUBWORD_UNITS:
-                codec = cls(read_subwords(name, as_normalization(normalization), tokens, values), vocabulary)
+                subwords = read_subwords(name, as_normalization(normalization), tokens, values, case=case)
+                codec = cls(subwords, vocabulary)
             else:
-                codec = cls(make_tokenizer(name, normalization), vocabulary)
+                codec = cls(make_tokenizer(name, normalization, case), vocabulary)
         except UserError as error:
             raise CheckpointError(error.what, where=where, fix=again) from error
         made_under = values.get("unicode")
