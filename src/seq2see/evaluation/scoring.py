@@ -43,8 +43,11 @@ def evaluate(
         METRICS[name]([], [])  # raises before a long search if a package is missing
     items = items_of(pairs, labels, group=request.group)
     slices = slices_by_label(items, request.by or "label")
-    is_known, was_dev = seen_before(predictor, [pairs[item.rows[0]] for item in items])
-    if predictor.record.is_complete:
+    texts = list(source_texts([pairs[item.rows[0]] for item in items], predictor.codecs))
+    is_known, was_dev = seen_before(predictor.record, texts)
+    if request.by == SEEN and not labels:
+        slices = slices_by_seen(predictor.record, texts, was_dev)
+    if predictor.record.is_complete and {part.by for part in slices} != {SEEN} or num_fields(texts) > 1:
         slices = [*slices_by_training(is_known, was_dev), *slices]
     if predictor.source_codec is not None:
         slices += slices_by_length(*lengths_of(items, predictor.source_codec))
@@ -60,10 +63,9 @@ def evaluate(
     )
 
 
-def seen_before(predictor: Predictor, pairs: Sequence[Pair]) -> tuple[list[bool], list[bool]]:
-    """For each pair whether the model was trained on its source, and if not, whether that was among its dev pairs."""
-    texts = list(source_texts(pairs, (predictor.source_codec, predictor.target_codec)))
-    is_known, was_dev = (each.contains(texts) for each in (predictor.record.train, predictor.record.dev))
+def seen_before(record: SourceRecord, texts: Sequence[str]) -> tuple[list[bool], list[bool]]:
+    """For each source whether the model was trained on it, and if not, whether it was among its dev pairs."""
+    is_known, was_dev = (each.contains(texts) for each in (record.train, record.dev))
     return is_known, [dev and not known for dev, known in zip(was_dev, is_known, strict=True)]
 
 
