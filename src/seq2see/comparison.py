@@ -99,10 +99,10 @@ def compare(
     options = request or EvaluationOptions()
     for name in metrics.find_metrics(options.metrics) if options.metrics is not None else ():
         metrics.METRICS[name]([], [])
-    if options.by is not None and not test:
+    if options.label is not None and not test:
         raise ConfigError("needs a test file, whose column it names", where="by", fix="give the path of a test file")
     if test:
-        read_pairs(list(test), label=options.by)
+        read_pairs(list(test), label=options.label)
     train_files, dev_files = data_files(runs[0].config, data, dev, out, say=say)
     for number, run in enumerate(runs, start=1):
         files = replace(run.config.data, train=tuple(map(str, train_files)), dev=tuple(map(str, dev_files)))

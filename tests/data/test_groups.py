@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from seq2see.config import make_config
 from seq2see.data import Pair, split_dev
 from seq2see.data.groups import BY_SOURCE, Grouping, GroupOption, grouping_of
-from seq2see.data.pairs import num_fields
 from seq2see.errors import ConfigError, DataError
 from seq2see.run.pairs import read_data
+from seq2see.text.fields import num_fields
 
 
 def forms(num_lemmas: int, tags: str = "abcde") -> list[Pair]:

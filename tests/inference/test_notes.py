@@ -11,8 +11,10 @@ import pytest
 
 import seq2see
 from seq2see.data import Pair
+from seq2see.data.building import build_examples
 from seq2see.inference.notes import InputNotes, Seen, UnknownTextWarning
 from seq2see.text import Codec, make_tokenizer
+from seq2see.text.options import TextOptions
 
 CAPITALS = Codec.build(make_tokenizer("characters"), ["ABCDEF, X"])
 BYTES = Codec.build(make_tokenizer("bytes"), [])
@@ -67,6 +69,26 @@ def test_words_known_in_lower_case() -> None:
         "trained on lower case, and upper case is in 1 of 2 texts (first: text 1): write them in lower case, "
         "or train with text.case=fold"
     )
+
+
+def test_only_the_field_in_another_case_counts() -> None:
+    pairs = [Pair("ab\tV;PST", "x"), Pair("ba\tV;PRS", "x")]
+    options = TextOptions(("characters", "tags"), "characters")
+    codec = build_examples(options, pairs, has_source=True)[0][0]
+    assert codec is not None
+    assert lines_of(["ab\tV;PST", "Ab\tV;PST"], codec, Seen()) == [
+        "trained on lower case, and upper case is in 1 of 2 texts (first: text 2): write them in lower case, "
+        "or train with text.case=fold"
+    ]
+    assert lines_of(["ab\tv;pst"], codec, Seen())[0].startswith("trained on upper case, and lower case is in 1 of 1")
+
+
+def test_a_language_model_has_no_sources_to_fold() -> None:
+    notes = InputNotes(CAPITALS, FOUR, has_source=False)
+    notes.add(["ab"], [np.array(CAPITALS.encode("ab", end=False))], ["text 1"])
+    assert notes.lines() == [
+        "trained on upper case, and lower case is in 1 of 1 texts (first: text 1): write them in upper case"
+    ]
 
 
 def test_half_of_the_symbols_are_most_and_fewer_are_not() -> None:

@@ -59,13 +59,13 @@ class Model(Predictor):
         """
         require_known(options, EvaluationOptions, where="evaluate")
         chosen = EvaluationOptions(**options)  # type: ignore[arg-type] # it turns lists into tuples
-        if chosen.by is None:
+        if chosen.label is None:
             return evaluate_predictor(self, self._pairs(pairs), chosen)
         has_source = self.source_codec is not None
         paths, _ = paths_or_pairs(pairs, has_source=has_source)
         if not paths:
             raise ConfigError("needs a file, whose column it names", where="by", fix="give the path of a test file")
-        found = read_pairs(paths, columns="pairs" if has_source else "target", label=chosen.by)
+        found = read_pairs(paths, columns="pairs" if has_source else "target", label=chosen.label)
         return evaluate_predictor(self, found.pairs, chosen, labels=found.labels)
 
     @with_options(GenerationOptions)
@@ -111,7 +111,7 @@ class Model(Predictor):
             "architecture": self.name,
             "parameters": f"{self.num_parameters:,}",
             **{
-                side: f"{codec.tokenizer.name}, {len(codec.vocabulary):,} tokens"
+                side: f"{codec.tokenizer.title}, {len(codec.vocabulary):,} tokens"
                 for side, codec in [*units, ("target", target)]
             },
             "engine": " + ".join(dict.fromkeys(member.name for member in self.members)),

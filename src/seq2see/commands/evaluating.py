@@ -128,7 +128,7 @@ def report(
     output: Annotated[Path, Parameter(alias="-o", group=OUTPUT, help="The page, a file whose name ends in .html.")],
     test: Annotated[Files, Parameter(help="Pairs to evaluate on; by default the run's own dev pairs.")] = None,
     by: Annotated[
-        str | None, Parameter(group=SCORES, help="A label column of the test file to score separately.")
+        str | None, Parameter(group=SCORES, help="A label column of the test file to score separately; or seen.")
     ] = None,
     beam: Annotated[int, Parameter(group=SEARCH, help="Hypotheses kept per text; 1 is greedy search.")] = 1,
     skip_bad: SkipBad = False,
@@ -139,9 +139,9 @@ def report(
     from seq2see.pages import write_report
 
     require_files("--test", test)
-    if by is not None and not test:
-        raise ConfigError("needs a test file", where="--by", fix="name one: --test test.tsv")
     options = EvaluationOptions(by=by, beam=beam)
+    if options.label is not None and not test:
+        raise ConfigError("needs a test file", where="--by", fix="name one: --test test.tsv")
     say_files_of(run)
     write_report(run, output, test or (), options, skip_bad=skip_bad, engine=engine, device=device)
     show(output)

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import parent_process
@@ -27,7 +27,8 @@ from seq2see.data.source_record import distinct, field_texts, hashes_of, source_
 from seq2see.data.split import NUM_CANDIDATES
 from seq2see.storage.files import write_file
 from seq2see.storage.saved_model import SOURCE_CODEC, TARGET_CODEC, read_codecs
-from seq2see.text import SUBWORD_UNITS, UNK, Codecs, Normalization, make_tokenizer
+from seq2see.text import SUBWORD_UNITS, UNK, Codecs, Normalization, Units, make_tokenizer
+from seq2see.text.building import by_unit
 from seq2see.text.learning import count_words, text_step
 from seq2see.text.tokenizers import Case
 
@@ -80,7 +81,7 @@ class CountPart:
     grouping: Grouping
     dev: frozenset[bytes]
     """Draws of the groups that are set aside for dev."""
-    units: tuple[str | None, str]
+    units: tuple[Units | None, str]
     normalization: Normalization
     case: Case
     """Of the sources."""
@@ -109,7 +110,15 @@ class CountPart:
             "dev": dev,
         }
 
-    def _counts(self, unit: str, texts: list[str], first: int, step: int, case: Case = "keep") -> Counter[str]:
+    def _counts(
+        self, units: Units, texts: list[str], first: int, step: int, case: Case = "keep"
+    ) -> dict[str, Counter[str]]:
+        counts: dict[str, Counter[str]] = {}
+        for unit, own in by_unit(units, texts):
+            counts.setdefault(unit, Counter()).update(self._count(unit, own, first, step, case))
+        return counts
+
+    def _count(self, unit: str, texts: Sequence[str], first: int, step: int, case: Case) -> Counter[str]:
         if unit in SUBWORD_UNITS:
             return count_words(texts[-first % step :: step], self.normalization, case)
         tokenizer = make_tokenizer(unit, self.normalization, case)

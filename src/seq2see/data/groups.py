@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from seq2see.data.pairs import FIELD, Pair, num_fields
+from seq2see.data.pairs import Pair
 from seq2see.errors import ConfigError
+from seq2see.text.fields import fields_of, num_fields
 from seq2see.text.tokenizers import Case
 
 GroupOption = int | Literal["none"] | None
@@ -36,7 +37,7 @@ class Grouping:
         """
         text = pair.source
         if self.field:
-            fields = text.split(FIELD)
+            fields = fields_of(text)
             text = (fields[self.field - 1] if self.field <= len(fields) else "") or text
         key = unicodedata.normalize("NFC", text or pair.target or "").strip()
         return key.lower() if self.case == "fold" else key

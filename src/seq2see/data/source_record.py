@@ -21,9 +21,10 @@ from operator import mul
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.data.pairs import FIELD, Pair, num_fields
+from seq2see.data.pairs import Pair
 from seq2see.errors import CheckpointError
-from seq2see.text import Codecs
+from seq2see.text import FIELD_BREAK, Codecs
+from seq2see.text.fields import fields_of, num_fields
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -182,9 +183,9 @@ def split_fields(texts: Iterable[str], number: int) -> tuple[list[str], list[str
     """Of each text its field `number`, and its other fields, joined."""
     own, others = [], []
     for text in texts:
-        fields = text.split(FIELD)
+        fields = fields_of(text)
         own.append(fields.pop(number - 1) if number <= len(fields) else "")
-        others.append(FIELD.join(map(str.strip, fields)))
+        others.append(FIELD_BREAK.join(map(str.strip, fields)))
     return own, others
 
 

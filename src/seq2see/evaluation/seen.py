@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seq2see.data.pairs import FIELD, num_fields
 from seq2see.data.source_record import FieldRecord, SourceRecord
 from seq2see.evaluation.items import IN_TRAINING, Slice, slices_by_training
+from seq2see.text.fields import FIELD_BREAK, num_fields
 
 SEEN = "seen"
 """The value of `by` that asks for these slices."""
@@ -34,7 +34,7 @@ def slices_by_seen(record: SourceRecord, texts: Sequence[str], was_dev: Sequence
 def slices_by_fields(fields: FieldRecord, texts: Sequence[str]) -> list[Slice]:
     """Up to four slices."""
     own, others = (np.array(each, dtype=bool) for each in fields.contains(texts))
-    first, second = field_names(fields.number, 1 + max((text.count(FIELD) for text in texts), default=1))
+    first, second = field_names(fields.number, 1 + max((text.count(FIELD_BREAK) for text in texts), default=1))
     parts = {
         f"{first} and {second} seen": own & others,
         f"only {first} seen": own & ~others,

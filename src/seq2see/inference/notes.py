@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seq2see.console import shown_counts
-from seq2see.text import UNK, Codec
+from seq2see.text import FIELD_BREAK, UNK, Codec, Fields
 
 MOSTLY = 0.5
 """Share of a text's symbols that are unknown from which its answer means little."""
@@ -112,7 +112,8 @@ class InputNotes:
         unknown = self.seen.unknown(text, self.codec)
         if not unknown:
             return
-        for case, other in (("upper", text.upper()), ("lower", text.lower())):
+        for case in ("upper", "lower"):
+            other = self._in_case(case, text)
             if other != text and len(self.seen.unknown(other, self.codec)) <= OTHER_CASE * len(unknown):
                 self._note(case, place)
                 return
@@ -121,6 +122,18 @@ class InputNotes:
         all_symbols = self.codec.normalise(text) if self.seen.tokens is not None else self.codec.tokenizer.split(text)
         if len(unknown) >= MOSTLY * len(all_symbols):
             self._note("mostly", place)
+
+    def _in_case(self, case: str, text: str) -> str:
+        """The text in upper or lower case; of several fields only those with unknown symbols: tags may be known."""
+        change = str.upper if case == "upper" else str.lower
+        tokenizer, vocabulary = self.codec.tokenizer, self.codec.vocabulary
+        if not isinstance(tokenizer, Fields):
+            return change(text)
+        fields = [
+            field if all(token in vocabulary for token in part.split(field)) else change(field)
+            for part, field in tokenizer.fields(text)
+        ]
+        return FIELD_BREAK.join(fields)
 
     def lines(self) -> list[str]:
         """One line per cause that hasn't been said."""

@@ -130,7 +130,7 @@ def collect_report_data(
     pairs: Sequence[Pair]
     num_left_out = 0
     if test:
-        found = read_pairs(list(test), columns=columns, skip_bad=skip_bad, label=request.by)
+        found = read_pairs(list(test), columns=columns, skip_bad=skip_bad, label=request.label)
         pairs, labels, num_left_out = found.pairs, found.labels, found.skipped
         tested_on = ", ".join(path.name for path in test)
     else:

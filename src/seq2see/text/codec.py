@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from seq2see.errors import CheckpointError, UserError
+from seq2see.errors import CheckpointError, DataError, UserError
+from seq2see.text.fields import FIELD_BREAK, FIELD_UNITS, MAX_FIELDS, Fields
 from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Subwords, Unigram, read_subwords
-from seq2see.text.tokenizers import CASES, Tokenizer, as_normalization, make_tokenizer
+from seq2see.text.tokenizers import CASES, Case, Normalization, Tokenizer, as_case, as_normalization, make_tokenizer
 from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
 _FORMAT = "seq2see-codec-1"
@@ -61,7 +62,7 @@ class Codec:
 
     def encode_with_dropout(self, text: str, dropout: MergeDropout) -> list[int]:
         """Like `encode`, with BPE-dropout; for training, and only with the unit bpe."""
-        assert isinstance(self.tokenizer, BytePairEncoding)
+        assert isinstance(self.tokenizer, BytePairEncoding | Fields)
         return [*map(self.vocabulary.id, self.tokenizer.split_with_dropout(text, dropout)), EOS]
 
     def decode(self, ids: Iterable[int], *, after: str = "") -> str:
@@ -99,7 +100,7 @@ class Codec:
             **({"case": self.tokenizer.case} if self.tokenizer.case != "keep" else {}),
             "unicode": unicodedata.unidata_version,
             "tokens": list(self.vocabulary.tokens),
-            **(self.tokenizer.learnt() if isinstance(self.tokenizer, Subwords) else {}),
+            **stored(self.tokenizer),
         }
 
     @classmethod
@@ -118,11 +119,9 @@ class Codec:
             raise CheckpointError("'tokens' is not a list of non-empty strings", where=where, fix=again)
         try:
             vocabulary = Vocabulary(tuple(tokens))
-            if name in SUBWORD_UNITS:
-                subwords = read_subwords(name, as_normalization(normalization), tokens, values, case=case)
-                codec = cls(subwords, vocabulary)
-            else:
-                codec = cls(make_tokenizer(name, normalization, case), vocabulary)
+            codec = cls(
+                read_tokenizer(name, as_normalization(normalization), tokens, values, as_case(case)), vocabulary
+            )
         except UserError as error:
             raise CheckpointError(error.what, where=where, fix=again) from error
         made_under = values.get("unicode")
@@ -143,6 +142,30 @@ class Codec:
             again = "copy the file again from where the model was trained"
             raise CheckpointError(f"damaged: invalid JSON: {error}", where=where, fix=again) from error
         return cls.from_dict(values, where=where)
+
+
+def stored(tokenizer: Tokenizer) -> dict[str, object]:
+    """What a tokenizer needs beside its name and normal form, ready for JSON."""
+    if isinstance(tokenizer, Fields):
+        return {"fields": [{"tokenizer": part.name, **stored(part)} for part in tokenizer.parts]}
+    return tokenizer.learnt() if isinstance(tokenizer, Subwords) else {}
+
+
+def read_tokenizer(
+    name: str, normalization: Normalization, tokens: list[str], values: Mapping[str, object], case: Case
+) -> Tokenizer:
+    """The tokenizer of this name and the values of `stored`. UserError if they are invalid."""
+    if name == Fields.name:
+        fields = values.get("fields")
+        if not isinstance(fields, list) or not 0 < len(fields) <= MAX_FIELDS or tokens[:1] != [FIELD_BREAK]:
+            raise DataError(f"must have 1 to {MAX_FIELDS} fields, and a field break as the first token", where="fields")
+        if not all(isinstance(field, dict) and field.get("tokenizer") in FIELD_UNITS for field in fields):
+            raise DataError(f"must have tokenizers of fields: {', '.join(FIELD_UNITS)}", where="fields")
+        parts = (read_tokenizer(field["tokenizer"], normalization, tokens, field, case) for field in fields)
+        return Fields(normalization, tuple(parts), case=case)
+    if name in SUBWORD_UNITS:
+        return read_subwords(name, normalization, tokens, values, case=case)
+    return make_tokenizer(name, normalization, case)
 
 
 def warn_of_unsettled(characters: set[str], made_under: str) -> None:
