@@ -49,6 +49,16 @@ def test_the_default_is_the_first_of_several_fields() -> None:
     assert num_fields(["\t\t", "a\tb\tc"]) == 3
 
 
+def test_a_column_is_named() -> None:
+    names = ("lemma", "features")
+    assert grouping_of("features", ["a\tb"], names) == Grouping(2, title="features")
+    assert grouping_of(None, ["a\tb"], names).name == "values of lemma"
+    assert grouping_of(2, ["a\tb"], ("1", "3")).name == "values of source field 2"
+    with pytest.raises(ConfigError, match="'lema' is no column of the source") as caught:
+        grouping_of("lema", ["a\tb"], names)
+    assert caught.value.fix == "did you mean 'lemma'?"
+
+
 @pytest.mark.parametrize(("asked", "sources"), [(3, ["a\tb"]), (2, ["a"])])
 def test_a_field_that_is_not_there(asked: GroupOption, sources: list[str]) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -22,9 +22,9 @@ BY_SEEN = EvaluationOptions(by="seen", samples=100)
 TRAIN = [Pair(f"{lemma}\t{tags}", lemma[::-1]) for lemma in ("ab", "ba", "abb", "bab") for tags in ("V;PST", "V;PRS")]
 TEST = [("ab\tPST;PRS", "x"), ("bb\tV;PST", "x"), ("bb\tV;PRS", "ba"), ("bb\tPST;PRS", "x"), ("ba\tPRS;V", "ab")]
 EXPECTED = [
-    ("field 1 and field 2 seen", 1),
-    ("only field 1 seen", 1),
-    ("only field 2 seen", 2),
+    ("source field 1 and source field 2 seen", 1),
+    ("only source field 1 seen", 1),
+    ("only source field 2 seen", 2),
     ("neither seen", 1),
 ]
 
@@ -59,7 +59,7 @@ def test_fields_are_scored_apart(inflected: Path, name: str, tmp_path: Path) -> 
     assert [(part["name"], part["count"]) for part in as_json(found)["slices"] if part["by"] == "seen"] == EXPECTED
     output = "\n".join(text_lines(found))
     assert "\nby seen " in output
-    assert "\nonly field 2 seen " in output
+    assert "\nonly source field 2 seen " in output
 
 
 def test_of_one_field_the_source_is_seen_or_not(tiny_run: Path, tmp_path: Path) -> None:
@@ -79,7 +79,11 @@ def test_what_there_is_no_record_of_is_unknown() -> None:
     assert names(NO_RECORD) == [("unknown", 3)]
     assert names(seen | NO_RECORD) == [("in the training data", 1), ("unknown", 2)]
     assert names(replace(seen, fields=None)) == [("in the training data", 1), ("unknown", 2)]
-    assert names(seen) == [("field 1 and field 2 seen", 1), ("only field 1 seen", 1), ("only field 2 seen", 1)]
+    assert names(seen) == [
+        ("source field 1 and source field 2 seen", 1),
+        ("only source field 1 seen", 1),
+        ("only source field 2 seen", 1),
+    ]
 
 
 def test_a_record_of_another_field() -> None:
@@ -88,7 +92,7 @@ def test_a_record_of_another_field() -> None:
     seen = record_of_pairs([Pair(source, "x") for source in sources], [], (codec, codec), 2)
     found = slices_by_seen(seen, ["N\tab\tx", "N\tcc\ty"], [False, False])
     assert [(part.name, part.rows.tolist()) for part in found] == [
-        ("only field 2 seen", [0]),
+        ("only source field 2 seen", [0]),
         ("only the other fields seen", [1]),
     ]
 

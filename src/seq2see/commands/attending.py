@@ -11,6 +11,7 @@ from rich.text import Text
 
 from seq2see.commands.unanswered import Unanswered, said_by_us
 from seq2see.console import Terminal, say
+from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.loading import load
 from seq2see.inference.options import GenerationOptions
@@ -20,7 +21,7 @@ from seq2see.pictures.save import require_writable, save_attention
 from seq2see.pictures.terminal import heat_lines
 
 Refuse = Callable[[DataError], None]
-Sources = Callable[[Refuse | None, int], AbstractContextManager[tuple[Iterable[str], object]]]
+Sources = Callable[[Refuse | None, int, TableOptions], AbstractContextManager[tuple[Iterable[str], object]]]
 
 
 def run_attend(
@@ -51,7 +52,7 @@ def run_attend(
     longest_line = model.input_limits(options.max_input_length).line_bytes
     found: list[Attention] = []
     number = 0
-    with sources(None if strict else left_out.refuse, longest_line) as (texts, _), said_by_us():
+    with sources(None if strict else left_out.refuse, longest_line, model.table) as (texts, _), said_by_us():
         for number, (text, prediction) in enumerate(model.stream(texts, options), start=1):
             if prediction.target_tokens:
                 found.append(attention_to(model, text, prediction, heads=heads))

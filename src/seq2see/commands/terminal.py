@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seq2see.console import Terminal, Writable, results, say
+from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.storage.files import require_place
 from seq2see.system_errors import reported
@@ -58,22 +59,30 @@ def texts_of(
     to_terminal: bool,
     refuse: Callable[[DataError], None] | None,
     longest_line: int,
+    table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+    known: TableOptions = TableOptions(),  # noqa: B008 (frozen)
 ) -> Iterator[tuple[Iterable[str], int | None]]:
     """The texts, read lazily, and how many to answer at a time: 1 for a terminal, else None for the default.
+
+    Of a table, the columns are taken that `table` names, or that are `known` from training.
 
     A line that can't be read raises DataError; with `refuse` its error goes there, and it is an empty text. For a file
     there is a progress bar, if stderr is a terminal and the answers go elsewhere.
     """
-    from seq2see.data import iterate_sources, open_content
+    from seq2see.data import iterate_rows, open_content
 
     def read(stream: BinaryIO, name: str) -> Iterator[str]:
-        for pair in iterate_sources(stream, name, refuse=refuse, longest_line=longest_line):
-            yield pair.source
+        rows = iterate_rows(stream, name, table=table, known=known, refuse=refuse, longest_line=longest_line, say=say)
+        for row in rows:
+            yield row.source
 
     if texts:
         yield texts, None
     elif path is not None:
-        with open_content(path) as file, bar(file.share_read, shown=not to_terminal) as moved:
+        with (
+            open_content(path, table.encoding or known.encoding) as file,
+            bar(file.share_read, shown=not to_terminal) as moved,
+        ):
             yield map(moved, read(file.stream, str(path))), None
     else:
         if sys.stdin.isatty():

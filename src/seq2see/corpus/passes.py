@@ -22,7 +22,6 @@ from seq2see.corpus.parts import FilePart
 from seq2see.data import Examples, Pair
 from seq2see.data.groups import Grouping
 from seq2see.data.length_limit import LengthLimit, reason_of
-from seq2see.data.lines import Columns
 from seq2see.data.source_record import distinct, field_texts, hashes_of, source_texts
 from seq2see.data.split import NUM_CANDIDATES
 from seq2see.storage.files import write_file
@@ -42,7 +41,6 @@ class ScanPart:
 
     name: ClassVar[str] = "scan"
     part: FilePart
-    columns: Columns
     seed: int
     grouping: Grouping
     total_bytes: int
@@ -52,7 +50,7 @@ class ScanPart:
 
     def result(self) -> dict[str, Any]:
         """The result, ready for JSON."""
-        found = self.part.read(self.columns)
+        found = self.part.read()
         draws = [self.grouping.draw(pair, self.seed) for pair in found.pairs]
         counts = Counter(draws)
         lowest = sorted(counts)[:NUM_CANDIDATES]
@@ -76,7 +74,6 @@ class CountPart:
 
     name: ClassVar[str] = "count"
     part: FilePart
-    columns: Columns
     seed: int
     grouping: Grouping
     dev: frozenset[bytes]
@@ -95,7 +92,7 @@ class CountPart:
 
     def result(self) -> dict[str, Any]:
         """The result, ready for JSON."""
-        pairs, dev = split_off_dev(self.part.read(self.columns).pairs, self.dev, self.seed, self.grouping)
+        pairs, dev = split_off_dev(self.part.read().pairs, self.dev, self.seed, self.grouping)
         if self.limit:
             pairs, _ = self.limit.split(pairs)
         step = text_step(2 * self.total if self.joint else self.total)
@@ -135,7 +132,6 @@ class EncodePart:
 
     name: ClassVar[str] = "encode"
     part: FilePart
-    columns: Columns
     seed: int
     grouping: Grouping
     dev: frozenset[bytes]
@@ -147,7 +143,7 @@ class EncodePart:
 
     def result(self) -> dict[str, Any]:
         """Statistics, ready for JSON; the ids are written to a file of their own."""
-        pairs, _ = split_off_dev(self.part.read(self.columns).pairs, self.dev, self.seed, self.grouping)
+        pairs, _ = split_off_dev(self.part.read().pairs, self.dev, self.seed, self.grouping)
         codecs, total, reason = codecs_in(self.work, self.codecs), len(pairs), ""
         if self.limit:
             limit = replace(self.limit, codecs=codecs)

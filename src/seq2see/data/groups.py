@@ -6,15 +6,15 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from seq2see.data.pairs import Pair
-from seq2see.errors import ConfigError
+from seq2see.errors import ConfigError, did_you_mean
 from seq2see.text.fields import fields_of, num_fields
 from seq2see.text.tokenizers import Case
 
-GroupOption = int | Literal["none"] | None
-"""The values of `data.group`."""
+GroupOption = int | str | None
+"""The values of `data.group`: the number or name of a source column, or none."""
+NO_GROUPS = "none"
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class Grouping:
     field: int = 0
     """The number of a field of the source, from 1; 0 is the whole source."""
     case: Case = "keep"
+    title: str = ""
+    """What the field is called; by default by its number."""
 
     @property
     def name(self) -> str:
         """What is counted, for messages."""
-        return f"values of source field {self.field}" if self.field else "sources"
+        return f"values of {self.title or f'source field {self.field}'}" if self.field else "sources"
 
     def key(self, pair: Pair) -> str:
         """The group of a pair: in NFC, and without space around it; for a language model its text.
@@ -52,24 +54,43 @@ BY_SOURCE = Grouping()
 
 
 def grouping_of(
-    asked: GroupOption, sources: Iterable[str], *, case: Case = "keep", has_source: bool = True
+    asked: GroupOption,
+    sources: Iterable[str],
+    names: Sequence[str] = (),
+    *,
+    case: Case = "keep",
+    has_source: bool = True,
 ) -> Grouping:
-    """The grouping that `data.group` names: by default by the first field, where these sources have several.
+    """The grouping that `data.group` asks for: by default by the first field, where these sources have several.
 
-    Raises ConfigError for a field that they don't have.
+    `names` are those of the columns of the source. Raises ConfigError for a field that isn't there.
     """
-    if asked == "none" or (asked is None and not has_source):
+    if asked == NO_GROUPS or (asked is None and not has_source):
         return Grouping(case=case)
     if not has_source:
         what = "names a field of the sources, and a language model has none"
         raise ConfigError(what, where="data.group", fix="remove it")
     num = num_fields(sources)
+    known = field_names(names, num)
+    if isinstance(asked, str):
+        if asked not in names:
+            what = f"{asked!r:.80} is no column of the source"
+            raise ConfigError(what, where="data.group", fix=did_you_mean(asked, [*names, NO_GROUPS]))
+        asked = names.index(asked) + 1
     if asked is not None and asked > num:
         what = f"must be a field of the sources, 1 to {num} here, not {asked}" if num > 1 else ONE_FIELD
         raise ConfigError(
             what, where="data.group", fix="leave it out: sources with several fields are grouped by the first"
         )
-    return Grouping((asked or 1) if num > 1 else 0, case)
+    field = asked or 1
+    return Grouping(field, case, known[field - 1]) if num > 1 else Grouping(case=case)
+
+
+def field_names(names: Sequence[str], num: int) -> list[str]:
+    """What `num` fields are called: by the names of their columns, or by their numbers."""
+    if len(names) == num and not any(name.isdecimal() for name in names):
+        return list(names)
+    return [f"source field {number}" for number in range(1, num + 1)]
 
 
 ONE_FIELD = "names a field of the sources, and these have only one: each source is a group"

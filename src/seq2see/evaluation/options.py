@@ -8,6 +8,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
+from seq2see.data.options import Decision
 from seq2see.evaluation.seen import SEEN
 from seq2see.inference.options import BatchOptions, Beam
 
@@ -46,7 +47,7 @@ class EvaluationOptions(BatchOptions):
 
 
 class EvaluationArguments(TypedDict, total=False):
-    """The fields of `EvaluationOptions` as keyword arguments of `evaluate` and `compare`, all optional."""
+    """The fields of `EvaluationOptions` and `TableOptions` as keyword arguments of `evaluate` and `compare`."""
 
     batch_size: int
     max_input_length: int | None
@@ -57,3 +58,11 @@ class EvaluationArguments(TypedDict, total=False):
     beam: int
     samples: int
     seed: int
+    source: str | Sequence[str]
+    target: str | None
+    names: str | Sequence[str]
+    delimiter: str | None
+    header: Decision
+    quotes: Decision
+    comment: str | None
+    encoding: str | None

@@ -48,7 +48,7 @@ def evaluate(
     texts = list(source_texts([pairs[item.rows[0]] for item in items], codecs))
     is_known, was_dev = seen_before(predictor.record, texts)
     if request.by == SEEN:
-        slices = slices_by_seen(predictor.record, texts, was_dev)
+        slices = slices_by_seen(predictor.record, texts, was_dev, predictor.table.source)
     if predictor.record.is_complete and (request.by != SEEN or predictor.record.fields):
         slices = [*slices_by_training(is_known, was_dev), *slices]
     if predictor.source_codec is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from seq2see.config import Config
 from seq2see.console import invalid_lines
@@ -12,6 +13,7 @@ from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
 from seq2see.data.groups import Grouping, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
+from seq2see.data.options import TableOptions, flags_of, known_from, table_options
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, UserError
@@ -33,6 +35,8 @@ class RunData:
     notes: list[str]
     corpus: Corpus | None = None
     """The prepared corpus, if any; the texts of `train` are then made from its ids."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """The options of the columns that were read of a table: see `Format.chosen`."""
 
 
 def read_data(
@@ -43,10 +47,22 @@ def read_data(
     if pairs is None and (corpus := corpus_of(config.data.train)):
         return corpus_data(corpus)
 
+    table, chosen = table_options(config.data), dict[str, Any]()
+
     def read(paths: Sequence[str], name: str) -> list[Pair]:
+        nonlocal chosen
         found = read_pairs(
-            [Path(path) for path in paths], columns="pairs" if has_source else "target", skip_bad=config.data.skip_bad
+            [Path(path) for path in paths],
+            columns="pairs" if has_source else "target",
+            skip_bad=config.data.skip_bad,
+            table=table,
+            known=TableOptions(**chosen),
         )
+        if found.format is not None:
+            if said := found.format.describe():
+                notes.append(f"{' '.join(Path(path).name for path in paths)}: {said}")
+            if name == "train":
+                chosen = {**found.format.chosen(), **config.data.given()}
         if found.skipped:
             first = found.problems[0]
             notes.append(f"{name}: skipped {invalid_lines(found.skipped)}, first {first.origin}: {first.what}")
@@ -61,10 +77,12 @@ def read_data(
         raise ConfigError("no training data given", where="data.train", fix="name a file: seq2see train pairs.tsv")
     train = list(pairs) if pairs is not None else read(config.data.train, "train")
     if has_source and (worst := worst_findings(train)):
-        more = f"; all of them: seq2see check {' '.join(map(quoted, config.data.train))}" if pairs is None else ""
+        words = [*map(quoted, config.data.train), *flags_of(table)]
+        more = f"; all of them: seq2see check {' '.join(words)}" if pairs is None else ""
         notes += [*worst[:-1], worst[-1] + more]
     sources = (pair.source for pair in train)
-    grouping = grouping_of(config.data.group, sources, case=config.text.case, has_source=has_source)
+    names = chosen.get("source", config.data.source)
+    grouping = grouping_of(config.data.group, sources, names, case=config.text.case, has_source=has_source)
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
         notes.insert(0, f"data: {len(train):,} pairs to train on, {len(dev):,} dev pairs")
@@ -90,7 +108,9 @@ def read_data(
             f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev "
             f"(by distinct {kind}, seed {config.training.seed})",
         )
-    return RunData(train, dev, [*notes, *(size_notes(config.data.train) if pairs is None else ())])
+    if pairs is None:
+        notes += size_notes(config.data.train)
+    return RunData(train, dev, notes, columns=chosen)
 
 
 def corpus_data(corpus: Corpus) -> RunData:
@@ -103,7 +123,12 @@ def corpus_data(corpus: Corpus) -> RunData:
         if left_out:
             longest = f"longer than {facts['asked']['data.longest']:,} tokens (data.longest)"
             notes.append(f"{name}: {left_out:,} pairs were left out when the corpus was prepared: {longest}")
-    return RunData(CorpusPairs(corpus), corpus.dev, notes, corpus)
+    return RunData(CorpusPairs(corpus), corpus.dev, notes, corpus, columns_of(corpus))
+
+
+def columns_of(corpus: Corpus) -> dict[str, Any]:
+    """The options of the columns that a corpus was prepared from."""
+    return known_from(corpus.facts.get("columns")).given()
 
 
 def size_notes(paths: Sequence[str]) -> list[str]:
