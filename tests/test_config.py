@@ -26,6 +26,7 @@ OTHER: dict[str, Any] = {
     "text.source": "words",
     "text.target": "symbols",
     "text.normalization": "NFKC",
+    "text.case": "fold",
     "text.joint": True,
     "text.max_vocabulary": 50,
     "text.min_count": 3,

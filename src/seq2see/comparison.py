@@ -102,10 +102,10 @@ def compare(
     options = request or EvaluationOptions()
     for name in metrics.find_metrics(options.metrics) if options.metrics is not None else ():
         metrics.METRICS[name]([], [])
-    if options.by is not None and not test:
+    if options.label is not None and not test:
         raise ConfigError("needs a test file, whose column it names", where="by", fix="give the path of a test file")
     if test:
-        read_pairs(list(test), label=options.by, table=table)
+        read_pairs(list(test), label=options.label, table=table)
     first = replace(runs[0].config, data=replace(runs[0].config.data, **table.given()))
     train_files, dev_files, columns = data_files(first, data, dev, out, say=say)
     for number, run in enumerate(runs, start=1):

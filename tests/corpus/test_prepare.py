@@ -108,6 +108,25 @@ TEXTS: dict[str, dict[str, Any]] = {
 }
 
 
+def test_sources_are_folded_as_from_files(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    lines = sentences.read_text().splitlines()
+    sentences.write_text("".join(f"{line.title() if row % 2 else line}\n" for row, line in enumerate(lines)))
+    for unit in ("characters", "bpe"):
+        prepare(sentences, text__source=unit, text__case="fold")
+        source = check_as_from_files([sentences], tmp_path / "corpus", text__source=unit, text__case="fold").codecs[0]
+        assert source is not None
+        assert source.encode("House") == source.encode("house")
+
+
+def test_a_corpus_of_before_there_was_an_option_is_up_to_date(
+    prepare: Prepare, sentences: Path, tmp_path: Path
+) -> None:
+    prepare(sentences)
+    before = read_manifest(tmp_path / "corpus")[0]["asked"]
+    del before["text"]["case"]
+    assert prepare_module.changes(before, read_manifest(tmp_path / "corpus")[0]["asked"]) == ""
+
+
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_ids_are_those_of_the_files(text: dict[str, Any], prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
     prepare(sentences, **text)

@@ -7,17 +7,21 @@ import random
 import numpy as np
 import pytest
 
+from seq2see.data import Pair
 from seq2see.data.source_record import (
     HASH_BYTES,
     HEADER,
+    HEADER_WITH_FIELDS,
     NO_RECORD,
     NO_SOURCES,
     HashSet,
     SourceRecord,
     hashes_of,
     merged,
+    record_of_pairs,
 )
 from seq2see.errors import CheckpointError
+from seq2see.text import Codec, make_tokenizer
 
 
 def words(count: int, seed: int = 0) -> list[str]:
@@ -83,3 +87,53 @@ def test_damaged_records_are_refused() -> None:
         with pytest.raises(CheckpointError, match="not a record of training sources") as caught:
             SourceRecord.from_bytes(broken, where="m/sources.hashes")
         assert caught.value.where == "m/sources.hashes"
+
+
+# --- fields -----------------------------------------------------------------------------------------------------------
+
+
+def characters(texts: list[str]) -> Codec:
+    return Codec.build(make_tokenizer("characters"), texts)
+
+
+def record(sources: list[str], field: int = 1) -> SourceRecord:
+    codecs = (characters(sources), characters(["x"]))
+    return record_of_pairs([Pair(source, "x") for source in sources], [], codecs, field)
+
+
+def test_single_fields_are_found() -> None:
+    seen = record(["run\tV\tPST", "see\tV\tPRS"])
+    assert SourceRecord.from_bytes(seen.to_bytes(), where="here") == seen
+    assert seen.fields is not None
+    asked = ["run\tV\tPRS", "run\tN\tPL", "go\tV\tPST", "go\tV\tPL"]
+    assert seen.fields.contains(asked) == ([True, True, False, False], [True, False, True, False])
+    assert seen.train.contains(asked) == [False] * 4
+    last = record(["run\tV\tPST", "see\tV\tPRS"], field=3).fields
+    assert last is not None
+    assert last.contains(["go\tV\tPST", "run\tV\tX"]) == ([True, False], [False, True])
+
+
+def test_one_field_is_recorded_as_before() -> None:
+    """Bit for bit: no field, and format 1."""
+    seen = record(["a", "b\tc"])
+    assert seen.fields is None
+    assert seen.to_bytes().startswith(b"S2SSEEN\x01")
+    assert seen.to_bytes() == HEADER.pack(b"S2SSEEN\x01", True, 2, 5, 0, 0) + seen.train.content
+
+
+def test_records_of_fields_are_joined_where_they_are_of_the_same_field() -> None:
+    one, other = record(["a\tx"]), record(["b\ty"])
+    assert one | other == record(["a\tx", "b\ty"])
+    assert (one | record(["b\ty"], field=2)).fields is None
+    assert (one | NO_RECORD).fields is None
+    assert NO_SOURCES | one == one | NO_SOURCES == one
+
+
+@pytest.mark.parametrize("change", ["cut", "longer", "number"])
+def test_a_damaged_record_of_fields_is_refused(change: str) -> None:
+    content = bytearray(record(["a\tx", "b\ty"]).to_bytes())
+    if change == "number":
+        content[HEADER_WITH_FIELDS.size - 1] = 0
+    content = content[:-1] if change == "cut" else content + b"x" if change == "longer" else content
+    with pytest.raises(CheckpointError, match="is not a record of training sources"):
+        SourceRecord.from_bytes(bytes(content), where="here")

@@ -11,8 +11,10 @@ import pytest
 
 import seq2see
 from seq2see.data import Pair
+from seq2see.data.building import build_examples
 from seq2see.inference.notes import InputNotes, Seen, UnknownTextWarning
 from seq2see.text import Codec, make_tokenizer
+from seq2see.text.options import TextOptions
 
 CAPITALS = Codec.build(make_tokenizer("characters"), ["ABCDEF, X"])
 BYTES = Codec.build(make_tokenizer("bytes"), [])
@@ -33,7 +35,8 @@ class TestEachUnit:
 
     def test_lower_case_on_a_model_of_capitals(self, codec: Codec, seen: Seen) -> None:
         assert lines_of(["AB", "ab", "ab, cd"], codec, Seen(9, seen.tokens)) == [
-            "known only in upper case: the symbols of 2 of 3 texts (first: text 2); try the texts in upper case"
+            "trained on upper case, and lower case is in 2 of 3 texts (first: text 2): write them in upper case, "
+            "or train with text.case=fold"
         ]
 
     def test_much_longer_than_anything_in_training(self, codec: Codec, seen: Seen) -> None:
@@ -63,8 +66,29 @@ class TestEachUnit:
 def test_words_known_in_lower_case() -> None:
     codec = Codec.build(make_tokenizer("words"), ["the cat sat"])
     assert lines_of(["The cat", "THE DOG"], codec, Seen())[0] == (
-        "known only in lower case: the symbols of 1 of 2 texts (first: text 1); try the texts in lower case"
+        "trained on lower case, and upper case is in 1 of 2 texts (first: text 1): write them in lower case, "
+        "or train with text.case=fold"
     )
+
+
+def test_only_the_field_in_another_case_counts() -> None:
+    pairs = [Pair("ab\tV;PST", "x"), Pair("ba\tV;PRS", "x")]
+    options = TextOptions(("characters", "tags"), "characters")
+    codec = build_examples(options, pairs, has_source=True)[0][0]
+    assert codec is not None
+    assert lines_of(["ab\tV;PST", "Ab\tV;PST"], codec, Seen()) == [
+        "trained on lower case, and upper case is in 1 of 2 texts (first: text 2): write them in lower case, "
+        "or train with text.case=fold"
+    ]
+    assert lines_of(["ab\tv;pst"], codec, Seen())[0].startswith("trained on upper case, and lower case is in 1 of 1")
+
+
+def test_a_language_model_has_no_sources_to_fold() -> None:
+    notes = InputNotes(CAPITALS, FOUR, has_source=False)
+    notes.add(["ab"], [np.array(CAPITALS.encode("ab", end=False))], ["text 1"])
+    assert notes.lines() == [
+        "trained on upper case, and lower case is in 1 of 1 texts (first: text 1): write them in upper case"
+    ]
 
 
 def test_half_of_the_symbols_are_most_and_fewer_are_not() -> None:
@@ -138,7 +162,7 @@ def test_each_call_of_a_trained_model_says_it_once(capitals: Path, call: str) ->
         CALLS[call](model)
     said = [str(each.message) for each in caught if each.category is UnknownTextWarning]
     assert len(said) == 2, said
-    assert "known only in upper case" in said[0]
+    assert "trained on upper case" in said[0]
     assert "'Ж' in 1" in said[1]
     is_stepwise = call == "stream one by one"
     assert ("of 2 texts" if is_stepwise else "1 of 3 texts") in said[0]

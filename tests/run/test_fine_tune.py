@@ -391,6 +391,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "another tie": ({"model__tie": "all"}, "model.tie", "must be 'none', .* not 'all'"),
     "another unit": ({"text__source": "bytes"}, "text.source", "must be 'characters', .* not 'bytes'"),
     "another form": ({"text__normalization": "NFD"}, "text.normalization", "must be 'NFC', .* not 'NFD'"),
+    "another case": ({"text__case": "fold"}, "text.case", "must be 'keep', .* not 'fold'"),
     "joint": ({"text__joint": True}, "text.joint", "must be False, .* not True"),
     "subwords": ({"text__subword_size": 50}, "text.subword_size", "must be None, .* not 50"),
 }

@@ -65,14 +65,14 @@ class Model(Predictor):
         require_known(others, EvaluationOptions, where="evaluate")
         chosen, columns = EvaluationOptions(**others), TableOptions(**own)  # type: ignore[arg-type]
         require_types(columns)
-        if chosen.by is None:
+        if chosen.label is None:
             return evaluate_predictor(self, self._pairs(pairs, columns), chosen)
         has_source = self.source_codec is not None
         paths, _ = paths_or_pairs(pairs, has_source=has_source)
         if not paths:
             raise ConfigError("needs a file, whose column it names", where="by", fix="give the path of a test file")
         kind: Literal["pairs", "target"] = "pairs" if has_source else "target"
-        found = read_pairs(paths, columns=kind, label=chosen.by, table=columns, known=self.table)
+        found = read_pairs(paths, columns=kind, label=chosen.label, table=columns, known=self.table)
         return evaluate_predictor(self, found.pairs, chosen, labels=found.labels)
 
     @with_options(GenerationOptions)

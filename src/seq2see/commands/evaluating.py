@@ -135,7 +135,7 @@ def report(
     output: Annotated[Path, Parameter(alias="-o", group=OUTPUT, help="The page, a file whose name ends in .html.")],
     test: Annotated[Files, Parameter(help="Pairs to evaluate on; by default the run's own dev pairs.")] = None,
     by: Annotated[
-        str | None, Parameter(group=SCORES, help="A label column of the test file to score separately.")
+        str | None, Parameter(group=SCORES, help="A label column of the test file to score separately; or seen.")
     ] = None,
     beam: Annotated[int, Parameter(group=SEARCH, help="Hypotheses kept per text; 1 is greedy search.")] = 1,
     table: Table = AS_FOUND,
@@ -149,9 +149,9 @@ def report(
     require_files("--test", test)
     if table.given() and not test:
         raise ConfigError("need a test file", where="options of a table", fix="name one: --test test.csv")
-    if by is not None and not test:
-        raise ConfigError("needs a test file", where="--by", fix="name one: --test test.tsv")
     options = EvaluationOptions(by=by, beam=beam)
+    if options.label is not None and not test:
+        raise ConfigError("needs a test file", where="--by", fix="name one: --test test.tsv")
     say_files_of(run)
     write_report(run, output, test or (), options, table=table, skip_bad=skip_bad, engine=engine, device=device)
     show(output)

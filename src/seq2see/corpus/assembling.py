@@ -16,7 +16,7 @@ from seq2see.corpus.corpus import DEV, MANIFEST, is_corpus
 from seq2see.corpus.parts import FilePart
 from seq2see.corpus.passes import ids_file
 from seq2see.data import Pair
-from seq2see.data.source_record import HashSet, SourceRecord
+from seq2see.data.source_record import FieldRecord, HashSet, SourceRecord
 from seq2see.errors import CheckpointError
 from seq2see.storage.checkpoints import sealed
 from seq2see.storage.files import UNHARMED, confirm, flush, flush_file, hash_file, write_flushed
@@ -35,11 +35,12 @@ def assemble(
     """Write the corpus to `folder`, replacing the one there; returns the number of training pairs."""
     facts = dict(facts)
     pairs, tokens, hashes = (facts.pop(name) for name in ("in_part", "tokens_in_part", "hashes_in_part"))
+    field = facts.pop("grouped_by")
     fresh = work / MADE
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir()
-        record = write_arrays(fresh, work, parts, pairs, tokens, hashes)
+        record = write_arrays(fresh, work, parts, pairs, tokens, hashes, field)
         lines = [json.dumps(pair, ensure_ascii=False) + "\n" for pair in dev]
         dev_lines = "".join(lines).encode(errors="surrogatepass")  # origins are paths, which may be any bytes
         for name, content in {**codec_files(codecs), DEV: dev_lines, RECORD: record.to_bytes()}.items():
@@ -83,13 +84,15 @@ def write_arrays(
     parts: Sequence[FilePart],
     pairs: Sequence[int],
     tokens: Sequence[Mapping[str, int]],
-    hashes: Sequence[int],
+    hashes: Sequence[Sequence[int]],
+    field: int,
 ) -> SourceRecord:
     """Write the ids of all parts, concatenated, and their offsets; only one part is in memory at a time.
 
     Returns the record of the sources, whose hashes are in memory together.
     """
-    sources, num_hashes = np.zeros(sum(hashes), np.uint64), 0
+    gathered = [np.zeros(sum(counts), np.uint64) for counts in zip(*hashes, strict=True)]
+    filled = [0] * len(gathered)
     with ExitStack() as opened:
         files: dict[str, BinaryIO] = {}
         for side in SIDES:
@@ -102,18 +105,20 @@ def write_arrays(
         reached = dict.fromkeys(SIDES, 0)
         for part, num_pairs, num_tokens, own in zip(parts, pairs, tokens, hashes, strict=True):
             path = ids_file(work, part.number)
-            require_size(path, sum(4 * num_tokens[side] + 8 * num_pairs for side in SIDES) + 8 * own)
+            require_size(path, sum(4 * num_tokens[side] + 8 * num_pairs for side in SIDES) + 8 * sum(own))
             with path.open("rb") as file:
                 for side in SIDES:
                     files[f"{side}.ids"].write(file.read(4 * num_tokens[side]))
                     lengths = np.frombuffer(file.read(8 * num_pairs), np.int64)
                     files[f"{side}.offsets"].write((reached[side] + np.cumsum(lengths)).tobytes())
                     reached[side] += num_tokens[side]
-                sources[num_hashes : num_hashes + own] = np.frombuffer(file.read(8 * own), np.uint64)
-                num_hashes += own
+                for index, count in enumerate(own):
+                    start, filled[index] = filled[index], filled[index] + count
+                    gathered[index][start : filled[index]] = np.frombuffer(file.read(8 * count), np.uint64)
         for each in files.values():
             flush_file(each)
-    return SourceRecord(HashSet.of(sources))
+    sources, *fields = map(HashSet.of, gathered)
+    return SourceRecord(sources, fields=FieldRecord(field, *fields) if fields else None)
 
 
 def require_size(path: Path, expected: int) -> None:

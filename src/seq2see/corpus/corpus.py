@@ -38,7 +38,7 @@ CORPUS_FILES = frozenset({MANIFEST, DEV, RECORD, SOURCE_CODEC, TARGET_CODEC, *AR
 FORMAT = 1
 TABLE_OPTIONS = tuple(each.name for each in fields(TableOptions))
 AGAIN = "prepare it again: seq2see prepare"
-DECIDED = ("data.dev_share", "data.skip_bad", "data.longest")
+DECIDED = ("data.dev_share", "data.group", "data.skip_bad", "data.longest")
 """Options other than text.* that are fixed when a corpus is prepared."""
 
 

@@ -20,14 +20,16 @@ from typing import Any, ClassVar
 
 from seq2see.corpus.parts import FilePart
 from seq2see.data import Examples, Pair
+from seq2see.data.groups import Grouping
 from seq2see.data.length_limit import LengthLimit, reason_of
-from seq2see.data.source_record import distinct, hashes_of, source_texts
-from seq2see.data.split import NUM_CANDIDATES, draw_of
+from seq2see.data.source_record import distinct, field_texts, hashes_of, source_texts
+from seq2see.data.split import NUM_CANDIDATES
 from seq2see.storage.files import write_file
 from seq2see.storage.saved_model import SOURCE_CODEC, TARGET_CODEC, read_codecs
 from seq2see.text import SUBWORD_UNITS, UNK, Codecs, Normalization, Units, make_tokenizer
 from seq2see.text.building import by_unit
 from seq2see.text.learning import count_words, text_step
+from seq2see.text.tokenizers import Case
 
 SAMPLED_TEXTS, SAMPLED_BYTES = 20_000, 2_000_000
 """Maximum sample of the whole corpus from which the tokenizers are chosen."""
@@ -40,15 +42,16 @@ class ScanPart:
     name: ClassVar[str] = "scan"
     part: FilePart
     seed: int
+    grouping: Grouping
     total_bytes: int
     """Size of the first files of all parts together."""
     dev_draws: frozenset[bytes]
-    """Draws of the sources of the given dev pairs."""
+    """Draws of the groups of the given dev pairs."""
 
     def result(self) -> dict[str, Any]:
         """The result, ready for JSON."""
         found = self.part.read()
-        draws = [draw_of(pair, self.seed) for pair in found.pairs]
+        draws = [self.grouping.draw(pair, self.seed) for pair in found.pairs]
         counts = Counter(draws)
         lowest = sorted(counts)[:NUM_CANDIDATES]
         estimated = len(found.pairs) * self.total_bytes / max(1, self.part.size)
@@ -72,10 +75,13 @@ class CountPart:
     name: ClassVar[str] = "count"
     part: FilePart
     seed: int
+    grouping: Grouping
     dev: frozenset[bytes]
-    """Draws of the sources that are set aside for dev."""
+    """Draws of the groups that are set aside for dev."""
     units: tuple[Units | None, str]
     normalization: Normalization
+    case: Case
+    """Of the sources."""
     joint: bool
     first: int
     """Training pairs in the preceding parts."""
@@ -86,7 +92,7 @@ class CountPart:
 
     def result(self) -> dict[str, Any]:
         """The result, ready for JSON."""
-        pairs, dev = split_off_dev(self.part.read().pairs, self.dev, self.seed)
+        pairs, dev = split_off_dev(self.part.read().pairs, self.dev, self.seed, self.grouping)
         if self.limit:
             pairs, _ = self.limit.split(pairs)
         step = text_step(2 * self.total if self.joint else self.total)
@@ -94,21 +100,25 @@ class CountPart:
         # A joint vocabulary is learnt from one list: all sources, then all targets.
         targets_from = self.total + self.first if self.joint else self.first
         return {
-            "source": self._counts(source, [pair.source for pair in pairs], self.first, step) if source else {},
+            "source": self._counts(source, [pair.source for pair in pairs], self.first, step, self.case)
+            if source
+            else {},
             "target": self._counts(target, [pair.target or "" for pair in pairs], targets_from, step),
             "dev": dev,
         }
 
-    def _counts(self, units: Units, texts: list[str], first: int, step: int) -> dict[str, Counter[str]]:
+    def _counts(
+        self, units: Units, texts: list[str], first: int, step: int, case: Case = "keep"
+    ) -> dict[str, Counter[str]]:
         counts: dict[str, Counter[str]] = {}
         for unit, own in by_unit(units, texts):
-            counts.setdefault(unit, Counter()).update(self._count(unit, own, first, step))
+            counts.setdefault(unit, Counter()).update(self._count(unit, own, first, step, case))
         return counts
 
-    def _count(self, unit: str, texts: Sequence[str], first: int, step: int) -> Counter[str]:
+    def _count(self, unit: str, texts: Sequence[str], first: int, step: int, case: Case) -> Counter[str]:
         if unit in SUBWORD_UNITS:
-            return count_words(texts[-first % step :: step], self.normalization)
-        tokenizer = make_tokenizer(unit, self.normalization)
+            return count_words(texts[-first % step :: step], self.normalization, case)
+        tokenizer = make_tokenizer(unit, self.normalization, case)
         counts: Counter[str] = Counter()
         if not tokenizer.alphabet:
             for text in texts:
@@ -123,6 +133,7 @@ class EncodePart:
     name: ClassVar[str] = "encode"
     part: FilePart
     seed: int
+    grouping: Grouping
     dev: frozenset[bytes]
     work: str
     codecs: str
@@ -132,7 +143,7 @@ class EncodePart:
 
     def result(self) -> dict[str, Any]:
         """Statistics, ready for JSON; the ids are written to a file of their own."""
-        pairs, _ = split_off_dev(self.part.read().pairs, self.dev, self.seed)
+        pairs, _ = split_off_dev(self.part.read().pairs, self.dev, self.seed, self.grouping)
         codecs, total, reason = codecs_in(self.work, self.codecs), len(pairs), ""
         if self.limit:
             limit = replace(self.limit, codecs=codecs)
@@ -144,14 +155,16 @@ class EncodePart:
             "target": (examples.target_ids, examples.target_lengths),
         }
         content = b"".join(array.tobytes() for each in sides.values() for array in each)
-        hashes = distinct(hashes_of(source_texts(pairs, codecs)))
-        content += hashes.tobytes()
+        number = self.grouping.field
+        texts = [source_texts(pairs, codecs), *(field_texts(pairs, codecs, number) if number else ())]
+        hashes = [distinct(hashes_of(each)) for each in texts]
+        content += b"".join(each.tobytes() for each in hashes)
         write_file(ids_file(Path(self.work), self.part.number), content)
         return {
             "pairs": len(examples),
             "left_out": total - len(examples),
             "why_left_out": reason,
-            "hashes": len(hashes),
+            "hashes": [len(each) for each in hashes],
             "tokens": {side: len(ids) for side, (ids, _) in sides.items()},
             "unknown": {side: int((ids == UNK).sum()) for side, (ids, _) in sides.items()},
             "longest": {side: int(lengths.max(initial=0)) for side, (_, lengths) in sides.items()},
@@ -161,13 +174,15 @@ class EncodePart:
 PartTask = ScanPart | CountPart | EncodePart
 
 
-def split_off_dev(pairs: Iterable[Pair], dev: frozenset[bytes], seed: int) -> tuple[list[Pair], list[Pair]]:
+def split_off_dev(
+    pairs: Iterable[Pair], dev: frozenset[bytes], seed: int, grouping: Grouping
+) -> tuple[list[Pair], list[Pair]]:
     """The training pairs, and those set aside for dev."""
     kept: tuple[list[Pair], list[Pair]] = ([], [])
     if not dev:
         return list(pairs), []
     for pair in pairs:
-        kept[draw_of(pair, seed) in dev].append(pair)
+        kept[grouping.draw(pair, seed) in dev].append(pair)
     return kept
 
 
@@ -185,7 +200,10 @@ def result_file(work: Path, task: PartTask) -> Path:
 
 
 def ids_file(work: Path, number: int) -> Path:
-    """The file of a part's ids: ids and lengths of the sources, then of the targets; then the hashes of the sources."""
+    """The file of a part's ids: ids and lengths of the sources, then of the targets; then the hashes of the sources.
+
+    Then, for sources of several fields, the hashes of the grouped field, and those of the other fields.
+    """
     return work / f"ids.{number:06d}"
 
 

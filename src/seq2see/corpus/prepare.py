@@ -29,11 +29,12 @@ from seq2see.data import Pair, read_pairs
 from seq2see.data.choosing import beginning, format_of
 from seq2see.data.diagnosis import diagnosis_of_file
 from seq2see.data.files import read_content
+from seq2see.data.groups import draw_of, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions, table_options
 from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths, faults_of, file_of
-from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev, draw_of
+from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev
 from seq2see.data.table import Format
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.model import find, resolve
@@ -151,6 +152,7 @@ def request_of(config: Config, columns: Columns) -> dict[str, Any]:
         "dev": listed(config.data.dev),
         "text": asdict(config.text),
         "data.dev_share": config.data.dev_share,
+        "data.group": config.data.group,
         "data.skip_bad": config.data.skip_bad,
         "data.longest": config.data.longest,
         **({"columns": given} if (given := config.data.given()) else {}),
@@ -182,14 +184,14 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
             differences += [
                 f"{b['path']} has changed" for a, b in zip(old, new, strict=True) if a["sha256"] != b["sha256"]
             ]
-    for key in ("format", "columns", "data.dev_share", "data.skip_bad", "data.longest"):
+    for key in ("format", "columns", "data.dev_share", "data.group", "data.skip_bad", "data.longest"):
         if before.get(key) != now[key]:
             differences.append(f"{key} is {now[key]!r}, was {before.get(key)!r}")
     if before.get("columns") != now.get("columns"):
         differences.append(f"the options of the table are {now.get('columns', {})}, were {before.get('columns', {})}")
-    options = {**before["text"], **now["text"]}
-    for key in options:
-        old, new = before["text"].get(key), now["text"].get(key)
+    defaults = asdict(TextOptions())  # of an option that is newer than the corpus
+    for key in {**before["text"], **now["text"]}:
+        old, new = (text.get(key, defaults.get(key)) for text in (before["text"], now["text"]))
         if old != new:
             differences.append(f"text.{key} is {new!r}, was {old!r}")
     return "; ".join(differences)
@@ -249,9 +251,14 @@ class Preparation:
                 known=TableOptions(**self.chosen),
             )
             self.dev = found.pairs
-        given = frozenset(draw_of(pair, SEED) for pair in self.dev)
+        group = self.config.data.group
+        first = (pair.source for pair in self.parts[0].read().pairs)
+        has_source = self.columns == "pairs"
+        names = self.chosen.get("source", self.config.data.source)
+        self.grouping = grouping_of(group, first, names, case=self.config.text.case, has_source=has_source)
+        given = frozenset(self.grouping.draw(pair, SEED) for pair in self.dev)
         size = sum(part.size for part in self.parts)
-        tasks = [passes.ScanPart(part, SEED, size, given) for part in self.parts]
+        tasks = [passes.ScanPart(part, SEED, self.grouping, size, given) for part in self.parts]
         self.scan_tasks = tasks
         self.run_tasks("reading", tasks)
         whole: dict[str, Any] = {"pairs": 0, "skipped": 0, "not_normalised": 0, "problems": [], "in_part": []}
@@ -279,19 +286,24 @@ class Preparation:
         if whole["skipped"]:
             first = problems[0]
             self.say(f"skipped {whole['skipped']:,} invalid lines, first {first.origin}: {first.what}")
-        if shared:
-            num_shared = sum(draw_of(pair, SEED).hex() in shared for pair in self.dev)
+        if self.grouping.field and self.dev:
+            trained = {key for pair in self.dev if draw_of(key := self.grouping.key(pair), SEED).hex() in shared}
+            self.say(shared_line(self.grouping, self.dev, trained))
+        elif shared:
+            num_shared = sum(self.grouping.draw(pair, SEED).hex() in shared for pair in self.dev)
             self.say(f"note: {num_shared:,} of the {len(self.dev):,} dev pairs have a source that is also in train")
         whole["lowest"] = lowest
         return whole, sample
 
     def choose_dev(self, scanned: Mapping[str, Any]) -> list[int]:
-        """Choose the sources set aside for dev, as `split_dev` does; returns the number of their pairs per part."""
+        """Choose the groups set aside for dev, as `split_dev` does; returns the number of their pairs per part."""
         self.set_aside: frozenset[bytes] = frozenset()
         if self.config.data.dev:
             return [0] * len(self.parts)
         share = self.config.data.dev_share
-        self.set_aside = frozenset(choose_dev(scanned["lowest"], scanned["pairs"], share=share, max_pairs=DEV_PAIRS))
+        self.set_aside = frozenset(
+            choose_dev(scanned["lowest"], scanned["pairs"], share=share, max_pairs=DEV_PAIRS, name=self.grouping.name)
+        )
         draws = [draw.hex() for draw in self.set_aside]
         # The results are read again, part by part: together they may be too large for memory.
         found = (read_result(self.work, task)["lowest"] for task in self.scan_tasks)
@@ -315,9 +327,11 @@ class Preparation:
             passes.CountPart(
                 part,
                 SEED,
+                self.grouping,
                 self.set_aside,
                 units,
                 text.normalization,
+                text.case,
                 text.joint,
                 sum(in_part[: part.number]),
                 sum(in_part),
@@ -344,7 +358,7 @@ class Preparation:
             target = codec_of_counts(text, text.target, {text.target: both})
             self.codecs = target, target
         else:
-            source = codec_of_counts(text, text.source, counts["source"]) if units[0] else None
+            source = codec_of_counts(text, text.source, counts["source"], text.case) if units[0] else None
             self.codecs = source, codec_of_counts(text, text.target, counts["target"])
         files = codec_files(self.codecs)
         for name, content in files.items():
@@ -365,7 +379,15 @@ class Preparation:
         """The third pass; returns the sums of its results."""
         digest = json.loads((self.work / "codecs.json").read_bytes())
         tasks = [
-            passes.EncodePart(part, SEED, self.set_aside, str(self.work), digest, limit and replace(limit, codecs=None))
+            passes.EncodePart(
+                part,
+                SEED,
+                self.grouping,
+                self.set_aside,
+                str(self.work),
+                digest,
+                limit and replace(limit, codecs=None),
+            )
             for part in self.parts
         ]
         self.run_tasks("encoding", tasks)
@@ -381,6 +403,7 @@ class Preparation:
             "left_out_in_part": left_out,
             "in_part": [result["pairs"] for result in results],
             "hashes_in_part": [result["hashes"] for result in results],
+            "grouped_by": self.grouping.field,
             "tokens_in_part": [result["tokens"] for result in results],
             "tokens": {side: sum(result["tokens"][side] for result in results) for side in sides},
             "unknown": {side: sum(result["unknown"][side] for result in results) for side in sides},

@@ -30,7 +30,7 @@ OURS = re.compile(
 )
 """The names of all that is in a working folder."""
 MAX_REQUEST_BYTES = 2**26
-RESULTS = 2
+RESULTS = 3
 """The format of the results of the passes."""
 
 

@@ -13,6 +13,7 @@ from seq2see.text import EOS, SUBWORD_UNITS, Codec, Codecs, Units, make_tokenize
 from seq2see.text.building import by_unit, codec_of_counts, codec_of_unit
 from seq2see.text.learning import count_words, text_step
 from seq2see.text.options import TextOptions
+from seq2see.text.tokenizers import Case
 
 
 def build_examples(options: TextOptions, pairs: Sequence[Pair], *, has_source: bool) -> tuple[Codecs, Examples]:
@@ -28,18 +29,20 @@ def build_examples(options: TextOptions, pairs: Sequence[Pair], *, has_source: b
     if options.joint:
         codec, ids = build_and_encode(options, options.target, [*sources, *targets])
         return (codec, codec), Examples(*ids.split(len(pairs)))
-    source_codec, source_ids = build_and_encode(options, options.source, sources)
+    source_codec, source_ids = build_and_encode(options, options.source, sources, options.case)
     target_codec, target_ids = build_and_encode(options, options.target, targets)
     return (source_codec, target_codec), Examples(source_ids, target_ids)
 
 
-def build_and_encode(options: TextOptions, unit: Units | None, texts: Sequence[str | None]) -> tuple[Codec, Sequences]:
+def build_and_encode(
+    options: TextOptions, unit: Units | None, texts: Sequence[str | None], case: Case = "keep"
+) -> tuple[Codec, Sequences]:
     """A codec of this unit built from the texts, and their ids with EOS at the end; None has no ids."""
     assert unit is not None
     if not isinstance(unit, str) or unit in SUBWORD_UNITS:
-        codec = codec_of_counts(options, unit, count_units(options, unit, [text or "" for text in texts]))
+        codec = codec_of_counts(options, unit, count_units(options, unit, [text or "" for text in texts], case), case)
         return codec, Sequences.encode(codec, texts)
-    tokenizer = make_tokenizer(unit, options.normalization)
+    tokenizer = make_tokenizer(unit, options.normalization, case)
     # Tokens are numbered as they appear. Once all are counted, a table maps these numbers to the ids of the vocabulary.
     numbers: defaultdict[str, int] = defaultdict()
     numbers.default_factory = numbers.__len__
@@ -51,20 +54,20 @@ def build_and_encode(options: TextOptions, unit: Units | None, texts: Sequence[s
     provisional = Sequences.pack(map(numbered, texts))
     _, *tokens = numbers
     _, *counts = np.bincount(provisional.ids, minlength=len(numbers)).tolist()
-    codec = codec_of_unit(options, unit, Counter(dict(zip(tokens, counts, strict=True))))
+    codec = codec_of_unit(options, unit, Counter(dict(zip(tokens, counts, strict=True))), case)
     table = np.array([EOS, *map(codec.vocabulary.id, tokens)], dtype=np.int32)
     return codec, Sequences(table[provisional.ids], provisional.offsets)
 
 
-def count_units(options: TextOptions, units: Units, texts: Sequence[str]) -> dict[str, Counter[str]]:
+def count_units(options: TextOptions, units: Units, texts: Sequence[str], case: Case) -> dict[str, Counter[str]]:
     """The frequency of the tokens of each unit, of subwords those of the words."""
     counts: dict[str, Counter[str]] = {}
     for unit, own in by_unit(units, texts):
         found = counts.setdefault(unit, Counter())
         if unit in SUBWORD_UNITS:
-            found.update(count_words(own[:: text_step(len(own))], options.normalization))
+            found.update(count_words(own[:: text_step(len(own))], options.normalization, case))
         else:
-            tokenizer = make_tokenizer(unit, options.normalization)
+            tokenizer = make_tokenizer(unit, options.normalization, case)
             for text in own if not tokenizer.alphabet else ():
                 found.update(tokenizer.split(text))
     return counts

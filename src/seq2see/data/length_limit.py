@@ -31,12 +31,13 @@ class LengthLimit:
             return len(codec.tokenizer.split(text))
         units = getattr(self.text, side)
         fields = by_unit(units, [text])
-        return len(fields) - 1 + sum(self._count(unit, own) for unit, (own,) in fields)
+        return len(fields) - 1 + sum(self._count(unit, own, side) for unit, (own,) in fields)
 
-    def _count(self, unit: str, text: str) -> int:
+    def _count(self, unit: str, text: str, side: str) -> int:
         if unit in SUBWORD_UNITS:
             return len(text.split())
-        return len(make_tokenizer(unit, self.text.normalization).split(text))
+        case = self.text.case if side == "source" else "keep"
+        return len(make_tokenizer(unit, self.text.normalization, case).split(text))
 
     def lengths(self, pair: Pair) -> tuple[int, int]:
         """The number of tokens of source and target; a language model has no source."""

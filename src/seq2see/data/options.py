@@ -110,7 +110,10 @@ class DataOptions(TableOptions):
     dev: tuple[str, ...] = ()
     """The same for dev pairs (--dev); by default a part of data.train is set aside."""
     dev_share: Annotated[float, Meta(gt=0, lt=1)] = 0.1
-    """Share of the distinct sources to set aside for dev."""
+    """Share of the pairs to set aside for dev."""
+    group: Annotated[int, Meta(ge=1)] | str | None = None
+    """The source column whose values are never in both training and dev pairs, such as the lemma: by name, or by its
+    number among those of the source; by default the first of several; none: only whole sources are kept apart."""
     skip_bad: bool = False
     """Skip invalid lines, and count them (--skip-bad)."""
     longest: Annotated[int, Meta(ge=1)] | None = None

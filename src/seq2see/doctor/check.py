@@ -9,7 +9,7 @@ import numpy as np
 
 from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.reading import gc_paused
-from seq2see.doctor import comparisons, symbols
+from seq2see.doctor import columns, comparisons, symbols
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding, complete
 from seq2see.doctor.report import DataReport, SetSizes
@@ -44,8 +44,8 @@ def examine(files: Sequence[PairSource]) -> DataReport:
     """The report on these sets; the first is the training set."""
     sets = [PairStatistics(each) for each in files]
     train = sets[0]
-    train_sizes = train.source.sizes(), train.target.sizes()
-    units = train_sizes[0].unit, train_sizes[1].unit
+    sides_of = [[side.sizes() for side in each.sides] for each in sets]
+    units = [sizes.unit for sizes in sides_of[0]]
     findings: list[RawFinding] = []
     for number, each in enumerate(sets):
         findings += symbols.faults(each)
@@ -60,23 +60,34 @@ def examine(files: Sequence[PairSource]) -> DataReport:
         findings += comparisons.out_of_proportion(each)
         findings += symbols.inconsistent_variants(each)
         findings += symbols.mixed_scripts(each)
+        findings += columns.of_files(each)
+        findings += columns.tag_orders(each)
         for earlier in sets[:number]:
             findings += comparisons.leaked(earlier, each)
         if number == 0:
+            findings += columns.constant(each)
             findings += symbols.rare(each, units)
+        elif len(each.sides) != len(train.sides):
+            detail = f"{len(each.sides) - 1}, and {len(train.sides) - 1} in {train.name}"
+            findings.append(RawFinding("source-columns", each, len(each.sides) - 1, detail))
         elif len(train):
+            findings += columns.swapped(train, each)
+            findings += columns.one_sided_case(train, each)
+            findings += columns.tag_orders_against(train, each)
             findings += symbols.unseen(train, each, units)
     sizes = [
         SetSizes(
             files=each.name,
             pairs=len(each),
             unusable=each.faults.unusable,
-            source=train_sizes[0] if each is train else each.source.sizes(),
-            target=train_sizes[1] if each is train else each.target.sizes(),
+            source=each.source.sizes() if each.fields else own[0],
+            target=own[-1],
+            fields=tuple(own[:-1]) if each.fields else (),
+            seen=() if each is train else columns.seen_values(train, each),
             shared=None if each is train else comparisons.shared(train, each),
             format=each.files.describe(),
         )
-        for each in sets
+        for each, own in zip(sets, sides_of, strict=True)
     ]
     suggestion = _suggest(train, sizes[0]) if len(train) else ()
     return DataReport(tuple(complete(findings)), tuple(sizes), suggestion)
@@ -85,8 +96,7 @@ def examine(files: Sequence[PairSource]) -> DataReport:
 def _suggest(train: PairStatistics, sizes: SetSizes) -> tuple[str, ...]:
     """What seq2see train chooses for these pairs by default."""
     return (
-        f"source: {sizes.source.unit} ({sizes.source.reason})",
-        f"target: {sizes.target.unit} ({sizes.target.reason})",
+        *(f"{side.name}: {side.unit} ({side.reason})" for side in (*(sizes.fields or [sizes.source]), sizes.target)),
         f"model: {MODEL}",
         f"command: seq2see train {' '.join([*map(quoted, train.files.paths), *flags_of(train.files.table)])}",
     )

@@ -117,6 +117,36 @@ FINDING_TYPES: dict[str, FindingType] = {
         "All pairs have the same source: there is nothing to learn, and no dev set can be split off.",
         "add pairs with other sources",
     ),
+    "source-columns": FindingType(
+        "error",
+        "columns",
+        "The source has another number of columns than in the training set.",
+        "read the same columns of all files: --source lemma,features --target form",
+    ),
+    "file-names": FindingType(
+        "warning",
+        "texts",
+        "Sources are names of files: their letters would be learnt, not what is in the files.",
+        "read the files: text.source=picture for pictures, text.source=vectors for arrays of numbers (.npy)",
+    ),
+    "swapped": FindingType(
+        "warning",
+        "columns",
+        "Two columns look like each other's in the training set: they are swapped in one of the files.",
+        "swap them in one of the files",
+    ),
+    "constant": FindingType(
+        "warning",
+        "columns",
+        "All texts of a column are the same: a source column tells nothing, and a target is nothing to learn.",
+        "read other columns: --source, --target",
+    ),
+    "case": FindingType(
+        "warning",
+        "letters",
+        "Only one of two sets has capitals, or small letters: to a model they are different symbols.",
+        "",
+    ),
     "leaked-pairs": FindingType(
         "warning",
         "pairs",
@@ -268,6 +298,12 @@ FINDING_TYPES: dict[str, FindingType] = {
         "texts",
         "Escapes of the Moses tokenizer: correct if its detokenizer is applied to the output.",
         "nothing, if the text is tokenised; otherwise as for HTML",
+    ),
+    "tag-order": FindingType(
+        "note",
+        "texts",
+        "The same tags in several orders: one set to the unit tags, different texts to all others.",
+        "nothing if the unit is tags (text.source); otherwise sort them, in all files",
     ),
     "direction-marks": FindingType(
         "note",

@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from seq2see.data.groups import field_names
 from seq2see.data.header import MAX_ROWS, is_header
 from seq2see.doctor.diagnosed import diagnosed
 from seq2see.doctor.format_marks import COMMENT, FormatMarks
 from seq2see.doctor.report import Example
 from seq2see.doctor.rows import Block, Faults, PairSource
 from seq2see.doctor.side_statistics import SideStatistics
+from seq2see.text.fields import FIELD_BREAK, columns_of
 
 
 class Text(NamedTuple):
@@ -32,12 +34,15 @@ class PairStatistics:
         self.faults = Faults()
         self.marks = FormatMarks()
         self.source, self.target = SideStatistics("source"), SideStatistics("target")
+        self.fields: list[SideStatistics] = []
+        """The columns of a source that has several."""
         lines: list[npt.NDArray[np.int32]] = []
         for block in files.blocks(self.faults):
             if not block.sources:
                 continue
             if files.num_fields > 1:
-                block = block._replace(sources=[source.replace("\t", " ") for source in block.sources])
+                self._add_fields(block)
+                block = block._replace(sources=[source.replace(FIELD_BREAK, " ") for source in block.sources])
             if not lines:
                 self._look_for_header(block)
             self.marks.add(block.sources, block.targets, block.lines)
@@ -58,9 +63,9 @@ class PairStatistics:
         return self.files.name
 
     @property
-    def sides(self) -> tuple[SideStatistics, SideStatistics]:
-        """Source and target."""
-        return self.source, self.target
+    def sides(self) -> tuple[SideStatistics, ...]:
+        """Source and target; the columns of the source if it has several, and the target."""
+        return (*(self.fields or [self.source]), self.target)
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -91,6 +96,13 @@ class PairStatistics:
             if len(found) == len(wanted):
                 break
         return found
+
+    def _add_fields(self, block: Block) -> None:
+        if not self.fields:
+            names = field_names(self.files.source_names, self.files.num_fields)
+            self.fields = [SideStatistics(name, may_be_tags=index > 0) for index, name in enumerate(names)]
+        for side, texts in zip(self.fields, columns_of(block.sources, len(self.fields)), strict=True):
+            side.add(texts, block.lines)
 
     def _look_for_header(self, block: Block) -> None:
         rows = list(zip(block.sources, block.targets, strict=True))[: 2 * MAX_ROWS]

@@ -60,18 +60,21 @@ def _lines_of_sizes(sizes: SetSizes) -> Iterator[Styled]:
         yield f"  {visible(sizes.format, max_characters=400)}", ""
     if not sizes.pairs:
         return
-    for name, side in (("source", sizes.source), ("target", sizes.target)):
+    if sizes.fields:
+        yield f"  source: {sizes.source.distinct:,} distinct, of {len(sizes.fields)} columns", ""
+    for side in (*(sizes.fields or [sizes.source]), sizes.target):
         lengths = " · ".join(f"{value:,}" for value in side.lengths.values())
         yield (
             (
-                f"  {name}: {side.distinct:,} distinct; {side.words:,} words, {side.characters:,} characters "
+                f"  {side.name}: {side.distinct:,} distinct; {side.words:,} words, {side.characters:,} characters "
                 f"({side.symbols:,} distinct, {side.script}); length {lengths} (min, median, 95 %, 99 %, max)"
             ),
             "",
         )
     if sizes.shared is not None:
         shared = ", ".join(f"{count:,} {name}" for name, count in sizes.shared.items())
-        yield f"  also in the training set: {shared}", ""
+        seen = [f"{each.seen:,} of {each.distinct:,} values of {each.name}" for each in sizes.seen]
+        yield f"  also in the training set: {', '.join([shared, *seen])}", ""
 
 
 def _lines_of_finding(finding: Finding, with_files: bool, *, isolate: bool) -> Iterator[Styled]:
@@ -99,7 +102,7 @@ def _example(example: Example, *, isolate: bool) -> str:
     sides = [visible(side, max_characters=_MAX_SHOWN) for side in example.text.split("\t")] if example.text else []
     if isolate:  # so that a terminal doesn't reorder the text beside it
         sides = [f"\u2068{side}\u2069" if runs_right_to_left(side) else side for side in sides]
-    shown = " → ".join(sides)
+    shown = " → ".join([" | ".join(sides[:-1]), sides[-1]] if len(sides) > 1 else sides)  # a source of several columns
     parts = (
         [visible(example.origin, max_characters=200) + ":"]
         if shown or example.detail

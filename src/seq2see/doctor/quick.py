@@ -9,13 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2see.data import Pair
+from seq2see.data.groups import field_names
 from seq2see.data.header import MAX_ROWS, is_header
 from seq2see.data.options import TableOptions
 from seq2see.data.split import sample_evenly
+from seq2see.doctor.columns import is_constant, names_of_files
 from seq2see.doctor.finding_types import FINDING_TYPES
 from seq2see.doctor.format_marks import COMMENT, FormatMarks
 from seq2see.doctor.rows import Faults, pair_sources
 from seq2see.doctor.side_statistics import SideStatistics
+from seq2see.text.fields import columns_of, num_fields
 
 MAX_PAIRS = 5_000
 """Pairs that are looked at, evenly spaced."""
@@ -30,16 +33,17 @@ class _Seen(NamedTuple):
     first: int
 
 
-def worst_findings(pairs: Sequence[Pair], *, has_fields: bool = False) -> list[str]:
+def worst_findings(pairs: Sequence[Pair], *, unit_is_given: bool = False) -> list[str]:
     """The worst two warnings that `seq2see check` has about these pairs, a line each.
 
-    Marks of another format come first, since they are in the way of every answer; then the most frequent. A source that
-    `has_fields` has several columns, separated by TAB.
+    Marks of another format come first, and columns that are something else than text, since they are in the way of
+    every answer; then the most frequent. If the unit of the sources is given, it isn't for a finding to doubt it.
     """
     sample = sample_evenly(pairs, MAX_PAIRS)
-    if has_fields:
-        sample = [pair._replace(source=pair.source.replace("\t", " ")) for pair in sample]
-    found = [*_header(pairs), *_marks(sample), *sorted(_faults_of_texts(sample), key=lambda seen: -seen.num_pairs)]
+    *sources, target = sides = _sides(sample)
+    found = [*_header(pairs), *([] if unit_is_given else _file_names(sources)), *_marks(sample)]
+    found += _constant(sides if len(sources) > 1 else [target], len(sample))
+    found += sorted(_faults_of_texts(sides), key=lambda seen: -seen.num_pairs)
     lines = []
     for seen in found[:NUM_WORST]:
         count = "" if seen.name == "header" else f"{seen.num_pairs:,} of {len(sample):,} pairs, "
@@ -56,7 +60,7 @@ def worst_findings_of_files(paths: Sequence[Path], table: TableOptions) -> list[
         return []
     origins = map(files.origin, block.lines.tolist())
     pairs = list(map(Pair, block.sources, block.targets, origins))
-    return worst_findings(pairs, has_fields=files.num_fields > 1)
+    return worst_findings(pairs)
 
 
 def _header(pairs: Sequence[Pair]) -> Iterator[_Seen]:
@@ -72,14 +76,34 @@ def _marks(sample: Sequence[Pair]) -> Iterator[_Seen]:
         yield _Seen(mark.name, mark.num_pairs, mark.examples[0][0])
 
 
-def _faults_of_texts(sample: Sequence[Pair]) -> Iterator[_Seen]:
-    source, target = SideStatistics("source"), SideStatistics("target")
-    source.add([pair.source for pair in sample], _indices(sample))
-    target.add([pair.target or "" for pair in sample], _indices(sample))
-    for name in dict.fromkeys([*source.found, *target.found]):
+def _sides(sample: Sequence[Pair]) -> list[SideStatistics]:
+    """Source and target; a source of several fields is a side for each."""
+    texts = [pair.source for pair in sample]
+    num = num_fields(texts)
+    columns = [*(columns_of(texts, num) if num > 1 else [texts]), [pair.target or "" for pair in sample]]
+    names = [*(field_names((), num) if num > 1 else ["source"]), "target"]
+    sides = [SideStatistics(name) for name in names]
+    for side, column in zip(sides, columns, strict=True):
+        side.add(column, _indices(sample))
+    return sides
+
+
+def _file_names(sources: Sequence[SideStatistics]) -> Iterator[_Seen]:
+    counts = [side.extensions.total() for side in sources if names_of_files(side)]
+    if counts:
+        yield _Seen("file-names", max(counts), 0)
+
+
+def _constant(sides: Sequence[SideStatistics], num_pairs: int) -> Iterator[_Seen]:
+    if any(map(is_constant, sides)):
+        yield _Seen("constant", num_pairs, 0)
+
+
+def _faults_of_texts(sides: Sequence[SideStatistics]) -> Iterator[_Seen]:
+    for name in dict.fromkeys(name for side in sides for name in side.found):
         if FINDING_TYPES[name].severity == "warning":
-            first = min(side.examples[name][0][0] for side in (source, target) if name in side.examples)
-            yield _Seen(name, max(source.found[name], target.found[name]), first)
+            first = min(side.examples[name][0][0] for side in sides if name in side.examples)
+            yield _Seen(name, max(side.found[name] for side in sides), first)
 
 
 def _indices(sample: Sequence[Pair]) -> np.ndarray:

@@ -53,11 +53,24 @@ class SideSizes:
     script: str
     unit: str = ""
     reason: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class SeenValues:
+    """Of the distinct values that some columns have in a held-out set, those that are in the training set."""
+
+    name: str
+    seen: int
+    distinct: int
 
 
 @dataclass(frozen=True)
 class SetSizes:
-    """The size of a set, and its overlap with the training set (None for the training set itself)."""
+    """The size of a set, and its overlap with the training set (None for the training set itself).
+
+    `fields` are the columns of a source that has several, and `seen` what of them is in the training set.
+    """
 
     files: str
     pairs: int
@@ -67,6 +80,8 @@ class SetSizes:
     shared: Mapping[str, int] | None = None
     format: str = ""
     """How a file that is not source TAB target is read."""
+    fields: tuple[SideSizes, ...] = ()
+    seen: tuple[SeenValues, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ and a script, never the text: about 30 bytes for both sides.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from seq2see.doctor import characters
 from seq2see.doctor.report import SideSizes
 from seq2see.text import choose_tokenizer
+from seq2see.text.choice import reason_for_tags
 
 Examples = dict[str, list[tuple[int, str, str]]]
 Number = TypeVar("Number", bound=np.generic)
@@ -26,13 +28,30 @@ _MAX_SYMBOLS = 2_000
 """A side with more distinct tokens is not made of symbols, so they are no longer counted."""
 _MAX_SAMPLED = 40_000
 _SUSPICIOUS = characters.suspicious_codes()
+_FILE_NAME = re.compile(
+    r"(\.(?:png|jpe?g|p[bgnp]m|bmp|gif|tiff?|webp|npy|npz|wav|flac|mp3|ogg))[ \t]*$", re.IGNORECASE | re.MULTILINE
+)
+_SEPARATOR = re.compile("[;|]")
+_LIST = re.compile("[^;|][;|][^;|]")
+_MAX_LISTS = 20_000
+"""Distinct lists of tags; with more they are something else."""
+_TAG_USES = 5
+"""Uses of a tag, on average."""
 
 
 class SideStatistics:
     """The statistics of the sources or the targets of one set."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, may_be_tags: bool = False) -> None:
         self.name = name
+        self.may_be_tags = may_be_tags
+        """Whether training may read these texts as sets of tags."""
+        self.extensions: Counter[str] = Counter()
+        """The frequency of each extension of a picture, sound or array that a text ends in."""
+        self.first_list: dict[str, int] = {}
+        """Line of the first occurrence of each list of tags."""
+        self._lists: Counter[str] | None = Counter()
+        """The frequency of each list of tags; None if the texts are something else."""
         self.counts = np.zeros(characters.NUM_CODES, dtype=np.int64)
         """The frequency of each code point."""
         self.first: dict[str, tuple[int, str]] = {}
@@ -82,6 +101,9 @@ class SideStatistics:
         self._add_scripts(codes, present, starts)
         self._count_words(codes, joined, texts, lines)
         self._find_faults(texts, joined, codes, present, starts, lines)
+        if "." in joined:
+            self.extensions.update(map(str.lower, _FILE_NAME.findall(joined)))
+        self._add_lists(texts, lines)
         self._lengths.append(lengths)
         self._hashes.append(self._hash(texts, joined))
         self._sample_from(texts)
@@ -125,6 +147,34 @@ class SideStatistics:
                 for token in text.split():
                     if token not in self.first_token:
                         self.first_token[token] = line, text
+
+    def _add_lists(self, texts: list[str], lines: npt.NDArray[np.int32]) -> None:
+        """Count the texts if they are lists, such as V;PST;3."""
+        if self._lists is None:
+            return
+        known = len(self._lists)
+        self._lists.update(texts)
+        if len(self._lists) > _MAX_LISTS or 2 * sum(map(_is_list, self._lists)) < len(self._lists):
+            self._lists, self.first_list = None, {}
+        elif len(self._lists) > known:
+            for line, text in zip(lines.tolist(), texts, strict=True):
+                self.first_list.setdefault(text, line)
+
+    def tag_lists(self) -> Mapping[str, int]:
+        """The frequency of each list of tags; empty if the texts are no such lists, or their parts are no tags."""
+        if not hasattr(self, "_tag_lists"):
+            lists = {text: count for text, count in (self._lists or {}).items() if _is_list(text)}
+            uses: Counter[str] = Counter()
+            for text, count in lists.items():
+                uses.update(dict.fromkeys(self.tags_of(text), count))
+            are_tags = uses.total() >= _TAG_USES * len(uses) and 2 * sum(map(_has_letter, uses)) >= len(uses)
+            self._tag_lists = lists if are_tags else {}
+        return self._tag_lists
+
+    @staticmethod
+    def tags_of(text: str) -> tuple[str, ...]:
+        """The tags of a list, in alphabetical order."""
+        return tuple(sorted(_SEPARATOR.split(text.strip())))
 
     def _hash(self, texts: list[str], joined: str) -> npt.NDArray[np.int64]:
         """Hashes that are equal for texts that training treats as equal: NFC, without white space at the ends."""
@@ -215,6 +265,11 @@ class SideStatistics:
     # --- results ---
 
     @property
+    def sample(self) -> list[str]:
+        """Texts evenly spaced over the set."""
+        return self._sample
+
+    @property
     def hashes(self) -> npt.NDArray[np.int64]:
         """A hash per text, equal for equal texts within a process."""
         return _whole(self._hashes)
@@ -243,13 +298,16 @@ class SideStatistics:
     def sizes(self) -> SideSizes:
         """The sizes of this side, with the unit that training would choose."""
         lengths, scripts = self.lengths, self.scripts
-        unit, reason = choose_tokenizer(self._sample)
+        tags = reason_for_tags(self._sample) if self.may_be_tags else None
+        unit, reason = ("tags", tags) if tags else choose_tokenizer(self._sample)
         quantiles = np.quantile(lengths, [0, 0.5, 0.95, 0.99, 1], method="lower") if len(lengths) else [0] * 5
         named = dict(zip(("min", "median", "95 %", "99 %", "max"), map(int, quantiles), strict=True))
         script = characters.script_name(int(np.bincount(scripts).argmax())) if len(scripts) else "none"
         num_distinct = len(np.unique(self.hashes))
         num_symbols = int(np.count_nonzero(self.counts))
-        return SideSizes(int(lengths.sum()), self.num_words, num_distinct, num_symbols, named, script, unit, reason)
+        return SideSizes(
+            int(lengths.sum()), self.num_words, num_distinct, num_symbols, named, script, unit, reason, self.name
+        )
 
 
 def _whole(parts: list[npt.NDArray[Number]]) -> npt.NDArray[Number]:
@@ -257,6 +315,14 @@ def _whole(parts: list[npt.NDArray[Number]]) -> npt.NDArray[Number]:
     if len(parts) > 1:
         parts[:] = [np.concatenate(parts)]
     return parts[0]
+
+
+def _is_list(text: str) -> bool:
+    return " " not in text and _LIST.search(text) is not None
+
+
+def _has_letter(text: str) -> bool:
+    return any(map(str.isalpha, text))
 
 
 def _not_nfc(text: str) -> str | None:

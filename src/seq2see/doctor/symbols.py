@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding
 from seq2see.doctor.report import Example
 from seq2see.doctor.side_statistics import SideStatistics
+from seq2see.text.tokenizers import TAG_SEPARATOR
 
 _NUM_EXAMPLES = 3
 _RARE_COUNT = 2
@@ -42,7 +43,7 @@ def faults(statistics: PairStatistics) -> Iterator[RawFinding]:
         yield RawFinding(name, statistics, sum(counts.values()), "; ".join(parts), examples=examples[:_NUM_EXAMPLES])
 
 
-def rare(statistics: PairStatistics, units: tuple[str, str]) -> Iterator[RawFinding]:
+def rare(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
     """Symbols that occur once or twice in the training set; one finding per side."""
     for side, unit in zip(statistics.sides, units, strict=True):
         counts, first, is_token = _symbols(side, unit)
@@ -51,7 +52,7 @@ def rare(statistics: PairStatistics, units: tuple[str, str]) -> Iterator[RawFind
             yield _of_symbols("rare-symbols", statistics, side, rare_symbols, first, is_token, f"of {len(counts):,}")
 
 
-def unseen(train: PairStatistics, held_out: PairStatistics, units: tuple[str, str]) -> Iterator[RawFinding]:
+def unseen(train: PairStatistics, held_out: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
     """Symbols of a held-out set that do not occur in the training set; one finding per side."""
     for known, side, unit in zip(train.sides, held_out.sides, units, strict=True):
         seen, _, is_token = _symbols(known, unit)
@@ -66,7 +67,15 @@ def unseen(train: PairStatistics, held_out: PairStatistics, units: tuple[str, st
 
 
 def _symbols(side: SideStatistics, unit: str) -> tuple[Mapping[str, int], Mapping[str, tuple[int, str]], bool]:
-    """The frequency and first occurrence of each symbol; True if symbols are tokens between blanks."""
+    """The frequency and first occurrence of each symbol; True if symbols are tokens between blanks, or tags."""
+    if unit == "tags" and side.tokens is not None:
+        counts: Counter[str] = Counter()
+        first: dict[str, tuple[int, str]] = {}
+        for text, count in side.tokens.items():
+            for tag in filter(None, TAG_SEPARATOR.split(text)):
+                counts[tag] += count
+                first.setdefault(tag, side.first_token[text])
+        return counts, first, True
     if unit == "symbols" and side.tokens is not None:
         return side.tokens, side.first_token, True
     return side.characters(), side.first, False

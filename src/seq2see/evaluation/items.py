@@ -32,7 +32,7 @@ class Slice(NamedTuple):
     """A subset of the items that is also scored separately."""
 
     by: str
-    """What defines the slices: `source`, `length`, or a column."""
+    """What defines the slices: `source`, `seen`, `length`, or a column."""
     name: str
     rows: NDArray[np.intp]
     """Indices of its items."""
@@ -68,13 +68,15 @@ def slices_by_length(lengths: Sequence[int], unit: str) -> list[Slice]:
     return slices if len(slices) > 1 else []
 
 
-def slices_by_training(is_known: Sequence[bool], was_dev: Sequence[bool] = ()) -> list[Slice]:
-    """Items in the training data, other items in the dev data, and new items; no slices if all are of one kind."""
+def slices_by_training(
+    is_known: Sequence[bool], was_dev: Sequence[bool] = (), by: str = "source", *, fewest: int = 2
+) -> list[Slice]:
+    """Items in the training data, other items in the dev data, and new items; no slices if there are too few."""
     known = np.asarray(is_known, dtype=bool)
     dev = np.asarray(was_dev or [False] * len(known), dtype=bool) & ~known
     parts = {IN_TRAINING: known, IN_DEV: dev, NEW: ~known & ~dev}
-    slices = [Slice("source", name, np.flatnonzero(rows)) for name, rows in parts.items() if rows.any()]
-    return slices if len(slices) > 1 else []
+    slices = [Slice(by, name, np.flatnonzero(rows)) for name, rows in parts.items() if rows.any()]
+    return slices if len(slices) >= fewest else []
 
 
 def slices_by_label(items: Sequence[Item], column: str) -> list[Slice]:

@@ -9,6 +9,7 @@ from typing import Annotated, TypedDict
 from msgspec import Meta
 
 from seq2see.data.options import Decision
+from seq2see.evaluation.seen import SEEN
 from seq2see.inference.options import BatchOptions, Beam
 
 MIN_SAMPLES = 100
@@ -22,7 +23,8 @@ class EvaluationOptions(BatchOptions):
     metrics: tuple[str, ...] | None = None
     """Names of metrics, separated by commas; by default those that suit the unit of the targets."""
     by: str | None = None
-    """A label column of the test file to score separately: its number, name or JSON key."""
+    """A label column of the test file to score separately: its number, name or JSON key; or seen: score separately
+    what was seen in training of a source: its first field (a lemma), the others (tags), both, or neither."""
     group: bool = True
     """Pairs with the same source are one item with several references."""
     beam: Beam = 1
@@ -31,6 +33,11 @@ class EvaluationOptions(BatchOptions):
     """Bootstrap samples for intervals and p-values."""
     seed: Annotated[int, Meta(ge=0)] = 0
     """Seed of the bootstrap."""
+
+    @property
+    def label(self) -> str | None:
+        """The column to read from the test file."""
+        return None if self.by == SEEN else self.by
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -106,7 +106,7 @@ def evaluate_runs(
             raise ConfigError("a language model has no predictions to list", where="--errors", fix="leave it out")
         if found is None:
             columns = own
-            found = read_pairs(files, columns=columns, skip_bad=skip_bad, label=request.by, table=table, known=known)
+            found = read_pairs(files, columns=columns, skip_bad=skip_bad, label=request.label, table=table, known=known)
         configs.append(config_of(members[0]))
         reports.append(evaluate(model, found.pairs, request, labels=found.labels))
         codecs.append(model.target_codec)

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from seq2see.data import Pair
-from seq2see.data.source_record import source_texts
+from seq2see.data.source_record import SourceRecord, source_texts
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation.items import Item, items_of, slices_by_label, slices_by_length, slices_by_training
 from seq2see.evaluation.options import EvaluationOptions
 from seq2see.evaluation.report import EvaluationReport, Outputs, Overlap, assess
+from seq2see.evaluation.seen import SEEN, slices_by_seen
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.options import BatchOptions, GenerationOptions
 from seq2see.inference.predictor import Predictor
 from seq2see.metrics import METRICS, computable, find_metrics, metrics_for
-from seq2see.text import Codec
+from seq2see.text import FIELD_BREAK, Codec, Fields
 
 SPELLING = ("characters", "graphemes", "bytes")
 
@@ -43,8 +44,12 @@ def evaluate(
         METRICS[name]([], [])  # raises before a long search if a package is missing
     items = items_of(pairs, labels, group=request.group)
     slices = slices_by_label(items, request.by or "label")
-    is_known, was_dev = seen_before(predictor, [pairs[item.rows[0]] for item in items])
-    if predictor.record.is_complete:
+    codecs = (predictor.source_codec, predictor.target_codec)
+    texts = list(source_texts([pairs[item.rows[0]] for item in items], codecs))
+    is_known, was_dev = seen_before(predictor.record, texts)
+    if request.by == SEEN:
+        slices = slices_by_seen(predictor.record, texts, was_dev, predictor.table.source)
+    if predictor.record.is_complete and (request.by != SEEN or predictor.record.fields):
         slices = [*slices_by_training(is_known, was_dev), *slices]
     if predictor.source_codec is not None:
         slices += slices_by_length(*lengths_of(items, predictor.source_codec))
@@ -60,10 +65,9 @@ def evaluate(
     )
 
 
-def seen_before(predictor: Predictor, pairs: Sequence[Pair]) -> tuple[list[bool], list[bool]]:
-    """For each pair whether the model was trained on its source, and if not, whether that was among its dev pairs."""
-    texts = list(source_texts(pairs, (predictor.source_codec, predictor.target_codec)))
-    is_known, was_dev = (each.contains(texts) for each in (predictor.record.train, predictor.record.dev))
+def seen_before(record: SourceRecord, texts: Sequence[str]) -> tuple[list[bool], list[bool]]:
+    """For each source whether the model was trained on it, and if not, whether it was among its dev pairs."""
+    is_known, was_dev = (each.contains(texts) for each in (record.train, record.dev))
     return is_known, [dev and not known for dev, known in zip(was_dev, is_known, strict=True)]
 
 
@@ -87,8 +91,10 @@ def require_predictions(predictor: Predictor, request: EvaluationOptions) -> Non
 
 
 def lengths_of(items: Sequence[Item], codec: Codec) -> tuple[list[int], str]:
-    """The length of each source, and its unit: characters, symbols or words."""
+    """The length of each source, and its unit: characters, symbols or words; of several fields, tokens."""
     name = codec.tokenizer.name
+    if isinstance(codec.tokenizer, Fields):
+        return [len(codec.encode(item.source, end=False)) - item.source.count(FIELD_BREAK) for item in items], "tokens"
     if name in SPELLING:
         return [len(codec.normalise(item.source)) for item in items], "characters"
     return [len(item.source.split()) for item in items], "symbols" if name == "symbols" else "words"

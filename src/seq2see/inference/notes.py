@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seq2see.console import shown_counts
-from seq2see.text import UNK, Codec
+from seq2see.text import FIELD_BREAK, UNK, Codec, Fields
 
 MOSTLY = 0.5
 """Share of a text's symbols that are unknown from which its answer means little."""
@@ -81,6 +81,8 @@ class InputNotes:
 
     codec: Codec
     seen: Seen
+    has_source: bool = True
+    """False for the prompts of a language model."""
     total: int = 0
     longest: int = 0
     """Tokens of the longest text."""
@@ -110,7 +112,8 @@ class InputNotes:
         unknown = self.seen.unknown(text, self.codec)
         if not unknown:
             return
-        for case, other in (("upper", text.upper()), ("lower", text.lower())):
+        for case in ("upper", "lower"):
+            other = self._in_case(case, text)
             if other != text and len(self.seen.unknown(other, self.codec)) <= OTHER_CASE * len(unknown):
                 self._note(case, place)
                 return
@@ -120,14 +123,27 @@ class InputNotes:
         if len(unknown) >= MOSTLY * len(all_symbols):
             self._note("mostly", place)
 
+    def _in_case(self, case: str, text: str) -> str:
+        """The text in upper or lower case; of several fields only those with unknown symbols: tags may be known."""
+        change = str.upper if case == "upper" else str.lower
+        tokenizer, vocabulary = self.codec.tokenizer, self.codec.vocabulary
+        if not isinstance(tokenizer, Fields):
+            return change(text)
+        fields = [
+            field if all(token in vocabulary for token in part.split(field)) else change(field)
+            for part, field in tokenizer.fields(text)
+        ]
+        return FIELD_BREAK.join(fields)
+
     def lines(self) -> list[str]:
         """One line per cause that hasn't been said."""
         new = {symbol: count for symbol, count in self.symbols.items() if symbol not in self.said}
         found = {cause: each.of(self.total) for cause, each in self.causes.items() if cause not in self.said}
         self.said |= {*new, *(found.keys() - {"unknown", "mostly"})}
+        fold = ", or train with text.case=fold" if self.has_source else ""
         lines = [
-            f"known only in {case} case: the symbols of {found[case]}; try the texts in {case} case"
-            for case in ("upper", "lower")
+            f"trained on {case} case, and {other} case is in {found[case]}: write them in {case} case{fold}"
+            for case, other in (("upper", "lower"), ("lower", "upper"))
             if case in found
         ]
         if "long" in found:

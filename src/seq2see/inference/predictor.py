@@ -210,7 +210,7 @@ class Predictor:
         )
 
     def _notes(self) -> InputNotes:
-        return InputNotes(self.source_codec or self.target_codec, self.seen)
+        return InputNotes(self.source_codec or self.target_codec, self.seen, self.source_codec is not None)
 
     def _examine(self, notes: InputNotes, texts: Sequence[str], read: Readable, *, first_row: int = 0) -> None:
         """Note what is unlike the training data in the rows that the network reads."""

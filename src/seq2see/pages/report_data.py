@@ -133,7 +133,7 @@ def collect_report_data(
     num_left_out = 0
     if test:
         found = read_pairs(
-            list(test), columns=columns, skip_bad=skip_bad, label=request.by, table=table, known=model.table
+            list(test), columns=columns, skip_bad=skip_bad, label=request.label, table=table, known=model.table
         )
         if found.format is not None and (said := found.format.describe()):
             notes.append(f"The test file was read as {said}.")

@@ -26,7 +26,8 @@ def card_text(
     sides = [("source", source)] if source else []
     text = [
         f"- {side}: {codec.tokenizer.title}, {len(codec.vocabulary):,} tokens, "
-        f"Unicode {codec.tokenizer.normalization}; texts of at most {longest[side]:,} tokens"
+        f"Unicode {codec.tokenizer.normalization}{', lower-cased' if codec.tokenizer.case == 'fold' else ''}; "
+        f"texts of at most {longest[side]:,} tokens"
         for side, codec in [*sides, ("target", target)]
     ]
     file = Path(train[0].origin.rpartition(":")[0]).name

@@ -11,10 +11,10 @@ from seq2see.config import Config
 from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
-from seq2see.data.choosing import num_fields
+from seq2see.data.groups import Grouping, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import TableOptions, flags_of, known_from, table_options
-from seq2see.data.split import DEV_PAIRS, key_of, sample_evenly
+from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, UserError
 from seq2see.printable import quoted
@@ -47,10 +47,10 @@ def read_data(
     if pairs is None and (corpus := corpus_of(config.data.train)):
         return corpus_data(corpus)
 
-    table, chosen, num_source_columns = table_options(config.data), dict[str, Any](), 1
+    table, chosen = table_options(config.data), dict[str, Any]()
 
     def read(paths: Sequence[str], name: str) -> list[Pair]:
-        nonlocal chosen, num_source_columns
+        nonlocal chosen
         found = read_pairs(
             [Path(path) for path in paths],
             columns="pairs" if has_source else "target",
@@ -63,7 +63,6 @@ def read_data(
                 notes.append(f"{' '.join(Path(path).name for path in paths)}: {said}")
             if name == "train":
                 chosen = {**found.format.chosen(), **config.data.given()}
-                num_source_columns = num_fields(found.format)
         if found.skipped:
             first = found.problems[0]
             notes.append(f"{name}: skipped {invalid_lines(found.skipped)}, first {first.origin}: {first.what}")
@@ -77,21 +76,33 @@ def read_data(
     if pairs is None and not config.data.train:
         raise ConfigError("no training data given", where="data.train", fix="name a file: seq2see train pairs.tsv")
     train = list(pairs) if pairs is not None else read(config.data.train, "train")
-    if has_source and (worst := worst_findings(train, has_fields=num_source_columns > 1 or _has_fields(pairs))):
+    if has_source and (worst := worst_findings(train, unit_is_given=config.text.source is not None)):
         words = [*map(quoted, config.data.train), *flags_of(table)]
         more = f"; all of them: seq2see check {' '.join(words)}" if pairs is None else ""
         notes += [*worst[:-1], worst[-1] + more]
+    sources = (pair.source for pair in train)
+    names = chosen.get("source", config.data.source)
+    grouping = grouping_of(config.data.group, sources, names, case=config.text.case, has_source=has_source)
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
         notes.insert(0, f"data: {len(train):,} pairs to train on, {len(dev):,} dev pairs")
-        sources = set(map(key_of, train))
-        shared = sum(key_of(pair) in sources for pair in dev)
+        by_source = Grouping(case=config.text.case)
+        trained = set(map(by_source.key, train))
+        shared = sum(by_source.key(pair) in trained for pair in dev)
         if shared:
             notes.append(f"note: {shared:,} of the {len(dev):,} dev pairs have a source that is also in train")
+        if grouping.field:
+            notes.append(shared_line(grouping, dev, map(grouping.key, train)))
     else:
         total = len(train)
-        train, dev = split_dev(train, seed=config.training.seed, share=config.data.dev_share, max_pairs=DEV_PAIRS)
-        kind = "sources" if has_source else "lines"
+        train, dev = split_dev(
+            train,
+            seed=config.training.seed,
+            share=config.data.dev_share,
+            max_pairs=DEV_PAIRS,
+            grouping=grouping,
+        )
+        kind = grouping.name if has_source else "lines"
         notes.insert(
             0,
             f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev "
@@ -100,11 +111,6 @@ def read_data(
     if pairs is None:
         notes += size_notes(config.data.train)
     return RunData(train, dev, notes, columns=chosen)
-
-
-def _has_fields(pairs: Sequence[Pair] | None) -> bool:
-    """Whether pairs of a program have several source columns."""
-    return bool(pairs) and all("\t" in pair.source for pair in pairs or ())
 
 
 def corpus_data(corpus: Corpus) -> RunData:

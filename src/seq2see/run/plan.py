@@ -15,7 +15,7 @@ from seq2see.console import shown_tokens
 from seq2see.corpus.corpus import require_fitting
 from seq2see.data import EpochExamples, Examples, Pair
 from seq2see.data.building import build_examples
-from seq2see.data.source_record import NO_SOURCES, HashSet, SourceRecord, source_texts
+from seq2see.data.source_record import NO_SOURCES, HashSet, SourceRecord, record_of_pairs, source_texts
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
@@ -84,10 +84,11 @@ class RunPlan:
     @cached_property
     def own_record(self) -> SourceRecord:
         """The sources of the pairs of this run."""
-        dev = HashSet.of_texts(source_texts(self.data.dev, self.codecs))
         if self.data.corpus:
+            dev = HashSet.of_texts(source_texts(self.data.dev, self.codecs))
             return replace(self.data.corpus.record, dev=dev)
-        return SourceRecord(HashSet.of_texts(source_texts(self.data.train, self.codecs)), dev)
+        group = self.config.data.group
+        return record_of_pairs(self.data.train, self.data.dev, self.codecs, group if isinstance(group, int) else 1)
 
     @property
     def unknown_on_dev(self) -> dict[str, float]:

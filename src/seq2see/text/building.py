@@ -11,7 +11,7 @@ from seq2see.text.fields import FIELD_BREAK, Fields, columns_of
 from seq2see.text.learning import learn_from_words
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS, has_subwords
-from seq2see.text.tokenizers import Units, make_tokenizer
+from seq2see.text.tokenizers import Case, Units, make_tokenizer
 from seq2see.text.vocabulary import Vocabulary
 
 
@@ -22,25 +22,28 @@ def by_unit(units: Units, texts: Sequence[str]) -> list[tuple[str, Sequence[str]
     return list(zip(units, columns_of(texts, len(units)), strict=True))
 
 
-def codec_of_counts(options: TextOptions, units: Units | None, counts: Mapping[str, Counter[str]]) -> Codec:
+def codec_of_counts(
+    options: TextOptions, units: Units | None, counts: Mapping[str, Counter[str]], case: Case = "keep"
+) -> Codec:
     """A codec of this unit, or of one unit per field, built from the frequency of each token of each unit.
 
     Of subwords, the frequencies are those of words. Fields of the same unit share its tokens.
     """
     assert units is not None
     if isinstance(units, str):
-        return codec_of_unit(options, units, counts[units])
-    codecs = {unit: codec_of_unit(options, unit, counts[unit]) for unit in dict.fromkeys(units)}
+        return codec_of_unit(options, units, counts[units], case)
+    codecs = {unit: codec_of_unit(options, unit, counts[unit], case) for unit in dict.fromkeys(units)}
     tokens = dict.fromkeys([FIELD_BREAK, *(token for codec in codecs.values() for token in codec.vocabulary.tokens)])
-    tokenizer = Fields(options.normalization, tuple(codecs[unit].tokenizer for unit in units))
+    tokenizer = Fields(options.normalization, tuple(codecs[unit].tokenizer for unit in units), case=case)
     return Codec(tokenizer, Vocabulary(tuple(tokens)))
 
 
-def codec_of_unit(options: TextOptions, unit: str, counts: Counter[str]) -> Codec:
+def codec_of_unit(options: TextOptions, unit: str, counts: Counter[str], case: Case = "keep") -> Codec:
     """A codec of one unit."""
     if unit in SUBWORD_UNITS:
-        return learn_from_words(unit, counts, normalization=options.normalization, **subword_limits(options))
-    tokenizer = make_tokenizer(unit, options.normalization)
+        limits = subword_limits(options)
+        return learn_from_words(unit, counts, normalization=options.normalization, case=case, **limits)
+    tokenizer = make_tokenizer(unit, options.normalization, case)
     if tokenizer.alphabet:
         return Codec(tokenizer, Vocabulary(tokenizer.alphabet))
     return Codec(tokenizer, Vocabulary(()).grown_by(counts, **vocabulary_limits(options, unit)))

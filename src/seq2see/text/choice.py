@@ -138,6 +138,14 @@ def require_consistent(options: TextOptions, units: Mapping[str, Units]) -> None
     if options.joint and len(units) == 1:
         fix = "remove text.joint"
         raise ConfigError("a language model has no second side to share a vocabulary with", where="text.joint", fix=fix)
+    if options.case == "fold":
+        if len(units) == 1:
+            what = "lower-cases sources, and a language model has none"
+            raise ConfigError(what, where="text.case=fold", fix="remove it, or lower-case the file")
+        if options.joint:
+            what = "lower-cases sources only, and a joint vocabulary is that of both sides"
+            fix = "remove text.joint, or lower-case the file and remove text.case"
+            raise ConfigError(what, where="text.case=fold", fix=fix)
     if options.joint and options.source != options.target:
         fix = "use the same unit for both sides, such as text.source=bpe text.target=bpe, or remove text.joint"
         raise ConfigError(

@@ -12,7 +12,7 @@ from typing import TypeAlias, cast
 from seq2see.errors import CheckpointError, DataError, UserError
 from seq2see.text.fields import FIELD_BREAK, FIELD_UNITS, MAX_FIELDS, VALUE, VALUE_UNITS, Fields, Values, ValueUnit
 from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Subwords, Unigram, read_subwords
-from seq2see.text.tokenizers import Normalization, Tokenizer, as_normalization, make_tokenizer
+from seq2see.text.tokenizers import CASES, Case, Normalization, Tokenizer, as_case, as_normalization, make_tokenizer
 from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
 _FORMAT = "seq2see-codec-1"
@@ -97,6 +97,7 @@ class Codec:
             "format": _FORMAT,
             "tokenizer": self.tokenizer.name,
             "normalization": self.tokenizer.normalization,
+            **({"case": self.tokenizer.case} if self.tokenizer.case != "keep" else {}),
             "unicode": unicodedata.unidata_version,
             "tokens": list(self.vocabulary.tokens),
             **stored(self.tokenizer),
@@ -111,11 +112,16 @@ class Codec:
         name, normalization, tokens = (values.get(key) for key in ("tokenizer", "normalization", "tokens"))
         if not isinstance(name, str) or not isinstance(normalization, str):
             raise CheckpointError("'tokenizer' or 'normalization' is missing or not a string", where=where, fix=again)
+        case = values.get("case", "keep")
+        if case not in CASES:
+            raise CheckpointError(f"'case' must be {' or '.join(CASES)}, not {case!r:.80}", where=where, fix=again)
         if not isinstance(tokens, list) or not all(isinstance(token, str) and token for token in tokens):
             raise CheckpointError("'tokens' is not a list of non-empty strings", where=where, fix=again)
         try:
             vocabulary = Vocabulary(tuple(tokens))
-            codec = cls(read_tokenizer(name, as_normalization(normalization), tokens, values), vocabulary)
+            codec = cls(
+                read_tokenizer(name, as_normalization(normalization), tokens, values, as_case(case)), vocabulary
+            )
         except UserError as error:
             raise CheckpointError(error.what, where=where, fix=again) from error
         made_under = values.get("unicode")
@@ -148,7 +154,7 @@ def stored(tokenizer: Tokenizer) -> dict[str, object]:
 
 
 def read_tokenizer(
-    name: str, normalization: Normalization, tokens: list[str], values: Mapping[str, object]
+    name: str, normalization: Normalization, tokens: list[str], values: Mapping[str, object], case: Case
 ) -> Tokenizer:
     """The tokenizer of this name and the values of `stored`. UserError if they are invalid."""
     if name == Fields.name:
@@ -157,17 +163,16 @@ def read_tokenizer(
             raise DataError(f"must have 1 to {MAX_FIELDS} fields, and a field break as the first token", where="fields")
         if not all(isinstance(field, dict) and field.get("tokenizer") in FIELD_UNITS for field in fields):
             raise DataError(f"must have tokenizers of fields: {', '.join(FIELD_UNITS)}", where="fields")
-        read = Fields(
-            normalization, tuple(read_tokenizer(field["tokenizer"], normalization, tokens, field) for field in fields)
-        )
+        parts = (read_tokenizer(field["tokenizer"], normalization, tokens, field, case) for field in fields)
+        read = Fields(normalization, tuple(parts), case=case)
         if read.has_values and tokens[1:2] != [VALUE]:
             raise DataError("must have the token of a value as the second one", where="tokens")
         return read
     if name in VALUE_UNITS:
         return Values.read(cast(ValueUnit, name), values)
     if name in SUBWORD_UNITS:
-        return read_subwords(name, normalization, tokens, values)
-    return make_tokenizer(name, normalization)
+        return read_subwords(name, normalization, tokens, values, case=case)
+    return make_tokenizer(name, normalization, case)
 
 
 def warn_of_unsettled(characters: set[str], made_under: str) -> None:

@@ -143,10 +143,15 @@ def fields_of(text: str) -> list[str]:
     return text.split(FIELD_BREAK)
 
 
-def num_fields(texts: Sequence[str]) -> int:
+def num_fields(texts: Iterable[str]) -> int:
     """The number of fields that all of these texts have; 1 if it differs."""
-    numbers = {text.count(FIELD_BREAK) for text in texts}
-    return numbers.pop() + 1 if len(numbers) == 1 else 1
+    number = 0
+    for text in texts:
+        own = text.count(FIELD_BREAK) + 1
+        if own == 1 or number not in (0, own):
+            return 1
+        number = own
+    return max(1, number)
 
 
 def columns_of(texts: Sequence[str], number: int) -> list[list[str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.text.codec import Codec
 from seq2see.text.subwords import BytePairEncoding, Unigram, atoms_of, chunks_of, words_of
-from seq2see.text.tokenizers import Normalization, normal_form
+from seq2see.text.tokenizers import Case, Normalization, normal_form
 from seq2see.text.vocabulary import SPECIALS, Vocabulary
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def learn_codec(
     texts: Sequence[str],
     *,
     normalization: Normalization = "NFC",
+    case: Case = "keep",
     size: int | None = None,
     max_size: int = 16_000,
     min_count: int | None = None,
@@ -48,8 +49,9 @@ def learn_codec(
     rare cases. Raises ConfigError for a size smaller than the number of characters, DataError for texts from which
     `tokenizers` can't learn, UserError if it is not installed.
     """
-    words = count_words(texts[:: text_step(len(texts))], normalization)
-    return learn_from_words(unit, words, normalization=normalization, size=size, max_size=max_size, min_count=min_count)
+    words = count_words(texts[:: text_step(len(texts))], normalization, case)
+    limits: dict[str, Any] = {"size": size, "max_size": max_size, "min_count": min_count}
+    return learn_from_words(unit, words, normalization=normalization, case=case, **limits)
 
 
 def text_step(num_texts: int) -> int:
@@ -62,6 +64,7 @@ def learn_from_words(
     words: Counter[str],
     *,
     normalization: Normalization = "NFC",
+    case: Case = "keep",
     size: int | None = None,
     max_size: int = 16_000,
     min_count: int | None = None,
@@ -85,15 +88,15 @@ def learn_from_words(
     tokens = tuple(dict.fromkeys([*spelling.atoms, *(spelling.read(left + right) for left, right in merges)]))
     if unit == "bpe":
         pairs = tuple((spelling.read(left), spelling.read(right)) for left, right in merges)
-        return Codec(BytePairEncoding(normalization, pairs), Vocabulary(tokens))
+        return Codec(BytePairEncoding(normalization, pairs, case=case), Vocabulary(tokens))
     scores = learn_scores(spelt, list(spelling.atom_of), num_tokens if size else len(tokens))
     pieces = tuple(map(spelling.read, scores))
-    return Codec(Unigram(normalization, pieces, tuple(scores.values())), Vocabulary(pieces))
+    return Codec(Unigram(normalization, pieces, tuple(scores.values()), case=case), Vocabulary(pieces))
 
 
-def count_words(texts: Iterable[str], normalization: Normalization) -> Counter[str]:
+def count_words(texts: Iterable[str], normalization: Normalization, case: Case = "keep") -> Counter[str]:
     """The frequency of each word in the texts."""
-    chunks = Counter(chunk for text in texts for chunk in chunks_of(normal_form(text, normalization)))
+    chunks = Counter(chunk for text in texts for chunk in chunks_of(normal_form(text, normalization, case)))
     words: Counter[str] = Counter()
     for chunk, count in chunks.items():
         for word in words_of(chunk):

@@ -27,6 +27,9 @@ class TextOptions:
     """Tokens of the targets; by default chosen from the texts."""
     normalization: Literal["NFC", "NFD", "NFKC", "none"] = "NFC"
     """Unicode normal form of all texts."""
+    case: Literal["keep", "fold"] = "keep"
+    """fold: sources are lower-cased, in training and in prediction, so that case makes no difference; targets never
+    are."""
     joint: bool = False
     """One vocabulary for both sides, built from the texts of both; needs the same unit on both."""
     max_vocabulary: Annotated[int, Meta(ge=5)] = 16_000

@@ -22,7 +22,7 @@ from typing import ClassVar
 import regex  # type: ignore[import-untyped]
 
 from seq2see.errors import DataError
-from seq2see.text.tokenizers import Normalization, Tokenizer, Units
+from seq2see.text.tokenizers import Case, Normalization, Tokenizer, Units
 
 SUBWORD_UNITS = ("bpe", "unigram")
 UNKNOWN_PENALTY = 10.0
@@ -236,7 +236,7 @@ class Unigram(Subwords):
         """
         lowest = min(self.scores, default=0.0)
         pieces = (*self.known_pieces, *characters)
-        return Unigram(self.normalization, pieces, (*self.scores, *(lowest for _ in characters)))
+        return Unigram(self.normalization, pieces, (*self.scores, *(lowest for _ in characters)), case=self.case)
 
     def cut(self, word: str) -> list[str]:
         """The pieces of a word."""
@@ -268,7 +268,7 @@ class Unigram(Subwords):
 
 
 def read_subwords(
-    name: str, normalization: Normalization, tokens: Sequence[str], values: Mapping[str, object]
+    name: str, normalization: Normalization, tokens: Sequence[str], values: Mapping[str, object], *, case: Case = "keep"
 ) -> Subwords:
     """The tokenizer of these pieces and the values of `learnt()`. Raises DataError for invalid values."""
     fix = "learn the subwords again"
@@ -280,7 +280,7 @@ def read_subwords(
             raise DataError(f"expected {len(tokens):,} finite 'scores', one per token", fix=fix)
         if any(len(token) > MAX_PIECE_LENGTH for token in tokens):
             raise DataError(f"a piece has more than {MAX_PIECE_LENGTH:,} characters", fix=fix)
-        return Unigram(normalization, tuple(tokens), tuple(map(float, scores)))
+        return Unigram(normalization, tuple(tokens), tuple(map(float, scores)), case=case)
     merges = values.get("merges")
     if not isinstance(merges, list) or not all(isinstance(merge, str) for merge in merges):
         raise DataError("'merges' is not a list of strings", fix=fix)
@@ -291,4 +291,4 @@ def read_subwords(
         if not {left, right, left + right} <= known or (left, right) in pairs:
             raise DataError(f"the merge {merge!r} is repeated, or its parts or result are not in 'tokens'", fix=fix)
         pairs[left, right] = None
-    return BytePairEncoding(normalization, tuple(pairs))
+    return BytePairEncoding(normalization, tuple(pairs), case=case)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias, cast, get_args
 
 import regex  # type: ignore[import-untyped]
@@ -16,6 +16,7 @@ import regex  # type: ignore[import-untyped]
 from seq2see.errors import ConfigError, DataError, did_you_mean
 
 Normalization = Literal["NFC", "NFD", "NFKC", "none"]
+Case = Literal["keep", "fold"]
 Units: TypeAlias = str | tuple[str, ...]
 """The unit of a text, or one per field of a source of several fields."""
 
@@ -28,6 +29,8 @@ class Tokenizer(ABC):
     alphabet: ClassVar[tuple[str, ...]] = ()
     """All possible tokens; empty if the vocabulary comes from the data."""
     normalization: Normalization = "NFC"
+    case: Case = field(default="keep", kw_only=True)
+    """`fold`: all letters are lower-cased."""
 
     @property
     def unit(self) -> Units:
@@ -40,11 +43,11 @@ class Tokenizer(ABC):
         return self.unit if isinstance(self.unit, str) else ", ".join(self.unit)
 
     def normalise(self, text: str) -> str:
-        """The text in its Unicode normal form: what `join(split(text))` returns.
+        """The text in its normal form: what `join(split(text))` returns.
 
         Raises DataError for a lone surrogate, which no file can contain.
         """
-        return normal_form(text, self.normalization)
+        return normal_form(text, self.normalization, self.case)
 
     @abstractmethod
     def split(self, text: str) -> list[str]:
@@ -113,12 +116,12 @@ class Symbols(Tokenizer):
     name: ClassVar[str] = "symbols"
 
     def normalise(self, text: str) -> str:
-        """The text in its Unicode normal form, with one blank between symbols and none at the ends."""
+        """The text in its normal form, with one blank between symbols and none at the ends."""
         return " ".join(self.split(text))
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
-        return normal_form(text, self.normalization).split()
+        return super().normalise(text).split()
 
     def join(self, tokens: list[str]) -> str:
         """The text of these tokens."""
@@ -141,7 +144,8 @@ class Tags(Tokenizer):
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
-        return sorted({f"<{tag}>" for tag in TAG_SEPARATOR.split(normal_form(text, self.normalization)) if tag})
+        tags = TAG_SEPARATOR.split(super().normalise(text))
+        return sorted({f"<{tag}>" for tag in tags if tag})
 
     def join(self, tokens: list[str]) -> str:
         """The text of these tokens."""
@@ -175,11 +179,11 @@ class Bytes(Tokenizer):
         return b"".join(_BYTE_OF_TOKEN.get(token) or token.encode() for token in tokens).decode(errors="replace")
 
 
-def make_tokenizer(name: str, normalization: str = "NFC") -> Tokenizer:
+def make_tokenizer(name: str, normalization: str = "NFC", case: str = "keep") -> Tokenizer:
     """The tokenizer of this name, which learns nothing from texts. Raises ConfigError for an unknown name."""
     if name not in _TOKENIZERS:
         raise ConfigError(f"unknown tokenizer {name!r}", fix=did_you_mean(name, TOKENIZER_NAMES))
-    return _TOKENIZERS[name](as_normalization(normalization))
+    return _TOKENIZERS[name](as_normalization(normalization), case=as_case(case))
 
 
 def as_normalization(name: str) -> Normalization:
@@ -190,10 +194,17 @@ def as_normalization(name: str) -> Normalization:
     return cast(Normalization, name)
 
 
-def normal_form(text: str, normalization: Normalization) -> str:
-    """The text in this Unicode normal form; DataError for a lone surrogate."""
+def as_case(name: str) -> Case:
+    """The treatment of case of this name. Raises ConfigError for an unknown name."""
+    if name not in CASES:
+        raise ConfigError(f"unknown treatment of case {name!r}", fix=did_you_mean(name, CASES))
+    return cast(Case, name)
+
+
+def normal_form(text: str, normalization: Normalization, case: Case = "keep") -> str:
+    """The text in this Unicode normal form, lower-cased for `fold`; DataError for a lone surrogate."""
     if text.isascii():
-        return text
+        return text.lower() if case == "fold" else text
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -201,7 +212,9 @@ def normal_form(text: str, normalization: Normalization) -> str:
             f"character {error.start + 1} of a text is U+{ord(text[error.start]):04X}, a lone surrogate",
             fix="write the whole character; the text was probably truncated or decoded incorrectly",
         ) from None
-    return text if normalization == "none" else unicodedata.normalize(normalization, text)
+    form = text if normalization == "none" else unicodedata.normalize(normalization, text)
+    # NFKC makes capitals (TEL of ℡), and a lower-case letter may have another normal form than its capital.
+    return form if case == "keep" else normal_form(form.lower(), normalization)
 
 
 _GRAPHEME = regex.compile(r"\X")
@@ -217,3 +230,4 @@ _TOKENIZERS: dict[str, type[Characters] | type[Graphemes] | type[Words] | type[S
 }
 TOKENIZER_NAMES: tuple[str, ...] = tuple(_TOKENIZERS)
 NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
+CASES: tuple[str, ...] = get_args(Case)
