@@ -167,7 +167,7 @@ class Encoder(nn.Module):
         if self.fields is None:
             return self.dropout(x), None
         x = x + self.fields(source.ids)
-        if self.values is not None:
+        if self.values is not None and source.values:
             x = x + self.values(source.ids, self.fields.numbers(source.ids), source.values, x)
         return self.dropout(x), self.fields.positions(source.ids)
 

@@ -56,7 +56,7 @@ class SourceFields:
         """Add to the embeddings x [B S E] of the tokens those of their fields, and of the values."""
         numbers = self.numbers(source.ids)
         x += self.table[numbers]
-        if self.values is not None:
+        if self.values is not None and source.values:
             self.values.add_to(x, source.ids, numbers, source.values)
 
     def numbers(self, ids: NDArray[Any]) -> NDArray[Any]:

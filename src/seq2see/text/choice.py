@@ -11,7 +11,7 @@ from typing import Any
 import regex  # type: ignore[import-untyped]
 
 from seq2see.errors import ConfigError
-from seq2see.text.fields import FIELD_UNITS, columns_of, num_fields
+from seq2see.text.fields import FIELD_UNITS, VALUE_UNITS, columns_of, num_fields
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS
 from seq2see.text.tokenizers import TAG_SEPARATOR, Graphemes, Units
@@ -19,6 +19,9 @@ from seq2see.text.tokenizers import TAG_SEPARATOR, Graphemes, Units
 SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
 """Units of running text, where exact match says little: there are many correct answers."""
 
+PICTURE_NAME = re.compile(r".*\.(png|jpe?g|p[gnp]m|bmp|gif|tiff?|webp)", re.IGNORECASE)
+ARRAY_NAME = re.compile(r".*\.np[yz]", re.IGNORECASE)
+_JSON_VECTORS = re.compile(r"\[\s*(\[\s*)?-?\d[-+\d.eE,\s\[\]]*\]")
 _LIST = re.compile(r"[^;|,][;|,][^;|,]")
 _MAX_LINES = 20_000
 _MAX_CHARACTERS = 2_000_000
@@ -85,8 +88,12 @@ def choose_text(
     `sources` is None for a language model.
     """
     choices: list[str] = []
-    if sources is not None and (number := num_fields(sources)) > 1 and options.source is None:
-        options, choices = choose_fields(options, sources, number)
+    if sources is not None and options.source is None:
+        number = num_fields(sources)
+        if number > 1 or reason_for_values(sources):
+            options, choices = choose_fields(options, sources, number)
+    elif options.source in ("tags", *VALUE_UNITS):  # the only field
+        options = replace(options, source=(options.source,))
     sides = {"target": targets} if sources is None else {"source": sources, "target": targets}
     given = {name for side in sides if (name := getattr(options, side))}
     for side, texts in sides.items():
@@ -106,11 +113,26 @@ def choose_fields(options: TextOptions, sources: Sequence[str], number: int) -> 
     units: list[Any] = []
     lines = []
     for index, column in enumerate(columns_of(sources, number)):
-        reason = reason_for_tags(column) if index else None  # the first field is what the others tell more about
-        unit, reason = ("tags", reason) if reason else choose_tokenizer(column)
+        found = reason_for_values(column)
+        if not found and index and (reason := reason_for_tags(column)):  # the first one is what others tell more about
+            found = "tags", reason
+        unit, reason = found or choose_tokenizer(column)
         units.append(unit)
         lines.append(f"source, field {index + 1}: {unit} ({reason})")
     return replace(options, source=tuple(units)), lines
+
+
+def reason_for_values(texts: Sequence[str]) -> tuple[str, str] | None:
+    """The unit of texts that name pictures or series of vectors, and why; None for other texts."""
+    filled = [text.strip() for text in texts if text.strip()]
+    for unit, pattern, what in (
+        ("picture", PICTURE_NAME, "names of pictures"),
+        ("vectors", ARRAY_NAME, "names of arrays"),
+        ("vectors", _JSON_VECTORS, "lists of numbers in JSON"),
+    ):
+        if filled and all(map(pattern.fullmatch, filled)):
+            return unit, what
+    return None
 
 
 def reason_for_tags(texts: Sequence[str]) -> str | None:

@@ -60,6 +60,13 @@ class Codec:
         ids = list(map(self.vocabulary.id, self.tokenizer.split(text)))
         return [*ids, EOS] if end else ids
 
+    def joined(self, fields: Iterable[list[int]], *, end: bool = True) -> list[int]:
+        """The ids of a text from those of its fields, with EOS at the `end`."""
+        ids: list[int] = []
+        for number, field in enumerate(fields):
+            ids += [self.vocabulary.id(FIELD_BREAK), *field] if number else field
+        return [*ids, EOS] if end else ids
+
     def encode_with_dropout(self, text: str, dropout: MergeDropout) -> list[int]:
         """Like `encode`, with BPE-dropout; for training, and only with the unit bpe."""
         assert isinstance(self.tokenizer, BytePairEncoding | Fields)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal, TypeGuard, cast
 
 from seq2see.errors import DataError
 from seq2see.text.subwords import BytePairEncoding, MergeDropout
@@ -75,6 +75,11 @@ class Values(Tokenizer):
         if min(scale) <= 0:
             raise DataError("must be above 0", where="scale")
         return cls("none", kind, width, tuple(map(float, mean)), tuple(map(float, scale)))
+
+
+def is_value_unit(unit: str) -> TypeGuard[ValueUnit]:
+    """Whether a field of this unit is numbers."""
+    return unit in VALUE_UNITS
 
 
 def is_finite(value: object) -> bool:
