@@ -75,6 +75,17 @@ CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
     "copies": (GOOD + "four\tfour\n", 1, GOOD + "four\tFour\n"),
     "long-texts": (MANY + "w" * 900 + "\t" + "W" * 900 + "\n", 2, MANY + "a longer word\tein längeres Wort\n"),
     "odd-ratios": (MANY + "x\t" + "W" * 120 + "\n", 1, MANY + "x\tWORT\n"),
+    "file-names": (
+        "".join(f"train/eq {n}.PGM\tx {n}\n" for n in range(9)) + "train/10.npy\ty\n", 10,
+        "".join(f"train/eq{n}.pgm.\tx {n}\nopen {n}.png\ty\n" for n in range(9)),
+    ),
+    "constant": (
+        "".join(f"word {n}\tx\n" for n in range(20)), 1, "".join(f"word {n}\tx\n" for n in range(19)) + "word 20\ty\n",
+    ),
+    "tag-order": (
+        "".join(f"run{n}\tV;PST;{n % 3}\n" for n in range(30)) + "see1\tV;1;PST\nsee2\t2;PST;V\n", 2,
+        "".join(f"x{n}\t{n % 3};{(n + 1) % 3}\ny{n}\t{(n + 1) % 3};{n % 3}\n" for n in range(30)),
+    ),
     "rare-symbols": ("aaa\tbbb\naab\tbbb\n", 1, "aaa\tbbb\naa\tbbb\n"),
 }  # fmt: skip
 
@@ -104,7 +115,8 @@ def test_the_near_miss_is_not_found(name: str, write: Write) -> None:
 
 
 def test_every_finding_has_a_case() -> None:
-    elsewhere = {"leaked-pairs", "leaked-sources", "unseen-symbols", "json", "parallel-lengths"}
+    elsewhere = {"leaked-pairs", "leaked-sources", "unseen-symbols", "json", "parallel-lengths", "choice"}
+    elsewhere |= {"source-columns", "swapped", "case"}  # test_columns
     assert set(CASES) | elsewhere == set(FINDING_TYPES)
 
 

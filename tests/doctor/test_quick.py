@@ -33,6 +33,29 @@ def test_the_worst_two_are_said(content: str, expected: list[str], tmp_path: Pat
     assert all(line.startswith("warning: ") and f"first {path}:" in line and "\n" not in line for line in said)
 
 
+def test_columns_that_are_no_text_come_first() -> None:
+    pairs = [Pair(f"img/{number}.png", f"a  {number}", f"x:{number + 1}") for number in range(30)]
+    (names, blanks) = worst_findings(pairs)
+    assert names.startswith("warning: file-names: Sources are names of files")
+    assert names.endswith("(30 of 30 pairs, first x:1)")
+    assert "doubled-blanks" in blanks
+    assert "file-names" not in "".join(worst_findings(pairs, unit_is_given=True))
+    config = make_config({}, {})
+    assert any("file-names" in note for note in read_data(config, pairs, None, has_source=True).notes)
+    config = make_config({}, {"text.source": "characters"})
+    assert not any("file-names" in note for note in read_data(config, pairs, None, has_source=True).notes)
+
+
+def test_each_field_of_a_source_is_a_column() -> None:
+    pairs = [Pair(f"word{number}\tx", f"{number}", f"x:{number + 1}") for number in range(30)]
+    (line,) = worst_findings(pairs)
+    assert line.startswith("warning: constant: ")
+    pairs = [Pair(f"word{number}\tx{number % 7}", "y", f"x:{number + 1}") for number in range(30)]
+    assert worst_findings(pairs)[0].startswith("warning: constant: ")
+    pairs = [Pair(f"word{number}\tpic/{number}.jpg", f"{number}", f"x:{number + 1}") for number in range(30)]
+    assert worst_findings(pairs)[0].startswith("warning: file-names: ")
+
+
 def test_a_large_set_is_sampled() -> None:
     pairs = [Pair(f"s {number}", f" t {number}", f"x:{number + 1}") for number in range(4 * MAX_PAIRS)]
     assert worst_findings(pairs) == [

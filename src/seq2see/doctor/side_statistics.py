@@ -167,7 +167,8 @@ class SideStatistics:
             uses: Counter[str] = Counter()
             for text, count in lists.items():
                 uses.update(dict.fromkeys(self.tags_of(text), count))
-            are_tags = uses.total() >= _TAG_USES * len(uses) and 2 * sum(map(_has_letter, uses)) >= len(uses)
+            lettered = sum(count for tag, count in uses.items() if any(map(str.isalpha, tag)))
+            are_tags = uses.total() >= max(_TAG_USES * len(uses), 1) and 2 * lettered >= uses.total()
             self._tag_lists = lists if are_tags else {}
         return self._tag_lists
 
@@ -319,10 +320,6 @@ def _whole(parts: list[npt.NDArray[Number]]) -> npt.NDArray[Number]:
 
 def _is_list(text: str) -> bool:
     return " " not in text and _LIST.search(text) is not None
-
-
-def _has_letter(text: str) -> bool:
-    return any(map(str.isalpha, text))
 
 
 def _not_nfc(text: str) -> str | None:

@@ -1,0 +1,216 @@
+"""Findings about whole columns, each on sets that have it and on near misses, and the fixes that are offered."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from seq2see.data.options import TableOptions
+from seq2see.doctor import DataReport, check, print_report
+from seq2see.doctor.report import SeenValues
+
+TABLE = TableOptions(source=("lemma", "features"), target="form")
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    monkeypatch.chdir(tmp_path)
+
+    def to_file(name: str, rows: Sequence[Sequence[str]], *, header: bool = False) -> Path:
+        lines = ["\t".join(row) + "\n" for row in ([("lemma", "form", "features")] if header else [])]
+        path = Path(name)
+        path.write_text("".join([*lines, *("\t".join(row) + "\n" for row in rows)]), encoding="utf-8")
+        return path
+
+    return to_file
+
+
+def words(count: int, seed: int, letters: str = "abcdefgh") -> list[str]:
+    chance = random.Random(seed)
+    return ["".join(chance.choices(letters, k=chance.randint(3, 7))) for _ in range(count)]
+
+
+def spelt(count: int, seed: int) -> list[tuple[str, str]]:
+    return [(word, " ".join(word.translate(str.maketrans("abcdefgh", "αβγδεζηθ")))) for word in words(count, seed)]
+
+
+def inflected(
+    count: int, seed: int, sets: Sequence[str] = ("V;PST;3", "V;PRS;3", "N;PL")
+) -> list[tuple[str, str, str]]:
+    chance = random.Random(seed)
+    return [(word, word + "s", chance.choice(sets)) for word in words(count, seed)]
+
+
+def names(report: DataReport, path: Path | None = None) -> set[str]:
+    return {finding.name for finding in report.findings if path is None or finding.files == str(path)}
+
+
+# --- swapped ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_swapped", [True, False])
+def test_columns_swapped_in_one_file_are_found_and_swapped_back(is_swapped: bool, write: Write) -> None:
+    train = write("train.tsv", spelt(200, 1))
+    dev = write("dev.tsv", [row[::-1] if is_swapped else row for row in spelt(40, 2)])
+    report = check([train, dev])
+    assert ("swapped" in names(report)) == is_swapped
+    if is_swapped:
+        finding = report.find("swapped", "dev.tsv")
+        assert finding is not None
+        assert "source and target, by their characters, as against train.tsv" in finding.detail
+        subprocess.run(finding.command, shell=True, check=True)
+        assert Path("dev-mended.tsv").read_text(encoding="utf-8").splitlines() == [
+            "\t".join(row) for row in spelt(40, 2)
+        ]
+        assert not check([train, Path("dev-mended.tsv")]).find("swapped")
+
+
+def test_columns_of_one_alphabet_are_told_by_their_words(write: Write) -> None:
+    one, other = words(150, 1), words(150, 2)
+    sentences = [
+        tuple(" ".join(random.Random(f"{row} {side}").choices(side_words, k=6)) for side_words in (one, other))
+        for row, side in zip(range(300), "ab" * 150, strict=True)
+    ]
+    train, dev = write("train.tsv", sentences[:200]), write("dev.tsv", [row[::-1] for row in sentences[200:]])
+    finding = check([train, dev]).find("swapped")
+    assert finding is not None
+    assert "by their words" in finding.detail
+    assert not check([train, write("dev.tsv", sentences[200:])]).find("swapped")
+
+
+def test_two_sides_of_one_language_are_not_taken_for_swapped(write: Write) -> None:
+    rows = [(word, word[::-1]) for word in words(400, 1)]
+    assert not check([write("train.tsv", rows[:300]), write("dev.tsv", rows[300:])]).find("swapped")
+
+
+# --- case ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("in_train", "in_dev", "expected"),
+    [
+        (str.lower, str.title, "source: {} capitals, none in train.tsv"),
+        (str.upper, str.lower, "source: {} small letters, none in train.tsv"),
+        (str.title, str.lower, "source: no capitals, 200 in train.tsv"),
+        (str.title, str.title, ""),
+        (str.lower, str.lower, ""),
+    ],
+)
+def test_a_case_that_only_one_set_has(
+    in_train: Callable[[str], str], in_dev: Callable[[str], str], expected: str, write: Write
+) -> None:
+    train = write("train.tsv", [(in_train(word), "1 2 3") for word in words(200, 1)])
+    dev_words = [in_dev(word) for word in words(60, 2)]
+    dev = write("dev.tsv", [(word, "1 2 3") for word in dev_words])
+    found = [finding for finding in check([train, dev]).findings if finding.name == "case"]
+    details = [finding.detail for finding in found]
+    if not expected:
+        assert not details
+        return
+    number = sum(map(str.isupper if "capitals" in expected else str.islower, "".join(dev_words)))
+    assert expected.format(number) in details
+    assert "text.case=fold" in found[0].remedy
+
+
+def test_a_single_capital_is_no_case(write: Write) -> None:
+    train = write("train.tsv", [(word, "x") for word in words(200, 1)])
+    dev = write("dev.tsv", [(word, "x") for word in [*words(60, 2), "Zoe"]])
+    assert not check([train, dev]).find("case")
+
+
+def test_targets_are_not_folded(write: Write) -> None:
+    train = write("train.tsv", [("1 2", word) for word in words(200, 1)])
+    finding = check([train, write("dev.tsv", [("1 3", word.title()) for word in words(60, 2)])]).find("case")
+    assert finding is not None
+    assert "fold" not in finding.remedy
+
+
+# --- tags ------------------------------------------------------------------------------------------------------------
+
+
+def test_tags_in_another_order_are_found_and_sorted(write: Write) -> None:
+    train = write("train.tsv", inflected(60, 1), header=True)
+    dev = write("dev.tsv", inflected(20, 2, ("3;V;PST", "N;PL")), header=True)
+    report = check([train, dev], table=TABLE)
+    assert "tag-order" not in names(report, train)
+    finding = report.find("tag-order", "dev.tsv")
+    assert finding is not None
+    assert finding.detail == "features: 3;V;PST, and V;PST;3 in train.tsv"
+    assert finding.count == sum(row[2] == "3;V;PST" for row in inflected(20, 2, ("3;V;PST", "N;PL")))
+    command = finding.command
+    subprocess.run(command, shell=True, check=True)
+    subprocess.run(command.replace("dev", "train"), shell=True, check=True)
+    mended = [Path("train-mended.tsv"), Path("dev-mended.tsv")]
+    assert mended[0].read_text().splitlines()[0] == "lemma\tform\tfeatures"
+    assert "\t3;PST;V\n" in mended[1].read_text()
+    assert not check(mended, table=TABLE).find("tag-order")
+
+
+def test_lists_whose_order_means_something_are_no_tags(write: Write) -> None:
+    numbers = [(f"{a};{b}", f"{b};{a}", f"{b}|{a}") for a in range(6) for b in range(6)]
+    sentences = [(f"w{n}", "x", text) for n in range(30) for text in ("Mary saw John", "John saw Mary")]
+    for rows in (numbers, sentences):
+        assert not check(write("train.tsv", rows, header=True), table=TABLE).find("tag-order")
+
+
+# --- several columns -------------------------------------------------------------------------------------------------
+
+
+def test_each_source_column_is_looked_at(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [*inflected(60, 1), ("the  end", "ends", "N;PL"), ("end", "ends", "N;PL"), ("end", "ends", "N;PL")]
+    train = write("train.tsv", rows, header=True)
+    dev = write("dev.tsv", [("zzz", "zzzs", "N;PL"), (*inflected(60, 1)[0][:2], "N;GEN")], header=True)
+    report = check([train, dev], table=TABLE)
+    assert not report.find("control"), "the TAB between columns is none of their characters"
+    doubled = report.find("doubled-blanks")
+    assert doubled is not None
+    assert doubled.detail == "1 in lemma"
+    assert [side.name for side in report.sets[0].fields] == ["lemma", "features"]
+    assert [side.unit for side in report.sets[0].fields] == ["characters", "tags"]
+    assert report.sets[1].seen == (SeenValues("lemma", 1, 2), SeenValues("features", 1, 2))
+    unseen = [finding.detail for finding in report.findings if finding.name == "unseen-symbols"]
+    assert any(detail.startswith("features: GEN, not in") for detail in unseen)
+    assert report.as_dict()["sets"][1]["seen"][0] == {"name": "lemma", "seen": 1, "distinct": 2}
+    print_report(report)
+    out = capsys.readouterr().out
+    assert "1 of 2 values of lemma, 1 of 2 values of features" in out
+    assert "features: tags (" in out
+    assert "end | N;PL → ends" in out
+
+
+def test_a_constant_column_tells_nothing(write: Write) -> None:
+    rows = inflected(40, 1, ("N;PL",))
+    finding = check(write("train.tsv", rows, header=True), table=TABLE).find("constant")
+    assert finding is not None
+    assert finding.detail == "features"
+    rows[0] = (*rows[0][:2], "N;SG")
+    assert not check(write("train.tsv", rows, header=True), table=TABLE).find("constant")
+
+
+def test_another_number_of_source_columns_is_an_error(write: Write) -> None:
+    train = write("train.tsv", inflected(60, 1))
+    report = check([train, write("dev.tsv", [row[:2] for row in inflected(9, 2)])])
+    if len(report.sets[0].fields) != 2:
+        pytest.skip("the table is not read as one of two source columns")
+    assert report.find("source-columns", "dev.tsv") is not None
+    assert report.exit_code == 1
+
+
+def test_pictures_in_one_of_several_columns(write: Write) -> None:
+    rows = [(f"photo {number}.jpeg", "x", "N;PL") for number in range(30)]
+    finding = check(write("train.tsv", rows, header=True), table=TABLE).find("file-names")
+    assert finding is not None
+    assert finding.detail == "lemma: 30 .jpeg"
+    assert "text.source=picture" in finding.remedy
+
+
+def test_pictures_of_formulas(seq2see_data: Path) -> None:
+    report = check(seq2see_data / "crohme2014" / "train.tsv")
+    finding = report.find("file-names")
+    assert finding is not None
+    assert finding.count == report.sets[0].pairs
