@@ -1,13 +1,14 @@
 """Fields of numbers in sources: series of vectors and pictures, read from files or JSON, and in batches.
 
 A series is a file `.npy` or `.npz` (its first array), or JSON: a list of vectors, or of numbers. A picture is a PNG,
-JPEG, PGM or another file that Pillow reads. A relative path is looked up beside the file of pairs that names it, then
-in the working directory.
+JPEG, PGM or another file that Pillow reads. A file of pairs names them relative to its own folder, or to the working
+directory; what is read of it has the latter.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from seq2see.blueprint import VALUE, num_cells
 from seq2see.errors import DataError, UserError
 from seq2see.system_errors import reported
 from seq2see.text import Codec, Fields, Values
-from seq2see.text.fields import MAX_WIDTH, ValueUnit
+from seq2see.text.fields import ARRAYS, FIELD_BREAK, MAX_WIDTH, PICTURES, ValueUnit, fields_of
 
 Array = npt.NDArray[Any]
 
@@ -31,6 +32,8 @@ MAX_SERIES = 10_000_000
 """Numbers of a series."""
 NUM_SAMPLED = 1_000
 """Pictures or series that the normalisation is learnt from, evenly spaced."""
+MAX_NAME = 1_000
+_NAME = re.compile(rf"\.(?:{'|'.join([*PICTURES, *ARRAYS])})[ ]*(?=\t|$)", re.IGNORECASE)
 _SPREAD = 1e-6
 """The smallest standard deviation that is divided by; a constant is only centred."""
 
@@ -156,8 +159,8 @@ def read_values(kind: ValueUnit, text: str, place: str, *, channels: int = 3) ->
     """The series [L D] (float32) or the picture [C H W] (uint8) that a text names. DataError if it can't be read."""
     name = text.strip()
     if kind == "picture":
-        return read_picture(found_path(name, place), place, channels)
-    array = read_json(name, place) if name.startswith("[") else read_numpy(found_path(name, place), place)
+        return read_picture(Path(name), place, channels)
+    array = read_json(name, place) if name.startswith("[") else read_numpy(Path(name), place)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or not 0 < array.shape[1] <= MAX_WIDTH or not 0 < array.size <= MAX_SERIES:
@@ -169,11 +172,22 @@ def read_values(kind: ValueUnit, text: str, place: str, *, channels: int = 3) ->
     return array.astype(np.float32)
 
 
-def found_path(name: str, place: str) -> Path:
-    """The path that a text names: relative to the file of pairs at this place, else to the working directory."""
-    pairs, _, line = place.rpartition(":")
-    beside = Path(pairs).parent / name
-    return beside if line.isdecimal() and beside.exists() else Path(name)
+def located(sources: list[str], folder: Path) -> list[str]:
+    """Sources read of a file in this folder, in which names of pictures and arrays beside it have their paths."""
+    if not sources or not _NAME.search(sources[0]) or folder == Path():
+        return sources
+    return [beside(source, folder) for source in sources]
+
+
+def beside(source: str, folder: Path) -> str:
+    """A source of which each field that names a picture or array in this folder has its path."""
+    if not _NAME.search(source) or folder == Path():
+        return source
+    fields = fields_of(source)
+    for index, field in enumerate(fields):
+        if _NAME.search(field) and len(field) < MAX_NAME and (path := folder / field.strip()).is_file():
+            fields[index] = str(path)
+    return FIELD_BREAK.join(fields)
 
 
 def read_json(text: str, place: str) -> Array:

@@ -11,7 +11,7 @@ from typing import Any
 import regex  # type: ignore[import-untyped]
 
 from seq2see.errors import ConfigError
-from seq2see.text.fields import FIELD_UNITS, VALUE_UNITS, columns_of, num_fields
+from seq2see.text.fields import ARRAYS, FIELD_UNITS, PICTURES, VALUE_UNITS, columns_of, num_fields
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS
 from seq2see.text.tokenizers import TAG_SEPARATOR, Graphemes, Units
@@ -19,8 +19,7 @@ from seq2see.text.tokenizers import TAG_SEPARATOR, Graphemes, Units
 SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
 """Units of running text, where exact match says little: there are many correct answers."""
 
-PICTURE_NAME = re.compile(r".*\.(png|jpe?g|p[gnp]m|bmp|gif|tiff?|webp)", re.IGNORECASE)
-ARRAY_NAME = re.compile(r".*\.np[yz]", re.IGNORECASE)
+PICTURE_NAME, ARRAY_NAME = (re.compile(rf".*\.({'|'.join(each)})", re.IGNORECASE) for each in (PICTURES, ARRAYS))
 _JSON_VECTORS = re.compile(r"\[\s*(\[\s*)?-?\d[-+\d.eE,\s\[\]]*\]")
 _LIST = re.compile(r"[^;|,][;|,][^;|,]")
 _MAX_LINES = 20_000

@@ -18,6 +18,9 @@ ValueUnit = Literal["vectors", "picture"]
 MAX_FIELDS = 100
 MAX_WIDTH = 100_000
 """Values of a vector."""
+PICTURES = ("png", "jpg", "jpeg", "pgm", "ppm", "pnm", "bmp", "gif", "tif", "tiff", "webp")
+ARRAYS = ("npy", "npz")
+"""Extensions of files that are read as a picture, or as vectors."""
 VALUE_UNITS: tuple[ValueUnit, ...] = ("vectors", "picture")
 """Fields of numbers: a series of vectors, or a picture."""
 FIELD_UNITS = ("characters", "graphemes", "bpe", "words", "symbols", "bytes", "tags", *VALUE_UNITS)
