@@ -78,10 +78,10 @@ def values(field: Field, embedding: int) -> Named:
             path = f"layers.{number}"
             yield f"{path}.convolution.weight", (outputs, inputs, 3, 3)
             yield f"{path}.convolution.bias", (outputs,)
-            yield f"{path}.norm.weight", (outputs,)
-            yield f"{path}.norm.bias", (outputs,)
             inputs, number = outputs, number + 1
     yield from at("projection", linear(embedding, inputs))
+    yield "norm.weight", (embedding,)
+    yield "norm.bias", (embedding,)
 
 
 def recurrent_encoder(o: Blueprint) -> Named:

@@ -166,10 +166,9 @@ class Encoder(nn.Module):
         x = self.embedding(source.ids)
         if self.fields is None:
             return self.dropout(x), None
-        x = x + self.fields(source.ids)
         if self.values is not None and source.values:
-            x = x + self.values(source.ids, self.fields.numbers(source.ids), source.values, x)
-        return self.dropout(x), self.fields.positions(source.ids)
+            x = self.values(x, source.ids, self.fields.numbers(source.ids), source.values)
+        return self.dropout(x + self.fields(source.ids)), self.fields.positions(source.ids)
 
 
 class NoSource(nn.Module):

@@ -29,14 +29,17 @@ class SourceValues(nn.ModuleDict):
         )
 
     def forward(
-        self, ids: Int[Tensor, "B S"], numbers: Int[Tensor, "B S"], values: Sequence[FieldValues], like: Tensor
+        self,
+        x: Float[Tensor, "B S E"],
+        ids: Int[Tensor, "B S"],
+        numbers: Int[Tensor, "B S"],
+        values: Sequence[FieldValues],
     ) -> Float[Tensor, "B S E"]:
-        """The embedding of each vector or cell at its token, 0 elsewhere; `numbers` are those of the fields."""
-        found = torch.zeros_like(like)
+        """The embeddings x, with that of each vector or cell in place of its token; `numbers` are those of the fields."""
         for (number, embed), own in zip(self.items(), values, strict=True):
             is_here = ((ids == VALUE) & (numbers == int(number)))[..., None]
-            found = found.masked_scatter(is_here, embed(own).to(like.dtype))
-        return found
+            x = x.masked_scatter(is_here, embed(own).to(x.dtype))
+        return x
 
 
 class VectorProjection(nn.Linear):
@@ -64,6 +67,7 @@ class PictureStack(nn.Module):
             inputs = outputs
         self.layers = nn.ModuleList(layers)
         self.projection = nn.Linear(inputs, width)
+        self.norm = nn.LayerNorm(width)
 
     def forward(self, values: FieldValues) -> Float[Tensor, "N E"]:
         """The embeddings of all cells of pictures [P C H W], column by column, without padding."""
@@ -71,7 +75,7 @@ class PictureStack(nn.Module):
         x = values.array * inside(sizes, *values.array.shape[2:])[:, None]
         for layer in self.layers:
             x, sizes = layer(x, sizes)
-        cells = self.projection(x.permute(0, 3, 2, 1))  # [P W H E]
+        cells = self.norm(self.projection(x.permute(0, 3, 2, 1)))  # [P W H E]
         width = cells.size(-1) // 2
         columns = sinusoids(torch.arange(cells.size(1), device=x.device), width, like=cells)
         rows = sinusoids(torch.arange(cells.size(2), device=x.device), cells.size(-1) - width, like=cells)
@@ -80,20 +84,22 @@ class PictureStack(nn.Module):
 
 
 class ConvolutionLayer(nn.Module):
-    """A convolution 3 × 3, layer normalisation over the channels of each pixel, and ReLU."""
+    """A convolution 3 × 3 and ReLU.
+
+    No normalisation: over a batch it would make answers depend on other pictures, and over the channels of each pixel
+    it hides the contrast (drawn digits were then learnt several times more slowly).
+    """
 
     def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1)
-        self.norm = nn.LayerNorm(outputs)
         self.stride = stride
 
     def forward(
         self, x: Float[Tensor, "P C H W"], sizes: Int[Tensor, "P 2"]
     ) -> tuple[Float[Tensor, "P _O _H _W"], Int[Tensor, "P 2"]]:
         """The pictures after this layer, 0 outside, and their sizes."""
-        x = self.convolution(x)
-        x = relu(self.norm(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        x = relu(self.convolution(x))
         sizes = (sizes + self.stride - 1) // self.stride
         return x * inside(sizes, x.size(2), x.size(3))[:, None], sizes
 

@@ -55,9 +55,9 @@ class SourceFields:
     def add_to(self, x: Array, source: Padded) -> None:
         """Add to the embeddings x [B S E] of the tokens those of their fields, and of the values."""
         numbers = self.numbers(source.ids)
-        x += self.table[numbers]
         if self.values is not None and source.values:
-            self.values.add_to(x, source.ids, numbers, source.values)
+            self.values.put_into(x, source.ids, numbers, source.values)
+        x += self.table[numbers]
 
     def numbers(self, ids: NDArray[Any]) -> NDArray[Any]:
         """The number of each token's field [B S]; a break belongs to the field that it ends."""

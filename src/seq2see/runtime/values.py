@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2see.blueprint import PICTURE_CHANNELS, VALUE, Field
-from seq2see.runtime.arithmetic import Linear
+from seq2see.runtime.arithmetic import Linear, Norm
 from seq2see.runtime.positions import SinusoidalPositions
 from seq2see.runtime.tensors import Array, Tensors
 
@@ -34,10 +34,10 @@ class SourceValues:
             if field.has_values
         }
 
-    def add_to(self, x: Array, ids: NDArray[Any], numbers: NDArray[Any], values: Sequence[FieldValues]) -> None:
-        """Add to x [B S E] the embedding of each vector or cell at its token; `numbers` are those of the fields."""
+    def put_into(self, x: Array, ids: NDArray[Any], numbers: NDArray[Any], values: Sequence[FieldValues]) -> None:
+        """Put into x [B S E] the embedding of each vector or cell at its token; `numbers` are those of the fields."""
         for (number, embed), own in zip(self.readers.items(), values, strict=True):
-            x[(ids == VALUE) & (numbers == number)] += embed(own)
+            x[(ids == VALUE) & (numbers == number)] = embed(own)
 
 
 class VectorProjection:
@@ -67,6 +67,7 @@ class PictureStack:
                 self.layers.append(ConvolutionLayer(own, inputs, outputs, stride=stride))
                 inputs = outputs
         self.projection = Linear.take(tensors.at("projection"), width, inputs)
+        self.norm = Norm(tensors.at("norm"), width)
         self.columns = SinusoidalPositions(width // 2, tensors.dtype)
         self.rows = SinusoidalPositions(width - width // 2, tensors.dtype)
 
@@ -81,7 +82,7 @@ class PictureStack:
         for layer in self.layers:
             x = layer(x)
         height, width, channels = x.shape
-        cells = self.projection(np.ascontiguousarray(x.transpose(1, 0, 2)).reshape(-1, channels))
+        cells = self.norm(self.projection(np.ascontiguousarray(x.transpose(1, 0, 2)).reshape(-1, channels)))
         by_column = cells.reshape(width, height, -1)
         middle = self.columns.width
         by_column[..., :middle] += self.columns.up_to(width)[:width, None]
@@ -90,15 +91,13 @@ class PictureStack:
 
 
 class ConvolutionLayer:
-    """A convolution 3 × 3, layer normalisation over the channels of each pixel, and ReLU."""
+    """A convolution 3 × 3 and ReLU."""
 
     def __init__(self, tensors: Tensors, inputs: int, outputs: int, *, stride: int) -> None:
         self.stride = stride
         weight = tensors.take("convolution.weight", outputs, inputs, 3, 3)
         self.weight = np.ascontiguousarray(weight.transpose(2, 3, 1, 0).reshape(-1, outputs))
         self.bias = tensors.take("convolution.bias", outputs)
-        self.gain = tensors.take("norm.weight", outputs)
-        self.shift = tensors.take("norm.bias", outputs)
 
     def __call__(self, x: Array) -> Array:
         """The picture [H W C] after this layer."""
@@ -107,8 +106,4 @@ class ConvolutionLayer:
         height, width = windows.shape[:2]
         patches = windows.transpose(0, 1, 3, 4, 2).reshape(height * width, -1)
         y = patches @ self.weight + self.bias
-        y -= y.mean(1, keepdims=True)
-        y /= np.sqrt(np.square(y).mean(1, keepdims=True) + 1e-5)
-        y *= self.gain
-        y += self.shift
         return np.maximum(y, 0, out=y).reshape(height, width, -1)
