@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 import seq2see
 from seq2see import Model, Prediction
 from seq2see.errors import ConfigError, DataError
-from seq2see.inference.constraints import spelling_table
 from seq2see.inference.options import GenerationArguments, GenerationOptions
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.searching import NEVER_GENERATED
+from seq2see.inference.spelling import spelling_table
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
 from seq2see.search import ForbidSpelt

@@ -7,7 +7,7 @@ from seq2see.data.lines import Columns
 from seq2see.data.pairs import Pair
 from seq2see.data.reading import PairFile, Problem, read_pairs
 from seq2see.data.sampler import LengthBucketSampler
-from seq2see.data.sources import iterate_sources
+from seq2see.data.sources import SourceLine, iterate_lines, iterate_sources
 from seq2see.data.split import split_dev
 from seq2see.data.tasks import additions, copies, dates, reversals
 
@@ -23,10 +23,12 @@ __all__ = [
     "PairFile",
     "Problem",
     "Sequences",
+    "SourceLine",
     "additions",
     "collate",
     "copies",
     "dates",
+    "iterate_lines",
     "iterate_sources",
     "open_content",
     "read_pairs",

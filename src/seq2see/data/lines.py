@@ -181,11 +181,11 @@ def text_source(line: Line) -> Pair:
     return Pair(_single_column(_text(line), line), None, line.origin)
 
 
-def json_source(line: Line) -> Pair:
-    """The source in one line of JSON, without target. Raises LineError."""
+def json_source(line: Line) -> tuple[Pair, dict[str, object]]:
+    """The source in one line of JSON, without target, and the other values by their keys. Raises LineError."""
     values = _json_values(line)
     key = "text" if "source" not in values and "text" in values else "source"
-    return Pair(_json_text(values, key, line), None, line.origin)
+    return Pair(_json_text(values, key, line), None, line.origin), values
 
 
 def _text(line: Line) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from seq2see.data.diagnosis import diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES
@@ -22,6 +22,18 @@ LONGEST_LINE = 4_000_000
 """Bytes of a line that is read as one source, by default."""
 
 
+NO_VALUES: Mapping[str, object] = {}
+
+
+class SourceLine(NamedTuple):
+    """A line with a source, and its other values by name: those of a JSON object."""
+
+    pair: Pair
+    values: Mapping[str, object] = NO_VALUES
+    error: DataError | None = None
+    """Why it can't be read; the source is empty then."""
+
+
 def iterate_sources(
     stream: BinaryIO,
     name: str = "<stdin>",
@@ -29,7 +41,18 @@ def iterate_sources(
     refuse: Callable[[DataError], None] | None = None,
     longest_line: int = LONGEST_LINE,
 ) -> Iterator[Pair]:
-    """The sources of an open stream, without targets, each as soon as its line can be read.
+    """The sources of an open stream, without targets, each as soon as its line can be read; see `iterate_lines`."""
+    return (line.pair for line in iterate_lines(stream, name, refuse=refuse, longest_line=longest_line))
+
+
+def iterate_lines(
+    stream: BinaryIO,
+    name: str = "<stdin>",
+    *,
+    refuse: Callable[[DataError], None] | None = None,
+    longest_line: int = LONGEST_LINE,
+) -> Iterator[SourceLine]:
+    """The lines of an open stream, each as soon as it can be read, with their sources and other values.
 
     One source per line, or per JSON object under "source" if `name` has the extension of JSONL. A blank line is an
     empty source, so that line n of the output belongs to line n of the input. A line that can't be read, or has more
@@ -37,7 +60,7 @@ def iterate_sources(
     If the first lines can't be read, so that the file probably has another format, it raises all the same.
     """
     beginning = _Beginning(stream, name, longest_line)
-    return _sources(lines_of(beginning, name), beginning, name, refuse)
+    return _source_lines(lines_of(beginning, name), beginning, name, refuse)
 
 
 class _Beginning:
@@ -69,9 +92,9 @@ class _Beginning:
         return self.content
 
 
-def _sources(
+def _source_lines(
     lines: Iterator[Line], beginning: _Beginning, name: str, refuse: Callable[[DataError], None] | None
-) -> Iterator[Pair]:
+) -> Iterator[SourceLine]:
     in_json = is_json(Path(name))
     has_read, refused = False, 0
     for line in lines:
@@ -81,18 +104,18 @@ def _sources(
             error = DataError(what, where=line.origin, fix="split it into several lines, or raise --max-input-length")
         else:
             try:
-                pair = json_source(line) if in_json else text_source(line)
+                read = SourceLine(*json_source(line)) if in_json else SourceLine(text_source(line))
             except LineError as bad:
                 error = _explained(bad, beginning, name) if not refused else from_line(bad)
         if error is None:
-            yield pair
+            yield read
             has_read = True
             continue
         refused += 1
         if refuse is None or (refused == MOST_REFUSED and not has_read):
             raise error
         refuse(error)
-        yield Pair("", None, line.origin)
+        yield SourceLine(Pair("", None, line.origin), error=error)
 
 
 def from_line(bad: LineError) -> DataError:
