@@ -14,13 +14,14 @@ from seq2see.console import Terminal, say
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.loading import load
 from seq2see.inference.options import GenerationOptions
+from seq2see.inference.requests import Request
 from seq2see.pictures.attention import Attention, attention_to, require_attention, without_attention
 from seq2see.pictures.labels import END_NOTE, legible
 from seq2see.pictures.save import require_writable, save_attention
 from seq2see.pictures.terminal import heat_lines
 
 Refuse = Callable[[DataError], None]
-Sources = Callable[[Refuse | None, int], AbstractContextManager[tuple[Iterable[str], object]]]
+Sources = Callable[[Refuse | None, int], AbstractContextManager[tuple[Iterable[Request], object]]]
 
 
 def run_attend(
@@ -51,8 +52,8 @@ def run_attend(
     longest_line = model.input_limits(options.max_input_length).line_bytes
     found: list[Attention] = []
     number = 0
-    with sources(None if strict else left_out.refuse, longest_line) as (texts, _), said_by_us():
-        for number, (text, prediction) in enumerate(model.stream(texts, options), start=1):
+    with sources(None if strict else left_out.refuse, longest_line) as (requests, _), said_by_us():
+        for number, (text, prediction) in enumerate(model.stream_requests(requests, options), start=1):
             if prediction.target_tokens:
                 found.append(attention_to(model, text, prediction, heads=heads))
                 continue

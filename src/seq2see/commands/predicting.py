@@ -28,7 +28,7 @@ from seq2see.commands.options import (
     SkipBad,
     Switch,
 )
-from seq2see.commands.terminal import STDIN, leading_runs, opened, require_other, texts_of
+from seq2see.commands.terminal import STDIN, leading_runs, opened, requests_of, require_other
 from seq2see.commands.unanswered import Unanswered, said_by_us
 from seq2see.console import invalid_lines, say
 from seq2see.errors import ConfigError, DataError
@@ -53,8 +53,9 @@ def predict(
 ) -> int:
     """Answer texts: arguments, a file, or stdin with one per line; one answer per line, in the same order.
 
-    A language model continues each text. Several runs before the texts answer as an ensemble. A text that can't be
-    answered, because it is too long or can't be read, gets an empty answer and a message, and the exit code is 2.
+    A language model continues each text. Several runs before the texts answer as an ensemble. Lines of JSONL may have
+    constraints of their own: prefix, contain, forbid, min_length, max_length. A text that can't be answered, because it
+    is too long or can't be read, gets an empty answer and a message, and the exit code is 2.
     """
     from seq2see.inference.formats import line_writer
     from seq2see.inference.loading import load
@@ -73,14 +74,16 @@ def predict(
     number = unfinished = missing = 0
     strict, options = options.strict, replace(options, strict=False)
     unanswered = Unanswered("answer", "" if texts else str(input_ or STDIN))
-    with texts_of(
+    with requests_of(
         texts,
         input_,
         to_terminal=output is None and sys.stdout.isatty(),
         refuse=None if strict else unanswered.refuse,
         longest_line=model.input_limits(options.max_input_length).line_bytes,
-    ) as (sources, at_once):
-        answered = model.stream(sources, options, chunk_size=at_once or CHUNK, with_attention=alignments is not None)
+    ) as (requests, at_once):
+        answered = model.stream_requests(
+            requests, options, chunk_size=at_once or CHUNK, with_attention=alignments is not None
+        )
         with opened(output) as file, said_by_us():  # only now: invalid options overwrite nothing
             for source, prediction in answered:
                 number += 1
@@ -199,7 +202,7 @@ def attend(
     require_other(output, [input_])
     return run_attend(
         run,
-        lambda refuse, longest_line: texts_of(
+        lambda refuse, longest_line: requests_of(
             texts,
             input_,
             to_terminal=output is None and sys.stdout.isatty(),

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from seq2see.console import Terminal, Writable, results, say
 from seq2see.errors import ConfigError, DataError
 from seq2see.storage.files import require_place
 from seq2see.system_errors import reported
+
+if TYPE_CHECKING:
+    from seq2see.inference.requests import Request
 
 MANIFESTS = (("manifest.json",), ("model", "manifest.json"))
 """Where a model or a run has its list of files."""
@@ -51,27 +54,34 @@ def require_other(output: Path | None, inputs: Iterable[Path | None]) -> None:
 
 
 @contextmanager
-def texts_of(
+def requests_of(
     texts: tuple[str, ...],
     path: Path | None,
     *,
     to_terminal: bool,
     refuse: Callable[[DataError], None] | None,
     longest_line: int,
-) -> Iterator[tuple[Iterable[str], int | None]]:
+) -> Iterator[tuple[Iterable[Request], int | None]]:
     """The texts, read lazily, and how many to answer at a time: 1 for a terminal, else None for the default.
 
-    A line that can't be read raises DataError; with `refuse` its error goes there, and it is an empty text. For a file
-    there is a progress bar, if stderr is a terminal and the answers go elsewhere.
+    The lines of a file may have constraints of their own. A line that can't be read raises DataError; with `refuse` its
+    error goes there, and it is a request without an answer. For a file there is a progress bar, if stderr is a terminal
+    and the answers go elsewhere.
     """
-    from seq2see.data import iterate_sources, open_content
+    from seq2see.data import iterate_lines, open_content
+    from seq2see.inference.requests import Request, request_of
 
-    def read(stream: BinaryIO, name: str) -> Iterator[str]:
-        for pair in iterate_sources(stream, name, refuse=refuse, longest_line=longest_line):
-            yield pair.source
+    def read(stream: BinaryIO, name: str) -> Iterator[Request]:
+        for line in iterate_lines(stream, name, refuse=refuse, longest_line=longest_line):
+            request = request_of(line)
+            if request.error is not None and line.error is None:
+                if refuse is None:
+                    raise request.error
+                refuse(request.error)
+            yield request
 
     if texts:
-        yield texts, None
+        yield map(Request, texts), None
     elif path is not None:
         with open_content(path) as file, bar(file.share_read, shown=not to_terminal) as moved:
             yield map(moved, read(file.stream, str(path))), None
@@ -82,19 +92,19 @@ def texts_of(
 
 
 @contextmanager
-def bar(share: Callable[[], float], *, shown: bool) -> Iterator[Callable[[str], str]]:
-    """A bar of progress on stderr, moved by passing texts through; none where stderr is no terminal."""
+def bar(share: Callable[[], float], *, shown: bool) -> Iterator[Callable[[Request], Request]]:
+    """A bar of progress on stderr, moved by passing requests through; none where stderr is no terminal."""
     if not shown or not sys.stderr.isatty():
-        yield lambda text: text
+        yield lambda request: request
         return
     from rich.progress import Progress
 
     with Progress(console=Terminal(stderr=True), transient=True) as progress:
         task = progress.add_task("answering", total=1.0)
 
-        def moved(text: str) -> str:
+        def moved(request: Request) -> Request:
             progress.update(task, completed=share())
-            return text
+            return request
 
         yield moved
 

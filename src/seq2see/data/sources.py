@@ -26,10 +26,13 @@ NO_VALUES: Mapping[str, object] = {}
 
 
 class SourceLine(NamedTuple):
-    """A line with a source, and its other values by name: those of a JSON object."""
+    """A line with a source, and its values by name."""
 
     pair: Pair
     values: Mapping[str, object] = NO_VALUES
+    """Those of a JSON object, that of the source among them; none in a line of text."""
+    in_cells: bool = False
+    """Whether the values are the cells of a table, and so texts whatever they stand for."""
     error: DataError | None = None
     """Why it can't be read; the source is empty then."""
 

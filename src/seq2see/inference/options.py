@@ -139,7 +139,7 @@ class GenerationOptions(BatchOptions, Constraints):
     no_repeat: Count | None = None
     """No n-gram of this length occurs twice."""
     placeholders: str = ""
-    """Regular expression, such as \\{\\w+\\}: whatever matches it in a text stands unchanged in its answer."""
+    r"""Regular expression, such as `\{\w+\}`: whatever matches it in a text stands unchanged in its answer."""
     glossary: Glossary | None = None
     """Terms and their translations, one pair per line: an answer contains those of the terms in its text."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Unpack
@@ -121,11 +121,11 @@ class Predictor:
         (`UnknownTextWarning`). Raises ConfigError for options that are invalid or unsupported by this model, DataError
         for a text that isn't a str.
         """
-        given = list(texts_of(texts))
-        chosen, maker, requests = self._asked(given, options, changes, where="predict")
+        chosen, maker, each_request = self._asked(texts, options, changes, where="predict")
+        requests = list(each_request)
         notes, refusals = self._notes(), Refusals("texts without an answer", strict=chosen.strict)
-        asked = self._read(list(requests), chosen, maker)
-        refusals.add(asked.read, len(given))
+        asked = self._read(requests, chosen, maker)
+        refusals.add(asked.read, len(requests))
         self._examine(notes, asked)
         for each in (notes, maker.notes, refusals):
             each.warn(stacklevel=2)
@@ -144,12 +144,13 @@ class Predictor:
         """As `predict`, but lazily, for texts without end: each text with its prediction, in order.
 
         `chunk_size` texts are read and answered at a time, so that those of similar length share a batch; it changes no
-        answer, not even a random one. What has one value per text may be any iterable too. Without `with_attention` predictions have no weights, which saves memory for long
-        texts. Invalid options are refused at once, before the first text is read. Warnings come once the texts end, or
-        with a `chunk_size` of 1 at once. With `strict`, the texts before one that can't be answered are answered.
+        answer, not even a random one. What has one value per text may be any iterable too. Without `with_attention`
+        predictions have no weights, which saves memory for long texts. Invalid options are refused at once, before the
+        first text is read. Warnings come once the texts end, or with a `chunk_size` of 1 at once. With `strict`, the
+        texts before one that can't be answered are answered.
         """
         require_type("chunk_size", chunk_size, Count)
-        chosen, maker, requests = self._asked(texts_of(texts), options, changes, where="stream")
+        chosen, maker, requests = self._asked(texts, options, changes, where="stream")
         return self._stream(requests, chosen, maker, chunk_size, with_attention=with_attention)
 
     def stream_requests(
@@ -164,7 +165,7 @@ class Predictor:
         return self._stream(requests, options, self._rule_maker(options), chunk_size, with_attention=with_attention)
 
     def _asked(
-        self, texts: Iterable[str], options: GenerationOptions | None, changes: GenerationArguments, *, where: str
+        self, texts: str | Iterable[str], options: GenerationOptions | None, changes: GenerationArguments, *, where: str
     ) -> tuple[GenerationOptions, RuleMaker, Iterable[Request]]:
         """The options with these changes, and the texts with what is asked of each alone.
 
@@ -178,7 +179,8 @@ class Predictor:
         chosen = GenerationOptions(**{**(vars(options) if options else {}), **shared})
         maker = self._rule_maker(chosen)
         maker.require_supported(per_text)
-        return chosen, maker, requests_of(texts, per_text)
+        number = 1 if isinstance(texts, str) else len(texts) if isinstance(texts, Sized) else None
+        return chosen, maker, requests_of(texts_of(texts), per_text, number)
 
     def _rule_maker(self, options: GenerationOptions) -> RuleMaker:
         """ConfigError for options that this model doesn't support, whatever the texts are."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set, Sized
 from typing import Any, NamedTuple
 
+from seq2see.data.sources import SourceLine
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.options import NO_CONSTRAINTS, PER_TEXT, Constraints
 
@@ -40,17 +41,17 @@ def split_per_text(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
     return shared, per_text
 
 
-def requests_of(texts: Iterable[str], per_text: Mapping[str, Iterable[Any]]) -> Iterable[Request]:
-    """The texts with their own constraints, as they come.
+def requests_of(texts: Iterable[str], per_text: Mapping[str, Iterable[Any]], number: int | None) -> Iterable[Request]:
+    """The texts with their own constraints, as they come; their number, if it is known.
 
-    ConfigError for a constraint that has not one valid value per text: at once if both are lists.
+    ConfigError for a constraint that has not one valid value per text: for the wrong number of them at once, if both
+    numbers are known.
     """
     if not per_text:
         return map(Request, texts)
-    if isinstance(texts, Sized):
-        for name, values in per_text.items():
-            if isinstance(values, Sized) and len(values) != len(texts):
-                raise _wrong_number(name, f"{len(values):,}", f"{len(texts):,}")
+    for name, values in per_text.items():
+        if number is not None and isinstance(values, Sized) and len(values) != number:
+            raise _wrong_number(name, f"{len(values):,}", f"{number:,}")
     return _requests(texts, per_text)
 
 
@@ -71,8 +72,9 @@ def _requests(texts: Iterable[str], per_text: Mapping[str, Iterable[Any]]) -> It
 
 
 def _wrong_number(name: str, values: str, texts: str) -> ConfigError:
+    unit = "text" if texts == "1" else "texts"
     fix = f"give {name} as many values as there are texts, with None for a text without"
-    return ConfigError(f"must have one value per text, found {values} for {texts} texts", where=name, fix=fix)
+    return ConfigError(f"must have one value per text, found {values} for {texts} {unit}", where=name, fix=fix)
 
 
 def _constraints(own: Mapping[str, Any], place: Callable[[str], str]) -> Constraints:
@@ -80,8 +82,8 @@ def _constraints(own: Mapping[str, Any], place: Callable[[str], str]) -> Constra
     try:
         return Constraints(**own) if own else NO_CONSTRAINTS
     except ConfigError as error:
-        names = error.where.split(", ")  # "contain[1]", or "min_length, max_length"
-        where = ", ".join(place(name.partition("[")[0]) + "".join(name.partition("[")[1:]) for name in names)
+        parts = [name.partition("[") for name in error.where.split(", ")]  # "contain[1]", or "min_length, max_length"
+        where = ", ".join(place(name) + bracket + rest for name, bracket, rest in parts)
         raise ConfigError(error.what, where=where, fix=error.fix) from None
 
 
@@ -128,50 +130,53 @@ def _is_none(value: Any) -> bool:
 # --- lines of a file ------------------------------------------------------------------------------------------------
 
 
-def constraints_in(values: Mapping[str, object], *, where: str) -> Constraints:
-    """The constraints in the values of a line: a JSON object's by key, or the cells of a table by column.
+def request_of(line: SourceLine) -> Request:
+    """What a line of a file asks: its source, with the constraints among its other values, or why it can't be read."""
+    if line.error is not None:
+        return Request("", error=line.error)
+    try:
+        return Request(line.pair.source, constraints_in(line.values, in_cells=line.in_cells, where=line.pair.origin))
+    except DataError as error:
+        return Request(line.pair.source, error=error)
 
-    In JSON `contain` and `forbid` are a text or a list of texts, and lengths are numbers. A cell has several texts
-    separated by "|", or a list as in JSON; nothing in it is no constraint. Other values are ignored. DataError, located
-    at `where`, for an invalid value.
+
+def constraints_in(values: Mapping[str, object], *, in_cells: bool, where: str) -> Constraints:
+    """The constraints among the values of a line, which have the names of `Constraints`; others are ignored.
+
+    In JSON `contain` and `forbid` are a text or a list of texts, and lengths are numbers. A cell of a table has several
+    texts separated by "|", or a list as in JSON, and an empty one has none. DataError, located at `where`, for an
+    invalid value.
     """
     own: dict[str, Any] = {}
     try:
         for name in PER_TEXT:
             value = values.get(name)
-            if value is not None and value != "":
-                own[name] = _value_in_line(name, value)
-        return _constraints(own, repr)
+            if isinstance(value, str) and (in_cells or not value):
+                value = _cell_value(name, value)
+            if isinstance(value, str) and name in OF_SEVERAL:
+                value = (value,)
+            if value is not None:
+                own[name] = value
+        return _constraints(own, str)
     except ConfigError as error:
-        what = f"{error.where} {error.what}" if error.what.startswith("must ") else f"{error.where}: {error.what}"
-        raise DataError(what, where=where, fix=error.fix) from None
+        raise DataError(f"{error.where}: {error.what}", where=where, fix=error.fix) from None
 
 
-class Cell(str):
-    """A value of a table: a text, whatever it stands for. A string in JSON is none."""
-
-    __slots__ = ()
-
-
-def _value_in_line(name: str, value: object) -> object:
-    """The value as JSON would have it."""
-    if name in OF_SEVERAL:
-        if isinstance(value, Cell):
-            return _texts_in_cell(name, value)
-        return (value,) if isinstance(value, str) else value
-    if name in OF_LENGTH and isinstance(value, Cell) and value.strip().isdecimal() and len(value) < 20:
-        return int(value)
-    return str(value) if isinstance(value, Cell) else value
-
-
-def _texts_in_cell(name: str, cell: str) -> Sequence[object]:
-    if cell.lstrip().startswith("["):
-        try:
-            found = json.loads(cell)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, list):
-            fix = f"write a text that begins with [ as {json.dumps([cell], ensure_ascii=False)}"
-            raise ConfigError(f"must be a JSON list where it begins with [, not {cell!r}", where=repr(name), fix=fix)
-        return found
-    return [text.strip() for text in cell.split(SEPARATOR) if text.strip()]
+def _cell_value(name: str, cell: str) -> object:
+    """The value that a cell stands for; None if it is empty."""
+    if not cell.strip():
+        return None
+    if name in OF_LENGTH and (number := cell.strip()).isdecimal() and len(number) < 20:
+        return int(number)
+    if name not in OF_SEVERAL:
+        return cell
+    if not cell.lstrip().startswith("["):
+        return [text.strip() for text in cell.split(SEPARATOR) if text.strip()]
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list):
+        fix = f"write a text that begins with [ as {json.dumps([cell], ensure_ascii=False)}"
+        raise ConfigError(f"must be a JSON list where it begins with [, not {cell!r}", where=name, fix=fix)
+    return found
