@@ -252,23 +252,17 @@ def test_lines_of_a_file_have_constraints_of_their_own(
 ) -> None:
     write_lines(*LINES)
     said = command("predict", run, "--input", "in.jsonl", "--format", "jsonl", "--device", "cpu", *flags)
-    several = {"contain": lambda value: [value] if isinstance(value, str) else value}
-    several["forbid"] = several["contain"]
-    alone = [
-        by_library(
-            model,
-            [line["source"]],
-            **options,
-            **{key: several.get(key, lambda value: value)(value) for key, value in line.items() if key != "source"},
-        )[0]
-        for line in LINES
-    ]
+    alone = []
+    for line in LINES:
+        source, own = line["source"], {key: value for key, value in line.items() if key != "source"}
+        several = {key: [own[key]] for key in ("contain", "forbid") if isinstance(own.get(key), str)}
+        alone += by_library(model, [source], **options, **own | several)
     assert (said.code, same(read_objects(said.out), alone)) == (0, True)
     assert not same(read_objects(said.out), by_library(model, [line["source"] for line in LINES], **options))
     shown = command("attend", run, "--input", "in.jsonl", "--device", "cpu", "-o", "attention.json", *flags[:2])
     assert shown.code == 0
     pictures = json.loads(Path("attention.json").read_text())
-    assert [picture["answer"] for picture in pictures] == [answers[0].text for answers in alone]
+    assert [picture["text"] for picture in pictures["texts"]] == [answers[0].text for answers in alone]
 
 
 def test_a_line_whose_constraints_are_invalid_has_no_answer_and_a_message(command: Command, run: Path) -> None:

@@ -107,7 +107,7 @@ class TermFinder:
 @lru_cache(maxsize=1)
 def words() -> Any:
     """The pattern of a word in the scripts that have blanks between words."""
-    import regex
+    import regex  # type: ignore[import-untyped]
 
     without = "".join(rf"\p{{Script={script}}}" for script in WITHOUT_BLANKS.split())
     return regex.compile(rf"(?V1)[\w--[{without}]]+")

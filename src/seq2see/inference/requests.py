@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set, Sized
+from collections.abc import Iterable, Iterator, Mapping, Set, Sized
 from typing import Any, NamedTuple
 
 from seq2see.data.sources import SourceLine
@@ -65,7 +65,7 @@ def _requests(texts: Iterable[str], per_text: Mapping[str, Iterable[Any]]) -> It
                 raise _wrong_number(name, f"{row:,}", f"at least {row + 1:,}")
             if not _is_none(value):
                 own[name] = _own_value(name, value, f"{name}[{row}]")
-        yield Request(text, _constraints(own, lambda name, row=row: f"{name}[{row}]"))
+        yield Request(text, _constraints(own, f"[{row}]"))
     for name, values in columns.items():
         if next(values, MISSING) is not MISSING:
             raise _wrong_number(name, f"at least {row + 2:,}", f"{row + 1:,}")
@@ -77,13 +77,13 @@ def _wrong_number(name: str, values: str, texts: str) -> ConfigError:
     return ConfigError(f"must have one value per text, found {values} for {texts} {unit}", where=name, fix=fix)
 
 
-def _constraints(own: Mapping[str, Any], place: Callable[[str], str]) -> Constraints:
-    """The constraints of these values. ConfigError at the `place` of the one that is invalid."""
+def _constraints(own: Mapping[str, Any], place: str) -> Constraints:
+    """The constraints of these values. ConfigError for one that is invalid, with the `place` after its name."""
     try:
         return Constraints(**own) if own else NO_CONSTRAINTS
     except ConfigError as error:
         parts = [name.partition("[") for name in error.where.split(", ")]  # "contain[1]", or "min_length, max_length"
-        where = ", ".join(place(name) + bracket + rest for name, bracket, rest in parts)
+        where = ", ".join(name + place + bracket + rest for name, bracket, rest in parts)
         raise ConfigError(error.what, where=where, fix=error.fix) from None
 
 
@@ -157,7 +157,7 @@ def constraints_in(values: Mapping[str, object], *, in_cells: bool, where: str) 
                 value = (value,)
             if value is not None:
                 own[name] = value
-        return _constraints(own, str)
+        return _constraints(own, "")
     except ConfigError as error:
         raise DataError(f"{error.where}: {error.what}", where=where, fix=error.fix) from None
 

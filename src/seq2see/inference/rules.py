@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -73,11 +73,11 @@ class RuleMaker:
                 raise ConfigError("unsupported by a language model, which has no source", where=name, fix=fix)
         self.shared = self._rules(options, {})
 
-    def require_supported(self, names: Iterable[str]) -> None:
+    def require_supported(self, names: Container[str]) -> None:
         """ConfigError for a constraint per text that no text can have."""
-        for name, example in (("prefix", "a"), ("contain", ("a",))):
-            if name in names:
-                self._require_supported(Constraints(**{name: example}))
+        self._require_supported(
+            Constraints(prefix="a" if "prefix" in names else "", contain=("a",) if "contain" in names else ())
+        )
 
     def rules_of_all(
         self, requests: Sequence[Request], places: Sequence[str]
