@@ -98,9 +98,10 @@ class RuleMaker:
 
     def rules_of(self, request: Request, place: str) -> Rules:
         """The rules of the text at this place. ConfigError, named by the option, for those that can't be met."""
-        if request.own == NO_CONSTRAINTS and self.pattern is None and self.finder is None:
+        has_own = request.own is not NO_CONSTRAINTS
+        if not has_own and self.pattern is None and self.finder is None:
             return self.shared
-        own = self.options if request.own == NO_CONSTRAINTS else self.options.with_own(request.own)
+        own = self.options.with_own(request.own) if has_own else self.options
         copied = self._placeholders(request.text)
         return self._rules(own, dict.fromkeys(self._terms(request.text, place), "glossary") | copied)
 
