@@ -24,6 +24,8 @@ JSON_EXTENSIONS = (".jsonl", ".ndjson", ".json", ".parquet")
 """Extensions of files that are read as one JSON value per line; those of .json and .parquet are made."""
 _HALF = 0.5
 _NUM_OWN: dict[Columns, int] = {"pairs": 2, "target": 1}
+_FEW = 5
+"""Rows from which a pattern in a column is trusted."""
 _MAX_SHOWN = 40
 _TAG_SIGNS = re.compile(r"[;|,=+]")
 _NUMBERED_SOURCE = re.compile(r"source\.\d+")
@@ -187,11 +189,12 @@ def _names(layout: Layout, options: TableOptions) -> tuple[str, ...]:
 
 def _rows(head: Sequence[str], layout: Layout) -> list[list[str]]:
     """The cells of the first lines, without the header."""
-    lines = [line for line in head if line.strip() and not layout.is_comment(line)]
+    lines = [line for line in head if line.strip()]
     if layout.is_quoted:
-        rows = [cells for _, _, cells in records(lines, layout.delimiter) if isinstance(cells, list)]
+        found = records(lines, layout.delimiter, layout.comments)
+        rows = [cells for _, _, cells in found if isinstance(cells, list)]
     else:
-        rows = [layout.split(line) for line in lines]
+        rows = [layout.split(line) for line in lines if not layout.is_comment(line)]
     return [row for row in rows[bool(layout.header) :] if len(row) == layout.num_columns]
 
 
@@ -309,7 +312,7 @@ def _several(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]]
 
 def _is_count(column: Sequence[str]) -> bool:
     """Whether the cells are running numbers."""
-    if len(column) < 2 or not all(cell.isdecimal() for cell in column):
+    if len(column) < _FEW or not all(cell.isdecimal() for cell in column):
         return False
     first = int(column[0])
     return all(int(cell) == number for number, cell in enumerate(column, start=first))
@@ -320,4 +323,4 @@ def _are_tags(column: Sequence[str]) -> bool:
     if any(" " in cell for cell in column) or not any(_PART_SIGNS.search(cell) for cell in column):
         return False
     parts = [part for cell in column for part in _TAG_SIGNS.split(cell)]
-    return 2 * len(set(parts)) <= len(parts) or len(column) < 5
+    return 2 * len(set(parts)) <= len(parts) or len(column) < _FEW

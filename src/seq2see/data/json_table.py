@@ -106,7 +106,8 @@ def json_format(
                 return path
         if not values:
             return _path_called(name)
-        near = did_you_mean(name, map(path_name, counts))
+        keys = dict.fromkeys(str(key) for value in values if isinstance(value, dict) for key in value)
+        near = did_you_mean(name, dict.fromkeys([*map(path_name, counts), *keys]))
         raise UnknownColumnError(f"unknown key {name!r}", where=where, fix=near)
 
     own = tuple(map(find, extra))

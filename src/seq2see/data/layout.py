@@ -36,6 +36,8 @@ _MAX_SYMBOL = 4
 _MAX_RECORD_LINES = 1_000
 """Lines over which one record of CSV goes, at most."""
 _QUOTED = re.compile(r'"([^"]|"")*"')
+_DOUBLED = re.compile(r'^".*[^"]""[^"].*"$|^"""[^"]|[^"]"""$')
+"""A quotation mark within a quoted cell, beside other text."""
 _COMMENT_AFTER = re.compile(r"\s#\s.*$")
 """A comment after the symbols of a pronouncing dictionary."""
 _CONLLU_COLUMNS = 10
@@ -97,7 +99,8 @@ def layout_of(
     A first line with all `wanted` names is a header.
     """
     comments = tuple(_comments_in(lines) if options.comment is None else options.comment.split())
-    table = [line for line in lines if line.strip() and not (comments and line.startswith(comments))]
+    filled = [line for line in lines if line.strip()]
+    table = [line for line in filled if not (comments and line.startswith(comments))]
     given = None if options.delimiter is None else delimiter_called(options.delimiter)
     for delimiter in DELIMITERS if given is None else (given,):
         can_be_quoted = len(delimiter) == 1 and (delimiter in _CSV_DELIMITERS or options.quotes == "yes")
@@ -105,7 +108,7 @@ def layout_of(
             options.quotes == "yes" or (options.quotes == "auto" and _is_quoted(table, delimiter))
         )
         if is_quoted:
-            rows = [cells for _, _, cells in records(table, delimiter) if isinstance(cells, list)]
+            rows = [cells for _, _, cells in records(filled, delimiter, comments) if isinstance(cells, list)]
         else:
             rows = [split_cells(line, delimiter) for line in table]
         if not rows:
@@ -172,10 +175,18 @@ def split_cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip() for cell in line.split(delimiter)]
 
 
-def records(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, int, list[str] | str]]:
-    """The records of CSV: index of the first line, number of lines, and the cells, or what is wrong with the line."""
+def records(
+    lines: Sequence[str], delimiter: str, comments: tuple[str, ...] = ()
+) -> Iterator[tuple[int, int, list[str] | str]]:
+    """The records of CSV: index of the first line, number of lines, and the cells, or what is wrong with the line.
+
+    A line within a record is no comment, whatever it begins with.
+    """
     index = 0
     while index < len(lines):
+        if comments and lines[index].startswith(comments):
+            index += 1
+            continue
         size, found = _record_at(lines, index, delimiter)
         yield index, size, found
         index += size
@@ -240,15 +251,17 @@ def _is_quoted(lines: Sequence[str], delimiter: str) -> bool:
     for first, size, cells in records(lines, delimiter) if marked else ():
         if isinstance(cells, str):
             return False
-        raw = lines[first].split("\t")
-        if size > 1 or len(raw) > len(cells):
+        raw = [line.split("\t") for line in lines[first : first + size]]
+        if size > 1 or len(raw[0]) > len(cells):
+            if all(len(each) == 2 for each in raw):
+                return False  # each line is a pair by itself
             num_certain += 1
             continue
-        inside = [cell for cell in raw if '"' in cell]
+        inside = [cell for cell in raw[0] if '"' in cell]
         if not all(map(_QUOTED.fullmatch, inside)):
             return False
-        num_certain += any('""' in cell[1:-1] for cell in inside)
-        num_lines += bool(inside)
+        num_certain += any(_DOUBLED.search(cell) is not None for cell in inside)
+        num_lines += len(inside) == len(raw[0]) and all(len(cell) > 2 for cell in inside)
     return bool(num_certain) or 2 * num_lines >= max(1, len(lines))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, islice
 from operator import itemgetter
@@ -98,8 +98,6 @@ class TableFormat:
 
     def rows(self, content: bytes, *, is_start: bool) -> Rows | None:
         """The rows of a block of whole records, at once; None if any line is invalid."""
-        if not content:
-            return Rows([], [], [], range(0))
         try:
             text = content.decode()
         except UnicodeDecodeError:
@@ -126,12 +124,8 @@ class TableFormat:
                 numbers.extend(places)
         except csv.Error:
             return None
-        if self.layout.is_quoted:
-            has_breaks = "\n" in text and ("\t" in text or len(numbers) < text.count("\n") + 1)
-            clean: Callable[[str], str] = clean_cell if has_breaks else str.strip
-            columns = [list(map(clean, column)) for column in columns]
-        elif self.layout.delimiter != TAB and "\t" in text:
-            columns = [list(map(clean_cell, column)) for column in columns]
+        if self.layout.delimiter != TAB or self.layout.is_quoted:
+            columns = [_clean_column(column) for column in columns]
         found = self._joined(columns, numbers)
         sides = [*([found.sources] if self.source else []), *([] if self.target is None else [found.targets])]
         return found if all(all(map(str.strip, side)) for side in sides) else None
@@ -251,9 +245,8 @@ class TableFormat:
     def _records_of(self, lines: Sequence[Line], texts: Sequence[str]) -> Iterator[tuple[Line, list[str] | LineError]]:
         """The cells of each record, without comments; blank lines only where each line is a pair."""
         if self.layout.is_quoted:
-            own = [at for at, line in enumerate(texts) if not self.layout.is_comment(line)]
-            for first, _, cells in records([texts[at] for at in own], self.layout.delimiter):
-                line = lines[own[first]]
+            for first, _, cells in records(texts, self.layout.delimiter, self.layout.comments):
+                line = lines[first]
                 if isinstance(cells, str):
                     fix = 'write a quotation mark within a cell twice (""), or read them as text: --quotes no'
                     yield line, LineError(line, cells, fix, "columns")
@@ -389,6 +382,13 @@ class TextFormat:
     def chosen(self) -> dict[str, object]:
         """Nothing."""
         return {}
+
+
+def _clean_column(column: list[str]) -> list[str]:
+    """Its cells as `clean_cell` makes them; few columns have line breaks or tabs in their cells."""
+    together = "\n".join(column)
+    is_plain = "\t" not in together and "\r" not in together and together.count("\n") < max(1, len(column))
+    return list(map(str.strip if is_plain else clean_cell, column))
 
 
 def _without_mark(cells: list[str]) -> list[str]:
