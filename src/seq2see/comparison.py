@@ -8,9 +8,10 @@ OUT/compare.html        the comparison
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from seq2see.console import Terminal, say_to
 from seq2see.corpus.corpus import is_corpus
 from seq2see.curves.history import read_history
 from seq2see.data import Pair, read_pairs
+from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, UserError
 from seq2see.evaluation import EvaluationOptions, RunsReport, evaluate_runs
 from seq2see.model import ARCHITECTURES, find, fitting, resolve
@@ -78,14 +80,15 @@ def compare(
     test: Sequence[Path] = (),
     seeds: int = 1,
     settings: dict[str, Any] | None = None,
+    table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
     request: EvaluationOptions | None = None,
     device: str = "auto",
     console: Console | None = None,
 ) -> Comparison | None:
     """Train each model `names` from each seed, evaluate all on the test files (default: dev), and write the page.
 
-    `names` are architectures or paths of recipes. Returns None if interrupted; the same call then continues: finished
-    runs are kept, the others resumed.
+    `names` are architectures or paths of recipes; `table` says which columns of the files are read. Returns None if
+    interrupted; the same call then continues: finished runs are kept, the others resumed.
     """
     console = console or Terminal(stderr=True)
     say = say_to(console)
@@ -102,10 +105,11 @@ def compare(
     if options.by is not None and not test:
         raise ConfigError("needs a test file, whose column it names", where="by", fix="give the path of a test file")
     if test:
-        read_pairs(list(test), label=options.by)
-    train_files, dev_files = data_files(runs[0].config, data, dev, out, say=say)
+        read_pairs(list(test), label=options.by, table=table)
+    first = replace(runs[0].config, data=replace(runs[0].config.data, **table.given()))
+    train_files, dev_files, columns = data_files(first, data, dev, out, say=say)
     for number, run in enumerate(runs, start=1):
-        files = replace(run.config.data, train=tuple(map(str, train_files)), dev=tuple(map(str, dev_files)))
+        files = replace(run.config.data, train=tuple(map(str, train_files)), dev=tuple(map(str, dev_files)), **columns)
         own = replace(run, config=replace(run.config, data=files))
         try:
             has_finished = train_run(own, f"{number}/{len(runs)}", device=device, console=console)
@@ -115,7 +119,9 @@ def compare(
             say(f"interrupted in {run.name}; run the same command to continue")
             return None
     folders = [run.folder for run in runs]
-    found = evaluate_runs(folders, list(test or dev_files), request or EvaluationOptions(), device=device)
+    found = evaluate_runs(
+        folders, list(test or dev_files), options, table=table if test else TableOptions(), device=device
+    )
     evaluation = replace(found, runs=tuple(run.name for run in runs))
     histories = [replace(read_history(run.folder), name=run.name) for run in runs]
     tested_on = ", ".join(path.name for path in test) if test else "the dev pairs, which also selected the checkpoints"
@@ -169,12 +175,12 @@ def plan_runs(
 
 def data_files(
     config: Config, data: Sequence[Path], dev: Sequence[Path], out: Path, *, say: Any
-) -> tuple[list[Path], list[Path]]:
-    """The files of training and dev pairs. Without dev pairs, one split is made for all models and seeds."""
+) -> tuple[list[Path], list[Path], dict[str, Any]]:
+    """The files of training and dev pairs, and their columns. Without dev pairs, one split is made for all runs."""
     if not data:
         raise ConfigError("no training data were given", where="--data", fix="name a file: --data train.tsv")
     if dev:
-        return [path.absolute() for path in data], [path.absolute() for path in dev]
+        return [path.absolute() for path in data], [path.absolute() for path in dev], config.data.given()
     named = replace(config, data=replace(config.data, train=tuple(str(path.absolute()) for path in data)))
     split = read_data(named, None, None, has_source=True)
     for line in split.notes:
@@ -182,7 +188,7 @@ def data_files(
     files = {}
     for name, pairs in (("train", split.train), ("dev", split.dev)):
         files[name] = path = (out / DATA / f"{name}.jsonl").absolute()
-        content = as_jsonl(pairs)
+        content = as_jsonl(pairs, split.columns)
         if path.exists() and path.read_bytes() != content:
             fix = "restore the data, or choose another --out"
             raise ConfigError(
@@ -190,12 +196,18 @@ def data_files(
             )
         if not path.exists():
             write_file(path, content)
-    return [files["train"]], [files["dev"]]
+    return [files["train"]], [files["dev"]], dict(split.columns)
 
 
-def as_jsonl(pairs: Sequence[Pair]) -> bytes:
-    """The pairs as JSON lines."""
-    return "".join(json.dumps({"source": pair.source, "target": pair.target}) + "\n" for pair in pairs).encode()
+def as_jsonl(pairs: Sequence[Pair], columns: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+    """The pairs as JSON lines, with the names or numbers of several source columns as keys."""
+    names = columns.get("source") or ("source",)
+    target = columns.get("target") or "target"
+    lines = []
+    for pair in pairs:
+        texts = pair.source.split("\t") if len(names) > 1 else [pair.source]
+        lines.append(json.dumps({**dict(zip(names, texts, strict=True)), target: pair.target}) + "\n")
+    return "".join(lines).encode()
 
 
 def train_run(run: PlannedRun, position: str, *, device: str, console: Console) -> bool:

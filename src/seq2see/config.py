@@ -14,7 +14,7 @@ import msgspec
 import tomli_w
 
 from seq2see.blueprint import ModelOptions
-from seq2see.data.options import DataOptions
+from seq2see.data.options import DataOptions, columns_in
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.metrics.names import metric_called
 from seq2see.printable import has_surrogates, one_line
@@ -130,7 +130,7 @@ def require_small_file(path: Path) -> None:
 
 
 def set_data_folder(values: dict[str, Any], folder: Path) -> None:
-    """Make the paths absolute, resolved against `folder`; a single path under `data` needs no brackets."""
+    """Make the paths absolute, resolved against `folder`; under `data`, a single path or column needs no brackets."""
     training = values.get("training")
     if isinstance(training, dict) and isinstance(training.get("start_from"), str | Path):
         training["start_from"] = str(absolute(folder / training["start_from"]))
@@ -141,6 +141,9 @@ def set_data_folder(values: dict[str, Any], folder: Path) -> None:
             if isinstance(named, list | tuple):
                 named = [str(absolute(folder / name)) if isinstance(name, str) else name for name in named]
             data[key] = named
+    if isinstance(data, dict):
+        data |= {key: columns_in(data[key]) for key in ("source", "names") if key in data}
+        data |= {key: str(data[key]) for key in ("target", "comment", "delimiter") if isinstance(data.get(key), int)}
 
 
 def parse_setting(setting: str) -> tuple[str, Any]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from seq2see.data import Pair
 from seq2see.data.given import pairs_of
+from seq2see.data.options import TableOptions, known_from
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError
 from seq2see.inference.engine import make_numpy_engine
@@ -101,7 +102,8 @@ def pack_run(
     source = run if run.is_file() else find_model_folder(run)
     if out.exists() and out.samefile(source):
         raise ConfigError("is the model that would be packed", where=str(out), fix="choose another -o")
-    pairs = pairs_to_compare(run, data, (saved.source_codec, saved.target_codec))
+    known = known_from(saved.config.get("columns"))
+    pairs = pairs_to_compare(run, data, (saved.source_codec, saved.target_codec), known)
     tensors = read_weights(write_weights(saved.tensors, chosen), chosen, where=saved.origin)
     after = model_of(saved._replace(tensors=tensors), make_numpy_engine)
     before = model_of(saved, engine_maker("torch" if find_spec("torch") else "numpy", "cpu"))
@@ -126,11 +128,13 @@ def require_ending(out: Path) -> None:
         raise ConfigError(f"unsupported format {out.suffix}", where=str(out), fix=fix)
 
 
-def pairs_to_compare(run: Path, data: Sequence[Path] | Sequence[Pair], codecs: Codecs) -> Sequence[Pair]:
-    """The pairs given, or those of the files; by default the dev pairs of the run."""
+def pairs_to_compare(
+    run: Path, data: Sequence[Path] | Sequence[Pair], codecs: Codecs, known: TableOptions
+) -> Sequence[Pair]:
+    """The pairs given, or those of the files, with the `known` columns; by default the dev pairs of the run."""
     has_source = codecs[0] is not None
     if data:
-        return pairs_of(data, has_source=has_source)
+        return pairs_of(data, has_source=has_source, known=known)
     fix = "give pairs to check the packed model on: --data dev.tsv, or in Python data=pairs"
     if not (run / MODEL).is_dir() or not (run / CONFIG).is_file():
         raise ConfigError("is a model without its run, so its dev pairs are unknown", where=str(run), fix=fix)

@@ -285,6 +285,19 @@ def test_a_line_whose_constraints_are_invalid_has_no_answer_and_a_message(comman
     assert "in.jsonl:1: contain: conflicts with sampling" in said.err
 
 
+def test_lines_of_a_table_have_constraints_and_places(command: Command, run: Path, model: Model) -> None:
+    Path("in.csv").write_text("source,prefix,max_length\nabc,ca,\ndeab,,0\ncde,x,\ndeab,,3\n")
+    said = command("predict", run, "--input", "in.csv", "--device", "cpu")
+    answers = [model.predict("abc", prefix="ca")[0].text, "", "", model.predict("deab", max_length=3)[0].text]
+    assert (said.code, said.out.splitlines()) == (2, answers)
+    assert said.err.count("no answer: ") == 2
+    assert "no answer: in.csv:3: max_length: must be at least 1" in said.err
+    assert "no answer: in.csv:4: prefix: 'x' was not in" in said.err
+    assert "with a header; source; of each line: max_length, prefix" in said.err
+    strict = command("predict", run, "--input", "in.csv", "--device", "cpu", "--strict")
+    assert "seq2see: in.csv:3: max_length" in strict.err
+
+
 def test_a_line_that_cannot_be_read_is_no_prompt_either(command: Command, runs: dict[str, Path]) -> None:
     Path("in.jsonl").write_text('{"source": "ab"}\n{"source": 5}\n')
     said = command("predict", runs["language_model-1"], "--input", "in.jsonl", "--device", "cpu")

@@ -13,8 +13,9 @@ import pytest
 
 import seq2see
 from seq2see import Model
-from seq2see.data import iterate_lines
+from seq2see.data import iterate_rows
 from seq2see.errors import ConfigError, DataError
+from seq2see.inference import options as all_options
 from seq2see.inference.options import Constraints, GenerationOptions
 from seq2see.inference.reading import UnansweredTextWarning
 from seq2see.inference.requests import Request, constraints_in, request_of, requests_of, split_per_text
@@ -202,7 +203,11 @@ def test_what_no_text_of_a_model_can_have_is_refused_at_once(model: Model, langu
 
 def read(*objects: object) -> list[Request]:
     lines = "".join(json.dumps(each) + "\n" for each in objects)
-    return list(map(request_of, iterate_lines(io.BytesIO(lines.encode()), "in.jsonl")))
+    return rows_of(lines, "in.jsonl")
+
+
+def rows_of(content: str, name: str) -> list[Request]:
+    return list(map(request_of, iterate_rows(io.BytesIO(content.encode()), name, named=all_options.PER_TEXT)))
 
 
 def test_lines_of_json_have_constraints_of_their_own() -> None:
@@ -265,3 +270,28 @@ def test_an_invalid_cell_is_said(cells: dict[str, str], said: str) -> None:
         constraints_in(cells, in_cells=True, where="in.csv:2")
     assert caught.value.where == "in.csv:2"
     assert said in str(caught.value)
+
+
+TABLES: dict[str, tuple[str, str]] = {
+    "CSV": ("in.csv", 'source,contain,max_length\nab,c|d,\n"a, b",,5\n'),
+    "TSV": ("in.tsv", "source\tcontain\tmax_length\nab\tc|d\t\na, b\t\t5\n"),
+    "in another order, with others": ("in.csv", 'id;max_length;source;contain\n1;;ab;c | d\n2;5;a, b;""\n'),
+    "stdin": ("<stdin>", "source\tcontain\tmax_length\nab\tc|d\t\na, b\t\t5\n"),
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_columns_of_a_table_are_constraints(table: str) -> None:
+    name, content = TABLES[table]
+    first, second = rows_of(content, name)
+    assert (first.text, first.own, first.place) == ("ab", Constraints(contain=("c", "d")), f"{name}:2")
+    assert (second.text, second.own, second.place) == ("a, b", Constraints(max_length=5), f"{name}:3")
+
+
+def test_two_columns_may_be_a_source_and_a_constraint() -> None:
+    assert [(row.text, row.own) for row in rows_of("source\tprefix\nab\tc \ncd\t\n", "in.tsv")] == [
+        ("ab", Constraints(prefix="c ")),
+        ("cd", Constraints()),
+    ]
+    for content in ("ab\nprefix\n", "prefix\nab\n"):  # one column is text
+        assert [row.text for row in rows_of(content, "in.txt")] == content.split()

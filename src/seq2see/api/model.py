@@ -8,10 +8,11 @@ from typing import Literal, TypeAlias, Unpack
 
 from seq2see.data import Pair, read_pairs
 from seq2see.data.given import PairData, pairs_of, paths_or_pairs
+from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationArguments, EvaluationOptions, EvaluationReport
 from seq2see.evaluation import evaluate as evaluate_predictor
-from seq2see.inference.checking import require_known, with_options
+from seq2see.inference.checking import hints_of, require_known, require_types, with_options
 from seq2see.inference.loading import as_paths
 from seq2see.inference.loading import load as load_as
 from seq2see.inference.options import GenerationArguments, GenerationOptions
@@ -50,22 +51,28 @@ class Model(Predictor):
         """The loss in nats per target token, EOS counted, with teacher forcing."""
         return super().loss(self._pairs(pairs), batch_size=batch_size)
 
+    @with_options(TableOptions, EvaluationArguments)
     @with_options(EvaluationOptions, EvaluationArguments)
     def evaluate(self, pairs: PairData, **options: Unpack[EvaluationArguments]) -> EvaluationReport:
         """The metrics of `seq2see evaluate` on pairs with known targets, with 95 % intervals.
 
-        The keyword arguments are the fields of `EvaluationOptions`. Pairs with the same source are one item with
-        several references, unless `group=False`. Raises DataError without pairs, ConfigError for invalid options.
+        The keyword arguments are the fields of `EvaluationOptions`, and of `TableOptions` for a file: by default the
+        columns are read that the model was trained on. Pairs with the same source are one item with several references,
+        unless `group=False`. Raises DataError without pairs, ConfigError for invalid options.
         """
-        require_known(options, EvaluationOptions, where="evaluate")
-        chosen = EvaluationOptions(**options)  # type: ignore[arg-type] # it turns lists into tuples
+        own = {name: value for name, value in options.items() if name in hints_of(TableOptions)}
+        others = {name: value for name, value in options.items() if name not in own}
+        require_known(others, EvaluationOptions, where="evaluate")
+        chosen, columns = EvaluationOptions(**others), TableOptions(**own)  # type: ignore[arg-type]
+        require_types(columns)
         if chosen.by is None:
-            return evaluate_predictor(self, self._pairs(pairs), chosen)
+            return evaluate_predictor(self, self._pairs(pairs, columns), chosen)
         has_source = self.source_codec is not None
         paths, _ = paths_or_pairs(pairs, has_source=has_source)
         if not paths:
             raise ConfigError("needs a file, whose column it names", where="by", fix="give the path of a test file")
-        found = read_pairs(paths, columns="pairs" if has_source else "target", label=chosen.by)
+        kind: Literal["pairs", "target"] = "pairs" if has_source else "target"
+        found = read_pairs(paths, columns=kind, label=chosen.by, table=columns, known=self.table)
         return evaluate_predictor(self, found.pairs, chosen, labels=found.labels)
 
     @with_options(GenerationOptions, GenerationArguments)
@@ -100,8 +107,8 @@ class Model(Predictor):
         pairs = () if data is None else self._pairs(data)
         return pack_run(self.paths[0], path, weights=weights, data=pairs, hashes=hashes)
 
-    def _pairs(self, data: PairData) -> list[Pair]:
-        return pairs_of(data, has_source=self.source_codec is not None)
+    def _pairs(self, data: PairData, columns: TableOptions = TableOptions()) -> list[Pair]:  # noqa: B008 (frozen)
+        return pairs_of(data, has_source=self.source_codec is not None, table=columns, known=self.table)
 
     def _facts(self) -> dict[str, str]:
         """What the model is, for its representations."""

@@ -13,9 +13,10 @@ from seq2see.config import given_keys, make_config
 from seq2see.console import Terminal
 from seq2see.data import Pair
 from seq2see.data.given import PairData, paths_or_pairs
+from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation import EvaluationArguments, EvaluationOptions
-from seq2see.inference.checking import require_known, require_type
+from seq2see.inference.checking import hints_of, require_known, require_type, require_types
 from seq2see.inference.loading import as_paths
 from seq2see.inference.options import Count
 from seq2see.model import DEFAULT, find
@@ -42,9 +43,10 @@ def train(
 ) -> Model:
     """Train a model and return the best one; everything else stays in the run folder `out`.
 
-    `data` and `dev` are a path (TSV, JSONL), two paths (parallel files), or (source, target) pairs; for
+    `data` and `dev` are a path (a table, JSON), two paths (parallel files), or (source, target) pairs; for
     `model="language_model"` a path to text, or ("", text) pairs. `settings` are the keys of a recipe, such
-    as `{"training.rate": 2e-3, "model.width": 128}`; `{"training.start_from": "runs/old"}` fine-tunes a model.
+    as `{"training.rate": 2e-3, "model.width": 128}`; `{"data.source": "lemma,features", "data.target": "form"}` chooses
+    columns, and `{"training.start_from": "runs/old"}` fine-tunes a model.
     `resume`, `fallback_previous`, `allow_changes` and `auto_resume` are those of `seq2see train`. Where a launcher has
     started several processes of a program, each calls this and gets the same model.
     `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for invalid arguments or data.
@@ -133,7 +135,11 @@ def compare(
     Scores are on the `test` files, by default on dev. Everything is written to `out`, with a page compare.html. The
     same call continues after an interruption (then it returns None) and trains nothing twice.
     """
-    require_known(options, EvaluationOptions, where="compare")
+    own = {name: value for name, value in options.items() if name in hints_of(TableOptions)}
+    others = {name: value for name, value in options.items() if name not in own}
+    require_known(others, EvaluationOptions, where="compare")
+    table = TableOptions(**own)  # type: ignore[arg-type]
+    require_types(table)
     names = [models] if isinstance(models, str) else list(models)
     return compare_models(
         names,
@@ -143,7 +149,8 @@ def compare(
         test=as_paths(test, where="test"),
         seeds=require_type("seeds", seeds, Count),
         settings=dict(settings or {}),
-        request=EvaluationOptions(**options),  # type: ignore[arg-type] # its own checks turn lists into tuples
+        table=table,
+        request=EvaluationOptions(**others),  # type: ignore[arg-type] # its own checks turn lists into tuples
         device=device,
         console=Terminal(stderr=True, quiet=quiet),
     )

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from seq2see.commands.boxes import OUTPUT, SCORES, SEARCH
 from seq2see.commands.options import (
+    AS_FOUND,
     Device,
     Engine,
     Evaluation,
@@ -19,6 +20,7 @@ from seq2see.commands.options import (
     Run,
     SkipBad,
     Switch,
+    Table,
     require_files,
 )
 from seq2see.commands.terminal import leading_runs
@@ -34,13 +36,14 @@ def check(
     fix: Annotated[Switch, Parameter(group=OUTPUT)] = False,
     output: Annotated[OutputFile, Parameter(help="The file of the clean copy.")] = None,
     keep_duplicates: Annotated[Switch, Parameter(group=OUTPUT)] = False,
+    table: Table = AS_FOUND,
 ) -> int:
     """Check data before training; the exit code is 1 if training would refuse them.
 
     Parameters
     ----------
     data
-        A file of pairs, or two parallel files; further files (.tsv, .jsonl) are held-out sets.
+        A file of pairs, or two parallel files; further files (.tsv, .csv, .jsonl, …) are held-out sets.
     test
         Held-out pairs, which are compared with the training pairs.
     fix
@@ -50,7 +53,7 @@ def check(
     """
     from seq2see.doctor.command import run_check
 
-    return run_check(data, test, as_json=json, fix=fix, output=output, keep_duplicates=keep_duplicates)
+    return run_check(data, test, as_json=json, fix=fix, output=output, keep_duplicates=keep_duplicates, table=table)
 
 
 def evaluate(
@@ -63,6 +66,7 @@ def evaluate(
     ] = None,
     ensemble: Annotated[Switch, Parameter(group=SEARCH, help="Several runs answer together, as one model.")] = False,
     json: Json = False,
+    table: Table = AS_FOUND,
     skip_bad: SkipBad = False,
     engine: Engine = "auto",
     device: Device = "auto",
@@ -82,12 +86,15 @@ def evaluate(
         runs,
         [Path(file) for file in files],
         options,
+        table=table,
         ensemble=ensemble,
         skip_bad=skip_bad,
         engine=engine,
         device=device,
         errors=errors,
     )
+    if found.format:
+        say(f"{' '.join(files)}: {found.format}")
     if found.num_left_out:
         say(f"skipped {invalid_lines(found.num_left_out)}")
     if errors is not None:
@@ -131,6 +138,7 @@ def report(
         str | None, Parameter(group=SCORES, help="A label column of the test file to score separately.")
     ] = None,
     beam: Annotated[int, Parameter(group=SEARCH, help="Hypotheses kept per text; 1 is greedy search.")] = 1,
+    table: Table = AS_FOUND,
     skip_bad: SkipBad = False,
     engine: Engine = "auto",
     device: Device = "auto",
@@ -139,11 +147,13 @@ def report(
     from seq2see.pages import write_report
 
     require_files("--test", test)
+    if table.given() and not test:
+        raise ConfigError("need a test file", where="options of a table", fix="name one: --test test.csv")
     if by is not None and not test:
         raise ConfigError("needs a test file", where="--by", fix="name one: --test test.tsv")
     options = EvaluationOptions(by=by, beam=beam)
     say_files_of(run)
-    write_report(run, output, test or (), options, skip_bad=skip_bad, engine=engine, device=device)
+    write_report(run, output, test or (), options, table=table, skip_bad=skip_bad, engine=engine, device=device)
     show(output)
 
 

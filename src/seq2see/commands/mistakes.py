@@ -32,8 +32,8 @@ OWN_FLAGS = {"model.name": "--model", "data.dev": "--dev", "training.start_from"
 
 USUAL_FLAGS = {
     "--out": "save_dir output_dir save_model model_dir output",
-    "--output": "tgt target out output_file trg",
-    "--input": "src source in file input_file",
+    "--output": "tgt out output_file trg",
+    "--input": "src in file input_file",
     "--beam": "beam_size num_beams beams",
     "--n-best": "nbest num_return_sequences",
     "--count": "num_samples n num_return_sequences",

@@ -20,8 +20,10 @@ from seq2see.commands.boxes import (
     SAMPLING,
     SCORES,
     SEARCH,
+    TABLE,
     boxed,
 )
+from seq2see.data.options import Decision, TableOptions  # noqa: F401 (as below)
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import MIN_SAMPLES, EvaluationOptions  # noqa: F401 (as below)
 from seq2see.inference.glossary import Glossary
@@ -123,6 +125,24 @@ class ComparisonFlags(EvaluationFlags):
     seed: Annotated[int, Parameter(parse=False)] = 0
 
 
+@dataclass(frozen=True)
+@boxed(TABLE, "source", "target", "names", "delimiter", "header", "quotes", "comment", "encoding")
+class TableFlags(TableOptions):
+    """`TableOptions`, each a flag of its own."""
+
+
+@dataclass(frozen=True)
+@boxed(TABLE, "source", "names", "delimiter", "header", "quotes", "comment", "encoding")
+class SourceTableFlags(TableFlags):
+    """`TableFlags` for texts to answer, which have no target."""
+
+    target: Annotated[str | None, Parameter(parse=False)] = None
+
+
+Table = Annotated[TableFlags, Parameter(name="*")]
+SourceTable = Annotated[SourceTableFlags, Parameter(name="*")]
+AS_FOUND = TableFlags()
+SOURCES_AS_FOUND = SourceTableFlags()
 Scoring = Annotated[BatchFlags, Parameter(name="*")]
 Generation = Annotated[GenerationFlags, Parameter(name="*")]
 Sampling = Annotated[SamplingFlags, Parameter(name="*")]
@@ -162,7 +182,7 @@ InputFile = Annotated[
     Parameter(
         name="--input",
         group=INPUT,
-        help="A file of texts, one per line, or JSONL with the key source and, for its line alone, prefix, contain, …",
+        help="A file of texts, one per line, or a table with their columns, and prefix, contain, … of a line.",
     ),
 ]
 Switch = Annotated[bool, Parameter(show_default=False)]
@@ -184,6 +204,12 @@ def parsed(settings: list[str] | None) -> dict[str, Any]:
     from seq2see.config import parse_setting
 
     return dict(parse_setting(setting) for setting in settings or ())
+
+
+def table_settings(table: TableOptions) -> dict[str, tuple[str, Any]]:
+    """The settings of the flags of a table, each with its flag."""
+    given = table.given().items()
+    return {f"data.{name}": (f"--{name}", list(value) if isinstance(value, tuple) else value) for name, value in given}
 
 
 def merged(flags: Mapping[str, tuple[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:

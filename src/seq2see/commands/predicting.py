@@ -12,7 +12,9 @@ from cyclopts import Parameter
 from seq2see.commands.boxes import INPUT, OUTPUT
 from seq2see.commands.named_files import require_no_files
 from seq2see.commands.options import (
+    AS_FOUND,
     GREEDY,
+    SOURCES_AS_FOUND,
     AlignmentsOption,
     BatchFlags,
     Device,
@@ -26,11 +28,14 @@ from seq2see.commands.options import (
     SamplingFlags,
     Scoring,
     SkipBad,
+    SourceTable,
     Switch,
+    Table,
 )
-from seq2see.commands.terminal import STDIN, leading_runs, opened, requests_of, require_other
+from seq2see.commands.terminal import leading_runs, opened, requests_of, require_other
 from seq2see.commands.unanswered import Unanswered, said_by_us
 from seq2see.console import invalid_lines, say
+from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.options import Format
 
@@ -46,6 +51,7 @@ def predict(
     input_: InputFile = None,
     output: OutputFile = None,
     options: Generation = GREEDY,
+    table: SourceTable = SOURCES_AS_FOUND,
     format_: FormatOption = None,
     alignments: AlignmentsOption = None,
     engine: Engine = "auto",
@@ -61,7 +67,7 @@ def predict(
     from seq2see.inference.loading import load
 
     runs, texts = leading_runs(run, texts)
-    require_one_input(texts, input_)
+    require_one_input(texts, input_, table)
     require_no_files(texts, "predict", runs)
     require_other(output, [input_])
     has_alternatives = options.n_best > 1
@@ -73,25 +79,31 @@ def predict(
         raise ConfigError("needs a model with attention", where="--alignments", fix="leave it out")
     number = unfinished = missing = 0
     strict, options = options.strict, replace(options, strict=False)
-    unanswered = Unanswered("answer", "" if texts else str(input_ or STDIN))
+    unanswered = Unanswered("answer")
     with requests_of(
         texts,
         input_,
         to_terminal=output is None and sys.stdout.isatty(),
         refuse=None if strict else unanswered.refuse,
         longest_line=model.input_limits(options.max_input_length).line_bytes,
+        table=table,
+        known=model.table,
     ) as (requests, at_once):
         answered = model.stream_requests(
-            requests, options, chunk_size=at_once or CHUNK, with_attention=alignments is not None
+            unanswered.noting(requests),
+            options,
+            chunk_size=at_once or CHUNK,
+            with_attention=alignments is not None,
         )
         with opened(output) as file, said_by_us():  # only now: invalid options overwrite nothing
             for source, prediction in answered:
                 number += 1
+                place = unanswered.next_place()
                 if prediction.error:
                     if strict:
                         what, _, fix = prediction.error.partition("; ")
-                        raise DataError(what, where=unanswered.place(number), fix=fix)
-                    unanswered.add(unanswered.place(number), prediction.error)
+                        raise DataError(what, where=place, fix=fix)
+                    unanswered.add(place, prediction.error)
                 else:
                     unfinished += not prediction.finished
                     missing += not prediction.finished and not prediction.target_tokens
@@ -141,6 +153,7 @@ def score(
     format_: Annotated[
         Format, Parameter(name="--format", group=OUTPUT, help="text, or tsv or jsonl with more columns.")
     ] = "text",
+    table: Table = AS_FOUND,
     skip_bad: SkipBad = False,
     engine: Engine = "auto",
     device: Device = "auto",
@@ -160,7 +173,11 @@ def score(
     require_other(output, map(Path, files))
     model = load(runs, engine=engine, device=device)
     columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
-    found = read_pairs([Path(file) for file in files], columns=columns, skip_bad=skip_bad)
+    found = read_pairs(
+        [Path(file) for file in files], columns=columns, skip_bad=skip_bad, table=table, known=model.table
+    )
+    if found.format is not None and (said := found.format.describe()):
+        say(f"{' '.join(files)}: {said}")
     if found.skipped:
         say(f"skipped {invalid_lines(found.skipped)}")
     unscored = Unanswered("score")
@@ -186,6 +203,7 @@ def attend(
         ),
     ] = None,
     heads: Annotated[Switch, Parameter(group=OUTPUT, help="Every head of every layer, beside their mean.")] = False,
+    table: SourceTable = SOURCES_AS_FOUND,
     options: Generation = GREEDY,
     engine: Engine = "auto",
     device: Device = "auto",
@@ -197,19 +215,20 @@ def attend(
     """
     from seq2see.commands.attending import run_attend
 
-    require_one_input(texts, input_)
+    require_one_input(texts, input_, table)
     require_no_files(texts, "attend", [run])
     require_other(output, [input_])
     return run_attend(
         run,
-        lambda refuse, longest_line: requests_of(
+        lambda refuse, longest_line, known: requests_of(
             texts,
             input_,
             to_terminal=output is None and sys.stdout.isatty(),
             refuse=refuse,
             longest_line=longest_line,
+            table=table,
+            known=known,
         ),
-        name="" if texts else str(input_ or STDIN),
         output=output,
         heads=heads,
         options=options,
@@ -218,7 +237,12 @@ def attend(
     )
 
 
-def require_one_input(texts: tuple[str, ...], path: Path | None) -> None:
-    """ConfigError for texts both as arguments and in a file."""
+def require_one_input(texts: tuple[str, ...], path: Path | None, table: TableOptions) -> None:
+    """ConfigError for texts both as arguments and in a file, and for columns of arguments."""
+    if texts and (given := table.given()):
+        fix = "leave it out, or give a file: --input table.csv"
+        raise ConfigError(
+            "is about a table, and texts were given as arguments", where=f"--{next(iter(given))}", fix=fix
+        )
     if texts and path is not None:
         raise ConfigError("conflicts with texts as arguments", where="--input", fix="give one of the two")

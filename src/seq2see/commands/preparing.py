@@ -9,7 +9,18 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from seq2see.commands.boxes import COMPUTING, MODEL, OUTPUT
-from seq2see.commands.options import Files, OutputFolder, Settings, SkipBad, merged, parsed, require_files
+from seq2see.commands.options import (
+    AS_FOUND,
+    Files,
+    OutputFolder,
+    Settings,
+    SkipBad,
+    Table,
+    merged,
+    parsed,
+    require_files,
+    table_settings,
+)
 from seq2see.console import say
 from seq2see.errors import ConfigError
 from seq2see.printable import quoted
@@ -21,6 +32,7 @@ def prepare(
     dev: Files = None,
     model: Annotated[str | None, Parameter(group=MODEL)] = None,
     set_: Settings = None,
+    table: Table = AS_FOUND,
     workers: Annotated[int, Parameter(group=COMPUTING, help="Processes; 0 is one per core.")] = 0,
     skip_bad: SkipBad = False,
 ) -> int:
@@ -59,10 +71,12 @@ def prepare(
     }
     if model is not None:
         settings["model.name"] = ("--model", model)
+    settings |= table_settings(table)
     if skip_bad:
         settings["data.skip_bad"] = ("--skip-bad", True)
-    prepare_corpus(make_config({}, merged(settings, chosen)), out, workers=workers or os.cpu_count() or 1)
-    for line in worst_findings_of_files(data):
+    config = make_config({}, merged(settings, chosen))
+    prepare_corpus(config, out, workers=workers or os.cpu_count() or 1)
+    for line in worst_findings_of_files(data, config.data):
         say(line)
     more = "" if model is None else f" --model {quoted(model)}"
     say(f"train on it: seq2see train {quoted(out)}{more}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from seq2see.console import Terminal, Writable, results, say
+from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.storage.files import require_place
 from seq2see.system_errors import reported
@@ -61,29 +62,39 @@ def requests_of(
     to_terminal: bool,
     refuse: Callable[[DataError], None] | None,
     longest_line: int,
+    table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+    known: TableOptions = TableOptions(),  # noqa: B008 (frozen)
 ) -> Iterator[tuple[Iterable[Request], int | None]]:
     """The texts, read lazily, and how many to answer at a time: 1 for a terminal, else None for the default.
 
-    The lines of a file may have constraints of their own. A line that can't be read raises DataError; with `refuse` its
-    error goes there, and it is a request without an answer. For a file there is a progress bar, if stderr is a terminal
-    and the answers go elsewhere.
+    Of a table, the columns are taken that `table` names, or that are `known` from training. Lines of a table with a
+    header, and of JSON, may have constraints of their own.
+
+    A line that can't be read raises DataError; with `refuse` its error goes there, and it is a request without an
+    answer. For a file there is a progress bar, if stderr is a terminal and the answers go elsewhere.
     """
-    from seq2see.data import iterate_lines, open_content
+    from seq2see.data import iterate_rows, open_content
+    from seq2see.inference.options import PER_TEXT
     from seq2see.inference.requests import Request, request_of
 
     def read(stream: BinaryIO, name: str) -> Iterator[Request]:
-        for line in iterate_lines(stream, name, refuse=refuse, longest_line=longest_line):
-            request = request_of(line)
-            if request.error is not None and line.error is None:
+        for row in iterate_rows(
+            stream, name, named=PER_TEXT, table=table, known=known, refuse=refuse, longest_line=longest_line, say=say
+        ):
+            request = request_of(row)
+            if request.error is not None and row.error is None:
                 if refuse is None:
                     raise request.error
                 refuse(request.error)
             yield request
 
     if texts:
-        yield map(Request, texts), None
+        yield (Request(text, place=f"text {number}") for number, text in enumerate(texts, start=1)), None
     elif path is not None:
-        with open_content(path) as file, bar(file.share_read, shown=not to_terminal) as moved:
+        with (
+            open_content(path, table.encoding or known.encoding) as file,
+            bar(file.share_read, shown=not to_terminal) as moved,
+        ):
             yield map(moved, read(file.stream, str(path))), None
     else:
         if sys.stdin.isatty():

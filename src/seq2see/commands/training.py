@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN
 from seq2see.commands.options import (
+    AS_FOUND,
     EXIT_INTERRUPTED,
     Comparison,
     ComparisonFlags,
@@ -19,9 +20,11 @@ from seq2see.commands.options import (
     Settings,
     SkipBad,
     Switch,
+    Table,
     merged,
     parsed,
     require_files,
+    table_settings,
 )
 from seq2see.console import Terminal, say, say_to, show
 from seq2see.errors import ConfigError
@@ -53,6 +56,7 @@ def train(
     engine: Annotated[Literal["torch", "scratch"], Parameter(group=COMPUTING)] = "torch",
     device: Device = "auto",
     set_: Settings = None,
+    table: Table = AS_FOUND,
     skip_bad: SkipBad = False,
     resume: Flag = False,
     fallback_previous: Flag = False,
@@ -60,7 +64,7 @@ def train(
     auto_resume: Flag = False,
     force: Flag = False,
 ) -> int:
-    """Train a model on pairs (one per line, source TAB target; JSONL; two parallel files), or on a recipe.toml.
+    """Train a model on pairs (a table: source TAB target, CSV, …; JSON; two parallel files), or on a recipe.toml.
 
     Parameters
     ----------
@@ -114,6 +118,7 @@ def train(
         settings["model.name"] = ("--model", model)
     if from_ is not None:
         settings["training.start_from"] = ("--from", str(from_))
+    settings |= table_settings(table)
     if skip_bad:
         settings["data.skip_bad"] = ("--skip-bad", True)
     chosen = merged(settings, settings_given)
@@ -167,6 +172,7 @@ def compare(
     test: Annotated[Files, Parameter(help="Pairs to score on; by default the dev pairs.")] = None,
     seeds: Annotated[int, Parameter(group=MODEL, help="Trainings of each model, from different seeds.")] = 1,
     set_: Settings = None,
+    table: Table = AS_FOUND,
     options: Comparison = ComparisonFlags(),  # noqa: B008 (frozen)
     device: Device = "auto",
 ) -> int:
@@ -186,6 +192,7 @@ def compare(
         test=test or (),
         seeds=seeds,
         settings=parsed(set_),
+        table=table,
         request=options,
         device=device,
     )

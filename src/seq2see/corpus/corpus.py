@@ -14,7 +14,7 @@ import json
 import mmap
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, overload
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from seq2see.config import Config, option
 from seq2see.data import Examples, Pair, Sequences
+from seq2see.data.options import TableOptions
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.storage.checkpoints import sealed
@@ -35,6 +36,7 @@ MANIFEST, DEV = "corpus.json", "dev.jsonl"
 ARRAYS = ("source.ids.npy", "source.offsets.npy", "target.ids.npy", "target.offsets.npy")
 CORPUS_FILES = frozenset({MANIFEST, DEV, RECORD, SOURCE_CODEC, TARGET_CODEC, *ARRAYS})
 FORMAT = 1
+TABLE_OPTIONS = tuple(each.name for each in fields(TableOptions))
 AGAIN = "prepare it again: seq2see prepare"
 DECIDED = ("data.dev_share", "data.skip_bad", "data.longest")
 """Options other than text.* that are fixed when a corpus is prepared."""
@@ -207,10 +209,14 @@ def require_fitting(corpus: Corpus, config: Config, given: Collection[str], *, h
         )
     for key in sorted(given):
         section, _, name = key.partition(".")
-        if section != "text" and key not in DECIDED:
+        is_of_table = section == "data" and name in TABLE_OPTIONS
+        if section != "text" and key not in DECIDED and not is_of_table:
             continue
         before = getattr(corpus.text, name) if section == "text" else corpus.facts["asked"].get(key)
         now = option(config, key)
+        if is_of_table:
+            before = corpus.facts.get("columns", {}).get(name)
+            now = list(now) if isinstance(now, tuple) else now
         if now is not None and now != before:
             raise ConfigError(
                 f"is {now!r}, but the corpus was prepared with {before!r}",

@@ -10,8 +10,10 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from seq2see.data.files import open_content
-from seq2see.data.lines import UTF8_MARK, Columns
+from seq2see.data.lines import UTF8_MARK
 from seq2see.data.reading import PairFile, read_lines, unequal_lengths
+from seq2see.data.sources import MOST_RECORD_LINES
+from seq2see.data.table import Format, TableFormat
 from seq2see.storage.temporary import new_file
 
 PART_BYTES = 8 * 2**20
@@ -31,13 +33,15 @@ class FilePart(NamedTuple):
     """Number of the first line, from 1."""
     ranges: tuple[tuple[int, int], ...]
     """Start and end in each file, in bytes."""
+    format: Format | None = None
+    """How one file is read; None for parallel files."""
 
     @property
     def size(self) -> int:
         """Bytes of this part in the first file."""
         return self.ranges[0][1] - self.ranges[0][0]
 
-    def read(self, columns: Columns) -> PairFile:
+    def read(self) -> PairFile:
         """Its pairs, and its invalid lines."""
         contents = []
         for text, (start, end) in zip(self.texts, self.ranges, strict=True):
@@ -45,12 +49,15 @@ class FilePart(NamedTuple):
                 file.seek(start)
                 contents.append(file.read(end - start))
         starts = [start for start, _ in self.ranges]
-        return read_lines([Path(name) for name in self.names], contents, columns, first=self.first, starts=starts)
+        return read_lines([Path(name) for name in self.names], contents, self.format, first=self.first, starts=starts)
 
 
-def decompressed(path: Path, copy: Path) -> Path:
-    """The file itself, or if it is gzipped a decompressed `copy`, made once. DataError if it is damaged or not text."""
-    with open_content(path) as file:
+def as_text(path: Path, copy: Path, encoding: str | None = None) -> Path:
+    """The file itself, or a `copy` as lines in UTF-8, made once. DataError if it is damaged or not text.
+
+    A copy is needed of what is gzipped, in another encoding, one JSON array, or Parquet.
+    """
+    with open_content(path, encoding) as file:
         if file.stream is file.on_disk:
             return path
         if not copy.exists():
@@ -61,8 +68,11 @@ def decompressed(path: Path, copy: Path) -> Path:
     return copy
 
 
-def split_files(names: Sequence[Path], texts: Sequence[Path], part_bytes: int) -> list[FilePart]:
+def split_files(
+    names: Sequence[Path], texts: Sequence[Path], part_bytes: int, chosen: Format | None = None
+) -> list[FilePart]:
     """The parts of one file or of two parallel files. DataError if these differ in length."""
+    is_quoted = isinstance(chosen, TableFormat) and chosen.layout.is_quoted
     files = [path.open("rb") for path in texts]
     try:
         counted = [_count_lines(file) for file in files]
@@ -74,12 +84,14 @@ def split_files(names: Sequence[Path], texts: Sequence[Path], part_bytes: int) -
         first = 1
         while first <= last:
             end, lines = _after_bytes(files[0], starts[0], part_bytes)
+            if is_quoted:
+                end, lines = _after_record(files[0], starts[0], end, lines)
             if first + lines - 1 >= last:
                 lines = last - first + 1
                 end = _after_lines(files[0], starts[0], lines)
             ends = [end, *(_after_lines(file, start, lines) for file, start in zip(files[1:], starts[1:], strict=True))]
             ranges = tuple(zip(starts, ends, strict=True))
-            parts.append(FilePart(len(parts), tuple(map(str, names)), tuple(map(str, texts)), first, ranges))
+            parts.append(FilePart(len(parts), tuple(map(str, names)), tuple(map(str, texts)), first, ranges, chosen))
             first, starts = first + lines, ends
         return parts
     finally:
@@ -114,6 +126,18 @@ def _after_bytes(file: BinaryIO, start: int, size: int) -> tuple[int, int]:
     if content.endswith(b"\n"):
         return start + len(content), lines
     return start + len(content) + len(file.readline()), lines + 1
+
+
+def _after_record(file: BinaryIO, start: int, end: int, lines: int) -> tuple[int, int]:
+    """The end of the record of CSV that contains the line before `end`, and the number of lines up to there."""
+    file.seek(start)
+    num_quotes = file.read(end - start).count(b'"')
+    for _ in range(MOST_RECORD_LINES):
+        if num_quotes % 2 == 0 or not (line := file.readline()):
+            break
+        num_quotes += line.count(b'"')
+        end, lines = end + len(line), lines + 1
+    return end, lines
 
 
 def _after_lines(file: BinaryIO, start: int, count: int) -> int:

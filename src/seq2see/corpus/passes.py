@@ -21,7 +21,6 @@ from typing import Any, ClassVar
 from seq2see.corpus.parts import FilePart
 from seq2see.data import Examples, Pair
 from seq2see.data.length_limit import LengthLimit, reason_of
-from seq2see.data.lines import Columns
 from seq2see.data.source_record import distinct, hashes_of, source_texts
 from seq2see.data.split import NUM_CANDIDATES, draw_of
 from seq2see.storage.files import write_file
@@ -39,7 +38,6 @@ class ScanPart:
 
     name: ClassVar[str] = "scan"
     part: FilePart
-    columns: Columns
     seed: int
     total_bytes: int
     """Size of the first files of all parts together."""
@@ -48,7 +46,7 @@ class ScanPart:
 
     def result(self) -> dict[str, Any]:
         """The result, ready for JSON."""
-        found = self.part.read(self.columns)
+        found = self.part.read()
         draws = [draw_of(pair, self.seed) for pair in found.pairs]
         counts = Counter(draws)
         lowest = sorted(counts)[:NUM_CANDIDATES]
@@ -72,7 +70,6 @@ class CountPart:
 
     name: ClassVar[str] = "count"
     part: FilePart
-    columns: Columns
     seed: int
     dev: frozenset[bytes]
     """Draws of the sources that are set aside for dev."""
@@ -88,7 +85,7 @@ class CountPart:
 
     def result(self) -> dict[str, Any]:
         """The result, ready for JSON."""
-        pairs, dev = split_off_dev(self.part.read(self.columns).pairs, self.dev, self.seed)
+        pairs, dev = split_off_dev(self.part.read().pairs, self.dev, self.seed)
         if self.limit:
             pairs, _ = self.limit.split(pairs)
         step = text_step(2 * self.total if self.joint else self.total)
@@ -118,7 +115,6 @@ class EncodePart:
 
     name: ClassVar[str] = "encode"
     part: FilePart
-    columns: Columns
     seed: int
     dev: frozenset[bytes]
     work: str
@@ -129,7 +125,7 @@ class EncodePart:
 
     def result(self) -> dict[str, Any]:
         """Statistics, ready for JSON; the ids are written to a file of their own."""
-        pairs, _ = split_off_dev(self.part.read(self.columns).pairs, self.dev, self.seed)
+        pairs, _ = split_off_dev(self.part.read().pairs, self.dev, self.seed)
         codecs, total, reason = codecs_in(self.work, self.codecs), len(pairs), ""
         if self.limit:
             limit = replace(self.limit, codecs=codecs)

@@ -26,11 +26,15 @@ from seq2see.corpus.corpus import CORPUS_FILES, FORMAT, is_corpus, open_corpus, 
 from seq2see.corpus.passes import PartTask, codecs_in, init_worker, read_result, result_file
 from seq2see.corpus.working_folder import WORK, open_work, remove_work, require_ours
 from seq2see.data import Pair, read_pairs
+from seq2see.data.choosing import beginning, format_of
 from seq2see.data.diagnosis import diagnosis_of_file
+from seq2see.data.files import read_content
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.lines import Columns
+from seq2see.data.options import TableOptions, table_options
 from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, check_paths, faults_of, file_of
 from seq2see.data.split import DEV_PAIRS, NUM_CANDIDATES, choose_dev, draw_of
+from seq2see.data.table import Format
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.model import find, resolve
 from seq2see.storage.files import hash_file, hash_of, other_entries, write_file
@@ -100,8 +104,12 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
             say(f"{folder} is prepared again: {why}")
         open_work(work, request, say)
         try:
-            texts = [parts.decompressed(name, work / f"text.{number}") for number, name in enumerate(names)]
-            split = parts.split_files(names, texts, parts.PART_BYTES)
+            encoding = config.data.encoding
+            texts = [parts.as_text(name, work / f"text.{number}", encoding) for number, name in enumerate(names)]
+            chosen = None if len(names) > 1 else format_in(names[0], texts[0], config, columns)
+            if chosen is not None and (said := chosen.describe()):
+                say(f"{names[0]}: {said}")
+            split = parts.split_files(names, texts, parts.PART_BYTES, chosen)
             preparation = Preparation(config, columns, work, split, workers, console)
             facts = preparation.run()
         except DataError:
@@ -113,6 +121,12 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
         remove_work(work)
         say(f"{folder}: {num_pairs:,} training pairs, {len(preparation.dev):,} dev pairs")
         return PreparedCorpus(folder, num_pairs, is_new=True)
+
+
+def format_in(name: Path, text: Path, config: Config, columns: Columns) -> Format:
+    """How the file of that name is read, whose lines are in `text`."""
+    with text.open("rb") as file:
+        return format_of(beginning(file), table_options(config.data), str(name), columns=columns)
 
 
 def up_to_date(folder: Path, say: Callable[[str], None]) -> PreparedCorpus:
@@ -127,7 +141,7 @@ def request_of(config: Config, columns: Columns) -> dict[str, Any]:
     def listed(paths: Sequence[str]) -> list[dict[str, Any]]:
         for path in paths:
             if not Path(path).is_file():
-                read_pairs([Path(path)])  # raises the error to report
+                read_content(Path(path))  # raises the error to report
         return [{"path": path, "size": Path(path).stat().st_size, "sha256": hash_file(Path(path))} for path in paths]
 
     request = {
@@ -139,6 +153,7 @@ def request_of(config: Config, columns: Columns) -> dict[str, Any]:
         "data.dev_share": config.data.dev_share,
         "data.skip_bad": config.data.skip_bad,
         "data.longest": config.data.longest,
+        **({"columns": given} if (given := config.data.given()) else {}),
     }
     again: dict[str, Any] = json.loads(json.dumps(request))
     return again
@@ -170,6 +185,8 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     for key in ("format", "columns", "data.dev_share", "data.skip_bad", "data.longest"):
         if before.get(key) != now[key]:
             differences.append(f"{key} is {now[key]!r}, was {before.get(key)!r}")
+    if before.get("columns") != now.get("columns"):
+        differences.append(f"the options of the table are {now.get('columns', {})}, were {before.get('columns', {})}")
     options = {**before["text"], **now["text"]}
     for key in options:
         old, new = before["text"].get(key), now["text"].get(key)
@@ -188,6 +205,9 @@ class Preparation:
         self.workers, self.console = min(workers, len(cut)), console
         self.say = say_to(console)
         self.dev: list[Pair] = []
+        chosen = cut[0].format
+        self.chosen: dict[str, Any] = {} if chosen is None else {**chosen.chosen(), **config.data.given()}
+        """The options of the columns that are read."""
         self.codecs: Codecs
 
     def run(self) -> dict[str, Any]:
@@ -212,6 +232,7 @@ class Preparation:
             "skipped": scanned["skipped"],
             "left_out": {"train": sum(left_out), "dev": dev_left_out},
             "problems": scanned["problems"],
+            **({"columns": self.chosen} if self.chosen else {}),
             "not_normalised": scanned["not_normalised"],
             **shown,
         }
@@ -220,11 +241,17 @@ class Preparation:
         """The first pass: totals and the sample, each pair with its draw. DataError for invalid lines."""
         paths = [Path(name) for name in self.config.data.dev]
         if paths:
-            found = read_pairs(paths, columns=self.columns, skip_bad=self.config.data.skip_bad)
+            found = read_pairs(
+                paths,
+                columns=self.columns,
+                skip_bad=self.config.data.skip_bad,
+                table=table_options(self.config.data),
+                known=TableOptions(**self.chosen),
+            )
             self.dev = found.pairs
         given = frozenset(draw_of(pair, SEED) for pair in self.dev)
         size = sum(part.size for part in self.parts)
-        tasks = [passes.ScanPart(part, self.columns, SEED, size, given) for part in self.parts]
+        tasks = [passes.ScanPart(part, SEED, size, given) for part in self.parts]
         self.scan_tasks = tasks
         self.run_tasks("reading", tasks)
         whole: dict[str, Any] = {"pairs": 0, "skipped": 0, "not_normalised": 0, "problems": [], "in_part": []}
@@ -287,7 +314,6 @@ class Preparation:
         tasks = [
             passes.CountPart(
                 part,
-                self.columns,
                 SEED,
                 self.set_aside,
                 units,
@@ -337,9 +363,7 @@ class Preparation:
         """The third pass; returns the sums of its results."""
         digest = json.loads((self.work / "codecs.json").read_bytes())
         tasks = [
-            passes.EncodePart(
-                part, self.columns, SEED, self.set_aside, str(self.work), digest, limit and replace(limit, codecs=None)
-            )
+            passes.EncodePart(part, SEED, self.set_aside, str(self.work), digest, limit and replace(limit, codecs=None))
             for part in self.parts
         ]
         self.run_tasks("encoding", tasks)

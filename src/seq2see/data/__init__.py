@@ -4,10 +4,11 @@ from seq2see.data.batch import Batch, Padded, collate
 from seq2see.data.examples import EpochExamples, Examples, Sequences
 from seq2see.data.files import OpenFile, open_content
 from seq2see.data.lines import Columns
+from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
 from seq2see.data.reading import PairFile, Problem, read_pairs
 from seq2see.data.sampler import LengthBucketSampler
-from seq2see.data.sources import SourceLine, iterate_lines, iterate_sources
+from seq2see.data.sources import SourceRow, iterate_rows, iterate_sources
 from seq2see.data.split import split_dev
 from seq2see.data.tasks import additions, copies, dates, reversals
 
@@ -23,12 +24,13 @@ __all__ = [
     "PairFile",
     "Problem",
     "Sequences",
-    "SourceLine",
+    "SourceRow",
+    "TableOptions",
     "additions",
     "collate",
     "copies",
     "dates",
-    "iterate_lines",
+    "iterate_rows",
     "iterate_sources",
     "open_content",
     "read_pairs",

@@ -1,143 +1,190 @@
-"""Turns another format into a file of pairs: those of the lines at hand, and the command that does it for the file.
-
-A command is offered only after the same was done with the lines at hand and most of them became pairs.
-"""
+"""Files that are no lines in UTF-8, as such lines: other encodings, one JSON array, Parquet."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import NamedTuple
+import codecs
+import io
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from seq2see.data.advice import Advice, piped
-from seq2see.data.layout import BLANKS, FIRST_BLANK, Layout, layout_of
-from seq2see.data.programs import COMMENT_AFTER, VARIANT_NUMBER, program_of
+from seq2see.data.advice import Advice
+from seq2see.data.encodings import candidates, is_plausible, unicode_form
+from seq2see.data.json_table import lines_of_container, parsed
+from seq2see.errors import ConfigError, DataError, did_you_mean
+from seq2see.system_errors import reported
 
-_NAMES = {
-    "\t": "columns separated by TAB",
-    ",": "columns separated by commas",
-    ";": "columns separated by semicolons",
-    "|": "columns separated by |",
-    BLANKS: "two columns separated by blanks",
-    FIRST_BLANK: "a word, blanks, and its symbols, as in a pronouncing dictionary",
-}
-_MIN_SHARE = 0.5
-"""Share of the lines that a conversion must turn into pairs."""
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
-
-class Columns(NamedTuple):
-    """Which columns make a pair, counted from 0; several sources are joined by a blank."""
-
-    source: tuple[int, ...]
-    target: int
-
-    def pair(self, cells: Sequence[str]) -> tuple[str, str]:
-        """The pair of a row."""
-        return " ".join(cells[index] for index in self.source if cells[index]), cells[self.target]
+MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""Byte order marks of other encodings than UTF-8; that of UTF-32 begins with that of UTF-16."""
+PARQUET = b"PAR1"
+_BLOCK = 1 << 16
+_USUAL = ("cp1252", "cp1251", "cp1250", "latin-1", "utf-16", "shift_jis", "gb18030", "euc-kr", "koi8-r", "mac-roman")
+_ESCAPE = b"\x1b"
+"""Begins a change of the character set in encodings of 7 bits."""
 
 
-def table_advice(lines: Sequence[str], path: str, *, has_records_over_lines: bool = False) -> Advice | None:
-    """The conversion of lines that have columns, but not source TAB target; None if they have none.
+class NotTextError(DataError):
+    """A file in another format than text in UTF-8; `fault` is encoding or not-text."""
 
-    Two columns separated by TAB are converted only if some have line breaks in quotation marks.
-    """
-    layout = layout_of(lines)
-    if layout is None and all(_has_pair(line) for line in lines):
-        what = "some lines have more columns than source and target"
-        return Advice(what, "leave out all other columns", piped(path, "cut -f1,2", "-pairs.tsv"))
-    if layout is None or (layout.delimiter == "\t" and layout.num_columns == 2 and not has_records_over_lines):
+    def __init__(self, what: str, *, where: str = "", fix: str = "", fault: str = "not-text") -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.fault = fault
+        self.command = ""
+        """The command of the fix, if it has one."""
+
+    @classmethod
+    def of(cls, advice: Advice, *, where: str, fault: str) -> NotTextError:
+        """The error for this advice."""
+        error = cls(advice.full_what, where=where, fix=advice.full_fix, fault=fault)
+        error.command = advice.command
+        return error
+
+
+class Chunks(io.RawIOBase):
+    """The bytes that an iterator gives piece by piece."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read some bytes; 0 at the end."""
+        view = memoryview(buffer)
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = chunk
+        size = min(len(view), len(self._rest))
+        view[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+
+def known_encoding(name: str | None) -> str | None:
+    """The encoding that is meant, None for UTF-8. ConfigError for one that Python doesn't know."""
+    if name is None:
         return None
-    rows = list(layout.rows(lines))
-    is_conllu = layout.delimiter == "\t" and layout.num_columns == 10 and "#" in layout.comments
-    columns = Columns((1,), 2) if is_conllu else columns_of(rows)
-    if columns is None:
+    try:
+        found = codecs.lookup(name)
+    except (LookupError, ValueError):
+        found = None
+    if found is None or not getattr(found, "_is_text_encoding", True):
+        fix = did_you_mean(name, _USUAL)
+        raise ConfigError(f"unknown encoding {name!r:.60}", where="data.encoding", fix=f"{fix} (--encoding)")
+    return None if found.name in ("utf-8", "utf-8-sig", "ascii") else found.name
+
+
+def encoding_of(sample: bytes, given: str | None) -> str | None:
+    """The encoding to decode from: by the byte order mark, else the one given, unless these bytes are UTF-8."""
+    name = known_encoding(given)
+    if sample.startswith(MARKS):
+        return unicode_form(sample)
+    if name is None or _is_utf8(sample):
         return None
-    pairs = [cleaned_pair(*columns.pair(row), layout) for row in rows if not is_conllu or row[0].isdecimal()]
-    num_pairs = sum(bool(source.strip() and target.strip()) for source, target in pairs)
-    num_lines = sum(bool(line.strip()) for line in lines)
-    are_pairs = sum(map(_is_pair, lines)) > _MIN_SHARE * num_lines and not has_records_over_lines
-    if are_pairs or num_pairs < _MIN_SHARE * num_lines:
-        return None
-    has_gaps = num_pairs < len(pairs)
-    program = program_of(layout, columns.source, columns.target, lines, is_conllu=is_conllu, has_gaps=has_gaps)
-    name = "CoNLL-U" if is_conllu else _NAMES.get(layout.delimiter, f"two texts separated by {layout.delimiter}")
-    if layout.num_columns > 2:
-        name = f"{layout.num_columns} {name}" if not is_conllu else name
-    what = f"it looks like {name}" + (", in quotation marks" if layout.is_quoted else "")
-    if layout.has_header:
-        what += ", with a header"
-    return Advice(what, _fix_of(layout, columns), piped(path, program, "-pairs.tsv"))
+    return name
 
 
-def columns_of(rows: Sequence[Sequence[str]]) -> Columns | None:
-    """The columns to take for source and target: the first two that differ from row to row.
-
-    Columns of tags (few different parts, no blanks) are joined to the source if they are features of the target, as in
-    UniMorph, where the lemma alone has many forms.
-    """
-    if not rows:
-        return None
-    num = len(rows[0])
-    if num == 2:
-        return Columns((0,), 1)
-    columns = [[row[index] for row in rows] for index in range(num)]
-    used = [index for index, column in enumerate(columns) if _is_informative(column)]
-    texts = [index for index in used if not _is_number(columns[index])] or used
-    used = texts if len(texts) > 1 else used
-    if len(used) < 2:
-        return None
-    tags = [index for index in used[1:3] if len(used) > 2 and _are_tags(columns[index])]
-    first, target = [index for index in used if index not in tags][:2] if len(used) - len(tags) > 1 else used[:2]
-    if len(tags) == 1 and _is_needed([columns[first], columns[tags[0]], columns[target]]):
-        return Columns((first, tags[0]), target)
-    return Columns((first,), target)
-
-
-def cleaned_pair(source: str, target: str, layout: Layout) -> tuple[str, str]:
-    """A pair of a pronouncing dictionary without the number of the variant and the comment after it."""
-    if layout.delimiter != FIRST_BLANK:
-        return source, target
-    return VARIANT_NUMBER.sub("", source), COMMENT_AFTER.sub("", target).rstrip()
-
-
-def _has_pair(line: str) -> bool:
-    cells = line.split("\t")
-    return len(cells) > 1 and all(cell.strip() for cell in cells[:2])
-
-
-def _is_pair(line: str) -> bool:
-    return line.count("\t") == 1 and _has_pair(line)
-
-
-def _is_informative(column: Sequence[str]) -> bool:
-    filled = [cell for cell in column if cell and cell != "_"]
-    return 2 * len(filled) > len(column) and (len(column) < 3 or len(set(filled)) > 1)
-
-
-def _is_number(column: Sequence[str]) -> bool:
-    return all(cell.isdecimal() for cell in column) and len(set(column)) == len(column)
-
-
-def _are_tags(column: Sequence[str]) -> bool:
-    """Whether the cells are combinations of few parts, without blanks, such as V;IND;PRS."""
-    if any(" " in cell for cell in column):
+def _is_utf8(sample: bytes) -> bool:
+    """Whether these bytes, perhaps cut off within a character, are UTF-8 and could be nothing else."""
+    if b"\0" in sample or _ESCAPE in sample:
         return False
-    parts = [part for cell in column for part in re.split(r"[;|,=+]", cell)]
-    return 2 * len(set(parts)) <= len(parts)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def _is_needed(columns: Sequence[Sequence[str]]) -> bool:
-    """Whether source and tags together determine the target better than the source, or the tags are combinations."""
-    source, tags, target = columns
-    alone = len(set(zip(source, target, strict=True))) - len(set(source))
-    joined = len(set(zip(source, tags, target, strict=True))) - len(set(zip(source, tags, strict=True)))
-    return 2 * joined < alone or any(re.search(r"[;|=+]", cell) for cell in tags)
+def telling_part(stream: BinaryIO) -> bytes:
+    """The part of a file from its first bytes that are not ASCII on, or its beginning if all are."""
+    first = b""
+    while block := stream.read(_BLOCK):
+        first = first or block
+        if not block.isascii() or b"\0" in block:
+            return block + stream.read(8)
+    return first
 
 
-def _fix_of(layout: Layout, columns: Columns) -> str:
-    if layout.num_columns == 2:
-        return "convert it"
-    source = " and ".join(str(index + 1) for index in columns.source)
-    is_several = len(columns.source) > 1
-    taken = f"column{'s' if is_several else ''} {source} as source, {columns.target + 1} as target"
-    return f"take {taken} (change the numbers for others)"
+def transcoded(chunks: Iterable[bytes], encoding: str, where: str) -> Iterator[bytes]:
+    """The same text in UTF-8. NotTextError for bytes that this encoding doesn't have."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    place, is_first, seen = 0, True, b""
+    for chunk in _with_end(chunks):
+        try:
+            text = decoder.decode(chunk or b"", final=chunk is None)
+            content = text.encode()
+        except UnicodeError as error:
+            start = getattr(error, "start", 0)
+            raise not_in_encoding(seen + (chunk or b""), encoding, where, f"byte {place + start + 1:,}") from None
+        if is_first and chunk is not None:
+            is_first, seen = False, chunk[:_BLOCK]
+            if not is_plausible(text.replace("\x1b", "")):
+                raise not_in_encoding(chunk, encoding, where, "the beginning")
+        place += len(chunk or b"")
+        yield content
+
+
+def _with_end(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
+    yield from chunks
+    yield None
+
+
+def not_in_encoding(content: bytes, encoding: str, where: str, place: str) -> NotTextError:
+    """The error for text that another encoding was given for, with those that read."""
+    found = candidates(content[:_BLOCK])
+    lines = [f"{place} of the file is not {encoding}"]
+    lines += [f"  as {each.name}: {each.sample}" for each in found]
+    fix = "give the encoding that reads right: --encoding " + (found[0].name if found else "…")
+    return NotTextError("\n".join(lines), where=where, fix=fix, fault="encoding")
+
+
+def blocks_of(stream: BinaryIO) -> Iterator[bytes]:
+    """The content piece by piece."""
+    while block := stream.read(_BLOCK):
+        yield block
+
+
+def may_be_container(start: bytes) -> bool:
+    """Whether a file that begins so may be one JSON value with all pairs in it."""
+    text = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    first, _, rest = text.partition(b"\n")
+    if text[:1] not in (b"[", b"{"):
+        return False
+    return not rest.strip() or parsed(first.decode(errors="replace")) is None
+
+
+def container_lines(content: bytes) -> bytes | None:
+    """The elements of one JSON value, a line each; None if there is none."""
+    try:
+        lines = lines_of_container(content.decode())
+    except UnicodeDecodeError:
+        return None
+    return None if lines is None else "".join(f"{line}\n" for line in lines).encode(errors="surrogatepass")
+
+
+def parquet_lines(path: Path) -> Iterator[bytes]:
+    """The rows of a Parquet file as lines of JSON, some at a time. DataError without pyarrow."""
+    try:
+        import pyarrow.parquet as parquet
+    except ModuleNotFoundError:
+        fix = 'pip install "seq2see[parquet]"'
+        raise NotTextError("is a Parquet file, which needs pyarrow", where=str(path), fix=fix) from None
+    try:
+        with reported(path, "read"):
+            for batch in parquet.ParquetFile(path).iter_batches():
+                rows: list[dict[str, Any]] = batch.to_pylist()
+                lines = (json.dumps(row, ensure_ascii=False, default=str) for row in rows)
+                yield "".join(f"{line}\n" for line in lines).encode(errors="surrogatepass")
+    except ValueError as error:  # pyarrow's own errors are such
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"the Parquet file is damaged: {error}", where=str(path), fix="copy it again") from None

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from seq2see.data.advice import STDIN, Advice, piped
+from seq2see.data.advice import Advice
 
 NUM_CANDIDATES = 4
 SAMPLE_BYTES = 1 << 16
@@ -62,7 +62,7 @@ class LinesNotUTF8:
                 if len(self.sample) < SAMPLE_BYTES:
                     self.sample += line[:SAMPLE_BYTES].removesuffix(b"\r") + b"\n"
 
-    def advice(self, path: str) -> Advice:
+    def advice(self) -> Advice:
         """What encoding the file could have, or that only some lines are damaged."""
         found = candidates(self.sample)
         evidence = tuple(f"as {each.name}: {each.sample}" for each in found)
@@ -77,11 +77,10 @@ class LinesNotUTF8:
         if self.num_good:
             what = f"{lines}, and {self.num_good:,} are, so it mixes encodings; others read:"
         name = found[0].name
-        fix = f"find the encoding that reads right and convert from it; if it is {name}"
-        return Advice(what, fix, converted(path, name), evidence)
+        return Advice(what, f"give the encoding that reads right: --encoding {name}", evidence=evidence)
 
 
-def unicode_advice(content: bytes, path: str) -> Advice | None:
+def unicode_advice(content: bytes) -> Advice | None:
     """The advice for a file whose beginning is UTF-16 or UTF-32; None for another file."""
     name = unicode_form(content)
     if not name:
@@ -91,13 +90,7 @@ def unicode_advice(content: bytes, path: str) -> Advice | None:
     text = content[: len(content) // size * size].decode(name, "ignore")
     first = next(iter(text.removeprefix("\ufeff").splitlines()), "")
     what = f"looks like {name}, {how}, not UTF-8; it reads: {shown(first)}"
-    return Advice(what, "convert it" if path != STDIN else "convert it on the way", converted(path, name))
-
-
-def converted(path: str, encoding: str) -> str:
-    """The command that converts a file to UTF-8."""
-    suffix = "".join(path.removesuffix(".gz").rpartition(".")[1:]) if "." in path else ""
-    return piped(path, f"iconv -f {encoding} -t UTF-8", f"-utf8{suffix if '/' not in suffix else ''}")
+    return Advice(what, f"give it: --encoding {name}")
 
 
 def unicode_form(content: bytes) -> str:

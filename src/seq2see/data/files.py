@@ -10,6 +10,20 @@ from io import SEEK_SET, BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from seq2see.data.conversion import (
+    MARKS,
+    PARQUET,
+    Chunks,
+    NotTextError,
+    blocks_of,
+    container_lines,
+    encoding_of,
+    known_encoding,
+    may_be_container,
+    parquet_lines,
+    telling_part,
+    transcoded,
+)
 from seq2see.data.encodings import unicode_advice
 from seq2see.data.formats import known_format
 from seq2see.errors import DataError
@@ -29,11 +43,12 @@ _MAX_EXAMINED = 1 << 16
 """Bytes from which it is decided whether a file in memory is text."""
 
 
-def read_content(path: Path) -> bytes:
-    """The bytes of a text file, which may be gzipped.
+def read_content(path: Path, encoding: str | None = None) -> bytes:
+    """The lines of a text file in UTF-8, whatever it is: gzipped, in another encoding, a JSON array, Parquet.
 
-    Raises DataError if it is missing, a folder, empty, damaged or in UTF-16.
+    `encoding` is that of files that are not UTF-8. Raises DataError if it is missing, a folder, empty or damaged.
     """
+    known_encoding(encoding)
     require_possible(path, DataError, "read")
     try:
         content = path.read_bytes()
@@ -43,7 +58,15 @@ def read_content(path: Path) -> bytes:
     if is_gzip:
         with Unpacked(BytesIO(content), len(content), path) as unpacked:
             content = unpacked.readall()
+    if content.startswith(PARQUET) and not is_gzip:
+        content = b"".join(parquet_lines(path))
+    elif content.startswith(MARKS) or encoding is not None:
+        name = encoding_of(content if not content.startswith(MARKS) else content[:_MAX_EXAMINED], encoding)
+        content = content if name is None else b"".join(transcoded([content], name, str(path)))
     _check(content, path, is_all=True, is_gzip=is_gzip)
+    if may_be_container(content[:_START]) and (lines := container_lines(content)) is not None:
+        content = lines
+        _check(content, path, is_all=True, is_gzip=is_gzip)
     return content
 
 
@@ -54,16 +77,6 @@ def unreadable(error: OSError | ValueError, path: Path) -> DataError:
     if isinstance(error, IsADirectoryError):
         return DataError("is a folder", where=str(path), fix="name a file in it")
     return system_error(error, path, "read", DataError)
-
-
-class NotTextError(DataError):
-    """A file in another format than text in UTF-8; `fault` is encoding or not-text."""
-
-    def __init__(self, what: str, *, where: str = "", fix: str = "", fault: str = "not-text") -> None:
-        super().__init__(what, where=where, fix=fix)
-        self.fault = fault
-        self.command = ""
-        """The command of the fix, if it has one."""
 
 
 class Checked(RawIOBase):
@@ -146,8 +159,9 @@ class OpenFile(NamedTuple):
 
 
 @contextmanager
-def open_content(path: Path) -> Iterator[OpenFile]:
+def open_content(path: Path, encoding: str | None = None) -> Iterator[OpenFile]:
     """Like `read_content`, as a stream for files larger than memory; damage may be found only while reading."""
+    known_encoding(encoding)
     require_possible(path, DataError, "read")
     try:
         on_disk = BufferedReader(Checked(path))
@@ -158,8 +172,24 @@ def open_content(path: Path) -> Iterator[OpenFile]:
         is_gzip = on_disk.peek(2).startswith(_GZIP)
         stream = BufferedReader(Unpacked(on_disk, size, path), _BUFFER) if is_gzip else on_disk
         start = stream.peek(_START)
+        if start.startswith(PARQUET) and not is_gzip:
+            stream = BufferedReader(Chunks(parquet_lines(path)), _BUFFER)
+        elif name := _encoding_of_stream(start, path, encoding, is_gzip=is_gzip):
+            stream = BufferedReader(Chunks(transcoded(blocks_of(stream), name, str(path))), _BUFFER)
+        start = stream.peek(_START)
         _check(start, path, is_all=len(start) < _START, is_gzip=is_gzip)
+        if may_be_container(start) and path.is_file():
+            content = stream.read()
+            stream = BufferedReader(BytesIO(content if (made := container_lines(content)) is None else made))
         yield OpenFile(stream, on_disk, size)
+
+
+def _encoding_of_stream(start: bytes, path: Path, encoding: str | None, *, is_gzip: bool) -> str | None:
+    """The encoding of a file that begins so, if it isn't UTF-8; the file is opened again to look at more of it."""
+    if start.startswith(MARKS) or encoding is None or not path.is_file():
+        return encoding_of(start, encoding)
+    with gzip.open(path) if is_gzip else path.open("rb") as again:
+        return encoding_of(telling_part(again), encoding)  # type: ignore[arg-type] # both can be read
 
 
 def _check(start: bytes, path: Path, *, is_all: bool, is_gzip: bool) -> None:
@@ -168,12 +198,10 @@ def _check(start: bytes, path: Path, *, is_all: bool, is_gzip: bool) -> None:
     if path.suffix == ".gz" and start and not is_gzip:
         raise DataError("has the extension .gz but is not a gzip file", where=where, fix="rename it without .gz")
     beginning = start[:_MAX_EXAMINED]
-    in_format, in_encoding = known_format(beginning, where), unicode_advice(beginning, where)
-    if advice := in_format or in_encoding:
-        fault = "not-text" if in_format else "encoding"
-        error = NotTextError(advice.full_what, where=where, fix=advice.full_fix, fault=fault)
-        error.command = advice.command
-        raise error
+    if advice := known_format(beginning, where):
+        raise NotTextError.of(advice, where=where, fault="not-text")
+    if advice := unicode_advice(beginning):
+        raise NotTextError.of(advice, where=where, fault="encoding")
     if beginning.count(0) > len(beginning) // 4:
         raise NotTextError("is not text", where=where, fix="name a file of text in UTF-8")
     if is_all and not start.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n"):

@@ -15,13 +15,12 @@ class _Format(NamedTuple):
     """Decompresses the standard input."""
 
 
-_SAVE_AS_TEXT = "save or export it as text in UTF-8, with a TAB between source and target"
+_SAVE_AS_TEXT = "save or export it as a table in text, such as CSV"
 _FORMATS = (
     _Format(b"BZh", "is compressed with bzip2", "decompress it", "bzip2 -dc"),
     _Format(b"\xfd7zXZ\0", "is compressed with xz", "decompress it", "xz -dc"),
     _Format(b"\x28\xb5\x2f\xfd", "is compressed with Zstandard", "decompress it", "zstd -dc"),
     _Format(b"7z\xbc\xaf\x27\x1c", "is a 7z archive", "extract it and name a file of it"),
-    _Format(b"PAR1", "is a Parquet file", _SAVE_AS_TEXT),
     _Format(b"SQLite format 3\0", "is an SQLite database", _SAVE_AS_TEXT),
     _Format(b"%PDF-", "is a PDF", _SAVE_AS_TEXT),
     _Format(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a document of an old Microsoft Office", _SAVE_AS_TEXT),

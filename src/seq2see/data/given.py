@@ -6,13 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
 from seq2see.data.reading import read_pairs
 from seq2see.errors import DataError
 from seq2see.printable import has_surrogates, one_line
 
-PairData: TypeAlias = str | Path | Iterable[str | Path] | Iterable[tuple[str, str]] | Iterable[Pair]
-"""A path (TSV, JSONL), two paths of parallel files, or (source, target) pairs, such as `zip(f["a"], f["b"])`."""
+Source: TypeAlias = str | tuple[str, ...]
+"""A text, or several columns."""
+PairData: TypeAlias = str | Path | Iterable[str | Path] | Iterable[tuple[Source, str]] | Iterable[Pair]
+"""A path (a table, JSON), two paths of parallel files, or (source, target) pairs, such as `zip(f["a"], f["b"])`.
+
+A source may have several columns: `(("lemma", "V;PST"), "form")`."""
 
 
 def paths_or_pairs(data: PairData, *, has_source: bool) -> tuple[list[Path], list[Pair]]:
@@ -28,10 +33,24 @@ def paths_or_pairs(data: PairData, *, has_source: bool) -> tuple[list[Path], lis
     return [], as_pairs(items, has_source=has_source)
 
 
-def pairs_of(data: PairData, *, has_source: bool) -> list[Pair]:
+def pairs_of(
+    data: PairData,
+    *,
+    has_source: bool,
+    table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+    known: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+) -> list[Pair]:
     """The pairs themselves, those of files read. DataError for what can't be read, naming file and line."""
     paths, pairs = paths_or_pairs(data, has_source=has_source)
-    return pairs or read_pairs(paths, columns="pairs" if has_source else "target").pairs
+    return pairs or read_pairs(paths, columns="pairs" if has_source else "target", table=table, known=known).pairs
+
+
+def with_joined_source(item: object) -> object:
+    """The pair with several source columns joined by TAB, if they are texts without one."""
+    match item:
+        case (tuple(fields), target) if fields and all(isinstance(each, str) and "\t" not in each for each in fields):
+            return "\t".join(fields), target
+    return item
 
 
 def as_pairs(items: Sequence[object], *, has_source: bool) -> list[Pair]:
@@ -39,7 +58,7 @@ def as_pairs(items: Sequence[object], *, has_source: bool) -> list[Pair]:
     pairs = []
     for number, item in enumerate(items, start=1):
         origin = (item.origin if isinstance(item, Pair) else "") or f"pair {number}"
-        match item[:2] if isinstance(item, Pair) else item:
+        match with_joined_source(item[:2] if isinstance(item, Pair) else item):
             case (str(source), str(target)) if target.strip() and (source.strip() or not has_source):
                 if has_surrogates(source + target):
                     fix = "convert both texts to UTF-8"

@@ -7,6 +7,17 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+USUAL = (
+    ("source", "target"), ("src", "tgt"), ("src", "trg"), ("input", "output"), ("prompt", "completion"),
+    ("prompt", "response"), ("instruction", "output"), ("question", "answer"), ("text", "summary"),
+    ("document", "summary"), ("article", "summary"), ("word", "pronunciation"), ("word", "ipa"), ("word", "phones"),
+    ("word", "phonemes"), ("grapheme", "phoneme"), ("graphemes", "phonemes"), ("lemma", "form"),
+    ("incorrect", "correct"), ("original", "corrected"), ("text", "label"),
+)  # fmt: skip
+"""Usual names of source and target among other columns."""
+FEATURES = ("features", "feats", "tags", "tag", "msd", "morph", "morphology", "upos")
+"""Usual names of a column that belongs to the source of an inflected form."""
+_KNOWN = frozenset({*(name for pair in USUAL for name in pair), *FEATURES, "id", "language", "region", "year", "pos"})
 MAX_ROWS = 1_000
 """Rows that the first one is compared with."""
 _MIN_SURPRISE, _MAX_SURPRISE = 4.5, 6.0
@@ -15,6 +26,12 @@ rows of 39 public sets, 1 in 2,000 is that unusual; of 22 usual pairs of names a
 _NAME = re.compile(r"[^\W\d_][\w.#()/-]*( [\w.#()/-]+){0,2}")
 _MAX_NAME = 30
 _MAX_ALPHABET = 200
+
+
+def has_usual_names(cells: Sequence[str]) -> bool:
+    """Whether two of these cells or more are what columns are usually called, and no two are the same."""
+    names = [cell.strip().strip("#\"'").strip().casefold() for cell in cells]
+    return sum(name in _KNOWN for name in names) > 1 and len(set(names)) == len(names)
 
 
 def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

@@ -1,7 +1,4 @@
-"""How the lines of a table are divided into columns: delimiter, number of columns, quotation marks, comments, header.
-
-Told from the lines alone, for files that are not source TAB target.
-"""
+"""How the lines of a table are divided into columns: delimiter, number, quotation marks, comments, header."""
 
 from __future__ import annotations
 
@@ -11,96 +8,223 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from seq2see.data.header import is_header
+from seq2see.data.header import has_usual_names, is_header
+from seq2see.data.options import TableOptions
 
+TAB = "\t"
+SPACES = "  "
+"""The delimiter of columns that are divided by two blanks or more, or by tabs."""
 BLANKS = " "
 """The delimiter of columns that are divided by blanks or tabs, and have none inside."""
 FIRST_BLANK = "first blank"
-"""The delimiter of a pronouncing dictionary: blanks divide the first word from the rest of the line."""
-DELIMITERS = ("\t", "|||", "=>", "->", "::", "|", ";", ",", "=", ":", BLANKS, FIRST_BLANK)
+"""The delimiter of a pronouncing dictionary: blanks divide the word from the rest of the line."""
+PADDED = "_"
+"""The delimiter of halves of a fixed width, of which the second begins with it."""
+DELIMITERS = (TAB, "|||", "=>", "->", "::", "|", ";", ",", "=", ":", PADDED, BLANKS, FIRST_BLANK, SPACES)
 """Those tried, the most telling first."""
-_CSV_DELIMITERS = ("\t", "|", ";", ",")
+_CSV_DELIMITERS = (TAB, "|", ";", ",")
+_WORDS = {"tab": TAB, "\\t": TAB, "comma": ",", "semicolon": ";", "pipe": "|", "blanks": SPACES,
+          "first-blank": FIRST_BLANK, "blank": BLANKS}  # fmt: skip
+"""What --delimiter calls those that are hard to type."""
+_NAMES = {TAB: "TAB", ",": "commas", ";": "semicolons", BLANKS: "blanks", SPACES: "two or more blanks"}
 _COMMENTS = ("#", ";;;", "//", "%")
 _MOST = 0.9
 """The share of the lines that must have the same number of columns."""
 _NEARLY_ALL = 0.95
 _MAX_SYMBOL = 4
 """Characters of a symbol of a pronouncing dictionary, with stress and length."""
+_MAX_RECORD_LINES = 1_000
+"""Lines over which one record of CSV goes, at most."""
+_QUOTED = re.compile(r'"([^"]|"")*"')
+_DOUBLED = re.compile(r'^".*[^"]""[^"].*"$|^"""[^"]|[^"]"""$')
+"""A quotation mark within a quoted cell, beside other text."""
+_COMMENT_AFTER = re.compile(r"\s#\s.*$")
+"""A comment after the symbols of a pronouncing dictionary."""
+_CONLLU_COLUMNS = 10
 
 
 class Layout(NamedTuple):
     """How the lines of a table are divided into columns."""
 
-    delimiter: str
-    """A string, blanks around it being ignored, or BLANKS or FIRST_BLANK."""
-    num_columns: int
+    delimiter: str = TAB
+    """A string, blanks around it being ignored unless it is TAB, or SPACES, BLANKS, FIRST_BLANK or PADDED."""
+    num_columns: int = 2
     is_quoted: bool = False
     """Cells may be in quotation marks, as in CSV."""
     comments: tuple[str, ...] = ()
     """What lines begin with that are not part of the table."""
-    has_header: bool = False
+    header: tuple[str, ...] = ()
+    """The names of the columns, if the first line has them."""
 
-    def rows(self, lines: Sequence[str]) -> Iterator[list[str]]:
-        """The cells of each line that has all columns, without blank lines, comments and header."""
-        is_first = True
-        for cells in self._split(lines):
-            if len(cells) != self.num_columns:
-                continue
-            if not (is_first and self.has_header):
-                yield cells
-            is_first = False
+    @property
+    def is_conllu(self) -> bool:
+        """Whether it is that of CoNLL-U, in which a line is a token and a blank line ends a sentence."""
+        return self.delimiter == TAB and self.num_columns == _CONLLU_COLUMNS and "#" in self.comments
 
-    def _split(self, lines: Sequence[str]) -> Iterator[list[str]]:
-        used = (line for line in lines if line.strip() and not (self.comments and line.startswith(self.comments)))
-        if self.is_quoted:
-            yield from csv_rows(used, self.delimiter)
+    def is_comment(self, line: str) -> bool:
+        """Whether a line is a comment."""
+        return bool(self.comments) and line.startswith(self.comments)
+
+    def split(self, line: str) -> list[str]:
+        """The cells of a line without quotation marks."""
+        return split_cells(line, self.delimiter)
+
+    def describe(self) -> str:
+        """The layout in words."""
+        if self.delimiter == FIRST_BLANK:
+            words = "a pronouncing dictionary: a word, blanks, its symbols"
+        elif self.delimiter == PADDED:
+            words = "padded halves, of which the second begins with _"
+        elif self.is_conllu:
+            words = "CoNLL-U"
         else:
-            for line in used:
-                yield split_cells(line, self.delimiter)
+            words = f"{self.num_columns} columns separated by {_NAMES.get(self.delimiter, self.delimiter)}"
+        words += ", in quotation marks" if self.is_quoted else ""
+        words += ", with a header" if self.header else ""
+        return words + (f", with comments ({' '.join(self.comments)})" if self.comments else "")
 
 
-def layout_of(lines: Sequence[str]) -> Layout | None:
-    """The layout of these lines, which have no line ends; None if most of them have no columns in common."""
-    comments = tuple(_comments_in(lines))
-    table = [line for line in lines if line.strip() and not (comments and line.startswith(comments))]
-    for delimiter in DELIMITERS:
-        is_quoted = delimiter in _CSV_DELIMITERS and _is_quoted(table, delimiter)
-        rows = list(csv_rows(table, delimiter)) if is_quoted else [split_cells(line, delimiter) for line in table]
+def delimiter_called(name: str) -> str:
+    """The delimiter that the option names."""
+    return _WORDS.get(name.strip().lower() or name, name)
+
+
+def layout_of(
+    lines: Sequence[str],
+    options: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+    wanted: Sequence[str] = (),
+) -> Layout | None:
+    """The layout of these lines, which have no line ends; None if most of them have no columns in common.
+
+    A first line with all `wanted` names is a header.
+    """
+    comments = tuple(_comments_in(lines) if options.comment is None else options.comment.split())
+    filled = [line for line in lines if line.strip()]
+    table = [line for line in filled if not (comments and line.startswith(comments))]
+    given = None if options.delimiter is None else delimiter_called(options.delimiter)
+    for delimiter in DELIMITERS if given is None else (given,):
+        can_be_quoted = len(delimiter) == 1 and (delimiter in _CSV_DELIMITERS or options.quotes == "yes")
+        is_quoted = can_be_quoted and (
+            options.quotes == "yes" or (options.quotes == "auto" and _is_quoted(table, delimiter))
+        )
+        if is_quoted:
+            rows = [cells for _, _, cells in records(filled, delimiter, comments) if isinstance(cells, list)]
+        else:
+            rows = [split_cells(line, delimiter) for line in table]
         if not rows:
             return None
         num_columns, count = Counter(map(len, rows)).most_common(1)[0]
-        if num_columns < 2 or count < _MOST * len(rows):
-            continue
-        usual = [row for row in rows if len(row) == num_columns]
-        if delimiter in (BLANKS, FIRST_BLANK) and any("\t" in line.strip() for line in table):
-            continue
-        if delimiter == FIRST_BLANK and not _is_lexicon(usual, table):
-            continue
-        if delimiter == BLANKS and num_columns != 2:
-            continue
-        has_header = len(usual) > 1 and is_header(usual[0], usual[1:])
-        return Layout(delimiter, num_columns, is_quoted, comments, has_header)
+        first_row = rows[0]
+        rows = [row for row in rows if len(row) == num_columns]
+        if given is None:
+            if num_columns < 2 or count < _MOST * len(table if not is_quoted else rows):
+                continue
+            if not _is_plausible(delimiter, rows, table):
+                continue
+        header = _header(first_row, rows, delimiter, options, wanted)
+        return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header))
     return None
 
 
+def _is_plausible(delimiter: str, rows: Sequence[list[str]], table: Sequence[str]) -> bool:
+    """Whether a delimiter that can also be text divides these lines."""
+    if delimiter in (BLANKS, FIRST_BLANK, SPACES) and any("\t" in line.strip() for line in table):
+        return False
+    if delimiter == PADDED:
+        return len({line.find("_") for line in table}) == 1 and all(line.count("_") == 1 for line in table)
+    if delimiter == FIRST_BLANK:
+        return _is_lexicon(rows, table)
+    return delimiter != BLANKS or len(rows[0]) == 2
+
+
+def _header(
+    first: Sequence[str], rows: Sequence[Sequence[str]], delimiter: str, options: TableOptions, wanted: Sequence[str]
+) -> Sequence[str]:
+    """The first row if it has the names of the columns, else nothing."""
+    if options.header != "auto":
+        return first if options.header == "yes" else ()
+    names = [name for name in wanted if not name.isdecimal()]
+    cells = [cell.strip() for cell in first]
+    if names and all(name in cells for name in names):
+        return cells
+    if options.names and tuple(cells) == options.names:
+        return cells
+    if len(first) != len(rows[0]) or len(rows) < 2:
+        return ()
+    if has_usual_names(cells):
+        return cells
+    # A first pair may be unusual too: it is left out only where a header is to be expected.
+    is_expected = delimiter in _CSV_DELIMITERS and (delimiter != TAB or len(first) > 2)
+    return cells if is_expected and is_header(first, rows[1:]) else ()
+
+
 def split_cells(line: str, delimiter: str) -> list[str]:
-    """The cells of a line without quotation marks, without the blanks around them."""
+    """The cells of a line without quotation marks, without the blanks around them unless they are divided by TAB."""
+    if delimiter == TAB:
+        return line.split("\t")
     if delimiter == BLANKS:
         return line.split()
     if delimiter == FIRST_BLANK:
-        return line.split(None, 1)
+        cells = re.split(r"  +|\s*\t\s*", line.strip(), maxsplit=1)
+        cells = cells if len(cells) == 2 else line.split(None, 1)
+        return [*cells[:1], *(_COMMENT_AFTER.sub("", cell).strip() for cell in cells[1:])]
+    if delimiter == SPACES:
+        return re.split(r"  +|\s*\t\s*", line.strip())
+    if delimiter == PADDED:
+        return [cell.strip() for cell in line.split("_", 1)]
     return [cell.strip() for cell in line.split(delimiter)]
 
 
-def csv_rows(lines: Sequence[str] | Iterator[str], delimiter: str) -> Iterator[list[str]]:
-    """The cells of each record of CSV, which may be over several lines, each with its blanks reduced to one."""
-    with_ends = (line + "\n" for line in lines)
+def records(
+    lines: Sequence[str], delimiter: str, comments: tuple[str, ...] = ()
+) -> Iterator[tuple[int, int, list[str] | str]]:
+    """The records of CSV: index of the first line, number of lines, and the cells, or what is wrong with the line.
+
+    A line within a record is no comment, whatever it begins with.
+    """
+    index = 0
+    while index < len(lines):
+        if comments and lines[index].startswith(comments):
+            index += 1
+            continue
+        size, found = _record_at(lines, index, delimiter)
+        yield index, size, found
+        index += size
+
+
+def _record_at(lines: Sequence[str], index: int, delimiter: str) -> tuple[int, list[str] | str]:
+    """The number of lines of the record that begins here, and its cells; what is wrong with its first line, if so."""
+    text = ""
+    for size, line in enumerate(lines[index : index + _MAX_RECORD_LINES], start=1):
+        text += line + "\n"
+        if size > 1 and '"' not in line:
+            continue
+        try:
+            cells = next(csv.reader([text], delimiter=delimiter, strict=True, skipinitialspace=True), [])
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                continue
+            if "field larger" in str(error):
+                return 1, "a cell has more than 131,072 characters"
+            return 1, "text follows a closing quotation mark"
+        return size, [clean_cell(cell) for cell in cells]
+    return 1, "a quotation mark opens here and is never closed"
+
+
+def is_open(text: str, delimiter: str) -> bool:
+    """Whether a record of CSV goes on after these lines."""
+    if '"' not in text:
+        return False
     try:
-        for cells in csv.reader(with_ends, delimiter=delimiter):
-            if cells:
-                yield [" ".join(cell.split()) for cell in cells]
-    except csv.Error:  # a cell that is too long, or text that is no CSV
-        return
+        next(csv.reader([text], delimiter=delimiter, strict=True, skipinitialspace=True), [])
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
+
+
+def clean_cell(cell: str) -> str:
+    """The text of a cell in one line: line breaks and tabs become blanks, and those at the ends are left out."""
+    return " ".join(cell.split()) if "\n" in cell or "\t" in cell or "\r" in cell else cell.strip()
 
 
 def _comments_in(lines: Sequence[str]) -> Iterator[str]:
@@ -114,9 +238,31 @@ def _comments_in(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _is_quoted(lines: Sequence[str], delimiter: str) -> bool:
-    """Whether there are cells in quotation marks."""
+    """Whether there are cells in quotation marks.
+
+    In columns divided by TAB, a cell may also be a text that someone says. It is taken for CSV if all quotation marks
+    are as a program writes them, and some could only be written so, or most lines have them.
+    """
+    marked = [line for line in lines if '"' in line]
     edge = re.escape(delimiter)
-    return any(re.search(rf'(^|{edge})"([^"]|"")*("({edge}|$)|$)', line) for line in lines if '"' in line)
+    if delimiter != TAB:
+        return any(re.search(rf'(^|{edge}) *"([^"]|"")*("({edge}|$)|$)', line) for line in marked)
+    num_certain = num_lines = 0
+    for first, size, cells in records(lines, delimiter) if marked else ():
+        if isinstance(cells, str):
+            return False
+        raw = [line.split("\t") for line in lines[first : first + size]]
+        if size > 1 or len(raw[0]) > len(cells):
+            if all(len(each) == 2 for each in raw):
+                return False  # each line is a pair by itself
+            num_certain += 1
+            continue
+        inside = [cell for cell in raw[0] if '"' in cell]
+        if not all(map(_QUOTED.fullmatch, inside)):
+            return False
+        num_certain += any(_DOUBLED.search(cell) is not None for cell in inside)
+        num_lines += len(inside) == len(raw[0]) and all(len(cell) > 2 for cell in inside)
+    return bool(num_certain) or 2 * num_lines >= max(1, len(lines))
 
 
 def _is_lexicon(rows: Sequence[Sequence[str]], lines: Sequence[str]) -> bool:

@@ -2,18 +2,111 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from seq2see.printable import quoted
+
+Decision = Literal["auto", "yes", "no"]
+
 
 @dataclass(frozen=True)
-class DataOptions:
+class TableOptions:
+    """How the lines of a file become pairs. What is not given is found out from the file."""
+
+    source: tuple[str, ...] = ()
+    """Columns of the source by name or number, separated by commas; in JSON keys, such as translation.en."""
+    target: str | None = None
+    """The column of the target."""
+    names: tuple[str, ...] = ()
+    """Names of the columns of a file that has no header."""
+    delimiter: str | None = None
+    """What separates columns: tab, comma, semicolon, pipe, blanks (two or more), first-blank, or another text."""
+    header: Decision = "auto"
+    """Whether the first line has the names of the columns."""
+    quotes: Decision = "auto"
+    """Whether cells may be in quotation marks, as in CSV."""
+    comment: str | None = None
+    """What comment lines begin with; several are separated by blanks, and "" is none."""
+    encoding: str | None = None
+    """Encoding of files that are not UTF-8, such as cp1252; UTF-16 is told by its byte order mark."""
+
+    def __post_init__(self) -> None:
+        for name in ("source", "names"):
+            object.__setattr__(self, name, columns_in(getattr(self, name)))
+        if isinstance(self.target, int) and not isinstance(self.target, bool):
+            object.__setattr__(self, "target", str(self.target))
+
+    def over(self, other: TableOptions) -> TableOptions:
+        """These options, and for those that are not given the other ones."""
+        return replace(table_options(other), **self.given())
+
+    def given(self) -> dict[str, Any]:
+        """The options of the table that differ from the defaults, by name."""
+        return {
+            each.name: getattr(self, each.name)
+            for each in fields(TableOptions)
+            if getattr(self, each.name) != each.default
+        }
+
+
+def known_columns(options: TableOptions) -> dict[str, Any]:
+    """What a model remembers of its table, as JSON: options that also read another file, with a header or without."""
+    given = options.given()
+    if given.get("header") == "yes":
+        del given["header"]
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+
+
+def known_from(stored: Any) -> TableOptions:
+    """The options that `known_columns` made; none for anything else."""
+    names = {each.name for each in fields(TableOptions)}
+    if not isinstance(stored, dict) or not stored.keys() <= names:
+        return TableOptions()
+    texts = {name: value for name, value in stored.items() if isinstance(value, str)}
+    lists = {name: value for name, value in stored.items() if name in ("source", "names")}
+    if any(not isinstance(each, list) or not all(isinstance(one, str) for one in each) for each in lists.values()):
+        return TableOptions()
+    found = TableOptions(**texts)
+    return replace(found, **{name: tuple(value) for name, value in lists.items()})
+
+
+def columns_in(given: Any) -> Any:
+    """Names or numbers of columns as a tuple: `"lemma,features"` and `[1, 3]` are two each."""
+    if isinstance(given, str | int) and not isinstance(given, bool):
+        given = str(given).split(",")
+    if not isinstance(given, list | tuple):
+        return given
+    return tuple(each for part in given for each in _split(part))
+
+
+def _split(part: Any) -> list[Any]:
+    if isinstance(part, int) and not isinstance(part, bool):
+        return [str(part)]
+    return [name.strip() for name in part.split(",") if name.strip()] if isinstance(part, str) else [part]
+
+
+def table_options(options: TableOptions) -> TableOptions:
+    """The options of the table alone."""
+    return TableOptions(**{each.name: getattr(options, each.name) for each in fields(TableOptions)})
+
+
+def flags_of(table: TableOptions) -> list[str]:
+    """The words of a command that give these options."""
+    words = []
+    for name, value in table.given().items():
+        words += [f"--{name}", quoted(",".join(value) if isinstance(value, tuple) else str(value))]
+    return words
+
+
+@dataclass(frozen=True)
+class DataOptions(TableOptions):
     """The files of pairs and how they are read."""
 
     train: tuple[str, ...] = ()
-    """One file of pairs (TSV or JSONL), or two parallel files; each may be gzipped."""
+    """One file of pairs (a table of any kind, JSON, Parquet), or two parallel files; each may be gzipped."""
     dev: tuple[str, ...] = ()
     """The same for dev pairs (--dev); by default a part of data.train is set aside."""
     dev_share: Annotated[float, Meta(gt=0, lt=1)] = 0.1

@@ -10,12 +10,13 @@ import contextlib
 import gc
 import io
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from seq2see.data.advice import Advice
+from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginning, extension, format_like
 from seq2see.data.diagnosis import diagnosis
 from seq2see.data.files import read_content
 from seq2see.data.lines import (
@@ -25,19 +26,18 @@ from seq2see.data.lines import (
     Line,
     LineError,
     broken_record,
-    json_pair,
-    label_column,
-    labelled,
     lines_of,
+    parallel_pair,
     records_over_lines,
-    text_pair,
 )
+from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
+from seq2see.data.table import Format, Rows, TableFormat
 from seq2see.errors import DataError
 
 NUM_SHOWN = 5
 NUM_SHOWN_WITH_ADVICE = 2
-_JSON_EXTENSIONS = (".jsonl", ".ndjson")
+_NO_OPTIONS = TableOptions()
 
 
 class Problem(NamedTuple):
@@ -54,7 +54,8 @@ class PairFile:
     """The pairs of a file, and the number of lines that were skipped.
 
     `problems` are the first few skipped lines; `num_not_normalised` counts the pairs with a side that is not in NFC.
-    `labels` is the content of the additional column, one per pair, if one was requested.
+    `labels` is the content of the additional column, one per pair, if one was requested, and `extra` that of the
+    others. `format` is how the file was read; parallel files have none.
     """
 
     pairs: list[Pair]
@@ -62,6 +63,8 @@ class PairFile:
     problems: tuple[Problem, ...] = ()
     num_not_normalised: int = 0
     labels: tuple[str, ...] = ()
+    extra: tuple[tuple[str, ...], ...] = ()
+    format: Format | None = None
 
 
 @contextlib.contextmanager
@@ -78,101 +81,140 @@ def gc_paused() -> Iterator[None]:
 
 @gc_paused()
 def read_pairs(
-    paths: Sequence[Path], *, columns: Columns = "pairs", skip_bad: bool = False, label: str | None = None
+    paths: Sequence[Path],
+    *,
+    columns: Columns = "pairs",
+    skip_bad: bool = False,
+    label: str | None = None,
+    table: TableOptions = _NO_OPTIONS,
+    known: TableOptions = _NO_OPTIONS,
+    extra: Sequence[str] = (),
 ) -> PairFile:
-    """The pairs of one TSV or JSONL file, or of two parallel text files; each may be gzipped.
+    """The pairs of one file (a table, JSON, Parquet), or of two parallel text files; each may be gzipped.
 
     `columns="target"` reads text for a language model: one column, and the source is empty. Raises DataError with the
-    first invalid lines; `skip_bad` skips and counts them instead. `label` is the name or number of an additional column
-    to read; without it, additional columns are invalid.
+    first invalid lines; `skip_bad` skips and counts them instead. `label` and `extra` are names or numbers of
+    additional columns to read; `table` says what is not to be found out from the file, and `known` which columns were
+    read of another one, such as that of the training.
     """
-    check_paths(paths, columns)
-    if label is not None and len(paths) == 2:
-        where = " ".join(map(str, paths))
-        fix = f"put all columns into one file: paste {where} …"
-        raise DataError(f"parallel files can't have an additional column {label!r}", where=where, fix=fix)
-    contents = [read_content(path) for path in paths]
-    in_json = is_json(paths[0])
-    sides = None
-    if not in_json and label is None:
-        sides = _clean_sides([content.removeprefix(UTF8_MARK).rstrip(b"\r\n") for content in contents], columns)
+    check_paths(paths, columns, table, label=label)
+    contents = [read_content(path, table.encoding) for path in paths]
+    if len(paths) == 2:
+        return _parallel_pairs(paths, contents, skip_bad=skip_bad)
+    [path], whole = paths, contents.pop().rstrip(b"\r\n")
+    content = whole.removeprefix(UTF8_MARK)
+    asked = (*extra, *(() if label is None else (label,)))
+    chosen = format_like(head_of(content), table, known, str(path), columns=columns, extra=asked)
+    rows = chosen.rows(content, is_start=True)
+    if rows is not None:
+        problems, num_bad, num_lines = [], 0, len(rows.sources)
+    else:
+        rows, problems, num_bad = _by_records(chosen, list(lines_of(io.BytesIO(whole), str(path))), is_start=True)
+        num_lines = len(rows.sources) + num_bad
+    if not rows.sources and not problems:
+        raise DataError("there are no lines after the header", where=str(path), fix="add the pairs")
+    if not rows.sources or (num_bad and not skip_bad):
+        lines = content.split(b"\n")
+        is_plain = isinstance(chosen, TableFormat) and chosen.is_two_columns
+        faults = [fault for fault in faults_of(problems) if is_plain or fault != "columns"]
+        advice = diagnosis(lines, str(path), columns, faults)
+        raise bad_lines(problems, num_bad, num_lines, advice, path=path, is_all=not rows.sources)
+    pairs = _pairs_of(rows, str(path), 1)
+    labels = () if label is None else tuple(each[-1] for each in rows.extra)
+    others = tuple(each[: len(extra)] for each in rows.extra) if extra else ()
+    return PairFile(pairs, num_bad, tuple(problems), _num_not_normalised(pairs), labels, others, chosen)
+
+
+def head_of(content: bytes) -> list[str]:
+    """The lines at the beginning that the format is told from."""
+    return beginning(content[:MAX_BYTES].split(b"\n", MAX_LINES)[:MAX_LINES])
+
+
+def _pairs_of(rows: Rows, path: str, first: int) -> list[Pair]:
+    numbers = rows.numbers
+    if isinstance(numbers, range):
+        origins = [f"{path}:{number}" for number in range(numbers.start + first, numbers.stop + first)]
+    else:
+        origins = [f"{path}:{number + first}" for number in numbers]
+    return list(map(Pair, rows.sources, rows.targets, origins))
+
+
+def _by_records(chosen: Format, lines: Sequence[Line], *, is_start: bool) -> tuple[Rows, list[Problem], int]:
+    """The valid rows, the first problems, and the number of all; rows are numbered from the first line."""
+    rows = Rows([], [], [], numbers := [])
+    problems: list[Problem] = []
+    num_bad = 0
+    is_plain = isinstance(chosen, TableFormat) and chosen.is_two_columns
+    broken = records_over_lines([line.content for line in lines]) if is_plain else set()
+    first = lines[0].number if lines else 1
+    for line, found in chosen.read(lines, is_start=is_start):
+        if line.number - first in broken:
+            found = broken_record(line)
+        if isinstance(found, LineError):
+            num_bad += 1
+            if num_bad <= NUM_SHOWN:
+                problems.append(Problem(found.origin, found.what, found.fix, found.fault))
+            continue
+        rows.sources.append(found.source)
+        rows.targets.append(found.target)
+        numbers.append(line.number - first)
+        if found.extra:
+            rows.extra.append(found.extra)
+    return rows, problems, num_bad
+
+
+def _parallel_pairs(paths: Sequence[Path], contents: Sequence[bytes], *, skip_bad: bool) -> PairFile:
+    sides = _clean_sides([content.removeprefix(UTF8_MARK).rstrip(b"\r\n") for content in contents])
     if sides is not None:
         origins = [f"{paths[0]}:{number}" for number in range(1, len(sides[0]) + 1)]
         pairs = list(map(Pair, *sides, origins))
         return PairFile(pairs, num_not_normalised=_num_not_normalised(pairs))
-
     rows = _rows(paths, contents)
-    column = None
-    if label is not None:
-        try:
-            column = label_column(rows[0][0], label, columns, is_json=in_json)
-        except LineError as bad:
-            raise DataError(bad.what, where=bad.origin, fix=bad.fix) from None
-        rows = rows[1:] if column.has_header else rows
-        if not rows:
-            raise DataError("there are no lines after the header", where=str(paths[0]), fix="add the pairs")
-    pairs, labels = [], []
+    found = _valid_pairs(rows)
+    if not found.pairs or (found.skipped and not skip_bad):
+        path = file_of(found.problems[0], paths)
+        file = paths.index(path)
+        advice = diagnosis((row[file].content for row in rows), str(path), "pairs", faults_of(found.problems))
+        raise bad_lines(found.problems, found.skipped, len(rows), advice, path=path, is_all=not found.pairs)
+    return found
+
+
+def _valid_pairs(rows: Iterable[tuple[Line, ...]]) -> PairFile:
+    """The pairs of parallel lines, and the invalid ones."""
+    pairs: list[Pair] = []
     problems: list[Problem] = []
     skipped = 0
-    broken = _broken_records([row[0].content for row in rows], paths, is_table=column is None and columns == "pairs")
-    for index, lines in enumerate(rows):
+    for lines in rows:
         try:
-            text = ""
-            if index in broken:
-                raise broken_record(lines[0])
-            if column is not None:
-                own, text = labelled(lines[0], column, columns)
-                lines = (own,)
-            pairs.append(json_pair(lines[0], columns) if in_json else text_pair(lines, columns))
-            labels.append(text)
+            pairs.append(parallel_pair(lines))
         except LineError as bad:
             skipped += 1
             if skipped <= NUM_SHOWN:
                 problems.append(Problem(bad.origin, bad.what, bad.fix, bad.fault))
-    if not pairs or (skipped and not skip_bad):
-        path = file_of(problems[0], paths)
-        file = paths.index(path)
-        advice = diagnosis((row[file].content for row in rows), str(path), columns, faults_of(problems))
-        raise bad_lines(problems, skipped, len(rows), advice, path=path, is_all=not pairs)
-    return PairFile(
-        pairs, skipped, tuple(problems), _num_not_normalised(pairs), () if column is None else tuple(labels)
-    )
+    return PairFile(pairs, skipped, tuple(problems), _num_not_normalised(pairs))
 
 
 @gc_paused()
 def read_lines(
-    paths: Sequence[Path], contents: Sequence[bytes], columns: Columns, *, first: int, starts: Sequence[int]
+    paths: Sequence[Path], contents: Sequence[bytes], chosen: Format | None, *, first: int, starts: Sequence[int]
 ) -> PairFile:
     """The pairs in a range of lines of one file or of two parallel files. Invalid lines never raise.
 
-    `contents` are whole lines from number `first` on, which start at byte `starts` of each file.
+    `contents` are whole records from line `first` on, which start at byte `starts` of each file.
     """
     ended = [content.removesuffix(b"\n").removesuffix(b"\r") for content in contents]
-    in_json = is_json(paths[0])
-    sides = None if in_json else _clean_sides(ended, columns)
-    if sides is not None:
+    files = [list(_lines_from(*each, first)) for each in zip(ended, map(str, paths), starts, strict=True)]
+    if chosen is None:
+        sides = _clean_sides(ended)
+        if sides is None:
+            return _valid_pairs(zip(*files, strict=True))
         pairs = [Pair(*both, f"{paths[0]}:{number}") for number, both in enumerate(zip(*sides, strict=True), first)]
         return PairFile(pairs, num_not_normalised=_num_not_normalised(pairs))
-    rows = zip(*(_lines_from(*each, first) for each in zip(ended, map(str, paths), starts, strict=True)), strict=True)
-    found: list[Pair] = []
-    problems: list[Problem] = []
-    skipped = 0
-    broken = _broken_records(ended[0].split(b"\n"), paths, is_table=columns == "pairs")
-    for index, lines in enumerate(rows):
-        try:
-            if index in broken:
-                raise broken_record(lines[0])
-            found.append(json_pair(lines[0], columns) if in_json else text_pair(lines, columns))
-        except LineError as bad:
-            skipped += 1
-            if skipped <= NUM_SHOWN:
-                problems.append(Problem(bad.origin, bad.what, bad.fix, bad.fault))
-    return PairFile(found, skipped, tuple(problems), _num_not_normalised(found))
-
-
-def _broken_records(lines: Sequence[bytes], paths: Sequence[Path], *, is_table: bool) -> set[int]:
-    """The lines of one table that are parts of records over several lines."""
-    return records_over_lines(lines) if is_table and len(paths) == 1 and not is_json(paths[0]) else set()
+    rows, problems, num_bad = chosen.rows(ended[0], is_start=first == 1), [], 0
+    if rows is None:
+        rows, problems, num_bad = _by_records(chosen, files[0], is_start=first == 1)
+    pairs = _pairs_of(rows, str(paths[0]), first)
+    return PairFile(pairs, num_bad, tuple(problems), _num_not_normalised(pairs), format=chosen)
 
 
 def _lines_from(content: bytes, path: str, start: int, first: int) -> Iterator[Line]:
@@ -181,8 +223,10 @@ def _lines_from(content: bytes, path: str, start: int, first: int) -> Iterator[L
         start += len(line) + 1
 
 
-def check_paths(paths: Sequence[Path], columns: Columns) -> None:
-    """DataError for an unsupported number or combination of files."""
+def check_paths(
+    paths: Sequence[Path], columns: Columns, table: TableOptions = _NO_OPTIONS, *, label: str | None = None
+) -> None:
+    """DataError for an unsupported number or combination of files, and for columns of parallel files."""
     where = " ".join(map(str, paths))
     if columns == "target" and len(paths) != 1:
         raise DataError(f"a language model needs 1 text file, found {len(paths)}", where=where, fix="name one file")
@@ -194,43 +238,25 @@ def check_paths(paths: Sequence[Path], columns: Columns) -> None:
     if len(paths) == 2 and any(map(is_pair_file, paths)):
         what = "two files are read as parallel texts, but one of these is a file of pairs by its extension"
         raise DataError(what, where=where, fix=one_file)
-
-
-def _extension(path: Path) -> str:
-    """The extension, without .gz."""
-    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix
+    if len(paths) == 2 and label is not None:
+        fix = f"put all columns into one file: paste {where} …"
+        raise DataError(f"parallel files can't have an additional column {label!r}", where=where, fix=fix)
 
 
 def is_pair_file(path: Path) -> bool:
     """Whether the extension is that of a file with both sides."""
-    return _extension(path) in (".tsv", *_JSON_EXTENSIONS)
+    return extension(path) in (".tsv", ".csv", *JSON_EXTENSIONS)
 
 
-def is_json(path: Path) -> bool:
-    """Whether the extension is that of JSONL."""
-    return _extension(path) in _JSON_EXTENSIONS
-
-
-def _clean_sides(contents: list[bytes], columns: Columns) -> tuple[list[str], list[str]] | None:
-    """Sources and targets of text files, parsed at once; None if any line is invalid."""
+def _clean_sides(contents: Sequence[bytes]) -> tuple[list[str], list[str]] | None:
+    """Sources and targets of parallel files, parsed at once; None if any line is invalid."""
     try:
         texts = [content.decode() for content in contents]
     except UnicodeDecodeError:
         return None
     if any("\0" in text for text in texts):
         return None
-    texts = [text.replace("\r\n", "\n") for text in texts]
-    files = [text.split("\n") for text in texts]
-    if columns == "target":
-        is_clean = "\t" not in texts[0] and _none_blank(files[0])
-        return ([""] * len(files[0]), files[0]) if is_clean else None
-    if len(files) == 2:
-        sources, targets = files
-    else:
-        if texts[0].count("\t") != len(files[0]) or not all("\t" in line for line in files[0]):
-            return None
-        sides = texts[0].replace("\n", "\t").split("\t")
-        sources, targets = sides[0::2], sides[1::2]
+    sources, targets = (text.replace("\r\n", "\n").split("\n") for text in texts)
     is_clean = len(sources) == len(targets) and _none_blank(sources) and _none_blank(targets)
     return (sources, targets) if is_clean else None
 

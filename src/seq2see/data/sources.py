@@ -1,18 +1,28 @@
-"""Reads sources without targets from an open stream, line by line: texts to be answered."""
+"""Reads sources without targets from an open stream, record by record: texts to be answered."""
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from seq2see.data.advice import STDIN
+from seq2see.data.choosing import MAX_BYTES, MAX_LINES, beginning, extension, format_of, is_json
+from seq2see.data.conversion import MARKS, Chunks, blocks_of, known_encoding, transcoded
 from seq2see.data.diagnosis import diagnosis_of_sources
-from seq2see.data.encodings import SAMPLE_BYTES
-from seq2see.data.lines import Line, LineError, cut_lines, json_source, lines_of, text_source
+from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
+from seq2see.data.json_table import JsonFormat
+from seq2see.data.layout import TAB, Layout, is_open, layout_of
+from seq2see.data.lines import Line, LineError, cut_lines, lines_of
+from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
-from seq2see.data.reading import is_json
+from seq2see.data.table import Format, Row, TableFormat, TextFormat
 from seq2see.errors import DataError
 from seq2see.system_errors import reported
 
@@ -20,67 +30,120 @@ MOST_REFUSED = 10
 """None of a file is read if this number of its first lines can't be."""
 LONGEST_LINE = 4_000_000
 """Bytes of a line that is read as one source, by default."""
+MOST_RECORD_LINES = 1_000
+_NO_OPTIONS = TableOptions()
+_TABLES = (".csv", ".tsv")
 
 
 NO_VALUES: Mapping[str, object] = {}
 
 
-class SourceLine(NamedTuple):
-    """A line with a source, and its values by name."""
+class SourceRow(NamedTuple):
+    """A source to answer, its file and line, and the additional columns that were asked for."""
 
-    pair: Pair
+    source: str
+    origin: str
+    extra: tuple[str, ...] = ()
     values: Mapping[str, object] = NO_VALUES
-    """Those of a JSON object, that of the source among them; none in a line of text."""
+    """Of its columns that may be named: in JSON what the keys have, of a table with a header the cells."""
     in_cells: bool = False
-    """Whether the values are the cells of a table, and so texts whatever they stand for."""
+    """Whether the values are cells, and so texts whatever they stand for."""
     error: DataError | None = None
     """Why it can't be read; the source is empty then."""
 
 
 def iterate_sources(
     stream: BinaryIO,
-    name: str = "<stdin>",
+    name: str = STDIN,
     *,
     refuse: Callable[[DataError], None] | None = None,
     longest_line: int = LONGEST_LINE,
+    table: TableOptions = _NO_OPTIONS,
+    known: TableOptions = _NO_OPTIONS,
 ) -> Iterator[Pair]:
-    """The sources of an open stream, without targets, each as soon as its line can be read; see `iterate_lines`."""
-    return (line.pair for line in iterate_lines(stream, name, refuse=refuse, longest_line=longest_line))
+    """The sources of `iterate_rows` as pairs without targets."""
+    rows = iterate_rows(stream, name, refuse=refuse, longest_line=longest_line, table=table, known=known)
+    return (Pair(row.source, None, row.origin) for row in rows)
 
 
-def iterate_lines(
+def iterate_rows(
     stream: BinaryIO,
-    name: str = "<stdin>",
+    name: str = STDIN,
     *,
+    extra: Sequence[str] = (),
+    named: Sequence[str] = (),
+    table: TableOptions = _NO_OPTIONS,
+    known: TableOptions = _NO_OPTIONS,
     refuse: Callable[[DataError], None] | None = None,
     longest_line: int = LONGEST_LINE,
-) -> Iterator[SourceLine]:
-    """The lines of an open stream, each as soon as it can be read, with their sources and other values.
+    say: Callable[[str], None] | None = None,
+) -> Iterator[SourceRow]:
+    """The sources of an open stream, each as soon as its line can be read, with the columns `extra` beside them.
 
-    One source per line, or per JSON object under "source" if `name` has the extension of JSONL. A blank line is an
-    empty source, so that line n of the output belongs to line n of the input. A line that can't be read, or has more
-    than `longest_line` bytes, raises DataError; with `refuse` its error goes there instead, and it is an empty source.
-    If the first lines can't be read, so that the file probably has another format, it raises all the same.
+    A line is a text, or several columns separated by TAB for a model that reads several; or the stream is a table, of
+    which the columns are taken that `table` names, or else those `known` from training. `say` is told which. The
+    columns `named` are read too where there is a header with some of them, and keys in JSON.
+
+    In lines of text a blank one is an empty source, so that line n of the output belongs to line n of the input. A line
+    that can't be read, or has more than `longest_line` bytes, raises DataError; with `refuse` its error goes there
+    instead, and it is an empty source. If the first lines can't be read, so that the file probably has another format,
+    it raises all the same.
     """
-    beginning = _Beginning(stream, name, longest_line)
-    return _source_lines(lines_of(beginning, name), beginning, name, refuse)
+    start = _Beginning(stream, name, longest_line, table.encoding)
+    return _rows(start, name, table, known, extra, named, refuse, say)
+
+
+def source_format(
+    head: Sequence[str], name: str, table: TableOptions, known: TableOptions, extra: Sequence[str] = ()
+) -> Format:
+    """The format of texts to answer that begin with these lines: see `iterate_rows`."""
+    merged = table.over(known)
+    is_asked = bool(table.given().keys() - {"encoding", "target"} or extra)
+    if is_json(Path(name)):
+        return format_of(head, merged, name, extra=extra, has_target=False)
+    filled = [line for line in head if line.strip()]
+    if is_asked:
+        return format_of(head, merged, name, extra=extra, has_target=False)
+    wanted, tabs = known.source, {line.count("\t") + 1 for line in filled}
+    layout = layout_of(head, known, wanted) if wanted else None
+    if layout is not None and layout.header and set(wanted) <= set(layout.header):
+        return format_of(head, merged, name, has_target=False)
+    if len(wanted) > 1 and (tabs == {len(wanted)} or not filled):
+        return TableFormat(Layout(TAB, len(wanted)), tuple(range(len(wanted))), None)
+    is_table = len(tabs) == 1 and tabs != {1}
+    has_table = is_table or extension(Path(name)) in _TABLES
+    if len(wanted) > 1 or (has_table and name != STDIN):
+        return format_of(head, merged, name, has_target=False)
+    return TextFormat(is_source=True)
 
 
 class _Beginning:
     """The lines of a stream, of which the first ones are kept: evidence if one of them can't be read."""
 
-    def __init__(self, stream: BinaryIO, name: str, longest_line: int) -> None:
+    def __init__(self, stream: BinaryIO, name: str, longest_line: int, encoding: str | None) -> None:
         self.stream = stream
         self.name = name
         self.longest_line = longest_line
+        self.encoding = known_encoding(encoding)
         self.content = b""
 
     def __iter__(self) -> Iterator[bytes]:
         with reported(self.name, "read"):
-            for line in cut_lines(self.stream, self.longest_line):
+            for line in cut_lines(self._decoded(), self.longest_line):
                 if len(self.content) < SAMPLE_BYTES:
                     self.content += line
                 yield line
+
+    def _decoded(self) -> BinaryIO:
+        """The stream in UTF-8: a file is so when it is opened, stdin may have another encoding."""
+        if self.name != STDIN:
+            return self.stream
+        first = self.stream.readline(self.longest_line + 1)
+        encoding = unicode_form(first) if first.startswith(MARKS) else self.encoding
+        chunks = itertools.chain([first], blocks_of(self.stream) if encoding else iter(self.stream.readline, b""))
+        if encoding:
+            chunks = transcoded(chunks, encoding, self.name)
+        return BufferedReader(Chunks(chunks))
 
     def read_on(self) -> bytes:
         """What was read, and of a file some more; the writer of a pipe may be waiting for our answer."""
@@ -95,30 +158,94 @@ class _Beginning:
         return self.content
 
 
-def _source_lines(
-    lines: Iterator[Line], beginning: _Beginning, name: str, refuse: Callable[[DataError], None] | None
-) -> Iterator[SourceLine]:
-    in_json = is_json(Path(name))
+def _rows(
+    start: _Beginning,
+    name: str,
+    table: TableOptions,
+    known: TableOptions,
+    extra: Sequence[str],
+    named: Sequence[str],
+    refuse: Callable[[DataError], None] | None,
+    say: Callable[[str], None] | None,
+) -> Iterator[SourceRow]:
+    lines = lines_of(start, name)
+    head = list(_head(lines, 1 if name == STDIN else MAX_LINES))
+    texts = beginning(line.content for line in head)
+    header, columns = _columns_of(texts, name, table.over(known), named)
+    if columns and not table.over(known).source:
+        others = [each for each in header if each not in (*extra, *columns)]
+        table = replace(table, source=("source",) if "source" in others or len(others) != 1 else (others[0],))
+    chosen = source_format(texts, name, table, known, (*extra, *columns))
+    is_usual = isinstance(chosen, TableFormat) and chosen.is_fields
+    if say is not None and not is_usual and (said := chosen.describe()):
+        say(f"{name}: {said}{'; of each line: ' if columns else ''}{', '.join(columns)}")
     has_read, refused = False, 0
-    for line in lines:
-        error = None
-        if len(line.content) > beginning.longest_line:
-            what = f"the line has more than {beginning.longest_line:,} bytes"
-            error = DataError(what, where=line.origin, fix="split it into several lines, or raise --max-input-length")
-        else:
-            try:
-                read = SourceLine(*json_source(line)) if in_json else SourceLine(text_source(line))
-            except LineError as bad:
-                error = _explained(bad, beginning, name) if not refused else from_line(bad)
-        if error is None:
-            yield read
+    for line, found in _records(itertools.chain(head, lines), chosen, start.longest_line):
+        if not isinstance(found, LineError):
+            values = _values_in(line) if named and isinstance(chosen, JsonFormat) else NO_VALUES
+            if columns:
+                values = dict(zip(columns, found.extra[len(extra) :], strict=True))
+            yield SourceRow(found.source, line.origin, found.extra[: len(extra)], values, in_cells=bool(columns))
             has_read = True
             continue
+        error = _explained(found, start, name) if not refused else from_line(found)
         refused += 1
         if refuse is None or (refused == MOST_REFUSED and not has_read):
             raise error
         refuse(error)
-        yield SourceLine(Pair("", None, line.origin), error=error)
+        yield SourceRow("", line.origin, ("",) * len(extra), error=error)
+
+
+def _columns_of(
+    head: Sequence[str], name: str, options: TableOptions, named: Sequence[str]
+) -> tuple[Sequence[str], tuple[str, ...]]:
+    """The header of a table that has some of these columns, and which; nothing of anything else."""
+    for wanted in () if is_json(Path(name)) else ((), *((each,) for each in named)):
+        layout = layout_of(head, options, wanted)
+        if layout is not None and (found := tuple(each for each in named if each in layout.header)):
+            return layout.header, found
+    return (), ()
+
+
+def _values_in(line: Line) -> dict[str, object]:
+    """The values of a JSON object by their keys."""
+    value = json.loads(line.content)
+    return value if isinstance(value, dict) else {}
+
+
+def _head(lines: Iterator[Line], most: int) -> Iterator[Line]:
+    size = 0
+    for line in itertools.islice(lines, most):
+        yield line
+        size += len(line.content)
+        if size > MAX_BYTES:
+            return
+
+
+def _records(lines: Iterable[Line], chosen: Format, longest_line: int) -> Iterator[tuple[Line, Row | LineError]]:
+    """The row of each record, or why there is none."""
+    is_start = True
+    group: list[Line] = []
+    layout = chosen.layout if isinstance(chosen, TableFormat) else None
+    for line in lines:
+        if len(line.content) > longest_line:
+            what = f"the line has more than {longest_line:,} bytes"
+            fix = "split it into several lines, or raise --max-input-length"
+            yield line, LineError(line, what, fix, "columns")
+            continue
+        group.append(line)
+        if layout and layout.is_quoted and len(group) < MOST_RECORD_LINES and is_open(_text(group), layout.delimiter):
+            continue
+        yield from chosen.read(group, is_start=is_start)
+        text = _text(group)
+        is_start = is_start and (not text.strip() or bool(layout and layout.is_comment(text)))
+        group = []
+    if group:
+        yield from chosen.read(group, is_start=is_start)
+
+
+def _text(group: Sequence[Line]) -> str:
+    return "".join(line.content.decode(errors="replace") + "\n" for line in group)
 
 
 def from_line(bad: LineError) -> DataError:
@@ -126,9 +253,9 @@ def from_line(bad: LineError) -> DataError:
     return DataError(bad.what, where=bad.origin, fix=bad.fix)
 
 
-def _explained(bad: LineError, beginning: _Beginning, name: str) -> DataError:
+def _explained(bad: LineError, start: _Beginning, name: str) -> DataError:
     """The same, with what the lines around it say of the file."""
-    advice = diagnosis_of_sources(beginning.read_on(), name, bad.fault)
+    advice = diagnosis_of_sources(start.read_on(), name, bad.fault)
     if advice is None:
         return from_line(bad)
     what = "\n".join([f"{bad.what}; {advice.what}", *(f"  {each}" for each in advice.evidence)])

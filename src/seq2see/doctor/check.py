@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.reading import gc_paused
 from seq2see.doctor import comparisons, symbols
 from seq2see.doctor.pair_statistics import PairStatistics
@@ -19,17 +20,22 @@ MODEL = "bidirectional"
 """The default model of seq2see train, repeated here since the table of models needs torch."""
 
 
-def check(paths: Path | str | Sequence[Path | str], test: Sequence[Path | str] = ()) -> DataReport:
+def check(
+    paths: Path | str | Sequence[Path | str],
+    test: Sequence[Path | str] = (),
+    *,
+    table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+) -> DataReport:
     """Check files of pairs for everything that prevents or harms training.
 
-    Two files without the extension of a file of pairs (.tsv, .jsonl) are parallel, as in training; otherwise the first
-    file is the training set, and each other file is a held-out set, like those of `test`. Files are not changed. Raises
-    DataError for a missing file.
+    Two files without the extension of a file of pairs (.tsv, .csv, .jsonl, …) are parallel, as in training; otherwise
+    the first file is the training set, and each other file is a held-out set, like those of `test`. `table` says what
+    is not to be found out from the files, which are not changed. Raises DataError for a missing file or column.
     """
     given = [paths] if isinstance(paths, Path | str) else paths
-    files = pair_sources([Path(path) for path in given])
+    files = pair_sources([Path(path) for path in given], table)
     if test:
-        files += pair_sources([Path(path) for path in test])
+        files += pair_sources([Path(path) for path in test], table)
     return examine(files)
 
 
@@ -44,7 +50,7 @@ def examine(files: Sequence[PairSource]) -> DataReport:
     for number, each in enumerate(sets):
         findings += symbols.faults(each)
         if not len(each):
-            if not {"damaged", "empty", "not-text"} & set(each.faults.counts) and not each.advice:
+            if not {"damaged", "empty", "not-text", "choice"} & set(each.faults.counts) and not each.advice:
                 findings.append(RawFinding("nothing-usable", each, 1))
             continue
         if number == 0 and len(np.unique(each.source.hashes)) < 2:
@@ -68,6 +74,7 @@ def examine(files: Sequence[PairSource]) -> DataReport:
             source=train_sizes[0] if each is train else each.source.sizes(),
             target=train_sizes[1] if each is train else each.target.sizes(),
             shared=None if each is train else comparisons.shared(train, each),
+            format=each.files.describe(),
         )
         for each in sets
     ]
@@ -81,5 +88,5 @@ def _suggest(train: PairStatistics, sizes: SetSizes) -> tuple[str, ...]:
         f"source: {sizes.source.unit} ({sizes.source.reason})",
         f"target: {sizes.target.unit} ({sizes.target.reason})",
         f"model: {MODEL}",
-        f"command: seq2see train {' '.join(map(quoted, train.files.paths))}",
+        f"command: seq2see train {' '.join([*map(quoted, train.files.paths), *flags_of(train.files.table)])}",
     )

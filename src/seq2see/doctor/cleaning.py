@@ -15,8 +15,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
+from seq2see.data.options import TableOptions
 from seq2see.data.reading import gc_paused
 from seq2see.doctor import characters
 from seq2see.doctor.diagnosed import diagnosed
@@ -52,10 +53,18 @@ class CleaningResult:
     pairs: int
     changed: dict[str, int]
     left_out: dict[str, int]
+    format: str = ""
+    """How a file that is not source TAB target was read."""
 
     def as_dict(self) -> dict[str, Any]:
         """The values for JSON."""
-        return {"path": self.path, "pairs": self.pairs, "changed": self.changed, "left_out": self.left_out}
+        return {
+            "path": self.path,
+            "pairs": self.pairs,
+            "changed": self.changed,
+            "left_out": self.left_out,
+            "format": self.format,
+        }
 
 
 def clean_text(text: str, changed: Counter[str]) -> str:
@@ -89,13 +98,21 @@ def _without_controls(text: str) -> str:
 
 
 @gc_paused()
-def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = False) -> CleaningResult:
+def clean(
+    paths: Sequence[Path | str],
+    output: Path,
+    *,
+    keep_duplicates: bool = False,
+    table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+) -> CleaningResult:
     """Write a clean copy of one file of pairs, or of two parallel files, as TSV (gzipped if it ends in .gz).
+
+    Several source columns stay columns, under a header. `table` says what is not to be found out from the file.
 
     Repeated pairs are recognised by a 16-byte digest, about 120 MB per million pairs. The copy is written atomically.
     Raises ConfigError if the output is an input, DataError if most lines are invalid or a file is not text.
     """
-    files = _one_set([Path(path) for path in paths])
+    files = _one_set([Path(path) for path in paths], table)
     _require_other_file(files.paths, output)
     faults, changed, left_out = Faults(), Counter[str](), Counter[str]()
     seen: set[bytes] = set()
@@ -103,12 +120,15 @@ def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = 
     with replacing(output) as part:
         with ExitStack() as stack:
             file = _opened(part, output, stack)
+            file.write(_header_of(files))
             for block in files.blocks(faults):
                 lines = []
                 num_valid += len(block.sources)
                 for source, target in zip(block.sources, block.targets, strict=True):
-                    line = f"{clean_text(source, changed)}\t{clean_text(target, changed)}\n"
-                    if line[0] == "\t" or line[-2] == "\t":
+                    fields = source.split("\t") if files.num_fields > 1 else [source]
+                    cleaned = "\t".join([clean_text(field, changed) for field in fields])
+                    line = f"{cleaned}\t{clean_text(target, changed)}\n"
+                    if not cleaned.strip() or line[-2] == "\t":
                         left_out["emptied"] += 1
                         continue
                     if not keep_duplicates:
@@ -129,11 +149,23 @@ def clean(paths: Sequence[Path | str], output: Path, *, keep_duplicates: bool = 
         num_pairs,
         {name: changed[name] for name in CHANGES if changed[name]},
         {name: left_out[name] for name in LEFT_OUT if left_out[name]},
+        files.describe(),
     )
 
 
-def _one_set(paths: Sequence[Path]) -> PairSource:
-    files = pair_sources(paths)
+def _header_of(files: PairSource) -> str:
+    """The names of several source columns and of the target as a line; empty for pairs of two texts."""
+    if files.num_fields < 2 or files.format is None:
+        return ""
+    chosen = files.format.chosen()
+    names = [*cast(tuple[str, ...], chosen["source"]), cast(str, chosen["target"])]
+    if all(name.isdecimal() for name in names):
+        names = [*(f"source.{number}" for number in range(1, files.num_fields + 1)), "target"]
+    return "\t".join(names) + "\n"
+
+
+def _one_set(paths: Sequence[Path], table: TableOptions) -> PairSource:
+    files = pair_sources(paths, table)
     if len(files) != 1:
         fix = "clean one file, or two parallel files, at a time"
         raise ConfigError(f"needs 1 set of pairs, found {len(files)}", where="--fix", fix=fix)
@@ -164,7 +196,7 @@ def _opened(part: Path, output: Path, stack: ExitStack) -> IO[str]:
 
 def _require_whole(faults: Faults, files: PairSource, num_valid: int, num_pairs: int) -> None:
     """DataError for faults of whole files, and if most lines would be left out."""
-    for name in ("not-text", "encoding", "damaged", "empty", "parallel-lengths"):
+    for name in ("not-text", "choice", "encoding", "damaged", "empty", "parallel-lengths"):
         if name in faults.counts and (name != "encoding" or name in faults.commands):
             what = faults.examples[name][0].detail
             raise DataError(what, where=files.name, fix=faults.remedies[name])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from seq2see.console import show_json
+from seq2see.data.options import TableOptions
 from seq2see.doctor.check import check
 from seq2see.doctor.cleaning import clean
 from seq2see.doctor.printing import print_cleaned, print_report
@@ -20,6 +21,7 @@ def run_check(
     fix: bool,
     output: Path | None,
     keep_duplicates: bool,
+    table: TableOptions,
 ) -> int:
     """Check, or write a clean copy with `fix`; returns the exit code, 1 if training would refuse the data.
 
@@ -31,7 +33,7 @@ def run_check(
         for option, is_given in (("-o", output is not None), ("--keep-duplicates", keep_duplicates)):
             if is_given:
                 raise ConfigError("requires --fix", where=option, fix="add --fix, or remove it")
-        report = check(data, test or ())
+        report = check(data, test or (), table=table)
         if as_json:
             show_json(report.as_dict(), ascii_only=True)
         else:
@@ -41,7 +43,7 @@ def run_check(
         raise ConfigError("requires -o", where="--fix", fix="name the file to write: --fix -o clean.tsv")
     if test:
         raise ConfigError("can't be combined with --fix", where="--test", fix="clean the test pairs separately")
-    cleaned = clean(data, output, keep_duplicates=keep_duplicates)
+    cleaned = clean(data, output, keep_duplicates=keep_duplicates, table=table)
     if as_json:
         show_json(cleaned.as_dict(), ascii_only=True)
     else:

@@ -69,22 +69,28 @@ FINDING_TYPES: dict[str, FindingType] = {
         "Lines end in a carriage return alone, so that many lines are read as one.",
         SHELL,
     ),
+    "choice": FindingType(
+        "error",
+        "files",
+        "The columns can be paired in several ways: source and target have to be named.",
+        "",
+    ),
     "columns": FindingType(
         "error",
         "lines",
-        "Expected source, TAB, target: there is one column, or more than two.",
+        "A line has other columns than the file: source TAB target, or those of the table.",
         LEAVE_OUT,
     ),
     "quoted-line-breaks": FindingType(
         "error",
         "lines",
-        "Texts in quotation marks go over several lines, as in CSV; a line is a pair here.",
+        "Texts in quotation marks go over several lines, as in CSV; a line is a pair here (--quotes yes reads them).",
         LEAVE_OUT,
     ),
     "json": FindingType(
         "error",
         "lines",
-        "Expected a JSON object with the strings source and target.",
+        "Expected a JSON object with the keys of source and target, both strings.",
         LEAVE_OUT,
     ),
     "empty-sides": FindingType(
@@ -127,8 +133,8 @@ FINDING_TYPES: dict[str, FindingType] = {
     "header": FindingType(
         "warning",
         "lines",
-        "The first line looks like a header, not like a pair.",
-        SHELL,
+        "The first line looks like a header, but is read as a pair.",
+        "if it is one, leave it out with --header yes",
     ),
     "comments": FindingType(
         "warning",
@@ -140,7 +146,7 @@ FINDING_TYPES: dict[str, FindingType] = {
         "warning",
         "pairs",
         "Texts are in the quotation marks of CSV, which would be learnt as characters.",
-        "remove them",
+        "if they are those of CSV: --quotes yes",
     ),
     "variant-numbers": FindingType(
         "warning",

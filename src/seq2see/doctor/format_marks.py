@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.data.layout import Layout
-from seq2see.data.programs import VARIANT_NUMBER, program_of
+from seq2see.data.table import VARIANT_NUMBER
 
 _NUM_EXAMPLES = 3
 _MAX_SYMBOL = 4
@@ -33,7 +32,6 @@ SEPARATORS = {",": re.compile(r",(?:\s|$)"), ";": re.compile(r";(?:\s|$)"), "/":
 """What may separate the answers in one target."""
 _SPLITS = {",": " *, *", ";": " *; *", "/": " +[/] +", "|": " *[|] *", "~": " +~ +"}
 """The same for awk."""
-_WITHOUT_QUOTES = program_of(Layout("\t", 2, is_quoted=True), (0,), 1, ())
 _WITHOUT_COMMENTS = "grep -vE '^(#+[[:space:]]|;;;|//[[:space:]]|<!--)'"
 
 
@@ -152,7 +150,7 @@ class FormatMarks:
         if not self.num:
             return
         if self.num_surely_quoted > min(1, self.num / 100) or 2 * self.quoted.count >= max(1, self.num):
-            yield _mark("csv-quotes", self.quoted, _WITHOUT_QUOTES)
+            yield _mark("csv-quotes", self.quoted, "")
         if self.comments.count and 2 * self.comments.count < self.num:
             yield _mark("comments", self.comments, _WITHOUT_COMMENTS)
         if self.comments_after.count and self.num_characters <= _MAX_SYMBOL * self.num_tokens:

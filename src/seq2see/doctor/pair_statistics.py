@@ -36,6 +36,8 @@ class PairStatistics:
         for block in files.blocks(self.faults):
             if not block.sources:
                 continue
+            if files.num_fields > 1:
+                block = block._replace(sources=[source.replace("\t", " ") for source in block.sources])
             if not lines:
                 self._look_for_header(block)
             self.marks.add(block.sources, block.targets, block.lines)

@@ -56,6 +56,8 @@ def _lines(report: DataReport, console: Console) -> Iterator[Styled]:
 def _lines_of_sizes(sizes: SetSizes) -> Iterator[Styled]:
     unusable = f", {_counted(sizes.unusable, 'invalid line')}" if sizes.unusable else ""
     yield f"{visible(sizes.files, max_characters=200)}: {_counted(sizes.pairs, 'pair')}{unusable}", "bold"
+    if sizes.format:
+        yield f"  {visible(sizes.format, max_characters=400)}", ""
     if not sizes.pairs:
         return
     for name, side in (("source", sizes.source), ("target", sizes.target)):
@@ -114,6 +116,8 @@ def _example(example: Example, *, isolate: bool) -> str:
 
 def _lines_of_cleaned(cleaned: CleaningResult) -> Iterator[Styled]:
     yield f"{cleaned.path}: {_counted(cleaned.pairs, 'pair')} written", "bold"
+    if cleaned.format:
+        yield f"  read as {visible(cleaned.format, max_characters=400)}", ""
     for name, count in cleaned.changed.items():
         yield f"  {count:>9,}  {CHANGES[name]}", ""
     for name, count in cleaned.left_out.items():

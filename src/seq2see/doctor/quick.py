@@ -10,6 +10,7 @@ import numpy as np
 
 from seq2see.data import Pair
 from seq2see.data.header import MAX_ROWS, is_header
+from seq2see.data.options import TableOptions
 from seq2see.data.split import sample_evenly
 from seq2see.doctor.finding_types import FINDING_TYPES
 from seq2see.doctor.format_marks import COMMENT, FormatMarks
@@ -29,12 +30,15 @@ class _Seen(NamedTuple):
     first: int
 
 
-def worst_findings(pairs: Sequence[Pair]) -> list[str]:
+def worst_findings(pairs: Sequence[Pair], *, has_fields: bool = False) -> list[str]:
     """The worst two warnings that `seq2see check` has about these pairs, a line each.
 
-    Marks of another format come first, since they are in the way of every answer; then the most frequent.
+    Marks of another format come first, since they are in the way of every answer; then the most frequent. A source that
+    `has_fields` has several columns, separated by TAB.
     """
     sample = sample_evenly(pairs, MAX_PAIRS)
+    if has_fields:
+        sample = [pair._replace(source=pair.source.replace("\t", " ")) for pair in sample]
     found = [*_header(pairs), *_marks(sample), *sorted(_faults_of_texts(sample), key=lambda seen: -seen.num_pairs)]
     lines = []
     for seen in found[:NUM_WORST]:
@@ -44,14 +48,15 @@ def worst_findings(pairs: Sequence[Pair]) -> list[str]:
     return lines
 
 
-def worst_findings_of_files(paths: Sequence[Path]) -> list[str]:
+def worst_findings_of_files(paths: Sequence[Path], table: TableOptions) -> list[str]:
     """The same of the first pairs of one file, or of two parallel files."""
-    [files] = pair_sources(paths)
+    [files] = pair_sources(paths, table)
     block = next(files.blocks(Faults()), None)
     if block is None:
         return []
     origins = map(files.origin, block.lines.tolist())
-    return worst_findings(list(map(Pair, block.sources, block.targets, origins)))
+    pairs = list(map(Pair, block.sources, block.targets, origins))
+    return worst_findings(pairs, has_fields=files.num_fields > 1)
 
 
 def _header(pairs: Sequence[Pair]) -> Iterator[_Seen]:

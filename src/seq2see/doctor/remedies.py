@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2see.data.advice import new_file, piped, quoted_path
-from seq2see.data.programs import python
-from seq2see.data.reading import is_json
+from seq2see.data.choosing import is_json
 from seq2see.doctor.finding_types import CLEAN, FINDING_TYPES, LEAVE_OUT, SHELL
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.printable import quoted
 
 PROGRAMS = {
-    "header": "tail -n +2",
     "old-mac-line-ends": "tr '\\r' '\\n'",
-    "html": python("html", ['print(html.unescape(sys.stdin.read()), end="")']),
+    "html": "python3 -c "
+    + quoted(
+        'import html, sys; sys.stdin.reconfigure(encoding="utf-8-sig"); print(html.unescape(sys.stdin.read()), end="")'
+    ),
 }
 """The programs of findings that one mends."""
 

@@ -65,6 +65,8 @@ class SetSizes:
     source: SideSizes
     target: SideSizes
     shared: Mapping[str, int] | None = None
+    format: str = ""
+    """How a file that is not source TAB target is read."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -16,9 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.data import open_content
-from seq2see.data.files import NotTextError
-from seq2see.data.lines import Line, LineError, broken_record, json_pair, records_over_lines, text_pair
-from seq2see.data.reading import is_json, is_pair_file
+from seq2see.data.choosing import ChoiceError, UnknownColumnError, beginning, format_of
+from seq2see.data.conversion import NotTextError
+from seq2see.data.json_table import JsonFormat
+from seq2see.data.layout import Layout
+from seq2see.data.lines import Line, LineError, broken_record, parallel_pair, records_over_lines
+from seq2see.data.options import TableOptions
+from seq2see.data.reading import is_pair_file
+from seq2see.data.sources import MOST_RECORD_LINES
+from seq2see.data.table import Format, TableFormat
 from seq2see.doctor.report import Example
 from seq2see.errors import DataError
 
@@ -64,6 +71,7 @@ class PairSource:
     """One file of pairs, or two parallel files."""
 
     paths: tuple[Path, ...]
+    table: TableOptions = TableOptions()  # noqa: RUF009 (frozen)
 
     @property
     def name(self) -> str:
@@ -74,18 +82,41 @@ class PairSource:
         """File and line of a pair; of parallel files, in the first."""
         return f"{self.paths[0]}:{line}"
 
+    @cached_property
+    def format(self) -> Format | None:
+        """How the file is read; None for parallel files. DataError where its columns can't be told."""
+        return None if len(self.paths) == 2 else _format_in(self.paths[0], self.table)
+
+    @property
+    def num_fields(self) -> int:
+        """The number of source columns."""
+        return len(self.format.source) if isinstance(self.format, TableFormat | JsonFormat) else 1
+
+    def describe(self) -> str:
+        """How the file is read; empty for source TAB target, and where it can't be."""
+        try:
+            return "" if self.format is None else self.format.describe()
+        except DataError:
+            return ""
+
     def blocks(self, faults: Faults) -> Iterator[Block]:
         """The valid pairs in order; everything else is added to `faults`.
 
-        Raises DataError for a file that is missing or unreadable; a damaged file or one that is not text is a fault.
+        Raises DataError for a file that is missing or unreadable, and for columns that aren't there; a damaged file or
+        one that is not text is a fault, and so is one whose columns can be paired in several ways.
         """
         for path in self.paths:
             _require_readable(path)
         try:
             if len(self.paths) == 2:
-                yield from _parallel_blocks(self.paths[0], self.paths[1], faults)
+                yield from _parallel_blocks(self.paths[0], self.paths[1], self.table, faults)
             else:
-                yield from _file_blocks(self.paths[0], faults)
+                assert self.format is not None
+                yield from _file_blocks(self.paths[0], self.format, self.table, faults)
+        except UnknownColumnError:
+            raise
+        except ChoiceError as error:
+            faults.add("choice", Example(error.where, "", error.what), error.fix)
         except NotTextError as error:
             faults.add(error.fault, Example(error.where or self.name, "", error.what), error.fix)
             faults.commands.setdefault(error.fault, error.command)
@@ -94,7 +125,7 @@ class PairSource:
             faults.add(name, Example(error.where or self.name, "", error.what), error.fix)
 
 
-def pair_sources(paths: Sequence[Path]) -> list[PairSource]:
+def pair_sources(paths: Sequence[Path], table: TableOptions = TableOptions()) -> list[PairSource]:  # noqa: B008
     """The sets in these files: two files without the extension of a file of pairs are parallel, as in training.
 
     With more files, each is a set of its own, except if none has such an extension and their number is even: then each
@@ -104,8 +135,8 @@ def pair_sources(paths: Sequence[Path]) -> list[PairSource]:
         raise DataError("no files given", where="seq2see check", fix="name a file: seq2see check pairs.tsv")
     has_pairs = [is_pair_file(path) for path in paths]
     if not any(has_pairs) and len(paths) % 2 == 0:
-        return [PairSource(tuple(paths[start : start + 2])) for start in range(0, len(paths), 2)]
-    return [PairSource((path,)) for path in paths]
+        return [PairSource(tuple(paths[start : start + 2]), table) for start in range(0, len(paths), 2)]
+    return [PairSource((path,), table) for path in paths]
 
 
 def _require_readable(path: Path) -> None:
@@ -118,14 +149,22 @@ def _require_readable(path: Path) -> None:
             pass
 
 
-def _file_blocks(path: Path, faults: Faults) -> Iterator[Block]:
+def _format_in(path: Path, table: TableOptions) -> Format:
+    with open_content(path, table.encoding) as file:
+        return format_of(beginning(file.stream), table, str(path))
+
+
+def _file_blocks(path: Path, chosen: Format, table: TableOptions, faults: Faults) -> Iterator[Block]:
     bad = _BadLines(path, faults)
-    as_json = is_json(path)
-    number, start = 1, 0
-    with open_content(path) as file:
+    layout = chosen.layout if isinstance(chosen, TableFormat) else None
+    is_plain = isinstance(chosen, TableFormat) and chosen.is_two_columns
+    number, start, is_start = 1, 0, True
+    with open_content(path, table.encoding) as file:
         stream = file.stream
         while content := stream.read(BLOCK_BYTES):
             content += stream.readline()
+            if layout is not None and layout.is_quoted:
+                content += _rest_of_record(content, stream)
             size = len(content)
             if start == 0 and content.startswith(_MARK):
                 faults.add("byte-order-mark-at-start", Example(f"{path}:1"))
@@ -134,59 +173,61 @@ def _file_blocks(path: Path, faults: Faults) -> Iterator[Block]:
                 size -= start
             num_lines = content.count(b"\n") + (not content.endswith(b"\n"))
             _count_line_ends(content, path, number, faults)
-            sides = None if as_json else _clean_sides(content)
-            if sides is not None and len(sides[0]) == num_lines:
+            rows = chosen.rows(content.removesuffix(b"\n").removesuffix(b"\r"), is_start=is_start)
+            if rows is not None:
                 bad.flush_blank_lines()
-                yield Block(*sides, np.arange(number, number + num_lines, dtype=np.int32))
+                numbers = np.asarray(rows.numbers, dtype=np.int32) + np.int32(number)
+                yield Block(rows.sources, rows.targets, numbers)
             else:
-                yield _block_by_lines(content, path, number, start, as_json, bad)
+                lines = list(_lines_in(content, path, number, start))
+                yield _block_by_records(lines, chosen, bad, is_start=is_start, is_plain=is_plain)
+            is_start = is_start and (layout is None or _has_no_row(content, layout))
             number += num_lines
             start += size
 
 
-def _clean_sides(content: bytes) -> tuple[list[str], list[str]] | None:
-    """Sources and targets if all lines are valid; None otherwise."""
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        return None
-    if "\0" in text or "\r" in text:
-        text = text.replace("\r\n", "\n").removesuffix("\r")
-        if "\0" in text or "\r" in text:
-            return None
-    text = text.removesuffix("\n")
-    lines = text.split("\n")
-    if text.count("\t") != len(lines) or not all("\t" in line for line in lines):
-        return None
-    flat = text.replace("\n", "\t").split("\t")
-    if not all(map(str.strip, flat)):
-        return None
-    return flat[0::2], flat[1::2]
+def _rest_of_record(content: bytes, stream: BinaryIO) -> bytes:
+    """The lines after these that belong to the last record, whose quotation marks are not all closed yet."""
+    rest, num = b"", content.count(b'"')
+    for _ in range(MOST_RECORD_LINES):
+        if num % 2 == 0 or not (line := stream.readline()):
+            break
+        rest += line
+        num += line.count(b'"')
+    return rest
 
 
-def _block_by_lines(content: bytes, path: Path, number: int, start: int, as_json: bool, bad: _BadLines) -> Block:
-    sources, targets, lines = [], [], []
-    whole_lines = content.removesuffix(b"\n").split(b"\n")
-    broken = set() if as_json else records_over_lines(whole_lines)
-    for index, whole in enumerate(whole_lines):
-        line = Line(whole.removesuffix(b"\r"), str(path), number, start)
+def _has_no_row(content: bytes, layout: Layout) -> bool:
+    """Whether there are only comments and blank lines."""
+    lines = content.decode(errors="replace").split("\n")
+    return all(not line.strip() or layout.is_comment(line) for line in lines)
+
+
+def _lines_in(content: bytes, path: Path, number: int, start: int) -> Iterator[Line]:
+    for place, whole in enumerate(content.removesuffix(b"\n").split(b"\n"), start=number):
+        yield Line(whole.removesuffix(b"\r"), str(path), place, start)
         start += len(whole) + 1
-        number += 1
-        if not line.content.strip(b"\r") and index not in broken:
+
+
+def _block_by_records(
+    lines: Sequence[Line], chosen: Format, bad: _BadLines, *, is_start: bool, is_plain: bool
+) -> Block:
+    sources, targets, numbers = [], [], []
+    broken = records_over_lines([line.content for line in lines]) if is_plain else set()
+    for line, found in chosen.read(lines, is_start=is_start):
+        if line.number - lines[0].number in broken:
+            found = broken_record(line)
+        elif isinstance(found, LineError) and not line.content.strip(b"\r"):
             bad.blank(line)
             continue
         bad.flush_blank_lines()
-        try:
-            if index in broken:
-                raise broken_record(line)
-            pair = json_pair(line, "pairs") if as_json else text_pair((line,), "pairs")
-        except LineError as error:
-            bad.add(line, error)
+        if isinstance(found, LineError):
+            bad.add(line, found)
             continue
-        sources.append(pair.source)
-        targets.append(pair.target or "")
-        lines.append(line.number)
-    return Block(sources, targets, np.array(lines, dtype=np.int32))
+        sources.append(found.source)
+        targets.append(found.target)
+        numbers.append(line.number)
+    return Block(sources, targets, np.array(numbers, dtype=np.int32))
 
 
 def _count_line_ends(content: bytes, path: Path, number: int, faults: Faults) -> None:
@@ -224,10 +265,10 @@ class _BadLines:
         self.faults.add(error.fault, Example(error.origin, text, error.what), error.fix)
 
 
-def _parallel_blocks(source_path: Path, target_path: Path, faults: Faults) -> Iterator[Block]:
+def _parallel_blocks(source_path: Path, target_path: Path, table: TableOptions, faults: Faults) -> Iterator[Block]:
     number = 1
     starts = [0, 0]
-    with open_content(source_path) as first, open_content(target_path) as second:
+    with open_content(source_path, table.encoding) as first, open_content(target_path, table.encoding) as second:
         streams = (first.stream, second.stream)
         while True:
             sides = [list(itertools.islice(stream, _BLOCK_LINES)) for stream in streams]
@@ -284,7 +325,7 @@ def _parallel_block(
             pair_of_lines.append(Line(content, str(path), number + row, starts[which]))
             starts[which] += len(side[row])
         try:
-            pair = text_pair(tuple(pair_of_lines), "pairs")
+            pair = parallel_pair(tuple(pair_of_lines))
         except LineError as error:
             faults.unusable += 1
             bad = next(line for line in pair_of_lines if line.origin == error.origin)

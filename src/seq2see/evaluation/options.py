@@ -8,6 +8,7 @@ from typing import Annotated, TypedDict
 
 from msgspec import Meta
 
+from seq2see.data.options import Decision
 from seq2see.inference.options import BatchOptions, Beam
 
 MIN_SAMPLES = 100
@@ -39,7 +40,7 @@ class EvaluationOptions(BatchOptions):
 
 
 class EvaluationArguments(TypedDict, total=False):
-    """The fields of `EvaluationOptions` as keyword arguments of `evaluate` and `compare`, all optional."""
+    """The fields of `EvaluationOptions` and `TableOptions` as keyword arguments of `evaluate` and `compare`."""
 
     batch_size: int
     max_input_length: int | None
@@ -50,3 +51,11 @@ class EvaluationArguments(TypedDict, total=False):
     beam: int
     samples: int
     seed: int
+    source: str | Sequence[str]
+    target: str | None
+    names: str | Sequence[str]
+    delimiter: str | None
+    header: Decision
+    quotes: Decision
+    comment: str | None
+    encoding: str | None

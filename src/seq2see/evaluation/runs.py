@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from seq2see.config import Config, make_config, read_toml
 from seq2see.data import PairFile, read_pairs
+from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, UserError
 from seq2see.evaluation.comparison import SeedGroup, against_first, seed_groups
 from seq2see.evaluation.error_table import ranking_of, require_writable, write_errors
@@ -35,6 +36,8 @@ class RunsReport:
     """The metric that the error table is sorted by; empty without one."""
     num_left_out: int = 0
     """Invalid lines of the test file that were skipped."""
+    format: str = ""
+    """How a test file that is not source TAB target was read."""
     against_first: tuple[dict[str, Difference], ...] = ()
     """The difference of each run from the first, by metric; empty for the first."""
     seed_groups: tuple[SeedGroup, ...] = ()
@@ -60,10 +63,12 @@ def evaluate_runs(
     engine: str = "auto",
     device: str = "auto",
     errors: Path | None = None,
+    table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
 ) -> RunsReport:
     """Evaluate each run, or all of them as an ensemble; write the wrong predictions of a single one to `errors`.
 
-    By default runs are compared in the metrics that suit the first of them.
+    By default runs are compared in the metrics that suit the first of them. `table` says which columns are read;
+    otherwise those that the runs were trained on.
     """
     if request.metrics is not None:
         find_metrics(request.metrics)
@@ -75,6 +80,7 @@ def evaluate_runs(
         require_writable(errors, files)
         levenshtein("the error table")
     found: PairFile | None = None
+    known: TableOptions | None = None
     columns: Literal["pairs", "target"] = "pairs"
     reports: list[EvaluationReport] = []
     configs: list[Config | None] = []
@@ -89,11 +95,18 @@ def evaluate_runs(
                 fix="evaluate language models separately, on a file with one text per line",
             )
         require_predictions(model, request)
+        known = model.table if known is None else known
+        if model.table.source and model.table.source != known.source and not table.source:
+            raise ConfigError(
+                f"was trained on other columns ({','.join(model.table.source)}) than the first run",
+                where=str(members[0]),
+                fix="evaluate them separately, or name the columns for all: --source … --target …",
+            )
         if errors is not None and model.source_codec is None:
             raise ConfigError("a language model has no predictions to list", where="--errors", fix="leave it out")
         if found is None:
             columns = own
-            found = read_pairs(files, columns=columns, skip_bad=skip_bad, label=request.by)
+            found = read_pairs(files, columns=columns, skip_bad=skip_bad, label=request.by, table=table, known=known)
         configs.append(config_of(members[0]))
         reports.append(evaluate(model, found.pairs, request, labels=found.labels))
         codecs.append(model.target_codec)
@@ -109,6 +122,7 @@ def evaluate_runs(
         request=request,
         ranked_by=ranking_of(reports[0], unit).scale.title if errors is not None else "",
         num_left_out=found.skipped,
+        format="" if found.format is None else found.format.describe(),
         against_first=tuple(against_first(reports, samples=request.samples, seed=request.seed)),
         seed_groups=tuple(seed_groups(reports, configs)),
     )

@@ -7,6 +7,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TypeVar, overload
 
+from seq2see.data.options import known_from
 from seq2see.data.source_record import merged
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.engine import Engine, make_numpy_engine
@@ -65,6 +66,7 @@ def load(
         paths=paths,
         seen=reduce(Seen.joined, (model.seen for model in models)),
         record=merged([model.record for model in models]),
+        table=first.table,
     )
 
 
@@ -93,6 +95,7 @@ def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type
             "source" if saved.source_codec else "target",
         ),
         record=saved.record,
+        table=known_from(saved.config.get("columns")),
     )
 
 

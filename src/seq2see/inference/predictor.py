@@ -11,6 +11,7 @@ from typing import NamedTuple, Unpack
 import numpy as np
 
 from seq2see.data import Examples, Pair, collate
+from seq2see.data.options import TableOptions
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.batching import batches_of_equal, chunks_of, rows_at_most, source_costs
@@ -69,6 +70,7 @@ class Predictor:
         paths: Sequence[Path] = (),
         seen: Seen = Seen(),  # noqa: B008 (frozen)
         record: SourceRecord = NO_RECORD,
+        table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
     ) -> None:
         self.engine = engine
         self.members = (engine, *others)
@@ -87,6 +89,8 @@ class Predictor:
         """What it read in training; texts unlike that are warned of."""
         self.record = record
         """The sources that it was trained on, as hashes: see `has_seen`."""
+        self.table = table
+        """The columns of the table that it was trained on, which are read of other tables too."""
 
     @property
     def has_attention(self) -> bool:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Set, Sized
 from typing import Any, NamedTuple
 
-from seq2see.data.sources import SourceLine
+from seq2see.data.sources import SourceRow
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.options import NO_CONSTRAINTS, PER_TEXT, Constraints
 
@@ -25,6 +25,8 @@ class Request(NamedTuple):
     own: Constraints = NO_CONSTRAINTS
     error: DataError | None = None
     """Why it can't be answered, for a line that can't be read."""
+    place: str = ""
+    """Where it is, such as `in.jsonl:2`."""
 
 
 # --- keyword arguments ----------------------------------------------------------------------------------------------
@@ -130,14 +132,15 @@ def _is_none(value: Any) -> bool:
 # --- lines of a file ------------------------------------------------------------------------------------------------
 
 
-def request_of(line: SourceLine) -> Request:
+def request_of(row: SourceRow) -> Request:
     """What a line of a file asks: its source, with the constraints among its other values, or why it can't be read."""
-    if line.error is not None:
-        return Request("", error=line.error)
+    if row.error is not None:
+        return Request("", error=row.error, place=row.origin)
     try:
-        return Request(line.pair.source, constraints_in(line.values, in_cells=line.in_cells, where=line.pair.origin))
+        own = constraints_in(row.values, in_cells=row.in_cells, where=row.origin) if row.values else NO_CONSTRAINTS
+        return Request(row.source, own, place=row.origin)
     except DataError as error:
-        return Request(line.pair.source, error=error)
+        return Request(row.source, error=error, place=row.origin)
 
 
 def constraints_in(values: Mapping[str, object], *, in_cells: bool, where: str) -> Constraints:

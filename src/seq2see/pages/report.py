@@ -8,6 +8,7 @@ from pathlib import Path
 
 from seq2see.config import to_toml
 from seq2see.curves.history import LoggedWarning, problem_lines
+from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationOptions
 from seq2see.evaluation.format import interval_of, number
@@ -31,6 +32,7 @@ def write_report(
     test: Sequence[Path] = (),
     request: EvaluationOptions | None = None,
     *,
+    table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
     skip_bad: bool = False,
     engine: str = "auto",
     device: str = "auto",
@@ -38,7 +40,7 @@ def write_report(
     """Write the page of a run atomically; returns its data. Raises the errors of `collect_report_data`."""
     require_page(out)
     levenshtein("a report")  # raises before a long search if the package is missing
-    data = collect_report_data(run, test, request, skip_bad=skip_bad, engine=engine, device=device)
+    data = collect_report_data(run, test, request, table=table, skip_bad=skip_bad, engine=engine, device=device)
     write_page(out, report_page(data))
     return data
 

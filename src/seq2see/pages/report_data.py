@@ -13,6 +13,7 @@ from seq2see.blueprint import Blueprint
 from seq2see.config import Config, make_config, read_toml
 from seq2see.curves.history import History, read_history
 from seq2see.data import Pair, read_pairs
+from seq2see.data.options import TableOptions
 from seq2see.data.split import sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationOptions, EvaluationReport, evaluate
@@ -101,6 +102,7 @@ def collect_report_data(
     test: Sequence[Path] = (),
     request: EvaluationOptions | None = None,
     *,
+    table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
     skip_bad: bool = False,
     engine: str = "auto",
     device: str = "auto",
@@ -130,7 +132,11 @@ def collect_report_data(
     pairs: Sequence[Pair]
     num_left_out = 0
     if test:
-        found = read_pairs(list(test), columns=columns, skip_bad=skip_bad, label=request.by)
+        found = read_pairs(
+            list(test), columns=columns, skip_bad=skip_bad, label=request.by, table=table, known=model.table
+        )
+        if found.format is not None and (said := found.format.describe()):
+            notes.append(f"The test file was read as {said}.")
         pairs, labels, num_left_out = found.pairs, found.labels, found.skipped
         tested_on = ", ".join(path.name for path in test)
     else:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from seq2see.config import Config
 from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
+from seq2see.data.choosing import num_fields
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
+from seq2see.data.options import TableOptions, flags_of, known_from, table_options
 from seq2see.data.split import DEV_PAIRS, key_of, sample_evenly
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, UserError
@@ -32,6 +35,8 @@ class RunData:
     notes: list[str]
     corpus: Corpus | None = None
     """The prepared corpus, if any; the texts of `train` are then made from its ids."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """The options of the columns that were read of a table: see `Format.chosen`."""
 
 
 def read_data(
@@ -42,10 +47,23 @@ def read_data(
     if pairs is None and (corpus := corpus_of(config.data.train)):
         return corpus_data(corpus)
 
+    table, chosen, num_source_columns = table_options(config.data), dict[str, Any](), 1
+
     def read(paths: Sequence[str], name: str) -> list[Pair]:
+        nonlocal chosen, num_source_columns
         found = read_pairs(
-            [Path(path) for path in paths], columns="pairs" if has_source else "target", skip_bad=config.data.skip_bad
+            [Path(path) for path in paths],
+            columns="pairs" if has_source else "target",
+            skip_bad=config.data.skip_bad,
+            table=table,
+            known=TableOptions(**chosen),
         )
+        if found.format is not None:
+            if said := found.format.describe():
+                notes.append(f"{' '.join(Path(path).name for path in paths)}: {said}")
+            if name == "train":
+                chosen = {**found.format.chosen(), **config.data.given()}
+                num_source_columns = num_fields(found.format)
         if found.skipped:
             first = found.problems[0]
             notes.append(f"{name}: skipped {invalid_lines(found.skipped)}, first {first.origin}: {first.what}")
@@ -59,8 +77,9 @@ def read_data(
     if pairs is None and not config.data.train:
         raise ConfigError("no training data given", where="data.train", fix="name a file: seq2see train pairs.tsv")
     train = list(pairs) if pairs is not None else read(config.data.train, "train")
-    if has_source and (worst := worst_findings(train)):
-        more = f"; all of them: seq2see check {' '.join(map(quoted, config.data.train))}" if pairs is None else ""
+    if has_source and (worst := worst_findings(train, has_fields=num_source_columns > 1 or _has_fields(pairs))):
+        words = [*map(quoted, config.data.train), *flags_of(table)]
+        more = f"; all of them: seq2see check {' '.join(words)}" if pairs is None else ""
         notes += [*worst[:-1], worst[-1] + more]
     if dev_pairs is not None or config.data.dev:
         dev = list(dev_pairs) if dev_pairs is not None else read(config.data.dev, "dev")
@@ -78,7 +97,14 @@ def read_data(
             f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev "
             f"(by distinct {kind}, seed {config.training.seed})",
         )
-    return RunData(train, dev, [*notes, *(size_notes(config.data.train) if pairs is None else ())])
+    if pairs is None:
+        notes += size_notes(config.data.train)
+    return RunData(train, dev, notes, columns=chosen)
+
+
+def _has_fields(pairs: Sequence[Pair] | None) -> bool:
+    """Whether pairs of a program have several source columns."""
+    return bool(pairs) and all("\t" in pair.source for pair in pairs or ())
 
 
 def corpus_data(corpus: Corpus) -> RunData:
@@ -91,7 +117,12 @@ def corpus_data(corpus: Corpus) -> RunData:
         if left_out:
             longest = f"longer than {facts['asked']['data.longest']:,} tokens (data.longest)"
             notes.append(f"{name}: {left_out:,} pairs were left out when the corpus was prepared: {longest}")
-    return RunData(CorpusPairs(corpus), corpus.dev, notes, corpus)
+    return RunData(CorpusPairs(corpus), corpus.dev, notes, corpus, columns_of(corpus))
+
+
+def columns_of(corpus: Corpus) -> dict[str, Any]:
+    """The options of the columns that a corpus was prepared from."""
+    return known_from(corpus.facts.get("columns")).given()
 
 
 def size_notes(paths: Sequence[str]) -> list[str]:

@@ -23,6 +23,7 @@ from rich.console import Console
 from seq2see.config import Config, to_toml
 from seq2see.console import Terminal, say_to
 from seq2see.data import Examples, Pair
+from seq2see.data.options import known_columns
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.loading import load
 from seq2see.inference.predictor import Predictor
@@ -188,7 +189,14 @@ def best_model_saver(
         with naming_what_remains(context.folder):
             save_model(
                 context.folder / MODEL,
-                config=model_config(plan.blueprint, plan.max_length, progress, len(plan.data.train), plan.seen),
+                config=model_config(
+                    plan.blueprint,
+                    plan.max_length,
+                    progress,
+                    len(plan.data.train),
+                    plan.seen,
+                    known_columns(plan.config.data),
+                ),
                 tensors=tensors,
                 source_codec=plan.source_codec,
                 target_codec=plan.target_codec,
@@ -234,6 +242,9 @@ def say_nothing(line: str) -> None:
 def example_of(plan: RunPlan) -> str:
     """Arguments of `seq2see predict` to try the model with."""
     first = plan.data.train[0]
+    if "\t" in first.source:  # a terminal would complete a name at a TAB
+        escaped = first.source.replace("\\", "\\\\").replace("'", "\\'").replace("\t", "\\t")
+        return f"$'{escaped}'"
     return quoted(first.source) if plan.source_codec else f"{quoted((first.target or '')[:3])} --sample"
 
 
@@ -243,12 +254,17 @@ def model_config(
     progress: TrainingProgress,
     num_pairs: int,
     seen: Mapping[str, Any] = MappingProxyType({}),
+    columns: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The content of config.json: what is needed to rebuild the model, and how it was trained; see `RunPlan.seen`."""
+    """The content of config.json: what is needed to rebuild the model, and how it was trained; see `RunPlan.seen`.
+
+    `columns` are those of the table that it was trained on, if it was one.
+    """
     return {
         "format": FORMAT,
         "seq2see": __version__,
         "model": asdict(blueprint),
         "max_length": min(max_length, max_positions(blueprint) or max_length),
         "trained": {"pairs": num_pairs, "updates": progress.update, "dev": progress.best, **seen},
+        **({"columns": dict(columns)} if columns else {}),
     }

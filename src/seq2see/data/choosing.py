@@ -1,0 +1,326 @@
+"""Which format a file has, told from its first lines and the options, and which of its columns are read."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from seq2see.data.header import FEATURES, USUAL
+from seq2see.data.json_table import JsonFormat, UnknownColumnError, is_json_text, json_format
+from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
+from seq2see.data.lines import Columns
+from seq2see.data.options import TableOptions
+from seq2see.data.table import Format, TableFormat, TextFormat
+from seq2see.errors import DataError, did_you_mean
+
+MAX_LINES = 2_000
+"""Lines that the format is told from."""
+MAX_BYTES = 4_000_000
+"""Bytes after which no further line is looked at for this."""
+JSON_EXTENSIONS = (".jsonl", ".ndjson", ".json", ".parquet")
+"""Extensions of files that are read as one JSON value per line; those of .json and .parquet are made."""
+_HALF = 0.5
+_NUM_OWN: dict[Columns, int] = {"pairs": 2, "target": 1}
+_FEW = 5
+"""Rows from which a pattern in a column is trusted."""
+_MAX_SHOWN = 40
+_TAG_SIGNS = re.compile(r"[;|,=+]")
+_NUMBERED_SOURCE = re.compile(r"source\.\d+")
+"""What a clean copy calls several source columns without names."""
+_PART_SIGNS = re.compile(r"[;|=+]")
+
+
+class ChoiceError(DataError):
+    """Columns that could be paired in several ways."""
+
+
+def beginning(lines: Iterable[bytes]) -> list[str]:
+    """The first lines as text, without their ends."""
+    found, size = [], 0
+    for line in itertools.islice(lines, MAX_LINES):
+        found.append(line.removesuffix(b"\n").removesuffix(b"\r").decode(errors="replace"))
+        size += len(line)
+        if size > MAX_BYTES:
+            break
+    if found:
+        found[0] = found[0].removeprefix("\ufeff")
+    return found
+
+
+def extension(path: Path) -> str:
+    """The extension, without .gz."""
+    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+
+
+def is_json(path: Path) -> bool:
+    """Whether the extension is that of JSON, or of what is read as JSON."""
+    return extension(path) in JSON_EXTENSIONS
+
+
+def format_like(
+    head: Sequence[str],
+    options: TableOptions,
+    known: TableOptions,
+    where: str,
+    *,
+    columns: Columns = "pairs",
+    extra: Sequence[str] = (),
+) -> Format:
+    """The format of a file of which the columns are read that are `known` from another one, if it has them.
+
+    Otherwise it is found out anew; as many source columns have to be read.
+    """
+    if not known.given():
+        return format_of(head, options, where, columns=columns, extra=extra)
+    try:
+        return format_of(head, options.over(known), where, columns=columns, extra=extra)
+    except UnknownColumnError as error:
+        if options.source or options.target is not None:
+            raise
+        own = replace(options.over(known), source=(), target=None, names=())
+        found = format_of(head, own, where, columns=columns, extra=extra)
+        if num_fields(found) != max(1, len(known.source)):
+            raise error from None
+        return found
+
+
+def num_fields(chosen: Format) -> int:
+    """The number of source columns that are read."""
+    return len(chosen.source) if isinstance(chosen, TableFormat | JsonFormat) else 1
+
+
+def format_of(
+    head: Sequence[str],
+    options: TableOptions,
+    where: str,
+    *,
+    columns: Columns = "pairs",
+    extra: Sequence[str] = (),
+    has_target: bool = True,
+) -> Format:
+    """The format of a file that begins with these lines, and the columns to read of it.
+
+    `extra` are columns to read in addition, by name or number. DataError for a column that isn't there, and where
+    several columns could be meant, with the options that choose some.
+    """
+    has_source = columns == "pairs"
+    if is_json(Path(where)) or (options.delimiter is None and is_json_text(head)):
+        return json_format(
+            head, options.source, options.target, extra, where=where, has_source=has_source, has_target=has_target
+        )
+    is_asked = bool(options.source or options.target is not None)
+    if not has_source and not is_asked and not extra and not options.given().keys() - {"encoding", "names"}:
+        return TextFormat()
+    layout = _layout(
+        head,
+        options,
+        where,
+        (*options.source, *([options.target] if options.target else []), *extra),
+        needs_two=has_source and not is_asked and not extra,
+    )
+    names = _names(layout, options)
+    if not is_asked and not extra and layout.num_columns == 2 and has_source and not names:
+        return TableFormat(layout) if has_target else TableFormat(layout, (0,), None)
+    rows = _rows(head, layout)
+    finder = _Finder(layout, names, options, rows, where)
+    reason = ""
+    source: tuple[int, ...]
+    target: int | None
+    if is_asked:
+        source = tuple(map(finder.find, options.source)) if has_source else ()
+        target = finder.find(options.target) if options.target is not None and has_target else None
+        if has_target and options.target is None:
+            target = finder.other(source)
+        if has_source and not source:
+            source = (finder.other((target,) if target is not None else ()),)
+    elif not has_source:
+        source, target = (), 0
+    elif extra and layout.delimiter == TAB and not names:
+        source, target = (0,), 1
+    else:
+        others = [finder.find(each) for each in extra]
+        source, target, reason = _chosen(layout, names, rows, where, others)
+    if not has_target:
+        target = None
+    own = tuple(finder.find_extra(each, (*source, target)) for each in extra)
+    used = {*source, target, *own}
+    filled = [at for at in range(layout.num_columns) if any(row[at].strip() for row in rows if at < len(row))]
+    unused = tuple(at for at in filled if at not in used) if not (extra and not is_asked) else ()
+    for at in used - {None} - set(own):
+        if rows and at not in filled:
+            called = TableFormat(layout, names=names).called(at or 0)
+            raise UnknownColumnError(f"column {called} is empty", where=where, fix="choose others: --source, --target")
+    is_exact = bool(names) or layout.delimiter != TAB or not (is_asked or extra)
+    return TableFormat(layout, source, target, own, names, is_exact, reason, unused)
+
+
+def _layout(
+    head: Sequence[str], options: TableOptions, where: str, wanted: Sequence[str], *, needs_two: bool
+) -> Layout:
+    """The layout of these lines: of a table source TAB target even where many lines are something else."""
+    num_lines = sum(bool(line.strip()) for line in head)
+    if any("\r" in line for line in head):
+        return Layout()  # line ends of classic Mac OS, which are said of each line
+    layout = layout_of(head, options, wanted)
+    if layout is not None and (layout.delimiter, layout.num_columns) == (TAB, 2):
+        return layout
+    num_pairs = sum(line.count("\t") == 1 and bool(line.strip()) for line in head)
+    if options.delimiter in (None, "tab") and num_pairs > _HALF * num_lines:
+        has_records = layout is not None and layout.delimiter == TAB and layout.is_quoted
+        if not has_records:
+            return Layout(comments=tuple((options.comment or "").split()))
+    if layout is None and options.delimiter is not None:
+        wanted = delimiter_called(options.delimiter)
+        raise UnknownColumnError(f"no line has the delimiter {wanted!r}", where=where, fix="give another --delimiter")
+    if layout is None:
+        num = max((line.count("\t") + 1 for line in head), default=1)
+        return Layout(num_columns=2 if needs_two else num, comments=tuple((options.comment or "").split()))
+    return layout
+
+
+def _names(layout: Layout, options: TableOptions) -> tuple[str, ...]:
+    if layout.header:
+        return layout.header
+    return options.names if len(options.names) == layout.num_columns else ()
+
+
+def _rows(head: Sequence[str], layout: Layout) -> list[list[str]]:
+    """The cells of the first lines, without the header."""
+    lines = [line for line in head if line.strip()]
+    if layout.is_quoted:
+        found = records(lines, layout.delimiter, layout.comments)
+        rows = [cells for _, _, cells in found if isinstance(cells, list)]
+    else:
+        rows = [layout.split(line) for line in lines if not layout.is_comment(line)]
+    return [row for row in rows[bool(layout.header) :] if len(row) == layout.num_columns]
+
+
+class _Finder:
+    """Finds columns by name or number. UnknownColumnError for one that isn't there."""
+
+    def __init__(
+        self, layout: Layout, names: tuple[str, ...], options: TableOptions, rows: Sequence[Sequence[str]], where: str
+    ) -> None:
+        self.layout, self.names, self.options, self.rows, self.where = layout, names, options, rows, where
+
+    def find(self, name: str) -> int:
+        """The column, counted from 0."""
+        if self.names.count(name) > 1:
+            both = " and ".join(str(at + 1) for at, each in enumerate(self.names) if each == name)
+            raise UnknownColumnError(
+                f"columns {both} are both named {name!r}", where=self.where, fix="give a number instead"
+            )
+        if name in self.names:
+            return self.names.index(name)
+        num = self.layout.num_columns
+        if name.isdecimal() and int(name):
+            if int(name) > num:
+                fix = f"give 1 to {num}" + (f", or a name: {', '.join(self.names)}" if self.names else "")
+                raise UnknownColumnError(f"there is no column {name}; found {num}", where=self.where, fix=fix)
+            return int(name) - 1
+        if self.names:
+            raise UnknownColumnError(f"unknown column {name!r}", where=self.where, fix=did_you_mean(name, self.names))
+        if name in self.options.names:  # of the table that a model was trained on, which had a header
+            return self._position(name)
+        first = ", ".join(f"{at} is {cell[:_MAX_SHOWN]!r}" for at, cell in enumerate(self._first(), start=1))
+        what = f"unknown column {name!r}: there is no header"
+        raise UnknownColumnError(
+            what, where=self.where, fix=f"give numbers ({first}), or the names of all columns with --names"
+        )
+
+    def _position(self, name: str) -> int:
+        """The place of a known name in a table without a header that has the same columns, or only those asked for."""
+        asked = [*self.options.source, *([self.options.target] if self.options.target else [])]
+        known = [each for each in self.options.names if each in asked]
+        if len(known) == self.layout.num_columns:
+            return known.index(name)
+        num = len(self.options.names)
+        what = f"there is no header, and {self.layout.num_columns} columns instead of the {num} of --names"
+        raise UnknownColumnError(
+            what, where=self.where, fix=f"give the numbers of the columns: --source, --target ({name} is …)"
+        )
+
+    def _first(self) -> Sequence[str]:
+        return self.rows[0] if self.rows else ()
+
+    def other(self, taken: Sequence[int | None]) -> int:
+        """The only column that is left. UnknownColumnError if there are several."""
+        left = [at for at in range(self.layout.num_columns) if at not in taken]
+        by_name = [at for at in left if at < len(self.names) and self.names[at] in ("source", "target", "form")]
+        if len(left) != 1 and len(by_name) != 1:
+            fix = "give both: --source … --target …"
+            raise UnknownColumnError("one side is named, and the other could be any column", where=self.where, fix=fix)
+        return (by_name if len(by_name) == 1 else left)[0]
+
+    def find_extra(self, name: str, taken: Sequence[int | None]) -> int:
+        """A column in addition to those of the pair."""
+        at = self.find(name)
+        if at in taken:
+            what = f"column {name} is source or target already"
+            raise UnknownColumnError(what, where=self.where, fix="name another column")
+        return at
+
+
+def _chosen(
+    layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, others: Sequence[int] = ()
+) -> tuple[tuple[int, ...], int, str]:
+    """The columns of source and target, none of `others`, and why. ChoiceError where it isn't plain."""
+    if layout.is_conllu:
+        fix = "choose columns: --source 2 --target 3 (word to lemma), --source 2,4 --target 3 (with its tag)"
+        raise ChoiceError("is CoNLL-U, whose columns can be paired in several ways", where=where, fix=fix)
+    lower = [name.casefold().strip("#\"' ") for name in names]
+    for one, other in USUAL:
+        if one in lower and other in lower:
+            source, target = lower.index(one), lower.index(other)
+            features = [at for at, name in enumerate(lower) if name in FEATURES and (one, other) == ("lemma", "form")]
+            return (source, *features[:1]), target, ""
+    if layout.num_columns == 2:
+        return (0,), 1, ""
+    sources = sorted(at for at, name in enumerate(lower) if _NUMBERED_SOURCE.fullmatch(name))
+    if sources and "target" in lower:
+        return tuple(sources), lower.index("target"), ""
+    cells = [[row[at] for row in rows] for at in range(layout.num_columns)]
+    used = [at for at, column in enumerate(cells) if at not in others and any(cell.strip() for cell in column)]
+    texts = [at for at in used if not _is_count(cells[at])]
+    tags = [at for at in texts if _are_tags(cells[at])]
+    if len(texts) == 3 and len(tags) == 1 and tags[0] > texts[0]:
+        lemma, form = (at for at in texts if at not in tags)
+        return (lemma, tags[0]), form, f"column {tags[0] + 1} has tags, so it belongs to the source"
+    if len(texts) == 2:
+        return (texts[0],), texts[1], ""
+    if others and not {0, 1} & set(others):
+        return (0,), 1, "the first two columns beside those to read in addition"
+    raise _several(layout, names, rows, where)
+
+
+def _several(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> ChoiceError:
+    """The error for columns that could be paired in several ways."""
+    columns = []
+    for at in range(layout.num_columns):
+        name = names[at] if at < len(names) else str(at + 1)
+        sample = rows[0][at] if rows else ""
+        columns.append(f"  {name}: {sample[:_MAX_SHOWN]}")
+    first, second, third = (names[at] if names else str(at + 1) for at in range(3))
+    what = f"has {layout.describe()}; which are source and target?"
+    fix = f"choose by {'name' if names else 'number'}: --source {first} --target {second}"
+    fix += f", or several as source: --source {first},{second} --target {third}"
+    return ChoiceError("\n".join([what, *columns]), where=where, fix=fix)
+
+
+def _is_count(column: Sequence[str]) -> bool:
+    """Whether the cells are running numbers."""
+    if len(column) < _FEW or not all(cell.isdecimal() for cell in column):
+        return False
+    first = int(column[0])
+    return all(int(cell) == number for number, cell in enumerate(column, start=first))
+
+
+def _are_tags(column: Sequence[str]) -> bool:
+    """Whether the cells are combinations of few parts, without blanks, such as V;IND;PRS."""
+    if any(" " in cell for cell in column) or not any(_PART_SIGNS.search(cell) for cell in column):
+        return False
+    parts = [part for cell in column for part in _TAG_SIGNS.split(cell)]
+    return 2 * len(set(parts)) <= len(parts) or len(column) < _FEW

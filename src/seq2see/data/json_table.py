@@ -1,0 +1,272 @@
+"""JSON as pairs: one value per line, of which two texts are source and target."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seq2see.data.header import FEATURES, USUAL
+from seq2see.data.lines import Line, LineError, require_text, text_of
+from seq2see.data.table import Row, Rows
+from seq2see.errors import DataError, did_you_mean
+
+Path = tuple[str | int, ...]
+"""The keys and indices that lead to a text."""
+_MIN_SHARE = 0.5
+_EXAMPLE = 'write one object per line: {"source": "...", "target": "..."}'
+_BEFORE = "\ufeff \t\r\n"
+
+
+class UnknownColumnError(DataError):
+    """A column or key that was asked for and isn't there."""
+
+
+@dataclass(frozen=True)
+class JsonFormat:
+    """Where the sides of a pair are in each value."""
+
+    source: tuple[Path, ...] = (("source",),)
+    """None for a language model."""
+    target: Path | None = ("target",)
+    """None where only sources are read."""
+    extra: tuple[Path, ...] = ()
+    is_given: bool = False
+    unused: tuple[str, ...] = ()
+    """Other keys, which are left out."""
+
+    def rows(self, content: bytes, *, is_start: bool) -> Rows | None:
+        """None: each line is parsed on its own."""
+        return None
+
+    def read(self, lines: Sequence[Line], *, is_start: bool) -> Iterator[tuple[Line, Row | LineError]]:
+        """The rows one by one; a LineError for a line that is none."""
+        for line in lines:
+            try:
+                yield line, self.row(line)
+            except LineError as error:
+                yield line, error
+
+    def row(self, line: Line) -> Row:
+        """The row in one line. Raises LineError."""
+        value = _value_in(line)
+        source, goal = self.source, self.target
+        if not (source and goal) and isinstance(value, dict) and "text" in value:  # texts alone, usually called so
+            source = tuple(("text",) if path == ("source",) and "source" not in value else path for path in source)
+            goal = ("text",) if goal == ("target",) and "target" not in value else goal
+        texts = [_text_at(value, path, line) for path in source]
+        target = "" if goal is None else _text_at(value, goal, line)
+        if self.target is not None:
+            if self.source:
+                require_text(" ".join(texts), " and ".join(map(path_name, self.source)), line)
+            require_text(target, path_name(self.target), line)
+        if len(texts) > 1:
+            texts = [" ".join(text.split()) if "\t" in text else text for text in texts]
+        return Row("\t".join(texts), target, tuple(_label_at(value, path, line) for path in self.extra))
+
+    def describe(self) -> str:
+        """What is read, in one line; empty for source and target alone."""
+        if self == JsonFormat() or (self.source, self.target) in (
+            ((("source",),), ("target",)),
+            ((("source",),), None),
+            ((), ("target",)),
+        ):
+            return ""
+        sides = [f"{' and '.join(map(path_name, self.source))} as source"] if self.source else []
+        sides += [] if self.target is None else [f"{path_name(self.target)} as target"]
+        said = f"JSON; {', '.join(sides)}"
+        if self.unused:
+            said += f"; left out: {' and '.join(self.unused)} (others: --source, --target)"
+        return said
+
+    def chosen(self) -> dict[str, object]:
+        """The options that read the same keys of another file."""
+        if not self.describe():
+            return {}
+        found: dict[str, object] = {"source": tuple(map(path_name, self.source))}
+        return found if self.target is None else {**found, "target": path_name(self.target)}
+
+
+def json_format(
+    head: Sequence[str],
+    source: Sequence[str],
+    target: str | None,
+    extra: Sequence[str],
+    *,
+    where: str,
+    has_source: bool,
+    has_target: bool = True,
+) -> JsonFormat:
+    """The keys to read, given by name or found in these lines. DataError for a key that no line has."""
+    values = [value for value in map(parsed, head) if value is not None]
+    counts = Counter(path for value in values for path in _paths_of_texts(value))
+
+    def find(name: str) -> Path:
+        for path in dict.fromkeys([(name,), _path_called(name), *counts]):
+            if (path in counts or any(_at(value, path) is not None for value in values)) and path_name(path) == name:
+                return path
+        if not values:
+            return _path_called(name)
+        keys = dict.fromkeys(str(key) for value in values if isinstance(value, dict) for key in value)
+        near = did_you_mean(name, dict.fromkeys([*map(path_name, counts), *keys]))
+        raise UnknownColumnError(f"unknown key {name!r}", where=where, fix=near)
+
+    own = tuple(map(find, extra))
+    if source or target is not None:
+        paths: tuple[Path, ...] = tuple(map(find, source)) if has_source else ()
+        if has_source and not paths:
+            paths = (("source",),)
+        goal = find(target) if target is not None else ("target",)
+        return JsonFormat(paths, goal if has_target else None, own, True, _others(counts, (*paths, goal, *own)))
+    if not has_source:
+        return JsonFormat((), ("target",), own)
+    if not has_target:
+        usual = next((path for names in USUAL for path in counts if path_name(path) == names[0]), ("source",))
+        return JsonFormat((usual,), None, own)
+    pair = _paths_of_pair(values, counts)
+    if pair is None:
+        return JsonFormat(extra=own)
+    features = [path for path in counts if pair == (("lemma",), ("form",)) and path_name(path) in FEATURES][:1]
+    chosen = (pair[0], *features)
+    return JsonFormat(chosen, pair[1], own, False, _others(counts, (*chosen, pair[1], *own)))
+
+
+def is_json_text(lines: Sequence[str]) -> bool:
+    """Whether the lines begin as JSON does, and as no table does."""
+    first = next((line for line in lines if line.strip(_BEFORE)), "").lstrip(_BEFORE)
+    return first.startswith('{"') or (first.rstrip() in ("{", "[")) or re.match(r'\[\s*[\[{"]', first) is not None
+
+
+def lines_of_container(text: str) -> list[str] | None:
+    """One line of JSON per element of a text that is one array, or one object of sources and targets; else None."""
+    filled = [line for line in text.lstrip(_BEFORE).split("\n", 2)[:2] if line.strip()]
+    if not filled or (len(filled) > 1 and parsed(filled[0]) is not None and parsed(filled[1]) is not None):
+        return None
+    whole = parsed(text.lstrip(_BEFORE))
+    if isinstance(whole, list) and (len(whole) != 2 or not all(isinstance(each, str) for each in whole)):
+        return [json.dumps(each, ensure_ascii=False) for each in whole]
+    if isinstance(whole, dict) and (len(filled) > 1 or _is_dictionary(whole)):
+        if _is_dictionary(whole):
+            return [json.dumps(list(item), ensure_ascii=False) for item in whole.items()]
+        for each in whole.values():  # such as {"data": [...]}
+            if isinstance(each, list) and each and isinstance(each[0], dict):
+                return [json.dumps(item, ensure_ascii=False) for item in each]
+        return [json.dumps(whole, ensure_ascii=False)]
+    return None
+
+
+def parsed(text: str) -> Any:
+    """The value of a text of JSON, None if it is invalid."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def path_name(path: Path) -> str:
+    """A path as it is given in an option, such as translation.en."""
+    return ".".join(str(each + 1) if isinstance(each, int) else each for each in path)
+
+
+def _is_dictionary(value: dict[str, Any]) -> bool:
+    """Whether an object has sources as keys and targets as values, and is not a pair."""
+    names = {name for pair in USUAL for name in pair}
+    return (
+        len(value) > 2
+        and all(isinstance(each, str) for each in value.values())
+        and not any(key.casefold() in names for key in value)
+    )
+
+
+def _path_called(name: str) -> Path:
+    return tuple(int(part) - 1 if part.isdecimal() and int(part) else part for part in name.split("."))
+
+
+def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[Path, Path] | None:
+    """Where source and target are in most of these values: by usual names, or the only two texts."""
+    most = _MIN_SHARE * len(values)
+    usual = [each for each, count in counts.items() if count > most]
+    for source, target in USUAL:
+        by_name = {str(each[-1]).casefold(): each for each in usual if each}
+        if source in by_name and target in by_name:
+            return by_name[source], by_name[target]
+    return (usual[0], usual[1]) if len(usual) == 2 else None
+
+
+def _others(counts: Counter[Path], chosen: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(path_name(path) for path in counts if path not in set(chosen))[:8]
+
+
+def _paths_of_texts(value: Any, before: Path = ()) -> Iterator[Path]:
+    """Where a value has strings that are not empty, at most two levels deep."""
+    if isinstance(value, str):
+        if value.strip():
+            yield before
+        return
+    items: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list) and len(value) < 9:
+        items = enumerate(value)
+    if len(before) < 2:
+        for key, each in items:
+            yield from _paths_of_texts(each, (*before, key))
+
+
+def _value_in(line: Line) -> Any:
+    text = text_of(line)
+    if not text.strip():
+        raise LineError(line, "the line is blank", "remove it", "blank-lines")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LineError(line, f"invalid JSON: {error}", _EXAMPLE, "json") from None
+    if not isinstance(value, dict | list):
+        raise LineError(line, f"expected a JSON object, found a {type(value).__name__}", _EXAMPLE, "json")
+    return value
+
+
+def _at(value: Any, path: Path) -> Any:
+    """What is there; None if nothing is."""
+    for key in path:
+        try:
+            value = value[key]
+        except (LookupError, TypeError):
+            return None
+    return value
+
+
+def _text_at(value: Any, path: Path, line: Line) -> str:
+    name = path_name(path)
+    if isinstance(value, list) and isinstance(path[0], str):
+        raise LineError(line, "expected a JSON object, found a list", _EXAMPLE, "json")
+    inner = _at(value, path[:-1])
+    has_key = path[-1] in inner if isinstance(inner, dict) else _at(inner, path[-1:]) is not None
+    if not has_key:
+        keys = ", ".join(map(repr, list(value)[:5] if isinstance(value, dict) else [])) or "none"
+        raise LineError(line, f"the key {name!r} is missing; found {keys}", f"add the key {name!r}", "json")
+    text = _at(value, path)
+    if not isinstance(text, str):
+        what = f"{name!r} must be a string, found a {type(text).__name__}"
+        raise LineError(line, what, "put it in quotation marks", "json")
+    if "\0" in text:
+        raise LineError(line, f"character {text.index(chr(0)) + 1} of {name!r} is NUL", "remove it", "json")
+    if "\n" in text or "\r" in text:
+        text = " ".join(text.split())
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        what = f"\\u{ord(text[error.start]):04x} in {name!r} is a lone surrogate"
+        raise LineError(line, what, "write both surrogates of the pair, or remove it", "json") from None
+    return text
+
+
+def _label_at(value: Any, path: Path, line: Line) -> str:
+    label = _at(value, path)
+    if label is None or isinstance(label, list | dict):
+        what = f"{path_name(path)!r} is missing or not a string or number"
+        raise LineError(line, what, f"add {path_name(path)!r} to each line", "json")
+    return label if isinstance(label, str) else json.dumps(label)
