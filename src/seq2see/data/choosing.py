@@ -164,7 +164,7 @@ def _layout(
     num_lines = sum(bool(line.strip()) for line in head)
     if any("\r" in line for line in head):
         return Layout()  # line ends of classic Mac OS, which are said of each line
-    layout = layout_of(head, options, wanted)
+    layout = layout_of(head, options, wanted, is_sure=extension(Path(where)) == ".csv")
     if layout is not None and (layout.delimiter, layout.num_columns) == (TAB, 2):
         return layout
     num_pairs = sum(line.count("\t") == 1 and bool(line.strip()) for line in head)
@@ -240,7 +240,7 @@ class _Finder:
         num = len(self.options.names)
         what = f"there is no header, and {self.layout.num_columns} columns instead of the {num} of --names"
         raise UnknownColumnError(
-            what, where=self.where, fix=f"give the numbers of the columns: --source, --target ({name} is …)"
+            what, where=self.where, fix="give the numbers of the columns that are there, such as --source 1 --target 2"
         )
 
     def _first(self) -> Sequence[str]:
