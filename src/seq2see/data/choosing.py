@@ -13,7 +13,8 @@ from seq2see.data.json_table import JsonFormat, UnknownColumnError, is_json_text
 from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions
-from seq2see.data.table import Format, TableFormat, TextFormat
+from seq2see.data.table import Format, TableFormat
+from seq2see.data.text_lines import TextFormat
 from seq2see.errors import DataError, did_you_mean
 
 MAX_LINES = 2_000
