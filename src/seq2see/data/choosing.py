@@ -13,7 +13,8 @@ from seq2see.data.json_table import JsonFormat, UnknownColumnError, is_json_text
 from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions
-from seq2see.data.table import Format, TableFormat, TextFormat
+from seq2see.data.table import Format, TableFormat
+from seq2see.data.text_lines import TextFormat
 from seq2see.errors import DataError, did_you_mean
 
 MAX_LINES = 2_000
@@ -164,7 +165,7 @@ def _layout(
     num_lines = sum(bool(line.strip()) for line in head)
     if any("\r" in line for line in head):
         return Layout()  # line ends of classic Mac OS, which are said of each line
-    layout = layout_of(head, options, wanted)
+    layout = layout_of(head, options, wanted, is_sure=extension(Path(where)) == ".csv")
     if layout is not None and (layout.delimiter, layout.num_columns) == (TAB, 2):
         return layout
     num_pairs = sum(line.count("\t") == 1 and bool(line.strip()) for line in head)
@@ -240,7 +241,7 @@ class _Finder:
         num = len(self.options.names)
         what = f"there is no header, and {self.layout.num_columns} columns instead of the {num} of --names"
         raise UnknownColumnError(
-            what, where=self.where, fix=f"give the numbers of the columns: --source, --target ({name} is …)"
+            what, where=self.where, fix="give the numbers of the columns that are there, such as --source 1 --target 2"
         )
 
     def _first(self) -> Sequence[str]:

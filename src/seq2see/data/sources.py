@@ -22,7 +22,8 @@ from seq2see.data.layout import TAB, Layout, is_open, layout_of
 from seq2see.data.lines import Line, LineError, cut_lines, lines_of
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
-from seq2see.data.table import Format, Row, TableFormat, TextFormat
+from seq2see.data.table import Format, Row, TableFormat
+from seq2see.data.text_lines import TextFormat
 from seq2see.errors import DataError
 from seq2see.system_errors import reported
 
