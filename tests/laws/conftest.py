@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import ClassVar
 
 import pytest
 import torch
 
+from seq2see.blueprint import FieldKind
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ARCHITECTURES, Blueprint, ModelOptions, Padded, Seq2Seq, Sizes, build, resolve
 from seq2see.model.embedding import Embedding
-from seq2see.text import EOS, PAD, SPECIALS, Codec, make_tokenizer
+from seq2see.text import EOS, FIELD_BREAK, PAD, SPECIALS, Codec, Fields, Vocabulary, make_tokenizer
 from seq2see.training import TensorBatch
 
 VOCABULARY = 11
@@ -60,13 +62,45 @@ def _variants() -> dict[str, ModelOptions]:
     return variants
 
 
+class TwoFields(Blueprint):
+    """A model whose sources have two fields."""
+
+    fields: ClassVar[tuple[FieldKind, ...]] = ("text", "tags")
+
+
 _VARIANTS = _variants()
+_BLUEPRINTS = {name: resolve(options) for name, options in _VARIANTS.items()}
+_BLUEPRINTS |= {
+    f"{name}-two-fields": TwoFields(**asdict(_BLUEPRINTS[name]))
+    for name, options in _VARIANTS.items()
+    if (name in ARCHITECTURES and ARCHITECTURES[name].has_source)
+    or name in ("transformer-rotary", "transformer-learned", "transformer-post", "peeky-both-2-layers")
+}
 
 
-@pytest.fixture(params=_VARIANTS.values(), ids=_VARIANTS)
+@pytest.fixture(params=_BLUEPRINTS.values(), ids=_BLUEPRINTS)
 def variant(request: pytest.FixtureRequest) -> Blueprint:
-    """Every architecture with its variants."""
-    return resolve(request.param)
+    """Every architecture with its variants, and with sources of two fields."""
+    blueprint: Blueprint = request.param
+    return blueprint
+
+
+def fields_of(blueprint: Blueprint) -> tuple[FieldKind, ...]:
+    """The kinds of the source's fields; none for one text."""
+    return blueprint.fields if isinstance(blueprint, TwoFields) else ()
+
+
+@pytest.fixture
+def as_sources() -> Callable[[Predictor, Sequence[str]], list[str]]:
+    """Gives each text the fields that the model reads: it is cut in its middle, and has only letters a to d."""
+
+    def cut(model: Predictor, texts: Sequence[str]) -> list[str]:
+        if model.source_codec is None or isinstance(model.source_codec.tokenizer.unit, str):
+            return list(texts)
+        few = (text.translate(str.maketrans("efg", "abc")) for text in texts)
+        return [text and f"{text[: len(text) // 2]}\t{';'.join(text[len(text) // 2 :])}" for text in few]
+
+    return cut
 
 
 @pytest.fixture(params=ARCHITECTURES)
@@ -108,7 +142,8 @@ def new_model() -> Callable[..., Seq2Seq]:
         vocabulary: int = VOCABULARY,
     ) -> Seq2Seq:
         torch.manual_seed(seed)
-        model = build(blueprint, Sizes(source_vocabulary(blueprint), vocabulary)).to(dtype).eval()
+        sizes = Sizes(source_vocabulary(blueprint), vocabulary, fields_of(blueprint))
+        model = build(blueprint, sizes).to(dtype).eval()
         with torch.no_grad():
             # Norms amplify small changes: larger weights would exceed the precision of float32 in a Transformer.
             is_transformer = "heads" in ARCHITECTURES[blueprint.name].uses
@@ -167,6 +202,11 @@ def new_predictor(new_model: Callable[..., Seq2Seq], codec: Codec) -> Callable[.
         network = network or new_model(blueprint, dtype=torch.float32, sharpen=2.0, **options)
         size = source_vocabulary(blueprint)
         source_codec = letters(size) if size else None
+        if source_codec and fields_of(blueprint):
+            tokenizer = Fields("NFC", (make_tokenizer("characters"), make_tokenizer("tags")))
+            tokens = (FIELD_BREAK, *"abcd", "<a>", "<b>", "<c>", "<d>")
+            source_codec = Codec(tokenizer, Vocabulary(tokens))
+            assert len(source_codec.vocabulary) == size
         return Predictor(TorchEngine(network), source_codec, codec, max_length=7, name=blueprint.name)
 
     return new

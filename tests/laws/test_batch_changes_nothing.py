@@ -51,13 +51,15 @@ def check_batch_changes_nothing(model, texts, **way):
         same(model.predict(texts[0], **way)[0], together[0])
 
 
-def test_batch_changes_nothing(variant, way, new_predictor):
-    check_batch_changes_nothing(new_predictor(variant), TEXTS, **way)
-
-
-def test_the_loss_is_the_same_in_any_batch(variant, new_predictor):
+def test_batch_changes_nothing(variant, way, new_predictor, as_sources):
     model = new_predictor(variant)
-    pairs = [Pair(text or "c", "gfedcba"[: 1 + place], "") for place, text in enumerate(TEXTS)]
+    check_batch_changes_nothing(model, as_sources(model, TEXTS), **way)
+
+
+def test_the_loss_is_the_same_in_any_batch(variant, new_predictor, as_sources):
+    model = new_predictor(variant)
+    sources = as_sources(model, [text or "c" for text in TEXTS])
+    pairs = [Pair(source, "gfedcba"[: 1 + place], "") for place, source in enumerate(sources)]
     if model.source_codec is None:
         pairs = [pair._replace(source="") for pair in pairs]
     losses = [model.loss(pairs, batch_size=size) for size in (1, 2, 3, 6)] + [model.loss(pairs[::-1])]

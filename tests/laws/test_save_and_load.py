@@ -13,7 +13,7 @@ from seq2see.storage.saved_model import save_model
 from seq2see.training import TrainingProgress
 
 
-def check_save_and_load(model, blueprint, batch, folder):
+def check_save_and_load(model, blueprint, batch, folder, texts=("abc", "gfedcba", "d")):
     save_model(
         folder,
         config=model_config(blueprint, model.max_length, TrainingProgress(), 7),
@@ -29,13 +29,13 @@ def check_save_and_load(model, blueprint, batch, folder):
     with torch.no_grad():
         logits = model.engine.network.eval()(batch.source, batch.decoder_input)
         assert torch.equal(loaded.engine.network(batch.source, batch.decoder_input), logits)
-    texts = ["abc", "gfedcba", "d"]
     assert loaded.predict(texts)[1].text == model.predict(texts)[1].text
 
 
-def test_save_and_load(variant, new_predictor, new_batch, tmp_path):
+def test_save_and_load(variant, new_predictor, new_batch, as_sources, tmp_path):
     model = new_predictor(variant)
-    check_save_and_load(model, variant, new_batch(model.engine.network), tmp_path / "model")
+    texts = as_sources(model, ["abc", "gfedcba", "d"])
+    check_save_and_load(model, variant, new_batch(model.engine.network), tmp_path / "model", texts)
 
 
 def test_a_run_folder_loads_like_its_model(blueprint, new_predictor, new_batch, tmp_path):

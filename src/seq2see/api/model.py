@@ -118,7 +118,7 @@ class Model(Predictor):
             "architecture": self.name,
             "parameters": f"{self.num_parameters:,}",
             **{
-                side: f"{codec.tokenizer.name}, {len(codec.vocabulary):,} tokens"
+                side: f"{codec.tokenizer.title}, {len(codec.vocabulary):,} tokens"
                 for side, codec in [*units, ("target", target)]
             },
             "engine": " + ".join(dict.fromkeys(member.name for member in self.members)),

@@ -15,16 +15,18 @@ from seq2see.blueprint.architectures import (
     resolve,
     to_options,
 )
-from seq2see.blueprint.options import MAX_LAYERS, Blueprint, ModelOptions, Sizes
+from seq2see.blueprint.options import FIELD_BREAK, MAX_LAYERS, Blueprint, FieldKind, ModelOptions, Sizes
 from seq2see.blueprint.shapes import Shape, tensor_shapes
 from seq2see.blueprint.stored import read_blueprint, require_tensors
 
 __all__ = [
     "ARCHITECTURES",
     "DEFAULT",
+    "FIELD_BREAK",
     "MAX_LAYERS",
     "Architecture",
     "Blueprint",
+    "FieldKind",
     "ModelOptions",
     "Shape",
     "Sizes",

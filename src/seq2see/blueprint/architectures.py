@@ -243,3 +243,6 @@ def require_joint(o: Blueprint, sizes: Sizes) -> None:
             where="model.tie",
             fix="set text.joint=true, or model.tie=target",
         )
+    if o.tie == "all" and sizes.fields:
+        what = "'all' needs a source of one text, found several fields"
+        raise ConfigError(what, where="model.tie", fix="set model.tie=target")

@@ -72,8 +72,16 @@ class Blueprint:
     tie: str
 
 
+FieldKind = Literal["text", "tags"]
+"""What a field of the source is: text, or a set of tags, which have no positions."""
+FIELD_BREAK = 4
+"""The token between two fields of a source of several fields: the first one of its vocabulary."""
+
+
 class Sizes(NamedTuple):
-    """Sizes of the two vocabularies; the source size of a language model is ignored."""
+    """What a model is built for: sizes of the two vocabularies (the source's is ignored by language models), fields."""
 
     source: int
     target: int
+    fields: tuple[FieldKind, ...] = ()
+    """The kind of each field of the source; empty for a plain text."""

@@ -27,6 +27,8 @@ def tensor_shapes(o: Blueprint, sizes: Sizes) -> Named:
     architecture = ARCHITECTURES[o.name]
     if architecture.has_source:
         yield "encoder.embedding.weight", (sizes.source, o.embedding)
+        if sizes.fields:
+            yield "encoder.fields.weight", (len(sizes.fields), o.embedding)
         yield from transformer_encoder(o) if o.name in TRANSFORMER_ENCODERS else recurrent_encoder(o)
     if o.tie != "all":
         yield "decoder.embedding.weight", (sizes.target, o.embedding)

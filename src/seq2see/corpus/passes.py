@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import parent_process
@@ -25,7 +25,8 @@ from seq2see.data.source_record import distinct, hashes_of, source_texts
 from seq2see.data.split import NUM_CANDIDATES, draw_of
 from seq2see.storage.files import write_file
 from seq2see.storage.saved_model import SOURCE_CODEC, TARGET_CODEC, read_codecs
-from seq2see.text import SUBWORD_UNITS, UNK, Codecs, Normalization, make_tokenizer
+from seq2see.text import SUBWORD_UNITS, UNK, Codecs, Normalization, Units, make_tokenizer
+from seq2see.text.building import by_unit
 from seq2see.text.learning import count_words, text_step
 
 SAMPLED_TEXTS, SAMPLED_BYTES = 20_000, 2_000_000
@@ -73,7 +74,7 @@ class CountPart:
     seed: int
     dev: frozenset[bytes]
     """Draws of the sources that are set aside for dev."""
-    units: tuple[str | None, str]
+    units: tuple[Units | None, str]
     normalization: Normalization
     joint: bool
     first: int
@@ -98,7 +99,13 @@ class CountPart:
             "dev": dev,
         }
 
-    def _counts(self, unit: str, texts: list[str], first: int, step: int) -> Counter[str]:
+    def _counts(self, units: Units, texts: list[str], first: int, step: int) -> dict[str, Counter[str]]:
+        counts: dict[str, Counter[str]] = {}
+        for unit, own in by_unit(units, texts):
+            counts.setdefault(unit, Counter()).update(self._count(unit, own, first, step))
+        return counts
+
+    def _count(self, unit: str, texts: Sequence[str], first: int, step: int) -> Counter[str]:
         if unit in SUBWORD_UNITS:
             return count_words(texts[-first % step :: step], self.normalization)
         tokenizer = make_tokenizer(unit, self.normalization)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -326,12 +326,13 @@ class Preparation:
             for part in self.parts
         ]
         self.run_tasks("counting", tasks)
-        counts: dict[str, Counter[str]] = {"source": Counter(), "target": Counter()}
+        counts = {side: defaultdict[str, Counter[str]](Counter) for side in ("source", "target")}
         dev: list[Pair] = []
         for task in tasks:
             result = read_result(self.work, task)
-            for side in counts:
-                counts[side].update(result[side])
+            for side, found in counts.items():
+                for unit, own in result[side].items():
+                    found[unit].update(own)
             dev += [Pair(*pair) for pair in result["dev"]]
         self.dev = self.dev or dev
         done = self.work / "codecs.json"
@@ -339,7 +340,8 @@ class Preparation:
             self.codecs = codecs_in(str(self.work), json.loads(done.read_bytes()))
             return
         if text.joint:
-            target = codec_of_counts(text, text.target, counts["source"] + counts["target"])
+            both = counts["source"][text.target] + counts["target"][text.target]
+            target = codec_of_counts(text, text.target, {text.target: both})
             self.codecs = target, target
         else:
             source = codec_of_counts(text, text.source, counts["source"]) if units[0] else None

@@ -9,8 +9,8 @@ import numpy as np
 
 from seq2see.data.examples import Examples, Sequences
 from seq2see.data.pairs import Pair
-from seq2see.text import EOS, SUBWORD_UNITS, Codec, Codecs, make_tokenizer
-from seq2see.text.building import codec_of_counts
+from seq2see.text import EOS, SUBWORD_UNITS, Codec, Codecs, Units, make_tokenizer
+from seq2see.text.building import by_unit, codec_of_counts, codec_of_unit
 from seq2see.text.learning import count_words, text_step
 from seq2see.text.options import TextOptions
 
@@ -33,12 +33,11 @@ def build_examples(options: TextOptions, pairs: Sequence[Pair], *, has_source: b
     return (source_codec, target_codec), Examples(source_ids, target_ids)
 
 
-def build_and_encode(options: TextOptions, unit: str | None, texts: Sequence[str | None]) -> tuple[Codec, Sequences]:
+def build_and_encode(options: TextOptions, unit: Units | None, texts: Sequence[str | None]) -> tuple[Codec, Sequences]:
     """A codec of this unit built from the texts, and their ids with EOS at the end; None has no ids."""
     assert unit is not None
-    if unit in SUBWORD_UNITS:
-        sample = (text or "" for text in texts[:: text_step(len(texts))])
-        codec = codec_of_counts(options, unit, count_words(sample, options.normalization))
+    if not isinstance(unit, str) or unit in SUBWORD_UNITS:
+        codec = codec_of_counts(options, unit, count_units(options, unit, [text or "" for text in texts]))
         return codec, Sequences.encode(codec, texts)
     tokenizer = make_tokenizer(unit, options.normalization)
     # Tokens are numbered as they appear. Once all are counted, a table maps these numbers to the ids of the vocabulary.
@@ -52,6 +51,20 @@ def build_and_encode(options: TextOptions, unit: str | None, texts: Sequence[str
     provisional = Sequences.pack(map(numbered, texts))
     _, *tokens = numbers
     _, *counts = np.bincount(provisional.ids, minlength=len(numbers)).tolist()
-    codec = codec_of_counts(options, unit, Counter(dict(zip(tokens, counts, strict=True))))
+    codec = codec_of_unit(options, unit, Counter(dict(zip(tokens, counts, strict=True))))
     table = np.array([EOS, *map(codec.vocabulary.id, tokens)], dtype=np.int32)
     return codec, Sequences(table[provisional.ids], provisional.offsets)
+
+
+def count_units(options: TextOptions, units: Units, texts: Sequence[str]) -> dict[str, Counter[str]]:
+    """The frequency of the tokens of each unit, of subwords those of the words."""
+    counts: dict[str, Counter[str]] = {}
+    for unit, own in by_unit(units, texts):
+        found = counts.setdefault(unit, Counter())
+        if unit in SUBWORD_UNITS:
+            found.update(count_words(own[:: text_step(len(own))], options.normalization))
+        else:
+            tokenizer = make_tokenizer(unit, options.normalization)
+            for text in own if not tokenizer.alphabet else ():
+                found.update(tokenizer.split(text))
+    return counts

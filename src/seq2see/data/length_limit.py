@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from seq2see.data.pairs import Pair
 from seq2see.errors import DataError
 from seq2see.text import SUBWORD_UNITS, Codecs, make_tokenizer
+from seq2see.text.building import by_unit
 from seq2see.text.options import TextOptions
 
 
@@ -28,7 +29,11 @@ class LengthLimit:
         codec = self.codecs[side == "target"] if self.codecs else None
         if codec is not None:
             return len(codec.tokenizer.split(text))
-        unit = getattr(self.text, side)
+        units = getattr(self.text, side)
+        fields = by_unit(units, [text])
+        return len(fields) - 1 + sum(self._count(unit, own) for unit, (own,) in fields)
+
+    def _count(self, unit: str, text: str) -> int:
         if unit in SUBWORD_UNITS:
             return len(text.split())
         return len(make_tokenizer(unit, self.text.normalization).split(text))

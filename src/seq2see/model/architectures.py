@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from seq2see.blueprint import Blueprint, Sizes, require_joint
 from seq2see.model.dropout import Dropout, SequenceDropout
-from seq2see.model.embedding import Embedding
+from seq2see.model.embedding import Embedding, FieldEmbedding
 from seq2see.model.encoder import (
     BidirectionalLSTM,
     Encoder,
@@ -162,17 +162,19 @@ def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
 
 class Embeddings(NamedTuple):
-    """The two embedding tables; the same one with tie=all."""
+    """The two embedding tables, the same one with tie=all; and that of the source's fields, if it has several."""
 
     source: Embedding
     target: Embedding
+    fields: FieldEmbedding | None
 
 
 def embeddings(o: Blueprint, sizes: Sizes, *, scaled: bool = False) -> Embeddings:
     """The tables of both sides; scaled if shared with the output layer, and in every Transformer."""
     scaled = scaled or o.tie != "none"
     target = Embedding(sizes.target, o.embedding, scaled=scaled)
-    return Embeddings(target if o.tie == "all" else Embedding(sizes.source, o.embedding, scaled=scaled), target)
+    source = target if o.tie == "all" else Embedding(sizes.source, o.embedding, scaled=scaled)
+    return Embeddings(source, target, FieldEmbedding(sizes.fields, o.embedding) if sizes.fields else None)
 
 
 def encoder(
@@ -189,7 +191,7 @@ def encoder(
         else:
             layer = UnidirectionalLSTM(input_width, o.width, o.dropout, backward=o.direction == "backward")
         layers.append(ResidualEncoderLayer(layer) if residual_from is not None and height >= residual_from else layer)
-    return Encoder(embedding.source, layers, SequenceDropout(o.dropout))
+    return Encoder(embedding.source, layers, SequenceDropout(o.dropout), embedding.fields)
 
 
 def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], output_width: int | None = None) -> Decoder:
@@ -206,7 +208,8 @@ def transformer_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:
         )
         for _ in range(o.layers)
     ]
-    return Encoder(embedding.source, [TransformerEncoder(*positions(o), *blocks, *last_norm(o))], Dropout(o.dropout))
+    layers = [TransformerEncoder(*positions(o), *blocks, *last_norm(o))]
+    return Encoder(embedding.source, layers, Dropout(o.dropout), embedding.fields)
 
 
 def transformer_decoder(o: Blueprint, embedding: Embeddings, *, has_source: bool = True) -> Decoder:

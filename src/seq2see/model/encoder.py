@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2see.model.dropout import SequenceDropout
-from seq2see.model.embedding import Embedding
+from seq2see.model.embedding import Embedding, FieldEmbedding
 from seq2see.model.recurrent import DirectedLSTM
 from seq2see.model.stream import Layer, LSTMState, Memory, Stream
 from seq2see.model.tensors import Padded
@@ -20,15 +20,16 @@ class EncoderLayer(nn.Module):
     """Maps padded states [B S I] to states [B S D] and the layer's final (h, c), if it has one."""
 
     def forward(
-        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"], positions: Int[Tensor, "B S"] | None = None
     ) -> tuple[Float[Tensor, "B S D"], LSTMState | None]:
+        """`positions` are those that self-attention sees, if not 0, 1, … in each row."""
         raise NotImplementedError
 
     def by_head(
-        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"], positions: Int[Tensor, "B S"] | None = None
     ) -> tuple[Float[Tensor, "B S D"], tuple[Float[Tensor, "B _H S S"], ...]]:
         """The states, and the weights of every head of each self-attention, bottom first: none for an LSTM."""
-        return self(x, mask)[0], ()
+        return self(x, mask, positions)[0], ()
 
 
 class UnidirectionalLSTM(EncoderLayer):
@@ -39,7 +40,9 @@ class UnidirectionalLSTM(EncoderLayer):
         self.reader = DirectedLSTM(input_width, width, backward=backward)
         self.dropout = SequenceDropout(dropout)
 
-    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], LSTMState]:
+    def forward(
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"], positions: Int[Tensor, "B S"] | None = None
+    ) -> tuple[Float[Tensor, "B S D"], LSTMState]:
         states, final = self.reader(x, mask)
         return self.dropout(states), final
 
@@ -58,7 +61,9 @@ class BidirectionalLSTM(EncoderLayer):
         self.merge = merge
         self.dropout = SequenceDropout(dropout)
 
-    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], LSTMState]:
+    def forward(
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"], positions: Int[Tensor, "B S"] | None = None
+    ) -> tuple[Float[Tensor, "B S D"], LSTMState]:
         ahead, (h_ahead, c_ahead) = self.ahead(x, mask)
         back, (h_back, c_back) = self.back(x, mask)
         states, h, c = (self._merged(*pair) for pair in ((ahead, back), (h_ahead, h_back), (c_ahead, c_back)))
@@ -81,13 +86,15 @@ class TransformerEncoder(EncoderLayer):
         super().__init__()
         self.layers = Stack(*layers)
 
-    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S D"], None]:
-        return self.run(Stream(x, need_weights=False), mask).x, None
+    def forward(
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"], positions: Int[Tensor, "B S"] | None = None
+    ) -> tuple[Float[Tensor, "B S D"], None]:
+        return self.run(Stream(x, need_weights=False, positions=positions), mask).x, None
 
     def by_head(
-        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"], positions: Int[Tensor, "B S"] | None = None
     ) -> tuple[Float[Tensor, "B S D"], tuple[Float[Tensor, "B _H S S"], ...]]:
-        stream = self.run(Stream(x, need_weights=False, self_heads=()), mask)
+        stream = self.run(Stream(x, need_weights=False, self_heads=(), positions=positions), mask)
         return stream.x, stream.self_heads or ()
 
     def run(self, stream: Stream, mask: Bool[Tensor, "B S"]) -> Stream:
@@ -105,41 +112,58 @@ class ResidualEncoderLayer(EncoderLayer):
         self.inner = inner
 
     def forward(
-        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"], positions: Int[Tensor, "B S"] | None = None
     ) -> tuple[Float[Tensor, "B S D"], LSTMState | None]:
-        states, final = self.inner(x, mask)
+        states, final = self.inner(x, mask, positions)
         return x + states, final
 
 
 class Encoder(nn.Module):
-    """Embedding, then layers; every layer's final (h, c) reaches the decoder."""
+    """Embedding, then layers; every layer's final (h, c) reaches the decoder.
 
-    def __init__(self, embedding: Embedding, layers: Sequence[EncoderLayer], dropout: nn.Module) -> None:
+    A source of several fields has an embedding of `fields`, too.
+    """
+
+    def __init__(
+        self,
+        embedding: Embedding,
+        layers: Sequence[EncoderLayer],
+        dropout: nn.Module,
+        fields: FieldEmbedding | None = None,
+    ) -> None:
         super().__init__()
         self.embedding = embedding
+        self.fields = fields
         self.dropout = dropout
         self.layers = nn.ModuleList(layers)
 
     def forward(self, source: Padded) -> Memory:
         """Source ids [B S] to Memory, independent of content and amount of padding."""
         mask = source.mask
-        states = self.dropout(self.embedding(source.ids))
+        states, positions = self.embed(source)
         finals = []
         for layer in self.layers:
-            states, final = layer(states, mask)
+            states, final = layer(states, mask, positions)
             if final is not None:
                 finals.append(final)
         return Memory(states, mask, tuple(finals))
 
     def self_attention(self, source: Padded) -> tuple[Float[Tensor, "B _H S S"], ...]:
         """The weights of every head of each self-attention, bottom first; empty for LSTMs."""
-        states = self.dropout(self.embedding(source.ids))
+        states, positions = self.embed(source)
         found: tuple[Tensor, ...] = ()
         for layer in self.layers:
             assert isinstance(layer, EncoderLayer)
-            states, heads = layer.by_head(states, source.mask)
+            states, heads = layer.by_head(states, source.mask, positions)
             found += heads
         return found
+
+    def embed(self, source: Padded) -> tuple[Float[Tensor, "B S E"], Int[Tensor, "B S"] | None]:
+        """The input of the first layer, and the positions of the tokens if they aren't 0, 1, … in each row."""
+        x = self.embedding(source.ids)
+        if self.fields is None:
+            return self.dropout(x), None
+        return self.dropout(x + self.fields(source.ids)), self.fields.positions(source.ids)
 
 
 class NoSource(nn.Module):

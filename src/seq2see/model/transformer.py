@@ -67,12 +67,12 @@ class MultiHeadSelfAttention(Layer):
         return stream._replace(x=self.output(join_heads(attended)), self_heads=(*stream.self_heads, weights))
 
     def project(
-        self, x: Float[Tensor, "R T D"], past: int = 0
+        self, stream: Stream, past: int = 0
     ) -> tuple[Float[Tensor, "R H T E"], Float[Tensor, "R H T E"], Float[Tensor, "R H T E"]]:
         """Queries, keys and values of positions that follow `past` others."""
-        queries, keys, values = (split_heads(part, self.heads) for part in self.projection(x).chunk(3, -1))
+        queries, keys, values = (split_heads(part, self.heads) for part in self.projection(stream.x).chunk(3, -1))
         if self.rotary:
-            angles = angles_at(past, x.size(1), keys.size(-1), like=keys)
+            angles = angles_at(stream.positions, past, stream.x.size(1), keys.size(-1), like=keys)
             queries, keys = rotate(queries, angles), rotate(keys, angles)
         return queries, keys, values
 
@@ -90,7 +90,7 @@ class SelfAttention(MultiHeadSelfAttention):
         assert isinstance(past_keys, Tensor)
         assert isinstance(past_values, Tensor)
         past, length = past_keys.size(2), stream.x.size(1)
-        queries, keys, values = self.project(stream.x, past)
+        queries, keys, values = self.project(stream, past)
         if past:
             keys, values = torch.cat([past_keys, keys], 2), torch.cat([past_values, values], 2)
         # A single query may see all keys; several after a prefix need the lower right part of the triangle.
@@ -106,7 +106,7 @@ class EncoderSelfAttention(MultiHeadSelfAttention):
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         assert isinstance(reading, Tensor)
-        queries, keys, values = self.project(stream.x)
+        queries, keys, values = self.project(stream)
         return self.attend(stream, queries, keys, values, reading[:, None, None]), carry
 
 
@@ -218,7 +218,9 @@ class AddPositions(Layer):
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         assert isinstance(carry, Tensor)
         length = stream.x.size(1)
-        positions = carry[:, None] + torch.arange(length, device=carry.device)
+        positions = stream.positions
+        if positions is None:
+            positions = carry[:, None] + torch.arange(length, device=carry.device)
         added = self.at(positions, like=at_least_float32(stream.x))
         return stream._replace(x=stream.x + added.to(stream.x.dtype)), carry + length
 
@@ -283,13 +285,17 @@ def frequencies(width: int, like: Tensor) -> Float[Tensor, " half"]:
     return PERIOD**-exponents
 
 
-def angles_at(past: int, length: int, width: int, like: Tensor) -> Float[Tensor, "T half"]:
-    """The rotation angle of each position from `past` on, per frequency."""
+def angles_at(
+    given: Int[Tensor, "R T"] | None, past: int, length: int, width: int, like: Tensor
+) -> Float[Tensor, "*rows T half"]:
+    """The rotation angle per frequency of each `given` position [R 1 T half], or of those from `past` on [T half]."""
+    if given is not None:
+        return given[:, None, :, None].to(like.dtype) * frequencies(width, like)
     positions = torch.arange(past, past + length, dtype=like.dtype, device=like.device)
     return positions[:, None] * frequencies(width, like)
 
 
-def rotate(x: Float[Tensor, "R H T E"], angles: Float[Tensor, "T half"]) -> Float[Tensor, "R H T E"]:
+def rotate(x: Float[Tensor, "R H T E"], angles: Float[Tensor, "*rows T half"]) -> Float[Tensor, "R H T E"]:
     """Rotate each pair (x_i, x_{i + E/2}) by its position's angle: scores depend on distances (Su et al. 2021)."""
     sin, cos = angles.sin(), angles.cos()
     left, right = x.chunk(2, -1)

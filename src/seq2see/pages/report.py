@@ -110,7 +110,7 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
     config, history, trained = data.config, data.history, data.trained
     codecs = (data.model.source_codec, data.model.target_codec)
     units = [
-        f"{side}: {codec.tokenizer.name}, {len(codec.vocabulary):,} tokens"
+        f"{side}: {codec.tokenizer.title}, {len(codec.vocabulary):,} tokens"
         for side, codec in zip(("source", "target"), codecs, strict=True)
         if codec is not None
     ]

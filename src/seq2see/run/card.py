@@ -25,8 +25,8 @@ def card_text(
     source, target = codecs
     sides = [("source", source)] if source else []
     text = [
-        f"- {side}: {codec.tokenizer.name}, {len(codec.vocabulary):,} tokens, Unicode {codec.tokenizer.normalization}; "
-        f"texts of at most {longest[side]:,} tokens"
+        f"- {side}: {codec.tokenizer.title}, {len(codec.vocabulary):,} tokens, "
+        f"Unicode {codec.tokenizer.normalization}; texts of at most {longest[side]:,} tokens"
         for side, codec in [*sides, ("target", target)]
     ]
     file = Path(train[0].origin.rpartition(":")[0]).name

@@ -162,7 +162,7 @@ def stored_text_options(pretrained: Pretrained) -> TextOptions:
     known = pretrained.config.text if pretrained.config else TextOptions()
     is_joint = pretrained.blueprint.tie == "all" or (source == target and not target.tokenizer.alphabet)
     known_options: dict[str, Any] = {
-        "source": source.tokenizer.name if source else None,
+        "source": source.tokenizer.unit if source else None,
         "target": target.tokenizer.name,
         "normalization": target.tokenizer.normalization,
         "joint": known.joint if pretrained.config else is_joint,

@@ -28,7 +28,7 @@ from seq2see.run.recipe import (
     choose_training,
     epoch_examples_of,
 )
-from seq2see.storage.saved_model import MAX_LENGTH
+from seq2see.storage.saved_model import MAX_LENGTH, sizes_of
 from seq2see.text import SPECIALS, UNK, Codec, Codecs
 from seq2see.text.building import vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS, choose_text
@@ -239,12 +239,6 @@ def leak_lines(plan: RunPlan) -> list[str]:
         f"note: the model has been trained before on the sources of {count:,} of the {len(texts):,} dev pairs: the dev "
         "scores are too good, and which checkpoint is best depends on them; give other dev pairs with --dev"
     ]
-
-
-def sizes_of(codecs: Codecs) -> Sizes:
-    """The sizes of their vocabularies."""
-    source, target = codecs
-    return Sizes(len(source.vocabulary) if source else 0, len(target.vocabulary))
 
 
 def max_length_for(longest_target: int) -> int:

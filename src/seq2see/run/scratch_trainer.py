@@ -85,6 +85,9 @@ class ScratchTrainer:
     def build(self, plan: RunPlan, context: RunContext) -> scratch.ScratchSeq2Seq:
         """The network of the plan's blueprint."""
         o, sizes = plan.blueprint, plan.sizes
+        if sizes.fields:
+            what = "--engine scratch reads sources of one field"
+            raise ConfigError(what, where="text.source", fix="train with --engine torch, or on one column")
         return scratch.build(
             o.name,
             sizes.source,

@@ -13,7 +13,7 @@ import numpy as np
 
 from seq2see.blueprint import ARCHITECTURES, Blueprint
 from seq2see.runtime.arithmetic import Linear, Norm
-from seq2see.runtime.encoder import Encoder, EncoderLSTM, NoSource, RecurrentEncoder, TransformerEncoder
+from seq2see.runtime.encoder import Encoder, EncoderLSTM, NoSource, RecurrentEncoder, SourceFields, TransformerEncoder
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions
 from seq2see.runtime.readers import make_attend
 from seq2see.runtime.recurrent import Gates, Recurrent
@@ -150,6 +150,13 @@ def source_table(o: Blueprint, tensors: Tensors) -> Array:
     return scaled(o, tensors.at("encoder").take("embedding.weight", None, o.embedding))
 
 
+def source_fields(o: Blueprint, tensors: Tensors) -> SourceFields | None:
+    """The embedding of the source's fields [F E]; None for a source of one text."""
+    if not tensors.fields:
+        return None
+    return SourceFields(tensors.at("encoder").take("fields.weight", None, o.embedding), tensors.fields)
+
+
 def target_table(o: Blueprint, tensors: Tensors) -> Array:
     """The decoder's embedding as saved, without scaling; with tie=all it is the encoder's."""
     side = "encoder" if o.tie == "all" else "decoder"
@@ -224,7 +231,8 @@ def encoder(
                 for backward, name in ((False, "ahead"), (True, "back"))
             }
         embedding = None if height else source_table(o, tensors)
-        layers.append(EncoderLSTM(directions, o.merge, embedding, residual=is_residual))
+        fields = None if height else source_fields(o, tensors)
+        layers.append(EncoderLSTM(directions, o.merge, embedding, fields, residual=is_residual))
     return RecurrentEncoder(layers)
 
 
@@ -242,7 +250,7 @@ def transformer_encoder(o: Blueprint, tensors: Tensors) -> TransformerEncoder:
             sublayer(o, block.at(1), FeedForward(block.at(1, "inner"), o.width, o.feed_forward, o.activation)),
         ]
     blocks += last_norm(o, own.at(start + o.layers))
-    return TransformerEncoder(source_table(o, tensors), positions, blocks)
+    return TransformerEncoder(source_table(o, tensors), positions, blocks, source_fields(o, tensors))
 
 
 def transformer_decoder(o: Blueprint, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2see.blueprint import FIELD_BREAK, FieldKind
 from seq2see.runtime.arithmetic import Matrix
 from seq2see.runtime.positions import LearnedPositions, SinusoidalPositions
 from seq2see.runtime.recurrent import Cell, Gates
@@ -38,6 +39,28 @@ class Padded(NamedTuple):
     def backward(self) -> NDArray[Any]:
         """The position of each row at each time step [S B], from its last real token backward."""
         return np.maximum(self.lengths - 1 - np.arange(self.ids.shape[1])[:, None], 0)
+
+
+class SourceFields:
+    """One vector per field of the source, added to those of its tokens; tags have no positions."""
+
+    def __init__(self, table: Array, kinds: Sequence[FieldKind]) -> None:
+        self.table = table
+        self.is_text = np.array([kind == "text" for kind in kinds])
+
+    def numbers(self, ids: NDArray[Any]) -> NDArray[Any]:
+        """The number of each token's field [B S]; a break belongs to the field that it ends."""
+        is_break = ids == FIELD_BREAK
+        numbers: NDArray[Any] = np.minimum(is_break.cumsum(1) - is_break, len(self.table) - 1)
+        return numbers
+
+    def positions(self, ids: NDArray[Any]) -> NDArray[Any] | None:
+        """The position of each token of a text [B S], 0 for tags; None if all are texts."""
+        if self.is_text.all():
+            return None
+        is_text = self.is_text[self.numbers(ids)]
+        positions: NDArray[Any] = np.maximum(is_text.cumsum(1) - 1, 0) * is_text
+        return positions
 
 
 class Encoder:
@@ -67,19 +90,28 @@ class NoSource(Encoder):
 class EncoderLSTM:
     """One layer of LSTMs: forward, backward or both, merged by concatenation, sum or mean.
 
-    The keys of `directions` say whether it reads backward. Only the first layer has an `embedding`.
+    The keys of `directions` say whether it reads backward. Only the first layer has an `embedding`, and `fields` if the
+    source has several.
     """
 
     def __init__(
-        self, directions: dict[bool, Gates], merge: str, embedding: Array | None, *, residual: bool = False
+        self,
+        directions: dict[bool, Gates],
+        merge: str,
+        embedding: Array | None,
+        fields: SourceFields | None = None,
+        *,
+        residual: bool = False,
     ) -> None:
         self.backward = tuple(directions)
         self.gates = tuple(directions.values())
         self.merge = merge
         self.residual = residual
         self.embedding = embedding
+        self.fields = fields
         tables = [gates.table(embedding) for gates in self.gates] if embedding is not None else []
         self.tables = [table for table in tables if table is not None]
+        self.field_shares = [fields.table @ gates.inputs for gates in self.gates] if fields is not None else []
         self.hidden = np.stack([gates.hidden for gates in self.gates])
         self.matrices = [Matrix(hidden) for hidden in self.hidden]
 
@@ -102,10 +134,16 @@ class EncoderLSTM:
         rows = np.arange(len(source.lengths))
         if self.tables:
             addends = [table[source.ids[rows, order]] for table, order in zip(self.tables, orders, strict=True)]
+            if self.fields is not None:
+                numbers = self.fields.numbers(source.ids)
+                for addend, share, order in zip(addends, self.field_shares, orders, strict=True):
+                    addend += share[numbers[rows, order]]
         else:
             if x is None:
                 assert self.embedding is not None
                 x = self.embedding[source.ids]
+                if self.fields is not None:
+                    x += self.fields.table[self.fields.numbers(source.ids)]
             addends = []
             for gates, order in zip(self.gates, orders, strict=True):
                 read = x[rows, order]
@@ -199,9 +237,14 @@ class TransformerEncoder(Encoder):
     """Decoder-style layers over the source; their reading is the padding mask."""
 
     def __init__(
-        self, embedding: Array, positions: SinusoidalPositions | LearnedPositions | None, layers: Sequence[Layer]
+        self,
+        embedding: Array,
+        positions: SinusoidalPositions | LearnedPositions | None,
+        layers: Sequence[Layer],
+        fields: SourceFields | None = None,
     ) -> None:
         self.embedding = embedding
+        self.fields = fields
         self.positions = positions
         self.layers = Stack(*layers)
 
@@ -218,8 +261,12 @@ class TransformerEncoder(Encoder):
         """The stream after all layers; its rows are B × S positions."""
         x = self.embedding[source.ids]
         _, length, width = x.shape
+        if self.fields is not None:
+            x += self.fields.table[self.fields.numbers(source.ids)]
+            stream.positions = self.fields.positions(source.ids)
         if self.positions is not None:
-            x += self.positions.up_to(length)[:length]
+            table = self.positions.up_to(length)
+            x += table[:length] if stream.positions is None else table[stream.positions]
         memory = Memory(x, source.mask)
         stream.x = x.reshape(-1, width)
         self.layers.step(stream, self.layers.start(memory, iter(())), self.layers.read(memory))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.blueprint import Blueprint, Shape, Sizes, max_positions, require_tensors
+from seq2see.blueprint import Blueprint, FieldKind, Shape, Sizes, max_positions, require_tensors
 from seq2see.runtime.architectures import BUILDERS, EncoderDecoder
 from seq2see.runtime.encoder import Padded
 from seq2see.runtime.readers import Attend
@@ -96,16 +96,16 @@ class Network:
         return self.encoder.self_attention(Padded(np.asarray(source_ids), np.asarray(source_lengths)))
 
 
-def build(blueprint: Blueprint, tensors: Mapping[str, Array]) -> Network:
-    """The network of a blueprint with these tensors.
+def build(blueprint: Blueprint, tensors: Mapping[str, Array], fields: Sequence[FieldKind] = ()) -> Network:
+    """The network of a blueprint with these tensors; `fields` are those of the source, if it has several.
 
     It computes in the widest dtype among the tensors, at least float32. CheckpointError for a tensor that is missing,
     unknown or of the wrong shape.
     """
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    require_tensors(blueprint, sizes_of(shapes), shapes)
+    require_tensors(blueprint, sizes_of(shapes)._replace(fields=tuple(fields)), shapes)
     return Network(
-        BUILDERS[blueprint.name](blueprint, Tensors(tensors)),
+        BUILDERS[blueprint.name](blueprint, Tensors(tensors, fields)),
         max_positions=max_positions(blueprint),
         num_parameters=sum(tensor.size for tensor in tensors.values()),
     )

@@ -86,11 +86,12 @@ class RotaryPositions:
         self.grow(position + 1)
         rotate(x, self.sin[position], self.cos[position])
 
-    def rotate_all(self, x: Array) -> None:
-        """Rotate x [B S 2 H E] at positions 0 to S - 1, in place."""
+    def rotate_all(self, x: Array, positions: NDArray[Any] | None) -> None:
+        """Rotate x [B S 2 H E] in place, at these positions [B S], or at 0 to S - 1."""
         length = x.shape[1]
         self.grow(length)
-        rotate(x, self.sin[:length, None, None], self.cos[:length, None, None])
+        at = slice(length) if positions is None else positions
+        rotate(x, self.sin[at][..., None, None, :], self.cos[at][..., None, None, :])
 
 
 def rotate(x: Array, sin: Array, cos: Array) -> None:

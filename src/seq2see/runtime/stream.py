@@ -37,7 +37,7 @@ class Memory(NamedTuple):
 class Stream:
     """The values passed from layer to layer in the decoder, at one position."""
 
-    __slots__ = ("context", "fed", "heads", "ids", "self_heads", "weights", "x")
+    __slots__ = ("context", "fed", "heads", "ids", "positions", "self_heads", "weights", "x")
 
     ids: NDArray[Any]
     """The tokens [R]."""
@@ -53,12 +53,15 @@ class Stream:
     """The weights of all heads of each reader so far [R H S], bottom first; None if they are not needed."""
     self_heads: list[Array] | None
     """Those of each self-attention so far, likewise: [R H P], in an encoder [B H S S]."""
+    positions: NDArray[Any] | None
+    """The positions of the tokens in an encoder [B S]; None: 0, 1, … in each row."""
 
     def __init__(self, ids: NDArray[Any], *, by_head: bool = False) -> None:
         self.ids = ids
         self.weights = None
         self.heads = [] if by_head else None
         self.self_heads = [] if by_head else None
+        self.positions = None
 
 
 class Selectable(Protocol):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2see.blueprint import FieldKind
 from seq2see.errors import CheckpointError
 
 Array: TypeAlias = NDArray[Any]
@@ -17,10 +18,11 @@ Array: TypeAlias = NDArray[Any]
 class Tensors:
     """Saved tensors, whose names and shapes are known to be those of the model.
 
-    The network's dtype is the widest among the tensors, at least float32: float16 is converted.
+    The network's dtype is the widest among the tensors, at least float32: float16 is converted. `fields` are the kinds
+    of the source's fields, if it has several.
     """
 
-    def __init__(self, tensors: Mapping[str, Array]) -> None:
+    def __init__(self, tensors: Mapping[str, Array], fields: Sequence[FieldKind] = ()) -> None:
         for name, tensor in tensors.items():
             if tensor.dtype.kind != "f":
                 raise CheckpointError(
@@ -29,13 +31,14 @@ class Tensors:
                     fix="save the model in float16, float32 or float64",
                 )
         self.dtype: np.dtype[Any] = np.result_type(np.float32, *{tensor.dtype for tensor in tensors.values()})
+        self.fields = fields
         self._tensors = tensors
         self._prefix = ""
 
     def at(self, *path: str | int) -> Tensors:
         """The tensors whose names start with this path."""
         part = Tensors.__new__(Tensors)
-        part.dtype, part._tensors = self.dtype, self._tensors
+        part.dtype, part.fields, part._tensors = self.dtype, self.fields, self._tensors
         part._prefix = self._prefix + "".join(f"{step}." for step in path)
         return part
 

@@ -113,7 +113,7 @@ class EncoderSelfAttention(MultiHeadSelfAttention):
         sentences, length = reading.shape
         projected = self.entry(stream.x).reshape(sentences, length, 3, self.heads, -1)
         if self.rotary is not None:
-            self.rotary.rotate_all(projected[:, :, :2])
+            self.rotary.rotate_all(projected[:, :, :2], stream.positions)
         queries, keys, values = projected.transpose(2, 0, 3, 1, 4)
         attended = np.empty_like(queries)
         weights = []

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from seq2see.blueprint import ARCHITECTURES, Blueprint, Sizes, read_blueprint, require_tensors
+from seq2see.blueprint import ARCHITECTURES, Blueprint, FieldKind, Sizes, read_blueprint, require_tensors
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import CheckpointError, UserError
 from seq2see.storage.archive import SUFFIX, pack, read_packed
@@ -72,8 +72,23 @@ class SavedModel(NamedTuple):
 
     @property
     def sizes(self) -> Sizes:
-        """The sizes of the vocabularies; 0 for the source of a language model."""
-        return Sizes(len(self.source_codec.vocabulary) if self.source_codec else 0, len(self.target_codec.vocabulary))
+        """What the network is built for."""
+        return sizes_of((self.source_codec, self.target_codec))
+
+
+def sizes_of(codecs: Codecs) -> Sizes:
+    """What a model is built for: the sizes of the vocabularies, 0 for the source of a language model; fields."""
+    source, target = codecs
+    if source is None:
+        return Sizes(0, len(target.vocabulary))
+    units = source.tokenizer.unit
+    fields = () if isinstance(units, str) else tuple(map(kind_of, units))
+    return Sizes(len(source.vocabulary), len(target.vocabulary), fields)
+
+
+def kind_of(unit: str) -> FieldKind:
+    """What a model makes of a field with this unit."""
+    return "tags" if unit == "tags" else "text"
 
 
 Locator: TypeAlias = Callable[[str], str]

@@ -2,8 +2,9 @@
 
 from seq2see.text.choice import choose_tokenizer
 from seq2see.text.codec import Codec, Codecs, UnicodeVersionWarning
+from seq2see.text.fields import FIELD_BREAK, Fields
 from seq2see.text.learning import learn_codec
-from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Unigram
+from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Unigram, has_subwords
 from seq2see.text.tokenizers import (
     NORMALIZATIONS,
     TOKENIZER_NAMES,
@@ -12,7 +13,9 @@ from seq2see.text.tokenizers import (
     Graphemes,
     Normalization,
     Symbols,
+    Tags,
     Tokenizer,
+    Units,
     Words,
     make_tokenizer,
 )
@@ -21,6 +24,7 @@ from seq2see.text.vocabulary import BOS, EOS, PAD, SPECIALS, UNK, Vocabulary
 __all__ = [
     "BOS",
     "EOS",
+    "FIELD_BREAK",
     "NORMALIZATIONS",
     "PAD",
     "SPECIALS",
@@ -32,16 +36,20 @@ __all__ = [
     "Characters",
     "Codec",
     "Codecs",
+    "Fields",
     "Graphemes",
     "MergeDropout",
     "Normalization",
     "Symbols",
+    "Tags",
     "Tokenizer",
     "UnicodeVersionWarning",
     "Unigram",
+    "Units",
     "Vocabulary",
     "Words",
     "choose_tokenizer",
+    "has_subwords",
     "learn_codec",
     "make_tokenizer",
 ]

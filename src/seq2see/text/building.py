@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seq2see.text.codec import Codec, Codecs
+from seq2see.text.fields import FIELD_BREAK, Fields, columns_of
 from seq2see.text.learning import learn_from_words
 from seq2see.text.options import TextOptions
-from seq2see.text.subwords import SUBWORD_UNITS
-from seq2see.text.tokenizers import make_tokenizer
+from seq2see.text.subwords import SUBWORD_UNITS, has_subwords
+from seq2see.text.tokenizers import Units, make_tokenizer
 from seq2see.text.vocabulary import Vocabulary
 
 
-def codec_of_counts(options: TextOptions, unit: str | None, counts: Counter[str]) -> Codec:
-    """A codec of this unit, built from the frequency of each token, or for subwords of each word."""
-    assert unit is not None
+def by_unit(units: Units, texts: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
+    """Each unit with its texts: all of them, or the texts of one field."""
+    if isinstance(units, str):
+        return [(units, texts)]
+    return list(zip(units, columns_of(texts, len(units)), strict=True))
+
+
+def codec_of_counts(options: TextOptions, units: Units | None, counts: Mapping[str, Counter[str]]) -> Codec:
+    """A codec of this unit, or of one unit per field, built from the frequency of each token of each unit.
+
+    Of subwords, the frequencies are those of words. Fields of the same unit share its tokens.
+    """
+    assert units is not None
+    if isinstance(units, str):
+        return codec_of_unit(options, units, counts[units])
+    codecs = {unit: codec_of_unit(options, unit, counts[unit]) for unit in dict.fromkeys(units)}
+    tokens = dict.fromkeys([FIELD_BREAK, *(token for codec in codecs.values() for token in codec.vocabulary.tokens)])
+    tokenizer = Fields(options.normalization, tuple(codecs[unit].tokenizer for unit in units))
+    return Codec(tokenizer, Vocabulary(tuple(tokens)))
+
+
+def codec_of_unit(options: TextOptions, unit: str, counts: Counter[str]) -> Codec:
+    """A codec of one unit."""
     if unit in SUBWORD_UNITS:
         return learn_from_words(unit, counts, normalization=options.normalization, **subword_limits(options))
     tokenizer = make_tokenizer(unit, options.normalization)
@@ -40,5 +62,5 @@ def vocabulary_lines(options: TextOptions, codecs: Codecs) -> list[str]:
     return [
         f"{side}: a vocabulary of {len(codec.vocabulary):,} subwords and characters"
         for side, codec in sides
-        if codec is not None and codec.tokenizer.name in SUBWORD_UNITS
+        if codec is not None and has_subwords(codec.tokenizer.unit)
     ]

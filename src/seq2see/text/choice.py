@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
 from seq2see.errors import ConfigError
+from seq2see.text.fields import FIELD_UNITS, columns_of, num_fields
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS
-from seq2see.text.tokenizers import Graphemes
+from seq2see.text.tokenizers import TAG_SEPARATOR, Graphemes, Units
 
 SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
 """Units of running text, where exact match says little: there are many correct answers."""
 
+_LIST = re.compile(r"[^;|,][;|,][^;|,]")
 _MAX_LINES = 20_000
 _MAX_CHARACTERS = 2_000_000
 _MAX_CHARACTERS_FOR_GRAPHEMES = 100_000
@@ -80,7 +84,9 @@ def choose_text(
 
     `sources` is None for a language model.
     """
-    choices = []
+    choices: list[str] = []
+    if sources is not None and (number := num_fields(sources)) > 1 and options.source is None:
+        options, choices = choose_fields(options, sources, number)
     sides = {"target": targets} if sources is None else {"source": sources, "target": targets}
     given = {name for side in sides if (name := getattr(options, side))}
     for side, texts in sides.items():
@@ -95,9 +101,40 @@ def choose_text(
     return options, choices
 
 
-def require_consistent(options: TextOptions, units: Mapping[str, str]) -> None:
+def choose_fields(options: TextOptions, sources: Sequence[str], number: int) -> tuple[TextOptions, list[str]]:
+    """The options with a unit for each field of the sources, and one line per choice."""
+    units: list[Any] = []
+    lines = []
+    for index, column in enumerate(columns_of(sources, number)):
+        reason = reason_for_tags(column) if index else None  # the first field is what the others tell more about
+        unit, reason = ("tags", reason) if reason else choose_tokenizer(column)
+        units.append(unit)
+        lines.append(f"source, field {index + 1}: {unit} ({reason})")
+    return replace(options, source=tuple(units)), lines
+
+
+def reason_for_tags(texts: Sequence[str]) -> str | None:
+    """Why these texts are sets of tags: lists of few parts, or few different words; None if they are not."""
+    filled = [text for text in texts if text.strip()]
+    if not filled or any(" " in text.strip() for text in filled):
+        return None
+    counts = Counter(tag for text in filled for tag in TAG_SEPARATOR.split(text) if tag)
+    uses = counts.total() / max(1, len(counts))
+    num_lists = sum(bool(_LIST.search(text)) for text in filled)
+    if 2 * num_lists >= len(filled) and uses >= 5:
+        return f"lists of {len(counts)} different tags, each about {uses:.0f} times"
+    num_kinds = len(set(filled))
+    if num_kinds <= 50 and len(filled) >= 10 * num_kinds:
+        return f"only {num_kinds} different words, each about {len(filled) / num_kinds:.0f} times"
+    return None
+
+
+def require_consistent(options: TextOptions, units: Mapping[str, Units]) -> None:
     """ConfigError for text options that conflict with these units, or have no effect on them."""
-    named = " and ".join(f"{side} {unit}" for side, unit in units.items())
+    named = " and ".join(f"{side} {unit if isinstance(unit, str) else ', '.join(unit)}" for side, unit in units.items())
+    all_units = {name for unit in units.values() for name in ([unit] if isinstance(unit, str) else unit)}
+    if not isinstance(options.source, str | None):
+        require_fields(options, options.source)
     if options.joint and len(units) == 1:
         fix = "remove text.joint"
         raise ConfigError("a language model has no second side to share a vocabulary with", where="text.joint", fix=fix)
@@ -106,7 +143,7 @@ def require_consistent(options: TextOptions, units: Mapping[str, str]) -> None:
         raise ConfigError(
             f"a joint vocabulary needs the same unit on both sides, found {named}", where="text.joint", fix=fix
         )
-    if options.subword_size and not set(units.values()) & set(SUBWORD_UNITS):
+    if options.subword_size and not all_units & set(SUBWORD_UNITS):
         fix = "use bpe or unigram for a side, or limit other vocabularies with text.max_vocabulary"
         raise ConfigError(f"needs bpe or unigram on a side, found {named}", where="text.subword_size", fix=fix)
     if options.subword_size and options.subword_size > options.max_vocabulary:
@@ -115,6 +152,21 @@ def require_consistent(options: TextOptions, units: Mapping[str, str]) -> None:
             where="text.subword_size",
             fix=f"also set text.max_vocabulary={options.subword_size}, or use a smaller size",
         )
-    if options.bpe_dropout and set(units.values()) != {"bpe"}:
+    if options.bpe_dropout and not all(has_bpe(unit) for unit in units.values()):
         fix = f"set {' '.join(f'text.{side}=bpe' for side in units)}, or remove text.bpe_dropout"
         raise ConfigError(f"needs bpe, found {named}", where="text.bpe_dropout", fix=fix)
+
+
+def require_fields(options: TextOptions, units: Sequence[str]) -> None:
+    """ConfigError for units that the fields of a source can't have."""
+    if not units or not set(units) <= set(FIELD_UNITS):
+        what = f"each field takes one of {', '.join(FIELD_UNITS)}, not {', '.join(units) or 'none'}"
+        raise ConfigError(what, where="text.source", fix="name one of these units per field")
+    if options.joint:
+        fix = "remove text.joint"
+        raise ConfigError("a joint vocabulary needs a source of one field", where="text.joint", fix=fix)
+
+
+def has_bpe(units: Units) -> bool:
+    """Whether BPE-dropout has an effect on this side."""
+    return units == "bpe" or (not isinstance(units, str) and "bpe" in units)

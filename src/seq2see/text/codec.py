@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from seq2see.errors import CheckpointError, UserError
+from seq2see.errors import CheckpointError, DataError, UserError
+from seq2see.text.fields import FIELD_BREAK, FIELD_UNITS, MAX_FIELDS, Fields
 from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Subwords, Unigram, read_subwords
-from seq2see.text.tokenizers import Tokenizer, as_normalization, make_tokenizer
+from seq2see.text.tokenizers import Normalization, Tokenizer, as_normalization, make_tokenizer
 from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
 _FORMAT = "seq2see-codec-1"
@@ -61,12 +62,12 @@ class Codec:
 
     def encode_with_dropout(self, text: str, dropout: MergeDropout) -> list[int]:
         """Like `encode`, with BPE-dropout; for training, and only with the unit bpe."""
-        assert isinstance(self.tokenizer, BytePairEncoding)
+        assert isinstance(self.tokenizer, BytePairEncoding | Fields)
         return [*map(self.vocabulary.id, self.tokenizer.split_with_dropout(text, dropout)), EOS]
 
     def decode(self, ids: Iterable[int], *, after: str = "") -> str:
         """The text up to the first EOS; an unknown token becomes `<unk>`. `after` is a text that the ids continue."""
-        tokens: list[str] = self.tokenizer.split(after)
+        tokens = self.tokenizer.split(after) if after else []
         for number in map(int, ids):
             if number == EOS:
                 break
@@ -98,7 +99,7 @@ class Codec:
             "normalization": self.tokenizer.normalization,
             "unicode": unicodedata.unidata_version,
             "tokens": list(self.vocabulary.tokens),
-            **(self.tokenizer.learnt() if isinstance(self.tokenizer, Subwords) else {}),
+            **stored(self.tokenizer),
         }
 
     @classmethod
@@ -114,10 +115,7 @@ class Codec:
             raise CheckpointError("'tokens' is not a list of non-empty strings", where=where, fix=again)
         try:
             vocabulary = Vocabulary(tuple(tokens))
-            if name in SUBWORD_UNITS:
-                codec = cls(read_subwords(name, as_normalization(normalization), tokens, values), vocabulary)
-            else:
-                codec = cls(make_tokenizer(name, normalization), vocabulary)
+            codec = cls(read_tokenizer(name, as_normalization(normalization), tokens, values), vocabulary)
         except UserError as error:
             raise CheckpointError(error.what, where=where, fix=again) from error
         made_under = values.get("unicode")
@@ -138,6 +136,30 @@ class Codec:
             again = "copy the file again from where the model was trained"
             raise CheckpointError(f"damaged: invalid JSON: {error}", where=where, fix=again) from error
         return cls.from_dict(values, where=where)
+
+
+def stored(tokenizer: Tokenizer) -> dict[str, object]:
+    """What a tokenizer needs beside its name and normal form, ready for JSON."""
+    if isinstance(tokenizer, Fields):
+        return {"fields": [{"tokenizer": part.name, **stored(part)} for part in tokenizer.parts]}
+    return tokenizer.learnt() if isinstance(tokenizer, Subwords) else {}
+
+
+def read_tokenizer(
+    name: str, normalization: Normalization, tokens: list[str], values: Mapping[str, object]
+) -> Tokenizer:
+    """The tokenizer of this name and the values of `stored`. UserError if they are invalid."""
+    if name == Fields.name:
+        fields = values.get("fields")
+        if not isinstance(fields, list) or not 0 < len(fields) <= MAX_FIELDS or tokens[:1] != [FIELD_BREAK]:
+            raise DataError(f"must have 1 to {MAX_FIELDS} fields, and a field break as the first token", where="fields")
+        if not all(isinstance(field, dict) and field.get("tokenizer") in FIELD_UNITS for field in fields):
+            raise DataError(f"must have tokenizers of fields: {', '.join(FIELD_UNITS)}", where="fields")
+        parts = (read_tokenizer(field["tokenizer"], normalization, tokens, field) for field in fields)
+        return Fields(normalization, tuple(parts))
+    if name in SUBWORD_UNITS:
+        return read_subwords(name, normalization, tokens, values)
+    return make_tokenizer(name, normalization)
 
 
 def warn_of_unsettled(characters: set[str], made_under: str) -> None:

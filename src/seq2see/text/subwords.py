@@ -22,7 +22,7 @@ from typing import ClassVar
 import regex  # type: ignore[import-untyped]
 
 from seq2see.errors import DataError
-from seq2see.text.tokenizers import Normalization, Tokenizer
+from seq2see.text.tokenizers import Normalization, Tokenizer, Units
 
 SUBWORD_UNITS = ("bpe", "unigram")
 UNKNOWN_PENALTY = 10.0
@@ -42,6 +42,11 @@ _WORD = regex.compile(
     rf"|\p{{N}}[\p{{N}}\p{{M}}]*|{_ESCAPE}|(?:(?!{_ESCAPE})[^\s\p{{L}}\p{{N}}])+)|\s"
 )
 _ATOM = regex.compile(rf"{_ESCAPE}|.", regex.DOTALL)
+
+
+def has_subwords(units: Units) -> bool:
+    """Whether this unit, or the unit of one of the fields, is made of subwords."""
+    return any(unit in SUBWORD_UNITS for unit in ([units] if isinstance(units, str) else units))
 
 
 def chunks_of(text: str) -> list[str]:

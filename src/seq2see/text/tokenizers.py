@@ -9,13 +9,15 @@ import re
 import unicodedata
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast, get_args
+from typing import ClassVar, Literal, TypeAlias, cast, get_args
 
 import regex  # type: ignore[import-untyped]
 
 from seq2see.errors import ConfigError, DataError, did_you_mean
 
 Normalization = Literal["NFC", "NFD", "NFKC", "none"]
+Units: TypeAlias = str | tuple[str, ...]
+"""The unit of a text, or one per field of a source of several fields."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,16 @@ class Tokenizer(ABC):
     alphabet: ClassVar[tuple[str, ...]] = ()
     """All possible tokens; empty if the vocabulary comes from the data."""
     normalization: Normalization = "NFC"
+
+    @property
+    def unit(self) -> Units:
+        """The unit that makes this tokenizer, as in the options; one per field if the text has several."""
+        return self.name
+
+    @property
+    def title(self) -> str:
+        """Its unit, or the units of its fields, for display."""
+        return self.unit if isinstance(self.unit, str) else ", ".join(self.unit)
 
     def normalise(self, text: str) -> str:
         """The text in its Unicode normal form: what `join(split(text))` returns.
@@ -113,6 +125,31 @@ class Symbols(Tokenizer):
         return " ".join(tokens)
 
 
+@dataclass(frozen=True)
+class Tags(Tokenizer):
+    """A set of tags, such as `V;PST;3` or `Case=Nom|Number=Sing`: whole units, whose order means nothing.
+
+    Tags are separated by semicolons, commas, vertical bars or white space. Each is one token, `<V>`, so that it differs
+    from a text with the same letters; they are sorted, and each occurs once.
+    """
+
+    name: ClassVar[str] = "tags"
+
+    def normalise(self, text: str) -> str:
+        """The tags, sorted and joined by semicolons."""
+        return self.join(self.split(text))
+
+    def split(self, text: str) -> list[str]:
+        """The tokens of the text."""
+        return sorted({f"<{tag}>" for tag in TAG_SEPARATOR.split(normal_form(text, self.normalization)) if tag})
+
+    def join(self, tokens: list[str]) -> str:
+        """The text of these tokens."""
+        return ";".join(token[1:-1] if token.startswith("<") and token.endswith(">") else token for token in tokens)
+
+
+TAG_SEPARATOR = re.compile(r"[;,|\s]+")
+
 # Unique: a token of one character is that ASCII character, a token of four is a byte in hexadecimal.
 _BYTE_TOKENS = tuple(chr(byte) if 0x20 <= byte <= 0x7E else f"<{byte:02X}>" for byte in range(256))
 
@@ -139,7 +176,7 @@ class Bytes(Tokenizer):
 
 
 def make_tokenizer(name: str, normalization: str = "NFC") -> Tokenizer:
-    """The tokenizer of this name. Raises ConfigError for an unknown name."""
+    """The tokenizer of this name, which learns nothing from texts. Raises ConfigError for an unknown name."""
     if name not in _TOKENIZERS:
         raise ConfigError(f"unknown tokenizer {name!r}", fix=did_you_mean(name, TOKENIZER_NAMES))
     return _TOKENIZERS[name](as_normalization(normalization))
@@ -170,12 +207,13 @@ def normal_form(text: str, normalization: Normalization) -> str:
 _GRAPHEME = regex.compile(r"\X")
 _WORD_OR_SPACE = re.compile(r"\S+|\s+")
 _BYTE_OF_TOKEN = {token: bytes([byte]) for byte, token in enumerate(_BYTE_TOKENS)}
-_TOKENIZERS: dict[str, type[Characters] | type[Graphemes] | type[Words] | type[Symbols] | type[Bytes]] = {
+_TOKENIZERS: dict[str, type[Characters] | type[Graphemes] | type[Words] | type[Symbols] | type[Bytes] | type[Tags]] = {
     "characters": Characters,
     "graphemes": Graphemes,
     "words": Words,
     "symbols": Symbols,
     "bytes": Bytes,
+    "tags": Tags,
 }
 TOKENIZER_NAMES: tuple[str, ...] = tuple(_TOKENIZERS)
 NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
