@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from seq2see.data import Examples, Pair, collate
 from seq2see.data.options import TableOptions
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError, DataError
+from seq2see.inference.asking import Asked
 from seq2see.inference.batching import batches_of_equal, chunks_of, rows_at_most, source_costs
 from seq2see.inference.checking import require_known, require_type, texts_of, with_options
 from seq2see.inference.engine import Engine
@@ -23,33 +24,16 @@ from seq2see.inference.reading import (
     LARGEST_INPUT_LENGTH,
     USUAL_INPUT_LENGTH,
     InputLimits,
-    Readable,
     Refusals,
     read_pairs,
-    read_sources,
 )
 from seq2see.inference.requests import Request, requests_of, split_per_text
 from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of, unanswered, unscored
-from seq2see.inference.rules import RuleMaker, Rules
+from seq2see.inference.rules import RuleMaker
 from seq2see.inference.scoring import score_examples, unknown_note
 from seq2see.inference.searching import needs_beam, search
 from seq2see.search import Hypothesis
 from seq2see.text import Codec
-
-
-class Asked(NamedTuple):
-    """Some of the requests of a call, and what the network reads of them."""
-
-    requests: Sequence[Request]
-    read: Readable
-    rules: Sequence[Rules]
-    """By request; of those that can't be answered any."""
-    first_row: int
-    """The number of the first of them in the call, from 0."""
-
-    def place(self, row: int) -> str:
-        """What the text of a row is called in messages."""
-        return f"text {self.first_row + row + 1}"
 
 
 class Predictor:
@@ -130,7 +114,7 @@ class Predictor:
         notes, refusals = self._notes(), Refusals("texts without an answer", strict=chosen.strict)
         asked = self._read(requests, chosen, maker)
         refusals.add(asked.read, len(requests))
-        self._examine(notes, asked)
+        asked.examine(notes)
         for each in (notes, maker.notes, refusals):
             each.warn(stacklevel=2)
         return self._answer(asked, chosen)
@@ -216,7 +200,7 @@ class Predictor:
                 error, chunk = asked.read.refused[first], chunk[:first]
                 asked = self._read(chunk, options, maker, first_row=first_row)
             else:
-                self._examine(notes, asked)
+                asked.examine(notes)
                 refusals.add(asked.read, len(chunk))
             if chunk_size == 1 and error is None:
                 for each in (notes, maker.notes, refusals):
@@ -237,34 +221,14 @@ class Predictor:
     def _read(
         self, requests: Sequence[Request], options: GenerationOptions, maker: RuleMaker, *, first_row: int = 0
     ) -> Asked:
-        """What the network reads; rows are numbered from `first_row` in errors."""
-        places = [f"text {first_row + row + 1}" for row in range(len(requests))]
-        rules, refused = maker.rules_of_all(requests, places)
-        read = read_sources(
-            [request.text for request in requests],
-            self.source_codec or self.target_codec,
-            self.input_limits(options.max_input_length),
-            places,
-            is_prompt=self.source_codec is None,
-            refused=refused,
-        )
-        return Asked(requests, read, rules, first_row)
+        codec, limits = self.source_codec or self.target_codec, self.input_limits(options.max_input_length)
+        return Asked.of(requests, maker, codec, limits, is_prompt=self.source_codec is None, first_row=first_row)
 
     def _notes(self) -> InputNotes:
         return InputNotes(self.source_codec or self.target_codec, self.seen)
 
-    def _examine(self, notes: InputNotes, asked: Asked) -> None:
-        """Note what is unlike the training data in the rows that the network reads."""
-        examples, rows = asked.read.examples, asked.read.rows
-        ids = [
-            examples.target(index) if self.source_codec is None else examples.source(index)[:-1]
-            for index in range(len(rows))
-        ]
-        notes.add([asked.requests[row].text for row in rows], ids, [asked.place(row) for row in rows])
-
     def _answer(self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True) -> list[Prediction]:
         """The answers to all requests, in their order."""
-        is_prompt = self.source_codec is None
         examples, rows = asked.read.examples, asked.read.rows
         prompts = examples.target_lengths
         rules = [asked.rules[row] for row in rows]
@@ -290,7 +254,7 @@ class Predictor:
                 with_attention=with_attention,
             )
             for index, found in zip(indices.tolist(), answers, strict=True):
-                prompt = asked.requests[rows[index]].text if is_prompt else ""
+                prompt = asked.prompt(index)
                 best, *others = [self._prediction(examples, index, hypothesis, prompt, options) for hypothesis in found]
                 predictions[rows[index]] = replace(best, alternatives=tuple(others))
         return predictions
