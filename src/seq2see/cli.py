@@ -89,10 +89,12 @@ def run(arguments: list[str], *, trace: bool = False) -> int:
 
 
 def called(arguments: list[str]) -> object:
-    """What the verb returns. ConfigError for words that can't be parsed."""
+    """What the verb returns. ConfigError for words that can't be parsed, UserError for a file named there likewise."""
     try:
         return app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
+        if isinstance(error.__cause__, UserError):  # of a value that was read from a file
+            raise error.__cause__ from None
         raise explained(error, arguments) from error
 
 

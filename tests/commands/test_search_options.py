@@ -169,6 +169,8 @@ CASES: dict[str, Case] = {
     "forbid": (["--forbid", "a", "--forbid", "cb"], {"forbid": ["a", "cb"]}),
     "contain": (["--contain", "ad", "--contain", "e"], {"contain": ["ad", "e"]}),
     "no_repeat": (["--no-repeat", "1"], {"no_repeat": 1}),
+    "placeholders": (["--placeholders", "[ab]+d"], {"placeholders": "[ab]+d"}),
+    "glossary": (["--glossary", "terms.tsv"], {"glossary": {"ab": "eee", "c": "cd"}}),
 }
 """For each field of `GenerationOptions` flags that change answers, and the same for the library."""
 
@@ -188,6 +190,7 @@ def test_every_option_of_a_search_has_a_flag_that_arrives(
     name: str, command: Command, run: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flags, options = CASES[name]
+    Path("terms.tsv").write_text("ab\teee\nc\tcd\n")
     sizes: list[int] = []
     start = type(model.engine).start
 
@@ -226,6 +229,95 @@ def test_options_of_lengths_are_not_mistaken_for_each_other(command: Command, ru
     flags = [word for name, value in options.items() for word in ("--" + name.replace("_", "-"), str(value))]
     said = command("predict", run, *TEXTS, "--format", "jsonl", "--device", "cpu", *flags)
     assert same(read_objects(said.out), by_library(model, TEXTS, **options))
+
+
+# --- constraints of single lines ------------------------------------------------------------------------------------
+
+LINES: list[dict[str, Any]] = [
+    {"source": "abc"},
+    {"source": "abc", "prefix": "ca", "max_length": 4},
+    {"source": "deab", "contain": ["ad", "e"], "forbid": "b"},
+    {"source": "deab", "contain": "dd", "min_length": 8},
+    {"source": "cde", "forbid": ["a", "cb"]},
+]
+
+
+def write_lines(*lines: object) -> None:
+    Path("in.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.mark.parametrize(("flags", "options"), [([], {}), (["--beam", "4", "--n-best", "2"], {"beam": 4, "n_best": 2})])
+def test_lines_of_a_file_have_constraints_of_their_own(
+    flags: list[str], options: dict[str, Any], command: Command, run: Path, model: Model
+) -> None:
+    write_lines(*LINES)
+    said = command("predict", run, "--input", "in.jsonl", "--format", "jsonl", "--device", "cpu", *flags)
+    alone = []
+    for line in LINES:
+        source, own = line["source"], {key: value for key, value in line.items() if key != "source"}
+        several = {key: [own[key]] for key in ("contain", "forbid") if isinstance(own.get(key), str)}
+        alone += by_library(model, [source], **options, **own | several)
+    assert (said.code, same(read_objects(said.out), alone)) == (0, True)
+    assert not same(read_objects(said.out), by_library(model, [line["source"] for line in LINES], **options))
+    shown = command("attend", run, "--input", "in.jsonl", "--device", "cpu", "-o", "attention.json", *flags[:2])
+    assert shown.code == 0
+    pictures = json.loads(Path("attention.json").read_text())
+    assert [picture["text"] for picture in pictures["texts"]] == [answers[0].text for answers in alone]
+
+
+def test_a_line_whose_constraints_are_invalid_has_no_answer_and_a_message(command: Command, run: Path) -> None:
+    write_lines(LINES[1], {"source": "abc", "max_length": 0}, {"source": "abc", "contain": "xyz"}, LINES[0])
+    said = command("predict", run, "--input", "in.jsonl", "--device", "cpu")
+    assert said.code == 2
+    assert [bool(line) for line in said.out.splitlines()] == [True, False, False, True]
+    assert "no answer: in.jsonl:2: max_length: must be at least 1, not 0; give a value of at least 1\n" in said.err
+    assert "no answer: in.jsonl:3: contain: 'x', 'y', 'z' was not in the model's training data; use" in said.err
+    assert "texts without answer: 2 of 4" in said.err
+    strict = command("predict", run, "--input", "in.jsonl", "--device", "cpu", "--strict")
+    assert strict.code == 2
+    assert strict.out.splitlines() == said.out.splitlines()[:1]
+    assert "seq2see: in.jsonl:2: max_length: must be at least 1, not 0\n  fix: give" in strict.err
+    write_lines({"source": "abc", "contain": "xyz"})
+    strict = command("predict", run, "--input", "in.jsonl", "--device", "cpu", "--strict")
+    assert "seq2see: in.jsonl:1: contain: 'x', 'y', 'z' was not in" in strict.err
+    write_lines(LINES[2])
+    said = command("predict", run, "--input", "in.jsonl", "--device", "cpu", "--sample")
+    assert "in.jsonl:1: contain: conflicts with sampling" in said.err
+
+
+def test_lines_of_a_table_have_constraints_and_places(command: Command, run: Path, model: Model) -> None:
+    Path("in.csv").write_text("source,prefix,max_length\nabc,ca,\ndeab,,0\ncde,x,\ndeab,,3\n")
+    said = command("predict", run, "--input", "in.csv", "--device", "cpu")
+    answers = [model.predict("abc", prefix="ca")[0].text, "", "", model.predict("deab", max_length=3)[0].text]
+    assert (said.code, said.out.splitlines()) == (2, answers)
+    assert said.err.count("no answer: ") == 2
+    assert "no answer: in.csv:3: max_length: must be at least 1" in said.err
+    assert "no answer: in.csv:4: prefix: 'x' was not in" in said.err
+    assert "with a header; source; of each line: max_length, prefix" in said.err
+    strict = command("predict", run, "--input", "in.csv", "--device", "cpu", "--strict")
+    assert "seq2see: in.csv:3: max_length" in strict.err
+
+
+def test_a_line_that_cannot_be_read_is_no_prompt_either(command: Command, runs: dict[str, Path]) -> None:
+    Path("in.jsonl").write_text('{"source": "ab"}\n{"source": 5}\n')
+    said = command("predict", runs["language_model-1"], "--input", "in.jsonl", "--device", "cpu")
+    assert said.code == 2
+    assert [bool(line) for line in said.out.splitlines()] == [True, False]
+
+
+def test_a_glossary_that_cannot_be_read_is_said_with_its_line(command: Command, run: Path) -> None:
+    Path("terms.tsv").write_text("ab\tc\nab\td\n")
+    said = command("predict", run, "abc", "--glossary", "terms.tsv")
+    assert said == Ran(
+        2,
+        "",
+        "seq2see: terms.tsv:2: the term 'ab' is 'd' here and 'c' in terms.tsv:1\n  fix: keep one of the two lines\n",
+    )
+    assert "none.tsv: no such file" in command("predict", run, "abc", "--glossary", "none.tsv").err
+    Path("terms.tsv").write_text("ab\txc\n")
+    said = command("predict", run, "ab", "abc", "--glossary", "terms.tsv", "--device", "cpu")
+    assert said.code == 0
+    assert "'xc' ('x' was not in the training data; first: text 1)" in said.err
 
 
 # --- formats --------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def test_a_column_by_its_number(tmp_path: Path) -> None:
 
 
 def test_a_column_by_the_name_in_the_first_line(tmp_path: Path) -> None:
-    file = read(tmp_path, "old\tnew\tregion\n" + LINES, "region")
+    file = read(tmp_path, "old\tnew\tregion\tnumber\n" + LINES, "region")
     assert file.labels == ("north", "south")
     assert file.pairs[0].origin.endswith("test.tsv:2")
 
@@ -54,7 +54,7 @@ def test_an_empty_label_is_a_label(tmp_path: Path) -> None:
 
 def test_additional_columns_are_invalid_by_default(tmp_path: Path) -> None:
     (tmp_path / "test.tsv").write_text(LINES)
-    with pytest.raises(DataError, match="found 4"):
+    with pytest.raises(DataError, match="has 4 columns separated by TAB; which are source and target"):
         read_pairs([tmp_path / "test.tsv"])
     (tmp_path / "two.tsv").write_text("a\tb\n")
     assert read_pairs([tmp_path / "two.tsv"]).labels == ()
@@ -63,12 +63,12 @@ def test_additional_columns_are_invalid_by_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "label", "name", "parts"),
     [
-        (LINES, "5", "test.tsv", ["expected at least 5 columns", "found 4", "3 to 4"]),
-        ("a\tb\n", "3", "test.tsv", ["expected at least 3 columns", "found 2", "more columns"]),
-        (LINES, "2", "test.tsv", ["at least 3", "found 2", "source and target"]),
-        (LINES, "0", "test.tsv", ["at least 3", "found 0"]),
-        (LINES, "region", "test.tsv", ["'region'", "number, at least 3", "header"]),
-        ("old\tnew\tregion\n" + LINES, "old", "test.tsv", ["at least 3", "found 1", "source and target"]),
+        (LINES, "5", "test.tsv", ["no column 5", "found 4", "1 to 4"]),
+        ("a\tb\n", "3", "test.tsv", ["no column 3", "found 2", "1 to 2"]),
+        (LINES, "2", "test.tsv", ["column 2 is source or target already"]),
+        (LINES, "0", "test.tsv", ["unknown column '0'"]),
+        (LINES, "region", "test.tsv", ["'region'", "there is no header", "3 is 'north'"]),
+        ("old\tnew\tregion\tn\n" + LINES, "regoin", "test.tsv", ["'regoin'"]),
         (LINES + "e\tf\n", "3", "test.tsv", ["test.tsv:3", "expected at least 3 columns, found 2"]),
         ('{"source": "a", "target": "b", "year": 1}\n', "yaer", "test.jsonl", ["'yaer'", "did you mean 'year'"]),
         (

@@ -114,7 +114,7 @@ def test_parallel_files_may_end_in_different_numbers_of_blank_lines(tmp_path: Pa
     ("line", "what", "fix"),
     [
         (b"ab", "expected 2 columns, found 1", "separate source and target with a TAB"),
-        (b"a\tb\tc", "expected 2 columns, found 3", "leave out all other columns: cut -f1,2 < "),
+        (b"a\tb\tc", "expected 2 columns, found 3", "keep only source and target, or read the first two"),
         (b"a\rb", "expected 2 columns, found a carriage return", "convert the line ends"),
         (b"", "the line is blank", "remove it"),
         (b"\tb", "the source is empty", "add a source"),
@@ -122,9 +122,9 @@ def test_parallel_files_may_end_in_different_numbers_of_blank_lines(tmp_path: Pa
         (
             b"a\tb\xe4c",
             "byte 0xE4 is not UTF-8 (byte 4 of the line, byte 11 of the file)",
-            "find the encoding that reads right",
+            "give the encoding that reads right: --encoding ",
         ),
-        (b"a\tb\xed\xa0\x80", "byte 0xED is not UTF-8", "find"),
+        (b"a\tb\xed\xa0\x80", "byte 0xED is not UTF-8", "give"),
         (b"a\tb\0", "character 4 of the line is NUL", "remove it"),
     ],
 )
@@ -135,7 +135,7 @@ def test_an_invalid_line_is_reported_with_its_fix(tmp_path: Path, line: bytes, w
     text = str(caught.value)
     assert f"{tmp_path / 'train.tsv'}:2: {what}" in text
     assert f"fix: {fix}" in text
-    assert ("--skip-bad" in text) is ("iconv" not in text and "cut" not in text)
+    assert ("--skip-bad" in text) is ("--encoding" not in text)
     file = read(tmp_path, content, skip_bad=True)
     assert sides(file) == [("one", "x"), ("two", "y")]
     assert file.skipped == 1
@@ -217,7 +217,6 @@ def test_parallel_files_that_do_not_match(tmp_path: Path, source: bytes, target:
         ("a.tsv.gz", gzip.compress(b"a\tb\n" * 99, mtime=0)[:-9], "truncated or damaged"),
         ("a.tsv.gz", gzip.compress(b"a\tb\n", mtime=0) + b"more", "truncated or damaged"),
         ("a.tsv.gz", b"a\tb\n", "not a gzip file"),
-        ("a.tsv", "a\tb\n".encode("utf-16"), "looks like UTF-16"),
         ("a.tsv", "a\tb\n".encode("utf-16-be"), "looks like UTF-16"),
     ],
 )
@@ -321,11 +320,10 @@ def test_real_files_are_read(seq2see_data: Path) -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
-def test_a_line_break_inside_json_is_reported(tmp_path: Path, end: str) -> None:
+def test_a_line_break_inside_json_is_read_as_a_blank(tmp_path: Path, end: str) -> None:
     path = tmp_path / "pairs.jsonl"
     path.write_text(json.dumps({"source": "a", "target": f"one{end}two"}) + "\n")
-    with pytest.raises(DataError, match=r"pairs\.jsonl:1: 'target' contains a line break"):
-        read_pairs([path])
+    assert sides(read_pairs([path])) == [("a", "one two")]
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".txt.gz"])

@@ -89,7 +89,8 @@ def test_other_formats_become_tsv(tmp_path: Path) -> None:
         (b"a\tb\n", "pairs.tsv/clean.tsv", "can't be written"),
         (b"only one column\n", "clean.tsv", "only 0 of 1 lines are valid, so nothing was written"),
         (b"\n", "clean.tsv", "is empty"),
-        ("a\tb\n".encode("utf-16"), "clean.tsv", "looks like UTF-16"),
+        ("a\tb\n".encode("utf-16-be"), "clean.tsv", "looks like UTF-16BE"),
+        (b"a\tb\tc d\n", "clean.tsv", "which are source and target"),
         (gzip.compress(b"a\tb\n" * 99, mtime=0)[:-9], "clean.tsv", "truncated"),
     ],
 )

@@ -36,17 +36,22 @@ CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
     "nul": (GOOD + "fo\0ur\t4\n", 1, GOOD + "fo0ur\t4\n"),
     "old-mac-line-ends": ("one\t1\rtwo\t2\rthree\t3\r", 1, "one\t1\r\ntwo\t2\r\n"),
     "columns": (GOOD + "four\nfive\t5\tV\n", 2, GOOD + "four \t 4 IV\n"),
-    "quoted-line-breaks": (GOOD + '"four\nfive"\t4\nsix\t"VI\n6"\n', 4, GOOD + '"four\t"4\nhe said"\t5\n'),
+    "quoted-line-breaks": (
+        MANY * 50 + '"four\nfive"\t4\nsix\t"VI\n6"\n', 4, GOOD + '"four\nfive"\t4\nsix\t"VI\n6"\n',
+    ),
     "empty-sides": (GOOD + "four\t\n \t5\n", 2, GOOD + "four\t.\n"),
     "blank-lines": ("one\t1\n\n\ntwo\t2\n \nsix\t6\n", 3, "one\t1\ntwo\t2\n\n\n"),
     "empty": ("\n\n", 1, GOOD),
     "damaged": (gzip.compress(GOOD.encode())[:-4], 1, gzip.compress(GOOD.encode())),
+    "choice": ("one\t1\tI\ntwo\t2\tII II\n", 1, "one\t1\tV;A\ntwo\t2\tV;A\n"),
     "nothing-usable": ("one\t1\tI\ntwo\n", 1, "one\ntwo\t2\n"),
     "one-source": ("one\t1\none\t2\n", 1, "one\t1\ntwo\t2\n"),
-    "header": ("Source\tTarget\n" + MANY, 1, MANY + "Source\tTarget\n"),
+    "header": ("Wort\tLaut\n" + MANY, 1, "Source\tTarget\n" + MANY),
     "not-text": (b"PK\x03\x04" + bytes(40), 1, GOOD),
     "comments": ("# a list\tof words\n" + GOOD, 1, GOOD + "#\thash\n#tag\tTag\n"),
-    "csv-quotes": (GOOD + '"four"\t"4"\n"fi""ve"\t5\n', 2, GOOD + 'he said "four"\t"4"\n'),
+    "csv-quotes": (
+        GOOD + '"four"\t"4"\n"five"\t"5"\nsix\t6 "VI"\n', 2, GOOD + 'he said "four"\t"4"\nfive\t5\n',
+    ),
     "variant-numbers": (GOOD + "one(2)\tI\n", 1, GOOD + "f(2)\tI\n" + MANY),
     "enclosed-targets": (GOOD + "four\t/IV/\nfive\t/V/\n", 2, GOOD + "four\t/IV/V/\n"),
     "alternatives": (MANY + "word 60\tWORT 60, WART 60\n" * 2, 2, MANY + "word, 60\tWORT, 60\nword 61\tA, B.\n"),
@@ -202,8 +207,9 @@ def test_moses_escapes_beside_others_are_html(write: Write) -> None:
 
 
 def test_utf16_is_an_error_with_its_remedy(write: Write) -> None:
-    finding = check(write(GOOD.encode("utf-16"))).find("encoding")
-    assert finding and finding.severity == "error" and "iconv" in finding.remedy
+    finding = check(write(GOOD.encode("utf-16-le"))).find("encoding")
+    assert finding and finding.severity == "error" and finding.remedy == "give it: --encoding UTF-16LE"
+    assert check(write(GOOD.encode("utf-16"))).exit_code == 0
 
 
 def test_json_lines(write: Write) -> None:

@@ -20,7 +20,7 @@ ROWS = "".join(f"wo{letter}d {number}\tw o {letter} d {number}\n" for number in 
         (ROWS, []),
         ("EN\tVI\n" + ROWS, ["header"]),
         (ROWS + "#  comment\there\n", ["comments", "doubled-blanks"]),
-        ('"a ""b"""\t"c"\n"d"\t"e"\n' + ROWS, ["csv-quotes"]),
+        ('"a ""b"""\t"c"\n"d"\t"e"\nf "g"\th\n' + ROWS, ["csv-quotes"]),
         ("f\u00a0g\th\ni \tj\nk \tl\n" + ROWS, ["space-around", "unusual-spaces"]),
         ("Wort\tLaute\n# x y\tz\n" + "f\u00a0g\th\n" + ROWS, ["header", "comments"]),
     ],

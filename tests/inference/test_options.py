@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from inspect import signature
 from itertools import pairwise
@@ -23,10 +23,12 @@ from hypothesis import strategies as st
 import seq2see
 from seq2see import Model, Prediction
 from seq2see.errors import ConfigError, DataError
-from seq2see.inference.constraints import spelling_table
-from seq2see.inference.options import GenerationArguments, GenerationOptions
+from seq2see.inference import options as options_module
+from seq2see.inference.glossary import Glossary
+from seq2see.inference.options import PER_TEXT, GenerationArguments, GenerationOptions
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.searching import NEVER_GENERATED
+from seq2see.inference.spelling import spelling_table
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
 from seq2see.search import ForbidSpelt
@@ -448,6 +450,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"seed": 1}, "seed", "--sample"),
     ({"sample": True, "beam": 2}, "beam", "one of the two"),
     ({"sample": True, "length_penalty": 1.0}, "length_penalty", "one of the two"),
+    ({"sample": True, "placeholders": "a"}, "placeholders", "one of the two"),
+    ({"sample": True, "glossary": {"a": "b"}}, "glossary", "one of the two"),
     ({"sample": True, "contain": ["a"]}, "contain", "one of the two"),
     ({"sample": True, "temperature": 0.0}, "temperature", "above 0"),
     ({"sample": True, "top_k": 0}, "top_k", "at least 1"),
@@ -464,7 +468,14 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"contain": "ab"}, "contain", "give contain=['ab']"),
     ({"forbid": [""]}, "forbid[0]", "leave it out"),
     ({"contain": ["a", ""]}, "contain[1]", "leave it out"),
+    ({"placeholders": "("}, "placeholders", r"\{\w+\}"),
+    ({"glossary": {"a": ""}}, "glossary", "leave it out"),
+    ({"glossary": {" ": "b"}}, "glossary", "leave it out"),
     # of the wrong type
+    ({"placeholders": None}, "placeholders", "a text"),
+    ({"glossary": 5}, "glossary", "the name of a file"),
+    ({"glossary": ""}, "glossary", "the name of a file"),
+    ({"glossary": {"a": 5}}, "glossary", "leave it out"),
     ({"strict": "yes"}, "strict", "True or False"),
     ({"max_input_length": 0}, "max_input_length", "at least 1"),
     ({"beam": "5"}, "beam", "a whole number"),
@@ -503,6 +514,8 @@ OF_A_MODEL: list[tuple[str, dict[str, Any], str, str]] = [
     ("plain", {"contain": ["a" * 9]}, "contain", "at least 10"),
     ("plain", {"coverage_penalty": 1.0, "beam": 2}, "coverage_penalty", "with attention"),
     ("language_model", {"prefix": "a"}, "prefix", "as the text"),
+    ("language_model", {"placeholders": "a"}, "placeholders", "use contain"),
+    ("language_model", {"glossary": {"a": "b"}}, "glossary", "use contain"),
     ("language_model", {"min_ratio": 1.0}, "min_ratio", "min_length"),
     ("language_model", {"max_ratio": 1.0}, "max_ratio", "max_length"),
 ]
@@ -554,12 +567,20 @@ def test_the_keyword_arguments_are_the_fields_of_the_options() -> None:
     hints = get_type_hints(GenerationOptions)
     arguments = get_type_hints(GenerationArguments)
     assert list(arguments) == [field.name for field in fields(GenerationOptions)]
+    per_text = {
+        "prefix": str | Iterable[str | None],
+        **dict.fromkeys(["min_length", "max_length"], int | Iterable[int | None] | None),
+        **dict.fromkeys(["contain", "forbid"], Sequence[str] | Iterable[Iterable[str] | None]),
+    }
+    assert set(per_text) == set(PER_TEXT)
+    glossary = {"glossary": Mapping[str, str] | str | Path | Glossary | None}
     for name, kind in arguments.items():
-        assert kind == (Sequence[str] if hints[name] == tuple[str, ...] else hints[name]), name
+        assert kind == (per_text | glossary).get(name, hints[name]), name
     for function in (Predictor.predict, Predictor.stream):
         shown = signature(function).parameters
         assert set(arguments) <= set(shown)
         assert {name: shown[name].default for name in arguments} == vars(GenerationOptions())
+        assert {name: eval(shown[name].annotation, vars(options_module)) for name in arguments} == arguments
 
 
 def test_options_and_changes_of_them_can_be_given_together(model: Model) -> None:

@@ -26,6 +26,8 @@ from seq2see.inference.batching import (
 )
 from seq2see.inference.notes import Seen, UnknownTextWarning
 from seq2see.inference.reading import CHARACTERS_PER_TOKEN, USUAL_INPUT_LENGTH, UnansweredTextWarning
+from seq2see.inference.requests import Request
+from seq2see.inference.rules import Rules
 
 LONG = "abc" * 10
 pytestmark = pytest.mark.filterwarnings("ignore::seq2see.inference.notes.UnknownTextWarning")
@@ -96,7 +98,7 @@ def test_the_limit_is_ten_thousand_tokens_or_twice_the_longest_in_training(tiny_
 def test_a_text_far_too_long_is_not_even_tokenized(model: seq2see.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     model.predict("abc")
     monkeypatch.setattr(type(model.source_codec), "encode", None)
-    monkeypatch.setattr("seq2see.inference.predictor.num_fixed", lambda *_: 1)
+    monkeypatch.setattr("seq2see.inference.rules.RuleMaker._rules", lambda *_: Rules())
     with pytest.warns(UnansweredTextWarning, match="characters, and max_input_length"):
         (answer,) = model.predict("a" * (20 * CHARACTERS_PER_TOKEN + 1), max_input_length=20)
     assert answer.error
@@ -167,8 +169,8 @@ def test_usual_texts_keep_their_batches() -> None:
 
 def test_chunks_end_early_with_long_texts() -> None:
     texts = ["a" * (CHUNK_CHARACTERS // 2)] * 5 + ["b"]
-    assert [len(chunk) for chunk in chunks_of(texts, 100)] == [3, 3]
-    assert [len(chunk) for chunk in chunks_of(["a"] * 5, 2)] == [2, 2, 1]
+    assert [len(chunk) for chunk in chunks_of(map(Request, texts), 100)] == [3, 3]
+    assert [len(chunk) for chunk in chunks_of([Request("a")] * 5, 2)] == [2, 2, 1]
 
 
 def test_memory_that_is_left_changes_no_answer(model: seq2see.Model, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2see.errors import ConfigError
+from seq2see.inference.spelling import spelling_table
 from seq2see.search import (
     Forbid,
     ForbidPhrases,
+    ForbidSpelt,
     ForcePrefix,
     Hypothesis,
     MinLength,
@@ -55,6 +57,18 @@ WAYS = ["greedy", "sampling", "beam"]
 def test_forbid() -> None:
     assert ruled_out(Forbid([4, 0]), [[], []]) == [[0, 4], [0, 4]]
     assert ruled_out(Forbid([]), [[2]]) == [[]]
+
+
+def test_phrases_that_only_some_sentences_forbid() -> None:
+    applies = np.array([[True, False, True], [False, False, False], [False, True, True]])
+    emitted, sentences = [[4, 2], [4, 2], [4, 2], [2, 3], [2, 3]], [0, 1, 2, 2, 0]
+    phrases = ForbidPhrases([[2, 3], [3, 5], [4]], applies)
+    assert ruled_out(phrases, emitted, sentences) == [[3, 4], [], [4], [4, 5], [4]]
+    # The ids of "aba" (2 is a, 3 is b, 4 is ab) and of "b".
+    tables = [spelling_table(text, ("", "", "a", "b", "ab", "c")) for text in ("aba", "b")]
+    spelt = ForbidSpelt(tables, np.array([[True, False], [False, False], [False, True]]))
+    assert ruled_out(spelt, [[5, 4], [5, 4], [5, 4], [2, 3]], [0, 1, 2, 0]) == [[2, 4], [], [3, 4], [2, 4]]
+    assert ruled_out(ForbidSpelt(tables[:1]), [[5, 4], [5, 3]]) == [[2, 4], []]
 
 
 def test_forbid_phrases() -> None:

@@ -51,8 +51,8 @@ class Model(Predictor):
         """The loss in nats per target token, EOS counted, with teacher forcing."""
         return super().loss(self._pairs(pairs), batch_size=batch_size)
 
-    @with_options(TableOptions)
-    @with_options(EvaluationOptions)
+    @with_options(TableOptions, EvaluationArguments)
+    @with_options(EvaluationOptions, EvaluationArguments)
     def evaluate(self, pairs: PairData, **options: Unpack[EvaluationArguments]) -> EvaluationReport:
         """The metrics of `seq2see evaluate` on pairs with known targets, with 95 % intervals.
 
@@ -75,7 +75,7 @@ class Model(Predictor):
         found = read_pairs(paths, columns=kind, label=chosen.label, table=columns, known=self.table)
         return evaluate_predictor(self, found.pairs, chosen, labels=found.labels)
 
-    @with_options(GenerationOptions)
+    @with_options(GenerationOptions, GenerationArguments)
     def attend(
         self, texts: str | Iterable[str], *, heads: bool = False, **options: Unpack[GenerationArguments]
     ) -> list[Attention]:

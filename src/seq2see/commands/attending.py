@@ -15,20 +15,20 @@ from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.loading import load
 from seq2see.inference.options import GenerationOptions
+from seq2see.inference.requests import Request
 from seq2see.pictures.attention import Attention, attention_to, require_attention, without_attention
 from seq2see.pictures.labels import END_NOTE, legible
 from seq2see.pictures.save import require_writable, save_attention
 from seq2see.pictures.terminal import heat_lines
 
 Refuse = Callable[[DataError], None]
-Sources = Callable[[Refuse | None, int, TableOptions], AbstractContextManager[tuple[Iterable[str], object]]]
+Sources = Callable[[Refuse | None, int, TableOptions], AbstractContextManager[tuple[Iterable[Request], object]]]
 
 
 def run_attend(
     run: Path,
     sources: Sources,
     *,
-    name: str,
     output: Path | None,
     heads: bool,
     options: GenerationOptions,
@@ -37,8 +37,8 @@ def run_attend(
 ) -> int:
     """Write the attention to a file or print it; returns the exit code, an error's if a text can't be answered.
 
-    `name` is the file of the texts, empty for arguments. Raises UserError for invalid options before the model is
-    loaded, and for a model without attention before the texts are read.
+    Raises UserError for invalid options before the model is loaded, and for a model without attention before the texts
+    are read.
     """
     if output is not None:
         require_writable(output)
@@ -47,17 +47,19 @@ def run_attend(
     model = load(run, engine=engine, device=device)
     require_attention(model, options.n_best, heads=heads)
     strict, options = options.strict, replace(options, strict=False)
-    left_out = Unanswered("attention", name)
+    left_out = Unanswered("attention")
     errors: list[DataError] = []
     longest_line = model.input_limits(options.max_input_length).line_bytes
     found: list[Attention] = []
     number = 0
-    with sources(None if strict else left_out.refuse, longest_line, model.table) as (texts, _), said_by_us():
-        for number, (text, prediction) in enumerate(model.stream(texts, options), start=1):
+    with sources(None if strict else left_out.refuse, longest_line, model.table) as (requests, _), said_by_us():
+        for text, prediction in model.stream_requests(left_out.noting(requests), options):
+            number += 1
+            place = left_out.next_place()
             if prediction.target_tokens:
                 found.append(attention_to(model, text, prediction, heads=heads))
                 continue
-            error = without_attention(prediction, left_out.place(number))
+            error = without_attention(prediction, place)
             if strict:
                 raise error
             errors.append(error)

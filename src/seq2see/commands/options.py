@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 from msgspec import Meta  # noqa: F401 (as below)
 
 from seq2see.commands.boxes import (
@@ -26,9 +26,11 @@ from seq2see.commands.boxes import (
 from seq2see.data.options import Decision, TableOptions  # noqa: F401 (as below)
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import MIN_SAMPLES, EvaluationOptions  # noqa: F401 (as below)
+from seq2see.inference.glossary import Glossary
 from seq2see.inference.options import (  # noqa: F401 (the command line resolves inherited annotations in this module)
     MAX_COUNT,
     OF_BEAMS,
+    OF_PHRASES,
     OF_SAMPLING,
     Alignments,
     BatchOptions,
@@ -54,14 +56,26 @@ class BatchFlags(BatchOptions):
     """`BatchOptions`, each a flag of its own: names, types, defaults and help are those of the Python API."""
 
 
+def read_glossary(kind: object, tokens: Sequence[Token]) -> Glossary | None:
+    """The glossary of a file, whose name is the value of the flag."""
+    return Glossary.of(tokens[0].value)
+
+
+FromFile = Parameter(converter=read_glossary, n_tokens=1, accepts_keys=False)
+
+
 @dataclass(frozen=True)
 @boxed(INPUT, "max_input_length", "strict")
 @boxed(COMPUTING, "batch_size")
 @boxed(SEARCH, "beam", "n_best", *OF_BEAMS)
 @boxed(SAMPLING, "sample", *OF_SAMPLING)
 @boxed(CONSTRAINTS, "min_length", "max_length", "min_ratio", "max_ratio", "prefix", "forbid", "contain", "no_repeat")
+@boxed(CONSTRAINTS, "placeholders")
 class GenerationFlags(GenerationOptions):
     """`GenerationOptions`, each a flag of its own."""
+
+    glossary: Annotated[Glossary | None, FromFile, Parameter(group=CONSTRAINTS, show_default=False)] = None
+    """File of terms and their translations, one pair per line: answers contain those of the terms in their texts."""
 
 
 GREEDY = GenerationFlags()
@@ -81,9 +95,11 @@ class SamplingFlags(GenerationFlags):
     length_penalty: Annotated[Penalty, Hidden] = 0.0
     coverage_penalty: Annotated[Penalty, Hidden] = 0.0
     contain: Annotated[Texts, Hidden] = ()
+    placeholders: Annotated[str, Hidden] = ""
+    glossary: Annotated[Glossary | None, FromFile, Hidden] = None
 
     def __post_init__(self) -> None:
-        for name in ("beam", *OF_BEAMS, "contain"):
+        for name in ("beam", *OF_BEAMS, *OF_PHRASES):
             if getattr(self, name) != getattr(GREEDY, name):
                 what = "conflicts with sampling, which is what generate does"
                 raise ConfigError(what, where=name, fix="leave it out, or use seq2see predict")
@@ -163,7 +179,11 @@ AlignmentsOption = Annotated[
 ]
 InputFile = Annotated[
     Path | None,
-    Parameter(name="--input", group=INPUT, help="A file of texts, one per line, or a table with their columns."),
+    Parameter(
+        name="--input",
+        group=INPUT,
+        help="A file of texts, one per line, or a table with their columns, and prefix, contain, … of a line.",
+    ),
 ]
 Switch = Annotated[bool, Parameter(show_default=False)]
 SkipBad = Annotated[Switch, Parameter(group=DATA, help="Skip invalid lines, and count them.")]

@@ -32,7 +32,7 @@ from seq2see.commands.options import (
     Switch,
     Table,
 )
-from seq2see.commands.terminal import STDIN, leading_runs, opened, require_other, texts_of
+from seq2see.commands.terminal import leading_runs, opened, requests_of, require_other
 from seq2see.commands.unanswered import Unanswered, said_by_us
 from seq2see.console import invalid_lines, say
 from seq2see.data.options import TableOptions
@@ -59,8 +59,9 @@ def predict(
 ) -> int:
     """Answer texts: arguments, a file, or stdin with one per line; one answer per line, in the same order.
 
-    A language model continues each text. Several runs before the texts answer as an ensemble. A text that can't be
-    answered, because it is too long or can't be read, gets an empty answer and a message, and the exit code is 2.
+    A language model continues each text. Several runs before the texts answer as an ensemble. Lines of JSONL may have
+    constraints of their own: prefix, contain, forbid, min_length, max_length. A text that can't be answered, because it
+    is too long or can't be read, gets an empty answer and a message, and the exit code is 2.
     """
     from seq2see.inference.formats import line_writer
     from seq2see.inference.loading import load
@@ -78,8 +79,8 @@ def predict(
         raise ConfigError("needs a model with attention", where="--alignments", fix="leave it out")
     number = unfinished = missing = 0
     strict, options = options.strict, replace(options, strict=False)
-    unanswered = Unanswered("answer", "" if texts else str(input_ or STDIN))
-    with texts_of(
+    unanswered = Unanswered("answer")
+    with requests_of(
         texts,
         input_,
         to_terminal=output is None and sys.stdout.isatty(),
@@ -87,16 +88,22 @@ def predict(
         longest_line=model.input_limits(options.max_input_length).line_bytes,
         table=table,
         known=model.table,
-    ) as (sources, at_once):
-        answered = model.stream(sources, options, chunk_size=at_once or CHUNK, with_attention=alignments is not None)
+    ) as (requests, at_once):
+        answered = model.stream_requests(
+            unanswered.noting(requests),
+            options,
+            chunk_size=at_once or CHUNK,
+            with_attention=alignments is not None,
+        )
         with opened(output) as file, said_by_us():  # only now: invalid options overwrite nothing
             for source, prediction in answered:
                 number += 1
+                place = unanswered.next_place()
                 if prediction.error:
                     if strict:
                         what, _, fix = prediction.error.partition("; ")
-                        raise DataError(what, where=unanswered.place(number), fix=fix)
-                    unanswered.add(unanswered.place(number), prediction.error)
+                        raise DataError(what, where=place, fix=fix)
+                    unanswered.add(place, prediction.error)
                 else:
                     unfinished += not prediction.finished
                     missing += not prediction.finished and not prediction.target_tokens
@@ -213,7 +220,7 @@ def attend(
     require_other(output, [input_])
     return run_attend(
         run,
-        lambda refuse, longest_line, known: texts_of(
+        lambda refuse, longest_line, known: requests_of(
             texts,
             input_,
             to_terminal=output is None and sys.stdout.isatty(),
@@ -222,7 +229,6 @@ def attend(
             table=table,
             known=known,
         ),
-        name="" if texts else str(input_ or STDIN),
         output=output,
         heads=heads,
         options=options,

@@ -7,13 +7,16 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from seq2see.console import Terminal, Writable, results, say
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.storage.files import require_place
 from seq2see.system_errors import reported
+
+if TYPE_CHECKING:
+    from seq2see.inference.requests import Request
 
 MANIFESTS = (("manifest.json",), ("model", "manifest.json"))
 """Where a model or a run has its list of files."""
@@ -52,7 +55,7 @@ def require_other(output: Path | None, inputs: Iterable[Path | None]) -> None:
 
 
 @contextmanager
-def texts_of(
+def requests_of(
     texts: tuple[str, ...],
     path: Path | None,
     *,
@@ -61,23 +64,32 @@ def texts_of(
     longest_line: int,
     table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
     known: TableOptions = TableOptions(),  # noqa: B008 (frozen)
-) -> Iterator[tuple[Iterable[str], int | None]]:
+) -> Iterator[tuple[Iterable[Request], int | None]]:
     """The texts, read lazily, and how many to answer at a time: 1 for a terminal, else None for the default.
 
-    Of a table, the columns are taken that `table` names, or that are `known` from training.
+    Of a table, the columns are taken that `table` names, or that are `known` from training. Lines of a table with a
+    header, and of JSON, may have constraints of their own.
 
-    A line that can't be read raises DataError; with `refuse` its error goes there, and it is an empty text. For a file
-    there is a progress bar, if stderr is a terminal and the answers go elsewhere.
+    A line that can't be read raises DataError; with `refuse` its error goes there, and it is a request without an
+    answer. For a file there is a progress bar, if stderr is a terminal and the answers go elsewhere.
     """
     from seq2see.data import iterate_rows, open_content
+    from seq2see.inference.options import PER_TEXT
+    from seq2see.inference.requests import Request, request_of
 
-    def read(stream: BinaryIO, name: str) -> Iterator[str]:
-        rows = iterate_rows(stream, name, table=table, known=known, refuse=refuse, longest_line=longest_line, say=say)
-        for row in rows:
-            yield row.source
+    def read(stream: BinaryIO, name: str) -> Iterator[Request]:
+        for row in iterate_rows(
+            stream, name, named=PER_TEXT, table=table, known=known, refuse=refuse, longest_line=longest_line, say=say
+        ):
+            request = request_of(row)
+            if request.error is not None and row.error is None:
+                if refuse is None:
+                    raise request.error
+                refuse(request.error)
+            yield request
 
     if texts:
-        yield texts, None
+        yield (Request(text, place=f"text {number}") for number, text in enumerate(texts, start=1)), None
     elif path is not None:
         with (
             open_content(path, table.encoding or known.encoding) as file,
@@ -91,19 +103,19 @@ def texts_of(
 
 
 @contextmanager
-def bar(share: Callable[[], float], *, shown: bool) -> Iterator[Callable[[str], str]]:
-    """A bar of progress on stderr, moved by passing texts through; none where stderr is no terminal."""
+def bar(share: Callable[[], float], *, shown: bool) -> Iterator[Callable[[Request], Request]]:
+    """A bar of progress on stderr, moved by passing requests through; none where stderr is no terminal."""
     if not shown or not sys.stderr.isatty():
-        yield lambda text: text
+        yield lambda request: request
         return
     from rich.progress import Progress
 
     with Progress(console=Terminal(stderr=True), transient=True) as progress:
         task = progress.add_task("answering", total=1.0)
 
-        def moved(text: str) -> str:
+        def moved(request: Request) -> Request:
             progress.update(task, completed=share())
-            return text
+            return request
 
         yield moved
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from seq2see.console import say
 from seq2see.errors import DataError
+
+if TYPE_CHECKING:
+    from seq2see.inference.requests import Request
 
 NUM_SHOWN = 5
 EXIT_UNANSWERED = 2
@@ -17,11 +22,11 @@ EXIT_UNANSWERED = 2
 class Unanswered:
     """Counts the texts, or pairs, without a result, and says the first few with their place."""
 
-    def __init__(self, what: str, name: str = "") -> None:
+    def __init__(self, what: str) -> None:
         self.what = what
         """Such as "answer"."""
-        self.name = name
-        """The file of the texts; empty for arguments."""
+        self.waiting: deque[str] = deque()
+        """The places of the texts that have been read and are not answered yet."""
         self.places: set[str] = set()
 
     @property
@@ -40,9 +45,15 @@ class Unanswered:
         if is_new and self.count <= NUM_SHOWN:
             say(f"no {self.what}: {place}: {why}")
 
-    def place(self, number: int) -> str:
-        """Where the text of that number is, from 1."""
-        return f"{self.name}:{number}" if self.name else f"text {number}"
+    def noting(self, requests: Iterable[Request]) -> Iterator[Request]:
+        """The requests, whose places are kept until they are answered."""
+        for request in requests:
+            self.waiting.append(request.place)
+            yield request
+
+    def next_place(self) -> str:
+        """Where the text is that is answered next."""
+        return self.waiting.popleft()
 
     def exit_code(self, total: int, unit: str) -> int:
         """0, or the code of an error after saying how many of the texts have no result."""

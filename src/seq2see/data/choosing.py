@@ -13,7 +13,8 @@ from seq2see.data.json_table import JsonFormat, UnknownColumnError, is_json_text
 from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions
-from seq2see.data.table import Format, TableFormat, TextFormat
+from seq2see.data.table import Format, TableFormat
+from seq2see.data.text_lines import TextFormat
 from seq2see.errors import DataError, did_you_mean
 
 MAX_LINES = 2_000
@@ -24,6 +25,8 @@ JSON_EXTENSIONS = (".jsonl", ".ndjson", ".json", ".parquet")
 """Extensions of files that are read as one JSON value per line; those of .json and .parquet are made."""
 _HALF = 0.5
 _NUM_OWN: dict[Columns, int] = {"pairs": 2, "target": 1}
+_FEW = 5
+"""Rows from which a pattern in a column is trusted."""
 _MAX_SHOWN = 40
 _TAG_SIGNS = re.compile(r"[;|,=+]")
 _NUMBERED_SOURCE = re.compile(r"source\.\d+")
@@ -162,7 +165,7 @@ def _layout(
     num_lines = sum(bool(line.strip()) for line in head)
     if any("\r" in line for line in head):
         return Layout()  # line ends of classic Mac OS, which are said of each line
-    layout = layout_of(head, options, wanted)
+    layout = layout_of(head, options, wanted, is_sure=extension(Path(where)) == ".csv")
     if layout is not None and (layout.delimiter, layout.num_columns) == (TAB, 2):
         return layout
     num_pairs = sum(line.count("\t") == 1 and bool(line.strip()) for line in head)
@@ -187,11 +190,12 @@ def _names(layout: Layout, options: TableOptions) -> tuple[str, ...]:
 
 def _rows(head: Sequence[str], layout: Layout) -> list[list[str]]:
     """The cells of the first lines, without the header."""
-    lines = [line for line in head if line.strip() and not layout.is_comment(line)]
+    lines = [line for line in head if line.strip()]
     if layout.is_quoted:
-        rows = [cells for _, _, cells in records(lines, layout.delimiter) if isinstance(cells, list)]
+        found = records(lines, layout.delimiter, layout.comments)
+        rows = [cells for _, _, cells in found if isinstance(cells, list)]
     else:
-        rows = [layout.split(line) for line in lines]
+        rows = [layout.split(line) for line in lines if not layout.is_comment(line)]
     return [row for row in rows[bool(layout.header) :] if len(row) == layout.num_columns]
 
 
@@ -237,7 +241,7 @@ class _Finder:
         num = len(self.options.names)
         what = f"there is no header, and {self.layout.num_columns} columns instead of the {num} of --names"
         raise UnknownColumnError(
-            what, where=self.where, fix=f"give the numbers of the columns: --source, --target ({name} is …)"
+            what, where=self.where, fix="give the numbers of the columns that are there, such as --source 1 --target 2"
         )
 
     def _first(self) -> Sequence[str]:
@@ -309,7 +313,7 @@ def _several(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]]
 
 def _is_count(column: Sequence[str]) -> bool:
     """Whether the cells are running numbers."""
-    if len(column) < 2 or not all(cell.isdecimal() for cell in column):
+    if len(column) < _FEW or not all(cell.isdecimal() for cell in column):
         return False
     first = int(column[0])
     return all(int(cell) == number for number, cell in enumerate(column, start=first))
@@ -320,4 +324,4 @@ def _are_tags(column: Sequence[str]) -> bool:
     if any(" " in cell for cell in column) or not any(_PART_SIGNS.search(cell) for cell in column):
         return False
     parts = [part for cell in column for part in _TAG_SIGNS.split(cell)]
-    return 2 * len(set(parts)) <= len(parts) or len(column) < 5
+    return 2 * len(set(parts)) <= len(parts) or len(column) < _FEW

@@ -69,7 +69,11 @@ class JsonFormat:
 
     def describe(self) -> str:
         """What is read, in one line; empty for source and target alone."""
-        if self == JsonFormat() or (self.source, self.target) in (((("source",),), ("target",)), ((), ("target",))):
+        if self == JsonFormat() or (self.source, self.target) in (
+            ((("source",),), ("target",)),
+            ((("source",),), None),
+            ((), ("target",)),
+        ):
             return ""
         sides = [f"{' and '.join(map(path_name, self.source))} as source"] if self.source else []
         sides += [] if self.target is None else [f"{path_name(self.target)} as target"]
@@ -106,7 +110,8 @@ def json_format(
                 return path
         if not values:
             return _path_called(name)
-        near = did_you_mean(name, map(path_name, counts))
+        keys = dict.fromkeys(str(key) for value in values if isinstance(value, dict) for key in value)
+        near = did_you_mean(name, dict.fromkeys([*map(path_name, counts), *keys]))
         raise UnknownColumnError(f"unknown key {name!r}", where=where, fix=near)
 
     own = tuple(map(find, extra))

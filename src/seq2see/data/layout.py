@@ -22,20 +22,23 @@ PADDED = "_"
 """The delimiter of halves of a fixed width, of which the second begins with it."""
 DELIMITERS = (TAB, "|||", "=>", "->", "::", "|", ";", ",", "=", ":", PADDED, BLANKS, FIRST_BLANK, SPACES)
 """Those tried, the most telling first."""
+_BLANK_DELIMITERS = (BLANKS, FIRST_BLANK, SPACES, PADDED)
 _CSV_DELIMITERS = (TAB, "|", ";", ",")
 _WORDS = {"tab": TAB, "\\t": TAB, "comma": ",", "semicolon": ";", "pipe": "|", "blanks": SPACES,
           "first-blank": FIRST_BLANK, "blank": BLANKS}  # fmt: skip
 """What --delimiter calls those that are hard to type."""
 _NAMES = {TAB: "TAB", ",": "commas", ";": "semicolons", BLANKS: "blanks", SPACES: "two or more blanks"}
 _COMMENTS = ("#", ";;;", "//", "%")
-_MOST = 0.9
-"""The share of the lines that must have the same number of columns."""
+_MOST, _FEW = 0.9, 4
+"""The share of the lines that must have the same number of columns; of more than a few, one may have another."""
 _NEARLY_ALL = 0.95
 _MAX_SYMBOL = 4
 """Characters of a symbol of a pronouncing dictionary, with stress and length."""
 _MAX_RECORD_LINES = 1_000
 """Lines over which one record of CSV goes, at most."""
 _QUOTED = re.compile(r'"([^"]|"")*"')
+_DOUBLED = re.compile(r'^".*[^"]""[^"].*"$|^"""[^"]|[^"]"""$')
+"""A quotation mark within a quoted cell, beside other text."""
 _COMMENT_AFTER = re.compile(r"\s#\s.*$")
 """A comment after the symbols of a pronouncing dictionary."""
 _CONLLU_COLUMNS = 10
@@ -91,36 +94,58 @@ def layout_of(
     lines: Sequence[str],
     options: TableOptions = TableOptions(),  # noqa: B008 (frozen)
     wanted: Sequence[str] = (),
+    *,
+    is_sure: bool = False,
 ) -> Layout | None:
     """The layout of these lines, which have no line ends; None if most of them have no columns in common.
 
-    A first line with all `wanted` names is a header.
+    A first line with all `wanted` names is a header. Half of the lines suffice if it `is_sure` to be a table.
     """
     comments = tuple(_comments_in(lines) if options.comment is None else options.comment.split())
-    table = [line for line in lines if line.strip() and not (comments and line.startswith(comments))]
+    filled = [line for line in lines if line.strip()]
+    table = [line for line in filled if not (comments and line.startswith(comments))]
     given = None if options.delimiter is None else delimiter_called(options.delimiter)
+    partial: list[tuple[str, bool, list[list[str]], int]] = []
     for delimiter in DELIMITERS if given is None else (given,):
-        can_be_quoted = len(delimiter) == 1 and (delimiter in _CSV_DELIMITERS or options.quotes == "yes")
-        is_quoted = can_be_quoted and (
-            options.quotes == "yes" or (options.quotes == "auto" and _is_quoted(table, delimiter))
-        )
+        is_quoted = _can_be_quoted(table, delimiter, options)
         if is_quoted:
-            rows = [cells for _, _, cells in records(table, delimiter) if isinstance(cells, list)]
+            rows = [cells for _, _, cells in records(filled, delimiter, comments) if isinstance(cells, list)]
         else:
             rows = [split_cells(line, delimiter) for line in table]
         if not rows:
             return None
         num_columns, count = Counter(map(len, rows)).most_common(1)[0]
-        first_row = rows[0]
-        rows = [row for row in rows if len(row) == num_columns]
-        if given is None:
-            if num_columns < 2 or count < _MOST * len(table if not is_quoted else rows):
-                continue
-            if not _is_plausible(delimiter, rows, table):
-                continue
-        header = _header(first_row, rows, delimiter, options, wanted)
-        return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header))
-    return None
+        found = (delimiter, is_quoted, rows, num_columns)
+        if given is not None:
+            partial.append(found)
+            continue
+        if num_columns < 2 or not _are_enough(count, len(rows), is_sure=is_sure):
+            continue
+        if _is_plausible(delimiter, [row for row in rows if len(row) == num_columns], table):
+            # A delimiter that divides all lines alike is preferred to one that divides most of them.
+            is_whole = count == len(rows) and delimiter not in _BLANK_DELIMITERS
+            partial.insert(0 if is_whole else len(partial), found)
+            if is_whole:
+                break
+    if not partial:
+        return None
+    delimiter, is_quoted, rows, num_columns = partial[0]
+    header = _header(rows[0], [row for row in rows if len(row) == num_columns], delimiter, options, wanted)
+    return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header))
+
+
+def _can_be_quoted(table: Sequence[str], delimiter: str, options: TableOptions) -> bool:
+    """Whether cells may be in quotation marks, as it is given or found."""
+    if len(delimiter) != 1 or options.quotes == "no" or delimiter in _BLANK_DELIMITERS:
+        return False
+    return options.quotes == "yes" or (delimiter in _CSV_DELIMITERS and _is_quoted(table, delimiter))
+
+
+def _are_enough(count: int, total: int, *, is_sure: bool) -> bool:
+    """Whether so many of the lines with the same number of columns make a table of them all."""
+    if is_sure:
+        return 2 * count > total
+    return count >= _MOST * total or (total - count == 1 and count > _FEW)
 
 
 def _is_plausible(delimiter: str, rows: Sequence[list[str]], table: Sequence[str]) -> bool:
@@ -146,10 +171,10 @@ def _header(
         return cells
     if options.names and tuple(cells) == options.names:
         return cells
-    if len(first) != len(rows[0]) or len(rows) < 2:
-        return ()
     if has_usual_names(cells):
         return cells
+    if len(first) != len(rows[0]) or len(rows) < 2:
+        return ()
     # A first pair may be unusual too: it is left out only where a header is to be expected.
     is_expected = delimiter in _CSV_DELIMITERS and (delimiter != TAB or len(first) > 2)
     return cells if is_expected and is_header(first, rows[1:]) else ()
@@ -172,10 +197,18 @@ def split_cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip() for cell in line.split(delimiter)]
 
 
-def records(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, int, list[str] | str]]:
-    """The records of CSV: index of the first line, number of lines, and the cells, or what is wrong with the line."""
+def records(
+    lines: Sequence[str], delimiter: str, comments: tuple[str, ...] = ()
+) -> Iterator[tuple[int, int, list[str] | str]]:
+    """The records of CSV: index of the first line, number of lines, and the cells, or what is wrong with the line.
+
+    A line within a record is no comment, whatever it begins with.
+    """
     index = 0
     while index < len(lines):
+        if comments and lines[index].startswith(comments):
+            index += 1
+            continue
         size, found = _record_at(lines, index, delimiter)
         yield index, size, found
         index += size
@@ -240,15 +273,17 @@ def _is_quoted(lines: Sequence[str], delimiter: str) -> bool:
     for first, size, cells in records(lines, delimiter) if marked else ():
         if isinstance(cells, str):
             return False
-        raw = lines[first].split("\t")
-        if size > 1 or len(raw) > len(cells):
+        raw = [line.split("\t") for line in lines[first : first + size]]
+        if size > 1 or len(raw[0]) > len(cells):
+            if all(len(each) == 2 for each in raw):
+                return False  # each line is a pair by itself
             num_certain += 1
             continue
-        inside = [cell for cell in raw if '"' in cell]
+        inside = [cell for cell in raw[0] if '"' in cell]
         if not all(map(_QUOTED.fullmatch, inside)):
             return False
-        num_certain += any('""' in cell[1:-1] for cell in inside)
-        num_lines += bool(inside)
+        num_certain += any(_DOUBLED.search(cell) is not None for cell in inside)
+        num_lines += len(inside) == len(raw[0]) and all(len(cell) > 2 for cell in inside)
     return bool(num_certain) or 2 * num_lines >= max(1, len(lines))
 
 

@@ -116,7 +116,9 @@ def read_pairs(
         raise DataError("there are no lines after the header", where=str(path), fix="add the pairs")
     if not rows.sources or (num_bad and not skip_bad):
         lines = content.split(b"\n")
-        advice = diagnosis(lines, str(path), columns, faults_of(problems))
+        is_plain = isinstance(chosen, TableFormat) and chosen.is_two_columns
+        faults = [fault for fault in faults_of(problems) if is_plain or fault != "columns"]
+        advice = diagnosis(lines, str(path), columns, faults)
         raise bad_lines(problems, num_bad, num_lines, advice, path=path, is_all=not rows.sources)
     pairs = _pairs_of(rows, str(path), 1)
     labels = () if label is None else tuple(each[-1] for each in rows.extra)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -15,11 +17,13 @@ from seq2see.data.choosing import MAX_BYTES, MAX_LINES, beginning, extension, fo
 from seq2see.data.conversion import MARKS, Chunks, blocks_of, known_encoding, transcoded
 from seq2see.data.diagnosis import diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
+from seq2see.data.json_table import JsonFormat
 from seq2see.data.layout import TAB, Layout, is_open, layout_of
 from seq2see.data.lines import Line, LineError, cut_lines, lines_of
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
-from seq2see.data.table import Format, Row, TableFormat, TextFormat
+from seq2see.data.table import Format, Row, TableFormat
+from seq2see.data.text_lines import TextFormat
 from seq2see.data.values import beside
 from seq2see.errors import DataError
 from seq2see.system_errors import reported
@@ -33,12 +37,21 @@ _NO_OPTIONS = TableOptions()
 _TABLES = (".csv", ".tsv")
 
 
+NO_VALUES: Mapping[str, object] = {}
+
+
 class SourceRow(NamedTuple):
     """A source to answer, its file and line, and the additional columns that were asked for."""
 
     source: str
     origin: str
     extra: tuple[str, ...] = ()
+    values: Mapping[str, object] = NO_VALUES
+    """Of its columns that may be named: in JSON what the keys have, of a table with a header the cells."""
+    in_cells: bool = False
+    """Whether the values are cells, and so texts whatever they stand for."""
+    error: DataError | None = None
+    """Why it can't be read; the source is empty then."""
 
 
 def iterate_sources(
@@ -60,6 +73,7 @@ def iterate_rows(
     name: str = STDIN,
     *,
     extra: Sequence[str] = (),
+    named: Sequence[str] = (),
     table: TableOptions = _NO_OPTIONS,
     known: TableOptions = _NO_OPTIONS,
     refuse: Callable[[DataError], None] | None = None,
@@ -69,7 +83,8 @@ def iterate_rows(
     """The sources of an open stream, each as soon as its line can be read, with the columns `extra` beside them.
 
     A line is a text, or several columns separated by TAB for a model that reads several; or the stream is a table, of
-    which the columns are taken that `table` names, or else those `known` from training. `say` is told which.
+    which the columns are taken that `table` names, or else those `known` from training. `say` is told which. The
+    columns `named` are read too where there is a header with some of them, and keys in JSON.
 
     In lines of text a blank one is an empty source, so that line n of the output belongs to line n of the input. A line
     that can't be read, or has more than `longest_line` bytes, raises DataError; with `refuse` its error goes there
@@ -77,7 +92,7 @@ def iterate_rows(
     it raises all the same.
     """
     start = _Beginning(stream, name, longest_line, table.encoding)
-    return _rows(start, name, table, known, extra, refuse, say)
+    return _rows(start, name, table, known, extra, named, refuse, say)
 
 
 def source_format(
@@ -151,19 +166,29 @@ def _rows(
     table: TableOptions,
     known: TableOptions,
     extra: Sequence[str],
+    named: Sequence[str],
     refuse: Callable[[DataError], None] | None,
     say: Callable[[str], None] | None,
 ) -> Iterator[SourceRow]:
     lines, folder = lines_of(start, name), Path(name).parent
     head = list(_head(lines, 1 if name == STDIN else MAX_LINES))
-    chosen = source_format(beginning(line.content for line in head), name, table, known, extra)
+    texts = beginning(line.content for line in head)
+    header, columns = _columns_of(texts, name, table.over(known), named)
+    if columns and not table.over(known).source:
+        others = [each for each in header if each not in (*extra, *columns)]
+        table = replace(table, source=("source",) if "source" in others or len(others) != 1 else (others[0],))
+    chosen = source_format(texts, name, table, known, (*extra, *columns))
     is_usual = isinstance(chosen, TableFormat) and chosen.is_fields
     if say is not None and not is_usual and (said := chosen.describe()):
-        say(f"{name}: {said}")
+        say(f"{name}: {said}{'; of each line: ' if columns else ''}{', '.join(columns)}")
     has_read, refused = False, 0
     for line, found in _records(itertools.chain(head, lines), chosen, start.longest_line):
         if not isinstance(found, LineError):
-            yield SourceRow(beside(found.source, folder), line.origin, found.extra)
+            values = _values_in(line) if named and isinstance(chosen, JsonFormat) else NO_VALUES
+            if columns:
+                values = dict(zip(columns, found.extra[len(extra) :], strict=True))
+            source = beside(found.source, folder)
+            yield SourceRow(source, line.origin, found.extra[: len(extra)], values, in_cells=bool(columns))
             has_read = True
             continue
         error = _explained(found, start, name) if not refused else from_line(found)
@@ -171,7 +196,24 @@ def _rows(
         if refuse is None or (refused == MOST_REFUSED and not has_read):
             raise error
         refuse(error)
-        yield SourceRow("", line.origin, ("",) * len(extra))
+        yield SourceRow("", line.origin, ("",) * len(extra), error=error)
+
+
+def _columns_of(
+    head: Sequence[str], name: str, options: TableOptions, named: Sequence[str]
+) -> tuple[Sequence[str], tuple[str, ...]]:
+    """The header of a table that has some of these columns, and which; nothing of anything else."""
+    for wanted in () if is_json(Path(name)) else ((), *((each,) for each in named)):
+        layout = layout_of(head, options, wanted)
+        if layout is not None and (found := tuple(each for each in named if each in layout.header)):
+            return layout.header, found
+    return (), ()
+
+
+def _values_in(line: Line) -> dict[str, object]:
+    """The values of a JSON object by their keys."""
+    value = json.loads(line.content)
+    return value if isinstance(value, dict) else {}
 
 
 def _head(lines: Iterator[Line], most: int) -> Iterator[Line]:

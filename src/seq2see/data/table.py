@@ -5,24 +5,17 @@ There are two ways to the same rows: a whole block at once, and record by record
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, islice
-from operator import itemgetter
 from typing import NamedTuple, Protocol
 
+from seq2see.data.columns import columns_in, without_mark
 from seq2see.data.layout import FIRST_BLANK, TAB, Layout, clean_cell, records
-from seq2see.data.lines import Line, LineError, require_text, single_column, text_of, two_columns
+from seq2see.data.lines import Line, LineError, require_text, text_of, two_columns
 
 VARIANT_NUMBER = re.compile(r"\(\d+\)$")
 """What distinguishes the pronunciations of a word in CMUdict: `read(2)`."""
-_BATCH = 50_000
-"""Rows that are divided into cells at a time, which limits the memory."""
-
-
 _TWO_COLUMNS = Layout()
 
 
@@ -98,8 +91,6 @@ class TableFormat:
 
     def rows(self, content: bytes, *, is_start: bool) -> Rows | None:
         """The rows of a block of whole records, at once; None if any line is invalid."""
-        if not content:
-            return Rows([], [], [], range(0))
         try:
             text = content.decode()
         except UnicodeDecodeError:
@@ -110,92 +101,13 @@ class TableFormat:
             return None
         if self.is_plain:
             return _plain_rows(text)
-        columns: list[list[str]] = [[] for _ in self._columns]
-        numbers: list[int] = []
-        try:
-            for cells, places in self._batches(text):
-                if is_start and self.layout.header and cells:
-                    is_start = False
-                    cells, places = cells[1:], places[1:]
-                    if not cells:
-                        continue
-                if not self._fits(cells):
-                    return None
-                for column, index in zip(columns, self._columns, strict=True):
-                    column.extend(map(itemgetter(index), cells))
-                numbers.extend(places)
-        except csv.Error:
+        read = columns_in(text, self.layout, self._columns, is_exact=self.is_exact, is_start=is_start)
+        if read is None:
             return None
-        if self.layout.is_quoted:
-            has_breaks = "\n" in text and ("\t" in text or len(numbers) < text.count("\n") + 1)
-            clean: Callable[[str], str] = clean_cell if has_breaks else str.strip
-            columns = [list(map(clean, column)) for column in columns]
-        elif self.layout.delimiter != TAB and "\t" in text:
-            columns = [list(map(clean_cell, column)) for column in columns]
+        columns, numbers = read
         found = self._joined(columns, numbers)
         sides = [*([found.sources] if self.source else []), *([] if self.target is None else [found.targets])]
         return found if all(all(map(str.strip, side)) for side in sides) else None
-
-    def _batches(self, text: str) -> Iterator[tuple[list[list[str]], Sequence[int]]]:
-        """Rows of cells with the numbers of their lines, some at a time. Blank lines and comments have none."""
-        layout = self.layout
-        lines = text.split("\n")
-        kept: list[int] | None = None
-        if layout.comments or "\n\n" in text or not all(map(str.strip, (lines[0], lines[-1]))):
-            kept = [at for at, line in enumerate(lines) if line.strip() and not layout.is_comment(line)]
-        if not layout.is_quoted:
-            split = (lambda line: line.split("\t")) if layout.delimiter == TAB else layout.split
-            for start in range(0, len(lines) if kept is None else len(kept), _BATCH):
-                places: Sequence[int] = range(start, min(start + _BATCH, len(lines)))
-                own = lines[start : start + _BATCH]
-                if kept is not None:
-                    places = kept[start : start + _BATCH]
-                    own = [lines[at] for at in places]
-                yield [split(line) for line in own], places
-            return
-        if kept is not None and layout.comments and len(kept) < len(lines):
-            # Where the comments are not within a record, every other line is one.
-            selected = [lines[at] for at in kept]
-            rows = list(csv.reader(selected, delimiter=layout.delimiter, strict=True, skipinitialspace=True))
-            if len(rows) != len(kept):
-                raise csv.Error("records over several lines among comments")
-            yield rows, kept
-            return
-        del lines
-        reader = csv.reader(
-            io.StringIO(text, newline="\n"), delimiter=layout.delimiter, strict=True, skipinitialspace=True
-        )
-        last = 0
-        while rows := list(islice(reader, _BATCH)):
-            if reader.line_num - last == len(rows) and all(rows):
-                yield rows, range(last, reader.line_num)
-                last = reader.line_num
-                continue
-            break
-        if not rows:
-            return
-        # Some records have several lines: the same again from the start of this batch, with their numbers.
-        reader = csv.reader(
-            io.StringIO(text, newline="\n"), delimiter=layout.delimiter, strict=True, skipinitialspace=True
-        )
-        for _ in islice(reader, last):
-            pass
-        while numbered := [(row, reader.line_num) for row in islice(reader, _BATCH)]:
-            ends = [end for _, end in numbered]
-            starts = [last, *ends[:-1]]
-            last = ends[-1]
-            filled = [bool(row) for row, _ in numbered]
-            yield [row for row, _ in numbered if row], list(compress(starts, filled))
-
-    def _fits(self, cells: list[list[str]]) -> bool:
-        """Whether all rows have the columns, and none is the header again, or a line that is read in another way."""
-        sizes = set(map(len, cells))
-        if self.is_exact and sizes != {self.layout.num_columns}:
-            return False
-        if min(sizes) <= max(self._columns) or self.layout.is_conllu:
-            return False
-        header = list(self.layout.header)
-        return not (header and any(row[-1] == header[-1] and _without_mark(row) == header for row in cells))
 
     def _joined(self, columns: list[list[str]], numbers: Sequence[int]) -> Rows:
         num = len(self.source)
@@ -218,7 +130,7 @@ class TableFormat:
             if isinstance(found, LineError):
                 yield line, found
                 continue
-            if self.layout.header and (is_first or _without_mark(found) == list(self.layout.header)):
+            if self.layout.header and (is_first or without_mark(found) == list(self.layout.header)):
                 if not is_first:
                     what = "the header again, as where tables were concatenated"
                     yield line, LineError(line, what, "remove the line", "columns")
@@ -251,9 +163,8 @@ class TableFormat:
     def _records_of(self, lines: Sequence[Line], texts: Sequence[str]) -> Iterator[tuple[Line, list[str] | LineError]]:
         """The cells of each record, without comments; blank lines only where each line is a pair."""
         if self.layout.is_quoted:
-            own = [at for at, line in enumerate(texts) if not self.layout.is_comment(line)]
-            for first, _, cells in records([texts[at] for at in own], self.layout.delimiter):
-                line = lines[own[first]]
+            for first, _, cells in records(texts, self.layout.delimiter, self.layout.comments):
+                line = lines[first]
                 if isinstance(cells, str):
                     fix = 'write a quotation mark within a cell twice (""), or read them as text: --quotes no'
                     yield line, LineError(line, cells, fix, "columns")
@@ -354,46 +265,6 @@ class TableFormat:
         if self.target is not None:
             found["target"] = called[self.target]
         return {**found, "names": self.names} if is_named and self.names else found
-
-
-@dataclass(frozen=True)
-class TextFormat:
-    """Each line is one text: the target of a language model, or a source to answer, which may be blank."""
-
-    is_source: bool = False
-
-    def rows(self, content: bytes, *, is_start: bool) -> Rows | None:
-        """The rows of a block at once; None if any line is invalid."""
-        try:
-            text = content.decode()
-        except UnicodeDecodeError:
-            return None
-        lines = text.replace("\r\n", "\n").split("\n")
-        if "\0" in text or "\t" in text or not all(map(str.strip, lines)):
-            return None
-        return Rows([""] * len(lines), lines, [], range(len(lines)))
-
-    def read(self, lines: Sequence[Line], *, is_start: bool) -> Iterator[tuple[Line, Row | LineError]]:
-        """The rows one by one; a LineError for a line that is none."""
-        for line in lines:
-            try:
-                text = single_column(text_of(line), line)
-                yield line, Row(text, "") if self.is_source else Row("", require_text(text, "text", line))
-            except LineError as error:
-                yield line, error
-
-    def describe(self) -> str:
-        """Nothing: there is no choice."""
-        return ""
-
-    def chosen(self) -> dict[str, object]:
-        """Nothing."""
-        return {}
-
-
-def _without_mark(cells: list[str]) -> list[str]:
-    """The cells without the byte order mark of a file that was appended to another."""
-    return [cells[0].removeprefix("\ufeff"), *cells[1:]] if cells else cells
 
 
 def _plain_rows(text: str) -> Rows | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from seq2see.data.advice import Advice
 from seq2see.data.diagnosis import diagnosis_of_file
 from seq2see.data.lines import Fault
+from seq2see.data.table import TableFormat
 from seq2see.doctor.rows import Faults, PairSource
 
 _FAULTS_OF_FILES: tuple[Fault, ...] = ("encoding", "quoted-line-breaks", "columns", "json")
@@ -16,6 +17,8 @@ def diagnosed(files: PairSource, faults: Faults) -> dict[str, Advice]:
     found: dict[str, Advice] = {}
     for fault in _FAULTS_OF_FILES:
         if fault not in faults.examples or fault in faults.commands:
+            continue
+        if fault == "columns" and isinstance(files.format, TableFormat) and not files.format.is_two_columns:
             continue
         origin = faults.examples[fault][0].origin
         path = next((path for path in files.paths if origin.startswith(f"{path}:")), None)

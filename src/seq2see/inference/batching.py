@@ -8,6 +8,7 @@ import numpy as np
 
 from seq2see.data import Examples
 from seq2see.errors import DataError, UserError
+from seq2see.inference.requests import Request
 
 CHUNK_CHARACTERS = 4_000_000
 """Most characters of a chunk of texts."""
@@ -21,14 +22,14 @@ QUADRATIC = 256
 """From this length on a text counts as many positions as it has pairs of them, divided by this."""
 
 
-def chunks_of(texts: Iterable[str], size: int) -> Iterator[list[str]]:
-    """The texts in lists of `size`, or fewer long ones; those before one that can't be read come before its error."""
-    chunk: list[str] = []
+def chunks_of(requests: Iterable[Request], size: int) -> Iterator[list[Request]]:
+    """The requests in lists of `size`, or fewer long ones; those before an unreadable one come before its error."""
+    chunk: list[Request] = []
     characters = 0
     try:
-        for text in texts:
-            chunk.append(text)
-            characters += len(text)
+        for request in requests:
+            chunk.append(request)
+            characters += len(request.text)
             if len(chunk) == size or characters > CHUNK_CHARACTERS:
                 yield chunk
                 chunk, characters = [], 0
@@ -57,14 +58,12 @@ def source_costs(lengths: np.ndarray) -> np.ndarray:
     return costs
 
 
-def batches_of_equal(
-    lengths: np.ndarray, order: np.ndarray, batch_size: int, costs: np.ndarray
-) -> Iterator[np.ndarray]:
-    """The indices in `order`, which is sorted by `lengths`, in batches of one length each.
+def batches_of_equal(kinds: np.ndarray, order: np.ndarray, batch_size: int, costs: np.ndarray) -> Iterator[np.ndarray]:
+    """The indices in `order`, which is sorted by their `kinds`, in batches of one kind each.
 
     A batch has at most `batch_size` texts, and fewer if these cost more than MOST_POSITIONS.
     """
-    borders = np.flatnonzero(np.diff(lengths[order])) + 1
+    borders = np.flatnonzero(np.diff(kinds[order])) + 1
     for group in np.split(order, borders):
         yield from batches_within(group, batch_size, [(costs, MOST_POSITIONS)])
 

@@ -108,13 +108,15 @@ def require_known(given: Iterable[str], options: type, *, where: str) -> None:
             raise ConfigError(f"unknown option {name!r}", where=where, fix=did_you_mean(name, known))
 
 
-def with_options(options: type) -> Callable[[F], F]:
+def with_options(options: type, arguments: type) -> Callable[[F], F]:
     """A decorator for a function that takes the fields of a dataclass as `**options`: its signature names each of them.
 
-    So `help()` and completion show what may be given, with defaults; type checkers read the function's own annotations.
+    So `help()` and completion show what may be given, with defaults; the types are those of `arguments`, a TypedDict,
+    which type checkers read from the function's own annotations.
     """
+    kinds = {name: getattr(kind, "__forward_arg__", kind) for name, kind in arguments.__annotations__.items()}
     own = [
-        Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type)
+        Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=kinds[field.name])
         for field in fields(options)
     ]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
 from seq2see.errors import ConfigError
 from seq2see.inference.checking import require_types
+from seq2see.inference.glossary import Glossary
 
 Format = Literal["text", "tsv", "jsonl"]
 """How answers are written."""
@@ -18,6 +21,9 @@ Alignments = Literal["pharaoh", "json"]
 
 OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
 OF_BEAMS = ("length_penalty", "coverage_penalty")
+OF_PHRASES = ("contain", "placeholders", "glossary")
+"""Of phrases that have to occur, which beam search finds, at any width."""
+CONFLICTS_WITH_SAMPLING = "conflicts with sampling, which follows one hypothesis"
 MAX_COUNT = 1_000_000
 """Of whatever is counted: far more than any memory holds."""
 
@@ -53,7 +59,54 @@ class BatchOptions:
 
 
 @dataclass(frozen=True)
-class GenerationOptions(BatchOptions):
+class Constraints:
+    """What an answer must satisfy: for all texts of a call as part of its options, or for one text.
+
+    Raises ConfigError for a value of the wrong type or out of range.
+    """
+
+    min_length: Count | None = None
+    """Least number of target tokens, EOS counted."""
+    max_length: Count | None = None
+    """Largest number of target tokens, EOS counted; by default the model's own."""
+    prefix: str = ""
+    """Text that every answer begins with."""
+    forbid: Texts = ()
+    """Text that no answer contains; may be repeated."""
+    contain: Texts = ()
+    """Text that every answer contains; may be repeated."""
+
+    def __post_init__(self) -> None:
+        require_types(self)
+        self._require_order("length")
+
+    def _require_order(self, name: str) -> None:
+        least, most = getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
+        if least is not None and most is not None and least > most:
+            what = f"min_{name} {least} is larger than max_{name} {most}"
+            raise ConfigError(what, where=f"min_{name}, max_{name}", fix="swap the two")
+
+    def with_own(self, own: Constraints) -> Constraints:
+        """These and those of one text, whose prefix and lengths take the place of these.
+
+        ConfigError if its lengths conflict with these.
+        """
+        return Constraints(
+            own.min_length if own.min_length is not None else self.min_length,
+            own.max_length if own.max_length is not None else self.max_length,
+            own.prefix or self.prefix,
+            tuple(dict.fromkeys((*self.forbid, *own.forbid))),
+            tuple(dict.fromkeys((*self.contain, *own.contain))),
+        )
+
+
+NO_CONSTRAINTS = Constraints()
+PER_TEXT = tuple(field.name for field in fields(Constraints))
+"""What may be given for each text: in Python, and in the lines of a file under these names."""
+
+
+@dataclass(frozen=True)
+class GenerationOptions(BatchOptions, Constraints):
     """How answers are searched for: the options of `predict`, `generate` and `attend`, in the command and in Python.
 
     Raises ConfigError for values of the wrong type or out of range, and for options that conflict or have no effect.
@@ -79,34 +132,27 @@ class GenerationOptions(BatchOptions):
     """With sampling: draw from tokens at least this fraction as probable as the most probable one."""
     seed: Annotated[int, Meta(ge=0)] = 0
     """With sampling: the same seed draws the same answers."""
-    min_length: Count | None = None
-    """Least number of target tokens, EOS counted."""
-    max_length: Count | None = None
-    """Largest number of target tokens, EOS counted; by default the model's own."""
     min_ratio: Ratio | None = None
     """Least number of target tokens per source token."""
     max_ratio: Ratio | None = None
     """Largest number of target tokens per source token; where it conflicts with the least, the largest wins."""
-    prefix: str = ""
-    """Text that every answer begins with."""
-    forbid: Texts = ()
-    """Text that no answer contains; may be repeated."""
-    contain: Texts = ()
-    """Text that every answer contains; may be repeated."""
     no_repeat: Count | None = None
     """No n-gram of this length occurs twice."""
+    placeholders: str = ""
+    r"""Regular expression, such as `\{\w+\}`: whatever matches it in a text stands unchanged in its answer."""
+    glossary: Glossary | None = None
+    """Terms and their translations, one pair per line: an answer contains those of the terms in its text."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "glossary", Glossary.of(self.glossary))
         super().__post_init__()
         if self.seed > MAX_SEED:
             raise ConfigError(f"must be at most {MAX_SEED}, not {self.seed}", where="seed", fix="give a smaller number")
         for name in ("length", "ratio"):
-            least, most = getattr(self, f"min_{name}"), getattr(self, f"max_{name}")
-            if least is not None and most is not None and least > most:
-                what = f"min_{name} {least} is larger than max_{name} {most}"
-                raise ConfigError(what, where=f"min_{name}, max_{name}", fix="swap the two")
+            self._require_order(name)
+        require_pattern(self.placeholders)
         if self.sample:
-            self._refuse(("beam", *OF_BEAMS, "contain"), "conflicts with sampling, which follows one hypothesis")
+            self._refuse(("beam", *OF_BEAMS, *OF_PHRASES), CONFLICTS_WITH_SAMPLING)
         else:
             self._refuse(OF_SAMPLING, "has no effect without sampling", fix="add --sample (sample=True)")
         if self.beam == 1:
@@ -135,22 +181,37 @@ class GenerationOptions(BatchOptions):
     @property
     def num_hypotheses(self) -> int:
         """Hypotheses of each text that are computed side by side; draws are made one after another if need be."""
-        return self.beam if self.is_ranked else 1
+        return 1 if self.sample else self.beam
 
     @property
     def is_penalised(self) -> bool:
         """Whether a beam ranks by more than the log-probability."""
         return any(getattr(self, name) for name in OF_BEAMS)
 
-    @property
-    def is_ranked(self) -> bool:
-        """Whether beam search finds the answers: phrases that have to occur need it, at any width."""
-        return self.beam > 1 or bool(self.contain)
+
+def require_pattern(pattern: str) -> None:
+    """ConfigError for placeholders that are no regular expression."""
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        fix = r"give one such as \{\w+\}, in quotation marks on the command line"
+        raise ConfigError(
+            f"must be a regular expression, not {pattern!r}: {error}", where="placeholders", fix=fix
+        ) from None
 
 
 class GenerationArguments(TypedDict, total=False):
-    """The fields of `GenerationOptions` as keyword arguments of `predict` and `stream`, all optional."""
+    """The fields of `GenerationOptions` as keyword arguments of `predict` and `stream`, all optional.
 
+    Those of `Constraints` may also have one value per text, None where there is none. For `contain` and `forbid` a
+    sequence of texts is for all, and a sequence of sequences is one per text.
+    """
+
+    min_length: int | Iterable[int | None] | None
+    max_length: int | Iterable[int | None] | None
+    prefix: str | Iterable[str | None]
+    forbid: Sequence[str] | Iterable[Iterable[str] | None]
+    contain: Sequence[str] | Iterable[Iterable[str] | None]
     batch_size: int
     max_input_length: int | None
     strict: bool
@@ -164,11 +225,8 @@ class GenerationArguments(TypedDict, total=False):
     top_p: float
     min_p: float
     seed: int
-    min_length: int | None
-    max_length: int | None
     min_ratio: float | None
     max_ratio: float | None
-    prefix: str
-    forbid: Sequence[str]
-    contain: Sequence[str]
     no_repeat: int | None
+    placeholders: str
+    glossary: Mapping[str, str] | str | Path | Glossary | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -14,9 +14,9 @@ from seq2see.data import Examples, Pair, collate
 from seq2see.data.options import TableOptions
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError, DataError
+from seq2see.inference.asking import Asked
 from seq2see.inference.batching import batches_of_equal, chunks_of, rows_at_most, source_costs
 from seq2see.inference.checking import require_known, require_type, texts_of, with_options
-from seq2see.inference.constraints import num_fixed
 from seq2see.inference.engine import Engine
 from seq2see.inference.notes import InputNotes, Seen, UnknownTextWarning
 from seq2see.inference.options import BatchOptions, Count, GenerationArguments, GenerationOptions
@@ -24,14 +24,14 @@ from seq2see.inference.reading import (
     LARGEST_INPUT_LENGTH,
     USUAL_INPUT_LENGTH,
     InputLimits,
-    Readable,
     Refusals,
     read_pairs,
-    read_sources,
 )
+from seq2see.inference.requests import Request, requests_of, split_per_text
 from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of, unanswered, unscored
+from seq2see.inference.rules import RuleMaker
 from seq2see.inference.scoring import score_examples, unknown_note
-from seq2see.inference.searching import search
+from seq2see.inference.searching import needs_beam, search
 from seq2see.search import Hypothesis
 from seq2see.text import Codec
 
@@ -86,7 +86,7 @@ class Predictor:
         """The number of parameters, summed over an ensemble."""
         return sum(member.num_parameters for member in self.members)
 
-    @with_options(GenerationOptions)
+    @with_options(GenerationOptions, GenerationArguments)
     def predict(
         self,
         texts: str | Iterable[str],
@@ -98,22 +98,28 @@ class Predictor:
         The keyword arguments are the fields of `GenerationOptions`: greedy search by default, beam search with `beam`,
         sampling with `sample`; `n_best` answers per text, the others in `alternatives`. A language model continues each
         text, and begins one where it is empty. Texts may be any iterable of str, such as a column of a data frame.
-        A text that can't be answered, because it is too long, has an empty answer whose `error`
-        says why; with `strict` it raises DataError instead, before anything is computed. Warns of such texts
-        (`UnansweredTextWarning`) and of texts unlike the training data (`UnknownTextWarning`). Raises ConfigError for
-        options that are invalid or unsupported by this model, DataError for a text that isn't a str.
-        """
-        chosen = self._chosen(options, changes, where="predict")
-        given = list(texts_of(texts))
-        read = self._read(given, chosen)
-        notes, refusals = self._notes(), Refusals("texts without an answer", strict=chosen.strict)
-        refusals.add(read, len(given))
-        self._examine(notes, given, read)
-        notes.warn(stacklevel=2)
-        refusals.warn(stacklevel=2)
-        return self._answer(given, read, chosen)
 
-    @with_options(GenerationOptions)
+        The options of `Constraints` may have one value per text: `prefix=["a", None]`, `max_length=[9, 12]`. A list of
+        texts as `contain` or `forbid` holds for all answers, a list of lists has one per text:
+        `contain=[["a", "b"], None]`. They come on top of those for all, whose prefix and lengths they replace.
+
+        A text that can't be answered, because it is too long or its constraints can't be met, has an empty answer whose
+        `error` says why; with `strict` it raises DataError instead, before anything is computed. Warns of such texts
+        (`UnansweredTextWarning`), and of texts unlike the training data and terms of the glossary that can't be written
+        (`UnknownTextWarning`). Raises ConfigError for options that are invalid or unsupported by this model, DataError
+        for a text that isn't a str.
+        """
+        chosen, maker, each_request = self._asked(texts, options, changes, where="predict")
+        requests = list(each_request)
+        notes, refusals = self._notes(), Refusals("texts without an answer", strict=chosen.strict)
+        asked = self._read(requests, chosen, maker)
+        refusals.add(asked.read, len(requests))
+        asked.examine(notes)
+        for each in (notes, maker.notes, refusals):
+            each.warn(stacklevel=2)
+        return self._answer(asked, chosen)
+
+    @with_options(GenerationOptions, GenerationArguments)
     def stream(
         self,
         texts: Iterable[str],
@@ -126,134 +132,129 @@ class Predictor:
         """As `predict`, but lazily, for texts without end: each text with its prediction, in order.
 
         `chunk_size` texts are read and answered at a time, so that those of similar length share a batch; it changes no
-        answer, not even a random one. Without `with_attention` predictions have no weights, which saves memory for long
-        texts. Invalid options are refused at once, before the first text is read. Warnings come once the texts end, or
-        with a `chunk_size` of 1 at once. With `strict`, the texts before one that can't be answered are answered.
+        answer, not even a random one. What has one value per text may be any iterable too. Without `with_attention`
+        predictions have no weights, which saves memory for long texts. Invalid options are refused at once, before the
+        first text is read. Warnings come once the texts end, or with a `chunk_size` of 1 at once. With `strict`, the
+        texts before one that can't be answered are answered.
         """
         require_type("chunk_size", chunk_size, Count)
-        chosen = self._chosen(options, changes, where="stream")
-        return self._stream(texts_of(texts), chosen, chunk_size, with_attention=with_attention)
+        chosen, maker, requests = self._asked(texts, options, changes, where="stream")
+        return self._stream(requests, chosen, maker, chunk_size, with_attention=with_attention)
 
-    def _chosen(
-        self, options: GenerationOptions | None, changes: GenerationArguments, *, where: str
-    ) -> GenerationOptions:
-        """The options with these changes. ConfigError for what is unknown, invalid or unsupported by this model."""
+    def stream_requests(
+        self,
+        requests: Iterable[Request],
+        options: GenerationOptions,
+        *,
+        chunk_size: int = 2048,
+        with_attention: bool = True,
+    ) -> Iterator[tuple[str, Prediction]]:
+        """As `stream`, for texts with constraints of their own that are read together, such as the lines of a file."""
+        return self._stream(requests, options, self._rule_maker(options), chunk_size, with_attention=with_attention)
+
+    def _asked(
+        self, texts: str | Iterable[str], options: GenerationOptions | None, changes: GenerationArguments, *, where: str
+    ) -> tuple[GenerationOptions, RuleMaker, Iterable[Request]]:
+        """The options with these changes, and the texts with what is asked of each alone.
+
+        ConfigError for what is unknown, invalid or unsupported by this model.
+        """
         require_known(changes, GenerationOptions, where=where)
         if options is not None and not isinstance(options, GenerationOptions):
             fix = f"give all texts as one list, and options by name: {where}(texts, beam=5)"
             raise ConfigError(f"must be GenerationOptions, not {options!r}", where="options", fix=fix)
-        chosen = GenerationOptions(**{**(vars(options) if options else {}), **changes})
-        self._check(chosen)
-        return chosen
+        shared, per_text = split_per_text(changes)
+        chosen = GenerationOptions(**{**(vars(options) if options else {}), **shared})
+        maker = self._rule_maker(chosen)
+        maker.require_supported(per_text)
+        number = 1 if isinstance(texts, str) else len(texts) if isinstance(texts, Sized) else None
+        return chosen, maker, requests_of(texts_of(texts), per_text, number)
 
-    def _stream(
-        self, texts: Iterable[str], options: GenerationOptions, chunk_size: int, *, with_attention: bool
-    ) -> Iterator[tuple[str, Prediction]]:
-        first_row, notes, refusals = 0, self._notes(), Refusals("texts without an answer")
-        for chunk in chunks_of(texts, chunk_size):
-            read = self._read(chunk, options, first_row=first_row)
-            if options.strict and read.refused:
-                before = chunk[: min(read.refused)]
-                own = self._read(before, options)
-                answers = self._answer(before, own, options, first_row=first_row, with_attention=with_attention)
-                yield from zip(before, answers, strict=True)
-                raise read.refused[len(before)]
-            self._examine(notes, chunk, read, first_row=first_row)
-            refusals.add(read, len(chunk))
-            if chunk_size == 1:
-                notes.warn(stacklevel=2)
-                refusals.warn(stacklevel=2)
-            answers = self._answer(chunk, read, options, first_row=first_row, with_attention=with_attention)
-            yield from zip(chunk, answers, strict=True)
-            first_row += len(chunk)
-        notes.warn(stacklevel=2)
-        refusals.warn(stacklevel=2)
-
-    def _check(self, options: GenerationOptions) -> None:
+    def _rule_maker(self, options: GenerationOptions) -> RuleMaker:
         """ConfigError for options that this model doesn't support, whatever the texts are."""
-        if self.source_codec is None:
-            if options.prefix:
-                what = "unsupported by a language model, which continues its text"
-                raise ConfigError(what, where="prefix", fix="give the prefix as the text")
-            for name in ("min_ratio", "max_ratio"):
-                if getattr(options, name) is not None:
-                    fix = f"use {name.replace('ratio', 'length')}"
-                    raise ConfigError("unsupported by a language model, which has no source", where=name, fix=fix)
         if options.coverage_penalty and not self.has_attention:
             raise ConfigError("needs a model with attention", where="coverage_penalty", fix="use 0, or another model")
-        fixed, most = num_fixed(options, self.target_codec), options.max_length or self.max_length
-        if self.max_positions is not None:
-            most = min(most, self.max_positions)
-            if (options.min_length or 0) > self.max_positions:
-                what = f"must be at most the model's {self.max_positions} positions, not {options.min_length}"
-                raise ConfigError(what, where="min_length", fix=f"give {self.max_positions} or less")
-        if fixed > most:
-            raise ConfigError(
-                f"its {fixed - 1} tokens and EOS are more than the longest answer has, {most}",
-                where="prefix" if options.prefix else "contain",
-                fix=f"give a max_length of at least {fixed}, or a shorter text",
-            )
+        return RuleMaker(
+            options,
+            self.source_codec,
+            self.target_codec,
+            max_length=self.max_length,
+            max_positions=self.max_positions,
+        )
+
+    def _stream(
+        self,
+        requests: Iterable[Request],
+        options: GenerationOptions,
+        maker: RuleMaker,
+        chunk_size: int,
+        *,
+        with_attention: bool,
+    ) -> Iterator[tuple[str, Prediction]]:
+        first_row, notes, refusals = 0, self._notes(), Refusals("texts without an answer")
+        for chunk in chunks_of(requests, chunk_size):
+            asked = self._read(chunk, options, maker, first_row=first_row)
+            error = None
+            if options.strict and asked.read.refused:
+                first = min(asked.read.refused)
+                error, chunk = asked.read.refused[first], chunk[:first]
+                asked = self._read(chunk, options, maker, first_row=first_row)
+            else:
+                asked.examine(notes)
+                refusals.add(asked.read, len(chunk))
+            if chunk_size == 1 and error is None:
+                for each in (notes, maker.notes, refusals):
+                    each.warn(stacklevel=2)
+            answers = self._answer(asked, options, with_attention=with_attention)
+            yield from zip([request.text for request in chunk], answers, strict=True)
+            if error is not None:
+                raise error
+            first_row += len(chunk)
+        for each in (notes, maker.notes, refusals):
+            each.warn(stacklevel=2)
 
     def input_limits(self, max_input_length: int | None = None) -> InputLimits:
         """The longest text that is read; by default 10,000 tokens, or twice the longest in training."""
         usual = max(USUAL_INPUT_LENGTH, min(2 * (self.seen.longest or 0), LARGEST_INPUT_LENGTH))
         return InputLimits(max_input_length or usual, self.max_positions)
 
-    def _read(self, texts: Sequence[str], options: GenerationOptions, *, first_row: int = 0) -> Readable:
-        """What the network reads; rows are numbered from `first_row` in errors."""
-        return read_sources(
-            texts,
-            self.source_codec or self.target_codec,
-            self.input_limits(options.max_input_length),
-            [f"text {first_row + row + 1}" for row in range(len(texts))],
-            is_prompt=self.source_codec is None,
-        )
+    def _read(
+        self, requests: Sequence[Request], options: GenerationOptions, maker: RuleMaker, *, first_row: int = 0
+    ) -> Asked:
+        codec, limits = self.source_codec or self.target_codec, self.input_limits(options.max_input_length)
+        return Asked.of(requests, maker, codec, limits, is_prompt=self.source_codec is None, first_row=first_row)
 
     def _notes(self) -> InputNotes:
         return InputNotes(self.source_codec or self.target_codec, self.seen, self.source_codec is not None)
 
-    def _examine(self, notes: InputNotes, texts: Sequence[str], read: Readable, *, first_row: int = 0) -> None:
-        """Note what is unlike the training data in the rows that the network reads."""
-        examples, rows = read.examples, read.rows
-        ids = [
-            examples.target(index) if self.source_codec is None else examples.source(index)[:-1]
-            for index in range(len(rows))
-        ]
-        notes.add([texts[row] for row in rows], ids, [f"text {first_row + row + 1}" for row in rows])
-
-    def _answer(
-        self,
-        texts: Sequence[str],
-        read: Readable,
-        options: GenerationOptions,
-        *,
-        first_row: int = 0,
-        with_attention: bool = True,
-    ) -> list[Prediction]:
-        """The answers to all texts; they are numbered from `first_row`."""
-        is_prompt = self.source_codec is None
-        examples, rows = read.examples, read.rows
+    def _answer(self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True) -> list[Prediction]:
+        """The answers to all requests, in their order."""
+        examples, rows = asked.read.examples, asked.read.rows
         prompts = examples.target_lengths
-        order = np.lexsort((-examples.source_lengths, prompts))
-        predictions = [EMPTY] * len(texts)
-        for row, error in read.refused.items():
+        rules = [asked.rules[row] for row in rows]
+        # Prompts of one length, and either all with phrases that have to occur or none: see `search`.
+        kinds = 2 * prompts + np.array([needs_beam(options, rule) for rule in rules], dtype=np.int64)
+        order = np.lexsort((-examples.source_lengths, kinds))
+        predictions = [EMPTY] * len(asked.requests)
+        for row, error in asked.read.refused.items():
             predictions[row] = unanswered(error)
         num_sentences = min(options.num_sentences, self._rows_at_most // options.num_hypotheses)
         costs = source_costs(examples.source_lengths)
-        for indices in batches_of_equal(prompts, order, max(1, num_sentences), costs):
+        for indices in batches_of_equal(kinds, order, max(1, num_sentences), costs):
             answers = search(
                 self.members,
                 self.target_codec,
                 collate(examples, indices),
-                np.array([first_row + rows[index] for index in indices]),
+                np.array([asked.first_row + rows[index] for index in indices]),
                 options,
+                [rules[index] for index in indices],
                 max_length=self.max_length,
                 max_positions=self.max_positions,
                 most_rows=self._rows_at_most,
                 with_attention=with_attention,
             )
             for index, found in zip(indices.tolist(), answers, strict=True):
-                prompt = texts[rows[index]] if is_prompt else ""
+                prompt = asked.prompt(index)
                 best, *others = [self._prediction(examples, index, hypothesis, prompt, options) for hypothesis in found]
                 predictions[rows[index]] = replace(best, alternatives=tuple(others))
         return predictions

@@ -124,15 +124,23 @@ def read_texts(
 
 
 def read_sources(
-    texts: Sequence[str], codec: Codec, limits: InputLimits, places: Sequence[str], *, is_prompt: bool
+    texts: Sequence[str],
+    codec: Codec,
+    limits: InputLimits,
+    places: Sequence[str],
+    *,
+    is_prompt: bool,
+    refused: Mapping[int, DataError],
 ) -> Readable:
     """What the network reads: sources, or the prompts of a language model, with which its targets begin.
 
-    A blank source is in no example: its answer is empty. A blank prompt is one.
+    A blank source is in no example: its answer is empty. A blank prompt is one. Those `refused` before, by row, are
+    not read.
     """
-    asked = [text if is_prompt or text.strip() else None for text in texts]
-    read, refused = read_texts(asked, codec, limits, places, end=not is_prompt)
-    rows = [row for row, text in enumerate(asked) if text is not None and row not in refused]
+    asked = [text if (is_prompt or text.strip()) and row not in refused else None for row, text in enumerate(texts)]
+    read, too_long = read_texts(asked, codec, limits, places, end=not is_prompt)
+    refused = dict(sorted({**too_long, **refused}.items()))
+    rows = [row for row, text in enumerate(asked) if text is not None and row not in too_long]
     own = Sequences.of(codec, [read[row] for row in rows])
     none = Sequences.empty(len(rows))
     return Readable(Examples(none, own) if is_prompt else Examples(own, none), rows, refused)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from seq2see.data.batch import Batch
-from seq2see.inference.constraints import choose_of, filters_of, max_lengths, num_fixed, phrases_of
+from seq2see.inference.constraints import choose_of, filters_of, max_lengths, phrases_of
 from seq2see.inference.engine import Engine
 from seq2see.inference.options import GenerationOptions
+from seq2see.inference.rules import Rules
 from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate
 from seq2see.text import BOS, EOS, PAD, UNK, Codec
 
@@ -27,6 +28,7 @@ def search(
     batch: Batch,
     numbers: np.ndarray,
     options: GenerationOptions,
+    rules: Sequence[Rules],
     *,
     max_length: int,
     max_positions: int | None,
@@ -36,7 +38,8 @@ def search(
     """The hypotheses of each text, best first; at least one, which may be empty.
 
     `codec` is that of the targets, `numbers` [B] identify the texts to a sampler across batches, and `max_length` is
-    the model's own. At most `most_rows` hypotheses are drawn side by side.
+    the model's own. At most `most_rows` hypotheses are drawn side by side. Without a beam the `rules` [B] of all texts
+    have phrases that must occur, or those of none have: see `needs_beam`.
     """
     prompt, source_lengths = batch.target.ids, batch.source.lengths
     states = [member.start(batch.source, batch.decoder_input) for member in members]
@@ -46,16 +49,16 @@ def search(
         step, start = ensemble([member.step for member in members]), States(tuple(states))
     if not with_attention and not options.coverage_penalty:
         step = without_weights(step)
-    limits = max_lengths(options, source_lengths, max_length)
+    limits = max_lengths(options, rules, source_lengths, max_length)
     if max_positions is not None:
         limits = np.minimum(limits, max_positions - prompt.shape[1])
-    has_room = limits >= num_fixed(options, codec)
+    has_room = limits >= np.array([rule.num_fixed for rule in rules])
     filters: list[Filter] = [
         Forbid(NEVER_GENERATED),
-        *filters_of(options, codec, source_lengths, limits, prompts=prompt),
+        *filters_of(options, rules, codec, source_lengths, limits, prompts=prompt),
     ]
     first: int | np.ndarray = prompt[:, -1] if prompt.shape[1] else BOS
-    if options.is_ranked:
+    if needs_beam(options, rules[0]):
         found = beam_search(
             step,
             start,
@@ -68,7 +71,7 @@ def search(
             coverage_penalty=options.coverage_penalty,
             source_lengths=source_lengths,
             filters=filters,
-            phrases=phrases_of(options, codec, has_room),
+            phrases=phrases_of(rules, has_room),
         )
         return [each if each and room else [NOTHING] for each, room in zip(found, has_room.tolist(), strict=True)]
     every, drawn = np.arange(len(limits)), [list[Hypothesis]() for _ in limits]
@@ -90,6 +93,11 @@ def search(
         for row, (own, limit) in enumerate(zip(drawn, limits.tolist(), strict=True)):
             own += [each if is_whole(each, limit) else NOTHING for each in more[row * count :][:count]]
     return [each if room else [NOTHING] for each, room in zip(drawn, has_room.tolist(), strict=True)]
+
+
+def needs_beam(options: GenerationOptions, rules: Rules) -> bool:
+    """Whether beam search finds the answer: phrases that have to occur need it, at any width."""
+    return options.beam > 1 or bool(rules.contain)
 
 
 def is_whole(hypothesis: Hypothesis, limit: int) -> bool:

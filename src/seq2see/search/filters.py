@@ -57,24 +57,31 @@ class Forbid:
 
 
 class ForbidPhrases:
-    """Rules out these sequences of ids: the last id of each, wherever the others precede it."""
+    """Rules out these sequences of ids: the last id of each, wherever the others precede it.
 
-    def __init__(self, phrases: Sequence[Sequence[int]]) -> None:
+    `applies` [B P] are the phrases that are forbidden in each sentence; without it all are, everywhere.
+    """
+
+    def __init__(self, phrases: Sequence[Sequence[int]], applies: Bool[Mask, "B P"] | None = None) -> None:
         if not all(phrases):
             raise ConfigError("a forbidden phrase has no tokens", where="phrases", fix="remove it")
-        by_length = groupby(sorted(phrases, key=len), key=len)
-        self.phrases = [np.array(list(same), dtype=np.int64) for _, same in by_length]
+        order = sorted(range(len(phrases)), key=lambda number: len(phrases[number]))
+        by_length = [list(same) for _, same in groupby(order, key=lambda number: len(phrases[number]))]
+        self.phrases = [np.array([phrases[number] for number in same], dtype=np.int64) for same in by_length]
+        self.applies = [None if applies is None else applies[:, same] for same in by_length]
 
     def __call__(
         self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
     ) -> Float[Array, "R V"]:
         """Compare the end of each row with the phrases, one length at a time."""
-        for phrases in self.phrases:
+        for phrases, applies in zip(self.phrases, self.applies, strict=True):
             before = phrases.shape[1] - 1
             if before > emitted.shape[1]:
                 break
             ends = emitted[:, emitted.shape[1] - before :]
             matches = (ends[:, None] == phrases[:, :-1]).all(-1)
+            if applies is not None:
+                matches &= applies[sentences]
             log_probs = _rule_out(log_probs, np.broadcast_to(phrases[:, -1], matches.shape), matches)
         return log_probs
 
@@ -84,21 +91,31 @@ class ForbidSpelt:
 
     An automaton is two tables [states V]: the next state after each token, and whether the token completes the text. A
     row starts in state 0. Its state depends only on its last ids, at most as many as there are states, since each id
-    adds at least one character or resets the match.
+    adds at least one character or resets the match. `applies` [B P] are the texts that are forbidden in each sentence;
+    without it all are, everywhere.
     """
 
-    def __init__(self, tables: Sequence[tuple[Int[Ids, "states V"], Bool[Mask, "states V"]]]) -> None:
+    def __init__(
+        self,
+        tables: Sequence[tuple[Int[Ids, "states V"], Bool[Mask, "states V"]]],
+        applies: Bool[Mask, "B P"] | None = None,
+    ) -> None:
         self.tables = tables
+        self.applies = applies
 
     def __call__(
         self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
     ) -> Float[Array, "R V"]:
         """Run each automaton over the last ids of each row."""
-        for next_states, completes in self.tables:
-            states = np.zeros(len(emitted), np.int64)
-            for ids in emitted[:, -len(next_states) :].T:
+        for number, (next_states, completes) in enumerate(self.tables):
+            rows: slice | Int[Ids, " N"] = slice(None)
+            if self.applies is not None:
+                rows = self.applies[sentences, number].nonzero()[0]
+            own = emitted[rows, -len(next_states) :]
+            states = np.zeros(len(own), np.int64)
+            for ids in own.T:
                 states = next_states[states, ids]
-            log_probs[completes[states]] = IMPOSSIBLE
+            log_probs[rows] = np.where(completes[states], IMPOSSIBLE, log_probs[rows])
         return log_probs
 
 

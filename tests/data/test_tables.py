@@ -1,0 +1,168 @@
+"""Tables of every usual layout are read: by their look, or by what is said of them, on every way into the program."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from seq2see.corpus.parts import split_files
+from seq2see.data import PairFile, TableOptions, iterate_rows, open_content, read_pairs
+from seq2see.doctor import check, clean
+from seq2see.doctor.rows import Faults, PairSource
+
+Pairs = list[tuple[str, str]]
+PAIRS = [
+    ("vos", "v ɔ s"), ("beer", "b eː r"), ("wolf", "w ɔ l f"), ("das", "d a s"), ("uil", "œy l"),
+    ("hert", "h ɛ r t"), ("gems", "x ɛ m s"),
+]  # fmt: skip
+SUMS = [("71+118", "189"), ("510+223", "733"), ("4+6", "10")]
+
+
+def joined(separator: str, rows: list[tuple[str, ...]] = list(PAIRS)) -> str:  # noqa: B006 (not changed)
+    return "".join(separator.join(row) + "\n" for row in rows)
+
+
+OTHERS = [("sour, sweet", "a b"), ("a\tb", "c"), ('say "x"', "d"), ("plain", "e f"), ("two\nlines", "g")]
+UNIMORPH = [
+    ("lopen", "liep", "V;PST;SG"), ("lopen", "loopt", "V;PRS;3;SG"), ("zien", "zag", "V;PST;SG"),
+    ("zien", "ziet", "V;PRS;3;SG"), ("gaan", "ging", "V;PST;SG"), ("gaan", "gaat", "V;PRS;3;SG"),
+]  # fmt: skip
+SPOKEN = [('say "hi"', "h a i"), ("x", "k s")]
+UNSPACED = [(word, phones.replace(" ", "")) for word, phones in PAIRS]
+UNIMORPH_LINES = ["\t".join(row) for row in UNIMORPH]
+INFLECTED = [(f"{lemma}\t{tags}", form) for lemma, form, tags in UNIMORPH]
+
+
+def quoted(rows: list[tuple[str, ...]], separator: str = ",") -> str:
+    return "".join(separator.join('"' + cell.replace('"', '""') + '"' for cell in row) + "\n" for row in rows)
+
+
+def token(number: int, form: str, lemma: str) -> str:
+    return f"{number}\t{form}\t{lemma}\tNOUN\t_\t_\t0\troot\t_\t_\n"
+
+
+def objects(source: str, target: str, **more: object) -> list[dict[str, object]]:
+    return [{source: a, target: b, **more} for a, b in PAIRS]
+
+
+def json_lines(values: list[dict[str, object]]) -> str:
+    return "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values)
+
+
+# name of the file: its content, and the pairs in it
+FILES: dict[str, tuple[str, Pairs]] = {
+    "words.dict": (
+        "# made by hand\n;;; two kinds of comments\n" + "".join(f"{a.upper()}  {b}\n" for a, b in PAIRS)
+        + "VOS(2)  v o s\nVOS(3)  v o z # rare\n",
+        [(a.upper(), b) for a, b in PAIRS] + [("VOS", "v o s"), ("VOS", "v o z")],
+    ),
+    "signs.dict": (
+        ";;; symbols are words too\n# and this is none\n#HASH  h ɛ k j ə\n%PERCENT  p r o s ɛ n t\n"
+        + joined("  "),
+        [("#HASH", "h ɛ k j ə"), ("%PERCENT", "p r o s ɛ n t"), *PAIRS],
+    ),
+    "single blank.txt": (joined(" "), PAIRS),
+    "two words.txt": (joined(" ", UNSPACED), UNSPACED),
+    "comma.csv": (joined(","), PAIRS),
+    "comma with header.csv": ("Wort,Laute\n" + joined(", "), PAIRS),
+    "windows.csv": (joined(",").replace("\n", "\r\n"), PAIRS),
+    "semicolon.csv": (joined(";"), PAIRS),
+    "pipe.txt": (joined(" | "), PAIRS),
+    "moses.txt": (joined(" ||| "), PAIRS),
+    "colons.txt": (joined("::"), PAIRS),
+    "arrow.txt": (joined("->"), PAIRS),
+    "double arrow.txt": (joined(" => "), PAIRS),
+    "equals.txt": (joined(" = "), PAIRS),
+    "quoted.csv": (quoted(OTHERS), [(" ".join(a.split()), b) for a, b in OTHERS]),
+    "excel.csv": ("\ufeff" + quoted(PAIRS, ";"), PAIRS),
+    "commented.csv": ("# from somewhere\n" + quoted(PAIRS), PAIRS),
+    "quoted header.csv": ('"source","target"\n' + quoted(PAIRS), PAIRS),
+    "numbered.tsv": (joined("\t", [(str(number), a, b) for number, (a, b) in enumerate(PAIRS)]), PAIRS),
+    "unimorph.tsv": ("\n".join([*UNIMORPH_LINES[:3], "", *UNIMORPH_LINES[3:]]), INFLECTED),
+    "unimorph2.tsv": (joined("\t", [(lemma, tags, form) for lemma, form, tags in UNIMORPH]), INFLECTED),
+    "trailing tab.tsv": ("".join(f"{a}\t{b}\t\n" for a, b in PAIRS), PAIRS),
+    "keys.jsonl": (json_lines(objects("src", "tgt")), PAIRS),
+    "more keys.jsonl": (json_lines(objects("word", "pronunciation", language="nl", number=3)), PAIRS),
+    "own keys.jsonl": (json_lines(objects("woord", "klank")), PAIRS),
+    "nested.jsonl": (json_lines([{"translation": {"nl": a, "ipa": b}} for a, b in PAIRS]), PAIRS),
+    "lists.jsonl": ("".join(json.dumps(pair) + "\n" for pair in PAIRS), PAIRS),
+    "array.jsonl": (json.dumps(objects("source", "target"), indent=1), PAIRS),
+    "array.json": (json.dumps(objects("input", "output")), PAIRS),
+    "object.json": (json.dumps(dict(PAIRS), indent=2), PAIRS),
+    "breaks.jsonl": (
+        json_lines([{"src": f"{a}\n{a}", "tgt": b} for a, b in PAIRS]), [(f"{a} {a}", b) for a, b in PAIRS],
+    ),
+    "over lines.tsv": (
+        joined("\t") + quoted([("two\nlines", "x y"), ("again", "o n\ne"), ('a "b"\n\nc', "d")], "\t") + joined("\t"),
+        [*PAIRS, ("two lines", "x y"), ("again", "o n e"), ('a "b" c', "d"), *PAIRS],
+    ),
+    "quoted.tsv": (joined("\t") + quoted(SPOKEN, "\t"), PAIRS + SPOKEN),
+    "padded.txt": ("".join(f"{a:7}_{b:4} \n" for a, b in SUMS), SUMS),
+    "two blanks.txt": (joined("   ", [(f"een {a}", b) for a, b in PAIRS]), [(f"een {a}", b) for a, b in PAIRS]),
+    "names.tsv": (
+        joined("\t", [("form", "id", "lemma", "features"), *((f, "7", a, t) for a, f, t in UNIMORPH)]), INFLECTED,
+    ),
+    "known header.tsv": ("source\ttarget\n" + joined("\t"), PAIRS),
+    "swapped.csv": (joined(",", [("target", "source"), *((b, a) for a, b in PAIRS)]), PAIRS),
+    "comments.tsv": ("## word, sounds\n" + joined("\t") + "# the end\n", PAIRS),
+    "over many lines.csv": ('source,target\n"a\n\n\nb","c\nd"\n' + quoted(PAIRS), [("a b", "c d"), *PAIRS]),
+    "inches.csv": (
+        'size,name\n"5"" pipe","five"\n6"x,six\n' + quoted(PAIRS),
+        [('5" pipe', "five"), ('6"x', "six"), *PAIRS],
+    ),
+    "one object.json": (json.dumps({"version": 2, "data": objects("source", "target")}, indent=1), PAIRS),
+}  # fmt: skip
+
+
+def sides(file: PairFile) -> Pairs:
+    return [(pair.source, pair.target or "") for pair in file.pairs]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("kind", ["file", "gzipped", "windows"])
+def test_a_file_is_read_as_it_is(name: str, kind: str, tmp_path: Path) -> None:
+    """By training, by the check and its clean copy, in parts as a prepared corpus is, and as texts to answer."""
+    content, expected = FILES[name]
+    path = tmp_path / (name + ".gz" if kind == "gzipped" else name)
+    raw = (content.replace("\r", "").replace("\n", "\r\n") if kind == "windows" else content).encode()
+    path.write_bytes(gzip.compress(raw) if kind == "gzipped" else raw)
+    file = read_pairs([path])
+    assert sides(file) == expected
+    assert file.skipped == 0
+    faults = Faults()
+    found = list(PairSource((path,)).blocks(faults))
+    assert [pair for block in found for pair in zip(block.sources, block.targets, strict=True)] == expected
+    assert faults.unusable == 0
+    lines = [int(line) for block in found for line in block.lines]
+    assert lines == [int(pair.origin.rpartition(":")[2]) for pair in file.pairs]
+    assert check(path).exit_code == 0
+    clean([path], tmp_path / "clean.tsv", keep_duplicates=True)
+    blanks = [(" ".join(a.split(" ")), b) for a, b in expected]
+    assert sides(read_pairs([tmp_path / "clean.tsv"])) == blanks
+    with open_content(path) as opened:
+        lines_only = tmp_path / "lines"
+        lines_only.write_bytes(opened.stream.read())
+    for size in (1, 50):
+        parts = split_files([path], [lines_only], size, file.format)
+        assert [pair for part in parts for pair in part.read().pairs] == file.pairs
+    known = TableOptions(**(file.format.chosen() if file.format else {}))
+    if not name.endswith(".txt"):  # lines of text, unless a column is named
+        with open_content(path) as opened:
+            rows = list(iterate_rows(opened.stream, str(path), known=known))
+        if len(rows) == len(expected):
+            assert [row.source for row in rows] == [source for source, _ in expected]
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "windows.csv"])  # it has an example per block
+def test_blocks_of_the_check_change_nothing(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seq2see.doctor import rows
+
+    path = tmp_path / name
+    path.write_text(FILES[name][0], encoding="utf-8", newline="")
+    whole = check(path)
+    for size in (1, 30):
+        monkeypatch.setattr(rows, "BLOCK_BYTES", size)
+        assert check(path) == whole
