@@ -6,6 +6,7 @@ import itertools
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -15,7 +16,7 @@ from seq2see.data.choosing import MAX_BYTES, MAX_LINES, beginning, extension, fo
 from seq2see.data.conversion import MARKS, Chunks, blocks_of, known_encoding, transcoded
 from seq2see.data.diagnosis import diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
-from seq2see.data.layout import TAB, Layout, is_open, layout_of
+from seq2see.data.layout import TAB, Layout, delimiter_name, is_open, layout_of
 from seq2see.data.lines import Line, LineError, cut_lines, lines_of
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
@@ -91,6 +92,12 @@ def source_format(
     filled = [line for line in head if line.strip()]
     if is_asked:
         return format_of(head, merged, name, extra=extra, has_target=False)
+    if known.delimiter is not None:
+        found = layout_of(head)
+        if found is not None and delimiter_name(found.delimiter) == known.delimiter:
+            return format_of(head, merged, name, has_target=False)
+        known = replace(known, delimiter=None)
+        merged = table.over(known)
     wanted, tabs = known.source, {line.count("\t") + 1 for line in filled}
     layout = layout_of(head, known, wanted) if wanted else None
     if layout is not None and layout.header and set(wanted) <= set(layout.header):
