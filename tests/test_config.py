@@ -17,6 +17,14 @@ KEYS = list(option_names(Config))
 
 # A value other than the default for every key there is; a new option fails the first test until it is put down here.
 OTHER: dict[str, Any] = {
+    "data.source": ("lemma", "tags"),
+    "data.target": "form",
+    "data.names": ("lemma", "form", "tags"),
+    "data.delimiter": ";",
+    "data.header": "no",
+    "data.quotes": "yes",
+    "data.comment": "#",
+    "data.encoding": "cp1252",
     "data.train": ("/a.tsv",),
     "data.dev": ("/b.src", "/b.tgt"),
     "data.dev_share": 0.25,

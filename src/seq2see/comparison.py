@@ -196,7 +196,8 @@ def data_files(
             )
         if not path.exists():
             write_file(path, content)
-    return [files["train"]], [files["dev"]], dict(split.columns)
+    columns = {name: value for name, value in split.columns.items() if name in ("source", "target", "names")}
+    return [files["train"]], [files["dev"]], columns
 
 
 def as_jsonl(pairs: Sequence[Pair], columns: Mapping[str, Any] = MappingProxyType({})) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
@@ -41,7 +41,8 @@ def all_settings() -> list[Setting]:
     defaults = Config()
     found = []
     for section in fields(Config):
-        described = parse_from_object(type(getattr(defaults, section.name))).params
+        kinds = [kind for kind in type(getattr(defaults, section.name)).__mro__ if is_dataclass(kind)]
+        described = [each for kind in kinds for each in parse_from_object(kind).params]
         descriptions = {each.arg_name: " ".join((each.description or "").split()) for each in described}
         for key in option_names(Config):
             part, _, name = key.partition(".")
@@ -62,7 +63,7 @@ def type_of(key: str) -> str:
         if isinstance(kind, BoolType):
             return "true or false"
         if isinstance(kind, VarTupleType):
-            return "path, or a list of them"
+            return "path, or a list of them" if key in ("data.train", "data.dev") else "text, or a list of them"
     return "" if option_choices(key) else "text"
 
 

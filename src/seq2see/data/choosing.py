@@ -10,7 +10,7 @@ from pathlib import Path
 
 from seq2see.data.header import FEATURES, USUAL
 from seq2see.data.json_table import JsonFormat, UnknownColumnError, is_json_text, json_format
-from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
+from seq2see.data.layout import TAB, Layout, delimiter_called, has_delimiter, layout_of, records
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions
 from seq2see.data.table import Format, TableFormat
@@ -74,6 +74,8 @@ def format_like(
 
     Otherwise it is found out anew; as many source columns have to be read.
     """
+    if known.delimiter is not None and not has_delimiter(head, known.delimiter):
+        known = replace(known, delimiter=None)
     if not known.given():
         return format_of(head, options, where, columns=columns, extra=extra)
     try:

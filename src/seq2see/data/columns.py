@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain, compress, islice
+from itertools import accumulate, compress
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from seq2see.data.layout import TAB, Layout, clean_cell
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _BATCH = 50_000
 """Rows that are divided into cells at a time, which limits the memory."""
-_PIECE = 1 << 20
-"""Characters that are divided into lines at a time."""
+_FIRST, _PIECE = 1 << 12, 1 << 20
+"""Characters of CSV that are divided at a time, at first and then."""
 Columns = tuple[list[list[str]], Sequence[int]]
 """The cells of each column, and the numbers of their lines, counted from 0."""
 
@@ -38,7 +38,8 @@ def columns_in(text: str, layout: Layout, wanted: Sequence[int], *, is_exact: bo
     if read is None or (layout.delimiter == TAB and not layout.is_quoted):
         return read
     columns, numbers = read
-    return [_clean_column(column) for column in columns], numbers
+    has_tabs = "\t" in text and (layout.delimiter != TAB or any("\t" in cell for column in columns for cell in column))
+    return [list(map(clean_cell if has_tabs else str.strip, column)) for column in columns], numbers
 
 
 def without_mark(cells: list[str]) -> list[str]:
@@ -73,15 +74,19 @@ def _batched_columns(
     numbers: list[int] | range = range(0)
     may_have_mark = "\ufeff" in text
     for cells, places in _batches(text, layout):
-        if is_start and layout.header and cells:
-            is_start = False
-            cells, places = cells[1:], places[1:]
-            if not cells:
-                continue
-        if not _fit(cells, layout, wanted, is_exact=is_exact, may_have_mark=may_have_mark):
-            return None
-        for column, index in zip(columns, wanted, strict=True):
-            column.extend(map(itemgetter(index), cells))
+        if isinstance(cells, _Flat):
+            own: list[Iterable[str]] = [cells.cells[index :: cells.num] for index in wanted]
+        else:
+            if is_start and layout.header and cells:
+                is_start = False
+                cells, places = cells[1:], places[1:]
+                if not cells:
+                    continue
+            if not _fit(cells, layout, wanted, is_exact=is_exact, may_have_mark=may_have_mark):
+                return None
+            own = [map(itemgetter(index), cells) for index in wanted]
+        for column, more in zip(columns, own, strict=True):
+            column.extend(more)
         if isinstance(places, range) and isinstance(numbers, range) and (not numbers or numbers.stop == places.start):
             numbers = range(numbers.start if numbers else places.start, places.stop)
         else:
@@ -90,7 +95,18 @@ def _batched_columns(
     return columns, numbers
 
 
-def _batches(text: str, layout: Layout) -> Iterator[tuple[list[list[str]], Sequence[int]]]:
+class _Flat(NamedTuple):
+    """The cells of rows of `num` columns, one after the other."""
+
+    cells: list[str]
+    num: int
+
+
+Batch = tuple[list[list[str]] | _Flat, Sequence[int]]
+"""Cells, and the numbers of the lines of their rows."""
+
+
+def _batches(text: str, layout: Layout) -> Iterator[Batch]:
     """Rows of cells with the numbers of their lines, some at a time. Blank lines and comments have none."""
     if layout.is_quoted and not layout.comments:
         yield from _batches_of_csv(text, layout)
@@ -111,28 +127,61 @@ def _batches(text: str, layout: Layout) -> Iterator[tuple[list[list[str]], Seque
         yield rows, places
 
 
-def _batches_of_csv(text: str, layout: Layout) -> Iterator[tuple[list[list[str]], Sequence[int]]]:
-    reader = _reader(chain.from_iterable(_pieces(text)), layout)
-    last = 0
-    while rows := list(islice(reader, _BATCH)):
-        if reader.line_num - last == len(rows) and all(rows):
-            yield rows, range(last, reader.line_num)
-        else:  # some records have several lines, or there are blank lines
-            sizes = [1 + sum(cell.count("\n") for cell in row) for row in rows]
-            if last + sum(sizes) != reader.line_num:
-                raise csv.Error("another kind of line break")
-            starts = accumulate(sizes[:-1], initial=last)
-            yield [row for row in rows if row], list(compress(starts, rows))
-        last = reader.line_num
-
-
-def _pieces(text: str) -> Iterator[io.StringIO]:
-    """The lines of a text, some at a time: a file in memory takes four bytes per character."""
-    start = 0
+def _batches_of_csv(text: str, layout: Layout) -> Iterator[Batch]:
+    """The same of CSV: where no cell is quoted, or each is, lines are divided without looking at each character."""
+    start = first = 0
+    size = _FIRST
     while start < len(text):
-        end = text.find("\n", start + _PIECE) + 1 or len(text)
-        yield io.StringIO(text[start:end], newline="\n")
-        start = end
+        end = text.find("\n", start + size) + 1 or len(text)
+        piece = text[start:end].removesuffix("\n")
+        num_lines = piece.count("\n") + 1
+        flat = None if start == 0 else _flat_cells(piece, layout)
+        if flat is not None:
+            yield flat, range(first, first + num_lines)
+        else:
+            try:
+                rows = list(_reader(io.StringIO(piece, newline="\n"), layout))
+            except csv.Error as error:
+                if "unexpected end" not in str(error) or end == len(text):
+                    raise
+                size = 2 * (end - start)  # a record goes on in the next piece
+                continue
+            yield _with_places(rows, first, num_lines)
+        start, first, size = end, first + num_lines, _PIECE
+
+
+def _flat_cells(piece: str, layout: Layout) -> _Flat | None:
+    """The cells of lines that are quoted throughout, or not at all; None for others, and for the header again."""
+    num, delimiter = layout.num_columns, layout.delimiter
+    lines = piece.split("\n")
+    if '"' not in piece:
+        if {line.count(delimiter) for line in lines} != {num - 1}:
+            return None
+        cells = piece.replace("\n", delimiter).split(delimiter)
+    else:
+        between = f'"{delimiter}"'
+        if {line.count('"') for line in lines} != {2 * num} or {line.count(between) for line in lines} != {num - 1}:
+            return None
+        if not all(line[0] == line[-1] == '"' for line in lines):
+            return None
+        cells = piece[1:-1].replace('"\n"', between).split(between)
+    if layout.header and ("\ufeff" in piece or layout.header[-1] in cells[num - 1 :: num]):
+        return None
+    return _Flat(cells, num)
+
+
+def _with_places(rows: list[list[str]], first: int, num_lines: int) -> Batch:
+    """The rows that are not blank, with the numbers of their lines."""
+    if len(rows) == num_lines and all(rows):
+        return rows, range(first, first + num_lines)
+    sizes = [1 + sum(cell.count("\n") for cell in row) for row in rows]
+    if sum(sizes) != num_lines:
+        raise csv.Error("another kind of line break")
+    for row, size in zip(rows, sizes, strict=True):
+        if size > 1:
+            row[:] = map(clean_cell, row)
+    starts = accumulate(sizes[:-1], initial=first)
+    return [row for row in rows if row], list(compress(starts, rows))
 
 
 def _reader(lines: Iterable[str], layout: Layout) -> Reader:
@@ -148,10 +197,3 @@ def _fit(cells: list[list[str]], layout: Layout, wanted: Sequence[int], *, is_ex
     if not header:
         return True
     return header not in cells and not (may_have_mark and header in map(without_mark, cells))
-
-
-def _clean_column(column: list[str]) -> list[str]:
-    """Its cells as `clean_cell` makes them; few columns have line breaks or tabs in their cells."""
-    together = "\n".join(column)
-    is_plain = "\t" not in together and "\r" not in together and together.count("\n") < max(1, len(column))
-    return list(map(str.strip if is_plain else clean_cell, column))

@@ -23,7 +23,8 @@ PADDED = "_"
 DELIMITERS = (TAB, "|||", "=>", "->", "::", "|", ";", ",", "=", ":", PADDED, BLANKS, FIRST_BLANK, SPACES)
 """Those tried, the most telling first."""
 _BLANK_DELIMITERS = (BLANKS, FIRST_BLANK, SPACES, PADDED)
-_CSV_DELIMITERS = (TAB, "|", ";", ",")
+CSV_DELIMITERS = (TAB, "|", ";", ",")
+"""Those of tables whose cells may be in quotation marks."""
 _WORDS = {"tab": TAB, "\\t": TAB, "comma": ",", "semicolon": ";", "pipe": "|", "blanks": SPACES,
           "first-blank": FIRST_BLANK, "blank": BLANKS}  # fmt: skip
 """What --delimiter calls those that are hard to type."""
@@ -90,6 +91,21 @@ def delimiter_called(name: str) -> str:
     return _WORDS.get(name.strip().lower() or name, name)
 
 
+def delimiter_name(delimiter: str) -> str:
+    """What the option calls this delimiter."""
+    return next((name for name, each in _WORDS.items() if each == delimiter), delimiter)
+
+
+def has_delimiter(lines: Sequence[str], name: str) -> bool:
+    """Whether the delimiter that is called so divides all lines, or nearly all, into as many columns."""
+    layout = layout_of(lines, TableOptions(delimiter=name))
+    if layout is None or layout.num_columns < 2:
+        return False
+    table = [line for line in lines if line.strip() and not layout.is_comment(line)]
+    num = sum(len(layout.split(line)) == layout.num_columns for line in table)
+    return num >= _MOST * len(table)
+
+
 def layout_of(
     lines: Sequence[str],
     options: TableOptions = TableOptions(),  # noqa: B008 (frozen)
@@ -138,7 +154,7 @@ def _can_be_quoted(table: Sequence[str], delimiter: str, options: TableOptions) 
     """Whether cells may be in quotation marks, as it is given or found."""
     if len(delimiter) != 1 or options.quotes == "no" or delimiter in _BLANK_DELIMITERS:
         return False
-    return options.quotes == "yes" or (delimiter in _CSV_DELIMITERS and _is_quoted(table, delimiter))
+    return options.quotes == "yes" or (delimiter in CSV_DELIMITERS and _is_quoted(table, delimiter))
 
 
 def _are_enough(count: int, total: int, *, is_sure: bool) -> bool:
@@ -176,7 +192,7 @@ def _header(
     if len(first) != len(rows[0]) or len(rows) < 2:
         return ()
     # A first pair may be unusual too: it is left out only where a header is to be expected.
-    is_expected = delimiter in _CSV_DELIMITERS and (delimiter != TAB or len(first) > 2)
+    is_expected = delimiter in CSV_DELIMITERS and (delimiter != TAB or len(first) > 2)
     return cells if is_expected and is_header(first, rows[1:]) else ()
 
 

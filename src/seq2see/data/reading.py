@@ -99,7 +99,7 @@ def read_pairs(
     read of another one, such as that of the training.
     """
     check_paths(paths, columns, table, label=label)
-    contents = [read_content(path, table.encoding) for path in paths]
+    contents = [read_content(path, table.encoding or known.encoding) for path in paths]
     if len(paths) == 2:
         return _parallel_pairs(paths, contents, skip_bad=skip_bad)
     [path], whole = paths, contents.pop().rstrip(b"\r\n")

@@ -18,7 +18,7 @@ from seq2see.data.conversion import MARKS, Chunks, blocks_of, known_encoding, tr
 from seq2see.data.diagnosis import diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
 from seq2see.data.json_table import JsonFormat
-from seq2see.data.layout import TAB, Layout, is_open, layout_of
+from seq2see.data.layout import TAB, Layout, delimiter_name, is_open, layout_of
 from seq2see.data.lines import Line, LineError, cut_lines, lines_of
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
@@ -106,6 +106,12 @@ def source_format(
     filled = [line for line in head if line.strip()]
     if is_asked:
         return format_of(head, merged, name, extra=extra, has_target=False)
+    if known.delimiter is not None:
+        found = layout_of(head)
+        if found is not None and delimiter_name(found.delimiter) == known.delimiter:
+            return format_of(head, merged, name, has_target=False)
+        known = replace(known, delimiter=None)
+        merged = table.over(known)
     wanted, tabs = known.source, {line.count("\t") + 1 for line in filled}
     layout = layout_of(head, known, wanted) if wanted else None
     if layout is not None and layout.header and set(wanted) <= set(layout.header):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from seq2see.data.columns import columns_in, without_mark
-from seq2see.data.layout import FIRST_BLANK, TAB, Layout, clean_cell, records
+from seq2see.data.layout import CSV_DELIMITERS, FIRST_BLANK, TAB, Layout, clean_cell, delimiter_name, records
 from seq2see.data.lines import Line, LineError, require_text, text_of, two_columns
 
 VARIANT_NUMBER = re.compile(r"\(\d+\)$")
@@ -181,7 +181,7 @@ class TableFormat:
                     yield line, error
             elif text.strip():
                 yield line, self.layout.split(text)
-            elif self.target is None and not self.layout.header:
+            elif self.is_fields:
                 yield line, []  # an empty source, so that answers stay in line with the texts
 
     @property
@@ -256,12 +256,15 @@ class TableFormat:
 
     def chosen(self) -> dict[str, object]:
         """The options that read the same columns of another file."""
+        layout: dict[str, object] = {}
+        if self.layout.delimiter not in CSV_DELIMITERS:
+            layout["delimiter"] = delimiter_name(self.layout.delimiter)
         if self.layout.num_columns == 2 and not self.names and (self.source, self.target) == ((0,), 1):
-            return {}
+            return layout
         called = [self.names[at] if at < len(self.names) else str(at + 1) for at in range(self.layout.num_columns)]
         is_named = len(set(self.names)) == len(self.names) and not any(name.isdecimal() for name in self.names)
         called = called if is_named else [str(at + 1) for at in range(self.layout.num_columns)]
-        found: dict[str, object] = {"source": tuple(called[at] for at in self.source)}
+        found = {**layout, "source": tuple(called[at] for at in self.source)}
         if self.target is not None:
             found["target"] = called[self.target]
         return {**found, "names": self.names} if is_named and self.names else found

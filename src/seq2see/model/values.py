@@ -35,7 +35,7 @@ class SourceValues(nn.ModuleDict):
         numbers: Int[Tensor, "B S"],
         values: Sequence[FieldValues],
     ) -> Float[Tensor, "B S E"]:
-        """The embeddings x, with that of each vector or cell in place of its token; `numbers` are those of the fields."""
+        """x with the embedding of each vector or cell in place of its token; `numbers` are those of the fields."""
         for (number, embed), own in zip(self.items(), values, strict=True):
             is_here = ((ids == VALUE) & (numbers == int(number)))[..., None]
             x = x.masked_scatter(is_here, embed(own).to(x.dtype))

@@ -154,7 +154,8 @@ def plan_run(
     """
     has_source = find(resolve(config.model).name).has_source
     data = data or read_data(config, pairs, dev_pairs, has_source=has_source)
-    config = replace(config, data=replace(config.data, **data.columns))
+    columns = {name: value for name, value in data.columns.items() if name != "delimiter"}  # dev may have another
+    config = replace(config, data=replace(config.data, **columns))
     if pretrained:
         codecs, min_max_length, seen_before = pretrained.codecs, pretrained.max_length, pretrained.seen
     if corpus := data.corpus:

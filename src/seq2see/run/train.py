@@ -23,7 +23,7 @@ from rich.console import Console
 from seq2see.config import Config, to_toml
 from seq2see.console import Terminal, say_to
 from seq2see.data import Examples, Pair
-from seq2see.data.options import known_columns
+from seq2see.data.options import TableOptions, known_columns
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.loading import load
 from seq2see.inference.predictor import Predictor
@@ -195,7 +195,7 @@ def best_model_saver(
                     progress,
                     len(plan.data.train),
                     plan.seen,
-                    known_columns(plan.config.data),
+                    {**known_columns(TableOptions(**plan.data.columns)), **known_columns(plan.config.data)},
                 ),
                 tensors=tensors,
                 source_codec=plan.source_codec,
