@@ -10,7 +10,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from seq2see.blueprint import FieldKind
+from seq2see.blueprint import Field
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ARCHITECTURES, Blueprint, ModelOptions, Padded, Seq2Seq, Sizes, build, resolve
@@ -65,7 +65,7 @@ def _variants() -> dict[str, ModelOptions]:
 class TwoFields(Blueprint):
     """A model whose sources have two fields."""
 
-    fields: ClassVar[tuple[FieldKind, ...]] = ("text", "tags")
+    fields: ClassVar[tuple[Field, ...]] = (Field("text"), Field("tags"))
 
 
 _VARIANTS = _variants()
@@ -85,7 +85,7 @@ def variant(request: pytest.FixtureRequest) -> Blueprint:
     return blueprint
 
 
-def fields_of(blueprint: Blueprint) -> tuple[FieldKind, ...]:
+def fields_of(blueprint: Blueprint) -> tuple[Field, ...]:
     """The kinds of the source's fields; none for one text."""
     return blueprint.fields if isinstance(blueprint, TwoFields) else ()
 
@@ -97,11 +97,8 @@ def as_sources() -> Callable[[Predictor, Sequence[str]], list[str]]:
     def cut(model: Predictor, texts: Sequence[str]) -> list[str]:
         if model.source_codec is None or isinstance(model.source_codec.tokenizer.unit, str):
             return list(texts)
-        few = str.maketrans("efg", "abc")
-        return [
-            text and f"{text[: len(text) // 2]}\t{';'.join(text[len(text) // 2 :])}"
-            for text in (text.translate(few) for text in texts)
-        ]
+        few = (text.translate(str.maketrans("efg", "abc")) for text in texts)
+        return [text and f"{text[: len(text) // 2]}\t{';'.join(text[len(text) // 2 :])}" for text in few]
 
     return cut
 

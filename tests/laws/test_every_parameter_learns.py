@@ -32,6 +32,9 @@ def check_every_parameter_learns(model, batch):
                 used = torch.zeros(module.num_embeddings, dtype=torch.bool)
                 if isinstance(module, Embedding):
                     used[padded.ids[padded.mask]] = True
+                elif (fields := getattr(model.encoder, "fields", None)) is not None and "encoder" in name:
+                    numbers = fields.numbers if module is fields else fields.positions
+                    used[numbers(padded.ids)[padded.mask]] = True
                 else:  # one row per position
                     used[: padded.ids.size(1)] = True
                 moved = module.weight.grad.abs().amax(1) > 0

@@ -15,17 +15,33 @@ from seq2see.blueprint.architectures import (
     resolve,
     to_options,
 )
-from seq2see.blueprint.options import FIELD_BREAK, MAX_LAYERS, Blueprint, FieldKind, ModelOptions, Sizes
+from seq2see.blueprint.options import (
+    CELL,
+    FIELD_BREAK,
+    MAX_LAYERS,
+    PICTURE_CHANNELS,
+    VALUE,
+    Blueprint,
+    Field,
+    FieldKind,
+    ModelOptions,
+    Sizes,
+    num_cells,
+)
 from seq2see.blueprint.shapes import Shape, tensor_shapes
 from seq2see.blueprint.stored import read_blueprint, require_tensors
 
 __all__ = [
     "ARCHITECTURES",
+    "CELL",
     "DEFAULT",
     "FIELD_BREAK",
     "MAX_LAYERS",
+    "PICTURE_CHANNELS",
+    "VALUE",
     "Architecture",
     "Blueprint",
+    "Field",
     "FieldKind",
     "ModelOptions",
     "Shape",
@@ -33,6 +49,7 @@ __all__ = [
     "find",
     "fitting",
     "max_positions",
+    "num_cells",
     "read_blueprint",
     "require_joint",
     "require_tensors",

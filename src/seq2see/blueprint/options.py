@@ -72,10 +72,39 @@ class Blueprint:
     tie: str
 
 
-FieldKind = Literal["text", "tags"]
-"""What a field of the source is: text, or a set of tags, which have no positions."""
+FieldKind = Literal["text", "tags", "vectors", "picture"]
+"""What a field of the source is: text, a set of tags (which have no positions), a series of vectors, or a picture."""
 FIELD_BREAK = 4
 """The token between two fields of a source of several fields: the first one of its vocabulary."""
+VALUE = 5
+"""The token in place of a vector, or of a cell of a picture: the second one of a vocabulary with such fields."""
+PICTURE_CHANNELS = (32, 64, 128)
+"""Outputs of the stages of convolutions that read a picture; each halves its height and width."""
+CELL = 2 ** len(PICTURE_CHANNELS)
+"""Pixels per side of a cell of a picture: what one state of the Memory is made of."""
+
+
+class Field(NamedTuple):
+    """A field of the source."""
+
+    kind: FieldKind
+    width: int = 0
+    """Values per vector, or channels of a picture."""
+
+    @property
+    def has_values(self) -> bool:
+        """Whether it is read as numbers, not as tokens."""
+        return self.kind in ("vectors", "picture")
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether its tokens are in an order: tags are not, and the cells of a picture have rows and columns."""
+        return self.kind in ("text", "vectors")
+
+
+def num_cells(height: int, width: int) -> int:
+    """The number of cells of a picture with these numbers of pixels."""
+    return -(-height // CELL) * -(-width // CELL)
 
 
 class Sizes(NamedTuple):
@@ -83,5 +112,5 @@ class Sizes(NamedTuple):
 
     source: int
     target: int
-    fields: tuple[FieldKind, ...] = ()
-    """The kind of each field of the source; empty for a plain text."""
+    fields: tuple[Field, ...] = ()
+    """The fields of the source; empty for a plain text."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from seq2see.blueprint.architectures import ARCHITECTURES, Architecture
-from seq2see.blueprint.options import Blueprint, Sizes
+from seq2see.blueprint.options import PICTURE_CHANNELS, Blueprint, Field, Sizes
 
 Shape: TypeAlias = tuple[int, ...]
 Named: TypeAlias = Iterator[tuple[str, Shape]]
@@ -29,6 +29,9 @@ def tensor_shapes(o: Blueprint, sizes: Sizes) -> Named:
         yield "encoder.embedding.weight", (sizes.source, o.embedding)
         if sizes.fields:
             yield "encoder.fields.weight", (len(sizes.fields), o.embedding)
+        for number, field in enumerate(sizes.fields):
+            if field.has_values:
+                yield from at(f"encoder.values.{number}", values(field, o.embedding))
         yield from transformer_encoder(o) if o.name in TRANSFORMER_ENCODERS else recurrent_encoder(o)
     if o.tie != "all":
         yield "decoder.embedding.weight", (sizes.target, o.embedding)
@@ -62,6 +65,23 @@ def lstm(inputs: int, width: int) -> Named:
     yield "lstm.weight_input", (4 * width, inputs)
     yield "lstm.weight_hidden", (4 * width, width)
     yield "lstm.bias", (4 * width,)
+
+
+def values(field: Field, embedding: int) -> Named:
+    """What makes embeddings of vectors or of a picture."""
+    if field.kind == "vectors":
+        yield from linear(embedding, field.width)
+        return
+    inputs, number = field.width, 0
+    for outputs in PICTURE_CHANNELS:
+        for _ in range(2):
+            path = f"layers.{number}"
+            yield f"{path}.convolution.weight", (outputs, inputs, 3, 3)
+            yield f"{path}.convolution.bias", (outputs,)
+            yield f"{path}.norm.weight", (outputs,)
+            yield f"{path}.norm.bias", (outputs,)
+            inputs, number = outputs, number + 1
+    yield from at("projection", linear(embedding, inputs))
 
 
 def recurrent_encoder(o: Blueprint) -> Named:

@@ -42,7 +42,7 @@ from seq2see.storage.files import hash_file, hash_of, other_entries, write_file
 from seq2see.storage.locks import locked
 from seq2see.storage.saved_model import codec_files
 from seq2see.system_errors import absolute, require_possible
-from seq2see.text import Codecs
+from seq2see.text import VALUE_UNITS, Codecs
 from seq2see.text.building import codec_of_counts, vocabulary_lines
 from seq2see.text.choice import choose_text
 from seq2see.text.options import TextOptions
@@ -316,6 +316,9 @@ class Preparation:
         text, choices = choose_text(self.config.text, sources, [pair.target or "" for pair in pairs])
         for line in choices:
             self.say(line)
+        if not isinstance(text.source, str | None) and set(text.source) & set(VALUE_UNITS):
+            what = "a corpus is prepared from texts, not from vectors or pictures"
+            raise ConfigError(what, where="text.source", fix="train on the files of pairs themselves: seq2see train")
         return text
 
     def count(self, text: TextOptions, scanned: Mapping[str, Any], dev_in: Sequence[int]) -> None:

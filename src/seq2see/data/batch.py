@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.data.examples import Examples, Sequences
+from seq2see.data.values import FieldValues
 from seq2see.text import BOS, PAD
 
 
@@ -16,6 +17,8 @@ class Padded(NamedTuple):
 
     ids: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
+    values: tuple[FieldValues, ...] = ()
+    """The numbers of each field that is not text."""
 
     @property
     def mask(self) -> npt.NDArray[np.bool_]:
@@ -56,4 +59,4 @@ def pad(sequences: Sequences, indices: npt.NDArray[np.int64]) -> Padded:
     is_token = positions < lengths[:, None]
     padded = np.full(is_token.shape, PAD, dtype=np.int64)
     padded[is_token] = sequences.ids[(starts[:, None] + positions)[is_token]]
-    return Padded(padded, lengths)
+    return Padded(padded, lengths, tuple(column.batch(indices.tolist()) for column in sequences.values))

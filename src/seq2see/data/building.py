@@ -9,8 +9,10 @@ import numpy as np
 
 from seq2see.data.examples import Examples, Sequences
 from seq2see.data.pairs import Pair
-from seq2see.text import EOS, SUBWORD_UNITS, Codec, Codecs, Units, make_tokenizer
+from seq2see.data.values import learn_field
+from seq2see.text import EOS, SUBWORD_UNITS, VALUE_UNITS, Codec, Codecs, Units, Values, make_tokenizer
 from seq2see.text.building import by_unit, codec_of_counts, codec_of_unit
+from seq2see.text.fields import is_value_unit
 from seq2see.text.learning import count_words, text_step
 from seq2see.text.options import TextOptions
 from seq2see.text.tokenizers import Case
@@ -29,19 +31,29 @@ def build_examples(options: TextOptions, pairs: Sequence[Pair], *, has_source: b
     if options.joint:
         codec, ids = build_and_encode(options, options.target, [*sources, *targets])
         return (codec, codec), Examples(*ids.split(len(pairs)))
-    source_codec, source_ids = build_and_encode(options, options.source, sources, options.case)
+    places = [pair.origin for pair in pairs]
+    source_codec, source_ids = build_and_encode(options, options.source, sources, options.case, places)
     target_codec, target_ids = build_and_encode(options, options.target, targets)
     return (source_codec, target_codec), Examples(source_ids, target_ids)
 
 
 def build_and_encode(
-    options: TextOptions, unit: Units | None, texts: Sequence[str | None], case: Case = "keep"
+    options: TextOptions,
+    unit: Units | None,
+    texts: Sequence[str | None],
+    case: Case = "keep",
+    places: Sequence[str] = (),
 ) -> tuple[Codec, Sequences]:
-    """A codec of this unit built from the texts, and their ids with EOS at the end; None has no ids."""
+    """A codec of this unit built from the texts, and their ids with EOS at the end; None has no ids.
+
+    `places` are the files and lines of the texts, beside which the files that they name are looked up.
+    """
     assert unit is not None
     if not isinstance(unit, str) or unit in SUBWORD_UNITS:
-        codec = codec_of_counts(options, unit, count_units(options, unit, [text or "" for text in texts], case), case)
-        return codec, Sequences.encode(codec, texts)
+        filled = [text or "" for text in texts]
+        values = learn_values(unit, filled, places)
+        codec = codec_of_counts(options, unit, count_units(options, unit, filled, case), case, values)
+        return codec, Sequences.encode(codec, texts, places)
     tokenizer = make_tokenizer(unit, options.normalization, case)
     # Tokens are numbered as they appear. Once all are counted, a table maps these numbers to the ids of the vocabulary.
     numbers: defaultdict[str, int] = defaultdict()
@@ -59,10 +71,21 @@ def build_and_encode(
     return codec, Sequences(table[provisional.ids], provisional.offsets)
 
 
+def learn_values(units: Units, texts: Sequence[str], places: Sequence[str]) -> dict[int, Values]:
+    """The fields that are numbers, by their number, with the normalisation that fits these texts."""
+    if isinstance(units, str) or not set(units) & set(VALUE_UNITS):
+        return {}
+    own = places or [""] * len(texts)
+    fields = enumerate(by_unit(units, texts))
+    return {number: learn_field(kind, cells, own) for number, (kind, cells) in fields if is_value_unit(kind)}
+
+
 def count_units(options: TextOptions, units: Units, texts: Sequence[str], case: Case) -> dict[str, Counter[str]]:
     """The frequency of the tokens of each unit, of subwords those of the words."""
     counts: dict[str, Counter[str]] = {}
     for unit, own in by_unit(units, texts):
+        if is_value_unit(unit):
+            continue
         found = counts.setdefault(unit, Counter())
         if unit in SUBWORD_UNITS:
             found.update(count_words(own[:: text_step(len(own))], options.normalization, case))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
 
 from seq2see.data.pairs import Pair
+from seq2see.data.values import Encoded, ValueColumn, columns_of_values, encode_text, has_values
 from seq2see.text import Codec, MergeDropout
 
 Ids = npt.NDArray[np.int32]
@@ -23,6 +25,8 @@ class Sequences:
 
     ids: Ids
     offsets: Offsets
+    values: tuple[ValueColumn, ...] = ()
+    """The numbers of each field that is not text, of sources that have such fields."""
 
     @classmethod
     def pack(cls, sequences: Iterable[Iterable[int]]) -> Sequences:
@@ -35,9 +39,20 @@ class Sequences:
         return cls(np.array(ids, dtype=np.int32), np.array(offsets, dtype=np.int64))
 
     @classmethod
-    def encode(cls, codec: Codec, texts: Iterable[str | None], *, end: bool = True) -> Sequences:
-        """The ids of each text, with EOS at the `end`; None has no ids at all."""
-        return cls.pack([] if text is None else codec.encode(text, end=end) for text in texts)
+    def encode(cls, codec: Codec, texts: Iterable[str | None], places: Iterable[str] = ()) -> Sequences:
+        """The ids of each text, with EOS at the end; None has no ids at all. `places` are files and lines."""
+        if not has_values(codec):
+            return cls.pack([] if text is None else codec.encode(text) for text in texts)
+        named = zip_longest(texts, places, fillvalue="")
+        return cls.of(
+            codec, [Encoded([]) if text is None else encode_text(codec, text, place) for text, place in named]
+        )
+
+    @classmethod
+    def of(cls, codec: Codec, encoded: Sequence[Encoded]) -> Sequences:
+        """Several encoded texts."""
+        packed = cls.pack(each.ids for each in encoded)
+        return replace(packed, values=columns_of_values(codec, encoded))
 
     @classmethod
     def empty(cls, count: int) -> Sequences:
@@ -52,9 +67,10 @@ class Sequences:
     def split(self, count: int) -> tuple[Sequences, Sequences]:
         """The first `count` sequences, and the others."""
         middle = self.offsets[count]
+        first, rest = ([column.part(*ends) for column in self.values] for ends in ((0, count), (count,)))
         return (
-            Sequences(self.ids[:middle], self.offsets[: count + 1]),
-            Sequences(self.ids[middle:], self.offsets[count:] - middle),
+            Sequences(self.ids[:middle], self.offsets[: count + 1], tuple(first)),
+            Sequences(self.ids[middle:], self.offsets[count:] - middle, tuple(rest)),
         )
 
     def __len__(self) -> int:
@@ -77,7 +93,8 @@ class Examples:
         if source_codec is None:
             sources = Sequences.empty(len(pairs))
         else:
-            sources = Sequences.encode(source_codec, (pair.source for pair in pairs))
+            places = (pair.origin for pair in pairs)
+            sources = Sequences.encode(source_codec, (pair.source for pair in pairs), places)
         return cls(sources, Sequences.encode(target_codec, (pair.target for pair in pairs)))
 
     @classmethod

@@ -33,6 +33,7 @@ from seq2see.data.lines import (
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
 from seq2see.data.table import Format, Rows, TableFormat
+from seq2see.data.values import located
 from seq2see.errors import DataError
 
 NUM_SHOWN = 5
@@ -134,7 +135,7 @@ def _pairs_of(rows: Rows, path: str, first: int) -> list[Pair]:
         origins = [f"{path}:{number}" for number in range(numbers.start + first, numbers.stop + first)]
     else:
         origins = [f"{path}:{number + first}" for number in numbers]
-    return list(map(Pair, rows.sources, rows.targets, origins))
+    return list(map(Pair, located(rows.sources, Path(path).parent), rows.targets, origins))
 
 
 def _by_records(chosen: Format, lines: Sequence[Line], *, is_start: bool) -> tuple[Rows, list[Problem], int]:
@@ -165,7 +166,8 @@ def _parallel_pairs(paths: Sequence[Path], contents: Sequence[bytes], *, skip_ba
     sides = _clean_sides([content.removeprefix(UTF8_MARK).rstrip(b"\r\n") for content in contents])
     if sides is not None:
         origins = [f"{paths[0]}:{number}" for number in range(1, len(sides[0]) + 1)]
-        pairs = list(map(Pair, *sides, origins))
+        sources, targets = sides
+        pairs = list(map(Pair, located(sources, paths[0].parent), targets, origins))
         return PairFile(pairs, num_not_normalised=_num_not_normalised(pairs))
     rows = _rows(paths, contents)
     found = _valid_pairs(rows)

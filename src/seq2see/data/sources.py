@@ -20,6 +20,7 @@ from seq2see.data.lines import Line, LineError, cut_lines, lines_of
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
 from seq2see.data.table import Format, Row, TableFormat, TextFormat
+from seq2see.data.values import beside
 from seq2see.errors import DataError
 from seq2see.system_errors import reported
 
@@ -153,7 +154,7 @@ def _rows(
     refuse: Callable[[DataError], None] | None,
     say: Callable[[str], None] | None,
 ) -> Iterator[SourceRow]:
-    lines = lines_of(start, name)
+    lines, folder = lines_of(start, name), Path(name).parent
     head = list(_head(lines, 1 if name == STDIN else MAX_LINES))
     chosen = source_format(beginning(line.content for line in head), name, table, known, extra)
     is_usual = isinstance(chosen, TableFormat) and chosen.is_fields
@@ -162,7 +163,7 @@ def _rows(
     has_read, refused = False, 0
     for line, found in _records(itertools.chain(head, lines), chosen, start.longest_line):
         if not isinstance(found, LineError):
-            yield SourceRow(found.source, line.origin, found.extra)
+            yield SourceRow(beside(found.source, folder), line.origin, found.extra)
             has_read = True
             continue
         error = _explained(found, start, name) if not refused else from_line(found)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from seq2see.data.batch import Batch, Padded
 from seq2see.runtime import Network, build
+from seq2see.runtime.values import FieldValues
 from seq2see.search import State
 from seq2see.storage.saved_model import SavedModel
 from seq2see.text import BOS
@@ -101,7 +102,7 @@ class NumpyEngine:
 
     def start(self, source: Padded, read: Ids) -> State:
         """See `Engine`."""
-        state = self.network.start(source.ids, source.lengths)
+        state = self.network.start(*as_read(source))
         for ids in read.T:
             _, state, _ = self.network.step(ids, state)
         return state
@@ -113,7 +114,7 @@ class NumpyEngine:
     def target_log_probs(self, batch: Batch) -> Array:
         """See `Engine`: step by step, the targets given."""
         source, target = batch
-        state = self.network.start(source.ids, source.lengths)
+        state = self.network.start(*as_read(source))
         found = np.zeros(target.ids.shape)
         before = np.full(len(target.ids), BOS)
         for position, ids in enumerate(target.ids.T):
@@ -129,7 +130,7 @@ class NumpyEngine:
 
     def heads(self, batch: Batch) -> Heads:
         """See `Engine`: one step per target token."""
-        state = self.network.start(*batch.source)
+        state = self.network.start(*as_read(batch.source))
         cross, own = [], []
         length = batch.decoder_input.shape[1]
         for position, ids in enumerate(batch.decoder_input.T, start=1):
@@ -137,7 +138,12 @@ class NumpyEngine:
             cross.append(np.stack(to_source))
             own.append([np.pad(each, [(0, 0), (0, 0), (0, length - position)]) for each in to_itself])
         decoder = np.stack([np.stack(each) for each in own], 3) if own[0] else None
-        return Heads(np.stack(cross, 3), stacked(self.network.self_attention(*batch.source)), decoder)
+        return Heads(np.stack(cross, 3), stacked(self.network.self_attention(*as_read(batch.source))), decoder)
+
+
+def as_read(source: Padded) -> tuple[Ids, Ids, list[FieldValues]]:
+    """A batch of sources as a network of `seq2see.runtime` takes it."""
+    return source.ids, source.lengths, [FieldValues(*values) for values in source.values]
 
 
 def stacked(layers: Sequence[Array]) -> Array | None:

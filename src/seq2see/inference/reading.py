@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from seq2see.data import Examples, Sequences
+from seq2see.data.values import Encoded, encode_text
 from seq2see.errors import DataError
 from seq2see.text import Codec
 
@@ -101,24 +102,24 @@ class Refusals:
 
 def read_texts(
     texts: Sequence[str | None], codec: Codec, limits: InputLimits, places: Sequence[str], *, end: bool = True
-) -> tuple[list[list[int]], dict[int, DataError]]:
+) -> tuple[list[Encoded], dict[int, DataError]]:
     """The ids of each text, and the errors of those that can't be read, whose ids are empty; None has no ids.
 
     `places` name the texts in errors. With `end`, EOS is added.
     """
-    found: list[list[int]] = []
+    found: list[Encoded] = []
     refused: dict[int, DataError] = {}
     for row, (text, place) in enumerate(zip(texts, places, strict=True)):
-        ids: list[int] = []
+        encoded = Encoded([])
         try:
             if text is not None:
                 limits.require_characters(text)
-                ids = codec.encode(text, end=end)
-                limits.require_tokens(len(ids) - end)
+                encoded = encode_text(codec, text, place, end=end)
+                limits.require_tokens(len(encoded.ids) - end)
         except DataError as error:
             refused[row] = DataError(error.what, where=place, fix=error.fix)
-            ids = []
-        found.append(ids)
+            encoded = Encoded([])
+        found.append(encoded)
     return found, refused
 
 
@@ -130,9 +131,9 @@ def read_sources(
     A blank source is in no example: its answer is empty. A blank prompt is one.
     """
     asked = [text if is_prompt or text.strip() else None for text in texts]
-    ids, refused = read_texts(asked, codec, limits, places, end=not is_prompt)
+    read, refused = read_texts(asked, codec, limits, places, end=not is_prompt)
     rows = [row for row, text in enumerate(asked) if text is not None and row not in refused]
-    own = Sequences.pack(ids[row] for row in rows)
+    own = Sequences.of(codec, [read[row] for row in rows])
     none = Sequences.empty(len(rows))
     return Readable(Examples(none, own) if is_prompt else Examples(own, none), rows, refused)
 
@@ -146,11 +147,13 @@ def read_pairs(
 ) -> Readable:
     """The pairs of which both sides can be read; a language model has no sources."""
     source_codec, target_codec = codecs
-    target_ids, refused = read_texts(targets, target_codec, limits, places)
-    source_ids: list[list[int]] = [[] for _ in targets]
+    read, refused = read_texts(targets, target_codec, limits, places)
+    read_of_source: list[Encoded] = []
     if source_codec is not None and sources is not None:
-        source_ids, more = read_texts(sources, source_codec, limits, places)
+        read_of_source, more = read_texts(sources, source_codec, limits, places)
         refused = {row: more.get(row) or refused[row] for row in sorted({*refused, *more})}
     rows = [row for row in range(len(targets)) if row not in refused]
-    examples = Examples(*(Sequences.pack(side[row] for row in rows) for side in (source_ids, target_ids)))
-    return Readable(examples, rows, refused)
+    own = Sequences.empty(len(rows))
+    if source_codec is not None and read_of_source:
+        own = Sequences.of(source_codec, [read_of_source[row] for row in rows])
+    return Readable(Examples(own, Sequences.of(target_codec, [read[row] for row in rows])), rows, refused)

@@ -12,12 +12,12 @@ from seq2see.data.batch import Batch, Padded
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.engine import Array, Heads, Ids, stacked
 from seq2see.model import DecoderState, Seq2Seq, max_positions, restore
-from seq2see.model import Padded as TensorPadded
 from seq2see.model.encoder import Encoder
 from seq2see.model.readers import Attend
 from seq2see.model.transformer import CrossAttention
 from seq2see.storage.saved_model import SavedModel
 from seq2see.training import target_log_probs, to_tensors
+from seq2see.training.batch import padded_tensors
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,7 @@ class TorchEngine:
     def start(self, source: Padded, read: Ids) -> TorchState:
         """The state of a decoder that has the sources and has read these ids."""
         self.network.eval()
-        ids, lengths = (torch.from_numpy(part).to(self.device) for part in source)
-        state = self.network.decoder.start(self.network.encode(TensorPadded(ids, lengths)))
+        state = self.network.decoder.start(self.network.encode(padded_tensors(source, self.device)))
         if read.shape[1]:
             _, state, _ = self.network.decoder(torch.from_numpy(read).to(self.device), state)
         return TorchState(state, self.device)

@@ -36,6 +36,7 @@ from seq2see.model.transformer import (
     SelfAttention,
     SinusoidalPositions,
 )
+from seq2see.model.values import SourceValues
 from seq2see.model.wiring import Concat, Dense, InputFeeding, ReadContext, Residual, Stack
 
 
@@ -162,11 +163,12 @@ def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
 
 class Embeddings(NamedTuple):
-    """The two embedding tables, the same one with tie=all; and that of the source's fields, if it has several."""
+    """The tables of both sides, the same one with tie=all; and those of the source's fields and values, if any."""
 
     source: Embedding
     target: Embedding
     fields: FieldEmbedding | None
+    values: SourceValues | None
 
 
 def embeddings(o: Blueprint, sizes: Sizes, *, scaled: bool = False) -> Embeddings:
@@ -174,7 +176,9 @@ def embeddings(o: Blueprint, sizes: Sizes, *, scaled: bool = False) -> Embedding
     scaled = scaled or o.tie != "none"
     target = Embedding(sizes.target, o.embedding, scaled=scaled)
     source = target if o.tie == "all" else Embedding(sizes.source, o.embedding, scaled=scaled)
-    return Embeddings(source, target, FieldEmbedding(sizes.fields, o.embedding) if sizes.fields else None)
+    fields = FieldEmbedding(sizes.fields, o.embedding) if sizes.fields else None
+    has_values = any(field.has_values for field in sizes.fields)
+    return Embeddings(source, target, fields, SourceValues(sizes.fields, o.embedding) if has_values else None)
 
 
 def encoder(
@@ -191,7 +195,7 @@ def encoder(
         else:
             layer = UnidirectionalLSTM(input_width, o.width, o.dropout, backward=o.direction == "backward")
         layers.append(ResidualEncoderLayer(layer) if residual_from is not None and height >= residual_from else layer)
-    return Encoder(embedding.source, layers, SequenceDropout(o.dropout), embedding.fields)
+    return Encoder(embedding.source, layers, SequenceDropout(o.dropout), embedding.fields, embedding.values)
 
 
 def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], output_width: int | None = None) -> Decoder:
@@ -209,7 +213,7 @@ def transformer_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:
         for _ in range(o.layers)
     ]
     layers = [TransformerEncoder(*positions(o), *blocks, *last_norm(o))]
-    return Encoder(embedding.source, layers, Dropout(o.dropout), embedding.fields)
+    return Encoder(embedding.source, layers, Dropout(o.dropout), embedding.fields, embedding.values)
 
 
 def transformer_decoder(o: Blueprint, embedding: Embeddings, *, has_source: bool = True) -> Decoder:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seq2see.blueprint import FIELD_BREAK, FieldKind
+from seq2see.blueprint import FIELD_BREAK, Field
 
 
 class Embedding(nn.Embedding):
@@ -34,12 +34,13 @@ class FieldEmbedding(nn.Embedding):
     The field of a token follows from the breaks before it; a break belongs to the field that it ends.
     """
 
-    is_text: Tensor
+    is_ordered: Tensor
 
-    def __init__(self, kinds: Sequence[FieldKind], width: int) -> None:
-        super().__init__(len(kinds), width)
-        self.has_tags = "tags" in kinds
-        self.register_buffer("is_text", torch.tensor([kind == "text" for kind in kinds]), persistent=False)
+    def __init__(self, fields: Sequence[Field], width: int) -> None:
+        super().__init__(len(fields), width)
+        ordered = [field.has_positions for field in fields]
+        self.are_all_ordered = all(ordered)
+        self.register_buffer("is_ordered", torch.tensor(ordered), persistent=False)
 
     def numbers(self, ids: Int[Tensor, "B S"]) -> Int[Tensor, "B S"]:
         """The number of each token's field."""
@@ -52,8 +53,8 @@ class FieldEmbedding(nn.Embedding):
         return vectors
 
     def positions(self, ids: Int[Tensor, "B S"]) -> Int[Tensor, "B S"] | None:
-        """The position of each token of a text; 0 for tags, whose order means nothing. None if all are texts."""
-        if not self.has_tags:
+        """The position of each token among those of ordered fields; 0 for tags and cells. None if all are ordered."""
+        if self.are_all_ordered:
             return None
-        is_text = self.is_text[self.numbers(ids)].long()
-        return (is_text.cumsum(1) - 1).clamp(min=0) * is_text
+        is_ordered = self.is_ordered[self.numbers(ids)].long()
+        return (is_ordered.cumsum(1) - 1).clamp(min=0) * is_ordered

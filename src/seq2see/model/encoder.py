@@ -13,6 +13,7 @@ from seq2see.model.embedding import Embedding, FieldEmbedding
 from seq2see.model.recurrent import DirectedLSTM
 from seq2see.model.stream import Layer, LSTMState, Memory, Stream
 from seq2see.model.tensors import Padded
+from seq2see.model.values import SourceValues
 from seq2see.model.wiring import Stack
 
 
@@ -121,7 +122,7 @@ class ResidualEncoderLayer(EncoderLayer):
 class Encoder(nn.Module):
     """Embedding, then layers; every layer's final (h, c) reaches the decoder.
 
-    A source of several fields has an embedding of `fields`, too.
+    A source of several fields has an embedding of `fields`, too, and one of the `values` of those that have any.
     """
 
     def __init__(
@@ -130,10 +131,12 @@ class Encoder(nn.Module):
         layers: Sequence[EncoderLayer],
         dropout: nn.Module,
         fields: FieldEmbedding | None = None,
+        values: SourceValues | None = None,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.fields = fields
+        self.values = values
         self.dropout = dropout
         self.layers = nn.ModuleList(layers)
 
@@ -163,7 +166,10 @@ class Encoder(nn.Module):
         x = self.embedding(source.ids)
         if self.fields is None:
             return self.dropout(x), None
-        return self.dropout(x + self.fields(source.ids)), self.fields.positions(source.ids)
+        x = x + self.fields(source.ids)
+        if self.values is not None and source.values:
+            x = x + self.values(source.ids, self.fields.numbers(source.ids), source.values, x)
+        return self.dropout(x), self.fields.positions(source.ids)
 
 
 class NoSource(nn.Module):

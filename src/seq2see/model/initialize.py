@@ -26,6 +26,10 @@ def initialize(model: nn.Module) -> None:
                 fill_by_fan_in(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+            case nn.Conv2d():
+                fill_by_fan_in(module.weight.flatten(1))
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
             case nn.LayerNorm():
                 module.reset_parameters()
     # Embeddings come last, so that they also initialise a tied output layer.

@@ -6,11 +6,19 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Carry: TypeAlias = Tensor | tuple[Any, ...]
 """Nested tuples of tensors whose first axis is the row: a layer's state between two chunks of a sequence."""
+
+
+class FieldValues(NamedTuple):
+    """The numbers of a field in a batch, of the P rows that have any: vectors [P L D] or pictures [P C H W]."""
+
+    array: Float[Tensor, "P ..."]
+    sizes: Int[Tensor, "P _K"]
+    """The number of vectors [P 1], or height and width [P 2]; what is beyond is padding."""
 
 
 class Padded(NamedTuple):
@@ -18,6 +26,8 @@ class Padded(NamedTuple):
 
     ids: Int[Tensor, "B L"]
     lengths: Int[Tensor, " B"]
+    values: tuple[FieldValues, ...] = ()
+    """Of each field of a source that has values."""
 
     @property
     def mask(self) -> Bool[Tensor, "B L"]:

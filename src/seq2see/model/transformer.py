@@ -237,8 +237,7 @@ class SinusoidalPositions(AddPositions):
         self.width = width
 
     def at(self, positions: Int[Tensor, "R T"], like: Tensor) -> Float[Tensor, "R T D"]:
-        angles = positions[..., None] * frequencies(self.width, like)
-        return torch.cat([angles.sin(), angles.cos()], -1)[..., : self.width]
+        return sinusoids(positions, self.width, like)
 
 
 class LearnedPositions(AddPositions):
@@ -279,6 +278,12 @@ def join_heads(x: Float[Tensor, "R H T E"]) -> Float[Tensor, "R T D"]:
     return x.transpose(1, 2).flatten(2)
 
 
+def sinusoids(positions: Int[Tensor, ...], width: int, like: Tensor) -> Float[Tensor, "... D"]:
+    """sin and cos of these positions at D / 2 frequencies, in two halves."""
+    angles = positions[..., None] * frequencies(width, like)
+    return torch.cat([angles.sin(), angles.cos()], -1)[..., :width]
+
+
 def frequencies(width: int, like: Tensor) -> Float[Tensor, " half"]:
     """PERIOD ** (−2i / width) for i = 0, 1, …, one per pair of values."""
     exponents = torch.arange(0, width, 2, dtype=like.dtype, device=like.device) / width
@@ -295,7 +300,7 @@ def angles_at(
     return positions[:, None] * frequencies(width, like)
 
 
-def rotate(x: Float[Tensor, "R H T E"], angles: Float[Tensor, "T half"]) -> Float[Tensor, "R H T E"]:
+def rotate(x: Float[Tensor, "R H T E"], angles: Float[Tensor, "*rows T half"]) -> Float[Tensor, "R H T E"]:
     """Rotate each pair (x_i, x_{i + E/2}) by its position's angle: scores depend on distances (Su et al. 2021)."""
     sin, cos = angles.sin(), angles.cos()
     left, right = x.chunk(2, -1)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.data import Batch
-from seq2see.data.batch import Padded
+from seq2see.data import Batch, Sequences
+from seq2see.data.batch import pad
+from seq2see.data.values import encode_text
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.pictures.heat_map import plot
 from seq2see.pictures.labels import CROSS, DECODER, ENCODER, START
@@ -173,14 +174,10 @@ def with_heads(model: Predictor, text: str, prediction: Prediction) -> Attention
     target = [known(token) for token in prediction.target_tokens]
     if prediction.finished:
         target[-1] = EOS
-    found = model.engine.heads(Batch(one_row(model.source_codec.encode(text)), one_row(target)))
+    source = Sequences.of(model.source_codec, [encode_text(model.source_codec, text)])
+    found = model.engine.heads(Batch(pad(source, np.array([0])), pad(Sequences.pack([target]), np.array([0]))))
     cross, encoder, decoder = (None if each is None else each[:, 0] for each in found)
     return Attention(text, prediction, cross, model.engine.shown_layer, encoder, decoder)
-
-
-def one_row(ids: Sequence[int]) -> Padded:
-    """A batch of one sequence."""
-    return Padded(np.array([ids], dtype=np.int64), np.array([len(ids)], dtype=np.int64))
 
 
 def attention_of(prediction: Prediction) -> Weights:

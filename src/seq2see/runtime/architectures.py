@@ -29,6 +29,7 @@ from seq2see.runtime.transformer import (
     PreNorm,
     SelfAttention,
 )
+from seq2see.runtime.values import SourceValues
 from seq2see.runtime.wiring import Dense, Embed, InputFeeding, Output, Residual, Stack
 
 
@@ -151,10 +152,13 @@ def source_table(o: Blueprint, tensors: Tensors) -> Array:
 
 
 def source_fields(o: Blueprint, tensors: Tensors) -> SourceFields | None:
-    """The embedding of the source's fields [F E]; None for a source of one text."""
+    """The embeddings of the source's fields and of their values; None for a source of one text."""
     if not tensors.fields:
         return None
-    return SourceFields(tensors.at("encoder").take("fields.weight", None, o.embedding), tensors.fields)
+    own = tensors.at("encoder")
+    has_values = any(field.has_values for field in tensors.fields)
+    values = SourceValues(tensors.fields, own.at("values"), o.embedding) if has_values else None
+    return SourceFields(own.take("fields.weight", None, o.embedding), tensors.fields, values)
 
 
 def target_table(o: Blueprint, tensors: Tensors) -> Array:

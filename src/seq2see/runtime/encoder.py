@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.blueprint import FIELD_BREAK, FieldKind
+from seq2see.blueprint import FIELD_BREAK, Field
 from seq2see.runtime.arithmetic import Matrix
 from seq2see.runtime.positions import LearnedPositions, SinusoidalPositions
 from seq2see.runtime.recurrent import Cell, Gates
 from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
 from seq2see.runtime.tensors import Array
+from seq2see.runtime.values import FieldValues, SourceValues
 from seq2see.runtime.wiring import Stack
 
 
@@ -29,6 +30,8 @@ class Padded(NamedTuple):
 
     ids: NDArray[Any]
     lengths: NDArray[Any]
+    values: tuple[FieldValues, ...] = ()
+    """Of each field of a source that has values."""
 
     @property
     def mask(self) -> NDArray[Any] | None:
@@ -42,23 +45,33 @@ class Padded(NamedTuple):
 
 
 class SourceFields:
-    """One vector per field of the source, added to those of its tokens; tags have no positions."""
+    """One vector per field of the source, added to those of its tokens; and the values of the fields that have any."""
 
-    def __init__(self, table: Array, kinds: Sequence[FieldKind]) -> None:
+    def __init__(self, table: Array, fields: Sequence[Field], values: SourceValues | None) -> None:
         self.table = table
-        self.is_text = np.array([kind == "text" for kind in kinds])
+        self.is_ordered = np.array([field.has_positions for field in fields])
+        self.values = values
+
+    def add_to(self, x: Array, source: Padded) -> None:
+        """Add to the embeddings x [B S E] of the tokens those of their fields, and of the values."""
+        numbers = self.numbers(source.ids)
+        x += self.table[numbers]
+        if self.values is not None and source.values:
+            self.values.add_to(x, source.ids, numbers, source.values)
 
     def numbers(self, ids: NDArray[Any]) -> NDArray[Any]:
         """The number of each token's field [B S]; a break belongs to the field that it ends."""
         is_break = ids == FIELD_BREAK
-        return np.minimum(is_break.cumsum(1) - is_break, len(self.table) - 1)
+        numbers: NDArray[Any] = np.minimum(is_break.cumsum(1) - is_break, len(self.table) - 1)
+        return numbers
 
     def positions(self, ids: NDArray[Any]) -> NDArray[Any] | None:
-        """The position of each token of a text [B S], 0 for tags; None if all are texts."""
-        if self.is_text.all():
+        """The position of each token among those of ordered fields [B S], 0 for tags and cells; None if all are."""
+        if self.is_ordered.all():
             return None
-        is_text = self.is_text[self.numbers(ids)]
-        return np.maximum(is_text.cumsum(1) - 1, 0) * is_text
+        is_ordered = self.is_ordered[self.numbers(ids)]
+        positions: NDArray[Any] = np.maximum(is_ordered.cumsum(1) - 1, 0) * is_ordered
+        return positions
 
 
 class Encoder:
@@ -107,7 +120,10 @@ class EncoderLSTM:
         self.residual = residual
         self.embedding = embedding
         self.fields = fields
-        tables = [gates.table(embedding) for gates in self.gates] if embedding is not None else []
+        self.has_values = fields is not None and fields.values is not None
+        tables = []
+        if embedding is not None and not self.has_values:
+            tables = [gates.table(embedding) for gates in self.gates]
         self.tables = [table for table in tables if table is not None]
         self.field_shares = [fields.table @ gates.inputs for gates in self.gates] if fields is not None else []
         self.hidden = np.stack([gates.hidden for gates in self.gates])
@@ -138,10 +154,7 @@ class EncoderLSTM:
                     addend += share[numbers[rows, order]]
         else:
             if x is None:
-                assert self.embedding is not None
-                x = self.embedding[source.ids]
-                if self.fields is not None:
-                    x += self.fields.table[self.fields.numbers(source.ids)]
+                x = self.embedded(source)
             addends = []
             for gates, order in zip(self.gates, orders, strict=True):
                 read = x[rows, order]
@@ -149,6 +162,14 @@ class EncoderLSTM:
                 product += gates.bias
                 addends.append(product)
         return addends[0] if len(addends) == 1 else np.stack(addends, 1)
+
+    def embedded(self, source: Padded) -> Array:
+        """The embeddings of the tokens [B S E], with those of their fields and values."""
+        assert self.embedding is not None
+        x: Array = self.embedding[source.ids]
+        if self.fields is not None:
+            self.fields.add_to(x, source)
+        return x
 
     def run(self, addends: Array, lengths: NDArray[Any]) -> tuple[Array, Array, Array]:
         """Outputs [S K B H] and the last (h, c), each [K B H]."""
@@ -218,7 +239,8 @@ class RecurrentEncoder(Encoder):
         order = np.argsort(-source.lengths, kind="stable")
         is_sorted = bool((order[1:] > order[:-1]).all())
         by_length = source if is_sorted else Padded(source.ids[order], source.lengths[order])
-        states: Array | None = None
+        # The values are in the order of the sentences, so that they are read before these are sorted.
+        states = self.layers[0].embedded(source)[order] if self.layers[0].has_values else None
         finals = []
         for layer in self.layers:
             states, final = layer(by_length, states)
@@ -260,7 +282,7 @@ class TransformerEncoder(Encoder):
         x = self.embedding[source.ids]
         _, length, width = x.shape
         if self.fields is not None:
-            x += self.fields.table[self.fields.numbers(source.ids)]
+            self.fields.add_to(x, source)
             stream.positions = self.fields.positions(source.ids)
         if self.positions is not None:
             table = self.positions.up_to(length)

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.blueprint import Blueprint, FieldKind, Shape, Sizes, max_positions, require_tensors
+from seq2see.blueprint import Blueprint, Field, Shape, Sizes, max_positions, require_tensors
 from seq2see.runtime.architectures import BUILDERS, EncoderDecoder
 from seq2see.runtime.encoder import Padded
 from seq2see.runtime.readers import Attend
 from seq2see.runtime.stream import Stream
 from seq2see.runtime.tensors import Array, Tensors
 from seq2see.runtime.transformer import CrossAttention
+from seq2see.runtime.values import FieldValues
 from seq2see.runtime.wiring import LayerStates, Stack
 
 
@@ -65,12 +66,14 @@ class Network:
             index for index, reader in enumerate(self.readers) if isinstance(reader, Attend) or reader.reports_weights
         )
 
-    def start(self, source_ids: NDArray[Any], source_lengths: NDArray[Any]) -> State:
+    def start(
+        self, source_ids: NDArray[Any], source_lengths: NDArray[Any], values: Sequence[FieldValues] = ()
+    ) -> State:
         """The state before the first token, from source ids [B S] with padding at the end of each row.
 
-        The ids of a language model are [B 0].
+        The ids of a language model are [B 0]. `values` are those of the source's vectors and pictures, by field.
         """
-        memory = self.encoder(Padded(np.asarray(source_ids), np.asarray(source_lengths)))
+        memory = self.encoder(Padded(np.asarray(source_ids), np.asarray(source_lengths), tuple(values)))
         return State(self.decoder.read(memory), self.decoder.start(memory, iter(memory.finals)))
 
     def step(self, ids: NDArray[Any], state: State) -> tuple[Array, State, Array | None]:
@@ -91,12 +94,15 @@ class Network:
         self.decoder.step(stream, state.carry, state.reading)
         return state, stream.heads or [], stream.self_heads or []
 
-    def self_attention(self, source_ids: NDArray[Any], source_lengths: NDArray[Any]) -> list[Array]:
+    def self_attention(
+        self, source_ids: NDArray[Any], source_lengths: NDArray[Any], values: Sequence[FieldValues] = ()
+    ) -> list[Array]:
         """The weights of all heads of the encoder's self-attentions [B H S S], bottom first; empty for LSTMs."""
-        return self.encoder.self_attention(Padded(np.asarray(source_ids), np.asarray(source_lengths)))
+        source = Padded(np.asarray(source_ids), np.asarray(source_lengths), tuple(values))
+        return self.encoder.self_attention(source)
 
 
-def build(blueprint: Blueprint, tensors: Mapping[str, Array], fields: Sequence[FieldKind] = ()) -> Network:
+def build(blueprint: Blueprint, tensors: Mapping[str, Array], fields: Sequence[Field] = ()) -> Network:
     """The network of a blueprint with these tensors; `fields` are those of the source, if it has several.
 
     It computes in the widest dtype among the tensors, at least float32. CheckpointError for a tensor that is missing,

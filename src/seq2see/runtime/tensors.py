@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.blueprint import FieldKind
+from seq2see.blueprint import Field
 from seq2see.errors import CheckpointError
 
 Array: TypeAlias = NDArray[Any]
@@ -22,7 +22,7 @@ class Tensors:
     of the source's fields, if it has several.
     """
 
-    def __init__(self, tensors: Mapping[str, Array], fields: Sequence[FieldKind] = ()) -> None:
+    def __init__(self, tensors: Mapping[str, Array], fields: Sequence[Field] = ()) -> None:
         for name, tensor in tensors.items():
             if tensor.dtype.kind != "f":
                 raise CheckpointError(

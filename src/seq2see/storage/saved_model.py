@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from seq2see.blueprint import ARCHITECTURES, Blueprint, FieldKind, Sizes, read_blueprint, require_tensors
+from seq2see.blueprint import ARCHITECTURES, Blueprint, Field, Sizes, read_blueprint, require_tensors
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import CheckpointError, UserError
 from seq2see.storage.archive import SUFFIX, pack, read_packed
@@ -32,7 +32,7 @@ from seq2see.storage.files import (
 from seq2see.storage.temporary import current_version
 from seq2see.storage.weights import WEIGHTS, Weights, as_float32, as_weights, read_stored, shapes_of, write_weights
 from seq2see.system_errors import require_possible, system_error
-from seq2see.text import Codec, Codecs
+from seq2see.text import Codec, Codecs, Fields, Tokenizer, Values
 
 CONFIG, TENSORS, CARD, RECORD = "config.json", "model.safetensors", "README.md", "sources.hashes"
 SOURCE_CODEC, TARGET_CODEC = "source.vocabulary.json", "target.vocabulary.json"
@@ -81,14 +81,15 @@ def sizes_of(codecs: Codecs) -> Sizes:
     source, target = codecs
     if source is None:
         return Sizes(0, len(target.vocabulary))
-    units = source.tokenizer.unit
-    fields = () if isinstance(units, str) else tuple(map(kind_of, units))
-    return Sizes(len(source.vocabulary), len(target.vocabulary), fields)
+    parts = source.tokenizer.parts if isinstance(source.tokenizer, Fields) else ()
+    return Sizes(len(source.vocabulary), len(target.vocabulary), tuple(map(field_of, parts)))
 
 
-def kind_of(unit: str) -> FieldKind:
-    """What a model makes of a field with this unit."""
-    return "tags" if unit == "tags" else "text"
+def field_of(tokenizer: Tokenizer) -> Field:
+    """What a model reads of a field with this tokenizer."""
+    if isinstance(tokenizer, Values):
+        return Field(tokenizer.kind, tokenizer.width)
+    return Field("tags" if tokenizer.name == "tags" else "text")
 
 
 Locator: TypeAlias = Callable[[str], str]

@@ -2,7 +2,7 @@
 
 from seq2see.text.choice import choose_tokenizer
 from seq2see.text.codec import Codec, Codecs, UnicodeVersionWarning
-from seq2see.text.fields import FIELD_BREAK, Fields
+from seq2see.text.fields import FIELD_BREAK, VALUE, VALUE_UNITS, Fields, Values
 from seq2see.text.learning import learn_codec
 from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Unigram, has_subwords
 from seq2see.text.tokenizers import (
@@ -31,6 +31,8 @@ __all__ = [
     "SUBWORD_UNITS",
     "TOKENIZER_NAMES",
     "UNK",
+    "VALUE",
+    "VALUE_UNITS",
     "BytePairEncoding",
     "Bytes",
     "Characters",
@@ -46,6 +48,7 @@ __all__ = [
     "UnicodeVersionWarning",
     "Unigram",
     "Units",
+    "Values",
     "Vocabulary",
     "Words",
     "choose_tokenizer",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from seq2see.text.codec import Codec, Codecs
-from seq2see.text.fields import FIELD_BREAK, Fields, columns_of
+from seq2see.text.fields import FIELD_BREAK, VALUE, VALUE_UNITS, Fields, Values, columns_of
 from seq2see.text.learning import learn_from_words
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS, has_subwords
@@ -23,18 +24,26 @@ def by_unit(units: Units, texts: Sequence[str]) -> list[tuple[str, Sequence[str]
 
 
 def codec_of_counts(
-    options: TextOptions, units: Units | None, counts: Mapping[str, Counter[str]], case: Case = "keep"
+    options: TextOptions,
+    units: Units | None,
+    counts: Mapping[str, Counter[str]],
+    case: Case = "keep",
+    values: Mapping[int, Values] = MappingProxyType({}),
 ) -> Codec:
     """A codec of this unit, or of one unit per field, built from the frequency of each token of each unit.
 
-    Of subwords, the frequencies are those of words. Fields of the same unit share its tokens.
+    Of subwords, the frequencies are those of words. Fields of the same unit share its tokens. `values` are the fields
+    that are numbers, by their number.
     """
     assert units is not None
     if isinstance(units, str):
         return codec_of_unit(options, units, counts[units], case)
-    codecs = {unit: codec_of_unit(options, unit, counts[unit], case) for unit in dict.fromkeys(units)}
-    tokens = dict.fromkeys([FIELD_BREAK, *(token for codec in codecs.values() for token in codec.vocabulary.tokens)])
-    tokenizer = Fields(options.normalization, tuple(codecs[unit].tokenizer for unit in units), case=case)
+    of_texts = dict.fromkeys(unit for unit in units if unit not in VALUE_UNITS)
+    codecs = {unit: codec_of_unit(options, unit, counts[unit], case) for unit in of_texts}
+    first = [FIELD_BREAK, VALUE] if values else [FIELD_BREAK]
+    tokens = dict.fromkeys([*first, *(token for codec in codecs.values() for token in codec.vocabulary.tokens)])
+    parts = (values.get(number) or codecs[unit].tokenizer for number, unit in enumerate(units))
+    tokenizer = Fields(options.normalization, tuple(parts), case=case)
     return Codec(tokenizer, Vocabulary(tuple(tokens)))
 
 

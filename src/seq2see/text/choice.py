@@ -6,11 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
 from seq2see.errors import ConfigError
-from seq2see.text.fields import FIELD_UNITS, columns_of, num_fields
+from seq2see.text.fields import ARRAYS, FIELD_UNITS, PICTURES, VALUE_UNITS, columns_of, num_fields
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS
 from seq2see.text.tokenizers import TAG_SEPARATOR, Graphemes, Units
@@ -18,6 +19,8 @@ from seq2see.text.tokenizers import TAG_SEPARATOR, Graphemes, Units
 SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
 """Units of running text, where exact match says little: there are many correct answers."""
 
+PICTURE_NAME, ARRAY_NAME = (re.compile(rf".*\.({'|'.join(each)})", re.IGNORECASE) for each in (PICTURES, ARRAYS))
+_JSON_VECTORS = re.compile(r"\[\s*(\[\s*)?-?\d[-+\d.eE,\s\[\]]*\]")
 _LIST = re.compile(r"[^;|,][;|,][^;|,]")
 _MAX_LINES = 20_000
 _MAX_CHARACTERS = 2_000_000
@@ -83,9 +86,13 @@ def choose_text(
 
     `sources` is None for a language model.
     """
-    choices = []
-    if sources is not None and (number := num_fields(sources)) > 1 and options.source is None:
-        options, choices = choose_fields(options, sources, number)
+    choices: list[str] = []
+    if sources is not None and options.source is None:
+        number = num_fields(sources)
+        if number > 1 or reason_for_values(sources):
+            options, choices = choose_fields(options, sources, number)
+    elif options.source in ("tags", *VALUE_UNITS):  # the only field
+        options = replace(options, source=(options.source,))
     sides = {"target": targets} if sources is None else {"source": sources, "target": targets}
     given = {name for side in sides if (name := getattr(options, side))}
     for side, texts in sides.items():
@@ -102,13 +109,29 @@ def choose_text(
 
 def choose_fields(options: TextOptions, sources: Sequence[str], number: int) -> tuple[TextOptions, list[str]]:
     """The options with a unit for each field of the sources, and one line per choice."""
-    units, lines = [], []
+    units: list[Any] = []
+    lines = []
     for index, column in enumerate(columns_of(sources, number)):
-        reason = reason_for_tags(column) if index else None  # the first field is what the others tell more about
-        unit, reason = ("tags", reason) if reason else choose_tokenizer(column)
+        found = reason_for_values(column)
+        if not found and index and (reason := reason_for_tags(column)):  # the first one is what others tell more about
+            found = "tags", reason
+        unit, reason = found or choose_tokenizer(column)
         units.append(unit)
         lines.append(f"source, field {index + 1}: {unit} ({reason})")
     return replace(options, source=tuple(units)), lines
+
+
+def reason_for_values(texts: Sequence[str]) -> tuple[str, str] | None:
+    """The unit of texts that name pictures or series of vectors, and why; None for other texts."""
+    filled = [text.strip() for text in texts if text.strip()]
+    for unit, pattern, what in (
+        ("picture", PICTURE_NAME, "names of pictures"),
+        ("vectors", ARRAY_NAME, "names of arrays"),
+        ("vectors", _JSON_VECTORS, "lists of numbers in JSON"),
+    ):
+        if filled and all(map(pattern.fullmatch, filled)):
+            return unit, what
+    return None
 
 
 def reason_for_tags(texts: Sequence[str]) -> str | None:

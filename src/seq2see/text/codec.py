@@ -7,10 +7,10 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from seq2see.errors import CheckpointError, DataError, UserError
-from seq2see.text.fields import FIELD_BREAK, FIELD_UNITS, MAX_FIELDS, Fields
+from seq2see.text.fields import FIELD_BREAK, FIELD_UNITS, MAX_FIELDS, VALUE, VALUE_UNITS, Fields, Values, ValueUnit
 from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Subwords, Unigram, read_subwords
 from seq2see.text.tokenizers import CASES, Case, Normalization, Tokenizer, as_case, as_normalization, make_tokenizer
 from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
@@ -60,6 +60,13 @@ class Codec:
         ids = list(map(self.vocabulary.id, self.tokenizer.split(text)))
         return [*ids, EOS] if end else ids
 
+    def joined(self, fields: Iterable[list[int]], *, end: bool = True) -> list[int]:
+        """The ids of a text from those of its fields, with EOS at the `end`."""
+        ids: list[int] = []
+        for number, field in enumerate(fields):
+            ids += [self.vocabulary.id(FIELD_BREAK), *field] if number else field
+        return [*ids, EOS] if end else ids
+
     def encode_with_dropout(self, text: str, dropout: MergeDropout) -> list[int]:
         """Like `encode`, with BPE-dropout; for training, and only with the unit bpe."""
         assert isinstance(self.tokenizer, BytePairEncoding | Fields)
@@ -67,7 +74,7 @@ class Codec:
 
     def decode(self, ids: Iterable[int], *, after: str = "") -> str:
         """The text up to the first EOS; an unknown token becomes `<unk>`. `after` is a text that the ids continue."""
-        tokens: list[str] = self.tokenizer.split(after)
+        tokens = self.tokenizer.split(after) if after else []
         for number in map(int, ids):
             if number == EOS:
                 break
@@ -147,7 +154,9 @@ class Codec:
 def stored(tokenizer: Tokenizer) -> dict[str, object]:
     """What a tokenizer needs beside its name and normal form, ready for JSON."""
     if isinstance(tokenizer, Fields):
-        return {"fields": [{"tokenizer": part.name, **stored(part)} for part in tokenizer.parts]}
+        return {"fields": [{"tokenizer": part.title, **stored(part)} for part in tokenizer.parts]}
+    if isinstance(tokenizer, Values):
+        return tokenizer.stored()
     return tokenizer.learnt() if isinstance(tokenizer, Subwords) else {}
 
 
@@ -162,7 +171,12 @@ def read_tokenizer(
         if not all(isinstance(field, dict) and field.get("tokenizer") in FIELD_UNITS for field in fields):
             raise DataError(f"must have tokenizers of fields: {', '.join(FIELD_UNITS)}", where="fields")
         parts = (read_tokenizer(field["tokenizer"], normalization, tokens, field, case) for field in fields)
-        return Fields(normalization, tuple(parts), case=case)
+        read = Fields(normalization, tuple(parts), case=case)
+        if read.has_values and tokens[1:2] != [VALUE]:
+            raise DataError("must have the token of a value as the second one", where="tokens")
+        return read
+    if name in VALUE_UNITS:
+        return Values.read(cast(ValueUnit, name), values)
     if name in SUBWORD_UNITS:
         return read_subwords(name, normalization, tokens, values, case=case)
     return make_tokenizer(name, normalization, case)

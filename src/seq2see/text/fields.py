@@ -6,19 +6,88 @@ vocabulary, and a network tells the field of a token from the number of breaks b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeGuard, cast
 
 from seq2see.errors import DataError
 from seq2see.text.subwords import BytePairEncoding, MergeDropout
 from seq2see.text.tokenizers import Tokenizer, Units
 
+ValueUnit = Literal["vectors", "picture"]
 MAX_FIELDS = 100
-FIELD_UNITS = ("characters", "graphemes", "bpe", "words", "symbols", "bytes", "tags")
+MAX_WIDTH = 100_000
+"""Values of a vector."""
+PICTURES = ("png", "jpg", "jpeg", "pgm", "ppm", "pnm", "bmp", "gif", "tif", "tiff", "webp")
+ARRAYS = ("npy", "npz")
+"""Extensions of files that are read as a picture, or as vectors."""
+VALUE_UNITS: tuple[ValueUnit, ...] = ("vectors", "picture")
+"""Fields of numbers: a series of vectors, or a picture."""
+FIELD_UNITS = ("characters", "graphemes", "bpe", "words", "symbols", "bytes", "tags", *VALUE_UNITS)
 """The units that a field of several can have. (The pieces of unigram are a vocabulary of their own.)"""
 FIELD_BREAK = "\t"
 """Separates the fields of a text, and the tokens of its fields."""
+VALUE = "\ufffc"
+"""The token of a vector, or of a cell of a picture: U+FFFC, OBJECT REPLACEMENT CHARACTER."""
+
+
+@dataclass(frozen=True)
+class Values(Tokenizer):
+    """A field of numbers, which its text names: a file, or JSON of vectors. It has one token, which stands for all.
+
+    What reads the file repeats that token once per vector or cell. The numbers are normalised by mean and scale, which
+    are those of the training data: (x - mean) / scale.
+    """
+
+    name: ClassVar[str] = "values"
+    kind: ValueUnit = "vectors"
+    width: int = 0
+    """Values per vector, or channels of a picture."""
+    mean: tuple[float, ...] = ()
+    """Per value of a vector, or per channel."""
+    scale: tuple[float, ...] = ()
+
+    @property
+    def unit(self) -> Units:
+        """Vectors or picture."""
+        return self.kind
+
+    def normalise(self, text: str) -> str:
+        """The text itself: the name of a file has no other form."""
+        return text
+
+    def split(self, text: str) -> list[str]:
+        """One token, none for a blank text."""
+        return [VALUE] if text.strip() else []
+
+    def stored(self) -> dict[str, object]:
+        """What makes it again, ready for JSON."""
+        return {"width": self.width, "mean": list(self.mean), "scale": list(self.scale)}
+
+    @classmethod
+    def read(cls, kind: ValueUnit, values: Mapping[str, object]) -> Values:
+        """The inverse of `stored`. DataError for anything else."""
+        width, mean, scale = (values.get(name) for name in ("width", "mean", "scale"))
+        if type(width) is not int or not 0 < width <= MAX_WIDTH:
+            raise DataError(f"must be 1 to {MAX_WIDTH:,}, not {width!r:.80}", where="width")
+        for name, numbers in (("mean", mean), ("scale", scale)):
+            if not isinstance(numbers, list) or len(numbers) != width or not all(map(is_finite, numbers)):
+                raise DataError(f"must be {width:,} finite numbers", where=name)
+        assert isinstance(mean, list)
+        assert isinstance(scale, list)
+        if min(scale) <= 0:
+            raise DataError("must be above 0", where="scale")
+        return cls("none", kind, width, tuple(map(float, mean)), tuple(map(float, scale)))
+
+
+def is_value_unit(unit: str) -> TypeGuard[ValueUnit]:
+    """Whether a field of this unit is numbers."""
+    return unit in VALUE_UNITS
+
+
+def is_finite(value: object) -> bool:
+    """Whether it is a number, and not infinite."""
+    return type(value) in (int, float) and -1e30 < cast(float, value) < 1e30
 
 
 @dataclass(frozen=True)
@@ -31,7 +100,12 @@ class Fields(Tokenizer):
     @property
     def unit(self) -> Units:
         """The unit of each field."""
-        return tuple(part.name for part in self.parts)
+        return tuple(part.title for part in self.parts)
+
+    @property
+    def has_values(self) -> bool:
+        """Whether some field is numbers, not text."""
+        return any(isinstance(part, Values) for part in self.parts)
 
     def normalise(self, text: str) -> str:
         """The text with each field in its normal form."""

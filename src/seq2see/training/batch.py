@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from seq2see.data.batch import Batch
+from seq2see.data.batch import Padded as PaddedArrays
 from seq2see.model import Padded
+from seq2see.model.tensors import FieldValues
 from seq2see.text import BOS
 
 
@@ -27,6 +30,14 @@ class TensorBatch(NamedTuple):
 
 def to_tensors(batch: Batch, device: torch.device | str = "cpu") -> TensorBatch:
     """The batch on `device`."""
-    return TensorBatch(
-        *(Padded(*(torch.from_numpy(part).to(device) for part in side)) for side in (batch.source, batch.target))
-    )
+    return TensorBatch(*(padded_tensors(side, device) for side in (batch.source, batch.target)))
+
+
+def padded_tensors(padded: PaddedArrays, device: torch.device | str = "cpu") -> Padded:
+    """One side of a batch on `device`."""
+
+    def tensor(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(device)
+
+    values = tuple(FieldValues(*map(tensor, each)) for each in padded.values)
+    return Padded(tensor(padded.ids), tensor(padded.lengths), values)

@@ -1,0 +1,250 @@
+"""Fields of numbers in sources: series of vectors and pictures, read from files or JSON, and in batches.
+
+A series is a file `.npy` or `.npz` (its first array), or JSON: a list of vectors, or of numbers. A picture is a PNG,
+JPEG, PGM or another file that Pillow reads. A file of pairs names them relative to its own folder, or to the working
+directory; what is read of it has the latter.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from seq2see.blueprint import VALUE, num_cells
+from seq2see.errors import DataError, UserError
+from seq2see.system_errors import reported
+from seq2see.text import Codec, Fields, Values
+from seq2see.text.fields import ARRAYS, FIELD_BREAK, MAX_WIDTH, PICTURES, ValueUnit, fields_of
+
+Array = npt.NDArray[Any]
+
+MAX_PIXELS = 4_000_000
+"""Pixels of a picture: far more than a small model reads."""
+MAX_SERIES = 10_000_000
+"""Numbers of a series."""
+NUM_SAMPLED = 1_000
+"""Pictures or series that the normalisation is learnt from, evenly spaced."""
+MAX_NAME = 1_000
+_NAME = re.compile(rf"\.(?:{'|'.join([*PICTURES, *ARRAYS])})[ ]*(?=\t|$)", re.IGNORECASE)
+_SPREAD = 1e-6
+"""The smallest standard deviation that is divided by; a constant is only centred."""
+
+
+class FieldValues(NamedTuple):
+    """The numbers of a field in a batch, of the P rows that have any: vectors [P L D] or pictures [P C H W]."""
+
+    array: Array
+    sizes: npt.NDArray[np.int64]
+    """The number of vectors [P 1], or height and width [P 2]; what is beyond is padding, 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class ValueColumn:
+    """The numbers of one field of N texts: a series [L D], a picture [C H W], or None for each."""
+
+    field: Values
+    arrays: list[Array | None]
+
+    def batch(self, indices: Iterable[int]) -> FieldValues:
+        """Those of these texts, normalised."""
+        own = [array for index in indices if (array := self.arrays[index]) is not None]
+        mean, scale = (np.array(numbers, np.float32) for numbers in (self.field.mean, self.field.scale))
+        if self.field.kind == "vectors":
+            sizes = np.array([len(array) for array in own], np.int64).reshape(-1, 1)
+            series = np.zeros((len(own), int(sizes.max(initial=0)), self.field.width), np.float32)
+            for place, array in zip(series, own, strict=True):
+                place[: len(array)] = (array - mean) / scale
+            return FieldValues(series, sizes)
+        sizes = np.array([array.shape[1:] for array in own], np.int64).reshape(-1, 2)
+        pixels = np.zeros((len(own), self.field.width, *sizes.max(axis=0, initial=1).tolist()), np.float32)
+        for picture, array in zip(pixels, own, strict=True):
+            _, height, width = array.shape
+            picture[:, :height, :width] = (array - mean[:, None, None]) / scale[:, None, None]
+        return FieldValues(pixels, sizes)
+
+    def part(self, start: int, stop: int | None = None) -> ValueColumn:
+        """Those of a range of the texts."""
+        return ValueColumn(self.field, self.arrays[start:stop])
+
+
+class Encoded(NamedTuple):
+    """A text as ids, and the numbers of each of its fields that has any; None for an empty one."""
+
+    ids: list[int]
+    values: tuple[Array | None, ...] = ()
+
+
+def has_values(codec: Codec) -> bool:
+    """Whether some field of the codec's texts is numbers."""
+    return isinstance(codec.tokenizer, Fields) and codec.tokenizer.has_values
+
+
+def encode_text(codec: Codec, text: str, place: str = "", *, end: bool = True) -> Encoded:
+    """The ids of a text, with one id per vector and per cell of a picture, which are read. DataError if they can't be.
+
+    `place` is the file and line of the text, or any other name for it.
+    """
+    tokenizer = codec.tokenizer
+    if not isinstance(tokenizer, Fields) or not tokenizer.has_values:
+        return Encoded(codec.encode(text, end=end))
+    ids: list[list[int]] = []
+    values: list[Array | None] = []
+    for part, cell in tokenizer.fields(text):
+        if not isinstance(part, Values):
+            ids.append(list(map(codec.vocabulary.id, part.split(cell))))
+            continue
+        array = read_values(part.kind, cell, place, channels=part.width) if cell.strip() else None
+        if array is not None and part.kind == "vectors" and array.shape[1] != part.width:
+            what = f"vectors must have {part.width} values, found {array.shape[1]}: {cell!r:.80}"
+            raise DataError(what, where=place, fix="give vectors of the same kind as in training")
+        values.append(array)
+        ids.append([] if array is None else [VALUE] * length_of(array))
+    return Encoded(codec.joined(ids, end=end), tuple(values))
+
+
+def length_of(array: Array) -> int:
+    """The number of tokens of a series or a picture."""
+    return len(array) if array.ndim == 2 else num_cells(*array.shape[1:])
+
+
+def columns_of_values(codec: Codec, encoded: Sequence[Encoded]) -> tuple[ValueColumn, ...]:
+    """The numbers of these texts by field; none for a codec without such fields."""
+    tokenizer = codec.tokenizer
+    if not isinstance(tokenizer, Fields) or not tokenizer.has_values:
+        return ()
+    fields = [part for part in tokenizer.parts if isinstance(part, Values)]
+    nothing: tuple[None, ...] = (None,) * len(fields)
+    rows = [each.values or nothing for each in encoded]  # a text that isn't read has no values
+    return tuple(ValueColumn(field, [row[index] for row in rows]) for index, field in enumerate(fields))
+
+
+def learn_field(kind: ValueUnit, cells: Sequence[str], places: Sequence[str]) -> Values:
+    """The field whose normalisation fits these texts: width, mean and standard deviation of their numbers."""
+    filled = [(cell, place) for cell, place in zip(cells, places, strict=True) if cell.strip()]
+    sampled = [filled[index * len(filled) // NUM_SAMPLED] for index in range(NUM_SAMPLED)]
+    sampled = sampled if len(filled) > NUM_SAMPLED else filled
+    if not sampled:
+        raise DataError(f"a field of kind {kind} is empty in all texts", fix="name another column as the source")
+    arrays = [read_values(kind, cell, place) for cell, place in sampled]
+    if kind == "picture":
+        if all((array == array[:1]).all() for array in arrays):
+            arrays = [array[:1] for array in arrays]
+        flat = [array.reshape(len(array), -1).T for array in arrays]
+    else:
+        flat = arrays
+        for array, (cell, place) in zip(arrays, sampled, strict=True):
+            if array.shape[1] != arrays[0].shape[1]:
+                what = f"vectors must have the same number of values, found {arrays[0].shape[1]} and {array.shape[1]}"
+                raise DataError(f"{what}: {cell!r:.80}", where=place, fix="give vectors of one kind")
+    count = sum(map(len, flat))
+    mean = sum(each.sum(0, dtype=np.float64) for each in flat) / max(1, count)
+    variance = sum(np.square(each - mean).sum(0, dtype=np.float64) for each in flat) / max(1, count)
+    spread = np.sqrt(variance)
+    scale = np.where(spread > _SPREAD, spread, 1.0)
+    return Values("none", kind, len(mean), tuple(mean.tolist()), tuple(scale.tolist()))
+
+
+# --- files ---
+
+
+def read_values(kind: ValueUnit, text: str, place: str, *, channels: int = 3) -> Array:
+    """The series [L D] (float32) or the picture [C H W] (uint8) that a text names. DataError if it can't be read."""
+    name = text.strip()
+    if kind == "picture":
+        return read_picture(Path(name), place, channels)
+    array = read_json(name, place) if name.startswith("[") else read_numpy(Path(name), place)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or not 0 < array.shape[1] <= MAX_WIDTH or not 0 < array.size <= MAX_SERIES:
+        shape = " × ".join(map(str, array.shape))
+        what = f"a series must be vectors × values, at most {MAX_SERIES:,} numbers, found {shape}: {name!r:.80}"
+        raise DataError(what, where=place, fix="give a list of vectors of the same length")
+    if not np.isfinite(array).all():
+        raise DataError(f"a series has values that are not finite: {name!r:.80}", where=place, fix="replace them")
+    return array.astype(np.float32)
+
+
+def located(sources: list[str], folder: Path) -> list[str]:
+    """Sources read of a file in this folder, in which names of pictures and arrays beside it have their paths."""
+    if not sources or not _NAME.search(sources[0]) or folder == Path():
+        return sources
+    return [beside(source, folder) for source in sources]
+
+
+def beside(source: str, folder: Path) -> str:
+    """A source of which each field that names a picture or array in this folder has its path."""
+    if not _NAME.search(source) or folder == Path():
+        return source
+    fields = fields_of(source)
+    for index, field in enumerate(fields):
+        if _NAME.search(field) and len(field) < MAX_NAME and (path := folder / field.strip()).is_file():
+            fields[index] = str(path)
+    return FIELD_BREAK.join(fields)
+
+
+def read_json(text: str, place: str) -> Array:
+    """The numbers in a list, or a list of lists, of JSON."""
+    fix = "write a list of vectors: [[0.1, 0.2], [0.3, 0.4]]"
+    try:
+        return np.array(json.loads(text), dtype=np.float64)
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        what = f"is not a list of vectors of the same length: {text!r:.80} ({error!s:.80})"
+        raise DataError(what, where=place, fix=fix) from None
+
+
+def read_numpy(path: Path, place: str) -> Array:
+    """The first array of a file of NumPy."""
+    fix = "write it with numpy.save (numbers, vectors × values)"
+    with reported(path, "read", DataError):
+        try:
+            loaded = np.load(path, allow_pickle=False)
+            array = loaded if isinstance(loaded, np.ndarray) else loaded[loaded.files[0]]
+        except (ValueError, EOFError, KeyError, IndexError, MemoryError) as error:
+            what = f"{path} is not a readable array of NumPy ({error!s:.80})"
+            raise DataError(what, where=place, fix=fix) from None
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{path} must have numbers, found {array.dtype}", where=place, fix=fix)
+    return np.asarray(array, np.float64)
+
+
+def read_picture(path: Path, place: str, channels: int) -> Array:
+    """The picture [C H W] with 1 (grey) or 3 channels (red, green, blue), 0 to 255; transparent pixels are white."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        raise UserError("reading pictures needs Pillow", fix='pip install "seq2see[pictures]"') from None
+    fix = "give a PNG, JPEG or PGM file"
+    with reported(path, "read", DataError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is lower
+        try:
+            with Image.open(path) as picture:
+                height, width = picture.height, picture.width
+                if not 0 < height * width <= MAX_PIXELS:
+                    what = f"{path} must have at most {MAX_PIXELS:,} pixels, found {width:,} × {height:,}"
+                    raise DataError(what, where=place, fix="scale it down")
+                if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits per pixel
+                    picture = Image.fromarray(as_bytes(np.asarray(picture, np.float64)))
+                elif "A" in picture.getbands() or "transparency" in picture.info:
+                    white = Image.new("RGBA", picture.size, "white")
+                    picture = Image.alpha_composite(white, picture.convert("RGBA"))
+                pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.uint8)
+        except UnidentifiedImageError:
+            raise DataError(f"{path} is not a picture", where=place, fix=fix) from None
+        except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+            what = f"{path} is a damaged picture ({error!s:.80})"
+            raise DataError(what, where=place, fix="copy it again, or leave it out") from None
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def as_bytes(pixels: Array) -> Array:
+    """Pixels of more than 8 bits as 0 to 255."""
+    most = 255.0 if pixels.max(initial=0) <= 255 else 65535.0
+    return np.clip(pixels * (255.0 / most), 0, 255).astype(np.uint8)

@@ -1,0 +1,105 @@
+"""Sources that are not text: series of vectors, and pictures, as embeddings in place of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from seq2see.blueprint import PICTURE_CHANNELS, VALUE, Field
+from seq2see.model.tensors import FieldValues
+from seq2see.model.transformer import sinusoids
+
+
+class SourceValues(nn.ModuleDict):
+    """The embeddings of all fields that have values, by the number of the field."""
+
+    def __init__(self, fields: Sequence[Field], width: int) -> None:
+        super().__init__(
+            {
+                str(number): VectorProjection(field.width, width)
+                if field.kind == "vectors"
+                else PictureStack(field.width, width)
+                for number, field in enumerate(fields)
+                if field.has_values
+            }
+        )
+
+    def forward(
+        self, ids: Int[Tensor, "B S"], numbers: Int[Tensor, "B S"], values: Sequence[FieldValues], like: Tensor
+    ) -> Float[Tensor, "B S E"]:
+        """The embedding of each vector or cell at its token, 0 elsewhere; `numbers` are those of the fields."""
+        found = torch.zeros_like(like)
+        for (number, embed), own in zip(self.items(), values, strict=True):
+            is_here = ((ids == VALUE) & (numbers == int(number)))[..., None]
+            found = found.masked_scatter(is_here, embed(own).to(like.dtype))
+        return found
+
+
+class VectorProjection(nn.Linear):
+    """W x + b of each vector."""
+
+    def forward(self, values: FieldValues) -> Float[Tensor, "N E"]:
+        """The embeddings of all vectors [P L D], without padding, row by row."""
+        mask = torch.arange(values.array.size(1), device=values.array.device) < values.sizes[:, :1]
+        rows: Tensor = super().forward(values.array[mask])
+        return rows
+
+
+class PictureStack(nn.Module):
+    """Stages of two convolutions, of which the first halves height and width; then a linear map of each cell.
+
+    A cell also gets sinusoidal encodings of its column and its row. Neither the size of other pictures nor padding
+    changes anything: what is outside a picture is 0 before each convolution, as at its own edge.
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        layers, inputs = [], channels
+        for outputs in PICTURE_CHANNELS:
+            layers += [ConvolutionLayer(inputs, outputs, stride=2), ConvolutionLayer(outputs, outputs, stride=1)]
+            inputs = outputs
+        self.layers = nn.ModuleList(layers)
+        self.projection = nn.Linear(inputs, width)
+
+    def forward(self, values: FieldValues) -> Float[Tensor, "N E"]:
+        """The embeddings of all cells of pictures [P C H W], column by column, without padding."""
+        sizes = values.sizes
+        x = values.array * inside(sizes, *values.array.shape[2:])[:, None]
+        for layer in self.layers:
+            x, sizes = layer(x, sizes)
+        cells = self.projection(x.permute(0, 3, 2, 1))  # [P W H E]
+        width = cells.size(-1) // 2
+        columns = sinusoids(torch.arange(cells.size(1), device=x.device), width, like=cells)
+        rows = sinusoids(torch.arange(cells.size(2), device=x.device), cells.size(-1) - width, like=cells)
+        both = torch.cat([columns[:, None].expand(-1, len(rows), -1), rows.expand(len(columns), -1, -1)], -1)
+        return (cells + both)[inside(sizes, cells.size(2), cells.size(1)).transpose(1, 2)]
+
+
+class ConvolutionLayer(nn.Module):
+    """A convolution 3 × 3, layer normalisation over the channels of each pixel, and ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1)
+        self.norm = nn.LayerNorm(outputs)
+        self.stride = stride
+
+    def forward(
+        self, x: Float[Tensor, "P C H W"], sizes: Int[Tensor, "P 2"]
+    ) -> tuple[Float[Tensor, "P _O _H _W"], Int[Tensor, "P 2"]]:
+        """The pictures after this layer, 0 outside, and their sizes."""
+        x = self.convolution(x)
+        x = relu(self.norm(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        sizes = (sizes + self.stride - 1) // self.stride
+        return x * inside(sizes, x.size(2), x.size(3))[:, None], sizes
+
+
+def inside(sizes: Int[Tensor, "P 2"], height: int, width: int) -> Tensor:
+    """Whether a pixel of a padded picture belongs to it [P H W]."""
+    rows = torch.arange(height, device=sizes.device) < sizes[:, :1]
+    columns = torch.arange(width, device=sizes.device) < sizes[:, 1:]
+    return rows[:, :, None] & columns[:, None, :]

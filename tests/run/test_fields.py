@@ -1,0 +1,69 @@
+"""Trainings on sources of several fields."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seq2see
+from seq2see.errors import ConfigError
+
+STEMS = ["".join(letters) for letters in itertools.product("bdg", "aeiou", "lmn")]
+ENDINGS = {"V;PST": "ed", "V;PRS": "s", "N;SG": "", "N;PL": "es"}
+PAIRS = [(f"{stem}\t{tags}", stem + ending) for stem in STEMS for tags, ending in ENDINGS.items()]
+TINY = {"training.max_updates": 250, "model.width": 48, "model.dropout": 0.0, "training.batch_size": 32}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> seq2see.Model:
+    """Inflects: the answer follows from a stem and tags."""
+    return seq2see.train(
+        PAIRS, dev=PAIRS[::7], out=tmp_path_factory.mktemp("fields") / "run", settings=TINY, quiet=True
+    )
+
+
+def test_tags_become_a_field_of_their_own(model: seq2see.Model) -> None:
+    assert model.source_codec is not None
+    assert model.source_codec.tokenizer.unit == ("characters", "tags")
+    assert "characters, tags" in repr(model)
+
+
+def test_the_order_of_the_tags_means_nothing(model: seq2see.Model) -> None:
+    one, other = model.predict(["bal\tPST;V", "bal\tV;PST"])
+    assert one.text == other.text == "baled"
+    assert one.log_prob == other.log_prob
+    assert one.source_tokens == ["b", "a", "l", "\t", "<PST>", "<V>", "<eos>"]
+
+
+def test_both_engines_give_the_same_answers(model: seq2see.Model, tmp_path: Path) -> None:
+    packed = tmp_path / "m.seq2see"
+    model.pack(packed, data=PAIRS)
+    sources = [source for source, _ in PAIRS[::5]]
+    answers = [seq2see.load(packed, engine=engine).predict(sources, beam=3) for engine in ("numpy", "torch")]
+    for one, other in zip(*answers, strict=True):
+        assert one.text == other.text
+        assert abs(one.log_prob - other.log_prob) < 1e-4
+        np.testing.assert_allclose(one.weights, other.weights, atol=1e-5)
+
+
+def test_a_text_with_too_few_fields_has_no_answer_and_a_reason(model: seq2see.Model) -> None:
+    with pytest.warns(UserWarning, match=r"must have 2 fields separated by TAB \(characters, tags\), found 1"):
+        bad, good = model.predict(["bal", "bal\tV;PST"])
+    assert (bad.text, good.text) == ("", "baled")
+
+
+def test_models_by_hand_read_one_field(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="one field"):
+        seq2see.train(PAIRS, out=tmp_path / "run", engine="scratch", settings={"training.max_updates": 1}, quiet=True)
+
+
+def test_a_model_with_fields_is_fine_tuned(model: seq2see.Model, tmp_path: Path) -> None:
+    more = [(f"{stem}\tV;FUT", f"{stem}ol") for stem in STEMS]
+    settings = {"training.start_from": str(model.paths[0]), "training.max_updates": 120, "training.batch_size": 16}
+    tuned = seq2see.train([*more, *PAIRS[::3]], dev=more[::9], out=tmp_path / "tuned", settings=settings, quiet=True)
+    assert tuned.predict("gum\tFUT;V")[0].text == "gumol"
+    assert tuned.source_codec is not None
+    assert "<FUT>" in tuned.source_codec.vocabulary
