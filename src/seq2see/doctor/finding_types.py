@@ -126,7 +126,7 @@ FINDING_TYPES: dict[str, FindingType] = {
     "file-names": FindingType(
         "warning",
         "texts",
-        "Most sources are names of files and would be read as text: their letters are learnt, not what is in the files.",
+        "Most sources are names of files, and would be read as text: the letters are learnt, not what is in the files.",
         "leave out the others, and write sounds as arrays (.npy): if all are names of pictures, or all of arrays, "
         "the files are read (text.source=picture, text.source=vectors)",
     ),
