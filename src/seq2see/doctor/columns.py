@@ -161,7 +161,8 @@ def one_sided_case(train: PairStatistics, held_out: PairStatistics, units: Seque
         (upper, lower), (upper_here, lower_here) = letters(known), letters(side)
         if min(upper + lower, upper_here + lower_here) < MIN_LETTERS:
             continue
-        for name, there, here in (("capitals", upper, upper_here), ("small letters", lower, lower_here)):
+        kinds = [("capitals", upper, upper_here), ("small letters", lower, lower_here)]
+        for name, there, here in sorted(kinds, key=lambda kind: kind[1] > 0):  # what is new to the model first
             all_there, all_here = upper + lower, upper_here + lower_here
             only_here = there == 0 and here >= max(2, CASE_SHARE * all_here)
             only_there = here == 0 and there >= CASE_SHARE * all_there and there * all_here >= MIN_LETTERS * all_there
@@ -175,6 +176,7 @@ def one_sided_case(train: PairStatistics, held_out: PairStatistics, units: Seque
                     f"{side.name}: {f'{here:,}' if here else 'no'} {name}, {where}",
                     remedy=f"{fold}write both sets in one case",
                 )
+                break
 
 
 def letters(side: SideStatistics) -> tuple[int, int]:
