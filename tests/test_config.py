@@ -28,6 +28,7 @@ OTHER: dict[str, Any] = {
     "data.train": ("/a.tsv",),
     "data.dev": ("/b.src", "/b.tgt"),
     "data.dev_share": 0.25,
+    "data.group": "lemma",
     "data.skip_bad": True,
     "data.longest": 500,
     "data.workers": 3,

@@ -81,8 +81,8 @@ CASES: dict[str, tuple[str | bytes, int, str | bytes]] = {
     "long-texts": (MANY + "w" * 900 + "\t" + "W" * 900 + "\n", 2, MANY + "a longer word\tein längeres Wort\n"),
     "odd-ratios": (MANY + "x\t" + "W" * 120 + "\n", 1, MANY + "x\tWORT\n"),
     "file-names": (
-        "".join(f"train/eq {n}.PGM\tx {n}\n" for n in range(9)) + "train/10.npy\ty\n", 10,
-        "".join(f"train/eq{n}.pgm.\tx {n}\nopen {n}.png\ty\n" for n in range(9)),
+        "".join(f"train/eq {n}.PGM\tx {n}\n" for n in range(9)) + "train/10.wav\ty\n", 10,
+        "".join(f"train/eq{n}.pgm\tx {n}\n" for n in range(9)),
     ),
     "constant": (
         "".join(f"word {n}\tx\n" for n in range(20)), 1, "".join(f"word {n}\tx\n" for n in range(19)) + "word 20\ty\n",

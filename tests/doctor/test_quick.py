@@ -34,9 +34,9 @@ def test_the_worst_two_are_said(content: str, expected: list[str], tmp_path: Pat
 
 
 def test_columns_that_are_no_text_come_first() -> None:
-    pairs = [Pair(f"img/{number}.png", f"a  {number}", f"x:{number + 1}") for number in range(30)]
+    pairs = [Pair(f"sound/{number}.wav", f"a  {number}", f"x:{number + 1}") for number in range(30)]
     (names, blanks) = worst_findings(pairs)
-    assert names.startswith("warning: file-names: Sources are names of files")
+    assert names.startswith("warning: file-names: Most sources are names of files")
     assert names.endswith("(30 of 30 pairs, first x:1)")
     assert "doubled-blanks" in blanks
     assert "file-names" not in "".join(worst_findings(pairs, unit_is_given=True))
@@ -53,6 +53,8 @@ def test_each_field_of_a_source_is_a_column() -> None:
     pairs = [Pair(f"word{number}\tx{number % 7}", "y", f"x:{number + 1}") for number in range(30)]
     assert worst_findings(pairs)[0].startswith("warning: constant: ")
     pairs = [Pair(f"word{number}\tpic/{number}.jpg", f"{number}", f"x:{number + 1}") for number in range(30)]
+    assert not worst_findings(pairs)  # training reads them
+    pairs[3] = Pair("word3\tno picture", "3", "x:4")
     assert worst_findings(pairs)[0].startswith("warning: file-names: ")
 
 

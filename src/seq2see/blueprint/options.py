@@ -80,7 +80,7 @@ VALUE = 5
 """The token in place of a vector, or of a cell of a picture: the second one of a vocabulary with such fields."""
 PICTURE_CHANNELS = (32, 64, 128)
 """Outputs of the stages of convolutions that read a picture; each halves its height and width."""
-CELL = 2 ** len(PICTURE_CHANNELS)
+CELL = 1 << len(PICTURE_CHANNELS)
 """Pixels per side of a cell of a picture: what one state of the Memory is made of."""
 
 

@@ -70,7 +70,7 @@ def lstm(inputs: int, width: int) -> Named:
 def values(field: Field, embedding: int) -> Named:
     """What makes embeddings of vectors or of a picture."""
     if field.kind == "vectors":
-        yield from linear(embedding, field.width)
+        yield from at("linear", linear(embedding, field.width))
         return
     inputs, number = field.width, 0
     for outputs in PICTURE_CHANNELS:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import tomli_w
 from docstring_parser import parse_from_object
-from msgspec.inspect import BoolType, FloatType, IntType, VarTupleType
+from msgspec.inspect import BoolType, FloatType, IntType, StrType, VarTupleType
 from rich.table import Table
 
 from seq2see.config import Config, key_of, kinds_of, option, option_choices, option_names
@@ -59,7 +59,8 @@ def type_of(key: str) -> str:
             word = "whole number" if isinstance(kind, IntType) else "number"
             bounds = [(words, getattr(kind, name)) for name, words in BOUNDS.items()]
             ranges = [f"{words} {bound:,}" for words, bound in bounds if bound is not None and bound < UNBOUNDED]
-            return ", ".join(filter(None, [word, " and ".join(ranges)]))
+            number = ", ".join(filter(None, [word, " and ".join(ranges)]))
+            return f"text, or a {number}" if any(isinstance(each, StrType) for each in kinds_of(key)) else number
         if isinstance(kind, BoolType):
             return "true or false"
         if isinstance(kind, VarTupleType):

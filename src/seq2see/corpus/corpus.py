@@ -143,7 +143,7 @@ def open_corpus(folder: Path) -> Corpus:
         raise DataError(f"is not a valid corpus: {error}", where=str(folder), fix=AGAIN) from None
     arrays = [np.asarray(array) for array in mapped]
     maps = tuple(array.base for array in mapped if isinstance(array.base, mmap.mmap))
-    examples = Examples(Sequences(*arrays[:2]), Sequences(*arrays[2:]))
+    examples = Examples(Sequences(arrays[0], arrays[1]), Sequences(arrays[2], arrays[3]))
     return Corpus(folder, examples, codecs, text, dev, facts, digest, record, maps)
 
 

@@ -252,10 +252,10 @@ class Preparation:
             )
             self.dev = found.pairs
         group = self.config.data.group
-        first = (pair.source for pair in self.parts[0].read().pairs)
+        sources = (pair.source for pair in self.parts[0].read().pairs)
         has_source = self.columns == "pairs"
         names = self.chosen.get("source", self.config.data.source)
-        self.grouping = grouping_of(group, first, names, case=self.config.text.case, has_source=has_source)
+        self.grouping = grouping_of(group, sources, names, case=self.config.text.case, has_source=has_source)
         given = frozenset(self.grouping.draw(pair, SEED) for pair in self.dev)
         size = sum(part.size for part in self.parts)
         tasks = [passes.ScanPart(part, SEED, self.grouping, size, given) for part in self.parts]

@@ -212,7 +212,8 @@ def record_of_pairs(train: Sequence[Pair], dev: Sequence[Pair], codecs: Codecs, 
     fields = None
     if codecs[0] is not None and num_fields(pair.source for pair in train) > 1:
         fields = FieldRecord(field, *map(HashSet.of_texts, field_texts(train, codecs, field)))
-    return SourceRecord(*(HashSet.of_texts(source_texts(pairs, codecs)) for pairs in (train, dev)), fields=fields)
+    sources, dev_sources = (HashSet.of_texts(source_texts(pairs, codecs)) for pairs in (train, dev))
+    return SourceRecord(sources, dev_sources, fields=fields)
 
 
 def merged(records: Sequence[SourceRecord]) -> SourceRecord:

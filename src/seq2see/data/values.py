@@ -225,7 +225,8 @@ def read_picture(path: Path, place: str, channels: int) -> Array:
     with reported(path, "read", DataError), warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is lower
         try:
-            with Image.open(path) as picture:
+            with Image.open(path) as opened:
+                picture: Image.Image = opened
                 height, width = picture.height, picture.width
                 if not 0 < height * width <= MAX_PIXELS:
                     what = f"{path} must have at most {MAX_PIXELS:,} pixels, found {width:,} × {height:,}"

@@ -60,7 +60,7 @@ def examine(files: Sequence[PairSource]) -> DataReport:
         findings += comparisons.out_of_proportion(each)
         findings += symbols.inconsistent_variants(each)
         findings += symbols.mixed_scripts(each)
-        findings += columns.of_files(each)
+        findings += columns.of_files(each, [sizes.unit for sizes in sides_of[number]])
         findings += columns.tag_orders(each)
         for earlier in sets[:number]:
             findings += comparisons.leaked(earlier, each)
@@ -72,7 +72,7 @@ def examine(files: Sequence[PairSource]) -> DataReport:
             findings.append(RawFinding("source-columns", each, len(each.sides) - 1, detail))
         elif len(train):
             findings += columns.swapped(train, each)
-            findings += columns.one_sided_case(train, each)
+            findings += columns.one_sided_case(train, each, units)
             findings += columns.tag_orders_against(train, each)
             findings += symbols.unseen(train, each, units)
     sizes = [

@@ -15,6 +15,7 @@ from seq2see.doctor.raw_findings import RawFinding
 from seq2see.doctor.report import Example, SeenValues
 from seq2see.doctor.side_statistics import SideStatistics
 from seq2see.printable import quoted
+from seq2see.text.fields import VALUE_UNITS
 
 MOSTLY = 0.9
 """Share of the texts of a column that have to be names of files."""
@@ -52,10 +53,10 @@ def is_constant(side: SideStatistics) -> bool:
     return len(side.hashes) >= MIN_TEXTS and bool((side.hashes == side.hashes[0]).all())
 
 
-def of_files(statistics: PairStatistics) -> Iterator[RawFinding]:
-    """Source columns of names of files."""
-    for side in statistics.sides[:-1]:
-        if found := names_of_files(side):
+def of_files(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
+    """Source columns of names of files that would be read as texts."""
+    for side, unit in zip(statistics.sides[:-1], units, strict=False):
+        if unit not in VALUE_UNITS and (found := names_of_files(side)):
             detail = f"{side.name}: {found}"
             yield RawFinding(
                 "file-names", statistics, side.extensions.total(), detail, [(0, side.name), (1, side.name)]
@@ -152,13 +153,16 @@ def in_common(one: Mapping[str, float], other: Mapping[str, float]) -> float:
     return sum(min(share, other[symbol]) for symbol, share in one.items() if symbol in other)
 
 
-def one_sided_case(train: PairStatistics, held_out: PairStatistics) -> Iterator[RawFinding]:
+def one_sided_case(train: PairStatistics, held_out: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
     """Columns with capitals, or small letters, in only one of the two sets."""
-    for known, side in zip(train.sides, held_out.sides, strict=True):
+    for known, side, unit in zip(train.sides, held_out.sides, units, strict=True):
+        if unit in VALUE_UNITS:
+            continue
         (upper, lower), (upper_here, lower_here) = letters(known), letters(side)
         if min(upper + lower, upper_here + lower_here) < MIN_LETTERS:
             continue
-        for name, there, here in (("capitals", upper, upper_here), ("small letters", lower, lower_here)):
+        kinds = [("capitals", upper, upper_here), ("small letters", lower, lower_here)]
+        for name, there, here in sorted(kinds, key=lambda kind: kind[1] > 0):  # what is new to the model first
             all_there, all_here = upper + lower, upper_here + lower_here
             only_here = there == 0 and here >= max(2, CASE_SHARE * all_here)
             only_there = here == 0 and there >= CASE_SHARE * all_there and there * all_here >= MIN_LETTERS * all_there
@@ -172,6 +176,7 @@ def one_sided_case(train: PairStatistics, held_out: PairStatistics) -> Iterator[
                     f"{side.name}: {f'{here:,}' if here else 'no'} {name}, {where}",
                     remedy=f"{fold}write both sets in one case",
                 )
+                break
 
 
 def letters(side: SideStatistics) -> tuple[int, int]:

@@ -126,8 +126,9 @@ FINDING_TYPES: dict[str, FindingType] = {
     "file-names": FindingType(
         "warning",
         "texts",
-        "Sources are names of files: their letters would be learnt, not what is in the files.",
-        "read the files: text.source=picture for pictures, text.source=vectors for arrays of numbers (.npy)",
+        "Most sources are names of files, and would be read as text: the letters are learnt, not what is in the files.",
+        "leave out the others, and write sounds as arrays (.npy): if all are names of pictures, or all of arrays, "
+        "the files are read (text.source=picture, text.source=vectors)",
     ),
     "swapped": FindingType(
         "warning",

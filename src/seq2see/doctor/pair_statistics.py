@@ -33,7 +33,7 @@ class PairStatistics:
         self.files = files
         self.faults = Faults()
         self.marks = FormatMarks()
-        self.source, self.target = SideStatistics("source"), SideStatistics("target")
+        self.source, self.target = SideStatistics("source", is_source=True), SideStatistics("target")
         self.fields: list[SideStatistics] = []
         """The columns of a source that has several."""
         lines: list[npt.NDArray[np.int32]] = []
@@ -100,7 +100,9 @@ class PairStatistics:
     def _add_fields(self, block: Block) -> None:
         if not self.fields:
             names = field_names(self.files.source_names, self.files.num_fields)
-            self.fields = [SideStatistics(name, may_be_tags=index > 0) for index, name in enumerate(names)]
+            self.fields = [
+                SideStatistics(name, is_source=True, may_be_tags=index > 0) for index, name in enumerate(names)
+            ]
         for side, texts in zip(self.fields, columns_of(block.sources, len(self.fields)), strict=True):
             side.add(texts, block.lines)
 

@@ -18,7 +18,7 @@ from seq2see.doctor.finding_types import FINDING_TYPES
 from seq2see.doctor.format_marks import COMMENT, FormatMarks
 from seq2see.doctor.rows import Faults, pair_sources
 from seq2see.doctor.side_statistics import SideStatistics
-from seq2see.text.fields import columns_of, num_fields
+from seq2see.text.fields import VALUE_UNITS, columns_of, num_fields
 
 MAX_PAIRS = 5_000
 """Pairs that are looked at, evenly spaced."""
@@ -82,14 +82,15 @@ def _sides(sample: Sequence[Pair]) -> list[SideStatistics]:
     num = num_fields(texts)
     columns = [*(columns_of(texts, num) if num > 1 else [texts]), [pair.target or "" for pair in sample]]
     names = [*(field_names((), num) if num > 1 else ["source"]), "target"]
-    sides = [SideStatistics(name) for name in names]
+    sides = [SideStatistics(name, is_source=name != "target") for name in names]
     for side, column in zip(sides, columns, strict=True):
         side.add(column, _indices(sample))
     return sides
 
 
 def _file_names(sources: Sequence[SideStatistics]) -> Iterator[_Seen]:
-    counts = [side.extensions.total() for side in sources if names_of_files(side)]
+    sides = [side for side in sources if names_of_files(side) and side.unit()[0] not in VALUE_UNITS]
+    counts = [side.extensions.total() for side in sides]
     if counts:
         yield _Seen("file-names", max(counts), 0)
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from seq2see.doctor import characters
 from seq2see.doctor.report import SideSizes
 from seq2see.text import choose_tokenizer
-from seq2see.text.choice import reason_for_tags
+from seq2see.text.choice import reason_for_tags, reason_for_values
 
 Examples = dict[str, list[tuple[int, str, str]]]
 Number = TypeVar("Number", bound=np.generic)
@@ -42,10 +42,12 @@ _TAG_USES = 5
 class SideStatistics:
     """The statistics of the sources or the targets of one set."""
 
-    def __init__(self, name: str, *, may_be_tags: bool = False) -> None:
+    def __init__(self, name: str, *, is_source: bool = False, may_be_tags: bool = False) -> None:
         self.name = name
+        self.is_source = is_source
+        """Whether training may read these texts as names of pictures or arrays."""
         self.may_be_tags = may_be_tags
-        """Whether training may read these texts as sets of tags."""
+        """Whether training may read them as sets of tags."""
         self.extensions: Counter[str] = Counter()
         """The frequency of each extension of a picture, sound or array that a text ends in."""
         self.first_list: dict[str, int] = {}
@@ -296,11 +298,17 @@ class SideStatistics:
         """The frequency of each character that occurs."""
         return {chr(code): int(self.counts[code]) for code in np.flatnonzero(self.counts).tolist()}
 
+    def unit(self) -> tuple[str, str]:
+        """The unit that training would choose, and why."""
+        if self.is_source and (values := reason_for_values(self._sample)):
+            return values
+        tags = reason_for_tags(self._sample) if self.may_be_tags else None
+        return ("tags", tags) if tags else choose_tokenizer(self._sample)
+
     def sizes(self) -> SideSizes:
         """The sizes of this side, with the unit that training would choose."""
         lengths, scripts = self.lengths, self.scripts
-        tags = reason_for_tags(self._sample) if self.may_be_tags else None
-        unit, reason = ("tags", tags) if tags else choose_tokenizer(self._sample)
+        unit, reason = self.unit()
         quantiles = np.quantile(lengths, [0, 0.5, 0.95, 0.99, 1], method="lower") if len(lengths) else [0] * 5
         named = dict(zip(("min", "median", "95 %", "99 %", "max"), map(int, quantiles), strict=True))
         script = characters.script_name(int(np.bincount(scripts).argmax())) if len(scripts) else "none"

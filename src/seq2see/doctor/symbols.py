@@ -12,6 +12,7 @@ from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding
 from seq2see.doctor.report import Example
 from seq2see.doctor.side_statistics import SideStatistics
+from seq2see.text.fields import VALUE_UNITS
 from seq2see.text.tokenizers import TAG_SEPARATOR
 
 _NUM_EXAMPLES = 3
@@ -46,6 +47,8 @@ def faults(statistics: PairStatistics) -> Iterator[RawFinding]:
 def rare(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
     """Symbols that occur once or twice in the training set; one finding per side."""
     for side, unit in zip(statistics.sides, units, strict=True):
+        if unit in VALUE_UNITS:
+            continue
         counts, first, is_token = _symbols(side, unit)
         rare_symbols = [symbol for symbol, count in counts.items() if count <= _RARE_COUNT]
         if rare_symbols:
@@ -55,6 +58,8 @@ def rare(statistics: PairStatistics, units: Sequence[str]) -> Iterator[RawFindin
 def unseen(train: PairStatistics, held_out: PairStatistics, units: Sequence[str]) -> Iterator[RawFinding]:
     """Symbols of a held-out set that do not occur in the training set; one finding per side."""
     for known, side, unit in zip(train.sides, held_out.sides, units, strict=True):
+        if unit in VALUE_UNITS:
+            continue
         seen, _, is_token = _symbols(known, unit)
         if (
             is_token and side.tokens is None

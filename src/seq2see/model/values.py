@@ -42,13 +42,17 @@ class SourceValues(nn.ModuleDict):
         return x
 
 
-class VectorProjection(nn.Linear):
+class VectorProjection(nn.Module):
     """W x + b of each vector."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, width)
 
     def forward(self, values: FieldValues) -> Float[Tensor, "N E"]:
         """The embeddings of all vectors [P L D], without padding, row by row."""
         mask = torch.arange(values.array.size(1), device=values.array.device) < values.sizes[:, :1]
-        rows: Tensor = super().forward(values.array[mask])
+        rows: Tensor = self.linear(values.array[mask])
         return rows
 
 
@@ -80,7 +84,8 @@ class PictureStack(nn.Module):
         columns = sinusoids(torch.arange(cells.size(1), device=x.device), width, like=cells)
         rows = sinusoids(torch.arange(cells.size(2), device=x.device), cells.size(-1) - width, like=cells)
         both = torch.cat([columns[:, None].expand(-1, len(rows), -1), rows.expand(len(columns), -1, -1)], -1)
-        return (cells + both)[inside(sizes, cells.size(2), cells.size(1)).transpose(1, 2)]
+        found: Tensor = (cells + both)[inside(sizes, cells.size(2), cells.size(1)).transpose(1, 2)]
+        return found
 
 
 class ConvolutionLayer(nn.Module):

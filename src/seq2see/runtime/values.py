@@ -44,7 +44,7 @@ class VectorProjection:
     """W x + b of each vector."""
 
     def __init__(self, tensors: Tensors, inputs: int, width: int) -> None:
-        self.linear = Linear.take(tensors, width, inputs)
+        self.linear = Linear.take(tensors.at("linear"), width, inputs)
 
     def __call__(self, values: FieldValues) -> Array:
         """The embeddings of all vectors [P L D], without padding, row by row: [N E]."""
@@ -106,4 +106,5 @@ class ConvolutionLayer:
         height, width = windows.shape[:2]
         patches = windows.transpose(0, 1, 3, 4, 2).reshape(height * width, -1)
         y = patches @ self.weight + self.bias
-        return np.maximum(y, 0, out=y).reshape(height, width, -1)
+        np.maximum(y, 0, out=y)
+        return y.reshape(height, width, -1)

@@ -7,10 +7,10 @@ import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from seq2see.errors import CheckpointError, DataError, UserError
-from seq2see.text.fields import FIELD_BREAK, FIELD_UNITS, MAX_FIELDS, VALUE, VALUE_UNITS, Fields, Values, ValueUnit
+from seq2see.text.fields import FIELD_BREAK, FIELD_UNITS, MAX_FIELDS, VALUE, Fields, Values, is_value_unit
 from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Subwords, Unigram, read_subwords
 from seq2see.text.tokenizers import CASES, Case, Normalization, Tokenizer, as_case, as_normalization, make_tokenizer
 from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
@@ -175,8 +175,8 @@ def read_tokenizer(
         if read.has_values and tokens[1:2] != [VALUE]:
             raise DataError("must have the token of a value as the second one", where="tokens")
         return read
-    if name in VALUE_UNITS:
-        return Values.read(cast(ValueUnit, name), values)
+    if is_value_unit(name):
+        return Values.read(name, values)
     if name in SUBWORD_UNITS:
         return read_subwords(name, normalization, tokens, values, case=case)
     return make_tokenizer(name, normalization, case)
