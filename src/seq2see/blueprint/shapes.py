@@ -79,9 +79,8 @@ def values(field: Field, embedding: int) -> Named:
             yield f"{path}.convolution.weight", (outputs, inputs, 3, 3)
             yield f"{path}.convolution.bias", (outputs,)
             inputs, number = outputs, number + 1
-    yield from at("projection", linear(embedding, inputs))
-    yield "norm.weight", (embedding,)
-    yield "norm.bias", (embedding,)
+    yield "projection.weight", (embedding, inputs, 1, 1)
+    yield "projection.bias", (embedding,)
 
 
 def recurrent_encoder(o: Blueprint) -> Named:

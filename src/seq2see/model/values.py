@@ -57,7 +57,7 @@ class VectorProjection(nn.Module):
 
 
 class PictureStack(nn.Module):
-    """Stages of two convolutions, of which the first halves height and width; then a linear map of each cell.
+    """Stages of two convolutions, of which the first halves height and width; then a 1 × 1 convolution.
 
     A cell also gets sinusoidal encodings of its column and its row. Neither the size of other pictures nor padding
     changes anything: what is outside a picture is 0 before each convolution, as at its own edge.
@@ -70,8 +70,7 @@ class PictureStack(nn.Module):
             layers += [ConvolutionLayer(inputs, outputs, stride=2), ConvolutionLayer(outputs, outputs, stride=1)]
             inputs = outputs
         self.layers = nn.ModuleList(layers)
-        self.projection = nn.Linear(inputs, width)
-        self.norm = nn.LayerNorm(width)
+        self.projection = nn.Conv2d(inputs, width, 1)
 
     def forward(self, values: FieldValues) -> Float[Tensor, "N E"]:
         """The embeddings of all cells of pictures [P C H W], column by column, without padding."""
@@ -79,7 +78,7 @@ class PictureStack(nn.Module):
         x = values.array * inside(sizes, *values.array.shape[2:])[:, None]
         for layer in self.layers:
             x, sizes = layer(x, sizes)
-        cells = self.norm(self.projection(x.permute(0, 3, 2, 1)))  # [P W H E]
+        cells = self.projection(x).permute(0, 3, 2, 1)  # [P W H E]
         width = cells.size(-1) // 2
         columns = sinusoids(torch.arange(cells.size(1), device=x.device), width, like=cells)
         rows = sinusoids(torch.arange(cells.size(2), device=x.device), cells.size(-1) - width, like=cells)

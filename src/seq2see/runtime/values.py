@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2see.blueprint import PICTURE_CHANNELS, VALUE, Field
-from seq2see.runtime.arithmetic import Linear, Norm
+from seq2see.runtime.arithmetic import Linear
 from seq2see.runtime.positions import SinusoidalPositions
 from seq2see.runtime.tensors import Array, Tensors
 
@@ -53,7 +53,7 @@ class VectorProjection:
 
 
 class PictureStack:
-    """Stages of two convolutions, of which the first halves height and width; then a linear map of each cell.
+    """Stages of two convolutions, of which the first halves height and width; then a 1 × 1 convolution.
 
     Pictures are computed one by one, so that neither the size of others nor padding changes anything.
     """
@@ -66,8 +66,8 @@ class PictureStack:
                 own = tensors.at("layers", len(self.layers))
                 self.layers.append(ConvolutionLayer(own, inputs, outputs, stride=stride))
                 inputs = outputs
-        self.projection = Linear.take(tensors.at("projection"), width, inputs)
-        self.norm = Norm(tensors.at("norm"), width)
+        own = tensors.at("projection")
+        self.projection = Linear(own.take("weight", width, inputs, 1, 1)[:, :, 0, 0].T, own.take("bias", width))
         self.columns = SinusoidalPositions(width // 2, tensors.dtype)
         self.rows = SinusoidalPositions(width - width // 2, tensors.dtype)
 
@@ -82,7 +82,7 @@ class PictureStack:
         for layer in self.layers:
             x = layer(x)
         height, width, channels = x.shape
-        cells = self.norm(self.projection(np.ascontiguousarray(x.transpose(1, 0, 2)).reshape(-1, channels)))
+        cells = self.projection(np.ascontiguousarray(x.transpose(1, 0, 2)).reshape(-1, channels))
         by_column = cells.reshape(width, height, -1)
         middle = self.columns.width
         by_column[..., :middle] += self.columns.up_to(width)[:width, None]
