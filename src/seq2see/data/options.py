@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 from seq2see.printable import quoted
@@ -67,12 +68,10 @@ def known_from(stored: Any) -> TableOptions:
     names = {each.name for each in fields(TableOptions)}
     if not isinstance(stored, dict) or not stored.keys() <= names:
         return TableOptions()
-    texts = {name: value for name, value in stored.items() if isinstance(value, str)}
-    lists = {name: value for name, value in stored.items() if name in ("source", "names")}
-    if any(not isinstance(each, list) or not all(isinstance(one, str) for one in each) for each in lists.values()):
+    try:
+        return msgspec.convert(stored, TableOptions)
+    except msgspec.ValidationError:
         return TableOptions()
-    found = TableOptions(**texts)
-    return replace(found, **{name: tuple(value) for name, value in lists.items()})
 
 
 def columns_in(given: Any) -> Any:
