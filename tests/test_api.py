@@ -11,6 +11,7 @@ import pytest
 
 import seq2see
 from seq2see import Pair, UserError
+from seq2see.data import TableOptions
 from seq2see.data.given import as_pairs
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation import EvaluationArguments, EvaluationOptions
@@ -260,7 +261,7 @@ def test_invalid_options_of_an_evaluation_are_refused(model: seq2see.Model, opti
 
 
 def test_the_keyword_arguments_are_the_fields_of_the_options() -> None:
-    fields_ = {field.name for field in fields(EvaluationOptions)}
+    fields_ = {field.name for kind in (EvaluationOptions, TableOptions) for field in fields(kind)}
     assert set(get_type_hints(EvaluationArguments)) == fields_
     assert fields_ <= set(signature(seq2see.Model.evaluate).parameters)
     assert set(get_type_hints(GenerationArguments)) <= set(signature(seq2see.Model.attend).parameters)

@@ -475,7 +475,7 @@ MISTAKES: dict[str, Mistake] = {
     "missing data": (["train", "missing.tsv"], ["missing.tsv", "no such file", "check the path"]),
     "folder as data": (["train", "FOLDER"], ["FOLDER", "is a folder"]),
     "empty data": (["train", "EMPTY"], ["EMPTY", "is empty"]),
-    "three columns": (["train", "COLUMNS"], ["COLUMNS:1", "expected 2 columns, found 3", "cut -f1,2"]),
+    "three columns": (["train", "COLUMNS"], ["COLUMNS: has 3 columns", "which are source and target?", "--source 1"]),
     "one column": (["train", "TEXT"], [":1", "expected 2 columns, found 1", "TAB"]),
     "binary data": (["train", "BINARY"], ["BINARY"]),
     "three files": (["train", "PAIRS", "PAIRS", "PAIRS"], ["found 3"]),
@@ -544,7 +544,7 @@ MISTAKES: dict[str, Mistake] = {
     "evaluate by no metric": (["evaluate", "RUN", "PAIRS", "--metrics", ","], ["at least one metric", "cer"]),
     "evaluate by a missing column": (
         ["evaluate", "RUN", "PAIRS", "--by", "3"],
-        ["PAIRS:1", "at least 3 columns", "found 2"],
+        ["PAIRS: there is no column 3", "found 2"],
     ),
     "evaluate on an empty file": (["evaluate", "RUN", "EMPTY"], ["EMPTY", "is empty"]),
     "evaluate answers of a language model": (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import SEEK_SET, BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from seq2see.data.conversion import (
     MARKS,
@@ -170,7 +170,9 @@ def open_content(path: Path, encoding: str | None = None) -> Iterator[OpenFile]:
     with on_disk:
         size = path.stat().st_size
         is_gzip = on_disk.peek(2).startswith(_GZIP)
-        stream = BufferedReader(Unpacked(on_disk, size, path), _BUFFER) if is_gzip else on_disk
+        stream: BufferedReader[Any] = on_disk
+        if is_gzip:
+            stream = BufferedReader(Unpacked(on_disk, size, path), _BUFFER)
         start = stream.peek(_START)
         if start.startswith(PARQUET) and not is_gzip:
             stream = BufferedReader(Chunks(parquet_lines(path)), _BUFFER)

@@ -17,6 +17,8 @@ from seq2see.errors import DataError, did_you_mean
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a text."""
 _MIN_SHARE = 0.5
+_MANY_KEYS = 20
+"""Keys of an object on a single line from which it may be a dictionary, and not a row with as many columns."""
 _EXAMPLE = 'write one object per line: {"source": "...", "target": "..."}'
 _BEFORE = "\ufeff \t\r\n"
 
@@ -69,11 +71,8 @@ class JsonFormat:
 
     def describe(self) -> str:
         """What is read, in one line; empty for source and target alone."""
-        if self == JsonFormat() or (self.source, self.target) in (
-            ((("source",),), ("target",)),
-            ((("source",),), None),
-            ((), ("target",)),
-        ):
+        is_usual = self.source in ((), (("source",),)) and self.target in (None, ("target",))
+        if is_usual and not self.extra:
             return ""
         sides = [f"{' and '.join(map(path_name, self.source))} as source"] if self.source else []
         sides += [] if self.target is None else [f"{path_name(self.target)} as target"]
@@ -148,7 +147,7 @@ def lines_of_container(text: str) -> list[str] | None:
     whole = parsed(text.lstrip(_BEFORE))
     if isinstance(whole, list) and (len(whole) != 2 or not all(isinstance(each, str) for each in whole)):
         return [json.dumps(each, ensure_ascii=False) for each in whole]
-    if isinstance(whole, dict) and (len(filled) > 1 or _is_dictionary(whole)):
+    if isinstance(whole, dict) and (len(filled) > 1 or len(whole) > _MANY_KEYS):
         if _is_dictionary(whole):
             return [json.dumps(list(item), ensure_ascii=False) for item in whole.items()]
         for each in whole.values():  # such as {"data": [...]}

@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from seq2see.data.header import has_usual_names, is_header
@@ -121,6 +122,7 @@ def layout_of(
     filled = [line for line in lines if line.strip()]
     table = [line for line in filled if not (comments and line.startswith(comments))]
     given = None if options.delimiter is None else delimiter_called(options.delimiter)
+    whole: list[tuple[str, bool, list[list[str]], int]] = []
     partial: list[tuple[str, bool, list[list[str]], int]] = []
     for delimiter in DELIMITERS if given is None else (given,):
         is_quoted = _can_be_quoted(table, delimiter, options)
@@ -138,14 +140,18 @@ def layout_of(
         if num_columns < 2 or not _are_enough(count, len(rows), is_sure=is_sure):
             continue
         if _is_plausible(delimiter, [row for row in rows if len(row) == num_columns], table):
-            # A delimiter that divides all lines alike is preferred to one that divides most of them.
             is_whole = count == len(rows) and delimiter not in _BLANK_DELIMITERS
-            partial.insert(0 if is_whole else len(partial), found)
-            if is_whole:
+            (whole if is_whole else partial).append(found)
+            if is_whole and delimiter not in CSV_DELIMITERS[1:]:
                 break
-    if not partial:
+    # A delimiter that divides all lines alike is preferred to one that divides most of them; of several in CSV, that
+    # with more columns: tags such as V;PST are divided, too.
+    best = next(iter(whole + partial), None)
+    if whole and whole[0][0] in CSV_DELIMITERS:
+        best = max((each for each in whole if each[0] in CSV_DELIMITERS), key=itemgetter(3))
+    if best is None:
         return None
-    delimiter, is_quoted, rows, num_columns = partial[0]
+    delimiter, is_quoted, rows, num_columns = best
     header = _header(rows[0], [row for row in rows if len(row) == num_columns], delimiter, options, wanted)
     return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header))
 

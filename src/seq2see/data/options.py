@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 from seq2see.printable import quoted
@@ -19,19 +20,21 @@ class TableOptions:
     source: tuple[str, ...] = ()
     """Columns of the source by name or number, separated by commas; in JSON keys, such as translation.en."""
     target: str | None = None
-    """The column of the target."""
+    """The column of the target; by default told from names, tags or the number of columns."""
     names: tuple[str, ...] = ()
     """Names of the columns of a file that has no header."""
     delimiter: str | None = None
-    """What separates columns: tab, comma, semicolon, pipe, blanks (two or more), first-blank, or another text."""
+    """What separates columns: tab, comma, semicolon, pipe, blanks (two or more), first-blank, or another
+    text; by default it is found out."""
     header: Decision = "auto"
     """Whether the first line has the names of the columns."""
     quotes: Decision = "auto"
     """Whether cells may be in quotation marks, as in CSV."""
     comment: str | None = None
-    """What comment lines begin with; several are separated by blanks, and "" is none."""
+    """What comment lines begin with; several are separated by blanks, and "" is none; by default
+    they are found out."""
     encoding: str | None = None
-    """Encoding of files that are not UTF-8, such as cp1252; UTF-16 is told by its byte order mark."""
+    """Encoding of files that are not UTF-8, such as cp1252; by default only UTF-16 with a byte order mark is read."""
 
     def __post_init__(self) -> None:
         for name in ("source", "names"):
@@ -65,12 +68,10 @@ def known_from(stored: Any) -> TableOptions:
     names = {each.name for each in fields(TableOptions)}
     if not isinstance(stored, dict) or not stored.keys() <= names:
         return TableOptions()
-    texts = {name: value for name, value in stored.items() if isinstance(value, str)}
-    lists = {name: value for name, value in stored.items() if name in ("source", "names")}
-    if any(not isinstance(each, list) or not all(isinstance(one, str) for one in each) for each in lists.values()):
+    try:
+        return msgspec.convert(stored, TableOptions)
+    except msgspec.ValidationError:
         return TableOptions()
-    found = TableOptions(**texts)
-    return replace(found, **{name: tuple(value) for name, value in lists.items()})
 
 
 def columns_in(given: Any) -> Any:

@@ -106,12 +106,12 @@ def read_pairs(
     content = whole.removeprefix(UTF8_MARK)
     asked = (*extra, *(() if label is None else (label,)))
     chosen = format_like(head_of(content), table, known, str(path), columns=columns, extra=asked)
+    problems: list[Problem] = []
+    num_bad = 0
     rows = chosen.rows(content, is_start=True)
-    if rows is not None:
-        problems, num_bad, num_lines = [], 0, len(rows.sources)
-    else:
+    if rows is None:
         rows, problems, num_bad = _by_records(chosen, list(lines_of(io.BytesIO(whole), str(path))), is_start=True)
-        num_lines = len(rows.sources) + num_bad
+    num_lines = len(rows.sources) + num_bad
     if not rows.sources and not problems:
         raise DataError("there are no lines after the header", where=str(path), fix="add the pairs")
     if not rows.sources or (num_bad and not skip_bad):
@@ -212,7 +212,9 @@ def read_lines(
             return _valid_pairs(zip(*files, strict=True))
         pairs = [Pair(*both, f"{paths[0]}:{number}") for number, both in enumerate(zip(*sides, strict=True), first)]
         return PairFile(pairs, num_not_normalised=_num_not_normalised(pairs))
-    rows, problems, num_bad = chosen.rows(ended[0], is_start=first == 1), [], 0
+    problems: list[Problem] = []
+    num_bad = 0
+    rows = chosen.rows(ended[0], is_start=first == 1)
     if rows is None:
         rows, problems, num_bad = _by_records(chosen, files[0], is_start=first == 1)
     pairs = _pairs_of(rows, str(paths[0]), first)
@@ -274,7 +276,7 @@ def _num_not_normalised(pairs: list[Pair]) -> int:
     return sum(not (is_normalised(pair.source) and is_normalised(pair.target)) for pair in pairs)
 
 
-def _rows(paths: Sequence[Path], contents: list[bytes]) -> list[tuple[Line, ...]]:
+def _rows(paths: Sequence[Path], contents: Sequence[bytes]) -> list[tuple[Line, ...]]:
     """The lines of each pair, without blank lines at the end."""
     files = [list(lines_of(io.BytesIO(content), str(path))) for path, content in zip(paths, contents, strict=True)]
     lengths = [max(line.number for line in lines if line.content.strip(b"\r")) for lines in files]

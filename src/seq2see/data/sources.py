@@ -148,7 +148,8 @@ class _Beginning:
             return self.stream
         first = self.stream.readline(self.longest_line + 1)
         encoding = unicode_form(first) if first.startswith(MARKS) else self.encoding
-        chunks = itertools.chain([first], blocks_of(self.stream) if encoding else iter(self.stream.readline, b""))
+        rest = blocks_of(self.stream) if encoding else iter(self.stream.readline, b"")
+        chunks: Iterable[bytes] = itertools.chain([first], rest)
         if encoding:
             chunks = transcoded(chunks, encoding, self.name)
         return BufferedReader(Chunks(chunks))

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.data import open_content
-from seq2see.data.choosing import ChoiceError, UnknownColumnError, beginning, format_of
+from seq2see.data.choosing import ChoiceError, beginning, format_of
 from seq2see.data.conversion import NotTextError
-from seq2see.data.json_table import JsonFormat
+from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import Layout
 from seq2see.data.lines import Line, LineError, broken_record, parallel_pair, records_over_lines
 from seq2see.data.options import TableOptions

@@ -1,0 +1,88 @@
+"""Columns by name or number: chosen, remembered, and read again of files in other layouts."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from seq2see.data import Pair, TableOptions, iterate_rows, read_pairs
+from seq2see.data.given import as_pairs
+from seq2see.data.options import known_columns, known_from
+from seq2see.errors import DataError
+
+CSV = "nr,lemma,form,features\n1,zien,zag,V;PST\n2,zien,ziet,V;PRS\n"
+KNOWN = TableOptions(source=("lemma", "features"), target="form", names=("nr", "lemma", "form", "features"))
+PAIRS = [("zien\tV;PST", "zag"), ("zien\tV;PRS", "ziet")]
+
+
+def read(folder: Path, content: str, name: str = "table.csv", **options: object) -> list[tuple[str, str | None]]:
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    return [pair[:2] for pair in read_pairs([path], **options).pairs]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("lemma,features", "form"), ("2,4", "3"), ("2,features", "form"), (["lemma", "4"], "3")]
+)
+def test_columns_are_chosen_by_name_or_number(source: str | list[str], target: str, tmp_path: Path) -> None:
+    assert read(tmp_path, CSV, table=TableOptions(source=source, target=target)) == PAIRS  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        CSV,
+        CSV.replace(",", "\t"),
+        "features;form;lemma\nV;PST\n".replace(";", "|").replace("V|PST", "V;PST|zag|zien\nV;PRS|ziet|zien"),
+        CSV.partition("\n")[2],
+        "zien\tzag\tV;PST\nzien\tziet\tV;PRS\n",
+        '"lemma","form","features"\n"zien","zag","V;PST"\n"zien","ziet","V;PRS"\n',
+    ],
+)
+def test_known_columns_are_found_in_other_layouts(content: str, tmp_path: Path) -> None:
+    assert read(tmp_path, content, name="table", known=KNOWN) == PAIRS
+    assert known_from(known_columns(KNOWN)) == KNOWN
+
+
+def test_a_file_without_the_known_columns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="2 columns instead of the 4 of --names"):
+        read(tmp_path, "zien\tzag\n", known=KNOWN)
+
+
+@pytest.mark.parametrize("name", ["<stdin>", "texts.txt"])
+def test_texts_have_the_columns_of_the_model(name: str) -> None:
+    def rows(content: str, **options: object) -> list[tuple[str, tuple[str, ...]]]:
+        found = iterate_rows(io.BytesIO(content.encode()), name, known=KNOWN, **options)  # type: ignore[arg-type]
+        return [(row.source, row.extra) for row in found]
+
+    assert rows("zien\tV;PST\n\nzien\tV;PRS\n") == [("zien\tV;PST", ()), ("", ()), ("zien\tV;PRS", ())]
+    assert rows(CSV) == [(source, ()) for source, _ in PAIRS]
+    assert rows(CSV, extra=("form", "nr")) == [("zien\tV;PST", ("zag", "1")), ("zien\tV;PRS", ("ziet", "2"))]
+    with pytest.raises(DataError, match="unknown column 'froms'"):
+        rows(CSV, extra=("froms",))
+
+
+def test_lines_of_text_stay_lines_of_text() -> None:
+    known = TableOptions(source=("1",), target="2")
+    content = b"Hello, world\n\nwhat, is\n"
+    for each in (known, TableOptions()):
+        found = [row.source for row in iterate_rows(io.BytesIO(content), "texts.txt", known=each)]
+        assert found == ["Hello, world", "", "what, is"]
+
+
+def test_a_source_of_a_program_may_have_several_columns() -> None:
+    assert as_pairs([(("zien", "V;PST"), "zag")], has_source=True) == [Pair("zien\tV;PST", "zag", "pair 1")]
+    with pytest.raises(DataError, match="is not a pair"):
+        as_pairs([(("zi\ten", "V;PST"), "zag")], has_source=True)
+
+
+def test_what_is_found_out_can_be_said(tmp_path: Path) -> None:
+    content = "% a~b\nc~'d'\n"
+    assert read(tmp_path, content, table=TableOptions(delimiter="~", comment="")) == [("% a", "b"), ("c", "'d'")]
+    assert read(tmp_path, "x\ty\na\tb\n", table=TableOptions(header="yes")) == [("a", "b")]
+    assert read(tmp_path, "word,ipa\na,b\n", table=TableOptions(header="no")) == [("word", "ipa"), ("a", "b")]
+    assert read(tmp_path, '"a",b\n', table=TableOptions(quotes="no")) == [('"a"', "b")]
+    assert read(tmp_path, "a~b\n~~\n".replace("~~", "c~d"), table=TableOptions(delimiter="~", quotes="yes"))
+    assert read(tmp_path, "!x\na\tb\n", table=TableOptions(comment="! ##")) == [("a", "b")]
