@@ -107,4 +107,5 @@ class ConvolutionLayer:
         patches = windows.transpose(0, 1, 3, 4, 2).reshape(height * width, -1)
         y = patches @ self.weight + self.bias
         np.maximum(y, 0, out=y)
-        return y.reshape(height, width, -1)
+        pixels: Array = y.reshape(height, width, -1)
+        return pixels
