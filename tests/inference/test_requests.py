@@ -49,7 +49,7 @@ FOR_ALL: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("given", FOR_ALL, ids=str)
+@pytest.mark.parametrize("given", FOR_ALL)
 def test_what_holds_for_all_stays_as_it_is(given: dict[str, Any]) -> None:
     shared, per_text = split_per_text(given)
     assert shared == given
@@ -74,7 +74,7 @@ PER_TEXT: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "expected"), PER_TEXT, ids=str)
+@pytest.mark.parametrize(("given", "expected"), PER_TEXT)
 def test_one_value_per_text(given: dict[str, Any], expected: list[dict[str, Any]]) -> None:
     assert owns(**given) == [Constraints(**each) for each in expected]
 
@@ -98,7 +98,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "where", "said"), REFUSED, ids=str)
+@pytest.mark.parametrize(("given", "where", "said"), REFUSED)
 def test_what_cannot_be_read_in_one_way_is_refused(given: dict[str, Any], where: str, said: str, model: Model) -> None:
     for use in (
         lambda: model.predict(TEXTS, **given),
@@ -252,7 +252,7 @@ CELLS: list[tuple[dict[str, str], Constraints]] = [
 ]
 
 
-@pytest.mark.parametrize(("cells", "expected"), CELLS, ids=str)
+@pytest.mark.parametrize(("cells", "expected"), CELLS)
 def test_cells_of_a_table_have_them_as_text(cells: dict[str, str], expected: Constraints) -> None:
     assert constraints_in(cells, in_cells=True, where="in.csv:2") == expected
 
