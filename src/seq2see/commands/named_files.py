@@ -11,12 +11,16 @@ from seq2see.errors import ConfigError, UserError
 
 
 def require_no_files(texts: Sequence[str], verb: str, runs: Sequence[Path]) -> None:
-    """ConfigError for a text that is the name of a file, with what answers its lines; a note if it could be a word."""
+    """ConfigError for a text that is the name of a file, with what answers its lines; a note if it could be a word.
+
+    A picture or an array may be a source of its own.
+    """
     from seq2see.data.advice import quoted_path
+    from seq2see.text.fields import ARRAYS, PICTURES
 
     command = " ".join(["seq2see", verb, *(quoted_path(str(run)) for run in runs)])
     for text in texts:
-        if not os.path.isfile(text):
+        if not os.path.isfile(text) or text.lower().endswith(tuple(f".{each}" for each in (*PICTURES, *ARRAYS))):
             continue
         if not os.path.splitext(text)[1]:
             say(f"note: {text} is answered as a text; for the lines of the file of that name: --input {text}")

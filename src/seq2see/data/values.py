@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.blueprint import VALUE, num_cells
+from seq2see.blueprint import CELL, FIELD_BREAK, VALUE, num_cells
 from seq2see.errors import DataError, UserError
 from seq2see.system_errors import reported
 from seq2see.text import Codec, Fields, Values
-from seq2see.text.fields import ARRAYS, FIELD_BREAK, MAX_WIDTH, PICTURES, ValueUnit, fields_of
+from seq2see.text.fields import ARRAYS, MAX_WIDTH, PICTURES, ValueUnit, fields_of
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +33,7 @@ MAX_SERIES = 10_000_000
 NUM_SAMPLED = 1_000
 """Pictures or series that the normalisation is learnt from, evenly spaced."""
 MAX_NAME = 1_000
+TAB = "\t"
 _NAME = re.compile(rf"\.(?:{'|'.join([*PICTURES, *ARRAYS])})[ ]*(?=\t|$)", re.IGNORECASE)
 _SPREAD = 1e-6
 """The smallest standard deviation that is divided by; a constant is only centred."""
@@ -115,6 +116,54 @@ def length_of(array: Array) -> int:
     return len(array) if array.ndim == 2 else num_cells(*array.shape[1:])
 
 
+class ValueSpan(NamedTuple):
+    """A field of numbers in a source: where its tokens are, and what was read."""
+
+    kind: ValueUnit
+    start: int
+    """The position of its first token."""
+    array: Array
+    """The series [L D], or the picture [C H W], as read."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the cells of a picture; of a series the number of vectors, and 1."""
+        if self.kind == "vectors":
+            return len(self.array), 1
+        _, height, width = self.array.shape
+        return -(-height // CELL), -(-width // CELL)
+
+    @property
+    def tokens(self) -> list[str]:
+        """A name for each token: the number of a vector, or row and column of a cell (column by column), from 1."""
+        rows, columns = self.shape
+        if self.kind == "vectors":
+            return [str(number) for number in range(1, rows + 1)]
+        return [f"{row}:{column}" for column in range(1, columns + 1) for row in range(1, rows + 1)]
+
+
+def spans_of(codec: Codec, ids: Sequence[int], values: Iterable[Array | None]) -> tuple[ValueSpan, ...]:
+    """The fields of numbers in a source with these ids and numbers."""
+    if not isinstance(codec.tokenizer, Fields):
+        return ()
+    spans = []
+    starts = [0, *(place + 1 for place, number in enumerate(ids) if number == FIELD_BREAK)]
+    fields = [(start, part) for start, part in zip(starts, codec.tokenizer.parts, strict=True)]
+    own = iter(values)
+    for start, part in fields:
+        if isinstance(part, Values) and (array := next(own)) is not None:
+            spans.append(ValueSpan(part.kind, start, array))
+    return tuple(spans)
+
+
+def token_names(codec: Codec, ids: Sequence[int], spans: Iterable[ValueSpan]) -> list[str]:
+    """The tokens of a source, those of its fields of numbers by their place in them."""
+    tokens = codec.tokens(ids)
+    for span in spans:
+        tokens[span.start : span.start + length_of(span.array)] = span.tokens
+    return tokens
+
+
 def columns_of_values(codec: Codec, encoded: Sequence[Encoded]) -> tuple[ValueColumn, ...]:
     """The numbers of these texts by field; none for a codec without such fields."""
     tokenizer = codec.tokenizer
@@ -187,7 +236,7 @@ def beside(source: str, folder: Path) -> str:
     for index, field in enumerate(fields):
         if _NAME.search(field) and len(field) < MAX_NAME and (path := folder / field.strip()).is_file():
             fields[index] = str(path)
-    return FIELD_BREAK.join(fields)
+    return TAB.join(fields)
 
 
 def read_json(text: str, place: str) -> Array:

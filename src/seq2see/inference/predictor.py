@@ -13,6 +13,7 @@ import numpy as np
 from seq2see.data import Examples, Pair, collate
 from seq2see.data.options import TableOptions
 from seq2see.data.source_record import NO_RECORD, SourceRecord
+from seq2see.data.values import ValueSpan, spans_of, token_names
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.asking import Asked
 from seq2see.inference.batching import batches_of_equal, chunks_of, rows_at_most, source_costs
@@ -267,15 +268,21 @@ class Predictor:
         self, examples: Examples, index: int, hypothesis: Hypothesis, prompt: str, options: GenerationOptions
     ) -> Prediction:
         source, weights = examples.source(index), hypothesis.weights
+        tokens, spans = list[str](), tuple[ValueSpan, ...]()
+        if self.source_codec is not None:
+            values = (each.arrays[index] for each in examples.sources.values)
+            spans = spans_of(self.source_codec, source.tolist(), values)
+            tokens = token_names(self.source_codec, source.tolist(), spans)
         return Prediction(
             self.target_codec.decode(hypothesis.ids, after=prompt),
-            self.source_codec.tokens(source) if self.source_codec is not None else [],
+            tokens,
             self.target_codec.tokens(hypothesis.ids),
             hypothesis.log_prob,
             hypothesis.score if options.is_penalised else hypothesis.log_prob / max(1, len(hypothesis.ids)),
             None if weights is None else weights[:, : len(source)],
             hypothesis.finished,
             hypothesis.token_log_probs,
+            source_values=spans,
         )
 
     def loss(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> float:

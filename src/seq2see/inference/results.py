@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seq2see.data.values import ValueSpan
 from seq2see.errors import DataError
 
 
@@ -35,6 +36,8 @@ class Prediction:
     """Log-probability of each generated token, in nats; they add up to `log_prob`."""
     alternatives: tuple[Prediction, ...] = ()
     """With `n_best` above 1 the other answers: in the order of the beam's ranking, or of drawing."""
+    source_values: tuple[ValueSpan, ...] = ()
+    """The pictures and series in the source, and the positions of their cells and vectors."""
     error: str = ""
     """Why there is no answer, for a text that the model can't read: it is too long."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seq2see.model.embedding import Embedding
+from seq2see.model.embedding import Embedding, FieldEmbedding
 from seq2see.model.recurrent import LSTM
 
 
@@ -14,7 +14,7 @@ def initialize(model: nn.Module) -> None:
 
     Matrices: uniform in ±1/√fan-in, separately for an LSTM's input and recurrent matrix (LeCun et al. 1998, section
     4.6). Convolutions: normal with variance 2 / fan-in (He et al. 2015). Biases: 0. Norms: identity. Embeddings:
-    normal, with unit variance after scaling. (Glorot's scale, orthogonal recurrent matrices and a forget bias of 1 gave
+    normal, with unit variance after scaling, those of fields, which are added to them, a tenth of it. (Glorot's scale, orthogonal recurrent matrices and a forget bias of 1 gave
     about a point more of word error rate on pronunciation.)
     """
     for module in model.modules():
@@ -35,7 +35,9 @@ def initialize(model: nn.Module) -> None:
                 module.reset_parameters()
     # Embeddings come last, so that they also initialise a tied output layer.
     for module in model.modules():
-        if isinstance(module, nn.Embedding):
+        if isinstance(module, FieldEmbedding):
+            nn.init.normal_(module.weight, std=0.1)
+        elif isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight, std=1 / module.scale if isinstance(module, Embedding) else 1.0)
 
 

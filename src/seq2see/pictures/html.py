@@ -18,6 +18,7 @@ from seq2see.pictures.labels import (
     legible,
     self_labels,
 )
+from seq2see.pictures.values import as_element
 
 if TYPE_CHECKING:
     from seq2see.pictures.attention import Attention
@@ -66,6 +67,8 @@ def parts(attention: Attention) -> list[Markup]:
     ]
     caption = "attention to the source" + ("" if attention.heads is None else f", {attention.mean_title}")
     found = [scale(notes), attention_grid(attention.prediction, caption)]
+    if drawn_values := as_element(attention.prediction):
+        found += [element("h3", "attention over the source, token by token"), Markup(drawn_values)]
     if attention.heads is not None:
         found += [
             element("h3", "every head: attention to the source"),

@@ -11,8 +11,10 @@ from rich.cells import cell_len
 
 from seq2see.markup.colours import SHADES, shade
 from seq2see.pictures.labels import CROSS, END_NOTE, Labels, labels_of, legible, truncated, widest
+from seq2see.pictures.values import laid_out, panels_of
 
 if TYPE_CHECKING:
+    from seq2see.inference.results import Prediction
     from seq2see.pictures.attention import Attention, Weights
 
 MARGIN = 12
@@ -111,9 +113,19 @@ def _draw(canvas: Canvas, number: str, attention: Attention) -> None:
     canvas.bottom = top + cell * len(labels.target) + 6
     for line in _notes(attention, labels):
         canvas.note(line)
+    draw_values(canvas, attention.prediction)
     if attention.heads is not None:
         _draw_heads(canvas, attention, labels)
     canvas.bottom += LINE
+
+
+def draw_values(canvas: Canvas, prediction: Prediction) -> None:
+    """The attention over each picture and series of the source, token by token."""
+    targets = labels_of(prediction).target
+    for panels in panels_of(prediction):
+        lines, right, canvas.bottom = laid_out(panels, targets, MARGIN, canvas.bottom)
+        canvas.lines += lines
+        canvas.width = max(canvas.width, right)
 
 
 def _draw_heads(canvas: Canvas, attention: Attention, labels: Labels) -> None:
