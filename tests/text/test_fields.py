@@ -40,8 +40,9 @@ def test_each_field_has_its_tokens_and_a_break_before_the_next() -> None:
     assert codec.vocabulary.tokens[0] == FIELD_BREAK
     assert codec.tokenizer.unit == ("characters", "tags")
     ids = codec.encode("dab\tV;PST")
-    assert codec.tokens(ids) == ["d", "a", "b", FIELD_BREAK, "<PST>", "<V>", "<eos>"]
-    assert codec.decode(ids) == codec.normalise("dab\tPST;V") == "dab\tPST;V"
+    assert codec.tokens(ids) == ["d", "a", "b", FIELD_BREAK, "<V>", "<PST>", "<eos>"], "frequent tags first"
+    assert codec.decode(ids) == codec.normalise("dab\tPST;V") == "dab\tV;PST"
+    assert codec.encode("dab\tPST;V") == Codec.from_json(codec.to_json()).encode("dab\tV;PST") == ids
     assert codec.encode("V\tV")[0] != codec.encode("V\tV")[2], "a letter and a tag are different tokens"
     assert codec.unknown("xa\tFUT;V") == ["x", "<FUT>"]
     assert UNK in codec.encode("a\tFUT")
@@ -76,6 +77,7 @@ def test_subwords_of_fields_are_learnt_together_and_survive_storage() -> None:
     grown = codec.grown(["lower\tfr\tö"])
     assert grown.unknown("ö\tfr\tlower") == []
     assert grown.vocabulary.tokens[: len(codec.vocabulary.tokens)] == codec.vocabulary.tokens
+    assert grown.normalise("a\ta;fr;de\tb") == "a\tde;fr;a\tb", "known tags first, unknown ones last"
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ def initialize(model: nn.Module) -> None:
 
     Matrices: uniform in ±1/√fan-in, separately for an LSTM's input and recurrent matrix (LeCun et al. 1998, section
     4.6). Convolutions: normal with variance 2 / fan-in (He et al. 2015). Biases: 0. Norms: identity. Embeddings:
-    normal, with unit variance after scaling, those of fields, which are added to them, a tenth of it. (Glorot's scale, orthogonal recurrent matrices and a forget bias of 1 gave
-    about a point more of word error rate on pronunciation.)
+    normal, with unit variance after scaling; those of fields, which are added to others, with a deviation of 0.1 (with
+    1, exact match of inflection was 11 points lower in the middle of a training). (Glorot's scale, orthogonal recurrent
+    matrices and a forget bias of 1 gave about a point more of word error rate on pronunciation.)
     """
     for module in model.modules():
         match module:

@@ -43,7 +43,7 @@ def codec_of_counts(
     first = [FIELD_BREAK, VALUE] if values else [FIELD_BREAK]
     tokens = dict.fromkeys([*first, *(token for codec in codecs.values() for token in codec.vocabulary.tokens)])
     parts = (values.get(number) or codecs[unit].tokenizer for number, unit in enumerate(units))
-    tokenizer = Fields(options.normalization, tuple(parts), case=case)
+    tokenizer = Fields(options.normalization, tuple(parts), case=case).ordered_by(tuple(tokens))
     return Codec(tokenizer, Vocabulary(tuple(tokens)))
 
 

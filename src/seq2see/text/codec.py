@@ -52,7 +52,11 @@ class Codec:
             return self
         vocabulary = self.vocabulary.grown(map(self.tokenizer.split, texts), max_size=max_size, min_count=min_count)
         added = vocabulary.tokens[len(self.vocabulary.tokens) :]
-        tokenizer = self.tokenizer.grown(added) if isinstance(self.tokenizer, Unigram) else self.tokenizer
+        tokenizer = self.tokenizer
+        if isinstance(tokenizer, Unigram):
+            tokenizer = tokenizer.grown(added)
+        elif isinstance(tokenizer, Fields):
+            tokenizer = tokenizer.ordered_by(vocabulary.tokens)
         return Codec(tokenizer, vocabulary) if added else self
 
     def encode(self, text: str, *, end: bool = True) -> list[int]:
@@ -171,7 +175,7 @@ def read_tokenizer(
         if not all(isinstance(field, dict) and field.get("tokenizer") in FIELD_UNITS for field in fields):
             raise DataError(f"must have tokenizers of fields: {', '.join(FIELD_UNITS)}", where="fields")
         parts = (read_tokenizer(field["tokenizer"], normalization, tokens, field, case) for field in fields)
-        read = Fields(normalization, tuple(parts), case=case)
+        read = Fields(normalization, tuple(parts), case=case).ordered_by(tokens)
         if read.has_values and tokens[1:2] != [VALUE]:
             raise DataError("must have the token of a value as the second one", where="tokens")
         return read

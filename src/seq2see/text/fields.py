@@ -7,12 +7,12 @@ vocabulary, and a network tells the field of a token from the number of breaks b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, TypeGuard, cast
 
 from seq2see.errors import DataError
 from seq2see.text.subwords import BytePairEncoding, MergeDropout
-from seq2see.text.tokenizers import Tokenizer, Units
+from seq2see.text.tokenizers import Tags, Tokenizer, Units
 
 ValueUnit = Literal["vectors", "picture"]
 MAX_FIELDS = 100
@@ -106,6 +106,11 @@ class Fields(Tokenizer):
     def has_values(self) -> bool:
         """Whether some field is numbers, not text."""
         return any(isinstance(part, Values) for part in self.parts)
+
+    def ordered_by(self, tokens: Sequence[str]) -> Fields:
+        """The same with tags in the order of these tokens."""
+        parts = (part.ordered_by(tokens) if isinstance(part, Tags) else part for part in self.parts)
+        return replace(self, parts=tuple(parts))
 
     def normalise(self, text: str) -> str:
         """The text with each field in its normal form."""
