@@ -8,6 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -148,7 +149,7 @@ class _Beginning:
             return self.stream
         first = self.stream.readline(self.longest_line + 1)
         encoding = unicode_form(first) if first.startswith(MARKS) else self.encoding
-        rest = blocks_of(self.stream) if encoding else iter(self.stream.readline, b"")
+        rest = blocks_of(self.stream) if encoding else iter(partial(self.stream.readline, SAMPLE_BYTES), b"")
         chunks: Iterable[bytes] = itertools.chain([first], rest)
         if encoding:
             chunks = transcoded(chunks, encoding, self.name)
