@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import conv2d, relu
 
 from seq2see.blueprint import PICTURE_CHANNELS, VALUE, Field
 from seq2see.model.tensors import FieldValues
@@ -70,7 +71,7 @@ class PictureStack(nn.Module):
             layers += [ConvolutionLayer(inputs, outputs, stride=2), ConvolutionLayer(outputs, outputs, stride=1)]
             inputs = outputs
         self.layers = nn.ModuleList(layers)
-        self.projection = nn.Conv2d(inputs, width, 1)
+        self.projection = Convolution(inputs, width, 1)
 
     def forward(self, values: FieldValues) -> Float[Tensor, "N E"]:
         """The embeddings of all cells of pictures [P C H W], column by column, without padding."""
@@ -96,7 +97,7 @@ class ConvolutionLayer(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1)
+        self.convolution = Convolution(inputs, outputs, 3, stride=stride)
         self.stride = stride
 
     def forward(
@@ -106,6 +107,25 @@ class ConvolutionLayer(nn.Module):
         x = relu(self.convolution(x))
         sizes = (sizes + self.stride - 1) // self.stride
         return x * inside(sizes, x.size(2), x.size(3))[:, None], sizes
+
+
+class Convolution(nn.Module):
+    """A convolution whose weights have unit variance and are multiplied by √(2 / fan-in) when they are used.
+
+    So the steps of Adam, which are equally large for all parameters, fit those of the LSTMs and Transformers that follow
+    (the equalized learning rate of Karras et al. 2018, section 4.1, with the scale of He et al. 2015).
+    """
+
+    def __init__(self, inputs: int, outputs: int, size: int, *, stride: int = 1) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, size, size))
+        self.bias = nn.Parameter(torch.empty(outputs))
+        self.scale = math.sqrt(2 / (inputs * size * size))
+        self.stride = stride
+
+    def forward(self, x: Float[Tensor, "P C H W"]) -> Float[Tensor, "P _O _H _W"]:
+        """Pictures of the same size, or smaller by the stride."""
+        return conv2d(x, self.weight * self.scale, self.bias, self.stride, padding=self.weight.size(2) // 2)
 
 
 def inside(sizes: Int[Tensor, "P 2"], height: int, width: int) -> Tensor:

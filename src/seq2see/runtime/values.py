@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -67,7 +68,8 @@ class PictureStack:
                 self.layers.append(ConvolutionLayer(own, inputs, outputs, stride=stride))
                 inputs = outputs
         own = tensors.at("projection")
-        self.projection = Linear(own.take("weight", width, inputs, 1, 1)[:, :, 0, 0].T, own.take("bias", width))
+        weight = scaled(own.take("weight", width, inputs, 1, 1))
+        self.projection = Linear(np.ascontiguousarray(weight[:, :, 0, 0].T), own.take("bias", width))
         self.columns = SinusoidalPositions(width // 2, tensors.dtype)
         self.rows = SinusoidalPositions(width - width // 2, tensors.dtype)
 
@@ -90,12 +92,17 @@ class PictureStack:
         return cells
 
 
+def scaled(weight: Array) -> Array:
+    """The weights of a convolution as they are used: times √(2 / fan-in)."""
+    return weight * np.asarray(math.sqrt(2 / weight[0].size), weight.dtype)
+
+
 class ConvolutionLayer:
     """A convolution 3 × 3 and ReLU."""
 
     def __init__(self, tensors: Tensors, inputs: int, outputs: int, *, stride: int) -> None:
         self.stride = stride
-        weight = tensors.take("convolution.weight", outputs, inputs, 3, 3)
+        weight = scaled(tensors.take("convolution.weight", outputs, inputs, 3, 3))
         self.weight = np.ascontiguousarray(weight.transpose(2, 3, 1, 0).reshape(-1, outputs))
         self.bias = tensors.take("convolution.bias", outputs)
 
