@@ -7,13 +7,17 @@ directory; what is read of it has the latter.
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import struct
 import warnings
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +27,9 @@ from seq2see.errors import DataError, UserError
 from seq2see.system_errors import reported
 from seq2see.text import Codec, Fields, Values
 from seq2see.text.fields import ARRAYS, MAX_WIDTH, PICTURES, ValueUnit, fields_of
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Array = npt.NDArray[Any]
 
@@ -178,10 +185,9 @@ def columns_of_values(codec: Codec, encoded: Sequence[Encoded]) -> tuple[ValueCo
 def learn_field(kind: ValueUnit, cells: Sequence[str], places: Sequence[str]) -> Values:
     """The field whose normalisation fits these texts: width, mean and standard deviation of their numbers."""
     filled = [(cell, place) for cell, place in zip(cells, places, strict=True) if cell.strip()]
-    sampled = [filled[index * len(filled) // NUM_SAMPLED] for index in range(NUM_SAMPLED)]
-    sampled = sampled if len(filled) > NUM_SAMPLED else filled
-    if not sampled:
+    if not filled:
         raise DataError(f"a field of kind {kind} is empty in all texts", fix="name another column as the source")
+    sampled = filled[:: -(-len(filled) // NUM_SAMPLED)]
     arrays = [read_values(kind, cell, place) for cell, place in sampled]
     if kind == "picture":
         if all((array == array[:1]).all() for array in arrays):
@@ -249,16 +255,25 @@ def read_json(text: str, place: str) -> Array:
         raise DataError(what, where=place, fix=fix) from None
 
 
+def content_of(path: Path, place: str) -> bytes:
+    """The bytes of a file that a text names."""
+    try:
+        with reported(path, "read", DataError):
+            return path.read_bytes()
+    except DataError as error:
+        raise DataError(f"{path} {error.what}", where=place, fix=error.fix) from None
+
+
 def read_numpy(path: Path, place: str) -> Array:
     """The first array of a file of NumPy."""
     fix = "write it with numpy.save (numbers, vectors × values)"
-    with reported(path, "read", DataError):
-        try:
-            loaded = np.load(path, allow_pickle=False)
-            array = loaded if isinstance(loaded, np.ndarray) else loaded[loaded.files[0]]
-        except (ValueError, EOFError, KeyError, IndexError, MemoryError) as error:
-            what = f"{path} is not a readable array of NumPy ({error!s:.80})"
-            raise DataError(what, where=place, fix=fix) from None
+    content = content_of(path, place)
+    try:
+        loaded = np.load(io.BytesIO(content), allow_pickle=False)
+        array = loaded if isinstance(loaded, np.ndarray) else loaded[loaded.files[0]]
+    except (ValueError, EOFError, LookupError, OSError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        what = f"{path} is not a readable array of NumPy ({error!s:.80})"
+        raise DataError(what, where=place, fix=fix) from None
     if array.dtype.kind not in "fiub":
         raise DataError(f"{path} must have numbers, found {array.dtype}", where=place, fix=fix)
     return np.asarray(array, np.float64)
@@ -270,28 +285,38 @@ def read_picture(path: Path, place: str, channels: int) -> Array:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise UserError("reading pictures needs Pillow", fix='pip install "seq2see[pictures]"') from None
-    fix = "give a PNG, JPEG or PGM file"
-    with reported(path, "read", DataError), warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is lower
-        try:
-            with Image.open(path) as opened:
-                picture: Image.Image = opened
-                height, width = picture.height, picture.width
-                if not 0 < height * width <= MAX_PIXELS:
-                    what = f"{path} must have at most {MAX_PIXELS:,} pixels, found {width:,} × {height:,}"
-                    raise DataError(what, where=place, fix="scale it down")
-                if picture.mode.startswith("I") or picture.mode == "F":  # 16 bits per pixel
-                    picture = Image.fromarray(as_bytes(np.asarray(picture, np.float64)))
-                elif "A" in picture.getbands() or "transparency" in picture.info:
-                    white = Image.new("RGBA", picture.size, "white")
-                    picture = Image.alpha_composite(white, picture.convert("RGBA"))
-                pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.uint8)
-        except UnidentifiedImageError:
-            raise DataError(f"{path} is not a picture", where=place, fix=fix) from None
-        except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-            what = f"{path} is a damaged picture ({error!s:.80})"
-            raise DataError(what, where=place, fix="copy it again, or leave it out") from None
+    content = content_of(path, place)
+    too_large = f"{path} must have at most {MAX_PIXELS:,} pixels"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # its limit is higher
+            opened: Image.Image = Image.open(io.BytesIO(content))
+        if not 0 < opened.height * opened.width <= MAX_PIXELS:
+            raise DataError(
+                f"{too_large}, found {opened.width:,} × {opened.height:,}", where=place, fix="scale it down"
+            )
+        pixels = np.asarray(without_transparency(opened).convert("L" if channels == 1 else "RGB"), np.uint8)
+    except UnidentifiedImageError:
+        raise DataError(f"{path} is not a picture", where=place, fix="give a PNG, JPEG or PGM file") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise DataError(too_large, where=place, fix="scale it down") from None
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:
+        if isinstance(error, DataError):
+            raise
+        what = f"{path} is a damaged picture ({error!s:.80})"
+        raise DataError(what, where=place, fix="copy it again, or leave it out") from None
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def without_transparency(picture: Image.Image) -> Image.Image:
+    """The picture in 8 bits per channel, on white."""
+    from PIL import Image
+
+    if picture.mode.startswith("I") or picture.mode == "F":  # more than 8 bits
+        return Image.fromarray(as_bytes(np.asarray(picture, np.float64)))
+    if "A" in picture.getbands() or "transparency" in picture.info:
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
+    return picture
 
 
 def as_bytes(pixels: Array) -> Array:

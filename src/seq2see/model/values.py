@@ -112,8 +112,8 @@ class ConvolutionLayer(nn.Module):
 class Convolution(nn.Module):
     """A convolution whose weights have unit variance and are multiplied by √(2 / fan-in) when they are used.
 
-    So the steps of Adam, which are equally large for all parameters, fit those of the LSTMs and Transformers that follow
-    (the equalized learning rate of Karras et al. 2018, section 4.1, with the scale of He et al. 2015).
+    So the steps of Adam, which are equally large for all parameters, suit them as well as the layers that follow (the
+    equalized learning rate of Karras et al. 2018, section 4.1, with the scale of He et al. 2015).
     """
 
     def __init__(self, inputs: int, outputs: int, size: int, *, stride: int = 1) -> None:

@@ -1,0 +1,159 @@
+"""Trainings on series of vectors and on pictures."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seq2see
+from seq2see.errors import ConfigError
+from seq2see.pictures import save_attention
+from seq2see.pictures.attention import Attention
+
+Image = pytest.importorskip("PIL.Image")
+
+SETTINGS = {"model.width": 64, "model.embedding": 32, "model.dropout": 0.0, "training.batch_size": 16}
+
+
+def bars(rng: random.Random) -> tuple[np.ndarray, str]:
+    """A picture of one to three bars side by side, and what they are: standing or lying."""
+    kinds = [rng.choice("|-") for _ in range(rng.randint(1, 3))]
+    pixels = np.full((rng.randint(14, 18), 16 * len(kinds)), 230, np.uint8)
+    for place, kind in enumerate(kinds):
+        left = 16 * place + rng.randint(2, 5)
+        if kind == "|":
+            pixels[2:12, left + 3 : left + 6] = 20
+        else:
+            pixels[6:9, left : left + 9] = 20
+    return pixels, " ".join("up" if kind == "|" else "flat" for kind in kinds)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of names of pictures, and a model trained on it."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = random.Random(1)
+    lines = []
+    for number in range(120):
+        pixels, text = bars(rng)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        lines.append(f"{number}.png\t{text}\n")
+    (folder / "train.tsv").write_text("".join(lines))
+    (folder / "dev.tsv").write_text("".join(lines[:20]))
+    seq2see.train(
+        folder / "train.tsv",
+        dev=folder / "dev.tsv",
+        out=folder / "run",
+        settings={**SETTINGS, "training.max_updates": 250, "training.evaluate_every": 125},
+        quiet=True,
+    )
+    return folder
+
+
+def test_a_model_reads_pictures(pictures: Path) -> None:
+    model = seq2see.load(pictures / "run")
+    assert model.source_codec is not None
+    assert model.source_codec.tokenizer.unit == ("picture",)
+    pairs = [line.split("\t") for line in (pictures / "dev.tsv").read_text().splitlines()]
+    answers = model.predict([str(pictures / name) for name, _ in pairs])
+    right = sum(answer.text == target for answer, (_, target) in zip(answers, pairs, strict=True))
+    assert right >= 18
+    assert model.evaluate(pictures / "dev.tsv").scores["exact_match"] == 100 * right / 20
+
+
+def test_both_engines_read_the_same_in_pictures(pictures: Path, tmp_path: Path) -> None:
+    model = seq2see.load(pictures / "run")
+    model.pack(tmp_path / "bars.seq2see")
+    names = [str(pictures / f"{number}.png") for number in range(30)]
+    together = seq2see.load(tmp_path / "bars.seq2see", engine="numpy").predict(names)
+    torch = seq2see.load(tmp_path / "bars.seq2see", engine="torch").predict(names, batch_size=1)
+    for one, other in zip(together, torch, strict=True):
+        assert one.text == other.text
+        assert abs(one.log_prob - other.log_prob) < 1e-4
+        assert one.weights is not None
+        assert other.weights is not None
+        np.testing.assert_allclose(one.weights, other.weights, atol=1e-4)
+
+
+def test_attention_is_drawn_over_the_picture(pictures: Path, tmp_path: Path) -> None:
+    model = seq2see.load(pictures / "run")
+    name = str(pictures / "0.png")
+    [prediction] = model.predict([name])
+    assert prediction.source_tokens[:3] == ["1:1", "2:1", "1:2"] or prediction.source_tokens[:3] == [
+        "1:1",
+        "2:1",
+        "3:1",
+    ]
+    attention = Attention(name, prediction)
+    for ending in ("html", "svg"):
+        save_attention([attention], tmp_path / f"a.{ending}")
+        drawn = (tmp_path / f"a.{ending}").read_text()
+        assert drawn.count("data:image/png;base64,") == len(prediction.target_tokens)
+        assert f"attends to {prediction.source_tokens[0]}:" in drawn
+    assert "data:image/png" in attention._repr_html_()
+
+
+def test_the_command_reads_pictures_beside_a_table(pictures: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "seq2see", "predict", str(pictures / "run")]
+    found = subprocess.run(
+        [*command, "--input", str(pictures / "dev.tsv")], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert len(found.stdout.splitlines()) == 20
+    found = subprocess.run([*command, "0.png"], cwd=pictures, capture_output=True, text=True, check=True)
+    assert set(found.stdout.split()) <= {"up", "flat"}
+    found = subprocess.run([*command, "none.png", "0.png"], cwd=pictures, capture_output=True, text=True, check=True)
+    assert found.stdout.startswith("\n")
+    assert "none.png" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_pictures_are_not_prepared(pictures: Path, tmp_path: Path) -> None:
+    from seq2see.cli import main
+
+    assert main(["prepare", str(pictures / "train.tsv"), "--out", str(tmp_path / "corpus")]) == 2
+
+
+def test_models_by_hand_do_not_read_pictures(pictures: Path, tmp_path: Path) -> None:
+    settings = {"training.max_updates": 1}
+    with pytest.raises(ConfigError, match="one field"):
+        seq2see.train(pictures / "train.tsv", out=tmp_path / "run", engine="scratch", settings=settings, quiet=True)
+
+
+def wave(kind: str, rng: random.Random) -> list[list[float]]:
+    """A movement as two accelerations over time: shaking, a circle, or a push."""
+    length = rng.randint(8, 12)
+    time = np.arange(length) / length
+    noise = np.array([[rng.gauss(0, 0.1) for _ in range(2)] for _ in range(length)])
+    curves = {
+        "s": np.stack([np.sign(np.sin(6 * np.pi * time)), 0 * time], 1),
+        "c": np.stack([np.sin(2 * np.pi * time), np.cos(2 * np.pi * time)], 1),
+        "p": np.stack([0 * time, 4 * time * (1 - time)], 1),
+    }
+    return (9.81 * (curves[kind] + noise)).round(2).tolist()
+
+
+@pytest.mark.parametrize("name", ["bidirectional", "transformer"])
+def test_a_series_becomes_a_sequence_of_labels(name: str, tmp_path: Path) -> None:
+    rng = random.Random(2)
+    pairs = []
+    for _ in range(160):
+        kinds = [rng.choice("scp") for _ in range(rng.randint(1, 2))]
+        series = [vector for kind in kinds for vector in wave(kind, rng)]
+        pairs.append((str(series), " ".join(kinds)))
+    updates = 200 if name == "bidirectional" else 300
+    settings = {"model.width": 48, "model.dropout": 0.0, "training.batch_size": 16, "training.max_updates": updates}
+    if name == "bidirectional":
+        settings["model.embedding"] = 24
+    model = seq2see.train(pairs[20:], dev=pairs[:20], model=name, out=tmp_path / "run", settings=settings, quiet=True)
+    assert model.source_codec is not None
+    assert model.source_codec.tokenizer.unit == ("vectors",)
+    answers = model.predict([source for source, _ in pairs[:20]])
+    assert sum(answer.text == target for answer, (_, target) in zip(answers, pairs[:20], strict=True)) >= 15
+    save_attention([Attention(pairs[0][0], answers[0])], tmp_path / "a.html")
+    drawn = (tmp_path / "a.html").read_text()
+    assert drawn.count("<polyline") == 2 * len(answers[0].target_tokens)
