@@ -63,7 +63,7 @@ def test_a_model_reads_pictures(pictures: Path) -> None:
     answers = model.predict([str(pictures / name) for name, _ in pairs])
     right = sum(answer.text == target for answer, (_, target) in zip(answers, pairs, strict=True))
     assert right >= 18
-    assert model.evaluate(pictures / "dev.tsv").scores["exact_match"] == 100 * right / 20
+    assert model.evaluate(pictures / "dev.tsv").scores["exact_match"].value == right / 20
 
 
 def test_both_engines_read_the_same_in_pictures(pictures: Path, tmp_path: Path) -> None:
@@ -84,11 +84,7 @@ def test_attention_is_drawn_over_the_picture(pictures: Path, tmp_path: Path) -> 
     model = seq2see.load(pictures / "run")
     name = str(pictures / "0.png")
     [prediction] = model.predict([name])
-    assert prediction.source_tokens[:3] == ["1:1", "2:1", "1:2"] or prediction.source_tokens[:3] == [
-        "1:1",
-        "2:1",
-        "3:1",
-    ]
+    assert prediction.source_tokens[:2] == ["1:1", "2:1"]
     attention = Attention(name, prediction)
     for ending in ("html", "svg"):
         save_attention([attention], tmp_path / f"a.{ending}")
@@ -106,16 +102,17 @@ def test_the_command_reads_pictures_beside_a_table(pictures: Path, tmp_path: Pat
     assert len(found.stdout.splitlines()) == 20
     found = subprocess.run([*command, "0.png"], cwd=pictures, capture_output=True, text=True, check=True)
     assert set(found.stdout.split()) <= {"up", "flat"}
-    found = subprocess.run([*command, "none.png", "0.png"], cwd=pictures, capture_output=True, text=True, check=True)
+    found = subprocess.run([*command, "none.png", "0.png"], cwd=pictures, capture_output=True, text=True, check=False)
+    assert found.returncode == 2
     assert found.stdout.startswith("\n")
-    assert "none.png" in found.stderr
-    assert "Traceback" not in found.stderr
+    assert "text 1: none.png can't be read: No such file or directory" in found.stderr
 
 
 def test_pictures_are_not_prepared(pictures: Path, tmp_path: Path) -> None:
-    from seq2see.cli import main
-
-    assert main(["prepare", str(pictures / "train.tsv"), "--out", str(tmp_path / "corpus")]) == 2
+    command = [sys.executable, "-m", "seq2see", "prepare", str(pictures / "train.tsv"), "--out", str(tmp_path / "c")]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 2
+    assert "not from vectors or pictures" in found.stderr
 
 
 def test_models_by_hand_do_not_read_pictures(pictures: Path, tmp_path: Path) -> None:
