@@ -12,6 +12,7 @@ import pytest
 from seq2see.blueprint import FIELD_BREAK, VALUE
 from seq2see.data import Examples, Pair, collate, read_pairs
 from seq2see.data.building import build_examples
+from seq2see.data.length_limit import LengthLimit
 from seq2see.data.sources import iterate_sources
 from seq2see.data.values import encode_text, learn_field, read_values, spans_of, token_names
 from seq2see.errors import CheckpointError, DataError
@@ -87,6 +88,14 @@ def test_the_tokens_of_numbers_are_named_by_their_place(pairs: list[Pair]) -> No
     assert [(span.kind, span.start, span.shape) for span in spans] == [("picture", 0, (3, 2)), ("vectors", 10, (2, 1))]
     names = token_names(codec, encoded.ids, spans)
     assert names == ["1:1", "2:1", "3:1", "1:2", "2:2", "3:2", "\t", "a", "b", "\t", "1", "2", "<eos>"]
+
+
+def test_the_longest_pairs_are_told_by_vectors_and_cells(pairs: list[Pair]) -> None:
+    codecs, _ = build_examples(OPTIONS, pairs, has_source=True)
+    for known in (None, codecs):
+        assert LengthLimit(11, OPTIONS, known).lengths(pairs[0]) == (12, 1)
+        kept, long = LengthLimit(11, OPTIONS, known).split(pairs)
+        assert (kept, long) == (pairs[1:], pairs[:1])
 
 
 def test_splitting_keeps_numbers_with_their_texts(pairs: list[Pair]) -> None:

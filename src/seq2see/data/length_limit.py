@@ -6,9 +6,11 @@ from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 
 from seq2see.data.pairs import Pair
+from seq2see.data.values import encode_text, length_of, read_values
 from seq2see.errors import DataError
 from seq2see.text import SUBWORD_UNITS, Codecs, make_tokenizer
 from seq2see.text.building import by_unit
+from seq2see.text.fields import is_value_unit
 from seq2see.text.options import TextOptions
 
 
@@ -28,12 +30,14 @@ class LengthLimit:
         """The number of tokens of a text of this side."""
         codec = self.codecs[side == "target"] if self.codecs else None
         if codec is not None:
-            return len(codec.tokenizer.split(text))
+            return len(encode_text(codec, text, end=False).ids)
         units = getattr(self.text, side)
         fields = by_unit(units, [text])
         return len(fields) - 1 + sum(self._count(unit, own, side) for unit, (own,) in fields)
 
     def _count(self, unit: str, text: str, side: str) -> int:
+        if is_value_unit(unit):
+            return length_of(read_values(unit, text, "")) if text.strip() else 0
         if unit in SUBWORD_UNITS:
             return len(text.split())
         case = self.text.case if side == "source" else "keep"
