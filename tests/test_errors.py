@@ -13,12 +13,17 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 import seq2see
+from seq2see.data.choosing import ChoiceError
 from seq2see.data.files import NotTextError
+from seq2see.data.json_table import UnknownColumnError
 from seq2see.data.lines import Line, LineError
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError, WorldError
 from seq2see.training.state import EvaluationStopped
 
-KINDS = [UserError, DataError, NotTextError, ConfigError, CheckpointError, WorldError]
+KINDS = [
+    *(UserError, DataError, NotTextError, ChoiceError, UnknownColumnError),
+    *(ConfigError, CheckpointError, WorldError),
+]
 
 
 def fail(kind: type[UserError]) -> None:

@@ -21,7 +21,7 @@ def test_rows_are_padded_to_the_longest() -> None:
     assert batch.target.ids.tolist() == [[A, B, C, EOS], [A, EOS, PAD, PAD]]
     assert batch.target.mask.tolist() == [[True] * 4, [True, True, False, False]]
     assert batch.target.lengths.sum() == 6
-    assert {part.dtype for part in (*batch.source, *batch.target)} == {np.dtype(np.int64)}
+    assert {part.dtype for side in batch for part in (side.ids, side.lengths)} == {np.dtype(np.int64)}
 
 
 def test_the_decoder_input_is_the_shifted_target() -> None:

@@ -37,7 +37,7 @@ def test_sequences_of_texts_alone() -> None:
     codec = Codec.build(Characters(), ["ab"])
     sources = Sequences.encode(codec, ["ab", None, "", "b"])
     assert [sources[index].tolist() for index in range(len(sources))] == [[4, 5, EOS], [], [EOS], [5, EOS]]
-    prompts = Sequences.encode(codec, ["ab", "", "b"], end=False)
+    prompts = Sequences.pack(codec.encode(text, end=False) for text in ("ab", "", "b"))
     assert [prompts[index].tolist() for index in range(len(prompts))] == [[4, 5], [], [5]]
     assert prompts.lengths.tolist() == [2, 0, 1]
     examples = Examples(Sequences.empty(len(prompts)), prompts)

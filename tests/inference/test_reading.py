@@ -259,7 +259,7 @@ def test_a_file_of_another_format_is_not_answered_line_by_line(
     tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "pairs.txt"
-    path.write_bytes(b"ab\tba\n" * 1000)
+    path.write_bytes(b"ab\tba\tbb\n" * 1000)
     assert command("predict", tiny_run, "--input", path) == 2
     assert capsys.readouterr().out.count("\n") < 20
 
@@ -321,7 +321,7 @@ def test_one_line_without_end_costs_no_memory(
     assert said.out.split("\n") == [*(model.predict(text)[0].text for text in ("abc", "", "de", "")), ""]
     assert "<stdin>:2: the line has more than 8,000 bytes" in said.err
     assert "<stdin>:4: the line has more than 8,000 bytes" in said.err
-    assert Counted.largest < 10_000
+    assert Counted.largest < 100_000
 
 
 def test_the_warning_of_unknown_text_is_another() -> None:

@@ -108,7 +108,10 @@ def search(problem, how=beam_search, **options):
 
     return how(
         step,
-        engine.start(Padded(*(part.numpy() for part in problem.source)), np.zeros((len(problem.first), 0), np.int64)),
+        engine.start(
+            Padded(problem.source.ids.numpy(), problem.source.lengths.numpy()),
+            np.zeros((len(problem.first), 0), np.int64),
+        ),
         first=problem.first.numpy(),
         eos=END,
         max_lengths=np.full(len(problem.first), LONGEST),

@@ -160,7 +160,7 @@ def test_hypotheses_of_one_sentence_each_have_their_own_heads() -> None:
     with torch.inference_mode():
         from seq2see.model import Padded
 
-        state = network.decoder.start(network.encode(Padded(*map(torch.from_numpy, one))))
+        state = network.decoder.start(network.encode(Padded(torch.from_numpy(one.ids), torch.from_numpy(one.lengths))))
         state = state.select(torch.tensor([0, 0]))
         stream, _ = network.decoder.states(torch.from_numpy(given.decoder_input), state, by_head=True)
     np.testing.assert_allclose(np.stack([each.numpy() for each in stream.heads]), together, atol=1e-5)

@@ -15,6 +15,7 @@ from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.loading import load
 from seq2see.inference.options import GenerationOptions
+from seq2see.inference.predictor import stream_requests
 from seq2see.inference.requests import Request
 from seq2see.pictures.attention import Attention, attention_to, require_attention, without_attention
 from seq2see.pictures.labels import END_NOTE, legible
@@ -53,7 +54,7 @@ def run_attend(
     found: list[Attention] = []
     number = 0
     with sources(None if strict else left_out.refuse, longest_line, model.table) as (requests, _), said_by_us():
-        for text, prediction in model.stream_requests(left_out.noting(requests), options):
+        for text, prediction in stream_requests(model, left_out.noting(requests), options):
             number += 1
             place = left_out.next_place()
             if prediction.target_tokens:

@@ -65,6 +65,7 @@ def predict(
     """
     from seq2see.inference.formats import line_writer
     from seq2see.inference.loading import load
+    from seq2see.inference.predictor import stream_requests
 
     runs, texts = leading_runs(run, texts)
     require_one_input(texts, input_, table)
@@ -89,7 +90,8 @@ def predict(
         table=table,
         known=model.table,
     ) as (requests, at_once):
-        answered = model.stream_requests(
+        answered = stream_requests(
+            model,
             unanswered.noting(requests),
             options,
             chunk_size=at_once or CHUNK,

@@ -23,7 +23,7 @@ class TableOptions:
     """The column of the target; by default told from names, tags or the number of columns."""
     names: tuple[str, ...] = ()
     """Names of the columns of a file that has no header."""
-    delimiter: str | None = None
+    delimiter: Annotated[str, Meta(min_length=1)] | None = None
     """What separates columns: tab, comma, semicolon, pipe, blanks (two or more), first-blank, or another
     text; by default it is found out."""
     header: Decision = "auto"

@@ -142,17 +142,6 @@ class Predictor:
         chosen, maker, requests = self._asked(texts, options, changes, where="stream")
         return self._stream(requests, chosen, maker, chunk_size, with_attention=with_attention)
 
-    def stream_requests(
-        self,
-        requests: Iterable[Request],
-        options: GenerationOptions,
-        *,
-        chunk_size: int = 2048,
-        with_attention: bool = True,
-    ) -> Iterator[tuple[str, Prediction]]:
-        """As `stream`, for texts with constraints of their own that are read together, such as the lines of a file."""
-        return self._stream(requests, options, self._rule_maker(options), chunk_size, with_attention=with_attention)
-
     def _asked(
         self, texts: str | Iterable[str], options: GenerationOptions | None, changes: GenerationArguments, *, where: str
     ) -> tuple[GenerationOptions, RuleMaker, Iterable[Request]]:
@@ -346,3 +335,15 @@ class Predictor:
         codec = self.source_codec or self.target_codec
         known = self.record.train.contains(map(codec.normalise, texts_of(texts)))
         return [True if each else False if self.record.is_complete else None for each in known]
+
+
+def stream_requests(
+    model: Predictor,
+    requests: Iterable[Request],
+    options: GenerationOptions,
+    *,
+    chunk_size: int = 2048,
+    with_attention: bool = True,
+) -> Iterator[tuple[str, Prediction]]:
+    """As `Predictor.stream`, for texts that are read together with their constraints, such as the lines of a file."""
+    return model._stream(requests, options, model._rule_maker(options), chunk_size, with_attention=with_attention)

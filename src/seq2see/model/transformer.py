@@ -72,7 +72,11 @@ class MultiHeadSelfAttention(Layer):
         """Queries, keys and values of positions that follow `past` others."""
         queries, keys, values = (split_heads(part, self.heads) for part in self.projection(stream.x).chunk(3, -1))
         if self.rotary:
-            angles = angles_at(stream.positions, past, stream.x.size(1), keys.size(-1), like=keys)
+            width, given = keys.size(-1), stream.positions
+            if given is None:
+                angles = angles_at(past, stream.x.size(1), width, like=keys)
+            else:
+                angles = given[:, None, :, None].to(keys.dtype) * frequencies(width, keys)
             queries, keys = rotate(queries, angles), rotate(keys, angles)
         return queries, keys, values
 
@@ -290,12 +294,8 @@ def frequencies(width: int, like: Tensor) -> Float[Tensor, " half"]:
     return PERIOD**-exponents
 
 
-def angles_at(
-    given: Int[Tensor, "R T"] | None, past: int, length: int, width: int, like: Tensor
-) -> Float[Tensor, "*rows T half"]:
-    """The rotation angle per frequency of each `given` position [R 1 T half], or of those from `past` on [T half]."""
-    if given is not None:
-        return given[:, None, :, None].to(like.dtype) * frequencies(width, like)
+def angles_at(past: int, length: int, width: int, like: Tensor) -> Float[Tensor, "T half"]:
+    """The rotation angle of each position from `past` on, per frequency."""
     positions = torch.arange(past, past + length, dtype=like.dtype, device=like.device)
     return positions[:, None] * frequencies(width, like)
 
