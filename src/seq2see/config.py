@@ -204,6 +204,8 @@ def make_config(
     try:
         return msgspec.convert(merged, Config, strict=False)
     except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, ConfigError):  # of the options themselves
+            raise error.__cause__ from None
         raise invalid_value(str(error), merged) from None
 
 

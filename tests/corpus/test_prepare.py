@@ -105,6 +105,13 @@ TEXTS: dict[str, dict[str, Any]] = {
     "words": {"text__source": "words", "text__target": "symbols", "text__max_vocabulary": 12},
     "bpe": {"text__source": "bpe", "text__target": "bytes", "text__subword_size": 40},
     "joint": {"text__source": "bpe", "text__target": "bpe", "text__joint": True, "data__dev_share": 0.3},
+    "protected": {"text__source": "words", "text__target": "bpe", "text__protect": "aj|se [gt]", "data__longest": 17},
+    "protected, joint": {
+        "text__source": "bpe",
+        "text__target": "bpe",
+        "text__joint": True,
+        "text__protect": "aj|se [gt]",
+    },
 }
 
 
@@ -132,6 +139,8 @@ def test_ids_are_those_of_the_files(text: dict[str, Any], prepare: Prepare, sent
     prepare(sentences, **text)
     corpus = check_as_from_files([sentences], tmp_path / "corpus", **text)
     assert corpus.facts["lines"] == 200
+    if "text__protect" in text:
+        assert "aj" in corpus.codecs[1].vocabulary
 
 
 def test_subwords_of_large_data_are_learnt_from_the_same_sample(

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import parent_process
@@ -26,9 +26,10 @@ from seq2see.data.source_record import distinct, field_texts, hashes_of, source_
 from seq2see.data.split import NUM_CANDIDATES
 from seq2see.storage.files import write_file
 from seq2see.storage.saved_model import SOURCE_CODEC, TARGET_CODEC, read_codecs
-from seq2see.text import SUBWORD_UNITS, UNK, Codecs, Normalization, Units, make_tokenizer
-from seq2see.text.building import by_unit
-from seq2see.text.learning import count_words, text_step
+from seq2see.text import UNK, Codecs, Units
+from seq2see.text.building import by_unit, count_unit
+from seq2see.text.learning import text_step
+from seq2see.text.options import TextOptions
 from seq2see.text.tokenizers import Case
 
 SAMPLED_TEXTS, SAMPLED_BYTES = 20_000, 2_000_000
@@ -79,10 +80,7 @@ class CountPart:
     dev: frozenset[bytes]
     """Draws of the groups that are set aside for dev."""
     units: tuple[Units | None, str]
-    normalization: Normalization
-    case: Case
-    """Of the sources."""
-    joint: bool
+    text: TextOptions
     first: int
     """Training pairs in the preceding parts."""
     total: int
@@ -95,12 +93,13 @@ class CountPart:
         pairs, dev = split_off_dev(self.part.read().pairs, self.dev, self.seed, self.grouping)
         if self.limit:
             pairs, _ = self.limit.split(pairs)
-        step = text_step(2 * self.total if self.joint else self.total)
+        joint = self.text.joint
+        step = text_step(2 * self.total if joint else self.total)
         source, target = self.units
         # A joint vocabulary is learnt from one list: all sources, then all targets.
-        targets_from = self.total + self.first if self.joint else self.first
+        targets_from = self.total + self.first if joint else self.first
         return {
-            "source": self._counts(source, [pair.source for pair in pairs], self.first, step, self.case)
+            "source": self._counts(source, [pair.source for pair in pairs], self.first, step, self.text.case)
             if source
             else {},
             "target": self._counts(target, [pair.target or "" for pair in pairs], targets_from, step),
@@ -112,17 +111,9 @@ class CountPart:
     ) -> dict[str, Counter[str]]:
         counts: dict[str, Counter[str]] = {}
         for unit, own in by_unit(units, texts):
-            counts.setdefault(unit, Counter()).update(self._count(unit, own, first, step, case))
-        return counts
-
-    def _count(self, unit: str, texts: Sequence[str], first: int, step: int, case: Case) -> Counter[str]:
-        if unit in SUBWORD_UNITS:
-            return count_words(texts[-first % step :: step], self.normalization, case)
-        tokenizer = make_tokenizer(unit, self.normalization, case)
-        counts: Counter[str] = Counter()
-        if not tokenizer.alphabet:
-            for text in texts:
-                counts.update(tokenizer.split(text))
+            sample = slice(-first % step, None, step)
+            for name, found in count_unit(self.text, unit, own, case, sample=sample).items():
+                counts.setdefault(name, Counter()).update(found)
         return counts
 
 

@@ -333,9 +333,7 @@ class Preparation:
                 self.grouping,
                 self.set_aside,
                 units,
-                text.normalization,
-                text.case,
-                text.joint,
+                text,
                 sum(in_part[: part.number]),
                 sum(in_part),
                 None if self.config.data.longest is None else LengthLimit(self.config.data.longest, text, None),
@@ -357,8 +355,8 @@ class Preparation:
             self.codecs = codecs_in(str(self.work), json.loads(done.read_bytes()))
             return
         if text.joint:
-            both = counts["source"][text.target] + counts["target"][text.target]
-            target = codec_of_counts(text, text.target, {text.target: both})
+            both = {unit: counts["source"][unit] + found for unit, found in counts["target"].items()}
+            target = codec_of_counts(text, text.target, both)
             self.codecs = target, target
         else:
             source = codec_of_counts(text, text.source, counts["source"], text.case) if units[0] else None

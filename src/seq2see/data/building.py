@@ -11,9 +11,9 @@ from seq2see.data.examples import Examples, Sequences
 from seq2see.data.pairs import Pair
 from seq2see.data.values import learn_field
 from seq2see.text import EOS, SUBWORD_UNITS, VALUE_UNITS, Codec, Codecs, Units, Values, make_tokenizer
-from seq2see.text.building import by_unit, codec_of_counts, codec_of_unit
+from seq2see.text.building import by_unit, codec_of_counts, codec_of_unit, count_unit
 from seq2see.text.fields import is_value_unit
-from seq2see.text.learning import count_words, text_step
+from seq2see.text.learning import text_step
 from seq2see.text.options import TextOptions
 from seq2see.text.tokenizers import Case
 
@@ -49,7 +49,7 @@ def build_and_encode(
     `places` are the files and lines of the texts, beside which the files that they name are looked up.
     """
     assert unit is not None
-    if not isinstance(unit, str) or unit in SUBWORD_UNITS:
+    if not isinstance(unit, str) or unit in SUBWORD_UNITS or options.protect is not None:
         filled = [text or "" for text in texts]
         values = learn_values(unit, filled, places)
         codec = codec_of_counts(options, unit, count_units(options, unit, filled, case), case, values)
@@ -84,13 +84,7 @@ def count_units(options: TextOptions, units: Units, texts: Sequence[str], case: 
     """The frequency of the tokens of each unit, of subwords those of the words."""
     counts: dict[str, Counter[str]] = {}
     for unit, own in by_unit(units, texts):
-        if is_value_unit(unit):
-            continue
-        found = counts.setdefault(unit, Counter())
-        if unit in SUBWORD_UNITS:
-            found.update(count_words(own[:: text_step(len(own))], options.normalization, case))
-        else:
-            tokenizer = make_tokenizer(unit, options.normalization, case)
-            for text in own if not tokenizer.alphabet else ():
-                found.update(tokenizer.split(text))
+        sample = slice(None, None, text_step(len(own)))
+        for name, found in count_unit(options, unit, own, case, sample=sample).items():
+            counts.setdefault(name, Counter()).update(found)
     return counts

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from seq2see.data.pairs import Pair
 from seq2see.data.values import encode_text, length_of, read_values
 from seq2see.errors import DataError
-from seq2see.text import SUBWORD_UNITS, Codecs, make_tokenizer
-from seq2see.text.building import by_unit
+from seq2see.text import SUBWORD_UNITS, Codecs, Protected
+from seq2see.text.building import by_unit, tokenizer_of
 from seq2see.text.fields import is_value_unit
 from seq2see.text.options import TextOptions
 
@@ -38,10 +38,13 @@ class LengthLimit:
     def _count(self, unit: str, text: str, side: str) -> int:
         if is_value_unit(unit):
             return length_of(read_values(unit, text, "")) if text.strip() else 0
-        if unit in SUBWORD_UNITS:
-            return len(text.split())
         case = self.text.case if side == "source" else "keep"
-        return len(make_tokenizer(unit, self.text.normalization, case).split(text))
+        if unit in SUBWORD_UNITS:
+            if self.text.protect is None:
+                return len(text.split())
+            parts = Protected(self.text.normalization, pattern=self.text.protect, case=case).parts(text)
+            return sum(1 if part.is_unit else len(part.text.split()) for part in parts)
+        return len(tokenizer_of(self.text, unit, case).split(text))
 
     def lengths(self, pair: Pair) -> tuple[int, int]:
         """The number of tokens of source and target; a language model has no source."""

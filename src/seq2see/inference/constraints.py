@@ -22,7 +22,7 @@ from seq2see.search import (
     Sampler,
     greedy,
 )
-from seq2see.text import EOS, PAD, SUBWORD_UNITS, Codec
+from seq2see.text import EOS, PAD, SUBWORD_UNITS, Codec, Protected
 
 Lengths = npt.NDArray[np.int64]
 
@@ -63,8 +63,8 @@ def filters_of(
 ) -> list[Filter]:
     """Filters in the ids of the target's codec; `prompts` [B P] are what a language model continues.
 
-    A forbidden text may neither occur in any segmentation into subwords, nor begin in the prompt. In models of
-    words or symbols it forbids that sequence of words or symbols.
+    A forbidden text may neither occur in any segmentation into subwords, or into characters and protected units, nor
+    begin in the prompt. In models of words or symbols it forbids that sequence of words or symbols.
     """
     found: list[Filter] = []
     if forbidden := list(dict.fromkeys(text for rule in rules for text in rule.forbid)):
@@ -83,7 +83,8 @@ def forbid(rules: Sequence[Rules], texts: Sequence[str], codec: Codec) -> Filter
     """The filter of these texts, each in the answers whose rules have it."""
     applies = np.array([[text in rule.forbid for text in texts] for rule in rules])
     where = None if applies.all() else applies
-    if codec.tokenizer.name in SUBWORD_UNITS:
+    # Characters alone can spell a protected unit too.
+    if codec.tokenizer.name in SUBWORD_UNITS or (isinstance(codec.tokenizer, Protected) and codec.tokenizer.is_spelt):
         return ForbidSpelt(spelling_tables(codec, texts), where)
     return ForbidPhrases([codec.encode(text)[:-1] for text in texts], where)
 

@@ -54,7 +54,8 @@ class Seen:
         """The symbols of the text that were not in the training data, in order."""
         if self.tokens is None:
             return codec.unknown(text)
-        return [symbol for symbol in codec.normalise(text) if not self.tokens.issuperset(codec.tokenizer.split(symbol))]
+        tokenizer = codec.tokenizer
+        return [symbol for symbol in tokenizer.symbols(text) if not self.tokens.issuperset(tokenizer.split(symbol))]
 
 
 @dataclass
@@ -119,7 +120,8 @@ class InputNotes:
                 return
         self._note("unknown", place)
         self.symbols.update(set(unknown))
-        all_symbols = self.codec.normalise(text) if self.seen.tokens is not None else self.codec.tokenizer.split(text)
+        tokenizer = self.codec.tokenizer
+        all_symbols = tokenizer.split(text) if self.seen.tokens is None else tokenizer.symbols(text)
         if len(unknown) >= MOSTLY * len(all_symbols):
             self._note("mostly", place)
 

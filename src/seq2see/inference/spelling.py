@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.text import EOS, Codec
+from seq2see.text import EOS, Codec, Protected
 
 SpellingTables = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]
 
@@ -16,7 +16,11 @@ SpellingTables = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]
 def spelling_tables(codec: Codec, texts: Sequence[str]) -> list[SpellingTables]:
     """For each text the automaton of `spelling_table`: next state and whether the text is complete, [states V] each."""
     tokens = tuple(codec.vocabulary.token(number) if number > EOS else "" for number in range(len(codec.vocabulary)))
-    return [spelling_table(codec.tokenizer.normalise(text), tokens) for text in texts]
+    normal = [codec.tokenizer.normalise(text) for text in texts]
+    if isinstance(codec.tokenizer, Protected) and codec.tokenizer.alphabet:  # bytes, as one character each
+        tokens = tuple(codec.tokenizer.encoded([token]).decode("latin-1") for token in tokens)
+        normal = [text.encode().decode("latin-1") for text in normal]
+    return [spelling_table(text, tokens) for text in normal]
 
 
 @lru_cache(maxsize=64)

@@ -25,7 +25,7 @@ from seq2see.run.checkpoint_content import MOMENTS, STEP, optimizer_shapes
 from seq2see.run.folder import CHECKPOINTS, CONFIG, MODEL, stored_config
 from seq2see.storage.checkpoints import Checkpoint, checkpoints, load_checkpoint, update_of
 from seq2see.storage.saved_model import SavedModel, load_model
-from seq2see.text import SPECIALS, Codec, Codecs
+from seq2see.text import SPECIALS, Codec, Codecs, Protected
 from seq2see.text.building import vocabulary_limits
 from seq2see.text.options import TextOptions
 from seq2see.training import TrainingProgress, TrainingState
@@ -33,7 +33,7 @@ from seq2see.training import TrainingProgress, TrainingState
 FROM_OPTION = "--from (training.start_from)"
 """The name of the option in errors."""
 TRAIN_NEW = "leave it out, or train a new model without --from"
-VOCABULARY_OPTIONS = ("source", "target", "normalization", "case", "joint", "subword_size")
+VOCABULARY_OPTIONS = ("source", "target", "normalization", "case", "protect", "joint", "subword_size")
 """Options of `text` that made the vocabularies; the others only control what is added to them."""
 MAX_LISTED_TOKENS = 8
 """How many added tokens are listed."""
@@ -166,6 +166,7 @@ def stored_text_options(pretrained: Pretrained) -> TextOptions:
         "target": target.tokenizer.name,
         "normalization": target.tokenizer.normalization,
         "case": source.tokenizer.case if source else "keep",
+        "protect": target.tokenizer.pattern if isinstance(target.tokenizer, Protected) else None,
         "joint": known.joint if pretrained.config else is_joint,
     }
     return replace(known, **known_options)

@@ -4,6 +4,7 @@ from seq2see.text.choice import choose_tokenizer
 from seq2see.text.codec import Codec, Codecs, UnicodeVersionWarning
 from seq2see.text.fields import FIELD_BREAK, VALUE, VALUE_UNITS, Fields, Values
 from seq2see.text.learning import learn_codec
+from seq2see.text.protected import Protected
 from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Unigram, has_subwords
 from seq2see.text.tokenizers import (
     NORMALIZATIONS,
@@ -42,6 +43,7 @@ __all__ = [
     "Graphemes",
     "MergeDropout",
     "Normalization",
+    "Protected",
     "Symbols",
     "Tags",
     "Tokenizer",

@@ -8,12 +8,16 @@ from types import MappingProxyType
 from typing import Any
 
 from seq2see.text.codec import Codec, Codecs
-from seq2see.text.fields import FIELD_BREAK, VALUE, VALUE_UNITS, Fields, Values, columns_of
-from seq2see.text.learning import learn_from_words
+from seq2see.text.fields import FIELD_BREAK, VALUE, VALUE_UNITS, Fields, Values, columns_of, is_value_unit
+from seq2see.text.learning import count_words, learn_from_words
 from seq2see.text.options import TextOptions
+from seq2see.text.protected import protect
 from seq2see.text.subwords import SUBWORD_UNITS, has_subwords
-from seq2see.text.tokenizers import Case, Units, make_tokenizer
+from seq2see.text.tokenizers import Case, Tags, Tokenizer, Units, make_tokenizer
 from seq2see.text.vocabulary import Vocabulary
+
+PROTECTED = "protected"
+"""The frequencies of protected units, among those of the tokens of each unit."""
 
 
 def by_unit(units: Units, texts: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
@@ -32,14 +36,16 @@ def codec_of_counts(
 ) -> Codec:
     """A codec of this unit, or of one unit per field, built from the frequency of each token of each unit.
 
-    Of subwords, the frequencies are those of words. Fields of the same unit share its tokens. `values` are the fields
-    that are numbers, by their number.
+    Of subwords, the frequencies are those of words. Fields of the same unit share its tokens, and all fields the
+    protected units, whose frequencies are those of PROTECTED. `values` are the fields that are numbers, by their
+    number.
     """
     assert units is not None
+    protected = counts.get(PROTECTED, Counter())
     if isinstance(units, str):
-        return codec_of_unit(options, units, counts[units], case)
+        return codec_of_unit(options, units, counts[units], case, protected)
     of_texts = dict.fromkeys(unit for unit in units if unit not in VALUE_UNITS)
-    codecs = {unit: codec_of_unit(options, unit, counts[unit], case) for unit in of_texts}
+    codecs = {unit: codec_of_unit(options, unit, counts[unit], case, protected) for unit in of_texts}
     first = [FIELD_BREAK, VALUE] if values else [FIELD_BREAK]
     tokens = dict.fromkeys([*first, *(token for codec in codecs.values() for token in codec.vocabulary.tokens)])
     parts = (values.get(number) or codecs[unit].tokenizer for number, unit in enumerate(units))
@@ -47,15 +53,51 @@ def codec_of_counts(
     return Codec(tokenizer, Vocabulary(tuple(tokens)))
 
 
-def codec_of_unit(options: TextOptions, unit: str, counts: Counter[str], case: Case = "keep") -> Codec:
-    """A codec of one unit."""
+def codec_of_unit(
+    options: TextOptions,
+    unit: str,
+    counts: Counter[str],
+    case: Case = "keep",
+    protected: Mapping[str, int] = MappingProxyType({}),
+) -> Codec:
+    """A codec of one unit; `protected` are the frequencies of its protected units, of which none is too rare."""
+    if unit == Tags.name:
+        protected = {}
     if unit in SUBWORD_UNITS:
-        limits = subword_limits(options)
-        return learn_from_words(unit, counts, normalization=options.normalization, case=case, **limits)
+        kept = Vocabulary(()).grown_by(protected, max_size=options.subword_size or options.max_vocabulary).tokens
+        limits = subword_limits(options) | {"num_protected": len(kept)}
+        codec = learn_from_words(unit, counts, normalization=options.normalization, case=case, **limits)
+        added = tuple(token for token in kept if token not in codec.vocabulary)
+        tokenizer = protect(codec.tokenizer.grown(added), options.protect)
+        return Codec(tokenizer, Vocabulary((*codec.vocabulary.tokens, *added)))
+    tokenizer = tokenizer_of(options, unit, case)
+    vocabulary = Vocabulary(tokenizer.alphabet).grown_by(protected, max_size=options.max_vocabulary)
+    return Codec(tokenizer, vocabulary.grown_by(counts, **vocabulary_limits(options, unit)))
+
+
+def tokenizer_of(options: TextOptions, unit: str, case: Case) -> Tokenizer:
+    """The tokenizer of a unit other than subwords."""
     tokenizer = make_tokenizer(unit, options.normalization, case)
-    if tokenizer.alphabet:
-        return Codec(tokenizer, Vocabulary(tokenizer.alphabet))
-    return Codec(tokenizer, Vocabulary(()).grown_by(counts, **vocabulary_limits(options, unit)))
+    return tokenizer if unit == Tags.name else protect(tokenizer, options.protect)
+
+
+def count_unit(
+    options: TextOptions, unit: str, texts: Sequence[str], case: Case, *, sample: slice
+) -> dict[str, Counter[str]]:
+    """What `codec_of_counts` needs of texts of this unit; of subwords, the words are those of a sample."""
+    if is_value_unit(unit):
+        return {}
+    is_subwords = unit in SUBWORD_UNITS
+    tokenizer = tokenizer_of(options, "characters" if is_subwords else unit, case)
+    counts: Counter[str] = Counter()
+    if is_subwords:
+        counts = count_words(texts[sample], options.normalization, case, options.protect)
+    elif not tokenizer.alphabet:
+        for text in texts:
+            counts.update(tokenizer.split(text))
+    if options.protect is None:
+        return {unit: counts}
+    return {unit: counts, PROTECTED: Counter(token for text in texts for token in tokenizer.protected(text))}
 
 
 def subword_limits(options: TextOptions) -> dict[str, Any]:

@@ -11,8 +11,18 @@ from typing import TypeAlias
 
 from seq2see.errors import CheckpointError, DataError, UserError
 from seq2see.text.fields import FIELD_BREAK, FIELD_UNITS, MAX_FIELDS, VALUE, Fields, Values, is_value_unit
-from seq2see.text.subwords import SUBWORD_UNITS, BytePairEncoding, MergeDropout, Subwords, Unigram, read_subwords
-from seq2see.text.tokenizers import CASES, Case, Normalization, Tokenizer, as_case, as_normalization, make_tokenizer
+from seq2see.text.protected import Protected, protect
+from seq2see.text.subwords import SUBWORD_UNITS, MergeDropout, Subwords, read_subwords
+from seq2see.text.tokenizers import (
+    CASES,
+    Case,
+    Normalization,
+    Tags,
+    Tokenizer,
+    as_case,
+    as_normalization,
+    make_tokenizer,
+)
 from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
 _FORMAT = "seq2see-codec-1"
@@ -38,24 +48,22 @@ class Codec:
         cls, tokenizer: Tokenizer, texts: Iterable[str], *, max_size: int | None = None, min_count: int = 1
     ) -> Codec:
         """A codec whose vocabulary comes from the texts, or from the tokenizer if it has a fixed alphabet."""
-        if tokenizer.alphabet:
-            return cls(tokenizer, Vocabulary(tokenizer.alphabet))
-        token_lists = map(tokenizer.split, texts)
-        return cls(tokenizer, Vocabulary.build(token_lists, max_size=max_size, min_count=min_count))
+        return cls(tokenizer, Vocabulary(tokenizer.alphabet)).grown(texts, max_size=max_size, min_count=min_count)
 
     def grown(self, texts: Iterable[str], *, max_size: int | None = None, min_count: int = 1) -> Codec:
         """This codec with the new tokens of the texts appended, so that existing ids do not change.
 
-        A subword codec gains only new characters; no new pieces are learnt. A byte codec never changes.
+        A subword codec gains only new characters and protected units; no new pieces are learnt. A byte codec gains
+        protected units alone.
         """
-        if self.tokenizer.alphabet:
+        if self.tokenizer.is_closed:
             return self
-        vocabulary = self.vocabulary.grown(map(self.tokenizer.split, texts), max_size=max_size, min_count=min_count)
+        texts = list(texts)
+        vocabulary = self.vocabulary.grown(map(self.tokenizer.protected, texts), max_size=max_size)
+        vocabulary = vocabulary.grown(map(self.tokenizer.split, texts), max_size=max_size, min_count=min_count)
         added = vocabulary.tokens[len(self.vocabulary.tokens) :]
-        tokenizer = self.tokenizer
-        if isinstance(tokenizer, Unigram):
-            tokenizer = tokenizer.grown(added)
-        elif isinstance(tokenizer, Fields):
+        tokenizer = self.tokenizer.grown(added)
+        if isinstance(tokenizer, Fields):
             tokenizer = tokenizer.ordered_by(vocabulary.tokens)
         return Codec(tokenizer, vocabulary) if added else self
 
@@ -72,8 +80,7 @@ class Codec:
         return [*ids, EOS] if end else ids
 
     def encode_with_dropout(self, text: str, dropout: MergeDropout) -> list[int]:
-        """Like `encode`, with BPE-dropout; for training, and only with the unit bpe."""
-        assert isinstance(self.tokenizer, BytePairEncoding | Fields)
+        """Like `encode`, with BPE-dropout, for training."""
         return [*map(self.vocabulary.id, self.tokenizer.split_with_dropout(text, dropout)), EOS]
 
     def decode(self, ids: Iterable[int], *, after: str = "") -> str:
@@ -161,6 +168,8 @@ def stored(tokenizer: Tokenizer) -> dict[str, object]:
         return {"fields": [{"tokenizer": part.title, **stored(part)} for part in tokenizer.parts]}
     if isinstance(tokenizer, Values):
         return tokenizer.stored()
+    if isinstance(tokenizer, Protected):
+        return {"protect": tokenizer.pattern, **stored(tokenizer.inner)}
     return tokenizer.learnt() if isinstance(tokenizer, Subwords) else {}
 
 
@@ -181,9 +190,12 @@ def read_tokenizer(
         return read
     if is_value_unit(name):
         return Values.read(name, values)
+    pattern = values.get("protect")
+    if not isinstance(pattern, str | None) or (name == Tags.name and pattern is not None):
+        raise DataError("must be the pattern of the protected units of a text", where="protect")
     if name in SUBWORD_UNITS:
-        return read_subwords(name, normalization, tokens, values, case=case)
-    return make_tokenizer(name, normalization, case)
+        return protect(read_subwords(name, normalization, tokens, values, case=case), pattern)
+    return protect(make_tokenizer(name, normalization, case), pattern)
 
 
 def warn_of_unsettled(characters: set[str], made_under: str) -> None:

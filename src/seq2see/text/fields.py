@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, TypeGuard, cast
 
 from seq2see.errors import DataError
-from seq2see.text.subwords import BytePairEncoding, MergeDropout
+from seq2see.text.subwords import MergeDropout
 from seq2see.text.tokenizers import Tags, Tokenizer, Units
 
 ValueUnit = Literal["vectors", "picture"]
@@ -122,12 +122,11 @@ class Fields(Tokenizer):
 
     def split_with_dropout(self, text: str, dropout: MergeDropout) -> list[str]:
         """The same with BPE-dropout, in the fields that have it."""
-        return with_breaks(
-            [
-                part.split_with_dropout(field, dropout) if isinstance(part, BytePairEncoding) else part.split(field)
-                for part, field in self.fields(text)
-            ]
-        )
+        return with_breaks([part.split_with_dropout(field, dropout) for part, field in self.fields(text)])
+
+    def protected(self, text: str) -> list[str]:
+        """The protected units of all fields."""
+        return [token for part, field in self.fields(text) for token in part.protected(field)]
 
     def join(self, tokens: list[str]) -> str:
         """The text of these tokens; of more fields than there are, the last ones are read like the last."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.text.codec import Codec
+from seq2see.text.protected import Protected, chunked
 from seq2see.text.subwords import BytePairEncoding, Unigram, atoms_of, chunks_of, words_of
 from seq2see.text.tokenizers import Case, Normalization, normal_form
 from seq2see.text.vocabulary import SPECIALS, Vocabulary
@@ -68,17 +69,19 @@ def learn_from_words(
     size: int | None = None,
     max_size: int = 16_000,
     min_count: int | None = None,
+    num_protected: int = 0,
 ) -> Codec:
-    """Like `learn_codec`, from the words of `count_words`."""
-    num_tokens = (size or max_size) - len(SPECIALS)
+    """Like `learn_codec`, from the words of `count_words`; it leaves room for `num_protected` tokens."""
+    num_tokens = max(0, (size or max_size) - len(SPECIALS) - num_protected)
     alphabet = choose_alphabet(words, min_count or 1)
     if size and len(alphabet) > num_tokens:
+        least = len(alphabet) + num_protected + len(SPECIALS)
+        protected = f", {num_protected:,} protected units" if num_protected else ""
         raise ConfigError(
-            f"must be at least {len(alphabet) + len(SPECIALS):,} for {len(alphabet):,} different characters and "
+            f"must be at least {least:,} for {len(alphabet):,} different characters{protected} and "
             f"{len(SPECIALS)} special tokens, found {size:,}",
             where="text.subword_size",
-            fix=f"set it to {len(alphabet) + len(SPECIALS)}, or drop rare characters: "
-            f"text.min_count={(min_count or 1) + 1}",
+            fix=f"set it to {least}, or drop rare characters: text.min_count={(min_count or 1) + 1}",
         )
     spelling = Spelling(alphabet[:num_tokens])
     spelt = spelling.spell(words)
@@ -94,9 +97,16 @@ def learn_from_words(
     return Codec(Unigram(normalization, pieces, tuple(scores.values()), case=case), Vocabulary(pieces))
 
 
-def count_words(texts: Iterable[str], normalization: Normalization, case: Case = "keep") -> Counter[str]:
-    """The frequency of each word in the texts."""
-    chunks = Counter(chunk for text in texts for chunk in chunks_of(normal_form(text, normalization, case)))
+def count_words(
+    texts: Iterable[str], normalization: Normalization, case: Case = "keep", protect: str | None = None
+) -> Counter[str]:
+    """The frequency of each word in the texts, outside protected units."""
+    if protect is None:
+        chunks = Counter(chunk for text in texts for chunk in chunks_of(normal_form(text, normalization, case)))
+    else:
+        tokenizer = Protected(normalization, pattern=protect, case=case)
+        found = (each for text in texts for each in chunked(tokenizer.parts(text)) if not isinstance(each, str))
+        chunks = Counter(chain.from_iterable(found))
     words: Counter[str] = Counter()
     for chunk, count in chunks.items():
         for word in words_of(chunk):

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from seq2see.text.protected import compile_pattern
+
 Unit = Literal["characters", "graphemes", "bpe", "unigram", "words", "symbols", "bytes"]
 FieldUnit = Literal[
     "characters", "graphemes", "bpe", "unigram", "words", "symbols", "bytes", "tags", "vectors", "picture"
@@ -30,6 +32,9 @@ class TextOptions:
     case: Literal["keep", "fold"] = "keep"
     """fold: sources are lower-cased, in training and in prediction, so that case makes no difference; targets never
     are."""
+    protect: str | None = None
+    """Regular expression of units that stay whole, such as \\{\\w+\\} or <[^<>]*>: each match is one token of the
+    vocabulary, whatever the unit of the text, however rare it is, and with its case under case=fold."""
     joint: bool = False
     """One vocabulary for both sides, built from the texts of both; needs the same unit on both."""
     max_vocabulary: Annotated[int, Meta(ge=5)] = 16_000
@@ -41,3 +46,7 @@ class TextOptions:
     """Maximum size of a subword vocabulary, including all characters; by default min_count decides."""
     bpe_dropout: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Probability of skipping a BPE merge in training, so that words are segmented differently in each epoch."""
+
+    def __post_init__(self) -> None:
+        if self.protect is not None:
+            compile_pattern(self.protect)  # ConfigError for an invalid one

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
@@ -84,8 +84,16 @@ class Subwords(Tokenizer):
 
     def split(self, text: str) -> list[str]:
         """The pieces of the text."""
+        return self.split_chunks(chunks_of(self.normalise(text)), None)
+
+    def split_with_dropout(self, text: str, dropout: MergeDropout) -> list[str]:
+        """The pieces of the text with BPE-dropout, if it is split by BPE."""
+        return self.split_chunks(chunks_of(self.normalise(text)), dropout)
+
+    def split_chunks(self, chunks: Iterable[str], dropout: MergeDropout | None) -> list[str]:
+        """The pieces of these chunks; only BPE has dropout."""
         tokens: list[str] = []
-        for chunk in chunks_of(self.normalise(text)):
+        for chunk in chunks:
             tokens += self.pieces(chunk)
         return tokens
 
@@ -127,14 +135,16 @@ class BytePairEncoding(Subwords):
         """The pieces of a word."""
         return self._merged(atoms_of(word), None)
 
-    def split_with_dropout(self, text: str, dropout: MergeDropout) -> list[str]:
-        """The pieces of the text with merges skipped at random (BPE-dropout).
+    def split_chunks(self, chunks: Iterable[str], dropout: MergeDropout | None) -> list[str]:
+        """The pieces of these chunks, with `dropout` with merges skipped at random (BPE-dropout).
 
         Provilkov et al. 2020, "BPE-dropout", algorithm 1: at every step each merge that is possible is skipped with
         the same probability, and of the others the first learnt one is applied; if all are skipped, the word is done.
         """
+        if dropout is None:
+            return super().split_chunks(chunks, None)
         tokens: list[str] = []
-        for chunk in chunks_of(self.normalise(text)):
+        for chunk in chunks:
             pieces = self.pieces(chunk)
             # As long as no merge on the way is skipped, the pieces are those without dropout.
             if dropout.skips_none_of(len(chunk) - len(pieces)):
@@ -228,15 +238,15 @@ class Unigram(Subwords):
         """The score of each piece, in the order of the pieces."""
         return {"scores": list(self.scores)}
 
-    def grown(self, characters: Sequence[str]) -> Unigram:
-        """The same with new characters, which occur in no piece.
+    def grown(self, tokens: Sequence[str]) -> Unigram:
+        """The same with new characters, which occur in no piece, and protected units.
 
         Such a character is a piece of its own whatever its score is; the lowest score keeps that of unknown characters
         unchanged.
         """
         lowest = min(self.scores, default=0.0)
-        pieces = (*self.known_pieces, *characters)
-        return Unigram(self.normalization, pieces, (*self.scores, *(lowest for _ in characters)), case=self.case)
+        pieces = (*self.known_pieces, *tokens)
+        return Unigram(self.normalization, pieces, (*self.scores, *(lowest for _ in tokens)), case=self.case)
 
     def cut(self, word: str) -> list[str]:
         """The pieces of a word."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, cast, get_args
 
 import regex  # type: ignore[import-untyped]
 
 from seq2see.errors import ConfigError, DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from seq2see.text.subwords import MergeDropout
 
 Normalization = Literal["NFC", "NFD", "NFKC", "none"]
 Case = Literal["keep", "fold"]
@@ -28,7 +31,7 @@ class Tokenizer(ABC):
 
     name: ClassVar[str]
     alphabet: ClassVar[tuple[str, ...]] = ()
-    """All possible tokens; empty if the vocabulary comes from the data."""
+    """The tokens of any vocabulary; empty if all come from the data."""
     normalization: Normalization = "NFC"
     case: Case = field(default="keep", kw_only=True)
     """`fold`: all letters are lower-cased."""
@@ -43,6 +46,11 @@ class Tokenizer(ABC):
         """Its unit, or the units of its fields, for display."""
         return self.unit if isinstance(self.unit, str) else ", ".join(self.unit)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether no text has tokens outside the alphabet."""
+        return bool(self.alphabet)
+
     def normalise(self, text: str) -> str:
         """The text in its normal form: what `join(split(text))` returns.
 
@@ -53,6 +61,22 @@ class Tokenizer(ABC):
     @abstractmethod
     def split(self, text: str) -> list[str]:
         """The tokens of the text, which is normalised first."""
+
+    def split_with_dropout(self, text: str, dropout: MergeDropout) -> list[str]:
+        """The tokens of the text with BPE-dropout, if it is split by BPE."""
+        return self.split(text)
+
+    def symbols(self, text: str) -> list[str]:
+        """What the text is written in: its characters."""
+        return list(self.normalise(text))
+
+    def protected(self, text: str) -> list[str]:
+        """The tokens of the text that every vocabulary keeps, whatever their frequency: its protected units."""
+        return []
+
+    def grown(self, tokens: Sequence[str]) -> Tokenizer:
+        """The same for a vocabulary with new tokens."""
+        return self
 
     def join(self, tokens: list[str]) -> str:
         """The text of these tokens."""
@@ -186,8 +210,11 @@ class Bytes(Tokenizer):
 
     def join(self, tokens: list[str]) -> str:
         """The text of these tokens."""
-        # A token that is not a byte, such as <unk>, is kept as it is.
-        return b"".join(_BYTE_OF_TOKEN.get(token) or token.encode() for token in tokens).decode(errors="replace")
+        return self.encoded(tokens).decode(errors="replace")
+
+    def encoded(self, tokens: Iterable[str]) -> bytes:
+        """The bytes of these tokens; one that is not a byte, such as `<unk>`, is kept as it is."""
+        return b"".join(_BYTE_OF_TOKEN.get(token) or token.encode() for token in tokens)
 
 
 def make_tokenizer(name: str, normalization: str = "NFC", case: str = "keep") -> Tokenizer:
