@@ -33,8 +33,9 @@ class TextOptions:
     """fold: sources are lower-cased, in training and in prediction, so that case makes no difference; targets never
     are."""
     protect: str | None = None
-    """Regular expression of units that stay whole, such as placeholders: each match in a text is one token, whatever
-    the unit of the text and however rare the match is; under case=fold it keeps its case. Tags have none."""
+    """Regular expression of units that stay whole, such as placeholders; by default there are none. Each match in a
+    text is one token, whatever the unit of the text and however rare the match is, and keeps its case under
+    case=fold."""
     joint: bool = False
     """One vocabulary for both sides, built from the texts of both; needs the same unit on both."""
     max_vocabulary: Annotated[int, Meta(ge=5)] = 16_000
