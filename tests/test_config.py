@@ -36,6 +36,7 @@ OTHER: dict[str, Any] = {
     "text.target": "symbols",
     "text.normalization": "NFKC",
     "text.case": "fold",
+    "text.protect": "<[^<>]*>",
     "text.joint": True,
     "text.max_vocabulary": 50,
     "text.min_count": 3,

@@ -13,6 +13,7 @@ from seq2see import Model, cli
 from seq2see.data import Pair
 from seq2see.data.building import build_examples
 from seq2see.errors import ConfigError
+from seq2see.inference.notes import Seen
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.text.options import TextOptions
@@ -67,6 +68,16 @@ def test_a_forbidden_unit_is_in_no_answer(model: Model, way: dict[str, Any]) -> 
             assert not any(part in answer for answer in answers(forbid=[part]))
 
 
+def test_a_unit_is_noted_as_a_whole_by_models_of_bytes() -> None:
+    codec = build_examples(TextOptions("bytes", "bytes", protect=PATTERN), [Pair("see {name}", "x")], has_source=True)[
+        0
+    ][0]
+    assert codec is not None
+    seen = Seen(None, frozenset(codec.tokens(codec.encode("see {name}", end=False))))
+    assert seen.unknown("see {name}", codec) == []
+    assert seen.unknown("xe {zz}", codec) == ["x", "{zz}"]
+
+
 def test_a_trained_model_copies_units(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["{name}", "{city}", "{n}"]
     pairs = [f"{word} {name}\t{name}" for word in ("a", "ab", "b", "ba", "aa", "bb", "bab") for name in names] * 4
@@ -95,6 +106,7 @@ def test_a_trained_model_copies_units(tmp_path: Path, capsys: pytest.CaptureFixt
         assert [answer.text for answer in answers] == names
         assert all(answer.target_tokens[0] == name for answer, name in zip(answers, names, strict=True))
         assert all(answer.source_tokens[-2] == name for answer, name in zip(answers, names, strict=True))
+    assert r"whole units `\{\w+\}`" in (tmp_path / "run" / "model" / "README.md").read_text(encoding="utf-8")
     # Fine-tuning takes the pattern of the vocabularies, and adds new units.
     again = {"training.start_from": str(tmp_path / "run"), "training.max_updates": 2, "training.precision": "float32"}
     new = [(f"{word} {{new}}", "{new}") for word in ("a", "b", "ab", "ba", "aab", "abb")]

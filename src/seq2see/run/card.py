@@ -9,8 +9,14 @@ from seq2see.data import Pair
 from seq2see.model import ARCHITECTURES, Blueprint
 from seq2see.printable import markdown_code
 from seq2see.run.progress import metrics_text
-from seq2see.text import Codecs
+from seq2see.text import Codec, Codecs, Protected
 from seq2see.training import TrainingProgress
+
+
+def protected_text(codec: Codec) -> str:
+    """Which units of its texts stay whole, if any."""
+    tokenizer = codec.tokenizer
+    return f", whole units {markdown_code(tokenizer.pattern)}" if isinstance(tokenizer, Protected) else ""
 
 
 def card_text(
@@ -26,7 +32,8 @@ def card_text(
     sides = [("source", source)] if source else []
     text = [
         f"- {side}: {codec.tokenizer.title}, {len(codec.vocabulary):,} tokens, "
-        f"Unicode {codec.tokenizer.normalization}{', lower-cased' if codec.tokenizer.case == 'fold' else ''}; "
+        f"Unicode {codec.tokenizer.normalization}{', lower-cased' if codec.tokenizer.case == 'fold' else ''}"
+        f"{protected_text(codec)}; "
         f"texts of at most {longest[side]:,} tokens"
         for side, codec in [*sides, ("target", target)]
     ]

@@ -33,8 +33,9 @@ class TextOptions:
     """fold: sources are lower-cased, in training and in prediction, so that case makes no difference; targets never
     are."""
     protect: str | None = None
-    """Regular expression of units that stay whole, such as \\{\\w+\\} or <[^<>]*>: each match is one token of the
-    vocabulary, whatever the unit of the text, however rare it is, and with its case under case=fold."""
+    """Regular expression of units that stay whole, such as placeholders; by default there are none. Each match in a
+    text is one token, whatever the unit of the text and however rare the match is, and keeps its case under
+    case=fold."""
     joint: bool = False
     """One vocabulary for both sides, built from the texts of both; needs the same unit on both."""
     max_vocabulary: Annotated[int, Meta(ge=5)] = 16_000

@@ -129,9 +129,10 @@ class Protected(Tokenizer):
 
     def protected(self, text: str) -> list[str]:
         """The tokens of the text that are units, or join a unit to a word."""
-        units = [self._token(part.text) for part in self.parts(text) if part.is_unit]
+        parts = self.parts(text)
+        units = [self._token(part.text) for part in parts if part.is_unit]
         if units and isinstance(self.inner, Words):
-            units += [token for token in self.split(text) if token == GLUE]
+            units += [token for token in split_words(parts) if token == GLUE]
         return [unit for unit in units if unit]
 
     def _token(self, unit: str) -> str:
@@ -210,19 +211,24 @@ def chunked(parts: Iterable[Part]) -> Iterator[list[str] | str]:
             yield chunks_of(text)
 
 
-def split_words(parts: Iterable[Part]) -> list[str]:
+def split_words(parts: Sequence[Part]) -> list[str]:
     """Words, units, white space other than a blank between two of them, and GLUE where two have nothing between."""
-    runs = [
-        Part(run, part.is_unit) for part in parts for run in ([part.text] if part.is_unit else _RUN.findall(part.text))
-    ]
-    is_space = [True, *(run.text.isspace() for run in runs), True]
     tokens: list[str] = []
-    for number, (text, is_unit) in enumerate(runs, start=1):
-        if text == " " and not is_unit and not is_space[number - 1] and not is_space[number + 1]:
-            continue
-        if not is_space[number] and not is_space[number - 1]:
+    after_word = False
+    for number, (text, is_unit) in enumerate(parts):
+        runs = [text] if is_unit else _RUN.findall(text)
+        if after_word and not runs[0].isspace():
             tokens.append(GLUE)
-        tokens.append(text)
+        if is_unit:
+            tokens.append(text)
+        else:
+            before_word = number + 1 < len(parts) and not parts[number + 1].text.isspace()
+            begin = runs[0] == " " and after_word and (len(runs) > 1 or before_word)
+            end = runs[-1] == " " and before_word and len(runs) > 1
+            inner = runs[begin : len(runs) - end]
+            last = len(inner) - 1
+            tokens += [run for index, run in enumerate(inner) if run != " " or index in (0, last)]
+        after_word = not runs[-1].isspace()
     return tokens
 
 
