@@ -94,7 +94,8 @@ class PictureStack:
 
 def scaled(weight: Array) -> Array:
     """The weights of a convolution as they are used: times √(2 / fan-in)."""
-    return weight * np.asarray(math.sqrt(2 / weight[0].size), weight.dtype)
+    used: Array = weight * np.asarray(math.sqrt(2 / weight[0].size), weight.dtype)
+    return used
 
 
 class ConvolutionLayer:
