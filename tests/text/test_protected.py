@@ -214,7 +214,20 @@ def test_lengths_count_a_unit_as_one() -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["", "(", "a*", "x?", "a" * 1001, "(a{1000}){1000}", "((a{500}){500}){500}", "(" * 400 + ")" * 400],
+    [
+        "",
+        "(",
+        "a*",
+        "x?",
+        "(?R)|a",
+        "(?x)( ?R)b",
+        "(a(?1)?)",
+        "(?x)(?:a{ 500 }){500}",
+        "a" * 1001,
+        "(a{1000}){1000}",
+        "((a{500}){500}){500}",
+        "(" * 400 + ")" * 400,
+    ],
 )
 def test_invalid_patterns_are_refused_by_name(pattern: str) -> None:
     for make in (

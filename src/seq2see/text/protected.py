@@ -44,14 +44,17 @@ def compile_pattern(pattern: str) -> Any:
     try:
         if len(pattern) > MAX_PATTERN:
             raise ValueError(f"it has {len(pattern):,} characters, and at most {MAX_PATTERN:,} are possible")
-        if prod(max(1, *(int(count or 1) for count in counts)) for counts in _REPEATS.findall(pattern)) > MAX_REPEATS:
-            raise ValueError(f"it repeats something more than {MAX_REPEATS:,} times")
+        for shown in (pattern, _IGNORED.sub("", pattern)):  # as it is, and as the flag x reads it
+            if prod(max(1, *(int(count or 1) for count in counts)) for counts in _REPEATS.findall(shown)) > MAX_REPEATS:
+                raise ValueError(f"it repeats something more than {MAX_REPEATS:,} times")
+            if _CALL.search(shown):
+                raise ValueError("it calls itself or one of its groups, which is unsupported")
         found = regex.compile(pattern)
         if found.search("", timeout=MAX_SECONDS):
             raise ValueError("it matches the empty text")
     except (ValueError, regex.error, RecursionError, OverflowError, MemoryError, TimeoutError) as error:
-        shown = f"{pattern!r:.80}: {error}" if pattern else "an empty text"
-        raise ConfigError(f"must be a regular expression, not {shown}", where="text.protect", fix=fix) from None
+        found = f"{pattern!r:.80}: {error}" if pattern else "an empty text"
+        raise ConfigError(f"must be a regular expression, not {found}", where="text.protect", fix=fix) from None
     return found
 
 
@@ -66,8 +69,9 @@ def parts_of(text: str, pattern: str) -> list[Part]:
                     parts.append(Part(text[end : match.start()], False))
                 parts.append(Part(unit, True))
                 end = match.end()
-    except TimeoutError:
-        what = f"took more than {MAX_SECONDS} seconds to match a text of {len(text):,} characters: {text!r:.80}"
+    except (TimeoutError, MemoryError):
+        size = f"a text of {len(text):,} characters: {text!r:.80}"
+        what = f"took more than {MAX_SECONDS} seconds, or all memory, to match {size}"
         raise DataError(what, where="text.protect", fix="use a pattern without repetitions of repetitions") from None
     if end < len(text):
         parts.append(Part(text[end:], False))
@@ -249,5 +253,7 @@ def is_escaped(token: str) -> bool:
 
 
 _LIKE_BYTE = re.compile(r"\\*<[0-9A-F]{2}>")
-_REPEATS = re.compile(r"\{\s*(\d*)\s*,?\s*(\d*)\s*\}")
+_IGNORED = re.compile(r"#.*|\s")
+_REPEATS = re.compile(r"\{(\d*),?(\d*)\}")
+_CALL = re.compile(r"\(\?(?:R|\d|&|P>)")  # without end, one takes all memory
 _RUN = re.compile(r"\S+|\s+")
