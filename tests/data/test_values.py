@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seq2see.blueprint import FIELD_BREAK, VALUE
-from seq2see.data import Examples, Pair, collate, read_pairs
+from seq2see.data import Examples, Pair, TableOptions, collate, read_pairs
 from seq2see.data.building import build_examples
 from seq2see.data.length_limit import LengthLimit
 from seq2see.data.sources import iterate_sources
@@ -140,6 +140,37 @@ def test_a_table_names_files_beside_it(tmp_path: Path, monkeypatch: pytest.Monke
         assert [pair.source for pair in iterate_sources(stream, "data/asked.txt")] == ["data/img/1.png"]
     monkeypatch.chdir(folder)
     assert read_pairs([Path("pairs.tsv")]).pairs[0].source == "img/1.png"
+
+
+def test_every_row_of_a_table_is_looked_up_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the first has no picture, and in parallel files with an invalid line."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    picture(folder / "1.png", np.zeros((8, 8)))
+    monkeypatch.chdir(tmp_path)
+    (folder / "pairs.tsv").write_text("\tx\tone\n1.png\ty\ttwo\n")
+    options = TableOptions(source=("1", "2"), target="3")
+    found = read_pairs([Path("data/pairs.tsv")], table=options).pairs
+    assert [pair.source for pair in found] == ["\tx", "data/1.png\ty"]
+    (folder / "s.txt").write_text("1.png\n\n1.png\n")
+    (folder / "t.txt").write_text("a\nb\nc\n")
+    found = read_pairs([Path("data/s.txt"), Path("data/t.txt")], skip_bad=True).pairs
+    assert [pair.source for pair in found] == ["data/1.png", "data/1.png"]
+
+
+def test_a_dark_picture_of_16_bits_stays_dark(tmp_path: Path) -> None:
+    PIL.fromarray(np.full((4, 4), 255, np.uint16)).save(tmp_path / "dark.png")
+    assert (read_values("picture", str(tmp_path / "dark.png"), "", channels=1) == 1).all()
+    PIL.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "float.tiff")
+    with pytest.raises(DataError, match="floating-point"):
+        read_values("picture", str(tmp_path / "float.tiff"), "p.tsv:1")
+
+
+def test_the_length_limit_says_where_a_picture_is_missing() -> None:
+    limit = LengthLimit(5, TextOptions(source=("picture",), target="characters"), None)
+    with pytest.raises(DataError) as caught:
+        limit.split([Pair("no.png", "x", "p.tsv:7")])
+    assert caught.value.where == "p.tsv:7"
 
 
 @pytest.mark.parametrize(

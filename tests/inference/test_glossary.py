@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,12 @@ from seq2see.inference.glossary import Glossary, TermFinder
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.options import GenerationOptions
 from seq2see.inference.reading import UnansweredTextWarning
+from seq2see.inference.rules import RuleMaker
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Sizes, build, resolve
 from seq2see.text import Codec, make_tokenizer
+from seq2see.text.building import codec_of_counts
+from seq2see.text.options import TextOptions
 
 
 def model_of(unit: str, *texts: str) -> Model:
@@ -187,3 +191,14 @@ def test_they_need_a_source(options: dict[str, Any]) -> None:
     network = build(resolve(ModelOptions(name="language_model", width=16)), Sizes(0, len(codec.vocabulary)))
     with pytest.raises(ConfigError, match="which has no source"):
         Model(TorchEngine(network), None, codec, max_length=5).predict("a", **options)
+
+
+def test_a_source_of_several_fields_has_terms_in_its_texts() -> None:
+    counts = {"characters": Counter("abc "), "tags": Counter(["<V>"])}
+    source = codec_of_counts(TextOptions(), ("characters", "tags"), counts)
+    target = Codec.build(make_tokenizer("characters"), ["abcd"])
+    maker = RuleMaker(GenerationOptions(glossary={"ab": "cd"}), source, target, max_length=9, max_positions=None)
+    finder = maker.finder
+    assert finder is not None
+    assert [match.target for match in finder.matches("c ab\tV")] == ["cd"]
+    assert finder.matches("cab\tV") == []

@@ -295,3 +295,10 @@ def test_two_columns_may_be_a_source_and_a_constraint() -> None:
     ]
     for content in ("ab\nprefix\n", "prefix\nab\n"):  # one column is text
         assert [row.text for row in rows_of(content, "in.txt")] == content.split()
+
+
+def test_a_constraint_that_is_no_text_concerns_only_its_line(model: Model) -> None:
+    with pytest.warns(UnansweredTextWarning, match="surrogate"):
+        bad, good = model.predict(["ab", "ab"], contain=[["\ud800"], None])
+    assert (bad.text, bool(bad.error)) == ("", True)
+    assert good == model.predict("ab")[0]

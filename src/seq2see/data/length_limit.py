@@ -26,18 +26,18 @@ class LengthLimit:
     text: TextOptions
     codecs: Codecs | None
 
-    def length(self, side: str, text: str) -> int:
-        """The number of tokens of a text of this side."""
+    def length(self, side: str, text: str, place: str = "") -> int:
+        """The number of tokens of a text of this side, which is at this place."""
         codec = self.codecs[side == "target"] if self.codecs else None
         if codec is not None:
-            return len(encode_text(codec, text, end=False).ids)
+            return len(encode_text(codec, text, place, end=False).ids)
         units = getattr(self.text, side)
         fields = by_unit(units, [text])
-        return len(fields) - 1 + sum(self._count(unit, own, side) for unit, (own,) in fields)
+        return len(fields) - 1 + sum(self._count(unit, own, side, place) for unit, (own,) in fields)
 
-    def _count(self, unit: str, text: str, side: str) -> int:
+    def _count(self, unit: str, text: str, side: str, place: str) -> int:
         if is_value_unit(unit):
-            return length_of(read_values(unit, text, "")) if text.strip() else 0
+            return length_of(read_values(unit, text, place)) if text.strip() else 0
         case = self.text.case if side == "source" else "keep"
         if unit in SUBWORD_UNITS:
             if self.text.protect is None:
@@ -48,7 +48,8 @@ class LengthLimit:
 
     def lengths(self, pair: Pair) -> tuple[int, int]:
         """The number of tokens of source and target; a language model has no source."""
-        return self.length("source", pair.source) if pair.source else 0, self.length("target", pair.target or "")
+        source = self.length("source", pair.source, pair.origin) if pair.source else 0
+        return source, self.length("target", pair.target or "", pair.origin)
 
     def split(self, pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
         """The pairs within the limit, and the longer ones."""

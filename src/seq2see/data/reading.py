@@ -33,7 +33,7 @@ from seq2see.data.lines import (
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
 from seq2see.data.table import Format, Rows, TableFormat
-from seq2see.data.values import located
+from seq2see.data.values import beside, located
 from seq2see.errors import DataError
 
 NUM_SHOWN = 5
@@ -173,6 +173,8 @@ def _parallel_pairs(paths: Sequence[Path], contents: Sequence[bytes], *, skip_ba
         return PairFile(pairs, num_not_normalised=_num_not_normalised(pairs))
     rows = _rows(paths, contents)
     found = _valid_pairs(rows)
+    folder = paths[0].parent
+    found.pairs[:] = [pair._replace(source=beside(pair.source, folder)) for pair in found.pairs]
     if not found.pairs or (found.skipped and not skip_bad):
         path = file_of(found.problems[0], paths)
         file = paths.index(path)

@@ -229,7 +229,7 @@ def read_values(kind: ValueUnit, text: str, place: str, *, channels: int = 3) ->
 
 def located(sources: list[str], folder: Path) -> list[str]:
     """Sources read of a file in this folder, in which names of pictures and arrays beside it have their paths."""
-    if not sources or not _NAME.search(sources[0]) or folder == Path():
+    if folder == Path() or not any(map(_NAME.search, sources)):
         return sources
     return [beside(source, folder) for source in sources]
 
@@ -312,7 +312,9 @@ def without_transparency(picture: Image.Image) -> Image.Image:
     """The picture in 8 bits per channel, on white."""
     from PIL import Image
 
-    if picture.mode.startswith("I") or picture.mode == "F":  # more than 8 bits
+    if picture.mode == "F":
+        raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits per pixel")
+    if picture.mode.startswith("I"):  # 16 bits per pixel
         return Image.fromarray(as_bytes(np.asarray(picture, np.float64)))
     if "A" in picture.getbands() or "transparency" in picture.info:
         return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture.convert("RGBA"))
@@ -320,6 +322,5 @@ def without_transparency(picture: Image.Image) -> Image.Image:
 
 
 def as_bytes(pixels: Array) -> Array:
-    """Pixels of more than 8 bits as 0 to 255."""
-    most = 255.0 if pixels.max(initial=0) <= 255 else 65535.0
-    return np.clip(pixels * (255.0 / most), 0, 255).astype(np.uint8)
+    """Pixels of 16 bits as 0 to 255."""
+    return np.clip(pixels / 257, 0, 255).round().astype(np.uint8)

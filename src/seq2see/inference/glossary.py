@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seq2see.errors import ConfigError, DataError
+from seq2see.text import Fields, Tags, Tokenizer, Values
 
 if TYPE_CHECKING:
     from seq2see.data import Pair
@@ -71,6 +72,17 @@ class Match(NamedTuple):
     target: str
 
 
+def text_field(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer of a text, or of the first field that is one; terms are looked for in that form."""
+    if not isinstance(tokenizer, Fields):
+        return tokenizer
+    texts = [part for part in tokenizer.parts if not isinstance(part, Tags | Values)]
+    if not texts:
+        what = "needs a source with a field of text"
+        raise ConfigError(what, where="glossary", fix="leave it out")
+    return texts[0]
+
+
 class TermFinder:
     """Finds the terms of a glossary in texts, both in the normal form of a model's texts, and in the case as it is.
 
@@ -78,9 +90,15 @@ class TermFinder:
     no words in this sense, so that a term is found anywhere in Chinese or Thai.
     """
 
-    def __init__(self, glossary: Glossary, normalise: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        glossary: Glossary,
+        normalise: Callable[[str], str],
+        normalise_term: Callable[[str], str] | None = None,
+    ) -> None:
+        """A term has the form of the text, unless that has several fields."""
         self.normalise = normalise
-        self.targets = {normalise(term): target for term, target in glossary.terms.items()}
+        self.targets = {(normalise_term or normalise)(term): target for term, target in glossary.terms.items()}
         self.lengths = sorted({len(term) for term in self.targets} - {0}, reverse=True)
 
     def matches(self, text: str) -> list[Match]:

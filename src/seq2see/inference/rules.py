@@ -8,8 +8,8 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from seq2see.errors import ConfigError, DataError
-from seq2see.inference.glossary import TermFinder
+from seq2see.errors import ConfigError, DataError, UserError
+from seq2see.inference.glossary import TermFinder, text_field
 from seq2see.inference.notes import Cause, UnknownTextWarning
 from seq2see.inference.options import CONFLICTS_WITH_SAMPLING, NO_CONSTRAINTS, Constraints, GenerationOptions
 from seq2see.inference.requests import Request
@@ -65,8 +65,10 @@ class RuleMaker:
         self.max_length = max_length
         self.max_positions = max_positions
         self.pattern = re.compile(options.placeholders) if options.placeholders else None
-        normalise = (source_codec or codec).normalise
-        self.finder = None if options.glossary is None else TermFinder(options.glossary, normalise)
+        read = source_codec or codec
+        self.finder = None
+        if options.glossary is not None:
+            self.finder = TermFinder(options.glossary, read.normalise, text_field(read.tokenizer).normalise)
         self.notes = TermNotes()
         for name, fix in FROM_SOURCE.items():
             if not self.has_source and getattr(options, name):
@@ -91,8 +93,9 @@ class RuleMaker:
             else:
                 try:
                     rules = self.rules_of(request, place)
-                except ConfigError as error:
-                    refused[row] = DataError(f"{error.where}: {error.what}", where=place, fix=error.fix)
+                except UserError as error:
+                    what = f"{error.where}: {error.what}" if error.where not in ("", place) else error.what
+                    refused[row] = DataError(what, where=place, fix=error.fix)
             found.append(rules)
         return found, refused
 

@@ -37,6 +37,8 @@ class RunData:
     """The prepared corpus, if any; the texts of `train` are then made from its ids."""
     columns: Mapping[str, Any] = field(default_factory=dict)
     """The options of the columns that were read of a table: see `Format.chosen`."""
+    group_field: int = 1
+    """The field whose texts are recorded for `evaluate --by seen`: the one that groups the pairs, or the first."""
 
 
 def read_data(
@@ -110,7 +112,7 @@ def read_data(
         )
     if pairs is None:
         notes += size_notes(config.data.train)
-    return RunData(train, dev, notes, columns=chosen)
+    return RunData(train, dev, notes, columns=chosen, group_field=grouping.field or 1)
 
 
 def corpus_data(corpus: Corpus) -> RunData:

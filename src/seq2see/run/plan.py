@@ -87,8 +87,7 @@ class RunPlan:
         if self.data.corpus:
             dev = HashSet.of_texts(source_texts(self.data.dev, self.codecs))
             return replace(self.data.corpus.record, dev=dev)
-        group = self.config.data.group
-        return record_of_pairs(self.data.train, self.data.dev, self.codecs, group if isinstance(group, int) else 1)
+        return record_of_pairs(self.data.train, self.data.dev, self.codecs, self.data.group_field)
 
     @property
     def unknown_on_dev(self) -> dict[str, float]:
