@@ -127,3 +127,18 @@ def test_a_corpus_is_grouped_and_recorded_as_its_file(tmp_path: Path, monkeypatc
         if group != "none":
             assert found.record == expected.record
             assert found.record.fields is not None
+
+
+def test_the_field_that_groups_the_pairs_is_recorded_by_name_too(tmp_path: Path) -> None:
+    from seq2see.run.plan import plan_run
+
+    path = tmp_path / "forms.csv"
+    lines = [
+        f"{stem}{number},{tags},{stem}" for number in range(20) for stem in "ab" for tags in ("V;PST", "V;PRS", "N")
+    ]
+    path.write_text("\n".join(["lemma,features,form", *lines]) + "\n")
+    given = {"data.train": [str(path)], "data.source": "lemma,features", "data.target": "form", "data.dev_share": 0.3}
+    for group, number in (("lemma", 1), ("features", 2), (2, 2), ("none", 1)):
+        record = plan_run(make_config({}, {**given, "data.group": group})).record
+        assert record.fields is not None
+        assert record.fields.number == number
