@@ -86,3 +86,32 @@ def test_what_is_found_out_can_be_said(tmp_path: Path) -> None:
     assert read(tmp_path, '"a",b\n', table=TableOptions(quotes="no")) == [('"a"', "b")]
     assert read(tmp_path, "a~b\n~~\n".replace("~~", "c~d"), table=TableOptions(delimiter="~", quotes="yes"))
     assert read(tmp_path, "!x\na\tb\n", table=TableOptions(comment="! ##")) == [("a", "b")]
+
+
+OWN = ("prefix", "contain", "forbid")
+
+
+def sources_of(content: str, known: TableOptions = TableOptions(), name: str = "texts.txt") -> list[str]:  # noqa: B008
+    return [row.source for row in iterate_rows(io.BytesIO(content.encode()), name, named=OWN, known=known)]
+
+
+@pytest.mark.parametrize("name", ["<stdin>", "texts.txt"])
+@pytest.mark.parametrize(
+    "content",
+    ["forbid it\n", "forbid me\nhello you\nmy world\n", "contain, say\nhello, you\n", "a source prefix\nb c d\n"],
+)
+def test_a_text_with_the_name_of_an_option_is_no_header(content: str, name: str) -> None:
+    assert sources_of(content, name=name) == content.splitlines()
+
+
+def test_a_first_row_of_fields_with_the_name_of_an_option_is_no_header() -> None:
+    rows = "forbid\tV;PST\nsee\tV;PRS\n"
+    known = TableOptions(source=("lemma", "features"), target="form", names=("lemma", "features", "form"))
+    for each in (known, TableOptions(source=("1", "2"), target="3")):
+        assert sources_of(rows, each) == rows.splitlines()
+    assert sources_of("source\tprefix\nsee\ta\n", TableOptions(source=("1", "2"), target="3"))[0] == "source\tprefix"
+
+
+def test_a_header_with_an_option_names_the_texts_as_the_model_or_as_usual() -> None:
+    for header in ("text|forbid", "src|forbid", "source|forbid"):
+        assert sources_of(f"{header}\na b|c\n") == ["a b"]
