@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,13 @@ def test_known_columns_are_found_in_other_layouts(content: str, tmp_path: Path) 
 def test_a_file_without_the_known_columns_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="2 columns instead of the 4 of --names"):
         read(tmp_path, "zien\tzag\n", known=KNOWN)
+
+
+@pytest.mark.parametrize("table", [TableOptions(header="yes"), TableOptions(names=("x",))])
+def test_a_table_with_one_column_has_no_pairs(table: TableOptions, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="only one column") as caught:
+        read(tmp_path, "x\na\nb\n", table=replace(table, delimiter="comma"))
+    assert caught.value.fix == "give another --delimiter"
 
 
 @pytest.mark.parametrize("name", ["<stdin>", "texts.txt"])

@@ -270,10 +270,12 @@ class _Finder:
 def _chosen(
     layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, others: Sequence[int] = ()
 ) -> tuple[tuple[int, ...], int, str]:
-    """The columns of source and target, none of `others`, and why. ChoiceError where it isn't plain."""
+    """The columns of source and target, none of `others`, and why. ChoiceError where it isn't plain or possible."""
     if layout.is_conllu:
         fix = "choose columns: --source 2 --target 3 (word to lemma), --source 2,4 --target 3 (with its tag)"
         raise ChoiceError("is CoNLL-U, whose columns can be paired in several ways", where=where, fix=fix)
+    if layout.num_columns < 2:
+        raise ChoiceError("has only one column", where=where, fix="give another --delimiter")
     lower = [name.casefold().strip("#\"' ") for name in names]
     for one, other in USUAL:
         if one in lower and other in lower:
