@@ -123,3 +123,21 @@ def test_a_first_row_of_fields_with_the_name_of_an_option_is_no_header() -> None
 def test_a_header_with_an_option_names_the_texts_as_the_model_or_as_usual() -> None:
     for header in ("text|forbid", "src|forbid", "source|forbid"):
         assert sources_of(f"{header}\na b|c\n") == ["a b"]
+
+
+@pytest.mark.parametrize("name", ["<stdin>", "texts.txt", "texts.tsv"])
+def test_a_table_of_sources_alone_may_have_a_header(name: str) -> None:
+    known = TableOptions(source=("wort", "merkmale"), target="flexion", names=("wort", "merkmale", "flexion"))
+    assert sources_of("wort\tmerkmale\nhaus\tN;PL\n", known, name) == ["haus\tN;PL"]
+    assert sources_of("merkmale\twort\nN;PL\thaus\n", known, name) == ["haus\tN;PL"]
+
+
+def test_a_single_column_of_sources_may_have_a_header() -> None:
+    known = TableOptions(source=("wort",), target="laut", names=("wort", "laut"))
+    for name in ("texts.tsv", "texts.csv"):
+        assert sources_of("wort\nhaus\n", known, name) == ["haus"]
+    assert sources_of('wort\nhaus\n"haus, alt"\n', known, "texts.csv") == ["haus", "haus, alt"]
+    assert sources_of("wort;forbid\na b;c\n", known) == ["a b"]
+    assert sources_of("wort\nhaus\n", known, "texts.txt") == ["wort", "haus"], "lines of text have no header"
+    found = iterate_rows(io.BytesIO(b"x\na\n"), "texts.txt", table=TableOptions(delimiter="comma", header="yes"))
+    assert [row.source for row in found] == ["a"]
