@@ -141,3 +141,24 @@ def test_a_single_column_of_sources_may_have_a_header() -> None:
     assert sources_of("wort\nhaus\n", known, "texts.txt") == ["wort", "haus"], "lines of text have no header"
     found = iterate_rows(io.BytesIO(b"x\na\n"), "texts.txt", table=TableOptions(delimiter="comma", header="yes"))
     assert [row.source for row in found] == ["a"]
+
+
+@pytest.mark.parametrize("given", [("word, English", "tags"), ["word, English", "tags"]])
+def test_a_name_in_a_list_may_have_a_comma(given: list[str]) -> None:
+    assert TableOptions(source=given).source == ("word, English", "tags")  # type: ignore[arg-type]
+    assert TableOptions(source="word, tags,").source == ("word", "tags")  # type: ignore[arg-type]
+
+
+def test_a_column_without_a_name_keeps_its_place(tmp_path: Path) -> None:
+    content = ',"word, English","tags",form\n0,see,PST,saw\n1,go,PST,went\n'
+    table = TableOptions(source=("word, English",), target="form")
+    path = tmp_path / "table.csv"
+    path.write_text(content)
+    found = read_pairs([path], table=table).format
+    assert found is not None
+    known = known_from(known_columns(TableOptions(**found.chosen())))  # type: ignore[arg-type]
+    assert known.names == ("", "word, English", "tags", "form")
+    rows = content.partition("\n")[2]
+    assert read(tmp_path, rows, known=known) == [("see", "saw"), ("go", "went")]
+    assert TableOptions(names=",a,b").names == ("", "a", "b")  # type: ignore[arg-type]
+    assert TableOptions(names="").names == ()  # type: ignore[arg-type]
