@@ -144,7 +144,7 @@ def set_data_folder(values: dict[str, Any], folder: Path) -> None:
                 named = [str(absolute(folder / name)) if isinstance(name, str) else name for name in named]
             data[key] = named
     if isinstance(data, dict):
-        data |= {key: columns_in(data[key]) for key in ("source", "names") if key in data}
+        data |= {key: columns_in(data[key], keep_empty=key == "names") for key in ("source", "names") if key in data}
         data |= {key: str(data[key]) for key in ("target", "comment", "delimiter") if isinstance(data.get(key), int)}
 
 

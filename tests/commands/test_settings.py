@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cyclopts import App
 
 from seq2see import cli
+from seq2see.commands.options import AS_FOUND, Table
 from seq2see.commands.setting_list import all_settings
 from seq2see.config import Config, make_config, option, option_names
 
@@ -78,3 +81,15 @@ def test_the_recipe_is_valid_and_each_line_can_be_uncommented(
                 assert make_config(tomllib.loads(f"[{name}]\n{key} = {value}"), {}) == Config()
                 checked += 1
     assert checked == sum(each.default not in (None, ()) for each in all_settings())
+
+
+def test_columns_of_a_command_are_separated_by_commas() -> None:
+    app = App()
+
+    @app.default
+    def table_of(table: Table = AS_FOUND) -> Any:
+        return table
+
+    given = app(["--source", "1,3", "--names", ",word,ipa"], result_action="return_value")
+    assert (given.source, given.names) == (("1", "3"), ("", "word", "ipa"))
+    assert app(["--source", "1", "--source", "3,"], result_action="return_value").source == ("1", "3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,13 @@ def test_a_file_without_the_known_columns_is_refused(tmp_path: Path) -> None:
         read(tmp_path, "zien\tzag\n", known=KNOWN)
 
 
+@pytest.mark.parametrize("table", [TableOptions(header="yes"), TableOptions(names=("x",))])
+def test_a_table_with_one_column_has_no_pairs(table: TableOptions, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="only one column") as caught:
+        read(tmp_path, "x\na\nb\n", table=replace(table, delimiter="comma"))
+    assert caught.value.fix == "give another --delimiter"
+
+
 @pytest.mark.parametrize("name", ["<stdin>", "texts.txt"])
 def test_texts_have_the_columns_of_the_model(name: str) -> None:
     def rows(content: str, **options: object) -> list[tuple[str, tuple[str, ...]]]:
@@ -86,3 +94,71 @@ def test_what_is_found_out_can_be_said(tmp_path: Path) -> None:
     assert read(tmp_path, '"a",b\n', table=TableOptions(quotes="no")) == [('"a"', "b")]
     assert read(tmp_path, "a~b\n~~\n".replace("~~", "c~d"), table=TableOptions(delimiter="~", quotes="yes"))
     assert read(tmp_path, "!x\na\tb\n", table=TableOptions(comment="! ##")) == [("a", "b")]
+
+
+OWN = ("prefix", "contain", "forbid")
+
+
+def sources_of(content: str, known: TableOptions = TableOptions(), name: str = "texts.txt") -> list[str]:  # noqa: B008
+    return [row.source for row in iterate_rows(io.BytesIO(content.encode()), name, named=OWN, known=known)]
+
+
+@pytest.mark.parametrize("name", ["<stdin>", "texts.txt"])
+@pytest.mark.parametrize(
+    "content",
+    ["forbid it\n", "forbid me\nhello you\nmy world\n", "contain, say\nhello, you\n", "a source prefix\nb c d\n"],
+)
+def test_a_text_with_the_name_of_an_option_is_no_header(content: str, name: str) -> None:
+    assert sources_of(content, name=name) == content.splitlines()
+
+
+def test_a_first_row_of_fields_with_the_name_of_an_option_is_no_header() -> None:
+    rows = "forbid\tV;PST\nsee\tV;PRS\n"
+    known = TableOptions(source=("lemma", "features"), target="form", names=("lemma", "features", "form"))
+    for each in (known, TableOptions(source=("1", "2"), target="3")):
+        assert sources_of(rows, each) == rows.splitlines()
+    assert sources_of("source\tprefix\nsee\ta\n", TableOptions(source=("1", "2"), target="3"))[0] == "source\tprefix"
+
+
+def test_a_header_with_an_option_names_the_texts_as_the_model_or_as_usual() -> None:
+    for header in ("text|forbid", "src|forbid", "source|forbid"):
+        assert sources_of(f"{header}\na b|c\n") == ["a b"]
+
+
+@pytest.mark.parametrize("name", ["<stdin>", "texts.txt", "texts.tsv"])
+def test_a_table_of_sources_alone_may_have_a_header(name: str) -> None:
+    known = TableOptions(source=("wort", "merkmale"), target="flexion", names=("wort", "merkmale", "flexion"))
+    assert sources_of("wort\tmerkmale\nhaus\tN;PL\n", known, name) == ["haus\tN;PL"]
+    assert sources_of("merkmale\twort\nN;PL\thaus\n", known, name) == ["haus\tN;PL"]
+
+
+def test_a_single_column_of_sources_may_have_a_header() -> None:
+    known = TableOptions(source=("wort",), target="laut", names=("wort", "laut"))
+    for name in ("texts.tsv", "texts.csv"):
+        assert sources_of("wort\nhaus\n", known, name) == ["haus"]
+    assert sources_of('wort\nhaus\n"haus, alt"\n', known, "texts.csv") == ["haus", "haus, alt"]
+    assert sources_of("wort;forbid\na b;c\n", known) == ["a b"]
+    assert sources_of("wort\nhaus\n", known, "texts.txt") == ["wort", "haus"], "lines of text have no header"
+    found = iterate_rows(io.BytesIO(b"x\na\n"), "texts.txt", table=TableOptions(delimiter="comma", header="yes"))
+    assert [row.source for row in found] == ["a"]
+
+
+@pytest.mark.parametrize("given", [("word, English", "tags"), ["word, English", "tags"]])
+def test_a_name_in_a_list_may_have_a_comma(given: list[str]) -> None:
+    assert TableOptions(source=given).source == ("word, English", "tags")  # type: ignore[arg-type]
+    assert TableOptions(source="word, tags,").source == ("word", "tags")  # type: ignore[arg-type]
+
+
+def test_a_column_without_a_name_keeps_its_place(tmp_path: Path) -> None:
+    content = ',"word, English","tags",form\n0,see,PST,saw\n1,go,PST,went\n'
+    table = TableOptions(source=("word, English",), target="form")
+    path = tmp_path / "table.csv"
+    path.write_text(content)
+    found = read_pairs([path], table=table).format
+    assert found is not None
+    known = known_from(known_columns(TableOptions(**found.chosen())))  # type: ignore[arg-type]
+    assert known.names == ("", "word, English", "tags", "form")
+    rows = content.partition("\n")[2]
+    assert read(tmp_path, rows, known=known) == [("see", "saw"), ("go", "went")]
+    assert TableOptions(names=",a,b").names == ("", "a", "b")  # type: ignore[arg-type]
+    assert TableOptions(names="").names == ()  # type: ignore[arg-type]

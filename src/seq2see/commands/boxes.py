@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import get_annotations
-from typing import Annotated, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from cyclopts import Group, Parameter
 
@@ -62,13 +62,19 @@ EXAMPLES = {
 """By verb."""
 
 
-def boxed(box: Group, *names: str) -> Callable[[Options], Options]:
-    """A decorator that puts fields which a dataclass inherits into a box of `--help`; all else stays as inherited."""
+def boxed(box: Group, *names: str, converter: Callable[..., Any] | None = None) -> Callable[[Options], Options]:
+    """A decorator that puts fields which a dataclass inherits into a box of `--help`; all else stays as inherited.
+
+    `converter` makes their values of the words of a command.
+    """
 
     def annotate(options: Options) -> Options:
         inherited = get_type_hints(options, include_extras=True)
         boxes = {
-            name: Annotated[inherited[name], Parameter(group=box, show_default=says_something(getattr(options, name)))]
+            name: Annotated[
+                inherited[name],
+                Parameter(group=box, show_default=says_something(getattr(options, name)), converter=converter),
+            ]
             for name in names
         }
         options.__annotations__ = get_annotations(options) | boxes

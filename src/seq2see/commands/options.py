@@ -23,7 +23,7 @@ from seq2see.commands.boxes import (
     TABLE,
     boxed,
 )
-from seq2see.data.options import Decision, TableOptions  # noqa: F401 (as below)
+from seq2see.data.options import Decision, TableOptions, columns_in  # noqa: F401 (as below)
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import MIN_SAMPLES, EvaluationOptions  # noqa: F401 (as below)
 from seq2see.inference.glossary import Glossary
@@ -59,6 +59,16 @@ class BatchFlags(BatchOptions):
 def read_glossary(kind: object, tokens: Sequence[Token]) -> Glossary | None:
     """The glossary of a file, whose name is the value of the flag."""
     return Glossary.of(tokens[0].value)
+
+
+def read_columns(kind: object, tokens: Sequence[Token]) -> Any:
+    """Names or numbers of columns, separated by commas."""
+    return columns_in(",".join(token.value for token in tokens))
+
+
+def read_names(kind: object, tokens: Sequence[Token]) -> Any:
+    """The same of all columns, of which some may have no name."""
+    return columns_in(",".join(token.value for token in tokens), keep_empty=True)
 
 
 FromFile = Parameter(converter=read_glossary, n_tokens=1, accepts_keys=False)
@@ -126,13 +136,17 @@ class ComparisonFlags(EvaluationFlags):
 
 
 @dataclass(frozen=True)
-@boxed(TABLE, "source", "target", "names", "delimiter", "header", "quotes", "comment", "encoding")
+@boxed(TABLE, "source", converter=read_columns)
+@boxed(TABLE, "names", converter=read_names)
+@boxed(TABLE, "target", "delimiter", "header", "quotes", "comment", "encoding")
 class TableFlags(TableOptions):
     """`TableOptions`, each a flag of its own."""
 
 
 @dataclass(frozen=True)
-@boxed(TABLE, "source", "names", "delimiter", "header", "quotes", "comment", "encoding")
+@boxed(TABLE, "source", converter=read_columns)
+@boxed(TABLE, "names", converter=read_names)
+@boxed(TABLE, "delimiter", "header", "quotes", "comment", "encoding")
 class SourceTableFlags(TableFlags):
     """`TableFlags` for texts to answer, which have no target."""
 

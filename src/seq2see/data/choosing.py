@@ -121,7 +121,7 @@ def format_of(
         head,
         options,
         where,
-        (*options.source, *([options.target] if options.target else []), *extra),
+        (*options.source, *([options.target] if options.target and has_target else []), *extra),
         needs_two=has_source and not is_asked and not extra,
     )
     names = _names(layout, options)
@@ -143,6 +143,8 @@ def format_of(
         source, target = (), 0
     elif extra and layout.delimiter == TAB and not names:
         source, target = (0,), 1
+    elif not has_target and layout.num_columns == 1:
+        source, target = (0,), None
     else:
         others = [finder.find(each) for each in extra]
         source, target, reason = _chosen(layout, names, rows, where, others)
@@ -178,10 +180,19 @@ def _layout(
     if layout is None and options.delimiter is not None:
         wanted = delimiter_called(options.delimiter)
         raise UnknownColumnError(f"no line has the delimiter {wanted!r}", where=where, fix="give another --delimiter")
+    if layout is None and wanted and not needs_two and (single := _single_column(head, options, wanted, where)):
+        return single
     if layout is None:
         num = max((line.count("\t") + 1 for line in head), default=1)
         return Layout(num_columns=2 if needs_two else num, comments=tuple((options.comment or "").split()))
     return layout
+
+
+def _single_column(head: Sequence[str], options: TableOptions, wanted: Sequence[str], where: str) -> Layout | None:
+    """The layout of one column under its name; None if the first line isn't that name."""
+    is_csv = extension(Path(where)) == ".csv" and any(line.startswith('"') for line in head)
+    found = layout_of(head, replace(options, delimiter="comma" if is_csv else "tab"), wanted)
+    return found if found is not None and found.num_columns == 1 and set(found.header) == set(wanted) else None
 
 
 def _names(layout: Layout, options: TableOptions) -> tuple[str, ...]:
@@ -270,10 +281,12 @@ class _Finder:
 def _chosen(
     layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, others: Sequence[int] = ()
 ) -> tuple[tuple[int, ...], int, str]:
-    """The columns of source and target, none of `others`, and why. ChoiceError where it isn't plain."""
+    """The columns of source and target, none of `others`, and why. ChoiceError where it isn't plain or possible."""
     if layout.is_conllu:
         fix = "choose columns: --source 2 --target 3 (word to lemma), --source 2,4 --target 3 (with its tag)"
         raise ChoiceError("is CoNLL-U, whose columns can be paired in several ways", where=where, fix=fix)
+    if layout.num_columns < 2:
+        raise ChoiceError("has only one column", where=where, fix="give another --delimiter")
     lower = [name.casefold().strip("#\"' ") for name in names]
     for one, other in USUAL:
         if one in lower and other in lower:

@@ -38,7 +38,7 @@ class TableOptions:
 
     def __post_init__(self) -> None:
         for name in ("source", "names"):
-            object.__setattr__(self, name, columns_in(getattr(self, name)))
+            object.__setattr__(self, name, columns_in(getattr(self, name), keep_empty=name == "names"))
         if isinstance(self.target, int) and not isinstance(self.target, bool):
             object.__setattr__(self, "target", str(self.target))
 
@@ -74,19 +74,19 @@ def known_from(stored: Any) -> TableOptions:
         return TableOptions()
 
 
-def columns_in(given: Any) -> Any:
-    """Names or numbers of columns as a tuple: `"lemma,features"` and `[1, 3]` are two each."""
-    if isinstance(given, str | int) and not isinstance(given, bool):
-        given = str(given).split(",")
+def columns_in(given: Any, *, keep_empty: bool = False) -> Any:
+    """Names or numbers of columns as a tuple: `"lemma,features"` and `[1, 3]` are two each.
+
+    In a list, a name may have a comma. With `keep_empty`, a text such as `,word` has two names, of which one is empty.
+    """
+    if isinstance(given, str):
+        parts = [name.strip() for name in given.split(",")] if given.strip() else []
+        return tuple(name for name in parts if name or keep_empty)
+    if isinstance(given, int) and not isinstance(given, bool):
+        return (str(given),)
     if not isinstance(given, list | tuple):
         return given
-    return tuple(each for part in given for each in _split(part))
-
-
-def _split(part: Any) -> list[Any]:
-    if isinstance(part, int) and not isinstance(part, bool):
-        return [str(part)]
-    return [name.strip() for name in part.split(",") if name.strip()] if isinstance(part, str) else [part]
+    return tuple(str(each) if isinstance(each, int) and not isinstance(each, bool) else each for each in given)
 
 
 def table_options(options: TableOptions) -> TableOptions:

@@ -19,7 +19,7 @@ from seq2see.data.conversion import MARKS, Chunks, blocks_of, known_encoding, tr
 from seq2see.data.diagnosis import diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
 from seq2see.data.json_table import JsonFormat
-from seq2see.data.layout import TAB, Layout, delimiter_name, is_open, layout_of
+from seq2see.data.layout import CSV_DELIMITERS, TAB, Layout, delimiter_name, is_open, layout_of
 from seq2see.data.lines import Line, LineError, cut_lines, lines_of
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
@@ -36,6 +36,8 @@ LONGEST_LINE = 4_000_000
 MOST_RECORD_LINES = 1_000
 _NO_OPTIONS = TableOptions()
 _TABLES = (".csv", ".tsv")
+_TEXT_NAMES = ("source", "text", "src")
+"""What a column of texts may be called beside columns that are asked for, the most telling first."""
 
 
 NO_VALUES: Mapping[str, object] = {}
@@ -184,7 +186,8 @@ def _rows(
     header, columns = _columns_of(texts, name, table.over(known), named)
     if columns and not table.over(known).source:
         others = [each for each in header if each not in (*extra, *columns)]
-        table = replace(table, source=("source",) if "source" in others or len(others) != 1 else (others[0],))
+        usual = [each for each in _TEXT_NAMES if each in others]
+        table = replace(table, source=tuple(usual or others)[:1])
     chosen = source_format(texts, name, table, known, (*extra, *columns))
     is_usual = isinstance(chosen, TableFormat) and chosen.is_fields
     if say is not None and not is_usual and (said := chosen.describe()):
@@ -211,11 +214,25 @@ def _columns_of(
     head: Sequence[str], name: str, options: TableOptions, named: Sequence[str]
 ) -> tuple[Sequence[str], tuple[str, ...]]:
     """The header of a table that has some of these columns, and which; nothing of anything else."""
+    named = [each for each in named if each not in options.source]
     for wanted in () if is_json(Path(name)) else ((), *((each,) for each in named)):
         layout = layout_of(head, options, wanted)
-        if layout is not None and (found := tuple(each for each in named if each in layout.header)):
+        if layout is None or not (found := tuple(each for each in named if each in layout.header)):
+            continue
+        if options.header == "yes" or _has_texts(layout, options.source):
             return layout.header, found
     return (), ()
+
+
+def _has_texts(layout: Layout, source: Sequence[str]) -> bool:
+    """Whether a first line with names of columns also names that of the texts: if not, it may be a text itself."""
+    if layout.delimiter not in CSV_DELIMITERS:
+        return False
+    names = [each for each in source if not each.isdecimal()]
+    if names and set(names) <= set(layout.header):
+        return True
+    is_fields = len(source) > 1 and len(layout.header) == len(source)
+    return not is_fields and any(each in layout.header for each in _TEXT_NAMES)
 
 
 def _values_in(line: Line) -> dict[str, object]:
