@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seq2see.data import read_pairs
-from seq2see.data.header import is_header
+from seq2see.data.header import has_usual_names, is_header
 
 NAMES = [
     ("source", "target"), ("word", "ipa"), ("English", "French"), ("EN", "VI"), ("written", "spoken"),
@@ -44,3 +44,16 @@ def test_rows_of_real_sets_are_no_headers(seq2see_data: Path) -> None:
         rows = [(pair.source, pair.target or "") for pair in read_pairs([path]).pairs[:400]]
         chosen = random.Random(1).sample(range(len(rows)), 40)
         assert not [rows[at] for at in chosen if is_header(rows[at], rows[:at] + rows[at + 1 :])], path
+
+
+@pytest.mark.parametrize("first", ["tag\ttext", "text\tword", "target\tsource", "form\tlemma"])
+def test_a_first_pair_of_two_usual_names_is_a_pair(first: str, tmp_path: Path) -> None:
+    path = tmp_path / "words.tsv"
+    path.write_text(f"{first}\ntag\tday\nwort\tword\nhaus\thouse\n")
+    assert "\t".join(map(str, read_pairs([path]).pairs[0][:2])) == first
+
+
+def test_usual_names_of_source_and_target_are_a_header() -> None:
+    assert has_usual_names(("Word", " IPA"))
+    assert has_usual_names(("tag", "text", "id"))
+    assert not has_usual_names(("text", "text"))

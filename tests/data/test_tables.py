@@ -166,3 +166,19 @@ def test_blocks_of_the_check_change_nothing(name: str, tmp_path: Path, monkeypat
     for size in (1, 30):
         monkeypatch.setattr(rows, "BLOCK_BYTES", size)
         assert check(path) == whole
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+@pytest.mark.parametrize("again", ["source~target", "source~ target", " source ~target ", "\ufeffsource~ target"])
+def test_a_header_in_the_middle_is_no_pair(again: str, delimiter: str, tmp_path: Path) -> None:
+    again = again.replace("~", delimiter)
+    rows = [f"number {at}{delimiter}n{at}\n" for at in range(2000)]
+    rows[0] = f'"number, 0"{delimiter}n0\n' if delimiter == "," else rows[0]
+    path = tmp_path / "table.csv"
+    for at in (2, 1500):
+        path.write_text(
+            "".join([f"source{delimiter} target\n", *rows[:at], f"{again}\n", *rows[at:]]), encoding="utf-8"
+        )
+        found = read_pairs([path], skip_bad=True)
+        assert (len(found.pairs), found.skipped) == (2000, 1)
+        assert found.problems[0].what.startswith("the header again")

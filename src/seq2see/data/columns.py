@@ -47,23 +47,29 @@ def without_mark(cells: list[str]) -> list[str]:
     return [cells[0].removeprefix("\ufeff"), *cells[1:]] if cells else cells
 
 
+def is_named(cells: Sequence[str], layout: Layout) -> bool:
+    """Whether a row is the header, perhaps after a byte order mark, and with blanks around its cells."""
+    return list(map(str.strip, without_mark(list(cells)))) == list(layout.header)
+
+
 def _flat_columns(text: str, layout: Layout, wanted: Sequence[int], *, is_start: bool) -> Columns | None:
     """The columns of a table in which TAB and line ends divide all cells."""
     num = layout.num_columns
     start = 0
     if layout.header:
-        names = "\t".join(layout.header)
         if is_start:
             start = 1
             first, _, text = text.partition("\n")
-            if first != names or not text:
+            if not is_named(first.split("\t"), layout) or not text:
                 return None
-        if "\ufeff" in text or f"\n{names}\n" in f"\n{text}\n":
+        if "\ufeff" in text:
             return None
     lines = text.split("\n")
     if {line.count("\t") for line in lines} != {num - 1}:
         return None
     cells = text.replace("\n", "\t").split("\t")
+    if _has_header(cells, layout):
+        return None
     return [cells[index::num] for index in wanted], range(start, start + len(lines))
 
 
@@ -72,7 +78,6 @@ def _batched_columns(
 ) -> Columns | None:
     columns: list[list[str]] = [[] for _ in wanted]
     numbers: list[int] | range = range(0)
-    may_have_mark = "\ufeff" in text
     for cells, places in _batches(text, layout):
         if isinstance(cells, _Flat):
             own: list[Iterable[str]] = [cells.cells[index :: cells.num] for index in wanted]
@@ -82,7 +87,7 @@ def _batched_columns(
                 cells, places = cells[1:], places[1:]
                 if not cells:
                     continue
-            if not _fit(cells, layout, wanted, is_exact=is_exact, may_have_mark=may_have_mark):
+            if not _fit(cells, layout, wanted, is_exact=is_exact):
                 return None
             own = [map(itemgetter(index), cells) for index in wanted]
         for column, more in zip(columns, own, strict=True):
@@ -165,9 +170,18 @@ def _flat_cells(piece: str, layout: Layout) -> _Flat | None:
         if not all(line[0] == line[-1] == '"' for line in lines):
             return None
         cells = piece[1:-1].replace('"\n"', between).split(between)
-    if layout.header and ("\ufeff" in piece or layout.header[-1] in cells[num - 1 :: num]):
+    if layout.header and ("\ufeff" in piece or _has_header(cells, layout)):
         return None
     return _Flat(cells, num)
+
+
+def _has_header(cells: Sequence[str], layout: Layout) -> bool:
+    """Whether one of the rows, whose cells are one after the other, is the header."""
+    if not layout.header:
+        return False
+    num, last = layout.num_columns, layout.header[-1]
+    found = [at for at, cell in enumerate(cells[num - 1 :: num]) if last in cell]  # few: the rest is slower
+    return any(is_named(cells[at * num : (at + 1) * num], layout) for at in found)
 
 
 def _with_places(rows: list[list[str]], first: int, num_lines: int) -> Batch:
@@ -188,12 +202,12 @@ def _reader(lines: Iterable[str], layout: Layout) -> Reader:
     return csv.reader(lines, delimiter=layout.delimiter, strict=True, skipinitialspace=True)
 
 
-def _fit(cells: list[list[str]], layout: Layout, wanted: Sequence[int], *, is_exact: bool, may_have_mark: bool) -> bool:
+def _fit(cells: list[list[str]], layout: Layout, wanted: Sequence[int], *, is_exact: bool) -> bool:
     """Whether all rows have the columns, and none is the header again."""
     sizes = set(map(len, cells))
     if (is_exact and sizes != {layout.num_columns}) or min(sizes) <= max(wanted):
         return False
-    header = list(layout.header)
-    if not header:
+    if not layout.header:
         return True
-    return header not in cells and not (may_have_mark and header in map(without_mark, cells))
+    last = layout.header[-1]
+    return not any(is_named(row, layout) for row in cells if row and last in row[-1])

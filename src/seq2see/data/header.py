@@ -29,8 +29,13 @@ _MAX_ALPHABET = 200
 
 
 def has_usual_names(cells: Sequence[str]) -> bool:
-    """Whether two of these cells or more are what columns are usually called, and no two are the same."""
+    """Whether two of these cells or more are what columns are usually called, and no two are the same.
+
+    Two cells alone are so only as source and target: other two words, such as tag and text, may be a pair.
+    """
     names = [cell.strip().strip("#\"'").strip().casefold() for cell in cells]
+    if len(names) == 2:
+        return tuple(names) in USUAL
     return sum(name in _KNOWN for name in names) > 1 and len(set(names)) == len(names)
 
 

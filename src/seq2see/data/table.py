@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from seq2see.data.columns import columns_in, without_mark
+from seq2see.data.columns import columns_in, is_named
 from seq2see.data.layout import CSV_DELIMITERS, FIRST_BLANK, TAB, Layout, clean_cell, delimiter_name, records
 from seq2see.data.lines import Line, LineError, require_text, text_of, two_columns
 
@@ -130,7 +130,7 @@ class TableFormat:
             if isinstance(found, LineError):
                 yield line, found
                 continue
-            if self.layout.header and (is_first or without_mark(found) == list(self.layout.header)):
+            if self.layout.header and (is_first or is_named(found, self.layout)):
                 if not is_first:
                     what = "the header again, as where tables were concatenated"
                     yield line, LineError(line, what, "remove the line", "columns")

@@ -50,14 +50,15 @@ def read_data(
         return corpus_data(corpus)
 
     table, chosen = table_options(config.data), dict[str, Any]()
+    wanted = table
 
     def read(paths: Sequence[str], name: str) -> list[Pair]:
-        nonlocal chosen
+        nonlocal chosen, wanted
         found = read_pairs(
             [Path(path) for path in paths],
             columns="pairs" if has_source else "target",
             skip_bad=config.data.skip_bad,
-            table=table,
+            table=wanted,
             known=TableOptions(**chosen),
         )
         if found.format is not None:
@@ -65,6 +66,9 @@ def read_data(
                 notes.append(f"{' '.join(Path(path).name for path in paths)}: {said}")
             if name == "train":
                 chosen = {**found.format.chosen(), **config.data.given()}
+                if table.names and chosen["names"] == found.format.chosen().get("names"):
+                    # A run stores the columns under the header of its training file; dev may have other names.
+                    wanted = replace(table, source=(), target=None, names=())
         if found.skipped:
             first = found.problems[0]
             notes.append(f"{name}: skipped {invalid_lines(found.skipped)}, first {first.origin}: {first.what}")

@@ -1,0 +1,35 @@
+"""The pairs of a run, read from the files of its options."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seq2see.config import Config
+from seq2see.data.options import DataOptions
+from seq2see.errors import DataError
+from seq2see.run.pairs import read_data
+
+
+def write(path: Path, header: str) -> str:
+    path.write_text(f"{header}\n" + "".join(f"{at},w{at}x,l{at}y\n" for at in range(9)), encoding="utf-8")
+    return str(path)
+
+
+def test_columns_that_a_run_stored_leave_dev_its_own_names(tmp_path: Path) -> None:
+    train, dev = write(tmp_path / "train.csv", "id,word,ipa"), write(tmp_path / "dev.csv", "nr,source,target")
+    config = Config(data=DataOptions(train=(train,), dev=(dev,)))
+    first = read_data(config, None, None, has_source=True)
+    stored = replace(config, data=replace(config.data, **first.columns))
+    again = read_data(stored, None, None, has_source=True)
+    assert (again.dev, again.columns) == (first.dev, first.columns)
+    assert [pair.source for pair in again.dev] == [f"w{at}x" for at in range(9)]
+
+
+def test_columns_that_are_given_are_those_of_dev_too(tmp_path: Path) -> None:
+    train, dev = write(tmp_path / "train.csv", "id,word,ipa"), write(tmp_path / "dev.csv", "nr,source,target")
+    data = DataOptions(train=(train,), dev=(dev,), source=("word",), target="ipa")
+    with pytest.raises(DataError, match="unknown column 'word'"):
+        read_data(Config(data=data), None, None, has_source=True)
