@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -82,7 +83,7 @@ def script(text: str, *, short: bool) -> str:
         for command in commands(block.body):
             chosen = shortened(command) if short else command
             if chosen:
-                lines += [f"echo {'+ ' + chosen!r} >&2", chosen]
+                lines += [f"echo {shlex.quote('+ ' + chosen)} >&2", chosen]
     return "\n".join(lines) + "\n"
 
 
