@@ -158,6 +158,13 @@ def test_every_row_of_a_table_is_looked_up_beside_it(tmp_path: Path, monkeypatch
     assert [pair.source for pair in found] == ["data/1.png", "data/1.png"]
 
 
+def test_a_text_that_ends_like_a_name_may_be_long(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    long = "see the file attached " * 20 + ".JPG"
+    path.write_text(f"{long}\tone\nx\ttwo\n")
+    assert read_pairs([path]).pairs[0].source == long
+
+
 def test_a_dark_picture_of_16_bits_stays_dark(tmp_path: Path) -> None:
     PIL.fromarray(np.full((4, 4), 255, np.uint16)).save(tmp_path / "dark.png")
     assert (read_values("picture", str(tmp_path / "dark.png"), "", channels=1) == 1).all()

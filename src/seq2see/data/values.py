@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import struct
 import warnings
@@ -39,7 +40,6 @@ MAX_SERIES = 10_000_000
 """Numbers of a series."""
 NUM_SAMPLED = 1_000
 """Pictures or series that the normalisation is learnt from, evenly spaced."""
-MAX_NAME = 1_000
 TAB = "\t"
 _NAME = re.compile(rf"\.(?:{'|'.join([*PICTURES, *ARRAYS])})[ ]*(?=\t|$)", re.IGNORECASE)
 _SPREAD = 1e-6
@@ -240,7 +240,8 @@ def beside(source: str, folder: Path) -> str:
         return source
     fields = fields_of(source)
     for index, field in enumerate(fields):
-        if _NAME.search(field) and len(field) < MAX_NAME and (path := folder / field.strip()).is_file():
+        # With os.path, since a text may be longer than a name can be.
+        if _NAME.search(field) and os.path.isfile(path := folder / field.strip()):
             fields[index] = str(path)
     return TAB.join(fields)
 
