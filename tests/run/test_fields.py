@@ -34,7 +34,7 @@ def test_tags_become_a_field_of_their_own(model: seq2see.Model) -> None:
 def test_the_order_of_the_tags_means_nothing(model: seq2see.Model) -> None:
     one, other = model.predict(["bal\tPST;V", "bal\tV;PST"])
     assert one.text == other.text == "baled"
-    assert one.log_prob == other.log_prob
+    assert abs(one.log_prob - other.log_prob) < 1e-5  # the rows of one product of matrices may differ in the last bit
     assert one.source_tokens == ["b", "a", "l", "\t", "<V>", "<PST>", "<eos>"]
 
 
