@@ -26,6 +26,7 @@ from seq2see.blueprint.options import (
     FieldKind,
     ModelOptions,
     Sizes,
+    cells_of,
     num_cells,
 )
 from seq2see.blueprint.shapes import Shape, tensor_shapes
@@ -46,6 +47,7 @@ __all__ = [
     "ModelOptions",
     "Shape",
     "Sizes",
+    "cells_of",
     "find",
     "fitting",
     "max_positions",

@@ -102,9 +102,15 @@ class Field(NamedTuple):
         return self.kind in ("text", "vectors")
 
 
+def cells_of(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the cells of a picture with these numbers of pixels."""
+    return -(-height // CELL), -(-width // CELL)
+
+
 def num_cells(height: int, width: int) -> int:
-    """The number of cells of a picture with these numbers of pixels."""
-    return -(-height // CELL) * -(-width // CELL)
+    """The number of cells of such a picture."""
+    rows, columns = cells_of(height, width)
+    return rows * columns
 
 
 class Sizes(NamedTuple):

@@ -164,7 +164,7 @@ def _can_be_quoted(table: Sequence[str], delimiter: str, options: TableOptions) 
 
 
 def _are_enough(count: int, total: int, *, is_sure: bool) -> bool:
-    """Whether so many of the lines with the same number of columns make a table of them all."""
+    """Whether `count` of `total` lines with the same number of columns are enough for a table."""
     if is_sure:
         return 2 * count > total
     return count >= _MOST * total or (total - count == 1 and count > _FEW)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.blueprint import CELL, FIELD_BREAK, VALUE, num_cells
+from seq2see.blueprint import FIELD_BREAK, VALUE, cells_of, num_cells
 from seq2see.errors import DataError, UserError
 from seq2see.system_errors import reported
 from seq2see.text import Codec, Fields, Values
@@ -138,7 +138,7 @@ class ValueSpan(NamedTuple):
         if self.kind == "vectors":
             return len(self.array), 1
         _, height, width = self.array.shape
-        return -(-height // CELL), -(-width // CELL)
+        return cells_of(height, width)
 
     @property
     def tokens(self) -> list[str]:
@@ -155,9 +155,8 @@ def spans_of(codec: Codec, ids: Sequence[int], values: Iterable[Array | None]) -
         return ()
     spans = []
     starts = [0, *(place + 1 for place, number in enumerate(ids) if number == FIELD_BREAK)]
-    fields = [(start, part) for start, part in zip(starts, codec.tokenizer.parts, strict=True)]
     own = iter(values)
-    for start, part in fields:
+    for start, part in zip(starts, codec.tokenizer.parts, strict=True):
         if isinstance(part, Values) and (array := next(own)) is not None:
             spans.append(ValueSpan(part.kind, start, array))
     return tuple(spans)

@@ -89,13 +89,13 @@ def picture_panel(span: ValueSpan, image: str, target: str, weights: Weights) ->
     size = f'width="{width:.1f}" height="{height:.1f}"'
     elements = [f'<image href="{image}" {size} preserveAspectRatio="none"/>']
     most = max(float(weights.max(initial=0)), 1e-9)
-    for place, weight in enumerate(weights.tolist()):
+    for place, (name, weight) in enumerate(zip(span.tokens, weights.tolist(), strict=True)):
         column, row = divmod(place, rows)
         left, top = column * cell, row * cell
         elements.append(
             f'<rect x="{left:.1f}" y="{top:.1f}" width="{min(cell, width - left):.1f}" '
             f'height="{min(cell, height - top):.1f}" fill="{SHADES[-1]}" '
-            f'fill-opacity="{0.75 * weight / most:.3f}">{tooltip(target, span.tokens[place], weight)}</rect>'
+            f'fill-opacity="{0.75 * weight / most:.3f}">{tooltip(target, name, weight)}</rect>'
         )
     return Panel("".join(elements), width, height)
 
@@ -105,8 +105,8 @@ def series_panel(span: ValueSpan, lines: str, target: str, weights: Weights) -> 
     step = WIDEST / len(weights.T)
     bars = [
         f'<rect x="{place * step:.1f}" y="{BARS * (1 - weight):.1f}" width="{step:.1f}" height="{BARS * weight:.1f}" '
-        f'fill="{SHADES[shade(max(weight, PALEST))]}">{tooltip(target, span.tokens[place], weight)}</rect>'
-        for place, weight in enumerate(weights.tolist())
+        f'fill="{SHADES[shade(max(weight, PALEST))]}">{tooltip(target, name, weight)}</rect>'
+        for place, (name, weight) in enumerate(zip(span.tokens, weights.tolist(), strict=True))
     ]
     return Panel("".join([*bars, lines]), WIDEST, BARS)
 
