@@ -28,6 +28,8 @@ class Architecture:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     min_layers: int = 1
     has_source: bool = True
+    is_transducer: bool = False
+    """Whether its targets are actions along the source."""
     outputs: int = 1
     """Input width of the output layer, in multiples of the model's width."""
 
@@ -88,6 +90,12 @@ ARCHITECTURES: dict[str, Architecture] = {
         "attention whose output is an input of the next step",
         ENCODER_OPTIONS | ATTENTION_OPTIONS,
         defaults=BOTH,
+    ),
+    "transducer": Architecture(
+        "writes along the source, token by token",
+        ENCODER_OPTIONS,
+        defaults=BOTH,
+        is_transducer=True,
     ),
     "transformer": Architecture(
         "self-attention on both sides", TRANSFORMER_OPTIONS, defaults={"layers": 4, "tie": "target"}

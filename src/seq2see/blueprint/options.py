@@ -78,6 +78,8 @@ FIELD_BREAK = 4
 """The token between two fields of a source of several fields: the first one of its vocabulary."""
 VALUE = 5
 """The token in place of a vector, or of a cell of a picture: the second one of a vocabulary with such fields."""
+STEP = 4
+"""The token of a transducer that moves on to the next source token: the first one of the target vocabulary."""
 PICTURE_CHANNELS = (32, 64, 128)
 """Outputs of the stages of convolutions that read a picture; each halves its height and width."""
 CELL = 1 << len(PICTURE_CHANNELS)

@@ -106,6 +106,10 @@ def recurrent_decoder(o: Blueprint) -> Named:
             yield from at("1.inner", lstm(o.embedding + o.width, o.width))
             for height in range(1, o.layers):
                 yield from at(f"{1 + height}.inner", lstm(2 * o.width, o.width))
+        case "transducer":
+            yield from at("1.inner", lstm(o.embedding + o.width, o.width))
+            yield from stacked_lstms(o, o.width, [str(1 + height) for height in range(1, o.layers)])
+            yield from at(f"{o.layers + 1}.inner.linear", linear(o.width, 2 * o.width))
         case "gnmt":
             yield from at("0", lstm(o.embedding, o.width))
             yield from at("1.score", score(o))

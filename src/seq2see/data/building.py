@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from seq2see.data.examples import Examples, Sequences
 from seq2see.data.pairs import Pair
 from seq2see.data.values import learn_field
-from seq2see.text import EOS, SUBWORD_UNITS, VALUE_UNITS, Codec, Codecs, Units, Values, make_tokenizer
+from seq2see.errors import ConfigError
+from seq2see.text import (
+    EOS,
+    SPECIALS,
+    SUBWORD_UNITS,
+    VALUE_UNITS,
+    Codec,
+    Codecs,
+    Units,
+    Values,
+    Vocabulary,
+    make_tokenizer,
+)
+from seq2see.text.alignment import STEP_TOKEN, Aligner
 from seq2see.text.building import by_unit, codec_of_counts, codec_of_unit, count_unit
 from seq2see.text.fields import is_value_unit
 from seq2see.text.learning import text_step
@@ -69,6 +83,25 @@ def build_and_encode(
     codec = codec_of_unit(options, unit, Counter(dict(zip(tokens, counts, strict=True))), case)
     table = np.array([EOS, *map(codec.vocabulary.id, tokens)], dtype=np.int32)
     return codec, Sequences(table[provisional.ids], provisional.offsets)
+
+
+def aligned_examples(codecs: Codecs, examples: Examples) -> tuple[Codecs, Examples]:
+    """The codecs and examples of a transducer: targets become actions along their sources, aligned by EM.
+
+    ConfigError if the pairs can't be aligned.
+    """
+    source_codec, codec = codecs
+    assert source_codec is not None
+    if source_codec == codec:
+        raise ConfigError("unsupported by a transducer", where="text.joint", fix="set text.joint=false")
+    ids, offsets = examples.targets.ids, examples.targets.offsets
+    shifted = Examples(examples.sources, Sequences(ids + (ids >= len(SPECIALS)).astype(ids.dtype), offsets))
+    pairs = [
+        (shifted.source(index)[:-1].tolist(), shifted.target(index)[:-1].tolist()) for index in range(len(shifted))
+    ]
+    vocabulary = Vocabulary((STEP_TOKEN, *codec.vocabulary.tokens))
+    target_codec = replace(codec, vocabulary=vocabulary, aligner=Aligner.learn(pairs))
+    return (source_codec, target_codec), shifted.as_actions(target_codec)
 
 
 def learn_values(units: Units, texts: Sequence[str], places: Sequence[str]) -> dict[int, Values]:

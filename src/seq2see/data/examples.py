@@ -95,7 +95,7 @@ class Examples:
         else:
             places = (pair.origin for pair in pairs)
             sources = Sequences.encode(source_codec, (pair.source for pair in pairs), places)
-        return cls(sources, Sequences.encode(target_codec, (pair.target for pair in pairs)))
+        return cls(sources, Sequences.encode(target_codec, (pair.target for pair in pairs))).as_actions(target_codec)
 
     @classmethod
     def encode_with_dropout(
@@ -123,7 +123,16 @@ class Examples:
             sources = Sequences.empty(len(pairs))
         else:
             sources = encode("source", source_codec, (pair.source for pair in pairs))
-        return cls(sources, encode("target", target_codec, (pair.target for pair in pairs)))
+        return cls(sources, encode("target", target_codec, (pair.target for pair in pairs))).as_actions(target_codec)
+
+    def as_actions(self, target_codec: Codec) -> Examples:
+        """With targets as actions along their sources, if this is the codec of a transducer's targets."""
+        aligner, step = target_codec.aligner, target_codec.step
+        if aligner is None or step is None:
+            return self
+        pairs = ((self.source(index).tolist(), self.target(index).tolist()) for index in range(len(self)))
+        targets = (aligner.actions(source, target, step) if target else [] for source, target in pairs)
+        return replace(self, targets=Sequences.pack(targets))
 
     @property
     def source_ids(self) -> Ids:

@@ -17,9 +17,12 @@ from seq2see.search import (
     ForbidPhrases,
     ForbidSpelt,
     ForcePrefix,
+    MaxLength,
     MinLength,
     NoRepeat,
     Sampler,
+    Steps,
+    WithoutSteps,
     greedy,
 )
 from seq2see.text import EOS, PAD, SUBWORD_UNITS, Codec, Protected
@@ -64,7 +67,8 @@ def filters_of(
     """Filters in the ids of the target's codec; `prompts` [B P] are what a language model continues.
 
     A forbidden text may neither occur in any segmentation into subwords, or into characters and protected units, nor
-    begin in the prompt. In models of words or symbols it forbids that sequence of words or symbols.
+    begin in the prompt. In models of words or symbols it forbids that sequence of words or symbols. No filter of these
+    sees the STEPs of a transducer.
     """
     found: list[Filter] = []
     if forbidden := list(dict.fromkeys(text for rule in rules for text in rule.forbid)):
@@ -76,7 +80,10 @@ def filters_of(
     if longest := max(len(rule.prefix) for rule in rules):
         ids = np.array([[*rule.prefix, *[PAD] * (longest - len(rule.prefix))] for rule in rules], dtype=np.int64)
         found.append(ForcePrefix(ids, np.array([len(rule.prefix) for rule in rules])))
-    return found
+    if codec.step is None:
+        return found
+    inner = [*found, MaxLength(most, EOS)]
+    return [Steps(source_lengths - 1, codec.step, EOS), *(WithoutSteps(each, codec.step) for each in inner)]
 
 
 def forbid(rules: Sequence[Rules], texts: Sequence[str], codec: Codec) -> Filter:

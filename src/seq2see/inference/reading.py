@@ -164,4 +164,5 @@ def read_pairs(
     own = Sequences.empty(len(rows))
     if source_codec is not None and read_of_source:
         own = Sequences.of(source_codec, [read_of_source[row] for row in rows])
-    return Readable(Examples(own, Sequences.of(target_codec, [read[row] for row in rows])), rows, refused)
+    examples = Examples(own, Sequences.of(target_codec, [read[row] for row in rows]))
+    return Readable(examples.as_actions(target_codec), rows, refused)

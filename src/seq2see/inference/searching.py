@@ -53,6 +53,7 @@ def search(
     if max_positions is not None:
         limits = np.minimum(limits, max_positions - prompt.shape[1])
     has_room = limits >= np.array([rule.num_fixed for rule in rules])
+    num_steps = 0 if codec.step is None else source_lengths - 1
     filters: list[Filter] = [
         Forbid(NEVER_GENERATED),
         *filters_of(options, rules, codec, source_lengths, limits, prompts=prompt),
@@ -66,13 +67,15 @@ def search(
             n_best=options.n_best,
             first=first,
             eos=EOS,
-            max_lengths=limits,
+            max_lengths=limits + num_steps,
             length_penalty=options.length_penalty,
             coverage_penalty=options.coverage_penalty,
             source_lengths=source_lengths,
             filters=filters,
             phrases=phrases_of(rules, has_room),
+            transducer_step=codec.step,
         )
+        found = [[written(each, codec.step) for each in own] for own in found]
         return [each if each and room else [NOTHING] for each, room in zip(found, has_room.tolist(), strict=True)]
     every, drawn = np.arange(len(limits)), [list[Hypothesis]() for _ in limits]
     together = max(1, most_rows // len(limits))
@@ -83,15 +86,16 @@ def search(
             start if count == options.n_best else start.select(every, every),  # a step consumes its state
             first=first,
             eos=EOS,
-            max_lengths=limits,
+            max_lengths=limits + num_steps,
             choose=choose_of(options),
             filters=filters,
             row_numbers=numbers,
             count=count,
             first_draw=draw,
         )
-        for row, (own, limit) in enumerate(zip(drawn, limits.tolist(), strict=True)):
-            own += [each if is_whole(each, limit) else NOTHING for each in more[row * count :][:count]]
+        for row, (own, limit) in enumerate(zip(drawn, (limits + num_steps).tolist(), strict=True)):
+            whole = (each if is_whole(each, limit) else NOTHING for each in more[row * count :][:count])
+            own += [written(each, codec.step) for each in whole]
     return [each if room else [NOTHING] for each, room in zip(drawn, has_room.tolist(), strict=True)]
 
 
@@ -103,6 +107,21 @@ def needs_beam(options: GenerationOptions, rules: Rules) -> bool:
 def is_whole(hypothesis: Hypothesis, limit: int) -> bool:
     """Whether it ended or is as long as it may be; otherwise no token was left that satisfies the options."""
     return hypothesis.finished or len(hypothesis.ids) == limit
+
+
+def written(hypothesis: Hypothesis, step: int | None) -> Hypothesis:
+    """The hypothesis without a transducer's STEPs, whose log-probabilities are part of that of the next token."""
+    if step is None or step not in hypothesis.ids:
+        return hypothesis
+    kept = [position for position, number in enumerate(hypothesis.ids) if number != step]
+    if not kept:
+        return hypothesis._replace(ids=[], weights=None, token_log_probs=())
+    sums = np.add.reduceat(np.array(hypothesis.token_log_probs), [0, *(position + 1 for position in kept[:-1])])
+    return hypothesis._replace(
+        ids=[hypothesis.ids[position] for position in kept],
+        weights=None if hypothesis.weights is None else hypothesis.weights[kept],
+        token_log_probs=tuple(sums.tolist()),
+    )
 
 
 def without_weights(step: Step[Any]) -> Step[Any]:

@@ -13,7 +13,7 @@ from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.engine import Array, Heads, Ids, stacked
 from seq2see.model import DecoderState, Seq2Seq, max_positions, restore
 from seq2see.model.encoder import Encoder
-from seq2see.model.readers import Attend
+from seq2see.model.readers import Attend, Pointer
 from seq2see.model.transformer import CrossAttention
 from seq2see.storage.saved_model import SavedModel
 from seq2see.training import target_log_probs, to_tensors
@@ -54,15 +54,17 @@ class TorchEngine:
         return bool(self.readers)
 
     @property
-    def readers(self) -> list[Attend | CrossAttention]:
+    def readers(self) -> list[Attend | CrossAttention | Pointer]:
         """The layers with attention over the source, bottom first."""
-        return [part for part in self.network.decoder.modules() if isinstance(part, Attend | CrossAttention)]
+        return [part for part in self.network.decoder.modules() if isinstance(part, Attend | CrossAttention | Pointer)]
 
     @property
     def shown_layer(self) -> int:
         """Which of them gives the weights of `step`."""
         return max(
-            height for height, part in enumerate(self.readers) if isinstance(part, Attend) or part.reports_weights
+            height
+            for height, part in enumerate(self.readers)
+            if isinstance(part, Attend | Pointer) or part.reports_weights
         )
 
     @property

@@ -21,7 +21,7 @@ from seq2see.model.encoder import (
     UnidirectionalLSTM,
 )
 from seq2see.model.initialize import initialize
-from seq2see.model.readers import SCORES, Attend, Peek, Score
+from seq2see.model.readers import SCORES, Attend, Peek, Pointer, Score
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.seq2seq import Decoder, Seq2Seq
 from seq2see.model.stream import Layer
@@ -104,6 +104,18 @@ def input_feeding(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [InputFeeding(step, o.width)]))
 
 
+def transducer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
+    """Reads one source state at a time: writes tokens, or moves on to the next (Makarov & Clematide 2018, section 2).
+
+    Targets are actions along the source, so there is no attention to learn; see `seq2see.text.alignment`.
+    """
+    first = ReadContext(Recurrent(o.embedding + o.width, o.width, o.dropout))
+    above = [Recurrent(o.width, o.width, o.dropout) for _ in range(1, o.layers)]
+    embedding = embeddings(o, sizes)
+    output = ReadContext(Dense(2 * o.width, o.width, o.dropout))
+    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Pointer(), first, *above, output]))
+
+
 def transformer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """Self-attention on both sides, and cross-attention in the decoder (Vaswani et al. 2017, figure 1)."""
     embedding = embeddings(o, sizes, scaled=True)
@@ -142,6 +154,7 @@ BUILDERS: dict[str, Callable[[Blueprint, Sizes], Seq2Seq]] = {
     "residual": residual,
     "gnmt": gnmt,
     "input_feeding": input_feeding,
+    "transducer": transducer,
     "transformer": transformer,
     "transformer_lstm": transformer_lstm,
     "lstm_transformer": lstm_transformer,

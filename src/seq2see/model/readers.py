@@ -1,18 +1,21 @@
 """Readers: the decoder layers that read the source and write `stream.context`.
 
-Peek reads the same summary at every position; Attend computes a weighted sum for each query.
+Peek reads the same summary at every position, Attend computes a weighted sum for each query, Pointer reads one state and
+moves on when the decoder says so.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
-from seq2see.model.stream import Layer, Memory, Stream
+from seq2see.blueprint import STEP
+from seq2see.model.stream import Layer, LSTMState, Memory, Stream
 from seq2see.model.tensors import Carry, at_least_float32
 
 
@@ -27,6 +30,39 @@ class Peek(Layer):
         rows, length, _ = stream.x.shape
         own = reading.repeat_interleave(rows // reading.size(0), 0)
         return stream._replace(context=own[:, None].expand(-1, length, -1)), carry
+
+
+class Pointer(Layer):
+    """The source state at one place as the context: the first at the beginning, the next after each STEP.
+
+    Hard monotonic attention whose moves are tokens of the decoder (Aharoni & Goldberg 2017, section 3). The carry is
+    the number of STEPs so far; after the last source token, further ones change nothing.
+    """
+
+    def read(self, memory: Memory) -> Carry:
+        return memory.states, memory.mask.sum(1) - 1
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+        return memory.mask.new_zeros(memory.mask.size(0), dtype=torch.int64)
+
+    def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
+        states, last = reading
+        assert isinstance(states, Tensor)
+        assert isinstance(last, Tensor)
+        assert isinstance(carry, Tensor)
+        assert stream.tokens is not None
+        steps: Int[Tensor, "R T"] = carry[:, None] + (stream.tokens == STEP).cumsum(1)
+        each = steps.size(0) // states.size(0)
+        places = torch.minimum(steps, last.repeat_interleave(each)[:, None])
+        # The hypotheses of a sentence read the same states, so these are not copied.
+        flat = places.view(states.size(0), -1, 1).expand(-1, -1, states.size(2))
+        context = states.gather(1, flat).view(*places.shape, -1)
+        stream = stream._replace(context=context)
+        if stream.need_weights:
+            weights = one_hot(places, states.size(1)).to(states.dtype)
+            heads = None if stream.heads is None else (*stream.heads, weights[:, None])
+            stream = stream._replace(weights=weights, heads=heads)
+        return stream, steps[:, -1]
 
 
 class Score(nn.Module):

@@ -52,7 +52,7 @@ class Decoder(nn.Module):
         """
         x = self.dropout(self.embedding(tokens))
         none_yet = () if by_head else None
-        stream = Stream(x, need_weights=need_weights, heads=none_yet, self_heads=none_yet)
+        stream = Stream(x, need_weights=need_weights, heads=none_yet, self_heads=none_yet, tokens=tokens)
         stream, carry = self.layers(stream, state.carry, state.reading)
         return stream, DecoderState(state.reading, carry)
 

@@ -47,6 +47,8 @@ class Stream(NamedTuple):
     """The weights of every head of each reader so far, bottom first; None if they are not needed."""
     self_heads: tuple[Float[Tensor, "R _H T _P"], ...] | None = None
     """Those of each self-attention so far, likewise."""
+    tokens: Int[Tensor, "R T"] | None = None
+    """The decoder's input."""
     positions: Int[Tensor, "R T"] | None = None
     """The positions of the tokens in an encoder; None: 0, 1, … in each row."""
 

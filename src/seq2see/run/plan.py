@@ -14,7 +14,7 @@ from seq2see.config import Config
 from seq2see.console import shown_tokens
 from seq2see.corpus.corpus import require_fitting
 from seq2see.data import EpochExamples, Examples, Pair
-from seq2see.data.building import build_examples
+from seq2see.data.building import aligned_examples, build_examples
 from seq2see.data.source_record import NO_SOURCES, HashSet, SourceRecord, record_of_pairs, source_texts
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
@@ -103,9 +103,12 @@ class RunPlan:
     def max_ids(self) -> dict[str, int]:
         """By side, the number of ids of the longest training text, EOS included."""
         corpus, examples = self.data.corpus, self.examples
-        lengths = (
-            corpus.max_lengths if corpus else (int(examples.source_lengths.max()), int(examples.target_lengths.max()))
-        )
+        if corpus:
+            return dict(zip(("source", "target"), corpus.max_lengths, strict=True))
+        targets = examples.target_lengths
+        if self.target_codec.step is not None:  # one STEP after each source token but the last
+            targets = targets - (examples.source_lengths - 1)
+        lengths = (int(examples.source_lengths.max()), int(targets.max()))
         return dict(zip(("source", "target"), lengths, strict=True))
 
     @property
@@ -158,6 +161,11 @@ def plan_run(
     if pretrained:
         codecs, min_max_length, seen_before = pretrained.codecs, pretrained.max_length, pretrained.seen
     if corpus := data.corpus:
+        if find(resolve(config.model).name).is_transducer:
+            fix = "train on the file of pairs, or choose another model"
+            raise ConfigError(
+                "unsupported by a transducer, whose targets are aligned in memory", where="data.train", fix=fix
+            )
         require_fitting(corpus, config, given, has_source=has_source)
         if codecs and codecs != corpus.codecs:
             whose = "pretrained model" if pretrained else "run"
@@ -184,6 +192,8 @@ def plan_run(
             if len(shorter.train) < len(data.train):
                 examples = Examples.encode(shorter.train, *codecs)
             data = shorter
+            if find(resolve(config.model).name).is_transducer:
+                codecs, examples = aligned_examples(codecs, examples)
         epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []

@@ -15,7 +15,7 @@ from seq2see.blueprint import ARCHITECTURES, Blueprint
 from seq2see.runtime.arithmetic import Linear, Norm
 from seq2see.runtime.encoder import Encoder, EncoderLSTM, NoSource, RecurrentEncoder, SourceFields, TransformerEncoder
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions
-from seq2see.runtime.readers import make_attend
+from seq2see.runtime.readers import Pointer, make_attend
 from seq2see.runtime.recurrent import Gates, Recurrent
 from seq2see.runtime.stream import Layer
 from seq2see.runtime.tensors import Array, Tensors
@@ -94,6 +94,17 @@ def input_feeding(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     )
 
 
+def transducer(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
+    """Reads one source state at a time: writes tokens, or moves on to the next."""
+    own = decoder(tensors)
+    layers = first_lstm(o, tensors, own.at(1, "inner"), reads={"context": o.width})
+    layers += [upper_lstm(o, own.at(1 + height)) for height in range(1, o.layers)]
+    dense = Linear.take(own.at(o.layers + 1, "inner", "linear"), o.width, 2 * o.width)
+    of_state, of_context = Linear(dense.weight[: o.width], None), Linear(dense.weight[o.width :], dense.bias)
+    joined = [Pointer(of_context), Dense(of_state)]
+    return EncoderDecoder(encoder(o, tensors), [Pointer(reports_weights=False), *layers, *joined, output(o, tensors)])
+
+
 def transformer(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """Self-attention on both sides, and cross-attention in the decoder."""
     return EncoderDecoder(transformer_encoder(o, tensors), transformer_decoder(o, tensors))
@@ -132,6 +143,7 @@ BUILDERS: dict[str, Callable[[Blueprint, Tensors], EncoderDecoder]] = {
     "residual": residual,
     "gnmt": gnmt,
     "input_feeding": input_feeding,
+    "transducer": transducer,
     "transformer": transformer,
     "transformer_lstm": transformer_lstm,
     "lstm_transformer": lstm_transformer,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seq2see.blueprint import Blueprint, Field, Shape, Sizes, max_positions, require_tensors
 from seq2see.runtime.architectures import BUILDERS, EncoderDecoder
 from seq2see.runtime.encoder import Padded
-from seq2see.runtime.readers import Attend
+from seq2see.runtime.readers import Attend, Pointer
 from seq2see.runtime.stream import Stream
 from seq2see.runtime.tensors import Array, Tensors
 from seq2see.runtime.transformer import CrossAttention
@@ -127,9 +127,9 @@ def sizes_of(shapes: Mapping[str, Shape]) -> Sizes:
     return Sizes(rows(source), rows("decoder.embedding.weight", "decoder.output.bias", source))
 
 
-def find_readers(layer: object) -> Iterator[Attend | CrossAttention]:
+def find_readers(layer: object) -> Iterator[Attend | CrossAttention | Pointer]:
     """The layers in `layer` (or itself) with attention to the source, bottom first."""
-    if isinstance(layer, Attend | CrossAttention):
+    if isinstance(layer, Attend | CrossAttention) or (isinstance(layer, Pointer) and layer.reports_weights):
         yield layer
     for inner in [*getattr(layer, "layers", ()), *([layer.inner] if hasattr(layer, "inner") else [])]:
         yield from find_readers(inner)

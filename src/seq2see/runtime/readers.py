@@ -13,9 +13,66 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2see.blueprint import STEP
 from seq2see.runtime.arithmetic import Linear, RowScalars, softmax, softmax_rows
 from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
 from seq2see.runtime.tensors import Array, Tensors
+
+
+class PointerReading:
+    """What a pointer reads of the source: values [B S C], and the last place of each sentence [B]."""
+
+    __slots__ = ("last", "values")
+
+    def __init__(self, values: Array, last: NDArray[Any]) -> None:
+        self.values = values
+        self.last = last
+
+    def select(self, rows: NDArray[Any]) -> PointerReading:
+        """The selected sentences."""
+        return PointerReading(self.values[rows], self.last[rows])
+
+
+class PointerCarry:
+    """The number of STEPs of each row so far [R]."""
+
+    __slots__ = ("steps",)
+
+    def __init__(self, steps: NDArray[Any]) -> None:
+        self.steps = steps
+
+    def select(self, rows: NDArray[Any]) -> PointerCarry:
+        """The selected rows."""
+        return PointerCarry(self.steps[rows])
+
+
+class Pointer(Layer):
+    """The source state at one place, mapped by `values` if given: the next one after each STEP."""
+
+    def __init__(self, values: Linear | None = None, *, reports_weights: bool = True) -> None:
+        self.values = values
+        self.reports_weights = reports_weights
+
+    def read(self, memory: Memory) -> PointerReading:
+        num, places = memory.states.shape[:2]
+        last = np.full(num, places - 1) if memory.mask is None else memory.mask.sum(1) - 1
+        return PointerReading(memory.states if self.values is None else mapped(memory.states, self.values), last)
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> PointerCarry:
+        return PointerCarry(np.zeros(len(memory.states), np.int64))
+
+    def step(self, stream: Stream, carry: PointerCarry, reading: PointerReading) -> None:
+        carry.steps = carry.steps + (stream.ids == STEP)
+        sentences = np.arange(len(carry.steps)) // (len(carry.steps) // len(reading.last))
+        places = np.minimum(carry.steps, reading.last[sentences])
+        stream.context = reading.values[sentences, places]
+        if not self.reports_weights:
+            return
+        weights = np.zeros((len(places), reading.values.shape[1]), reading.values.dtype)
+        weights[np.arange(len(places)), places] = 1
+        stream.weights = weights
+        if stream.heads is not None:
+            stream.heads.append(weights[:, None])
 
 
 class AttendReading:
@@ -86,12 +143,7 @@ class Attend(Layer):
 
     def project_values(self, states: Array) -> Array:
         """Values [B S C] of the source states [B S W]."""
-        if self.values is None:
-            return states
-        mapped = multiply(states, self.values.weight)
-        if self.values.bias is not None:
-            mapped += self.values.bias
-        return mapped
+        return states if self.values is None else mapped(states, self.values)
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> AttendCarry:
         return AttendCarry(len(memory.states), self.width, memory.states.dtype)
@@ -152,6 +204,14 @@ class AttendAdditively(Attend):
             match = queries[:, number] + source.keys
             rows.append(np.dot(np.tanh(match, match), self.v))
         return rows[0][:, None] if len(rows) == 1 else np.stack(rows, 1)
+
+
+def mapped(states: Array, linear: Linear) -> Array:
+    """W x + b of the states [B S I]."""
+    product = multiply(states, linear.weight)
+    if linear.bias is not None:
+        product += linear.bias
+    return product
 
 
 def multiply(states: Array, weight: Array) -> Array:

@@ -15,8 +15,11 @@ from seq2see.search.filters import (
     ForbidPhrases,
     ForbidSpelt,
     ForcePrefix,
+    MaxLength,
     MinLength,
     NoRepeat,
+    Steps,
+    WithoutSteps,
 )
 from seq2see.search.finished import length_divisor, log_coverage
 from seq2see.search.generate import Choose, generate, greedy
@@ -31,12 +34,15 @@ __all__ = [
     "ForbidSpelt",
     "ForcePrefix",
     "Hypothesis",
+    "MaxLength",
     "MinLength",
     "NoRepeat",
     "Sampler",
     "State",
     "States",
     "Step",
+    "Steps",
+    "WithoutSteps",
     "beam_search",
     "ensemble",
     "generate",

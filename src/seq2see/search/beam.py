@@ -36,6 +36,7 @@ def beam_search(
     source_lengths: Int[Ids, " B"] | None = None,
     filters: Sequence[Filter] = (),
     phrases: Sequence[Sequence[Sequence[int]]] | None = None,
+    transducer_step: int | None = None,
     n_best: int = 1,
 ) -> list[list[Hypothesis]]:
     """The `n_best` best-scoring hypotheses found for each sentence, best first and all different.
@@ -59,7 +60,7 @@ def beam_search(
     continuations of such a sentence are allocated by how much of the phrases they have met (`allocate`), and they
     include those that begin or continue a phrase. The hypothesis with most met can always continue a phrase, so unless
     filters forbid it, all phrases are met after as many steps as they have ids. Sentences without phrases are searched
-    as usual.
+    as usual. The id `transducer_step`, if given, is a transducer's STEP, which phrases may contain anywhere.
 
     **Stopping.** A sentence stops at its maximum length, or when no live hypothesis can beat its `n_best`-th finished
     one. A continuation adds log-probabilities, which are at most 0, so its log_prob is at most the current log_prob
@@ -76,7 +77,7 @@ def beam_search(
     log_probs: Array = np.zeros((len(live), 1))  # [B K], at first K = 1
     emitted = Emitted.none(len(live))
     coverage = Coverage.start(coverage_penalty, source_lengths)
-    progress = Progress.start(phrases, max_lengths, eos) if phrases and any(phrases) else None
+    progress = Progress.start(phrases, max_lengths, eos, transducer_step) if phrases and any(phrases) else None
     ranks = np.arange(2 * num_hypotheses)
     best = Ranked.none(len(live), n_best)  # [B n_best]
     records: list[StepRecord] = []

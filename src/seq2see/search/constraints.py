@@ -40,9 +40,17 @@ class Progress:
     matched: Bool[Mask, "R P L"]
     """At l: whether the last l + 1 ids of the row are the first l + 1 ids of the phrase."""
     met: Bool[Mask, "R P"]
+    step: int | None = None
+    """The id of a transducer's STEP, which phrases may contain anywhere."""
 
     @classmethod
-    def start(cls, phrases: Sequence[Sequence[Sequence[int]]], max_lengths: Int[Ids, " B"], eos: int) -> Progress:
+    def start(
+        cls,
+        phrases: Sequence[Sequence[Sequence[int]]],
+        max_lengths: Int[Ids, " B"],
+        eos: int,
+        step: int | None = None,
+    ) -> Progress:
         """One row per sentence, before the first id. ConfigError for impossible phrases."""
         assert len(phrases) == len(max_lengths), "one list of phrases per sentence, which may be empty"
         distinct = [list(dict.fromkeys(map(tuple, of_sentence))) for of_sentence in phrases]
@@ -57,7 +65,7 @@ class Progress:
         ]
         ids = np.array(filled, dtype=np.int64).reshape(len(distinct), most, longest)
         lengths = (ids != _NO_ID).sum(-1)
-        return cls(ids, lengths, np.arange(len(ids)), np.zeros_like(ids, dtype=np.bool_), lengths == 0)
+        return cls(ids, lengths, np.arange(len(ids)), np.zeros_like(ids, dtype=np.bool_), lengths == 0, step)
 
     @property
     def complete(self) -> Bool[Mask, " R"]:
@@ -90,6 +98,10 @@ class Progress:
         matched = begun & (self.phrases[before.sentences] == ids[:, None, None])
         last = np.maximum(self.lengths[before.sentences] - 1, 0)
         met = before.met | np.take_along_axis(matched, last[..., None], -1)[..., 0]
+        if self.step is not None:
+            is_step = (ids == self.step)[:, None]
+            matched = np.where(is_step[..., None], before.matched, matched)
+            met = np.where(is_step, before.met, met)
         return replace(before, matched=matched, met=met)
 
     def select(self, rows: Int[Ids, " N"]) -> Progress:

@@ -135,6 +135,46 @@ class AfterPrompt:
         return self.inner(log_probs, emitted, sentences)
 
 
+class Steps:
+    """A transducer moves along its source: EOS only after `numbers` [B] STEPs, no STEP after these."""
+
+    def __init__(self, numbers: Int[Ids, " B"], step: int, eos: int) -> None:
+        self.numbers = numbers
+        self.step = step
+        self.eos = eos
+
+    def __call__(
+        self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
+    ) -> Float[Array, "R V"]:
+        """Rule out EOS in the rows that still have to move on, and STEP in the others."""
+        at_end = (emitted == self.step).sum(1) >= self.numbers[sentences]
+        log_probs[at_end, self.step] = IMPOSSIBLE
+        log_probs[~at_end, self.eos] = IMPOSSIBLE
+        return log_probs
+
+
+class WithoutSteps:
+    """Applies a filter as if a transducer's STEPs had not been emitted, and never rules out STEP."""
+
+    def __init__(self, inner: Filter, step: int) -> None:
+        self.inner = inner
+        self.step = step
+
+    def __call__(
+        self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
+    ) -> Float[Array, "R V"]:
+        """As the inner filter, on the rows with the same number of other ids at a time."""
+        is_written = emitted != self.step
+        lengths = is_written.sum(1)
+        of_step = log_probs[:, self.step].copy()
+        for length in np.unique(lengths):
+            rows = (lengths == length).nonzero()[0]
+            written = emitted[rows][is_written[rows]].reshape(len(rows), length)
+            log_probs[rows] = self.inner(log_probs[rows], written, sentences[rows])
+        log_probs[:, self.step] = of_step
+        return log_probs
+
+
 class NoRepeat:
     """No n-gram of `size` ids occurs twice in a hypothesis (Paulus et al. 2018, section 2.5)."""
 
@@ -166,6 +206,24 @@ class MinLength:
     ) -> Float[Array, "R V"]:
         """Rule out EOS in the rows that are still too short."""
         log_probs[self.lengths[sentences] > emitted.shape[1] + 1, self.eos] = IMPOSSIBLE
+        return log_probs
+
+
+class MaxLength:
+    """Nothing but EOS once a sentence has `lengths` [B] - 1 ids."""
+
+    def __init__(self, lengths: Int[Ids, " B"], eos: int) -> None:
+        self.lengths = lengths
+        self.eos = eos
+
+    def __call__(
+        self, log_probs: Float[Array, "R V"], emitted: Int[Ids, "R t"], sentences: Int[Ids, " R"]
+    ) -> Float[Array, "R V"]:
+        """Rule out all other ids in the rows that are long enough."""
+        full = (self.lengths[sentences] <= emitted.shape[1] + 1).nonzero()[0]
+        kept = log_probs[full, self.eos]
+        log_probs[full] = IMPOSSIBLE
+        log_probs[full, self.eos] = kept
         return log_probs
 
 

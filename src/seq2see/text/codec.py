@@ -6,10 +6,11 @@ import json
 import unicodedata
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from seq2see.errors import CheckpointError, DataError, UserError
+from seq2see.text.alignment import STEP_TOKEN, Aligner
 from seq2see.text.fields import FIELD_BREAK, FIELD_UNITS, MAX_FIELDS, VALUE, Fields, Values, is_value_unit
 from seq2see.text.protected import Protected, protect
 from seq2see.text.subwords import SUBWORD_UNITS, MergeDropout, Subwords, read_subwords
@@ -42,6 +43,13 @@ class Codec:
 
     tokenizer: Tokenizer
     vocabulary: Vocabulary
+    aligner: Aligner | None = None
+    """Aligns targets to their sources, for a transducer, whose vocabulary has the token STEP."""
+
+    @property
+    def step(self) -> int | None:
+        """The id of STEP; None unless this is the codec of a transducer's targets."""
+        return None if self.aligner is None else self.vocabulary.id(STEP_TOKEN)
 
     @classmethod
     def build(
@@ -65,7 +73,7 @@ class Codec:
         tokenizer = self.tokenizer.grown(added)
         if isinstance(tokenizer, Fields):
             tokenizer = tokenizer.ordered_by(vocabulary.tokens)
-        return Codec(tokenizer, vocabulary) if added else self
+        return replace(self, tokenizer=tokenizer, vocabulary=vocabulary) if added else self
 
     def encode(self, text: str, *, end: bool = True) -> list[int]:
         """The ids of the text, with EOS at the `end`."""
@@ -89,7 +97,7 @@ class Codec:
         for number in map(int, ids):
             if number == EOS:
                 break
-            if number not in (PAD, BOS):
+            if number not in (PAD, BOS, self.step):
                 tokens.append(self.vocabulary.token(number))
         return self.tokenizer.join(tokens)
 
@@ -119,6 +127,7 @@ class Codec:
             "unicode": unicodedata.unidata_version,
             "tokens": list(self.vocabulary.tokens),
             **stored(self.tokenizer),
+            **({} if self.aligner is None else {"alignment": self.aligner.to_dict()}),
         }
 
     @classmethod
@@ -138,7 +147,9 @@ class Codec:
         try:
             vocabulary = Vocabulary(tuple(tokens))
             codec = cls(
-                read_tokenizer(name, as_normalization(normalization), tokens, values, as_case(case)), vocabulary
+                read_tokenizer(name, as_normalization(normalization), tokens, values, as_case(case)),
+                vocabulary,
+                read_aligner(values, vocabulary),
             )
         except UserError as error:
             raise CheckpointError(error.what, where=where, fix=again) from error
@@ -196,6 +207,15 @@ def read_tokenizer(
     if name in SUBWORD_UNITS:
         return protect(read_subwords(name, normalization, tokens, values, case=case), pattern)
     return protect(make_tokenizer(name, normalization, case), pattern)
+
+
+def read_aligner(values: Mapping[str, object], vocabulary: Vocabulary) -> Aligner | None:
+    """The aligner of a transducer's targets, if it has one. DataError for an invalid one."""
+    if "alignment" not in values:
+        return None
+    if vocabulary.tokens[:1] != (STEP_TOKEN,):
+        raise DataError("must begin with the token that moves on to the next source token", where="tokens")
+    return Aligner.from_dict(values["alignment"])
 
 
 def warn_of_unsettled(characters: set[str], made_under: str) -> None:

@@ -1,0 +1,287 @@
+"""Monotonic alignment of sources and targets, learnt by EM: each source token stands for 0 to a few target tokens.
+
+A target that is aligned to its source is a sequence of actions (Makarov & Clematide 2018): at each source token its
+target tokens, then STEP, which moves on to the next source token. The last source token is EOS, after which there is
+nothing to step to: there the target ends with EOS.
+
+Letters: N pairs, S source tokens and T target tokens of a pair (neither counts EOS), C chunks of target tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from seq2see.errors import ConfigError, DataError
+
+Ids: TypeAlias = Sequence[int]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+STEP_TOKEN = "\n"
+"""Moves on to the next source token. No target has it: targets are single lines."""
+ROUNDS = 12
+"""Of EM; the alignments of pronunciations change no more after about 8."""
+MOST_PAIRS = 20_000
+"""That EM reads, evenly spread."""
+MOST_ENTRIES = 50_000_000
+"""Source tokens times chunks of target tokens."""
+LONGEST_CHUNK = 8
+SMALLEST = 1e-4
+"""A less probable chunk is not kept."""
+UNSEEN = math.log(1e-9)
+"""The log-probability of a chunk that the source token never stood for in training."""
+BEYOND = -30.0
+"""Log-probability of each target token beyond the longest chunk, so that every pair can be aligned."""
+BLOCK = 2_000_000
+"""Chunks of the pairs that are computed together."""
+
+
+@dataclass(frozen=True)
+class Aligner:
+    """The probability of each chunk of target tokens given the source token that it stands for, all as ids."""
+
+    longest: int
+    """Target tokens of a chunk."""
+    chunks: Mapping[int, Mapping[tuple[int, ...], float]] = field(repr=False)
+    """By source token and chunk, the log-probability in nats."""
+
+    @classmethod
+    def learn(cls, pairs: Sequence[tuple[Ids, Ids]]) -> Aligner:
+        """The aligner of these pairs (source ids, target ids), by EM over all monotonic alignments.
+
+        ConfigError if there are too many different tokens, as in words of sentences.
+        """
+        pairs = pairs[:: max(1, -(-len(pairs) // MOST_PAIRS))]
+        longest = longest_chunk(pairs)
+        sources = {token: row for row, token in enumerate(sorted({token for source, _ in pairs for token in source}))}
+        chunks: dict[tuple[int, ...], int] = {}
+        for _, target in pairs:
+            for chunk in chunks_in(target, longest):
+                chunks.setdefault(chunk, len(chunks))
+        if len(sources) * len(chunks) > MOST_ENTRIES:
+            raise ConfigError(
+                f"is too large to align: {len(sources):,} source tokens and {len(chunks):,} chunks of target tokens",
+                where="model.name",
+                fix="choose another model, or smaller units such as text.source=characters text.target=characters",
+            )
+        lengths = np.array([len(chunk) for chunk in chunks])
+        first = np.where(lengths <= 1, 1.0, 0.1) * 0.01 ** np.abs(lengths - 1)
+        table = np.tile(first, (len(sources), 1))
+        lattices = [
+            Lattice.of([pairs[number] for number in block], sources, chunks, longest)
+            for block in blocks_of(pairs, longest)
+        ]
+        for _ in range(ROUNDS):
+            counts = sum((lattice.expected(table.ravel()) for lattice in lattices), np.zeros(table.size))
+            counts = counts.reshape(table.shape)
+            total = counts.sum(1, keepdims=True)
+            table = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
+        listed = list(chunks)
+        found = {}
+        for token, row in sources.items():
+            kept = (table[row] >= SMALLEST).nonzero()[0].tolist()
+            found[token] = {listed[number]: round(math.log(table[row, number]), 4) for number in kept}
+        return cls(longest, found)
+
+    def align(self, source: Ids, target: Ids) -> list[int]:
+        """The number of target tokens at each source token, by the most probable alignment; they sum to T.
+
+        Of several equally probable ones, the one whose source tokens stand for the fewest target tokens from the end.
+        """
+        num_targets = len(target)
+        if not source:
+            return []
+        # A longer chunk is only needed where the source is too short for these.
+        most = self.longest if num_targets <= self.longest * len(source) else num_targets
+        best = [-math.inf] * (num_targets + 1)
+        best[0] = 0.0
+        taken: list[list[int]] = []
+        for token in source:
+            own = self.chunks.get(token, {})
+            after, used = [-math.inf] * (num_targets + 1), [0] * (num_targets + 1)
+            for start, score in enumerate(best):
+                if score == -math.inf:
+                    continue
+                for length in range(min(most, num_targets - start) + 1):
+                    if length <= self.longest:
+                        chance = score + own.get(tuple(target[start : start + length]), UNSEEN)
+                    else:
+                        chance = score + UNSEEN + BEYOND * (length - self.longest)
+                    if chance > after[start + length]:
+                        after[start + length], used[start + length] = chance, length
+            best = after
+            taken.append(used)
+        counts, place = [], num_targets
+        for used in reversed(taken):
+            counts.append(used[place])
+            place -= used[place]
+        return counts[::-1]
+
+    def log_prob(self, source: Ids, target: Ids) -> float:
+        """Of the most probable alignment, in nats."""
+        total, start = 0.0, 0
+        for token, length in zip(source, self.align(source, target), strict=True):
+            chunk = tuple(target[start : start + length])
+            total += self.chunks.get(token, {}).get(chunk, UNSEEN) + BEYOND * max(0, length - self.longest)
+            start += length
+        return total
+
+    def actions(self, source: Ids, target: Ids, step: int) -> list[int]:
+        """A target that ends with EOS as actions along its source, which ends with EOS, too."""
+        *written, end = target
+        found: list[int] = []
+        start = 0
+        for length in self.align(source[:-1], written):
+            found += [*written[start : start + length], step]
+            start += length
+        return [*found, *written[start:], end]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON: for each source token its chunks, the most probable first."""
+        return {
+            "longest": self.longest,
+            "chunks": [
+                [token, [[value, *chunk] for chunk, value in sorted(own.items(), key=lambda each: (-each[1], each[0]))]]
+                for token, own in self.chunks.items()
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, values: object) -> Aligner:
+        """From the values of `to_dict`. DataError for anything else."""
+        wrong = DataError("must be the alignment of a transducer", where="alignment")
+        if not isinstance(values, dict) or not isinstance(values.get("chunks"), list):
+            raise wrong
+        longest = values.get("longest")
+        if type(longest) is not int or not 1 <= longest <= LONGEST_CHUNK:
+            raise wrong
+        try:
+            found = {
+                as_id(token): {tuple(map(as_id, chunk)): as_log(value) for value, *chunk in own}
+                for token, own in values["chunks"]
+            }
+        except (TypeError, ValueError):
+            raise wrong from None
+        return cls(longest, found)
+
+
+class Lattice(NamedTuple):
+    """All monotonic alignments of some pairs: at source token s and after t target tokens, a chunk of m tokens."""
+
+    codes: npt.NDArray[np.int32]
+    """Which entry of the table that is [N S T+1 M+1]; -1 where there is none."""
+    sources: Ints
+    """Source tokens of each pair [N]."""
+    targets: Ints
+    """Target tokens of each pair [N]."""
+
+    @classmethod
+    def of(
+        cls,
+        pairs: Sequence[tuple[Ids, Ids]],
+        sources: Mapping[int, int],
+        chunks: Mapping[tuple[int, ...], int],
+        longest: int,
+    ) -> Lattice:
+        """The lattice of these pairs, with the rows and columns of a table of source tokens and chunks."""
+        lengths = np.array([[len(source), len(target)] for source, target in pairs])
+        rows = np.full((len(pairs), lengths[:, 0].max()), -1, np.int64)
+        columns = np.full((len(pairs), lengths[:, 1].max() + 1, longest + 1), -1, np.int64)
+        for number, (source, target) in enumerate(pairs):
+            rows[number, : len(source)] = [sources[token] for token in source]
+            for start in range(len(target) + 1):
+                for length in range(min(longest, len(target) - start) + 1):
+                    columns[number, start, length] = chunks[tuple(target[start : start + length])]
+        codes = rows[:, :, None, None] * len(chunks) + columns[:, None]
+        codes[(rows < 0)[:, :, None, None] | (columns < 0)[:, None]] = -1
+        return cls(codes.astype(np.int32), lengths[:, 0], lengths[:, 1])
+
+    def expected(self, table: Floats) -> Floats:
+        """How often each entry of the table [entries] is expected to be used, by the forward-backward algorithm.
+
+        Pairs that no alignment explains count nothing.
+        """
+        num, steps, places, most = self.codes.shape
+        probs = np.where(self.codes >= 0, table[self.codes], 0.0)
+        ahead = np.zeros((steps + 1, num, places))
+        ahead[0, :, 0] = 1.0
+        scales = np.ones((steps, num))
+        is_real = np.arange(steps)[:, None] < self.sources
+        for step in range(steps):
+            for length in range(min(most, places)):
+                ahead[step + 1, :, length:] += (
+                    ahead[step, :, : places - length] * probs[:, step, : places - length, length]
+                )
+            total = ahead[step + 1].sum(1)
+            scales[step] = np.where((total > 0) & is_real[step], total, 1.0)
+            ahead[step + 1] = np.where(is_real[step][:, None], ahead[step + 1] / scales[step][:, None], ahead[step])
+        rows = np.arange(num)
+        whole = ahead[-1][rows, self.targets]
+        back = np.zeros((num, places))
+        back[rows, self.targets] = np.divide(1.0, whole, out=np.zeros(num), where=whole > 0)
+        counts = np.zeros(table.size)
+        for step in reversed(range(steps)):
+            before = np.zeros_like(back)
+            for length in range(min(most, places)):
+                onward = probs[:, step, : places - length, length] * back[:, length:] / scales[step][:, None]
+                before[:, : places - length] += onward
+                used = ahead[step, :, : places - length] * onward
+                here = used > 1e-12
+                counts += np.bincount(
+                    self.codes[:, step, : places - length, length][here], used[here], minlength=table.size
+                )
+            back = np.where(is_real[step][:, None], before, back)
+        return counts
+
+
+def longest_chunk(pairs: Sequence[tuple[Ids, Ids]]) -> int:
+    """Three target tokens, or more where targets are more than 1.5 times as long as their sources."""
+    source, target = (sum(map(len, side)) for side in zip(*pairs, strict=True)) if pairs else (0, 0)
+    return min(LONGEST_CHUNK, max(3, math.ceil(2 * target / max(1, source))))
+
+
+def chunks_in(target: Ids, longest: int) -> Iterator[tuple[int, ...]]:
+    """All chunks of up to `longest` consecutive tokens, the empty one first."""
+    yield ()
+    for start in range(len(target)):
+        for end in range(start + 1, min(len(target), start + longest) + 1):
+            yield tuple(target[start:end])
+
+
+def blocks_of(pairs: Sequence[tuple[Ids, Ids]], longest: int) -> Iterator[list[int]]:
+    """The numbers of the pairs that EM can explain, those of similar size together."""
+    order = sorted(
+        (number for number, (source, target) in enumerate(pairs) if source and len(target) <= longest * len(source)),
+        key=lambda number: (len(pairs[number][0]), len(pairs[number][1])),
+    )
+    block: list[int] = []
+    widest = 0
+    for number in order:
+        source, target = pairs[number]
+        widest = max(widest, len(target) + 1)
+        if block and (len(block) + 1) * len(source) * widest * (longest + 1) > BLOCK:
+            yield block
+            block, widest = [], len(target) + 1
+        block.append(number)
+    if block:
+        yield block
+
+
+def as_id(value: object) -> int:
+    """A token's id. ValueError for anything else."""
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value
+
+
+def as_log(value: object) -> float:
+    """A log-probability. ValueError for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not value <= 0:
+        raise ValueError
+    return float(value)
