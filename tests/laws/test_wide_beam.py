@@ -93,7 +93,7 @@ def exhaustive(problem):
     log_probs = (each * emitted).sum(2)
     scores = log_probs / ((5 + LENGTHS.double()) / 6) ** penalties.get("length_penalty", 0.0)
     if penalties.get("coverage_penalty"):
-        looked = (weights.view(*each.shape, -1) * emitted[..., None]).sum(2).clamp(max=1)
+        looked = (weights.view(*each.shape, -1) * emitted[..., None]).sum(2).clamp(np.finfo(np.float32).tiny, 1)
         paid = torch.where(source.mask[:, None], looked, 1.0).log().sum(2)
         scores = scores + penalties["coverage_penalty"] * paid
     return AllSequences(log_probs, scores)

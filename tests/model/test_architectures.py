@@ -19,7 +19,7 @@ from seq2see.model import (
     resolve,
     to_options,
 )
-from seq2see.model.readers import Attend
+from seq2see.model.readers import Attend, Pointer
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.tensors import map_carry
 from seq2see.model.transformer import CrossAttention
@@ -65,6 +65,9 @@ def test_every_decoder_layer_starts_from_its_encoder_layers_final_state(name, la
     if name == "input_feeding":
         ((carry, fed),) = carry
         assert torch.equal(fed, torch.zeros(3, 1, 8).double())
+    if name == "transducer":
+        place, carry = carry[0], carry[1:]
+        assert torch.equal(place, torch.zeros(3, dtype=torch.int64))
     started, finals = tensors_of(carry), [part for final in memory.finals for part in final]
     assert len(memory.finals) == layers
     assert len(started) == 2 * layers
@@ -391,7 +394,7 @@ def test_shapes(name):
     memory = model.encode(SOURCE)
     logits, _, weights = model.decoder(READ, model.decoder.start(memory))
     assert logits.shape == (3, 3, TOKENS)
-    has_attention = any(isinstance(module, Attend | CrossAttention) for module in model.modules())
+    has_attention = any(isinstance(module, Attend | CrossAttention | Pointer) for module in model.modules())
     assert (weights is not None) == has_attention
     if has_attention:
         assert weights.shape == (3, 3, 4)

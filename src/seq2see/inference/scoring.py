@@ -44,11 +44,12 @@ def score_examples(
     scores = []
     for row, (pair, total) in enumerate(zip(pairs, totals.tolist(), strict=True)):
         ids = examples.target(row)
+        num_tokens = len(ids) if codec.step is None else int((ids != codec.step).sum())
         if UNK in ids:
             unknown = tuple(codec.unknown(pair.target or ""))
-            scores.append(PairScore(-math.inf, -math.inf, len(ids), unknown, total))
+            scores.append(PairScore(-math.inf, -math.inf, num_tokens, unknown, total))
         else:
-            scores.append(PairScore(total, total / len(ids), len(ids)))
+            scores.append(PairScore(total, total / num_tokens, num_tokens))
     return scores
 
 

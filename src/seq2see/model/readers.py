@@ -1,7 +1,7 @@
 """Readers: the decoder layers that read the source and write `stream.context`.
 
-Peek reads the same summary at every position, Attend computes a weighted sum for each query, Pointer reads one state and
-moves on when the decoder says so.
+Peek reads the same summary at every position, Attend computes a weighted sum for each query, and Pointer reads one
+state until the decoder moves it on.
 """
 
 from __future__ import annotations
