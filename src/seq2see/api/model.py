@@ -12,12 +12,13 @@ from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationArguments, EvaluationOptions, EvaluationReport
 from seq2see.evaluation import evaluate as evaluate_predictor
+from seq2see.inference.aligning import align as align_pairs
 from seq2see.inference.checking import hints_of, require_known, require_types, with_options
 from seq2see.inference.loading import as_paths
 from seq2see.inference.loading import load as load_as
-from seq2see.inference.options import GenerationArguments, GenerationOptions
+from seq2see.inference.options import BatchOptions, GenerationArguments, GenerationOptions
 from seq2see.inference.predictor import Predictor
-from seq2see.inference.results import PairScore
+from seq2see.inference.results import PairScore, Prediction
 from seq2see.markup import element, table, text_element
 from seq2see.packing import PackedModel, pack_run
 from seq2see.pictures.attention import Attention
@@ -74,6 +75,15 @@ class Model(Predictor):
         kind: Literal["pairs", "target"] = "pairs" if has_source else "target"
         found = read_pairs(paths, columns=kind, label=chosen.label, table=columns, known=self.table)
         return evaluate_predictor(self, found.pairs, chosen, labels=found.labels)
+
+    def align(self, pairs: PairData, *, batch_size: int = 64, strict: bool = False) -> list[Prediction]:
+        """Each target as the answer to its source, with the attention weights of teacher forcing.
+
+        `Prediction.alignment()` gives pairs of positions. A transducer aligns by the most probable monotonic alignment.
+        A pair that can't be read has an empty prediction, whose `error` says why, and there is a warning; with `strict`
+        it raises DataError. ConfigError for a model without attention, and for an ensemble.
+        """
+        return align_pairs(self, self._pairs(pairs), BatchOptions(batch_size, None, strict), stacklevel=3)
 
     @with_options(GenerationOptions, GenerationArguments)
     def attend(

@@ -1,7 +1,7 @@
 """The verbs of the command, each a thin function over the library, which is imported only when a verb needs it."""
 
 from seq2see.commands.evaluating import check, curves, evaluate, pack, report
-from seq2see.commands.predicting import attend, generate, predict, score
+from seq2see.commands.predicting import align, attend, generate, predict, score
 from seq2see.commands.preparing import prepare
 from seq2see.commands.training import compare, demo, models, settings, train
 
@@ -16,6 +16,7 @@ VERBS = (
     predict,
     generate,
     score,
+    align,
     attend,
     evaluate,
     curves,

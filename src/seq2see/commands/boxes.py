@@ -48,6 +48,10 @@ EXAMPLES = {
     ),
     "generate": ("seq2see generate runs/lines --count 3 --prompt a",),
     "score": ("seq2see score runs/pairs pairs.tsv -o scores.txt",),
+    "align": (
+        "seq2see align runs/sounds pairs.tsv > pairs.align",
+        "seq2see align runs/sounds pairs.tsv --format tsv -o pairs.align.tsv",
+    ),
     "attend": ('seq2see attend runs/pairs "a text"', 'seq2see attend runs/pairs "a text" -o attention.html'),
     "evaluate": (
         "seq2see evaluate runs/pairs test.tsv",

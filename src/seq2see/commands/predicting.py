@@ -1,11 +1,12 @@
-"""The verbs that use a trained model: predict, generate, score, attend."""
+"""The verbs that use a trained model: predict, generate, score, align, attend."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -37,7 +38,11 @@ from seq2see.commands.unanswered import Unanswered, said_by_us
 from seq2see.console import invalid_lines, say
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
-from seq2see.inference.options import Format
+from seq2see.inference.options import AlignmentFormat, Format
+
+if TYPE_CHECKING:
+    from seq2see.data import Pair
+    from seq2see.inference.predictor import Predictor
 
 Asked = Annotated[str, Parameter(help="Texts, each one argument: quote those with blanks. Without any, stdin is read.")]
 CHUNK = 2048
@@ -165,32 +170,62 @@ def score(
     Several runs before the file score as an ensemble. A pair that is too long has nan and a message, and the exit code
     is 2.
     """
-    from seq2see.data import read_pairs
     from seq2see.inference.formats import score_line
     from seq2see.inference.loading import load
 
     runs, files = leading_runs(run, tuple(map(str, data)))
-    if not files:
-        raise ConfigError("no pairs were given", where="seq2see score", fix="name a file: seq2see score RUN pairs.tsv")
-    require_other(output, map(Path, files))
+    require_pairs("score", files, output)
     model = load(runs, engine=engine, device=device)
-    columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
-    found = read_pairs(
-        [Path(file) for file in files], columns=columns, skip_bad=skip_bad, table=table, known=model.table
-    )
-    if found.format is not None and (said := found.format.describe()):
-        say(f"{' '.join(files)}: {said}")
-    if found.skipped:
-        say(f"skipped {invalid_lines(found.skipped)}")
+    pairs = given_pairs(model, files, table, skip_bad=skip_bad)
     unscored = Unanswered("score")
     with said_by_us():
-        scores = model.score(found.pairs, **vars(options))
+        scores = model.score(pairs, **vars(options))
     with opened(output) as file:
-        for number, (pair, each) in enumerate(zip(found.pairs, scores, strict=True), start=1):
+        for number, (pair, each) in enumerate(zip(pairs, scores, strict=True), start=1):
             if each.error:
                 unscored.add(pair.origin, each.error)
             file.write(score_line(format_, number, each))
     return unscored.exit_code(len(scores), "pairs")
+
+
+def align(
+    run: Run,
+    /,
+    *data: Annotated[Path, Parameter(help="A file of pairs, or two parallel files.")],
+    output: Annotated[OutputFile, Parameter(help="The file of the alignments; by default the terminal.")] = None,
+    options: Scoring = BatchFlags(),  # noqa: B008 (frozen)
+    format_: Annotated[
+        AlignmentFormat,
+        Parameter(name="--format", group=OUTPUT, help="pharaoh: 0-0 1-2; tsv: a table of tokens; jsonl: with weights."),
+    ] = "pharaoh",
+    table: Table = AS_FOUND,
+    skip_bad: SkipBad = False,
+    engine: Engine = "auto",
+    device: Device = "auto",
+) -> int:
+    """Align the targets of a file of pairs with their sources: the source token that each target token stands for.
+
+    A model with attention aligns each target token with the source token of largest weight, a transducer by its most
+    probable monotonic alignment. A pair that is too long has an empty line and a message, and the exit code is 2.
+    """
+    from seq2see.inference.aligning import align, alignment_lines
+    from seq2see.inference.loading import load
+
+    files = list(map(str, data))
+    require_pairs("align", files, output)
+    model = load([run], engine=engine, device=device)
+    if model.source_codec is None:
+        raise ConfigError("unsupported by a language model, which has no source", where=str(run), fix="use another run")
+    pairs = given_pairs(model, files, table, skip_bad=skip_bad)
+    unaligned = Unanswered("alignment")
+    with said_by_us():
+        aligned = align(model, pairs, options)
+    with opened(output) as file:
+        for number, (pair, each) in enumerate(zip(pairs, aligned, strict=True), start=1):
+            if each.error:
+                unaligned.add(pair.origin, each.error)
+            file.writelines(alignment_lines(format_, number, each))
+    return unaligned.exit_code(len(aligned), "pairs")
 
 
 def attend(
@@ -237,6 +272,29 @@ def attend(
         engine=engine,
         device=device,
     )
+
+
+def require_pairs(verb: str, files: Sequence[str], output: Path | None) -> None:
+    """ConfigError without a file of pairs, or if the output is one of them."""
+    if not files:
+        fix = f"name a file: seq2see {verb} RUN pairs.tsv"
+        raise ConfigError("no pairs were given", where=f"seq2see {verb}", fix=fix)
+    require_other(output, map(Path, files))
+
+
+def given_pairs(model: Predictor, files: Sequence[str], table: TableOptions, *, skip_bad: bool) -> list[Pair]:
+    """The pairs of these files, in the columns that the model was trained on."""
+    from seq2see.data import read_pairs
+
+    columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
+    found = read_pairs(
+        [Path(file) for file in files], columns=columns, skip_bad=skip_bad, table=table, known=model.table
+    )
+    if found.format is not None and (said := found.format.describe()):
+        say(f"{' '.join(files)}: {said}")
+    if found.skipped:
+        say(f"skipped {invalid_lines(found.skipped)}")
+    return found.pairs
 
 
 def require_one_input(texts: tuple[str, ...], path: Path | None, table: TableOptions) -> None:

@@ -82,8 +82,8 @@ def filters_of(
         found.append(ForcePrefix(ids, np.array([len(rule.prefix) for rule in rules])))
     if codec.step is None:
         return found
-    inner = [*found, MaxLength(most, EOS)]
-    return [Steps(source_lengths - 1, codec.step, EOS), *(WithoutSteps(each, codec.step) for each in inner)]
+    found.append(MaxLength(most, EOS))
+    return [Steps(source_lengths - 1, codec.step, EOS), *(WithoutSteps(each, codec.step) for each in found)]
 
 
 def forbid(rules: Sequence[Rules], texts: Sequence[str], codec: Codec) -> Filter:

@@ -17,6 +17,7 @@ from seq2see.inference.glossary import Glossary
 Format = Literal["text", "tsv", "jsonl"]
 """How answers are written."""
 Alignments = Literal["pharaoh", "json"]
+AlignmentFormat = Literal["pharaoh", "jsonl", "tsv"]
 """How the alignment of an answer with its source is written."""
 
 OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")

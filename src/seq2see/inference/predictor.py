@@ -25,6 +25,7 @@ from seq2see.inference.reading import (
     LARGEST_INPUT_LENGTH,
     USUAL_INPUT_LENGTH,
     InputLimits,
+    Readable,
     Refusals,
     read_pairs,
 )
@@ -245,34 +246,16 @@ class Predictor:
             )
             for index, found in zip(indices.tolist(), answers, strict=True):
                 prompt = asked.prompt(index)
-                best, *others = [self._prediction(examples, index, hypothesis, prompt, options) for hypothesis in found]
+                best, *others = [
+                    prediction_of(self, examples, index, hypothesis, prompt, is_penalised=options.is_penalised)
+                    for hypothesis in found
+                ]
                 predictions[rows[index]] = replace(best, alternatives=tuple(others))
         return predictions
 
     @property
     def _rows_at_most(self) -> int:
         return rows_at_most(len(self.target_codec.vocabulary))
-
-    def _prediction(
-        self, examples: Examples, index: int, hypothesis: Hypothesis, prompt: str, options: GenerationOptions
-    ) -> Prediction:
-        source, weights = examples.source(index), hypothesis.weights
-        tokens, spans = list[str](), tuple[ValueSpan, ...]()
-        if self.source_codec is not None:
-            values = (each.arrays[index] for each in examples.sources.values)
-            spans = spans_of(self.source_codec, source.tolist(), values)
-            tokens = token_names(self.source_codec, source.tolist(), spans)
-        return Prediction(
-            self.target_codec.decode(hypothesis.ids, after=prompt),
-            tokens,
-            self.target_codec.tokens(hypothesis.ids),
-            hypothesis.log_prob,
-            hypothesis.score if options.is_penalised else hypothesis.log_prob / max(1, len(hypothesis.ids)),
-            None if weights is None else weights[:, : len(source)],
-            hypothesis.finished,
-            hypothesis.token_log_probs,
-            source_values=spans,
-        )
 
     def loss(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> float:
         """The loss in nats per target token, EOS counted, with teacher forcing. DataError without pairs to score.
@@ -301,25 +284,8 @@ class Predictor:
         """
         options = BatchOptions(batch_size, max_input_length, strict)
         places = [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)]
-        for pair, place in zip(pairs, places, strict=True):
-            if pair.target is None:
-                raise DataError("the target is missing", where=place, fix="give a target to score")
-        read = read_pairs(
-            None if self.source_codec is None else [pair.source for pair in pairs],
-            [pair.target or "" for pair in pairs],
-            (self.source_codec, self.target_codec),
-            self.input_limits(options.max_input_length),
-            places,
-        )
-        refusals = Refusals("pairs without a score", strict=strict)
-        refusals.add(read, len(pairs))
+        read = read_given(self, pairs, places, options, stacklevel=3)
         readable = [pairs[row] for row in read.rows]
-        if self.source_codec is not None:
-            notes = self._notes()
-            sources = [read.examples.source(index)[:-1] for index in range(len(readable))]
-            notes.add([pair.source for pair in readable], sources, [places[row] for row in read.rows])
-            notes.warn(stacklevel=2)
-        refusals.warn(stacklevel=2)
         found = score_examples(self.members, read.examples, readable, self.target_codec, options.batch_size)
         if note := unknown_note(found):
             warnings.warn(note, UnknownTextWarning, stacklevel=2)
@@ -347,3 +313,61 @@ def stream_requests(
 ) -> Iterator[tuple[str, Prediction]]:
     """As `Predictor.stream`, for texts that are read together with their constraints, such as the lines of a file."""
     return model._stream(requests, options, model._rule_maker(options), chunk_size, with_attention=with_attention)
+
+
+def prediction_of(
+    model: Predictor,
+    examples: Examples,
+    index: int,
+    hypothesis: Hypothesis,
+    prompt: str = "",
+    *,
+    is_penalised: bool = False,
+) -> Prediction:
+    """The hypothesis as the answer to the source of this example."""
+    source, weights = examples.source(index), hypothesis.weights
+    tokens, spans = list[str](), tuple[ValueSpan, ...]()
+    if model.source_codec is not None:
+        values = (each.arrays[index] for each in examples.sources.values)
+        spans = spans_of(model.source_codec, source.tolist(), values)
+        tokens = token_names(model.source_codec, source.tolist(), spans)
+    return Prediction(
+        model.target_codec.decode(hypothesis.ids, after=prompt),
+        tokens,
+        model.target_codec.tokens(hypothesis.ids),
+        hypothesis.log_prob,
+        hypothesis.score if is_penalised else hypothesis.log_prob / max(1, len(hypothesis.ids)),
+        None if weights is None else weights[:, : len(source)],
+        hypothesis.finished,
+        hypothesis.token_log_probs,
+        source_values=spans,
+    )
+
+
+def read_given(
+    model: Predictor, pairs: Sequence[Pair], places: Sequence[str], options: BatchOptions, *, stacklevel: int
+) -> Readable:
+    """Pairs with targets as ids, and those that can't be read.
+
+    It warns of these, and of sources unlike the training data, at this level above. DataError for a missing target,
+    and with `strict` for a pair that can't be read.
+    """
+    for pair, place in zip(pairs, places, strict=True):
+        if pair.target is None:
+            raise DataError("the target is missing", where=place, fix="give a target")
+    read = read_pairs(
+        None if model.source_codec is None else [pair.source for pair in pairs],
+        [pair.target or "" for pair in pairs],
+        (model.source_codec, model.target_codec),
+        model.input_limits(options.max_input_length),
+        places,
+    )
+    refusals = Refusals("pairs without a score", strict=options.strict)
+    refusals.add(read, len(pairs))
+    if model.source_codec is not None:
+        notes = model._notes()
+        sources = [read.examples.source(index)[:-1] for index in range(len(read.rows))]
+        notes.add([pairs[row].source for row in read.rows], sources, [places[row] for row in read.rows])
+        notes.warn(stacklevel=stacklevel + 1)
+    refusals.warn(stacklevel=stacklevel + 1)
+    return read

@@ -147,6 +147,9 @@ def require_attention(model: Predictor, n_best: int, *, heads: bool) -> None:
     """ConfigError for a model without attention, for the heads of an ensemble, and for several answers per text."""
     if not model.has_attention:
         raise no_attention()
+    if heads and model.target_codec.step is not None:
+        what = "a transducer reads one source token at a time, without attention heads"
+        raise ConfigError(what, where="heads", fix="leave heads out")
     if heads and len(model.members) > 1:
         raise ConfigError("an ensemble has no heads of its own", where="heads", fix="use one of its models")
     if n_best != 1:

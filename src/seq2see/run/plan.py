@@ -162,10 +162,8 @@ def plan_run(
         codecs, min_max_length, seen_before = pretrained.codecs, pretrained.max_length, pretrained.seen
     if corpus := data.corpus:
         if find(resolve(config.model).name).is_transducer:
-            fix = "train on the file of pairs, or choose another model"
-            raise ConfigError(
-                "unsupported by a transducer, whose targets are aligned in memory", where="data.train", fix=fix
-            )
+            what = "a prepared corpus is unsupported by a transducer, whose targets are aligned in memory"
+            raise ConfigError(what, where="data.train", fix="train on the file of pairs, or choose another model")
         require_fitting(corpus, config, given, has_source=has_source)
         if codecs and codecs != corpus.codecs:
             whose = "pretrained model" if pretrained else "run"

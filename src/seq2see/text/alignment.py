@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from seq2see.errors import ConfigError, DataError
+from seq2see.errors import DataError
 
 Ids: TypeAlias = Sequence[int]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -27,10 +27,8 @@ STEP_TOKEN = "\n"
 """Moves on to the next source token. No target has it: targets are single lines."""
 ROUNDS = 12
 """Of EM; the alignments of pronunciations change no more after about 8."""
-MOST_PAIRS = 20_000
-"""That EM reads, evenly spread."""
-MOST_ENTRIES = 50_000_000
-"""Source tokens times chunks of target tokens."""
+MOST_CELLS = 20_000_000
+"""Chunks at all places of all pairs that EM reads; of more pairs, it reads some, evenly spread."""
 LONGEST_CHUNK = 8
 SMALLEST = 1e-4
 """A less probable chunk is not kept."""
@@ -53,40 +51,29 @@ class Aligner:
 
     @classmethod
     def learn(cls, pairs: Sequence[tuple[Ids, Ids]]) -> Aligner:
-        """The aligner of these pairs (source ids, target ids), by EM over all monotonic alignments.
-
-        ConfigError if there are too many different tokens, as in words of sentences.
-        """
-        pairs = pairs[:: max(1, -(-len(pairs) // MOST_PAIRS))]
+        """The aligner of these pairs (source ids, target ids), by EM over all monotonic alignments."""
         longest = longest_chunk(pairs)
+        pairs = evenly(pairs, longest)
         sources = {token: row for row, token in enumerate(sorted({token for source, _ in pairs for token in source}))}
         chunks: dict[tuple[int, ...], int] = {}
         for _, target in pairs:
             for chunk in chunks_in(target, longest):
                 chunks.setdefault(chunk, len(chunks))
-        if len(sources) * len(chunks) > MOST_ENTRIES:
-            raise ConfigError(
-                f"is too large to align: {len(sources):,} source tokens and {len(chunks):,} chunks of target tokens",
-                where="model.name",
-                fix="choose another model, or smaller units such as text.source=characters text.target=characters",
-            )
-        lengths = np.array([len(chunk) for chunk in chunks])
-        first = np.where(lengths <= 1, 1.0, 0.1) * 0.01 ** np.abs(lengths - 1)
-        table = np.tile(first, (len(sources), 1))
-        lattices = [
-            Lattice.of([pairs[number] for number in block], sources, chunks, longest)
-            for block in blocks_of(pairs, longest)
-        ]
+        lattices = [Lattice.of(block, sources, chunks, longest) for block in blocks_of(pairs, longest)]
+        entries = np.unique(np.concatenate([np.zeros(0, np.int64), *(np.unique(each.codes) for each in lattices)]))
+        entries = entries[entries >= 0]
+        lattices = [each.renumbered(entries) for each in lattices]
+        rows, columns = entries // max(1, len(chunks)), entries % max(1, len(chunks))
+        lengths = np.array([len(chunk) for chunk in chunks], np.int64)[columns]
+        table = np.where(lengths <= 1, 1.0, 0.1) * 0.01 ** np.abs(lengths - 1)
         for _ in range(ROUNDS):
-            counts = sum((lattice.expected(table.ravel()) for lattice in lattices), np.zeros(table.size))
-            counts = counts.reshape(table.shape)
-            total = counts.sum(1, keepdims=True)
+            counts = sum((lattice.expected(table) for lattice in lattices), np.zeros(len(table)))
+            total = np.bincount(rows, counts, minlength=len(sources))[rows]
             table = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
-        listed = list(chunks)
-        found = {}
-        for token, row in sources.items():
-            kept = (table[row] >= SMALLEST).nonzero()[0].tolist()
-            found[token] = {listed[number]: round(math.log(table[row, number]), 4) for number in kept}
+        listed, tokens = list(chunks), list(sources)
+        found: dict[int, dict[tuple[int, ...], float]] = {token: {} for token in tokens}
+        for number in (table >= SMALLEST).nonzero()[0].tolist():
+            found[tokens[rows[number]]][listed[columns[number]]] = round(math.log(table[number]), 4)
         return cls(longest, found)
 
     def align(self, source: Ids, target: Ids) -> list[int]:
@@ -174,8 +161,8 @@ class Aligner:
 class Lattice(NamedTuple):
     """All monotonic alignments of some pairs: at source token s and after t target tokens, a chunk of m tokens."""
 
-    codes: npt.NDArray[np.int32]
-    """Which entry of the table that is [N S T+1 M+1]; -1 where there is none."""
+    codes: Ints
+    """The entry of the table for each chunk [N S T+1 M+1]; -1 where there is none."""
     sources: Ints
     """Source tokens of each pair [N]."""
     targets: Ints
@@ -189,7 +176,7 @@ class Lattice(NamedTuple):
         chunks: Mapping[tuple[int, ...], int],
         longest: int,
     ) -> Lattice:
-        """The lattice of these pairs, with the rows and columns of a table of source tokens and chunks."""
+        """The lattice of these pairs, with the entries of a table of all source tokens and chunks, row by row."""
         lengths = np.array([[len(source), len(target)] for source, target in pairs])
         rows = np.full((len(pairs), lengths[:, 0].max()), -1, np.int64)
         columns = np.full((len(pairs), lengths[:, 1].max() + 1, longest + 1), -1, np.int64)
@@ -200,7 +187,11 @@ class Lattice(NamedTuple):
                     columns[number, start, length] = chunks[tuple(target[start : start + length])]
         codes = rows[:, :, None, None] * len(chunks) + columns[:, None]
         codes[(rows < 0)[:, :, None, None] | (columns < 0)[:, None]] = -1
-        return cls(codes.astype(np.int32), lengths[:, 0], lengths[:, 1])
+        return cls(codes, lengths[:, 0], lengths[:, 1])
+
+    def renumbered(self, entries: Ints) -> Lattice:
+        """The lattice with the entries of a table that has only these, which are sorted."""
+        return self._replace(codes=np.where(self.codes < 0, -1, np.searchsorted(entries, self.codes)).astype(np.int32))
 
     def expected(self, table: Floats) -> Floats:
         """How often each entry of the table [entries] is expected to be used, by the forward-backward algorithm.
@@ -225,7 +216,8 @@ class Lattice(NamedTuple):
         whole = ahead[-1][rows, self.targets]
         back = np.zeros((num, places))
         back[rows, self.targets] = np.divide(1.0, whole, out=np.zeros(num), where=whole > 0)
-        counts = np.zeros(table.size)
+        codes: list[Ints] = []
+        counts: list[Floats] = []
         for step in reversed(range(steps)):
             before = np.zeros_like(back)
             for length in range(min(most, places)):
@@ -233,11 +225,10 @@ class Lattice(NamedTuple):
                 before[:, : places - length] += onward
                 used = ahead[step, :, : places - length] * onward
                 here = used > 1e-12
-                counts += np.bincount(
-                    self.codes[:, step, : places - length, length][here], used[here], minlength=table.size
-                )
+                codes.append(self.codes[:, step, : places - length, length][here])
+                counts.append(used[here])
             back = np.where(is_real[step][:, None], before, back)
-        return counts
+        return np.bincount(np.concatenate(codes), np.concatenate(counts), minlength=len(table))
 
 
 def longest_chunk(pairs: Sequence[tuple[Ids, Ids]]) -> int:
@@ -254,21 +245,28 @@ def chunks_in(target: Ids, longest: int) -> Iterator[tuple[int, ...]]:
             yield tuple(target[start:end])
 
 
-def blocks_of(pairs: Sequence[tuple[Ids, Ids]], longest: int) -> Iterator[list[int]]:
-    """The numbers of the pairs that EM can explain, those of similar size together."""
-    order = sorted(
-        (number for number, (source, target) in enumerate(pairs) if source and len(target) <= longest * len(source)),
-        key=lambda number: (len(pairs[number][0]), len(pairs[number][1])),
-    )
-    block: list[int] = []
+def cells_of(pair: tuple[Ids, Ids], longest: int) -> int:
+    """The number of chunks at all places of a pair."""
+    source, target = pair
+    return len(source) * (len(target) + 1) * (longest + 1)
+
+
+def evenly(pairs: Sequence[tuple[Ids, Ids]], longest: int) -> list[tuple[Ids, Ids]]:
+    """The pairs that EM can explain, or as many of them, evenly spread, as it can read."""
+    found = [(source, target) for source, target in pairs if source and len(target) <= longest * len(source)]
+    return found[:: max(1, -(-sum(cells_of(pair, longest) for pair in found) // MOST_CELLS))]
+
+
+def blocks_of(pairs: Sequence[tuple[Ids, Ids]], longest: int) -> Iterator[list[tuple[Ids, Ids]]]:
+    """The pairs in blocks of similar sizes."""
+    block: list[tuple[Ids, Ids]] = []
     widest = 0
-    for number in order:
-        source, target = pairs[number]
+    for source, target in sorted(pairs, key=lambda pair: (len(pair[0]), len(pair[1]))):
         widest = max(widest, len(target) + 1)
         if block and (len(block) + 1) * len(source) * widest * (longest + 1) > BLOCK:
             yield block
             block, widest = [], len(target) + 1
-        block.append(number)
+        block.append((source, target))
     if block:
         yield block
 
