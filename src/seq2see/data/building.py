@@ -85,6 +85,12 @@ def build_and_encode(
     return codec, Sequences(table[provisional.ids], provisional.offsets)
 
 
+def pairs_of_ids(examples: Examples) -> list[tuple[list[int], list[int]]]:
+    """The ids of source and target of each pair, without EOS."""
+    sources, targets = map(examples.source, range(len(examples))), map(examples.target, range(len(examples)))
+    return [(source[:-1].tolist(), target[:-1].tolist()) for source, target in zip(sources, targets, strict=True)]
+
+
 def aligned_examples(codecs: Codecs, examples: Examples) -> tuple[Codecs, Examples]:
     """The codecs and examples of a transducer: targets become actions along their sources, aligned by EM.
 
@@ -96,11 +102,8 @@ def aligned_examples(codecs: Codecs, examples: Examples) -> tuple[Codecs, Exampl
         raise ConfigError("unsupported by a transducer", where="text.joint", fix="set text.joint=false")
     ids, offsets = examples.targets.ids, examples.targets.offsets
     shifted = Examples(examples.sources, Sequences(ids + (ids >= len(SPECIALS)).astype(ids.dtype), offsets))
-    pairs = [
-        (shifted.source(index)[:-1].tolist(), shifted.target(index)[:-1].tolist()) for index in range(len(shifted))
-    ]
     vocabulary = Vocabulary((STEP_TOKEN, *codec.vocabulary.tokens))
-    target_codec = replace(codec, vocabulary=vocabulary, aligner=Aligner.learn(pairs))
+    target_codec = replace(codec, vocabulary=vocabulary, aligner=Aligner.learn(pairs_of_ids(shifted)))
     return (source_codec, target_codec), shifted.as_actions(target_codec)
 
 

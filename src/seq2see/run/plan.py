@@ -29,9 +29,10 @@ from seq2see.run.recipe import (
     epoch_examples_of,
 )
 from seq2see.storage.saved_model import MAX_LENGTH, sizes_of
-from seq2see.text import SPECIALS, UNK, Codec, Codecs
+from seq2see.text import SPECIALS, UNK, Codec, Codecs, Fields
 from seq2see.text.building import vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS, choose_text
+from seq2see.text.options import TextOptions
 from seq2see.training import ALONE, World
 
 
@@ -155,6 +156,7 @@ def plan_run(
     with.
     """
     has_source = find(resolve(config.model).name).has_source
+    to_align: Examples | None = None
     data = data or read_data(config, pairs, dev_pairs, has_source=has_source)
     columns = {name: value for name, value in data.columns.items() if name != "delimiter"}  # dev may have another
     config = replace(config, data=replace(config.data, **columns))
@@ -171,7 +173,7 @@ def plan_run(
             raise ConfigError(
                 f"the corpus has different vocabularies from the {whose}", where=str(corpus.folder), fix=fix
             )
-        text, codecs, examples, epoch_examples = corpus.text, corpus.codecs, corpus.examples, None
+        text, codecs, examples = corpus.text, corpus.codecs, corpus.examples
         text_notes: list[str] = []
         unknown = corpus.unknown_shares()
     else:
@@ -190,13 +192,17 @@ def plan_run(
             if len(shorter.train) < len(data.train):
                 examples = Examples.encode(shorter.train, *codecs)
             data = shorter
-            if find(resolve(config.model).name).is_transducer:
-                codecs, examples = aligned_examples(codecs, examples)
-        epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
+            if can_align(text, codecs):
+                to_align = examples
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
     text_notes += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
-    model, model_notes = choose_model(config.model, len(data.train))
+    model, model_notes = choose_model(config.model, len(data.train), to_align)
+    if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
+        codecs, examples = aligned_examples(codecs, examples)
+    epoch_examples = None
+    if not data.corpus:
+        epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
     limit = max_positions(resolve(model))
     if not data.corpus:
         require_room(limit, examples, [pair.origin for pair in data.train])
@@ -232,6 +238,14 @@ def plan_run(
     )
     require_room(limit, plan.dev_examples, [pair.origin for pair in plan.dev])
     return plan
+
+
+def can_align(text: TextOptions, codecs: Codecs) -> bool:
+    """Whether a transducer may be chosen: of sources that are text, and targets of characters or symbols."""
+    source, _ = codecs
+    if source is None or text.joint or text.target in SENTENCE_UNITS:
+        return False
+    return not (isinstance(source.tokenizer, Fields) and source.tokenizer.has_values)
 
 
 def leak_lines(plan: RunPlan) -> list[str]:

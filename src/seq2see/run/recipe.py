@@ -10,10 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
+from seq2see.data.building import pairs_of_ids
 from seq2see.errors import ConfigError
 from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, resolve, to_options
 from seq2see.run.usual_updates import usual_updates
 from seq2see.text import Codecs
+from seq2see.text.alignment import explained_share
 from seq2see.text.options import TextOptions
 from seq2see.training import MIN_UPDATES_PER_EPOCH, TrainingOptions, World, largest_batch, max_useful_tokens, sampler_of
 
@@ -24,6 +26,11 @@ MAX_TOKENS = 16_384
 """Padded tokens per update: long pairs come in smaller batches, since attention's memory grows with length squared."""
 EVALUATIONS = 16
 """Evaluations on dev in a run that is not stopped early."""
+TRANSDUCER = "transducer"
+LEAST_EXPLAINED = 0.4
+"""From this share of the targets on that a monotonic alignment explains, a transducer is chosen."""
+FEWEST_ALIGNED = 50
+"""Of fewer pairs, that share can't be told."""
 MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
 
@@ -41,14 +48,36 @@ def epoch_examples_of(
     return epoch_examples
 
 
-def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, list[str]]:
-    """The options with every default chosen, and what to print."""
+def choose_model(
+    options: ModelOptions, num_pairs: int, examples: Examples | None = None
+) -> tuple[ModelOptions, list[str]]:
+    """The options with every default chosen, and what to print.
+
+    For these examples, whose targets are spelt in characters or symbols, a transducer may be chosen: where a monotonic
+    alignment explains most of the targets. It is never chosen together with options that it hasn't.
+    """
     notes = []
     if options.name is None:
-        notes.append(f"model: {DEFAULT} ({ARCHITECTURES[DEFAULT].summary}; choose another with --model)")
+        name, why = DEFAULT, ARCHITECTURES[DEFAULT].summary
+        if examples is not None and num_pairs >= FEWEST_ALIGNED and has_options_of(TRANSDUCER, options):
+            share = explained_share(pairs_of_ids(examples))
+            if share >= LEAST_EXPLAINED:
+                name = TRANSDUCER
+                why = f"{ARCHITECTURES[name].summary}, since a monotonic alignment explains {share:.0%} of the targets"
+        options = replace(options, name=name)
+        notes.append(f"model: {name} ({why}; choose another with --model)")
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
     return to_options(resolve(options)), notes
+
+
+def has_options_of(name: str, options: ModelOptions) -> bool:
+    """Whether a model of that name may have these options."""
+    try:
+        resolve(replace(options, name=name))
+    except ConfigError:
+        return False
+    return True
 
 
 def choose_batch(

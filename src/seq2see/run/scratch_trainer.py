@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import seq2see.scratch as scratch
+from seq2see.blueprint import DEFAULT
 from seq2see.config import Config, option
 from seq2see.errors import ConfigError
 from seq2see.run.fine_tune import FROM_OPTION
@@ -71,7 +72,9 @@ class ScratchTrainer:
             raise ConfigError(what, where="model.activation", fix=USE_TORCH)
 
     def preset(self, config: Config) -> Config:
-        """The configuration with the fixed values; options still open stay open."""
+        """The configuration with the fixed values, and the default model; other options still open stay open."""
+        if config.model.name is None:
+            config = replace(config, model=replace(config.model, name=DEFAULT))
         for key, value in FIXED.items():
             section, _, name = key.partition(".")
             if option(config, key) is not None:

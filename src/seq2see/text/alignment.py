@@ -10,6 +10,7 @@ Letters: N pairs, S source tokens and T target tokens of a pair (neither counts 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
@@ -30,6 +31,8 @@ ROUNDS = 12
 MOST_CELLS = 20_000_000
 """Chunks at all places of all pairs that EM reads; of more pairs, it reads some, evenly spread."""
 LONGEST_CHUNK = 8
+MOST_MEASURED = 4_000
+"""Pairs of which the explained share is measured, evenly spread."""
 SMALLEST = 1e-4
 """A less probable chunk is not kept."""
 UNSEEN = math.log(1e-9)
@@ -158,6 +161,34 @@ class Aligner:
         return cls(longest, found)
 
 
+def explained_share(pairs: Sequence[tuple[Ids, Ids]]) -> float:
+    """How much of the entropy of the target tokens a monotonic alignment explains, up to 1; below 0 if it misleads.
+
+    1 - H(target | aligned source) / H(target), on every fifth pair, of which the aligner knows nothing. Where targets
+    follow their sources from left to right, as in pronunciation, it is 0.5 to 0.95; in dates, commands and sums, 0.3 and
+    less (docs/defaults.md).
+    """
+    pairs = [pair for pair in pairs if pair[1]]
+    pairs = pairs[:: max(1, -(-len(pairs) // MOST_MEASURED))]
+    held_out = pairs[::5]
+    counts = Counter(token for _, target in held_out for token in target)
+    total = sum(counts.values())
+    entropy = -sum(count * math.log(count / total) for count in counts.values())
+    if not entropy:
+        return 0.0
+    aligner = Aligner.learn([pair for number, pair in enumerate(pairs) if number % 5])
+    unseen = math.log(0.01)
+    each = math.log(len(counts))
+    found = 0.0
+    for source, target in held_out:
+        start = 0
+        for token, length in zip(source, aligner.align(source, target), strict=True):
+            chunk = tuple(target[start : start + length])
+            found += aligner.chunks.get(token, {}).get(chunk, unseen - each * length)
+            start += length
+    return 1 + found / entropy
+
+
 class Lattice(NamedTuple):
     """All monotonic alignments of some pairs: at source token s and after t target tokens, a chunk of m tokens."""
 
@@ -228,7 +259,8 @@ class Lattice(NamedTuple):
                 codes.append(self.codes[:, step, : places - length, length][here])
                 counts.append(used[here])
             back = np.where(is_real[step][:, None], before, back)
-        return np.bincount(np.concatenate(codes), np.concatenate(counts), minlength=len(table))
+        found: Floats = np.bincount(np.concatenate(codes), np.concatenate(counts), minlength=len(table))
+        return found
 
 
 def longest_chunk(pairs: Sequence[tuple[Ids, Ids]]) -> int:
