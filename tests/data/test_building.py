@@ -30,7 +30,7 @@ def same(one: Examples, other: Examples) -> bool:
     )
 
 
-@pytest.mark.parametrize("unit", ["characters", "graphemes", "words", "symbols", "bytes", "bpe"])
+@pytest.mark.parametrize("unit", ["characters", "decomposed", "graphemes", "words", "symbols", "bytes", "bpe"])
 def test_building_and_encoding_together_equals_one_after_the_other(unit: str) -> None:
     options = TextOptions(source=unit, target=unit, min_count=2 if unit == "words" else None)  # type: ignore[arg-type]
     limits = {"min_count": 2} if unit == "words" else {}

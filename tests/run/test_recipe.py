@@ -251,7 +251,9 @@ def test_each_side_learns_its_own_subwords_and_says_how_many() -> None:
     assert len(few[1].vocabulary) < 1000
 
 
-@pytest.mark.parametrize("unit", ["bpe", "unigram", "words", "characters", "symbols", "graphemes", "bytes"])
+@pytest.mark.parametrize(
+    "unit", ["bpe", "unigram", "words", "characters", "symbols", "decomposed", "graphemes", "bytes"]
+)
 def test_a_joint_vocabulary_is_one_for_both_sides(unit: str) -> None:
     options = TextOptions(source=unit, target=unit, joint=True)  # type: ignore[arg-type]
     source, target = build_codecs(options, *sides(SENTENCES, has_source=True))

@@ -10,6 +10,7 @@ from seq2see.data import additions, dates, read_pairs
 from seq2see.text import SUBWORD_UNITS, TOKENIZER_NAMES, choose_tokenizer
 
 HINDI = ["क्षि", "न", "म", "स्ते"]
+HANGUL = [chr(number) for number in range(0xAC00, 0xD7A4, 37)]
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,9 @@ HINDI = ["क्षि", "न", "म", "स्ते"]
         ([f"ฉันชอบกินแอปเปิ้ลลูกที่ {number}" for number in range(500)], "bpe"),
         (["あいかわらず", "あいがん", "アレクサンダー"], "characters"),  # no blanks, but words
         (["".join(letters) for letters in itertools.product(HINDI, repeat=4)], "graphemes"),
+        ([a + b for a, b in itertools.pairwise(HANGUL)], "decomposed"),
+        ([a + b for a, b in itertools.pairwise(HANGUL)] * 9, "characters"),  # no syllable is rare
+        ([f"{vowel}{letter}" for letter in "kstn" for vowel in "áéíóúýöæ"], "characters"),
         (["".join(letters) for letters in itertools.permutations(HINDI, 2)], "characters"),  # too few for whole letters
     ],
 )

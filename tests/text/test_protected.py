@@ -21,7 +21,7 @@ from seq2see.text.tokenizers import Tokenizer
 
 BRACES = r"\{\w+\}"
 TAGS = r"<[^<>]*>"
-UNITS = ("characters", "graphemes", "bpe", "unigram", "words", "symbols", "bytes")
+UNITS = ("characters", "decomposed", "graphemes", "bpe", "unigram", "words", "symbols", "bytes")
 PATTERNS = (BRACES, TAGS, r"\s*\{\w+\}", r"\d", r"(?<=a)b", r"\s", r".\u0301", r"\b\w+\b", "￭ ", r"[^b]+", r"x|a ")
 TEXTS = [
     ("Dear {name}, see {a}{b} (in <V;PST>) & so on", "Liebe <de> {name}, {a}{b}sehen"),

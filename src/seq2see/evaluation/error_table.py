@@ -57,7 +57,7 @@ def error_lines(report: EvaluationReport, unit: str) -> Iterator[str]:
 def wrong_predictions(report: EvaluationReport, unit: str) -> Iterator[WrongPrediction]:
     """All wrong predictions, worst first."""
     assert report.outputs.predictions is not None
-    is_spelling = unit in ("characters", "graphemes", "bytes")
+    is_spelling = unit in ("characters", "decomposed", "graphemes", "bytes")
     split: Callable[[str], Sequence[str]] = str if is_spelling else str.split
     distance = levenshtein("the error table").distance
     measured = ranking_of(report, unit)

@@ -19,7 +19,7 @@ from seq2see.inference.predictor import Predictor
 from seq2see.metrics import METRICS, computable, find_metrics, metrics_for
 from seq2see.text import FIELD_BREAK, Codec, Fields
 
-SPELLING = ("characters", "graphemes", "bytes")
+SPELLING = ("characters", "decomposed", "graphemes", "bytes")
 
 
 def evaluate(

@@ -64,7 +64,7 @@ def metrics_for(unit: str) -> tuple[str, ...]:
     """The default metrics for targets of this unit: symbols, characters, or words and subwords."""
     if unit == "symbols":
         return "exact_match", "per"
-    if unit in ("characters", "graphemes", "bytes"):
+    if unit in ("characters", "decomposed", "graphemes", "bytes"):
         return "exact_match", "cer"
     return "bleu", "chrf", "ter"
 

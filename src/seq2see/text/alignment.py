@@ -165,8 +165,8 @@ def explained_share(pairs: Sequence[tuple[Ids, Ids]]) -> float:
     """How much of the entropy of the target tokens a monotonic alignment explains, up to 1; below 0 if it misleads.
 
     1 - H(target | aligned source) / H(target), on every fifth pair, of which the aligner knows nothing. Where targets
-    follow their sources from left to right, as in pronunciation, it is 0.5 to 0.95; in dates, commands and sums, 0.3 and
-    less (docs/defaults.md).
+    follow their sources from left to right, as in pronunciation, it is 0.5 to 0.95; in dates, commands and sums at most
+    0.3 (docs/defaults.md).
     """
     pairs = [pair for pair in pairs if pair[1]]
     pairs = pairs[:: max(1, -(-len(pairs) // MOST_MEASURED))]
@@ -259,8 +259,7 @@ class Lattice(NamedTuple):
                 codes.append(self.codes[:, step, : places - length, length][here])
                 counts.append(used[here])
             back = np.where(is_real[step][:, None], before, back)
-        found: Floats = np.bincount(np.concatenate(codes), np.concatenate(counts), minlength=len(table))
-        return found
+        return np.asarray(np.bincount(np.concatenate(codes), np.concatenate(counts), len(table)), np.float64)
 
 
 def longest_chunk(pairs: Sequence[tuple[Ids, Ids]]) -> int:

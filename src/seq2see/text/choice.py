@@ -14,7 +14,7 @@ from seq2see.errors import ConfigError
 from seq2see.text.fields import ARRAYS, FIELD_UNITS, PICTURES, VALUE_UNITS, columns_of, num_fields
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS
-from seq2see.text.tokenizers import TAG_SEPARATOR, Graphemes, Units
+from seq2see.text.tokenizers import TAG_SEPARATOR, Characters, Decomposed, Graphemes, Units
 
 SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
 """Units of running text, where exact match says little: there are many correct answers."""
@@ -76,6 +76,13 @@ def choose_tokenizer(texts: Sequence[str]) -> tuple[str, str]:
     # A rare letter with marks would be an unknown grapheme, while the letter and the marks are known characters.
     if len(graphemes) < 0.95 * len(some) and len(graphemes) >= 50 * len(set(graphemes)):
         return "graphemes", f"{spelt}, with combining marks"
+    kinds, parts = Counter(Characters().split(some)), set(Decomposed().split(some))
+    rare = sum(count <= 2 for count in kinds.values())
+    if len(kinds) >= 2 * len(parts) and rare >= 0.2 * len(kinds):
+        reason = (
+            f"{rare} of the {len(kinds)} different characters occur at most twice, and have only {len(parts)} parts"
+        )
+        return "decomposed", f"{spelt}; {reason}"
     return "characters", spelt
 
 

@@ -23,7 +23,7 @@ ARRAYS = ("npy", "npz")
 """Extensions of files that are read as a picture, or as vectors."""
 VALUE_UNITS: tuple[ValueUnit, ...] = ("vectors", "picture")
 """Fields of numbers: a series of vectors, or a picture."""
-FIELD_UNITS = ("characters", "graphemes", "bpe", "words", "symbols", "bytes", "tags", *VALUE_UNITS)
+FIELD_UNITS = ("characters", "decomposed", "graphemes", "bpe", "words", "symbols", "bytes", "tags", *VALUE_UNITS)
 """The units that a field of several can have. (The pieces of unigram are a vocabulary of their own.)"""
 FIELD_BREAK = "\t"
 """Separates the fields of a text, and the tokens of its fields."""

@@ -9,9 +9,9 @@ from msgspec import Meta
 
 from seq2see.text.protected import compile_pattern
 
-Unit = Literal["characters", "graphemes", "bpe", "unigram", "words", "symbols", "bytes"]
+Unit = Literal["characters", "decomposed", "graphemes", "bpe", "unigram", "words", "symbols", "bytes"]
 FieldUnit = Literal[
-    "characters", "graphemes", "bpe", "unigram", "words", "symbols", "bytes", "tags", "vectors", "picture"
+    "characters", "decomposed", "graphemes", "bpe", "unigram", "words", "symbols", "bytes", "tags", "vectors", "picture"
 ]
 """Sources can also be tags (a set of whole units, separated by semicolons, commas, vertical bars or blanks), vectors or
 a picture, which a text names."""
@@ -22,9 +22,9 @@ class TextOptions:
     """How texts are tokenised; None: chosen from the data."""
 
     source: FieldUnit | tuple[FieldUnit, ...] | None = None
-    """Tokens of the sources; symbols are separated by blanks, such as phones; tags are a set, such as V;PST; vectors
-    and picture are files or JSON. A list has one unit per field of the sources, which are separated by TAB; by default
-    chosen from the texts."""
+    """Tokens of the sources; decomposed are the characters of Unicode form NFD, such as the letters of Hangul; symbols
+    are separated by blanks, such as phones; tags are a set, such as V;PST; vectors and picture are files or JSON. A
+    list has one unit per field of the sources, which are separated by TAB; by default chosen from the texts."""
     target: Unit | None = None
     """Tokens of the targets; by default chosen from the texts."""
     normalization: Literal["NFC", "NFD", "NFKC", "none"] = "NFC"

@@ -95,6 +95,28 @@ class Characters(Tokenizer):
 
 
 @dataclass(frozen=True)
+class Decomposed(Characters):
+    """One token per code point of the decomposed text (NFD): the letters of a Hangul syllable, a letter and its marks.
+
+    The text itself stays composed, as `normalise` says; without a normal form, in NFC.
+    """
+
+    name: ClassVar[str] = "decomposed"
+
+    def normalise(self, text: str) -> str:
+        """The text in its normal form."""
+        return normal_form(text, "NFC" if self.normalization == "none" else self.normalization, self.case)
+
+    def split(self, text: str) -> list[str]:
+        """The tokens of the text."""
+        return list(unicodedata.normalize("NFD", self.normalise(text)))
+
+    def join(self, tokens: list[str]) -> str:
+        """The text of these tokens, composed."""
+        return normal_form("".join(tokens), "NFC" if self.normalization == "none" else self.normalization)
+
+
+@dataclass(frozen=True)
 class Graphemes(Tokenizer):
     """One token per grapheme cluster: a letter with its combining marks, an emoji with its parts."""
 
@@ -260,6 +282,7 @@ _WORD_OR_SPACE = re.compile(r"\S+|\s+")
 _BYTE_OF_TOKEN = {token: bytes([byte]) for byte, token in enumerate(_BYTE_TOKENS)}
 _TOKENIZERS: dict[str, type[Characters] | type[Graphemes] | type[Words] | type[Symbols] | type[Bytes] | type[Tags]] = {
     "characters": Characters,
+    "decomposed": Decomposed,
     "graphemes": Graphemes,
     "words": Words,
     "symbols": Symbols,

@@ -14,7 +14,14 @@ MAX_DROPOUT, MIN_WIDTH, MIN_CLIP = 0.6, 64, 0.1
 MAX_LAYERS = 6
 SHORT = 0.5
 """Training was short if it had less than this share of the default number of updates."""
-SMALLER_UNITS = {"words": "bpe", "bpe": "bytes", "unigram": "bytes", "characters": "bytes", "graphemes": "characters"}
+SMALLER_UNITS = {
+    "words": "bpe",
+    "bpe": "bytes",
+    "unigram": "bytes",
+    "characters": "bytes",
+    "decomposed": "bytes",
+    "graphemes": "characters",
+}
 """For each unit one with fewer unknown tokens; symbols have no spelling, and bytes are never unknown."""
 
 
