@@ -88,9 +88,9 @@ def test_greedy_answers_are_those_of_the_mean_by_hand(members: list[Model], toge
 
 
 def test_a_wide_beam_finds_the_best_of_all_by_hand(members: list[Model], together: Model) -> None:
-    """All answers of up to two letters, forced through every member."""
+    """All answers of one or two letters, forced through every member; no answer is empty."""
     letters = [id_ for id_ in range(len(together.target_codec.vocabulary)) if id_ not in (*NEVER_GENERATED, EOS)]
-    every = [(*ids, EOS) for length in range(3) for ids in itertools.product(letters, repeat=length)]
+    every = [(*ids, EOS) for length in (1, 2) for ids in itertools.product(letters, repeat=length)]
     for text in TEXTS[:2]:
         worth = {
             ids: float(mean_log_probs(members, text, ids[:-1]).gather(1, torch.tensor(ids)[:, None]).sum())

@@ -446,3 +446,15 @@ def test_a_prompt_stays_as_it_was_written(language_model: Model) -> None:
 def test_what_is_no_text_is_named(texts: list[Any], model: Model) -> None:
     with pytest.raises(DataError, match="is not a text"):
         model.predict(texts)
+
+
+def test_no_answer_is_empty_since_no_target_is(tmp_path: Path) -> None:
+    pairs = [(letters, "x") for letters in ("a", "b", "ab", "ba", "aab")] * 8
+    settings = {"training.max_updates": 1, "model.name": "attention", "model.width": 8}
+    model = seq2see.train(pairs, dev=pairs[:5], out=tmp_path / "run", settings=settings, quiet=True)
+    # With the only letter forbidden nothing is left, not even an empty answer.
+    for options in ({}, {"beam": 3}, {"sample": True}):
+        answers = model.predict(["ab", "a"], forbid=["x"], **options)
+        assert [(answer.text, answer.finished, answer.log_prob) for answer in answers] == [("", False, -math.inf)] * 2
+        [answer] = model.predict("ab", forbid=["x"], min_length=1, **options)
+        assert (answer.text, answer.finished) == ("", True)

@@ -98,7 +98,7 @@ def aligned_examples(codecs: Codecs, examples: Examples) -> tuple[Codecs, Exampl
     """
     source_codec, codec = codecs
     assert source_codec is not None
-    if source_codec == codec:
+    if source_codec is codec:  # a joint one
         raise ConfigError("unsupported by a transducer", where="text.joint", fix="set text.joint=false")
     ids, offsets = examples.targets.ids, examples.targets.offsets
     shifted = Examples(examples.sources, Sequences(ids + (ids >= len(SPECIALS)).astype(ids.dtype), offsets))

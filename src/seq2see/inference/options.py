@@ -67,7 +67,7 @@ class Constraints:
     """
 
     min_length: Count | None = None
-    """Least number of target tokens, EOS counted."""
+    """Least number of target tokens, EOS counted; by default 2, so that no answer is empty (of a language model 1)."""
     max_length: Count | None = None
     """Largest number of target tokens, EOS counted; by default the model's own."""
     prefix: str = ""

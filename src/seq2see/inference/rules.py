@@ -64,6 +64,8 @@ class RuleMaker:
         self.codec = codec
         self.max_length = max_length
         self.max_positions = max_positions
+        self.min_length = 2 if self.has_source else None
+        """By default: a token and EOS, since no target in training is empty."""
         self.pattern = re.compile(options.placeholders) if options.placeholders else None
         read = source_codec or codec
         self.finder = None
@@ -119,7 +121,7 @@ class RuleMaker:
         if () in phrases:
             raise ConfigError("a text without tokens is in every answer", where=phrases[()], fix="leave it out")
         prefix = known_ids(self.codec, wanted.prefix, where="prefix")
-        rules = Rules(prefix, tuple(phrases), wanted.forbid, wanted.min_length, wanted.max_length)
+        rules = Rules(prefix, tuple(phrases), wanted.forbid, wanted.min_length or self.min_length, wanted.max_length)
         self._require_room(rules, "prefix" if 1 + len(prefix) == rules.num_fixed else phrases[max(phrases, key=len)])
         return rules
 

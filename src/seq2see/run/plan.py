@@ -15,6 +15,7 @@ from seq2see.console import shown_tokens
 from seq2see.corpus.corpus import require_fitting
 from seq2see.data import EpochExamples, Examples, Pair
 from seq2see.data.building import aligned_examples, build_examples
+from seq2see.data.examples import Offsets
 from seq2see.data.source_record import NO_SOURCES, HashSet, SourceRecord, record_of_pairs, source_texts
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
@@ -106,10 +107,7 @@ class RunPlan:
         corpus, examples = self.data.corpus, self.examples
         if corpus:
             return dict(zip(("source", "target"), corpus.max_lengths, strict=True))
-        targets = examples.target_lengths
-        if self.target_codec.step is not None:  # one STEP after each source token but the last
-            targets = targets - (examples.source_lengths - 1)
-        lengths = (int(examples.source_lengths.max()), int(targets.max()))
+        lengths = (int(examples.source_lengths.max()), int(self.num_written.max()))
         return dict(zip(("source", "target"), lengths, strict=True))
 
     @property
@@ -118,6 +116,14 @@ class RunPlan:
         sides = ("source", "target") if self.source_codec else ("target",)
         before = self.seen_before.get("longest", {})
         return {side: max(self.max_ids[side] - 1, before.get(side, 0)) for side in sides}
+
+    @property
+    def num_written(self) -> Offsets:
+        """The number of tokens of each training target, EOS included, without a transducer's STEPs."""
+        targets = self.examples.target_lengths
+        if self.target_codec.step is None:
+            return targets
+        return targets - (self.examples.source_lengths - 1)  # one STEP after each source token but the last
 
     @cached_property
     def seen(self) -> dict[str, Any]:

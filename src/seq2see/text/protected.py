@@ -13,7 +13,7 @@ import regex  # type: ignore[import-untyped]
 
 from seq2see.errors import ConfigError, DataError
 from seq2see.text.subwords import MAX_PIECE_LENGTH, Subwords, chunks_of
-from seq2see.text.tokenizers import Bytes, Characters, Symbols, Tokenizer, Units, Words, normal_form
+from seq2see.text.tokenizers import Bytes, Characters, Decomposed, Symbols, Tokenizer, Units, Words, normal_form
 
 if TYPE_CHECKING:
     from seq2see.text.subwords import MergeDropout
@@ -123,7 +123,7 @@ class Protected(Tokenizer):
 
     def normalise(self, text: str) -> str:
         """The text in its normal form; units keep their case."""
-        if isinstance(self.inner, Symbols):
+        if isinstance(self.inner, Symbols | Decomposed):
             return self.join(self.split(text))
         return "".join(part.text for part in self.parts(text))
 
