@@ -132,6 +132,16 @@ def test_constraints_hold(model: seq2see.Model, beam: int) -> None:
         assert len(set(answer.target_tokens)) == len(answer.target_tokens)
 
 
+def test_the_best_answers_are_different_texts(model: seq2see.Model) -> None:
+    for answer in predicted(model, beam=6, n_best=3):
+        texts = [each.text for each in answer.all]
+        assert len(set(texts)) == len(texts)
+        assert [each.log_prob for each in answer.all] == sorted((each.log_prob for each in answer.all), reverse=True)
+    assert [answer.text for answer in predicted(model, beam=6)] == [
+        answer.text for answer in predicted(model, beam=6, n_best=3)
+    ]
+
+
 def test_samples_end_at_the_end_of_the_source(model: seq2see.Model) -> None:
     for answer in predicted(model, sample=True, n_best=4, temperature=2.0):
         for each in answer.all:

@@ -14,7 +14,7 @@ from seq2see.inference.engine import Engine
 from seq2see.inference.options import GenerationOptions
 from seq2see.inference.rules import Rules
 from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate
-from seq2see.text import BOS, EOS, PAD, UNK, Codec
+from seq2see.text import BOS, EOS, PAD, UNK, Codec, has_subwords
 
 NOTHING = Hypothesis([], -math.inf, -math.inf, False, None)
 """The result of a search in which nothing satisfies the options."""
@@ -64,7 +64,8 @@ def search(
             step,
             start,
             num_hypotheses=options.beam,
-            n_best=options.n_best,
+            # Some of these may be the same text, aligned or segmented in another way.
+            n_best=options.beam if options.n_best > 1 and is_ambiguous(codec) else options.n_best,
             first=first,
             eos=EOS,
             max_lengths=limits + num_steps,
@@ -75,7 +76,7 @@ def search(
             phrases=phrases_of(rules, has_room),
             transducer_step=codec.step,
         )
-        found = [[written(each, codec.step) for each in own] for own in found]
+        found = [distinct([written(each, codec.step) for each in own], codec)[: options.n_best] for own in found]
         return [each if each and room else [NOTHING] for each, room in zip(found, has_room.tolist(), strict=True)]
     every, drawn = np.arange(len(limits)), [list[Hypothesis]() for _ in limits]
     together = max(1, most_rows // len(limits))
@@ -122,6 +123,21 @@ def written(hypothesis: Hypothesis, step: int | None) -> Hypothesis:
         weights=None if hypothesis.weights is None else hypothesis.weights[kept],
         token_log_probs=tuple(sums.tolist()),
     )
+
+
+def is_ambiguous(codec: Codec) -> bool:
+    """Whether different sequences of ids may be the same text: by their STEPs, or as subwords."""
+    return codec.step is not None or has_subwords(codec.tokenizer.unit)
+
+
+def distinct(hypotheses: Sequence[Hypothesis], codec: Codec) -> list[Hypothesis]:
+    """The first of each text, in their order."""
+    if len(hypotheses) < 2 or not is_ambiguous(codec):
+        return list(hypotheses)
+    found: dict[str, Hypothesis] = {}
+    for each in hypotheses:
+        found.setdefault(codec.decode(each.ids), each)
+    return list(found.values())
 
 
 def without_weights(step: Step[Any]) -> Step[Any]:
