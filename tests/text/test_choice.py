@@ -21,6 +21,7 @@ HANGUL = [chr(number) for number in range(0xAC00, 0xD7A4, 37)]
         (["hello", "world"], "characters"),
         (["k æ t", "d ɔ ɡ", "k ɔ t"], "symbols"),
         (["yes", "no"] * 50, "symbols"),
+        ([f"{a} {b} {a} <V> <PAST;{a}>" for a, b in itertools.pairwise(map(chr, range(0xAC00, 0xB000)))], "symbols"),
         ([f"a{number} sentence of words, number {number}" for number in range(500)], "bpe"),
         ([f"the word {number % 500} is often met" for number in range(5000)], "words"),  # none of them is rare
         ([f"a long@@ {number} sentence of words, cut by num@@ ber" for number in range(500)], "words"),

@@ -34,7 +34,7 @@ def align(
     if len(model.members) > 1:
         raise ConfigError("an ensemble has no alignment of its own", where="align", fix="use one of its models")
     places = [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)]
-    read = read_given(model, pairs, places, options, stacklevel=stacklevel + 1)
+    read = read_given(model, pairs, places, options, wanted="an alignment", stacklevel=stacklevel + 1)
     found = [unanswered(read.refused[row]) if row in read.refused else None for row in range(len(pairs))]
     for indices in batches(read.examples, options.batch_size):
         batch = collate(read.examples, indices)

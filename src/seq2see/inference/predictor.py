@@ -284,7 +284,7 @@ class Predictor:
         """
         options = BatchOptions(batch_size, max_input_length, strict)
         places = [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)]
-        read = read_given(self, pairs, places, options, stacklevel=3)
+        read = read_given(self, pairs, places, options, wanted="a score", stacklevel=3)
         readable = [pairs[row] for row in read.rows]
         found = score_examples(self.members, read.examples, readable, self.target_codec, options.batch_size)
         if note := unknown_note(found):
@@ -345,12 +345,18 @@ def prediction_of(
 
 
 def read_given(
-    model: Predictor, pairs: Sequence[Pair], places: Sequence[str], options: BatchOptions, *, stacklevel: int
+    model: Predictor,
+    pairs: Sequence[Pair],
+    places: Sequence[str],
+    options: BatchOptions,
+    *,
+    wanted: str,
+    stacklevel: int,
 ) -> Readable:
     """Pairs with targets as ids, and those that can't be read.
 
-    It warns of these, and of sources unlike the training data, at this level above. DataError for a missing target,
-    and with `strict` for a pair that can't be read.
+    It warns of these, which are without what is `wanted`, and of sources unlike the training data, at this level above.
+    DataError for a missing target, and with `strict` for a pair that can't be read.
     """
     for pair, place in zip(pairs, places, strict=True):
         if pair.target is None:
@@ -362,7 +368,7 @@ def read_given(
         model.input_limits(options.max_input_length),
         places,
     )
-    refusals = Refusals("pairs without a score", strict=options.strict)
+    refusals = Refusals(f"pairs without {wanted}", strict=options.strict)
     refusals.add(read, len(pairs))
     if model.source_codec is not None:
         notes = model._notes()

@@ -21,6 +21,7 @@ SENTENCE_UNITS = ("words", *SUBWORD_UNITS)
 
 PICTURE_NAME, ARRAY_NAME = (re.compile(rf".*\.({'|'.join(each)})", re.IGNORECASE) for each in (PICTURES, ARRAYS))
 _JSON_VECTORS = re.compile(r"\[\s*(\[\s*)?-?\d[-+\d.eE,\s\[\]]*\]")
+_MARKED = re.compile(r"<[^<>]+>")
 _LIST = re.compile(r"[^;|,][;|,][^;|,]")
 _MAX_LINES = 20_000
 _MAX_CHARACTERS = 2_000_000
@@ -48,12 +49,11 @@ def choose_tokenizer(texts: Sequence[str]) -> tuple[str, str]:
     characters_per_line = characters_per_token * tokens_per_line + tokens_per_line - 1
     uses = len(tokens) / num_distinct
 
-    if (
-        tokens_per_line >= 2
-        and num_distinct <= 400
-        and (uses >= 10 or (characters_per_token < 2 and tokens_per_line >= 3))
-    ):
+    if tokens_per_line >= 2 and num_distinct <= 400 and uses >= 10:
         return "symbols", f"only {num_distinct} different tokens between blanks, {tokens_per_line:.1f} per line"
+    single = sum(len(token) == 1 or _MARKED.fullmatch(token) is not None for token in tokens) / len(tokens)
+    if tokens_per_line >= 3 and (single >= 0.95 or (characters_per_token < 2 and num_distinct <= 400)):
+        return "symbols", f"single characters between blanks, {tokens_per_line:.1f} per line"
     # A higher limit would include the numbers up to a hundred, which have a spelling.
     if tokens_per_line < 2 and num_distinct <= 50 and uses >= 10:
         return "symbols", f"only {num_distinct} different answers, each about {uses:.0f} times"
