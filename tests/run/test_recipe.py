@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from itertools import product
 
@@ -126,6 +126,28 @@ def test_many_pairs_get_a_wider_model_unless_a_width_was_given() -> None:
     assert many is not None
     assert many > few
     assert choose_model(ModelOptions(width=32), 1_000_000)[0].width == 32
+
+
+@pytest.mark.parametrize(
+    ("target", "more", "expected"),
+    [
+        (str.upper, {}, "transducer"),
+        (lambda word: word[::-1].upper(), {}, "bidirectional"),
+        (str.upper, {"score": "dot"}, "bidirectional"),
+        (str.upper, {"name": "plain"}, "plain"),
+    ],
+)
+def test_a_transducer_is_chosen_where_targets_follow_their_sources(
+    target: Callable[[str], str], more: dict[str, str], expected: str
+) -> None:
+    words = ["".join(letters) for letters in product("abcdef", repeat=3)]
+    pairs = [Pair(word, target(word), "") for word in words]
+    _, found = build_examples(TextOptions(source="characters", target="characters"), pairs, has_source=True)
+    options, said = choose_model(ModelOptions(**more), len(pairs), found)
+    assert options.name == expected
+    assert len(said) == ("name" not in more)
+    for few_or_many in (49, 5_001):
+        assert choose_model(ModelOptions(**more), few_or_many, found)[0].name in ("bidirectional", "plain")
 
 
 @pytest.mark.parametrize("number", UPDATES)

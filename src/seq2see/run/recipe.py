@@ -31,6 +31,8 @@ LEAST_EXPLAINED = 0.4
 """From this share of the targets on that a monotonic alignment explains, a transducer is chosen."""
 FEWEST_ALIGNED = 50
 """Of fewer pairs, that share can't be told."""
+MOST_ALIGNED = 5_000
+"""With more pairs, attention is as good: docs/defaults.md."""
 MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
 
@@ -59,7 +61,8 @@ def choose_model(
     notes = []
     if options.name is None:
         name, why = DEFAULT, ARCHITECTURES[DEFAULT].summary
-        if examples is not None and num_pairs >= FEWEST_ALIGNED and has_options_of(TRANSDUCER, options):
+        is_suitable = FEWEST_ALIGNED <= num_pairs <= MOST_ALIGNED and has_options_of(TRANSDUCER, options)
+        if examples is not None and is_suitable:
             share = explained_share(pairs_of_ids(examples))
             if share >= LEAST_EXPLAINED:
                 name = TRANSDUCER
