@@ -6,6 +6,7 @@ import math
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ import pytest
 import seq2see
 from seq2see.config import make_config
 from seq2see.data import Pair
-from seq2see.errors import ConfigError
+from seq2see.errors import CheckpointError, ConfigError
 from seq2see.run.train import train
+from seq2see.storage.saved_model import load_model, write_packed
 from seq2see.text.alignment import STEP_TOKEN
 from seq2see.training import Event, Updated
 
@@ -224,3 +226,55 @@ def test_the_command_aligns(run: Path, tmp_path: Path) -> None:
     found = command("align", run, long, "--max-input-length", 9)
     assert (found.returncode, found.stdout) == (2, "0-0 0-1 1-2 3-3\n\n")
     assert "long.tsv:2" in found.stderr
+
+
+def test_targets_with_line_breaks_are_learnt(tmp_path: Path) -> None:
+    pairs = [(source, target.replace(" ", "\n")) for source, target in PAIRS]
+    settings = {"text.target": "characters", "training.max_updates": 2, "model.width": 16}
+    model = seq2see.train(pairs, dev=pairs[:9], out=tmp_path / "run", settings=settings, quiet=True)
+    assert model.name == "transducer"
+    assert "\n" in model.target_codec.vocabulary.tokens
+
+
+def test_steps_do_not_count_as_length(model: seq2see.Model) -> None:
+    for answer in predicted(model, beam=4, length_penalty=1.0):
+        assert math.isclose(answer.score, answer.log_prob / ((5 + len(answer.target_tokens)) / 6), rel_tol=1e-6)
+    with pytest.raises(ConfigError, match="has no effect on a transducer"):
+        predicted(model, beam=4, coverage_penalty=0.5)
+
+
+def test_transducers_with_other_alignments_answer_together(run: Path, tmp_path: Path) -> None:
+    rest = PAIRS[20:]
+    swapped = [(source, rest[number ^ 1][1] if number < 10 else target) for number, (source, target) in enumerate(rest)]
+    seq2see.train(swapped, dev=PAIRS[:20], out=tmp_path / "run", settings={**TINY, "training.seed": 2}, quiet=True)
+    one, other = seq2see.load(run), seq2see.load(tmp_path / "run")
+    assert one.target_codec.vocabulary == other.target_codec.vocabulary
+    assert one.target_codec.aligner != other.target_codec.aligner
+    together = seq2see.load([run, tmp_path / "run"])
+    right = sum(answer.text == target for answer, (_, target) in zip(predicted(together), PAIRS, strict=False))
+    assert right >= 18
+    with pytest.raises(ConfigError, match="an ensemble has no alignment"):
+        together.align(PAIRS[:2])
+
+
+def test_a_model_without_its_alignment_is_refused(run: Path, tmp_path: Path) -> None:
+    saved = load_model(run)
+    for name, changed in {
+        "lost": saved._replace(target_codec=replace(saved.target_codec, aligner=None)),
+        "plain": saved._replace(config={**saved.config, "model": {**saved.config["model"], "name": "peeky"}}),
+        "both": saved._replace(source_codec=saved.target_codec),
+    }.items():
+        write_packed(tmp_path / f"{name}.seq2see", changed)
+        with pytest.raises(CheckpointError, match="alignment"):
+            seq2see.load(tmp_path / f"{name}.seq2see")
+
+
+def test_decomposed_targets_take_no_constraints_on_their_spelling(tmp_path: Path) -> None:
+    syllables = [chr(number) for number in range(0xAC00, 0xAC00 + 60)]
+    pairs = [(str(number), syllable) for number, syllable in enumerate(syllables)]
+    settings = {"text.target": "decomposed", "training.max_updates": 1, "model.width": 16, "model.name": "attention"}
+    model = seq2see.train(pairs, dev=pairs[:9], out=tmp_path / "run", settings=settings, quiet=True)
+    for option in ({"prefix": "가"}, {"contain": ["가"]}, {"forbid": ["가"]}):
+        with pytest.raises(ConfigError, match="unsupported for decomposed targets"):
+            model.predict("1", **option)
+    assert model.predict("1", max_length=4, min_length=2)[0].target_tokens

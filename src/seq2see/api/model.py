@@ -76,14 +76,18 @@ class Model(Predictor):
         found = read_pairs(paths, columns=kind, label=chosen.label, table=columns, known=self.table)
         return evaluate_predictor(self, found.pairs, chosen, labels=found.labels)
 
-    def align(self, pairs: PairData, *, batch_size: int = 64, strict: bool = False) -> list[Prediction]:
+    def align(
+        self, pairs: PairData, *, batch_size: int = 64, max_input_length: int | None = None, strict: bool = False
+    ) -> list[Prediction]:
         """Each target as the answer to its source, with the attention weights of teacher forcing.
 
         `Prediction.alignment()` gives pairs of positions. A transducer aligns by the most probable monotonic alignment.
-        A pair that can't be read has an empty prediction, whose `error` says why, and there is a warning; with `strict`
-        it raises DataError. ConfigError for a model without attention, and for an ensemble.
+        A pair with a side of more than `max_input_length` tokens has an empty prediction, whose `error` says so, and
+        there is a warning; with `strict` it raises DataError. ConfigError for a model without attention, and for an
+        ensemble.
         """
-        return align_pairs(self, self._pairs(pairs), BatchOptions(batch_size, None, strict), stacklevel=3)
+        options = BatchOptions(batch_size, max_input_length, strict)
+        return align_pairs(self, self._pairs(pairs), options, stacklevel=4)
 
     @with_options(GenerationOptions, GenerationArguments)
     def attend(

@@ -19,7 +19,7 @@ class ModelOptions:
     """Sizes and variants; None is filled in from the architecture and the data."""
 
     name: str | None = None
-    """Architecture (--model; seq2see models lists them); by default bidirectional or transducer, chosen from the data."""
+    """Architecture (--model; seq2see models lists them); by default bidirectional or transducer, as the data say."""
     width: Size | None = None
     """Width of the encoder's and the decoder's states; by default 256, or 512 from 200,000 pairs on."""
     embedding: Size | None = None

@@ -211,9 +211,9 @@ def align(
     from seq2see.inference.aligning import align, alignment_lines
     from seq2see.inference.loading import load
 
-    files = list(map(str, data))
+    runs, files = leading_runs(run, tuple(map(str, data)))
     require_pairs("align", files, output)
-    model = load([run], engine=engine, device=device)
+    model = load(runs, engine=engine, device=device)
     if model.source_codec is None:
         raise ConfigError("unsupported by a language model, which has no source", where=str(run), fix="use another run")
     pairs = given_pairs(model, files, table, skip_bad=skip_bad)

@@ -9,7 +9,7 @@ import numpy as np
 
 from seq2see.data import Examples, Pair, collate
 from seq2see.data.lines import ESCAPES
-from seq2see.errors import ConfigError, DataError
+from seq2see.errors import ConfigError
 from seq2see.inference.batching import MOST_POSITIONS, batches_within, source_costs
 from seq2see.inference.formats import pharaoh
 from seq2see.inference.options import AlignmentFormat, BatchOptions
@@ -34,7 +34,7 @@ def align(
     if len(model.members) > 1:
         raise ConfigError("an ensemble has no alignment of its own", where="align", fix="use one of its models")
     places = [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)]
-    read = read_given(model, pairs, places, options, wanted="an alignment", stacklevel=stacklevel + 1)
+    read = read_given(model, pairs, places, options, wanted="an alignment", stacklevel=stacklevel)
     found = [unanswered(read.refused[row]) if row in read.refused else None for row in range(len(pairs))]
     for indices in batches(read.examples, options.batch_size):
         batch = collate(read.examples, indices)
@@ -81,9 +81,3 @@ def alignment_lines(format_: AlignmentFormat, number: int, aligned: Prediction) 
                 weight = 0.0 if aligned.weights is None else float(aligned.weights[row].max())
                 columns = (str(number), str(row), token.translate(ESCAPES), place, name.translate(ESCAPES))
                 yield "\t".join((*columns, f"{weight:.6f}")) + "\n"
-
-
-def error_of(aligned: Prediction, place: str) -> DataError:
-    """The error of a pair that can't be aligned."""
-    what, _, fix = aligned.error.partition("; ")
-    return DataError(what, where=place, fix=fix)

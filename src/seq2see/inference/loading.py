@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import TypeVar, overload
@@ -14,6 +15,7 @@ from seq2see.inference.engine import Engine, make_numpy_engine
 from seq2see.inference.notes import Seen
 from seq2see.inference.predictor import Predictor
 from seq2see.storage.saved_model import SavedModel, load_model
+from seq2see.text import Codecs
 
 ENGINES = ("auto", "torch", "numpy")
 P = TypeVar("P", bound=Predictor)
@@ -49,7 +51,7 @@ def load(
     models = [model_of(load_model(each), make, kind) for each in paths]
     first, *others = models
     for place, other in zip(paths[1:], others, strict=True):
-        if (other.source_codec, other.target_codec) != (first.source_codec, first.target_codec):
+        if vocabularies_of(other) != vocabularies_of(first):
             raise ConfigError(
                 f"has another vocabulary than {paths[0]}",
                 where=str(place),
@@ -68,6 +70,11 @@ def load(
         record=merged([model.record for model in models]),
         table=first.table,
     )
+
+
+def vocabularies_of(model: Predictor) -> Codecs:
+    """What the members of an ensemble have to share; of transducers, each has its own alignment."""
+    return model.source_codec, replace(model.target_codec, aligner=None)
 
 
 def as_paths(paths: object, *, where: str) -> list[Path]:

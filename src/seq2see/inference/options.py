@@ -17,8 +17,9 @@ from seq2see.inference.glossary import Glossary
 Format = Literal["text", "tsv", "jsonl"]
 """How answers are written."""
 Alignments = Literal["pharaoh", "json"]
-AlignmentFormat = Literal["pharaoh", "jsonl", "tsv"]
 """How the alignment of an answer with its source is written."""
+AlignmentFormat = Literal["pharaoh", "jsonl", "tsv"]
+"""How the alignments of given pairs are written."""
 
 OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
 OF_BEAMS = ("length_penalty", "coverage_penalty")

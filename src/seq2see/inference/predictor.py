@@ -165,6 +165,9 @@ class Predictor:
         """ConfigError for options that this model doesn't support, whatever the texts are."""
         if options.coverage_penalty and not self.has_attention:
             raise ConfigError("needs a model with attention", where="coverage_penalty", fix="use 0, or another model")
+        if options.coverage_penalty and self.target_codec.step is not None:
+            what = "has no effect on a transducer, which reads every source token"
+            raise ConfigError(what, where="coverage_penalty", fix="leave it out")
         return RuleMaker(
             options,
             self.source_codec,

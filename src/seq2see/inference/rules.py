@@ -129,6 +129,11 @@ class RuleMaker:
         if wanted.prefix and not self.has_source:
             what = "unsupported by a language model, which continues its text"
             raise ConfigError(what, where="prefix", fix="give the prefix as the text")
+        spelt = "decomposed" in self.codec.tokenizer.title
+        for name in ("prefix", "contain", "forbid", "placeholders", "glossary") if spelt else ():
+            if getattr(wanted, name, None):
+                what = "unsupported for decomposed targets, whose letters may join what follows"
+                raise ConfigError(what, where=name, fix="leave it out, or train with text.target=characters")
         if wanted.contain and self.options.sample:
             raise ConfigError(CONFLICTS_WITH_SAMPLING, where="contain", fix="choose one of the two")
 

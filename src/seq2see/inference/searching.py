@@ -53,7 +53,7 @@ def search(
     if max_positions is not None:
         limits = np.minimum(limits, max_positions - prompt.shape[1])
     has_room = limits >= np.array([rule.num_fixed for rule in rules])
-    num_steps = 0 if codec.step is None else source_lengths - 1
+    num_steps = np.zeros_like(limits) if codec.step is None else source_lengths - 1
     filters: list[Filter] = [
         Forbid(NEVER_GENERATED),
         *filters_of(options, rules, codec, source_lengths, limits, prompts=prompt),
@@ -75,6 +75,7 @@ def search(
             filters=filters,
             phrases=phrases_of(rules, has_room),
             transducer_step=codec.step,
+            num_steps=num_steps,
         )
         found = [distinct([written(each, codec.step) for each in own], codec)[: options.n_best] for own in found]
         return [each if each and room else [NOTHING] for each, room in zip(found, has_room.tolist(), strict=True)]

@@ -37,6 +37,7 @@ def beam_search(
     filters: Sequence[Filter] = (),
     phrases: Sequence[Sequence[Sequence[int]]] | None = None,
     transducer_step: int | None = None,
+    num_steps: Ids | None = None,
     n_best: int = 1,
 ) -> list[list[Hypothesis]]:
     """The `n_best` best-scoring hypotheses found for each sentence, best first and all different.
@@ -60,7 +61,10 @@ def beam_search(
     continuations of such a sentence are allocated by how much of the phrases they have met (`allocate`), and they
     include those that begin or continue a phrase. The hypothesis with most met can always continue a phrase, so unless
     filters forbid it, all phrases are met after as many steps as they have ids. Sentences without phrases are searched
-    as usual. The id `transducer_step`, if given, is a transducer's STEP, which phrases may contain anywhere.
+    as usual.
+
+    **Transducers.** Of one, `transducer_step` is the id of STEP, which phrases may contain anywhere, and `num_steps`
+    [B] the number of STEPs in each finished hypothesis, which don't count as length.
 
     **Stopping.** A sentence stops at its maximum length, or when no live hypothesis can beat its `n_best`-th finished
     one. A continuation adds log-probabilities, which are at most 0, so its log_prob is at most the current log_prob
@@ -72,12 +76,13 @@ def beam_search(
     _check_options(num_hypotheses, n_best, length_penalty, coverage_penalty)
     assert bool((max_lengths >= 1).all()), "every maximum length must be at least 1"
     live, limits = np.arange(len(max_lengths)), max_lengths  # [B], [B]
-    largest_divisors = length_divisor(limits.astype(np.float64), length_penalty)  # [B]
+    steps = np.zeros_like(limits) if num_steps is None else num_steps  # [B]
+    largest_divisors = length_divisor((limits - steps).astype(np.float64), length_penalty)  # [B]
     ids = np.full_like(live, first) if isinstance(first, int) else first  # [R], at first R = B
     log_probs: Array = np.zeros((len(live), 1))  # [B K], at first K = 1
     emitted = Emitted.none(len(live))
     coverage = Coverage.start(coverage_penalty, source_lengths)
-    progress = Progress.start(phrases, max_lengths, eos, transducer_step) if phrases and any(phrases) else None
+    progress = Progress.start(phrases, max_lengths - steps, eos, transducer_step) if phrases and any(phrases) else None
     ranks = np.arange(2 * num_hypotheses)
     best = Ranked.none(len(live), n_best)  # [B n_best]
     records: list[StepRecord] = []
@@ -88,7 +93,8 @@ def beam_search(
             step_log_probs = restrict(filters, step_log_probs, emitted.ids, live.repeat(log_probs.shape[1]))
         found = _best_candidates(log_probs, step_log_probs, 2 * num_hypotheses, progress, eos)  # [B C]
         length = len(records) + 1
-        scores = found.log_probs / length_divisor(float(length), length_penalty)  # [B C]
+        lengths = np.maximum(length - steps, 1).astype(np.float64)  # [B]
+        scores = found.log_probs / length_divisor(lengths, length_penalty)[:, None]  # [B C]
         if coverage is not None:
             coverage = coverage.after(weights)
             scores = scores + coverage.penalties[found.rows]
@@ -113,7 +119,7 @@ def beam_search(
             best = best.backfilled(Ranked.of_step(len(records), scores, found.log_probs).only(cut_off))
             leaving = stopped.nonzero()[0]
             done.append((live[leaving], best.of_sentences(leaving)))
-            live, limits, largest_divisors = live[going], limits[going], largest_divisors[going]
+            live, limits, steps, largest_divisors = live[going], limits[going], steps[going], largest_divisors[going]
             best, log_probs = best.of_sentences(going), log_probs[going]
         grown = (going[:, None] * ended.shape[1] + grown[going]).ravel()  # [R_next], indices into B·C
         records.append(StepRecord(found.ids.ravel(), found.rows.ravel(), found.log_probs.ravel(), weights, grown))

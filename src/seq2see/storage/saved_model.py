@@ -208,6 +208,7 @@ def parse_model(files: Mapping[str, bytes], origin: str, locate: Locator) -> Sav
         record=SourceRecord.from_bytes(files[RECORD], where=locate(RECORD)) if RECORD in files else NO_RECORD,
     )
     require_source(read, locate)
+    require_aligner(read, locate)
     stored = read_stored(files[TENSORS], config.get("weights", "float32"), where=locate(TENSORS))
     try:
         require_tensors(read.blueprint, read.sizes, shapes_of(stored))
@@ -223,6 +224,16 @@ def require_source(read: SavedModel, locate: Locator) -> None:
         lists_none = f"lists no {SOURCE_CODEC}, which the model {name!r} needs"
         what = f"lists a {SOURCE_CODEC}, but the model {name!r} has no source" if read.source_codec else lists_none
         raise CheckpointError(what, where=locate(MANIFEST), fix=COPY_AGAIN)
+
+
+def require_aligner(read: SavedModel, locate: Locator) -> None:
+    """CheckpointError unless the target vocabulary has an alignment exactly if the model is a transducer."""
+    is_transducer = ARCHITECTURES[read.blueprint.name].is_transducer
+    if read.source_codec is not None and read.source_codec.aligner is not None:
+        raise CheckpointError("has an alignment, which only targets have", where=locate(SOURCE_CODEC), fix=COPY_AGAIN)
+    if (read.target_codec.aligner is not None) != is_transducer:
+        has, lacks = "has an alignment, which only a transducer has", "has no alignment, which a transducer needs"
+        raise CheckpointError(lacks if is_transducer else has, where=locate(TARGET_CODEC), fix=COPY_AGAIN)
 
 
 def no_model(error: UserError, where: str) -> CheckpointError:

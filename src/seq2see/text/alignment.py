@@ -24,15 +24,15 @@ Ids: TypeAlias = Sequence[int]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-STEP_TOKEN = "\n"
-"""Moves on to the next source token. No target has it: targets are single lines."""
+STEP_TOKEN = "\ufdd0 step"
+"""Moves on to the next source token. It begins with a noncharacter, which no text has."""
 ROUNDS = 12
 """Of EM; the alignments of pronunciations change no more after about 8."""
 MOST_CELLS = 20_000_000
 """Chunks at all places of all pairs that EM reads; of more pairs, it reads some, evenly spread."""
 LONGEST_CHUNK = 8
-MOST_MEASURED = 4_000
-"""Pairs of which the explained share is measured, evenly spread."""
+MEASURED_PAIRS, MEASURED_CELLS = 4_000, 4_000_000
+"""Of which the explained share is measured, evenly spread: a second or two."""
 SMALLEST = 1e-4
 """A less probable chunk is not kept."""
 UNSEEN = math.log(1e-9)
@@ -40,7 +40,7 @@ UNSEEN = math.log(1e-9)
 BEYOND = -30.0
 """Log-probability of each target token beyond the longest chunk, so that every pair can be aligned."""
 BLOCK = 2_000_000
-"""Chunks of the pairs that are computed together."""
+"""Chunks of the pairs that are computed together; a pair that alone has more is not read by EM."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Aligner:
     def learn(cls, pairs: Sequence[tuple[Ids, Ids]]) -> Aligner:
         """The aligner of these pairs (source ids, target ids), by EM over all monotonic alignments."""
         longest = longest_chunk(pairs)
-        pairs = evenly(pairs, longest)
+        pairs = evenly(pairs, longest, MOST_CELLS)
         sources = {token: row for row, token in enumerate(sorted({token for source, _ in pairs for token in source}))}
         chunks: dict[tuple[int, ...], int] = {}
         for _, target in pairs:
@@ -88,9 +88,8 @@ class Aligner:
         if not source:
             return []
         # A longer chunk is only needed where the source is too short for these.
-        most = self.longest if num_targets <= self.longest * len(source) else num_targets
-        best = [-math.inf] * (num_targets + 1)
-        best[0] = 0.0
+        is_short = num_targets > self.longest * len(source)
+        best = [0.0] + [-math.inf] * num_targets
         taken: list[list[int]] = []
         for token in source:
             own = self.chunks.get(token, {})
@@ -98,13 +97,20 @@ class Aligner:
             for start, score in enumerate(best):
                 if score == -math.inf:
                     continue
-                for length in range(min(most, num_targets - start) + 1):
-                    if length <= self.longest:
-                        chance = score + own.get(tuple(target[start : start + length]), UNSEEN)
-                    else:
-                        chance = score + UNSEEN + BEYOND * (length - self.longest)
+                for length in range(min(self.longest, num_targets - start) + 1):
+                    chance = score + own.get(tuple(target[start : start + length]), UNSEEN)
                     if chance > after[start + length]:
                         after[start + length], used[start + length] = chance, length
+            if is_short:
+                # Each further token costs the same, so the best beginning is the same for all ends after it.
+                ahead, begin = -math.inf, 0
+                for end in range(self.longest + 1, num_targets + 1):
+                    start = end - self.longest - 1
+                    ahead += BEYOND
+                    if best[start] + UNSEEN + BEYOND > ahead:
+                        ahead, begin = best[start] + UNSEEN + BEYOND, start
+                    if ahead > after[end]:
+                        after[end], used[end] = ahead, end - begin
             best = after
             taken.append(used)
         counts, place = [], num_targets
@@ -113,51 +119,55 @@ class Aligner:
             place -= used[place]
         return counts[::-1]
 
-    def log_prob(self, source: Ids, target: Ids) -> float:
-        """Of the most probable alignment, in nats."""
-        total, start = 0.0, 0
+    def aligned(self, source: Ids, target: Ids) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Each source token with its chunk of the target, by the most probable alignment."""
+        start = 0
         for token, length in zip(source, self.align(source, target), strict=True):
-            chunk = tuple(target[start : start + length])
-            total += self.chunks.get(token, {}).get(chunk, UNSEEN) + BEYOND * max(0, length - self.longest)
+            yield token, tuple(target[start : start + length])
             start += length
-        return total
 
     def actions(self, source: Ids, target: Ids, step: int) -> list[int]:
         """A target that ends with EOS as actions along its source, which ends with EOS, too."""
         *written, end = target
         found: list[int] = []
-        start = 0
-        for length in self.align(source[:-1], written):
-            found += [*written[start : start + length], step]
-            start += length
-        return [*found, *written[start:], end]
+        if len(source) == 1:
+            return list(target)
+        for _, chunk in self.aligned(source[:-1], written):
+            found += [*chunk, step]
+        return [*found, end]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: for each source token its chunks, the most probable first."""
-        return {
-            "longest": self.longest,
-            "chunks": [
-                [token, [[value, *chunk] for chunk, value in sorted(own.items(), key=lambda each: (-each[1], each[0]))]]
-                for token, own in self.chunks.items()
-            ],
-        }
+        """Plain values, ready for JSON: a line per source token, with its chunks, the most probable first."""
+        lines = []
+        for token, own in self.chunks.items():
+            ordered = sorted(own.items(), key=lambda each: (-each[1], each[0]))
+            lines.append(" ".join([f"{token}", *(f"{value}:{','.join(map(str, chunk))}" for chunk, value in ordered)]))
+        return {"longest": self.longest, "chunks": lines}
 
     @classmethod
-    def from_dict(cls, values: object) -> Aligner:
-        """From the values of `to_dict`. DataError for anything else."""
+    def from_dict(cls, values: object, num_targets: int) -> Aligner:
+        """From the values of `to_dict`, for a vocabulary of `num_targets` tokens. DataError for anything else."""
         wrong = DataError("must be the alignment of a transducer", where="alignment")
         if not isinstance(values, dict) or not isinstance(values.get("chunks"), list):
             raise wrong
-        longest = values.get("longest")
-        if type(longest) is not int or not 1 <= longest <= LONGEST_CHUNK:
+        longest, lines = values.get("longest"), values["chunks"]
+        if type(longest) is not int or not 1 <= longest <= LONGEST_CHUNK or not all(isinstance(x, str) for x in lines):
             raise wrong
+        found: dict[int, dict[tuple[int, ...], float]] = {}
         try:
-            found = {
-                as_id(token): {tuple(map(as_id, chunk)): as_log(value) for value, *chunk in own}
-                for token, own in values["chunks"]
-            }
-        except (TypeError, ValueError):
+            for line in lines:
+                token, *entries = line.split(" ")
+                own = found.setdefault(int(token), {})
+                for entry in entries:
+                    value, _, ids = entry.partition(":")
+                    own[tuple(map(int, ids.split(",") if ids else ()))] = float(value)
+        except ValueError:
             raise wrong from None
+        for own in found.values():
+            for chunk, value in own.items():
+                is_chunk = len(chunk) <= longest and all(0 <= each < num_targets for each in chunk)
+                if not (is_chunk and -1000 < value <= 0):
+                    raise wrong
         return cls(longest, found)
 
 
@@ -169,7 +179,8 @@ def explained_share(pairs: Sequence[tuple[Ids, Ids]]) -> float:
     0.3 (docs/defaults.md).
     """
     pairs = [pair for pair in pairs if pair[1]]
-    pairs = pairs[:: max(1, -(-len(pairs) // MOST_MEASURED))]
+    pairs = evenly(pairs, longest_chunk(pairs), MEASURED_CELLS)
+    pairs = pairs[:: max(1, -(-len(pairs) // MEASURED_PAIRS))]
     held_out = pairs[::5]
     counts = Counter(token for _, target in held_out for token in target)
     total = sum(counts.values())
@@ -181,11 +192,8 @@ def explained_share(pairs: Sequence[tuple[Ids, Ids]]) -> float:
     each = math.log(len(counts))
     found = 0.0
     for source, target in held_out:
-        start = 0
-        for token, length in zip(source, aligner.align(source, target), strict=True):
-            chunk = tuple(target[start : start + length])
-            found += aligner.chunks.get(token, {}).get(chunk, unseen - each * length)
-            start += length
+        for token, chunk in aligner.aligned(source, target):
+            found += aligner.chunks.get(token, {}).get(chunk, unseen - each * len(chunk))
     return 1 + found / entropy
 
 
@@ -282,10 +290,14 @@ def cells_of(pair: tuple[Ids, Ids], longest: int) -> int:
     return len(source) * (len(target) + 1) * (longest + 1)
 
 
-def evenly(pairs: Sequence[tuple[Ids, Ids]], longest: int) -> list[tuple[Ids, Ids]]:
-    """The pairs that EM can explain, or as many of them, evenly spread, as it can read."""
-    found = [(source, target) for source, target in pairs if source and len(target) <= longest * len(source)]
-    return found[:: max(1, -(-sum(cells_of(pair, longest) for pair in found) // MOST_CELLS))]
+def evenly(pairs: Sequence[tuple[Ids, Ids]], longest: int, most: int) -> list[tuple[Ids, Ids]]:
+    """The pairs that EM can explain, or so many of them, evenly spread, that they have about `most` cells."""
+    found = [
+        pair
+        for pair in pairs
+        if len(pair[0]) > 0 and len(pair[1]) <= longest * len(pair[0]) and cells_of(pair, longest) <= BLOCK
+    ]
+    return found[:: max(1, -(-sum(cells_of(pair, longest) for pair in found) // most))]
 
 
 def blocks_of(pairs: Sequence[tuple[Ids, Ids]], longest: int) -> Iterator[list[tuple[Ids, Ids]]]:
@@ -300,17 +312,3 @@ def blocks_of(pairs: Sequence[tuple[Ids, Ids]], longest: int) -> Iterator[list[t
         block.append((source, target))
     if block:
         yield block
-
-
-def as_id(value: object) -> int:
-    """A token's id. ValueError for anything else."""
-    if type(value) is not int or value < 0:
-        raise ValueError
-    return value
-
-
-def as_log(value: object) -> float:
-    """A log-probability. ValueError for anything else."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not value <= 0:
-        raise ValueError
-    return float(value)

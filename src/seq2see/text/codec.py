@@ -215,7 +215,7 @@ def read_aligner(values: Mapping[str, object], vocabulary: Vocabulary) -> Aligne
         return None
     if vocabulary.tokens[:1] != (STEP_TOKEN,):
         raise DataError("must begin with the token that moves on to the next source token", where="tokens")
-    return Aligner.from_dict(values["alignment"])
+    return Aligner.from_dict(values["alignment"], len(vocabulary))
 
 
 def warn_of_unsettled(characters: set[str], made_under: str) -> None:
