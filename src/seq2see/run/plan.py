@@ -188,7 +188,9 @@ def plan_run(
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
     text_notes += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
-    model, model_notes = choose_model(config.model, len(data.train))
+    model, model_notes = choose_model(
+        config.model, len(data.train), has_pictures=any(field.kind == "picture" for field in sizes_of(codecs).fields)
+    )
     limit = max_positions(resolve(model))
     if not data.corpus:
         require_room(limit, examples, [pair.origin for pair in data.train])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
 from seq2see.errors import ConfigError
-from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, resolve, to_options
+from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, find, resolve, to_options
 from seq2see.run.usual_updates import usual_updates
 from seq2see.text import Codecs
 from seq2see.text.options import TextOptions
@@ -26,6 +26,8 @@ EVALUATIONS = 16
 """Evaluations on dev in a run that is not stopped early."""
 MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
+PICTURE_DROPOUT, PICTURE_SCORE = 0.1, "general"
+"""Dropout and attention score where the source has pictures: see docs/sources.md."""
 
 
 def epoch_examples_of(
@@ -41,13 +43,21 @@ def epoch_examples_of(
     return epoch_examples
 
 
-def choose_model(options: ModelOptions, num_pairs: int) -> tuple[ModelOptions, list[str]]:
-    """The options with every default chosen, and what to print."""
+def choose_model(
+    options: ModelOptions, num_pairs: int, *, has_pictures: bool = False
+) -> tuple[ModelOptions, list[str]]:
+    """The options with every default chosen, and what to print; `has_pictures` says whether the source has any."""
     notes = []
     if options.name is None:
         notes.append(f"model: {DEFAULT} ({ARCHITECTURES[DEFAULT].summary}; choose another with --model)")
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
+    if has_pictures:
+        name = options.name or DEFAULT
+        if options.dropout is None:
+            options = replace(options, dropout=PICTURE_DROPOUT)
+        if options.score is None and "score" in find(name).uses:
+            options = replace(options, score=PICTURE_SCORE)
     return to_options(resolve(options)), notes
 
 
