@@ -154,7 +154,7 @@ def test_drawn_digits_are_read(tmp_path: Path) -> None:
         name = tmp_path / f"{number}.png"
         Image.fromarray(digits(text, rng)).save(name)
         pairs.append((str(name), " ".join(text)))
-    settings = {"training.max_updates": 1500, "training.evaluate_every": 500, "model.dropout": 0.1}
+    settings = {"training.max_updates": 900, "training.evaluate_every": 450}
     model = seq2see.train(pairs[200:], dev=pairs[:200], out=tmp_path / "run", settings=settings, quiet=True)
     answers = model.predict([source for source, _ in pairs[:200]])
     assert sum(answer.text == target for answer, (_, target) in zip(answers, pairs[:200], strict=True)) >= 190

@@ -26,8 +26,8 @@ EVALUATIONS = 16
 """Evaluations on dev in a run that is not stopped early."""
 MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
-PICTURE_DROPOUT, PICTURE_SCORE = 0.1, "general"
-"""Dropout and attention score where the source has pictures: see docs/sources.md."""
+PICTURE_DROPOUT = 0.1
+"""Dropout where the source has pictures (docs/sources.md)."""
 
 
 def epoch_examples_of(
@@ -57,7 +57,7 @@ def choose_model(
         if options.dropout is None:
             options = replace(options, dropout=PICTURE_DROPOUT)
         if options.score is None and "score" in find(name).uses:
-            options = replace(options, score=PICTURE_SCORE)
+            options = replace(options, score="general")
     return to_options(resolve(options)), notes
 
 
