@@ -120,6 +120,17 @@ def test_what_is_left_open_of_a_model_changes_nothing_in_it(name: str) -> None:
     assert left_open == ARCHITECTURES[name].unused(blueprint)
 
 
+def test_pictures_get_their_own_dropout_and_score_unless_they_are_given() -> None:
+    text, picture = (choose_model(ModelOptions(), 1000, has_pictures=has)[0] for has in (False, True))
+    assert (text.dropout, text.score) == (0.3, "scaled_dot")
+    assert (picture.dropout, picture.score) == (0.1, "general")
+    given = ModelOptions(dropout=0.2, score="additive")
+    chosen, _ = choose_model(given, 1000, has_pictures=True)
+    assert (chosen.dropout, chosen.score) == (0.2, "additive")
+    blocks, _ = choose_model(ModelOptions(name="transformer"), 1000, has_pictures=True)
+    assert (blocks.dropout, blocks.score) == (0.1, None)
+
+
 def test_many_pairs_get_a_wider_model_unless_a_width_was_given() -> None:
     few, many = (choose_model(ModelOptions(), number)[0].width for number in (1000, 1_000_000))
     assert few is not None

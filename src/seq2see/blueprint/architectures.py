@@ -127,6 +127,7 @@ DEFAULT = "bidirectional"
 DEFAULTS: dict[str, Any] = {
     "width": 256,
     "layers": 1,
+    "dropout": 0.3,
     "direction": "forward",
     "merge": "concat",
     "score": "scaled_dot",

@@ -26,14 +26,14 @@ class ModelOptions:
     """Width of the token embeddings; by default 128, in a Transformer the model's width."""
     layers: Layers | None = None
     """Layers per side, LSTMs or Transformer blocks; by default the architecture's own."""
-    dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.3
-    """Dropout rate after the embeddings and after each layer."""
+    dropout: Annotated[float, Meta(ge=0, lt=1)] | None = None
+    """Dropout rate after the embeddings and after each layer; by default 0.3, or 0.1 if the source has pictures."""
     direction: Literal["forward", "backward", "both"] | None = None
     """Direction in which an LSTM encoder reads the source; by default the architecture's own."""
     merge: Literal["concat", "sum", "mean"] | None = None
     """How the states of the two directions are merged; by default concat."""
     score: Literal["dot", "scaled_dot", "general", "additive"] | None = None
-    """Attention score function; by default scaled_dot."""
+    """Attention score function; by default scaled_dot, or general if the source has pictures."""
     heads: Size | None = None
     """Number of attention heads of a Transformer, a divisor of the width; by default 4."""
     feed_forward: Size | None = None
@@ -80,8 +80,10 @@ VALUE = 5
 """The token in place of a vector, or of a cell of a picture: the second one of a vocabulary with such fields."""
 STEP = 4
 """The token of a transducer that moves on to the next source token: the first one of the target vocabulary."""
-PICTURE_CHANNELS = (32, 64, 128)
+PICTURE_CHANNELS = (16, 32, 64)
 """Outputs of the stages of convolutions that read a picture; each halves its height and width."""
+PICTURE_DEVIATION = 0.3
+"""Standard deviation of the initial weights of the convolutions, as stored."""
 CELL = 1 << len(PICTURE_CHANNELS)
 """Pixels per side of a cell of a picture: what one state of the Memory is made of."""
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, relu
 
-from seq2see.blueprint import PICTURE_CHANNELS, VALUE, Field
+from seq2see.blueprint import PICTURE_CHANNELS, PICTURE_DEVIATION, VALUE, Field
 from seq2see.model.tensors import FieldValues
 from seq2see.model.transformer import sinusoids
 
@@ -110,17 +110,18 @@ class ConvolutionLayer(nn.Module):
 
 
 class Convolution(nn.Module):
-    """A convolution whose weights have unit variance and are multiplied by √(2 / fan-in) when they are used.
+    """A convolution whose weights, all of the same variance at first, are multiplied by a constant when they are used.
 
     So the steps of Adam, which are equally large for all parameters, suit them as well as the layers that follow (the
-    equalized learning rate of Karras et al. 2018, section 4.1, with the scale of He et al. 2015).
+    equalized learning rate of Karras et al. 2018, section 4.1). What is used has the scale of He et al. 2015: a
+    deviation of √(2 / fan-in).
     """
 
     def __init__(self, inputs: int, outputs: int, size: int, *, stride: int = 1) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs, size, size))
         self.bias = nn.Parameter(torch.empty(outputs))
-        self.scale = math.sqrt(2 / (inputs * size * size))
+        self.scale = math.sqrt(2 / (inputs * size * size)) / PICTURE_DEVIATION
         self.stride = stride
 
     def forward(self, x: Float[Tensor, "P C H W"]) -> Float[Tensor, "P _O _H _W"]:

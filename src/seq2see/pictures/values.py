@@ -48,10 +48,16 @@ def panels_of(prediction: Prediction) -> list[list[Panel]]:
         return []
     targets = labels_of(prediction).target
     found = []
+    largest = prediction.weights.max(-1, initial=1e-9)  # in the whole source: a picture not looked at stays clear
     for span in prediction.source_values:
-        draw, base = (picture_panel, data_uri(span)) if span.kind == "picture" else (series_panel, curves(span))
         own = prediction.weights[:, span.start : span.start + len(span.tokens)]
-        found.append([draw(span, base, target, row) for target, row in zip(targets, own, strict=True)])
+        if span.kind == "picture":
+            image = data_uri(span)
+            rows = zip(targets, own, largest.tolist(), strict=True)
+            found.append([picture_panel(span, image, target, row, most) for target, row, most in rows])
+        else:
+            lines = curves(span)
+            found.append([series_panel(span, lines, target, row) for target, row in zip(targets, own, strict=True)])
     return found
 
 
@@ -80,15 +86,14 @@ def curves(span: ValueSpan) -> str:
     return "".join(lines)
 
 
-def picture_panel(span: ValueSpan, image: str, target: str, weights: Weights) -> Panel:
-    """The picture under its cells, which are the darker the more the token attends to them."""
+def picture_panel(span: ValueSpan, image: str, target: str, weights: Weights, most: float) -> Panel:
+    """The picture under its cells, which are the darker the more the token attends to them; `most` is drawn darkest."""
     rows, _ = span.shape
     _, pixel_height, pixel_width = span.array.shape
     scale = min(WIDEST / pixel_width, WIDEST / pixel_height, LARGEST_SCALE)
     width, height, cell = pixel_width * scale, pixel_height * scale, CELL * scale
     size = f'width="{width:.1f}" height="{height:.1f}"'
     elements = [f'<image href="{image}" {size} preserveAspectRatio="none"/>']
-    most = max(float(weights.max(initial=0)), 1e-9)
     for place, (name, weight) in enumerate(zip(span.tokens, weights.tolist(), strict=True)):
         column, row = divmod(place, rows)
         left, top = column * cell, row * cell

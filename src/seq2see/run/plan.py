@@ -203,7 +203,8 @@ def plan_run(
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
     text_notes += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
-    model, model_notes = choose_model(config.model, len(data.train), to_align)
+    has_pictures = any(field.kind == "picture" for field in sizes_of(codecs).fields)
+    model, model_notes = choose_model(config.model, len(data.train), to_align, has_pictures=has_pictures)
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
         codecs, examples = aligned_examples(codecs, examples)
     epoch_examples = None

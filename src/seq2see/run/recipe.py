@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
 from seq2see.data.building import pairs_of_ids
 from seq2see.errors import ConfigError
-from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, resolve, to_options
+from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, find, resolve, to_options
 from seq2see.run.usual_updates import usual_updates
 from seq2see.text import Codecs
 from seq2see.text.alignment import explained_share
@@ -35,6 +35,8 @@ MOST_ALIGNED = 5_000
 """With more pairs, attention is as good: docs/defaults.md."""
 MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
+PICTURE_DROPOUT = 0.1
+"""Dropout where the source has pictures (docs/sources.md)."""
 
 
 def epoch_examples_of(
@@ -51,12 +53,13 @@ def epoch_examples_of(
 
 
 def choose_model(
-    options: ModelOptions, num_pairs: int, examples: Examples | None = None
+    options: ModelOptions, num_pairs: int, examples: Examples | None = None, *, has_pictures: bool = False
 ) -> tuple[ModelOptions, list[str]]:
     """The options with every default chosen, and what to print.
 
     For these examples, whose targets are spelt in characters or symbols, a transducer may be chosen: where a monotonic
-    alignment explains most of the targets. It is never chosen together with options that it hasn't.
+    alignment explains most of the targets. It is never chosen together with options that it hasn't. `has_pictures` says
+    whether the source has any.
     """
     notes = []
     if options.name is None:
@@ -71,6 +74,12 @@ def choose_model(
         notes.append(f"model: {name} ({why}; choose another with --model)")
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
+    if has_pictures:
+        name = options.name or DEFAULT
+        if options.dropout is None:
+            options = replace(options, dropout=PICTURE_DROPOUT)
+        if options.score is None and "score" in find(name).uses:
+            options = replace(options, score="general")
     return to_options(resolve(options)), notes
 
 

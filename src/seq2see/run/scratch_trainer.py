@@ -72,12 +72,12 @@ class ScratchTrainer:
             raise ConfigError(what, where="model.activation", fix=USE_TORCH)
 
     def preset(self, config: Config) -> Config:
-        """The configuration with the fixed values, and the default model; other options still open stay open."""
+        """The configuration with the fixed values, and the default model and dropout; other options stay open."""
         if config.model.name is None:
             config = replace(config, model=replace(config.model, name=DEFAULT))
         for key, value in FIXED.items():
             section, _, name = key.partition(".")
-            if option(config, key) is not None:
+            if option(config, key) is not None or key == "model.dropout":
                 config = replace(config, **{section: replace(getattr(config, section), **{name: value})})
         return config
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.blueprint import PICTURE_CHANNELS, VALUE, Field
+from seq2see.blueprint import PICTURE_CHANNELS, PICTURE_DEVIATION, VALUE, Field
 from seq2see.runtime.arithmetic import Linear
 from seq2see.runtime.positions import SinusoidalPositions
 from seq2see.runtime.tensors import Array, Tensors
@@ -93,8 +93,8 @@ class PictureStack:
 
 
 def scaled(weight: Array) -> Array:
-    """The weights of a convolution as they are used: times √(2 / fan-in)."""
-    used: Array = weight * np.asarray(math.sqrt(2 / weight[0].size), weight.dtype)
+    """The weights of a convolution as they are used: with the deviation √(2 / fan-in) at first."""
+    used: Array = weight * np.asarray(math.sqrt(2 / weight[0].size) / PICTURE_DEVIATION, weight.dtype)
     return used
 
 
