@@ -55,11 +55,12 @@ def date() -> list[Job]:
 
 
 def pronunciation() -> list[Job]:
-    """Graphemes to phonemes with default options; word error rate on test."""
+    """Graphemes to phonemes with attention and default options; word error rate on test."""
     sets = [f"g2p_sig20/{language}" for language in ("hun", "dut", "fre")]
     sets += [f"g2p_sig21/medium/{language}" for language in ("hun", "dut")]
+    attention = ["--model", "bidirectional"]
     return [
-        job(f"pronunciation {name} seed {seed}", DATA / name, ["--set", f"training.seed={seed}"])
+        job(f"pronunciation {name} seed {seed}", DATA / name, [*attention, "--set", f"training.seed={seed}"])
         for name in sets
         for seed in (1, 2, 3)
     ]

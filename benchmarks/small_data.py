@@ -1,6 +1,6 @@
 """Models on cuts of the data: the tables of docs/defaults.md on what is chosen for few pairs.
 
-    SEQ2SEE_DATA=… python benchmarks/small_data.py g2p_sig20/dut translit_ar2en --sizes 100 800 --models default --seeds 3
+    SEQ2SEE_DATA=… python benchmarks/small_data.py g2p_sig20/dut translit_ar2en --sizes 800 --models default --seeds 3
 
 Each row is one training with nothing set but the seed and the model (`default`: none), on a random cut of the training
 file, evaluated on the test file of the set, or on its dev file if it has no test file. Error rates are over different
