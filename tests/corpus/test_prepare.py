@@ -101,7 +101,12 @@ def check_as_from_files(files: list[Path], corpus: Path, **settings: Any) -> Cor
 
 TEXTS: dict[str, dict[str, Any]] = {
     "chosen": {},
-    "characters": {"text__source": "characters", "text__target": "graphemes", "text__normalization": "NFD"},
+    "characters": {
+        "model__name": "bidirectional",  # of the file alone a transducer would be chosen
+        "text__source": "characters",
+        "text__target": "graphemes",
+        "text__normalization": "NFD",
+    },
     "words": {"text__source": "words", "text__target": "symbols", "text__max_vocabulary": 12},
     "bpe": {"text__source": "bpe", "text__target": "bytes", "text__subword_size": 40},
     "joint": {"text__source": "bpe", "text__target": "bpe", "text__joint": True, "data__dev_share": 0.3},

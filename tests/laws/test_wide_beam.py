@@ -275,7 +275,8 @@ def test_wide_beam_through_predict(architecture, new_model, new_predictor):
     model = new_predictor(architecture, network=network)
     texts = ["abc", "gfedc", "b"] if model.source_codec else [""]  # for a language model a text is a prompt
     widest = 1_000  # that predict allows: more than can go on, 320, and the rest ends with the last step
-    for text, prediction in zip(texts, model.predict(texts, beam=widest, max_length=LONGEST), strict=True):
+    answers = model.predict(texts, beam=widest, min_length=1, max_length=LONGEST)
+    for text, prediction in zip(texts, answers, strict=True):
         source = [] if model.source_codec is None else model.source_codec.encode(text)
         padded = TensorPadded(torch.tensor([source], dtype=torch.long), torch.tensor([len(source)]))
         log_probs = exhaustive(Problem(network, padded, torch.tensor([START]), {})).log_probs[0]

@@ -131,7 +131,7 @@ def predictor(theirs, ours, max_length=8):
 def test_greedy_answers_are_the_same(pair):
     theirs, ours = pair
     texts = TEXTS if isinstance(ours.encoder, scratch.Encoder) else [""]
-    expected = predictor(theirs, ours).predict(texts)
+    expected = predictor(theirs, ours).predict(texts, min_length=1)
     for answer, prediction in zip(ours.generate(encoded(texts, ours), max_length=8), expected, strict=True):
         assert CODEC.tokens(answer.ids) == prediction.target_tokens
         assert answer.log_prob == pytest.approx(prediction.log_prob, abs=BOUND)
@@ -153,7 +153,8 @@ def test_samples_of_both_have_the_same_frequencies():
     theirs, ours = both(name="peeky", sharpen=0.5)
     texts = ["badc"] * 1500
     answers = ours.generate(encoded(texts, ours), max_length=1, choose=scratch.Sampler(0.8, seed=5))
-    predictions = predictor(theirs, ours, max_length=1).predict(texts, sample=True, temperature=0.8, seed=6)
+    drawn = {"sample": True, "temperature": 0.8, "seed": 6, "min_length": 1}
+    predictions = predictor(theirs, ours, max_length=1).predict(texts, **drawn)
     by_hand = Counter(CODEC.tokens(answer.ids)[0] for answer in answers)
     by_torch = Counter(prediction.target_tokens[0] for prediction in predictions)
     assert sum(count > 30 for count in by_torch.values()) > 2

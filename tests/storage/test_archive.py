@@ -26,7 +26,8 @@ from seq2see.storage.archive import HEADER_SIZE, MAGIC, pack, unpack
 from seq2see.storage.files import MANIFEST, hash_of, manifest_of
 from seq2see.storage.saved_model import MODEL_FILES, SavedModel, find_model_folder, load_model, save_model, write_packed
 from seq2see.storage.weights import WEIGHTS, Weights
-from seq2see.text import Codec, make_tokenizer
+from seq2see.text import Codec, Vocabulary, make_tokenizer
+from seq2see.text.alignment import STEP_TOKEN, Aligner
 
 TEXTS = ["abc", "de", "eddcba", "a", ""]
 
@@ -132,15 +133,17 @@ def test_every_architecture_is_packed_and_loaded(tmp_path: Path, weights: Weight
     codec = Codec.build(make_tokenizer("characters"), ["abcdef"])
     for name, architecture in ARCHITECTURES.items():
         blueprint = resolve(ModelOptions(name=name, width=8))
-        source = codec if architecture.has_source else None
-        size = len(codec.vocabulary)
-        network = build(blueprint, Sizes(size if source else 0, size)).eval()
+        source, target = codec if architecture.has_source else None, codec
+        if architecture.is_transducer:
+            vocabulary = Vocabulary((STEP_TOKEN, *codec.vocabulary.tokens))
+            target = Codec(codec.tokenizer, vocabulary, Aligner.learn([([4, 5], [5, 6])]))
+        network = build(blueprint, Sizes(len(codec.vocabulary) if source else 0, len(target.vocabulary))).eval()
         with torch.no_grad():
             network.decoder.output.bias.normal_()
-        model = Predictor(TorchEngine(network), source, codec, max_length=6, name=name)
+        model = Predictor(TorchEngine(network), source, target, max_length=6, name=name)
         config = model_config(blueprint, model.max_length, TrainingProgress(), 7)
         path = tmp_path / f"{name}.seq2see"
-        write_packed(path, SavedModel(config, to_numpy(network.tensors()), source, codec), weights=weights)
+        write_packed(path, SavedModel(config, to_numpy(network.tensors()), source, target), weights=weights)
         loaded = seq2see.load(path, engine="torch", device="cpu")
         assert (loaded.name, loaded.num_parameters) == (name, model.num_parameters)
         allowed = {"float32": 1e-6, "float16": 0.01, "int8": 0.3}[weights]
