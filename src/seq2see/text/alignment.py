@@ -49,7 +49,7 @@ class Aligner:
 
     longest: int
     """Target tokens of a chunk."""
-    chunks: Mapping[int, Mapping[tuple[int, ...], float]] = field(repr=False)
+    chunks: Mapping[int, Mapping[tuple[int, ...], float]] = field(repr=False, hash=False)
     """By source token and chunk, the log-probability in nats."""
 
     @classmethod
