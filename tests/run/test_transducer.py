@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import random
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import seq2see
 from seq2see.config import make_config
@@ -278,3 +280,12 @@ def test_decomposed_targets_take_no_constraints_on_their_spelling(tmp_path: Path
         with pytest.raises(ConfigError, match="unsupported for decomposed targets"):
             model.predict("1", **option)
     assert model.predict("1", max_length=4, min_length=2)[0].target_tokens
+
+
+def test_the_longest_pair_is_said_in_tokens_without_steps(tmp_path: Path) -> None:
+    long = ("ab" * 300, "A " * 99 + "A")
+    printed = io.StringIO()
+    pairs = [Pair(*pair) for pair in [*PAIRS, long]]
+    config = make_config({}, {**TINY, "training.max_updates": 1})
+    train(config, tmp_path / "run", pairs=pairs, dev_pairs=pairs[:9], device="cpu", console=Console(file=printed))
+    assert "600 × 100 tokens" in " ".join(printed.getvalue().split())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from seq2see.training.footprint import (
 )
 from seq2see.training.memory import MEMORY_SHARE, longest_example, total_memory
 
+Length = TypeVar("Length", int, np.ndarray)
 MUCH_LONGER, LONG = 20, 500
 """The longest pair is mentioned if it has at least LONG tokens, and this many times the mean of the others."""
 VALUES_PER_POSITION, VALUES_PER_CELL = 100, 20
@@ -94,7 +95,7 @@ def require_room_to_train(
     largest = largest_batch_of(plan.examples, footprint, limits)
     needs = f"needs at least {in_bytes(largest.bytes)} of memory, and there are {in_bytes(memory)}"
     pairs = f"{largest.rows:,} pairs of up to" if largest.rows > 1 else "1 pair of"
-    batch = f"the largest batch, {pairs} {size_of(largest.source, largest.target)},"
+    batch = f"the largest batch, {pairs} {size_of(plan, largest.source, largest.target)},"
     if largest.bytes > memory:
         raise DataError(
             f"{batch} {needs}",
@@ -113,12 +114,12 @@ def require_room_to_evaluate(plan: RunPlan, footprint: Footprint, memory: float,
     needed = footprint.evaluation(rows, int(sources[longest]), int(targets[longest]))
     if needed > memory:
         fits = [footprint.evaluation(rows, *each) <= memory for each in zip(sources, targets, strict=True)]
-        lengths = np.maximum(sources, targets) - 1
-        trained = np.concatenate([np.maximum(*each) - 1 for _, *each in length_blocks(plan.examples)])
+        lengths = longer_sides(plan, sources, targets)
+        trained = np.concatenate([longer_sides(plan, *each) for _, *each in length_blocks(plan.examples)])
         both = np.append(trained, lengths), np.append(np.ones(len(trained), bool), fits)
         raise DataError(
             f"evaluating dev needs at least {in_bytes(needed)} of memory for this pair of "
-            f"{size_of(int(sources[longest]), int(targets[longest]))}, and there are {in_bytes(memory)}",
+            f"{size_of(plan, int(sources[longest]), int(targets[longest]))}, and there are {in_bytes(memory)}",
             where=plan.dev[longest].origin or f"dev pair {longest + 1}",
             fix=leaving_out(plan, *both) or "leave this pair out of dev",
         )
@@ -131,7 +132,7 @@ def remedy(plan: RunPlan, footprint: Footprint, limits: BatchLimits, memory: flo
         rows = limits.rows(sources + targets, len(plan.examples))
         fits = np.append(fits, footprint.peak(rows, sources, targets) <= memory)
         fits_alone &= bool((footprint.peak(np.ones_like(rows), sources, targets) <= memory).all())
-        lengths = np.append(lengths, np.maximum(sources, targets) - 1)
+        lengths = np.append(lengths, longer_sides(plan, sources, targets))
     if fits_alone:
         for split in range(2, MAX_SPLIT + 1):
             smaller = replace(limits, passes=limits.passes * split)
@@ -162,13 +163,24 @@ def long_pair_notes(plan: RunPlan) -> Iterator[str]:
     mean = others / max(1, len(examples) - 1)
     if source + target >= max(LONG, MUCH_LONGER * mean) and len(examples) > 1:
         yield (
-            f"note: the longest pair has {size_of(source, target)} ({place_of(plan, index)}), "
+            f"note: the longest pair has {size_of(plan, source, target)} ({place_of(plan, index)}), "
             f"{(source + target) / mean:,.0f} times the mean of the others; data.longest leaves out longer ones"
         )
 
 
-def size_of(source: int, target: int) -> str:
+def written(plan: RunPlan, source: Length, target: Length) -> Length:
+    """Lengths of targets in ids, without the STEPs of a transducer: one after each source token but the last."""
+    return target if plan.target_codec.step is None else target - (source - 1)
+
+
+def longer_sides(plan: RunPlan, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The tokens of the longer side of each pair, EOS not counted: what `data.longest` limits."""
+    return np.asarray(np.maximum(sources, written(plan, sources, targets)) - 1)
+
+
+def size_of(plan: RunPlan, source: int, target: int) -> str:
     """Lengths in ids as numbers of tokens, EOS not counted: "12 × 7 tokens"."""
+    target = written(plan, source, target)
     return f"{source - 1:,} × {target - 1:,} tokens" if source else f"{target - 1:,} tokens"
 
 
