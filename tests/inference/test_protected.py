@@ -21,7 +21,7 @@ from seq2see.text.options import TextOptions
 from ..conftest import TINY
 
 PATTERN = r"\{\w+\}|<[^<>]*>"
-UNITS = ("characters", "decomposed", "graphemes", "bpe", "unigram", "words", "symbols", "bytes")
+UNITS = ("characters", "graphemes", "bpe", "unigram", "words", "symbols", "bytes")
 TEXTS = ["go to {city} now", "{a}{b} <V PST> xyz", "see {name}, {a}", "{ a } b y ein name tic PST"] * 5
 
 
