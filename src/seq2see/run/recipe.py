@@ -69,7 +69,8 @@ def choose_model(
             share = explained_share(pairs_of_ids(examples))
             if share >= LEAST_EXPLAINED:
                 name = TRANSDUCER
-                why = f"{ARCHITECTURES[name].summary}, since a monotonic alignment explains {share:.0%} of the targets"
+                aligned = f"a monotonic alignment explains {100 * share:.0f} % of the targets"
+                why = f"{ARCHITECTURES[name].summary}, since {aligned}"
         options = replace(options, name=name)
         notes.append(f"model: {name} ({why}; choose another with --model)")
     if options.width is None and num_pairs >= MANY_PAIRS:
