@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from seq2see.training.footprint import (
 )
 from seq2see.training.memory import MEMORY_SHARE, longest_example, total_memory
 
-Length = TypeVar("Length", int, np.ndarray)
 MUCH_LONGER, LONG = 20, 500
 """The longest pair is mentioned if it has at least LONG tokens, and this many times the mean of the others."""
 VALUES_PER_POSITION, VALUES_PER_CELL = 100, 20
@@ -168,19 +167,14 @@ def long_pair_notes(plan: RunPlan) -> Iterator[str]:
         )
 
 
-def written(plan: RunPlan, source: Length, target: Length) -> Length:
-    """Lengths of targets in ids, without the STEPs of a transducer: one after each source token but the last."""
-    return target if plan.target_codec.step is None else target - (source - 1)
-
-
 def longer_sides(plan: RunPlan, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The tokens of the longer side of each pair, EOS not counted: what `data.longest` limits."""
-    return np.asarray(np.maximum(sources, written(plan, sources, targets)) - 1)
+    return np.asarray(np.maximum(sources, plan.written(sources, targets)) - 1)
 
 
 def size_of(plan: RunPlan, source: int, target: int) -> str:
     """Lengths in ids as numbers of tokens, EOS not counted: "12 × 7 tokens"."""
-    target = written(plan, source, target)
+    target = plan.written(source, target)
     return f"{source - 1:,} × {target - 1:,} tokens" if source else f"{target - 1:,} tokens"
 
 

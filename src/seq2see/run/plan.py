@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from seq2see.config import Config
@@ -35,6 +36,8 @@ from seq2see.text.building import vocabulary_lines
 from seq2see.text.choice import SENTENCE_UNITS, choose_text
 from seq2see.text.options import TextOptions
 from seq2see.training import ALONE, World
+
+Length = TypeVar("Length", int, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -120,10 +123,11 @@ class RunPlan:
     @property
     def num_written(self) -> Offsets:
         """The number of tokens of each training target, EOS included, without a transducer's STEPs."""
-        targets = self.examples.target_lengths
-        if self.target_codec.step is None:
-            return targets
-        return targets - (self.examples.source_lengths - 1)  # one STEP after each source token but the last
+        return self.written(self.examples.source_lengths, self.examples.target_lengths)
+
+    def written(self, sources: Length, targets: Length) -> Length:
+        """Lengths of targets in ids, without a transducer's STEPs: one after each source token but the last."""
+        return targets if self.target_codec.step is None else targets - (sources - 1)
 
     @cached_property
     def seen(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ LEAST_EXPLAINED = 0.4
 FEWEST_ALIGNED = 50
 """Of fewer pairs, that share can't be told."""
 MOST_ALIGNED = 5_000
-"""With more pairs, attention is as good: docs/defaults.md."""
+"""Nothing was measured beyond 3,600 pairs, where attention is as good: docs/defaults.md."""
 MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
 PICTURE_DROPOUT = 0.1

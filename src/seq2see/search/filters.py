@@ -221,10 +221,7 @@ class MaxLength:
     ) -> Float[Array, "R V"]:
         """Rule out all other ids in the rows that are long enough."""
         full = (self.lengths[sentences] <= emitted.shape[1] + 1).nonzero()[0]
-        kept = log_probs[full, self.eos]
-        log_probs[full] = IMPOSSIBLE
-        log_probs[full, self.eos] = kept
-        return log_probs
+        return _rule_out_others(log_probs, full, self.eos)
 
 
 class ForcePrefix:
@@ -247,10 +244,15 @@ class ForcePrefix:
             return log_probs
         inside = (self.lengths[sentences] > position).nonzero()[0]
         forced = self.prefixes[sentences[inside], position]
-        kept = log_probs[inside, forced]
-        log_probs[inside] = IMPOSSIBLE
-        log_probs[inside, forced] = kept
-        return log_probs
+        return _rule_out_others(log_probs, inside, forced)
+
+
+def _rule_out_others(log_probs: Float[Array, "R V"], rows: Int[Ids, " N"], ids: int | Ids) -> Float[Array, "R V"]:
+    """Set all but one id of these rows to -inf."""
+    kept = log_probs[rows, ids]
+    log_probs[rows] = IMPOSSIBLE
+    log_probs[rows, ids] = kept
+    return log_probs
 
 
 def _rule_out(log_probs: Float[Array, "R V"], ids: Int[Ids, "R K"], where: Bool[Mask, "R K"]) -> Float[Array, "R V"]:

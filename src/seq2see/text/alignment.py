@@ -175,8 +175,8 @@ def explained_share(pairs: Sequence[tuple[Ids, Ids]]) -> float:
     """How much of the entropy of the target tokens a monotonic alignment explains, up to 1; below 0 if it misleads.
 
     1 - H(target | aligned source) / H(target), on every fifth pair, of which the aligner knows nothing. Where targets
-    follow their sources from left to right, as in pronunciation, it is 0.5 to 0.95; in dates, commands and sums at most
-    0.3 (docs/defaults.md).
+    follow their sources from left to right, as in pronunciation, it is usually 0.5 and more; in dates, commands and
+    sums at most a third (docs/defaults.md).
     """
     pairs = [pair for pair in pairs if pair[1]]
     pairs = evenly(pairs, longest_chunk(pairs), MEASURED_CELLS)
@@ -291,7 +291,7 @@ def cells_of(pair: tuple[Ids, Ids], longest: int) -> int:
 
 
 def evenly(pairs: Sequence[tuple[Ids, Ids]], longest: int, most: int) -> list[tuple[Ids, Ids]]:
-    """The pairs that EM can explain, or so many of them, evenly spread, that they have about `most` cells."""
+    """The pairs that EM can explain; an evenly spread sample of them if they have more than `most` cells in all."""
     found = [
         pair
         for pair in pairs

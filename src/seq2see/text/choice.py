@@ -53,7 +53,7 @@ def choose_tokenizer(texts: Sequence[str]) -> tuple[str, str]:
         return "symbols", f"only {num_distinct} different tokens between blanks, {tokens_per_line:.1f} per line"
     single = sum(len(token) == 1 or _MARKED.fullmatch(token) is not None for token in tokens) / len(tokens)
     if tokens_per_line >= 3 and (single >= 0.95 or (characters_per_token < 2 and num_distinct <= 400)):
-        return "symbols", f"single characters between blanks, {tokens_per_line:.1f} per line"
+        return "symbols", f"tokens of about one character between blanks, {tokens_per_line:.1f} per line"
     # A higher limit would include the numbers up to a hundred, which have a spelling.
     if tokens_per_line < 2 and num_distinct <= 50 and uses >= 10:
         return "symbols", f"only {num_distinct} different answers, each about {uses:.0f} times"

@@ -94,10 +94,11 @@ class Codec:
     def decode(self, ids: Iterable[int], *, after: str = "") -> str:
         """The text up to the first EOS; an unknown token becomes `<unk>`. `after` is a text that the ids continue."""
         tokens = self.tokenizer.split(after) if after else []
+        unwritten = (PAD, BOS, self.step)
         for number in map(int, ids):
             if number == EOS:
                 break
-            if number not in (PAD, BOS, self.step):
+            if number not in unwritten:
                 tokens.append(self.vocabulary.token(number))
         return self.tokenizer.join(tokens)
 
