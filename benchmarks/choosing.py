@@ -56,7 +56,9 @@ def score(model: Predictor, pairs: TextPairs, metric: str, **options: Any) -> fl
     """The metric on these pairs, in percent."""
     answers = [each.text for each in model.predict([source for source, _ in pairs], **options)]
     targets = [(model.target_codec.normalise(target),) for _, target in pairs]
-    return 100 * METRICS[metric](answers, targets).value if metric != "chrf" else METRICS[metric](answers, targets).value
+    return (
+        100 * METRICS[metric](answers, targets).value if metric != "chrf" else METRICS[metric](answers, targets).value
+    )
 
 
 def with_tensors(saved: SavedModel, tensors: dict[str, np.ndarray]) -> Predictor:

@@ -213,6 +213,8 @@ def test_a_missing_package_is_an_error_before_the_search(
         ({"samples": 5}, "at least 100"),
         ({"seed": -1}, "at least 0"),
         ({"beam": 0}, "beam"),
+        ({"length_penalty": 1.0}, "length_penalty"),
+        ({"beam": 2, "length_penalty": -1.0}, "length_penalty"),
         ({"batch_size": 0}, "batch_size"),
         ({"metrics": ("bleau",)}, "did you mean 'bleu'"),
         ({"metrics": ()}, "at least one metric"),

@@ -128,6 +128,20 @@ def test_the_ranking_divides_by_the_length_penalty(looking: Model, texts: list[s
     assert lengths[0] > lengths[1]  # longer answers are favoured
 
 
+def test_a_beam_ranks_by_the_length_penalty_of_the_model_unless_told_otherwise(texts: list[str]) -> None:
+    model, own = random_model("attention"), random_model("attention")
+    own.length_penalty = 2.0
+    wide: dict[str, Any] = {"beam": 12, "n_best": 6, "max_length": 20}
+    penalised = model.predict(texts, length_penalty=2.0, **wide)
+    assert own.predict(texts, **wide) == penalised
+    assert [answer for _, answer in own.stream(texts, **wide)] == penalised
+    assert own.predict(texts, GenerationOptions(**wide)) == penalised
+    assert own.predict(texts, length_penalty=0, **wide) == model.predict(texts, **wide) != penalised
+    assert own.predict(texts) == model.predict(texts)  # of no beam
+    drawn: dict[str, Any] = {"sample": True, "n_best": 2}
+    assert own.predict(texts, **drawn) == model.predict(texts, **drawn)
+
+
 def test_the_ranking_pays_for_what_was_not_looked_at(looking: Model, texts: list[str]) -> None:
     def key(answer: Prediction) -> tuple[bool, float]:
         assert answer.weights is not None

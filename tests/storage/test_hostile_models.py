@@ -98,6 +98,7 @@ def another_table(chance: random.Random, files: Files) -> None:
     values: dict[str, list[Any]] = {
         "format": [None, True, 2, "1", 1.0],
         "max_length": [None, 0, -5, MAX_LENGTH + 1, 2**31 - 1, 10**30, "9", True, 9.5],
+        "length_penalty": [None, -1, 101, 10**400, "0.6", True, [0.6]],
         "weights": ["float64", ["int8"], 3],
         "trained": [[], "x", {"pairs": "many"}, {"pairs": [1]}],
         "model": [None, [], "plain", {}, 5],

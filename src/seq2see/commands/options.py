@@ -102,7 +102,7 @@ class SamplingFlags(GenerationFlags):
     sample: Annotated[bool, Hidden] = True
     """Always."""
     beam: Annotated[Beam, Hidden] = 1
-    length_penalty: Annotated[Penalty, Hidden] = 0.0
+    length_penalty: Annotated[Penalty | None, Hidden] = None
     coverage_penalty: Annotated[Penalty, Hidden] = 0.0
     contain: Annotated[Texts, Hidden] = ()
     placeholders: Annotated[str, Hidden] = ""
@@ -120,7 +120,7 @@ class SamplingFlags(GenerationFlags):
 @boxed(INPUT, "max_input_length", "strict")
 @boxed(COMPUTING, "batch_size")
 @boxed(SCORES, "metrics", "by", "samples", "seed")
-@boxed(SEARCH, "beam")
+@boxed(SEARCH, "beam", "length_penalty")
 class EvaluationFlags(EvaluationOptions):
     """`EvaluationOptions`, each a flag of its own, with one that switches grouping off."""
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from seq2see.data.options import Decision
 from seq2see.evaluation.seen import SEEN
-from seq2see.inference.options import BatchOptions, Beam
+from seq2see.inference.options import BatchOptions, Beam, GenerationOptions, Penalty
 
 MIN_SAMPLES = 100
 """With fewer, the ends of an interval depend on one or two samples."""
@@ -29,6 +29,8 @@ class EvaluationOptions(BatchOptions):
     """Pairs with the same source are one item with several references."""
     beam: Beam = 1
     """Hypotheses kept per text; 1 is greedy search."""
+    length_penalty: Penalty | None = None
+    """With a beam: as of `predict`; by default what training chose on dev."""
     samples: Annotated[int, Meta(ge=MIN_SAMPLES)] = 1000
     """Bootstrap samples for intervals and p-values."""
     seed: Annotated[int, Meta(ge=0)] = 0
@@ -41,6 +43,7 @@ class EvaluationOptions(BatchOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        GenerationOptions(beam=self.beam, length_penalty=self.length_penalty)  # refuses those that conflict
         if self.metrics is not None:
             names = (name.strip() for each in self.metrics for name in each.split(","))
             object.__setattr__(self, "metrics", tuple(filter(None, names)))
@@ -56,6 +59,7 @@ class EvaluationArguments(TypedDict, total=False):
     by: str | None
     group: bool
     beam: int
+    length_penalty: float | None
     samples: int
     seed: int
     source: str | Sequence[str]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
+from statistics import fmean
 from typing import TypeVar, overload
 
 from seq2see.data.options import known_from
@@ -63,6 +64,7 @@ def load(
         first.source_codec,
         first.target_codec,
         max_length=max(model.max_length for model in models),
+        length_penalty=fmean(model.length_penalty for model in models),
         name=" + ".join(model.name for model in models),
         others=[model.engine for model in others],
         paths=paths,
@@ -95,6 +97,7 @@ def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type
         saved.source_codec,
         saved.target_codec,
         max_length=saved.config["max_length"],
+        length_penalty=saved.config.get("length_penalty", 0.0),
         name=saved.blueprint.name,
         seen=Seen.of(
             saved.config.get("trained"),

@@ -118,8 +118,8 @@ class GenerationOptions(BatchOptions, Constraints):
     """Hypotheses kept per text; 1 is greedy search."""
     n_best: Draws = 1
     """Answers per text: the best of a beam, or that many samples."""
-    length_penalty: Penalty = 0.0
-    """With a beam: above 0 favours longer answers; 0.6 to 1 is usual (Wu et al. 2016, eq. 14)."""
+    length_penalty: Penalty | None = None
+    """With a beam: above 0 favours longer answers (Wu et al. 2016, eq. 14); by default what training chose on dev."""
     coverage_penalty: Penalty = 0.0
     """With a beam: above 0 penalises source tokens without attention (Wu et al. 2016, eq. 14)."""
     sample: bool = False
@@ -172,7 +172,8 @@ class GenerationOptions(BatchOptions, Constraints):
     def _refuse(self, names: Sequence[str], what: str, fix: str = "choose one of the two") -> None:
         defaults = {field.name: field.default for field in fields(GenerationOptions)}
         for name in names:
-            if getattr(self, name) != defaults[name]:
+            value, default = getattr(self, name), defaults[name]
+            if value != default and (value or default):  # 0 is as good as none
                 raise ConfigError(what, where=name, fix=f"{fix}, or leave {name} out" if "add" in fix else fix)
 
     @property
@@ -219,7 +220,7 @@ class GenerationArguments(TypedDict, total=False):
     strict: bool
     beam: int
     n_best: int
-    length_penalty: float
+    length_penalty: float | None
     coverage_penalty: float
     sample: bool
     temperature: float

@@ -51,6 +51,7 @@ class Predictor:
         target_codec: Codec,
         *,
         max_length: int,
+        length_penalty: float = 0.0,
         name: str = "",
         others: Sequence[Engine] = (),
         paths: Sequence[Path] = (),
@@ -68,6 +69,8 @@ class Predictor:
         )
         """The largest length of a text, EOS counted, for a model with learned positions; else None."""
         self.max_length = min(max_length, self.max_positions or max_length)
+        self.length_penalty = length_penalty
+        """What a beam ranks with unless an option says otherwise."""
         self.name = name
         self.paths = tuple(paths)
         """The folders or files that it was loaded from; none for a model made in a program."""
@@ -155,11 +158,17 @@ class Predictor:
             fix = f"give all texts as one list, and options by name: {where}(texts, beam=5)"
             raise ConfigError(f"must be GenerationOptions, not {options!r}", where="options", fix=fix)
         shared, per_text = split_per_text(changes)
-        chosen = GenerationOptions(**{**(vars(options) if options else {}), **shared})
+        chosen = self._completed(GenerationOptions(**{**(vars(options) if options else {}), **shared}))
         maker = self._rule_maker(chosen)
         maker.require_supported(per_text)
         number = 1 if isinstance(texts, str) else len(texts) if isinstance(texts, Sized) else None
         return chosen, maker, requests_of(texts_of(texts), per_text, number)
+
+    def _completed(self, options: GenerationOptions) -> GenerationOptions:
+        """The options with the model's own length penalty for a beam, unless they have one."""
+        if options.beam == 1 or options.length_penalty is not None:
+            return options
+        return replace(options, length_penalty=self.length_penalty)
 
     def _rule_maker(self, options: GenerationOptions) -> RuleMaker:
         """ConfigError for options that this model doesn't support, whatever the texts are."""
@@ -315,7 +324,8 @@ def stream_requests(
     with_attention: bool = True,
 ) -> Iterator[tuple[str, Prediction]]:
     """As `Predictor.stream`, for texts that are read together with their constraints, such as the lines of a file."""
-    return model._stream(requests, options, model._rule_maker(options), chunk_size, with_attention=with_attention)
+    chosen = model._completed(options)
+    return model._stream(requests, chosen, model._rule_maker(chosen), chunk_size, with_attention=with_attention)
 
 
 def prediction_of(

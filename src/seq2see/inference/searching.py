@@ -69,7 +69,7 @@ def search(
             first=first,
             eos=EOS,
             max_lengths=limits + num_steps,
-            length_penalty=options.length_penalty,
+            length_penalty=options.length_penalty or 0.0,
             coverage_penalty=options.coverage_penalty,
             source_lengths=source_lengths,
             filters=filters,

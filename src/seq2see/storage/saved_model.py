@@ -49,6 +49,8 @@ MODEL_FILES = {
 """The files of a model, and the largest size that is read of each: far more than any has."""
 MAX_LENGTH = 100_000
 """Tokens of the longest answer that a model may ask for by itself; the option max_length may ask for more."""
+MAX_PENALTY = 100
+"""The largest length penalty of a beam."""
 COPY_AGAIN = "copy the model again from its source"
 
 
@@ -262,6 +264,7 @@ def read_config(content: bytes, where: str) -> dict[str, Any]:
     for key, fits in (
         ("model", isinstance(config.get("model"), dict)),
         ("max_length", type(config.get("max_length")) is int and 1 <= config["max_length"] <= MAX_LENGTH),
+        ("length_penalty", is_penalty(config.get("length_penalty", 0.0))),
         ("weights", config.get("weights", "float32") in WEIGHTS),
         ("trained", isinstance(trained, dict) and type(trained.get("pairs", 0)) is int),
     ):
@@ -273,6 +276,11 @@ def read_config(content: bytes, where: str) -> dict[str, Any]:
     except UserError as error:
         raise no_model(error, where) from None
     return config
+
+
+def is_penalty(value: object) -> bool:
+    """Whether it may be a length penalty."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_PENALTY
 
 
 def codec_files(codecs: Codecs) -> dict[str, bytes]:
