@@ -77,7 +77,7 @@ FromFile = Parameter(converter=read_glossary, n_tokens=1, accepts_keys=False)
 @dataclass(frozen=True)
 @boxed(INPUT, "max_input_length", "strict")
 @boxed(COMPUTING, "batch_size")
-@boxed(SEARCH, "beam", "n_best", *OF_BEAMS)
+@boxed(SEARCH, "beam", "n_best", *OF_BEAMS, "mbr", "mbr_samples")
 @boxed(SAMPLING, "sample", *OF_SAMPLING)
 @boxed(CONSTRAINTS, "min_length", "max_length", "min_ratio", "max_ratio", "prefix", "forbid", "contain", "no_repeat")
 @boxed(CONSTRAINTS, "placeholders")
@@ -104,6 +104,8 @@ class SamplingFlags(GenerationFlags):
     beam: Annotated[Beam, Hidden] = 1
     length_penalty: Annotated[Penalty | None, Hidden] = None
     coverage_penalty: Annotated[Penalty, Hidden] = 0.0
+    beam_groups: Annotated[Beam, Hidden] = 1
+    diversity: Annotated[Penalty, Hidden] = 0.5
     contain: Annotated[Texts, Hidden] = ()
     placeholders: Annotated[str, Hidden] = ""
     glossary: Annotated[Glossary | None, FromFile, Hidden] = None

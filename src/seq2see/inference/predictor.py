@@ -31,9 +31,11 @@ from seq2see.inference.reading import (
 )
 from seq2see.inference.requests import Request, requests_of, split_per_text
 from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of, unanswered, unscored
+from seq2see.inference.risk import least_risk
 from seq2see.inference.rules import RuleMaker
 from seq2see.inference.scoring import score_examples, unknown_note
 from seq2see.inference.searching import needs_beam, search
+from seq2see.metrics import METRICS
 from seq2see.search import Hypothesis
 from seq2see.text import Codec
 
@@ -177,6 +179,8 @@ class Predictor:
         if options.coverage_penalty and self.target_codec.step is not None:
             what = "has no effect on a transducer, which reads every source token"
             raise ConfigError(what, where="coverage_penalty", fix="leave it out")
+        if options.mbr:
+            METRICS[options.mbr]([], [])  # raises if its package is missing
         return RuleMaker(
             options,
             self.source_codec,
@@ -258,10 +262,14 @@ class Predictor:
             )
             for index, found in zip(indices.tolist(), answers, strict=True):
                 prompt = asked.prompt(index)
-                best, *others = [
+                candidates = [
                     prediction_of(self, examples, index, hypothesis, prompt, is_penalised=options.is_penalised)
                     for hypothesis in found
                 ]
+                if options.mbr:
+                    ranked = least_risk(candidates, options.mbr, are_samples=options.sample)
+                    candidates = ranked[: options.n_best]
+                best, *others = candidates
                 predictions[rows[index]] = replace(best, alternatives=tuple(others))
         return predictions
 

@@ -27,7 +27,8 @@ class Prediction:
     """Sum over the generated tokens, in nats; -inf if nothing was found that satisfies the options."""
     score: float
     """`log_prob` per generated token, which can be compared between texts of different lengths. With a length or
-    coverage penalty, the score by which the beam ranked (Wu et al. 2016, eq. 14)."""
+    coverage penalty, the score by which the beam ranked (Wu et al. 2016, eq. 14); with `mbr`, the expected metric, an
+    error rate being negative."""
     weights: np.ndarray | None
     """Attention weights [T S], each row summing to 1; None for models without attention."""
     finished: bool

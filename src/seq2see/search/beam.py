@@ -170,6 +170,12 @@ def diverse_beam_search(
     if not 0 <= diversity < float("inf"):
         what = f"must be a finite number of at least 0, not {diversity}"
         raise ConfigError(what, where="diversity", fix="use 0 for none, or 0.2 to 0.8")
+    if groups == 1:
+        return beam_search(
+            step, state, num_hypotheses=num_hypotheses, n_best=n_best, first=first, max_lengths=max_lengths, eos=eos,
+            source_lengths=source_lengths, phrases=phrases, transducer_step=transducer_step, num_steps=num_steps,
+            **options,
+        )  # fmt: skip
     _check_options(num_hypotheses, n_best)
     own = np.arange(len(max_lengths)).repeat(groups)  # [B·groups]: the sentence of each group
     width = num_hypotheses // groups
