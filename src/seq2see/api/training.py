@@ -22,6 +22,7 @@ from seq2see.inference.options import Count
 from seq2see.model import DEFAULT, find
 from seq2see.run.fine_tune import architecture_at
 from seq2see.run.folder import default_folder, has_checkpoint, stored_config
+from seq2see.run.seeds import train_seeds
 from seq2see.run.train import train as train_run
 
 
@@ -34,6 +35,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     engine: Literal["torch", "scratch"] = "torch",
     device: DeviceName = "auto",
+    seeds: int = 1,
     force: bool = False,
     resume: bool = False,
     fallback_previous: bool = False,
@@ -47,8 +49,9 @@ def train(
     `model="language_model"` a path to text, or ("", text) pairs. `settings` are the keys of a recipe, such
     as `{"training.rate": 2e-3, "model.width": 128}`; `{"data.source": "lemma,features", "data.target": "form"}` chooses
     columns, and `{"training.start_from": "runs/old"}` fine-tunes a model.
-    `resume`, `fallback_previous`, `allow_changes` and `auto_resume` are those of `seq2see train`. Where a launcher has
-    started several processes of a program, each calls this and gets the same model.
+    With `seeds` above 1, runs from that many consecutive seeds are trained, in folders of `out`, and returned as an
+    ensemble. `resume`, `fallback_previous`, `allow_changes` and `auto_resume` are those of `seq2see train`. Where a
+    launcher has started several processes of a program, each calls this and gets the same model.
     `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for invalid arguments or data.
     """
     flags = {
@@ -99,22 +102,25 @@ def train(
             raise ConfigError(what, where="out", fix='add out="runs/mine"')
         out = default_folder(values["data"]["train"][0])
     config = make_config(values, settings, settings_where="settings")
-    trained = train_run(
-        config,
-        Path(out),
-        given=given_keys(values, settings),
-        pairs=pairs.get("train"),
-        dev_pairs=pairs.get("dev"),
-        engine=engine,
-        device=device,
-        force=force,
-        resume=resume,
-        fallback_previous=fallback_previous,
-        allow_changes=allow_changes,
-        auto_resume=auto_resume,
-        console=Terminal(stderr=True, quiet=quiet),
-    )
-    return load(trained.folder, device=device)
+    asked: dict[str, Any] = {
+        "given": given_keys(values, settings),
+        "pairs": pairs.get("train"),
+        "dev_pairs": pairs.get("dev"),
+        "engine": engine,
+        "device": device,
+        "force": force,
+        "resume": resume,
+        "fallback_previous": fallback_previous,
+        "allow_changes": allow_changes,
+        "auto_resume": auto_resume,
+        "console": Terminal(stderr=True, quiet=quiet),
+    }
+    if require_type("seeds", seeds, Count) > 1:
+        runs = train_seeds(config, Path(out), seeds, **asked)
+        if runs is None:
+            raise KeyboardInterrupt
+        return load(runs, device=device)
+    return load(train_run(config, Path(out), **asked).folder, device=device)
 
 
 def compare(

@@ -53,6 +53,7 @@ def train(
     model: Annotated[str | None, Parameter(group=MODEL)] = None,
     from_: Annotated[Path | None, Parameter(name="--from", group=MODEL)] = None,
     out: Annotated[Path | None, OutputFolder, Parameter(group=RUN)] = None,
+    seeds: Annotated[int, Parameter(group=RUN)] = 1,
     engine: Annotated[Literal["torch", "scratch"], Parameter(group=COMPUTING)] = "torch",
     device: Device = "auto",
     set_: Settings = None,
@@ -78,6 +79,8 @@ def train(
         A run, a model folder or a packed model to fine-tune; its vocabularies grow by the tokens of the new pairs.
     out
         The run folder; by default runs/NAME, by the name of the data.
+    seeds
+        Runs from this many consecutive seeds, in folders of the run folder, which answers as their ensemble.
     engine
         torch, or scratch: the models written by hand in NumPy, for those who want to see how they work.
     resume
@@ -92,6 +95,7 @@ def train(
         Replace the run in the folder.
     """
     from seq2see.config import given_keys, make_config, read_toml
+    from seq2see.inference.loading import MEMBER
     from seq2see.run.first_look import read_first
     from seq2see.run.folder import default_folder
 
@@ -128,10 +132,36 @@ def train(
     is_resumed = resume or auto_resume or fallback_previous or allow_changes
     # Whether there is such a GPU, and what the other engine supports, is known only later, and said first.
     is_simple = engine == "torch" and device in ("auto", "cpu") and not is_resumed
-    read = read_first(config, folder, say_to(console), force=force) if is_simple else None
-    from seq2see.run.train import train as train_run  # imports PyTorch, which takes seconds
+    if seeds < 1:
+        raise ConfigError(f"must be at least 1, not {seeds}", where="--seeds", fix="give 3 to 10, or leave it out")
+    first = folder if seeds == 1 else folder / MEMBER.format(config.training.seed)
+    read = read_first(config, first, say_to(console), force=force) if is_simple else None
+    from seq2see.run.seeds import train_seeds  # imports PyTorch, which takes seconds
+    from seq2see.run.train import train as train_run
     from seq2see.training import INTERRUPTED
 
+    if seeds > 1:
+        runs = train_seeds(
+            config,
+            folder,
+            seeds,
+            data=read,
+            console=console,
+            given=given_keys(values, chosen),
+            engine=engine,
+            device=device,
+            resume=resume,
+            auto_resume=auto_resume,
+            fallback_previous=fallback_previous,
+            allow_changes=allow_changes,
+            force=force,
+        )
+        if runs is None:
+            words = ["seq2see", "train", *map(str, data), "--out", str(folder), "--seeds", str(seeds), "--resume"]
+            say(f"resume with: {' '.join(map(quoted, words))}")
+            return EXIT_INTERRUPTED
+        say(f"try them together: seq2see evaluate {quoted(folder)} test.tsv")
+        return 0
     trained = train_run(
         config,
         folder,

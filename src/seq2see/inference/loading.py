@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -18,6 +19,8 @@ from seq2see.inference.predictor import Predictor
 from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.text import Codecs
 
+MEMBER = "seed-{}"
+"""The name of a run in a folder of several."""
 ENGINES = ("auto", "torch", "numpy")
 P = TypeVar("P", bound=Predictor)
 
@@ -39,13 +42,15 @@ def load(
 ) -> Predictor:
     """The model of a run folder, of its `model/` folder alone, or of a packed file; several are an ensemble.
 
+    A folder of several, as `train --seeds` and `pack` make it, is an ensemble too.
+
     `engine` computes: numpy, torch, or auto: torch for a GPU (`device` cuda or mps), else NumPy, which needs no PyTorch
     and is faster on a CPU (docs/shipping.md). Both give the same answers. `kind` is the class of the result.
 
     Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged, and ConfigError for an
     invalid argument, or for models with different vocabularies.
     """
-    paths = as_paths(path, where="load")
+    paths = [member for place in as_paths(path, where="load") for member in members_of(place)]
     if not paths:
         raise ConfigError("no run was given", where="load", fix="give one, or several for an ensemble")
     make = engine_maker(engine, device)
@@ -57,7 +62,7 @@ def load(
                 f"has another vocabulary than {paths[0]}",
                 where=str(place),
                 fix="train the members of an ensemble on the same data with the same text options and the same --dev: "
-                "the dev pairs that are set aside without it depend on the seed",
+                "the dev pairs that are set aside without it depend on the seed (or train them with --seeds)",
             )
     return kind(
         first.engine,
@@ -72,6 +77,14 @@ def load(
         record=merged([model.record for model in models]),
         table=first.table,
     )
+
+
+def members_of(path: Path) -> list[Path]:
+    """The models of a folder of several, in the order of their seeds; otherwise the path alone."""
+    if not path.is_dir():
+        return [path]
+    seeds = {each: match for each in path.iterdir() if (match := re.fullmatch(r"seed-(\d+)(\.seq2see)?", each.name))}
+    return sorted(seeds, key=lambda each: int(seeds[each][1])) or [path]
 
 
 def vocabularies_of(model: Predictor) -> Codecs:

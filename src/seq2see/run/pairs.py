@@ -100,10 +100,10 @@ def read_data(
         if grouping.field:
             notes.append(shared_line(grouping, dev, map(grouping.key, train)))
     else:
-        total = len(train)
+        total, seed = len(train), split_seed_of(config)
         train, dev = split_dev(
             train,
-            seed=config.training.seed,
+            seed=seed,
             share=config.data.dev_share,
             max_pairs=DEV_PAIRS,
             grouping=grouping,
@@ -111,12 +111,16 @@ def read_data(
         kind = grouping.name if has_source else "lines"
         notes.insert(
             0,
-            f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev "
-            f"(by distinct {kind}, seed {config.training.seed})",
+            f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev (by distinct {kind}, seed {seed})",
         )
     if pairs is None:
         notes += size_notes(config.data.train)
     return RunData(train, dev, notes, columns=chosen, group_field=grouping.field or 1)
+
+
+def split_seed_of(config: Config) -> int:
+    """The seed of the choice of dev pairs."""
+    return config.training.seed if config.data.split_seed is None else config.data.split_seed
 
 
 def corpus_data(corpus: Corpus) -> RunData:
