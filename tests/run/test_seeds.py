@@ -149,3 +149,17 @@ def test_the_command_and_python_train_the_same(
     model = seq2see.train(tiny_pairs, out=tmp_path / "two", settings=tiny_settings, seeds=2, device="cpu", quiet=True)
     assert len(model.members) == 2
     assert model.predict(["abc"]) == seq2see.load(tmp_path / "one", device="cpu").predict(["abc"])
+
+
+def test_they_are_packed_into_a_folder_that_answers_as_they_do(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    several(config, tmp_path / "runs", 2)
+    assert cli.run(["pack", str(tmp_path / "runs"), "-o", str(tmp_path / "packed")]) == 0
+    assert "seed-5.seq2see: " in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "packed").iterdir()) == ["seed-4.seq2see", "seed-5.seq2see"]
+    texts = ["abc", "dcb", "ea"]
+    answers = [seq2see.load(tmp_path / name, device="cpu").predict(texts) for name in ("runs", "packed")]
+    assert answers[0] == answers[1]
+    assert cli.run(["pack", str(tmp_path / "packed"), "-o", str(tmp_path / "x.seq2see")]) == 2
+    assert "seq2see distill" in capsys.readouterr().err
