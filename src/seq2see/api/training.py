@@ -16,10 +16,11 @@ from seq2see.data.given import PairData, paths_or_pairs
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation import EvaluationArguments, EvaluationOptions
-from seq2see.inference.checking import hints_of, require_known, require_type, require_types
+from seq2see.inference.checking import hints_of, require_known, require_type, require_types, texts_of
 from seq2see.inference.loading import as_paths
-from seq2see.inference.options import Count
+from seq2see.inference.options import Beam, Count
 from seq2see.model import DEFAULT, find
+from seq2see.run.distillation import distill as distill_runs
 from seq2see.run.fine_tune import architecture_at
 from seq2see.run.folder import default_folder, has_checkpoint, stored_config
 from seq2see.run.seeds import train_seeds
@@ -121,6 +122,35 @@ def train(
             raise KeyboardInterrupt
         return load(runs, device=device)
     return load(train_run(config, Path(out), **asked).folder, device=device)
+
+
+def distill(
+    runs: Paths,
+    *,
+    out: str | Path,
+    sources: Iterable[str] = (),
+    beam: int = 5,
+    settings: Mapping[str, Any] | None = None,
+    device: DeviceName = "auto",
+    force: bool = False,
+    quiet: bool = False,
+) -> Model:
+    """Train one model on the answers of several runs, and on the true pairs of the first: `seq2see distill`.
+
+    They answer the sources of these pairs, and further `sources` without targets. `settings` change the configuration
+    of the first run. The model is returned; its run is in `out`, and what it was trained on beside that, in `out`-data.
+    """
+    trained = distill_runs(
+        as_paths(runs, where="runs"),
+        Path(out),
+        texts=texts_of(sources, where="sources"),
+        beam=require_type("beam", beam, Beam),
+        settings=dict(settings or {}),
+        device=device,
+        force=require_type("force", force, bool),
+        console=Terminal(stderr=True, quiet=quiet),
+    )
+    return load(trained.folder, device=device)
 
 
 def compare(

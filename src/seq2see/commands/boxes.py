@@ -34,12 +34,17 @@ EXAMPLES = {
         "seq2see train pairs.tsv",
         "seq2see train train.tsv --dev dev.tsv -o runs/small --set model.width=128 training.max_updates=2000",
         "seq2see train pairs.tsv --resume",
+        "seq2see train pairs.tsv --seeds 5 -o runs/seeds",
     ),
     "models": ("seq2see models", "seq2see models --set model.width=512"),
     "settings": ("seq2see settings", "seq2see settings rate", "seq2see settings --format toml > recipe.toml"),
     "compare": (
         "seq2see compare plain attention --data train.tsv --test test.tsv -o runs/compare",
         "seq2see compare attention --data train.tsv --seeds 3 -o runs/seeds",
+    ),
+    "distill": (
+        "seq2see distill runs/seeds -o runs/one",
+        "seq2see distill runs/seeds --sources words.txt -o runs/small --set model.width=128",
     ),
     "predict": (
         'seq2see predict runs/pairs "a text"',

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN
+from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN, SEARCH
 from seq2see.commands.options import (
     AS_FOUND,
     EXIT_INTERRUPTED,
@@ -17,6 +17,7 @@ from seq2see.commands.options import (
     Device,
     Files,
     OutputFolder,
+    Run,
     Settings,
     SkipBad,
     Switch,
@@ -230,6 +231,46 @@ def compare(
         return EXIT_INTERRUPTED
     show(found)
     say(f"everything on one page: {found.page}")
+    return 0
+
+
+def distill(
+    run: Run,
+    /,
+    *runs: Annotated[Path, Parameter(help="Further runs, which answer together.")],
+    out: Annotated[Path, OutputFolder, Parameter(group=OUTPUT, help="The run folder of the one model.")],
+    sources: Annotated[
+        Files, Parameter(help="Texts without targets, one per line, or tables with their columns, to be answered too.")
+    ] = None,
+    beam: Annotated[int, Parameter(group=SEARCH, help="Hypotheses kept per text; 1 is greedy search.")] = 5,
+    set_: Settings = None,
+    device: Device = "auto",
+    force: Flag = False,
+) -> int:
+    """Train one model on the answers of several, and on their true pairs: nearly as good, and as fast as one.
+
+    It is configured as the first run, unless --set says otherwise. The more texts there are to answer (--sources), the
+    more it learns. The pairs that it is trained on are written to OUT-data.
+
+    Parameters
+    ----------
+    force
+        Replace the run in the folder, and its pairs.
+    """
+    from seq2see.inference.options import GenerationOptions
+    from seq2see.run.distillation import distill as distill_runs
+    from seq2see.training import INTERRUPTED
+
+    require_files("--sources", sources)
+    GenerationOptions(beam=beam)
+    trained = distill_runs(
+        [run, *runs], out, files=sources or (), beam=beam, settings=parsed(set_), device=device, force=force
+    )
+    if trained.finished.reason == INTERRUPTED:
+        words = ["seq2see", "train", f"{out}-data/train.jsonl", "--out", str(out), "--resume"]
+        say(f"resume with: {' '.join(map(quoted, words))}")
+        return EXIT_INTERRUPTED
+    say(f"try it: seq2see predict {quoted(out)} {trained.example}")
     return 0
 
 

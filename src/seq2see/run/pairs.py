@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seq2see.config import Config
@@ -190,3 +192,14 @@ def read_run_data(run: Path, *, has_source: bool, fix: str, codecs: Codecs | Non
 def dev_sample(data: RunData) -> Sequence[Pair]:
     """The dev pairs that training evaluates on: at most DEV_PAIRS, evenly spread."""
     return sample_evenly(data.dev, DEV_PAIRS)
+
+
+def as_jsonl(pairs: Sequence[Pair], columns: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+    """The pairs as JSON lines, with the names or numbers of several source columns as keys."""
+    names = columns.get("source") or ("source",)
+    target = columns.get("target") or "target"
+    lines = []
+    for pair in pairs:
+        texts = pair.source.split("\t") if len(names) > 1 else [pair.source]
+        lines.append(json.dumps({**dict(zip(names, texts, strict=True)), target: pair.target}) + "\n")
+    return "".join(lines).encode()
