@@ -28,6 +28,7 @@ OTHER: dict[str, Any] = {
     "data.train": ("/a.tsv",),
     "data.dev": ("/b.src", "/b.tgt"),
     "data.dev_share": 0.25,
+    "data.split_seed": 7,
     "data.group": "lemma",
     "data.skip_bad": True,
     "data.longest": 500,

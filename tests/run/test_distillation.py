@@ -151,6 +151,26 @@ def test_several_columns_are_distilled(tmp_path: Path, tiny_settings: dict[str, 
     assert stored_config(tmp_path / "one").data.source == ("lemma", "tags")
 
 
+def test_pairs_given_in_a_program_are_given_again(tmp_path: Path, tiny_settings: dict[str, Any]) -> None:
+    pairs = [((f"{a}{b}{c}", tag), f"{c}{b}{a}{tag}") for a in "abcd" for b in "abcd" for c in "abcd" for tag in "XY"]
+    settings = tiny_settings | {"model.name": "attention"}
+    seq2see.train(pairs, out=tmp_path / "run", settings=settings, device="cpu", quiet=True)
+    few: dict[str, Any] = {"settings": {"training.max_updates": 2}, "device": "cpu", "quiet": True}
+    with pytest.raises(ConfigError, match="data"):
+        seq2see.distill(tmp_path / "run", out=tmp_path / "one", **few)
+    with pytest.raises(ConfigError, match="training pairs beside"):
+        seq2see.distill(tmp_path / "run", out=tmp_path / "one", dev=pairs, **few)
+    model = seq2see.distill(tmp_path / "run", out=tmp_path / "one", data=pairs, **few)
+    first, second = ({line["source 1"] for line in lines_of(tmp_path / "one-data" / f"{name}.jsonl")} for name in DATA)
+    assert not first & second
+    assert model.predict([("abc", "X")])[0].text is not None
+    seq2see.distill(tmp_path / "run", out=tmp_path / "two", data=pairs, dev=pairs[:8], **few)
+    assert len(lines_of(tmp_path / "two-data" / "dev.jsonl")) == 8
+
+
+DATA = ("train", "dev")
+
+
 def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     assert cli.run(["distill", *map(str, words)]) == 2
     return capsys.readouterr().err

@@ -12,7 +12,7 @@ from seq2see.comparison import compare as compare_models
 from seq2see.config import given_keys, make_config
 from seq2see.console import Terminal
 from seq2see.data import Pair
-from seq2see.data.given import PairData, paths_or_pairs
+from seq2see.data.given import PairData, pairs_of, paths_or_pairs
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation import EvaluationArguments, EvaluationOptions
@@ -128,6 +128,8 @@ def distill(
     runs: Paths,
     *,
     out: str | Path,
+    data: PairData | None = None,
+    dev: PairData | None = None,
     sources: Iterable[str] = (),
     beam: int = 5,
     settings: Mapping[str, Any] | None = None,
@@ -137,12 +139,15 @@ def distill(
 ) -> Model:
     """Train one model on the answers of several runs, and on the true pairs of the first: `seq2see distill`.
 
-    They answer the sources of these pairs, and further `sources` without targets. `settings` change the configuration
+    They answer the sources of these pairs, and further `sources` without targets. `data` and `dev` are the pairs, if
+    those of the run were given in a program, or have moved. `settings` change the configuration
     of the first run. The model is returned; its run is in `out`, and what it was trained on beside that, in `out`-data.
     """
     trained = distill_runs(
         as_paths(runs, where="runs"),
         Path(out),
+        data=() if data is None else pairs_of(data, has_source=True),
+        dev=() if dev is None else pairs_of(dev, has_source=True),
         texts=texts_of(sources, where="sources"),
         beam=require_type("beam", beam, Beam),
         settings=dict(settings or {}),

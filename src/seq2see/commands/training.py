@@ -242,6 +242,8 @@ def distill(
     sources: Annotated[
         Files, Parameter(help="Texts without targets, one per line, or tables with their columns, to be answered too.")
     ] = None,
+    data: Annotated[Files, Parameter(help="The true pairs; by default those of the first run.")] = None,
+    dev: Annotated[Files, Parameter(help="Dev pairs, with --data; by default as in the first run.")] = None,
     beam: Annotated[int, Parameter(group=SEARCH, help="Hypotheses kept per text; 1 is greedy search.")] = 5,
     set_: Settings = None,
     device: Device = "auto",
@@ -261,10 +263,19 @@ def distill(
     from seq2see.run.distillation import distill as distill_runs
     from seq2see.training import INTERRUPTED
 
-    require_files("--sources", sources)
+    for option, files in (("--sources", sources), ("--data", data), ("--dev", dev)):
+        require_files(option, files)
     GenerationOptions(beam=beam)
     trained = distill_runs(
-        [run, *runs], out, files=sources or (), beam=beam, settings=parsed(set_), device=device, force=force
+        [run, *runs],
+        out,
+        data=data or (),
+        dev=dev or (),
+        files=sources or (),
+        beam=beam,
+        settings=parsed(set_),
+        device=device,
+        force=force,
     )
     if trained.finished.reason == INTERRUPTED:
         words = ["seq2see", "train", f"{out}-data/train.jsonl", "--out", str(out), "--resume"]

@@ -19,6 +19,7 @@ from rich.console import Console
 from seq2see.config import Config, make_config, to_toml
 from seq2see.console import Terminal, say_to
 from seq2see.data import Pair, iterate_rows, open_content
+from seq2see.data.given import pairs_of
 from seq2see.errors import ConfigError
 from seq2see.inference.loading import load, members_of
 from seq2see.inference.notes import UnknownTextWarning
@@ -26,11 +27,13 @@ from seq2see.inference.options import GenerationOptions
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.reading import UnansweredTextWarning
 from seq2see.run.folder import CONFIG, require_free, stored_config
-from seq2see.run.pairs import RunData, as_jsonl, read_run_data
+from seq2see.run.pairs import RunData, as_jsonl, read_data, read_run_data
 from seq2see.run.train import Trained, train
 from seq2see.storage.files import write_file
 
 BEAM = 5
+COLUMNS = ("source", "target", "names")
+"""What JSON lines have of the options of a table."""
 CHOSEN_BY_NUMBER = ("max_updates", "max_epochs", "evaluate_every", "checkpoint_every", "start_from")
 """Options of training that the student's own number of pairs decides, or that it hasn't."""
 
@@ -62,6 +65,8 @@ def distill(
     runs: Sequence[Path],
     out: Path,
     *,
+    data: Sequence[Path] | Sequence[Pair] = (),
+    dev: Sequence[Path] | Sequence[Pair] = (),
     texts: Iterable[str] = (),
     files: Sequence[Path] = (),
     beam: int = BEAM,
@@ -72,8 +77,9 @@ def distill(
 ) -> Trained:
     """Train one model, configured as the first of these runs, on its true pairs and on the answers of them all.
 
-    They answer the sources of these pairs, the `texts`, and those in the lines of `files`. `settings` change the
-    configuration. ConfigError for language models, and for a first run without its configuration or its pairs.
+    They answer the sources of these pairs, the `texts`, and those in the lines of `files`. `data` and `dev` are the
+    pairs, if those of the run were given in a program, or have moved. `settings` change the configuration. ConfigError
+    for language models, and for a first run without its configuration or its pairs.
     """
     say = say_to(console := console or Terminal(stderr=True))
     members = [member for run in runs for member in members_of(run)]
@@ -81,26 +87,48 @@ def distill(
     teacher = load(members, device=device)
     if teacher.source_codec is None:
         raise ConfigError("is a language model, which answers nothing", where=str(members[0]), fix="name other runs")
-    fix = "name a run folder first, whose pairs are where they were when it was trained"
+    fix = "name a run folder first, as seq2see train made it"
     if not (members[0] / CONFIG).is_file():
         raise ConfigError("is a model without its run, so its true pairs are unknown", where=str(members[0]), fix=fix)
-    data = read_run_data(members[0], has_source=True, fix=fix, codecs=(teacher.source_codec, teacher.target_codec))
-    if data.corpus:
+    before = stored_config(members[0])
+    own = true_pairs(members[0], before, teacher, data, dev)
+    if own.corpus:
         what = "was trained on a prepared corpus, which is not distilled"
         raise ConfigError(what, where=str(members[0]), fix="train on the files of pairs themselves")
     asked = [*texts, *(text for path in files for text in texts_in(path, teacher))]
     folder = out.parent / f"{out.name}-data"
-    config = student_config(stored_config(members[0]), data, folder, settings)
+    config = student_config(before, own, folder, settings)
     paths = [Path(name) for name in (*config.data.train, *config.data.dev)]
     for path in paths:
         if path.exists() and not force:
             raise ConfigError("exists already", where=str(path), fix="choose another --out, or replace it with --force")
     say(f"{len(members)} {'model answers' if len(members) == 1 else 'models answer'} with a beam of {beam}")
-    lessons = lessons_of(teacher, data, asked, beam)
+    lessons = lessons_of(teacher, own, asked, beam)
     say(lessons.line())
-    for path, pairs in zip(paths, (lessons.pairs, data.dev), strict=True):
-        write_file(path, as_jsonl(pairs, data.columns))
+    for path, pairs in zip(paths, (lessons.pairs, own.dev), strict=True):
+        write_file(path, as_jsonl(pairs, own.columns))
     return train(config, out, device=device, force=force, console=console)
+
+
+def true_pairs(
+    run: Path,
+    config: Config,
+    model: Predictor,
+    data: Sequence[Path] | Sequence[Pair],
+    dev: Sequence[Path] | Sequence[Pair],
+) -> RunData:
+    """The pairs of the run, or those given, which are split as its own if there are no dev pairs among them."""
+    if not data:
+        if dev:
+            raise ConfigError("needs training pairs beside it", where="dev", fix="give both: --data train.tsv")
+        fix = "give its pairs: --data train.tsv, or in Python data=pairs"
+        return read_run_data(run, has_source=True, fix=fix, codecs=(model.source_codec, model.target_codec))
+    pairs, own_dev = (pairs_of(each, has_source=True, known=model.table) if each else None for each in (data, dev))
+    found = read_data(config, pairs, own_dev, has_source=True)
+    columns = {name: value for name, value in config.data.given().items() if name in COLUMNS}
+    if not columns and (count := pairs[0].source.count("\t") if pairs else 0):
+        columns = {"source": tuple(f"source {number}" for number in range(1, count + 2)), "target": "target"}
+    return replace(found, columns=columns)
 
 
 def texts_in(path: Path, model: Predictor) -> list[str]:
@@ -111,7 +139,7 @@ def texts_in(path: Path, model: Predictor) -> list[str]:
 
 def student_config(teacher: Config, data: RunData, folder: Path, settings: Mapping[str, Any]) -> Config:
     """The configuration of a teacher for the pairs in this folder; what depends on their number is chosen anew."""
-    columns = {name: value for name, value in data.columns.items() if name in ("source", "target", "names")}
+    columns = {name: value for name, value in data.columns.items() if name in COLUMNS}
     places = {name: (str((folder / f"{name}.jsonl").absolute()),) for name in ("train", "dev")}
     own = replace(
         teacher,
