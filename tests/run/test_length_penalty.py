@@ -62,6 +62,13 @@ def test_a_run_that_is_to_stop_chooses_nothing() -> None:
     assert tried(dict.fromkeys(PENALTIES, 0.5), stop=lambda: next(asked)) is None
 
 
+def test_a_beam_without_a_mistake_chooses_nothing() -> None:
+    model = Scripted({0.0: 1.0, 1.0: 1.0})
+    assert try_penalties(model, PAIRS, "exact_match", lambda: False) is None  # type: ignore[arg-type]
+    assert {penalty for _, penalty in model.calls} == {0.0}
+    assert tried({0.0: 0.9, 1.0: 1.0}).best == 1.0
+
+
 def test_long_targets_are_answered_less_often() -> None:
     assert most_pairs(PAIRS, CODEC) == 200
     long = most_pairs([Pair("a", "abc" * 300)] * 80, CODEC)

@@ -59,7 +59,8 @@ def keep_length_penalty(
     """Try length penalties on dev with the model in this folder, and write the best into its configuration.
 
     `metric` is that of the run: exact_match, or loss, of which a search knows nothing, so that chrF takes its place.
-    None if there is nothing to choose: of language models, transducers, few dev pairs, and once `stop` says so.
+    None if there is nothing to choose: of language models, transducers, few dev pairs, and those answered without a
+    mistake; and once `stop` says so.
     """
     saved = load_model(folder)
     pairs = sample_evenly(dev, most_pairs(dev, saved.target_codec))
@@ -87,7 +88,7 @@ def most_pairs(dev: Sequence[Pair], codec: Codec) -> int:
 
 
 def try_penalties(model: Predictor, pairs: Sequence[Pair], metric: str, stop: Callable[[], bool]) -> Tried | None:
-    """The score of each length penalty on these pairs; None if stopped."""
+    """The score of each length penalty on these pairs; None if stopped, and if a beam makes no mistake without one."""
     targets = [(model.target_codec.normalise(pair.target or ""),) for pair in pairs]
     scores = {}
     for penalty in PENALTIES:
@@ -99,5 +100,7 @@ def try_penalties(model: Predictor, pairs: Sequence[Pair], metric: str, stop: Ca
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UnknownTextWarning)
                 answers += [each.text for each in model.predict(sources, beam=BEAM, length_penalty=penalty)]
+        if not penalty and all(answer == target for answer, (target,) in zip(answers, targets, strict=True)):
+            return None
         scores[penalty] = METRICS[metric](answers, targets).value
     return Tried(metric, scores)
