@@ -1,12 +1,12 @@
-"""Which weights of a run to keep, and which length penalty: the tables of docs/defaults.md on both.
+"""Which weights of a run to keep, which length penalty, which search: the tables of docs/defaults.md on these.
 
     SEQ2SEE_DATA=… python benchmarks/choosing.py g2p_sig20/dut:800 translit_ar2en:2000 --seeds 3 --dev 100
 
 Each row is one training with nothing set but the seed and the model, on a random cut of the training file, with a
 sample of the dev file as dev. The weights of each evaluation are kept. Every rule chooses among them by dev, or
-averages some; every length penalty is tried with a beam of 5 on the weights that training kept. All are scored on the
-test file, or on the rest of the dev file if there is no test file: percentage of answers that are right (or chrF
-with --chrf).
+averages some; with --penalties every length penalty is tried with a beam of 5 on the weights that training kept, with
+--searches every search. All are scored on the test file, or on the rest of the dev file if there is no test file:
+percentage of answers that are right (or chrF with --chrf), for searches also the character error rate.
 """
 
 from __future__ import annotations
@@ -38,6 +38,16 @@ from seq2see.storage.saved_model import SavedModel, load_model
 
 DATA = Path(os.environ.get("SEQ2SEE_DATA", "data"))
 PENALTIES = (0.0, 0.2, 0.4, 0.6, 1.0, 1.5, 2.0)
+SEARCHES: dict[str, dict[str, Any]] = {
+    "greedy": {},
+    "beam 5": {"beam": 5},
+    "beam 10": {"beam": 10},
+    "beam 10, mbr cer": {"beam": 10, "mbr": "cer"},
+    "beam 10, mbr chrf": {"beam": 10, "mbr": "chrf"},
+    "beam 10 in 5 groups, mbr cer": {"beam": 10, "beam_groups": 5, "mbr": "cer"},
+    "50 samples, mbr cer": {"sample": True, "mbr": "cer"},
+    "50 samples, mbr chrf": {"sample": True, "mbr": "chrf"},
+}
 MOST_TESTED = 1000
 TextPairs = list[tuple[str, str]]
 
@@ -113,12 +123,14 @@ def measure(name: str, size: int, seed: int, options: argparse.Namespace) -> dic
         for number in (3, 5):
             found[f"mean{number}"] = score(with_tensors(saved, mean_of(weights[-number:])), test, metric)
     model = model_of(saved, make_numpy_engine)
-    penalties = {}
-    if not options.no_penalties:
+    penalties, searches = {}, {}
+    if options.searches:
+        for search, asked in SEARCHES.items():
+            searches[search] = [score(model, test, each, **asked) for each in (metric, "cer")]
+    if options.penalties:
         for penalty in PENALTIES:
-            asked = {"beam": 5, "length_penalty": penalty}
-            penalties[penalty] = [score(model, pairs, metric, **asked) for pairs in (dev, test)]
-    return {**facts, "rules": found, "penalties": penalties, "num_test": len(test)}
+            penalties[penalty] = [score(model, pairs, metric, beam=5, length_penalty=penalty) for pairs in (dev, test)]
+    return {**facts, "rules": found, "penalties": penalties, "searches": searches, "num_test": len(test)}
 
 
 def main() -> None:
@@ -129,7 +141,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--dev", type=int, default=100, help="dev pairs")
     parser.add_argument("--chrf", action="store_true", help="score by chrF instead of exact match")
-    parser.add_argument("--no-penalties", action="store_true")
+    parser.add_argument("--penalties", action="store_true")
+    parser.add_argument("--searches", action="store_true")
     parser.add_argument("--set", nargs="*", default=[], help="further settings, key=value")
     options = parser.parse_args()
     rows = []
@@ -138,10 +151,12 @@ def main() -> None:
         for seed in range(1, options.seeds + 1):
             rows.append(measure(name, int(size), seed, options))
             print(json.dumps(rows[-1]), flush=True)
-    for key in ("rules", "penalties"):
+    for which in rows[0]["rules"]:
+        print(f"rule {which}: {statistics.mean(row['rules'][which] for row in rows):.2f}")
+    for key in ("penalties", "searches"):
         for which in rows[0][key]:
-            values = [row[key][which] if key == "rules" else row[key][which][1] for row in rows]
-            print(f"{key} {which}: {statistics.mean(values):.2f}")
+            means = (statistics.mean(row[key][which][place] for row in rows) for place in (0, 1))
+            print(f"{key} {which}: {', '.join(f'{mean:.2f}' for mean in means)}")
 
 
 if __name__ == "__main__":
