@@ -140,11 +140,12 @@ def texts_in(path: Path, model: Predictor) -> list[str]:
 def student_config(teacher: Config, data: RunData, folder: Path, settings: Mapping[str, Any]) -> Config:
     """The configuration of a teacher for the pairs in this folder; what depends on their number is chosen anew."""
     columns = {name: value for name, value in data.columns.items() if name in COLUMNS}
-    places = {name: (str((folder / f"{name}.jsonl").absolute()),) for name in ("train", "dev")}
+    places: dict[str, Any] = {name: (str((folder / f"{name}.jsonl").absolute()),) for name in ("train", "dev")}
+    unset: dict[str, Any] = dict.fromkeys(CHOSEN_BY_NUMBER)
     own = replace(
         teacher,
         data=replace(Config().data, longest=teacher.data.longest, group=teacher.data.group, **columns, **places),
-        training=replace(teacher.training, **dict.fromkeys(CHOSEN_BY_NUMBER)),
+        training=replace(teacher.training, **unset),
     )
     for key in ("data.train", "data.dev"):
         if key in settings:

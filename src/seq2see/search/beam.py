@@ -188,7 +188,7 @@ def diverse_beam_search(
         max_lengths=max_lengths[own],
         eos=eos,
         source_lengths=None if source_lengths is None else source_lengths[own],
-        phrases=None if phrases is None else [phrases[sentence] for sentence in own],
+        phrases=None if phrases is None else [phrases[sentence] for sentence in own.tolist()],
         transducer_step=transducer_step,
         num_steps=None if num_steps is None else num_steps[own],
         groups=Groups(groups, diversity, tuple(each for each in (eos, transducer_step) if each is not None)),
