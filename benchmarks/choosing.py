@@ -110,7 +110,9 @@ def measure(name: str, size: int, seed: int, options: argparse.Namespace) -> dic
         seq2see.train(train, dev=dev, out=run, settings=settings, quiet=True)
         seconds = time.process_time() - started
         saved, history = load_model(run), read_history(run)
-        kept = [read_checkpoint(place) for place in sorted(checkpoints(run / "checkpoints"), key=update_of)]
+        evaluated = {point.update for point in history.dev_loss}
+        places = (place for place in checkpoints(run / "checkpoints") if update_of(place) in evaluated)
+        kept = [read_checkpoint(place) for place in sorted(places, key=update_of)]
         weights = [{key: each.tensors[f"model.{key}"] for key in saved.tensors} for each in kept]
     facts = {"set": name, "pairs": len(train), "model": saved.blueprint.name, "seed": seed, "seconds": round(seconds)}
     found: dict[str, float] = {}
