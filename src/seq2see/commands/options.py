@@ -42,6 +42,7 @@ from seq2see.inference.options import (  # noqa: F401 (the command line resolves
     Penalty,
     Probability,
     Ratio,
+    Risk,
     Texts,
 )
 
@@ -122,7 +123,7 @@ class SamplingFlags(GenerationFlags):
 @boxed(INPUT, "max_input_length", "strict")
 @boxed(COMPUTING, "batch_size")
 @boxed(SCORES, "metrics", "by", "samples", "seed")
-@boxed(SEARCH, "beam", "length_penalty")
+@boxed(SEARCH, "beam", "length_penalty", "mbr")
 class EvaluationFlags(EvaluationOptions):
     """`EvaluationOptions`, each a flag of its own, with one that switches grouping off."""
 
