@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("cuts", nargs="+", help="FOLDER:PAIRS, folders of SEQ2SEE_DATA with train and dev")
     parser.add_argument("--model", default="default")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--dev", type=int, default=100, help="dev pairs")
     parser.add_argument("--chrf", action="store_true", help="score by chrF instead of exact match")
     parser.add_argument("--penalties", action="store_true")
@@ -150,7 +151,7 @@ def main() -> None:
     rows = []
     for cut in options.cuts:
         name, _, size = cut.rpartition(":")
-        for seed in range(1, options.seeds + 1):
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
             rows.append(measure(name, int(size), seed, options))
             print(json.dumps(rows[-1]), flush=True)
     for which in rows[0]["rules"]:
