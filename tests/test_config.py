@@ -73,6 +73,7 @@ OTHER: dict[str, Any] = {
     "training.checkpoint_every": 2,
     "training.checkpoint_minutes": 7.5,
     "training.keep_checkpoints": 3,
+    "training.choose_length_penalty": True,
     "training.metric": "loss",
     "training.patience": 6,
     "training.accumulate": 2,

@@ -14,8 +14,10 @@ from rich.console import Console
 import seq2see
 from seq2see import Pair
 from seq2see.config import make_config
+from seq2see.errors import ConfigError
 from seq2see.inference.results import Prediction
 from seq2see.run import length_penalty
+from seq2see.run.folder import stored_config
 from seq2see.run.length_penalty import PENALTIES, Tried, keep_length_penalty, most_pairs, try_penalties
 from seq2see.run.train import train
 from seq2see.storage.saved_model import load_model
@@ -89,7 +91,11 @@ def run_of(tmp_path: Path, tiny_settings: dict[str, Any]) -> Callable[..., tuple
     def run(folder: str = "run", **settings: Any) -> tuple[Path, str]:
         words = [f"{a}{b}{c}" for a in "abcde" for b in "abcde" for c in "abcde"]
         pairs = [Pair(word, word[::-1] * 2) for word in words]
-        own = tiny_settings | {key.replace("__", "."): value for key, value in settings.items()}
+        own = (
+            tiny_settings
+            | {"training.choose_length_penalty": True}
+            | {key.replace("__", "."): value for key, value in settings.items()}
+        )
         said = io.StringIO()
         config, place = make_config({}, own), tmp_path / folder
         train(config, place, pairs=pairs, dev_pairs=pairs[:60], device="cpu", console=Console(file=said, width=300))
@@ -117,17 +123,26 @@ def test_it_is_kept_with_the_model_and_is_what_a_beam_ranks_by(run_of: Callable[
 
 
 @pytest.mark.usefixtures("best_is_last")
-@pytest.mark.parametrize(
-    "settings",
-    [{"model__name": "language_model"}, {"model__name": "transducer", "text__target": "characters"}],
-    ids=["language model", "transducer"],
-)
-def test_models_for_which_it_means_nothing_keep_none(
-    run_of: Callable[..., tuple[Path, str]], settings: dict[str, str]
-) -> None:
-    run, said = run_of(**settings)
+@pytest.mark.parametrize("name", ["language_model", "transducer"])
+def test_models_for_which_it_means_nothing_keep_none(run_of: Callable[..., tuple[Path, str]], name: str) -> None:
+    with pytest.raises(ConfigError, match="no effect"):
+        run_of(model__name=name)
+    more = {"training__metric": "loss", "training__choose_length_penalty": None}
+    run, said = run_of(model__name=name, **more)
     assert "length penalty" not in said
     assert "length_penalty" not in load_model(run / "model").config
+
+
+@pytest.mark.usefixtures("best_is_last")
+@pytest.mark.parametrize(("metric", "chosen"), [("loss", 1.0), ("exact_match", 0.0)])
+def test_by_default_it_is_chosen_where_the_loss_selects_the_model(
+    run_of: Callable[..., tuple[Path, str]], metric: str, chosen: float
+) -> None:
+    more = {"training__metric": metric, "training__choose_length_penalty": None}
+    run, said = run_of(model__name="attention", **more)
+    assert seq2see.load(run).length_penalty == chosen
+    assert ("length penalty" in said) == bool(chosen)
+    assert stored_config(run).training.choose_length_penalty == bool(chosen)
 
 
 @pytest.mark.usefixtures("best_is_last")

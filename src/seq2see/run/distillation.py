@@ -34,8 +34,8 @@ from seq2see.storage.files import write_file
 BEAM = 5
 COLUMNS = ("source", "target", "names")
 """What JSON lines have of the options of a table."""
-CHOSEN_BY_NUMBER = ("max_updates", "max_epochs", "evaluate_every", "checkpoint_every", "start_from")
-"""Options of training that the student's own number of pairs decides, or that it hasn't."""
+CHOSEN_ANEW = ("max_updates", "max_epochs", "evaluate_every", "checkpoint_every", "start_from", "choose_length_penalty")
+"""Options of training that the student's own pairs and model decide, or that it hasn't."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def student_config(teacher: Config, data: RunData, folder: Path, settings: Mappi
     """The configuration of a teacher for the pairs in this folder; what depends on their number is chosen anew."""
     columns = {name: value for name, value in data.columns.items() if name in COLUMNS}
     places: dict[str, Any] = {name: (str((folder / f"{name}.jsonl").absolute()),) for name in ("train", "dev")}
-    unset: dict[str, Any] = dict.fromkeys(CHOSEN_BY_NUMBER)
+    unset: dict[str, Any] = dict.fromkeys(CHOSEN_ANEW)
     own = replace(
         teacher,
         data=replace(Config().data, longest=teacher.data.longest, group=teacher.data.group, **columns, **places),

@@ -59,12 +59,12 @@ def keep_length_penalty(
     """Try length penalties on dev with the model in this folder, and write the best into its configuration.
 
     `metric` is that of the run: exact_match, or loss, of which a search knows nothing, so that chrF takes its place.
-    None if there is nothing to choose: of language models, transducers, few dev pairs, and those answered without a
-    mistake; and once `stop` says so.
+    None if there is nothing to choose: of few dev pairs, and of those that are answered without a mistake; and once
+    `stop` says so.
     """
     saved = load_model(folder)
     pairs = sample_evenly(dev, most_pairs(dev, saved.target_codec))
-    if saved.source_codec is None or saved.target_codec.step is not None or len(pairs) < FEWEST_PAIRS:
+    if len(pairs) < FEWEST_PAIRS:
         return None
     model = model_of(saved, engine_maker("auto", device))
     tried = try_penalties(model, pairs, "exact_match" if metric == "exact_match" else "chrf", stop)

@@ -228,6 +228,7 @@ def plan_run(
         examples,
         can_match=has_source and text.target not in SENTENCE_UNITS,
         has_blocks=find(resolve(model).name).has_blocks,
+        has_penalty=has_source and codecs[1].step is None,
         epoch_examples=epoch_examples,
     )
     config = replace(config, text=text, model=model, training=training)

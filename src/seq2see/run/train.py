@@ -133,7 +133,8 @@ def train(
             save_best = best_model_saver(context, plan, size)
             job = TrainingJob(context, plan, trained_on, start.pretrained, state, save_best, callback, stop)
             finished = trainer.run(network, job)
-            if world.is_first and finished.reason != INTERRUPTED:
+            is_done = world.is_first and finished.reason != INTERRUPTED
+            if is_done and plan.config.training.choose_length_penalty:
                 tried = keep_length_penalty(
                     folder / MODEL,
                     plan.dev,
