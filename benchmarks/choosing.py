@@ -48,7 +48,6 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "50 samples, mbr cer": {"sample": True, "mbr": "cer"},
     "50 samples, mbr chrf": {"sample": True, "mbr": "chrf"},
 }
-MOST_TESTED = 1000
 TextPairs = list[tuple[str, str]]
 
 
@@ -99,7 +98,7 @@ def measure(name: str, size: int, seed: int, options: argparse.Namespace) -> dic
     folder = DATA / name
     train, dev, test = (pairs_of(folder, each) for each in ("train", "dev", "test"))
     shuffled = random.Random(1000 + size).sample(dev, len(dev))
-    dev, test = shuffled[: options.dev], (test or shuffled[options.dev :])[:MOST_TESTED]
+    dev, test = shuffled[: options.dev], (test or shuffled[options.dev :])[: options.tested]
     train = random.Random(size).sample(train, min(size, len(train)))
     settings = {"training.seed": seed, "training.keep_checkpoints": 1000, **dict(map(parse_setting, options.set))}
     if options.model != "default":
@@ -143,6 +142,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--dev", type=int, default=100, help="dev pairs")
+    parser.add_argument("--tested", type=int, default=1000, help="most pairs to score on")
     parser.add_argument("--chrf", action="store_true", help="score by chrF instead of exact match")
     parser.add_argument("--penalties", action="store_true")
     parser.add_argument("--searches", action="store_true")
