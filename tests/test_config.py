@@ -46,6 +46,8 @@ OTHER: dict[str, Any] = {
     "model.width": 64,
     "model.embedding": 32,
     "model.layers": 5,
+    "model.encoder_layers": 6,
+    "model.decoder_layers": 7,
     "model.dropout": 0.0,
     "model.direction": "both",
     "model.merge": "sum",

@@ -32,8 +32,14 @@ def _variants() -> dict[str, ModelOptions]:
         for name, architecture in ARCHITECTURES.items()
     }
     for name in ARCHITECTURES:
-        if resolve(variants[name]).layers != 2:
+        if resolve(variants[name]).decoder_layers != 2:
             variants[f"{name}-2-layers"] = replace(small, name=name, layers=2)
+    for name in ("plain", "peeky", "gnmt", "transducer"):
+        variants[f"{name}-3-and-2-layers"] = replace(small, name=name, encoder_layers=3, decoder_layers=2)
+    for name in ("plain", "stacked", "residual", "input_feeding"):
+        variants[f"{name}-1-and-3-layers"] = replace(small, name=name, encoder_layers=1, decoder_layers=3)
+    for name in ("transformer", "transformer_lstm", "lstm_transformer"):
+        variants[f"{name}-3-and-1-layers"] = replace(blocks, name=name, layers=None, encoder_layers=3, decoder_layers=1)
     for name in ("transformer", "transformer_language_model"):
         variants[f"{name}-post"] = replace(blocks, name=name, norm="post")
         variants[f"{name}-rotary"] = replace(blocks, name=name, positions="rotary")

@@ -332,6 +332,9 @@ def test_attention_is_an_lstm_attend_and_an_attentional_layer():
         ({"name": "gnmt", "layers": 1}, "model.layers", "at least 2 with model 'gnmt', not 1"),
         ({"name": "stacked", "layers": 1}, "model.layers", "at least 2"),
         ({"name": "residual", "layers": 1}, "model.layers", "at least 2"),
+        ({"name": "gnmt", "encoder_layers": 3, "decoder_layers": 1}, "model.decoder_layers", "at least 2"),
+        ({"name": "plain", "layers": 1, "encoder_layers": 2, "decoder_layers": 2}, "model.layers", "no effect beside"),
+        ({"name": "language_model", "decoder_layers": 2}, "model.decoder_layers", "no effect"),
         ({"name": "transformer", "heads": 3}, "model.width", "256 is not divisible by model.heads 3"),
         ({"name": "transformer_lstm", "width": 10}, "model.width", "set model.width=12"),
         ({"name": "transformer", "width": 12, "positions": "rotary"}, "model.width", "set model.width=16"),
@@ -356,9 +359,27 @@ def test_invalid_combinations_are_errors(options, where, says):
 
 def test_defaults_depend_on_the_architecture():
     assert resolve(ModelOptions()).name == DEFAULT
-    assert resolve(ModelOptions(name="gnmt")).layers == 4
-    assert resolve(ModelOptions(name="residual")).layers == 3
-    assert resolve(ModelOptions(name="stacked", layers=5)).layers == 5
+    assert resolve(ModelOptions(name="gnmt")).layers == "4"
+    assert resolve(ModelOptions(name="residual")).layers == "3"
+    assert resolve(ModelOptions(name="stacked", layers=5)).layers == "5"
+
+
+def test_each_side_has_its_own_number_of_layers():
+    o = resolve(ModelOptions(name="stacked", layers=5, decoder_layers=1))
+    assert (o.encoder_layers, o.decoder_layers, o.layers) == (5, 1, "5 + 1")
+    assert to_options(o) == to_options(resolve(ModelOptions(name="stacked", encoder_layers=5, decoder_layers=1)))
+    assert to_options(resolve(ModelOptions(name="stacked", encoder_layers=2))).layers == 2
+
+
+@torch.no_grad()
+def test_a_shallower_decoder_starts_from_the_top_of_the_encoder_and_a_deeper_one_repeats_it():
+    for sides, parts in (((3, 2), [1, 2]), ((1, 3), [0, 0, 0]), ((2, 3), [0, 1, 1]), ((2, 2), [0, 1])):
+        model = new_model("plain", encoder_layers=sides[0], decoder_layers=sides[1])
+        memory = model.encode(SOURCE)
+        carries = model.decoder.start(memory).carry
+        for (h, c), height in zip(carries, parts, strict=True):
+            assert torch.equal(h, memory.finals[height][0])
+            assert torch.equal(c, memory.finals[height][1])
     assert resolve(ModelOptions(name="reverse")).direction == "backward"
     assert resolve(ModelOptions(name="reverse", direction="backward")).direction == "backward"
     assert resolve(ModelOptions(name="peeky")).direction == "forward"
@@ -447,7 +468,7 @@ def test_to_options_and_resolve_are_inverse(name):
 def test_to_options_and_resolve_are_inverse_for_transformers(name):
     blocks = {"heads": 2, "feed_forward": 20, "norm": "post", "activation": "swiglu", "tie": "none", "layers": 3}
     o = resolve(ModelOptions(name=name, width=8, positions="learned", max_positions=77, **blocks))
-    assert {key: getattr(o, key) for key in blocks} == blocks
+    assert {key: getattr(o, key) for key in blocks} == blocks | {"layers": "3"}
     assert o.max_positions == max_positions(o) == 77
     assert resolve(to_options(o)) == o
 

@@ -27,6 +27,9 @@ LEFT_OUT = ("name", "dropout", "positions", "max_positions")
 def variants() -> dict[str, dict]:
     found = {name: {"name": name} for name in scratch.ARCHITECTURES}
     found |= {f"{name}, 2 layers": {"name": name, "layers": 2} for name in scratch.ARCHITECTURES}
+    for name in ("plain", "residual", "gnmt", "transformer", "lstm_transformer"):
+        found[f"{name}, 3 and 2 layers"] = {"name": name, "encoder_layers": 3, "decoder_layers": 2}
+        found[f"{name}, 1 and 3 layers"] = {"name": name, "encoder_layers": 1, "decoder_layers": 3}
     for score in ("dot", "general", "additive"):
         found[f"attention, {score}"] = {"name": "attention", "score": score}
         found[f"input_feeding, {score}"] = {"name": "input_feeding", "score": score}

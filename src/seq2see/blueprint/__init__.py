@@ -15,6 +15,7 @@ from seq2see.blueprint.architectures import (
     resolve,
     to_options,
 )
+from seq2see.blueprint.depths import starting_states
 from seq2see.blueprint.options import (
     CELL,
     FIELD_BREAK,
@@ -60,6 +61,7 @@ __all__ = [
     "require_joint",
     "require_tensors",
     "resolve",
+    "starting_states",
     "tensor_shapes",
     "to_options",
 ]

@@ -13,6 +13,8 @@ ENCODER_OPTIONS = frozenset({"direction", "merge"})
 """Options of recurrent encoders."""
 ATTENTION_OPTIONS = frozenset({"score"})
 """Options of recurrent decoders with attention."""
+DEPTH_OPTIONS = frozenset({"encoder_layers", "decoder_layers"})
+"""Options of models with two sides; one side has `layers`."""
 TRANSFORMER_OPTIONS = frozenset({"heads", "feed_forward", "positions", "max_positions", "norm", "activation"})
 """Options of Transformers, on either side."""
 
@@ -27,6 +29,8 @@ class Architecture:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     min_layers: int = 1
+    """Of the side that has more."""
+    min_decoder_layers: int = 1
     has_source: bool = True
     is_transducer: bool = False
     """Whether its targets are actions along the source."""
@@ -36,6 +40,8 @@ class Architecture:
     def unused(self, o: Blueprint) -> set[str]:
         """The options without effect on such a model."""
         unused = set((ENCODER_OPTIONS | ATTENTION_OPTIONS | TRANSFORMER_OPTIONS) - self.uses)
+        if not self.has_source:
+            unused |= DEPTH_OPTIONS
         if o.direction != "both":
             unused.add("merge")
         if o.positions != "learned":
@@ -85,6 +91,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         fixed=BOTH,
         defaults={"layers": 4},
         min_layers=2,
+        min_decoder_layers=2,
     ),
     "input_feeding": Architecture(
         "attention whose output is an input of the next step",
@@ -154,6 +161,8 @@ def _filled(options: ModelOptions) -> Blueprint:
     architecture = find(name)
     given = {key: value for key, value in asdict(options).items() if value is not None}
     filled = DEFAULTS | dict(architecture.defaults) | dict(architecture.fixed) | given | {"name": name}
+    layers = filled.pop("layers")
+    filled = {"encoder_layers": layers, "decoder_layers": layers} | filled
     embedding = architecture.needed_embedding(filled["width"], filled["tie"]) or 128
     return Blueprint(**({"embedding": embedding, "feed_forward": 4 * filled["width"]} | filled))
 
@@ -176,12 +185,10 @@ def resolve(options: ModelOptions) -> Blueprint:
         raise ConfigError(
             f"has no effect on model {name!r}{because.get(key, '')}", where=f"model.{key}", fix="leave it out"
         )
-    if o.layers < architecture.min_layers:
-        raise ConfigError(
-            f"must be at least {architecture.min_layers} with model {name!r}, not {o.layers}",
-            where="model.layers",
-            fix=f"set model.layers={architecture.min_layers}, or choose model 'bidirectional' for one layer",
-        )
+    if given >= DEPTH_OPTIONS | {"layers"}:
+        what = "has no effect beside model.encoder_layers and model.decoder_layers"
+        raise ConfigError(what, where="model.layers", fix="leave it out")
+    _check_layers(o)
     if "merge" in architecture.uses and o.direction == "both" and o.merge == "concat" and o.width % 2:
         raise ConfigError(
             f"must be even with model.merge=concat, not {o.width}",
@@ -205,6 +212,22 @@ def resolve(options: ModelOptions) -> Blueprint:
     return o
 
 
+def _check_layers(o: Blueprint) -> None:
+    """ConfigError for fewer layers than the architecture needs."""
+    architecture = find(o.name)
+    if max(o.encoder_layers, o.decoder_layers) < architecture.min_layers:
+        least, key = architecture.min_layers, "layers"
+    elif o.decoder_layers < architecture.min_decoder_layers:
+        least, key = architecture.min_decoder_layers, "decoder_layers"
+    else:
+        return
+    raise ConfigError(
+        f"must be at least {least} with model {o.name!r}, not {o.decoder_layers}",
+        where=f"model.{key}",
+        fix=f"set model.{key}={least}, or choose model 'bidirectional' for one layer",
+    )
+
+
 def _check_heads(o: Blueprint) -> None:
     """ConfigError unless the heads divide the width."""
     each = 2 if o.positions == "rotary" else 1  # rotary positions rotate pairs of values
@@ -223,6 +246,8 @@ def fitting(options: ModelOptions, name: str) -> ModelOptions:
     own = replace(options, name=name, **fixed)
     if own.layers and own.layers < architecture.min_layers:
         own = replace(own, layers=None)
+    if own.decoder_layers and own.decoder_layers < max(architecture.min_decoder_layers, architecture.min_layers):
+        own = replace(own, decoder_layers=None)
     if own.tie == "all" and not architecture.has_source:
         own = replace(own, tie="target")
     o = _filled(own)
@@ -240,7 +265,11 @@ def max_positions(o: Blueprint) -> int | None:
 def to_options(o: Blueprint) -> ModelOptions:
     """The options that give this model, with a value for every one that has an effect."""
     unused = ARCHITECTURES[o.name].unused(o)
-    return ModelOptions(**{key: value for key, value in asdict(o).items() if key not in unused})
+    values = {key: value for key, value in asdict(o).items() if key not in unused}
+    if o.encoder_layers == o.decoder_layers:
+        values = {key: value for key, value in values.items() if key not in DEPTH_OPTIONS}
+        values["layers"] = o.decoder_layers
+    return ModelOptions(**values)
 
 
 def require_joint(o: Blueprint, sizes: Sizes) -> None:

@@ -26,6 +26,10 @@ class ModelOptions:
     """Width of the token embeddings; by default 128, in a Transformer the model's width."""
     layers: Layers | None = None
     """Layers per side, LSTMs or Transformer blocks; by default the architecture's own."""
+    encoder_layers: Layers | None = None
+    """Layers of the encoder; by default model.layers."""
+    decoder_layers: Layers | None = None
+    """Layers of the decoder; by default model.layers."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] | None = None
     """Dropout rate after the embeddings and after each layer; by default 0.3, or 0.1 if the source has pictures."""
     direction: Literal["forward", "backward", "both"] | None = None
@@ -58,7 +62,8 @@ class Blueprint:
     name: str
     width: int
     embedding: int
-    layers: int
+    encoder_layers: int
+    decoder_layers: int
     dropout: float
     direction: str
     merge: str
@@ -70,6 +75,12 @@ class Blueprint:
     norm: str
     activation: str
     tie: str
+
+    @property
+    def layers(self) -> str:
+        """The number of layers per side: "2", or "6 + 2" (encoder + decoder)."""
+        sides = (self.encoder_layers, self.decoder_layers)
+        return str(sides[0]) if sides[0] == sides[1] else f"{sides[0]} + {sides[1]}"
 
 
 FieldKind = Literal["text", "tags", "vectors", "picture"]

@@ -85,8 +85,8 @@ def values(field: Field, embedding: int) -> Named:
 
 def recurrent_encoder(o: Blueprint) -> Named:
     """LSTMs of one or two directions; in gnmt only the bottom one has two, and from the third on they are residual."""
-    residual_from = {"residual": 1, "gnmt": 2}.get(o.name, o.layers)
-    for height in range(o.layers):
+    residual_from = {"residual": 1, "gnmt": 2}.get(o.name, o.encoder_layers)
+    for height in range(o.encoder_layers):
         inputs = o.width if height else o.embedding
         path = f"encoder.layers.{height}" + (".inner" if height >= residual_from else "")
         if o.direction != "both" or (o.name == "gnmt" and height):
@@ -101,31 +101,33 @@ def recurrent_decoder(o: Blueprint) -> Named:
     """The layers of a decoder of LSTMs, by their number."""
     match o.name:
         case "plain" | "reverse" | "language_model":
-            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.layers)])
+            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.decoder_layers)])
         case "peeky":
             yield from at("1.inner", lstm(o.embedding + o.width, o.width))
-            for height in range(1, o.layers):
+            for height in range(1, o.decoder_layers):
                 yield from at(f"{1 + height}.inner", lstm(2 * o.width, o.width))
         case "transducer":
             yield from at("1.inner", lstm(o.embedding + o.width, o.width))
-            yield from stacked_lstms(o, o.width, [str(1 + height) for height in range(1, o.layers)])
-            yield from at(f"{o.layers + 1}.inner.linear", linear(o.width, 2 * o.width))
+            yield from stacked_lstms(o, o.width, [str(1 + height) for height in range(1, o.decoder_layers)])
+            yield from at(f"{o.decoder_layers + 1}.inner.linear", linear(o.width, 2 * o.width))
         case "gnmt":
             yield from at("0", lstm(o.embedding, o.width))
             yield from at("1.score", score(o))
-            for height in range(1, o.layers):
+            for height in range(1, o.decoder_layers):
                 path = "inner" if height == 1 else "inner.inner"
                 yield from at(f"{1 + height}.{path}", lstm(2 * o.width, o.width))
         case "input_feeding":
-            paths = [str(height) for height in range(o.layers)]
+            paths = [str(height) for height in range(o.decoder_layers)]
             inner = [stacked_lstms(o, o.embedding + o.width, paths), attention(o)]
             for part in inner:
                 yield from at("0.inner.layers", part)
         case "residual":
-            yield from stacked_lstms(o, o.embedding, ["0", *(f"{height}.inner" for height in range(1, o.layers))])
+            yield from stacked_lstms(
+                o, o.embedding, ["0", *(f"{height}.inner" for height in range(1, o.decoder_layers))]
+            )
             yield from attention(o)
         case _:
-            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.layers)])
+            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.decoder_layers)])
             yield from attention(o)
 
 
@@ -136,9 +138,9 @@ def stacked_lstms(o: Blueprint, inputs: int, paths: list[str]) -> Named:
 
 
 def attention(o: Blueprint) -> Named:
-    """Attention above `o.layers` layers, and the layer that joins its context with the state."""
-    yield from at(f"{o.layers}.score", score(o))
-    yield from at(f"{o.layers + 1}.inner.linear", linear(o.width, 2 * o.width))
+    """Attention above the decoder's layers, and the layer that joins its context with the state."""
+    yield from at(f"{o.decoder_layers}.score", score(o))
+    yield from at(f"{o.decoder_layers + 1}.inner.linear", linear(o.width, 2 * o.width))
 
 
 def score(o: Blueprint) -> Named:
@@ -153,26 +155,27 @@ def score(o: Blueprint) -> Named:
 
 def transformer_encoder(o: Blueprint) -> Named:
     """Blocks of self-attention and feed-forward layers, between positions and the last norm."""
-    yield from at("encoder.layers.0.layers.layers", blocks(o, ("self", "feed_forward")))
+    yield from at("encoder.layers.0.layers.layers", blocks(o, o.encoder_layers, ("self", "feed_forward")))
 
 
 def transformer_decoder(o: Blueprint, architecture: Architecture) -> Named:
     """The same with attention to the source, if there is one."""
-    return blocks(o, ("self", "source", "feed_forward") if architecture.has_source else ("self", "feed_forward"))
+    sublayers = ("self", "source", "feed_forward") if architecture.has_source else ("self", "feed_forward")
+    return blocks(o, o.decoder_layers, sublayers)
 
 
-def blocks(o: Blueprint, sublayers: tuple[str, ...]) -> Named:
+def blocks(o: Blueprint, layers: int, sublayers: tuple[str, ...]) -> Named:
     """The layers of a stack of Transformer blocks, by their number."""
     first = 0 if o.positions == "rotary" else 1
     if o.positions == "learned":
         yield "0.table.weight", (o.max_positions, o.width)
-    for height in range(first, first + o.layers):
+    for height in range(first, first + layers):
         for number, sublayer in enumerate(sublayers):
             path = f"{height}.layers.{number}"
             yield from at(f"{path}.inner", inner(o, sublayer))
             yield from at(path, norm(o))
     if o.norm == "pre":
-        yield from at(str(first + o.layers), norm(o))
+        yield from at(str(first + layers), norm(o))
 
 
 def inner(o: Blueprint, sublayer: str) -> Named:

@@ -54,7 +54,7 @@ def reverse(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 def peeky(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """The encoder's last h goes into every LSTM and into the output layer, at every step (Cho et al. 2014)."""
     first = ReadContext(Recurrent(o.embedding + o.width, o.width, o.dropout))
-    above = [ReadContext(Recurrent(2 * o.width, o.width, o.dropout)) for _ in range(1, o.layers)]
+    above = [ReadContext(Recurrent(2 * o.width, o.width, o.dropout)) for _ in range(1, o.decoder_layers)]
     embedding = embeddings(o, sizes)
     return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Peek(), first, *above, Concat()], 2 * o.width))
 
@@ -91,7 +91,7 @@ def gnmt(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     over time.
     """
     bottom, *_ = recurrent(o)
-    above = [ReadContext(Recurrent(2 * o.width, o.width, o.dropout)) for _ in range(1, o.layers)]
+    above = [ReadContext(Recurrent(2 * o.width, o.width, o.dropout)) for _ in range(1, o.decoder_layers)]
     layers = [bottom, Attend(score(o)), above[0], *(Residual(layer) for layer in above[1:])]
     embedding = embeddings(o, sizes)
     return Seq2Seq(encoder(o, embedding, unidirectional_from=1, residual_from=2), decoder(o, embedding, layers))
@@ -110,7 +110,7 @@ def transducer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     Targets are actions along the source, so there is no attention to learn; see `seq2see.text.alignment`.
     """
     first = ReadContext(Recurrent(o.embedding + o.width, o.width, o.dropout))
-    above = [Recurrent(o.width, o.width, o.dropout) for _ in range(1, o.layers)]
+    above = [Recurrent(o.width, o.width, o.dropout) for _ in range(1, o.decoder_layers)]
     embedding = embeddings(o, sizes)
     output = ReadContext(Dense(2 * o.width, o.width, o.dropout))
     return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Pointer(), first, *above, output]))
@@ -197,9 +197,9 @@ def embeddings(o: Blueprint, sizes: Sizes, *, scaled: bool = False) -> Embedding
 def encoder(
     o: Blueprint, embedding: Embeddings, *, unidirectional_from: int | None = None, residual_from: int | None = None
 ) -> Encoder:
-    """`o.layers` recurrent layers, from the given heights on unidirectional or residual."""
+    """`o.encoder_layers` recurrent layers, from the given heights on unidirectional or residual."""
     layers: list[EncoderLayer] = []
-    for height in range(o.layers):
+    for height in range(o.encoder_layers):
         input_width = o.width if height else o.embedding
         if unidirectional_from is not None and height >= unidirectional_from:
             layer: EncoderLayer = UnidirectionalLSTM(input_width, o.width, o.dropout)
@@ -217,34 +217,34 @@ def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], output_wid
 
 
 def transformer_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:
-    """`o.layers` Transformer blocks with full self-attention over the source."""
+    """`o.encoder_layers` Transformer blocks with full self-attention over the source."""
     blocks = [
         Stack(
             sublayer(o, EncoderSelfAttention(o.width, o.heads, rotary=o.positions == "rotary")),
             sublayer(o, FeedForward(o.width, o.feed_forward, o.activation)),
         )
-        for _ in range(o.layers)
+        for _ in range(o.encoder_layers)
     ]
     layers = [TransformerEncoder(*positions(o), *blocks, *last_norm(o))]
     return Encoder(embedding.source, layers, Dropout(o.dropout), embedding.fields, embedding.values)
 
 
 def transformer_decoder(o: Blueprint, embedding: Embeddings, *, has_source: bool = True) -> Decoder:
-    """`o.layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention.
+    """`o.decoder_layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention.
 
     The attention weights reported are those of the last block but one, which is the closest to a word alignment
     (Garg et al. 2019, section 4.1).
     """
 
     def block(height: int) -> Stack:
-        source = CrossAttention(o.width, o.width, o.heads, reports_weights=height == max(0, o.layers - 2))
+        source = CrossAttention(o.width, o.width, o.heads, reports_weights=height == max(0, o.decoder_layers - 2))
         return Stack(
             sublayer(o, SelfAttention(o.width, o.heads, rotary=o.positions == "rotary")),
             *([sublayer(o, source)] if has_source else []),
             sublayer(o, FeedForward(o.width, o.feed_forward, o.activation)),
         )
 
-    layers = [*positions(o), *(block(height) for height in range(o.layers)), *last_norm(o)]
+    layers = [*positions(o), *(block(height) for height in range(o.decoder_layers)), *last_norm(o)]
     return Decoder(embedding.target, layers, o.width, Dropout(o.dropout), tied=o.tie != "none")
 
 
@@ -270,8 +270,8 @@ def last_norm(o: Blueprint) -> list[Layer]:
 
 
 def recurrent(o: Blueprint, input_width: int | None = None) -> list[Layer]:
-    """`o.layers` LSTMs; the first reads `input_width` (default: E)."""
-    widths = [input_width or o.embedding] + [o.width] * (o.layers - 1)
+    """`o.decoder_layers` LSTMs; the first reads `input_width` (default: E)."""
+    widths = [input_width or o.embedding] + [o.width] * (o.decoder_layers - 1)
     return [Recurrent(width, o.width, o.dropout) for width in widths]
 
 

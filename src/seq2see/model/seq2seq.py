@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seq2see.blueprint import starting_states
 from seq2see.model.embedding import Embedding
 from seq2see.model.encoder import Encoder, NoSource
+from seq2see.model.recurrent import Recurrent
 from seq2see.model.stream import DecoderState, Layer, Memory, Stream
 from seq2see.model.tensors import Padded
 from seq2see.model.wiring import Stack
@@ -34,13 +36,15 @@ class Decoder(nn.Module):
         self.embedding = embedding
         self.dropout = dropout
         self.layers = Stack(*layers)
+        self.num_recurrent = sum(isinstance(layer, Recurrent) for layer in self.layers.modules())
         self.output = nn.Linear(output_width, embedding.num_embeddings)
         if tied:
             self.output.weight = embedding.weight
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token."""
-        return DecoderState(self.layers.read(memory), self.layers.start(memory, iter(memory.finals)))
+        finals = starting_states(memory.finals, self.num_recurrent)
+        return DecoderState(self.layers.read(memory), self.layers.start(memory, finals))
 
     def states(
         self, tokens: Int[Tensor, "R T"], state: DecoderState, *, need_weights: bool = True, by_head: bool = False

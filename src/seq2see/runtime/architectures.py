@@ -49,7 +49,7 @@ def peeky(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """The encoder's last h goes into every LSTM and into the output layer, at every step."""
     own = decoder(tensors)
     layers = first_lstm(o, tensors, own.at(1, "inner"), peeks=o.width)
-    for height in range(1, o.layers):
+    for height in range(1, o.decoder_layers):
         gates = Gates.take(own.at(1 + height, "inner", "lstm"), 2 * o.width, o.width)
         layers.append(Recurrent(gates, reads={"x": o.width}, peeks=o.width))
     return EncoderDecoder(encoder(o, tensors), [*layers, output(o, tensors, peeks=o.width)])
@@ -66,7 +66,7 @@ def residual(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """`stacked` with a residual connection around each layer from the second on."""
     own = decoder(tensors)
     layers = first_lstm(o, tensors, own.at(0))
-    layers += [Residual(upper_lstm(o, own.at(height, "inner"))) for height in range(1, o.layers)]
+    layers += [Residual(upper_lstm(o, own.at(height, "inner"))) for height in range(1, o.decoder_layers)]
     return EncoderDecoder(
         encoder(o, tensors, residual_from=1), [*layers, *attention_layers(o, own), output(o, tensors)]
     )
@@ -76,7 +76,7 @@ def gnmt(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """The bottom decoder layer attends, all layers above read its context; from the third on they are residual."""
     own = decoder(tensors)
     layers = [*first_lstm(o, tensors, own.at(0)), make_attend(o.score, own.at(1, "score"), o.width)]
-    for height in range(1, o.layers):
+    for height in range(1, o.decoder_layers):
         path = ("inner",) if height == 1 else ("inner", "inner")
         gates = Gates.take(own.at(1 + height, *path, "lstm"), 2 * o.width, o.width)
         layer = Recurrent(gates, reads={"x": o.width, "context": o.width})
@@ -88,7 +88,7 @@ def input_feeding(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """`attention` whose attentional state is also an input of the next step."""
     own = decoder(tensors).at(0, "inner", "layers")
     layers = first_lstm(o, tensors, own.at(0), reads={"fed": o.width})
-    layers += [upper_lstm(o, own.at(height)) for height in range(1, o.layers)]
+    layers += [upper_lstm(o, own.at(height)) for height in range(1, o.decoder_layers)]
     return EncoderDecoder(
         encoder(o, tensors), [InputFeeding(Stack(*layers, *attention_layers(o, own))), output(o, tensors)]
     )
@@ -98,8 +98,8 @@ def transducer(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """Reads one source state at a time: writes tokens, or moves on to the next."""
     own = decoder(tensors)
     layers = first_lstm(o, tensors, own.at(1, "inner"), reads={"context": o.width})
-    layers += [upper_lstm(o, own.at(1 + height)) for height in range(1, o.layers)]
-    dense = Linear.take(own.at(o.layers + 1, "inner", "linear"), o.width, 2 * o.width)
+    layers += [upper_lstm(o, own.at(1 + height)) for height in range(1, o.decoder_layers)]
+    dense = Linear.take(own.at(o.decoder_layers + 1, "inner", "linear"), o.width, 2 * o.width)
     of_state, of_context = Linear(dense.weight[: o.width], None), Linear(dense.weight[o.width :], dense.bias)
     joined = [Pointer(of_context), Dense(of_state)]
     return EncoderDecoder(encoder(o, tensors), [Pointer(reports_weights=False), *layers, *joined, output(o, tensors)])
@@ -215,24 +215,27 @@ def upper_lstm(o: Blueprint, own: Tensors) -> Layer:
 
 
 def recurrent(o: Blueprint, tensors: Tensors, own: Tensors) -> list[Layer]:
-    """`o.layers` LSTMs."""
-    return [*first_lstm(o, tensors, own.at(0)), *(upper_lstm(o, own.at(height)) for height in range(1, o.layers))]
+    """`o.decoder_layers` LSTMs."""
+    return [
+        *first_lstm(o, tensors, own.at(0)),
+        *(upper_lstm(o, own.at(height)) for height in range(1, o.decoder_layers)),
+    ]
 
 
 def attention_layers(o: Blueprint, own: Tensors) -> list[Layer]:
     """Attention, and the layer that makes the attentional state of x and context."""
-    dense = Linear.take(own.at(o.layers + 1, "inner", "linear"), o.width, 2 * o.width)
+    dense = Linear.take(own.at(o.decoder_layers + 1, "inner", "linear"), o.width, 2 * o.width)
     of_context = Linear(dense.weight[o.width :], dense.bias)
-    reader = make_attend(o.score, own.at(o.layers, "score"), o.width, of_context)
+    reader = make_attend(o.score, own.at(o.decoder_layers, "score"), o.width, of_context)
     return [reader, Dense(Linear(dense.weight[: o.width], None))]
 
 
 def encoder(
     o: Blueprint, tensors: Tensors, *, unidirectional_from: int | None = None, residual_from: int | None = None
 ) -> RecurrentEncoder:
-    """`o.layers` recurrent layers, from the given heights on unidirectional or residual."""
+    """`o.encoder_layers` recurrent layers, from the given heights on unidirectional or residual."""
     layers = []
-    for height in range(o.layers):
+    for height in range(o.encoder_layers):
         is_residual = residual_from is not None and height >= residual_from
         own = tensors.at("encoder", "layers", height, *(["inner"] if is_residual else []))
         input_width = o.width if height else o.embedding
@@ -253,24 +256,24 @@ def encoder(
 
 
 def transformer_encoder(o: Blueprint, tensors: Tensors) -> TransformerEncoder:
-    """`o.layers` Transformer blocks with full self-attention over the source."""
+    """`o.encoder_layers` Transformer blocks with full self-attention over the source."""
     own = tensors.at("encoder", "layers", 0, "layers", "layers")
     rotation = rotary(o, tensors)
     positions = added_positions(o, own.at(0))
     start = 0 if positions is None else 1
     blocks: list[Layer] = []
-    for height in range(o.layers):
+    for height in range(o.encoder_layers):
         block = own.at(start + height, "layers")
         blocks += [
             sublayer(o, block.at(0), EncoderSelfAttention(block.at(0, "inner"), o.width, o.heads, rotation)),
             sublayer(o, block.at(1), FeedForward(block.at(1, "inner"), o.width, o.feed_forward, o.activation)),
         ]
-    blocks += last_norm(o, own.at(start + o.layers))
+    blocks += last_norm(o, own.at(start + o.encoder_layers))
     return TransformerEncoder(source_table(o, tensors), positions, blocks, source_fields(o, tensors))
 
 
 def transformer_decoder(o: Blueprint, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:
-    """`o.layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention."""
+    """`o.decoder_layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention."""
     own = decoder(tensors)
     rotation = rotary(o, tensors)
     positions = added_positions(o, own.at(0))
@@ -278,16 +281,16 @@ def transformer_decoder(o: Blueprint, tensors: Tensors, *, has_source: bool = Tr
     layers: list[Layer] = [Embed(scaled(o, target_table(o, tensors)))]
     if positions is not None:
         layers.append(AddPositions(positions))
-    for height in range(o.layers):
+    for height in range(o.decoder_layers):
         block = own.at(start + height, "layers")
         layers.append(sublayer(o, block.at(0), SelfAttention(block.at(0, "inner"), o.width, o.heads, rotation)))
         if has_source:
-            reports_weights = height == max(0, o.layers - 2)
+            reports_weights = height == max(0, o.decoder_layers - 2)
             inner = CrossAttention(block.at(1, "inner"), o.width, o.heads, reports_weights=reports_weights)
             layers.append(sublayer(o, block.at(1), inner))
         last = block.at(2 if has_source else 1)
         layers.append(sublayer(o, last, FeedForward(last.at("inner"), o.width, o.feed_forward, o.activation)))
-    return [*layers, *last_norm(o, own.at(start + o.layers)), output(o, tensors)]
+    return [*layers, *last_norm(o, own.at(start + o.decoder_layers)), output(o, tensors)]
 
 
 def sublayer(o: Blueprint, own: Tensors, inner: Branch) -> Layer:

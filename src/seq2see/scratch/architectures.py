@@ -52,7 +52,8 @@ class ScratchBlueprint:
     source: Embedding
     target: Embedding
     width: int
-    layers: int
+    encoder_layers: int
+    decoder_layers: int
     direction: str
     merge: str
     score: str
@@ -71,7 +72,7 @@ def plain(p: ScratchBlueprint) -> ScratchSeq2Seq:
 def peeky(p: ScratchBlueprint) -> ScratchSeq2Seq:
     """The encoder's last h goes into every LSTM and into the output layer, at every step (Cho et al. 2014)."""
     first = ReadContext(Recurrent(p.target.width + p.width, p.width))
-    above = [ReadContext(Recurrent(2 * p.width, p.width)) for _ in range(1, p.layers)]
+    above = [ReadContext(Recurrent(2 * p.width, p.width)) for _ in range(1, p.decoder_layers)]
     return ScratchSeq2Seq(encoder(p), decoder(p, [Peek(), first, *above, Concat()], 2 * p.width))
 
 
@@ -89,7 +90,7 @@ def residual(p: ScratchBlueprint) -> ScratchSeq2Seq:
 
 def gnmt(p: ScratchBlueprint) -> ScratchSeq2Seq:
     """The bottom decoder layer attends, all layers above read its context (Wu et al. 2016, figure 1)."""
-    above = [ReadContext(Recurrent(2 * p.width, p.width)) for _ in range(1, p.layers)]
+    above = [ReadContext(Recurrent(2 * p.width, p.width)) for _ in range(1, p.decoder_layers)]
     layers = [Recurrent(p.target.width, p.width), Attend(score(p)), above[0], *map(Residual, above[1:])]
     return ScratchSeq2Seq(encoder(p, unidirectional_from=1, residual_from=2), decoder(p, layers))
 
@@ -128,9 +129,9 @@ def transformer_language_model(p: ScratchBlueprint) -> ScratchSeq2Seq:
 def encoder(
     p: ScratchBlueprint, *, unidirectional_from: int | None = None, residual_from: int | None = None
 ) -> Encoder:
-    """`p.layers` recurrent layers, from the given heights on unidirectional or residual."""
+    """`p.encoder_layers` recurrent layers, from the given heights on unidirectional or residual."""
     layers: list[EncoderLayer] = []
-    for height in range(p.layers):
+    for height in range(p.encoder_layers):
         input_width = p.width if height else p.source.width
         if unidirectional_from is not None and height >= unidirectional_from:
             layer: EncoderLayer = UnidirectionalLSTM(input_width, p.width)
@@ -148,8 +149,8 @@ def decoder(p: ScratchBlueprint, layers: list[Layer], output_width: int | None =
 
 
 def recurrent(p: ScratchBlueprint, input_width: int | None = None) -> list[Layer]:
-    """`p.layers` LSTMs; the first reads `input_width` (default: the embedding's width)."""
-    widths = [input_width or p.target.width] + [p.width] * (p.layers - 1)
+    """`p.decoder_layers` LSTMs; the first reads `input_width` (default: the embedding's width)."""
+    widths = [input_width or p.target.width] + [p.width] * (p.decoder_layers - 1)
     return [Recurrent(width, p.width) for width in widths]
 
 
@@ -164,22 +165,22 @@ def score(p: ScratchBlueprint) -> Score:
 
 
 def transformer_encoder(p: ScratchBlueprint) -> Encoder:
-    """`p.layers` Transformer blocks with full self-attention over the source."""
+    """`p.encoder_layers` Transformer blocks with full self-attention over the source."""
     blocks = [
         Stack([sublayer(p, EncoderSelfAttention(p.width, p.heads)), sublayer(p, feed_forward(p))])
-        for _ in range(p.layers)
+        for _ in range(p.encoder_layers)
     ]
     return Encoder(p.source, [TransformerEncoder([SinusoidalPositions(), *blocks, *last_norm(p)])])
 
 
 def transformer_decoder(p: ScratchBlueprint, *, has_source: bool = True) -> Decoder:
-    """`p.layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention.
+    """`p.decoder_layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention.
 
     The attention weights reported are those of the last block but one.
     """
 
     def block(height: int) -> Stack:
-        source = CrossAttention(p.width, p.width, p.heads, reports_weights=height == max(0, p.layers - 2))
+        source = CrossAttention(p.width, p.width, p.heads, reports_weights=height == max(0, p.decoder_layers - 2))
         return Stack(
             [
                 sublayer(p, SelfAttention(p.width, p.heads)),
@@ -188,7 +189,7 @@ def transformer_decoder(p: ScratchBlueprint, *, has_source: bool = True) -> Deco
             ]
         )
 
-    layers = [SinusoidalPositions(), *(block(height) for height in range(p.layers)), *last_norm(p)]
+    layers = [SinusoidalPositions(), *(block(height) for height in range(p.decoder_layers)), *last_norm(p)]
     return decoder(p, layers)
 
 
@@ -245,6 +246,8 @@ def build(
     embedding: int | None = None,
     width: int = 256,
     layers: int | None = None,
+    encoder_layers: int | None = None,
+    decoder_layers: int | None = None,
     direction: str | None = None,
     merge: str = "concat",
     score: str = "scaled_dot",
@@ -269,8 +272,10 @@ def build(
     require_known("model.norm", norm, ("pre", "post"))
     require_known("model.activation", activation, ACTIVATIONS)
     require_known("model.tie", tie, ("none", "target", "all"))
-    if name == "gnmt" and layers == 1:
-        raise ConfigError("must be at least 2 with model 'gnmt', not 1", where="model.layers", fix="set model.layers=2")
+    encoder_layers, decoder_layers = (side or layers or rung.layers for side in (encoder_layers, decoder_layers))
+    if name == "gnmt" and decoder_layers == 1:
+        fix = "set model.decoder_layers=2"
+        raise ConfigError("must be at least 2 with model 'gnmt', not 1", where="model.decoder_layers", fix=fix)
     divisors = {f"model.heads {heads}": heads} if rung.has_blocks else {}
     divisors |= {"2, the number of directions": 2} if direction == "both" and merge == "concat" else {}
     for divisor, number in divisors.items():
@@ -290,7 +295,8 @@ def build(
         source_table,
         target_table,
         width,
-        layers or rung.layers,
+        encoder_layers,
+        decoder_layers,
         direction,
         merge,
         score,
