@@ -51,6 +51,7 @@ OTHER: dict[str, Any] = {
     "model.dropout": 0.0,
     "model.direction": "both",
     "model.merge": "sum",
+    "model.cell": "gru",
     "model.score": "additive",
     "model.heads": 8,
     "model.feed_forward": 48,

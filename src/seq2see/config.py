@@ -51,6 +51,7 @@ USUAL_NAMES = {
     "model.activation": "activation_fn activation_function pos_ffn_activation_fn",
     "model.norm": "layer_norm encoder_normalize_before",
     "model.direction": "brnn bidirectional_encoder encoder_bidirectional",
+    "model.cell": "rnn_type cell_type rnn_cell",
     "model.score": "global_attention attention_type attention_score",
     "model.tie": "tie_embeddings tied_embeddings tied_softmax share_embeddings share_all_embeddings",
     "training.max_updates": "max_steps train_steps max_update steps updates num_train_steps iterations num_steps",

@@ -38,6 +38,19 @@ def _variants() -> dict[str, ModelOptions]:
         variants[f"{name}-3-and-2-layers"] = replace(small, name=name, encoder_layers=3, decoder_layers=2)
     for name in ("plain", "stacked", "residual", "input_feeding"):
         variants[f"{name}-1-and-3-layers"] = replace(small, name=name, encoder_layers=1, decoder_layers=3)
+    for name in (
+        "plain",
+        "peeky",
+        "bidirectional",
+        "residual",
+        "gnmt",
+        "input_feeding",
+        "transducer",
+        "language_model",
+    ):
+        variants[f"{name}-gru"] = replace(small, name=name, cell="gru")
+    variants["attention-backward-gru"] = replace(small, name="attention", direction="backward", cell="gru")
+    variants["bidirectional-mean-gru"] = replace(small, name="bidirectional", merge="mean", cell="gru", layers=2)
     for name in ("transformer", "transformer_lstm", "lstm_transformer"):
         variants[f"{name}-3-and-1-layers"] = replace(blocks, name=name, layers=None, encoder_layers=3, decoder_layers=1)
     for name in ("transformer", "transformer_language_model"):

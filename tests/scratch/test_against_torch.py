@@ -30,6 +30,9 @@ def variants() -> dict[str, dict]:
     for name in ("plain", "residual", "gnmt", "transformer", "lstm_transformer"):
         found[f"{name}, 3 and 2 layers"] = {"name": name, "encoder_layers": 3, "decoder_layers": 2}
         found[f"{name}, 1 and 3 layers"] = {"name": name, "encoder_layers": 1, "decoder_layers": 3}
+    for name in ("plain", "reverse", "peeky", "attention", "residual", "gnmt", "input_feeding", "language_model"):
+        found[f"{name}, GRU"] = {"name": name, "cell": "gru"}
+    found["bidirectional, mean of GRUs"] = {"name": "bidirectional", "merge": "mean", "cell": "gru"}
     for score in ("dot", "general", "additive"):
         found[f"attention, {score}"] = {"name": "attention", "score": score}
         found[f"input_feeding, {score}"] = {"name": "input_feeding", "score": score}

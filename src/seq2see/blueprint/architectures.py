@@ -9,7 +9,9 @@ from typing import Any
 from seq2see.blueprint.options import Blueprint, ModelOptions, Sizes
 from seq2see.errors import ConfigError, did_you_mean
 
-ENCODER_OPTIONS = frozenset({"direction", "merge"})
+CELL_OPTIONS = frozenset({"cell"})
+"""Options of models with recurrent layers."""
+ENCODER_OPTIONS = CELL_OPTIONS | {"direction", "merge"}
 """Options of recurrent encoders."""
 ATTENTION_OPTIONS = frozenset({"score"})
 """Options of recurrent decoders with attention."""
@@ -60,6 +62,7 @@ class Architecture:
 
 FORWARD = {"direction": "forward"}
 BOTH = {"direction": "both"}
+LSTMS = {"cell": "lstm"}
 
 ARCHITECTURES: dict[str, Architecture] = {
     "plain": Architecture("the encoder's last state starts the decoder", ENCODER_OPTIONS, defaults=FORWARD),
@@ -109,15 +112,17 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "transformer_lstm": Architecture(
         "Transformer encoder, LSTM decoder with attention",
-        TRANSFORMER_OPTIONS | ATTENTION_OPTIONS,
+        TRANSFORMER_OPTIONS | ATTENTION_OPTIONS | CELL_OPTIONS,
+        fixed=LSTMS,
         defaults={"layers": 2},
     ),
     "lstm_transformer": Architecture(
         "bidirectional LSTM encoder, Transformer decoder",
         TRANSFORMER_OPTIONS | ENCODER_OPTIONS,
+        fixed=LSTMS,
         defaults=BOTH | {"layers": 2, "tie": "target"},
     ),
-    "language_model": Architecture("no source: continues text", frozenset(), defaults=FORWARD, has_source=False),
+    "language_model": Architecture("no source: continues text", CELL_OPTIONS, defaults=FORWARD, has_source=False),
     "transformer_language_model": Architecture(
         "no source: continues text, with self-attention",
         TRANSFORMER_OPTIONS,
@@ -137,6 +142,7 @@ DEFAULTS: dict[str, Any] = {
     "dropout": 0.3,
     "direction": "forward",
     "merge": "concat",
+    "cell": "lstm",
     "score": "scaled_dot",
     "heads": 4,
     "positions": "sinusoidal",

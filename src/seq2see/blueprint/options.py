@@ -36,6 +36,8 @@ class ModelOptions:
     """Direction in which an LSTM encoder reads the source; by default the architecture's own."""
     merge: Literal["concat", "sum", "mean"] | None = None
     """How the states of the two directions are merged; by default concat."""
+    cell: Literal["lstm", "gru"] | None = None
+    """Recurrent network; by default lstm. A GRU has three quarters of its parameters."""
     score: Literal["dot", "scaled_dot", "general", "additive"] | None = None
     """Attention score function; by default scaled_dot, or general if the source has pictures."""
     heads: Size | None = None
@@ -67,6 +69,7 @@ class Blueprint:
     dropout: float
     direction: str
     merge: str
+    cell: str
     score: str
     heads: int
     feed_forward: int

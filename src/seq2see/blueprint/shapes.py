@@ -60,11 +60,14 @@ def norm(o: Blueprint) -> Named:
     yield "norm.bias", (o.width,)
 
 
-def lstm(inputs: int, width: int) -> Named:
-    """An LSTM's four gates."""
-    yield "lstm.weight_input", (4 * width, inputs)
-    yield "lstm.weight_hidden", (4 * width, width)
-    yield "lstm.bias", (4 * width,)
+def cell(o: Blueprint, inputs: int, width: int) -> Named:
+    """An LSTM's four gates; a GRU's two and its new state, which has a bias behind the reset gate too."""
+    gates = {"lstm": 4, "gru": 3}[o.cell]
+    yield f"{o.cell}.weight_input", (gates * width, inputs)
+    yield f"{o.cell}.weight_hidden", (gates * width, width)
+    yield f"{o.cell}.bias", (gates * width,)
+    if o.cell == "gru":
+        yield f"{o.cell}.bias_hidden", (width,)
 
 
 def values(field: Field, embedding: int) -> Named:
@@ -90,11 +93,11 @@ def recurrent_encoder(o: Blueprint) -> Named:
         inputs = o.width if height else o.embedding
         path = f"encoder.layers.{height}" + (".inner" if height >= residual_from else "")
         if o.direction != "both" or (o.name == "gnmt" and height):
-            yield from at(f"{path}.reader", lstm(inputs, o.width))
+            yield from at(f"{path}.reader", cell(o, inputs, o.width))
             continue
         each = o.width // 2 if o.merge == "concat" else o.width
         for direction in ("ahead", "back"):
-            yield from at(f"{path}.{direction}", lstm(inputs, each))
+            yield from at(f"{path}.{direction}", cell(o, inputs, each))
 
 
 def recurrent_decoder(o: Blueprint) -> Named:
@@ -103,19 +106,19 @@ def recurrent_decoder(o: Blueprint) -> Named:
         case "plain" | "reverse" | "language_model":
             yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.decoder_layers)])
         case "peeky":
-            yield from at("1.inner", lstm(o.embedding + o.width, o.width))
+            yield from at("1.inner", cell(o, o.embedding + o.width, o.width))
             for height in range(1, o.decoder_layers):
-                yield from at(f"{1 + height}.inner", lstm(2 * o.width, o.width))
+                yield from at(f"{1 + height}.inner", cell(o, 2 * o.width, o.width))
         case "transducer":
-            yield from at("1.inner", lstm(o.embedding + o.width, o.width))
+            yield from at("1.inner", cell(o, o.embedding + o.width, o.width))
             yield from stacked_lstms(o, o.width, [str(1 + height) for height in range(1, o.decoder_layers)])
             yield from at(f"{o.decoder_layers + 1}.inner.linear", linear(o.width, 2 * o.width))
         case "gnmt":
-            yield from at("0", lstm(o.embedding, o.width))
+            yield from at("0", cell(o, o.embedding, o.width))
             yield from at("1.score", score(o))
             for height in range(1, o.decoder_layers):
                 path = "inner" if height == 1 else "inner.inner"
-                yield from at(f"{1 + height}.{path}", lstm(2 * o.width, o.width))
+                yield from at(f"{1 + height}.{path}", cell(o, 2 * o.width, o.width))
         case "input_feeding":
             paths = [str(height) for height in range(o.decoder_layers)]
             inner = [stacked_lstms(o, o.embedding + o.width, paths), attention(o)]
@@ -134,7 +137,7 @@ def recurrent_decoder(o: Blueprint) -> Named:
 def stacked_lstms(o: Blueprint, inputs: int, paths: list[str]) -> Named:
     """LSTMs at these paths, the first of which reads `inputs` values."""
     for height, path in enumerate(paths):
-        yield from at(path, lstm(o.width if height else inputs, o.width))
+        yield from at(path, cell(o, o.width if height else inputs, o.width))
 
 
 def attention(o: Blueprint) -> Named:

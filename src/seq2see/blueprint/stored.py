@@ -16,6 +16,8 @@ from seq2see.blueprint.shapes import Shape, tensor_shapes
 from seq2see.errors import CheckpointError, ConfigError
 
 ANOTHER_VERSION = "read the model with the version of Seq2See that wrote it"
+LATER: dict[str, Any] = {"cell": "lstm"}
+"""What the options of later versions were before there were any."""
 ANOTHER_MODEL = "configuration and weights belong to different models: use the files of one model"
 
 
@@ -50,6 +52,7 @@ def read_blueprint(values: object) -> Blueprint:
 
 def with_later_options(values: dict[str, Any]) -> dict[str, Any]:
     """The values, with those of options that older versions didn't have."""
+    values = LATER | values
     if "layers" in values and not values.keys() & DEPTH_OPTIONS:
         both = dict.fromkeys(("encoder_layers", "decoder_layers"), values["layers"])
         values = {key: value for key, value in values.items() if key != "layers"} | both

@@ -12,13 +12,13 @@ from seq2see.blueprint import Blueprint, Sizes, require_joint
 from seq2see.model.dropout import Dropout, SequenceDropout
 from seq2see.model.embedding import Embedding, FieldEmbedding
 from seq2see.model.encoder import (
-    BidirectionalLSTM,
+    BidirectionalRNN,
     Encoder,
     EncoderLayer,
     NoSource,
     ResidualEncoderLayer,
     TransformerEncoder,
-    UnidirectionalLSTM,
+    UnidirectionalRNN,
 )
 from seq2see.model.initialize import initialize
 from seq2see.model.readers import SCORES, Attend, Peek, Pointer, Score
@@ -53,8 +53,8 @@ def reverse(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
 def peeky(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """The encoder's last h goes into every LSTM and into the output layer, at every step (Cho et al. 2014)."""
-    first = ReadContext(Recurrent(o.embedding + o.width, o.width, o.dropout))
-    above = [ReadContext(Recurrent(2 * o.width, o.width, o.dropout)) for _ in range(1, o.decoder_layers)]
+    first = ReadContext(cell(o, o.embedding + o.width))
+    above = [ReadContext(cell(o, 2 * o.width)) for _ in range(1, o.decoder_layers)]
     embedding = embeddings(o, sizes)
     return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Peek(), first, *above, Concat()], 2 * o.width))
 
@@ -91,7 +91,7 @@ def gnmt(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     over time.
     """
     bottom, *_ = recurrent(o)
-    above = [ReadContext(Recurrent(2 * o.width, o.width, o.dropout)) for _ in range(1, o.decoder_layers)]
+    above = [ReadContext(cell(o, 2 * o.width)) for _ in range(1, o.decoder_layers)]
     layers = [bottom, Attend(score(o)), above[0], *(Residual(layer) for layer in above[1:])]
     embedding = embeddings(o, sizes)
     return Seq2Seq(encoder(o, embedding, unidirectional_from=1, residual_from=2), decoder(o, embedding, layers))
@@ -109,8 +109,8 @@ def transducer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
     Targets are actions along the source, so there is no attention to learn; see `seq2see.text.alignment`.
     """
-    first = ReadContext(Recurrent(o.embedding + o.width, o.width, o.dropout))
-    above = [Recurrent(o.width, o.width, o.dropout) for _ in range(1, o.decoder_layers)]
+    first = ReadContext(cell(o, o.embedding + o.width))
+    above = [cell(o, o.width) for _ in range(1, o.decoder_layers)]
     embedding = embeddings(o, sizes)
     output = ReadContext(Dense(2 * o.width, o.width, o.dropout))
     return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Pointer(), first, *above, output]))
@@ -202,11 +202,12 @@ def encoder(
     for height in range(o.encoder_layers):
         input_width = o.width if height else o.embedding
         if unidirectional_from is not None and height >= unidirectional_from:
-            layer: EncoderLayer = UnidirectionalLSTM(input_width, o.width, o.dropout)
+            layer: EncoderLayer = UnidirectionalRNN(input_width, o.width, o.dropout, cell=o.cell)
         elif o.direction == "both":
-            layer = BidirectionalLSTM(input_width, o.width, o.dropout, merge=o.merge)
+            layer = BidirectionalRNN(input_width, o.width, o.dropout, merge=o.merge, cell=o.cell)
         else:
-            layer = UnidirectionalLSTM(input_width, o.width, o.dropout, backward=o.direction == "backward")
+            backward = o.direction == "backward"
+            layer = UnidirectionalRNN(input_width, o.width, o.dropout, backward=backward, cell=o.cell)
         layers.append(ResidualEncoderLayer(layer) if residual_from is not None and height >= residual_from else layer)
     return Encoder(embedding.source, layers, SequenceDropout(o.dropout), embedding.fields, embedding.values)
 
@@ -270,9 +271,13 @@ def last_norm(o: Blueprint) -> list[Layer]:
 
 
 def recurrent(o: Blueprint, input_width: int | None = None) -> list[Layer]:
-    """`o.decoder_layers` LSTMs; the first reads `input_width` (default: E)."""
-    widths = [input_width or o.embedding] + [o.width] * (o.decoder_layers - 1)
-    return [Recurrent(width, o.width, o.dropout) for width in widths]
+    """`o.decoder_layers` LSTMs or GRUs; the first reads `input_width` (default: E)."""
+    return [cell(o, width) for width in [input_width or o.embedding] + [o.width] * (o.decoder_layers - 1)]
+
+
+def cell(o: Blueprint, input_width: int) -> Layer:
+    """An LSTM or GRU of the decoder."""
+    return Recurrent(input_width, o.width, o.dropout, cell=o.cell)
 
 
 def attention_layers(o: Blueprint) -> list[Layer]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from seq2see.blueprint import STEP
-from seq2see.model.stream import Layer, LSTMState, Memory, Stream
+from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry, at_least_float32
 
 
@@ -42,7 +42,7 @@ class Pointer(Layer):
     def read(self, memory: Memory) -> Carry:
         return memory.states, memory.mask.sum(1) - 1
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         return memory.mask.new_zeros(memory.mask.size(0), dtype=torch.int64)
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from seq2see.model.tensors import Carry, select_rows
 
-LSTMState: TypeAlias = tuple[Tensor, Tensor]
-"""(h, c), each [B H]."""
+RecurrentState: TypeAlias = tuple[Tensor, ...]
+"""(h, c) of an LSTM, (h,) of a GRU, each [B H]."""
 
 
 class Memory(NamedTuple):
@@ -29,8 +29,8 @@ class Memory(NamedTuple):
 
     states: Float[Tensor, "B S D"]
     mask: Bool[Tensor, "B S"]
-    finals: tuple[LSTMState, ...]
-    """The final (h, c) of each recurrent encoder layer after the last real token, bottom first."""
+    finals: tuple[RecurrentState, ...]
+    """The final state of each recurrent encoder layer after the last real token, bottom first."""
 
 
 class Stream(NamedTuple):
@@ -60,7 +60,7 @@ class Layer(nn.Module):
         """What this layer reads of the source: computed once per sentence, the same at every position."""
         return ()
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         """The initial carry; a recurrent layer takes the next of the encoder's final states."""
         return ()
 

@@ -22,7 +22,7 @@ from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
 
 from seq2see.model.dropout import Dropout
 from seq2see.model.readers import masked_softmax
-from seq2see.model.stream import Layer, LSTMState, Memory, Stream
+from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry, at_least_float32
 from seq2see.model.wiring import Wrapper
 
@@ -84,7 +84,7 @@ class MultiHeadSelfAttention(Layer):
 class SelfAttention(MultiHeadSelfAttention):
     """Causal self-attention; the carry is the keys and values of all positions so far [R H P E]."""
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         width = self.output.in_features
         empty = memory.states.new_zeros(memory.states.size(0), self.heads, 0, width // self.heads)
         return empty, empty
@@ -216,7 +216,7 @@ class Norm(Layer):
 class AddPositions(Layer):
     """Adds a position encoding; the carry [R] is the next position."""
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         return torch.zeros(memory.states.size(0), dtype=torch.long, device=memory.states.device)
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:

@@ -101,6 +101,7 @@ class ScratchTrainer:
             decoder_layers=o.decoder_layers,
             direction=o.direction,
             merge=o.merge,
+            cell=o.cell,
             score=o.score,
             heads=o.heads,
             feed_forward=o.feed_forward,

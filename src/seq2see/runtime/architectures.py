@@ -50,7 +50,7 @@ def peeky(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     own = decoder(tensors)
     layers = first_lstm(o, tensors, own.at(1, "inner"), peeks=o.width)
     for height in range(1, o.decoder_layers):
-        gates = Gates.take(own.at(1 + height, "inner", "lstm"), 2 * o.width, o.width)
+        gates = Gates.take(own.at(1 + height, "inner"), o.cell, 2 * o.width, o.width)
         layers.append(Recurrent(gates, reads={"x": o.width}, peeks=o.width))
     return EncoderDecoder(encoder(o, tensors), [*layers, output(o, tensors, peeks=o.width)])
 
@@ -78,7 +78,7 @@ def gnmt(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     layers = [*first_lstm(o, tensors, own.at(0)), make_attend(o.score, own.at(1, "score"), o.width)]
     for height in range(1, o.decoder_layers):
         path = ("inner",) if height == 1 else ("inner", "inner")
-        gates = Gates.take(own.at(1 + height, *path, "lstm"), 2 * o.width, o.width)
+        gates = Gates.take(own.at(1 + height, *path), o.cell, 2 * o.width, o.width)
         layer = Recurrent(gates, reads={"x": o.width, "context": o.width})
         layers.append(layer if height == 1 else Residual(layer))
     return EncoderDecoder(encoder(o, tensors, unidirectional_from=1, residual_from=2), [*layers, output(o, tensors)])
@@ -202,7 +202,7 @@ def first_lstm(
     """The LSTM that reads the tokens: through its table, or an embedding if the table would be too large."""
     reads = reads or {}
     embedding = scaled(o, target_table(o, tensors))
-    gates = Gates.take(own.at("lstm"), o.embedding + sum(reads.values()) + peeks, o.width)
+    gates = Gates.take(own, o.cell, o.embedding + sum(reads.values()) + peeks, o.width)
     table = gates.table(embedding)
     if table is not None:
         return [Recurrent(gates, table=table, reads=reads, peeks=peeks)]
@@ -211,7 +211,7 @@ def first_lstm(
 
 def upper_lstm(o: Blueprint, own: Tensors) -> Layer:
     """An LSTM that reads the layer below."""
-    return Recurrent(Gates.take(own.at("lstm"), o.width, o.width), reads={"x": o.width})
+    return Recurrent(Gates.take(own, o.cell, o.width, o.width), reads={"x": o.width})
 
 
 def recurrent(o: Blueprint, tensors: Tensors, own: Tensors) -> list[Layer]:
@@ -242,11 +242,11 @@ def encoder(
         unidirectional = unidirectional_from is not None and height >= unidirectional_from
         if unidirectional or o.direction != "both":
             backward = not unidirectional and o.direction == "backward"
-            directions = {backward: Gates.take(own.at("reader", "lstm"), input_width, o.width)}
+            directions = {backward: Gates.take(own.at("reader"), o.cell, input_width, o.width)}
         else:
             each = o.width // 2 if o.merge == "concat" else o.width
             directions = {
-                backward: Gates.take(own.at(name, "lstm"), input_width, each)
+                backward: Gates.take(own.at(name), o.cell, input_width, each)
                 for backward, name in ((False, "ahead"), (True, "back"))
             }
         embedding = None if height else source_table(o, tensors)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from seq2see.runtime.tensors import Array
 
 LSTMState: TypeAlias = tuple[Array, Array]
-"""(h, c), each [B H]."""
+"""(h, c) of an LSTM, (h, h) of a GRU, each [B H]."""
 
 
 class Memory(NamedTuple):

@@ -19,15 +19,16 @@ from seq2see.scratch.decoder_layers import (
     Stack,
 )
 from seq2see.scratch.encoder import (
-    BidirectionalLSTM,
-    DirectedLSTM,
+    BidirectionalRNN,
+    DirectedRNN,
     Encoder,
     Memory,
     NoSource,
     ResidualEncoderLayer,
-    UnidirectionalLSTM,
+    UnidirectionalRNN,
 )
 from seq2see.scratch.generate import Answer, Sampler, greedy
+from seq2see.scratch.gru import GRU
 from seq2see.scratch.initialize import initialize
 from seq2see.scratch.layers import Affine, Embedding, LayerNorm, SoftmaxWithLoss
 from seq2see.scratch.lstm import LSTM, LSTMCell
@@ -50,6 +51,7 @@ from seq2see.scratch.transformer import (
 
 __all__ = [
     "ARCHITECTURES",
+    "GRU",
     "LSTM",
     "SGD",
     "Adam",
@@ -59,13 +61,13 @@ __all__ = [
     "Attend",
     "AttentionWeight",
     "Batch",
-    "BidirectionalLSTM",
+    "BidirectionalRNN",
     "Concat",
     "CrossAttention",
     "Decoder",
     "Dense",
     "DevScores",
-    "DirectedLSTM",
+    "DirectedRNN",
     "Dot",
     "Embedding",
     "Encoder",
@@ -100,7 +102,7 @@ __all__ = [
     "Stack",
     "Stream",
     "TransformerEncoder",
-    "UnidirectionalLSTM",
+    "UnidirectionalRNN",
     "WeightSum",
     "build",
     "clip_by_norm",

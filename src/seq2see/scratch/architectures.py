@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.scratch.attention import SCORES, Score
+from seq2see.scratch.cells import CELLS
 from seq2see.scratch.decoder_layers import (
     Attend,
     Concat,
@@ -20,12 +21,12 @@ from seq2see.scratch.decoder_layers import (
     Stack,
 )
 from seq2see.scratch.encoder import (
-    BidirectionalLSTM,
+    BidirectionalRNN,
     Encoder,
     EncoderLayer,
     NoSource,
     ResidualEncoderLayer,
-    UnidirectionalLSTM,
+    UnidirectionalRNN,
 )
 from seq2see.scratch.initialize import initialize
 from seq2see.scratch.layers import Embedding
@@ -56,6 +57,7 @@ class ScratchBlueprint:
     decoder_layers: int
     direction: str
     merge: str
+    cell: str
     score: str
     heads: int
     feed_forward: int
@@ -71,8 +73,8 @@ def plain(p: ScratchBlueprint) -> ScratchSeq2Seq:
 
 def peeky(p: ScratchBlueprint) -> ScratchSeq2Seq:
     """The encoder's last h goes into every LSTM and into the output layer, at every step (Cho et al. 2014)."""
-    first = ReadContext(Recurrent(p.target.width + p.width, p.width))
-    above = [ReadContext(Recurrent(2 * p.width, p.width)) for _ in range(1, p.decoder_layers)]
+    first = ReadContext(Recurrent(p.target.width + p.width, p.width, cell=p.cell))
+    above = [ReadContext(Recurrent(2 * p.width, p.width, cell=p.cell)) for _ in range(1, p.decoder_layers)]
     return ScratchSeq2Seq(encoder(p), decoder(p, [Peek(), first, *above, Concat()], 2 * p.width))
 
 
@@ -90,8 +92,8 @@ def residual(p: ScratchBlueprint) -> ScratchSeq2Seq:
 
 def gnmt(p: ScratchBlueprint) -> ScratchSeq2Seq:
     """The bottom decoder layer attends, all layers above read its context (Wu et al. 2016, figure 1)."""
-    above = [ReadContext(Recurrent(2 * p.width, p.width)) for _ in range(1, p.decoder_layers)]
-    layers = [Recurrent(p.target.width, p.width), Attend(score(p)), above[0], *map(Residual, above[1:])]
+    above = [ReadContext(Recurrent(2 * p.width, p.width, cell=p.cell)) for _ in range(1, p.decoder_layers)]
+    layers = [Recurrent(p.target.width, p.width, cell=p.cell), Attend(score(p)), above[0], *map(Residual, above[1:])]
     return ScratchSeq2Seq(encoder(p, unidirectional_from=1, residual_from=2), decoder(p, layers))
 
 
@@ -134,11 +136,12 @@ def encoder(
     for height in range(p.encoder_layers):
         input_width = p.width if height else p.source.width
         if unidirectional_from is not None and height >= unidirectional_from:
-            layer: EncoderLayer = UnidirectionalLSTM(input_width, p.width)
+            layer: EncoderLayer = UnidirectionalRNN(input_width, p.width, cell=p.cell)
         elif p.direction == "both":
-            layer = BidirectionalLSTM(input_width, p.width, merge=p.merge)
+            layer = BidirectionalRNN(input_width, p.width, merge=p.merge, cell=p.cell)
         else:
-            layer = UnidirectionalLSTM(input_width, p.width, backward=p.direction == "backward")
+            backward = p.direction == "backward"
+            layer = UnidirectionalRNN(input_width, p.width, backward=backward, cell=p.cell)
         layers.append(ResidualEncoderLayer(layer) if residual_from is not None and height >= residual_from else layer)
     return Encoder(p.source, layers)
 
@@ -149,9 +152,9 @@ def decoder(p: ScratchBlueprint, layers: list[Layer], output_width: int | None =
 
 
 def recurrent(p: ScratchBlueprint, input_width: int | None = None) -> list[Layer]:
-    """`p.decoder_layers` LSTMs; the first reads `input_width` (default: the embedding's width)."""
+    """`p.decoder_layers` LSTMs or GRUs; the first reads `input_width` (default: the embedding's width)."""
     widths = [input_width or p.target.width] + [p.width] * (p.decoder_layers - 1)
-    return [Recurrent(width, p.width) for width in widths]
+    return [Recurrent(width, p.width, cell=p.cell) for width in widths]
 
 
 def attention_layers(p: ScratchBlueprint) -> list[Layer]:
@@ -250,6 +253,7 @@ def build(
     decoder_layers: int | None = None,
     direction: str | None = None,
     merge: str = "concat",
+    cell: str = "lstm",
     score: str = "scaled_dot",
     heads: int = 4,
     feed_forward: int | None = None,
@@ -268,6 +272,7 @@ def build(
     direction, tie = direction or rung.direction, tie or rung.tie
     require_known("model.direction", direction, ("forward", "backward", "both"))
     require_known("model.merge", merge, ("concat", "sum", "mean"))
+    require_known("model.cell", cell, CELLS)
     require_known("model.score", score, SCORES)
     require_known("model.norm", norm, ("pre", "post"))
     require_known("model.activation", activation, ACTIVATIONS)
@@ -299,6 +304,7 @@ def build(
         decoder_layers,
         direction,
         merge,
+        cell,
         score,
         heads,
         feed_forward or 4 * width,
