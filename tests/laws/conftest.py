@@ -69,6 +69,11 @@ def _variants() -> dict[str, ModelOptions]:
     variants["language_model-tied"] = replace(small, name="language_model", embedding=None, tie="target")
     for score in ("dot", "general", "additive"):
         variants[f"attention-{score}"] = replace(small, name="attention", score=score)
+    for name in ("attention", "residual", "transducer"):
+        variants[f"{name}-direct"] = replace(small, name=name, output="direct", layers=2)
+    variants["bidirectional-direct-tied"] = replace(
+        small, name="bidirectional", output="direct", tie="target", embedding=None
+    )
     variants["input_feeding-additive"] = replace(small, name="input_feeding", score="additive")
     for merge in ("sum", "mean"):
         variants[f"bidirectional-{merge}"] = replace(small, name="bidirectional", merge=merge)

@@ -336,6 +336,8 @@ def test_attention_is_an_lstm_attend_and_an_attentional_layer():
         ({"name": "plain", "layers": 1, "encoder_layers": 2, "decoder_layers": 2}, "model.layers", "no effect beside"),
         ({"name": "language_model", "decoder_layers": 2}, "model.decoder_layers", "no effect"),
         ({"name": "transformer", "cell": "gru"}, "model.cell", "no effect"),
+        ({"name": "gnmt", "output": "direct"}, "model.output", "no effect"),
+        ({"name": "attention", "output": "direct", "tie": "target", "embedding": 9}, "model.embedding", "must be"),
         ({"name": "lstm_transformer", "cell": "gru"}, "model.cell", "must be 'lstm'"),
         ({"name": "transformer", "heads": 3}, "model.width", "256 is not divisible by model.heads 3"),
         ({"name": "transformer_lstm", "width": 10}, "model.width", "set model.width=12"),

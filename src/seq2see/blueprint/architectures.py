@@ -17,6 +17,8 @@ ATTENTION_OPTIONS = frozenset({"score"})
 """Options of recurrent decoders with attention."""
 DEPTH_OPTIONS = frozenset({"encoder_layers", "decoder_layers"})
 """Options of models with two sides; one side has `layers`."""
+OUTPUT_OPTIONS = frozenset({"output"})
+"""Options of recurrent decoders that join state and context before the output layer."""
 TRANSFORMER_OPTIONS = frozenset({"heads", "feed_forward", "positions", "max_positions", "norm", "activation"})
 """Options of Transformers, on either side."""
 
@@ -37,11 +39,11 @@ class Architecture:
     is_transducer: bool = False
     """Whether its targets are actions along the source."""
     outputs: int = 1
-    """Input width of the output layer, in multiples of the model's width."""
+    """Input width of the output layer, in multiples of the model's width, unless model.output=direct."""
 
     def unused(self, o: Blueprint) -> set[str]:
         """The options without effect on such a model."""
-        unused = set((ENCODER_OPTIONS | ATTENTION_OPTIONS | TRANSFORMER_OPTIONS) - self.uses)
+        unused = set((ENCODER_OPTIONS | ATTENTION_OPTIONS | OUTPUT_OPTIONS | TRANSFORMER_OPTIONS) - self.uses)
         if not self.has_source:
             unused |= DEPTH_OPTIONS
         if o.direction != "both":
@@ -55,9 +57,13 @@ class Architecture:
         """Whether either side has Transformer blocks."""
         return "heads" in self.uses
 
-    def needed_embedding(self, width: int, tie: str) -> int | None:
+    def output_width(self, width: int, output: str) -> int:
+        """Input width of the output layer."""
+        return (2 if output == "direct" else self.outputs) * width
+
+    def needed_embedding(self, width: int, tie: str, output: str) -> int | None:
         """The required embedding width; None if it is free."""
-        return self.outputs * width if self.has_blocks or tie != "none" else None
+        return self.output_width(width, output) if self.has_blocks or tie != "none" else None
 
 
 FORWARD = {"direction": "forward"}
@@ -71,20 +77,20 @@ ARCHITECTURES: dict[str, Architecture] = {
         "the encoder's last state is an input of every step", ENCODER_OPTIONS, defaults=FORWARD, outputs=2
     ),
     "attention": Architecture(
-        "attends to the source at every step", ENCODER_OPTIONS | ATTENTION_OPTIONS, defaults=FORWARD
+        "attends to the source at every step", ENCODER_OPTIONS | ATTENTION_OPTIONS | OUTPUT_OPTIONS, defaults=FORWARD
     ),
     "bidirectional": Architecture(
-        "attention with a bidirectional encoder", ENCODER_OPTIONS | ATTENTION_OPTIONS, fixed=BOTH
+        "attention with a bidirectional encoder", ENCODER_OPTIONS | ATTENTION_OPTIONS | OUTPUT_OPTIONS, fixed=BOTH
     ),
     "stacked": Architecture(
         "attention with several LSTMs per side",
-        ENCODER_OPTIONS | ATTENTION_OPTIONS,
+        ENCODER_OPTIONS | ATTENTION_OPTIONS | OUTPUT_OPTIONS,
         defaults=BOTH | {"layers": 2},
         min_layers=2,
     ),
     "residual": Architecture(
         "stacked with residual connections",
-        ENCODER_OPTIONS | ATTENTION_OPTIONS,
+        ENCODER_OPTIONS | ATTENTION_OPTIONS | OUTPUT_OPTIONS,
         defaults=BOTH | {"layers": 3},
         min_layers=2,
     ),
@@ -103,7 +109,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "transducer": Architecture(
         "writes along the source, token by token",
-        ENCODER_OPTIONS,
+        ENCODER_OPTIONS | OUTPUT_OPTIONS,
         defaults=BOTH,
         is_transducer=True,
     ),
@@ -144,6 +150,7 @@ DEFAULTS: dict[str, Any] = {
     "merge": "concat",
     "cell": "lstm",
     "score": "scaled_dot",
+    "output": "dense",
     "heads": 4,
     "positions": "sinusoidal",
     "max_positions": 1024,
@@ -169,7 +176,7 @@ def _filled(options: ModelOptions) -> Blueprint:
     filled = DEFAULTS | dict(architecture.defaults) | dict(architecture.fixed) | given | {"name": name}
     layers = filled.pop("layers")
     filled = {"encoder_layers": layers, "decoder_layers": layers} | filled
-    embedding = architecture.needed_embedding(filled["width"], filled["tie"]) or 128
+    embedding = architecture.needed_embedding(filled["width"], filled["tie"], filled["output"]) or 128
     return Blueprint(**({"embedding": embedding, "feed_forward": 4 * filled["width"]} | filled))
 
 
@@ -203,7 +210,7 @@ def resolve(options: ModelOptions) -> Blueprint:
         )
     if architecture.has_blocks:
         _check_heads(o)
-    needed = architecture.needed_embedding(o.width, o.tie)
+    needed = architecture.needed_embedding(o.width, o.tie, o.output)
     if needed not in (None, o.embedding):
         why = "with Transformer blocks" if architecture.has_blocks else f"with model.tie={o.tie}"
         raise ConfigError(
@@ -258,7 +265,7 @@ def fitting(options: ModelOptions, name: str) -> ModelOptions:
         own = replace(own, tie="target")
     o = _filled(own)
     unused: dict[str, Any] = dict.fromkeys(architecture.unused(o))
-    if architecture.needed_embedding(o.width, o.tie) is not None:
+    if architecture.needed_embedding(o.width, o.tie, o.output) is not None:
         unused["embedding"] = None
     return replace(own, **unused)
 

@@ -40,6 +40,8 @@ class ModelOptions:
     """Recurrent network; by default lstm. A GRU has three quarters of its parameters."""
     score: Literal["dot", "scaled_dot", "general", "additive"] | None = None
     """Attention score function; by default scaled_dot, or general if the source has pictures."""
+    output: Literal["dense", "direct"] | None = None
+    """What scores the tokens: tanh of a linear map of [h; context] (dense, the default), or [h; context] (direct)."""
     heads: Size | None = None
     """Number of attention heads of a Transformer, a divisor of the width; by default 4."""
     feed_forward: Size | None = None
@@ -71,6 +73,7 @@ class Blueprint:
     merge: str
     cell: str
     score: str
+    output: str
     heads: int
     feed_forward: int
     positions: str

@@ -38,7 +38,7 @@ def tensor_shapes(o: Blueprint, sizes: Sizes) -> Named:
     layers = transformer_decoder(o, architecture) if o.name in TRANSFORMER_DECODERS else recurrent_decoder(o)
     yield from at("decoder.layers.layers", layers)
     if o.tie == "none":
-        yield "decoder.output.weight", (sizes.target, architecture.outputs * o.width)
+        yield "decoder.output.weight", (sizes.target, architecture.output_width(o.width, o.output))
     yield "decoder.output.bias", (sizes.target,)
 
 
@@ -112,7 +112,7 @@ def recurrent_decoder(o: Blueprint) -> Named:
         case "transducer":
             yield from at("1.inner", cell(o, o.embedding + o.width, o.width))
             yield from stacked_lstms(o, o.width, [str(1 + height) for height in range(1, o.decoder_layers)])
-            yield from at(f"{o.decoder_layers + 1}.inner.linear", linear(o.width, 2 * o.width))
+            yield from joining_layer(o)
         case "gnmt":
             yield from at("0", cell(o, o.embedding, o.width))
             yield from at("1.score", score(o))
@@ -143,7 +143,13 @@ def stacked_lstms(o: Blueprint, inputs: int, paths: list[str]) -> Named:
 def attention(o: Blueprint) -> Named:
     """Attention above the decoder's layers, and the layer that joins its context with the state."""
     yield from at(f"{o.decoder_layers}.score", score(o))
-    yield from at(f"{o.decoder_layers + 1}.inner.linear", linear(o.width, 2 * o.width))
+    yield from joining_layer(o)
+
+
+def joining_layer(o: Blueprint) -> Named:
+    """What joins state and context before the output layer, if it has tensors."""
+    if o.output == "dense":
+        yield from at(f"{o.decoder_layers + 1}.inner.linear", linear(o.width, 2 * o.width))
 
 
 def score(o: Blueprint) -> Named:

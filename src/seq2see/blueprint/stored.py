@@ -16,7 +16,7 @@ from seq2see.blueprint.shapes import Shape, tensor_shapes
 from seq2see.errors import CheckpointError, ConfigError
 
 ANOTHER_VERSION = "read the model with the version of Seq2See that wrote it"
-LATER: dict[str, Any] = {"cell": "lstm"}
+LATER: dict[str, Any] = {"cell": "lstm", "output": "dense"}
 """What the options of later versions were before there were any."""
 ANOTHER_MODEL = "configuration and weights belong to different models: use the files of one model"
 

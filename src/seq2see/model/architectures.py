@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from seq2see.blueprint import Blueprint, Sizes, require_joint
+from seq2see.blueprint import ARCHITECTURES, Blueprint, Sizes, require_joint
 from seq2see.model.dropout import Dropout, SequenceDropout
 from seq2see.model.embedding import Embedding, FieldEmbedding
 from seq2see.model.encoder import (
@@ -56,7 +56,7 @@ def peeky(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     first = ReadContext(cell(o, o.embedding + o.width))
     above = [ReadContext(cell(o, 2 * o.width)) for _ in range(1, o.decoder_layers)]
     embedding = embeddings(o, sizes)
-    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Peek(), first, *above, Concat()], 2 * o.width))
+    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Peek(), first, *above, Concat()]))
 
 
 def attention(o: Blueprint, sizes: Sizes) -> Seq2Seq:
@@ -112,8 +112,7 @@ def transducer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     first = ReadContext(cell(o, o.embedding + o.width))
     above = [cell(o, o.width) for _ in range(1, o.decoder_layers)]
     embedding = embeddings(o, sizes)
-    output = ReadContext(Dense(2 * o.width, o.width, o.dropout))
-    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Pointer(), first, *above, output]))
+    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Pointer(), first, *above, joined(o)]))
 
 
 def transformer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
@@ -212,9 +211,10 @@ def encoder(
     return Encoder(embedding.source, layers, SequenceDropout(o.dropout), embedding.fields, embedding.values)
 
 
-def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], output_width: int | None = None) -> Decoder:
-    """A decoder of these layers; the last one is `output_width` wide (default: W)."""
-    return Decoder(embedding.target, layers, output_width or o.width, SequenceDropout(o.dropout), tied=o.tie != "none")
+def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer]) -> Decoder:
+    """A decoder of these layers."""
+    output_width = ARCHITECTURES[o.name].output_width(o.width, o.output)
+    return Decoder(embedding.target, layers, output_width, SequenceDropout(o.dropout), tied=o.tie != "none")
 
 
 def transformer_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:
@@ -281,8 +281,13 @@ def cell(o: Blueprint, input_width: int) -> Layer:
 
 
 def attention_layers(o: Blueprint) -> list[Layer]:
-    """Attention, and the layer that makes the attentional state of x and context."""
-    return [Attend(score(o)), ReadContext(Dense(2 * o.width, o.width, o.dropout))]
+    """Attention, and the layer that joins x and context."""
+    return [Attend(score(o)), joined(o)]
+
+
+def joined(o: Blueprint) -> Layer:
+    """x and context as the input of the output layer: an attentional state, or both side by side."""
+    return Concat() if o.output == "direct" else ReadContext(Dense(2 * o.width, o.width, o.dropout))
 
 
 def score(o: Blueprint) -> Score:

@@ -15,9 +15,10 @@ def initialize(model: nn.Module) -> None:
     """Initialise every parameter of `model` from torch's global generator.
 
     Matrices: uniform in ±1/√fan-in, separately for input and recurrent matrix of an LSTM or GRU (LeCun et al. 1998,
-    section 4.6). Convolutions: normal, before scaling. Biases: 0. Norms: identity. Embeddings: normal, with unit variance after scaling; those of fields, which are added to others, with a deviation of 0.1 (with
-    1, exact match of inflection was 11 points lower in the middle of a training). (Glorot's scale, orthogonal recurrent
-    matrices and a forget bias of 1 gave about a point more of word error rate on pronunciation.)
+    section 4.6). Convolutions: normal, before scaling. Biases: 0. Norms: identity. Embeddings: normal, with unit
+    variance after scaling; those of fields, which are added to others, with a deviation of 0.1 (with 1, exact match of
+    inflection was 11 points lower in the middle of a training). (Glorot's scale, orthogonal recurrent matrices and a
+    forget bias of 1 gave about a point more of word error rate on pronunciation.)
     """
     for module in model.modules():
         match module:

@@ -30,7 +30,7 @@ from seq2see.runtime.transformer import (
     SelfAttention,
 )
 from seq2see.runtime.values import SourceValues
-from seq2see.runtime.wiring import Dense, Embed, InputFeeding, Output, Residual, Stack
+from seq2see.runtime.wiring import Concat, Dense, Embed, InputFeeding, Output, Residual, Stack
 
 
 class EncoderDecoder(NamedTuple):
@@ -99,10 +99,9 @@ def transducer(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     own = decoder(tensors)
     layers = first_lstm(o, tensors, own.at(1, "inner"), reads={"context": o.width})
     layers += [upper_lstm(o, own.at(1 + height)) for height in range(1, o.decoder_layers)]
-    dense = Linear.take(own.at(o.decoder_layers + 1, "inner", "linear"), o.width, 2 * o.width)
-    of_state, of_context = Linear(dense.weight[: o.width], None), Linear(dense.weight[o.width :], dense.bias)
-    joined = [Pointer(of_context), Dense(of_state)]
-    return EncoderDecoder(encoder(o, tensors), [Pointer(reports_weights=False), *layers, *joined, output(o, tensors)])
+    joined, of_context = joining_layer(o, own)
+    top = [Pointer(of_context), joined]
+    return EncoderDecoder(encoder(o, tensors), [Pointer(reports_weights=False), *layers, *top, output(o, tensors)])
 
 
 def transformer(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
@@ -192,7 +191,8 @@ def output(o: Blueprint, tensors: Tensors, *, peeks: int = 0) -> Output:
     """The output layer, whose weights may be tied to the embedding."""
     table = target_table(o, tensors)
     own = tensors.at("decoder", "output")
-    weight = table if o.tie != "none" else own.take("weight", len(table), o.width + peeks)
+    width = ARCHITECTURES[o.name].output_width(o.width, o.output)
+    weight = table if o.tie != "none" else own.take("weight", len(table), width)
     return Output(Linear(weight.T, own.take("bias", len(table))), peeks=peeks)
 
 
@@ -223,11 +223,17 @@ def recurrent(o: Blueprint, tensors: Tensors, own: Tensors) -> list[Layer]:
 
 
 def attention_layers(o: Blueprint, own: Tensors) -> list[Layer]:
-    """Attention, and the layer that makes the attentional state of x and context."""
+    """Attention, and the layer that joins x and context."""
+    joined, of_context = joining_layer(o, own)
+    return [make_attend(o.score, own.at(o.decoder_layers, "score"), o.width, of_context), joined]
+
+
+def joining_layer(o: Blueprint, own: Tensors) -> tuple[Layer, Linear | None]:
+    """The layer that joins x and context for the output layer, and the map of the context that it expects."""
+    if o.output == "direct":
+        return Concat(), None
     dense = Linear.take(own.at(o.decoder_layers + 1, "inner", "linear"), o.width, 2 * o.width)
-    of_context = Linear(dense.weight[o.width :], dense.bias)
-    reader = make_attend(o.score, own.at(o.decoder_layers, "score"), o.width, of_context)
-    return [reader, Dense(Linear(dense.weight[: o.width], None))]
+    return Dense(Linear(dense.weight[: o.width], None)), Linear(dense.weight[o.width :], dense.bias)
 
 
 def encoder(

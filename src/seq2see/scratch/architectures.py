@@ -59,6 +59,7 @@ class ScratchBlueprint:
     merge: str
     cell: str
     score: str
+    output: str
     heads: int
     feed_forward: int
     norm: str
@@ -73,27 +74,27 @@ def plain(p: ScratchBlueprint) -> ScratchSeq2Seq:
 
 def peeky(p: ScratchBlueprint) -> ScratchSeq2Seq:
     """The encoder's last h goes into every LSTM and into the output layer, at every step (Cho et al. 2014)."""
-    first = ReadContext(Recurrent(p.target.width + p.width, p.width, cell=p.cell))
-    above = [ReadContext(Recurrent(2 * p.width, p.width, cell=p.cell)) for _ in range(1, p.decoder_layers)]
+    first = ReadContext(cell(p, p.target.width + p.width))
+    above = [ReadContext(cell(p, 2 * p.width)) for _ in range(1, p.decoder_layers)]
     return ScratchSeq2Seq(encoder(p), decoder(p, [Peek(), first, *above, Concat()], 2 * p.width))
 
 
 def attention(p: ScratchBlueprint) -> ScratchSeq2Seq:
     """The decoder attends to the source (Luong et al. 2015); `bidirectional` and `stacked` differ in their options."""
-    return ScratchSeq2Seq(encoder(p), decoder(p, [*recurrent(p), *attention_layers(p)]))
+    return ScratchSeq2Seq(encoder(p), decoder(p, [*recurrent(p), *attention_layers(p)], output_width(p)))
 
 
 def residual(p: ScratchBlueprint) -> ScratchSeq2Seq:
     """`stacked` with a residual connection around each layer from the second on."""
     first, *above = recurrent(p)
     layers = [first, *(Residual(layer) for layer in above), *attention_layers(p)]
-    return ScratchSeq2Seq(encoder(p, residual_from=1), decoder(p, layers))
+    return ScratchSeq2Seq(encoder(p, residual_from=1), decoder(p, layers, output_width(p)))
 
 
 def gnmt(p: ScratchBlueprint) -> ScratchSeq2Seq:
     """The bottom decoder layer attends, all layers above read its context (Wu et al. 2016, figure 1)."""
-    above = [ReadContext(Recurrent(2 * p.width, p.width, cell=p.cell)) for _ in range(1, p.decoder_layers)]
-    layers = [Recurrent(p.target.width, p.width, cell=p.cell), Attend(score(p)), above[0], *map(Residual, above[1:])]
+    above = [ReadContext(cell(p, 2 * p.width)) for _ in range(1, p.decoder_layers)]
+    layers = [cell(p, p.target.width), Attend(score(p)), above[0], *map(Residual, above[1:])]
     return ScratchSeq2Seq(encoder(p, unidirectional_from=1, residual_from=2), decoder(p, layers))
 
 
@@ -153,13 +154,23 @@ def decoder(p: ScratchBlueprint, layers: list[Layer], output_width: int | None =
 
 def recurrent(p: ScratchBlueprint, input_width: int | None = None) -> list[Layer]:
     """`p.decoder_layers` LSTMs or GRUs; the first reads `input_width` (default: the embedding's width)."""
-    widths = [input_width or p.target.width] + [p.width] * (p.decoder_layers - 1)
-    return [Recurrent(width, p.width, cell=p.cell) for width in widths]
+    return [cell(p, width) for width in [input_width or p.target.width] + [p.width] * (p.decoder_layers - 1)]
+
+
+def cell(p: ScratchBlueprint, input_width: int) -> Layer:
+    """An LSTM or GRU of the decoder."""
+    return Recurrent(input_width, p.width, cell=p.cell)
 
 
 def attention_layers(p: ScratchBlueprint) -> list[Layer]:
-    """Attention, and the layer that makes the attentional state of x and context."""
-    return [Attend(score(p)), ReadContext(Dense(2 * p.width, p.width))]
+    """Attention, and the layer that joins x and context: to an attentional state, or side by side."""
+    joined = Concat() if p.output == "direct" else ReadContext(Dense(2 * p.width, p.width))
+    return [Attend(score(p)), joined]
+
+
+def output_width(p: ScratchBlueprint) -> int:
+    """The width of x and context when they are joined."""
+    return 2 * p.width if p.output == "direct" else p.width
 
 
 def score(p: ScratchBlueprint) -> Score:
@@ -255,6 +266,7 @@ def build(
     merge: str = "concat",
     cell: str = "lstm",
     score: str = "scaled_dot",
+    output: str = "dense",
     heads: int = 4,
     feed_forward: int | None = None,
     norm: str = "pre",
@@ -274,6 +286,7 @@ def build(
     require_known("model.merge", merge, ("concat", "sum", "mean"))
     require_known("model.cell", cell, CELLS)
     require_known("model.score", score, SCORES)
+    require_known("model.output", output, ("dense", "direct"))
     require_known("model.norm", norm, ("pre", "post"))
     require_known("model.activation", activation, ACTIVATIONS)
     require_known("model.tie", tie, ("none", "target", "all"))
@@ -287,7 +300,7 @@ def build(
         if width % number:
             fix = f"set model.width={-(-width // number) * number}"
             raise ConfigError(f"{width} is not divisible by {divisor}", where="model.width", fix=fix)
-    output_width = 2 * width if name == "peeky" else width
+    output_width = 2 * width if name == "peeky" or output == "direct" else width
     is_fixed = rung.has_blocks or tie != "none"
     embedding = embedding or (output_width if is_fixed else 128)
     if is_fixed and embedding != output_width:
@@ -306,6 +319,7 @@ def build(
         merge,
         cell,
         score,
+        output,
         heads,
         feed_forward or 4 * width,
         norm,
