@@ -74,6 +74,8 @@ def _variants() -> dict[str, ModelOptions]:
     variants["bidirectional-direct-tied"] = replace(
         small, name="bidirectional", output="direct", tie="target", embedding=None
     )
+    variants["gnmt-current"] = replace(small, name="gnmt", query="current", score="scaled_dot")
+    variants["gnmt-dot-3-layers"] = replace(small, name="gnmt", score="dot", layers=3)
     variants["input_feeding-additive"] = replace(small, name="input_feeding", score="additive")
     for merge in ("sum", "mean"):
         variants[f"bidirectional-{merge}"] = replace(small, name="bidirectional", merge=merge)

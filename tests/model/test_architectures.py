@@ -19,7 +19,7 @@ from seq2see.model import (
     resolve,
     to_options,
 )
-from seq2see.model.readers import Attend, Pointer
+from seq2see.model.readers import Attend, AttendFromPrevious, Pointer
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.tensors import map_carry
 from seq2see.model.transformer import CrossAttention
@@ -246,9 +246,10 @@ def test_residual_layers_with_zero_output_change_nothing():
 @torch.no_grad()
 def test_gnmt_attends_in_the_bottom_layer():
     model = new_model("gnmt", layers=4)
-    bottom, attend, first, second, third = model.decoder.layers.layers
-    assert isinstance(bottom, Recurrent)
-    assert isinstance(attend, Attend)
+    bottom, first, second, third = model.decoder.layers.layers
+    assert isinstance(bottom, AttendFromPrevious)
+    assert isinstance(bottom.recurrent, Recurrent)
+    assert isinstance(bottom.attend, Attend)
     assert isinstance(first, ReadContext)
     assert isinstance(first.inner, Recurrent)
     for layer in (second, third):
@@ -268,18 +269,36 @@ def test_gnmts_upper_layers_read_the_context_and_the_bottom_layer_does_not():
     for each in (memory, changed):
         _, state, _ = model.decoder(READ, model.decoder.start(each))
         carries.append(state.carry)
-    (bottom, _, *above), (other_bottom, _, *other_above) = carries
+    (bottom, *above), (other_bottom, *other_above) = carries
     assert torch.equal(bottom[0], other_bottom[0])
     for layer, other in zip(above, other_above, strict=True):
         assert ((layer[0] - other[0]).abs().amax(-1) > 1e-6).all()
         assert ((layer[1] - other[1]).abs().amax(-1) > 1e-6).all()
     # Zeroing a layer's weights for the context removes its effect, layer by layer.
-    for layer in (model.decoder.layers.layers[2].inner, model.decoder.layers.layers[3].inner.inner):
+    for layer in (model.decoder.layers.layers[1].inner, model.decoder.layers.layers[2].inner.inner):
         columns = layer.lstm.weight_input[:, 8:]
         kept, before = columns.clone(), logits_of(model, memory)
         columns.zero_()
         assert (logits_of(model, memory) - before).abs().max() > 1e-6
         columns.copy_(kept)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("query", ["previous", "current"])
+def test_gnmts_attention_is_asked_by_the_step_before(query):
+    """So the last token read has no effect on where the model looks, and the start of the bottom layer asks first."""
+    model = new_model("gnmt", layers=2, query=query)
+    memory = model.encode(SOURCE)
+    other = READ.clone()
+    other[:, -1] = READ[:, 0]
+    assert not torch.equal(other, READ)
+    last, changed = (model.decoder(read, model.decoder.start(memory))[2][:, -1] for read in (READ, other))
+    assert torch.equal(last, changed) == (query == "previous")
+    if query == "previous":
+        attend = model.decoder.layers.layers[0].attend
+        seen, _ = attend(Stream(memory.finals[0][0][:, None]), (), attend.read(memory))
+        weights = model.decoder(READ, model.decoder.start(memory))[2]
+        torch.testing.assert_close(weights[:, :1], seen.weights, rtol=0, atol=1e-12)
 
 
 @torch.no_grad()

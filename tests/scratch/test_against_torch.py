@@ -32,6 +32,7 @@ def variants() -> dict[str, dict]:
         found[f"{name}, 1 and 3 layers"] = {"name": name, "encoder_layers": 1, "decoder_layers": 3}
     for name in ("plain", "reverse", "peeky", "attention", "residual", "gnmt", "input_feeding", "language_model"):
         found[f"{name}, GRU"] = {"name": name, "cell": "gru"}
+    found["gnmt, current query"] = {"name": "gnmt", "query": "current", "score": "dot", "layers": 3}
     for name in ("attention", "stacked", "residual"):
         found[f"{name}, direct"] = {"name": name, "output": "direct"}
     found["attention, direct and tied"] = {"name": "attention", "output": "direct", "tie": "target", "embedding": 16}

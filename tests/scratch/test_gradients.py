@@ -151,6 +151,10 @@ def encoder_layer_case(layer):
     return layer, forward, backward, [random(ROWS, SOURCE, WIDTH)]
 
 
+def previous_query():
+    return scratch.AttendFromPrevious(scratch.Recurrent(WIDTH, WIDTH), scratch.Attend(scratch.General(WIDTH, WIDTH)))
+
+
 def decoder_layer_case(layer, *, has_context=False, chunks=(TARGET,)):
     """From the Memory and the input stream to the output stream, in chunks of these lengths."""
 
@@ -232,6 +236,8 @@ CASES = {
     "Recurrent": lambda: decoder_layer_case(scratch.Recurrent(WIDTH, WIDTH)),
     "Peek": lambda: decoder_layer_case(scratch.Peek()),
     "Attend": lambda: decoder_layer_case(scratch.Attend(scratch.Dot())),
+    "AttendFromPrevious": lambda: decoder_layer_case(previous_query()),
+    "AttendFromPrevious in chunks": lambda: decoder_layer_case(previous_query(), chunks=(1, 1)),
     "Attend, additive": lambda: decoder_layer_case(scratch.Attend(scratch.Additive(WIDTH, WIDTH))),
     "Concat": lambda: decoder_layer_case(scratch.Concat(), has_context=True),
     "ReadContext": lambda: decoder_layer_case(

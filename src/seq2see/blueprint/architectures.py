@@ -17,10 +17,14 @@ ATTENTION_OPTIONS = frozenset({"score"})
 """Options of recurrent decoders with attention."""
 DEPTH_OPTIONS = frozenset({"encoder_layers", "decoder_layers"})
 """Options of models with two sides; one side has `layers`."""
+QUERY_OPTIONS = frozenset({"query"})
+"""Options of recurrent decoders that attend in their bottom layer."""
 OUTPUT_OPTIONS = frozenset({"output"})
 """Options of recurrent decoders that join state and context before the output layer."""
 TRANSFORMER_OPTIONS = frozenset({"heads", "feed_forward", "positions", "max_positions", "norm", "activation"})
 """Options of Transformers, on either side."""
+OPTIONS = ENCODER_OPTIONS | ATTENTION_OPTIONS | QUERY_OPTIONS | OUTPUT_OPTIONS | TRANSFORMER_OPTIONS
+"""All of these."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Architecture:
 
     def unused(self, o: Blueprint) -> set[str]:
         """The options without effect on such a model."""
-        unused = set((ENCODER_OPTIONS | ATTENTION_OPTIONS | OUTPUT_OPTIONS | TRANSFORMER_OPTIONS) - self.uses)
+        unused = set(OPTIONS - self.uses)
         if not self.has_source:
             unused |= DEPTH_OPTIONS
         if o.direction != "both":
@@ -96,9 +100,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "gnmt": Architecture(
         "attention in the bottom layer, its context to all above",
-        ENCODER_OPTIONS | ATTENTION_OPTIONS,
+        ENCODER_OPTIONS | ATTENTION_OPTIONS | QUERY_OPTIONS,
         fixed=BOTH,
-        defaults={"layers": 4},
+        defaults={"layers": 4, "score": "additive", "query": "previous"},
         min_layers=2,
         min_decoder_layers=2,
     ),
@@ -150,6 +154,7 @@ DEFAULTS: dict[str, Any] = {
     "merge": "concat",
     "cell": "lstm",
     "score": "scaled_dot",
+    "query": "current",
     "output": "dense",
     "heads": 4,
     "positions": "sinusoidal",
@@ -159,6 +164,9 @@ DEFAULTS: dict[str, Any] = {
     "tie": "none",
 }
 """Defaults of all architectures that have none of their own."""
+
+LATER: dict[str, Any] = {"cell": "lstm", "query": "current", "output": "dense"}
+"""What the options of later versions were before there were any."""
 
 
 def find(name: str) -> Architecture:
@@ -268,6 +276,17 @@ def fitting(options: ModelOptions, name: str) -> ModelOptions:
     if architecture.needed_embedding(o.width, o.tie, o.output) is not None:
         unused["embedding"] = None
     return replace(own, **unused)
+
+
+def as_before(options: ModelOptions) -> ModelOptions:
+    """The options of a run, with those of later versions as they were.
+
+    A run records a value for every option that has an effect. Where there is none, its version had no such option.
+    """
+    if options.dropout is None or options.name not in ARCHITECTURES:
+        return options
+    unused = ARCHITECTURES[options.name].unused(_filled(options))
+    return replace(options, **{k: v for k, v in LATER.items() if k not in unused and getattr(options, k) is None})
 
 
 def max_positions(o: Blueprint) -> int | None:

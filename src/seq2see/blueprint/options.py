@@ -40,6 +40,8 @@ class ModelOptions:
     """Recurrent network; by default lstm. A GRU has three quarters of its parameters."""
     score: Literal["dot", "scaled_dot", "general", "additive"] | None = None
     """Attention score function; by default scaled_dot, or general if the source has pictures."""
+    query: Literal["current", "previous"] | None = None
+    """Which step's output of gnmt's bottom layer asks the attention; by default previous, as in its paper."""
     output: Literal["dense", "direct"] | None = None
     """What scores the tokens: tanh of a linear map of [h; context] (dense, the default), or [h; context] (direct)."""
     heads: Size | None = None
@@ -73,6 +75,7 @@ class Blueprint:
     merge: str
     cell: str
     score: str
+    query: str
     output: str
     heads: int
     feed_forward: int

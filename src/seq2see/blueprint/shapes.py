@@ -114,11 +114,12 @@ def recurrent_decoder(o: Blueprint) -> Named:
             yield from stacked_lstms(o, o.width, [str(1 + height) for height in range(1, o.decoder_layers)])
             yield from joining_layer(o)
         case "gnmt":
-            yield from at("0", cell(o, o.embedding, o.width))
-            yield from at("1.score", score(o))
+            bottom, attend, above = ("0.recurrent", "0.attend", 0) if o.query == "previous" else ("0", "1", 1)
+            yield from at(bottom, cell(o, o.embedding, o.width))
+            yield from at(f"{attend}.score", score(o))
             for height in range(1, o.decoder_layers):
                 path = "inner" if height == 1 else "inner.inner"
-                yield from at(f"{1 + height}.{path}", cell(o, 2 * o.width, o.width))
+                yield from at(f"{above + height}.{path}", cell(o, 2 * o.width, o.width))
         case "input_feeding":
             paths = [str(height) for height in range(o.decoder_layers)]
             inner = [stacked_lstms(o, o.embedding + o.width, paths), attention(o)]

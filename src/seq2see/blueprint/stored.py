@@ -10,14 +10,12 @@ from typing import Any
 
 import msgspec
 
-from seq2see.blueprint.architectures import DEPTH_OPTIONS, find, require_joint, resolve, to_options
+from seq2see.blueprint.architectures import DEPTH_OPTIONS, LATER, find, require_joint, resolve, to_options
 from seq2see.blueprint.options import Blueprint, ModelOptions, Sizes
 from seq2see.blueprint.shapes import Shape, tensor_shapes
 from seq2see.errors import CheckpointError, ConfigError
 
 ANOTHER_VERSION = "read the model with the version of Seq2See that wrote it"
-LATER: dict[str, Any] = {"cell": "lstm", "output": "dense"}
-"""What the options of later versions were before there were any."""
 ANOTHER_MODEL = "configuration and weights belong to different models: use the files of one model"
 
 

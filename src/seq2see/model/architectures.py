@@ -21,7 +21,7 @@ from seq2see.model.encoder import (
     UnidirectionalRNN,
 )
 from seq2see.model.initialize import initialize
-from seq2see.model.readers import SCORES, Attend, Peek, Pointer, Score
+from seq2see.model.readers import SCORES, Attend, AttendFromPrevious, Peek, Pointer, Score
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.seq2seq import Decoder, Seq2Seq
 from seq2see.model.stream import Layer
@@ -84,15 +84,17 @@ def residual(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
 
 def gnmt(o: Blueprint, sizes: Sizes) -> Seq2Seq:
-    """The bottom decoder layer attends, all layers above read its context (Wu et al. 2016, figure 1).
+    """The bottom decoder layer asks the attention, all layers above read the context (Wu et al. 2016, section 3).
 
     The encoder's bottom layer is bidirectional, the others read forward; on both sides, layers from the third on are
-    residual. Unlike in the paper, the bottom decoder layer is not fed the previous context, which would need a loop
-    over time.
+    residual. The query is the bottom layer's output of the step before, so the layer itself has no context, and there
+    is no loop over time; with model.query=current it is that of the step itself. Unlike in the paper, each of the
+    encoder's two directions has half the width, and there are 4 layers by default, not 8.
     """
-    bottom, *_ = recurrent(o)
+    bottom, attend = cell(o, o.embedding), Attend(score(o))
+    lower = [AttendFromPrevious(bottom, attend)] if o.query == "previous" else [bottom, attend]
     above = [ReadContext(cell(o, 2 * o.width)) for _ in range(1, o.decoder_layers)]
-    layers = [bottom, Attend(score(o)), above[0], *(Residual(layer) for layer in above[1:])]
+    layers = [*lower, above[0], *(Residual(layer) for layer in above[1:])]
     embedding = embeddings(o, sizes)
     return Seq2Seq(encoder(o, embedding, unidirectional_from=1, residual_from=2), decoder(o, embedding, layers))
 
@@ -275,7 +277,7 @@ def recurrent(o: Blueprint, input_width: int | None = None) -> list[Layer]:
     return [cell(o, width) for width in [input_width or o.embedding] + [o.width] * (o.decoder_layers - 1)]
 
 
-def cell(o: Blueprint, input_width: int) -> Layer:
+def cell(o: Blueprint, input_width: int) -> Recurrent:
     """An LSTM or GRU of the decoder."""
     return Recurrent(input_width, o.width, o.dropout, cell=o.cell)
 

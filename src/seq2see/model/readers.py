@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from seq2see.blueprint import STEP
+from seq2see.model.recurrent import Recurrent
 from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry, at_least_float32
 
@@ -153,6 +154,32 @@ class Attend(Layer):
         weights = weights.view(rows, length, -1)
         heads = None if stream.heads is None else (*stream.heads, weights[:, None])
         return stream._replace(context=context.view(rows, length, -1), weights=weights, heads=heads), carry
+
+
+class AttendFromPrevious(Layer):
+    """A recurrent layer, and attention whose query is that layer's output of the step before (Wu et al. 2016).
+
+    The first query is the state that the layer starts from.
+    """
+
+    def __init__(self, recurrent: Recurrent, attend: Attend) -> None:
+        super().__init__()
+        self.recurrent = recurrent
+        self.attend = attend
+
+    def read(self, memory: Memory) -> Carry:
+        return self.attend.read(memory)
+
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
+        return self.recurrent.start(memory, finals)
+
+    def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
+        h, *_ = carry
+        assert isinstance(h, Tensor)
+        stream, carry = self.recurrent(stream, carry, ())
+        queries = torch.cat([h[:, None].to(stream.x.dtype), stream.x[:, :-1]], 1)
+        seen, _ = self.attend(stream._replace(x=queries), (), reading)
+        return seen._replace(x=stream.x), carry
 
 
 def masked_softmax(scores: Float[Tensor, "B *T S"], mask: Bool[Tensor, "B *one S"]) -> Float[Tensor, "B *T S"]:

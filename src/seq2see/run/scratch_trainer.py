@@ -103,6 +103,7 @@ class ScratchTrainer:
             merge=o.merge,
             cell=o.cell,
             score=o.score,
+            query=o.query,
             output=o.output,
             heads=o.heads,
             feed_forward=o.feed_forward,

@@ -15,7 +15,7 @@ from seq2see.blueprint import ARCHITECTURES, Blueprint
 from seq2see.runtime.arithmetic import Linear, Norm
 from seq2see.runtime.encoder import Encoder, EncoderLSTM, NoSource, RecurrentEncoder, SourceFields, TransformerEncoder
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions
-from seq2see.runtime.readers import Pointer, make_attend
+from seq2see.runtime.readers import AttendFromPrevious, Pointer, make_attend
 from seq2see.runtime.recurrent import Gates, Recurrent
 from seq2see.runtime.stream import Layer
 from seq2see.runtime.tensors import Array, Tensors
@@ -73,12 +73,16 @@ def residual(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
 
 
 def gnmt(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
-    """The bottom decoder layer attends, all layers above read its context; from the third on they are residual."""
+    """The bottom decoder layer attends, all layers above read the context; from the third on they are residual."""
     own = decoder(tensors)
-    layers = [*first_lstm(o, tensors, own.at(0)), make_attend(o.score, own.at(1, "score"), o.width)]
+    is_previous = o.query == "previous"
+    *layers, bottom = first_lstm(o, tensors, own.at(0, "recurrent") if is_previous else own.at(0))
+    attend = make_attend(o.score, (own.at(0, "attend") if is_previous else own.at(1)).at("score"), o.width)
+    layers += [AttendFromPrevious(bottom, attend)] if is_previous else [bottom, attend]
+    first = 0 if is_previous else 1
     for height in range(1, o.decoder_layers):
         path = ("inner",) if height == 1 else ("inner", "inner")
-        gates = Gates.take(own.at(1 + height, *path), o.cell, 2 * o.width, o.width)
+        gates = Gates.take(own.at(first + height, *path), o.cell, 2 * o.width, o.width)
         layer = Recurrent(gates, reads={"x": o.width, "context": o.width})
         layers.append(layer if height == 1 else Residual(layer))
     return EncoderDecoder(encoder(o, tensors, unidirectional_from=1, residual_from=2), [*layers, output(o, tensors)])

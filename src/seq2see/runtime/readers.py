@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from seq2see.blueprint import STEP
 from seq2see.runtime.arithmetic import Linear, RowScalars, softmax, softmax_rows
-from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
+from seq2see.runtime.recurrent import Recurrent
+from seq2see.runtime.stream import EMPTY, Layer, LSTMState, Memory, Stream
 from seq2see.runtime.tensors import Array, Tensors
+from seq2see.runtime.wiring import LayerStates
 
 
 class PointerReading:
@@ -204,6 +206,28 @@ class AttendAdditively(Attend):
             match = queries[:, number] + source.keys
             rows.append(np.dot(np.tanh(match, match), self.v))
         return rows[0][:, None] if len(rows) == 1 else np.stack(rows, 1)
+
+
+class AttendFromPrevious(Layer):
+    """A recurrent layer, and attention whose query is that layer's output of the step before (Wu et al. 2016)."""
+
+    def __init__(self, recurrent: Recurrent, attend: Attend) -> None:
+        self.layers = (recurrent, attend)
+
+    def read(self, memory: Memory) -> AttendReading:
+        return self.layers[1].read(memory)
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> LayerStates:
+        return LayerStates([layer.start(memory, finals) for layer in self.layers])
+
+    def step(self, stream: Stream, carry: LayerStates, reading: AttendReading) -> None:
+        recurrent, attend = self.layers
+        own, of_attention = carry.parts
+        before = own.h.copy()
+        recurrent.step(stream, own, EMPTY)
+        x, stream.x = stream.x, before
+        attend.step(stream, of_attention, reading)
+        stream.x = x
 
 
 def mapped(states: Array, linear: Linear) -> Array:

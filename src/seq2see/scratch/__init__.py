@@ -9,6 +9,7 @@ from seq2see.scratch.architectures import ARCHITECTURES, build
 from seq2see.scratch.attention import Additive, AttentionWeight, Dot, General, ScaledDot, WeightSum
 from seq2see.scratch.decoder_layers import (
     Attend,
+    AttendFromPrevious,
     Concat,
     Dense,
     InputFeeding,
@@ -59,6 +60,7 @@ __all__ = [
     "Affine",
     "Answer",
     "Attend",
+    "AttendFromPrevious",
     "AttentionWeight",
     "Batch",
     "BidirectionalRNN",

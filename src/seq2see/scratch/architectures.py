@@ -11,6 +11,7 @@ from seq2see.scratch.attention import SCORES, Score
 from seq2see.scratch.cells import CELLS
 from seq2see.scratch.decoder_layers import (
     Attend,
+    AttendFromPrevious,
     Concat,
     Dense,
     InputFeeding,
@@ -59,6 +60,7 @@ class ScratchBlueprint:
     merge: str
     cell: str
     score: str
+    query: str
     output: str
     heads: int
     feed_forward: int
@@ -92,9 +94,11 @@ def residual(p: ScratchBlueprint) -> ScratchSeq2Seq:
 
 
 def gnmt(p: ScratchBlueprint) -> ScratchSeq2Seq:
-    """The bottom decoder layer attends, all layers above read its context (Wu et al. 2016, figure 1)."""
+    """The bottom decoder layer asks the attention, all layers above read the context (Wu et al. 2016, section 3)."""
     above = [ReadContext(cell(p, 2 * p.width)) for _ in range(1, p.decoder_layers)]
-    layers = [cell(p, p.target.width), Attend(score(p)), above[0], *map(Residual, above[1:])]
+    bottom, attend = cell(p, p.target.width), Attend(score(p))
+    lower = [AttendFromPrevious(bottom, attend)] if p.query == "previous" else [bottom, attend]
+    layers = [*lower, above[0], *map(Residual, above[1:])]
     return ScratchSeq2Seq(encoder(p, unidirectional_from=1, residual_from=2), decoder(p, layers))
 
 
@@ -157,7 +161,7 @@ def recurrent(p: ScratchBlueprint, input_width: int | None = None) -> list[Layer
     return [cell(p, width) for width in [input_width or p.target.width] + [p.width] * (p.decoder_layers - 1)]
 
 
-def cell(p: ScratchBlueprint, input_width: int) -> Layer:
+def cell(p: ScratchBlueprint, input_width: int) -> Recurrent:
     """An LSTM or GRU of the decoder."""
     return Recurrent(input_width, p.width, cell=p.cell)
 
@@ -229,6 +233,7 @@ class Rung(NamedTuple):
     direction: str = "forward"
     layers: int = 1
     tie: str = "none"
+    score: str = "scaled_dot"
     has_blocks: bool = False
     """Whether either side is a Transformer: its embeddings are scaled, and as wide as the model."""
 
@@ -241,7 +246,7 @@ ARCHITECTURES: dict[str, Rung] = {
     "bidirectional": Rung(attention, "both"),
     "stacked": Rung(attention, "both", 2),
     "residual": Rung(residual, "both", 3),
-    "gnmt": Rung(gnmt, "both", 4),
+    "gnmt": Rung(gnmt, "both", 4, score="additive"),
     "input_feeding": Rung(input_feeding, "both"),
     "transformer": Rung(transformer, layers=4, tie="target", has_blocks=True),
     "transformer_lstm": Rung(transformer_lstm, layers=2, has_blocks=True),
@@ -265,7 +270,8 @@ def build(
     direction: str | None = None,
     merge: str = "concat",
     cell: str = "lstm",
-    score: str = "scaled_dot",
+    score: str | None = None,
+    query: str | None = None,
     output: str = "dense",
     heads: int = 4,
     feed_forward: int | None = None,
@@ -281,11 +287,13 @@ def build(
     """
     require_known("model.name", name, ARCHITECTURES)
     rung = ARCHITECTURES[name]
-    direction, tie = direction or rung.direction, tie or rung.tie
+    query = query or ("previous" if name == "gnmt" else "current")
+    direction, score, tie = direction or rung.direction, score or rung.score, tie or rung.tie
     require_known("model.direction", direction, ("forward", "backward", "both"))
     require_known("model.merge", merge, ("concat", "sum", "mean"))
     require_known("model.cell", cell, CELLS)
     require_known("model.score", score, SCORES)
+    require_known("model.query", query, ("current", "previous"))
     require_known("model.output", output, ("dense", "direct"))
     require_known("model.norm", norm, ("pre", "post"))
     require_known("model.activation", activation, ACTIVATIONS)
@@ -319,6 +327,7 @@ def build(
         merge,
         cell,
         score,
+        query,
         output,
         heads,
         feed_forward or 4 * width,

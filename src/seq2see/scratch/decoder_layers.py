@@ -116,6 +116,48 @@ class Attend(Layer):
         )
 
 
+class AttendFromPrevious(Layer):
+    """A recurrent layer, and attention whose query is that layer's output of the step before (Wu et al. 2016).
+
+    q[0] = h before the first step      q[t] = x[t-1]
+    """
+
+    def __init__(self, recurrent: Recurrent, attend: Attend) -> None:
+        self.recurrent = recurrent
+        self.attend = attend
+
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
+        """The states of both."""
+        return self.recurrent.start(memory, finals), self.attend.start(memory, finals)
+
+    def start_backward(
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[RecurrentState]
+    ) -> None:
+        """Of both."""
+        own, of_attention = gradient
+        self.recurrent.start_backward(own, memory, memory_gradient, finals_gradient)
+        self.attend.start_backward(of_attention, memory, memory_gradient, finals_gradient)
+
+    def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
+        """x is the recurrent layer's output, context and weights are what its outputs one step earlier ask for."""
+        (h, *others), of_attention = state
+        stream, own, own_cache = self.recurrent.forward(stream, (h, *others))
+        queries = np.concatenate([h[:, None], stream.x[:, :-1]], 1)
+        seen, of_attention, cache = self.attend.forward(Stream(queries), of_attention)
+        return seen._replace(x=stream.x), (own, of_attention), (own_cache, cache)
+
+    def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
+        """The gradient by q[t] is one by x[t-1], and that by q[0] is one by the state before this chunk."""
+        own_cache, attend_cache = cache
+        own, of_attention = state_gradient or (None, None)
+        zero = gradient._replace(x=np.zeros_like(gradient.x))
+        queries, of_attention = self.attend.backward(zero, of_attention, attend_cache)
+        x_gradient = gradient.x.copy()
+        x_gradient[:, :-1] += queries.x[:, 1:]
+        before, (h_gradient, *others) = self.recurrent.backward(Stream(x_gradient), own, own_cache)
+        return before, ((h_gradient + queries.x[:, 0], *others), of_attention)
+
+
 class Stack(Layer):
     """Layers in sequence; backward from the last to the first."""
 
