@@ -53,6 +53,7 @@ OTHER: dict[str, Any] = {
     "model.merge": "sum",
     "model.cell": "gru",
     "model.score": "additive",
+    "model.diagonal": True,
     "model.query": "current",
     "model.output": "direct",
     "model.heads": 8,

@@ -74,6 +74,10 @@ def _variants() -> dict[str, ModelOptions]:
     variants["bidirectional-direct-tied"] = replace(
         small, name="bidirectional", output="direct", tie="target", embedding=None
     )
+    for name in ("attention", "gnmt", "input_feeding", "transformer_lstm", "lstm_transformer", "transformer"):
+        options = blocks if "heads" in ARCHITECTURES[name].uses else small
+        variants[f"{name}-diagonal"] = replace(options, name=name, diagonal=True)
+    variants["attention-additive-diagonal"] = replace(small, name="attention", score="additive", diagonal=True)
     variants["gnmt-current"] = replace(small, name="gnmt", query="current", score="scaled_dot")
     variants["gnmt-dot-3-layers"] = replace(small, name="gnmt", score="dot", layers=3)
     variants["input_feeding-additive"] = replace(small, name="input_feeding", score="additive")

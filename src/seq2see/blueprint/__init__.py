@@ -19,6 +19,7 @@ from seq2see.blueprint.architectures import (
 from seq2see.blueprint.depths import starting_states
 from seq2see.blueprint.options import (
     CELL,
+    DIAGONAL_REACH,
     FIELD_BREAK,
     MAX_LAYERS,
     PICTURE_CHANNELS,
@@ -40,6 +41,7 @@ __all__ = [
     "ARCHITECTURES",
     "CELL",
     "DEFAULT",
+    "DIAGONAL_REACH",
     "FIELD_BREAK",
     "MAX_LAYERS",
     "PICTURE_CHANNELS",

@@ -13,7 +13,9 @@ CELL_OPTIONS = frozenset({"cell"})
 """Options of models with recurrent layers."""
 ENCODER_OPTIONS = CELL_OPTIONS | {"direction", "merge"}
 """Options of recurrent encoders."""
-ATTENTION_OPTIONS = frozenset({"score"})
+DIAGONAL_OPTIONS = frozenset({"diagonal"})
+"""Options of models with attention to the source."""
+ATTENTION_OPTIONS = DIAGONAL_OPTIONS | {"score"}
 """Options of recurrent decoders with attention."""
 DEPTH_OPTIONS = frozenset({"encoder_layers", "decoder_layers"})
 """Options of models with two sides; one side has `layers`."""
@@ -118,7 +120,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         is_transducer=True,
     ),
     "transformer": Architecture(
-        "self-attention on both sides", TRANSFORMER_OPTIONS, defaults={"layers": 4, "tie": "target"}
+        "self-attention on both sides", TRANSFORMER_OPTIONS | DIAGONAL_OPTIONS, defaults={"layers": 4, "tie": "target"}
     ),
     "transformer_lstm": Architecture(
         "Transformer encoder, LSTM decoder with attention",
@@ -128,7 +130,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "lstm_transformer": Architecture(
         "bidirectional LSTM encoder, Transformer decoder",
-        TRANSFORMER_OPTIONS | ENCODER_OPTIONS,
+        TRANSFORMER_OPTIONS | ENCODER_OPTIONS | DIAGONAL_OPTIONS,
         fixed=LSTMS,
         defaults=BOTH | {"layers": 2, "tie": "target"},
     ),
@@ -154,6 +156,7 @@ DEFAULTS: dict[str, Any] = {
     "merge": "concat",
     "cell": "lstm",
     "score": "scaled_dot",
+    "diagonal": False,
     "query": "current",
     "output": "dense",
     "heads": 4,
@@ -165,7 +168,7 @@ DEFAULTS: dict[str, Any] = {
 }
 """Defaults of all architectures that have none of their own."""
 
-LATER: dict[str, Any] = {"cell": "lstm", "query": "current", "output": "dense"}
+LATER: dict[str, Any] = {"cell": "lstm", "diagonal": False, "query": "current", "output": "dense"}
 """What the options of later versions were before there were any."""
 
 

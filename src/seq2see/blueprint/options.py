@@ -40,6 +40,8 @@ class ModelOptions:
     """Recurrent network; by default lstm. A GRU has three quarters of its parameters."""
     score: Literal["dot", "scaled_dot", "general", "additive"] | None = None
     """Attention score function; by default scaled_dot, or general if the source has pictures."""
+    diagonal: bool | None = None
+    """Whether attention scores have a learned bias per distance of source and target position; by default false."""
     query: Literal["current", "previous"] | None = None
     """Which step's output of gnmt's bottom layer asks the attention; by default previous, as in its paper."""
     output: Literal["dense", "direct"] | None = None
@@ -75,6 +77,7 @@ class Blueprint:
     merge: str
     cell: str
     score: str
+    diagonal: bool
     query: str
     output: str
     heads: int
@@ -100,6 +103,8 @@ VALUE = 5
 """The token in place of a vector, or of a cell of a picture: the second one of a vocabulary with such fields."""
 STEP = 4
 """The token of a transducer that moves on to the next source token: the first one of the target vocabulary."""
+DIAGONAL_REACH = 16
+"""Positions before or after one's own; model.diagonal has one bias for each, and for all that are farther."""
 PICTURE_CHANNELS = (16, 32, 64)
 """Outputs of the stages of convolutions that read a picture; each halves its height and width."""
 PICTURE_DEVIATION = 0.3

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from seq2see.blueprint.architectures import ARCHITECTURES, Architecture
-from seq2see.blueprint.options import PICTURE_CHANNELS, Blueprint, Field, Sizes
+from seq2see.blueprint.options import DIAGONAL_REACH, PICTURE_CHANNELS, Blueprint, Field, Sizes
 
 Shape: TypeAlias = tuple[int, ...]
 Named: TypeAlias = Iterator[tuple[str, Shape]]
@@ -117,6 +117,7 @@ def recurrent_decoder(o: Blueprint) -> Named:
             bottom, attend, above = ("0.recurrent", "0.attend", 0) if o.query == "previous" else ("0", "1", 1)
             yield from at(bottom, cell(o, o.embedding, o.width))
             yield from at(f"{attend}.score", score(o))
+            yield from at(attend, diagonal(o))
             for height in range(1, o.decoder_layers):
                 path = "inner" if height == 1 else "inner.inner"
                 yield from at(f"{above + height}.{path}", cell(o, 2 * o.width, o.width))
@@ -144,6 +145,7 @@ def stacked_lstms(o: Blueprint, inputs: int, paths: list[str]) -> Named:
 def attention(o: Blueprint) -> Named:
     """Attention above the decoder's layers, and the layer that joins its context with the state."""
     yield from at(f"{o.decoder_layers}.score", score(o))
+    yield from at(str(o.decoder_layers), diagonal(o))
     yield from joining_layer(o)
 
 
@@ -151,6 +153,12 @@ def joining_layer(o: Blueprint) -> Named:
     """What joins state and context before the output layer, if it has tensors."""
     if o.output == "dense":
         yield from at(f"{o.decoder_layers + 1}.inner.linear", linear(o.width, 2 * o.width))
+
+
+def diagonal(o: Blueprint, heads: int = 1) -> Named:
+    """The bias for each distance, if there is one."""
+    if o.diagonal:
+        yield "diagonal.weight", (heads, 2 * DIAGONAL_REACH + 1)
 
 
 def score(o: Blueprint) -> Named:
@@ -196,5 +204,6 @@ def inner(o: Blueprint, sublayer: str) -> Named:
         return
     if sublayer == "source":
         yield from at("query", linear(o.width, o.width))
+        yield from diagonal(o, o.heads)
     yield from at("projection", linear((2 if sublayer == "source" else 3) * o.width, o.width))
     yield from at("output", linear(o.width, o.width))

@@ -21,7 +21,7 @@ from seq2see.model.encoder import (
     UnidirectionalRNN,
 )
 from seq2see.model.initialize import initialize
-from seq2see.model.readers import SCORES, Attend, AttendFromPrevious, Peek, Pointer, Score
+from seq2see.model.readers import SCORES, Attend, AttendFromPrevious, Diagonal, Peek, Pointer, Score
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.seq2seq import Decoder, Seq2Seq
 from seq2see.model.stream import Layer
@@ -91,7 +91,7 @@ def gnmt(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     is no loop over time; with model.query=current it is that of the step itself. Unlike in the paper, each of the
     encoder's two directions has half the width, and there are 4 layers by default, not 8.
     """
-    bottom, attend = cell(o, o.embedding), Attend(score(o))
+    bottom, attend = cell(o, o.embedding), Attend(score(o), diagonal(o))
     lower = [AttendFromPrevious(bottom, attend)] if o.query == "previous" else [bottom, attend]
     above = [ReadContext(cell(o, 2 * o.width)) for _ in range(1, o.decoder_layers)]
     layers = [*lower, above[0], *(Residual(layer) for layer in above[1:])]
@@ -240,7 +240,9 @@ def transformer_decoder(o: Blueprint, embedding: Embeddings, *, has_source: bool
     """
 
     def block(height: int) -> Stack:
-        source = CrossAttention(o.width, o.width, o.heads, reports_weights=height == max(0, o.decoder_layers - 2))
+        is_shown = height == max(0, o.decoder_layers - 2)
+        bias = diagonal(o, o.heads)
+        source = CrossAttention(o.width, o.width, o.heads, reports_weights=is_shown, diagonal=bias)
         return Stack(
             sublayer(o, SelfAttention(o.width, o.heads, rotary=o.positions == "rotary")),
             *([sublayer(o, source)] if has_source else []),
@@ -284,12 +286,17 @@ def cell(o: Blueprint, input_width: int) -> Recurrent:
 
 def attention_layers(o: Blueprint) -> list[Layer]:
     """Attention, and the layer that joins x and context."""
-    return [Attend(score(o)), joined(o)]
+    return [Attend(score(o), diagonal(o)), joined(o)]
 
 
 def joined(o: Blueprint) -> Layer:
     """x and context as the input of the output layer: an attentional state, or both side by side."""
     return Concat() if o.output == "direct" else ReadContext(Dense(2 * o.width, o.width, o.dropout))
+
+
+def diagonal(o: Blueprint, heads: int = 1) -> Diagonal | None:
+    """The bias for each distance of positions, if it was chosen."""
+    return Diagonal(heads) if o.diagonal else None
 
 
 def score(o: Blueprint) -> Score:

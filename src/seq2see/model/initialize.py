@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from seq2see.blueprint import PICTURE_DEVIATION
 from seq2see.model.embedding import Embedding, FieldEmbedding
+from seq2see.model.readers import Diagonal
 from seq2see.model.recurrent import GRU, LSTM
 from seq2see.model.values import Convolution
 
@@ -38,7 +39,7 @@ def initialize(model: nn.Module) -> None:
             case Convolution():
                 nn.init.normal_(module.weight, std=PICTURE_DEVIATION)
                 nn.init.zeros_(module.bias)
-            case nn.LayerNorm():
+            case nn.LayerNorm() | Diagonal():
                 module.reset_parameters()
     # Embeddings come last, so that they also initialise a tied output layer.
     for module in model.modules():

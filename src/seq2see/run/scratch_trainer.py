@@ -20,6 +20,7 @@ FIXED: dict[str, Any] = {
     "data.workers": 0,
     "model.dropout": 0.0,
     "model.positions": "sinusoidal",
+    "model.diagonal": False,
     "text.bpe_dropout": 0.0,
     "training.schedule": "linear",
     "training.warmup": 0.1,

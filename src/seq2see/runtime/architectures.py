@@ -15,7 +15,7 @@ from seq2see.blueprint import ARCHITECTURES, Blueprint
 from seq2see.runtime.arithmetic import Linear, Norm
 from seq2see.runtime.encoder import Encoder, EncoderLSTM, NoSource, RecurrentEncoder, SourceFields, TransformerEncoder
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions
-from seq2see.runtime.readers import AttendFromPrevious, Pointer, make_attend
+from seq2see.runtime.readers import AttendFromPrevious, Diagonal, Pointer, make_attend
 from seq2see.runtime.recurrent import Gates, Recurrent
 from seq2see.runtime.stream import Layer
 from seq2see.runtime.tensors import Array, Tensors
@@ -77,7 +77,7 @@ def gnmt(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     own = decoder(tensors)
     is_previous = o.query == "previous"
     *layers, bottom = first_lstm(o, tensors, own.at(0, "recurrent") if is_previous else own.at(0))
-    attend = make_attend(o.score, (own.at(0, "attend") if is_previous else own.at(1)).at("score"), o.width)
+    attend = make_attend(o.score, own.at(0, "attend") if is_previous else own.at(1), o.width, has_diagonal=o.diagonal)
     layers += [AttendFromPrevious(bottom, attend)] if is_previous else [bottom, attend]
     first = 0 if is_previous else 1
     for height in range(1, o.decoder_layers):
@@ -229,7 +229,8 @@ def recurrent(o: Blueprint, tensors: Tensors, own: Tensors) -> list[Layer]:
 def attention_layers(o: Blueprint, own: Tensors) -> list[Layer]:
     """Attention, and the layer that joins x and context."""
     joined, of_context = joining_layer(o, own)
-    return [make_attend(o.score, own.at(o.decoder_layers, "score"), o.width, of_context), joined]
+    attend = make_attend(o.score, own.at(o.decoder_layers), o.width, of_context, has_diagonal=o.diagonal)
+    return [attend, joined]
 
 
 def joining_layer(o: Blueprint, own: Tensors) -> tuple[Layer, Linear | None]:
@@ -296,7 +297,8 @@ def transformer_decoder(o: Blueprint, tensors: Tensors, *, has_source: bool = Tr
         layers.append(sublayer(o, block.at(0), SelfAttention(block.at(0, "inner"), o.width, o.heads, rotation)))
         if has_source:
             reports_weights = height == max(0, o.decoder_layers - 2)
-            inner = CrossAttention(block.at(1, "inner"), o.width, o.heads, reports_weights=reports_weights)
+            bias = Diagonal.take(block.at(1, "inner"), exists=o.diagonal, heads=o.heads)
+            inner = CrossAttention(block.at(1, "inner"), o.width, o.heads, bias, reports_weights=reports_weights)
             layers.append(sublayer(o, block.at(1), inner))
         last = block.at(2 if has_source else 1)
         layers.append(sublayer(o, last, FeedForward(last.at("inner"), o.width, o.feed_forward, o.activation)))
