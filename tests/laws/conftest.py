@@ -78,6 +78,11 @@ def _variants() -> dict[str, ModelOptions]:
         options = blocks if "heads" in ARCHITECTURES[name].uses else small
         variants[f"{name}-diagonal"] = replace(options, name=name, diagonal=True)
     variants["attention-additive-diagonal"] = replace(small, name="attention", score="additive", diagonal=True)
+    for name in ("attention", "gnmt", "input_feeding", "transducer", "transformer", "lstm_transformer"):
+        options = blocks if "heads" in ARCHITECTURES[name].uses else small
+        variants[f"{name}-copy"] = replace(options, name=name, copy=True)
+    variants["attention-copy-direct"] = replace(small, name="attention", copy=True, output="direct")
+    variants["transformer-copy-tied"] = replace(blocks, name="transformer", copy=True, tie="all")
     variants["gnmt-current"] = replace(small, name="gnmt", query="current", score="scaled_dot")
     variants["gnmt-dot-3-layers"] = replace(small, name="gnmt", score="dot", layers=3)
     variants["input_feeding-additive"] = replace(small, name="input_feeding", score="additive")
@@ -118,6 +123,14 @@ def variant(request: pytest.FixtureRequest) -> Blueprint:
 def fields_of(blueprint: Blueprint) -> tuple[Field, ...]:
     """The kinds of the source's fields; none for one text."""
     return blueprint.fields if isinstance(blueprint, TwoFields) else ()
+
+
+def copies_of(blueprint: Blueprint) -> tuple[int, ...]:
+    """Most tokens of the source are copied as themselves; two as the same one, and one not at all."""
+    if not blueprint.copy:
+        return ()
+    copied = [token if len(SPECIALS) < token < VOCABULARY else 0 for token in range(source_vocabulary(blueprint))]
+    return (*copied[:-1], 7)
 
 
 @pytest.fixture
@@ -172,7 +185,7 @@ def new_model() -> Callable[..., Seq2Seq]:
         vocabulary: int = VOCABULARY,
     ) -> Seq2Seq:
         torch.manual_seed(seed)
-        sizes = Sizes(source_vocabulary(blueprint), vocabulary, fields_of(blueprint))
+        sizes = Sizes(source_vocabulary(blueprint), vocabulary, fields_of(blueprint), copies_of(blueprint))
         model = build(blueprint, sizes).to(dtype).eval()
         with torch.no_grad():
             # Norms amplify small changes: larger weights would exceed the precision of float32 in a Transformer.

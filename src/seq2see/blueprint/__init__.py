@@ -19,6 +19,7 @@ from seq2see.blueprint.architectures import (
 from seq2see.blueprint.depths import starting_states
 from seq2see.blueprint.options import (
     CELL,
+    COPY_LEFT,
     DIAGONAL_REACH,
     FIELD_BREAK,
     MAX_LAYERS,
@@ -40,6 +41,7 @@ from seq2see.blueprint.stored import read_blueprint, require_tensors
 __all__ = [
     "ARCHITECTURES",
     "CELL",
+    "COPY_LEFT",
     "DEFAULT",
     "DIAGONAL_REACH",
     "FIELD_BREAK",

@@ -13,9 +13,11 @@ CELL_OPTIONS = frozenset({"cell"})
 """Options of models with recurrent layers."""
 ENCODER_OPTIONS = CELL_OPTIONS | {"direction", "merge"}
 """Options of recurrent encoders."""
-DIAGONAL_OPTIONS = frozenset({"diagonal"})
+COPY_OPTIONS = frozenset({"copy"})
+"""Options of models that look at the source."""
+LOOKING_OPTIONS = COPY_OPTIONS | {"diagonal"}
 """Options of models with attention to the source."""
-ATTENTION_OPTIONS = DIAGONAL_OPTIONS | {"score"}
+ATTENTION_OPTIONS = LOOKING_OPTIONS | {"score"}
 """Options of recurrent decoders with attention."""
 DEPTH_OPTIONS = frozenset({"encoder_layers", "decoder_layers"})
 """Options of models with two sides; one side has `layers`."""
@@ -115,12 +117,12 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "transducer": Architecture(
         "writes along the source, token by token",
-        ENCODER_OPTIONS | OUTPUT_OPTIONS,
+        ENCODER_OPTIONS | OUTPUT_OPTIONS | COPY_OPTIONS,
         defaults=BOTH,
         is_transducer=True,
     ),
     "transformer": Architecture(
-        "self-attention on both sides", TRANSFORMER_OPTIONS | DIAGONAL_OPTIONS, defaults={"layers": 4, "tie": "target"}
+        "self-attention on both sides", TRANSFORMER_OPTIONS | LOOKING_OPTIONS, defaults={"layers": 4, "tie": "target"}
     ),
     "transformer_lstm": Architecture(
         "Transformer encoder, LSTM decoder with attention",
@@ -130,7 +132,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "lstm_transformer": Architecture(
         "bidirectional LSTM encoder, Transformer decoder",
-        TRANSFORMER_OPTIONS | ENCODER_OPTIONS | DIAGONAL_OPTIONS,
+        TRANSFORMER_OPTIONS | ENCODER_OPTIONS | LOOKING_OPTIONS,
         fixed=LSTMS,
         defaults=BOTH | {"layers": 2, "tie": "target"},
     ),
@@ -157,6 +159,7 @@ DEFAULTS: dict[str, Any] = {
     "cell": "lstm",
     "score": "scaled_dot",
     "diagonal": False,
+    "copy": False,
     "query": "current",
     "output": "dense",
     "heads": 4,
@@ -168,7 +171,7 @@ DEFAULTS: dict[str, Any] = {
 }
 """Defaults of all architectures that have none of their own."""
 
-LATER: dict[str, Any] = {"cell": "lstm", "diagonal": False, "query": "current", "output": "dense"}
+LATER: dict[str, Any] = {"cell": "lstm", "diagonal": False, "copy": False, "query": "current", "output": "dense"}
 """What the options of later versions were before there were any."""
 
 

@@ -42,6 +42,8 @@ class ModelOptions:
     """Attention score function; by default scaled_dot, or general if the source has pictures."""
     diagonal: bool | None = None
     """Whether attention scores have a learned bias per distance of source and target position; by default false."""
+    copy: bool | None = None
+    """Whether tokens of the source may be copied, as attended to (a pointer-generator); by default false."""
     query: Literal["current", "previous"] | None = None
     """Which step's output of gnmt's bottom layer asks the attention; by default previous, as in its paper."""
     output: Literal["dense", "direct"] | None = None
@@ -78,6 +80,7 @@ class Blueprint:
     cell: str
     score: str
     diagonal: bool
+    copy: bool
     query: str
     output: str
     heads: int
@@ -105,6 +108,8 @@ STEP = 4
 """The token of a transducer that moves on to the next source token: the first one of the target vocabulary."""
 DIAGONAL_REACH = 16
 """Positions before or after one's own; model.diagonal has one bias for each, and for all that are farther."""
+COPY_LEFT = 1e-6
+"""At least this probability is left to the output layer where tokens can be copied."""
 PICTURE_CHANNELS = (16, 32, 64)
 """Outputs of the stages of convolutions that read a picture; each halves its height and width."""
 PICTURE_DEVIATION = 0.3
@@ -149,3 +154,5 @@ class Sizes(NamedTuple):
     target: int
     fields: tuple[Field, ...] = ()
     """The fields of the source; empty for a plain text."""
+    copies: tuple[int, ...] = ()
+    """For each source token the target token of the same text, 0 if there is none; empty: nothing can be copied."""

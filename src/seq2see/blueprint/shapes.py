@@ -40,6 +40,8 @@ def tensor_shapes(o: Blueprint, sizes: Sizes) -> Named:
     if o.tie == "none":
         yield "decoder.output.weight", (sizes.target, architecture.output_width(o.width, o.output))
     yield "decoder.output.bias", (sizes.target,)
+    if o.copy:
+        yield from at("decoder.copying.gate", linear(1, architecture.output_width(o.width, o.output)))
 
 
 def at(path: str, tensors: Named) -> Named:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from torch import nn
+
 from seq2see.blueprint import ARCHITECTURES, Blueprint, Sizes, require_joint
+from seq2see.model.copying import Copying
 from seq2see.model.dropout import Dropout, SequenceDropout
 from seq2see.model.embedding import Embedding, FieldEmbedding
 from seq2see.model.encoder import (
@@ -183,6 +186,7 @@ class Embeddings(NamedTuple):
     target: Embedding
     fields: FieldEmbedding | None
     values: SourceValues | None
+    sizes: Sizes
 
 
 def embeddings(o: Blueprint, sizes: Sizes, *, scaled: bool = False) -> Embeddings:
@@ -192,7 +196,8 @@ def embeddings(o: Blueprint, sizes: Sizes, *, scaled: bool = False) -> Embedding
     source = target if o.tie == "all" else Embedding(sizes.source, o.embedding, scaled=scaled)
     fields = FieldEmbedding(sizes.fields, o.embedding) if sizes.fields else None
     has_values = any(field.has_values for field in sizes.fields)
-    return Embeddings(source, target, fields, SourceValues(sizes.fields, o.embedding) if has_values else None)
+    values = SourceValues(sizes.fields, o.embedding) if has_values else None
+    return Embeddings(source, target, fields, values, sizes)
 
 
 def encoder(
@@ -215,8 +220,14 @@ def encoder(
 
 def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer]) -> Decoder:
     """A decoder of these layers."""
+    return whole_decoder(o, embedding, layers, SequenceDropout(o.dropout))
+
+
+def whole_decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], dropout: nn.Module) -> Decoder:
+    """Layers between embedding and output layer, beside which tokens may be copied."""
     output_width = ARCHITECTURES[o.name].output_width(o.width, o.output)
-    return Decoder(embedding.target, layers, output_width, SequenceDropout(o.dropout), tied=o.tie != "none")
+    copying = Copying(embedding.sizes, output_width) if o.copy else None
+    return Decoder(embedding.target, layers, output_width, dropout, tied=o.tie != "none", copying=copying)
 
 
 def transformer_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:
@@ -250,7 +261,7 @@ def transformer_decoder(o: Blueprint, embedding: Embeddings, *, has_source: bool
         )
 
     layers = [*positions(o), *(block(height) for height in range(o.decoder_layers)), *last_norm(o)]
-    return Decoder(embedding.target, layers, o.width, Dropout(o.dropout), tied=o.tie != "none")
+    return whole_decoder(o, embedding, layers, Dropout(o.dropout))
 
 
 def sublayer(o: Blueprint, inner: Layer) -> Layer:

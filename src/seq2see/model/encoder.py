@@ -154,7 +154,7 @@ class Encoder(nn.Module):
             states, final = layer(states, mask, positions)
             if final is not None:
                 finals.append(final)
-        return Memory(states, mask, tuple(finals))
+        return Memory(states, mask, tuple(finals), source.ids)
 
     def self_attention(self, source: Padded) -> tuple[Float[Tensor, "B _H S S"], ...]:
         """The weights of every head of each self-attention, bottom first; empty for LSTMs."""

@@ -31,6 +31,8 @@ class Memory(NamedTuple):
     mask: Bool[Tensor, "B S"]
     finals: tuple[RecurrentState, ...]
     """The final state of each recurrent encoder layer after the last real token, bottom first."""
+    ids: Int[Tensor, "B S"] | None = None
+    """The source."""
 
 
 class Stream(NamedTuple):
@@ -49,6 +51,8 @@ class Stream(NamedTuple):
     """Those of each self-attention so far, likewise."""
     tokens: Int[Tensor, "R T"] | None = None
     """The decoder's input."""
+    copied: Float[Tensor, "R T V"] | None = None
+    """The probability to copy each token; the rest up to 1 belongs to the output layer."""
     positions: Int[Tensor, "R T"] | None = None
     """The positions of the tokens in an encoder; None: 0, 1, … in each row."""
 

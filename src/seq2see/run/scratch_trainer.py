@@ -21,6 +21,8 @@ FIXED: dict[str, Any] = {
     "model.dropout": 0.0,
     "model.positions": "sinusoidal",
     "model.diagonal": False,
+    "model.copy": False,
+    "training.coverage": 0.0,
     "text.bpe_dropout": 0.0,
     "training.schedule": "linear",
     "training.warmup": 0.1,

@@ -13,6 +13,7 @@ import numpy as np
 
 from seq2see.blueprint import ARCHITECTURES, Blueprint
 from seq2see.runtime.arithmetic import Linear, Norm
+from seq2see.runtime.copying import Copying
 from seq2see.runtime.encoder import Encoder, EncoderLSTM, NoSource, RecurrentEncoder, SourceFields, TransformerEncoder
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions
 from seq2see.runtime.readers import AttendFromPrevious, Diagonal, Pointer, make_attend
@@ -191,13 +192,17 @@ def scaled(o: Blueprint, table: Array) -> Array:
     )
 
 
-def output(o: Blueprint, tensors: Tensors, *, peeks: int = 0) -> Output:
-    """The output layer, whose weights may be tied to the embedding."""
+def output(o: Blueprint, tensors: Tensors, *, peeks: int = 0) -> Layer:
+    """The output layer, whose weights may be tied to the embedding, and copying beside it."""
     table = target_table(o, tensors)
     own = tensors.at("decoder", "output")
     width = ARCHITECTURES[o.name].output_width(o.width, o.output)
     weight = table if o.tie != "none" else own.take("weight", len(table), width)
-    return Output(Linear(weight.T, own.take("bias", len(table))), peeks=peeks)
+    layer = Output(Linear(weight.T, own.take("bias", len(table))), peeks=peeks)
+    if not o.copy:
+        return layer
+    gate = Linear.take(tensors.at("decoder", "copying", "gate"), 1, width)
+    return Copying(gate, layer, tensors.copies, len(tensors.at("encoder").take("embedding.weight", None, o.embedding)))
 
 
 def first_lstm(

@@ -251,7 +251,7 @@ class RecurrentEncoder(Encoder):
             back = np.argsort(order)
             states = states[back]
             finals = [(h[back], c[back]) for h, c in finals]
-        return Memory(np.ascontiguousarray(states), source.mask, tuple(finals))
+        return Memory(np.ascontiguousarray(states), source.mask, tuple(finals), source.ids)
 
 
 class TransformerEncoder(Encoder):
@@ -272,7 +272,8 @@ class TransformerEncoder(Encoder):
     def __call__(self, source: Padded) -> Memory:
         """See `Encoder`."""
         shape = (*source.ids.shape, self.embedding.shape[1])
-        return Memory(self.run(source, Stream(source.ids)).x.reshape(shape), source.mask)
+        states = self.run(source, Stream(source.ids)).x.reshape(shape)
+        return Memory(states, source.mask, ids=source.ids)
 
     def self_attention(self, source: Padded) -> list[Array]:
         """See `Encoder`."""

@@ -106,8 +106,12 @@ class Network:
         return self.encoder.self_attention(source)
 
 
-def build(blueprint: Blueprint, tensors: Mapping[str, Array], fields: Sequence[Field] = ()) -> Network:
+def build(
+    blueprint: Blueprint, tensors: Mapping[str, Array], fields: Sequence[Field] = (), copies: Sequence[int] = ()
+) -> Network:
     """The network of a blueprint with these tensors; `fields` are those of the source, if it has several.
+
+    `copies` are those of `Sizes`, for a model that copies tokens of the source.
 
     It computes in the widest dtype among the tensors, at least float32. CheckpointError for a tensor that is missing,
     unknown or of the wrong shape.
@@ -115,7 +119,7 @@ def build(blueprint: Blueprint, tensors: Mapping[str, Array], fields: Sequence[F
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     require_tensors(blueprint, sizes_of(shapes)._replace(fields=tuple(fields)), shapes)
     return Network(
-        BUILDERS[blueprint.name](blueprint, Tensors(tensors, fields)),
+        BUILDERS[blueprint.name](blueprint, Tensors(tensors, fields, copies)),
         max_positions=max_positions(blueprint),
         num_parameters=sum(tensor.size for tensor in tensors.values()),
     )

@@ -32,6 +32,8 @@ class Memory(NamedTuple):
     """[B S], True at real tokens; None if there is no padding."""
     finals: tuple[LSTMState, ...] = ()
     """The final (h, c) of each recurrent encoder layer after the last real token, bottom first."""
+    ids: NDArray[Any] | None = None
+    """The source [B S]."""
 
 
 class Stream:
