@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from seq2see.blueprint import DIAGONAL_REACH, STEP
 from seq2see.runtime.arithmetic import Linear, RowScalars, softmax, softmax_rows
-from seq2see.runtime.recurrent import Recurrent
 from seq2see.runtime.stream import EMPTY, Layer, LSTMState, Memory, Stream
 from seq2see.runtime.tensors import Array, Tensors
 from seq2see.runtime.wiring import LayerStates
@@ -247,7 +246,7 @@ class AttendAdditively(Attend):
 class AttendFromPrevious(Layer):
     """A recurrent layer, and attention whose query is that layer's output of the step before (Wu et al. 2016)."""
 
-    def __init__(self, recurrent: Recurrent, attend: Attend) -> None:
+    def __init__(self, recurrent: Layer, attend: Attend) -> None:
         self.layers = (recurrent, attend)
 
     def read(self, memory: Memory) -> AttendReading:

@@ -62,7 +62,7 @@ class DirectedRNN(Cell):
         states, final, cache = self.network.forward(x[:, :: self.step], zeros, mask[:, :: self.step])
         return states[:, :: self.step], final, cache
 
-    def backward(self, states_gradient: Array, final_gradient: RecurrentState, cache: Cache) -> Array:
+    def backward(self, states_gradient: Array, final_gradient: RecurrentState, cache: Any) -> Array:
         """The gradient by x; the gradient by the constant initial state is discarded."""
         x_gradient, _ = self.network.backward(states_gradient[:, :: self.step], final_gradient, cache)
         return x_gradient[:, :: self.step]
