@@ -47,7 +47,7 @@ class ModelOptions:
     query: Literal["current", "previous"] | None = None
     """Which step's output of gnmt's bottom layer asks the attention; by default previous, as in its paper."""
     output: Literal["dense", "direct"] | None = None
-    """What scores the tokens: tanh of a linear map of [h; context] (dense, the default), or [h; context] (direct)."""
+    """What scores the tokens: [h; context] itself (direct), or tanh of a linear map of it (dense); by default dense."""
     heads: Size | None = None
     """Number of attention heads of a Transformer, a divisor of the width; by default 4."""
     feed_forward: Size | None = None
