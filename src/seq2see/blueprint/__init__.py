@@ -8,6 +8,7 @@ from seq2see.blueprint.architectures import (
     ARCHITECTURES,
     DEFAULT,
     Architecture,
+    as_before,
     find,
     fitting,
     max_positions,
@@ -15,8 +16,11 @@ from seq2see.blueprint.architectures import (
     resolve,
     to_options,
 )
+from seq2see.blueprint.depths import starting_states
 from seq2see.blueprint.options import (
     CELL,
+    COPY_LEFT,
+    DIAGONAL_REACH,
     FIELD_BREAK,
     MAX_LAYERS,
     PICTURE_CHANNELS,
@@ -37,7 +41,9 @@ from seq2see.blueprint.stored import read_blueprint, require_tensors
 __all__ = [
     "ARCHITECTURES",
     "CELL",
+    "COPY_LEFT",
     "DEFAULT",
+    "DIAGONAL_REACH",
     "FIELD_BREAK",
     "MAX_LAYERS",
     "PICTURE_CHANNELS",
@@ -51,6 +57,7 @@ __all__ = [
     "ModelOptions",
     "Shape",
     "Sizes",
+    "as_before",
     "cells_of",
     "find",
     "fitting",
@@ -60,6 +67,7 @@ __all__ = [
     "require_joint",
     "require_tensors",
     "resolve",
+    "starting_states",
     "tensor_shapes",
     "to_options",
 ]

@@ -202,7 +202,7 @@ def plan_run(
             if len(shorter.train) < len(data.train):
                 examples = Examples.encode(shorter.train, *codecs)
             data = shorter
-            if can_align(text, codecs):
+            if can_align(text, codecs) and not config.training.coverage:  # of attention, which a transducer has not
                 to_align = examples
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2see.runtime.arithmetic import ACTIVATIONS, Linear, Norm, softmax
-from seq2see.runtime.positions import RotaryPositions
-from seq2see.runtime.readers import padding_of
-from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
+from seq2see.runtime.positions import PositionCounter, RotaryPositions
+from seq2see.runtime.readers import Diagonal, padding_of
+from seq2see.runtime.stream import EMPTY, Layer, LSTMState, Memory, Stream
 from seq2see.runtime.tensors import Array, Tensors
 
 INITIAL_CAPACITY = 32
@@ -150,8 +150,17 @@ class SourceKeyValues:
 class CrossAttention(Branch):
     """Attention to the source; with `reports_weights`, `stream.weights` is the mean over the heads."""
 
-    def __init__(self, tensors: Tensors, width: int, heads: int, *, reports_weights: bool) -> None:
+    def __init__(
+        self,
+        tensors: Tensors,
+        width: int,
+        heads: int,
+        diagonal: Diagonal | None = None,
+        *,
+        reports_weights: bool,
+    ) -> None:
         self.heads = heads
+        self.diagonal = diagonal
         self.reports_weights = reports_weights
         query = Linear.take(tensors.at("query"), width, width)
         scale = 1 / math.sqrt(width // heads)
@@ -166,6 +175,9 @@ class CrossAttention(Branch):
         padding = padding_of(memory)
         return SourceKeyValues(keys, values, None if padding is None else padding[:, None])
 
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Any:
+        return EMPTY if self.diagonal is None else PositionCounter(0)
+
     def step(self, stream: Stream, carry: Any, reading: SourceKeyValues) -> None:
         rows, width = stream.x.shape
         # The hypotheses of a sentence are queries over the same keys, so the source states are not copied.
@@ -173,6 +185,9 @@ class CrossAttention(Branch):
         weights = np.matmul(queries, reading.keys.swapaxes(2, 3))
         if reading.padding is not None:
             weights += reading.padding
+        if self.diagonal is not None:
+            weights += self.diagonal.at(carry.next, weights.shape[3])[:, None]
+            carry.next += 1
         softmax(weights)
         if self.reports_weights:
             stream.weights = weights.mean(1).reshape(rows, -1)

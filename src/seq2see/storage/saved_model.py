@@ -32,7 +32,7 @@ from seq2see.storage.files import (
 from seq2see.storage.temporary import current_version
 from seq2see.storage.weights import WEIGHTS, Weights, as_float32, as_weights, read_stored, shapes_of, write_weights
 from seq2see.system_errors import require_possible, system_error
-from seq2see.text import Codec, Codecs, Fields, Tokenizer, Values
+from seq2see.text import SPECIALS, Codec, Codecs, Fields, Tokenizer, Values
 
 CONFIG, TENSORS, CARD, RECORD = "config.json", "model.safetensors", "README.md", "sources.hashes"
 SOURCE_CODEC, TARGET_CODEC = "source.vocabulary.json", "target.vocabulary.json"
@@ -84,7 +84,13 @@ def sizes_of(codecs: Codecs) -> Sizes:
     if source is None:
         return Sizes(0, len(target.vocabulary))
     parts = source.tokenizer.parts if isinstance(source.tokenizer, Fields) else ()
-    return Sizes(len(source.vocabulary), len(target.vocabulary), tuple(map(field_of, parts)))
+    return Sizes(len(source.vocabulary), len(target.vocabulary), tuple(map(field_of, parts)), copies_of(source, target))
+
+
+def copies_of(source: Codec, target: Codec) -> tuple[int, ...]:
+    """For each token of the source the target's token of the same text, 0 if there is none."""
+    known = {token: number for number, token in enumerate(target.vocabulary.tokens, start=len(SPECIALS))}
+    return (*(0 for _ in SPECIALS), *(known.get(token, 0) for token in source.vocabulary.tokens))
 
 
 def field_of(tokenizer: Tokenizer) -> Field:

@@ -41,6 +41,8 @@ class TrainingOptions:
     """Maximum norm of the gradient."""
     label_smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of the probability of each target token that is spread evenly over all tokens."""
+    coverage: Annotated[float, Meta(ge=0)] = 0.0
+    """Weight of the coverage loss, which keeps attention from going twice to the same place (See et al. 2017)."""
     evaluate_every: Count | None = None
     """Updates between evaluations on dev; by default a sixteenth of all updates."""
     checkpoint_every: Count | None = None
