@@ -34,6 +34,7 @@ from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of, una
 from seq2see.inference.rules import RuleMaker
 from seq2see.inference.scoring import score_examples, unknown_note
 from seq2see.inference.searching import needs_beam, search
+from seq2see.inference.watching import Watch, Watched
 from seq2see.search import Hypothesis
 from seq2see.text import Codec
 
@@ -223,15 +224,26 @@ class Predictor:
 
     def _answer(self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True) -> list[Prediction]:
         """The answers to all requests, in their order."""
+        predictions = [EMPTY] * len(asked.requests)
+        for batch in self.answers(asked, options, with_attention=with_attention):
+            for row, prediction in batch:
+                predictions[row] = prediction
+        return predictions
+
+    def answers(
+        self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True, watch: Watch | None = None
+    ) -> Iterator[list[tuple[int, Prediction]]]:
+        """The answers of each batch with the rows of their requests. A `watch` looks on, and may give some up."""
+        is_read = set(asked.read.rows)
+        refused = {row: unanswered(error) for row, error in asked.read.refused.items()}
+        if at_once := [(row, refused.get(row, EMPTY)) for row in range(len(asked.requests)) if row not in is_read]:
+            yield at_once
         examples, rows = asked.read.examples, asked.read.rows
         prompts = examples.target_lengths
         rules = [asked.rules[row] for row in rows]
         # Prompts of one length, and either all with phrases that have to occur or none: see `search`.
         kinds = 2 * prompts + np.array([needs_beam(options, rule) for rule in rules], dtype=np.int64)
         order = np.lexsort((-examples.source_lengths, kinds))
-        predictions = [EMPTY] * len(asked.requests)
-        for row, error in asked.read.refused.items():
-            predictions[row] = unanswered(error)
         num_sentences = min(options.num_sentences, self._rows_at_most // options.num_hypotheses)
         costs = source_costs(examples.source_lengths)
         for indices in batches_of_equal(kinds, order, max(1, num_sentences), costs):
@@ -239,22 +251,24 @@ class Predictor:
                 self.members,
                 self.target_codec,
                 collate(examples, indices),
-                np.array([asked.first_row + rows[index] for index in indices]),
+                np.array([asked.numbers[rows[index]] for index in indices]),
                 options,
                 [rules[index] for index in indices],
                 max_length=self.max_length,
                 max_positions=self.max_positions,
                 most_rows=self._rows_at_most,
                 with_attention=with_attention,
+                watched=None if watch is None else Watched(watch, np.array([rows[index] for index in indices])),
             )
+            batch = []
             for index, found in zip(indices.tolist(), answers, strict=True):
                 prompt = asked.prompt(index)
                 best, *others = [
                     prediction_of(self, examples, index, hypothesis, prompt, is_penalised=options.is_penalised)
                     for hypothesis in found
                 ]
-                predictions[rows[index]] = replace(best, alternatives=tuple(others))
-        return predictions
+                batch.append((rows[index], replace(best, alternatives=tuple(others))))
+            yield batch
 
     @property
     def _rows_at_most(self) -> int:
