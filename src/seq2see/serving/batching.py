@@ -189,8 +189,7 @@ class Batcher:
     def cancel(self, ticket: Ticket) -> None:
         """Give up a request: what is computed for it leaves the search at its next step."""
         with self._changed:
-            self._end(ticket)
-            self.num_given_up += 1
+            self.num_given_up += self._end(ticket)
 
     def close(self) -> None:
         """Take no more requests; `run` returns once those that wait are answered."""

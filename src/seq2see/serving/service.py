@@ -1,0 +1,198 @@
+"""A running service: its models, its queue, and the thread that computes; and how a request waits for its results."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Protocol
+
+from starlette.types import Receive
+
+from seq2see.errors import UserError
+from seq2see.serving.batching import (
+    Answered,
+    Batcher,
+    DeadlineError,
+    Event,
+    Events,
+    QueueClosedError,
+    QueueFullError,
+    Ticket,
+    receive_at_once,
+)
+from seq2see.serving.logs import log
+from seq2see.serving.metrics import Metrics
+from seq2see.serving.models import Models, Served
+from seq2see.serving.options import ServiceOptions
+from seq2see.serving.problems import ProblemError
+
+
+class ClientGoneError(Exception):
+    """Nobody waits for the response any more."""
+
+
+class Costed(Protocol):
+    """Work that says what its items cost."""
+
+    def __hash__(self) -> int: ...
+    def run(self, items: Sequence[Any], watch: Any) -> Any:
+        """See `seq2see.serving.batching.Work`."""
+
+    def cost(self, item: Any) -> int:
+        """In tokens times hypotheses."""
+        ...
+
+
+class Service:
+    """What all requests share."""
+
+    def __init__(self, models: Models, options: ServiceOptions, metrics: Metrics) -> None:
+        self.models = models
+        self.options = options
+        self.metrics = metrics
+        self.is_draining = False
+        self.is_stopped = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.batcher = Batcher(options.limits, post=self._post, observe=metrics.observe)
+        self._thread = threading.Thread(target=self.batcher.run, name="computing", daemon=True)
+        for served in models:
+            metrics.serves(served)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread that computes is running."""
+        return self._thread.is_alive()
+
+    def _post(self, events: Events) -> None:
+        """Hand events from the computing thread to the event loop: one wake-up for all."""
+        if events and self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits
+                self._loop.call_soon_threadsafe(receive_at_once, events)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Compute and look after the model files, until what is accepted has been answered."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        looking = asyncio.create_task(self._look()) if self.options.reload_every else None
+        try:
+            yield
+        finally:
+            if looking is not None:
+                looking.cancel()
+            self.batcher.close()
+            self.is_stopped = True
+            await asyncio.to_thread(self._thread.join, 5)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(self.options.reload_every)
+            try:
+                await asyncio.to_thread(self.models.look, self.report)
+            except Exception as error:  # a bug, or memory: the old models stay
+                log("reload failed", level=logging.ERROR, error=error)
+
+    def report(self, name: str, found: Served | UserError) -> None:
+        """Say that a replaced model file was loaded, or why it was refused."""
+        if isinstance(found, UserError):
+            self.metrics.reloads.labels(name, "refused").inc()
+            self.metrics.stale.labels(name).set(1)
+            where, what, fix = found.where, found.what, found.fix
+            log("model refused", level=logging.ERROR, model=name, where=where, what=what, fix=fix)
+            return
+        self.metrics.reloads.labels(name, "loaded").inc()
+        self.metrics.serves(found)
+        log("model loaded", model=name, version=found.version)
+
+    # --- requests ---
+
+    def ticket(
+        self, work: Costed, items: Sequence[Any], deadline: float, receive: Callable[[Event], None], **more: Any
+    ) -> Ticket:
+        """The ticket of these items, which fails at this time of the monotonic clock."""
+        return Ticket(work, items, [work.cost(item) for item in items], deadline, receive, **more)
+
+    def submit(self, ticket: Ticket) -> None:
+        """Queue a request. ProblemError 503 if there is no room, or the service stops."""
+        try:
+            self.batcher.submit(ticket)
+        except QueueFullError as error:
+            wait, fix = {"Retry-After": str(error.seconds)}, f"try again in {error.seconds} s"
+            raise ProblemError(503, "the queue is full", fix=fix, headers=wait) from None
+        except QueueClosedError as error:
+            raise self.problem_of(error) from None
+        self.show_queue()
+
+    def show_queue(self) -> None:
+        """Set the gauges of the queue."""
+        self.metrics.queued.set(self.batcher.num_requests)
+        self.metrics.queued_tokens.set(self.batcher.cost)
+
+    def problem_of(self, error: BaseException) -> BaseException:
+        """What to say of a request that failed; an error of ours stays what it is."""
+        match error:
+            case DeadlineError():
+                self.metrics.given_up.labels("deadline").inc()
+                return ProblemError(504, "no answer before the deadline", fix="ask for less, or try again later")
+            case QueueClosedError():
+                self.metrics.given_up.labels("stopped").inc()
+                wait, fix = {"Retry-After": "1", "Connection": "close"}, "try again: another process answers"
+                return ProblemError(503, "the service stops", fix=fix, headers=wait)
+            case MemoryError():
+                return ProblemError(503, "out of memory", fix="ask for less", headers={"Retry-After": "10"})
+        return error
+
+    async def results(self, work: Costed, items: Sequence[Any], deadline: float, receive: Receive) -> list[Any]:
+        """The result of each item. ProblemError if the request fails, ClientGoneError if its client has gone."""
+        found: dict[int, Any] = {}
+        finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def take(event: Event) -> None:
+            if finished.done():
+                return
+            if isinstance(event, Exception):
+                finished.set_exception(event)
+            elif isinstance(event, Answered):
+                found[event.item] = event.result
+                if len(found) == len(items):
+                    finished.set_result(None)
+
+        ticket = self.ticket(work, items, deadline, take)
+        self.submit(ticket)
+        try:
+            await self.first_of(finished, deadline, receive)
+        except (DeadlineError, QueueClosedError, MemoryError) as error:
+            raise self.problem_of(error) from None
+        finally:
+            finished.cancel()
+            self.batcher.cancel(ticket)  # changes nothing once it is answered
+            self.show_queue()
+        return [found[index] for index in range(len(items))]
+
+    async def first_of(self, awaited: Awaitable[Any], deadline: float, receive: Receive) -> Any:
+        """What is awaited. DeadlineError or ClientGoneError if that comes first."""
+        wanted = asyncio.ensure_future(awaited)
+        leaving = asyncio.ensure_future(gone(receive))
+        try:
+            seconds = max(0.0, deadline - time.monotonic())
+            done, _ = await asyncio.wait({wanted, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if wanted in done:
+                return wanted.result()
+            if leaving in done:
+                self.metrics.given_up.labels("client gone").inc()
+                raise ClientGoneError
+            raise DeadlineError
+        finally:
+            leaving.cancel()
+            if not wanted.done():
+                wanted.cancel()
+
+
+async def gone(receive: Receive) -> None:
+    """Returns once the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
