@@ -22,6 +22,8 @@ SEARCH_OPTIONS = tuple(field.name for field in fields(GenerationOptions))
 SCORE_OPTIONS = tuple(field.name for field in fields(BatchOptions))
 OF_PREDICT = ("texts", "model", "attention", "deadline")
 OF_SCORE = ("pairs", "model", "deadline")
+STILL_READ = 16
+"""A body up to this many times too large is read to its end, and forgotten."""
 
 
 async def read_object(request: Request, known: Collection[str], options: ServiceOptions) -> dict[str, Any]:
@@ -59,14 +61,14 @@ async def read_object(request: Request, known: Collection[str], options: Service
 
 async def read_bytes(request: Request, most: int) -> bytes:
     """The body. ProblemError 413 if it is larger: at once if it says so."""
-    too_large = ProblemError(
-        413,
-        f"must have at most {most:,} bytes",
-        where="the body",
-        fix="send fewer texts per request",
-        headers={"Connection": "close"},
-    )
-    if (said := request.headers.get("content-length", "")).isascii() and said.isdecimal() and int(said[:20]) > most:
+    said = request.headers.get("content-length", "")
+    length = int(said[:20]) if said.isascii() and said.isdecimal() else None
+    # A client that still sends would not see the response if the connection were closed; one that sends far too much
+    # is not worth the bytes.
+    closes = {} if length is not None and length <= STILL_READ * most else {"Connection": "close"}
+    what, fix = f"must have at most {most:,} bytes", "send fewer texts per request"
+    too_large = ProblemError(413, what, where="the body", fix=fix, headers=closes)
+    if length is not None and length > most:
         raise too_large
     parts, size = [], 0
     try:
@@ -116,6 +118,8 @@ def pairs_in(content: Mapping[str, Any], options: ServiceOptions, *, has_source:
             if name not in each:
                 raise ProblemError(422, "is missing", where=f"{where}.{name}", fix=f"give {example}")
             require_text(each[name], f"{where}.{name}", options.max_characters)
+            if not each[name].strip():
+                raise ProblemError(422, "must not be blank", where=f"{where}.{name}", fix=f"give {example}")
         if not has_source and each.get("source", "") != "":
             what = "must be absent for a language model, which has no source"
             raise ProblemError(422, what, where=f"{where}.source", fix="leave it out")

@@ -97,9 +97,8 @@ class Models:
             fix = f"give one of: {', '.join(self._served)}"
             raise ProblemError(422, "is missing, and there are several models", where="$.model", fix=fix)
         if not isinstance(name, str):
-            raise ProblemError(
-                422, f"must be a text, not {name!r:.80}", where="$.model", fix="give the name of a model"
-            )
+            fix = f"give one of: {', '.join(self._served)}"
+            raise ProblemError(422, f"must be a text, not {name!r:.80}", where="$.model", fix=fix)
         if name not in self._served:
             fix = did_you_mean(name, self._served)
             raise ProblemError(404, f"there is no model {name!r:.100}", where="$.model", fix=fix)

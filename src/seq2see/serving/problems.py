@@ -11,8 +11,8 @@ from seq2see.errors import UserError
 
 MEDIA_TYPE = "application/problem+json"
 
-_FLAG = re.compile(r"--[\w-]+(?: [\w.]+)? \((\w+)=(\w+)\)")
-"""In a fix, a flag of the command with the argument of Python: --beam 5 (beam=5)."""
+_FLAG = re.compile(r"--([\w-]+)(?: (\d[\w.]*))?(?: \((?:\w+=)?(\w+)\))?")
+"""In a fix, a flag of the command, perhaps with the argument of Python: --beam 5 (beam=5)."""
 _PLACE = re.compile(r"^(text|pair) (\d+)$")
 
 
@@ -43,8 +43,14 @@ class ProblemError(Exception):
 
 def of_user_error(error: UserError, *, is_one_text: bool = False) -> ProblemError:
     """A mistake in a request, as the library tells it, with its place in the JSON."""
-    fix = _FLAG.sub(lambda found: f'"{found[1]}": {found[2].lower() if found[2] == "True" else found[2]}', error.fix)
-    return ProblemError(422, error.what, where=place_in_json(error.where, is_one_text=is_one_text), fix=fix)
+    where = place_in_json(error.where, is_one_text=is_one_text)
+    return ProblemError(422, error.what, where=where, fix=_FLAG.sub(in_json, error.fix))
+
+
+def in_json(flag: re.Match[str]) -> str:
+    """A flag of the command as a key of JSON, with its value if it has one."""
+    name, value = flag[1].replace("-", "_"), flag[2] or ("true" if flag[3] == "True" else "")
+    return f'"{name}": {value}' if value else f'"{name}"'
 
 
 def place_in_json(where: str, *, is_one_text: bool = False) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
 import os
 import signal
@@ -26,8 +27,9 @@ from seq2see.serving.logs import log, open_log
 from seq2see.serving.metrics import MULTIPLE
 from seq2see.serving.models import Models
 from seq2see.serving.options import ServiceOptions
-from seq2see.serving.service import Service
 
+KEEP_ALIVE_SECONDS = 75
+"""In which a connection may be idle: longer than the usual balancer keeps one, so that it is the one that closes it."""
 BACKLOG = 2048
 """Connections that the system holds for us until they are accepted."""
 HEAD_BYTES = 64 * 1024
@@ -100,9 +102,24 @@ class Protocol(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """A server that drains on SIGTERM and SIGINT, and then ends with exit code 0; a second signal ends it at once."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
-        super().__init__(config)
-        self.service = service
+    def __init__(self, app: App, options: ServiceOptions) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app.asgi,
+                http=Protocol,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                root_path=options.root_path,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=math.ceil(options.grace + AFTER_GRACE),
+            )
+        )
+        self.service = app.service
         self.stop_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -170,21 +187,7 @@ def run(app: App, options: ServiceOptions, listener: socket.socket) -> int:
     """Serve in this process."""
     open_log(options.log_format)
     sys.setswitchinterval(SWITCH_SECONDS)
-    config = uvicorn.Config(
-        app.asgi,
-        http=Protocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        root_path=options.root_path,
-        backlog=BACKLOG,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=int(options.grace + AFTER_GRACE),
-    )
-    server = Server(config, app.service)
+    server = Server(app, options)
     end_with_parent(server)
     log("serving", models=" ".join(f"{each.name}@{each.version}" for each in app.service.models))
     server.run(sockets=[listener])
