@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.context import SpawnProcess
@@ -123,7 +124,9 @@ class Server(uvicorn.Server):
         self.stop_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called by a signal."""
+        """Called by a signal. Ctrl-C reaches all processes of a terminal; the first passes it on to the others."""
+        if sig == signal.SIGINT and multiprocessing.parent_process() is not None:
+            return
         if self.stop_at is not None:
             self.should_exit = self.force_exit = True
             return
@@ -199,11 +202,11 @@ def end_with_parent(server: Server) -> None:
     parent = multiprocessing.parent_process()
     if parent is None:
         return
-    import threading
 
     def wait() -> None:
         parent.join()
-        server.handle_exit(signal.SIGTERM, None)
+        if server.stop_at is None:
+            server.handle_exit(signal.SIGTERM, None)
 
     threading.Thread(target=wait, daemon=True).start()
 
@@ -252,7 +255,8 @@ def stop_all(processes: list[SpawnProcess], options: ServiceOptions, is_urgent: 
         if process.is_alive():
             process.kill()
         process.join()
-    return max(abs(process.exitcode or 0) for process in processes)
+    fine = (0, -signal.SIGTERM)  # the latter of a process that had not begun to listen
+    return 0 if all(process.exitcode in fine for process in processes) else 1
 
 
 def forget(pid: int | None) -> None:
