@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from seq2see.data import Examples, Pair
 from seq2see.inference.asking import Asked
-from seq2see.inference.options import BatchOptions, GenerationOptions
+from seq2see.inference.checking import require_known
+from seq2see.inference.options import PER_TEXT, BatchOptions, GenerationArguments, GenerationOptions
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.reading import Readable, read_pairs
 from seq2see.inference.results import PairScore, Prediction, unscored
@@ -35,7 +37,8 @@ def questions_of(
 
     A text that can't be answered is one of them, with its error, unless the option `strict` is set.
     """
-    options, maker, requests = model._asked(texts, None, dict(arguments), where="predict")  # type: ignore[arg-type]
+    options, changes = known_options(arguments)
+    options, maker, requests = model._asked(texts, options, changes, where="predict")
     notes, each = model._notes(), list[Asked]()
     for row, request in enumerate(requests):
         go_on()
@@ -47,6 +50,27 @@ def questions_of(
     return Questions(options, each, notes.lines() + maker.notes.lines())
 
 
+def known_options(arguments: Mapping[str, Any]) -> tuple[GenerationOptions | None, GenerationArguments]:
+    """The options that these arguments are, made once, and no others; or none, and the arguments.
+
+    The latter for constraints, which may have one value per text, and for options that can't be a key. Checking the
+    options of a request anew takes as long as reading its text.
+    """
+    try:
+        if not any(name in arguments for name in PER_TEXT):
+            return _options(tuple(sorted((name, type(value), value) for name, value in arguments.items()))), {}
+    except TypeError:  # not hashable, or not comparable: a glossary, or a mistake
+        pass
+    return None, dict(arguments)  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=256)
+def _options(arguments: tuple[tuple[str, type, Any], ...]) -> GenerationOptions:
+    require_known([name for name, _, _ in arguments], GenerationOptions, where="predict")
+    return GenerationOptions(**{name: value for name, _, value in arguments})
+
+
+@lru_cache(maxsize=256)
 def as_searched(options: GenerationOptions) -> GenerationOptions:
     """What a search sees of the options: texts for which this is equal can be answered together.
 
@@ -76,13 +100,18 @@ def answers_to(
     watch: Watch,
 ) -> Iterator[list[tuple[int, Prediction]]]:
     """The answers of each batch, with the numbers of their questions among these; the options are `as_searched`."""
-    draws = options.n_best if options.sample else 1
     return model.answers(
         Asked.joined(questions),
-        replace(options, batch_size=len(questions) * draws),  # all side by side, if they fit into memory
+        _side_by_side(options, len(questions)),
         with_attention=with_attention,
         watch=watch,
     )
+
+
+@lru_cache(maxsize=1024)
+def _side_by_side(options: GenerationOptions, number: int) -> GenerationOptions:
+    """The options by which so many texts are one batch, if they fit into memory."""
+    return replace(options, batch_size=number * (options.n_best if options.sample else 1))
 
 
 class PairRead(NamedTuple):

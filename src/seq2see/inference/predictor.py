@@ -156,7 +156,9 @@ class Predictor:
             fix = f"give all texts as one list, and options by name: {where}(texts, beam=5)"
             raise ConfigError(f"must be GenerationOptions, not {options!r}", where="options", fix=fix)
         shared, per_text = split_per_text(changes)
-        chosen = GenerationOptions(**{**(vars(options) if options else {}), **shared})
+        chosen = options
+        if chosen is None or shared:
+            chosen = GenerationOptions(**{**(vars(options) if options else {}), **shared})
         maker = self._rule_maker(chosen)
         maker.require_supported(per_text)
         number = 1 if isinstance(texts, str) else len(texts) if isinstance(texts, Sized) else None
