@@ -31,6 +31,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -229,7 +230,7 @@ def same(model: str, texts: list[str], port: int) -> dict[str, Any]:
 
         async def work(seed: int) -> None:
             chance, client = random.Random(seed), Client(port)
-            while own := [place for place, _ in zip(places, range(chance.randint(1, 40)))]:  # noqa: B905
+            while own := list(islice(places, chance.randint(1, 40))):
                 _, body = await client.ask("/v1/predict", {"texts": [chosen[place] for place in own]})
                 for place, each in zip(own, json.loads(body)["results"], strict=True):
                     found[place] = each["answers"][0]
@@ -338,10 +339,11 @@ def slow(model: str, texts: list[str], port: int) -> dict[str, Any]:
                 writer.write(bytes([byte]))
                 await writer.drain()
                 await asyncio.sleep(1)
+            head = await reader.read(20)
         except OSError:
-            pass
-        head = await reader.read(20)
-        writer.close()
+            return "closed"
+        finally:
+            writer.close()
         return head[9:12].decode() or "closed"
 
     async def run() -> dict[str, Any]:

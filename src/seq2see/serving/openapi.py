@@ -67,7 +67,7 @@ def document(options: ServiceOptions) -> dict[str, Any]:
                 "The same as predict, as server-sent events: token (greedy search and sampling), answer, notes, "
                 "error, done",
                 predict,
-                TEXT,
+                EVENT,
                 OF_POST,
                 media="text/event-stream",
             )
@@ -114,6 +114,10 @@ def of_model(results: dict[str, Any]) -> dict[str, Any]:
     return closed({"model": TEXT, "version": TEXT, "results": results, "notes": notes})
 
 
+EVENT = {
+    **closed({"event": {"enum": ["token", "answer", "notes", "error", "done"]}, "data": TEXT}),
+    "description": "Of each event; its data is an object of JSON.",
+}
 STATE = closed({"status": {"const": "ok"}})
 ATTENTION = {
     **closed({"source": TEXTS, "target": TEXTS, "weights": {"type": "array", "items": {"type": "array"}}}),
@@ -203,7 +207,7 @@ def predict_schema(options: ServiceOptions) -> dict[str, Any]:
 
 def score_schema(options: ServiceOptions) -> dict[str, Any]:
     """The body of score."""
-    text = {"type": "string", "maxLength": options.max_characters}
+    text = {"type": "string", "maxLength": options.max_characters, "minLength": 1, "pattern": r"\S"}
     pair = closed({"source": text, "target": text}, optional=("source",))
     pairs = {"type": "array", "items": pair, "minItems": 1, "maxItems": options.max_texts}
     own = {"pairs": pairs, "model": MODEL_NAME, "deadline": deadline(options), **option_properties(BatchOptions)}

@@ -39,6 +39,8 @@ HEAD_SECONDS = 10.0
 """In which these have to arrive."""
 AFTER_GRACE = 2.0
 """Seconds after the time of grace, for the last responses that say so."""
+FIRST_REQUEST_SECONDS = 0.5
+"""In which the first request of a connection arrives that was made before the port was closed."""
 SWITCH_SECONDS = 0.001
 """After which the computing thread lets the event loop go on; Python's usual 5 ms would be felt in every request."""
 RESTART_SECONDS = 1.0
@@ -81,6 +83,13 @@ class Protocol(HttpToolsProtocol):
                 self.send_400_response("The headers are too large.")
                 return
         super().data_received(data)
+
+    def shutdown(self) -> None:
+        """Called when the service stops: close the connection, but not under a first request that is on its way."""
+        if self.cycle is None:
+            self.loop.call_later(FIRST_REQUEST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def on_message_begin(self) -> None:
         """The first byte of a request on this connection, or of the next one."""
