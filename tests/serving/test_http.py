@@ -407,6 +407,20 @@ def test_a_full_queue_says_when_to_come_again(tiny_run: Path) -> None:
         waiting.join()
 
 
+def test_an_event_loop_that_can_not_keep_up_refuses_before_it_reads(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running({"tiny": tiny_run}) as service:
+        monkeypatch.setattr("seq2see.serving.service.MOST_LAG", -1)
+        for path in ("/v1/predict", "/v1/score", "/v1/stream"):
+            reply = service.ask(path, b"not even JSON")
+            assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+        assert service.ask("/health/live").status == 200
+        monkeypatch.undo()
+        assert service.ask("/v1/predict", PREDICT).status == 200
+        assert service.metric('seq2see_requests_total{path="/v1/stream",status="503"}') == 1
+
+
 def test_an_error_of_ours_has_a_request_id_and_no_traceback(
     service: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

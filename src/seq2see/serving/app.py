@@ -58,8 +58,15 @@ class App:
         starlette = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
         starlette.router.redirect_slashes = False
         keys = None if options.api_key_file is None else Keys.read(options.api_key_file)
+        service = self.service
         self.asgi: ASGIApp = Edge(
-            starlette, options, keys, self.service.metrics, self.paths.__contains__, lambda: self.service.is_draining
+            starlette,
+            options,
+            keys,
+            service.metrics,
+            self.paths.__contains__,
+            lambda: service.is_draining,
+            service.refusal,
         )
         if options.cors:
             self.asgi = CORSMiddleware(

@@ -163,6 +163,15 @@ class Batcher:
         return len(self._open)
 
     @property
+    def is_full(self) -> bool:
+        """Whether one more request is refused, whatever it asks."""
+        return len(self._open) >= self.limits.requests
+
+    def refusal(self) -> QueueFullError:
+        """Why a request is refused, and when there is likely to be room."""
+        return QueueFullError(max(1, min(LONGEST_WAIT, math.ceil(self.seconds_to_wait))))
+
+    @property
     def seconds_to_wait(self) -> float:
         """How long a new request would wait, by the speed of the last batches."""
         return self.cost / self.speed if self.speed else 0.0
@@ -175,11 +184,10 @@ class Batcher:
         with self._changed:
             if self._is_closed:
                 raise QueueClosedError("the service stops")
-            limits, wait = self.limits, self.seconds_to_wait
-            is_full = self.num_requests >= limits.requests or self.cost + ticket.cost > limits.cost
-            is_late = self.clock() + wait >= ticket.deadline
-            if self.num_requests and (is_full or is_late):
-                raise QueueFullError(max(1, min(LONGEST_WAIT, math.ceil(wait))))
+            is_large = self.cost + ticket.cost > self.limits.cost
+            is_late = self.clock() + self.seconds_to_wait >= ticket.deadline
+            if self.is_full or (self._open and (is_large or is_late)):
+                raise self.refusal()
             self._open.add(ticket)
             self.cost += ticket.cost
             ticket.order = next(self._orders)

@@ -41,7 +41,7 @@ AFTER_GRACE = 2.0
 """Seconds after the time of grace, for the last responses that say so."""
 FIRST_REQUEST_SECONDS = 0.5
 """In which the first request of a connection arrives that was made before the port was closed."""
-SWITCH_SECONDS = 0.001
+SWITCH_SECONDS = 0.0005
 """After which the computing thread lets the event loop go on; Python's usual 5 ms would be felt in every request."""
 RESTART_SECONDS = 1.0
 """Between two starts of a process that dies."""

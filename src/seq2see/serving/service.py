@@ -30,6 +30,11 @@ from seq2see.serving.models import Models, Served
 from seq2see.serving.options import ServiceOptions
 from seq2see.serving.problems import ProblemError
 
+MOST_LAG = 0.25
+"""Seconds by which the event loop may be late; beyond that new requests are refused."""
+LAG_EVERY = 0.02
+"""Seconds between two measurements."""
+
 
 class ClientGoneError(Exception):
     """Nobody waits for the response any more."""
@@ -55,7 +60,8 @@ class Service:
         self.options = options
         self.metrics = metrics
         self.is_draining = False
-        self.is_stopped = False
+        self.lag = 0.0
+        """Seconds by which the event loop is late."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.batcher = Batcher(options.limits, post=self._post, observe=metrics.observe)
         self._thread = threading.Thread(target=self.batcher.run, name="computing", daemon=True)
@@ -78,14 +84,15 @@ class Service:
         """Compute and look after the model files, until what is accepted has been answered."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
-        looking = asyncio.create_task(self._look()) if self.options.reload_every else None
+        tasks = [asyncio.create_task(self._measure())]
+        if self.options.reload_every:
+            tasks.append(asyncio.create_task(self._look()))
         try:
             yield
         finally:
-            if looking is not None:
-                looking.cancel()
+            for task in tasks:
+                task.cancel()
             self.batcher.close()
-            self.is_stopped = True
             await asyncio.to_thread(self._thread.join, 5)
 
     async def _look(self) -> None:
@@ -110,6 +117,21 @@ class Service:
 
     # --- requests ---
 
+    def refusal(self) -> ProblemError | None:
+        """Why any request is refused now, before it is read: the queue is full, or the event loop can't keep up.
+
+        Requests that the event loop has not yet read wait too, and no queue of ours can count them.
+        """
+        return full(self.batcher.refusal()) if self.batcher.is_full or self.lag > MOST_LAG else None
+
+    async def _measure(self) -> None:
+        """Measure the lag of the event loop."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            await asyncio.sleep(LAG_EVERY)
+            self.lag = loop.time() - began - LAG_EVERY
+
     def ticket(
         self, work: Costed, items: Sequence[Any], deadline: float, receive: Callable[[Event], None], **more: Any
     ) -> Ticket:
@@ -121,8 +143,7 @@ class Service:
         try:
             self.batcher.submit(ticket)
         except QueueFullError as error:
-            wait, fix = {"Retry-After": str(error.seconds)}, f"try again in {error.seconds} s"
-            raise ProblemError(503, "the queue is full", fix=fix, headers=wait) from None
+            raise full(error) from None
         except QueueClosedError as error:
             raise self.problem_of(error) from None
         self.show_queue()
@@ -190,6 +211,12 @@ class Service:
             leaving.cancel()
             if not wanted.done():
                 wanted.cancel()
+
+
+def full(error: QueueFullError) -> ProblemError:
+    """What to say where there is no room."""
+    fix = f"try again in {error.seconds} s"
+    return ProblemError(503, "the queue is full", fix=fix, headers={"Retry-After": str(error.seconds)})
 
 
 async def gone(receive: Receive) -> None:
