@@ -231,7 +231,9 @@ def same(model: str, texts: list[str], port: int) -> dict[str, Any]:
         async def work(seed: int) -> None:
             chance, client = random.Random(seed), Client(port)
             while own := list(islice(places, chance.randint(1, 40))):
-                _, body = await client.ask("/v1/predict", {"texts": [chosen[place] for place in own]})
+                asked, status = {"texts": [chosen[place] for place in own]}, 503
+                while status == 503:  # the queue is full: again
+                    status, body = await client.ask("/v1/predict", asked)
                 for place, each in zip(own, json.loads(body)["results"], strict=True):
                     found[place] = each["answers"][0]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,8 +23,11 @@ from seq2see.serving.metrics import Metrics
 from seq2see.serving.models import Models
 from seq2see.serving.openapi import document
 from seq2see.serving.options import ServiceOptions
+from seq2see.serving.pages import docs_page, docs_policy, try_page, try_policy
 from seq2see.serving.problems import ProblemError
 from seq2see.serving.service import Service
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class App:
@@ -32,10 +36,13 @@ class App:
     def __init__(self, models: Models, options: ServiceOptions) -> None:
         self.service = Service(models, options, Metrics())
         endpoints = Endpoints(self.service)
-        described = json.dumps(document(options), ensure_ascii=False).encode()
+        described = document(options)
 
-        async def openapi(request: Request) -> Response:
-            return Response(described, media_type="application/json")
+        def fixed(content: str, media_type: str, policy: str = "default-src 'none'") -> Endpoint:
+            async def respond(request: Request) -> Response:
+                return Response(content, headers={"Content-Security-Policy": policy}, media_type=media_type)
+
+            return respond
 
         routes = [
             Route("/v1/predict", endpoints.predict, methods=["POST"]),
@@ -45,7 +52,9 @@ class App:
             Route("/health/live", endpoints.live, methods=["GET"]),
             Route("/health/ready", endpoints.ready, methods=["GET"]),
             Route("/metrics", endpoints.metrics, methods=["GET"]),
-            Route("/openapi.json", openapi, methods=["GET"]),
+            Route("/openapi.json", fixed(json.dumps(described), "application/json"), methods=["GET"]),
+            Route("/docs", fixed(docs_page(described), "text/html", docs_policy()), methods=["GET"]),
+            Route("/", fixed(try_page(), "text/html", try_policy()), methods=["GET"]),
         ]
         self.paths = {route.path: sorted((route.methods or set()) - {"HEAD"}) for route in routes}
 

@@ -38,8 +38,8 @@ from seq2see.serving.work import Answering, Scoring
 
 Read = TypeVar("Read")
 
-AT_ONCE = 2_000
-"""Characters up to which texts are read in the event loop: a thread of their own would take longer."""
+FEW, SHORT = 4, 2_000
+"""Texts and characters up to which they are read in the event loop: handing them to a thread would take longer."""
 KEEP_ALIVE = 15.0
 """Seconds without an event after which a stream sends a comment, so that no proxy ends it."""
 
@@ -80,9 +80,10 @@ class Endpoints:
         served.require_readable([pair.source for pair in pairs], lambda row: f"$.pairs[{row}].source")
         self.note(request, served, [f"{pair.source}\t{pair.target}" for pair in pairs])
         own = {name: content[name] for name in SCORE_OPTIONS if name in content}
-        size = sum(len(pair.source) + len(pair.target or "") for pair in pairs)
-        each, notes = await reading(
-            size, deadline, lambda go_on: pairs_apart(served.model, pairs, BatchOptions(**own), go_on)
+        each, notes = await self.reading(
+            [pair.source + (pair.target or "") for pair in pairs],
+            deadline,
+            lambda go_on: pairs_apart(served.model, pairs, BatchOptions(**own), go_on),
         )
         scores = await self.results(request, Scoring(served.model), each, deadline)
         self.service.metrics.texts.labels(served.name).inc(len(pairs))
@@ -142,8 +143,8 @@ class Endpoints:
             raise ProblemError(422, "needs a model with attention", where="$.attention", fix="leave it out")
         self.note(request, served, texts)
         arguments = search_options(content, options)
-        questions = await reading(
-            sum(map(len, texts)),
+        questions = await self.reading(
+            texts,
             deadline,
             lambda go_on: questions_of(served.model, texts, arguments, go_on),
             is_one_text=is_one_text,
@@ -157,6 +158,27 @@ class Endpoints:
         request.state.fields.update({"model": served.name, "texts": len(texts)})
         if self.service.options.log_texts:
             request.state.fields["content"] = texts
+
+    async def reading(
+        self,
+        texts: Sequence[str],
+        deadline: float,
+        read: Callable[[Callable[[], None]], Read],
+        *,
+        is_one_text: bool = False,
+    ) -> Read:
+        """What `read` makes of these texts, beside the event loop if they are many. ProblemError for a mistake."""
+
+        def go_on() -> None:
+            if time.monotonic() >= deadline:
+                raise self.service.problem_of(DeadlineError())
+
+        try:
+            if len(texts) <= FEW and sum(map(len, texts)) <= SHORT:
+                return read(go_on)
+            return await asyncio.get_running_loop().run_in_executor(self.service.reader, read, go_on)
+        except UserError as error:
+            raise of_user_error(error, is_one_text=is_one_text) from None
 
     async def results(self, request: Request, work: Any, items: Sequence[Any], deadline: float) -> list[Any]:
         """The result of each item; the response of a client that has gone is nobody's."""
@@ -263,21 +285,6 @@ class EventStream(Response):
             if left > KEEP_ALIVE:
                 raise
             return DeadlineError()
-
-
-async def reading(
-    size: int, deadline: float, read: Callable[[Callable[[], None]], Read], *, is_one_text: bool = False
-) -> Read:
-    """What `read` makes of texts of so many characters: of long ones in a thread. ProblemError for a user's mistake."""
-
-    def go_on() -> None:
-        if time.monotonic() >= deadline:
-            raise ProblemError(504, "no answer before the deadline", fix="ask for less")
-
-    try:
-        return read(go_on) if size <= AT_ONCE else await asyncio.to_thread(read, go_on)
-    except UserError as error:
-        raise of_user_error(error, is_one_text=is_one_text) from None
 
 
 def require_answer_length(questions: Questions, most: int) -> None:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import FrameType
@@ -150,11 +150,37 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the port, answer what is accepted, and let fail what is left after the time of grace."""
-        waiting = self.service.batcher.num_requests
-        log("stopping", waiting=waiting)
+        log("stopping", waiting=self.service.batcher.num_requests)
+        await self.close_port(sockets or [])
         asyncio.get_running_loop().call_later(self.service.options.grace, self.service.batcher.abort)
         await super().shutdown(sockets)
         log("stopped")
+
+    async def close_port(self, sockets: list[socket.socket]) -> None:
+        """Take all connections that the system has accepted for us, which would be reset otherwise, and close."""
+        pending = [connection for listener in sockets for connection in accepted(listener)]
+        for server in self.servers:
+            server.close()
+        for listener in sockets:
+            listener.close()
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.Protocol:
+            return Protocol(self.config, self.server_state, self.lifespan.state, _loop=loop)
+
+        for connection in pending:
+            await loop.connect_accepted_socket(protocol, connection)
+
+
+def accepted(listener: socket.socket) -> Iterator[socket.socket]:
+    """The connections that wait at a socket."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:  # there is none, or it has gone
+            return
+        connection.setblocking(False)
+        yield connection
 
 
 def serve(paths: Mapping[str, Path], options: ServiceOptions) -> int:

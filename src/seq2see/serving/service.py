@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
@@ -30,7 +31,7 @@ from seq2see.serving.models import Models, Served
 from seq2see.serving.options import ServiceOptions
 from seq2see.serving.problems import ProblemError
 
-MOST_LAG = 0.25
+MOST_LAG = 0.5
 """Seconds by which the event loop may be late; beyond that new requests are refused."""
 LAG_EVERY = 0.02
 """Seconds between two measurements."""
@@ -64,6 +65,8 @@ class Service:
         """Seconds by which the event loop is late."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.batcher = Batcher(options.limits, post=self._post, observe=metrics.observe)
+        self.reader = ThreadPoolExecutor(1, "reading")
+        """Reads requests of many or long texts beside the event loop, one after the other."""
         self._thread = threading.Thread(target=self.batcher.run, name="computing", daemon=True)
         for served in models:
             metrics.serves(served)
@@ -94,6 +97,7 @@ class Service:
                 task.cancel()
             self.batcher.close()
             await asyncio.to_thread(self._thread.join, 5)
+            self.reader.shutdown(wait=False, cancel_futures=True)
 
     async def _look(self) -> None:
         while True:
