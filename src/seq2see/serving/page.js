@@ -84,9 +84,9 @@ const attend = ({ attention }) => {
       cell.ariaLabel = `${Math.round(100 * weight)} %`;
       return cell;
     })));
-  const caption = make("caption", { textContent: "Attention: a row per token of the answer, a column per token of the text" });
-  const box = make("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: "Attention" }, make("table", {}, caption, make("tbody", {}, head, ...rows)));
-  $("attention").replaceChildren(box);
+  const caption = make("p", { textContent: "Attention: a row per token of the answer, a column per token of the text" });
+  const box = make("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: "Attention" }, make("table", {}, make("tbody", {}, head, ...rows)));
+  $("attention").replaceChildren(caption, box);
 };
 
 const begin = async () => {
