@@ -170,6 +170,14 @@ def test_what_can_not_be_served_is_said_and_the_exit_code_is_2(tiny_run: Path, w
     assert "Traceback" not in said
 
 
+def test_small_responses_do_not_wait_for_an_acknowledgement() -> None:
+    from seq2see.serving.options import ServiceOptions
+    from seq2see.serving.processes import listening
+
+    with listening(ServiceOptions(port=0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP, "asyncio sets TCP_NODELAY only where the protocol is named"
+
+
 def test_a_port_that_is_taken_is_said(tiny_run: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         command = [sys.executable, "-m", "seq2see", "serve", str(tiny_run), "--port", str(taken.getsockname()[1])]

@@ -117,6 +117,7 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 app.asgi,
                 http=Protocol,
+                loop="asyncio",  # uvloop accepts one connection per turn, so that many wait unseen under load
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -210,7 +211,7 @@ def listening(options: ServiceOptions) -> socket.socket:
     where = f"--host {options.host} --port {options.port}"
     try:
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-        found = socket.socket(family, socket.SOCK_STREAM)
+        found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio lets Nagle wait
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((options.host, options.port))
         found.listen(BACKLOG)

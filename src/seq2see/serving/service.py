@@ -31,7 +31,7 @@ from seq2see.serving.models import Models, Served
 from seq2see.serving.options import ServiceOptions
 from seq2see.serving.problems import ProblemError
 
-MOST_LAG = 0.5
+MOST_LAG = 0.2
 """Seconds by which the event loop may be late; beyond that new requests are refused."""
 LAG_EVERY = 0.02
 """Seconds between two measurements."""
