@@ -6,6 +6,8 @@ import os
 import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.conftest import train_tiny
@@ -15,7 +17,9 @@ import seq2see
 
 require_extra()
 
-from seq2see.serving.models import Models, Served, load_served, named  # noqa: E402 (needs the extra)
+from seq2see.serving.models import Models, Served, load_served, named, require_servable  # noqa: E402 (needs the extra)
+from seq2see.serving.problems import ProblemError  # noqa: E402
+from seq2see.text import Characters, Fields, Values  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +121,25 @@ def test_a_model_that_answers_with_an_error_is_refused(packed: Path, monkeypatch
     monkeypatch.setattr(seq2see.Model.__mro__[1], "predict", lambda *_, **__: [][0])
     with pytest.raises(seq2see.CheckpointError, match="can't answer"):
         load_served("m", packed, "numpy")
+
+
+def with_source(*parts: Any) -> Any:
+    """As much of a model as says what its sources are."""
+    return SimpleNamespace(source_codec=SimpleNamespace(tokenizer=Fields("none", parts)))
+
+
+def test_models_whose_sources_are_files_are_not_served(tmp_path: Path) -> None:
+    picture, series = Values("none", "picture", 1, (0.0,), (1.0,)), Values("none", "vectors", 2, (0.0, 0.0), (1.0, 1.0))
+    with pytest.raises(seq2see.CheckpointError, match="reads pictures from files"):
+        require_servable(with_source(picture), tmp_path)
+    model = with_source(Characters("none"), series)
+    require_servable(model, tmp_path)
+    served = Served("m", tmp_path, model, "", "", ())
+    served.require_readable(["ab\t[[1, 2]]", "ab\t", "ab"], str)
+    for text in ("ab\t/etc/passwd", "ab\tx.npy", "ab\t ./x.npz"):
+        with pytest.raises(ProblemError, match="can't name a file") as caught:
+            served.require_readable(["ab\t[[1, 2]]", text], lambda row: f"$.texts[{row}]")
+        assert (caught.value.status, caught.value.where) == (422, "$.texts[1]")
 
 
 def test_files_are_replaced_under_load_without_a_failed_request(packed: Path, other: Path, tmp_path: Path) -> None:

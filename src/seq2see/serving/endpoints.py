@@ -227,8 +227,11 @@ class EventStream(Response):
             if not sending.done():
                 sending.cancel()
             await self.stop()
-        if not sending.cancelled() and sending.done():
-            sending.result()
+        if sending.done() and not sending.cancelled():
+            try:
+                sending.result()
+            except TimeoutError:  # the client is there, and doesn't read
+                scope["state"]["is_gone"] = True
 
     async def send_all(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
         """The response."""
