@@ -3,6 +3,7 @@
 from seq2see.commands.evaluating import check, curves, evaluate, pack, report
 from seq2see.commands.predicting import align, attend, generate, predict, score
 from seq2see.commands.preparing import prepare
+from seq2see.commands.serving import serve
 from seq2see.commands.training import compare, demo, distill, models, settings, train
 
 VERBS = (
@@ -23,6 +24,7 @@ VERBS = (
     curves,
     report,
     pack,
+    serve,
 )
 """In the order of a typical project."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -233,13 +232,10 @@ class GenerationOptions(BatchOptions, Constraints):
 
 def require_pattern(pattern: str) -> None:
     """ConfigError for placeholders that are no regular expression."""
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        fix = r"give one such as \{\w+\}, in quotation marks on the command line"
-        raise ConfigError(
-            f"must be a regular expression, not {pattern!r}: {error}", where="placeholders", fix=fix
-        ) from None
+    if pattern:
+        from seq2see.text.protected import compile_pattern
+
+        compile_pattern(pattern, where="placeholders", may_be_empty=True)
 
 
 class GenerationArguments(TypedDict, total=False):

@@ -35,6 +35,7 @@ from seq2see.inference.risk import least_risk
 from seq2see.inference.rules import RuleMaker
 from seq2see.inference.scoring import score_examples, unknown_note
 from seq2see.inference.searching import needs_beam, search
+from seq2see.inference.watching import Watch, Watched
 from seq2see.metrics import METRICS
 from seq2see.search import Hypothesis
 from seq2see.text import Codec
@@ -160,7 +161,10 @@ class Predictor:
             fix = f"give all texts as one list, and options by name: {where}(texts, beam=5)"
             raise ConfigError(f"must be GenerationOptions, not {options!r}", where="options", fix=fix)
         shared, per_text = split_per_text(changes)
-        chosen = self._completed(GenerationOptions(**{**(vars(options) if options else {}), **shared}))
+        chosen = options
+        if chosen is None or shared:
+            chosen = GenerationOptions(**{**(vars(options) if options else {}), **shared})
+        chosen = self._completed(chosen)
         maker = self._rule_maker(chosen)
         maker.require_supported(per_text)
         number = 1 if isinstance(texts, str) else len(texts) if isinstance(texts, Sized) else None
@@ -236,15 +240,26 @@ class Predictor:
 
     def _answer(self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True) -> list[Prediction]:
         """The answers to all requests, in their order."""
+        predictions = [EMPTY] * len(asked.requests)
+        for batch in self.answers(asked, options, with_attention=with_attention):
+            for row, prediction in batch:
+                predictions[row] = prediction
+        return predictions
+
+    def answers(
+        self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True, watch: Watch | None = None
+    ) -> Iterator[list[tuple[int, Prediction]]]:
+        """The answers of each batch with the rows of their requests. A `watch` looks on, and may give some up."""
+        is_read = set(asked.read.rows)
+        refused = {row: unanswered(error) for row, error in asked.read.refused.items()}
+        if at_once := [(row, refused.get(row, EMPTY)) for row in range(len(asked.requests)) if row not in is_read]:
+            yield at_once
         examples, rows = asked.read.examples, asked.read.rows
         prompts = examples.target_lengths
         rules = [asked.rules[row] for row in rows]
         # Prompts of one length, and either all with phrases that have to occur or none: see `search`.
         kinds = 2 * prompts + np.array([needs_beam(options, rule) for rule in rules], dtype=np.int64)
         order = np.lexsort((-examples.source_lengths, kinds))
-        predictions = [EMPTY] * len(asked.requests)
-        for row, error in asked.read.refused.items():
-            predictions[row] = unanswered(error)
         num_sentences = min(options.num_sentences, self._rows_at_most // options.num_hypotheses)
         costs = source_costs(examples.source_lengths)
         for indices in batches_of_equal(kinds, order, max(1, num_sentences), costs):
@@ -252,14 +267,16 @@ class Predictor:
                 self.members,
                 self.target_codec,
                 collate(examples, indices),
-                np.array([asked.first_row + rows[index] for index in indices]),
+                np.array([asked.numbers[rows[index]] for index in indices]),
                 options,
                 [rules[index] for index in indices],
                 max_length=self.max_length,
                 max_positions=self.max_positions,
                 most_rows=self._rows_at_most,
                 with_attention=with_attention,
+                watched=None if watch is None else Watched(watch, np.array([rows[index] for index in indices])),
             )
+            batch = []
             for index, found in zip(indices.tolist(), answers, strict=True):
                 prompt = asked.prompt(index)
                 candidates = [
@@ -270,8 +287,8 @@ class Predictor:
                     ranked = least_risk(candidates, options.mbr, are_samples=options.sample)
                     candidates = ranked[: options.n_best]
                 best, *others = candidates
-                predictions[rows[index]] = replace(best, alternatives=tuple(others))
-        return predictions
+                batch.append((rows[index], replace(best, alternatives=tuple(others))))
+            yield batch
 
     @property
     def _rows_at_most(self) -> int:

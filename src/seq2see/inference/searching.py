@@ -13,6 +13,7 @@ from seq2see.inference.constraints import choose_of, filters_of, max_lengths, ph
 from seq2see.inference.engine import Engine
 from seq2see.inference.options import GenerationOptions
 from seq2see.inference.rules import Rules
+from seq2see.inference.watching import Watched
 from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, diverse_beam_search, ensemble, generate
 from seq2see.text import BOS, EOS, PAD, UNK, Codec, has_subwords
 
@@ -34,12 +35,13 @@ def search(
     max_positions: int | None,
     most_rows: int,
     with_attention: bool,
+    watched: Watched | None = None,
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each text, best first; at least one, which may be empty.
 
     `codec` is that of the targets, `numbers` [B] identify the texts to a sampler across batches, and `max_length` is
     the model's own. At most `most_rows` hypotheses are drawn side by side. Without a beam the `rules` [B] of all texts
-    have phrases that must occur, or those of none have: see `needs_beam`.
+    have phrases that must occur, or those of none have: see `needs_beam`. With `watched`, its watch looks on.
     """
     prompt, source_lengths = batch.target.ids, batch.source.lengths
     states = [member.start(batch.source, batch.decoder_input) for member in members]
@@ -59,6 +61,10 @@ def search(
         *filters_of(options, rules, codec, source_lengths, limits, prompts=prompt),
     ]
     wanted = options.num_candidates
+    choose = choose_of(options)
+    if watched is not None:
+        filters.append(watched)
+        choose = watched.choosing(choose)
     first: int | np.ndarray = prompt[:, -1] if prompt.shape[1] else BOS
     if needs_beam(options, rules[0]):
         found = diverse_beam_search(
@@ -94,7 +100,7 @@ def search(
             first=first,
             eos=EOS,
             max_lengths=limits + num_steps,
-            choose=choose_of(options),
+            choose=choose,
             filters=filters,
             row_numbers=numbers,
             count=count,
