@@ -126,11 +126,10 @@ def fields_of(blueprint: Blueprint) -> tuple[Field, ...]:
 
 
 def copies_of(blueprint: Blueprint) -> tuple[int, ...]:
-    """Most tokens of the source are copied as themselves; two as the same one, and one not at all."""
+    """The letters that both sides have are copied as themselves, the source's others not at all."""
     if not blueprint.copy:
         return ()
-    copied = [token if len(SPECIALS) < token < VOCABULARY else 0 for token in range(source_vocabulary(blueprint))]
-    return (*copied[:-1], 7)
+    return tuple(own if len(SPECIALS) <= own < VOCABULARY else 0 for own in range(source_vocabulary(blueprint)))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from seq2see.model import (
     resolve,
     to_options,
 )
+from seq2see.model.mixtures import HardMonotonic
 from seq2see.model.readers import Attend, AttendFromPrevious, Pointer
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.tensors import map_carry
@@ -65,6 +66,9 @@ def test_every_decoder_layer_starts_from_its_encoder_layers_final_state(name, la
     if name == "input_feeding":
         ((carry, fed),) = carry
         assert torch.equal(fed, torch.zeros(3, 1, 8).double())
+    if name == "monotonic":
+        carry, (place, _) = carry
+        assert (place.argmax(1) == 0).all()
     if name == "transducer":
         place, carry = carry[0], carry[1:]
         assert torch.equal(place, torch.zeros(3, dtype=torch.int64))
@@ -438,7 +442,9 @@ def test_shapes(name):
     memory = model.encode(SOURCE)
     logits, _, weights = model.decoder(READ, model.decoder.start(memory))
     assert logits.shape == (3, 3, TOKENS)
-    has_attention = any(isinstance(module, Attend | CrossAttention | Pointer) for module in model.modules())
+    has_attention = any(
+        isinstance(module, Attend | CrossAttention | Pointer | HardMonotonic) for module in model.modules()
+    )
     assert (weights is not None) == has_attention
     if has_attention:
         assert weights.shape == (3, 3, 4)

@@ -12,7 +12,7 @@ from seq2see.blueprint.architectures import (
     find,
     fitting,
     max_positions,
-    require_joint,
+    require_sizes,
     resolve,
     to_options,
 )
@@ -64,7 +64,7 @@ __all__ = [
     "max_positions",
     "num_cells",
     "read_blueprint",
-    "require_joint",
+    "require_sizes",
     "require_tensors",
     "resolve",
     "starting_states",

@@ -46,6 +46,8 @@ class Architecture:
     has_source: bool = True
     is_transducer: bool = False
     """Whether its targets are actions along the source."""
+    max_tokens: int | None = None
+    """Tokens of the largest target vocabulary that it is possible for; None: no limit."""
     outputs: int = 1
     """Input width of the output layer, in multiples of the model's width, unless model.output=direct."""
 
@@ -120,6 +122,12 @@ ARCHITECTURES: dict[str, Architecture] = {
         ENCODER_OPTIONS | OUTPUT_OPTIONS | COPY_OPTIONS,
         defaults=BOTH,
         is_transducer=True,
+    ),
+    "monotonic": Architecture(
+        "writes from one place of the source, which never goes back",
+        ENCODER_OPTIONS | {"score"},
+        defaults=BOTH | {"score": "general"},
+        max_tokens=2_000,
     ),
     "transformer": Architecture(
         "self-attention on both sides", TRANSFORMER_OPTIONS | LOOKING_OPTIONS, defaults={"layers": 4, "tie": "target"}
@@ -310,8 +318,16 @@ def to_options(o: Blueprint) -> ModelOptions:
     return ModelOptions(**values)
 
 
-def require_joint(o: Blueprint, sizes: Sizes) -> None:
-    """ConfigError for tie=all with two different vocabularies."""
+def require_sizes(o: Blueprint, sizes: Sizes) -> None:
+    """ConfigError for tie=all with two different vocabularies, or for a vocabulary that is too large."""
+    limit = ARCHITECTURES[o.name].max_tokens
+    if limit is not None and sizes.target > limit:
+        raise ConfigError(
+            f"{o.name!r} is for at most {limit:,} target tokens, of which it has scores for each source token; "
+            f"found {sizes.target:,}",
+            where="model.name",
+            fix="set text.target=characters, or choose another model (`seq2see models` lists them)",
+        )
     if o.tie == "all" and sizes.source != sizes.target:
         raise ConfigError(
             "'all' needs a joint vocabulary, "

@@ -41,7 +41,11 @@ def tensor_shapes(o: Blueprint, sizes: Sizes) -> Named:
         yield "decoder.output.weight", (sizes.target, architecture.output_width(o.width, o.output))
     yield "decoder.output.bias", (sizes.target,)
     if o.copy:
-        yield from at("decoder.copying.gate", linear(1, architecture.output_width(o.width, o.output)))
+        yield from at("decoder.mixture.gate", linear(1, architecture.output_width(o.width, o.output)))
+    if o.name == "monotonic":
+        yield from at("decoder.mixture.score", score(o))
+        yield from at("decoder.mixture.state", linear(o.width, o.width))
+        yield from at("decoder.mixture.source", linear(o.width, o.width, bias=False))
 
 
 def at(path: str, tensors: Named) -> Named:
@@ -105,7 +109,7 @@ def recurrent_encoder(o: Blueprint) -> Named:
 def recurrent_decoder(o: Blueprint) -> Named:
     """The layers of a decoder of LSTMs, by their number."""
     match o.name:
-        case "plain" | "reverse" | "language_model":
+        case "plain" | "reverse" | "monotonic" | "language_model":
             yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.decoder_layers)])
         case "peeky":
             yield from at("1.inner", cell(o, o.embedding + o.width, o.width))

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from seq2see.blueprint.architectures import DEPTH_OPTIONS, LATER, find, require_joint, resolve, to_options
+from seq2see.blueprint.architectures import DEPTH_OPTIONS, LATER, find, require_sizes, resolve, to_options
 from seq2see.blueprint.options import Blueprint, ModelOptions, Sizes
 from seq2see.blueprint.shapes import Shape, tensor_shapes
 from seq2see.errors import CheckpointError, ConfigError
@@ -67,7 +67,7 @@ def require_tensors(o: Blueprint, sizes: Sizes, found: Mapping[str, Shape]) -> N
 
     Takes time in proportion to the tensors found, however large a model the blueprint describes.
     """
-    require_joint(o, sizes)
+    require_sizes(o, sizes)
     known = set()
     for name, shape in tensor_shapes(o, sizes):
         if name not in found:

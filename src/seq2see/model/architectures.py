@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from seq2see.blueprint import ARCHITECTURES, Blueprint, Sizes, require_joint
-from seq2see.model.copying import Copying
+from seq2see.blueprint import ARCHITECTURES, Blueprint, Sizes, require_sizes
 from seq2see.model.dropout import Dropout, SequenceDropout
 from seq2see.model.embedding import Embedding, FieldEmbedding
 from seq2see.model.encoder import (
@@ -24,6 +23,7 @@ from seq2see.model.encoder import (
     UnidirectionalRNN,
 )
 from seq2see.model.initialize import initialize
+from seq2see.model.mixtures import Copying, HardMonotonic, Mixture
 from seq2see.model.readers import SCORES, Attend, AttendFromPrevious, Diagonal, Peek, Pointer, Score
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.seq2seq import Decoder, Seq2Seq
@@ -120,6 +120,15 @@ def transducer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Pointer(), first, *above, joined(o)]))
 
 
+def monotonic(o: Blueprint, sizes: Sizes) -> Seq2Seq:
+    """Each token is written from one place of the source, which never goes back (Wu & Cotterell 2019).
+
+    The decoder's LSTMs read the target alone; `HardMonotonic` above them sums over all alignments.
+    """
+    embedding = embeddings(o, sizes)
+    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, recurrent(o)))
+
+
 def transformer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """Self-attention on both sides, and cross-attention in the decoder (Vaswani et al. 2017, figure 1)."""
     embedding = embeddings(o, sizes, scaled=True)
@@ -159,6 +168,7 @@ BUILDERS: dict[str, Callable[[Blueprint, Sizes], Seq2Seq]] = {
     "gnmt": gnmt,
     "input_feeding": input_feeding,
     "transducer": transducer,
+    "monotonic": monotonic,
     "transformer": transformer,
     "transformer_lstm": transformer_lstm,
     "lstm_transformer": lstm_transformer,
@@ -173,7 +183,7 @@ def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
     ConfigError for tie=all with two different vocabularies.
     """
-    require_joint(o, sizes)
+    require_sizes(o, sizes)
     model = BUILDERS[o.name](o, sizes)
     initialize(model)
     return model
@@ -224,10 +234,12 @@ def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer]) -> Decoder
 
 
 def whole_decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], dropout: nn.Module) -> Decoder:
-    """Layers between embedding and output layer, beside which tokens may be copied."""
+    """Layers between embedding and output layer, beside which a mixture may be."""
     output_width = ARCHITECTURES[o.name].output_width(o.width, o.output)
-    copying = Copying(embedding.sizes, output_width) if o.copy else None
-    return Decoder(embedding.target, layers, output_width, dropout, tied=o.tie != "none", copying=copying)
+    mixture: Mixture | None = Copying(embedding.sizes, output_width) if o.copy else None
+    if o.name == "monotonic":
+        mixture = HardMonotonic(score(o), o.width, embedding.sizes.target)
+    return Decoder(embedding.target, layers, output_width, dropout, tied=o.tie != "none", mixture=mixture)
 
 
 def transformer_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:

@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seq2see.blueprint import starting_states
-from seq2see.model.copying import Copying, mixed
 from seq2see.model.embedding import Embedding
 from seq2see.model.encoder import Encoder, NoSource
+from seq2see.model.mixtures import Mixture
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.stream import DecoderState, Layer, Memory, Stream
 from seq2see.model.tensors import Padded
@@ -32,7 +32,7 @@ class Decoder(nn.Module):
         dropout: nn.Module,
         *,
         tied: bool = False,
-        copying: Copying | None = None,
+        mixture: Mixture | None = None,
     ) -> None:
         super().__init__()
         self.embedding = embedding
@@ -42,15 +42,15 @@ class Decoder(nn.Module):
         self.output = nn.Linear(output_width, embedding.num_embeddings)
         if tied:
             self.output.weight = embedding.weight
-        self.copying = copying
+        self.mixture = mixture
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token."""
         finals = starting_states(memory.finals, self.num_recurrent)
-        reading = self.layers.read(memory)
-        if self.copying is not None:
-            reading = (reading, self.copying.read(memory))
-        return DecoderState(reading, self.layers.start(memory, finals))
+        reading, carry = self.layers.read(memory), self.layers.start(memory, finals)
+        if self.mixture is None:
+            return DecoderState(reading, carry)
+        return DecoderState((reading, self.mixture.read(memory)), (carry, self.mixture.start(memory)))
 
     def states(
         self, tokens: Int[Tensor, "R T"], state: DecoderState, *, need_weights: bool = True, by_head: bool = False
@@ -63,18 +63,18 @@ class Decoder(nn.Module):
         x = self.dropout(self.embedding(tokens))
         none_yet = () if by_head else None
         stream = Stream(x, need_weights=need_weights, heads=none_yet, self_heads=none_yet, tokens=tokens)
-        if self.copying is None:
+        if self.mixture is None:
             stream, carry = self.layers(stream, state.carry, state.reading)
-        else:
-            reading, copies = state.reading
-            stream, carry = self.layers(stream._replace(need_weights=True), state.carry, reading)
-            stream = self.copying(stream, copies)
-        return stream, DecoderState(state.reading, carry)
+            return stream, DecoderState(state.reading, carry)
+        (reading, of_mixture), (carry, mixture_carry) = state.reading, state.carry
+        stream, carry = self.layers(stream._replace(need_weights=True), carry, reading)
+        stream, mixture_carry = self.mixture(stream, mixture_carry, of_mixture, self.output)
+        return stream, DecoderState(state.reading, (carry, mixture_carry))
 
     def scores(self, stream: Stream) -> Float[Tensor, "R T V"]:
-        """Logits of the next tokens; where tokens can be copied, their log-probabilities."""
-        logits: Tensor = self.output(stream.x)
-        return logits if stream.copied is None else mixed(logits, stream.copied)
+        """Logits of the next tokens; of a mixture, their log-probabilities."""
+        logits: Tensor = self.output(stream.x) if stream.log_probs is None else stream.log_probs
+        return logits
 
     def forward(
         self, tokens: Int[Tensor, "R T"], state: DecoderState

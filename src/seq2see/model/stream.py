@@ -51,8 +51,8 @@ class Stream(NamedTuple):
     """Those of each self-attention so far, likewise."""
     tokens: Int[Tensor, "R T"] | None = None
     """The decoder's input."""
-    copied: Float[Tensor, "R T V"] | None = None
-    """The probability to copy each token; the rest up to 1 belongs to the output layer."""
+    log_probs: Float[Tensor, "R T V"] | None = None
+    """log p of the next tokens, where a mixture gives them and not the output layer alone."""
     positions: Int[Tensor, "R T"] | None = None
     """The positions of the tokens in an encoder; None: 0, 1, … in each row."""
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from seq2see.blueprint import ARCHITECTURES, Blueprint
 from seq2see.runtime.arithmetic import Linear, Norm
-from seq2see.runtime.copying import Copying
 from seq2see.runtime.encoder import Encoder, EncoderLSTM, NoSource, RecurrentEncoder, SourceFields, TransformerEncoder
+from seq2see.runtime.mixtures import Copying, HardMonotonic
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions
 from seq2see.runtime.readers import AttendFromPrevious, Diagonal, Pointer, make_attend
 from seq2see.runtime.recurrent import Gates, Recurrent
@@ -109,6 +109,18 @@ def transducer(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     return EncoderDecoder(encoder(o, tensors), [Pointer(reports_weights=False), *layers, *top, output(o, tensors)])
 
 
+def monotonic(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
+    """Each token is written from one place of the source, which never goes back."""
+    own = tensors.at("decoder", "mixture")
+    places = HardMonotonic(
+        make_attend(o.score, own, o.width),
+        Linear.take(own.at("state"), o.width, o.width),
+        Linear.take(own.at("source"), o.width, o.width, bias=False),
+        output_map(o, tensors),
+    )
+    return EncoderDecoder(encoder(o, tensors), [*recurrent(o, tensors, decoder(tensors)), places])
+
+
 def transformer(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """Self-attention on both sides, and cross-attention in the decoder."""
     return EncoderDecoder(transformer_encoder(o, tensors), transformer_decoder(o, tensors))
@@ -148,6 +160,7 @@ BUILDERS: dict[str, Callable[[Blueprint, Tensors], EncoderDecoder]] = {
     "gnmt": gnmt,
     "input_feeding": input_feeding,
     "transducer": transducer,
+    "monotonic": monotonic,
     "transformer": transformer,
     "transformer_lstm": transformer_lstm,
     "lstm_transformer": lstm_transformer,
@@ -193,16 +206,22 @@ def scaled(o: Blueprint, table: Array) -> Array:
 
 
 def output(o: Blueprint, tensors: Tensors, *, peeks: int = 0) -> Layer:
-    """The output layer, whose weights may be tied to the embedding, and copying beside it."""
+    """The output layer, and copying beside it."""
+    linear = output_map(o, tensors)
+    layer = Output(linear, peeks=peeks)
+    if not o.copy:
+        return layer
+    gate = Linear.take(tensors.at("decoder", "mixture", "gate"), 1, len(linear.weight))
+    return Copying(gate, layer, tensors.copies, len(tensors.at("encoder").take("embedding.weight", None, o.embedding)))
+
+
+def output_map(o: Blueprint, tensors: Tensors) -> Linear:
+    """The linear map of the output layer, whose weights may be tied to the embedding."""
     table = target_table(o, tensors)
     own = tensors.at("decoder", "output")
     width = ARCHITECTURES[o.name].output_width(o.width, o.output)
     weight = table if o.tie != "none" else own.take("weight", len(table), width)
-    layer = Output(Linear(weight.T, own.take("bias", len(table))), peeks=peeks)
-    if not o.copy:
-        return layer
-    gate = Linear.take(tensors.at("decoder", "copying", "gate"), 1, width)
-    return Copying(gate, layer, tensors.copies, len(tensors.at("encoder").take("embedding.weight", None, o.embedding)))
+    return Linear(weight.T, own.take("bias", len(table)))
 
 
 def first_lstm(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from seq2see.blueprint import Blueprint, Field, Shape, Sizes, max_positions, require_tensors, starting_states
 from seq2see.runtime.architectures import BUILDERS, EncoderDecoder
 from seq2see.runtime.encoder import Padded
+from seq2see.runtime.mixtures import HardMonotonic
 from seq2see.runtime.readers import Attend, Pointer
 from seq2see.runtime.recurrent import Recurrent
 from seq2see.runtime.stream import Stream
@@ -66,7 +67,9 @@ class Network:
     def shown_layer(self) -> int:
         """Index of the reader whose attention weights `step` returns."""
         return max(
-            index for index, reader in enumerate(self.readers) if isinstance(reader, Attend) or reader.reports_weights
+            index
+            for index, reader in enumerate(self.readers)
+            if isinstance(reader, Attend | HardMonotonic) or reader.reports_weights
         )
 
     def start(
@@ -135,10 +138,12 @@ def sizes_of(shapes: Mapping[str, Shape]) -> Sizes:
     return Sizes(rows(source), rows("decoder.embedding.weight", "decoder.output.bias", source))
 
 
-def find_readers(layer: object) -> Iterator[Attend | CrossAttention | Pointer]:
+def find_readers(layer: object) -> Iterator[Attend | CrossAttention | Pointer | HardMonotonic]:
     """The layers in `layer` (or itself) with attention to the source, bottom first."""
     for each in layers_in(layer):
-        if isinstance(each, Attend | CrossAttention) or (isinstance(each, Pointer) and each.reports_weights):
+        if isinstance(each, Attend | CrossAttention | HardMonotonic) or (
+            isinstance(each, Pointer) and each.reports_weights
+        ):
             yield each
 
 

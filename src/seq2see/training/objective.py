@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from seq2see.model import Seq2Seq
-from seq2see.model.copying import mixed
 from seq2see.training.batch import TensorBatch
 from seq2see.training.cross_entropy import MAX_LOGITS, linear_cross_entropy
 
@@ -22,11 +21,10 @@ def batch_loss(model: Seq2Seq, batch: TensorBatch, label_smoothing: float = 0.0,
     real = batch.target.mask
     stream = model.stream(batch.source, batch.decoder_input, need_weights=coverage > 0)
     output, targets = model.decoder.output, batch.target.ids[real]
-    if stream.copied is None:
+    if stream.log_probs is None:
         loss = linear_cross_entropy(stream.x[real], output.weight, output.bias, targets, label_smoothing)
     else:
-        log_probs = mixed(output(stream.x[real]), stream.copied[real])
-        loss = cross_entropy(log_probs, targets, reduction="sum", label_smoothing=label_smoothing)
+        loss = cross_entropy(stream.log_probs[real], targets, reduction="sum", label_smoothing=label_smoothing)
     if coverage:
         assert stream.weights is not None, "only a model that looks at its source can be trained to cover it"
         loss = loss + coverage * coverage_loss(stream.weights, real)
@@ -59,8 +57,8 @@ def target_log_probs(model: Seq2Seq, batch: TensorBatch) -> Float[Tensor, " N"]:
     real = batch.target.mask
     stream, targets = model.stream(batch.source, batch.decoder_input), batch.target.ids[real]
     output, states = model.decoder.output, stream.x[real]
-    if stream.copied is not None:
-        return mixed(output(states), stream.copied[real]).gather(1, targets[:, None]).squeeze(1)
+    if stream.log_probs is not None:
+        return stream.log_probs[real].gather(1, targets[:, None]).squeeze(1)
     step = max(1, MAX_LOGITS // output.out_features)
     parts = [
         output(part).log_softmax(-1).gather(1, own[:, None]).squeeze(1)
