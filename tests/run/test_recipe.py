@@ -191,7 +191,14 @@ def test_nothing_is_left_open() -> None:
 
 def test_what_was_given_stays() -> None:
     given = TrainingOptions(
-        rate=0.5, max_updates=77, batch_size=3, evaluate_every=5, metric="loss", patience=2, checkpoint_every=9
+        rate=0.5,
+        max_updates=77,
+        batch_size=3,
+        evaluate_every=5,
+        metric="loss",
+        patience=2,
+        checkpoint_every=9,
+        choose_length_penalty=False,
     )
     chosen, _ = choose_training(given, examples(300), can_match=True)
     assert chosen == given

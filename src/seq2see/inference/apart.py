@@ -100,7 +100,7 @@ def answers_to(
     watch: Watch,
 ) -> Iterator[list[tuple[int, Prediction]]]:
     """The answers of each batch, with the numbers of their questions among these; the options are `as_searched`."""
-    return model.answers(
+    return model._answer_batches(
         Asked.joined(questions),
         _side_by_side(options, len(questions)),
         with_attention=with_attention,

@@ -12,11 +12,12 @@ from typing import TypeVar, overload
 
 from seq2see.data.options import known_from
 from seq2see.data.source_record import merged
-from seq2see.errors import ConfigError, did_you_mean
+from seq2see.errors import CheckpointError, ConfigError, did_you_mean
 from seq2see.inference.engine import Engine, make_numpy_engine
 from seq2see.inference.notes import Seen
 from seq2see.inference.predictor import Predictor
 from seq2see.storage.saved_model import SavedModel, load_model
+from seq2see.system_errors import reported, require_possible
 from seq2see.text import Codecs
 
 MEMBER = "seed-{}"
@@ -81,9 +82,12 @@ def load(
 
 def members_of(path: Path) -> list[Path]:
     """The models of a folder of several, in the order of their seeds; otherwise the path alone."""
+    require_possible(path, CheckpointError)
     if not path.is_dir():
         return [path]
-    seeds = {each: match for each in path.iterdir() if (match := re.fullmatch(r"seed-(\d+)(\.seq2see)?", each.name))}
+    with reported(path, "read", CheckpointError):
+        inside = list(path.iterdir())
+    seeds = {each: match for each in inside if (match := re.fullmatch(r"seed-(\d+)(\.seq2see)?", each.name))}
     return sorted(seeds, key=lambda each: int(seeds[each][1])) or [path]
 
 

@@ -241,12 +241,12 @@ class Predictor:
     def _answer(self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True) -> list[Prediction]:
         """The answers to all requests, in their order."""
         predictions = [EMPTY] * len(asked.requests)
-        for batch in self.answers(asked, options, with_attention=with_attention):
+        for batch in self._answer_batches(asked, options, with_attention=with_attention):
             for row, prediction in batch:
                 predictions[row] = prediction
         return predictions
 
-    def answers(
+    def _answer_batches(
         self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True, watch: Watch | None = None
     ) -> Iterator[list[tuple[int, Prediction]]]:
         """The answers of each batch with the rows of their requests. A `watch` looks on, and may give some up."""
