@@ -10,10 +10,9 @@ from typing import Unpack
 
 import numpy as np
 
-from seq2see.data import Examples, Pair, collate
+from seq2see.data import Pair, collate
 from seq2see.data.options import TableOptions
 from seq2see.data.source_record import NO_RECORD, SourceRecord
-from seq2see.data.values import ValueSpan, spans_of, token_names
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.asking import Asked
 from seq2see.inference.batching import batches_of_equal, chunks_of, rows_at_most, source_costs
@@ -30,14 +29,13 @@ from seq2see.inference.reading import (
     read_pairs,
 )
 from seq2see.inference.requests import Request, requests_of, split_per_text
-from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of, unanswered, unscored
+from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of, prediction_of, unanswered, unscored
 from seq2see.inference.risk import least_risk
 from seq2see.inference.rules import RuleMaker
 from seq2see.inference.scoring import score_examples, unknown_note
 from seq2see.inference.searching import needs_beam, search
 from seq2see.inference.watching import Watch, Watched
 from seq2see.metrics import METRICS
-from seq2see.search import Hypothesis
 from seq2see.text import Codec
 
 
@@ -254,7 +252,7 @@ class Predictor:
         refused = {row: unanswered(error) for row, error in asked.read.refused.items()}
         if at_once := [(row, refused.get(row, EMPTY)) for row in range(len(asked.requests)) if row not in is_read]:
             yield at_once
-        examples, rows = asked.read.examples, asked.read.rows
+        codecs, examples, rows = (self.source_codec, self.target_codec), asked.read.examples, asked.read.rows
         prompts = examples.target_lengths
         rules = [asked.rules[row] for row in rows]
         # Prompts of one length, and either all with phrases that have to occur or none: see `search`.
@@ -280,7 +278,7 @@ class Predictor:
             for index, found in zip(indices.tolist(), answers, strict=True):
                 prompt = asked.prompt(index)
                 candidates = [
-                    prediction_of(self, examples, index, hypothesis, prompt, is_penalised=options.is_penalised)
+                    prediction_of(codecs, examples, index, hypothesis, prompt, is_penalised=options.is_penalised)
                     for hypothesis in found
                 ]
                 if options.mbr:
@@ -351,35 +349,6 @@ def stream_requests(
     """As `Predictor.stream`, for texts that are read together with their constraints, such as the lines of a file."""
     chosen = model._completed(options)
     return model._stream(requests, chosen, model._rule_maker(chosen), chunk_size, with_attention=with_attention)
-
-
-def prediction_of(
-    model: Predictor,
-    examples: Examples,
-    index: int,
-    hypothesis: Hypothesis,
-    prompt: str = "",
-    *,
-    is_penalised: bool = False,
-) -> Prediction:
-    """The hypothesis as the answer to the source of this example."""
-    source, weights = examples.source(index), hypothesis.weights
-    tokens, spans = list[str](), tuple[ValueSpan, ...]()
-    if model.source_codec is not None:
-        values = (each.arrays[index] for each in examples.sources.values)
-        spans = spans_of(model.source_codec, source.tolist(), values)
-        tokens = token_names(model.source_codec, source.tolist(), spans)
-    return Prediction(
-        model.target_codec.decode(hypothesis.ids, after=prompt),
-        tokens,
-        model.target_codec.tokens(hypothesis.ids),
-        hypothesis.log_prob,
-        hypothesis.score if is_penalised else hypothesis.log_prob / max(1, len(hypothesis.ids)),
-        None if weights is None else weights[:, : len(source)],
-        hypothesis.finished,
-        hypothesis.token_log_probs,
-        source_values=spans,
-    )
 
 
 def read_given(
