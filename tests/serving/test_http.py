@@ -433,7 +433,7 @@ def test_an_error_of_ours_has_a_request_id_and_no_traceback(
 
 
 def test_slow_heads_and_large_ones_end_their_connection(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seq2see.serving.processes.HEAD_SECONDS", 0.2)
+    monkeypatch.setattr("seq2see.serving.server.HEAD_SECONDS", 0.2)
     with running({"tiny": tiny_run}) as service:
         with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
             client.sendall(b"GET /health/live HTTP/1.1\r\nHost: ")

@@ -19,6 +19,7 @@ require_extra()
 
 from seq2see.serving.models import Models, Served, load_served, named, require_servable  # noqa: E402 (needs the extra)
 from seq2see.serving.problems import ProblemError  # noqa: E402
+from seq2see.serving.snapshots import Snapshot  # noqa: E402
 from seq2see.text import Characters, Fields, Values  # noqa: E402
 
 
@@ -72,7 +73,7 @@ def test_names_that_can_not_be_used_are_refused(words: list[str], message: str) 
 def test_a_replaced_file_takes_over_and_a_broken_one_does_not(packed: Path, other: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.seq2see"
     shutil.copy(packed, path)
-    models = Models.load_all({"m": path}, "numpy")
+    models = Models({"m": path}, "numpy", tmp_path)
     said: list[tuple[str, object]] = []
 
     def look() -> list[tuple[str, object]]:
@@ -108,8 +109,8 @@ def test_a_replaced_file_takes_over_and_a_broken_one_does_not(packed: Path, othe
     assert (third.version, models.refusal("m")) == (first.version, "")
 
 
-def test_a_run_folder_is_looked_at_too(tiny_run_copy: Path, other: Path) -> None:
-    models = Models.load_all({"m": tiny_run_copy}, "numpy")
+def test_a_run_folder_is_looked_at_too(tiny_run_copy: Path, tmp_path: Path) -> None:
+    models = Models({"m": tiny_run_copy}, "numpy", tmp_path)
     manifest = tiny_run_copy / "model" / "manifest.json"
     manifest.write_bytes(manifest.read_bytes() + b"\n")
     said: list[object] = []
@@ -117,10 +118,12 @@ def test_a_run_folder_is_looked_at_too(tiny_run_copy: Path, other: Path) -> None
     assert len(said) == 1
 
 
-def test_a_model_that_answers_with_an_error_is_refused(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_answers_with_an_error_is_refused(
+    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(seq2see.Model.__mro__[1], "predict", lambda *_, **__: [][0])
     with pytest.raises(seq2see.CheckpointError, match="can't answer"):
-        load_served("m", packed, "numpy")
+        load_served("m", packed, "numpy", tmp_path)
 
 
 def with_source(*parts: Any) -> Any:
@@ -134,7 +137,7 @@ def test_models_whose_sources_are_files_are_not_served(tmp_path: Path) -> None:
         require_servable(with_source(picture), tmp_path)
     model = with_source(Characters("none"), series)
     require_servable(model, tmp_path)
-    served = Served("m", tmp_path, model, "", "", ())
+    served = Served("m", tmp_path, model, Snapshot("m", tmp_path, ()), "", "", ())
     served.require_readable(["ab\t[[1, 2]]", "ab\t", "ab"], str)
     for text in ("ab\t/etc/passwd", "ab\tx.npy", "ab\t ./x.npz"):
         with pytest.raises(ProblemError, match="can't name a file") as caught:

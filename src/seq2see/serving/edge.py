@@ -118,5 +118,5 @@ class Edge:
 
 def response_to(problem: ProblemError, request_id: str) -> Response:
     """The problem as a response."""
-    body = msgspec.json.encode(problem.content(request_id))
-    return Response(body, problem.status, problem.headers, media_type=MEDIA_TYPE)
+    body, headers = msgspec.json.encode(problem.content(request_id)), {**problem.headers, "X-Request-ID": request_id}
+    return Response(body, problem.status, headers, media_type=MEDIA_TYPE)

@@ -1,19 +1,14 @@
-"""The processes of a service: they share a port, stop when they are told to, and are started again if they die."""
+"""The HTTP server of a service: what it bounds of its connections, and how it stops."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import multiprocessing
-import os
-import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from multiprocessing.context import SpawnProcess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,7 +20,6 @@ from seq2see.console import say
 from seq2see.errors import ConfigError
 from seq2see.serving.app import App
 from seq2see.serving.logs import log, open_log
-from seq2see.serving.metrics import MULTIPLE
 from seq2see.serving.models import Models
 from seq2see.serving.options import ServiceOptions
 
@@ -42,9 +36,7 @@ AFTER_GRACE = 2.0
 FIRST_REQUEST_SECONDS = 0.5
 """In which the first request of a connection arrives that was made before the port was closed."""
 SWITCH_SECONDS = 0.0005
-"""After which the computing thread lets the event loop go on; Python's usual 5 ms would be felt in every request."""
-RESTART_SECONDS = 1.0
-"""Between two starts of a process that dies."""
+"""After which a thread lets the event loop go on; Python's usual 5 ms would be felt in every request."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -134,9 +126,7 @@ class Server(uvicorn.Server):
         self.stop_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called by a signal. Ctrl-C reaches all processes of a terminal; the first passes it on to the others."""
-        if sig == signal.SIGINT and multiprocessing.parent_process() is not None:
-            return
+        """Called by a signal."""
         if self.stop_at is not None:
             self.should_exit = self.force_exit = True
             return
@@ -189,21 +179,30 @@ def serve(paths: Mapping[str, Path], options: ServiceOptions) -> int:
 
     UserError for a model that can't be loaded, a file of keys that can't be read, and an address that is not free.
     """
-    models = Models.load_all(paths, options.engine)
-    app = App(models, options) if options.workers == 1 else None
-    if app is None:
-        from seq2see.serving.access import Keys
+    with shared_folder() as folder:
+        app = App(Models(paths, options.engine, Path(folder)), options)
+        listener = listening(options)
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        say(f"serving {', '.join(paths)} on http://{shown}:{port}{options.root_path} (Ctrl-C stops)")
+        open_log(options.log_format)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        log("serving", models=" ".join(f"{each.name}@{each.version}" for each in app.service.models))
+        server = Server(app, options)
+        try:
+            server.run(sockets=[listener])
+        finally:
+            app.service.stop()  # a second signal leaves without a word
+    return 0 if server.started else 1
 
-        if options.api_key_file is not None:
-            Keys.read(options.api_key_file)
-    listener = listening(options)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    say(f"serving {', '.join(paths)} on http://{shown}:{port}{options.root_path} (Ctrl-C stops)")
-    if app is not None:
-        return run(app, options, listener)
-    del models
-    return supervise(paths, options, listener)
+
+def shared_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for the files that the processes share. ConfigError if there is no place for it."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="seq2see-", ignore_cleanup_errors=True)
+    except OSError as error:
+        what = f"no folder for temporary files can be written: {error.strerror}"
+        raise ConfigError(what, where="seq2see serve", fix="set TMPDIR to one that can") from None
 
 
 def listening(options: ServiceOptions) -> socket.socket:
@@ -220,83 +219,3 @@ def listening(options: ServiceOptions) -> socket.socket:
         raise ConfigError(f"can't listen: {error.strerror or error}", where=where, fix=fix) from None
     found.setblocking(False)
     return found
-
-
-def run(app: App, options: ServiceOptions, listener: socket.socket) -> int:
-    """Serve in this process."""
-    open_log(options.log_format)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    server = Server(app, options)
-    end_with_parent(server)
-    log("serving", models=" ".join(f"{each.name}@{each.version}" for each in app.service.models))
-    server.run(sockets=[listener])
-    return 0 if server.started else 1
-
-
-def end_with_parent(server: Server) -> None:
-    """Stop when the process that started this one is gone, even if it was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def wait() -> None:
-        parent.join()
-        if server.stop_at is None:
-            server.handle_exit(signal.SIGTERM, None)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def work(paths: Mapping[str, Path], options: ServiceOptions, listener: socket.socket) -> None:
-    """One of several processes."""
-    sys.exit(run(App(Models.load_all(paths, options.engine), options), options, listener))
-
-
-def supervise(paths: Mapping[str, Path], options: ServiceOptions, listener: socket.socket) -> int:
-    """Run several processes, start those again that die, and stop all when a signal comes."""
-    open_log(options.log_format)
-    stopping: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, frame: stopping.append(received))
-    context = multiprocessing.get_context("spawn")
-
-    def started() -> SpawnProcess:
-        process = context.Process(target=work, args=(dict(paths), options, listener))
-        process.start()
-        return process
-
-    with tempfile.TemporaryDirectory(prefix="seq2see-metrics-") as folder:
-        os.environ[MULTIPLE] = folder
-        processes = [started() for _ in range(options.workers)]
-        while not stopping:
-            time.sleep(0.1)
-            for place, process in enumerate(processes):
-                if process.is_alive() or stopping:
-                    continue
-                log("process died", level=40, pid=process.pid, code=process.exitcode)
-                forget(process.pid)
-                time.sleep(RESTART_SECONDS)
-                processes[place] = started()
-        return stop_all(processes, options, lambda: len(stopping) > 1)
-
-
-def stop_all(processes: list[SpawnProcess], options: ServiceOptions, is_urgent: Callable[[], bool]) -> int:
-    """Pass the signal on, and wait until all have answered what they accepted; the exit code."""
-    for process in processes:
-        process.terminate()
-    latest = time.monotonic() + options.drain + options.grace + 3 * AFTER_GRACE
-    while any(process.is_alive() for process in processes) and time.monotonic() < latest and not is_urgent():
-        time.sleep(0.05)
-    for process in processes:
-        if process.is_alive():
-            process.kill()
-        process.join()
-    fine = (0, -signal.SIGTERM)  # the latter of a process that had not begun to listen
-    return 0 if all(process.exitcode in fine for process in processes) else 1
-
-
-def forget(pid: int | None) -> None:
-    """Take the gauges of a process that died out of the sums."""
-    from prometheus_client.multiprocess import mark_process_dead
-
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
