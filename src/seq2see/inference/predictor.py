@@ -166,7 +166,8 @@ class Predictor:
             chosen = GenerationOptions(**{**(vars(options) if options else {}), **shared})
         chosen = self._completed(chosen)
         maker = self._rule_maker(chosen)
-        maker.require_supported(per_text)
+        if per_text:
+            maker.require_supported(per_text)
         number = 1 if isinstance(texts, str) else len(texts) if isinstance(texts, Sized) else None
         return chosen, maker, requests_of(texts_of(texts), per_text, number)
 

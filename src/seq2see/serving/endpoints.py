@@ -187,8 +187,6 @@ class Endpoints:
         """The result of each item; the response of a client that has gone is nobody's."""
         try:
             return await self.service.results(work, items, deadline, request.receive)
-        except DeadlineError as error:
-            raise self.service.problem_of(error) from None
         except ClientGoneError:
             request.scope["state"]["is_gone"] = True
             raise ProblemError(408, "the client has gone") from None

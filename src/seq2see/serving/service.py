@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -219,33 +219,22 @@ class Service:
 
         ticket = self.ticket(work, items, deadline, take)
         self.submit(ticket)
+        leaving = asyncio.create_task(gone(receive))
+        leaving.add_done_callback(lambda task: None if task.cancelled() else take(ClientGoneError()))
+        passing = asyncio.get_running_loop().call_later(deadline - time.monotonic(), take, DeadlineError())
         try:
-            await self.first_of(finished, deadline, receive)
+            await finished
+        except ClientGoneError:
+            self.metrics.given_up.labels("client gone").inc()
+            raise
         except (DeadlineError, QueueClosedError, WorkerDiedError, MemoryError) as error:
             raise self.problem_of(error) from None
         finally:
-            finished.cancel()
+            leaving.cancel()
+            passing.cancel()
             self.batcher.cancel(ticket)  # changes nothing once it is answered
             self.show_queue()
         return [found[index] for index in range(len(items))]
-
-    async def first_of(self, awaited: Awaitable[Any], deadline: float, receive: Receive) -> Any:
-        """What is awaited. DeadlineError or ClientGoneError if that comes first."""
-        wanted = asyncio.ensure_future(awaited)
-        leaving = asyncio.ensure_future(gone(receive))
-        try:
-            seconds = max(0.0, deadline - time.monotonic())
-            done, _ = await asyncio.wait({wanted, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if wanted in done:
-                return wanted.result()
-            if leaving in done:
-                self.metrics.given_up.labels("client gone").inc()
-                raise ClientGoneError
-            raise DeadlineError
-        finally:
-            leaving.cancel()
-            if not wanted.done():
-                wanted.cancel()
 
 
 def full(error: QueueFullError) -> ProblemError:
