@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from uuid import uuid4
 
+import msgspec
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -22,7 +24,11 @@ from seq2see.serving.app import App
 from seq2see.serving.logs import log, open_log
 from seq2see.serving.models import Models
 from seq2see.serving.options import ServiceOptions
+from seq2see.serving.problems import MEDIA_TYPE, ProblemError
+from seq2see.serving.service import Service
 
+COMPUTED = frozenset({b"/v1/predict", b"/v1/score", b"/v1/stream"})
+"""Paths of requests that go into the queue."""
 KEEP_ALIVE_SECONDS = 75
 """In which a connection may be idle: longer than the usual balancer keeps one, so that it is the one that closes it."""
 BACKLOG = 2048
@@ -42,9 +48,13 @@ SWITCH_SECONDS = 0.0005
 class Protocol(HttpToolsProtocol):
     """HTTP/1.1 with bounds on the time and size of a request's head, so that slow clients only harm themselves."""
 
+    service: Service
+    """Set by the class that a server makes for itself."""
     head_bytes = 0
     in_body = False
-    head_timer: asyncio.TimerHandle | None = None
+    timer: asyncio.TimerHandle | None = None
+    refusal: ProblemError | None = None
+    """Why the request whose body arrives is refused."""
 
     def connection_made(self, transport: Any) -> None:
         """Start the clock of the first head."""
@@ -52,15 +62,15 @@ class Protocol(HttpToolsProtocol):
         self.start_timer()
 
     def start_timer(self) -> None:
-        """Close the connection unless a head arrives in time."""
+        """Close the connection unless a head, or the body of a refused request, arrives in time."""
         self.stop_timer()
-        self.head_timer = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
+        self.timer = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
 
     def stop_timer(self) -> None:
-        """A head has arrived, or the connection is over."""
-        if self.head_timer is not None:
-            self.head_timer.cancel()
-            self.head_timer = None
+        """It has arrived, or the connection is over."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
@@ -86,29 +96,76 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request on this connection, or of the next one."""
         super().on_message_begin()
-        if self.head_timer is None:
+        if self.timer is None:
             self.start_timer()
 
     def on_headers_complete(self) -> None:
         """The head has arrived."""
         self.in_body, self.head_bytes = True, 0
         self.stop_timer()
-        super().on_headers_complete()
+        self.refusal = self.refusal_of_head()
+        if self.refusal is None:
+            super().on_headers_complete()
+        else:
+            self.start_timer()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body has arrived; that of a refused request is forgotten."""
+        if self.refusal is None:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body has arrived; what follows is the next head."""
         self.in_body = False
-        super().on_message_complete()
+        if self.refusal is None:
+            super().on_message_complete()
+            return
+        self.stop_timer()
+        self.service.refused(self.url.decode("latin-1"), self.refusal)
+        keep_alive = self.parser.should_keep_alive() and not self.service.is_draining
+        self.transport.write(as_http(self.refusal, keep_alive=keep_alive))
+        self.refusal = None
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive if keep_alive else 0, self.timeout_keep_alive_handler
+        )
+
+    def refusal_of_head(self) -> ProblemError | None:
+        """Why a request to compute something is refused already now, which costs a fifth of refusing it later.
+
+        Pages of other origins need the headers of CORS to see why, `Expect` needs a response before the body, and the
+        response before this one has to be complete.
+        """
+        if self.url not in COMPUTED or self.parser.get_method() != b"POST" or self.expect_100_continue:
+            return None
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None
+        return None if any(name == b"origin" for name, _ in self.headers) else self.service.refusal()
+
+
+def as_http(problem: ProblemError, *, keep_alive: bool) -> bytes:
+    """The whole response to a refused request."""
+    request_id = uuid4().hex
+    body = msgspec.json.encode(problem.content(request_id))
+    headers = {
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": len(body),
+        "X-Request-ID": request_id,
+        "Connection": "keep-alive" if keep_alive else "close",
+        **problem.headers,
+    }
+    lines = [f"HTTP/1.1 {problem.status} {problem.title}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 class Server(uvicorn.Server):
     """A server that drains on SIGTERM and SIGINT, and then ends with exit code 0; a second signal ends it at once."""
 
     def __init__(self, app: App, options: ServiceOptions) -> None:
+        self.protocol = type("ServiceProtocol", (Protocol,), {"service": app.service})
         super().__init__(
             uvicorn.Config(
                 app.asgi,
-                http=Protocol,
+                http=self.protocol,
                 loop="asyncio",  # uvloop accepts one connection per turn, so that many wait unseen under load
                 ws="none",
                 lifespan="on",
@@ -157,7 +214,8 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
 
         def protocol() -> asyncio.Protocol:
-            return Protocol(self.config, self.server_state, self.lifespan.state, _loop=loop)
+            found: asyncio.Protocol = self.protocol(self.config, self.server_state, self.lifespan.state, _loop=loop)
+            return found
 
         for connection in pending:
             await loop.connect_accepted_socket(protocol, connection)

@@ -53,6 +53,8 @@ class Service:
         self.is_draining = False
         self.lag = 0.0
         """Seconds by which the event loop is late."""
+        self._num_refused = 0
+        self._next_log = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self.batcher = Batcher(options.limits, num_workers=options.workers, post=self._post, observe=metrics.observe)
         self.workers = [
@@ -155,6 +157,14 @@ class Service:
         Requests that the event loop has not yet read wait too, and no queue of ours can count them.
         """
         return full(self.batcher.refusal()) if self.batcher.is_full or self.lag > MOST_LAG else None
+
+    def refused(self, path: str, problem: ProblemError) -> None:
+        """Count a request that was refused before it was read; one line per second: refusing has to cost little."""
+        self._num_refused += 1
+        self.metrics.requests.labels(path, problem.status).inc()
+        if (now := time.monotonic()) >= self._next_log:
+            self._next_log = now + 1
+            log("refusing", level=logging.WARNING, requests=self._num_refused, reason=problem.what)
 
     async def _measure(self) -> None:
         """Measure the lag of the event loop."""
