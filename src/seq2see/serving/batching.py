@@ -293,8 +293,8 @@ class Batcher:
             del self._waiting[work]
         return expired
 
-    def _compute(self, worker: Worker, places: Sequence[Place]) -> None:
-        """Compute these items. An error fails the requests that cause it, and not those in their company."""
+    def _compute(self, worker: Worker, places: Sequence[Place], *, is_again: bool = False) -> None:
+        """Compute these items; after an error again, request by request, so that only those fail that cause it."""
         done: set[int] = set()
         failure: Exception | None = None
         wanted = np.array([ticket.wants_tokens for ticket, _ in places])
@@ -314,21 +314,17 @@ class Batcher:
             failure = error
         finally:
             self._finish(worker, places)
-        left = [place for number, place in enumerate(places) if number not in done and not place[0].is_over]
-        if failure is not None and left:
-            self._recover(worker, left, failure, was_alone=len(left) == len(places))
-
-    def _recover(self, worker: Worker, left: Sequence[Place], error: Exception, *, was_alone: bool) -> None:
-        """Compute what an error has left again, request by request; one that was alone fails."""
+        left = [place for number, place in enumerate(places) if number not in done]
         tickets = dict.fromkeys(ticket for ticket, _ in left)
-        if was_alone and len(tickets) == 1:
+        if failure is not None and is_again:
             with self._changed:
-                failed: Events = [(ticket, error) for ticket in tickets if self._end(ticket)]
+                failed: Events = [(ticket, failure) for ticket in tickets if self._end(ticket)]
             self.post(failed)
-            return
-        for ticket in tickets:
-            if not ticket.is_over:
-                self._compute(worker, [place for place in left if place[0] is ticket])
+        elif failure is not None:
+            for ticket in tickets:
+                if ticket.is_over:
+                    continue
+                self._compute(worker, [place for place in left if place[0] is ticket], is_again=True)
 
     def _begin(self, worker: Worker, places: Sequence[Place]) -> None:
         """From now on the worker is told which of these items nobody waits for."""

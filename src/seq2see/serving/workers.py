@@ -174,6 +174,9 @@ class WorkerProcess:
 
     def _death(self) -> WorkerDiedError:
         """Say that the process has died."""
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)  # it has closed its pipe, and is about to leave with its own exit code
         pid, code = self._end()
         if not self._is_stopping.is_set():
             log("worker died", level=logging.ERROR, pid=pid, code=code)
@@ -216,6 +219,7 @@ def work_for_parent() -> None:
     """Compute what comes from the process that started this one, until it ends or closes the pipe."""
     tasks, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints goes into the log
+    sys.stdout = sys.stderr
     try:
         setup: Setup = pickle.load(tasks)
         opened = {each.name: (each, each.open()) for each in setup.models}
