@@ -70,9 +70,13 @@ def test_a_request_that_needs_too_much_memory_gets_503(harmed: Running) -> None:
     assert (reply.status, reply.json["detail"], reply.headers["retry-after"]) == (503, "out of memory", "10")
 
 
-def test_what_a_library_prints_goes_to_the_log(capfd: pytest.CaptureFixture[str], harmed: Running) -> None:
-    assert harmed.ask("/v1/predict", {"texts": "print"}).status == 200
-    eventually(lambda: "a library prints this" in capfd.readouterr().err)
+def test_what_a_library_prints_goes_to_the_log(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("seq2see.serving.endpoints.Answering", Harmful)
+    with running({"tiny": tiny_run}) as service:
+        assert service.ask("/v1/predict", {"texts": "print"}).status == 200
+    assert "a library prints this" in capfd.readouterr().err
 
 
 def test_a_request_under_which_the_worker_dies_gets_503_and_its_company_is_answered(
