@@ -61,6 +61,7 @@ class Predictor:
         seen: Seen = Seen(),  # noqa: B008 (frozen)
         record: SourceRecord = NO_RECORD,
         table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+        card: str = "",
     ) -> None:
         self.engine = engine
         self.members = (engine, *others)
@@ -83,6 +84,8 @@ class Predictor:
         """The sources that it was trained on, as hashes: see `has_seen`."""
         self.table = table
         """The columns of the table that it was trained on, which are read of other tables too."""
+        self.card = card
+        """The model card, README.md; empty for a model made in a program."""
 
     @property
     def has_attention(self) -> bool:

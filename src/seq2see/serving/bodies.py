@@ -19,7 +19,7 @@ from seq2see.serving.options import ServiceOptions
 from seq2see.serving.problems import ProblemError
 
 SEARCH_OPTIONS = tuple(field.name for field in fields(GenerationOptions))
-MBR_SAMPLES: int = GenerationOptions.__dataclass_fields__["mbr_samples"].default
+MBR_SAMPLES = GenerationOptions().mbr_samples
 SCORE_OPTIONS = tuple(field.name for field in fields(BatchOptions))
 OF_PREDICT = ("texts", "model", "attention", "deadline")
 OF_SCORE = ("pairs", "model", "deadline")

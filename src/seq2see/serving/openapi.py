@@ -160,6 +160,7 @@ MODEL = closed(
         "target": CODEC,
         "has_attention": {"type": "boolean"},
         "max_length": {"type": "integer"},
+        "examples": {**TEXTS, "description": "Texts to try, from the model card."},
         "refused": {"type": ["string", "null"], "description": "Why the present file does not serve."},
     }
 )

@@ -137,9 +137,10 @@ class Protocol(HttpToolsProtocol):
         """
         if self.url not in COMPUTED or self.parser.get_method() != b"POST" or self.expect_100_continue:
             return None
-        if self.cycle is not None and not self.cycle.response_complete:
+        is_answering = bool(self.cycle) and not self.cycle.response_complete
+        if is_answering or any(name == b"origin" for name, _ in self.headers):
             return None
-        return None if any(name == b"origin" for name, _ in self.headers) else self.service.refusal()
+        return self.service.refusal()
 
 
 def as_http(problem: ProblemError, *, keep_alive: bool) -> bytes:
