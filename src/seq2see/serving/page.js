@@ -127,7 +127,7 @@ const tokensOf = ({ tokens, token_log_probs: logs, attention, finished }) => {
     : "Each token of the answer and its probability in percent";
   const table = make("table", { className: kinds.join(" "), dir: isRightToLeft(attention ? attention.source : []) ? "rtl" : "ltr" },
     make("caption", { className: "unseen", textContent: words }),
-    make("thead", {}, make("tr", {}, make("td"), header("p", "col"), ...source.map((label) => header(label, "col")))),
+    make("thead", {}, make("tr", {}, make("td"), make("th", { scope: "col", className: "share", textContent: "prob." }), ...source.map((label) => header(label, "col")))),
     make("tbody", {}, ...rows));
   table.dataset.verb = "→";
   const box = make("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: "Tokens of the answer" }, table);
