@@ -15,6 +15,7 @@ from tests.conftest import PATIENCE
 from tests.serving.conftest import Running, eventually, require_extra, running
 
 import seq2see
+from seq2see.inference.notes import UnknownTextWarning
 
 require_extra()
 
@@ -70,7 +71,7 @@ def test_the_grid_has_the_probability_of_each_token_and_where_the_model_looks(
     opened: Callable[..., Any], tiny_run: Path
 ) -> None:
     page = opened("#text=de+ab&model=tiny")
-    with pytest.warns(seq2see.UnknownTextWarning):
+    with pytest.warns(UnknownTextWarning):
         (found,) = seq2see.load(tiny_run).predict("de ab")
     page.wait_for_selector("#tokens table")
     assert page.locator("#tokens thead th").all_text_contents() == ["prob.", *"de␣ab", "∎"]
