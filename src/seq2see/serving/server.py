@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import uvicorn
@@ -51,7 +50,7 @@ class Protocol(HttpToolsProtocol):
     service: Service
     """Set by the class that a server makes for itself."""
     head_bytes = 0
-    in_body = False
+    in_head = in_body = False
     timer: asyncio.TimerHandle | None = None
     refusal: ProblemError | None = None
     """Why the request whose body arrives is refused."""
@@ -63,8 +62,8 @@ class Protocol(HttpToolsProtocol):
 
     def start_timer(self) -> None:
         """Close the connection unless a head, or the body of a refused request, arrives in time."""
-        self.stop_timer()
-        self.timer = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
+        if self.timer is None:
+            self.timer = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
 
     def stop_timer(self) -> None:
         """It has arrived, or the connection is over."""
@@ -78,13 +77,17 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count the bytes of a head."""
+        """Count the bytes of a head, and start the clock if it isn't complete."""
         if not self.in_body:
             self.head_bytes += len(data)
             if self.head_bytes > HEAD_BYTES + len(data):  # the last part may be the body already
                 self.send_400_response("The headers are too large.")
                 return
         super().data_received(data)
+        if self.in_head or self.refusal is not None:
+            self.start_timer()
+        else:
+            self.stop_timer()
 
     def shutdown(self) -> None:
         """Called when the service stops: close the connection, but not under a first request that is on its way."""
@@ -95,19 +98,15 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request on this connection, or of the next one."""
+        self.in_head = True
         super().on_message_begin()
-        if self.timer is None:
-            self.start_timer()
 
     def on_headers_complete(self) -> None:
         """The head has arrived."""
-        self.in_body, self.head_bytes = True, 0
-        self.stop_timer()
+        self.in_head, self.in_body, self.head_bytes = False, True, 0
         self.refusal = self.refusal_of_head()
         if self.refusal is None:
             super().on_headers_complete()
-        else:
-            self.start_timer()
 
     def on_body(self, body: bytes) -> None:
         """A part of the body has arrived; that of a refused request is forgotten."""
@@ -120,10 +119,9 @@ class Protocol(HttpToolsProtocol):
         if self.refusal is None:
             super().on_message_complete()
             return
-        self.stop_timer()
-        self.service.refused(self.url.decode("latin-1"), self.refusal)
+        request_id = self.service.refused(self.url.decode("ascii"), self.refusal)
         keep_alive = self.parser.should_keep_alive() and not self.service.is_draining
-        self.transport.write(as_http(self.refusal, keep_alive=keep_alive))
+        self.transport.write(as_http(self.refusal, request_id, keep_alive=keep_alive))
         self.refusal = None
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive if keep_alive else 0, self.timeout_keep_alive_handler
@@ -143,9 +141,8 @@ class Protocol(HttpToolsProtocol):
         return self.service.refusal()
 
 
-def as_http(problem: ProblemError, *, keep_alive: bool) -> bytes:
+def as_http(problem: ProblemError, request_id: str, *, keep_alive: bool) -> bytes:
     """The whole response to a refused request."""
-    request_id = uuid4().hex
     body = msgspec.json.encode(problem.content(request_id))
     headers = {
         "Content-Type": MEDIA_TYPE,

@@ -158,13 +158,17 @@ class Service:
         """
         return full(self.batcher.refusal()) if self.batcher.is_full or self.lag > MOST_LAG else None
 
-    def refused(self, path: str, problem: ProblemError) -> None:
-        """Count a request that was refused before it was read; one line per second: refusing has to cost little."""
+    def refused(self, path: str, problem: ProblemError) -> str:
+        """Count a request that was refused before it was read; its id.
+
+        The log has one line per second, with their number: refusing has to cost little.
+        """
         self._num_refused += 1
         self.metrics.requests.labels(path, problem.status).inc()
         if (now := time.monotonic()) >= self._next_log:
             self._next_log = now + 1
             log("refusing", level=logging.WARNING, requests=self._num_refused, reason=problem.what)
+        return f"refused-{self._num_refused}"
 
     async def _measure(self) -> None:
         """Measure the lag of the event loop."""
