@@ -86,7 +86,7 @@ def running(models: dict[str, Path], **options: Any) -> Iterator[Running]:
 
     chosen = ServiceOptions(**{"port": 0, "reload_every": 0.0, **options})
     with tempfile.TemporaryDirectory() as folder:
-        app = App(Models(models, "numpy", Path(folder)), chosen)
+        app = App(Models(models, chosen.engine, Path(folder)), chosen)
         listener = listening(chosen)
         server = Server(app, chosen)
         thread = threading.Thread(target=server.run, args=[[listener]])

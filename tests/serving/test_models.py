@@ -17,7 +17,7 @@ import seq2see
 
 require_extra()
 
-from seq2see.serving.models import Models, Served, load_served, named, require_servable  # noqa: E402 (needs the extra)
+from seq2see.serving.models import Models, Served, examples_in, load_served, named, require_servable  # noqa: E402 (needs the extra)
 from seq2see.serving.problems import ProblemError  # noqa: E402
 from seq2see.serving.snapshots import Snapshot  # noqa: E402
 from seq2see.text import Characters, Fields, Values  # noqa: E402
@@ -109,6 +109,28 @@ def test_a_replaced_file_takes_over_and_a_broken_one_does_not(packed: Path, othe
     assert (third.version, models.refusal("m")) == (first.version, "")
 
 
+def test_an_ensemble_is_served_and_looked_at_as_one_model(packed: Path, tiny_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "both"
+    folder.mkdir()
+    shutil.copy(packed, folder / "seed-1.seq2see")
+    seq2see.load(tiny_run).pack(folder / "seed-2.seq2see", weights="float16")
+    models = Models({"m": folder}, "numpy", tmp_path)
+    first = models.find("m")
+    assert len(first.model.members) == 2
+    replace(folder / "seed-2.seq2see", packed.read_bytes())
+    models.look(lambda name, found: None)
+    assert models.find("m").version != first.version
+
+
+def test_examples_are_read_from_the_model_card_whatever_it_says() -> None:
+    assert examples_in("text\n    model.predict(['2/8/28'])[0].text\n") == ["2/8/28"]
+    assert examples_in("m.predict(['a', 'b']); m.predict([''])[0]; m.predict([open('x')]); m.predict([1 +])") == [
+        "a",
+        "b",
+    ]
+    assert examples_in("") == []
+
+
 def test_a_run_folder_is_looked_at_too(tiny_run_copy: Path, tmp_path: Path) -> None:
     models = Models({"m": tiny_run_copy}, "numpy", tmp_path)
     manifest = tiny_run_copy / "model" / "manifest.json"
@@ -170,6 +192,7 @@ def test_files_are_replaced_under_load_without_a_failed_request(packed: Path, ot
         replace(path, b"no model")
         eventually(lambda: service.metric('seq2see_reloads_total{model="m",result="refused"}') == 1)
         assert service.metric('seq2see_model_refused{model="m"}') == 1
+        assert service.metric('seq2see_model{model="m"') == 1, "of one version"
         assert "m.seq2see" in service.ask("/v1/models").json["models"][0]["refused"]
         is_done.set()
         for each in threads:
