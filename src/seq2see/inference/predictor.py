@@ -59,6 +59,7 @@ class Predictor:
         seen: Seen = Seen(),  # noqa: B008 (frozen)
         record: SourceRecord = NO_RECORD,
         table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+        card: str = "",
     ) -> None:
         self.engine = engine
         self.members = (engine, *others)
@@ -81,6 +82,8 @@ class Predictor:
         """The sources that it was trained on, as hashes: see `has_seen`."""
         self.table = table
         """The columns of the table that it was trained on, which are read of other tables too."""
+        self.card = card
+        """The model card, README.md; empty for a model made in a program."""
 
     @property
     def has_attention(self) -> bool:
@@ -164,7 +167,8 @@ class Predictor:
             chosen = GenerationOptions(**{**(vars(options) if options else {}), **shared})
         chosen = self._completed(chosen)
         maker = self._rule_maker(chosen)
-        maker.require_supported(per_text)
+        if per_text:
+            maker.require_supported(per_text)
         number = 1 if isinstance(texts, str) else len(texts) if isinstance(texts, Sized) else None
         return chosen, maker, requests_of(texts_of(texts), per_text, number)
 
