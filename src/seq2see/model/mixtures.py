@@ -64,16 +64,18 @@ class Copying(Mixture):
         assert stream.weights is not None, "a layer that looks at the source must come first"
         rows, length, _ = stream.x.shape
         own = reading.repeat_interleave(rows // reading.size(0), 0)[:, None].expand(-1, length, -1)
-        share = at_least_float32(self.gate(stream.x)).neg().sigmoid()  # 1 - g
-        weights = share * at_least_float32(stream.weights) * (own > 0)
-        copied = weights.new_zeros(rows, length, self.num_tokens).scatter_add(2, own, weights)
-        return stream._replace(log_probs=mixed(output(stream.x), copied)), carry
+        gate = at_least_float32(self.gate(stream.x))
+        weights = gate.neg().sigmoid() * at_least_float32(stream.weights)  # 1 - g = σ(-a), without cancellation
+        copied = weights.new_zeros(rows, length, self.num_tokens).scatter_add(2, own, weights * (own > 0))
+        left = gate.sigmoid() + (weights * (own == 0)).sum(-1, keepdim=True)  # 1 - c, likewise
+        return stream._replace(log_probs=mixed(output(stream.x), copied, left)), carry
 
 
-def mixed(logits: Float[Tensor, "*rows V"], copied: Float[Tensor, "*rows V"]) -> Float[Tensor, "*rows V"]:
-    """log p of each token: what is copied, and the output layer's distribution with the rest of the probability."""
-    left = (1 - copied.sum(-1, keepdim=True)).clamp_min(COPY_LEFT)
-    written = at_least_float32(logits).log_softmax(-1) + left.log()
+def mixed(
+    logits: Float[Tensor, "*rows V"], copied: Float[Tensor, "*rows V"], left: Float[Tensor, "*rows one"]
+) -> Float[Tensor, "*rows V"]:
+    """log p of each token: what is copied, and the output layer's distribution with the probability that is left."""
+    written = at_least_float32(logits).log_softmax(-1) + left.clamp_min(COPY_LEFT).log()
     tiny = torch.finfo(copied.dtype).tiny
     return torch.where(copied > 0, torch.logaddexp(written, copied.clamp_min(tiny).log()), written)
 
