@@ -162,6 +162,9 @@ def search_options(content: Mapping[str, Any], options: ServiceOptions) -> dict[
     if beam * n_best > most:
         what = f"beam times n_best must be at most {most:,}, not {beam * n_best:,}"
         raise ProblemError(422, what, where="$.beam, $.n_best", fix="ask for less")
+    samples = own.get("mbr_samples", GenerationOptions.mbr_samples) if own.get("mbr") and own.get("sample") else 1
+    if type(samples) is int and samples > most:
+        raise ProblemError(422, f"must be at most {most:,}, not {samples:,}", where="$.mbr_samples", fix="ask for less")
     for name in ("min_length", "max_length"):
         values = own.get(name)
         for value in values if isinstance(values, list) else [values]:

@@ -92,7 +92,7 @@ class Endpoints:
     async def stream(self, request: Request) -> Response:
         """Tokens and answers as they are found, as server-sent events."""
         asked = await self.read_predict(request)
-        is_token_by_token = asked.questions.options.n_best == 1
+        is_token_by_token = asked.questions.options.num_candidates == 1
         events: asyncio.Queue[Event] = asyncio.Queue()
         ticket = self.service.ticket(
             asked.work, asked.questions.each, asked.deadline, events.put_nowait, wants_tokens=is_token_by_token

@@ -230,7 +230,7 @@ def deadline(options: ServiceOptions) -> dict[str, Any]:
 def search_properties(options: ServiceOptions) -> dict[str, Any]:
     """The options of a search: of `Constraints` also one value per text."""
     found = option_properties(GenerationOptions)
-    for name in ("beam", "n_best"):
+    for name in ("beam", "n_best", "mbr_samples"):
         found[name]["maximum"] = options.max_hypotheses
     found["seed"]["maximum"] = MAX_SEED
     for name in PER_TEXT:

@@ -36,7 +36,7 @@ class Answering:
         """Tokens that are read, times hypotheses."""
         examples = item.read.examples
         tokens = int(examples.source_lengths.sum() + examples.target_lengths.sum())
-        return max(1, tokens) * max(self.options.beam, self.options.n_best)
+        return max(1, tokens) * max(self.options.beam, self.options.num_candidates)
 
 
 @dataclass(frozen=True)
