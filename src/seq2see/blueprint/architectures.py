@@ -278,11 +278,7 @@ def fitting(options: ModelOptions, name: str) -> ModelOptions:
     """The options that apply to the architecture of that name; the others are reset."""
     architecture = find(name)
     fixed: dict[str, Any] = dict.fromkeys(architecture.fixed)
-    own = replace(options, name=name, **fixed)
-    if own.layers and own.layers < architecture.min_layers:
-        own = replace(own, layers=None)
-    if own.decoder_layers and own.decoder_layers < max(architecture.min_decoder_layers, architecture.min_layers):
-        own = replace(own, decoder_layers=None)
+    own = with_enough_layers(replace(options, name=name, **fixed))
     if own.tie == "all" and not architecture.has_source:
         own = replace(own, tie="target")
     o = _filled(own)
@@ -290,6 +286,18 @@ def fitting(options: ModelOptions, name: str) -> ModelOptions:
     if architecture.needed_embedding(o.width, o.tie, o.output) is not None:
         unused["embedding"] = None
     return replace(own, **unused)
+
+
+def with_enough_layers(options: ModelOptions) -> ModelOptions:
+    """The options; those that ask for fewer layers than the architecture needs are reset."""
+    o = _filled(options)
+    architecture = find(o.name)
+    if max(o.encoder_layers, o.decoder_layers) < architecture.min_layers:
+        return replace(options, layers=None, encoder_layers=None, decoder_layers=None)
+    if o.decoder_layers < architecture.min_decoder_layers:
+        key = "layers" if options.decoder_layers is None else "decoder_layers"
+        return with_enough_layers(replace(options, **{key: None}))
+    return options
 
 
 def as_before(options: ModelOptions) -> ModelOptions:
