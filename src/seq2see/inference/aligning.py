@@ -10,10 +10,11 @@ import numpy as np
 from seq2see.data import Examples, Pair, collate
 from seq2see.data.lines import ESCAPES
 from seq2see.errors import ConfigError
+from seq2see.inference.answering import prediction_of
 from seq2see.inference.batching import MOST_POSITIONS, batches_within, source_costs
 from seq2see.inference.formats import pharaoh
 from seq2see.inference.options import AlignmentFormat, BatchOptions
-from seq2see.inference.predictor import Predictor, prediction_of, read_given
+from seq2see.inference.predictor import Predictor, read_given
 from seq2see.inference.results import Prediction, unanswered
 from seq2see.inference.searching import written
 from seq2see.search import Hypothesis
