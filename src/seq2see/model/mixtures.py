@@ -37,7 +37,7 @@ class Mixture(nn.Module):
 
 
 class Copying(Mixture):
-    """Tokens are written by the output layer, or copied from where the attention is (See et al. 2017).
+    """Tokens are written by the output layer, or copied from the source by attention weight (See et al. 2017).
 
     p(y) = (1 - c) p_output(y) + (1 - g) · the attention to the places whose token is y, g = σ(w·x + b) from the output
     layer's input x, which has state and context (the paper's eq. 8 also has the last token). c is the sum of all that
@@ -93,10 +93,10 @@ class HardMonotonic(Mixture):
         p(a_t = j | a_{t-1} = i) = exp(e_j) / Σ_{k ≥ i} exp(e_k) for j ≥ i, else 0        e_j = score(x_t, h_j)
         p(y_t | a_t = j) = softmax of the output layer of tanh(W x_t + U h_j + b)
 
-    Neither depends on the alignment but by a_{t-1}, so one pass forward sums over all alignments. What is carried is
-    log p(a_t | y_<t) of the last step, and log p(y_t | a_t) of all its tokens: once y_t has been read, Bayes' rule
-    gives log p(a_t | y_≤t). A sum over i ≤ j is a cumulative one, so a step takes S operations, not S². The attention
-    weights are p(a_t | y_<t).
+    Neither depends on the alignment except through a_{t-1}, so one pass forward sums over all alignments. The carry has
+    log p(a_t | y_<t) of the last step, and log p(y_t | a_t) of all tokens: once y_t has been read, Bayes' rule gives
+    log p(a_t | y_≤t). A sum over i ≤ j is a cumulative one, so a step takes S operations, not S². The attention weights
+    are p(a_t | y_<t).
     """
 
     def __init__(self, score: Score, width: int, num_tokens: int) -> None:
