@@ -93,7 +93,7 @@ def values(field: Field, embedding: int) -> Named:
 
 
 def recurrent_encoder(o: Blueprint) -> Named:
-    """Recurrent layers; of those of gnmt, the bottom one has two directions, and those from the third on are residual."""
+    """Recurrent layers; in gnmt, the bottom one has two directions, and those from the third on are residual."""
     residual_from = {"residual": 1, "gnmt": 2}.get(o.name, o.encoder_layers)
     for height in range(o.encoder_layers):
         inputs = o.width if height else o.embedding
