@@ -133,9 +133,13 @@ def test_a_stream_has_tokens_answers_and_an_end(service: Running) -> None:
     assert reply.events[-1][0] == "done"
 
 
-def test_a_stream_of_a_beam_has_whole_answers(service: Running) -> None:
-    own = {"texts": ["abc", "xx"], "model": "tiny", "beam": 3, "n_best": 3}
-    events = service.ask("/v1/stream", own).events
+@pytest.mark.parametrize(
+    "search",
+    [{"beam": 3, "n_best": 3}, {"beam": 3, "mbr": "cer"}, {"sample": True, "mbr": "cer", "mbr_samples": 5}],
+    ids=str,
+)
+def test_a_stream_of_several_hypotheses_has_whole_answers(service: Running, search: dict[str, Any]) -> None:
+    events = service.ask("/v1/stream", {"texts": ["abc", "xx"], "model": "tiny", **search}).events
     assert sorted(name for name, _ in events) == ["answer", "answer", "done", "notes"]
 
 
@@ -170,7 +174,8 @@ PREDICT: dict[str, Any] = {"texts": ["abc"], "model": "tiny"}
         ({"length_penalty": 1}, 422, "$.length_penalty", "no effect without a beam", 'add "beam": 5'),
         ({"n_best": 3}, 422, "$.n_best", "must be 1 for greedy search", '"beam"'),
         ({"beam": 50, "n_best": 10}, 422, "$.beam, $.n_best", "at most 100, not 500", "less"),
-        ({"sample": True, "mbr": "cer", "mbr_samples": 500}, 422, "$.mbr_samples", "at most 100, not 500", "less"),
+        ({"sample": True, "mbr": "cer", "mbr_samples": 101}, 422, "$.mbr_samples", "at most 100, not 101", "less"),
+        ({"mbr": "cer"}, 422, "$.mbr", "needs several answers", '"beam": 10, or "sample": true'),
         ({"min_length": 9, "max_length": 3}, 422, "$.min_length, $.max_length", "is larger than", "swap"),
         ({"max_length": [5000]}, 422, "$.max_length", "at most 1,000, not 5,000", "less"),
         ({"min_ratio": 999}, 422, "$.min_ratio", "asks for 3,996 tokens", "less"),

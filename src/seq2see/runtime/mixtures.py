@@ -40,17 +40,23 @@ class Copying(Layer):
         of_output, copies = reading.parts
         rows = len(stream.x)
         targets = np.repeat(copies.array, rows // len(copies.array), 0)
-        share = 0.5 - 0.5 * np.tanh(0.5 * self.gate(stream.x))
-        weights = share * stream.weights * (targets > 0)
+        gate = self.gate(stream.x)
+        weights = sigmoid(-gate) * stream.weights
+        left = sigmoid(gate) + (weights * (targets == 0)).sum(1, keepdims=True)
         self.layers[0].step(stream, carry, of_output)
         log_probs = stream.x
         copied = np.zeros_like(log_probs)
-        np.add.at(copied, (np.arange(rows)[:, None], targets), weights)
-        left = np.maximum(1 - copied.sum(1, keepdims=True), COPY_LEFT)
-        log_probs += np.log(left)
+        np.add.at(copied, (np.arange(rows)[:, None], targets), weights * (targets > 0))
+        log_probs += np.log(np.maximum(left, COPY_LEFT))
         floor = np.finfo(copied.dtype).tiny
         both = np.logaddexp(log_probs, np.log(np.maximum(copied, floor)))
         np.copyto(log_probs, np.where(copied > 0, both, log_probs))
+
+
+def sigmoid(x: Array) -> Array:
+    """σ(x), precise where it is small, too: 1/2 + 1/2 tanh(x/2) is 0 there."""
+    precise: Array = np.exp(-np.logaddexp(0, -x))
+    return precise
 
 
 LOWEST = -1e9

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
+from seq2see.runtime.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.runtime.tensors import Array, Tensors
 
 PERIOD = 10_000.0
@@ -121,7 +121,7 @@ class AddPositions(Layer):
     def __init__(self, encoding: SinusoidalPositions | LearnedPositions) -> None:
         self.encoding = encoding
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> PositionCounter:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> PositionCounter:
         return PositionCounter()
 
     def step(self, stream: Stream, carry: PositionCounter, reading: Any) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from seq2see.runtime.arithmetic import ACTIVATIONS, Linear, Norm, softmax
 from seq2see.runtime.positions import PositionCounter, RotaryPositions
 from seq2see.runtime.readers import Diagonal, padding_of
-from seq2see.runtime.stream import EMPTY, Layer, LSTMState, Memory, Stream
+from seq2see.runtime.stream import EMPTY, Layer, Memory, RecurrentState, Stream
 from seq2see.runtime.tensors import Array, Tensors
 
 INITIAL_CAPACITY = 32
@@ -75,7 +75,7 @@ class MultiHeadSelfAttention(Branch):
 class SelfAttention(MultiHeadSelfAttention):
     """Causal self-attention at the next position."""
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> KeyValueCache:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> KeyValueCache:
         rows, _, width = memory.states.shape
         return KeyValueCache(
             np.empty((2, rows, self.heads, INITIAL_CAPACITY, width // self.heads), memory.states.dtype), 0
@@ -175,7 +175,7 @@ class CrossAttention(Branch):
         padding = padding_of(memory)
         return SourceKeyValues(keys, values, None if padding is None else padding[:, None])
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Any:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Any:
         return EMPTY if self.diagonal is None else PositionCounter(0)
 
     def step(self, stream: Stream, carry: Any, reading: SourceKeyValues) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2see.runtime.arithmetic import Linear, RowScalars, log_softmax_rows
-from seq2see.runtime.stream import EMPTY, Constant, Layer, LSTMState, Memory, Stream
+from seq2see.runtime.stream import EMPTY, Constant, Layer, Memory, RecurrentState, Stream
 from seq2see.runtime.tensors import Array
 
 
@@ -42,7 +42,7 @@ class Dense(Layer):
     def __init__(self, linear: Linear) -> None:
         self.linear = linear
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Workspace:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Workspace:
         return Workspace(len(memory.states), self.linear.weight.shape[1], memory.states.dtype)
 
     def step(self, stream: Stream, carry: Workspace, reading: Any) -> None:
@@ -82,7 +82,7 @@ class Stack(Layer):
     def read(self, memory: Memory) -> LayerStates:
         return LayerStates([layer.read(memory) for layer in self.layers])
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> LayerStates:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> LayerStates:
         return LayerStates([layer.start(memory, finals) for layer in self.layers])
 
     def step(self, stream: Stream, carry: LayerStates, reading: LayerStates) -> None:
@@ -99,7 +99,7 @@ class Residual(Layer):
     def read(self, memory: Memory) -> Any:
         return self.inner.read(memory)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> LayerStates:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> LayerStates:
         workspace = Workspace(len(memory.states), memory.states.shape[2], memory.states.dtype)
         return LayerStates([self.inner.start(memory, finals), workspace])
 
@@ -133,7 +133,7 @@ class InputFeeding(Layer):
     def read(self, memory: Memory) -> Any:
         return self.inner.read(memory)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> InputFeedingCarry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> InputFeedingCarry:
         return InputFeedingCarry(self.inner.start(memory, finals), np.zeros_like(memory.states[:, 0]))
 
     def step(self, stream: Stream, carry: InputFeedingCarry, reading: Any) -> None:
@@ -170,7 +170,7 @@ class Output(Layer):
     def read(self, memory: Memory) -> Any:
         return EMPTY if self.peeked is None else Constant(memory.finals[-1][0] @ self.peeked)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> OutputCarry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> OutputCarry:
         return OutputCarry(len(memory.states), len(self.ones), memory.states.dtype)
 
     def step(self, stream: Stream, carry: OutputCarry, reading: Any) -> None:
