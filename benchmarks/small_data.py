@@ -44,8 +44,10 @@ def error_rate(model: seq2see.Model, targets: dict[str, set[str]], **options: An
     return 100 * statistics.mean(answer.text not in known for known, answer in answers)
 
 
-def measure(name: str, size: int, model: str, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
-    """One training and its error rates, greedy and with a beam of 5."""
+def measure(
+    name: str, size: int, model: str, seed: int, settings: dict[str, Any], most: int | None = None
+) -> dict[str, Any]:
+    """One training and its error rates on at most `most` different sources, greedy and with a beam of 5."""
     train, dev = (pairs_of(DATA / name, each) for each in ("train", "dev"))
     test = pairs_of(DATA / name, "test") or dev
     if size < len(train):
@@ -53,6 +55,8 @@ def measure(name: str, size: int, model: str, seed: int, settings: dict[str, Any
     targets: dict[str, set[str]] = {}
     for source, target in test:
         targets.setdefault(source, set()).add(target)
+    if most is not None and most < len(targets):
+        targets = {source: targets[source] for source in random.Random(0).sample(list(targets), most)}
     chosen = {"training.seed": seed, **settings} | ({} if model == "default" else {"model.name": model})
     with tempfile.TemporaryDirectory() as folder:
         started = time.process_time()
@@ -70,7 +74,7 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         for size in options.sizes:
             for model in options.models:
                 for seed in range(1, options.seeds + 1):
-                    row = measure(name, size, model, seed, settings)
+                    row = measure(name, size, model, seed, settings, options.most)
                     print(json.dumps(row), flush=True)
                     yield row
 
@@ -82,6 +86,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[800])
     parser.add_argument("--models", nargs="+", default=["default", "bidirectional"])
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--most", type=int, help="different sources to answer; by default all")
     parser.add_argument("--set", nargs="*", default=[], help="further settings, key=value")
     found: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
     for row in rows(parser.parse_args()):

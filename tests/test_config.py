@@ -91,6 +91,9 @@ OTHER: dict[str, Any] = {
     "training.shard": True,
     "training.timeout": 60.0,
     "training.precision": "bfloat16",
+    "training.source_embeddings": "/source.vec",
+    "training.target_embeddings": "/target.vec",
+    "training.freeze_embeddings": True,
     "training.start_from": "/old",
     "training.seed": 11,
 }

@@ -22,6 +22,9 @@ UNCHANGEABLE = {
     "model": "the weights would no longer fit",
     "text": "the vocabularies can't change",
     "training.start_from": "only a new run starts from a model",
+    "training.source_embeddings": "only a new run starts from them",
+    "training.target_embeddings": "only a new run starts from them",
+    "training.freeze_embeddings": "only a new run starts from them",
 }
 """Options and sections that can't be changed when a run is resumed, and why."""
 

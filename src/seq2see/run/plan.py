@@ -22,6 +22,7 @@ from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
 from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
+from seq2see.run.embeddings import Embedded, read_embeddings, require_possible, with_width
 from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, used_ids
 from seq2see.run.pairs import RunData, limit_of, read_data, without_long_pairs
 from seq2see.run.recipe import (
@@ -60,6 +61,8 @@ class RunPlan:
     """`seen` of the pretrained model, or of the run so far."""
     record_before: SourceRecord = NO_SOURCES
     """The sources that the pretrained model was trained on, or the run so far."""
+    embedded: Sequence[Embedded] = ()
+    """Pretrained vectors; of a resumed run only those that stay as they are."""
 
     @property
     def source_codec(self) -> Codec | None:
@@ -166,6 +169,8 @@ def plan_run(
     with.
     """
     has_source = find(resolve(config.model).name).has_source
+    require_possible(config.training, has_source=has_source)
+    needs_vectors = codecs is None or config.training.freeze_embeddings
     to_align: Examples | None = None
     data = data or read_data(config, pairs, dev_pairs, has_source=has_source)
     columns = {name: value for name, value in data.columns.items() if name != "delimiter"}  # dev may have another
@@ -211,6 +216,10 @@ def plan_run(
     model, model_notes = choose_model(config.model, len(data.train), to_align, has_pictures=has_pictures)
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
         codecs, examples = aligned_examples(codecs, examples)
+    embedded = read_embeddings(config.training, codecs) if needs_vectors else []
+    if embedded:
+        model = with_width(model, config.model, embedded)
+        model_notes += [each.line() for each in embedded]
     epoch_examples = None
     if not data.corpus:
         epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
@@ -247,6 +256,7 @@ def plan_run(
         min_max_length,
         seen_before,
         record_before,
+        embedded,
     )
     require_room(limit, plan.dev_examples, [pair.origin for pair in plan.dev])
     return plan

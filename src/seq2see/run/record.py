@@ -1,4 +1,4 @@
-"""RUN/files.json: the SHA-256 of the run's config.toml and of the files of pairs that it names.
+"""RUN/files.json: the SHA-256 of the run's config.toml and of the files of pairs and of vectors that it names.
 
 A run folder may come from somebody else, and its configuration may name any file of this machine. So the files are read
 again only if their content is what the run was trained on; whoever made the folder then knows it anyway.
@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from seq2see.config import Config, make_config, read_toml
+from seq2see.config import TRAINING_PATHS, Config, make_config, read_toml
 from seq2see.corpus.corpus import MANIFEST, is_corpus
 from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.run.folder import CONFIG, RECORD
 from seq2see.storage.files import hash_file, read_file, write_file
+from seq2see.training.options import TrainingOptions
 
 FORMAT = 1
 MAX_BYTES = 2**20
@@ -28,7 +29,23 @@ def write_record(run: Path) -> None:
     config = make_config(read_toml(run / CONFIG), {})
     hashes = {side: [content_hash(Path(name)) for name in getattr(config.data, side)] for side in SIDES}
     values = {"format": FORMAT, "config": hash_file(run / CONFIG), **hashes}
+    if files := embedding_files(config.training):
+        values["embeddings"] = vectors_before(run) or {side: content_hash(Path(name)) for side, name in files.items()}
     write_file(run / RECORD, json.dumps(values, indent=1).encode() + b"\n")
+
+
+def vectors_before(run: Path) -> Any:
+    """The hashes of the files of vectors that a run began with; none for a new run."""
+    try:
+        return json.loads(read_file(run / RECORD, MAX_BYTES)).get("embeddings")
+    except (OSError, ValueError, AttributeError, RecursionError, CheckpointError):
+        return None
+
+
+def embedding_files(options: TrainingOptions) -> dict[str, str]:
+    """The files of pretrained vectors by side."""
+    files = {"source": options.source_embeddings, "target": options.target_embeddings}
+    return {side: path for side, path in files.items() if path is not None}
 
 
 def content_hash(path: Path) -> str | None:
@@ -78,8 +95,10 @@ def without_folders(config: Config) -> Config:
         return tuple(Path(path).name for path in paths)
 
     data = replace(config.data, train=names(config.data.train), dev=names(config.data.dev))
-    start = config.training.start_from
-    return replace(config, data=data, training=replace(config.training, start_from=start and Path(start).name))
+    given: dict[str, Any] = {
+        name: Path(path).name for name in TRAINING_PATHS if (path := getattr(config.training, name))
+    }
+    return replace(config, data=data, training=replace(config.training, **given))
 
 
 def read_record(run: Path, *, fix: str) -> dict[str, Any]:

@@ -39,6 +39,9 @@ FIXED: dict[str, Any] = {
     "training.average": None,
     "training.average_of": "last",
     "training.shard": False,
+    "training.source_embeddings": None,
+    "training.target_embeddings": None,
+    "training.freeze_embeddings": False,
     "training.timeout": 300.0,
     "training.precision": "float32",
 }

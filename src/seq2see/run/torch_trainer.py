@@ -13,6 +13,7 @@ from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import Seq2Seq, build, max_positions
 from seq2see.run.checkpoint_content import require_fitting
 from seq2see.run.dev import StoppableEngine, evaluate_on_dev
+from seq2see.run.embeddings import embed, frozen_rows, require_same_vectors
 from seq2see.run.fine_tune import initial_state
 from seq2see.run.folder import CHECKPOINTS, naming_what_remains
 from seq2see.run.network_trainer import TrainingJob
@@ -50,6 +51,7 @@ class TorchTrainer:
         """The network on the CPU. ConfigError if the processor can't train it in this precision."""
         torch.manual_seed(plan.config.training.seed)
         network = build(plan.blueprint, plan.sizes)
+        embed(network, plan.embedded)
         require_precision(plan.config.training.precision, context.device, network)
         return network
 
@@ -89,8 +91,10 @@ class TorchTrainer:
         if state:
             shapes = {name: tensor.shape for name, tensor in network.tensors().items()}
             require_fitting(state, shapes, where=str(context.folder / CHECKPOINTS))
+            require_same_vectors(network, plan.embedded, state.model)
         if job.pretrained:
             state = initial_state(job.pretrained, network)
+        freezes = plan.config.training.freeze_embeddings
         trainer = Trainer(
             network,
             plan.examples,
@@ -105,6 +109,7 @@ class TorchTrainer:
             epoch_examples=plan.epoch_examples,
             world=context.world,
             workers=plan.config.data.workers,
+            frozen=frozen_rows(network, plan.embedded) if freezes else {},
             setup=setup_of(
                 plan.config,
                 plan.blueprint,

@@ -76,6 +76,13 @@ class TrainingOptions:
     widths of at least 256, and float32 otherwise, also on GPUs."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
     """Seed of all random numbers."""
+    source_embeddings: str | None = None
+    """Pretrained vectors of source tokens: text of word2vec, fastText or GloVe, or .npz with words and vectors; by
+    default embeddings start from random values."""
+    target_embeddings: str | None = None
+    """The same for target tokens."""
+    freeze_embeddings: bool = False
+    """Whether pretrained vectors stay as they are while the rest is trained."""
     start_from: str | None = None
     """A run, model folder or packed model to fine-tune (--from); its vocabularies grow by the tokens of the pairs; by
     default a model starts from random values."""
