@@ -114,7 +114,14 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 TRAINING_PATHS = ("start_from", "source_embeddings", "target_embeddings")
 """The options of training that are paths."""
-PATHS = {("data", "train"), ("data", "dev"), *(("training", name) for name in TRAINING_PATHS)}
+DATA_PATHS = ("also_source", "also_target")
+"""The options of data that are each one path."""
+PATHS = {
+    ("data", "train"),
+    ("data", "dev"),
+    *(("data", name) for name in DATA_PATHS),
+    *(("training", name) for name in TRAINING_PATHS),
+}
 """The options whose values are paths: they may be names that aren't UTF-8."""
 
 
@@ -142,10 +149,11 @@ def require_small_file(path: Path) -> None:
 def set_data_folder(values: dict[str, Any], folder: Path) -> None:
     """Make the paths absolute, resolved against `folder`; under `data`, a single path or column needs no brackets."""
     training = values.get("training")
-    for key in TRAINING_PATHS:
-        if isinstance(training, dict) and isinstance(training.get(key), str | Path):
-            training[key] = str(absolute(folder / training[key]))
     data = values.get("data")
+    for table, names in ((training, TRAINING_PATHS), (data, DATA_PATHS)):
+        for key in names:
+            if isinstance(table, dict) and isinstance(table.get(key), str | Path):
+                table[key] = str(absolute(folder / table[key]))
     for key in ("train", "dev"):
         if isinstance(data, dict) and key in data:
             named = [data[key]] if isinstance(data[key], str) else data[key]

@@ -72,7 +72,7 @@ def test_embeddings_start_from_the_vectors(
         difference = np.abs(rows - SCALED).max()
         assert difference < 1e-6 if is_frozen else 1e-3 < difference < 0.2  # the deviation may differ in the last bit
     record = json.loads((tmp_path / "run" / "files.json").read_text(encoding="utf-8"))
-    assert len(record["embeddings"]["source"]) == 64
+    assert len(record["others"]["training.source_embeddings"]) == 64
 
 
 def test_a_packed_model_needs_no_file_of_vectors(
@@ -104,7 +104,7 @@ def test_a_resumed_run_ends_the_same_bit_for_bit(
     one, other = (load_model(tmp_path / name / "model").tensors for name in ("whole", "parts"))
     assert all(np.array_equal(one[name], other[name]) for name in one)
     records = [json.loads((tmp_path / name / "files.json").read_text(encoding="utf-8")) for name in ("whole", "parts")]
-    assert records[0]["embeddings"] == records[1]["embeddings"]
+    assert records[0]["others"] == records[1]["others"]
 
 
 def test_a_run_with_frozen_vectors_is_not_resumed_with_others(

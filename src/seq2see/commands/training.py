@@ -51,6 +51,8 @@ def demo(*, out: Annotated[Path, OutputFolder, Parameter(group=RUN)] = DEMO_FOLD
 def train(
     *data: Path,
     dev: Files = None,
+    also_source: Annotated[Path | None, Parameter(group=DATA)] = None,
+    also_target: Annotated[Path | None, Parameter(group=DATA)] = None,
     model: Annotated[str | None, Parameter(group=MODEL)] = None,
     from_: Annotated[Path | None, Parameter(name="--from", group=MODEL)] = None,
     out: Annotated[Path | None, OutputFolder, Parameter(group=RUN)] = None,
@@ -74,6 +76,10 @@ def train(
         One file of pairs, two parallel files, or a recipe (.toml).
     dev
         Pairs to evaluate the model on during training; by default a part of the data is set aside.
+    also_source
+        Source texts without targets, one per line: the encoder first learns to restore them from noise.
+    also_target
+        Target texts without sources, one per line: the decoder first learns to restore them from noise.
     model
         The architecture: see `seq2see models`.
     from_
@@ -119,6 +125,12 @@ def train(
         settings["data.train"] = (str(data[0]), [str(path.absolute()) for path in data])
     if dev:
         settings["data.dev"] = ("--dev", [str(path.absolute()) for path in dev])
+    for key, flag, path in (
+        ("data.also_source", "--also-source", also_source),
+        ("data.also_target", "--also-target", also_target),
+    ):
+        if path is not None:
+            settings[key] = (flag, str(path))
     if model is not None:
         settings["model.name"] = ("--model", model)
     if from_ is not None:

@@ -17,7 +17,6 @@ from seq2see.data.word_vectors import read_word_vectors
 from seq2see.errors import CheckpointError, ConfigError, DataError
 from seq2see.model import Seq2Seq
 from seq2see.model.embedding import Embedding
-from seq2see.run.record import embedding_files
 from seq2see.text import Codecs, Vocabulary
 from seq2see.text.alignment import STEP_TOKEN
 from seq2see.text.fields import FIELD_BREAK, VALUE
@@ -48,6 +47,12 @@ class Embedded(NamedTuple):
         """For the terminal."""
         share = f"{len(self.rows):,} of the {self.num_tokens:,} tokens have vectors of {self.width} numbers"
         return f"{self.side}: {share} in {self.path.name}"
+
+
+def embedding_files(options: TrainingOptions) -> dict[str, str]:
+    """The files of pretrained vectors by side."""
+    files = {"source": options.source_embeddings, "target": options.target_embeddings}
+    return {side: path for side, path in files.items() if path is not None}
 
 
 def require_possible(options: TrainingOptions, *, has_source: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from seq2see.config import Config
 from seq2see.console import invalid_lines
@@ -41,6 +41,45 @@ class RunData:
     """The options of the columns that were read of a table: see `Format.chosen`."""
     group_field: int = 1
     """The field whose texts are recorded for `evaluate --by seen`: the one that groups the pairs, or the first."""
+
+
+class Unpaired(NamedTuple):
+    """Texts of one side without the other."""
+
+    side: str
+    texts: Sequence[str]
+
+    def line(self) -> str:
+        """For the terminal."""
+        return f"{len(self.texts):,} {self.side} texts without the other side"
+
+
+def read_unpaired(config: Config, *, has_source: bool) -> list[Unpaired]:
+    """The texts of data.also_source and data.also_target.
+
+    ConfigError for other options that they conflict with.
+    """
+    found = []
+    for side in ("source", "target"):
+        path, where = getattr(config.data, f"also_{side}"), f"data.also_{side}"
+        if path is None:
+            continue
+        if not has_source:
+            fix = "train on the texts themselves, or choose another model"
+            raise ConfigError("has no effect on a language model", where=where, fix=fix)
+        if config.training.start_from:
+            what = "has no effect on a model that is fine-tuned, which has learnt before"
+            raise ConfigError(what, where=where, fix="leave it out, or train a new model without --from")
+        if corpus_of(config.data.train):
+            what = "unsupported with a prepared corpus, whose vocabularies are fixed"
+            raise ConfigError(what, where=where, fix="train on the files of pairs themselves")
+        table = TableOptions(encoding=config.data.encoding)
+        read = read_pairs([Path(path)], columns="target", skip_bad=config.data.skip_bad, table=table)
+        found.append(Unpaired(side, [pair.target for pair in read.pairs if pair.target]))
+    if config.training.denoising_updates and not found:
+        fix = "give texts: --also-source FILE, or --also-target FILE"
+        raise ConfigError("has no effect without texts to restore", where="training.denoising_updates", fix=fix)
+    return found
 
 
 def read_data(

@@ -22,9 +22,10 @@ from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
 from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
+from seq2see.run.denoising import grown_codecs
 from seq2see.run.embeddings import Embedded, read_embeddings, require_possible, with_width
 from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, used_ids
-from seq2see.run.pairs import RunData, limit_of, read_data, without_long_pairs
+from seq2see.run.pairs import RunData, Unpaired, limit_of, read_data, read_unpaired, without_long_pairs
 from seq2see.run.recipe import (
     choose_batch,
     choose_model,
@@ -61,6 +62,8 @@ class RunPlan:
     """`seen` of the pretrained model, or of the run so far."""
     record_before: SourceRecord = NO_SOURCES
     """The sources that the pretrained model was trained on, or the run so far."""
+    also: Sequence[Unpaired] = ()
+    """Texts of one side that a new run begins with."""
     embedded: Sequence[Embedded] = ()
     """Pretrained vectors; of a resumed run only those that stay as they are."""
 
@@ -170,6 +173,7 @@ def plan_run(
     """
     has_source = find(resolve(config.model).name).has_source
     require_possible(config.training, has_source=has_source)
+    also = read_unpaired(config, has_source=has_source) if codecs is None else []
     needs_vectors = codecs is None or config.training.freeze_embeddings
     to_align: Examples | None = None
     data = data or read_data(config, pairs, dev_pairs, has_source=has_source)
@@ -207,6 +211,9 @@ def plan_run(
             if len(shorter.train) < len(data.train):
                 examples = Examples.encode(shorter.train, *codecs)
             data = shorter
+            if also:
+                codecs = grown_codecs(codecs, text, also)
+                examples = Examples.encode(data.train, *codecs)
             if can_align(text, codecs) and not config.training.coverage:  # of attention, which a transducer has not
                 to_align = examples
         unknown = unknown_shares(examples)
@@ -256,6 +263,7 @@ def plan_run(
         min_max_length,
         seen_before,
         record_before,
+        also,
         embedded,
     )
     require_room(limit, plan.dev_examples, [pair.origin for pair in plan.dev])

@@ -24,6 +24,9 @@ class TrainingOptions:
     """Share of all updates (0..1) over which the learning rate rises linearly to its peak."""
     max_updates: Count | None = None
     """Number of updates; by default chosen from the number of pairs."""
+    denoising_updates: Count | None = None
+    """Updates in which texts of data.also_source, and as many in which those of data.also_target, are restored from
+    noise before training; by default chosen from the number of texts."""
     max_epochs: Count | None = None
     """Number of epochs; training ends at max_updates or max_epochs, whichever comes first; by default max_updates."""
     batch_size: Count | None = None
