@@ -91,6 +91,8 @@ OTHER: dict[str, Any] = {
     "training.shard": True,
     "training.timeout": 60.0,
     "training.precision": "bfloat16",
+    "data.balance": "language",
+    "data.temperature": 3.0,
     "data.also_source": "/words.txt",
     "data.also_target": "/phones.txt",
     "training.denoising_updates": 3,

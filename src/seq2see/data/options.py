@@ -123,6 +123,12 @@ class DataOptions(TableOptions):
     group: Annotated[int, Meta(ge=1)] | str | None = None
     """The source column whose values are never in both training and dev pairs, such as the lemma: by name, or by its
     number among those of the source; by default the first of several; none: only whole sources are kept apart."""
+    balance: Annotated[int, Meta(ge=1)] | str | None = None
+    """The source column by whose values small groups of pairs have a larger share of each epoch, such as the language:
+    by name, or by its number among those of the source; by default all pairs count the same."""
+    temperature: Annotated[float, Meta(ge=1, le=1e6)] = 5.0
+    """With data.balance: a group of n pairs has a share in proportion to n^(1/temperature): 1 keeps the shares of the
+    data, 100 makes them nearly equal."""
     skip_bad: bool = False
     """Skip invalid lines, and count them (--skip-bad)."""
     longest: Annotated[int, Meta(ge=1)] | None = None

@@ -13,15 +13,17 @@ from seq2see.config import Config
 from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
+from seq2see.data.balance import Balance
 from seq2see.data.groups import Grouping, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
-from seq2see.data.options import TableOptions, flags_of, known_from, table_options
+from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, UserError
 from seq2see.printable import quoted
 from seq2see.run.record import unchanged_config
 from seq2see.text import Codecs
+from seq2see.text.fields import num_fields
 from seq2see.text.options import TextOptions
 
 LARGE_BYTES = 1_000_000_000
@@ -80,6 +82,33 @@ def read_unpaired(config: Config, *, has_source: bool) -> list[Unpaired]:
         fix = "give texts: --also-source FILE, or --also-target FILE"
         raise ConfigError("has no effect without texts to restore", where="training.denoising_updates", fix=fix)
     return found
+
+
+class NamedBalance(NamedTuple):
+    """A balance, and what its groups are called."""
+
+    own: Balance
+    name: str
+
+
+def balance_of(config: Config, data: RunData, *, has_source: bool) -> NamedBalance | None:
+    """The balance that `data.balance` asks for. ConfigError for a column that isn't there."""
+    asked, where = config.data.balance, "data.balance"
+    if asked is None:
+        if config.data.temperature != DataOptions().temperature:
+            fix = "name a column: --set data.balance=language"
+            raise ConfigError("has no effect without data.balance", where="data.temperature", fix=fix)
+        return None
+    if data.corpus:
+        what = "unsupported with a prepared corpus, which is read in the order of its files"
+        raise ConfigError(what, where=where, fix="train on the files of pairs themselves")
+    sources = [pair.source for pair in data.train]
+    if has_source and num_fields(sources) == 1:
+        what = "names a column of the source, and the sources have only one"
+        raise ConfigError(what, where=where, fix="name several columns, such as --source word,language")
+    grouping = grouping_of(asked, sources, config.data.source, has_source=has_source, where=where)
+    keys = [grouping.text(pair) for pair in data.train]
+    return NamedBalance(Balance.of(keys, config.data.temperature, config.training.seed), grouping.title)
 
 
 def read_data(

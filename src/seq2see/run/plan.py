@@ -15,6 +15,7 @@ from seq2see.config import Config
 from seq2see.console import shown_tokens
 from seq2see.corpus.corpus import require_fitting
 from seq2see.data import EpochExamples, Examples, Pair
+from seq2see.data.balance import balanced
 from seq2see.data.building import aligned_examples, build_examples
 from seq2see.data.examples import Offsets
 from seq2see.data.source_record import NO_SOURCES, HashSet, SourceRecord, record_of_pairs, source_texts
@@ -25,7 +26,7 @@ from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
 from seq2see.run.denoising import grown_codecs
 from seq2see.run.embeddings import Embedded, read_embeddings, require_possible, with_width
 from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, used_ids
-from seq2see.run.pairs import RunData, Unpaired, limit_of, read_data, read_unpaired, without_long_pairs
+from seq2see.run.pairs import RunData, Unpaired, balance_of, limit_of, read_data, read_unpaired, without_long_pairs
 from seq2see.run.recipe import (
     choose_batch,
     choose_model,
@@ -230,6 +231,10 @@ def plan_run(
     epoch_examples = None
     if not data.corpus:
         epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
+    balance_notes = list[str]()
+    if balance := balance_of(config, data, has_source=has_source):
+        epoch_examples = balanced(balance.own, examples, epoch_examples)
+        balance_notes = [balance.own.line(balance.name)]
     limit = max_positions(resolve(model))
     if not data.corpus:
         require_room(limit, examples, [pair.origin for pair in data.train])
@@ -259,7 +264,7 @@ def plan_run(
         examples,
         epoch_examples,
         resolve(model),
-        [*data.notes, *pretrained_notes, *text_notes, *model_notes, *batch_notes, *training_notes],
+        [*data.notes, *pretrained_notes, *text_notes, *model_notes, *batch_notes, *training_notes, *balance_notes],
         min_max_length,
         seen_before,
         record_before,

@@ -39,6 +39,7 @@ FIXED: dict[str, Any] = {
     "training.average": None,
     "training.average_of": "last",
     "training.shard": False,
+    "data.balance": None,
     "data.also_source": None,
     "data.also_target": None,
     "training.denoising_updates": None,
