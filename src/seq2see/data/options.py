@@ -112,10 +112,10 @@ class DataOptions(TableOptions):
     """The same for dev pairs (--dev); by default a part of data.train is set aside."""
     also_source: str | None = None
     """A file of source texts without targets, one per line (--also-source): the encoder first learns to restore them
-    from noise."""
+    from noise; by default none."""
     also_target: str | None = None
     """A file of target texts without sources, one per line (--also-target): the decoder first learns to restore them
-    from noise."""
+    from noise; by default none."""
     dev_share: Annotated[float, Meta(gt=0, lt=1)] = 0.1
     """Share of the pairs to set aside for dev."""
     split_seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None

@@ -83,7 +83,7 @@ class TrainingOptions:
     """Pretrained vectors of source tokens: text of word2vec, fastText or GloVe, or .npz with words and vectors; by
     default embeddings start from random values."""
     target_embeddings: str | None = None
-    """The same for target tokens."""
+    """The same for target tokens; by default none."""
     freeze_embeddings: bool = False
     """Whether pretrained vectors stay as they are while the rest is trained."""
     start_from: str | None = None
