@@ -56,6 +56,7 @@ OTHER: dict[str, Any] = {
     "model.score": "additive",
     "model.diagonal": True,
     "model.copy": True,
+    "model.tags": "every_step",
     "model.query": "current",
     "model.output": "direct",
     "model.heads": 8,

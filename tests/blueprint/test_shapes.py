@@ -31,7 +31,7 @@ MORE = {
 
 def sizes_for(o: Blueprint) -> Sizes:
     source = 11 if ARCHITECTURES[o.name].has_source else 0
-    return Sizes(source, 11 if o.tie == "all" else 13)
+    return Sizes(source, 11 if o.tie == "all" else 13, _module.fields_of(o))
 
 
 def require_promised(o: Blueprint) -> None:

@@ -106,6 +106,12 @@ class TwoFields(Blueprint):
 _VARIANTS = _variants()
 _BLUEPRINTS = {name: resolve(options) for name, options in _VARIANTS.items()}
 _BLUEPRINTS |= {
+    f"{name}-tags": TwoFields(**asdict(replace(_BLUEPRINTS[name], tags="every_step")))
+    for name in _VARIANTS
+    if (name in ARCHITECTURES and ARCHITECTURES[name].has_source and _BLUEPRINTS[name].tie != "all")
+    or name in ("transducer-copy", "attention-copy", "input_feeding-additive", "bidirectional-gru")
+}
+_BLUEPRINTS |= {
     f"{name}-two-fields": TwoFields(**asdict(_BLUEPRINTS[name]))
     for name, options in _VARIANTS.items()
     if (name in ARCHITECTURES and ARCHITECTURES[name].has_source)

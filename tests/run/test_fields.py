@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,27 @@ def test_both_engines_give_the_same_answers(model: seq2see.Model, tmp_path: Path
         assert one.text == other.text
         assert abs(one.log_prob - other.log_prob) < 1e-4
         np.testing.assert_allclose(one.weights, other.weights, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["bidirectional", "transducer"])
+def test_tags_in_every_step_give_the_same_answers_in_both_engines(name: str, tmp_path: Path) -> None:
+    settings = TINY | {"model.name": name, "model.tags": "every_step", "model.copy": True, "training.max_updates": 40}
+    seq2see.train(PAIRS, dev=PAIRS[::7], out=tmp_path / "run", settings=settings, quiet=True)
+    sources = [source for source, _ in PAIRS[::9]] + ["bal\tV;NEW", "bal\t"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a tag is unknown
+        answers = [seq2see.load(tmp_path / "run", engine=each).predict(sources, beam=3) for each in ("numpy", "torch")]
+    for one, other in zip(*answers, strict=True):
+        assert one.text == other.text
+        assert abs(one.log_prob - other.log_prob) < 1e-4
+
+
+def test_tags_in_every_step_need_tags(tmp_path: Path) -> None:
+    pairs = [(source.split("\t")[0], target) for source, target in PAIRS]
+    with pytest.raises(ConfigError, match="needs a source with a field of tags") as caught:
+        seq2see.train(pairs, out=tmp_path / "run", settings=TINY | {"model.tags": "every_step"}, quiet=True)
+    assert caught.value.where == "model.tags"
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_text_with_too_few_fields_has_no_answer_and_a_reason(model: seq2see.Model) -> None:

@@ -27,7 +27,9 @@ OUTPUT_OPTIONS = frozenset({"output"})
 """Options of recurrent decoders that join state and context before the output layer."""
 TRANSFORMER_OPTIONS = frozenset({"heads", "feed_forward", "positions", "max_positions", "norm", "activation"})
 """Options of Transformers, on either side."""
-OPTIONS = ENCODER_OPTIONS | SCORE_OPTIONS | QUERY_OPTIONS | OUTPUT_OPTIONS | TRANSFORMER_OPTIONS
+TAGS_OPTIONS = frozenset({"tags"})
+"""Options of all models with a source."""
+OPTIONS = TAGS_OPTIONS | ENCODER_OPTIONS | SCORE_OPTIONS | QUERY_OPTIONS | OUTPUT_OPTIONS | TRANSFORMER_OPTIONS
 """All of these."""
 
 
@@ -54,7 +56,9 @@ class Architecture:
     def unused(self, o: Blueprint) -> set[str]:
         """The options without effect on such a model."""
         unused = set(OPTIONS - self.uses)
-        if not self.has_source:
+        if self.has_source:
+            unused -= TAGS_OPTIONS
+        else:
             unused |= DEPTH_OPTIONS
         if o.direction != "both":
             unused.add("merge")
@@ -173,6 +177,7 @@ DEFAULTS: dict[str, Any] = {
     "score": "scaled_dot",
     "diagonal": False,
     "copy": False,
+    "tags": "source",
     "query": "current",
     "output": "dense",
     "heads": 4,

@@ -9,7 +9,14 @@ from seq2see.blueprint.architectures import ARCHITECTURES, DEFAULT, DEFAULTS, DE
 from seq2see.blueprint.options import Blueprint, ModelOptions, Sizes
 from seq2see.errors import ConfigError
 
-ADDED_LATER: dict[str, Any] = {"cell": "lstm", "diagonal": False, "copy": False, "query": "current", "output": "dense"}
+ADDED_LATER: dict[str, Any] = {
+    "cell": "lstm",
+    "diagonal": False,
+    "copy": False,
+    "query": "current",
+    "output": "dense",
+    "tags": "source",
+}
 """Options that older versions lack, and how their models behave."""
 
 
@@ -159,6 +166,9 @@ def require_sizes(o: Blueprint, sizes: Sizes) -> None:
             where="model.name",
             fix="set text.target=characters, or choose another model (`seq2see models` lists them)",
         )
+    if o.tags == "every_step" and not any(field.kind == "tags" for field in sizes.fields):
+        what = "'every_step' needs a source with a field of tags"
+        raise ConfigError(what, where="model.tags", fix="leave it out, or name the columns: --source lemma,features")
     if o.tie == "all" and sizes.source != sizes.target:
         raise ConfigError(
             "'all' needs a joint vocabulary, "

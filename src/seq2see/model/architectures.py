@@ -5,7 +5,7 @@ E embedding width, W model width; a decoder's layers are listed from input to ou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch import nn
@@ -225,7 +225,13 @@ def encoder(
             backward = o.direction == "backward"
             layer = UnidirectionalRNN(input_width, o.width, o.dropout, backward=backward, cell=o.cell)
         layers.append(ResidualEncoderLayer(layer) if residual_from is not None and height >= residual_from else layer)
-    return Encoder(embedding.source, layers, SequenceDropout(o.dropout), embedding.fields, embedding.values)
+    return whole_encoder(o, embedding, layers, SequenceDropout(o.dropout))
+
+
+def whole_encoder(o: Blueprint, embedding: Embeddings, layers: Sequence[EncoderLayer], dropout: nn.Module) -> Encoder:
+    """Embeddings and layers, beside which the tags may be summed."""
+    sums_tags = o.tags == "every_step"
+    return Encoder(embedding.source, layers, dropout, embedding.fields, embedding.values, sums_tags=sums_tags)
 
 
 def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer]) -> Decoder:
@@ -239,7 +245,15 @@ def whole_decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], drop
     mixture: Mixture | None = Copying(embedding.sizes, output_width) if o.copy else None
     if o.name == "monotonic":
         mixture = HardMonotonic(score(o), o.width, embedding.sizes.target)
-    return Decoder(embedding.target, layers, output_width, dropout, tied=o.tie != "none", mixture=mixture)
+    return Decoder(
+        embedding.target,
+        layers,
+        output_width,
+        dropout,
+        tied=o.tie != "none",
+        mixture=mixture,
+        adds_tags=o.tags == "every_step",
+    )
 
 
 def transformer_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:
@@ -252,7 +266,7 @@ def transformer_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:
         for _ in range(o.encoder_layers)
     ]
     layers = [TransformerEncoder(*positions(o), *blocks, *last_norm(o))]
-    return Encoder(embedding.source, layers, Dropout(o.dropout), embedding.fields, embedding.values)
+    return whole_encoder(o, embedding, layers, Dropout(o.dropout))
 
 
 def transformer_decoder(o: Blueprint, embedding: Embeddings, *, has_source: bool = True) -> Decoder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seq2see.blueprint import FIELD_BREAK, Field
@@ -35,12 +35,15 @@ class FieldEmbedding(nn.Embedding):
     """
 
     is_ordered: Tensor
+    is_tags: Tensor
 
     def __init__(self, fields: Sequence[Field], width: int) -> None:
         super().__init__(len(fields), width)
         ordered = [field.has_positions for field in fields]
         self.are_all_ordered = all(ordered)
         self.register_buffer("is_ordered", torch.tensor(ordered), persistent=False)
+        is_tags = torch.tensor([field.kind == "tags" for field in fields])
+        self.register_buffer("is_tags", is_tags, persistent=False)
 
     def numbers(self, ids: Int[Tensor, "B S"]) -> Int[Tensor, "B S"]:
         """The number of each token's field."""
@@ -51,6 +54,11 @@ class FieldEmbedding(nn.Embedding):
         """The vector of each token's field."""
         vectors: Tensor = super().forward(self.numbers(ids))
         return vectors
+
+    def tags(self, ids: Int[Tensor, "B S"]) -> Bool[Tensor, "B S"]:
+        """Which tokens are known tags: all ids beyond the break's are tokens of the vocabulary."""
+        found: Tensor = self.is_tags[self.numbers(ids)] & (ids > FIELD_BREAK)
+        return found
 
     def positions(self, ids: Int[Tensor, "B S"]) -> Int[Tensor, "B S"] | None:
         """The position of each token among those of ordered fields; 0 for tags and cells. None if all are ordered."""

@@ -127,7 +127,8 @@ class ResidualEncoderLayer(EncoderLayer):
 class Encoder(nn.Module):
     """Embedding, then layers; every layer's final state may reach the decoder.
 
-    A source of several fields has an embedding of `fields`, too, and one of the `values` of those that have any.
+    A source of several fields has an embedding of `fields`, too, and one of the `values` of those that have any. With
+    `sums_tags` the decoder gets the sum of the embeddings of its tags.
     """
 
     def __init__(
@@ -137,8 +138,11 @@ class Encoder(nn.Module):
         dropout: nn.Module,
         fields: FieldEmbedding | None = None,
         values: SourceValues | None = None,
+        *,
+        sums_tags: bool = False,
     ) -> None:
         super().__init__()
+        self.sums_tags = sums_tags
         self.embedding = embedding
         self.fields = fields
         self.values = values
@@ -154,7 +158,14 @@ class Encoder(nn.Module):
             states, final = layer(states, mask, positions)
             if final is not None:
                 finals.append(final)
-        return Memory(states, mask, tuple(finals), source.ids)
+        return Memory(states, mask, tuple(finals), source.ids, self.tags(source) if self.sums_tags else None)
+
+    def tags(self, source: Padded) -> Float[Tensor, "B E"]:
+        """The sum of the embeddings of the source's tags."""
+        assert self.fields is not None
+        is_tag = self.fields.tags(source.ids) & source.mask
+        vectors: Tensor = self.embedding(source.ids)
+        return (vectors * is_tag[:, :, None]).sum(1)
 
     def self_attention(self, source: Padded) -> tuple[Float[Tensor, "B _H S S"], ...]:
         """The weights of every head of each self-attention, bottom first; empty for LSTMs."""

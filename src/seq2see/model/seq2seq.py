@@ -21,7 +21,8 @@ from seq2see.model.wiring import Stack
 class Decoder(nn.Module):
     """Embedding, layers, output layer: token ids in, scores for every next token out.
 
-    With `tied` the output layer shares the embedding's table (Press & Wolf 2017).
+    With `tied` the output layer shares the embedding's table (Press & Wolf 2017); with `adds_tags` the sum of the
+    source's tags is added to the embedding of each token.
     """
 
     def __init__(
@@ -33,8 +34,10 @@ class Decoder(nn.Module):
         *,
         tied: bool = False,
         mixture: Mixture | None = None,
+        adds_tags: bool = False,
     ) -> None:
         super().__init__()
+        self.adds_tags = adds_tags
         self.embedding = embedding
         self.dropout = dropout
         self.layers = Stack(*layers)
@@ -48,9 +51,9 @@ class Decoder(nn.Module):
         """The state before the first token."""
         finals = starting_states(memory.finals, self.num_recurrent)
         reading, carry = self.layers.read(memory), self.layers.start(memory, finals)
-        if self.mixture is None:
-            return DecoderState(reading, carry)
-        return DecoderState((reading, self.mixture.read(memory)), (carry, self.mixture.start(memory)))
+        if self.mixture is not None:
+            reading, carry = (reading, self.mixture.read(memory)), (carry, self.mixture.start(memory))
+        return DecoderState(reading if memory.tags is None else (reading, memory.tags), carry)
 
     def states(
         self, tokens: Int[Tensor, "R T"], state: DecoderState, *, need_weights: bool = True, by_head: bool = False
@@ -60,16 +63,21 @@ class Decoder(nn.Module):
         With `by_head`, `Stream.heads` gets the weights of every head of every reader, and `Stream.self_heads` those of
         every self-attention.
         """
-        x = self.dropout(self.embedding(tokens))
+        x, all_readings = self.embedding(tokens), state.reading
+        if self.adds_tags:
+            of_layers, tags = all_readings
+            x = x + tags.repeat_interleave(x.size(0) // tags.size(0), 0)[:, None]
+            state = DecoderState(of_layers, state.carry)
+        x = self.dropout(x)
         none_yet = () if by_head else None
         stream = Stream(x, need_weights=need_weights, heads=none_yet, self_heads=none_yet, tokens=tokens)
         if self.mixture is None:
             stream, carry = self.layers(stream, state.carry, state.reading)
-            return stream, DecoderState(state.reading, carry)
+            return stream, DecoderState(all_readings, carry)
         (reading, of_mixture), (carry, mixture_carry) = state.reading, state.carry
         stream, carry = self.layers(stream._replace(need_weights=True), carry, reading)
         stream, mixture_carry = self.mixture(stream, mixture_carry, of_mixture, self.output)
-        return stream, DecoderState(state.reading, (carry, mixture_carry))
+        return stream, DecoderState(all_readings, (carry, mixture_carry))
 
     def scores(self, stream: Stream) -> Float[Tensor, "R T V"]:
         """Logits of the next tokens; of a mixture, their log-probabilities."""

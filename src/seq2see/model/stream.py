@@ -33,6 +33,8 @@ class Memory(NamedTuple):
     """The final state of each recurrent encoder layer after the last real token, bottom first."""
     ids: Int[Tensor, "B S"] | None = None
     """The source."""
+    tags: Float[Tensor, "B E"] | None = None
+    """The sum of the embeddings of its tags, for a decoder that reads them in each step."""
 
 
 class Stream(NamedTuple):

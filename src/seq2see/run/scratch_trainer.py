@@ -22,6 +22,7 @@ FIXED: dict[str, Any] = {
     "model.positions": "sinusoidal",
     "model.diagonal": False,
     "model.copy": False,
+    "model.tags": "source",
     "training.coverage": 0.0,
     "text.bpe_dropout": 0.0,
     "training.schedule": "linear",

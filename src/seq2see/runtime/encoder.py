@@ -50,6 +50,7 @@ class SourceFields:
     def __init__(self, table: Array, fields: Sequence[Field], values: SourceValues | None) -> None:
         self.table = table
         self.is_ordered = np.array([field.has_positions for field in fields])
+        self.is_tags = np.array([field.kind == "tags" for field in fields])
         self.values = values
 
     def add_to(self, x: Array, source: Padded) -> None:
@@ -64,6 +65,11 @@ class SourceFields:
         is_break = ids == FIELD_BREAK
         numbers: NDArray[Any] = np.minimum(is_break.cumsum(1) - is_break, len(self.table) - 1)
         return numbers
+
+    def tags(self, ids: NDArray[Any]) -> NDArray[Any]:
+        """Which tokens are known tags [B S]."""
+        found: NDArray[Any] = self.is_tags[self.numbers(ids)] & (ids > FIELD_BREAK)
+        return found
 
     def positions(self, ids: NDArray[Any]) -> NDArray[Any] | None:
         """The position of each token among those of ordered fields [B S], 0 for tags and cells; None if all are."""
@@ -84,6 +90,27 @@ class Encoder:
     def self_attention(self, source: Padded) -> list[Array]:
         """The weights of all heads of each self-attention [B H S S], bottom first; empty for recurrent layers."""
         return []
+
+
+class SumTags(Encoder):
+    """An encoder beside which the embeddings [V E] of the source's tags are summed for the decoder."""
+
+    def __init__(self, inner: Encoder, embedding: Array, fields: SourceFields) -> None:
+        self.inner = inner
+        self.embedding = embedding
+        self.fields = fields
+
+    def __call__(self, source: Padded) -> Memory:
+        """See `Encoder`."""
+        is_tag = self.fields.tags(source.ids)
+        if source.mask is not None:
+            is_tag &= source.mask
+        tags = np.where(is_tag[:, :, None], self.embedding[source.ids], 0).sum(1)
+        return self.inner(source)._replace(tags=tags.astype(self.embedding.dtype))
+
+    def self_attention(self, source: Padded) -> list[Array]:
+        """See `Encoder`."""
+        return self.inner.self_attention(source)
 
 
 class NoSource(Encoder):
