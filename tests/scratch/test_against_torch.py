@@ -20,7 +20,7 @@ from seq2see.training import TensorBatch, batch_loss
 BOUND = 1e-9
 VOCABULARY = 9
 TRANSFORMERS = [name for name in scratch.ARCHITECTURES if "transformer" in name]
-LEFT_OUT = ("name", "dropout", "positions", "max_positions", "diagonal", "copy")
+LEFT_OUT = ("name", "dropout", "positions", "max_positions", "diagonal", "copy", "tags")
 """Fields of a blueprint that `scratch.build` doesn't take as keywords."""
 
 
