@@ -26,11 +26,13 @@ class State:
     and every sentence has equally many. So beam search never copies the source. A step overwrites its state.
     """
 
-    __slots__ = ("carry", "reading")
+    __slots__ = ("carry", "position", "reading")
 
-    def __init__(self, reading: LayerStates, carry: LayerStates) -> None:
+    def __init__(self, reading: LayerStates, carry: LayerStates, position: int = 0) -> None:
         self.reading = reading
         self.carry = carry
+        self.position = position
+        """The number of tokens read so far, the same for all rows."""
 
     def select(self, rows: NDArray[Any], sentences: NDArray[Any] | None = None) -> State:
         """The state of the selected rows, in that order; they belong to the selected sentences (None: all).
@@ -38,7 +40,8 @@ class State:
         The original state keeps its values and can be selected from again. The two may share workspace, so the
         log-probabilities of a step are valid until the next step of either.
         """
-        return State(self.reading if sentences is None else self.reading.select(sentences), self.carry.select(rows))
+        reading = self.reading if sentences is None else self.reading.select(sentences)
+        return State(reading, self.carry.select(rows), self.position)
 
 
 class Network:
@@ -81,8 +84,9 @@ class Network:
 
         The given state is consumed. The log-probabilities may be modified, and are overwritten by the next step.
         """
-        stream = Stream(ids)
+        stream = Stream(ids, state.position)
         self.decoder.step(stream, state.carry, state.reading)
+        state.position += 1
         return stream.x, state, stream.weights
 
     def step_by_head(self, ids: NDArray[Any], state: State) -> tuple[State, list[Array], list[Array]]:
@@ -90,8 +94,9 @@ class Network:
 
         They are [R H S] per layer with attention to the source, and [R H P] per self-attention to the P tokens read.
         """
-        stream = Stream(ids, by_head=True)
+        stream = Stream(ids, state.position, by_head=True)
         self.decoder.step(stream, state.carry, state.reading)
+        state.position += 1
         return state, stream.heads or [], stream.self_heads or []
 
     def self_attention(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seq2see.blueprint import STEP
 from seq2see.runtime.arithmetic import Linear, RowScalars, softmax, softmax_rows
 from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
-from seq2see.runtime.tensors import Array, Tensors
+from seq2see.runtime.tensors import Array, Tensors, contiguous, empty, is_traced
 
 
 class PointerReading:
@@ -59,17 +59,18 @@ class Pointer(Layer):
         return PointerReading(memory.states if self.values is None else mapped(memory.states, self.values), last)
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> PointerCarry:
-        return PointerCarry(np.zeros(len(memory.states), np.int64))
+        return PointerCarry(np.zeros_like(memory.states, np.int64, shape=memory.states.shape[:1]))
 
     def step(self, stream: Stream, carry: PointerCarry, reading: PointerReading) -> None:
         carry.steps = carry.steps + (stream.ids == STEP)
-        sentences = np.arange(len(carry.steps)) // (len(carry.steps) // len(reading.last))
-        places = np.minimum(carry.steps, reading.last[sentences])
-        stream.context = reading.values[sentences, places]
+        (rows,) = carry.steps.shape
+        sentences, length, width = reading.values.shape
+        own = np.arange(rows, like=carry.steps) // (rows // sentences)
+        places = np.minimum(carry.steps, reading.last[own])
+        stream.context = reading.values.reshape(-1, width)[own * length + places]
         if not self.reports_weights:
             return
-        weights = np.zeros((len(places), reading.values.shape[1]), reading.values.dtype)
-        weights[np.arange(len(places)), places] = 1
+        weights = (np.arange(length, like=places) == places[:, None]).astype(reading.values.dtype)
         stream.weights = weights
         if stream.heads is not None:
             stream.heads.append(weights[:, None])
@@ -88,7 +89,7 @@ class AttendReading:
         self.transposed_keys = keys.transpose(0, 2, 1)
         self.single = None
         """For a single sentence, which takes a faster path: keys [K S], values [S C], ones [S 1]."""
-        if len(keys) == 1 and padding is None:
+        if padding is None and len(keys) == 1:
             self.single = keys[0].T, values[0], np.ones((len(keys[0]), 1), keys.dtype)
 
     def select(self, rows: NDArray[Any]) -> AttendReading:
@@ -108,15 +109,14 @@ class AttendCarry:
 
     __slots__ = ("context", "scalars")
 
-    def __init__(self, rows: int, width: int, dtype: np.dtype[Any]) -> None:
-        self.context = np.empty((rows, width), dtype)
-        self.scalars = RowScalars(rows, dtype)
+    def __init__(self, rows: int, width: int, like: Array) -> None:
+        self.context = empty(like, rows, width)
+        self.scalars = RowScalars(rows, like)
 
     def select(self, rows: NDArray[Any]) -> AttendCarry:
         """Workspace for this number of rows."""
-        if len(rows) == len(self.context):
-            return self
-        return AttendCarry(len(rows), self.context.shape[1], self.context.dtype)
+        rows_before, width = self.context.shape
+        return self if rows.shape[0] == rows_before else AttendCarry(rows.shape[0], width, self.context)
 
 
 class Attend(Layer):
@@ -146,7 +146,7 @@ class Attend(Layer):
         return states if self.values is None else mapped(states, self.values)
 
     def start(self, memory: Memory, finals: Iterator[LSTMState]) -> AttendCarry:
-        return AttendCarry(len(memory.states), self.width, memory.states.dtype)
+        return AttendCarry(memory.states.shape[0], self.width, memory.states)
 
     def step(self, stream: Stream, carry: AttendCarry, reading: AttendReading) -> None:
         if reading.single is not None:
@@ -164,7 +164,7 @@ class Attend(Layer):
 
     def scores(self, x: Array, source: AttendReading) -> Array:
         """The scores of each row of x [R W] with the positions of its sentence: [B R/B S]."""
-        scores: Array = np.matmul(x.reshape(len(source.keys), -1, x.shape[1]), source.transposed_keys)
+        scores: Array = np.matmul(x.reshape(source.keys.shape[0], -1, x.shape[1]), source.transposed_keys)
         return scores
 
 
@@ -174,7 +174,7 @@ def write_context(scores: Array, source: AttendReading, context: Array) -> Array
         np.add(scores, source.padding, scores)
     softmax(scores)
     np.matmul(scores, source.values, context.reshape(*scores.shape[:2], -1))
-    return scores.reshape(len(context), -1)
+    return scores.reshape(context.shape[0], -1)
 
 
 class AttendAdditively(Attend):
@@ -184,7 +184,7 @@ class AttendAdditively(Attend):
         super().__init__("additive", tensors, width, values)
         self.query = Linear.take(tensors.at("query"), width, width)
         self.key = Linear.take(tensors.at("key"), width, width, bias=False)
-        self.v = np.ascontiguousarray(tensors.take("v.weight", 1, width)[0])
+        self.v = contiguous(tensors.take("v.weight", 1, width)[0])
 
     def keys(self, states: Array) -> Array:
         return multiply(states, self.key.weight)
@@ -198,6 +198,9 @@ class AttendAdditively(Attend):
     def scores(self, x: Array, source: AttendReading) -> Array:
         sentences, _, width = source.keys.shape
         queries = self.query(x).reshape(sentences, -1, 1, width)
+        if is_traced(queries):
+            together: Array = np.dot(np.tanh(queries + source.keys[:, None]), self.v)
+            return together
         # One hypothesis of each sentence at a time: all at once would exceed the cache.
         rows = []
         for number in range(queries.shape[1]):
