@@ -43,7 +43,10 @@ def require_complete(error: BaseException, kind: type[UserError]) -> None:
 
 def test_every_error_of_the_package_is_tested_here() -> None:
     names = [
-        module.name for module in pkgutil.walk_packages(seq2see.__path__, "seq2see.") if "__main__" not in module.name
+        module.name
+        for module in pkgutil.walk_packages(seq2see.__path__, "seq2see.")
+        # The service turns its own errors into responses.
+        if "__main__" not in module.name and not module.name.startswith("seq2see.serving.")
     ]
     defined = {
         value

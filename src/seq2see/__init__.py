@@ -5,7 +5,8 @@
     model = seq2see.load("runs/pairs")
     model.predict(["september 27, 1994"])[0].text
 
-Importing seq2see doesn't import PyTorch, and neither does a model loaded for the CPU; `train` and `compare` do.
+Importing seq2see doesn't import PyTorch, and neither does a model loaded for the CPU; `train`, `distill` and
+`compare` do.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from seq2see.version import __version__
 
 if TYPE_CHECKING:
     from seq2see.api.model import Model, attend, evaluate, load
-    from seq2see.api.training import compare, train
+    from seq2see.api.training import compare, distill, train
     from seq2see.comparison import Comparison
     from seq2see.data import Pair
     from seq2see.evaluation import EvaluationReport
@@ -44,6 +45,7 @@ __all__ = [
     "__version__",
     "attend",
     "compare",
+    "distill",
     "evaluate",
     "load",
     "train",
@@ -53,7 +55,7 @@ _find, __dir__ = lazily(
     __name__,
     {
         "api.model": "Model attend evaluate load",
-        "api.training": "compare train",
+        "api.training": "compare distill train",
         "comparison": "Comparison",
         "data": "Pair",
         "evaluation": "EvaluationReport",

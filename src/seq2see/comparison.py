@@ -8,10 +8,9 @@ OUT/compare.html        the comparison
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -21,7 +20,7 @@ from seq2see.config import Config, given_keys, make_config, option, read_toml
 from seq2see.console import Terminal, say_to
 from seq2see.corpus.corpus import is_corpus
 from seq2see.curves.history import read_history
-from seq2see.data import Pair, read_pairs
+from seq2see.data import read_pairs
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, UserError
 from seq2see.evaluation import EvaluationOptions, RunsReport, evaluate_runs
@@ -31,7 +30,7 @@ from seq2see.pages.report import require_page
 from seq2see.run.bar import Bar, bar_for
 from seq2see.run.changes import option_changes
 from seq2see.run.folder import CHECKPOINTS, METRICS, is_run, stored_config, with_given_options
-from seq2see.run.pairs import read_data
+from seq2see.run.pairs import as_jsonl, read_data
 from seq2see.run.progress import dev_text, metrics_text
 from seq2see.run.train import train
 from seq2see.storage.files import hash_file, write_file
@@ -198,17 +197,6 @@ def data_files(
             write_file(path, content)
     columns = {name: value for name, value in split.columns.items() if name in ("source", "target", "names")}
     return [files["train"]], [files["dev"]], columns
-
-
-def as_jsonl(pairs: Sequence[Pair], columns: Mapping[str, Any] = MappingProxyType({})) -> bytes:
-    """The pairs as JSON lines, with the names or numbers of several source columns as keys."""
-    names = columns.get("source") or ("source",)
-    target = columns.get("target") or "target"
-    lines = []
-    for pair in pairs:
-        texts = pair.source.split("\t") if len(names) > 1 else [pair.source]
-        lines.append(json.dumps({**dict(zip(names, texts, strict=True)), target: pair.target}) + "\n")
-    return "".join(lines).encode()
 
 
 def train_run(run: PlannedRun, position: str, *, device: str, console: Console) -> bool:

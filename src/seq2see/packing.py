@@ -20,7 +20,7 @@ from seq2see.data.options import TableOptions, known_from
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError
 from seq2see.inference.engine import make_numpy_engine
-from seq2see.inference.loading import engine_maker, model_of
+from seq2see.inference.loading import engine_maker, members_of, model_of
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import loss_of
@@ -111,6 +111,30 @@ def pack_run(
     lines = [f"weights: {chosen}", *parity.lines(), *record_lines(saved.record)]
     card = saved.card.partition(HEADING)[0].rstrip() + "\n\n" + "\n".join([HEADING, "", *(f"- {x}" for x in lines), ""])
     return PackedModel(out, write_packed(out, saved, weights=chosen, card=card), parity, saved.record)
+
+
+def pack_runs(
+    run: Path,
+    out: Path,
+    *,
+    weights: str = "float32",
+    data: Sequence[Path] | Sequence[Pair] = (),
+    hashes: bool = True,
+) -> list[PackedModel]:
+    """As `pack_run`; a folder of several, as `train --seeds` makes it, becomes a folder of as many packed files."""
+    members = members_of(run)
+    if members == [run]:
+        return [pack_run(run, out, weights=weights, data=data, hashes=hashes)]
+    if out.suffix == SUFFIX:
+        what = f"is one file, which holds one model, and {run} has {len(members)}"
+        fix = f"name a folder for them (-o {out.stem}), or train one model on their answers: seq2see distill {run}"
+        raise ConfigError(what, where=str(out), fix=fix)
+    require_ending(out)
+    places = [out / f"{member.name.removesuffix(SUFFIX)}{SUFFIX}" for member in members]
+    return [
+        pack_run(member, place, weights=weights, data=data, hashes=hashes)
+        for member, place in zip(members, places, strict=True)
+    ]
 
 
 def record_lines(record: SourceRecord) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from seq2see.blueprint import ARCHITECTURES, MAX_LAYERS, ModelOptions, read_blueprint, resolve
+from seq2see.blueprint.architectures import LATER
 from seq2see.errors import ConfigError
 
 STORED = asdict(resolve(ModelOptions(name="transformer", width=8, heads=2)))
@@ -19,8 +20,9 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "a width in quotes": ({"width": "8"}, "model.width"),
     "a width of 100 bits": ({"width": 2**100}, "model.width"),
     "a width of 40 bits": ({"width": 2**40}, "model.width"),
-    "true layers": ({"layers": True}, "model.layers"),
-    "too many layers": ({"layers": MAX_LAYERS + 1}, "model.layers"),
+    "true layers": ({"encoder_layers": True}, "model.encoder_layers"),
+    "too many layers": ({"decoder_layers": MAX_LAYERS + 1}, "model.decoder_layers"),
+    "layers per side beside the layers of each": ({"layers": 4}, "model"),
     "more heads than values": ({"heads": 16}, "model.width"),
     "heads that leave a remainder": ({"heads": 3}, "model.width"),
     "an unknown activation": ({"activation": "os.system"}, "model.activation"),
@@ -51,11 +53,25 @@ def test_what_no_model_has_is_refused_with_its_name(name: str) -> None:
 
 def test_a_number_out_of_range_says_the_range() -> None:
     with pytest.raises(ConfigError, match="invalid value 20000: expected int <= 1000"):
-        read_blueprint(STORED | {"layers": 20_000})
+        read_blueprint(STORED | {"encoder_layers": 20_000})
+
+
+def test_one_number_of_layers_of_an_older_version_is_that_of_both_sides() -> None:
+    sides = ("encoder_layers", "decoder_layers")
+    older = {key: value for key, value in STORED.items() if key not in sides} | {"layers": 4}
+    assert read_blueprint(older) == resolve(ModelOptions(name="transformer", width=8, heads=2, layers=4))
+
+
+def test_options_that_older_versions_had_not_are_as_they_were() -> None:
+    older = {key: value for key, value in STORED.items() if key not in LATER}
+    assert read_blueprint(older) == read_blueprint(STORED)
+    gnmt = asdict(resolve(ModelOptions(name="gnmt", width=8)))
+    assert gnmt["query"] == "previous"
+    assert read_blueprint({key: value for key, value in gnmt.items() if key not in LATER}).query == "current"
 
 
 def test_each_option_has_to_be_there() -> None:
-    for name in STORED:
+    for name in STORED.keys() - LATER:
         with pytest.raises(ConfigError, match="missing option") as caught:
             read_blueprint({key: value for key, value in STORED.items() if key != name})
         assert caught.value.where == f"model.{name}"

@@ -134,9 +134,9 @@ def test_bash_completes(capsys: pytest.CaptureFixture[str]) -> None:
     cli.app(["completion", "bash"], result_action="return_value")
     script = capsys.readouterr().out
     ask = "COMP_WORDS=(seq2see {}); COMP_CWORD={}; _seq2see; echo ${{COMPREPLY[@]}}\n"
-    typed = ask.format("pre", 1) + ask.format("predict --be", 2) + ask.format("train --device c", 3)
+    typed = ask.format("pre", 1) + ask.format("predict --cov", 2) + ask.format("train --device c", 3)
     ran = subprocess.run(["bash"], input=script + typed, capture_output=True, text=True, check=False, timeout=60)
     verbs, options, choices = (line.split() for line in ran.stdout.splitlines())
     assert sorted(verbs) == ["predict", "prepare"]
-    assert options == ["--beam"]
+    assert options == ["--coverage-penalty"]
     assert sorted(choices) == ["cpu", "cuda"]

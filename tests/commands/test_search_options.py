@@ -155,6 +155,16 @@ CASES: dict[str, Case] = {
     "batch_size": (["--batch-size", "3"], {"batch_size": 3}),
     "length_penalty": (["--beam", "6", "--length-penalty", "3"], {"beam": 6, "length_penalty": 3.0}),
     "coverage_penalty": (["--beam", "6", "--coverage-penalty", "3"], {"beam": 6, "coverage_penalty": 3.0}),
+    "beam_groups": (["--beam", "6", "--beam-groups", "3"], {"beam": 6, "beam_groups": 3}),
+    "diversity": (
+        ["--beam", "6", "--beam-groups", "3", "--diversity", "2"],
+        {"beam": 6, "beam_groups": 3, "diversity": 2.0},
+    ),
+    "mbr": (["--beam", "6", "--mbr", "cer"], {"beam": 6, "mbr": "cer"}),
+    "mbr_samples": (
+        ["--sample", "--mbr", "chrf", "--mbr-samples", "9"],
+        {"sample": True, "mbr": "chrf", "mbr_samples": 9},
+    ),
     "sample": (["--sample"], {"sample": True}),
     "temperature": (["--sample", "--temperature", "0.3"], {"sample": True, "temperature": 0.3}),
     "top_k": (["--sample", "--top-k", "2"], {"sample": True, "top_k": 2}),

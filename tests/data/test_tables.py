@@ -31,6 +31,8 @@ UNIMORPH = [
     ("zien", "ziet", "V;PRS;3;SG"), ("gaan", "ging", "V;PST;SG"), ("gaan", "gaat", "V;PRS;3;SG"),
 ]  # fmt: skip
 SPOKEN = [('say "hi"', "h a i"), ("x", "k s")]
+SERIES = [([[0.5, number], [-1.25, 3]], label) for number, (_, label) in enumerate(PAIRS)]
+SERIES_PAIRS = [(json.dumps(series), label) for series, label in SERIES]
 UNSPACED = [(word, phones.replace(" ", "")) for word, phones in PAIRS]
 UNIMORPH_LINES = ["\t".join(row) for row in UNIMORPH]
 INFLECTED = [(f"{lemma}\t{tags}", form) for lemma, form, tags in UNIMORPH]
@@ -89,6 +91,12 @@ FILES: dict[str, tuple[str, Pairs]] = {
     "own keys.jsonl": (json_lines(objects("woord", "klank")), PAIRS),
     "nested.jsonl": (json_lines([{"translation": {"nl": a, "ipa": b}} for a, b in PAIRS]), PAIRS),
     "lists.jsonl": ("".join(json.dumps(pair) + "\n" for pair in PAIRS), PAIRS),
+    "series.tsv": (joined("\t", SERIES_PAIRS), SERIES_PAIRS),
+    "series.csv": ("pen,text\n" + quoted(SERIES_PAIRS), SERIES_PAIRS),
+    "series.jsonl": (json_lines([{"pen": series, "text": label} for series, label in SERIES]), SERIES_PAIRS),
+    "series as source.jsonl": (
+        json_lines([{"source": series, "target": label} for series, label in SERIES]), SERIES_PAIRS,
+    ),
     "array.jsonl": (json.dumps(objects("source", "target"), indent=1), PAIRS),
     "array.json": (json.dumps(objects("input", "output")), PAIRS),
     "object.json": (json.dumps(dict(PAIRS), indent=2), PAIRS),

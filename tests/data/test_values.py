@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seq2see.blueprint import FIELD_BREAK, VALUE
-from seq2see.data import Examples, Pair, TableOptions, collate, read_pairs
+from seq2see.data import Examples, Pair, TableOptions, collate, open_content, read_pairs
 from seq2see.data.building import build_examples
 from seq2see.data.length_limit import LengthLimit
 from seq2see.data.sources import iterate_sources
@@ -291,3 +291,14 @@ def test_a_damaged_normalisation_is_refused(change: dict[str, object], pairs: li
     values["fields"][2] |= change
     with pytest.raises(CheckpointError):
         Codec.from_dict(values, where="x.json")
+
+
+@pytest.mark.parametrize("line", ["[[1, 2], [3, 4.5]]", "[0.5, 1, -2]", "[[1, 2]]\tb"])
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_line_that_is_a_series_is_one_text_to_answer(line: str, number: int, tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text(f"{line}\n" * number)
+    expected = line.split("\t")[0]  # the first of two columns
+    with open_content(path) as opened:
+        found = [source.source for source in iterate_sources(opened.stream, str(path))]
+    assert found == [expected] * number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,15 @@ def test_pairs_with_the_same_source_are_one_item(tiny_run: Path, tmp_path: Path)
     separate = evaluate_runs([tiny_run], [path], EvaluationOptions(group=False, samples=100), device="cpu").reports[0]
     assert (separate.count, separate.exact_match) == (3, pytest.approx(1 / 3))
     assert separate.loss == pytest.approx(found.loss)
+
+
+@pytest.mark.parametrize("search", [{"beam": 4, "length_penalty": 2.0}, {"beam": 6, "mbr": "cer"}], ids=str)
+def test_the_search_is_that_of_predict(tiny_run: Path, tiny_pairs: Path, search: dict[str, Any]) -> None:
+    model = seq2see.load(tiny_run, device="cpu")
+    pairs = [line.split("\t") for line in tiny_pairs.read_text(encoding="utf-8").splitlines()]
+    answers = model.predict([source for source, _ in pairs], **search)
+    right = sum(answer.text == target for answer, (_, target) in zip(answers, pairs, strict=True))
+    assert model.evaluate(tiny_pairs, samples=100, **search).exact_match == pytest.approx(right / len(pairs))
 
 
 def test_a_label_column_is_scored_separately(tiny_run: Path, tmp_path: Path) -> None:
@@ -213,6 +223,10 @@ def test_a_missing_package_is_an_error_before_the_search(
         ({"samples": 5}, "at least 100"),
         ({"seed": -1}, "at least 0"),
         ({"beam": 0}, "beam"),
+        ({"length_penalty": 1.0}, "length_penalty"),
+        ({"mbr": "cer"}, "mbr"),
+        ({"beam": 2, "mbr": "bleu"}, "mbr"),
+        ({"beam": 2, "length_penalty": -1.0}, "length_penalty"),
         ({"batch_size": 0}, "batch_size"),
         ({"metrics": ("bleau",)}, "did you mean 'bleu'"),
         ({"metrics": ()}, "at least one metric"),

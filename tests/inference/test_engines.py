@@ -29,6 +29,8 @@ TEXTS = ["a", "bcdefgab", "gf", "cdc", "fedcba", "gg"]
 WAYS: dict[str, dict[str, Any]] = {
     "greedy": {},
     "beam": {"beam": 5, "n_best": 3, "length_penalty": 0.7},
+    "groups": {"beam": 6, "n_best": 4, "beam_groups": 3, "diversity": 1.0},
+    "least risk": {"beam": 6, "n_best": 2, "mbr": "cer"},
     "phrases": {"beam": 3, "contain": ["ab", "c"], "forbid": ["gg"], "no_repeat": 3, "max_length": 20},
     "sampling": {"sample": True, "n_best": 3, "temperature": 0.8, "top_k": 5, "seed": 4},
 }

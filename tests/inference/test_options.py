@@ -27,6 +27,7 @@ from seq2see.inference import options as options_module
 from seq2see.inference.glossary import Glossary
 from seq2see.inference.options import PER_TEXT, GenerationArguments, GenerationOptions
 from seq2see.inference.predictor import Predictor
+from seq2see.inference.risk import least_risk
 from seq2see.inference.searching import NEVER_GENERATED
 from seq2see.inference.spelling import spelling_table
 from seq2see.inference.torch_engine import TorchEngine
@@ -126,6 +127,57 @@ def test_the_ranking_divides_by_the_length_penalty(looking: Model, texts: list[s
     assert orders[0] != orders[1]
     lengths = [sum(len(tokens) for answer in order for tokens in answer) for order in orders]
     assert lengths[0] > lengths[1]  # longer answers are favoured
+
+
+def test_a_beam_ranks_by_the_length_penalty_of_the_model_unless_told_otherwise(texts: list[str]) -> None:
+    model, own = random_model("attention"), random_model("attention")
+    own.length_penalty = 2.0
+    wide: dict[str, Any] = {"beam": 12, "n_best": 6, "max_length": 20}
+    penalised = model.predict(texts, length_penalty=2.0, **wide)
+    assert own.predict(texts, **wide) == penalised
+    assert [answer for _, answer in own.stream(texts, **wide)] == penalised
+    assert own.predict(texts, GenerationOptions(**wide)) == penalised
+    assert own.predict(texts, length_penalty=0, **wide) == model.predict(texts, **wide) != penalised
+    assert own.predict(texts) == model.predict(texts)  # of no beam
+    drawn: dict[str, Any] = {"sample": True, "n_best": 2}
+    assert own.predict(texts, **drawn) == model.predict(texts, **drawn)
+
+
+def test_groups_find_more_different_answers(model: Model, texts: list[str]) -> None:
+    wide: dict[str, Any] = {"beam": 8, "n_best": 8}
+
+    def beginnings(answers: list[Prediction]) -> float:
+        return sum(len({each.text[:2] for each in answer.all}) / len(answer.all) for answer in answers)
+
+    plain = model.predict(texts, **wide)
+    assert model.predict(texts, beam_groups=1, **wide) == plain
+    diverse = model.predict(texts, beam_groups=4, diversity=3.0, **wide)
+    assert beginnings(diverse) > beginnings(plain)
+    assert beginnings(diverse) > beginnings(model.predict(texts, beam_groups=4, diversity=0.1, **wide))
+    for answer in diverse:
+        assert answer.log_prob == pytest.approx(sum(answer.token_log_probs), abs=1e-4)
+
+
+def test_the_answer_of_least_risk_is_one_of_the_beam(model: Model, texts: list[str]) -> None:
+    plain = model.predict(texts, beam=8, n_best=8)
+    ranked = model.predict(texts, beam=8, n_best=3, mbr="cer")
+    for answer, whole in zip(ranked, plain, strict=True):
+        expected = least_risk(whole.all, "cer", are_samples=False)[:3]
+        assert [each.text for each in answer.all] == [each.text for each in expected]
+        assert [each.score for each in answer.all] == pytest.approx([each.score for each in expected], abs=1e-4)
+    assert [answer.text for answer in ranked] != [answer.text for answer in plain]
+    assert [answer for _, answer in model.stream(texts, beam=8, n_best=3, mbr="cer")] == ranked
+
+
+def test_the_answer_of_least_risk_is_one_of_the_samples(model: Model, texts: list[str]) -> None:
+    drawn = model.predict(texts, sample=True, n_best=20, seed=3)
+    ranked = model.predict(texts, sample=True, mbr="chrf", mbr_samples=20, seed=3)
+    best = [least_risk(whole.all, "chrf", are_samples=True)[0].text for whole in drawn]
+    assert [answer.text for answer in ranked] == best
+    assert all(not answer.alternatives for answer in ranked)
+    assert model.predict(texts, sample=True, mbr="chrf", seed=3) == model.predict(
+        texts, sample=True, mbr="chrf", mbr_samples=50, seed=3, batch_size=7
+    )
 
 
 def test_the_ranking_pays_for_what_was_not_looked_at(looking: Model, texts: list[str]) -> None:
@@ -442,6 +494,17 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"n_best": 3, "beam": 2}, "n_best", "beam of 3"),
     ({"length_penalty": 1.0}, "length_penalty", "--beam"),
     ({"coverage_penalty": 1.0}, "coverage_penalty", "--beam"),
+    ({"beam_groups": 2}, "beam_groups", "--beam"),
+    ({"beam_groups": 4, "beam": 6}, "beam_groups", "beam of 8"),
+    ({"diversity": 0.9, "beam": 6}, "diversity", "--beam-groups"),
+    ({"beam": 6, "beam_groups": 2, "diversity": -0.1}, "diversity", "at least 0"),
+    ({"sample": True, "beam_groups": 2}, "beam_groups", "one of the two"),
+    ({"mbr": "cer"}, "mbr", "--beam 10, or --sample"),
+    ({"mbr": "chr", "beam": 4}, "mbr", "'chrf'"),
+    ({"mbr_samples": 20, "sample": True}, "mbr_samples", "--mbr"),
+    ({"mbr_samples": 20, "beam": 4, "mbr": "cer"}, "mbr_samples", "--sample"),
+    ({"mbr_samples": 1, "sample": True, "mbr": "cer"}, "mbr_samples", "at least 2"),
+    ({"n_best": 51, "sample": True, "mbr": "cer"}, "n_best", "compare 51"),
     ({"length_penalty": -1.0, "beam": 2}, "length_penalty", "at least 0"),
     ({"coverage_penalty": math.nan, "beam": 2}, "coverage_penalty", "at least 0"),
     ({"temperature": 2.0}, "temperature", "--sample"),

@@ -32,8 +32,27 @@ def _variants() -> dict[str, ModelOptions]:
         for name, architecture in ARCHITECTURES.items()
     }
     for name in ARCHITECTURES:
-        if resolve(variants[name]).layers != 2:
+        if resolve(variants[name]).decoder_layers != 2:
             variants[f"{name}-2-layers"] = replace(small, name=name, layers=2)
+    for name in ("plain", "peeky", "gnmt", "transducer"):
+        variants[f"{name}-3-and-2-layers"] = replace(small, name=name, encoder_layers=3, decoder_layers=2)
+    for name in ("plain", "stacked", "residual", "input_feeding"):
+        variants[f"{name}-1-and-3-layers"] = replace(small, name=name, encoder_layers=1, decoder_layers=3)
+    for name in (
+        "plain",
+        "peeky",
+        "bidirectional",
+        "residual",
+        "gnmt",
+        "input_feeding",
+        "transducer",
+        "language_model",
+    ):
+        variants[f"{name}-gru"] = replace(small, name=name, cell="gru")
+    variants["attention-backward-gru"] = replace(small, name="attention", direction="backward", cell="gru")
+    variants["bidirectional-mean-gru"] = replace(small, name="bidirectional", merge="mean", cell="gru", layers=2)
+    for name in ("transformer", "transformer_lstm", "lstm_transformer"):
+        variants[f"{name}-3-and-1-layers"] = replace(blocks, name=name, layers=None, encoder_layers=3, decoder_layers=1)
     for name in ("transformer", "transformer_language_model"):
         variants[f"{name}-post"] = replace(blocks, name=name, norm="post")
         variants[f"{name}-rotary"] = replace(blocks, name=name, positions="rotary")
@@ -50,6 +69,22 @@ def _variants() -> dict[str, ModelOptions]:
     variants["language_model-tied"] = replace(small, name="language_model", embedding=None, tie="target")
     for score in ("dot", "general", "additive"):
         variants[f"attention-{score}"] = replace(small, name="attention", score=score)
+    for name in ("attention", "residual", "transducer"):
+        variants[f"{name}-direct"] = replace(small, name=name, output="direct", layers=2)
+    variants["bidirectional-direct-tied"] = replace(
+        small, name="bidirectional", output="direct", tie="target", embedding=None
+    )
+    for name in ("attention", "gnmt", "input_feeding", "transformer_lstm", "lstm_transformer", "transformer"):
+        options = blocks if "heads" in ARCHITECTURES[name].uses else small
+        variants[f"{name}-diagonal"] = replace(options, name=name, diagonal=True)
+    variants["attention-additive-diagonal"] = replace(small, name="attention", score="additive", diagonal=True)
+    for name in ("attention", "gnmt", "input_feeding", "transducer", "transformer", "lstm_transformer"):
+        options = blocks if "heads" in ARCHITECTURES[name].uses else small
+        variants[f"{name}-copy"] = replace(options, name=name, copy=True)
+    variants["attention-copy-direct"] = replace(small, name="attention", copy=True, output="direct")
+    variants["transformer-copy-tied"] = replace(blocks, name="transformer", copy=True, tie="all")
+    variants["gnmt-current"] = replace(small, name="gnmt", query="current", score="scaled_dot")
+    variants["gnmt-dot-3-layers"] = replace(small, name="gnmt", score="dot", layers=3)
     variants["input_feeding-additive"] = replace(small, name="input_feeding", score="additive")
     for merge in ("sum", "mean"):
         variants[f"bidirectional-{merge}"] = replace(small, name="bidirectional", merge=merge)
@@ -88,6 +123,19 @@ def variant(request: pytest.FixtureRequest) -> Blueprint:
 def fields_of(blueprint: Blueprint) -> tuple[Field, ...]:
     """The kinds of the source's fields; none for one text."""
     return blueprint.fields if isinstance(blueprint, TwoFields) else ()
+
+
+def copies_of(blueprint: Blueprint) -> tuple[int, ...]:
+    """The letters that both sides have are copied as themselves, the source's others not at all."""
+    if not blueprint.copy:
+        return ()
+    return tuple(own if len(SPECIALS) <= own < VOCABULARY else 0 for own in range(source_vocabulary(blueprint)))
+
+
+@pytest.fixture
+def sizes(variant: Blueprint) -> Sizes:
+    """What the models of this variant are built for."""
+    return Sizes(source_vocabulary(variant), VOCABULARY, fields_of(variant), copies_of(variant))
 
 
 @pytest.fixture
@@ -142,7 +190,7 @@ def new_model() -> Callable[..., Seq2Seq]:
         vocabulary: int = VOCABULARY,
     ) -> Seq2Seq:
         torch.manual_seed(seed)
-        sizes = Sizes(source_vocabulary(blueprint), vocabulary, fields_of(blueprint))
+        sizes = Sizes(source_vocabulary(blueprint), vocabulary, fields_of(blueprint), copies_of(blueprint))
         model = build(blueprint, sizes).to(dtype).eval()
         with torch.no_grad():
             # Norms amplify small changes: larger weights would exceed the precision of float32 in a Transformer.

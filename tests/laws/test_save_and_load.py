@@ -10,7 +10,7 @@ import seq2see
 from seq2see.blueprint import ARCHITECTURES
 from seq2see.run.state import to_numpy
 from seq2see.run.train import model_config
-from seq2see.storage.saved_model import save_model
+from seq2see.storage.saved_model import copies_of, save_model
 from seq2see.text import Codec, Vocabulary
 from seq2see.text.alignment import STEP_TOKEN, Aligner
 from seq2see.training import TrainingProgress
@@ -40,6 +40,9 @@ def test_save_and_load(variant, new_predictor, new_batch, as_sources, tmp_path):
     if ARCHITECTURES[variant.name].is_transducer:
         tokens = (STEP_TOKEN, *model.target_codec.vocabulary.tokens[:-1])
         model.target_codec = Codec(model.target_codec.tokenizer, Vocabulary(tokens), Aligner.learn([([4], [5])]))
+    if variant.copy:
+        copies = copies_of(model.source_codec, model.target_codec)
+        model.engine.network.decoder.mixture.targets = torch.tensor(copies)
     texts = as_sources(model, ["abc", "gfedcba", "d"])
     check_save_and_load(model, variant, new_batch(model.engine.network), tmp_path / "model", texts)
 

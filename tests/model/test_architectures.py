@@ -19,7 +19,8 @@ from seq2see.model import (
     resolve,
     to_options,
 )
-from seq2see.model.readers import Attend, Pointer
+from seq2see.model.mixtures import HardMonotonic
+from seq2see.model.readers import Attend, AttendFromPrevious, Pointer
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.tensors import map_carry
 from seq2see.model.transformer import CrossAttention
@@ -65,6 +66,9 @@ def test_every_decoder_layer_starts_from_its_encoder_layers_final_state(name, la
     if name == "input_feeding":
         ((carry, fed),) = carry
         assert torch.equal(fed, torch.zeros(3, 1, 8).double())
+    if name == "monotonic":
+        carry, (place, _) = carry
+        assert (place.argmax(1) == 0).all()
     if name == "transducer":
         place, carry = carry[0], carry[1:]
         assert torch.equal(place, torch.zeros(3, dtype=torch.int64))
@@ -246,9 +250,10 @@ def test_residual_layers_with_zero_output_change_nothing():
 @torch.no_grad()
 def test_gnmt_attends_in_the_bottom_layer():
     model = new_model("gnmt", layers=4)
-    bottom, attend, first, second, third = model.decoder.layers.layers
-    assert isinstance(bottom, Recurrent)
-    assert isinstance(attend, Attend)
+    bottom, first, second, third = model.decoder.layers.layers
+    assert isinstance(bottom, AttendFromPrevious)
+    assert isinstance(bottom.recurrent, Recurrent)
+    assert isinstance(bottom.attend, Attend)
     assert isinstance(first, ReadContext)
     assert isinstance(first.inner, Recurrent)
     for layer in (second, third):
@@ -268,18 +273,36 @@ def test_gnmts_upper_layers_read_the_context_and_the_bottom_layer_does_not():
     for each in (memory, changed):
         _, state, _ = model.decoder(READ, model.decoder.start(each))
         carries.append(state.carry)
-    (bottom, _, *above), (other_bottom, _, *other_above) = carries
-    assert torch.equal(bottom[0], other_bottom[0])
+    (bottom, *above), (other_bottom, *other_above) = carries
+    assert torch.equal(bottom[0][0], other_bottom[0][0])
     for layer, other in zip(above, other_above, strict=True):
         assert ((layer[0] - other[0]).abs().amax(-1) > 1e-6).all()
         assert ((layer[1] - other[1]).abs().amax(-1) > 1e-6).all()
     # Zeroing a layer's weights for the context removes its effect, layer by layer.
-    for layer in (model.decoder.layers.layers[2].inner, model.decoder.layers.layers[3].inner.inner):
+    for layer in (model.decoder.layers.layers[1].inner, model.decoder.layers.layers[2].inner.inner):
         columns = layer.lstm.weight_input[:, 8:]
         kept, before = columns.clone(), logits_of(model, memory)
         columns.zero_()
         assert (logits_of(model, memory) - before).abs().max() > 1e-6
         columns.copy_(kept)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("query", ["previous", "current"])
+def test_gnmts_attention_is_asked_by_the_step_before(query):
+    """So the last token read has no effect on where the model looks, and the start of the bottom layer asks first."""
+    model = new_model("gnmt", layers=2, query=query)
+    memory = model.encode(SOURCE)
+    other = READ.clone()
+    other[:, -1] = READ[:, 0]
+    assert not torch.equal(other, READ)
+    last, changed = (model.decoder(read, model.decoder.start(memory))[2][:, -1] for read in (READ, other))
+    assert torch.equal(last, changed) == (query == "previous")
+    if query == "previous":
+        attend = model.decoder.layers.layers[0].attend
+        seen, _ = attend(Stream(memory.finals[0][0][:, None]), (), attend.read(memory))
+        weights = model.decoder(READ, model.decoder.start(memory))[2]
+        torch.testing.assert_close(weights[:, :1], seen.weights, rtol=0, atol=1e-12)
 
 
 @torch.no_grad()
@@ -332,6 +355,13 @@ def test_attention_is_an_lstm_attend_and_an_attentional_layer():
         ({"name": "gnmt", "layers": 1}, "model.layers", "at least 2 with model 'gnmt', not 1"),
         ({"name": "stacked", "layers": 1}, "model.layers", "at least 2"),
         ({"name": "residual", "layers": 1}, "model.layers", "at least 2"),
+        ({"name": "gnmt", "encoder_layers": 3, "decoder_layers": 1}, "model.decoder_layers", "at least 2"),
+        ({"name": "plain", "layers": 1, "encoder_layers": 2, "decoder_layers": 2}, "model.layers", "no effect beside"),
+        ({"name": "language_model", "decoder_layers": 2}, "model.decoder_layers", "no effect"),
+        ({"name": "transformer", "cell": "gru"}, "model.cell", "no effect"),
+        ({"name": "gnmt", "output": "direct"}, "model.output", "no effect"),
+        ({"name": "attention", "output": "direct", "tie": "target", "embedding": 9}, "model.embedding", "must be"),
+        ({"name": "lstm_transformer", "cell": "gru"}, "model.cell", "must be 'lstm'"),
         ({"name": "transformer", "heads": 3}, "model.width", "256 is not divisible by model.heads 3"),
         ({"name": "transformer_lstm", "width": 10}, "model.width", "set model.width=12"),
         ({"name": "transformer", "width": 12, "positions": "rotary"}, "model.width", "set model.width=16"),
@@ -356,9 +386,27 @@ def test_invalid_combinations_are_errors(options, where, says):
 
 def test_defaults_depend_on_the_architecture():
     assert resolve(ModelOptions()).name == DEFAULT
-    assert resolve(ModelOptions(name="gnmt")).layers == 4
-    assert resolve(ModelOptions(name="residual")).layers == 3
-    assert resolve(ModelOptions(name="stacked", layers=5)).layers == 5
+    assert resolve(ModelOptions(name="gnmt")).layers == "4"
+    assert resolve(ModelOptions(name="residual")).layers == "3"
+    assert resolve(ModelOptions(name="stacked", layers=5)).layers == "5"
+
+
+def test_each_side_has_its_own_number_of_layers():
+    o = resolve(ModelOptions(name="stacked", layers=5, decoder_layers=1))
+    assert (o.encoder_layers, o.decoder_layers, o.layers) == (5, 1, "5 + 1")
+    assert to_options(o) == to_options(resolve(ModelOptions(name="stacked", encoder_layers=5, decoder_layers=1)))
+    assert to_options(resolve(ModelOptions(name="stacked", encoder_layers=2))).layers == 2
+
+
+@torch.no_grad()
+def test_a_shallower_decoder_starts_from_the_top_of_the_encoder_and_a_deeper_one_repeats_it():
+    for sides, parts in (((3, 2), [1, 2]), ((1, 3), [0, 0, 0]), ((2, 3), [0, 1, 1]), ((2, 2), [0, 1])):
+        model = new_model("plain", encoder_layers=sides[0], decoder_layers=sides[1])
+        memory = model.encode(SOURCE)
+        carries = model.decoder.start(memory).carry
+        for (h, c), height in zip(carries, parts, strict=True):
+            assert torch.equal(h, memory.finals[height][0])
+            assert torch.equal(c, memory.finals[height][1])
     assert resolve(ModelOptions(name="reverse")).direction == "backward"
     assert resolve(ModelOptions(name="reverse", direction="backward")).direction == "backward"
     assert resolve(ModelOptions(name="peeky")).direction == "forward"
@@ -394,7 +442,9 @@ def test_shapes(name):
     memory = model.encode(SOURCE)
     logits, _, weights = model.decoder(READ, model.decoder.start(memory))
     assert logits.shape == (3, 3, TOKENS)
-    has_attention = any(isinstance(module, Attend | CrossAttention | Pointer) for module in model.modules())
+    has_attention = any(
+        isinstance(module, Attend | CrossAttention | Pointer | HardMonotonic) for module in model.modules()
+    )
     assert (weights is not None) == has_attention
     if has_attention:
         assert weights.shape == (3, 3, 4)
@@ -447,7 +497,7 @@ def test_to_options_and_resolve_are_inverse(name):
 def test_to_options_and_resolve_are_inverse_for_transformers(name):
     blocks = {"heads": 2, "feed_forward": 20, "norm": "post", "activation": "swiglu", "tie": "none", "layers": 3}
     o = resolve(ModelOptions(name=name, width=8, positions="learned", max_positions=77, **blocks))
-    assert {key: getattr(o, key) for key in blocks} == blocks
+    assert {key: getattr(o, key) for key in blocks} == blocks | {"layers": "3"}
     assert o.max_positions == max_positions(o) == 77
     assert resolve(to_options(o)) == o
 

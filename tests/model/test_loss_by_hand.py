@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seq2see.data import Examples, Pair, collate
-from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
+from seq2see.model import ModelOptions, Padded, Sizes, Stream, build, resolve
 from seq2see.text import BOS, EOS, Codec, make_tokenizer
 from seq2see.training import TensorBatch, batch_loss, target_log_probs, to_tensors
 
@@ -103,7 +103,8 @@ def test_a_uniform_model_has_a_loss_of_log_v_per_token(model):
 
 def test_a_model_that_repeats_its_input_has_a_high_loss(model):
     """Each position predicts its own input, which is right only if the target repeats a token."""
-    model.states = lambda source, decoder_input: torch.nn.functional.one_hot(decoder_input, TOKENS).float()
+    one_hot = torch.nn.functional.one_hot
+    model.stream = lambda source, decoder_input, **options: Stream(one_hot(decoder_input, TOKENS).float())
     model.decoder.output = torch.nn.Linear(TOKENS, TOKENS)
     with torch.no_grad():
         model.decoder.output.weight.copy_(40 * torch.eye(TOKENS))

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from seq2see.blueprint import DIAGONAL_REACH
 from seq2see.model import Memory, Stream
-from seq2see.model.readers import SCORES, Attend, Peek, masked_softmax
+from seq2see.model.readers import SCORES, Attend, Diagonal, Peek, masked_softmax
 
 ROWS, TARGETS, SOURCES, WIDTH = 3, 4, 5, 6
 LENGTHS = torch.tensor([5, 1, 3])
@@ -88,6 +89,34 @@ def test_the_softmax_is_in_float32_under_bfloat16():
 def test_extreme_scores_stay_finite():
     weights = masked_softmax(torch.tensor([[[1e30, -1e30, 1e30]]]), torch.tensor([[[True, True, False]]]))
     assert weights.tolist() == [[[1.0, 0.0, 0.0]]]
+
+
+@torch.no_grad()
+def test_the_diagonal_bias_starts_along_the_diagonal_and_is_the_same_beyond_its_reach():
+    diagonal = Diagonal(2)
+    diagonal.reset_parameters()
+    bias = diagonal(torch.zeros(1, dtype=torch.long), 30, 40)
+    assert bias.shape == (2, 30, 40)
+    for position, place in ((0, 0), (5, 5), (5, 7), (7, 5), (0, 16), (0, 39), (29, 2)):
+        assert bias[1, position, place] == -min(abs(place - position), DIAGONAL_REACH) / 2
+    assert torch.equal(diagonal(torch.full((3,), 7), 2, 40), bias[:, 7:9])
+
+
+@torch.no_grad()
+def test_the_diagonal_bias_is_added_to_the_scores_of_every_hypothesis():
+    score, diagonal = SCORES["dot"](WIDTH, WIDTH), Diagonal().double()
+    diagonal.weight.copy_(torch.randn_like(diagonal.weight))
+    memory, attend = new_memory(), Attend(score, diagonal)
+    x = torch.randn(2 * ROWS, TARGETS, WIDTH).double()
+    stream, carry = attend(Stream(x), attend.start(memory, iter(())).repeat_interleave(2), attend.read(memory))
+    assert carry.tolist() == [TARGETS] * 2 * ROWS
+    for row in range(2 * ROWS):
+        scores = x[row] @ memory.states[row // 2].T
+        for t in range(TARGETS):
+            for s in range(SOURCES):
+                scores[t, s] += diagonal.weight[0, s - t + DIAGONAL_REACH]
+        expected = masked_softmax(scores[None], MASK[row // 2][None, None])
+        torch.testing.assert_close(stream.weights[row], expected[0], rtol=0, atol=1e-12)
 
 
 @torch.no_grad()

@@ -10,8 +10,8 @@ from torch import nn
 from seq2see.model import Memory, Padded, Stream
 from seq2see.model.dropout import SequenceDropout
 from seq2see.model.embedding import Embedding
-from seq2see.model.encoder import BidirectionalLSTM, Encoder, ResidualEncoderLayer, UnidirectionalLSTM
-from seq2see.model.recurrent import LSTM, DirectedLSTM, Recurrent
+from seq2see.model.encoder import BidirectionalRNN, Encoder, ResidualEncoderLayer, UnidirectionalRNN
+from seq2see.model.recurrent import GRU, LSTM, DirectedRNN, Recurrent
 
 INPUT, WIDTH = 5, 7
 LENGTHS = (4, 1, 6, 3)
@@ -99,26 +99,64 @@ def test_an_lstm_follows_the_textbook_equations(length, masked):
             close(ours, torch.from_numpy(expected))
 
 
+def framework_gru(gru):
+    """torch's own with the same weights."""
+    twin = nn.GRU(gru.weight_input.size(1), gru.width, batch_first=True).double()
+    with torch.no_grad():
+        twin.weight_ih_l0.copy_(gru.weight_input)
+        twin.weight_hh_l0.copy_(gru.weight_hidden)
+        twin.bias_ih_l0.copy_(gru.bias)
+        twin.bias_hh_l0.zero_()[-gru.width :].copy_(gru.bias_hidden)
+    return twin
+
+
 @torch.no_grad()
-def test_one_position_at_a_time_equals_all_at_once():
-    lstm = new_lstm()
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_gru_reads_padded_rows_as_torch_reads_packed_ones(backward):
+    reader = randomise(DirectedRNN(INPUT, WIDTH, backward=backward, cell="gru"))
+    x, mask = rows(LENGTHS, 9)
+    outputs, (h,) = reader(x, mask)
+    read = turned(x, LENGTHS) if backward else x
+    sequence = nn.utils.rnn.pack_padded_sequence(read, torch.tensor(LENGTHS), batch_first=True, enforce_sorted=False)
+    expected, expected_h = framework_gru(reader.gru)(sequence)
+    expected = nn.utils.rnn.pad_packed_sequence(expected, batch_first=True)[0]
+    if backward:
+        expected = turned(expected, LENGTHS)
+    real = mask[:, : expected.size(1)]
+    close(outputs[:, : expected.size(1)][real], expected[real])
+    close(h, expected_h[0])
+
+
+@torch.no_grad()
+def test_padding_before_the_first_token_leaves_a_gru_at_exactly_zero():
+    gru = randomise(GRU(INPUT, WIDTH)).float()
+    x = 50 * torch.randn(3, 4, INPUT)
+    outputs, (h,) = gru(x, gru.zeros(x), torch.zeros(3, 4, dtype=torch.bool))
+    assert not h.any()
+    assert not outputs.any()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("cell", [LSTM, GRU])
+def test_one_position_at_a_time_equals_all_at_once(cell):
+    network = randomise(cell(INPUT, WIDTH))
     x, _ = rows((6, 6))
-    start = tuple(torch.randn(2, 2, WIDTH).double())
-    at_once, final = lstm(x, start)
+    start = tuple(torch.randn(2, WIDTH).double() for _ in network.zeros(x))
+    at_once, final = network(x, start)
     state, outputs = start, []
     for position in x.split(1, 1):
-        output, state = lstm(position, state)
+        output, state = network(position, state)
         outputs.append(output)
     close(torch.cat(outputs, 1), at_once)
-    close(state[0], final[0])
-    close(state[1], final[1])
+    for one, other in zip(state, final, strict=True):
+        close(one, other)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("extra", [0, 1, 9])
 @pytest.mark.parametrize("backward", [False, True])
 def test_finals_equal_those_of_torch_over_packed_sequences(backward, extra):
-    reader = randomise(DirectedLSTM(INPUT, WIDTH, backward=backward))
+    reader = randomise(DirectedRNN(INPUT, WIDTH, backward=backward))
     x, mask = rows(length=max(LENGTHS) + extra)
     outputs, (h, c) = reader(x, mask)
     expected, expected_h, expected_c = packed(reader.lstm, turned(x, LENGTHS) if backward else x, LENGTHS)
@@ -134,7 +172,7 @@ def test_finals_equal_those_of_torch_over_packed_sequences(backward, extra):
 @pytest.mark.parametrize("backward", [False, True])
 def test_padding_leaves_h_and_c_unchanged(backward):
     """Each row's h and c equal those of the row alone, with any amount and content of padding."""
-    reader = randomise(DirectedLSTM(INPUT, WIDTH, backward=backward))
+    reader = randomise(DirectedRNN(INPUT, WIDTH, backward=backward))
     x, _ = rows()
     alone = [reader(x[row : row + 1, :n], torch.ones(1, n, dtype=torch.bool)) for row, n in enumerate(LENGTHS)]
     for extra in (0, 1, 7, 40):
@@ -153,11 +191,11 @@ def test_padding_leaves_h_and_c_unchanged(backward):
 def test_encoder_layers_give_each_row_the_same_result_as_alone(layer):
     match layer:
         case "forward" | "backward":
-            encoder_layer = UnidirectionalLSTM(INPUT, 6, backward=layer == "backward")
+            encoder_layer = UnidirectionalRNN(INPUT, 6, backward=layer == "backward")
         case "residual":
-            encoder_layer = ResidualEncoderLayer(BidirectionalLSTM(INPUT, INPUT, merge="sum"))
+            encoder_layer = ResidualEncoderLayer(BidirectionalRNN(INPUT, INPUT, merge="sum"))
         case _:
-            encoder_layer = BidirectionalLSTM(INPUT, 6, merge=layer)
+            encoder_layer = BidirectionalRNN(INPUT, 6, merge=layer)
     randomise(encoder_layer)
     x, mask = rows(length=9)
     states, (h, c) = encoder_layer(x, mask)
@@ -174,9 +212,9 @@ def test_backward_reads_the_real_tokens_in_reverse():
     lengths = torch.tensor(LENGTHS)
     ids = torch.randint(4, 11, (len(LENGTHS), 8))
     table, kept = Embedding(11, INPUT), SequenceDropout(0.0)
-    backward = Encoder(table, [UnidirectionalLSTM(INPUT, WIDTH, backward=True)], kept)
+    backward = Encoder(table, [UnidirectionalRNN(INPUT, WIDTH, backward=True)], kept)
     randomise(backward)
-    forward = Encoder(table, [UnidirectionalLSTM(INPUT, WIDTH)], kept).double()
+    forward = Encoder(table, [UnidirectionalRNN(INPUT, WIDTH)], kept).double()
     forward.load_state_dict(backward.state_dict())
     memory = backward(Padded(ids, lengths))
     for row, length in enumerate(LENGTHS):
@@ -191,7 +229,7 @@ def test_backward_reads_the_real_tokens_in_reverse():
 @pytest.mark.parametrize("merge", ["concat", "sum", "mean"])
 def test_merges(merge):
     width = 6
-    both = randomise(BidirectionalLSTM(INPUT, width, merge=merge))
+    both = randomise(BidirectionalRNN(INPUT, width, merge=merge))
     x, mask = rows()
     states, (h, c) = both(x, mask)
     (ahead, (h_ahead, c_ahead)), (back, (h_back, c_back)) = both.ahead(x, mask), both.back(x, mask)
@@ -210,7 +248,7 @@ def test_merges(merge):
 
 @torch.no_grad()
 def test_a_residual_encoder_layer_adds_its_input_only_to_the_states():
-    inner = randomise(UnidirectionalLSTM(INPUT, INPUT))
+    inner = randomise(UnidirectionalRNN(INPUT, INPUT))
     x, mask = rows()
     states, (h, c) = inner(x, mask)
     added, (own_h, own_c) = ResidualEncoderLayer(inner)(x, mask)

@@ -40,7 +40,10 @@ def set_step(place, value):
 HOSTILE = {
     "an unknown operation": (set_step(("tanh", 0), "system"), "unknown operation 'system'"),
     "a cycle": (set_step(("tanh", 1), [10_000]), "not defined before it"),
-    "an operation that uses itself": (lambda p: p["step"]["operations"][0].__setitem__(1, [len(p["step"]["inputs"])]), "not defined"),
+    "an operation that uses itself": (
+        lambda p: p["step"]["operations"][0].__setitem__(1, [len(p["step"]["inputs"])]),
+        "not defined before it",
+    ),
     "a negative value": (set_step(("tanh", 1), [-1]), "not defined before it"),
     "a huge size": (set_step(("tanh", 4), ["B*K", 2**40]), "below 2\\*\\*31"),
     "a huge product": (set_step(("tanh", 4), ["B*K", 2**20, 2**20]), "elements"),

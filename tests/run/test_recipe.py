@@ -99,12 +99,13 @@ def test_a_language_model_has_no_source_codec() -> None:
     assert set(target.vocabulary.tokens) == {"a", "b"}
 
 
+TRANSFORMERS_ALONE = {"heads", "feed_forward", "positions", "max_positions", "norm", "activation"}
+
+
 def test_the_model_is_printed_only_by_default() -> None:
     options, said = choose_model(ModelOptions(), 1000)
     left_open = {item.name for item in fields(options) if getattr(options, item.name) is None}
-    assert left_open == {"heads", "feed_forward", "positions", "max_positions", "norm", "activation"}, (
-        "a Transformer's alone"
-    )
+    assert left_open - {"encoder_layers", "decoder_layers", "query"} == TRANSFORMERS_ALONE
     assert len(said) == 1
     assert options.name is not None
     assert options.name in said[0]
@@ -117,7 +118,8 @@ def test_what_is_left_open_of_a_model_changes_nothing_in_it(name: str) -> None:
     options, _ = choose_model(ModelOptions(name=name), 1000)
     blueprint = resolve(options)
     left_open = {item.name for item in fields(options) if getattr(options, item.name) is None}
-    assert left_open == ARCHITECTURES[name].unused(blueprint)
+    assert left_open == ARCHITECTURES[name].unused(blueprint) | {"encoder_layers", "decoder_layers"}
+    assert options.layers == blueprint.decoder_layers == blueprint.encoder_layers
 
 
 def test_pictures_get_their_own_dropout_and_score_unless_they_are_given() -> None:
@@ -189,7 +191,14 @@ def test_nothing_is_left_open() -> None:
 
 def test_what_was_given_stays() -> None:
     given = TrainingOptions(
-        rate=0.5, max_updates=77, batch_size=3, evaluate_every=5, metric="loss", patience=2, checkpoint_every=9
+        rate=0.5,
+        max_updates=77,
+        batch_size=3,
+        evaluate_every=5,
+        metric="loss",
+        patience=2,
+        checkpoint_every=9,
+        choose_length_penalty=False,
     )
     chosen, _ = choose_training(given, examples(300), can_match=True)
     assert chosen == given

@@ -263,6 +263,17 @@ def test_more_epochs_are_more_updates(config: Callable[..., Config], tmp_path: P
     assert again == 3 * first
 
 
+def test_a_run_of_a_version_without_an_option_goes_on_as_it_was(config: Callable[..., Config], tmp_path: Path) -> None:
+    """GNMT's attention was asked by the present step before `model.query` was an option."""
+    wanted = config(model__name="gnmt", model__layers=2, model__query="current", model__score="dot")
+    said_by(wanted, tmp_path / "whole")
+    run = broken_at(wanted, tmp_path / "broken")
+    recipe = run / "config.toml"
+    recipe.write_text(recipe.read_text().replace('query = "current"\n', "").replace('cell = "lstm"\n', ""))
+    said_by(config(model__name="gnmt", model__layers=2, model__score="dot"), run, resume=True)
+    assert end_of(run) == end_of(tmp_path / "whole")
+
+
 @pytest.mark.parametrize("name", ["allow_changes", "fallback_previous"])
 def test_only_a_run_that_is_resumed_can_allow_anything(
     name: str, config: Callable[..., Config], tmp_path: Path

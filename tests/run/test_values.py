@@ -17,7 +17,6 @@ from seq2see.pictures import save_attention
 from seq2see.pictures.attention import Attention
 
 Image = pytest.importorskip("PIL.Image")
-ImageDraw = pytest.importorskip("PIL.ImageDraw")
 
 SETTINGS = {"model.width": 64, "model.embedding": 32, "model.dropout": 0.0, "training.batch_size": 16}
 
@@ -128,42 +127,27 @@ def test_models_by_hand_do_not_read_pictures(pictures: Path, tmp_path: Path) -> 
         seq2see.train(pictures / "train.tsv", out=tmp_path / "run", engine="scratch", settings=settings, quiet=True)
 
 
-STROKES = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcdfg")
-"""Which of seven strokes the digits 0 to 9 have: a to f clockwise from the top, g in the middle."""
-
-
-def digits(text: str, rng: random.Random) -> np.ndarray:
-    """A picture of digits drawn by hand: strokes of different width and gray, none of them quite straight."""
-    drawn = Image.new("L", (16 * len(text) + rng.randint(0, 6), rng.randint(22, 26)), rng.randint(225, 255))
-    pen = ImageDraw.Draw(drawn)
-    for place, digit in enumerate(text):
-        left, top = 16 * place + rng.randint(2, 5), rng.randint(2, 4)
-        right, bottom = left + rng.randint(7, 9), top + rng.randint(14, 17)
-        middle = (top + bottom) // 2
-        strokes = {
-            **{"a": (left, top, right, top), "b": (right, top, right, middle), "c": (right, middle, right, bottom)},
-            **{"d": (left, bottom, right, bottom), "e": (left, middle, left, bottom), "f": (left, top, left, middle)},
-            "g": (left, middle, right, middle),
-        }
-        for stroke in STROKES[int(digit)]:
-            ends = [end + rng.randint(-1, 1) for end in strokes[stroke]]
-            pen.line(ends, fill=rng.randint(0, 70), width=rng.randint(1, 2))
-    return np.asarray(drawn)
-
-
 @pytest.mark.slow
-def test_drawn_digits_are_read(tmp_path: Path) -> None:
-    rng = random.Random(1)
-    pairs = []
-    for number in range(4200):
-        text = "".join(rng.choice("0123456789") for _ in range(rng.randint(1, 5)))
-        name = tmp_path / f"{number}.png"
-        Image.fromarray(digits(text, rng)).save(name)
-        pairs.append((str(name), " ".join(text)))
-    settings = {"training.max_updates": 900, "training.evaluate_every": 450}
-    model = seq2see.train(pairs[200:], dev=pairs[:200], out=tmp_path / "run", settings=settings, quiet=True)
-    answers = model.predict([source for source, _ in pairs[:200]])
-    assert sum(answer.text == target for answer, (_, target) in zip(answers, pairs[:200], strict=True)) >= 190
+@pytest.mark.parametrize(("kind", "updates"), [("pictures", 1200), ("strokes", 600)])
+def test_drawn_digits_are_read(kind: str, updates: int, tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples/drawn_digits.py"
+    subprocess.run([sys.executable, example, tmp_path, "--as", kind], check=True)
+    settings = {"training.max_updates": updates, "training.evaluate_every": updates // 4}
+    paths = {name: tmp_path / f"{name}.tsv" for name in ("train", "dev")}
+    model = seq2see.train(paths["train"], dev=paths["dev"], out=tmp_path / "run", settings=settings, quiet=True)
+    assert model.evaluate(paths["dev"]).scores["exact_match"].value >= 0.95
+
+
+def test_the_example_of_drawn_digits_trains_on_pictures_and_on_strokes(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples/drawn_digits.py"
+    small = {**SETTINGS, "training.max_updates": 2}
+    for kind, unit in (("pictures", "picture"), ("strokes", "vectors")):
+        folder = tmp_path / kind
+        subprocess.run([sys.executable, example, folder, "--as", kind, "--train", "20", "--dev", "4"], check=True)
+        paths = {name: folder / f"{name}.tsv" for name in ("train", "dev")}
+        model = seq2see.train(paths["train"], dev=paths["dev"], out=folder / "run", settings=small, quiet=True)
+        assert model.source_codec is not None
+        assert model.source_codec.tokenizer.unit == (unit,)
 
 
 def wave(kind: str, rng: random.Random) -> list[list[float]]:

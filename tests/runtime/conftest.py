@@ -29,4 +29,6 @@ def exported() -> Callable[[Seq2Seq], dict[str, np.ndarray]]:
 @pytest.fixture
 def network_of(exported) -> Callable[[Blueprint, Seq2Seq], Network]:
     """The same model in NumPy."""
-    return lambda blueprint, model: build(blueprint, exported(model), _module.fields_of(blueprint))
+    return lambda blueprint, model: build(
+        blueprint, exported(model), _module.fields_of(blueprint), _module.copies_of(blueprint)
+    )

@@ -53,6 +53,14 @@ def test_steps_are_the_same_as_in_the_trained_model(variant, new_model, new_batc
     assert network.has_attention == (network.step(np.array([1]), network.start(*one_source(network)))[2] is not None)
 
 
+@pytest.mark.parametrize("name", ["attention", "transformer"])
+def test_distances_beyond_the_diagonals_reach_are_the_same(blueprint, new_model, new_batch, network_of, name) -> None:
+    large = blueprint(name, diagonal=True)
+    model = new_model(large)
+    batch = new_batch(model, source_lengths=(40, 3), target_lengths=(30, 25))
+    check(model, network_of(large, model), batch, 1e-9)
+
+
 def one_source(network):
     is_language_model = type(network.encoder).__name__ == "NoSource"
     ids = np.zeros((1, 0), np.int64) if is_language_model else np.array([[5, 6, 2]])

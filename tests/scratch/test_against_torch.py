@@ -20,13 +20,23 @@ from seq2see.training import TensorBatch, batch_loss
 BOUND = 1e-9
 VOCABULARY = 9
 TRANSFORMERS = [name for name in scratch.ARCHITECTURES if "transformer" in name]
-LEFT_OUT = ("name", "dropout", "positions", "max_positions")
+LEFT_OUT = ("name", "dropout", "positions", "max_positions", "diagonal", "copy")
 """Fields of a blueprint that `scratch.build` doesn't take as keywords."""
 
 
 def variants() -> dict[str, dict]:
     found = {name: {"name": name} for name in scratch.ARCHITECTURES}
     found |= {f"{name}, 2 layers": {"name": name, "layers": 2} for name in scratch.ARCHITECTURES}
+    for name in ("plain", "residual", "gnmt", "transformer", "lstm_transformer"):
+        found[f"{name}, 3 and 2 layers"] = {"name": name, "encoder_layers": 3, "decoder_layers": 2}
+        found[f"{name}, 1 and 3 layers"] = {"name": name, "encoder_layers": 1, "decoder_layers": 3}
+    for name in ("plain", "reverse", "peeky", "attention", "residual", "gnmt", "input_feeding", "language_model"):
+        found[f"{name}, GRU"] = {"name": name, "cell": "gru"}
+    found["gnmt, current query"] = {"name": "gnmt", "query": "current", "score": "dot", "layers": 3}
+    for name in ("attention", "stacked", "residual"):
+        found[f"{name}, direct"] = {"name": name, "output": "direct"}
+    found["attention, direct and tied"] = {"name": "attention", "output": "direct", "tie": "target", "embedding": 16}
+    found["bidirectional, mean of GRUs"] = {"name": "bidirectional", "merge": "mean", "cell": "gru"}
     for score in ("dot", "general", "additive"):
         found[f"attention, {score}"] = {"name": "attention", "score": score}
         found[f"input_feeding, {score}"] = {"name": "input_feeding", "score": score}

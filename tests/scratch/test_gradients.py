@@ -33,6 +33,21 @@ def lstm_case(mask):
     return lstm, forward, backward, [random(ROWS, SOURCE, 3), random(ROWS, WIDTH), random(ROWS, WIDTH, seed=4)]
 
 
+def gru_case(mask):
+    gru = scratch.GRU(3, WIDTH)
+
+    def forward(x, h):
+        outputs, (h_last,), cache = gru.forward(x, (h,), mask)
+        return (outputs, h_last), cache
+
+    def backward(gradients, cache):
+        outputs, h = gradients
+        x_gradient, state_gradient = gru.backward(outputs, (h,), cache)
+        return x_gradient, *state_gradient
+
+    return gru, forward, backward, [random(ROWS, SOURCE, 3), random(ROWS, WIDTH)]
+
+
 def score_case(score):
     def forward(queries, states):
         keys = score.keys(states)
@@ -136,6 +151,10 @@ def encoder_layer_case(layer):
     return layer, forward, backward, [random(ROWS, SOURCE, WIDTH)]
 
 
+def previous_query():
+    return scratch.AttendFromPrevious(scratch.Recurrent(WIDTH, WIDTH), scratch.Attend(scratch.General(WIDTH, WIDTH)))
+
+
 def decoder_layer_case(layer, *, has_context=False, chunks=(TARGET,)):
     """From the Memory and the input stream to the output stream, in chunks of these lengths."""
 
@@ -203,17 +222,22 @@ CASES = {
     "AttentionWeight, dot": lambda: attention_weight_case(scratch.Dot()),
     "AttentionWeight, scaled dot": lambda: attention_weight_case(scratch.ScaledDot()),
     "WeightSum": weight_sum_case,
-    "UnidirectionalLSTM": lambda: encoder_layer_case(scratch.UnidirectionalLSTM(WIDTH, WIDTH)),
-    "UnidirectionalLSTM, backward": lambda: encoder_layer_case(scratch.UnidirectionalLSTM(WIDTH, WIDTH, backward=True)),
-    "BidirectionalLSTM, concat": lambda: encoder_layer_case(scratch.BidirectionalLSTM(WIDTH, WIDTH, merge="concat")),
-    "BidirectionalLSTM, sum": lambda: encoder_layer_case(scratch.BidirectionalLSTM(WIDTH, WIDTH, merge="sum")),
-    "BidirectionalLSTM, mean": lambda: encoder_layer_case(scratch.BidirectionalLSTM(WIDTH, WIDTH, merge="mean")),
+    "GRU": lambda: gru_case(None),
+    "GRU with padding at the end": lambda: gru_case(MASK),
+    "GRU with padding at the beginning": lambda: gru_case(MASK[:, ::-1]),
+    "UnidirectionalRNN": lambda: encoder_layer_case(scratch.UnidirectionalRNN(WIDTH, WIDTH)),
+    "UnidirectionalRNN, backward": lambda: encoder_layer_case(scratch.UnidirectionalRNN(WIDTH, WIDTH, backward=True)),
+    "BidirectionalRNN, concat": lambda: encoder_layer_case(scratch.BidirectionalRNN(WIDTH, WIDTH, merge="concat")),
+    "BidirectionalRNN, sum": lambda: encoder_layer_case(scratch.BidirectionalRNN(WIDTH, WIDTH, merge="sum")),
+    "BidirectionalRNN, mean": lambda: encoder_layer_case(scratch.BidirectionalRNN(WIDTH, WIDTH, merge="mean")),
     "ResidualEncoderLayer": lambda: encoder_layer_case(
-        scratch.ResidualEncoderLayer(scratch.UnidirectionalLSTM(WIDTH, WIDTH))
+        scratch.ResidualEncoderLayer(scratch.UnidirectionalRNN(WIDTH, WIDTH))
     ),
     "Recurrent": lambda: decoder_layer_case(scratch.Recurrent(WIDTH, WIDTH)),
     "Peek": lambda: decoder_layer_case(scratch.Peek()),
     "Attend": lambda: decoder_layer_case(scratch.Attend(scratch.Dot())),
+    "AttendFromPrevious": lambda: decoder_layer_case(previous_query()),
+    "AttendFromPrevious in chunks": lambda: decoder_layer_case(previous_query(), chunks=(1, 1)),
     "Attend, additive": lambda: decoder_layer_case(scratch.Attend(scratch.Additive(WIDTH, WIDTH))),
     "Concat": lambda: decoder_layer_case(scratch.Concat(), has_context=True),
     "ReadContext": lambda: decoder_layer_case(
@@ -348,10 +372,12 @@ BROKEN = {
     "SoftmaxWithLoss": (scratch.SoftmaxWithLoss, "backward", lambda _: forgets_the_division),
     "LSTM": (scratch.LSTM, "backward", forgets_the_last_state),
     "LSTM with padding at the end": (scratch.LSTM, "backward", forgets_the_padding),
+    "GRU": (scratch.GRU, "backward", forgets_the_last_state),
+    "GRU with padding at the end": (scratch.GRU, "backward", forgets_the_padding),
     "LSTM with padding at the beginning": (scratch.LSTMCell, "backward", forgets_c_through_h),
     "AttentionWeight, dot": (attention, "softmax_backward", lambda _: forgets_the_shared_sum),
     "Attend": (scratch.Attend, "start_backward", lambda _: forgets_the_keys),
-    "BidirectionalLSTM, sum": (encoder.BidirectionalLSTM, "backward", lambda _: forgets_the_other_direction),
+    "BidirectionalRNN, sum": (encoder.BidirectionalRNN, "backward", lambda _: forgets_the_other_direction),
     "Residual": (scratch.Residual, "backward", lambda _: forgets_the_residual_path),
     "LayerNorm": (scratch.LayerNorm, "backward", lambda _: forgets_that_all_shift_the_mean),
     "SelfAttention in chunks": (scratch.SelfAttention, "backward", forgets_the_last_state),
@@ -447,6 +473,6 @@ def test_every_class_with_a_backward_is_checked():
         and hasattr(member, "backward")
     }
     whole = {"ScratchSeq2Seq", "Encoder", "NoSource", "Decoder"}
-    checked_within_others = {"DirectedLSTM", "Layer"}
+    checked_within_others = {"Cell", "DirectedRNN", "Layer"}
     checked = {name.split(",")[0].split(" ")[0] for name in CASES}
     assert with_backward - whole - checked_within_others <= checked

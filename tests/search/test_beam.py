@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seq2see.errors import ConfigError
 from seq2see.search import Forbid, Hypothesis, beam_search, generate, length_divisor, log_coverage
-from seq2see.search.beam import _best_of_rows
+from seq2see.search.candidates import _best_of_rows
 
 BOS, EOS = 0, 1
 

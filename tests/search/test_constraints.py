@@ -169,7 +169,9 @@ def test_without_allocation_improbable_phrases_are_lost(history_model: Any, monk
     model = history_model(30)
     phrases = [[[5, 6, 7], [8, 9]]] * 6
     assert all(run(model, list(range(6)), 9, num_hypotheses=3, phrases=phrases))
-    monkeypatch.setattr("seq2see.search.beam.allocate", lambda log_probs, _: (-log_probs).argsort(1, kind="stable"))
+    monkeypatch.setattr(
+        "seq2see.search.candidates.allocate", lambda log_probs, _: (-log_probs).argsort(1, kind="stable")
+    )
     assert not any(run(model, list(range(6)), 9, num_hypotheses=3, phrases=phrases))
 
 

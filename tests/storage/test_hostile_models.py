@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from seq2see.blueprint import ARCHITECTURES, MAX_LAYERS
+from seq2see.blueprint.architectures import LATER
 from seq2see.data.source_record import HEADER
 from seq2see.data.source_record import MAGIC as RECORD_MAGIC
 from seq2see.storage.archive import HEADER_SIZE, MAGIC, SUFFIX, pack
@@ -50,11 +51,18 @@ OPTIONS: dict[str, list[Any]] = {
     "name": [[], {}, None, 7, "gpt", "", "__import__('os')", "plain\0", "x" * 100_000],
     "width": [*NO_NUMBERS, 3, 10**6],
     "embedding": [*NO_NUMBERS, 3, 10**6],
-    "layers": [*NO_NUMBERS, 77, MAX_LAYERS, MAX_LAYERS + 1, 20_000],
+    "encoder_layers": [*NO_NUMBERS, 77, MAX_LAYERS, MAX_LAYERS + 1, 20_000],
+    "decoder_layers": [*NO_NUMBERS, 77, MAX_LAYERS, MAX_LAYERS + 1, 20_000],
+    "layers": [*NO_NUMBERS, 1, 77],
     "dropout": [1.0, -0.1, "0", None, [], 10**400],
     "direction": ["sideways", None, 1, ["both"]],
     "merge": ["max", None, 2],
     "score": ["cosine", None, {"dot": 1}],
+    "cell": ["rnn", None, 4, ["gru"]],
+    "output": ["deep", None, 1],
+    "query": ["next", None, 0],
+    "diagonal": ["yes", None, 2, []],
+    "copy": ["all", None, 2, {}],
     "heads": NO_NUMBERS,
     "feed_forward": NO_NUMBERS,
     "positions": ["absolute", None, 3],
@@ -80,7 +88,7 @@ def another_option(chance: random.Random, files: Files) -> None:
 def an_option_less_or_more(chance: random.Random, files: Files) -> None:
     def change(config: dict[str, Any]) -> None:
         if chance.random() < 0.5:
-            del config["model"][chance.choice(list(config["model"]))]
+            del config["model"][chance.choice([name for name in config["model"] if name not in LATER])]
         else:
             config["model"][chance.choice(["depth", "\ud83d", "", "x" * 50_000])] = 1
 
@@ -98,6 +106,7 @@ def another_table(chance: random.Random, files: Files) -> None:
     values: dict[str, list[Any]] = {
         "format": [None, True, 2, "1", 1.0],
         "max_length": [None, 0, -5, MAX_LENGTH + 1, 2**31 - 1, 10**30, "9", True, 9.5],
+        "length_penalty": [None, -1, 101, 10**400, "0.6", True, [0.6]],
         "weights": ["float64", ["int8"], 3],
         "trained": [[], "x", {"pairs": "many"}, {"pairs": [1]}],
         "model": [None, [], "plain", {}, 5],

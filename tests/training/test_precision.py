@@ -12,8 +12,8 @@ from seq2see.training import choose_precision, precision, require_precision
 CPU = torch.device("cpu")
 
 
-def choose(width=256, name="attention", device=CPU):
-    return choose_precision(device, resolve(ModelOptions(name=name, width=width)))
+def choose(width=256, name="attention", device=CPU, cell=None):
+    return choose_precision(device, resolve(ModelOptions(name=name, width=width, cell=cell)))
 
 
 def with_capabilities(monkeypatch, **found):
@@ -34,6 +34,11 @@ def with_capabilities(monkeypatch, **found):
 def test_the_processor_and_the_width_decide(name, width, found, chosen, monkeypatch):
     with_capabilities(monkeypatch, **found)
     assert choose(width, name) == chosen
+
+
+def test_a_gru_trains_in_float32(monkeypatch):
+    with_capabilities(monkeypatch, avx512_bf16=True)
+    assert choose(cell="gru") == "float32"
 
 
 def test_no_clock_decides(monkeypatch):

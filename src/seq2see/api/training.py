@@ -12,16 +12,18 @@ from seq2see.comparison import compare as compare_models
 from seq2see.config import given_keys, make_config
 from seq2see.console import Terminal
 from seq2see.data import Pair
-from seq2see.data.given import PairData, paths_or_pairs
+from seq2see.data.given import PairData, pairs_of, paths_or_pairs
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation import EvaluationArguments, EvaluationOptions
-from seq2see.inference.checking import hints_of, require_known, require_type, require_types
+from seq2see.inference.checking import hints_of, require_known, require_type, require_types, texts_of
 from seq2see.inference.loading import as_paths
-from seq2see.inference.options import Count
+from seq2see.inference.options import Beam, Count
 from seq2see.model import DEFAULT, find
+from seq2see.run.distillation import distill as distill_runs
 from seq2see.run.fine_tune import architecture_at
 from seq2see.run.folder import default_folder, has_checkpoint, stored_config
+from seq2see.run.seeds import train_seeds
 from seq2see.run.train import train as train_run
 
 
@@ -34,6 +36,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     engine: Literal["torch", "scratch"] = "torch",
     device: DeviceName = "auto",
+    seeds: int = 1,
     force: bool = False,
     resume: bool = False,
     fallback_previous: bool = False,
@@ -47,8 +50,9 @@ def train(
     `model="language_model"` a path to text, or ("", text) pairs. `settings` are the keys of a recipe, such
     as `{"training.rate": 2e-3, "model.width": 128}`; `{"data.source": "lemma,features", "data.target": "form"}` chooses
     columns, and `{"training.start_from": "runs/old"}` fine-tunes a model.
-    `resume`, `fallback_previous`, `allow_changes` and `auto_resume` are those of `seq2see train`. Where a launcher has
-    started several processes of a program, each calls this and gets the same model.
+    With `seeds` above 1, runs from that many consecutive seeds are trained, in folders of `out`, and returned as an
+    ensemble. `resume`, `fallback_previous`, `allow_changes` and `auto_resume` are those of `seq2see train`. Where a
+    launcher has started several processes of a program, each calls this and gets the same model.
     `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for invalid arguments or data.
     """
     flags = {
@@ -99,19 +103,56 @@ def train(
             raise ConfigError(what, where="out", fix='add out="runs/mine"')
         out = default_folder(values["data"]["train"][0])
     config = make_config(values, settings, settings_where="settings")
-    trained = train_run(
-        config,
+    asked: dict[str, Any] = {
+        "given": given_keys(values, settings),
+        "pairs": pairs.get("train"),
+        "dev_pairs": pairs.get("dev"),
+        "engine": engine,
+        "device": device,
+        "force": force,
+        "resume": resume,
+        "fallback_previous": fallback_previous,
+        "allow_changes": allow_changes,
+        "auto_resume": auto_resume,
+        "console": Terminal(stderr=True, quiet=quiet),
+    }
+    if require_type("seeds", seeds, Count) > 1:
+        runs = train_seeds(config, Path(out), seeds, **asked)
+        if runs is None:
+            raise KeyboardInterrupt
+        return load(runs, device=device)
+    return load(train_run(config, Path(out), **asked).folder, device=device)
+
+
+def distill(
+    runs: Paths,
+    *,
+    out: str | Path,
+    data: PairData | None = None,
+    dev: PairData | None = None,
+    sources: Iterable[str] = (),
+    beam: int = 5,
+    settings: Mapping[str, Any] | None = None,
+    device: DeviceName = "auto",
+    force: bool = False,
+    quiet: bool = False,
+) -> Model:
+    """Train one model on the answers of several runs, and on the true pairs of the first: `seq2see distill`.
+
+    They answer the sources of these pairs, and further `sources` without targets. `data` and `dev` are the pairs, if
+    those of the run were given in a program, or have moved. `settings` change the configuration
+    of the first run. The model is returned; its run is in `out`, and what it was trained on beside that, in `out`-data.
+    """
+    trained = distill_runs(
+        as_paths(runs, where="runs"),
         Path(out),
-        given=given_keys(values, settings),
-        pairs=pairs.get("train"),
-        dev_pairs=pairs.get("dev"),
-        engine=engine,
+        data=() if data is None else pairs_of(data, has_source=True),
+        dev=() if dev is None else pairs_of(dev, has_source=True),
+        texts=texts_of(sources, where="sources"),
+        beam=require_type("beam", beam, Beam),
+        settings=dict(settings or {}),
         device=device,
-        force=force,
-        resume=resume,
-        fallback_previous=fallback_previous,
-        allow_changes=allow_changes,
-        auto_resume=auto_resume,
+        force=require_type("force", force, bool),
         console=Terminal(stderr=True, quiet=quiet),
     )
     return load(trained.folder, device=device)

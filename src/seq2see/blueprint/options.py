@@ -26,14 +26,28 @@ class ModelOptions:
     """Width of the token embeddings; by default 128, in a Transformer the model's width."""
     layers: Layers | None = None
     """Layers per side, LSTMs or Transformer blocks; by default the architecture's own."""
+    encoder_layers: Layers | None = None
+    """Layers of the encoder; by default model.layers."""
+    decoder_layers: Layers | None = None
+    """Layers of the decoder; by default model.layers."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] | None = None
     """Dropout rate after the embeddings and after each layer; by default 0.3, or 0.1 if the source has pictures."""
     direction: Literal["forward", "backward", "both"] | None = None
     """Direction in which an LSTM encoder reads the source; by default the architecture's own."""
     merge: Literal["concat", "sum", "mean"] | None = None
     """How the states of the two directions are merged; by default concat."""
+    cell: Literal["lstm", "gru"] | None = None
+    """Recurrent network; by default lstm. A GRU has three quarters of its parameters."""
     score: Literal["dot", "scaled_dot", "general", "additive"] | None = None
     """Attention score function; by default scaled_dot, or general if the source has pictures."""
+    diagonal: bool | None = None
+    """Whether attention scores have a learned bias per distance of source and target position; by default false."""
+    copy: bool | None = None
+    """Whether tokens of the source may be copied, as attended to (a pointer-generator); by default false."""
+    query: Literal["current", "previous"] | None = None
+    """Which step's output of gnmt's bottom layer asks the attention; by default previous, as in its paper."""
+    output: Literal["dense", "direct"] | None = None
+    """What scores the tokens: [h; context] itself (direct), or tanh of a linear map of it (dense); by default dense."""
     heads: Size | None = None
     """Number of attention heads of a Transformer, a divisor of the width; by default 4."""
     feed_forward: Size | None = None
@@ -58,11 +72,17 @@ class Blueprint:
     name: str
     width: int
     embedding: int
-    layers: int
+    encoder_layers: int
+    decoder_layers: int
     dropout: float
     direction: str
     merge: str
+    cell: str
     score: str
+    diagonal: bool
+    copy: bool
+    query: str
+    output: str
     heads: int
     feed_forward: int
     positions: str
@@ -70,6 +90,12 @@ class Blueprint:
     norm: str
     activation: str
     tie: str
+
+    @property
+    def layers(self) -> str:
+        """The number of layers per side: "2", or "6 + 2" (encoder + decoder)."""
+        sides = (self.encoder_layers, self.decoder_layers)
+        return str(sides[0]) if sides[0] == sides[1] else f"{sides[0]} + {sides[1]}"
 
 
 FieldKind = Literal["text", "tags", "vectors", "picture"]
@@ -80,6 +106,10 @@ VALUE = 5
 """The token in place of a vector, or of a cell of a picture: the second one of a vocabulary with such fields."""
 STEP = 4
 """The token of a transducer that moves on to the next source token: the first one of the target vocabulary."""
+DIAGONAL_REACH = 16
+"""Positions before or after one's own; model.diagonal has one bias for each, and for all that are farther."""
+COPY_LEFT = 1e-6
+"""At least this probability is left to the output layer where tokens can be copied."""
 PICTURE_CHANNELS = (16, 32, 64)
 """Outputs of the stages of convolutions that read a picture; each halves its height and width."""
 PICTURE_DEVIATION = 0.3
@@ -124,3 +154,5 @@ class Sizes(NamedTuple):
     target: int
     fields: tuple[Field, ...] = ()
     """The fields of the source; empty for a plain text."""
+    copies: tuple[int, ...] = ()
+    """For each source token the target token of the same text, 0 if there is none; empty: nothing can be copied."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from seq2see.blueprint.architectures import ARCHITECTURES, Architecture
-from seq2see.blueprint.options import PICTURE_CHANNELS, Blueprint, Field, Sizes
+from seq2see.blueprint.options import DIAGONAL_REACH, PICTURE_CHANNELS, Blueprint, Field, Sizes
 
 Shape: TypeAlias = tuple[int, ...]
 Named: TypeAlias = Iterator[tuple[str, Shape]]
@@ -38,8 +38,14 @@ def tensor_shapes(o: Blueprint, sizes: Sizes) -> Named:
     layers = transformer_decoder(o, architecture) if o.name in TRANSFORMER_DECODERS else recurrent_decoder(o)
     yield from at("decoder.layers.layers", layers)
     if o.tie == "none":
-        yield "decoder.output.weight", (sizes.target, architecture.outputs * o.width)
+        yield "decoder.output.weight", (sizes.target, architecture.output_width(o.width, o.output))
     yield "decoder.output.bias", (sizes.target,)
+    if o.copy:
+        yield from at("decoder.mixture.gate", linear(1, architecture.output_width(o.width, o.output)))
+    if o.name == "monotonic":
+        yield from at("decoder.mixture.score", score(o))
+        yield from at("decoder.mixture.state", linear(o.width, o.width))
+        yield from at("decoder.mixture.source", linear(o.width, o.width, bias=False))
 
 
 def at(path: str, tensors: Named) -> Named:
@@ -60,11 +66,14 @@ def norm(o: Blueprint) -> Named:
     yield "norm.bias", (o.width,)
 
 
-def lstm(inputs: int, width: int) -> Named:
-    """An LSTM's four gates."""
-    yield "lstm.weight_input", (4 * width, inputs)
-    yield "lstm.weight_hidden", (4 * width, width)
-    yield "lstm.bias", (4 * width,)
+def cell(o: Blueprint, inputs: int, width: int) -> Named:
+    """An LSTM's four gates; a GRU's two and its new state, which has a bias behind the reset gate too."""
+    gates = {"lstm": 4, "gru": 3}[o.cell]
+    yield f"{o.cell}.weight_input", (gates * width, inputs)
+    yield f"{o.cell}.weight_hidden", (gates * width, width)
+    yield f"{o.cell}.bias", (gates * width,)
+    if o.cell == "gru":
+        yield f"{o.cell}.bias_hidden", (width,)
 
 
 def values(field: Field, embedding: int) -> Named:
@@ -85,60 +94,77 @@ def values(field: Field, embedding: int) -> Named:
 
 def recurrent_encoder(o: Blueprint) -> Named:
     """LSTMs of one or two directions; in gnmt only the bottom one has two, and from the third on they are residual."""
-    residual_from = {"residual": 1, "gnmt": 2}.get(o.name, o.layers)
-    for height in range(o.layers):
+    residual_from = {"residual": 1, "gnmt": 2}.get(o.name, o.encoder_layers)
+    for height in range(o.encoder_layers):
         inputs = o.width if height else o.embedding
         path = f"encoder.layers.{height}" + (".inner" if height >= residual_from else "")
         if o.direction != "both" or (o.name == "gnmt" and height):
-            yield from at(f"{path}.reader", lstm(inputs, o.width))
+            yield from at(f"{path}.reader", cell(o, inputs, o.width))
             continue
         each = o.width // 2 if o.merge == "concat" else o.width
         for direction in ("ahead", "back"):
-            yield from at(f"{path}.{direction}", lstm(inputs, each))
+            yield from at(f"{path}.{direction}", cell(o, inputs, each))
 
 
 def recurrent_decoder(o: Blueprint) -> Named:
     """The layers of a decoder of LSTMs, by their number."""
     match o.name:
-        case "plain" | "reverse" | "language_model":
-            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.layers)])
+        case "plain" | "reverse" | "monotonic" | "language_model":
+            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.decoder_layers)])
         case "peeky":
-            yield from at("1.inner", lstm(o.embedding + o.width, o.width))
-            for height in range(1, o.layers):
-                yield from at(f"{1 + height}.inner", lstm(2 * o.width, o.width))
+            yield from at("1.inner", cell(o, o.embedding + o.width, o.width))
+            for height in range(1, o.decoder_layers):
+                yield from at(f"{1 + height}.inner", cell(o, 2 * o.width, o.width))
         case "transducer":
-            yield from at("1.inner", lstm(o.embedding + o.width, o.width))
-            yield from stacked_lstms(o, o.width, [str(1 + height) for height in range(1, o.layers)])
-            yield from at(f"{o.layers + 1}.inner.linear", linear(o.width, 2 * o.width))
+            yield from at("1.inner", cell(o, o.embedding + o.width, o.width))
+            yield from stacked_lstms(o, o.width, [str(1 + height) for height in range(1, o.decoder_layers)])
+            yield from joining_layer(o)
         case "gnmt":
-            yield from at("0", lstm(o.embedding, o.width))
-            yield from at("1.score", score(o))
-            for height in range(1, o.layers):
+            bottom, attend, above = ("0.recurrent", "0.attend", 0) if o.query == "previous" else ("0", "1", 1)
+            yield from at(bottom, cell(o, o.embedding, o.width))
+            yield from at(f"{attend}.score", score(o))
+            yield from at(attend, diagonal(o))
+            for height in range(1, o.decoder_layers):
                 path = "inner" if height == 1 else "inner.inner"
-                yield from at(f"{1 + height}.{path}", lstm(2 * o.width, o.width))
+                yield from at(f"{above + height}.{path}", cell(o, 2 * o.width, o.width))
         case "input_feeding":
-            paths = [str(height) for height in range(o.layers)]
+            paths = [str(height) for height in range(o.decoder_layers)]
             inner = [stacked_lstms(o, o.embedding + o.width, paths), attention(o)]
             for part in inner:
                 yield from at("0.inner.layers", part)
         case "residual":
-            yield from stacked_lstms(o, o.embedding, ["0", *(f"{height}.inner" for height in range(1, o.layers))])
+            yield from stacked_lstms(
+                o, o.embedding, ["0", *(f"{height}.inner" for height in range(1, o.decoder_layers))]
+            )
             yield from attention(o)
         case _:
-            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.layers)])
+            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.decoder_layers)])
             yield from attention(o)
 
 
 def stacked_lstms(o: Blueprint, inputs: int, paths: list[str]) -> Named:
     """LSTMs at these paths, the first of which reads `inputs` values."""
     for height, path in enumerate(paths):
-        yield from at(path, lstm(o.width if height else inputs, o.width))
+        yield from at(path, cell(o, o.width if height else inputs, o.width))
 
 
 def attention(o: Blueprint) -> Named:
-    """Attention above `o.layers` layers, and the layer that joins its context with the state."""
-    yield from at(f"{o.layers}.score", score(o))
-    yield from at(f"{o.layers + 1}.inner.linear", linear(o.width, 2 * o.width))
+    """Attention above the decoder's layers, and the layer that joins its context with the state."""
+    yield from at(f"{o.decoder_layers}.score", score(o))
+    yield from at(str(o.decoder_layers), diagonal(o))
+    yield from joining_layer(o)
+
+
+def joining_layer(o: Blueprint) -> Named:
+    """What joins state and context before the output layer, if it has tensors."""
+    if o.output == "dense":
+        yield from at(f"{o.decoder_layers + 1}.inner.linear", linear(o.width, 2 * o.width))
+
+
+def diagonal(o: Blueprint, heads: int = 1) -> Named:
+    """The bias for each distance, if there is one."""
+    if o.diagonal:
+        yield "diagonal.weight", (heads, 2 * DIAGONAL_REACH + 1)
 
 
 def score(o: Blueprint) -> Named:
@@ -153,26 +179,27 @@ def score(o: Blueprint) -> Named:
 
 def transformer_encoder(o: Blueprint) -> Named:
     """Blocks of self-attention and feed-forward layers, between positions and the last norm."""
-    yield from at("encoder.layers.0.layers.layers", blocks(o, ("self", "feed_forward")))
+    yield from at("encoder.layers.0.layers.layers", blocks(o, o.encoder_layers, ("self", "feed_forward")))
 
 
 def transformer_decoder(o: Blueprint, architecture: Architecture) -> Named:
     """The same with attention to the source, if there is one."""
-    return blocks(o, ("self", "source", "feed_forward") if architecture.has_source else ("self", "feed_forward"))
+    sublayers = ("self", "source", "feed_forward") if architecture.has_source else ("self", "feed_forward")
+    return blocks(o, o.decoder_layers, sublayers)
 
 
-def blocks(o: Blueprint, sublayers: tuple[str, ...]) -> Named:
+def blocks(o: Blueprint, layers: int, sublayers: tuple[str, ...]) -> Named:
     """The layers of a stack of Transformer blocks, by their number."""
     first = 0 if o.positions == "rotary" else 1
     if o.positions == "learned":
         yield "0.table.weight", (o.max_positions, o.width)
-    for height in range(first, first + o.layers):
+    for height in range(first, first + layers):
         for number, sublayer in enumerate(sublayers):
             path = f"{height}.layers.{number}"
             yield from at(f"{path}.inner", inner(o, sublayer))
             yield from at(path, norm(o))
     if o.norm == "pre":
-        yield from at(str(first + o.layers), norm(o))
+        yield from at(str(first + layers), norm(o))
 
 
 def inner(o: Blueprint, sublayer: str) -> Named:
@@ -183,5 +210,6 @@ def inner(o: Blueprint, sublayer: str) -> Named:
         return
     if sublayer == "source":
         yield from at("query", linear(o.width, o.width))
+        yield from diagonal(o, o.heads)
     yield from at("projection", linear((2 if sublayer == "source" else 3) * o.width, o.width))
     yield from at("output", linear(o.width, o.width))

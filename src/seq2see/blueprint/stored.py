@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from reprlib import repr as shortened
+from typing import Any
 
 import msgspec
 
-from seq2see.blueprint.architectures import find, require_joint, resolve, to_options
+from seq2see.blueprint.architectures import DEPTH_OPTIONS, LATER, find, require_sizes, resolve, to_options
 from seq2see.blueprint.options import Blueprint, ModelOptions, Sizes
 from seq2see.blueprint.shapes import Shape, tensor_shapes
 from seq2see.errors import CheckpointError, ConfigError
@@ -22,6 +23,7 @@ def read_blueprint(values: object) -> Blueprint:
     """The inverse of `asdict(blueprint)`. ConfigError for invalid values, naming the first."""
     if not isinstance(values, dict):
         raise ConfigError("must be a table", where="model", fix=ANOTHER_VERSION)
+    values = with_later_options(values)
     names = [item.name for item in fields(Blueprint)]
     for name in names:
         if values.get(name) is None:
@@ -41,9 +43,18 @@ def read_blueprint(values: object) -> Blueprint:
         why = f": {expected[0].lower()}{expected[1:]}" if expected.startswith("Expected ") else ""
         what = f"invalid value {shortened(values[name])}{why}" if name else "invalid value"
         raise ConfigError(what, where=f"model.{name}" if name else "model", fix=ANOTHER_VERSION) from None
-    blueprint = Blueprint(**asdict(options))
+    blueprint = Blueprint(**{name: getattr(options, name) for name in names})
     resolve(to_options(blueprint))
     return blueprint
+
+
+def with_later_options(values: dict[str, Any]) -> dict[str, Any]:
+    """The values, with those of options that older versions didn't have."""
+    values = LATER | values
+    if "layers" in values and not values.keys() & DEPTH_OPTIONS:
+        both = dict.fromkeys(("encoder_layers", "decoder_layers"), values["layers"])
+        values = {key: value for key, value in values.items() if key != "layers"} | both
+    return values
 
 
 def is_huge(value: object) -> bool:
@@ -56,7 +67,7 @@ def require_tensors(o: Blueprint, sizes: Sizes, found: Mapping[str, Shape]) -> N
 
     Takes time in proportion to the tensors found, however large a model the blueprint describes.
     """
-    require_joint(o, sizes)
+    require_sizes(o, sizes)
     known = set()
     for name, shape in tensor_shapes(o, sizes):
         if name not in found:

@@ -3,7 +3,8 @@
 from seq2see.commands.evaluating import check, curves, evaluate, pack, report
 from seq2see.commands.predicting import align, attend, generate, predict, score
 from seq2see.commands.preparing import prepare
-from seq2see.commands.training import compare, demo, models, settings, train
+from seq2see.commands.serving import serve
+from seq2see.commands.training import compare, demo, distill, models, settings, train
 
 VERBS = (
     demo,
@@ -13,6 +14,7 @@ VERBS = (
     models,
     settings,
     compare,
+    distill,
     predict,
     generate,
     score,
@@ -22,6 +24,7 @@ VERBS = (
     curves,
     report,
     pack,
+    serve,
 )
 """In the order of a typical project."""
 

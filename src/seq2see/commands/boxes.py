@@ -20,6 +20,10 @@ SAMPLING = Group("Sampling", sort_key=6)
 CONSTRAINTS = Group("Constraints on the answers", sort_key=7)
 SCORES = Group("Scores", sort_key=8)
 OUTPUT = Group("Output", sort_key=9)
+LISTENING = Group("Service", sort_key=2)
+LIMITS = Group("Limits", sort_key=3)
+ACCESS = Group("Access", sort_key=4)
+LOG = Group("Log", sort_key=5)
 COMPUTING = Group("Computing", sort_key=10)
 
 EXAMPLES = {
@@ -34,12 +38,17 @@ EXAMPLES = {
         "seq2see train pairs.tsv",
         "seq2see train train.tsv --dev dev.tsv -o runs/small --set model.width=128 training.max_updates=2000",
         "seq2see train pairs.tsv --resume",
+        "seq2see train pairs.tsv --seeds 5 -o runs/seeds",
     ),
     "models": ("seq2see models", "seq2see models --set model.width=512"),
     "settings": ("seq2see settings", "seq2see settings rate", "seq2see settings --format toml > recipe.toml"),
     "compare": (
         "seq2see compare plain attention --data train.tsv --test test.tsv -o runs/compare",
         "seq2see compare attention --data train.tsv --seeds 3 -o runs/seeds",
+    ),
+    "distill": (
+        "seq2see distill runs/seeds -o runs/one",
+        "seq2see distill runs/seeds --sources words.txt -o runs/small --set model.width=128",
     ),
     "predict": (
         'seq2see predict runs/pairs "a text"',
@@ -61,6 +70,11 @@ EXAMPLES = {
     "curves": ("seq2see curves runs/pairs runs/small -o curves.png",),
     "report": ("seq2see report runs/pairs --test test.tsv -o report.html",),
     "pack": ("seq2see pack runs/pairs --weights int8 -o pairs.seq2see",),
+    "serve": (
+        "seq2see serve runs/pairs",
+        "seq2see serve dates.seq2see en=runs/english --port 9000 --workers 4",
+        "seq2see serve runs/pairs --host 0.0.0.0 --api-key-file keys --log-format json",
+    ),
     "completion": ("seq2see completion bash > ~/.local/share/bash-completion/completions/seq2see",),
 }
 """By verb."""

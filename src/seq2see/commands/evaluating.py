@@ -182,15 +182,16 @@ def pack(
 
     A packed model needs no PyTorch: seq2see predict model.seq2see "a text".
     """
-    from seq2see.packing import pack_run
+    from seq2see.inference.loading import members_of
+    from seq2see.packing import pack_runs
 
     require_files("--data", data)
     if not data:
-        say_files_of(run)
-    packed = pack_run(run, output, weights=weights, data=data or (), hashes=hashes)
-    for line in packed.lines():
-        show(line)
-    show(f"{packed.path}: {packed.size / 1e6:.2f} MB, weights {weights}")
+        say_files_of(members_of(run)[0])
+    for packed in pack_runs(run, output, weights=weights, data=data or (), hashes=hashes):
+        for line in packed.lines():
+            show(line)
+        show(f"{packed.path}: {packed.size / 1e6:.2f} MB, weights {weights}")
 
 
 def say_files_of(run: Path) -> None:

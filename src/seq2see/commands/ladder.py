@@ -26,7 +26,7 @@ def print_ladder(options: ModelOptions) -> None:
         with torch.device("meta"):
             network = build(blueprint, Sizes(VOCABULARY, VOCABULARY))
         count = sum(parameter.numel() for parameter in network.parameters())
-        table.add_row(name, architecture.summary, str(blueprint.layers), f"{count:,}")
+        table.add_row(name, architecture.summary, blueprint.layers, f"{count:,}")
     console = Terminal()
     if not console.is_terminal:
         console = Terminal(width=WIDE)  # one line per row, for other programs

@@ -35,6 +35,8 @@ USUAL_FLAGS = {
     "--output": "tgt out output_file trg",
     "--input": "src in file input_file",
     "--beam": "beam_size num_beams beams",
+    "--beam-groups": "num_beam_groups diverse_beam_groups",
+    "--diversity": "diversity_penalty diverse_beam_strength",
     "--n-best": "nbest num_return_sequences",
     "--count": "num_samples n num_return_sequences",
     "--length-penalty": "lenpen alpha",

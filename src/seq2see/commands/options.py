@@ -42,6 +42,7 @@ from seq2see.inference.options import (  # noqa: F401 (the command line resolves
     Penalty,
     Probability,
     Ratio,
+    Risk,
     Texts,
 )
 
@@ -77,7 +78,7 @@ FromFile = Parameter(converter=read_glossary, n_tokens=1, accepts_keys=False)
 @dataclass(frozen=True)
 @boxed(INPUT, "max_input_length", "strict")
 @boxed(COMPUTING, "batch_size")
-@boxed(SEARCH, "beam", "n_best", *OF_BEAMS)
+@boxed(SEARCH, "beam", "n_best", *OF_BEAMS, "mbr", "mbr_samples")
 @boxed(SAMPLING, "sample", *OF_SAMPLING)
 @boxed(CONSTRAINTS, "min_length", "max_length", "min_ratio", "max_ratio", "prefix", "forbid", "contain", "no_repeat")
 @boxed(CONSTRAINTS, "placeholders")
@@ -102,8 +103,10 @@ class SamplingFlags(GenerationFlags):
     sample: Annotated[bool, Hidden] = True
     """Always."""
     beam: Annotated[Beam, Hidden] = 1
-    length_penalty: Annotated[Penalty, Hidden] = 0.0
+    length_penalty: Annotated[Penalty | None, Hidden] = None
     coverage_penalty: Annotated[Penalty, Hidden] = 0.0
+    beam_groups: Annotated[Beam, Hidden] = 1
+    diversity: Annotated[Penalty, Hidden] = 0.5
     contain: Annotated[Texts, Hidden] = ()
     placeholders: Annotated[str, Hidden] = ""
     glossary: Annotated[Glossary | None, FromFile, Hidden] = None
@@ -120,7 +123,7 @@ class SamplingFlags(GenerationFlags):
 @boxed(INPUT, "max_input_length", "strict")
 @boxed(COMPUTING, "batch_size")
 @boxed(SCORES, "metrics", "by", "samples", "seed")
-@boxed(SEARCH, "beam")
+@boxed(SEARCH, "beam", "length_penalty", "mbr")
 class EvaluationFlags(EvaluationOptions):
     """`EvaluationOptions`, each a flag of its own, with one that switches grouping off."""
 

@@ -25,6 +25,9 @@ from seq2see.console import say
 from seq2see.errors import ConfigError
 from seq2see.printable import quoted
 
+UNSUPPORTED = ("data.train", "data.dev", "data.workers", "data.split_seed")
+"""Options of the data that a prepared corpus doesn't take."""
+
 
 def prepare(
     *data: Path,
@@ -57,7 +60,7 @@ def prepare(
 
     chosen = parsed(set_)
     for key in chosen:
-        if key.partition(".")[0] not in ("text", "data") or key in ("data.train", "data.dev", "data.workers"):
+        if key.partition(".")[0] not in ("text", "data") or key in UNSUPPORTED:
             fix = "set options of the text (text.…) or data.dev_share here, and all others when training"
             raise ConfigError(f"{key} has no effect here", where="--set", fix=fix)
     require_files("--dev", dev)

@@ -27,9 +27,12 @@ STDIN = "<stdin>"
 def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
     """The runs of an ensemble, which come before texts and files, and the words after them."""
     runs = [run]
+    from seq2see.inference.loading import members_of
+
     for word in rest:
         # With os.path, since a text may be longer than a file name can be.
         is_folder = word and any(os.path.exists(os.path.join(word, *part)) for part in MANIFESTS)
+        is_folder = is_folder or bool(word and os.path.isdir(word) and members_of(Path(word)) != [Path(word)])
         if not is_folder and not (word.endswith(".seq2see") and os.path.isfile(word)):
             break
         runs.append(Path(word))

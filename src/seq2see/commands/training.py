@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN
+from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN, SEARCH
 from seq2see.commands.options import (
     AS_FOUND,
     EXIT_INTERRUPTED,
@@ -17,6 +17,7 @@ from seq2see.commands.options import (
     Device,
     Files,
     OutputFolder,
+    Run,
     Settings,
     SkipBad,
     Switch,
@@ -53,6 +54,7 @@ def train(
     model: Annotated[str | None, Parameter(group=MODEL)] = None,
     from_: Annotated[Path | None, Parameter(name="--from", group=MODEL)] = None,
     out: Annotated[Path | None, OutputFolder, Parameter(group=RUN)] = None,
+    seeds: Annotated[int, Parameter(group=RUN)] = 1,
     engine: Annotated[Literal["torch", "scratch"], Parameter(group=COMPUTING)] = "torch",
     device: Device = "auto",
     set_: Settings = None,
@@ -78,6 +80,8 @@ def train(
         A run, a model folder or a packed model to fine-tune; its vocabularies grow by the tokens of the new pairs.
     out
         The run folder; by default runs/NAME, by the name of the data.
+    seeds
+        Runs from this many consecutive seeds, in folders of the run folder, which answers as their ensemble.
     engine
         torch, or scratch: the models written by hand in NumPy, for those who want to see how they work.
     resume
@@ -92,6 +96,7 @@ def train(
         Replace the run in the folder.
     """
     from seq2see.config import given_keys, make_config, read_toml
+    from seq2see.inference.loading import MEMBER
     from seq2see.run.first_look import read_first
     from seq2see.run.folder import default_folder
 
@@ -128,10 +133,36 @@ def train(
     is_resumed = resume or auto_resume or fallback_previous or allow_changes
     # Whether there is such a GPU, and what the other engine supports, is known only later, and said first.
     is_simple = engine == "torch" and device in ("auto", "cpu") and not is_resumed
-    read = read_first(config, folder, say_to(console), force=force) if is_simple else None
-    from seq2see.run.train import train as train_run  # imports PyTorch, which takes seconds
+    if seeds < 1:
+        raise ConfigError(f"must be at least 1, not {seeds}", where="--seeds", fix="give 3 to 10, or leave it out")
+    first = folder if seeds == 1 else folder / MEMBER.format(config.training.seed)
+    read = read_first(config, first, say_to(console), force=force) if is_simple else None
+    from seq2see.run.seeds import train_seeds  # imports PyTorch, which takes seconds
+    from seq2see.run.train import train as train_run
     from seq2see.training import INTERRUPTED
 
+    if seeds > 1:
+        runs = train_seeds(
+            config,
+            folder,
+            seeds,
+            data=read,
+            console=console,
+            given=given_keys(values, chosen),
+            engine=engine,
+            device=device,
+            resume=resume,
+            auto_resume=auto_resume,
+            fallback_previous=fallback_previous,
+            allow_changes=allow_changes,
+            force=force,
+        )
+        if runs is None:
+            words = ["seq2see", "train", *map(str, data), "--out", str(folder), "--seeds", str(seeds), "--resume"]
+            say(f"resume with: {' '.join(map(quoted, words))}")
+            return EXIT_INTERRUPTED
+        say(f"try them together: seq2see evaluate {quoted(folder)} test.tsv")
+        return 0
     trained = train_run(
         config,
         folder,
@@ -200,6 +231,57 @@ def compare(
         return EXIT_INTERRUPTED
     show(found)
     say(f"everything on one page: {found.page}")
+    return 0
+
+
+def distill(
+    run: Run,
+    /,
+    *runs: Annotated[Path, Parameter(help="Further runs, which answer together.")],
+    out: Annotated[Path, OutputFolder, Parameter(group=OUTPUT, help="The run folder of the one model.")],
+    sources: Annotated[
+        Files, Parameter(help="Texts without targets, one per line, or tables with their columns, to be answered too.")
+    ] = None,
+    data: Annotated[Files, Parameter(help="The true pairs; by default those of the first run.")] = None,
+    dev: Annotated[Files, Parameter(help="Dev pairs, with --data; by default as in the first run.")] = None,
+    beam: Annotated[int, Parameter(group=SEARCH, help="Hypotheses kept per text; 1 is greedy search.")] = 5,
+    set_: Settings = None,
+    device: Device = "auto",
+    force: Flag = False,
+) -> int:
+    """Train one model on the answers of several, and on their true pairs: nearly as good, and as fast as one.
+
+    It is configured as the first run, unless --set says otherwise. The more texts there are to answer (--sources), the
+    more it learns. The pairs that it is trained on are written to OUT-data.
+
+    Parameters
+    ----------
+    force
+        Replace the run in the folder, and its pairs.
+    """
+    from seq2see.inference.options import GenerationOptions
+    from seq2see.run.distillation import distill as distill_runs
+    from seq2see.training import INTERRUPTED
+
+    for option, files in (("--sources", sources), ("--data", data), ("--dev", dev)):
+        require_files(option, files)
+    GenerationOptions(beam=beam)
+    trained = distill_runs(
+        [run, *runs],
+        out,
+        data=data or (),
+        dev=dev or (),
+        files=sources or (),
+        beam=beam,
+        settings=parsed(set_),
+        device=device,
+        force=force,
+    )
+    if trained.finished.reason == INTERRUPTED:
+        words = ["seq2see", "train", f"{out}-data/train.jsonl", "--out", str(out), "--resume"]
+        say(f"resume with: {' '.join(map(quoted, words))}")
+        return EXIT_INTERRUPTED
+    say(f"try it: seq2see predict {quoted(out)} {trained.example}")
     return 0
 
 

@@ -201,10 +201,10 @@ def require_fitting(corpus: Corpus, config: Config, given: Collection[str], *, h
             where="text.bpe_dropout",
             fix="train on the original files, or remove text.bpe_dropout",
         )
-    if config.data.dev:
+    if config.data.dev or "data.split_seed" in given:
         raise ConfigError(
             "the corpus already contains dev pairs",
-            where="data.dev",
+            where="data.dev" if config.data.dev else "data.split_seed",
             fix="remove it, or prepare another corpus: seq2see prepare DATA --out OTHER --dev FILES",
         )
     for key in sorted(given):

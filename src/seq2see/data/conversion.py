@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from seq2see.data.advice import Advice
 from seq2see.data.encodings import candidates, is_plausible, unicode_form
-from seq2see.data.json_table import lines_of_container, parsed
+from seq2see.data.json_table import lines_of_container, parsed_beginning
 from seq2see.errors import ConfigError, DataError, did_you_mean
 from seq2see.system_errors import reported
 
@@ -159,7 +159,8 @@ def may_be_container(start: bytes) -> bool:
     first, _, rest = text.partition(b"\n")
     if text[:1] not in (b"[", b"{"):
         return False
-    return not rest.strip() or parsed(first.decode(errors="replace")) is None
+    value, after = parsed_beginning(first.decode(errors="replace"))
+    return value is None or not (after.strip() or rest.strip())
 
 
 def container_lines(content: bytes) -> bytes | None:

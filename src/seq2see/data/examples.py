@@ -59,6 +59,18 @@ class Sequences:
         """Sequences of length 0, such as the sources of a language model."""
         return cls(np.zeros(0, np.int32), np.zeros(count + 1, np.int64))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Sequences]) -> Sequences:
+        """Those of all parts, one part after the other; the parts are of one codec."""
+        starts = np.cumsum([0, *(len(part.ids) for part in parts)])
+        offsets = [part.offsets[1:] + start for part, start in zip(parts, starts.tolist(), strict=False)]
+        columns = zip(*(part.values for part in parts), strict=True)
+        return cls(
+            np.concatenate([part.ids for part in parts]),
+            np.concatenate([np.zeros(1, np.int64), *offsets]),
+            tuple(ValueColumn(own[0].field, [each for column in own for each in column.arrays]) for own in columns),
+        )
+
     @property
     def lengths(self) -> Offsets:
         """The number of ids of each text [N], EOS included."""
@@ -96,6 +108,13 @@ class Examples:
             places = (pair.origin for pair in pairs)
             sources = Sequences.encode(source_codec, (pair.source for pair in pairs), places)
         return cls(sources, Sequences.encode(target_codec, (pair.target for pair in pairs))).as_actions(target_codec)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Examples]) -> Examples:
+        """Those of all parts, one part after the other; the parts are of the same codecs."""
+        return cls(
+            Sequences.joined([part.sources for part in parts]), Sequences.joined([part.targets for part in parts])
+        )
 
     @classmethod
     def encode_with_dropout(

@@ -134,9 +134,21 @@ def json_format(
 
 
 def is_json_text(lines: Sequence[str]) -> bool:
-    """Whether the lines begin as JSON does, and as no table does."""
+    """Whether the lines begin as JSON does, and as no table does, nor as texts that are series of numbers."""
     first = next((line for line in lines if line.strip(_BEFORE)), "").lstrip(_BEFORE)
-    return first.startswith('{"') or (first.rstrip() in ("{", "[")) or re.match(r'\[\s*[\[{"]', first) is not None
+    if re.match(r"\[\s*[\[{\"]", first) is None:
+        return first.startswith('{"') or first.rstrip() in ("{", "[")
+    value, rest = parsed_beginning(first)
+    return value is None or not (rest.strip() or is_series(value))
+
+
+def is_series(value: Any) -> bool:
+    """Whether this is a list of numbers, or of vectors of numbers, as far as its first element shows."""
+    while isinstance(value, list) and value:
+        value = value[0]
+        if isinstance(value, int | float):
+            return True
+    return False
 
 
 def lines_of_container(text: str) -> list[str] | None:
@@ -145,6 +157,8 @@ def lines_of_container(text: str) -> list[str] | None:
     if not filled or (len(filled) > 1 and parsed(filled[0]) is not None and parsed(filled[1]) is not None):
         return None
     whole = parsed(text.lstrip(_BEFORE))
+    if is_series(whole) and len(filled) == 1:
+        return None
     if isinstance(whole, list) and (len(whole) != 2 or not all(isinstance(each, str) for each in whole)):
         return [json.dumps(each, ensure_ascii=False) for each in whole]
     if isinstance(whole, dict) and (len(filled) > 1 or len(whole) > _MANY_KEYS):
@@ -163,6 +177,15 @@ def parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def parsed_beginning(text: str) -> tuple[Any, str]:
+    """The value that a text begins with, and what follows it; None and the text if that isn't a whole value."""
+    try:
+        value, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None, text
+    return value, text[end:]
 
 
 def path_name(path: Path) -> str:
@@ -200,10 +223,13 @@ def _others(counts: Counter[Path], chosen: Iterable[Path]) -> tuple[str, ...]:
 
 
 def _paths_of_texts(value: Any, before: Path = ()) -> Iterator[Path]:
-    """Where a value has strings that are not empty, at most two levels deep."""
+    """Where a value has strings that are not empty, or series of numbers, at most two levels deep."""
     if isinstance(value, str):
         if value.strip():
             yield before
+        return
+    if before and is_series(value):
+        yield before
         return
     items: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, dict):
@@ -248,6 +274,8 @@ def _text_at(value: Any, path: Path, line: Line) -> str:
         keys = ", ".join(map(repr, list(value)[:5] if isinstance(value, dict) else [])) or "none"
         raise LineError(line, f"the key {name!r} is missing; found {keys}", f"add the key {name!r}", "json")
     text = _at(value, path)
+    if is_series(text):
+        return json.dumps(text)
     if not isinstance(text, str):
         what = f"{name!r} must be a string, found a {type(text).__name__}"
         raise LineError(line, what, "put it in quotation marks", "json")

@@ -112,6 +112,8 @@ class DataOptions(TableOptions):
     """The same for dev pairs (--dev); by default a part of data.train is set aside."""
     dev_share: Annotated[float, Meta(gt=0, lt=1)] = 0.1
     """Share of the pairs to set aside for dev."""
+    split_seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+    """Seed of the choice of these pairs; by default training.seed, or with --seeds the first of them."""
     group: Annotated[int, Meta(ge=1)] | str | None = None
     """The source column whose values are never in both training and dev pairs, such as the lemma: by name, or by its
     number among those of the source; by default the first of several; none: only whole sources are kept apart."""

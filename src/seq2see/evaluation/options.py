@@ -9,8 +9,9 @@ from typing import Annotated, TypedDict
 from msgspec import Meta
 
 from seq2see.data.options import Decision
+from seq2see.errors import ConfigError
 from seq2see.evaluation.seen import SEEN
-from seq2see.inference.options import BatchOptions, Beam
+from seq2see.inference.options import BatchOptions, Beam, GenerationOptions, Penalty, Risk
 
 MIN_SAMPLES = 100
 """With fewer, the ends of an interval depend on one or two samples."""
@@ -29,6 +30,10 @@ class EvaluationOptions(BatchOptions):
     """Pairs with the same source are one item with several references."""
     beam: Beam = 1
     """Hypotheses kept per text; 1 is greedy search."""
+    length_penalty: Penalty | None = None
+    """With a beam: as of `predict`; by default what training chose on dev."""
+    mbr: Risk | None = None
+    """The answer most like all others of the beam by this metric (minimum Bayes risk), as of `predict`."""
     samples: Annotated[int, Meta(ge=MIN_SAMPLES)] = 1000
     """Bootstrap samples for intervals and p-values."""
     seed: Annotated[int, Meta(ge=0)] = 0
@@ -41,9 +46,17 @@ class EvaluationOptions(BatchOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_consistent_search(self)
         if self.metrics is not None:
             names = (name.strip() for each in self.metrics for name in each.split(","))
             object.__setattr__(self, "metrics", tuple(filter(None, names)))
+
+
+def require_consistent_search(options: EvaluationOptions) -> None:
+    """ConfigError for options of the search that conflict."""
+    if options.mbr and options.beam == 1:
+        raise ConfigError("needs several answers to compare", where="mbr", fix="add --beam 10 (beam=10)")
+    GenerationOptions(beam=options.beam, length_penalty=options.length_penalty, mbr=options.mbr)
 
 
 class EvaluationArguments(TypedDict, total=False):
@@ -56,6 +69,8 @@ class EvaluationArguments(TypedDict, total=False):
     by: str | None
     group: bool
     beam: int
+    length_penalty: float | None
+    mbr: Risk | None
     samples: int
     seed: int
     source: str | Sequence[str]

@@ -116,7 +116,9 @@ def outputs_of(
     predictions = None
     if predictor.source_codec is not None:
         sources = [item.source for item in items]
-        found = predictor.predict(sources, GenerationOptions(beam=request.beam, **reading))
+        asked = {name: getattr(request, name) for name in ("beam", "length_penalty", "mbr")}
+        search = GenerationOptions(**asked, **reading)
+        found = predictor.predict(sources, search)
         predictions = tuple(prediction.text for prediction in found)
     return Outputs(
         predictions,

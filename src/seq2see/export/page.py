@@ -75,7 +75,9 @@ def page(bundle: Bundle) -> str:
                         element("h2", "Tokens and attention"),
                         element("p", HINT, id="hint", class_="soft"),
                         element("div", "", id="source", class_="tokens", role="group", aria_label="Tokens of the text"),
-                        element("div", "", id="target", class_="tokens", role="group", aria_label="Tokens of the answer"),
+                        element(
+                            "div", "", id="target", class_="tokens", role="group", aria_label="Tokens of the answer"
+                        ),
                         element(
                             "div",
                             [element("table", "", id="grid")],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import lru_cache
 from inspect import Parameter, Signature, signature
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -39,9 +39,20 @@ def require_type(name: str, given: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(given, kind, strict=True)
     except msgspec.ValidationError as error:
+        if (words := words_of(kind)) and isinstance(given, str):
+            what = f"must be one of {', '.join(words)}, not {given!r}"
+            raise ConfigError(what, where=name, fix=did_you_mean(given, words)) from None
         raise invalid(name, given, str(error)) from None
     except (TypeError, ValueError, OverflowError):  # types that msgspec doesn't know, and integers beyond 64 bits
         raise invalid(name, given, "") from None
+
+
+def words_of(kind: Any) -> list[str]:
+    """The words that a type consists of, if it is made of such, perhaps beside None."""
+    if get_origin(kind) is Literal:
+        return [word for word in get_args(kind) if isinstance(word, str)]
+    inner = [each for each in get_args(kind) if each is not type(None)]
+    return words_of(inner[0]) if len(inner) == 1 else []
 
 
 @lru_cache(maxsize=32)

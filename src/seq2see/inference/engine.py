@@ -153,4 +153,4 @@ def stacked(layers: Sequence[Array]) -> Array | None:
 
 def make_numpy_engine(saved: SavedModel) -> NumpyEngine:
     """The engine of a saved model."""
-    return NumpyEngine(build(saved.blueprint, saved.tensors, saved.sizes.fields))
+    return NumpyEngine(build(saved.blueprint, saved.tensors, saved.sizes.fields, saved.sizes.copies))

@@ -43,7 +43,7 @@ def line_writer(
             yield "\t".join(columns) + "\n"
 
     def jsonl(number: int, source: str, prediction: Prediction) -> Iterator[str]:
-        answers = [_as_object(answer, alignments) for answer in prediction.all]
+        answers = [as_object(answer, alignments) for answer in prediction.all]
         yield dumps({"number": number, "source": source, "answers": answers}, ensure_ascii=False) + "\n"
 
     return {"text": text, "tsv": tsv, "jsonl": jsonl}[format_]
@@ -62,14 +62,19 @@ def score_line(format_: Format, number: int, score: PairScore) -> str:
             columns = f"{score.log_prob:.6f}\t{score.score:.6f}\t{score.num_tokens}\t{len(score.unknown)}"
             return f"{number}\t{columns}\n"
         case "jsonl":
-            found: dict[str, Any] = {"number": number, **score._asdict()}
-            if score.unknown or score.error:
-                found |= {"log_prob": None, "score": None}
-            if not score.unknown:
-                del found["log_prob_of_others"]
-            if not score.error:
-                del found["error"]
-            return dumps(found, ensure_ascii=False) + "\n"
+            return dumps({"number": number, **score_object(score)}, ensure_ascii=False) + "\n"
+
+
+def score_object(score: PairScore) -> dict[str, Any]:
+    """One score as an object of JSON, as `jsonl` has it."""
+    found: dict[str, Any] = score._asdict()
+    if score.unknown or score.error:
+        found |= {"log_prob": None, "score": None}
+    if not score.unknown:
+        del found["log_prob_of_others"]
+    if not score.error:
+        del found["error"]
+    return found
 
 
 def _alignment_column(prediction: Prediction, alignments: Alignments | None) -> list[str]:
@@ -80,7 +85,8 @@ def _alignment_column(prediction: Prediction, alignments: Alignments | None) -> 
     return [dumps(_attention(prediction), ensure_ascii=False)]
 
 
-def _as_object(answer: Prediction, alignments: Alignments | None) -> dict[str, Any]:
+def as_object(answer: Prediction, alignments: Alignments | None) -> dict[str, Any]:
+    """One answer as an object of JSON, as `jsonl` has it."""
     found = answer.to_dict()
     if not answer.target_tokens:
         found |= {"log_prob": None, "score": None}

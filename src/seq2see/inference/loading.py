@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
+from statistics import fmean
 from typing import TypeVar, overload
 
 from seq2see.data.options import known_from
 from seq2see.data.source_record import merged
-from seq2see.errors import ConfigError, did_you_mean
+from seq2see.errors import CheckpointError, ConfigError, did_you_mean
 from seq2see.inference.engine import Engine, make_numpy_engine
 from seq2see.inference.notes import Seen
 from seq2see.inference.predictor import Predictor
 from seq2see.storage.saved_model import SavedModel, load_model
+from seq2see.system_errors import reported, require_possible
 from seq2see.text import Codecs
 
+MEMBER = "seed-{}"
+"""The name of a run in a folder of several."""
 ENGINES = ("auto", "torch", "numpy")
 P = TypeVar("P", bound=Predictor)
 
@@ -38,13 +43,15 @@ def load(
 ) -> Predictor:
     """The model of a run folder, of its `model/` folder alone, or of a packed file; several are an ensemble.
 
+    A folder of several, as `train --seeds` and `pack` make it, is an ensemble too.
+
     `engine` computes: numpy, torch, or auto: torch for a GPU (`device` cuda or mps), else NumPy, which needs no PyTorch
     and is faster on a CPU (docs/shipping.md). Both give the same answers. `kind` is the class of the result.
 
     Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged, and ConfigError for an
     invalid argument, or for models with different vocabularies.
     """
-    paths = as_paths(path, where="load")
+    paths = [member for place in as_paths(path, where="load") for member in members_of(place)]
     if not paths:
         raise ConfigError("no run was given", where="load", fix="give one, or several for an ensemble")
     make = engine_maker(engine, device)
@@ -56,13 +63,14 @@ def load(
                 f"has another vocabulary than {paths[0]}",
                 where=str(place),
                 fix="train the members of an ensemble on the same data with the same text options and the same --dev: "
-                "the dev pairs that are set aside without it depend on the seed",
+                "the dev pairs that are set aside without it depend on the seed (or train them with --seeds)",
             )
     return kind(
         first.engine,
         first.source_codec,
         first.target_codec,
         max_length=max(model.max_length for model in models),
+        length_penalty=fmean(model.length_penalty for model in models),
         name=" + ".join(model.name for model in models),
         others=[model.engine for model in others],
         paths=paths,
@@ -70,6 +78,17 @@ def load(
         record=merged([model.record for model in models]),
         table=first.table,
     )
+
+
+def members_of(path: Path) -> list[Path]:
+    """The models of a folder of several, in the order of their seeds; otherwise the path alone."""
+    require_possible(path, CheckpointError)
+    if not path.is_dir():
+        return [path]
+    with reported(path, "read", CheckpointError):
+        inside = list(path.iterdir())
+    seeds = {each: match for each in inside if (match := re.fullmatch(r"seed-(\d+)(\.seq2see)?", each.name))}
+    return sorted(seeds, key=lambda each: int(seeds[each][1])) or [path]
 
 
 def vocabularies_of(model: Predictor) -> Codecs:
@@ -95,6 +114,7 @@ def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type
         saved.source_codec,
         saved.target_codec,
         max_length=saved.config["max_length"],
+        length_penalty=saved.config.get("length_penalty", 0.0),
         name=saved.blueprint.name,
         seen=Seen.of(
             saved.config.get("trained"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,10 +21,13 @@ AlignmentFormat = Literal["pharaoh", "jsonl", "tsv"]
 """How the alignments of given pairs are written."""
 
 OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
-OF_BEAMS = ("length_penalty", "coverage_penalty")
+PENALTIES = ("length_penalty", "coverage_penalty")
+OF_BEAMS = (*PENALTIES, "beam_groups", "diversity")
 OF_PHRASES = ("contain", "placeholders", "glossary")
 """Of phrases that have to occur, which beam search finds, at any width."""
 CONFLICTS_WITH_SAMPLING = "conflicts with sampling, which follows one hypothesis"
+Risk = Literal["cer", "wer", "per", "chrf"]
+"""The metrics that an answer of minimum Bayes risk is the best by."""
 MAX_COUNT = 1_000_000
 """Of whatever is counted: far more than any memory holds."""
 
@@ -36,6 +38,8 @@ Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Beam = Annotated[int, Meta(ge=1, le=1_000)]
 """Memory and time grow with its square."""
 Draws = Annotated[int, Meta(ge=1, le=100_000)]
+Compared = Annotated[int, Meta(ge=2, le=1_000)]
+"""Each is compared with each."""
 Ratio = Annotated[float, Meta(gt=0, le=MAX_COUNT)]
 Penalty = Annotated[float, Meta(ge=0, le=100)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
@@ -118,10 +122,18 @@ class GenerationOptions(BatchOptions, Constraints):
     """Hypotheses kept per text; 1 is greedy search."""
     n_best: Draws = 1
     """Answers per text: the best of a beam, or that many samples."""
-    length_penalty: Penalty = 0.0
-    """With a beam: above 0 favours longer answers; 0.6 to 1 is usual (Wu et al. 2016, eq. 14)."""
+    length_penalty: Penalty | None = None
+    """With a beam: above 0 favours longer answers (Wu et al. 2016, eq. 14); by default what training chose on dev."""
     coverage_penalty: Penalty = 0.0
     """With a beam: above 0 penalises source tokens without attention (Wu et al. 2016, eq. 14)."""
+    beam_groups: Beam = 1
+    """With a beam: groups that choose different tokens (Vijayakumar et al. 2016); must divide the beam."""
+    diversity: Penalty = 0.5
+    """With beam_groups: nats that a token costs for each hypothesis of earlier groups that has just chosen it."""
+    mbr: Risk | None = None
+    """The answer most like all others of the beam, or of the samples, by this metric (minimum Bayes risk)."""
+    mbr_samples: Compared = 50
+    """With mbr and sample: the number of samples that are compared."""
     sample: bool = False
     """Draw at random instead of taking the most probable."""
     temperature: Annotated[float, Meta(gt=0, le=MAX_COUNT)] = 1.0
@@ -156,9 +168,14 @@ class GenerationOptions(BatchOptions, Constraints):
         if self.sample:
             self._refuse(("beam", *OF_BEAMS, *OF_PHRASES), CONFLICTS_WITH_SAMPLING)
         else:
-            self._refuse(OF_SAMPLING, "has no effect without sampling", fix="add --sample (sample=True)")
+            self._refuse(
+                (*OF_SAMPLING, "mbr_samples"), "has no effect without sampling", fix="add --sample (sample=True)"
+            )
         if self.beam == 1:
             self._refuse(OF_BEAMS, "has no effect without a beam", fix="add --beam 5 (beam=5)")
+            if self.mbr and not self.sample:
+                fix = "add --beam 10, or --sample"
+                raise ConfigError("needs several answers to compare", where="mbr", fix=fix)
             if self.n_best > 1 and not self.sample:
                 raise ConfigError(
                     f"must be 1 for greedy search, not {self.n_best}",
@@ -168,17 +185,39 @@ class GenerationOptions(BatchOptions, Constraints):
         if self.n_best > self.beam > 1:
             what = f"must be at most the beam, {self.beam}, not {self.n_best}"
             raise ConfigError(what, where="n_best", fix=f"use a beam of {self.n_best}")
+        self._require_groups()
+        if self.mbr and self.sample and self.n_best > self.mbr_samples:
+            what = f"must be at most mbr_samples, {self.mbr_samples}, not {self.n_best}"
+            raise ConfigError(what, where="n_best", fix=f"compare {self.n_best} samples, or more")
+        if not self.mbr:
+            self._refuse(("mbr_samples",), "has no effect without mbr", fix="add --mbr chrf (mbr='chrf')")
+
+    def _require_groups(self) -> None:
+        if self.beam_groups == 1:
+            self._refuse(("diversity",), "has no effect without groups", fix="add --beam-groups (beam_groups=…)")
+        if self.beam % self.beam_groups:
+            what = f"must divide the beam, {self.beam}, which {self.beam_groups} doesn't"
+            fix = f"use a beam of {self.beam_groups * max(2, -(-self.beam // self.beam_groups))}"
+            raise ConfigError(what, where="beam_groups", fix=fix)
 
     def _refuse(self, names: Sequence[str], what: str, fix: str = "choose one of the two") -> None:
         defaults = {field.name: field.default for field in fields(GenerationOptions)}
         for name in names:
-            if getattr(self, name) != defaults[name]:
+            value, default = getattr(self, name), defaults[name]
+            if value != default and (value or default):  # 0 is as good as none
                 raise ConfigError(what, where=name, fix=f"{fix}, or leave {name} out" if "add" in fix else fix)
 
     @property
     def num_sentences(self) -> int:
         """Texts per batch: fewer where several samples of each are drawn."""
-        return max(1, self.batch_size // self.n_best) if self.sample else self.batch_size
+        return max(1, self.batch_size // self.num_candidates) if self.sample else self.batch_size
+
+    @property
+    def num_candidates(self) -> int:
+        """Answers that are searched for: those returned, or all that are compared."""
+        if self.mbr is None:
+            return self.n_best
+        return self.mbr_samples if self.sample else self.beam
 
     @property
     def num_hypotheses(self) -> int:
@@ -188,18 +227,15 @@ class GenerationOptions(BatchOptions, Constraints):
     @property
     def is_penalised(self) -> bool:
         """Whether a beam ranks by more than the log-probability."""
-        return any(getattr(self, name) for name in OF_BEAMS)
+        return any(getattr(self, name) for name in PENALTIES)
 
 
 def require_pattern(pattern: str) -> None:
     """ConfigError for placeholders that are no regular expression."""
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        fix = r"give one such as \{\w+\}, in quotation marks on the command line"
-        raise ConfigError(
-            f"must be a regular expression, not {pattern!r}: {error}", where="placeholders", fix=fix
-        ) from None
+    if pattern:
+        from seq2see.text.protected import compile_pattern
+
+        compile_pattern(pattern, where="placeholders", may_be_empty=True)
 
 
 class GenerationArguments(TypedDict, total=False):
@@ -219,8 +255,12 @@ class GenerationArguments(TypedDict, total=False):
     strict: bool
     beam: int
     n_best: int
-    length_penalty: float
+    length_penalty: float | None
     coverage_penalty: float
+    beam_groups: int
+    diversity: float
+    mbr: Risk | None
+    mbr_samples: int
     sample: bool
     temperature: float
     top_k: int | None

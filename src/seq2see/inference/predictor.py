@@ -10,10 +10,9 @@ from typing import Unpack
 
 import numpy as np
 
-from seq2see.data import Examples, Pair, collate
+from seq2see.data import Pair, collate
 from seq2see.data.options import TableOptions
 from seq2see.data.source_record import NO_RECORD, SourceRecord
-from seq2see.data.values import ValueSpan, spans_of, token_names
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.asking import Asked
 from seq2see.inference.batching import batches_of_equal, chunks_of, rows_at_most, source_costs
@@ -30,11 +29,13 @@ from seq2see.inference.reading import (
     read_pairs,
 )
 from seq2see.inference.requests import Request, requests_of, split_per_text
-from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of, unanswered, unscored
+from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of, prediction_of, unanswered, unscored
+from seq2see.inference.risk import least_risk
 from seq2see.inference.rules import RuleMaker
 from seq2see.inference.scoring import score_examples, unknown_note
 from seq2see.inference.searching import needs_beam, search
-from seq2see.search import Hypothesis
+from seq2see.inference.watching import Watch, Watched
+from seq2see.metrics import METRICS
 from seq2see.text import Codec
 
 
@@ -51,6 +52,7 @@ class Predictor:
         target_codec: Codec,
         *,
         max_length: int,
+        length_penalty: float = 0.0,
         name: str = "",
         others: Sequence[Engine] = (),
         paths: Sequence[Path] = (),
@@ -68,6 +70,8 @@ class Predictor:
         )
         """The largest length of a text, EOS counted, for a model with learned positions; else None."""
         self.max_length = min(max_length, self.max_positions or max_length)
+        self.length_penalty = length_penalty
+        """What a beam ranks with unless an option says otherwise."""
         self.name = name
         self.paths = tuple(paths)
         """The folders or files that it was loaded from; none for a model made in a program."""
@@ -155,11 +159,20 @@ class Predictor:
             fix = f"give all texts as one list, and options by name: {where}(texts, beam=5)"
             raise ConfigError(f"must be GenerationOptions, not {options!r}", where="options", fix=fix)
         shared, per_text = split_per_text(changes)
-        chosen = GenerationOptions(**{**(vars(options) if options else {}), **shared})
+        chosen = options
+        if chosen is None or shared:
+            chosen = GenerationOptions(**{**(vars(options) if options else {}), **shared})
+        chosen = self._completed(chosen)
         maker = self._rule_maker(chosen)
         maker.require_supported(per_text)
         number = 1 if isinstance(texts, str) else len(texts) if isinstance(texts, Sized) else None
         return chosen, maker, requests_of(texts_of(texts), per_text, number)
+
+    def _completed(self, options: GenerationOptions) -> GenerationOptions:
+        """The options with the model's own length penalty for a beam, unless they have one."""
+        if options.beam == 1 or options.length_penalty is not None:
+            return options
+        return replace(options, length_penalty=self.length_penalty)
 
     def _rule_maker(self, options: GenerationOptions) -> RuleMaker:
         """ConfigError for options that this model doesn't support, whatever the texts are."""
@@ -168,6 +181,8 @@ class Predictor:
         if options.coverage_penalty and self.target_codec.step is not None:
             what = "has no effect on a transducer, which reads every source token"
             raise ConfigError(what, where="coverage_penalty", fix="leave it out")
+        if options.mbr:
+            METRICS[options.mbr]([], [])  # raises if its package is missing
         return RuleMaker(
             options,
             self.source_codec,
@@ -223,15 +238,26 @@ class Predictor:
 
     def _answer(self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True) -> list[Prediction]:
         """The answers to all requests, in their order."""
-        examples, rows = asked.read.examples, asked.read.rows
+        predictions = [EMPTY] * len(asked.requests)
+        for batch in self._answer_batches(asked, options, with_attention=with_attention):
+            for row, prediction in batch:
+                predictions[row] = prediction
+        return predictions
+
+    def _answer_batches(
+        self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True, watch: Watch | None = None
+    ) -> Iterator[list[tuple[int, Prediction]]]:
+        """The answers of each batch with the rows of their requests. A `watch` looks on, and may give some up."""
+        is_read = set(asked.read.rows)
+        refused = {row: unanswered(error) for row, error in asked.read.refused.items()}
+        if at_once := [(row, refused.get(row, EMPTY)) for row in range(len(asked.requests)) if row not in is_read]:
+            yield at_once
+        codecs, examples, rows = (self.source_codec, self.target_codec), asked.read.examples, asked.read.rows
         prompts = examples.target_lengths
         rules = [asked.rules[row] for row in rows]
         # Prompts of one length, and either all with phrases that have to occur or none: see `search`.
         kinds = 2 * prompts + np.array([needs_beam(options, rule) for rule in rules], dtype=np.int64)
         order = np.lexsort((-examples.source_lengths, kinds))
-        predictions = [EMPTY] * len(asked.requests)
-        for row, error in asked.read.refused.items():
-            predictions[row] = unanswered(error)
         num_sentences = min(options.num_sentences, self._rows_at_most // options.num_hypotheses)
         costs = source_costs(examples.source_lengths)
         for indices in batches_of_equal(kinds, order, max(1, num_sentences), costs):
@@ -239,22 +265,28 @@ class Predictor:
                 self.members,
                 self.target_codec,
                 collate(examples, indices),
-                np.array([asked.first_row + rows[index] for index in indices]),
+                np.array([asked.numbers[rows[index]] for index in indices]),
                 options,
                 [rules[index] for index in indices],
                 max_length=self.max_length,
                 max_positions=self.max_positions,
                 most_rows=self._rows_at_most,
                 with_attention=with_attention,
+                watched=None if watch is None else Watched(watch, np.array([rows[index] for index in indices])),
             )
+            batch = []
             for index, found in zip(indices.tolist(), answers, strict=True):
                 prompt = asked.prompt(index)
-                best, *others = [
-                    prediction_of(self, examples, index, hypothesis, prompt, is_penalised=options.is_penalised)
+                candidates = [
+                    prediction_of(codecs, examples, index, hypothesis, prompt, is_penalised=options.is_penalised)
                     for hypothesis in found
                 ]
-                predictions[rows[index]] = replace(best, alternatives=tuple(others))
-        return predictions
+                if options.mbr:
+                    ranked = least_risk(candidates, options.mbr, are_samples=options.sample)
+                    candidates = ranked[: options.n_best]
+                best, *others = candidates
+                batch.append((rows[index], replace(best, alternatives=tuple(others))))
+            yield batch
 
     @property
     def _rows_at_most(self) -> int:
@@ -315,36 +347,8 @@ def stream_requests(
     with_attention: bool = True,
 ) -> Iterator[tuple[str, Prediction]]:
     """As `Predictor.stream`, for texts that are read together with their constraints, such as the lines of a file."""
-    return model._stream(requests, options, model._rule_maker(options), chunk_size, with_attention=with_attention)
-
-
-def prediction_of(
-    model: Predictor,
-    examples: Examples,
-    index: int,
-    hypothesis: Hypothesis,
-    prompt: str = "",
-    *,
-    is_penalised: bool = False,
-) -> Prediction:
-    """The hypothesis as the answer to the source of this example."""
-    source, weights = examples.source(index), hypothesis.weights
-    tokens, spans = list[str](), tuple[ValueSpan, ...]()
-    if model.source_codec is not None:
-        values = (each.arrays[index] for each in examples.sources.values)
-        spans = spans_of(model.source_codec, source.tolist(), values)
-        tokens = token_names(model.source_codec, source.tolist(), spans)
-    return Prediction(
-        model.target_codec.decode(hypothesis.ids, after=prompt),
-        tokens,
-        model.target_codec.tokens(hypothesis.ids),
-        hypothesis.log_prob,
-        hypothesis.score if is_penalised else hypothesis.log_prob / max(1, len(hypothesis.ids)),
-        None if weights is None else weights[:, : len(source)],
-        hypothesis.finished,
-        hypothesis.token_log_probs,
-        source_values=spans,
-    )
+    chosen = model._completed(options)
+    return model._stream(requests, chosen, model._rule_maker(chosen), chunk_size, with_attention=with_attention)
 
 
 def read_given(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from seq2see.inference.notes import Cause, UnknownTextWarning
 from seq2see.inference.options import CONFLICTS_WITH_SAMPLING, NO_CONSTRAINTS, Constraints, GenerationOptions
 from seq2see.inference.requests import Request
 from seq2see.text import UNK, Codec
+from seq2see.text.protected import MAX_SECONDS, compile_pattern
 
 NUM_SHOWN = 5
 """Terms that a warning names."""
@@ -66,7 +66,9 @@ class RuleMaker:
         self.max_positions = max_positions
         self.min_length = 2 if self.has_source else None
         """By default: a token and EOS, since no target in training is empty."""
-        self.pattern = re.compile(options.placeholders) if options.placeholders else None
+        self.pattern = None
+        if options.placeholders:
+            self.pattern = compile_pattern(options.placeholders, where="placeholders", may_be_empty=True)
         read = source_codec or codec
         self.finder = None
         if options.glossary is not None:
@@ -156,7 +158,13 @@ class RuleMaker:
         """The placeholders of a text. ConfigError for one that the model can't write as it is."""
         if self.pattern is None:
             return {}
-        found = dict.fromkeys((match[0] for match in self.pattern.finditer(text) if match[0].strip()), "placeholders")
+        try:
+            matches = [match[0] for match in self.pattern.finditer(text, timeout=MAX_SECONDS, concurrent=True)]
+        except (TimeoutError, MemoryError):
+            what = f"took more than {MAX_SECONDS} seconds, or all memory, to match {len(text):,} characters"
+            fix = "use a pattern without repetitions of repetitions"
+            raise ConfigError(what, where="placeholders", fix=fix) from None
+        found = dict.fromkeys((match for match in matches if match.strip()), "placeholders")
         for placeholder in found:
             written = self.codec.decode(known_ids(self.codec, placeholder, where="placeholders"))
             if written != placeholder:
@@ -187,16 +195,21 @@ class TermNotes:
         line = f"{term!r} ({', '.join(map(repr, dict.fromkeys(unknown)))} was not in the training data"
         self.causes.setdefault(line, Cause()).add(place)
 
-    def warn(self, *, stacklevel: int) -> None:
-        """Warn of those that haven't been said, at this level above the caller."""
+    def lines(self) -> list[str]:
+        """One line about those that haven't been said; none if there are none."""
         new = [line for line in self.causes if line not in self.said]
         if not new:
-            return
+            return []
         self.said.update(new)
         shown = "; ".join(f"{line}; first: {self.causes[line].first})" for line in new[:NUM_SHOWN])
         more = f" and {len(new) - NUM_SHOWN:,} more" if len(new) > NUM_SHOWN else ""
-        what = f"terms of the glossary that the model can't write, so that no answer has to contain them: {shown}{more}"
-        warnings.warn(what, UnknownTextWarning, stacklevel=stacklevel + 1)
+        what = "terms of the glossary that the model can't write, so that no answer has to contain them"
+        return [f"{what}: {shown}{more}"]
+
+    def warn(self, *, stacklevel: int) -> None:
+        """Warn of those that haven't been said, at this level above the caller."""
+        for line in self.lines():
+            warnings.warn(line, UnknownTextWarning, stacklevel=stacklevel + 1)
 
 
 def known_ids(codec: Codec, text: str, *, where: str) -> Ids:

@@ -13,7 +13,8 @@ from seq2see.inference.constraints import choose_of, filters_of, max_lengths, ph
 from seq2see.inference.engine import Engine
 from seq2see.inference.options import GenerationOptions
 from seq2see.inference.rules import Rules
-from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, beam_search, ensemble, generate
+from seq2see.inference.watching import Watched
+from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, diverse_beam_search, ensemble, generate
 from seq2see.text import BOS, EOS, PAD, UNK, Codec, has_subwords
 
 NOTHING = Hypothesis([], -math.inf, -math.inf, False, None)
@@ -34,12 +35,13 @@ def search(
     max_positions: int | None,
     most_rows: int,
     with_attention: bool,
+    watched: Watched | None = None,
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each text, best first; at least one, which may be empty.
 
     `codec` is that of the targets, `numbers` [B] identify the texts to a sampler across batches, and `max_length` is
     the model's own. At most `most_rows` hypotheses are drawn side by side. Without a beam the `rules` [B] of all texts
-    have phrases that must occur, or those of none have: see `needs_beam`.
+    have phrases that must occur, or those of none have: see `needs_beam`. With `watched`, its watch looks on.
     """
     prompt, source_lengths = batch.target.ids, batch.source.lengths
     states = [member.start(batch.source, batch.decoder_input) for member in members]
@@ -58,18 +60,25 @@ def search(
         Forbid(NEVER_GENERATED),
         *filters_of(options, rules, codec, source_lengths, limits, prompts=prompt),
     ]
+    wanted = options.num_candidates
+    choose = choose_of(options)
+    if watched is not None:
+        filters.append(watched)
+        choose = watched.choosing(choose)
     first: int | np.ndarray = prompt[:, -1] if prompt.shape[1] else BOS
     if needs_beam(options, rules[0]):
-        found = beam_search(
+        found = diverse_beam_search(
             step,
             start,
             num_hypotheses=options.beam,
             # Some of these may be the same text, aligned or segmented in another way.
-            n_best=options.beam if options.n_best > 1 and is_ambiguous(codec) else options.n_best,
+            n_best=options.beam if wanted > 1 and is_ambiguous(codec) else wanted,
+            groups=options.beam_groups,
+            diversity=options.diversity,
             first=first,
             eos=EOS,
             max_lengths=limits + num_steps,
-            length_penalty=options.length_penalty,
+            length_penalty=options.length_penalty or 0.0,
             coverage_penalty=options.coverage_penalty,
             source_lengths=source_lengths,
             filters=filters,
@@ -77,19 +86,21 @@ def search(
             transducer_step=codec.step,
             num_steps=num_steps,
         )
-        found = [distinct([written(each, codec.step) for each in own], codec)[: options.n_best] for own in found]
+        found = [[written(each, codec.step) for each in own] for own in found]
+        if not options.mbr:
+            found = [distinct(own, codec)[:wanted] for own in found]
         return [each if each and room else [NOTHING] for each, room in zip(found, has_room.tolist(), strict=True)]
     every, drawn = np.arange(len(limits)), [list[Hypothesis]() for _ in limits]
     together = max(1, most_rows // len(limits))
-    for draw in range(0, options.n_best, together):
-        count = min(together, options.n_best - draw)
+    for draw in range(0, wanted, together):
+        count = min(together, wanted - draw)
         more = generate(
             step,
-            start if count == options.n_best else start.select(every, every),  # a step consumes its state
+            start if count == wanted else start.select(every, every),  # a step consumes its state
             first=first,
             eos=EOS,
             max_lengths=limits + num_steps,
-            choose=choose_of(options),
+            choose=choose,
             filters=filters,
             row_numbers=numbers,
             count=count,

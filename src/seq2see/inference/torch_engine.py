@@ -13,6 +13,7 @@ from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.engine import Array, Heads, Ids, stacked
 from seq2see.model import DecoderState, Seq2Seq, max_positions, restore
 from seq2see.model.encoder import Encoder
+from seq2see.model.mixtures import HardMonotonic
 from seq2see.model.readers import Attend, Pointer
 from seq2see.model.transformer import CrossAttention
 from seq2see.storage.saved_model import SavedModel
@@ -54,9 +55,10 @@ class TorchEngine:
         return bool(self.readers)
 
     @property
-    def readers(self) -> list[Attend | CrossAttention | Pointer]:
+    def readers(self) -> list[Attend | CrossAttention | Pointer | HardMonotonic]:
         """The layers with attention over the source, bottom first."""
-        return [part for part in self.network.decoder.modules() if isinstance(part, Attend | CrossAttention | Pointer)]
+        kinds = Attend | CrossAttention | Pointer | HardMonotonic
+        return [part for part in self.network.decoder.modules() if isinstance(part, kinds)]
 
     @property
     def shown_layer(self) -> int:
@@ -64,7 +66,7 @@ class TorchEngine:
         return max(
             height
             for height, part in enumerate(self.readers)
-            if isinstance(part, Attend | Pointer) or part.reports_weights
+            if not isinstance(part, CrossAttention) or part.reports_weights
         )
 
     @property

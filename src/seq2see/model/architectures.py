@@ -8,20 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from seq2see.blueprint import Blueprint, Sizes, require_joint
+from torch import nn
+
+from seq2see.blueprint import ARCHITECTURES, Blueprint, Sizes, require_sizes
 from seq2see.model.dropout import Dropout, SequenceDropout
 from seq2see.model.embedding import Embedding, FieldEmbedding
 from seq2see.model.encoder import (
-    BidirectionalLSTM,
+    BidirectionalRNN,
     Encoder,
     EncoderLayer,
     NoSource,
     ResidualEncoderLayer,
     TransformerEncoder,
-    UnidirectionalLSTM,
+    UnidirectionalRNN,
 )
 from seq2see.model.initialize import initialize
-from seq2see.model.readers import SCORES, Attend, Peek, Pointer, Score
+from seq2see.model.mixtures import Copying, HardMonotonic, Mixture
+from seq2see.model.readers import SCORES, Attend, AttendFromPrevious, Diagonal, Peek, Pointer, Score
 from seq2see.model.recurrent import Recurrent
 from seq2see.model.seq2seq import Decoder, Seq2Seq
 from seq2see.model.stream import Layer
@@ -53,10 +56,10 @@ def reverse(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
 def peeky(o: Blueprint, sizes: Sizes) -> Seq2Seq:
     """The encoder's last h goes into every LSTM and into the output layer, at every step (Cho et al. 2014)."""
-    first = ReadContext(Recurrent(o.embedding + o.width, o.width, o.dropout))
-    above = [ReadContext(Recurrent(2 * o.width, o.width, o.dropout)) for _ in range(1, o.layers)]
+    first = ReadContext(cell(o, o.embedding + o.width))
+    above = [ReadContext(cell(o, 2 * o.width)) for _ in range(1, o.decoder_layers)]
     embedding = embeddings(o, sizes)
-    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Peek(), first, *above, Concat()], 2 * o.width))
+    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Peek(), first, *above, Concat()]))
 
 
 def attention(o: Blueprint, sizes: Sizes) -> Seq2Seq:
@@ -84,15 +87,17 @@ def residual(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
 
 def gnmt(o: Blueprint, sizes: Sizes) -> Seq2Seq:
-    """The bottom decoder layer attends, all layers above read its context (Wu et al. 2016, figure 1).
+    """The bottom decoder layer asks the attention, all layers above read the context (Wu et al. 2016, section 3).
 
     The encoder's bottom layer is bidirectional, the others read forward; on both sides, layers from the third on are
-    residual. Unlike in the paper, the bottom decoder layer is not fed the previous context, which would need a loop
-    over time.
+    residual. The query is the bottom layer's output of the step before, so the layer itself has no context, and there
+    is no loop over time; with model.query=current it is that of the step itself. Unlike in the paper, each of the
+    encoder's two directions has half the width, and there are 4 layers by default, not 8.
     """
-    bottom, *_ = recurrent(o)
-    above = [ReadContext(Recurrent(2 * o.width, o.width, o.dropout)) for _ in range(1, o.layers)]
-    layers = [bottom, Attend(score(o)), above[0], *(Residual(layer) for layer in above[1:])]
+    bottom, attend = cell(o, o.embedding), Attend(score(o), diagonal(o))
+    lower = [AttendFromPrevious(bottom, attend)] if o.query == "previous" else [bottom, attend]
+    above = [ReadContext(cell(o, 2 * o.width)) for _ in range(1, o.decoder_layers)]
+    layers = [*lower, above[0], *(Residual(layer) for layer in above[1:])]
     embedding = embeddings(o, sizes)
     return Seq2Seq(encoder(o, embedding, unidirectional_from=1, residual_from=2), decoder(o, embedding, layers))
 
@@ -109,11 +114,19 @@ def transducer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
     Targets are actions along the source, so there is no attention to learn; see `seq2see.text.alignment`.
     """
-    first = ReadContext(Recurrent(o.embedding + o.width, o.width, o.dropout))
-    above = [Recurrent(o.width, o.width, o.dropout) for _ in range(1, o.layers)]
+    first = ReadContext(cell(o, o.embedding + o.width))
+    above = [cell(o, o.width) for _ in range(1, o.decoder_layers)]
     embedding = embeddings(o, sizes)
-    output = ReadContext(Dense(2 * o.width, o.width, o.dropout))
-    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Pointer(), first, *above, output]))
+    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, [Pointer(), first, *above, joined(o)]))
+
+
+def monotonic(o: Blueprint, sizes: Sizes) -> Seq2Seq:
+    """Each token is written from one place of the source, which never goes back (Wu & Cotterell 2019).
+
+    The decoder's LSTMs read the target alone; `HardMonotonic` above them sums over all alignments.
+    """
+    embedding = embeddings(o, sizes)
+    return Seq2Seq(encoder(o, embedding), decoder(o, embedding, recurrent(o)))
 
 
 def transformer(o: Blueprint, sizes: Sizes) -> Seq2Seq:
@@ -155,6 +168,7 @@ BUILDERS: dict[str, Callable[[Blueprint, Sizes], Seq2Seq]] = {
     "gnmt": gnmt,
     "input_feeding": input_feeding,
     "transducer": transducer,
+    "monotonic": monotonic,
     "transformer": transformer,
     "transformer_lstm": transformer_lstm,
     "lstm_transformer": lstm_transformer,
@@ -169,7 +183,7 @@ def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
     ConfigError for tie=all with two different vocabularies.
     """
-    require_joint(o, sizes)
+    require_sizes(o, sizes)
     model = BUILDERS[o.name](o, sizes)
     initialize(model)
     return model
@@ -182,6 +196,7 @@ class Embeddings(NamedTuple):
     target: Embedding
     fields: FieldEmbedding | None
     values: SourceValues | None
+    sizes: Sizes
 
 
 def embeddings(o: Blueprint, sizes: Sizes, *, scaled: bool = False) -> Embeddings:
@@ -191,61 +206,74 @@ def embeddings(o: Blueprint, sizes: Sizes, *, scaled: bool = False) -> Embedding
     source = target if o.tie == "all" else Embedding(sizes.source, o.embedding, scaled=scaled)
     fields = FieldEmbedding(sizes.fields, o.embedding) if sizes.fields else None
     has_values = any(field.has_values for field in sizes.fields)
-    return Embeddings(source, target, fields, SourceValues(sizes.fields, o.embedding) if has_values else None)
+    values = SourceValues(sizes.fields, o.embedding) if has_values else None
+    return Embeddings(source, target, fields, values, sizes)
 
 
 def encoder(
     o: Blueprint, embedding: Embeddings, *, unidirectional_from: int | None = None, residual_from: int | None = None
 ) -> Encoder:
-    """`o.layers` recurrent layers, from the given heights on unidirectional or residual."""
+    """`o.encoder_layers` recurrent layers, from the given heights on unidirectional or residual."""
     layers: list[EncoderLayer] = []
-    for height in range(o.layers):
+    for height in range(o.encoder_layers):
         input_width = o.width if height else o.embedding
         if unidirectional_from is not None and height >= unidirectional_from:
-            layer: EncoderLayer = UnidirectionalLSTM(input_width, o.width, o.dropout)
+            layer: EncoderLayer = UnidirectionalRNN(input_width, o.width, o.dropout, cell=o.cell)
         elif o.direction == "both":
-            layer = BidirectionalLSTM(input_width, o.width, o.dropout, merge=o.merge)
+            layer = BidirectionalRNN(input_width, o.width, o.dropout, merge=o.merge, cell=o.cell)
         else:
-            layer = UnidirectionalLSTM(input_width, o.width, o.dropout, backward=o.direction == "backward")
+            backward = o.direction == "backward"
+            layer = UnidirectionalRNN(input_width, o.width, o.dropout, backward=backward, cell=o.cell)
         layers.append(ResidualEncoderLayer(layer) if residual_from is not None and height >= residual_from else layer)
     return Encoder(embedding.source, layers, SequenceDropout(o.dropout), embedding.fields, embedding.values)
 
 
-def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], output_width: int | None = None) -> Decoder:
-    """A decoder of these layers; the last one is `output_width` wide (default: W)."""
-    return Decoder(embedding.target, layers, output_width or o.width, SequenceDropout(o.dropout), tied=o.tie != "none")
+def decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer]) -> Decoder:
+    """A decoder of these layers."""
+    return whole_decoder(o, embedding, layers, SequenceDropout(o.dropout))
+
+
+def whole_decoder(o: Blueprint, embedding: Embeddings, layers: list[Layer], dropout: nn.Module) -> Decoder:
+    """Layers between embedding and output layer, beside which a mixture may be."""
+    output_width = ARCHITECTURES[o.name].output_width(o.width, o.output)
+    mixture: Mixture | None = Copying(embedding.sizes, output_width) if o.copy else None
+    if o.name == "monotonic":
+        mixture = HardMonotonic(score(o), o.width, embedding.sizes.target)
+    return Decoder(embedding.target, layers, output_width, dropout, tied=o.tie != "none", mixture=mixture)
 
 
 def transformer_encoder(o: Blueprint, embedding: Embeddings) -> Encoder:
-    """`o.layers` Transformer blocks with full self-attention over the source."""
+    """`o.encoder_layers` Transformer blocks with full self-attention over the source."""
     blocks = [
         Stack(
             sublayer(o, EncoderSelfAttention(o.width, o.heads, rotary=o.positions == "rotary")),
             sublayer(o, FeedForward(o.width, o.feed_forward, o.activation)),
         )
-        for _ in range(o.layers)
+        for _ in range(o.encoder_layers)
     ]
     layers = [TransformerEncoder(*positions(o), *blocks, *last_norm(o))]
     return Encoder(embedding.source, layers, Dropout(o.dropout), embedding.fields, embedding.values)
 
 
 def transformer_decoder(o: Blueprint, embedding: Embeddings, *, has_source: bool = True) -> Decoder:
-    """`o.layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention.
+    """`o.decoder_layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention.
 
     The attention weights reported are those of the last block but one, which is the closest to a word alignment
     (Garg et al. 2019, section 4.1).
     """
 
     def block(height: int) -> Stack:
-        source = CrossAttention(o.width, o.width, o.heads, reports_weights=height == max(0, o.layers - 2))
+        is_shown = height == max(0, o.decoder_layers - 2)
+        bias = diagonal(o, o.heads)
+        source = CrossAttention(o.width, o.width, o.heads, reports_weights=is_shown, diagonal=bias)
         return Stack(
             sublayer(o, SelfAttention(o.width, o.heads, rotary=o.positions == "rotary")),
             *([sublayer(o, source)] if has_source else []),
             sublayer(o, FeedForward(o.width, o.feed_forward, o.activation)),
         )
 
-    layers = [*positions(o), *(block(height) for height in range(o.layers)), *last_norm(o)]
-    return Decoder(embedding.target, layers, o.width, Dropout(o.dropout), tied=o.tie != "none")
+    layers = [*positions(o), *(block(height) for height in range(o.decoder_layers)), *last_norm(o)]
+    return whole_decoder(o, embedding, layers, Dropout(o.dropout))
 
 
 def sublayer(o: Blueprint, inner: Layer) -> Layer:
@@ -270,14 +298,28 @@ def last_norm(o: Blueprint) -> list[Layer]:
 
 
 def recurrent(o: Blueprint, input_width: int | None = None) -> list[Layer]:
-    """`o.layers` LSTMs; the first reads `input_width` (default: E)."""
-    widths = [input_width or o.embedding] + [o.width] * (o.layers - 1)
-    return [Recurrent(width, o.width, o.dropout) for width in widths]
+    """`o.decoder_layers` LSTMs or GRUs; the first reads `input_width` (default: E)."""
+    return [cell(o, width) for width in [input_width or o.embedding] + [o.width] * (o.decoder_layers - 1)]
+
+
+def cell(o: Blueprint, input_width: int) -> Recurrent:
+    """An LSTM or GRU of the decoder."""
+    return Recurrent(input_width, o.width, o.dropout, cell=o.cell)
 
 
 def attention_layers(o: Blueprint) -> list[Layer]:
-    """Attention, and the layer that makes the attentional state of x and context."""
-    return [Attend(score(o)), ReadContext(Dense(2 * o.width, o.width, o.dropout))]
+    """Attention, and the layer that joins x and context."""
+    return [Attend(score(o), diagonal(o)), joined(o)]
+
+
+def joined(o: Blueprint) -> Layer:
+    """x and context as the input of the output layer: an attentional state, or both side by side."""
+    return Concat() if o.output == "direct" else ReadContext(Dense(2 * o.width, o.width, o.dropout))
+
+
+def diagonal(o: Blueprint, heads: int = 1) -> Diagonal | None:
+    """The bias for each distance of positions, if it was chosen."""
+    return Diagonal(heads) if o.diagonal else None
 
 
 def score(o: Blueprint) -> Score:

@@ -10,19 +10,19 @@ from torch import Tensor, nn
 
 from seq2see.model.dropout import SequenceDropout
 from seq2see.model.embedding import Embedding, FieldEmbedding
-from seq2see.model.recurrent import DirectedLSTM
-from seq2see.model.stream import Layer, LSTMState, Memory, Stream
+from seq2see.model.recurrent import DirectedRNN
+from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Padded
 from seq2see.model.values import SourceValues
 from seq2see.model.wiring import Stack
 
 
 class EncoderLayer(nn.Module):
-    """Maps padded states [B S I] to states [B S D] and the layer's final (h, c), if it has one."""
+    """Maps padded states [B S I] to states [B S D] and the layer's final state, if it has one."""
 
     def forward(
         self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"], positions: Int[Tensor, "B S"] | None = None
-    ) -> tuple[Float[Tensor, "B S D"], LSTMState | None]:
+    ) -> tuple[Float[Tensor, "B S D"], RecurrentState | None]:
         """`positions` are those that self-attention sees, if not 0, 1, … in each row."""
         raise NotImplementedError
 
@@ -33,42 +33,47 @@ class EncoderLayer(nn.Module):
         return self(x, mask, positions)[0], ()
 
 
-class UnidirectionalLSTM(EncoderLayer):
-    """One LSTM, reading forward or backward. Backward is the reversed input of Sutskever et al. 2014, section 3.3."""
+class UnidirectionalRNN(EncoderLayer):
+    """One LSTM or GRU, read forward or backward: the reversed input of Sutskever et al. 2014, section 3.3."""
 
-    def __init__(self, input_width: int, width: int, dropout: float = 0.0, *, backward: bool = False) -> None:
+    def __init__(
+        self, input_width: int, width: int, dropout: float = 0.0, *, backward: bool = False, cell: str = "lstm"
+    ) -> None:
         super().__init__()
-        self.reader = DirectedLSTM(input_width, width, backward=backward)
+        self.reader = DirectedRNN(input_width, width, backward=backward, cell=cell)
         self.dropout = SequenceDropout(dropout)
 
     def forward(
         self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"], positions: Int[Tensor, "B S"] | None = None
-    ) -> tuple[Float[Tensor, "B S D"], LSTMState]:
+    ) -> tuple[Float[Tensor, "B S D"], RecurrentState]:
         states, final = self.reader(x, mask)
         return self.dropout(states), final
 
 
-class BidirectionalLSTM(EncoderLayer):
-    """Two LSTMs, one per direction (Schuster & Paliwal 1997), merged by concatenation, sum or mean.
+class BidirectionalRNN(EncoderLayer):
+    """Two LSTMs or GRUs, one per direction (Schuster & Paliwal 1997), merged by concatenation, sum or mean.
 
-    `width` is that of the merged states; under concat each direction has half of it. (h, c) are merged like the states.
+    `width` is that of the merged states; under concat each direction has half of it. Final states are merged
+    like the others.
     """
 
-    def __init__(self, input_width: int, width: int, dropout: float = 0.0, *, merge: str = "concat") -> None:
+    def __init__(
+        self, input_width: int, width: int, dropout: float = 0.0, *, merge: str = "concat", cell: str = "lstm"
+    ) -> None:
         super().__init__()
         each = width // 2 if merge == "concat" else width
-        self.ahead = DirectedLSTM(input_width, each, backward=False)
-        self.back = DirectedLSTM(input_width, each, backward=True)
+        self.ahead = DirectedRNN(input_width, each, backward=False, cell=cell)
+        self.back = DirectedRNN(input_width, each, backward=True, cell=cell)
         self.merge = merge
         self.dropout = SequenceDropout(dropout)
 
     def forward(
         self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"], positions: Int[Tensor, "B S"] | None = None
-    ) -> tuple[Float[Tensor, "B S D"], LSTMState]:
-        ahead, (h_ahead, c_ahead) = self.ahead(x, mask)
-        back, (h_back, c_back) = self.back(x, mask)
-        states, h, c = (self._merged(*pair) for pair in ((ahead, back), (h_ahead, h_back), (c_ahead, c_back)))
-        return self.dropout(states), (h, c)
+    ) -> tuple[Float[Tensor, "B S D"], RecurrentState]:
+        ahead, final_ahead = self.ahead(x, mask)
+        back, final_back = self.back(x, mask)
+        final = tuple(self._merged(*pair) for pair in zip(final_ahead, final_back, strict=True))
+        return self.dropout(self._merged(ahead, back)), final
 
     def _merged(self, ahead: Tensor, back: Tensor) -> Tensor:
         match self.merge:
@@ -106,7 +111,7 @@ class TransformerEncoder(EncoderLayer):
 
 
 class ResidualEncoderLayer(EncoderLayer):
-    """A residual connection around an encoder layer; the final (h, c) are the inner layer's."""
+    """A residual connection around an encoder layer; the final state is the inner layer's."""
 
     def __init__(self, inner: EncoderLayer) -> None:
         super().__init__()
@@ -114,13 +119,13 @@ class ResidualEncoderLayer(EncoderLayer):
 
     def forward(
         self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"], positions: Int[Tensor, "B S"] | None = None
-    ) -> tuple[Float[Tensor, "B S D"], LSTMState | None]:
+    ) -> tuple[Float[Tensor, "B S D"], RecurrentState | None]:
         states, final = self.inner(x, mask, positions)
         return x + states, final
 
 
 class Encoder(nn.Module):
-    """Embedding, then layers; every layer's final (h, c) reaches the decoder.
+    """Embedding, then layers; every layer's final state may reach the decoder.
 
     A source of several fields has an embedding of `fields`, too, and one of the `values` of those that have any.
     """
@@ -149,7 +154,7 @@ class Encoder(nn.Module):
             states, final = layer(states, mask, positions)
             if final is not None:
                 finals.append(final)
-        return Memory(states, mask, tuple(finals))
+        return Memory(states, mask, tuple(finals), source.ids)
 
     def self_attention(self, source: Padded) -> tuple[Float[Tensor, "B _H S S"], ...]:
         """The weights of every head of each self-attention, bottom first; empty for LSTMs."""

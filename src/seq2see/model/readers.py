@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import embedding, one_hot
 
-from seq2see.blueprint import STEP
-from seq2see.model.stream import Layer, LSTMState, Memory, Stream
+from seq2see.blueprint import DIAGONAL_REACH, STEP
+from seq2see.model.recurrent import Recurrent
+from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry, at_least_float32
 
 
@@ -42,7 +43,7 @@ class Pointer(Layer):
     def read(self, memory: Memory) -> Carry:
         return memory.states, memory.mask.sum(1) - 1
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         return memory.mask.new_zeros(memory.mask.size(0), dtype=torch.int64)
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
@@ -130,15 +131,48 @@ SCORES: dict[str, Callable[[int, int], Score]] = {
 """Score functions by name, built from the widths of query and source state (equal for dot products)."""
 
 
+class Diagonal(nn.Module):
+    """A learned bias on the scores of each head for every distance s - t, clipped to ±`DIAGONAL_REACH`.
+
+    It starts at -|s - t| / 2: at first, attention goes along the diagonal. t counts the decoder's positions, which are
+    the same in every row; the carry [R] is the next one.
+    """
+
+    def __init__(self, heads: int = 1) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(heads, 2 * DIAGONAL_REACH + 1))
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """The bias before training."""
+        distances = torch.arange(-DIAGONAL_REACH, DIAGONAL_REACH + 1, device=self.weight.device)
+        self.weight.copy_((-distances.abs() / 2).expand_as(self.weight))
+
+    def start(self, memory: Memory) -> Tensor:
+        """The carry before the first position."""
+        return memory.mask.new_zeros(memory.mask.size(0), dtype=torch.int64)
+
+    def forward(self, carry: Int[Tensor, " R"], queries: int, places: int) -> Float[Tensor, "_H T S"]:
+        """The bias of the next `queries` positions at the first `places` of the source."""
+        positions = carry[:1, None] + torch.arange(queries, device=carry.device)[:, None]
+        distances = torch.arange(places, device=carry.device) - positions
+        index = distances.clamp(-DIAGONAL_REACH, DIAGONAL_REACH) + DIAGONAL_REACH
+        return embedding(index, self.weight.t()).permute(2, 0, 1)
+
+
 class Attend(Layer):
     """Attention with x as the query; the context is the weighted sum of the source states (Luong et al. 2015)."""
 
-    def __init__(self, score: Score) -> None:
+    def __init__(self, score: Score, diagonal: Diagonal | None = None) -> None:
         super().__init__()
         self.score = score
+        self.diagonal = diagonal
 
     def read(self, memory: Memory) -> Carry:
         return self.score.keys(memory.states), memory.states, memory.mask
+
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
+        return () if self.diagonal is None else self.diagonal.start(memory)
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         keys, states, mask = reading
@@ -148,11 +182,44 @@ class Attend(Layer):
         rows, length, width = stream.x.shape
         # The hypotheses of a sentence are queries over the same keys, so the source states are not copied.
         queries = stream.x.reshape(states.size(0), -1, width)
-        weights = masked_softmax(self.score(queries, keys), mask[:, None])
+        scores = self.score(queries, keys)
+        if self.diagonal is not None:
+            assert isinstance(carry, Tensor)
+            own = scores.view(states.size(0), -1, length, states.size(1))
+            scores = (own + self.diagonal(carry, length, states.size(1))).view_as(scores)
+            carry = carry + length
+        weights = masked_softmax(scores, mask[:, None])
         context = weights.to(states.dtype) @ states
         weights = weights.view(rows, length, -1)
         heads = None if stream.heads is None else (*stream.heads, weights[:, None])
         return stream._replace(context=context.view(rows, length, -1), weights=weights, heads=heads), carry
+
+
+class AttendFromPrevious(Layer):
+    """A recurrent layer, and attention whose query is that layer's output of the step before (Wu et al. 2016).
+
+    The first query is the state that the layer starts from.
+    """
+
+    def __init__(self, recurrent: Recurrent, attend: Attend) -> None:
+        super().__init__()
+        self.recurrent = recurrent
+        self.attend = attend
+
+    def read(self, memory: Memory) -> Carry:
+        return self.attend.read(memory)
+
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
+        return self.recurrent.start(memory, finals), self.attend.start(memory, finals)
+
+    def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
+        own, of_attention = carry
+        h, *_ = own
+        assert isinstance(h, Tensor)
+        stream, own = self.recurrent(stream, own, ())
+        queries = torch.cat([h[:, None].to(stream.x.dtype), stream.x[:, :-1]], 1)
+        seen, of_attention = self.attend(stream._replace(x=queries), of_attention, reading)
+        return seen._replace(x=stream.x), (own, of_attention)
 
 
 def masked_softmax(scores: Float[Tensor, "B *T S"], mask: Bool[Tensor, "B *one S"]) -> Float[Tensor, "B *T S"]:

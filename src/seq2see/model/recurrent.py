@@ -1,8 +1,9 @@
-"""The LSTM, whose state padding leaves exactly unchanged; as an encoder layer and as a decoder layer.
+"""LSTM and GRU, whose final states don't depend on padding; as an encoder layer and as a decoder layer.
 
 A padded batch runs through oneDNN in one call, which a PackedSequence would prevent. Exactness comes from an extra
 input feature that is 1 at padding: its fixed weights saturate the input and forget gates, so that both sigmoids are
-exactly 0 and 1 in every floating-point format, and c is unchanged:  c' = 1·c + 0·g.
+exactly 0 and 1 in every floating-point format, and c is unchanged:  c' = 1·c + 0·g.  In a GRU they saturate the update
+gate, which leaves a state of zeros exactly unchanged, so that what is read backward begins at the last real token.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from seq2see.model.dropout import SequenceDropout
-from seq2see.model.stream import Layer, LSTMState, Memory, Stream
+from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry
 
 SATURATE = 1e4
@@ -38,14 +39,14 @@ class LSTM(nn.Module):
         self.weight_hidden = nn.Parameter(torch.empty(4 * width, width))
         self.bias = nn.Parameter(torch.empty(4 * width))
 
-    def zeros(self, like: Tensor) -> LSTMState:
+    def zeros(self, like: Tensor) -> RecurrentState:
         """The all-zero state for the rows of `like` [B ...]."""
         zero = like.new_zeros(like.size(0), self.width)
         return zero, zero
 
     def forward(
-        self, x: Float[Tensor, "B T I"], state: LSTMState, mask: Bool[Tensor, "B T"] | None = None
-    ) -> tuple[Float[Tensor, "B T H"], LSTMState]:
+        self, x: Float[Tensor, "B T I"], state: RecurrentState, mask: Bool[Tensor, "B T"] | None = None
+    ) -> tuple[Float[Tensor, "B T H"], RecurrentState]:
         """Outputs h at every position, and (h, c) after the last one.
 
         Where `mask` is False c is unchanged, and outputs are finite but undefined: read h at a real position.
@@ -57,7 +58,7 @@ class LSTM(nn.Module):
             return h[:, None], (h, c)
         weight_input: Tensor = self.weight_input
         if mask is not None:
-            x, weight_input = self._close_gates_at_padding(x, mask)
+            x, weight_input = with_gates_at_padding(x, mask, weight_input, (-SATURATE, SATURATE, 0.0, 0.0))
         outputs, h, c = torch.lstm(
             x,
             (state[0][None].contiguous(), state[1][None].contiguous()),
@@ -71,50 +72,121 @@ class LSTM(nn.Module):
         )
         return outputs, (h[0], c[0])
 
-    def _close_gates_at_padding(
-        self, x: Float[Tensor, "B T I"], mask: Bool[Tensor, "B T"]
-    ) -> tuple[Float[Tensor, "B T J"], Float[Tensor, "G J"]]:
-        gates = torch.tensor([-SATURATE, SATURATE, 0.0, 0.0], dtype=x.dtype, device=x.device)
-        column = gates.repeat_interleave(self.width)[:, None]
-        padding = (~mask)[..., None].to(x.dtype)
-        x, weight = torch.cat([x, padding], -1), torch.cat([self.weight_input, column], -1)
-        if torch.is_autocast_enabled(x.device.type):
-            unused = -x.size(-1) % FAST_WIDTH
-            x, weight = pad(x, (0, unused)), pad(weight, (0, unused))
-        return x, weight
 
+class GRU(nn.Module):
+    """One GRU over time (Cho et al. 2014), in PyTorch's form, with the reset gate behind the recurrent product.
 
-class DirectedLSTM(nn.Module):
-    """An LSTM that reads padded sequences forward or backward; its outputs stay in source order."""
+    r = σ(W_r x + U_r h' + b_r)    z = σ(W_z x + U_z h' + b_z)    n = tanh(W_n x + b_n + r * (U_n h' + b_h))
+    h = (1 - z) * n + z * h'. The first axis of the weights holds r, z and n.
+    """
 
-    def __init__(self, input_width: int, width: int, *, backward: bool) -> None:
+    def __init__(self, input_width: int, width: int) -> None:
         super().__init__()
-        self.lstm = LSTM(input_width, width)
+        self.width = width
+        self.weight_input = nn.Parameter(torch.empty(3 * width, input_width))
+        self.weight_hidden = nn.Parameter(torch.empty(3 * width, width))
+        self.bias = nn.Parameter(torch.empty(3 * width))
+        self.bias_hidden = nn.Parameter(torch.empty(width))
+
+    def zeros(self, like: Tensor) -> RecurrentState:
+        """The all-zero state for the rows of `like` [B ...]."""
+        return (like.new_zeros(like.size(0), self.width),)
+
+    def forward(
+        self, x: Float[Tensor, "B T I"], state: RecurrentState, mask: Bool[Tensor, "B T"] | None = None
+    ) -> tuple[Float[Tensor, "B T H"], RecurrentState]:
+        """Outputs h at every position, and (h,) after the last one.
+
+        Where `mask` is False, a state of zeros is unchanged; behind the last real token, outputs are undefined.
+        """
+        (h,) = state
+        bias_hidden = torch.cat([torch.zeros_like(self.bias[self.width :]), self.bias_hidden])
+        if x.size(1) == 1 and mask is None:
+            h = torch.gru_cell(x[:, 0], h, self.weight_input, self.weight_hidden, self.bias, bias_hidden)
+            return h[:, None], (h,)
+        weight_input: Tensor = self.weight_input
+        if mask is not None:
+            x, weight_input = with_gates_at_padding(x, mask, weight_input, (0.0, SATURATE, 0.0))
+        weights = [weight_input, self.weight_hidden, self.bias, bias_hidden]
+        outputs, last = torch.gru(
+            x,
+            h[None].contiguous(),
+            weights,
+            True,  # has biases
+            1,  # layers
+            0.0,  # dropout between layers
+            self.training,
+            False,  # bidirectional
+            True,  # batch first
+        )
+        return outputs, (last[0],)
+
+
+def with_gates_at_padding(
+    x: Float[Tensor, "B T I"], mask: Bool[Tensor, "B T"], weight: Float[Tensor, "G I"], sums: tuple[float, ...]
+) -> tuple[Float[Tensor, "B T J"], Float[Tensor, "G J"]]:
+    """Input and weights with a feature that adds `sums`, one for each gate, at padding."""
+    gates = torch.tensor(sums, dtype=x.dtype, device=x.device)
+    column = gates.repeat_interleave(weight.size(0) // len(sums))[:, None]
+    padding = (~mask)[..., None].to(x.dtype)
+    x, weight = torch.cat([x, padding], -1), torch.cat([weight, column], -1)
+    if torch.is_autocast_enabled(x.device.type):
+        unused = -x.size(-1) % FAST_WIDTH
+        x, weight = pad(x, (0, unused)), pad(weight, (0, unused))
+    return x, weight
+
+
+CELLS: dict[str, type[LSTM] | type[GRU]] = {"lstm": LSTM, "gru": GRU}
+"""Recurrent networks by name, which is also that of their tensors."""
+
+
+class Cell(nn.Module):
+    """Holds one of `CELLS` under its name."""
+
+    def __init__(self, cell: str, input_width: int, width: int) -> None:
+        super().__init__()
+        self.cell = cell
+        self.add_module(cell, CELLS[cell](input_width, width))
+
+    @property
+    def network(self) -> LSTM | GRU:
+        """The LSTM or GRU."""
+        network: LSTM | GRU = getattr(self, self.cell)
+        return network
+
+
+class DirectedRNN(Cell):
+    """A recurrent network that reads padded sequences forward or backward; its outputs stay in source order."""
+
+    def __init__(self, input_width: int, width: int, *, backward: bool, cell: str = "lstm") -> None:
+        super().__init__(cell, input_width, width)
         self.backward = backward
 
-    def forward(self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]) -> tuple[Float[Tensor, "B S H"], LSTMState]:
-        """Outputs, and (h, c) after the last real token read: position length-1 forward, position 0 backward."""
+    def forward(
+        self, x: Float[Tensor, "B S I"], mask: Bool[Tensor, "B S"]
+    ) -> tuple[Float[Tensor, "B S H"], RecurrentState]:
+        """Outputs, and the state after the last real token read: position length-1 forward, position 0 backward."""
+        zeros = self.network.zeros(x)
         if self.backward:
             # Flipped, a row begins with its padding, which leaves the all-zero state unchanged.
-            outputs, final = self.lstm(x.flip(1), self.lstm.zeros(x), mask.flip(1))
+            outputs, final = self.network(x.flip(1), zeros, mask.flip(1))
             return outputs.flip(1), final
-        outputs, (_, c) = self.lstm(x, self.lstm.zeros(x), mask)
+        outputs, (_, *others) = self.network(x, zeros, mask)
         last = mask.sum(1) - 1
-        return outputs, (outputs[torch.arange(x.size(0), device=x.device), last], c)
+        return outputs, (outputs[torch.arange(x.size(0), device=x.device), last], *others)
 
 
-class Recurrent(Layer):
-    """A decoder layer: an LSTM that starts from the final state of the encoder layer at the same height."""
+class Recurrent(Cell, Layer):
+    """A decoder layer: an LSTM or GRU that starts from the final state of an encoder layer."""
 
-    def __init__(self, input_width: int, width: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.lstm = LSTM(input_width, width)
+    def __init__(self, input_width: int, width: int, dropout: float = 0.0, *, cell: str = "lstm") -> None:
+        super().__init__(cell, input_width, width)
         self.dropout = SequenceDropout(dropout)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
-        return next(finals, None) or self.lstm.zeros(memory.states)
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
+        return next(finals, None) or self.network.zeros(memory.states)
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
-        h, c = carry
-        outputs, state = self.lstm(stream.x, (h, c))
+        assert isinstance(carry, tuple)
+        outputs, state = self.network(stream.x, carry)
         return stream._replace(x=self.dropout(outputs)), state

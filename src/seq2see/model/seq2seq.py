@@ -8,8 +8,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seq2see.blueprint import starting_states
 from seq2see.model.embedding import Embedding
 from seq2see.model.encoder import Encoder, NoSource
+from seq2see.model.mixtures import Mixture
+from seq2see.model.recurrent import Recurrent
 from seq2see.model.stream import DecoderState, Layer, Memory, Stream
 from seq2see.model.tensors import Padded
 from seq2see.model.wiring import Stack
@@ -29,18 +32,25 @@ class Decoder(nn.Module):
         dropout: nn.Module,
         *,
         tied: bool = False,
+        mixture: Mixture | None = None,
     ) -> None:
         super().__init__()
         self.embedding = embedding
         self.dropout = dropout
         self.layers = Stack(*layers)
+        self.num_recurrent = sum(isinstance(layer, Recurrent) for layer in self.layers.modules())
         self.output = nn.Linear(output_width, embedding.num_embeddings)
         if tied:
             self.output.weight = embedding.weight
+        self.mixture = mixture
 
     def start(self, memory: Memory) -> DecoderState:
         """The state before the first token."""
-        return DecoderState(self.layers.read(memory), self.layers.start(memory, iter(memory.finals)))
+        finals = starting_states(memory.finals, self.num_recurrent)
+        reading, carry = self.layers.read(memory), self.layers.start(memory, finals)
+        if self.mixture is None:
+            return DecoderState(reading, carry)
+        return DecoderState((reading, self.mixture.read(memory)), (carry, self.mixture.start(memory)))
 
     def states(
         self, tokens: Int[Tensor, "R T"], state: DecoderState, *, need_weights: bool = True, by_head: bool = False
@@ -53,15 +63,25 @@ class Decoder(nn.Module):
         x = self.dropout(self.embedding(tokens))
         none_yet = () if by_head else None
         stream = Stream(x, need_weights=need_weights, heads=none_yet, self_heads=none_yet, tokens=tokens)
-        stream, carry = self.layers(stream, state.carry, state.reading)
-        return stream, DecoderState(state.reading, carry)
+        if self.mixture is None:
+            stream, carry = self.layers(stream, state.carry, state.reading)
+            return stream, DecoderState(state.reading, carry)
+        (reading, of_mixture), (carry, mixture_carry) = state.reading, state.carry
+        stream, carry = self.layers(stream._replace(need_weights=True), carry, reading)
+        stream, mixture_carry = self.mixture(stream, mixture_carry, of_mixture, self.output)
+        return stream, DecoderState(state.reading, (carry, mixture_carry))
+
+    def scores(self, stream: Stream) -> Float[Tensor, "R T V"]:
+        """Logits of the next tokens; of a mixture, their log-probabilities."""
+        logits: Tensor = self.output(stream.x) if stream.log_probs is None else stream.log_probs
+        return logits
 
     def forward(
         self, tokens: Int[Tensor, "R T"], state: DecoderState
     ) -> tuple[Float[Tensor, "R T V"], DecoderState, Float[Tensor, "R T S"] | None]:
         """Logits of the token after each given one, the state after the last, and the attention weights."""
         stream, state = self.states(tokens, state)
-        return self.output(stream.x), state, stream.weights
+        return self.scores(stream), state, stream.weights
 
 
 class Seq2Seq(nn.Module):
@@ -78,14 +98,13 @@ class Seq2Seq(nn.Module):
 
     def forward(self, source: Padded, decoder_input: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """Teacher forcing: logits [B T V] of the token that follows each of `decoder_input`, which begins with BOS."""
-        logits: Tensor = self.decoder.output(self.states(source, decoder_input))
-        return logits
+        return self.decoder.scores(self.stream(source, decoder_input))
 
-    def states(self, source: Padded, decoder_input: Int[Tensor, "B T"]) -> Float[Tensor, "B T W"]:
+    def stream(self, source: Padded, decoder_input: Int[Tensor, "B T"], *, need_weights: bool = False) -> Stream:
         """The same before the output layer, for a loss that computes the logits in pieces."""
         state = self.decoder.start(self.encode(source))
-        stream, _ = self.decoder.states(decoder_input, state, need_weights=False)
-        return stream.x
+        stream, _ = self.decoder.states(decoder_input, state, need_weights=need_weights)
+        return stream
 
     def tensors(self) -> dict[str, Tensor]:
         """All learnt tensors by name; a shared one appears once."""

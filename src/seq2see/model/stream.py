@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from seq2see.model.tensors import Carry, select_rows
 
-LSTMState: TypeAlias = tuple[Tensor, Tensor]
-"""(h, c), each [B H]."""
+RecurrentState: TypeAlias = tuple[Tensor, ...]
+"""(h, c) of an LSTM, (h,) of a GRU, each [B H]."""
 
 
 class Memory(NamedTuple):
@@ -29,8 +29,10 @@ class Memory(NamedTuple):
 
     states: Float[Tensor, "B S D"]
     mask: Bool[Tensor, "B S"]
-    finals: tuple[LSTMState, ...]
-    """The final (h, c) of each recurrent encoder layer after the last real token, bottom first."""
+    finals: tuple[RecurrentState, ...]
+    """The final state of each recurrent encoder layer after the last real token, bottom first."""
+    ids: Int[Tensor, "B S"] | None = None
+    """The source."""
 
 
 class Stream(NamedTuple):
@@ -49,6 +51,8 @@ class Stream(NamedTuple):
     """Those of each self-attention so far, likewise."""
     tokens: Int[Tensor, "R T"] | None = None
     """The decoder's input."""
+    log_probs: Float[Tensor, "R T V"] | None = None
+    """log p of the next tokens, where a mixture gives them and not the output layer alone."""
     positions: Int[Tensor, "R T"] | None = None
     """The positions of the tokens in an encoder; None: 0, 1, … in each row."""
 
@@ -60,7 +64,7 @@ class Layer(nn.Module):
         """What this layer reads of the source: computed once per sentence, the same at every position."""
         return ()
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         """The initial carry; a recurrent layer takes the next of the encoder's final states."""
         return ()
 

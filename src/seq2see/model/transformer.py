@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
 
 from seq2see.model.dropout import Dropout
-from seq2see.model.readers import masked_softmax
-from seq2see.model.stream import Layer, LSTMState, Memory, Stream
+from seq2see.model.readers import Diagonal, masked_softmax
+from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry, at_least_float32
 from seq2see.model.wiring import Wrapper
 
@@ -84,7 +84,7 @@ class MultiHeadSelfAttention(Layer):
 class SelfAttention(MultiHeadSelfAttention):
     """Causal self-attention; the carry is the keys and values of all positions so far [R H P E]."""
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         width = self.output.in_features
         empty = memory.states.new_zeros(memory.states.size(0), self.heads, 0, width // self.heads)
         return empty, empty
@@ -121,9 +121,18 @@ class CrossAttention(Layer):
     not None, the weights of every head are appended to it. Otherwise it uses PyTorch's fused attention.
     """
 
-    def __init__(self, width: int, source_width: int, heads: int, *, reports_weights: bool = False) -> None:
+    def __init__(
+        self,
+        width: int,
+        source_width: int,
+        heads: int,
+        *,
+        reports_weights: bool = False,
+        diagonal: Diagonal | None = None,
+    ) -> None:
         super().__init__()
         self.heads = heads
+        self.diagonal = diagonal
         self.reports_weights = reports_weights
         self.query = nn.Linear(width, width)
         self.projection = nn.Linear(source_width, 2 * width)
@@ -133,6 +142,9 @@ class CrossAttention(Layer):
         keys, values = (split_heads(part, self.heads) for part in self.projection(memory.states).chunk(2, -1))
         return keys, values, memory.mask
 
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
+        return () if self.diagonal is None else self.diagonal.start(memory)
+
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
         keys, values, mask = reading
         assert isinstance(keys, Tensor)
@@ -141,17 +153,25 @@ class CrossAttention(Layer):
         rows, length, width = stream.x.shape
         # The hypotheses of a sentence are queries over the same keys, so the source states are not copied.
         queries = split_heads(self.query(stream.x).view(keys.size(0), -1, width), self.heads)
+        bias = None
+        if self.diagonal is not None:
+            assert isinstance(carry, Tensor)
+            own = self.diagonal(carry, length, keys.size(2))
+            bias = own.repeat(1, rows // keys.size(0), 1).to(queries.dtype)
+            carry = carry + length
         if stream.heads is not None or (self.reports_weights and stream.need_weights):
             scores = (queries / math.sqrt(queries.size(-1))) @ keys.transpose(2, 3)
-            weights = masked_softmax(scores, mask[:, None, None])
+            weights = masked_softmax(scores if bias is None else scores + bias, mask[:, None, None])
             attended = weights.to(values.dtype) @ values
             if self.reports_weights:
                 stream = stream._replace(weights=weights.mean(1).view(rows, length, -1))
             if stream.heads is not None:
                 by_row = weights.view(keys.size(0), self.heads, -1, length, keys.size(2))
                 stream = stream._replace(heads=(*stream.heads, by_row.transpose(1, 2).flatten(0, 1)))
-        else:
+        elif bias is None:
             attended = attend(queries, keys, values, mask[:, None, None])
+        else:
+            attended = attend(queries, keys, values, bias.masked_fill(~mask[:, None, None], -math.inf))
         return stream._replace(x=self.output(join_heads(attended).view(rows, length, width))), carry
 
 
@@ -216,7 +236,7 @@ class Norm(Layer):
 class AddPositions(Layer):
     """Adds a position encoding; the carry [R] is the next position."""
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         return torch.zeros(memory.states.size(0), dtype=torch.long, device=memory.states.device)
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
@@ -259,11 +279,11 @@ def attend(
     queries: Float[Tensor, "R H T E"],
     keys: Float[Tensor, "R H S E"],
     values: Float[Tensor, "R H S E"],
-    mask: Bool[Tensor, ...] | None = None,
+    mask: Bool[Tensor, ...] | Float[Tensor, ...] | None = None,
     *,
     causal: bool = False,
 ) -> Float[Tensor, "R H T E"]:
-    """softmax(q·k / √E) v over the keys where `mask` is True (Vaswani et al. 2017, eq. 1).
+    """softmax(q·k / √E) v over the keys where `mask` is True (Vaswani et al. 2017, eq. 1); numbers are added to scores.
 
     Without autocast: the gradient of PyTorch's bfloat16 attention is 15 times slower on the CPU.
     """

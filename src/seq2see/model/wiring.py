@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2see.model.dropout import SequenceDropout
-from seq2see.model.stream import Layer, LSTMState, Memory, Stream
+from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.model.tensors import Carry
 
 
@@ -22,7 +22,7 @@ class Stack(Layer):
     def read(self, memory: Memory) -> Carry:
         return tuple(layer.read(memory) for layer in self.layers)  # type: ignore[operator]
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         return tuple(layer.start(memory, finals) for layer in self.layers)  # type: ignore[operator]
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
@@ -43,7 +43,7 @@ class Wrapper(Layer):
     def read(self, memory: Memory) -> Carry:
         return self.inner.read(memory)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         return self.inner.start(memory, finals)
 
 
@@ -72,7 +72,7 @@ class InputFeeding(Wrapper):
         super().__init__(inner)
         self.width = width
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Carry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         zeros = memory.states.new_zeros(memory.states.size(0), 1, self.width)
         return self.inner.start(memory, finals), zeros
 

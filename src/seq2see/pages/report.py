@@ -137,7 +137,7 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
 def suggestions(found: Sequence[Advice], *, beam: int = 1) -> list[Markup]:
     """The advice as a list; `beam` is that of the evaluation."""
     if not found:
-        better = "An ensemble of several seeds (training.seed)" + (" or --beam 5" if beam == 1 else "")
+        better = "An ensemble of several seeds (seq2see train --seeds 5)" + (" or --beam 5" if beam == 1 else "")
         return [paragraph(f"No problem was found. {better} usually gives slightly better scores.")]
     items = [
         element(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from seq2see.program.operations import Attributes, Operation, Shape, Type, type_of
 from seq2see.program.program import PREPARED, Program
-from seq2see.program.sizes import AnySize, is_at_most
+from seq2see.program.sizes import AnySize, Size, is_at_most
 
 
 class Node(NamedTuple):
@@ -84,24 +84,13 @@ class Graph:
         found: list[bool] = []
         constant: list[bool] = []
         for node in self.nodes:
-            is_constant = node.kind in ("constant", "full", "range") and all(map(is_number, node.type.shape))
-            if node.inputs and all(map(is_number, node.type.shape)):
-                is_constant = all(constant[number] for number in node.inputs)
-            constant.append(is_constant)
-            found.append(
-                node.kind == "weight"
-                or (
-                    bool(node.inputs)
-                    and all(found[number] or constant[number] for number in node.inputs)
-                    and any(found[number] for number in node.inputs)
-                    and all(map(is_number, node.type.shape))
-                )
-            )
+            fixed = node.kind != "input" and is_known(node.type.shape) and is_known(node.attributes)
+            constant.append(fixed and node.kind != "weight" and all(constant[number] for number in node.inputs))
+            both = all(found[number] or constant[number] for number in node.inputs)
+            found.append(node.kind == "weight" or (fixed and both and not constant[-1]))
         return found
 
-    def programs(
-        self, encode: Mapping[str, int], step: Mapping[str, int]
-    ) -> tuple[Program, Program, Program]:
+    def programs(self, encode: Mapping[str, int], step: Mapping[str, int]) -> tuple[Program, Program, Program]:
         """The programs that compute these outputs, and the one that prepares the weights for both."""
         prepared = self.weights_alone()
         wanted: dict[int, str] = {}
@@ -148,9 +137,9 @@ class Graph:
         return Program(named, tuple(operations), tuple((name, values[each]) for name, each in outputs.items()))
 
 
-def is_number(size: AnySize) -> bool:
-    """Whether a size is known."""
-    return isinstance(size, int)
+def is_known(value: Any) -> bool:
+    """Whether a size, a shape or an attribute depends on no named size."""
+    return all(map(is_known, value)) if isinstance(value, tuple) else not isinstance(value, Size)
 
 
 def _slice(graph: Graph, inputs: Sequence[int], attributes: Attributes) -> int | None:
@@ -309,4 +298,3 @@ SIMPLIFICATIONS = {
     "matmul": _matmul,
 }
 """By kind: a node that has the same value, or None."""
-

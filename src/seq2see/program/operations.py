@@ -216,6 +216,17 @@ def lstm(inputs: Sequence[Type], attributes: Attributes) -> Type:
     return Type("float", (sentences, length + 2, units))
 
 
+def gru(inputs: Sequence[Type], attributes: Attributes) -> Type:
+    """A GRU over sequences: states h at each position.
+
+    Inputs as those of an `lstm`. Gates are reset r, update z and the two summands a, b of the new state, of state and
+    of input; the first two are 1/2 + 1/2 tanh. n = tanh(b + r·a), and the next h is n + z·(h - n). The result
+    [B S+1 H] has h at the S positions, 0 at padding, then h after the last position read.
+    """
+    sentences, length, units = lstm(inputs, attributes).shape
+    return Type("float", (sentences, length - 1, units))
+
+
 OPERATIONS: dict[str, tuple[int, Infer]] = {
     "constant": (0, constant),
     "full": (0, full),
@@ -248,6 +259,7 @@ OPERATIONS: dict[str, tuple[int, Infer]] = {
     "max": (1, reduction),
     "cumsum": (1, cumulative),
     "lstm": (3, lstm),
+    "gru": (3, gru),
 }
 """The number of inputs of each kind of operation, -1 for any, and the type of its result."""
 
@@ -265,6 +277,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "max": ("axis",),
     "cumsum": ("axis",),
     "lstm": ("reverse",),
+    "gru": ("reverse",),
 }
 """The attributes of the kinds that have any."""
 

@@ -132,6 +132,23 @@ def _lstm(gates: Array, lengths: Array, hidden: Array, reverse: bool) -> Array:
     return found
 
 
+def _gru(gates: Array, lengths: Array, hidden: Array, reverse: bool) -> Array:
+    sentences, length, _ = gates.shape
+    units = len(hidden)
+    found = np.zeros((sentences, length + 1, units), np.float32)
+    for row in range(sentences):
+        h = np.zeros(units, np.float32)
+        places = range(int(lengths[row]))
+        for place in reversed(places) if reverse else places:
+            signal = gates[row, place] + h @ hidden
+            reset, update = np.split(np.tanh(signal[: 2 * units]) * np.float32(0.5) + np.float32(0.5), 2)
+            new = np.tanh(signal[3 * units :] + reset * signal[2 * units : 3 * units])
+            h = new + update * (h - new)
+            found[row, place] = h
+        found[row, length] = h
+    return found
+
+
 KERNELS: dict[str, Callable[..., Any]] = {
     "constant": lambda dtype, shape, data: np.array(data, DTYPES[dtype]).reshape(shape),
     "full": lambda dtype, shape, value: np.full(shape, value, DTYPES[dtype]),
@@ -147,5 +164,6 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "max": lambda x, axis: np.maximum.reduce(x, axis=axis, keepdims=True),
     "cumsum": lambda x, axis: x.cumsum(axis),
     "lstm": _lstm,
+    "gru": _gru,
 }
 """The operations that aren't functions of NumPy with the same name."""

@@ -42,6 +42,8 @@ ELEMENTWISE = {
     np.sin: "sin",
     np.cos: "cos",
 }
+SWAPPED = {np.greater: "less"}
+"""Those that are another one with its inputs in the other order."""
 REDUCTIONS = {np.add: "sum", np.maximum: "max"}
 
 
@@ -127,10 +129,12 @@ class Symbol(NDArrayOperatorsMixin):
         return self._sliced(index)
 
     def selected_from(self, table: Symbol, axis: int) -> Symbol:
-        """The rows of a table at these indices."""
-        if axis:
-            raise NotImplementedError("indices of the first axis")
-        return Symbol(self.graph, self.graph.add("gather", table.node, self.node))
+        """What a table has at these indices along an axis, which their axes replace."""
+        axes = list(range(table.ndim))
+        axes.insert(0, axes.pop(axis))
+        rows = Symbol(self.graph, self.graph.add("gather", table.transpose(*axes).node, self.node))
+        others = list(range(self.ndim, rows.ndim))
+        return rows.transpose(*others[:axis], *range(self.ndim), *others[axis:])
 
     def _sliced(self, index: tuple[Any, ...]) -> Symbol:
         given = sum(each is not None and each is not Ellipsis for each in index)
@@ -171,6 +175,10 @@ class Symbol(NDArrayOperatorsMixin):
         """See NumPy; floats have 32 bits."""
         return Symbol(self.graph, self.graph.add("cast", self.node, dtype=KINDS[np.dtype(dtype).kind]))
 
+    def copy(self) -> Symbol:
+        """See NumPy."""
+        return Symbol(self.graph, self.node)
+
     def dot(self, other: Any, out: Symbol | None = None) -> Symbol:
         """See NumPy."""
         return product(self, other, out)
@@ -179,6 +187,10 @@ class Symbol(NDArrayOperatorsMixin):
         """See NumPy."""
         found = self.astype(np.int64) if self.dtype.kind == "b" else self
         return reduced(found, "sum", axis, keepdims)
+
+    def max(self, axis: int, keepdims: bool = False) -> Symbol:
+        """See NumPy."""
+        return reduced(self, "max", axis, keepdims)
 
     def mean(self, axis: int) -> Symbol:
         """See NumPy."""
@@ -202,6 +214,11 @@ class Symbol(NDArrayOperatorsMixin):
             found = product(*inputs, None)
         elif method == "__call__" and ufunc in ELEMENTWISE and not options:
             found = elementwise(self.graph, ELEMENTWISE[ufunc], inputs)
+        elif method == "__call__" and ufunc in SWAPPED and not options:
+            found = elementwise(self.graph, SWAPPED[ufunc], inputs[::-1])
+        elif method == "__call__" and ufunc is np.logaddexp and not options:
+            largest = np.maximum(*inputs)
+            found = largest + np.log(np.exp(inputs[0] - largest) + np.exp(inputs[1] - largest))
         else:
             return NotImplemented
         return found if target is None else written(found, target)
@@ -390,6 +407,13 @@ def _where(one: Symbol, condition: Symbol, this: Any, other: Any) -> Symbol:
     return Symbol(graph, graph.add("where", condition.node, *nodes))
 
 
+def _repeat(one: Symbol, x: Symbol, repeats: Any, axis: int) -> Symbol:
+    before, after = x.shape[:axis], x.shape[axis + 1 :]
+    each = x[(*(slice(None),) * (axis + 1), None)]
+    node = one.graph.add("broadcast", each.node, shape=(*before, x.shape[axis], repeats, *after))
+    return Symbol(one.graph, node).reshape(*before, x.shape[axis] * repeats, *after)
+
+
 def _copyto(one: Symbol, target: Symbol, value: Any) -> None:
     target[...] = value
 
@@ -402,9 +426,8 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.stack: _stack,
     np.split: _split,
     np.where: _where,
+    np.repeat: _repeat,
     np.copyto: _copyto,
     np.dot: lambda one, x, y, out=None: product(x, y, out),
 }
 """NumPy's functions that symbols know."""
-
-

@@ -6,7 +6,8 @@ everything else is room to work in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -19,8 +20,11 @@ from seq2see.program.program import CARRY, IDS, LENGTHS, LOG_PROBS, READING, WEI
 from seq2see.program.sizes import AnySize, Size
 from seq2see.program.symbolic import Symbol, node_of
 from seq2see.runtime import Network, State, build
-from seq2see.runtime.encoder import EncoderLSTM, Padded, RecurrentEncoder, SourceFields, TransformerEncoder
+from seq2see.runtime.encoder import EncoderLSTM, Padded, RecurrentEncoder, TransformerEncoder
+from seq2see.runtime.mixtures import Copying
+from seq2see.runtime.network import layers_in
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions, angles
+from seq2see.runtime.recurrent import GRUCell
 from seq2see.runtime.stream import LSTMState, Memory
 from seq2see.runtime.transformer import MultiHeadSelfAttention
 
@@ -28,8 +32,12 @@ B, K, S, P = (cast(Any, Size({(name,): 1})) for name in "BKSP")
 ROWS = B * K
 
 
-def trace(blueprint: Blueprint, shapes: Mapping[str, Shape], fields: Sequence[Field] = ()) -> Programs:
+def trace(
+    blueprint: Blueprint, shapes: Mapping[str, Shape], fields: Sequence[Field] = (), copies: Sequence[int] = ()
+) -> Programs:
     """The programs of a model whose tensors have these names and shapes; no value of a tensor is needed.
+
+    `fields` and `copies` are those of `Sizes`.
 
     ConfigError for a model that reads numbers or pictures, which programs don't.
     """
@@ -38,17 +46,16 @@ def trace(blueprint: Blueprint, shapes: Mapping[str, Shape], fields: Sequence[Fi
         raise ConfigError(what, where="export", fix="ship such a model with seq2see pack, which NumPy runs")
     graph = Graph()
     tensors = {name: Symbol(graph, graph.leaf("weight", name, Type("float", shape))) for name, shape in shapes.items()}
-    network = build(blueprint, cast(Any, tensors), fields)
-    make_positions_symbolic(graph, network)
+    network = build(blueprint, cast(Any, tensors), fields, copies)
+    make_tables_symbolic(graph, network)
 
     def given(name: str, dtype: str, *shape: AnySize) -> Any:
         return Symbol(graph, graph.leaf("input", name, Type(dtype, shape)))
 
     source = SymbolicSource(given(IDS, "int", B, S), given(LENGTHS, "int", B))
-    memory = encode(network, source)
-    reading, carry = network.decoder.read(memory), network.decoder.start(memory, iter(memory.finals))
+    state = network.reading(encode(network, source))
     sentences, rows = Selection(graph, READING, B), Selection(graph, CARRY, ROWS)
-    state = State(reading.select(cast(Any, sentences)), carry.select(cast(Any, rows)), P)
+    state = State(state.reading.select(cast(Any, sentences)), state.carry.select(cast(Any, rows)), P)
     log_probs, state, weights = network.step(given(IDS, "int", ROWS), state)
     after = Selection(graph, "", ROWS)
     state.carry.select(cast(Any, after))
@@ -118,7 +125,7 @@ def encode(network: Network, source: SymbolicSource) -> Memory:
     for layer in network.encoder.layers:
         states, final = read_layer(layer, source, states)
         finals.append(final)
-    return Memory(states, source.mask, tuple(finals))
+    return Memory(states, source.mask, tuple(finals), source.ids)
 
 
 def read_layer(layer: EncoderLSTM, source: SymbolicSource, x: Any) -> tuple[Any, LSTMState]:
@@ -135,24 +142,21 @@ def read_layer(layer: EncoderLSTM, source: SymbolicSource, x: Any) -> tuple[Any,
     found = []
     for share, gates, backward in zip(shares, layer.gates, layer.backward, strict=True):
         nodes = [each.node for each in (share, source.lengths, gates.hidden)]
-        found.append(cast(Any, Symbol(share.graph, share.graph.add("lstm", *nodes, reverse=backward))))
-    each = [(read[:, :length], read[:, length], read[:, length + 1]) for read in found]
+        kind = "gru" if layer.cell is GRUCell else "lstm"
+        found.append(cast(Any, Symbol(share.graph, share.graph.add(kind, *nodes, reverse=backward))))
+    last = length if layer.cell is GRUCell else length + 1
+    each = [(read[:, :length], read[:, length], read[:, last]) for read in found]
     states, h, c = each[0] if len(each) == 1 else (layer.merged(*both) for both in zip(*each, strict=True))
     return states + x if layer.residual and x is not None else states, (h, c)
 
 
-# --- positions, of any number
+# --- tables, of positions and of what isn't learnt
 
 
-def make_positions_symbolic(graph: Graph, network: Network) -> None:
-    """Replace tables of positions, which have some length, by what computes any row of them."""
+def make_tables_symbolic(graph: Graph, network: Network) -> None:
+    """Make the tables that ids select from symbolic; those of positions, which have some length, give any row."""
     encoder = network.encoder
-    for part in [*parts_of(network.decoder), *(parts_of(encoder.layers) if has_blocks(encoder) else ())]:
-        if isinstance(part, AddPositions):
-            part.encoding = cast(Any, SymbolicPositions(graph, part.encoding))
-        elif isinstance(part, MultiHeadSelfAttention) and part.rotary is not None:
-            part.rotary = SymbolicRotation(graph, part.rotary)
-    fields: SourceFields | None = None
+    fields = None
     if isinstance(encoder, TransformerEncoder):
         if encoder.positions is not None:
             encoder.positions = cast(Any, SymbolicPositions(graph, encoder.positions))
@@ -161,18 +165,14 @@ def make_positions_symbolic(graph: Graph, network: Network) -> None:
         fields = encoder.layers[0].fields
     if fields is not None:
         fields.is_ordered = cast(Any, Symbol(graph, node_of(graph, fields.is_ordered)))
-
-
-def has_blocks(encoder: object) -> bool:
-    """Whether the encoder is made of Transformer blocks."""
-    return isinstance(encoder, TransformerEncoder)
-
-
-def parts_of(layer: object) -> Iterator[object]:
-    """A layer and all layers in it."""
-    yield layer
-    for inner in [*getattr(layer, "layers", ()), *([layer.inner] if hasattr(layer, "inner") else [])]:
-        yield from parts_of(inner)
+    blocks = [encoder.layers] if isinstance(encoder, TransformerEncoder) else []
+    for part in chain.from_iterable(map(layers_in, [network.decoder, *blocks])):
+        if isinstance(part, AddPositions):
+            part.encoding = cast(Any, SymbolicPositions(graph, part.encoding))
+        elif isinstance(part, MultiHeadSelfAttention) and part.rotary is not None:
+            part.rotary = SymbolicRotation(graph, part.rotary)
+        elif isinstance(part, Copying):
+            part.targets = cast(Any, Symbol(graph, node_of(graph, part.targets)))
 
 
 class SymbolicTable:

@@ -30,6 +30,7 @@ def card_text(
     """The content of README.md; `longest` is the number of tokens of the longest text of each side."""
     source, target = codecs
     sides = [("source", source)] if source else []
+    depth = "per side" if blueprint.encoder_layers == blueprint.decoder_layers else "(encoder + decoder)"
     text = [
         f"- {side}: {codec.tokenizer.title}, {len(codec.vocabulary):,} tokens, "
         f"Unicode {codec.tokenizer.normalization}{', lower-cased' if codec.tokenizer.case == 'fold' else ''}"
@@ -45,7 +46,7 @@ def card_text(
             f"# A {blueprint.name} model made with Seq2See",
             "",
             f"{ARCHITECTURES[blueprint.name].summary.capitalize()}; {num_parameters:,} parameters, "
-            f"width {blueprint.width}, {blueprint.layers} layers per side.",
+            f"width {blueprint.width}, {blueprint.layers} layers {depth}.",
             "",
             f"- trained on {len(train):,} pairs ({origin}), {progress.update:,} updates",
             f"- {metrics_text(progress.best)} (greedy, while training)" if progress.best else "- not evaluated",

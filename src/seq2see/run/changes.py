@@ -29,6 +29,7 @@ NEUTRAL = frozenset(
     {
         "data.workers",
         "training.checkpoint_minutes",
+        "training.choose_length_penalty",
         "training.keep_checkpoints",
         "training.shard",
         "training.timeout",

@@ -125,17 +125,19 @@ def newest_checkpoint(run: Path, saved: SavedModel) -> Checkpoint | None:
 
 def model_options_of(pretrained: Pretrained, config: Config, given: Collection[str]) -> ModelOptions:
     """The model's options. Only dropout may be set differently; ConfigError for any other difference."""
-    own = to_options(pretrained.blueprint)
+    blueprint = pretrained.blueprint
+    own = to_options(blueprint)
+    layers = {"encoder_layers": blueprint.encoder_layers, "decoder_layers": blueprint.decoder_layers}
     asked = {item.name: getattr(config.model, item.name) for item in fields(ModelOptions)}
     if not is_set("model.dropout", config, given):
         asked["dropout"] = None
     asked = {name: value for name, value in asked.items() if value is not None}
     for name, value in asked.items():
-        there = getattr(own, name)
+        there = layers.get(name, getattr(own, name))
         if name != "dropout" and there not in (None, value):
             what = f"must be {there!r}, as in the pretrained model, not {value!r}"
             raise ConfigError(what, where=f"model.{name}", fix=TRAIN_NEW)
-    merged = replace(own, **asked)
+    merged = replace(own, **{name: value for name, value in asked.items() if name not in layers})
     resolve(merged)  # ConfigError for options that this architecture doesn't use
     return merged
 

@@ -46,3 +46,7 @@ def require_model(config: Config) -> None:
     if resolve(config.model).tie == "all" and not config.text.joint:
         what = "all requires one vocabulary for both sides"
         raise ConfigError(what, where="model.tie", fix="set text.joint=true too")
+    name = resolve(config.model).name
+    if config.training.coverage and "diagonal" not in find(name).uses:
+        what = f"must be 0 with model {name!r}, which has no attention to the source"
+        raise ConfigError(what, where="training.coverage", fix="leave it out, or choose --model bidirectional")

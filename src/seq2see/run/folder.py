@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from seq2see.blueprint import as_before
 from seq2see.config import Config, make_config, option, read_toml, to_toml
 from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.storage.checkpoints import checkpoints, clean_checkpoints, other_checkpoint_entries, update_of
@@ -133,7 +134,8 @@ def stored_config(folder: Path) -> Config:
     path = folder / CONFIG
     if not path.exists():
         raise CheckpointError("there is no run to resume", where=str(folder), fix="leave out --resume to start one")
-    return make_config(read_toml(path), {}, where=str(path))
+    config = make_config(read_toml(path), {}, where=str(path))
+    return replace(config, model=as_before(config.model))
 
 
 def with_given_options(stored: Config, config: Config, given: Collection[str]) -> Config:

@@ -72,7 +72,8 @@ def upper_bound(plan: RunPlan, limits: BatchLimits, weights: int) -> float:
     ]
     cells = max(positions * min(source, target), BatchOptions.batch_size * dev[0] * dev[1])
     width = max(o.width, o.embedding, o.feed_forward)
-    kept = VALUES_PER_POSITION * o.layers * width * positions + VALUES_PER_CELL * o.layers * o.heads * cells
+    layers = max(o.encoder_layers, o.decoder_layers)
+    kept = VALUES_PER_POSITION * layers * width * positions + VALUES_PER_CELL * layers * o.heads * cells
     return weights + 4.0 * kept
 
 

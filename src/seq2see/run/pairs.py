@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from seq2see.config import Config
@@ -100,10 +102,10 @@ def read_data(
         if grouping.field:
             notes.append(shared_line(grouping, dev, map(grouping.key, train)))
     else:
-        total = len(train)
+        total, seed = len(train), split_seed_of(config)
         train, dev = split_dev(
             train,
-            seed=config.training.seed,
+            seed=seed,
             share=config.data.dev_share,
             max_pairs=DEV_PAIRS,
             grouping=grouping,
@@ -111,12 +113,16 @@ def read_data(
         kind = grouping.name if has_source else "lines"
         notes.insert(
             0,
-            f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev "
-            f"(by distinct {kind}, seed {config.training.seed})",
+            f"data: {total:,} pairs, of which {len(dev):,} are set aside as dev (by distinct {kind}, seed {seed})",
         )
     if pairs is None:
         notes += size_notes(config.data.train)
     return RunData(train, dev, notes, columns=chosen, group_field=grouping.field or 1)
+
+
+def split_seed_of(config: Config) -> int:
+    """The seed of the choice of dev pairs."""
+    return config.training.seed if config.data.split_seed is None else config.data.split_seed
 
 
 def corpus_data(corpus: Corpus) -> RunData:
@@ -186,3 +192,14 @@ def read_run_data(run: Path, *, has_source: bool, fix: str, codecs: Codecs | Non
 def dev_sample(data: RunData) -> Sequence[Pair]:
     """The dev pairs that training evaluates on: at most DEV_PAIRS, evenly spread."""
     return sample_evenly(data.dev, DEV_PAIRS)
+
+
+def as_jsonl(pairs: Sequence[Pair], columns: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+    """The pairs as JSON lines, with the names or numbers of several source columns as keys."""
+    names = columns.get("source") or ("source",)
+    target = columns.get("target") or "target"
+    lines = []
+    for pair in pairs:
+        texts = pair.source.split("\t") if len(names) > 1 else [pair.source]
+        lines.append(json.dumps({**dict(zip(names, texts, strict=True)), target: pair.target}) + "\n")
+    return "".join(lines).encode()

@@ -202,7 +202,7 @@ def plan_run(
             if len(shorter.train) < len(data.train):
                 examples = Examples.encode(shorter.train, *codecs)
             data = shorter
-            if can_align(text, codecs):
+            if can_align(text, codecs) and not config.training.coverage:  # of attention, which a transducer has not
                 to_align = examples
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
@@ -228,6 +228,7 @@ def plan_run(
         examples,
         can_match=has_source and text.target not in SENTENCE_UNITS,
         has_blocks=find(resolve(model).name).has_blocks,
+        has_penalty=has_source and codecs[1].step is None,
         epoch_examples=epoch_examples,
     )
     config = replace(config, text=text, model=model, training=training)

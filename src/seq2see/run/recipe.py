@@ -111,13 +111,15 @@ def choose_training(
     *,
     can_match: bool,
     has_blocks: bool = False,
+    has_penalty: bool = False,
     epoch_examples: EpochExamples | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
     """The options with rate, batch size, number of updates and metric chosen, and what to print.
 
     `can_match` says whether exact matches can be expected; for sentences and language models they can't, so the loss
     ranks the models. `has_blocks` says whether the model has Transformer blocks, which learn nothing in batches this
-    small at the rate that suits LSTMs. `epoch_examples` gives the examples of each epoch if they differ.
+    small at the rate that suits LSTMs, `has_penalty` whether a length penalty matters to its beam. `epoch_examples`
+    gives the examples of each epoch if they differ.
     """
     if options.metric == "exact_match" and not examples.source_ids.size:
         raise ConfigError("must be loss for a language model", where="training.metric", fix="set training.metric=loss")
@@ -133,10 +135,15 @@ def choose_training(
     updates = options.max_updates or usual_updates(num_pairs)
     if options.max_epochs:
         updates = num_batches(options, sampler, epoch_examples)
+    metric, asked = options.metric or ("exact_match" if can_match else "loss"), options.choose_length_penalty
+    if asked and not has_penalty:
+        what = "has no effect on a language model or a transducer"
+        raise ConfigError(what, where="training.choose_length_penalty", fix="leave it out")
     filled = replace(
         options,
         rate=rate,
-        metric=options.metric or ("exact_match" if can_match else "loss"),
+        metric=metric,
+        choose_length_penalty=has_penalty and (metric == "loss" if asked is None else asked),
         max_updates=updates,
         evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),
     )

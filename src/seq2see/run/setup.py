@@ -29,7 +29,7 @@ def setup_of(config: Config, model: Blueprint, codecs: Codecs, *, num_pairs: int
         is_fixed=training.start_from is not None,
         width=model.width,
         width_step=heads_step * (2 if heads_step % 2 else 1),
-        layers=model.layers,
+        layers=model.decoder_layers if model.encoder_layers == model.decoder_layers else None,
         dropout=model.dropout,
         rate=training.rate or Setup.rate,
         clip=training.clip,

@@ -6,13 +6,14 @@ import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from seq2see.blueprint import as_before
 from seq2see.config import Config, make_config
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.run.changes import DataFingerprint
@@ -102,7 +103,8 @@ def config_of(checkpoint: Checkpoint) -> Config:
         section: {key: value for key, value in table.items() if value is not None}
         for section, table in facts_of(checkpoint).config.items()
     }
-    return make_config(given, {}, where=str(checkpoint.folder))
+    config = make_config(given, {}, where=str(checkpoint.folder))
+    return replace(config, model=as_before(config.model))
 
 
 def process_notes(checkpoint: Checkpoint, processes: int) -> list[str]:

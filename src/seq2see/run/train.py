@@ -34,6 +34,7 @@ from seq2see.run.card import card_text
 from seq2see.run.changes import DataFingerprint, fingerprint
 from seq2see.run.checkpoint_content import facts_of
 from seq2see.run.folder import METRICS, MODEL, is_run, naming_what_remains, stored_config
+from seq2see.run.length_penalty import keep_length_penalty
 from seq2see.run.memory import require_memory
 from seq2see.run.network_trainer import NetworkTrainer, TrainingJob
 from seq2see.run.pairs import RunData
@@ -45,7 +46,16 @@ from seq2see.run.signals import stop_on_signal
 from seq2see.run.state import as_many_threads
 from seq2see.run.torch_trainer import TorchTrainer
 from seq2see.storage.saved_model import FORMAT, save_model
-from seq2see.training import Callback, Event, Finished, TrainingProgress, TrainingState, joined, num_processes
+from seq2see.training import (
+    INTERRUPTED,
+    Callback,
+    Event,
+    Finished,
+    TrainingProgress,
+    TrainingState,
+    joined,
+    num_processes,
+)
 from seq2see.version import __version__
 
 TRAINERS: dict[str, NetworkTrainer[Any]] = {"torch": TorchTrainer(), "scratch": ScratchTrainer()}
@@ -123,6 +133,17 @@ def train(
             save_best = best_model_saver(context, plan, size)
             job = TrainingJob(context, plan, trained_on, start.pretrained, state, save_best, callback, stop)
             finished = trainer.run(network, job)
+            is_done = world.is_first and finished.reason != INTERRUPTED
+            if is_done and plan.config.training.choose_length_penalty:
+                tried = keep_length_penalty(
+                    folder / MODEL,
+                    plan.dev,
+                    plan.config.training.metric or "loss",
+                    device=context.device.type,
+                    stop=stop,
+                )
+                if tried is not None:
+                    say(tried.line())
         world.wait()  # until rank 0 has written the model, no other process can load it
     return Trained(folder, finished, example_of(plan))
 

@@ -14,8 +14,9 @@ import numpy as np
 from seq2see.blueprint import ARCHITECTURES, Blueprint
 from seq2see.runtime.arithmetic import Linear, Norm
 from seq2see.runtime.encoder import Encoder, EncoderLSTM, NoSource, RecurrentEncoder, SourceFields, TransformerEncoder
+from seq2see.runtime.mixtures import Copying, HardMonotonic
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions
-from seq2see.runtime.readers import Pointer, make_attend
+from seq2see.runtime.readers import AttendFromPrevious, Diagonal, Pointer, make_attend
 from seq2see.runtime.recurrent import Gates, Recurrent
 from seq2see.runtime.stream import Layer
 from seq2see.runtime.tensors import Array, Tensors
@@ -30,7 +31,7 @@ from seq2see.runtime.transformer import (
     SelfAttention,
 )
 from seq2see.runtime.values import SourceValues
-from seq2see.runtime.wiring import Dense, Embed, InputFeeding, Output, Residual, Stack
+from seq2see.runtime.wiring import Concat, Dense, Embed, InputFeeding, Output, Residual, Stack
 
 
 class EncoderDecoder(NamedTuple):
@@ -49,8 +50,8 @@ def peeky(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """The encoder's last h goes into every LSTM and into the output layer, at every step."""
     own = decoder(tensors)
     layers = first_lstm(o, tensors, own.at(1, "inner"), peeks=o.width)
-    for height in range(1, o.layers):
-        gates = Gates.take(own.at(1 + height, "inner", "lstm"), 2 * o.width, o.width)
+    for height in range(1, o.decoder_layers):
+        gates = Gates.take(own.at(1 + height, "inner"), o.cell, 2 * o.width, o.width)
         layers.append(Recurrent(gates, reads={"x": o.width}, peeks=o.width))
     return EncoderDecoder(encoder(o, tensors), [*layers, output(o, tensors, peeks=o.width)])
 
@@ -66,19 +67,23 @@ def residual(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """`stacked` with a residual connection around each layer from the second on."""
     own = decoder(tensors)
     layers = first_lstm(o, tensors, own.at(0))
-    layers += [Residual(upper_lstm(o, own.at(height, "inner"))) for height in range(1, o.layers)]
+    layers += [Residual(upper_lstm(o, own.at(height, "inner"))) for height in range(1, o.decoder_layers)]
     return EncoderDecoder(
         encoder(o, tensors, residual_from=1), [*layers, *attention_layers(o, own), output(o, tensors)]
     )
 
 
 def gnmt(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
-    """The bottom decoder layer attends, all layers above read its context; from the third on they are residual."""
+    """The bottom decoder layer attends, all layers above read the context; from the third on they are residual."""
     own = decoder(tensors)
-    layers = [*first_lstm(o, tensors, own.at(0)), make_attend(o.score, own.at(1, "score"), o.width)]
-    for height in range(1, o.layers):
+    is_previous = o.query == "previous"
+    *layers, bottom = first_lstm(o, tensors, own.at(0, "recurrent") if is_previous else own.at(0))
+    attend = make_attend(o.score, own.at(0, "attend") if is_previous else own.at(1), o.width, has_diagonal=o.diagonal)
+    layers += [AttendFromPrevious(bottom, attend)] if is_previous else [bottom, attend]
+    first = 0 if is_previous else 1
+    for height in range(1, o.decoder_layers):
         path = ("inner",) if height == 1 else ("inner", "inner")
-        gates = Gates.take(own.at(1 + height, *path, "lstm"), 2 * o.width, o.width)
+        gates = Gates.take(own.at(first + height, *path), o.cell, 2 * o.width, o.width)
         layer = Recurrent(gates, reads={"x": o.width, "context": o.width})
         layers.append(layer if height == 1 else Residual(layer))
     return EncoderDecoder(encoder(o, tensors, unidirectional_from=1, residual_from=2), [*layers, output(o, tensors)])
@@ -88,7 +93,7 @@ def input_feeding(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """`attention` whose attentional state is also an input of the next step."""
     own = decoder(tensors).at(0, "inner", "layers")
     layers = first_lstm(o, tensors, own.at(0), reads={"fed": o.width})
-    layers += [upper_lstm(o, own.at(height)) for height in range(1, o.layers)]
+    layers += [upper_lstm(o, own.at(height)) for height in range(1, o.decoder_layers)]
     return EncoderDecoder(
         encoder(o, tensors), [InputFeeding(Stack(*layers, *attention_layers(o, own))), output(o, tensors)]
     )
@@ -98,11 +103,22 @@ def transducer(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
     """Reads one source state at a time: writes tokens, or moves on to the next."""
     own = decoder(tensors)
     layers = first_lstm(o, tensors, own.at(1, "inner"), reads={"context": o.width})
-    layers += [upper_lstm(o, own.at(1 + height)) for height in range(1, o.layers)]
-    dense = Linear.take(own.at(o.layers + 1, "inner", "linear"), o.width, 2 * o.width)
-    of_state, of_context = Linear(dense.weight[: o.width], None), Linear(dense.weight[o.width :], dense.bias)
-    joined = [Pointer(of_context), Dense(of_state)]
-    return EncoderDecoder(encoder(o, tensors), [Pointer(reports_weights=False), *layers, *joined, output(o, tensors)])
+    layers += [upper_lstm(o, own.at(1 + height)) for height in range(1, o.decoder_layers)]
+    joined, of_context = joining_layer(o, own)
+    top = [Pointer(of_context), joined]
+    return EncoderDecoder(encoder(o, tensors), [Pointer(reports_weights=False), *layers, *top, output(o, tensors)])
+
+
+def monotonic(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
+    """Each token is written from one place of the source, which never goes back."""
+    own = tensors.at("decoder", "mixture")
+    places = HardMonotonic(
+        make_attend(o.score, own, o.width),
+        Linear.take(own.at("state"), o.width, o.width),
+        Linear.take(own.at("source"), o.width, o.width, bias=False),
+        output_map(o, tensors),
+    )
+    return EncoderDecoder(encoder(o, tensors), [*recurrent(o, tensors, decoder(tensors)), places])
 
 
 def transformer(o: Blueprint, tensors: Tensors) -> EncoderDecoder:
@@ -144,6 +160,7 @@ BUILDERS: dict[str, Callable[[Blueprint, Tensors], EncoderDecoder]] = {
     "gnmt": gnmt,
     "input_feeding": input_feeding,
     "transducer": transducer,
+    "monotonic": monotonic,
     "transformer": transformer,
     "transformer_lstm": transformer_lstm,
     "lstm_transformer": lstm_transformer,
@@ -188,12 +205,23 @@ def scaled(o: Blueprint, table: Array) -> Array:
     )
 
 
-def output(o: Blueprint, tensors: Tensors, *, peeks: int = 0) -> Output:
-    """The output layer, whose weights may be tied to the embedding."""
+def output(o: Blueprint, tensors: Tensors, *, peeks: int = 0) -> Layer:
+    """The output layer, and copying beside it."""
+    linear = output_map(o, tensors)
+    layer = Output(linear, peeks=peeks)
+    if not o.copy:
+        return layer
+    gate = Linear.take(tensors.at("decoder", "mixture", "gate"), 1, len(linear.weight))
+    return Copying(gate, layer, tensors.copies, len(tensors.at("encoder").take("embedding.weight", None, o.embedding)))
+
+
+def output_map(o: Blueprint, tensors: Tensors) -> Linear:
+    """The linear map of the output layer, whose weights may be tied to the embedding."""
     table = target_table(o, tensors)
     own = tensors.at("decoder", "output")
-    weight = table if o.tie != "none" else own.take("weight", len(table), o.width + peeks)
-    return Output(Linear(weight.T, own.take("bias", len(table))), peeks=peeks)
+    width = ARCHITECTURES[o.name].output_width(o.width, o.output)
+    weight = table if o.tie != "none" else own.take("weight", len(table), width)
+    return Linear(weight.T, own.take("bias", len(table)))
 
 
 def first_lstm(
@@ -202,7 +230,7 @@ def first_lstm(
     """The LSTM that reads the tokens: through its table, or an embedding if the table would be too large."""
     reads = reads or {}
     embedding = scaled(o, target_table(o, tensors))
-    gates = Gates.take(own.at("lstm"), o.embedding + sum(reads.values()) + peeks, o.width)
+    gates = Gates.take(own, o.cell, o.embedding + sum(reads.values()) + peeks, o.width)
     table = gates.table(embedding)
     if table is not None:
         return [Recurrent(gates, table=table, reads=reads, peeks=peeks)]
@@ -211,39 +239,49 @@ def first_lstm(
 
 def upper_lstm(o: Blueprint, own: Tensors) -> Layer:
     """An LSTM that reads the layer below."""
-    return Recurrent(Gates.take(own.at("lstm"), o.width, o.width), reads={"x": o.width})
+    return Recurrent(Gates.take(own, o.cell, o.width, o.width), reads={"x": o.width})
 
 
 def recurrent(o: Blueprint, tensors: Tensors, own: Tensors) -> list[Layer]:
-    """`o.layers` LSTMs."""
-    return [*first_lstm(o, tensors, own.at(0)), *(upper_lstm(o, own.at(height)) for height in range(1, o.layers))]
+    """`o.decoder_layers` LSTMs."""
+    return [
+        *first_lstm(o, tensors, own.at(0)),
+        *(upper_lstm(o, own.at(height)) for height in range(1, o.decoder_layers)),
+    ]
 
 
 def attention_layers(o: Blueprint, own: Tensors) -> list[Layer]:
-    """Attention, and the layer that makes the attentional state of x and context."""
-    dense = Linear.take(own.at(o.layers + 1, "inner", "linear"), o.width, 2 * o.width)
-    of_context = Linear(dense.weight[o.width :], dense.bias)
-    reader = make_attend(o.score, own.at(o.layers, "score"), o.width, of_context)
-    return [reader, Dense(Linear(dense.weight[: o.width], None))]
+    """Attention, and the layer that joins x and context."""
+    joined, of_context = joining_layer(o, own)
+    attend = make_attend(o.score, own.at(o.decoder_layers), o.width, of_context, has_diagonal=o.diagonal)
+    return [attend, joined]
+
+
+def joining_layer(o: Blueprint, own: Tensors) -> tuple[Layer, Linear | None]:
+    """The layer that joins x and context for the output layer, and the map of the context that it expects."""
+    if o.output == "direct":
+        return Concat(), None
+    dense = Linear.take(own.at(o.decoder_layers + 1, "inner", "linear"), o.width, 2 * o.width)
+    return Dense(Linear(dense.weight[: o.width], None)), Linear(dense.weight[o.width :], dense.bias)
 
 
 def encoder(
     o: Blueprint, tensors: Tensors, *, unidirectional_from: int | None = None, residual_from: int | None = None
 ) -> RecurrentEncoder:
-    """`o.layers` recurrent layers, from the given heights on unidirectional or residual."""
+    """`o.encoder_layers` recurrent layers, from the given heights on unidirectional or residual."""
     layers = []
-    for height in range(o.layers):
+    for height in range(o.encoder_layers):
         is_residual = residual_from is not None and height >= residual_from
         own = tensors.at("encoder", "layers", height, *(["inner"] if is_residual else []))
         input_width = o.width if height else o.embedding
         unidirectional = unidirectional_from is not None and height >= unidirectional_from
         if unidirectional or o.direction != "both":
             backward = not unidirectional and o.direction == "backward"
-            directions = {backward: Gates.take(own.at("reader", "lstm"), input_width, o.width)}
+            directions = {backward: Gates.take(own.at("reader"), o.cell, input_width, o.width)}
         else:
             each = o.width // 2 if o.merge == "concat" else o.width
             directions = {
-                backward: Gates.take(own.at(name, "lstm"), input_width, each)
+                backward: Gates.take(own.at(name), o.cell, input_width, each)
                 for backward, name in ((False, "ahead"), (True, "back"))
             }
         embedding = None if height else source_table(o, tensors)
@@ -253,24 +291,24 @@ def encoder(
 
 
 def transformer_encoder(o: Blueprint, tensors: Tensors) -> TransformerEncoder:
-    """`o.layers` Transformer blocks with full self-attention over the source."""
+    """`o.encoder_layers` Transformer blocks with full self-attention over the source."""
     own = tensors.at("encoder", "layers", 0, "layers", "layers")
     rotation = rotary(o, tensors)
     positions = added_positions(o, own.at(0))
     start = 0 if positions is None else 1
     blocks: list[Layer] = []
-    for height in range(o.layers):
+    for height in range(o.encoder_layers):
         block = own.at(start + height, "layers")
         blocks += [
             sublayer(o, block.at(0), EncoderSelfAttention(block.at(0, "inner"), o.width, o.heads, rotation)),
             sublayer(o, block.at(1), FeedForward(block.at(1, "inner"), o.width, o.feed_forward, o.activation)),
         ]
-    blocks += last_norm(o, own.at(start + o.layers))
+    blocks += last_norm(o, own.at(start + o.encoder_layers))
     return TransformerEncoder(source_table(o, tensors), positions, blocks, source_fields(o, tensors))
 
 
 def transformer_decoder(o: Blueprint, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:
-    """`o.layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention."""
+    """`o.decoder_layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention."""
     own = decoder(tensors)
     rotation = rotary(o, tensors)
     positions = added_positions(o, own.at(0))
@@ -278,16 +316,17 @@ def transformer_decoder(o: Blueprint, tensors: Tensors, *, has_source: bool = Tr
     layers: list[Layer] = [Embed(scaled(o, target_table(o, tensors)))]
     if positions is not None:
         layers.append(AddPositions(positions))
-    for height in range(o.layers):
+    for height in range(o.decoder_layers):
         block = own.at(start + height, "layers")
         layers.append(sublayer(o, block.at(0), SelfAttention(block.at(0, "inner"), o.width, o.heads, rotation)))
         if has_source:
-            reports_weights = height == max(0, o.layers - 2)
-            inner = CrossAttention(block.at(1, "inner"), o.width, o.heads, reports_weights=reports_weights)
+            reports_weights = height == max(0, o.decoder_layers - 2)
+            bias = Diagonal.take(block.at(1, "inner"), exists=o.diagonal, heads=o.heads)
+            inner = CrossAttention(block.at(1, "inner"), o.width, o.heads, bias, reports_weights=reports_weights)
             layers.append(sublayer(o, block.at(1), inner))
         last = block.at(2 if has_source else 1)
         layers.append(sublayer(o, last, FeedForward(last.at("inner"), o.width, o.feed_forward, o.activation)))
-    return [*layers, *last_norm(o, own.at(start + o.layers)), output(o, tensors)]
+    return [*layers, *last_norm(o, own.at(start + o.decoder_layers)), output(o, tensors)]
 
 
 def sublayer(o: Blueprint, own: Tensors, inner: Branch) -> Layer:

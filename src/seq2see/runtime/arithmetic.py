@@ -6,7 +6,6 @@ Arrays are overwritten where possible: a small NumPy call takes half a microseco
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from seq2see.blueprint import FIELD_BREAK, Field
 from seq2see.runtime.arithmetic import Matrix
 from seq2see.runtime.positions import LearnedPositions, SinusoidalPositions
-from seq2see.runtime.recurrent import Cell, Gates
+from seq2see.runtime.recurrent import Gates
 from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
 from seq2see.runtime.tensors import Array
 from seq2see.runtime.values import FieldValues, SourceValues
@@ -100,7 +100,7 @@ class NoSource(Encoder):
 
 
 class EncoderLSTM:
-    """One layer of LSTMs: forward, backward or both, merged by concatenation, sum or mean.
+    """One layer of LSTMs or GRUs: forward, backward or both, merged by concatenation, sum or mean.
 
     The keys of `directions` say whether it reads backward. Only the first layer has an `embedding`, and `fields` if the
     source has several.
@@ -117,6 +117,7 @@ class EncoderLSTM:
     ) -> None:
         self.backward = tuple(directions)
         self.gates = tuple(directions.values())
+        self.cell = self.gates[0].cell
         self.merge = merge
         self.residual = residual
         self.embedding = embedding
@@ -178,7 +179,7 @@ class EncoderLSTM:
         outputs = np.zeros((*addends.shape[:-1], width), addends.dtype)
         last_h, last_c = np.zeros((2, *outputs.shape[1:]), addends.dtype)
         rows = len(lengths)
-        h, cell = last_h, Cell(last_c)
+        h, cell = last_h, self.cell(last_c)
         products = np.empty_like(addends[0])
         last = lengths.tolist()
         for time, (addend, output) in enumerate(zip(addends, outputs, strict=True)):
@@ -189,7 +190,7 @@ class EncoderLSTM:
                     rows -= 1
                 if not rows:
                     break
-                h, cell = h[..., :rows, :], Cell(cell.c[..., :rows, :])
+                h, cell = h[..., :rows, :], self.cell(cell.c[..., :rows, :])
                 products = products[..., :rows, :]
             if rows < len(last):
                 addend, output = addend[..., :rows, :], output[..., :rows, :]
@@ -251,7 +252,7 @@ class RecurrentEncoder(Encoder):
             back = np.argsort(order)
             states = states[back]
             finals = [(h[back], c[back]) for h, c in finals]
-        return Memory(np.ascontiguousarray(states), source.mask, tuple(finals))
+        return Memory(np.ascontiguousarray(states), source.mask, tuple(finals), source.ids)
 
 
 class TransformerEncoder(Encoder):
@@ -272,7 +273,8 @@ class TransformerEncoder(Encoder):
     def __call__(self, source: Padded) -> Memory:
         """See `Encoder`."""
         shape = (*source.ids.shape, self.embedding.shape[1])
-        return Memory(self.run(source, Stream(source.ids)).x.reshape(shape), source.mask)
+        states = self.run(source, Stream(source.ids)).x.reshape(shape)
+        return Memory(states, source.mask, ids=source.ids)
 
     def self_attention(self, source: Padded) -> list[Array]:
         """See `Encoder`."""

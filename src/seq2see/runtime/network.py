@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.blueprint import Blueprint, Field, Shape, Sizes, max_positions, require_tensors
+from seq2see.blueprint import Blueprint, Field, Shape, Sizes, max_positions, require_tensors, starting_states
 from seq2see.runtime.architectures import BUILDERS, EncoderDecoder
 from seq2see.runtime.encoder import Padded
+from seq2see.runtime.mixtures import HardMonotonic
 from seq2see.runtime.readers import Attend, Pointer
-from seq2see.runtime.stream import Stream
+from seq2see.runtime.recurrent import Recurrent
+from seq2see.runtime.stream import Memory, Stream
 from seq2see.runtime.tensors import Array, Tensors
 from seq2see.runtime.transformer import CrossAttention
 from seq2see.runtime.values import FieldValues
@@ -50,6 +52,8 @@ class Network:
     def __init__(self, parts: EncoderDecoder, *, max_positions: int | None, num_parameters: int) -> None:
         self.encoder = parts.encoder
         self.decoder = Stack(*parts.decoder)
+        self.num_recurrent = sum(isinstance(layer, Recurrent) for layer in layers_in(self.decoder))
+        """LSTMs of the decoder."""
         self.readers = list(find_readers(self.decoder))
         """The layers with attention to the source, bottom first."""
         self.max_positions = max_positions
@@ -66,7 +70,9 @@ class Network:
     def shown_layer(self) -> int:
         """Index of the reader whose attention weights `step` returns."""
         return max(
-            index for index, reader in enumerate(self.readers) if isinstance(reader, Attend) or reader.reports_weights
+            index
+            for index, reader in enumerate(self.readers)
+            if isinstance(reader, Attend | HardMonotonic) or reader.reports_weights
         )
 
     def start(
@@ -76,8 +82,12 @@ class Network:
 
         The ids of a language model are [B 0]. `values` are those of the source's vectors and pictures, by field.
         """
-        memory = self.encoder(Padded(np.asarray(source_ids), np.asarray(source_lengths), tuple(values)))
-        return State(self.decoder.read(memory), self.decoder.start(memory, iter(memory.finals)))
+        return self.reading(self.encoder(Padded(np.asarray(source_ids), np.asarray(source_lengths), tuple(values))))
+
+    def reading(self, memory: Memory) -> State:
+        """The state before the first token, given what the encoder gives."""
+        finals = starting_states(memory.finals, self.num_recurrent)
+        return State(self.decoder.read(memory), self.decoder.start(memory, finals))
 
     def step(self, ids: NDArray[Any], state: State) -> tuple[Array, State, Array | None]:
         """Log-probabilities [R V] of the token after each of `ids` [R], the next state, attention weights [R S].
@@ -107,8 +117,12 @@ class Network:
         return self.encoder.self_attention(source)
 
 
-def build(blueprint: Blueprint, tensors: Mapping[str, Array], fields: Sequence[Field] = ()) -> Network:
+def build(
+    blueprint: Blueprint, tensors: Mapping[str, Array], fields: Sequence[Field] = (), copies: Sequence[int] = ()
+) -> Network:
     """The network of a blueprint with these tensors; `fields` are those of the source, if it has several.
+
+    `copies` are those of `Sizes`, for a model that copies tokens of the source.
 
     It computes in the widest dtype among the tensors, at least float32. CheckpointError for a tensor that is missing,
     unknown or of the wrong shape.
@@ -116,7 +130,7 @@ def build(blueprint: Blueprint, tensors: Mapping[str, Array], fields: Sequence[F
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     require_tensors(blueprint, sizes_of(shapes)._replace(fields=tuple(fields)), shapes)
     return Network(
-        BUILDERS[blueprint.name](blueprint, Tensors(tensors, fields)),
+        BUILDERS[blueprint.name](blueprint, Tensors(tensors, fields, copies)),
         max_positions=max_positions(blueprint),
         num_parameters=sum(tensor.size for tensor in tensors.values()),
     )
@@ -132,9 +146,17 @@ def sizes_of(shapes: Mapping[str, Shape]) -> Sizes:
     return Sizes(rows(source), rows("decoder.embedding.weight", "decoder.output.bias", source))
 
 
-def find_readers(layer: object) -> Iterator[Attend | CrossAttention | Pointer]:
+def find_readers(layer: object) -> Iterator[Attend | CrossAttention | Pointer | HardMonotonic]:
     """The layers in `layer` (or itself) with attention to the source, bottom first."""
-    if isinstance(layer, Attend | CrossAttention) or (isinstance(layer, Pointer) and layer.reports_weights):
-        yield layer
+    for each in layers_in(layer):
+        if isinstance(each, Attend | CrossAttention | HardMonotonic) or (
+            isinstance(each, Pointer) and each.reports_weights
+        ):
+            yield each
+
+
+def layers_in(layer: object) -> Iterator[object]:
+    """The layer and those in it, bottom first."""
+    yield layer
     for inner in [*getattr(layer, "layers", ()), *([layer.inner] if hasattr(layer, "inner") else [])]:
-        yield from find_readers(inner)
+        yield from layers_in(inner)

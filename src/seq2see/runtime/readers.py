@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.blueprint import STEP
+from seq2see.blueprint import DIAGONAL_REACH, STEP
 from seq2see.runtime.arithmetic import Linear, RowScalars, softmax, softmax_rows
-from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
+from seq2see.runtime.stream import EMPTY, Layer, LSTMState, Memory, Stream
 from seq2see.runtime.tensors import Array, Tensors, contiguous, empty, is_traced
+from seq2see.runtime.wiring import LayerStates
 
 
 class PointerReading:
@@ -76,6 +77,25 @@ class Pointer(Layer):
             stream.heads.append(weights[:, None])
 
 
+class Diagonal:
+    """A bias on the scores of each head for every distance of source and target position [H 2·reach+1]."""
+
+    def __init__(self, tensors: Tensors, heads: int = 1) -> None:
+        self.weight = tensors.take("weight", heads, 2 * DIAGONAL_REACH + 1)
+
+    @classmethod
+    def take(cls, tensors: Tensors, *, exists: bool, heads: int = 1) -> Diagonal | None:
+        """The bias of this attention; None if it has none."""
+        return cls(tensors.at("diagonal"), heads) if exists else None
+
+    def at(self, position: int, scores: Array) -> Array:
+        """The bias [H S] of scores [... S] of a query at this position."""
+        distances = np.arange(scores.shape[-1], like=scores) - position
+        within = np.minimum(np.maximum(distances, -DIAGONAL_REACH), DIAGONAL_REACH)
+        bias: Array = self.weight[:, within + DIAGONAL_REACH]
+        return bias
+
+
 class AttendReading:
     """What attention reads of the source: keys [B S K], values [B S C]."""
 
@@ -126,8 +146,11 @@ class Attend(Layer):
     general: q·k, where the keys are the source states, these divided by √D, or W·k.
     """
 
-    def __init__(self, score: str, tensors: Tensors, width: int, values: Linear | None = None) -> None:
+    def __init__(
+        self, score: str, tensors: Tensors, width: int, values: Linear | None = None, diagonal: Diagonal | None = None
+    ) -> None:
         self.width = width
+        self.diagonal = diagonal
         self.scale = 1 / math.sqrt(width) if score == "scaled_dot" else None
         self.projection = tensors.take("projection.weight", width, width) if score == "general" else None
         self.values = values
@@ -152,15 +175,22 @@ class Attend(Layer):
         if reading.single is not None:
             keys, values, ones = reading.single
             weights = stream.x.dot(keys)
+            self.add_bias(weights, stream.position)
             softmax_rows(weights, carry.scalars, ones)
             weights.dot(values, carry.context)
         else:
             scores = self.scores(stream.x, reading)
+            self.add_bias(scores, stream.position)
             weights = write_context(scores, reading, carry.context)
         stream.context = carry.context
         stream.weights = weights
         if stream.heads is not None:
             stream.heads.append(weights[:, None])
+
+    def add_bias(self, scores: Array, position: int) -> None:
+        """Add the bias of this position, if there is one, to scores [... S]."""
+        if self.diagonal is not None:
+            scores += self.diagonal.at(position, scores)[0]
 
     def scores(self, x: Array, source: AttendReading) -> Array:
         """The scores of each row of x [R W] with the positions of its sentence: [B R/B S]."""
@@ -180,8 +210,10 @@ def write_context(scores: Array, source: AttendReading, context: Array) -> Array
 class AttendAdditively(Attend):
     """The same with v·tanh(W q + U k) as the score (Bahdanau et al. 2014, A.1.2)."""
 
-    def __init__(self, tensors: Tensors, width: int, values: Linear | None = None) -> None:
-        super().__init__("additive", tensors, width, values)
+    def __init__(
+        self, tensors: Tensors, width: int, values: Linear | None = None, diagonal: Diagonal | None = None
+    ) -> None:
+        super().__init__("additive", tensors, width, values, diagonal)
         self.query = Linear.take(tensors.at("query"), width, width)
         self.key = Linear.take(tensors.at("key"), width, width, bias=False)
         self.v = contiguous(tensors.take("v.weight", 1, width)[0])
@@ -190,7 +222,9 @@ class AttendAdditively(Attend):
         return multiply(states, self.key.weight)
 
     def step(self, stream: Stream, carry: AttendCarry, reading: AttendReading) -> None:
-        stream.weights = write_context(self.scores(stream.x, reading), reading, carry.context)
+        scores = self.scores(stream.x, reading)
+        self.add_bias(scores, stream.position)
+        stream.weights = write_context(scores, reading, carry.context)
         stream.context = carry.context
         if stream.heads is not None:
             stream.heads.append(stream.weights[:, None])
@@ -209,6 +243,28 @@ class AttendAdditively(Attend):
         return rows[0][:, None] if len(rows) == 1 else np.stack(rows, 1)
 
 
+class AttendFromPrevious(Layer):
+    """A recurrent layer, and attention whose query is that layer's output of the step before (Wu et al. 2016)."""
+
+    def __init__(self, recurrent: Layer, attend: Attend) -> None:
+        self.layers = (recurrent, attend)
+
+    def read(self, memory: Memory) -> AttendReading:
+        return self.layers[1].read(memory)
+
+    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> LayerStates:
+        return LayerStates([layer.start(memory, finals) for layer in self.layers])
+
+    def step(self, stream: Stream, carry: LayerStates, reading: AttendReading) -> None:
+        recurrent, attend = self.layers
+        own, of_attention = carry.parts
+        before = own.h.copy()
+        recurrent.step(stream, own, EMPTY)
+        x, stream.x = stream.x, before
+        attend.step(stream, of_attention, reading)
+        stream.x = x
+
+
 def mapped(states: Array, linear: Linear) -> Array:
     """W x + b of the states [B S I]."""
     product = multiply(states, linear.weight)
@@ -223,8 +279,11 @@ def multiply(states: Array, weight: Array) -> Array:
     return product.reshape(*states.shape[:2], -1)
 
 
-def make_attend(score: str, tensors: Tensors, width: int, values: Linear | None = None) -> Attend:
+def make_attend(
+    score: str, tensors: Tensors, width: int, values: Linear | None = None, *, has_diagonal: bool = False
+) -> Attend:
     """The attention layer with that score function."""
+    diagonal = Diagonal.take(tensors, exists=has_diagonal)
     if score == "additive":
-        return AttendAdditively(tensors, width, values)
-    return Attend(score, tensors, width, values)
+        return AttendAdditively(tensors.at("score"), width, values, diagonal)
+    return Attend(score, tensors.at("score"), width, values, diagonal)

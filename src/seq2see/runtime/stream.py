@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from seq2see.runtime.tensors import Array
 
 LSTMState: TypeAlias = tuple[Array, Array]
-"""(h, c), each [B H]."""
+"""(h, c) of an LSTM, (h, h) of a GRU, each [B H]."""
 
 
 class Memory(NamedTuple):
@@ -32,6 +32,8 @@ class Memory(NamedTuple):
     """[B S], True at real tokens; None if there is no padding."""
     finals: tuple[LSTMState, ...] = ()
     """The final (h, c) of each recurrent encoder layer after the last real token, bottom first."""
+    ids: NDArray[Any] | None = None
+    """The source [B S]."""
 
 
 class Stream:

@@ -40,10 +40,10 @@ class Tensors:
     """Saved tensors, whose names and shapes are known to be those of the model.
 
     The network's dtype is the widest among the tensors, at least float32: float16 is converted. `fields` are the kinds
-    of the source's fields, if it has several.
+    of the source's fields, if it has several; `copies` has for each source token the target's that it is copied as.
     """
 
-    def __init__(self, tensors: Mapping[str, Array], fields: Sequence[Field] = ()) -> None:
+    def __init__(self, tensors: Mapping[str, Array], fields: Sequence[Field] = (), copies: Sequence[int] = ()) -> None:
         for name, tensor in tensors.items():
             if tensor.dtype.kind != "f":
                 raise CheckpointError(
@@ -53,13 +53,14 @@ class Tensors:
                 )
         self.dtype: np.dtype[Any] = np.result_type(np.float32, *{tensor.dtype for tensor in tensors.values()})
         self.fields = fields
+        self.copies = copies
         self._tensors = tensors
         self._prefix = ""
 
     def at(self, *path: str | int) -> Tensors:
         """The tensors whose names start with this path."""
         part = Tensors.__new__(Tensors)
-        part.dtype, part.fields, part._tensors = self.dtype, self.fields, self._tensors
+        part.dtype, part.fields, part.copies, part._tensors = self.dtype, self.fields, self.copies, self._tensors
         part._prefix = self._prefix + "".join(f"{step}." for step in path)
         return part
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from seq2see.runtime.arithmetic import ACTIVATIONS, Linear, Norm, softmax
 from seq2see.runtime.positions import RotaryPositions
-from seq2see.runtime.readers import padding_of
+from seq2see.runtime.readers import Diagonal, padding_of
 from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
 from seq2see.runtime.tensors import Array, Tensors, empty, is_traced
 
@@ -171,8 +171,17 @@ class SourceKeyValues:
 class CrossAttention(Branch):
     """Attention to the source; with `reports_weights`, `stream.weights` is the mean over the heads."""
 
-    def __init__(self, tensors: Tensors, width: int, heads: int, *, reports_weights: bool) -> None:
+    def __init__(
+        self,
+        tensors: Tensors,
+        width: int,
+        heads: int,
+        diagonal: Diagonal | None = None,
+        *,
+        reports_weights: bool,
+    ) -> None:
         self.heads = heads
+        self.diagonal = diagonal
         self.reports_weights = reports_weights
         query = Linear.take(tensors.at("query"), width, width)
         scale = 1 / math.sqrt(width // heads)
@@ -190,10 +199,13 @@ class CrossAttention(Branch):
     def step(self, stream: Stream, carry: Any, reading: SourceKeyValues) -> None:
         rows, width = stream.x.shape
         # The hypotheses of a sentence are queries over the same keys, so the source states are not copied.
-        queries = self.entry(stream.x).reshape(reading.keys.shape[0], -1, self.heads, width // self.heads).swapaxes(1, 2)
+        sentences = reading.keys.shape[0]
+        queries = self.entry(stream.x).reshape(sentences, -1, self.heads, width // self.heads).swapaxes(1, 2)
         weights = np.matmul(queries, reading.keys.swapaxes(2, 3))
         if reading.padding is not None:
             weights += reading.padding
+        if self.diagonal is not None:
+            weights += self.diagonal.at(stream.position, weights)[:, None]
         softmax(weights)
         if self.reports_weights:
             stream.weights = weights.mean(1).reshape(rows, -1)

@@ -54,6 +54,13 @@ class Dense(Layer):
         stream.x = out
 
 
+class Concat(Layer):
+    """[x; context], for the output layer."""
+
+    def step(self, stream: Stream, carry: Any, reading: Any) -> None:
+        stream.x = np.concatenate([stream.x, stream.context], 1)
+
+
 class LayerStates:
     """The carries or readings of several layers."""
 

@@ -9,6 +9,7 @@ from seq2see.scratch.architectures import ARCHITECTURES, build
 from seq2see.scratch.attention import Additive, AttentionWeight, Dot, General, ScaledDot, WeightSum
 from seq2see.scratch.decoder_layers import (
     Attend,
+    AttendFromPrevious,
     Concat,
     Dense,
     InputFeeding,
@@ -19,15 +20,16 @@ from seq2see.scratch.decoder_layers import (
     Stack,
 )
 from seq2see.scratch.encoder import (
-    BidirectionalLSTM,
-    DirectedLSTM,
+    BidirectionalRNN,
+    DirectedRNN,
     Encoder,
     Memory,
     NoSource,
     ResidualEncoderLayer,
-    UnidirectionalLSTM,
+    UnidirectionalRNN,
 )
 from seq2see.scratch.generate import Answer, Sampler, greedy
+from seq2see.scratch.gru import GRU
 from seq2see.scratch.initialize import initialize
 from seq2see.scratch.layers import Affine, Embedding, LayerNorm, SoftmaxWithLoss
 from seq2see.scratch.lstm import LSTM, LSTMCell
@@ -50,6 +52,7 @@ from seq2see.scratch.transformer import (
 
 __all__ = [
     "ARCHITECTURES",
+    "GRU",
     "LSTM",
     "SGD",
     "Adam",
@@ -57,15 +60,16 @@ __all__ = [
     "Affine",
     "Answer",
     "Attend",
+    "AttendFromPrevious",
     "AttentionWeight",
     "Batch",
-    "BidirectionalLSTM",
+    "BidirectionalRNN",
     "Concat",
     "CrossAttention",
     "Decoder",
     "Dense",
     "DevScores",
-    "DirectedLSTM",
+    "DirectedRNN",
     "Dot",
     "Embedding",
     "Encoder",
@@ -100,7 +104,7 @@ __all__ = [
     "Stack",
     "Stream",
     "TransformerEncoder",
-    "UnidirectionalLSTM",
+    "UnidirectionalRNN",
     "WeightSum",
     "build",
     "clip_by_norm",

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.scratch.attention import SCORES, Score
+from seq2see.scratch.cells import CELLS
 from seq2see.scratch.decoder_layers import (
     Attend,
+    AttendFromPrevious,
     Concat,
     Dense,
     InputFeeding,
@@ -20,12 +22,12 @@ from seq2see.scratch.decoder_layers import (
     Stack,
 )
 from seq2see.scratch.encoder import (
-    BidirectionalLSTM,
+    BidirectionalRNN,
     Encoder,
     EncoderLayer,
     NoSource,
     ResidualEncoderLayer,
-    UnidirectionalLSTM,
+    UnidirectionalRNN,
 )
 from seq2see.scratch.initialize import initialize
 from seq2see.scratch.layers import Embedding
@@ -52,10 +54,14 @@ class ScratchBlueprint:
     source: Embedding
     target: Embedding
     width: int
-    layers: int
+    encoder_layers: int
+    decoder_layers: int
     direction: str
     merge: str
+    cell: str
     score: str
+    query: str
+    output: str
     heads: int
     feed_forward: int
     norm: str
@@ -70,27 +76,29 @@ def plain(p: ScratchBlueprint) -> ScratchSeq2Seq:
 
 def peeky(p: ScratchBlueprint) -> ScratchSeq2Seq:
     """The encoder's last h goes into every LSTM and into the output layer, at every step (Cho et al. 2014)."""
-    first = ReadContext(Recurrent(p.target.width + p.width, p.width))
-    above = [ReadContext(Recurrent(2 * p.width, p.width)) for _ in range(1, p.layers)]
+    first = ReadContext(cell(p, p.target.width + p.width))
+    above = [ReadContext(cell(p, 2 * p.width)) for _ in range(1, p.decoder_layers)]
     return ScratchSeq2Seq(encoder(p), decoder(p, [Peek(), first, *above, Concat()], 2 * p.width))
 
 
 def attention(p: ScratchBlueprint) -> ScratchSeq2Seq:
     """The decoder attends to the source (Luong et al. 2015); `bidirectional` and `stacked` differ in their options."""
-    return ScratchSeq2Seq(encoder(p), decoder(p, [*recurrent(p), *attention_layers(p)]))
+    return ScratchSeq2Seq(encoder(p), decoder(p, [*recurrent(p), *attention_layers(p)], output_width(p)))
 
 
 def residual(p: ScratchBlueprint) -> ScratchSeq2Seq:
     """`stacked` with a residual connection around each layer from the second on."""
     first, *above = recurrent(p)
     layers = [first, *(Residual(layer) for layer in above), *attention_layers(p)]
-    return ScratchSeq2Seq(encoder(p, residual_from=1), decoder(p, layers))
+    return ScratchSeq2Seq(encoder(p, residual_from=1), decoder(p, layers, output_width(p)))
 
 
 def gnmt(p: ScratchBlueprint) -> ScratchSeq2Seq:
-    """The bottom decoder layer attends, all layers above read its context (Wu et al. 2016, figure 1)."""
-    above = [ReadContext(Recurrent(2 * p.width, p.width)) for _ in range(1, p.layers)]
-    layers = [Recurrent(p.target.width, p.width), Attend(score(p)), above[0], *map(Residual, above[1:])]
+    """The bottom decoder layer asks the attention, all layers above read the context (Wu et al. 2016, section 3)."""
+    above = [ReadContext(cell(p, 2 * p.width)) for _ in range(1, p.decoder_layers)]
+    bottom, attend = cell(p, p.target.width), Attend(score(p))
+    lower = [AttendFromPrevious(bottom, attend)] if p.query == "previous" else [bottom, attend]
+    layers = [*lower, above[0], *map(Residual, above[1:])]
     return ScratchSeq2Seq(encoder(p, unidirectional_from=1, residual_from=2), decoder(p, layers))
 
 
@@ -128,16 +136,17 @@ def transformer_language_model(p: ScratchBlueprint) -> ScratchSeq2Seq:
 def encoder(
     p: ScratchBlueprint, *, unidirectional_from: int | None = None, residual_from: int | None = None
 ) -> Encoder:
-    """`p.layers` recurrent layers, from the given heights on unidirectional or residual."""
+    """`p.encoder_layers` recurrent layers, from the given heights on unidirectional or residual."""
     layers: list[EncoderLayer] = []
-    for height in range(p.layers):
+    for height in range(p.encoder_layers):
         input_width = p.width if height else p.source.width
         if unidirectional_from is not None and height >= unidirectional_from:
-            layer: EncoderLayer = UnidirectionalLSTM(input_width, p.width)
+            layer: EncoderLayer = UnidirectionalRNN(input_width, p.width, cell=p.cell)
         elif p.direction == "both":
-            layer = BidirectionalLSTM(input_width, p.width, merge=p.merge)
+            layer = BidirectionalRNN(input_width, p.width, merge=p.merge, cell=p.cell)
         else:
-            layer = UnidirectionalLSTM(input_width, p.width, backward=p.direction == "backward")
+            backward = p.direction == "backward"
+            layer = UnidirectionalRNN(input_width, p.width, backward=backward, cell=p.cell)
         layers.append(ResidualEncoderLayer(layer) if residual_from is not None and height >= residual_from else layer)
     return Encoder(p.source, layers)
 
@@ -148,14 +157,24 @@ def decoder(p: ScratchBlueprint, layers: list[Layer], output_width: int | None =
 
 
 def recurrent(p: ScratchBlueprint, input_width: int | None = None) -> list[Layer]:
-    """`p.layers` LSTMs; the first reads `input_width` (default: the embedding's width)."""
-    widths = [input_width or p.target.width] + [p.width] * (p.layers - 1)
-    return [Recurrent(width, p.width) for width in widths]
+    """`p.decoder_layers` LSTMs or GRUs; the first reads `input_width` (default: the embedding's width)."""
+    return [cell(p, width) for width in [input_width or p.target.width] + [p.width] * (p.decoder_layers - 1)]
+
+
+def cell(p: ScratchBlueprint, input_width: int) -> Recurrent:
+    """An LSTM or GRU of the decoder."""
+    return Recurrent(input_width, p.width, cell=p.cell)
 
 
 def attention_layers(p: ScratchBlueprint) -> list[Layer]:
-    """Attention, and the layer that makes the attentional state of x and context."""
-    return [Attend(score(p)), ReadContext(Dense(2 * p.width, p.width))]
+    """Attention, and the layer that joins x and context: to an attentional state, or side by side."""
+    joined = Concat() if p.output == "direct" else ReadContext(Dense(2 * p.width, p.width))
+    return [Attend(score(p)), joined]
+
+
+def output_width(p: ScratchBlueprint) -> int:
+    """The width of x and context when they are joined."""
+    return 2 * p.width if p.output == "direct" else p.width
 
 
 def score(p: ScratchBlueprint) -> Score:
@@ -164,22 +183,22 @@ def score(p: ScratchBlueprint) -> Score:
 
 
 def transformer_encoder(p: ScratchBlueprint) -> Encoder:
-    """`p.layers` Transformer blocks with full self-attention over the source."""
+    """`p.encoder_layers` Transformer blocks with full self-attention over the source."""
     blocks = [
         Stack([sublayer(p, EncoderSelfAttention(p.width, p.heads)), sublayer(p, feed_forward(p))])
-        for _ in range(p.layers)
+        for _ in range(p.encoder_layers)
     ]
     return Encoder(p.source, [TransformerEncoder([SinusoidalPositions(), *blocks, *last_norm(p)])])
 
 
 def transformer_decoder(p: ScratchBlueprint, *, has_source: bool = True) -> Decoder:
-    """`p.layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention.
+    """`p.decoder_layers` Transformer blocks with causal self-attention and, if there is a source, cross-attention.
 
     The attention weights reported are those of the last block but one.
     """
 
     def block(height: int) -> Stack:
-        source = CrossAttention(p.width, p.width, p.heads, reports_weights=height == max(0, p.layers - 2))
+        source = CrossAttention(p.width, p.width, p.heads, reports_weights=height == max(0, p.decoder_layers - 2))
         return Stack(
             [
                 sublayer(p, SelfAttention(p.width, p.heads)),
@@ -188,7 +207,7 @@ def transformer_decoder(p: ScratchBlueprint, *, has_source: bool = True) -> Deco
             ]
         )
 
-    layers = [SinusoidalPositions(), *(block(height) for height in range(p.layers)), *last_norm(p)]
+    layers = [SinusoidalPositions(), *(block(height) for height in range(p.decoder_layers)), *last_norm(p)]
     return decoder(p, layers)
 
 
@@ -214,6 +233,7 @@ class Rung(NamedTuple):
     direction: str = "forward"
     layers: int = 1
     tie: str = "none"
+    score: str = "scaled_dot"
     has_blocks: bool = False
     """Whether either side is a Transformer: its embeddings are scaled, and as wide as the model."""
 
@@ -226,7 +246,7 @@ ARCHITECTURES: dict[str, Rung] = {
     "bidirectional": Rung(attention, "both"),
     "stacked": Rung(attention, "both", 2),
     "residual": Rung(residual, "both", 3),
-    "gnmt": Rung(gnmt, "both", 4),
+    "gnmt": Rung(gnmt, "both", 4, score="additive"),
     "input_feeding": Rung(input_feeding, "both"),
     "transformer": Rung(transformer, layers=4, tie="target", has_blocks=True),
     "transformer_lstm": Rung(transformer_lstm, layers=2, has_blocks=True),
@@ -245,9 +265,14 @@ def build(
     embedding: int | None = None,
     width: int = 256,
     layers: int | None = None,
+    encoder_layers: int | None = None,
+    decoder_layers: int | None = None,
     direction: str | None = None,
     merge: str = "concat",
-    score: str = "scaled_dot",
+    cell: str = "lstm",
+    score: str | None = None,
+    query: str | None = None,
+    output: str = "dense",
     heads: int = 4,
     feed_forward: int | None = None,
     norm: str = "pre",
@@ -262,22 +287,28 @@ def build(
     """
     require_known("model.name", name, ARCHITECTURES)
     rung = ARCHITECTURES[name]
-    direction, tie = direction or rung.direction, tie or rung.tie
+    query = query or ("previous" if name == "gnmt" else "current")
+    direction, score, tie = direction or rung.direction, score or rung.score, tie or rung.tie
     require_known("model.direction", direction, ("forward", "backward", "both"))
     require_known("model.merge", merge, ("concat", "sum", "mean"))
+    require_known("model.cell", cell, CELLS)
     require_known("model.score", score, SCORES)
+    require_known("model.query", query, ("current", "previous"))
+    require_known("model.output", output, ("dense", "direct"))
     require_known("model.norm", norm, ("pre", "post"))
     require_known("model.activation", activation, ACTIVATIONS)
     require_known("model.tie", tie, ("none", "target", "all"))
-    if name == "gnmt" and layers == 1:
-        raise ConfigError("must be at least 2 with model 'gnmt', not 1", where="model.layers", fix="set model.layers=2")
+    encoder_layers, decoder_layers = (side or layers or rung.layers for side in (encoder_layers, decoder_layers))
+    if name == "gnmt" and decoder_layers == 1:
+        fix = "set model.decoder_layers=2"
+        raise ConfigError("must be at least 2 with model 'gnmt', not 1", where="model.decoder_layers", fix=fix)
     divisors = {f"model.heads {heads}": heads} if rung.has_blocks else {}
     divisors |= {"2, the number of directions": 2} if direction == "both" and merge == "concat" else {}
     for divisor, number in divisors.items():
         if width % number:
             fix = f"set model.width={-(-width // number) * number}"
             raise ConfigError(f"{width} is not divisible by {divisor}", where="model.width", fix=fix)
-    output_width = 2 * width if name == "peeky" else width
+    output_width = 2 * width if name == "peeky" or output == "direct" else width
     is_fixed = rung.has_blocks or tie != "none"
     embedding = embedding or (output_width if is_fixed else 128)
     if is_fixed and embedding != output_width:
@@ -290,10 +321,14 @@ def build(
         source_table,
         target_table,
         width,
-        layers or rung.layers,
+        encoder_layers,
+        decoder_layers,
         direction,
         merge,
+        cell,
         score,
+        query,
+        output,
         heads,
         feed_forward or 4 * width,
         norm,

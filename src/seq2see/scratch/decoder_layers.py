@@ -9,24 +9,25 @@ import numpy as np
 
 from seq2see.scratch.arrays import Array, State, add_gradients
 from seq2see.scratch.attention import AttentionWeight, Score, WeightSum
+from seq2see.scratch.cells import Cell
 from seq2see.scratch.encoder import Memory
 from seq2see.scratch.layers import Affine
-from seq2see.scratch.lstm import LSTM, LSTMState
+from seq2see.scratch.lstm import RecurrentState
 from seq2see.scratch.stream import Layer, Stream
 
 
-class Recurrent(Layer):
-    """An LSTM that starts where the encoder's layer of the same height ended, or from zeros if there is none."""
+class Recurrent(Cell, Layer):
+    """An LSTM or GRU that starts where a layer of the encoder ended, or from zeros if there is none."""
 
-    def __init__(self, input_width: int, width: int) -> None:
-        self.lstm = LSTM(input_width, width)
+    def __init__(self, input_width: int, width: int, *, cell: str = "lstm") -> None:
+        super().__init__(cell, input_width, width)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
-        """(h, c)."""
-        return next(finals, None) or self.lstm.zeros(len(memory.mask))
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
+        """(h, c), or (h,) of a GRU."""
+        return next(finals, None) or self.network.zeros(len(memory.mask))
 
     def start_backward(
-        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[RecurrentState]
     ) -> None:
         """The gradient by the decoder's first state is one by the encoder's last: it connects the two."""
         for given, own in zip(next(finals_gradient, ()), gradient, strict=False):
@@ -34,28 +35,27 @@ class Recurrent(Layer):
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
         """x becomes h."""
-        h, c = state
-        x, state, cache = self.lstm.forward(stream.x, (h, c))
+        x, state, cache = self.network.forward(stream.x, state)
         return stream._replace(x=x), state, cache
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
-        """Through the LSTM; the gradient by the context passes unchanged."""
-        x_gradient, state_gradient = self.lstm.backward(gradient.x, state_gradient, cache)
+        """Through the network; the gradient by the context passes unchanged."""
+        x_gradient, state_gradient = self.network.backward(gradient.x, state_gradient, cache)
         return gradient._replace(x=x_gradient), state_gradient
 
 
 class Peek(Layer):
     """The encoder's last h as the context of every position (Cho et al. 2014)."""
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
         """(h,)."""
         return (memory.finals[-1][0],)
 
     def start_backward(
-        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[RecurrentState]
     ) -> None:
         """To the encoder's last h, in addition to the first LSTM's gradient."""
-        h_gradient, _ = memory_gradient.finals[-1]
+        h_gradient, *_ = memory_gradient.finals[-1]
         h_gradient += gradient[0]
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
@@ -81,12 +81,12 @@ class Attend(Layer):
         self.weight = AttentionWeight(score)
         self.sum = WeightSum()
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
         """(keys [B S D], states [B S D], mask [B S]), the same at every position."""
         return self.score.keys(memory.states), memory.states, memory.mask
 
     def start_backward(
-        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[RecurrentState]
     ) -> None:
         """The states were used twice, as keys and as values: the two gradients are added."""
         keys_gradient, states_gradient, _ = gradient
@@ -116,18 +116,60 @@ class Attend(Layer):
         )
 
 
+class AttendFromPrevious(Layer):
+    """A recurrent layer, and attention whose query is that layer's output of the step before (Wu et al. 2016).
+
+    q[0] = h before the first step      q[t] = x[t-1]
+    """
+
+    def __init__(self, recurrent: Recurrent, attend: Attend) -> None:
+        self.recurrent = recurrent
+        self.attend = attend
+
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
+        """The states of both."""
+        return self.recurrent.start(memory, finals), self.attend.start(memory, finals)
+
+    def start_backward(
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[RecurrentState]
+    ) -> None:
+        """Of both."""
+        own, of_attention = gradient
+        self.recurrent.start_backward(own, memory, memory_gradient, finals_gradient)
+        self.attend.start_backward(of_attention, memory, memory_gradient, finals_gradient)
+
+    def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
+        """x is the recurrent layer's output, context and weights are what its outputs one step earlier ask for."""
+        (h, *others), of_attention = state
+        stream, own, own_cache = self.recurrent.forward(stream, (h, *others))
+        queries = np.concatenate([h[:, None], stream.x[:, :-1]], 1)
+        seen, of_attention, cache = self.attend.forward(Stream(queries), of_attention)
+        return seen._replace(x=stream.x), (own, of_attention), (own_cache, cache)
+
+    def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
+        """The gradient by q[t] is one by x[t-1], and that by q[0] is one by the state before this chunk."""
+        own_cache, attend_cache = cache
+        own, of_attention = state_gradient or (None, None)
+        zero = gradient._replace(x=np.zeros_like(gradient.x))
+        queries, of_attention = self.attend.backward(zero, of_attention, attend_cache)
+        x_gradient = gradient.x.copy()
+        x_gradient[:, :-1] += queries.x[:, 1:]
+        before, (h_gradient, *others) = self.recurrent.backward(Stream(x_gradient), own, own_cache)
+        return before, ((h_gradient + queries.x[:, 0], *others), of_attention)
+
+
 class Stack(Layer):
     """Layers in sequence; backward from the last to the first."""
 
     def __init__(self, layers: list[Layer]) -> None:
         self.layers = layers
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
         """The state of each layer."""
         return tuple(layer.start(memory, finals) for layer in self.layers)
 
     def start_backward(
-        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[RecurrentState]
     ) -> None:
         """In the order of `start`, so that each layer finds its own final state."""
         for layer, own in zip(self.layers, gradient, strict=True):
@@ -158,12 +200,12 @@ class Wrapper(Layer):
     def __init__(self, inner: Layer) -> None:
         self.inner = inner
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
         """As the inner layer."""
         return self.inner.start(memory, finals)
 
     def start_backward(
-        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[RecurrentState]
     ) -> None:
         """As the inner layer."""
         self.inner.start_backward(gradient, memory, memory_gradient, finals_gradient)
@@ -238,13 +280,13 @@ class InputFeeding(Wrapper):
         super().__init__(inner)
         self.width = width
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
         """The inner state, and an output of zeros [B W]."""
         inner = self.inner.start(memory, finals)
         return inner, np.zeros((len(memory.mask), self.width), memory.states.dtype)
 
     def start_backward(
-        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[RecurrentState]
     ) -> None:
         """As the inner layer; the zeros are constant."""
         self.inner.start_backward(gradient[0], memory, memory_gradient, finals_gradient)

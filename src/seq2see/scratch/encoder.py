@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from seq2see.data.batch import Padded
 from seq2see.scratch.arrays import Array, Mask
+from seq2see.scratch.cells import Cell
+from seq2see.scratch.gru import GRUCache
 from seq2see.scratch.layers import Embedding
-from seq2see.scratch.lstm import LSTM, LSTMCache, LSTMState
+from seq2see.scratch.lstm import LSTMCache, RecurrentState
 from seq2see.scratch.module import Module
+
+Cache: TypeAlias = LSTMCache | GRUCache
 
 
 class Memory(NamedTuple):
     """The encoder's output, which the decoder reads, or the gradient by it.
 
-    `states` [B S D]; `mask` [B S], True at real tokens; `finals`, (h, c) of each layer after the last token it read.
+    `states` [B S D]; `mask` [B S], True at real tokens; `finals`, the state of each layer after the last token it read.
     """
 
     states: Array
     mask: Mask
-    finals: tuple[LSTMState, ...]
+    finals: tuple[RecurrentState, ...]
 
     def zeros(self) -> Memory:
         """A zero gradient, to accumulate into."""
         return Memory(
-            np.zeros_like(self.states), self.mask, tuple((np.zeros_like(h), np.zeros_like(c)) for h, c in self.finals)
+            np.zeros_like(self.states), self.mask, tuple(tuple(map(np.zeros_like, final)) for final in self.finals)
         )
 
 
 class EncoderLayer(Module):
     """Maps padded states [B S I] to states [B S D] and the layer's final (h, c), if it has one."""
 
-    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState | None, Any]:
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, RecurrentState | None, Any]:
         """States, final (h, c), cache."""
         raise NotImplementedError
 
@@ -42,67 +46,67 @@ class EncoderLayer(Module):
         raise NotImplementedError
 
 
-class DirectedLSTM(Module):
-    """An LSTM that reads forward or backward; its outputs stay in source order.
+class DirectedRNN(Cell):
+    """An LSTM or GRU that reads forward or backward; its outputs stay in source order.
 
     Read backward, a row begins with its padding, which leaves the zero state unchanged.
     """
 
-    def __init__(self, input_width: int, width: int, *, backward: bool) -> None:
-        self.lstm = LSTM(input_width, width)
+    def __init__(self, input_width: int, width: int, *, backward: bool, cell: str = "lstm") -> None:
+        super().__init__(cell, input_width, width)
         self.step = -1 if backward else 1
 
-    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState, LSTMCache]:
-        """States, final (h, c), cache."""
-        zeros = self.lstm.zeros(len(x))
-        states, final, cache = self.lstm.forward(x[:, :: self.step], zeros, mask[:, :: self.step])
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, RecurrentState, Cache]:
+        """States, final state, cache."""
+        zeros = self.network.zeros(len(x))
+        states, final, cache = self.network.forward(x[:, :: self.step], zeros, mask[:, :: self.step])
         return states[:, :: self.step], final, cache
 
-    def backward(self, states_gradient: Array, final_gradient: LSTMState, cache: LSTMCache) -> Array:
+    def backward(self, states_gradient: Array, final_gradient: RecurrentState, cache: Any) -> Array:
         """The gradient by x; the gradient by the constant initial state is discarded."""
-        x_gradient, _ = self.lstm.backward(states_gradient[:, :: self.step], final_gradient, cache)
+        x_gradient, _ = self.network.backward(states_gradient[:, :: self.step], final_gradient, cache)
         return x_gradient[:, :: self.step]
 
 
-class UnidirectionalLSTM(EncoderLayer):
-    """One LSTM, reading forward or backward. Backward is the reversed input of Sutskever et al. 2014, section 3.3."""
+class UnidirectionalRNN(EncoderLayer):
+    """One LSTM or GRU, read forward or backward: the reversed input of Sutskever et al. 2014, section 3.3."""
 
-    def __init__(self, input_width: int, width: int, *, backward: bool = False) -> None:
-        self.reader = DirectedLSTM(input_width, width, backward=backward)
+    def __init__(self, input_width: int, width: int, *, backward: bool = False, cell: str = "lstm") -> None:
+        self.reader = DirectedRNN(input_width, width, backward=backward, cell=cell)
 
-    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState, LSTMCache]:
-        """States, final (h, c), cache."""
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, RecurrentState, Cache]:
+        """States, final state, cache."""
         return self.reader.forward(x, mask)
 
-    def backward(self, states_gradient: Array, final_gradient: LSTMState, cache: LSTMCache) -> Array:
+    def backward(self, states_gradient: Array, final_gradient: RecurrentState, cache: Cache) -> Array:
         """The gradient by x."""
         return self.reader.backward(states_gradient, final_gradient, cache)
 
 
-class BidirectionalLSTM(EncoderLayer):
-    """Two LSTMs, one per direction (Schuster & Paliwal 1997), merged by concatenation, sum or mean.
+class BidirectionalRNN(EncoderLayer):
+    """Two LSTMs or GRUs, one per direction (Schuster & Paliwal 1997), merged by concatenation, sum or mean.
 
-    `width` is that of the merged states; under concat each direction has half of it. (h, c) are merged like the states.
+    `width` is that of the merged states; under concat each direction has half of it. Final states are merged likewise.
     """
 
-    def __init__(self, input_width: int, width: int, *, merge: str = "concat") -> None:
+    def __init__(self, input_width: int, width: int, *, merge: str = "concat", cell: str = "lstm") -> None:
         each = width // 2 if merge == "concat" else width
-        self.ahead = DirectedLSTM(input_width, each, backward=False)
-        self.back = DirectedLSTM(input_width, each, backward=True)
+        self.ahead = DirectedRNN(input_width, each, backward=False, cell=cell)
+        self.back = DirectedRNN(input_width, each, backward=True, cell=cell)
         self.merge = merge
 
-    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState, tuple[LSTMCache, LSTMCache]]:
-        """States, final (h, c), cache."""
-        ahead, (h_ahead, c_ahead), ahead_cache = self.ahead.forward(x, mask)
-        back, (h_back, c_back), back_cache = self.back.forward(x, mask)
-        final = self._merged(h_ahead, h_back), self._merged(c_ahead, c_back)
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, RecurrentState, tuple[Cache, Cache]]:
+        """States, final state, cache."""
+        ahead, final_ahead, ahead_cache = self.ahead.forward(x, mask)
+        back, final_back, back_cache = self.back.forward(x, mask)
+        final = tuple(self._merged(*pair) for pair in zip(final_ahead, final_back, strict=True))
         return self._merged(ahead, back), final, (ahead_cache, back_cache)
 
-    def backward(self, states_gradient: Array, final_gradient: LSTMState, cache: tuple[LSTMCache, LSTMCache]) -> Array:
+    def backward(self, states_gradient: Array, final_gradient: RecurrentState, cache: tuple[Cache, Cache]) -> Array:
         """Both directions read the same x: its gradient is the sum of theirs."""
-        states, h, c = (self._split(gradient) for gradient in (states_gradient, *final_gradient))
-        x_gradient = self.ahead.backward(states[0], (h[0], c[0]), cache[0])
-        return x_gradient + self.back.backward(states[1], (h[1], c[1]), cache[1])
+        (ahead, back), *finals = (self._split(gradient) for gradient in (states_gradient, *final_gradient))
+        x_gradient = self.ahead.backward(ahead, tuple(final[0] for final in finals), cache[0])
+        return x_gradient + self.back.backward(back, tuple(final[1] for final in finals), cache[1])
 
     def _merged(self, ahead: Array, back: Array) -> Array:
         match self.merge:
@@ -131,8 +135,8 @@ class ResidualEncoderLayer(EncoderLayer):
     def __init__(self, inner: EncoderLayer) -> None:
         self.inner = inner
 
-    def forward(self, x: Array, mask: Mask) -> tuple[Array, LSTMState | None, Any]:
-        """States, final (h, c), cache."""
+    def forward(self, x: Array, mask: Mask) -> tuple[Array, RecurrentState | None, Any]:
+        """States, final state, cache."""
         states, final, cache = self.inner.forward(x, mask)
         return x + states, final, cache
 
@@ -142,7 +146,7 @@ class ResidualEncoderLayer(EncoderLayer):
 
 
 class Encoder(Module):
-    """Embedding, then layers; every layer's final (h, c) reaches the decoder, and so do the top layer's states."""
+    """Embedding, then layers; every layer's final state reaches the decoder, and so do the top layer's states."""
 
     def __init__(self, embedding: Embedding, layers: list[EncoderLayer]) -> None:
         self.embedding = embedding

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from seq2see.scratch.gru import GRU
 from seq2see.scratch.layers import Affine, Embedding, LayerNorm
 from seq2see.scratch.lstm import LSTM
 from seq2see.scratch.module import Module, Parameter
@@ -19,7 +20,7 @@ def initialize(model: Module, seed: int) -> None:
     random = np.random.default_rng(seed)
     for module in model.modules():
         match module:
-            case LSTM():
+            case LSTM() | GRU():
                 fill_by_fan_in(module.weight_input, random)
                 fill_by_fan_in(module.weight_hidden, random)
             case Affine():

@@ -30,8 +30,8 @@ import numpy as np
 from seq2see.scratch.arrays import Array, Mask
 from seq2see.scratch.module import Module, Parameter
 
-LSTMState: TypeAlias = tuple[Array, Array]
-"""(h, c), each [B H], or their gradients."""
+RecurrentState: TypeAlias = tuple[Array, ...]
+"""(h, c) of an LSTM, (h,) of a GRU, each [B H], or their gradients."""
 
 
 class LSTMCell:
@@ -109,14 +109,16 @@ class LSTM(Module):
         self.weight_hidden = Parameter(4 * width, width)
         self.bias = Parameter(4 * width)
 
-    def zeros(self, rows: int) -> LSTMState:
+    def zeros(self, rows: int) -> RecurrentState:
         """The all-zero state."""
         return (
             np.zeros((rows, self.width), self.bias.value.dtype),
             np.zeros((rows, self.width), self.bias.value.dtype),
         )
 
-    def forward(self, x: Array, state: LSTMState, mask: Mask | None = None) -> tuple[Array, LSTMState, LSTMCache]:
+    def forward(
+        self, x: Array, state: RecurrentState, mask: Mask | None = None
+    ) -> tuple[Array, RecurrentState, LSTMCache]:
         """h at every position [B T H] and the state after the last, from x [B T I] and the state before the first.
 
         Where `mask` [B T] is False, h and c are copied unchanged: h = h', c = c'.
@@ -142,8 +144,8 @@ class LSTM(Module):
         return h[1:].swapaxes(0, 1), (h[length], c[length]), LSTMCache(x, gates, h, c, tanh_c, real)
 
     def backward(
-        self, h_gradient: Array, state_gradient: LSTMState | None, cache: LSTMCache
-    ) -> tuple[Array, LSTMState]:
+        self, h_gradient: Array, state_gradient: RecurrentState | None, cache: LSTMCache
+    ) -> tuple[Array, RecurrentState]:
         """dx [B T I] and the gradient by the initial state.
 
         `h_gradient` [B T H] is the gradient by h at every position, `state_gradient` the one by the final state (None:

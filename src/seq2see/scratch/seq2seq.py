@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from seq2see.blueprint import starting_states
 from seq2see.data.batch import Padded, decoder_input
 from seq2see.scratch.arrays import Array, Ids, State
-from seq2see.scratch.decoder_layers import Stack
+from seq2see.scratch.decoder_layers import Recurrent, Stack
 from seq2see.scratch.encoder import Encoder, Memory, NoSource
 from seq2see.scratch.generate import Answer, Choose, generate, greedy
 from seq2see.scratch.layers import Affine, Embedding, SoftmaxWithLoss
@@ -26,18 +27,20 @@ class Decoder(Module):
     def __init__(self, embedding: Embedding, layers: list[Layer], output_width: int, *, tied: bool = False) -> None:
         self.embedding = embedding
         self.layers = Stack(layers)
+        self.num_recurrent = sum(isinstance(layer, Recurrent) for layer in self.layers.modules())
         self.output = Affine(output_width, len(embedding.weight.value))
         if tied:
             self.output.weight = embedding.weight
 
     def start(self, memory: Memory) -> State:
         """The state before the first token."""
-        return self.layers.start(memory, iter(memory.finals))
+        return self.layers.start(memory, starting_states(memory.finals, self.num_recurrent))
 
     def start_backward(self, gradient: Any, memory: Memory) -> Memory:
         """The gradient by the Memory, from the one by the state before the first token."""
         memory_gradient = memory.zeros()
-        self.layers.start_backward(gradient, memory, memory_gradient, iter(memory_gradient.finals))
+        finals = starting_states(memory_gradient.finals, self.num_recurrent)
+        self.layers.start_backward(gradient, memory, memory_gradient, finals)
         return memory_gradient
 
     def forward(self, tokens: Ids, state: State) -> tuple[Stream, State, Any]:

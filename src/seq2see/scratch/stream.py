@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from seq2see.scratch.arrays import Array, State
 from seq2see.scratch.encoder import Memory
-from seq2see.scratch.lstm import LSTMState
+from seq2see.scratch.lstm import RecurrentState
 from seq2see.scratch.module import Module
 
 
@@ -32,12 +32,12 @@ class Stream(NamedTuple):
 class Layer(Module):
     """A causal map over a chunk of T positions, with a state. Chunks compose: any split gives the same result."""
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
         """The initial state; a recurrent layer takes the next of the encoder's final states."""
         return ()
 
     def start_backward(
-        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[RecurrentState]
     ) -> None:
         """Add the gradient by the initial state to the gradients of what `start` made it from."""
 

@@ -19,7 +19,7 @@ from seq2see.scratch.attention import ScaledDot, WeightSum, masked_softmax, soft
 from seq2see.scratch.decoder_layers import Stack, Wrapper
 from seq2see.scratch.encoder import EncoderLayer, Memory
 from seq2see.scratch.layers import Affine, LayerNorm
-from seq2see.scratch.lstm import LSTMState
+from seq2see.scratch.lstm import RecurrentState
 from seq2see.scratch.stream import Layer, Stream
 
 PERIOD = 10_000.0
@@ -69,7 +69,7 @@ class MultiHeadSelfAttention(Layer):
 class SelfAttention(MultiHeadSelfAttention):
     """Causal self-attention; the state is the keys and values of all positions so far [R H P E]."""
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
         """No positions yet."""
         width = len(self.output.weight.value)
         empty = np.zeros((len(memory.mask), self.heads, 0, width // self.heads), self.output.weight.value.dtype)
@@ -104,7 +104,7 @@ class SelfAttention(MultiHeadSelfAttention):
 class EncoderSelfAttention(MultiHeadSelfAttention):
     """Self-attention over all real positions; the state is the mask [R S]."""
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
         """(mask,)."""
         return (memory.mask,)
 
@@ -153,13 +153,13 @@ class CrossAttention(Layer):
         self.output = Affine(width, width)
         self.attention = ScaledDotProductAttention()
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
         """(keys, values, mask): the source is projected once, for all target positions."""
         keys, values = np.split(self.projection.forward(memory.states), 2, -1)
         return split_heads(keys, self.heads), split_heads(values, self.heads), memory.mask
 
     def start_backward(
-        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[LSTMState]
+        self, gradient: Any, memory: Memory, memory_gradient: Memory, finals_gradient: Iterator[RecurrentState]
     ) -> None:
         """Back through the projection of the source, to its states."""
         keys, values, _ = gradient
@@ -295,7 +295,7 @@ class SinusoidalPositions(Layer):
     The state [R] is the next position.
     """
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> State:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> State:
         """Position 0."""
         return (np.zeros(len(memory.mask), np.int64),)
 

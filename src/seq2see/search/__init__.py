@@ -2,10 +2,10 @@
 
 A `Step`, of one model or of an `ensemble`, gives log-probabilities; the result is hypotheses. `generate` follows one
 hypothesis per row, choosing the best token (`greedy`) or sampling one (`Sampler`); `beam_search` follows several per
-sentence. Filters rule tokens out, and beam search can require phrases.
+sentence, `diverse_beam_search` unlike ones. Filters rule tokens out, and beam search can require phrases.
 """
 
-from seq2see.search.beam import beam_search
+from seq2see.search.beam import beam_search, diverse_beam_search
 from seq2see.search.contract import Hypothesis, State, Step
 from seq2see.search.ensemble import States, ensemble, log_mean
 from seq2see.search.filters import (
@@ -44,6 +44,7 @@ __all__ = [
     "Steps",
     "WithoutSteps",
     "beam_search",
+    "diverse_beam_search",
     "ensemble",
     "generate",
     "greedy",

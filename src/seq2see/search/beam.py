@@ -8,19 +8,21 @@ the hypotheses are traced back at the end.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seq2see.errors import ConfigError
-from seq2see.search.constraints import Progress, allocate
+from seq2see.search.candidates import best_candidates
+from seq2see.search.constraints import Progress
 from seq2see.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids, S, Step
+from seq2see.search.diversity import Groups, merged
 from seq2see.search.emitted import Emitted
 from seq2see.search.filters import Filter, restrict
 from seq2see.search.finished import Coverage, Ranked, StepRecord, length_divisor, take_along, trace_back
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Int
 
 
 def beam_search(
@@ -39,6 +41,7 @@ def beam_search(
     transducer_step: int | None = None,
     num_steps: Ids | None = None,
     n_best: int = 1,
+    groups: Groups | None = None,
 ) -> list[list[Hypothesis]]:
     """The `n_best` best-scoring hypotheses found for each sentence, best first and all different.
 
@@ -66,6 +69,9 @@ def beam_search(
     **Transducers.** Of one, `transducer_step` is the id of STEP, which phrases may contain anywhere, and `num_steps`
     [B] the number of STEPs in each finished hypothesis, which don't count as length.
 
+    **Groups.** If the rows of `state` are groups of sentences, `groups` lets them choose different ids: see
+    `diverse_beam_search`.
+
     **Stopping.** A sentence stops at its maximum length, or when no live hypothesis can beat its `n_best`-th finished
     one. A continuation adds log-probabilities, which are at most 0, so its log_prob is at most the current log_prob
     p <= 0. The divisor doesn't decrease with length (length_penalty >= 0), so the quotient is at most p divided by the
@@ -90,8 +96,10 @@ def beam_search(
     while len(live):
         step_log_probs, state, weights = step(ids, state)  # [R V], _, [R S]
         if filters:
-            step_log_probs = restrict(filters, step_log_probs, emitted.ids, live.repeat(log_probs.shape[1]))
-        found = _best_candidates(log_probs, step_log_probs, 2 * num_hypotheses, progress, eos)  # [B C]
+            sentences = live if groups is None else groups.sentences_of(live)
+            step_log_probs = restrict(filters, step_log_probs, emitted.ids, sentences.repeat(log_probs.shape[1]))
+        choose = best_candidates if groups is None else groups.best_candidates(live)
+        found = choose(log_probs, step_log_probs, 2 * num_hypotheses, progress, eos)  # [B C]
         length = len(records) + 1
         lengths = np.maximum(length - steps, 1).astype(np.float64)  # [B]
         scores = found.log_probs / length_divisor(lengths, length_penalty)[:, None]  # [B C]
@@ -132,7 +140,66 @@ def beam_search(
     return trace_back(records, done, eos)
 
 
-def _check_options(num_hypotheses: int, n_best: int, length_penalty: float, coverage_penalty: float) -> None:
+def diverse_beam_search(
+    step: Step[S],
+    state: S,
+    *,
+    groups: int,
+    diversity: float,
+    num_hypotheses: int,
+    first: int | Ids,
+    max_lengths: Int[Ids, " B"],
+    eos: int,
+    source_lengths: Int[Ids, " B"] | None = None,
+    phrases: Sequence[Sequence[Sequence[int]]] | None = None,
+    transducer_step: int | None = None,
+    num_steps: Ids | None = None,
+    n_best: int = 1,
+    **options: Any,
+) -> list[list[Hypothesis]]:
+    """As `beam_search`, by `groups` of hypotheses that choose different ids (Vijayakumar et al. 2016).
+
+    Each sentence has as many beam searches, of `num_hypotheses` / `groups` hypotheses each; their best are merged. At
+    each step the groups choose one after another: an id costs `diversity` nats for each hypothesis of the groups before
+    that has just chosen it; EOS and STEP cost nothing. This decides which hypotheses are kept, and no more:
+    log_probs and scores are without it. ConfigError unless `groups` divides `num_hypotheses`.
+    """
+    if groups < 1 or num_hypotheses % groups:
+        what = f"must divide num_hypotheses ({num_hypotheses}), which {groups} doesn't"
+        raise ConfigError(what, where="groups", fix="use 1, or a wider beam")
+    if not 0 <= diversity < float("inf"):
+        what = f"must be a finite number of at least 0, not {diversity}"
+        raise ConfigError(what, where="diversity", fix="use 0 for none, or 0.2 to 0.8")
+    if groups == 1:
+        return beam_search(
+            step, state, num_hypotheses=num_hypotheses, n_best=n_best, first=first, max_lengths=max_lengths, eos=eos,
+            source_lengths=source_lengths, phrases=phrases, transducer_step=transducer_step, num_steps=num_steps,
+            **options,
+        )  # fmt: skip
+    _check_options(num_hypotheses, n_best)
+    own = np.arange(len(max_lengths)).repeat(groups)  # [B·groups]: the sentence of each group
+    width = num_hypotheses // groups
+    found = beam_search(
+        step,
+        state.select(own, own) if len(own) else state,
+        num_hypotheses=width,
+        n_best=min(n_best, width),
+        first=first if isinstance(first, int) else first[own],
+        max_lengths=max_lengths[own],
+        eos=eos,
+        source_lengths=None if source_lengths is None else source_lengths[own],
+        phrases=None if phrases is None else [phrases[sentence] for sentence in own.tolist()],
+        transducer_step=transducer_step,
+        num_steps=None if num_steps is None else num_steps[own],
+        groups=Groups(groups, diversity, tuple(each for each in (eos, transducer_step) if each is not None)),
+        **options,
+    )
+    return [merged(found[start : start + groups])[:n_best] for start in range(0, len(found), groups)]
+
+
+def _check_options(
+    num_hypotheses: int, n_best: int, length_penalty: float = 0.0, coverage_penalty: float = 0.0
+) -> None:
     if num_hypotheses < 1:
         raise ConfigError(
             f"must be at least 1, not {num_hypotheses}", where="num_hypotheses", fix="set it to 1 or more"
@@ -155,105 +222,3 @@ def _check_options(num_hypotheses: int, n_best: int, length_penalty: float, cove
             where="coverage_penalty",
             fix="use 0 for none, or a number up to about 1 to favour output that attends to all of the source",
         )
-
-
-class _Candidates(NamedTuple):
-    """Continuations of each sentence at one step."""
-
-    log_probs: Float[Array, "B C"]
-    ids: Int[Ids, "B C"]
-    rows: Int[Ids, "B C"]
-    """The row of the step that each one continues."""
-
-    def take(self, order: Int[Ids, "B N"]) -> _Candidates:
-        """The candidates of each sentence in the given order."""
-        return _Candidates(*(take_along(part, order) for part in self))
-
-
-def _best_candidates(
-    log_probs: Float[Array, "B K"],
-    next_log_probs: Float[Array, "R V"],
-    num: int,
-    progress: Progress | None,
-    eos: int,
-) -> _Candidates:
-    """The `num` best continuations of each sentence (or all, if there are fewer), best first.
-
-    They are among the `num` best of each row, so only those are summed, in float64.
-    """
-    if progress is None:
-        candidates = _continue(log_probs, *_best_of_rows(next_log_probs, num))
-        order = (-candidates.log_probs).argsort(1, kind="stable")
-        return candidates.take(order[:, :num])
-    next_log_probs[~progress.complete, eos] = IMPOSSIBLE
-    candidates = _continue(
-        log_probs, *_with_ids(next_log_probs, *_best_of_rows(next_log_probs, num), progress.next_ids)
-    )
-    after = progress.after(candidates.rows.ravel(), candidates.ids.ravel())
-    order = allocate(candidates.log_probs, after.num_met.reshape(candidates.ids.shape))
-    return candidates.take(order[:, :num])
-
-
-_BLOCK = 64
-
-
-def _best_of_rows(log_probs: Float[Array, "R V"], num: int) -> tuple[Float[Array, "R N"], Int[Ids, "R N"]]:
-    """The log_probs and ids of the `num` best of each row, best first, ties by lower id.
-
-    In a large vocabulary they are all in the `num` blocks of ids with the largest maxima (or in the incomplete last
-    block). Maxima are much faster than sorting, so only these blocks are searched.
-    """
-    num_ids = log_probs.shape[1]
-    num_blocks = num_ids // _BLOCK
-    if num_blocks < 8 * num:
-        return _sorted_best(log_probs, num)
-    whole = num_blocks * _BLOCK
-    blocks = _largest(log_probs[:, :whole].reshape(-1, num_blocks, _BLOCK).max(2), num)
-    within = (blocks[:, :, None] * _BLOCK + np.arange(_BLOCK)).reshape(len(blocks), -1)
-    rest = np.broadcast_to(np.arange(whole, num_ids), (len(blocks), num_ids - whole))
-    ids = np.concatenate([within, rest], 1)
-    best, indices = _sorted_best(np.take_along_axis(log_probs, ids, 1), num)
-    return best, np.take_along_axis(ids, indices, 1)
-
-
-def _sorted_best(values: Float[Array, "R X"], num: int) -> tuple[Float[Array, "R N"], Int[Ids, "R N"]]:
-    """The `num` largest values of each row (or all), largest first, and their indices."""
-    indices = _largest(values, num)
-    best = np.take_along_axis(values, indices, 1)
-    order = (-best).argsort(1, kind="stable")
-    return np.take_along_axis(best, order, 1), np.take_along_axis(indices, order, 1)
-
-
-def _largest(values: Float[Array, "R X"], num: int) -> Int[Ids, "R N"]:
-    """The indices of the `num` largest values of each row, in ascending order."""
-    size = values.shape[1]
-    if num >= size:
-        return np.broadcast_to(np.arange(size), values.shape)
-    indices = values.argpartition(size - num, 1)[:, size - num :]
-    indices.sort(1)
-    return indices
-
-
-def _with_ids(
-    log_probs: Float[Array, "R V"],
-    best: Float[Array, "R N"],
-    ids: Int[Ids, "R N"],
-    more: Int[Ids, "R P"],
-) -> tuple[Float[Array, "R N+P"], Int[Ids, "R N+P"]]:
-    """Candidates with further ids; those that are -1 or duplicates become impossible."""
-    num_best, num_more = ids.shape[1], more.shape[1]
-    same = more[:, :, None] == np.concatenate([ids, more], 1)[:, None]  # [R P N+P]
-    earlier = np.arange(num_best + num_more) < num_best + np.arange(num_more)[:, None]
-    invalid = (same & earlier).any(-1) | (more < 0)
-    more = np.maximum(more, 0)
-    others = np.where(invalid, IMPOSSIBLE, np.take_along_axis(log_probs, more, 1))
-    return np.concatenate([best, others], 1), np.concatenate([ids, more], 1)
-
-
-def _continue(log_probs: Float[Array, "B K"], next_log_probs: Float[Array, "R C"], ids: Int[Ids, "R C"]) -> _Candidates:
-    """Each row continued with each of its ids."""
-    num_sentences, num_hypotheses = log_probs.shape
-    totals = log_probs[:, :, None] + next_log_probs.reshape(num_sentences, num_hypotheses, -1).astype(np.float64)
-    rows = np.broadcast_to(np.arange(num_sentences * num_hypotheses)[:, None], ids.shape)
-    parts: Any = (totals, ids, rows)
-    return _Candidates(*(part.reshape(num_sentences, -1) for part in parts))

@@ -32,7 +32,7 @@ from seq2see.storage.files import (
 from seq2see.storage.temporary import current_version
 from seq2see.storage.weights import WEIGHTS, Weights, as_float32, as_weights, read_stored, shapes_of, write_weights
 from seq2see.system_errors import require_possible, system_error
-from seq2see.text import Codec, Codecs, Fields, Tokenizer, Values
+from seq2see.text import SPECIALS, Codec, Codecs, Fields, Tokenizer, Values
 
 CONFIG, TENSORS, CARD, RECORD = "config.json", "model.safetensors", "README.md", "sources.hashes"
 SOURCE_CODEC, TARGET_CODEC = "source.vocabulary.json", "target.vocabulary.json"
@@ -49,6 +49,8 @@ MODEL_FILES = {
 """The files of a model, and the largest size that is read of each: far more than any has."""
 MAX_LENGTH = 100_000
 """Tokens of the longest answer that a model may ask for by itself; the option max_length may ask for more."""
+MAX_PENALTY = 100
+"""The largest length penalty of a beam."""
 COPY_AGAIN = "copy the model again from its source"
 
 
@@ -82,7 +84,13 @@ def sizes_of(codecs: Codecs) -> Sizes:
     if source is None:
         return Sizes(0, len(target.vocabulary))
     parts = source.tokenizer.parts if isinstance(source.tokenizer, Fields) else ()
-    return Sizes(len(source.vocabulary), len(target.vocabulary), tuple(map(field_of, parts)))
+    return Sizes(len(source.vocabulary), len(target.vocabulary), tuple(map(field_of, parts)), copies_of(source, target))
+
+
+def copies_of(source: Codec, target: Codec) -> tuple[int, ...]:
+    """For each token of the source the target's token of the same text, 0 if there is none."""
+    known = {token: number for number, token in enumerate(target.vocabulary.tokens, start=len(SPECIALS))}
+    return (*(0 for _ in SPECIALS), *(known.get(token, 0) for token in source.vocabulary.tokens))
 
 
 def field_of(tokenizer: Tokenizer) -> Field:
@@ -262,6 +270,7 @@ def read_config(content: bytes, where: str) -> dict[str, Any]:
     for key, fits in (
         ("model", isinstance(config.get("model"), dict)),
         ("max_length", type(config.get("max_length")) is int and 1 <= config["max_length"] <= MAX_LENGTH),
+        ("length_penalty", is_penalty(config.get("length_penalty", 0.0))),
         ("weights", config.get("weights", "float32") in WEIGHTS),
         ("trained", isinstance(trained, dict) and type(trained.get("pairs", 0)) is int),
     ):
@@ -273,6 +282,11 @@ def read_config(content: bytes, where: str) -> dict[str, Any]:
     except UserError as error:
         raise no_model(error, where) from None
     return config
+
+
+def is_penalty(value: object) -> bool:
+    """Whether it may be a length penalty."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_PENALTY
 
 
 def codec_files(codecs: Codecs) -> dict[str, bytes]:

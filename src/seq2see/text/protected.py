@@ -38,8 +38,11 @@ class Part(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def compile_pattern(pattern: str) -> Any:
-    """The pattern of protected units. ConfigError if it is invalid, too large, or matches the empty text."""
+def compile_pattern(pattern: str, *, where: str = "text.protect", may_be_empty: bool = False) -> Any:
+    """The pattern of protected units, or of another option. ConfigError if it is invalid or too large.
+
+    Unless it `may_be_empty`, it must not match the empty text.
+    """
     fix = r"give a pattern such as \{\w+\} or <[^<>]*>"
     try:
         if len(pattern) > MAX_PATTERN:
@@ -50,11 +53,11 @@ def compile_pattern(pattern: str) -> Any:
             if _CALL.search(shown):
                 raise ValueError("it calls itself or one of its groups, which is unsupported")
         found = regex.compile(pattern)
-        if found.search("", timeout=MAX_SECONDS):
+        if not may_be_empty and found.search("", timeout=MAX_SECONDS):
             raise ValueError("it matches the empty text")
     except (ValueError, regex.error, RecursionError, OverflowError, MemoryError, TimeoutError) as error:
         found = f"{pattern!r:.80}: {error}" if pattern else "an empty text"
-        raise ConfigError(f"must be a regular expression, not {found}", where="text.protect", fix=fix) from None
+        raise ConfigError(f"must be a regular expression, not {found}", where=where, fix=fix) from None
     return found
 
 

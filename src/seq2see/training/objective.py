@@ -3,44 +3,62 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from seq2see.model import Seq2Seq
 from seq2see.training.batch import TensorBatch
 from seq2see.training.cross_entropy import MAX_LOGITS, linear_cross_entropy
 
 
-def batch_loss(model: Seq2Seq, batch: TensorBatch, label_smoothing: float = 0.0) -> Tensor:
+def batch_loss(model: Seq2Seq, batch: TensorBatch, label_smoothing: float = 0.0, coverage: float = 0.0) -> Tensor:
     """Summed cross-entropy in nats of the target tokens, including EOS but not padding.
 
-    The decoder reads BOS and the target without its last token; each position predicts the next token.
+    The decoder reads BOS and the target without its last token; each position predicts the next token. `coverage` is
+    the weight of `coverage_loss`, which is added.
     """
     real = batch.target.mask
-    states = model.states(batch.source, batch.decoder_input)[real]
-    output = model.decoder.output
-    return linear_cross_entropy(states, output.weight, output.bias, batch.target.ids[real], label_smoothing)
+    stream = model.stream(batch.source, batch.decoder_input, need_weights=coverage > 0)
+    output, targets = model.decoder.output, batch.target.ids[real]
+    if stream.log_probs is None:
+        loss = linear_cross_entropy(stream.x[real], output.weight, output.bias, targets, label_smoothing)
+    else:
+        loss = cross_entropy(stream.log_probs[real], targets, reduction="sum", label_smoothing=label_smoothing)
+    if coverage:
+        assert stream.weights is not None, "only a model that looks at its source can be trained to cover it"
+        loss = loss + coverage * coverage_loss(stream.weights, real)
+    return loss
+
+
+def coverage_loss(weights: Float[Tensor, "B T S"], real: Bool[Tensor, "B T"]) -> Tensor:
+    """Σ min(a[t, s], c[t, s]): what is attended to again, c being the sum of all steps before (See et al. 2017)."""
+    covered = weights.cumsum(1) - weights
+    return torch.minimum(weights, covered).sum(-1)[real].sum()
 
 
 class Objective(nn.Module):
     """`batch_loss` as a module around the model, so that DDP and FSDP2 can wrap model and loss together."""
 
-    def __init__(self, model: Seq2Seq, label_smoothing: float) -> None:
+    def __init__(self, model: Seq2Seq, label_smoothing: float, coverage: float = 0.0) -> None:
         super().__init__()
+        self.coverage = coverage
         self.model = model
         self.label_smoothing = label_smoothing
 
     def forward(self, batch: TensorBatch) -> Tensor:
         """See `batch_loss`."""
-        return batch_loss(self.model, batch, self.label_smoothing)
+        return batch_loss(self.model, batch, self.label_smoothing, self.coverage)
 
 
 @torch.inference_mode()
 def target_log_probs(model: Seq2Seq, batch: TensorBatch) -> Float[Tensor, " N"]:
     """log p of each real target token given those before it, EOS included, row after row, in nats."""
     real = batch.target.mask
-    states, targets = model.states(batch.source, batch.decoder_input)[real], batch.target.ids[real]
-    output = model.decoder.output
+    stream, targets = model.stream(batch.source, batch.decoder_input), batch.target.ids[real]
+    output, states = model.decoder.output, stream.x[real]
+    if stream.log_probs is not None:
+        return stream.log_probs[real].gather(1, targets[:, None]).squeeze(1)
     step = max(1, MAX_LOGITS // output.out_features)
     parts = [
         output(part).log_softmax(-1).gather(1, own[:, None]).squeeze(1)

@@ -41,6 +41,8 @@ class TrainingOptions:
     """Maximum norm of the gradient."""
     label_smoothing: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of the probability of each target token that is spread evenly over all tokens."""
+    coverage: Annotated[float, Meta(ge=0)] = 0.0
+    """Weight of the coverage loss, which keeps attention from going twice to the same place (See et al. 2017)."""
     evaluate_every: Count | None = None
     """Updates between evaluations on dev; by default a sixteenth of all updates."""
     checkpoint_every: Count | None = None
@@ -52,6 +54,9 @@ class TrainingOptions:
     """Number of newest checkpoints to keep; an older one can be resumed if the newest is damaged."""
     metric: Literal["exact_match", "loss"] | None = None
     """Dev metric that selects the best model; by default exact_match, or loss for sentences and language models."""
+    choose_length_penalty: bool | None = None
+    """Whether the length penalty of a beam is chosen on dev when training has ended, and kept with the model; by
+    default where the loss selects the best model, as for sentences."""
     patience: Count | None = None
     """Stop after this many evaluations without improvement; by default never."""
     ema: Annotated[float, Meta(gt=0, lt=1)] | None = None

@@ -22,9 +22,11 @@ def choose_precision(device: torch.device, blueprint: Blueprint) -> Literal["flo
     """The value of `auto`: bfloat16 on a CPU with instructions for it and from a width of 256 on, else float32.
 
     It depends only on machine and model, so the same command always gives the same model. On a GPU it is float32, since
-    cuDNN's LSTM under autocast runs in float16, whose loss would need scaling.
+    cuDNN's LSTM under autocast runs in float16, whose loss would need scaling. So it is for a GRU, for which oneDNN has
+    no call in PyTorch.
     """
-    is_faster = device.type == "cpu" and blueprint.width >= MIN_WIDTH and has_instructions()
+    is_suitable = blueprint.width >= MIN_WIDTH and blueprint.cell == "lstm"
+    is_faster = device.type == "cpu" and is_suitable and has_instructions()
     return "bfloat16" if is_faster else "float32"
 
 

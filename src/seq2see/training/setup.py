@@ -50,7 +50,7 @@ class Setup:
     width: int = 256
     width_step: int = 2
     """The width must be a multiple of it."""
-    layers: int = 1
+    layers: int | None = 1
     dropout: float = 0.3
     rate: float = 4e-3
     clip: float = 1.0
@@ -108,7 +108,7 @@ class Setup:
         """A wider or deeper model."""
         if self.is_fixed:
             return "a larger model, trained without --from"
-        deeper = f" or model.layers={self.layers + 1}" if self.layers < MAX_LAYERS else ""
+        deeper = f" or model.layers={self.layers + 1}" if self.layers and self.layers < MAX_LAYERS else ""
         return f"a larger model (--set model.width={2 * self.width}{deeper})"
 
     def earlier_end(self) -> str:

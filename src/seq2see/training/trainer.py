@@ -101,7 +101,9 @@ class Trainer:
         is_averaged = options.ema is not None or options.average is not None
         is_sharded = options.shard and world.size > 1
         evaluated_model = copy.deepcopy(self.model) if is_averaged or is_sharded else self.model
-        self.objective = world.join(Objective(self.model, options.label_smoothing), shard=options.shard)
+        self.objective = world.join(
+            Objective(self.model, options.label_smoothing, options.coverage), shard=options.shard
+        )
         self.evaluated = EvaluatedModel(self.model, evaluated_model, options)
         self.options = options
         self.rate: float = options.rate

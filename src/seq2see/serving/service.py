@@ -1,0 +1,229 @@
+"""A running service: its models, its queue, and the thread that computes; and how a request waits for its results."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Protocol
+
+from starlette.types import Receive
+
+from seq2see.errors import UserError
+from seq2see.serving.batching import (
+    Answered,
+    Batcher,
+    DeadlineError,
+    Event,
+    Events,
+    QueueClosedError,
+    QueueFullError,
+    Ticket,
+    receive_at_once,
+)
+from seq2see.serving.logs import log
+from seq2see.serving.metrics import Metrics
+from seq2see.serving.models import Models, Served
+from seq2see.serving.options import ServiceOptions
+from seq2see.serving.problems import ProblemError
+
+MOST_LAG = 0.2
+"""Seconds by which the event loop may be late; beyond that new requests are refused."""
+LAG_EVERY = 0.02
+"""Seconds between two measurements."""
+
+
+class ClientGoneError(Exception):
+    """Nobody waits for the response any more."""
+
+
+class Costed(Protocol):
+    """Work that says what its items cost."""
+
+    def __hash__(self) -> int: ...
+    def run(self, items: Sequence[Any], watch: Any) -> Any:
+        """See `seq2see.serving.batching.Work`."""
+
+    def cost(self, item: Any) -> int:
+        """In tokens times hypotheses."""
+        ...
+
+
+class Service:
+    """What all requests share."""
+
+    def __init__(self, models: Models, options: ServiceOptions, metrics: Metrics) -> None:
+        self.models = models
+        self.options = options
+        self.metrics = metrics
+        self.is_draining = False
+        self.lag = 0.0
+        """Seconds by which the event loop is late."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.batcher = Batcher(options.limits, post=self._post, observe=metrics.observe)
+        self.reader = ThreadPoolExecutor(1, "reading")
+        """Reads requests of many or long texts beside the event loop, one after the other."""
+        self._thread = threading.Thread(target=self.batcher.run, name="computing", daemon=True)
+        for served in models:
+            metrics.serves(served)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread that computes is running."""
+        return self._thread.is_alive()
+
+    def _post(self, events: Events) -> None:
+        """Hand events from the computing thread to the event loop: one wake-up for all."""
+        if events and self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits
+                self._loop.call_soon_threadsafe(receive_at_once, events)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Compute and look after the model files, until what is accepted has been answered."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+        tasks = [asyncio.create_task(self._measure())]
+        if self.options.reload_every:
+            tasks.append(asyncio.create_task(self._look()))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            self.batcher.close()
+            await asyncio.to_thread(self._thread.join, 5)
+            self.reader.shutdown(wait=False, cancel_futures=True)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(self.options.reload_every)
+            try:
+                await asyncio.to_thread(self.models.look, self.report)
+            except Exception as error:  # a bug, or memory: the old models stay
+                log("reload failed", level=logging.ERROR, error=error)
+
+    def report(self, name: str, found: Served | UserError) -> None:
+        """Say that a replaced model file was loaded, or why it was refused."""
+        if isinstance(found, UserError):
+            self.metrics.reloads.labels(name, "refused").inc()
+            self.metrics.stale.labels(name).set(1)
+            where, what, fix = found.where, found.what, found.fix
+            log("model refused", level=logging.ERROR, model=name, where=where, what=what, fix=fix)
+            return
+        self.metrics.reloads.labels(name, "loaded").inc()
+        self.metrics.serves(found)
+        log("model loaded", model=name, version=found.version)
+
+    # --- requests ---
+
+    def refusal(self) -> ProblemError | None:
+        """Why any request is refused now, before it is read: the queue is full, or the event loop can't keep up.
+
+        Requests that the event loop has not yet read wait too, and no queue of ours can count them.
+        """
+        return full(self.batcher.refusal()) if self.batcher.is_full or self.lag > MOST_LAG else None
+
+    async def _measure(self) -> None:
+        """Measure the lag of the event loop."""
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            await asyncio.sleep(LAG_EVERY)
+            self.lag = loop.time() - began - LAG_EVERY
+
+    def ticket(
+        self, work: Costed, items: Sequence[Any], deadline: float, receive: Callable[[Event], None], **more: Any
+    ) -> Ticket:
+        """The ticket of these items, which fails at this time of the monotonic clock."""
+        return Ticket(work, items, [work.cost(item) for item in items], deadline, receive, **more)
+
+    def submit(self, ticket: Ticket) -> None:
+        """Queue a request. ProblemError 503 if there is no room, or the service stops."""
+        try:
+            self.batcher.submit(ticket)
+        except QueueFullError as error:
+            raise full(error) from None
+        except QueueClosedError as error:
+            raise self.problem_of(error) from None
+        self.show_queue()
+
+    def show_queue(self) -> None:
+        """Set the gauges of the queue."""
+        self.metrics.queued.set(self.batcher.num_requests)
+        self.metrics.queued_tokens.set(self.batcher.cost)
+
+    def problem_of(self, error: BaseException) -> BaseException:
+        """What to say of a request that failed; an error of ours stays what it is."""
+        match error:
+            case DeadlineError():
+                self.metrics.given_up.labels("deadline").inc()
+                return ProblemError(504, "no answer before the deadline", fix="ask for less, or try again later")
+            case QueueClosedError():
+                self.metrics.given_up.labels("stopped").inc()
+                wait, fix = {"Retry-After": "1", "Connection": "close"}, "try again: another process answers"
+                return ProblemError(503, "the service stops", fix=fix, headers=wait)
+            case MemoryError():
+                return ProblemError(503, "out of memory", fix="ask for less", headers={"Retry-After": "10"})
+        return error
+
+    async def results(self, work: Costed, items: Sequence[Any], deadline: float, receive: Receive) -> list[Any]:
+        """The result of each item. ProblemError if the request fails, ClientGoneError if its client has gone."""
+        found: dict[int, Any] = {}
+        finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def take(event: Event) -> None:
+            if finished.done():
+                return
+            if isinstance(event, Exception):
+                finished.set_exception(event)
+            elif isinstance(event, Answered):
+                found[event.item] = event.result
+                if len(found) == len(items):
+                    finished.set_result(None)
+
+        ticket = self.ticket(work, items, deadline, take)
+        self.submit(ticket)
+        try:
+            await self.first_of(finished, deadline, receive)
+        except (DeadlineError, QueueClosedError, MemoryError) as error:
+            raise self.problem_of(error) from None
+        finally:
+            finished.cancel()
+            self.batcher.cancel(ticket)  # changes nothing once it is answered
+            self.show_queue()
+        return [found[index] for index in range(len(items))]
+
+    async def first_of(self, awaited: Awaitable[Any], deadline: float, receive: Receive) -> Any:
+        """What is awaited. DeadlineError or ClientGoneError if that comes first."""
+        wanted = asyncio.ensure_future(awaited)
+        leaving = asyncio.ensure_future(gone(receive))
+        try:
+            seconds = max(0.0, deadline - time.monotonic())
+            done, _ = await asyncio.wait({wanted, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if wanted in done:
+                return wanted.result()
+            if leaving in done:
+                self.metrics.given_up.labels("client gone").inc()
+                raise ClientGoneError
+            raise DeadlineError
+        finally:
+            leaving.cancel()
+            if not wanted.done():
+                wanted.cancel()
+
+
+def full(error: QueueFullError) -> ProblemError:
+    """What to say where there is no room."""
+    fix = f"try again in {error.seconds} s"
+    return ProblemError(503, "the queue is full", fix=fix, headers={"Retry-After": str(error.seconds)})
+
+
+async def gone(receive: Receive) -> None:
+    """Returns once the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,55 @@
+"""What a service computes: answers to texts, and scores of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seq2see.inference.apart import PairRead, answers_to, as_searched, scores_of
+from seq2see.inference.asking import Asked
+from seq2see.inference.options import GenerationOptions
+from seq2see.inference.predictor import Predictor
+from seq2see.inference.results import Prediction
+from seq2see.inference.watching import Watch
+
+
+@dataclass(frozen=True)
+class Answering:
+    """Answers to texts by one search; equal for texts that the same model answers with the same options."""
+
+    model: Predictor
+    options: GenerationOptions
+    """As a search sees them: see `as_searched`."""
+    with_attention: bool
+
+    @classmethod
+    def of(cls, model: Predictor, options: GenerationOptions, *, with_attention: bool) -> Answering:
+        """With what of the options is not part of each question."""
+        return cls(model, as_searched(options), with_attention and model.has_attention)
+
+    def run(self, items: Sequence[Asked], watch: Watch) -> Iterator[list[tuple[int, Prediction]]]:
+        """The answers of each batch, with the numbers of their questions."""
+        return answers_to(self.model, items, self.options, with_attention=self.with_attention, watch=watch)
+
+    def cost(self, item: Asked) -> int:
+        """Tokens that are read, times hypotheses."""
+        examples = item.read.examples
+        tokens = int(examples.source_lengths.sum() + examples.target_lengths.sum())
+        return max(1, tokens) * max(self.options.beam, self.options.n_best)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Scores of pairs by one model."""
+
+    model: Predictor
+
+    def run(self, items: Sequence[PairRead], watch: Watch) -> Iterator[list[tuple[int, Any]]]:
+        """The scores of all pairs; what is given up is computed to the end, which takes no longer than one answer."""
+        yield list(enumerate(scores_of(self.model, items)))
+
+    def cost(self, item: PairRead) -> int:
+        """Tokens of both sides."""
+        examples = item.read.examples
+        return max(1, int(examples.source_lengths.sum() + examples.target_lengths.sum()))

@@ -1,0 +1,102 @@
+"""Copying: a mixture that sums to 1, of what is attended to and what is written; and the loss of coverage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from seq2see import runtime
+from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
+from seq2see.training import TensorBatch, batch_loss, target_log_probs
+from seq2see.training.objective import coverage_loss
+
+COPIES = (0, 0, 0, 0, 6, 0, 5, 6)
+"""Source tokens 4 and 7 are both target token 6, 6 is 5, and 5 is none."""
+SIZES = Sizes(len(COPIES), 9, copies=COPIES)
+SOURCE = Padded(torch.tensor([[4, 5, 6, 7, 3], [6, 3, 0, 0, 0]]), torch.tensor([5, 2]))
+READ = torch.tensor([[2, 5, 6], [2, 8, 4]])
+
+
+def new_model(name="bidirectional", sizes=SIZES, **options):
+    torch.manual_seed(3)
+    blueprint = resolve(ModelOptions(name=name, width=8, embedding=None, dropout=0.0, copy=True, **options))
+    model = build(blueprint, sizes).double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.5 * torch.randn_like(parameter))
+    return model
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["bidirectional", "gnmt", "transducer"])
+def test_what_is_attended_to_is_copied_and_the_rest_is_written(name):
+    model = new_model(name)
+    decoder = model.decoder
+    stream, _ = decoder.states(READ, decoder.start(model.encode(SOURCE)))
+    gate = torch.sigmoid(decoder.mixture.gate(stream.x))
+    written = decoder.output(stream.x).softmax(-1)
+    expected = torch.zeros_like(written)
+    for row, ids in enumerate(SOURCE.ids.tolist()):
+        for place, token in enumerate(ids):
+            if COPIES[token]:
+                expected[row, :, COPIES[token]] += (1 - gate[row, :, 0]) * stream.weights[row, :, place]
+    expected = expected + (1 - expected.sum(-1, keepdim=True)) * written
+    found = model(SOURCE, READ).exp()
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
+    torch.testing.assert_close(found.sum(-1), torch.ones(2, 3).double(), rtol=0, atol=1e-9)
+
+
+@torch.no_grad()
+def test_without_common_tokens_everything_is_written():
+    model = new_model(sizes=Sizes(8, 9))
+    stream = model.stream(SOURCE, READ)
+    torch.testing.assert_close(model(SOURCE, READ), model.decoder.output(stream.x).log_softmax(-1))
+
+
+@torch.no_grad()
+def test_certain_and_impossible_copies_stay_finite_in_both_engines():
+    model = new_model("transducer").float()
+    for bias in (-200.0, 200.0):
+        model.decoder.mixture.gate.bias.fill_(bias)
+        log_probs = model(SOURCE, READ)
+        assert torch.isfinite(log_probs).all()
+        tensors = {name: tensor.numpy() for name, tensor in model.tensors().items()}
+        blueprint = resolve(ModelOptions(name="transducer", width=8, dropout=0.0, copy=True))
+        network = runtime.build(blueprint, tensors, copies=COPIES)
+        state = network.start(SOURCE.ids.numpy(), SOURCE.lengths.numpy())
+        found, _, _ = network.step(READ[:, 0].numpy(), state)
+        assert np.abs(found - log_probs[:, 0].numpy()).max() < 1e-4
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_is_the_cross_entropy_of_the_mixture(smoothing):
+    model = new_model()
+    target = Padded(torch.tensor([[5, 6, 3], [8, 3, 0]]), torch.tensor([3, 2]))
+    batch = TensorBatch(SOURCE, target)
+    log_probs = model(SOURCE, batch.decoder_input)[target.mask]
+    expected = -(1 - smoothing) * log_probs.gather(1, target.ids[target.mask][:, None]).sum()
+    expected = expected - smoothing * log_probs.mean(1).sum()
+    assert batch_loss(model, batch, smoothing).item() == pytest.approx(expected.item(), rel=1e-9)
+    assert target_log_probs(model, batch).sum().item() == pytest.approx(-batch_loss(model, batch).item(), rel=1e-9)
+
+
+def test_coverage_is_what_is_attended_to_again():
+    weights = torch.tensor([[[0.5, 0.5, 0.0], [0.2, 0.2, 0.6], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])
+    real = torch.tensor([[True, True, True, False]])
+    assert coverage_loss(weights, real).item() == pytest.approx(0.4 + 0.7)
+
+
+@pytest.mark.parametrize("name", ["bidirectional", "transformer"])
+def test_training_for_coverage_spreads_attention(name):
+    model = new_model(name).train()
+    batch = TensorBatch(SOURCE, Padded(torch.tensor([[5, 6, 3], [8, 3, 0]]), torch.tensor([3, 2])))
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    losses = []
+    for _ in range(12):
+        optimizer.zero_grad()
+        extra = batch_loss(model, batch, 0.0, 1.0) - batch_loss(model, batch)
+        extra.backward()
+        optimizer.step()
+        losses.append(extra.item())
+    assert losses[-1] < losses[0]
