@@ -17,7 +17,7 @@ from seq2see.program import read_programs, to_json, trace
 def stored():
     """The programs of a small model with attention, as plain values."""
     blueprint = resolve(ModelOptions(name="attention", width=8, embedding=4))
-    return json.loads(to_json(trace(blueprint, tensor_shapes(blueprint, Sizes(9, 7)))))
+    return json.loads(to_json(trace(blueprint, dict(tensor_shapes(blueprint, Sizes(9, 7))))))
 
 
 def damaged(stored, change) -> str:
@@ -68,10 +68,11 @@ HOSTILE = {
     "an unknown weight": (lambda p: p["prepare"]["inputs"][0].__setitem__(0, "other"), "no tensor of this name"),
     "no step": (lambda p: p.pop("step"), "is missing"),
     "another format": (lambda p: p.update(format="seq2see-program-9"), "expected programs of format"),
-    "many operations": (lambda p: p["step"].update(operations=p["step"]["operations"] * 2000), "at most 20,000"),
+    "many operations": (lambda p: p["step"].update(operations=p["step"]["operations"] * 500), "at most 20,000"),
     "many numbers": (
         lambda p: p["step"]["operations"].insert(
-            0, ["constant", [], {"dtype": "float", "shape": [2**21], "data": [0] * 2**21}, "float", [2**21]]
+            0,
+            ["constant", [], {"dtype": "float", "shape": [2**20 + 1], "data": [0] * (2**20 + 1)}, "float", [2**20 + 1]],
         ),
         "at most 1,048,576",
     ),

@@ -17,15 +17,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-import numpy as np
-
 from seq2see.errors import CheckpointError
 from seq2see.program.operations import ATTRIBUTES, DTYPES, MAX_RANK, OPERATIONS, Operation, Shape, Type, type_of
 from seq2see.program.program import CARRY, IDS, LENGTHS, LOG_PROBS, PREPARED, READING, WEIGHTS, Program, Programs
 from seq2see.program.sizes import LARGEST, AnySize, Size, product_of, read_size, terms_of, text_of
 
 FORMAT = "seq2see-program-1"
-MAX_BYTES = 2**24
+MAX_BYTES = 2**22
 """Of a file: many times the size of any model's programs."""
 MAX_VALUES = 20_000
 """Inputs and operations of one program."""
@@ -68,13 +66,13 @@ def sizes_written(shape: Shape) -> list[int | str]:
 
 
 def attribute_written(value: Any) -> Any:
-    """An attribute as plain values; floats with as many digits as 32 bits need."""
+    """An attribute as plain values."""
     if isinstance(value, tuple):
         return [attribute_written(each) for each in value]
     if isinstance(value, Size):
         return text_of(value)
-    if isinstance(value, float):
-        return float(str(np.float32(value))) if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
     return value
 
 

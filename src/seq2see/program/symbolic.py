@@ -319,9 +319,11 @@ def node_of(graph: Graph, value: Any, like: Symbol | None = None) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool) and like is not None:
         dtype = "float" if like.dtype.kind == "f" or dtype == "float" else "int"
     array = array.astype(NUMPY_DTYPES[dtype])
-    if array.size > 1 and (array == array.flat[0]).all():
-        return graph.add("full", dtype=dtype, shape=array.shape, value=array.flat[0].item())
-    return graph.add("constant", dtype=dtype, shape=array.shape, data=tuple(array.ravel().tolist()))
+    # The number with the fewest digits that has the same 32 bits, as it is stored.
+    data = tuple(float(str(each)) if dtype == "float" else each.item() for each in array.ravel())
+    if len(data) > 1 and len(set(data)) == 1:
+        return graph.add("full", dtype=dtype, shape=array.shape, value=data[0])
+    return graph.add("constant", dtype=dtype, shape=array.shape, data=data)
 
 
 def elementwise(graph: Graph, kind: str, inputs: Sequence[Any]) -> Symbol:
