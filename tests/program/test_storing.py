@@ -37,6 +37,7 @@ def set_step(place, value):
     return change
 
 
+MANY = 2**20 + 1
 HOSTILE = {
     "an unknown operation": (set_step(("tanh", 0), "system"), "unknown operation 'system'"),
     "a cycle": (set_step(("tanh", 1), [10_000]), "not defined before it"),
@@ -71,8 +72,7 @@ HOSTILE = {
     "many operations": (lambda p: p["step"].update(operations=p["step"]["operations"] * 500), "at most 20,000"),
     "many numbers": (
         lambda p: p["step"]["operations"].insert(
-            0,
-            ["constant", [], {"dtype": "float", "shape": [2**20 + 1], "data": [0] * (2**20 + 1)}, "float", [2**20 + 1]],
+            0, ["constant", [], {"dtype": "float", "shape": [MANY], "data": [0] * MANY}, "float", [MANY]]
         ),
         "at most 1,048,576",
     ),

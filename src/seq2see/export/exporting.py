@@ -25,7 +25,7 @@ from seq2see.packing import ParityReport, pairs_to_compare, parity_of
 from seq2see.program import to_json
 from seq2see.run.folder import CONFIG, MODEL
 from seq2see.storage.files import require_place, write_file
-from seq2see.storage.saved_model import load_model
+from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.storage.weights import Weights, as_weights, read_weights
 
 MOST_TEXTS = 200
@@ -38,15 +38,15 @@ class Target(NamedTuple):
     weights: Weights
     """By default."""
     write: Callable[[Bundle], str]
-    beside: dict[str, Callable[[], str]] = {}
-    """Files beside it, by their ending."""
+    beside: tuple[tuple[str, Callable[[], str]], ...] = ()
+    """The endings of files beside it, and what is in them."""
     runs: bool = True
     """Whether it can answer by itself."""
 
 
 TARGETS: dict[str, Target] = {
-    ".js": Target("float32", module, {".d.ts": declarations}),
-    ".mjs": Target("float32", module, {".d.mts": declarations}),
+    ".js": Target("float32", module, ((".d.ts", declarations),)),
+    ".mjs": Target("float32", module, ((".d.mts", declarations),)),
     ".html": Target("int8", page),
     ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n", runs=False),
 }
@@ -100,7 +100,7 @@ def export_run(
     bundle = bundle_of(saved, original, chosen, name=name_of(run))
     stored = saved._replace(tensors=read_weights(bundle.weights, chosen, where=saved.origin))
     model = model_of(stored, make_numpy_engine)
-    pairs = sample(pairs_of_run(run, data, saved.config, (saved.source_codec, saved.target_codec)))
+    pairs = sample(pairs_of_run(run, data, saved))
     notes, check, node = [], None, find_node()
     if not pairs:
         notes.append("not checked, because there are no pairs: give some with --data dev.tsv (data=pairs)")
@@ -111,7 +111,7 @@ def export_run(
         check = check_in_node(module(bundle), model, texts, node)
     content = target.write(bundle).encode()
     write_file(out, content)
-    for ending, make in target.beside.items():
+    for ending, make in target.beside:
         write_file(out.with_suffix(ending), make().encode())
     operations = [len(program.operations) for program in bundle.programs]
     return ExportedModel(
@@ -125,11 +125,12 @@ def export_run(
     )
 
 
-def pairs_of_run(run: Path, data: Sequence[Path] | Sequence[Pair], config: dict, codecs: tuple) -> Sequence[Pair]:
+def pairs_of_run(run: Path, data: Sequence[Path] | Sequence[Pair], saved: SavedModel) -> Sequence[Pair]:
     """The pairs given, or the dev pairs of the run; none for a model without its run."""
     if not data and not ((run / MODEL).is_dir() and (run / CONFIG).is_file()):
         return ()
-    return pairs_to_compare(run, data, codecs, known_from(config.get("columns")))
+    codecs = saved.source_codec, saved.target_codec
+    return pairs_to_compare(run, data, codecs, known_from(saved.config.get("columns")))
 
 
 def sample(pairs: Sequence[Pair]) -> list[Pair]:

@@ -6,7 +6,7 @@ after. Slices of a `concat` are slices of its parts, so that memory which is fil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from seq2see.program.operations import Attributes, Operation, Shape, Type, type_of
@@ -36,9 +36,9 @@ class Graph:
 
     def add(self, kind: str, *inputs: int, **attributes: Any) -> int:
         """The number of the node with the result of this operation."""
-        simple = SIMPLIFICATIONS.get(kind, lambda *_: None)(self, inputs, attributes)
-        if simple is not None:
-            return simple
+        simplified = SIMPLIFICATIONS[kind](self, inputs, attributes) if kind in SIMPLIFICATIONS else None
+        if simplified is not None:
+            return simplified
         type_ = type_of(kind, [self.nodes[number].type for number in inputs], attributes)
         return self._number(Node(kind, inputs, tuple(sorted(attributes.items())), type_))
 
@@ -126,7 +126,7 @@ class Graph:
         is_input = {number: stop[number] or self.nodes[number].kind in ("input", "weight") for number in needed}
         inputs = [number for number in needed if is_input[number]]
         values = {number: place for place, number in enumerate(inputs)}
-        operations = []
+        operations: list[Operation] = []
         for number in needed:
             node = self.nodes[number]
             if not is_input[number]:
@@ -288,7 +288,7 @@ def _matmul(graph: Graph, inputs: Sequence[int], attributes: Attributes) -> int 
     return None
 
 
-SIMPLIFICATIONS = {
+SIMPLIFICATIONS: dict[str, Callable[[Graph, Sequence[int], Attributes], int | None]] = {
     "slice": _slice,
     "concat": _concat,
     "reshape": _reshape,

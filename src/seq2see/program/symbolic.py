@@ -16,6 +16,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from seq2see.program.graph import Graph
 from seq2see.program.operations import Shape
 from seq2see.program.sizes import AnySize, Size, exact_quotient, product_of
+from seq2see.program.views import Reshaped, Sliced, Transposed, View
 
 NUMPY_DTYPES: dict[str, np.dtype[Any]] = {
     "float": np.dtype(np.float32),
@@ -208,10 +209,11 @@ class Symbol(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
         target = out[0] if out else None
+        found: Symbol
         if method == "reduce" and ufunc in REDUCTIONS:
             found = reduced(inputs[0], REDUCTIONS[ufunc], options["axis"], options.get("keepdims", False))
         elif method == "__call__" and ufunc is np.matmul:
-            found = product(*inputs, None)
+            found = product(inputs[0], inputs[1], None)
         elif method == "__call__" and ufunc in ELEMENTWISE and not options:
             found = elementwise(self.graph, ELEMENTWISE[ufunc], inputs)
         elif method == "__call__" and ufunc in SWAPPED and not options:
@@ -229,82 +231,16 @@ class Symbol(NDArrayOperatorsMixin):
         return FUNCTIONS[function](self, *args, **kwargs)
 
 
-class View:
-    """How a symbol is cut from another."""
-
-    def __init__(self, of: Symbol) -> None:
-        self.of = of
-        self.graph = of.graph
-
-    def read(self) -> int:
-        """The node with its present value."""
-        raise NotImplementedError
-
-    def write(self, node: int) -> None:
-        """Give the other symbol the value that has this node here."""
-        raise NotImplementedError
-
-
-class Sliced(View):
-    """A slice."""
-
-    def __init__(self, of: Symbol, starts: Shape, stops: Shape) -> None:
-        super().__init__(of)
-        self.starts, self.stops = starts, stops
-
-    def read(self) -> int:
-        """See `View`."""
-        return self.graph.add("slice", self.of.node, starts=self.starts, stops=self.stops)
-
-    def write(self, node: int) -> None:
-        """See `View`."""
-        self.of.write(self.graph.put(self.of.node, self.starts, self.stops, node))
-
-
-class Reshaped(View):
-    """The same in another shape."""
-
-    def __init__(self, of: Symbol, shape: Shape) -> None:
-        super().__init__(of)
-        self.shape = shape
-
-    def read(self) -> int:
-        """See `View`."""
-        return self.graph.add("reshape", self.of.node, shape=self.shape)
-
-    def write(self, node: int) -> None:
-        """See `View`."""
-        self.of.write(self.graph.add("reshape", node, shape=self.of.shape))
-
-
-class Transposed(View):
-    """The same with its axes in another order."""
-
-    def __init__(self, of: Symbol, axes: tuple[int, ...]) -> None:
-        super().__init__(of)
-        self.axes = axes
-
-    def read(self) -> int:
-        """See `View`."""
-        return self.graph.add("transpose", self.of.node, axes=self.axes)
-
-    def write(self, node: int) -> None:
-        """See `View`."""
-        back = tuple(self.axes.index(axis) for axis in range(len(self.axes)))
-        self.of.write(self.graph.add("transpose", node, axes=back))
-
-
-def from_start(index: Any, default: AnySize, size: AnySize) -> AnySize:
+def from_start(index: int | Size | None, default: AnySize, size: AnySize) -> AnySize:
     """A bound of a slice, counted from the start."""
     if index is None:
         return default
-    if not isinstance(index, Size):
-        index = int(index)
-        if index < 0:
-            return size + index
-        if isinstance(size, int):
-            return min(index, size)
-    return index  # type: ignore[no-any-return]
+    if isinstance(index, Size):
+        return index
+    index = int(index)
+    if index < 0:
+        return size + index
+    return min(index, size) if isinstance(size, int) else index
 
 
 def node_of(graph: Graph, value: Any, like: Symbol | None = None) -> int:

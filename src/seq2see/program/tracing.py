@@ -141,7 +141,7 @@ def read_layer(layer: EncoderLSTM, source: SymbolicSource, x: Any) -> tuple[Any,
     length = source.ids.shape[1]
     found = []
     for share, gates, backward in zip(shares, layer.gates, layer.backward, strict=True):
-        nodes = [each.node for each in (share, source.lengths, gates.hidden)]
+        nodes = [cast(Symbol, each).node for each in (share, source.lengths, gates.hidden)]
         kind = "gru" if layer.cell is GRUCell else "lstm"
         found.append(cast(Any, Symbol(share.graph, share.graph.add(kind, *nodes, reverse=backward))))
     last = length if layer.cell is GRUCell else length + 1

@@ -57,7 +57,8 @@ def added_up(weights: Array, targets: NDArray[Any], like: Array) -> Array:
     """For each token the weights [R S] of the places copied as it [R V]; traced, `targets` are those of `one_hot`."""
     if is_traced(targets):
         sentences, places, _ = targets.shape
-        return np.matmul(weights.reshape(sentences, -1, places), targets).reshape(like.shape)
+        together: Array = np.matmul(weights.reshape(sentences, -1, places), targets)
+        return together.reshape(like.shape)
     rows = len(weights)
     own = np.repeat(targets, rows // len(targets), 0)
     copied = np.zeros_like(like)
@@ -68,7 +69,8 @@ def added_up(weights: Array, targets: NDArray[Any], like: Array) -> Array:
 def one_hot(targets: NDArray[Any], tokens: int, like: Array) -> Array:
     """1 at each target, which 0 is not: [B S] to [B S V]."""
     own = np.where(targets == 0, -1, targets)[:, :, None]
-    return (np.arange(tokens, like=like) == own).astype(like.dtype)
+    found: Array = (np.arange(tokens, like=like) == own).astype(like.dtype)
+    return found
 
 
 LOWEST = -1e9
@@ -140,9 +142,11 @@ def of_token(emitted: Array, ids: NDArray[Any]) -> Array:
     """The column of each row's token [R]: [R S V] to [R S]."""
     rows, places, tokens = emitted.shape
     if is_traced(emitted):
-        each: Array = emitted.transpose(0, 2, 1).reshape(-1, places)
-        return each[np.arange(rows, like=ids) * tokens + ids]
-    return emitted[np.arange(rows), :, ids]
+        numbers = np.arange(rows, like=ids) * tokens + ids
+        emitted = emitted.transpose(0, 2, 1).reshape(-1, places)[numbers]
+    else:
+        emitted = emitted[np.arange(rows), :, ids]
+    return emitted
 
 
 def log_sums(x: Array, *, backward: bool = False) -> Array:
@@ -152,8 +156,8 @@ def log_sums(x: Array, *, backward: bool = False) -> Array:
         last, first = (places, places[:, None]) if backward else (places[:, None], places)
         return log_sum(np.where(first < last + 1, x[:, None], -np.inf), 2)[:, :, 0]
     if backward:
-        return np.logaddexp.accumulate(x[:, ::-1], axis=1)[:, ::-1]  # type: ignore[no-any-return]
-    return np.logaddexp.accumulate(x, axis=1)  # type: ignore[no-any-return]
+        return np.logaddexp.accumulate(x[:, ::-1], axis=1)[:, ::-1]
+    return np.logaddexp.accumulate(x, axis=1)
 
 
 def log_sum(x: Array, axis: int) -> Array:
