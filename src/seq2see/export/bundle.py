@@ -22,13 +22,20 @@ class Bundle(NamedTuple):
     target_codec: Codec
     limits: dict[str, int | None]
     """Of lengths in tokens: `maxLength` of answers by default, `maxInput`, and `maxPositions` of learned positions."""
+    length_penalty: float
+    """What a beam ranks with by default."""
     facts: dict[str, Any]
     """What the model is, to be shown."""
+
+    def checked(self) -> list[str]:
+        """What was found when it was compared with the original; empty before that."""
+        return list(self.facts.get("checked", ()))
 
     def values(self) -> dict[str, Any]:
         """Everything but the programs and the weights, as plain values."""
         source = None if self.source_codec is None else codec_values(self.source_codec)
-        return {"source": source, "target": codec_values(self.target_codec), **self.limits, **self.facts}
+        target = codec_values(self.target_codec)
+        return {"source": source, "target": target, **self.limits, "lengthPenalty": self.length_penalty, **self.facts}
 
 
 def codec_values(codec: Codec) -> dict[str, Any]:
@@ -48,11 +55,12 @@ def bundle_of(saved: SavedModel, model: Predictor, weights: Weights, *, name: st
     limits = model.input_limits()
     facts = {"name": name, "architecture": saved.blueprint.name, "parameters": model.num_parameters}
     return Bundle(
-        trace(saved.blueprint, shapes, saved.sizes.fields),
+        trace(saved.blueprint, shapes, saved.sizes.fields, saved.sizes.copies),
         write_weights(saved.tensors, weights),
         saved.source_codec,
         saved.target_codec,
         {"maxLength": model.max_length, "maxInput": limits.tokens, "maxPositions": limits.positions},
+        model.length_penalty,
         facts,
     )
 

@@ -20,7 +20,7 @@ from seq2see.export.checking import NO_NODE, Check, check_in_node, find_node
 from seq2see.export.javascript import declarations, module
 from seq2see.export.page import page
 from seq2see.inference.engine import make_numpy_engine
-from seq2see.inference.loading import model_of
+from seq2see.inference.loading import members_of, model_of
 from seq2see.packing import ParityReport, pairs_to_compare, parity_of
 from seq2see.program import to_json
 from seq2see.run.folder import CONFIG, MODEL
@@ -95,6 +95,10 @@ def export_run(
     target = TARGETS[out.suffix]
     chosen = as_weights(weights) if weights is not None else target.weights
     require_place(out)
+    members = members_of(run)
+    if members != [run]:
+        what = f"holds {len(members)} models, and an exported file one"
+        raise ConfigError(what, where=str(run), fix=f"export one of them: {members[0]}")
     saved = load_model(run)
     original = model_of(saved, make_numpy_engine)
     bundle = bundle_of(saved, original, chosen, name=name_of(run))
@@ -109,6 +113,8 @@ def export_run(
     elif target.runs and node is not None:
         texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
         check = check_in_node(module(bundle), model, texts, node)
+    if check is not None:
+        bundle = bundle._replace(facts={**bundle.facts, "checked": check.lines()})
     content = target.write(bundle).encode()
     write_file(out, content)
     for ending, make in target.beside:

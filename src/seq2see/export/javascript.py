@@ -35,7 +35,8 @@ def data(bundle: Bundle) -> str:
 
 def module(bundle: Bundle) -> str:
     """The ES module."""
-    head = f"// {one_line(str(bundle.facts['name']))}: {bundle.facts['architecture']}, written by seq2see export.\n"
+    lines = [f"{bundle.facts['name']}: {bundle.facts['architecture']}, written by seq2see export.", *bundle.checked()]
+    head = "".join(f"// {one_line(line)}\n" for line in lines)
     load = (
         "\n/** The model in this file. */\n"
         "export async function load() {\n"

@@ -45,16 +45,17 @@ function integer(value, name, least) {
 }
 
 class Model {
-  constructor({ programs, weights, source, target, maxLength, maxInput, maxPositions, ...about }) {
+  constructor({ programs, weights, source, target, maxLength, maxInput, maxPositions, lengthPenalty, ...about }) {
     this.network = new Network(programs, readTensors(weights));
     this.source = source ? new Codec(source) : null;
     this.target = new Codec(target);
     this.limits = { maxLength, maxInput, maxPositions };
+    this.lengthPenalty = lengthPenalty;
     this.about = about;
   }
 
   /** The answer to a text; a language model continues it. See the type declarations for the options. */
-  predict(text, { beam = 1, nBest = 1, lengthPenalty = 0, minLength = null, maxLength = null } = {}) {
+  predict(text, { beam = 1, nBest = 1, lengthPenalty = beam > 1 ? this.lengthPenalty : 0, minLength = null, maxLength = null } = {}) {
     integer(beam, "beam", 1);
     integer(nBest, "nBest", 1);
     if (nBest > beam) throw new RangeError(`nBest must be at most beam (${beam}), not ${nBest}`);
