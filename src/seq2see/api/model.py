@@ -1,4 +1,4 @@
-"""A trained model in the Python API: loaded, asked, evaluated, packed, exported. Nothing here imports PyTorch by itself."""
+"""A trained model in the Python API: loaded, asked, evaluated, shipped. Nothing here imports PyTorch by itself."""
 
 from __future__ import annotations
 
@@ -131,13 +131,13 @@ class Model(Predictor):
         weights: Literal["float32", "float16", "int8"] | None = None,
         data: PairData | None = None,
     ) -> ExportedModel:
-        """Write the model for where Python is not, as the ending says: `.html`, a page that works offline; `.js` or
-        `.mjs`, an ES module; `.json`, the operations alone.
+        """Write the model for where Python is not, in the format that the ending of `path` names.
 
+        `.html` is a page that works offline, `.js` and `.mjs` an ES module, `.json` the operations alone.
         Weights are int8 in a page, float32 elsewhere, unless `weights` says otherwise. If Node.js is installed, the
         answers are compared with those in Python, on `data`, by default the dev pairs of its run. Raises ConfigError
         for an ensemble, and for a model that reads vectors or pictures, or protects parts of a text.
-        """  # noqa: D205 (one sentence, too long for one line)
+        """
         from seq2see.export import export_run
 
         (path,) = as_paths(path, where="path")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import subprocess
 import tempfile
@@ -86,7 +87,8 @@ def run_in_node(
         given = json.dumps({"texts": list(texts), "options": list(options)})
         ran = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", check=False, timeout=SECONDS)
     if ran.returncode:
-        last = [line for line in ran.stderr.splitlines() if "Error" in line][:1] or ["no message"]
-        raise ConfigError(f"can't run the model: {last[0]}", where=node, fix="install Node.js 18 or newer")
+        said = re.findall(r"^\w*Error: .*", ran.stderr, re.MULTILINE) or ["it was ended"]
+        fix = "install Node.js 18 or newer; with one, this is a defect of seq2see"
+        raise ConfigError(f"can't run the exported model: {said[0]}", where=node, fix=fix)
     found = json.loads(ran.stdout)
     return found["answers"], found["milliseconds"]

@@ -141,33 +141,46 @@ function matmul([one, other], _, shape) {
   return out;
 }
 
-// See seq2see.program.operations.lstm.
-function lstm([gates, lengths, hidden], { reverse }, shape) {
-  const out = make("float", shape);
-  const [sentences, padded, units] = shape;
-  const length = padded - 2;
-  const products = new Float64Array(4 * units);
-  const signal = new Float32Array(4 * units);
-  for (let row = 0; row < sentences; row++) {
-    const h = new Float32Array(units);
-    const c = new Float32Array(units);
-    for (let step = 0; step < lengths.data[row]; step++) {
-      const place = reverse ? lengths.data[row] - 1 - step : step;
-      multiply(h, 0, hidden.data, 0, signal, 0, 1, units, 4 * units, products);
-      const from = (row * length + place) * 4 * units;
-      for (let n = 0; n < 4 * units; n++) signal[n] = Math.tanh(Math.fround(signal[n] + gates.data[from + n]));
-      for (let n = 0; n < units; n++) {
-        const [input, forget, output] = [0, units, 2 * units].map((begin) => 0.5 * signal[begin + n] + 0.5);
-        c[n] = input * signal[3 * units + n] + forget * c[n];
-        h[n] = output * Math.tanh(c[n]);
-        out.data[(row * padded + place) * units + n] = h[n];
+// An LSTM or a GRU over sequences: see seq2see.program.operations. The result has `lasts` rows after the states.
+function recurrent(lasts, advance) {
+  return ([gates, lengths, hidden], { reverse }, shape) => {
+    const out = make("float", shape);
+    const [sentences, padded, units] = shape;
+    const length = padded - lasts;
+    const sums = new Float64Array(4 * units);
+    const products = new Float32Array(4 * units);
+    for (let row = 0; row < sentences; row++) {
+      const state = [new Float32Array(units), new Float32Array(units)];
+      for (let step = 0; step < lengths.data[row]; step++) {
+        const place = reverse ? lengths.data[row] - 1 - step : step;
+        multiply(state[0], 0, hidden.data, 0, products, 0, 1, units, 4 * units, sums);
+        const from = (row * length + place) * 4 * units;
+        advance(gates.data.subarray(from, from + 4 * units), products, units, state);
+        out.data.set(state[0], (row * padded + place) * units);
       }
+      for (let n = 0; n < lasts; n++) out.data.set(state[n], (row * padded + length + n) * units);
     }
-    out.data.set(h, (row * padded + length) * units);
-    out.data.set(c, (row * padded + length + 1) * units);
-  }
-  return out;
+    return out;
+  };
 }
+
+const opened = (x) => 0.5 * Math.tanh(x) + 0.5;
+
+const lstm = recurrent(2, (gates, products, units, [h, c]) => {
+  const sum = (at) => gates[at] + products[at];
+  for (let n = 0; n < units; n++) {
+    c[n] = opened(sum(n)) * Math.tanh(sum(3 * units + n)) + opened(sum(units + n)) * c[n];
+    h[n] = opened(sum(2 * units + n)) * Math.tanh(c[n]);
+  }
+});
+
+const gru = recurrent(1, (gates, products, units, [h]) => {
+  const sum = (at) => gates[at] + products[at];
+  for (let n = 0; n < units; n++) {
+    const candidate = Math.tanh(sum(3 * units + n) + opened(sum(n)) * sum(2 * units + n));
+    h[n] = candidate + opened(sum(units + n)) * (h[n] - candidate);
+  }
+});
 
 function gather([table, ids], _, shape) {
   const out = { data: new table.data.constructor(count(shape)), shape };
@@ -256,6 +269,7 @@ const OPERATIONS = {
   max: reduction(-Infinity, (largest, x) => (x > largest ? x : largest)),
   cumsum,
   lstm,
+  gru,
 };
 
 // The outputs of a program by name, for inputs by name and named sizes.

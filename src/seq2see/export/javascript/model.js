@@ -14,8 +14,9 @@ function readTensors(bytes) {
   const start = 8 + Number(view.getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start)));
   const stored = {};
-  for (const [name, { dtype, shape, data_offsets: [begin, end] }] of Object.entries(header)) {
+  for (const [name, { dtype, shape, data_offsets: offsets }] of Object.entries(header)) {
     if (name === "__metadata__") continue;
+    const [begin, end] = offsets;
     const own = bytes.slice(start + begin, start + end).buffer;
     if (dtype === "F32") stored[name] = { data: new Float32Array(own), shape };
     else if (dtype === "F16") stored[name] = { data: Float32Array.from(new Uint16Array(own), float16), shape };
