@@ -64,7 +64,9 @@ def test_the_weights_are_read_as_stored(weights, exported, texts, node, saved) -
     o = resolve(ModelOptions(name="attention", width=16, embedding=8))
     _, bundle = exported(o, weights=weights)
     content = saved(o)
-    model = model_of(content._replace(tensors=read_weights(bundle.weights, weights, where="a model")), make_numpy_engine)
+    model = model_of(
+        content._replace(tensors=read_weights(bundle.weights, weights, where="a model")), make_numpy_engine
+    )
     ((*answers,),), _ = run_in_node(module(bundle), texts(model), [{}], node)
     for own, expected in zip(answers, answers_in_python(model, texts(model), {}), strict=True):
         assert_same(own, expected)

@@ -124,8 +124,8 @@ function subwords(cut, normal) {
   };
 }
 
-// A tokenizer: split(text) to tokens, join(tokens) to a text.
-function makeTokenizer({ tokenizer, normalization, case: folding, ...more }, tokens) {
+// A tokenizer: split(text) to tokens, join(tokens) to a text. Tags are in the order of `order`, then of the alphabet.
+function makeTokenizer({ tokenizer, normalization, case: folding, ...more }, tokens, order = []) {
   const normal = (text) => normalForm(text, normalization, folding === "fold");
   const join = (parts) => parts.join("");
   switch (tokenizer) {
@@ -149,7 +149,7 @@ function makeTokenizer({ tokenizer, normalization, case: folding, ...more }, tok
     case "bytes":
       return { split: (text) => Array.from(new TextEncoder().encode(normal(text)), (byte) => BYTES[byte]), join: joinedBytes };
     case "tags": {
-      const ranks = new Map(tokens.filter((token) => token.startsWith("<")).map((token, rank) => [token, rank]));
+      const ranks = new Map(order.filter((token) => token.startsWith("<")).map((token, rank) => [token, rank]));
       const rank = (tag) => ranks.get(tag) ?? ranks.size;
       return {
         split: (text) => {
@@ -164,7 +164,7 @@ function makeTokenizer({ tokenizer, normalization, case: folding, ...more }, tok
     case "unigram":
       return subwords(unigrams(tokens, more.scores), normal);
     case "fields": {
-      const parts = more.fields.map((field) => makeTokenizer({ normalization, case: folding, ...field }, tokens));
+      const parts = more.fields.map((field) => makeTokenizer({ normalization, case: folding, ...field }, tokens, tokens));
       return {
         split: (text) => {
           const fields = text.split(FIELD_BREAK);
