@@ -51,7 +51,7 @@ const BYTE_OF = new Map(BYTES.map((token, byte) => [token, byte]));
 function joinedBytes(tokens) {
   const encoder = new TextEncoder();
   const bytes = tokens.flatMap((token) => (BYTE_OF.has(token) ? [BYTE_OF.get(token)] : [...encoder.encode(token)]));
-  return new TextDecoder().decode(Uint8Array.from(bytes));
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes));
 }
 
 function joinedWords(tokens) {
