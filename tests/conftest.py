@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ install_import_hook("seq2see.model", "beartype.beartype")
 settings.register_profile("home", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+PATIENCE = 300_000
+"""Milliseconds that a page may take on a busy machine."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +46,19 @@ def seq2see_data() -> Path:
     if not Path(folder).is_dir():
         pytest.skip(f"SEQ2SEE_DATA is {folder}, which is not a folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium without a window."""
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright isn't installed: pip install -e '.[browser]'")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=PATIENCE)
+        yield started
+        started.close()
 
 
 @pytest.fixture

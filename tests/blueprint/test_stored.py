@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seq2see.blueprint import ARCHITECTURES, MAX_LAYERS, ModelOptions, read_blueprint, resolve
-from seq2see.blueprint.architectures import LATER
+from seq2see.blueprint.resolution import ADDED_LATER
 from seq2see.errors import ConfigError
 
 STORED = asdict(resolve(ModelOptions(name="transformer", width=8, heads=2)))
@@ -63,15 +63,15 @@ def test_one_number_of_layers_of_an_older_version_is_that_of_both_sides() -> Non
 
 
 def test_options_that_older_versions_had_not_are_as_they_were() -> None:
-    older = {key: value for key, value in STORED.items() if key not in LATER}
+    older = {key: value for key, value in STORED.items() if key not in ADDED_LATER}
     assert read_blueprint(older) == read_blueprint(STORED)
     gnmt = asdict(resolve(ModelOptions(name="gnmt", width=8)))
     assert gnmt["query"] == "previous"
-    assert read_blueprint({key: value for key, value in gnmt.items() if key not in LATER}).query == "current"
+    assert read_blueprint({key: value for key, value in gnmt.items() if key not in ADDED_LATER}).query == "current"
 
 
 def test_each_option_has_to_be_there() -> None:
-    for name in STORED.keys() - LATER:
+    for name in STORED.keys() - ADDED_LATER:
         with pytest.raises(ConfigError, match="missing option") as caught:
             read_blueprint({key: value for key, value in STORED.items() if key != name})
         assert caught.value.where == f"model.{name}"

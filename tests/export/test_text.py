@@ -16,9 +16,10 @@ from seq2see.text.building import codec_of_counts, count_unit
 from seq2see.text.options import TextOptions
 
 PIECES = [
-    *"abcXYZ019 ,.-'’&;#@/\t\n", "  ", "é", "e\u0301", "İ", "ß", "ΑΣ", "Σ", "ﬁ", "Ǆ", "한국", "각", "ち", "が", "日本", "𠮷", "😀", "👨‍👩‍👧",
-    "🇩🇪", "العَرَبِيَّة", "שָׁלוֹם", "นี่", "नमस्ते", "\u00a0", "\u0085", "\u001c", "\u2028", "\u3000", "\u200b", "\ufeff", "\u200d", "\u0301", "\u05bf",
-    "&apos;", "&quot;", "&#39;", "&#x2019;", " @-@ ", "don't", "l’été", "naïve", "½", "x²", "٣", "४", "\u0640", "ʼ", "ǆ", "\x00", "\x7f",
+    *"abcXYZ019 ,.-'’&;#@/\t\n", "  ", "é", "e\u0301", "İ", "ß", "ΑΣ", "Σ", "ﬁ", "Ǆ", "한국", "각", "ち", "が", "日本", "𠮷",
+    "😀", "👨‍👩‍👧", "🇩🇪", "العَرَبِيَّة", "שָׁלוֹם", "นี่", "नमस्ते", "\u00a0", "\u0085", "\u001c", "\u2028", "\u3000", "\u200b",
+    "\ufeff", "\u200d", "\u0301", "\u05bf", "&apos;", "&quot;", "&#39;", "&#x2019;", " @-@ ", "don't", "l’été", "naïve",
+    "½", "x²", "٣", "४", "\u0640", "ʼ", "ǆ", "\x00", "\x7f",
 ]  # fmt: skip
 """Letters of many scripts, marks without a letter, white space of all kinds, entities."""
 UNITS = ("characters", "decomposed", "graphemes", "bpe", "unigram", "words", "symbols", "bytes", "tags")

@@ -499,7 +499,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"diversity": 0.9, "beam": 6}, "diversity", "--beam-groups"),
     ({"beam": 6, "beam_groups": 2, "diversity": -0.1}, "diversity", "at least 0"),
     ({"sample": True, "beam_groups": 2}, "beam_groups", "one of the two"),
-    ({"mbr": "cer"}, "mbr", "--beam 10, or --sample"),
+    ({"mbr": "cer"}, "mbr", "--beam 10 (beam=10), or --sample"),
     ({"mbr": "chr", "beam": 4}, "mbr", "'chrf'"),
     ({"mbr_samples": 20, "sample": True}, "mbr_samples", "--mbr"),
     ({"mbr_samples": 20, "beam": 4, "mbr": "cer"}, "mbr_samples", "--sample"),

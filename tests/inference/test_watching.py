@@ -22,6 +22,9 @@ WAYS: dict[str, dict[str, Any]] = {
     "beam": {"beam": 4},
     "n-best": {"beam": 4, "n_best": 3, "length_penalty": 0.6},
     "phrases": {"contain": ["ab"]},
+    "groups": {"beam": 4, "beam_groups": 2, "diversity": 1.0},
+    "least risk": {"beam": 4, "mbr": "cer"},
+    "least risk of samples": {"sample": True, "mbr": "chrf", "mbr_samples": 9},
 }
 
 

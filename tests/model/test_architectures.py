@@ -289,8 +289,8 @@ def test_gnmts_upper_layers_read_the_context_and_the_bottom_layer_does_not():
 
 @torch.no_grad()
 @pytest.mark.parametrize("query", ["previous", "current"])
-def test_gnmts_attention_is_asked_by_the_step_before(query):
-    """So the last token read has no effect on where the model looks, and the start of the bottom layer asks first."""
+def test_the_query_of_gnmts_attention_is_of_the_step_before(query):
+    """So the last token read has no effect on the weights, and the first query is the start of the bottom layer."""
     model = new_model("gnmt", layers=2, query=query)
     memory = model.encode(SOURCE)
     other = READ.clone()

@@ -55,6 +55,24 @@ def test_without_common_tokens_everything_is_written():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("bias", [-14.0, -9.0, 18.0])
+def test_both_engines_agree_on_what_is_hardly_ever_copied_or_written(bias):
+    """In float32, 1 - c has no digits left where nearly everything is copied, nor has 1 - g where nearly nothing is."""
+    sizes = SIZES._replace(copies=(0, 0, 0, 7, 6, 4, 5, 6))  # of whatever is in the source
+    model = new_model(sizes=sizes)
+    model.decoder.mixture.gate.bias.fill_(bias)
+    model.decoder.output.bias[6] = -60  # hardly written, so that p is what is copied
+    expected = model(SOURCE, READ)[:, 0]
+    close = model.float()(SOURCE, READ)[:, 0]
+    tensors = {name: tensor.numpy() for name, tensor in model.tensors().items()}
+    blueprint = resolve(ModelOptions(name="bidirectional", width=8, dropout=0.0, copy=True, embedding=128))
+    network = runtime.build(blueprint, tensors, copies=sizes.copies)
+    found, _, _ = network.step(READ[:, 0].numpy(), network.start(SOURCE.ids.numpy(), SOURCE.lengths.numpy()))
+    torch.testing.assert_close(close.double(), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(torch.from_numpy(found).double(), expected, rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
 def test_certain_and_impossible_copies_stay_finite_in_both_engines():
     model = new_model("transducer").float()
     for bias in (-200.0, 200.0):

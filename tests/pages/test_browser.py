@@ -5,7 +5,6 @@ Skipped where there is no Chromium or no Playwright (extra `browser`).
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.conftest import PATIENCE
 
 from seq2see.curves.history import read_history
 from seq2see.evaluation import EvaluationOptions, evaluate_runs
@@ -20,22 +20,6 @@ from seq2see.inference.results import Prediction
 from seq2see.pages import write_report
 from seq2see.pages.comparison import write_comparison
 from seq2see.pictures import Attention, save_attention
-
-PATIENCE = 300_000
-"""Milliseconds that a page may take on a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium without a window."""
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright isn't installed: pip install -e '.[browser]'")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("there is no Chromium: apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=PATIENCE)
-        yield started
-        started.close()
 
 
 @pytest.fixture

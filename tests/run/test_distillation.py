@@ -186,6 +186,10 @@ def test_what_is_refused(
     assert "can't be set here" in refused(capsys, teachers, "-o", out, "--set", "data.train=x.tsv")
     assert "model.nam" in refused(capsys, teachers, "-o", out, "--set", "model.nam=x")
     assert "no such file" in refused(capsys, teachers, "-o", out, "--sources", tmp_path / "none.txt").lower()
+    own = teachers / "seed-1"
+    assert f"folder of {own}, which would be replaced" in refused(capsys, teachers, "-o", own, "--force")
+    assert "would be replaced" in refused(capsys, own / "model", "-o", own, "--force")
+    assert seq2see.load(own).paths == (own,)
     (tmp_path / "one-data").mkdir()
     (tmp_path / "one-data" / "dev.jsonl").write_text("mine", encoding="utf-8")
     assert "exists already" in refused(capsys, teachers, "-o", out)

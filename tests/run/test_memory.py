@@ -13,9 +13,14 @@ from rich.console import Console
 from seq2see.config import make_config, parse_setting, read_toml
 from seq2see.corpus.corpus import read_manifest
 from seq2see.corpus.prepare import prepare_corpus
+from seq2see.data import Pair
 from seq2see.errors import ConfigError, DataError
+from seq2see.model import build
+from seq2see.run.memory import limits_of, measured, upper_bound
 from seq2see.run.pairs import read_run_data
+from seq2see.run.plan import plan_run
 from seq2see.run.train import train
+from seq2see.training.footprint import largest_batch_of
 
 SMALL = {"model.width": 8, "training.max_updates": 1, "training.batch_size": 4, "training.precision": "float32"}
 SIDES = ["abcd", "bcda", "cdab", "dabc", "acbd", "bdca", "cabd", "dbca"]
@@ -112,6 +117,30 @@ def test_a_batch_near_the_limit_is_noted(
     said = trained(*files, tmp_path / "run", training__batch_size=1)
     assert f"it may not fit ({files[0]}:9)" in said
     assert f"note: the longest pair has 2,000 × 2,000 tokens ({files[0]}:9), 400 times the mean of the others" in said
+
+
+@pytest.mark.parametrize(
+    ("length", "settings"),
+    [
+        (200, {"model__name": "monotonic", "text__source": "characters", "text__target": "characters"}),
+        (20, {"model__name": "bidirectional", "model__copy": True, "text__source": "words", "text__target": "words"}),
+        (200, {"model__name": "bidirectional", "text__source": "characters", "text__target": "characters"}),
+        (60, {"model__name": "transformer", "text__source": "characters", "text__target": "characters"}),
+    ],
+    ids=["monotonic", "copy", "bidirectional", "transformer"],
+)
+def test_what_is_bounded_without_measuring_is_more_than_what_is_measured(length: int, settings: dict[str, Any]) -> None:
+    """Of many different tokens, since a mixture keeps a probability of each."""
+    gap = " " if settings["text__source"] == "words" else ""
+    texts = [
+        gap.join(chr(0x4E00 + start + i) for i in range(length)) for start in range(0, 8000 if gap else 800, length)
+    ]
+    pairs = [Pair(text, text) for text in texts]
+    own = SMALL | {"text.min_count": 1} | {key.replace("__", "."): value for key, value in settings.items()}
+    plan = plan_run(make_config({}, own), pairs, pairs)
+    network, limits = build(plan.blueprint, plan.sizes), limits_of(plan, 1)
+    footprint = measured(plan, network)
+    assert upper_bound(plan, limits, footprint.weights) > largest_batch_of(plan.examples, footprint, limits).bytes
 
 
 def test_a_run_that_fits_without_doubt_is_not_examined(

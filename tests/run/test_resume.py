@@ -264,7 +264,7 @@ def test_more_epochs_are_more_updates(config: Callable[..., Config], tmp_path: P
 
 
 def test_a_run_of_a_version_without_an_option_goes_on_as_it_was(config: Callable[..., Config], tmp_path: Path) -> None:
-    """GNMT's attention was asked by the present step before `model.query` was an option."""
+    """The query of GNMT's attention was that of the same step before `model.query` was an option."""
     wanted = config(model__name="gnmt", model__layers=2, model__query="current", model__score="dot")
     said_by(wanted, tmp_path / "whole")
     run = broken_at(wanted, tmp_path / "broken")

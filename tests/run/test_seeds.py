@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,44 @@ def test_resuming_keeps_the_finished_and_goes_on(config: Config, tmp_path: Path)
         assert load_model(one).tensors.keys() == load_model(other).tensors.keys()
         for name, tensor in load_model(one).tensors.items():
             assert (tensor == load_model(other).tensors[name]).all()
+
+
+def test_runs_that_had_not_begun_have_the_options_of_the_first(
+    config: Config, tiny_pairs: Path, tmp_path: Path
+) -> None:
+    """So that the command that is printed, without any options, resumes them."""
+    several(config, tmp_path / "runs", 1)
+    runs, _ = several(make_config({}, {"data.train": str(tiny_pairs)}), tmp_path / "runs", 2, resume=True)
+    assert runs == [tmp_path / "runs" / "seed-4", tmp_path / "runs" / "seed-5"]
+    several(config, tmp_path / "whole", 2)
+    resumed, whole = (tmp_path / name / "seed-5" for name in ("runs", "whole"))
+    assert stored_config(resumed) == stored_config(whole)
+    for name, tensor in load_model(resumed).tensors.items():
+        assert (tensor == load_model(whole).tensors[name]).all()
+    other = replace(config, training=replace(config.training, max_updates=3))
+    several(other, tmp_path / "runs", 3, resume=True, given={"training.max_updates"})
+    assert stored_config(tmp_path / "runs" / "seed-6").training.max_updates == 3
+
+
+def test_a_length_penalty_whose_choice_was_interrupted_is_chosen_when_resumed(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[Path] = []
+
+    def interrupted(folder: Path, *_: Any, **options: Any) -> None:
+        chosen.append(folder)
+        if len(chosen) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert options["stop"]()
+
+    monkeypatch.setattr("seq2see.run.train.keep_length_penalty", interrupted)
+    own = replace(config, training=replace(config.training, choose_length_penalty=True))
+    runs, _ = several(own, tmp_path / "runs")
+    assert runs is None
+    runs, said = several(config, tmp_path / "runs", resume=True)
+    assert runs is not None
+    assert said.count("already finished") == 1
+    assert [folder.parent.name for folder in chosen] == ["seed-4", "seed-5", "seed-5", "seed-6"]
 
 
 def test_the_seed_of_the_split_decides_the_dev_pairs(tiny_pairs: Path) -> None:

@@ -45,6 +45,13 @@ def test_each_group_avoids_what_those_before_have_chosen(table_model: Any) -> No
     assert ids_of(strong) == [[2, EOS], [3, EOS], [4, EOS]]
 
 
+def test_what_continues_in_the_place_of_an_end_has_been_chosen_too(table_model: Any) -> None:
+    table = [[0.0, 0.3, 0.25, 0.2, 0.15, 0.1]] + [[0.0, 0.9, 0.025, 0.025, 0.025, 0.025]] * 5
+    (found,) = run(table_model(table), [0], num_hypotheses=4, groups=2, n_best=4, diversity=9.0)
+    # The first group ends, and continues with a and b; the second ends, and continues with c and d.
+    assert ids_of(found) == [[EOS], [2, EOS], [4, EOS]]
+
+
 def test_log_probs_are_those_of_the_model(table_model: Any) -> None:
     (found,) = run(table_model(TABLE), [0], num_hypotheses=3, groups=3, n_best=3, diversity=9.0)
     assert [each.log_prob for each in found] == pytest.approx([math.log(p) for p in (0.3, 0.18, 0.07)], abs=1e-6)

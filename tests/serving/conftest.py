@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -81,21 +82,22 @@ def running(models: dict[str, Path], **options: Any) -> Iterator[Running]:
     from seq2see.serving.app import App
     from seq2see.serving.models import Models
     from seq2see.serving.options import ServiceOptions
-    from seq2see.serving.processes import Server, listening
+    from seq2see.serving.server import Server, listening
 
     chosen = ServiceOptions(**{"port": 0, "reload_every": 0.0, **options})
-    app = App(Models.load_all(models, "numpy"), chosen)
-    listener = listening(chosen)
-    server = Server(app, chosen)
-    thread = threading.Thread(target=server.run, args=[[listener]])
-    thread.start()
-    eventually(lambda: server.started)
-    try:
-        yield Running(app, server, listener.getsockname()[1])
-    finally:
-        server.should_exit = True
-        thread.join(30)
-        assert not thread.is_alive()
+    with tempfile.TemporaryDirectory() as folder:
+        app = App(Models(models, chosen.engine, Path(folder)), chosen)
+        listener = listening(chosen)
+        server = Server(app, chosen)
+        thread = threading.Thread(target=server.run, args=[[listener]])
+        thread.start()
+        eventually(lambda: server.started or not thread.is_alive(), seconds=60)
+        try:
+            yield Running(app, server, listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from seq2see.serving.batching import (
     QueueFullError,
     Ticket,
 )
+from seq2see.serving.workers import BatchWatch
 
 
 class Clock:
@@ -44,7 +45,7 @@ class Doubling:
     live: list[int] = field(default_factory=list)
     """Rows of each step."""
 
-    def run(self, items: Sequence[int], watch: Any) -> Iterator[list[tuple[int, int]]]:
+    def compute(self, items: Sequence[int], watch: BatchWatch) -> Iterator[list[tuple[int, int]]]:
         self.batches.append(list(items))
         if any(item < 0 for item in items):
             raise ValueError("negative")
@@ -57,6 +58,22 @@ class Doubling:
             self.live.append(len(rows))
             watch.chosen(rows, rows + step, -1.0 * rows)
         yield [(number, 2 * item) for number, item in enumerate(items)]
+
+
+class InThisThread:
+    """A worker without a process."""
+
+    def __init__(self) -> None:
+        self.given_up = np.zeros(64, bool)
+        self.num_starts = 0
+
+    def start(self) -> None:
+        self.num_starts += 1
+
+    def run(
+        self, work: Doubling, items: Sequence[int], wanted: Any, chosen: Callable[..., None]
+    ) -> Generator[list[tuple[int, int]], None, None]:
+        yield from work.compute(items, BatchWatch(self.given_up, wanted, chosen))
 
 
 def ticket(
@@ -73,7 +90,7 @@ def answers(events: Sequence[Event]) -> dict[int, Any]:
 def finish(batcher: Batcher) -> None:
     """Compute all that waits, in this thread."""
     batcher.close()
-    batcher.run()
+    batcher.run(InThisThread())
 
 
 def test_requests_with_equal_work_are_computed_together() -> None:
@@ -122,7 +139,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_again() -> None:
     with pytest.raises(QueueFullError) as caught:
         batcher.submit(ticket(work, [1])[0])
     assert caught.value.seconds == 1, "the speed is not known yet"
-    batcher._compute(batcher._take())
+    batcher._compute(InThisThread(), batcher._take())
     batcher.speed = 10
     batcher.submit(ticket(work, [1], cost=90)[0])
     with pytest.raises(QueueFullError) as caught:
@@ -177,18 +194,43 @@ def test_what_is_cancelled_leaves_the_computation_at_its_next_step() -> None:
     assert (batcher.num_requests, batcher.cost) == (0, 0)
 
 
-def test_what_is_late_leaves_the_computation_at_its_next_step_and_is_told() -> None:
-    clock = Clock()
-    work = Doubling(num_steps=4, during=lambda step: setattr(clock, "now", float(step)))
-    batcher = Batcher(clock=clock)
-    late, events = ticket(work, [1], deadline=2)
-    stays, others = ticket(work, [3], deadline=9)
-    batcher.submit(late)
-    batcher.submit(stays)
+def test_what_is_cancelled_after_an_error_leaves_its_own_computation_alone() -> None:
+    batcher = Batcher()
+    asked = [ticket(None, [number]) for number in (1, 2, 3)]
+
+    def during(step: int) -> None:
+        if len(work.batches) == 1:
+            raise ValueError("together")
+        if work.batches[-1] == [1]:
+            batcher.cancel(asked[1][0])
+
+    work = Doubling(num_steps=2, during=during)
+    for each, _ in asked:
+        each.work = work
+        batcher.submit(each)
     finish(batcher)
-    assert work.live == [2, 2, 1, 1]
-    assert [type(event) for event in events] == [DeadlineError]
-    assert answers(others) == {0: 6}
+    assert work.batches == [[1, 2, 3], [1], [3]]
+    assert work.live == [1, 1, 1, 1], "the second request was row 1 before, and nobody is now"
+    assert [answers(events) for _, events in asked] == [{0: 2}, {}, {0: 6}]
+
+
+def test_a_request_is_computed_by_several_workers_and_given_up_by_all() -> None:
+    work, batcher = Doubling(), Batcher(Limits(batch=2), num_workers=2)
+    large, _ = ticket(work, range(5))
+    batcher.submit(large)
+    workers = [InThisThread(), InThisThread()]
+    for each in workers:
+        batcher._begin(each, batcher._take())
+    batcher.cancel(large)
+    assert [each.given_up.sum() for each in workers] == [2, 2]
+
+
+def test_a_worker_is_started_before_each_batch() -> None:
+    work, batcher, worker = Doubling(), Batcher(Limits(batch=1)), InThisThread()
+    batcher.submit(ticket(work, [1, 2])[0])
+    batcher.close()
+    batcher.run(worker)
+    assert worker.num_starts == 3
 
 
 def test_cancelling_before_and_after_an_answer_changes_nothing_else() -> None:
@@ -234,7 +276,7 @@ def test_a_closed_queue_answers_what_waits_and_takes_no_more() -> None:
     batcher.close()
     with pytest.raises(QueueClosedError):
         batcher.submit(ticket(work, [2])[0])
-    batcher.run()
+    batcher.run(InThisThread())
     assert answers(events) == {0: 2}
 
 
@@ -243,7 +285,7 @@ def test_when_the_time_is_up_what_waits_fails() -> None:
     waits, events = ticket(work, [1])
     batcher.submit(waits)
     batcher.abort()
-    batcher.run()
+    batcher.run(InThisThread())
     assert [type(event) for event in events] == [QueueClosedError]
     assert (work.batches, batcher.num_requests) == ([], 0)
 
@@ -253,15 +295,16 @@ def test_when_the_time_is_up_what_is_computed_is_given_up_at_its_next_step() -> 
     work = Doubling(num_steps=3, during=lambda step: batcher.abort() if step == 1 else None)
     runs, events = ticket(work, [1])
     batcher.submit(runs)
-    batcher.run()
+    batcher.run(InThisThread())
     assert work.live == [1, 0, 0]
     assert [type(event) for event in events] == [QueueClosedError]
 
 
 def test_from_many_threads_every_request_is_answered_once() -> None:
     work, batcher = Doubling(), Batcher(Limits(batch=8))
-    computing = threading.Thread(target=batcher.run)
-    computing.start()
+    computing = [threading.Thread(target=batcher.run, args=[InThisThread()]) for _ in range(2)]
+    for each in computing:
+        each.start()
     asked: list[tuple[list[int], list[Event]]] = []
 
     def ask(seed: int) -> None:
@@ -279,8 +322,9 @@ def test_from_many_threads_every_request_is_answered_once() -> None:
     for each in threads:
         each.join()
     batcher.close()
-    computing.join(30)
-    assert not computing.is_alive()
+    for each in computing:
+        each.join(30)
+        assert not each.is_alive()
     assert len(asked) == 200
     for items, events in asked:
         assert [event for event in events if isinstance(event, Exception)] == []

@@ -30,6 +30,14 @@ def texts_of(reply: Any) -> list[list[str]]:
     return [[answer["text"] for answer in each["answers"]] for each in reply.json["results"]]
 
 
+def received(client: socket.socket, end: bytes) -> bytes:
+    """A response, which ends so."""
+    found = b""
+    while not found.endswith(end):
+        found += client.recv(10_000)
+    return found
+
+
 # --- answers ---
 
 
@@ -125,10 +133,19 @@ def test_a_stream_has_tokens_answers_and_an_end(service: Running) -> None:
     assert reply.events[-1][0] == "done"
 
 
-def test_a_stream_of_a_beam_has_whole_answers(service: Running) -> None:
-    own = {"texts": ["abc", "xx"], "model": "tiny", "beam": 3, "n_best": 3}
-    events = service.ask("/v1/stream", own).events
+@pytest.mark.parametrize(
+    "search",
+    [{"beam": 3, "n_best": 3}, {"beam": 3, "mbr": "cer"}, {"sample": True, "mbr": "cer", "mbr_samples": 5}],
+    ids=str,
+)
+def test_a_stream_of_several_hypotheses_has_whole_answers(service: Running, search: dict[str, Any]) -> None:
+    events = service.ask("/v1/stream", {"texts": ["abc", "xx"], "model": "tiny", **search}).events
     assert sorted(name for name, _ in events) == ["answer", "answer", "done", "notes"]
+
+
+def test_a_stream_of_samples_that_are_compared_has_no_tokens(service: Running) -> None:
+    own = {"texts": ["abc"], "model": "tiny", "sample": True, "mbr": "cer", "mbr_samples": 5}
+    assert [name for name, _ in service.ask("/v1/stream", own).events] == ["answer", "done"]
 
 
 def test_a_stream_that_can_not_begin_is_refused_as_any_request(service: Running) -> None:
@@ -157,6 +174,8 @@ PREDICT: dict[str, Any] = {"texts": ["abc"], "model": "tiny"}
         ({"length_penalty": 1}, 422, "$.length_penalty", "no effect without a beam", 'add "beam": 5'),
         ({"n_best": 3}, 422, "$.n_best", "must be 1 for greedy search", '"beam"'),
         ({"beam": 50, "n_best": 10}, 422, "$.beam, $.n_best", "at most 100, not 500", "less"),
+        ({"sample": True, "mbr": "cer", "mbr_samples": 101}, 422, "$.mbr_samples", "at most 100, not 101", "less"),
+        ({"mbr": "cer"}, 422, "$.mbr", "needs several answers", '"beam": 10, or "sample": true'),
         ({"min_length": 9, "max_length": 3}, 422, "$.min_length, $.max_length", "is larger than", "swap"),
         ({"max_length": [5000]}, 422, "$.max_length", "at most 1,000, not 5,000", "less"),
         ({"min_ratio": 999}, 422, "$.min_ratio", "asks for 3,996 tokens", "less"),
@@ -410,40 +429,52 @@ def test_a_full_queue_says_when_to_come_again(tiny_run: Path) -> None:
 def test_an_event_loop_that_can_not_keep_up_refuses_before_it_reads(
     tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with running({"tiny": tiny_run}) as service:
+    with running({"tiny": tiny_run}, cors=("https://a.example",)) as service:
         monkeypatch.setattr("seq2see.serving.service.MOST_LAG", -1)
         for path in ("/v1/predict", "/v1/score", "/v1/stream"):
             reply = service.ask(path, b"not even JSON")
             assert (reply.status, reply.headers["retry-after"]) == (503, "1")
+            assert reply.headers["content-type"] == "application/problem+json"
+            assert reply.json["request_id"] == reply.headers["x-request-id"]
         assert service.ask("/health/live").status == 200
+        reply = service.ask("/v1/predict", PREDICT, headers={"Origin": "https://a.example"})
+        assert reply.headers["access-control-allow-origin"] == "https://a.example", "a page has to see the status"
+        assert service.ask("/v1/predict", PREDICT, headers={"Expect": "100-continue"}).status == 200
         monkeypatch.undo()
         assert service.ask("/v1/predict", PREDICT).status == 200
         assert service.metric('seq2see_requests_total{path="/v1/stream",status="503"}') == 1
 
 
-def test_an_error_of_ours_has_a_request_id_and_no_traceback(
-    service: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_refused_request_leaves_its_connection_as_it_wants_it(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seq2see.serving.work.answers_to", lambda *_, **__: 1 / 0)
-    reply = service.ask("/v1/predict", PREDICT)
-    assert (reply.status, reply.json["detail"]) == (500, "an error of the service")
-    assert b"Traceback" not in reply.body
-    monkeypatch.undo()
-    assert service.ask("/v1/predict", PREDICT).status == 200
+    monkeypatch.setattr("seq2see.serving.server.HEAD_SECONDS", 0.3)
+    head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 16\r\n"
+    body = b'{"texts": "abc"}'
+    with running({"tiny": tiny_run}) as service:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
+            for lag, status in ((-1, b"503"), (9, b"200"), (-1, b"503")):
+                monkeypatch.setattr("seq2see.serving.service.MOST_LAG", lag)
+                client.sendall(head + b"\r\n" + body[:5])
+                client.sendall(body[5:])
+                assert received(client, b"}").startswith(b"HTTP/1.1 " + status)
+            client.sendall(head + b"Connection: close\r\n\r\n" + body)
+            assert b"Connection: close" in received(client, b"}")
+            assert client.recv(1) == b""
+        with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
+            client.sendall(head + b"\r\n" + body[:5])
+            assert client.recv(1) == b"", "the rest of the body doesn't come"
 
 
 def test_slow_heads_and_large_ones_end_their_connection(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seq2see.serving.processes.HEAD_SECONDS", 0.2)
+    monkeypatch.setattr("seq2see.serving.server.HEAD_SECONDS", 0.2)
     with running({"tiny": tiny_run}) as service:
         with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
             client.sendall(b"GET /health/live HTTP/1.1\r\nHost: ")
             assert client.recv(100) == b""
         with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
             client.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            received = client.recv(1000)
-            while b'"ok"}' not in received:  # the body may come after the head
-                received += client.recv(1000)
-            assert received.startswith(b"HTTP/1.1 200")
+            assert received(client, b'{"status":"ok"}').startswith(b"HTTP/1.1 200")
             client.sendall(b"GET /health/live HTTP/1.1\r\n")
             assert client.recv(100) == b""
         with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:

@@ -17,8 +17,9 @@ import seq2see
 
 require_extra()
 
-from seq2see.serving.models import Models, Served, load_served, named, require_servable  # noqa: E402 (needs the extra)
+from seq2see.serving.models import Models, Served, examples_in, load_served, named, require_servable  # noqa: E402 (needs the extra)
 from seq2see.serving.problems import ProblemError  # noqa: E402
+from seq2see.serving.snapshots import Snapshot  # noqa: E402
 from seq2see.text import Characters, Fields, Values  # noqa: E402
 
 
@@ -72,7 +73,7 @@ def test_names_that_can_not_be_used_are_refused(words: list[str], message: str) 
 def test_a_replaced_file_takes_over_and_a_broken_one_does_not(packed: Path, other: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.seq2see"
     shutil.copy(packed, path)
-    models = Models.load_all({"m": path}, "numpy")
+    models = Models({"m": path}, "numpy", tmp_path)
     said: list[tuple[str, object]] = []
 
     def look() -> list[tuple[str, object]]:
@@ -108,8 +109,30 @@ def test_a_replaced_file_takes_over_and_a_broken_one_does_not(packed: Path, othe
     assert (third.version, models.refusal("m")) == (first.version, "")
 
 
-def test_a_run_folder_is_looked_at_too(tiny_run_copy: Path, other: Path) -> None:
-    models = Models.load_all({"m": tiny_run_copy}, "numpy")
+def test_an_ensemble_is_served_and_looked_at_as_one_model(packed: Path, tiny_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "both"
+    folder.mkdir()
+    shutil.copy(packed, folder / "seed-1.seq2see")
+    seq2see.load(tiny_run).pack(folder / "seed-2.seq2see", weights="float16")
+    models = Models({"m": folder}, "numpy", tmp_path)
+    first = models.find("m")
+    assert len(first.model.members) == 2
+    replace(folder / "seed-2.seq2see", packed.read_bytes())
+    models.look(lambda name, found: None)
+    assert models.find("m").version != first.version
+
+
+def test_examples_are_read_from_the_model_card_whatever_it_says() -> None:
+    assert examples_in("text\n    model.predict(['2/8/28'])[0].text\n") == ["2/8/28"]
+    assert examples_in("m.predict(['a', 'b']); m.predict([''])[0]; m.predict([open('x')]); m.predict([1 +])") == [
+        "a",
+        "b",
+    ]
+    assert examples_in("") == []
+
+
+def test_a_run_folder_is_looked_at_too(tiny_run_copy: Path, tmp_path: Path) -> None:
+    models = Models({"m": tiny_run_copy}, "numpy", tmp_path)
     manifest = tiny_run_copy / "model" / "manifest.json"
     manifest.write_bytes(manifest.read_bytes() + b"\n")
     said: list[object] = []
@@ -117,10 +140,12 @@ def test_a_run_folder_is_looked_at_too(tiny_run_copy: Path, other: Path) -> None
     assert len(said) == 1
 
 
-def test_a_model_that_answers_with_an_error_is_refused(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_answers_with_an_error_is_refused(
+    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(seq2see.Model.__mro__[1], "predict", lambda *_, **__: [][0])
     with pytest.raises(seq2see.CheckpointError, match="can't answer"):
-        load_served("m", packed, "numpy")
+        load_served("m", packed, "numpy", tmp_path)
 
 
 def with_source(*parts: Any) -> Any:
@@ -134,7 +159,7 @@ def test_models_whose_sources_are_files_are_not_served(tmp_path: Path) -> None:
         require_servable(with_source(picture), tmp_path)
     model = with_source(Characters("none"), series)
     require_servable(model, tmp_path)
-    served = Served("m", tmp_path, model, "", "", ())
+    served = Served("m", tmp_path, model, Snapshot("m", tmp_path, ()), "", "", ())
     served.require_readable(["ab\t[[1, 2]]", "ab\t", "ab"], str)
     for text in ("ab\t/etc/passwd", "ab\tx.npy", "ab\t ./x.npz"):
         with pytest.raises(ProblemError, match="can't name a file") as caught:
@@ -167,6 +192,7 @@ def test_files_are_replaced_under_load_without_a_failed_request(packed: Path, ot
         replace(path, b"no model")
         eventually(lambda: service.metric('seq2see_reloads_total{model="m",result="refused"}') == 1)
         assert service.metric('seq2see_model_refused{model="m"}') == 1
+        assert service.metric('seq2see_model{model="m"') == 1, "of one version"
         assert "m.seq2see" in service.ask("/v1/models").json["models"][0]["refused"]
         is_done.set()
         for each in threads:

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 import seq2see
-from seq2see.blueprint.architectures import LATER
+from seq2see.blueprint.resolution import ADDED_LATER
 from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.storage.archive import HEADER_SIZE, MAGIC, pack, unpack
 from seq2see.storage.files import MANIFEST, hash_of, manifest_of
@@ -509,7 +509,7 @@ def test_each_option_of_a_model_has_to_be_there(files: dict[str, bytes], tmp_pat
     for gone in model:
         left = {key: value for key, value in model.items() if key != gone}
         # Older versions didn't have some of them.
-        for values in [left | {gone: None}] if gone in LATER else [left, left | {gone: None}]:
+        for values in [left | {gone: None}] if gone in ADDED_LATER else [left, left | {gone: None}]:
             content = with_values(files["config.json"], model=values)
             path = crafted(tmp_path / "m.seq2see", {**files, "config.json": content})
             assert f"model.{gone}: missing option" in refusal(path).what

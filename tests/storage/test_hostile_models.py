@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from seq2see.blueprint import ARCHITECTURES, MAX_LAYERS
-from seq2see.blueprint.architectures import LATER
+from seq2see.blueprint.resolution import ADDED_LATER
 from seq2see.data.source_record import HEADER
 from seq2see.data.source_record import MAGIC as RECORD_MAGIC
 from seq2see.storage.archive import HEADER_SIZE, MAGIC, SUFFIX, pack
@@ -88,7 +88,7 @@ def another_option(chance: random.Random, files: Files) -> None:
 def an_option_less_or_more(chance: random.Random, files: Files) -> None:
     def change(config: dict[str, Any]) -> None:
         if chance.random() < 0.5:
-            del config["model"][chance.choice([name for name in config["model"] if name not in LATER])]
+            del config["model"][chance.choice([name for name in config["model"] if name not in ADDED_LATER])]
         else:
             config["model"][chance.choice(["depth", "\ud83d", "", "x" * 50_000])] = 1
 

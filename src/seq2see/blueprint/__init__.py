@@ -4,18 +4,7 @@ Nothing here computes, so training, both engines and the reader of saved models 
 refuse, in the same words and before any memory is allocated.
 """
 
-from seq2see.blueprint.architectures import (
-    ARCHITECTURES,
-    DEFAULT,
-    Architecture,
-    as_before,
-    find,
-    fitting,
-    max_positions,
-    require_sizes,
-    resolve,
-    to_options,
-)
+from seq2see.blueprint.architectures import ARCHITECTURES, DEFAULT, Architecture, find
 from seq2see.blueprint.depths import starting_states
 from seq2see.blueprint.options import (
     CELL,
@@ -34,6 +23,14 @@ from seq2see.blueprint.options import (
     Sizes,
     cells_of,
     num_cells,
+)
+from seq2see.blueprint.resolution import (
+    fitting,
+    max_positions,
+    require_sizes,
+    resolve,
+    to_options,
+    with_options_added_later,
 )
 from seq2see.blueprint.shapes import Shape, tensor_shapes
 from seq2see.blueprint.stored import read_blueprint, require_tensors
@@ -57,7 +54,6 @@ __all__ = [
     "ModelOptions",
     "Shape",
     "Sizes",
-    "as_before",
     "cells_of",
     "find",
     "fitting",
@@ -70,4 +66,5 @@ __all__ = [
     "starting_states",
     "tensor_shapes",
     "to_options",
+    "with_options_added_later",
 ]

@@ -25,7 +25,7 @@ class ModelOptions:
     embedding: Size | None = None
     """Width of the token embeddings; by default 128, in a Transformer the model's width."""
     layers: Layers | None = None
-    """Layers per side, LSTMs or Transformer blocks; by default the architecture's own."""
+    """Layers per side, LSTMs, GRUs or Transformer blocks; by default the architecture's own."""
     encoder_layers: Layers | None = None
     """Layers of the encoder; by default model.layers."""
     decoder_layers: Layers | None = None
@@ -33,7 +33,7 @@ class ModelOptions:
     dropout: Annotated[float, Meta(ge=0, lt=1)] | None = None
     """Dropout rate after the embeddings and after each layer; by default 0.3, or 0.1 if the source has pictures."""
     direction: Literal["forward", "backward", "both"] | None = None
-    """Direction in which an LSTM encoder reads the source; by default the architecture's own."""
+    """Direction in which a recurrent encoder reads the source; by default the architecture's own."""
     merge: Literal["concat", "sum", "mean"] | None = None
     """How the states of the two directions are merged; by default concat."""
     cell: Literal["lstm", "gru"] | None = None
@@ -43,9 +43,9 @@ class ModelOptions:
     diagonal: bool | None = None
     """Whether attention scores have a learned bias per distance of source and target position; by default false."""
     copy: bool | None = None
-    """Whether tokens of the source may be copied, as attended to (a pointer-generator); by default false."""
+    """Whether tokens of the source may be copied, by attention weight (a pointer-generator); by default false."""
     query: Literal["current", "previous"] | None = None
-    """Which step's output of gnmt's bottom layer asks the attention; by default previous, as in its paper."""
+    """Step of gnmt's bottom layer whose output is the attention's query; by default previous, as in its paper."""
     output: Literal["dense", "direct"] | None = None
     """What scores the tokens: [h; context] itself (direct), or tanh of a linear map of it (dense); by default dense."""
     heads: Size | None = None

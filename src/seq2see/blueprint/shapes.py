@@ -93,7 +93,7 @@ def values(field: Field, embedding: int) -> Named:
 
 
 def recurrent_encoder(o: Blueprint) -> Named:
-    """LSTMs of one or two directions; in gnmt only the bottom one has two, and from the third on they are residual."""
+    """Recurrent layers; in gnmt, the bottom one has two directions, and those from the third on are residual."""
     residual_from = {"residual": 1, "gnmt": 2}.get(o.name, o.encoder_layers)
     for height in range(o.encoder_layers):
         inputs = o.width if height else o.embedding
@@ -107,17 +107,17 @@ def recurrent_encoder(o: Blueprint) -> Named:
 
 
 def recurrent_decoder(o: Blueprint) -> Named:
-    """The layers of a decoder of LSTMs, by their number."""
+    """The layers of a decoder of LSTMs or GRUs, by their number."""
     match o.name:
         case "plain" | "reverse" | "monotonic" | "language_model":
-            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.decoder_layers)])
+            yield from recurrent_layers(o, o.embedding, [str(height) for height in range(o.decoder_layers)])
         case "peeky":
             yield from at("1.inner", cell(o, o.embedding + o.width, o.width))
             for height in range(1, o.decoder_layers):
                 yield from at(f"{1 + height}.inner", cell(o, 2 * o.width, o.width))
         case "transducer":
             yield from at("1.inner", cell(o, o.embedding + o.width, o.width))
-            yield from stacked_lstms(o, o.width, [str(1 + height) for height in range(1, o.decoder_layers)])
+            yield from recurrent_layers(o, o.width, [str(1 + height) for height in range(1, o.decoder_layers)])
             yield from joining_layer(o)
         case "gnmt":
             bottom, attend, above = ("0.recurrent", "0.attend", 0) if o.query == "previous" else ("0", "1", 1)
@@ -129,21 +129,21 @@ def recurrent_decoder(o: Blueprint) -> Named:
                 yield from at(f"{above + height}.{path}", cell(o, 2 * o.width, o.width))
         case "input_feeding":
             paths = [str(height) for height in range(o.decoder_layers)]
-            inner = [stacked_lstms(o, o.embedding + o.width, paths), attention(o)]
+            inner = [recurrent_layers(o, o.embedding + o.width, paths), attention(o)]
             for part in inner:
                 yield from at("0.inner.layers", part)
         case "residual":
-            yield from stacked_lstms(
+            yield from recurrent_layers(
                 o, o.embedding, ["0", *(f"{height}.inner" for height in range(1, o.decoder_layers))]
             )
             yield from attention(o)
         case _:
-            yield from stacked_lstms(o, o.embedding, [str(height) for height in range(o.decoder_layers)])
+            yield from recurrent_layers(o, o.embedding, [str(height) for height in range(o.decoder_layers)])
             yield from attention(o)
 
 
-def stacked_lstms(o: Blueprint, inputs: int, paths: list[str]) -> Named:
-    """LSTMs at these paths, the first of which reads `inputs` values."""
+def recurrent_layers(o: Blueprint, inputs: int, paths: list[str]) -> Named:
+    """LSTMs or GRUs at these paths, the first of which reads `inputs` values."""
     for height, path in enumerate(paths):
         yield from at(path, cell(o, o.width if height else inputs, o.width))
 

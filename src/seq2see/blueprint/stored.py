@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from seq2see.blueprint.architectures import DEPTH_OPTIONS, LATER, find, require_sizes, resolve, to_options
+from seq2see.blueprint.architectures import DEPTH_OPTIONS, find
 from seq2see.blueprint.options import Blueprint, ModelOptions, Sizes
+from seq2see.blueprint.resolution import ADDED_LATER, require_sizes, resolve, to_options
 from seq2see.blueprint.shapes import Shape, tensor_shapes
 from seq2see.errors import CheckpointError, ConfigError
 
@@ -23,7 +24,7 @@ def read_blueprint(values: object) -> Blueprint:
     """The inverse of `asdict(blueprint)`. ConfigError for invalid values, naming the first."""
     if not isinstance(values, dict):
         raise ConfigError("must be a table", where="model", fix=ANOTHER_VERSION)
-    values = with_later_options(values)
+    values = of_any_version(values)
     names = [item.name for item in fields(Blueprint)]
     for name in names:
         if values.get(name) is None:
@@ -48,9 +49,9 @@ def read_blueprint(values: object) -> Blueprint:
     return blueprint
 
 
-def with_later_options(values: dict[str, Any]) -> dict[str, Any]:
+def of_any_version(values: dict[str, Any]) -> dict[str, Any]:
     """The values, with those of options that older versions didn't have."""
-    values = LATER | values
+    values = ADDED_LATER | values
     if "layers" in values and not values.keys() & DEPTH_OPTIONS:
         both = dict.fromkeys(("encoder_layers", "decoder_layers"), values["layers"])
         values = {key: value for key, value in values.items() if key != "layers"} | both

@@ -55,7 +55,7 @@ def serve(
         raise ConfigError("needs a model", where="seq2see serve", fix="name one, such as: seq2see serve runs/pairs")
     paths = named(models)
     try:
-        from seq2see.serving.processes import serve as serve_all
+        from seq2see.serving.server import serve as serve_all
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn", "httptools", "prometheus_client"):
             raise

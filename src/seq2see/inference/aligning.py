@@ -10,11 +10,12 @@ import numpy as np
 from seq2see.data import Examples, Pair, collate
 from seq2see.data.lines import ESCAPES
 from seq2see.errors import ConfigError
+from seq2see.inference.answering import prediction_of
 from seq2see.inference.batching import MOST_POSITIONS, batches_within, source_costs
 from seq2see.inference.formats import pharaoh
 from seq2see.inference.options import AlignmentFormat, BatchOptions
 from seq2see.inference.predictor import Predictor, read_given
-from seq2see.inference.results import Prediction, prediction_of, unanswered
+from seq2see.inference.results import Prediction, unanswered
 from seq2see.inference.searching import written
 from seq2see.search import Hypothesis
 
@@ -33,7 +34,6 @@ def align(
         raise ConfigError("needs a model with attention", where="align", fix="train one: --model attention")
     if len(model.members) > 1:
         raise ConfigError("an ensemble has no alignment of its own", where="align", fix="use one of its models")
-    codecs = model.source_codec, model.target_codec
     places = [pair.origin or f"pair {number}" for number, pair in enumerate(pairs, start=1)]
     read = read_given(model, pairs, places, options, wanted="an alignment", stacklevel=stacklevel)
     found = [unanswered(read.refused[row]) if row in read.refused else None for row in range(len(pairs))]
@@ -46,7 +46,7 @@ def align(
             total = float(each.sum())
             forced = Hypothesis(ids, total, total, True, own[: len(ids)], tuple(each.tolist()))
             hypothesis = written(forced, model.target_codec.step)
-            found[read.rows[index]] = prediction_of(codecs, read.examples, index, hypothesis)
+            found[read.rows[index]] = prediction_of(model, read.examples, index, hypothesis)
     return [each for each in found if each is not None]
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from seq2see.data import Examples, Pair
+from seq2see.inference.answering import answer_batches
 from seq2see.inference.asking import Asked
 from seq2see.inference.checking import require_known
 from seq2see.inference.options import PER_TEXT, BatchOptions, GenerationArguments, GenerationOptions
@@ -100,7 +101,8 @@ def answers_to(
     watch: Watch,
 ) -> Iterator[list[tuple[int, Prediction]]]:
     """The answers of each batch, with the numbers of their questions among these; the options are `as_searched`."""
-    return model._answer_batches(
+    return answer_batches(
+        model,
         Asked.joined(questions),
         _side_by_side(options, len(questions)),
         with_attention=with_attention,
@@ -111,7 +113,7 @@ def answers_to(
 @lru_cache(maxsize=1024)
 def _side_by_side(options: GenerationOptions, number: int) -> GenerationOptions:
     """The options by which so many texts are one batch, if they fit into memory."""
-    return replace(options, batch_size=number * (options.n_best if options.sample else 1))
+    return replace(options, batch_size=number * (options.num_candidates if options.sample else 1))
 
 
 class PairRead(NamedTuple):

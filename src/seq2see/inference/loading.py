@@ -77,6 +77,7 @@ def load(
         seen=reduce(Seen.joined, (model.seen for model in models)),
         record=merged([model.record for model in models]),
         table=first.table,
+        card=first.card,
     )
 
 
@@ -123,6 +124,7 @@ def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type
         ),
         record=saved.record,
         table=known_from(saved.config.get("columns")),
+        card=saved.card,
     )
 
 

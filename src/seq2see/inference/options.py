@@ -174,7 +174,7 @@ class GenerationOptions(BatchOptions, Constraints):
         if self.beam == 1:
             self._refuse(OF_BEAMS, "has no effect without a beam", fix="add --beam 5 (beam=5)")
             if self.mbr and not self.sample:
-                fix = "add --beam 10, or --sample"
+                fix = "add --beam 10 (beam=10), or --sample (sample=True)"
                 raise ConfigError("needs several answers to compare", where="mbr", fix=fix)
             if self.n_best > 1 and not self.sample:
                 raise ConfigError(

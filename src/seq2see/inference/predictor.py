@@ -8,14 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
-import numpy as np
-
-from seq2see.data import Pair, collate
+from seq2see.data import Pair
 from seq2see.data.options import TableOptions
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError, DataError
+from seq2see.inference.answering import answers_of
 from seq2see.inference.asking import Asked
-from seq2see.inference.batching import batches_of_equal, chunks_of, rows_at_most, source_costs
+from seq2see.inference.batching import chunks_of
 from seq2see.inference.checking import require_known, require_type, texts_of, with_options
 from seq2see.inference.engine import Engine
 from seq2see.inference.notes import InputNotes, Seen, UnknownTextWarning
@@ -29,12 +28,9 @@ from seq2see.inference.reading import (
     read_pairs,
 )
 from seq2see.inference.requests import Request, requests_of, split_per_text
-from seq2see.inference.results import EMPTY, PairScore, Prediction, loss_of, prediction_of, unanswered, unscored
-from seq2see.inference.risk import least_risk
+from seq2see.inference.results import PairScore, Prediction, loss_of, unscored
 from seq2see.inference.rules import RuleMaker
 from seq2see.inference.scoring import score_examples, unknown_note
-from seq2see.inference.searching import needs_beam, search
-from seq2see.inference.watching import Watch, Watched
 from seq2see.metrics import METRICS
 from seq2see.text import Codec
 
@@ -59,6 +55,7 @@ class Predictor:
         seen: Seen = Seen(),  # noqa: B008 (frozen)
         record: SourceRecord = NO_RECORD,
         table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+        card: str = "",
     ) -> None:
         self.engine = engine
         self.members = (engine, *others)
@@ -81,6 +78,8 @@ class Predictor:
         """The sources that it was trained on, as hashes: see `has_seen`."""
         self.table = table
         """The columns of the table that it was trained on, which are read of other tables too."""
+        self.card = card
+        """The model card, README.md; empty for a model made in a program."""
 
     @property
     def has_attention(self) -> bool:
@@ -123,7 +122,7 @@ class Predictor:
         asked.examine(notes)
         for each in (notes, maker.notes, refusals):
             each.warn(stacklevel=2)
-        return self._answer(asked, chosen)
+        return answers_of(self, asked, chosen)
 
     @with_options(GenerationOptions, GenerationArguments)
     def stream(
@@ -164,7 +163,8 @@ class Predictor:
             chosen = GenerationOptions(**{**(vars(options) if options else {}), **shared})
         chosen = self._completed(chosen)
         maker = self._rule_maker(chosen)
-        maker.require_supported(per_text)
+        if per_text:
+            maker.require_supported(per_text)
         number = 1 if isinstance(texts, str) else len(texts) if isinstance(texts, Sized) else None
         return chosen, maker, requests_of(texts_of(texts), per_text, number)
 
@@ -214,7 +214,7 @@ class Predictor:
             if chunk_size == 1 and error is None:
                 for each in (notes, maker.notes, refusals):
                     each.warn(stacklevel=2)
-            answers = self._answer(asked, options, with_attention=with_attention)
+            answers = answers_of(self, asked, options, with_attention=with_attention)
             yield from zip([request.text for request in chunk], answers, strict=True)
             if error is not None:
                 raise error
@@ -235,62 +235,6 @@ class Predictor:
 
     def _notes(self) -> InputNotes:
         return InputNotes(self.source_codec or self.target_codec, self.seen, self.source_codec is not None)
-
-    def _answer(self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True) -> list[Prediction]:
-        """The answers to all requests, in their order."""
-        predictions = [EMPTY] * len(asked.requests)
-        for batch in self._answer_batches(asked, options, with_attention=with_attention):
-            for row, prediction in batch:
-                predictions[row] = prediction
-        return predictions
-
-    def _answer_batches(
-        self, asked: Asked, options: GenerationOptions, *, with_attention: bool = True, watch: Watch | None = None
-    ) -> Iterator[list[tuple[int, Prediction]]]:
-        """The answers of each batch with the rows of their requests. A `watch` looks on, and may give some up."""
-        is_read = set(asked.read.rows)
-        refused = {row: unanswered(error) for row, error in asked.read.refused.items()}
-        if at_once := [(row, refused.get(row, EMPTY)) for row in range(len(asked.requests)) if row not in is_read]:
-            yield at_once
-        codecs, examples, rows = (self.source_codec, self.target_codec), asked.read.examples, asked.read.rows
-        prompts = examples.target_lengths
-        rules = [asked.rules[row] for row in rows]
-        # Prompts of one length, and either all with phrases that have to occur or none: see `search`.
-        kinds = 2 * prompts + np.array([needs_beam(options, rule) for rule in rules], dtype=np.int64)
-        order = np.lexsort((-examples.source_lengths, kinds))
-        num_sentences = min(options.num_sentences, self._rows_at_most // options.num_hypotheses)
-        costs = source_costs(examples.source_lengths)
-        for indices in batches_of_equal(kinds, order, max(1, num_sentences), costs):
-            answers = search(
-                self.members,
-                self.target_codec,
-                collate(examples, indices),
-                np.array([asked.numbers[rows[index]] for index in indices]),
-                options,
-                [rules[index] for index in indices],
-                max_length=self.max_length,
-                max_positions=self.max_positions,
-                most_rows=self._rows_at_most,
-                with_attention=with_attention,
-                watched=None if watch is None else Watched(watch, np.array([rows[index] for index in indices])),
-            )
-            batch = []
-            for index, found in zip(indices.tolist(), answers, strict=True):
-                prompt = asked.prompt(index)
-                candidates = [
-                    prediction_of(codecs, examples, index, hypothesis, prompt, is_penalised=options.is_penalised)
-                    for hypothesis in found
-                ]
-                if options.mbr:
-                    ranked = least_risk(candidates, options.mbr, are_samples=options.sample)
-                    candidates = ranked[: options.n_best]
-                best, *others = candidates
-                batch.append((rows[index], replace(best, alternatives=tuple(others))))
-            yield batch
-
-    @property
-    def _rows_at_most(self) -> int:
-        return rows_at_most(len(self.target_codec.vocabulary))
 
     def loss(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> float:
         """The loss in nats per target token, EOS counted, with teacher forcing. DataError without pairs to score.

@@ -9,11 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seq2see.data import Examples
-from seq2see.data.values import ValueSpan, spans_of, token_names
+from seq2see.data.values import ValueSpan
 from seq2see.errors import DataError
-from seq2see.search import Hypothesis
-from seq2see.text import Codecs
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,32 +152,3 @@ def loss_of(scores: Sequence[PairScore]) -> float:
         fix = "give at least one" if not scores else scores[0].error
         raise DataError("there are no pairs that can be scored", where="loss", fix=fix)
     return -sum(log_prob for log_prob, _ in counted) / total
-
-
-def prediction_of(
-    codecs: Codecs,
-    examples: Examples,
-    index: int,
-    hypothesis: Hypothesis,
-    prompt: str = "",
-    *,
-    is_penalised: bool = False,
-) -> Prediction:
-    """The hypothesis as the answer to the source of this example."""
-    source_codec, target_codec = codecs
-    source, weights = examples.source(index), hypothesis.weights
-    tokens, spans = list[str](), tuple[ValueSpan, ...]()
-    if source_codec is not None:
-        spans = spans_of(source_codec, source.tolist(), (each.arrays[index] for each in examples.sources.values))
-        tokens = token_names(source_codec, source.tolist(), spans)
-    return Prediction(
-        target_codec.decode(hypothesis.ids, after=prompt),
-        tokens,
-        target_codec.tokens(hypothesis.ids),
-        hypothesis.log_prob,
-        hypothesis.score if is_penalised else hypothesis.log_prob / max(1, len(hypothesis.ids)),
-        None if weights is None else weights[:, : len(source)],
-        hypothesis.finished,
-        hypothesis.token_log_probs,
-        source_values=spans,
-    )

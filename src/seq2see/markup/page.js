@@ -27,7 +27,7 @@ const make = (tag, properties = {}, ...children) => {
 }
 
 // --- tables that are wider than the screen
-for (const box of all(".scroll")) {
+const hintScroll = box => {
   const hint = make("p", { className: "hint", textContent: "wider than the screen: scroll sideways ↔", hidden: true });
   box.before(hint);
   const mark = () => {
@@ -39,7 +39,8 @@ for (const box of all(".scroll")) {
   };
   box.addEventListener("scroll", mark, { passive: true });
   new ResizeObserver(mark).observe(box);
-}
+};
+all(".scroll").forEach(hintScroll);
 
 // --- sorting
 const numberIn = text => (/^[−-]?[\d.,]+/.test(text) ? parseFloat(text.replace("−", "-").replace(/,/g, "")) : NaN);
@@ -82,7 +83,7 @@ for (const table of all("table.filterable")) {
 }
 
 // --- heat maps: the cell under the pointer or the keyboard's focus is named
-for (const table of all("table.heat")) {
+const nameCell = table => {
   const head = all("thead th", table);
   const rows = [...table.tBodies[0].rows].map(row => all("td", row));
   const output = make("output", { className: "readout" });
@@ -108,7 +109,8 @@ for (const table of all("table.heat")) {
       if (position) event.preventDefault();
     });
   }));
-}
+};
+all("table.heat").forEach(nameCell);
 
 // --- small heat maps: named values, and a larger view
 const cellsOf = drawing => new Map(all("path", drawing).flatMap(path => [...path.getAttribute("d").matchAll(/M([\d.]+) ([\d.]+)/g)]

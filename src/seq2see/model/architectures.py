@@ -87,7 +87,7 @@ def residual(o: Blueprint, sizes: Sizes) -> Seq2Seq:
 
 
 def gnmt(o: Blueprint, sizes: Sizes) -> Seq2Seq:
-    """The bottom decoder layer asks the attention, all layers above read the context (Wu et al. 2016, section 3).
+    """The bottom decoder layer queries the source, all layers above read the context (Wu et al. 2016, section 3).
 
     The encoder's bottom layer is bidirectional, the others read forward; on both sides, layers from the third on are
     residual. The query is the bottom layer's output of the step before, so the layer itself has no context, and there

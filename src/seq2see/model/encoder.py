@@ -34,7 +34,7 @@ class EncoderLayer(nn.Module):
 
 
 class UnidirectionalRNN(EncoderLayer):
-    """One LSTM or GRU, read forward or backward: the reversed input of Sutskever et al. 2014, section 3.3."""
+    """One LSTM or GRU that reads forward, or backward: the reversed input of Sutskever et al. 2014, section 3.3."""
 
     def __init__(
         self, input_width: int, width: int, dropout: float = 0.0, *, backward: bool = False, cell: str = "lstm"

@@ -37,7 +37,7 @@ class Mixture(nn.Module):
 
 
 class Copying(Mixture):
-    """Tokens are written by the output layer, or copied from where the attention is (See et al. 2017).
+    """Tokens are written by the output layer, or copied from the source by attention weight (See et al. 2017).
 
     p(y) = (1 - c) p_output(y) + (1 - g) · the attention to the places whose token is y, g = σ(w·x + b) from the output
     layer's input x, which has state and context (the paper's eq. 8 also has the last token). c is the sum of all that
@@ -64,16 +64,18 @@ class Copying(Mixture):
         assert stream.weights is not None, "a layer that looks at the source must come first"
         rows, length, _ = stream.x.shape
         own = reading.repeat_interleave(rows // reading.size(0), 0)[:, None].expand(-1, length, -1)
-        share = at_least_float32(self.gate(stream.x)).neg().sigmoid()  # 1 - g
-        weights = share * at_least_float32(stream.weights) * (own > 0)
-        copied = weights.new_zeros(rows, length, self.num_tokens).scatter_add(2, own, weights)
-        return stream._replace(log_probs=mixed(output(stream.x), copied)), carry
+        gate = at_least_float32(self.gate(stream.x))
+        weights = gate.neg().sigmoid() * at_least_float32(stream.weights)  # 1 - g = σ(-a), without cancellation
+        copied = weights.new_zeros(rows, length, self.num_tokens).scatter_add(2, own, weights * (own > 0))
+        left = gate.sigmoid() + (weights * (own == 0)).sum(-1, keepdim=True)  # 1 - c, likewise
+        return stream._replace(log_probs=mixed(output(stream.x), copied, left)), carry
 
 
-def mixed(logits: Float[Tensor, "*rows V"], copied: Float[Tensor, "*rows V"]) -> Float[Tensor, "*rows V"]:
-    """log p of each token: what is copied, and the output layer's distribution with the rest of the probability."""
-    left = (1 - copied.sum(-1, keepdim=True)).clamp_min(COPY_LEFT)
-    written = at_least_float32(logits).log_softmax(-1) + left.log()
+def mixed(
+    logits: Float[Tensor, "*rows V"], copied: Float[Tensor, "*rows V"], left: Float[Tensor, "*rows one"]
+) -> Float[Tensor, "*rows V"]:
+    """log p of each token: what is copied, and the output layer's distribution with the probability that is left."""
+    written = at_least_float32(logits).log_softmax(-1) + left.clamp_min(COPY_LEFT).log()
     tiny = torch.finfo(copied.dtype).tiny
     return torch.where(copied > 0, torch.logaddexp(written, copied.clamp_min(tiny).log()), written)
 
@@ -91,10 +93,10 @@ class HardMonotonic(Mixture):
         p(a_t = j | a_{t-1} = i) = exp(e_j) / Σ_{k ≥ i} exp(e_k) for j ≥ i, else 0        e_j = score(x_t, h_j)
         p(y_t | a_t = j) = softmax of the output layer of tanh(W x_t + U h_j + b)
 
-    Neither depends on the alignment but by a_{t-1}, so one pass forward sums over all alignments. What is carried is
-    log p(a_t | y_<t) of the last step, and log p(y_t | a_t) of all its tokens: once y_t has been read, Bayes' rule
-    gives log p(a_t | y_≤t). A sum over i ≤ j is a cumulative one, so a step takes S operations, not S². The attention
-    weights are p(a_t | y_<t).
+    Neither depends on the alignment except through a_{t-1}, so one pass forward sums over all alignments. The carry has
+    log p(a_t | y_<t) of the last step, and log p(y_t | a_t) of all tokens: once y_t has been read, Bayes' rule gives
+    log p(a_t | y_≤t). A sum over i ≤ j is a cumulative one, so a step takes S operations, not S². The attention weights
+    are p(a_t | y_<t).
     """
 
     def __init__(self, score: Score, width: int, num_tokens: int) -> None:

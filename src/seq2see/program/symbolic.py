@@ -218,6 +218,8 @@ class Symbol(NDArrayOperatorsMixin):
             found = elementwise(self.graph, ELEMENTWISE[ufunc], inputs)
         elif method == "__call__" and ufunc in SWAPPED and not options:
             found = elementwise(self.graph, SWAPPED[ufunc], inputs[::-1])
+        elif method == "__call__" and ufunc is np.negative and not options:
+            found = np.subtract(0, inputs[0])
         elif method == "__call__" and ufunc is np.logaddexp and not options:
             largest = np.maximum(*inputs)
             found = largest + np.log(np.exp(inputs[0] - largest) + np.exp(inputs[1] - largest))

@@ -20,12 +20,12 @@ from seq2see.program.program import CARRY, IDS, LENGTHS, LOG_PROBS, READING, WEI
 from seq2see.program.sizes import AnySize, Size
 from seq2see.program.symbolic import Symbol, node_of
 from seq2see.runtime import Network, State, build
-from seq2see.runtime.encoder import EncoderLSTM, Padded, RecurrentEncoder, TransformerEncoder
+from seq2see.runtime.encoder import EncoderRNN, Padded, RecurrentEncoder, TransformerEncoder
 from seq2see.runtime.mixtures import Copying
 from seq2see.runtime.network import layers_in
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions, angles
 from seq2see.runtime.recurrent import GRUCell
-from seq2see.runtime.stream import LSTMState, Memory
+from seq2see.runtime.stream import RecurrentState, Memory
 from seq2see.runtime.transformer import MultiHeadSelfAttention
 
 B, K, S, P = (cast(Any, Size({(name,): 1})) for name in "BKSP")
@@ -128,8 +128,8 @@ def encode(network: Network, source: SymbolicSource) -> Memory:
     return Memory(states, source.mask, tuple(finals), source.ids)
 
 
-def read_layer(layer: EncoderLSTM, source: SymbolicSource, x: Any) -> tuple[Any, LSTMState]:
-    """What `EncoderLSTM` computes, with one operation per direction."""
+def read_layer(layer: EncoderRNN, source: SymbolicSource, x: Any) -> tuple[Any, RecurrentState]:
+    """What `EncoderRNN` computes, with one operation per direction."""
     if layer.tables:
         shares: list[Any] = [table[source.ids] for table in layer.tables]
         if layer.fields is not None:

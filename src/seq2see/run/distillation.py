@@ -84,6 +84,10 @@ def distill(
     say = say_to(console := console or Terminal(stderr=True))
     members = [member for run in runs for member in members_of(run)]
     require_free(out, force=force)
+    for member in members:
+        if out.resolve() in (member.resolve(), *member.resolve().parents):
+            what = f"is the folder of {member}, which would be replaced"
+            raise ConfigError(what, where=str(out), fix="choose another folder with --out")
     teacher = load(members, device=device)
     if teacher.source_codec is None:
         raise ConfigError("is a language model, which answers nothing", where=str(members[0]), fix="name other runs")

@@ -47,6 +47,6 @@ def require_model(config: Config) -> None:
         what = "all requires one vocabulary for both sides"
         raise ConfigError(what, where="model.tie", fix="set text.joint=true too")
     name = resolve(config.model).name
-    if config.training.coverage and "diagonal" not in find(name).uses:
+    if config.training.coverage and not find(name).has_attention:
         what = f"must be 0 with model {name!r}, which has no attention to the source"
         raise ConfigError(what, where="training.coverage", fix="leave it out, or choose --model bidirectional")

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from seq2see.blueprint import as_before
+from seq2see.blueprint import with_options_added_later
 from seq2see.config import Config, make_config, option, read_toml, to_toml
 from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.storage.checkpoints import checkpoints, clean_checkpoints, other_checkpoint_entries, update_of
@@ -135,7 +135,7 @@ def stored_config(folder: Path) -> Config:
     if not path.exists():
         raise CheckpointError("there is no run to resume", where=str(folder), fix="leave out --resume to start one")
     config = make_config(read_toml(path), {}, where=str(path))
-    return replace(config, model=as_before(config.model))
+    return replace(config, model=with_options_added_later(config.model))
 
 
 def with_given_options(stored: Config, config: Config, given: Collection[str]) -> Config:

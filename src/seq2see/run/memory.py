@@ -31,6 +31,8 @@ MUCH_LONGER, LONG = 20, 500
 """The longest pair is mentioned if it has at least LONG tokens, and this many times the mean of the others."""
 VALUES_PER_POSITION, VALUES_PER_CELL = 100, 20
 """Upper bounds on the values kept, per layer and unit of width, and per layer and head."""
+VALUES_PER_PROBABILITY = 8
+"""The same where a mixture keeps a probability of every token: per target position, or per cell."""
 SMALL = 0.25
 """Share of the memory into which a run fits without doubt if it does by these bounds."""
 MAX_SPLIT = 64
@@ -74,6 +76,10 @@ def upper_bound(plan: RunPlan, limits: BatchLimits, weights: int) -> float:
     width = max(o.width, o.embedding, o.feed_forward)
     layers = max(o.encoder_layers, o.decoder_layers)
     kept = VALUES_PER_POSITION * layers * width * positions + VALUES_PER_CELL * layers * o.heads * cells
+    if o.copy:
+        kept += VALUES_PER_PROBABILITY * plan.sizes.target * positions
+    if o.name == "monotonic":
+        kept += VALUES_PER_PROBABILITY * (plan.sizes.target + width) * cells
     return weights + 4.0 * kept
 
 

@@ -16,8 +16,8 @@ from seq2see.config import Config
 from seq2see.console import Terminal, say_to
 from seq2see.data import Pair
 from seq2see.errors import ConfigError
-from seq2see.inference.loading import MEMBER
-from seq2see.run.folder import has_finished, is_run, require_free
+from seq2see.inference.loading import MEMBER, members_of
+from seq2see.run.folder import has_finished, is_run, require_free, stored_config, with_given_options
 from seq2see.run.pairs import RunData, split_seed_of
 from seq2see.run.train import train
 from seq2see.training import INTERRUPTED, num_processes
@@ -27,6 +27,12 @@ def of_seed(config: Config, folder: Path, seed: int) -> tuple[Config, Path]:
     """The configuration of the run of this seed, whose dev pairs are those of the first, and its folder."""
     data = replace(config.data, split_seed=split_seed_of(config))
     return replace(config, data=data, training=replace(config.training, seed=seed)), folder / MEMBER.format(seed)
+
+
+def config_before(config: Config, folder: Path, given: Collection[str]) -> Config:
+    """The configuration of the first run in the folder, if there is one, with those options that are given now."""
+    first = next((place for place in members_of(folder) if is_run(place)), None)
+    return config if first is None else with_given_options(stored_config(first), config, given)
 
 
 def train_seeds(
@@ -46,17 +52,19 @@ def train_seeds(
 ) -> list[Path] | None:
     """Train the configured model from `number` seeds, from `training.seed` on; the run folders, or None if interrupted.
 
-    With `resume` or `auto_resume`, finished runs are kept and the others resumed or started. The other options are
-    those of `train`. ConfigError if a run exists already, before the first is trained.
+    With `resume` or `auto_resume`, finished runs are kept and the others resumed or started, with the options of the
+    first. The other options are those of `train`. ConfigError if a run exists already, before the first is trained.
     """
     if num_processes() > 1:
         fix = "start it without torchrun, or train each with --set training.seed=…"
         raise ConfigError(f"trains in one process, not {num_processes()}", where="--seeds", fix=fix)
     console = console or Terminal(stderr=True)
     say = say_to(console)
+    is_resumed = resume or auto_resume
+    if is_resumed:
+        config = config_before(config, folder, given)
     first = config.training.seed
     runs = [of_seed(config, folder, seed) for seed in range(first, first + number)]
-    is_resumed = resume or auto_resume
     if is_run(folder):
         what = "is itself a run, and with --seeds it becomes a folder of several"
         raise ConfigError(what, where=str(folder), fix="choose another folder with --out")
@@ -64,7 +72,10 @@ def train_seeds(
         if not is_resumed:
             require_free(place, force=force)
     for count, (own, place) in enumerate(runs, start=1):
-        if is_resumed and is_run(place) and has_finished(place):
+        # The last one may have been interrupted while its length penalty was chosen, which is then done again.
+        is_last = count == number or not is_run(runs[count][1])
+        is_chosen = not (is_last and is_run(place) and stored_config(place).training.choose_length_penalty)
+        if is_resumed and is_run(place) and has_finished(place) and is_chosen:
             say(f"{count}/{number} {place}: already finished")
             continue
         say(f"{count}/{number} {place}")

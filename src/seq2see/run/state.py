@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from seq2see.blueprint import as_before
+from seq2see.blueprint import with_options_added_later
 from seq2see.config import Config, make_config
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.run.changes import DataFingerprint
@@ -104,7 +104,7 @@ def config_of(checkpoint: Checkpoint) -> Config:
         for section, table in facts_of(checkpoint).config.items()
     }
     config = make_config(given, {}, where=str(checkpoint.folder))
-    return replace(config, model=as_before(config.model))
+    return replace(config, model=with_options_added_later(config.model))
 
 
 def process_notes(checkpoint: Checkpoint, processes: int) -> list[str]:

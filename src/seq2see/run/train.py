@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -144,6 +144,8 @@ def train(
                 )
                 if tried is not None:
                     say(tried.line())
+                elif stop():
+                    finished = replace(finished, reason=INTERRUPTED)  # to be chosen when the run is resumed
         world.wait()  # until rank 0 has written the model, no other process can load it
     return Trained(folder, finished, example_of(plan))
 

@@ -1,8 +1,8 @@
 """Encoders: from source ids of a padded batch to Memory.
 
-LSTMs process the rows by descending length: the rows with a token at a position are then the first ones, and padding is
-never computed. Two directions run in parallel, each row backward from its own last token, in the same number of calls
-as one direction. The output of a recurrent encoder is 0 at padding.
+Recurrent layers process the rows by descending length: the rows with a token at a position are then the first ones, and
+padding is never computed. Two directions run in parallel, each row backward from its own last token, in the same number
+of calls as one direction. The output of a recurrent encoder is 0 at padding.
 
 Letters: B sentences, S source positions, K directions (no axis for a single direction).
 """
@@ -19,7 +19,7 @@ from seq2see.blueprint import FIELD_BREAK, Field
 from seq2see.runtime.arithmetic import Matrix
 from seq2see.runtime.positions import LearnedPositions, SinusoidalPositions
 from seq2see.runtime.recurrent import Gates
-from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
+from seq2see.runtime.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.runtime.tensors import Array
 from seq2see.runtime.values import FieldValues, SourceValues
 from seq2see.runtime.wiring import Stack
@@ -83,7 +83,7 @@ class Encoder:
         raise NotImplementedError
 
     def self_attention(self, source: Padded) -> list[Array]:
-        """The weights of all heads of each self-attention [B H S S], bottom first; empty for LSTMs."""
+        """The weights of all heads of each self-attention [B H S S], bottom first; empty for recurrent layers."""
         return []
 
 
@@ -99,7 +99,7 @@ class NoSource(Encoder):
         return Memory(np.zeros_like(source.lengths, self.dtype, shape=(source.lengths.shape[0], 0, self.width)), None)
 
 
-class EncoderLSTM:
+class EncoderRNN:
     """One layer of LSTMs or GRUs: forward, backward or both, merged by concatenation, sum or mean.
 
     The keys of `directions` say whether it reads backward. Only the first layer has an `embedding`, and `fields` if the
@@ -131,7 +131,7 @@ class EncoderLSTM:
         self.hidden = np.stack([gates.hidden for gates in self.gates])
         self.matrices = [Matrix(hidden) for hidden in self.hidden]
 
-    def __call__(self, source: Padded, x: Array | None) -> tuple[Array, LSTMState]:
+    def __call__(self, source: Padded, x: Array | None) -> tuple[Array, RecurrentState]:
         """States [B S D], and (h, c) after the last token read. Lengths must be descending."""
         times = np.arange(source.ids.shape[1])[:, None]
         orders = [source.backward() if backward else times for backward in self.backward]
@@ -231,9 +231,9 @@ class EncoderLSTM:
 
 
 class RecurrentEncoder(Encoder):
-    """Layers of LSTMs; every layer's final (h, c) is passed to the decoder."""
+    """Layers of LSTMs or GRUs; every layer's final (h, c) is passed to the decoder."""
 
-    def __init__(self, layers: Sequence[EncoderLSTM]) -> None:
+    def __init__(self, layers: Sequence[EncoderRNN]) -> None:
         self.layers = layers
 
     def __call__(self, source: Padded) -> Memory:

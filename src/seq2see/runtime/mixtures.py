@@ -41,13 +41,13 @@ class Copying(Layer):
     def step(self, stream: Stream, carry: Any, reading: LayerStates) -> None:
         assert stream.weights is not None
         of_output, copies = reading.parts
-        share = 0.5 - 0.5 * np.tanh(0.5 * self.gate(stream.x))
-        weights = share * stream.weights
+        gate = self.gate(stream.x)
+        weights = sigmoid(-gate) * stream.weights
+        left = sigmoid(gate) + left_over(weights, copies.array).sum(1, keepdims=True)
         self.layers[0].step(stream, carry, of_output)
         log_probs = stream.x
         copied = added_up(weights, copies.array, log_probs)
-        left = np.maximum(1 - copied.sum(1, keepdims=True), COPY_LEFT)
-        log_probs += np.log(left)
+        log_probs += np.log(np.maximum(left, COPY_LEFT))
         floor = np.finfo(copied.dtype).tiny
         both = np.logaddexp(log_probs, np.log(np.maximum(copied, floor)))
         np.copyto(log_probs, np.where(copied > 0, both, log_probs))
@@ -66,11 +66,25 @@ def added_up(weights: Array, targets: NDArray[Any], like: Array) -> Array:
     return copied
 
 
+def left_over(weights: Array, targets: NDArray[Any]) -> Array:
+    """The weights [R S] of the places that are copied as no token, 0 at the others; `targets` as in `added_up`."""
+    is_copied = targets.sum(2) if is_traced(targets) else targets > 0
+    sentences, places = is_copied.shape
+    left: Array = weights.reshape(sentences, -1, places) * (1 - is_copied)[:, None]
+    return left.reshape(weights.shape)
+
+
 def one_hot(targets: NDArray[Any], tokens: int, like: Array) -> Array:
     """1 at each target, which 0 is not: [B S] to [B S V]."""
     own = np.where(targets == 0, -1, targets)[:, :, None]
     found: Array = (np.arange(tokens, like=like) == own).astype(like.dtype)
     return found
+
+
+def sigmoid(x: Array) -> Array:
+    """σ(x), precise where it is small, too: 1/2 + 1/2 tanh(x/2) is 0 there."""
+    precise: Array = np.exp(-np.logaddexp(0, -x))
+    return precise
 
 
 LOWEST = -1e9

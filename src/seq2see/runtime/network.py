@@ -53,7 +53,7 @@ class Network:
         self.encoder = parts.encoder
         self.decoder = Stack(*parts.decoder)
         self.num_recurrent = sum(isinstance(layer, Recurrent) for layer in layers_in(self.decoder))
-        """LSTMs of the decoder."""
+        """Recurrent layers of the decoder."""
         self.readers = list(find_readers(self.decoder))
         """The layers with attention to the source, bottom first."""
         self.max_positions = max_positions

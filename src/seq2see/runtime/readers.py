@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seq2see.blueprint import DIAGONAL_REACH, STEP
 from seq2see.runtime.arithmetic import Linear, RowScalars, softmax, softmax_rows
-from seq2see.runtime.stream import EMPTY, Layer, LSTMState, Memory, Stream
+from seq2see.runtime.stream import EMPTY, Layer, Memory, RecurrentState, Stream
 from seq2see.runtime.tensors import Array, Tensors, contiguous, empty, is_traced
 from seq2see.runtime.wiring import LayerStates
 
@@ -59,7 +59,7 @@ class Pointer(Layer):
         last = np.full(num, places - 1) if memory.mask is None else memory.mask.sum(1) - 1
         return PointerReading(memory.states if self.values is None else mapped(memory.states, self.values), last)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> PointerCarry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> PointerCarry:
         return PointerCarry(np.zeros_like(memory.states, np.int64, shape=memory.states.shape[:1]))
 
     def step(self, stream: Stream, carry: PointerCarry, reading: PointerReading) -> None:
@@ -168,7 +168,7 @@ class Attend(Layer):
         """Values [B S C] of the source states [B S W]."""
         return states if self.values is None else mapped(states, self.values)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> AttendCarry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> AttendCarry:
         return AttendCarry(memory.states.shape[0], self.width, memory.states)
 
     def step(self, stream: Stream, carry: AttendCarry, reading: AttendReading) -> None:
@@ -252,7 +252,7 @@ class AttendFromPrevious(Layer):
     def read(self, memory: Memory) -> AttendReading:
         return self.layers[1].read(memory)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> LayerStates:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> LayerStates:
         return LayerStates([layer.start(memory, finals) for layer in self.layers])
 
     def step(self, stream: Stream, carry: LayerStates, reading: AttendReading) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2see.runtime.arithmetic import Matrix
-from seq2see.runtime.stream import EMPTY, Constant, Layer, LSTMState, Memory, Stream
+from seq2see.runtime.stream import EMPTY, Constant, Layer, Memory, RecurrentState, Stream
 from seq2see.runtime.tensors import Array, Tensors, empty
 
 LARGEST_TABLE = 4_000_000
@@ -210,7 +210,7 @@ class Recurrent(Layer):
             return EMPTY
         return Constant(memory.finals[-1][0] @ self.peeked)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> RecurrentCarry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> RecurrentCarry:
         zeros = np.zeros_like(memory.states, shape=(memory.states.shape[0], len(self.bias) // 4))
         h, c = next(finals, None) or (zeros, zeros)
         return RecurrentCarry(h, self.cell(c), tuple(self.reads.values()))

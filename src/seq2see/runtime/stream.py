@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seq2see.runtime.tensors import Array
 
-LSTMState: TypeAlias = tuple[Array, Array]
+RecurrentState: TypeAlias = tuple[Array, Array]
 """(h, c) of an LSTM, (h, h) of a GRU, each [B H]."""
 
 
@@ -30,7 +30,7 @@ class Memory(NamedTuple):
     """[B S D]"""
     mask: NDArray[Any] | None
     """[B S], True at real tokens; None if there is no padding."""
-    finals: tuple[LSTMState, ...] = ()
+    finals: tuple[RecurrentState, ...] = ()
     """The final (h, c) of each recurrent encoder layer after the last real token, bottom first."""
     ids: NDArray[Any] | None = None
     """The source [B S]."""
@@ -113,7 +113,7 @@ class Layer:
         """What this layer reads of the source: computed once per sentence, the same at every position."""
         return EMPTY
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Any:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Any:
         """The initial carry; a recurrent layer takes the next of the encoder's final states."""
         return EMPTY
 

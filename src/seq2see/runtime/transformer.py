@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from seq2see.runtime.arithmetic import ACTIVATIONS, Linear, Norm, softmax
 from seq2see.runtime.positions import RotaryPositions
 from seq2see.runtime.readers import Diagonal, padding_of
-from seq2see.runtime.stream import Layer, LSTMState, Memory, Stream
+from seq2see.runtime.stream import Layer, Memory, RecurrentState, Stream
 from seq2see.runtime.tensors import Array, Tensors, empty, is_traced
 
 INITIAL_CAPACITY = 32
@@ -93,7 +93,7 @@ class MultiHeadSelfAttention(Branch):
 class SelfAttention(MultiHeadSelfAttention):
     """Causal self-attention at the next position."""
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> KeyValueCache | TracedCache:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> KeyValueCache | TracedCache:
         rows, _, width = memory.states.shape
         each = width // self.heads
         if is_traced(memory.states):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2see.runtime.arithmetic import Linear, RowScalars, log_softmax_rows
-from seq2see.runtime.stream import EMPTY, Constant, Layer, LSTMState, Memory, Stream
+from seq2see.runtime.stream import EMPTY, Constant, Layer, Memory, RecurrentState, Stream
 from seq2see.runtime.tensors import Array, empty
 
 
@@ -43,7 +43,7 @@ class Dense(Layer):
     def __init__(self, linear: Linear) -> None:
         self.linear = linear
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> Workspace:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Workspace:
         return Workspace(memory.states.shape[0], self.linear.weight.shape[1], memory.states)
 
     def step(self, stream: Stream, carry: Workspace, reading: Any) -> None:
@@ -83,7 +83,7 @@ class Stack(Layer):
     def read(self, memory: Memory) -> LayerStates:
         return LayerStates([layer.read(memory) for layer in self.layers])
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> LayerStates:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> LayerStates:
         return LayerStates([layer.start(memory, finals) for layer in self.layers])
 
     def step(self, stream: Stream, carry: LayerStates, reading: LayerStates) -> None:
@@ -100,7 +100,7 @@ class Residual(Layer):
     def read(self, memory: Memory) -> Any:
         return self.inner.read(memory)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> LayerStates:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> LayerStates:
         workspace = Workspace(memory.states.shape[0], memory.states.shape[2], memory.states)
         return LayerStates([self.inner.start(memory, finals), workspace])
 
@@ -134,7 +134,7 @@ class InputFeeding(Layer):
     def read(self, memory: Memory) -> Any:
         return self.inner.read(memory)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> InputFeedingCarry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> InputFeedingCarry:
         return InputFeedingCarry(self.inner.start(memory, finals), np.zeros_like(memory.states[:, 0]))
 
     def step(self, stream: Stream, carry: InputFeedingCarry, reading: Any) -> None:
@@ -171,7 +171,7 @@ class Output(Layer):
     def read(self, memory: Memory) -> Any:
         return EMPTY if self.peeked is None else Constant(memory.finals[-1][0] @ self.peeked)
 
-    def start(self, memory: Memory, finals: Iterator[LSTMState]) -> OutputCarry:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> OutputCarry:
         return OutputCarry(memory.states.shape[0], self.ones.shape[0], memory.states)
 
     def step(self, stream: Stream, carry: OutputCarry, reading: Any) -> None:

@@ -94,7 +94,7 @@ def residual(p: ScratchBlueprint) -> ScratchSeq2Seq:
 
 
 def gnmt(p: ScratchBlueprint) -> ScratchSeq2Seq:
-    """The bottom decoder layer asks the attention, all layers above read the context (Wu et al. 2016, section 3)."""
+    """The bottom decoder layer queries the source, all layers above read the context (Wu et al. 2016, section 3)."""
     above = [ReadContext(cell(p, 2 * p.width)) for _ in range(1, p.decoder_layers)]
     bottom, attend = cell(p, p.target.width), Attend(score(p))
     lower = [AttendFromPrevious(bottom, attend)] if p.query == "previous" else [bottom, attend]

@@ -139,7 +139,7 @@ class AttendFromPrevious(Layer):
         self.attend.start_backward(of_attention, memory, memory_gradient, finals_gradient)
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
-        """x is the recurrent layer's output, context and weights are what its outputs one step earlier ask for."""
+        """x is the recurrent layer's output; the queries of context and weights are its outputs one step earlier."""
         (h, *others), of_attention = state
         stream, own, own_cache = self.recurrent.forward(stream, (h, *others))
         queries = np.concatenate([h[:, None], stream.x[:, :-1]], 1)

@@ -69,7 +69,7 @@ class DirectedRNN(Cell):
 
 
 class UnidirectionalRNN(EncoderLayer):
-    """One LSTM or GRU, read forward or backward: the reversed input of Sutskever et al. 2014, section 3.3."""
+    """One LSTM or GRU that reads forward, or backward: the reversed input of Sutskever et al. 2014, section 3.3."""
 
     def __init__(self, input_width: int, width: int, *, backward: bool = False, cell: str = "lstm") -> None:
         self.reader = DirectedRNN(input_width, width, backward=backward, cell=cell)

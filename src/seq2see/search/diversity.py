@@ -15,6 +15,7 @@ import numpy as np
 from seq2see.search.candidates import Candidates, best_candidates
 from seq2see.search.constraints import Progress
 from seq2see.search.contract import IMPOSSIBLE, Array, Hypothesis, Ids
+from seq2see.search.finished import take_along
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -64,8 +65,9 @@ class Groups(NamedTuple):
             found = found._replace(rows=rows[found.rows])
             before = log_probs.ravel()[found.rows] + next_log_probs[found.rows, found.ids].astype(np.float64)
             found = found._replace(log_probs=np.where(found.log_probs == IMPOSSIBLE, IMPOSSIBLE, before))
-            chosen = found.ids[:, : num // 2]
-            possible = found.log_probs[:, : num // 2] != IMPOSSIBLE
+            # As the search does, which continues the first that don't end.
+            grown = (found.ids == eos).argsort(1, kind="stable")[:, : num // 2]
+            chosen, possible = take_along(found.ids, grown), take_along(found.log_probs, grown) != IMPOSSIBLE
             np.add.at(costs, (np.broadcast_to(of_group[own][:, None], chosen.shape), chosen), self.strength * possible)
             costs[:, list(self.free)] = 0
             members.append(own)

@@ -75,7 +75,6 @@ class App:
             service.metrics,
             self.paths.__contains__,
             lambda: service.is_draining,
-            service.refusal,
         )
         if options.cors:
             self.asgi = CORSMiddleware(

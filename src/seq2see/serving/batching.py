@@ -6,14 +6,14 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
-from seq2see.inference.watching import Watch
 from seq2see.search.contract import Array, Ids, Mask
 
 BATCH_COST = 2**14
@@ -40,13 +40,27 @@ class DeadlineError(Exception):
     """The deadline of a request has passed."""
 
 
-class Work(Protocol):
-    """What is computed. Requests with equal work are computed together."""
+Work: TypeAlias = Hashable
+"""What is computed of items. Requests with equal work are computed together."""
 
-    def __hash__(self) -> int: ...
 
-    def run(self, items: Sequence[Any], watch: Watch) -> Iterator[list[tuple[int, Any]]]:
-        """The results of each batch with the numbers of their items among these."""
+class Worker(Protocol):
+    """What computes, one batch at a time."""
+
+    given_up: Mask
+    """For each item of a batch, whether nobody waits for it any more: it may then be left out."""
+
+    def start(self) -> None:
+        """Get ready to compute, unless it is."""
+        ...
+
+    def run(
+        self, work: Any, items: Sequence[Any], wanted: Mask | None, chosen: Callable[[Ids, Ids, Array], None]
+    ) -> Generator[list[tuple[int, Any]], None, None]:
+        """Results as they are found, each with the number of its item among these.
+
+        `chosen` is called with the tokens of the `wanted` items: numbers of items, ids and log-probabilities.
+        """
         ...
 
 
@@ -89,7 +103,7 @@ class Ticket:
     costs: Sequence[int]
     """Of each item, in tokens times hypotheses."""
     deadline: float
-    """By the clock of the queue."""
+    """By the clock of the queue; what is not being computed by then fails. Whoever waits may cancel it later."""
     receive: Callable[[Event], None]
     """Is called with each event."""
     wants_tokens: bool = False
@@ -98,6 +112,8 @@ class Ticket:
     order: int = 0
     waiting: deque[int] = field(init=False)
     """The indices of items that are not yet computed."""
+    computed: list[tuple[Mask, int]] = field(init=False, default_factory=list)
+    """Of each item that is being computed, the flags of its worker and its number among these."""
     cost: int = field(init=False)
     """Of all items without a result."""
     num_left: int = field(init=False)
@@ -109,6 +125,8 @@ class Ticket:
 
 
 Events: TypeAlias = list[tuple[Ticket, Event]]
+Place: TypeAlias = tuple[Ticket, int]
+"""An item by its request and its index there."""
 
 
 def receive_at_once(events: Events) -> None:
@@ -126,7 +144,7 @@ class Batch(NamedTuple):
 
 
 class Batcher:
-    """The queue and what computes it: `run` in a thread of its own, all other methods in any thread.
+    """The queue: `run` in a thread for each of its workers, all other methods in any thread.
 
     An item waits at most for the items before it: those of the oldest request are computed first, together with as many
     of other requests with equal work as fit; of several requests one item each in turn, and a request that is not yet
@@ -137,20 +155,20 @@ class Batcher:
         self,
         limits: Limits = Limits(),  # noqa: B008 (immutable)
         *,
+        num_workers: int = 1,
         post: Callable[[Events], None] = receive_at_once,
         clock: Callable[[], float] = time.monotonic,
         observe: Callable[[Batch], None] = lambda batch: None,
     ) -> None:
         self.limits = limits
+        self.num_workers = num_workers
         self.post = post
         self.clock = clock
         self.observe = observe
         self.cost = 0
         """Of what is accepted and not answered yet."""
         self.speed = 0.0
-        """Cost per second of the last batches; 0 before the first one."""
-        self.num_given_up = 0
-        """Counts up with each request that is given up, so that a batch looks at its requests only then."""
+        """Cost per second of one worker in the last batches; 0 before the first one."""
         self._is_closed = False
         self._open: set[Ticket] = set()
         self._waiting: dict[Work, deque[Ticket]] = {}
@@ -174,7 +192,7 @@ class Batcher:
     @property
     def seconds_to_wait(self) -> float:
         """How long a new request would wait, by the speed of the last batches."""
-        return self.cost / self.speed if self.speed else 0.0
+        return self.cost / (self.speed * self.num_workers) if self.speed else 0.0
 
     def submit(self, ticket: Ticket) -> None:
         """Queue a request; an empty queue takes one of any size.
@@ -197,7 +215,7 @@ class Batcher:
     def cancel(self, ticket: Ticket) -> None:
         """Give up a request: what is computed for it leaves the search at its next step."""
         with self._changed:
-            self.num_given_up += self._end(ticket)
+            self._end(ticket)
 
     def close(self) -> None:
         """Take no more requests; `run` returns once those that wait are answered."""
@@ -212,18 +230,20 @@ class Batcher:
             failed: Events = [(ticket, QueueClosedError("the service stops")) for ticket in list(self._open)]
             for ticket, _ in failed:
                 self._end(ticket)
-            self.num_given_up += 1
         self.post(failed)
 
-    def run(self) -> None:
-        """Compute what waits, until the queue is closed and empty."""
+    def run(self, worker: Worker) -> None:
+        """Let a worker compute what waits, until the queue is closed and empty."""
+        worker.start()
         while places := self._take():
             started, cost = self.clock(), sum(ticket.costs[index] for ticket, index in places)
-            self._compute(places)
+            self._compute(worker, places)
             seconds = self.clock() - started
             speed = cost / max(seconds, 1e-6)
-            self.speed = self.speed * (1 - RECENT) + speed * RECENT if self.speed else speed
+            with self._changed:
+                self.speed = self.speed * (1 - RECENT) + speed * RECENT if self.speed else speed
             self.observe(Batch(len(places), cost, seconds))
+            worker.start()
 
     # --- inside ---
 
@@ -232,13 +252,15 @@ class Batcher:
         if ticket.is_over:
             return False
         ticket.is_over = True
+        for given_up, row in ticket.computed:
+            given_up[row] = True
         self._open.discard(ticket)
         self.cost -= ticket.cost
         return True
 
-    def _take(self) -> list[tuple[Ticket, int]]:
-        """The items to compute next, each with its ticket; none if the queue is closed and empty."""
-        places: list[tuple[Ticket, int]] = []
+    def _take(self) -> list[Place]:
+        """The items to compute next; none if the queue is closed and empty."""
+        places: list[Place] = []
         while not places:
             with self._changed:
                 while not self._waiting and not self._is_closed:
@@ -249,7 +271,7 @@ class Batcher:
             self.post(expired)
         return places
 
-    def _fill(self, places: list[tuple[Ticket, int]]) -> Events:
+    def _fill(self, places: list[Place]) -> Events:
         """Move items of equal work to `places`; tickets whose deadline has passed are returned. The lock is held."""
         work = min(self._waiting, key=lambda each: self._waiting[each][0].order)
         queue, now, cost = self._waiting[work], self.clock(), 0
@@ -271,78 +293,73 @@ class Batcher:
             del self._waiting[work]
         return expired
 
-    def _compute(self, places: Sequence[tuple[Ticket, int]]) -> None:
-        """Compute these items. An error fails the requests that cause it, and not those in their company."""
-        company = _Company(self, places)
+    def _compute(self, worker: Worker, places: Sequence[Place], *, is_again: bool = False) -> None:
+        """Compute these items; after an error again, request by request, so that only those fail that cause it."""
         done: set[int] = set()
+        failure: Exception | None = None
+        wanted = np.array([ticket.wants_tokens for ticket, _ in places])
+        self._begin(worker, places)
         try:
-            items = [ticket.items[index] for ticket, index in places]
-            for results in places[0][0].work.run(items, company):
-                events: Events = []
-                with self._changed:
-                    for number, result in results:
-                        done.add(number)
-                        ticket, index = places[number]
-                        if ticket.is_over:
-                            continue
-                        events.append((ticket, Answered(index, result)))
-                        ticket.cost -= ticket.costs[index]
-                        self.cost -= ticket.costs[index]
-                        ticket.num_left -= 1
-                        if not ticket.num_left:
-                            self._end(ticket)
-                if events:
-                    self.post(events)
-        except Exception as error:  # a bug, or memory: the service goes on
-            left = [place for number, place in enumerate(places) if number not in done and not place[0].is_over]
-            tickets = dict.fromkeys(ticket for ticket, _ in left)
-            if len(tickets) > 1 or (left and len(left) < len(places)):
-                for ticket in tickets:
-                    self._compute([place for place in left if place[0] is ticket])
-            else:
-                with self._changed:
-                    failed: Events = [(ticket, error) for ticket in tickets if self._end(ticket)]
-                self.post(failed)
+            results = worker.run(
+                places[0][0].work,
+                [ticket.items[index] for ticket, index in places],
+                wanted if wanted.any() else None,
+                lambda *tokens: self._pass_on(places, *tokens),
+            )
+            with closing(results):
+                for found in results:
+                    done.update(number for number, _ in found)
+                    self._answer(places, found)
+        except Exception as error:  # a bug, memory, or a worker that died: the service goes on
+            failure = error
+        finally:
+            self._finish(worker, places)
+        left = [place for number, place in enumerate(places) if number not in done]
+        tickets = dict.fromkeys(ticket for ticket, _ in left)
+        if failure is not None and is_again:
+            with self._changed:
+                failed: Events = [(ticket, failure) for ticket in tickets if self._end(ticket)]
+            self.post(failed)
+        elif failure is not None:
+            for ticket in tickets:
+                if ticket.is_over:
+                    continue
+                self._compute(worker, [place for place in left if place[0] is ticket], is_again=True)
 
+    def _begin(self, worker: Worker, places: Sequence[Place]) -> None:
+        """From now on the worker is told which of these items nobody waits for."""
+        with self._changed:
+            for row, (ticket, _) in enumerate(places):
+                worker.given_up[row] = ticket.is_over
+                ticket.computed.append((worker.given_up, row))
 
-class _Company:
-    """The watch of items that are computed together."""
+    def _finish(self, worker: Worker, places: Sequence[Place]) -> None:
+        """The worker is no longer told."""
+        with self._changed:
+            for ticket, _ in places:
+                ticket.computed = [each for each in ticket.computed if each[0] is not worker.given_up]
 
-    def __init__(self, batcher: Batcher, places: Sequence[tuple[Ticket, int]]) -> None:
-        self.batcher = batcher
-        self.places = places
-        self.seen = batcher.num_given_up
-        self.next_deadline = min(ticket.deadline for ticket, _ in places)
-        self.gone: Mask = np.zeros(len(places), bool)
-        self.any_gone = False
-        self.any_tokens = any(ticket.wants_tokens for ticket, _ in places)
-
-    def given_up(self, rows: Ids) -> Mask | None:
-        """Those of requests that are over: cancelled, or past their deadline, which they are told."""
-        if self.batcher.num_given_up != self.seen or self.batcher.clock() >= self.next_deadline:
-            self._look()
-        return self.gone[rows] if self.any_gone else None
-
-    def _look(self) -> None:
-        batcher, now = self.batcher, self.batcher.clock()
-        self.seen = batcher.num_given_up
-        with batcher._changed:
-            late = dict.fromkeys(ticket for ticket, _ in self.places if now >= ticket.deadline)
-            expired: Events = [(ticket, DeadlineError()) for ticket in late if batcher._end(ticket)]
-        self.gone = np.array([ticket.is_over for ticket, _ in self.places])
-        self.any_gone = bool(self.gone.any())
-        self.next_deadline = min((each.deadline for each, _ in self.places if now < each.deadline), default=math.inf)
-        if expired:
-            batcher.post(expired)
-
-    def chosen(self, rows: Ids, ids: Ids, log_probs: Array) -> None:
-        """Pass on the tokens of those who want them."""
-        if not self.any_tokens:
-            return
+    def _pass_on(self, places: Sequence[Place], rows: Ids, ids: Ids, log_probs: Array) -> None:
+        """Hand tokens to those who want them."""
         events: Events = []
         for row, number, log_prob in zip(rows.tolist(), ids.tolist(), log_probs.tolist(), strict=True):
-            ticket, index = self.places[row]
-            if ticket.wants_tokens and not ticket.is_over:
+            ticket, index = places[row]
+            if not ticket.is_over:
                 events.append((ticket, Chosen(index, number, log_prob)))
-        if events:
-            self.batcher.post(events)
+        self.post(events)
+
+    def _answer(self, places: Sequence[Place], found: Sequence[tuple[int, Any]]) -> None:
+        """Hand results to those who wait for them."""
+        events: Events = []
+        with self._changed:
+            for number, result in found:
+                ticket, index = places[number]
+                if ticket.is_over:
+                    continue
+                events.append((ticket, Answered(index, result)))
+                ticket.cost -= ticket.costs[index]
+                self.cost -= ticket.costs[index]
+                ticket.num_left -= 1
+                if not ticket.num_left:
+                    self._end(ticket)
+        self.post(events)

@@ -19,6 +19,7 @@ from seq2see.serving.options import ServiceOptions
 from seq2see.serving.problems import ProblemError
 
 SEARCH_OPTIONS = tuple(field.name for field in fields(GenerationOptions))
+MBR_SAMPLES = GenerationOptions().mbr_samples
 SCORE_OPTIONS = tuple(field.name for field in fields(BatchOptions))
 OF_PREDICT = ("texts", "model", "attention", "deadline")
 OF_SCORE = ("pairs", "model", "deadline")
@@ -26,8 +27,8 @@ STILL_READ = 16
 """A body up to this many times too large is read to its end, and forgotten."""
 
 
-async def read_object(request: Request, known: Collection[str], options: ServiceOptions) -> dict[str, Any]:
-    """The JSON object of a request, whose keys are among those known.
+async def read_object(request: Request, known: Collection[str], options: ServiceOptions) -> tuple[dict[str, Any], int]:
+    """The JSON object of a request, whose keys are among those known, and its size in bytes.
 
     ProblemError 415 for another content type, 413 for too many bytes, 408 if they don't arrive in time, 400 for what is
     no JSON, 422 for what is no such object.
@@ -56,7 +57,7 @@ async def read_object(request: Request, known: Collection[str], options: Service
         if name not in known:
             where = f"$.{name:.80}"
             raise ProblemError(422, "unknown key", where=where, fix=did_you_mean(name, known))
-    return content
+    return content, len(body)
 
 
 async def read_bytes(request: Request, most: int) -> bytes:
@@ -162,6 +163,10 @@ def search_options(content: Mapping[str, Any], options: ServiceOptions) -> dict[
     if beam * n_best > most:
         what = f"beam times n_best must be at most {most:,}, not {beam * n_best:,}"
         raise ProblemError(422, what, where="$.beam, $.n_best", fix="ask for less")
+    samples = own.get("mbr_samples", MBR_SAMPLES) if own.get("mbr") and own.get("sample") else 0
+    if type(samples) is int and samples > most:
+        what = f"must be at most {most:,}, not {samples:,}"
+        raise ProblemError(422, what, where="$.mbr_samples", fix="ask for less")
     for name in ("min_length", "max_length"):
         values = own.get(name)
         for value in values if isinstance(values, list) else [values]:

@@ -27,8 +27,6 @@ SECURITY = {
 }
 CLIENT_GONE = 499
 """The status in log and metrics of a request whose client has gone; nginx calls it so."""
-COMPUTED = frozenset({"/v1/predict", "/v1/score", "/v1/stream"})
-"""Paths of requests that go into the queue."""
 QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
 """Paths that are asked every few seconds, and logged only if something is wrong."""
 
@@ -46,7 +44,6 @@ class Edge:
         metrics: Metrics,
         known: Callable[[str], bool],
         is_draining: Callable[[], bool],
-        refusal: Callable[[], ProblemError | None],
     ) -> None:
         self.app = app
         self.options = options
@@ -54,9 +51,6 @@ class Edge:
         self.metrics = metrics
         self.known = known
         self.is_draining = is_draining
-        self.refusal = refusal
-        self.num_refused = 0
-        self.next_log = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -64,14 +58,6 @@ class Edge:
             await self.app(scope, receive, send)
             return
         path = path_of(scope)
-        if scope["method"] == "POST" and path in COMPUTED and (problem := self.refusal()) is not None:
-            self.num_refused += 1
-            self.metrics.requests.labels(path, 503).inc()
-            if (now := time.monotonic()) >= self.next_log:  # one line per second: refusing has to cost little
-                self.next_log = now + 1
-                log("refusing", level=logging.WARNING, requests=self.num_refused, reason=problem.what)
-            await response_to(problem, uuid4().hex)(scope, receive, send)
-            return
         started = time.perf_counter()
         status, is_complete = CLIENT_GONE, False
         given = header(scope, b"x-request-id")
@@ -118,5 +104,5 @@ class Edge:
 
 def response_to(problem: ProblemError, request_id: str) -> Response:
     """The problem as a response."""
-    body = msgspec.json.encode(problem.content(request_id))
-    return Response(body, problem.status, problem.headers, media_type=MEDIA_TYPE)
+    body, headers = msgspec.json.encode(problem.content(request_id)), {**problem.headers, "X-Request-ID": request_id}
+    return Response(body, problem.status, headers, media_type=MEDIA_TYPE)

@@ -38,8 +38,10 @@ from seq2see.serving.work import Answering, Scoring
 
 Read = TypeVar("Read")
 
-FEW, SHORT = 4, 2_000
-"""Texts and characters up to which they are read in the event loop: handing them to a thread would take longer."""
+FEW, SMALL = 4, 2_000
+"""Texts and bytes of a request that is read in the event loop: handing it to a thread would take longer."""
+SLOW_TO_READ = frozenset({"placeholders", "glossary"})
+"""Options with which even a small request may take long to read."""
 KEEP_ALIVE = 15.0
 """Seconds without an event after which a stream sends a comment, so that no proxy ends it."""
 
@@ -73,7 +75,7 @@ class Endpoints:
     async def score(self, request: Request) -> Response:
         """The log-probabilities of given targets."""
         options = self.service.options
-        content = await read_object(request, (*OF_SCORE, *SCORE_OPTIONS), options)
+        content, size = await read_object(request, (*OF_SCORE, *SCORE_OPTIONS), options)
         served = self.service.models.find(content.get("model"))
         deadline = time.monotonic() + deadline_in(content, options)
         pairs = pairs_in(content, options, has_source=served.model.source_codec is not None)
@@ -81,18 +83,18 @@ class Endpoints:
         self.note(request, served, [f"{pair.source}\t{pair.target}" for pair in pairs])
         own = {name: content[name] for name in SCORE_OPTIONS if name in content}
         each, notes = await self.reading(
-            [pair.source + (pair.target or "") for pair in pairs],
-            deadline,
             lambda go_on: pairs_apart(served.model, pairs, BatchOptions(**own), go_on),
+            deadline,
+            is_quick=len(pairs) <= FEW and size <= SMALL,
         )
-        scores = await self.results(request, Scoring(served.model), each, deadline)
+        scores = await self.results(request, Scoring(served.snapshot), each, deadline)
         self.service.metrics.texts.labels(served.name).inc(len(pairs))
         return as_json({**head(served), "results": [score_object(score) for score in scores], "notes": notes})
 
     async def stream(self, request: Request) -> Response:
         """Tokens and answers as they are found, as server-sent events."""
         asked = await self.read_predict(request)
-        is_token_by_token = asked.questions.options.n_best == 1
+        is_token_by_token = asked.questions.options.num_candidates == 1
         events: asyncio.Queue[Event] = asyncio.Queue()
         ticket = self.service.ticket(
             asked.work, asked.questions.each, asked.deadline, events.put_nowait, wants_tokens=is_token_by_token
@@ -114,13 +116,14 @@ class Endpoints:
     async def live(self, request: Request) -> Response:
         """Whether the process works; if not, it has to be started again."""
         if not self.service.is_alive:
-            raise ProblemError(503, "the thread that computes has ended", fix="start the process again")
+            raise ProblemError(503, "a thread of the service has ended", fix="start the process again")
         return as_json({"status": "ok"})
 
     async def ready(self, request: Request) -> Response:
         """Whether to send requests here."""
-        if self.service.is_draining or not self.service.is_alive:
-            raise ProblemError(503, "the service stops", fix="ask another process", headers={"Retry-After": "1"})
+        if not self.service.is_ready:
+            what = "the service stops" if self.service.is_draining else "no worker is running"
+            raise ProblemError(503, what, fix="ask another replica", headers={"Retry-After": "1"})
         return as_json({"status": "ok"})
 
     async def metrics(self, request: Request) -> Response:
@@ -133,7 +136,7 @@ class Endpoints:
     async def read_predict(self, request: Request) -> Asked:
         """The texts of a request and what is asked of them."""
         options = self.service.options
-        content = await read_object(request, (*OF_PREDICT, *SEARCH_OPTIONS), options)
+        content, size = await read_object(request, (*OF_PREDICT, *SEARCH_OPTIONS), options)
         served = self.service.models.find(content.get("model"))
         deadline = time.monotonic() + deadline_in(content, options)
         texts, with_attention = texts_in(content, options), attention_in(content)
@@ -144,13 +147,13 @@ class Endpoints:
         self.note(request, served, texts)
         arguments = search_options(content, options)
         questions = await self.reading(
-            texts,
-            deadline,
             lambda go_on: questions_of(served.model, texts, arguments, go_on),
+            deadline,
+            is_quick=len(texts) <= FEW and size <= SMALL and SLOW_TO_READ.isdisjoint(arguments),
             is_one_text=is_one_text,
         )
         require_answer_length(questions, options.max_answer)
-        work = Answering.of(served.model, questions.options, with_attention=with_attention)
+        work = Answering.of(served.snapshot, questions.options, with_attention=with_attention)
         return Asked(served, texts, questions, work, deadline)
 
     def note(self, request: Request, served: Served, texts: Sequence[str]) -> None:
@@ -161,20 +164,20 @@ class Endpoints:
 
     async def reading(
         self,
-        texts: Sequence[str],
-        deadline: float,
         read: Callable[[Callable[[], None]], Read],
+        deadline: float,
         *,
+        is_quick: bool,
         is_one_text: bool = False,
     ) -> Read:
-        """What `read` makes of these texts, beside the event loop if they are many. ProblemError for a mistake."""
+        """What `read` makes of a request, beside the event loop unless it is quick. ProblemError for a mistake."""
 
         def go_on() -> None:
             if time.monotonic() >= deadline:
                 raise self.service.problem_of(DeadlineError())
 
         try:
-            if len(texts) <= FEW and sum(map(len, texts)) <= SHORT:
+            if is_quick:
                 return read(go_on)
             return await asyncio.get_running_loop().run_in_executor(self.service.reader, read, go_on)
         except UserError as error:
@@ -184,8 +187,6 @@ class Endpoints:
         """The result of each item; the response of a client that has gone is nobody's."""
         try:
             return await self.service.results(work, items, deadline, request.receive)
-        except DeadlineError as error:
-            raise self.service.problem_of(error) from None
         except ClientGoneError:
             request.scope["state"]["is_gone"] = True
             raise ProblemError(408, "the client has gone") from None

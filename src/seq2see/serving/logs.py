@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -11,6 +12,8 @@ from typing import Any, Literal
 from seq2see.printable import one_line, printable
 
 LOGGER = logging.getLogger("seq2see.serving")
+
+_PLAIN = re.compile(r"[\w./:-]+")
 
 
 def log(event: str, *, level: int = logging.INFO, error: BaseException | None = None, **fields: Any) -> None:
@@ -54,7 +57,7 @@ def time_of(record: logging.LogRecord) -> str:
 def shown(value: Any) -> str:
     """A value in a line for people: in quotation marks if it has blanks."""
     text = str(value)
-    return text if text and all(character.isalnum() or character in "._-/:" for character in text) else json.dumps(text)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 
 def open_log(format_: Literal["text", "json"]) -> None:

@@ -1,11 +1,17 @@
-"""The models of a service by name; a file that is replaced is loaded beside the old model, tried, and takes over."""
+"""The models of a service by name; a file that is replaced is loaded beside the old model, tried, and takes over.
+
+What serves is a snapshot, which neither a damaged file nor a removed one can harm, and which all workers share.
+"""
 
 from __future__ import annotations
 
+import ast
 import math
 import os
+import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -14,10 +20,13 @@ from typing import Any, TypeAlias
 
 from seq2see.data.values import has_values
 from seq2see.errors import CheckpointError, ConfigError, UserError, did_you_mean
-from seq2see.inference.loading import load
+from seq2see.inference.loading import load, members_of
 from seq2see.inference.predictor import Predictor
+from seq2see.printable import has_surrogates
 from seq2see.serving.problems import ProblemError
+from seq2see.serving.snapshots import Snapshot
 from seq2see.storage.saved_model import find_model_folder
+from seq2see.system_errors import reported
 from seq2see.text import Codec, Fields, Values
 from seq2see.text.fields import fields_of
 
@@ -26,6 +35,9 @@ Signature: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 TRIAL = "a"
 """The text that a model has to answer before it serves."""
+MOST_EXAMPLES = 10
+
+_CALL = re.compile(r"\.predict\((\[.*?\])\)")
 
 
 @dataclass(frozen=True)
@@ -35,8 +47,10 @@ class Served:
     name: str
     path: Path
     model: Predictor
+    """The snapshot as this process has opened it: it reads texts, and the workers compute."""
+    snapshot: Snapshot
     version: str
-    """The first characters of the SHA-256 of its file, or of its manifest."""
+    """The first characters of the SHA-256 of its file, or of its manifest; of an ensemble, of all of them."""
     loaded: str
     """When, in UTC."""
     signature: Signature
@@ -54,6 +68,7 @@ class Served:
             "target": codec_facts(model.target_codec),
             "has_attention": model.has_attention,
             "max_length": model.max_length,
+            "examples": examples_in(model.card),
         }
 
     def require_readable(self, texts: Sequence[str], where: Callable[[int], str]) -> None:
@@ -68,26 +83,36 @@ class Served:
                     raise ProblemError(422, what, where=where(row), fix="give a list such as [[0.1, 0.2], [0.3, 0.4]]")
 
 
+def examples_in(card: str) -> list[str]:
+    """The texts of the calls of `predict` in a model card, as examples of what the model reads."""
+    found = []
+    for call in _CALL.findall(card):
+        with suppress(ValueError, SyntaxError):  # somebody has written another card
+            texts = ast.literal_eval(call)
+            found += [text for text in texts if isinstance(text, str) and text.strip() and not has_surrogates(text)]
+    return found[:MOST_EXAMPLES]
+
+
 def codec_facts(codec: Codec) -> dict[str, Any]:
     """How texts are split, and into how many different tokens."""
     return {"unit": codec.tokenizer.title, "tokens": len(codec.vocabulary)}
 
 
 class Models:
-    """All models of a service by name. Made by `load_all`; `look` replaces those whose files were replaced."""
+    """All models of a service by name; `look` replaces those whose files were replaced."""
 
-    def __init__(self, served: Mapping[str, Served], engine: str) -> None:
-        self._served = dict(served)
+    def __init__(self, paths: Mapping[str, Path], engine: str, folder: Path) -> None:
+        """Load all, with snapshots in this folder. CheckpointError, naming the file, for one that can't be served."""
+        self.folder = folder
         self._engine = engine
+        self._served = {name: self._load(name, path) for name, path in paths.items()}
         self._refused: dict[str, tuple[Signature, str]] = {}
 
-    @classmethod
-    def load_all(cls, paths: Mapping[str, Path], engine: str) -> Models:
-        """CheckpointError, naming the file, for a model that can't be loaded or can't be served."""
-        return cls({name: load_served(name, path, engine) for name, path in paths.items()}, engine)
+    def _load(self, name: str, path: Path) -> Served:
+        return load_served(name, path, self._engine, self.folder)
 
-    def __iter__(self) -> Any:
-        return iter(self._served.values())
+    def __iter__(self) -> Iterator[Served]:
+        return iter(list(self._served.values()))
 
     def find(self, name: object) -> Served:
         """The model of this name, or the only one. ProblemError 404 with the nearest name."""
@@ -120,7 +145,7 @@ class Models:
                     self._refused.pop(name, None)
                 continue
             try:
-                new = load_served(name, old.path, self._engine)
+                new = self._load(name, old.path)
             except UserError as error:
                 if signature_of(old.path) == found:
                     self._refused[name] = (found, str(error))
@@ -132,8 +157,8 @@ class Models:
                 report(name, new)
 
 
-def load_served(name: str, path: Path, engine: str) -> Served:
-    """Load a model and try it."""
+def load_served(name: str, path: Path, engine: str, folder: Path) -> Served:
+    """Load a model, try it, and write its snapshot into this folder."""
     signature = signature_of(path)
     model = load(path, engine=engine, device="cpu")
     require_servable(model, path)
@@ -147,9 +172,12 @@ def load_served(name: str, path: Path, engine: str) -> Served:
         raise CheckpointError(f"can't answer: {error}", where=str(path), fix="pack the model again") from error
     if not works:
         raise CheckpointError("answers with NaN", where=str(path), fix="pack the model again")
-    version = sha256(main_file(path).read_bytes()).hexdigest()[:12]
+    with reported(path, "read", CheckpointError):
+        files = [main_file(each).read_bytes() for each in model.paths]
+    version = sha256(b"".join(files)).hexdigest()[:12]
+    snapshot = Snapshot.of(model, name, folder)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Served(name, path, model, version, now, signature)
+    return Served(name, path, snapshot.open(), snapshot, version, now, signature)
 
 
 def require_servable(model: Predictor, path: Path) -> None:
@@ -164,8 +192,9 @@ def require_servable(model: Predictor, path: Path) -> None:
 def signature_of(path: Path) -> Signature:
     """Of the files of a model; empty while there are none."""
     try:
-        files = [path] if path.is_file() else sorted(find_model_folder(path).iterdir())
-        stats = [(file.name, os.stat(file)) for file in files]
+        members = [each if each.is_file() else find_model_folder(each) for each in members_of(path)]
+        files = [file for each in members for file in (sorted(each.iterdir()) if each.is_dir() else [each])]
+        stats = [(str(file), os.stat(file)) for file in files]
     except (OSError, UserError):
         return ()
     return tuple((name, stat.st_mtime_ns, stat.st_size, stat.st_ino) for name, stat in stats)

@@ -73,7 +73,7 @@ def document(options: ServiceOptions) -> dict[str, Any]:
             )
         },
         "/v1/models": {"get": get("models", "The models by name", {"$ref": "#/components/schemas/Models"}, (400, 401))},
-        "/health/live": {"get": get("live", "Whether the process works", STATE, (503,))},
+        "/health/live": {"get": get("live", "Whether the service works", STATE, (503,))},
         "/health/ready": {"get": get("ready", "Whether to send requests here", STATE, (503,))},
         "/metrics": {"get": get("metrics", "Counts for Prometheus", TEXT, (400, 401), media="text/plain")},
         "/openapi.json": {"get": get("openapi", "This document", {"type": "object"}, (400,))},
@@ -160,6 +160,7 @@ MODEL = closed(
         "target": CODEC,
         "has_attention": {"type": "boolean"},
         "max_length": {"type": "integer"},
+        "examples": {**TEXTS, "description": "Texts to try, from the model card."},
         "refused": {"type": ["string", "null"], "description": "Why the present file does not serve."},
     }
 )
@@ -230,8 +231,8 @@ def deadline(options: ServiceOptions) -> dict[str, Any]:
 def search_properties(options: ServiceOptions) -> dict[str, Any]:
     """The options of a search: of `Constraints` also one value per text."""
     found = option_properties(GenerationOptions)
-    for name in ("beam", "n_best"):
-        found[name]["maximum"] = options.max_hypotheses
+    for name in ("beam", "n_best", "mbr_samples"):
+        found[name]["maximum"] = min(options.max_hypotheses, found[name]["maximum"])
     found["seed"]["maximum"] = MAX_SEED
     for name in PER_TEXT:
         shared = {key: value for key, value in found[name].items() if key not in ("description", "default")}

@@ -36,9 +36,9 @@ class ServiceOptions:
     engine: Literal["auto", "torch", "numpy"] = "numpy"
     """What computes, on the CPU."""
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
-    """Processes, each with its own copy of the models and its own queue."""
+    """Processes that compute, one per core; they share the queue and the models in memory."""
     max_queue: Count = 256
-    """Requests accepted and not yet answered, per process; one more is refused with 503."""
+    """Requests accepted and not yet answered; one more is refused with 503."""
     max_queued_tokens: Size = 2**18
     """Tokens of these requests, times the hypotheses of their search; one request alone may have more."""
     batch: Count = 64
@@ -56,7 +56,7 @@ class ServiceOptions:
     max_characters: Count = 10_000
     """Characters of a text."""
     max_hypotheses: Count = 100
-    """Product of beam and n_best."""
+    """Product of beam and n_best; also the largest mbr_samples."""
     max_answer: Count = 1_000
     """Largest max_length and min_length that a request may ask for."""
     api_key_file: Path | None = None

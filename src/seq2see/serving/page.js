@@ -1,103 +1,150 @@
 "use strict";
-// Type a text, see its answers, their probabilities and where the model looked. Text is only ever set as text.
-const $ = (id) => document.getElementById(id);
-const make = (tag, properties = {}, ...children) => {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-};
+// The page at /: asks as one types, shows the answers and where the model looks. Uses the script of all pages, which
+// comes before it: `make`, `all`, `hintScroll`, `nameCell`. All text is set with textContent.
+const part = (id) => document.getElementById(id);
 const base = document.baseURI.replace(/[?#].*$/, "").replace(/\/?$/, "/");
-const fields = ["text", "model", "beam", "sample"];
-const WAIT = 250; // milliseconds without typing
-let models = [], running = null, timer = 0;
+const fields = ["text", "model", "beam", "sample", "prefix"];
+const WAIT = 250, STEP = 1500; // milliseconds without typing until it asks; between two entries of the history
+const SHOWN_FROM = 0.05, DENSE_FROM = 26; // as in the pages of reports: cells with a number, and columns without any
+const SAMPLES = 5;
+let models = [], running = null, timer = 0, stepped = -STEP, shown = "";
 
-const read = () => Object.fromEntries(fields.map((name) => [name, $(name).value]));
-const say = (words, isBad = false) => { $("state").textContent = words; $("state").classList.toggle("bad", isBad); };
+const read = () => Object.fromEntries(fields.map((name) => [name, part(name).value]));
+const say = (words, isBad = false) => { part("state").textContent = words; part("state").classList.toggle("bad", isBad); };
+const chosen = () => models.find((each) => each.name === part("model").value);
+const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
-// The address holds what is asked: a link shows another person the same.
-const remember = () => history.replaceState(null, "", "#" + new URLSearchParams(read()));
+// --- the address holds what is asked: a link shows another person the same, and Back goes back
+const addressOf = (asked) => "#" + new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== ""));
+const remember = (asked) => {
+  const address = addressOf(asked);
+  if (address === location.hash) return;
+  const isStep = location.hash && performance.now() - stepped > STEP;
+  history[isStep ? "pushState" : "replaceState"](null, "", address);
+  stepped = performance.now();
+};
 const recall = () => {
-  for (const [name, value] of new URLSearchParams(location.hash.slice(1))) if (fields.includes(name)) $(name).value = value;
+  const found = new URLSearchParams(location.hash.slice(1)), first = models[0] && models[0].name;
+  for (const name of fields) part(name).value = found.get(name) ?? { beam: "1", model: first ?? "" }[name] ?? "";
+  if (part("beam").value === "") part("beam").value = "1";
+  if (part("model").value === "") part("model").value = first;
+  examples();
+};
+const examples = () => {
+  const texts = (chosen() && chosen().examples) || [];
+  part("examples").hidden = !texts.length;
+  part("examples").replaceChildren(...texts.map((text) => {
+    const button = make("button", { type: "button", textContent: text, dir: "auto" });
+    button.addEventListener("click", () => { part("text").value = text; answer(); });
+    return button;
+  }));
 };
 
-const headers = () => {
-  const key = $("key").value.trim();
-  return { "Content-Type": "application/json", ...(key && { Authorization: `Bearer ${key}` }) };
-};
+// --- asking
 const ask = async (path, body, signal) => {
-  const reply = await fetch(base + path, body && { method: "POST", headers: headers(), body: JSON.stringify(body), signal } || { headers: headers() });
+  const key = part("key").value.trim();
+  const headers = { "Content-Type": "application/json", ...(key && { Authorization: `Bearer ${key}` }) };
+  const reply = await fetch(base + path, body ? { method: "POST", headers, body: JSON.stringify(body), signal } : { headers });
   const found = await reply.json();
-  if (reply.status === 401) $("key").parentElement.hidden = false;
+  part("key").parentElement.hidden = reply.status !== 401 && !key;
   if (!reply.ok) throw new Error([found.where, found.detail].filter(Boolean).join(": ") + (found.fix ? `. ${found.fix}` : ""));
   return found;
 };
-
-const request = () => {
-  const { text, model, beam, sample } = read();
-  const number = Number(beam), known = models.find((each) => each.name === model);
-  const search = sample === "" ? (number > 1 ? { beam: number, n_best: number } : {}) : { sample: true, n_best: 5, seed: Number(sample) };
-  return { texts: text, model, attention: Boolean(known && known.has_attention), ...search };
+const requestOf = ({ text, model, beam, sample, prefix }) => {
+  const search = sample !== "" ? { sample: true, n_best: SAMPLES, seed: Number(sample) }
+    : Number(beam) > 1 ? { beam: Number(beam), n_best: Number(beam) } : {};
+  return { texts: text, model, attention: Boolean(chosen() && chosen().has_attention), ...(prefix && { prefix }), ...search };
 };
-
 const answer = async () => {
-  remember();
+  clearTimeout(timer);
   if (running) running.abort();
-  if (!$("text").value.trim()) { $("answers").replaceChildren(); $("attention").replaceChildren(); say(""); return; }
+  const asked = read();
+  if (!asked.text.trim() && (!chosen() || chosen().source)) {
+    shown = "";
+    for (const id of ["answers", "tokens"]) part(id).replaceChildren();
+    return say("");
+  }
   const own = running = new AbortController();
-  say("…");
+  part("answers").setAttribute("aria-busy", "true");
   try {
-    const began = performance.now();
-    const found = await ask("v1/predict", request(), own.signal);
-    show(found.results[0].answers);
-    say([`${Math.round(performance.now() - began)} ms`, ...found.notes].join(" · "));
+    const began = performance.now(), found = await ask("v1/predict", requestOf(asked), own.signal);
+    const answers = found.results[0].answers, taken = Math.round(performance.now() - began);
+    remember(asked);
+    if (shown !== addressOf(asked)) show(answers);
+    shown = addressOf(asked);
+    const best = answers[0].error || `${answers.length > 1 ? `${answers.length} answers, best: ` : ""}\u2068${answers[0].text}\u2069`;
+    say([best, `${taken} ms`, ...found.notes].join(" · "));
   } catch (error) {
     if (error.name !== "AbortError") say(error.message, true);
   }
+  if (running === own) part("answers").removeAttribute("aria-busy");
 };
 
+// --- answers, with their probability as a bar
 const show = (answers) => {
-  $("answers").replaceChildren(...answers.map((each, place) => {
+  const buttons = answers.map((each) => {
     const share = each.log_prob === null ? 0 : Math.exp(each.log_prob);
-    const bar = make("span");
-    bar.style.setProperty("--share", share);
-    const button = make("button", { type: "button", ariaPressed: String(place === 0) },
+    const bar = make("progress", { className: "bar", max: 1, value: share, ariaHidden: "true" });
+    const note = each.error ? "" : percent(share) + (each.finished ? "" : ", cut off");
+    const button = make("button", { type: "button" },
       make("span", { className: "text", dir: "auto", textContent: each.error || each.text || "(empty)" }),
-      make("span", { className: "share", textContent: `${(100 * share).toFixed(1)} %` + (each.finished ? "" : ", cut off") }),
-      make("span", { className: "bar" }, bar));
-    button.addEventListener("click", () => {
-      for (const other of $("answers").querySelectorAll("button")) other.ariaPressed = String(other === button);
-      attend(each);
-    });
-    return make("li", {}, button);
+      make("span", { className: "share", textContent: note }), bar);
+    button.addEventListener("click", () => choose(button, each));
+    return button;
+  });
+  const choose = (button, each) => {
+    for (const other of buttons) other.ariaPressed = String(other === button);
+    part("tokens").replaceChildren(...tokensOf(each));
+    all(".scroll", part("tokens")).forEach(hintScroll);
+    all("table.heat", part("tokens")).forEach(nameCell);
+  };
+  buttons.forEach((button, place) => button.addEventListener("keydown", (event) => {
+    const other = buttons[place + ({ ArrowDown: 1, ArrowUp: -1 }[event.key] ?? NaN)];
+    if (other) { other.focus(); other.click(); event.preventDefault(); }
   }));
-  attend(answers[0]);
+  part("answers").replaceChildren(...buttons.map((button) => make("li", {}, button)));
+  choose(buttons[0], answers[0]);
 };
 
-const attend = ({ attention }) => {
-  if (!attention || !attention.weights.length) { $("attention").replaceChildren(); return; }
-  const { source, target, weights } = attention;
-  const head = make("tr", {}, make("td"), ...source.map((token) => make("th", { scope: "col", dir: "auto", textContent: token })));
-  const rows = weights.map((row, place) => make("tr", {}, make("th", { scope: "row", dir: "auto", textContent: target[place] }),
-    ...row.map((weight, column) => {
-      const cell = make("td", { title: `${target[place]} looks at ${source[column]}: ${(100 * weight).toFixed(1)} %` });
-      cell.style.setProperty("--weight", weight);
-      cell.ariaLabel = `${Math.round(100 * weight)} %`;
-      return cell;
-    })));
-  const caption = make("p", { textContent: "Attention: a row per token of the answer, a column per token of the text" });
-  const box = make("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: "Attention" }, make("table", {}, make("tbody", {}, head, ...rows)));
-  $("attention").replaceChildren(caption, box);
+// --- tokens of an answer: their probability, and where the model looks
+const MARKS = { "\t": "⇥", "\n": "↵", "\r": "↵" };
+const visible = (token) => token.replace(/[\t\n\r]/g, (mark) => MARKS[mark]).replace(/\p{Zs}/gu, "␣").replace(/^(?=\p{M})/u, "◌");
+const labelsOf = (tokens, isWhole) => tokens.map((token, place) =>
+  (isWhole && place === tokens.length - 1 && token === "<eos>" ? "∎" : visible(token)));
+const isRightToLeft = (tokens) => /^[^\p{L}]*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(tokens.join(""));
+const header = (label, scope) => make("th", { scope }, make("bdi", { textContent: label }));
+const cellOf = (share, isNumbered) => make("td", {
+  className: `w${Math.round(100 * share)}`, title: share.toFixed(4), textContent: isNumbered || share >= SHOWN_FROM ? Math.round(100 * share) : "",
+});
+const tokensOf = ({ tokens, token_log_probs: logs, attention, finished }) => {
+  if (!tokens.length) return [];
+  const weights = attention ? attention.weights : [], source = weights.length ? labelsOf(attention.source, true) : [];
+  const rows = labelsOf(tokens, finished).map((label, row) => make("tr", {}, header(label, "row"),
+    cellOf(Math.exp(logs[row] ?? -Infinity), true), ...(weights[row] || []).map((weight) => cellOf(weight, false))));
+  const kinds = ["heat", ...(source.length >= DENSE_FROM ? ["dense"] : []), ...(source.some((label) => label.length > 3) ? ["long"] : [])];
+  const words = source.length
+    ? "Each token of the answer: its probability in percent, and how much of the attention each token of the text gets"
+    : "Each token of the answer and its probability in percent";
+  const table = make("table", { className: kinds.join(" "), dir: isRightToLeft(attention ? attention.source : []) ? "rtl" : "ltr" },
+    make("caption", { className: "unseen", textContent: words }),
+    make("thead", {}, make("tr", {}, make("td"), make("th", { scope: "col", className: "share", textContent: "prob." }), ...source.map((label) => header(label, "col")))),
+    make("tbody", {}, ...rows));
+  table.dataset.verb = "→";
+  const box = make("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: "Tokens of the answer" }, table);
+  return [make("h2", { textContent: "Tokens" }), make("p", { className: "note", textContent: words + "; ∎ is the end of the text", ariaHidden: "true" }), box];
 };
 
 const begin = async () => {
   try {
     models = (await ask("v1/models")).models;
-    $("model").replaceChildren(...models.map((each) => make("option", { value: each.name, textContent: `${each.name} (${each.architecture})` })));
+    part("model").replaceChildren(...models.map((each) => make("option", { value: each.name, textContent: `${each.name} (${each.architecture})` })));
     recall();
     await answer();
   } catch (error) { say(error.message, true); }
 };
-for (const name of fields) $(name).addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(answer, WAIT); });
-$("key").addEventListener("change", begin);
-$("form").addEventListener("submit", (event) => { event.preventDefault(); answer(); });
+for (const name of fields) part(name).addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(answer, WAIT); });
+part("model").addEventListener("change", examples);
+part("key").addEventListener("change", begin);
+part("form").addEventListener("submit", (event) => { event.preventDefault(); answer(); });
+addEventListener("popstate", () => { if (models.length) { recall(); answer(); } });
 begin();

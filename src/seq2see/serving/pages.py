@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from seq2see.markup import Markup, definitions, document, element, paragraph, table, text_element
-from seq2see.markup.page import digest, policy, style
+from seq2see.markup.page import digest, policy, script, style
 from seq2see.serving.openapi import STATUS
 from seq2see.version import __version__
 
@@ -23,10 +23,17 @@ def try_style() -> str:
     return style() + resource("page.css")
 
 
+@cache
+def try_scripts() -> tuple[str, str]:
+    """The script of all pages, and that of this one, which uses it."""
+    return script(), resource("page.js")
+
+
 def try_policy() -> str:
-    """The content security policy of the page at /: its own style and script, and requests to its own service."""
+    """The content security policy of the page at /: its own style and scripts, and requests to its own service."""
+    scripts = " ".join(f"'{digest(each)}'" for each in try_scripts())
     return (
-        f"default-src 'none'; style-src '{digest(try_style())}'; script-src '{digest(resource('page.js'))}'; "
+        f"default-src 'none'; style-src '{digest(try_style())}'; script-src {scripts}; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
@@ -47,27 +54,32 @@ def try_page() -> str:
         Markup(f"<style>{try_style()}</style>"),
     ]
     widths = [element("option", str(number), value=str(number)) for number in (1, 3, 5, 10)]
-    seed = Markup('<input id="sample" type="number" min="0" placeholder="no sampling">')
+    seed = Markup('<input id="sample" type="number" min="0" inputmode="numeric" placeholder="no sampling">')
+    prefix = Markup('<input id="prefix" dir="auto" autocomplete="off" spellcheck="false">')
     choices = [
         labelled("Model", Markup('<select id="model"></select>')),
         labelled("Beam", element("select", widths, id="beam")),
-        labelled("Sample 5 answers with seed", seed),
+        labelled("Sample with seed", seed),
+        labelled("Answer begins with", prefix),
     ]
     form = [
         labelled("Text", Markup('<textarea id="text" dir="auto" autofocus spellcheck="false"></textarea>')),
+        Markup('<p id="examples" role="group" aria-label="Examples" hidden></p>'),
         element("div", choices, class_="choices"),
         Markup('<label hidden>API key<input id="key" type="password" autocomplete="off"></label>'),
     ]
     main = [
         element("form", form, id="form"),
-        Markup('<p id="state" role="status" aria-live="polite"></p>'),
+        Markup('<p id="state" role="status"></p>'),
         element("h2", "Answers"),
-        Markup('<ol id="answers"></ol><div id="attention"></div>'),
+        Markup('<ol id="answers"></ol><div id="tokens"></div>'),
         Markup("<noscript><p>This page needs its script; the service itself doesn't: see /docs.</p></noscript>"),
     ]
     links = element("p", [element("a", "endpoints", href="docs"), Markup(" · "), element("a", "OpenAPI", href=OPENAPI)])
+    skip = element("a", "Skip to the text", class_="skip", href="#text")
     header = element("header", [element("p", "Seq2See", class_="kind"), element("h1", "Try the models"), links])
-    body = [header, element("main", main, id="main"), Markup(f"<script>{resource('page.js')}</script>")]
+    scripts = [Markup(f"<script>{each}</script>") for each in try_scripts()]
+    body = [skip, header, element("main", main, id="main"), *scripts]
     return f'<!DOCTYPE html>\n<html lang="en">\n{element("head", head)}\n{element("body", body)}\n</html>\n'
 
 

@@ -29,11 +29,16 @@ class ProblemError(Exception):
         self.fix = fix
         self.headers = dict(headers or {})
 
+    @property
+    def title(self) -> str:
+        """What HTTP calls the status."""
+        return HTTPStatus(self.status).phrase
+
     def content(self, request_id: str) -> dict[str, Any]:
         """As JSON."""
         return {
             "status": self.status,
-            "title": HTTPStatus(self.status).phrase,
+            "title": self.title,
             "detail": self.what,
             **({"where": self.where} if self.where else {}),
             **({"fix": self.fix} if self.fix else {}),

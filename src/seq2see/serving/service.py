@@ -1,4 +1,4 @@
-"""A running service: its models, its queue, and the thread that computes; and how a request waits for its results."""
+"""A running service: its models, its queue and its workers; and how a request waits for its results."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.types import Receive
 
@@ -30,6 +30,8 @@ from seq2see.serving.metrics import Metrics
 from seq2see.serving.models import Models, Served
 from seq2see.serving.options import ServiceOptions
 from seq2see.serving.problems import ProblemError
+from seq2see.serving.work import Work
+from seq2see.serving.workers import WorkerDiedError, WorkerProcess
 
 MOST_LAG = 0.2
 """Seconds by which the event loop may be late; beyond that new requests are refused."""
@@ -39,18 +41,6 @@ LAG_EVERY = 0.02
 
 class ClientGoneError(Exception):
     """Nobody waits for the response any more."""
-
-
-class Costed(Protocol):
-    """Work that says what its items cost."""
-
-    def __hash__(self) -> int: ...
-    def run(self, items: Sequence[Any], watch: Any) -> Any:
-        """See `seq2see.serving.batching.Work`."""
-
-    def cost(self, item: Any) -> int:
-        """In tokens times hypotheses."""
-        ...
 
 
 class Service:
@@ -63,30 +53,63 @@ class Service:
         self.is_draining = False
         self.lag = 0.0
         """Seconds by which the event loop is late."""
+        self._num_refused = 0
+        self._next_log = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.batcher = Batcher(options.limits, post=self._post, observe=metrics.observe)
+        self.batcher = Batcher(options.limits, num_workers=options.workers, post=self._post, observe=metrics.observe)
+        self.workers = [
+            WorkerProcess(
+                models.folder / f"worker-{number}",
+                options.batch,
+                lambda: [served.snapshot for served in models],
+                metrics.deaths.inc,
+            )
+            for number in range(options.workers)
+        ]
         self.reader = ThreadPoolExecutor(1, "reading")
         """Reads requests of many or long texts beside the event loop, one after the other."""
-        self._thread = threading.Thread(target=self.batcher.run, name="computing", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._use, args=[worker], name=worker.flags.name, daemon=True)
+            for worker in self.workers
+        ]
         for served in models:
             metrics.serves(served)
 
     @property
     def is_alive(self) -> bool:
-        """Whether the thread that computes is running."""
-        return self._thread.is_alive()
+        """Whether what is queued will be computed, perhaps once a worker has been started again."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether to send requests here."""
+        return not self.is_draining and any(worker.is_alive for worker in self.workers)
+
+    def _use(self, worker: WorkerProcess) -> None:
+        """Let a worker compute, in its thread."""
+        try:
+            self.batcher.run(worker)
+        finally:
+            worker.close()
 
     def _post(self, events: Events) -> None:
-        """Hand events from the computing thread to the event loop: one wake-up for all."""
+        """Hand events from the thread of a worker to the event loop: one wake-up for all."""
         if events and self._loop is not None:
             with suppress(RuntimeError):  # the loop is closed, and nobody waits
                 self._loop.call_soon_threadsafe(receive_at_once, events)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Compute and look after the model files, until what is accepted has been answered."""
+        """Compute and look after the model files. WorkerDiedError if a worker can't be started."""
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        try:
+            await asyncio.gather(*(asyncio.to_thread(worker.launch) for worker in self.workers))
+        except BaseException:
+            for worker in self.workers:
+                worker.close()
+            raise
+        for thread in self._threads:
+            thread.start()
         tasks = [asyncio.create_task(self._measure())]
         if self.options.reload_every:
             tasks.append(asyncio.create_task(self._look()))
@@ -95,9 +118,16 @@ class Service:
         finally:
             for task in tasks:
                 task.cancel()
-            self.batcher.close()
-            await asyncio.to_thread(self._thread.join, 5)
+            self.batcher.abort()  # nobody waits any more
+            self.stop()
+            for thread in self._threads:
+                await asyncio.to_thread(thread.join, 5)
             self.reader.shutdown(wait=False, cancel_futures=True)
+
+    def stop(self) -> None:
+        """End the workers at once."""
+        for worker in self.workers:
+            worker.stop()
 
     async def _look(self) -> None:
         while True:
@@ -128,6 +158,18 @@ class Service:
         """
         return full(self.batcher.refusal()) if self.batcher.is_full or self.lag > MOST_LAG else None
 
+    def refused(self, path: str, problem: ProblemError) -> str:
+        """Count a request that was refused before it was read; its id.
+
+        The log has one line per second, with their number: refusing has to cost little.
+        """
+        self._num_refused += 1
+        self.metrics.requests.labels(path, problem.status).inc()
+        if (now := time.monotonic()) >= self._next_log:
+            self._next_log = now + 1
+            log("refusing", level=logging.WARNING, requests=self._num_refused, reason=problem.what)
+        return f"refused-{self._num_refused}"
+
     async def _measure(self) -> None:
         """Measure the lag of the event loop."""
         loop = asyncio.get_running_loop()
@@ -137,7 +179,7 @@ class Service:
             self.lag = loop.time() - began - LAG_EVERY
 
     def ticket(
-        self, work: Costed, items: Sequence[Any], deadline: float, receive: Callable[[Event], None], **more: Any
+        self, work: Work, items: Sequence[Any], deadline: float, receive: Callable[[Event], None], **more: Any
     ) -> Ticket:
         """The ticket of these items, which fails at this time of the monotonic clock."""
         return Ticket(work, items, [work.cost(item) for item in items], deadline, receive, **more)
@@ -167,11 +209,14 @@ class Service:
                 self.metrics.given_up.labels("stopped").inc()
                 wait, fix = {"Retry-After": "1", "Connection": "close"}, "try again: another process answers"
                 return ProblemError(503, "the service stops", fix=fix, headers=wait)
+            case WorkerDiedError():
+                what, fix = "the worker that computed this has died", "try again; if it happens again, ask for less"
+                return ProblemError(503, what, fix=fix, headers={"Retry-After": "1"})
             case MemoryError():
                 return ProblemError(503, "out of memory", fix="ask for less", headers={"Retry-After": "10"})
         return error
 
-    async def results(self, work: Costed, items: Sequence[Any], deadline: float, receive: Receive) -> list[Any]:
+    async def results(self, work: Work, items: Sequence[Any], deadline: float, receive: Receive) -> list[Any]:
         """The result of each item. ProblemError if the request fails, ClientGoneError if its client has gone."""
         found: dict[int, Any] = {}
         finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -188,33 +233,22 @@ class Service:
 
         ticket = self.ticket(work, items, deadline, take)
         self.submit(ticket)
+        leaving = asyncio.create_task(gone(receive))
+        leaving.add_done_callback(lambda task: None if task.cancelled() else take(ClientGoneError()))
+        passing = asyncio.get_running_loop().call_later(deadline - time.monotonic(), take, DeadlineError())
         try:
-            await self.first_of(finished, deadline, receive)
-        except (DeadlineError, QueueClosedError, MemoryError) as error:
+            await finished
+        except ClientGoneError:
+            self.metrics.given_up.labels("client gone").inc()
+            raise
+        except (DeadlineError, QueueClosedError, WorkerDiedError, MemoryError) as error:
             raise self.problem_of(error) from None
         finally:
-            finished.cancel()
+            leaving.cancel()
+            passing.cancel()
             self.batcher.cancel(ticket)  # changes nothing once it is answered
             self.show_queue()
         return [found[index] for index in range(len(items))]
-
-    async def first_of(self, awaited: Awaitable[Any], deadline: float, receive: Receive) -> Any:
-        """What is awaited. DeadlineError or ClientGoneError if that comes first."""
-        wanted = asyncio.ensure_future(awaited)
-        leaving = asyncio.ensure_future(gone(receive))
-        try:
-            seconds = max(0.0, deadline - time.monotonic())
-            done, _ = await asyncio.wait({wanted, leaving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if wanted in done:
-                return wanted.result()
-            if leaving in done:
-                self.metrics.given_up.labels("client gone").inc()
-                raise ClientGoneError
-            raise DeadlineError
-        finally:
-            leaving.cancel()
-            if not wanted.done():
-                wanted.cancel()
 
 
 def full(error: QueueFullError) -> ProblemError:

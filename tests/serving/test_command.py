@@ -1,4 +1,4 @@
-"""The command `seq2see serve`: what it prints, how it stops, and what it does with several processes."""
+"""The command `seq2see serve`: what it prints, how it stops, and what becomes of its workers."""
 
 from __future__ import annotations
 
@@ -126,26 +126,87 @@ def test_after_the_time_of_grace_what_is_left_fails_and_the_exit_code_is_0(tiny_
         assert time.monotonic() - started < 5
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
-def test_several_processes_share_the_port_and_those_that_die_are_started_again(tiny_run: Path) -> None:
+def workers_of(pid: int) -> list[int]:
+    """The processes that this one has started."""
+    return sorted(
+        int(child) for each in Path(f"/proc/{pid}/task").iterdir() for child in (each / "children").read_text().split()
+    )
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
+
+
+@needs_proc
+def test_several_workers_compute_and_one_that_dies_is_started_again(tiny_run: Path) -> None:
     with serving(tiny_run, "--workers", "2") as command:
         eventually(command.is_ready, seconds=60)
-
-        def children() -> list[int]:
-            parent = command.process.pid
-            listed = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-            return [int(pid) for pid in listed if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-        eventually(lambda: len(children()) == 2)
+        first, second = workers_of(command.process.pid)
         for _ in range(20):
             assert command.ask("/v1/predict", {"texts": "abc"})[0] == 200
-        assert b'seq2see_requests_total{path="/v1/predict",status="200"} 20.0' in command.ask("/metrics")[1]
-        first = children()[0]
         os.kill(first, signal.SIGKILL)
-        eventually(lambda: len(children()) == 2 and first not in children(), seconds=60)
-        assert command.ask("/v1/predict", {"texts": "abc"})[0] == 200
+        for _ in range(20):
+            assert command.ask("/v1/predict", {"texts": "abc"})[0] == 200
+        eventually(lambda: b"seq2see_worker_deaths_total 1.0" in command.ask("/metrics")[1], seconds=60)
+        eventually(lambda: len(workers_of(command.process.pid)) == 2, seconds=60)
+        assert first not in workers_of(command.process.pid)
+        assert second in workers_of(command.process.pid)
         command.process.terminate()
         assert command.process.wait(30) == 0
+
+
+@needs_proc
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_the_service(tiny_run: Path, number: int) -> None:
+    with serving(tiny_run) as command:
+        eventually(command.is_ready, seconds=60)
+        workers = workers_of(command.process.pid)
+        command.process.send_signal(number)
+        command.process.wait(20)
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
+
+@needs_proc
+def test_a_signal_to_all_processes_loses_no_answer(tiny_run: Path) -> None:
+    with serving(tiny_run) as command:
+        eventually(command.is_ready, seconds=60)
+        slow = {"texts": ["abcde" * 20] * 8, "min_length": 300, "max_length": 300, "beam": 5}
+        found: list[int] = []
+        thread = threading.Thread(target=lambda: found.append(command.ask("/v1/predict", slow)[0]))
+        thread.start()
+        eventually(lambda: b"seq2see_queue_requests 1.0" in command.ask("/metrics")[1])
+        for pid in (*workers_of(command.process.pid), command.process.pid):
+            os.kill(pid, signal.SIGTERM)
+        thread.join()
+        assert found == [200]
+        assert command.process.wait(20) == 0
+
+
+@needs_proc
+def test_a_second_signal_ends_the_service_and_its_workers_at_once(tiny_run: Path) -> None:
+    with serving(tiny_run) as command:
+        eventually(command.is_ready, seconds=60)
+        workers = workers_of(command.process.pid)
+        slow = {"texts": ["abcde" * 20] * 50, "min_length": 1000, "max_length": 1000, "beam": 30}
+
+        def ask() -> None:
+            try:
+                statuses.append(command.ask("/v1/predict", slow)[0])
+            except (OSError, http.client.HTTPException):
+                statuses.append(0)
+
+        statuses: list[int] = []
+        thread = threading.Thread(target=ask)
+        thread.start()
+        eventually(lambda: b"seq2see_queue_requests 1.0" in command.ask("/metrics")[1])
+        started = time.monotonic()
+        for _ in range(2):
+            command.process.terminate()
+            time.sleep(0.3)
+        command.process.wait(20)
+        thread.join()
+        assert statuses[0] != 200
+        assert time.monotonic() - started < 5
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
 
 
 @pytest.mark.parametrize(
@@ -172,7 +233,7 @@ def test_what_can_not_be_served_is_said_and_the_exit_code_is_2(tiny_run: Path, w
 
 def test_small_responses_do_not_wait_for_an_acknowledgement() -> None:
     from seq2see.serving.options import ServiceOptions
-    from seq2see.serving.processes import listening
+    from seq2see.serving.server import listening
 
     with listening(ServiceOptions(port=0)) as listener:
         assert listener.proto == socket.IPPROTO_TCP, "asyncio sets TCP_NODELAY only where the protocol is named"

@@ -1,23 +1,19 @@
-"""The processes of a service: they share a port, stop when they are told to, and are started again if they die."""
+"""The HTTP server of a service: what it bounds of its connections, and how it stops."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import multiprocessing
-import os
-import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from multiprocessing.context import SpawnProcess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import msgspec
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -25,10 +21,13 @@ from seq2see.console import say
 from seq2see.errors import ConfigError
 from seq2see.serving.app import App
 from seq2see.serving.logs import log, open_log
-from seq2see.serving.metrics import MULTIPLE
 from seq2see.serving.models import Models
 from seq2see.serving.options import ServiceOptions
+from seq2see.serving.problems import MEDIA_TYPE, ProblemError
+from seq2see.serving.service import Service
 
+COMPUTED = frozenset({b"/v1/predict", b"/v1/score", b"/v1/stream"})
+"""Paths of requests that go into the queue."""
 KEEP_ALIVE_SECONDS = 75
 """In which a connection may be idle: longer than the usual balancer keeps one, so that it is the one that closes it."""
 BACKLOG = 2048
@@ -42,17 +41,19 @@ AFTER_GRACE = 2.0
 FIRST_REQUEST_SECONDS = 0.5
 """In which the first request of a connection arrives that was made before the port was closed."""
 SWITCH_SECONDS = 0.0005
-"""After which the computing thread lets the event loop go on; Python's usual 5 ms would be felt in every request."""
-RESTART_SECONDS = 1.0
-"""Between two starts of a process that dies."""
+"""After which a thread lets the event loop go on; Python's usual 5 ms would be felt in every request."""
 
 
 class Protocol(HttpToolsProtocol):
     """HTTP/1.1 with bounds on the time and size of a request's head, so that slow clients only harm themselves."""
 
+    service: Service
+    """Set by the class that a server makes for itself."""
     head_bytes = 0
-    in_body = False
-    head_timer: asyncio.TimerHandle | None = None
+    in_head = in_body = False
+    timer: asyncio.TimerHandle | None = None
+    refusal: ProblemError | None = None
+    """Why the request whose body arrives is refused."""
 
     def connection_made(self, transport: Any) -> None:
         """Start the clock of the first head."""
@@ -60,15 +61,15 @@ class Protocol(HttpToolsProtocol):
         self.start_timer()
 
     def start_timer(self) -> None:
-        """Close the connection unless a head arrives in time."""
-        self.stop_timer()
-        self.head_timer = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
+        """Close the connection unless a head, or the body of a refused request, arrives in time."""
+        if self.timer is None:
+            self.timer = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
 
     def stop_timer(self) -> None:
-        """A head has arrived, or the connection is over."""
-        if self.head_timer is not None:
-            self.head_timer.cancel()
-            self.head_timer = None
+        """It has arrived, or the connection is over."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
@@ -76,13 +77,17 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count the bytes of a head."""
+        """Count the bytes of a head, and start the clock if it isn't complete."""
         if not self.in_body:
             self.head_bytes += len(data)
             if self.head_bytes > HEAD_BYTES + len(data):  # the last part may be the body already
                 self.send_400_response("The headers are too large.")
                 return
         super().data_received(data)
+        if self.in_head or self.refusal is not None:
+            self.start_timer()
+        else:
+            self.stop_timer()
 
     def shutdown(self) -> None:
         """Called when the service stops: close the connection, but not under a first request that is on its way."""
@@ -93,30 +98,72 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request on this connection, or of the next one."""
+        self.in_head = True
         super().on_message_begin()
-        if self.head_timer is None:
-            self.start_timer()
 
     def on_headers_complete(self) -> None:
         """The head has arrived."""
-        self.in_body, self.head_bytes = True, 0
-        self.stop_timer()
-        super().on_headers_complete()
+        self.in_head, self.in_body, self.head_bytes = False, True, 0
+        self.refusal = self.refusal_of_head()
+        if self.refusal is None:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body has arrived; that of a refused request is forgotten."""
+        if self.refusal is None:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body has arrived; what follows is the next head."""
         self.in_body = False
-        super().on_message_complete()
+        if self.refusal is None:
+            super().on_message_complete()
+            return
+        request_id = self.service.refused(self.url.decode("ascii"), self.refusal)
+        keep_alive = self.parser.should_keep_alive() and not self.service.is_draining
+        self.transport.write(as_http(self.refusal, request_id, keep_alive=keep_alive))
+        self.refusal = None
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive if keep_alive else 0, self.timeout_keep_alive_handler
+        )
+
+    def refusal_of_head(self) -> ProblemError | None:
+        """Why a request to compute something is refused already now, which costs a fifth of refusing it later.
+
+        Pages of other origins need the headers of CORS to see why, `Expect` needs a response before the body, and the
+        response before this one has to be complete.
+        """
+        if self.url not in COMPUTED or self.parser.get_method() != b"POST" or self.expect_100_continue:
+            return None
+        is_answering = bool(self.cycle) and not self.cycle.response_complete
+        if is_answering or any(name == b"origin" for name, _ in self.headers):
+            return None
+        return self.service.refusal()
+
+
+def as_http(problem: ProblemError, request_id: str, *, keep_alive: bool) -> bytes:
+    """The whole response to a refused request."""
+    body = msgspec.json.encode(problem.content(request_id))
+    headers = {
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": len(body),
+        "X-Request-ID": request_id,
+        "Connection": "keep-alive" if keep_alive else "close",
+        **problem.headers,
+    }
+    lines = [f"HTTP/1.1 {problem.status} {problem.title}", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 class Server(uvicorn.Server):
     """A server that drains on SIGTERM and SIGINT, and then ends with exit code 0; a second signal ends it at once."""
 
     def __init__(self, app: App, options: ServiceOptions) -> None:
+        self.protocol = type("ServiceProtocol", (Protocol,), {"service": app.service})
         super().__init__(
             uvicorn.Config(
                 app.asgi,
-                http=Protocol,
+                http=self.protocol,
                 loop="asyncio",  # uvloop accepts one connection per turn, so that many wait unseen under load
                 ws="none",
                 lifespan="on",
@@ -134,9 +181,7 @@ class Server(uvicorn.Server):
         self.stop_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Called by a signal. Ctrl-C reaches all processes of a terminal; the first passes it on to the others."""
-        if sig == signal.SIGINT and multiprocessing.parent_process() is not None:
-            return
+        """Called by a signal."""
         if self.stop_at is not None:
             self.should_exit = self.force_exit = True
             return
@@ -167,7 +212,8 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
 
         def protocol() -> asyncio.Protocol:
-            return Protocol(self.config, self.server_state, self.lifespan.state, _loop=loop)
+            found: asyncio.Protocol = self.protocol(self.config, self.server_state, self.lifespan.state, _loop=loop)
+            return found
 
         for connection in pending:
             await loop.connect_accepted_socket(protocol, connection)
@@ -189,21 +235,30 @@ def serve(paths: Mapping[str, Path], options: ServiceOptions) -> int:
 
     UserError for a model that can't be loaded, a file of keys that can't be read, and an address that is not free.
     """
-    models = Models.load_all(paths, options.engine)
-    app = App(models, options) if options.workers == 1 else None
-    if app is None:
-        from seq2see.serving.access import Keys
+    with shared_folder() as folder:
+        app = App(Models(paths, options.engine, Path(folder)), options)
+        listener = listening(options)
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        say(f"serving {', '.join(paths)} on http://{shown}:{port}{options.root_path} (Ctrl-C stops)")
+        open_log(options.log_format)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        log("serving", models=" ".join(f"{each.name}@{each.version}" for each in app.service.models))
+        server = Server(app, options)
+        try:
+            server.run(sockets=[listener])
+        finally:
+            app.service.stop()  # a second signal leaves without a word
+    return 0 if server.started else 1
 
-        if options.api_key_file is not None:
-            Keys.read(options.api_key_file)
-    listener = listening(options)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    say(f"serving {', '.join(paths)} on http://{shown}:{port}{options.root_path} (Ctrl-C stops)")
-    if app is not None:
-        return run(app, options, listener)
-    del models
-    return supervise(paths, options, listener)
+
+def shared_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for the files that the processes share. ConfigError if there is no place for it."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="seq2see-", ignore_cleanup_errors=True)
+    except OSError as error:
+        what = f"no folder for temporary files can be written: {error.strerror}"
+        raise ConfigError(what, where="seq2see serve", fix="set TMPDIR to one that can") from None
 
 
 def listening(options: ServiceOptions) -> socket.socket:
@@ -220,83 +275,3 @@ def listening(options: ServiceOptions) -> socket.socket:
         raise ConfigError(f"can't listen: {error.strerror or error}", where=where, fix=fix) from None
     found.setblocking(False)
     return found
-
-
-def run(app: App, options: ServiceOptions, listener: socket.socket) -> int:
-    """Serve in this process."""
-    open_log(options.log_format)
-    sys.setswitchinterval(SWITCH_SECONDS)
-    server = Server(app, options)
-    end_with_parent(server)
-    log("serving", models=" ".join(f"{each.name}@{each.version}" for each in app.service.models))
-    server.run(sockets=[listener])
-    return 0 if server.started else 1
-
-
-def end_with_parent(server: Server) -> None:
-    """Stop when the process that started this one is gone, even if it was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def wait() -> None:
-        parent.join()
-        if server.stop_at is None:
-            server.handle_exit(signal.SIGTERM, None)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-def work(paths: Mapping[str, Path], options: ServiceOptions, listener: socket.socket) -> None:
-    """One of several processes."""
-    sys.exit(run(App(Models.load_all(paths, options.engine), options), options, listener))
-
-
-def supervise(paths: Mapping[str, Path], options: ServiceOptions, listener: socket.socket) -> int:
-    """Run several processes, start those again that die, and stop all when a signal comes."""
-    open_log(options.log_format)
-    stopping: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, frame: stopping.append(received))
-    context = multiprocessing.get_context("spawn")
-
-    def started() -> SpawnProcess:
-        process = context.Process(target=work, args=(dict(paths), options, listener))
-        process.start()
-        return process
-
-    with tempfile.TemporaryDirectory(prefix="seq2see-metrics-") as folder:
-        os.environ[MULTIPLE] = folder
-        processes = [started() for _ in range(options.workers)]
-        while not stopping:
-            time.sleep(0.1)
-            for place, process in enumerate(processes):
-                if process.is_alive() or stopping:
-                    continue
-                log("process died", level=40, pid=process.pid, code=process.exitcode)
-                forget(process.pid)
-                time.sleep(RESTART_SECONDS)
-                processes[place] = started()
-        return stop_all(processes, options, lambda: len(stopping) > 1)
-
-
-def stop_all(processes: list[SpawnProcess], options: ServiceOptions, is_urgent: Callable[[], bool]) -> int:
-    """Pass the signal on, and wait until all have answered what they accepted; the exit code."""
-    for process in processes:
-        process.terminate()
-    latest = time.monotonic() + options.drain + options.grace + 3 * AFTER_GRACE
-    while any(process.is_alive() for process in processes) and time.monotonic() < latest and not is_urgent():
-        time.sleep(0.05)
-    for process in processes:
-        if process.is_alive():
-            process.kill()
-        process.join()
-    fine = (0, -signal.SIGTERM)  # the latter of a process that had not begun to listen
-    return 0 if all(process.exitcode in fine for process in processes) else 1
-
-
-def forget(pid: int | None) -> None:
-    """Take the gauges of a process that died out of the sums."""
-    from prometheus_client.multiprocess import mark_process_dead
-
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
