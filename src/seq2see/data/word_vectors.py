@@ -111,7 +111,16 @@ def read_arrays(path: Path) -> tuple[list[str], Array]:
                 words, vectors = loaded["words"].ravel().tolist(), loaded["vectors"]
     except DataError:
         raise
-    except (ValueError, EOFError, KeyError, MemoryError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        ValueError,
+        EOFError,
+        KeyError,
+        MemoryError,
+        OSError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise DataError(f"must have arrays of words and vectors ({error!s:.80})", where=str(path), fix=fix) from None
     is_text = all(isinstance(word, str) for word in words)
     if not is_text or vectors.dtype.kind not in "fiu" or vectors.ndim != 2 or not 0 < vectors.shape[1] <= MAX_WIDTH:
