@@ -53,7 +53,7 @@ def test_arrays_have_words_and_vectors(tmp_path: Path) -> None:
     [
         ("4 3\n" + "the 1 2 3\n", "must have 4 words, as its first line says, found 1"),
         ("the 1 2 3\nhaus 1 2\n", "must have a word and 3 numbers, found 'haus 1 2'"),
-        ("the 1 2 3\nb 1 2\n", "must have a word and 3 numbers, found 'b 1 2'"),
+        ("b 1 2 x\nthe 1 2 3\n", "must have a word and 3 numbers, found 'b 1 2 x'"),
         ("the 1 2 3\nhaus 1 x 2\n", "must have a word and 3 numbers, found 'haus 1 x 2'"),
         ("wort\tword\nhaus\thouse\n", "must have a word and 1 numbers, found 'wort"),
         ("the\n", "must have a word and its numbers"),

@@ -17,6 +17,7 @@ from seq2see.config import make_config
 from seq2see.data.examples import Sequences
 from seq2see.errors import UserError
 from seq2see.run.denoising import DROPPED, MASKED, with_noise
+from seq2see.run.distillation import distill
 from seq2see.run.folder import has_checkpoint
 from seq2see.run.train import train
 from seq2see.storage.saved_model import load_model
@@ -194,6 +195,18 @@ def test_texts_beyond_the_models_positions_are_left_out(
     with pytest.raises(UserError, match="no text of a length that the model reads") as caught:
         seq2see.train(tiny_pairs, out=tmp_path / "run", settings=given(tiny_settings, **more), quiet=True)
     assert caught.value.where == "data.also_source"
+
+
+def test_a_student_of_distillation_has_no_warm_up(
+    texts: Path, tiny_pairs: Path, tiny_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    settings = given(tiny_settings, **{"data.also_source": str(texts)})
+    seq2see.train(tiny_pairs, out=tmp_path / "run", settings=settings, quiet=True)
+    said = io.StringIO()
+    short = {"training.max_updates": 2}
+    distill([tmp_path / "run"], tmp_path / "student", settings=short, console=Console(file=said, width=300))
+    assert "all updates done after 2 updates" in said.getvalue()
+    assert "warm-up" not in said.getvalue()
 
 
 def test_sources_of_several_fields_have_no_list(texts: Path, tiny_settings: dict[str, Any], tmp_path: Path) -> None:

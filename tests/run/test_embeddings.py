@@ -71,6 +71,9 @@ def test_embeddings_start_from_the_vectors(
         assert rows.shape == (4, WIDTH)
         difference = np.abs(rows - SCALED).max()
         assert difference < 1e-6 if is_frozen else 1e-3 < difference < 0.2  # the deviation may differ in the last bit
+    card = (tmp_path / "run" / "model" / "README.md").read_text(encoding="utf-8")
+    assert "- began with `letters.vec` (training.target_embeddings)" in card
+    assert str(tmp_path) not in card
     record = json.loads((tmp_path / "run" / "files.json").read_text(encoding="utf-8"))
     assert len(record["others"]["training.source_embeddings"]) == 64
 

@@ -48,7 +48,7 @@ def read_word_vectors(path: Path, wanted: Collection[str]) -> WordVectors:
 
 
 def read_text(path: Path, wanted: Collection[str]) -> WordVectors:
-    """The same from text; only lines of wanted words are read as numbers."""
+    """The same from text; only the first line, and those of wanted words, are read as numbers."""
     found: dict[str, Array] = {}
     with open_content(path) as file:
         lines: Iterator[tuple[int, bytes]] = enumerate(file.stream, 1)
@@ -62,15 +62,19 @@ def read_text(path: Path, wanted: Collection[str]) -> WordVectors:
             lines = chain_first(first, lines)
         if not 0 < width <= MAX_WIDTH:
             raise DataError("must have a word and its numbers", where=f"{path}:1", fix=FORMAT)
-        count = 0
+        count, beginnings = (
+            0,
+            {word.encode(errors="surrogateescape").split(None, 1)[0] for word in wanted if word.strip()},
+        )
         for number, line in lines:
-            word, *values = line.rsplit(None, width)
-            if not line.strip():
+            start = line.split(None, 1)
+            if not start:
                 continue
             count += 1
+            if start[0] not in beginnings and count > 1:
+                continue  # at once: files have millions of lines
+            word, *values = line.rsplit(None, width)
             text = word.decode(errors="surrogateescape").strip()
-            if count > 1 and len(values) == width and (text not in wanted or text in found):
-                continue
             try:
                 vector = np.array(values, dtype=np.float32)
             except ValueError:
@@ -107,7 +111,16 @@ def read_arrays(path: Path) -> tuple[list[str], Array]:
                 words, vectors = loaded["words"].ravel().tolist(), loaded["vectors"]
     except DataError:
         raise
-    except (ValueError, EOFError, KeyError, MemoryError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        ValueError,
+        EOFError,
+        KeyError,
+        MemoryError,
+        OSError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise DataError(f"must have arrays of words and vectors ({error!s:.80})", where=str(path), fix=fix) from None
     is_text = all(isinstance(word, str) for word in words)
     if not is_text or vectors.dtype.kind not in "fiu" or vectors.ndim != 2 or not 0 < vectors.shape[1] <= MAX_WIDTH:
