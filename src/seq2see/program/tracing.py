@@ -20,7 +20,7 @@ from seq2see.program.program import CARRY, IDS, LENGTHS, LOG_PROBS, READING, WEI
 from seq2see.program.sizes import AnySize, Size
 from seq2see.program.symbolic import Symbol, node_of
 from seq2see.runtime import Network, State, build
-from seq2see.runtime.encoder import EncoderRNN, Padded, RecurrentEncoder, TransformerEncoder
+from seq2see.runtime.encoder import AddTags, EncoderRNN, Padded, RecurrentEncoder, TransformerEncoder
 from seq2see.runtime.mixtures import Copying
 from seq2see.runtime.network import layers_in
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions, angles
@@ -171,6 +171,8 @@ def make_tables_symbolic(graph: Graph, network: Network) -> None:
             part.encoding = cast(Any, SymbolicPositions(graph, part.encoding))
         elif isinstance(part, MultiHeadSelfAttention) and part.rotary is not None:
             part.rotary = SymbolicRotation(graph, part.rotary)
+        elif isinstance(part, AddTags):
+            part.fields.is_tags = cast(Any, Symbol(graph, node_of(graph, part.fields.is_tags)))
         elif isinstance(part, Copying):
             part.targets = cast(Any, Symbol(graph, node_of(graph, part.targets)))
 

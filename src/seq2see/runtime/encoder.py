@@ -19,7 +19,7 @@ from seq2see.blueprint import FIELD_BREAK, Field
 from seq2see.runtime.arithmetic import Matrix
 from seq2see.runtime.positions import LearnedPositions, SinusoidalPositions
 from seq2see.runtime.recurrent import Gates
-from seq2see.runtime.stream import Layer, Memory, RecurrentState, Stream
+from seq2see.runtime.stream import Constant, Layer, Memory, RecurrentState, Stream
 from seq2see.runtime.tensors import Array
 from seq2see.runtime.values import FieldValues, SourceValues
 from seq2see.runtime.wiring import Stack
@@ -51,7 +51,7 @@ class SourceFields:
         self.table = table
         self.has_unordered = not all(field.has_positions for field in fields)
         self.is_ordered = np.array([field.has_positions for field in fields])
-        self.is_tags = np.array([field.kind == "tags" for field in fields])
+        self.is_tags = np.array([field.kind == "tags" for field in fields], table.dtype)
         self.values = values
 
     def add_to(self, x: Array, source: Padded) -> None:
@@ -68,8 +68,8 @@ class SourceFields:
         return numbers
 
     def tags(self, ids: NDArray[Any]) -> NDArray[Any]:
-        """Which tokens are known tags [B S]."""
-        found: NDArray[Any] = self.is_tags[self.numbers(ids)] & (ids > FIELD_BREAK)
+        """1 at known tags, 0 elsewhere [B S]."""
+        found: NDArray[Any] = self.is_tags[self.numbers(ids)] * (ids > FIELD_BREAK)
         return found
 
     def positions(self, ids: NDArray[Any]) -> NDArray[Any] | None:
@@ -79,6 +79,24 @@ class SourceFields:
         is_ordered = self.is_ordered[self.numbers(ids)]
         positions: NDArray[Any] = np.maximum(is_ordered.cumsum(1) - 1, 0) * is_ordered
         return positions
+
+
+class AddTags(Layer):
+    """Adds the sum of the embeddings [V E] of the source's tags to the embedding of each token."""
+
+    def __init__(self, embedding: Array, fields: SourceFields) -> None:
+        self.embedding = embedding
+        self.fields = fields
+
+    def read(self, memory: Memory) -> Constant:
+        assert memory.ids is not None
+        weights = self.fields.tags(memory.ids)
+        if memory.mask is not None:
+            weights = weights * memory.mask
+        return Constant((self.embedding[memory.ids] * weights[:, :, None]).sum(1))
+
+    def step(self, stream: Stream, carry: Any, reading: Constant) -> None:
+        reading.add_to(stream.x)
 
 
 class Encoder:
@@ -91,27 +109,6 @@ class Encoder:
     def self_attention(self, source: Padded) -> list[Array]:
         """The weights of all heads of each self-attention [B H S S], bottom first; empty for recurrent layers."""
         return []
-
-
-class SumTags(Encoder):
-    """An encoder beside which the embeddings [V E] of the source's tags are summed for the decoder."""
-
-    def __init__(self, inner: Encoder, embedding: Array, fields: SourceFields) -> None:
-        self.inner = inner
-        self.embedding = embedding
-        self.fields = fields
-
-    def __call__(self, source: Padded) -> Memory:
-        """See `Encoder`."""
-        is_tag = self.fields.tags(source.ids)
-        if source.mask is not None:
-            is_tag &= source.mask
-        tags = np.where(is_tag[:, :, None], self.embedding[source.ids], 0).sum(1)
-        return self.inner(source)._replace(tags=tags.astype(self.embedding.dtype))
-
-    def self_attention(self, source: Padded) -> list[Array]:
-        """See `Encoder`."""
-        return self.inner.self_attention(source)
 
 
 class NoSource(Encoder):

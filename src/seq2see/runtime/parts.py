@@ -6,7 +6,7 @@ import numpy as np
 
 from seq2see.blueprint import ARCHITECTURES, Blueprint
 from seq2see.runtime.arithmetic import Linear, Norm
-from seq2see.runtime.encoder import Encoder, EncoderRNN, RecurrentEncoder, SourceFields, SumTags, TransformerEncoder
+from seq2see.runtime.encoder import AddTags, EncoderRNN, RecurrentEncoder, SourceFields, TransformerEncoder
 from seq2see.runtime.mixtures import Copying
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions
 from seq2see.runtime.readers import Diagonal, make_attend
@@ -24,7 +24,7 @@ from seq2see.runtime.transformer import (
     SelfAttention,
 )
 from seq2see.runtime.values import SourceValues
-from seq2see.runtime.wiring import AddTags, Concat, Dense, Embed, Output
+from seq2see.runtime.wiring import Concat, Dense, Embed, Output
 
 
 def decoder(tensors: Tensors) -> Tensors:
@@ -88,15 +88,21 @@ def first_recurrent(
     reads = reads or {}
     embedding = scaled(o, target_table(o, tensors))
     gates = Gates.take(own, o.cell, o.embedding + sum(reads.values()) + peeks, o.width)
-    adds_tags = o.tags == "every_step"
-    table = None if adds_tags else gates.table(embedding)
+    tags = added_tags(o, tensors)
+    table = None if tags else gates.table(embedding)
     if table is not None:
         return [Recurrent(gates, table=table, reads=reads, peeks=peeks)]
     return [
         Embed(embedding),
-        *([AddTags()] if adds_tags else []),
+        *tags,
         Recurrent(gates, reads={"x": o.embedding} | reads, peeks=peeks),
     ]
+
+
+def added_tags(o: Blueprint, tensors: Tensors) -> list[Layer]:
+    """The layer that adds the source's tags to each token, if that was chosen."""
+    fields = source_fields(o, tensors) if o.tags == "every_step" else None
+    return [] if fields is None else [AddTags(source_table(o, tensors), fields)]
 
 
 def upper_recurrent(o: Blueprint, own: Tensors) -> Layer:
@@ -129,7 +135,7 @@ def joining_layer(o: Blueprint, own: Tensors) -> tuple[Layer, Linear | None]:
 
 def encoder(
     o: Blueprint, tensors: Tensors, *, unidirectional_from: int | None = None, residual_from: int | None = None
-) -> Encoder:
+) -> RecurrentEncoder:
     """`o.encoder_layers` recurrent layers, from the given heights on unidirectional or residual."""
     layers = []
     for height in range(o.encoder_layers):
@@ -149,10 +155,10 @@ def encoder(
         embedding = None if height else source_table(o, tensors)
         fields = None if height else source_fields(o, tensors)
         layers.append(EncoderRNN(directions, o.merge, embedding, fields, residual=is_residual))
-    return summing_tags(o, tensors, RecurrentEncoder(layers))
+    return RecurrentEncoder(layers)
 
 
-def transformer_encoder(o: Blueprint, tensors: Tensors) -> Encoder:
+def transformer_encoder(o: Blueprint, tensors: Tensors) -> TransformerEncoder:
     """`o.encoder_layers` Transformer blocks with full self-attention over the source."""
     own = tensors.at("encoder", "layers", 0, "layers", "layers")
     rotation = rotary(o, tensors)
@@ -166,17 +172,7 @@ def transformer_encoder(o: Blueprint, tensors: Tensors) -> Encoder:
             sublayer(o, block.at(1), FeedForward(block.at(1, "inner"), o.width, o.feed_forward, o.activation)),
         ]
     blocks += last_norm(o, own.at(start + o.encoder_layers))
-    own_encoder = TransformerEncoder(source_table(o, tensors), positions, blocks, source_fields(o, tensors))
-    return summing_tags(o, tensors, own_encoder)
-
-
-def summing_tags(o: Blueprint, tensors: Tensors, own: Encoder) -> Encoder:
-    """The encoder, and the sum of the source's tags beside it if the decoder adds it."""
-    if o.tags != "every_step":
-        return own
-    fields = source_fields(o, tensors)
-    assert fields is not None
-    return SumTags(own, source_table(o, tensors), fields)
+    return TransformerEncoder(source_table(o, tensors), positions, blocks, source_fields(o, tensors))
 
 
 def transformer_decoder(o: Blueprint, tensors: Tensors, *, has_source: bool = True) -> list[Layer]:
@@ -185,9 +181,7 @@ def transformer_decoder(o: Blueprint, tensors: Tensors, *, has_source: bool = Tr
     rotation = rotary(o, tensors)
     positions = added_positions(o, own.at(0))
     start = 0 if positions is None else 1
-    layers: list[Layer] = [Embed(scaled(o, target_table(o, tensors)))]
-    if o.tags == "every_step":
-        layers.append(AddTags())
+    layers: list[Layer] = [Embed(scaled(o, target_table(o, tensors))), *added_tags(o, tensors)]
     if positions is not None:
         layers.append(AddPositions(positions))
     for height in range(o.decoder_layers):

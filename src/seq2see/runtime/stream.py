@@ -34,8 +34,6 @@ class Memory(NamedTuple):
     """The final (h, c) of each recurrent encoder layer after the last real token, bottom first."""
     ids: NDArray[Any] | None = None
     """The source [B S]."""
-    tags: Array | None = None
-    """The sum of the embeddings of its tags [B E], for a decoder that reads them in each step."""
 
 
 class Stream:

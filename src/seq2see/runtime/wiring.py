@@ -37,17 +37,6 @@ class Embed(Layer):
         stream.x = self.table[stream.ids]
 
 
-class AddTags(Layer):
-    """Adds the sum of the source's tags to the embedding of each token."""
-
-    def read(self, memory: Memory) -> Constant:
-        assert memory.tags is not None
-        return Constant(memory.tags)
-
-    def step(self, stream: Stream, carry: Any, reading: Constant) -> None:
-        reading.add_to(stream.x)
-
-
 class Dense(Layer):
     """tanh(W x + context), the attentional layer of Luong et al. 2015, eq. 5; the reader has projected the context."""
 
