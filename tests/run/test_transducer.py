@@ -289,3 +289,13 @@ def test_the_longest_pair_is_said_in_tokens_without_steps(tmp_path: Path) -> Non
     config = make_config({}, {**TINY, "training.max_updates": 1})
     train(config, tmp_path / "run", pairs=pairs, dev_pairs=pairs[:9], device="cpu", console=Console(file=printed))
     assert "600 × 100 tokens" in " ".join(printed.getvalue().split())
+
+
+def test_its_top_tokens_are_tokens_and_no_steps(model: seq2see.Model) -> None:
+    for answer in model.predict([source for source, _ in PAIRS[:9]], beam=3, n_best=2, top_tokens=3):
+        for each in answer.all:
+            assert len(each.top_tokens) == len(each.target_tokens)
+            for token, choices in zip(each.target_tokens, each.top_tokens, strict=True):
+                assert len(choices) == 3
+                assert STEP_TOKEN not in [choice.token for choice in choices]
+            assert token in [choice.token for choice in choices]  # EOS

@@ -82,6 +82,7 @@ FromFile = Parameter(converter=read_glossary, n_tokens=1, accepts_keys=False)
 @boxed(SAMPLING, "sample", *OF_SAMPLING)
 @boxed(CONSTRAINTS, "min_length", "max_length", "min_ratio", "max_ratio", "prefix", "forbid", "contain", "no_repeat")
 @boxed(CONSTRAINTS, "placeholders")
+@boxed(OUTPUT, "top_tokens")
 class GenerationFlags(GenerationOptions):
     """`GenerationOptions`, each a flag of its own."""
 

@@ -38,7 +38,7 @@ from seq2see.commands.unanswered import Unanswered, said_by_us
 from seq2see.console import invalid_lines, say
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
-from seq2see.inference.options import AlignmentFormat, Format
+from seq2see.inference.options import AlignmentFormat, Format, GenerationOptions
 
 if TYPE_CHECKING:
     from seq2see.data import Pair
@@ -77,6 +77,7 @@ def predict(
     require_no_files(texts, "predict", runs)
     require_other(output, [input_])
     has_alternatives = options.n_best > 1
+    require_tokens_shown(options, format_)
     lines_of = line_writer(
         format_ or ("tsv" if has_alternatives else "text"), alignments, has_alternatives=has_alternatives
     )
@@ -124,6 +125,12 @@ def predict(
     return unanswered.exit_code(number, "texts")
 
 
+def require_tokens_shown(options: GenerationOptions, format_: Format | None) -> None:
+    """ConfigError for tokens that are asked for where the format has none."""
+    if options.top_tokens and format_ != "jsonl":
+        raise ConfigError("needs --format jsonl, which has tokens", where="--top-tokens", fix="add --format jsonl")
+
+
 def generate(
     run: Run,
     /,
@@ -145,6 +152,7 @@ def generate(
     if model.source_codec is not None:
         raise ConfigError(f"{model.name} is not a language model", where=str(run), fix="use seq2see predict")
     [(_, drawn)] = model.stream([prompt], replace(options, strict=True))
+    require_tokens_shown(options, format_)
     lines_of = line_writer(format_, None, has_alternatives=format_ != "text" and options.n_best > 1)
     answers = [drawn] if format_ != "text" else drawn.all
     with opened(output) as file:

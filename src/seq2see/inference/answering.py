@@ -13,7 +13,7 @@ from seq2see.data.values import ValueSpan, spans_of, token_names
 from seq2see.inference.asking import Asked
 from seq2see.inference.batching import batches_of_equal, rows_at_most, source_costs
 from seq2see.inference.options import GenerationOptions
-from seq2see.inference.results import EMPTY, Prediction, unanswered
+from seq2see.inference.results import EMPTY, Prediction, TokenChoice, unanswered
 from seq2see.inference.risk import least_risk
 from seq2see.inference.searching import needs_beam, search
 from seq2see.inference.watching import Watch, Watched
@@ -110,5 +110,18 @@ def prediction_of(
         None if weights is None else weights[:, : len(source)],
         hypothesis.finished,
         hypothesis.token_log_probs,
+        top_tokens=choices_of(model, hypothesis, prompt),
         source_values=spans,
+    )
+
+
+def choices_of(model: Predictor, hypothesis: Hypothesis, prompt: str) -> tuple[tuple[TokenChoice, ...], ...]:
+    """The most probable tokens at each place, each with the answer up to it."""
+    codec, ids = model.target_codec, hypothesis.ids
+
+    def choice(position: int, number: int, log_prob: float) -> TokenChoice:
+        return TokenChoice(codec.tokens([number])[0], log_prob, codec.decode([*ids[:position], number], after=prompt))
+
+    return tuple(
+        tuple(choice(position, *each) for each in choices) for position, choices in enumerate(hypothesis.choices)
     )

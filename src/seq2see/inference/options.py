@@ -150,6 +150,8 @@ class GenerationOptions(BatchOptions, Constraints):
     """Least number of target tokens per source token."""
     max_ratio: Ratio | None = None
     """Largest number of target tokens per source token; where it conflicts with the least, the largest wins."""
+    top_tokens: Annotated[int, Meta(ge=0, le=100)] = 0
+    """The most probable tokens listed with each token of an answer; their log-probabilities are the model's own."""
     no_repeat: Count | None = None
     """No n-gram of this length occurs twice."""
     placeholders: str = ""
@@ -269,6 +271,7 @@ class GenerationArguments(TypedDict, total=False):
     seed: int
     min_ratio: float | None
     max_ratio: float | None
+    top_tokens: int
     no_repeat: int | None
     placeholders: str
     glossary: Mapping[str, str] | str | Path | Glossary | None

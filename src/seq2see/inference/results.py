@@ -13,6 +13,16 @@ from seq2see.data.values import ValueSpan
 from seq2see.errors import DataError
 
 
+class TokenChoice(NamedTuple):
+    """A token that could stand at a place of an answer."""
+
+    token: str
+    log_prob: float
+    """In nats, given the tokens before: the model's own, before options of the search."""
+    text: str
+    """The answer up to this token: as `prefix`, it continues from here."""
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """The model's answer to one text; `str` of it is the answer itself."""
@@ -37,6 +47,8 @@ class Prediction:
     """Log-probability of each generated token, in nats; they add up to `log_prob`."""
     alternatives: tuple[Prediction, ...] = ()
     """With `n_best` above 1 the other answers: in the order of the beam's ranking, or of drawing."""
+    top_tokens: tuple[tuple[TokenChoice, ...], ...] = ()
+    """With the option `top_tokens`, the most probable tokens at the place of each generated token, best first."""
     source_values: tuple[ValueSpan, ...] = ()
     """The pictures and series in the source, and the positions of their cells and vectors."""
     error: str = ""
@@ -60,7 +72,7 @@ class Prediction:
     def _compared(self) -> tuple[object, ...]:
         return (
             *(self.text, self.source_tokens, self.target_tokens, self.log_prob, self.score, self.finished),
-            *(self.token_log_probs, self.alternatives, self.error),
+            *(self.token_log_probs, self.alternatives, self.top_tokens, self.error),
         )
 
     @property
@@ -97,8 +109,14 @@ class Prediction:
             "finished": self.finished,
             "tokens": list(self.target_tokens),
             "token_log_probs": list(self.token_log_probs),
+            **(
+                {"top_tokens": [[each._asdict() for each in own] for own in self.top_tokens]} if self.top_tokens else {}
+            ),
             **({"error": self.error} if self.error else {}),
         }
+
+    def _choices(self) -> list[list[dict[str, Any]]]:
+        return [[choice._asdict() for choice in choices] for choices in self.top_tokens]
 
 
 EMPTY = Prediction("", [], [], 0.0, 0.0, None, True)

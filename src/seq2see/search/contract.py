@@ -36,6 +36,9 @@ class State(Protocol):
 
 S = TypeVar("S", bound=State)
 
+Choice: TypeAlias = tuple[int, float]
+"""An id and its log-probability in nats."""
+
 Step: TypeAlias = Callable[[Ids, S], tuple[Array, S, Array | None]]
 """(ids [R], state) -> (log_probs [R V], state, weights [R S] or None).
 
@@ -61,3 +64,5 @@ class Hypothesis(NamedTuple):
     """The attention weights of each emitted id; None if the model has no attention."""
     token_log_probs: tuple[float, ...] = ()
     """The log-probability of each id in nats; they add up to `log_prob`."""
+    choices: tuple[tuple[Choice, ...], ...] = ()
+    """The most probable ids at the place of each id, most probable first; only if somebody has looked for them."""

@@ -58,6 +58,7 @@ def try_page() -> str:
     prefix = Markup('<input id="prefix" dir="auto" autocomplete="off" spellcheck="false">')
     choices = [
         labelled("Model", Markup('<select id="model"></select>')),
+        labelled("Beside it", Markup('<select id="other"></select>')),
         labelled("Beam", element("select", widths, id="beam")),
         labelled("Sample with seed", seed),
         labelled("Answer begins with", prefix),
@@ -72,7 +73,14 @@ def try_page() -> str:
         element("form", form, id="form"),
         Markup('<p id="state" role="status"></p>'),
         element("h2", "Answers"),
-        Markup('<ol id="answers"></ol><div id="tokens"></div>'),
+        Markup(
+            '<div class="sides"><ol id="answers"></ol>'
+            '<section id="beside" hidden><h3 id="beside-name"></h3><ol id="others"></ol></section></div>'
+            '<div id="tokens"></div><div id="choices"></div>'
+            '<details id="tree" hidden><summary>All answers as a tree</summary>'
+            '<label><span>Tokens</span><input id="depth" type="range" min="1" value="1"></label>'
+            '<div id="branches"></div></details>'
+        ),
         Markup("<noscript><p>This page needs its script; the service itself doesn't: see /docs.</p></noscript>"),
     ]
     links = element("p", [element("a", "endpoints", href="docs"), Markup(" · "), element("a", "OpenAPI", href=OPENAPI)])
