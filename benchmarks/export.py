@@ -2,9 +2,9 @@
 
     python benchmarks/export.py RUN dev.tsv [--count 1000] [--targets js int8.js]
 
-The sources of `dev.tsv` are answered greedily and with a beam of 5. Each row is one target: the size of its file, the identical
-answers, the largest difference between the log-probabilities of identical answers, and the milliseconds an answer, without
-loading. int8 weights are compared with the same weights in NumPy.
+The sources of `dev.tsv` are answered greedily and with a beam of 5. Each row is one target: the size of its file, the
+identical answers, the largest difference between the log-probabilities of identical answers, and the milliseconds an
+answer, without loading. int8 weights are compared with the same weights in NumPy.
 """
 
 from __future__ import annotations
