@@ -11,7 +11,7 @@ from seq2see.markup import Markup, definitions, element
 from seq2see.markup.compact import compact_script, compact_style
 from seq2see.markup.page import digest
 from seq2see.markup.page import resource as shared
-from seq2see.text import Fields
+from seq2see.text import Fields, Tags
 
 BEAMS = (1, 3, 5, 10)
 CHOSEN_BEAM = 5
@@ -98,7 +98,7 @@ def facts(bundle: Bundle) -> list[tuple[str, str]]:
     network = ("network", "none: the model is in this file, and what you type stays on this device")
     return [
         ("architecture", f"{known['architecture']}, {known['parameters']:,} parameters"),
-        *([("checked", ". ".join(bundle.checked()).removeprefix("checked "))] if bundle.checked() else []),
+        *([("checked", "; ".join(bundle.checked()).removeprefix("checked "))] if bundle.checked() else []),
         network,
         ("made with", "Seq2See"),
     ]
@@ -111,4 +111,5 @@ def field_names(bundle: Bundle) -> list[str]:
         return ["Text to continue"]
     if not isinstance(codec.tokenizer, Fields):
         return ["Text"]
-    return [part.title.capitalize() for part in codec.tokenizer.parts]
+    kinds = ["Tags" if isinstance(part, Tags) else "Text" for part in codec.tokenizer.parts]
+    return [f"{kind} {place}" if kinds.count(kind) > 1 else kind for place, kind in enumerate(kinds, 1)]

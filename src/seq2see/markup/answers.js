@@ -83,8 +83,9 @@ class Bands {
     const labels = this.labels[side === "target" ? "source" : "target"];
     const seen = this.of(side, place).map((weight, other) => [weight, labels[other]]).filter(([weight]) => weight >= NAMED_FROM)
       .sort((one, other) => other[0] - one[0]).slice(0, 4).map(([weight, label]) => `${isolated(label)} ${percent(weight)}`).join(", ");
-    const own = side === "target" ? `: probability ${percent(this.shares[place])}` : ":";
-    return `${isolated(this.labels[side][place])}${own}${side === "target" ? (seen && "; looks at ") + seen : ` seen by ${seen || "none"}`}`;
+    const label = isolated(this.labels[side][place]);
+    if (side === "source") return `${label}: seen by ${seen || "none"}`;
+    return `${label}: probability ${percent(this.shares[place])}${seen && "; looks at "}${seen}`;
   }
 
   point(side, place) {

@@ -30,6 +30,7 @@ def compact_script(script: str) -> str:
             expression = _EXPRESSION.match(script, place)
             assert expression is not None, script[place : place + 40]
             own = expression.group()
+        assert own[0] != "`" or own.count("${") <= own.count("}"), f"a template in a template: {own}"
         place += len(own)
         if kind in ("comment", "space"):
             is_apart = True
