@@ -189,9 +189,13 @@ OF_INPUT = {"max_input_length", "strict"}
 """Which texts are answered at all: tests/inference/test_reading.py runs these."""
 
 
+OF_OUTPUT = {"top_tokens"}
+"""What is listed besides: see below."""
+
+
 def test_every_option_of_a_search_has_a_case() -> None:
     """A new option without a flag fails here: give it one, and a case that shows that it arrives."""
-    assert set(CASES) | OF_INPUT == {field.name for field in fields(GenerationOptions)}
+    assert set(CASES) | OF_INPUT | OF_OUTPUT == {field.name for field in fields(GenerationOptions)}
     assert all(name in options for name, (_, options) in CASES.items())
 
 
@@ -239,6 +243,20 @@ def test_options_of_lengths_are_not_mistaken_for_each_other(command: Command, ru
     flags = [word for name, value in options.items() for word in ("--" + name.replace("_", "-"), str(value))]
     said = command("predict", run, *TEXTS, "--format", "jsonl", "--device", "cpu", *flags)
     assert same(read_objects(said.out), by_library(model, TEXTS, **options))
+
+
+def test_top_tokens_are_listed_where_the_format_has_tokens(command: Command, run: Path, model: Model) -> None:
+    said = command("predict", run, "abc", "--format", "jsonl", "--top-tokens", "2")
+    (answer,) = json.loads(said.out)["answers"]
+    expected = model.predict("abc", top_tokens=2)[0].top_tokens
+    assert [[each["token"] for each in own] for own in answer["top_tokens"]] == [
+        [each.token for each in own] for own in expected
+    ]
+    for words in (["predict", run, "abc"], ["predict", run, "abc", "--format", "tsv"], ["attend", run, "abc"]):
+        refused = command(*words, "--top-tokens", "2")
+        assert refused.code == 2
+        assert "top-tokens: " in refused.err
+        assert "--format jsonl" in refused.err
 
 
 # --- constraints of single lines ------------------------------------------------------------------------------------

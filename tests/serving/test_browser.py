@@ -84,7 +84,7 @@ def test_the_grid_has_the_probability_of_each_token_and_where_the_model_looks(
     page.locator("#tokens td >> nth=1").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    assert re.search(r"→.*: 0\.\d{4}$", page.locator(".readout").text_content())
+    assert re.search(r"→.*: 0\.\d{4}$", page.locator("output.readout").text_content())
 
 
 def test_the_address_holds_what_is_asked_and_back_goes_back(opened: Callable[..., Any]) -> None:
