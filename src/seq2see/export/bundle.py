@@ -18,6 +18,8 @@ class Bundle(NamedTuple):
     programs: Programs
     weights: bytes
     """A safetensors file, as in a packed model."""
+    format: Weights
+    """How numbers are stored in it."""
     source_codec: Codec | None
     target_codec: Codec
     limits: dict[str, int | None]
@@ -57,6 +59,7 @@ def bundle_of(saved: SavedModel, model: Predictor, weights: Weights, *, name: st
     return Bundle(
         trace(saved.blueprint, shapes, saved.sizes.fields, saved.sizes.copies),
         write_weights(saved.tensors, weights),
+        weights,
         saved.source_codec,
         saved.target_codec,
         {"maxLength": model.max_length, "maxInput": limits.tokens, "maxPositions": limits.positions},
