@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2see.errors import ConfigError
+from seq2see.inference.options import GenerationArguments
 from seq2see.inference.predictor import Predictor
 
 NODE_NAMES = ("node", "nodejs")
@@ -21,6 +22,8 @@ NO_NODE = "not checked, because there is no node on this machine: install Node.j
 SECONDS = 1800
 """For all answers."""
 BEAM = 5
+OPTIONS: tuple[GenerationArguments, ...] = ({}, {"beam": BEAM})
+"""Of the two answers to each text."""
 RUN = """
 import { readFileSync } from "node:fs";
 const { load } = await import(process.argv[1]);
@@ -36,6 +39,8 @@ console.log(JSON.stringify({ answers, milliseconds: performance.now() - start })
 class Check:
     """Answers of an exported model that were compared with those in Python, from the same weights."""
 
+    place: str
+    """Where the exported model ran."""
     count: int
     same: tuple[int, int]
     """Identical answers, greedy and of a beam."""
@@ -48,7 +53,7 @@ class Check:
         """For the terminal and the file."""
         greedy, beam = self.same
         return [
-            f"checked in node on {self.count:,} texts, beside the same weights in NumPy: identical answers "
+            f"checked in {self.place} on {self.count:,} texts, beside the same weights in NumPy: identical answers "
             f"{greedy:,} of {self.count:,} (greedy), {beam:,} of {self.count:,} (beam {BEAM})",
             f"largest difference in the log-probability of an answer: {self.largest_difference:.2g} nats; "
             f"{self.milliseconds:.1f} ms an answer",
@@ -60,20 +65,34 @@ def find_node() -> str | None:
     return next((found for name in NODE_NAMES if (found := shutil.which(name))), None)
 
 
-def check_in_node(module: str, model: Predictor, texts: Sequence[str], node: str) -> Check:
-    """Compare the module's answers with the model's. ConfigError if node can't run it."""
+def check_in_node(module: str, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """Compare the module's answers with the model's; why not, if there is no node. ConfigError if it can't run it."""
+    node = find_node()
+    if node is None:
+        return NO_NODE
     answers, milliseconds = run_in_node(module, texts, [{}, {"beam": BEAM}], node)
+    found = [[(each["text"], each["logProb"]) for each in own] for own in answers]
+    return compared("node", model, texts, found, milliseconds)
+
+
+def compared(
+    place: str,
+    model: Predictor,
+    texts: Sequence[str],
+    answers: Sequence[Sequence[tuple[str, float]]],
+    milliseconds: float,
+) -> Check:
+    """Answers with their log-probabilities, greedy and of a beam, beside the model's own; they took this long."""
     same, difference = [], 0.0
-    for found, options in zip(answers, ({}, {"beam": BEAM}), strict=True):
+    for found, options in zip(answers, OPTIONS, strict=True):
         number = 0
-        for expected, own in zip(model.predict(list(texts), **options), found, strict=True):  # type: ignore[arg-type]
-            if expected.text == own["text"]:
+        for expected, (text, log_prob) in zip(model.predict(list(texts), **options), found, strict=True):
+            if expected.text == text:
                 number += 1
                 if math.isfinite(expected.log_prob):
-                    difference = max(difference, abs(expected.log_prob - own["logProb"]))
+                    difference = max(difference, abs(expected.log_prob - log_prob))
         same.append(number)
-    each = milliseconds / max(1, 2 * len(texts))
-    return Check(len(texts), (same[0], same[1]), difference, each)
+    return Check(place, len(texts), (same[0], same[1]), difference, milliseconds / max(1, 2 * len(texts)))
 
 
 def run_in_node(

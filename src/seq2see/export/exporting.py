@@ -1,7 +1,7 @@
 """`seq2see export`: a model written for another target, and compared with the original.
 
-RUN ──▶ SavedModel ──▶ Bundle ──▶ target ──▶ file
-             │            └─────▶ in node ─┐
+RUN ──▶ SavedModel ──▶ Bundle ──▶ target ──▶ file or folder
+             │            └─▶ run there ───┐
              └─▶ NumPy ────────────────────┴─▶ same answers?
 """
 
@@ -10,21 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from seq2see.data import Pair
 from seq2see.data.options import known_from
-from seq2see.errors import ConfigError, did_you_mean
+from seq2see.errors import ConfigError, UserError, did_you_mean
 from seq2see.export.bundle import Bundle, bundle_of
-from seq2see.export.checking import NO_NODE, Check, check_in_node, find_node
+from seq2see.export.checking import Check, check_in_node
 from seq2see.export.javascript import declarations, module
 from seq2see.export.page import page
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import members_of, model_of
+from seq2see.inference.predictor import Predictor
 from seq2see.packing import ParityReport, pairs_to_compare, parity_of
 from seq2see.program import to_json
 from seq2see.run.folder import CONFIG, MODEL
-from seq2see.storage.files import require_place, write_file
+from seq2see.storage.files import require_place, write_file, write_folder
 from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.storage.weights import Weights, as_weights, read_weights
 
@@ -32,23 +33,50 @@ MOST_TEXTS = 200
 """Texts that an exported model is compared on."""
 
 
+Files: TypeAlias = dict[str, bytes]
+"""The content of each file by its name."""
+
+
 class Target(NamedTuple):
-    """What a file of some ending is."""
+    """What is written for an ending."""
 
     weights: Weights
     """By default."""
-    write: Callable[[Bundle], str]
+    write: Callable[[Bundle], str | Files]
+    """The content of a file, or the files of a folder."""
     beside: tuple[tuple[str, Callable[[], str]], ...] = ()
     """The endings of files beside it, and what is in them."""
-    runs: bool = True
-    """Whether it can answer by itself."""
+    check: Callable[[Bundle, Predictor, Sequence[str]], Check | str] | None = None
+    """Compares its answers with the model's, or says why it doesn't; None for what can't answer by itself."""
+
+
+def in_node(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """The check of what contains the ES module."""
+    return check_in_node(module(bundle), model, texts)
+
+
+def onnx_files(bundle: Bundle) -> Files:
+    """The folder of `.onnx`."""
+    try:
+        from seq2see.export.onnx.files import files
+    except ModuleNotFoundError as error:
+        raise UserError(f"writing .onnx needs the package {error.name}", fix='pip install "seq2see[onnx]"') from None
+    return files(bundle)
+
+
+def in_onnx_runtime(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """The check of `.onnx`."""
+    from seq2see.export.onnx.network import check
+
+    return check(bundle, model, texts)
 
 
 TARGETS: dict[str, Target] = {
-    ".js": Target("float32", module, ((".d.ts", declarations),)),
-    ".mjs": Target("float32", module, ((".d.mts", declarations),)),
-    ".html": Target("int8", page),
-    ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n", runs=False),
+    ".js": Target("float32", module, ((".d.ts", declarations),), in_node),
+    ".mjs": Target("float32", module, ((".d.mts", declarations),), in_node),
+    ".html": Target("int8", page, check=in_node),
+    ".onnx": Target("float32", onnx_files, check=in_onnx_runtime),
+    ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n"),
 }
 """By the ending of the file. A new target is a row here."""
 ENDINGS = tuple(TARGETS)
@@ -105,30 +133,38 @@ def export_run(
     stored = saved._replace(tensors=read_weights(bundle.weights, chosen, where=saved.origin))
     model = model_of(stored, make_numpy_engine)
     pairs = sample(pairs_of_run(run, data, saved))
-    notes, check, node = [], None, find_node()
+    check: Check | str | None = None
     if not pairs:
-        notes.append("not checked, because there are no pairs: give some with --data dev.tsv (data=pairs)")
-    elif target.runs and node is None:
-        notes.append(NO_NODE)
-    elif target.runs and node is not None:
+        check = "not checked, because there are no pairs: give some with --data dev.tsv (data=pairs)"
+    elif target.check is not None:
         texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
-        check = check_in_node(module(bundle), model, texts, node)
-    if check is not None:
+        check = target.check(bundle, model, texts)
+    if isinstance(check, Check):
         bundle = bundle._replace(facts={**bundle.facts, "checked": check.lines()})
-    content = target.write(bundle).encode()
-    write_file(out, content)
+    size = write(out, target.write(bundle))
     for ending, make in target.beside:
         write_file(out.with_suffix(ending), make().encode())
     operations = [len(program.operations) for program in bundle.programs]
     return ExportedModel(
         out,
-        len(content),
+        size,
         chosen,
         (operations[0], operations[1], operations[2]),
         parity_of(original, model, pairs) if pairs else None,
-        check,
-        tuple(notes),
+        check if isinstance(check, Check) else None,
+        (check,) if isinstance(check, str) else (),
     )
+
+
+def write(out: Path, content: str | Files) -> int:
+    """Write a file or a folder; returns the number of bytes."""
+    if isinstance(content, str):
+        write_file(out, content.encode())
+        return len(content.encode())
+    if out.exists() and not out.is_dir():
+        raise ConfigError("is a file, and must become a folder", where=str(out), fix="choose another -o")
+    write_folder(out, content)
+    return sum(map(len, content.values()))
 
 
 def pairs_of_run(run: Path, data: Sequence[Path] | Sequence[Pair], saved: SavedModel) -> Sequence[Pair]:

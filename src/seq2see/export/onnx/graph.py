@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class Graph:
 
     def numbers(self, values: Any, dtype: str = "int") -> str:
         """Numbers that are part of the graph."""
-        array = np.asarray(values, DTYPES[dtype])
+        array: np.ndarray = np.asarray(values, DTYPES[dtype])
 
         def make(name: str) -> None:
             self.initializers[name] = numpy_helper.from_array(array, name)
@@ -75,13 +76,14 @@ class Graph:
         """A tensor of the model in float32, however it is stored."""
         if name not in self.initializers:
             self.initializers[name] = numpy_helper.from_array(self.stored[name], name)
-        if self.stored[name].dtype == np.float16:
-            return self.add("Cast", name, to=TensorProto.FLOAT)
-        if self.stored[name].dtype == np.int8:
-            scales = self.stored[f"{name}.scale"]
-            self.initializers[f"{name}.scale"] = numpy_helper.from_array(scales, f"{name}.scale")
-            return self.add("DequantizeLinear", name, f"{name}.scale", axis=0)
-        return name
+        if self.stored[name].dtype == np.float32:
+            return name
+        stored = self.add("Cast", name, to=TensorProto.FLOAT)
+        if f"{name}.scale" not in self.stored:
+            return stored
+        # Not DequantizeLinear, which ONNX Runtime computes again in every step.
+        scales = self.stored[f"{name}.scale"]
+        return self.add("Mul", stored, self.numbers(scales.reshape(-1, *(1,) * (self.stored[name].ndim - 1)), "float"))
 
     def _once(self, key: Any, make: Callable[[str], None]) -> str:
         """The name of what has this key; made if there is none yet."""
@@ -101,26 +103,20 @@ class Graph:
         return self._sizes[size]
 
     def _computed(self, size: Size) -> str:
-        if len(size.terms) > 1:
-            first, *others = (
-                self.size(Size({names: number}) if names else number) for names, number in size.terms.items()
-            )
-            for other in others:
-                first = self.add("Add", first, other)
-            return first
+        terms = [Size({names: number}) if names else number for names, number in size.terms.items()]
+        if len(terms) > 1:
+            return reduce(lambda one, other: self.add("Add", one, other), map(self.size, terms))
         ((names, coefficient),) = size.terms.items()
         if coefficient != 1:
-            return self.add("Mul", self.size(Size({names: 1})), self.numbers([coefficient]))
-        if {"B", "K"} <= set(names) and ROWS in self._sizes and len(names) > 2:
-            return self.add("Mul", self._sizes[ROWS], self.size(size // ROWS))
+            return self.add("Mul", self.size(Size({names: 1})), self.size(coefficient))
         if len(names) > 1:
-            first = Size({names[:1]: 1})
-            return self.add("Mul", self.size(first), self.size(size // first))
+            factor = ROWS if {"B", "K"} <= set(names) and ROWS in self._sizes else Size({names[:1]: 1})
+            return self.add("Mul", self.size(factor), self.size(size // factor))
         if size == K and ROWS in self._sizes:
-            return self.add("Div", self._sizes[ROWS], self.size(B))
-        (name,) = names
-        self.inputs.append(helper.make_tensor_value_info(AXES[name], TensorProto.INT64, [1]))
-        return AXES[name]
+            return self.add("Div", self.size(ROWS), self.size(B))
+        name = AXES[names[0]]
+        self.inputs.append(helper.make_tensor_value_info(name, TensorProto.INT64, [1]))
+        return name
 
     def shape(self, shape: Shape) -> str:
         """A tensor with the sizes of a shape."""
@@ -129,14 +125,20 @@ class Graph:
         return self.add("Concat", *(self.size(size) for size in shape), axis=0)
 
     def model(self, name: str, outputs: Sequence[tuple[str, str, Type]], about: Mapping[str, str]) -> onnx.ModelProto:
-        """The model with outputs of these names, values and types."""
+        """The model with outputs of these names, values and types; without what these don't depend on."""
         final = [helper.make_node("Identity", [value], [own]) for own, value, _ in outputs]
+        needed = {value for _, value, _ in outputs}
+        nodes: list[onnx.NodeProto] = []
+        for node in reversed(self.nodes):
+            if not needed.isdisjoint(node.output):
+                needed.update(node.input)
+                nodes.append(node)
         graph = helper.make_graph(
-            [*self.nodes, *final],
+            [*reversed(nodes), *final],
             name,
             self.inputs,
             [described(own, type_) for own, _, type_ in outputs],
-            list(self.initializers.values()),
+            [each for name, each in self.initializers.items() if name in needed],
         )
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="seq2see"
@@ -168,29 +170,18 @@ def can_be_empty(size: AnySize) -> bool:
 
 
 def whole(prepare: Program, program: Program) -> Program:
-    """A program that begins with the weights: with those operations of `prepare` that it needs before its own."""
-    results = dict(prepare.outputs)
-    first = [name for name, _ in program.inputs if name.startswith(PREPARED)]
-    needed = {results[name] for name in first}
-    inputs = len(prepare.inputs)
-    for number in range(inputs + len(prepare.operations) - 1, inputs - 1, -1):
-        if number in needed:
-            needed.update(prepare.operations[number - inputs].inputs)
-    kept = sorted(needed)
+    """A program that begins with the weights: with the operations of `prepare` before its own."""
     own = [(name, type_) for name, type_ in program.inputs if not name.startswith(PREPARED)]
-    leaves = [prepare.inputs[number] for number in kept if number < inputs]
-    places = {number: place for place, number in enumerate(number for number in kept if number < inputs)}
-    operations = []
-    for number in kept:
-        if number >= inputs:
-            places[number] = len(leaves) + len(own) + len(operations)
-            operation = prepare.operations[number - inputs]
-            operations.append(operation._replace(inputs=tuple(places[each] for each in operation.inputs)))
-    names = {name: len(leaves) + place for place, (name, _) in enumerate(own)}
-    values = [places[results[name]] if name in results else names[name] for name, _ in program.inputs]
-    for operation in program.operations:
-        values.append(len(leaves) + len(own) + len(operations))
-        operations.append(operation._replace(inputs=tuple(values[each] for each in operation.inputs)))
-    return Program(
-        (*leaves, *own), tuple(operations), tuple((name, values[number]) for name, number in program.outputs)
-    )
+    inputs = [*prepare.inputs, *own]
+
+    def moved(number: int) -> int:
+        return number if number < len(prepare.inputs) else number + len(own)
+
+    numbers = {name: len(prepare.inputs) + place for place, (name, _) in enumerate(own)}
+    numbers |= {name: moved(number) for name, number in prepare.outputs}
+    values = [numbers[name] for name, _ in program.inputs]
+    before = len(inputs) + len(prepare.operations)
+    values += range(before, before + len(program.operations))
+    operations = [each._replace(inputs=tuple(map(moved, each.inputs))) for each in prepare.operations]
+    operations += [each._replace(inputs=tuple(values[number] for number in each.inputs)) for each in program.operations]
+    return Program(tuple(inputs), tuple(operations), tuple((name, values[number]) for name, number in program.outputs))

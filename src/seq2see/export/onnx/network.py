@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from time import perf_counter
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.errors import ConfigError
-from seq2see.export.onnx.files import ENCODER, NEXT, STEP, axes_of
+from seq2see.export.bundle import Bundle
+from seq2see.export.checking import OPTIONS, Check, compared
+from seq2see.export.onnx.files import ENCODER, NEXT, STEP, axes_of, files
 from seq2see.export.onnx.graph import AXES
+from seq2see.inference.engine import NumpyEngine
+from seq2see.inference.predictor import Predictor
 from seq2see.program import Programs
 from seq2see.program.program import CARRY, IDS, LENGTHS, LOG_PROBS, READING, WEIGHTS
 from seq2see.program.replay import ReplayState
+from seq2see.runtime import Network
 
 Array = NDArray[Any]
+NOT_INSTALLED = "not checked, because onnxruntime is not installed: pip install onnxruntime, and export again"
 
 
 class OnnxNetwork:
     """The two graphs of a folder; `start` and `step` are those of `seq2see.program.Replay`."""
 
-    def __init__(self, graphs: Mapping[str, bytes], programs: Programs) -> None:
+    def __init__(self, graphs: Mapping[str, bytes], programs: Programs, max_positions: int | None = None) -> None:
+        self.max_positions = max_positions
+        self.has_attention = programs.has_attention
         self.encoder, self.decoder = session(graphs[ENCODER]), session(graphs[STEP])
         self.axes = axes_of(programs)
 
@@ -56,3 +65,22 @@ def run(session: Any, given: Mapping[str, Array], sizes: Mapping[str, int]) -> d
     names = [each.name for each in session.get_outputs()]
     inputs = {each.name: named[each.name] for each in session.get_inputs()}
     return dict(zip(names, session.run(names, inputs), strict=True))
+
+
+def check(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """Compare the answers in ONNX Runtime with the model's; why not, if it isn't installed."""
+    if find_spec("onnxruntime") is None:
+        return NOT_INSTALLED
+    network = OnnxNetwork(files(bundle), bundle.programs, bundle.limits["maxPositions"])
+    same = Predictor(
+        NumpyEngine(cast(Network, network)),
+        model.source_codec,
+        model.target_codec,
+        max_length=model.max_length,
+        length_penalty=model.length_penalty,
+    )
+    start = perf_counter()
+    answers = [[same.predict(text, **options)[0] for text in texts] for options in OPTIONS]
+    milliseconds = 1000 * (perf_counter() - start)
+    found = [[(each.text, each.log_prob) for each in own] for own in answers]
+    return compared("ONNX Runtime", model, texts, found, milliseconds)

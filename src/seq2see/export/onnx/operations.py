@@ -33,7 +33,7 @@ def constant(graph: Graph, operation: Operation, values: Values) -> str:
 
 def full(graph: Graph, operation: Operation, values: Values) -> str:
     """ConstantOfShape."""
-    value = np.array([operation.attributes["value"]], DTYPES[operation.type.dtype])
+    value: np.ndarray = np.array([operation.attributes["value"]], DTYPES[operation.type.dtype])
     return graph.add("ConstantOfShape", graph.shape(operation.type.shape), value=numpy_helper.from_array(value))
 
 
