@@ -40,6 +40,12 @@ def node() -> str:
     return found
 
 
+@pytest.fixture
+def two_fields() -> Callable[[Blueprint], Blueprint]:
+    """Gives a model sources of two fields."""
+    return lambda o: laws.TwoFields(**asdict(o))
+
+
 def codecs_of(o: Blueprint) -> tuple[Codec | None, Codec]:
     """Letters on both sides, more of them in sources; with fields, tags behind them; STEP of a transducer."""
     target = string.ascii_lowercase[:8]

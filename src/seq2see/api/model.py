@@ -133,11 +133,12 @@ class Model(Predictor):
     ) -> ExportedModel:
         """Write the model for where Python is not, in the format that the ending of `path` names.
 
-        `.html` is a page that works offline, `.js` and `.mjs` an ES module, `.onnx` a folder of ONNX graphs, `.json`
-        the operations alone. Weights are int8 in a page, float32 elsewhere, unless `weights` says otherwise. If
-        Node.js or ONNX Runtime is installed, the answers are compared with those in Python, on `data`, by default the
-        dev pairs of its run. Raises ConfigError for an ensemble, and for a model that reads vectors or pictures, or
-        protects parts of a text.
+        `.html` is a page that works offline, `.js` and `.mjs` an ES module, `.onnx` a folder of ONNX graphs,
+        `.ctranslate2` a folder for CTranslate2, `.json` the operations alone. Weights are int8 in a page, float32
+        elsewhere, unless `weights` says otherwise. Where the format can run (Node.js, ONNX Runtime), the answers are
+        compared with those in Python, on `data`, by default the dev pairs of its run. Raises ConfigError for an
+        ensemble, for a model that reads vectors or pictures, or protects parts of a text, and for `.ctranslate2` for
+        all but Transformers.
         """
         from seq2see.export import export_run
 

@@ -204,7 +204,8 @@ def export(
             alias="-o",
             group=OUTPUT,
             help="A file whose name ends in .html (a page that works offline), .js or .mjs (an ES module), "
-            ".json (the operations alone); a folder whose name ends in .onnx (graphs for ONNX Runtime).",
+            ".json (the operations alone); a folder whose name ends in .onnx (graphs for ONNX Runtime) "
+            "or .ctranslate2 (a Transformer for CTranslate2).",
         ),
     ],
     weights: Annotated[

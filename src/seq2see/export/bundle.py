@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from seq2see.blueprint import Blueprint
 from seq2see.errors import ConfigError
 from seq2see.inference.predictor import Predictor
 from seq2see.program import Programs, trace
@@ -15,6 +16,7 @@ from seq2see.text import Codec, Fields, Protected, Tokenizer
 class Bundle(NamedTuple):
     """A model as any target can run it. It has no record of its training sources."""
 
+    blueprint: Blueprint
     programs: Programs
     weights: bytes
     """A safetensors file, as in a packed model."""
@@ -57,6 +59,7 @@ def bundle_of(saved: SavedModel, model: Predictor, weights: Weights, *, name: st
     limits = model.input_limits()
     facts = {"name": name, "architecture": saved.blueprint.name, "parameters": model.num_parameters}
     return Bundle(
+        saved.blueprint,
         trace(saved.blueprint, shapes, saved.sizes.fields, saved.sizes.copies),
         write_weights(saved.tensors, weights),
         weights,

@@ -83,10 +83,11 @@ def compared(
     texts: Sequence[str],
     answers: Sequence[Sequence[tuple[str, float]]],
     milliseconds: float,
+    searches: Sequence[GenerationArguments] = OPTIONS,
 ) -> Check:
     """Answers with their log-probabilities, greedy and of a beam, beside the model's own; they took this long."""
     same, difference = [], 0.0
-    for found, options in zip(answers, OPTIONS, strict=True):
+    for found, options in zip(answers, searches, strict=True):
         number = 0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnknownTextWarning)

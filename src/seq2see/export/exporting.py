@@ -7,7 +7,8 @@ RUN ──▶ SavedModel ──▶ Bundle ──▶ target ──▶ file or fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -15,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 from seq2see.data import Pair
 from seq2see.data.options import known_from
 from seq2see.errors import ConfigError, UserError, did_you_mean
+from seq2see.export import ctranslate2
 from seq2see.export.bundle import Bundle, bundle_of
 from seq2see.export.checking import Check, check_in_node
 from seq2see.export.javascript import declarations, module
@@ -55,12 +57,10 @@ def in_node(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | s
     return check_in_node(module(bundle), model, texts)
 
 
-def onnx_files(bundle: Bundle) -> Files:
+def to_onnx(bundle: Bundle) -> Files:
     """The folder of `.onnx`."""
-    try:
-        from seq2see.export.onnx.files import files
-    except ModuleNotFoundError as error:
-        raise UserError(f"writing .onnx needs the package {error.name}", fix='pip install "seq2see[onnx]"') from None
+    from seq2see.export.onnx.files import files
+
     return files(bundle)
 
 
@@ -75,7 +75,8 @@ TARGETS: dict[str, Target] = {
     ".js": Target("float32", module, ((".d.ts", declarations),), in_node),
     ".mjs": Target("float32", module, ((".d.mts", declarations),), in_node),
     ".html": Target("int8", page, check=in_node),
-    ".onnx": Target("float32", onnx_files, check=in_onnx_runtime),
+    ".onnx": Target("float32", to_onnx, check=in_onnx_runtime),
+    ".ctranslate2": Target("float32", ctranslate2.files, check=ctranslate2.check),
     ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n"),
 }
 """By the ending of the file. A new target is a row here."""
@@ -138,10 +139,13 @@ def export_run(
         check = "not checked, because there are no pairs: give some with --data dev.tsv (data=pairs)"
     elif target.check is not None:
         texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
-        check = target.check(bundle, model, texts)
+        with packages_for(out):
+            check = target.check(bundle, model, texts)
     if isinstance(check, Check):
         bundle = bundle._replace(facts={**bundle.facts, "checked": check.lines()})
-    size = write(out, target.write(bundle))
+    with packages_for(out):
+        content = target.write(bundle)
+    size = write(out, content)
     for ending, make in target.beside:
         write_file(out.with_suffix(ending), make().encode())
     operations = [len(program.operations) for program in bundle.programs]
@@ -154,6 +158,16 @@ def export_run(
         check if isinstance(check, Check) else None,
         (check,) if isinstance(check, str) else (),
     )
+
+
+@contextmanager
+def packages_for(out: Path) -> Iterator[None]:
+    """UserError for a package that is needed and not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        fix = f'pip install "seq2see[{out.suffix[1:]}]"'
+        raise UserError(f"{out.suffix} needs the package {error.name}", where=str(out), fix=fix) from None
 
 
 def write(out: Path, content: str | Files) -> int:
