@@ -235,7 +235,7 @@ class Translating:
         self.translator = ctranslate2.Translator(folder, intra_threads=1)
         assert bundle.source_codec is not None
         self.source, self.target = bundle.source_codec.tokenizer, bundle.target_codec.tokenizer
-        self.most = bundle.limits["maxLength"]
+        self.most = longest(bundle)
 
     def answer(self, text: str, beam: int) -> list[str]:
         """The tokens of the best answer."""
@@ -258,7 +258,7 @@ class Continuing:
 
         self.generator = ctranslate2.Generator(folder, intra_threads=1)
         self.target = bundle.target_codec.tokenizer
-        self.most = bundle.limits["maxLength"]
+        self.most = longest(bundle)
 
     def answer(self, text: str, beam: int) -> list[str]:
         """The tokens that continue the text."""
@@ -279,6 +279,13 @@ class Continuing:
 def network(bundle: Bundle, folder: str) -> Translating | Continuing:
     """The model in CTranslate2."""
     return Continuing(bundle, folder) if bundle.source_codec is None else Translating(bundle, folder)
+
+
+def longest(bundle: Bundle) -> int:
+    """The tokens of the longest answer."""
+    most = bundle.limits["maxLength"]
+    assert most is not None
+    return most
 
 
 def search_options(beam: int) -> dict[str, Any]:
