@@ -145,10 +145,8 @@ def write_packed(
     path = path.absolute()  # "." has no name to write a sibling of
     require_replaceable(path)
     if editable_card:
-        files[MANIFEST] = manifest_of(
-            {name: hash_of(files[name]) for name in sorted(files) if name not in (CARD, MANIFEST)}
-        )
-    manifest = files.pop(MANIFEST)
+        del hashes[CARD]
+    manifest = manifest_of(hashes)
     write_folder(path, files, manifest, names=MODEL_FILES)
     return sum(map(len, files.values())) + len(manifest)
 
