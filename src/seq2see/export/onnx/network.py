@@ -73,14 +73,7 @@ def check(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str
     """Compare the answers in ONNX Runtime with the model's; why not, if it isn't installed."""
     if find_spec("onnxruntime") is None:
         return NOT_INSTALLED
-    network = OnnxNetwork(files(bundle), bundle.programs, bundle.limits["maxPositions"])
-    same = Predictor(
-        NumpyEngine(cast(Network, network)),
-        model.source_codec,
-        model.target_codec,
-        max_length=model.max_length,
-        length_penalty=model.length_penalty,
-    )
+    same = predictor(bundle, model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownTextWarning)
         start = perf_counter()
@@ -88,3 +81,15 @@ def check(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str
         milliseconds = 1000 * (perf_counter() - start)
     found = [[(each.text, each.log_prob) for each in own] for own in answers]
     return compared("ONNX Runtime", model, texts, found, milliseconds)
+
+
+def predictor(bundle: Bundle, model: Predictor) -> Predictor:
+    """The model, computed by ONNX Runtime."""
+    network = OnnxNetwork(files(bundle), bundle.programs, bundle.limits["maxPositions"])
+    return Predictor(
+        NumpyEngine(cast(Network, network)),
+        model.source_codec,
+        model.target_codec,
+        max_length=model.max_length,
+        length_penalty=model.length_penalty,
+    )
