@@ -117,10 +117,10 @@ def test_the_folder_is_written_and_checked(saved, tmp_path) -> None:
     found = export_run(tmp_path / "model.seq2see", tmp_path / "model.ctranslate2", data=pairs)
     assert found.check is not None
     assert found.check.same == (3, 3)
-    assert "checked in CTranslate2 on 3 texts" in found.lines()[-2]
+    assert any(line.startswith("checked in CTranslate2 on 3 texts") for line in found.lines())
     names = {path.name for path in found.path.iterdir()}
     assert {"model.bin", "config.json", "source_vocabulary.json", "target_vocabulary.json", "model.json"} <= names
-    assert json.loads((found.path / "model.json").read_text("utf-8"))["checked"] == found.check.lines()
+    assert json.loads((found.path / "model.json").read_text("utf-8"))["checked"][-2:] == found.check.lines()
 
 
 def test_the_check_finds_another_model(exported, texts) -> None:

@@ -104,11 +104,11 @@ def test_the_folder_is_written_and_checked(packed, tmp_path) -> None:
     found = export_run(packed(name="attention", **SMALL), tmp_path / "model.onnx", data=pairs)
     assert found.check is not None
     assert found.check.same == (3, 3)
-    assert "checked in ONNX Runtime on 3 texts" in found.lines()[-2]
+    assert any(line.startswith("checked in ONNX Runtime on 3 texts") for line in found.lines())
     written = {path.name: path.stat().st_size for path in found.path.iterdir()}
     assert found.size == sum(size for name, size in written.items() if name != "manifest.json")
     values = json.loads((found.path / VALUES).read_text("utf-8"))
-    assert values["checked"] == found.check.lines()
+    assert values["checked"][-2:] == found.check.lines()
     assert values["opset"] == 18
     assert export_run(packed(name="plain", **SMALL), found.path, data=pairs).path == found.path, "is replaced"
 

@@ -223,7 +223,7 @@ def check(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str
         found = [[own.answer(text, options.get("beam", 1)) for text in texts] for options in SEARCHES]
         milliseconds = 1000 * (perf_counter() - start)
         answers = [[own.scored(text, tokens) for text, tokens in zip(texts, each, strict=True)] for each in found]
-    return compared("CTranslate2", model, texts, answers, milliseconds, SEARCHES)
+    return compared(model, texts, answers, milliseconds, "CTranslate2", SEARCHES)
 
 
 class Translating:

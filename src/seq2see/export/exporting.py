@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -18,11 +19,11 @@ from seq2see.data.options import known_from
 from seq2see.errors import ConfigError, UserError, did_you_mean
 from seq2see.export import ctranslate2
 from seq2see.export.bundle import Bundle, bundle_of
-from seq2see.export.checking import Check, check_in_node
+from seq2see.export.checking import Check, check_with_node
 from seq2see.export.javascript import declarations, module
 from seq2see.export.page import page
 from seq2see.inference.engine import make_numpy_engine
-from seq2see.inference.loading import members_of, model_of
+from seq2see.inference.loading import engine_maker, members_of, model_of
 from seq2see.inference.predictor import Predictor
 from seq2see.packing import ParityReport, pairs_to_compare, parity_of
 from seq2see.program import to_json
@@ -39,6 +40,10 @@ Files: TypeAlias = dict[str, bytes]
 """The content of each file by its name."""
 
 
+Checker: TypeAlias = Callable[[Bundle, Predictor, Sequence[str]], Check | str]
+"""Compares answers to texts with the model's; gives what prevents it, where what runs the target is missing."""
+
+
 class Target(NamedTuple):
     """What is written for an ending."""
 
@@ -46,15 +51,15 @@ class Target(NamedTuple):
     """By default."""
     write: Callable[[Bundle], str | Files]
     """The content of a file, or the files of a folder."""
+    check: Checker | None
+    """None if it can't answer by itself."""
     beside: tuple[tuple[str, Callable[[], str]], ...] = ()
     """The endings of files beside it, and what is in them."""
-    check: Callable[[Bundle, Predictor, Sequence[str]], Check | str] | None = None
-    """Compares its answers with the model's, or says why it doesn't; None for what can't answer by itself."""
 
 
 def in_node(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
-    """The check of what contains the ES module."""
-    return check_in_node(module(bundle), model, texts)
+    """Checks what is, or has inside, an ES module."""
+    return check_with_node(module(bundle), model, texts)
 
 
 def to_onnx(bundle: Bundle) -> Files:
@@ -65,19 +70,19 @@ def to_onnx(bundle: Bundle) -> Files:
 
 
 def in_onnx_runtime(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
-    """The check of `.onnx`."""
+    """Checks the folder of `.onnx`."""
     from seq2see.export.onnx.network import check
 
     return check(bundle, model, texts)
 
 
 TARGETS: dict[str, Target] = {
-    ".js": Target("float32", module, ((".d.ts", declarations),), in_node),
-    ".mjs": Target("float32", module, ((".d.mts", declarations),), in_node),
-    ".html": Target("int8", page, check=in_node),
-    ".onnx": Target("float32", to_onnx, check=in_onnx_runtime),
-    ".ctranslate2": Target("float32", ctranslate2.files, check=ctranslate2.check),
-    ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n"),
+    ".js": Target("float32", module, in_node, ((".d.ts", declarations),)),
+    ".mjs": Target("float32", module, in_node, ((".d.mts", declarations),)),
+    ".html": Target("int8", page, in_node),
+    ".onnx": Target("float32", to_onnx, in_onnx_runtime),
+    ".ctranslate2": Target("float32", ctranslate2.files, ctranslate2.check),
+    ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n", None),
 }
 """By the ending of the file. A new target is a row here."""
 ENDINGS = tuple(TARGETS)
@@ -96,7 +101,7 @@ class ExportedModel:
     parity: ParityReport | None
     """The original model beside the same with the weights as stored; None if it had no pairs to compare on."""
     check: Check | None
-    """The exported model beside that; None if it had no pairs, or there was no node."""
+    """The exported model beside that; None if it had no pairs, or nothing to run it."""
     notes: tuple[str, ...] = ()
     """What was not checked, and why."""
 
@@ -104,15 +109,24 @@ class ExportedModel:
         """What was checked, for the terminal."""
         prepare, encode, step = self.operations
         found = [f"operations: {encode} to read a text, {step} a step, {prepare} to prepare the weights"]
-        if self.parity is not None:
-            found += [f"weights {self.weights}, {line}" for line in self.parity.lines()[1:4]]
-        return [*found, *(self.check.lines() if self.check else ()), *self.notes]
+        found += parity_lines(self.weights, self.parity)
+        if self.check is not None:
+            found += [*self.check.lines(), f"{self.check.milliseconds:.1f} ms an answer"]
+        return [*found, *self.notes]
+
+
+def parity_lines(weights: str, parity: ParityReport | None) -> list[str]:
+    """What the format of the weights changed, for the terminal and the file."""
+    if parity is None:
+        return []
+    checked, *others = parity.lines()
+    return [f"weights {weights}, {checked}", *others]
 
 
 def export_run(
     run: Path, out: Path, *, weights: str | None = None, data: Sequence[Path] | Sequence[Pair] = ()
 ) -> ExportedModel:
-    """Write the model of `run` for the target that the ending of `out` names, and check it where node is installed.
+    """Write the model of `run` for the target that the ending of `out` names, and check it if it can run here.
 
     The texts are the sources of `data`, by default of the run's dev pairs. `weights` are float32, float16 or int8, by
     default int8 in a page and float32 elsewhere. Raises ConfigError for an unknown ending and for a model that programs
@@ -129,7 +143,7 @@ def export_run(
         what = f"holds {len(members)} models, and an exported file one"
         raise ConfigError(what, where=str(run), fix=f"export one of them: {members[0]}")
     saved = load_model(run)
-    original = model_of(saved, make_numpy_engine)
+    original = model_of(saved, engine_maker("torch" if find_spec("torch") else "numpy", "cpu"))
     bundle = bundle_of(saved, original, chosen, name=name_of(run))
     stored = saved._replace(tensors=read_weights(bundle.weights, chosen, where=saved.origin))
     model = model_of(stored, make_numpy_engine)
@@ -141,8 +155,9 @@ def export_run(
         texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
         with packages_for(out):
             check = target.check(bundle, model, texts)
-    if isinstance(check, Check):
-        bundle = bundle._replace(facts={**bundle.facts, "checked": check.lines()})
+    parity = parity_of(original, model, pairs) if pairs else None
+    checked = [*parity_lines(chosen, parity), *(check.lines() if isinstance(check, Check) else ())]
+    bundle = bundle._replace(facts={**bundle.facts, "checked": checked})
     with packages_for(out):
         content = target.write(bundle)
     size = write(out, content)
@@ -154,7 +169,7 @@ def export_run(
         size,
         chosen,
         (operations[0], operations[1], operations[2]),
-        parity_of(original, model, pairs) if pairs else None,
+        parity,
         check if isinstance(check, Check) else None,
         (check,) if isinstance(check, str) else (),
     )

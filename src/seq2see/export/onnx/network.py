@@ -80,7 +80,7 @@ def check(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str
         answers = [[same.predict(text, **options)[0] for text in texts] for options in OPTIONS]
         milliseconds = 1000 * (perf_counter() - start)
     found = [[(each.text, each.log_prob) for each in own] for own in answers]
-    return compared("ONNX Runtime", model, texts, found, milliseconds)
+    return compared(model, texts, found, milliseconds, "ONNX Runtime")
 
 
 def predictor(bundle: Bundle, model: Predictor) -> Predictor:
