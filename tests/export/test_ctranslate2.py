@@ -104,6 +104,21 @@ def test_a_token_that_is_called_as_a_special_one_is_refused(exported) -> None:
         files(exported(resolve(BLOCKS), (codec, codec))[1])
 
 
+def test_texts_are_cut_and_joined_with_what_the_folder_has(learned, tmp_path) -> None:
+    """As docs/shipping.md shows it."""
+    import ctranslate2
+
+    model, bundle = learned(resolve(BLOCKS))
+    write_folder(tmp_path / "model.ctranslate2", files(bundle))
+    values = json.loads((tmp_path / "model.ctranslate2" / "model.json").read_text("utf-8"))
+    source, target = Codec.from_dict(values["source"]), Codec.from_dict(values["target"])
+    translator = ctranslate2.Translator(str(tmp_path / "model.ctranslate2"))
+    (found,) = translator.translate_batch(
+        [source.tokenizer.split("abc")], disable_unk=True, beam_size=1, max_decoding_length=values["maxLength"]
+    )
+    assert target.tokenizer.join(found.hypotheses[0]) == model.predict("abc")[0].text
+
+
 @pytest.mark.parametrize("weights", ["float16", "int8"])
 def test_smaller_weights_make_smaller_files(weights, exported) -> None:
     o = resolve(replace(BLOCKS, width=64, feed_forward=256))
