@@ -19,7 +19,7 @@ from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import model_of
 from seq2see.inference.predictor import Predictor
 from seq2see.model import build
-from seq2see.storage.saved_model import SavedModel, sizes_of
+from seq2see.storage.saved_model import FORMAT, SavedModel, sizes_of
 from seq2see.text import Codec, Fields, Vocabulary, make_tokenizer
 
 _laws = importlib.util.spec_from_file_location("laws", Path(__file__).parent.parent / "laws" / "conftest.py")
@@ -38,6 +38,12 @@ def node() -> str:
     if found is None:
         pytest.skip("there is no Node.js: apt-get install nodejs")
     return found
+
+
+@pytest.fixture
+def two_fields() -> Callable[[Blueprint], Blueprint]:
+    """Gives a model sources of two fields."""
+    return lambda o: laws.TwoFields(**asdict(o))
 
 
 def codecs_of(o: Blueprint) -> tuple[Codec | None, Codec]:
@@ -67,7 +73,7 @@ def saved() -> Callable[..., SavedModel]:
             model.decoder.output.weight.mul_(2)
         tensors = {name: tensor.numpy().copy() for name, tensor in model.tensors().items()}
         options = {field.name: asdict(o)[field.name] for field in fields(Blueprint)}
-        return SavedModel({"model": options, "max_length": 9, **config}, tensors, source, target)
+        return SavedModel({"format": FORMAT, "model": options, "max_length": 9, **config}, tensors, source, target)
 
     return make
 

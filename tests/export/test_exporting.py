@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from tests.conftest import train_tiny
 
 import seq2see
 from seq2see.cli import run
-from seq2see.export import ENDINGS, exporting
+from seq2see.errors import UserError
+from seq2see.export import ENDINGS, checking
 from seq2see.export.checking import NO_NODE
 from seq2see.program import read_programs
+from seq2see.storage.saved_model import write_packed
 
 
 @pytest.fixture
@@ -73,10 +76,22 @@ def test_a_packed_model_is_exported_and_says_that_it_was_not_checked(model, tmp_
 
 
 def test_without_node_it_says_that_it_was_not_checked(model, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(exporting, "find_node", lambda: None)
+    monkeypatch.setattr(checking, "find_node", lambda: None)
     exported = model.export(tmp_path / "one.mjs")
     assert exported.notes == (NO_NODE,)
     assert exported.parity is not None
+
+
+@pytest.mark.parametrize("ending", ["onnx", "ctranslate2"])
+def test_a_missing_package_is_named(ending, saved, blueprint, tmp_path, monkeypatch) -> None:
+    write_packed(tmp_path / "small.seq2see", saved(blueprint("transformer")))
+    for module in [name for name in sys.modules if name.startswith(("seq2see.export.onnx", "ctranslate2."))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, ending, None)
+    with pytest.raises(UserError, match=rf"\.{ending} needs the package {ending}") as caught:
+        seq2see.load(tmp_path / "small.seq2see").export(tmp_path / f"one.{ending}")
+    assert caught.value.fix == f'pip install "seq2see[{ending}]"'
+    assert not (tmp_path / f"one.{ending}").exists()
 
 
 @pytest.mark.parametrize("name", ["one", "one.htm", "one.jss", "one.tflite"])

@@ -204,7 +204,8 @@ def export(
             alias="-o",
             group=OUTPUT,
             help="A file whose name ends in .html (a page that works offline), .js or .mjs (an ES module), "
-            ".json (the operations alone).",
+            ".json (the operations alone); a folder whose name ends in .onnx (graphs for ONNX Runtime) "
+            "or .ctranslate2 (a Transformer for CTranslate2).",
         ),
     ],
     weights: Annotated[
@@ -213,9 +214,9 @@ def export(
     ] = None,
     data: Annotated[Files, Parameter(help="Pairs to check it on; by default the run's own dev pairs.")] = None,
 ) -> None:
-    """Write a model for browsers and JavaScript, and compare its answers with those in Python.
+    """Write a model for where Python is not, and compare its answers with those in Python.
 
-    The file holds everything: text goes in, text comes out, without Python and without a network.
+    A page and a module hold everything: text goes in, text comes out, without a network.
     """
     from seq2see.export import export_run
 
