@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seq2see.curves.history import History, Point, problem_lines, read_history
 from seq2see.errors import CheckpointError, ConfigError, UserError
+from seq2see.metrics import SCALES
 from seq2see.printable import one_line
 from seq2see.storage.files import require_place, write_file
 
@@ -42,6 +43,23 @@ QUANTITIES = (
 )
 
 
+def quantities_of(histories: Sequence[History]) -> list[Quantity]:
+    """The quantities that any of these runs has logged, and the dev metrics that selected their best models."""
+    found = [each for each in QUANTITIES if any(each.points(history) for history in histories)]
+    names = dict.fromkeys(name for history in histories for name in history.others)
+    place = 1 + max((number for number, each in enumerate(found) if each.is_evaluation), default=-1)
+    return [*found[:place], *map(dev_quantity, sorted(names)), *found[place:]]
+
+
+def dev_quantity(metric: str) -> Quantity:
+    """A metric on dev."""
+    scale = SCALES[metric]
+    factor, unit = (100.0, "%") if scale.unit == "share" else (1.0, "")
+    return Quantity(
+        f"dev {scale.title}", unit, lambda history: history.others.get(metric, []), factor, is_evaluation=True
+    )
+
+
 def draw_curves(runs: Sequence[Path], out: Path) -> list[str]:
     """Write the curves of these runs as PNG, SVG or PDF, by extension. Returns messages about skipped log lines.
 
@@ -52,7 +70,7 @@ def draw_curves(runs: Sequence[Path], out: Path) -> list[str]:
         raise ConfigError(what, where=str(out), fix="use .png, .svg or .pdf")
     require_place(out)
     histories = [read_history(run) for run in dict.fromkeys(runs)]
-    if not any(quantity.points(history) for quantity in QUANTITIES for history in histories):
+    if not quantities_of(histories):
         raise CheckpointError("the log has nothing to plot", where=histories[0].name, fix="name another run")
     write_file(out, picture(histories, out.suffix.lower()[1:]))
     return list(problem_lines(histories))
@@ -65,7 +83,7 @@ def picture(histories: Sequence[History], kind: str) -> bytes:
         from matplotlib.lines import Line2D
     except ImportError:
         raise UserError("plots need matplotlib", fix='pip install "seq2see[plots]"') from None
-    quantities = [each for each in QUANTITIES if any(each.points(history) for history in histories)]
+    quantities = quantities_of(histories)
     figure = Figure(figsize=(10, 3 * -(-len(quantities) // 2) + 0.25 * len(histories)), layout="constrained")
     all_axes: list[Axes] = list(figure.subplots(-(-len(quantities) // 2), 2, squeeze=False).flat)
     for axes, quantity in zip(all_axes, quantities, strict=False):
