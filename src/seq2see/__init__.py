@@ -19,8 +19,8 @@ from seq2see.version import __version__
 
 if TYPE_CHECKING:
     from seq2see.api.model import Model, attend, evaluate, load
-    from seq2see.api.training import compare, distill, train
-    from seq2see.comparison import Comparison
+    from seq2see.api.training import compare, cross_validate, distill, train
+    from seq2see.comparison import Comparison, CrossValidation
     from seq2see.data import Pair
     from seq2see.evaluation import EvaluationReport
     from seq2see.inference.options import GenerationOptions
@@ -33,6 +33,7 @@ __all__ = [
     "CheckpointError",
     "Comparison",
     "ConfigError",
+    "CrossValidation",
     "DataError",
     "EvaluationReport",
     "GenerationOptions",
@@ -45,6 +46,7 @@ __all__ = [
     "__version__",
     "attend",
     "compare",
+    "cross_validate",
     "distill",
     "evaluate",
     "load",
@@ -55,8 +57,8 @@ _find, __dir__ = lazily(
     __name__,
     {
         "api.model": "Model attend evaluate load",
-        "api.training": "compare distill train",
-        "comparison": "Comparison",
+        "api.training": "compare cross_validate distill train",
+        "comparison": "Comparison CrossValidation",
         "data": "Pair",
         "evaluation": "EvaluationReport",
         "inference.options": "GenerationOptions",

@@ -22,10 +22,10 @@ from seq2see.commands.options import (
     SkipBad,
     Switch,
     Table,
-    merged,
     parsed,
     require_files,
-    table_settings,
+    require_some,
+    training_request,
 )
 from seq2see.console import Terminal, say, say_to, show
 from seq2see.errors import ConfigError
@@ -95,39 +95,21 @@ def train(
     force
         Replace the run in the folder.
     """
-    from seq2see.config import given_keys, make_config, read_toml
     from seq2see.inference.loading import MEMBER
     from seq2see.run.first_look import read_first
     from seq2see.run.folder import default_folder
 
-    settings_given = parsed(set_)
-    if not data:
-        fix = "name a file, before any --dev or --set: seq2see train pairs.tsv"
-        raise ConfigError("no data were given", where="seq2see train", fix=fix)
+    require_some("train", data)
     require_files("--dev", dev)
     if from_ is not None and resume:
         what = "conflicts with --resume, which continues from the run's own checkpoint"
         raise ConfigError(what, where="--from", fix="leave --from out, or start a new run with another --out")
-    is_recipe = data[0].suffix == ".toml"
-    if is_recipe and len(data) > 1:
-        raise ConfigError(
-            f"a recipe names its own data, so {data[1]} is one too many", where=str(data[0]), fix="set data.train in it"
-        )
-    values = read_toml(data[0]) if is_recipe else {}
-    settings: dict[str, tuple[str, Any]] = {}
-    if not is_recipe:
-        settings["data.train"] = (str(data[0]), [str(path.absolute()) for path in data])
+    own: dict[str, tuple[str, Any]] = {}
     if dev:
-        settings["data.dev"] = ("--dev", [str(path.absolute()) for path in dev])
-    if model is not None:
-        settings["model.name"] = ("--model", model)
+        own["data.dev"] = ("--dev", [str(path.absolute()) for path in dev])
     if from_ is not None:
-        settings["training.start_from"] = ("--from", str(from_))
-    settings |= table_settings(table)
-    if skip_bad:
-        settings["data.skip_bad"] = ("--skip-bad", True)
-    chosen = merged(settings, settings_given)
-    config = make_config(values, chosen, where=str(data[0]))
+        own["training.start_from"] = ("--from", str(from_))
+    config, given = training_request("train", data, model, set_, table, skip_bad=skip_bad, own=own)
     folder = out or default_folder(data[0])
     console = Terminal(stderr=True)
     is_resumed = resume or auto_resume or fallback_previous or allow_changes
@@ -148,7 +130,7 @@ def train(
             seeds,
             data=read,
             console=console,
-            given=given_keys(values, chosen),
+            given=given,
             engine=engine,
             device=device,
             resume=resume,
@@ -168,7 +150,7 @@ def train(
         folder,
         data=read,
         console=console,
-        given=given_keys(values, chosen),
+        given=given,
         engine=engine,
         device=device,
         resume=resume,

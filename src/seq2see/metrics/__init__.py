@@ -14,7 +14,17 @@ from seq2see.metrics.edits import (
 )
 from seq2see.metrics.measured import Measured, Metric, Scale, Unit, ratio
 from seq2see.metrics.names import METRICS, SCALES, SPELLING, are_single_words, computable, find_metrics, metrics_for
-from seq2see.metrics.resampling import SAMPLES, Difference, Interval, Spread, differences, intervals, spread
+from seq2see.metrics.resampling import (
+    SAMPLES,
+    Difference,
+    Interval,
+    SeedDifference,
+    Spread,
+    differences,
+    intervals,
+    seed_difference,
+    spread,
+)
 from seq2see.metrics.rouge import rouge_1, rouge_2, rouge_l
 from seq2see.metrics.translation import bleu, chrf, ter
 
@@ -28,6 +38,7 @@ __all__ = [
     "Measured",
     "Metric",
     "Scale",
+    "SeedDifference",
     "Spread",
     "Unit",
     "are_single_words",
@@ -47,6 +58,7 @@ __all__ = [
     "rouge_1",
     "rouge_2",
     "rouge_l",
+    "seed_difference",
     "spread",
     "symbol_error_rate",
     "ter",

@@ -70,6 +70,18 @@ def test_all_runs_are_trained_on_the_same_pairs_and_compared_with_the_first(done
     assert found.evaluation.runs == tuple(members)
     assert [group.runs for group in found.evaluation.seed_groups] == [(0, 1), (2, 3)]
     assert found.evaluation.against_first[2]["exact_match"]
+    plain, attention = found.evaluation.seed_groups
+    assert plain.against_first == {}
+    between = attention.against_first["cer"]
+    assert between.value == pytest.approx(attention.spreads["cer"].mean - plain.spreads["cer"].mean)
+    assert between.interval.low <= between.value <= between.interval.high
+    row = next(line for line in str(found).splitlines() if line.startswith("mean ± sd") and "+/-" not in line)
+    assert " p " not in row  # of the first recipe
+    assert f"p {between.p:.3f}" in str(found)
+    assert f"{between.p:.3f}" in found.page.read_text()
+    rows = [row for row in found.to_dicts() if row["metric"] == "cer" and row["by"] is None]
+    assert rows[0]["difference_low"] is None
+    assert rows[2]["difference_low"] <= rows[2]["difference"] <= rows[2]["difference_high"]
     configs = [stored_config(out / name) for name in members]
     assert len({config.data for config in configs}) == 1
     assert len({config.training.max_updates for config in configs}) == 1
@@ -116,7 +128,7 @@ def test_an_interruption_ends_all_and_the_same_call_continues(
             signal.raise_signal(signal.SIGINT)
         return stored_config(folder)
 
-    monkeypatch.setattr("seq2see.comparison.stored_config", interrupt)
+    monkeypatch.setattr("seq2see.comparison.planned.stored_config", interrupt)
     found, output = run(out, tiny_pairs, settings, seeds=2)
     assert found is None
     assert "interrupted in plain-2; run the same command to continue" in output
