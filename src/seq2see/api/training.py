@@ -167,6 +167,7 @@ def compare(
     dev: Paths = (),
     test: Paths = (),
     seeds: int = 1,
+    sizes: Iterable[int] = (),
     settings: Mapping[str, Any] | None = None,
     device: DeviceName = "auto",
     quiet: bool = False,
@@ -174,7 +175,8 @@ def compare(
 ) -> Comparison | None:
     """Train architectures or recipes (.toml) on the same files and evaluate them side by side: `seq2see compare`.
 
-    Scores are on the `test` files, by default on dev. Everything is written to `out`, with a page compare.html. The
+    Scores are on the `test` files, by default on dev. With `sizes`, such as [100, 300, 900], each is trained on that
+    many pairs, and the result has the scores by size. Everything is written to `out`, with a page compare.html. The
     same call continues after an interruption (then it returns None) and trains nothing twice.
     """
     table, others = table_and_others(options, where="compare")
@@ -186,6 +188,7 @@ def compare(
         dev=as_paths(dev, where="dev"),
         test=as_paths(test, where="test"),
         seeds=require_type("seeds", seeds, Count),
+        sizes=[require_type("sizes", size, int) for size in sizes],
         settings=dict(settings or {}),
         table=table,
         request=EvaluationOptions(**others),

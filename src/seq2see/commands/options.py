@@ -186,6 +186,11 @@ OutputFile = Annotated[
 ]
 OutputFolder = Parameter(name=["--out", "-o"])
 """Of verbs that write a folder. Folders above it are made, as for every output."""
+WIDTH_MM = 84.0
+"""The default width of a figure: a column of a page with two."""
+WidthOption = Annotated[
+    float, Parameter(group=OUTPUT, help="The width of the picture in millimetres; its text has 8 points at any width.")
+]
 FormatOption = Annotated[
     Format | None,
     Parameter(
@@ -209,6 +214,10 @@ InputFile = Annotated[
 Switch = Annotated[bool, Parameter(show_default=False)]
 SkipBad = Annotated[Switch, Parameter(group=DATA, help="Skip invalid lines, and count them.")]
 Json = Annotated[Switch, Parameter(group=OUTPUT, help="Print one JSON object.")]
+TableFormat = Annotated[
+    Literal["text", "latex", "csv"],
+    Parameter(name="--format", group=OUTPUT, help="How scores are printed: text, LaTeX (a tabular of booktabs), CSV."),
+]
 Settings = Annotated[
     list[str] | None,
     Parameter(
@@ -218,6 +227,28 @@ Settings = Annotated[
         help="Options by name: training.rate=2e-3 model.width=128; seq2see settings lists them.",
     ),
 ]
+
+
+def sizes_in(text: str) -> list[int]:
+    """Numbers of pairs, separated by commas. ConfigError for anything else."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not all(word.isdecimal() for word in words):
+        raise ConfigError(f"takes whole numbers, not {text!r:.80}", where="--sizes", fix="use --sizes 100,300,900")
+    return [int(word) for word in words]
+
+
+def width_in(width: float) -> float:
+    """The width of a figure. ConfigError for one that no page has."""
+    if not 20 <= width <= 1000:
+        fix = "a column of a page with two has 84, a page 174"
+        raise ConfigError(f"must be 20 to 1000 millimetres, not {width:g}", where="--width-mm", fix=fix)
+    return width
+
+
+def require_one_format(format_: str, *, json: bool) -> None:
+    """ConfigError for two formats."""
+    if json and format_ != "text":
+        raise ConfigError(f"conflicts with --format {format_}", where="--json", fix="give one of the two")
 
 
 def parsed(settings: list[str] | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN, SEARCH
 from seq2see.commands.options import (
     AS_FOUND,
     EXIT_INTERRUPTED,
+    WIDTH_MM,
     Comparison,
     ComparisonFlags,
     Device,
@@ -22,10 +23,14 @@ from seq2see.commands.options import (
     SkipBad,
     Switch,
     Table,
+    TableFormat,
+    WidthOption,
     parsed,
     require_files,
     require_some,
+    sizes_in,
     training_request,
+    width_in,
 )
 from seq2see.console import Terminal, say, say_to, show
 from seq2see.errors import ConfigError
@@ -184,6 +189,12 @@ def compare(
     dev: Annotated[Files, Parameter(help="Dev pairs; by default a part is set aside, the same for all.")] = None,
     test: Annotated[Files, Parameter(help="Pairs to score on; by default the dev pairs.")] = None,
     seeds: Annotated[int, Parameter(group=MODEL, help="Trainings of each model, from different seeds.")] = 1,
+    sizes: Annotated[
+        str,
+        Parameter(group=DATA, help="Numbers of training pairs, as 100,300,900: scores by size, and sizes.svg."),
+    ] = "",
+    width_mm: WidthOption = WIDTH_MM,
+    format_: TableFormat = "text",
     set_: Settings = None,
     table: Table = AS_FOUND,
     options: Comparison = ComparisonFlags(),  # noqa: B008 (frozen)
@@ -204,6 +215,8 @@ def compare(
         dev=dev or (),
         test=test or (),
         seeds=seeds,
+        sizes=sizes_in(sizes),
+        width_mm=width_in(width_mm),
         settings=parsed(set_),
         table=table,
         request=options,
@@ -211,8 +224,8 @@ def compare(
     )
     if found is None:
         return EXIT_INTERRUPTED
-    show(found)
-    say(f"everything on one page: {found.page}")
+    show(found.to_csv() if format_ == "csv" else found.to_latex() if format_ == "latex" else found)
+    say(f"everything on one page: {found.page}{f'; the picture alone: {found.picture}' if found.picture else ''}")
     return 0
 
 

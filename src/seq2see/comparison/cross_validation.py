@@ -15,12 +15,11 @@ from typing import Any
 
 from rich.console import Console
 
-from seq2see.comparison.planned import DATA, PlannedRun, columns_of, train_run, write_pairs
+from seq2see.comparison.planned import DATA, NO_TABLE, PlannedRun, columns_of, train_run, write_pairs
 from seq2see.config import Config
 from seq2see.console import Terminal, say_to
 from seq2see.corpus.corpus import is_corpus
 from seq2see.data import Pair, read_pairs
-from seq2see.data.groups import Grouping, grouping_of
 from seq2see.data.options import TableOptions
 from seq2see.data.split import folds_of
 from seq2see.errors import ConfigError
@@ -135,10 +134,7 @@ def plan_folds(
 ) -> tuple[list[PlannedRun], list[Path], str]:
     """One run per fold, the files of the folds, and what they are made by. The files are written."""
     read = read_data(config, None, [], has_source=True)
-    pairs, names = list(read.train), read.columns.get("source", config.data.source)
-    grouping: Grouping = grouping_of(
-        config.data.group, (pair.source for pair in pairs), names, case=config.text.case, has_source=True
-    )
+    pairs, grouping = list(read.train), read.grouping
     seed, columns = split_seed_of(config), columns_of(read)
     runs, files = [], []
     for fold, rows in enumerate(folds_of(pairs, number, seed=seed, grouping=grouping), start=1):
@@ -155,10 +151,6 @@ def plan_folds(
         runs.append(PlannedRun(label, replace(config, data=data), given, out / label))
         files.append(paths["fold"])
     return runs, files, grouping.name
-
-
-NO_TABLE = {name: getattr(TableOptions(), name) for name in TableOptions.__dataclass_fields__}
-"""The options of a table as they are by default: the files of a cross-validation are JSON lines."""
 
 
 def pool(

@@ -7,7 +7,7 @@ OUT/NAME/       the run folder
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from seq2see.config import Config, option
 from seq2see.console import Terminal, say_to
 from seq2see.curves.history import read_history
+from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, UserError
 from seq2see.run.bar import Bar, bar_for
 from seq2see.run.changes import option_changes
@@ -27,6 +28,8 @@ from seq2see.storage.files import hash_file, write_file
 from seq2see.training import INTERRUPTED, Evaluated, Event, Updated, WarningIssued
 
 DATA = "data"
+NO_TABLE = {field.name: getattr(TableOptions(), field.name) for field in fields(TableOptions)}
+"""The options of a table as they are by default, for files that are JSON lines."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,10 @@ class PlannedRun:
     given: frozenset[str]
     """The option keys that were set explicitly."""
     folder: Path
+    recipe: str = ""
+    """The architecture or recipe."""
+    size: int | None = None
+    """Training pairs, if that is compared."""
 
 
 def train_run(run: PlannedRun, position: str, *, device: str, console: Console) -> bool:

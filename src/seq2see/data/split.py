@@ -69,6 +69,15 @@ def sample_evenly(pairs: Sequence[Pair], max_pairs: int) -> Sequence[Pair]:
     return pairs if len(pairs) <= max_pairs else [pairs[i * len(pairs) // max_pairs] for i in range(max_pairs)]
 
 
+def nested_rows(pairs: Sequence[Pair], size: int, *, seed: int, grouping: Grouping = BY_SOURCE) -> list[int]:
+    """The rows of `size` pairs, in file order; those of a larger size contain those of a smaller one.
+
+    Which groups come first depends only on the seed and on each group; the last group may be cut.
+    """
+    draws = [grouping.draw(pair, seed) for pair in pairs]
+    return sorted(sorted(range(len(pairs)), key=lambda row: (draws[row], row))[:size])
+
+
 def folds_of(pairs: Sequence[Pair], number: int, *, seed: int, grouping: Grouping = BY_SOURCE) -> list[list[int]]:
     """The rows of each fold, in file order: every pair is in one, and all pairs of a group are in the same.
 
