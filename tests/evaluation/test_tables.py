@@ -101,7 +101,8 @@ def test_every_special_character_is_printed_as_it_is() -> None:
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex isn't installed")
 def test_latex_takes_the_table(runs: RunsReport, tmp_path: Path) -> None:
-    body = f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}\n{latex_text(runs)}\n\\end{{document}}\n"
+    head = r"\documentclass{article}\usepackage{booktabs}\begin{document}"
+    body = f"{head}\n{latex_text(runs)}\n\\end{{document}}\n"
     (tmp_path / "t.tex").write_text(body)
     subprocess.run(["pdflatex", "-halt-on-error", "t.tex"], cwd=tmp_path, check=True, capture_output=True)
 
@@ -110,9 +111,8 @@ def test_the_command_prints_either(
     tiny_run: Path, tiny_pairs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def printed(*words: str) -> tuple[object, str, str]:
-        monkeypatch.setattr(
-            sys, "argv", ["seq2see", "evaluate", str(tiny_run), str(tiny_pairs), "--samples", "100", *words]
-        )
+        command = ["seq2see", "evaluate", str(tiny_run), str(tiny_pairs), "--samples", "100"]
+        monkeypatch.setattr(sys, "argv", [*command, *words])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         found = capsys.readouterr()
