@@ -5,7 +5,7 @@ from seq2see.commands.predicting import align, attend, generate, predict, score
 from seq2see.commands.preparing import prepare
 from seq2see.commands.serving import serve
 from seq2see.commands.training import compare, demo, distill, models, settings, train
-from seq2see.commands.validating import cross
+from seq2see.commands.validating import cross, tune
 
 VERBS = (
     demo,
@@ -16,6 +16,7 @@ VERBS = (
     settings,
     compare,
     cross,
+    tune,
     distill,
     predict,
     generate,
