@@ -19,7 +19,7 @@ from seq2see.version import __version__
 
 if TYPE_CHECKING:
     from seq2see.api.model import Model, attend, evaluate, load
-    from seq2see.api.training import compare, cross_validate, distill, train
+    from seq2see.api.training import compare, cross_validate, distill, train, tune
     from seq2see.comparison import Comparison, CrossValidation
     from seq2see.data import Pair
     from seq2see.evaluation import EvaluationReport
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from seq2see.inference.results import PairScore, Prediction
     from seq2see.packing import PackedModel
     from seq2see.pictures.attention import Attention
+    from seq2see.tuning import Tuning
 
 __all__ = [
     "Attention",
@@ -42,6 +43,7 @@ __all__ = [
     "Pair",
     "PairScore",
     "Prediction",
+    "Tuning",
     "UserError",
     "__version__",
     "attend",
@@ -51,13 +53,14 @@ __all__ = [
     "evaluate",
     "load",
     "train",
+    "tune",
 ]
 
 _find, __dir__ = lazily(
     __name__,
     {
         "api.model": "Model attend evaluate load",
-        "api.training": "compare cross_validate distill train",
+        "api.training": "compare cross_validate distill train tune",
         "comparison": "Comparison CrossValidation",
         "data": "Pair",
         "evaluation": "EvaluationReport",
@@ -65,6 +68,7 @@ _find, __dir__ = lazily(
         "inference.results": "PairScore Prediction",
         "packing": "PackedModel",
         "pictures.attention": "Attention",
+        "tuning": "Tuning",
     },
 )
 

@@ -26,6 +26,8 @@ from seq2see.run.fine_tune import architecture_at
 from seq2see.run.folder import default_folder, has_checkpoint, stored_config
 from seq2see.run.seeds import train_seeds
 from seq2see.run.train import train as train_run
+from seq2see.tuning import Budget, Tuning
+from seq2see.tuning import tune as tune_settings
 
 
 def train(
@@ -226,6 +228,41 @@ def cross_validate(
         require_type("folds", folds, int),
         given=frozenset(given_keys(values, dict(settings or {}))),
         request=EvaluationOptions(**others),
+        device=device,
+        console=Terminal(stderr=True, quiet=quiet),
+    )
+
+
+def tune(
+    data: Paths,
+    *,
+    out: str | Path,
+    dev: Paths = (),
+    trials: int | None = None,
+    minutes: float | None = None,
+    jobs: int = 1,
+    model: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: DeviceName = "auto",
+    quiet: bool = False,
+) -> Tuning | None:
+    """Try settings on dev and write the best as a recipe, out/best.toml: `seq2see tune`.
+
+    What is in `settings` is not tuned. The same call continues after an interruption (then it returns None), and with
+    a larger budget it adds trials. With several `jobs`, a program calls it under `if __name__ == "__main__":`.
+    """
+    files = {"train": as_paths(data, where="data"), "dev": as_paths(dev, where="dev")}
+    values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": model} if model else {}}
+    for name, paths in files.items():
+        if paths:
+            values["data"][name] = [str(path.absolute()) for path in paths]
+    config = make_config(values, dict(settings or {}), settings_where="settings")
+    return tune_settings(
+        config,
+        Path(out),
+        given=frozenset(given_keys(values, dict(settings or {}))),
+        budget=Budget(trials, minutes),
+        jobs=require_type("jobs", jobs, int),
         device=device,
         console=Terminal(stderr=True, quiet=quiet),
     )

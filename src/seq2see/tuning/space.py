@@ -39,17 +39,17 @@ def space_of(plan: RunPlan, given: Collection[str]) -> list[Setting]:
     found = [
         Setting(NAME, names, usual.name),
         Setting(RATE_KEY, (SLOWEST, FASTEST), 1.0),
-        Setting("model.width", around(usual.width, 8), usual.width),
+        Setting("model.width", around(usual.width, usual.width // 8 * 4), usual.width),
         Setting("model.dropout", tuple(sorted({0.1, 0.2, 0.3, 0.4, 0.5, usual.dropout})), usual.dropout),
-        Setting("training.batch_size", around(training.batch_size, 4), training.batch_size),
+        Setting("training.batch_size", around(training.batch_size, training.batch_size // 2), training.batch_size),
     ]
     fixed = {*given, *({"training.batch_size"} if "training.batch_tokens" in given else ())}
     return [each for each in found if each.key not in fixed and len(each.values) > 1]
 
 
-def around(usual: int, least: int) -> tuple[int, ...]:
-    """Half of it, itself and twice as much; halves are multiples of 4, which suit attention heads."""
-    return tuple(sorted({max(least, usual // 8 * 4), usual, 2 * usual}))
+def around(usual: int, half: int) -> tuple[int, ...]:
+    """About half of it, itself, and twice as much; half a width is a multiple of 4, which suits attention heads."""
+    return tuple(sorted({half or usual, usual, 2 * usual}))
 
 
 def architectures_of(plan: RunPlan) -> tuple[str, ...]:

@@ -106,6 +106,8 @@ def run_trial(
         ).finished
     except PrunedError:
         return Outcome("pruned", last.get("value"), last.get("loss"), update)
+    except KeyboardInterrupt:  # before the first update, or because the parent has died
+        return Outcome("interrupted")
     except (ConfigError, DataError):
         raise
     except (UserError, MemoryError, RuntimeError) as error:

@@ -57,7 +57,7 @@ class Budget:
     trials: int | None = None
     """Trials in all, those of earlier calls included; by default 30, or as many as there is time for."""
     minutes: float | None = None
-    """Since the start of this call."""
+    """Since the start of this call, which makes at least one trial."""
 
     def __post_init__(self) -> None:
         for name, value in (("trials", self.trials), ("minutes", self.minutes)):
@@ -198,10 +198,10 @@ def try_all(study: optuna.Study, job: Job, budget: Budget, jobs: int, *, seed: i
     left = [each for each in study.get_trials(deepcopy=False) if each.state == states.RUNNING]
     started = len([each for each in study.get_trials(deepcopy=False) if each.state != states.WAITING])
     running: dict[Future[Outcome], optuna.trial.Trial] = {}
-    is_interrupted = False
+    is_interrupted, is_first = False, True
     with executor_of(jobs) as executor:
         while True:
-            while not is_interrupted and len(running) < jobs and has_time(budget, began):
+            while not is_interrupted and len(running) < jobs and (is_first or has_time(budget, began)):
                 if not left and started >= budget.most:
                     break
                 number = left[0].number if left else started
@@ -212,7 +212,7 @@ def try_all(study: optuna.Study, job: Job, budget: Budget, jobs: int, *, seed: i
                     trial, started = study.ask(), started + 1
                 run = job.planned(trial.number, suggested(trial, job.space))
                 work = (job.study, trial._trial_id, run, job.metric, job.device, os.getpid())
-                running[executor.submit(run_trial, *work)] = trial
+                running[executor.submit(run_trial, *work)], is_first = trial, False
             if not running:
                 return not is_interrupted
             try:
