@@ -169,21 +169,18 @@ def test_time_ends_the_trials_and_changes_none(done: tuple[Path, Tuning], tiny_p
     assert values_of(found) == values_of(done[1])[:1]
 
 
-def test_a_trial_that_is_worse_than_most_is_pruned(tiny_pairs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("others", [0.0, 99.0])
+def test_a_trial_that_is_worse_than_most_is_pruned(others: float, tiny_pairs: Path, tmp_path: Path) -> None:
     config = make_config({"data": {"train": [str(tiny_pairs)]}}, QUICK)
     job = Job(config, frozenset(QUICK), tmp_path, [], "cer", "bidirectional", 24, "cpu")
-    for good in (True, False):
-        study = job.study()
-        for _ in range(5):
-            value = 0.0 if good else 2.0
-            made = optuna.trial.create_trial(value=value, intermediate_values={8: value, 16: value, 24: value})
-            study.add_trial(made)
-        trial = study.ask()
-        outcome = run_trial(job.study, trial._trial_id, job.planned(trial.number, {}), "cer", "cpu", os.getpid())
-        assert outcome.state == ("pruned" if good else "complete")
-        assert outcome.updates == (8 if good else 24)
-        assert outcome.value is not None
-        (tmp_path / "trials.log").unlink()
+    study = job.study()
+    for _ in range(5):
+        made = optuna.trial.create_trial(value=others, intermediate_values=dict.fromkeys((8, 16, 24), others))
+        study.add_trial(made)
+    trial = study.ask()
+    outcome = run_trial(job.study, trial._trial_id, job.planned(trial.number, {}), "cer", "cpu", os.getpid())
+    assert (outcome.state, outcome.updates) == (("complete", 24) if others else ("pruned", 8))
+    assert outcome.value is not None
 
 
 def test_a_loss_that_becomes_infinite_fails_the_trial_alone(
@@ -212,7 +209,7 @@ def keys_of(pairs: list[tuple[str, str]], **settings: Any) -> dict[str, Setting]
         config, [seq2see.Pair(*pair) for pair in pairs[:-20]], [seq2see.Pair(*pair) for pair in pairs[-20:]]
     )
     given = frozenset(key.replace("__", ".") for key in settings)
-    return {each.key: each for each in space_of(plan, given)}
+    return {each.key: each for each in space_of(plan, config.model, given)}
 
 
 WORDS = [(f"{a}{b}{c}", f"{c}{b}{a}") for a in "abcdefg" for b in "abcdefg" for c in "abcdefg"]
@@ -223,9 +220,10 @@ def test_a_transformer_is_tried_on_sentences() -> None:
         (f"the {a} sees the {b} on day {c}", f"der {a} sieht den {b} am Tag {c}")
         for a, b, c in ((a, b, c) for a in "abcdefgh" for b in "ijklmnop" for c in "qrstuv")
     ]
-    config_words = keys_of(sentences, text__target="words", text__source="words")
-    assert "transformer" in config_words["model.name"].values
-    assert "model.name" not in keys_of(sentences, text__target="words", text__source="words", model__name="attention")
+    words = {"text__target": "words", "text__source": "words"}
+    assert keys_of(sentences, **words)["model.name"].values == ("bidirectional", "transformer")
+    assert "model.name" not in keys_of(sentences, **words, model__name="attention")
+    assert "model.name" not in keys_of(sentences, **words, model__cell="gru")  # which a Transformer doesn't have
     assert "model.name" not in keys_of(WORDS, model__name="bidirectional")
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seq2see.model import DEFAULT, find
+from seq2see.model import DEFAULT, ModelOptions, find
 from seq2see.run.plan import RunPlan
 from seq2see.run.recipe import RATE, TRANSFORMER_RATE, has_options_of
 from seq2see.text.choice import SENTENCE_UNITS
@@ -31,11 +30,14 @@ class Setting(NamedTuple):
     """The value without tuning; of the rate 1."""
 
 
-def space_of(plan: RunPlan, given: Collection[str]) -> list[Setting]:
-    """The settings to be tuned for this run, of which `plan` is the one without tuning; none that is given."""
+def space_of(plan: RunPlan, asked: ModelOptions, given: Collection[str]) -> list[Setting]:
+    """The settings to be tuned for this run, of which `plan` is the one without tuning; none that is given.
+
+    `asked` are the options of the model as they were before the plan.
+    """
     training, usual = plan.config.training, plan.blueprint
     assert training.batch_size
-    names = architectures_of(plan)
+    names = architectures_of(plan, asked)
     found = [
         Setting(NAME, names, usual.name),
         Setting(RATE_KEY, (SLOWEST, FASTEST), 1.0),
@@ -52,16 +54,16 @@ def around(usual: int, half: int) -> tuple[int, ...]:
     return tuple(sorted({half or usual, usual, 2 * usual}))
 
 
-def architectures_of(plan: RunPlan) -> tuple[str, ...]:
+def architectures_of(plan: RunPlan, asked: ModelOptions) -> tuple[str, ...]:
     """The architecture that would be chosen without tuning, and the one that often is better on such targets."""
-    chosen, options = plan.blueprint.name, plan.config.model
+    chosen = plan.blueprint.name
     is_sentence = plan.target_codec.tokenizer.name in SENTENCE_UNITS
     tried = [chosen]
     if is_sentence or len(plan.data.train) >= ENOUGH_FOR_BLOCKS:
         tried += ["transformer"]
     if find(chosen).is_transducer or find(chosen).has_blocks:
         tried += [DEFAULT]
-    return tuple(name for name in dict.fromkeys(tried) if has_options_of(name, replace(options, name=None)))
+    return tuple(name for name in dict.fromkeys(tried) if has_options_of(name, asked))
 
 
 def suggested(trial: optuna.trial.Trial, space: Collection[Setting]) -> dict[str, Any]:

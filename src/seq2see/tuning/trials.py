@@ -156,7 +156,7 @@ def plan_job(config: Config, out: Path, given: frozenset[str], *, device: str, s
     data = replace(config.data, **columns, train=tuple(map(str, files[None])), dev=tuple(map(str, dev_files)))
     shared = replace(config, data=data)
     plan = plan_run(shared, given=given)
-    space = space_of(plan, given)
+    space = space_of(plan, shared.model, given)
     if not space:
         what = "nothing is left to tune: all settings that matter are given"
         raise ConfigError(what, where="seq2see tune", fix="leave out some of the settings")
