@@ -33,6 +33,17 @@ def test_runs_share_axes_and_a_language_model_has_no_exact_match(tiny_run: Path,
     assert COLOURS[1].lower() in styles
 
 
+@pytest.mark.parametrize(("width", "columns"), [(84.0, 1), (174.0, 2)])
+def test_a_picture_has_the_width_that_is_asked_for(tiny_run: Path, tmp_path: Path, width: float, columns: int) -> None:
+    """In millimetres, with text of 8 points, and one column of panels if it is narrow."""
+    assert draw_curves([tiny_run], tmp_path / "curves.svg", width) == []
+    root = ElementTree.fromstring((tmp_path / "curves.svg").read_bytes())
+    points = float(str(root.get("width")).removesuffix("pt"))
+    assert points * 25.4 / 72 == pytest.approx(width, abs=0.1)
+    height = float(str(root.get("height")).removesuffix("pt"))
+    assert (height > 2 * points) == (columns == 1)
+
+
 def test_many_runs_have_distinct_styles() -> None:
     styles = {tuple(line_style(number).values()) for number in range(len(COLOURS) * len(DASHES))}
     assert len(styles) == len(COLOURS) * len(DASHES)

@@ -7,7 +7,17 @@ import time
 import numpy as np
 import pytest
 
-from seq2see.metrics import Measured, Scale, character_error_rate, differences, exact_match, intervals, ratio, spread
+from seq2see.metrics import (
+    Measured,
+    Scale,
+    character_error_rate,
+    differences,
+    exact_match,
+    intervals,
+    ratio,
+    seed_difference,
+    spread,
+)
 from seq2see.metrics.measured import Numbers
 from seq2see.metrics.resampling import bootstrap_sums, randomised_sums
 
@@ -168,6 +178,50 @@ def test_a_thousand_samples_of_a_thousand_items_are_fast() -> None:
     began = time.perf_counter()
     bootstrap_sums(statistics, samples=1000)
     assert time.perf_counter() - began < 2
+
+
+def rejected(num_experiments: int, *, num_seeds: int, better: float = 0.0, over_items_only: bool = False) -> float:
+    """How often p <= 0.05 for two recipes on synthetic items, whose runs differ by the luck of a seed.
+
+    The second errs less by `better`; `over_items_only` compares one run of each, as if it were the recipe.
+    """
+    chance, count = np.random.default_rng(5), 0
+    for seed in range(num_experiments):
+        lengths = chance.integers(3, 13, 150)
+        hardness = chance.beta(0.8, 3.2, 150)
+        sides = []
+        for ease in (1.0, 1.0 - better):
+            lucks = chance.normal(1.0, 0.15, num_seeds)
+            errors = [chance.gamma(lengths, hardness * ease * luck) for luck in lucks]
+            sides.append([Measured(RATE, np.stack([each, lengths], 1).astype(np.float64)) for each in errors])
+        if over_items_only:
+            p = differences(sides[1][:1], sides[0][:1], samples=199, seed=seed)[0].bootstrap_p
+        else:
+            p = seed_difference(sides[1], sides[0], samples=199, seed=seed).p
+        count += p <= 0.05
+    return count / num_experiments
+
+
+def test_over_seeds_and_items_equal_recipes_rarely_differ() -> None:
+    # 300 experiments: one standard error is 1.3 %. Tails of few seeds are heavier than those that are drawn.
+    assert rejected(300, num_seeds=5) <= 0.11
+    assert rejected(300, num_seeds=3) <= 0.15
+    assert rejected(300, num_seeds=3, over_items_only=True) > 0.3  # where one run is taken for the recipe
+
+
+def test_over_seeds_and_items_a_large_difference_is_found() -> None:
+    assert rejected(60, num_seeds=5, better=0.5) > 0.8
+
+
+def test_the_difference_over_seeds_is_that_of_the_means() -> None:
+    right = [exact_match(list(text), [["a"]] * 4) for text in ("aaab", "aabb", "abbb")]
+    found = seed_difference(right[:2], [right[2], right[2]], samples=200)
+    assert found.value == pytest.approx(0.625 - 0.25)
+    assert found.interval.low <= found.value <= found.interval.high
+    same = seed_difference(right[:2], right[:2], samples=200)
+    assert same.value == 0.0
+    assert same.interval.low < 0 < same.interval.high  # other seeds would differ
+    assert same.p == 1.0
 
 
 def test_mean_and_deviation_over_seeds() -> None:

@@ -5,6 +5,7 @@ from seq2see.commands.predicting import align, attend, generate, predict, score
 from seq2see.commands.preparing import prepare
 from seq2see.commands.serving import serve
 from seq2see.commands.training import compare, demo, distill, models, settings, train
+from seq2see.commands.validating import cross, tune
 
 VERBS = (
     demo,
@@ -14,6 +15,8 @@ VERBS = (
     models,
     settings,
     compare,
+    cross,
+    tune,
     distill,
     predict,
     generate,

@@ -46,6 +46,14 @@ EXAMPLES = {
         "seq2see compare plain attention --data train.tsv --test test.tsv -o runs/compare",
         "seq2see compare attention --data train.tsv --seeds 3 -o runs/seeds",
     ),
+    "cross": (
+        "seq2see cross pairs.tsv --folds 5 -o runs/folds",
+        "seq2see cross recipe.toml --folds 10 --metrics cer -o runs/folds",
+    ),
+    "tune": (
+        "seq2see tune pairs.tsv --minutes 30 -o runs/tune",
+        "seq2see tune train.tsv --dev dev.tsv --trials 40 --jobs 4 -o runs/tune --set training.max_updates=2000",
+    ),
     "distill": (
         "seq2see distill runs/seeds -o runs/one",
         "seq2see distill runs/seeds --sources words.txt -o runs/small --set model.width=128",

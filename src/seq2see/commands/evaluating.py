@@ -21,7 +21,10 @@ from seq2see.commands.options import (
     SkipBad,
     Switch,
     Table,
+    TableFormat,
     require_files,
+    require_one_format,
+    width_in,
 )
 from seq2see.commands.terminal import leading_runs
 from seq2see.console import invalid_lines, say, show, show_json
@@ -66,6 +69,7 @@ def evaluate(
     ] = None,
     ensemble: Annotated[Switch, Parameter(group=SEARCH, help="Several runs answer together, as one model.")] = False,
     json: Json = False,
+    format_: TableFormat = "text",
     table: Table = AS_FOUND,
     skip_bad: SkipBad = False,
     engine: Engine = "auto",
@@ -75,8 +79,9 @@ def evaluate(
 
     Several runs before the file are compared with the first. docs/evaluation.md says what each number means.
     """
-    from seq2see.evaluation import as_json, evaluate_runs
+    from seq2see.evaluation import as_json, csv_text, evaluate_runs, latex_text
 
+    require_one_format(format_, json=json)
     runs, files = leading_runs(run, tuple(map(str, data)))
     if not files:
         raise ConfigError(
@@ -102,7 +107,7 @@ def evaluate(
     if json:
         show_json(as_json(found))
     else:
-        show(found)
+        show(csv_text(found.to_dicts()) if format_ == "csv" else latex_text(found) if format_ == "latex" else found)
 
 
 def curves(
@@ -110,6 +115,9 @@ def curves(
     /,
     *runs: Annotated[Path, Parameter(help="Further runs, in the same picture.")],
     output: Annotated[OutputFile, Parameter(help="A picture: .png, .svg or .pdf.")] = None,
+    width_mm: Annotated[
+        float | None, Parameter(group=OUTPUT, help="The width of the picture in millimetres, with text of 8 points.")
+    ] = None,
     tensorboard: Annotated[
         Path | None, Parameter(group=OUTPUT, help="A folder of TensorBoard events, instead of a picture.")
     ] = None,
@@ -122,8 +130,11 @@ def curves(
     if place is None or (output and tensorboard):
         fix = "give one of the two: -o curves.png, or --tensorboard logs"
         raise ConfigError("is needed" if place is None else "conflicts with --tensorboard", where="-o", fix=fix)
-    write = draw_curves if output else write_tensorboard
-    for line in write([run, *runs], place):
+    if width_mm is not None and tensorboard:
+        raise ConfigError("has no effect on TensorBoard events", where="--width-mm", fix="leave it out")
+    width = None if width_mm is None else width_in(width_mm)
+    lines = draw_curves([run, *runs], place, width) if output else write_tensorboard([run, *runs], place)
+    for line in lines:
         say(f"note: {line}")
     show(place)
 

@@ -12,6 +12,7 @@ from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN, SEARCH
 from seq2see.commands.options import (
     AS_FOUND,
     EXIT_INTERRUPTED,
+    WIDTH_MM,
     Comparison,
     ComparisonFlags,
     Device,
@@ -22,10 +23,14 @@ from seq2see.commands.options import (
     SkipBad,
     Switch,
     Table,
-    merged,
+    TableFormat,
+    WidthOption,
     parsed,
     require_files,
-    table_settings,
+    require_some,
+    sizes_in,
+    training_request,
+    width_in,
 )
 from seq2see.console import Terminal, say, say_to, show
 from seq2see.errors import ConfigError
@@ -95,39 +100,21 @@ def train(
     force
         Replace the run in the folder.
     """
-    from seq2see.config import given_keys, make_config, read_toml
     from seq2see.inference.loading import MEMBER
     from seq2see.run.first_look import read_first
     from seq2see.run.folder import default_folder
 
-    settings_given = parsed(set_)
-    if not data:
-        fix = "name a file, before any --dev or --set: seq2see train pairs.tsv"
-        raise ConfigError("no data were given", where="seq2see train", fix=fix)
+    require_some("train", data)
     require_files("--dev", dev)
     if from_ is not None and resume:
         what = "conflicts with --resume, which continues from the run's own checkpoint"
         raise ConfigError(what, where="--from", fix="leave --from out, or start a new run with another --out")
-    is_recipe = data[0].suffix == ".toml"
-    if is_recipe and len(data) > 1:
-        raise ConfigError(
-            f"a recipe names its own data, so {data[1]} is one too many", where=str(data[0]), fix="set data.train in it"
-        )
-    values = read_toml(data[0]) if is_recipe else {}
-    settings: dict[str, tuple[str, Any]] = {}
-    if not is_recipe:
-        settings["data.train"] = (str(data[0]), [str(path.absolute()) for path in data])
+    own: dict[str, tuple[str, Any]] = {}
     if dev:
-        settings["data.dev"] = ("--dev", [str(path.absolute()) for path in dev])
-    if model is not None:
-        settings["model.name"] = ("--model", model)
+        own["data.dev"] = ("--dev", [str(path.absolute()) for path in dev])
     if from_ is not None:
-        settings["training.start_from"] = ("--from", str(from_))
-    settings |= table_settings(table)
-    if skip_bad:
-        settings["data.skip_bad"] = ("--skip-bad", True)
-    chosen = merged(settings, settings_given)
-    config = make_config(values, chosen, where=str(data[0]))
+        own["training.start_from"] = ("--from", str(from_))
+    config, given = training_request("train", data, model, set_, table, skip_bad=skip_bad, own=own)
     folder = out or default_folder(data[0])
     console = Terminal(stderr=True)
     is_resumed = resume or auto_resume or fallback_previous or allow_changes
@@ -148,7 +135,7 @@ def train(
             seeds,
             data=read,
             console=console,
-            given=given_keys(values, chosen),
+            given=given,
             engine=engine,
             device=device,
             resume=resume,
@@ -168,7 +155,7 @@ def train(
         folder,
         data=read,
         console=console,
-        given=given_keys(values, chosen),
+        given=given,
         engine=engine,
         device=device,
         resume=resume,
@@ -202,6 +189,12 @@ def compare(
     dev: Annotated[Files, Parameter(help="Dev pairs; by default a part is set aside, the same for all.")] = None,
     test: Annotated[Files, Parameter(help="Pairs to score on; by default the dev pairs.")] = None,
     seeds: Annotated[int, Parameter(group=MODEL, help="Trainings of each model, from different seeds.")] = 1,
+    sizes: Annotated[
+        str | None,
+        Parameter(group=DATA, help="Numbers of training pairs, as 100,300,900: scores by size, and sizes.svg."),
+    ] = None,
+    width_mm: WidthOption = WIDTH_MM,
+    format_: TableFormat = "text",
     set_: Settings = None,
     table: Table = AS_FOUND,
     options: Comparison = ComparisonFlags(),  # noqa: B008 (frozen)
@@ -222,6 +215,8 @@ def compare(
         dev=dev or (),
         test=test or (),
         seeds=seeds,
+        sizes=sizes_in(sizes or ""),
+        width_mm=width_in(width_mm),
         settings=parsed(set_),
         table=table,
         request=options,
@@ -229,8 +224,8 @@ def compare(
     )
     if found is None:
         return EXIT_INTERRUPTED
-    show(found)
-    say(f"everything on one page: {found.page}")
+    show(found.to_csv() if format_ == "csv" else found.to_latex() if format_ == "latex" else found)
+    say(f"everything on one page: {found.page}{f'; the picture alone: {found.picture}' if found.picture else ''}")
     return 0
 
 

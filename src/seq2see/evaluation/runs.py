@@ -124,7 +124,7 @@ def evaluate_runs(
         num_left_out=found.skipped,
         format="" if found.format is None else found.format.describe(),
         against_first=tuple(against_first(reports, samples=request.samples, seed=request.seed)),
-        seed_groups=tuple(seed_groups(reports, configs)),
+        seed_groups=tuple(seed_groups(reports, configs, samples=request.samples, seed=request.seed)),
     )
 
 

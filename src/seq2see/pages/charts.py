@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from seq2see.curves.history import History, Point
-from seq2see.curves.plot import COLOURS, DASHES, QUANTITIES, Quantity
+from seq2see.curves.plot import COLOURS, DASHES, Quantity, quantities_of
 from seq2see.evaluation import RunsReport
 from seq2see.markup import Markup, element
 
@@ -40,11 +40,7 @@ def charts(histories: Sequence[History], kinds: Sequence[str] = ()) -> list[Mark
     `kinds` names the model of each run, so that seeds of one model share a colour; by default all colours differ.
     """
     styles = line_styles(kinds) if kinds else [LineStyle(number, number) for number in range(len(histories))]
-    drawn = [
-        chart(quantity, histories, styles)
-        for quantity in QUANTITIES
-        if any(quantity.points(history) for history in histories)
-    ]
+    drawn = [chart(quantity, histories, styles) for quantity in quantities_of(histories)]
     legend = []
     for style, history in zip(styles, histories, strict=True):
         swatch = element("svg", [line(style, "M0,5 L48,5")], viewBox="0 0 48 10", aria_hidden="true")

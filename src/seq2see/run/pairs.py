@@ -13,7 +13,7 @@ from seq2see.config import Config
 from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
-from seq2see.data.groups import Grouping, grouping_of, shared_line
+from seq2see.data.groups import BY_SOURCE, Grouping, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import TableOptions, flags_of, known_from, table_options
 from seq2see.data.split import DEV_PAIRS, sample_evenly
@@ -39,8 +39,13 @@ class RunData:
     """The prepared corpus, if any; the texts of `train` are then made from its ids."""
     columns: Mapping[str, Any] = field(default_factory=dict)
     """The options of the columns that were read of a table: see `Format.chosen`."""
-    group_field: int = 1
-    """The field whose texts are recorded for `evaluate --by seen`: the one that groups the pairs, or the first."""
+    grouping: Grouping = BY_SOURCE
+    """What pairs have in common that stay together."""
+
+    @property
+    def group_field(self) -> int:
+        """The field whose texts are recorded for `evaluate --by seen`: the one that groups the pairs, or the first."""
+        return self.grouping.field or 1
 
 
 def read_data(
@@ -117,7 +122,7 @@ def read_data(
         )
     if pairs is None:
         notes += size_notes(config.data.train)
-    return RunData(train, dev, notes, columns=chosen, group_field=grouping.field or 1)
+    return RunData(train, dev, notes, columns=chosen, grouping=grouping)
 
 
 def split_seed_of(config: Config) -> int:

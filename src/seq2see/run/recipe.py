@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
 from seq2see.data.building import pairs_of_ids
 from seq2see.errors import ConfigError
+from seq2see.metrics import METRICS
 from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, find, resolve, to_options
+from seq2see.run.progress import title_of
 from seq2see.run.usual_updates import usual_updates
 from seq2see.text import Codecs
 from seq2see.text.alignment import explained_share
@@ -121,8 +123,11 @@ def choose_training(
     small at the rate that suits LSTMs, `has_penalty` whether a length penalty matters to its beam. `epoch_examples`
     gives the examples of each epoch if they differ.
     """
-    if options.metric == "exact_match" and not examples.source_ids.size:
-        raise ConfigError("must be loss for a language model", where="training.metric", fix="set training.metric=loss")
+    if options.metric not in (None, "loss"):
+        if not examples.source_ids.size:
+            what = "must be loss for a language model"
+            raise ConfigError(what, where="training.metric", fix="set training.metric=loss")
+        METRICS[options.metric]([], [])  # a missing package is missed now, not at the first evaluation
     num_pairs = len(examples)
     rate = options.rate or (TRANSFORMER_RATE if has_blocks else RATE)
     batch_size, batch_tokens = options.batch_size, options.batch_tokens
@@ -136,6 +141,7 @@ def choose_training(
     if options.max_epochs:
         updates = num_batches(options, sampler, epoch_examples)
     metric, asked = options.metric or ("exact_match" if can_match else "loss"), options.choose_length_penalty
+    is_penalised = metric == "loss" or (metric != "exact_match" and not can_match)
     if asked and not has_penalty:
         what = "has no effect on a language model or a transducer"
         raise ConfigError(what, where="training.choose_length_penalty", fix="leave it out")
@@ -143,14 +149,14 @@ def choose_training(
         options,
         rate=rate,
         metric=metric,
-        choose_length_penalty=has_penalty and (metric == "loss" if asked is None else asked),
+        choose_length_penalty=has_penalty and (is_penalised if asked is None else asked),
         max_updates=updates,
         evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),
     )
     limits = {f"{batch_size} pairs": batch_size, f"{batch_tokens:,} tokens" if batch_tokens else "": batch_tokens}
     size = " or ".join(limit for limit, given in limits.items() if given)
     notes = f"recipe: {updates:,} updates of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}; best is by dev "
-    notes += "loss" if filled.metric == "loss" else "exact match"
+    notes += title_of(metric)
     return filled, [notes]
 
 

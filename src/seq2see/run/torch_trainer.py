@@ -69,7 +69,8 @@ class TorchTrainer:
                 max_positions=max_positions(plan.blueprint),
             )
             model = Predictor(engine, *plan.codecs, max_length=plan.max_length)
-            return evaluate_on_dev(model, plan.dev, context.world)._replace(unknown=unknown)
+            metric = plan.config.training.metric or "loss"
+            return evaluate_on_dev(model, plan.dev, context.world, metric)._replace(unknown=unknown)
 
         def save_checkpoint(state: TrainingState) -> None:
             with naming_what_remains(context.folder):

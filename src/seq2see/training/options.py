@@ -10,6 +10,9 @@ from msgspec import Meta
 Count = Annotated[int, Meta(ge=1)]
 Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+DevMetric = Literal[
+    "exact_match", "cer", "wer", "per", "ser", "bleu", "chrf", "ter", "rouge_1", "rouge_2", "rouge_l", "loss"
+]
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,12 @@ class TrainingOptions:
     none."""
     keep_checkpoints: Count = 2
     """Number of newest checkpoints to keep; an older one can be resumed if the newest is damaged."""
-    metric: Literal["exact_match", "loss"] | None = None
-    """Dev metric that selects the best model; by default exact_match, or loss for sentences and language models."""
+    metric: DevMetric | None = None
+    """Dev metric that selects the best model, and that early stopping and plateau follow: a metric of evaluate, or the
+    loss; by default exact_match, or loss for sentences and language models."""
     choose_length_penalty: bool | None = None
     """Whether the length penalty of a beam is chosen on dev when training has ended, and kept with the model; by
-    default where the loss selects the best model, as for sentences."""
+    default for sentences, unless exact_match selects the best model."""
     patience: Count | None = None
     """Stop after this many evaluations without improvement; by default never."""
     ema: Annotated[float, Meta(gt=0, lt=1)] | None = None

@@ -37,7 +37,15 @@ from seq2see.training.samples import DevAnswers
 from seq2see.training.schedule import rate_share
 from seq2see.training.setup import Setup
 from seq2see.training.sharding import full_tensor, sharded_like, without_gradient_sync
-from seq2see.training.state import KEPT, DevEvaluation, EvaluationStopped, TrainingProgress, TrainingState, is_better
+from seq2see.training.state import (
+    KEPT,
+    DevEvaluation,
+    EvaluationStopped,
+    TrainingProgress,
+    TrainingState,
+    is_better,
+    signed,
+)
 from seq2see.training.watch import (
     NUM_RISES,
     TRANSIENT,
@@ -334,7 +342,7 @@ class Trainer:
     def _diagnose(self, evaluation: DevEvaluation) -> None:
         """Report each kind of problem once, and only when training is far enough."""
         progress, metrics = self.progress, evaluation.metrics
-        score = metrics["exact_match"] if self.metric == "exact_match" else -metrics["loss"]
+        score = signed(metrics, self.metric)
         point = EvaluationRecord(progress.loss_since / max(1, progress.tokens_since), metrics["loss"], score)
         progress.loss_since, progress.tokens_since = 0.0, 0
         progress.course = [*progress.course, list(point)][-NUM_RISES - 1 :]
