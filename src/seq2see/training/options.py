@@ -17,7 +17,8 @@ class TrainingOptions:
     """The training recipe; options that are None are chosen from the number and length of the pairs."""
 
     rate: Annotated[float, Meta(gt=0, lt=1e39)] | None = None
-    """Peak learning rate; by default 4e-3, or 1e-3 with Transformer blocks."""
+    """Peak learning rate; by default 4e-3, or 1e-3 with Transformer blocks, unless they are those chosen for
+    translations."""
     schedule: Literal["linear", "constant", "inverse_sqrt", "cosine", "plateau"] = "linear"
     """Learning rate after the warm-up; linear falls to zero."""
     warmup: Share = 0.1
@@ -27,10 +28,11 @@ class TrainingOptions:
     max_epochs: Count | None = None
     """Number of epochs; training ends at max_updates or max_epochs, whichever comes first; by default max_updates."""
     batch_size: Count | None = None
-    """Pairs per update; by default 32, or fewer below 256 pairs."""
+    """Pairs per update; by default 32, or fewer below 256 pairs; no limit for translations."""
     batch_tokens: Count | Literal["auto"] | None = None
     """Padded source and target tokens per update; with batch_size, whichever limit is reached first; by default
-    16,384. auto takes the largest batch that fits into the memory of the machine, whatever else is running."""
+    16,384, or 2,048 where a small Transformer is chosen for translations. auto takes the largest batch that fits into
+    the memory of the machine, whatever else is running."""
     accumulate: Count = 1
     """Passes into which each process splits its part of a batch: less memory, the same gradient."""
     optimizer: Literal["adam", "adamw"] = "adam"
