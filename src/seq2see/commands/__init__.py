@@ -1,13 +1,16 @@
 """The verbs of the command, each a thin function over the library, which is imported only when a verb needs it."""
 
+from seq2see.commands.chatting import chat
 from seq2see.commands.evaluating import check, curves, evaluate, pack, report
 from seq2see.commands.predicting import align, attend, generate, predict, score
 from seq2see.commands.preparing import prepare
 from seq2see.commands.serving import serve
+from seq2see.commands.starting import new
 from seq2see.commands.training import compare, demo, distill, models, settings, train
 
 VERBS = (
     demo,
+    new,
     check,
     prepare,
     train,
@@ -17,6 +20,7 @@ VERBS = (
     distill,
     predict,
     generate,
+    chat,
     score,
     align,
     attend,

@@ -28,6 +28,7 @@ COMPUTING = Group("Computing", sort_key=10)
 
 EXAMPLES = {
     "demo": ("seq2see demo",),
+    "new": ("seq2see new translation english-french", "seq2see new pronunciation sounds"),
     "check": (
         "seq2see check pairs.tsv",
         "seq2see check train.tsv --test test.tsv",
@@ -37,6 +38,7 @@ EXAMPLES = {
     "train": (
         "seq2see train pairs.tsv",
         "seq2see train train.tsv --dev dev.tsv -o runs/small --set model.width=128 training.max_updates=2000",
+        "seq2see train pairs.tsv --recipe translation",
         "seq2see train pairs.tsv --resume",
         "seq2see train pairs.tsv --seeds 5 -o runs/seeds",
     ),
@@ -56,6 +58,7 @@ EXAMPLES = {
         "seq2see predict runs/pairs --beam 5 --n-best 3 < texts.txt",
     ),
     "generate": ("seq2see generate runs/lines --count 3 --prompt a",),
+    "chat": ("seq2see chat runs/chat", "seq2see chat runs/chat --seed 7 --temperature 1 < messages.txt"),
     "score": ("seq2see score runs/pairs pairs.tsv -o scores.txt",),
     "align": (
         "seq2see align runs/sounds pairs.tsv > pairs.align",

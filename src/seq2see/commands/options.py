@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
-from msgspec import Meta  # noqa: F401 (as below)
+from msgspec import Meta
 
 from seq2see.commands.boxes import (
     COMPUTING,
@@ -43,7 +43,9 @@ from seq2see.inference.options import (  # noqa: F401 (the command line resolves
     Probability,
     Ratio,
     Risk,
+    Temperature,
     Texts,
+    TopP,
 )
 
 EXIT_INTERRUPTED = 130
@@ -114,9 +116,24 @@ class SamplingFlags(GenerationFlags):
     def __post_init__(self) -> None:
         for name in ("beam", *OF_BEAMS, *OF_PHRASES):
             if getattr(self, name) != getattr(GREEDY, name):
-                what = "conflicts with sampling, which is what generate does"
+                what = "conflicts with sampling, which is what this command does"
                 raise ConfigError(what, where=name, fix="leave it out, or use seq2see predict")
         super().__post_init__()
+
+
+@dataclass(frozen=True)
+class ChatFlags(SamplingFlags):
+    """`SamplingFlags` for a conversation: one reply, without repetitions, from the more probable tokens."""
+
+    n_best: Annotated[Draws, Parameter(parse=False)] = 1
+    batch_size: Annotated[Count, Parameter(parse=False)] = 1
+    strict: Annotated[bool, Parameter(parse=False)] = False
+    temperature: Annotated[Temperature, Parameter(group=SAMPLING)] = 0.7
+    """Below 1 sharpens the distribution, above 1 flattens it."""
+    top_p: Annotated[TopP, Parameter(group=SAMPLING)] = 0.9
+    """Draw from the most probable tokens that together have this probability."""
+    no_repeat: Annotated[Count | None, Parameter(group=CONSTRAINTS)] = 3
+    """No n-gram of this length occurs twice in a reply."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +180,8 @@ SOURCES_AS_FOUND = SourceTableFlags()
 Scoring = Annotated[BatchFlags, Parameter(name="*")]
 Generation = Annotated[GenerationFlags, Parameter(name="*")]
 Sampling = Annotated[SamplingFlags, Parameter(name="*")]
+Chatting = Annotated[ChatFlags, Parameter(name="*")]
+Turns = Annotated[int, Meta(ge=0, le=1_000)]
 Evaluation = Annotated[EvaluationFlags, Parameter(name="*")]
 Comparison = Annotated[ComparisonFlags, Parameter(name="*")]
 

@@ -52,6 +52,7 @@ def train(
     *data: Path,
     dev: Files = None,
     model: Annotated[str | None, Parameter(group=MODEL)] = None,
+    recipe: Annotated[str | None, Parameter(group=MODEL)] = None,
     from_: Annotated[Path | None, Parameter(name="--from", group=MODEL)] = None,
     out: Annotated[Path | None, OutputFolder, Parameter(group=RUN)] = None,
     seeds: Annotated[int, Parameter(group=RUN)] = 1,
@@ -76,6 +77,9 @@ def train(
         Pairs to evaluate the model on during training; by default a part of the data is set aside.
     model
         The architecture: see `seq2see models`.
+    recipe
+        Settings for a usual use: translation, summary, questions, chat, captions, pronunciation, inflection,
+        normalization, transliteration; or a file .toml, whose data are not read.
     from_
         A run, a model folder or a packed model to fine-tune; its vocabularies grow by the tokens of the new pairs.
     out
@@ -97,6 +101,7 @@ def train(
     """
     from seq2see.config import given_keys, make_config, read_toml
     from seq2see.inference.loading import MEMBER
+    from seq2see.recipes import recipe_values
     from seq2see.run.first_look import read_first
     from seq2see.run.folder import default_folder
 
@@ -113,7 +118,11 @@ def train(
         raise ConfigError(
             f"a recipe names its own data, so {data[1]} is one too many", where=str(data[0]), fix="set data.train in it"
         )
-    values = read_toml(data[0]) if is_recipe else {}
+    if recipe is not None and is_recipe:
+        raise ConfigError(f"conflicts with {data[0]}, a recipe too", where="--recipe", fix="give one of the two")
+    values = read_toml(data[0]) if is_recipe else recipe_values(recipe) if recipe is not None else {}
+    if not is_recipe:
+        values.get("data", {}).pop("dev", None)
     settings: dict[str, tuple[str, Any]] = {}
     if not is_recipe:
         settings["data.train"] = (str(data[0]), [str(path.absolute()) for path in data])
@@ -127,7 +136,7 @@ def train(
     if skip_bad:
         settings["data.skip_bad"] = ("--skip-bad", True)
     chosen = merged(settings, settings_given)
-    config = make_config(values, chosen, where=str(data[0]))
+    config = make_config(values, chosen, where=recipe or str(data[0]))
     folder = out or default_folder(data[0])
     console = Terminal(stderr=True)
     is_resumed = resume or auto_resume or fallback_previous or allow_changes

@@ -43,6 +43,8 @@ Compared = Annotated[int, Meta(ge=2, le=1_000)]
 Ratio = Annotated[float, Meta(gt=0, le=MAX_COUNT)]
 Penalty = Annotated[float, Meta(ge=0, le=100)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
+Temperature = Annotated[float, Meta(gt=0, le=MAX_COUNT)]
+TopP = Annotated[float, Meta(gt=0, le=1)]
 Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 
 
@@ -136,11 +138,11 @@ class GenerationOptions(BatchOptions, Constraints):
     """With mbr and sample: the number of samples that are compared."""
     sample: bool = False
     """Draw at random instead of taking the most probable."""
-    temperature: Annotated[float, Meta(gt=0, le=MAX_COUNT)] = 1.0
+    temperature: Temperature = 1.0
     """With sampling: below 1 sharpens the distribution, above 1 flattens it."""
     top_k: Count | None = None
     """With sampling: draw from the k most probable tokens."""
-    top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    top_p: TopP = 1.0
     """With sampling: draw from the most probable tokens that together have this probability."""
     min_p: Probability = 0.0
     """With sampling: draw from tokens at least this fraction as probable as the most probable one."""
