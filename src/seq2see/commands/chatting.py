@@ -51,10 +51,7 @@ def chat(
             case "/forget":
                 conversation.forget()
             case _:
-                answer = conversation.reply(message)
-                if answer.error:
-                    say(f"note: no reply: {answer.error}")
-                results().write(answer.text.replace("\n", " ") + "\n")
+                results().write(conversation.reply(message).text.replace("\n", " ") + "\n")
                 results().flush()
 
 

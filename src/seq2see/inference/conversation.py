@@ -46,7 +46,7 @@ class Conversation:
 
     def reply(self, message: str) -> Prediction:
         """The model's answer to a message; each is drawn with a seed of its own. One without an answer is forgotten."""
-        source = message.replace(FIELD_BREAK, " ").strip()
+        source = message = message.replace(FIELD_BREAK, " ").strip()
         if self.has_history:
             earlier = self.turns[-self._num_turns :] if self._num_turns else []
             source = f"{written_turns(earlier)}{FIELD_BREAK}{source}"

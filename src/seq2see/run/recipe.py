@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
 from seq2see.data.building import pairs_of_ids
@@ -41,7 +41,7 @@ PICTURE_DROPOUT = 0.1
 TRANSFORMER = "transformer"
 FEWEST_TRANSLATIONS = 10_000
 """From this number of pairs on, a Transformer is chosen for translations."""
-TRANSLATION_SIZES: dict[str, int | float] = {"width": 128, "feed_forward": 256, "dropout": 0.2}
+TRANSLATION_SIZES: dict[str, Any] = {"width": 128, "feed_forward": 256, "dropout": 0.2}
 """Of a Transformer for translations, below MANY_PAIRS (Wu et al. 2021, section 4.2: "tiny")."""
 TRANSLATION_TOKENS = 2_048
 """Padded tokens per update of such a Transformer, instead of a number of pairs."""
