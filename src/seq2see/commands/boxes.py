@@ -69,6 +69,7 @@ EXAMPLES = {
         "seq2see evaluate runs/pairs test.tsv",
         "seq2see evaluate runs/pairs runs/small test.tsv --metrics exact_match,cer",
         "seq2see evaluate runs/pairs test.tsv --errors errors.tsv",
+        "seq2see evaluate runs/pairs test.tsv --baseline lead-1 lookup",
     ),
     "curves": ("seq2see curves runs/pairs runs/small -o curves.png",),
     "report": ("seq2see report runs/pairs --test test.tsv -o report.html",),
