@@ -56,6 +56,7 @@ EXAMPLES = {
         'seq2see predict runs/pairs "a text"',
         "seq2see predict runs/pairs --input texts.txt -o answers.txt",
         "seq2see predict runs/pairs --beam 5 --n-best 3 < texts.txt",
+        "seq2see predict runs/sounds --lexicon dictionary.tsv < words.txt",
     ),
     "generate": ("seq2see generate runs/lines --count 3 --prompt a",),
     "chat": ("seq2see chat runs/chat", "seq2see chat runs/chat --seed 7 --temperature 1 < messages.txt"),
