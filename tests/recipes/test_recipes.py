@@ -21,6 +21,7 @@ from seq2see.inference.conversation import TURN_BREAK
 from seq2see.recipes import RECIPES, new_project, recipe_values
 from seq2see.recipes.made_up import MAKERS, made_up
 
+ROOT = Path(__file__).parent.parent.parent
 SHORT = ["training.max_updates=2", "training.evaluate_every=1", "model.width=16", "training.precision=float32"]
 
 
@@ -82,6 +83,17 @@ def test_a_project_is_written_into_a_new_or_empty_folder_alone(tmp_path: Path) -
 def commands_of(readme: str) -> Iterator[str]:
     """The lines of the fence of the README."""
     yield from readme.partition("```bash\n")[2].partition("```")[0].splitlines()
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_the_page_of_a_use_has_the_commands_that_are_run(kind: str, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "uses" / f"{kind}.md").read_text(encoding="utf-8")
+    new_project(kind, tmp_path)
+    new, enter, *rest = commands_of(page.partition("<!-- project -->\n")[2])
+    assert new == f"seq2see new {kind} my-{kind}"
+    assert enter == f"cd my-{kind}"
+    assert rest == list(commands_of((tmp_path / "README.md").read_text(encoding="utf-8")))
+    assert f"--recipe {kind}" in page
 
 
 def words_of(command: str) -> list[str]:
