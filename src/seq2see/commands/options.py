@@ -42,6 +42,7 @@ from seq2see.inference.options import (  # noqa: F401 (the command line resolves
     Penalty,
     Probability,
     Ratio,
+    Repeats,
     Risk,
     Temperature,
     Texts,
@@ -132,8 +133,8 @@ class ChatFlags(SamplingFlags):
     """Below 1 sharpens the distribution, above 1 flattens it."""
     top_p: Annotated[TopP, Parameter(group=SAMPLING)] = 0.9
     """Draw from the most probable tokens that together have this probability."""
-    no_repeat: Annotated[Count | None, Parameter(group=CONSTRAINTS)] = 3
-    """No n-gram of this length occurs twice in a reply."""
+    no_repeat: Annotated[Repeats | None, Parameter(group=CONSTRAINTS)] = 3
+    """No n-gram of this length occurs twice in a reply; 0: any may."""
 
 
 @dataclass(frozen=True)

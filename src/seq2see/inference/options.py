@@ -35,6 +35,7 @@ MAX_SEED = 2**64 - 1
 """The random generator has 64 bits."""
 
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+Repeats = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Beam = Annotated[int, Meta(ge=1, le=1_000)]
 """Memory and time grow with its square."""
 Draws = Annotated[int, Meta(ge=1, le=100_000)]
@@ -152,8 +153,8 @@ class GenerationOptions(BatchOptions, Constraints):
     """Least number of target tokens per source token."""
     max_ratio: Ratio | None = None
     """Largest number of target tokens per source token; where it conflicts with the least, the largest wins."""
-    no_repeat: Count | None = None
-    """No n-gram of this length occurs twice."""
+    no_repeat: Repeats | None = None
+    """No n-gram of this length occurs twice; 0: any may; by default what the model was told in training."""
     placeholders: str = ""
     r"""Regular expression, such as `\{\w+\}`: whatever matches it in a text stands unchanged in its answer."""
     glossary: Glossary | None = None

@@ -32,7 +32,7 @@ WHAT: dict[str, str] = {
 """What a project of each kind is about."""
 OPTIONS = {
     "translation": " --beam 5",
-    "summary": " --beam 5 --no-repeat 3",
+    "summary": " --beam 5",
 }
 """What `predict` is best given, where that is more than nothing."""
 

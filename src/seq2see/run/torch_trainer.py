@@ -68,7 +68,9 @@ class TorchTrainer:
                 lambda: trainer.progress.update > 0 and job.stop(),
                 max_positions=max_positions(plan.blueprint),
             )
-            model = Predictor(engine, *plan.codecs, max_length=plan.max_length)
+            model = Predictor(
+                engine, *plan.codecs, max_length=plan.max_length, no_repeat=plan.config.training.no_repeat
+            )
             return evaluate_on_dev(model, plan.dev, context.world)._replace(unknown=unknown)
 
         def save_checkpoint(state: TrainingState) -> None:

@@ -59,6 +59,9 @@ class TrainingOptions:
     choose_length_penalty: bool | None = None
     """Whether the length penalty of a beam is chosen on dev when training has ended, and kept with the model; by
     default where the loss selects the best model, as for sentences."""
+    no_repeat: Count | None = None
+    """Length of the n-grams that no answer of the model has twice, unless --no-repeat says otherwise; by default any
+    may be repeated."""
     patience: Count | None = None
     """Stop after this many evaluations without improvement; by default never."""
     ema: Annotated[float, Meta(gt=0, lt=1)] | None = None
