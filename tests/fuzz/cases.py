@@ -32,6 +32,7 @@ TEMPLATES: dict[str, list[list[str]]] = {
         ["transformer", "--input", "texts.txt", "--output", "out.html"],
         ["run", "--heads", "echo"],
     ],
+    "chat": [["run"], ["packed.seq2see", "--seed", "3", "--turns", "0"]],
     "check": [
         ["pairs.tsv"],
         ["pairs.tsv", "--fix", "--output", "out.tsv"],
@@ -49,6 +50,7 @@ TEMPLATES: dict[str, list[list[str]]] = {
     ],
     "generate": [["writer"], ["writer", "--prompt", "al", "--count", "2", "--max-length", "9"]],
     "models": [[], SMALL],
+    "new": [["chat", "out"], ["captions", "out"]],
     "pack": [["run", "--output", "out.seq2see"], ["transformer", "--output", "out", "--weights", "int8"]],
     "predict": [
         ["run", "alpha"],
@@ -241,7 +243,7 @@ class Case:
             flag, _, value = argument.partition("=")
             if flag in OUTPUT_FLAGS:
                 named.add(value or "".join(self.arguments[place + 1 : place + 2]))
-        if self.verb in ("train", "report"):  # a run that is resumed or reported on is written to
+        if self.verb in ("train", "report", "new"):  # a run that is resumed or reported on is written to
             named.update(self.arguments)
         return named
 

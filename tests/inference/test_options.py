@@ -680,3 +680,22 @@ def test_chunks_of_no_size_are_refused(model: Model, size: Any) -> None:
 def test_lists_become_tuples_so_that_options_can_be_kept() -> None:
     options = GenerationOptions(forbid=["a"], contain=["b"])  # type: ignore[arg-type]
     assert hash(options) == hash(replace(options))
+
+
+def test_a_model_keeps_which_n_grams_its_answers_may_not_repeat(tmp_path: Path) -> None:
+    pairs = [(f"{a}{b}", "aaaa") for a in "abcd" for b in "abcd"]
+    settings = {
+        **{"training.max_updates": 40, "training.evaluate_every": 40, "training.no_repeat": 1, "model.width": 16},
+        **{
+            "model.name": "attention",
+            "text.target": "characters",
+            "data.dev_share": 0.2,
+            "training.precision": "float32",
+        },
+    }
+    model = seq2see.train(pairs, out=tmp_path / "run", settings=settings, device="cpu", quiet=True)
+    assert model.no_repeat == 1
+    assert model.predict("ab")[0].text == "a"
+    assert model.predict("ab", no_repeat=0)[0].text.startswith("aa")
+    assert model.predict("ab", no_repeat=3)[0].text.startswith("aa")
+    assert seq2see.load([tmp_path / "run"] * 2, device="cpu").predict("ab")[0].text == "a"

@@ -1,14 +1,17 @@
 """The verbs of the command, each a thin function over the library, which is imported only when a verb needs it."""
 
+from seq2see.commands.chatting import chat
 from seq2see.commands.evaluating import check, curves, evaluate, export, pack, report
 from seq2see.commands.predicting import align, attend, generate, predict, score
 from seq2see.commands.preparing import prepare
 from seq2see.commands.serving import serve
+from seq2see.commands.starting import new
 from seq2see.commands.training import compare, demo, distill, models, settings, train
 from seq2see.commands.validating import cross, tune
 
 VERBS = (
     demo,
+    new,
     check,
     prepare,
     train,
@@ -20,6 +23,7 @@ VERBS = (
     distill,
     predict,
     generate,
+    chat,
     score,
     align,
     attend,

@@ -67,6 +67,15 @@ def evaluate(
     errors: Annotated[
         Path | None, Parameter(group=OUTPUT, help="Write the wrong predictions to this file, worst first.")
     ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        Parameter(
+            group=SCORES,
+            consume_multiple=True,
+            help="What needs no model, beside it: copy (the source), lead-1 to lead-3 (its first sentences), lookup "
+            "(the target of the same source in training, or the most frequent one).",
+        ),
+    ] = None,
     ensemble: Annotated[Switch, Parameter(group=SEARCH, help="Several runs answer together, as one model.")] = False,
     json: Json = False,
     format_: TableFormat = "text",
@@ -97,6 +106,7 @@ def evaluate(
         engine=engine,
         device=device,
         errors=errors,
+        baselines=baseline or (),
     )
     if found.format:
         say(f"{' '.join(files)}: {found.format}")

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
-from msgspec import Meta  # noqa: F401 (as below)
+from msgspec import Meta
 
 from seq2see.commands.boxes import (
     COMPUTING,
@@ -43,8 +43,11 @@ from seq2see.inference.options import (  # noqa: F401 (the command line resolves
     Penalty,
     Probability,
     Ratio,
+    Repeats,
     Risk,
+    Temperature,
     Texts,
+    TopP,
 )
 
 if TYPE_CHECKING:
@@ -119,9 +122,24 @@ class SamplingFlags(GenerationFlags):
     def __post_init__(self) -> None:
         for name in ("beam", *OF_BEAMS, *OF_PHRASES):
             if getattr(self, name) != getattr(GREEDY, name):
-                what = "conflicts with sampling, which is what generate does"
+                what = "conflicts with sampling, which is what this command does"
                 raise ConfigError(what, where=name, fix="leave it out, or use seq2see predict")
         super().__post_init__()
+
+
+@dataclass(frozen=True)
+class ChatFlags(SamplingFlags):
+    """`SamplingFlags` for a conversation: one reply, without repetitions, from the more probable tokens."""
+
+    n_best: Annotated[Draws, Parameter(parse=False)] = 1
+    batch_size: Annotated[Count, Parameter(parse=False)] = 1
+    strict: Annotated[bool, Parameter(parse=False)] = False
+    temperature: Annotated[Temperature, Parameter(group=SAMPLING)] = 0.7
+    """Below 1 sharpens the distribution, above 1 flattens it."""
+    top_p: Annotated[TopP, Parameter(group=SAMPLING)] = 0.9
+    """Draw from the most probable tokens that together have this probability."""
+    no_repeat: Annotated[Repeats | None, Parameter(group=CONSTRAINTS)] = 3
+    """No n-gram of this length occurs twice in a reply; 0: any may."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +186,8 @@ SOURCES_AS_FOUND = SourceTableFlags()
 Scoring = Annotated[BatchFlags, Parameter(name="*")]
 Generation = Annotated[GenerationFlags, Parameter(name="*")]
 Sampling = Annotated[SamplingFlags, Parameter(name="*")]
+Chatting = Annotated[ChatFlags, Parameter(name="*")]
+Turns = Annotated[int, Meta(ge=0, le=1_000)]
 Evaluation = Annotated[EvaluationFlags, Parameter(name="*")]
 Comparison = Annotated[ComparisonFlags, Parameter(name="*")]
 
@@ -296,12 +316,15 @@ def training_request(
     *,
     skip_bad: bool = False,
     own: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
+    recipe: str | None = None,
 ) -> tuple[Config, frozenset[str]]:
     """The configuration of a training on these files, or on a recipe, and the keys that are given.
 
-    `own` are further flags of the verb: by key, what the flag is called, and its value.
+    `own` are further flags of the verb: by key, what the flag is called, and its value. `recipe` is a recipe for these
+    files, by its name in the catalog or its file.
     """
     from seq2see.config import given_keys, make_config, read_toml
+    from seq2see.recipes import recipe_values
 
     require_some(verb, data)
     settings_given = parsed(set_)
@@ -310,7 +333,11 @@ def training_request(
         raise ConfigError(
             f"a recipe names its own data, so {data[1]} is one too many", where=str(data[0]), fix="set data.train in it"
         )
-    values = read_toml(data[0]) if is_recipe else {}
+    if recipe is not None and is_recipe:
+        raise ConfigError(f"conflicts with {data[0]}, a recipe too", where="--recipe", fix="give one of the two")
+    values = read_toml(data[0]) if is_recipe else recipe_values(recipe) if recipe is not None else {}
+    if not is_recipe:
+        values.get("data", {}).pop("dev", None)
     settings: dict[str, tuple[str, Any]] = {}
     if not is_recipe:
         settings["data.train"] = (str(data[0]), [str(path.absolute()) for path in data])
@@ -321,4 +348,4 @@ def training_request(
     if skip_bad:
         settings["data.skip_bad"] = ("--skip-bad", True)
     chosen = merged(settings, settings_given)
-    return make_config(values, chosen, where=str(data[0])), frozenset(given_keys(values, chosen))
+    return make_config(values, chosen, where=recipe or str(data[0])), frozenset(given_keys(values, chosen))

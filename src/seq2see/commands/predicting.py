@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -43,6 +43,8 @@ from seq2see.inference.options import AlignmentFormat, Format, GenerationOptions
 if TYPE_CHECKING:
     from seq2see.data import Pair
     from seq2see.inference.predictor import Predictor
+    from seq2see.inference.requests import Request
+    from seq2see.inference.results import Prediction
 
 Asked = Annotated[str, Parameter(help="Texts, each one argument: quote those with blanks. Without any, stdin is read.")]
 CHUNK = 2048
@@ -55,6 +57,10 @@ def predict(
     *texts: Asked,
     input_: InputFile = None,
     output: OutputFile = None,
+    lexicon: Annotated[
+        Path | None,
+        Parameter(group=INPUT, help="A file of pairs: texts that it has are looked up, not computed."),
+    ] = None,
     options: Generation = GREEDY,
     table: SourceTable = SOURCES_AS_FOUND,
     format_: FormatOption = None,
@@ -69,13 +75,14 @@ def predict(
     is too long or can't be read, gets an empty answer and a message, and the exit code is 2.
     """
     from seq2see.inference.formats import line_writer
+    from seq2see.inference.lexicon import Lexicon
     from seq2see.inference.loading import load
     from seq2see.inference.predictor import stream_requests
 
     runs, texts = leading_runs(run, texts)
     require_one_input(texts, input_, table)
     require_no_files(texts, "predict", runs)
-    require_other(output, [input_])
+    require_other(output, [input_, lexicon])
     has_alternatives = options.n_best > 1
     require_tokens_shown(options, format_)
     lines_of = line_writer(
@@ -84,7 +91,8 @@ def predict(
     model = load(runs, engine=engine, device=device)
     if alignments and not model.has_attention:
         raise ConfigError("needs a model with attention", where="--alignments", fix="leave it out")
-    number = unfinished = missing = 0
+    known = None if lexicon is None else Lexicon.of_file(lexicon, model)
+    number = unfinished = missing = num_known = 0
     strict, options = options.strict, replace(options, strict=False)
     unanswered = Unanswered("answer")
     with requests_of(
@@ -96,16 +104,17 @@ def predict(
         table=table,
         known=model.table,
     ) as (requests, at_once):
-        answered = stream_requests(
-            model,
-            unanswered.noting(requests),
-            options,
-            chunk_size=at_once or CHUNK,
-            with_attention=alignments is not None,
-        )
+        has_weights = alignments is not None
+
+        def computed(asked: Iterable[Request]) -> Iterator[tuple[str, Prediction]]:
+            return stream_requests(model, asked, options, chunk_size=at_once or CHUNK, with_attention=has_weights)
+
+        noted = unanswered.noting(requests)
+        answered = known.before(computed, noted, options.n_best) if known else computed(noted)
         with opened(output) as file, said_by_us():  # only now: invalid options overwrite nothing
             for source, prediction in answered:
                 number += 1
+                num_known += prediction.looked_up
                 place = unanswered.next_place()
                 if prediction.error:
                     if strict:
@@ -118,6 +127,8 @@ def predict(
                 file.writelines(lines_of(number, source, prediction))
                 if number % CHUNK == 0 or at_once:
                     file.flush()
+    if known:
+        say(f"looked up in {lexicon}: {num_known:,} of {number:,} texts")
     if unfinished > missing:
         say(f"note: answers cut off at the maximum length: {unfinished - missing:,}")
     if missing:

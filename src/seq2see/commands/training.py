@@ -57,6 +57,7 @@ def train(
     *data: Path,
     dev: Files = None,
     model: Annotated[str | None, Parameter(group=MODEL)] = None,
+    recipe: Annotated[str | None, Parameter(group=MODEL)] = None,
     from_: Annotated[Path | None, Parameter(name="--from", group=MODEL)] = None,
     out: Annotated[Path | None, OutputFolder, Parameter(group=RUN)] = None,
     seeds: Annotated[int, Parameter(group=RUN)] = 1,
@@ -81,6 +82,9 @@ def train(
         Pairs to evaluate the model on during training; by default a part of the data is set aside.
     model
         The architecture: see `seq2see models`.
+    recipe
+        Settings for a usual use: translation, summary, questions, chat, captions, pronunciation, inflection,
+        normalization, transliteration; or a file .toml, whose data are not read.
     from_
         A run, a model folder or a packed model to fine-tune; its vocabularies grow by the tokens of the new pairs.
     out
@@ -114,7 +118,7 @@ def train(
         own["data.dev"] = ("--dev", [str(path.absolute()) for path in dev])
     if from_ is not None:
         own["training.start_from"] = ("--from", str(from_))
-    config, given = training_request("train", data, model, set_, table, skip_bad=skip_bad, own=own)
+    config, given = training_request("train", data, model, set_, table, skip_bad=skip_bad, own=own, recipe=recipe)
     folder = out or default_folder(data[0])
     console = Terminal(stderr=True)
     is_resumed = resume or auto_resume or fallback_previous or allow_changes

@@ -54,6 +54,18 @@ def text_lines(runs: RunsReport) -> Iterator[str]:
         yield from remark_lines(runs.reports, runs.runs)
         if first.missing:
             yield f"left out: {first.missing}"
+    if runs.baselines:
+        yield from ["", *baseline_table(runs)]
+
+
+def baseline_table(runs: RunsReport) -> Iterator[str]:
+    """One row per baseline."""
+    scales = {name: each.scale for name, each in runs.reports[0].measured.items() if name != "loss"}
+    rows = [["without a model", *(scale.title for scale in scales.values())]]
+    for baseline, scores in runs.baselines.items():
+        cells = (f"{number(scores[n].value, s.unit)} {interval(scores[n], s.unit)}" for n, s in scales.items())
+        rows.append([baseline, *cells])
+    yield from aligned(rows)
 
 
 def count_line(report: EvaluationReport) -> str:
@@ -282,7 +294,10 @@ def runs_dicts(runs: RunsReport) -> list[dict[str, Any]]:
 
 def as_json(runs: RunsReport) -> dict[str, Any]:
     """The scores of a single run, or those of several as a list under `runs`."""
-    request = {"samples": runs.request.samples, "seed": runs.request.seed}
+    request: dict[str, Any] = {"samples": runs.request.samples, "seed": runs.request.seed}
+    if runs.baselines:
+        measured = runs.reports[0].measured
+        request["baselines"] = {name: scores_json(scores, measured) for name, scores in runs.baselines.items()}
     if len(runs.reports) == 1:
         return report_json(runs.reports[0]) | request
     found = []

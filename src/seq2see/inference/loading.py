@@ -73,6 +73,7 @@ def load(
         first.target_codec,
         max_length=max(model.max_length for model in models),
         length_penalty=fmean(model.length_penalty for model in models),
+        no_repeat=first.no_repeat,
         name=" + ".join(model.name for model in models),
         others=[model.engine for model in others],
         paths=paths,
@@ -118,6 +119,7 @@ def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type
         saved.target_codec,
         max_length=saved.config["max_length"],
         length_penalty=saved.config.get("length_penalty", 0.0),
+        no_repeat=saved.config.get("no_repeat"),
         name=saved.blueprint.name,
         seen=Seen.of(
             saved.config.get("trained"),

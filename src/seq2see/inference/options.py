@@ -35,6 +35,7 @@ MAX_SEED = 2**64 - 1
 """The random generator has 64 bits."""
 
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+Repeats = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Beam = Annotated[int, Meta(ge=1, le=1_000)]
 """Memory and time grow with its square."""
 Draws = Annotated[int, Meta(ge=1, le=100_000)]
@@ -43,6 +44,8 @@ Compared = Annotated[int, Meta(ge=2, le=1_000)]
 Ratio = Annotated[float, Meta(gt=0, le=MAX_COUNT)]
 Penalty = Annotated[float, Meta(ge=0, le=100)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
+Temperature = Annotated[float, Meta(gt=0, le=MAX_COUNT)]
+TopP = Annotated[float, Meta(gt=0, le=1)]
 Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 
 
@@ -136,11 +139,11 @@ class GenerationOptions(BatchOptions, Constraints):
     """With mbr and sample: the number of samples that are compared."""
     sample: bool = False
     """Draw at random instead of taking the most probable."""
-    temperature: Annotated[float, Meta(gt=0, le=MAX_COUNT)] = 1.0
+    temperature: Temperature = 1.0
     """With sampling: below 1 sharpens the distribution, above 1 flattens it."""
     top_k: Count | None = None
     """With sampling: draw from the k most probable tokens."""
-    top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    top_p: TopP = 1.0
     """With sampling: draw from the most probable tokens that together have this probability."""
     min_p: Probability = 0.0
     """With sampling: draw from tokens at least this fraction as probable as the most probable one."""
@@ -152,8 +155,8 @@ class GenerationOptions(BatchOptions, Constraints):
     """Largest number of target tokens per source token; where it conflicts with the least, the largest wins."""
     top_tokens: Annotated[int, Meta(ge=0, le=100)] = 0
     """The most probable tokens listed with each token of an answer; their log-probabilities are the model's own."""
-    no_repeat: Count | None = None
-    """No n-gram of this length occurs twice."""
+    no_repeat: Repeats | None = None
+    """No n-gram of this length occurs twice; 0: any may; by default what the model was told in training."""
     placeholders: str = ""
     r"""Regular expression, such as `\{\w+\}`: whatever matches it in a text stands unchanged in its answer."""
     glossary: Glossary | None = None

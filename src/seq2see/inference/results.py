@@ -53,6 +53,8 @@ class Prediction:
     """The pictures and series in the source, and the positions of their cells and vectors."""
     error: str = ""
     """Why there is no answer, for a text that the model can't read: it is too long."""
+    looked_up: bool = False
+    """Whether it is from a lexicon, not from the model: it has no tokens and no probability."""
 
     def __str__(self) -> str:
         return self.text
@@ -72,7 +74,7 @@ class Prediction:
     def _compared(self) -> tuple[object, ...]:
         return (
             *(self.text, self.source_tokens, self.target_tokens, self.log_prob, self.score, self.finished),
-            *(self.token_log_probs, self.alternatives, self.top_tokens, self.error),
+            *(self.token_log_probs, self.alternatives, self.top_tokens, self.error, self.looked_up),
         )
 
     @property
@@ -109,9 +111,8 @@ class Prediction:
             "finished": self.finished,
             "tokens": list(self.target_tokens),
             "token_log_probs": list(self.token_log_probs),
-            **(
-                {"top_tokens": [[each._asdict() for each in own] for own in self.top_tokens]} if self.top_tokens else {}
-            ),
+            **({"top_tokens": self._choices()} if self.top_tokens else {}),
+            **({"looked_up": True} if self.looked_up else {}),
             **({"error": self.error} if self.error else {}),
         }
 

@@ -25,10 +25,12 @@ from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
 from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, used_ids
 from seq2see.run.pairs import RunData, limit_of, read_data, without_long_pairs
 from seq2see.run.recipe import (
+    are_many_translations,
     choose_batch,
     choose_model,
     choose_training,
     epoch_examples_of,
+    is_small_transformer,
 )
 from seq2see.storage.saved_model import MAX_LENGTH, sizes_of
 from seq2see.text import SPECIALS, UNK, Codec, Codecs, Fields
@@ -208,7 +210,10 @@ def plan_run(
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
     text_notes += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
     has_pictures = any(field.kind == "picture" for field in sizes_of(codecs).fields)
-    model, model_notes = choose_model(config.model, len(data.train), to_align, has_pictures=has_pictures)
+    has_many = has_source and are_many_translations(text, examples)
+    model, model_notes = choose_model(
+        config.model, len(data.train), to_align, has_pictures=has_pictures, has_many_translations=has_many
+    )
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
         codecs, examples = aligned_examples(codecs, examples)
     epoch_examples = None
@@ -228,6 +233,7 @@ def plan_run(
         examples,
         can_match=has_source and text.target not in SENTENCE_UNITS,
         has_blocks=find(resolve(model).name).has_blocks,
+        is_small_transformer=has_many and is_small_transformer(model),
         has_penalty=has_source and codecs[1].step is None,
         epoch_examples=epoch_examples,
     )
