@@ -17,7 +17,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +44,37 @@ def error_rate(model: seq2see.Model, targets: dict[str, set[str]], **options: An
     return 100 * statistics.mean(answer.text not in known for known, answer in answers)
 
 
-def measure(name: str, size: int, model: str, seed: int, settings: dict[str, Any]) -> dict[str, Any]:
-    """One training and its error rates, greedy and with a beam of 5."""
+def measure(
+    name: str,
+    size: int,
+    model: str,
+    seed: int,
+    settings: dict[str, Any],
+    *,
+    most: int | None = None,
+    also: Sequence[str] = (),
+) -> dict[str, Any]:
+    """One training and its error rates on at most `most` different sources, greedy and with a beam of 5.
+
+    `also` are the sides of the other pairs of the training file whose texts are given, without the other side.
+    """
     train, dev = (pairs_of(DATA / name, each) for each in ("train", "dev"))
     test = pairs_of(DATA / name, "test") or dev
+    rest: list[tuple[str, str]] = []
     if size < len(train):
-        train = random.Random(size).sample(train, size)
+        whole, train = train, random.Random(size).sample(train, size)
+        rest = [pair for pair in whole if pair not in set(train)]
     targets: dict[str, set[str]] = {}
     for source, target in test:
         targets.setdefault(source, set()).add(target)
+    if most is not None and most < len(targets):
+        targets = {source: targets[source] for source in random.Random(0).sample(list(targets), most)}
     chosen = {"training.seed": seed, **settings} | ({} if model == "default" else {"model.name": model})
     with tempfile.TemporaryDirectory() as folder:
+        for side in also:
+            path = Path(folder) / f"{side}.txt"
+            path.write_text("".join(f"{pair[side == 'target']}\n" for pair in rest), encoding="utf-8")
+            chosen[f"data.also_{side}"] = str(path)
         started = time.process_time()
         trained = seq2see.train(train, dev=dev, out=Path(folder) / "run", settings=chosen, quiet=True)
         seconds = time.process_time() - started
@@ -70,7 +90,7 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         for size in options.sizes:
             for model in options.models:
                 for seed in range(1, options.seeds + 1):
-                    row = measure(name, size, model, seed, settings)
+                    row = measure(name, size, model, seed, settings, most=options.most, also=options.also)
                     print(json.dumps(row), flush=True)
                     yield row
 
@@ -82,6 +102,9 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[800])
     parser.add_argument("--models", nargs="+", default=["default", "bidirectional"])
     parser.add_argument("--seeds", type=int, default=1)
+    also = "sides of the pairs beyond the cut whose texts are given too: a warm-up"
+    parser.add_argument("--also", nargs="*", default=[], choices=["source", "target"], help=also)
+    parser.add_argument("--most", type=int, help="different sources to answer; by default all")
     parser.add_argument("--set", nargs="*", default=[], help="further settings, key=value")
     found: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
     for row in rows(parser.parse_args()):

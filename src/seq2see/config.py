@@ -75,6 +75,9 @@ USUAL_NAMES = {
     "training.precision": "fp16 bf16 dtype amp model_dtype mixed_precision",
     "training.seed": "random_seed",
     "training.shard": "fsdp use_sharded_state",
+    "training.source_embeddings": "src_embeddings pre_word_vecs_enc encoder_embed_path pretrained_embeddings",
+    "training.target_embeddings": "tgt_embeddings pre_word_vecs_dec decoder_embed_path",
+    "training.freeze_embeddings": "freeze_word_vecs_enc freeze_word_vecs_dec freeze_word_embeddings fix_word_vecs_enc",
     "training.start_from": "train_from finetune_from_model restore_file load_model pretrained model_name_or_path",
 }
 """By key: what Hugging Face, fairseq, OpenNMT, Eole and JoeyNMT call the same option, or one that takes its place."""
@@ -109,7 +112,16 @@ def read_toml(path: Path) -> dict[str, Any]:
     return values
 
 
-PATHS = {("data", "train"), ("data", "dev"), ("training", "start_from")}
+TRAINING_PATHS = ("start_from", "source_embeddings", "target_embeddings")
+"""The options of training that are paths."""
+DATA_PATHS = ("also_source", "also_target")
+"""The options of data that are each one path."""
+PATHS = {
+    ("data", "train"),
+    ("data", "dev"),
+    *(("data", name) for name in DATA_PATHS),
+    *(("training", name) for name in TRAINING_PATHS),
+}
 """The options whose values are paths: they may be names that aren't UTF-8."""
 
 
@@ -137,9 +149,11 @@ def require_small_file(path: Path) -> None:
 def set_data_folder(values: dict[str, Any], folder: Path) -> None:
     """Make the paths absolute, resolved against `folder`; under `data`, a single path or column needs no brackets."""
     training = values.get("training")
-    if isinstance(training, dict) and isinstance(training.get("start_from"), str | Path):
-        training["start_from"] = str(absolute(folder / training["start_from"]))
     data = values.get("data")
+    for table, names in ((training, TRAINING_PATHS), (data, DATA_PATHS)):
+        for key in names:
+            if isinstance(table, dict) and isinstance(table.get(key), str | Path):
+                table[key] = str(absolute(folder / table[key]))
     for key in ("train", "dev"):
         if isinstance(data, dict) and key in data:
             named = [data[key]] if isinstance(data[key], str) else data[key]

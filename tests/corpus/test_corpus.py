@@ -220,13 +220,23 @@ def test_the_command(tiny_pairs: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert f"train on it: seq2see train {tmp_path / 'c'} --model plain" in capsys.readouterr().err
     opened = open_corpus(tmp_path / "c")
     assert (opened.text.source, opened.facts["asked"]["data.skip_bad"], len(opened.dev)) == ("bytes", True, 120)
-    for setting in ("training.rate=1", "data.workers=2"):
+    for setting in ("training.rate=1", "data.workers=2", "data.balance=2", "data.also_source=x"):
         with pytest.raises(ConfigError, match="has no effect here"):
             prepare(tiny_pairs, **arguments, set_=[setting])
     with pytest.raises(ConfigError, match="must be at least 0"):
         prepare(tiny_pairs, out=tmp_path / "d", workers=-1)
     with pytest.raises(ConfigError, match="needs a file"):
         prepare(tiny_pairs, out=tmp_path / "d", dev=[])
+
+
+@pytest.mark.parametrize("key", ["data.balance", "data.also_target"])
+def test_a_corpus_has_fixed_epochs_and_vocabularies(key: str, tiny_pairs: Path, tmp_path: Path) -> None:
+    prepare_corpus(make_config({}, {"data.train": str(tiny_pairs)}), tmp_path / "c", workers=1)
+    settings = {"training.max_updates": 1, key: 1 if key == "data.balance" else str(tiny_pairs)}
+    with pytest.raises(ConfigError, match="unsupported with a prepared corpus") as caught:
+        seq2see.train(tmp_path / "c", out=tmp_path / "run", settings=settings, quiet=True)
+    assert caught.value.where == key
+    assert "train on the files" in (caught.value.fix or "")
 
 
 def test_large_files_suggest_a_corpus(

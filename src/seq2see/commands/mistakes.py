@@ -27,7 +27,13 @@ SECTIONS = {
 }
 """What can be set with --set, by verb."""
 
-OWN_FLAGS = {"model.name": "--model", "data.dev": "--dev", "training.start_from": "--from"}
+OWN_FLAGS = {
+    "model.name": "--model",
+    "data.dev": "--dev",
+    "data.also_source": "--also-source",
+    "data.also_target": "--also-target",
+    "training.start_from": "--from",
+}
 """Settings that have a flag of their own."""
 
 USUAL_FLAGS = {

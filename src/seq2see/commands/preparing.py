@@ -25,7 +25,16 @@ from seq2see.console import say
 from seq2see.errors import ConfigError
 from seq2see.printable import quoted
 
-UNSUPPORTED = ("data.train", "data.dev", "data.workers", "data.split_seed")
+UNSUPPORTED = (
+    "data.train",
+    "data.dev",
+    "data.workers",
+    "data.split_seed",
+    "data.balance",
+    "data.temperature",
+    "data.also_source",
+    "data.also_target",
+)
 """Options of the data that a prepared corpus doesn't take."""
 
 

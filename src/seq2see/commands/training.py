@@ -56,6 +56,8 @@ def demo(*, out: Annotated[Path, OutputFolder, Parameter(group=RUN)] = DEMO_FOLD
 def train(
     *data: Path,
     dev: Files = None,
+    also_source: Annotated[Path | None, Parameter(group=DATA)] = None,
+    also_target: Annotated[Path | None, Parameter(group=DATA)] = None,
     model: Annotated[str | None, Parameter(group=MODEL)] = None,
     recipe: Annotated[str | None, Parameter(group=MODEL)] = None,
     from_: Annotated[Path | None, Parameter(name="--from", group=MODEL)] = None,
@@ -80,6 +82,10 @@ def train(
         One file of pairs, two parallel files, or a recipe (.toml).
     dev
         Pairs to evaluate the model on during training; by default a part of the data is set aside.
+    also_source
+        Source texts without targets, one per line: the encoder first learns to restore them from noise.
+    also_target
+        Target texts without sources, one per line: the decoder first learns to restore them from noise.
     model
         The architecture: see `seq2see models`.
     recipe
@@ -116,6 +122,12 @@ def train(
     own: dict[str, tuple[str, Any]] = {}
     if dev:
         own["data.dev"] = ("--dev", [str(path.absolute()) for path in dev])
+    for key, flag, path in (
+        ("data.also_source", "--also-source", also_source),
+        ("data.also_target", "--also-target", also_target),
+    ):
+        if path is not None:
+            own[key] = (flag, str(path))
     if from_ is not None:
         own["training.start_from"] = ("--from", str(from_))
     config, given = training_request("train", data, model, set_, table, skip_bad=skip_bad, own=own, recipe=recipe)

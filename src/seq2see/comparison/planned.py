@@ -23,6 +23,7 @@ from seq2see.run.changes import option_changes
 from seq2see.run.folder import CHECKPOINTS, METRICS, is_run, stored_config, with_given_options
 from seq2see.run.pairs import RunData
 from seq2see.run.progress import dev_text, metrics_text
+from seq2see.run.record import other_files
 from seq2see.run.train import train
 from seq2see.storage.files import hash_file, write_file
 from seq2see.training import INTERRUPTED, Evaluated, Event, Updated, WarningIssued
@@ -97,7 +98,7 @@ def train_run(run: PlannedRun, position: str, *, device: str, console: Console) 
 def options_of(run: PlannedRun) -> dict[str, Any]:
     """The options set for a run, and the hashes of its data."""
     config = run.config
-    files = [Path(name) for name in (*config.data.train, *config.data.dev)]
+    files = [Path(name) for name in (*config.data.train, *config.data.dev, *other_files(config).values())]
     given = {key: option(config, key) for key in sorted(run.given) if not key.startswith("data.")}
     return {"set": given, "data": [hash_file(path) for path in files]}
 

@@ -150,7 +150,8 @@ def format_of(
         source, target, reason = _chosen(layout, names, rows, where, others)
     if not has_target:
         target = None
-    own = tuple(finder.find_extra(each, (*source, target)) for each in extra)
+    taken = (target,) if len(source) > 1 else (*source, target)
+    own = tuple(finder.find_extra(each, taken) for each in extra)
     used = {*source, target, *own}
     filled = [at for at in range(layout.num_columns) if any(row[at].strip() for row in rows if at < len(row))]
     unused = tuple(at for at in filled if at not in used) if not (extra and not is_asked) else ()
@@ -270,7 +271,7 @@ class _Finder:
         return (by_name if len(by_name) == 1 else left)[0]
 
     def find_extra(self, name: str, taken: Sequence[int | None]) -> int:
-        """A column in addition to those of the pair."""
+        """A column in addition to those of the pair, or one of several that the source has, such as the language."""
         at = self.find(name)
         if at in taken:
             what = f"column {name} is source or target already"

@@ -37,12 +37,14 @@ class Grouping:
 
         A source whose field is empty is a group of its own.
         """
-        text = pair.source
-        if self.field:
-            fields = fields_of(text)
-            text = (fields[self.field - 1] if self.field <= len(fields) else "") or text
+        text = (self.text(pair) if self.field else "") or pair.source
         key = unicodedata.normalize("NFC", text or pair.target or "").strip()
         return key.lower() if self.case == "fold" else key
+
+    def text(self, pair: Pair) -> str:
+        """The field of a pair; empty where it is missing."""
+        fields = fields_of(pair.source)
+        return fields[self.field - 1].strip() if 0 < self.field <= len(fields) else ""
 
     def draw(self, pair: Pair, seed: int) -> bytes:
         """A pseudo-random number of the group; the groups with the lowest are set aside."""
@@ -60,28 +62,30 @@ def grouping_of(
     *,
     case: Case = "keep",
     has_source: bool = True,
+    where: str = "data.group",
 ) -> Grouping:
     """The grouping that `data.group` asks for: by default by the first field, where these sources have several.
 
-    `names` are those of the columns of the source. Raises ConfigError for a field that isn't there.
+    `names` are those of the columns of the source. Raises ConfigError for a field that isn't there; `where` is the
+    option.
     """
-    if asked == NO_GROUPS or (asked is None and not has_source):
+    if (asked == NO_GROUPS and where == "data.group") or (asked is None and not has_source):
         return Grouping(case=case)
     if not has_source:
         what = "names a field of the sources, and a language model has none"
-        raise ConfigError(what, where="data.group", fix="remove it")
+        raise ConfigError(what, where=where, fix="remove it")
     num = num_fields(sources)
     known = field_names(names, num)
     if isinstance(asked, str):
         if asked not in names:
             what = f"{asked!r:.80} is no column of the source"
-            raise ConfigError(what, where="data.group", fix=did_you_mean(asked, [*names, NO_GROUPS]))
+            raise ConfigError(
+                what, where=where, fix=did_you_mean(asked, [*names, NO_GROUPS] if where == "data.group" else names)
+            )
         asked = names.index(asked) + 1
     if asked is not None and asked > num:
         what = f"must be a field of the sources, 1 to {num} here, not {asked}" if num > 1 else ONE_FIELD
-        raise ConfigError(
-            what, where="data.group", fix="leave it out: sources with several fields are grouped by the first"
-        )
+        raise ConfigError(what, where=where, fix="leave it out: sources with several fields are grouped by the first")
     field = asked or 1
     return Grouping(field, case, known[field - 1]) if num > 1 else Grouping(case=case)
 

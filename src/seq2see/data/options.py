@@ -110,6 +110,12 @@ class DataOptions(TableOptions):
     """One file of pairs (a table of any kind, JSON, Parquet), or two parallel files; each may be gzipped."""
     dev: tuple[str, ...] = ()
     """The same for dev pairs (--dev); by default a part of data.train is set aside."""
+    also_source: str | None = None
+    """A file of source texts without targets, one per line (--also-source): the encoder first learns to restore them
+    from noise; by default none."""
+    also_target: str | None = None
+    """A file of target texts without sources, one per line (--also-target): the decoder first learns to restore them
+    from noise; by default none."""
     dev_share: Annotated[float, Meta(gt=0, lt=1)] = 0.1
     """Share of the pairs to set aside for dev."""
     split_seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
@@ -117,6 +123,12 @@ class DataOptions(TableOptions):
     group: Annotated[int, Meta(ge=1)] | str | None = None
     """The source column whose values are never in both training and dev pairs, such as the lemma: by name, or by its
     number among those of the source; by default the first of several; none: only whole sources are kept apart."""
+    balance: Annotated[int, Meta(ge=1)] | str | None = None
+    """The source column by whose values small groups of pairs have a larger share of each epoch, such as the language:
+    by name, or by its number among those of the source; by default all pairs count the same."""
+    temperature: Annotated[float, Meta(ge=1, le=1e6)] = 5.0
+    """With data.balance: a group of n pairs has a share in proportion to n^(1/temperature): 1 keeps the shares of the
+    data, 100 makes them nearly equal."""
     skip_bad: bool = False
     """Skip invalid lines, and count them (--skip-bad)."""
     longest: Annotated[int, Meta(ge=1)] | None = None

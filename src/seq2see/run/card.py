@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from seq2see.data import Pair
 from seq2see.model import ARCHITECTURES, Blueprint
@@ -26,8 +27,12 @@ def card_text(
     progress: TrainingProgress,
     train: Sequence[Pair],
     longest: Mapping[str, int],
+    others: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """The content of README.md; `longest` is the number of tokens of the longest text of each side."""
+    """The content of README.md; `longest` is the number of tokens of the longest text of each side.
+
+    `others` are the files that training began with beside the pairs, by their options.
+    """
     source, target = codecs
     sides = [("source", source)] if source else []
     depth = "per side" if blueprint.encoder_layers == blueprint.decoder_layers else "(encoder + decoder)"
@@ -50,6 +55,7 @@ def card_text(
             "",
             f"- trained on {len(train):,} pairs ({origin}), {progress.update:,} updates",
             f"- {metrics_text(progress.best)} (greedy, while training)" if progress.best else "- not evaluated",
+            *(f"- began with {markdown_code(Path(path).name)} ({key})" for key, path in others.items()),
             *text,
             "",
             "    import seq2see",

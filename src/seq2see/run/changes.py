@@ -21,7 +21,13 @@ FIX_PAIRS = "restore the data, start a new run (--out), or resume with these pai
 UNCHANGEABLE = {
     "model": "the weights would no longer fit",
     "text": "the vocabularies can't change",
+    "data.also_source": "only a new run begins with a warm-up",
+    "data.also_target": "only a new run begins with a warm-up",
+    "training.denoising_updates": "only a new run begins with a warm-up",
     "training.start_from": "only a new run starts from a model",
+    "training.source_embeddings": "only a new run starts from them",
+    "training.target_embeddings": "only a new run starts from them",
+    "training.freeze_embeddings": "only a new run starts from them",
 }
 """Options and sections that can't be changed when a run is resumed, and why."""
 

@@ -34,7 +34,15 @@ from seq2see.storage.files import write_file
 BEAM = 5
 COLUMNS = ("source", "target", "names")
 """What JSON lines have of the options of a table."""
-CHOSEN_ANEW = ("max_updates", "max_epochs", "evaluate_every", "checkpoint_every", "start_from", "choose_length_penalty")
+CHOSEN_ANEW = (
+    "max_updates",
+    "max_epochs",
+    "evaluate_every",
+    "checkpoint_every",
+    "denoising_updates",
+    "start_from",
+    "choose_length_penalty",
+)
 """Options of training that the student's own pairs and model decide, or that it hasn't."""
 
 
@@ -146,9 +154,10 @@ def student_config(teacher: Config, data: RunData, folder: Path, settings: Mappi
     columns = {name: value for name, value in data.columns.items() if name in COLUMNS}
     places: dict[str, Any] = {name: (str((folder / f"{name}.jsonl").absolute()),) for name in ("train", "dev")}
     unset: dict[str, Any] = dict.fromkeys(CHOSEN_ANEW)
+    kept = {name: getattr(teacher.data, name) for name in ("longest", "group", "balance", "temperature")}
     own = replace(
         teacher,
-        data=replace(Config().data, longest=teacher.data.longest, group=teacher.data.group, **columns, **places),
+        data=replace(Config().data, **kept, **columns, **places),
         training=replace(teacher.training, **unset),
     )
     for key in ("data.train", "data.dev"):

@@ -7,21 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from seq2see.config import Config
 from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
+from seq2see.data.balance import Balance
 from seq2see.data.groups import BY_SOURCE, Grouping, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
-from seq2see.data.options import TableOptions, flags_of, known_from, table_options
+from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.doctor.quick import worst_findings
 from seq2see.errors import ConfigError, UserError
 from seq2see.printable import quoted
 from seq2see.run.record import unchanged_config
 from seq2see.text import Codecs
+from seq2see.text.fields import num_fields
 from seq2see.text.options import TextOptions
 
 LARGE_BYTES = 1_000_000_000
@@ -46,6 +48,72 @@ class RunData:
     def group_field(self) -> int:
         """The field whose texts are recorded for `evaluate --by seen`: the one that groups the pairs, or the first."""
         return self.grouping.field or 1
+
+
+class Unpaired(NamedTuple):
+    """Texts of one side without the other."""
+
+    side: str
+    texts: Sequence[str]
+
+    def line(self) -> str:
+        """For the terminal."""
+        return f"{len(self.texts):,} {self.side} texts without the other side"
+
+
+def read_unpaired(config: Config, *, has_source: bool) -> list[Unpaired]:
+    """The texts of data.also_source and data.also_target.
+
+    ConfigError for other options that they conflict with.
+    """
+    found = []
+    for side in ("source", "target"):
+        path, where = getattr(config.data, f"also_{side}"), f"data.also_{side}"
+        if path is None:
+            continue
+        if not has_source:
+            fix = "train on the texts themselves, or choose another model"
+            raise ConfigError("has no effect on a language model", where=where, fix=fix)
+        if config.training.start_from:
+            what = "has no effect on a model that is fine-tuned, which has learnt before"
+            raise ConfigError(what, where=where, fix="leave it out, or train a new model without --from")
+        if corpus_of(config.data.train):
+            what = "unsupported with a prepared corpus, whose vocabularies are fixed"
+            raise ConfigError(what, where=where, fix="train on the files of pairs themselves")
+        table = TableOptions(encoding=config.data.encoding)
+        read = read_pairs([Path(path)], columns="target", skip_bad=config.data.skip_bad, table=table)
+        found.append(Unpaired(side, [pair.target for pair in read.pairs if pair.target]))
+    if config.training.denoising_updates and not found:
+        fix = "give texts: --also-source FILE, or --also-target FILE"
+        raise ConfigError("has no effect without texts to restore", where="training.denoising_updates", fix=fix)
+    return found
+
+
+class NamedBalance(NamedTuple):
+    """A balance, and what its groups are called."""
+
+    own: Balance
+    name: str
+
+
+def balance_of(config: Config, data: RunData, *, has_source: bool) -> NamedBalance | None:
+    """The balance that `data.balance` asks for. ConfigError for a column that isn't there."""
+    asked, where = config.data.balance, "data.balance"
+    if asked is None:
+        if config.data.temperature != DataOptions().temperature:
+            fix = "name a column: --set data.balance=language"
+            raise ConfigError("has no effect without data.balance", where="data.temperature", fix=fix)
+        return None
+    if data.corpus:
+        what = "unsupported with a prepared corpus, which is read in the order of its files"
+        raise ConfigError(what, where=where, fix="train on the files of pairs themselves")
+    sources = [pair.source for pair in data.train]
+    if has_source and num_fields(sources) == 1:
+        what = "names a column of the source, and the sources have only one"
+        raise ConfigError(what, where=where, fix="name several columns, such as --source word,language")
+    grouping = grouping_of(asked, sources, config.data.source, has_source=has_source, where=where)
+    keys = [grouping.text(pair) for pair in data.train]
+    return NamedBalance(Balance.of(keys, config.data.temperature, config.training.seed), grouping.title)
 
 
 def read_data(

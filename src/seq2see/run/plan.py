@@ -15,6 +15,7 @@ from seq2see.config import Config
 from seq2see.console import shown_tokens
 from seq2see.corpus.corpus import require_fitting
 from seq2see.data import EpochExamples, Examples, Pair
+from seq2see.data.balance import balanced
 from seq2see.data.building import aligned_examples, build_examples
 from seq2see.data.examples import Offsets
 from seq2see.data.source_record import NO_SOURCES, HashSet, SourceRecord, record_of_pairs, source_texts
@@ -22,8 +23,10 @@ from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
 from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
+from seq2see.run.denoising import grown_codecs
+from seq2see.run.embeddings import Embedded, read_embeddings, require_possible, with_width
 from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, used_ids
-from seq2see.run.pairs import RunData, limit_of, read_data, without_long_pairs
+from seq2see.run.pairs import RunData, Unpaired, balance_of, limit_of, read_data, read_unpaired, without_long_pairs
 from seq2see.run.recipe import (
     are_many_translations,
     choose_batch,
@@ -62,6 +65,10 @@ class RunPlan:
     """`seen` of the pretrained model, or of the run so far."""
     record_before: SourceRecord = NO_SOURCES
     """The sources that the pretrained model was trained on, or the run so far."""
+    also: Sequence[Unpaired] = ()
+    """Texts of one side that a new run begins with."""
+    embedded: Sequence[Embedded] = ()
+    """Pretrained vectors; of a resumed run only those that stay as they are."""
 
     @property
     def source_codec(self) -> Codec | None:
@@ -168,6 +175,9 @@ def plan_run(
     with.
     """
     has_source = find(resolve(config.model).name).has_source
+    require_possible(config.training, has_source=has_source)
+    also = read_unpaired(config, has_source=has_source) if codecs is None else []
+    needs_vectors = codecs is None or config.training.freeze_embeddings
     to_align: Examples | None = None
     data = data or read_data(config, pairs, dev_pairs, has_source=has_source)
     columns = {name: value for name, value in data.columns.items() if name != "delimiter"}  # dev may have another
@@ -204,6 +214,9 @@ def plan_run(
             if len(shorter.train) < len(data.train):
                 examples = Examples.encode(shorter.train, *codecs)
             data = shorter
+            if also:
+                codecs = grown_codecs(codecs, text, also)
+                examples = Examples.encode(data.train, *codecs)
             if can_align(text, codecs) and not config.training.coverage:  # of attention, which a transducer has not
                 to_align = examples
         unknown = unknown_shares(examples)
@@ -216,9 +229,17 @@ def plan_run(
     )
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
         codecs, examples = aligned_examples(codecs, examples)
+    embedded = read_embeddings(config.training, codecs) if needs_vectors else []
+    if embedded:
+        model = with_width(model, config.model, embedded)
+        model_notes += [each.line() for each in embedded]
     epoch_examples = None
     if not data.corpus:
         epoch_examples = epoch_examples_of(text, data.train, codecs, seed=config.training.seed)
+    balance_notes = list[str]()
+    if balance := balance_of(config, data, has_source=has_source):
+        epoch_examples = balanced(balance.own, examples, epoch_examples)
+        balance_notes = [balance.own.line(balance.name)]
     limit = max_positions(resolve(model))
     if not data.corpus:
         require_room(limit, examples, [pair.origin for pair in data.train])
@@ -249,10 +270,12 @@ def plan_run(
         examples,
         epoch_examples,
         resolve(model),
-        [*data.notes, *pretrained_notes, *text_notes, *model_notes, *batch_notes, *training_notes],
+        [*data.notes, *pretrained_notes, *text_notes, *model_notes, *batch_notes, *training_notes, *balance_notes],
         min_max_length,
         seen_before,
         record_before,
+        also,
+        embedded,
     )
     require_room(limit, plan.dev_examples, [pair.origin for pair in plan.dev])
     return plan

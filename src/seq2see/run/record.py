@@ -1,4 +1,4 @@
-"""RUN/files.json: the SHA-256 of the run's config.toml and of the files of pairs that it names.
+"""RUN/files.json: the SHA-256 of the run's config.toml and of the files that it names.
 
 A run folder may come from somebody else, and its configuration may name any file of this machine. So the files are read
 again only if their content is what the run was trained on; whoever made the folder then knows it anyway.
@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from seq2see.config import Config, make_config, read_toml
+from seq2see.config import DATA_PATHS, TRAINING_PATHS, Config, make_config, option, read_toml
 from seq2see.corpus.corpus import MANIFEST, is_corpus
 from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.run.folder import CONFIG, RECORD
@@ -21,6 +21,8 @@ from seq2see.storage.files import hash_file, read_file, write_file
 FORMAT = 1
 MAX_BYTES = 2**20
 SIDES = ("train", "dev")
+OTHERS = ("data.also_source", "data.also_target", "training.source_embeddings", "training.target_embeddings")
+"""Further options that name files."""
 
 
 def write_record(run: Path) -> None:
@@ -28,7 +30,22 @@ def write_record(run: Path) -> None:
     config = make_config(read_toml(run / CONFIG), {})
     hashes = {side: [content_hash(Path(name)) for name in getattr(config.data, side)] for side in SIDES}
     values = {"format": FORMAT, "config": hash_file(run / CONFIG), **hashes}
+    if others := other_files(config):
+        values["others"] = hashes_before(run) or {key: content_hash(Path(name)) for key, name in others.items()}
     write_file(run / RECORD, json.dumps(values, indent=1).encode() + b"\n")
+
+
+def hashes_before(run: Path) -> Any:
+    """The hashes of the other files that a run began with; none for a new run."""
+    try:
+        return json.loads(read_file(run / RECORD, MAX_BYTES)).get("others")
+    except (OSError, ValueError, AttributeError, RecursionError, CheckpointError):
+        return None
+
+
+def other_files(config: Config) -> dict[str, str]:
+    """The files that a new run begins with beside its pairs, by their options."""
+    return {key: path for key in OTHERS if (path := option(config, key)) is not None}
 
 
 def content_hash(path: Path) -> str | None:
@@ -78,8 +95,9 @@ def without_folders(config: Config) -> Config:
         return tuple(Path(path).name for path in paths)
 
     data = replace(config.data, train=names(config.data.train), dev=names(config.data.dev))
-    start = config.training.start_from
-    return replace(config, data=data, training=replace(config.training, start_from=start and Path(start).name))
+    own: dict[str, Any] = {n: Path(path).name for n in DATA_PATHS if (path := getattr(config.data, n))}
+    given: dict[str, Any] = {n: Path(path).name for n in TRAINING_PATHS if (path := getattr(config.training, n))}
+    return replace(config, data=replace(data, **own), training=replace(config.training, **given))
 
 
 def read_record(run: Path, *, fix: str) -> dict[str, Any]:

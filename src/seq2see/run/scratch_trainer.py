@@ -39,6 +39,13 @@ FIXED: dict[str, Any] = {
     "training.average": None,
     "training.average_of": "last",
     "training.shard": False,
+    "data.balance": None,
+    "data.also_source": None,
+    "data.also_target": None,
+    "training.denoising_updates": None,
+    "training.source_embeddings": None,
+    "training.target_embeddings": None,
+    "training.freeze_embeddings": False,
     "training.timeout": 300.0,
     "training.precision": "float32",
 }

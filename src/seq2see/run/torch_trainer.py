@@ -12,7 +12,9 @@ from seq2see.inference.predictor import Predictor
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import Seq2Seq, build, max_positions
 from seq2see.run.checkpoint_content import require_fitting
+from seq2see.run.denoising import warm_up
 from seq2see.run.dev import StoppableEngine, evaluate_on_dev
+from seq2see.run.embeddings import embed, frozen_rows, require_same_vectors
 from seq2see.run.fine_tune import initial_state
 from seq2see.run.folder import CHECKPOINTS, naming_what_remains
 from seq2see.run.network_trainer import TrainingJob
@@ -20,7 +22,15 @@ from seq2see.run.plan import RunPlan
 from seq2see.run.resume import RunContext
 from seq2see.run.setup import setup_of
 from seq2see.run.state import save_state, to_numpy
-from seq2see.training import DevEvaluation, Finished, Trainer, TrainingState, choose_precision, require_precision
+from seq2see.training import (
+    INTERRUPTED,
+    DevEvaluation,
+    Finished,
+    Trainer,
+    TrainingState,
+    choose_precision,
+    require_precision,
+)
 
 MIN_DEV_PAIRS_TO_STOP = 100
 """Training stops early on a dev set without mistakes only if it has this many pairs; fewer can be right by luck."""
@@ -50,12 +60,21 @@ class TorchTrainer:
         """The network on the CPU. ConfigError if the processor can't train it in this precision."""
         torch.manual_seed(plan.config.training.seed)
         network = build(plan.blueprint, plan.sizes)
+        embed(network, plan.embedded)
         require_precision(plan.config.training.precision, context.device, network)
         return network
 
     def description(self, plan: RunPlan, context: RunContext) -> str:
         """Precision and device."""
         return f"{plan.config.training.precision} on {context.device}"
+
+    def warm_up(self, network: Seq2Seq, job: TrainingJob) -> bool:
+        """Train on the texts without pairs, if there are any; False if that was interrupted."""
+        plan = job.plan
+        if not plan.also:
+            return True
+        training = plan.config.training
+        return warm_up(network, plan.blueprint, plan.codecs, plan.also, training, plan.embedded, job.context, job.stop)
 
     def run(self, network: Seq2Seq, job: TrainingJob) -> Finished:
         """Train from the resumed state, from the pretrained model, or from the initial values."""
@@ -91,8 +110,12 @@ class TorchTrainer:
         if state:
             shapes = {name: tensor.shape for name, tensor in network.tensors().items()}
             require_fitting(state, shapes, where=str(context.folder / CHECKPOINTS))
+            require_same_vectors(network, plan.embedded, state.model)
         if job.pretrained:
             state = initial_state(job.pretrained, network)
+        if state is None and not self.warm_up(network, job):
+            return Finished(0, INTERRUPTED, 0, {}, 0.0)
+        freezes = plan.config.training.freeze_embeddings
         trainer = Trainer(
             network,
             plan.examples,
@@ -107,6 +130,7 @@ class TorchTrainer:
             epoch_examples=plan.epoch_examples,
             world=context.world,
             workers=plan.config.data.workers,
+            frozen=frozen_rows(network, plan.embedded) if freezes else {},
             setup=setup_of(
                 plan.config,
                 plan.blueprint,

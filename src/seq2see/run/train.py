@@ -40,6 +40,7 @@ from seq2see.run.network_trainer import NetworkTrainer, TrainingJob
 from seq2see.run.pairs import RunData
 from seq2see.run.plan import RunPlan, leak_lines, plan_run
 from seq2see.run.progress import Display, MetricsLog, OutputWatch
+from seq2see.run.record import other_files
 from seq2see.run.resume import ResumeOptions, RunContext, RunStart, make_folder, new_run, resume_run, resumed_state
 from seq2see.run.scratch_trainer import ScratchTrainer
 from seq2see.run.signals import stop_on_signal
@@ -224,7 +225,15 @@ def best_model_saver(
                 tensors=tensors,
                 source_codec=plan.source_codec,
                 target_codec=plan.target_codec,
-                card=card_text(plan.blueprint, plan.codecs, num_parameters, progress, plan.data.train, plan.longest),
+                card=card_text(
+                    plan.blueprint,
+                    plan.codecs,
+                    num_parameters,
+                    progress,
+                    plan.data.train,
+                    plan.longest,
+                    other_files(plan.config),
+                ),
                 record=plan.record,
             )
 

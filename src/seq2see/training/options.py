@@ -28,6 +28,9 @@ class TrainingOptions:
     """Share of all updates (0..1) over which the learning rate rises linearly to its peak."""
     max_updates: Count | None = None
     """Number of updates; by default chosen from the number of pairs."""
+    denoising_updates: Count | None = None
+    """Updates in which texts of data.also_source, and as many in which those of data.also_target, are restored from
+    noise before training; by default chosen from the number of texts."""
     max_epochs: Count | None = None
     """Number of epochs; training ends at max_updates or max_epochs, whichever comes first; by default max_updates."""
     batch_size: Count | None = None
@@ -85,6 +88,13 @@ class TrainingOptions:
     widths of at least 256, and float32 otherwise, also on GPUs."""
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
     """Seed of all random numbers."""
+    source_embeddings: str | None = None
+    """Pretrained vectors of source tokens: text of word2vec, fastText or GloVe, or .npz with words and vectors; by
+    default embeddings start from random values."""
+    target_embeddings: str | None = None
+    """The same for target tokens; by default none."""
+    freeze_embeddings: bool = False
+    """Whether pretrained vectors stay as they are while the rest is trained."""
     start_from: str | None = None
     """A run, model folder or packed model to fine-tune (--from); its vocabularies grow by the tokens of the pairs; by
     default a model starts from random values."""

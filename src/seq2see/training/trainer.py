@@ -13,9 +13,10 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -30,6 +31,7 @@ from seq2see.model import Seq2Seq
 from seq2see.training.averaging import EvaluatedModel
 from seq2see.training.batch import to_tensors
 from seq2see.training.events import INTERRUPTED, Callback, Evaluated, Finished, Updated
+from seq2see.training.frozen import FrozenRows
 from seq2see.training.objective import Objective
 from seq2see.training.options import TrainingOptions
 from seq2see.training.process_batches import ProcessBatch, ProcessBatches, dropout_seed
@@ -77,6 +79,7 @@ class Trainer:
     is called after each update, and `evaluate` may raise EvaluationStopped once it returned True; `stop_when_perfect`
     ends training when dev is repeatedly answered without a mistake. `epoch_examples` gives each epoch its own examples
     in place of `examples`; `workers` threads prepare batches ahead. `setup` is what the diagnostics take into account.
+    `frozen` are rows of parameters, by name, that keep their values.
     Of `options` only max_epochs, batch_size or batch_tokens, checkpoint_every, checkpoint_minutes, patience, ema and
     average may be None. All processes of the `world` evaluate; only rank 0 saves and calls `callback`.
     """
@@ -98,6 +101,7 @@ class Trainer:
         workers: int = 0,
         world: World = ALONE,
         setup: Setup = UNKNOWN_SETUP,
+        frozen: Mapping[str, torch.Tensor] = MappingProxyType({}),
     ) -> None:
         assert options.rate
         assert options.max_updates
@@ -134,6 +138,7 @@ class Trainer:
         self.batches = ProcessBatches(examples, options, world, epoch_examples=epoch_examples, workers=workers)
         self._warm_up_ddp()
         kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
+        self.frozen = FrozenRows(self.model, frozen)
         self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)
 
     def _warm_up_ddp(self) -> None:
@@ -228,9 +233,11 @@ class Trainer:
 
         self.model.train()
         loss = self._gradients(batch, update)
+        self.frozen.without_gradient()
         norm = full_tensor(clip_grad_norm_(self.model.parameters(), self.options.clip)).item()
         self._require_finite(norm, "the gradient", update)
         self.optimizer.step()
+        self.frozen.put_back()
         self.optimizer.zero_grad(set_to_none=True)
         self.evaluated.follow(update)
 
