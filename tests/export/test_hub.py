@@ -205,10 +205,18 @@ def test_a_saved_model_answers_the_same_and_its_card_may_be_edited(path, tmp_pat
     copy = seq2see.load(tmp_path / "small")
     assert copy.card.endswith("Edited.\n")
     assert load_model(tmp_path / "small").config["weights"] == "int8"
-    copy.save_pretrained(tmp_path / "small")
-    again = (tmp_path / "small" / "README.md").read_text("utf-8")
+    copy.save_pretrained(tmp_path / "again")
+    again = (tmp_path / "again" / "README.md").read_text("utf-8")
     assert again.count("library_name") == 1, "metadata are replaced"
     assert again.endswith("Edited.\n")
+
+
+def test_a_model_is_not_saved_onto_itself(path, tmp_path) -> None:
+    seq2see.load(path).save_pretrained(tmp_path / "small", license="mit")
+    before = (tmp_path / "small" / "README.md").read_bytes()
+    with pytest.raises(ConfigError, match="is the model that would be saved"):
+        seq2see.load(tmp_path / "small").save_pretrained(tmp_path / "small")
+    assert (tmp_path / "small" / "README.md").read_bytes() == before
 
 
 def test_hashes_of_sources_are_saved_if_wanted(path, tmp_path) -> None:

@@ -15,7 +15,7 @@ from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationReport
 from seq2see.storage.archive import SUFFIX
 from seq2see.storage.hub import REPOSITORY, hub_errors
-from seq2see.storage.saved_model import SavedModel, load_model, write_packed
+from seq2see.storage.saved_model import SavedModel, find_model_folder, load_model, write_packed
 from seq2see.version import __version__
 
 PLACE = "path/to/this/folder"
@@ -38,6 +38,8 @@ def save_for_hub(run: Path, folder: Path, options: HubOptions, *, repository: st
     if folder.suffix == SUFFIX:
         raise ConfigError("must be a folder, not a packed file", where=str(folder), fix=f"name it {folder.stem}")
     saved = load_model(run)
+    if folder.is_dir() and not run.is_file() and folder.samefile(find_model_folder(run)):
+        raise ConfigError("is the model that would be saved", where=str(folder), fix="choose another folder")
     name = repository.rpartition("/")[2] or folder.resolve().name
     card = hub_card(saved, metadata(saved, name, options), repository)
     record = saved.record if options.hashes else NO_RECORD

@@ -58,9 +58,11 @@ class Graph:
     def add_all(self, kind: str, inputs: Sequence[str], outputs: int, **attributes: Any) -> list[str]:
         """All results of a node that has several."""
         key = kind, tuple(inputs), tuple((name, repr(value)) for name, value in sorted(attributes.items()))
-        name = self._once(
-            key, lambda name: self.nodes.append(helper.make_node(kind, inputs, numbered(name, outputs), **attributes))
-        )
+
+        def make(name: str) -> None:  # older versions of ONNX Runtime need the name of the node too
+            self.nodes.append(helper.make_node(kind, inputs, numbered(name, outputs), name, **attributes))
+
+        name = self._once(key, make)
         return numbered(name, outputs)
 
     def numbers(self, values: Any, dtype: str = "int") -> str:
@@ -126,7 +128,7 @@ class Graph:
 
     def model(self, name: str, outputs: Sequence[tuple[str, str, Type]], about: Mapping[str, str]) -> onnx.ModelProto:
         """The model with outputs of these names, values and types; without what these don't depend on."""
-        final = [helper.make_node("Identity", [value], [own]) for own, value, _ in outputs]
+        final = [helper.make_node("Identity", [value], [own], own) for own, value, _ in outputs]
         needed = {value for _, value, _ in outputs}
         nodes: list[onnx.NodeProto] = []
         for node in reversed(self.nodes):
