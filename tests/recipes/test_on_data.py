@@ -15,6 +15,7 @@ import pytest
 import seq2see
 from seq2see import cli
 from seq2see.data import Pair, read_pairs
+from seq2see.inference.conversation import written_turns
 
 Rows = Iterator[list[str]]
 
@@ -39,12 +40,24 @@ def stories(folder: Path) -> Rows:
         yield [f"{story} .", question, answer]
 
 
+def turns(path: Path) -> Rows:
+    """History, message, reply: every second pair follows the one before it."""
+    before: list[str] = []
+    for row in rows_of(path):
+        yield [written_turns(before), *row]
+        before = [] if before else row
+
+
 def forms(folder: Path) -> Rows:
     """Lemma, tags, form, of symbols and tags between blanks."""
     for source, target in rows_of(folder / "train_small.tsv.gz"):
         symbols = source.split()
         tags = [symbol.strip("<>") for symbol in symbols if len(symbol) > 2]
-        yield ["".join(symbol for symbol in symbols if len(symbol) <= 2), ";".join(tags), target.replace(" ", "")]
+        yield [
+            "".join(symbol for symbol in symbols if len(symbol) <= 2),
+            ";".join(tags),
+            target.replace(" ", "").replace("▁", " "),
+        ]
 
 
 def formulas(folder: Path, place: Path) -> Rows:
@@ -63,7 +76,7 @@ CASES: dict[str, tuple[Callable[[Path, Path], Rows], list[str]]] = {
     "translation": (lambda data, _: evenly(data / "tatoeba_eng-fra/train.tsv.gz", 3000), []),
     "summary": (lambda data, _: evenly(data / "aeslc_subject/train.tsv.gz", 1000), ["data.longest=120"]),
     "questions": (lambda data, _: stories(data / "babi_en10k/qa01_single-supporting-fact"), []),
-    "chat": (lambda data, _: (["", *row] for row in rows_of(data / "chatbot_chatterbot_en/train.tsv")), []),
+    "chat": (lambda data, _: turns(data / "chatbot_chatterbot_en/train.tsv"), []),
     "captions": (lambda data, place: formulas(data / "crohme2014", place), []),
     "pronunciation": (lambda data, _: evenly(data / "g2p_sig20/hun/train.tsv", 800), []),
     "inflection": (lambda data, _: forms(data / "infl_sig22_large/tur"), []),

@@ -156,6 +156,7 @@ def test_train_takes_a_recipe_by_name_beside_the_data(tmp_path: Path, monkeypatc
     assert stored.text.target == "symbols"
     assert stored.data.train == (str(tmp_path / "pairs.tsv"),)
     assert asdict(stored.data)["source"] == ("1", "2")
+    assert cli.run(["train", "pairs.tsv", "--resume", "--device", "cpu"]) == 0  # what the run was set to is known
 
 
 def test_a_recipe_beside_another_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
