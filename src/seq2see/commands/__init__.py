@@ -1,6 +1,6 @@
 """The verbs of the command, each a thin function over the library, which is imported only when a verb needs it."""
 
-from seq2see.commands.evaluating import check, curves, evaluate, pack, report
+from seq2see.commands.evaluating import check, curves, evaluate, export, pack, report
 from seq2see.commands.predicting import align, attend, generate, predict, score
 from seq2see.commands.preparing import prepare
 from seq2see.commands.serving import serve
@@ -27,6 +27,7 @@ VERBS = (
     curves,
     report,
     pack,
+    export,
     serve,
 )
 """In the order of a typical project."""
