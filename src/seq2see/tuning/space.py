@@ -36,17 +36,16 @@ def space_of(plan: RunPlan, asked: ModelOptions, given: Collection[str]) -> list
     `asked` are the options of the model as they were before the plan.
     """
     training, usual = plan.config.training, plan.blueprint
-    assert training.batch_size
     names = architectures_of(plan, asked)
     found = [
         Setting(NAME, names, usual.name),
         Setting(RATE_KEY, (SLOWEST, FASTEST), 1.0),
         Setting("model.width", around(usual.width, usual.width // 8 * 4), usual.width),
         Setting("model.dropout", tuple(sorted({0.1, 0.2, 0.3, 0.4, 0.5, usual.dropout})), usual.dropout),
-        Setting("training.batch_size", around(training.batch_size, training.batch_size // 2), training.batch_size),
     ]
-    fixed = {*given, *({"training.batch_size"} if "training.batch_tokens" in given else ())}
-    return [each for each in found if each.key not in fixed and len(each.values) > 1]
+    if size := training.batch_size:  # otherwise batches are limited by their tokens alone, as is given
+        found.append(Setting("training.batch_size", around(size, size // 2), size))
+    return [each for each in found if each.key not in given and len(each.values) > 1]
 
 
 def around(usual: int, half: int) -> tuple[int, ...]:
