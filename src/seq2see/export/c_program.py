@@ -187,6 +187,8 @@ class Function:
 
     def loops(self, shape: Shape, views: Sequence[View], statement: Callable[[list[str]], str]) -> None:
         """Loops over a shape, around a statement made of the elements."""
+        if 0 in shape:
+            return
         axes: list[tuple[AnySize, list[AnySize]]] = []
         for axis, size in enumerate(shape):
             steps = [view.steps[axis] if not view.literal else 0 for view in views]
@@ -259,7 +261,9 @@ class Function:
         (size,) = type_.shape
         (start,) = replaced((attributes["start"],), {"B": 1})
         found = self.result("int", type_.shape)
-        self.lines.append(f"for (size_t i = 0; i < {text(size)}; i++) {found.name}[i] = (int32_t)({text(start)} + i);")
+        if size != 0:
+            head = f"for (size_t i = 0; i < {text(size)}; i++)"
+            self.lines.append(f"{head} {found.name}[i] = (int32_t)({text(start)} + i);")
         return found
 
     def op_gather(self, inputs: list[View], attributes: Any, type_: Type) -> View:
@@ -330,7 +334,8 @@ class Function:
         """Along an axis, beginning with a number."""
         found = self.result(type_.dtype, type_.shape)
         step = 0 if view.literal else view.steps[axis]
-        along = f"for (size_t r = 0; r < {text(view.shape[axis])}; r++) "
+        length = view.shape[axis]
+        along = f"for (size_t r = 0; r < {text(length)}; r++) " if length != 0 else "if (0) "
 
         def each_row(each: list[str]) -> str:
             # The element that a loop over the other axes names, moved along this one.
@@ -397,7 +402,7 @@ class Function:
         found = self.result("float", type_.shape)
         units = hidden.shape[0]
         room = self.new("float", (units * 4,), self.now)
-        _, padded, width = gates.shape
+        padded = gates.shape[1]
         self.lines.append(
             f"op_{kind}({found.pointer}, {gates.pointer}, (size_t){lengths.pointer}[0], {text(padded)}, "
             f"{hidden.pointer}, {text(units)}, {int(attributes['reverse'])}, {room.name});"
@@ -522,15 +527,15 @@ def write_programs(programs: Programs, weights: dict[str, str], restored: Sequen
 
 
 def kept_lines(carries: dict[str, Type]) -> list[str]:
-    """The carry of the rows that a search keeps, copied out of the memory of the step."""
+    """The carry of the rows that a search keeps, copied out of the memory of the step that was at P."""
     lines, room = [], ["0"]
     for name, type_ in carries.items():
-        shape = replaced(type_.shape, {"B": 1})
+        shape = replaced(type_.shape, {"B": 1, "P": Size({("P",): 1}) + 1})
         axis = rows_axis(shape)
         own = identifier(name)
         outer, inner = product_of(shape[:axis]), product_of(shape[axis + 1 :])
         number = f"{factor(outer)} * kept * {bytes_of(inner, type_.dtype)}"
-        room.append(f"(double){factor(outer)} * (double)kept * (double){factor(inner)} * {WIDTHS[type_.dtype]}")
+        room.append(f"(double){factor(outer)} * (double)kept * (double){factor(inner)} * {WIDTHS[type_.dtype]}.0")
         lines += [
             f"{{ unsigned char *to = take(work, {number});",
             f"  copy_rows(to, state->{own}, rows, kept, K, {text(outer)}, {bytes_of(inner, type_.dtype)});",

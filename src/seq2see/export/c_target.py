@@ -25,6 +25,11 @@ def header() -> str:
     return files("seq2see.export").joinpath("c", "seq2see.h").read_text(encoding="utf-8")
 
 
+def section(name: str) -> list[str]:
+    """The lines of a part."""
+    return list(sections()[name])
+
+
 @cache
 def sections() -> dict[str, list[str]]:
     """The parts of the C text by name; a part begins with a line `//// name`."""
@@ -33,7 +38,7 @@ def sections() -> dict[str, list[str]]:
         text = files("seq2see.export").joinpath("c", part).read_text(encoding="utf-8")
         for each in text.split("//// ")[1:]:
             name, _, lines = each.partition("\n")
-            found[name] = lines.rstrip("\n").split("\n") + [""]
+            found[name] = [*lines.rstrip("\n").split("\n"), ""]
     return found
 
 
@@ -43,7 +48,6 @@ def c_source(bundle: Bundle) -> str:
     text = TextWriter(codecs)
     constants, restored, names, kinds = weight_lines(bundle)
     programs = write_programs(bundle.programs, names, restored)
-    section = sections().__getitem__
     kernels = {*programs.kernels, *kinds, "rows"}
     source = bundle.source_codec
     lines = [
