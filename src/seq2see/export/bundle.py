@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from seq2see.errors import ConfigError
+from seq2see.inference.examples import examples_in
 from seq2see.inference.predictor import Predictor
 from seq2see.program import Programs, trace
 from seq2see.storage.saved_model import SavedModel
@@ -53,7 +54,12 @@ def bundle_of(saved: SavedModel, model: Predictor, weights: Weights, *, name: st
             require_supported(codec.tokenizer)
     shapes = shapes_of(saved.tensors)
     limits = model.input_limits()
-    facts = {"name": name, "architecture": saved.blueprint.name, "parameters": model.num_parameters}
+    facts = {
+        "name": name,
+        "architecture": saved.blueprint.name,
+        "parameters": model.num_parameters,
+        "examples": examples_in(saved.card),
+    }
     return Bundle(
         trace(saved.blueprint, shapes, saved.sizes.fields, saved.sizes.copies),
         write_weights(saved.tensors, weights),

@@ -20,8 +20,8 @@ def style() -> str:
 
 @cache
 def script() -> str:
-    """The one script, page.js."""
-    return resource("page.js")
+    """The one script: elements.js and page.js."""
+    return resource("elements.js") + resource("page.js")
 
 
 def resource(name: str) -> str:

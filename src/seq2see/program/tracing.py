@@ -25,7 +25,7 @@ from seq2see.runtime.mixtures import Copying
 from seq2see.runtime.network import layers_in
 from seq2see.runtime.positions import AddPositions, LearnedPositions, RotaryPositions, SinusoidalPositions, angles
 from seq2see.runtime.recurrent import GRUCell
-from seq2see.runtime.stream import RecurrentState, Memory
+from seq2see.runtime.stream import Memory, RecurrentState
 from seq2see.runtime.transformer import MultiHeadSelfAttention
 
 B, K, S, P = (cast(Any, Size({(name,): 1})) for name in "BKSP")

@@ -68,9 +68,9 @@ def added_up(weights: Array, targets: NDArray[Any], like: Array) -> Array:
 
 def left_over(weights: Array, targets: NDArray[Any]) -> Array:
     """The weights [R S] of the places that are copied as no token, 0 at the others; `targets` as in `added_up`."""
-    is_copied = targets.sum(2) if is_traced(targets) else targets > 0
-    sentences, places = is_copied.shape
-    left: Array = weights.reshape(sentences, -1, places) * (1 - is_copied)[:, None]
+    is_left: Array = (1 - targets.sum(2)) if is_traced(targets) else targets == 0
+    sentences, places = is_left.shape
+    left: Array = weights.reshape(sentences, -1, places) * is_left[:, None]
     return left.reshape(weights.shape)
 
 

@@ -65,16 +65,36 @@ class Pointer(Layer):
     def step(self, stream: Stream, carry: PointerCarry, reading: PointerReading) -> None:
         carry.steps = carry.steps + (stream.ids == STEP)
         (rows,) = carry.steps.shape
-        sentences, length, width = reading.values.shape
-        own = np.arange(rows, like=carry.steps) // (rows // sentences)
+        own = np.arange(rows, like=carry.steps) // (rows // reading.last.shape[0])
         places = np.minimum(carry.steps, reading.last[own])
-        stream.context = reading.values.reshape(-1, width)[own * length + places]
+        stream.context = states_at(reading.values, own, places)
         if not self.reports_weights:
             return
-        weights = (np.arange(length, like=places) == places[:, None]).astype(reading.values.dtype)
+        weights = one_hot(places, reading.values)
         stream.weights = weights
         if stream.heads is not None:
             stream.heads.append(weights[:, None])
+
+
+def states_at(values: Array, sentences: NDArray[Any], places: NDArray[Any]) -> Array:
+    """The states of one place [R] of each sentence [R]: [B S C] to [R C]."""
+    if is_traced(values):
+        _, length, width = values.shape
+        found: Array = values.reshape(-1, width)[sentences * length + places]
+    else:
+        found = values[sentences, places]
+    return found
+
+
+def one_hot(places: NDArray[Any], values: Array) -> Array:
+    """1 at each row's place [R], among as many places as the states have: [R S]."""
+    length = values.shape[1]
+    if is_traced(values):
+        weights: Array = (np.arange(length, like=places) == places[:, None]).astype(values.dtype)
+    else:
+        weights = np.zeros((len(places), length), values.dtype)
+        weights[np.arange(len(places)), places] = 1
+    return weights
 
 
 class Diagonal:
