@@ -204,16 +204,18 @@ def export(
             alias="-o",
             group=OUTPUT,
             help="A file whose name ends in .html (a page that works offline), .js or .mjs (an ES module), "
-            ".json (the operations alone).",
+            ".c (one C99 file, with its header), .json (the operations alone).",
         ),
     ],
     weights: Annotated[
         Literal["float32", "float16", "int8"] | None,
-        Parameter(group=OUTPUT, help="How numbers are stored; by default int8 in a page and float32 elsewhere."),
+        Parameter(
+            group=OUTPUT, help="How numbers are stored; by default int8 in a page and in C, and float32 elsewhere."
+        ),
     ] = None,
     data: Annotated[Files, Parameter(help="Pairs to check it on; by default the run's own dev pairs.")] = None,
 ) -> None:
-    """Write a model for browsers and JavaScript, and compare its answers with those in Python.
+    """Write a model for browsers, JavaScript and C, and compare its answers with those in Python.
 
     The file holds everything: text goes in, text comes out, without Python and without a network.
     """

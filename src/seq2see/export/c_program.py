@@ -226,7 +226,8 @@ class Function:
             return inputs[0]
         if kind in EXPRESSIONS:
             return self.elementwise(kind, operation.type, inputs, shape)
-        return getattr(self, f"op_{kind}")(inputs, attributes, Type(operation.type.dtype, shape))
+        found: View = getattr(self, f"op_{kind}")(inputs, attributes, Type(operation.type.dtype, shape))
+        return found
 
     def elementwise(self, kind: str, type_: Type, inputs: list[View], shape: Shape) -> View:
         """An operation of `EXPRESSIONS`."""

@@ -45,12 +45,14 @@ class Check:
     """Between the log-probabilities of identical answers, in nats."""
     milliseconds: float
     """Per answer, greedy and of a beam on average."""
+    place: str = "node"
+    """What ran it."""
 
     def lines(self) -> list[str]:
         """For the terminal and the file."""
         greedy, beam = self.same
         return [
-            f"checked in node on {self.count:,} texts, beside the same weights in NumPy: identical answers "
+            f"checked in {self.place} on {self.count:,} texts, beside the same weights in NumPy: identical answers "
             f"{greedy:,} of {self.count:,} (greedy), {beam:,} of {self.count:,} (beam {BEAM})",
             f"largest difference in the log-probability of an answer: {self.largest_difference:.2g} nats; "
             f"{self.milliseconds:.1f} ms an answer",
@@ -60,6 +62,12 @@ class Check:
 def find_node() -> str | None:
     """The command of Node.js, if it is installed."""
     return next((found for name in NODE_NAMES if (found := shutil.which(name))), None)
+
+
+def check_with_node(module: str, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """Compare the module's answers with the model's; what prevents it, if there is no node."""
+    node = find_node()
+    return NO_NODE if node is None else check_in_node(module, model, texts, node)
 
 
 def check_in_node(module: str, model: Predictor, texts: Sequence[str], node: str) -> Check:

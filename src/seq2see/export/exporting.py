@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from seq2see.data import Pair
 from seq2see.data.options import known_from
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.export.bundle import Bundle, bundle_of
-from seq2see.export.checking import NO_NODE, Check, check_in_node, find_node
+from seq2see.export.c_checking import check_in_c, vectors
+from seq2see.export.c_target import c_source, header
+from seq2see.export.checking import Check, check_with_node
 from seq2see.export.javascript import declarations, module
 from seq2see.export.page import page
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import members_of, model_of
+from seq2see.inference.predictor import Predictor
 from seq2see.packing import ParityReport, pairs_to_compare, parity_of
 from seq2see.program import to_json
 from seq2see.run.folder import CONFIG, MODEL
@@ -32,23 +35,38 @@ MOST_TEXTS = 200
 """Texts that an exported model is compared on."""
 
 
+Checker: TypeAlias = Callable[[Bundle, Predictor, Sequence[str]], Check | str]
+"""Compares answers to texts with the model's; gives what prevents it, where what runs the target is missing."""
+
+
 class Target(NamedTuple):
     """What a file of some ending is."""
 
     weights: Weights
     """By default."""
     write: Callable[[Bundle], str]
-    beside: tuple[tuple[str, Callable[[], str]], ...] = ()
-    """The endings of files beside it, and what is in them."""
-    runs: bool = True
-    """Whether it can answer by itself."""
+    check: Checker | None
+    """None if it can't answer by itself."""
+    beside: tuple[tuple[str, Callable[[Predictor, Sequence[str]], str]], ...] = ()
+    """The endings of files beside it, and what is in them, for this model and the texts that it is checked on."""
+
+
+def in_node(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """Checks what is, or has inside, an ES module."""
+    return check_with_node(module(bundle), model, texts)
+
+
+def in_c(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """Checks a C file."""
+    return check_in_c(c_source(bundle), model, texts)
 
 
 TARGETS: dict[str, Target] = {
-    ".js": Target("float32", module, ((".d.ts", declarations),)),
-    ".mjs": Target("float32", module, ((".d.mts", declarations),)),
-    ".html": Target("int8", page),
-    ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n", runs=False),
+    ".js": Target("float32", module, in_node, ((".d.ts", lambda model, texts: declarations()),)),
+    ".mjs": Target("float32", module, in_node, ((".d.mts", lambda model, texts: declarations()),)),
+    ".html": Target("int8", page, in_node),
+    ".c": Target("int8", c_source, in_c, ((".h", lambda model, texts: header()), (".vectors.tsv", vectors))),
+    ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n", None),
 }
 """By the ending of the file. A new target is a row here."""
 ENDINGS = tuple(TARGETS)
@@ -67,7 +85,7 @@ class ExportedModel:
     parity: ParityReport | None
     """The original model beside the same with the weights as stored; None if it had no pairs to compare on."""
     check: Check | None
-    """The exported model beside that; None if it had no pairs, or there was no node."""
+    """The exported model beside that; None if it had no pairs, or nothing to run it."""
     notes: tuple[str, ...] = ()
     """What was not checked, and why."""
 
@@ -83,11 +101,12 @@ class ExportedModel:
 def export_run(
     run: Path, out: Path, *, weights: str | None = None, data: Sequence[Path] | Sequence[Pair] = ()
 ) -> ExportedModel:
-    """Write the model of `run` for the target that the ending of `out` names, and check it where node is installed.
+    """Write the model of `run` for the target that the ending of `out` names, and check it.
 
     The texts are the sources of `data`, by default of the run's dev pairs. `weights` are float32, float16 or int8, by
-    default int8 in a page and float32 elsewhere. Raises ConfigError for an unknown ending and for a model that programs
-    don't support, CheckpointError if the model can't be read or written.
+    default int8 in a page and in C, and float32 elsewhere. What runs it (node, a C compiler) may be missing: the result
+    says so. Raises ConfigError for an unknown ending and for a model that programs or targets don't support,
+    CheckpointError if the model can't be read or written.
     """
     if out.suffix not in TARGETS:
         fix = did_you_mean(out.suffix, TARGETS)
@@ -105,20 +124,20 @@ def export_run(
     stored = saved._replace(tensors=read_weights(bundle.weights, chosen, where=saved.origin))
     model = model_of(stored, make_numpy_engine)
     pairs = sample(pairs_of_run(run, data, saved))
-    notes, check, node = [], None, find_node()
+    texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
+    notes, check = [], None
     if not pairs:
         notes.append("not checked, because there are no pairs: give some with --data dev.tsv (data=pairs)")
-    elif target.runs and node is None:
-        notes.append(NO_NODE)
-    elif target.runs and node is not None:
-        texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
-        check = check_in_node(module(bundle), model, texts, node)
+    elif target.check is not None:
+        found = target.check(bundle, model, texts)
+        check = found if isinstance(found, Check) else None
+        notes += [found] if isinstance(found, str) else []
     if check is not None:
         bundle = bundle._replace(facts={**bundle.facts, "checked": check.lines()})
     content = target.write(bundle).encode()
     write_file(out, content)
     for ending, make in target.beside:
-        write_file(out.with_suffix(ending), make().encode())
+        write_file(out.with_suffix(ending), make(model, texts).encode())
     operations = [len(program.operations) for program in bundle.programs]
     return ExportedModel(
         out,
