@@ -48,6 +48,7 @@ def numbers(declaration: str, values: Iterable[object]) -> list[str]:
     return [*lines, line, "};"]
 
 
+@cache
 def ranges_of(kind: Callable[[str], int]) -> list[tuple[int, int, int]]:
     """The first and last of neighbouring characters of one kind, and the kind; of those whose kind isn't 0."""
     found: list[tuple[int, int, int]] = []
@@ -91,6 +92,7 @@ def mapping_table(name: str, mapping: dict[int, str]) -> list[str]:
     ]
 
 
+@cache
 def decompositions(form: str) -> dict[int, str]:
     """What a normal form makes of single characters, without Hangul syllables."""
     found = {}
@@ -100,6 +102,13 @@ def decompositions(form: str) -> dict[int, str]:
     return found
 
 
+@cache
+def lower_case() -> dict[int, str]:
+    """The characters that lower case changes."""
+    return {ord(each): each.lower() for each in every_character() if each and each.lower() != each}
+
+
+@cache
 def compositions() -> list[str]:
     """The pairs that are composed."""
     rows = []
@@ -124,6 +133,7 @@ def case_kind(character: str) -> int:
     return 2 if f"A{character}\u03a3".lower().endswith("\u03c2") else 0
 
 
+@cache
 def grapheme_kinds() -> Callable[[str], int]:
     """The number of the kind of each character, with the flags of Indic scripts and pictures."""
     kinds: dict[str, int] = {}
@@ -137,6 +147,7 @@ def grapheme_kinds() -> Callable[[str], int]:
     return lambda character: kinds.get(character, 0)
 
 
+@cache
 def letter_kinds() -> Callable[[str], int]:
     """1 for letters, 2 for marks, 3 for numbers."""
     kinds = {
@@ -186,9 +197,8 @@ class TextWriter:
         if self.composes:
             lines += [*compositions(), *section("composing")]
         if self.folds:
-            lower = {ord(each): each.lower() for each in every_character() if each and each.lower() != each}
             lines += range_table("CASED", ranges_of(case_kind))
-            lines += [*mapping_table("LOWER", lower), *section("lowering")]
+            lines += [*mapping_table("LOWER", lower_case()), *section("lowering")]
         if "graphemes" in self.units:
             lines += range_table("GRAPHEMES", ranges_of(grapheme_kinds()))
         if any(unit in SUBWORD_UNITS for unit in self.units):

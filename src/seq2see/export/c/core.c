@@ -164,9 +164,9 @@ static float op_tanh(float x)
 /* y [N M] = a [N I] times b [I M]; `a_row` and `b_row` are from one row to the next. Four rows of b at a time. */
 static void op_matmul(float *y, const float *a, size_t a_row, const float *b, size_t b_row, size_t N, size_t I, size_t M)
 {
-  size_t i = 0;
+  const size_t fours = I - I % 4;
   for (size_t n = 0; n < N * M; n++) y[n] = 0.0f;
-  for (; i + 4 <= I; i += 4) {
+  for (size_t i = 0; i < fours; i += 4) {
     const float *const b0 = b + i * b_row, *const b1 = b0 + b_row, *const b2 = b1 + b_row, *const b3 = b2 + b_row;
     for (size_t n = 0; n < N; n++) {
       const float *const x = a + n * a_row + i;
@@ -175,7 +175,7 @@ static void op_matmul(float *y, const float *a, size_t a_row, const float *b, si
       for (size_t m = 0; m < M; m++) to[m] += (x0 * b0[m] + x1 * b1[m]) + (x2 * b2[m] + x3 * b3[m]);
     }
   }
-  for (; i < I; i++)
+  for (size_t i = fours; i < I; i++)
     for (size_t n = 0; n < N; n++)
       for (size_t m = 0; m < M; m++) y[n * M + m] += a[n * a_row + i] * b[i * b_row + m];
 }
@@ -188,12 +188,12 @@ static void op_matmul_columns(float *y, const float *a, size_t a_row, const floa
   for (size_t n = 0; n < N; n++)
     for (size_t m = 0; m < M; m++) {
       const float *const one = a + n * a_row, *const other = b + m * b_column;
+      const size_t whole = I - I % 16;
       float sums[16] = {0};
-      size_t i = 0;
-      for (; i + 16 <= I; i += 16)
+      for (size_t i = 0; i < whole; i += 16)
         for (size_t j = 0; j < 16; j++) sums[j] += one[i + j] * other[i + j];
       float sum = 0.0f;
-      for (; i < I; i++) sum += one[i] * other[i];
+      for (size_t i = whole; i < I; i++) sum += one[i] * other[i];
       for (size_t j = 0; j < 16; j++) sum += sums[j];
       y[n * M + m] = sum;
     }
