@@ -53,7 +53,8 @@ static void print_answer(const seq2see_answers *all, const seq2see_answer *answe
   printf("],\"weights\":[");
   for (size_t i = 0; answer->weights && i < answer->num_tokens; i++) {
     printf(i ? ",[" : "[");
-    for (size_t j = 0; j < all->num_source; j++) printf("%s%.7g", j ? "," : "", answer->weights[i * all->num_source + j]);
+    const float *const row = answer->weights + i * all->num_source;
+    for (size_t j = 0; j < all->num_source; j++) printf("%s%.7g", j ? "," : "", row[j]);
     putchar(']');
   }
   printf("]");

@@ -14,7 +14,7 @@ from seq2see.export.c_text import TextWriter, numbers
 from seq2see.export.javascript import one_line
 from seq2see.storage.weights import SCALE
 
-PARTS = ("core.c", "text.c", "search.c", "main.c")
+PARTS = ("core.c", "text.c", "unicode.c", "units.c", "subwords.c", "search.c", "api.c", "main.c")
 INCLUDES = ("limits.h", "math.h", "setjmp.h", "stdint.h", "stdlib.h", "string.h")
 ORDER = ("rows", "int8", "float16", "gather", "exp", "tanh", "matmul", "matmul_columns", "lstm", "gru")
 """Of the functions that programs call."""
