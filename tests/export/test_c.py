@@ -163,6 +163,7 @@ def test_clang_builds_the_same(name, blueprints, exported, texts, built) -> None
     assert_answers_are_the_same(built(bundle, (), [clang]), model, texts(model))
 
 
+@pytest.mark.filterwarnings("ignore::seq2see.inference.notes.UnknownTextWarning")
 @pytest.mark.parametrize("weights", ["float16", "int8"])
 def test_the_weights_are_read_as_stored(weights, exported, texts, saved) -> None:
     o = resolve(ModelOptions(name="attention", width=16, embedding=8))
@@ -175,6 +176,7 @@ def test_the_weights_are_read_as_stored(weights, exported, texts, saved) -> None
     assert check.same == (check.count, check.count) and check.largest_difference < 1e-4
 
 
+@pytest.mark.filterwarnings("ignore::seq2see.inference.notes.UnknownTextWarning")
 def test_vectors_prove_that_a_device_answers_the_same(exported, texts, compiler, tmp_path) -> None:
     model, bundle = exported(resolve(ModelOptions(name="attention", width=16, embedding=8)))
     program = compiled(c_source(bundle), tmp_path, compiler)
