@@ -1,8 +1,8 @@
 """Exported models beside the model in PyTorch: the same answers, how fast, how large.
 
-    python benchmarks/export.py RUN dev.tsv [--count 1000] [--targets js int8.js]
+    python benchmarks/export.py RUN dev.tsv… [--count 1000] [--targets js int8.js page]
 
-The sources of `dev.tsv` are answered greedily and with a beam of 5. Each row is one target: the size of its file, the
+The sources of the files are answered greedily and with a beam of 5. Each row is one target: the size of its file, the
 identical answers, the largest difference between the log-probabilities of identical answers, and the milliseconds an
 answer, without loading. int8 weights are compared with the same weights in NumPy.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import math
+import shutil
 import subprocess
 import tempfile
 import time
@@ -92,11 +93,36 @@ def in_c(path: Path, texts: Sequence[str], beam: int) -> Answers:
     return Answers(answers, log_probs, each)
 
 
+def in_chromium(path: Path, texts: Sequence[str], beam: int) -> Answers:
+    """A page in Chromium, by its own model; needs the extra `browser`."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(0)
+        page.goto(path.absolute().as_uri())
+        found = page.evaluate(IN_PAGE, [list(texts), beam])
+        browser.close()
+    return Answers(found["texts"], found["logProbs"], found["milliseconds"] / len(texts))
+
+
+IN_PAGE = """([texts, beam]) => {
+  const { weights, ...values } = JSON.parse(document.getElementById("model").textContent);
+  const model = new Model({ ...values, weights: fromBase64(weights) });
+  const start = performance.now();
+  const answers = texts.map((text) => model.predict(text, { beam }));
+  const milliseconds = performance.now() - start;
+  return { texts: answers.map((each) => each.text), logProbs: answers.map((each) => each.logProb), milliseconds };
+}"""
+
 TARGETS: dict[str, tuple[str, str, Runner]] = {
     "js": (".mjs", "float32", in_node),
     "int8.js": (".mjs", "int8", in_node),
     "c": (".c", "float32", in_c),
     "int8.c": (".c", "int8", in_c),
+    "page": (".html", "int8", in_chromium),
 }
 """The ending of the file, the format of the weights, and what runs it."""
 
@@ -105,7 +131,7 @@ def in_python(model: seq2see.Model, texts: Sequence[str], beam: int) -> Answers:
     """One text at a time, as the targets answer."""
     model.predict(texts[0], beam=beam)
     start = time.perf_counter()
-    found = [model.predict(text, beam=beam) for text in texts]
+    found = [model.predict(text, beam=beam)[0] for text in texts]
     each = 1000 * (time.perf_counter() - start) / len(texts)
     return Answers([answer.text for answer in found], [answer.log_prob for answer in found], each)
 
@@ -127,11 +153,11 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=list(TARGETS))
     arguments = parser.parse_args()
-    pairs = read_pairs([arguments.data]).pairs[: arguments.count]
+    pairs = [pair for path in arguments.data for pair in read_pairs([path]).pairs][: arguments.count]
     texts = [pair.source for pair in pairs]
     beams = (1, BEAM)
 

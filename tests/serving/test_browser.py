@@ -74,7 +74,7 @@ def test_the_grid_has_the_probability_of_each_token_and_where_the_model_looks(
     with pytest.warns(UnknownTextWarning):
         (found,) = seq2see.load(tiny_run).predict("de ab")
     page.wait_for_selector("#tokens table")
-    assert page.locator("#tokens thead th").all_text_contents() == ["prob.", *"de␣ab", "∎"]
+    assert page.locator("#tokens thead th").all_text_contents() == ["prob.", *found.source_tokens[:-1], "∎"]
     assert page.locator("#tokens tbody th").all_text_contents() == [*found.target_tokens[:-1], "∎"]
     titles = page.eval_on_selector_all(
         "#tokens tbody tr", "rows => rows.map(row => [...row.cells].slice(1).map(c => +c.title))"
@@ -84,7 +84,20 @@ def test_the_grid_has_the_probability_of_each_token_and_where_the_model_looks(
     page.locator("#tokens td >> nth=1").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    assert re.search(r"→.*: 0\.\d{4}$", page.locator(".readout").text_content())
+    assert re.search(r"→.*: 0\.\d{4}$", page.locator("output.readout").text_content())
+
+
+def test_pointing_at_a_token_shows_where_the_model_looked(opened: Callable[..., Any], tiny_run: Path) -> None:
+    page = opened("#text=deab&model=tiny")
+    answers(page, 1)
+    (found,) = seq2see.load(tiny_run).predict("deab")
+    token = page.locator(".tokens.target button").nth(1)
+    token.hover()
+    said = page.locator(".bands .readout").text_content()
+    assert said == token.get_attribute("aria-label")
+    share = 2.718281828 ** found.token_log_probs[1]
+    assert said.startswith(f"\u2068{found.target_tokens[1]}\u2069: probability {100 * share:.0f} %; looks at ")
+    assert page.locator(".bands path.here").count() == sum(weight >= 0.02 for weight in found.weights[1])
 
 
 def test_the_address_holds_what_is_asked_and_back_goes_back(opened: Callable[..., Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -22,7 +23,7 @@ from seq2see.export.checking import Check, check_with_node
 from seq2see.export.javascript import declarations, module
 from seq2see.export.page import page
 from seq2see.inference.engine import make_numpy_engine
-from seq2see.inference.loading import members_of, model_of
+from seq2see.inference.loading import engine_maker, members_of, model_of
 from seq2see.inference.predictor import Predictor
 from seq2see.packing import ParityReport, pairs_to_compare, parity_of
 from seq2see.program import to_json
@@ -93,9 +94,18 @@ class ExportedModel:
         """What was checked, for the terminal."""
         prepare, encode, step = self.operations
         found = [f"operations: {encode} to read a text, {step} a step, {prepare} to prepare the weights"]
-        if self.parity is not None:
-            found += [f"weights {self.weights}, {line}" for line in self.parity.lines()[1:4]]
-        return [*found, *(self.check.lines() if self.check else ()), *self.notes]
+        found += parity_lines(self.weights, self.parity)
+        if self.check is not None:
+            found += [*self.check.lines(), f"{self.check.milliseconds:.1f} ms an answer"]
+        return [*found, *self.notes]
+
+
+def parity_lines(weights: str, parity: ParityReport | None) -> list[str]:
+    """What the format of the weights changed, for the terminal and the file."""
+    if parity is None:
+        return []
+    checked, *others = parity.lines()
+    return [f"weights {weights}, {checked}", *others]
 
 
 def export_run(
@@ -119,7 +129,7 @@ def export_run(
         what = f"holds {len(members)} models, and an exported file one"
         raise ConfigError(what, where=str(run), fix=f"export one of them: {members[0]}")
     saved = load_model(run)
-    original = model_of(saved, make_numpy_engine)
+    original = model_of(saved, engine_maker("torch" if find_spec("torch") else "numpy", "cpu"))
     bundle = bundle_of(saved, original, chosen, name=name_of(run))
     stored = saved._replace(tensors=read_weights(bundle.weights, chosen, where=saved.origin))
     model = model_of(stored, make_numpy_engine)
@@ -132,8 +142,9 @@ def export_run(
         found = target.check(bundle, model, texts)
         check = found if isinstance(found, Check) else None
         notes += [found] if isinstance(found, str) else []
-    if check is not None:
-        bundle = bundle._replace(facts={**bundle.facts, "checked": check.lines()})
+    parity = parity_of(original, model, pairs) if pairs else None
+    checked = [*parity_lines(chosen, parity), *(check.lines() if check else ())]
+    bundle = bundle._replace(facts={**bundle.facts, "checked": checked})
     content = target.write(bundle).encode()
     write_file(out, content)
     for ending, make in target.beside:
@@ -144,7 +155,7 @@ def export_run(
         len(content),
         chosen,
         (operations[0], operations[1], operations[2]),
-        parity_of(original, model, pairs) if pairs else None,
+        parity,
         check,
         tuple(notes),
     )

@@ -12,6 +12,7 @@ from seq2see.markup.compact import compact_script, compact_style
 from seq2see.markup.page import digest
 from seq2see.markup.page import resource as shared
 from seq2see.text import Fields, Tags
+from seq2see.version import __version__
 
 BEAMS = (1, 3, 5, 10)
 CHOSEN_BEAM = 5
@@ -55,7 +56,7 @@ def page(bundle: Bundle) -> str:
     body = [
         element("header", [element("h1", name, dir="auto")]),
         element("main", [*inputs(bundle), *RESULT]),
-        element("footer", [definitions(facts(bundle))]),
+        element("footer", facts(bundle)),
         Markup(f'<script type="application/json" id="model">{data(bundle)}</script>'),
         Markup(f'<script id="runtime">{of_model}</script>'),
         Markup(f'<script type="module">{of_page}</script>'),
@@ -92,16 +93,19 @@ RESULT = (
 )
 
 
-def facts(bundle: Bundle) -> list[tuple[str, str]]:
-    """What the model is."""
+def facts(bundle: Bundle) -> Iterator[Markup]:
+    """What the model is, and what was found when it was checked."""
     known = bundle.facts
-    network = ("network", "none: the model is in this file, and what you type stays on this device")
-    return [
-        ("architecture", f"{known['architecture']}, {known['parameters']:,} parameters"),
-        *([("checked", "; ".join(bundle.checked()).removeprefix("checked "))] if bundle.checked() else []),
-        network,
-        ("made with", "Seq2See"),
-    ]
+    yield definitions(
+        [
+            ("model", f"{known['architecture']}, {known['parameters']:,} parameters"),
+            ("network", "none: the model is in this file, and what you type stays on this device"),
+            ("made with", f"Seq2See {__version__}"),
+        ]
+    )
+    if bundle.checked():
+        items = element("ul", [element("li", line) for line in bundle.checked()])
+        yield element("details", [element("summary", "Checked when it was exported"), items])
 
 
 def field_names(bundle: Bundle) -> list[str]:

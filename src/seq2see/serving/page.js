@@ -1,6 +1,6 @@
 "use strict";
-// The page at /: asks as one types, shows the answers and where the model looks. Uses the script of all pages, which
-// comes before it: `make`, `all`, `hintScroll`, `nameCell`. All text is set with textContent.
+// The page at /: asks as one types, shows the answers and where the model looks. Uses the script of all pages
+// (`make`, `all`, `hintScroll`, `nameCell`) and answers.js, which come before it. All text is set with textContent.
 const part = (id) => document.getElementById(id);
 const base = document.baseURI.replace(/[?#].*$/, "").replace(/\/?$/, "/");
 const fields = ["text", "model", "beam", "sample", "prefix"];
@@ -12,7 +12,6 @@ let models = [], running = null, timer = 0, stepped = -STEP, shown = "";
 const read = () => Object.fromEntries(fields.map((name) => [name, part(name).value]));
 const say = (words, isBad = false) => { part("state").textContent = words; part("state").classList.toggle("bad", isBad); };
 const chosen = () => models.find((each) => each.name === part("model").value);
-const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 // --- the address holds what is asked: a link shows another person the same, and Back goes back
 const addressOf = (asked) => "#" + new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== ""));
@@ -80,58 +79,35 @@ const answer = async () => {
   if (running === own) part("answers").removeAttribute("aria-busy");
 };
 
-// --- answers, with their probability as a bar
-const show = (answers) => {
-  const buttons = answers.map((each) => {
-    const share = each.log_prob === null ? 0 : Math.exp(each.log_prob);
-    const bar = make("progress", { className: "bar", max: 1, value: share, ariaHidden: "true" });
-    const note = each.error ? "" : percent(share) + (each.finished ? "" : ", cut off");
-    const button = make("button", { type: "button" },
-      make("span", { className: "text", dir: "auto", textContent: each.error || each.text || "(empty)" }),
-      make("span", { className: "share", textContent: note }), bar);
-    button.addEventListener("click", () => choose(button, each));
-    return button;
-  });
-  const choose = (button, each) => {
-    for (const other of buttons) other.ariaPressed = String(other === button);
-    part("tokens").replaceChildren(...tokensOf(each));
-    all(".scroll", part("tokens")).forEach(hintScroll);
-    all("table.heat", part("tokens")).forEach(nameCell);
-  };
-  buttons.forEach((button, place) => button.addEventListener("keydown", (event) => {
-    const other = buttons[place + ({ ArrowDown: 1, ArrowUp: -1 }[event.key] ?? NaN)];
-    if (other) { other.focus(); other.click(); event.preventDefault(); }
-  }));
-  part("answers").replaceChildren(...buttons.map((button) => make("li", {}, button)));
-  choose(buttons[0], answers[0]);
+// --- answers, the tokens of the one that is chosen, their probability, and where the model looks
+const show = (answers) => part("answers").replaceChildren(...answerList(answers.map(answerOf), choose));
+const answerOf = ({ text, error, tokens, finished, attention, log_prob: logProb, token_log_probs: logProbs }) => (
+  { text, error, tokens, finished, logProb, logProbs, source: attention && attention.source, weights: attention && attention.weights });
+const choose = (answer) => {
+  part("tokens").replaceChildren(...(answer.tokens.length ? tokensOf(answer) : []));
+  all(".scroll", part("tokens")).forEach(hintScroll);
+  all("table.heat", part("tokens")).forEach(nameCell);
 };
-
-// --- tokens of an answer: their probability, and where the model looks
-const MARKS = { "\t": "⇥", "\n": "↵", "\r": "↵" };
-const visible = (token) => token.replace(/[\t\n\r]/g, (mark) => MARKS[mark]).replace(/\p{Zs}/gu, "␣").replace(/^(?=\p{M})/u, "◌");
-const labelsOf = (tokens, isWhole) => tokens.map((token, place) =>
-  (isWhole && place === tokens.length - 1 && token === "<eos>" ? "∎" : visible(token)));
-const isRightToLeft = (tokens) => /^[^\p{L}]*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(tokens.join(""));
 const header = (label, scope) => make("th", { scope }, make("bdi", { textContent: label }));
 const cellOf = (share, isNumbered) => make("td", {
   className: `w${Math.round(100 * share)}`, title: share.toFixed(4), textContent: isNumbered || share >= SHOWN_FROM ? Math.round(100 * share) : "",
 });
-const tokensOf = ({ tokens, token_log_probs: logs, attention, finished }) => {
-  if (!tokens.length) return [];
-  const weights = attention ? attention.weights : [], source = weights.length ? labelsOf(attention.source, true) : [];
+const tokensOf = (answer) => {
+  const { tokens, logProbs, finished } = answer, weights = answer.weights || [], source = weights.length ? labelsOf(answer.source, true) : [];
   const rows = labelsOf(tokens, finished).map((label, row) => make("tr", {}, header(label, "row"),
-    cellOf(Math.exp(logs[row] ?? -Infinity), true), ...(weights[row] || []).map((weight) => cellOf(weight, false))));
+    cellOf(Math.exp(logProbs[row] ?? -Infinity), true), ...(weights[row] || []).map((weight) => cellOf(weight, false))));
   const kinds = ["heat", ...(source.length >= DENSE_FROM ? ["dense"] : []), ...(source.some((label) => label.length > 3) ? ["long"] : [])];
   const words = source.length
     ? "Each token of the answer: its probability in percent, and how much of the attention each token of the text gets"
     : "Each token of the answer and its probability in percent";
-  const table = make("table", { className: kinds.join(" "), dir: isRightToLeft(attention ? attention.source : []) ? "rtl" : "ltr" },
+  const table = make("table", { className: kinds.join(" "), dir: directionOf(answer.source || []) },
     make("caption", { className: "unseen", textContent: words }),
     make("thead", {}, make("tr", {}, make("td"), make("th", { scope: "col", className: "share", textContent: "prob." }), ...source.map((label) => header(label, "col")))),
     make("tbody", {}, ...rows));
   table.dataset.verb = "→";
   const box = make("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: "Tokens of the answer" }, table);
-  return [make("h2", { textContent: "Tokens" }), make("p", { className: "note", textContent: words + "; ∎ is the end of the text", ariaHidden: "true" }), box];
+  const note = make("p", { className: "note", textContent: words + "; ∎ is the end of the text", ariaHidden: "true" });
+  return [make("h2", { textContent: source.length ? "Where the model looked" : "Tokens" }), new Bands(answer).element, note, box];
 };
 
 const begin = async () => {

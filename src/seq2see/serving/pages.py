@@ -8,6 +8,7 @@ from typing import Any
 
 from seq2see.markup import Markup, definitions, document, element, paragraph, table, text_element
 from seq2see.markup.page import digest, policy, script, style
+from seq2see.markup.page import resource as shared
 from seq2see.serving.openapi import STATUS
 from seq2see.version import __version__
 
@@ -20,13 +21,13 @@ def resource(name: str) -> str:
 @cache
 def try_style() -> str:
     """The style of all pages, and that of this one."""
-    return style() + resource("page.css")
+    return style() + shared("answers.css") + resource("page.css")
 
 
 @cache
 def try_scripts() -> tuple[str, str]:
     """The script of all pages, and that of this one, which uses it."""
-    return script(), resource("page.js")
+    return script(), shared("answers.js") + resource("page.js")
 
 
 def try_policy() -> str:
@@ -72,7 +73,7 @@ def try_page() -> str:
         element("form", form, id="form"),
         Markup('<p id="state" role="status"></p>'),
         element("h2", "Answers"),
-        Markup('<ol id="answers"></ol><div id="tokens"></div>'),
+        Markup('<ol id="answers" class="answers"></ol><div id="tokens"></div>'),
         Markup("<noscript><p>This page needs its script; the service itself doesn't: see /docs.</p></noscript>"),
     ]
     links = element("p", [element("a", "endpoints", href="docs"), Markup(" · "), element("a", "OpenAPI", href=OPENAPI)])
