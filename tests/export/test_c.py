@@ -190,6 +190,11 @@ def test_vectors_prove_that_a_device_answers_the_same(exported, texts, compiler,
     assert len(run_program(program, ["a"], 5, 3)[0]) == 3
 
 
+def test_a_name_stays_in_its_comment(exported, built) -> None:
+    _, bundle = exported(resolve(ModelOptions(name="plain", width=16, embedding=8)))
+    built(bundle._replace(facts={**bundle.facts, "name": "a*/ /* ??/\n b"}), ())
+
+
 PIECES = [
     b"a",
     b"h",

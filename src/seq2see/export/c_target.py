@@ -85,7 +85,12 @@ def comment(bundle: Bundle) -> list[str]:
         "No variable is changed after it is defined, so threads may call everything at once; memory comes from",
         "SEQ2SEE_MALLOC and SEQ2SEE_FREE, by default malloc and free.",
     ]
-    return ["/*", *(f" * {one_line(line).replace('*/', '* /')}" for line in lines), " */"]
+    return ["/*", *(f" * {in_comment(line)}" for line in lines), " */"]
+
+
+def in_comment(text: str) -> str:
+    """A name or a sentence without what ends a comment, or what compilers warn of in one."""
+    return one_line(text).replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
 
 
 def limit_lines(bundle: Bundle) -> list[str]:
