@@ -60,6 +60,8 @@ static void print_answer(const seq2see_answers *all, const seq2see_answer *answe
   printf("]");
 }
 
+static int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
+
 int main(void)
 {
   static char line[1 << 22], out[1 << 16];
@@ -68,11 +70,11 @@ int main(void)
     seq2see_options options;
     seq2see_answers *answers;
     size_t length = 0, room, start;
-    unsigned byte;
     int at, error;
     if (sscanf(line, "%d %d %lf %d %d %zu %n", &options.beam, &options.n_best, &options.length_penalty,
                &options.min_length, &options.max_length, &room, &at) != 6) return 3;
-    for (start = (size_t)at; sscanf(line + start, "%2x", &byte) == 1; start += 2) line[length++] = (char)byte;
+    for (start = (size_t)at; line[start] > ' '; start += 2)
+      line[length++] = (char)(16 * digit(line[start]) + digit(line[start + 1]));
     line[length] = 0;
     if (room) {
       char *const exact = malloc(room - 1 ? room - 1 : 1);
