@@ -14,6 +14,7 @@ import torch
 
 from seq2see.blueprint import Blueprint
 from seq2see.export.bundle import Bundle, bundle_of
+from seq2see.export.c_checking import find_compiler
 from seq2see.export.checking import find_node
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import model_of
@@ -44,6 +45,22 @@ def node() -> str:
 def two_fields() -> Callable[[Blueprint], Blueprint]:
     """Gives a model sources of two fields."""
     return lambda o: laws.TwoFields(**asdict(o))
+
+
+@pytest.fixture(scope="session")
+def blueprints() -> dict[str, Blueprint]:
+    """By name, what `variant` is one after the other."""
+    found: dict[str, Blueprint] = laws._BLUEPRINTS
+    return found
+
+
+@pytest.fixture(scope="session")
+def compiler() -> list[str]:
+    """The command of a C compiler; without it, the test is skipped."""
+    found = find_compiler()
+    if found is None:
+        pytest.skip("there is no C compiler: apt-get install gcc")
+    return found
 
 
 def codecs_of(o: Blueprint) -> tuple[Codec | None, Codec]:

@@ -14,7 +14,8 @@ from tests.conftest import train_tiny
 import seq2see
 from seq2see.cli import run
 from seq2see.errors import UserError
-from seq2see.export import ENDINGS, checking
+from seq2see.export import ENDINGS, c_checking, checking
+from seq2see.export.c_checking import NO_COMPILER
 from seq2see.export.checking import NO_NODE
 from seq2see.program import read_programs
 from seq2see.storage.saved_model import write_packed
@@ -29,7 +30,7 @@ def command(*arguments: object) -> int:
     return run([str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("ending", [".mjs", ".html", ".json"])
+@pytest.mark.parametrize("ending", [".mjs", ".html", ".c", ".json"])
 def test_the_command_and_the_model_write_the_same_file(model, tiny_run, tmp_path, ending, node, capsys) -> None:
     exported = model.export(tmp_path / f"one{ending}")
     assert command("export", tiny_run, "-o", tmp_path / f"other{ending}") == 0
@@ -37,7 +38,7 @@ def test_the_command_and_the_model_write_the_same_file(model, tiny_run, tmp_path
     assert exported.size == exported.path.stat().st_size
     said = capsys.readouterr().out
     assert all(line in said for line in exported.lines() if not line.endswith("ms an answer"))
-    assert f"weights {'int8' if ending == '.html' else 'float32'}" in said
+    assert f"weights {'int8' if ending in ('.html', '.c') else 'float32'}" in said
 
 
 def test_what_was_checked_is_in_the_file(model, tmp_path, node) -> None:
@@ -131,3 +132,24 @@ def test_names_in_the_page_are_escaped(tiny_run, tmp_path) -> None:
     model = re.search(r'id="model">(.*?)</script>', page, re.DOTALL)
     assert model is not None
     assert json.loads(model[1])["name"].startswith("<b>&")
+
+
+def test_a_header_and_answers_stand_beside_a_c_file(model, tmp_path, compiler) -> None:
+    exported = model.export(tmp_path / "one.c")
+    assert exported.check is not None and exported.check.same == (exported.check.count, exported.check.count)
+    assert f" * {exported.check.lines()[0]}" in exported.path.read_text("utf-8")
+    assert "int seq2see(const char *text, char *out, size_t room);" in (tmp_path / "one.h").read_text("utf-8")
+    assert (tmp_path / "one.vectors.tsv").read_text("utf-8").startswith("1\t")
+
+
+def test_without_a_compiler_it_is_said_that_nothing_was_checked(model, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(c_checking, "find_compiler", lambda: None)
+    assert model.export(tmp_path / "one.c", data=[("ab", "ba")]).notes == (NO_COMPILER,)
+
+
+def test_a_compiler_that_fails_is_named(model, tmp_path, monkeypatch) -> None:
+    for command in ("false", "no-such-compiler -O1"):
+        monkeypatch.setenv("CC", command)
+        with pytest.raises(seq2see.UserError, match=r"can.t (compile|run)") as caught:
+            model.export(tmp_path / "one.c", data=[("ab", "ba")])
+        assert command.split()[0] in str(caught.value) and "CC" in str(caught.value.fix)

@@ -19,6 +19,8 @@ from seq2see.data.options import known_from
 from seq2see.errors import ConfigError, UserError, did_you_mean
 from seq2see.export import ctranslate2
 from seq2see.export.bundle import Bundle, bundle_of
+from seq2see.export.c_checking import check_in_c, vectors
+from seq2see.export.c_target import c_source, header
 from seq2see.export.checking import Check, check_with_node
 from seq2see.export.javascript import declarations, module
 from seq2see.export.page import page
@@ -53,8 +55,8 @@ class Target(NamedTuple):
     """The content of a file, or the files of a folder."""
     check: Checker | None
     """None if it can't answer by itself."""
-    beside: tuple[tuple[str, Callable[[], str]], ...] = ()
-    """The endings of files beside it, and what is in them."""
+    beside: tuple[tuple[str, Callable[[Predictor, Sequence[str]], str]], ...] = ()
+    """The endings of files beside it, and what is in them, for this model and the texts that it is checked on."""
 
 
 def in_node(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
@@ -76,10 +78,16 @@ def in_onnx_runtime(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> C
     return check(bundle, model, texts)
 
 
+def in_c(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """Checks a C file."""
+    return check_in_c(c_source(bundle), model, texts)
+
+
 TARGETS: dict[str, Target] = {
-    ".js": Target("float32", module, in_node, ((".d.ts", declarations),)),
-    ".mjs": Target("float32", module, in_node, ((".d.mts", declarations),)),
+    ".js": Target("float32", module, in_node, ((".d.ts", lambda model, texts: declarations()),)),
+    ".mjs": Target("float32", module, in_node, ((".d.mts", lambda model, texts: declarations()),)),
     ".html": Target("int8", page, in_node),
+    ".c": Target("int8", c_source, in_c, ((".h", lambda model, texts: header()), (".vectors.tsv", vectors))),
     ".onnx": Target("float32", to_onnx, in_onnx_runtime),
     ".ctranslate2": Target("float32", ctranslate2.files, ctranslate2.check),
     ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n", None),
@@ -129,8 +137,9 @@ def export_run(
     """Write the model of `run` for the target that the ending of `out` names, and check it if it can run here.
 
     The texts are the sources of `data`, by default of the run's dev pairs. `weights` are float32, float16 or int8, by
-    default int8 in a page and float32 elsewhere. Raises ConfigError for an unknown ending and for a model that programs
-    don't support, CheckpointError if the model can't be read or written.
+    default int8 in a page and in C, and float32 elsewhere. What runs it (node, a C compiler) may be missing: the result
+    says so. Raises ConfigError for an unknown ending and for a model that programs or targets don't support,
+    CheckpointError if the model can't be read or written.
     """
     if out.suffix not in TARGETS:
         fix = did_you_mean(out.suffix, TARGETS)
@@ -148,11 +157,11 @@ def export_run(
     stored = saved._replace(tensors=read_weights(bundle.weights, chosen, where=saved.origin))
     model = model_of(stored, make_numpy_engine)
     pairs = sample(pairs_of_run(run, data, saved))
+    texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
     check: Check | str | None = None
     if not pairs:
         check = "not checked, because there are no pairs: give some with --data dev.tsv (data=pairs)"
     elif target.check is not None:
-        texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
         with packages_for(out):
             check = target.check(bundle, model, texts)
     parity = parity_of(original, model, pairs) if pairs else None
@@ -162,7 +171,7 @@ def export_run(
         content = target.write(bundle)
     size = write(out, content)
     for ending, make in target.beside:
-        write_file(out.with_suffix(ending), make().encode())
+        write_file(out.with_suffix(ending), make(model, texts).encode())
     operations = [len(program.operations) for program in bundle.programs]
     return ExportedModel(
         out,
