@@ -1,31 +1,25 @@
-"""The verbs of the command, each a thin function over the library, which is imported only when a verb needs it."""
+"""The verbs of the command, each a thin function over the library; a verb's module is imported when it is called."""
 
-from seq2see.commands.evaluating import check, curves, evaluate, pack, report
-from seq2see.commands.predicting import align, attend, generate, predict, score
-from seq2see.commands.preparing import prepare
-from seq2see.commands.serving import serve
-from seq2see.commands.training import compare, demo, distill, models, settings, train
-
-VERBS = (
-    demo,
-    check,
-    prepare,
-    train,
-    models,
-    settings,
-    compare,
-    distill,
-    predict,
-    generate,
-    score,
-    align,
-    attend,
-    evaluate,
-    curves,
-    report,
-    pack,
-    serve,
-)
-"""In the order of a typical project."""
+VERBS = {
+    "demo": "training",
+    "check": "evaluating",
+    "prepare": "preparing",
+    "train": "training",
+    "models": "training",
+    "settings": "training",
+    "compare": "training",
+    "distill": "training",
+    "predict": "predicting",
+    "generate": "predicting",
+    "score": "predicting",
+    "align": "predicting",
+    "attend": "predicting",
+    "evaluate": "evaluating",
+    "curves": "evaluating",
+    "report": "evaluating",
+    "pack": "evaluating",
+    "serve": "serving",
+}
+"""The module of each verb, in the order of a typical project."""
 
 __all__ = ["VERBS"]

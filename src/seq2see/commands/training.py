@@ -27,7 +27,7 @@ from seq2see.commands.options import (
     require_files,
     table_settings,
 )
-from seq2see.console import Terminal, say, say_to, show
+from seq2see.console import say, show
 from seq2see.errors import ConfigError
 from seq2see.printable import quoted
 
@@ -96,6 +96,7 @@ def train(
         Replace the run in the folder.
     """
     from seq2see.config import given_keys, make_config, read_toml
+    from seq2see.console import Terminal, say_to
     from seq2see.inference.loading import MEMBER
     from seq2see.run.first_look import read_first
     from seq2see.run.folder import default_folder

@@ -24,12 +24,12 @@ class Adam:
         self.rate = rate
         self.weight_decay = weight_decay
         self.apply = torch._fused_adamw_ if decoupled else torch._fused_adam_
-        self.state: dict[nn.Parameter, dict[str, Tensor]] = {}
+        self.state: dict[Tensor, dict[str, Tensor]] = {}
 
     @torch.no_grad()
     def step(self) -> None:
         """Update the parameters that have a gradient."""
-        updated = [parameter for parameter in self.parameters if parameter.grad is not None]
+        updated: list[Tensor] = [each for each in self.parameters if each.grad is not None]
         if not updated:
             return
         states = [self.state.setdefault(parameter, {}) or self._start(parameter) for parameter in updated]
@@ -51,7 +51,7 @@ class Adam:
             maximize=False,
         )
 
-    def _start(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+    def _start(self, parameter: Tensor) -> dict[str, Tensor]:
         """The state of a parameter before its first update."""
         step = torch.zeros((), dtype=torch.float32, device=parameter.device)
         moments = (torch.zeros_like(parameter, memory_format=torch.preserve_format) for _ in range(2))
