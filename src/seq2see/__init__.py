@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seq2see.comparison import Comparison
     from seq2see.data import Pair
     from seq2see.evaluation import EvaluationReport
+    from seq2see.export.exporting import ExportedModel
     from seq2see.inference.options import GenerationOptions
     from seq2see.inference.results import PairScore, Prediction
     from seq2see.packing import PackedModel
@@ -35,6 +36,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "EvaluationReport",
+    "ExportedModel",
     "GenerationOptions",
     "Model",
     "PackedModel",
@@ -58,6 +60,7 @@ _find, __dir__ = lazily(
         "api.training": "compare distill train",
         "comparison": "Comparison",
         "data": "Pair",
+        "export.exporting": "ExportedModel",
         "evaluation": "EvaluationReport",
         "inference.options": "GenerationOptions",
         "inference.results": "PairScore Prediction",

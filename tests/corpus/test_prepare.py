@@ -21,8 +21,10 @@ from rich.console import Console
 
 from seq2see.config import make_config
 from seq2see.corpus import PreparedCorpus, passes, prepare_corpus
+from seq2see.corpus import preparation as preparation_module
 from seq2see.corpus import prepare as prepare_module
 from seq2see.corpus.corpus import Corpus, open_corpus, read_manifest
+from seq2see.corpus.request import changes
 from seq2see.data import Examples
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.run.plan import plan_run
@@ -136,7 +138,7 @@ def test_a_corpus_of_before_there_was_an_option_is_up_to_date(
     prepare(sentences)
     before = read_manifest(tmp_path / "corpus")[0]["asked"]
     del before["text"]["case"]
-    assert prepare_module.changes(before, read_manifest(tmp_path / "corpus")[0]["asked"]) == ""
+    assert changes(before, read_manifest(tmp_path / "corpus")[0]["asked"]) == ""
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
@@ -205,11 +207,11 @@ def test_dev_is_chosen_from_a_few_candidates_per_part(
 ) -> None:
     monkeypatch.setattr("seq2see.data.split.NUM_CANDIDATES", 12)
     monkeypatch.setattr("seq2see.corpus.passes.NUM_CANDIDATES", 12)
-    monkeypatch.setattr("seq2see.corpus.prepare.NUM_CANDIDATES", 12)
+    monkeypatch.setattr("seq2see.corpus.preparation.NUM_CANDIDATES", 12)
     known: list[int] = []
-    choose = prepare_module.choose_dev
+    choose = preparation_module.choose_dev
     monkeypatch.setattr(
-        prepare_module,
+        preparation_module,
         "choose_dev",
         lambda counts, *rest, **more: known.append(len(counts)) or choose(counts, *rest, **more),
     )
@@ -336,7 +338,7 @@ def test_it_is_prepared_again_only_if_something_has_changed(
     sentences.write_text(sentences.read_text() + "one more\tline\n")
     assert f"{sentences} has changed" in prepare(sentences)
     assert open_corpus(tmp_path / "corpus").facts["lines"] == 201
-    monkeypatch.setattr("seq2see.corpus.prepare.FORMAT", 2)
+    monkeypatch.setattr("seq2see.corpus.request.FORMAT", 2)
     monkeypatch.setattr("seq2see.corpus.corpus.FORMAT", 2)
     assert "has format 1" in prepare(sentences)
 
@@ -430,7 +432,7 @@ def test_a_killed_worker_process_is_reported(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patches:
-        patches.setattr("seq2see.corpus.prepare.init_worker", partial(os._exit, 9))
+        patches.setattr("seq2see.corpus.preparation.init_worker", partial(os._exit, 9))
         with pytest.raises(UserError, match="memory ran out") as caught:
             prepare(sentences, workers=2)
     assert "fewer --workers" in caught.value.fix
@@ -441,13 +443,13 @@ def test_an_error_in_a_worker_process_is_reported_as_it_is(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     damaged = tmp_path / "corpus.preparing" / "source.vocabulary.json"
-    encode = prepare_module.Preparation.encode
+    encode = preparation_module.Preparation.encode
 
     def encode_with_a_damaged_file(preparation: Any, *arguments: Any) -> Any:
         damaged.write_bytes(b"{")  # only the workers read it
         return encode(preparation, *arguments)
 
-    monkeypatch.setattr(prepare_module.Preparation, "encode", encode_with_a_damaged_file)
+    monkeypatch.setattr(preparation_module.Preparation, "encode", encode_with_a_damaged_file)
     with pytest.raises(CheckpointError, match="invalid JSON") as caught:
         prepare(sentences, workers=2)
     assert caught.value.where == str(damaged)

@@ -26,6 +26,7 @@ FEW = ["training.max_updates=2", "training.evaluate_every=1", "model.width=8", "
 SMALL = ["--set", *FEW]
 
 TEMPLATES: dict[str, list[list[str]]] = {
+    "align": [["run", "pairs.tsv"], ["transformer", "pairs.jsonl", "--format", "jsonl", "--output", "out.jsonl"]],
     "attend": [
         ["run", "alpha"],
         ["transformer", "--input", "texts.txt", "--output", "out.html"],
@@ -38,7 +39,9 @@ TEMPLATES: dict[str, list[list[str]]] = {
         ["pairs.jsonl"],
     ],
     "compare": [["pairs.tsv", "--dev", "dev.tsv", "--models", "plain,attention", "--out", "out", *SMALL]],
+    "completion": [["bash"], ["zsh"], ["fish"]],
     "curves": [["run", "--output", "out.png"], ["run", "transformer"]],
+    "distill": [["run", "transformer", "--data", "pairs.tsv", "--dev", "dev.tsv", "--out", "out", *SMALL]],
     "evaluate": [
         ["run", "pairs.tsv"],
         ["packed.seq2see", "labels.tsv", "--by", "3"],
@@ -55,6 +58,7 @@ TEMPLATES: dict[str, list[list[str]]] = {
     "prepare": [["pairs.tsv", "--out", "out"]],
     "report": [["run", "--output", "out.html"], ["transformer", "dev.tsv", "--output", "out.html"]],
     "score": [["run", "pairs.tsv"], ["packed.seq2see", "pairs.jsonl", "--format", "tsv"], ["writer", "texts.txt"]],
+    "settings": [[], ["--format", "json"]],
     "train": [
         ["pairs.tsv", "--dev", "dev.tsv", "--out", "out", *SMALL],
         ["recipe.toml", "--out", "out"],
@@ -63,10 +67,10 @@ TEMPLATES: dict[str, list[list[str]]] = {
         ["corpus", "--out", "out", *SMALL],
     ],
 }
-"""Calls that succeed with the files of `make_home`; a verb that isn't named here is called without arguments."""
+"""Calls that succeed with the files of `make_home`."""
 
-LONG_RUNNING = {"demo"}
-"""Verbs that train for minutes with nothing set: only `--help` and mistakes are tried."""
+LONG_RUNNING = {"demo", "serve"}
+"""Verbs that train for minutes with nothing set or end with a signal: only `--help` and mistakes are tried."""
 
 EXIT_CODES = {0, 2, 130}
 EXIT_CODES_OF_CHECK = EXIT_CODES | {1}
@@ -256,7 +260,7 @@ def make_case(number: int) -> Case:
         mistake(chance, arguments)
     if verb in LONG_RUNNING and arguments[:1] != ["--help"]:
         arguments.append("--nonsense")
-    if verb in ("train", "compare") and "--resume" not in arguments and not set(arguments) & set(FEW):
+    if verb in ("train", "compare", "distill") and "--resume" not in arguments and not set(arguments) & set(FEW):
         arguments += ["--set", *FEW]
     changes = [damage(chance) for _ in range(chance.choice([0, 0, 1, 1, 2]))]
     lines = [chance.choice(TEXTS) for _ in range(chance.randint(0, 5))]

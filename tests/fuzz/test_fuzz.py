@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fuzz.cases import Case, make_case
+from fuzz.cases import LONG_RUNNING, TEMPLATES, Case, make_case
 from fuzz.harness import MAX_BYTES, SECONDS, Outcome, faults_of, fuzz, make_home
+from seq2see.cli import app
 
 CALLS = 120
 
@@ -25,6 +26,11 @@ def test_random_calls_break_no_rule(home: Path) -> None:
     )
     codes = Counter(code for code, _ in outcomes)
     assert min(codes[0], codes[2]) > CALLS / 10  # neither all refused nor all harmless
+
+
+def test_every_verb_is_called() -> None:
+    verbs = {name for name in app if not name.startswith("-")}
+    assert verbs == set(TEMPLATES) | LONG_RUNNING
 
 
 def test_a_case_is_a_function_of_its_number() -> None:

@@ -133,6 +133,12 @@ def copies_of(blueprint: Blueprint) -> tuple[int, ...]:
 
 
 @pytest.fixture
+def sizes(variant: Blueprint) -> Sizes:
+    """What the models of this variant are built for."""
+    return Sizes(source_vocabulary(variant), VOCABULARY, fields_of(variant), copies_of(variant))
+
+
+@pytest.fixture
 def as_sources() -> Callable[[Predictor, Sequence[str]], list[str]]:
     """Gives each text the fields that the model reads: it is cut in its middle, and has only letters a to d."""
 

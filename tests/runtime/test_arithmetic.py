@@ -33,7 +33,7 @@ def test_softmaxes(rows: int) -> None:
     scores[0, 3] = -np.inf
     expected = np.exp(scores - scores.max(1, keepdims=True))
     expected /= expected.sum(1, keepdims=True)
-    scalars, ones = RowScalars(rows, scores.dtype), np.ones((7, 1))
+    scalars, ones = RowScalars(rows, scores), np.ones((7, 1))
     one, other, logs = scores.copy(), scores.copy(), scores.copy()
     softmax(one)
     softmax_rows(other, scalars, ones)

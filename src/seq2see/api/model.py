@@ -1,4 +1,4 @@
-"""A trained model in the Python API: loaded, asked, evaluated, packed. Nothing here imports PyTorch by itself."""
+"""A trained model in the Python API: loaded, asked, evaluated, shipped. Nothing here imports PyTorch by itself."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from seq2see.inference.predictor import Predictor
 if TYPE_CHECKING:  # a program that only predicts loads neither metrics nor pictures
     from seq2see.data import Pair
     from seq2see.evaluation import EvaluationReport
+    from seq2see.export import ExportedModel
     from seq2see.inference.results import PairScore, Prediction
     from seq2see.packing import PackedModel
     from seq2see.pictures.attention import Attention
@@ -127,6 +128,28 @@ class Model(Predictor):
             raise ConfigError("a packed file holds one model, saved in a folder or a file", where="pack", fix=fix)
         pairs = () if data is None else self._pairs(data)
         return pack_run(self.paths[0], path, weights=weights, data=pairs, hashes=hashes)
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        weights: Literal["float32", "float16", "int8"] | None = None,
+        data: PairData | None = None,
+    ) -> ExportedModel:
+        """Write the model for where Python is not, in the format that the ending of `path` names.
+
+        `.html` is a page that works offline, `.js` and `.mjs` an ES module, `.json` the operations alone.
+        Weights are int8 in a page, float32 elsewhere, unless `weights` says otherwise. If Node.js is installed, the
+        answers are compared with those in Python, on `data`, by default the dev pairs of its run. Raises ConfigError
+        for an ensemble, and for a model that reads vectors or pictures, or protects parts of a text.
+        """
+        from seq2see.export import export_run
+
+        (path,) = as_paths(path, where="path")
+        if len(self.paths) != 1:
+            fix = "load one model, and export that"
+            raise ConfigError("an exported file holds one model, saved in a folder or a file", where="export", fix=fix)
+        return export_run(self.paths[0], path, weights=weights, data=() if data is None else self._pairs(data))
 
     def _pairs(self, data: PairData, columns: TableOptions = TableOptions()) -> list[Pair]:  # noqa: B008 (frozen)
         return pairs_of(data, has_source=self.source_codec is not None, table=columns, known=self.table)

@@ -18,6 +18,7 @@ VERBS = {
     "curves": "evaluating",
     "report": "evaluating",
     "pack": "evaluating",
+    "export": "evaluating",
     "serve": "serving",
 }
 """The module of each verb, in the order of a typical project."""

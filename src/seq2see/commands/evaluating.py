@@ -194,6 +194,40 @@ def pack(
         show(f"{packed.path}: {packed.size / 1e6:.2f} MB, weights {weights}")
 
 
+def export(
+    run: Run,
+    /,
+    *,
+    output: Annotated[
+        Path,
+        Parameter(
+            alias="-o",
+            group=OUTPUT,
+            help="A file whose name ends in .html (a page that works offline), .js or .mjs (an ES module), "
+            ".json (the operations alone).",
+        ),
+    ],
+    weights: Annotated[
+        Literal["float32", "float16", "int8"] | None,
+        Parameter(group=OUTPUT, help="How numbers are stored; by default int8 in a page and float32 elsewhere."),
+    ] = None,
+    data: Annotated[Files, Parameter(help="Pairs to check it on; by default the run's own dev pairs.")] = None,
+) -> None:
+    """Write a model for browsers and JavaScript, and compare its answers with those in Python.
+
+    The file holds everything: text goes in, text comes out, without Python and without a network.
+    """
+    from seq2see.export import export_run
+
+    require_files("--data", data)
+    if not data:
+        say_files_of(run)
+    exported = export_run(run, output, weights=weights, data=data or ())
+    for line in exported.lines():
+        show(line)
+    show(f"{exported.path}: {exported.size / 1e6:.2f} MB, weights {exported.weights}")
+
+
 def say_files_of(run: Path) -> None:
     """Print which files of pairs are read again for this run: they are named in the run folder, not in the command."""
     from seq2see.run.record import files_read

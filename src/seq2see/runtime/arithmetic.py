@@ -6,11 +6,10 @@ Arrays are overwritten where possible: a small NumPy call takes half a microseco
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from seq2see.runtime.tensors import Array, Tensors
+from seq2see.runtime.tensors import Array, Tensors, contiguous, empty
 
 EPSILON = 1e-5
 """PyTorch's LayerNorm adds this to the variance."""
@@ -33,7 +32,7 @@ class Matrix:
     __slots__ = ("pieces", "whole")
 
     def __init__(self, whole: Array) -> None:
-        self.whole = np.ascontiguousarray(whole)
+        self.whole = contiguous(whole)
         self.pieces: dict[int, list[tuple[slice, Array]]] = {}
         """By number of rows: slices of columns, and their weights."""
 
@@ -122,8 +121,8 @@ class RowScalars:
 
     __slots__ = ("broadcast", "column")
 
-    def __init__(self, rows: int, dtype: np.dtype[Any]) -> None:
-        self.column = np.empty((rows, 1), dtype)
+    def __init__(self, rows: int, like: Array) -> None:
+        self.column = empty(like, rows, 1)
         self.broadcast = self.column.reshape(()) if rows == 1 else self.column
 
     def take_largest(self, x: Array) -> None:

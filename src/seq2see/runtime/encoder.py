@@ -49,6 +49,7 @@ class SourceFields:
 
     def __init__(self, table: Array, fields: Sequence[Field], values: SourceValues | None) -> None:
         self.table = table
+        self.has_unordered = not all(field.has_positions for field in fields)
         self.is_ordered = np.array([field.has_positions for field in fields])
         self.values = values
 
@@ -67,7 +68,7 @@ class SourceFields:
 
     def positions(self, ids: NDArray[Any]) -> NDArray[Any] | None:
         """The position of each token among those of ordered fields [B S], 0 for tags and cells; None if all are."""
-        if self.is_ordered.all():
+        if not self.has_unordered:
             return None
         is_ordered = self.is_ordered[self.numbers(ids)]
         positions: NDArray[Any] = np.maximum(is_ordered.cumsum(1) - 1, 0) * is_ordered
@@ -95,7 +96,7 @@ class NoSource(Encoder):
 
     def __call__(self, source: Padded) -> Memory:
         """Only the number of rows matters."""
-        return Memory(np.zeros((len(source.lengths), 0, self.width), self.dtype), None)
+        return Memory(np.zeros_like(source.lengths, self.dtype, shape=(source.lengths.shape[0], 0, self.width)), None)
 
 
 class EncoderRNN:

@@ -14,7 +14,7 @@ from seq2see.runtime.encoder import Padded
 from seq2see.runtime.mixtures import HardMonotonic
 from seq2see.runtime.readers import Attend, Pointer
 from seq2see.runtime.recurrent import Recurrent
-from seq2see.runtime.stream import Stream
+from seq2see.runtime.stream import Memory, Stream
 from seq2see.runtime.tensors import Array, Tensors
 from seq2see.runtime.transformer import CrossAttention
 from seq2see.runtime.values import FieldValues
@@ -28,11 +28,13 @@ class State:
     and every sentence has equally many. So beam search never copies the source. A step overwrites its state.
     """
 
-    __slots__ = ("carry", "reading")
+    __slots__ = ("carry", "position", "reading")
 
-    def __init__(self, reading: LayerStates, carry: LayerStates) -> None:
+    def __init__(self, reading: LayerStates, carry: LayerStates, position: int = 0) -> None:
         self.reading = reading
         self.carry = carry
+        self.position = position
+        """The number of tokens read so far, the same for all rows."""
 
     def select(self, rows: NDArray[Any], sentences: NDArray[Any] | None = None) -> State:
         """The state of the selected rows, in that order; they belong to the selected sentences (None: all).
@@ -40,7 +42,8 @@ class State:
         The original state keeps its values and can be selected from again. The two may share workspace, so the
         log-probabilities of a step are valid until the next step of either.
         """
-        return State(self.reading if sentences is None else self.reading.select(sentences), self.carry.select(rows))
+        reading = self.reading if sentences is None else self.reading.select(sentences)
+        return State(reading, self.carry.select(rows), self.position)
 
 
 class Network:
@@ -79,7 +82,10 @@ class Network:
 
         The ids of a language model are [B 0]. `values` are those of the source's vectors and pictures, by field.
         """
-        memory = self.encoder(Padded(np.asarray(source_ids), np.asarray(source_lengths), tuple(values)))
+        return self.reading(self.encoder(Padded(np.asarray(source_ids), np.asarray(source_lengths), tuple(values))))
+
+    def reading(self, memory: Memory) -> State:
+        """The state before the first token, given what the encoder gives."""
         finals = starting_states(memory.finals, self.num_recurrent)
         return State(self.decoder.read(memory), self.decoder.start(memory, finals))
 
@@ -88,8 +94,9 @@ class Network:
 
         The given state is consumed. The log-probabilities may be modified, and are overwritten by the next step.
         """
-        stream = Stream(ids)
+        stream = Stream(ids, state.position)
         self.decoder.step(stream, state.carry, state.reading)
+        state.position += 1
         return stream.x, state, stream.weights
 
     def step_by_head(self, ids: NDArray[Any], state: State) -> tuple[State, list[Array], list[Array]]:
@@ -97,8 +104,9 @@ class Network:
 
         They are [R H S] per layer with attention to the source, and [R H P] per self-attention to the P tokens read.
         """
-        stream = Stream(ids, by_head=True)
+        stream = Stream(ids, state.position, by_head=True)
         self.decoder.step(stream, state.carry, state.reading)
+        state.position += 1
         return state, stream.heads or [], stream.self_heads or []
 
     def self_attention(

@@ -5,13 +5,12 @@ Each is a table with one row per position; tables without a fixed length are dou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2see.runtime.stream import Layer, Memory, RecurrentState, Stream
+from seq2see.runtime.stream import Layer, Stream
 from seq2see.runtime.tensors import Array, Tensors
 
 PERIOD = 10_000.0
@@ -102,29 +101,11 @@ def rotate(x: Array, sin: Array, cos: Array) -> None:
     left[...] = new_left
 
 
-class PositionCounter:
-    """The next position, the same for all rows."""
-
-    __slots__ = ("next",)
-
-    def __init__(self, next_position: int = 0) -> None:
-        self.next = next_position
-
-    def select(self, rows: NDArray[Any]) -> PositionCounter:
-        """A copy, which counts independently."""
-        return PositionCounter(self.next)
-
-
 class AddPositions(Layer):
     """Adds the position encoding to x."""
 
     def __init__(self, encoding: SinusoidalPositions | LearnedPositions) -> None:
         self.encoding = encoding
 
-    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> PositionCounter:
-        return PositionCounter()
-
-    def step(self, stream: Stream, carry: PositionCounter, reading: Any) -> None:
-        position = carry.next
-        carry.next = position + 1
-        stream.x = stream.x + self.encoding.up_to(carry.next)[position]
+    def step(self, stream: Stream, carry: Any, reading: Any) -> None:
+        stream.x = stream.x + self.encoding.up_to(stream.position + 1)[stream.position]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seq2see.blueprint import DIAGONAL_REACH, STEP
 from seq2see.runtime.arithmetic import Linear, RowScalars, softmax, softmax_rows
 from seq2see.runtime.stream import EMPTY, Layer, Memory, RecurrentState, Stream
-from seq2see.runtime.tensors import Array, Tensors
+from seq2see.runtime.tensors import Array, Tensors, contiguous, empty, is_traced
 from seq2see.runtime.wiring import LayerStates
 
 
@@ -60,20 +60,41 @@ class Pointer(Layer):
         return PointerReading(memory.states if self.values is None else mapped(memory.states, self.values), last)
 
     def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> PointerCarry:
-        return PointerCarry(np.zeros(len(memory.states), np.int64))
+        return PointerCarry(np.zeros_like(memory.states, np.int64, shape=memory.states.shape[:1]))
 
     def step(self, stream: Stream, carry: PointerCarry, reading: PointerReading) -> None:
         carry.steps = carry.steps + (stream.ids == STEP)
-        sentences = np.arange(len(carry.steps)) // (len(carry.steps) // len(reading.last))
-        places = np.minimum(carry.steps, reading.last[sentences])
-        stream.context = reading.values[sentences, places]
+        (rows,) = carry.steps.shape
+        own = np.arange(rows, like=carry.steps) // (rows // reading.last.shape[0])
+        places = np.minimum(carry.steps, reading.last[own])
+        stream.context = states_at(reading.values, own, places)
         if not self.reports_weights:
             return
-        weights = np.zeros((len(places), reading.values.shape[1]), reading.values.dtype)
-        weights[np.arange(len(places)), places] = 1
+        weights = one_hot(places, reading.values)
         stream.weights = weights
         if stream.heads is not None:
             stream.heads.append(weights[:, None])
+
+
+def states_at(values: Array, sentences: NDArray[Any], places: NDArray[Any]) -> Array:
+    """The states of one place [R] of each sentence [R]: [B S C] to [R C]."""
+    if is_traced(values):
+        _, length, width = values.shape
+        found: Array = values.reshape(-1, width)[sentences * length + places]
+    else:
+        found = values[sentences, places]
+    return found
+
+
+def one_hot(places: NDArray[Any], values: Array) -> Array:
+    """1 at each row's place [R], among as many places as the states have: [R S]."""
+    length = values.shape[1]
+    if is_traced(values):
+        weights: Array = (np.arange(length, like=places) == places[:, None]).astype(values.dtype)
+    else:
+        weights = np.zeros((len(places), length), values.dtype)
+        weights[np.arange(len(places)), places] = 1
+    return weights
 
 
 class Diagonal:
@@ -87,10 +108,11 @@ class Diagonal:
         """The bias of this attention; None if it has none."""
         return cls(tensors.at("diagonal"), heads) if exists else None
 
-    def at(self, position: int, places: int) -> Array:
-        """The bias at each place of the source for the query at this position [H S]."""
-        distances = np.arange(places) - position
-        bias: Array = self.weight[:, np.clip(distances, -DIAGONAL_REACH, DIAGONAL_REACH) + DIAGONAL_REACH]
+    def at(self, position: int, scores: Array) -> Array:
+        """The bias [H S] of scores [... S] of a query at this position."""
+        distances = np.arange(scores.shape[-1], like=scores) - position
+        within = np.minimum(np.maximum(distances, -DIAGONAL_REACH), DIAGONAL_REACH)
+        bias: Array = self.weight[:, within + DIAGONAL_REACH]
         return bias
 
 
@@ -107,7 +129,7 @@ class AttendReading:
         self.transposed_keys = keys.transpose(0, 2, 1)
         self.single = None
         """For a single sentence, which takes a faster path: keys [K S], values [S C], ones [S 1]."""
-        if len(keys) == 1 and padding is None:
+        if padding is None and len(keys) == 1:
             self.single = keys[0].T, values[0], np.ones((len(keys[0]), 1), keys.dtype)
 
     def select(self, rows: NDArray[Any]) -> AttendReading:
@@ -123,20 +145,18 @@ def padding_of(memory: Memory) -> Array | None:
 
 
 class AttendCarry:
-    """The next position, if anything depends on it; workspace: the context [R C], and one number per row."""
+    """Workspace only: the context [R C], and one number per row."""
 
-    __slots__ = ("context", "position", "scalars")
+    __slots__ = ("context", "scalars")
 
-    def __init__(self, rows: int, width: int, dtype: np.dtype[Any], position: int | None) -> None:
-        self.context = np.empty((rows, width), dtype)
-        self.scalars = RowScalars(rows, dtype)
-        self.position = position
+    def __init__(self, rows: int, width: int, like: Array) -> None:
+        self.context = empty(like, rows, width)
+        self.scalars = RowScalars(rows, like)
 
     def select(self, rows: NDArray[Any]) -> AttendCarry:
-        """The same position, and workspace for this number of rows."""
-        if len(rows) == len(self.context) and self.position is None:
-            return self
-        return AttendCarry(len(rows), self.context.shape[1], self.context.dtype, self.position)
+        """Workspace for this number of rows."""
+        rows_before, width = self.context.shape
+        return self if rows.shape[0] == rows_before else AttendCarry(rows.shape[0], width, self.context)
 
 
 class Attend(Layer):
@@ -169,35 +189,32 @@ class Attend(Layer):
         return states if self.values is None else mapped(states, self.values)
 
     def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> AttendCarry:
-        position = None if self.diagonal is None else 0
-        return AttendCarry(len(memory.states), self.width, memory.states.dtype, position)
+        return AttendCarry(memory.states.shape[0], self.width, memory.states)
 
     def step(self, stream: Stream, carry: AttendCarry, reading: AttendReading) -> None:
         if reading.single is not None:
             keys, values, ones = reading.single
             weights = stream.x.dot(keys)
-            self.add_bias(weights, carry)
+            self.add_bias(weights, stream.position)
             softmax_rows(weights, carry.scalars, ones)
             weights.dot(values, carry.context)
         else:
             scores = self.scores(stream.x, reading)
-            self.add_bias(scores, carry)
+            self.add_bias(scores, stream.position)
             weights = write_context(scores, reading, carry.context)
         stream.context = carry.context
         stream.weights = weights
         if stream.heads is not None:
             stream.heads.append(weights[:, None])
 
-    def add_bias(self, scores: Array, carry: AttendCarry) -> None:
+    def add_bias(self, scores: Array, position: int) -> None:
         """Add the bias of this position, if there is one, to scores [... S]."""
         if self.diagonal is not None:
-            assert carry.position is not None
-            scores += self.diagonal.at(carry.position, scores.shape[-1])[0]
-            carry.position += 1
+            scores += self.diagonal.at(position, scores)[0]
 
     def scores(self, x: Array, source: AttendReading) -> Array:
         """The scores of each row of x [R W] with the positions of its sentence: [B R/B S]."""
-        scores: Array = np.matmul(x.reshape(len(source.keys), -1, x.shape[1]), source.transposed_keys)
+        scores: Array = np.matmul(x.reshape(source.keys.shape[0], -1, x.shape[1]), source.transposed_keys)
         return scores
 
 
@@ -207,7 +224,7 @@ def write_context(scores: Array, source: AttendReading, context: Array) -> Array
         np.add(scores, source.padding, scores)
     softmax(scores)
     np.matmul(scores, source.values, context.reshape(*scores.shape[:2], -1))
-    return scores.reshape(len(context), -1)
+    return scores.reshape(context.shape[0], -1)
 
 
 class AttendAdditively(Attend):
@@ -219,14 +236,14 @@ class AttendAdditively(Attend):
         super().__init__("additive", tensors, width, values, diagonal)
         self.query = Linear.take(tensors.at("query"), width, width)
         self.key = Linear.take(tensors.at("key"), width, width, bias=False)
-        self.v = np.ascontiguousarray(tensors.take("v.weight", 1, width)[0])
+        self.v = contiguous(tensors.take("v.weight", 1, width)[0])
 
     def keys(self, states: Array) -> Array:
         return multiply(states, self.key.weight)
 
     def step(self, stream: Stream, carry: AttendCarry, reading: AttendReading) -> None:
         scores = self.scores(stream.x, reading)
-        self.add_bias(scores, carry)
+        self.add_bias(scores, stream.position)
         stream.weights = write_context(scores, reading, carry.context)
         stream.context = carry.context
         if stream.heads is not None:
@@ -235,6 +252,9 @@ class AttendAdditively(Attend):
     def scores(self, x: Array, source: AttendReading) -> Array:
         sentences, _, width = source.keys.shape
         queries = self.query(x).reshape(sentences, -1, 1, width)
+        if is_traced(queries):
+            together: Array = np.dot(np.tanh(queries + source.keys[:, None]), self.v)
+            return together
         # One hypothesis of each sentence at a time: all at once would exceed the cache.
         rows = []
         for number in range(queries.shape[1]):

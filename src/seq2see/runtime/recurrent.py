@@ -11,7 +11,7 @@ Precomputed when the weights are loaded:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seq2see.runtime.arithmetic import Matrix
 from seq2see.runtime.stream import EMPTY, Constant, Layer, Memory, RecurrentState, Stream
-from seq2see.runtime.tensors import Array, Tensors
+from seq2see.runtime.tensors import Array, Tensors, empty
 
 LARGEST_TABLE = 4_000_000
 """Maximum size of the table of embedding times input weights (16 MB); larger vocabularies compute the product."""
@@ -109,7 +109,7 @@ class LSTMCell(Cell):
 
     def __init__(self, c: Array) -> None:
         *shape, width = c.shape
-        gates = np.empty((*shape, 5 * width), c.dtype)
+        gates = empty(c, *shape, 5 * width)
         self.signal = gates[..., : 4 * width]
         self.opened = gates[..., : 3 * width]
         self.left = gates[..., : 2 * width]
@@ -117,10 +117,10 @@ class LSTMCell(Cell):
         self.right = gates[..., 3 * width :]
         self.c = gates[..., 4 * width :]
         self.c[...] = c
-        self.parts = np.empty((*shape, 2 * width), c.dtype)
+        self.parts = empty(c, *shape, 2 * width)
         self.taken = self.parts[..., :width]
         self.remembered = self.parts[..., width:]
-        self.squashed = np.empty((*shape, width), c.dtype)
+        self.squashed = empty(c, *shape, width)
         self.half = np.array(0.5, c.dtype)  # an array: faster in NumPy than a Python number
 
     def advance(self, products: Array, addend: Array, h: Array) -> None:
@@ -142,7 +142,7 @@ class GRUCell(Cell):
 
     def __init__(self, c: Array) -> None:
         *shape, width = c.shape
-        self.signal = np.empty((*shape, 4 * width), c.dtype)
+        self.signal = empty(c, *shape, 4 * width)
         self.opened = self.signal[..., : 2 * width]
         self.reset = self.signal[..., :width]
         self.update = self.signal[..., width : 2 * width]
@@ -174,12 +174,12 @@ class RecurrentCarry:
     def __init__(self, h: Array, cell: Cell, widths: Sequence[int]) -> None:
         rows, width = h.shape
         self.widths = widths
-        self.joint = np.empty((rows, sum(widths) + width), h.dtype)
-        borders = np.cumsum([0, *widths])
+        self.joint = empty(h, rows, sum(widths) + width)
+        borders = list(accumulate([0, *widths]))
         self.inputs = [self.joint[:, a:b] for a, b in pairwise(borders)]
         self.h = self.joint[:, borders[-1] :]
         self.h[...] = h
-        self.products = np.empty((rows, 4 * width), h.dtype)
+        self.products = empty(h, rows, 4 * width)
         self.cell = cell
 
     def select(self, rows: NDArray[Any]) -> RecurrentCarry:
@@ -211,7 +211,7 @@ class Recurrent(Layer):
         return Constant(memory.finals[-1][0] @ self.peeked)
 
     def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> RecurrentCarry:
-        zeros = np.zeros((len(memory.states), len(self.bias) // 4), self.bias.dtype)
+        zeros = np.zeros_like(memory.states, shape=(memory.states.shape[0], len(self.bias) // 4))
         h, c = next(finals, None) or (zeros, zeros)
         return RecurrentCarry(h, self.cell(c), tuple(self.reads.values()))
 

@@ -39,7 +39,7 @@ class Memory(NamedTuple):
 class Stream:
     """The values passed from layer to layer in the decoder, at one position."""
 
-    __slots__ = ("context", "fed", "heads", "ids", "positions", "self_heads", "weights", "x")
+    __slots__ = ("context", "fed", "heads", "ids", "position", "positions", "self_heads", "weights", "x")
 
     ids: NDArray[Any]
     """The tokens [R]."""
@@ -55,11 +55,14 @@ class Stream:
     """The weights of all heads of each reader so far [R H S], bottom first; None if they are not needed."""
     self_heads: list[Array] | None
     """Those of each self-attention so far, likewise: [R H P], in an encoder [B H S S]."""
+    position: int
+    """The number of tokens before these, the same in all rows."""
     positions: NDArray[Any] | None
     """The positions of the tokens in an encoder [B S]; None: 0, 1, … in each row."""
 
-    def __init__(self, ids: NDArray[Any], *, by_head: bool = False) -> None:
+    def __init__(self, ids: NDArray[Any], position: int = 0, *, by_head: bool = False) -> None:
         self.ids = ids
+        self.position = position
         self.weights = None
         self.heads = [] if by_head else None
         self.self_heads = [] if by_head else None
@@ -97,10 +100,10 @@ class Constant:
 
     def add_to(self, x: Array) -> None:
         """Add to each row of x [R D] the row of its sentence."""
-        if len(x) == len(self.array):
+        if x.shape[0] == self.array.shape[0]:
             x += self.array
         else:
-            x.reshape(len(self.array), -1, x.shape[1])[...] += self.array[:, None]
+            x.reshape(self.array.shape[0], -1, x.shape[1])[...] += self.array[:, None]
 
 
 class Layer:

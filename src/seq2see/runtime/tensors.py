@@ -12,7 +12,28 @@ from seq2see.blueprint import Field
 from seq2see.errors import CheckpointError
 
 Array: TypeAlias = NDArray[Any]
-"""Floating-point values in the network's dtype, unless a docstring says otherwise."""
+"""Floating-point values in the network's dtype, unless a docstring says otherwise.
+
+It may also be a symbolic array, which records what is done with it (`seq2see.program`). Such an array is used through
+NumPy's functions and its own methods; `is_traced`, `empty` and `contiguous` are for what these can't express.
+"""
+
+
+def is_traced(x: Array) -> bool:
+    """Whether it is a symbolic array: then the general path is taken, not one for a size or for speed."""
+    return not isinstance(x, np.ndarray)
+
+
+def empty(like: Array, *shape: int) -> Array:
+    """Memory of this shape, of the dtype and the kind of `like`."""
+    if type(like) is np.ndarray:
+        return np.empty(shape, like.dtype)
+    return np.empty_like(like, shape=shape)
+
+
+def contiguous(x: Array) -> Array:
+    """The same array in C order."""
+    return x if is_traced(x) else np.ascontiguousarray(x)
 
 
 class Tensors:

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2see.runtime.arithmetic import ACTIVATIONS, Linear, Norm, softmax
-from seq2see.runtime.positions import PositionCounter, RotaryPositions
+from seq2see.runtime.positions import RotaryPositions
 from seq2see.runtime.readers import Diagonal, padding_of
-from seq2see.runtime.stream import EMPTY, Layer, Memory, RecurrentState, Stream
-from seq2see.runtime.tensors import Array, Tensors
+from seq2see.runtime.stream import Layer, Memory, RecurrentState, Stream
+from seq2see.runtime.tensors import Array, Tensors, empty, is_traced
 
 INITIAL_CAPACITY = 32
 """Initial capacity of the key-value cache, in positions."""
@@ -47,7 +47,7 @@ class KeyValueCache:
         """Append the keys and values of one position [R 2 H E]; returns those of all positions [2 R H P E]."""
         length, capacity = self.length, self.entries.shape[3]
         if length == capacity:
-            grown = np.empty((*self.entries.shape[:3], 2 * capacity, self.entries.shape[4]), self.entries.dtype)
+            grown = empty(self.entries, *self.entries.shape[:3], 2 * capacity, self.entries.shape[4])
             grown[:, :, :, :length] = self.entries
             self.entries = grown
         self.entries[:, :, :, length] = new.transpose(1, 0, 2, 3)
@@ -57,9 +57,27 @@ class KeyValueCache:
     def select(self, rows: NDArray[Any]) -> KeyValueCache:
         """The selected rows; unused capacity is not copied."""
         kind, _, heads, capacity, width = self.entries.shape
-        selected = np.empty((kind, len(rows), heads, capacity, width), self.entries.dtype)
+        selected = empty(self.entries, kind, len(rows), heads, capacity, width)
         selected[:, :, :, : self.length] = self.entries[:, rows, :, : self.length]
         return KeyValueCache(selected, self.length)
+
+
+class TracedCache:
+    """Keys and values that a symbolic network carries: as many positions as there are, so that appending is joining."""
+
+    __slots__ = ("entries",)
+
+    def __init__(self, entries: Array) -> None:
+        self.entries = entries
+
+    def append(self, new: Array) -> Array:
+        """See `KeyValueCache`."""
+        self.entries = np.concatenate([self.entries, new.transpose(1, 0, 2, 3)[:, :, :, None]], 3)
+        return self.entries
+
+    def select(self, rows: NDArray[Any]) -> TracedCache:
+        """The selected rows."""
+        return TracedCache(self.entries[:, rows])
 
 
 class MultiHeadSelfAttention(Branch):
@@ -75,17 +93,18 @@ class MultiHeadSelfAttention(Branch):
 class SelfAttention(MultiHeadSelfAttention):
     """Causal self-attention at the next position."""
 
-    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> KeyValueCache:
+    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> KeyValueCache | TracedCache:
         rows, _, width = memory.states.shape
-        return KeyValueCache(
-            np.empty((2, rows, self.heads, INITIAL_CAPACITY, width // self.heads), memory.states.dtype), 0
-        )
+        each = width // self.heads
+        if is_traced(memory.states):
+            return TracedCache(np.zeros_like(memory.states, shape=(2, rows, self.heads, 0, each)))
+        return KeyValueCache(empty(memory.states, 2, rows, self.heads, INITIAL_CAPACITY, each), 0)
 
-    def step(self, stream: Stream, carry: KeyValueCache, reading: Any) -> None:
+    def step(self, stream: Stream, carry: KeyValueCache | TracedCache, reading: Any) -> None:
         rows, width = stream.x.shape
         projected = self.entry(stream.x).reshape(rows, 3, self.heads, -1)
         if self.rotary is not None:
-            self.rotary.rotate_one(projected[:, :2], carry.length)
+            self.rotary.rotate_one(projected[:, :2], stream.position)
         keys, values = carry.append(projected[:, 1:])
         weights = np.matmul(projected[:, 0, :, None], keys.swapaxes(2, 3))
         softmax(weights)
@@ -117,9 +136,11 @@ class EncoderSelfAttention(MultiHeadSelfAttention):
         queries, keys, values = projected.transpose(2, 0, 3, 1, 4)
         attended = np.empty_like(queries)
         weights = []
-        together = max(1, MOST_SCORES // (sentences * self.heads * length))
-        for begin in range(0, length, together):
-            part = slice(begin, begin + together)
+        parts = [slice(None)]
+        if not is_traced(queries):
+            together = max(1, MOST_SCORES // (sentences * self.heads * length))
+            parts = [slice(begin, begin + together) for begin in range(0, length, together)]
+        for part in parts:
             scores = np.matmul(queries[:, :, part], keys.swapaxes(2, 3))
             if reading.padding is not None:
                 scores += reading.padding
@@ -175,19 +196,16 @@ class CrossAttention(Branch):
         padding = padding_of(memory)
         return SourceKeyValues(keys, values, None if padding is None else padding[:, None])
 
-    def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Any:
-        return EMPTY if self.diagonal is None else PositionCounter(0)
-
     def step(self, stream: Stream, carry: Any, reading: SourceKeyValues) -> None:
         rows, width = stream.x.shape
         # The hypotheses of a sentence are queries over the same keys, so the source states are not copied.
-        queries = self.entry(stream.x).reshape(len(reading.keys), -1, self.heads, width // self.heads).swapaxes(1, 2)
+        sentences = reading.keys.shape[0]
+        queries = self.entry(stream.x).reshape(sentences, -1, self.heads, width // self.heads).swapaxes(1, 2)
         weights = np.matmul(queries, reading.keys.swapaxes(2, 3))
         if reading.padding is not None:
             weights += reading.padding
         if self.diagonal is not None:
-            weights += self.diagonal.at(carry.next, weights.shape[3])[:, None]
-            carry.next += 1
+            weights += self.diagonal.at(stream.position, weights)[:, None]
         softmax(weights)
         if self.reports_weights:
             stream.weights = weights.mean(1).reshape(rows, -1)

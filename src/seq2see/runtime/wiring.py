@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seq2see.runtime.arithmetic import Linear, RowScalars, log_softmax_rows
 from seq2see.runtime.stream import EMPTY, Constant, Layer, Memory, RecurrentState, Stream
-from seq2see.runtime.tensors import Array
+from seq2see.runtime.tensors import Array, empty
 
 
 class Workspace:
@@ -18,12 +18,13 @@ class Workspace:
 
     __slots__ = ("out",)
 
-    def __init__(self, rows: int, width: int, dtype: np.dtype[Any]) -> None:
-        self.out = np.empty((rows, width), dtype)
+    def __init__(self, rows: int, width: int, like: Array) -> None:
+        self.out = empty(like, rows, width)
 
     def select(self, rows: NDArray[Any]) -> Workspace:
         """A workspace for this number of rows."""
-        return self if len(rows) == len(self.out) else Workspace(len(rows), self.out.shape[1], self.out.dtype)
+        rows_before, width = self.out.shape
+        return self if rows.shape[0] == rows_before else Workspace(rows.shape[0], width, self.out)
 
 
 class Embed(Layer):
@@ -43,7 +44,7 @@ class Dense(Layer):
         self.linear = linear
 
     def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Workspace:
-        return Workspace(len(memory.states), self.linear.weight.shape[1], memory.states.dtype)
+        return Workspace(memory.states.shape[0], self.linear.weight.shape[1], memory.states)
 
     def step(self, stream: Stream, carry: Workspace, reading: Any) -> None:
         out = carry.out
@@ -100,7 +101,7 @@ class Residual(Layer):
         return self.inner.read(memory)
 
     def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> LayerStates:
-        workspace = Workspace(len(memory.states), memory.states.shape[2], memory.states.dtype)
+        workspace = Workspace(memory.states.shape[0], memory.states.shape[2], memory.states)
         return LayerStates([self.inner.start(memory, finals), workspace])
 
     def step(self, stream: Stream, carry: LayerStates, reading: Any) -> None:
@@ -147,15 +148,15 @@ class OutputCarry:
 
     __slots__ = ("logits", "scalars", "workspace")
 
-    def __init__(self, rows: int, tokens: int, dtype: np.dtype[Any]) -> None:
-        self.logits = np.empty((rows, tokens), dtype)
-        self.workspace = np.empty((rows, tokens), dtype)
-        self.scalars = RowScalars(rows, dtype)
+    def __init__(self, rows: int, tokens: int, like: Array) -> None:
+        self.logits = empty(like, rows, tokens)
+        self.workspace = empty(like, rows, tokens)
+        self.scalars = RowScalars(rows, like)
 
     def select(self, rows: NDArray[Any]) -> OutputCarry:
         """A workspace for this number of rows."""
         rows_before, tokens = self.logits.shape
-        return self if len(rows) == rows_before else OutputCarry(len(rows), tokens, self.logits.dtype)
+        return self if rows.shape[0] == rows_before else OutputCarry(rows.shape[0], tokens, self.logits)
 
 
 class Output(Layer):
@@ -171,7 +172,7 @@ class Output(Layer):
         return EMPTY if self.peeked is None else Constant(memory.finals[-1][0] @ self.peeked)
 
     def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> OutputCarry:
-        return OutputCarry(len(memory.states), len(self.ones), memory.states.dtype)
+        return OutputCarry(memory.states.shape[0], self.ones.shape[0], memory.states)
 
     def step(self, stream: Stream, carry: OutputCarry, reading: Any) -> None:
         logits = carry.logits

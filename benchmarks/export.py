@@ -1,0 +1,113 @@
+"""Exported models beside the model in PyTorch: the same answers, how fast, how large.
+
+    python benchmarks/export.py RUN dev.tsv [--count 1000] [--targets js int8.js]
+
+The sources of `dev.tsv` are answered greedily and with a beam of 5. Each row is one target: the size of its file, the identical
+answers, the largest difference between the log-probabilities of identical answers, and the milliseconds an answer, without
+loading. int8 weights are compared with the same weights in NumPy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import seq2see
+from seq2see.data import read_pairs
+from seq2see.export import export_run
+from seq2see.export.checking import find_node, run_in_node
+
+BEAM = 5
+
+
+class Answers(NamedTuple):
+    """What a target says."""
+
+    texts: list[str]
+    log_probs: list[float]
+    milliseconds: float
+    """Per answer."""
+
+
+Runner = Callable[[Path, Sequence[str], int], Answers]
+"""Of an exported file, the texts and the beam."""
+
+
+def in_node(path: Path, texts: Sequence[str], beam: int) -> Answers:
+    """An ES module in Node.js."""
+    node = find_node()
+    assert node is not None, "install Node.js"
+    (answers,), milliseconds = run_in_node(path.read_text("utf-8"), texts, [{"beam": beam}], node)
+    log_probs = [each["logProb"] for each in answers]
+    return Answers([each["text"] for each in answers], log_probs, milliseconds / len(texts))
+
+
+TARGETS: dict[str, tuple[str, str, Runner]] = {
+    "js": (".mjs", "float32", in_node),
+    "int8.js": (".mjs", "int8", in_node),
+}
+"""The ending of the file, the format of the weights, and what runs it."""
+
+
+def in_python(model: seq2see.Model, texts: Sequence[str], beam: int) -> Answers:
+    """One text at a time, as the targets answer."""
+    model.predict(texts[0], beam=beam)
+    start = time.perf_counter()
+    found = [model.predict(text, beam=beam) for text in texts]
+    each = 1000 * (time.perf_counter() - start) / len(texts)
+    return Answers([answer.text for answer in found], [answer.log_prob for answer in found], each)
+
+
+def row(name: str, size: int | None, own: Sequence[Answers], expected: Sequence[Answers]) -> str:
+    """A row of the table: greedy and of a beam."""
+    cells, difference = [], 0.0
+    for ours, theirs in zip(own, expected, strict=True):
+        same = [one == other for one, other in zip(ours.texts, theirs.texts, strict=True)]
+        cells.append(f"{sum(same):,} of {len(same):,}")
+        for is_same, one, other in zip(same, ours.log_probs, theirs.log_probs, strict=True):
+            if is_same and math.isfinite(one):
+                difference = max(difference, abs(one - other))
+    times = " | ".join(f"{answers.milliseconds:.2f}" for answers in own)
+    return f"| {name} | {'' if size is None else f'{size:,}'} | {' | '.join(cells)} | {difference:.1e} | {times} |"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=list(TARGETS))
+    arguments = parser.parse_args()
+    pairs = read_pairs([arguments.data]).pairs[: arguments.count]
+    texts = [pair.source for pair in pairs]
+    beams = (1, BEAM)
+
+    print("| target | bytes | same, greedy | same, beam 5 | largest difference, nats | ms, greedy | ms, beam 5 |")
+    print("|---|---|---|---|---|---|---|")
+    torch_model = seq2see.load(arguments.run, engine="torch", device="cpu")
+    original = [in_python(torch_model, texts, beam) for beam in beams]
+    print(row("torch", None, original, original), flush=True)
+    numpy_model = seq2see.load(arguments.run, engine="numpy")
+    print(row("NumPy", None, [in_python(numpy_model, texts, beam) for beam in beams], original), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        expected = {"float32": original}
+        for name in arguments.targets:
+            ending, weights, run = TARGETS[name]
+            exported = export_run(arguments.run, Path(folder) / f"model{ending}", weights=weights, data=pairs[:2])
+            if weights not in expected:
+                packed = Path(folder) / f"{weights}.seq2see"
+                numpy_model.pack(packed, weights=weights, data=pairs[:2])
+                stored = seq2see.load(packed, engine="numpy")
+                expected[weights] = [in_python(stored, texts, beam) for beam in beams]
+            own = [run(exported.path, texts, beam) for beam in beams]
+            print(row(name, exported.size, own, expected[weights]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""An exported model beside the one in Python: the same texts, the same answers."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seq2see.errors import ConfigError
+from seq2see.inference.predictor import Predictor
+
+NODE_NAMES = ("node", "nodejs")
+NO_NODE = "not checked, because there is no node on this machine: install Node.js 18 or newer, and export again"
+SECONDS = 1800
+"""For all answers."""
+BEAM = 5
+RUN = """
+import { readFileSync } from "node:fs";
+const { load } = await import(process.argv[1]);
+const { texts, options } = JSON.parse(readFileSync(0, "utf8"));
+const model = await load();
+const start = performance.now();
+const answers = options.map((each) => texts.map((text) => model.predict(text, each)));
+console.log(JSON.stringify({ answers, milliseconds: performance.now() - start }));
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Answers of an exported model that were compared with those in Python, from the same weights."""
+
+    count: int
+    same: tuple[int, int]
+    """Identical answers, greedy and of a beam."""
+    largest_difference: float
+    """Between the log-probabilities of identical answers, in nats."""
+    milliseconds: float
+    """Per answer, greedy and of a beam on average."""
+
+    def lines(self) -> list[str]:
+        """For the terminal and the file."""
+        greedy, beam = self.same
+        return [
+            f"checked in node on {self.count:,} texts, beside the same weights in NumPy: identical answers "
+            f"{greedy:,} of {self.count:,} (greedy), {beam:,} of {self.count:,} (beam {BEAM})",
+            f"largest difference in the log-probability of an answer: {self.largest_difference:.2g} nats; "
+            f"{self.milliseconds:.1f} ms an answer",
+        ]
+
+
+def find_node() -> str | None:
+    """The command of Node.js, if it is installed."""
+    return next((found for name in NODE_NAMES if (found := shutil.which(name))), None)
+
+
+def check_in_node(module: str, model: Predictor, texts: Sequence[str], node: str) -> Check:
+    """Compare the module's answers with the model's. ConfigError if node can't run it."""
+    answers, milliseconds = run_in_node(module, texts, [{}, {"beam": BEAM}], node)
+    same, difference = [], 0.0
+    for found, options in zip(answers, ({}, {"beam": BEAM}), strict=True):
+        number = 0
+        for expected, own in zip(model.predict(list(texts), **options), found, strict=True):  # type: ignore[arg-type]
+            if expected.text == own["text"]:
+                number += 1
+                if math.isfinite(expected.log_prob):
+                    difference = max(difference, abs(expected.log_prob - own["logProb"]))
+        same.append(number)
+    each = milliseconds / max(1, 2 * len(texts))
+    return Check(len(texts), (same[0], same[1]), difference, each)
+
+
+def run_in_node(
+    module: str, texts: Sequence[str], options: Sequence[dict[str, Any]], node: str
+) -> tuple[list[list[dict[str, Any]]], float]:
+    """The module's answers to the texts with each of these options, and the milliseconds that all took."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.mjs"
+        path.write_text(module, encoding="utf-8")
+        command = [node, "--input-type=module", "-e", RUN, path.as_uri()]
+        given = json.dumps({"texts": list(texts), "options": list(options)})
+        ran = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", check=False, timeout=SECONDS)
+    if ran.returncode:
+        said = re.findall(r"^\w*Error: .*", ran.stderr, re.MULTILINE) or ["it was ended"]
+        fix = "install Node.js 18 or newer; with one, this is a defect of seq2see"
+        raise ConfigError(f"can't run the exported model: {said[0]}", where=node, fix=fix)
+    found = json.loads(ran.stdout)
+    return found["answers"], found["milliseconds"]
