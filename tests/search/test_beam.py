@@ -420,5 +420,9 @@ def test_options_out_of_range_are_named(history_model: Any, options: dict[str, A
 def test_values_are_taken_along_as_numpy_does(dtype):
     rng = np.random.default_rng(1)
     values = rng.integers(0, 100, (4, 7)).astype(dtype)
-    for order in (rng.integers(0, 7, (4, 3)), np.zeros((4, 0), int), rng.permuted(np.tile(np.arange(7), (4, 1)), axis=1)):
+    for order in (
+        rng.integers(0, 7, (4, 3)),
+        np.zeros((4, 0), int),
+        rng.permuted(np.tile(np.arange(7), (4, 1)), axis=1),
+    ):
         assert np.array_equal(take_along(values, order), np.take_along_axis(values, order, 1))

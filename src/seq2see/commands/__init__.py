@@ -19,6 +19,7 @@ VERBS = {
     "report": "evaluating",
     "pack": "evaluating",
     "export": "evaluating",
+    "bench": "evaluating",
     "serve": "serving",
 }
 """The module of each verb, in the order of a typical project."""
