@@ -12,9 +12,9 @@ import pytest
 import seq2see
 from seq2see import cli
 from seq2see.errors import ConfigError
-from seq2see.inference.conversation import TURN_BREAK, Conversation
 from seq2see.inference.options import GenerationOptions
 from seq2see.inference.reading import UnansweredTextWarning
+from seq2see.recipes.conversation import TURN_BREAK, Conversation
 from seq2see.recipes.made_up import made_up
 
 pytestmark = pytest.mark.filterwarnings("ignore::seq2see.inference.notes.UnknownTextWarning")

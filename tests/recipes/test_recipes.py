@@ -17,8 +17,8 @@ import seq2see
 from seq2see import cli
 from seq2see.config import Config, make_config, option
 from seq2see.errors import ConfigError
-from seq2see.inference.conversation import TURN_BREAK
 from seq2see.recipes import RECIPES, new_project, recipe_values
+from seq2see.recipes.conversation import TURN_BREAK
 from seq2see.recipes.made_up import MAKERS, made_up
 
 ROOT = Path(__file__).parent.parent.parent

@@ -80,7 +80,7 @@ def new_trainer(recorder=None, *, model=None, stop=None, stop_when_perfect=False
     given |= {"metric": "exact_match", "precision": "float32"} | options
 
     def record_rate_and_ask():
-        recorder.rates.append(trainer.optimizer.param_groups[0]["lr"])
+        recorder.rates.append(trainer.optimizer.rate)
         return stop() if stop else False
 
     trainer = Trainer(

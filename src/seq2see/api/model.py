@@ -6,26 +6,24 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
-from seq2see.data import Pair, read_pairs
 from seq2see.data.given import PairData, pairs_of, paths_or_pairs
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError
-from seq2see.evaluation import EvaluationArguments, EvaluationOptions, EvaluationReport
-from seq2see.evaluation import evaluate as evaluate_predictor
+from seq2see.evaluation.options import EvaluationArguments, EvaluationOptions
 from seq2see.inference.aligning import align as align_pairs
 from seq2see.inference.checking import hints_of, require_known, require_types, with_options
 from seq2see.inference.loading import as_paths
 from seq2see.inference.loading import load as load_as
 from seq2see.inference.options import BatchOptions, GenerationArguments, GenerationOptions
 from seq2see.inference.predictor import Predictor
-from seq2see.inference.results import PairScore, Prediction
-from seq2see.markup import element, table, text_element
-from seq2see.packing import PackedModel, pack_run
-from seq2see.pictures.attention import Attention
-from seq2see.pictures.attention import attend as attention_of
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a program that only predicts loads neither metrics nor pictures
+    from seq2see.data import Pair
+    from seq2see.evaluation import EvaluationReport
     from seq2see.export import ExportedModel
+    from seq2see.inference.results import PairScore, Prediction
+    from seq2see.packing import PackedModel
+    from seq2see.pictures.attention import Attention
 
 Paths: TypeAlias = str | Path | Sequence[str | Path]
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
@@ -64,6 +62,9 @@ class Model(Predictor):
         columns are read that the model was trained on. Pairs with the same source are one item with several references,
         unless `group=False`. Raises DataError without pairs, ConfigError for invalid options.
         """
+        from seq2see.data import read_pairs
+        from seq2see.evaluation import evaluate as evaluate_predictor
+
         own = {name: value for name, value in options.items() if name in hints_of(TableOptions)}
         others = {name: value for name, value in options.items() if name not in own}
         require_known(others, EvaluationOptions, where="evaluate")
@@ -101,6 +102,8 @@ class Model(Predictor):
         An `Attention` shows itself as a heat map in a notebook, and has `.plot()` and `.to_dicts()`. Raises ConfigError
         for a model without attention, and for the heads of an ensemble.
         """
+        from seq2see.pictures.attention import attend as attention_of
+
         return attention_of(self, texts, heads=heads, **options)
 
     def pack(
@@ -117,6 +120,8 @@ class Model(Predictor):
         changed. Without `hashes` it has no record of its training sources. Raises ConfigError for an ensemble, and
         where there are no pairs to compare on.
         """
+        from seq2see.packing import pack_run
+
         (path,) = as_paths(path, where="path")
         if len(self.paths) != 1:
             fix = "load one model, and pack that"
@@ -222,6 +227,8 @@ class Model(Predictor):
         return f"<seq2see.Model {'; '.join(facts)}>"
 
     def _repr_html_(self) -> str:
+        from seq2see.markup import element, table, text_element
+
         rows = [[text_element(name, "th"), element("td", value)] for name, value in self._facts().items() if value]
         return table([], rows, caption="Seq2See model")
 

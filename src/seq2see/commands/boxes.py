@@ -84,6 +84,7 @@ EXAMPLES = {
     "report": ("seq2see report runs/pairs --test test.tsv -o report.html",),
     "pack": ("seq2see pack runs/pairs --weights int8 -o pairs.seq2see",),
     "export": ("seq2see export runs/pairs -o pairs.html", "seq2see export runs/pairs -o pairs.mjs"),
+    "bench": ("seq2see bench runs/pairs", "seq2see bench pairs.seq2see --data pairs.tsv --threads 1 4"),
     "serve": (
         "seq2see serve runs/pairs",
         "seq2see serve dates.seq2see en=runs/english --port 9000 --workers 4",

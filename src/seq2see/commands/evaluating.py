@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from seq2see.commands.boxes import OUTPUT, SCORES, SEARCH
+from seq2see.commands.boxes import COMPUTING, OUTPUT, SCORES, SEARCH
 from seq2see.commands.options import (
     AS_FOUND,
     Device,
@@ -258,3 +258,25 @@ def say_files_of(run: Path) -> None:
 
     if files := files_read(run):
         say(f"reading the pairs of the run: {', '.join(files)}")
+
+
+def bench(
+    run: Run,
+    /,
+    *,
+    data: Annotated[Files, Parameter(help="Pairs to measure with; by default the run's own dev pairs.")] = None,
+    threads: Annotated[
+        list[int], Parameter(group=COMPUTING, consume_multiple=True, help="Numbers of threads to compare.")
+    ] = [1, 2],  # noqa: B006 (never changed)
+    seconds: Annotated[float, Parameter(group=COMPUTING, help="For each kind of work.")] = 3.0,
+) -> None:
+    """Measure how fast a model answers and trains on this machine, and say what is fastest here.
+
+    Source and target tokens per second with each engine and number of threads, and as a share of what this machine
+    makes of one large matrix product, measured in the same process.
+    """
+    from seq2see.benchmark import bench_run, lines
+
+    require_files("--data", data)
+    for line in lines(bench_run(run, data or (), threads=threads, seconds=seconds)):
+        show(line)

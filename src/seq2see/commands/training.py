@@ -32,7 +32,7 @@ from seq2see.commands.options import (
     training_request,
     width_in,
 )
-from seq2see.console import Terminal, say, say_to, show
+from seq2see.console import say, show
 from seq2see.errors import ConfigError
 from seq2see.printable import quoted
 
@@ -110,6 +110,7 @@ def train(
     force
         Replace the run in the folder.
     """
+    from seq2see.console import Terminal, say_to
     from seq2see.inference.loading import MEMBER
     from seq2see.run.first_look import read_first
     from seq2see.run.folder import default_folder

@@ -29,7 +29,8 @@ class State(Protocol):
         """The state of the selected rows, in that order; a row may be selected more than once.
 
         They belong to the selected `sentences` (indices of the current ones; None: all), in ascending order, each with
-        N / M adjacent rows. A sentence selected more than once becomes several sentences.
+        N / M adjacent rows. A sentence selected more than once becomes several sentences. Without `sentences` this
+        state is not used again, so a model may move its rows in place.
         """
         ...
 

@@ -33,6 +33,7 @@ from seq2see.training.batch import to_tensors
 from seq2see.training.events import INTERRUPTED, Callback, Evaluated, Finished, Updated
 from seq2see.training.frozen import FrozenRows
 from seq2see.training.objective import Objective
+from seq2see.training.optimizer import Adam
 from seq2see.training.options import TrainingOptions
 from seq2see.training.process_batches import ProcessBatch, ProcessBatches, dropout_seed
 from seq2see.training.samples import DevAnswers
@@ -137,9 +138,13 @@ class Trainer:
         self._saved = 0
         self.batches = ProcessBatches(examples, options, world, epoch_examples=epoch_examples, workers=workers)
         self._warm_up_ddp()
-        kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         self.frozen = FrozenRows(self.model, frozen)
-        self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)
+        self.optimizer = Adam(
+            self.model.parameters(),
+            self.rate,
+            weight_decay=options.weight_decay,
+            decoupled=options.optimizer == "adamw",
+        )
 
     def _warm_up_ddp(self) -> None:
         """Run DDP twice without effect, because it reorders its messages after the first gradients of a process.
@@ -228,9 +233,7 @@ class Trainer:
         progress, began = self.progress, time.perf_counter()
         update = progress.update + 1
         rate = self.rate * progress.plateau_share * rate_share(self.options, update)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-
+        self.optimizer.rate = rate
         self.model.train()
         loss = self._gradients(batch, update)
         self.frozen.without_gradient()
@@ -238,7 +241,7 @@ class Trainer:
         self._require_finite(norm, "the gradient", update)
         self.optimizer.step()
         self.frozen.put_back()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         self.evaluated.follow(update)
 
         progress.update = update
