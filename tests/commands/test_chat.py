@@ -12,10 +12,11 @@ import pytest
 import seq2see
 from seq2see import cli
 from seq2see.errors import ConfigError
+from seq2see.inference.conversation import Conversation
 from seq2see.inference.options import GenerationOptions
 from seq2see.inference.reading import UnansweredTextWarning
-from seq2see.recipes.conversation import TURN_BREAK, Conversation
 from seq2see.recipes.made_up import made_up
+from seq2see.text.turns import TURN_BREAK
 
 pytestmark = pytest.mark.filterwarnings("ignore::seq2see.inference.notes.UnknownTextWarning")
 SHORT = {

@@ -15,7 +15,7 @@ import pytest
 import seq2see
 from seq2see import cli
 from seq2see.data import Pair, read_pairs
-from seq2see.recipes.conversation import written_turns
+from seq2see.text.turns import written_turns
 
 Rows = Iterator[list[str]]
 

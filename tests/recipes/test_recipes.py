@@ -18,8 +18,8 @@ from seq2see import cli
 from seq2see.config import Config, make_config, option
 from seq2see.errors import ConfigError
 from seq2see.recipes import RECIPES, new_project, recipe_values
-from seq2see.recipes.conversation import TURN_BREAK
 from seq2see.recipes.made_up import MAKERS, made_up
+from seq2see.text.turns import TURN_BREAK
 
 ROOT = Path(__file__).parent.parent.parent
 SHORT = ["training.max_updates=2", "training.evaluate_every=1", "model.width=16", "training.precision=float32"]

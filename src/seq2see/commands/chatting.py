@@ -35,8 +35,8 @@ def chat(
     It has been trained on conversations (see seq2see new chat), or on any pairs of messages and replies. Each reply is
     drawn at random; the same seed and the same messages give the same replies.
     """
+    from seq2see.inference.conversation import Conversation
     from seq2see.inference.loading import load
-    from seq2see.recipes.conversation import Conversation
 
     conversation = Conversation(load([run], engine=engine, device=device), options, num_turns=turns)
     is_terminal = sys.stdin.isatty()

@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from seq2see.recipes.conversation import NUM_TURNS, written_turns
+from seq2see.text.turns import NUM_TURNS, written_turns
 
 Row = tuple[str, ...]
 """The columns of a line."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from seq2see.errors import ConfigError
@@ -11,16 +10,7 @@ from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import Prediction
 from seq2see.text import Fields
 from seq2see.text.fields import FIELD_BREAK
-
-TURN_BREAK = " ¶ "
-"""Between the turns of the first field, the oldest first."""
-NUM_TURNS = 2
-"""Turns that are read again: the last message and its reply."""
-
-
-def written_turns(turns: Sequence[str]) -> str:
-    """Earlier turns as the field of a source."""
-    return TURN_BREAK.join(turns)
+from seq2see.text.turns import NUM_TURNS, written_turns
 
 
 class Conversation:
