@@ -41,6 +41,7 @@ TEMPLATES: dict[str, list[list[str]]] = {
     ],
     "compare": [["pairs.tsv", "--dev", "dev.tsv", "--models", "plain,attention", "--out", "out", *SMALL]],
     "completion": [["bash"], ["zsh"], ["fish"]],
+    "cross": [["pairs.tsv", "--folds", "2", "--out", "out", *SMALL]],
     "curves": [["run", "--output", "out.png"], ["run", "transformer"]],
     "distill": [["run", "transformer", "--data", "pairs.tsv", "--dev", "dev.tsv", "--out", "out", *SMALL]],
     "evaluate": [
@@ -48,6 +49,7 @@ TEMPLATES: dict[str, list[list[str]]] = {
         ["packed.seq2see", "labels.tsv", "--by", "3"],
         ["run", "transformer", "dev.tsv"],
     ],
+    "export": [["run", "--output", "out.json"], ["packed.seq2see", "--data", "dev.tsv", "--output", "out.html"]],
     "generate": [["writer"], ["writer", "--prompt", "al", "--count", "2", "--max-length", "9"]],
     "models": [[], SMALL],
     "new": [["chat", "out"], ["captions", "out"]],
@@ -71,8 +73,8 @@ TEMPLATES: dict[str, list[list[str]]] = {
 }
 """Calls that succeed with the files of `make_home`."""
 
-LONG_RUNNING = {"demo", "serve"}
-"""Verbs that train for minutes with nothing set or end with a signal: only `--help` and mistakes are tried."""
+LONG_RUNNING = {"bench", "demo", "serve", "tune"}
+"""Verbs that take as long as they are told or end with a signal: only `--help` and mistakes are tried."""
 
 EXIT_CODES = {0, 2, 130}
 EXIT_CODES_OF_CHECK = EXIT_CODES | {1}
@@ -262,7 +264,11 @@ def make_case(number: int) -> Case:
         mistake(chance, arguments)
     if verb in LONG_RUNNING and arguments[:1] != ["--help"]:
         arguments.append("--nonsense")
-    if verb in ("train", "compare", "distill") and "--resume" not in arguments and not set(arguments) & set(FEW):
+    if (
+        verb in ("train", "compare", "cross", "distill")
+        and "--resume" not in arguments
+        and not set(arguments) & set(FEW)
+    ):
         arguments += ["--set", *FEW]
     changes = [damage(chance) for _ in range(chance.choice([0, 0, 1, 1, 2]))]
     lines = [chance.choice(TEXTS) for _ in range(chance.randint(0, 5))]
