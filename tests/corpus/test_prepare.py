@@ -501,3 +501,5 @@ def test_invalid_preparations(prepare: Prepare, sentences: Path, tmp_path: Path)
     (tmp_path / "mine" / "notes").write_text("x")
     with pytest.raises(ConfigError, match="not a prepared corpus"):
         prepare(sentences, out="mine")
+    with pytest.raises(ConfigError, match="not a prepared corpus"):
+        prepare(sentences, out="/")

@@ -245,6 +245,8 @@ class Case:
             flag, _, value = argument.partition("=")
             if flag in OUTPUT_FLAGS:
                 named.add(value or "".join(self.arguments[place + 1 : place + 2]))
+        if self.verb == "distill":  # its pairs are beside the run
+            named |= {f"{each}-data" for each in named if each}
         if self.verb in ("train", "report", "new"):  # a run that is resumed or reported on is written to
             named.update(self.arguments)
         return named
