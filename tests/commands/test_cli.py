@@ -435,7 +435,7 @@ MISTAKES: dict[str, Mistake] = {
         ["'training.max_epochs'"],
     ),
     "mistyped key without section": (["train", "PAIRS", "--set", "widht=3"], ["'widht'", "'model.width'"]),
-    "beam of what samples": (["generate", "LANGUAGE", "--beam", "3"], ["beam", "generate", "leave it out"]),
+    "beam of what samples": (["generate", "LANGUAGE", "--beam", "3"], ["beam", "sampling", "leave it out"]),
     "packed in an unknown format": (["pack", "RUN", "-o", "dates.onnx"], [".onnx", "dates.seq2see", "folder (dates)"]),
     "packed below a file": (["pack", "RUN", "-o", "EMPTY/m.seq2see"], ["EMPTY/m.seq2see", "is not a folder"]),
     "reported below a file": (["report", "RUN", "-o", "EMPTY/r.html"], ["EMPTY/r.html", "is not a folder"]),

@@ -326,8 +326,8 @@ def training_request(
     from seq2see.config import given_keys, make_config, read_toml
     from seq2see.recipes import recipe_values
 
+    settings_given = parsed(set_)  # first: it takes files that follow --set
     require_some(verb, data)
-    settings_given = parsed(set_)
     is_recipe = data[0].suffix == ".toml"
     if is_recipe and len(data) > 1:
         raise ConfigError(

@@ -27,7 +27,6 @@ from seq2see.commands.options import (
     WidthOption,
     parsed,
     require_files,
-    require_some,
     sizes_in,
     training_request,
     width_in,
@@ -115,7 +114,6 @@ def train(
     from seq2see.run.first_look import read_first
     from seq2see.run.folder import default_folder
 
-    require_some("train", data)
     require_files("--dev", dev)
     if from_ is not None and resume:
         what = "conflicts with --resume, which continues from the run's own checkpoint"
