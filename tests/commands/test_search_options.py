@@ -614,7 +614,7 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "contain too long": (["predict", "RUN", "a", "--contain", "abc", "--max-length", "2"], ["contain", "max_length"]),
     "contain in a draw": (["predict", "RUN", "a", "--sample", "--contain", "a"], ["contain", "one of the two"]),
     "forbid nothing": (["predict", "RUN", "a", "--forbid", ""], ["forbid", "leave it out"]),
-    "no repeat 0": (["predict", "RUN", "a", "--no-repeat", "0"], ["no_repeat", "at least 1"]),
+    "no repeat -1": (["predict", "RUN", "a", "--no-repeat", "-1"], ["no_repeat", "at least 0"]),
     "prefix of a language model": (["predict", "WRITER", "a", "--prefix", "b"], ["prefix", "as the text"]),
     "ratio of a language model": (["predict", "WRITER", "a", "--max-ratio", "2"], ["max_ratio", "max_length"]),
     "several runs, one missing": (["predict", "RUN", "MISSING/model", "--input", "PAIRS"], ["--input"]),

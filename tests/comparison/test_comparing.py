@@ -200,7 +200,7 @@ def test_the_command(tmp_path: Path, tiny_pairs: Path, tiny_flags: list[str]) ->
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert "peeky-1" in ran.stdout
-    assert "p: difference from the first run" in ran.stdout
+    assert "+/-: difference from the first run" in ran.stdout
     assert "compare.html" in ran.stderr
     assert (tmp_path / "out" / "compare.html").exists()
     assert all(path.name.endswith(".options.json") for path in (tmp_path / "out" / "data").iterdir())

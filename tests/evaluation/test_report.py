@@ -98,11 +98,13 @@ def config(seed: int, **more: object) -> Config:
 def test_runs_that_differ_only_in_the_seed_get_mean_and_deviation() -> None:
     reports = [report("abcx", "xyz", "aaab"), report("abcd", "xyz", "aaaaa"), report("", "", "")]
     precise = {"training.precision": "float32"}
-    [group] = seed_groups(reports, [config(1), config(2, **precise), config(3, **{"model.width": 8})])
+    configs = [config(1), config(2, **precise), config(3, **{"model.width": 8})]
+    [group] = seed_groups(reports, configs, samples=100, seed=1)
     assert group.runs == (0, 1)
     # 3 / 12 and 0: mean 1/8, deviation 1/8 · √2.
     assert group.spreads["cer"] == pytest.approx((1 / 8, math.sqrt(2) / 8))
-    assert seed_groups(reports, [config(1), config(1), None]) == []  # the same run twice is not a second seed
+    # The same run twice is not a second seed.
+    assert seed_groups(reports, [config(1), config(1), None], samples=100, seed=1) == []
 
 
 # --- the error table --------------------------------------------------------------------------------------------
