@@ -155,6 +155,14 @@ def test_the_answers_of_every_architecture_are_those_of_the_numpy_engine(variant
     assert_answers_are_the_same(built(bundle), model, texts(model))
 
 
+@pytest.mark.parametrize("dialect", ["-std=gnu99", "-std=gnu17"])
+def test_the_names_of_the_system_are_not_ours(dialect, exported, compiler, tmp_path) -> None:
+    _, bundle = exported(resolve(ModelOptions(name="attention", width=16, embedding=8)))
+    (tmp_path / "model.c").write_text(c_source(bundle), encoding="utf-8")
+    command = [*compiler, dialect, "-Wall", "-Wextra", "-Werror", "-DSEQ2SEE_MAIN", "-c", "model.c", "-o", "model.o"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_clang_builds_the_same(name, blueprints, exported, texts, built) -> None:

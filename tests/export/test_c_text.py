@@ -76,7 +76,7 @@ int main(void)
 def source_of(codec) -> str:
     """The part of an exported file that cuts and joins."""
     text = TextWriter([codec])
-    lines = [header(), *(f"#include <{name}>" for name in INCLUDES), "#define MAX_INPUT 10000"]
+    lines = [header(), *(f"#include <{name}>" for name in INCLUDES), "#define LONGEST_INPUT 10000"]
     lines += [*section("memory"), *section("text"), *text.unicode_lines(section), *text.unit_lines(section, codec)]
     lines += [*section("codecs"), *text.codec_lines(codec, "target", joins=True)]
     return "\n".join([*lines, MAIN])

@@ -99,7 +99,7 @@ def limit_lines(bundle: Bundle) -> list[str]:
     values = {
         "VOCABULARY": len(bundle.target_codec.vocabulary),
         "MAX_LENGTH": limits["maxLength"],
-        "MAX_INPUT": limits["maxInput"],
+        "LONGEST_INPUT": limits["maxInput"],
         "MAX_POSITIONS": limits["maxPositions"] or 0,
         "HAS_SOURCE": int(bundle.source_codec is not None),
         "HAS_WEIGHTS": int(bundle.programs.has_attention),

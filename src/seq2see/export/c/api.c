@@ -92,7 +92,7 @@ static void predict(Work *work, Work *result, const Prepared *prepared, const ch
     return;
   }
   const Slices tokens = tokens_of(work, HAS_SOURCE ? &SOURCE : &TARGET, given);
-  require(work, tokens.count <= MAX_INPUT, SEQ2SEE_TOO_LONG);
+  require(work, tokens.count <= LONGEST_INPUT, SEQ2SEE_TOO_LONG);
   require(work, !MAX_POSITIONS || tokens.count + 1 <= MAX_POSITIONS, SEQ2SEE_TOO_LONG);
   int32_t *const ids = new_block(result, tokens.count + 1, sizeof(int32_t));
   for (size_t i = 0; i < tokens.count; i++) ids[i] = id_of(HAS_SOURCE ? &SOURCE : &TARGET, tokens.at[i]);

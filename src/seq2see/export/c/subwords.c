@@ -100,7 +100,7 @@ static void split_subwords(Work *work, const Codec *codec, const Unit *unit, Sli
       const Slice word = {(const char *)atoms.at, atoms.count};
       cut(work, codec, unit, word, to);
     }
-    if (to->count > 4 * (size_t)MAX_INPUT + 64) fail(work, SEQ2SEE_TOO_LONG);
+    if (to->count > 4 * (size_t)LONGEST_INPUT + 64) fail(work, SEQ2SEE_TOO_LONG);
   }
 }
 

@@ -261,7 +261,7 @@ static void split_tags(Work *work, const Codec *codec, const Unit *unit, Slice t
         high = middle;
     }
     if (!order) continue;
-    if (to->count - first > MAX_INPUT) fail(work, SEQ2SEE_TOO_LONG);
+    if (to->count - first > LONGEST_INPUT) fail(work, SEQ2SEE_TOO_LONG);
     add_slice(work, to, tag.at, tag.length);
     memmove(to->at + low + 1, to->at + low, (to->count - 1 - low) * sizeof(Slice));
     to->at[low] = tag;
