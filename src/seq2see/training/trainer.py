@@ -402,7 +402,7 @@ class Trainer:
             f"{key}.{name}": full_tensor(value)
             for name, parameter in self.model.named_parameters()
             # Sharded tensors are gathered one by one, so the order must be the same on all processes.
-            for key, value in sorted(self.optimizer.state[parameter].items())
+            for key, value in sorted(self.optimizer.state.get(parameter, {}).items())
         }
         model = {name: full_tensor(tensor) for name, tensor in self.model.tensors().items()}
         progress = asdict(self.progress) | {KEPT: dict(self.evaluated.dev_metrics)}
