@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from seq2see.commands.boxes import INPUT
 from seq2see.commands.options import ChatFlags, Chatting, Device, Engine, Run, Turns
 from seq2see.commands.terminal import STDIN
-from seq2see.console import results, say
+from seq2see.console import Terminal, results, say
 from seq2see.errors import DataError
 
 HELP = """type a message and press Enter; the model draws its replies at random from what it has learnt
@@ -60,8 +60,7 @@ def messages(*, prompt: str) -> Iterator[str]:
     number = 0
     while True:
         if prompt:
-            sys.stderr.write(prompt)
-            sys.stderr.flush()
+            Terminal(stderr=True).print(prompt, end="")
         line = sys.stdin.buffer.readline()
         number += 1
         if not line:
