@@ -83,6 +83,7 @@ OTHER: dict[str, Any] = {
     "training.keep_checkpoints": 3,
     "training.choose_length_penalty": True,
     "training.metric": "loss",
+    "training.no_repeat": 3,
     "training.patience": 6,
     "training.accumulate": 2,
     "training.ema": 0.5,
