@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 import seq2see.metrics as metrics
-from seq2see.comparison.planned import DATA, NO_TABLE, PlannedRun, columns_of, train_run, write_pairs
+from seq2see.comparison.planned import DATA, NO_TABLE, PlannedRun, columns_of, train_all, write_pairs
 from seq2see.config import Config, given_keys, make_config, read_toml
 from seq2see.console import Terminal, say_to
 from seq2see.corpus.corpus import is_corpus
@@ -114,18 +114,14 @@ def compare(
         read_pairs(list(test), label=options.label, table=table)
     first = replace(runs[0].config, data=replace(runs[0].config.data, **table.given()))
     train_files, dev_files, columns = data_files(first, data, dev, out, sizes=sizes, say=say)
-    for number, run in enumerate(runs, start=1):
-        files = replace(
-            run.config.data, train=tuple(map(str, train_files[run.size])), dev=tuple(map(str, dev_files)), **columns
-        )
-        own = replace(run, config=replace(run.config, data=files))
-        try:
-            has_finished = train_run(own, f"{number}/{len(runs)}", device=device, console=console)
-        except KeyboardInterrupt:  # a signal before the first update
-            has_finished = False
-        if not has_finished:
-            say(f"interrupted in {run.name}; run the same command to continue")
-            return None
+
+    def with_files(run: PlannedRun) -> PlannedRun:
+        train, own_dev = tuple(map(str, train_files[run.size])), tuple(map(str, dev_files))
+        files = replace(run.config.data, train=train, dev=own_dev, **columns)
+        return replace(run, config=replace(run.config, data=files))
+
+    if not train_all([with_files(run) for run in runs], device=device, console=console):
+        return None
     folders = [run.folder for run in runs]
     found = evaluate_runs(
         folders, list(test or dev_files), options, table=table if test else TableOptions(), device=device

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from seq2see.comparison.planned import DATA, NO_TABLE, PlannedRun, columns_of, train_run, write_pairs
+from seq2see.comparison.planned import DATA, NO_TABLE, PlannedRun, columns_of, train_all, write_pairs
 from seq2see.config import Config
 from seq2see.console import Terminal, say_to
 from seq2see.corpus.corpus import is_corpus
@@ -85,14 +85,8 @@ def cross_validate(
     require_possible(config, number, request)
     runs, files, groups = plan_folds(config, out, number, given)
     say(f"{number} folds by distinct {groups}, seed {split_seed_of(config)}")
-    for count, run in enumerate(runs, start=1):
-        try:
-            has_finished = train_run(run, f"{count}/{number}", device=device, console=console)
-        except KeyboardInterrupt:  # a signal before the first update
-            has_finished = False
-        if not has_finished:
-            say(f"interrupted in {run.name}; run the same command to continue")
-            return None
+    if not train_all(runs, device=device, console=console):
+        return None
     columns = TableOptions(**{key: value for key, value in runs[0].config.data.given().items() if key in COLUMNS})
     reports = []
     for run, file in zip(runs, files, strict=True):

@@ -7,6 +7,7 @@ OUT/NAME/       the run folder
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,19 @@ def train_run(run: PlannedRun, position: str, *, device: str, console: Console) 
     if done.reason == INTERRUPTED:
         return False
     say(f"{position} {run.name}: {metrics_text(done.metrics)}; {done.update:,} updates, {done.seconds:.0f} s")
+    return True
+
+
+def train_all(runs: Sequence[PlannedRun], *, device: str, console: Console) -> bool:
+    """Train the runs one after the other; False if interrupted, which is said."""
+    for number, run in enumerate(runs, start=1):
+        try:
+            has_finished = train_run(run, f"{number}/{len(runs)}", device=device, console=console)
+        except KeyboardInterrupt:  # a signal before the first update
+            has_finished = False
+        if not has_finished:
+            say_to(console)(f"interrupted in {run.name}; run the same command to continue")
+            return False
     return True
 
 

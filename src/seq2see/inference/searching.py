@@ -68,6 +68,7 @@ def search(
         choose = watched.choosing(choose)
     first: int | np.ndarray = prompt[:, -1] if prompt.shape[1] else BOS
     every = np.arange(len(limits))
+    hidden = NEVER_GENERATED if codec.step is None else (*NEVER_GENERATED, codec.step)
     unread = start.select(every, every) if options.top_tokens else start  # a step consumes its state
 
     def finished(found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
@@ -75,7 +76,6 @@ def search(
             found = with_choices(found, step, unread, first, options.top_tokens, hidden)
         return [[written(each, codec.step) for each in own] for own in found]
 
-    hidden = NEVER_GENERATED if codec.step is None else (*NEVER_GENERATED, codec.step)
     if needs_beam(options, rules[0]):
         found = diverse_beam_search(
             step,

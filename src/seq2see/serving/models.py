@@ -110,7 +110,7 @@ class Models:
             raise ProblemError(422, f"must be a text, not {name!r:.80}", where="$.model", fix=fix)
         if name not in self._served:
             fix = did_you_mean(name, self._served)
-            raise ProblemError(404, f"there is no model {name!r:.100}", where="$.model", fix=fix)
+            raise ProblemError(404, f"unknown model {name!r:.100}", where="$.model", fix=fix)
         return self._served[name]
 
     def refusal(self, name: str) -> str:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from seq2see.comparison.planned import PlannedRun
 from seq2see.console import Terminal
-from seq2see.curves.history import read_history
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.run.folder import has_checkpoint, is_run
 from seq2see.run.train import train
@@ -90,10 +89,7 @@ def run_trial(
             raise PrunedError
 
     try:
-        if can_resume := has_checkpoint(run.folder):
-            history = read_history(run.folder)
-            if history.end is not None and history.end.reason != INTERRUPTED:
-                can_resume = True  # it ended, and was killed before that was noted: the best is known once resumed
+        can_resume = has_checkpoint(run.folder)
         finished = train(
             run.config,
             run.folder,
