@@ -35,6 +35,8 @@ MAX_SEED = 2**64 - 1
 """The random generator has 64 bits."""
 
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+Length = Annotated[int, Meta(ge=1, le=100_000)]
+"""In tokens of the target; a search of so many steps takes minutes."""
 Repeats = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Beam = Annotated[int, Meta(ge=1, le=1_000)]
 """Memory and time grow with its square."""
@@ -74,9 +76,9 @@ class Constraints:
     Raises ConfigError for a value of the wrong type or out of range.
     """
 
-    min_length: Count | None = None
+    min_length: Length | None = None
     """Least number of target tokens, EOS counted; by default 2, so that no answer is empty (of a language model 1)."""
-    max_length: Count | None = None
+    max_length: Length | None = None
     """Largest number of target tokens, EOS counted; by default the model's own."""
     prefix: str = ""
     """Text that every answer begins with."""
