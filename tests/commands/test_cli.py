@@ -407,7 +407,7 @@ MISTAKES: dict[str, Mistake] = {
     "verb": (["trian", "PAIRS"], ["unknown command 'trian'", "'train'"]),
     "help as a verb": (["help"], ["'--help'"]),
     "flag": (["train", "PAIRS", "--modle", "plain"], ["--modle", "'--model'"]),
-    "flag without a neighbour": (["train", "PAIRS", "-q"], ["unknown option -q", "seq2see train --help"]),
+    "flag without a neighbor": (["train", "PAIRS", "-q"], ["unknown option -q", "seq2see train --help"]),
     "flag twice": (["predict", "RUN", "a", "--beam", "2", "--beam", "3"], ["--beam: is given twice", "once"]),
     "flag without its value": (["predict", "RUN", "a", "--beam"], ["--beam: needs a value", "seq2see predict --help"]),
     "required flag left out": (["pack", "RUN"], ["seq2see pack: --output is missing", "-o pairs.seq2see"]),

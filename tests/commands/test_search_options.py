@@ -63,7 +63,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 def runs(
     tmp_path_factory: pytest.TempPathFactory, tiny_pairs: Path, tiny_text: Path, tiny_settings: dict[str, Any]
 ) -> dict[str, Path]:
-    """Runs that have learnt something, but so little that every option changes some of their answers."""
+    """Runs that have learned something, but so little that every option changes some of their answers."""
     folder = tmp_path_factory.mktemp("unsure")
     torch.set_num_threads(1)
     few = {"training.max_updates": 60, "training.evaluate_every": 60}
@@ -619,14 +619,14 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "ratio of a language model": (["predict", "WRITER", "a", "--max-ratio", "2"], ["max_ratio", "max_length"]),
     "several runs, one missing": (["predict", "RUN", "MISSING/model", "--input", "PAIRS"], ["--input"]),
     "runs that are not alike": (["predict", "RUN", "WRITER", "a"], ["WRITER", "RUN", "same data"]),
-    "misspelt flag": (["predict", "RUN", "a", "--lenght-penalty", "1"], ["--lenght-penalty", "--length-penalty"]),
+    "misspelled flag": (["predict", "RUN", "a", "--lenght-penalty", "1"], ["--lenght-penalty", "--length-penalty"]),
     "generate without a language model": (["generate", "RUN"], ["RUN", "seq2see predict"]),
     "generate nothing": (["generate", "WRITER", "--count", "0"], ["n_best", "at least 1"]),
     "generate cold": (["generate", "WRITER", "--temperature", "0"], ["temperature", "above 0"]),
     "generate from no token": (["generate", "WRITER", "--top-k", "0"], ["top_k", "at least 1"]),
     "generate from no share": (["generate", "WRITER", "--top-p", "0"], ["top_p", "above 0"]),
     "generate of length 0": (["generate", "WRITER", "--max-length", "0"], ["max_length", "at least 1"]),
-    "generate with a misspelt flag": (["generate", "WRITER", "--promt", "a"], ["--promt", "--prompt"]),
+    "generate with a misspelled flag": (["generate", "WRITER", "--promt", "a"], ["--promt", "--prompt"]),
     "generate from nowhere": (["generate", "nowhere"], ["nowhere", "no such folder"]),
     "score nothing": (["score", "RUN"], ["no pairs", "seq2see score RUN pairs.tsv"]),
     "score nothing there": (["score", "RUN", "missing.tsv"], ["missing.tsv", "check the path"]),

@@ -150,7 +150,7 @@ def test_ids_are_those_of_the_files(text: dict[str, Any], prepare: Prepare, sent
         assert "aj" in corpus.codecs[1].vocabulary
 
 
-def test_subwords_of_large_data_are_learnt_from_the_same_sample(
+def test_subwords_of_large_data_are_learned_from_the_same_sample(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seq2see.text.learning.MAX_TEXTS", 70)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from seq2see.curves.history import read_history
-from seq2see.curves.plot import COLOURS, DASHES, QUANTITIES, draw_curves, legend_name, line_style, picture
+from seq2see.curves.plot import COLORS, DASHES, QUANTITIES, draw_curves, legend_name, line_style, picture
 from seq2see.errors import CheckpointError, ConfigError, UserError
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
@@ -29,8 +29,8 @@ def test_runs_share_axes_and_a_language_model_has_no_exact_match(tiny_run: Path,
     assert [quantity.title for quantity in QUANTITIES if not quantity.points(histories[1])] == ["dev exact match"]
     root = ElementTree.fromstring(picture(histories, "svg"))
     styles = " ".join(str(path.get("style")) for path in root.iter("{http://www.w3.org/2000/svg}path")).lower()
-    assert COLOURS[0].lower() in styles
-    assert COLOURS[1].lower() in styles
+    assert COLORS[0].lower() in styles
+    assert COLORS[1].lower() in styles
 
 
 @pytest.mark.parametrize(("width", "columns"), [(84.0, 1), (174.0, 2)])
@@ -45,8 +45,8 @@ def test_a_picture_has_the_width_that_is_asked_for(tiny_run: Path, tmp_path: Pat
 
 
 def test_many_runs_have_distinct_styles() -> None:
-    styles = {tuple(line_style(number).values()) for number in range(len(COLOURS) * len(DASHES))}
-    assert len(styles) == len(COLOURS) * len(DASHES)
+    styles = {tuple(line_style(number).values()) for number in range(len(COLORS) * len(DASHES))}
+    assert len(styles) == len(COLORS) * len(DASHES)
 
 
 def test_run_names_are_plain_text_in_the_legend(tiny_run: Path, tmp_path: Path) -> None:

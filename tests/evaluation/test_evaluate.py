@@ -130,7 +130,7 @@ def test_two_runs_are_a_table_with_p_values(tiny_run: Path, tiny_run_copy: Path,
     values = json.loads(json.dumps(as_json(found)))
     assert [each["run"] for each in values["runs"]] == [str(tiny_run), str(tiny_run_copy)]
     assert values["runs"][0]["against_first"] == {}
-    assert values["runs"][1]["against_first"]["cer"]["randomisation_p"] == 1.0  # it is a copy
+    assert values["runs"][1]["against_first"]["cer"]["randomization_p"] == 1.0  # it is a copy
     assert values["runs"][1]["against_first"]["cer"]["low"] == values["runs"][1]["against_first"]["cer"]["high"] == 0
     lines = "\n".join(text_lines(found)).splitlines()
     assert lines[3].startswith(str(tiny_run)) and " p " not in lines[3]

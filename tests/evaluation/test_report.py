@@ -81,8 +81,8 @@ def test_runs_are_compared_with_the_first_item_by_item() -> None:
     assert first == {}
     assert second["cer"].value == pytest.approx(2 / 11 - 3 / 12)  # xy has the reference xy, which is shorter
     assert second["loss"].value == 0
-    assert 0 < second["cer"].randomisation_p <= 1
-    assert third["cer"].randomisation_p == third["cer"].bootstrap_p == 1.0
+    assert 0 < second["cer"].randomization_p <= 1
+    assert third["cer"].randomization_p == third["cer"].bootstrap_p == 1.0
 
 
 def test_losses_over_different_tokens_are_not_compared() -> None:
@@ -138,6 +138,6 @@ def test_if_higher_is_better_the_lowest_come_first() -> None:
 
 
 def test_metrics_that_cannot_rank_items_are_replaced_by_a_default() -> None:
-    """The references are single words, which have no default metric but exact match unless they are spelt."""
+    """The references are single words, which have no default metric but exact match unless they are spelled."""
     for unit, name in (("characters", "cer"), ("symbols", "cer"), ("words", "cer")):
         assert ranking_of(report("a", "b", "c", metrics=("exact_match", "bleu")), unit).scale.name == name

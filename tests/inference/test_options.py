@@ -32,7 +32,7 @@ from seq2see.inference.searching import NEVER_GENERATED
 from seq2see.inference.spelling import spelling_table
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
-from seq2see.search import ForbidSpelt
+from seq2see.search import ForbidSpelled
 from seq2see.text import BOS, EOS, Codec, make_tokenizer
 
 LETTERS = "abcdefg"
@@ -126,18 +126,18 @@ def test_the_ranking_divides_by_the_length_penalty(looking: Model, texts: list[s
     orders = [[[each.target_tokens for each in answer.all] for answer in given] for given in (answers, plain)]
     assert orders[0] != orders[1]
     lengths = [sum(len(tokens) for answer in order for tokens in answer) for order in orders]
-    assert lengths[0] > lengths[1]  # longer answers are favoured
+    assert lengths[0] > lengths[1]  # longer answers are favored
 
 
 def test_a_beam_ranks_by_the_length_penalty_of_the_model_unless_told_otherwise(texts: list[str]) -> None:
     model, own = random_model("attention"), random_model("attention")
     own.length_penalty = 2.0
     wide: dict[str, Any] = {"beam": 12, "n_best": 6, "max_length": 20}
-    penalised = model.predict(texts, length_penalty=2.0, **wide)
-    assert own.predict(texts, **wide) == penalised
-    assert [answer for _, answer in own.stream(texts, **wide)] == penalised
-    assert own.predict(texts, GenerationOptions(**wide)) == penalised
-    assert own.predict(texts, length_penalty=0, **wide) == model.predict(texts, **wide) != penalised
+    penalized = model.predict(texts, length_penalty=2.0, **wide)
+    assert own.predict(texts, **wide) == penalized
+    assert [answer for _, answer in own.stream(texts, **wide)] == penalized
+    assert own.predict(texts, GenerationOptions(**wide)) == penalized
+    assert own.predict(texts, length_penalty=0, **wide) == model.predict(texts, **wide) != penalized
     assert own.predict(texts) == model.predict(texts)  # of no beam
     drawn: dict[str, Any] = {"sample": True, "n_best": 2}
     assert own.predict(texts, **drawn) == model.predict(texts, **drawn)
@@ -442,15 +442,15 @@ def test_with_penalties_the_score_is_what_was_ranked_by(model: Model, texts: lis
     emitted=st.lists(st.integers(0, 4), max_size=7),
 )
 def test_a_text_is_forbidden_in_whatever_tokens(text: str, tokens: list[str], emitted: list[int]) -> None:
-    """The automaton against looking for the text in what is spelt."""
+    """The automaton against looking for the text in what is spelled."""
     spellings = ("", *tokens)
     ids = [number % len(spellings) for number in emitted]
     before = "".join(spellings[number] or "?" for number in ids)
-    filter_ = ForbidSpelt([spelling_table(text, spellings)])
+    filter_ = ForbidSpelled([spelling_table(text, spellings)])
     found = filter_(np.zeros((1, len(spellings))), np.array([ids], dtype=np.int64), np.array([0]))[0]
     for token, log_prob in zip(spellings, found, strict=True):
-        spelt = before[1 - len(text) :] if len(text) > 1 else ""
-        assert (log_prob == -math.inf) == (bool(token) and text in spelt + token)
+        spelled = before[1 - len(text) :] if len(text) > 1 else ""
+        assert (log_prob == -math.inf) == (bool(token) and text in spelled + token)
 
 
 def test_of_subwords_no_spelling_gets_through(tmp_path: Path) -> None:

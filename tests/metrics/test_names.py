@@ -88,7 +88,7 @@ def test_one_word_answers_are_right_or_wrong() -> None:
         assert metrics_for(unit, answers) == ("exact_match",)
         assert metrics_for(unit, [*answers, "front door"]) == ("exact_match",)
         assert metrics_for(unit, [*answers, *["front door"] * 3]) != ("exact_match",)
-    assert metrics_for("characters", answers) == ("exact_match", "cer")  # a word that is spelt is more or less right
+    assert metrics_for("characters", answers) == ("exact_match", "cer")  # a word that is spelled is more or less right
 
 
 @pytest.mark.parametrize(("name", "package"), [("cer", "rapidfuzz"), ("rouge_l", "rapidfuzz"), ("bleu", "sacrebleu")])

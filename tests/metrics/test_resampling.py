@@ -19,7 +19,7 @@ from seq2see.metrics import (
     spread,
 )
 from seq2see.metrics.measured import Numbers
-from seq2see.metrics.resampling import bootstrap_sums, randomised_sums
+from seq2see.metrics.resampling import bootstrap_sums, randomized_sums
 
 RATE = Scale("rate", "rate", "share", higher_is_better=False, score=ratio)
 SHARE = Scale("right", "right", "share", higher_is_better=True, score=ratio, is_proportion=True)
@@ -80,7 +80,7 @@ def p_values(
         ]
         one, two = (Measured(RATE, side) for side in sides)
         [difference] = differences([two], [one], samples=199, seed=seed)
-        found.append((difference.bootstrap_p, difference.randomisation_p))
+        found.append((difference.bootstrap_p, difference.randomization_p))
     columns = np.array(found).T
     return columns[0], columns[1]
 
@@ -111,7 +111,7 @@ def test_p_values_are_small_with_a_difference() -> None:
         assert farthest_from_uniform(values) > 0.5  # and so the check of uniformity can fail
 
 
-def test_the_p_value_of_approximate_randomisation_against_all_swaps() -> None:
+def test_the_p_value_of_approximate_randomization_against_all_swaps() -> None:
     """Of 8 items all 256 swaps can be gone through."""
     ours = np.array([[1.0, 1]] * 7 + [[0.0, 1]])
     theirs = np.array([[0.0, 1]] * 6 + [[1.0, 1]] * 2)
@@ -119,21 +119,21 @@ def test_the_p_value_of_approximate_randomisation_against_all_swaps() -> None:
     # sum is 5 or more, or -5 or less, with at most one sign against the others: 2·(1 + 7) = 16 of 128.
     [found] = differences([Measured(SHARE, ours)], [Measured(SHARE, theirs)], samples=20_000)
     assert found.value == pytest.approx(5 / 8)
-    assert found.randomisation_p == pytest.approx(16 / 128, abs=0.01)
+    assert found.randomization_p == pytest.approx(16 / 128, abs=0.01)
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
     measured = Measured(RATE, edits_made_up(np.random.default_rng(1), 50))
     [found] = differences([measured], [measured], samples=99)
     assert found.value == 0
-    assert found.bootstrap_p == found.randomisation_p == 1.0
+    assert found.bootstrap_p == found.randomization_p == 1.0
     assert found.interval == (0, 0)
 
 
 def test_no_p_value_is_0() -> None:
     right, wrong = (exact_match(["a"] * 50, [[text]] * 50) for text in "ab")
     [found] = differences([right], [wrong], samples=99)
-    assert found.randomisation_p == found.bootstrap_p == pytest.approx(1 / 100)
+    assert found.randomization_p == found.bootstrap_p == pytest.approx(1 / 100)
 
 
 def test_results_depend_on_the_seed() -> None:
@@ -154,14 +154,14 @@ def test_sums_are_those_of_drawn_items() -> None:
     counts = [list(map(int, f"{int(total):03}")) for [total] in bootstrap_sums(statistics, samples=500, seed=1)]
     assert all(sum(each) == 3 for each in counts)
     assert np.mean(counts, 0) == pytest.approx([1, 1, 1], abs=0.15)
-    taken = {int(total) for [total] in randomised_sums(statistics, samples=500, seed=1)}
+    taken = {int(total) for [total] in randomized_sums(statistics, samples=500, seed=1)}
     assert taken == {0, 1, 10, 11, 100, 101, 110, 111}
 
 
 def test_samples_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     statistics = edits_made_up(np.random.default_rng(1), 50)
     monkeypatch.setattr("seq2see.metrics.resampling._BLOCK_ITEMS", 120)
-    assert bootstrap_sums(statistics, samples=7).shape == randomised_sums(statistics, samples=7).shape == (7, 2)
+    assert bootstrap_sums(statistics, samples=7).shape == randomized_sums(statistics, samples=7).shape == (7, 2)
 
 
 def test_all_correct_and_all_wrong_have_the_binomial_interval() -> None:

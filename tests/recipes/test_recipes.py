@@ -45,6 +45,12 @@ def test_an_unknown_recipe_is_told_with_the_nearest_and_a_file_is_read(tmp_path:
     assert recipe_values(str(tmp_path / "own.toml")) == {"model": {"width": 8}}
 
 
+def test_british_spelling_is_understood(tmp_path: Path) -> None:
+    assert cli.run(["new", "normalisation", str(tmp_path / "new")]) == 0
+    assert (tmp_path / "new" / "normalization.toml").is_file()
+    assert recipe_values("normalisation") == recipe_values("normalization")
+
+
 @pytest.mark.parametrize("kind", MAKERS)
 def test_made_up_lines_are_distinct_and_always_the_same(kind: str) -> None:
     rows = made_up(kind, 300, seed=1)

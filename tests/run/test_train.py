@@ -784,7 +784,7 @@ def with_subwords(tiny_settings: dict[str, Any], **own: Any) -> Config:
     return make_config({}, tiny_settings | chosen)
 
 
-def test_subwords_are_learnt_from_training_pairs_alone_and_their_number_is_said(
+def test_subwords_are_learned_from_training_pairs_alone_and_their_number_is_said(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:
     pairs = sentence_pairs(60)

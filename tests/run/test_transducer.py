@@ -230,7 +230,7 @@ def test_the_command_aligns(run: Path, tmp_path: Path) -> None:
     assert "long.tsv:2" in found.stderr
 
 
-def test_targets_with_line_breaks_are_learnt(tmp_path: Path) -> None:
+def test_targets_with_line_breaks_are_learned(tmp_path: Path) -> None:
     pairs = [(source, target.replace(" ", "\n")) for source, target in PAIRS]
     settings = {"text.target": "characters", "training.max_updates": 2, "model.width": 16}
     model = seq2see.train(pairs, dev=pairs[:9], out=tmp_path / "run", settings=settings, quiet=True)

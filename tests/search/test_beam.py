@@ -330,7 +330,7 @@ def test_coverage_is_as_published() -> None:
     assert log_coverage(looked, np.array([3, 2])).tolist() == pytest.approx([math.log(0.125), 0.0])
 
 
-def test_forbidden_ids_never_occur_and_log_prob_is_not_renormalised(history_model: Any) -> None:
+def test_forbidden_ids_never_occur_and_log_prob_is_not_renormalized(history_model: Any) -> None:
     model = history_model(6)
     sentences = list(range(12))
     free = run(model, sentences, 8, num_hypotheses=4, n_best=4)

@@ -61,7 +61,7 @@ class ModelOptions:
     max_positions: Size | None = None
     """Maximum number of tokens with learned positions; by default 1,024."""
     norm: Literal["pre", "post"] | None = None
-    """Whether a Transformer normalises before (pre) or after (post, as in the paper) each sublayer; by default pre."""
+    """Whether a Transformer normalizes before (pre) or after (post, as in the paper) each sublayer; by default pre."""
     activation: Literal["relu", "gelu", "swiglu"] | None = None
     """Activation of a Transformer's feed-forward layers; by default relu."""
     tie: Literal["none", "target", "all"] | None = None

@@ -14,7 +14,7 @@ from seq2see.commands.terminal import STDIN
 from seq2see.console import Terminal, results, say
 from seq2see.errors import DataError
 
-HELP = """type a message and press Enter; the model draws its replies at random from what it has learnt
+HELP = """type a message and press Enter; the model draws its replies at random from what it has learned
   /forget  begin a new conversation
   /help    show this
   /quit    end, as Ctrl-D does

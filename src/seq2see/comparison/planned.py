@@ -1,4 +1,4 @@
-"""A training that is one of several in a folder: planned, trained or resumed, and recognised when it is finished.
+"""A training that is one of several in a folder: planned, trained or resumed, and recognized when it is finished.
 
 OUT/data/       the options of each run, with the hashes of its files
 OUT/NAME/       the run folder

@@ -16,10 +16,10 @@ from seq2see.storage.files import require_place, write_file
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-"""Okabe & Ito (2008), those with enough contrast on white: distinguishable with any colour vision."""
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+"""Okabe & Ito (2008), those with enough contrast on white: distinguishable with any color vision."""
 DASHES = ("-", "--", "-.", ":")
-"""Runs differ in these too, so that they can be distinguished in grey."""
+"""Runs differ in these too, so that they can be distinguished in gray."""
 EXTENSIONS = (".png", ".svg", ".pdf")
 USUAL_WIDTH_MM = 254.0
 NARROW_MM = 120.0
@@ -128,8 +128,8 @@ def draw(axes: Axes, quantity: Quantity, history: History, style: dict[str, Any]
 
 
 def line_style(number: int) -> dict[str, Any]:
-    """Colour and dashes of the n-th run."""
-    return {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.4}
+    """Color and dashes of the n-th run."""
+    return {"color": COLORS[number % len(COLORS)], "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.4}
 
 
 def legend_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Codecs built from the training pairs together with the pairs' ids, so that each text is tokenised once."""
+"""Codecs built from the training pairs together with the pairs' ids, so that each text is tokenized once."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def aligned_examples(codecs: Codecs, examples: Examples) -> tuple[Codecs, Exampl
 
 
 def learn_values(units: Units, texts: Sequence[str], places: Sequence[str]) -> dict[int, Values]:
-    """The fields that are numbers, by their number, with the normalisation that fits these texts."""
+    """The fields that are numbers, by their number, with the normalization that fits these texts."""
     if isinstance(units, str) or not set(units) & set(VALUE_UNITS):
         return {}
     own = places or [""] * len(texts)

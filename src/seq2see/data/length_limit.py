@@ -18,8 +18,8 @@ from seq2see.text.options import TextOptions
 class LengthLimit:
     """The most tokens that a side of a pair may have, EOS not counted.
 
-    Subwords can't be counted before they are learnt. Until then (without `codecs`) their words are counted: a word has
-    at least one, so what is left out now would be left out later too, and doesn't decide what is learnt.
+    Subwords can't be counted before they are learned. Until then (without `codecs`) their words are counted: a word has
+    at least one, so what is left out now would be left out later too, and doesn't decide what is learned.
     """
 
     longest: int

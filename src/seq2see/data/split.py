@@ -22,7 +22,7 @@ def split_dev(
     """Training and dev pairs, each in the order of the file.
 
     All pairs of a group, by default those with the same source (for a language model: target) up to Unicode
-    normalisation, stay together. The order in which groups are set aside depends only on the seed and on each group.
+    normalization, stay together. The order in which groups are set aside depends only on the seed and on each group.
     Raises DataError for fewer than two groups.
     """
     keys = list(map(grouping.key, pairs))

@@ -44,7 +44,7 @@ def score_baselines(
         train = read_run_data(run, has_source=True, fix=fix, codecs=(model.source_codec, model.target_codec)).train
     found = {}
     for name in names:
-        texts = [model.target_codec.normalise(text) for text in answers_of(name, report.items, train)]
+        texts = [model.target_codec.normalize(text) for text in answers_of(name, report.items, train)]
         measured = {
             metric: METRICS[metric](texts, report.outputs.references) for metric in report.measured if metric != "loss"
         }

@@ -96,7 +96,7 @@ def run_table(runs: RunsReport) -> Iterator[str]:
             found = compared.get(name)
             against = ""
             if found:
-                p_values = f"p {found.randomisation_p:.3f} / {found.bootstrap_p:.3f}"
+                p_values = f"p {found.randomization_p:.3f} / {found.bootstrap_p:.3f}"
                 against = f"  {difference_of(found, scales[name].unit)}  {p_values}"
             value = number(report.scores[name].value, scales[name].unit)
             cells.append(f"{value} {interval_of(report, name)}{against}")
@@ -118,7 +118,7 @@ def difference_lines(runs: RunsReport) -> Iterator[str]:
     """What the differences and p-values of a table are."""
     yield (
         "+/-: difference from the first run with its 95 % interval (paired bootstrap); p: two-sided, approximate "
-        "randomisation / paired bootstrap"
+        "randomization / paired bootstrap"
     )
     if any(group.against_first for group in runs.seed_groups):
         yield "of seeds: difference of the means from the first recipe, over seeds and items (multi-bootstrap)"
@@ -285,7 +285,7 @@ def runs_dicts(runs: RunsReport) -> list[dict[str, Any]]:
                 "difference": difference.value if difference else None,
                 "difference_low": difference.interval.low if difference else None,
                 "difference_high": difference.interval.high if difference else None,
-                "randomisation_p": difference.randomisation_p if difference else None,
+                "randomization_p": difference.randomization_p if difference else None,
                 "bootstrap_p": difference.bootstrap_p if difference else None,
             }
             found.append({"run": run} | row | against)
@@ -307,7 +307,7 @@ def as_json(runs: RunsReport) -> dict[str, Any]:
                 "difference": each.value,
                 "low": each.interval.low,
                 "high": each.interval.high,
-                "randomisation_p": each.randomisation_p,
+                "randomization_p": each.randomization_p,
                 "bootstrap_p": each.bootstrap_p,
             }
             for name, each in compared.items()

@@ -96,7 +96,7 @@ def run_parts(runs: RunsReport) -> list[Markup]:
             apart, p = "—", "—"
             if difference:
                 apart = difference_of(difference, measured.scale.unit)
-                p = f"{difference.randomisation_p:.3f} / {difference.bootstrap_p:.3f}"
+                p = f"{difference.randomization_p:.3f} / {difference.bootstrap_p:.3f}"
             cells += [element("td", each, class_="number") for each in (text, apart, p)]
         rows.append(cells)
     for group in runs.seed_groups:
@@ -114,7 +114,7 @@ def run_parts(runs: RunsReport) -> list[Markup]:
     notes = [
         *interval_lines(runs.reports),
         f"Difference from {runs.runs[0]}, with its 95 % interval by the paired bootstrap; p: two-sided, approximate "
-        "randomisation / paired bootstrap. They say nothing about other seeds.",
+        "randomization / paired bootstrap. They say nothing about other seeds.",
         *seed_notes(runs),
         *signature_lines(first),
         *note_lines(runs.reports),

@@ -36,7 +36,7 @@ class Outputs(NamedTuple):
     predictions: tuple[str, ...] | None
     """One per item; None for a language model."""
     references: tuple[tuple[str, ...], ...]
-    """Per item, normalised like the model's own texts."""
+    """Per item, normalized like the model's own texts."""
     log_probs: tuple[float, ...]
     """Of each pair's target, in nats, without its `unknown` tokens."""
     num_tokens: tuple[int, ...]

@@ -96,7 +96,7 @@ def lengths_of(items: Sequence[Item], codec: Codec) -> tuple[list[int], str]:
     if isinstance(codec.tokenizer, Fields):
         return [len(codec.encode(item.source, end=False)) - item.source.count(FIELD_BREAK) for item in items], "tokens"
     if name in SPELLING:
-        return [len(codec.normalise(item.source)) for item in items], "characters"
+        return [len(codec.normalize(item.source)) for item in items], "characters"
     return [len(item.source.split()) for item in items], "symbols" if name == "symbols" else "words"
 
 
@@ -122,7 +122,7 @@ def outputs_of(
         predictions = tuple(prediction.text for prediction in found)
     return Outputs(
         predictions,
-        tuple(tuple(map(predictor.target_codec.normalise, item.references)) for item in items),
+        tuple(tuple(map(predictor.target_codec.normalize, item.references)) for item in items),
         tuple(log_prob for log_prob, _ in counted),
         tuple(num_tokens for _, num_tokens in counted),
         unknown if any(unknown) else (),

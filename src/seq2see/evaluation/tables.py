@@ -35,7 +35,7 @@ def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
 def latex_text(runs: RunsReport) -> str:
     """One row per run and per group of seeds, one column per metric, as a tabular of booktabs.
 
-    A star marks runs that differ from the first with p <= 0.05 by approximate randomisation, and recipes by the
+    A star marks runs that differ from the first with p <= 0.05 by approximate randomization, and recipes by the
     multi-bootstrap over seeds and items.
     """
     scales = {name: each.scale for name, each in runs.reports[0].measured.items()}
@@ -43,7 +43,7 @@ def latex_text(runs: RunsReport) -> str:
     for run, report, compared in zip(runs.runs, runs.reports, runs.against_first, strict=True):
         cells = []
         for name, scale in scales.items():
-            is_apart = name in compared and compared[name].randomisation_p <= SMALL_P
+            is_apart = name in compared and compared[name].randomization_p <= SMALL_P
             value = starred(plain_number(report.scores[name].value, scale.unit), is_apart)
             cells.append(f"{value} {interval(report.scores[name], scale.unit).rstrip('*')}")
         rows.append([escaped(run), *cells])

@@ -50,7 +50,7 @@ def numbers(declaration: str, values: Iterable[object]) -> list[str]:
 
 @cache
 def ranges_of(kind: Callable[[str], int]) -> list[tuple[int, int, int]]:
-    """The first and last of neighbouring characters of one kind, and the kind; of those whose kind isn't 0."""
+    """The first and last of neighboring characters of one kind, and the kind; of those whose kind isn't 0."""
     found: list[tuple[int, int, int]] = []
     for code, character in enumerate(every_character()):
         own = kind(character) if character else 0

@@ -74,7 +74,7 @@ def answer_batches(
         for index, found in zip(indices.tolist(), answers, strict=True):
             prompt = asked.prompt(index)
             candidates = [
-                prediction_of(model, examples, index, hypothesis, prompt, is_penalised=options.is_penalised)
+                prediction_of(model, examples, index, hypothesis, prompt, is_penalized=options.is_penalized)
                 for hypothesis in found
             ]
             if options.mbr:
@@ -92,7 +92,7 @@ def prediction_of(
     hypothesis: Hypothesis,
     prompt: str = "",
     *,
-    is_penalised: bool = False,
+    is_penalized: bool = False,
 ) -> Prediction:
     """The hypothesis as the answer to the source of this example."""
     source, weights = examples.source(index), hypothesis.weights
@@ -106,7 +106,7 @@ def prediction_of(
         tokens,
         model.target_codec.tokens(hypothesis.ids),
         hypothesis.log_prob,
-        hypothesis.score if is_penalised else hypothesis.log_prob / max(1, len(hypothesis.ids)),
+        hypothesis.score if is_penalized else hypothesis.log_prob / max(1, len(hypothesis.ids)),
         None if weights is None else weights[:, : len(source)],
         hypothesis.finished,
         hypothesis.token_log_probs,

@@ -23,10 +23,10 @@ class Lexicon:
     def __init__(self, pairs: Sequence[Pair], model: Predictor) -> None:
         if model.source_codec is None:
             raise ConfigError("has no effect on a language model", where="--lexicon", fix="leave it out")
-        self._normalise = model.source_codec.normalise
+        self._normalize = model.source_codec.normalize
         self._answers: dict[str, dict[str, None]] = {}
         for pair in pairs:
-            self._answers.setdefault(self._normalise(pair.source), {})[pair.target or ""] = None
+            self._answers.setdefault(self._normalize(pair.source), {})[pair.target or ""] = None
 
     @classmethod
     def of_file(cls, path: Path, model: Predictor) -> Lexicon:
@@ -35,7 +35,7 @@ class Lexicon:
 
     def answer(self, text: str, n_best: int) -> Prediction | None:
         """What the lexicon has for a text, at most `n_best` answers; None for an unknown text."""
-        texts = list(self._answers.get(self._normalise(text), ()))[:n_best]
+        texts = list(self._answers.get(self._normalize(text), ()))[:n_best]
         if not texts:
             return None
         first, *others = (replace(EMPTY, text=each, looked_up=True) for each in texts)

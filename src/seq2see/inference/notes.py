@@ -163,7 +163,7 @@ class InputNotes:
             count, first = self.causes["form"].count, self.causes["form"].first
             lines.append(
                 f"{count:,} of {self.total:,} texts were not in Unicode form {self.codec.tokenizer.normalization}, "
-                f"as the training data were (first: {first}); they were normalised"
+                f"as the training data were (first: {first}); they were normalized"
             )
         return lines
 

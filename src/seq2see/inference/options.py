@@ -128,9 +128,9 @@ class GenerationOptions(BatchOptions, Constraints):
     n_best: Draws = 1
     """Answers per text: the best of a beam, or that many samples."""
     length_penalty: Penalty | None = None
-    """With a beam: above 0 favours longer answers (Wu et al. 2016, eq. 14); by default what training chose on dev."""
+    """With a beam: above 0 favors longer answers (Wu et al. 2016, eq. 14); by default what training chose on dev."""
     coverage_penalty: Penalty = 0.0
-    """With a beam: above 0 penalises source tokens without attention (Wu et al. 2016, eq. 14)."""
+    """With a beam: above 0 penalizes source tokens without attention (Wu et al. 2016, eq. 14)."""
     beam_groups: Beam = 1
     """With a beam: groups that choose different tokens (Vijayakumar et al. 2016); must divide the beam."""
     diversity: Penalty = 0.5
@@ -232,7 +232,7 @@ class GenerationOptions(BatchOptions, Constraints):
         return 1 if self.sample else self.beam
 
     @property
-    def is_penalised(self) -> bool:
+    def is_penalized(self) -> bool:
         """Whether a beam ranks by more than the log-probability."""
         return any(getattr(self, name) for name in PENALTIES)
 

@@ -283,7 +283,7 @@ class Predictor:
         None where that is unknown: the model has no record of its training sources, or not of all of them.
         """
         codec = self.source_codec or self.target_codec
-        known = self.record.train.contains(map(codec.normalise, texts_of(texts)))
+        known = self.record.train.contains(map(codec.normalize, texts_of(texts)))
         return [True if each else False if self.record.is_complete else None for each in known]
 
 

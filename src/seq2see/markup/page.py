@@ -8,7 +8,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from seq2see.markup.colours import heat_rules
+from seq2see.markup.colors import heat_rules
 from seq2see.markup.elements import Markup, element
 
 

@@ -35,7 +35,7 @@ def levenshtein(what: str = "an edit rate") -> Any:
 
 
 def nearest(prediction: Sequence[str], references: Sequence[Sequence[str]], distance: Distance) -> Nearest:
-    """Of tokenised references, the one with the fewest edits, then the longest, then the first."""
+    """Of tokenized references, the one with the fewest edits, then the longest, then the first."""
     found = [(distance(prediction, reference), -len(reference), n) for n, reference in enumerate(references)]
     edits, length, index = min(found)
     return Nearest(edits, -length, index)

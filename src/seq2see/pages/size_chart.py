@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from seq2see.curves.plot import COLOURS
+from seq2see.curves.plot import COLORS
 from seq2see.evaluation.sizes import SizeScores
 from seq2see.markup import Markup, element, joined
 from seq2see.metrics import Scale
@@ -47,7 +47,7 @@ def size_chart(scores: Sequence[SizeScores], metric: str, scale: Scale) -> Marku
 
 
 def legend(scores: Sequence[SizeScores]) -> Markup:
-    """The recipes and their colours."""
+    """The recipes and their colors."""
     rows = []
     for number, recipe in enumerate(recipes_of(scores)):
         swatch = element("svg", [line(LineStyle(number, 0), "M0,5 L48,5")], viewBox="0 0 48 10", aria_hidden="true")
@@ -70,7 +70,7 @@ def size_picture(scores: Sequence[SizeScores], metric: str, scale: Scale, width_
         f"text{{font:{pixels:.2f}px sans-serif}}line{{stroke:#ddd}}",
         ".curve{fill:none;stroke-width:2}.band{opacity:.2}",
     ]
-    style += [f".c{n}{{stroke:{colour}}}.dot.c{n},.band.c{n}{{fill:{colour}}}" for n, colour in enumerate(COLOURS)]
+    style += [f".c{n}{{stroke:{color}}}.dot.c{n},.band.c{n}{{fill:{color}}}" for n, color in enumerate(COLORS)]
     height = HEIGHT + row * len(recipes) + 0.4 * row + 1.5 * pixels
     picture = element(
         "svg",

@@ -14,3 +14,6 @@ Kind = Literal[
     "transliteration",
 ]
 """A usual use of sequence-to-sequence models."""
+
+BRITISH = {"normalisation": "normalization"}
+"""Other spellings of their names."""

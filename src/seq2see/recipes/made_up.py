@@ -111,7 +111,7 @@ def captions(rng: random.Random) -> Iterator[Row]:
 
 
 def pronunciations(rng: random.Random) -> Iterator[Row]:
-    """Words of a language that is spelt somewhat as Italian is."""
+    """Words of a language that is spelled somewhat as Italian is."""
     onsets = {
         **{each: each for each in ["b", "d", "f", "l", "m", "n", "p", "r", "s", "t", "v"]},
         **{"ch": "k", "gh": "ɡ", "gn": "ɲ", "sc": "ʃ", "c": "tʃ", "g": "dʒ"},
@@ -139,7 +139,7 @@ def inflections(rng: random.Random) -> Iterator[Row]:
 
 
 def normalizations(rng: random.Random) -> Iterator[Row]:
-    """Words as they might have been spelt in the 17th century, and as they are today."""
+    """Words as they might have been spelled in the 17th century, and as they are today."""
     while True:
         modern = (
             rng.choice(("", "", "un", "over", "under", "up"))
@@ -175,7 +175,7 @@ def endless(rng: random.Random, onsets: list[str], vowels: list[str]) -> Iterato
 
 
 def picture_of(text: str, rng: random.Random) -> bytes:
-    """A sum of digits as a grey picture in the PGM format, in strokes that are not quite straight."""
+    """A sum of digits as a gray picture in the PGM format, in strokes that are not quite straight."""
     characters = text.split()
     drawn = np.zeros((24, 14 * len(characters) + 4), np.uint8)
 

@@ -105,7 +105,7 @@ def readme_of(kind: str, row: Row) -> str:
 
 {WHAT[kind]}
 
-The pairs here are made up: replace `train.tsv`, `dev.tsv` and `test.tsv` by your own. The first are learnt from, the
+The pairs here are made up: replace `train.tsv`, `dev.tsv` and `test.tsv` by your own. The first are learned from, the
 second tell during training how good the model is, the third are only looked at in the end. The recipe, `{kind}.toml`,
 has a line for every setting that is not the default.
 
@@ -120,7 +120,7 @@ seq2see report runs/{kind} --test test.tsv -o report.html
 seq2see pack runs/{kind} --weights int8 -o {kind}.seq2see
 ```
 
-The made-up pairs are too few to be learnt well: they show that everything works. `project.ipynb` does the same in a
+The made-up pairs are too few to be learned well: they show that everything works. `project.ipynb` does the same in a
 notebook. What to expect of real data, and what to try if it is not good enough: docs/uses/{kind}.md of Seq2See.
 """
 

@@ -114,9 +114,9 @@ def dev_answer_of(model: Predictor, pair: Pair, prediction: Prediction) -> DevAn
     """A dev pair with its answer; all texts normalized alike."""
     codec, target = model.target_codec, pair.target or ""
     return DevAnswer(
-        codec.normalise(pair.source),
+        codec.normalize(pair.source),
         prediction.text,
-        codec.normalise(target),
+        codec.normalize(target),
         tuple(prediction.target_tokens[: len(prediction.target_tokens) - prediction.finished]),
         len(codec.encode(target)) - 1,
         prediction.finished,

@@ -89,7 +89,7 @@ def most_pairs(dev: Sequence[Pair], codec: Codec) -> int:
 
 def try_penalties(model: Predictor, pairs: Sequence[Pair], metric: str, stop: Callable[[], bool]) -> Tried | None:
     """The score of each length penalty on these pairs; None if stopped, and if a beam makes no mistake without one."""
-    targets = [(model.target_codec.normalise(pair.target or ""),) for pair in pairs]
+    targets = [(model.target_codec.normalize(pair.target or ""),) for pair in pairs]
     scores = {}
     for penalty in PENALTIES:
         answers: list[str] = []

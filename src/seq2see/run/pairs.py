@@ -75,7 +75,7 @@ def read_unpaired(config: Config, *, has_source: bool) -> list[Unpaired]:
             fix = "train on the texts themselves, or choose another model"
             raise ConfigError("has no effect on a language model", where=where, fix=fix)
         if config.training.start_from:
-            what = "has no effect on a model that is fine-tuned, which has learnt before"
+            what = "has no effect on a model that is fine-tuned, which has learned before"
             raise ConfigError(what, where=where, fix="leave it out, or train a new model without --from")
         if corpus_of(config.data.train):
             what = "unsupported with a prepared corpus, whose vocabularies are fixed"
@@ -147,9 +147,9 @@ def read_data(
         if found.skipped:
             first = found.problems[0]
             notes.append(f"{name}: skipped {invalid_lines(found.skipped)}, first {first.origin}: {first.what}")
-        if found.num_not_normalised and config.text.normalization != "none":
+        if found.num_not_normalized and config.text.normalization != "none":
             notes.append(
-                f"{name}: {found.num_not_normalised:,} pairs were not in Unicode form NFC; "
+                f"{name}: {found.num_not_normalized:,} pairs were not in Unicode form NFC; "
                 f"all text is normalized to {config.text.normalization}"
             )
         return found.pairs

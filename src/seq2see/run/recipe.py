@@ -1,6 +1,6 @@
 """Options chosen from the data: architecture, batch size, learning rate, and number of updates.
 
-They rest on measurements for pronunciation, inflection, normalisation, dates and translation: see docs/defaults.md.
+They rest on measurements for pronunciation, inflection, normalization, dates and translation: see docs/defaults.md.
 """
 
 from __future__ import annotations
@@ -83,10 +83,10 @@ def choose_model(
 ) -> tuple[ModelOptions, list[str]]:
     """The options with every default chosen, and what to print.
 
-    For these examples, whose targets are spelt in characters or symbols, a transducer may be chosen: where a monotonic
-    alignment explains most of the targets. For many translations a Transformer is chosen. Neither is ever chosen
-    together with options that it hasn't. `has_pictures` says whether the source has any, `has_translations` whether the
-    pairs are sentences and their translations.
+    For these examples, whose targets are spelled in characters or symbols, a transducer may be chosen, where a
+    monotonic alignment explains most of the targets. For many translations a Transformer is chosen. Neither is ever
+    chosen together with options that it hasn't. `has_pictures` says whether the source has any, `has_translations`
+    whether the pairs are sentences and their translations.
     """
     notes = []
     if options.name is None:
@@ -180,7 +180,7 @@ def choose_training(
     if options.max_epochs:
         updates = num_batches(options, sampler, epoch_examples)
     metric, asked = options.metric or ("exact_match" if can_match else "loss"), options.choose_length_penalty
-    is_penalised = metric == "loss" or (metric != "exact_match" and not can_match)
+    is_penalized = metric == "loss" or (metric != "exact_match" and not can_match)
     if asked and not has_penalty:
         what = "has no effect on a language model or a transducer"
         raise ConfigError(what, where="training.choose_length_penalty", fix="leave it out")
@@ -188,7 +188,7 @@ def choose_training(
         options,
         rate=rate,
         metric=metric,
-        choose_length_penalty=has_penalty and (is_penalised if asked is None else asked),
+        choose_length_penalty=has_penalty and (is_penalized if asked is None else asked),
         max_updates=updates,
         evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),
     )
@@ -217,5 +217,5 @@ def num_batches(options: TrainingOptions, sampler: LengthBucketSampler, epoch_ex
 RATE, TRANSFORMER_RATE = 4e-3, 1e-3
 """Peak learning rates, of models without and with Transformer blocks.
 
-The same for fine-tuning: half of it or less learnt less of new pairs (docs/fine-tuning.md).
+The same for fine-tuning: half of it or less learned less of new pairs (docs/fine-tuning.md).
 """

@@ -61,7 +61,7 @@ class Network:
         self.max_positions = max_positions
         """The maximum number of tokens, including EOS, that it can read or write; None: no limit."""
         self.num_parameters = num_parameters
-        """The number of learnt values."""
+        """The number of learned values."""
 
     @property
     def has_attention(self) -> bool:

@@ -290,7 +290,7 @@ class PostNorm(Layer):
 
 
 class LastNorm(Layer):
-    """Layer normalisation: the final norm of a stack of pre-norm blocks."""
+    """Layer normalization: the final norm of a stack of pre-norm blocks."""
 
     def __init__(self, norm: Norm) -> None:
         self.norm = norm

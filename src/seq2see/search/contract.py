@@ -43,7 +43,7 @@ Choice: TypeAlias = tuple[int, float]
 Step: TypeAlias = Callable[[Ids, S], tuple[Array, S, Array | None]]
 """(ids [R], state) -> (log_probs [R V], state, weights [R S] or None).
 
-The ids are the last of each row, BOS at first. `log_probs` are in nats and normalised: each row is the log of a
+The ids are the last of each row, BOS at first. `log_probs` are in nats and normalized: each row is the log of a
 distribution, so none is above 0. The search may overwrite them until the next step, as filters do. `weights` are the
 attention weights for the next id, and are not modified. A state is not used again after its step, so a model may
 overwrite it.
@@ -56,7 +56,7 @@ class Hypothesis(NamedTuple):
     ids: list[int]
     """Without BOS; ends with EOS if and only if `finished`. Empty if filters left no token at the first position."""
     log_prob: float
-    """The sum over all ids in nats, in float64: the model's own, not renormalised after filters."""
+    """The sum over all ids in nats, in float64: the model's own, not renormalized after filters."""
     score: float
     """`log_prob` with the penalties for length and coverage, by which a beam ranks; without penalties `log_prob`."""
     finished: bool

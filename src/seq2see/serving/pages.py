@@ -58,14 +58,14 @@ def try_page() -> str:
     seed = Markup('<input id="sample" type="number" min="0" inputmode="numeric" placeholder="no sampling">')
     prefix = Markup('<input id="prefix" dir="auto" autocomplete="off" spellcheck="false">')
     choices = [
-        labelled("Model", Markup('<select id="model"></select>')),
-        labelled("Beside it", Markup('<select id="other"></select>')),
-        labelled("Beam", element("select", widths, id="beam")),
-        labelled("Sample with seed", seed),
-        labelled("Answer begins with", prefix),
+        labeled("Model", Markup('<select id="model"></select>')),
+        labeled("Beside it", Markup('<select id="other"></select>')),
+        labeled("Beam", element("select", widths, id="beam")),
+        labeled("Sample with seed", seed),
+        labeled("Answer begins with", prefix),
     ]
     form = [
-        labelled("Text", Markup('<textarea id="text" dir="auto" autofocus spellcheck="false"></textarea>')),
+        labeled("Text", Markup('<textarea id="text" dir="auto" autofocus spellcheck="false"></textarea>')),
         Markup('<p id="examples" role="group" aria-label="Examples" hidden></p>'),
         element("div", choices, class_="choices"),
         Markup('<label hidden>API key<input id="key" type="password" autocomplete="off"></label>'),
@@ -95,7 +95,7 @@ def try_page() -> str:
 OPENAPI = "openapi.json"
 
 
-def labelled(name: str, field: Markup) -> Markup:
+def labeled(name: str, field: Markup) -> Markup:
     """A field of the form with its name."""
     return element("label", [element("span", name), field])
 

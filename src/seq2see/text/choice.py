@@ -70,20 +70,20 @@ def choose_tokenizer(texts: Sequence[str]) -> tuple[str, str]:
     if without_blanks >= 0.5 and characters_per_line >= 10:
         return "bpe", f"sentences of about {characters_per_line:.0f} characters in a script without blanks"
 
-    spelt = f"{tokens_per_line:.1f} words per line of about {characters_per_line:.0f} characters: spelling matters"
+    spelled = f"{tokens_per_line:.1f} words per line of about {characters_per_line:.0f} characters: spelling matters"
     some = "".join(sample)[:_MAX_CHARACTERS_FOR_GRAPHEMES]
     graphemes = Graphemes().split(some)
     # A rare letter with marks would be an unknown grapheme, while the letter and the marks are known characters.
     if len(graphemes) < 0.95 * len(some) and len(graphemes) >= 50 * len(set(graphemes)):
-        return "graphemes", f"{spelt}, with combining marks"
+        return "graphemes", f"{spelled}, with combining marks"
     kinds, parts = Counter(Characters().split(some)), set(Decomposed().split(some))
     rare = sum(count <= 2 for count in kinds.values())
     if len(kinds) >= 2 * len(parts) and rare >= 0.2 * len(kinds):
         reason = (
             f"{rare} of the {len(kinds)} different characters occur at most twice, and have only {len(parts)} parts"
         )
-        return "decomposed", f"{spelt}; {reason}"
-    return "characters", spelt
+        return "decomposed", f"{spelled}; {reason}"
+    return "characters", spelled
 
 
 def choose_text(

@@ -34,7 +34,7 @@ NUM_SHOWN = 5
 
 
 class UnicodeVersionWarning(UserWarning):
-    """A codec was built with another Unicode version, and has characters that may be normalised differently."""
+    """A codec was built with another Unicode version, and has characters that may be normalized differently."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Codec:
     def grown(self, texts: Iterable[str], *, max_size: int | None = None, min_count: int = 1) -> Codec:
         """This codec with the new tokens of the texts appended, so that existing ids do not change.
 
-        A subword codec gains only new characters and protected units; no new pieces are learnt. A byte codec gains
+        A subword codec gains only new characters and protected units; no new pieces are learned. A byte codec gains
         protected units alone.
         """
         if self.tokenizer.is_closed:
@@ -106,13 +106,13 @@ class Codec:
         """The token of each id, special tokens by name, for display."""
         return [self.vocabulary.token(int(number)) for number in ids]
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """The text in the tokenizer's normal form, which `decode` returns."""
-        return self.tokenizer.normalise(text)
+        return self.tokenizer.normalize(text)
 
-    def is_normalised(self, text: str) -> bool:
-        """Whether `normalise` leaves the text unchanged."""
-        return self.tokenizer.normalise(text) == text
+    def is_normalized(self, text: str) -> bool:
+        """Whether `normalize` leaves the text unchanged."""
+        return self.tokenizer.normalize(text) == text
 
     def unknown(self, text: str) -> list[str]:
         """The tokens of the text that are not in the vocabulary, in order."""
@@ -182,7 +182,7 @@ def stored(tokenizer: Tokenizer) -> dict[str, object]:
         return tokenizer.stored()
     if isinstance(tokenizer, Protected):
         return {"protect": tokenizer.pattern, **stored(tokenizer.inner)}
-    return tokenizer.learnt() if isinstance(tokenizer, Subwords) else {}
+    return tokenizer.learned() if isinstance(tokenizer, Subwords) else {}
 
 
 def read_tokenizer(
@@ -220,21 +220,21 @@ def read_aligner(values: Mapping[str, object], vocabulary: Vocabulary) -> Aligne
 
 
 def warn_of_unsettled(characters: set[str], made_under: str) -> None:
-    """UnicodeVersionWarning if there are characters that the two Unicode versions may normalise differently."""
+    """UnicodeVersionWarning if there are characters that the two Unicode versions may normalize differently."""
     found = sorted(filter(is_unsettled, characters))
     if found:
         shown = ", ".join(f"U+{ord(character):04X}" for character in found[:NUM_SHOWN])
         more = f" and {len(found) - NUM_SHOWN:,} more" if len(found) > NUM_SHOWN else ""
         warnings.warn(
             f"the model was made with Unicode {made_under}, this Python has {unicodedata.unidata_version}: texts with "
-            f"{shown}{more} may be normalised differently",
+            f"{shown}{more} may be normalized differently",
             UnicodeVersionWarning,
             stacklevel=3,
         )
 
 
 def is_unsettled(character: str) -> bool:
-    """Whether Unicode versions may normalise a character differently.
+    """Whether Unicode versions may normalize a character differently.
 
     Unicode promises never to change the normalization of an assigned character, so all that Unicode 3.2 had are settled
     (https://www.unicode.org/policies/stability_policy.html). Of the newer ones, those unassigned here, and those that

@@ -19,7 +19,7 @@ a picture, which a text names."""
 
 @dataclass(frozen=True)
 class TextOptions:
-    """How texts are tokenised; None: chosen from the data."""
+    """How texts are tokenized; None: chosen from the data."""
 
     source: FieldUnit | tuple[FieldUnit, ...] | None = None
     """Tokens of the sources; decomposed are the characters of Unicode form NFD, such as the letters of Hangul; symbols

@@ -6,7 +6,7 @@ import math
 import warnings
 from typing import TYPE_CHECKING
 
-from seq2see.curves.plot import COLOURS
+from seq2see.curves.plot import COLORS
 from seq2see.markup import element
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def importance_picture(importance: dict[str, float], metric: str) -> bytes:
         width = (WIDTH - LEFT - RIGHT) * share / most
         parts += [
             element("text", key, x=f"{LEFT - 6}", y=f"{y + 15}", text_anchor="end"),
-            element("rect", x=f"{LEFT}", y=f"{y + 3}", width=f"{width:.1f}", height=f"{ROW - 6}", fill=COLOURS[0]),
+            element("rect", x=f"{LEFT}", y=f"{y + 3}", width=f"{width:.1f}", height=f"{ROW - 6}", fill=COLORS[0]),
             element("text", f"{100 * share:.0f} %", x=f"{LEFT + width + 5:.1f}", y=f"{y + 15}"),
         ]
     height = TOP + ROW * len(importance) + 6

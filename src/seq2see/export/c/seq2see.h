@@ -22,7 +22,7 @@ enum {
 typedef struct {
   int beam;              /* hypotheses kept, 1 to 64; by default 1, greedy search */
   int n_best;            /* answers, at most `beam`; by default 1 */
-  double length_penalty; /* with a beam: above 0 favours longer answers, below 0 is none; by default the model's own */
+  double length_penalty; /* with a beam: above 0 favors longer answers, below 0 is none; by default the model's own */
   int min_length;        /* tokens of an answer, its end counted; by default an answer isn't empty */
   int max_length;        /* by default the model's own; at most 1,000,000 */
 } seq2see_options;

@@ -116,7 +116,7 @@ static Slice join_subwords(Work *work, const Codec *codec, const Slices *tokens)
 }
 
 //// split_bpe
-/* When the merge of two neighbours was learnt; -1 if none was. */
+/* When the merge of two neighbors was learned; -1 if none was. */
 static int32_t pair_rank(const Unit *unit, Slice left, Slice right)
 {
   const Slice both = {left.at, left.length + right.length};
@@ -135,7 +135,7 @@ static int32_t pair_rank(const Unit *unit, Slice left, Slice right)
   return -1;
 }
 
-/* A merge that is possible, in a heap: the one learnt first on top, of several the leftmost. */
+/* A merge that is possible, in a heap: the one learned first on top, of several the leftmost. */
 typedef struct {
   int32_t rank;
   size_t at;

@@ -24,7 +24,7 @@ struct Unit {
   const unsigned char *pairs;   /* of merges: what they give, one after the other, sorted */
   const uint32_t *pair_ends;    /* where each ends */
   const uint32_t *pair_lefts;   /* the bytes of the left part */
-  const uint32_t *pair_ranks;   /* when it was learnt */
+  const uint32_t *pair_ranks;   /* when it was learned */
   uint32_t num_pairs;
   const double *scores;         /* of the tokens, in their order */
   double unknown;               /* the score of an unknown character */

@@ -21,7 +21,7 @@ const shapeOf = (shape, sizes) => shape.map((size) => sizeOf(size, sizes));
 const count = (shape) => shape.reduce((product, size) => product * size, 1);
 const make = (dtype, shape) => ({ data: new ARRAYS[dtype](count(shape)), shape });
 
-// The distance between neighbours along each axis; 0 along axes that are repeated to fill `shape`.
+// The distance between neighbors along each axis; 0 along axes that are repeated to fill `shape`.
 function strides(of, shape) {
   const found = new Array(shape.length).fill(0);
   for (let axis = of.length - 1, step = 1; axis >= 0; axis--) {
