@@ -165,6 +165,20 @@ def test_data_set_on_the_command_line_are_found_again(
     assert seq2see_command("train", "runs/r/config.toml", "--out", "again").code == 0
 
 
+@pytest.mark.parametrize("words", [["runs/own"], ["--out", "runs/own"]])
+def test_a_run_named_alone_is_resumed_with_its_data(
+    words: list[str], seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str]
+) -> None:
+    dev = Path("dev.tsv")
+    dev.write_bytes(tiny_pairs.read_bytes())
+    begun = seq2see_command("train", tiny_pairs, "--dev", dev, "--out", "runs/own", *tiny_flags)
+    assert begun.code == 0, begun.err
+    resumed = seq2see_command("train", *words, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "resuming after update" in resumed.err
+    assert not Path("runs/runs").exists()
+
+
 def expected(run: Path, texts: list[str], **options: Any) -> list[str]:
     return [prediction.text for prediction in seq2see.load(run, device="cpu").predict(texts, **options)]
 

@@ -99,7 +99,7 @@ def train(
     engine
         torch, or scratch: the models written by hand in NumPy, for those who want to see how they work.
     resume
-        Resume the run in the folder from its newest checkpoint.
+        Resume the run in the folder from its newest checkpoint. A run named alone has its data: train RUN --resume.
     fallback_previous
         With --resume: if the newest checkpoint is damaged, resume from the newest intact one.
     allow_changes
@@ -115,6 +115,8 @@ def train(
     from seq2see.run.folder import default_folder
 
     require_files("--dev", dev)
+    if resume:
+        data, out = run_to_resume(data, out)
     if from_ is not None and resume:
         what = "conflicts with --resume, which continues from the run's own checkpoint"
         raise ConfigError(what, where="--from", fix="leave --from out, or start a new run with another --out")
@@ -184,11 +186,21 @@ def train(
     if trained.finished.reason == INTERRUPTED:
         if engine == "scratch":
             return EXIT_INTERRUPTED
-        words = [*launched_by(), "seq2see", "train", *map(str, data), "--out", str(folder), "--resume"]
+        words = [*launched_by(), "seq2see", "train", "--out", str(folder), "--resume"]
         say(f"resume with: {' '.join(map(quoted, words))}")
         return EXIT_INTERRUPTED
     say(f"try it: seq2see predict {quoted(folder)} {trained.example}")
     return 0
+
+
+def run_to_resume(data: list[Path], out: Path | None) -> tuple[list[Path], Path | None]:
+    """The data and the folder of a run that is named alone: it continues with the data that it was started with."""
+    from seq2see.run.folder import CONFIG
+
+    named = [out] if out is not None and not data else data if out is None else []
+    if len(named) == 1 and (config := named[0] / CONFIG).is_file():
+        return [config], named[0]
+    return data, out
 
 
 def launched_by() -> list[str]:
