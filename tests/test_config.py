@@ -37,6 +37,7 @@ OTHER: dict[str, Any] = {
     "text.target": "symbols",
     "text.normalization": "NFKC",
     "text.case": "fold",
+    "text.truncate": 400,
     "text.protect": "<[^<>]*>",
     "text.joint": True,
     "text.max_vocabulary": 50,

@@ -109,6 +109,7 @@ TEXTS: dict[str, dict[str, Any]] = {
         "text__target": "graphemes",
         "text__normalization": "NFD",
     },
+    "truncated": {"text__source": "bpe", "text__target": "words", "text__truncate": 9, "text__subword_size": 40},
     "words": {"text__source": "words", "text__target": "symbols", "text__max_vocabulary": 12},
     "bpe": {"text__source": "bpe", "text__target": "bytes", "text__subword_size": 40},
     "joint": {"text__source": "bpe", "text__target": "bpe", "text__joint": True, "data__dev_share": 0.3},

@@ -114,7 +114,7 @@ def test_texts_are_cut_and_joined_with_what_the_folder_has(learned, tmp_path) ->
     source, target = Codec.from_dict(values["source"]), Codec.from_dict(values["target"])
     translator = ctranslate2.Translator(str(tmp_path / "model.ctranslate2"))
     (found,) = translator.translate_batch(
-        [source.tokenizer.split("abc")], disable_unk=True, beam_size=1, max_decoding_length=values["maxLength"]
+        [source.split("abc")], disable_unk=True, beam_size=1, max_decoding_length=values["maxLength"]
     )
     assert target.tokenizer.join(found.hypotheses[0]) == model.predict("abc")[0].text
 

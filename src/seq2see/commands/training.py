@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -193,14 +194,14 @@ def train(
     return 0
 
 
-def run_to_resume(data: list[Path], out: Path | None) -> tuple[list[Path], Path | None]:
+def run_to_resume(data: Sequence[Path], out: Path | None) -> tuple[tuple[Path, ...], Path | None]:
     """The data and the folder of a run that is named alone: it continues with the data that it was started with."""
     from seq2see.run.folder import CONFIG
 
     named = [out] if out is not None and not data else data if out is None else []
     if len(named) == 1 and (config := named[0] / CONFIG).is_file():
-        return [config], named[0]
-    return data, out
+        return (config,), named[0]
+    return tuple(data), out
 
 
 def launched_by() -> list[str]:

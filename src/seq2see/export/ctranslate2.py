@@ -234,7 +234,7 @@ class Translating:
 
         self.translator = ctranslate2.Translator(folder, intra_threads=1)
         assert bundle.source_codec is not None
-        self.source, self.target = bundle.source_codec.tokenizer, bundle.target_codec.tokenizer
+        self.source, self.target = bundle.source_codec, bundle.target_codec.tokenizer
         self.most = longest(bundle)
 
     def answer(self, text: str, beam: int) -> list[str]:

@@ -18,6 +18,7 @@ from seq2see.data import EpochExamples, Examples, Pair
 from seq2see.data.balance import balanced
 from seq2see.data.building import aligned_examples, build_examples
 from seq2see.data.examples import Offsets
+from seq2see.data.length_limit import truncated_lines
 from seq2see.data.source_record import NO_SOURCES, HashSet, SourceRecord, record_of_pairs, source_texts
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
@@ -222,6 +223,7 @@ def plan_run(
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
     text_notes += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
+    text_notes += truncated_lines([pair.source for pair in data.train], codecs[0])
     has_pictures = any(field.kind == "picture" for field in sizes_of(codecs).fields)
     has_many = has_source and are_many_translations(text, examples)
     model, model_notes = choose_model(

@@ -24,6 +24,7 @@ from seq2see.text.tokenizers import (
     as_normalization,
     make_tokenizer,
 )
+from seq2see.text.truncation import truncated
 from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
 _FORMAT = "seq2see-codec-1"
@@ -45,6 +46,8 @@ class Codec:
     vocabulary: Vocabulary
     aligner: Aligner | None = None
     """Aligns targets to their sources, for a transducer, whose vocabulary has the token STEP."""
+    most: int | None = None
+    """Longer texts are cut to so many tokens: see `truncation`."""
 
     @property
     def step(self) -> int | None:
@@ -75,10 +78,24 @@ class Codec:
             tokenizer = tokenizer.ordered_by(vocabulary.tokens)
         return replace(self, tokenizer=tokenizer, vocabulary=vocabulary) if added else self
 
+    def split(self, text: str) -> list[str]:
+        """The tokens of the text, which is cut if it is too long."""
+        return self._cut(self.tokenizer.split(text))
+
     def encode(self, text: str, *, end: bool = True) -> list[int]:
         """The ids of the text, with EOS at the `end`."""
-        ids = list(map(self.vocabulary.id, self.tokenizer.split(text)))
+        ids = list(map(self.vocabulary.id, self.split(text)))
         return [*ids, EOS] if end else ids
+
+    def cuts(self, text: str) -> bool:
+        """Whether the text is cut."""
+        tokens = self.tokenizer.split(text) if self.most is not None else []
+        return len(self._cut(tokens)) < len(tokens)
+
+    def _cut(self, tokens: list[str]) -> list[str]:
+        if self.most is None:
+            return tokens
+        return truncated(tokens, self.most, has_fields=isinstance(self.tokenizer, Fields))
 
     def joined(self, fields: Iterable[list[int]], *, end: bool = True) -> list[int]:
         """The ids of a text from those of its fields, with EOS at the `end`."""
@@ -89,7 +106,7 @@ class Codec:
 
     def encode_with_dropout(self, text: str, dropout: MergeDropout) -> list[int]:
         """Like `encode`, with BPE-dropout, for training."""
-        return [*map(self.vocabulary.id, self.tokenizer.split_with_dropout(text, dropout)), EOS]
+        return [*map(self.vocabulary.id, self._cut(self.tokenizer.split_with_dropout(text, dropout))), EOS]
 
     def decode(self, ids: Iterable[int], *, after: str = "") -> str:
         """The text up to the first EOS; an unknown token becomes `<unk>`. `after` is a text that the ids continue."""
@@ -116,7 +133,7 @@ class Codec:
 
     def unknown(self, text: str) -> list[str]:
         """The tokens of the text that are not in the vocabulary, in order."""
-        return [token for token in self.tokenizer.split(text) if token not in self.vocabulary]
+        return [token for token in self.split(text) if token not in self.vocabulary]
 
     def to_dict(self) -> dict[str, object]:
         """The codec as plain values, ready for JSON."""
@@ -125,6 +142,7 @@ class Codec:
             "tokenizer": self.tokenizer.name,
             "normalization": self.tokenizer.normalization,
             **({"case": self.tokenizer.case} if self.tokenizer.case != "keep" else {}),
+            **({} if self.most is None else {"truncate": self.most}),
             "unicode": unicodedata.unidata_version,
             "tokens": list(self.vocabulary.tokens),
             **stored(self.tokenizer),
@@ -143,6 +161,9 @@ class Codec:
         case = values.get("case", "keep")
         if case not in CASES:
             raise CheckpointError(f"'case' must be {' or '.join(CASES)}, not {case!r:.80}", where=where, fix=again)
+        most = values.get("truncate")
+        if most is not None and (type(most) is not int or not 0 < most < 2**31):
+            raise CheckpointError(f"'truncate' must be a number of tokens, not {most!r:.80}", where=where, fix=again)
         if not isinstance(tokens, list) or not all(isinstance(token, str) and token for token in tokens):
             raise CheckpointError("'tokens' is not a list of non-empty strings", where=where, fix=again)
         try:
@@ -151,6 +172,7 @@ class Codec:
                 read_tokenizer(name, as_normalization(normalization), tokens, values, as_case(case)),
                 vocabulary,
                 read_aligner(values, vocabulary),
+                most,
             )
         except UserError as error:
             raise CheckpointError(error.what, where=where, fix=again) from error

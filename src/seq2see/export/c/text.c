@@ -42,6 +42,7 @@ struct Codec {
   int is_ambiguous;             /* whether several sequences of tokens are one text */
   int form;                     /* 0: none, 1: NFC, 2: NFD, 3: NFKC */
   int folds;                    /* whether all letters are lower-cased */
+  size_t most;                  /* tokens that longer texts are cut to; else 0 */
   const Unit *units;
   size_t num_units;
   Slice (*join)(Work *, const Codec *, const Slices *);
@@ -130,20 +131,50 @@ static Slice token_of(const Codec *codec, int32_t id)
 }
 
 //// codecs
+/* The first tokens of a text, or of the longest of its fields, whose lengths these are. */
+static void truncate_to(Slices *tokens, size_t most, const size_t *lengths, size_t num_fields)
+{
+  size_t share = tokens->count, rest = most, left = num_fields, smaller = 0, at = 0, kept = 0;
+  if (tokens->count <= most) return;
+  while (left) { /* the fields from the shortest on: as many tokens as all that are left can have */
+    size_t shortest = SIZE_MAX, same = 0;
+    for (size_t n = 0; n < num_fields; n++)
+      if (lengths[n] >= smaller && lengths[n] < shortest) shortest = lengths[n];
+    for (size_t n = 0; n < num_fields; n++) same += lengths[n] == shortest;
+    if (shortest > rest / left) {
+      share = rest / left;
+      break;
+    }
+    rest -= same * shortest;
+    left -= same;
+    smaller = shortest + 1;
+  }
+  for (size_t n = 0; n < num_fields; n++) {
+    if (n) tokens->at[kept++] = tokens->at[at++]; /* the break */
+    for (size_t i = 0; i < lengths[n]; i++, at++)
+      if (i < share) tokens->at[kept++] = tokens->at[at];
+  }
+  tokens->count = kept;
+}
+
 /* The tokens of a text. */
 static Slices tokens_of(Work *work, const Codec *codec, Slice text)
 {
   static const char field_break[] = "\t";
   Slices found = {NULL, 0, 0};
+  size_t *const lengths = new_block(work, codec->num_units, sizeof(size_t));
   for (size_t n = 0, start = 0; n < codec->num_units; n++) {
     size_t end = start;
     while (end < text.length && (codec->num_units == 1 || text.at[end] != '\t')) end++;
     if ((n + 1 == codec->num_units) != (end == text.length)) fail(work, SEQ2SEE_BAD_TEXT);
     const Slice field = {text.at + start, end - start};
     if (n) add_slice(work, &found, field_break, 1);
+    const size_t before = found.count;
     codec->units[n].split(work, codec, &codec->units[n], field, &found);
+    lengths[n] = found.count - before;
     start = end + 1;
   }
+  if (codec->most) truncate_to(&found, codec->most, lengths, codec->num_units);
   return found;
 }
 
