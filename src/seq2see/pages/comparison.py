@@ -16,10 +16,11 @@ from seq2see.inference.results import Prediction
 from seq2see.markup import Markup, document, element, paragraph, side_by_side, table, text_element
 from seq2see.pages.agreement import agreement
 from seq2see.pages.charts import charts, ranges
-from seq2see.pages.report import duration, source_of, warning_box, write_page
+from seq2see.pages.examples import shown_attention, shown_source
+from seq2see.pages.report import duration, warning_box, write_page
 from seq2see.pages.report_data import attention_examples
 from seq2see.pages.size_chart import size_chart
-from seq2see.pictures.grid import attention_grid, scale
+from seq2see.pictures.grid import scale
 from seq2see.pictures.labels import END_NOTE
 from seq2see.storage.saved_model import load_model
 
@@ -118,15 +119,14 @@ def right_where(evaluation: RunsReport, firsts: Sequence[int]) -> list[Markup]:
 
 def attention_of_each(examples: dict[str, tuple[Prediction, ...]]) -> list[Markup]:
     """The attention of each model, sentence by sentence."""
-    of_source: dict[str, list[list[Markup]]] = {}
+    of_source: dict[Markup, list[list[Markup]]] = {}
     for run, predictions in examples.items():
         for prediction in predictions:
             answer = element("h4", [element("span", f"{run}: "), text_element(prediction.text, "bdi")])
-            both = [answer, attention_grid(prediction, "attention to the source, percent")]
-            of_source.setdefault(source_of(prediction.source_tokens), []).append(both)
+            of_source.setdefault(shown_source(prediction), []).append([answer, shown_attention(prediction)])
     parts = [scale([END_NOTE])] if of_source else []
     for source, shown in of_source.items():
-        parts += [text_element(source, "h3"), side_by_side(*shown)]
+        parts += [element("h3", [source]), side_by_side(*shown)]
     without = [run for run, predictions in examples.items() if not predictions]
     return [
         *parts,
