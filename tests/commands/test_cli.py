@@ -176,6 +176,9 @@ def test_a_run_named_alone_is_resumed_with_its_data(
     resumed = seq2see_command("train", *words, "--resume")
     assert resumed.code == 0, resumed.err
     assert "resuming after update" in resumed.err
+    mistaken = seq2see_command("train", "runs/own")
+    assert mistaken.code == 2
+    assert "resume it: seq2see train runs/own --resume" in mistaken.err
     assert not Path("runs/runs").exists()
 
 

@@ -116,8 +116,7 @@ def train(
     from seq2see.run.folder import default_folder
 
     require_files("--dev", dev)
-    if resume:
-        data, out = run_to_resume(data, out)
+    data, out = of_named_run(data, out, resume=resume or auto_resume)
     if from_ is not None and resume:
         what = "conflicts with --resume, which continues from the run's own checkpoint"
         raise ConfigError(what, where="--from", fix="leave --from out, or start a new run with another --out")
@@ -194,13 +193,18 @@ def train(
     return 0
 
 
-def run_to_resume(data: Sequence[Path], out: Path | None) -> tuple[tuple[Path, ...], Path | None]:
-    """The data and the folder of a run that is named alone: it continues with the data that it was started with."""
+def of_named_run(data: Sequence[Path], out: Path | None, *, resume: bool) -> tuple[tuple[Path, ...], Path | None]:
+    """The data and the folder of a run resumed by its name alone; else the same. ConfigError for a run as data."""
     from seq2see.run.folder import CONFIG
 
     named = [out] if out is not None and not data else data if out is None else []
-    if len(named) == 1 and (config := named[0] / CONFIG).is_file():
+    if resume and len(named) == 1 and (config := named[0] / CONFIG).is_file():
         return (config,), named[0]
+    for path in data:
+        if (path / CONFIG).is_file():
+            name = quoted(path)
+            fix = f"resume it: seq2see train {name} --resume; or train on other pairs from it: --from {name}"
+            raise ConfigError("is a run, not a file of pairs", where=str(path), fix=fix)
     return tuple(data), out
 
 
