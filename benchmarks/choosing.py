@@ -64,7 +64,7 @@ def pairs_of(folder: Path, name: str) -> TextPairs:
 def score(model: Predictor, pairs: TextPairs, metric: str, **options: Any) -> float:
     """The metric on these pairs, in percent."""
     answers = [each.text for each in model.predict([source for source, _ in pairs], **options)]
-    targets = [(model.target_codec.normalise(target),) for _, target in pairs]
+    targets = [(model.target_codec.normalize(target),) for _, target in pairs]
     return (
         100 * METRICS[metric](answers, targets).value if metric != "chrf" else METRICS[metric](answers, targets).value
     )

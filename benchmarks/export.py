@@ -1,16 +1,19 @@
 """Exported models beside the model in PyTorch: the same answers, how fast, how large.
 
-    python benchmarks/export.py RUN dev.tsv [--count 1000] [--targets js int8.js]
+    python benchmarks/export.py RUN dev.tsv… [--count 1000] [--targets js int8.js page]
 
-The sources of `dev.tsv` are answered greedily and with a beam of 5. Each row is one target: the size of its file, the identical
-answers, the largest difference between the log-probabilities of identical answers, and the milliseconds an answer, without
-loading. int8 weights are compared with the same weights in NumPy.
+The sources of the files are answered greedily and with a beam of 5. Each row is one target: the size of its file, the
+identical answers, the largest difference between the log-probabilities of identical answers, and the milliseconds an
+answer, without loading. int8 weights are compared with the same weights in NumPy.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import math
+import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +23,7 @@ from typing import NamedTuple
 import seq2see
 from seq2see.data import read_pairs
 from seq2see.export import export_run
+from seq2see.export.c_checking import find_compiler
 from seq2see.export.checking import find_node, run_in_node
 
 BEAM = 5
@@ -47,9 +51,78 @@ def in_node(path: Path, texts: Sequence[str], beam: int) -> Answers:
     return Answers([each["text"] for each in answers], log_probs, milliseconds / len(texts))
 
 
+class Options(ctypes.Structure):
+    """seq2see_options."""
+
+    _fields_ = (("beam", ctypes.c_int), ("n_best", ctypes.c_int), ("length_penalty", ctypes.c_double))
+    _fields_ += (("min_length", ctypes.c_int), ("max_length", ctypes.c_int))
+
+
+class Answer(ctypes.Structure):
+    """The first members of seq2see_answer."""
+
+    _fields_ = (("text", ctypes.c_char_p), ("log_prob", ctypes.c_double))
+
+
+class Found(ctypes.Structure):
+    """The first members of seq2see_answers."""
+
+    _fields_ = (("count", ctypes.c_size_t), ("answers", ctypes.POINTER(Answer)))
+
+
+def in_c(path: Path, texts: Sequence[str], beam: int) -> Answers:
+    """A C file as a shared library, compiled for this machine."""
+    library = path.with_suffix(".so")
+    compiler = find_compiler()
+    assert compiler is not None, "install gcc"
+    flags = ["-std=c99", "-O3", "-march=native", "-shared", "-fPIC"]
+    subprocess.run([*compiler, *flags, str(path), "-lm", "-o", str(library)], check=True)
+    own = ctypes.CDLL(str(library))
+    own.seq2see_open.restype = ctypes.c_void_p
+    model = ctypes.c_void_p(own.seq2see_open())
+    options, found = Options(beam=beam), ctypes.POINTER(Found)()
+    answers, log_probs = [], []
+    start = time.perf_counter()
+    for text in texts:
+        assert own.seq2see_predict(model, text.encode(), ctypes.byref(options), ctypes.byref(found)) == 0, text
+        answers.append(found.contents.answers[0].text.decode())
+        log_probs.append(found.contents.answers[0].log_prob)
+        own.seq2see_free(found)
+    each = 1000 * (time.perf_counter() - start) / len(texts)
+    own.seq2see_close(model)
+    return Answers(answers, log_probs, each)
+
+
+def in_chromium(path: Path, texts: Sequence[str], beam: int) -> Answers:
+    """A page in Chromium, by its own model; needs the extra `browser`."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.set_default_timeout(0)
+        page.goto(path.absolute().as_uri())
+        found = page.evaluate(IN_PAGE, [list(texts), beam])
+        browser.close()
+    return Answers(found["texts"], found["logProbs"], found["milliseconds"] / len(texts))
+
+
+IN_PAGE = """([texts, beam]) => {
+  const { weights, ...values } = JSON.parse(document.getElementById("model").textContent);
+  const model = new Model({ ...values, weights: fromBase64(weights) });
+  const start = performance.now();
+  const answers = texts.map((text) => model.predict(text, { beam }));
+  const milliseconds = performance.now() - start;
+  return { texts: answers.map((each) => each.text), logProbs: answers.map((each) => each.logProb), milliseconds };
+}"""
+
 TARGETS: dict[str, tuple[str, str, Runner]] = {
     "js": (".mjs", "float32", in_node),
     "int8.js": (".mjs", "int8", in_node),
+    "c": (".c", "float32", in_c),
+    "int8.c": (".c", "int8", in_c),
+    "page": (".html", "int8", in_chromium),
 }
 """The ending of the file, the format of the weights, and what runs it."""
 
@@ -58,7 +131,7 @@ def in_python(model: seq2see.Model, texts: Sequence[str], beam: int) -> Answers:
     """One text at a time, as the targets answer."""
     model.predict(texts[0], beam=beam)
     start = time.perf_counter()
-    found = [model.predict(text, beam=beam) for text in texts]
+    found = [model.predict(text, beam=beam)[0] for text in texts]
     each = 1000 * (time.perf_counter() - start) / len(texts)
     return Answers([answer.text for answer in found], [answer.log_prob for answer in found], each)
 
@@ -80,11 +153,11 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=list(TARGETS))
     arguments = parser.parse_args()
-    pairs = read_pairs([arguments.data]).pairs[: arguments.count]
+    pairs = [pair for path in arguments.data for pair in read_pairs([path]).pairs][: arguments.count]
     texts = [pair.source for pair in pairs]
     beams = (1, BEAM)
 

@@ -53,10 +53,10 @@ def inflection(source: str, target: str) -> Item:
     """The letters of a lemma and <TAGS> behind them, separated by blanks; `▁` is a blank."""
     tags = re.findall(r"(?<= )<([^<> ]+)>(?= |$)", source)
     lemma = source[: len(source) - sum(len(tag) + 3 for tag in tags)]
-    return Item(spelt(lemma), ";".join(tags), spelt(target))
+    return Item(spelled(lemma), ";".join(tags), spelled(target))
 
 
-def spelt(letters: str) -> str:
+def spelled(letters: str) -> str:
     """The text of letters separated by blanks."""
     return letters.replace(" ", "").replace("▁", " ")
 

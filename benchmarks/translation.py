@@ -3,9 +3,9 @@
     SEQ2SEE_DATA=… python benchmarks/translation.py [--out runs/multi30k] [--updates 5600]
 
 The sizes are those of Wu et al. 2021 ("tiny": 4 + 4 layers, width 128, feed-forward 256, 4 heads, dropout 0.3), and so
-are the data: lower-cased, tokenised, 10,000 joint BPE merges. An existing run is only evaluated again. The length
+are the data: lower-cased, tokenized, 10,000 joint BPE merges. An existing run is only evaluated again. The length
 penalty is selected on dev. BLEU is printed twice: on the tokens of the data, as in the papers, and with sacreBLEU's
-tokeniser and signature.
+tokenizer and signature.
 """
 
 from __future__ import annotations

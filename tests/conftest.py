@@ -118,7 +118,7 @@ def tiny_text(tiny_pairs: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_pairs: Path) -> Path:
-    """A run of `bidirectional` that has learnt a little; look at it, don't write into it."""
+    """A run of `bidirectional` that has learned a little; look at it, don't write into it."""
     return train_tiny(tiny_pairs, tmp_path_factory.mktemp("runs") / "tiny", **{"training.max_updates": 90})
 
 

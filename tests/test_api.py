@@ -409,7 +409,7 @@ def test_arguments_of_the_wrong_kind_get_one_message(
 def test_a_comparison_is_refused_before_it_trains(
     options: Any, where: str, tiny_pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seq2see.comparison.train_run", no_call)
+    monkeypatch.setattr("seq2see.comparison.planned.train_run", no_call)
     with pytest.raises(ConfigError) as caught:
         seq2see.compare(["plain", "peeky"], tiny_pairs, out=tmp_path / "c", quiet=True, **options)
     assert caught.value.where == where

@@ -19,6 +19,7 @@ from seq2see.data.json_table import UnknownColumnError
 from seq2see.data.lines import Line, LineError
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError, WorldError
 from seq2see.training.state import EvaluationStopped
+from seq2see.tuning.trial import PrunedError
 
 KINDS = [
     *(UserError, DataError, NotTextError, ChoiceError, UnknownColumnError),
@@ -54,7 +55,10 @@ def test_every_error_of_the_package_is_tested_here() -> None:
         for value in vars(importlib.import_module(name)).values()
         if inspect.isclass(value) and issubclass(value, Exception) and value.__module__.startswith("seq2see.")
     }
-    assert {kind for kind in defined if not issubclass(kind, Warning)} == {*KINDS, LineError, EvaluationStopped}
+    assert {kind for kind in defined if not issubclass(kind, Warning)} == {
+        *(*KINDS, LineError),
+        *(EvaluationStopped, PrunedError),  # which end a computation, and are no errors of the user
+    }
     for kind in defined:
         if issubclass(kind, Warning):
             assert str(pickle.loads(pickle.dumps(kind("said")))) == "said"

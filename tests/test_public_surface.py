@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -71,3 +72,16 @@ def test_help_loads_no_torch() -> None:
     loaded = modules_loaded_by("-m", "seq2see", "--help")
     assert "seq2see.cli" in loaded
     assert "torch" not in loaded
+
+
+HEAVY = ("torch", "rich", "seq2see.doctor", "seq2see.run", "seq2see.packing", "seq2see.pictures")
+"""What an answer doesn't need: importing it takes longer than answering."""
+
+
+def test_an_answer_loads_nothing_that_it_does_not_need(tiny_run: Path) -> None:
+    program = f"import seq2see; print(seq2see.load({str(tiny_run)!r}).predict(['abc']))"
+    for arguments in (("-c", program), ("-m", "seq2see", "predict", str(tiny_run), "abc")):
+        loaded = modules_loaded_by(*arguments)
+        assert "seq2see.runtime" in loaded
+        assert loaded.isdisjoint(HEAVY)
+    assert "rich" in modules_loaded_by("-m", "seq2see", "predict", "--help")

@@ -19,8 +19,8 @@ from seq2see.version import __version__
 
 if TYPE_CHECKING:
     from seq2see.api.model import Model, attend, evaluate, load
-    from seq2see.api.training import compare, distill, train
-    from seq2see.comparison import Comparison
+    from seq2see.api.training import compare, cross_validate, distill, train, tune
+    from seq2see.comparison import Comparison, CrossValidation
     from seq2see.data import Pair
     from seq2see.evaluation import EvaluationReport
     from seq2see.export.exporting import ExportedModel
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from seq2see.inference.results import PairScore, Prediction
     from seq2see.packing import PackedModel
     from seq2see.pictures.attention import Attention
+    from seq2see.tuning import Tuning
 
 __all__ = [
     "Attention",
     "CheckpointError",
     "Comparison",
     "ConfigError",
+    "CrossValidation",
     "DataError",
     "EvaluationReport",
     "ExportedModel",
@@ -43,22 +45,25 @@ __all__ = [
     "Pair",
     "PairScore",
     "Prediction",
+    "Tuning",
     "UserError",
     "__version__",
     "attend",
     "compare",
+    "cross_validate",
     "distill",
     "evaluate",
     "load",
     "train",
+    "tune",
 ]
 
 _find, __dir__ = lazily(
     __name__,
     {
         "api.model": "Model attend evaluate load",
-        "api.training": "compare distill train",
-        "comparison": "Comparison",
+        "api.training": "compare cross_validate distill train tune",
+        "comparison": "Comparison CrossValidation",
         "data": "Pair",
         "export.exporting": "ExportedModel",
         "evaluation": "EvaluationReport",
@@ -66,6 +71,7 @@ _find, __dir__ = lazily(
         "inference.results": "PairScore Prediction",
         "packing": "PackedModel",
         "pictures.attention": "Attention",
+        "tuning": "Tuning",
     },
 )
 

@@ -7,7 +7,8 @@ import sys
 import time
 import traceback
 from contextlib import suppress
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -16,26 +17,44 @@ from seq2see.commands.boxes import ERRORS, epilogue
 from seq2see.commands.mistakes import explained
 from seq2see.commands.options import EXIT_INTERRUPTED
 from seq2see.commands.streams import open_streams
-from seq2see.console import Terminal, say, show
+from seq2see.console import say, show
 from seq2see.errors import ConfigError, UserError
 from seq2see.system_errors import system_error
 from seq2see.version import __version__
+
+if TYPE_CHECKING:
+    from seq2see.console import Terminal
 
 EXIT_ERROR = 2
 EXIT_DELAY = 3.0
 """Seconds that the other processes of a run wait before they exit with an error: a launcher ends all processes once one
 has exited, and the first process prints the message."""
 
+
+class HelpTerminal:
+    """A `Terminal` made when help is printed: without help, no verb has to wait until rich is imported."""
+
+    @cached_property
+    def terminal(self) -> Terminal:
+        """The console."""
+        from seq2see.console import Terminal
+
+        return Terminal()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.terminal, name)
+
+
 app = App(
     name="seq2see",
     help="Train sequence-to-sequence models on your own pairs, see where they look, and ship them.",
     version=__version__,
-    console=Terminal(),
+    console=HelpTerminal(),  # type: ignore[arg-type] # has what rich's console has
     default_parameter=Parameter(negative=()),
     help_epilogue=ERRORS,
 )
-for verb in VERBS:
-    app.command(verb, help_epilogue=epilogue(verb.__name__))
+for verb, module in VERBS.items():
+    app.command(f"seq2see.commands.{module}:{verb}", name=verb, help_epilogue=epilogue(verb))
 
 
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
@@ -90,6 +109,9 @@ def run(arguments: list[str], *, trace: bool = False) -> int:
 
 def called(arguments: list[str]) -> object:
     """What the verb returns. ConfigError for words that can't be parsed, UserError for a file named there likewise."""
+    if not VERBS.keys() & set(arguments[:1]):  # their summaries are listed, which are in their modules
+        for verb in VERBS:
+            app[verb]
     try:
         return app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
@@ -134,7 +156,7 @@ def require_one_process(arguments: list[str]) -> None:
     """ConfigError for verbs other than train under `torchrun`: all processes would write the same files."""
     size = os.environ.get("WORLD_SIZE", "1")
     verb = arguments[0] if arguments and "--help" not in arguments else ""
-    if size != "1" and verb != "train" and verb in {each.__name__ for each in VERBS}:
+    if size != "1" and verb != "train" and verb in VERBS:
         fix = "start it without torchrun; if WORLD_SIZE was set by something else: env -u WORLD_SIZE seq2see …"
         raise ConfigError(f"runs in one process, and WORLD_SIZE is {size}", where=f"seq2see {verb}", fix=fix)
 

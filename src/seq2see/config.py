@@ -31,6 +31,7 @@ USUAL_NAMES = {
     "text.target": "trg_level tgt_level target_level tgt_tokenizer",
     "text.normalization": "normalize normalise normalisation unicode_normalization",
     "text.case": "do_lower_case lowercase lower_case uncased src_lowercase",
+    "text.truncate": "max_source_length max_src_len truncate_source src_seq_length_trunc max_sent_length src_truncate",
     "text.protect": "user_defined_symbols glossaries added_tokens additional_special_tokens protected_patterns",
     "text.joint": "share_vocab joined_dictionary share_dict shared_vocab joint_dictionary",
     "text.max_vocabulary": "vocab_size vocabulary_size src_vocab_size tgt_vocab_size voc_limit max_vocab_size",

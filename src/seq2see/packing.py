@@ -183,7 +183,7 @@ def parity_of(before: Predictor, after: Predictor, pairs: Sequence[Pair]) -> Par
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnknownTextWarning)
         predictions = [model.predict([pair.source for pair in pairs]) for model in both]
-    targets = [before.target_codec.normalise(pair.target or "") for pair in pairs]
+    targets = [before.target_codec.normalize(pair.target or "") for pair in pairs]
     right = [
         sum(prediction.text == target for prediction, target in zip(own, targets, strict=True)) / len(pairs)
         for own in predictions

@@ -165,6 +165,23 @@ def test_data_set_on_the_command_line_are_found_again(
     assert seq2see_command("train", "runs/r/config.toml", "--out", "again").code == 0
 
 
+@pytest.mark.parametrize("words", [["runs/own"], ["--out", "runs/own"]])
+def test_a_run_named_alone_is_resumed_with_its_data(
+    words: list[str], seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str]
+) -> None:
+    dev = Path("dev.tsv")
+    dev.write_bytes(tiny_pairs.read_bytes())
+    begun = seq2see_command("train", tiny_pairs, "--dev", dev, "--out", "runs/own", *tiny_flags)
+    assert begun.code == 0, begun.err
+    resumed = seq2see_command("train", *words, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "resuming after update" in resumed.err
+    mistaken = seq2see_command("train", "runs/own")
+    assert mistaken.code == 2
+    assert "resume it: seq2see train runs/own --resume" in mistaken.err
+    assert not Path("runs/runs").exists()
+
+
 def expected(run: Path, texts: list[str], **options: Any) -> list[str]:
     return [prediction.text for prediction in seq2see.load(run, device="cpu").predict(texts, **options)]
 
@@ -407,7 +424,7 @@ MISTAKES: dict[str, Mistake] = {
     "verb": (["trian", "PAIRS"], ["unknown command 'trian'", "'train'"]),
     "help as a verb": (["help"], ["'--help'"]),
     "flag": (["train", "PAIRS", "--modle", "plain"], ["--modle", "'--model'"]),
-    "flag without a neighbour": (["train", "PAIRS", "-q"], ["unknown option -q", "seq2see train --help"]),
+    "flag without a neighbor": (["train", "PAIRS", "-q"], ["unknown option -q", "seq2see train --help"]),
     "flag twice": (["predict", "RUN", "a", "--beam", "2", "--beam", "3"], ["--beam: is given twice", "once"]),
     "flag without its value": (["predict", "RUN", "a", "--beam"], ["--beam: needs a value", "seq2see predict --help"]),
     "required flag left out": (["pack", "RUN"], ["seq2see pack: --output is missing", "-o pairs.seq2see"]),
@@ -435,7 +452,7 @@ MISTAKES: dict[str, Mistake] = {
         ["'training.max_epochs'"],
     ),
     "mistyped key without section": (["train", "PAIRS", "--set", "widht=3"], ["'widht'", "'model.width'"]),
-    "beam of what samples": (["generate", "LANGUAGE", "--beam", "3"], ["beam", "generate", "leave it out"]),
+    "beam of what samples": (["generate", "LANGUAGE", "--beam", "3"], ["beam", "sampling", "leave it out"]),
     "packed in an unknown format": (["pack", "RUN", "-o", "dates.onnx"], [".onnx", "dates.seq2see", "folder (dates)"]),
     "packed below a file": (["pack", "RUN", "-o", "EMPTY/m.seq2see"], ["EMPTY/m.seq2see", "is not a folder"]),
     "reported below a file": (["report", "RUN", "-o", "EMPTY/r.html"], ["EMPTY/r.html", "is not a folder"]),

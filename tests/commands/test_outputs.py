@@ -19,8 +19,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("out", "train {pairs} --dev {pairs} --device cpu --out {out}"),
     "train again": ("out", "train {pairs} --dev {pairs} --device cpu --force --out {out}"),
     "compare": ("out", "compare plain attention --data {pairs} --dev {pairs} --device cpu --out {out}"),
+    "cross": ("out", "cross {pairs} --folds 2 --device cpu --out {out}"),
     "pack": ("out.seq2see", "pack {run} --data {pairs} -o {out}"),
     "pack a folder": ("out", "pack {run} --data {pairs} -o {out}"),
+    "export a page": ("out.html", "export {run} --data {pairs} -o {out}"),
+    "export a program": ("out.json", "export {run} --data {pairs} -o {out}"),
+    "align": ("out.txt", "align {run} {pairs} --output {out} --device cpu"),
     "report": ("out.html", "report {run} --test {pairs} --device cpu -o {out}"),
     "attend": ("out.svg", "attend {run} abc -o {out} --device cpu"),
     "curves": ("out.svg", "curves {run} -o {out}"),
@@ -92,7 +96,7 @@ def test_what_stands_beside_the_output_stays(
         assert seq2see_command(words) == 2
         remove(place / f"{output}.preparing")
     before = everything_in(place, without=output)
-    flags = f" {' '.join(tiny_flags)}" if verb.split()[0] in ("train", "compare") else ""
+    flags = f" {' '.join(tiny_flags)}" if verb.split()[0] in ("train", "compare", "cross") else ""
     for _ in range(2):
         code = seq2see_command(words + flags)
         assert code == 0 or (verb == "train" and code == 2)

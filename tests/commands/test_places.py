@@ -26,6 +26,7 @@ READING = {
     "train from a recipe": "train {recipe} --out {out} --device cpu",
     "fine-tune": "train {data} --dev {data} --from {run} --out {out} --device cpu",
     "compare": "compare plain attention --data {data} --dev {data} --out {out} --device cpu",
+    "cross": "cross {data} --folds 2 --out {out} --device cpu",
     "prepare": "prepare {data} --dev {data} --workers 1 --out {out}",
     "predict": "predict {run} --input {text} --device cpu",
     "score": "score {run} {data} --device cpu",
@@ -50,6 +51,7 @@ WRITING = {
     "prepare": "prepare {data} --dev {data} --workers 1 --out {out}",
     "train": "train {data} --dev {data} --out {out} --device cpu",
     "compare": "compare plain attention --data {data} --dev {data} --out {out} --device cpu",
+    "cross": "cross {data} --folds 2 --out {out} --device cpu",
 }
 FEW = ["--set", "model.width=16", "model.embedding=8", "training.max_updates=2", "training.batch_size=16"]
 
@@ -62,7 +64,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def run(line: str, **places: object) -> tuple[int, str]:
         words = [word.format(**places) for word in line.split()]
-        words += FEW if words[0] in ("train", "compare") else []
+        words += FEW if words[0] in ("train", "compare", "cross") else []
         monkeypatch.setattr(sys, "argv", ["seq2see", *words])
         capsys.readouterr()
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # pytest's; ours takes any bytes

@@ -63,7 +63,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 def runs(
     tmp_path_factory: pytest.TempPathFactory, tiny_pairs: Path, tiny_text: Path, tiny_settings: dict[str, Any]
 ) -> dict[str, Path]:
-    """Runs that have learnt something, but so little that every option changes some of their answers."""
+    """Runs that have learned something, but so little that every option changes some of their answers."""
     folder = tmp_path_factory.mktemp("unsure")
     torch.set_num_threads(1)
     few = {"training.max_updates": 60, "training.evaluate_every": 60}
@@ -189,9 +189,13 @@ OF_INPUT = {"max_input_length", "strict"}
 """Which texts are answered at all: tests/inference/test_reading.py runs these."""
 
 
+OF_OUTPUT = {"top_tokens"}
+"""What is listed besides: see below."""
+
+
 def test_every_option_of_a_search_has_a_case() -> None:
     """A new option without a flag fails here: give it one, and a case that shows that it arrives."""
-    assert set(CASES) | OF_INPUT == {field.name for field in fields(GenerationOptions)}
+    assert set(CASES) | OF_INPUT | OF_OUTPUT == {field.name for field in fields(GenerationOptions)}
     assert all(name in options for name, (_, options) in CASES.items())
 
 
@@ -239,6 +243,20 @@ def test_options_of_lengths_are_not_mistaken_for_each_other(command: Command, ru
     flags = [word for name, value in options.items() for word in ("--" + name.replace("_", "-"), str(value))]
     said = command("predict", run, *TEXTS, "--format", "jsonl", "--device", "cpu", *flags)
     assert same(read_objects(said.out), by_library(model, TEXTS, **options))
+
+
+def test_top_tokens_are_listed_where_the_format_has_tokens(command: Command, run: Path, model: Model) -> None:
+    said = command("predict", run, "abc", "--format", "jsonl", "--top-tokens", "2")
+    (answer,) = json.loads(said.out)["answers"]
+    expected = model.predict("abc", top_tokens=2)[0].top_tokens
+    assert [[each["token"] for each in own] for own in answer["top_tokens"]] == [
+        [each.token for each in own] for own in expected
+    ]
+    for words in (["predict", run, "abc"], ["predict", run, "abc", "--format", "tsv"], ["attend", run, "abc"]):
+        refused = command(*words, "--top-tokens", "2")
+        assert refused.code == 2
+        assert "top-tokens: " in refused.err
+        assert "--format jsonl" in refused.err
 
 
 # --- constraints of single lines ------------------------------------------------------------------------------------
@@ -596,19 +614,19 @@ MISTAKES: dict[str, tuple[list[str], list[str]]] = {
     "contain too long": (["predict", "RUN", "a", "--contain", "abc", "--max-length", "2"], ["contain", "max_length"]),
     "contain in a draw": (["predict", "RUN", "a", "--sample", "--contain", "a"], ["contain", "one of the two"]),
     "forbid nothing": (["predict", "RUN", "a", "--forbid", ""], ["forbid", "leave it out"]),
-    "no repeat 0": (["predict", "RUN", "a", "--no-repeat", "0"], ["no_repeat", "at least 1"]),
+    "no repeat -1": (["predict", "RUN", "a", "--no-repeat", "-1"], ["no_repeat", "at least 0"]),
     "prefix of a language model": (["predict", "WRITER", "a", "--prefix", "b"], ["prefix", "as the text"]),
     "ratio of a language model": (["predict", "WRITER", "a", "--max-ratio", "2"], ["max_ratio", "max_length"]),
     "several runs, one missing": (["predict", "RUN", "MISSING/model", "--input", "PAIRS"], ["--input"]),
     "runs that are not alike": (["predict", "RUN", "WRITER", "a"], ["WRITER", "RUN", "same data"]),
-    "misspelt flag": (["predict", "RUN", "a", "--lenght-penalty", "1"], ["--lenght-penalty", "--length-penalty"]),
+    "misspelled flag": (["predict", "RUN", "a", "--lenght-penalty", "1"], ["--lenght-penalty", "--length-penalty"]),
     "generate without a language model": (["generate", "RUN"], ["RUN", "seq2see predict"]),
     "generate nothing": (["generate", "WRITER", "--count", "0"], ["n_best", "at least 1"]),
     "generate cold": (["generate", "WRITER", "--temperature", "0"], ["temperature", "above 0"]),
     "generate from no token": (["generate", "WRITER", "--top-k", "0"], ["top_k", "at least 1"]),
     "generate from no share": (["generate", "WRITER", "--top-p", "0"], ["top_p", "above 0"]),
     "generate of length 0": (["generate", "WRITER", "--max-length", "0"], ["max_length", "at least 1"]),
-    "generate with a misspelt flag": (["generate", "WRITER", "--promt", "a"], ["--promt", "--prompt"]),
+    "generate with a misspelled flag": (["generate", "WRITER", "--promt", "a"], ["--promt", "--prompt"]),
     "generate from nowhere": (["generate", "nowhere"], ["nowhere", "no such folder"]),
     "score nothing": (["score", "RUN"], ["no pairs", "seq2see score RUN pairs.tsv"]),
     "score nothing there": (["score", "RUN", "missing.tsv"], ["missing.tsv", "check the path"]),

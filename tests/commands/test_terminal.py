@@ -43,8 +43,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     lines = [f"{letter * n}{HOSTILE[: n % 3]}\t{HOSTILE * (n % 2 + 1)}\n" for letter in "abcde" for n in range(1, 9)]
     (folder / "pairs.tsv").write_text("".join(lines), encoding="utf-8", newline="\n")
-    labelled = [f"{line[:-1]}\t{HOSTILE}{number % 2}\n" for number, line in enumerate(lines)]
-    (folder / "labelled.tsv").write_text("".join(labelled), encoding="utf-8", newline="\n")
+    labeled = [f"{line[:-1]}\t{HOSTILE}{number % 2}\n" for number, line in enumerate(lines)]
+    (folder / "labeled.tsv").write_text("".join(labeled), encoding="utf-8", newline="\n")
     settings = {"model.width": 16, "model.dropout": 0, "training.max_updates": 60, "training.rate": 0.03}
     files = {"dev": folder / "pairs.tsv", "out": folder / "run", "device": "cpu", "quiet": True}
     seq2see.train(folder / "pairs.tsv", settings=settings, **files)  # type: ignore[arg-type]
@@ -81,8 +81,8 @@ COMMANDS = {
     "predict stdin": "predict {run} --device cpu",
     "score": "score {run} {pairs} --format tsv --device cpu",
     "attend": "attend {run} aaa --device cpu",
-    "evaluate": "evaluate {run} {labelled} --by 3 --device cpu",
-    "evaluate as json": "evaluate {run} {labelled} --by 3 --json --device cpu",
+    "evaluate": "evaluate {run} {labeled} --by 3 --device cpu",
+    "evaluate as json": "evaluate {run} {labeled} --by 3 --json --device cpu",
     "check": "check {pairs} --test {pairs}",
     "train": "train {pairs} --dev {pairs} --out {out} --device cpu --set training.max_updates=4 model.width=8",
     "curves": "curves {run} -o {out}.svg",
@@ -104,7 +104,7 @@ QUIET = ("score",)
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_hostile_reaches_a_terminal(name: str, on_a_terminal: Shown, hostile: Path, tmp_path: Path) -> None:
-    places = {"run": "run", "pairs": "pairs.tsv", "labelled": "labelled.tsv"}
+    places = {"run": "run", "pairs": "pairs.tsv", "labeled": "labeled.tsv"}
     known = {key: hostile / file for key, file in places.items()}
     words = [word.format(**known, out=tmp_path / HOSTILE, hostile=HOSTILE) for word in COMMANDS[name].split()]
     code, seen = on_a_terminal(*words)

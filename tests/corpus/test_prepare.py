@@ -109,6 +109,7 @@ TEXTS: dict[str, dict[str, Any]] = {
         "text__target": "graphemes",
         "text__normalization": "NFD",
     },
+    "truncated": {"text__source": "bpe", "text__target": "words", "text__truncate": 9, "text__subword_size": 40},
     "words": {"text__source": "words", "text__target": "symbols", "text__max_vocabulary": 12},
     "bpe": {"text__source": "bpe", "text__target": "bytes", "text__subword_size": 40},
     "joint": {"text__source": "bpe", "text__target": "bpe", "text__joint": True, "data__dev_share": 0.3},
@@ -150,7 +151,7 @@ def test_ids_are_those_of_the_files(text: dict[str, Any], prepare: Prepare, sent
         assert "aj" in corpus.codecs[1].vocabulary
 
 
-def test_subwords_of_large_data_are_learnt_from_the_same_sample(
+def test_subwords_of_large_data_are_learned_from_the_same_sample(
     prepare: Prepare, sentences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("seq2see.text.learning.MAX_TEXTS", 70)
@@ -501,3 +502,5 @@ def test_invalid_preparations(prepare: Prepare, sentences: Path, tmp_path: Path)
     (tmp_path / "mine" / "notes").write_text("x")
     with pytest.raises(ConfigError, match="not a prepared corpus"):
         prepare(sentences, out="mine")
+    with pytest.raises(ConfigError, match="not a prepared corpus"):
+        prepare(sentences, out="/")

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from seq2see.curves.history import read_history
-from seq2see.curves.plot import COLOURS, DASHES, QUANTITIES, draw_curves, legend_name, line_style, picture
+from seq2see.curves.plot import COLORS, DASHES, QUANTITIES, draw_curves, legend_name, line_style, picture
 from seq2see.errors import CheckpointError, ConfigError, UserError
 
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
@@ -29,13 +29,24 @@ def test_runs_share_axes_and_a_language_model_has_no_exact_match(tiny_run: Path,
     assert [quantity.title for quantity in QUANTITIES if not quantity.points(histories[1])] == ["dev exact match"]
     root = ElementTree.fromstring(picture(histories, "svg"))
     styles = " ".join(str(path.get("style")) for path in root.iter("{http://www.w3.org/2000/svg}path")).lower()
-    assert COLOURS[0].lower() in styles
-    assert COLOURS[1].lower() in styles
+    assert COLORS[0].lower() in styles
+    assert COLORS[1].lower() in styles
+
+
+@pytest.mark.parametrize(("width", "columns"), [(84.0, 1), (174.0, 2)])
+def test_a_picture_has_the_width_that_is_asked_for(tiny_run: Path, tmp_path: Path, width: float, columns: int) -> None:
+    """In millimetres, with text of 8 points, and one column of panels if it is narrow."""
+    assert draw_curves([tiny_run], tmp_path / "curves.svg", width) == []
+    root = ElementTree.fromstring((tmp_path / "curves.svg").read_bytes())
+    points = float(str(root.get("width")).removesuffix("pt"))
+    assert points * 25.4 / 72 == pytest.approx(width, abs=0.1)
+    height = float(str(root.get("height")).removesuffix("pt"))
+    assert (height > 2 * points) == (columns == 1)
 
 
 def test_many_runs_have_distinct_styles() -> None:
-    styles = {tuple(line_style(number).values()) for number in range(len(COLOURS) * len(DASHES))}
-    assert len(styles) == len(COLOURS) * len(DASHES)
+    styles = {tuple(line_style(number).values()) for number in range(len(COLORS) * len(DASHES))}
+    assert len(styles) == len(COLORS) * len(DASHES)
 
 
 def test_run_names_are_plain_text_in_the_legend(tiny_run: Path, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2see.data import Pair, split_dev
+from seq2see.data.groups import Grouping
+from seq2see.data.split import folds_of
 from seq2see.errors import DataError
 
 
@@ -85,3 +87,38 @@ def test_one_source_in_two_unicode_forms_is_one_source(seed: int) -> None:
     others = [Pair(f"x{number}", "y", "") for number in range(6)]
     _, dev = split_dev([*forms, *others], seed=seed, share=0.4)
     assert len({pair in dev for pair in forms}) == 1
+
+
+@given(
+    sources=st.lists(st.text(alphabet="abcdef", min_size=1, max_size=2), min_size=1, max_size=60),
+    number=st.integers(2, 5),
+    seed=st.integers(0, 5),
+)
+def test_folds_part_the_pairs_by_source(sources: list[str], number: int, seed: int) -> None:
+    pairs = pairs_of(sources)
+    if len(set(sources)) < number:
+        with pytest.raises(DataError, match=f"{number} folds need at least {number} different sources"):
+            folds_of(pairs, number, seed=seed)
+        return
+    folds = folds_of(pairs, number, seed=seed)
+    assert sorted(row for fold in folds for row in fold) == list(range(len(pairs)))
+    assert all(fold == sorted(fold) and fold for fold in folds)
+    held = [{pairs[row].source for row in fold} for fold in folds]
+    assert sum(map(len, held)) == len(set(sources))
+    assert folds == folds_of(pairs, number, seed=seed)
+    largest = max(sources.count(source) for source in sources)
+    assert max(map(len, folds)) - min(map(len, folds)) <= largest
+
+
+def test_folds_of_sources_that_occur_once_are_equal_and_depend_on_the_seed() -> None:
+    pairs = pairs_of([str(number) for number in range(103)])
+    folds = folds_of(pairs, 5, seed=1)
+    assert sorted(map(len, folds)) == [20, 20, 21, 21, 21]
+    assert folds != folds_of(pairs, 5, seed=2)
+
+
+def test_folds_by_the_first_field_keep_it_together() -> None:
+    pairs = pairs_of([f"{lemma}\t{tag}" for lemma in "abcd" for tag in "xyz"])
+    for fold in folds_of(pairs, 2, seed=1, grouping=Grouping(1)):
+        lemmas = [pairs[row].source[0] for row in fold]
+        assert len(lemmas) == 6 and {lemmas.count(lemma) for lemma in lemmas} == {3}

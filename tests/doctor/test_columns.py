@@ -35,7 +35,7 @@ def words(count: int, seed: int, letters: str = "abcdefgh") -> list[str]:
     return ["".join(chance.choices(letters, k=chance.randint(3, 7))) for _ in range(count)]
 
 
-def spelt(count: int, seed: int) -> list[tuple[str, str]]:
+def spelled(count: int, seed: int) -> list[tuple[str, str]]:
     return [(word, " ".join(word.translate(str.maketrans("abcdefgh", "αβγδεζηθ")))) for word in words(count, seed)]
 
 
@@ -55,8 +55,8 @@ def names(report: DataReport, path: Path | None = None) -> set[str]:
 
 @pytest.mark.parametrize("is_swapped", [True, False])
 def test_columns_swapped_in_one_file_are_found_and_swapped_back(is_swapped: bool, write: Write) -> None:
-    train = write("train.tsv", spelt(200, 1))
-    dev = write("dev.tsv", [row[::-1] if is_swapped else row for row in spelt(40, 2)])
+    train = write("train.tsv", spelled(200, 1))
+    dev = write("dev.tsv", [row[::-1] if is_swapped else row for row in spelled(40, 2)])
     report = check([train, dev])
     assert ("swapped" in names(report)) == is_swapped
     if is_swapped:
@@ -65,7 +65,7 @@ def test_columns_swapped_in_one_file_are_found_and_swapped_back(is_swapped: bool
         assert "source and target, by their characters, as against train.tsv" in finding.detail
         subprocess.run(finding.command, shell=True, check=True)
         assert Path("dev-mended.tsv").read_text(encoding="utf-8").splitlines() == [
-            "\t".join(row) for row in spelt(40, 2)
+            "\t".join(row) for row in spelled(40, 2)
         ]
         assert not check([train, Path("dev-mended.tsv")]).find("swapped")
 

@@ -134,14 +134,14 @@ def test_invalid_commands_exit_with_2_and_one_message(arguments: list[str], word
     assert sorted(Path().iterdir()) == before
 
 
-def test_a_terminal_gets_colours_and_isolated_right_to_left(tmp_path: Path) -> None:
+def test_a_terminal_gets_colors_and_isolated_right_to_left(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
     path.write_text("שלום \t1\nx\t2\n", encoding="utf-8")
     shown = {}
-    colours: Literal["standard", "auto"]
-    for is_terminal, colours in ((True, "standard"), (False, "auto")):
+    colors: Literal["standard", "auto"]
+    for is_terminal, colors in ((True, "standard"), (False, "auto")):
         file = io.StringIO()
-        print_report(check(path), Console(file=file, force_terminal=is_terminal, color_system=colours, width=40))
+        print_report(check(path), Console(file=file, force_terminal=is_terminal, color_system=colors, width=40))
         shown[is_terminal] = file.getvalue()
     assert "\x1b[" in shown[True] and "\u2068שלום␣\u2069" in shown[True]
     assert "\x1b[" not in shown[False] and "\u2068" not in shown[False]

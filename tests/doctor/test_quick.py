@@ -61,7 +61,7 @@ def test_each_field_of_a_source_is_a_column() -> None:
 def test_a_large_set_is_sampled() -> None:
     pairs = [Pair(f"s {number}", f" t {number}", f"x:{number + 1}") for number in range(4 * MAX_PAIRS)]
     assert worst_findings(pairs) == [
-        "warning: space-around: White space at the ends of a text is learnt and must be generated. "
+        "warning: space-around: White space at the ends of a text is learned and must be generated. "
         "(5,000 of 5,000 pairs, first x:1)"
     ]
 

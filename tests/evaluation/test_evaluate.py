@@ -42,6 +42,16 @@ def test_the_report_agrees_with_the_predictor(tiny_run: Path, tiny_pairs: Path) 
     assert report.num_known == 108
 
 
+def test_one_word_answers_have_an_accuracy(tiny_settings: dict[str, Any], tmp_path: Path) -> None:
+    """And no error rate over symbols, though few different answers are symbols to the model."""
+    pairs = [(f"{first}{second}", "yes" if first < second else "no") for first in "abcdefgh" for second in "abcdefgh"]
+    model = seq2see.train(pairs, out=tmp_path / "r", settings=tiny_settings, device="cpu", quiet=True)
+    report = model.evaluate(pairs, samples=100)
+    assert list(report.scores) == ["exact_match", "loss"]
+    assert "accuracy" in str(report)
+    assert "exact match" not in str(report)
+
+
 def test_sources_in_the_training_data_are_counted_and_scored_separately(
     tiny_run: Path, tiny_pairs: Path, tmp_path: Path
 ) -> None:
@@ -120,7 +130,8 @@ def test_two_runs_are_a_table_with_p_values(tiny_run: Path, tiny_run_copy: Path,
     values = json.loads(json.dumps(as_json(found)))
     assert [each["run"] for each in values["runs"]] == [str(tiny_run), str(tiny_run_copy)]
     assert values["runs"][0]["against_first"] == {}
-    assert values["runs"][1]["against_first"]["cer"]["randomisation_p"] == 1.0  # it is a copy
+    assert values["runs"][1]["against_first"]["cer"]["randomization_p"] == 1.0  # it is a copy
+    assert values["runs"][1]["against_first"]["cer"]["low"] == values["runs"][1]["against_first"]["cer"]["high"] == 0
     lines = "\n".join(text_lines(found)).splitlines()
     assert lines[3].startswith(str(tiny_run)) and " p " not in lines[3]
     assert "p 1.000 / 1.000" in lines[4]

@@ -14,12 +14,13 @@ import torch
 
 from seq2see.blueprint import Blueprint
 from seq2see.export.bundle import Bundle, bundle_of
+from seq2see.export.c_checking import find_compiler
 from seq2see.export.checking import find_node
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import model_of
 from seq2see.inference.predictor import Predictor
 from seq2see.model import build
-from seq2see.storage.saved_model import SavedModel, sizes_of
+from seq2see.storage.saved_model import FORMAT, SavedModel, sizes_of
 from seq2see.text import Codec, Fields, Vocabulary, make_tokenizer
 
 _laws = importlib.util.spec_from_file_location("laws", Path(__file__).parent.parent / "laws" / "conftest.py")
@@ -37,6 +38,28 @@ def node() -> str:
     found = find_node()
     if found is None:
         pytest.skip("there is no Node.js: apt-get install nodejs")
+    return found
+
+
+@pytest.fixture
+def two_fields() -> Callable[[Blueprint], Blueprint]:
+    """Gives a model sources of two fields."""
+    return lambda o: laws.TwoFields(**asdict(o))
+
+
+@pytest.fixture(scope="session")
+def blueprints() -> dict[str, Blueprint]:
+    """By name, what `variant` is one after the other."""
+    found: dict[str, Blueprint] = laws._BLUEPRINTS
+    return found
+
+
+@pytest.fixture(scope="session")
+def compiler() -> list[str]:
+    """The command of a C compiler; without it, the test is skipped."""
+    found = find_compiler()
+    if found is None:
+        pytest.skip("there is no C compiler: apt-get install gcc")
     return found
 
 
@@ -67,7 +90,7 @@ def saved() -> Callable[..., SavedModel]:
             model.decoder.output.weight.mul_(2)
         tensors = {name: tensor.numpy().copy() for name, tensor in model.tensors().items()}
         options = {field.name: asdict(o)[field.name] for field in fields(Blueprint)}
-        return SavedModel({"model": options, "max_length": 9, **config}, tensors, source, target)
+        return SavedModel({"format": FORMAT, "model": options, "max_length": 9, **config}, tensors, source, target)
 
     return make
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -65,7 +66,9 @@ def assert_same(codec, texts, node) -> None:
     for i, text in enumerate(texts):
         assert found["tokens"][i] == codec.tokenizer.split(text), repr(text)
         assert found["read"][i] == list(codec.encode(text))[:-1], repr(text)
-    if not isinstance(codec.tokenizer, Fields):  # which only sources have, so that they are never written
+    if (
+        not isinstance(codec.tokenizer, Fields) and codec.most is None
+    ):  # which only sources have, so that they are never written
         assert found["written"] == [codec.decode(each) for each in ids]
         continued = [codec.decode(each, after=text) for text, each in zip(texts, ids, strict=True)]
         assert found["continued"] == continued
@@ -86,6 +89,17 @@ def test_fields_are_cut_each_by_its_unit(node) -> None:
     codec = codec_of(options, ("bpe", "tags", "graphemes"), list(zip(*columns, strict=True)))
     assert isinstance(codec.tokenizer, Fields)
     assert_same(codec, ["\t".join(row) for row in zip(*columns, strict=True)], node)
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 30])
+def test_long_texts_are_truncated_as_in_python(most, node) -> None:
+    one = replace(codec_of(TextOptions(), "characters", random_texts(100)), most=most)
+    assert_same(one, random_texts(200, seed=2), node)
+    columns = [[text.replace("\t", " ") for text in random_texts(200, seed=seed)] for seed in (3, 4, 5)]
+    fields = replace(
+        codec_of(TextOptions(), ("words", "tags", "graphemes"), list(zip(*columns, strict=True))), most=most
+    )
+    assert_same(fields, ["\t".join(row) for row in zip(*columns, strict=True)], node)
 
 
 def test_protected_units_are_refused() -> None:

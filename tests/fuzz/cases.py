@@ -32,6 +32,7 @@ TEMPLATES: dict[str, list[list[str]]] = {
         ["transformer", "--input", "texts.txt", "--output", "out.html"],
         ["run", "--heads", "echo"],
     ],
+    "chat": [["run"], ["packed.seq2see", "--seed", "3", "--turns", "0"]],
     "check": [
         ["pairs.tsv"],
         ["pairs.tsv", "--fix", "--output", "out.tsv"],
@@ -40,6 +41,7 @@ TEMPLATES: dict[str, list[list[str]]] = {
     ],
     "compare": [["pairs.tsv", "--dev", "dev.tsv", "--models", "plain,attention", "--out", "out", *SMALL]],
     "completion": [["bash"], ["zsh"], ["fish"]],
+    "cross": [["pairs.tsv", "--folds", "2", "--out", "out", *SMALL]],
     "curves": [["run", "--output", "out.png"], ["run", "transformer"]],
     "distill": [["run", "transformer", "--data", "pairs.tsv", "--dev", "dev.tsv", "--out", "out", *SMALL]],
     "evaluate": [
@@ -47,8 +49,10 @@ TEMPLATES: dict[str, list[list[str]]] = {
         ["packed.seq2see", "labels.tsv", "--by", "3"],
         ["run", "transformer", "dev.tsv"],
     ],
+    "export": [["run", "--output", "out.json"], ["packed.seq2see", "--data", "dev.tsv", "--output", "out.html"]],
     "generate": [["writer"], ["writer", "--prompt", "al", "--count", "2", "--max-length", "9"]],
     "models": [[], SMALL],
+    "new": [["chat", "out"], ["captions", "out"]],
     "pack": [["run", "--output", "out.seq2see"], ["transformer", "--output", "out", "--weights", "int8"]],
     "predict": [
         ["run", "alpha"],
@@ -69,8 +73,8 @@ TEMPLATES: dict[str, list[list[str]]] = {
 }
 """Calls that succeed with the files of `make_home`."""
 
-LONG_RUNNING = {"demo", "serve"}
-"""Verbs that train for minutes with nothing set or end with a signal: only `--help` and mistakes are tried."""
+LONG_RUNNING = {"bench", "demo", "serve", "tune"}
+"""Verbs that take as long as they are told or end with a signal: only `--help` and mistakes are tried."""
 
 EXIT_CODES = {0, 2, 130}
 EXIT_CODES_OF_CHECK = EXIT_CODES | {1}
@@ -241,7 +245,9 @@ class Case:
             flag, _, value = argument.partition("=")
             if flag in OUTPUT_FLAGS:
                 named.add(value or "".join(self.arguments[place + 1 : place + 2]))
-        if self.verb in ("train", "report"):  # a run that is resumed or reported on is written to
+        if self.verb == "distill":  # its pairs are beside the run
+            named |= {f"{each}-data" for each in named if each}
+        if self.verb in ("train", "report", "new"):  # a run that is resumed or reported on is written to
             named.update(self.arguments)
         return named
 
@@ -260,7 +266,11 @@ def make_case(number: int) -> Case:
         mistake(chance, arguments)
     if verb in LONG_RUNNING and arguments[:1] != ["--help"]:
         arguments.append("--nonsense")
-    if verb in ("train", "compare", "distill") and "--resume" not in arguments and not set(arguments) & set(FEW):
+    if (
+        verb in ("train", "compare", "cross", "distill")
+        and "--resume" not in arguments
+        and not set(arguments) & set(FEW)
+    ):
         arguments += ["--set", *FEW]
     changes = [damage(chance) for _ in range(chance.choice([0, 0, 1, 1, 2]))]
     lines = [chance.choice(TEXTS) for _ in range(chance.randint(0, 5))]

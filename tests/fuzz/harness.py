@@ -75,8 +75,8 @@ def make_home(folder: Path) -> Path:
     (home / "texts.txt").write_text("".join(f"{source}\n" for source, _ in PAIRS))
     (home / "empty.txt").write_text("")
     (home / "loop").symlink_to("loop")
-    for neighbour in ("out.new", "out.old", "run.old", "run.gone", "out.html.new"):
-        (home / neighbour).write_text("the user's own\n")
+    for neighbor in ("out.new", "out.old", "run.old", "run.gone", "out.html.new"):
+        (home / neighbor).write_text("the user's own\n")
     train = ["pairs.tsv", "--dev", "dev.tsv", "--out"]
     for name, model in (("run", "attention"), ("transformer", "transformer"), ("writer", "language_model")):
         data = ["texts.txt", "--dev", "texts.txt", "--out"] if name == "writer" else train

@@ -96,7 +96,7 @@ def test_the_scores_are_the_same(name: str) -> None:
             assert one.num_tokens == other.num_tokens
 
 
-def test_learnt_positions_end_where_they_end() -> None:
+def test_learned_positions_end_where_they_end() -> None:
     theirs, ours = new_models("transformer", positions="learned", max_positions=9)
     assert ours.max_positions == theirs.max_positions == 9
     check_same(ours, theirs, TEXTS, {"max_length": 30, "min_length": 9})

@@ -1,4 +1,4 @@
-"""Learnt positions end somewhere: what is longer is named, before training as in use."""
+"""Learned positions end somewhere: what is longer is named, before training as in use."""
 
 from __future__ import annotations
 
@@ -132,10 +132,10 @@ WAYS: list[dict[str, Any]] = [{}, {"beam": 3, "n_best": 3}, {"sample": True, "n_
 @pytest.mark.parametrize("engine", ["torch", "numpy"])
 @pytest.mark.parametrize("is_first", [True, False])
 def test_an_ensemble_stops_where_one_of_its_members_does(runs: list[Path], is_first: bool, engine: str) -> None:
-    learnt, other = runs
+    learned, other = runs
     alone = seq2see.load(other, engine=engine)
     assert alone.max_positions is None
-    together = seq2see.load([learnt, other] if is_first else [other, learnt], engine=engine)
+    together = seq2see.load([learned, other] if is_first else [other, learned], engine=engine)
     assert together.max_positions == 8
     assert together.max_length <= 8
     endless: dict[str, Any] = {"min_length": 30, "max_length": 100}

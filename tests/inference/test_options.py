@@ -32,7 +32,7 @@ from seq2see.inference.searching import NEVER_GENERATED
 from seq2see.inference.spelling import spelling_table
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ModelOptions, Padded, Sizes, build, resolve
-from seq2see.search import ForbidSpelt
+from seq2see.search import ForbidSpelled
 from seq2see.text import BOS, EOS, Codec, make_tokenizer
 
 LETTERS = "abcdefg"
@@ -126,18 +126,18 @@ def test_the_ranking_divides_by_the_length_penalty(looking: Model, texts: list[s
     orders = [[[each.target_tokens for each in answer.all] for answer in given] for given in (answers, plain)]
     assert orders[0] != orders[1]
     lengths = [sum(len(tokens) for answer in order for tokens in answer) for order in orders]
-    assert lengths[0] > lengths[1]  # longer answers are favoured
+    assert lengths[0] > lengths[1]  # longer answers are favored
 
 
 def test_a_beam_ranks_by_the_length_penalty_of_the_model_unless_told_otherwise(texts: list[str]) -> None:
     model, own = random_model("attention"), random_model("attention")
     own.length_penalty = 2.0
     wide: dict[str, Any] = {"beam": 12, "n_best": 6, "max_length": 20}
-    penalised = model.predict(texts, length_penalty=2.0, **wide)
-    assert own.predict(texts, **wide) == penalised
-    assert [answer for _, answer in own.stream(texts, **wide)] == penalised
-    assert own.predict(texts, GenerationOptions(**wide)) == penalised
-    assert own.predict(texts, length_penalty=0, **wide) == model.predict(texts, **wide) != penalised
+    penalized = model.predict(texts, length_penalty=2.0, **wide)
+    assert own.predict(texts, **wide) == penalized
+    assert [answer for _, answer in own.stream(texts, **wide)] == penalized
+    assert own.predict(texts, GenerationOptions(**wide)) == penalized
+    assert own.predict(texts, length_penalty=0, **wide) == model.predict(texts, **wide) != penalized
     assert own.predict(texts) == model.predict(texts)  # of no beam
     drawn: dict[str, Any] = {"sample": True, "n_best": 2}
     assert own.predict(texts, **drawn) == model.predict(texts, **drawn)
@@ -442,15 +442,15 @@ def test_with_penalties_the_score_is_what_was_ranked_by(model: Model, texts: lis
     emitted=st.lists(st.integers(0, 4), max_size=7),
 )
 def test_a_text_is_forbidden_in_whatever_tokens(text: str, tokens: list[str], emitted: list[int]) -> None:
-    """The automaton against looking for the text in what is spelt."""
+    """The automaton against looking for the text in what is spelled."""
     spellings = ("", *tokens)
     ids = [number % len(spellings) for number in emitted]
     before = "".join(spellings[number] or "?" for number in ids)
-    filter_ = ForbidSpelt([spelling_table(text, spellings)])
+    filter_ = ForbidSpelled([spelling_table(text, spellings)])
     found = filter_(np.zeros((1, len(spellings))), np.array([ids], dtype=np.int64), np.array([0]))[0]
     for token, log_prob in zip(spellings, found, strict=True):
-        spelt = before[1 - len(text) :] if len(text) > 1 else ""
-        assert (log_prob == -math.inf) == (bool(token) and text in spelt + token)
+        spelled = before[1 - len(text) :] if len(text) > 1 else ""
+        assert (log_prob == -math.inf) == (bool(token) and text in spelled + token)
 
 
 def test_of_subwords_no_spelling_gets_through(tmp_path: Path) -> None:
@@ -523,9 +523,12 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"sample": True, "top_p": 1.5}, "top_p", "at most 1"),
     ({"sample": True, "min_p": -0.1}, "min_p", "at least 0"),
     ({"sample": True, "seed": -1}, "seed", "at least 0"),
-    ({"no_repeat": 0}, "no_repeat", "at least 1"),
+    ({"no_repeat": -1}, "no_repeat", "at least 0"),
+    ({"top_tokens": -1}, "top_tokens", "at least 0"),
+    ({"top_tokens": 101}, "top_tokens", "at most 100"),
     ({"beam": 10**20}, "beam", "at most 1,000"),
-    ({"max_length": 10**20}, "max_length", "at most 1,000,000"),
+    ({"max_length": 100_001}, "max_length", "at most 100,000"),
+    ({"min_length": 1_000_000}, "min_length", "at most 100,000"),
     ({"beam": 5, "length_penalty": 1000.0}, "length_penalty", "at most 100"),
     ({"max_ratio": 1e19}, "max_ratio", "at most 1,000,000"),
     ({"forbid": "ab"}, "forbid", "give forbid=['ab']"),
@@ -680,3 +683,22 @@ def test_chunks_of_no_size_are_refused(model: Model, size: Any) -> None:
 def test_lists_become_tuples_so_that_options_can_be_kept() -> None:
     options = GenerationOptions(forbid=["a"], contain=["b"])  # type: ignore[arg-type]
     assert hash(options) == hash(replace(options))
+
+
+def test_a_model_keeps_which_n_grams_its_answers_may_not_repeat(tmp_path: Path) -> None:
+    pairs = [(f"{a}{b}", "aaaa") for a in "abcd" for b in "abcd"]
+    settings = {
+        **{"training.max_updates": 40, "training.evaluate_every": 40, "training.no_repeat": 1, "model.width": 16},
+        **{
+            "model.name": "attention",
+            "text.target": "characters",
+            "data.dev_share": 0.2,
+            "training.precision": "float32",
+        },
+    }
+    model = seq2see.train(pairs, out=tmp_path / "run", settings=settings, device="cpu", quiet=True)
+    assert model.no_repeat == 1
+    assert model.predict("ab")[0].text == "a"
+    assert model.predict("ab", no_repeat=0)[0].text.startswith("aa")
+    assert model.predict("ab", no_repeat=3)[0].text.startswith("aa")
+    assert seq2see.load([tmp_path / "run"] * 2, device="cpu").predict("ab")[0].text == "a"

@@ -48,7 +48,7 @@ def test_a_unit_is_forced_as_one_token(model: Model, way: dict[str, Any]) -> Non
         assert "{city}" in answer.text
         assert "{city}" in answer.target_tokens
     (answer,) = model.predict(["go"], contain=["see {name}, {a}"], max_length=30, **way)
-    assert model.target_codec.normalise("see {name}, {a}") in answer.text
+    assert model.target_codec.normalize("see {name}, {a}") in answer.text
     assert "{name}" in answer.target_tokens
     with pytest.raises(ConfigError, match=r"'\{new\}' was not in the model's training data"):
         model.predict(["go"], contain=["{new}"])

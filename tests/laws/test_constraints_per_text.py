@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from seq2see.inference import constraints, predictor, searching
+from seq2see.inference import answering, constraints, searching
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.options import PER_TEXT, Constraints, GenerationOptions
 from seq2see.inference.predictor import Predictor
@@ -171,7 +171,7 @@ BREAKAGES = {
             lengths, get(options, rules, lengths, default).max()
         ),
     ),
-    "greedy search and beams share batches": (predictor, "needs_beam", lambda options, rules: False),
+    "greedy search and beams share batches": (answering, "needs_beam", lambda options, rules: False),
 }
 
 

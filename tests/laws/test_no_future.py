@@ -39,7 +39,7 @@ class LookAhead(Layer):
         return stream._replace(x=stream.x + 1e-3 * after), carry
 
 
-class Centred(Layer):
+class Centered(Layer):
     """Broken: subtracts the mean over all positions."""
 
     def forward(self, stream, carry, reading):
@@ -47,7 +47,7 @@ class Centred(Layer):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("broken", [LookAhead, Centred])
+@pytest.mark.parametrize("broken", [LookAhead, Centered])
 @pytest.mark.parametrize("place", [0, 1])
 def test_it_notices_a_layer_that_sees_the_future(broken, place, blueprint, new_model, new_batch):
     model = new_model(blueprint("plain"))

@@ -1,4 +1,7 @@
-"""The law of programs: for every architecture, what is recorded of the NumPy network gives what the network gives."""
+"""The law of programs: for every architecture, what is recorded of the NumPy network gives what the network gives.
+
+Replayed in NumPy, and as ONNX graphs in ONNX Runtime.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,13 @@ from seq2see.runtime import build
 BOUND = 2e-5
 """Sums are taken in another order than in the runtime, in float32."""
 
-BATCHES = {"one row": ([4], 1), "padding": ([5, 1, 7], 2), "one length": ([6, 6], 1), "five hypotheses": ([3], 5)}
+BATCHES = {
+    "one row": ([4], 1),
+    "padding": ([5, 1, 7], 2),
+    "one length": ([6, 6], 1),
+    "five hypotheses": ([3], 5),
+    "40 positions, ten hypotheses of three sentences": ([40, 1, 9], 10),
+}
 """Lengths of sources, and the number of hypotheses of each."""
 
 
@@ -51,15 +60,24 @@ def check(sizes, network, replay, lengths, num_hypotheses, bound=BOUND):
             assert np.abs(own_weights - weights).max() < bound
 
 
-@pytest.fixture
-def both(variant, sizes, new_model):
+@pytest.fixture(params=["replay", "onnx"])
+def both(request, variant, sizes, new_model):
     """A variant's network, and its programs after they were stored and read."""
+    if request.param == "onnx":
+        pytest.importorskip("onnx")
+        pytest.importorskip("onnxruntime")
     tensors = {name: tensor.numpy() for name, tensor in new_model(variant, dtype=torch.float32).tensors().items()}
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     programs = trace(variant, shapes, sizes.fields, sizes.copies)
     read = read_programs(to_json(programs), tensors=shapes)
     assert read == programs
-    return build(variant, tensors, sizes.fields, sizes.copies), Replay(read, tensors)
+    network = build(variant, tensors, sizes.fields, sizes.copies)
+    if request.param == "replay":
+        return network, Replay(read, tensors)
+    from seq2see.export.onnx.files import graphs
+    from seq2see.export.onnx.network import OnnxNetwork
+
+    return network, OnnxNetwork(graphs(read, tensors), read)
 
 
 def test_programs_give_what_the_network_gives(sizes, both) -> None:

@@ -371,7 +371,7 @@ SUBWORDS = {
 
 @pytest.mark.parametrize("text", SUBWORDS.values(), ids=SUBWORDS)
 def test_resume_on_disk_with_subwords(text, tmp_path, pairs, monkeypatch):
-    """The vocabularies are those of the original run; they are not learnt again."""
+    """The vocabularies are those of the original run; they are not learned again."""
 
     def forget(_):
         monkeypatch.setattr("seq2see.text.building.learn_from_words", None)

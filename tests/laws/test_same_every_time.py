@@ -42,7 +42,7 @@ def test_a_busy_machine_gives_the_same_model(tmp_path: Path) -> None:
     assert done.stdout.rstrip().endswith(f"{STARTS} starts: 1 model")
 
 
-def test_no_clock_and_no_free_memory_decides_what_is_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_clock_and_no_free_memory_decides_what_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from seq2see.config import make_config
     from seq2see.run.train import train
     from seq2see.training import memory
@@ -89,7 +89,7 @@ def jumps(chance: random.Random) -> Iterator[float]:
 
 
 def digest_of(run: Path) -> str:
-    """SHA-256 of all that the run has learnt and decided."""
+    """SHA-256 of all that the run has learned and decided."""
     from seq2see.storage.checkpoints import load_checkpoint
 
     found = load_checkpoint(run / "checkpoints")

@@ -17,7 +17,7 @@ from seq2see.text import BOS
 
 TEXTS = ["abc", "d", "gfedcba", "ab", "eee"]
 ENDS = {"no_repeat": 1}
-"""Each of seven letters at most once, then EOS is the only id left. The log_prob is not renormalised."""
+"""Each of seven letters at most once, then EOS is the only id left. The log_prob is not renormalized."""
 WAYS = {
     "greedy": {},
     "greedy to the end": ENDS,
@@ -156,7 +156,7 @@ def test_they_notice_a_score_with_a_term_missing(name, index, blueprint, new_pre
 
 
 def geometric_mean(log_probs):
-    """The geometric mean: not our ensemble, and not normalised."""
+    """The geometric mean: not our ensemble, and not normalized."""
     return sum(log_probs) / len(log_probs)
 
 

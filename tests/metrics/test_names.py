@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from seq2see.errors import ConfigError, UserError
-from seq2see.metrics import METRICS, exact_match, find_metrics, metrics_for
+from seq2see.metrics import METRICS, SCALES, exact_match, find_metrics, metrics_for
 from seq2see.metrics.names import USUAL_NAMES
 from seq2see.text import SUBWORD_UNITS
 from seq2see.text.tokenizers import TOKENIZER_NAMES
@@ -30,6 +30,7 @@ def test_spelling_variants_of_names() -> None:
 
 def test_names_that_others_give_a_metric() -> None:
     assert find_metrics(["accuracy", "EM", "phoneme error rate", "rougeL"]) == ("exact_match", "per", "rouge_l")
+    assert find_metrics(["symbol error rate"]) == ("ser",)
     assert set(USUAL_NAMES) <= set(METRICS)
     names = [name for words in USUAL_NAMES.values() for name in words.split()]
     assert len(set(names)) == len(names)
@@ -52,9 +53,42 @@ def test_no_metric_at_all_is_refused() -> None:
 def test_every_unit_has_its_metrics() -> None:
     for unit in (*TOKENIZER_NAMES, *SUBWORD_UNITS):
         assert set(metrics_for(unit)) <= set(METRICS)
-    assert metrics_for("symbols") == ("exact_match", "per")
+    assert metrics_for("symbols") == ("exact_match", "ser")
     assert metrics_for("graphemes") == ("exact_match", "cer")
     assert metrics_for("bpe") == ("bleu", "chrf", "ter")
+
+
+def test_direction_and_title_of_a_metric_are_known_before_it_measures() -> None:
+    assert list(SCALES) == list(METRICS)
+    for name, metric in METRICS.items():
+        assert metric([], []).scale is SCALES[name]
+
+
+@pytest.mark.parametrize(
+    ("targets", "name"),
+    [
+        (["T AH0 M EY1 T OW2", "K AE1 T"], "per"),
+        (["t aa m", "ch ae t"], "per"),
+        (["ɒ l m ɒ", "k ø n v"], "per"),
+        (["k o m b i", "d ẽ n i", "tː a ɲ o"], "per"),
+        (["k o m", "b i d e n i"], "ser"),
+        (["T E S T", "L E T T E R"], "ser"),
+        (["x ^ { 2 } \\theta", "\\frac { a } { b }"], "ser"),
+        (["I_JUMP I_WALK", "I_RUN I_RUN"], "ser"),
+        (["7 2 1", "4 0 9"], "ser"),
+    ],
+)
+def test_only_an_error_rate_over_phones_is_called_per(targets: list[str], name: str) -> None:
+    assert metrics_for("symbols", targets) == ("exact_match", name)
+
+
+def test_one_word_answers_are_right_or_wrong() -> None:
+    answers = ["kitchen", "garden", "office"] * 10
+    for unit in ("symbols", "words", "bpe"):
+        assert metrics_for(unit, answers) == ("exact_match",)
+        assert metrics_for(unit, [*answers, "front door"]) == ("exact_match",)
+        assert metrics_for(unit, [*answers, *["front door"] * 3]) != ("exact_match",)
+    assert metrics_for("characters", answers) == ("exact_match", "cer")  # a word that is spelled is more or less right
 
 
 @pytest.mark.parametrize(("name", "package"), [("cer", "rapidfuzz"), ("rouge_l", "rapidfuzz"), ("bleu", "sacrebleu")])

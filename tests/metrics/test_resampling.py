@@ -7,9 +7,19 @@ import time
 import numpy as np
 import pytest
 
-from seq2see.metrics import Measured, Scale, character_error_rate, differences, exact_match, intervals, ratio, spread
+from seq2see.metrics import (
+    Measured,
+    Scale,
+    character_error_rate,
+    differences,
+    exact_match,
+    intervals,
+    ratio,
+    seed_difference,
+    spread,
+)
 from seq2see.metrics.measured import Numbers
-from seq2see.metrics.resampling import bootstrap_sums, randomised_sums
+from seq2see.metrics.resampling import bootstrap_sums, randomized_sums
 
 RATE = Scale("rate", "rate", "share", higher_is_better=False, score=ratio)
 SHARE = Scale("right", "right", "share", higher_is_better=True, score=ratio, is_proportion=True)
@@ -70,7 +80,7 @@ def p_values(
         ]
         one, two = (Measured(RATE, side) for side in sides)
         [difference] = differences([two], [one], samples=199, seed=seed)
-        found.append((difference.bootstrap_p, difference.randomisation_p))
+        found.append((difference.bootstrap_p, difference.randomization_p))
     columns = np.array(found).T
     return columns[0], columns[1]
 
@@ -101,7 +111,7 @@ def test_p_values_are_small_with_a_difference() -> None:
         assert farthest_from_uniform(values) > 0.5  # and so the check of uniformity can fail
 
 
-def test_the_p_value_of_approximate_randomisation_against_all_swaps() -> None:
+def test_the_p_value_of_approximate_randomization_against_all_swaps() -> None:
     """Of 8 items all 256 swaps can be gone through."""
     ours = np.array([[1.0, 1]] * 7 + [[0.0, 1]])
     theirs = np.array([[0.0, 1]] * 6 + [[1.0, 1]] * 2)
@@ -109,21 +119,21 @@ def test_the_p_value_of_approximate_randomisation_against_all_swaps() -> None:
     # sum is 5 or more, or -5 or less, with at most one sign against the others: 2·(1 + 7) = 16 of 128.
     [found] = differences([Measured(SHARE, ours)], [Measured(SHARE, theirs)], samples=20_000)
     assert found.value == pytest.approx(5 / 8)
-    assert found.randomisation_p == pytest.approx(16 / 128, abs=0.01)
+    assert found.randomization_p == pytest.approx(16 / 128, abs=0.01)
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
     measured = Measured(RATE, edits_made_up(np.random.default_rng(1), 50))
     [found] = differences([measured], [measured], samples=99)
     assert found.value == 0
-    assert found.bootstrap_p == found.randomisation_p == 1.0
+    assert found.bootstrap_p == found.randomization_p == 1.0
     assert found.interval == (0, 0)
 
 
 def test_no_p_value_is_0() -> None:
     right, wrong = (exact_match(["a"] * 50, [[text]] * 50) for text in "ab")
     [found] = differences([right], [wrong], samples=99)
-    assert found.randomisation_p == found.bootstrap_p == pytest.approx(1 / 100)
+    assert found.randomization_p == found.bootstrap_p == pytest.approx(1 / 100)
 
 
 def test_results_depend_on_the_seed() -> None:
@@ -144,14 +154,14 @@ def test_sums_are_those_of_drawn_items() -> None:
     counts = [list(map(int, f"{int(total):03}")) for [total] in bootstrap_sums(statistics, samples=500, seed=1)]
     assert all(sum(each) == 3 for each in counts)
     assert np.mean(counts, 0) == pytest.approx([1, 1, 1], abs=0.15)
-    taken = {int(total) for [total] in randomised_sums(statistics, samples=500, seed=1)}
+    taken = {int(total) for [total] in randomized_sums(statistics, samples=500, seed=1)}
     assert taken == {0, 1, 10, 11, 100, 101, 110, 111}
 
 
 def test_samples_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     statistics = edits_made_up(np.random.default_rng(1), 50)
     monkeypatch.setattr("seq2see.metrics.resampling._BLOCK_ITEMS", 120)
-    assert bootstrap_sums(statistics, samples=7).shape == randomised_sums(statistics, samples=7).shape == (7, 2)
+    assert bootstrap_sums(statistics, samples=7).shape == randomized_sums(statistics, samples=7).shape == (7, 2)
 
 
 def test_all_correct_and_all_wrong_have_the_binomial_interval() -> None:
@@ -168,6 +178,50 @@ def test_a_thousand_samples_of_a_thousand_items_are_fast() -> None:
     began = time.perf_counter()
     bootstrap_sums(statistics, samples=1000)
     assert time.perf_counter() - began < 2
+
+
+def rejected(num_experiments: int, *, num_seeds: int, better: float = 0.0, over_items_only: bool = False) -> float:
+    """How often p <= 0.05 for two recipes on synthetic items, whose runs differ by the luck of a seed.
+
+    The second errs less by `better`; `over_items_only` compares one run of each, as if it were the recipe.
+    """
+    chance, count = np.random.default_rng(5), 0
+    for seed in range(num_experiments):
+        lengths = chance.integers(3, 13, 150)
+        hardness = chance.beta(0.8, 3.2, 150)
+        sides = []
+        for ease in (1.0, 1.0 - better):
+            lucks = chance.normal(1.0, 0.15, num_seeds)
+            errors = [chance.gamma(lengths, hardness * ease * luck) for luck in lucks]
+            sides.append([Measured(RATE, np.stack([each, lengths], 1).astype(np.float64)) for each in errors])
+        if over_items_only:
+            p = differences(sides[1][:1], sides[0][:1], samples=199, seed=seed)[0].bootstrap_p
+        else:
+            p = seed_difference(sides[1], sides[0], samples=199, seed=seed).p
+        count += p <= 0.05
+    return count / num_experiments
+
+
+def test_over_seeds_and_items_equal_recipes_rarely_differ() -> None:
+    # 300 experiments: one standard error is 1.3 %. Tails of few seeds are heavier than those that are drawn.
+    assert rejected(300, num_seeds=5) <= 0.11
+    assert rejected(300, num_seeds=3) <= 0.15
+    assert rejected(300, num_seeds=3, over_items_only=True) > 0.3  # where one run is taken for the recipe
+
+
+def test_over_seeds_and_items_a_large_difference_is_found() -> None:
+    assert rejected(60, num_seeds=5, better=0.5) > 0.8
+
+
+def test_the_difference_over_seeds_is_that_of_the_means() -> None:
+    right = [exact_match(list(text), [["a"]] * 4) for text in ("aaab", "aabb", "abbb")]
+    found = seed_difference(right[:2], [right[2], right[2]], samples=200)
+    assert found.value == pytest.approx(0.625 - 0.25)
+    assert found.interval.low <= found.value <= found.interval.high
+    same = seed_difference(right[:2], right[:2], samples=200)
+    assert same.value == 0.0
+    assert same.interval.low < 0 < same.interval.high  # other seeds would differ
+    assert same.p == 1.0
 
 
 def test_mean_and_deviation_over_seeds() -> None:

@@ -118,7 +118,7 @@ def test_norms_start_as_the_identity():
 
 
 @torch.no_grad()
-def test_every_parameter_is_initialised(model):
+def test_every_parameter_is_initialized(model):
     for parameter in model.parameters():
         parameter.fill_(math.nan)
     initialize(model)

@@ -18,7 +18,7 @@ LENGTHS = (4, 1, 6, 3)
 BOUND = 1e-12
 
 
-def randomise(module):
+def randomize(module):
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.copy_(0.7 * torch.randn_like(parameter))
@@ -26,7 +26,7 @@ def randomise(module):
 
 
 def new_lstm():
-    return randomise(LSTM(INPUT, WIDTH))
+    return randomize(LSTM(INPUT, WIDTH))
 
 
 def rows(lengths=LENGTHS, length=None, width=INPUT):
@@ -113,7 +113,7 @@ def framework_gru(gru):
 @torch.no_grad()
 @pytest.mark.parametrize("backward", [False, True])
 def test_a_gru_reads_padded_rows_as_torch_reads_packed_ones(backward):
-    reader = randomise(DirectedRNN(INPUT, WIDTH, backward=backward, cell="gru"))
+    reader = randomize(DirectedRNN(INPUT, WIDTH, backward=backward, cell="gru"))
     x, mask = rows(LENGTHS, 9)
     outputs, (h,) = reader(x, mask)
     read = turned(x, LENGTHS) if backward else x
@@ -129,7 +129,7 @@ def test_a_gru_reads_padded_rows_as_torch_reads_packed_ones(backward):
 
 @torch.no_grad()
 def test_padding_before_the_first_token_leaves_a_gru_at_exactly_zero():
-    gru = randomise(GRU(INPUT, WIDTH)).float()
+    gru = randomize(GRU(INPUT, WIDTH)).float()
     x = 50 * torch.randn(3, 4, INPUT)
     outputs, (h,) = gru(x, gru.zeros(x), torch.zeros(3, 4, dtype=torch.bool))
     assert not h.any()
@@ -139,7 +139,7 @@ def test_padding_before_the_first_token_leaves_a_gru_at_exactly_zero():
 @torch.no_grad()
 @pytest.mark.parametrize("cell", [LSTM, GRU])
 def test_one_position_at_a_time_equals_all_at_once(cell):
-    network = randomise(cell(INPUT, WIDTH))
+    network = randomize(cell(INPUT, WIDTH))
     x, _ = rows((6, 6))
     start = tuple(torch.randn(2, WIDTH).double() for _ in network.zeros(x))
     at_once, final = network(x, start)
@@ -156,7 +156,7 @@ def test_one_position_at_a_time_equals_all_at_once(cell):
 @pytest.mark.parametrize("extra", [0, 1, 9])
 @pytest.mark.parametrize("backward", [False, True])
 def test_finals_equal_those_of_torch_over_packed_sequences(backward, extra):
-    reader = randomise(DirectedRNN(INPUT, WIDTH, backward=backward))
+    reader = randomize(DirectedRNN(INPUT, WIDTH, backward=backward))
     x, mask = rows(length=max(LENGTHS) + extra)
     outputs, (h, c) = reader(x, mask)
     expected, expected_h, expected_c = packed(reader.lstm, turned(x, LENGTHS) if backward else x, LENGTHS)
@@ -172,7 +172,7 @@ def test_finals_equal_those_of_torch_over_packed_sequences(backward, extra):
 @pytest.mark.parametrize("backward", [False, True])
 def test_padding_leaves_h_and_c_unchanged(backward):
     """Each row's h and c equal those of the row alone, with any amount and content of padding."""
-    reader = randomise(DirectedRNN(INPUT, WIDTH, backward=backward))
+    reader = randomize(DirectedRNN(INPUT, WIDTH, backward=backward))
     x, _ = rows()
     alone = [reader(x[row : row + 1, :n], torch.ones(1, n, dtype=torch.bool)) for row, n in enumerate(LENGTHS)]
     for extra in (0, 1, 7, 40):
@@ -196,7 +196,7 @@ def test_encoder_layers_give_each_row_the_same_result_as_alone(layer):
             encoder_layer = ResidualEncoderLayer(BidirectionalRNN(INPUT, INPUT, merge="sum"))
         case _:
             encoder_layer = BidirectionalRNN(INPUT, 6, merge=layer)
-    randomise(encoder_layer)
+    randomize(encoder_layer)
     x, mask = rows(length=9)
     states, (h, c) = encoder_layer(x, mask)
     for row, length in enumerate(LENGTHS):
@@ -213,7 +213,7 @@ def test_backward_reads_the_real_tokens_in_reverse():
     ids = torch.randint(4, 11, (len(LENGTHS), 8))
     table, kept = Embedding(11, INPUT), SequenceDropout(0.0)
     backward = Encoder(table, [UnidirectionalRNN(INPUT, WIDTH, backward=True)], kept)
-    randomise(backward)
+    randomize(backward)
     forward = Encoder(table, [UnidirectionalRNN(INPUT, WIDTH)], kept).double()
     forward.load_state_dict(backward.state_dict())
     memory = backward(Padded(ids, lengths))
@@ -229,7 +229,7 @@ def test_backward_reads_the_real_tokens_in_reverse():
 @pytest.mark.parametrize("merge", ["concat", "sum", "mean"])
 def test_merges(merge):
     width = 6
-    both = randomise(BidirectionalRNN(INPUT, width, merge=merge))
+    both = randomize(BidirectionalRNN(INPUT, width, merge=merge))
     x, mask = rows()
     states, (h, c) = both(x, mask)
     (ahead, (h_ahead, c_ahead)), (back, (h_back, c_back)) = both.ahead(x, mask), both.back(x, mask)
@@ -248,7 +248,7 @@ def test_merges(merge):
 
 @torch.no_grad()
 def test_a_residual_encoder_layer_adds_its_input_only_to_the_states():
-    inner = randomise(UnidirectionalRNN(INPUT, INPUT))
+    inner = randomize(UnidirectionalRNN(INPUT, INPUT))
     x, mask = rows()
     states, (h, c) = inner(x, mask)
     added, (own_h, own_c) = ResidualEncoderLayer(inner)(x, mask)
@@ -259,7 +259,7 @@ def test_a_residual_encoder_layer_adds_its_input_only_to_the_states():
 
 @torch.no_grad()
 def test_a_decoder_layer_starts_from_the_encoders_final_state_or_zero():
-    layer = randomise(Recurrent(INPUT, WIDTH))
+    layer = randomize(Recurrent(INPUT, WIDTH))
     memory = Memory(torch.randn(2, 3, WIDTH).double(), torch.ones(2, 3, dtype=torch.bool), ())
     final = tuple(torch.randn(2, 2, WIDTH).double())
     h, c = layer.start(memory, iter([final]))
@@ -272,7 +272,7 @@ def test_a_decoder_layer_starts_from_the_encoders_final_state_or_zero():
 @torch.no_grad()
 def test_dropout_does_not_apply_to_the_carried_state():
     """Dropout is between layers, never between steps."""
-    layer = randomise(Recurrent(INPUT, WIDTH, dropout=0.5))
+    layer = randomize(Recurrent(INPUT, WIDTH, dropout=0.5))
     x, _ = rows((4, 4))
     start = tuple(torch.randn(2, 2, WIDTH).double())
     layer.train()

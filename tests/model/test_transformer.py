@@ -34,7 +34,7 @@ MASK = torch.arange(SOURCES) < LENGTHS[:, None]
 BOUND = 1e-9
 
 
-def randomise(module):
+def randomize(module):
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.copy_(0.4 * torch.randn_like(parameter))
@@ -105,7 +105,7 @@ def in_pieces(layer, x, sizes, reading=()):
 @pytest.mark.parametrize("sizes", [[5], [1, 1, 1, 1, 1], [2, 3], [1, 3, 1], [3, 2], [2, 2, 1]], ids=str)
 def test_self_attention_is_causal(sizes, rotary):
     """At once, step by step, and in chunks, with keys before the queries."""
-    layer = randomise(SelfAttention(WIDTH, 2 if rotary else HEADS, rotary=rotary))
+    layer = randomize(SelfAttention(WIDTH, 2 if rotary else HEADS, rotary=rotary))
     x = noise(ROWS, TARGETS, WIDTH)
     ours, (keys, values) = in_pieces(layer, x, sizes)
     past = np.tril(np.ones((TARGETS, TARGETS), dtype=bool))
@@ -121,7 +121,7 @@ def test_self_attention_is_causal(sizes, rotary):
 
 @torch.no_grad()
 def test_a_step_adds_one_position_to_the_cache_and_keeps_the_rest():
-    layer = randomise(SelfAttention(WIDTH, HEADS))
+    layer = randomize(SelfAttention(WIDTH, HEADS))
     read = []
     layer.projection.register_forward_hook(lambda module, given, made: read.append(given[0].shape[:2].numel()))
     x = noise(ROWS, TARGETS, WIDTH)
@@ -138,7 +138,7 @@ def test_a_step_adds_one_position_to_the_cache_and_keeps_the_rest():
 @pytest.mark.parametrize("causal", [True, False])
 def test_self_attention_equals_torch_multi_head_attention(causal):
     """With the same weights; over padded rows if not causal."""
-    layer = randomise(SelfAttention(WIDTH, HEADS) if causal else EncoderSelfAttention(WIDTH, HEADS))
+    layer = randomize(SelfAttention(WIDTH, HEADS) if causal else EncoderSelfAttention(WIDTH, HEADS))
     twin = multi_head_twin(layer.projection, layer.output)
     memory = new_memory()
     x = memory.states
@@ -173,7 +173,7 @@ def copy_attention(twin, projection, output, query=None):
 @torch.no_grad()
 @pytest.mark.parametrize("rotary", [False, True])
 def test_encoder_self_attention_covers_all_real_positions(rotary):
-    layer, memory = randomise(EncoderSelfAttention(WIDTH, 2 if rotary else HEADS, rotary=rotary)), new_memory()
+    layer, memory = randomize(EncoderSelfAttention(WIDTH, 2 if rotary else HEADS, rotary=rotary)), new_memory()
     stream, carry = layer(Stream(memory.states), (), layer.read(memory))
     assert carry == ()
     for row, length in enumerate(LENGTHS.tolist()):
@@ -191,7 +191,7 @@ def test_encoder_self_attention_covers_all_real_positions(rotary):
 @pytest.mark.parametrize("need_weights", [True, False])
 @pytest.mark.parametrize("reports_weights", [True, False])
 def test_cross_attention_is_as_in_the_paper(reports_weights, need_weights):
-    layer, memory = randomise(CrossAttention(WIDTH, WIDTH, HEADS, reports_weights=reports_weights)), new_memory()
+    layer, memory = randomize(CrossAttention(WIDTH, WIDTH, HEADS, reports_weights=reports_weights)), new_memory()
     x = noise(ROWS, TARGETS, WIDTH)
     stream, carry = layer(Stream(x, need_weights=need_weights), (), layer.read(memory))
     assert carry == ()
@@ -214,7 +214,7 @@ def test_cross_attention_is_as_in_the_paper(reports_weights, need_weights):
 
 @torch.no_grad()
 def test_a_layer_that_reports_no_weights_keeps_those_of_an_earlier_one():
-    layer, memory = randomise(CrossAttention(WIDTH, WIDTH, HEADS)), new_memory()
+    layer, memory = randomize(CrossAttention(WIDTH, WIDTH, HEADS)), new_memory()
     weights = torch.rand(ROWS, TARGETS, SOURCES)
     stream, _ = layer(Stream(noise(ROWS, TARGETS, WIDTH), weights=weights), (), layer.read(memory))
     assert stream.weights is weights
@@ -224,7 +224,7 @@ def test_a_layer_that_reports_no_weights_keeps_those_of_an_earlier_one():
 @pytest.mark.parametrize("need_weights", [True, False])
 def test_the_hypotheses_of_a_sentence_share_its_reading(need_weights):
     """Two rows per sentence with a shared reading give the same result as with one reading per row."""
-    layer, memory = randomise(CrossAttention(WIDTH, WIDTH, HEADS, reports_weights=True)), new_memory()
+    layer, memory = randomize(CrossAttention(WIDTH, WIDTH, HEADS, reports_weights=True)), new_memory()
     x, reading = noise(2 * ROWS, TARGETS, WIDTH), layer.read(memory)
     shared, _ = layer(Stream(x, need_weights=need_weights), (), reading)
     own, _ = layer(Stream(x, need_weights=need_weights), (), select_rows(reading, torch.tensor([0, 0, 1, 1, 2, 2])))
@@ -259,7 +259,7 @@ def tensors_of(carry):
 
 def new_model(name, **options):
     small = {"width": WIDTH, "heads": HEADS, "layers": 2, "feed_forward": INNER, "dropout": 0.0}
-    return randomise(build(resolve(ModelOptions(**{"name": name} | small | options)), Sizes(TOKENS, TOKENS)))
+    return randomize(build(resolve(ModelOptions(**{"name": name} | small | options)), Sizes(TOKENS, TOKENS)))
 
 
 @pytest.mark.parametrize(("layers", "shown"), [(1, 0), (2, 0), (3, 1), (6, 4)])
@@ -300,7 +300,7 @@ def activation_by_hand(name, x):
 @torch.no_grad()
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_feed_forward_layer_is_two_linear_ones_and_an_activation(activation):
-    layer, x = randomise(FeedForward(WIDTH, INNER, activation)), 3 * noise(ROWS, TARGETS, WIDTH)
+    layer, x = randomize(FeedForward(WIDTH, INNER, activation)), 3 * noise(ROWS, TARGETS, WIDTH)
     assert layer.narrow.in_features == INNER
     stream, _ = layer(Stream(x), (), ())
     inner = activation_by_hand(activation, linear_by_hand(layer.widen, x.numpy()))
@@ -321,7 +321,7 @@ def norm_by_hand(norm, x):
 def test_positions_of_the_norms():
     x = noise(ROWS, TARGETS, WIDTH)
     before, after, last = (
-        randomise(layer) for layer in (PreNorm(Doubling(), WIDTH, 0.0), PostNorm(Doubling(), WIDTH, 0.0), Norm(WIDTH))
+        randomize(layer) for layer in (PreNorm(Doubling(), WIDTH, 0.0), PostNorm(Doubling(), WIDTH, 0.0), Norm(WIDTH))
     )
     close(before(Stream(x), (), ())[0].x, x.numpy() + 2 * norm_by_hand(before.norm, x.numpy()) + 1, 1e-12)
     close(after(Stream(x), (), ())[0].x, norm_by_hand(after.norm, 3 * x.numpy() + 1), 1e-12)
@@ -407,7 +407,7 @@ def test_each_row_continues_from_its_own_position():
 
 @torch.no_grad()
 def test_learned_positions_are_rows_of_a_table():
-    layer, x = randomise(LearnedPositions(9, WIDTH)), noise(ROWS, 7, WIDTH)
+    layer, x = randomize(LearnedPositions(9, WIDTH)), noise(ROWS, 7, WIDTH)
     ours, carry = in_pieces(layer, x, [2, 1, 4])
     close(ours, x + layer.table.weight[:7], 1e-12)
     assert carry.tolist() == [7] * ROWS
@@ -434,7 +434,7 @@ def test_rotary_products_depend_only_on_distances():
 @torch.no_grad()
 def test_rotary_attention_is_translation_invariant():
     """Rotating keys by their distance from the query equals rotating everything by its position."""
-    layer = randomise(SelfAttention(WIDTH, 2, rotary=True))
+    layer = randomize(SelfAttention(WIDTH, 2, rotary=True))
     x = noise(1, TARGETS, WIDTH)
     ours, _ = in_pieces(layer, x, [TARGETS])
     queries, keys, values = np.split(linear_by_hand(layer.projection, x[0].numpy()), 3, axis=1)
@@ -448,7 +448,7 @@ def test_rotary_attention_is_translation_invariant():
     )
     attended, _ = attention_by_hand(queries[last:], moved, values, np.ones((1, TARGETS), dtype=bool), 2)
     close(ours[0, last:], linear_by_hand(layer.output, attended))
-    still = randomise(SelfAttention(WIDTH, 2))
+    still = randomize(SelfAttention(WIDTH, 2))
     still.load_state_dict(layer.state_dict())
     assert (in_pieces(still, x, [TARGETS])[0] - ours).abs().max() > 1e-3
 

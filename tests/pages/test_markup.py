@@ -9,7 +9,7 @@ import pytest
 
 from seq2see.curves.history import History, Point
 from seq2see.markup import element, escaped, joined, paragraph, table
-from seq2see.markup.colours import DARK_SHADES, SHADES, contrast, heat_rules, ink, luminance
+from seq2see.markup.colors import DARK_SHADES, SHADES, contrast, heat_rules, ink, luminance
 from seq2see.markup.page import document, script, style
 from seq2see.pages.charts import MOST_POINTS, WIDTH, charts, line_styles, short, thinned, ticks
 
@@ -86,7 +86,7 @@ def test_a_chart_has_a_text_alternative_and_several_runs_have_a_legend() -> None
     assert "nan" not in both.lower()
 
 
-def test_seeds_of_a_model_share_a_colour_and_differ_in_dashes() -> None:
+def test_seeds_of_a_model_share_a_color_and_differ_in_dashes() -> None:
     assert line_styles(["a", "a", "b", "a"]) == [(0, 0), (0, 1), (1, 0), (0, 2)]
 
 

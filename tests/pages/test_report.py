@@ -16,7 +16,8 @@ import seq2see
 from seq2see.errors import CheckpointError, ConfigError, DataError
 from seq2see.evaluation import EvaluationOptions
 from seq2see.pages import collect_report_data, report_page, write_report
-from seq2see.pages.report import duration, source_of
+from seq2see.pages.examples import text_of
+from seq2see.pages.report import duration
 
 EVIL = "<script>alert(1)</script>"
 
@@ -136,8 +137,9 @@ def test_the_same_run_gives_the_same_scores_with_numpy(tiny_run: Path) -> None:
 
 
 def test_sources_and_durations_for_display() -> None:
-    assert source_of(["a", "b", "<eos>"]) == "ab"
-    assert source_of(["the", "dog", "<eos>"]) == "the dog"
+    assert text_of(["a", "b"]) == ['<bdi dir="auto">ab</bdi>']
+    assert text_of(["the", "dog"]) == ['<bdi dir="auto">the dog</bdi>']
+    assert text_of([]) == []
     assert [duration(seconds) for seconds in (9.4, 600, 9000)] == ["9 s", "10 min", "2.5 h"]
 
 

@@ -14,7 +14,7 @@ import pytest
 import seq2see
 from seq2see.errors import UserError
 from seq2see.inference.results import EMPTY, Prediction
-from seq2see.markup.colours import SHADES, shade
+from seq2see.markup.colors import SHADES, shade
 from seq2see.pictures import Attention, attend, save_attention
 from seq2see.pictures.html import as_html
 from seq2see.pictures.labels import (
@@ -207,7 +207,7 @@ def test_every_token_is_visible(token: str, expected: str) -> None:
 
 
 def test_only_the_last_token_is_the_end_mark() -> None:
-    """A word spelt like EOS is kept."""
+    """A word spelled like EOS is kept."""
     labels = labels_of(attention(["<eos>", "a", "<eos>"], ["<eos>", "<eos>"]).prediction)
     assert labels.source == ["<eos>", "a", END]
     assert labels.target == ["<eos>", END]
@@ -289,7 +289,7 @@ def test_cells_have_headers_and_their_exact_weight() -> None:
     assert scopes == ["col", "col", "row", "row"]
 
 
-def test_every_small_drawing_is_labelled() -> None:
+def test_every_small_drawing_is_labeled() -> None:
     """With its tokens, layer and head, and with the strongest weights as text."""
     found = attention([*ARABIC, "<eos>"], ["x", "<eos>"], heads=True)
     content = as_html([found])
@@ -321,8 +321,8 @@ def test_long_labels_of_a_drawing_are_turned_and_truncated() -> None:
 
 
 def test_the_scale_falls_evenly_from_white_to_dark() -> None:
-    """So that it is readable with colour blindness and in grey."""
-    parts = [[int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)] for colour in SHADES]
+    """So that it is readable with color blindness and in gray."""
+    parts = [[int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)] for color in SHADES]
     linear = [[(p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4) for p in each] for each in parts]
     luminance = np.array(linear) @ [0.2126, 0.7152, 0.0722]
     lightness = 116 * np.cbrt(luminance) - 16

@@ -164,7 +164,7 @@ def test_with_a_limit_the_model_is_that_of_the_shorter_pairs(files: tuple[Path, 
     assert [len(found.train), len(found.dev)] == [8, 8]
 
 
-def test_subwords_are_counted_once_they_are_learnt(tmp_path: Path) -> None:
+def test_subwords_are_counted_once_they_are_learned(tmp_path: Path) -> None:
     rare = "".join(chr(ord("a") + number * number % 26) for number in range(120))
     content = [f"the {side} is here\tdas {side} ist da" for side in SIDES * 3] + [f"{rare}\tda"]
     data, dev = written(tmp_path / "train.tsv", content), written(tmp_path / "dev.tsv", content[:3])

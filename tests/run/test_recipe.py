@@ -10,9 +10,16 @@ import pytest
 
 from seq2see.data import Examples, LengthBucketSampler, Pair, additions
 from seq2see.data.building import build_examples
+from seq2see.data.examples import Sequences
 from seq2see.errors import ConfigError
 from seq2see.model import ARCHITECTURES, ModelOptions, resolve
-from seq2see.run.recipe import choose_model, choose_training, epoch_examples_of
+from seq2see.run.recipe import (
+    are_many_translations,
+    choose_model,
+    choose_training,
+    epoch_examples_of,
+    is_small_transformer,
+)
 from seq2see.run.usual_updates import UPDATES
 from seq2see.text import Codecs
 from seq2see.text.building import vocabulary_lines
@@ -373,3 +380,63 @@ def test_epochs_with_dropout_are_counted_as_they_will_be() -> None:
     )
     assert with_dropout.max_updates > (without.max_updates or 0)
     assert epoch_examples_of(BPE, SENTENCES, codecs, seed=1) is None
+
+
+def translations(num_pairs: int, *, target_length: int) -> Examples:
+    """Sentences of ten tokens and their translations."""
+    return Examples(*(Sequences.pack([[5] * length] * num_pairs) for length in (10, target_length)))
+
+
+BPE = TextOptions(source="bpe", target="bpe")
+
+
+@pytest.mark.parametrize(
+    ("text", "num_pairs", "target_length", "expected"),
+    [
+        (BPE, 10_000, 12, True),
+        (replace(BPE, source=("tags", "words")), 10_000, 12, True),
+        (BPE, 9_999, 12, False),
+        (BPE, 10_000, 4, False),
+        (replace(BPE, target="symbols"), 10_000, 12, False),
+        (replace(BPE, source="characters"), 10_000, 12, False),
+        (replace(BPE, source=("picture",)), 10_000, 12, False),
+        (replace(BPE, source=("tags",)), 10_000, 12, False),
+    ],
+)
+def test_translations_are_told_by_units_number_and_lengths(
+    text: TextOptions, num_pairs: int, target_length: int, expected: bool
+) -> None:
+    assert are_many_translations(text, translations(num_pairs, target_length=target_length)) == expected
+
+
+def test_many_translations_get_a_small_transformer_unless_options_say_otherwise() -> None:
+    chosen, (said,) = choose_model(ModelOptions(), 29_000, has_many_translations=True)
+    assert (chosen.name, chosen.width, chosen.feed_forward, chosen.dropout) == ("transformer", 128, 256, 0.2)
+    assert said.startswith("model: transformer (")
+    assert "29,000 pairs of sentences" in said
+    named, _ = choose_model(ModelOptions(name="transformer"), 29_000, has_many_translations=True)
+    assert named == chosen
+    dropout, _ = choose_model(ModelOptions(dropout=0.1), 29_000, has_many_translations=True)
+    assert dropout == replace(chosen, dropout=0.1)
+    wide, _ = choose_model(ModelOptions(width=64), 29_000, has_many_translations=True)
+    assert (wide.name, wide.width, wide.feed_forward, wide.dropout) == ("transformer", 64, 256, 0.3)
+    lstm, _ = choose_model(ModelOptions(cell="gru"), 29_000, has_many_translations=True)
+    assert (lstm.name, lstm.width) == ("bidirectional", 256)
+    many, _ = choose_model(ModelOptions(), 1_000_000, has_many_translations=True)
+    assert (many.name, many.width, many.feed_forward) == ("transformer", 512, 2048)
+
+
+def test_a_small_transformer_is_trained_on_more_tokens_per_update_at_a_higher_rate() -> None:
+    small, _ = choose_model(ModelOptions(), 29_000, has_many_translations=True)
+    wide, _ = choose_model(ModelOptions(), 1_000_000, has_many_translations=True)
+    assert is_small_transformer(small)
+    assert not is_small_transformer(wide)
+    made = translations(300, target_length=12)
+    chosen, _ = choose_training(TrainingOptions(), made, can_match=False, has_blocks=True, is_small_transformer=True)
+    assert (chosen.rate, chosen.batch_size, chosen.batch_tokens) == (4e-3, None, 2_048)
+    other, _ = choose_training(TrainingOptions(), made, can_match=False, has_blocks=True)
+    assert (other.rate, other.batch_size) == (1e-3, 32)
+    given, _ = choose_training(
+        TrainingOptions(rate=1e-4, batch_size=7), made, can_match=False, has_blocks=True, is_small_transformer=True
+    )
+    assert (given.rate, given.batch_size, given.batch_tokens) == (1e-4, 7, None)

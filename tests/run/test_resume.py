@@ -474,7 +474,7 @@ def test_it_is_decided_while_the_folder_is_locked(
 # --- options that may be others without being asked ------------------------------------------------------------------
 
 
-def test_what_changes_nothing_that_is_learnt_may_change(config: Callable[..., Config], tmp_path: Path) -> None:
+def test_what_changes_nothing_that_is_learned_may_change(config: Callable[..., Config], tmp_path: Path) -> None:
     run = broken_at(config(), tmp_path / "run")
     said_by(config(), tmp_path / "whole")
     resume_with(run, {"data.workers": 2, "training.timeout": 60.0, "training.keep_checkpoints": 3})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import os
 import shutil
@@ -25,16 +26,20 @@ from safetensors.numpy import load_file
 import seq2see
 from seq2see import Pair
 from seq2see.config import Config, make_config, read_toml
+from seq2see.curves.history import read_history
+from seq2see.curves.plot import quantities_of
 from seq2see.data import Examples
 from seq2see.data.split import sample_evenly
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.inference.notes import UnknownTextWarning
+from seq2see.metrics import SCALES
 from seq2see.model import ARCHITECTURES
+from seq2see.run.dev import value_of
 from seq2see.run.pairs import read_data
 from seq2see.run.plan import max_length_for
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import checkpoints, load_checkpoint
-from seq2see.training import DevEvaluation, Evaluated, Event, Updated
+from seq2see.training import DevAnswer, DevEvaluation, Evaluated, Event, Updated
 
 
 class Said(Console):
@@ -205,6 +210,70 @@ def test_what_is_kept_is_the_best_model(
         same = all(np.array_equal(tensor, tensors[f"model.{name}"]) for name, tensor in kept.items())
         assert same == (update == 4)
     assert set(at) == {2, 4, 6}
+
+
+@pytest.mark.parametrize(("metric", "shown"), [("cer", "dev CER "), ("chrf", "dev chrF ")])
+def test_a_metric_of_evaluate_selects_the_best_model(
+    metric: str, shown: str, config: Callable[..., Config], tmp_path: Path
+) -> None:
+    """Its value is that of `evaluate` on the same pairs, and what ships is the model that it is best of."""
+    found: list[Evaluated] = []
+    said = Said()
+    chosen = config(training__metric=metric, training__max_updates=24, training__evaluate_every=4)
+    trained = train(
+        chosen,
+        tmp_path / "r",
+        console=said,
+        callbacks=[lambda e: found.append(e) if isinstance(e, Evaluated) else None],
+    )
+    values = {event.update: event.metrics[metric] for event in found}
+    best = max(values.values()) if SCALES[metric].higher_is_better else min(values.values())
+    assert len(set(values.values())) > 1
+    assert values[trained.finished.best_update] == best == trained.finished.metrics[metric]
+    assert list(trained.finished.metrics) == [metric, "exact_match", "loss"]
+    assert f"best is by {shown.strip()}" in said.text
+    assert said.text.count(shown) >= len(found)
+    dev = read_data(chosen, None, None, has_source=True).dev
+    report = seq2see.load(tmp_path / "r").evaluate(dev, metrics=[metric])
+    assert report.scores[metric].value == pytest.approx(best, abs=1e-9)
+    logged = read_history(tmp_path / "r")
+    assert [point.value for point in logged.others[metric]] == list(values.values())
+    assert f"dev {SCALES[metric].title}" in [each.title for each in quantities_of([logged])]
+
+
+def test_early_stopping_follows_the_metric(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error rate rises from the first evaluation on, while the loss falls and the exact match rises."""
+    number = itertools.count(1)
+
+    def evaluate(*_: Any) -> DevEvaluation:
+        n = next(number)
+        return DevEvaluation({"cer": 0.1 * n, "exact_match": 0.01 * n, "loss": 1 / n}, ())
+
+    monkeypatch.setattr("seq2see.run.torch_trainer.evaluate_on_dev", evaluate)
+    chosen = config(training__metric="cer", training__patience=2, training__max_updates=12)
+    finished = quiet(chosen, tmp_path / "r").finished
+    assert (finished.best_update, finished.update, finished.reason) == (2, 6, "no improvement for 2 evaluations")
+
+
+def test_pairs_of_the_same_source_are_one_item_of_the_metric() -> None:
+    def answer(source: str, prediction: str, target: str) -> DevAnswer:
+        return DevAnswer(source, prediction, target, (), len(target), True)
+
+    answers = [answer("a", "xy", "xx"), answer("b", "z", "y"), answer("a", "xy", "xy")]
+    assert value_of("cer", answers) == pytest.approx(1 / 3)
+    assert value_of("cer", answers[:2]) == pytest.approx(2 / 3)
+
+
+def test_a_metric_whose_package_is_missing_is_refused_before_training(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ["sacrebleu", *(module for module in sys.modules if module.startswith("sacrebleu."))]:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match="sacrebleu"):
+        quiet(config(training__metric="bleu"), tmp_path / "r")
+    assert not (tmp_path / "r" / "metrics.jsonl").exists()
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -715,7 +784,7 @@ def with_subwords(tiny_settings: dict[str, Any], **own: Any) -> Config:
     return make_config({}, tiny_settings | chosen)
 
 
-def test_subwords_are_learnt_from_training_pairs_alone_and_their_number_is_said(
+def test_subwords_are_learned_from_training_pairs_alone_and_their_number_is_said(
     tiny_settings: dict[str, Any], tmp_path: Path
 ) -> None:
     pairs = sentence_pairs(60)

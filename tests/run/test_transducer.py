@@ -230,7 +230,7 @@ def test_the_command_aligns(run: Path, tmp_path: Path) -> None:
     assert "long.tsv:2" in found.stderr
 
 
-def test_targets_with_line_breaks_are_learnt(tmp_path: Path) -> None:
+def test_targets_with_line_breaks_are_learned(tmp_path: Path) -> None:
     pairs = [(source, target.replace(" ", "\n")) for source, target in PAIRS]
     settings = {"text.target": "characters", "training.max_updates": 2, "model.width": 16}
     model = seq2see.train(pairs, dev=pairs[:9], out=tmp_path / "run", settings=settings, quiet=True)
@@ -289,3 +289,13 @@ def test_the_longest_pair_is_said_in_tokens_without_steps(tmp_path: Path) -> Non
     config = make_config({}, {**TINY, "training.max_updates": 1})
     train(config, tmp_path / "run", pairs=pairs, dev_pairs=pairs[:9], device="cpu", console=Console(file=printed))
     assert "600 × 100 tokens" in " ".join(printed.getvalue().split())
+
+
+def test_its_top_tokens_are_tokens_and_no_steps(model: seq2see.Model) -> None:
+    for answer in model.predict([source for source, _ in PAIRS[:9]], beam=3, n_best=2, top_tokens=3):
+        for each in answer.all:
+            assert len(each.top_tokens) == len(each.target_tokens)
+            for choices in each.top_tokens:
+                assert len(choices) == 3
+                assert STEP_TOKEN not in [choice.token for choice in choices]
+            assert each.target_tokens[-1] in [choice.token for choice in each.top_tokens[-1]]  # EOS

@@ -13,6 +13,7 @@ import pytest
 
 import seq2see
 from seq2see.errors import ConfigError
+from seq2see.pages.report import write_report
 from seq2see.pictures import save_attention
 from seq2see.pictures.attention import Attention
 
@@ -98,6 +99,14 @@ def test_attention_is_drawn_over_the_picture(pictures: Path, tmp_path: Path) -> 
     first = (tmp_path / "end.svg").read_text().split("<image")[1]
     assert set(re.findall('fill-opacity="(.*?)"', first)) == {"0.000"}
     assert "data:image/png" in attention._repr_html_()
+
+
+def test_the_report_shows_pictures(pictures: Path, tmp_path: Path) -> None:
+    data = write_report(pictures / "run", tmp_path / "report.html", [pictures / "dev.tsv"])
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<img") == len(data.attention) > 2
+    assert "1:1 2:1" not in page
+    assert page.count("<svg") > page.count("<img"), "the attention is over the pictures"
 
 
 def test_the_command_reads_pictures_beside_a_table(pictures: Path, tmp_path: Path) -> None:

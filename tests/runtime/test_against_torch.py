@@ -162,7 +162,7 @@ def test_a_state_can_be_selected_from_twice(variant, new_model, new_batch, netwo
     state = network.start(source.ids.numpy(), source.lengths.numpy())
     rows, ids = np.arange(4), np.array([4, 5, 6, 7])
     _, state, _ = network.step(ids, state)
-    first, second = state.select(rows), state.select(rows)
+    first, second = state.select(rows, rows), state.select(rows, rows)
     answers = []
     for each in (first, second, state):
         for _ in range(3):

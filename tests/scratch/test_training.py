@@ -29,7 +29,7 @@ PAIRS = [Pair(a + b, b + a, "") for a in "abcdef" for b in "abcdef"]
 
 
 @pytest.mark.parametrize("name", ["peeky", "attention"])
-def test_a_small_task_is_learnt(name):
+def test_a_small_task_is_learned(name):
     examples, source, target = make_examples(PAIRS)
     model = scratch.build(name, source, target, width=32, embedding=16)
     reports = []

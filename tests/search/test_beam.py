@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from seq2see.errors import ConfigError
 from seq2see.search import Forbid, Hypothesis, beam_search, generate, length_divisor, log_coverage
 from seq2see.search.candidates import _best_of_rows
+from seq2see.search.finished import take_along
 
 BOS, EOS = 0, 1
 
@@ -329,7 +330,7 @@ def test_coverage_is_as_published() -> None:
     assert log_coverage(looked, np.array([3, 2])).tolist() == pytest.approx([math.log(0.125), 0.0])
 
 
-def test_forbidden_ids_never_occur_and_log_prob_is_not_renormalised(history_model: Any) -> None:
+def test_forbidden_ids_never_occur_and_log_prob_is_not_renormalized(history_model: Any) -> None:
     model = history_model(6)
     sentences = list(range(12))
     free = run(model, sentences, 8, num_hypotheses=4, n_best=4)
@@ -413,3 +414,15 @@ def test_no_sentences_give_no_hypotheses(history_model: Any) -> None:
 def test_options_out_of_range_are_named(history_model: Any, options: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         run(history_model(5), [0], 10, **options)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_values_are_taken_along_as_numpy_does(dtype):
+    rng = np.random.default_rng(1)
+    values = rng.integers(0, 100, (4, 7)).astype(dtype)
+    for order in (
+        rng.integers(0, 7, (4, 3)),
+        np.zeros((4, 0), int),
+        rng.permuted(np.tile(np.arange(7), (4, 1)), axis=1),
+    ):
+        assert np.array_equal(take_along(values, order), np.take_along_axis(values, order, 1))

@@ -14,7 +14,7 @@ from seq2see.inference.spelling import spelling_table
 from seq2see.search import (
     Forbid,
     ForbidPhrases,
-    ForbidSpelt,
+    ForbidSpelled,
     ForcePrefix,
     Hypothesis,
     MinLength,
@@ -66,9 +66,9 @@ def test_phrases_that_only_some_sentences_forbid() -> None:
     assert ruled_out(phrases, emitted, sentences) == [[3, 4], [], [4], [4, 5], [4]]
     # The ids of "aba" (2 is a, 3 is b, 4 is ab) and of "b".
     tables = [spelling_table(text, ("", "", "a", "b", "ab", "c")) for text in ("aba", "b")]
-    spelt = ForbidSpelt(tables, np.array([[True, False], [False, False], [False, True]]))
-    assert ruled_out(spelt, [[5, 4], [5, 4], [5, 4], [2, 3]], [0, 1, 2, 0]) == [[2, 4], [], [3, 4], [2, 4]]
-    assert ruled_out(ForbidSpelt(tables[:1]), [[5, 4], [5, 3]]) == [[2, 4], []]
+    spelled = ForbidSpelled(tables, np.array([[True, False], [False, False], [False, True]]))
+    assert ruled_out(spelled, [[5, 4], [5, 4], [5, 4], [2, 3]], [0, 1, 2, 0]) == [[2, 4], [], [3, 4], [2, 4]]
+    assert ruled_out(ForbidSpelled(tables[:1]), [[5, 4], [5, 3]]) == [[2, 4], []]
 
 
 def test_forbid_phrases() -> None:
@@ -111,7 +111,7 @@ def times(ids: list[int], phrase: list[int]) -> int:
 @pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=50)
 @given(seed=st.integers(0, 10**6), size=st.integers(1, 3), data=st.data())
-def test_ruled_out_ids_never_occur_and_log_prob_is_not_renormalised(
+def test_ruled_out_ids_never_occur_and_log_prob_is_not_renormalized(
     history_model: Any, way: str, seed: int, size: int, data: st.DataObject
 ) -> None:
     model = history_model(NUM_TOKENS, seed)

@@ -114,7 +114,7 @@ def test_a_row_gives_the_same_result_alone_and_in_a_batch(history_model: Any, ch
 
 
 @pytest.mark.parametrize("choose", [greedy, Sampler(1.0, seed=3)])
-def test_forbidden_ids_are_never_chosen_and_log_prob_is_not_renormalised(history_model: Any, choose: Any) -> None:
+def test_forbidden_ids_are_never_chosen_and_log_prob_is_not_renormalized(history_model: Any, choose: Any) -> None:
     model = history_model(6)
     free = run(model, list(range(20)), 8, choose=choose)
     bound = run(model, list(range(20)), 8, choose=choose, filters=[Forbid((BOS, 4))])

@@ -71,10 +71,10 @@ def test_the_grid_has_the_probability_of_each_token_and_where_the_model_looks(
     opened: Callable[..., Any], tiny_run: Path
 ) -> None:
     page = opened("#text=de+ab&model=tiny")
-    with pytest.warns(UnknownTextWarning):
+    with pytest.warns(UnknownTextWarning):  # of the blank
         (found,) = seq2see.load(tiny_run).predict("de ab")
     page.wait_for_selector("#tokens table")
-    assert page.locator("#tokens thead th").all_text_contents() == ["prob.", *"de␣ab", "∎"]
+    assert page.locator("#tokens thead th").all_text_contents() == ["prob.", *found.source_tokens[:-1], "∎"]
     assert page.locator("#tokens tbody th").all_text_contents() == [*found.target_tokens[:-1], "∎"]
     titles = page.eval_on_selector_all(
         "#tokens tbody tr", "rows => rows.map(row => [...row.cells].slice(1).map(c => +c.title))"
@@ -84,7 +84,20 @@ def test_the_grid_has_the_probability_of_each_token_and_where_the_model_looks(
     page.locator("#tokens td >> nth=1").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
-    assert re.search(r"→.*: 0\.\d{4}$", page.locator(".readout").text_content())
+    assert re.search(r"→.*: 0\.\d{4}$", page.locator("output.readout").text_content())
+
+
+def test_pointing_at_a_token_shows_where_the_model_looked(opened: Callable[..., Any], tiny_run: Path) -> None:
+    page = opened("#text=deab&model=tiny")
+    answers(page, 1)
+    (found,) = seq2see.load(tiny_run).predict("deab")
+    token = page.locator(".tokens.target button").nth(1)
+    token.hover()
+    said = page.locator(".bands .readout").text_content()
+    assert said == token.get_attribute("aria-label")
+    share = 2.718281828 ** found.token_log_probs[1]
+    assert said.startswith(f"\u2068{found.target_tokens[1]}\u2069: probability {100 * share:.0f} %; looks at ")
+    assert page.locator(".bands path.here").count() == sum(weight >= 0.02 for weight in found.weights[1])
 
 
 def test_the_address_holds_what_is_asked_and_back_goes_back(opened: Callable[..., Any]) -> None:
@@ -119,6 +132,45 @@ def test_answers_are_chosen_with_the_arrow_keys(opened: Callable[..., Any]) -> N
     page.keyboard.press("ArrowDown")
     pressed = page.eval_on_selector_all("#answers button", "each => each.map(one => one.ariaPressed)")
     assert pressed == ["false", "true", "false"]
+
+
+def test_a_token_has_its_alternatives_and_the_answer_goes_on_from_one(
+    opened: Callable[..., Any], tiny_run: Path
+) -> None:
+    page = opened("#text=deab&model=tiny")
+    answers(page, 1)
+    (found,) = seq2see.load(tiny_run).predict("deab", top_tokens=5)
+    page.locator("button.token").nth(1).click()
+    labels = page.locator("#choices bdi").all_text_contents()
+    assert labels == ["∎" if each.token == "<eos>" else each.token for each in found.top_tokens[1]]
+    title = page.locator("button.token").nth(1).get_attribute("title")
+    assert title.startswith(f"{labels[0]} ")
+    number = next(i for i, each in enumerate(found.top_tokens[1]) if i and each.token != "<eos>")
+    page.locator("#choices button").nth(number).click()
+    expected = found.top_tokens[1][number].text
+    until(page, f"location.hash.includes('prefix={expected}')")
+    (continued,) = seq2see.load(tiny_run).predict("deab", prefix=expected)
+    until(page, f"document.querySelector('#answers .text').textContent === {continued.text!r}")
+
+
+def test_two_models_stand_side_by_side_and_the_answers_make_a_tree(opened: Callable[..., Any], tiny_run: Path) -> None:
+    page = opened("#text=deab&model=tiny&beam=3&other=language")
+    first = answers(page, 3)
+    second = page.locator("#others .text").all_text_contents()
+    assert len(second) == 3
+    assert second != first
+    assert page.locator("#beside-name").text_content() == "language: another answer"
+    assert page.locator("#beside mark").count()
+    page.locator("#tree summary").click()
+    leaves = page.eval_on_selector_all("#branches li", "each => each.filter(one => !one.querySelector('ul')).length")
+    assert leaves == 3
+    page.locator("#depth").fill("1")
+    tokens = {each.target_tokens[0] for each in seq2see.load(tiny_run).predict("deab", beam=3, n_best=3)[0].all}
+    assert page.locator("#branches li").count() == len(tokens)
+    page.select_option("#other", "tiny")
+    until(page, "document.querySelector('#beside-name').textContent === 'tiny: the same answer'")
+    assert page.locator("#others .text").all_text_contents() == first
+    assert not page.locator("#beside mark").count()
 
 
 def test_a_prefix_samples_and_mistakes_are_shown(opened: Callable[..., Any], tiny_run: Path) -> None:

@@ -17,7 +17,8 @@ import seq2see
 
 require_extra()
 
-from seq2see.serving.models import Models, Served, examples_in, load_served, named, require_servable  # noqa: E402 (needs the extra)
+from seq2see.inference.examples import examples_in  # noqa: E402
+from seq2see.serving.models import Models, Served, load_served, named, require_servable  # noqa: E402 (needs the extra)
 from seq2see.serving.problems import ProblemError  # noqa: E402
 from seq2see.serving.snapshots import Snapshot  # noqa: E402
 from seq2see.text import Characters, Fields, Values  # noqa: E402

@@ -22,7 +22,7 @@ from seq2see.storage.temporary import (
 )
 
 FILES = {"a.txt": b"a"}
-NEIGHBOURS = [f"{name}{ending}" for name in ("out", ".out") for ending in (".new", ".old", ".gone", ".tmp", ".part")]
+NEIGHBORS = [f"{name}{ending}" for name in ("out", ".out") for ending in (".new", ".old", ".gone", ".tmp", ".part")]
 
 
 def state_of(folder: Path, *, without: str) -> dict[str, str]:
@@ -36,12 +36,12 @@ def state_of(folder: Path, *, without: str) -> dict[str, str]:
 
 
 @pytest.fixture(params=["files", "folders", "links"])
-def neighbours(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def neighbors(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A folder with files, folders or links under names that a program might use for itself."""
     place = tmp_path / "place"
     place.mkdir()
     (tmp_path / "victim").write_text("victim")
-    for name in NEIGHBOURS:
+    for name in NEIGHBORS:
         match request.param:
             case "files":
                 (place / name).write_text(name)
@@ -53,18 +53,18 @@ def neighbours(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return place
 
 
-def test_what_stands_beside_an_output_stays(neighbours: Path) -> None:
-    before = state_of(neighbours.parent, without="place/out"), state_of(neighbours, without="out")
+def test_what_stands_beside_an_output_stays(neighbors: Path) -> None:
+    before = state_of(neighbors.parent, without="place/out"), state_of(neighbors, without="out")
     for text in (b"one", b"two"):
-        write_file(neighbours / "out", text)
-    assert (neighbours / "out").read_bytes() == b"two"
-    (neighbours / "out").unlink()
+        write_file(neighbors / "out", text)
+    assert (neighbors / "out").read_bytes() == b"two"
+    (neighbors / "out").unlink()
     for text in (b"one", b"two"):
-        write_folder(neighbours / "out", FILES | {"b.txt": text})
-    assert (neighbours / "out" / "b.txt").read_bytes() == b"two"
-    clean_leftovers(neighbours / "out")
-    assert state_of(neighbours, without="out") == before[1]
-    assert (neighbours.parent / "victim").read_text() == "victim"
+        write_folder(neighbors / "out", FILES | {"b.txt": text})
+    assert (neighbors / "out" / "b.txt").read_bytes() == b"two"
+    clean_leftovers(neighbors / "out")
+    assert state_of(neighbors, without="out") == before[1]
+    assert (neighbors.parent / "victim").read_text() == "victim"
 
 
 def test_nothing_is_read_from_or_moved_to_a_folder_that_is_only_called_old(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ FOLD = TextOptions("characters", "characters", case="fold")
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_folded_text_has_no_capitals_and_is_folded_once(normalization: str) -> None:
-    fold = make_tokenizer("characters", normalization, "fold").normalise
+    fold = make_tokenizer("characters", normalization, "fold").normalize
     characters = map(chr, range(sys.maxunicode + 1))
     for character in (each for each in characters if each.lower() != each or unicodedata.decomposition(each)):
         folded = fold(f"a{character}b")
@@ -37,8 +37,8 @@ def test_folded_text_has_no_capitals_and_is_folded_once(normalization: str) -> N
 def test_each_tokenizer_folds(name: str) -> None:
     tokenizer = make_tokenizer(name, case="fold")
     assert tokenizer.split("Das HAUS ÄÖ") == make_tokenizer(name).split("das haus äö")
-    assert tokenizer.join(tokenizer.split("Daẞ")) == tokenizer.normalise("Daẞ") == "daß"
-    assert make_tokenizer(name).normalise("Das") == "Das"
+    assert tokenizer.join(tokenizer.split("Daẞ")) == tokenizer.normalize("Daẞ") == "daß"
+    assert make_tokenizer(name).normalize("Das") == "Das"
 
 
 @pytest.mark.parametrize("unit", ["characters", "words", "symbols", "bytes", "bpe", "unigram"])

@@ -39,9 +39,9 @@ def test_text_survives_its_ids(name: str, text: str) -> None:
     ids = codec.encode(text)
     assert ids[-1] == EOS
     assert EOS not in ids[:-1]
-    assert codec.decode(ids) == codec.normalise(text)
+    assert codec.decode(ids) == codec.normalize(text)
     assert codec.unknown(text) == []
-    assert codec.is_normalised(codec.normalise(text))
+    assert codec.is_normalized(codec.normalize(text))
 
 
 def test_specials_on_the_way_back() -> None:
@@ -62,7 +62,7 @@ def test_data_may_spell_a_special() -> None:
 
 def test_texts_not_in_their_normal_form_can_be_counted() -> None:
     codec = Codec.build(Characters(), ["é"])
-    assert [codec.is_normalised(text) for text in ("é", "e\u0301")] == [True, False]
+    assert [codec.is_normalized(text) for text in ("é", "e\u0301")] == [True, False]
 
 
 def test_bytes_need_no_data() -> None:
@@ -90,7 +90,7 @@ NEW = "\U0001e08f"
 
 
 @pytest.mark.parametrize("version", ["13.0.0", "99.0.0"])
-def test_another_unicode_version_warns_of_characters_that_it_may_normalise_differently(version: str) -> None:
+def test_another_unicode_version_warns_of_characters_that_it_may_normalize_differently(version: str) -> None:
     values = Codec.build(Words(), [f"a b{NEW}"]).to_dict()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -156,7 +156,7 @@ def test_invalid_json_is_refused_with_its_file(content: bytes) -> None:
 
 # --- subwords -------------------------------------------------------------------------------------------------------
 
-LEARNT = {
+LEARNED = {
     unit: learn_codec(unit, ["the house of the man &apos;s  and\tthe housing", "日本の家"] * 12, size=70)
     for unit in SUBWORD_UNITS
 }
@@ -164,7 +164,7 @@ LEARNT = {
 
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)
 def test_subwords_survive_json(unit: str) -> None:
-    codec = LEARNT[unit]
+    codec = LEARNED[unit]
     loaded = Codec.from_json(codec.to_json())
     assert loaded == codec
     assert hash(loaded) == hash(codec)
@@ -185,7 +185,7 @@ def test_codecs_written_before_subwords_are_read() -> None:
     assert codec.encode("b a") == [5, 4, EOS]
 
 
-BPE, UNIGRAM = (LEARNT[unit].to_dict() for unit in ("bpe", "unigram"))
+BPE, UNIGRAM = (LEARNED[unit].to_dict() for unit in ("bpe", "unigram"))
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ JUNK = st.recursive(
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)
 @given(seed=st.integers(0, 2**32), junk=st.lists(JUNK, min_size=1, max_size=3))
 def test_any_json_is_a_user_error_or_a_codec(unit: str, seed: int, junk: list[Any]) -> None:
-    values = copy.deepcopy(LEARNT[unit].to_dict())
+    values = copy.deepcopy(LEARNED[unit].to_dict())
     chance = random.Random(seed)
     for wrong in junk:
         container, key = chance.choice(places(values))
@@ -249,7 +249,7 @@ def test_any_json_is_a_user_error_or_a_codec(unit: str, seed: int, junk: list[An
     except UserError:
         return
     for text in ("the house 日本 zzz", "", " \t&apos;s"):
-        assert codec.tokenizer.join(codec.tokenizer.split(text)) == codec.normalise(text)
+        assert codec.tokenizer.join(codec.tokenizer.split(text)) == codec.normalize(text)
         codec.decode(codec.encode(text))
 
 
@@ -257,7 +257,7 @@ def test_any_json_is_a_user_error_or_a_codec(unit: str, seed: int, junk: list[An
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)
 @given(seed=st.integers(0, 2**32), count=st.integers(1, 5))
 def test_json_with_some_bytes_changed_is_a_user_error_or_a_codec(unit: str, seed: int, count: int) -> None:
-    content = bytearray(LEARNT[unit].to_json())
+    content = bytearray(LEARNED[unit].to_json())
     chance = random.Random(seed)
     for _ in range(count):
         content[chance.randrange(len(content))] = chance.choice([chance.randrange(256), *b' ",[]{}0-'])

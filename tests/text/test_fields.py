@@ -31,8 +31,8 @@ def lemma_and_tags() -> Codec:
 )
 def test_tags_are_a_set(text: str, tokens: list[str], normal: str) -> None:
     assert Tags().split(text) == tokens
-    assert Tags().join(tokens) == normal == Tags().normalise(text)
-    assert Tags().normalise(normal) == normal
+    assert Tags().join(tokens) == normal == Tags().normalize(text)
+    assert Tags().normalize(normal) == normal
 
 
 def test_each_field_has_its_tokens_and_a_break_before_the_next() -> None:
@@ -41,7 +41,7 @@ def test_each_field_has_its_tokens_and_a_break_before_the_next() -> None:
     assert codec.tokenizer.unit == ("characters", "tags")
     ids = codec.encode("dab\tV;PST")
     assert codec.tokens(ids) == ["d", "a", "b", FIELD_BREAK, "<V>", "<PST>", "<eos>"], "frequent tags first"
-    assert codec.decode(ids) == codec.normalise("dab\tPST;V") == "dab\tV;PST"
+    assert codec.decode(ids) == codec.normalize("dab\tPST;V") == "dab\tV;PST"
     assert codec.encode("dab\tPST;V") == Codec.from_json(codec.to_json()).encode("dab\tV;PST") == ids
     assert codec.encode("V\tV")[0] != codec.encode("V\tV")[2], "a letter and a tag are different tokens"
     assert codec.unknown("xa\tFUT;V") == ["x", "<FUT>"]
@@ -64,7 +64,7 @@ def test_fields_of_one_unit_share_its_tokens() -> None:
     assert codec.tokens(codec.encode("the cat\tde\tcat"))[3] == "<de>"
 
 
-def test_subwords_of_fields_are_learnt_together_and_survive_storage() -> None:
+def test_subwords_of_fields_are_learned_together_and_survive_storage() -> None:
     counts = {"bpe": {" lower": 20, " lowest": 20}, "tags": {"<de>": 4}}
     codec = codec_of_counts(TextOptions(min_count=2), ("bpe", "tags", "bpe"), counts)
     text = "lower lowest\tde\tlowest"
@@ -77,7 +77,7 @@ def test_subwords_of_fields_are_learnt_together_and_survive_storage() -> None:
     grown = codec.grown(["lower\tfr\tö"])
     assert grown.unknown("ö\tfr\tlower") == []
     assert grown.vocabulary.tokens[: len(codec.vocabulary.tokens)] == codec.vocabulary.tokens
-    assert grown.normalise("a\ta;fr;de\tb") == "a\tde;fr;a\tb", "known tags first, unknown ones last"
+    assert grown.normalize("a\ta;fr;de\tb") == "a\tde;fr;a\tb", "known tags first, unknown ones last"
 
 
 @pytest.mark.parametrize(
@@ -155,5 +155,5 @@ def test_options_that_fields_conflict_with(options: TextOptions, where: str) -> 
 
 def test_fields_split_like_their_tokenizers() -> None:
     tokenizer = Fields("NFD", (make_tokenizer("graphemes", "NFD"), make_tokenizer("symbols", "NFD")))
-    assert tokenizer.normalise("é\t p  t ") == "e\u0301\tp t"
-    assert tokenizer.join(tokenizer.split("é\t p  t ")) == tokenizer.normalise("é\t p  t ")
+    assert tokenizer.normalize("é\t p  t ") == "e\u0301\tp t"
+    assert tokenizer.join(tokenizer.split("é\t p  t ")) == tokenizer.normalize("é\t p  t ")

@@ -37,7 +37,7 @@ def test_old_texts_keep_their_ids(unit: str) -> None:
 def test_any_text_is_segmented_as_before(unit: str, text: str) -> None:
     before, now = CODECS[unit]
     assert now.tokenizer.split(text) == before.tokenizer.split(text)
-    assert now.tokenizer.join(now.tokenizer.split(text)) == now.normalise(text)
+    assert now.tokenizer.join(now.tokenizer.split(text)) == now.normalize(text)
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -47,7 +47,7 @@ def test_the_new_texts_have_no_unknown_tokens(unit: str) -> None:
         assert any(UNK in before.encode(text) for text in NEW)
     for text in NEW:
         assert UNK not in now.encode(text)
-        assert now.decode(now.encode(text)) == now.normalise(text)
+        assert now.decode(now.encode(text)) == now.normalize(text)
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -113,22 +113,22 @@ def test_learning_is_deterministic(unit: str) -> None:
 def test_characters_without_a_score_get_the_lowest() -> None:
     """The library gives each one just above the lowest, which varies between runs."""
     words = Counter({"housing": 900, "housed": 900, "qxzjvwyk": 900, "qxzj": 900, "vwyk": 900})
-    learnt = [learn_scores(words, sorted(set("".join(words))), 24) for _ in range(4)]
-    assert all(scores == learnt[0] for scores in learnt)
-    lowest = min(learnt[0].values())
-    assert sum(score == lowest for score in learnt[0].values()) > 3
+    learned = [learn_scores(words, sorted(set("".join(words))), 24) for _ in range(4)]
+    assert all(scores == learned[0] for scores in learned)
+    lowest = min(learned[0].values())
+    assert sum(score == lowest for score in learned[0].values()) > 3
 
 
 @pytest.mark.parametrize("unit", SUBWORD_UNITS)
 @given(texts=st.lists(st.text(st.one_of(st.sampled_from("ab &apos;\0\t"), st.characters(exclude_categories=["Cs"])))))
-def test_any_texts_can_be_learnt(unit: str, texts: list[str]) -> None:
+def test_any_texts_can_be_learned(unit: str, texts: list[str]) -> None:
     codec = learn_codec(unit, texts)
     for text in texts:
-        assert codec.tokenizer.join(codec.tokenizer.split(text)) == codec.normalise(text)
+        assert codec.tokenizer.join(codec.tokenizer.split(text)) == codec.normalize(text)
         assert set(codec.unknown(text)) <= {"\0"}
 
 
-def test_texts_are_normalised_first_and_lone_surrogates_are_refused() -> None:
+def test_texts_are_normalized_first_and_lone_surrogates_are_refused() -> None:
     assert "é" in learn_codec("bpe", ["e\u0301"]).vocabulary
     assert "é" not in learn_codec("bpe", ["é"], normalization="NFD").vocabulary
     with pytest.raises(DataError, match="surrogate"):

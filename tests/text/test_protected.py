@@ -67,25 +67,25 @@ def tokenizer_of(unit: str, normalization: str = "NFC", case: str = "keep") -> T
     normalization=st.sampled_from(NORMALIZATIONS),
     case=st.sampled_from(("keep", "fold")),
 )
-def test_join_of_split_is_the_normalised_text(
+def test_join_of_split_is_the_normalized_text(
     unit: str, pattern: str, text: str, normalization: str, case: str
 ) -> None:
     tokenizer = protect(tokenizer_of(unit, normalization, case), pattern)
     try:
-        normalised = tokenizer.normalise(text)
+        normalized = tokenizer.normalize(text)
     except UserError:
         return
     tokens = tokenizer.split(text)
     assert all(tokens)
-    assert tokenizer.join(tokens) == normalised
+    assert tokenizer.join(tokens) == normalized
     if unit != "symbols" and (case == "keep" or unit in SUBWORDS):
-        assert normalised == tokenizer_of(unit, normalization).normalise(text)
+        assert normalized == tokenizer_of(unit, normalization).normalize(text)
     units = [token for token in tokenizer.protected(text) if token != GLUE]
     left = list(tokens)
     for token in units:  # each is a token, in this order
         left = left[left.index(token) + 1 :]
     skipping = tokenizer.split_with_dropout(text, MergeDropout(0.9, random.Random(1)))
-    assert tokenizer.join(skipping) == normalised
+    assert tokenizer.join(skipping) == normalized
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -95,7 +95,7 @@ def test_a_text_without_units_is_split_as_ever(unit: str, text: str) -> None:
     protected = protect(tokenizer, "\ue000")
     text = text.replace("\ue000", "")
     assert protected.split(text) == tokenizer.split(text)
-    assert protected.normalise(text) == tokenizer.normalise(text)
+    assert protected.normalize(text) == tokenizer.normalize(text)
     assert protected.protected(text) == []
 
 
@@ -122,7 +122,7 @@ def test_units_are_entries_of_the_vocabulary_and_written_unchanged(unit: str) ->
         assert json.loads(codec.to_json())["protect"] == rf"{BRACES}|{TAGS}"
         for text in texts:
             assert UNK not in codec.encode(text)
-            assert codec.decode(codec.encode(text)) == codec.normalise(text)
+            assert codec.decode(codec.encode(text)) == codec.normalize(text)
             assert Codec.from_json(codec.to_json()).encode(text) == codec.encode(text)
         assert codec.encode("{name}") == [codec.vocabulary.id("{name}"), EOS]
         # A unit that is new is one unknown token, and known to a codec that has grown.
@@ -134,7 +134,7 @@ def test_units_are_entries_of_the_vocabulary_and_written_unchanged(unit: str) ->
         assert Codec.from_json(grown.to_json()) == grown
 
 
-def test_new_units_are_learnt_however_rare_they_are_and_others_by_the_limits() -> None:
+def test_new_units_are_learned_however_rare_they_are_and_others_by_the_limits() -> None:
     pairs = [Pair("a a b {x}", "c"), Pair("a a d", "c")]
     for unit, kept in (("words", ["{x}", "a"]), ("characters", ["{x}", " ", "a"])):
         options = TextOptions(unit, "characters", protect=BRACES, min_count=2)  # type: ignore[arg-type]
@@ -149,7 +149,7 @@ def test_new_units_are_learnt_however_rare_they_are_and_others_by_the_limits() -
 
 
 @pytest.mark.parametrize("unit", ["bpe", "unigram"])
-def test_subwords_are_learnt_outside_units(unit: str) -> None:
+def test_subwords_are_learned_outside_units(unit: str) -> None:
     codec, _ = codecs_of(unit, subword_size=60)
     assert len(codec.vocabulary) <= 60
     assert codec.encode("{name}{a}") == [codec.vocabulary.id("{name}"), codec.vocabulary.id("{a}"), EOS]
@@ -167,7 +167,7 @@ def test_subwords_are_learnt_outside_units(unit: str) -> None:
 def test_units_keep_their_case() -> None:
     tokenizer = protect(make_tokenizer("characters", case="fold"), BRACES)
     assert tokenizer.split("AB{Name}C") == ["a", "b", "{Name}", "c"]
-    assert tokenizer.normalise("AB{Name}C") == "ab{Name}c"
+    assert tokenizer.normalize("AB{Name}C") == "ab{Name}c"
     options = TextOptions("bpe", "characters", protect=BRACES, case="fold", subword_size=20)
     source, target = build_examples(options, [Pair("Ab {Name}", "Ab {Name}")] * 5, has_source=True)[0]
     assert source is not None

@@ -116,17 +116,17 @@ def torn(text: str, pieces: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("unit", UNITS)
 @given(text=ANY_TEXT)
-def test_join_of_split_is_the_normalised_text(unit: str, text: str) -> None:
+def test_join_of_split_is_the_normalized_text(unit: str, text: str) -> None:
     tokenizer = CODECS[unit].tokenizer
     try:
-        normalised = tokenizer.normalise(text)
+        normalized = tokenizer.normalize(text)
     except UserError:
         assert any(unicodedata.category(character) == "Cs" for character in text)
         with pytest.raises(DataError):
             tokenizer.split(text)
         return
     tokens = tokenizer.split(text)
-    assert tokenizer.join(tokens) == normalised
+    assert tokenizer.join(tokens) == normalized
     assert all(tokens)
     assert tokenizer.split(text) == tokens  # what is remembered was not changed
 
@@ -136,7 +136,7 @@ def test_dropout_is_lossless_too(text: str, probability: float) -> None:
     tokenizer = CODECS["bpe"].tokenizer
     assert isinstance(tokenizer, BytePairEncoding)
     tokens = tokenizer.split_with_dropout(text, MergeDropout(probability, random.Random(text)))
-    assert tokenizer.join(tokens) == tokenizer.normalise(text)
+    assert tokenizer.join(tokens) == tokenizer.normalize(text)
     assert set(tokens) <= {*CODECS["bpe"].vocabulary.tokens, *CODECS["bpe"].unknown(text)}
 
 
@@ -250,7 +250,7 @@ def test_a_split_escape_would_be_noticed() -> None:
     assert torn("a @-@ b", [" a", " @", "-@", " b"]) == ["@-@"]
 
 
-def test_escapes_are_learnt_like_characters() -> None:
+def test_escapes_are_learned_like_characters() -> None:
     texts = ["a man &apos;s hat", "a dog &apos;s tail @-@ end", "the &quot; cat &quot;", "\ue000 here"] * 20
     for unit in UNITS:
         codec = learn_codec(unit, texts, size=80)

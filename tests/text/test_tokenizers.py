@@ -18,18 +18,18 @@ ANY_TEXT = st.one_of(st.text(), st.text(alphabet=st.characters()), TRICKY)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("name", TOKENIZER_NAMES)
 @given(text=ANY_TEXT)
-def test_join_of_split_is_the_normalised_text(name: str, normalization: str, text: str) -> None:
+def test_join_of_split_is_the_normalized_text(name: str, normalization: str, text: str) -> None:
     tokenizer = make_tokenizer(name, normalization)
     try:
-        normalised = tokenizer.normalise(text)
+        normalized = tokenizer.normalize(text)
     except UserError:
         assert any(unicodedata.category(character) == "Cs" for character in text)
         with pytest.raises(UserError):
             tokenizer.split(text)
         return
     tokens = tokenizer.split(text)
-    assert tokenizer.join(tokens) == normalised
-    assert tokenizer.normalise(normalised) == normalised
+    assert tokenizer.join(tokens) == normalized
+    assert tokenizer.normalize(normalized) == normalized
     assert all(tokens)
     if tokenizer.alphabet:
         assert set(tokens) <= set(tokenizer.alphabet)
@@ -38,8 +38,8 @@ def test_join_of_split_is_the_normalised_text(name: str, normalization: str, tex
 @given(text=st.text())
 def test_only_symbols_change_more_than_the_normal_form(text: str) -> None:
     for tokenizer in (Characters(), Graphemes(), Words(), Bytes()):
-        assert tokenizer.normalise(text) == unicodedata.normalize("NFC", text)
-        assert make_tokenizer(tokenizer.name, "none").normalise(text) == text
+        assert tokenizer.normalize(text) == unicodedata.normalize("NFC", text)
+        assert make_tokenizer(tokenizer.name, "none").normalize(text) == text
 
 
 def test_what_a_token_is() -> None:

@@ -19,9 +19,11 @@ def parameters(rows: int, width: int, vocabulary: int) -> tuple[torch.Tensor, ..
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("min_rows", [1, 10])
 @pytest.mark.parametrize("logits_at_a_time", [1, 7 * 11, 3 * 7 * 11 + 5, 1 << 21])
-def test_it_is_the_cross_entropy_of_the_logits(smoothing, logits_at_a_time, monkeypatch):
+def test_it_is_the_cross_entropy_of_the_logits(smoothing, logits_at_a_time, min_rows, monkeypatch):
     monkeypatch.setattr(module, "MAX_LOGITS", logits_at_a_time)
+    monkeypatch.setattr(module, "MIN_ROWS", min_rows)
     x, weight, bias = parameters(23, 5, 11)
     targets = torch.randint(0, 11, (23,))
     ours = linear_cross_entropy(x, weight, bias, targets, smoothing)
@@ -103,3 +105,13 @@ def test_evaluation_makes_no_gradient(monkeypatch):
         linear_cross_entropy(x, weight, bias, targets)
     with pytest.raises(TypeError):
         linear_cross_entropy(x, weight, bias, targets)
+
+
+@pytest.mark.parametrize(("vocabulary", "calls"), [(100, 1), (1 << 15, 3)])
+def test_a_large_vocabulary_is_computed_128_rows_at_a_time(vocabulary, calls, monkeypatch):
+    """Fewer rows would be fewer than the reading of the weights is worth."""
+    called = []
+    monkeypatch.setattr(module, "linear", lambda x, *others: called.append(len(x)) or linear(x, *others))
+    x, weight, bias = parameters(300, 2, vocabulary)
+    linear_cross_entropy(x, weight, bias, torch.zeros(300, dtype=torch.long))
+    assert len(called) == calls

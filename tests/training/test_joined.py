@@ -106,7 +106,7 @@ os.environ["RANK"] = "0" if os.fork() else "1"
 # A launcher that replaces another counts restarts from 0, while the others keep counting.
 os.environ["TORCHELASTIC_RESTART_COUNT"] = "2" if os.environ["RANK"] == "0" else "0"
 torch.set_num_threads(1)
-if before == "initialised":
+if before == "initialized":
     distributed.init_process_group("gloo")
 for name in "ab":
     settings = {
@@ -115,8 +115,8 @@ for name in "ab":
     }
     model = seq2see.train(pairs, out=f"{folder}/{name}", settings=settings, device="cpu", quiet=True)
     assert len(model.predict(["ab"])) == 1
-    assert distributed.is_initialized() == (before == "initialised")
-if before == "initialised":
+    assert distributed.is_initialized() == (before == "initialized")
+if before == "initialized":
     distributed.barrier()  # the program's own group is as it was
     distributed.destroy_process_group()
 if os.environ["RANK"] == "0":
@@ -125,7 +125,7 @@ if os.environ["RANK"] == "0":
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("before", ["initialised", "new"])
+@pytest.mark.parametrize("before", ["initialized", "new"])
 @pytest.mark.usefixtures("address")
 def test_a_program_may_train_twice_and_have_a_group_of_its_own(before: str, tiny_pairs: Path, tmp_path: Path) -> None:
     """Both processes get both models; divided ones, whose group torch remembers. They need not count restarts alike."""

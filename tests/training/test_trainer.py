@@ -80,7 +80,7 @@ def new_trainer(recorder=None, *, model=None, stop=None, stop_when_perfect=False
     given |= {"metric": "exact_match", "precision": "float32"} | options
 
     def record_rate_and_ask():
-        recorder.rates.append(trainer.optimizer.param_groups[0]["lr"])
+        recorder.rates.append(trainer.optimizer.rate)
         return stop() if stop else False
 
     trainer = Trainer(
@@ -124,6 +124,23 @@ def test_is_better(metrics, best, by_exact_match, by_loss):
 
     assert is_better(named(metrics), named(best), "exact_match") is by_exact_match
     assert is_better(named(metrics), named(best), "loss") is by_loss
+
+
+@pytest.mark.parametrize("metric", ["cer", "wer", "per", "ser", "ter"])
+def test_of_an_error_rate_the_lower_is_better(metric):
+    assert is_better({metric: 0.1, "loss": 2.0}, {metric: 0.2, "loss": 1.0}, metric)
+    assert not is_better({metric: 0.2, "loss": 1.0}, {metric: 0.1, "loss": 2.0}, metric)
+    assert is_better({metric: 0.1, "loss": 0.9}, {metric: 0.1, "loss": 1.0}, metric)
+
+
+@pytest.mark.parametrize("metric", ["bleu", "chrf", "rouge_1", "rouge_2", "rouge_l"])
+def test_of_an_overlap_the_higher_is_better(metric):
+    assert is_better({metric: 31.0, "loss": 2.0}, {metric: 30.0, "loss": 1.0}, metric)
+    assert not is_better({metric: 30.0, "loss": 1.0}, {metric: 31.0, "loss": 2.0}, metric)
+
+
+def test_what_was_not_measured_is_beaten():
+    assert is_better({"cer": 0.9, "loss": 2.0}, {"exact_match": 1.0, "loss": 1.0}, "cer")
 
 
 def test_a_loss_that_is_no_number_is_never_better():

@@ -6,26 +6,24 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
-from seq2see.data import Pair, read_pairs
 from seq2see.data.given import PairData, pairs_of, paths_or_pairs
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError
-from seq2see.evaluation import EvaluationArguments, EvaluationOptions, EvaluationReport
-from seq2see.evaluation import evaluate as evaluate_predictor
+from seq2see.evaluation.options import EvaluationArguments, EvaluationOptions
 from seq2see.inference.aligning import align as align_pairs
 from seq2see.inference.checking import hints_of, require_known, require_types, with_options
 from seq2see.inference.loading import as_paths
 from seq2see.inference.loading import load as load_as
 from seq2see.inference.options import BatchOptions, GenerationArguments, GenerationOptions
 from seq2see.inference.predictor import Predictor
-from seq2see.inference.results import PairScore, Prediction
-from seq2see.markup import element, table, text_element
-from seq2see.packing import PackedModel, pack_run
-from seq2see.pictures.attention import Attention
-from seq2see.pictures.attention import attend as attention_of
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a program that only predicts loads neither metrics nor pictures
+    from seq2see.data import Pair
+    from seq2see.evaluation import EvaluationReport
     from seq2see.export import ExportedModel
+    from seq2see.inference.results import PairScore, Prediction
+    from seq2see.packing import PackedModel
+    from seq2see.pictures.attention import Attention
 
 Paths: TypeAlias = str | Path | Sequence[str | Path]
 DeviceName: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
@@ -64,6 +62,9 @@ class Model(Predictor):
         columns are read that the model was trained on. Pairs with the same source are one item with several references,
         unless `group=False`. Raises DataError without pairs, ConfigError for invalid options.
         """
+        from seq2see.data import read_pairs
+        from seq2see.evaluation import evaluate as evaluate_predictor
+
         own = {name: value for name, value in options.items() if name in hints_of(TableOptions)}
         others = {name: value for name, value in options.items() if name not in own}
         require_known(others, EvaluationOptions, where="evaluate")
@@ -101,6 +102,8 @@ class Model(Predictor):
         An `Attention` shows itself as a heat map in a notebook, and has `.plot()` and `.to_dicts()`. Raises ConfigError
         for a model without attention, and for the heads of an ensemble.
         """
+        from seq2see.pictures.attention import attend as attention_of
+
         return attention_of(self, texts, heads=heads, **options)
 
     def pack(
@@ -117,6 +120,8 @@ class Model(Predictor):
         changed. Without `hashes` it has no record of its training sources. Raises ConfigError for an ensemble, and
         where there are no pairs to compare on.
         """
+        from seq2see.packing import pack_run
+
         (path,) = as_paths(path, where="path")
         if len(self.paths) != 1:
             fix = "load one model, and pack that"
@@ -133,10 +138,12 @@ class Model(Predictor):
     ) -> ExportedModel:
         """Write the model for where Python is not, in the format that the ending of `path` names.
 
-        `.html` is a page that works offline, `.js` and `.mjs` an ES module, `.json` the operations alone.
-        Weights are int8 in a page, float32 elsewhere, unless `weights` says otherwise. If Node.js is installed, the
-        answers are compared with those in Python, on `data`, by default the dev pairs of its run. Raises ConfigError
-        for an ensemble, and for a model that reads vectors or pictures, or protects parts of a text.
+        `.html` is a page that works offline, `.js` and `.mjs` an ES module, `.onnx` a folder of ONNX graphs,
+        `.ctranslate2` a folder for CTranslate2, `.json` the operations alone. Weights are int8 in a page, float32
+        elsewhere, unless `weights` says otherwise. Where the format can run (Node.js, ONNX Runtime), the answers are
+        compared with those in Python, on `data`, by default the dev pairs of its run. Raises ConfigError for an
+        ensemble, for a model that reads vectors or pictures, or protects parts of a text, and for `.ctranslate2` for
+        all but Transformers.
         """
         from seq2see.export import export_run
 
@@ -145,6 +152,57 @@ class Model(Predictor):
             fix = "load one model, and export that"
             raise ConfigError("an exported file holds one model, saved in a folder or a file", where="export", fix=fix)
         return export_run(self.paths[0], path, weights=weights, data=() if data is None else self._pairs(data))
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        *,
+        license: str | None = None,  # noqa: A002 (the word of the hub)
+        language: str | Sequence[str] | None = None,
+        evaluation: EvaluationReport | None = None,
+        weights: Literal["float32", "float16", "int8"] = "float32",
+        hashes: bool = False,
+    ) -> None:
+        """Write the model as a folder for the Hugging Face Hub, which `load` reads.
+
+        Its README.md has the metadata that the hub shows: a `license` (such as "apache-2.0"), `language` codes, and as
+        metrics those of an `evaluation`, by default those on dev while training. With `hashes` it has the record of its
+        training sources. Raises ConfigError for an ensemble.
+        """
+        from seq2see.export.hub import HubOptions, save_for_hub
+
+        (folder,) = as_paths(folder, where="folder")
+        save_for_hub(
+            self._own_path("save_pretrained"), folder, HubOptions(license, language, evaluation, weights, hashes)
+        )
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        license: str | None = None,  # noqa: A002 (the word of the hub)
+        language: str | Sequence[str] | None = None,
+        evaluation: EvaluationReport | None = None,
+        weights: Literal["float32", "float16", "int8"] = "float32",
+        hashes: bool = False,
+    ) -> str:
+        """Upload what `save_pretrained` writes to `repository` ("owner/name"), and return its address.
+
+        The repository is made if there is none, `private` or not. The token is by default that of `hf auth login` or of
+        the environment. Raises CheckpointError with what the hub says if it refuses, ConfigError for an ensemble.
+        """
+        from seq2see.export.hub import HubOptions, push
+
+        options = HubOptions(license, language, evaluation, weights, hashes)
+        return push(self._own_path("push_to_hub"), repository, options, private=private, token=token)
+
+    def _own_path(self, where: str) -> Path:
+        """Where the model was loaded from. ConfigError for an ensemble."""
+        if len(self.paths) != 1:
+            raise ConfigError("needs one model, not an ensemble", where=where, fix="load one model, and save that")
+        return self.paths[0]
 
     def _pairs(self, data: PairData, columns: TableOptions = TableOptions()) -> list[Pair]:  # noqa: B008 (frozen)
         return pairs_of(data, has_source=self.source_codec is not None, table=columns, known=self.table)
@@ -169,6 +227,8 @@ class Model(Predictor):
         return f"<seq2see.Model {'; '.join(facts)}>"
 
     def _repr_html_(self) -> str:
+        from seq2see.markup import element, table, text_element
+
         rows = [[text_element(name, "th"), element("td", value)] for name, value in self._facts().items() if value]
         return table([], rows, caption="Seq2See model")
 
@@ -181,6 +241,7 @@ def load(
 ) -> Model:
     """The model of a run folder, of its `model/` folder alone, or of a packed file; several paths are an ensemble.
 
+    `hf://owner/name` is a model of the Hugging Face Hub, `hf://owner/name@revision` a branch, tag or commit of it.
     `engine` computes: numpy, torch, or auto, which is torch for a GPU (`device` cuda or mps), else NumPy, which needs
     no PyTorch and is faster on a CPU. Both give the same answers.
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, Unpack
 
 from seq2see.api.model import DeviceName, Model, Paths, load
-from seq2see.comparison import Comparison
+from seq2see.comparison import Comparison, CrossValidation
 from seq2see.comparison import compare as compare_models
+from seq2see.comparison import cross_validate as cross_validate_files
 from seq2see.config import given_keys, make_config
 from seq2see.console import Terminal
 from seq2see.data import Pair
@@ -25,6 +26,8 @@ from seq2see.run.fine_tune import architecture_at
 from seq2see.run.folder import default_folder, has_checkpoint, stored_config
 from seq2see.run.seeds import train_seeds
 from seq2see.run.train import train as train_run
+from seq2see.tuning import Budget, Tuning
+from seq2see.tuning import tune as tune_settings
 
 
 def train(
@@ -166,6 +169,7 @@ def compare(
     dev: Paths = (),
     test: Paths = (),
     seeds: int = 1,
+    sizes: Iterable[int] = (),
     settings: Mapping[str, Any] | None = None,
     device: DeviceName = "auto",
     quiet: bool = False,
@@ -173,14 +177,11 @@ def compare(
 ) -> Comparison | None:
     """Train architectures or recipes (.toml) on the same files and evaluate them side by side: `seq2see compare`.
 
-    Scores are on the `test` files, by default on dev. Everything is written to `out`, with a page compare.html. The
+    Scores are on the `test` files, by default on dev. With `sizes`, such as [100, 300, 900], each is trained on that
+    many pairs, and the result has the scores by size. Everything is written to `out`, with a page compare.html. The
     same call continues after an interruption (then it returns None) and trains nothing twice.
     """
-    own = {name: value for name, value in options.items() if name in hints_of(TableOptions)}
-    others = {name: value for name, value in options.items() if name not in own}
-    require_known(others, EvaluationOptions, where="compare")
-    table = TableOptions(**own)  # type: ignore[arg-type]
-    require_types(table)
+    table, others = table_and_others(options, where="compare")
     names = [models] if isinstance(models, str) else list(models)
     return compare_models(
         names,
@@ -189,9 +190,89 @@ def compare(
         dev=as_paths(dev, where="dev"),
         test=as_paths(test, where="test"),
         seeds=require_type("seeds", seeds, Count),
+        sizes=[require_type("sizes", size, int) for size in sizes],
         settings=dict(settings or {}),
         table=table,
-        request=EvaluationOptions(**others),  # type: ignore[arg-type] # its own checks turn lists into tuples
+        request=EvaluationOptions(**others),
         device=device,
         console=Terminal(stderr=True, quiet=quiet),
     )
+
+
+def cross_validate(
+    data: Paths,
+    *,
+    out: str | Path,
+    folds: int = 5,
+    model: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: DeviceName = "auto",
+    quiet: bool = False,
+    **options: Unpack[EvaluationArguments],
+) -> CrossValidation | None:
+    """Score settings by k-fold cross-validation: `seq2see cross`.
+
+    Each fold of the files is predicted by a model that was trained on the others; pairs of one group (`data.group`, by
+    default of one source) are in the same fold. The runs and the wrong predictions are written to `out`. The same call
+    continues after an interruption (then it returns None) and trains nothing twice.
+    """
+    table, others = table_and_others(options, where="cross_validate")
+    paths = [str(path.absolute()) for path in as_paths(data, where="data")]
+    values: dict[str, dict[str, Any]] = {"data": {"train": paths} | dict(table.given()), "model": {}}
+    if model is not None:
+        values["model"]["name"] = model
+    config = make_config(values, dict(settings or {}), settings_where="settings")
+    return cross_validate_files(
+        config,
+        Path(out),
+        require_type("folds", folds, int),
+        given=frozenset(given_keys(values, dict(settings or {}))),
+        request=EvaluationOptions(**others),
+        device=device,
+        console=Terminal(stderr=True, quiet=quiet),
+    )
+
+
+def tune(
+    data: Paths,
+    *,
+    out: str | Path,
+    dev: Paths = (),
+    trials: int | None = None,
+    minutes: float | None = None,
+    jobs: int = 1,
+    model: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    device: DeviceName = "auto",
+    quiet: bool = False,
+) -> Tuning | None:
+    """Try settings on dev and write the best as a recipe, out/best.toml: `seq2see tune`.
+
+    What is in `settings` is not tuned. The same call continues after an interruption (then it returns None), and with
+    a larger budget it adds trials. With several `jobs`, a program calls it under `if __name__ == "__main__":`.
+    """
+    files = {"train": as_paths(data, where="data"), "dev": as_paths(dev, where="dev")}
+    values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": model} if model else {}}
+    for name, paths in files.items():
+        if paths:
+            values["data"][name] = [str(path.absolute()) for path in paths]
+    config = make_config(values, dict(settings or {}), settings_where="settings")
+    return tune_settings(
+        config,
+        Path(out),
+        given=frozenset(given_keys(values, dict(settings or {}))),
+        budget=Budget(trials, minutes),
+        jobs=require_type("jobs", jobs, int),
+        device=device,
+        console=Terminal(stderr=True, quiet=quiet),
+    )
+
+
+def table_and_others(options: EvaluationArguments, *, where: str) -> tuple[TableOptions, dict[str, Any]]:
+    """The options of a table, and those of an evaluation, whose own checks turn lists into tuples."""
+    own = {name: value for name, value in options.items() if name in hints_of(TableOptions)}
+    others = {name: value for name, value in options.items() if name not in own}
+    require_known(others, EvaluationOptions, where=where)
+    table = TableOptions(**own)  # type: ignore[arg-type]
+    require_types(table)
+    return table, others

@@ -19,9 +19,11 @@ class ModelOptions:
     """Sizes and variants; None is filled in from the architecture and the data."""
 
     name: str | None = None
-    """Architecture (--model; seq2see models lists them); by default bidirectional or transducer, as the data say."""
+    """Architecture (--model; seq2see models lists them); by default bidirectional, transducer or transformer,
+    as the data say."""
     width: Size | None = None
-    """Width of the encoder's and the decoder's states; by default 256, or 512 from 200,000 pairs on."""
+    """Width of the encoder's and the decoder's states; by default 256, or 512 from 200,000 pairs on; 128
+    of a Transformer for fewer translations."""
     embedding: Size | None = None
     """Width of the token embeddings; by default 128, in a Transformer the model's width."""
     layers: Layers | None = None
@@ -31,7 +33,8 @@ class ModelOptions:
     decoder_layers: Layers | None = None
     """Layers of the decoder; by default model.layers."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] | None = None
-    """Dropout rate after the embeddings and after each layer; by default 0.3, or 0.1 if the source has pictures."""
+    """Dropout rate after the embeddings and after each layer; by default 0.3, 0.1 if the source has pictures, or 0.2
+    beside a width chosen for translations."""
     direction: Literal["forward", "backward", "both"] | None = None
     """Direction in which a recurrent encoder reads the source; by default the architecture's own."""
     merge: Literal["concat", "sum", "mean"] | None = None
@@ -54,13 +57,14 @@ class ModelOptions:
     heads: Size | None = None
     """Number of attention heads of a Transformer, a divisor of the width; by default 4."""
     feed_forward: Size | None = None
-    """Inner width of a Transformer's feed-forward layers; by default 4 · width."""
+    """Inner width of a Transformer's feed-forward layers; by default 4 · width, or 256 beside a width chosen for
+    translations."""
     positions: Literal["sinusoidal", "learned", "rotary"] | None = None
     """Position encoding of a Transformer; by default sinusoidal."""
     max_positions: Size | None = None
     """Maximum number of tokens with learned positions; by default 1,024."""
     norm: Literal["pre", "post"] | None = None
-    """Whether a Transformer normalises before (pre) or after (post, as in the paper) each sublayer; by default pre."""
+    """Whether a Transformer normalizes before (pre) or after (post, as in the paper) each sublayer; by default pre."""
     activation: Literal["relu", "gelu", "swiglu"] | None = None
     """Activation of a Transformer's feed-forward layers; by default relu."""
     tie: Literal["none", "target", "all"] | None = None

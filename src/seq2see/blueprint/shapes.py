@@ -61,7 +61,7 @@ def linear(outputs: int, inputs: int, *, bias: bool = True) -> Named:
 
 
 def norm(o: Blueprint) -> Named:
-    """The gain and shift of layer normalisation."""
+    """The gain and shift of layer normalization."""
     yield "norm.weight", (o.width,)
     yield "norm.bias", (o.width,)
 

@@ -1,32 +1,31 @@
-"""The verbs of the command, each a thin function over the library, which is imported only when a verb needs it."""
+"""The verbs of the command, each a thin function over the library; a verb's module is imported when it is called."""
 
-from seq2see.commands.evaluating import check, curves, evaluate, export, pack, report
-from seq2see.commands.predicting import align, attend, generate, predict, score
-from seq2see.commands.preparing import prepare
-from seq2see.commands.serving import serve
-from seq2see.commands.training import compare, demo, distill, models, settings, train
-
-VERBS = (
-    demo,
-    check,
-    prepare,
-    train,
-    models,
-    settings,
-    compare,
-    distill,
-    predict,
-    generate,
-    score,
-    align,
-    attend,
-    evaluate,
-    curves,
-    report,
-    pack,
-    export,
-    serve,
-)
-"""In the order of a typical project."""
+VERBS = {
+    "demo": "training",
+    "new": "starting",
+    "check": "evaluating",
+    "prepare": "preparing",
+    "train": "training",
+    "models": "training",
+    "settings": "training",
+    "compare": "training",
+    "cross": "validating",
+    "tune": "validating",
+    "distill": "training",
+    "predict": "predicting",
+    "generate": "predicting",
+    "chat": "chatting",
+    "score": "predicting",
+    "align": "predicting",
+    "attend": "predicting",
+    "evaluate": "evaluating",
+    "curves": "evaluating",
+    "report": "evaluating",
+    "pack": "evaluating",
+    "export": "evaluating",
+    "bench": "evaluating",
+    "serve": "serving",
+}
+"""The module of each verb, in the order of a typical project."""
 
 __all__ = ["VERBS"]

@@ -46,6 +46,9 @@ def run_attend(
     elif heads:
         raise ConfigError("needs -o: the terminal shows only the mean", where="--heads", fix="add -o heads.html")
     model = load(run, engine=engine, device=device)
+    if options.top_tokens:
+        what, fix = "is not shown with attention", "use seq2see predict --format jsonl"
+        raise ConfigError(what, where="--top-tokens", fix=fix)
     require_attention(model, options.n_best, heads=heads)
     strict, options = options.strict, replace(options, strict=False)
     left_out = Unanswered("attention")

@@ -28,6 +28,7 @@ COMPUTING = Group("Computing", sort_key=10)
 
 EXAMPLES = {
     "demo": ("seq2see demo",),
+    "new": ("seq2see new translation english-french", "seq2see new pronunciation sounds"),
     "check": (
         "seq2see check pairs.tsv",
         "seq2see check train.tsv --test test.tsv",
@@ -37,6 +38,7 @@ EXAMPLES = {
     "train": (
         "seq2see train pairs.tsv",
         "seq2see train train.tsv --dev dev.tsv -o runs/small --set model.width=128 training.max_updates=2000",
+        "seq2see train pairs.tsv --recipe translation",
         "seq2see train pairs.tsv --resume",
         "seq2see train pairs.tsv --seeds 5 -o runs/seeds",
     ),
@@ -46,6 +48,14 @@ EXAMPLES = {
         "seq2see compare plain attention --data train.tsv --test test.tsv -o runs/compare",
         "seq2see compare attention --data train.tsv --seeds 3 -o runs/seeds",
     ),
+    "cross": (
+        "seq2see cross pairs.tsv --folds 5 -o runs/folds",
+        "seq2see cross recipe.toml --folds 10 --metrics cer -o runs/folds",
+    ),
+    "tune": (
+        "seq2see tune pairs.tsv --minutes 30 -o runs/tune",
+        "seq2see tune train.tsv --dev dev.tsv --trials 40 --jobs 4 -o runs/tune --set training.max_updates=2000",
+    ),
     "distill": (
         "seq2see distill runs/seeds -o runs/one",
         "seq2see distill runs/seeds --sources words.txt -o runs/small --set model.width=128",
@@ -54,8 +64,10 @@ EXAMPLES = {
         'seq2see predict runs/pairs "a text"',
         "seq2see predict runs/pairs --input texts.txt -o answers.txt",
         "seq2see predict runs/pairs --beam 5 --n-best 3 < texts.txt",
+        "seq2see predict runs/sounds --lexicon dictionary.tsv < words.txt",
     ),
     "generate": ("seq2see generate runs/lines --count 3 --prompt a",),
+    "chat": ("seq2see chat runs/chat", "seq2see chat runs/chat --seed 7 --temperature 1 < messages.txt"),
     "score": ("seq2see score runs/pairs pairs.tsv -o scores.txt",),
     "align": (
         "seq2see align runs/sounds pairs.tsv > pairs.align",
@@ -66,11 +78,13 @@ EXAMPLES = {
         "seq2see evaluate runs/pairs test.tsv",
         "seq2see evaluate runs/pairs runs/small test.tsv --metrics exact_match,cer",
         "seq2see evaluate runs/pairs test.tsv --errors errors.tsv",
+        "seq2see evaluate runs/pairs test.tsv --baseline lead-1 lookup",
     ),
     "curves": ("seq2see curves runs/pairs runs/small -o curves.png",),
     "report": ("seq2see report runs/pairs --test test.tsv -o report.html",),
     "pack": ("seq2see pack runs/pairs --weights int8 -o pairs.seq2see",),
     "export": ("seq2see export runs/pairs -o pairs.html", "seq2see export runs/pairs -o pairs.mjs"),
+    "bench": ("seq2see bench runs/pairs", "seq2see bench pairs.seq2see --data pairs.tsv --threads 1 4"),
     "serve": (
         "seq2see serve runs/pairs",
         "seq2see serve dates.seq2see en=runs/english --port 9000 --workers 4",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from seq2see.commands.boxes import OUTPUT, SCORES, SEARCH
+from seq2see.commands.boxes import COMPUTING, OUTPUT, SCORES, SEARCH
 from seq2see.commands.options import (
     AS_FOUND,
     Device,
@@ -21,7 +21,10 @@ from seq2see.commands.options import (
     SkipBad,
     Switch,
     Table,
+    TableFormat,
     require_files,
+    require_one_format,
+    width_in,
 )
 from seq2see.commands.terminal import leading_runs
 from seq2see.console import invalid_lines, say, show, show_json
@@ -64,8 +67,18 @@ def evaluate(
     errors: Annotated[
         Path | None, Parameter(group=OUTPUT, help="Write the wrong predictions to this file, worst first.")
     ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        Parameter(
+            group=SCORES,
+            consume_multiple=True,
+            help="What needs no model, beside it: copy (the source), lead-1 to lead-3 (its first sentences), lookup "
+            "(the target of the same source in training, or the most frequent one).",
+        ),
+    ] = None,
     ensemble: Annotated[Switch, Parameter(group=SEARCH, help="Several runs answer together, as one model.")] = False,
     json: Json = False,
+    format_: TableFormat = "text",
     table: Table = AS_FOUND,
     skip_bad: SkipBad = False,
     engine: Engine = "auto",
@@ -75,8 +88,9 @@ def evaluate(
 
     Several runs before the file are compared with the first. docs/evaluation.md says what each number means.
     """
-    from seq2see.evaluation import as_json, evaluate_runs
+    from seq2see.evaluation import as_json, csv_text, evaluate_runs, latex_text
 
+    require_one_format(format_, json=json)
     runs, files = leading_runs(run, tuple(map(str, data)))
     if not files:
         raise ConfigError(
@@ -92,6 +106,7 @@ def evaluate(
         engine=engine,
         device=device,
         errors=errors,
+        baselines=baseline or (),
     )
     if found.format:
         say(f"{' '.join(files)}: {found.format}")
@@ -102,7 +117,7 @@ def evaluate(
     if json:
         show_json(as_json(found))
     else:
-        show(found)
+        show(csv_text(found.to_dicts()) if format_ == "csv" else latex_text(found) if format_ == "latex" else found)
 
 
 def curves(
@@ -110,6 +125,9 @@ def curves(
     /,
     *runs: Annotated[Path, Parameter(help="Further runs, in the same picture.")],
     output: Annotated[OutputFile, Parameter(help="A picture: .png, .svg or .pdf.")] = None,
+    width_mm: Annotated[
+        float | None, Parameter(group=OUTPUT, help="The width of the picture in millimetres, with text of 8 points.")
+    ] = None,
     tensorboard: Annotated[
         Path | None, Parameter(group=OUTPUT, help="A folder of TensorBoard events, instead of a picture.")
     ] = None,
@@ -122,8 +140,11 @@ def curves(
     if place is None or (output and tensorboard):
         fix = "give one of the two: -o curves.png, or --tensorboard logs"
         raise ConfigError("is needed" if place is None else "conflicts with --tensorboard", where="-o", fix=fix)
-    write = draw_curves if output else write_tensorboard
-    for line in write([run, *runs], place):
+    if width_mm is not None and tensorboard:
+        raise ConfigError("has no effect on TensorBoard events", where="--width-mm", fix="leave it out")
+    width = None if width_mm is None else width_in(width_mm)
+    lines = draw_curves([run, *runs], place, width) if output else write_tensorboard([run, *runs], place)
+    for line in lines:
         say(f"note: {line}")
     show(place)
 
@@ -204,18 +225,21 @@ def export(
             alias="-o",
             group=OUTPUT,
             help="A file whose name ends in .html (a page that works offline), .js or .mjs (an ES module), "
-            ".json (the operations alone).",
+            ".c (one C99 file, with its header), .json (the operations alone); a folder whose name ends in .onnx "
+            "(graphs for ONNX Runtime) or .ctranslate2 (a Transformer for CTranslate2).",
         ),
     ],
     weights: Annotated[
         Literal["float32", "float16", "int8"] | None,
-        Parameter(group=OUTPUT, help="How numbers are stored; by default int8 in a page and float32 elsewhere."),
+        Parameter(
+            group=OUTPUT, help="How numbers are stored; by default int8 in a page and in C, and float32 elsewhere."
+        ),
     ] = None,
     data: Annotated[Files, Parameter(help="Pairs to check it on; by default the run's own dev pairs.")] = None,
 ) -> None:
-    """Write a model for browsers and JavaScript, and compare its answers with those in Python.
+    """Write a model for where Python is not, and compare its answers with those in Python.
 
-    The file holds everything: text goes in, text comes out, without Python and without a network.
+    A page and a module hold everything: text goes in, text comes out, without a network.
     """
     from seq2see.export import export_run
 
@@ -234,3 +258,25 @@ def say_files_of(run: Path) -> None:
 
     if files := files_read(run):
         say(f"reading the pairs of the run: {', '.join(files)}")
+
+
+def bench(
+    run: Run,
+    /,
+    *,
+    data: Annotated[Files, Parameter(help="Pairs to measure with; by default the run's own dev pairs.")] = None,
+    threads: Annotated[
+        list[int], Parameter(group=COMPUTING, consume_multiple=True, help="Numbers of threads to compare.")
+    ] = [1, 2],  # noqa: B006 (never changed)
+    seconds: Annotated[float, Parameter(group=COMPUTING, help="For each kind of work.")] = 3.0,
+) -> None:
+    """Measure how fast a model answers and trains on this machine, and say what is fastest here.
+
+    Source and target tokens per second with each engine and number of threads, and as a share of what this machine
+    makes of one large matrix product, measured in the same process.
+    """
+    from seq2see.benchmark import bench_run, lines
+
+    require_files("--data", data)
+    for line in lines(bench_run(run, data or (), threads=threads, seconds=seconds)):
+        show(line)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
-from msgspec import Meta  # noqa: F401 (as below)
+from msgspec import Meta
 
 from seq2see.commands.boxes import (
     COMPUTING,
@@ -42,9 +43,15 @@ from seq2see.inference.options import (  # noqa: F401 (the command line resolves
     Penalty,
     Probability,
     Ratio,
+    Repeats,
     Risk,
+    Temperature,
     Texts,
+    TopP,
 )
+
+if TYPE_CHECKING:
+    from seq2see.config import Config
 
 EXIT_INTERRUPTED = 130
 """Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
@@ -82,6 +89,7 @@ FromFile = Parameter(converter=read_glossary, n_tokens=1, accepts_keys=False)
 @boxed(SAMPLING, "sample", *OF_SAMPLING)
 @boxed(CONSTRAINTS, "min_length", "max_length", "min_ratio", "max_ratio", "prefix", "forbid", "contain", "no_repeat")
 @boxed(CONSTRAINTS, "placeholders")
+@boxed(OUTPUT, "top_tokens")
 class GenerationFlags(GenerationOptions):
     """`GenerationOptions`, each a flag of its own."""
 
@@ -114,9 +122,24 @@ class SamplingFlags(GenerationFlags):
     def __post_init__(self) -> None:
         for name in ("beam", *OF_BEAMS, *OF_PHRASES):
             if getattr(self, name) != getattr(GREEDY, name):
-                what = "conflicts with sampling, which is what generate does"
+                what = "conflicts with sampling, which is what this command does"
                 raise ConfigError(what, where=name, fix="leave it out, or use seq2see predict")
         super().__post_init__()
+
+
+@dataclass(frozen=True)
+class ChatFlags(SamplingFlags):
+    """`SamplingFlags` for a conversation: one reply, without repetitions, from the more probable tokens."""
+
+    n_best: Annotated[Draws, Parameter(parse=False)] = 1
+    batch_size: Annotated[Count, Parameter(parse=False)] = 1
+    strict: Annotated[bool, Parameter(parse=False)] = False
+    temperature: Annotated[Temperature, Parameter(group=SAMPLING)] = 0.7
+    """Below 1 sharpens the distribution, above 1 flattens it."""
+    top_p: Annotated[TopP, Parameter(group=SAMPLING)] = 0.9
+    """Draw from the most probable tokens that together have this probability."""
+    no_repeat: Annotated[Repeats | None, Parameter(group=CONSTRAINTS)] = 3
+    """No n-gram of this length occurs twice in a reply; 0: any may."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +186,8 @@ SOURCES_AS_FOUND = SourceTableFlags()
 Scoring = Annotated[BatchFlags, Parameter(name="*")]
 Generation = Annotated[GenerationFlags, Parameter(name="*")]
 Sampling = Annotated[SamplingFlags, Parameter(name="*")]
+Chatting = Annotated[ChatFlags, Parameter(name="*")]
+Turns = Annotated[int, Meta(ge=0, le=1_000)]
 Evaluation = Annotated[EvaluationFlags, Parameter(name="*")]
 Comparison = Annotated[ComparisonFlags, Parameter(name="*")]
 
@@ -182,6 +207,11 @@ OutputFile = Annotated[
 ]
 OutputFolder = Parameter(name=["--out", "-o"])
 """Of verbs that write a folder. Folders above it are made, as for every output."""
+WIDTH_MM = 84.0
+"""The default width of a figure: a column of a page with two."""
+WidthOption = Annotated[
+    float, Parameter(group=OUTPUT, help="The width of the picture in millimetres; its text has 8 points at any width.")
+]
 FormatOption = Annotated[
     Format | None,
     Parameter(
@@ -205,6 +235,10 @@ InputFile = Annotated[
 Switch = Annotated[bool, Parameter(show_default=False)]
 SkipBad = Annotated[Switch, Parameter(group=DATA, help="Skip invalid lines, and count them.")]
 Json = Annotated[Switch, Parameter(group=OUTPUT, help="Print one JSON object.")]
+TableFormat = Annotated[
+    Literal["text", "latex", "csv"],
+    Parameter(name="--format", group=OUTPUT, help="How scores are printed: text, LaTeX (a tabular of booktabs), CSV."),
+]
 Settings = Annotated[
     list[str] | None,
     Parameter(
@@ -214,6 +248,28 @@ Settings = Annotated[
         help="Options by name: training.rate=2e-3 model.width=128; seq2see settings lists them.",
     ),
 ]
+
+
+def sizes_in(text: str) -> list[int]:
+    """Numbers of pairs, separated by commas. ConfigError for anything else."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not all(word.isdecimal() for word in words):
+        raise ConfigError(f"takes whole numbers, not {text!r:.80}", where="--sizes", fix="use --sizes 100,300,900")
+    return [int(word) for word in words]
+
+
+def width_in(width: float) -> float:
+    """The width of a figure. ConfigError for one that no page has."""
+    if not 20 <= width <= 1000:
+        fix = "a column of a page with two has 84, a page 174"
+        raise ConfigError(f"must be 20 to 1000 millimetres, not {width:g}", where="--width-mm", fix=fix)
+    return width
+
+
+def require_one_format(format_: str, *, json: bool) -> None:
+    """ConfigError for two formats."""
+    if json and format_ != "text":
+        raise ConfigError(f"conflicts with --format {format_}", where="--json", fix="give one of the two")
 
 
 def parsed(settings: list[str] | None) -> dict[str, Any]:
@@ -242,3 +298,54 @@ def require_files(option: str, files: list[Path] | None) -> None:
     """ConfigError for an option of files that none follows."""
     if files == []:
         raise ConfigError("needs a file", where=option, fix=f"name a file of pairs, or leave {option} out")
+
+
+def require_some(verb: str, data: Sequence[Path]) -> None:
+    """ConfigError for a training without data."""
+    if not data:
+        fix = f"name a file, before any --dev or --set: seq2see {verb} pairs.tsv"
+        raise ConfigError("no data were given", where=f"seq2see {verb}", fix=fix)
+
+
+def training_request(
+    verb: str,
+    data: Sequence[Path],
+    model: str | None,
+    set_: list[str] | None,
+    table: TableOptions,
+    *,
+    skip_bad: bool = False,
+    own: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
+    recipe: str | None = None,
+) -> tuple[Config, frozenset[str]]:
+    """The configuration of a training on these files, or on a recipe, and the keys that are given.
+
+    `own` are further flags of the verb: by key, what the flag is called, and its value. `recipe` is a recipe for these
+    files, by its name in the catalog or its file.
+    """
+    from seq2see.config import given_keys, make_config, read_toml
+    from seq2see.recipes import recipe_values
+
+    settings_given = parsed(set_)  # first: it takes files that follow --set
+    require_some(verb, data)
+    is_recipe = data[0].suffix == ".toml"
+    if is_recipe and len(data) > 1:
+        raise ConfigError(
+            f"a recipe names its own data, so {data[1]} is one too many", where=str(data[0]), fix="set data.train in it"
+        )
+    if recipe is not None and is_recipe:
+        raise ConfigError(f"conflicts with {data[0]}, a recipe too", where="--recipe", fix="give one of the two")
+    values = read_toml(data[0]) if is_recipe else recipe_values(recipe) if recipe is not None else {}
+    if not is_recipe:
+        values.get("data", {}).pop("dev", None)
+    settings: dict[str, tuple[str, Any]] = {}
+    if not is_recipe:
+        settings["data.train"] = (str(data[0]), [str(path.absolute()) for path in data])
+    settings |= own
+    if model is not None:
+        settings["model.name"] = ("--model", model)
+    settings |= table_settings(table)
+    if skip_bad:
+        settings["data.skip_bad"] = ("--skip-bad", True)
+    chosen = merged(settings, settings_given)
+    return make_config(values, chosen, where=recipe or str(data[0])), frozenset(given_keys(values, chosen))

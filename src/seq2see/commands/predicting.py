@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -38,11 +38,13 @@ from seq2see.commands.unanswered import Unanswered, said_by_us
 from seq2see.console import invalid_lines, say
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
-from seq2see.inference.options import AlignmentFormat, Format
+from seq2see.inference.options import AlignmentFormat, Format, GenerationOptions
 
 if TYPE_CHECKING:
     from seq2see.data import Pair
     from seq2see.inference.predictor import Predictor
+    from seq2see.inference.requests import Request
+    from seq2see.inference.results import Prediction
 
 Asked = Annotated[str, Parameter(help="Texts, each one argument: quote those with blanks. Without any, stdin is read.")]
 CHUNK = 2048
@@ -55,6 +57,10 @@ def predict(
     *texts: Asked,
     input_: InputFile = None,
     output: OutputFile = None,
+    lexicon: Annotated[
+        Path | None,
+        Parameter(group=INPUT, help="A file of pairs: texts that it has are looked up, not computed."),
+    ] = None,
     options: Generation = GREEDY,
     table: SourceTable = SOURCES_AS_FOUND,
     format_: FormatOption = None,
@@ -69,21 +75,24 @@ def predict(
     is too long or can't be read, gets an empty answer and a message, and the exit code is 2.
     """
     from seq2see.inference.formats import line_writer
+    from seq2see.inference.lexicon import Lexicon
     from seq2see.inference.loading import load
     from seq2see.inference.predictor import stream_requests
 
     runs, texts = leading_runs(run, texts)
     require_one_input(texts, input_, table)
     require_no_files(texts, "predict", runs)
-    require_other(output, [input_])
+    require_other(output, [input_, lexicon])
     has_alternatives = options.n_best > 1
+    require_tokens_shown(options, format_)
     lines_of = line_writer(
         format_ or ("tsv" if has_alternatives else "text"), alignments, has_alternatives=has_alternatives
     )
     model = load(runs, engine=engine, device=device)
     if alignments and not model.has_attention:
         raise ConfigError("needs a model with attention", where="--alignments", fix="leave it out")
-    number = unfinished = missing = 0
+    known = None if lexicon is None else Lexicon.of_file(lexicon, model)
+    number = unfinished = missing = num_known = 0
     strict, options = options.strict, replace(options, strict=False)
     unanswered = Unanswered("answer")
     with requests_of(
@@ -95,16 +104,17 @@ def predict(
         table=table,
         known=model.table,
     ) as (requests, at_once):
-        answered = stream_requests(
-            model,
-            unanswered.noting(requests),
-            options,
-            chunk_size=at_once or CHUNK,
-            with_attention=alignments is not None,
-        )
+        has_weights = alignments is not None
+
+        def computed(asked: Iterable[Request]) -> Iterator[tuple[str, Prediction]]:
+            return stream_requests(model, asked, options, chunk_size=at_once or CHUNK, with_attention=has_weights)
+
+        noted = unanswered.noting(requests)
+        answered = known.before(computed, noted, options.n_best) if known else computed(noted)
         with opened(output) as file, said_by_us():  # only now: invalid options overwrite nothing
             for source, prediction in answered:
                 number += 1
+                num_known += prediction.looked_up
                 place = unanswered.next_place()
                 if prediction.error:
                     if strict:
@@ -117,11 +127,19 @@ def predict(
                 file.writelines(lines_of(number, source, prediction))
                 if number % CHUNK == 0 or at_once:
                     file.flush()
+    if known:
+        say(f"looked up in {lexicon}: {num_known:,} of {number:,} texts")
     if unfinished > missing:
         say(f"note: answers cut off at the maximum length: {unfinished - missing:,}")
     if missing:
         say(f"note: texts without an answer that satisfies the options: {missing:,}")
     return unanswered.exit_code(number, "texts")
+
+
+def require_tokens_shown(options: GenerationOptions, format_: Format | None) -> None:
+    """ConfigError for tokens that are asked for where the format has none."""
+    if options.top_tokens and format_ != "jsonl":
+        raise ConfigError("needs --format jsonl, which has tokens", where="--top-tokens", fix="add --format jsonl")
 
 
 def generate(
@@ -145,6 +163,7 @@ def generate(
     if model.source_codec is not None:
         raise ConfigError(f"{model.name} is not a language model", where=str(run), fix="use seq2see predict")
     [(_, drawn)] = model.stream([prompt], replace(options, strict=True))
+    require_tokens_shown(options, format_)
     lines_of = line_writer(format_, None, has_alternatives=format_ != "text" and options.n_best > 1)
     answers = [drawn] if format_ != "text" else drawn.all
     with opened(output) as file:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from seq2see.console import Terminal, Writable, results, say
+from seq2see.console import Writable, results, say
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.storage.files import require_place
@@ -112,6 +112,8 @@ def bar(share: Callable[[], float], *, shown: bool) -> Iterator[Callable[[Reques
         yield lambda request: request
         return
     from rich.progress import Progress
+
+    from seq2see.console import Terminal
 
     with Progress(console=Terminal(stderr=True), transient=True) as progress:
         task = progress.add_task("answering", total=1.0)

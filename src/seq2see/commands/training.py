@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN, SEARCH
 from seq2see.commands.options import (
     AS_FOUND,
     EXIT_INTERRUPTED,
+    WIDTH_MM,
     Comparison,
     ComparisonFlags,
     Device,
@@ -22,12 +24,15 @@ from seq2see.commands.options import (
     SkipBad,
     Switch,
     Table,
-    merged,
+    TableFormat,
+    WidthOption,
     parsed,
     require_files,
-    table_settings,
+    sizes_in,
+    training_request,
+    width_in,
 )
-from seq2see.console import Terminal, say, say_to, show
+from seq2see.console import say, show
 from seq2see.errors import ConfigError
 from seq2see.printable import quoted
 
@@ -54,6 +59,7 @@ def train(
     also_source: Annotated[Path | None, Parameter(group=DATA)] = None,
     also_target: Annotated[Path | None, Parameter(group=DATA)] = None,
     model: Annotated[str | None, Parameter(group=MODEL)] = None,
+    recipe: Annotated[str | None, Parameter(group=MODEL)] = None,
     from_: Annotated[Path | None, Parameter(name="--from", group=MODEL)] = None,
     out: Annotated[Path | None, OutputFolder, Parameter(group=RUN)] = None,
     seeds: Annotated[int, Parameter(group=RUN)] = 1,
@@ -82,6 +88,9 @@ def train(
         Target texts without sources, one per line: the decoder first learns to restore them from noise.
     model
         The architecture: see `seq2see models`.
+    recipe
+        Settings for a usual use: translation, summary, questions, chat, captions, pronunciation, inflection,
+        normalization, transliteration; or a file .toml, whose data are not read.
     from_
         A run, a model folder or a packed model to fine-tune; its vocabularies grow by the tokens of the new pairs.
     out
@@ -91,7 +100,7 @@ def train(
     engine
         torch, or scratch: the models written by hand in NumPy, for those who want to see how they work.
     resume
-        Resume the run in the folder from its newest checkpoint.
+        Resume the run in the folder from its newest checkpoint. A run named alone has its data: train RUN --resume.
     fallback_previous
         With --resume: if the newest checkpoint is damaged, resume from the newest intact one.
     allow_changes
@@ -101,45 +110,28 @@ def train(
     force
         Replace the run in the folder.
     """
-    from seq2see.config import given_keys, make_config, read_toml
+    from seq2see.console import Terminal, say_to
     from seq2see.inference.loading import MEMBER
     from seq2see.run.first_look import read_first
     from seq2see.run.folder import default_folder
 
-    settings_given = parsed(set_)
-    if not data:
-        fix = "name a file, before any --dev or --set: seq2see train pairs.tsv"
-        raise ConfigError("no data were given", where="seq2see train", fix=fix)
     require_files("--dev", dev)
+    data, out = of_named_run(data, out, resume=resume or auto_resume)
     if from_ is not None and resume:
         what = "conflicts with --resume, which continues from the run's own checkpoint"
         raise ConfigError(what, where="--from", fix="leave --from out, or start a new run with another --out")
-    is_recipe = data[0].suffix == ".toml"
-    if is_recipe and len(data) > 1:
-        raise ConfigError(
-            f"a recipe names its own data, so {data[1]} is one too many", where=str(data[0]), fix="set data.train in it"
-        )
-    values = read_toml(data[0]) if is_recipe else {}
-    settings: dict[str, tuple[str, Any]] = {}
-    if not is_recipe:
-        settings["data.train"] = (str(data[0]), [str(path.absolute()) for path in data])
+    own: dict[str, tuple[str, Any]] = {}
     if dev:
-        settings["data.dev"] = ("--dev", [str(path.absolute()) for path in dev])
+        own["data.dev"] = ("--dev", [str(path.absolute()) for path in dev])
     for key, flag, path in (
         ("data.also_source", "--also-source", also_source),
         ("data.also_target", "--also-target", also_target),
     ):
         if path is not None:
-            settings[key] = (flag, str(path))
-    if model is not None:
-        settings["model.name"] = ("--model", model)
+            own[key] = (flag, str(path))
     if from_ is not None:
-        settings["training.start_from"] = ("--from", str(from_))
-    settings |= table_settings(table)
-    if skip_bad:
-        settings["data.skip_bad"] = ("--skip-bad", True)
-    chosen = merged(settings, settings_given)
-    config = make_config(values, chosen, where=str(data[0]))
+        own["training.start_from"] = ("--from", str(from_))
+    config, given = training_request("train", data, model, set_, table, skip_bad=skip_bad, own=own, recipe=recipe)
     folder = out or default_folder(data[0])
     console = Terminal(stderr=True)
     is_resumed = resume or auto_resume or fallback_previous or allow_changes
@@ -160,7 +152,7 @@ def train(
             seeds,
             data=read,
             console=console,
-            given=given_keys(values, chosen),
+            given=given,
             engine=engine,
             device=device,
             resume=resume,
@@ -180,7 +172,7 @@ def train(
         folder,
         data=read,
         console=console,
-        given=given_keys(values, chosen),
+        given=given,
         engine=engine,
         device=device,
         resume=resume,
@@ -194,11 +186,26 @@ def train(
     if trained.finished.reason == INTERRUPTED:
         if engine == "scratch":
             return EXIT_INTERRUPTED
-        words = [*launched_by(), "seq2see", "train", *map(str, data), "--out", str(folder), "--resume"]
+        words = [*launched_by(), "seq2see", "train", "--out", str(folder), "--resume"]
         say(f"resume with: {' '.join(map(quoted, words))}")
         return EXIT_INTERRUPTED
     say(f"try it: seq2see predict {quoted(folder)} {trained.example}")
     return 0
+
+
+def of_named_run(data: Sequence[Path], out: Path | None, *, resume: bool) -> tuple[tuple[Path, ...], Path | None]:
+    """The data and the folder of a run resumed by its name alone; else the same. ConfigError for a run as data."""
+    from seq2see.run.folder import CONFIG
+
+    named = [out] if out is not None and not data else data if out is None else []
+    if resume and len(named) == 1 and (config := named[0] / CONFIG).is_file():
+        return (config,), named[0]
+    for path in data:
+        if (path / CONFIG).is_file():
+            name = quoted(path)
+            fix = f"resume it: seq2see train {name} --resume; or train on other pairs from it: --from {name}"
+            raise ConfigError("is a run, not a file of pairs", where=str(path), fix=fix)
+    return tuple(data), out
 
 
 def launched_by() -> list[str]:
@@ -214,6 +221,12 @@ def compare(
     dev: Annotated[Files, Parameter(help="Dev pairs; by default a part is set aside, the same for all.")] = None,
     test: Annotated[Files, Parameter(help="Pairs to score on; by default the dev pairs.")] = None,
     seeds: Annotated[int, Parameter(group=MODEL, help="Trainings of each model, from different seeds.")] = 1,
+    sizes: Annotated[
+        str | None,
+        Parameter(group=DATA, help="Numbers of training pairs, as 100,300,900: scores by size, and sizes.svg."),
+    ] = None,
+    width_mm: WidthOption = WIDTH_MM,
+    format_: TableFormat = "text",
     set_: Settings = None,
     table: Table = AS_FOUND,
     options: Comparison = ComparisonFlags(),  # noqa: B008 (frozen)
@@ -234,6 +247,8 @@ def compare(
         dev=dev or (),
         test=test or (),
         seeds=seeds,
+        sizes=sizes_in(sizes or ""),
+        width_mm=width_in(width_mm),
         settings=parsed(set_),
         table=table,
         request=options,
@@ -241,8 +256,8 @@ def compare(
     )
     if found is None:
         return EXIT_INTERRUPTED
-    show(found)
-    say(f"everything on one page: {found.page}")
+    show(found.to_csv() if format_ == "csv" else found.to_latex() if format_ == "latex" else found)
+    say(f"everything on one page: {found.page}{f'; the picture alone: {found.picture}' if found.picture else ''}")
     return 0
 
 

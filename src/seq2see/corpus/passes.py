@@ -62,7 +62,7 @@ class ScanPart:
             "pairs": len(found.pairs),
             "skipped": found.skipped,
             "problems": found.problems,
-            "not_normalised": found.num_not_normalised,
+            "not_normalized": found.num_not_normalized,
             "lowest": {draw.hex(): counts[draw] for draw in lowest},
             "sample": [(draws[row].hex(), found.pairs[row]) for row in sampled],
             "shared": [draw.hex() for draw in self.dev_draws & counts.keys()],
@@ -96,7 +96,7 @@ class CountPart:
         joint = self.text.joint
         step = text_step(2 * self.total if joint else self.total)
         source, target = self.units
-        # A joint vocabulary is learnt from one list: all sources, then all targets.
+        # A joint vocabulary is learned from one list: all sources, then all targets.
         targets_from = self.total + self.first if joint else self.first
         return {
             "source": self._counts(source, [pair.source for pair in pairs], self.first, step, self.text.case)
@@ -213,7 +213,7 @@ def read_result(work: Path, task: PartTask) -> dict[str, Any]:
 
 
 def init_worker() -> None:
-    """Initialise a worker: ignore Ctrl-C, which the parent handles, and exit when the parent does."""
+    """Initialize a worker: ignore Ctrl-C, which the parent handles, and exit when the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
 

@@ -82,7 +82,7 @@ class Preparation:
             "left_out": {"train": sum(left_out), "dev": dev_left_out},
             "problems": scanned["problems"],
             **({"columns": self.chosen} if self.chosen else {}),
-            "not_normalised": scanned["not_normalised"],
+            "not_normalized": scanned["not_normalized"],
             **shown,
         }
 
@@ -108,13 +108,13 @@ class Preparation:
         tasks = [passes.ScanPart(part, SEED, self.grouping, size, given) for part in self.parts]
         self.scan_tasks = tasks
         self.run_tasks("reading", tasks)
-        whole: dict[str, Any] = {"pairs": 0, "skipped": 0, "not_normalised": 0, "problems": [], "in_part": []}
+        whole: dict[str, Any] = {"pairs": 0, "skipped": 0, "not_normalized": 0, "problems": [], "in_part": []}
         lowest: Counter[bytes] = Counter()
         sample: list[tuple[bytes, Pair]] = []
         shared: set[str] = set()
         for task in tasks:
             result = read_result(self.work, task)
-            for key in ("pairs", "skipped", "not_normalised"):
+            for key in ("pairs", "skipped", "not_normalized"):
                 whole[key] += result[key]
             whole["problems"] += result["problems"][: NUM_SHOWN - len(whole["problems"])]
             whole["in_part"].append(result["pairs"])
@@ -198,7 +198,7 @@ class Preparation:
             dev += [Pair(*pair) for pair in result["dev"]]
         self.dev = self.dev or dev
         done = self.work / "codecs.json"
-        if done.exists():  # a unigram vocabulary learnt again may differ
+        if done.exists():  # a unigram vocabulary learned again may differ
             self.codecs = codecs_in(str(self.work), json.loads(done.read_bytes()))
             return
         if text.joint:
@@ -207,6 +207,7 @@ class Preparation:
             self.codecs = target, target
         else:
             source = codec_of_counts(text, text.source, counts["source"], text.case) if units[0] else None
+            source = source and replace(source, most=text.truncate)
             self.codecs = source, codec_of_counts(text, text.target, counts["target"])
         files = codec_files(self.codecs)
         for name, content in files.items():

@@ -47,7 +47,7 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
     console = console or Terminal(stderr=True)
     say = say_to(console)
     folder = absolute(folder)
-    require_possible(folder.with_name(folder.name + WORK), ConfigError)
+    require_possible(folder.parent / (folder.name + WORK), ConfigError)  # the root has no name
     if config.text.bpe_dropout:
         fix = "remove it, or train on the original files"
         what = "BPE-dropout is not supported with a prepared corpus, which contains ids but no texts"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 
 from seq2see.errors import CheckpointError
+from seq2see.metrics import SCALES
 from seq2see.run.folder import METRICS
 from seq2see.storage.files import read_file
 from seq2see.system_errors import reported
@@ -65,6 +66,8 @@ class History:
     """Nats per target token."""
     exact_match: list[Point] = field(default_factory=list)
     """On dev, 0..1; empty for a language model."""
+    others: dict[str, list[Point]] = field(default_factory=dict)
+    """Of dev, the metric that selects the best model, by its name, if it is another one."""
     rate: list[Point] = field(default_factory=list)
     speed: list[Point] = field(default_factory=list)
     """Target tokens per second."""
@@ -141,6 +144,9 @@ def add(history: History, event: str, update: int, values: dict[str, Any]) -> st
             history.dev_loss.append(Point(update, float(values["dev_loss"])))
             if is_number(share := values.get("dev_exact_match")):
                 history.exact_match.append(Point(update, float(share)))
+            for name in SCALES.keys() - {"exact_match"}:
+                if is_number(value := values.get(f"dev_{name}")):
+                    history.others.setdefault(name, []).append(Point(update, float(value)))
             if values.get("best") is True:
                 history.best_update = update
         case "warning":

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from seq2see.curves.history import History, problem_lines, read_history
-from seq2see.curves.plot import QUANTITIES
+from seq2see.curves.plot import quantities_of
 from seq2see.errors import CheckpointError, UserError
 from seq2see.printable import one_line
 from seq2see.storage.files import write_file
@@ -45,7 +45,7 @@ def write_events(history: History, folder: Path) -> None:
     content = BytesIO()
     records = RecordWriter(content)  # TensorBoard's own writer is a thread, whose errors nobody hears of
     records.write(Event(wall_time=now, file_version="brain.Event:2").SerializeToString())
-    for quantity in QUANTITIES:
+    for quantity in quantities_of([history]):
         for point in quantity.points(history):
             value = Summary.Value(tag=quantity.title, simple_value=quantity.scale * point.value)
             event = Event(wall_time=now, step=point.update, summary=Summary(value=[value]))

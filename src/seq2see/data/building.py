@@ -1,4 +1,4 @@
-"""Codecs built from the training pairs together with the pairs' ids, so that each text is tokenised once."""
+"""Codecs built from the training pairs together with the pairs' ids, so that each text is tokenized once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def build_examples(options: TextOptions, pairs: Sequence[Pair], *, has_source: b
         codec, ids = build_and_encode(options, options.target, [*sources, *targets])
         return (codec, codec), Examples(*ids.split(len(pairs)))
     places = [pair.origin for pair in pairs]
-    source_codec, source_ids = build_and_encode(options, options.source, sources, options.case, places)
+    source_codec, source_ids = build_and_encode(
+        options, options.source, sources, options.case, places, most=options.truncate
+    )
     target_codec, target_ids = build_and_encode(options, options.target, targets)
     return (source_codec, target_codec), Examples(source_ids, target_ids)
 
@@ -57,16 +59,20 @@ def build_and_encode(
     texts: Sequence[str | None],
     case: Case = "keep",
     places: Sequence[str] = (),
+    *,
+    most: int | None = None,
 ) -> tuple[Codec, Sequences]:
     """A codec of this unit built from the texts, and their ids with EOS at the end; None has no ids.
 
-    `places` are the files and lines of the texts, beside which the files that they name are looked up.
+    Texts are cut to `most` tokens, but all of their tokens are counted. `places` are the files and lines of the texts,
+    beside which the files that they name are looked up.
     """
     assert unit is not None
-    if not isinstance(unit, str) or unit in SUBWORD_UNITS or options.protect is not None:
+    if not isinstance(unit, str) or unit in SUBWORD_UNITS or options.protect is not None or most is not None:
         filled = [text or "" for text in texts]
         values = learn_values(unit, filled, places)
         codec = codec_of_counts(options, unit, count_units(options, unit, filled, case), case, values)
+        codec = replace(codec, most=most)
         return codec, Sequences.encode(codec, texts, places)
     tokenizer = make_tokenizer(unit, options.normalization, case)
     # Tokens are numbered as they appear. Once all are counted, a table maps these numbers to the ids of the vocabulary.
@@ -108,7 +114,7 @@ def aligned_examples(codecs: Codecs, examples: Examples) -> tuple[Codecs, Exampl
 
 
 def learn_values(units: Units, texts: Sequence[str], places: Sequence[str]) -> dict[int, Values]:
-    """The fields that are numbers, by their number, with the normalisation that fits these texts."""
+    """The fields that are numbers, by their number, with the normalization that fits these texts."""
     if isinstance(units, str) or not set(units) & set(VALUE_UNITS):
         return {}
     own = places or [""] * len(texts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from seq2see.data.pairs import Pair
 from seq2see.data.values import encode_text, length_of, read_values
 from seq2see.errors import DataError
-from seq2see.text import SUBWORD_UNITS, Codecs, Protected
+from seq2see.text import SUBWORD_UNITS, Codec, Codecs, Protected
 from seq2see.text.building import by_unit, tokenizer_of
 from seq2see.text.fields import is_value_unit
 from seq2see.text.options import TextOptions
@@ -18,8 +18,8 @@ from seq2see.text.options import TextOptions
 class LengthLimit:
     """The most tokens that a side of a pair may have, EOS not counted.
 
-    Subwords can't be counted before they are learnt. Until then (without `codecs`) their words are counted: a word has
-    at least one, so what is left out now would be left out later too, and doesn't decide what is learnt.
+    Subwords can't be counted before they are learned. Until then (without `codecs`) their words are counted: a word has
+    at least one, so what is left out now would be left out later too, and doesn't decide what is learned.
     """
 
     longest: int
@@ -49,6 +49,8 @@ class LengthLimit:
     def lengths(self, pair: Pair) -> tuple[int, int]:
         """The number of tokens of source and target; a language model has no source."""
         source = self.length("source", pair.source, pair.origin) if pair.source else 0
+        if self.text.truncate is not None and self.codecs is None:
+            source = min(source, self.text.truncate)
         return source, self.length("target", pair.target or "", pair.origin)
 
     def split(self, pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
@@ -57,6 +59,14 @@ class LengthLimit:
         for pair in pairs:
             both[max(self.lengths(pair)) > self.longest].append(pair)
         return both
+
+
+def truncated_lines(sources: Sequence[str], codec: Codec | None) -> list[str]:
+    """How many of the sources are cut, if any."""
+    count = sum(map(codec.cuts, sources)) if codec is not None else 0
+    if codec is None or not count:
+        return []
+    return [f"{count:,} of {len(sources):,} sources are cut to {codec.most:,} tokens (text.truncate)"]
 
 
 def left_out_line(name: str, long: Sequence[Pair], total: int, limit: LengthLimit) -> str:

@@ -54,7 +54,7 @@ class Problem(NamedTuple):
 class PairFile:
     """The pairs of a file, and the number of lines that were skipped.
 
-    `problems` are the first few skipped lines; `num_not_normalised` counts the pairs with a side that is not in NFC.
+    `problems` are the first few skipped lines; `num_not_normalized` counts the pairs with a side that is not in NFC.
     `labels` is the content of the additional column, one per pair, if one was requested, and `extra` that of the
     others. `format` is how the file was read; parallel files have none.
     """
@@ -62,7 +62,7 @@ class PairFile:
     pairs: list[Pair]
     skipped: int = 0
     problems: tuple[Problem, ...] = ()
-    num_not_normalised: int = 0
+    num_not_normalized: int = 0
     labels: tuple[str, ...] = ()
     extra: tuple[tuple[str, ...], ...] = ()
     format: Format | None = None
@@ -123,7 +123,7 @@ def read_pairs(
     pairs = _pairs_of(rows, str(path), 1)
     labels = () if label is None else tuple(each[-1] for each in rows.extra)
     others = tuple(each[: len(extra)] for each in rows.extra) if extra else ()
-    return PairFile(pairs, num_bad, tuple(problems), _num_not_normalised(pairs), labels, others, chosen)
+    return PairFile(pairs, num_bad, tuple(problems), _num_not_normalized(pairs), labels, others, chosen)
 
 
 def head_of(content: bytes) -> list[str]:
@@ -170,7 +170,7 @@ def _parallel_pairs(paths: Sequence[Path], contents: Sequence[bytes], *, skip_ba
         origins = [f"{paths[0]}:{number}" for number in range(1, len(sides[0]) + 1)]
         sources, targets = sides
         pairs = list(map(Pair, located(sources, paths[0].parent), targets, origins))
-        return PairFile(pairs, num_not_normalised=_num_not_normalised(pairs))
+        return PairFile(pairs, num_not_normalized=_num_not_normalized(pairs))
     rows = _rows(paths, contents)
     found = _valid_pairs(rows)
     folder = paths[0].parent
@@ -195,7 +195,7 @@ def _valid_pairs(rows: Iterable[tuple[Line, ...]]) -> PairFile:
             skipped += 1
             if skipped <= NUM_SHOWN:
                 problems.append(Problem(bad.origin, bad.what, bad.fix, bad.fault))
-    return PairFile(pairs, skipped, tuple(problems), _num_not_normalised(pairs))
+    return PairFile(pairs, skipped, tuple(problems), _num_not_normalized(pairs))
 
 
 @gc_paused()
@@ -213,14 +213,14 @@ def read_lines(
         if sides is None:
             return _valid_pairs(zip(*files, strict=True))
         pairs = [Pair(*both, f"{paths[0]}:{number}") for number, both in enumerate(zip(*sides, strict=True), first)]
-        return PairFile(pairs, num_not_normalised=_num_not_normalised(pairs))
+        return PairFile(pairs, num_not_normalized=_num_not_normalized(pairs))
     problems: list[Problem] = []
     num_bad = 0
     rows = chosen.rows(ended[0], is_start=first == 1)
     if rows is None:
         rows, problems, num_bad = _by_records(chosen, files[0], is_start=first == 1)
     pairs = _pairs_of(rows, str(paths[0]), first)
-    return PairFile(pairs, num_bad, tuple(problems), _num_not_normalised(pairs), format=chosen)
+    return PairFile(pairs, num_bad, tuple(problems), _num_not_normalized(pairs), format=chosen)
 
 
 def _lines_from(content: bytes, path: str, start: int, first: int) -> Iterator[Line]:
@@ -271,11 +271,11 @@ def _none_blank(texts: list[str]) -> bool:
     return all(map(str.strip, texts))
 
 
-def _num_not_normalised(pairs: list[Pair]) -> int:
-    def is_normalised(text: str | None) -> bool:
+def _num_not_normalized(pairs: list[Pair]) -> int:
+    def is_normalized(text: str | None) -> bool:
         return unicodedata.is_normalized("NFC", text or "")
 
-    return sum(not (is_normalised(pair.source) and is_normalised(pair.target)) for pair in pairs)
+    return sum(not (is_normalized(pair.source) and is_normalized(pair.target)) for pair in pairs)
 
 
 def _rows(paths: Sequence[Path], contents: Sequence[bytes]) -> list[tuple[Line, ...]]:

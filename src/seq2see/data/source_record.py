@@ -170,8 +170,8 @@ def source_texts(pairs: Iterable[Pair], codecs: Codecs) -> Iterator[str]:
     """What identifies each pair: its source as the model reads it, or for a language model its text."""
     source_codec, target_codec = codecs
     if source_codec is None:
-        return (target_codec.normalise(pair.target or "") for pair in pairs)
-    return (source_codec.normalise(pair.source) for pair in pairs)
+        return (target_codec.normalize(pair.target or "") for pair in pairs)
+    return (source_codec.normalize(pair.source) for pair in pairs)
 
 
 def field_texts(pairs: Sequence[Pair], codecs: Codecs, number: int) -> tuple[list[str], list[str]]:

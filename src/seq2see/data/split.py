@@ -22,7 +22,7 @@ def split_dev(
     """Training and dev pairs, each in the order of the file.
 
     All pairs of a group, by default those with the same source (for a language model: target) up to Unicode
-    normalisation, stay together. The order in which groups are set aside depends only on the seed and on each group.
+    normalization, stay together. The order in which groups are set aside depends only on the seed and on each group.
     Raises DataError for fewer than two groups.
     """
     keys = list(map(grouping.key, pairs))
@@ -67,3 +67,31 @@ def choose_dev(
 def sample_evenly(pairs: Sequence[Pair], max_pairs: int) -> Sequence[Pair]:
     """At most `max_pairs` pairs, evenly spaced over the list, since files are often sorted."""
     return pairs if len(pairs) <= max_pairs else [pairs[i * len(pairs) // max_pairs] for i in range(max_pairs)]
+
+
+def nested_rows(pairs: Sequence[Pair], size: int, *, seed: int, grouping: Grouping = BY_SOURCE) -> list[int]:
+    """The rows of `size` pairs, in file order; those of a larger size contain those of a smaller one.
+
+    Which groups come first depends only on the seed and on each group; the last group may be cut.
+    """
+    draws = [grouping.draw(pair, seed) for pair in pairs]
+    return sorted(sorted(range(len(pairs)), key=lambda row: (draws[row], row))[:size])
+
+
+def folds_of(pairs: Sequence[Pair], number: int, *, seed: int, grouping: Grouping = BY_SOURCE) -> list[list[int]]:
+    """The rows of each fold, in file order: every pair is in one, and all pairs of a group are in the same.
+
+    Folds are as equal in size as the groups allow: the largest group goes first, each to the smallest fold so far, as
+    in scikit-learn's GroupKFold. The order of equally large groups depends only on the seed and on each group.
+    DataError for fewer groups than folds.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, pair in enumerate(pairs):
+        rows.setdefault(grouping.key(pair), []).append(row)
+    if len(rows) < number:
+        what = f"{number} folds need at least {number} different {grouping.name}, found {len(rows)}"
+        raise DataError(what, fix="use fewer folds, or add pairs")
+    folds: list[list[int]] = [[] for _ in range(number)]
+    for key in sorted(rows, key=lambda key: (-len(rows[key]), draw_of(key, seed))):
+        min(folds, key=len).extend(rows[key])
+    return [sorted(fold) for fold in folds]

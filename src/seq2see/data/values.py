@@ -39,11 +39,11 @@ MAX_PIXELS = 4_000_000
 MAX_SERIES = 10_000_000
 """Numbers of a series."""
 NUM_SAMPLED = 1_000
-"""Pictures or series that the normalisation is learnt from, evenly spaced."""
+"""Pictures or series that the normalization is learned from, evenly spaced."""
 TAB = "\t"
 _NAME = re.compile(rf"\.(?:{'|'.join([*PICTURES, *ARRAYS])})[ ]*(?=\t|$)", re.IGNORECASE)
 _SPREAD = 1e-6
-"""The smallest standard deviation that is divided by; a constant is only centred."""
+"""The smallest standard deviation that is divided by; a constant is only centered."""
 
 
 class FieldValues(NamedTuple):
@@ -62,7 +62,7 @@ class ValueColumn:
     arrays: list[Array | None]
 
     def batch(self, indices: Iterable[int]) -> FieldValues:
-        """Those of these texts, normalised."""
+        """Those of these texts, normalized."""
         own = [array for index in indices if (array := self.arrays[index]) is not None]
         mean, scale = (np.array(numbers, np.float32) for numbers in (self.field.mean, self.field.scale))
         if self.field.kind == "vectors":
@@ -182,7 +182,7 @@ def columns_of_values(codec: Codec, encoded: Sequence[Encoded]) -> tuple[ValueCo
 
 
 def learn_field(kind: ValueUnit, cells: Sequence[str], places: Sequence[str]) -> Values:
-    """The field whose normalisation fits these texts: width, mean and standard deviation of their numbers."""
+    """The field whose normalization fits these texts: width, mean and standard deviation of their numbers."""
     filled = [(cell, place) for cell, place in zip(cells, places, strict=True) if cell.strip()]
     if not filled:
         raise DataError(f"a field of kind {kind} is empty in all texts", fix="name another column as the source")
@@ -280,7 +280,7 @@ def read_numpy(path: Path, place: str) -> Array:
 
 
 def read_picture(path: Path, place: str, channels: int) -> Array:
-    """The picture [C H W] with 1 (grey) or 3 channels (red, green, blue), 0 to 255; transparent pixels are white."""
+    """The picture [C H W] with 1 (gray) or 3 channels (red, green, blue), 0 to 255; transparent pixels are white."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:

@@ -34,7 +34,7 @@ CHANGES = {
     "control": "texts with control characters: white space replaced by blanks, others removed",
     "invisible": "texts with meaningless invisible characters: removed",
     "unusual-spaces": "texts with unusual spaces: replaced by blanks",
-    "not-nfc": "texts normalised to NFC",
+    "not-nfc": "texts normalized to NFC",
     "doubled-blanks": "texts with several blanks in a row: replaced by one",
     "space-around": "texts with white space at the ends: stripped",
 }
@@ -82,7 +82,7 @@ def clean_text(text: str, changed: Counter[str]) -> str:
     )
     done: set[str] = set()
     before = None
-    while text != before:  # NFC reorders marks, so a joiner may get other neighbours
+    while text != before:  # NFC reorders marks, so a joiner may get other neighbors
         before = text
         for name, step in steps:
             after = step(text)
@@ -109,7 +109,7 @@ def clean(
 
     Several source columns stay columns, under a header. `table` says what is not to be found out from the file.
 
-    Repeated pairs are recognised by a 16-byte digest, about 120 MB per million pairs. The copy is written atomically.
+    Repeated pairs are recognized by a 16-byte digest, about 120 MB per million pairs. The copy is written atomically.
     Raises ConfigError if the output is an input, DataError if most lines are invalid or a file is not text.
     """
     files = _one_set([Path(path) for path in paths], table)

@@ -126,7 +126,7 @@ FINDING_TYPES: dict[str, FindingType] = {
     "file-names": FindingType(
         "warning",
         "texts",
-        "Most sources are names of files, and would be read as text: the letters are learnt, not what is in the files.",
+        "Most sources are names of files, and would be read as text: the letters are learned, not the contents.",
         "leave out the others, and write sounds as arrays (.npy): if all are names of pictures, or all of arrays, "
         "the files are read (text.source=picture, text.source=vectors)",
     ),
@@ -170,13 +170,13 @@ FINDING_TYPES: dict[str, FindingType] = {
     "comments": FindingType(
         "warning",
         "lines",
-        "Comments of a file format would be learnt as text.",
+        "Comments of a file format would be learned as text.",
         "remove them",
     ),
     "csv-quotes": FindingType(
         "warning",
         "pairs",
-        "Texts are in the quotation marks of CSV, which would be learnt as characters.",
+        "Texts are in the quotation marks of CSV, which would be learned as characters.",
         "if they are those of CSV: --quotes yes",
     ),
     "variant-numbers": FindingType(
@@ -218,7 +218,7 @@ FINDING_TYPES: dict[str, FindingType] = {
     "html": FindingType(
         "warning",
         "texts",
-        "HTML entities are learnt as they are, character by character.",
+        "HTML entities are learned as they are, character by character.",
         SHELL,
     ),
     "control": FindingType(
@@ -242,13 +242,13 @@ FINDING_TYPES: dict[str, FindingType] = {
     "space-around": FindingType(
         "warning",
         "texts",
-        "White space at the ends of a text is learnt and must be generated.",
+        "White space at the ends of a text is learned and must be generated.",
         CLEAN,
     ),
     "doubled-blanks": FindingType(
         "warning",
         "texts",
-        "Runs of blanks are learnt and must be generated.",
+        "Runs of blanks are learned and must be generated.",
         CLEAN,
     ),
     "mixed-script-words": FindingType(
@@ -291,14 +291,14 @@ FINDING_TYPES: dict[str, FindingType] = {
     "not-nfc": FindingType(
         "note",
         "texts",
-        "Not in Unicode NFC; training normalises them, so predictions are in NFC, and references should be too.",
+        "Not in Unicode NFC; training normalizes them, so predictions are in NFC, and references should be too.",
         CLEAN,
     ),
     "moses-escapes": FindingType(
         "note",
         "texts",
         "Escapes of the Moses tokenizer: correct if its detokenizer is applied to the output.",
-        "nothing, if the text is tokenised; otherwise as for HTML",
+        "nothing, if the text is tokenized; otherwise as for HTML",
     ),
     "tag-order": FindingType(
         "note",
@@ -315,13 +315,13 @@ FINDING_TYPES: dict[str, FindingType] = {
     "digits": FindingType(
         "note",
         "characters",
-        "Digits of several scripts on one side: each digit is learnt once per script.",
+        "Digits of several scripts on one side: each digit is learned once per script.",
         "use one variant",
     ),
     "full-width": FindingType(
         "note",
         "characters",
-        "Full-width and ordinary letters or digits on one side: each is learnt twice.",
+        "Full-width and ordinary letters or digits on one side: each is learned twice.",
         "use one variant",
     ),
     "quotes": FindingType(

@@ -1,4 +1,4 @@
-"""Marks of another format within pairs, which would be learnt as text.
+"""Marks of another format within pairs, which would be learned as text.
 
 Quotation marks of CSV, comments, numbers of variants as in `word(2)`, slashes around transcriptions, and several
 answers in one target. All are told by how they are used in the set, since each of these characters can also be text.

@@ -1,4 +1,4 @@
-"""Prints the report: the most serious findings first, invisible characters shown, no colours if piped."""
+"""Prints the report: the most serious findings first, invisible characters shown, no colors if piped."""
 
 from __future__ import annotations
 

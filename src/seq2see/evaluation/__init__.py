@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seq2see.evaluation.report import Estimate, EvaluationReport, Outputs, Overlap, SliceScores, assess
     from seq2see.evaluation.runs import RunsReport, evaluate_runs
     from seq2see.evaluation.scoring import evaluate
+    from seq2see.evaluation.tables import csv_text, latex_text
 
 __all__ = [
     "Estimate",
@@ -31,10 +32,12 @@ __all__ = [
     "WrongPrediction",
     "as_json",
     "assess",
+    "csv_text",
     "error_lines",
     "evaluate",
     "evaluate_runs",
     "items_of",
+    "latex_text",
     "ranking_of",
     "text_lines",
     "wrong_items",
@@ -51,6 +54,7 @@ __getattr__, __dir__ = lazily(
         "items": "Item Slice items_of",
         "options": "EvaluationArguments EvaluationOptions",
         "report": "Estimate EvaluationReport Outputs Overlap SliceScores assess",
+        "tables": "csv_text latex_text",
         "runs": "RunsReport evaluate_runs",
     },
 )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from seq2see.data.lines import ESCAPES
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation.report import EvaluationReport
-from seq2see.metrics import METRICS, Measured, levenshtein, metrics_for, nearest, word_diff
+from seq2see.metrics import METRICS, SPELLING, Measured, levenshtein, metrics_for, nearest, word_diff
 from seq2see.storage.files import require_place, write_file
 
 HEADER = ("score", "source", "prediction", "reference", "diff")
@@ -36,7 +36,8 @@ def ranking_of(report: EvaluationReport, unit: str) -> Measured:
     for measured in report.measured.values():
         if measured.scale.ranks_items and measured.scale.name != "loss":
             return measured
-    name = next(name for name in metrics_for(unit) if name not in ("exact_match", "bleu"))
+    names = metrics_for(unit, (text for known in report.outputs.references for text in known))
+    name = next((name for name in names if name not in ("exact_match", "bleu")), "cer")
     assert report.outputs.predictions is not None
     return METRICS[name](report.outputs.predictions, report.outputs.references)
 
@@ -57,7 +58,7 @@ def error_lines(report: EvaluationReport, unit: str) -> Iterator[str]:
 def wrong_predictions(report: EvaluationReport, unit: str) -> Iterator[WrongPrediction]:
     """All wrong predictions, worst first."""
     assert report.outputs.predictions is not None
-    is_spelling = unit in ("characters", "decomposed", "graphemes", "bytes")
+    is_spelling = unit in SPELLING
     split: Callable[[str], Sequence[str]] = str if is_spelling else str.split
     distance = levenshtein("the error table").distance
     measured = ranking_of(report, unit)

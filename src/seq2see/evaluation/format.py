@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from seq2see.console import shown_tokens
 from seq2see.evaluation.items import NEW
-from seq2see.metrics import Measured, Unit
+from seq2see.metrics import Difference, Measured, SeedDifference, Spread, Unit
 
 if TYPE_CHECKING:
     from seq2see.evaluation.report import Estimate, EvaluationReport, SliceScores
@@ -46,7 +46,7 @@ def text_lines(runs: RunsReport) -> Iterator[str]:
             for by in kinds:
                 yield from ["", *slice_lines(by, report)]
         yield from ["", *interval_lines(runs.reports)]
-        yield "p: difference from the first run, two-sided; approximate randomisation / paired bootstrap"
+        yield from difference_lines(runs)
         if any("loss" not in compared for compared in runs.against_first[1:]):
             yield "the loss is per token of each run: no p where the tokens differ from those of the first run"
         yield from signature_lines(first)
@@ -54,6 +54,18 @@ def text_lines(runs: RunsReport) -> Iterator[str]:
         yield from remark_lines(runs.reports, runs.runs)
         if first.missing:
             yield f"left out: {first.missing}"
+    if runs.baselines:
+        yield from ["", *baseline_table(runs)]
+
+
+def baseline_table(runs: RunsReport) -> Iterator[str]:
+    """One row per baseline."""
+    scales = {name: each.scale for name, each in runs.reports[0].measured.items() if name != "loss"}
+    rows = [["without a model", *(scale.title for scale in scales.values())]]
+    for baseline, scores in runs.baselines.items():
+        cells = (f"{number(scores[n].value, s.unit)} {interval(scores[n], s.unit)}" for n, s in scales.items())
+        rows.append([baseline, *cells])
+    yield from aligned(rows)
 
 
 def count_line(report: EvaluationReport) -> str:
@@ -82,20 +94,45 @@ def run_table(runs: RunsReport) -> Iterator[str]:
         cells = []
         for name in names:
             found = compared.get(name)
-            p_values = f"  p {found.randomisation_p:.3f} / {found.bootstrap_p:.3f}" if found else ""
+            against = ""
+            if found:
+                p_values = f"p {found.randomization_p:.3f} / {found.bootstrap_p:.3f}"
+                against = f"  {difference_of(found, scales[name].unit)}  {p_values}"
             value = number(report.scores[name].value, scales[name].unit)
-            cells.append(f"{value} {interval_of(report, name)}{p_values}")
+            cells.append(f"{value} {interval_of(report, name)}{against}")
         rows.append([run, *cells])
     for group in runs.seed_groups:
-        spreads = [(group.spreads[name], scales[name].unit) for name in names]
-        cells = [
-            f"{number(each.mean, unit).removesuffix(' %')} ± {number(each.deviation, unit)}" for each, unit in spreads
-        ]
+        cells = []
+        for name in names:
+            unit, between = scales[name].unit, group.against_first.get(name)
+            against = f"  {difference_of(between, unit)}  p {between.p:.3f}" if between else ""
+            cells.append(f"{spread_of(group.spreads[name], unit)}{against}")
         rows.append([f"mean ± sd of {len(group.runs)} seeds", *cells])
     yield from aligned(rows)
     for group in runs.seed_groups:
         if len(group.runs) < len(runs.runs):
             yield f"{len(group.runs)} seeds: {', '.join(runs.runs[run] for run in group.runs)}"
+
+
+def difference_lines(runs: RunsReport) -> Iterator[str]:
+    """What the differences and p-values of a table are."""
+    yield (
+        "+/-: difference from the first run with its 95 % interval (paired bootstrap); p: two-sided, approximate "
+        "randomization / paired bootstrap"
+    )
+    if any(group.against_first for group in runs.seed_groups):
+        yield "of seeds: difference of the means from the first recipe, over seeds and items (multi-bootstrap)"
+
+
+def difference_of(found: Difference | SeedDifference, unit: Unit) -> str:
+    """A difference with its sign and its interval, without percent signs: +1.20 [0.30, 2.10]."""
+    value, low, high = (number(each, unit).removesuffix(" %") for each in (found.value, *found.interval))
+    return f"{'' if value.startswith('-') else '+'}{value} [{low}, {high}]"
+
+
+def spread_of(found: Spread, unit: Unit) -> str:
+    """Mean and standard deviation."""
+    return f"{number(found.mean, unit).removesuffix(' %')} ± {number(found.deviation, unit)}"
 
 
 def slice_lines(by: str, report: EvaluationReport) -> Iterator[str]:
@@ -246,7 +283,9 @@ def runs_dicts(runs: RunsReport) -> list[dict[str, Any]]:
             difference = compared.get(row["metric"]) if row["by"] is None else None
             against = {
                 "difference": difference.value if difference else None,
-                "randomisation_p": difference.randomisation_p if difference else None,
+                "difference_low": difference.interval.low if difference else None,
+                "difference_high": difference.interval.high if difference else None,
+                "randomization_p": difference.randomization_p if difference else None,
                 "bootstrap_p": difference.bootstrap_p if difference else None,
             }
             found.append({"run": run} | row | against)
@@ -255,7 +294,10 @@ def runs_dicts(runs: RunsReport) -> list[dict[str, Any]]:
 
 def as_json(runs: RunsReport) -> dict[str, Any]:
     """The scores of a single run, or those of several as a list under `runs`."""
-    request = {"samples": runs.request.samples, "seed": runs.request.seed}
+    request: dict[str, Any] = {"samples": runs.request.samples, "seed": runs.request.seed}
+    if runs.baselines:
+        measured = runs.reports[0].measured
+        request["baselines"] = {name: scores_json(scores, measured) for name, scores in runs.baselines.items()}
     if len(runs.reports) == 1:
         return report_json(runs.reports[0]) | request
     found = []
@@ -265,7 +307,7 @@ def as_json(runs: RunsReport) -> dict[str, Any]:
                 "difference": each.value,
                 "low": each.interval.low,
                 "high": each.interval.high,
-                "randomisation_p": each.randomisation_p,
+                "randomization_p": each.randomization_p,
                 "bootstrap_p": each.bootstrap_p,
             }
             for name, each in compared.items()
@@ -275,6 +317,15 @@ def as_json(runs: RunsReport) -> dict[str, Any]:
         {
             "runs": [runs.runs[run] for run in group.runs],
             "metrics": {name: {"mean": mean, "deviation": sd} for name, (mean, sd) in group.spreads.items()},
+            "against_first": {
+                name: {
+                    "difference": each.value,
+                    "low": each.interval.low,
+                    "high": each.interval.high,
+                    "p": each.p,
+                }
+                for name, each in group.against_first.items()
+            },
         }
         for group in runs.seed_groups
     ]

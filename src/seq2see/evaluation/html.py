@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from seq2see.evaluation.format import (
     MOST_SLICES,
+    difference_of,
     interval,
     interval_lines,
     interval_of,
@@ -14,6 +15,7 @@ from seq2see.evaluation.format import (
     remark_lines,
     signature_lines,
     slice_cells,
+    spread_of,
 )
 from seq2see.markup import Markup, element, joined, paragraph, table, text_element
 
@@ -75,6 +77,13 @@ def slice_table(by: str, report: EvaluationReport) -> Markup:
     return table(["slice", "items", *titles], rows, caption=f"by {by}{more}", numbers=range(1, len(titles) + 2))
 
 
+def seed_notes(runs: RunsReport) -> list[str]:
+    """What the differences of groups of seeds are, if there are several."""
+    if not any(group.against_first for group in runs.seed_groups):
+        return []
+    return ["Of seeds: the difference of the means from the first recipe, over seeds and items (multi-bootstrap)."]
+
+
 def run_parts(runs: RunsReport) -> list[Markup]:
     """A table with one row per run, intervals and p-values, and one row per group of seeds; then notes on it."""
     first = runs.reports[0]
@@ -84,23 +93,29 @@ def run_parts(runs: RunsReport) -> list[Markup]:
         for name, measured in first.measured.items():
             difference = compared.get(name)
             text = f"{number(report.scores[name].value, measured.scale.unit)} {interval_of(report, name)}"
-            p = f"{difference.randomisation_p:.3f} / {difference.bootstrap_p:.3f}" if difference else "—"
-            cells += [element("td", text, class_="number"), element("td", p, class_="number")]
+            apart, p = "—", "—"
+            if difference:
+                apart = difference_of(difference, measured.scale.unit)
+                p = f"{difference.randomization_p:.3f} / {difference.bootstrap_p:.3f}"
+            cells += [element("td", each, class_="number") for each in (text, apart, p)]
         rows.append(cells)
     for group in runs.seed_groups:
         names = ", ".join(runs.runs[run] for run in group.runs)
         cells = [element("th", f"mean ± sd of {len(group.runs)} seeds ({names})", scope="row")]
         for name, measured in first.measured.items():
-            mean, deviation = (number(each, measured.scale.unit) for each in group.spreads[name])
-            cells += [element("td", f"{mean.removesuffix(' %')} ± {deviation}", class_="number"), element("td")]
+            unit, between = measured.scale.unit, group.against_first.get(name)
+            apart, p = (difference_of(between, unit), f"{between.p:.3f}") if between else ("", "")
+            texts = (spread_of(group.spreads[name], unit), apart, p)
+            cells += [element("td", each, class_="number") for each in texts]
         rows.append(cells)
     head = ["run"]
     for measured in first.measured.values():
-        head += [measured.scale.title, "p"]
+        head += [measured.scale.title, "difference", "p"]
     notes = [
         *interval_lines(runs.reports),
-        f"p: difference from {runs.runs[0]}, two-sided; approximate randomisation / paired bootstrap. It says nothing "
-        "about other seeds.",
+        f"Difference from {runs.runs[0]}, with its 95 % interval by the paired bootstrap; p: two-sided, approximate "
+        "randomization / paired bootstrap. They say nothing about other seeds.",
+        *seed_notes(runs),
         *signature_lines(first),
         *note_lines(runs.reports),
         *remark_lines(runs.reports, runs.runs),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ class Outputs(NamedTuple):
     predictions: tuple[str, ...] | None
     """One per item; None for a language model."""
     references: tuple[tuple[str, ...], ...]
-    """Per item, normalised like the model's own texts."""
+    """Per item, normalized like the model's own texts."""
     log_probs: tuple[float, ...]
     """Of each pair's target, in nats, without its `unknown` tokens."""
     num_tokens: tuple[int, ...]
@@ -135,17 +136,24 @@ def assess(
     outputs: Outputs,
     *,
     metrics: Sequence[str] = (),
+    titles: Mapping[str, str] = MappingProxyType({}),
     slices: Sequence[Slice] = (),
     overlap: Overlap = UNKNOWN_OVERLAP,
     missing: str = "",
     samples: int = SAMPLES,
     seed: int = 0,
 ) -> EvaluationReport:
-    """The named metrics and the loss, over all items and over each slice."""
+    """The named metrics and the loss, over all items and over each slice.
+
+    `titles` are what metrics are called for these targets, if not as usual.
+    """
     if not items:
         raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
     texts, references = outputs.predictions, outputs.references
     measured = {} if texts is None else {name: METRICS[name](texts, references) for name in metrics}
+    for name in measured.keys() & titles.keys():
+        scale = replace(measured[name].scale, title=titles[name])
+        measured[name] = replace(measured[name], scale=scale)
     measured["loss"] = loss_of(items, outputs)
     scored = []
     for part in slices:

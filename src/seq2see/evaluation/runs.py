@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,12 +11,13 @@ from seq2see.config import Config, make_config, read_toml
 from seq2see.data import PairFile, read_pairs
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, UserError
+from seq2see.evaluation.baselines import require_baselines, score_baselines
 from seq2see.evaluation.comparison import SeedGroup, against_first, seed_groups
 from seq2see.evaluation.error_table import ranking_of, require_writable, write_errors
 from seq2see.evaluation.format import runs_dicts, text_lines
 from seq2see.evaluation.html import runs_html
 from seq2see.evaluation.options import EvaluationOptions
-from seq2see.evaluation.report import EvaluationReport
+from seq2see.evaluation.report import Estimate, EvaluationReport
 from seq2see.evaluation.scoring import evaluate, require_predictions
 from seq2see.inference.loading import load
 from seq2see.metrics import Difference, find_metrics, levenshtein
@@ -41,6 +42,8 @@ class RunsReport:
     against_first: tuple[dict[str, Difference], ...] = ()
     """The difference of each run from the first, by metric; empty for the first."""
     seed_groups: tuple[SeedGroup, ...] = ()
+    baselines: dict[str, dict[str, Estimate]] = field(default_factory=dict)
+    """The metrics of what needs no model, by baseline."""
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One flat dict per run, metric and slice, for `pandas.DataFrame`."""
@@ -64,12 +67,15 @@ def evaluate_runs(
     device: str = "auto",
     errors: Path | None = None,
     table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+    baselines: Sequence[str] = (),
 ) -> RunsReport:
     """Evaluate each run, or all of them as an ensemble; write the wrong predictions of a single one to `errors`.
 
     By default runs are compared in the metrics that suit the first of them. `table` says which columns are read;
-    otherwise those that the runs were trained on.
+    otherwise those that the runs were trained on. `baselines` are scored beside them, looked up in the first run's
+    training pairs.
     """
+    require_baselines(baselines)
     if request.metrics is not None:
         find_metrics(request.metrics)
     if ensemble and len(runs) == 1:
@@ -85,6 +91,7 @@ def evaluate_runs(
     reports: list[EvaluationReport] = []
     configs: list[Config | None] = []
     codecs: list[Codec] = []
+    floors: dict[str, dict[str, Estimate]] = {}
     for members in [list(runs)] if ensemble else [[run] for run in runs]:
         model = load(members, engine=engine, device=device)
         own: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
@@ -110,6 +117,8 @@ def evaluate_runs(
         configs.append(config_of(members[0]))
         reports.append(evaluate(model, found.pairs, request, labels=found.labels))
         codecs.append(model.target_codec)
+        if len(reports) == 1:
+            floors = score_baselines(baselines, model, members[0], reports[0])
         if request.metrics is None and model.source_codec:
             request = replace(request, metrics=tuple(name for name in reports[0].measured if name != "loss"))
     assert found is not None
@@ -124,7 +133,8 @@ def evaluate_runs(
         num_left_out=found.skipped,
         format="" if found.format is None else found.format.describe(),
         against_first=tuple(against_first(reports, samples=request.samples, seed=request.seed)),
-        seed_groups=tuple(seed_groups(reports, configs)),
+        seed_groups=tuple(seed_groups(reports, configs, samples=request.samples, seed=request.seed)),
+        baselines=floors,
     )
 
 

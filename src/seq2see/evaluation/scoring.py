@@ -16,10 +16,8 @@ from seq2see.evaluation.seen import SEEN, slices_by_seen
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.options import BatchOptions, GenerationOptions
 from seq2see.inference.predictor import Predictor
-from seq2see.metrics import METRICS, computable, find_metrics, metrics_for
+from seq2see.metrics import METRICS, SPELLING, are_single_words, computable, find_metrics, metrics_for
 from seq2see.text import FIELD_BREAK, Codec, Fields
-
-SPELLING = ("characters", "decomposed", "graphemes", "bytes")
 
 
 def evaluate(
@@ -39,7 +37,8 @@ def evaluate(
     if not pairs:
         raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
     require_predictions(predictor, request)
-    names, missing = metrics_of(predictor, request)
+    targets = [pair.target or "" for pair in pairs]
+    names, missing = metrics_of(predictor, request, targets)
     for name in names:
         METRICS[name]([], [])  # raises before a long search if a package is missing
     items = items_of(pairs, labels, group=request.group)
@@ -57,6 +56,7 @@ def evaluate(
         items,
         outputs_of(predictor, pairs, items, request),
         metrics=names,
+        titles={"exact_match": "accuracy"} if are_single_words(predictor.target_codec.tokenizer.name, targets) else {},
         slices=slices,
         overlap=Overlap(sum(is_known), sum(was_dev), predictor.record.is_complete),
         missing=missing,
@@ -71,13 +71,13 @@ def seen_before(record: SourceRecord, texts: Sequence[str]) -> tuple[list[bool],
     return is_known, [dev and not known for dev, known in zip(was_dev, is_known, strict=True)]
 
 
-def metrics_of(predictor: Predictor, request: EvaluationOptions) -> tuple[tuple[str, ...], str]:
+def metrics_of(predictor: Predictor, request: EvaluationOptions, targets: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """The metrics to compute, and which of the defaults can't be computed here. ConfigError for an unknown name."""
     if request.metrics is not None:
         return find_metrics(request.metrics), ""
     if predictor.source_codec is None:
         return (), ""
-    return computable(metrics_for(predictor.target_codec.tokenizer.name))
+    return computable(metrics_for(predictor.target_codec.tokenizer.name, targets))
 
 
 def require_predictions(predictor: Predictor, request: EvaluationOptions) -> None:
@@ -96,7 +96,7 @@ def lengths_of(items: Sequence[Item], codec: Codec) -> tuple[list[int], str]:
     if isinstance(codec.tokenizer, Fields):
         return [len(codec.encode(item.source, end=False)) - item.source.count(FIELD_BREAK) for item in items], "tokens"
     if name in SPELLING:
-        return [len(codec.normalise(item.source)) for item in items], "characters"
+        return [len(codec.normalize(item.source)) for item in items], "characters"
     return [len(item.source.split()) for item in items], "symbols" if name == "symbols" else "words"
 
 
@@ -122,7 +122,7 @@ def outputs_of(
         predictions = tuple(prediction.text for prediction in found)
     return Outputs(
         predictions,
-        tuple(tuple(map(predictor.target_codec.normalise, item.references)) for item in items),
+        tuple(tuple(map(predictor.target_codec.normalize, item.references)) for item in items),
         tuple(log_prob for log_prob, _ in counted),
         tuple(num_tokens for _, num_tokens in counted),
         unknown if any(unknown) else (),

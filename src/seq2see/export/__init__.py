@@ -1,6 +1,7 @@
-"""A trained model for where Python is not: an ES module, a page that works offline, the bare programs.
+"""A trained model for where Python is not: a page that works offline, an ES module, ONNX, the bare programs.
 
-Every target takes the same `Bundle` of programs, weights and vocabularies, and knows no layer.
+Every target takes the same `Bundle` of programs, weights and vocabularies, and knows no layer; but for CTranslate2,
+which has layers of its own.
 """
 
 from seq2see.export.exporting import ENDINGS, ExportedModel, export_run

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from seq2see.blueprint import Blueprint
 from seq2see.errors import ConfigError
+from seq2see.inference.examples import examples_in
 from seq2see.inference.predictor import Predictor
 from seq2see.program import Programs, trace
 from seq2see.storage.saved_model import SavedModel
@@ -15,9 +17,12 @@ from seq2see.text import Codec, Fields, Protected, Tokenizer
 class Bundle(NamedTuple):
     """A model as any target can run it. It has no record of its training sources."""
 
+    blueprint: Blueprint
     programs: Programs
     weights: bytes
     """A safetensors file, as in a packed model."""
+    format: Weights
+    """How numbers are stored in it."""
     source_codec: Codec | None
     target_codec: Codec
     limits: dict[str, int | None]
@@ -53,10 +58,17 @@ def bundle_of(saved: SavedModel, model: Predictor, weights: Weights, *, name: st
             require_supported(codec.tokenizer)
     shapes = shapes_of(saved.tensors)
     limits = model.input_limits()
-    facts = {"name": name, "architecture": saved.blueprint.name, "parameters": model.num_parameters}
+    facts = {
+        "name": name,
+        "architecture": saved.blueprint.name,
+        "parameters": model.num_parameters,
+        "examples": examples_in(saved.card),
+    }
     return Bundle(
+        saved.blueprint,
         trace(saved.blueprint, shapes, saved.sizes.fields, saved.sizes.copies),
         write_weights(saved.tensors, weights),
+        weights,
         saved.source_codec,
         saved.target_codec,
         {"maxLength": model.max_length, "maxInput": limits.tokens, "maxPositions": limits.positions},

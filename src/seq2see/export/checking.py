@@ -8,12 +8,15 @@ import re
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seq2see.errors import ConfigError
+from seq2see.inference.notes import UnknownTextWarning
+from seq2see.inference.options import GenerationArguments
 from seq2see.inference.predictor import Predictor
 
 NODE_NAMES = ("node", "nodejs")
@@ -21,6 +24,8 @@ NO_NODE = "not checked, because there is no node on this machine: install Node.j
 SECONDS = 1800
 """For all answers."""
 BEAM = 5
+OPTIONS: tuple[GenerationArguments, ...] = ({}, {"beam": BEAM})
+"""Of the two answers to each text."""
 RUN = """
 import { readFileSync } from "node:fs";
 const { load } = await import(process.argv[1]);
@@ -43,15 +48,16 @@ class Check:
     """Between the log-probabilities of identical answers, in nats."""
     milliseconds: float
     """Per answer, greedy and of a beam on average."""
+    place: str = "node"
+    """What ran it."""
 
     def lines(self) -> list[str]:
-        """For the terminal and the file."""
+        """For the terminal and the file, which has no times, so that the same model gives the same file."""
         greedy, beam = self.same
         return [
-            f"checked in node on {self.count:,} texts, beside the same weights in NumPy: identical answers "
+            f"checked in {self.place} on {self.count:,} texts, beside the same weights in NumPy: identical answers "
             f"{greedy:,} of {self.count:,} (greedy), {beam:,} of {self.count:,} (beam {BEAM})",
-            f"largest difference in the log-probability of an answer: {self.largest_difference:.2g} nats; "
-            f"{self.milliseconds:.1f} ms an answer",
+            f"largest difference in the log-probability of an answer: {self.largest_difference:.2g} nats",
         ]
 
 
@@ -60,20 +66,41 @@ def find_node() -> str | None:
     return next((found for name in NODE_NAMES if (found := shutil.which(name))), None)
 
 
+def check_with_node(module: str, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """Compare the module's answers with the model's; what prevents it, if there is no node."""
+    node = find_node()
+    return NO_NODE if node is None else check_in_node(module, model, texts, node)
+
+
 def check_in_node(module: str, model: Predictor, texts: Sequence[str], node: str) -> Check:
     """Compare the module's answers with the model's. ConfigError if node can't run it."""
     answers, milliseconds = run_in_node(module, texts, [{}, {"beam": BEAM}], node)
+    found = [[(each["text"], each["logProb"]) for each in own] for own in answers]
+    return compared(model, texts, found, milliseconds)
+
+
+def compared(
+    model: Predictor,
+    texts: Sequence[str],
+    answers: Sequence[Sequence[tuple[str, float]]],
+    milliseconds: float,
+    place: str = "node",
+    searches: Sequence[GenerationArguments] = OPTIONS,
+) -> Check:
+    """Answers with their log-probabilities, greedy and of a beam, beside the model's own; they took this long."""
     same, difference = [], 0.0
-    for found, options in zip(answers, ({}, {"beam": BEAM}), strict=True):
+    for found, options in zip(answers, searches, strict=True):
         number = 0
-        for expected, own in zip(model.predict(list(texts), **options), found, strict=True):  # type: ignore[arg-type]
-            if expected.text == own["text"]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnknownTextWarning)
+            in_python = model.predict(list(texts), **options)
+        for expected, (text, log_prob) in zip(in_python, found, strict=True):
+            if expected.text == text:
                 number += 1
                 if math.isfinite(expected.log_prob):
-                    difference = max(difference, abs(expected.log_prob - own["logProb"]))
+                    difference = max(difference, abs(expected.log_prob - log_prob))
         same.append(number)
-    each = milliseconds / max(1, 2 * len(texts))
-    return Check(len(texts), (same[0], same[1]), difference, each)
+    return Check(len(texts), (same[0], same[1]), difference, milliseconds / max(1, 2 * len(texts)), place)
 
 
 def run_in_node(

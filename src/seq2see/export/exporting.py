@@ -1,30 +1,36 @@
 """`seq2see export`: a model written for another target, and compared with the original.
 
-RUN ──▶ SavedModel ──▶ Bundle ──▶ target ──▶ file
-             │            └─────▶ in node ─┐
+RUN ──▶ SavedModel ──▶ Bundle ──▶ target ──▶ file or folder
+             │            └─▶ run there ───┐
              └─▶ NumPy ────────────────────┴─▶ same answers?
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from seq2see.data import Pair
 from seq2see.data.options import known_from
-from seq2see.errors import ConfigError, did_you_mean
+from seq2see.errors import ConfigError, UserError, did_you_mean
+from seq2see.export import ctranslate2
 from seq2see.export.bundle import Bundle, bundle_of
-from seq2see.export.checking import NO_NODE, Check, check_in_node, find_node
+from seq2see.export.c_checking import check_in_c, vectors
+from seq2see.export.c_target import c_source, header
+from seq2see.export.checking import Check, check_with_node
 from seq2see.export.javascript import declarations, module
 from seq2see.export.page import page
 from seq2see.inference.engine import make_numpy_engine
-from seq2see.inference.loading import members_of, model_of
+from seq2see.inference.loading import engine_maker, members_of, model_of
+from seq2see.inference.predictor import Predictor
 from seq2see.packing import ParityReport, pairs_to_compare, parity_of
 from seq2see.program import to_json
 from seq2see.run.folder import CONFIG, MODEL
-from seq2see.storage.files import require_place, write_file
+from seq2see.storage.files import require_place, write_file, write_folder
 from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.storage.weights import Weights, as_weights, read_weights
 
@@ -32,23 +38,59 @@ MOST_TEXTS = 200
 """Texts that an exported model is compared on."""
 
 
+Files: TypeAlias = dict[str, bytes]
+"""The content of each file by its name."""
+
+
+Checker: TypeAlias = Callable[[Bundle, Predictor, Sequence[str]], Check | str]
+"""Compares answers to texts with the model's; gives what prevents it, where what runs the target is missing."""
+
+
 class Target(NamedTuple):
-    """What a file of some ending is."""
+    """What is written for an ending."""
 
     weights: Weights
     """By default."""
-    write: Callable[[Bundle], str]
-    beside: tuple[tuple[str, Callable[[], str]], ...] = ()
-    """The endings of files beside it, and what is in them."""
-    runs: bool = True
-    """Whether it can answer by itself."""
+    write: Callable[[Bundle], str | Files]
+    """The content of a file, or the files of a folder."""
+    check: Checker | None
+    """None if it can't answer by itself."""
+    beside: tuple[tuple[str, Callable[[Predictor, Sequence[str]], str]], ...] = ()
+    """The endings of files beside it, and what is in them, for this model and the texts that it is checked on."""
+
+
+def in_node(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """Checks what is, or has inside, an ES module."""
+    return check_with_node(module(bundle), model, texts)
+
+
+def to_onnx(bundle: Bundle) -> Files:
+    """The folder of `.onnx`."""
+    from seq2see.export.onnx.files import files
+
+    return files(bundle)
+
+
+def in_onnx_runtime(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """Checks the folder of `.onnx`."""
+    from seq2see.export.onnx.network import check
+
+    return check(bundle, model, texts)
+
+
+def in_c(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """Checks a C file."""
+    return check_in_c(c_source(bundle), model, texts)
 
 
 TARGETS: dict[str, Target] = {
-    ".js": Target("float32", module, ((".d.ts", declarations),)),
-    ".mjs": Target("float32", module, ((".d.mts", declarations),)),
-    ".html": Target("int8", page),
-    ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n", runs=False),
+    ".js": Target("float32", module, in_node, ((".d.ts", lambda model, texts: declarations()),)),
+    ".mjs": Target("float32", module, in_node, ((".d.mts", lambda model, texts: declarations()),)),
+    ".html": Target("int8", page, in_node),
+    ".c": Target("int8", c_source, in_c, ((".h", lambda model, texts: header()), (".vectors.tsv", vectors))),
+    ".onnx": Target("float32", to_onnx, in_onnx_runtime),
+    ".ctranslate2": Target("float32", ctranslate2.files, ctranslate2.check),
+    ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n", None),
 }
 """By the ending of the file. A new target is a row here."""
 ENDINGS = tuple(TARGETS)
@@ -67,7 +109,7 @@ class ExportedModel:
     parity: ParityReport | None
     """The original model beside the same with the weights as stored; None if it had no pairs to compare on."""
     check: Check | None
-    """The exported model beside that; None if it had no pairs, or there was no node."""
+    """The exported model beside that; None if it had no pairs, or nothing to run it."""
     notes: tuple[str, ...] = ()
     """What was not checked, and why."""
 
@@ -75,19 +117,29 @@ class ExportedModel:
         """What was checked, for the terminal."""
         prepare, encode, step = self.operations
         found = [f"operations: {encode} to read a text, {step} a step, {prepare} to prepare the weights"]
-        if self.parity is not None:
-            found += [f"weights {self.weights}, {line}" for line in self.parity.lines()[1:4]]
-        return [*found, *(self.check.lines() if self.check else ()), *self.notes]
+        found += parity_lines(self.weights, self.parity)
+        if self.check is not None:
+            found += [*self.check.lines(), f"{self.check.milliseconds:.1f} ms an answer"]
+        return [*found, *self.notes]
+
+
+def parity_lines(weights: str, parity: ParityReport | None) -> list[str]:
+    """What the format of the weights changed, for the terminal and the file."""
+    if parity is None:
+        return []
+    checked, *others = parity.lines()
+    return [f"weights {weights}, {checked}", *others]
 
 
 def export_run(
     run: Path, out: Path, *, weights: str | None = None, data: Sequence[Path] | Sequence[Pair] = ()
 ) -> ExportedModel:
-    """Write the model of `run` for the target that the ending of `out` names, and check it where node is installed.
+    """Write the model of `run` for the target that the ending of `out` names, and check it if it can run here.
 
     The texts are the sources of `data`, by default of the run's dev pairs. `weights` are float32, float16 or int8, by
-    default int8 in a page and float32 elsewhere. Raises ConfigError for an unknown ending and for a model that programs
-    don't support, CheckpointError if the model can't be read or written.
+    default int8 in a page and in C, and float32 elsewhere. What runs it (node, a C compiler) may be missing: the result
+    says so. Raises ConfigError for an unknown ending and for a model that programs or targets don't support,
+    CheckpointError if the model can't be read or written.
     """
     if out.suffix not in TARGETS:
         fix = did_you_mean(out.suffix, TARGETS)
@@ -100,35 +152,57 @@ def export_run(
         what = f"holds {len(members)} models, and an exported file one"
         raise ConfigError(what, where=str(run), fix=f"export one of them: {members[0]}")
     saved = load_model(run)
-    original = model_of(saved, make_numpy_engine)
+    original = model_of(saved, engine_maker("torch" if find_spec("torch") else "numpy", "cpu"))
     bundle = bundle_of(saved, original, chosen, name=name_of(run))
     stored = saved._replace(tensors=read_weights(bundle.weights, chosen, where=saved.origin))
     model = model_of(stored, make_numpy_engine)
     pairs = sample(pairs_of_run(run, data, saved))
-    notes, check, node = [], None, find_node()
+    texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
+    check: Check | str | None = None
     if not pairs:
-        notes.append("not checked, because there are no pairs: give some with --data dev.tsv (data=pairs)")
-    elif target.runs and node is None:
-        notes.append(NO_NODE)
-    elif target.runs and node is not None:
-        texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
-        check = check_in_node(module(bundle), model, texts, node)
-    if check is not None:
-        bundle = bundle._replace(facts={**bundle.facts, "checked": check.lines()})
-    content = target.write(bundle).encode()
-    write_file(out, content)
+        check = "not checked, because there are no pairs: give some with --data dev.tsv (data=pairs)"
+    elif target.check is not None:
+        with packages_for(out):
+            check = target.check(bundle, model, texts)
+    parity = parity_of(original, model, pairs) if pairs else None
+    checked = [*parity_lines(chosen, parity), *(check.lines() if isinstance(check, Check) else ())]
+    bundle = bundle._replace(facts={**bundle.facts, "checked": checked})
+    with packages_for(out):
+        content = target.write(bundle)
+    size = write(out, content)
     for ending, make in target.beside:
-        write_file(out.with_suffix(ending), make().encode())
+        write_file(out.with_suffix(ending), make(model, texts).encode())
     operations = [len(program.operations) for program in bundle.programs]
     return ExportedModel(
         out,
-        len(content),
+        size,
         chosen,
         (operations[0], operations[1], operations[2]),
-        parity_of(original, model, pairs) if pairs else None,
-        check,
-        tuple(notes),
+        parity,
+        check if isinstance(check, Check) else None,
+        (check,) if isinstance(check, str) else (),
     )
+
+
+@contextmanager
+def packages_for(out: Path) -> Iterator[None]:
+    """UserError for a package that is needed and not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        fix = f'pip install "seq2see[{out.suffix[1:]}]"'
+        raise UserError(f"{out.suffix} needs the package {error.name}", where=str(out), fix=fix) from None
+
+
+def write(out: Path, content: str | Files) -> int:
+    """Write a file or a folder; returns the number of bytes."""
+    if isinstance(content, str):
+        write_file(out, content.encode())
+        return len(content.encode())
+    if out.exists() and not out.is_dir():
+        raise ConfigError("is a file, and must become a folder", where=str(out), fix="choose another -o")
+    write_folder(out, content)
+    return sum(map(len, content.values()))
 
 
 def pairs_of_run(run: Path, data: Sequence[Path] | Sequence[Pair], saved: SavedModel) -> Sequence[Pair]:

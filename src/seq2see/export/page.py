@@ -2,120 +2,118 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from functools import cache
 
 from seq2see.export.bundle import Bundle
 from seq2see.export.javascript import data, resource, runtime
-from seq2see.markup import Markup, element
-from seq2see.markup.colours import heat_rules
+from seq2see.markup import Markup, definitions, element
+from seq2see.markup.compact import compact_script, compact_style
 from seq2see.markup.page import digest
-from seq2see.text import Fields
+from seq2see.markup.page import resource as shared
+from seq2see.text import Fields, Tags
+from seq2see.version import __version__
 
 BEAMS = (1, 3, 5, 10)
+CHOSEN_BEAM = 5
 
 
 @cache
-def script() -> str:
-    """The runtime and the page's own script, without comments and indentation."""
-    lines = (line.strip() for line in f"{runtime()}\n{resource('page.js')}".splitlines())
-    return "\n".join(line for line in lines if line and not re.match(r"//|/\*\*.*\*/$", line))
+def scripts() -> tuple[str, str]:
+    """The model's script, of which a worker is made, and the page's."""
+    page = (shared("elements.js"), shared("answers.js"), resource("page.js"))
+    return compact_script(f"{runtime()}\n{resource('worker.js')}"), compact_script("\n".join(page))
 
 
 @cache
 def style() -> str:
-    """The stylesheet, and a color per weight."""
-    return "\n".join(line.strip() for line in resource("page.css").splitlines()) + heat_rules()
+    """The stylesheet."""
+    return compact_style(resource("page.css") + shared("answers.css"))
+
+
+def policy() -> str:
+    """The content security policy: nothing is loaded, and only the page's own style and scripts are used."""
+    hashes = " ".join(f"'{digest(each)}'" for each in scripts())
+    return (
+        f"default-src 'none'; img-src data:; style-src '{digest(style())}'; script-src {hashes}; worker-src blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 def page(bundle: Bundle) -> str:
     """The page of a model."""
     name = str(bundle.facts["name"])
-    fields = field_names(bundle)
-    if fields is not None:
-        bundle = bundle._replace(facts={**bundle.facts, "fields": fields})
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{digest(style())}'; script-src '{digest(script())}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
     head = [
         Markup('<meta charset="utf-8">'),
         Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy()}">'),
         Markup('<meta name="color-scheme" content="light dark">'),
         Markup('<link rel="icon" href="data:,">'),
         element("title", name),
         Markup(f"<style>{style()}</style>"),
     ]
-    options = [element("option", str(beam), value=str(beam), **selected(beam)) for beam in BEAMS]
+    of_model, of_page = scripts()
     body = [
-        element("header", [element("h1", name, dir="auto"), element("button", "Theme", id="theme", type="button")]),
-        element(
-            "main",
-            [
-                element("div", "", id="inputs"),
-                element(
-                    "div",
-                    [
-                        element("output", "", id="answer", dir="auto", aria_live="polite"),
-                        element("div", "", id="problem", role="alert"),
-                    ],
-                    id="result",
-                ),
-                element("div", [*beam_choice(options), element("span", "", id="time", class_="soft")], class_="row"),
-                element(
-                    "section",
-                    [element("h2", "Answers and their probabilities"), element("ol", "", id="others")],
-                    id="rest",
-                    hidden="hidden",
-                ),
-                element(
-                    "section",
-                    [
-                        element("h2", "Tokens and attention"),
-                        element("p", HINT, id="hint", class_="soft"),
-                        element("div", "", id="source", class_="tokens", role="group", aria_label="Tokens of the text"),
-                        element(
-                            "div", "", id="target", class_="tokens", role="group", aria_label="Tokens of the answer"
-                        ),
-                        element(
-                            "div",
-                            [element("table", "", id="grid")],
-                            id="scroll",
-                            class_="scroll",
-                            tabindex="0",
-                            role="group",
-                            aria_label="Attention",
-                        ),
-                    ],
-                    id="attention",
-                    hidden="hidden",
-                ),
-            ],
-        ),
-        element("footer", [element("dl", "", id="facts")]),
+        element("header", [element("h1", name, dir="auto")]),
+        element("main", [*inputs(bundle), *RESULT]),
+        element("footer", facts(bundle)),
         Markup(f'<script type="application/json" id="model">{data(bundle)}</script>'),
-        Markup(f"<script>{script()}</script>"),
+        Markup(f'<script id="runtime">{of_model}</script>'),
+        Markup(f'<script type="module">{of_page}</script>'),
+        Markup("<noscript><p>The model runs in this page's script, which is switched off.</p></noscript>"),
     ]
     return f'<!DOCTYPE html>\n<html lang="en">\n{element("head", head)}\n{element("body", body)}\n</html>\n'
 
 
-HINT = "Point at a token of the answer, or go there with Tab and the arrow keys: the text is shaded by its weights."
+def inputs(bundle: Bundle) -> Iterator[Markup]:
+    """A box for each field of the text, texts to try, and the choice of the beam."""
+    for place, name in enumerate(field_names(bundle)):
+        focus = {"autofocus": "autofocus"} if not place else {}
+        box = element("textarea", dir="auto", rows="1", spellcheck="false", autocapitalize="off", **focus)
+        yield element("label", [element("span", name), box])
+    examples = [element("button", text, type="button", dir="auto") for text in bundle.facts.get("examples", ())]
+    lead = [element("span", "Try", class_="soft")] if examples else []
+    options = [
+        element("option", str(beam), value=str(beam), **({"selected": "selected"} if beam == CHOSEN_BEAM else {}))
+        for beam in BEAMS
+    ]
+    beam = element("label", [element("span", "Beam"), element("select", options, id="beam")])
+    group = element("div", [*lead, *examples], id="examples", role="group", aria_label="Examples")
+    yield element("div", [group, beam], class_="row")
 
 
-def beam_choice(options: list[Markup]) -> list[Markup]:
-    """The choice of the beam."""
-    return [Markup('<label for="beam">Beam</label>'), element("select", options, id="beam")]
+RESULT = (
+    Markup(
+        '<div id="result"><output id="answer" dir="auto" aria-live="polite"></output>'
+        '<div id="problem" role="alert"></div>'
+        '<div class="row soft"><span id="share"></span><span id="time"></span></div></div>'
+    ),
+    Markup('<section id="rest" hidden><h2>Best answers</h2><ol id="answers" class="answers"></ol></section>'),
+    Markup('<section id="where" hidden><h2 id="heading"></h2><div id="bands"></div></section>'),
+)
 
 
-def selected(beam: int) -> dict[str, str]:
-    """The attribute of the beam that is chosen at first."""
-    return {"selected": "selected"} if beam == 5 else {}
+def facts(bundle: Bundle) -> Iterator[Markup]:
+    """What the model is, and what was found when it was checked."""
+    known = bundle.facts
+    yield definitions(
+        [
+            ("model", f"{known['architecture']}, {known['parameters']:,} parameters"),
+            ("network", "none: the model is in this file, and what you type stays on this device"),
+            ("made with", f"Seq2See {__version__}"),
+        ]
+    )
+    if bundle.checked():
+        items = element("ul", [element("li", line) for line in bundle.checked()])
+        yield element("details", [element("summary", "Checked when it was exported"), items])
 
 
-def field_names(bundle: Bundle) -> list[str] | None:
-    """What the boxes of a source of several fields are called; None for one text."""
+def field_names(bundle: Bundle) -> list[str]:
+    """What the boxes are called: one, or one for each field of the source."""
     codec = bundle.source_codec
-    if codec is None or not isinstance(codec.tokenizer, Fields):
-        return None
-    return [part.title.capitalize() for part in codec.tokenizer.parts]
+    if codec is None:
+        return ["Text to continue"]
+    if not isinstance(codec.tokenizer, Fields):
+        return ["Text"]
+    kinds = ["Tags" if isinstance(part, Tags) else "Text" for part in codec.tokenizer.parts]
+    return [f"{kind} {place}" if kinds.count(kind) > 1 else kind for place, kind in enumerate(kinds, 1)]

@@ -13,7 +13,7 @@ from seq2see.data.values import ValueSpan, spans_of, token_names
 from seq2see.inference.asking import Asked
 from seq2see.inference.batching import batches_of_equal, rows_at_most, source_costs
 from seq2see.inference.options import GenerationOptions
-from seq2see.inference.results import EMPTY, Prediction, unanswered
+from seq2see.inference.results import EMPTY, Prediction, TokenChoice, unanswered
 from seq2see.inference.risk import least_risk
 from seq2see.inference.searching import needs_beam, search
 from seq2see.inference.watching import Watch, Watched
@@ -74,7 +74,7 @@ def answer_batches(
         for index, found in zip(indices.tolist(), answers, strict=True):
             prompt = asked.prompt(index)
             candidates = [
-                prediction_of(model, examples, index, hypothesis, prompt, is_penalised=options.is_penalised)
+                prediction_of(model, examples, index, hypothesis, prompt, is_penalized=options.is_penalized)
                 for hypothesis in found
             ]
             if options.mbr:
@@ -92,7 +92,7 @@ def prediction_of(
     hypothesis: Hypothesis,
     prompt: str = "",
     *,
-    is_penalised: bool = False,
+    is_penalized: bool = False,
 ) -> Prediction:
     """The hypothesis as the answer to the source of this example."""
     source, weights = examples.source(index), hypothesis.weights
@@ -106,9 +106,22 @@ def prediction_of(
         tokens,
         model.target_codec.tokens(hypothesis.ids),
         hypothesis.log_prob,
-        hypothesis.score if is_penalised else hypothesis.log_prob / max(1, len(hypothesis.ids)),
+        hypothesis.score if is_penalized else hypothesis.log_prob / max(1, len(hypothesis.ids)),
         None if weights is None else weights[:, : len(source)],
         hypothesis.finished,
         hypothesis.token_log_probs,
+        top_tokens=choices_of(model, hypothesis, prompt),
         source_values=spans,
+    )
+
+
+def choices_of(model: Predictor, hypothesis: Hypothesis, prompt: str) -> tuple[tuple[TokenChoice, ...], ...]:
+    """The most probable tokens at each place, each with the answer up to it."""
+    codec, ids = model.target_codec, hypothesis.ids
+
+    def choice(position: int, number: int, log_prob: float) -> TokenChoice:
+        return TokenChoice(codec.tokens([number])[0], log_prob, codec.decode([*ids[:position], number], after=prompt))
+
+    return tuple(
+        tuple(choice(position, *each) for each in choices) for position, choices in enumerate(hypothesis.choices)
     )

@@ -112,7 +112,7 @@ def answers_to(
 
 @lru_cache(maxsize=1024)
 def _side_by_side(options: GenerationOptions, number: int) -> GenerationOptions:
-    """The options by which so many texts are one batch, if they fit into memory."""
+    """The options by which this many texts are one batch, if they fit into memory."""
     return replace(options, batch_size=number * (options.num_candidates if options.sample else 1))
 
 

@@ -15,7 +15,7 @@ from seq2see.search import (
     Choose,
     Filter,
     ForbidPhrases,
-    ForbidSpelt,
+    ForbidSpelled,
     ForcePrefix,
     MaxLength,
     MinLength,
@@ -91,8 +91,8 @@ def forbid(rules: Sequence[Rules], texts: Sequence[str], codec: Codec) -> Filter
     applies = np.array([[text in rule.forbid for text in texts] for rule in rules])
     where = None if applies.all() else applies
     # Characters alone can spell a protected unit too.
-    if codec.tokenizer.name in SUBWORD_UNITS or (isinstance(codec.tokenizer, Protected) and codec.tokenizer.is_spelt):
-        return ForbidSpelt(spelling_tables(codec, texts), where)
+    if codec.tokenizer.name in SUBWORD_UNITS or (isinstance(codec.tokenizer, Protected) and codec.tokenizer.is_spelled):
+        return ForbidSpelled(spelling_tables(codec, texts), where)
     return ForbidPhrases([codec.encode(text)[:-1] for text in texts], where)
 
 

@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from seq2see.inference.results import PairScore, Prediction
 
 
+LOOKED_UP = "lexicon"
+"""In the columns of log_prob and score of an answer that was looked up."""
+
+
 def line_writer(
     format_: Format, alignments: Alignments | None, *, has_alternatives: bool
 ) -> Callable[[int, str, Prediction], Iterator[str]]:
     """A function from (number of the text, text, prediction) to lines; an n-best list has one line per answer.
 
     text: the answer. tsv: number of the text from 1, rank from 1, log_prob, score, answer. jsonl: one object per text
-    with the same of every answer, and its tokens with their log-probabilities. Alignments are a further column or key:
+    with the same of every answer, and its tokens with their log-probabilities; one that was looked up has none of
+    these, and says so: `lexicon` instead of figures, `"looked_up": true`. Alignments are a further column or key:
     `pharaoh` has pairs of source and target position from 0, without EOS; `json` has the tokens of both sides and all
     weights. In text and tsv a tab or line break of an answer is written \\t or \\n, and a backslash is doubled in tsv.
     """
@@ -38,8 +43,12 @@ def line_writer(
 
     def tsv(number: int, source: str, prediction: Prediction) -> Iterator[str]:
         for rank, answer in enumerate(prediction.all, start=1):
-            figures = f"{number}\t{rank}\t{answer.log_prob:.6f}\t{answer.score:.6f}"
-            columns = [figures, answer.text.translate(ESCAPES), *_alignment_column(answer, alignments)]
+            log_prob, score = (LOOKED_UP if answer.looked_up else f"{x:.6f}" for x in (answer.log_prob, answer.score))
+            columns = [
+                f"{number}\t{rank}\t{log_prob}\t{score}",
+                answer.text.translate(ESCAPES),
+                *_alignment_column(answer, alignments),
+            ]
             yield "\t".join(columns) + "\n"
 
     def jsonl(number: int, source: str, prediction: Prediction) -> Iterator[str]:

@@ -93,17 +93,17 @@ class TermFinder:
     def __init__(
         self,
         glossary: Glossary,
-        normalise: Callable[[str], str],
-        normalise_term: Callable[[str], str] | None = None,
+        normalize: Callable[[str], str],
+        normalize_term: Callable[[str], str] | None = None,
     ) -> None:
         """A term has the form of the text, unless that has several fields."""
-        self.normalise = normalise
-        self.targets = {(normalise_term or normalise)(term): target for term, target in glossary.terms.items()}
+        self.normalize = normalize
+        self.targets = {(normalize_term or normalize)(term): target for term, target in glossary.terms.items()}
         self.lengths = sorted({len(term) for term in self.targets} - {0}, reverse=True)
 
     def matches(self, text: str) -> list[Match]:
         """The terms of a text in its order; of those that overlap the longest, and of equally long ones the first."""
-        taken = bytearray(len(text := self.normalise(text)))
+        taken = bytearray(len(text := self.normalize(text)))
         found = []
         for match in self._all_matches(text):
             if not any(taken[match.start : match.end]):

@@ -16,6 +16,7 @@ from seq2see.errors import CheckpointError, ConfigError, did_you_mean
 from seq2see.inference.engine import Engine, make_numpy_engine
 from seq2see.inference.notes import Seen
 from seq2see.inference.predictor import Predictor
+from seq2see.storage.hub import fetched
 from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.system_errors import reported, require_possible
 from seq2see.text import Codecs
@@ -43,7 +44,8 @@ def load(
 ) -> Predictor:
     """The model of a run folder, of its `model/` folder alone, or of a packed file; several are an ensemble.
 
-    A folder of several, as `train --seeds` and `pack` make it, is an ensemble too.
+    A folder of several, as `train --seeds` and `pack` make it, is an ensemble too. `hf://owner/name` is a model of the
+    Hugging Face Hub, downloaded by huggingface_hub.
 
     `engine` computes: numpy, torch, or auto: torch for a GPU (`device` cuda or mps), else NumPy, which needs no PyTorch
     and is faster on a CPU (docs/shipping.md). Both give the same answers. `kind` is the class of the result.
@@ -51,7 +53,7 @@ def load(
     Raises CheckpointError, naming the file, for a folder that is missing, incomplete or damaged, and ConfigError for an
     invalid argument, or for models with different vocabularies.
     """
-    paths = [member for place in as_paths(path, where="load") for member in members_of(place)]
+    paths = [member for place in as_paths(path, where="load") for member in members_of(fetched(place))]
     if not paths:
         raise ConfigError("no run was given", where="load", fix="give one, or several for an ensemble")
     make = engine_maker(engine, device)
@@ -71,6 +73,7 @@ def load(
         first.target_codec,
         max_length=max(model.max_length for model in models),
         length_penalty=fmean(model.length_penalty for model in models),
+        no_repeat=first.no_repeat,
         name=" + ".join(model.name for model in models),
         others=[model.engine for model in others],
         paths=paths,
@@ -116,6 +119,7 @@ def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type
         saved.target_codec,
         max_length=saved.config["max_length"],
         length_penalty=saved.config.get("length_penalty", 0.0),
+        no_repeat=saved.config.get("no_repeat"),
         name=saved.blueprint.name,
         seen=Seen.of(
             saved.config.get("trained"),

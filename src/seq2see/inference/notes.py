@@ -101,6 +101,8 @@ class InputNotes:
             if self.seen.longest is not None and len(own) > MUCH_LONGER * self.seen.longest:
                 self.longest = max(self.longest, len(own))
                 self._note("long", place)
+            if self.codec.most is not None and self.codec.cuts(text):
+                self._note("cut", place)
             if form != "none" and not unicodedata.is_normalized(form, text):
                 self._note("form", place)
             if UNK in own or self.seen.tokens is not None:
@@ -148,6 +150,8 @@ class InputNotes:
             for case, other in (("upper", "lower"), ("lower", "upper"))
             if case in found
         ]
+        if "cut" in found:
+            lines.append(f"cut to {self.codec.most:,} tokens, as in training (text.truncate): {found['cut']}")
         if "long" in found:
             lines.append(
                 f"much longer than anything in training: {found['long']}, with up to {self.longest:,} tokens, while "
@@ -163,7 +167,7 @@ class InputNotes:
             count, first = self.causes["form"].count, self.causes["form"].first
             lines.append(
                 f"{count:,} of {self.total:,} texts were not in Unicode form {self.codec.tokenizer.normalization}, "
-                f"as the training data were (first: {first}); they were normalised"
+                f"as the training data were (first: {first}); they were normalized"
             )
         return lines
 

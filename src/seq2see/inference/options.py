@@ -35,6 +35,9 @@ MAX_SEED = 2**64 - 1
 """The random generator has 64 bits."""
 
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+Length = Annotated[int, Meta(ge=1, le=100_000)]
+"""In tokens of the target; a search of so many steps takes minutes."""
+Repeats = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Beam = Annotated[int, Meta(ge=1, le=1_000)]
 """Memory and time grow with its square."""
 Draws = Annotated[int, Meta(ge=1, le=100_000)]
@@ -43,6 +46,8 @@ Compared = Annotated[int, Meta(ge=2, le=1_000)]
 Ratio = Annotated[float, Meta(gt=0, le=MAX_COUNT)]
 Penalty = Annotated[float, Meta(ge=0, le=100)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
+Temperature = Annotated[float, Meta(gt=0, le=MAX_COUNT)]
+TopP = Annotated[float, Meta(gt=0, le=1)]
 Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 
 
@@ -71,9 +76,9 @@ class Constraints:
     Raises ConfigError for a value of the wrong type or out of range.
     """
 
-    min_length: Count | None = None
+    min_length: Length | None = None
     """Least number of target tokens, EOS counted; by default 2, so that no answer is empty (of a language model 1)."""
-    max_length: Count | None = None
+    max_length: Length | None = None
     """Largest number of target tokens, EOS counted; by default the model's own."""
     prefix: str = ""
     """Text that every answer begins with."""
@@ -123,9 +128,9 @@ class GenerationOptions(BatchOptions, Constraints):
     n_best: Draws = 1
     """Answers per text: the best of a beam, or that many samples."""
     length_penalty: Penalty | None = None
-    """With a beam: above 0 favours longer answers (Wu et al. 2016, eq. 14); by default what training chose on dev."""
+    """With a beam: above 0 favors longer answers (Wu et al. 2016, eq. 14); by default what training chose on dev."""
     coverage_penalty: Penalty = 0.0
-    """With a beam: above 0 penalises source tokens without attention (Wu et al. 2016, eq. 14)."""
+    """With a beam: above 0 penalizes source tokens without attention (Wu et al. 2016, eq. 14)."""
     beam_groups: Beam = 1
     """With a beam: groups that choose different tokens (Vijayakumar et al. 2016); must divide the beam."""
     diversity: Penalty = 0.5
@@ -136,11 +141,11 @@ class GenerationOptions(BatchOptions, Constraints):
     """With mbr and sample: the number of samples that are compared."""
     sample: bool = False
     """Draw at random instead of taking the most probable."""
-    temperature: Annotated[float, Meta(gt=0, le=MAX_COUNT)] = 1.0
+    temperature: Temperature = 1.0
     """With sampling: below 1 sharpens the distribution, above 1 flattens it."""
     top_k: Count | None = None
     """With sampling: draw from the k most probable tokens."""
-    top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    top_p: TopP = 1.0
     """With sampling: draw from the most probable tokens that together have this probability."""
     min_p: Probability = 0.0
     """With sampling: draw from tokens at least this fraction as probable as the most probable one."""
@@ -150,8 +155,10 @@ class GenerationOptions(BatchOptions, Constraints):
     """Least number of target tokens per source token."""
     max_ratio: Ratio | None = None
     """Largest number of target tokens per source token; where it conflicts with the least, the largest wins."""
-    no_repeat: Count | None = None
-    """No n-gram of this length occurs twice."""
+    top_tokens: Annotated[int, Meta(ge=0, le=100)] = 0
+    """The most probable tokens listed with each token of an answer; their log-probabilities are the model's own."""
+    no_repeat: Repeats | None = None
+    """No n-gram of this length occurs twice; 0: any may; by default what the model was told in training."""
     placeholders: str = ""
     r"""Regular expression, such as `\{\w+\}`: whatever matches it in a text stands unchanged in its answer."""
     glossary: Glossary | None = None
@@ -225,7 +232,7 @@ class GenerationOptions(BatchOptions, Constraints):
         return 1 if self.sample else self.beam
 
     @property
-    def is_penalised(self) -> bool:
+    def is_penalized(self) -> bool:
         """Whether a beam ranks by more than the log-probability."""
         return any(getattr(self, name) for name in PENALTIES)
 
@@ -269,6 +276,7 @@ class GenerationArguments(TypedDict, total=False):
     seed: int
     min_ratio: float | None
     max_ratio: float | None
+    top_tokens: int
     no_repeat: int | None
     placeholders: str
     glossary: Mapping[str, str] | str | Path | Glossary | None

@@ -49,6 +49,7 @@ class Predictor:
         *,
         max_length: int,
         length_penalty: float = 0.0,
+        no_repeat: int | None = None,
         name: str = "",
         others: Sequence[Engine] = (),
         paths: Sequence[Path] = (),
@@ -69,6 +70,8 @@ class Predictor:
         self.max_length = min(max_length, self.max_positions or max_length)
         self.length_penalty = length_penalty
         """What a beam ranks with unless an option says otherwise."""
+        self.no_repeat = no_repeat
+        """The n-grams that answers don't repeat unless an option says otherwise; None: any may be repeated."""
         self.name = name
         self.paths = tuple(paths)
         """The folders or files that it was loaded from; none for a model made in a program."""
@@ -169,7 +172,9 @@ class Predictor:
         return chosen, maker, requests_of(texts_of(texts), per_text, number)
 
     def _completed(self, options: GenerationOptions) -> GenerationOptions:
-        """The options with the model's own length penalty for a beam, unless they have one."""
+        """The options with what the model was told in training, where they don't say otherwise."""
+        if options.no_repeat is None and self.no_repeat:
+            options = replace(options, no_repeat=self.no_repeat)
         if options.beam == 1 or options.length_penalty is not None:
             return options
         return replace(options, length_penalty=self.length_penalty)
@@ -278,7 +283,7 @@ class Predictor:
         None where that is unknown: the model has no record of its training sources, or not of all of them.
         """
         codec = self.source_codec or self.target_codec
-        known = self.record.train.contains(map(codec.normalise, texts_of(texts)))
+        known = self.record.train.contains(map(codec.normalize, texts_of(texts)))
         return [True if each else False if self.record.is_complete else None for each in known]
 
 

@@ -13,6 +13,16 @@ from seq2see.data.values import ValueSpan
 from seq2see.errors import DataError
 
 
+class TokenChoice(NamedTuple):
+    """A token that could stand at a place of an answer."""
+
+    token: str
+    log_prob: float
+    """In nats, given the tokens before: the model's own, before options of the search."""
+    text: str
+    """The answer up to this token: as `prefix`, it continues from here."""
+
+
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """The model's answer to one text; `str` of it is the answer itself."""
@@ -37,10 +47,14 @@ class Prediction:
     """Log-probability of each generated token, in nats; they add up to `log_prob`."""
     alternatives: tuple[Prediction, ...] = ()
     """With `n_best` above 1 the other answers: in the order of the beam's ranking, or of drawing."""
+    top_tokens: tuple[tuple[TokenChoice, ...], ...] = ()
+    """With the option `top_tokens`, the most probable tokens at the place of each generated token, best first."""
     source_values: tuple[ValueSpan, ...] = ()
     """The pictures and series in the source, and the positions of their cells and vectors."""
     error: str = ""
     """Why there is no answer, for a text that the model can't read: it is too long."""
+    looked_up: bool = False
+    """Whether it is from a lexicon, not from the model: it has no tokens and no probability."""
 
     def __str__(self) -> str:
         return self.text
@@ -60,7 +74,7 @@ class Prediction:
     def _compared(self) -> tuple[object, ...]:
         return (
             *(self.text, self.source_tokens, self.target_tokens, self.log_prob, self.score, self.finished),
-            *(self.token_log_probs, self.alternatives, self.error),
+            *(self.token_log_probs, self.alternatives, self.top_tokens, self.error, self.looked_up),
         )
 
     @property
@@ -97,8 +111,13 @@ class Prediction:
             "finished": self.finished,
             "tokens": list(self.target_tokens),
             "token_log_probs": list(self.token_log_probs),
+            **({"top_tokens": self._choices()} if self.top_tokens else {}),
+            **({"looked_up": True} if self.looked_up else {}),
             **({"error": self.error} if self.error else {}),
         }
+
+    def _choices(self) -> list[list[dict[str, Any]]]:
+        return [[choice._asdict() for choice in choices] for choices in self.top_tokens]
 
 
 EMPTY = Prediction("", [], [], 0.0, 0.0, None, True)

@@ -72,7 +72,7 @@ class RuleMaker:
         read = source_codec or codec
         self.finder = None
         if options.glossary is not None:
-            self.finder = TermFinder(options.glossary, read.normalise, text_field(read.tokenizer).normalise)
+            self.finder = TermFinder(options.glossary, read.normalize, text_field(read.tokenizer).normalize)
         self.notes = TermNotes()
         for name, fix in FROM_SOURCE.items():
             if not self.has_source and getattr(options, name):
@@ -131,8 +131,8 @@ class RuleMaker:
         if wanted.prefix and not self.has_source:
             what = "unsupported by a language model, which continues its text"
             raise ConfigError(what, where="prefix", fix="give the prefix as the text")
-        spelt = "decomposed" in self.codec.tokenizer.title
-        for name in ("prefix", "contain", "forbid", "placeholders", "glossary") if spelt else ():
+        spelled = "decomposed" in self.codec.tokenizer.title
+        for name in ("prefix", "contain", "forbid", "placeholders", "glossary") if spelled else ():
             if getattr(wanted, name, None):
                 what = "unsupported for decomposed targets, whose letters may join what follows"
                 raise ConfigError(what, where=name, fix="leave it out, or train with text.target=characters")

@@ -13,6 +13,7 @@ from seq2see.inference.constraints import choose_of, filters_of, max_lengths, ph
 from seq2see.inference.engine import Engine
 from seq2see.inference.options import GenerationOptions
 from seq2see.inference.rules import Rules
+from seq2see.inference.top_tokens import with_choices
 from seq2see.inference.watching import Watched
 from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, diverse_beam_search, ensemble, generate
 from seq2see.text import BOS, EOS, PAD, UNK, Codec, has_subwords
@@ -66,6 +67,15 @@ def search(
         filters.append(watched)
         choose = watched.choosing(choose)
     first: int | np.ndarray = prompt[:, -1] if prompt.shape[1] else BOS
+    every = np.arange(len(limits))
+    hidden = NEVER_GENERATED if codec.step is None else (*NEVER_GENERATED, codec.step)
+    unread = start.select(every, every) if options.top_tokens else start  # a step consumes its state
+
+    def finished(found: list[list[Hypothesis]]) -> list[list[Hypothesis]]:
+        if options.top_tokens:
+            found = with_choices(found, step, unread, first, options.top_tokens, hidden)
+        return [[written(each, codec.step) for each in own] for own in found]
+
     if needs_beam(options, rules[0]):
         found = diverse_beam_search(
             step,
@@ -86,11 +96,11 @@ def search(
             transducer_step=codec.step,
             num_steps=num_steps,
         )
-        found = [[written(each, codec.step) for each in own] for own in found]
+        found = finished(found)
         if not options.mbr:
             found = [distinct(own, codec)[:wanted] for own in found]
         return [each if each and room else [NOTHING] for each, room in zip(found, has_room.tolist(), strict=True)]
-    every, drawn = np.arange(len(limits)), [list[Hypothesis]() for _ in limits]
+    drawn = [list[Hypothesis]() for _ in limits]
     together = max(1, most_rows // len(limits))
     for draw in range(0, wanted, together):
         count = min(together, wanted - draw)
@@ -106,9 +116,11 @@ def search(
             count=count,
             first_draw=draw,
         )
-        for row, (own, limit) in enumerate(zip(drawn, (limits + num_steps).tolist(), strict=True)):
-            whole = (each if is_whole(each, limit) else NOTHING for each in more[row * count :][:count])
-            own += [written(each, codec.step) for each in whole]
+        of_row = [more[row * count :][:count] for row in range(len(limits))]
+        for row, limit in enumerate((limits + num_steps).tolist()):
+            of_row[row] = [each if is_whole(each, limit) else NOTHING for each in of_row[row]]
+        for own, new in zip(drawn, finished(of_row), strict=True):
+            own += new
     return [each if room else [NOTHING] for each, room in zip(drawn, has_room.tolist(), strict=True)]
 
 
@@ -128,12 +140,13 @@ def written(hypothesis: Hypothesis, step: int | None) -> Hypothesis:
         return hypothesis
     kept = [position for position, number in enumerate(hypothesis.ids) if number != step]
     if not kept:
-        return hypothesis._replace(ids=[], weights=None, token_log_probs=())
+        return hypothesis._replace(ids=[], weights=None, token_log_probs=(), choices=())
     sums = np.add.reduceat(np.array(hypothesis.token_log_probs), [0, *(position + 1 for position in kept[:-1])])
     return hypothesis._replace(
         ids=[hypothesis.ids[position] for position in kept],
         weights=None if hypothesis.weights is None else hypothesis.weights[kept],
         token_log_probs=tuple(sums.tolist()),
+        choices=tuple(hypothesis.choices[position] for position in kept) if hypothesis.choices else (),
     )
 
 

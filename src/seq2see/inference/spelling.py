@@ -16,7 +16,7 @@ SpellingTables = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]
 def spelling_tables(codec: Codec, texts: Sequence[str]) -> list[SpellingTables]:
     """For each text the automaton of `spelling_table`: next state and whether the text is complete, [states V] each."""
     tokens = tuple(codec.vocabulary.token(number) if number > EOS else "" for number in range(len(codec.vocabulary)))
-    normal = [codec.tokenizer.normalise(text) for text in texts]
+    normal = [codec.tokenizer.normalize(text) for text in texts]
     if isinstance(codec.tokenizer, Protected) and codec.tokenizer.alphabet:  # bytes, as one character each
         tokens = tuple(codec.tokenizer.encoded([token]).decode("latin-1") for token in tokens)
         normal = [text.encode().decode("latin-1") for text in normal]
@@ -34,9 +34,9 @@ def spelling_table(text: str, tokens: tuple[str, ...]) -> SpellingTables:
     alphabet = np.array(sorted(map(ord, set(text))))
     states = np.broadcast_to(np.arange(len(text))[:, None], (len(text), len(tokens))).copy()
     found = np.zeros(states.shape, np.bool_)
-    spelt = _spelt(tokens)
-    states[:, spelt.empty] = 0
-    for longer, characters in spelt.positions:
+    spelled = _spelled(tokens)
+    states[:, spelled.empty] = 0
+    for longer, characters in spelled.positions:
         places = np.minimum(np.searchsorted(alphabet, characters), len(alphabet) - 1)
         symbols = np.where(alphabet[places] == characters, places, len(alphabet))
         reached = by_character[states[:, longer], symbols]
@@ -63,7 +63,7 @@ def _automaton(text: str) -> tuple[npt.NDArray[np.int64], int]:
     return following, border
 
 
-class _Spelt:
+class _Spelled:
     """The characters of all tokens, position by position."""
 
     def __init__(self, tokens: tuple[str, ...]) -> None:
@@ -78,5 +78,5 @@ class _Spelt:
 
 
 @lru_cache(maxsize=4)
-def _spelt(tokens: tuple[str, ...]) -> _Spelt:
-    return _Spelt(tokens)
+def _spelled(tokens: tuple[str, ...]) -> _Spelled:
+    return _Spelled(tokens)

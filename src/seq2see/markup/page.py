@@ -8,7 +8,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from seq2see.markup.colours import heat_rules
+from seq2see.markup.colors import heat_rules
 from seq2see.markup.elements import Markup, element
 
 
@@ -20,8 +20,8 @@ def style() -> str:
 
 @cache
 def script() -> str:
-    """The one script, page.js."""
-    return resource("page.js")
+    """The one script: elements.js and page.js."""
+    return resource("elements.js") + resource("page.js")
 
 
 def resource(name: str) -> str:

@@ -35,7 +35,7 @@ def levenshtein(what: str = "an edit rate") -> Any:
 
 
 def nearest(prediction: Sequence[str], references: Sequence[Sequence[str]], distance: Distance) -> Nearest:
-    """Of tokenised references, the one with the fewest edits, then the longest, then the first."""
+    """Of tokenized references, the one with the fewest edits, then the longest, then the first."""
     found = [(distance(prediction, reference), -len(reference), n) for n, reference in enumerate(references)]
     edits, length, index = min(found)
     return Nearest(edits, -length, index)
@@ -44,21 +44,19 @@ def nearest(prediction: Sequence[str], references: Sequence[Sequence[str]], dist
 def exact_match(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
     """Share of the items whose prediction equals one of their references; statistics: correct (0 or 1), 1."""
     rows = [(float(text in known), 1.0) for text, known in zip(predictions, references, strict=True)]
-    return Measured(_EXACT_MATCH, np.array(rows).reshape(-1, 2))
+    return Measured(EXACT_MATCH, np.array(rows).reshape(-1, 2))
 
 
 def _edit_rate(
-    name: str,
-    title: str,
+    scale: Scale,
     split: Callable[[str], Sequence[str]],
     summary: str,
     note: Callable[[Sequence[Sequence[str]]], str] = lambda references: "",
 ) -> Metric:
     """An edit rate over the tokens of `split`; statistics: edits, length of the reference."""
-    scale = Scale(name, title, "share", higher_is_better=False, score=ratio)
 
     def measure(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
-        distance = levenshtein(title).distance
+        distance = levenshtein(scale.title).distance
         rows = [
             nearest(split(text), [split(one) for one in known], distance)[:2]
             for text, known in zip(predictions, references, strict=True)
@@ -66,7 +64,7 @@ def _edit_rate(
         return Measured(scale, np.array(rows, dtype=np.float64).reshape(-1, 2), note=note(references))
 
     measure.__doc__ = f"{summary}; statistics: edits, length of the reference."
-    measure.__name__ = name
+    measure.__name__ = scale.name
     return measure
 
 
@@ -75,7 +73,7 @@ def _one_word_note(references: Sequence[Sequence[str]]) -> str:
     return "a text without blanks is one word to WER; use CER" if letters_of(references).are_without_blanks else ""
 
 
-_EXACT_MATCH = Scale(
+EXACT_MATCH = Scale(
     "exact_match",
     "exact match",
     "share",
@@ -85,8 +83,12 @@ _EXACT_MATCH = Scale(
     ranks_items=False,
 )
 
-character_error_rate = _edit_rate("cer", "CER", lambda text: text, "CER: edits over the code points of the text")
-word_error_rate = _edit_rate("wer", "WER", str.split, "WER: edits over the words between blanks", _one_word_note)
-symbol_error_rate = _edit_rate(
-    "per", "PER", str.split, "PER, the phone error rate: edits over the symbols between blanks"
-)
+CER = Scale("cer", "CER", "share", higher_is_better=False, score=ratio)
+WER = Scale("wer", "WER", "share", higher_is_better=False, score=ratio)
+PER = Scale("per", "PER", "share", higher_is_better=False, score=ratio)
+SER = Scale("ser", "symbol error rate", "share", higher_is_better=False, score=ratio)
+
+character_error_rate = _edit_rate(CER, lambda text: text, "CER: edits over the code points of the text")
+word_error_rate = _edit_rate(WER, str.split, "WER: edits over the words between blanks", _one_word_note)
+phone_error_rate = _edit_rate(PER, str.split, "PER, the phone error rate: edits over the phones between blanks")
+symbol_error_rate = _edit_rate(SER, str.split, "Symbol error rate: edits over the symbols between blanks")

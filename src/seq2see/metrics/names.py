@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from seq2see.errors import ConfigError, UserError, did_you_mean
-from seq2see.metrics.edits import character_error_rate, exact_match, symbol_error_rate, word_error_rate
+from seq2see.metrics.edits import (
+    CER,
+    EXACT_MATCH,
+    PER,
+    SER,
+    WER,
+    character_error_rate,
+    exact_match,
+    phone_error_rate,
+    symbol_error_rate,
+    word_error_rate,
+)
 from seq2see.metrics.measured import Metric
-from seq2see.metrics.rouge import rouge_1, rouge_2, rouge_l
-from seq2see.metrics.translation import bleu, chrf, ter
+from seq2see.metrics.phones import are_phones
+from seq2see.metrics.rouge import ROUGE_1, ROUGE_2, ROUGE_L, rouge_1, rouge_2, rouge_l
+from seq2see.metrics.translation import BLEU, CHRF, TER, bleu, chrf, ter
 
 METRICS: dict[str, Metric] = {
     "exact_match": exact_match,
     "cer": character_error_rate,
     "wer": word_error_rate,
-    "per": symbol_error_rate,
+    "per": phone_error_rate,
+    "ser": symbol_error_rate,
     "bleu": bleu,
     "chrf": chrf,
     "ter": ter,
@@ -23,11 +36,15 @@ METRICS: dict[str, Metric] = {
     "rouge_l": rouge_l,
 }
 
+SCALES = {scale.name: scale for scale in (EXACT_MATCH, CER, WER, PER, SER, BLEU, CHRF, TER, ROUGE_1, ROUGE_2, ROUGE_L)}
+"""The scale of each metric, for those that need a direction or a title before anything is measured."""
+
 USUAL_NAMES = {
     "exact_match": "accuracy acc em exact exactmatch sequence_accuracy sentence_accuracy word_accuracy string_accuracy",
     "cer": "character_error_rate char_error_rate",
     "wer": "word_error_rate",
-    "per": "phoneme_error_rate phone_error_rate symbol_error_rate ser",
+    "per": "phoneme_error_rate phone_error_rate",
+    "ser": "symbol_error_rate token_error_rate",
     "bleu": "sacrebleu bleu4 bleu_4",
     "chrf": "chrf2 chr_f",
     "ter": "translation_edit_rate",
@@ -60,13 +77,31 @@ def metric_called(name: str) -> str:
     return next((metric for metric, names in USUAL_NAMES.items() if plain in names.split()), plain)
 
 
-def metrics_for(unit: str) -> tuple[str, ...]:
-    """The default metrics for targets of this unit: symbols, characters, or words and subwords."""
-    if unit == "symbols":
-        return "exact_match", "per"
-    if unit in ("characters", "decomposed", "graphemes", "bytes"):
+SPELLING = ("characters", "decomposed", "graphemes", "bytes")
+"""Units of targets whose letters are tokens."""
+FEWEST_SINGLE = 0.95
+"""Share of the targets that are one word from which on they are answers: right or wrong, with nothing in between."""
+
+
+def metrics_for(unit: str, targets: Iterable[str] = ()) -> tuple[str, ...]:
+    """The default metrics for targets of this unit: symbols, characters, or words and subwords.
+
+    Symbols have a phone error rate if these targets are of phones, and one-word answers only an exact match.
+    """
+    if unit in SPELLING:
         return "exact_match", "cer"
+    targets = tuple(targets)
+    if are_single_words(unit, targets):
+        return ("exact_match",)
+    if unit == "symbols":
+        return "exact_match", "per" if are_phones({token for text in targets for token in text.split()}) else "ser"
     return "bleu", "chrf", "ter"
+
+
+def are_single_words(unit: str, targets: Sequence[str]) -> bool:
+    """Whether targets of this unit are one-word answers, whose exact match is called accuracy."""
+    num_single = sum(len(text.split()) == 1 for text in targets)
+    return unit not in SPELLING and bool(targets) and num_single >= FEWEST_SINGLE * len(targets)
 
 
 def computable(names: Sequence[str]) -> tuple[tuple[str, ...], str]:

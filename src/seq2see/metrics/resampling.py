@@ -36,8 +36,18 @@ class Difference(NamedTuple):
     interval: Interval
     bootstrap_p: float
     """Two-sided p-value of the paired bootstrap."""
-    randomisation_p: float
-    """Two-sided p-value of approximate randomisation."""
+    randomization_p: float
+    """Two-sided p-value of approximate randomization."""
+
+
+class SeedDifference(NamedTuple):
+    """The difference of two recipes, each trained from several seeds, on the same items."""
+
+    value: float
+    """The mean of the first recipe's runs minus that of the other's."""
+    interval: Interval
+    p: float
+    """Two-sided, over seeds and items."""
 
 
 class Spread(NamedTuple):
@@ -93,7 +103,7 @@ def differences(
     """The difference of two systems in each metric, on the same items in the same order.
 
     The paired bootstrap draws the same items for both (Koehn 2004, section 4); p is the share of samples whose
-    difference, centred at 0, is at least as large as the observed one. Approximate randomisation swaps the predictions
+    difference, centered at 0, is at least as large as the observed one. Approximate randomization swaps the predictions
     of the two systems at random per item; p is the share of outcomes with at least as large a difference (Riezler &
     Maxwell 2005). Both are (count + 1) / (samples + 1), since the observed outcome counts too.
     """
@@ -101,20 +111,43 @@ def differences(
     width = ours.shape[1]
     sums = bootstrap_sums(np.concatenate([ours, theirs], 1), samples=samples, seed=seed)
     drawn = _gaps(measured, sums[:, :width], sums[:, width:])
-    moved = randomised_sums(ours - theirs, samples=samples, seed=seed + 1)
+    moved = randomized_sums(ours - theirs, samples=samples, seed=seed + 1)
     swapped = _gaps(measured, ours.sum(0) - moved, theirs.sum(0) + moved)
     found = _gaps(measured, ours.sum(0)[None], theirs.sum(0)[None])
     result = []
     for [value], resampled, shuffled in zip(found, drawn, swapped, strict=True):
         low, high = np.quantile(resampled, [0.025, 0.975]).tolist()
-        centred = resampled - resampled.mean()
+        centered = resampled - resampled.mean()
         result.append(
-            Difference(float(value), Interval(low, high), _p_value(centred, value), _p_value(shuffled, value))
+            Difference(float(value), Interval(low, high), _p_value(centered, value), _p_value(shuffled, value))
         )
     return result
 
 
-def randomised_sums(gaps: Numbers, *, samples: int = SAMPLES, seed: int = 0) -> Numbers:
+def seed_difference(
+    ours: Sequence[Measured], theirs: Sequence[Measured], *, samples: int = SAMPLES, seed: int = 0
+) -> SeedDifference:
+    """The difference of the mean of several runs from that of others, in one metric, on the same items.
+
+    Each sample draws items, the same for all runs, and seeds of either side (multi-bootstrap, Sellam et al. 2022); of
+    n seeds n - 1, since n would understate the variance over few seeds (Rao & Wu 1988). At least two of each.
+    """
+    runs = [*ours, *theirs]
+    sums = bootstrap_sums(np.concatenate([each.statistics for each in runs], 1), samples=samples, seed=seed)
+    scores = np.stack(list(_scores(runs, sums)), 1)
+    rng = np.random.default_rng(seed + 1)
+    means = []
+    for columns in (scores[:, : len(ours)], scores[:, len(ours) :]):
+        number = columns.shape[1]
+        drawn = rng.integers(0, number, (samples, number - 1))
+        means.append(np.take_along_axis(columns, drawn, 1).mean(1))
+    value = float(np.mean([each.value for each in ours]) - np.mean([each.value for each in theirs]))
+    resampled = means[0] - means[1]
+    low, high = np.quantile(resampled, [0.025, 0.975]).tolist()
+    return SeedDifference(value, Interval(low, high), _p_value(resampled - resampled.mean(), value))
+
+
+def randomized_sums(gaps: Numbers, *, samples: int = SAMPLES, seed: int = 0) -> Numbers:
     """Sums [samples K] of random subsets of the rows of gaps [N K], each row with probability 1/2."""
     rng = np.random.default_rng(seed)
     num_items = len(gaps)

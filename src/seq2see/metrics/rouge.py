@@ -40,20 +40,19 @@ def _f1(shared: int, length: int, reference_length: int) -> float:
     return 2.0 * shared / (length + reference_length) if shared else 0.0
 
 
-def _rouge(name: str, title: str, order: int | None) -> Metric:
+def _rouge(scale: Scale, order: int | None) -> Metric:
     """ROUGE-N of this order, or ROUGE-L if it is None; statistics: F1, 1."""
-    scale = Scale(name, title, "share", higher_is_better=True, score=ratio)
 
     def measure(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
-        f1 = _longest_f1(title) if order is None else lambda text, known: n_gram_f1(text, known, order)
+        f1 = _longest_f1(scale.title) if order is None else lambda text, known: n_gram_f1(text, known, order)
         rows = []
         for text, known in zip(predictions, references, strict=True):
             words = words_of(text)
             rows.append((max(f1(words, words_of(reference)) for reference in known), 1.0))
         return Measured(scale, np.array(rows, dtype=np.float64).reshape(-1, 2))
 
-    measure.__doc__ = f"{title}: mean F1 over the items; statistics: F1, 1."
-    measure.__name__ = name
+    measure.__doc__ = f"{scale.title}: mean F1 over the items; statistics: F1, 1."
+    measure.__name__ = scale.name
     return measure
 
 
@@ -67,6 +66,10 @@ def _longest_f1(title: str) -> Callable[[Sequence[str], Sequence[str]], float]:
     return f1
 
 
-rouge_1 = _rouge("rouge_1", "ROUGE-1", 1)
-rouge_2 = _rouge("rouge_2", "ROUGE-2", 2)
-rouge_l = _rouge("rouge_l", "ROUGE-L", None)
+ROUGE_1 = Scale("rouge_1", "ROUGE-1", "share", higher_is_better=True, score=ratio)
+ROUGE_2 = Scale("rouge_2", "ROUGE-2", "share", higher_is_better=True, score=ratio)
+ROUGE_L = Scale("rouge_l", "ROUGE-L", "share", higher_is_better=True, score=ratio)
+
+rouge_1 = _rouge(ROUGE_1, 1)
+rouge_2 = _rouge(ROUGE_2, 2)
+rouge_l = _rouge(ROUGE_L, None)

@@ -30,7 +30,7 @@ def bleu(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Mea
     """
     # force: sacreBLEU would log its warning about tokenized text at every call; it is a note of the result instead.
     metric = _sacrebleu("BLEU").BLEU(tokenize=bleu_tokenizer(references), force=True)
-    measured = _measured(_BLEU, metric, predictions, references, 2 + 2 * _ORDER)
+    measured = _measured(BLEU, metric, predictions, references, 2 + 2 * _ORDER)
     return replace(measured, note=tokenized_note(predictions))
 
 
@@ -39,7 +39,7 @@ def chrf(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Mea
 
     Statistics: for each n, the n-grams of the prediction, of the reference, and in both.
     """
-    return _measured(_CHRF, _sacrebleu("chrF").CHRF(), predictions, references, 18)
+    return _measured(CHRF, _sacrebleu("chrF").CHRF(), predictions, references, 18)
 
 
 def ter(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Measured:
@@ -50,7 +50,7 @@ def ter(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> Meas
     letters = letters_of(references)
     is_asian = letters.are_without_blanks and letters.han + letters.kana >= letters.southeast_asian
     metric = _sacrebleu("TER").TER(normalized=is_asian, asian_support=is_asian)
-    measured = _measured(_TER, metric, predictions, references, 2)
+    measured = _measured(TER, metric, predictions, references, 2)
     return measured if is_asian or not letters.are_without_blanks else replace(measured, note=_ONE_WORD)
 
 
@@ -125,6 +125,6 @@ def _ter_of(sums: Numbers) -> Numbers:
     return 100.0 * ratio(sums)
 
 
-_BLEU = Scale("bleu", "BLEU", "points", higher_is_better=True, score=_bleu_of, ranks_items=False)
-_CHRF = Scale("chrf", "chrF", "points", higher_is_better=True, score=_chrf_of)
-_TER = Scale("ter", "TER", "points", higher_is_better=False, score=_ter_of)
+BLEU = Scale("bleu", "BLEU", "points", higher_is_better=True, score=_bleu_of, ranks_items=False)
+CHRF = Scale("chrf", "chrF", "points", higher_is_better=True, score=_chrf_of)
+TER = Scale("ter", "TER", "points", higher_is_better=False, score=_ter_of)

@@ -179,7 +179,7 @@ BUILDERS: dict[str, Callable[[Blueprint, Sizes], Seq2Seq]] = {
 
 
 def build(o: Blueprint, sizes: Sizes) -> Seq2Seq:
-    """A new model, randomly initialised from torch's global generator.
+    """A new model, randomly initialized from torch's global generator.
 
     ConfigError for tie=all with two different vocabularies.
     """
@@ -307,7 +307,7 @@ def positions(o: Blueprint) -> list[Layer]:
 
 
 def last_norm(o: Blueprint) -> list[Layer]:
-    """Pre-norm never normalises the sum of the sublayers, so one norm follows the last block."""
+    """Pre-norm never normalizes the sum of the sublayers, so one norm follows the last block."""
     return [Norm(o.width)] if o.norm == "pre" else []
 
 

@@ -13,7 +13,7 @@ from seq2see.model.values import Convolution
 
 
 def initialize(model: nn.Module) -> None:
-    """Initialise every parameter of `model` from torch's global generator.
+    """Initialize every parameter of `model` from torch's global generator.
 
     Matrices: uniform in ±1/√fan-in, separately for input and recurrent matrix of an LSTM or GRU (LeCun et al. 1998,
     section 4.6). Convolutions: normal, before scaling. Biases: 0. Norms: identity. Embeddings: normal, with unit
@@ -41,7 +41,7 @@ def initialize(model: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
             case nn.LayerNorm() | Diagonal():
                 module.reset_parameters()
-    # Embeddings come last, so that they also initialise a tied output layer.
+    # Embeddings come last, so that they also initialize a tied output layer.
     for module in model.modules():
         if isinstance(module, FieldEmbedding):
             nn.init.normal_(module.weight, std=0.1)

@@ -115,7 +115,7 @@ class Seq2Seq(nn.Module):
         return stream
 
     def tensors(self) -> dict[str, Tensor]:
-        """All learnt tensors by name; a shared one appears once."""
+        """All learned tensors by name; a shared one appears once."""
         return {name: parameter.detach() for name, parameter in self.named_parameters()}
 
     @torch.no_grad()

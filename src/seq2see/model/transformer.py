@@ -223,7 +223,7 @@ class PostNorm(Wrapper):
 
 
 class Norm(Layer):
-    """Layer normalisation (Ba et al. 2016): the final norm of a stack of pre-norm blocks."""
+    """Layer normalization (Ba et al. 2016): the final norm of a stack of pre-norm blocks."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -265,7 +265,7 @@ class SinusoidalPositions(AddPositions):
 
 
 class LearnedPositions(AddPositions):
-    """One learnt vector per position, up to `max_positions` (Gehring et al. 2017)."""
+    """One learned vector per position, up to `max_positions` (Gehring et al. 2017)."""
 
     def __init__(self, max_positions: int, width: int) -> None:
         super().__init__()

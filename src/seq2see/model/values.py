@@ -91,8 +91,8 @@ class PictureStack(nn.Module):
 class ConvolutionLayer(nn.Module):
     """A convolution 3 × 3 and ReLU.
 
-    No normalisation: over a batch it would make answers depend on other pictures, and over the channels of each pixel
-    it hides the contrast (drawn digits were then learnt several times more slowly).
+    No normalization: over a batch it would make answers depend on other pictures, and over the channels of each pixel
+    it hides the contrast (drawn digits were then learned several times more slowly).
     """
 
     def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:

@@ -20,8 +20,8 @@ GAP, GAP_NATS = 1.5, 0.05
 """Overfitting: the ratio of the loss on new pairs to that on training pairs, and their difference, at least."""
 ALIKE = 1.15
 """Up to this ratio the two losses count as equal."""
-LEARNT = 0.2
-"""Below this loss in nats the training pairs count as learnt."""
+LEARNED = 0.2
+"""Below this loss in nats the training pairs count as learned."""
 FEW_ITEMS = 200
 """With fewer items, intervals are wide."""
 UNKNOWN = 0.01
@@ -106,7 +106,7 @@ def unknown_symbols(e: Evidence) -> Advice | None:
     return Advice(
         "Cover the unknown symbols",
         f"{e.num_unknown:,} of {e.count:,} sources have symbols that are not in the training data: {symbols}",
-        f"Normalise the spelling of both sets, or {e.setup.known_tokens(['source'])}.",
+        f"Normalize the spelling of both sets, or {e.setup.known_tokens(['source'])}.",
     )
 
 
@@ -130,10 +130,10 @@ def still_falling(e: Evidence) -> Advice | None:
 
 
 def short_training(e: Evidence) -> Advice | None:
-    """The run had much fewer updates than by default, and the model has not learnt its training pairs."""
+    """The run had much fewer updates than by default, and the model has not learned its training pairs."""
     if e.end != ALL_DONE or not e.setup.is_short or still_falling(e):
         return None
-    if e.train_loss is not None and e.train_loss < LEARNT:
+    if e.train_loss is not None and e.train_loss < LEARNED:
         return None
     usual = f"{e.setup.usual_updates:,} are the default for this many pairs"
     return Advice(
@@ -168,7 +168,7 @@ def overfitting(e: Evidence) -> Advice | None:
 
 def underfitting(e: Evidence) -> Advice | None:
     """The loss on training pairs is no lower than on new ones, and training has settled."""
-    if e.train_loss is None or e.train_loss < LEARNT or e.loss > ALIKE * e.train_loss or not has_settled(e):
+    if e.train_loss is None or e.train_loss < LEARNED or e.loss > ALIKE * e.train_loss or not has_settled(e):
         return None
     return Advice(
         "A larger model",

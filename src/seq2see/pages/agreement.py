@@ -8,7 +8,7 @@ import numpy as np
 
 from seq2see.evaluation import EvaluationReport
 from seq2see.markup import Markup, element, heat_table, paragraph, table
-from seq2see.markup.colours import shade
+from seq2see.markup.colors import shade
 from seq2see.pages.errors import text_cell
 
 MOST_ITEMS = 200

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from seq2see.curves.history import History, Point
-from seq2see.curves.plot import COLOURS, DASHES, QUANTITIES, Quantity
+from seq2see.curves.plot import COLORS, DASHES, Quantity, quantities_of
 from seq2see.evaluation import RunsReport
 from seq2see.markup import Markup, element
 
@@ -22,14 +22,14 @@ LONGEST_NAME = 24
 
 
 class LineStyle(NamedTuple):
-    """Indices of a run's colour and dash pattern."""
+    """Indices of a run's color and dash pattern."""
 
-    colour: int
+    color: int
     dashes: int
 
 
 def line_styles(kinds: Sequence[str]) -> list[LineStyle]:
-    """One style per run: runs of the same kind share a colour and differ in their dashes."""
+    """One style per run: runs of the same kind share a color and differ in their dashes."""
     numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
     return [LineStyle(numbers[kind], kinds[:run].count(kind)) for run, kind in enumerate(kinds)]
 
@@ -37,14 +37,10 @@ def line_styles(kinds: Sequence[str]) -> list[LineStyle]:
 def charts(histories: Sequence[History], kinds: Sequence[str] = ()) -> list[Markup]:
     """One chart per quantity, preceded by a legend if there are several runs.
 
-    `kinds` names the model of each run, so that seeds of one model share a colour; by default all colours differ.
+    `kinds` names the model of each run, so that seeds of one model share a color; by default all colors differ.
     """
     styles = line_styles(kinds) if kinds else [LineStyle(number, number) for number in range(len(histories))]
-    drawn = [
-        chart(quantity, histories, styles)
-        for quantity in QUANTITIES
-        if any(quantity.points(history) for history in histories)
-    ]
+    drawn = [chart(quantity, histories, styles) for quantity in quantities_of(histories)]
     legend = []
     for style, history in zip(styles, histories, strict=True):
         swatch = element("svg", [line(style, "M0,5 L48,5")], viewBox="0 0 48 10", aria_hidden="true")
@@ -127,7 +123,7 @@ def ranges(evaluation: RunsReport, kinds: Sequence[str]) -> Markup:
     for row, (run, style, (value, low, high)) in enumerate(zip(names, line_styles(kinds), values, strict=True)):
         y = TOP + row_height * (row + 0.5)
         parts.append(label(run, left - 8, y + 4, "end"))
-        parts.append(line(LineStyle(style.colour, 0), f"M{x(low):.1f},{y:.1f} L{x(high):.1f},{y:.1f}"))
+        parts.append(line(LineStyle(style.color, 0), f"M{x(low):.1f},{y:.1f} L{x(high):.1f},{y:.1f}"))
         parts.append(dot(style, x(value), y, "5"))
         texts.append(f"{run} {short(value)} [{short(low)}, {short(high)}]")
     unit = {"share": ", %", "nats": ", nats"}.get(measured.scale.unit, "")
@@ -181,8 +177,8 @@ def line(style: LineStyle, path: str, name: str = "") -> Markup:
 
 
 def classes(style: LineStyle) -> str:
-    """The class of a run's colour."""
-    return f"c{style.colour % len(COLOURS)}"
+    """The class of a run's color."""
+    return f"c{style.color % len(COLORS)}"
 
 
 def dot(style: LineStyle, left: float, top: float, radius: str, *, ring: bool = False) -> Markup:

@@ -9,15 +9,18 @@ from pathlib import Path
 from seq2see.curves.history import History
 from seq2see.evaluation import RunsReport
 from seq2see.evaluation.html import run_parts, slice_tables
+from seq2see.evaluation.sizes import SizeScores, size_cells
 from seq2see.inference.loading import load
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.results import Prediction
 from seq2see.markup import Markup, document, element, paragraph, side_by_side, table, text_element
 from seq2see.pages.agreement import agreement
 from seq2see.pages.charts import charts, ranges
-from seq2see.pages.report import duration, source_of, warning_box, write_page
+from seq2see.pages.examples import shown_attention, shown_source
+from seq2see.pages.report import duration, warning_box, write_page
 from seq2see.pages.report_data import attention_examples
-from seq2see.pictures.grid import attention_grid, scale
+from seq2see.pages.size_chart import size_chart
+from seq2see.pictures.grid import scale
 from seq2see.pictures.labels import END_NOTE
 from seq2see.storage.saved_model import load_model
 
@@ -30,6 +33,7 @@ def write_comparison(
     *,
     data: Sequence[Path],
     tested_on: str,
+    sizes: Sequence[SizeScores] = (),
 ) -> None:
     """Write the page of these runs atomically."""
     models = [load_model(folder).blueprint.name for folder in folders]
@@ -55,6 +59,7 @@ def write_comparison(
         ", ".join(dict.fromkeys(models)),
         [
             ("scores", "Scores", [ranges(evaluation, models), *run_parts(evaluation)]),
+            ("sizes", "Scores by number of training pairs", by_size(evaluation, sizes)),
             ("agreement", "Who is right where", right_where(evaluation, firsts)),
             ("runs", "Runs", [runs(histories, folders, models)]),
             ("curves", "Learning curves", charts(histories, models)),
@@ -86,6 +91,26 @@ def runs(histories: Sequence[History], folders: Sequence[Path], models: Sequence
     return table(head, rows, caption="training runs", numbers=range(2, 6))
 
 
+def by_size(evaluation: RunsReport, sizes: Sequence[SizeScores]) -> list[Markup]:
+    """A chart of the first metric, and a table of all."""
+    if not sizes:
+        return []
+    scales = {name: each.scale for name, each in evaluation.reports[0].measured.items()}
+    metric, scale = next(iter(scales.items()))
+    rows = []
+    for each in sizes:
+        texts = (f"{each.size:,}", *size_cells(each, scales))
+        cells = [element("td", text, class_="number") for text in texts]
+        rows.append([element("th", each.recipe, scope="row"), *cells])
+    head = ["recipe", "pairs", *(scale.title for scale in scales.values())]
+    note = "The band is the mean ± sd over the seeds. Larger sets contain the smaller ones."
+    return [
+        size_chart(sizes, metric, scale),
+        table(head, rows, caption="mean ± sd over the seeds", numbers=range(1, len(head))),
+        paragraph(note, class_="note"),
+    ]
+
+
 def right_where(evaluation: RunsReport, firsts: Sequence[int]) -> list[Markup]:
     """Where the first seeds of the models differ; of a single model, its seeds."""
     chosen = firsts if len(firsts) > 1 else range(len(evaluation.runs))
@@ -94,15 +119,14 @@ def right_where(evaluation: RunsReport, firsts: Sequence[int]) -> list[Markup]:
 
 def attention_of_each(examples: dict[str, tuple[Prediction, ...]]) -> list[Markup]:
     """The attention of each model, sentence by sentence."""
-    of_source: dict[str, list[list[Markup]]] = {}
+    of_source: dict[Markup, list[list[Markup]]] = {}
     for run, predictions in examples.items():
         for prediction in predictions:
             answer = element("h4", [element("span", f"{run}: "), text_element(prediction.text, "bdi")])
-            both = [answer, attention_grid(prediction, "attention to the source, percent")]
-            of_source.setdefault(source_of(prediction.source_tokens), []).append(both)
+            of_source.setdefault(shown_source(prediction), []).append([answer, shown_attention(prediction)])
     parts = [scale([END_NOTE])] if of_source else []
     for source, shown in of_source.items():
-        parts += [text_element(source, "h3"), side_by_side(*shown)]
+        parts += [element("h3", [source]), side_by_side(*shown)]
     without = [run for run, predictions in examples.items() if not predictions]
     return [
         *parts,

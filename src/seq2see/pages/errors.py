@@ -12,7 +12,7 @@ from seq2see.evaluation import EvaluationReport, WrongPrediction, ranking_of, wr
 from seq2see.evaluation.confusions import Confusion, confusions
 from seq2see.evaluation.format import number
 from seq2see.markup import Markup, element, heat_table, joined, paragraph, side_by_side, table, text_element
-from seq2see.markup.colours import shade
+from seq2see.markup.colors import shade
 from seq2see.metrics import levenshtein
 from seq2see.pictures.labels import truncated, visible
 

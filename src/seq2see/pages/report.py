@@ -13,15 +13,13 @@ from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationOptions
 from seq2see.evaluation.format import interval_of, number
 from seq2see.evaluation.html import score_parts, slice_tables
-from seq2see.inference.results import Prediction
-from seq2see.markup import Markup, definitions, document, element, paragraph, scrollable, text_element, tiles
+from seq2see.markup import Markup, definitions, document, element, paragraph, scrollable, tiles
 from seq2see.metrics import levenshtein
 from seq2see.pages.advice import Advice, advise
 from seq2see.pages.charts import charts
 from seq2see.pages.errors import confused, worst
+from seq2see.pages.examples import attention_parts
 from seq2see.pages.report_data import ReportData, collect_report_data
-from seq2see.pictures.grid import attention_grid, scale
-from seq2see.pictures.labels import END_NOTE
 from seq2see.storage.files import require_place, write_file
 from seq2see.version import __version__
 
@@ -66,11 +64,6 @@ def report_page(data: ReportData) -> str:
     headline = f"{data.blueprint.name}, scored on {report.count:,} items of {data.tested_on}"
     scores = [*score_parts(report), *(paragraph(note) for note in data.notes)]
     log = [paragraph(line, class_="note") for line in problem_lines([history])]
-    attention = [
-        part
-        for each in data.attention
-        for part in (attention_heading(each), attention_grid(each, "attention to the source, percent"))
-    ]
     return document(
         data.run,
         [
@@ -80,7 +73,7 @@ def report_page(data: ReportData) -> str:
             ("slices", "Slices", slice_tables(report)),
             ("errors", "Worst predictions", worst(report, data.unit)),
             ("confusions", "Confused symbols", confused(report, data.unit)),
-            ("attention", "Attention", [scale([END_NOTE]), *attention] if attention else []),
+            ("attention", "Attention", attention_parts(data.attention)),
             ("warnings", "Warnings", [warning_box(each) for each in history.warnings]),
             ("run", "Training run", [definitions(facts(data))]),
             ("configuration", "Configuration", [configuration(data)]),
@@ -149,13 +142,6 @@ def suggestions(found: Sequence[Advice], *, beam: int = 1) -> list[Markup]:
     return [element("ol", items, class_="advice")]
 
 
-def attention_heading(prediction: Prediction) -> Markup:
-    """Source and answer, each in the direction of its script."""
-    texts = (source_of(prediction.source_tokens), prediction.text)
-    source, answer = (text_element(text, "bdi") for text in texts)
-    return element("h3", [source, element("span", " → "), answer])
-
-
 def warning_box(each: LoggedWarning) -> Markup:
     """A warning given during training."""
     parts = [paragraph(f"Update {each.update:,}: {each.message}"), paragraph(f"Try: {each.advice}")]
@@ -166,12 +152,6 @@ def configuration(data: ReportData) -> Markup:
     """config.toml, collapsed."""
     code = scrollable([element("pre", [element("code", to_toml(data.config))])], "config.toml")
     return element("details", [element("summary", "config.toml: all settings, including defaults"), code])
-
-
-def source_of(tokens: Sequence[str]) -> str:
-    """The source text of a prediction, from its tokens without EOS."""
-    between = "" if all(len(token) <= 1 for token in tokens[:-1]) else " "
-    return between.join(tokens[:-1])
 
 
 def moment(seconds: float) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rich.cells import cell_len
 
 from seq2see.markup import Markup, element, heat_table, text_element
-from seq2see.markup.colours import shade
+from seq2see.markup.colors import shade
 from seq2see.pictures.labels import Labels, labels_of, truncated, widest
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def cell(weight: float) -> Markup:
 
 
 def scale(notes: Sequence[str] = ()) -> Markup:
-    """The scale of colours and what the labels mean; the page's script adds a switch."""
+    """The scale of colors and what the labels mean; the page's script adds a switch."""
     ramp = element("span", [element("span", class_=f"w{number}") for number in range(0, 101, 5)], class_="ramp")
     ends = [element("span", "0"), ramp, element("span", "1", class_="end")]
     return element("p", [*ends, *(element("span", note) for note in notes)], class_="scale")

@@ -11,7 +11,7 @@ import regex  # type: ignore[import-untyped]
 from rich.cells import cell_len
 
 from seq2see.errors import UserError
-from seq2see.markup.colours import SHADES
+from seq2see.markup.colors import SHADES
 from seq2see.pictures.fonts import MissingGlyphWarning, choose_fonts, order_for
 from seq2see.pictures.labels import CROSS, END, END_NOTE, Labels, labels_of, truncated, widest
 
@@ -48,7 +48,7 @@ def require_matplotlib() -> None:
 
 
 def plot(attention: Attention, ax: Axes | None = None) -> Axes:
-    """Draw the mean heat map on the axes, by default those of a new pyplot figure with a colour bar."""
+    """Draw the mean heat map on the axes, by default those of a new pyplot figure with a color bar."""
     require_matplotlib()
     from matplotlib import pyplot
 
@@ -92,7 +92,7 @@ def cell_of(labels: Labels) -> float:
 
 
 def size_of(attention: Attention) -> tuple[float, float]:
-    """Width and height in inches, including labels, colour bar and notes."""
+    """Width and height in inches, including labels, color bar and notes."""
     labels = labels_of(attention.prediction)
     cell = cell_of(labels)
     beside = 0.62 * cell * (widest(labels.target) if widest(labels.target) > 1 else 1.5)
@@ -112,7 +112,7 @@ def small_cell(labels: Labels) -> float:
 
 
 def fill(row: SubFigure, attention: Attention, families: list[str], *, title: str) -> None:
-    """Draw one text: the labelled weights, and below them every head without labels."""
+    """Draw one text: the labeled weights, and below them every head without labels."""
     labels = labels_of(attention.prediction)
     above: Any = row
     if attention.heads is not None:

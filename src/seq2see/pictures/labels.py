@@ -47,7 +47,7 @@ class Labels(NamedTuple):
 
 
 def labels_of(prediction: Prediction) -> Labels:
-    """The labels of all tokens. Only a last token can be the end mark, so that a word spelt `<eos>` stays as it is."""
+    """The labels of all tokens. Only the last can be the end mark, so that a word spelled `<eos>` stays as it is."""
     source, target = prediction.source_tokens, prediction.target_tokens
     return Labels(
         [*map(visible, source[:-1]), *map(token_label, source[-1:])],

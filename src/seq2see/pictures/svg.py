@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from seq2see.markup.colours import SHADES, shade
+from seq2see.markup.colors import SHADES, shade
 from seq2see.pictures.labels import CROSS, END_NOTE, Labels, labels_of, legible, truncated, widest
 from seq2see.pictures.values import laid_out, panels_of
 

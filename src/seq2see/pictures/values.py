@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from seq2see.blueprint import CELL
-from seq2see.markup.colours import SHADES, shade
+from seq2see.markup.colors import SHADES, shade
 from seq2see.pictures.labels import labels_of, truncated
 
 if TYPE_CHECKING:

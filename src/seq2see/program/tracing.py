@@ -150,7 +150,7 @@ def read_layer(layer: EncoderRNN, source: SymbolicSource, x: Any) -> tuple[Any, 
     return states + x if layer.residual and x is not None else states, (h, c)
 
 
-# --- tables, of positions and of what isn't learnt
+# --- tables, of positions and of what isn't learned
 
 
 def make_tables_symbolic(graph: Graph, network: Network) -> None:
@@ -212,7 +212,7 @@ class Waves(SymbolicTable):
 
 
 class LearnedTable(SymbolicTable):
-    """The learnt vectors."""
+    """The learned vectors."""
 
     def __init__(self, graph: Graph, table: Any) -> None:
         super().__init__(graph)

@@ -41,7 +41,7 @@ NEUTRAL = frozenset(
         "training.timeout",
     }
 )
-"""Options that may always differ when a run is resumed: they don't change what is learnt."""
+"""Options that may always differ when a run is resumed: they don't change what is learned."""
 
 
 class DataFingerprint(NamedTuple):

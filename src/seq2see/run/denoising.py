@@ -37,7 +37,7 @@ PARTS = {"source": "encoder", "target": "decoder"}
 """What is kept of a model that restores the texts of each side."""
 EVALUATIONS = 4
 HELD_OUT, MOST_HELD_OUT = 20, 500
-"""Of so many texts one is held out, and at most so many in all."""
+"""Of this many texts one is held out; the largest number of texts held out."""
 BATCH = 64
 
 
@@ -164,7 +164,7 @@ def warm_up(
 
 
 def warm_up_options(options: TrainingOptions, updates: int) -> TrainingOptions:
-    """The options of a warm-up of so many updates."""
+    """The options of a warm-up of this many updates."""
     every = max(1, -(-updates // EVALUATIONS))
     return replace(
         options,

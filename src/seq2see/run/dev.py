@@ -13,6 +13,7 @@ from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import PairScore, Prediction, loss_of
 from seq2see.inference.torch_engine import TorchEngine, TorchState
+from seq2see.metrics import METRICS
 from seq2see.model import Seq2Seq
 from seq2see.training import ALONE, DevAnswer, DevEvaluation, EvaluationStopped, Sample, World
 from seq2see.training.samples import NUM_SAMPLES
@@ -50,11 +51,13 @@ class StoppableEngine(TorchEngine):
             raise EvaluationStopped
 
 
-def evaluate_on_dev(model: Predictor, dev: Sequence[Pair], world: World = ALONE) -> DevEvaluation:
+def evaluate_on_dev(
+    model: Predictor, dev: Sequence[Pair], world: World = ALONE, metric: str = "exact_match"
+) -> DevEvaluation:
     """Exact match (not for language models) and loss on dev, with all answers, or a few texts of a language model.
 
-    Each process of the world answers a part of dev; all return the same evaluation. EvaluationStopped if one of them
-    was stopped.
+    Another `metric` comes first, as `seq2see evaluate` computes it: pairs with the same source are one item. Each
+    process of the world answers a part of dev; all return the same evaluation. EvaluationStopped if one was stopped.
     """
     own_pairs = dev[world.rank :: world.size]
     drawn: Sequence[Prediction] = ()
@@ -76,7 +79,21 @@ def evaluate_on_dev(model: Predictor, dev: Sequence[Pair], world: World = ALONE)
         return DevEvaluation({"loss": loss}, tuple(Sample("", prediction.text, "") for prediction in drawn))
     answered = tuple(DevAnswer(*each)._replace(tokens=tuple(each[3])) for each in answers)
     right = sum(each.prediction == each.target for each in answered)
-    return DevEvaluation({"exact_match": right / len(answered), "loss": loss}, (), answered)
+    metrics = {"exact_match": right / len(answered), "loss": loss}
+    if metric not in metrics:
+        metrics = {metric: value_of(metric, answered)} | metrics
+    return DevEvaluation(metrics, (), answered)
+
+
+def value_of(metric: str, answers: Sequence[DevAnswer]) -> float:
+    """The metric of these answers, of which each source counts once, with all its targets."""
+    targets: dict[str, dict[str, None]] = {}
+    for each in answers:
+        targets.setdefault(each.source, {})[each.target] = None
+    predictions = {each.source: each.prediction for each in answers}
+    return METRICS[metric](
+        [predictions[source] for source in targets], [tuple(known) for known in targets.values()]
+    ).value
 
 
 def answers_of(model: Predictor, pairs: Sequence[Pair]) -> list[DevAnswer]:
@@ -97,9 +114,9 @@ def dev_answer_of(model: Predictor, pair: Pair, prediction: Prediction) -> DevAn
     """A dev pair with its answer; all texts normalized alike."""
     codec, target = model.target_codec, pair.target or ""
     return DevAnswer(
-        codec.normalise(pair.source),
+        codec.normalize(pair.source),
         prediction.text,
-        codec.normalise(target),
+        codec.normalize(target),
         tuple(prediction.target_tokens[: len(prediction.target_tokens) - prediction.finished]),
         len(codec.encode(target)) - 1,
         prediction.finished,

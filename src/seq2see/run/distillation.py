@@ -170,19 +170,19 @@ def student_config(teacher: Config, data: RunData, folder: Path, settings: Mappi
 def lessons_of(teacher: Predictor, data: RunData, texts: Iterable[str], beam: int) -> Lessons:
     """The true pairs, and the teacher's answers to their sources and to further texts that are not among dev."""
     assert teacher.source_codec is not None
-    normalise = teacher.source_codec.normalise
+    normalize = teacher.source_codec.normalize
     true = list(data.train)
-    known = {normalise(pair.source) for pair in [*true, *data.dev]}
-    further = list({key: text for text in texts if text.strip() and (key := normalise(text)) not in known}.values())
+    known = {normalize(pair.source) for pair in [*true, *data.dev]}
+    further = list({key: text for text in texts if text.strip() and (key := normalize(text)) not in known}.values())
     sources = [*dict.fromkeys(pair.source for pair in true), *further]
     answers = answers_of(teacher, sources, beam)
-    target_of = teacher.target_codec.normalise
-    written = {(normalise(pair.source), target_of(pair.target or "")) for pair in true}
+    target_of = teacher.target_codec.normalize
+    written = {(normalize(pair.source), target_of(pair.target or "")) for pair in true}
     found = [Pair(source, answer) for source, answer in answers.items()]
     return Lessons(
         true,
-        [p for p in found if normalise(p.source) in known and (normalise(p.source), p.target) not in written],
-        [pair for pair in found if normalise(pair.source) not in known],
+        [p for p in found if normalize(p.source) in known and (normalize(p.source), p.target) not in written],
+        [pair for pair in found if normalize(pair.source) not in known],
     )
 
 

@@ -33,7 +33,7 @@ from seq2see.training import TrainingProgress, TrainingState
 FROM_OPTION = "--from (training.start_from)"
 """The name of the option in errors."""
 TRAIN_NEW = "leave it out, or train a new model without --from"
-VOCABULARY_OPTIONS = ("source", "target", "normalization", "case", "protect", "joint", "subword_size")
+VOCABULARY_OPTIONS = ("source", "target", "normalization", "case", "truncate", "protect", "joint", "subword_size")
 """Options of `text` that made the vocabularies; the others only control what is added to them."""
 MAX_LISTED_TOKENS = 8
 """How many added tokens are listed."""
@@ -168,6 +168,7 @@ def stored_text_options(pretrained: Pretrained) -> TextOptions:
         "target": target.tokenizer.name,
         "normalization": target.tokenizer.normalization,
         "case": source.tokenizer.case if source else "keep",
+        "truncate": source.most if source else None,
         "protect": target.tokenizer.pattern if isinstance(target.tokenizer, Protected) else None,
         "joint": known.joint if pretrained.config else is_joint,
     }

@@ -12,8 +12,8 @@ from seq2see.data.split import sample_evenly
 from seq2see.inference.loading import engine_maker, model_of
 from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.predictor import Predictor
-from seq2see.metrics import METRICS
-from seq2see.run.progress import percent
+from seq2see.metrics import METRICS, SCALES
+from seq2see.run.progress import title_of, value_text
 from seq2see.storage.saved_model import load_model, save_model
 from seq2see.text import Codec
 
@@ -31,20 +31,20 @@ class Tried(NamedTuple):
     """What a beam scored on dev with each length penalty."""
 
     metric: str
-    """exact_match or chrf: higher is better."""
+    """One that a search can be judged by."""
     scores: dict[float, float]
     """By length penalty."""
 
     @property
     def best(self) -> float:
         """The penalty of the best score, of equal ones the smallest."""
-        return max(self.scores, key=lambda penalty: (self.scores[penalty], -penalty))
+        sign = 1 if SCALES[self.metric].higher_is_better else -1
+        return max(self.scores, key=lambda penalty: (sign * self.scores[penalty], -penalty))
 
     def line(self) -> str:
         """For the terminal."""
-        show = percent if self.metric == "exact_match" else "{:.2f}".format
-        name = {"exact_match": "exact match", "chrf": "chrF"}[self.metric]
-        at_best, at_none = show(self.scores[self.best]), show(self.scores[0.0])
+        name = title_of(self.metric)
+        at_best, at_none = (value_text(self.metric, self.scores[penalty]) for penalty in (self.best, 0.0))
         if not self.best:
             return f"length penalty: none, the best of {len(self.scores)} with a beam of {BEAM} (dev {name} {at_none})"
         return (
@@ -58,7 +58,7 @@ def keep_length_penalty(
 ) -> Tried | None:
     """Try length penalties on dev with the model in this folder, and write the best into its configuration.
 
-    `metric` is that of the run: exact_match, or loss, of which a search knows nothing, so that chrF takes its place.
+    `metric` is that of the run; of the loss a search knows nothing, so that chrF takes its place.
     None if there is nothing to choose: of few dev pairs, and of those that are answered without a mistake; and once
     `stop` says so.
     """
@@ -67,7 +67,7 @@ def keep_length_penalty(
     if len(pairs) < FEWEST_PAIRS:
         return None
     model = model_of(saved, engine_maker("auto", device))
-    tried = try_penalties(model, pairs, "exact_match" if metric == "exact_match" else "chrf", stop)
+    tried = try_penalties(model, pairs, "chrf" if metric == "loss" else metric, stop)
     if tried is not None and tried.best != saved.config.get("length_penalty", 0.0):
         save_model(
             folder,
@@ -89,7 +89,7 @@ def most_pairs(dev: Sequence[Pair], codec: Codec) -> int:
 
 def try_penalties(model: Predictor, pairs: Sequence[Pair], metric: str, stop: Callable[[], bool]) -> Tried | None:
     """The score of each length penalty on these pairs; None if stopped, and if a beam makes no mistake without one."""
-    targets = [(model.target_codec.normalise(pair.target or ""),) for pair in pairs]
+    targets = [(model.target_codec.normalize(pair.target or ""),) for pair in pairs]
     scores = {}
     for penalty in PENALTIES:
         answers: list[str] = []

@@ -1,6 +1,6 @@
 """Whether the longest pairs fit into memory: said before the first update, with their place and what helps.
 
-What is learnt never depends on the memory: a run that can't fit is refused, with an option that lets it.
+What is learned never depends on the memory: a run that can't fit is refused, with an option that lets it.
 """
 
 from __future__ import annotations

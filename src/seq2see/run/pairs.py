@@ -14,7 +14,7 @@ from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
 from seq2see.data.balance import Balance
-from seq2see.data.groups import Grouping, grouping_of, shared_line
+from seq2see.data.groups import BY_SOURCE, Grouping, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
 from seq2see.data.split import DEV_PAIRS, sample_evenly
@@ -41,8 +41,13 @@ class RunData:
     """The prepared corpus, if any; the texts of `train` are then made from its ids."""
     columns: Mapping[str, Any] = field(default_factory=dict)
     """The options of the columns that were read of a table: see `Format.chosen`."""
-    group_field: int = 1
-    """The field whose texts are recorded for `evaluate --by seen`: the one that groups the pairs, or the first."""
+    grouping: Grouping = BY_SOURCE
+    """What pairs have in common that stay together."""
+
+    @property
+    def group_field(self) -> int:
+        """The field whose texts are recorded for `evaluate --by seen`: the one that groups the pairs, or the first."""
+        return self.grouping.field or 1
 
 
 class Unpaired(NamedTuple):
@@ -70,7 +75,7 @@ def read_unpaired(config: Config, *, has_source: bool) -> list[Unpaired]:
             fix = "train on the texts themselves, or choose another model"
             raise ConfigError("has no effect on a language model", where=where, fix=fix)
         if config.training.start_from:
-            what = "has no effect on a model that is fine-tuned, which has learnt before"
+            what = "has no effect on a model that is fine-tuned, which has learned before"
             raise ConfigError(what, where=where, fix="leave it out, or train a new model without --from")
         if corpus_of(config.data.train):
             what = "unsupported with a prepared corpus, whose vocabularies are fixed"
@@ -142,9 +147,9 @@ def read_data(
         if found.skipped:
             first = found.problems[0]
             notes.append(f"{name}: skipped {invalid_lines(found.skipped)}, first {first.origin}: {first.what}")
-        if found.num_not_normalised and config.text.normalization != "none":
+        if found.num_not_normalized and config.text.normalization != "none":
             notes.append(
-                f"{name}: {found.num_not_normalised:,} pairs were not in Unicode form NFC; "
+                f"{name}: {found.num_not_normalized:,} pairs were not in Unicode form NFC; "
                 f"all text is normalized to {config.text.normalization}"
             )
         return found.pairs
@@ -185,7 +190,7 @@ def read_data(
         )
     if pairs is None:
         notes += size_notes(config.data.train)
-    return RunData(train, dev, notes, columns=chosen, group_field=grouping.field or 1)
+    return RunData(train, dev, notes, columns=chosen, grouping=grouping)
 
 
 def split_seed_of(config: Config) -> int:

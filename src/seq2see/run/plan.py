@@ -18,6 +18,7 @@ from seq2see.data import EpochExamples, Examples, Pair
 from seq2see.data.balance import balanced
 from seq2see.data.building import aligned_examples, build_examples
 from seq2see.data.examples import Offsets
+from seq2see.data.length_limit import truncated_lines
 from seq2see.data.source_record import NO_SOURCES, HashSet, SourceRecord, record_of_pairs, source_texts
 from seq2see.data.split import DEV_PAIRS, sample_evenly
 from seq2see.errors import ConfigError
@@ -28,10 +29,12 @@ from seq2see.run.embeddings import Embedded, read_embeddings, require_possible, 
 from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, used_ids
 from seq2see.run.pairs import RunData, Unpaired, balance_of, limit_of, read_data, read_unpaired, without_long_pairs
 from seq2see.run.recipe import (
+    are_many_translations,
     choose_batch,
     choose_model,
     choose_training,
     epoch_examples_of,
+    is_small_transformer,
 )
 from seq2see.storage.saved_model import MAX_LENGTH, sizes_of
 from seq2see.text import SPECIALS, UNK, Codec, Codecs, Fields
@@ -220,8 +223,12 @@ def plan_run(
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
     text_notes += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
+    text_notes += truncated_lines([pair.source for pair in data.train], codecs[0])
     has_pictures = any(field.kind == "picture" for field in sizes_of(codecs).fields)
-    model, model_notes = choose_model(config.model, len(data.train), to_align, has_pictures=has_pictures)
+    has_many = has_source and are_many_translations(text, examples)
+    model, model_notes = choose_model(
+        config.model, len(data.train), to_align, has_pictures=has_pictures, has_many_translations=has_many
+    )
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
         codecs, examples = aligned_examples(codecs, examples)
     embedded = read_embeddings(config.training, codecs) if needs_vectors else []
@@ -249,6 +256,7 @@ def plan_run(
         examples,
         can_match=has_source and text.target not in SENTENCE_UNITS,
         has_blocks=find(resolve(model).name).has_blocks,
+        is_small_transformer=has_many and is_small_transformer(model),
         has_penalty=has_source and codecs[1].step is None,
         epoch_examples=epoch_examples,
     )

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from seq2see.console import LOSSES, print_line
 from seq2see.errors import CheckpointError
+from seq2see.metrics import SCALES
 from seq2see.run.bar import Bar, bar_for
 from seq2see.run.folder import what_remains
 from seq2see.storage.files import write_file
@@ -175,15 +176,29 @@ class Display:
 
 def metrics_text(metrics: dict[str, float]) -> str:
     """Dev metrics in words."""
-    if "exact_match" not in metrics:
+    if list(metrics) == ["loss"]:
         perplexity = math.exp(min(metrics["loss"], 99))
         return f"dev loss {metrics['loss']:.4f} (perplexity {perplexity:,.2f})"
-    return f"dev exact match {percent(metrics['exact_match'])}, loss {metrics['loss']:.4f}"
+    return f"dev {', '.join(f'{title_of(name)} {value_text(name, value)}' for name, value in metrics.items())}"
+
+
+def title_of(metric: str) -> str:
+    """What a dev metric is called."""
+    return SCALES[metric].title if metric in SCALES else metric
+
+
+def value_text(metric: str, value: float) -> str:
+    """A value of a dev metric in its unit."""
+    unit = SCALES[metric].unit if metric in SCALES else "nats"
+    return {"share": percent(value), "points": f"{value:.2f}", "nats": f"{value:.4f}"}[unit]
 
 
 def dev_text(metrics: dict[str, float]) -> str:
     """The first dev metric, as short as the bar needs it."""
-    return f"dev {percent(metrics['exact_match'])}" if "exact_match" in metrics else f"dev loss {metrics['loss']:.3f}"
+    name, value = next(iter(metrics.items()))
+    if name == "exact_match":
+        return f"dev {percent(value)}"
+    return f"dev {title_of(name)} {f'{value:.3f}' if name == 'loss' else value_text(name, value)}"
 
 
 def changes_text(event: Evaluated) -> str:

@@ -1,21 +1,24 @@
 """Options chosen from the data: architecture, batch size, learning rate, and number of updates.
 
-They rest on measurements for pronunciation, inflection, normalisation, dates and translation: see docs/defaults.md.
+They rest on measurements for pronunciation, inflection, normalization, dates and translation: see docs/defaults.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
 from seq2see.data.building import pairs_of_ids
 from seq2see.errors import ConfigError
+from seq2see.metrics import METRICS
 from seq2see.model import ARCHITECTURES, DEFAULT, ModelOptions, Seq2Seq, find, resolve, to_options
+from seq2see.run.progress import title_of
 from seq2see.run.usual_updates import usual_updates
 from seq2see.text import Codecs
 from seq2see.text.alignment import explained_share
+from seq2see.text.choice import SENTENCE_UNITS
 from seq2see.text.options import TextOptions
 from seq2see.training import MIN_UPDATES_PER_EPOCH, TrainingOptions, World, largest_batch, max_useful_tokens, sampler_of
 
@@ -37,6 +40,13 @@ MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
 PICTURE_DROPOUT = 0.1
 """Dropout where the source has pictures (docs/sources.md)."""
+TRANSFORMER = "transformer"
+FEWEST_TRANSLATIONS = 10_000
+"""From this number of pairs on, a Transformer is chosen for translations."""
+TRANSLATION_SIZES: dict[str, Any] = {"width": 128, "feed_forward": 256, "dropout": 0.2}
+"""Of a Transformer for translations, below MANY_PAIRS (Wu et al. 2021, section 4.2: "tiny")."""
+TRANSLATION_TOKENS = 2_048
+"""Padded tokens per update of such a Transformer, instead of a number of pairs."""
 
 
 def epoch_examples_of(
@@ -52,18 +62,38 @@ def epoch_examples_of(
     return epoch_examples
 
 
+def are_many_translations(text: TextOptions, examples: Examples) -> bool:
+    """Whether there are many pairs of sentences, of which neither side is more than twice as long as the other."""
+    if len(examples) < FEWEST_TRANSLATIONS:
+        return False
+    units = text.source if isinstance(text.source, tuple) else (text.source,)
+    if text.target not in SENTENCE_UNITS or not set(units) - {"tags"} or not set(units) <= {"tags", *SENTENCE_UNITS}:
+        return False
+    shorter, longer = sorted((float(examples.source_lengths.mean()), float(examples.target_lengths.mean())))
+    return longer <= 2 * shorter
+
+
 def choose_model(
-    options: ModelOptions, num_pairs: int, examples: Examples | None = None, *, has_pictures: bool = False
+    options: ModelOptions,
+    num_pairs: int,
+    examples: Examples | None = None,
+    *,
+    has_pictures: bool = False,
+    has_many_translations: bool = False,
 ) -> tuple[ModelOptions, list[str]]:
     """The options with every default chosen, and what to print.
 
-    For these examples, whose targets are spelt in characters or symbols, a transducer may be chosen: where a monotonic
-    alignment explains most of the targets. It is never chosen together with options that it hasn't. `has_pictures` says
-    whether the source has any.
+    For these examples, whose targets are spelled in characters or symbols, a transducer may be chosen, where a
+    monotonic alignment explains most of the targets. For many translations a Transformer is chosen. Neither is ever
+    chosen together with options that it hasn't. `has_pictures` says whether the source has any, `has_translations`
+    whether the pairs are sentences and their translations.
     """
     notes = []
     if options.name is None:
         name, why = DEFAULT, ARCHITECTURES[DEFAULT].summary
+        if has_many_translations and has_options_of(TRANSFORMER, options):
+            name = TRANSFORMER
+            why = f"{ARCHITECTURES[name].summary}, since these are {num_pairs:,} pairs of sentences"
         is_suitable = FEWEST_ALIGNED <= num_pairs <= MOST_ALIGNED and has_options_of(TRANSDUCER, options)
         if examples is not None and is_suitable:
             share = explained_share(pairs_of_ids(examples))
@@ -75,6 +105,9 @@ def choose_model(
         notes.append(f"model: {name} ({why}; choose another with --model)")
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
+    if options.name == TRANSFORMER and has_many_translations and options.width is None:
+        left_open = {key: size for key, size in TRANSLATION_SIZES.items() if getattr(options, key) is None}
+        options = replace(options, **left_open)
     if has_pictures:
         name = options.name or DEFAULT
         if options.dropout is None:
@@ -82,6 +115,11 @@ def choose_model(
         if options.score is None and "score" in find(name).uses:
             options = replace(options, score="general")
     return to_options(resolve(options)), notes
+
+
+def is_small_transformer(options: ModelOptions) -> bool:
+    """Whether it is a Transformer of the width that translations get."""
+    return options.name == TRANSFORMER and options.width == TRANSLATION_SIZES["width"]
 
 
 def has_options_of(name: str, options: ModelOptions) -> bool:
@@ -111,6 +149,7 @@ def choose_training(
     *,
     can_match: bool,
     has_blocks: bool = False,
+    is_small_transformer: bool = False,
     has_penalty: bool = False,
     epoch_examples: EpochExamples | None = None,
 ) -> tuple[TrainingOptions, list[str]]:
@@ -118,15 +157,20 @@ def choose_training(
 
     `can_match` says whether exact matches can be expected; for sentences and language models they can't, so the loss
     ranks the models. `has_blocks` says whether the model has Transformer blocks, which learn nothing in batches this
-    small at the rate that suits LSTMs, `has_penalty` whether a length penalty matters to its beam. `epoch_examples`
-    gives the examples of each epoch if they differ.
+    small at the rate that suits LSTMs, unless it `is_small_transformer`, whose batches are larger. `has_penalty` says
+    whether a length penalty matters to its beam. `epoch_examples` gives the examples of each epoch if they differ.
     """
-    if options.metric == "exact_match" and not examples.source_ids.size:
-        raise ConfigError("must be loss for a language model", where="training.metric", fix="set training.metric=loss")
+    if options.metric not in (None, "loss"):
+        if not examples.source_ids.size:
+            what = "must be loss for a language model"
+            raise ConfigError(what, where="training.metric", fix="set training.metric=loss")
+        METRICS[options.metric]([], [])  # a missing package is missed now, not at the first evaluation
     num_pairs = len(examples)
-    rate = options.rate or (TRANSFORMER_RATE if has_blocks else RATE)
+    rate = options.rate or (TRANSFORMER_RATE if has_blocks and not is_small_transformer else RATE)
     batch_size, batch_tokens = options.batch_size, options.batch_tokens
-    if not batch_size and not batch_tokens:
+    if is_small_transformer and not batch_size and not batch_tokens:
+        batch_tokens = TRANSLATION_TOKENS
+    elif not batch_size and not batch_tokens:
         batch_size, batch_tokens = min(32, max(8, num_pairs // 8)), MAX_TOKENS
     options = replace(options, batch_size=batch_size, batch_tokens=batch_tokens)
     sampler = sampler_of(examples, options)
@@ -136,6 +180,7 @@ def choose_training(
     if options.max_epochs:
         updates = num_batches(options, sampler, epoch_examples)
     metric, asked = options.metric or ("exact_match" if can_match else "loss"), options.choose_length_penalty
+    is_penalized = metric == "loss" or (metric != "exact_match" and not can_match)
     if asked and not has_penalty:
         what = "has no effect on a language model or a transducer"
         raise ConfigError(what, where="training.choose_length_penalty", fix="leave it out")
@@ -143,14 +188,14 @@ def choose_training(
         options,
         rate=rate,
         metric=metric,
-        choose_length_penalty=has_penalty and (metric == "loss" if asked is None else asked),
+        choose_length_penalty=has_penalty and (is_penalized if asked is None else asked),
         max_updates=updates,
         evaluate_every=options.evaluate_every or max(1, -(-updates // EVALUATIONS)),
     )
     limits = {f"{batch_size} pairs": batch_size, f"{batch_tokens:,} tokens" if batch_tokens else "": batch_tokens}
     size = " or ".join(limit for limit, given in limits.items() if given)
     notes = f"recipe: {updates:,} updates of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}; best is by dev "
-    notes += "loss" if filled.metric == "loss" else "exact match"
+    notes += title_of(metric)
     return filled, [notes]
 
 
@@ -172,5 +217,5 @@ def num_batches(options: TrainingOptions, sampler: LengthBucketSampler, epoch_ex
 RATE, TRANSFORMER_RATE = 4e-3, 1e-3
 """Peak learning rates, of models without and with Transformer blocks.
 
-The same for fine-tuning: half of it or less learnt less of new pairs (docs/fine-tuning.md).
+The same for fine-tuning: half of it or less learned less of new pairs (docs/fine-tuning.md).
 """

@@ -78,6 +78,9 @@ class ScratchTrainer:
                 allowed = "unset" if value is None else repr(value)
                 what = f"must be {allowed} with --engine scratch, not {found!r}"
                 raise ConfigError(what, where=key, fix=USE_TORCH)
+        if config.training.metric not in (None, "exact_match", "loss"):
+            what = f"must be exact_match or loss with --engine scratch, not {config.training.metric}"
+            raise ConfigError(what, where="training.metric", fix=USE_TORCH)
         if config.model.activation == "swiglu":
             what = "must be relu or gelu with --engine scratch, not swiglu"
             raise ConfigError(what, where="model.activation", fix=USE_TORCH)
@@ -132,6 +135,7 @@ class ScratchTrainer:
         """Train all updates, or until interrupted."""
         plan, training = job.plan, job.plan.config.training
         assert training.max_updates and training.rate and training.batch_size and training.metric
+        assert training.metric in ("exact_match", "loss")
         recipe = scratch.ScratchTrainingOptions(
             training.max_updates,
             rate=training.rate,

@@ -87,8 +87,10 @@ class TorchTrainer:
                 lambda: trainer.progress.update > 0 and job.stop(),
                 max_positions=max_positions(plan.blueprint),
             )
-            model = Predictor(engine, *plan.codecs, max_length=plan.max_length)
-            return evaluate_on_dev(model, plan.dev, context.world)._replace(unknown=unknown)
+            training = plan.config.training
+            model = Predictor(engine, *plan.codecs, max_length=plan.max_length, no_repeat=training.no_repeat)
+            found = evaluate_on_dev(model, plan.dev, context.world, training.metric or "loss")
+            return found._replace(unknown=unknown)
 
         def save_checkpoint(state: TrainingState) -> None:
             with naming_what_remains(context.folder):

@@ -220,6 +220,7 @@ def best_model_saver(
                     len(plan.data.train),
                     plan.seen,
                     {**known_columns(TableOptions(**plan.data.columns)), **known_columns(plan.config.data)},
+                    plan.config.training.no_repeat,
                 ),
                 tensors=tensors,
                 source_codec=plan.source_codec,
@@ -287,10 +288,11 @@ def model_config(
     num_pairs: int,
     seen: Mapping[str, Any] = MappingProxyType({}),
     columns: Mapping[str, Any] = MappingProxyType({}),
+    no_repeat: int | None = None,
 ) -> dict[str, Any]:
     """The content of config.json: what is needed to rebuild the model, and how it was trained; see `RunPlan.seen`.
 
-    `columns` are those of the table that it was trained on, if it was one.
+    `columns` are those of the table that it was trained on, if it was one; `no_repeat` is that of its answers.
     """
     return {
         "format": FORMAT,
@@ -299,4 +301,5 @@ def model_config(
         "max_length": min(max_length, max_positions(blueprint) or max_length),
         "trained": {"pairs": num_pairs, "updates": progress.update, "dev": progress.best, **seen},
         **({"columns": dict(columns)} if columns else {}),
+        **({"no_repeat": no_repeat} if no_repeat else {}),
     }

@@ -4,7 +4,7 @@
     state = network.start(source_ids, source_lengths)
     log_probs, state, weights = network.step(ids, state)
 
-Supports every architecture, and is optimised for the latency of a single sentence. Everything that doesn't depend on
+Supports every architecture, and is optimized for the latency of a single sentence. Everything that doesn't depend on
 the step is precomputed: see `recurrent` and `readers`. Independent of text and files.
 """
 

@@ -1,4 +1,4 @@
-"""Functions that layers share: linear maps, softmax, layer normalisation, activations.
+"""Functions that layers share: linear maps, softmax, layer normalization, activations.
 
 Arrays are overwritten where possible: a small NumPy call takes half a microsecond, and allocation as long again.
 """
@@ -91,7 +91,7 @@ class Linear:
 
 
 class Norm:
-    """Layer normalisation (Ba et al. 2016)."""
+    """Layer normalization (Ba et al. 2016)."""
 
     def __init__(self, tensors: Tensors, width: int) -> None:
         self.gain = tensors.take("weight", width)
@@ -100,10 +100,10 @@ class Norm:
     def standardised(self, x: Array) -> Array:
         """Each row x [N D] with mean 0 and variance 1."""
         width = x.shape[1]
-        centred: Array = x - np.add.reduce(x, axis=1, keepdims=True) / width
-        variance = np.add.reduce(centred * centred, axis=1, keepdims=True) / width
-        centred /= np.sqrt(variance + np.asarray(EPSILON, x.dtype))
-        return centred
+        centered: Array = x - np.add.reduce(x, axis=1, keepdims=True) / width
+        variance = np.add.reduce(centered * centered, axis=1, keepdims=True) / width
+        centered /= np.sqrt(variance + np.asarray(EPSILON, x.dtype))
+        return centered
 
     def __call__(self, x: Array) -> Array:
         """[N D] to [N D]."""

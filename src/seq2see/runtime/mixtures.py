@@ -133,12 +133,12 @@ class HardMonotonic(Layer):
         rows, places = carry.prior.shape
         scores = self.scores(stream.x, of_scores).reshape(rows, places)
         total = log_sums(scores, backward=True)
-        posterior = log_normalised(carry.prior + of_token(carry.emitted, stream.ids), 1)
+        posterior = log_normalized(carry.prior + of_token(carry.emitted, stream.ids), 1)
         carry.prior = scores + log_sums(posterior - total)
         source = np.repeat(of_source.array, rows // of_source.array.shape[0], 0)
         hidden = np.tanh(self.state(stream.x)[:, None] + source)
         logits = self.output(hidden.reshape(rows * places, -1)).reshape(rows, places, -1)
-        carry.emitted = log_normalised(logits, 2)
+        carry.emitted = log_normalized(logits, 2)
         stream.x = log_sum(carry.prior[:, :, None] + carry.emitted, 1)[:, 0]
         stream.weights = np.exp(carry.prior)
         if stream.heads is not None:
@@ -181,7 +181,7 @@ def log_sum(x: Array, axis: int) -> Array:
     return total
 
 
-def log_normalised(x: Array, axis: int) -> Array:
+def log_normalized(x: Array, axis: int) -> Array:
     """x - log Σ exp(x) over this axis."""
-    normalised: Array = x - log_sum(x, axis)
-    return normalised
+    normalized: Array = x - log_sum(x, axis)
+    return normalized

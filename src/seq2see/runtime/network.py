@@ -39,11 +39,13 @@ class State:
     def select(self, rows: NDArray[Any], sentences: NDArray[Any] | None = None) -> State:
         """The state of the selected rows, in that order; they belong to the selected sentences (None: all).
 
-        The original state keeps its values and can be selected from again. The two may share workspace, so the
-        log-probabilities of a step are valid until the next step of either.
+        Selected by sentences, the original state keeps its values and can be selected from again; else rows are moved
+        in place, and it is consumed. The two may share workspace, so the log-probabilities of a step are valid until
+        the next step of either.
         """
-        reading = self.reading if sentences is None else self.reading.select(sentences)
-        return State(reading, self.carry.select(rows), self.position)
+        if sentences is None:
+            return State(self.reading, self.carry.moved(rows), self.position)
+        return State(self.reading.select(sentences), self.carry.select(rows), self.position)
 
 
 class Network:
@@ -59,7 +61,7 @@ class Network:
         self.max_positions = max_positions
         """The maximum number of tokens, including EOS, that it can read or write; None: no limit."""
         self.num_parameters = num_parameters
-        """The number of learnt values."""
+        """The number of learned values."""
 
     @property
     def has_attention(self) -> bool:

@@ -219,5 +219,5 @@ def rotary(o: Blueprint, tensors: Tensors) -> RotaryPositions | None:
 
 
 def last_norm(o: Blueprint, own: Tensors) -> list[Layer]:
-    """Pre-norm never normalises the sum of the sublayers, so one norm follows the last block."""
+    """Pre-norm never normalizes the sum of the sublayers, so one norm follows the last block."""
     return [LastNorm(Norm(own.at("norm"), o.width))] if o.norm == "pre" else []

@@ -49,7 +49,7 @@ class SinusoidalPositions:
 
 
 class LearnedPositions:
-    """One learnt vector per position, up to `max_positions` (Gehring et al. 2017)."""
+    """One learned vector per position, up to `max_positions` (Gehring et al. 2017)."""
 
     def __init__(self, tensors: Tensors, max_positions: int, width: int) -> None:
         self.table = tensors.take("table.weight", max_positions, width)

@@ -35,31 +35,60 @@ class Branch(Layer):
 
 
 class KeyValueCache:
-    """Keys and values of all positions so far [2 R H P E], with capacity for more."""
+    """Keys and values of all positions so far [2 R H P E], with capacity for more.
 
-    __slots__ = ("entries", "length")
+    `origins` [R P] has the row in which those of each position were computed: where two rows of the same position have
+    the same, they hold the same, so that a search moves only what its hypotheses don't share.
+    """
 
-    def __init__(self, entries: Array, length: int) -> None:
+    __slots__ = ("entries", "length", "origins")
+
+    def __init__(self, entries: Array, origins: NDArray[Any], length: int) -> None:
         self.entries = entries
+        self.origins = origins
         self.length = length
+
+    @classmethod
+    def start(cls, rows: int, heads: int, width: int, like: Array) -> KeyValueCache:
+        """The cache before the first position."""
+        origins = np.empty((rows, INITIAL_CAPACITY), np.int32)
+        return cls(empty(like, 2, rows, heads, INITIAL_CAPACITY, width), origins, 0)
 
     def append(self, new: Array) -> Array:
         """Append the keys and values of one position [R 2 H E]; returns those of all positions [2 R H P E]."""
         length, capacity = self.length, self.entries.shape[3]
         if length == capacity:
-            grown = empty(self.entries, *self.entries.shape[:3], 2 * capacity, self.entries.shape[4])
-            grown[:, :, :, :length] = self.entries
-            self.entries = grown
+            self.entries, self.origins = self._copied(slice(None), 2 * capacity)
         self.entries[:, :, :, length] = new.transpose(1, 0, 2, 3)
+        self.origins[:, length] = np.arange(len(self.origins))
         self.length = length + 1
         return self.entries[:, :, :, : length + 1]
 
     def select(self, rows: NDArray[Any]) -> KeyValueCache:
         """The selected rows; unused capacity is not copied."""
-        kind, _, heads, capacity, width = self.entries.shape
-        selected = empty(self.entries, kind, len(rows), heads, capacity, width)
-        selected[:, :, :, : self.length] = self.entries[:, rows, :, : self.length]
-        return KeyValueCache(selected, self.length)
+        return KeyValueCache(*self._copied(rows, self.entries.shape[3]), self.length)
+
+    def moved(self, rows: NDArray[Any]) -> KeyValueCache:
+        """As `select`, but in place if there remain as many rows."""
+        origins = self.origins[:, : self.length]
+        if len(rows) != len(origins):
+            return self.select(rows)
+        wanted = origins[rows]
+        to, positions = (wanted != origins).nonzero()
+        if len(to):
+            self.entries[:, to, :, positions] = self.entries[:, rows[to], :, positions]
+            origins[to, positions] = wanted[to, positions]
+        return self
+
+    def _copied(self, rows: NDArray[Any] | slice, capacity: int) -> tuple[Array, NDArray[Any]]:
+        """Entries and origins of some rows, in new memory for this many positions."""
+        known = self.entries[:, rows, :, : self.length]
+        kind, num_rows, heads, length, width = known.shape
+        entries = empty(known, kind, num_rows, heads, capacity, width)
+        entries[:, :, :, :length] = known
+        origins = np.empty((num_rows, capacity), self.origins.dtype)
+        origins[:, :length] = self.origins[rows, :length]
+        return entries, origins
 
 
 class TracedCache:
@@ -98,7 +127,7 @@ class SelfAttention(MultiHeadSelfAttention):
         each = width // self.heads
         if is_traced(memory.states):
             return TracedCache(np.zeros_like(memory.states, shape=(2, rows, self.heads, 0, each)))
-        return KeyValueCache(empty(memory.states, 2, rows, self.heads, INITIAL_CAPACITY, each), 0)
+        return KeyValueCache.start(rows, self.heads, each, memory.states)
 
     def step(self, stream: Stream, carry: KeyValueCache | TracedCache, reading: Any) -> None:
         rows, width = stream.x.shape
@@ -261,7 +290,7 @@ class PostNorm(Layer):
 
 
 class LastNorm(Layer):
-    """Layer normalisation: the final norm of a stack of pre-norm blocks."""
+    """Layer normalization: the final norm of a stack of pre-norm blocks."""
 
     def __init__(self, norm: Norm) -> None:
         self.norm = norm

@@ -73,6 +73,10 @@ class LayerStates:
         """The selected rows of each."""
         return LayerStates([part.select(rows) for part in self.parts])
 
+    def moved(self, rows: NDArray[Any]) -> LayerStates:
+        """The selected rows, in place where a part can do so: this object is not used again."""
+        return LayerStates([getattr(part, "moved", part.select)(rows) for part in self.parts])
+
 
 class Stack(Layer):
     """Layers in sequence."""

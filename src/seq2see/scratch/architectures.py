@@ -222,7 +222,7 @@ def feed_forward(p: ScratchBlueprint) -> Layer:
 
 
 def last_norm(p: ScratchBlueprint) -> list[Layer]:
-    """Pre-norm never normalises the sum of the sublayers, so one norm follows the last block."""
+    """Pre-norm never normalizes the sum of the sublayers, so one norm follows the last block."""
     return [Norm(p.width)] if p.norm == "pre" else []
 
 
@@ -280,7 +280,7 @@ def build(
     tie: str | None = None,
     seed: int = 1,
 ) -> ScratchSeq2Seq:
-    """A new, randomly initialised float32 model for vocabularies of `source` and `target` tokens (0: no source).
+    """A new, randomly initialized float32 model for vocabularies of `source` and `target` tokens (0: no source).
 
     None selects the architecture's default. The options are those of `seq2see.model.Blueprint`, and a torch model
     built with the same values has tensors of the same names and shapes. ConfigError for invalid combinations.

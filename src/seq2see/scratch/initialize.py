@@ -11,10 +11,10 @@ from seq2see.scratch.module import Module, Parameter
 
 
 def initialize(model: Module, seed: int) -> None:
-    """Initialise every matrix; biases stay zero.
+    """Initialize every matrix; biases stay zero.
 
     Matrices are uniform in ±1/√fan-in, which keeps outputs about as large as inputs (LeCun et al. 1998, section 4.6).
-    Embeddings are normal, with unit variance after scaling. They come last, so that they also initialise a tied output
+    Embeddings are normal, with unit variance after scaling. They come last, so that they also initialize a tied output
     layer.
     """
     random = np.random.default_rng(seed)

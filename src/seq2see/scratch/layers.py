@@ -1,4 +1,4 @@
-"""The basic layers of a model: embedding, affine map, layer normalisation, softmax with loss.
+"""The basic layers of a model: embedding, affine map, layer normalization, softmax with loss.
 
 B rows, T positions, N = all real positions of a batch, D width of a vector, V tokens. `dx` is the gradient of the loss
 by x, and has the shape of x.
@@ -76,7 +76,7 @@ class Affine(Module):
 
 
 class LayerNorm(Module):
-    """Layer normalisation: each vector to mean 0 and variance 1, then scaled and shifted (Ba et al. 2016)."""
+    """Layer normalization: each vector to mean 0 and variance 1, then scaled and shifted (Ba et al. 2016)."""
 
     epsilon = 1e-5
 
@@ -90,10 +90,10 @@ class LayerNorm(Module):
         n = (x - mean(x)) / s,   s = √(variance(x) + ε)
         y = w * n + b
         """
-        centred = x - x.mean(-1, keepdims=True)
-        deviation = np.sqrt(np.mean(centred * centred, -1, keepdims=True) + self.epsilon)
-        normalised = centred / deviation
-        return normalised * self.weight.value + self.bias.value, (normalised, deviation)
+        centered = x - x.mean(-1, keepdims=True)
+        deviation = np.sqrt(np.mean(centered * centered, -1, keepdims=True) + self.epsilon)
+        normalized = centered / deviation
+        return normalized * self.weight.value + self.bias.value, (normalized, deviation)
 
     def backward(self, y_gradient: Array, cache: tuple[Array, Array]) -> Array:
         """Mean and variance depend on all of x, and each removes a component from the gradient:
@@ -103,13 +103,13 @@ class LayerNorm(Module):
 
         So dx is orthogonal to shifting and to scaling x, neither of which changes y.
         """
-        normalised, deviation = cache
+        normalized, deviation = cache
         rows = y_gradient.reshape(-1, y_gradient.shape[-1])
-        self.weight.gradient += np.sum(rows * normalised.reshape(rows.shape), 0)
+        self.weight.gradient += np.sum(rows * normalized.reshape(rows.shape), 0)
         self.bias.gradient += rows.sum(0)
         gradient = y_gradient * self.weight.value
-        shift, scale = gradient.mean(-1, keepdims=True), np.mean(gradient * normalised, -1, keepdims=True)
-        return np.asarray((gradient - shift - normalised * scale) / deviation)
+        shift, scale = gradient.mean(-1, keepdims=True), np.mean(gradient * normalized, -1, keepdims=True)
+        return np.asarray((gradient - shift - normalized * scale) / deviation)
 
 
 class LossCache(NamedTuple):

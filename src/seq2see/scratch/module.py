@@ -21,7 +21,7 @@ from seq2see.scratch.arrays import Array
 
 
 class Parameter:
-    """A learnt array and the gradient of the loss by it, both initially zero."""
+    """A learned array and the gradient of the loss by it, both initially zero."""
 
     def __init__(self, *shape: int) -> None:
         self.value: Array = np.zeros(shape, np.float32)

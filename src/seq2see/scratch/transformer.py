@@ -240,9 +240,9 @@ class PreNorm(Wrapper):
         self.norm = LayerNorm(width)
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
-        """The sum itself is not normalised."""
-        normalised, norm_cache = self.norm.forward(stream.x)
-        out, state, cache = self.inner.forward(stream._replace(x=normalised), state)
+        """The sum itself is not normalized."""
+        normalized, norm_cache = self.norm.forward(stream.x)
+        out, state, cache = self.inner.forward(stream._replace(x=normalized), state)
         return out._replace(x=stream.x + out.x), state, (norm_cache, cache)
 
     def backward(self, gradient: Stream, state_gradient: Any, cache: Any) -> tuple[Stream, Any]:
@@ -260,7 +260,7 @@ class PostNorm(Wrapper):
         self.norm = LayerNorm(width)
 
     def forward(self, stream: Stream, state: State) -> tuple[Stream, State, Any]:
-        """The output is normalised."""
+        """The output is normalized."""
         out, state, cache = self.inner.forward(stream, state)
         y, norm_cache = self.norm.forward(stream.x + out.x)
         return out._replace(x=y), state, (norm_cache, cache)

@@ -214,11 +214,11 @@ def _check_options(
         raise ConfigError(
             f"must be a finite number of at least 0, not {length_penalty}",
             where="length_penalty",
-            fix="use 0 for none, or a number up to about 1 to favour longer output",
+            fix="use 0 for none, or a number up to about 1 to favor longer output",
         )
     if not 0 <= coverage_penalty < float("inf"):
         raise ConfigError(
             f"must be a finite number of at least 0, not {coverage_penalty}",
             where="coverage_penalty",
-            fix="use 0 for none, or a number up to about 1 to favour output that attends to all of the source",
+            fix="use 0 for none, or a number up to about 1 to favor output that attends to all of the source",
         )

@@ -72,16 +72,16 @@ def _best_of_rows(log_probs: Float[Array, "R V"], num: int) -> tuple[Float[Array
     within = (blocks[:, :, None] * _BLOCK + np.arange(_BLOCK)).reshape(len(blocks), -1)
     rest = np.broadcast_to(np.arange(whole, num_ids), (len(blocks), num_ids - whole))
     ids = np.concatenate([within, rest], 1)
-    best, indices = _sorted_best(np.take_along_axis(log_probs, ids, 1), num)
-    return best, np.take_along_axis(ids, indices, 1)
+    best, indices = _sorted_best(take_along(log_probs, ids), num)
+    return best, take_along(ids, indices)
 
 
 def _sorted_best(values: Float[Array, "R X"], num: int) -> tuple[Float[Array, "R N"], Int[Ids, "R N"]]:
     """The `num` largest values of each row (or all), largest first, and their indices."""
     indices = _largest(values, num)
-    best = np.take_along_axis(values, indices, 1)
+    best = take_along(values, indices)
     order = (-best).argsort(1, kind="stable")
-    return np.take_along_axis(best, order, 1), np.take_along_axis(indices, order, 1)
+    return take_along(best, order), take_along(indices, order)
 
 
 def _largest(values: Float[Array, "R X"], num: int) -> Int[Ids, "R N"]:
@@ -106,7 +106,7 @@ def _with_ids(
     earlier = np.arange(num_best + num_more) < num_best + np.arange(num_more)[:, None]
     invalid = (same & earlier).any(-1) | (more < 0)
     more = np.maximum(more, 0)
-    others = np.where(invalid, IMPOSSIBLE, np.take_along_axis(log_probs, more, 1))
+    others = np.where(invalid, IMPOSSIBLE, take_along(log_probs, more))
     return np.concatenate([best, others], 1), np.concatenate([ids, more], 1)
 
 

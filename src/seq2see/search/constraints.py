@@ -1,7 +1,7 @@
 """Lexical constraints: phrases that the output of a sentence must contain, and each hypothesis's progress with them.
 
 A beam ranked by probability alone drops hypotheses with an improbable phrase long before the phrase is complete. So the
-beam is divided among groups of hypotheses with equal progress (dynamic beam allocation, Post & Vilar 2018; vectorised
+beam is divided among groups of hypotheses with equal progress (dynamic beam allocation, Post & Vilar 2018; vectorized
 over sentences as in Hu et al. 2019).
 
 Letters: B sentences in their original order, R rows, P maximum number of phrases per sentence, L maximum number of ids

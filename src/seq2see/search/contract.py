@@ -29,17 +29,21 @@ class State(Protocol):
         """The state of the selected rows, in that order; a row may be selected more than once.
 
         They belong to the selected `sentences` (indices of the current ones; None: all), in ascending order, each with
-        N / M adjacent rows. A sentence selected more than once becomes several sentences.
+        N / M adjacent rows. A sentence selected more than once becomes several sentences. Without `sentences` this
+        state is not used again, so a model may move its rows in place.
         """
         ...
 
 
 S = TypeVar("S", bound=State)
 
+Choice: TypeAlias = tuple[int, float]
+"""An id and its log-probability in nats."""
+
 Step: TypeAlias = Callable[[Ids, S], tuple[Array, S, Array | None]]
 """(ids [R], state) -> (log_probs [R V], state, weights [R S] or None).
 
-The ids are the last of each row, BOS at first. `log_probs` are in nats and normalised: each row is the log of a
+The ids are the last of each row, BOS at first. `log_probs` are in nats and normalized: each row is the log of a
 distribution, so none is above 0. The search may overwrite them until the next step, as filters do. `weights` are the
 attention weights for the next id, and are not modified. A state is not used again after its step, so a model may
 overwrite it.
@@ -52,7 +56,7 @@ class Hypothesis(NamedTuple):
     ids: list[int]
     """Without BOS; ends with EOS if and only if `finished`. Empty if filters left no token at the first position."""
     log_prob: float
-    """The sum over all ids in nats, in float64: the model's own, not renormalised after filters."""
+    """The sum over all ids in nats, in float64: the model's own, not renormalized after filters."""
     score: float
     """`log_prob` with the penalties for length and coverage, by which a beam ranks; without penalties `log_prob`."""
     finished: bool
@@ -61,3 +65,5 @@ class Hypothesis(NamedTuple):
     """The attention weights of each emitted id; None if the model has no attention."""
     token_log_probs: tuple[float, ...] = ()
     """The log-probability of each id in nats; they add up to `log_prob`."""
+    choices: tuple[tuple[Choice, ...], ...] = ()
+    """The most probable ids at the place of each id, most probable first; only if somebody has looked for them."""

@@ -1,7 +1,7 @@
 """Filters between a model's log-probabilities and the choice of the next id, which rule tokens out.
 
 A filter is independent of model and search. It sees all rows at once, and sets log-probabilities to -inf; the others
-are not renormalised. Filters are applied in sequence, so a token is ruled out if any of them rules it out.
+are not renormalized. Filters are applied in sequence, so a token is ruled out if any of them rules it out.
 
 Letters: B sentences in their original order, R rows, V tokens of the vocabulary, t ids emitted so far, K ids to rule
 out.
@@ -86,7 +86,7 @@ class ForbidPhrases:
         return log_probs
 
 
-class ForbidSpelt:
+class ForbidSpelled:
     """Rules out these texts in any tokenization, by a finite automaton per text.
 
     An automaton is two tables [states V]: the next state after each token, and whether the token completes the text. A

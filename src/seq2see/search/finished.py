@@ -129,8 +129,8 @@ class Ranked(NamedTuple):
 
 
 def take_along(values: Any, order: Int[Ids, "B N"]) -> Any:
-    """`np.take_along_axis` over the candidates of each sentence."""
-    return np.take_along_axis(values, order, 1)
+    """`np.take_along_axis(values, order, 1)`, without the time that it spends in Python: at each step of a beam."""
+    return values[np.arange(len(order))[:, None], order]
 
 
 class StepRecord(NamedTuple):

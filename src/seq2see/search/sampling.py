@@ -21,7 +21,7 @@ NEXT_DRAW = 2**40
 class Sampler:
     """Samples each id from softmax(log_probs / temperature), optionally truncated.
 
-    After the temperature, `top_k` keeps the k most probable ids; of these, renormalised, `top_p` keeps the smallest set
+    After the temperature, `top_k` keeps the k most probable ids; of these, renormalized, `top_p` keeps the smallest set
     of most probable ids with at least this total probability (Holtzman et al. 2020); of these, `min_p` keeps those with
     at least this fraction of the best id's probability (Nguyen et al. 2024). Ties are broken by lower id. The best id
     is always kept.
@@ -78,7 +78,7 @@ class Sampler:
         return np.asarray(np.minimum(ids, cumulative.shape[1] - 1))
 
     def _truncate(self, weights: Float[Array, "R V"]) -> Float[Array, "R V"]:
-        """The weights (unnormalised probabilities) with 0 for the ids that are cut off."""
+        """The weights (unnormalized probabilities) with 0 for the ids that are cut off."""
         if self.top_k is not None and self.top_k < weights.shape[1]:
             weights = _keep_top_k(weights, self.top_k)
         if self.top_p < 1:

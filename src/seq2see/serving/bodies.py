@@ -163,6 +163,10 @@ def search_options(content: Mapping[str, Any], options: ServiceOptions) -> dict[
     if beam * n_best > most:
         what = f"beam times n_best must be at most {most:,}, not {beam * n_best:,}"
         raise ProblemError(422, what, where="$.beam, $.n_best", fix="ask for less")
+    listed = value if type(value := own.get("top_tokens", 0)) is int else 0
+    if listed * n_best > most:
+        what = f"top_tokens times n_best must be at most {most:,}, not {listed * n_best:,}"
+        raise ProblemError(422, what, where="$.top_tokens, $.n_best", fix="ask for less")
     samples = own.get("mbr_samples", MBR_SAMPLES) if own.get("mbr") and own.get("sample") else 0
     if type(samples) is int and samples > most:
         what = f"must be at most {most:,}, not {samples:,}"

@@ -5,13 +5,10 @@ What serves is a snapshot, which neither a damaged file nor a removed one can ha
 
 from __future__ import annotations
 
-import ast
 import math
 import os
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -20,9 +17,9 @@ from typing import Any, TypeAlias
 
 from seq2see.data.values import has_values
 from seq2see.errors import CheckpointError, ConfigError, UserError, did_you_mean
+from seq2see.inference.examples import examples_in
 from seq2see.inference.loading import load, members_of
 from seq2see.inference.predictor import Predictor
-from seq2see.printable import has_surrogates
 from seq2see.serving.problems import ProblemError
 from seq2see.serving.snapshots import Snapshot
 from seq2see.storage.saved_model import find_model_folder
@@ -35,9 +32,6 @@ Signature: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 TRIAL = "a"
 """The text that a model has to answer before it serves."""
-MOST_EXAMPLES = 10
-
-_CALL = re.compile(r"\.predict\((\[.*?\])\)")
 
 
 @dataclass(frozen=True)
@@ -83,16 +77,6 @@ class Served:
                     raise ProblemError(422, what, where=where(row), fix="give a list such as [[0.1, 0.2], [0.3, 0.4]]")
 
 
-def examples_in(card: str) -> list[str]:
-    """The texts of the calls of `predict` in a model card, as examples of what the model reads."""
-    found = []
-    for call in _CALL.findall(card):
-        with suppress(ValueError, SyntaxError):  # somebody has written another card
-            texts = ast.literal_eval(call)
-            found += [text for text in texts if isinstance(text, str) and text.strip() and not has_surrogates(text)]
-    return found[:MOST_EXAMPLES]
-
-
 def codec_facts(codec: Codec) -> dict[str, Any]:
     """How texts are split, and into how many different tokens."""
     return {"unit": codec.tokenizer.title, "tokens": len(codec.vocabulary)}
@@ -126,7 +110,7 @@ class Models:
             raise ProblemError(422, f"must be a text, not {name!r:.80}", where="$.model", fix=fix)
         if name not in self._served:
             fix = did_you_mean(name, self._served)
-            raise ProblemError(404, f"there is no model {name!r:.100}", where="$.model", fix=fix)
+            raise ProblemError(404, f"unknown model {name!r:.100}", where="$.model", fix=fix)
         return self._served[name]
 
     def refusal(self, name: str) -> str:

@@ -123,6 +123,10 @@ ATTENTION = {
     **closed({"source": TEXTS, "target": TEXTS, "weights": {"type": "array", "items": {"type": "array"}}}),
     "description": "A row per target token, a column per source token; each row sums to 1.",
 }
+CHOICE = {
+    **closed({"token": TEXT, "log_prob": {"type": "number"}, "text": TEXT}),
+    "description": "A token that could stand here, and the answer up to it: as `prefix`, it continues from there.",
+}
 ANSWER = closed(
     {
         "text": TEXT,
@@ -131,10 +135,11 @@ ANSWER = closed(
         "finished": {"type": "boolean", "description": "False if it was cut off at the maximum length."},
         "tokens": TEXTS,
         "token_log_probs": {"type": "array", "items": {"type": ["number", "null"]}},
+        "top_tokens": {"type": "array", "items": {"type": "array", "items": CHOICE}},
         "attention": ATTENTION,
         "error": {**TEXT, "description": "Why there is no answer, for a text that can't be read."},
     },
-    optional=("attention", "error"),
+    optional=("top_tokens", "attention", "error"),
 )
 RESULT = closed({"source": TEXT, "answers": {"type": "array", "items": ANSWER, "description": "The best first."}})
 SCORE = closed(

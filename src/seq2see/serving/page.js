@@ -1,18 +1,18 @@
 "use strict";
-// The page at /: asks as one types, shows the answers and where the model looks. Uses the script of all pages, which
-// comes before it: `make`, `all`, `hintScroll`, `nameCell`. All text is set with textContent.
+// The page at /: asks as one types, shows the answers and where the model looks. Uses the script of all pages
+// (`make`, `all`, `hintScroll`, `nameCell`) and answers.js, which come before it. All text is set with textContent.
 const part = (id) => document.getElementById(id);
 const base = document.baseURI.replace(/[?#].*$/, "").replace(/\/?$/, "/");
-const fields = ["text", "model", "beam", "sample", "prefix"];
+const fields = ["text", "model", "other", "beam", "sample", "prefix"];
 const WAIT = 250, STEP = 1500; // milliseconds without typing until it asks; between two entries of the history
 const SHOWN_FROM = 0.05, DENSE_FROM = 26; // as in the pages of reports: cells with a number, and columns without any
-const SAMPLES = 5;
+const SAMPLES = 5, CHOICES = 5;
 let models = [], running = null, timer = 0, stepped = -STEP, shown = "";
 
 const read = () => Object.fromEntries(fields.map((name) => [name, part(name).value]));
 const say = (words, isBad = false) => { part("state").textContent = words; part("state").classList.toggle("bad", isBad); };
-const chosen = () => models.find((each) => each.name === part("model").value);
-const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+const named = (name) => models.find((each) => each.name === name);
+const chosen = () => named(part("model").value);
 
 // --- the address holds what is asked: a link shows another person the same, and Back goes back
 const addressOf = (asked) => "#" + new URLSearchParams(Object.entries(asked).filter(([, value]) => value !== ""));
@@ -50,10 +50,10 @@ const ask = async (path, body, signal) => {
   if (!reply.ok) throw new Error([found.where, found.detail].filter(Boolean).join(": ") + (found.fix ? `. ${found.fix}` : ""));
   return found;
 };
-const requestOf = ({ text, model, beam, sample, prefix }) => {
+const requestOf = ({ text, beam, sample, prefix }, model) => {
   const search = sample !== "" ? { sample: true, n_best: SAMPLES, seed: Number(sample) }
     : Number(beam) > 1 ? { beam: Number(beam), n_best: Number(beam) } : {};
-  return { texts: text, model, attention: Boolean(chosen() && chosen().has_attention), ...(prefix && { prefix }), ...search };
+  return { texts: text, model, attention: Boolean(named(model)?.has_attention), top_tokens: CHOICES, ...(prefix && { prefix }), ...search };
 };
 const answer = async () => {
   clearTimeout(timer);
@@ -61,16 +61,19 @@ const answer = async () => {
   const asked = read();
   if (!asked.text.trim() && (!chosen() || chosen().source)) {
     shown = "";
-    for (const id of ["answers", "tokens"]) part(id).replaceChildren();
+    for (const id of ["answers", "others", "tokens", "choices", "branches"]) part(id).replaceChildren();
+    part("tree").hidden = part("beside").hidden = true;
     return say("");
   }
   const own = running = new AbortController();
   part("answers").setAttribute("aria-busy", "true");
   try {
-    const began = performance.now(), found = await ask("v1/predict", requestOf(asked), own.signal);
-    const answers = found.results[0].answers, taken = Math.round(performance.now() - began);
+    const began = performance.now(), names = [asked.model, ...(asked.other ? [asked.other] : [])];
+    const replies = await Promise.all(names.map((name) => ask("v1/predict", requestOf(asked, name), own.signal)));
+    const [answers, others] = replies.map((reply) => reply.results[0].answers), taken = Math.round(performance.now() - began);
+    const found = { notes: [...new Set(replies.flatMap((reply) => reply.notes))] };
     remember(asked);
-    if (shown !== addressOf(asked)) show(answers);
+    if (shown !== addressOf(asked)) { show(answers); compare(answers, others, asked.other); grow(answers); }
     shown = addressOf(asked);
     const best = answers[0].error || `${answers.length > 1 ? `${answers.length} answers, best: ` : ""}\u2068${answers[0].text}\u2069`;
     say([best, `${taken} ms`, ...found.notes].join(" · "));
@@ -80,64 +83,147 @@ const answer = async () => {
   if (running === own) part("answers").removeAttribute("aria-busy");
 };
 
-// --- answers, with their probability as a bar
-const show = (answers) => {
-  const buttons = answers.map((each) => {
-    const share = each.log_prob === null ? 0 : Math.exp(each.log_prob);
-    const bar = make("progress", { className: "bar", max: 1, value: share, ariaHidden: "true" });
-    const note = each.error ? "" : percent(share) + (each.finished ? "" : ", cut off");
-    const button = make("button", { type: "button" },
-      make("span", { className: "text", dir: "auto", textContent: each.error || each.text || "(empty)" }),
-      make("span", { className: "share", textContent: note }), bar);
-    button.addEventListener("click", () => choose(button, each));
-    return button;
-  });
-  const choose = (button, each) => {
-    for (const other of buttons) other.ariaPressed = String(other === button);
-    part("tokens").replaceChildren(...tokensOf(each));
-    all(".scroll", part("tokens")).forEach(hintScroll);
-    all("table.heat", part("tokens")).forEach(nameCell);
-  };
-  buttons.forEach((button, place) => button.addEventListener("keydown", (event) => {
-    const other = buttons[place + ({ ArrowDown: 1, ArrowUp: -1 }[event.key] ?? NaN)];
-    if (other) { other.focus(); other.click(); event.preventDefault(); }
-  }));
-  part("answers").replaceChildren(...buttons.map((button) => make("li", {}, button)));
-  choose(buttons[0], answers[0]);
+// --- answers, the tokens of the one that is chosen, their probability, and where the model looks
+const show = (answers) => part("answers").replaceChildren(...answerList(answers.map(answerOf), choose));
+const answerOf = ({ text, error, tokens, finished, attention, log_prob: logProb, token_log_probs: logProbs, top_tokens: choices = [] }) => (
+  { text, error, tokens, finished, logProb, logProbs, choices, source: attention && attention.source, weights: attention && attention.weights });
+const choose = (answer) => {
+  part("tokens").replaceChildren(...(answer.tokens.length ? tokensOf(answer) : []));
+  part("choices").replaceChildren();
+  all(".scroll", part("tokens")).forEach(hintScroll);
+  all("table.heat", part("tokens")).forEach(nameCell);
 };
 
-// --- tokens of an answer: their probability, and where the model looks
-const MARKS = { "\t": "⇥", "\n": "↵", "\r": "↵" };
-const visible = (token) => token.replace(/[\t\n\r]/g, (mark) => MARKS[mark]).replace(/\p{Zs}/gu, "␣").replace(/^(?=\p{M})/u, "◌");
-const labelsOf = (tokens, isWhole) => tokens.map((token, place) =>
-  (isWhole && place === tokens.length - 1 && token === "<eos>" ? "∎" : visible(token)));
-const isRightToLeft = (tokens) => /^[^\p{L}]*[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u.test(tokens.join(""));
+// --- another model beside it: its answers, with what differs between the best of both marked
+const LONGEST = 400;
+const letters = (text) => [...new Intl.Segmenter().segment(text)].map((each) => each.segment);
+const differing = (own, other) => { // of each letter of `own`, whether it is outside the longest common subsequence
+  if (own.length > LONGEST || other.length > LONGEST) return own.map(() => false);
+  const lengths = Array.from({ length: own.length + 1 }, () => new Uint16Array(other.length + 1));
+  for (let i = own.length - 1; i >= 0; i--) {
+    for (let j = other.length - 1; j >= 0; j--) {
+      lengths[i][j] = own[i] === other[j] ? 1 + lengths[i + 1][j + 1] : Math.max(lengths[i + 1][j], lengths[i][j + 1]);
+    }
+  }
+  let j = 0;
+  return own.map((letter, i) => {
+    while (j < other.length && letter !== other[j] && lengths[i][j + 1] >= lengths[i + 1][j]) j++;
+    if (letter !== other[j]) return true;
+    j++;
+    return false;
+  });
+};
+const textOf = (answer, other) => {
+  if (!other || answer.error || !answer.text) return [answer.error || answer.text || "(empty)"];
+  const own = letters(answer.text), marks = differing(own, letters(other.text)), pieces = [];
+  own.forEach((letter, i) => {
+    if (i && marks[i] === marks[i - 1]) pieces.at(-1).textContent += letter;
+    else pieces.push(marks[i] ? make("mark", { textContent: letter }) : document.createTextNode(letter));
+  });
+  return pieces;
+};
+const compare = (answers, others, name) => {
+  part("beside").hidden = !others;
+  if (!others) return;
+  const isSame = others[0].text === answers[0].text;
+  part("beside-name").textContent = `${name}: ${isSame ? "the same answer" : "another answer"}`;
+  part("others").replaceChildren(...others.map((each) => make("li", {},
+    make("span", { className: "text", dir: "auto" }, ...textOf(each, each === others[0] ? answers[0] : null)),
+    make("span", { className: "share", textContent: each.log_prob === null ? "" : percent(Math.exp(each.log_prob)) }))));
+  part("answers").querySelector(".text").replaceChildren(...textOf(answers[0], others[0]));
+};
+
+// --- all answers as a tree: what they have in common is drawn once; it unfolds token by token
+const grow = (answers) => {
+  const longest = Math.max(...answers.map((each) => each.tokens.length));
+  part("tree").hidden = answers.length < 2 || longest < 1;
+  part("depth").max = part("depth").value = longest;
+  part("depth").oninput = () => unfold(answers);
+  unfold(answers);
+};
+const unfold = (answers) => {
+  const root = { children: new Map() }, depth = Number(part("depth").value);
+  for (const { tokens, token_log_probs: logs, finished } of answers) {
+    let node = root, log = 0;
+    labelsOf(tokens, finished).slice(0, depth).forEach((label, place) => {
+      log += logs[place] ?? -Infinity;
+      if (!node.children.has(label)) node.children.set(label, { label, log, children: new Map() });
+      node = node.children.get(label);
+    });
+  }
+  part("branches").replaceChildren(branches(root));
+  part("depth").setAttribute("aria-valuetext", `${depth} tokens`);
+};
+const branches = (node) => make("ul", { dir: part("tokens").querySelector("table")?.dir || "ltr" },
+  ...[...node.children.values()].sort((one, other) => other.log - one.log).map(branch));
+const branch = (node) => {
+  const labels = [node.label];
+  while (node.children.size === 1) { node = [...node.children.values()][0]; labels.push(node.label); }
+  const pieces = labels.map((label) => make("bdi", { className: "piece", textContent: label }));
+  return make("li", {}, ...pieces, make("span", { className: "share", textContent: percent(Math.exp(node.log)) }),
+    ...(node.children.size ? [branches(node)] : []));
+};
+
 const header = (label, scope) => make("th", { scope }, make("bdi", { textContent: label }));
 const cellOf = (share, isNumbered) => make("td", {
   className: `w${Math.round(100 * share)}`, title: share.toFixed(4), textContent: isNumbered || share >= SHOWN_FROM ? Math.round(100 * share) : "",
 });
-const tokensOf = ({ tokens, token_log_probs: logs, attention, finished }) => {
-  if (!tokens.length) return [];
-  const weights = attention ? attention.weights : [], source = weights.length ? labelsOf(attention.source, true) : [];
-  const rows = labelsOf(tokens, finished).map((label, row) => make("tr", {}, header(label, "row"),
-    cellOf(Math.exp(logs[row] ?? -Infinity), true), ...(weights[row] || []).map((weight) => cellOf(weight, false))));
+const tokensOf = (answer) => {
+  const { tokens, logProbs, finished, choices } = answer, weights = answer.weights || [], source = weights.length ? labelsOf(answer.source, true) : [];
+  const rows = labelsOf(tokens, finished).map((label, row) => make("tr", {}, tokenHeader(label, choices[row], row),
+    cellOf(Math.exp(logProbs[row] ?? -Infinity), true), ...(weights[row] || []).map((weight) => cellOf(weight, false))));
   const kinds = ["heat", ...(source.length >= DENSE_FROM ? ["dense"] : []), ...(source.some((label) => label.length > 3) ? ["long"] : [])];
   const words = source.length
     ? "Each token of the answer: its probability in percent, and how much of the attention each token of the text gets"
     : "Each token of the answer and its probability in percent";
-  const table = make("table", { className: kinds.join(" "), dir: isRightToLeft(attention ? attention.source : []) ? "rtl" : "ltr" },
+  const table = make("table", { className: kinds.join(" "), dir: directionOf(answer.source || []) },
     make("caption", { className: "unseen", textContent: words }),
     make("thead", {}, make("tr", {}, make("td"), make("th", { scope: "col", className: "share", textContent: "prob." }), ...source.map((label) => header(label, "col")))),
     make("tbody", {}, ...rows));
   table.dataset.verb = "→";
   const box = make("div", { className: "scroll", tabIndex: 0, role: "group", ariaLabel: "Tokens of the answer" }, table);
-  return [make("h2", { textContent: "Tokens" }), make("p", { className: "note", textContent: words + "; ∎ is the end of the text", ariaHidden: "true" }), box];
+  const note = make("p", { className: "note", textContent: words + "; ∎ is the end of the text", ariaHidden: "true" });
+  return [make("h2", { textContent: source.length ? "Where the model looked" : "Tokens" }), new Bands(answer).element, note, box];
+};
+
+// --- other tokens at the place of one, from which the answer can go on
+const labelOf = ({ token }) => (token === "<eos>" ? "∎" : visible(token));
+const tokenHeader = (label, choices, row) => {
+  if (!choices || !choices.length) return header(label, "row");
+  const title = choices.map((each) => `${labelOf(each)} ${percent(Math.exp(each.log_prob))}`).join(", ");
+  const button = make("button", { type: "button", className: "token", title }, make("bdi", { textContent: label }));
+  button.addEventListener("click", () => {
+    for (const each of all("button.token", part("tokens"))) each.ariaPressed = String(each === button);
+    choiceList(label, choices, row);
+  });
+  return make("th", { scope: "row" }, button);
+};
+const choiceList = (label, choices, row) => {
+  const items = choices.map((each) => {
+    const share = Math.exp(each.log_prob), isEnd = each.token === "<eos>";
+    const button = make("button", { type: "button", disabled: isEnd, title: isEnd ? "Here the answer would end" : "Go on from here" },
+      make("bdi", { className: "piece", textContent: labelOf(each) }), make("span", { className: "share", textContent: percent(share) }),
+      make("progress", { className: "bar", max: 1, value: share, ariaHidden: "true" }));
+    button.addEventListener("click", () => goOn(each.text));
+    return make("li", {}, button);
+  });
+  part("choices").replaceChildren(make("h2", { textContent: `Instead of token ${row + 1}, \u2068${label}\u2069` }),
+    make("p", { className: "note", textContent: "The most probable tokens there. Choose one, and the answer goes on from it." }), make("ol", {}, ...items));
+};
+const goOn = (text) => {
+  const field = chosen().source ? "prefix" : "text"; // a language model continues its text
+  part(field).value = text;
+  part(field).focus();
+  answer();
 };
 
 const begin = async () => {
   try {
     models = (await ask("v1/models")).models;
-    part("model").replaceChildren(...models.map((each) => make("option", { value: each.name, textContent: `${each.name} (${each.architecture})` })));
+    const options = () => models.map((each) => make("option", { value: each.name, textContent: `${each.name} (${each.architecture})` }));
+    part("model").replaceChildren(...options());
+    part("other").replaceChildren(make("option", { value: "", textContent: "none" }), ...options());
+    part("other").parentElement.hidden = models.length < 2;
     recall();
     await answer();
   } catch (error) { say(error.message, true); }

@@ -8,6 +8,7 @@ from typing import Any
 
 from seq2see.markup import Markup, definitions, document, element, paragraph, table, text_element
 from seq2see.markup.page import digest, policy, script, style
+from seq2see.markup.page import resource as shared
 from seq2see.serving.openapi import STATUS
 from seq2see.version import __version__
 
@@ -20,13 +21,13 @@ def resource(name: str) -> str:
 @cache
 def try_style() -> str:
     """The style of all pages, and that of this one."""
-    return style() + resource("page.css")
+    return style() + shared("answers.css") + resource("page.css")
 
 
 @cache
 def try_scripts() -> tuple[str, str]:
     """The script of all pages, and that of this one, which uses it."""
-    return script(), resource("page.js")
+    return script(), shared("answers.js") + resource("page.js")
 
 
 def try_policy() -> str:
@@ -57,13 +58,14 @@ def try_page() -> str:
     seed = Markup('<input id="sample" type="number" min="0" inputmode="numeric" placeholder="no sampling">')
     prefix = Markup('<input id="prefix" dir="auto" autocomplete="off" spellcheck="false">')
     choices = [
-        labelled("Model", Markup('<select id="model"></select>')),
-        labelled("Beam", element("select", widths, id="beam")),
-        labelled("Sample with seed", seed),
-        labelled("Answer begins with", prefix),
+        labeled("Model", Markup('<select id="model"></select>')),
+        labeled("Beside it", Markup('<select id="other"></select>')),
+        labeled("Beam", element("select", widths, id="beam")),
+        labeled("Sample with seed", seed),
+        labeled("Answer begins with", prefix),
     ]
     form = [
-        labelled("Text", Markup('<textarea id="text" dir="auto" autofocus spellcheck="false"></textarea>')),
+        labeled("Text", Markup('<textarea id="text" dir="auto" autofocus spellcheck="false"></textarea>')),
         Markup('<p id="examples" role="group" aria-label="Examples" hidden></p>'),
         element("div", choices, class_="choices"),
         Markup('<label hidden>API key<input id="key" type="password" autocomplete="off"></label>'),
@@ -72,7 +74,14 @@ def try_page() -> str:
         element("form", form, id="form"),
         Markup('<p id="state" role="status"></p>'),
         element("h2", "Answers"),
-        Markup('<ol id="answers"></ol><div id="tokens"></div>'),
+        Markup(
+            '<div class="sides"><ol id="answers" class="answers"></ol>'
+            '<section id="beside" hidden><h3 id="beside-name"></h3><ol id="others"></ol></section></div>'
+            '<div id="tokens"></div><div id="choices"></div>'
+            '<details id="tree" hidden><summary>All answers as a tree</summary>'
+            '<label><span>Tokens</span><input id="depth" type="range" min="1" value="1"></label>'
+            '<div id="branches"></div></details>'
+        ),
         Markup("<noscript><p>This page needs its script; the service itself doesn't: see /docs.</p></noscript>"),
     ]
     links = element("p", [element("a", "endpoints", href="docs"), Markup(" · "), element("a", "OpenAPI", href=OPENAPI)])
@@ -86,7 +95,7 @@ def try_page() -> str:
 OPENAPI = "openapi.json"
 
 
-def labelled(name: str, field: Markup) -> Markup:
+def labeled(name: str, field: Markup) -> Markup:
     """A field of the form with its name."""
     return element("label", [element("span", name), field])
 

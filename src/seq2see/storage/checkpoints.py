@@ -49,7 +49,7 @@ class Checkpoint(NamedTuple):
     tensors: dict[str, np.ndarray]
     progress: dict[str, Any]
     codecs: Codecs | None
-    """Kept because a unigram vocabulary, learnt again, may come out another."""
+    """Kept because a unigram vocabulary, learned again, may come out another."""
     versions: dict[str, str]
     """Of what wrote it: seq2see, python, torch."""
     folder: Path

@@ -23,6 +23,7 @@ from seq2see.storage.files import (
     hash_of,
     manifest_of,
     other_entries,
+    read_file,
     read_folder,
     read_manifest,
     require_hash,
@@ -119,25 +120,35 @@ def save_model(
     write_folder(folder, files_of(saved, "float32"), names=MODEL_FILES)
 
 
-def write_packed(path: Path, saved: SavedModel, *, weights: str = "float32", card: str | None = None) -> int:
+def write_packed(
+    path: Path,
+    saved: SavedModel,
+    *,
+    weights: str = "float32",
+    card: str | None = None,
+    editable_card: bool = False,
+) -> int:
     """Write a model as one file if `path` ends in .seq2see, else as a folder; returns the number of bytes.
 
     `weights` are float32, float16 or int8: see `seq2see.storage.weights`. `card` is its README.md, by default the
-    model's own. A folder with other content is never replaced. ConfigError for unknown weights or values that they
-    can't hold, CheckpointError if the path can't be written.
+    model's own; with `editable_card` a folder has no hash of it. A folder with other content is never replaced.
+    ConfigError for unknown weights or values that they can't hold, CheckpointError if the path can't be written.
     """
     chosen = as_weights(weights)
     packed = saved._replace(config={**saved.config, "weights": chosen}, card=saved.card if card is None else card)
     files = files_of(packed, chosen)
-    files[MANIFEST] = manifest_of({name: hash_of(files[name]) for name in sorted(files)})
+    hashes = {name: hash_of(files[name]) for name in sorted(files)}
     if path.suffix == SUFFIX:
-        content = pack(files)
+        content = pack({**files, MANIFEST: manifest_of(hashes)})
         write_file(path, content)
         return len(content)
     path = path.absolute()  # "." has no name to write a sibling of
     require_replaceable(path)
-    write_folder(path, {name: content for name, content in files.items() if name != MANIFEST}, names=MODEL_FILES)
-    return sum(map(len, files.values()))
+    if editable_card:
+        del hashes[CARD]
+    manifest = manifest_of(hashes)
+    write_folder(path, files, manifest, names=MODEL_FILES)
+    return sum(map(len, files.values())) + len(manifest)
 
 
 def require_replaceable(folder: Path) -> None:
@@ -177,7 +188,10 @@ def load_model(path: Path) -> SavedModel:
         if path.is_file():
             return load_packed(path)
         folder = find_model_folder(path)
-        return parse_model(read_folder(folder, MODEL_FILES), str(folder), lambda name: str(folder / name))
+        files = read_folder(folder, MODEL_FILES)
+        if CARD not in files and (folder / CARD).is_file():  # one that may be edited has no hash
+            files[CARD] = read_file(folder / CARD, MODEL_FILES[CARD])
+        return parse_model(files, str(folder), lambda name: str(folder / name))
     except OSError as error:
         raise system_error(error, os.fsdecode(error.filename or path), "read", CheckpointError) from None
 
@@ -271,6 +285,7 @@ def read_config(content: bytes, where: str) -> dict[str, Any]:
         ("model", isinstance(config.get("model"), dict)),
         ("max_length", type(config.get("max_length")) is int and 1 <= config["max_length"] <= MAX_LENGTH),
         ("length_penalty", is_penalty(config.get("length_penalty", 0.0))),
+        ("no_repeat", type(config.get("no_repeat", 1)) is int and config.get("no_repeat", 1) >= 1),
         ("weights", config.get("weights", "float32") in WEIGHTS),
         ("trained", isinstance(trained, dict) and type(trained.get("pairs", 0)) is int),
     ):

@@ -1,4 +1,4 @@
-"""Monotonic alignment of sources and targets, learnt by EM: each source token stands for 0 to a few target tokens.
+"""Monotonic alignment of sources and targets, learned by EM: each source token stands for 0 to a few target tokens.
 
 A target that is aligned to its source is a sequence of actions (Makarov & Clematide 2018): at each source token its
 target tokens, then STEP, which moves on to the next source token. The last source token is EOS, after which there is

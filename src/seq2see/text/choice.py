@@ -11,7 +11,7 @@ from typing import Any
 import regex  # type: ignore[import-untyped]
 
 from seq2see.errors import ConfigError
-from seq2see.text.fields import ARRAYS, FIELD_UNITS, PICTURES, VALUE_UNITS, columns_of, num_fields
+from seq2see.text.fields import ARRAYS, FIELD_UNITS, PICTURES, VALUE_UNITS, columns_of, is_value_unit, num_fields
 from seq2see.text.options import TextOptions
 from seq2see.text.subwords import SUBWORD_UNITS
 from seq2see.text.tokenizers import TAG_SEPARATOR, Characters, Decomposed, Graphemes, Units
@@ -70,20 +70,20 @@ def choose_tokenizer(texts: Sequence[str]) -> tuple[str, str]:
     if without_blanks >= 0.5 and characters_per_line >= 10:
         return "bpe", f"sentences of about {characters_per_line:.0f} characters in a script without blanks"
 
-    spelt = f"{tokens_per_line:.1f} words per line of about {characters_per_line:.0f} characters: spelling matters"
+    spelled = f"{tokens_per_line:.1f} words per line of about {characters_per_line:.0f} characters: spelling matters"
     some = "".join(sample)[:_MAX_CHARACTERS_FOR_GRAPHEMES]
     graphemes = Graphemes().split(some)
     # A rare letter with marks would be an unknown grapheme, while the letter and the marks are known characters.
     if len(graphemes) < 0.95 * len(some) and len(graphemes) >= 50 * len(set(graphemes)):
-        return "graphemes", f"{spelt}, with combining marks"
+        return "graphemes", f"{spelled}, with combining marks"
     kinds, parts = Counter(Characters().split(some)), set(Decomposed().split(some))
     rare = sum(count <= 2 for count in kinds.values())
     if len(kinds) >= 2 * len(parts) and rare >= 0.2 * len(kinds):
         reason = (
             f"{rare} of the {len(kinds)} different characters occur at most twice, and have only {len(parts)} parts"
         )
-        return "decomposed", f"{spelt}; {reason}"
-    return "characters", spelt
+        return "decomposed", f"{spelled}; {reason}"
+    return "characters", spelled
 
 
 def choose_text(
@@ -174,6 +174,8 @@ def require_consistent(options: TextOptions, units: Mapping[str, Units]) -> None
             what = "lower-cases sources only, and a joint vocabulary is that of both sides"
             fix = "remove text.joint, or lower-case the file and remove text.case"
             raise ConfigError(what, where="text.case=fold", fix=fix)
+    if options.truncate is not None:
+        require_truncation(options, units)
     if options.joint and options.source != options.target:
         fix = "use the same unit for both sides, such as text.source=bpe text.target=bpe, or remove text.joint"
         raise ConfigError(
@@ -191,6 +193,20 @@ def require_consistent(options: TextOptions, units: Mapping[str, Units]) -> None
     if options.bpe_dropout and not all(has_bpe(unit) for unit in units.values()):
         fix = f"set {' '.join(f'text.{side}=bpe' for side in units)}, or remove text.bpe_dropout"
         raise ConfigError(f"needs bpe, found {named}", where="text.bpe_dropout", fix=fix)
+
+
+def require_truncation(options: TextOptions, units: Mapping[str, Units]) -> None:
+    """ConfigError for sources that can't be cut."""
+    source = units.get("source")
+    if len(units) == 1 or source is None:
+        what = "cuts sources, and a language model has none"
+        raise ConfigError(what, where="text.truncate", fix="remove it, or leave long texts out: data.longest")
+    if options.joint:
+        what = "cuts sources only, and a joint vocabulary is that of both sides"
+        raise ConfigError(what, where="text.truncate", fix="remove text.joint or text.truncate")
+    if any(is_value_unit(unit) for unit in ([source] if isinstance(source, str) else source)):
+        what = "unsupported for vectors and pictures"
+        raise ConfigError(what, where="text.truncate", fix="remove it, or leave long ones out: data.longest")
 
 
 def require_fields(options: TextOptions, units: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ from seq2see.text.tokenizers import (
     as_normalization,
     make_tokenizer,
 )
+from seq2see.text.truncation import truncated
 from seq2see.text.vocabulary import BOS, EOS, PAD, Vocabulary
 
 _FORMAT = "seq2see-codec-1"
@@ -34,7 +35,7 @@ NUM_SHOWN = 5
 
 
 class UnicodeVersionWarning(UserWarning):
-    """A codec was built with another Unicode version, and has characters that may be normalised differently."""
+    """A codec was built with another Unicode version, and has characters that may be normalized differently."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Codec:
     vocabulary: Vocabulary
     aligner: Aligner | None = None
     """Aligns targets to their sources, for a transducer, whose vocabulary has the token STEP."""
+    most: int | None = None
+    """Longer texts are cut to so many tokens: see `truncation`."""
 
     @property
     def step(self) -> int | None:
@@ -61,7 +64,7 @@ class Codec:
     def grown(self, texts: Iterable[str], *, max_size: int | None = None, min_count: int = 1) -> Codec:
         """This codec with the new tokens of the texts appended, so that existing ids do not change.
 
-        A subword codec gains only new characters and protected units; no new pieces are learnt. A byte codec gains
+        A subword codec gains only new characters and protected units; no new pieces are learned. A byte codec gains
         protected units alone.
         """
         if self.tokenizer.is_closed:
@@ -75,10 +78,24 @@ class Codec:
             tokenizer = tokenizer.ordered_by(vocabulary.tokens)
         return replace(self, tokenizer=tokenizer, vocabulary=vocabulary) if added else self
 
+    def split(self, text: str) -> list[str]:
+        """The tokens of the text, which is cut if it is too long."""
+        return self._cut(self.tokenizer.split(text))
+
     def encode(self, text: str, *, end: bool = True) -> list[int]:
         """The ids of the text, with EOS at the `end`."""
-        ids = list(map(self.vocabulary.id, self.tokenizer.split(text)))
+        ids = list(map(self.vocabulary.id, self.split(text)))
         return [*ids, EOS] if end else ids
+
+    def cuts(self, text: str) -> bool:
+        """Whether the text is cut."""
+        tokens = self.tokenizer.split(text) if self.most is not None else []
+        return len(self._cut(tokens)) < len(tokens)
+
+    def _cut(self, tokens: list[str]) -> list[str]:
+        if self.most is None:
+            return tokens
+        return truncated(tokens, self.most, has_fields=isinstance(self.tokenizer, Fields))
 
     def joined(self, fields: Iterable[list[int]], *, end: bool = True) -> list[int]:
         """The ids of a text from those of its fields, with EOS at the `end`."""
@@ -89,7 +106,7 @@ class Codec:
 
     def encode_with_dropout(self, text: str, dropout: MergeDropout) -> list[int]:
         """Like `encode`, with BPE-dropout, for training."""
-        return [*map(self.vocabulary.id, self.tokenizer.split_with_dropout(text, dropout)), EOS]
+        return [*map(self.vocabulary.id, self._cut(self.tokenizer.split_with_dropout(text, dropout))), EOS]
 
     def decode(self, ids: Iterable[int], *, after: str = "") -> str:
         """The text up to the first EOS; an unknown token becomes `<unk>`. `after` is a text that the ids continue."""
@@ -106,17 +123,17 @@ class Codec:
         """The token of each id, special tokens by name, for display."""
         return [self.vocabulary.token(int(number)) for number in ids]
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """The text in the tokenizer's normal form, which `decode` returns."""
-        return self.tokenizer.normalise(text)
+        return self.tokenizer.normalize(text)
 
-    def is_normalised(self, text: str) -> bool:
-        """Whether `normalise` leaves the text unchanged."""
-        return self.tokenizer.normalise(text) == text
+    def is_normalized(self, text: str) -> bool:
+        """Whether `normalize` leaves the text unchanged."""
+        return self.tokenizer.normalize(text) == text
 
     def unknown(self, text: str) -> list[str]:
         """The tokens of the text that are not in the vocabulary, in order."""
-        return [token for token in self.tokenizer.split(text) if token not in self.vocabulary]
+        return [token for token in self.split(text) if token not in self.vocabulary]
 
     def to_dict(self) -> dict[str, object]:
         """The codec as plain values, ready for JSON."""
@@ -125,6 +142,7 @@ class Codec:
             "tokenizer": self.tokenizer.name,
             "normalization": self.tokenizer.normalization,
             **({"case": self.tokenizer.case} if self.tokenizer.case != "keep" else {}),
+            **({} if self.most is None else {"truncate": self.most}),
             "unicode": unicodedata.unidata_version,
             "tokens": list(self.vocabulary.tokens),
             **stored(self.tokenizer),
@@ -143,6 +161,9 @@ class Codec:
         case = values.get("case", "keep")
         if case not in CASES:
             raise CheckpointError(f"'case' must be {' or '.join(CASES)}, not {case!r:.80}", where=where, fix=again)
+        most = values.get("truncate")
+        if most is not None and (type(most) is not int or not 0 < most < 2**31):
+            raise CheckpointError(f"'truncate' must be a number of tokens, not {most!r:.80}", where=where, fix=again)
         if not isinstance(tokens, list) or not all(isinstance(token, str) and token for token in tokens):
             raise CheckpointError("'tokens' is not a list of non-empty strings", where=where, fix=again)
         try:
@@ -151,6 +172,7 @@ class Codec:
                 read_tokenizer(name, as_normalization(normalization), tokens, values, as_case(case)),
                 vocabulary,
                 read_aligner(values, vocabulary),
+                most,
             )
         except UserError as error:
             raise CheckpointError(error.what, where=where, fix=again) from error
@@ -182,7 +204,7 @@ def stored(tokenizer: Tokenizer) -> dict[str, object]:
         return tokenizer.stored()
     if isinstance(tokenizer, Protected):
         return {"protect": tokenizer.pattern, **stored(tokenizer.inner)}
-    return tokenizer.learnt() if isinstance(tokenizer, Subwords) else {}
+    return tokenizer.learned() if isinstance(tokenizer, Subwords) else {}
 
 
 def read_tokenizer(
@@ -220,21 +242,21 @@ def read_aligner(values: Mapping[str, object], vocabulary: Vocabulary) -> Aligne
 
 
 def warn_of_unsettled(characters: set[str], made_under: str) -> None:
-    """UnicodeVersionWarning if there are characters that the two Unicode versions may normalise differently."""
+    """UnicodeVersionWarning if there are characters that the two Unicode versions may normalize differently."""
     found = sorted(filter(is_unsettled, characters))
     if found:
         shown = ", ".join(f"U+{ord(character):04X}" for character in found[:NUM_SHOWN])
         more = f" and {len(found) - NUM_SHOWN:,} more" if len(found) > NUM_SHOWN else ""
         warnings.warn(
             f"the model was made with Unicode {made_under}, this Python has {unicodedata.unidata_version}: texts with "
-            f"{shown}{more} may be normalised differently",
+            f"{shown}{more} may be normalized differently",
             UnicodeVersionWarning,
             stacklevel=3,
         )
 
 
 def is_unsettled(character: str) -> bool:
-    """Whether Unicode versions may normalise a character differently.
+    """Whether Unicode versions may normalize a character differently.
 
     Unicode promises never to change the normalization of an assigned character, so all that Unicode 3.2 had are settled
     (https://www.unicode.org/policies/stability_policy.html). Of the newer ones, those unassigned here, and those that

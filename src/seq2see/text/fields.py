@@ -35,7 +35,7 @@ VALUE = "\ufffc"
 class Values(Tokenizer):
     """A field of numbers, which its text names: a file, or JSON of vectors. It has one token, which stands for all.
 
-    What reads the file repeats that token once per vector or cell. The numbers are normalised by mean and scale, which
+    What reads the file repeats that token once per vector or cell. The numbers are normalized by mean and scale, which
     are those of the training data: (x - mean) / scale.
     """
 
@@ -52,7 +52,7 @@ class Values(Tokenizer):
         """Vectors or picture."""
         return self.kind
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """The text itself: the name of a file has no other form."""
         return text
 
@@ -112,9 +112,9 @@ class Fields(Tokenizer):
         parts = (part.ordered_by(tokens) if isinstance(part, Tags) else part for part in self.parts)
         return replace(self, parts=tuple(parts))
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """The text with each field in its normal form."""
-        return FIELD_BREAK.join(part.normalise(field) for part, field in self.fields(text))
+        return FIELD_BREAK.join(part.normalize(field) for part, field in self.fields(text))
 
     def split(self, text: str) -> list[str]:
         """The tokens of all fields, with a FIELD_BREAK between them. DataError for another number of fields."""

@@ -56,7 +56,7 @@ def learn_codec(
 
 
 def text_step(num_texts: int) -> int:
-    """Every `text_step`-th text is learnt from."""
+    """Every `text_step`-th text is learned from."""
     return max(1, -(-num_texts // MAX_TEXTS))
 
 
@@ -84,15 +84,15 @@ def learn_from_words(
             fix=f"set it to {least}, or drop rare characters: text.min_count={(min_count or 1) + 1}",
         )
     spelling = Spelling(alphabet[:num_tokens])
-    spelt = spelling.spell(words)
+    spelled = spelling.spell(words)
     merges: list[tuple[str, str]] = []
     if unit == "bpe" or not size:
-        merges = learn_merges(spelt, num_tokens, min_count or (2 if size else DEFAULT_MIN_COUNT))
+        merges = learn_merges(spelled, num_tokens, min_count or (2 if size else DEFAULT_MIN_COUNT))
     tokens = tuple(dict.fromkeys([*spelling.atoms, *(spelling.read(left + right) for left, right in merges)]))
     if unit == "bpe":
         pairs = tuple((spelling.read(left), spelling.read(right)) for left, right in merges)
         return Codec(BytePairEncoding(normalization, pairs, case=case), Vocabulary(tokens))
-    scores = learn_scores(spelt, list(spelling.atom_of), num_tokens if size else len(tokens))
+    scores = learn_scores(spelled, list(spelling.atom_of), num_tokens if size else len(tokens))
     pieces = tuple(map(spelling.read, scores))
     return Codec(Unigram(normalization, pieces, tuple(scores.values()), case=case), Vocabulary(pieces))
 
@@ -140,13 +140,13 @@ class Spelling:
 
     def spell(self, words: Counter[str]) -> Counter[str]:
         """The words in this spelling, split where they are too long or contain characters outside the alphabet."""
-        spelt: Counter[str] = Counter()
+        spelled: Counter[str] = Counter()
         for word, count in words.items():
             shown = "".join(self._character_of.get(atom, _BREAK) for atom in atoms_of(word))
             for part in shown.split(_BREAK):
                 for start in range(0, len(part), _MAX_WORD_LENGTH):
-                    spelt[part[start : start + _MAX_WORD_LENGTH]] += count
-        return spelt
+                    spelled[part[start : start + _MAX_WORD_LENGTH]] += count
+        return spelled
 
     def read(self, shown: str) -> str:
         """A piece in its original spelling."""
@@ -157,8 +157,8 @@ def learn_merges(words: Counter[str], num_tokens: int, min_count: int) -> list[t
     """The merges of BPE, in order; together with the characters they make up to `num_tokens` tokens."""
     tokenizers = import_tokenizers()
     trainer = tokenizers.trainers.BpeTrainer(vocab_size=num_tokens, min_frequency=min_count, show_progress=False)
-    learnt = train(tokenizers.models.BPE(), trainer, words)
-    return [(left, right) for left, right in learnt["merges"]]
+    learned = train(tokenizers.models.BPE(), trainer, words)
+    return [(left, right) for left, right in learned["merges"]]
 
 
 def learn_scores(words: Counter[str], alphabet: Sequence[str], num_tokens: int) -> dict[str, float]:
@@ -169,8 +169,8 @@ def learn_scores(words: Counter[str], alphabet: Sequence[str], num_tokens: int) 
     trainer = tokenizers.trainers.UnigramTrainer(vocab_size=asked, show_progress=False)
     # A candidate piece must be followed by different characters: without " giants", " giant" would not be one.
     words = words + Counter(word + _MARK for word, count in words.items() if count > 1)
-    learnt = train(tokenizers.models.Unigram(), trainer, words)
-    scores = {piece: round(score, 6) for piece, score in learnt["vocab"] if score is not None and _MARK not in piece}
+    learned = train(tokenizers.models.Unigram(), trainer, words)
+    scores = {piece: round(score, 6) for piece, score in learned["vocab"] if score is not None and _MARK not in piece}
     # The trainer gives characters without a score one just above the lowest, in an order that varies between runs.
     lowest = min(scores.values(), default=0.0)
     left_without = lowest + 1e-4 * (len(alphabet) + 1)
@@ -189,7 +189,7 @@ def train(model: models.Model, trainer: trainers.Trainer, words: Counter[str]) -
     repeated = (repeat(word, max(1, round(count * share))) for word, count in words.items())
     try:
         tokenizer.train_from_iterator(chain.from_iterable(repeated), trainer)
-        learnt: dict[str, Any] = json.loads(tokenizer.to_str())["model"]
+        learned: dict[str, Any] = json.loads(tokenizer.to_str())["model"]
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a Rust panic is not an Exception
@@ -198,7 +198,7 @@ def train(model: models.Model, trainer: trainers.Trainer, words: Counter[str]) -
             where="text.source, text.target",
             fix="use another unit, such as text.source=characters",
         ) from error
-    return learnt
+    return learned
 
 
 def import_tokenizers() -> Any:

@@ -19,7 +19,7 @@ a picture, which a text names."""
 
 @dataclass(frozen=True)
 class TextOptions:
-    """How texts are tokenised; None: chosen from the data."""
+    """How texts are tokenized; None: chosen from the data."""
 
     source: FieldUnit | tuple[FieldUnit, ...] | None = None
     """Tokens of the sources; decomposed are the characters of Unicode form NFD, such as the letters of Hangul; symbols
@@ -32,6 +32,9 @@ class TextOptions:
     case: Literal["keep", "fold"] = "keep"
     """fold: sources are lower-cased, in training and in prediction, so that case makes no difference; targets never
     are."""
+    truncate: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
+    """Sources are cut to their first that many tokens, in training and in prediction; of several fields the longest are
+    cut; by default none is."""
     protect: str | None = None
     """Regular expression of units that stay whole, such as placeholders; by default there are none. Each match in a
     text is one token, whatever the unit of the text and however rare the match is, and keeps its case under

@@ -27,7 +27,7 @@ MAX_SECONDS = 5
 LONGEST_UNIT = MAX_PIECE_LENGTH
 """Characters of a protected unit: a longer match is text like any other."""
 GLUE = "\uffed "
-"""In a text of words: no blank here, between a protected unit and its neighbour. No word has a blank in it."""
+"""In a text of words: no blank here, between a protected unit and its neighbor. No word has a blank in it."""
 
 
 class Part(NamedTuple):
@@ -124,7 +124,7 @@ class Protected(Tokenizer):
     def _folded(self, text: str) -> str:
         return normal_form(text, self.normalization, self.case)
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """The text in its normal form; units keep their case."""
         if isinstance(self.inner, Symbols | Decomposed):
             return self.join(self.split(text))
@@ -180,7 +180,7 @@ class Protected(Tokenizer):
         return self.inner.join(tokens)
 
     @property
-    def is_spelt(self) -> bool:
+    def is_spelled(self) -> bool:
         """Whether a text is the concatenation of its tokens."""
         return not isinstance(self.inner, Words | Symbols)
 

@@ -1,10 +1,10 @@
-"""Subword tokenizers: BPE and unigram. The pieces are learnt in `learning`.
+"""Subword tokenizers: BPE and unigram. The pieces are learned in `learning`.
 
 A blank is prepended to the text, so that its first word is treated like any other. The text is then split into words,
 each with the white-space character before it: " the", " house", ".". Each word is segmented on its own. Nothing is
 lost: the text is the concatenation of the pieces without that first blank.
 
-The atoms of a piece are characters, and escapes such as `&apos;` or `@-@` in tokenised texts, which are never split.
+The atoms of a piece are characters, and escapes such as `&apos;` or `@-@` in tokenized texts, which are never split.
 A character that did not occur in the training texts is a piece of its own, and unknown to the vocabulary.
 """
 
@@ -29,7 +29,7 @@ UNKNOWN_PENALTY = 10.0
 """The score of an unknown character is this much lower than that of the least likely piece (as in SentencePiece)."""
 
 MAX_PIECE_LENGTH = 500
-"""Characters of a piece of unigram that is read: far more than any that is learnt, and each length takes time."""
+"""Characters of a piece of unigram that is read: far more than any that is learned, and each length takes time."""
 
 _MAX_CACHED = 100_000
 _MAX_CACHED_LENGTH = 40
@@ -50,7 +50,7 @@ def has_subwords(units: Units) -> bool:
 
 
 def chunks_of(text: str) -> list[str]:
-    """A normalised text, a blank in front, cut before every blank: most chunks are met again and again."""
+    """A normalized text, a blank in front, cut before every blank: most chunks are met again and again."""
     return [f" {chunk}" for chunk in text.split(" ")] if text else []
 
 
@@ -79,16 +79,16 @@ class Subwords(Tokenizer):
         """The pieces of a word."""
 
     @abstractmethod
-    def learnt(self) -> dict[str, object]:
-        """The learnt parameters other than the pieces themselves, ready for JSON."""
+    def learned(self) -> dict[str, object]:
+        """The learned parameters other than the pieces themselves, ready for JSON."""
 
     def split(self, text: str) -> list[str]:
         """The pieces of the text."""
-        return self.split_chunks(chunks_of(self.normalise(text)), None)
+        return self.split_chunks(chunks_of(self.normalize(text)), None)
 
     def split_with_dropout(self, text: str, dropout: MergeDropout) -> list[str]:
         """The pieces of the text with BPE-dropout, if it is split by BPE."""
-        return self.split_chunks(chunks_of(self.normalise(text)), dropout)
+        return self.split_chunks(chunks_of(self.normalize(text)), dropout)
 
     def split_chunks(self, chunks: Iterable[str], dropout: MergeDropout | None) -> list[str]:
         """The pieces of these chunks; only BPE has dropout."""
@@ -115,7 +115,7 @@ class Subwords(Tokenizer):
 
 @dataclass(frozen=True)
 class BytePairEncoding(Subwords):
-    """Byte-pair encoding: in each word, the adjacent pair whose merge was learnt first is merged, until none is left.
+    """Byte-pair encoding: in each word, the adjacent pair whose merge was learned first is merged, until none is left.
 
     Sennrich et al. 2016, "Neural machine translation of rare words with subword units", on characters.
     """
@@ -127,7 +127,7 @@ class BytePairEncoding(Subwords):
     def __post_init__(self) -> None:
         self._ranks.update((pair, rank) for rank, pair in enumerate(self.merges))
 
-    def learnt(self) -> dict[str, object]:
+    def learned(self) -> dict[str, object]:
         """Each merge as its two parts separated by a blank; another blank can only be at the start of the left part."""
         return {"merges": [f"{left} {right}" for left, right in self.merges]}
 
@@ -139,7 +139,7 @@ class BytePairEncoding(Subwords):
         """The pieces of these chunks, with `dropout` with merges skipped at random (BPE-dropout).
 
         Provilkov et al. 2020, "BPE-dropout", algorithm 1: at every step each merge that is possible is skipped with
-        the same probability, and of the others the first learnt one is applied; if all are skipped, the word is done.
+        the same probability, and of the others the first learned one is applied; if all are skipped, the word is done.
         """
         if dropout is None:
             return super().split_chunks(chunks, None)
@@ -234,7 +234,7 @@ class Unigram(Subwords):
         object.__setattr__(self, "_lengths", tuple(sorted({1, *(len(atoms_of(piece)) for piece in self.known_pieces)})))
         object.__setattr__(self, "_unknown", min(self.scores, default=0.0) - UNKNOWN_PENALTY)
 
-    def learnt(self) -> dict[str, object]:
+    def learned(self) -> dict[str, object]:
         """The score of each piece, in the order of the pieces."""
         return {"scores": list(self.scores)}
 
@@ -280,7 +280,7 @@ class Unigram(Subwords):
 def read_subwords(
     name: str, normalization: Normalization, tokens: Sequence[str], values: Mapping[str, object], *, case: Case = "keep"
 ) -> Subwords:
-    """The tokenizer of these pieces and the values of `learnt()`. Raises DataError for invalid values."""
+    """The tokenizer of these pieces and the values of `learned()`. Raises DataError for invalid values."""
     fix = "learn the subwords again"
     if name == "unigram":
         scores = values.get("scores")

@@ -1,6 +1,6 @@
 """Tokenizers: text to tokens and back.
 
-For any text, `join(split(text)) == normalise(text)`: apart from normalisation, tokenizers are lossless.
+For any text, `join(split(text)) == normalize(text)`: apart from normalization, tokenizers are lossless.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Tokenizer(ABC):
         """Whether no text has tokens outside the alphabet."""
         return bool(self.alphabet)
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """The text in its normal form: what `join(split(text))` returns.
 
         Raises DataError for a lone surrogate, which no file can contain.
@@ -60,7 +60,7 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def split(self, text: str) -> list[str]:
-        """The tokens of the text, which is normalised first."""
+        """The tokens of the text, which is normalized first."""
 
     def split_with_dropout(self, text: str, dropout: MergeDropout) -> list[str]:
         """The tokens of the text with BPE-dropout, if it is split by BPE."""
@@ -68,7 +68,7 @@ class Tokenizer(ABC):
 
     def symbols(self, text: str) -> list[str]:
         """What the text is written in: its characters."""
-        return list(self.normalise(text))
+        return list(self.normalize(text))
 
     def protected(self, text: str) -> list[str]:
         """The tokens of the text that every vocabulary keeps, whatever their frequency: its protected units."""
@@ -91,25 +91,25 @@ class Characters(Tokenizer):
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
-        return list(self.normalise(text))
+        return list(self.normalize(text))
 
 
 @dataclass(frozen=True)
 class Decomposed(Characters):
     """One token per code point of the decomposed text (NFD): the letters of a Hangul syllable, a letter and its marks.
 
-    The text itself stays composed, as `normalise` says; without a normal form, in NFC.
+    The text itself stays composed, as `normalize` says; without a normal form, in NFC.
     """
 
     name: ClassVar[str] = "decomposed"
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """The text in its normal form."""
         return normal_form(text, "NFC" if self.normalization == "none" else self.normalization, self.case)
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
-        return list(unicodedata.normalize("NFD", self.normalise(text)))
+        return list(unicodedata.normalize("NFD", self.normalize(text)))
 
     def join(self, tokens: list[str]) -> str:
         """The text of these tokens, composed."""
@@ -124,7 +124,7 @@ class Graphemes(Tokenizer):
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
-        graphemes: list[str] = _GRAPHEME.findall(self.normalise(text))
+        graphemes: list[str] = _GRAPHEME.findall(self.normalize(text))
         return graphemes
 
 
@@ -139,7 +139,7 @@ class Words(Tokenizer):
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
-        runs = _WORD_OR_SPACE.findall(self.normalise(text))
+        runs = _WORD_OR_SPACE.findall(self.normalize(text))
         last = len(runs) - 1
         return [run for index, run in enumerate(runs) if run != " " or index in (0, last)]
 
@@ -162,13 +162,13 @@ class Symbols(Tokenizer):
 
     name: ClassVar[str] = "symbols"
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """The text in its normal form, with one blank between symbols and none at the ends."""
         return " ".join(self.split(text))
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
-        return super().normalise(text).split()
+        return super().normalize(text).split()
 
     def join(self, tokens: list[str]) -> str:
         """The text of these tokens."""
@@ -195,13 +195,13 @@ class Tags(Tokenizer):
         """The same in the order of these tokens, of which others than tags are ignored."""
         return replace(self, order=tuple(token for token in tokens if token.startswith("<")))
 
-    def normalise(self, text: str) -> str:
+    def normalize(self, text: str) -> str:
         """The tags in their order, separated by semicolons."""
         return self.join(self.split(text))
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text; unknown tags come last, in alphabetical order."""
-        tags = {f"<{tag}>" for tag in TAG_SEPARATOR.split(super().normalise(text)) if tag}
+        tags = {f"<{tag}>" for tag in TAG_SEPARATOR.split(super().normalize(text)) if tag}
         return sorted(tags, key=lambda tag: (self._ranks.get(tag, len(self._ranks)), tag))
 
     def join(self, tokens: list[str]) -> str:
@@ -228,7 +228,7 @@ class Bytes(Tokenizer):
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
-        return [_BYTE_TOKENS[byte] for byte in self.normalise(text).encode()]
+        return [_BYTE_TOKENS[byte] for byte in self.normalize(text).encode()]
 
     def join(self, tokens: list[str]) -> str:
         """The text of these tokens."""

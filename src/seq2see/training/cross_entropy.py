@@ -18,6 +18,8 @@ from seq2see.model.tensors import at_least_float32
 
 MAX_LOGITS = 1 << 21
 """Maximum number of logits in memory: 8 MB in float32."""
+MIN_ROWS = 128
+"""Rows at a time even if these are more logits: with fewer, a product is slower than reading its weights."""
 
 
 def linear_cross_entropy(
@@ -52,7 +54,7 @@ class _LinearCrossEntropy(Function):
             x_gradient = torch.empty_like(x) if needs_gradient else None
             weight_gradient, bias_gradient = bias.new_zeros(weight.shape), torch.zeros_like(bias)
             narrow_bias = bias.to(x.dtype)
-            step = max(1, MAX_LOGITS // len(weight))
+            step = max(MIN_ROWS, MAX_LOGITS // len(weight))
             for start in range(0, len(x), step):
                 rows = slice(start, start + step)
                 target = targets[rows, None]

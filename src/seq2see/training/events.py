@@ -43,7 +43,7 @@ class Evaluated:
 
     update: int
     metrics: dict[str, float]
-    """`exact_match` (0..1; not for a language model) and `loss` (nats per token)."""
+    """`exact_match` (0..1; not for a language model) and `loss` (nats per token); before them `training.metric`."""
     best: bool
     """Whether it is the best model so far, and was saved."""
     samples: tuple[Sample, ...]

@@ -24,7 +24,7 @@ def largest_batch(model: Seq2Seq, examples: Examples, device: torch.device, proc
     """Padded source and target tokens that fit into memory in one pass, with `processes` on this machine.
 
     A power of two, from the size of the memory and not from what is free at the moment: the batch decides what is
-    learnt, so it is the same whatever else is running.
+    learned, so it is the same whatever else is running.
     """
     size = total_memory(device) / (1 if device.type == "cuda" else processes)
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())

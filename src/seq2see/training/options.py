@@ -10,6 +10,9 @@ from msgspec import Meta
 Count = Annotated[int, Meta(ge=1)]
 Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+DevMetric = Literal[
+    "exact_match", "cer", "wer", "per", "ser", "bleu", "chrf", "ter", "rouge_1", "rouge_2", "rouge_l", "loss"
+]
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,8 @@ class TrainingOptions:
     """The training recipe; options that are None are chosen from the number and length of the pairs."""
 
     rate: Annotated[float, Meta(gt=0, lt=1e39)] | None = None
-    """Peak learning rate; by default 4e-3, or 1e-3 with Transformer blocks."""
+    """Peak learning rate; by default 4e-3, or 1e-3 with Transformer blocks, unless they are those chosen for
+    translations."""
     schedule: Literal["linear", "constant", "inverse_sqrt", "cosine", "plateau"] = "linear"
     """Learning rate after the warm-up; linear falls to zero."""
     warmup: Share = 0.1
@@ -30,10 +34,11 @@ class TrainingOptions:
     max_epochs: Count | None = None
     """Number of epochs; training ends at max_updates or max_epochs, whichever comes first; by default max_updates."""
     batch_size: Count | None = None
-    """Pairs per update; by default 32, or fewer below 256 pairs."""
+    """Pairs per update; by default 32, or fewer below 256 pairs; no limit for translations."""
     batch_tokens: Count | Literal["auto"] | None = None
     """Padded source and target tokens per update; with batch_size, whichever limit is reached first; by default
-    16,384. auto takes the largest batch that fits into the memory of the machine, whatever else is running."""
+    16,384, or 2,048 where a small Transformer is chosen for translations. auto takes the largest batch that fits into
+    the memory of the machine, whatever else is running."""
     accumulate: Count = 1
     """Passes into which each process splits its part of a batch: less memory, the same gradient."""
     optimizer: Literal["adam", "adamw"] = "adam"
@@ -55,11 +60,15 @@ class TrainingOptions:
     none."""
     keep_checkpoints: Count = 2
     """Number of newest checkpoints to keep; an older one can be resumed if the newest is damaged."""
-    metric: Literal["exact_match", "loss"] | None = None
-    """Dev metric that selects the best model; by default exact_match, or loss for sentences and language models."""
+    metric: DevMetric | None = None
+    """Dev metric that selects the best model, and that early stopping and plateau follow: a metric of evaluate, or the
+    loss; by default exact_match, or loss for sentences and language models."""
     choose_length_penalty: bool | None = None
     """Whether the length penalty of a beam is chosen on dev when training has ended, and kept with the model; by
-    default where the loss selects the best model, as for sentences."""
+    default for sentences, unless exact_match selects the best model."""
+    no_repeat: Count | None = None
+    """Length of the n-grams that no answer of the model has twice, unless --no-repeat says otherwise; by default any
+    may be repeated."""
     patience: Count | None = None
     """Stop after this many evaluations without improvement; by default never."""
     ema: Annotated[float, Meta(gt=0, lt=1)] | None = None

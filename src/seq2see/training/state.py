@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from seq2see.metrics import SCALES
 from seq2see.training.events import Sample
 from seq2see.training.watch import DevAnswer
 
@@ -85,8 +86,17 @@ class EvaluationStopped(Exception):  # noqa: N818 - as StopIteration
     """The run was asked to stop during an evaluation, which comes again when the run is resumed."""
 
 
-def is_better(metrics: dict[str, float], best: dict[str, float], metric: str) -> bool:
-    """Whether `metrics` beat `best`: a higher exact match, then a lower loss; or a lower loss alone."""
-    if not best or metric == "loss":
-        return not best or metrics["loss"] < best["loss"]
-    return (metrics["exact_match"], -metrics["loss"]) > (best["exact_match"], -best["loss"])
+def is_better(metrics: Mapping[str, float], best: Mapping[str, float], metric: str) -> bool:
+    """Whether `metrics` beat `best`: a better value of the metric, and of equal ones a lower loss.
+
+    Anything beats what has no such value, as when a run is resumed with another metric.
+    """
+    if not best or metric not in best:
+        return True
+    return (signed(metrics, metric), -metrics["loss"]) > (signed(best, metric), -best["loss"])
+
+
+def signed(metrics: Mapping[str, float], metric: str) -> float:
+    """The value of the metric, negative if lower is better."""
+    higher_is_better = metric in SCALES and SCALES[metric].higher_is_better
+    return metrics[metric] if higher_is_better else -metrics[metric]

@@ -33,13 +33,22 @@ from seq2see.training.batch import to_tensors
 from seq2see.training.events import INTERRUPTED, Callback, Evaluated, Finished, Updated
 from seq2see.training.frozen import FrozenRows
 from seq2see.training.objective import Objective
+from seq2see.training.optimizer import Adam
 from seq2see.training.options import TrainingOptions
 from seq2see.training.process_batches import ProcessBatch, ProcessBatches, dropout_seed
 from seq2see.training.samples import DevAnswers
 from seq2see.training.schedule import rate_share
 from seq2see.training.setup import Setup
 from seq2see.training.sharding import full_tensor, sharded_like, without_gradient_sync
-from seq2see.training.state import KEPT, DevEvaluation, EvaluationStopped, TrainingProgress, TrainingState, is_better
+from seq2see.training.state import (
+    KEPT,
+    DevEvaluation,
+    EvaluationStopped,
+    TrainingProgress,
+    TrainingState,
+    is_better,
+    signed,
+)
 from seq2see.training.watch import (
     NUM_RISES,
     TRANSIENT,
@@ -129,9 +138,13 @@ class Trainer:
         self._saved = 0
         self.batches = ProcessBatches(examples, options, world, epoch_examples=epoch_examples, workers=workers)
         self._warm_up_ddp()
-        kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
         self.frozen = FrozenRows(self.model, frozen)
-        self.optimizer = kind(self.model.parameters(), self.rate, weight_decay=options.weight_decay, fused=True)
+        self.optimizer = Adam(
+            self.model.parameters(),
+            self.rate,
+            weight_decay=options.weight_decay,
+            decoupled=options.optimizer == "adamw",
+        )
 
     def _warm_up_ddp(self) -> None:
         """Run DDP twice without effect, because it reorders its messages after the first gradients of a process.
@@ -220,9 +233,7 @@ class Trainer:
         progress, began = self.progress, time.perf_counter()
         update = progress.update + 1
         rate = self.rate * progress.plateau_share * rate_share(self.options, update)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-
+        self.optimizer.rate = rate
         self.model.train()
         loss = self._gradients(batch, update)
         self.frozen.without_gradient()
@@ -230,7 +241,7 @@ class Trainer:
         self._require_finite(norm, "the gradient", update)
         self.optimizer.step()
         self.frozen.put_back()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         self.evaluated.follow(update)
 
         progress.update = update
@@ -341,7 +352,7 @@ class Trainer:
     def _diagnose(self, evaluation: DevEvaluation) -> None:
         """Report each kind of problem once, and only when training is far enough."""
         progress, metrics = self.progress, evaluation.metrics
-        score = metrics["exact_match"] if self.metric == "exact_match" else -metrics["loss"]
+        score = signed(metrics, self.metric)
         point = EvaluationRecord(progress.loss_since / max(1, progress.tokens_since), metrics["loss"], score)
         progress.loss_since, progress.tokens_since = 0.0, 0
         progress.course = [*progress.course, list(point)][-NUM_RISES - 1 :]
@@ -391,7 +402,7 @@ class Trainer:
             f"{key}.{name}": full_tensor(value)
             for name, parameter in self.model.named_parameters()
             # Sharded tensors are gathered one by one, so the order must be the same on all processes.
-            for key, value in sorted(self.optimizer.state[parameter].items())
+            for key, value in sorted(self.optimizer.state.get(parameter, {}).items())
         }
         model = {name: full_tensor(tensor) for name, tensor in self.model.tensors().items()}
         progress = asdict(self.progress) | {KEPT: dict(self.evaluated.dev_metrics)}

@@ -4,7 +4,7 @@ export interface Options {
   beam?: number;
   /** Answers: the first, and the others in `alternatives`. At most `beam`. */
   nBest?: number;
-  /** With a beam: above 0 favours longer answers. The default is what was chosen in training, 0 if nothing was. */
+  /** With a beam: above 0 favors longer answers. The default is what was chosen in training, 0 if nothing was. */
   lengthPenalty?: number;
   /** Least number of target tokens, EOS counted. */
   minLength?: number | null;

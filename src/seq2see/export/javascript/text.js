@@ -181,6 +181,29 @@ function makeTokenizer({ tokenizer, normalization, case: folding, ...more }, tok
   }
 }
 
+// The first tokens of a text, or of the longest of its fields.
+function truncated(tokens, most, hasFields) {
+  if (tokens.length <= most) return tokens;
+  if (!hasFields) return tokens.slice(0, most);
+  const fields = [[]];
+  for (const token of tokens) {
+    if (token === FIELD_BREAK) fields.push([]);
+    else fields[fields.length - 1].push(token);
+  }
+  let share = Infinity;
+  let rest = most;
+  const lengths = fields.map((field) => field.length).sort((one, other) => one - other);
+  for (const [i, length] of lengths.entries()) {
+    const own = Math.floor(rest / (lengths.length - i));
+    if (length > own) {
+      share = own;
+      break;
+    }
+    rest -= length;
+  }
+  return fields.flatMap((field, i) => [...(i ? [FIELD_BREAK] : []), ...field.slice(0, share)]);
+}
+
 class Codec {
   constructor(values) {
     this.tokens = values.tokens;
@@ -188,12 +211,14 @@ class Codec {
     this.ids = new Map(values.tokens.map((token, i) => [token, i + SPECIALS.length]));
     this.size = values.tokens.length + SPECIALS.length;
     // A transducer moves on to the next source token by the first token of its targets.
+    this.most = values.truncate ?? Infinity;
+    this.hasFields = values.tokenizer === "fields";
     this.step = values.alignment ? SPECIALS.length : null;
     this.isAmbiguous = this.step !== null || ["bpe", "unigram"].includes(values.tokenizer);
   }
 
   encode(text) {
-    return this.tokenizer.split(text).map((token) => this.ids.get(token) ?? UNK);
+    return truncated(this.tokenizer.split(text), this.most, this.hasFields).map((token) => this.ids.get(token) ?? UNK);
   }
 
   token(id) {

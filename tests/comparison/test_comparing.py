@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -11,12 +12,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
 from seq2see.comparison import Comparison, compare, plan_runs
 from seq2see.errors import ConfigError, DataError, UserError
+from seq2see.pages.size_chart import size_picture
 from seq2see.run.folder import stored_config
 
 NAMES = ("plain", "attention")
@@ -70,6 +73,18 @@ def test_all_runs_are_trained_on_the_same_pairs_and_compared_with_the_first(done
     assert found.evaluation.runs == tuple(members)
     assert [group.runs for group in found.evaluation.seed_groups] == [(0, 1), (2, 3)]
     assert found.evaluation.against_first[2]["exact_match"]
+    plain, attention = found.evaluation.seed_groups
+    assert plain.against_first == {}
+    between = attention.against_first["cer"]
+    assert between.value == pytest.approx(attention.spreads["cer"].mean - plain.spreads["cer"].mean)
+    assert between.interval.low <= between.value <= between.interval.high
+    row = next(line for line in str(found).splitlines() if line.startswith("mean ± sd") and "+/-" not in line)
+    assert " p " not in row  # of the first recipe
+    assert f"p {between.p:.3f}" in str(found)
+    assert f"{between.p:.3f}" in found.page.read_text()
+    rows = [row for row in found.to_dicts() if row["metric"] == "cer" and row["by"] is None]
+    assert rows[0]["difference_low"] is None
+    assert rows[2]["difference_low"] <= rows[2]["difference"] <= rows[2]["difference_high"]
     configs = [stored_config(out / name) for name in members]
     assert len({config.data for config in configs}) == 1
     assert len({config.training.max_updates for config in configs}) == 1
@@ -116,7 +131,7 @@ def test_an_interruption_ends_all_and_the_same_call_continues(
             signal.raise_signal(signal.SIGINT)
         return stored_config(folder)
 
-    monkeypatch.setattr("seq2see.comparison.stored_config", interrupt)
+    monkeypatch.setattr("seq2see.comparison.planned.stored_config", interrupt)
     found, output = run(out, tiny_pairs, settings, seeds=2)
     assert found is None
     assert "interrupted in plain-2; run the same command to continue" in output
@@ -185,7 +200,7 @@ def test_the_command(tmp_path: Path, tiny_pairs: Path, tiny_flags: list[str]) ->
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert "peeky-1" in ran.stdout
-    assert "p: difference from the first run" in ran.stdout
+    assert "+/-: difference from the first run" in ran.stdout
     assert "compare.html" in ran.stderr
     assert (tmp_path / "out" / "compare.html").exists()
     assert all(path.name.endswith(".options.json") for path in (tmp_path / "out" / "data").iterdir())
@@ -197,3 +212,77 @@ def test_a_setting_left_out_is_an_error(copy: Path, tiny_pairs: Path, settings: 
     fewer = {key: value for key, value in settings.items() if key != "training.rate"}
     with pytest.raises(ConfigError, match=r"training\.rate: was set when"):
         run(copy, tiny_pairs, fewer, seeds=2)
+
+
+# --- over the number of pairs ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def by_size(
+    tmp_path_factory: pytest.TempPathFactory, tiny_pairs: Path, settings: dict[str, Any]
+) -> tuple[Path, Comparison]:
+    out = tmp_path_factory.mktemp("sizes") / "out"
+    few = {**settings, "training.max_updates": 4, "training.evaluate_every": 2}
+    found, _ = run(out, tiny_pairs, few, seeds=2, sizes=[30, 90])
+    assert found
+    return out, found
+
+
+def test_a_larger_set_of_pairs_contains_the_smaller_one(by_size: tuple[Path, Comparison]) -> None:
+    out, found = by_size
+    assert found.evaluation.runs == tuple(
+        f"{name}-{size}-{seed}" for name in ("plain", "attention") for size in (30, 90) for seed in (1, 2)
+    )
+    small, large = ((out / "data" / f"train-{size}.jsonl").read_text().splitlines() for size in (30, 90))
+    assert (len(small), len(large)) == (30, 90)
+    assert set(small) < set(large)
+    assert small == [line for line in large if line in small]  # in the order of the file
+    for name in found.evaluation.runs:
+        assert stored_config(out / name).data.train[0].endswith(f"train-{name.split('-')[1]}.jsonl")
+        assert stored_config(out / name).data.dev == (str(out / "data" / "dev.jsonl"),)
+
+
+def test_scores_by_size_are_in_the_table_and_in_the_picture(by_size: tuple[Path, Comparison]) -> None:
+    out, found = by_size
+    assert [(each.recipe, each.size) for each in found.sizes] == [
+        (name, size) for name in ("plain", "attention") for size in (30, 90)
+    ]
+    each = found.sizes[-1]
+    values = [report.scores["cer"].value for report in found.evaluation.reports[-2:]]
+    assert each.values["cer"] == tuple(values)
+    spread = each.spread("cer")
+    assert spread
+    mean, deviation = spread
+    assert mean == pytest.approx(sum(values) / 2)
+    assert each.band("cer") == pytest.approx((mean - deviation, mean + deviation))
+    assert f"{100 * mean:.2f} ± {100 * deviation:.2f} %" in str(found)
+    assert "Scores by number of training pairs" in found.page.read_text()
+    assert found.picture == out / "sizes.svg"
+    drawn = ElementTree.parse(found.picture).getroot()
+    assert drawn.get("width") == "84mm"
+    paths = list(drawn.iter("{http://www.w3.org/2000/svg}path"))
+    assert sum("band" in (path.get("class") or "") for path in paths) == 2
+    assert sum((path.get("data-name") or "") in ("plain", "attention") for path in paths) == 2
+
+
+def test_the_text_of_a_picture_has_one_size_at_any_width(by_size: tuple[Path, Comparison]) -> None:
+    _, found = by_size
+    scale = found.evaluation.reports[0].measured["exact_match"].scale
+    for width in (84.0, 174.0):
+        drawn = ElementTree.fromstring(size_picture(found.sizes, "exact_match", scale, width))
+        assert drawn.get("width") == f"{width:g}mm"
+        style = drawn.find("{http://www.w3.org/2000/svg}style")
+        assert style is not None and style.text
+        pixels = float(re.findall(r"font:([\d.]+)px", style.text)[0])
+        millimetres = pixels * width / float(drawn.get("viewBox", "").split()[2])
+        assert millimetres == pytest.approx(8 * 25.4 / 72, rel=0.01)  # 8 points
+
+
+@pytest.mark.parametrize(
+    ("sizes", "what"), [([30, 30], "different numbers"), ([1, 30], "at least 2"), ([30, 500], "at most 108")]
+)
+def test_sizes_that_can_not_be_are_refused(
+    sizes: list[int], what: str, tmp_path: Path, tiny_pairs: Path, settings: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match=what):
+        run(tmp_path / "out", tiny_pairs, settings, sizes=sizes)

@@ -1,8 +1,8 @@
-"""The colours of pages and drawings. The scale of weights has one hue and is perceptually uniform.
+"""The colors of pages and drawings. The scale of weights has one hue and is perceptually uniform.
 
 On a light page it goes from almost white to dark blue, on a dark one from almost black to light blue.
 
-Lightness in Oklab (Björn Ottosson 2020) falls linearly, so the scale also works for colour-blind readers and in grey.
+Lightness in Oklab (Björn Ottosson 2020) falls linearly, so the scale also works for color-blind readers and in gray.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def shades(start: float, end: float) -> list[str]:
     oklab = np.stack([lightness, chroma * np.cos(HUE), chroma * np.sin(HUE)], 1)
     linear = ((oklab @ LMS.T) ** 3 @ RGB.T).clip(0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return ["#" + "".join(f"{round(part * 255):02x}" for part in colour) for colour in encoded.tolist()]
+    return ["#" + "".join(f"{round(part * 255):02x}" for part in color) for color in encoded.tolist()]
 
 
 SHADES = tuple(shades(*ON_LIGHT))
@@ -48,7 +48,7 @@ def shade(weight: float) -> int:
 
 
 def heat_rules() -> str:
-    """CSS: the class `w37` has the colour of weight 0.37 as `--shade`, and a legible text colour as `--on`."""
+    """CSS: the class `w37` has the color of weight 0.37 as `--shade`, and a legible text color as `--on`."""
     rules = [f".w{number}{{--shade:light-dark({light},{dark})}}" for number, (light, dark) in enumerate(both())]
     inks = [(ink(light), ink(dark)) for light, dark in both()]
     for (light, dark), numbers in groupby(range(NUM_SHADES), key=lambda number: inks[number]):
@@ -67,13 +67,13 @@ def ink(background: str) -> str:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two colours, 1 to 21 (WCAG 2, 1.4.3)."""
+    """The contrast ratio of two colors, 1 to 21 (WCAG 2, 1.4.3)."""
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
 
-def luminance(colour: str) -> float:
+def luminance(color: str) -> float:
     """Relative luminance of `#rrggbb`."""
-    parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    parts = np.array([int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)])
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])

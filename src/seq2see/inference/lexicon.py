@@ -1,0 +1,62 @@
+"""A lexicon before a model: texts that it has are looked up, only the others are computed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from seq2see.data import Pair, read_pairs
+from seq2see.errors import ConfigError
+from seq2see.inference.options import NO_CONSTRAINTS
+from seq2see.inference.predictor import Predictor
+from seq2see.inference.requests import Request
+from seq2see.inference.results import EMPTY, Prediction
+
+Answered = Iterator[tuple[str, Prediction]]
+
+
+class Lexicon:
+    """The answers to known texts, in the normal form in which the model reads them; several of one text in order."""
+
+    def __init__(self, pairs: Sequence[Pair], model: Predictor) -> None:
+        if model.source_codec is None:
+            raise ConfigError("has no effect on a language model", where="--lexicon", fix="leave it out")
+        self._normalize = model.source_codec.normalize
+        self._answers: dict[str, dict[str, None]] = {}
+        for pair in pairs:
+            self._answers.setdefault(self._normalize(pair.source), {})[pair.target or ""] = None
+
+    @classmethod
+    def of_file(cls, path: Path, model: Predictor) -> Lexicon:
+        """That of a file of pairs, in the columns that the model was trained on. DataError for an invalid one."""
+        return cls(read_pairs([path], known=model.table).pairs, model)
+
+    def answer(self, text: str, n_best: int) -> Prediction | None:
+        """What the lexicon has for a text, at most `n_best` answers; None for an unknown text."""
+        texts = list(self._answers.get(self._normalize(text), ()))[:n_best]
+        if not texts:
+            return None
+        first, *others = (replace(EMPTY, text=each, looked_up=True) for each in texts)
+        return replace(first, alternatives=tuple(others))
+
+    def before(
+        self, model: Callable[[Iterator[Request]], Answered], requests: Iterable[Request], n_best: int
+    ) -> Answered:
+        """Each text with its answer, in order: that of the lexicon, or that of the `model`, which is asked the others.
+
+        A text with constraints of its own is left to the model.
+        """
+        waiting: deque[tuple[str, Prediction | None]] = deque()
+
+        def others() -> Iterator[Request]:
+            for request in requests:
+                is_plain = request.own == NO_CONSTRAINTS and request.error is None
+                found = self.answer(request.text, n_best) if is_plain else None
+                waiting.append((request.text, found))
+                yield request if found is None else Request("", place=request.place)
+
+        for _, answer in model(others()):
+            text, found = waiting.popleft()
+            yield text, found or answer

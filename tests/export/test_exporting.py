@@ -1,0 +1,155 @@
+"""`seq2see export` and `Model.export`: the file, what was checked, and what can't be exported."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from tests.conftest import train_tiny
+
+import seq2see
+from seq2see.cli import run
+from seq2see.errors import UserError
+from seq2see.export import ENDINGS, c_checking, checking
+from seq2see.export.c_checking import NO_COMPILER
+from seq2see.export.checking import NO_NODE
+from seq2see.program import read_programs
+from seq2see.storage.saved_model import write_packed
+
+
+@pytest.fixture
+def model(tiny_run: Path) -> seq2see.Model:
+    return seq2see.load(tiny_run, engine="numpy")
+
+
+def command(*arguments: object) -> int:
+    return run([str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("ending", [".mjs", ".html", ".c", ".json"])
+def test_the_command_and_the_model_write_the_same_file(model, tiny_run, tmp_path, ending, node, capsys) -> None:
+    exported = model.export(tmp_path / f"one{ending}")
+    assert command("export", tiny_run, "-o", tmp_path / f"other{ending}") == 0
+    assert exported.path.read_bytes() == (tmp_path / f"other{ending}").read_bytes()
+    assert exported.size == exported.path.stat().st_size
+    said = capsys.readouterr().out
+    assert all(line in said for line in exported.lines() if not line.endswith("ms an answer"))
+    assert f"weights {'int8' if ending in ('.html', '.c') else 'float32'}" in said
+
+
+def test_what_was_checked_is_in_the_file(model, tmp_path, node) -> None:
+    exported = model.export(tmp_path / "one.mjs", weights="int8")
+    assert exported.check is not None
+    assert exported.check.same == (exported.check.count, exported.check.count)
+    assert exported.check.largest_difference < 1e-4
+    assert exported.parity is not None
+    head = (tmp_path / "one.mjs").read_text("utf-8").splitlines()[:20]
+    for line in [*exported.parity.lines()[1:], *exported.check.lines()]:
+        assert f"// {line}" in head
+    page = model.export(tmp_path / "one.html").path.read_text("utf-8")
+    assert f"<li>{exported.check.lines()[0]}</li>" in page
+
+
+def test_types_stand_beside_a_module(model, tmp_path) -> None:
+    for ending, types in ((".js", ".d.ts"), (".mjs", ".d.mts")):
+        model.export(tmp_path / f"one{ending}", data=[("ab", "ba")])
+        assert "declare class Model" in (tmp_path / f"one{types}").read_text("utf-8")
+
+
+def test_the_operations_alone_are_those_of_the_model(model, tmp_path) -> None:
+    path = model.export(tmp_path / "one.json").path
+    assert read_programs(path.read_text("utf-8")).has_attention
+
+
+def test_a_packed_model_is_exported_and_says_that_it_was_not_checked(model, tmp_path) -> None:
+    packed = tmp_path / "small.seq2see"
+    model.pack(packed)
+    exported = seq2see.load(packed, engine="numpy").export(tmp_path / "small.html")
+    assert exported.check is None
+    assert exported.parity is None
+    assert "--data" in exported.notes[0]
+    assert "<title>small</title>" in exported.path.read_text("utf-8")
+    assert seq2see.load(packed, engine="numpy").export(tmp_path / "b.html", data=[("ab", "ba")]).parity is not None
+
+
+def test_without_node_it_says_that_it_was_not_checked(model, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(checking, "find_node", lambda: None)
+    exported = model.export(tmp_path / "one.mjs")
+    assert exported.notes == (NO_NODE,)
+    assert exported.parity is not None
+
+
+@pytest.mark.parametrize("ending", ["onnx", "ctranslate2"])
+def test_a_missing_package_is_named(ending, saved, blueprint, tmp_path, monkeypatch) -> None:
+    write_packed(tmp_path / "small.seq2see", saved(blueprint("transformer")))
+    for module in [name for name in sys.modules if name.startswith(("seq2see.export.onnx", "ctranslate2."))]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, ending, None)
+    with pytest.raises(UserError, match=rf"\.{ending} needs the package {ending}") as caught:
+        seq2see.load(tmp_path / "small.seq2see").export(tmp_path / f"one.{ending}")
+    assert caught.value.fix == f'pip install "seq2see[{ending}]"'
+    assert not (tmp_path / f"one.{ending}").exists()
+
+
+@pytest.mark.parametrize("name", ["one", "one.htm", "one.jss", "one.tflite"])
+def test_an_unknown_ending_lists_those_there_are(tiny_run, tmp_path, capsys, name) -> None:
+    assert command("export", tiny_run, "-o", tmp_path / name) == 2
+    said = capsys.readouterr().err
+    assert all(ending in said for ending in ENDINGS)
+    if name in ("one.htm", "one.jss"):
+        assert "fix:" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_ensemble_is_refused_by_the_command_and_the_model(tiny_run, tmp_path, capsys) -> None:
+    for seed in (1, 2):
+        shutil.copytree(tiny_run, tmp_path / "both" / f"seed-{seed}")
+    assert command("export", tmp_path / "both", "-o", tmp_path / "one.html") == 2
+    said = capsys.readouterr().err
+    assert "seed-1" in said.partition("fix:")[2]
+    both = [str(tmp_path / "both" / f"seed-{seed}") for seed in (1, 2)]
+    with pytest.raises(seq2see.ConfigError, match="one model"):
+        seq2see.load(both, engine="numpy").export(tmp_path / "one.html")
+
+
+def test_what_programs_do_not_read_is_refused_with_another_way(tmp_path, capsys) -> None:
+    pairs = [(f"[[{n}.5, 1.0], [0.0, {n}.0], [1.5, 2.0]]", "ab" * (1 + n % 2)) for n in range(60)]
+    path = train_tiny(pairs, tmp_path / "vectors", **{"text.source": "vectors"})
+    assert command("export", path, "-o", tmp_path / "one.html") == 2
+    said = capsys.readouterr().err
+    assert "vectors" in said
+    assert "seq2see pack" in said.partition("fix:")[2]
+
+
+def test_names_in_the_page_are_escaped(tiny_run, tmp_path) -> None:
+    run = Path(shutil.copytree(tiny_run, tmp_path / "<b>&\u2028"))
+    page = seq2see.load(run, engine="numpy").export(tmp_path / "one.html", data=[("ab", "ba")]).path.read_text("utf-8")
+    assert "<title>&lt;b&gt;&amp;" in page
+    model = re.search(r'id="model">(.*?)</script>', page, re.DOTALL)
+    assert model is not None
+    assert json.loads(model[1])["name"].startswith("<b>&")
+
+
+def test_a_header_and_answers_stand_beside_a_c_file(model, tmp_path, compiler) -> None:
+    exported = model.export(tmp_path / "one.c")
+    assert exported.check is not None and exported.check.same == (exported.check.count, exported.check.count)
+    assert f" * {exported.check.lines()[0]}" in exported.path.read_text("utf-8")
+    assert "int seq2see(const char *text, char *out, size_t room);" in (tmp_path / "one.h").read_text("utf-8")
+    assert (tmp_path / "one.vectors.tsv").read_text("utf-8").startswith("1\t")
+
+
+def test_without_a_compiler_it_is_said_that_nothing_was_checked(model, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(c_checking, "find_compiler", lambda: None)
+    assert model.export(tmp_path / "one.c", data=[("ab", "ba")]).notes == (NO_COMPILER,)
+
+
+def test_a_compiler_that_fails_is_named(model, tmp_path, monkeypatch) -> None:
+    for command in ("false", "no-such-compiler -O1"):
+        monkeypatch.setenv("CC", command)
+        with pytest.raises(seq2see.UserError, match=r"can.t (compile|run)") as caught:
+            model.export(tmp_path / "one.c", data=[("ab", "ba")])
+        assert command.split()[0] in str(caught.value) and "CC" in str(caught.value.fix)

@@ -1,0 +1,84 @@
+"""A lexicon before a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import seq2see
+from seq2see import cli
+from seq2see.data import Pair
+from seq2see.errors import ConfigError
+from seq2see.inference.lexicon import Lexicon
+
+
+@pytest.fixture
+def lexicon(tmp_path: Path) -> Path:
+    path = tmp_path / "lexicon.tsv"
+    path.write_text("abc\tone\nabc\ttwo\nbca\tthree\nabc\tone\n")
+    return path
+
+
+def test_known_texts_are_looked_up_and_the_others_are_computed_in_order(
+    tiny_run: Path, lexicon: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(tiny_run), "cab", "abc", "acb", "bca", "--device", "cpu"]
+    assert cli.run(words) == 0
+    cab, _, acb, _ = capsys.readouterr().out.splitlines()
+    assert cli.run([*words, "--lexicon", str(lexicon)]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [cab, "one", acb, "three"]
+    assert f"looked up in {lexicon}: 2 of 4 texts" in said.err
+
+
+def test_every_format_says_what_was_looked_up(
+    tiny_run: Path, lexicon: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(tiny_run), "abc", "cab", "--device", "cpu", "--lexicon", str(lexicon), "--beam", "3"]
+    assert cli.run([*words, "--n-best", "3"]) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert rows[:2] == [["1", "1", "lexicon", "lexicon", "one"], ["1", "2", "lexicon", "lexicon", "two"]]
+    assert [row[:2] for row in rows[2:]] == [["2", "1"], ["2", "2"], ["2", "3"]]
+    assert float(rows[2][2]) < 0
+    assert cli.run([*words, "--format", "jsonl"]) == 0
+    known, computed = map(json.loads, capsys.readouterr().out.splitlines())
+    assert known["source"] == "abc"
+    assert known["answers"] == [
+        {"text": "one", "log_prob": None, "score": None, "finished": True, "tokens": [], "token_log_probs": []}
+        | {"looked_up": True}
+    ]
+    assert "looked_up" not in computed["answers"][0]
+
+
+def test_a_text_with_constraints_of_its_own_is_left_to_the_model(
+    tiny_run: Path, lexicon: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"source": "abc", "prefix": "e"}\n{"source": "abc"}\n')
+    asked = ["predict", str(tiny_run), "--input", str(tmp_path / "in.jsonl"), "--device", "cpu"]
+    assert cli.run([*asked, "--lexicon", str(lexicon)]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("e")
+    assert second == "one"
+
+
+def test_texts_are_compared_as_the_model_reads_them(tiny_run: Path) -> None:
+    model = seq2see.load(tiny_run, device="cpu")
+    found = Lexicon([Pair("e\u0301", "one", "")], model)
+    assert found.answer("\u00e9", 1) is not None
+    assert found.answer("e", 1) is None
+
+
+def test_a_lexicon_for_a_language_model_and_a_missing_file_are_refused(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["predict", str(tiny_run), "abc", "--lexicon", str(tmp_path / "none.tsv")]) == 2
+    assert "none.tsv" in capsys.readouterr().err
+    texts = [("", "abc"), ("", "bcd"), ("", "cde"), ("", "dea")] * 3
+    settings = {"training.max_updates": 1, "training.evaluate_every": 1, "model.width": 8}
+    writer = seq2see.train(
+        texts, model="language_model", out=tmp_path / "writer", settings=settings, device="cpu", quiet=True
+    )
+    with pytest.raises(ConfigError, match="language model"):
+        Lexicon([], writer)
