@@ -21,6 +21,13 @@ def test_a_formula_is_drawn(text: str) -> None:
     assert drawn == drawn_formula(text)
 
 
+def test_blanks_between_tokens_mean_nothing() -> None:
+    pytest.importorskip("matplotlib")
+    for spaced, dense in (("x ^ { 2 }", "x^{2}"), (r"\sum _ { i = 1 } ^ { n } x", r"\sum_{i=1}^{n}x")):
+        assert drawn_formula(spaced) == drawn_formula(dense)
+    assert drawn_formula("x ^ 2") != drawn_formula("x 2")
+
+
 @pytest.mark.parametrize(
     "text", ["", " ", r"\frac { 1", "^" * 300, "{" * 300, "x" * 301, "a $ b", r"\hspace{100000} x", r"\unknown", "\x00"]
 )

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 MOST_CHARACTERS = 300
 """Of a formula that is drawn."""
 DOTS_PER_INCH = 160
+_BLANKS = re.compile(r"\s*([\^_{}])\s*")
+"""Around what they mean nothing, but mathtext would not raise an exponent after one."""
 _MARK = re.compile(r"\\[A-Za-z]+|[\^_]")
 
 
@@ -26,9 +28,10 @@ def drawn_formula(text: str) -> str | None:
         from matplotlib.mathtext import math_to_image
     except ImportError:
         return None
+    dense = _BLANKS.sub(r"\1", text)
     stream = io.BytesIO()
     try:
-        math_to_image(f"${text}$", stream, dpi=DOTS_PER_INCH, format="png")
+        math_to_image(f"${dense}$", stream, dpi=DOTS_PER_INCH, format="png")
     except (ValueError, RecursionError):  # an answer may be anything
         return None
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
