@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter
 Options = TypeVar("Options", bound=type)
 
 DATA = Group("Data", sort_key=1)
-TABLE = Group("Columns of a table (found out, unless given)", sort_key=1.5)
+TABLE = Group("Columns of a table (detected by default)", sort_key=1.5)
 MODEL = Group("Model and training", sort_key=2)
 RUN = Group("Run folder", sort_key=3)
 INPUT = Group("Input", sort_key=4)

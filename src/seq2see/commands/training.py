@@ -197,6 +197,8 @@ def of_named_run(data: Sequence[Path], out: Path | None, *, resume: bool) -> tup
     """The data and the folder of a run resumed by its name alone; else the same. ConfigError for a run as data."""
     from seq2see.run.folder import CONFIG
 
+    if resume and not data and out is None:
+        raise ConfigError("needs a run", where="--resume", fix="name it: seq2see train runs/NAME --resume")
     named = [out] if out is not None and not data else data if out is None else []
     if resume and len(named) == 1 and (config := named[0] / CONFIG).is_file():
         return (config,), named[0]

@@ -97,6 +97,6 @@ def _suggest(train: PairStatistics, sizes: SetSizes) -> tuple[str, ...]:
     """What seq2see train chooses for these pairs by default."""
     return (
         *(f"{side.name}: {side.unit} ({side.reason})" for side in (*(sizes.fields or [sizes.source]), sizes.target)),
-        f"model: {MODEL}",
+        f"model: {MODEL}; for many translations transformer, and for targets written along their sources transducer",
         f"command: seq2see train {' '.join([*map(quoted, train.files.paths), *flags_of(train.files.table)])}",
     )

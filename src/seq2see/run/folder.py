@@ -133,7 +133,8 @@ def stored_config(folder: Path) -> Config:
     """The configuration that the run was started with."""
     path = folder / CONFIG
     if not path.exists():
-        raise CheckpointError("there is no run to resume", where=str(folder), fix="leave out --resume to start one")
+        fix = "name the run (seq2see train runs/NAME --resume), or leave out --resume to start one"
+        raise CheckpointError("there is no run to resume", where=str(folder), fix=fix)
     config = make_config(read_toml(path), {}, where=str(path))
     return replace(config, model=with_options_added_later(config.model))
 
