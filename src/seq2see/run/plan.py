@@ -224,10 +224,15 @@ def plan_run(
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
     text_notes += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
     text_notes += truncated_lines([pair.source for pair in data.train], codecs[0])
-    has_pictures = any(field.kind == "picture" for field in sizes_of(codecs).fields)
+    kinds = [field.kind for field in sizes_of(codecs).fields]
     has_many = has_source and are_many_translations(text, examples)
     model, model_notes = choose_model(
-        config.model, len(data.train), to_align, has_pictures=has_pictures, has_many_translations=has_many
+        config.model,
+        len(data.train),
+        to_align,
+        has_pictures="picture" in kinds,
+        has_tags="tags" in kinds and len(kinds) > 1,
+        has_many_translations=has_many,
     )
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
         codecs, examples = aligned_examples(codecs, examples)

@@ -40,6 +40,8 @@ MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
 PICTURE_DROPOUT = 0.1
 """Dropout where the source has pictures (docs/sources.md)."""
+INFLECTION: dict[str, Any] = {"copy": True, "tags": "every_step"}
+"""Of the default model for forms from lemmas and tags (docs/defaults.md)."""
 TRANSFORMER = "transformer"
 FEWEST_TRANSLATIONS = 10_000
 """From this number of pairs on, a Transformer is chosen for translations."""
@@ -79,14 +81,15 @@ def choose_model(
     examples: Examples | None = None,
     *,
     has_pictures: bool = False,
+    has_tags: bool = False,
     has_many_translations: bool = False,
 ) -> tuple[ModelOptions, list[str]]:
     """The options with every default chosen, and what to print.
 
     For these examples, whose targets are spelled in characters or symbols, a transducer may be chosen, where a
     monotonic alignment explains most of the targets. For many translations a Transformer is chosen. Neither is ever
-    chosen together with options that it hasn't. `has_pictures` says whether the source has any, `has_translations`
-    whether the pairs are sentences and their translations.
+    chosen together with options that it hasn't. `has_pictures` and `has_tags` say whether the source has any,
+    `has_many_translations` whether the pairs are sentences and their translations.
     """
     notes = []
     if options.name is None:
@@ -103,6 +106,10 @@ def choose_model(
                 why = f"{ARCHITECTURES[name].summary}, since {aligned}"
         options = replace(options, name=name)
         notes.append(f"model: {name} ({why}; choose another with --model)")
+    if has_tags and examples is not None and options.name == DEFAULT:
+        left_open = {key: value for key, value in INFLECTION.items() if getattr(options, key) is None}
+        if has_options_of(DEFAULT, replace(options, **left_open)):
+            options = replace(options, **left_open)
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
     if options.name == TRANSFORMER and has_many_translations and options.width is None:
