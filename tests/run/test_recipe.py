@@ -170,7 +170,7 @@ def test_a_transducer_is_chosen_where_targets_follow_their_sources(
         assert choose_model(ModelOptions(**more), few_or_many, found)[0].name in ("bidirectional", "plain")
 
 
-def test_forms_from_lemmas_and_tags_are_copied_and_read_their_tags_in_each_step() -> None:
+def test_forms_from_lemmas_and_tags_read_the_tags_in_each_step() -> None:
     words = ["".join(letters) for letters in product("abcdef", repeat=3)]
     pairs = [Pair(f"{word}\tV;PST", word[::-1], "") for word in words]
     options = TextOptions(source=("characters", "tags"), target="characters")
@@ -178,13 +178,12 @@ def test_forms_from_lemmas_and_tags_are_copied_and_read_their_tags_in_each_step(
 
     def chosen(asked: ModelOptions, *, to_align: bool = True) -> tuple[object, ...]:
         model, _ = choose_model(asked, len(pairs), found if to_align else None, has_tags=True)
-        return model.name, model.copy, model.tags
+        return model.name, model.tags
 
-    assert chosen(ModelOptions()) == ("bidirectional", True, "every_step")
-    assert chosen(ModelOptions(), to_align=False) == ("bidirectional", False, "source")
-    assert chosen(ModelOptions(copy=False)) == ("bidirectional", False, "every_step")
-    assert chosen(ModelOptions(tags="source")) == ("bidirectional", True, "source")
-    assert chosen(ModelOptions(name="transformer")) == ("transformer", False, "source")
+    assert chosen(ModelOptions()) == ("bidirectional", "every_step")
+    assert chosen(ModelOptions(), to_align=False) == ("bidirectional", "source")
+    assert chosen(ModelOptions(tags="source")) == ("bidirectional", "source")
+    assert chosen(ModelOptions(name="transformer")) == ("transformer", "source")
 
 
 @pytest.mark.parametrize("number", UPDATES)

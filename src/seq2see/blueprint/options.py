@@ -46,8 +46,7 @@ class ModelOptions:
     diagonal: bool | None = None
     """Whether attention scores have a learned bias per distance of source and target position; by default false."""
     copy: bool | None = None
-    """Whether tokens of the source may be copied, by attention weight (a pointer-generator); by default false,
-    but true for forms spelled in characters from lemmas and tags."""
+    """Whether tokens of the source may be copied, by attention weight (a pointer-generator); by default false."""
     tags: Literal["source", "every_step"] | None = None
     """Where a field of tags is read: with the source, or (every_step) also in each step of the decoder, as the sum of
     their embeddings; by default source, but every_step for forms spelled in characters from lemmas and tags."""

@@ -13,6 +13,7 @@ from seq2see.data.header import FEATURES, USUAL
 from seq2see.data.lines import Line, LineError, require_text, text_of
 from seq2see.data.table import Row, Rows
 from seq2see.errors import DataError, did_you_mean
+from seq2see.printable import quoted
 
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a text."""
@@ -272,7 +273,11 @@ def _text_at(value: Any, path: Path, line: Line) -> str:
     has_key = path[-1] in inner if isinstance(inner, dict) else _at(inner, path[-1:]) is not None
     if not has_key:
         keys = ", ".join(map(repr, list(value)[:5] if isinstance(value, dict) else [])) or "none"
-        raise LineError(line, f"the key {name!r} is missing; found {keys}", f"add the key {name!r}", "json")
+        fix = f"add the key {name!r}"
+        texts = [key for key, text in value.items() if isinstance(text, str)] if isinstance(value, dict) else []
+        if len(texts) > 1:
+            fix += f", or choose others: --source {quoted(texts[0])} --target {quoted(texts[1])}"
+        raise LineError(line, f"the key {name!r} is missing; found {keys}", fix, "json")
     text = _at(value, path)
     if is_series(text):
         return json.dumps(text)

@@ -127,7 +127,8 @@ class PairSource:
         except UnknownColumnError:
             raise
         except ChoiceError as error:
-            faults.add("choice", Example(error.where, "", error.what), error.fix)
+            what = "; ".join(line.strip() for line in error.what.splitlines())
+            faults.add("choice", Example(error.where, "", what), error.fix)
         except NotTextError as error:
             faults.add(error.fault, Example(error.where or self.name, "", error.what), error.fix)
             faults.commands.setdefault(error.fault, error.command)

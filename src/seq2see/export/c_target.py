@@ -81,7 +81,8 @@ def comment(bundle: Bundle) -> list[str]:
     """What the file is."""
     lines = [f"{bundle.facts['name']}: {bundle.facts['architecture']}, written by seq2see export.", *bundle.checked()]
     lines += [
-        "C99; needs libc and libm: cc -O3 -march=native -c NAME.c. Without -ffast-math.",
+        "C99; needs libc and libm: cc -O3 -march=native -c NAME.c. Without -ffast-math. A program that answers the",
+        "lines of its input: cc -O3 -march=native -DSEQ2SEE_MAIN NAME.c -lm -o NAME.",
         "No variable is changed after it is defined, so threads may call everything at once; memory comes from",
         "SEQ2SEE_MALLOC and SEQ2SEE_FREE, by default malloc and free.",
     ]

@@ -40,8 +40,6 @@ MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
 PICTURE_DROPOUT = 0.1
 """Dropout where the source has pictures (docs/sources.md)."""
-INFLECTION: dict[str, Any] = {"copy": True, "tags": "every_step"}
-"""Of the default model for forms from lemmas and tags (docs/defaults.md)."""
 TRANSFORMER = "transformer"
 FEWEST_TRANSLATIONS = 10_000
 """From this number of pairs on, a Transformer is chosen for translations."""
@@ -106,10 +104,8 @@ def choose_model(
                 why = f"{ARCHITECTURES[name].summary}, since {aligned}"
         options = replace(options, name=name)
         notes.append(f"model: {name} ({why}; choose another with --model)")
-    if has_tags and examples is not None and options.name == DEFAULT:
-        left_open = {key: value for key, value in INFLECTION.items() if getattr(options, key) is None}
-        if has_options_of(DEFAULT, replace(options, **left_open)):
-            options = replace(options, **left_open)
+    if has_tags and examples is not None and options.name == DEFAULT and options.tags is None:
+        options = replace(options, tags="every_step")
     if options.width is None and num_pairs >= MANY_PAIRS:
         options = replace(options, width=512)
     if options.name == TRANSFORMER and has_many_translations and options.width is None:

@@ -130,7 +130,8 @@ def same_answer(answers: Sequence[DevAnswer], setup: Setup = UNKNOWN_SETUP, long
         return None
     return Diagnosis(
         "same_answer",
-        f"{count:,} of {len(of_source):,} dev sources get the same answer, {quoted(answer)}: the model hardly uses its sources",
+        f"{count:,} of {len(of_source):,} dev sources get the same answer, {quoted(answer)}: the model hardly uses its "
+        "sources",
         f"{in_words(setup.better_reading(), setup.slower(), setup.harder_clipping(), longer)}; check that the two "
         "sides belong together (seq2see check)",
     )
