@@ -7,16 +7,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import seq2see
+from seq2see.data.values import ValueSpan
 from seq2see.errors import CheckpointError, ConfigError, DataError
 from seq2see.evaluation import EvaluationOptions
+from seq2see.inference.results import Prediction
 from seq2see.pages import collect_report_data, report_page, write_report
-from seq2see.pages.examples import text_of
+from seq2see.pages.examples import attention_parts, text_of
 from seq2see.pages.report import duration
 
 EVIL = "<script>alert(1)</script>"
@@ -134,6 +138,18 @@ def test_the_same_run_gives_the_same_scores_with_numpy(tiny_run: Path) -> None:
     assert data.report.count == 12
     assert len(data.attention) <= 4
     assert "12 items" in report_page(data)
+
+
+def test_formulas_are_drawn_for_pictures_alone() -> None:
+    """A command such as I_TURN_LEFT is no formula."""
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("PIL")
+    weights = np.full((2, 2), 0.5)
+    text = Prediction("I_TURN_LEFT", ["x", "<eos>"], ["I_TURN_LEFT", "<eos>"], -1.0, -1.0, weights, True)
+    assert "<img" not in "".join(attention_parts([text]))
+    span = ValueSpan("picture", 0, np.zeros((1, 8, 8), np.uint8))
+    picture = replace(text, text="x_1", source_tokens=["1:1", "<eos>"], source_values=(span,))
+    assert "".join(attention_parts([picture])).count("<img") == 2
 
 
 def test_sources_and_durations_for_display() -> None:

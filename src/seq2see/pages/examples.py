@@ -18,7 +18,8 @@ def attention_parts(predictions: Sequence[Prediction]) -> list[Markup]:
     """The attention of each answer, below its source; nothing for no answers."""
     if not predictions:
         return []
-    has_formulas = are_formulas(each.text for each in predictions)
+    have_pictures = any(span.kind == "picture" for each in predictions for span in each.source_values)
+    has_formulas = have_pictures and are_formulas(each.text for each in predictions)  # not commands like I_TURN_LEFT
     parts = [scale([END_NOTE])]
     for each in predictions:
         parts += [heading(each, has_formulas=has_formulas), shown_attention(each)]
