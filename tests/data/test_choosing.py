@@ -48,7 +48,7 @@ def test_known_columns_are_found_in_other_layouts(content: str, tmp_path: Path) 
 
 
 def test_a_file_without_the_known_columns_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="2 columns instead of the 4 of --names"):
+    with pytest.raises(DataError, match="2 columns, and no header that names them; known are 4 columns"):
         read(tmp_path, "zien\tzag\n", known=KNOWN)
 
 

@@ -65,6 +65,8 @@ def test_a_language_model_has_only_a_loss() -> None:
 def test_the_perplexity_of_a_huge_loss_is_infinite() -> None:
     found = assess(items_of([Pair("", "a", "")]), Outputs(None, (("a",),), (-9999.0,), (1,)))
     assert found.perplexity == math.inf
+    large = assess(items_of([Pair("", "a", "")]), Outputs(None, (("a",),), (-20.0,), (1,)))
+    assert "perplexity 4.85e+08" in str(large)
 
 
 def test_no_items_are_an_error() -> None:

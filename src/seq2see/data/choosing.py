@@ -253,7 +253,8 @@ class _Finder:
         if len(known) == self.layout.num_columns:
             return known.index(name)
         num = len(self.options.names)
-        what = f"there is no header, and {self.layout.num_columns} columns instead of the {num} of --names"
+        found = f"{self.layout.num_columns} columns, and no header that names them"
+        what = f"has {found}; known are {num} columns: {', '.join(self.options.names)}"
         raise UnknownColumnError(
             what, where=self.where, fix="give the numbers of the columns that are there, such as --source 1 --target 2"
         )

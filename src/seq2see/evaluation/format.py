@@ -81,7 +81,8 @@ def metric_lines(report: EvaluationReport) -> Iterator[str]:
         [measured.scale.title, number(report.scores[name].value, measured.scale.unit), interval_of(report, name)]
         for name, measured in report.measured.items()
     ]
-    rows[-1].append(f"nats per target token, perplexity {report.perplexity:,.2f}")
+    perplexity = f"{report.perplexity:,.2f}" if report.perplexity < 1e6 else f"{report.perplexity:.3g}"
+    rows[-1].append(f"nats per target token, perplexity {perplexity}")
     yield from aligned(rows, right=(1,))
 
 
