@@ -16,7 +16,7 @@ SIDES = [[pair.source for pair in PAIRS], [pair.target or "" for pair in PAIRS]]
 
 
 def codec_of(unit: str, texts: list[str], **limits: Any) -> Codec:
-    """Built on its own, from texts that are tokenised for it."""
+    """Built on its own, from texts that are tokenized for it."""
     if unit == "bpe":
         return learn_codec(unit, texts)
     return Codec.build(make_tokenizer(unit), texts, **limits)
@@ -57,7 +57,7 @@ def test_unknown_tokens_and_unknown_targets() -> None:
     assert same(examples, Examples.encode(pairs, *codecs))
 
 
-def test_each_text_is_tokenised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_text_is_tokenized_once(monkeypatch: pytest.MonkeyPatch) -> None:
     split, texts = Words.split, Counter[str]()
 
     def counting(tokenizer: Words, text: str) -> list[str]:

@@ -17,7 +17,7 @@ PAIRS = [Pair("ab", "a b", "f:1"), Pair("abc", "a b c d e", "f:2"), Pair("", "ab
     ("unit", "expected"),
     [("characters", (3, 9)), ("words", (1, 5)), ("symbols", (1, 5)), ("bytes", (3, 9)), ("bpe", (1, 5))],
 )
-def test_tokens_are_those_of_the_unit_and_words_for_subwords_not_learnt_yet(
+def test_tokens_are_those_of_the_unit_and_words_for_subwords_not_learned_yet(
     unit: str, expected: tuple[int, int]
 ) -> None:
     assert LengthLimit(9, TextOptions(source=unit, target=unit), None).lengths(PAIRS[1]) == expected

@@ -89,7 +89,7 @@ def test_blanks_around_a_side_are_kept(tmp_path: Path, bad_line: bytes) -> None:
 
 def test_pairs_not_in_normal_form_are_counted(tmp_path: Path, bad_line: bytes) -> None:
     content = "é\te\ne\u0301\te\u0301\ne\te\u0301\n".encode()
-    assert read(tmp_path, content + bad_line, skip_bad=True).num_not_normalised == 2
+    assert read(tmp_path, content + bad_line, skip_bad=True).num_not_normalized == 2
 
 
 def test_text_for_a_language_model(tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_real_files_are_read(seq2see_data: Path) -> None:
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix == ".gz" else content
         assert len(file.pairs) == content.count(b"\n")
-        assert (file.skipped, file.num_not_normalised) == (0, 0)
+        assert (file.skipped, file.num_not_normalized) == (0, 0)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])

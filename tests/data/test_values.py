@@ -46,7 +46,7 @@ def pairs(tmp_path: Path) -> list[Pair]:
     return [Pair(source, "x", f"p.tsv:{number}") for number, source in enumerate(sources, 1)]
 
 
-def test_a_batch_has_one_token_per_cell_and_vector_and_normalised_numbers(pairs: list[Pair]) -> None:
+def test_a_batch_has_one_token_per_cell_and_vector_and_normalized_numbers(pairs: list[Pair]) -> None:
     (codec, _), examples = build_examples(OPTIONS, pairs, has_source=True)
     assert codec is not None
     a, b = (codec.vocabulary.id(letter) for letter in "ab")
@@ -69,7 +69,7 @@ def test_a_batch_has_one_token_per_cell_and_vector_and_normalised_numbers(pairs:
     np.testing.assert_allclose([whole.mean(), whole.std()], [0, 1], atol=1e-5)
 
 
-def test_new_pairs_are_normalised_as_in_training(pairs: list[Pair]) -> None:
+def test_new_pairs_are_normalized_as_in_training(pairs: list[Pair]) -> None:
     (codec, target), examples = build_examples(OPTIONS, pairs, has_source=True)
     assert codec is not None
     again = Codec.from_json(codec.to_json())
@@ -240,27 +240,27 @@ def test_a_picture_that_cannot_be_read(content: bytes | None, said: str, tmp_pat
 
 
 def test_modes_of_pictures(tmp_path: Path) -> None:
-    """Grey, color, 16 bits and transparent pixels give values from 0 (black) to 255 (white)."""
-    grey = np.arange(0, 250, 10, dtype=np.uint8).reshape(5, 5)
-    picture(tmp_path / "grey.png", grey)
-    PIL.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
-    PIL.fromarray(np.dstack([grey, grey, grey, np.zeros_like(grey)]), "RGBA").save(tmp_path / "clear.png")
-    assert (read_values("picture", str(tmp_path / "grey.png"), "", channels=1)[0] == grey).all()
-    assert (read_values("picture", str(tmp_path / "deep.png"), "", channels=1)[0] == grey).all()
+    """Gray, color, 16 bits and transparent pixels give values from 0 (black) to 255 (white)."""
+    gray = np.arange(0, 250, 10, dtype=np.uint8).reshape(5, 5)
+    picture(tmp_path / "gray.png", gray)
+    PIL.fromarray(gray.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    PIL.fromarray(np.dstack([gray, gray, gray, np.zeros_like(gray)]), "RGBA").save(tmp_path / "clear.png")
+    assert (read_values("picture", str(tmp_path / "gray.png"), "", channels=1)[0] == gray).all()
+    assert (read_values("picture", str(tmp_path / "deep.png"), "", channels=1)[0] == gray).all()
     assert (read_values("picture", str(tmp_path / "clear.png"), "", channels=1) == 255).all()
-    assert read_values("picture", str(tmp_path / "grey.png"), "", channels=3).shape == (3, 5, 5)
+    assert read_values("picture", str(tmp_path / "gray.png"), "", channels=3).shape == (3, 5, 5)
 
 
 def test_color_is_kept_where_there_is_any(tmp_path: Path) -> None:
-    grey = str(picture(tmp_path / "grey.png", np.zeros((4, 4)), "RGB"))
+    gray = str(picture(tmp_path / "gray.png", np.zeros((4, 4)), "RGB"))
     red = str(picture(tmp_path / "red.png", np.full((4, 4, 3), (200, 10, 10))))
-    assert learn_field("picture", [grey, grey], ["", ""]).width == 1
-    field = learn_field("picture", [grey, red], ["", ""])
+    assert learn_field("picture", [gray, gray], ["", ""]).width == 1
+    field = learn_field("picture", [gray, red], ["", ""])
     assert field.width == 3
     assert field.mean[0] > field.mean[1]
 
 
-def test_a_constant_value_is_only_centred() -> None:
+def test_a_constant_value_is_only_centered() -> None:
     field = learn_field("vectors", ["[[5, 1], [5, 3]]"], [""])
     assert (field.mean, field.scale) == ((5.0, 2.0), (1.0, 1.0))
 
@@ -284,7 +284,7 @@ def test_vectors_of_other_widths_are_refused(pairs: list[Pair]) -> None:
         *({"scale": scale} for scale in ([1.0, 0.0], [1.0, float("nan")], None)),
     ],
 )
-def test_a_damaged_normalisation_is_refused(change: dict[str, object], pairs: list[Pair]) -> None:
+def test_a_damaged_normalization_is_refused(change: dict[str, object], pairs: list[Pair]) -> None:
     (codec, _), _ = build_examples(OPTIONS, pairs, has_source=True)
     assert codec is not None
     values = json.loads(codec.to_json())
