@@ -161,6 +161,7 @@ def test_different_options_or_data_are_errors_before_training(
         (("plain",), {}, "at least two runs"),
         (("plain", "plain"), {}, "at least two runs"),
         (NAMES, {"seeds": 0}, "seeds: must be at least 1"),
+        (NAMES, {"seeds": 1001}, "seeds: must be at most 1,000"),
         (("plain", "language_model"), {}, "language models are not supported"),
         (("plain", "atention"), {}, "attention"),
         (NAMES, {"settings": {"model.name": "peeky"}}, "can't be set here"),

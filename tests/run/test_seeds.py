@@ -170,7 +170,11 @@ def test_the_seed_of_the_split_decides_the_dev_pairs(tiny_pairs: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["--seeds", "0"], "--seeds: must be at least 1"), (["--seeds", "x"], "--seeds")],
+    [
+        (["--seeds", "0"], "--seeds: must be at least 1"),
+        (["--seeds", "1001"], "--seeds: must be at most 1,000"),
+        (["--seeds", "x"], "--seeds"),
+    ],
 )
 def test_what_is_refused(
     words: list[str], said: str, tiny_pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -19,13 +19,14 @@ from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation import EvaluationArguments, EvaluationOptions
 from seq2see.inference.checking import hints_of, require_known, require_type, require_types, texts_of
 from seq2see.inference.loading import as_paths
-from seq2see.inference.options import Beam, Count
+from seq2see.inference.options import Beam
 from seq2see.model import DEFAULT, find
 from seq2see.run.distillation import distill as distill_runs
 from seq2see.run.fine_tune import architecture_at
 from seq2see.run.folder import default_folder, has_checkpoint, stored_config
 from seq2see.run.seeds import train_seeds
 from seq2see.run.train import train as train_run
+from seq2see.training.options import Seeds
 from seq2see.tuning import Budget, Tuning
 from seq2see.tuning import tune as tune_settings
 
@@ -119,7 +120,7 @@ def train(
         "auto_resume": auto_resume,
         "console": Terminal(stderr=True, quiet=quiet),
     }
-    if require_type("seeds", seeds, Count) > 1:
+    if require_type("seeds", seeds, Seeds) > 1:
         runs = train_seeds(config, Path(out), seeds, **asked)
         if runs is None:
             raise KeyboardInterrupt
@@ -189,7 +190,7 @@ def compare(
         Path(out),
         dev=as_paths(dev, where="dev"),
         test=as_paths(test, where="test"),
-        seeds=require_type("seeds", seeds, Count),
+        seeds=require_type("seeds", seeds, Seeds),
         sizes=[require_type("sizes", size, int) for size in sizes],
         settings=dict(settings or {}),
         table=table,

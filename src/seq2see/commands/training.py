@@ -34,7 +34,9 @@ from seq2see.commands.options import (
 )
 from seq2see.console import say, show
 from seq2see.errors import ConfigError
+from seq2see.inference.checking import require_type
 from seq2see.printable import quoted
+from seq2see.training.options import Seeds
 
 DEMO_FOLDER = Path("runs/demo")
 Flag = Annotated[Switch, Parameter(group=RUN)]
@@ -137,8 +139,7 @@ def train(
     is_resumed = resume or auto_resume or fallback_previous or allow_changes
     # Whether there is such a GPU, and what the other engine supports, is known only later, and said first.
     is_simple = engine == "torch" and device in ("auto", "cpu") and not is_resumed
-    if seeds < 1:
-        raise ConfigError(f"must be at least 1, not {seeds}", where="--seeds", fix="give 3 to 10, or leave it out")
+    require_type("--seeds", seeds, Seeds)
     first = folder if seeds == 1 else folder / MEMBER.format(config.training.seed)
     read = read_first(config, first, say_to(console), force=force) if is_simple else None
     from seq2see.run.seeds import train_seeds  # imports PyTorch, which takes seconds

@@ -27,6 +27,7 @@ from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationOptions, RunsReport, evaluate_runs
 from seq2see.evaluation.sizes import SizeScores, scores_by_size, size_dicts, size_lines
 from seq2see.evaluation.tables import csv_text, latex_text, sizes_latex
+from seq2see.inference.checking import require_type
 from seq2see.metrics import Scale
 from seq2see.model import ARCHITECTURES, find, fitting, resolve
 from seq2see.pages.comparison import write_comparison
@@ -34,6 +35,7 @@ from seq2see.pages.report import require_page
 from seq2see.pages.size_chart import size_picture
 from seq2see.run.pairs import RunData, as_jsonl, read_data, split_seed_of
 from seq2see.storage.files import write_file
+from seq2see.training.options import Seeds
 
 PAGE, PICTURE = "compare.html", "sizes.svg"
 WIDTH_MM = 84.0
@@ -157,8 +159,7 @@ def plan_runs(
     ConfigError if they can't be compared.
     """
     names = list(dict.fromkeys(names))
-    if seeds < 1:
-        raise ConfigError(f"must be at least 1, not {seeds}", where="seeds", fix="use --seeds 3 (seeds=3)")
+    require_type("seeds", seeds, Seeds)
     if any(size < 2 for size in sizes) or len(set(sizes)) < len(sizes):
         what = f"must be different numbers of at least 2 pairs, not {','.join(map(str, sizes))}"
         raise ConfigError(what, where="sizes", fix="use --sizes 100,300,900 (sizes=[100, 300, 900])")

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 Count = Annotated[int, Meta(ge=1)]
+Seeds = Annotated[int, Meta(ge=1, le=1_000)]
+"""Runs of one configuration."""
 Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 DevMetric = Literal[
