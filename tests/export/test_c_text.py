@@ -98,7 +98,7 @@ def assert_same(codec, texts, compiler, folder) -> None:
         found = [token.split(".") for token in cut.split()]
         assert [bytes.fromhex(token).decode() for _, token in found] == codec.split(text), repr(text)
         assert [int(number) for number, _ in found] == codec.encode(text, end=False), repr(text)
-        if not isinstance(codec.tokenizer, Fields) and codec.most is None:  # which only sources have
+        if not isinstance(codec.tokenizer, Fields) and codec.truncate is None:  # which only sources have
             known = [number for number in each if number != codec.step]
             assert bytes.fromhex(joined).decode() == codec.decode(known, after=text), (text, each)
 
@@ -128,12 +128,12 @@ def test_fields_are_cut_each_by_its_unit(compiler, tmp_path) -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 7, 30])
 def test_long_texts_are_truncated_as_in_python(most, compiler, tmp_path) -> None:
-    one = replace(codec_of(TextOptions(), "characters", random_texts(100)), most=most)
+    one = replace(codec_of(TextOptions(), "characters", random_texts(100)), truncate=most)
     (folder := tmp_path / "one").mkdir()
     assert_same(one, random_texts(200, seed=2), compiler, folder)
     columns = [[text.replace("\t", " ") for text in random_texts(200, seed=seed)] for seed in (3, 4, 5)]
     fields = replace(
-        codec_of(TextOptions(), ("words", "tags", "graphemes"), list(zip(*columns, strict=True))), most=most
+        codec_of(TextOptions(), ("words", "tags", "graphemes"), list(zip(*columns, strict=True))), truncate=most
     )
     assert_same(fields, ["\t".join(row) for row in zip(*columns, strict=True)], compiler, tmp_path)
 

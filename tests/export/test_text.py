@@ -67,7 +67,7 @@ def assert_same(codec, texts, node) -> None:
         assert found["tokens"][i] == codec.tokenizer.split(text), repr(text)
         assert found["read"][i] == list(codec.encode(text))[:-1], repr(text)
     if (
-        not isinstance(codec.tokenizer, Fields) and codec.most is None
+        not isinstance(codec.tokenizer, Fields) and codec.truncate is None
     ):  # which only sources have, so that they are never written
         assert found["written"] == [codec.decode(each) for each in ids]
         continued = [codec.decode(each, after=text) for text, each in zip(texts, ids, strict=True)]
@@ -93,11 +93,11 @@ def test_fields_are_cut_each_by_its_unit(node) -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 7, 30])
 def test_long_texts_are_truncated_as_in_python(most, node) -> None:
-    one = replace(codec_of(TextOptions(), "characters", random_texts(100)), most=most)
+    one = replace(codec_of(TextOptions(), "characters", random_texts(100)), truncate=most)
     assert_same(one, random_texts(200, seed=2), node)
     columns = [[text.replace("\t", " ") for text in random_texts(200, seed=seed)] for seed in (3, 4, 5)]
     fields = replace(
-        codec_of(TextOptions(), ("words", "tags", "graphemes"), list(zip(*columns, strict=True))), most=most
+        codec_of(TextOptions(), ("words", "tags", "graphemes"), list(zip(*columns, strict=True))), truncate=most
     )
     assert_same(fields, ["\t".join(row) for row in zip(*columns, strict=True)], node)
 

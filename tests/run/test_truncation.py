@@ -34,7 +34,7 @@ def test_the_sources_are_cut_and_counted(run: tuple[Path, str], tiny_pairs: Path
     long = sum(len(source) > 3 for source in train_pairs)
     number = int(said.partition(" sources are cut to 3 tokens (text.truncate)")[0].split()[-3])
     assert 0.7 * long < number <= long  # the others are in dev
-    assert load_model(folder / "model").source_codec.most == 3  # type: ignore[union-attr]
+    assert load_model(folder / "model").source_codec.truncate == 3  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("engine", ["torch", "numpy"])
@@ -63,4 +63,4 @@ def test_a_fine_tuned_model_keeps_the_number(
     assert caught.value.where == "text.truncate"
     tuned = seq2see.train(tiny_pairs, out=tmp_path / "tuned", settings=tiny_settings | started, quiet=True)
     assert tuned.source_codec is not None
-    assert tuned.source_codec.most == 3
+    assert tuned.source_codec.truncate == 3

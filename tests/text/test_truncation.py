@@ -36,7 +36,7 @@ def test_the_longest_fields_are_cut(most: int, expected: str) -> None:
 
 
 @given(FIELDS, st.integers(1, 40))
-def test_fields_keep_their_beginning_and_have_at_most_so_many_tokens(fields: list[list[str]], most: int) -> None:
+def test_fields_keep_their_beginning_within_the_limit(fields: list[list[str]], most: int) -> None:
     found = "".join(truncated(with_breaks(fields), most, has_fields=True)).split(FIELD_BREAK)
     assert len(found) == len(fields)
     assert all("".join(field).startswith(own) for field, own in zip(fields, found, strict=True))
@@ -54,7 +54,7 @@ def test_fields_keep_their_beginning_and_have_at_most_so_many_tokens(fields: lis
 @given(st.text(alphabet="abc\t", max_size=20), st.integers(1, 25))
 def test_a_codec_reads_the_first_tokens(text: str, most: int) -> None:
     whole = Codec.build(make_tokenizer("characters"), ["abc\t"])
-    codec = replace(whole, most=most)
+    codec = replace(whole, truncate=most)
     assert codec.encode(text) == [*whole.encode(text, end=False)[:most], EOS]
     assert codec.cuts(text) == (len(text) > most)
     assert codec.normalize(text) == text

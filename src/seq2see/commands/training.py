@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -112,6 +111,7 @@ def train(
     force
         Replace the run in the folder.
     """
+    from seq2see.commands.resuming import of_named_run
     from seq2see.console import Terminal, say_to
     from seq2see.inference.loading import MEMBER
     from seq2see.run.first_look import read_first
@@ -192,23 +192,6 @@ def train(
         return EXIT_INTERRUPTED
     say(f"try it: seq2see predict {quoted(folder)} {trained.example}")
     return 0
-
-
-def of_named_run(data: Sequence[Path], out: Path | None, *, resume: bool) -> tuple[tuple[Path, ...], Path | None]:
-    """The data and the folder of a run resumed by its name alone; else the same. ConfigError for a run as data."""
-    from seq2see.run.folder import CONFIG
-
-    if resume and not data and out is None:
-        raise ConfigError("needs a run", where="--resume", fix="name it: seq2see train runs/NAME --resume")
-    named = [out] if out is not None and not data else data if out is None else []
-    if resume and len(named) == 1 and (config := named[0] / CONFIG).is_file():
-        return (config,), named[0]
-    for path in data:
-        if (path / CONFIG).is_file():
-            name = quoted(path)
-            fix = f"resume it: seq2see train {name} --resume; or train on other pairs from it: --from {name}"
-            raise ConfigError("is a run, not a file of pairs", where=str(path), fix=fix)
-    return tuple(data), out
 
 
 def launched_by() -> list[str]:

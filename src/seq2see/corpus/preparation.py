@@ -207,7 +207,7 @@ class Preparation:
             self.codecs = target, target
         else:
             source = codec_of_counts(text, text.source, counts["source"], text.case) if units[0] else None
-            source = source and replace(source, most=text.truncate)
+            source = source and replace(source, truncate=text.truncate)
             self.codecs = source, codec_of_counts(text, text.target, counts["target"])
         files = codec_files(self.codecs)
         for name, content in files.items():

@@ -47,7 +47,7 @@ def build_examples(options: TextOptions, pairs: Sequence[Pair], *, has_source: b
         return (codec, codec), Examples(*ids.split(len(pairs)))
     places = [pair.origin for pair in pairs]
     source_codec, source_ids = build_and_encode(
-        options, options.source, sources, options.case, places, most=options.truncate
+        options, options.source, sources, options.case, places, truncate=options.truncate
     )
     target_codec, target_ids = build_and_encode(options, options.target, targets)
     return (source_codec, target_codec), Examples(source_ids, target_ids)
@@ -60,19 +60,19 @@ def build_and_encode(
     case: Case = "keep",
     places: Sequence[str] = (),
     *,
-    most: int | None = None,
+    truncate: int | None = None,
 ) -> tuple[Codec, Sequences]:
     """A codec of this unit built from the texts, and their ids with EOS at the end; None has no ids.
 
-    Texts are cut to `most` tokens, but all of their tokens are counted. `places` are the files and lines of the texts,
-    beside which the files that they name are looked up.
+    Texts are cut to `truncate` tokens, but all of their tokens are counted. `places` are the files and lines of the
+    texts, beside which the files that they name are looked up.
     """
     assert unit is not None
-    if not isinstance(unit, str) or unit in SUBWORD_UNITS or options.protect is not None or most is not None:
+    if not isinstance(unit, str) or unit in SUBWORD_UNITS or options.protect is not None or truncate is not None:
         filled = [text or "" for text in texts]
         values = learn_values(unit, filled, places)
         codec = codec_of_counts(options, unit, count_units(options, unit, filled, case), case, values)
-        codec = replace(codec, most=most)
+        codec = replace(codec, truncate=truncate)
         return codec, Sequences.encode(codec, texts, places)
     tokenizer = make_tokenizer(unit, options.normalization, case)
     # Tokens are numbered as they appear. Once all are counted, a table maps these numbers to the ids of the vocabulary.

@@ -66,7 +66,7 @@ def truncated_lines(sources: Sequence[str], codec: Codec | None) -> list[str]:
     count = sum(map(codec.cuts, sources)) if codec is not None else 0
     if codec is None or not count:
         return []
-    return [f"{count:,} of {len(sources):,} sources are cut to {codec.most:,} tokens (text.truncate)"]
+    return [f"{count:,} of {len(sources):,} sources are cut to {codec.truncate:,} tokens (text.truncate)"]
 
 
 def left_out_line(name: str, long: Sequence[Pair], total: int, limit: LengthLimit) -> str:

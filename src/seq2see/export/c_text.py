@@ -295,7 +295,7 @@ class TextWriter:
             int(is_ambiguous),
             FORMS[form],
             int(codec.tokenizer.case == "fold"),
-            codec.most or 0,
+            codec.truncate or 0,
             f"{name}_units",
             len(rows),
             join,

@@ -101,7 +101,8 @@ class InputNotes:
             if self.seen.longest is not None and len(own) > MUCH_LONGER * self.seen.longest:
                 self.longest = max(self.longest, len(own))
                 self._note("long", place)
-            if self.codec.most is not None and self.codec.cuts(text):
+            limit = self.codec.truncate
+            if limit is not None and len(own) >= limit and self.codec.cuts(text):  # most texts needn't be split again
                 self._note("cut", place)
             if form != "none" and not unicodedata.is_normalized(form, text):
                 self._note("form", place)
@@ -151,7 +152,7 @@ class InputNotes:
             if case in found
         ]
         if "cut" in found:
-            lines.append(f"cut to {self.codec.most:,} tokens, as in training (text.truncate): {found['cut']}")
+            lines.append(f"cut to {self.codec.truncate:,} tokens, as in training (text.truncate): {found['cut']}")
         if "long" in found:
             lines.append(
                 f"much longer than anything in training: {found['long']}, with up to {self.longest:,} tokens, while "

@@ -36,7 +36,7 @@ MAX_SEED = 2**64 - 1
 
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Length = Annotated[int, Meta(ge=1, le=100_000)]
-"""In tokens of the target; a search of so many steps takes minutes."""
+"""Tokens of an answer; a search of 100,000 steps takes minutes."""
 Repeats = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Beam = Annotated[int, Meta(ge=1, le=1_000)]
 """Memory and time grow with its square."""

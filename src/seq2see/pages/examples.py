@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from seq2see.data.values import ValueSpan
 from seq2see.inference.results import Prediction
-from seq2see.markup import Markup, element, joined, text_element
-from seq2see.markup.elements import attributes_of
+from seq2see.markup import Markup, attributes_of, element, joined, text_element
 from seq2see.pictures.formula import are_formulas, drawn_formula
 from seq2see.pictures.grid import attention_grid, scale
 from seq2see.pictures.labels import END_NOTE

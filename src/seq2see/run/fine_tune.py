@@ -168,7 +168,7 @@ def stored_text_options(pretrained: Pretrained) -> TextOptions:
         "target": target.tokenizer.name,
         "normalization": target.tokenizer.normalization,
         "case": source.tokenizer.case if source else "keep",
-        "truncate": source.most if source else None,
+        "truncate": source.truncate if source else None,
         "protect": target.tokenizer.pattern if isinstance(target.tokenizer, Protected) else None,
         "joint": known.joint if pretrained.config else is_joint,
     }

@@ -46,8 +46,8 @@ class Codec:
     vocabulary: Vocabulary
     aligner: Aligner | None = None
     """Aligns targets to their sources, for a transducer, whose vocabulary has the token STEP."""
-    most: int | None = None
-    """Longer texts are cut to so many tokens: see `truncation`."""
+    truncate: int | None = None
+    """Longer texts are cut to this number of tokens: see `truncated`."""
 
     @property
     def step(self) -> int | None:
@@ -89,13 +89,13 @@ class Codec:
 
     def cuts(self, text: str) -> bool:
         """Whether the text is cut."""
-        tokens = self.tokenizer.split(text) if self.most is not None else []
+        tokens = self.tokenizer.split(text) if self.truncate is not None else []
         return len(self._cut(tokens)) < len(tokens)
 
     def _cut(self, tokens: list[str]) -> list[str]:
-        if self.most is None:
+        if self.truncate is None:
             return tokens
-        return truncated(tokens, self.most, has_fields=isinstance(self.tokenizer, Fields))
+        return truncated(tokens, self.truncate, has_fields=isinstance(self.tokenizer, Fields))
 
     def joined(self, fields: Iterable[list[int]], *, end: bool = True) -> list[int]:
         """The ids of a text from those of its fields, with EOS at the `end`."""
@@ -142,7 +142,7 @@ class Codec:
             "tokenizer": self.tokenizer.name,
             "normalization": self.tokenizer.normalization,
             **({"case": self.tokenizer.case} if self.tokenizer.case != "keep" else {}),
-            **({} if self.most is None else {"truncate": self.most}),
+            **({} if self.truncate is None else {"truncate": self.truncate}),
             "unicode": unicodedata.unidata_version,
             "tokens": list(self.vocabulary.tokens),
             **stored(self.tokenizer),

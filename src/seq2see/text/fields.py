@@ -130,14 +130,9 @@ class Fields(Tokenizer):
 
     def join(self, tokens: list[str]) -> str:
         """The text of these tokens; of more fields than there are, the last ones are read like the last."""
-        fields: list[list[str]] = [[]]
-        for token in tokens:
-            if token == FIELD_BREAK:
-                fields.append([])
-            else:
-                fields[-1].append(token)
         last = len(self.parts) - 1
-        return FIELD_BREAK.join(self.parts[min(index, last)].join(field) for index, field in enumerate(fields))
+        fields = enumerate(by_field(tokens))
+        return FIELD_BREAK.join(self.parts[min(index, last)].join(field) for index, field in fields)
 
     def fields(self, text: str) -> Iterable[tuple[Tokenizer, str]]:
         """Each field with its tokenizer."""
@@ -174,6 +169,17 @@ def columns_of(texts: Sequence[str], number: int) -> list[list[str]]:
             what = f"a source must have {number} fields separated by TAB, found {len(row)}: {text!r:.80}"
             raise DataError(what, fix="give all fields of each source, empty ones too")
     return [[row[index] for row in rows] for index in range(number)]
+
+
+def by_field(tokens: Iterable[str]) -> list[list[str]]:
+    """The tokens of each field: the inverse of `with_breaks`."""
+    fields: list[list[str]] = [[]]
+    for token in tokens:
+        if token == FIELD_BREAK:
+            fields.append([])
+        else:
+            fields[-1].append(token)
+    return fields
 
 
 def with_breaks(fields: Iterable[list[str]]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seq2see.text.fields import FIELD_BREAK, with_breaks
+from seq2see.text.fields import by_field, with_breaks
 
 
 def truncated(tokens: list[str], most: int, *, has_fields: bool) -> list[str]:
@@ -13,12 +13,7 @@ def truncated(tokens: list[str], most: int, *, has_fields: bool) -> list[str]:
         return tokens
     if not has_fields:
         return tokens[:most]
-    fields: list[list[str]] = [[]]
-    for token in tokens:
-        if token == FIELD_BREAK:
-            fields.append([])
-        else:
-            fields[-1].append(token)
+    fields = by_field(tokens)
     share = share_of(list(map(len, fields)), most)
     return with_breaks(field[:share] for field in fields)
 

@@ -42,7 +42,7 @@ struct Codec {
   int is_ambiguous;             /* whether several sequences of tokens are one text */
   int form;                     /* 0: none, 1: NFC, 2: NFD, 3: NFKC */
   int folds;                    /* whether all letters are lower-cased */
-  size_t most;                  /* tokens that longer texts are cut to; else 0 */
+  size_t truncate;                /* tokens that longer texts are cut to; else 0 */
   const Unit *units;
   size_t num_units;
   Slice (*join)(Work *, const Codec *, const Slices *);
@@ -174,7 +174,7 @@ static Slices tokens_of(Work *work, const Codec *codec, Slice text)
     lengths[n] = found.count - before;
     start = end + 1;
   }
-  if (codec->most) truncate_to(&found, codec->most, lengths, codec->num_units);
+  if (codec->truncate) truncate_to(&found, codec->truncate, lengths, codec->num_units);
   return found;
 }
 

@@ -211,14 +211,14 @@ class Codec {
     this.ids = new Map(values.tokens.map((token, i) => [token, i + SPECIALS.length]));
     this.size = values.tokens.length + SPECIALS.length;
     // A transducer moves on to the next source token by the first token of its targets.
-    this.most = values.truncate ?? Infinity;
+    this.truncate = values.truncate ?? Infinity;
     this.hasFields = values.tokenizer === "fields";
     this.step = values.alignment ? SPECIALS.length : null;
     this.isAmbiguous = this.step !== null || ["bpe", "unigram"].includes(values.tokenizer);
   }
 
   encode(text) {
-    return truncated(this.tokenizer.split(text), this.most, this.hasFields).map((token) => this.ids.get(token) ?? UNK);
+    return truncated(this.tokenizer.split(text), this.truncate, this.hasFields).map((token) => this.ids.get(token) ?? UNK);
   }
 
   token(id) {
