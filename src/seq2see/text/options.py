@@ -33,8 +33,8 @@ class TextOptions:
     """fold: sources are lower-cased, in training and in prediction, so that case makes no difference; targets never
     are."""
     truncate: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
-    """Sources are cut to their first that many tokens, in training and in prediction; of several fields the longest are
-    cut; by default none is."""
+    """Longest source in tokens: longer ones are cut to their beginning, in training and in prediction; of several
+    fields the longest are cut; by default there is no limit."""
     protect: str | None = None
     """Regular expression of units that stay whole, such as placeholders; by default there are none. Each match in a
     text is one token, whatever the unit of the text and however rare the match is, and keeps its case under
