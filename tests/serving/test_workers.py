@@ -107,7 +107,7 @@ def test_a_worker_that_has_died_while_idle_is_missed_by_nobody(tiny_run: Path) -
         assert (reply.status, reply.json["detail"]) == (503, "no worker is running")
         assert service.ask("/v1/predict", {"texts": "abc"}).status == 200
         assert service.ask("/health/ready").status == 200
-        assert service.metric("seq2see_worker_deaths_total") == 1
+        eventually(lambda: service.metric("seq2see_worker_deaths_total") == 1)
 
 
 def test_a_model_that_was_replaced_by_a_broken_file_outlives_its_worker(tiny_run_copy: Path) -> None:
