@@ -377,45 +377,40 @@ def test_requests_that_wait_together_are_answered_together(service: Running, mod
     assert service.metric("seq2see_batch_texts_count") - before < len(texts)
 
 
-SLOW: dict[str, Any] = {"texts": ["abcde" * 20], "min_length": 1000, "max_length": 1000, "beam": 30}
-"""Takes longer than a test waits for it."""
+SLOW: dict[str, Any] = {"texts": ["abcde" * 20], "min_length": 50_000, "max_length": 50_000, "beam": 30}
+"""Takes far longer than the minute that a test waits for an answer: who is answered after it did not wait for it."""
 
 
 def test_a_deadline_that_has_passed_is_said_and_frees_the_search(tiny_run: Path) -> None:
-    with running({"tiny": tiny_run}) as service:
-        started = time.monotonic()
-        reply = service.ask("/v1/predict", {**SLOW, "deadline": 0.3})
-        assert (reply.status, time.monotonic() - started < 3) == (504, True)
+    with running({"tiny": tiny_run}, max_answer=50_000) as service:
+        assert service.ask("/v1/predict", {**SLOW, "deadline": 0.3}).status == 504
         eventually(lambda: service.app.service.batcher.num_requests == 0)
         assert texts_of(service.ask("/v1/predict", {"texts": "abc"}))
-        assert time.monotonic() - started < 5
         eventually(lambda: service.metric("seq2see_given_up_total") == 1)
 
 
 def test_a_stream_ends_with_an_error_at_its_deadline(tiny_run: Path) -> None:
-    with running({"tiny": tiny_run}) as service:
+    with running({"tiny": tiny_run}, max_answer=50_000) as service:
         events = service.ask("/v1/stream", {**SLOW, "deadline": 0.3}).events
         assert (events[-1][0], events[-1][1]["status"]) == ("error", 504)
 
 
 @pytest.mark.parametrize("path", ["/v1/predict", "/v1/stream"])
 def test_a_client_that_goes_away_frees_its_place(tiny_run: Path, path: str) -> None:
-    with running({"tiny": tiny_run}) as service:
+    with running({"tiny": tiny_run}, max_answer=50_000) as service:
         body = json.dumps(SLOW).encode()
         with socket.create_connection(("127.0.0.1", service.port)) as client:
             client.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode())
             client.sendall(b"Content-Length: %d\r\n\r\n" % len(body) + body)
             eventually(lambda: service.app.service.batcher.num_requests == 1)
-        eventually(lambda: service.app.service.batcher.num_requests == 0, seconds=2)
-        started = time.monotonic()
+        eventually(lambda: service.app.service.batcher.num_requests == 0)
         assert texts_of(service.ask("/v1/predict", {"texts": "abc"}))
-        assert time.monotonic() - started < 2, "the search goes on"
         eventually(lambda: service.metric('seq2see_given_up_total{reason="client gone"}') == 1)
         eventually(lambda: service.metric(f'seq2see_requests_total{{path="{path}",status="499"}}') == 1)
 
 
 def test_a_full_queue_says_when_to_come_again(tiny_run: Path) -> None:
-    with running({"tiny": tiny_run}, max_queue=1) as service:
+    with running({"tiny": tiny_run}, max_queue=1, max_answer=50_000) as service:
         waiting = threading.Thread(target=service.ask, args=["/v1/predict", {**SLOW, "deadline": 1}])
         waiting.start()
         eventually(lambda: service.app.service.batcher.num_requests == 1)

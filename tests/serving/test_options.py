@@ -55,8 +55,8 @@ def test_a_batch_of_1_answers_each_text_alone(tiny_run: Path) -> None:
 
 
 def test_what_waits_is_bounded_in_tokens(tiny_run: Path) -> None:
-    slow = {"texts": ["abcde" * 20], "min_length": 1000, "max_length": 1000, "beam": 30, "deadline": 1}
-    with running({"tiny": tiny_run}, max_queued_tokens=100) as service:
+    slow = {"texts": ["abcde" * 20], "min_length": 50_000, "max_length": 50_000, "beam": 30, "deadline": 1}
+    with running({"tiny": tiny_run}, max_queued_tokens=100, max_answer=50_000) as service:
         waiting = threading.Thread(target=service.ask, args=["/v1/predict", slow])
         waiting.start()
         eventually(lambda: service.app.service.batcher.num_requests == 1)
