@@ -202,3 +202,10 @@ def test_the_demo_replaces_an_earlier_demo_and_no_other_run(
     config = make_config({}, dates_demo.SETTINGS)
     (tmp_path / "runs" / "demo" / "config.toml").write_text(to_toml(config))
     assert dates_demo.is_demo(tmp_path / "runs" / "demo")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_output_without_a_name_is_refused(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    words = [word.replace("{out}", "") for word in COMMANDS[name][1].split()]
+    assert cli.run(words) == 2
+    assert ": must not be empty\n  fix: name a file or folder" in capfd.readouterr().err

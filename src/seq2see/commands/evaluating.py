@@ -22,6 +22,7 @@ from seq2see.commands.options import (
     Switch,
     Table,
     TableFormat,
+    read_output,
     require_files,
     require_one_format,
     width_in,
@@ -65,7 +66,8 @@ def evaluate(
     *data: Annotated[Path, Parameter(help="Further runs, then a test file, or two parallel files.")],
     options: Evaluation = EvaluationFlags(),  # noqa: B008 (frozen)
     errors: Annotated[
-        Path | None, Parameter(group=OUTPUT, help="Write the wrong predictions to this file, worst first.")
+        Path | None,
+        Parameter(converter=read_output, group=OUTPUT, help="Write the wrong predictions to this file, worst first."),
     ] = None,
     baseline: Annotated[
         list[str] | None,
@@ -129,7 +131,8 @@ def curves(
         float | None, Parameter(group=OUTPUT, help="The width of the picture in millimetres, with text of 8 points.")
     ] = None,
     tensorboard: Annotated[
-        Path | None, Parameter(group=OUTPUT, help="A folder of TensorBoard events, instead of a picture.")
+        Path | None,
+        Parameter(converter=read_output, group=OUTPUT, help="A folder of TensorBoard events, instead of a picture."),
     ] = None,
 ) -> None:
     """Draw the learning curves of one or several runs in one picture: losses, dev metric, learning rate and speed."""
@@ -153,7 +156,10 @@ def report(
     run: Annotated[Path, Parameter(help="A run folder.")],
     /,
     *,
-    output: Annotated[Path, Parameter(alias="-o", group=OUTPUT, help="The page, a file whose name ends in .html.")],
+    output: Annotated[
+        Path,
+        Parameter(alias="-o", converter=read_output, group=OUTPUT, help="The page, a file whose name ends in .html."),
+    ],
     test: Annotated[Files, Parameter(help="Pairs to evaluate on; by default the run's own dev pairs.")] = None,
     by: Annotated[
         str | None, Parameter(group=SCORES, help="A label column of the test file to score separately; or seen.")
@@ -183,7 +189,10 @@ def pack(
     /,
     *,
     output: Annotated[
-        Path, Parameter(alias="-o", group=OUTPUT, help="A file whose name ends in .seq2see, or a folder.")
+        Path,
+        Parameter(
+            alias="-o", converter=read_output, group=OUTPUT, help="A file whose name ends in .seq2see, or a folder."
+        ),
     ],
     weights: Annotated[
         Literal["float32", "float16", "int8"],
@@ -223,6 +232,7 @@ def export(
         Path,
         Parameter(
             alias="-o",
+            converter=read_output,
             group=OUTPUT,
             help="A file whose name ends in .html (a page that works offline), .js or .mjs (an ES module), "
             ".c (one C99 file, with its header), .json (the operations alone); a folder whose name ends in .onnx "

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter, Token
+from cyclopts import Parameter, Token, convert
 from msgspec import Meta
 
 from seq2see.commands.boxes import (
@@ -77,6 +77,15 @@ def read_columns(kind: object, tokens: Sequence[Token]) -> Any:
 def read_names(kind: object, tokens: Sequence[Token]) -> Any:
     """The same of all columns, of which some may have no name."""
     return columns_in(",".join(token.value for token in tokens), keep_empty=True)
+
+
+def read_output(kind: Any, tokens: Sequence[Token]) -> Any:
+    """Where to write. ConfigError for an empty name, of which pathlib would make the working directory."""
+    for token in tokens:
+        if not token.value:
+            fix = "name a file or folder; a variable of the shell may be empty"
+            raise ConfigError("must not be empty", where=token.keyword or "the output", fix=fix)
+    return convert(kind, tokens)
 
 
 FromFile = Parameter(converter=read_glossary, n_tokens=1, accepts_keys=False)
@@ -203,9 +212,14 @@ Run = Annotated[Path, Parameter(help="A run folder, a model/ folder, or a packed
 Files = Annotated[list[Path] | None, Parameter(group=DATA, consume_multiple=True)]
 OutputFile = Annotated[
     Path | None,
-    Parameter(name=["--output", "-o"], group=OUTPUT, help="The file of the answers; by default the terminal."),
+    Parameter(
+        name=["--output", "-o"],
+        converter=read_output,
+        group=OUTPUT,
+        help="The file of the answers; by default the terminal.",
+    ),
 ]
-OutputFolder = Parameter(name=["--out", "-o"])
+OutputFolder = Parameter(name=["--out", "-o"], converter=read_output)
 """Of verbs that write a folder. Folders above it are made, as for every output."""
 WIDTH_MM = 84.0
 """The default width of a figure: a column of a page with two."""

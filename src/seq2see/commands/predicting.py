@@ -32,6 +32,7 @@ from seq2see.commands.options import (
     SourceTable,
     Switch,
     Table,
+    read_output,
 )
 from seq2see.commands.terminal import leading_runs, opened, requests_of, require_other
 from seq2see.commands.unanswered import Unanswered, said_by_us
@@ -255,7 +256,10 @@ def attend(
     output: Annotated[
         Path | None,
         Parameter(
-            alias="-o", group=OUTPUT, help="A file .html, .svg, .png, .pdf, .json or .tsv; by default the terminal."
+            alias="-o",
+            converter=read_output,
+            group=OUTPUT,
+            help="A file .html, .svg, .png, .pdf, .json or .tsv; by default the terminal.",
         ),
     ] = None,
     heads: Annotated[Switch, Parameter(group=OUTPUT, help="Every head of every layer, beside their mean.")] = False,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, Token, convert
 
+from seq2see.commands.options import read_output
 from seq2see.console import say
 from seq2see.printable import quoted
 from seq2see.recipes.kinds import BRITISH, Kind
@@ -18,7 +19,9 @@ def read_kind(kind: Any, tokens: Sequence[Token]) -> Any:
     return convert(kind, [token.evolve(value=BRITISH.get(token.value, token.value)) for token in tokens])
 
 
-def new(kind: Annotated[Kind, Parameter(converter=read_kind)], folder: Path, /) -> None:
+def new(
+    kind: Annotated[Kind, Parameter(converter=read_kind)], folder: Annotated[Path, Parameter(converter=read_output)], /
+) -> None:
     """Write a started project: a recipe, a small made-up data set, a README with the commands, and a notebook.
 
     Parameters
