@@ -24,7 +24,7 @@ import seq2see
 from seq2see.blueprint.resolution import ADDED_LATER
 from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.storage.archive import HEADER_SIZE, MAGIC, pack, unpack
-from seq2see.storage.files import MANIFEST, hash_of, manifest_of
+from seq2see.storage.files import MANIFEST, hash_of, manifest_of, require_place
 from seq2see.storage.saved_model import MODEL_FILES, SavedModel, find_model_folder, load_model, save_model, write_packed
 from seq2see.storage.weights import WEIGHTS, Weights
 from seq2see.text import Codec, Vocabulary, make_tokenizer
@@ -231,10 +231,11 @@ def test_only_a_model_is_ever_replaced(small: SavedModel, tmp_path: Path, tiny_r
     (tmp_path / "thesis" / "chapter.txt").write_text("years")
     (tmp_path / "file").write_text("years")
     (tmp_path / "empty").mkdir()
-    for name in ("thesis", "file", tiny_run_copy.name):
+    for place in (tmp_path / "thesis", tmp_path / "file", tiny_run_copy, Path("/")):
+        require_place(place)
         with pytest.raises(CheckpointError, match="is not a model") as caught:
-            write_packed(tmp_path / name, small)
-        assert str(tmp_path / name) == caught.value.where
+            write_packed(place, small)
+        assert caught.value.where == str(place)
     with pytest.raises(CheckpointError, match="can't be written"):
         write_packed(tmp_path / "file" / "m.seq2see", small)
     (tmp_path / "folder.seq2see").mkdir()

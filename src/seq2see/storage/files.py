@@ -130,7 +130,8 @@ def replacing(path: Path) -> Iterator[Path]:
 def require_place(path: Path) -> None:
     """ConfigError, before any work, where no file can be made. Folders above it that are missing will be made."""
     require_possible(path, ConfigError)
-    existing = next(parent for parent in path.absolute().parents if os.path.exists(parent))
+    folder = path.absolute().parent
+    existing = next(each for each in (folder, *folder.parents) if os.path.exists(each))
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         reason = "can't be written to" if existing.is_dir() else "is not a folder"
         raise ConfigError(f"can't be written: {existing} {reason}", where=str(path), fix="choose another place")
