@@ -126,8 +126,8 @@ def finished(arguments: list[str], log: Path) -> None:
     assert code == 0, log.read_text()
 
 
-def places(kind: str, chance: random.Random, duration: float) -> list[tuple[bytes, int, float]]:
-    """For each kill: the report to wait for, its count, and a delay; `duration` is that of a run in seconds."""
+def places(kind: str, chance: random.Random, duration: float = 0.0) -> list[tuple[bytes, int, float]]:
+    """For each kill: the report to wait for, its count, and a delay; `duration` of a run, in seconds, is for any moment."""
     later = chance.uniform(0, 0.06)
     match kind:
         case "save":
