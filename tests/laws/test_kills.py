@@ -127,7 +127,7 @@ def finished(arguments: list[str], log: Path) -> None:
 
 
 def places(kind: str, chance: random.Random, duration: float = 0.0) -> list[tuple[bytes, int, float]]:
-    """For each kill: the report to wait for, its count, and a delay; `duration` of a run, in seconds, is for any moment."""
+    """For each kill: the report to wait for, its count, and a delay; of any moment up to `duration`, in seconds."""
     later = chance.uniform(0, 0.06)
     match kind:
         case "save":
