@@ -49,6 +49,17 @@ def test_the_default_is_the_first_of_several_fields() -> None:
     assert num_fields(["\t\t", "a\tb\tc"]) == 3
 
 
+def test_the_default_passes_over_fields_of_few_values() -> None:
+    """A language would be set aside as a whole."""
+    marked = [f"{'de' if row % 2 else 'en'}\tword {row}" for row in range(100)]
+    assert grouping_of(None, marked, ("language", "word")) == Grouping(2, title="word")
+    assert grouping_of(1, marked).field == 1, "asked for"
+    by_ten = [f"{row % 10}\t{row % 9}" for row in range(100)]
+    assert grouping_of(None, by_ten).field == 1, "the square root of their number"
+    assert grouping_of(None, [*by_ten, "0\t0"]) == BY_SOURCE, "neither has as many"
+    assert grouping_of(None, [f"\tword {row}" for row in range(100)]).field == 1, "each is a group of its own"
+
+
 def test_a_column_is_named() -> None:
     names = ("lemma", "features")
     assert grouping_of("features", ["a\tb"], names) == Grouping(2, title="features")

@@ -99,7 +99,7 @@ class Preparation:
             )
             self.dev = found.pairs
         group = self.config.data.group
-        sources = (pair.source for pair in self.parts[0].read().pairs)
+        sources = [pair.source for pair in self.parts[0].read().pairs]
         has_source = self.columns == "pairs"
         names = self.chosen.get("source", self.config.data.source)
         self.grouping = grouping_of(group, sources, names, case=self.config.text.case, has_source=has_source)

@@ -57,14 +57,14 @@ BY_SOURCE = Grouping()
 
 def grouping_of(
     asked: GroupOption,
-    sources: Iterable[str],
+    sources: Sequence[str],
     names: Sequence[str] = (),
     *,
     case: Case = "keep",
     has_source: bool = True,
     where: str = "data.group",
 ) -> Grouping:
-    """The grouping that `data.group` asks for: by default by the first field, where these sources have several.
+    """The grouping that `data.group` asks for: by default by the first field that isn't a mark, if there are several.
 
     `names` are those of the columns of the source. Raises ConfigError for a field that isn't there; `where` is the
     option.
@@ -85,9 +85,24 @@ def grouping_of(
         asked = names.index(asked) + 1
     if asked is not None and asked > num:
         what = f"must be a field of the sources, 1 to {num} here, not {asked}" if num > 1 else ONE_FIELD
-        raise ConfigError(what, where=where, fix="leave it out: sources with several fields are grouped by the first")
-    field = asked or 1
-    return Grouping(field, case, known[field - 1]) if num > 1 else Grouping(case=case)
+        raise ConfigError(what, where=where, fix="leave it out: a field is chosen by how many values it has")
+    if num == 1:
+        return Grouping(case=case)
+    field = asked or next((number for number in range(1, num + 1) if not is_mark(sources, number)), 0)
+    return Grouping(field, case, known[field - 1]) if field else Grouping(case=case)
+
+
+def is_mark(sources: Sequence[str], field: int) -> bool:
+    """Whether a field of these sources has few values, such as a language: fewer than the square root of their number.
+
+    A group of pairs is then far too large to be set aside. Where the field is empty, the source counts instead.
+    """
+    grouping, values = Grouping(field), set[str]()
+    for source in sources:
+        values.add(grouping.key(Pair(source, None)))
+        if len(values) ** 2 >= len(sources):
+            return False
+    return True
 
 
 def field_names(names: Sequence[str], num: int) -> list[str]:

@@ -161,7 +161,7 @@ def read_data(
         words = [*map(quoted, config.data.train), *flags_of(table)]
         more = f"; all of them: seq2see check {' '.join(words)}" if pairs is None else ""
         notes += [*worst[:-1], worst[-1] + more]
-    sources = (pair.source for pair in train)
+    sources = [pair.source for pair in train]
     names = chosen.get("source", config.data.source)
     grouping = grouping_of(config.data.group, sources, names, case=config.text.case, has_source=has_source)
     if dev_pairs is not None or config.data.dev:
