@@ -162,3 +162,33 @@ def test_a_column_without_a_name_keeps_its_place(tmp_path: Path) -> None:
     assert read(tmp_path, rows, known=known) == [("see", "saw"), ("go", "went")]
     assert TableOptions(names=",a,b").names == ("", "a", "b")  # type: ignore[arg-type]
     assert TableOptions(names="").names == ()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rows", "pair"),
+    [
+        ([("en", "fr", f"a {n}", f"b {n}") for n in "vwxyz"], ("a v", "b v")),
+        ([(str(n * n), f"a {n}", str(7 - n), f"b {n}") for n in range(5)], ("a 0", "b 0")),
+        ([(f"a {n}", f"b {n}", f"0.5 -1e-{n} 2") for n in range(5)], ("a 0", "b 0")),
+        ([(f"a {n}", f"b {n}", f"tatoeba.org #{n}") for n in range(5)], ("a 0", "b 0")),
+    ],
+    ids=["the same in every line", "numbers", "scores", "credits"],
+)
+def test_columns_that_are_no_text_are_left_out(
+    rows: list[tuple[str, ...]], pair: tuple[str, str], tmp_path: Path
+) -> None:
+    content = "".join("\t".join(row) + "\n" for row in rows)
+    assert read(tmp_path, content, name="pairs.tsv")[0] == pair
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(f"translate: {n}", f"b {n}", f"c {n}") for n in range(5)],  # the beginning of a source
+        [(f"a {n}", f"b {n}", f"c {n}") for n in range(5)],
+        [("en", f"a {n}", f"b {n}") for n in range(3)][:4] + [("fr", "a", "b")],
+    ],
+)
+def test_other_columns_have_to_be_chosen(rows: list[tuple[str, ...]], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="which are source and target"):
+        read(tmp_path, "".join("\t".join(row) + "\n" for row in rows), name="pairs.tsv")

@@ -1,4 +1,4 @@
-"""The tables of docs/data.md: twelve layouts through check, train, predict and evaluate, and what is refused."""
+"""The tables of docs/data.md: layouts through check, train, predict and evaluate, and what is refused."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ LAYOUTS: dict[str, tuple[str, str | bytes, int, tuple[str, str]]] = {
     ),
     "table with more columns and a header": (
         "forms.csv",
-        "nr,woord,klasse,vorm,noot\n" + "".join(f'{n},{a},{c},{b},"a, b\nc"\n' for n, (a, b, c) in enumerate(FORMS)),
+        "nr,woord,klasse,vorm,noot\n" + "".join(f'{n},{a},{c},{b},"{a}, b\nc"\n' for n, (a, b, c) in enumerate(FORMS)),
         8, ("zien\tV;PST", "zag"),
     ),
     "padded halves, as in textbooks": ("sums.txt", "".join(f"{a:7}_{b:4} \n" for a, b in SUMS), 7, SUMS[0]),
@@ -72,6 +72,27 @@ LAYOUTS: dict[str, tuple[str, str | bytes, int, tuple[str, str]]] = {
         8, WORDS[0],
     ),
     "one JSON array": ("pairs.json", json.dumps([{"src": a, "tgt": b} for a, b in WORDS], indent=1), 8, WORDS[0]),
+    "sentences from Tatoeba or Anki": (
+        "deu.txt", lines([(f"{a} .", b, f"CC-BY 2.0 (France) Attribution: tatoeba.org #{a}") for a, b in WORDS]),
+        8, ("vos .", "v ɔ s"),
+    ),
+    "stories, questions and answers (SQuAD) in JSON Lines": (
+        "dev.jsonl",
+        "".join(
+            json.dumps({"id": f"x{a}", "context": f"{a} is", "question": "is?", "answers": {"text": [b, a]}})
+            + "\n"
+            for a, b in WORDS
+        ),
+        8, ("vos is\tis?", "v ɔ s"),
+    ),
+    "instructions in JSON Lines": (
+        "tasks.jsonl",
+        "".join(
+            json.dumps({"instruction": f"say {a}", "input": "" if at else a, "output": b}) + "\n"
+            for at, (a, b) in enumerate(WORDS)
+        ),
+        8, ("say vos\tvos", "v ɔ s"),
+    ),
     "CoNLL-U": ("words.conllu", SENTENCES, 16, ("vosen\tNOUN", "vos")),
 }  # fmt: skip
 

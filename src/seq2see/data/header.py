@@ -8,16 +8,29 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 USUAL = (
-    ("source", "target"), ("src", "tgt"), ("src", "trg"), ("input", "output"), ("prompt", "completion"),
-    ("prompt", "response"), ("instruction", "output"), ("question", "answer"), ("text", "summary"),
-    ("document", "summary"), ("article", "summary"), ("word", "pronunciation"), ("word", "ipa"), ("word", "phones"),
+    ("source", "target"), ("src", "tgt"), ("src", "trg"), ("instruction", "output"), ("instruction", "response"),
+    ("input", "output"), ("prompt", "completion"), ("prompt", "response"), ("question", "answer"),
+    ("question", "answers"), ("question", "answers.text.1"), ("question", "answers.1"), ("text", "summary"),
+    ("document", "summary"), ("article", "summary"), ("article", "highlights"), ("dialogue", "summary"),
+    ("article", "abstract"), ("text", "headline"), ("text", "title"), ("article", "title"), ("body", "subject"),
+    ("message", "reply"), ("message", "response"), ("context", "response"), ("image", "caption"), ("image", "text"),
+    ("image", "formula"), ("image", "latex"), ("word", "pronunciation"), ("word", "ipa"), ("word", "phones"),
     ("word", "phonemes"), ("grapheme", "phoneme"), ("graphemes", "phonemes"), ("lemma", "form"),
-    ("incorrect", "correct"), ("original", "corrected"), ("text", "label"),
+    ("incorrect", "correct"), ("original", "corrected"), ("original", "normalized"), ("historical", "modern"),
+    ("text", "label"),
 )  # fmt: skip
 """Usual names of source and target among other columns."""
+NUMBERS = ("id", "idx", "index", "guid", "uid")
+"""Usual names of what tells rows apart."""
 FEATURES = ("features", "feats", "tags", "tag", "msd", "morph", "morphology", "upos")
-"""Usual names of a column that belongs to the source of an inflected form."""
-_KNOWN = frozenset({*(name for pair in USUAL for name in pair), *FEATURES, "id", "language", "region", "year", "pos"})
+_STORIES = ("context", "story", "passage", "paragraph")
+BEFORE = {"question": _STORIES, "message": ("history", "context")}
+"""By usual names of sources, those of a column that belongs to the source, before it."""
+AFTER = {"lemma": FEATURES, "instruction": ("input",)}
+"""The same of a column after it."""
+BESIDE = frozenset(name for beside in (BEFORE, AFTER) for names in beside.values() for name in names)
+"""All of these."""
+_KNOWN = BESIDE | {name for pair in USUAL for name in pair} | {"id", "language", "region", "year", "pos"}
 MAX_ROWS = 1_000
 """Rows that the first one is compared with."""
 _MIN_SURPRISE, _MAX_SURPRISE = 4.5, 6.0
@@ -26,6 +39,19 @@ rows of 39 public sets, 1 in 2,000 is that unusual; of 22 usual pairs of names a
 _NAME = re.compile(r"[^\W\d_][\w.#()/-]*( [\w.#()/-]+){0,2}")
 _MAX_NAME = 30
 _MAX_ALPHABET = 200
+
+
+def usual_columns(names: Sequence[str]) -> tuple[tuple[int, ...], int] | None:
+    """The columns of source and target among those with these names, in lower case; None if they have no usual ones."""
+    for source, target in USUAL:
+        if source in names and target in names:
+            own = [
+                names.index(found[0])
+                for beside in (BEFORE.get(source, ()), (source,), AFTER.get(source, ()))
+                if (found := [name for name in beside if name in names and name != target])
+            ]
+            return tuple(own), names.index(target)
+    return None
 
 
 def has_usual_names(cells: Sequence[str]) -> bool:

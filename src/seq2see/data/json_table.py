@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seq2see.data.header import FEATURES, USUAL
+from seq2see.data.header import BESIDE, NUMBERS, USUAL, usual_columns
 from seq2see.data.lines import Line, LineError, require_text, text_of
 from seq2see.data.table import Row, Rows
 from seq2see.errors import DataError, did_you_mean
@@ -18,6 +18,7 @@ from seq2see.printable import quoted
 Path = tuple[str | int, ...]
 """The keys and indices that lead to a text."""
 _MIN_SHARE = 0.5
+_DEPTH = 2
 _MANY_KEYS = 20
 """Keys of an object on a single line from which it may be a dictionary, and not a row with as many columns."""
 _EXAMPLE = 'write one object per line: {"source": "...", "target": "..."}'
@@ -129,9 +130,8 @@ def json_format(
     pair = _paths_of_pair(values, counts)
     if pair is None:
         return JsonFormat(extra=own)
-    features = [path for path in counts if pair == (("lemma",), ("form",)) and path_name(path) in FEATURES][:1]
-    chosen = (pair[0], *features)
-    return JsonFormat(chosen, pair[1], own, False, _others(counts, (*chosen, pair[1], *own)))
+    chosen, goal = pair
+    return JsonFormat(chosen, goal, own, False, _others(counts, (*chosen, goal, *own)))
 
 
 def is_json_text(lines: Sequence[str]) -> bool:
@@ -208,15 +208,23 @@ def _path_called(name: str) -> Path:
     return tuple(int(part) - 1 if part.isdecimal() and int(part) else part for part in name.split("."))
 
 
-def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[Path, Path] | None:
-    """Where source and target are in most of these values: by usual names, or the only two texts."""
+def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[tuple[Path, ...], Path] | None:
+    """Where source and target are in most of these values: by usual names, or the only two texts.
+
+    What else belongs to the source may be empty in most of them, such as the input of an instruction.
+    """
     most = _MIN_SHARE * len(values)
     usual = [each for each, count in counts.items() if count > most]
-    for source, target in USUAL:
-        by_name = {str(each[-1]).casefold(): each for each in usual if each}
-        if source in by_name and target in by_name:
-            return by_name[source], by_name[target]
-    return (usual[0], usual[1]) if len(usual) == 2 else None
+    paths: dict[str, Path] = {}
+    for each in filter(None, counts):
+        for name in {path_name(each).casefold(), str(each[-1]).casefold()}:
+            if each in usual or name in BESIDE:
+                paths.setdefault(name, each)
+    if found := usual_columns(list(paths)):
+        *source, target = (list(paths.values())[at] for at in (*found[0], found[1]))
+        return tuple(source), target
+    shallow = [each for each in usual if len(each) <= _DEPTH and not (each and each[-1] in NUMBERS)]
+    return ((shallow[0],), shallow[1]) if len(shallow) == 2 else None
 
 
 def _others(counts: Counter[Path], chosen: Iterable[Path]) -> tuple[str, ...]:
@@ -224,7 +232,7 @@ def _others(counts: Counter[Path], chosen: Iterable[Path]) -> tuple[str, ...]:
 
 
 def _paths_of_texts(value: Any, before: Path = ()) -> Iterator[Path]:
-    """Where a value has strings that are not empty, or series of numbers, at most two levels deep."""
+    """Where a value has strings that are not empty, or series of numbers: two levels deep, or in a list that is."""
     if isinstance(value, str):
         if value.strip():
             yield before
@@ -237,7 +245,7 @@ def _paths_of_texts(value: Any, before: Path = ()) -> Iterator[Path]:
         items = value.items()
     elif isinstance(value, list) and len(value) < 9:
         items = enumerate(value)
-    if len(before) < 2:
+    if len(before) < _DEPTH or (len(before) == _DEPTH and isinstance(value, list)):
         for key, each in items:
             yield from _paths_of_texts(each, (*before, key))
 
