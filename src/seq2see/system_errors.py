@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,11 +109,19 @@ def absolute(path: Path) -> Path:
 
 
 def require_possible(path: Path, kind: type[UserError] = DataError, doing: str = "opened") -> None:
-    """UserError if no file can have this name: it is too long, has a NUL, leads back to itself, or has no beginning."""
+    """UserError if no file can have this name: it is too long, has a NUL, leads back to itself, or has no beginning.
+
+    What is to be read must not be a device either, whose content may have no end, such as /dev/zero.
+    """
     try:
-        os.stat(absolute(path))
+        found = os.stat(absolute(path))
+        is_device = stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode)
+        if doing == "read" and is_device and not os.path.samestat(found, os.stat(os.devnull)):
+            raise kind("is a device", where=str(path), fix="name a file")
     except (FileNotFoundError, NotADirectoryError):
         return
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
         raise system_error(error, path, doing, kind) from error
 

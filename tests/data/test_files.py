@@ -1,14 +1,17 @@
-"""Gzip files are unpacked as they are read, and no further than text could fill them."""
+"""Files that are larger than they look: gzip files, which are unpacked no further than text could fill them, and devices."""
 
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
 
-from seq2see.data import files, open_content
+from seq2see import cli
+from seq2see.data import files, open_content, read_pairs
 from seq2see.data.files import read_content
+from seq2see.data.values import read_values
 from seq2see.errors import DataError
 
 
@@ -61,3 +64,32 @@ def test_damage_is_still_found(tmp_path: Path) -> None:
     for consume in (read_content, read_stream):
         with pytest.raises(DataError, match="truncated or damaged"):
             consume(path)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/full", "/dev/urandom"])
+def test_a_device_is_not_read_for_ever(name: str) -> None:
+    if not Path(name).is_char_device():
+        pytest.skip(f"there is no {name}")
+    reading = (
+        lambda: read_pairs([Path(name)]),
+        lambda: open_content(Path(name)).__enter__(),
+        lambda: read_values("picture", name, "pairs.tsv:1"),
+    )
+    for read in reading:
+        with pytest.raises(DataError, match="is a device"):
+            read()
+
+
+def test_an_empty_device_is_an_empty_file() -> None:
+    with pytest.raises(DataError, match="is empty"):
+        read_pairs([Path(os.devnull)])
+
+
+@pytest.mark.parametrize("command", ["check {}", "prepare {} --out corpus"])
+def test_a_pipe_is_refused_where_a_file_is_read_more_than_once(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    assert cli.run(command.format("pipe").split()) == 2
+    assert "pipe: is a pipe, which can be read only once" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from seq2see.corpus.preparation import Preparation
 from seq2see.corpus.request import reason_to_rebuild, request_of
 from seq2see.corpus.working_folder import WORK, open_work, remove_work, require_ours
 from seq2see.data.choosing import beginning, format_of
+from seq2see.data.files import require_no_pipe
 from seq2see.data.lines import Columns
 from seq2see.data.options import table_options
 from seq2see.data.reading import check_paths
@@ -65,6 +66,8 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
     has_source = find(resolve(config.model).name).has_source
     columns: Columns = "pairs" if has_source else "target"
     names = [Path(name) for name in config.data.train]
+    for path in names:
+        require_no_pipe(path)
     check_paths(names, columns)
     request = request_of(config, columns)
     work = folder.with_name(folder.name + WORK)

@@ -79,6 +79,13 @@ def unreadable(error: OSError | ValueError, path: Path) -> DataError:
     return system_error(error, path, "read", DataError)
 
 
+def require_no_pipe(path: Path) -> None:
+    """DataError for a pipe, where a file is read more than once."""
+    if path.is_fifo():
+        what = "is a pipe, which can be read only once"
+        raise DataError(what, where=str(path), fix="write its content to a file first: … > pairs.tsv")
+
+
 class Checked(RawIOBase):
     """The bytes of a file. DataError where the system refuses to read on; OSError if it can't be opened."""
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from seq2see.blueprint import FIELD_BREAK, VALUE, cells_of, num_cells
 from seq2see.errors import DataError, UserError
-from seq2see.system_errors import reported
+from seq2see.system_errors import reported, require_possible
 from seq2see.text import Codec, Fields, Values
 from seq2see.text.fields import ARRAYS, MAX_WIDTH, PICTURES, ValueUnit, fields_of
 
@@ -258,6 +258,7 @@ def read_json(text: str, place: str) -> Array:
 def content_of(path: Path, place: str) -> bytes:
     """The bytes of a file that a text names."""
     try:
+        require_possible(path, DataError, "read")
         with reported(path, "read", DataError):
             return path.read_bytes()
     except DataError as error:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from seq2see.data import open_content
 from seq2see.data.choosing import ChoiceError, beginning, format_of
 from seq2see.data.conversion import NotTextError
+from seq2see.data.files import require_no_pipe
 from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import Layout
 from seq2see.data.lines import Line, LineError, broken_record, parallel_pair, records_over_lines
@@ -141,10 +142,12 @@ def pair_sources(paths: Sequence[Path], table: TableOptions = TableOptions()) ->
     """The sets in these files: two files without the extension of a file of pairs are parallel, as in training.
 
     With more files, each is a set of its own, except if none has such an extension and their number is even: then each
-    two are parallel. Raises DataError if there are no files.
+    two are parallel. Raises DataError if there are no files, and for a pipe.
     """
     if not paths:
         raise DataError("no files given", where="seq2see check", fix="name a file: seq2see check pairs.tsv")
+    for path in paths:
+        require_no_pipe(path)
     has_pairs = [is_pair_file(path) for path in paths]
     if not any(has_pairs) and len(paths) % 2 == 0:
         return [PairSource(tuple(paths[start : start + 2]), table) for start in range(0, len(paths), 2)]
