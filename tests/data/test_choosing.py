@@ -186,7 +186,7 @@ def test_columns_that_are_no_text_are_left_out(
     [
         [(f"translate: {n}", f"b {n}", f"c {n}") for n in range(5)],  # the beginning of a source
         [(f"a {n}", f"b {n}", f"c {n}") for n in range(5)],
-        [("en", f"a {n}", f"b {n}") for n in range(3)][:4] + [("fr", "a", "b")],
+        [*[("en", f"a {n}", f"b {n}") for n in range(4)], ("fr", "a", "b")],
     ],
 )
 def test_other_columns_have_to_be_chosen(rows: list[tuple[str, ...]], tmp_path: Path) -> None:

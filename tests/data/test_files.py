@@ -1,4 +1,4 @@
-"""Files that are larger than they look: gzip files, which are unpacked no further than text could fill them, and devices."""
+"""Files that are larger than they look: gzip files, unpacked no further than text could fill them, and devices."""
 
 from __future__ import annotations
 
