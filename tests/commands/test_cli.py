@@ -572,6 +572,7 @@ MISTAKES: dict[str, Mistake] = {
     "errors of two runs": (["evaluate", "RUN", "RUN", "PAIRS", "--errors", "e.tsv"], ["--errors", "one run"]),
     "errors over the test file": (["evaluate", "RUN", "PAIRS", "--errors", "PAIRS"], ["--errors", "overwrite"]),
     "evaluate with few samples": (["evaluate", "RUN", "PAIRS", "--samples", "9"], ["samples", "at least 100"]),
+    "evaluate with far too many": (["evaluate", "RUN", "PAIRS", "--samples", "2147483648"], ["samples", "100,000"]),
     "models of a wrong name": (["models", "--set", "model.name=foo"], ["model.name", "has no effect here"]),
     "models of a rate": (["models", "--set", "training.rate=1"], ["training.rate"]),
     "models of texts": (["models", "abc"], ["abc"]),

@@ -26,7 +26,7 @@ from seq2see.commands.boxes import (
 )
 from seq2see.data.options import Decision, TableOptions, columns_in  # noqa: F401 (as below)
 from seq2see.errors import ConfigError
-from seq2see.evaluation.options import MIN_SAMPLES, EvaluationOptions  # noqa: F401 (as below)
+from seq2see.evaluation.options import MIN_SAMPLES, MOST_SAMPLES, EvaluationOptions  # noqa: F401 (as below)
 from seq2see.inference.glossary import Glossary
 from seq2see.inference.options import (  # noqa: F401 (the command line resolves inherited annotations in this module)
     MAX_COUNT,

@@ -15,6 +15,8 @@ from seq2see.inference.options import BatchOptions, Beam, GenerationOptions, Pen
 
 MIN_SAMPLES = 100
 """With fewer, the ends of an interval depend on one or two samples."""
+MOST_SAMPLES = 100_000
+"""More change no digit that is printed."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class EvaluationOptions(BatchOptions):
     """With a beam: as of `predict`; by default what training chose on dev."""
     mbr: Risk | None = None
     """The answer most like all others of the beam by this metric (minimum Bayes risk), as of `predict`."""
-    samples: Annotated[int, Meta(ge=MIN_SAMPLES)] = 1000
+    samples: Annotated[int, Meta(ge=MIN_SAMPLES, le=MOST_SAMPLES)] = 1000
     """Bootstrap samples for intervals and p-values."""
     seed: Annotated[int, Meta(ge=0)] = 0
     """Seed of the bootstrap."""
