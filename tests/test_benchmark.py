@@ -65,3 +65,9 @@ def test_a_language_model_is_refused(tiny_language_run: Path, tiny_pairs: Path) 
     pairs = read_pairs([tiny_pairs]).pairs
     with pytest.raises(ConfigError, match="language model"):
         bench_run(tiny_language_run, pairs)
+
+
+@pytest.mark.parametrize("threads", [[], [0], [1, 2**31]])
+def test_a_number_of_threads_that_no_machine_has_is_refused(threads: list[int], tiny_run: Path) -> None:
+    with pytest.raises(ConfigError, match="threads: must be at least 1 and at most 1,024"):
+        bench_run(tiny_run, threads=threads, seconds=0.01)

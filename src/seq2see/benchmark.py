@@ -38,6 +38,8 @@ MOST_ALONE = 8
 SIDE = 1024
 """Rows and columns of the matrices whose product is the ceiling."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+MOST_THREADS = 1_024
+"""Environment variables that set the number of threads, and the largest number."""
 CLEAR = 1.1
 """Advice follows from ratios of at least this: smaller ones may be noise."""
 
@@ -62,8 +64,9 @@ def bench_run(
     Raises ConfigError for a language model, without pairs, and for numbers out of range, CheckpointError for a model
     that can't be read.
     """
-    if not threads or min(threads) < 1:
-        raise ConfigError(f"must be at least 1, not {list(threads)}", where="threads", fix="give 1 2, or leave it out")
+    if not threads or not all(1 <= number <= MOST_THREADS for number in threads):
+        what = f"must be at least 1 and at most {MOST_THREADS:,}, not {list(threads)}"
+        raise ConfigError(what, where="threads", fix="give 1 2, or leave it out")
     if not 0 < seconds < float("inf"):
         raise ConfigError(f"must be a positive number, not {seconds}", where="seconds", fix="give 3")
     saved = load_model(run)

@@ -274,6 +274,7 @@ def test_importance_is_that_of_the_setting_that_decides(tmp_path: Path) -> None:
         ({"trials": 0}, "trials: must be above 0"),
         ({"minutes": -1.0}, "minutes: must be above 0"),
         ({"jobs": 0}, "jobs: must be at least 1"),
+        ({"jobs": 2**31}, "jobs: must be at least 1 and at most 256"),
         ({"model": "language_model"}, "model.name: language models are not supported"),
         ({"settings": {"training.start_from": "x"}}, "training.start_from: tuning doesn't fine-tune"),
     ],

@@ -41,7 +41,7 @@ class TrainingOptions:
     """Padded source and target tokens per update; with batch_size, whichever limit is reached first; by default
     16,384, or 2,048 where a small Transformer is chosen for translations. auto takes the largest batch that fits into
     the memory of the machine, whatever else is running."""
-    accumulate: Count = 1
+    accumulate: Annotated[int, Meta(ge=1, le=10_000)] = 1
     """Passes into which each process splits its part of a batch: less memory, the same gradient."""
     optimizer: Literal["adam", "adamw"] = "adam"
     """Optimizer; adamw decouples the weight decay from the gradient."""

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 RECIPE, PICTURE, TRIALS = "best.toml", "importance.svg", "trials"
 USUAL_TRIALS = 30
+MOST_JOBS = 256
+"""Processes at the same time."""
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,9 @@ def tune(
 
 def require_possible(config: Config, jobs: int) -> None:
     """ConfigError, before any training, for what can't be tuned."""
-    if jobs < 1:
-        raise ConfigError(f"must be at least 1, not {jobs}", where="jobs", fix="use --jobs 2 (jobs=2)")
+    if not 1 <= jobs <= MOST_JOBS:
+        what = f"must be at least 1 and at most {MOST_JOBS}, not {jobs}"
+        raise ConfigError(what, where="jobs", fix="use --jobs 2 (jobs=2)")
     for path in (*config.data.train, *config.data.dev):
         if is_corpus(Path(path)):
             fix = "name a file of pairs, such as a part of those that it was prepared from"
