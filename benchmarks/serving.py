@@ -8,9 +8,9 @@ slow      200 connections that send a byte a second
 stop      SIGTERM under load
 reload    50 replaced model files under load
 fuzz      10,000 malformed requests
-soak      half an hour of load: memory, files, threads
 
-Each prints its figures as one JSON object. The service runs in a process of its own, as `seq2see serve`.
+Each prints its figures as one JSON object; `soak.py` beside this looks for leaks. The service runs in a process of its
+own, as `seq2see serve`.
 """
 
 from __future__ import annotations
@@ -508,26 +508,8 @@ def fuzz(model: str, texts: list[str], port: int, count: int = 10_000) -> dict[s
         }
 
 
-def soak(model: str, texts: list[str], port: int, minutes: float = 30) -> dict[str, Any]:
-    """8 clients; memory, files and threads each minute."""
-
-    async def run() -> list[list[float]]:
-        load = asyncio.create_task(closed_loop(port, texts, 8, 60 * minutes))
-        found = []
-        while not load.done():
-            await asyncio.sleep(min(60.0, 6 * minutes))
-            found.append([round(server.resident(), 1), server.num_files(), server.num_threads()])
-        return found
-
-    with service(model, port) as server:
-        found = asyncio.run(run())
-    later = [each[0] for each in found[len(found) // 3 :]]
-    slope = (later[-1] - later[0]) / max(1, len(later) - 1)
-    return {"memory_mb_files_threads": found, "memory_mb_per_sample": round(slope, 3)}
-
-
 CHECKS: dict[str, Callable[..., dict[str, Any]]] = {
-    each.__name__: each for each in (same, speed, overload, vanish, slow, stop, reload, fuzz, soak)
+    each.__name__: each for each in (same, speed, overload, vanish, slow, stop, reload, fuzz)
 }
 
 
@@ -538,7 +520,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("texts", type=Path)
     parser.add_argument("--port", type=int, default=8765)
-    parser.add_argument("--amount", type=float, help="seconds of overload, requests of fuzz, minutes of soak")
+    parser.add_argument("--amount", type=float, help="seconds of overload, requests of fuzz")
     chosen = parser.parse_args()
     texts = [line.split("\t")[0] for line in chosen.texts.read_text(encoding="utf-8").splitlines()]
     amount = () if chosen.amount is None else (int(chosen.amount) if chosen.check == "fuzz" else chosen.amount,)
