@@ -209,6 +209,23 @@ def test_the_beam_unfolds_step_by_step_with_what_was_pruned(opened: Callable[...
     assert page.locator("#tree").is_hidden()
 
 
+def test_a_beam_of_a_script_that_runs_to_the_left_unfolds_to_the_left(opened: Callable[..., Any]) -> None:
+    page = opened()
+    steps = [
+        [{"token": token, "parent": parent, "logProb": -1, "score": -1, "fate": fate}]
+        for token, parent, fate in (("ש", None, "kept"), ("ל", 0, "kept"), ("<eos>", 0, "finished"))
+    ]
+    tree = "steps => { part('tree').hidden = false; part('branches').replaceChildren(new BeamTree(steps).element); }"
+    page.evaluate(tree, steps)
+    places = page.eval_on_selector_all(".column", "each => each.map(one => one.getBoundingClientRect().left)")
+    assert places == sorted(places, reverse=True)
+    page.locator(".column button").first.focus()
+    page.keyboard.press("ArrowLeft")
+    assert (
+        page.locator(".beam .readout").text_content().startswith("\u2068של\u2069: probability 37 % (log -1.00); kept")
+    )
+
+
 def test_a_prefix_samples_and_mistakes_are_shown(opened: Callable[..., Any], tiny_run: Path) -> None:
     page = opened("#text=abc&model=tiny&prefix=e")
     assert answers(page, 1)[0].startswith("e")

@@ -55,7 +55,7 @@ class BeamTree {
     const share = percent(Math.exp(node.logProb));
     const ariaLabel = `${label} ${share}, ${this.describe(node)}`; // begins with what is seen, for those who speak it
     const button = make("button", { type: "button", className: node.fate, tabIndex: -1, ariaLabel },
-      make("bdi", { textContent: label }), " ", make("span", { className: "share", textContent: share }));
+      make("bdi", { textContent: label }), " ", make("span", { className: "share", dir: "ltr", textContent: share }));
     button.style.setProperty("--p", Math.exp(node.logProb).toFixed(4));
     for (const event of ["pointerenter", "focus"]) button.addEventListener(event, () => this.point(node));
     button.addEventListener("keydown", (event) => this.move(event, node));
