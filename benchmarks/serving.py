@@ -2,15 +2,16 @@
 
 same      5,000 texts in random company beside the same texts alone
 speed     requests per second and latency at 1, 8 and 64 clients, beside a plain FastAPI handler without batching
+translate the same for a Transformer, beside a FastAPI handler around CTranslate2 with the same weights
 overload  three times the capacity for a minute: goodput, latency, memory, recovery
 vanish    100 clients that go away
 slow      200 connections that send a byte a second
 stop      SIGTERM under load
 reload    50 replaced model files under load
 fuzz      10,000 malformed requests
-soak      half an hour of load: memory, files, threads
 
-Each prints its figures as one JSON object. The service runs in a process of its own, as `seq2see serve`.
+Each prints its figures as one JSON object; `soak.py` beside this looks for leaks. The service runs in a process of its
+own, as `seq2see serve`.
 """
 
 from __future__ import annotations
@@ -49,6 +50,24 @@ def predict(asked: dict):
 uvicorn.run(app, port=int(sys.argv[2]), log_level="error")
 """
 """What is usually written: one prediction per request, in the threads of the framework."""
+TRANSLATOR = """
+import json, sys
+import ctranslate2, fastapi, uvicorn
+from seq2see.text import Codec
+with open(sys.argv[1] + "/model.json", encoding="utf-8") as file:
+    values = json.load(file)
+source, target = Codec.from_dict(values["source"]), Codec.from_dict(values["target"])
+translator = ctranslate2.Translator(sys.argv[1], inter_threads=1, intra_threads=1)
+app = fastapi.FastAPI()
+
+@app.post("/v1/predict")
+def predict(asked: dict):
+    found = translator.translate_batch([source.split(text) for text in asked["texts"]], beam_size=1, disable_unk=True)
+    return {"results": [{"answers": [{"text": target.tokenizer.join(each.hypotheses[0])}]} for each in found]}
+
+uvicorn.run(app, port=int(sys.argv[2]), log_level="error")
+"""
+"""The same around CTranslate2, which computes in C++ beside Python's lock, with one thread as the service has."""
 
 
 class Client:
@@ -274,9 +293,23 @@ def same(model: str, texts: list[str], port: int) -> dict[str, Any]:
 
 def speed(model: str, texts: list[str], port: int) -> dict[str, Any]:
     """The service, and a plain handler, one after the other."""
-    plain = [sys.executable, "-c", HANDLER, model, str(port)]
+    return beside("plain", [sys.executable, "-c", HANDLER, model, str(port)], model, texts, port)
+
+
+def translate(model: str, texts: list[str], port: int) -> dict[str, Any]:
+    """The service, and a handler around CTranslate2, one after the other; both search greedily in float32."""
+    with tempfile.TemporaryDirectory() as folder:
+        exported = f"{folder}/model.ctranslate2"
+        words = ["export", model, "-o", exported, "--weights", "float32"]
+        subprocess.run([sys.executable, "-m", "seq2see", *words], check=True, stdout=sys.stderr)
+        handler = [sys.executable, "-c", TRANSLATOR, exported, str(port)]
+        return beside("ctranslate2", handler, model, texts, port)
+
+
+def beside(other: str, command: list[str], model: str, texts: list[str], port: int) -> dict[str, Any]:
+    """Rates and latencies of the service, and of another server."""
     found: dict[str, Any] = {}
-    for name, server in (("service", lambda: service(model, port)), ("plain", lambda: started(plain, port))):
+    for name, server in (("service", lambda: service(model, port)), (other, lambda: started(command, port))):
         with server():
             for clients in (1, 8, 64):
                 asyncio.run(closed_loop(port, texts, clients, 2))
@@ -508,26 +541,8 @@ def fuzz(model: str, texts: list[str], port: int, count: int = 10_000) -> dict[s
         }
 
 
-def soak(model: str, texts: list[str], port: int, minutes: float = 30) -> dict[str, Any]:
-    """8 clients; memory, files and threads each minute."""
-
-    async def run() -> list[list[float]]:
-        load = asyncio.create_task(closed_loop(port, texts, 8, 60 * minutes))
-        found = []
-        while not load.done():
-            await asyncio.sleep(min(60.0, 6 * minutes))
-            found.append([round(server.resident(), 1), server.num_files(), server.num_threads()])
-        return found
-
-    with service(model, port) as server:
-        found = asyncio.run(run())
-    later = [each[0] for each in found[len(found) // 3 :]]
-    slope = (later[-1] - later[0]) / max(1, len(later) - 1)
-    return {"memory_mb_files_threads": found, "memory_mb_per_sample": round(slope, 3)}
-
-
 CHECKS: dict[str, Callable[..., dict[str, Any]]] = {
-    each.__name__: each for each in (same, speed, overload, vanish, slow, stop, reload, fuzz, soak)
+    each.__name__: each for each in (same, speed, translate, overload, vanish, slow, stop, reload, fuzz)
 }
 
 
@@ -538,7 +553,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("texts", type=Path)
     parser.add_argument("--port", type=int, default=8765)
-    parser.add_argument("--amount", type=float, help="seconds of overload, requests of fuzz, minutes of soak")
+    parser.add_argument("--amount", type=float, help="seconds of overload, requests of fuzz")
     chosen = parser.parse_args()
     texts = [line.split("\t")[0] for line in chosen.texts.read_text(encoding="utf-8").splitlines()]
     amount = () if chosen.amount is None else (int(chosen.amount) if chosen.check == "fuzz" else chosen.amount,)

@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,23 @@ def browser() -> Iterator[Any]:
         started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=PATIENCE)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> Callable[[Any], list[str]]:
+    """What axe-core finds wrong with a page for people who can't see it, or not all of it."""
+    folders = [Path(folder) for folder in os.environ.get("NODE_PATH", "").split(os.pathsep) if folder]
+    found = next((path for folder in folders if (path := folder / "axe-core" / "axe.min.js").is_file()), None)
+    if found is None:
+        pytest.skip("there is no axe-core: npm install axe-core, and name its node_modules in NODE_PATH")
+    script = found.read_text(encoding="utf-8")
+
+    def violations(page: Any) -> list[str]:
+        page.evaluate(script)
+        rules = page.evaluate("axe.run().then(found => found.violations)")
+        return [f"{rule['id']}: {node['html'][:200]}" for rule in rules for node in rule["nodes"]]
+
+    return violations
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ OF_INPUT = {"max_input_length", "strict"}
 """Which texts are answered at all: tests/inference/test_reading.py runs these."""
 
 
-OF_OUTPUT = {"top_tokens"}
+OF_OUTPUT = {"top_tokens", "beam_steps"}
 """What is listed besides: see below."""
 
 
@@ -256,6 +256,20 @@ def test_top_tokens_are_listed_where_the_format_has_tokens(command: Command, run
         refused = command(*words, "--top-tokens", "2")
         assert refused.code == 2
         assert "top-tokens: " in refused.err
+        assert "--format jsonl" in refused.err
+
+
+def test_the_steps_of_a_beam_are_listed_where_the_format_has_tokens(command: Command, run: Path, model: Model) -> None:
+    said = command("predict", run, "abc", "--format", "jsonl", "--beam", "2", "--beam-steps")
+    (answer,) = json.loads(said.out)["answers"]
+    (expected,) = model.predict("abc", beam=2, beam_steps=True)
+    assert [[each["fate"] for each in step] for step in answer["beam_steps"]] == [
+        [each.fate for each in step] for step in expected.beam_steps
+    ]
+    for words in (["predict", run, "abc"], ["attend", run, "abc"]):
+        refused = command(*words, "--beam", "2", "--beam-steps")
+        assert refused.code == 2
+        assert "beam-steps: " in refused.err
         assert "--format jsonl" in refused.err
 
 

@@ -28,7 +28,7 @@ JAPANESE = {
     "そら": "sora",
     "うみ": "umi",
 }
-MOST_CODE = 40_000
+MOST_CODE = 50_000
 """Bytes beside the weights."""
 
 
@@ -120,6 +120,28 @@ def test_it_answers_while_one_types_and_shows_every_answer_with_its_probability(
     assert page.locator("#answer").text_content() == ""
 
 
+def test_the_beam_unfolds_as_python_searched(opened, pages) -> None:
+    model, path = pages["tiny"]
+    page = opened(path)
+    answers(page, "deab")
+    (expected,) = model.predict("deab", beam=5, n_best=5, beam_steps=True)
+    assert page.locator(".column").count() == len(expected.beam_steps)
+    for number, step in enumerate(expected.beam_steps):
+        column = page.locator(".column").nth(number)
+        for fate in ("kept", "finished", "pruned", "stopped"):
+            assert column.locator(f"button.{fate}").count() == sum(each.fate == fate for each in step)
+    page.select_option("#beam", "1")
+    page.wait_for_selector("#tree", state="hidden")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1200])
+def test_axe_finds_no_violation(opened, pages, axe, width, scheme) -> None:
+    page = opened(pages["tiny"][1], width, color_scheme=scheme)
+    answers(page, "deab")
+    assert axe(page) == []
+
+
 def test_another_answer_is_chosen_with_the_arrow_keys(opened, pages) -> None:
     model, path = pages["tiny"]
     page = opened(path)
@@ -139,7 +161,7 @@ def test_pointing_at_a_token_says_where_the_model_looked(opened, pages) -> None:
     answers(page, "deab")
     best = in_python(model, "deab")[0]
     page.locator(".tokens.target button").nth(1).hover()
-    said = page.locator(".readout").text_content()
+    said = page.locator(".bands .readout").text_content()
     weights = sorted(zip(best.weights[1].tolist(), [*"deab", "∎"], strict=True), reverse=True)
     named = re.findall(r"\u2068(.)\u2069 (\d+) %", said.partition("looks at")[2])
     assert named == [(label, str(round(100 * weight))) for weight, label in weights if weight >= 0.1][:4]
@@ -153,7 +175,7 @@ def test_pointing_at_a_token_says_where_the_model_looked(opened, pages) -> None:
     )
     assert ends
     page.mouse.move(0, 0)
-    assert page.locator(".readout").text_content() == ""
+    assert page.locator(".bands .readout").text_content() == ""
 
 
 def test_tokens_are_reached_with_the_keyboard(opened, pages) -> None:
@@ -168,7 +190,7 @@ def test_tokens_are_reached_with_the_keyboard(opened, pages) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
     assert page.evaluate(focused).startswith(f"\u2068{best.target_tokens[1]}\u2069: probability")
-    assert page.locator(".readout").text_content() == page.evaluate(focused)
+    assert page.locator(".bands .readout").text_content() == page.evaluate(focused)
     page.keyboard.press("ArrowUp")
     most = [*"deab", "∎"][int(best.weights[1].argmax())]
     assert page.evaluate(focused).startswith(f"\u2068{most}\u2069: seen by")

@@ -85,6 +85,15 @@ CUT = """() => {
 }"""
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1200])
+@pytest.mark.parametrize("name", ["attend", "report", "compare"])
+def test_axe_finds_no_violation(
+    opened: Callable[..., Any], pages: dict[str, Path], axe: Callable[..., Any], name: str, width: int, scheme: str
+) -> None:
+    assert axe(opened(pages[name], width, color_scheme=scheme)) == []
+
+
 @pytest.mark.parametrize("name", ["attend", "report", "compare"])
 def test_nothing_is_cut_and_what_scrolls_says_so(opened: Callable[..., Any], pages: dict[str, Path], name: str) -> None:
     for width in (1200, 375):

@@ -299,3 +299,10 @@ def test_its_top_tokens_are_tokens_and_no_steps(model: seq2see.Model) -> None:
                 assert len(choices) == 3
                 assert STEP_TOKEN not in [choice.token for choice in choices]
             assert each.target_tokens[-1] in [choice.token for choice in each.top_tokens[-1]]  # EOS
+
+
+def test_the_steps_of_its_beam_name_the_moves_along_the_source(model: seq2see.Model) -> None:
+    (answer,) = model.predict(PAIRS[0][0], beam=3, beam_steps=True)
+    tokens = {each.token for step in answer.beam_steps for each in step}
+    assert "<step>" in tokens
+    assert STEP_TOKEN not in tokens

@@ -6,6 +6,7 @@ Skipped where there is no Chromium or no Playwright (extra `browser`).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def test_a_token_has_its_alternatives_and_the_answer_goes_on_from_one(
     until(page, f"document.querySelector('#answers .text').textContent === {continued.text!r}")
 
 
-def test_two_models_stand_side_by_side_and_the_answers_make_a_tree(opened: Callable[..., Any], tiny_run: Path) -> None:
+def test_two_models_stand_side_by_side(opened: Callable[..., Any], tiny_run: Path) -> None:
     page = opened("#text=deab&model=tiny&beam=3&other=language")
     first = answers(page, 3)
     second = page.locator("#others .text").all_text_contents()
@@ -161,16 +162,68 @@ def test_two_models_stand_side_by_side_and_the_answers_make_a_tree(opened: Calla
     assert second != first
     assert page.locator("#beside-name").text_content() == "language: another answer"
     assert page.locator("#beside mark").count()
-    page.locator("#tree summary").click()
-    leaves = page.eval_on_selector_all("#branches li", "each => each.filter(one => !one.querySelector('ul')).length")
-    assert leaves == 3
-    page.locator("#depth").fill("1")
-    tokens = {each.target_tokens[0] for each in seq2see.load(tiny_run).predict("deab", beam=3, n_best=3)[0].all}
-    assert page.locator("#branches li").count() == len(tokens)
     page.select_option("#other", "tiny")
     until(page, "document.querySelector('#beside-name').textContent === 'tiny: the same answer'")
     assert page.locator("#others .text").all_text_contents() == first
     assert not page.locator("#beside mark").count()
+
+
+def test_the_beam_unfolds_step_by_step_with_what_was_pruned(opened: Callable[..., Any], tiny_run: Path) -> None:
+    page = opened("#text=deab&model=tiny&beam=3")
+    answers(page, 3)
+    (found,) = seq2see.load(tiny_run).predict("deab", beam=3, n_best=3, beam_steps=True)
+    steps = [Counter(each.fate for each in step) for step in found.beam_steps]
+    assert page.locator(".column").count() == len(steps)
+    for number, fates in enumerate(steps):
+        column = page.locator(".column").nth(number)
+        for fate in ("kept", "finished", "pruned", "stopped"):
+            assert column.locator(f"button.{fate}").count() == fates[fate]
+    assert page.locator(".columns path").count() == sum(map(len, found.beam_steps[1:]))
+    way = page.locator(".column button.here bdi").all_text_contents()
+    assert way == [*found.target_tokens[:-1], "∎"], "the way to the best answer is marked"
+
+    page.locator(".beam input").fill("2")
+    assert page.locator(".column:visible").count() == 2
+    assert page.locator(".beam .step").get_attribute("role") == "status"
+    said = page.locator(".beam .step").text_content()
+    assert said.startswith(f"Step 2 of {len(steps)}: {steps[1]['kept']} kept (\u2068")
+    assert f"{steps[1]['pruned']} pruned" in said
+    page.locator(".beam input").press("ArrowLeft")
+    assert page.locator(".column:visible").count() == 1
+    page.locator(".beam .play").click()
+    until(page, f"document.querySelectorAll('.column:not([hidden])').length === {len(steps)}")
+    until(page, "document.querySelector('.beam .play').textContent === 'Play'")
+
+    page.locator(".column").nth(1).locator("button.kept").first.focus()
+    said = page.locator(".beam .readout").text_content()
+    (best,) = [each for each in found.beam_steps[1] if each.fate == "kept"][:1]
+    assert f"(log {best.log_prob:.2f}".replace("-", "-") in said
+    assert said.endswith("kept: the next step continues it")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("[...document.querySelectorAll('.column')].indexOf(document.activeElement.parentElement)") == 0
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("[...document.querySelectorAll('.column')].indexOf(document.activeElement.parentElement)") == 1
+    page.select_option("#beam", "1")
+    answers(page, 1)
+    assert page.locator("#tree").is_hidden()
+
+
+def test_a_beam_of_a_script_that_runs_to_the_left_unfolds_to_the_left(opened: Callable[..., Any]) -> None:
+    page = opened()
+    steps = [
+        [{"token": token, "parent": parent, "logProb": -1, "score": -1, "fate": fate}]
+        for token, parent, fate in (("ש", None, "kept"), ("ל", 0, "kept"), ("<eos>", 0, "finished"))
+    ]
+    tree = "steps => { part('tree').hidden = false; part('branches').replaceChildren(new BeamTree(steps).element); }"
+    page.evaluate(tree, steps)
+    places = page.eval_on_selector_all(".column", "each => each.map(one => one.getBoundingClientRect().left)")
+    assert places == sorted(places, reverse=True)
+    page.locator(".column button").first.focus()
+    page.keyboard.press("ArrowLeft")
+    assert (
+        page.locator(".beam .readout").text_content().startswith("\u2068של\u2069: probability 37 % (log -1.00); kept")
+    )
 
 
 def test_a_prefix_samples_and_mistakes_are_shown(opened: Callable[..., Any], tiny_run: Path) -> None:
@@ -184,6 +237,18 @@ def test_a_prefix_samples_and_mistakes_are_shown(opened: Callable[..., Any], tin
     page.fill("#prefix", "a")
     page.wait_for_selector("#state.bad")
     assert "$.prefix" in page.locator("#state").text_content()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1200])
+def test_axe_finds_no_violation(opened: Callable[..., Any], axe: Callable[..., Any], width: int, scheme: str) -> None:
+    page = opened("#text=deab&model=tiny&beam=3&other=language", width, color_scheme=scheme)
+    answers(page, 3)
+    page.locator("button.token").first.click()
+    assert axe(page) == []
+    page.locator("nav a, header a").first.click()
+    page.wait_for_selector("h1")
+    assert axe(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -82,6 +82,27 @@ def test_attention_comes_on_request(service: Running, model: seq2see.Model) -> N
     assert "attention" not in answer
 
 
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/stream"])
+def test_the_steps_of_a_beam_come_on_request(service: Running, model: seq2see.Model, path: str) -> None:
+    own = {"texts": "deab", "model": "tiny", "beam": 3, "n_best": 2}
+    reply = service.ask(path, {**own, "beam_steps": True})
+    (result,) = (
+        reply.json["results"] if path == "/v1/predict" else [each for name, each in reply.events if "source" in each]
+    )
+    best, other = result["answers"]
+    (expected,) = model.predict("deab", beam=3, n_best=2, beam_steps=True)
+    assert best["text"] == expected.text
+    assert [[(each["token"], each["parent"], each["fate"]) for each in step] for step in best["beam_steps"]] == [
+        [(each.token, each.parent, each.fate) for each in step] for step in expected.beam_steps
+    ]
+    scores = [each["score"] for step in best["beam_steps"] for each in step]
+    assert scores == pytest.approx([each.score for step in expected.beam_steps for each in step], rel=1e-4)
+    assert "beam_steps" not in other
+    (plain,) = service.ask("/v1/predict", own).json["results"]
+    assert [each["text"] for each in plain["answers"]] == [best["text"], other["text"]]
+    assert "beam_steps" not in plain["answers"][0]
+
+
 def test_a_language_model_continues_texts(service: Running, tiny_language_run: Path) -> None:
     expected = seq2see.load(tiny_language_run).predict(["ab", ""], sample=True, seed=2)
     reply = service.ask("/v1/predict", {"texts": ["ab", ""], "model": "language", "sample": True, "seed": 2})

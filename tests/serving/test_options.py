@@ -20,6 +20,7 @@ require_extra()
         ("max_texts", 2, {"texts": ["a", "b", "c"]}, 413, "$.texts"),
         ("max_characters", 3, {"texts": ["abcd"]}, 413, "$.texts[0]"),
         ("max_hypotheses", 4, {"texts": "a", "beam": 5}, 422, "$.beam, $.n_best"),
+        ("max_hypotheses", 5, {"texts": ["a", "b"], "beam": 3, "beam_steps": True}, 422, "$.beam, $.texts"),
         ("max_answer", 7, {"texts": "a", "max_length": 8}, 422, "$.max_length"),
         ("max_body", 20, {"texts": "aaaaaaaaaaaaaaaaaaaa"}, 413, "the body"),
         ("deadline", 3.0, {"texts": "a", "deadline": 4}, 422, "$.deadline"),

@@ -14,7 +14,7 @@ from seq2see.console import Terminal, say
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.loading import load
-from seq2see.inference.options import GenerationOptions
+from seq2see.inference.options import LISTED, GenerationOptions
 from seq2see.inference.predictor import stream_requests
 from seq2see.inference.requests import Request
 from seq2see.pictures.attention import Attention, attention_to, require_attention, without_attention
@@ -46,9 +46,10 @@ def run_attend(
     elif heads:
         raise ConfigError("needs -o: the terminal shows only the mean", where="--heads", fix="add -o heads.html")
     model = load(run, engine=engine, device=device)
-    if options.top_tokens:
-        what, fix = "is not shown with attention", "use seq2see predict --format jsonl"
-        raise ConfigError(what, where="--top-tokens", fix=fix)
+    for name in LISTED:
+        if getattr(options, name):
+            what, fix = "is not shown with attention", "use seq2see predict --format jsonl"
+            raise ConfigError(what, where=f"--{name.replace('_', '-')}", fix=fix)
     require_attention(model, options.n_best, heads=heads)
     strict, options = options.strict, replace(options, strict=False)
     left_out = Unanswered("attention")

@@ -124,6 +124,7 @@ class SamplingFlags(GenerationFlags):
     coverage_penalty: Annotated[Penalty, Hidden] = 0.0
     beam_groups: Annotated[Beam, Hidden] = 1
     diversity: Annotated[Penalty, Hidden] = 0.5
+    beam_steps: Annotated[bool, Hidden] = False
     contain: Annotated[Texts, Hidden] = ()
     placeholders: Annotated[str, Hidden] = ""
     glossary: Annotated[Glossary | None, FromFile, Hidden] = None

@@ -39,7 +39,7 @@ from seq2see.commands.unanswered import Unanswered, said_by_us
 from seq2see.console import invalid_lines, say
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
-from seq2see.inference.options import AlignmentFormat, Format, GenerationOptions
+from seq2see.inference.options import LISTED, AlignmentFormat, Format, GenerationOptions
 
 if TYPE_CHECKING:
     from seq2see.data import Pair
@@ -139,8 +139,10 @@ def predict(
 
 def require_tokens_shown(options: GenerationOptions, format_: Format | None) -> None:
     """ConfigError for tokens that are asked for where the format has none."""
-    if options.top_tokens and format_ != "jsonl":
-        raise ConfigError("needs --format jsonl, which has tokens", where="--top-tokens", fix="add --format jsonl")
+    for name in LISTED:
+        if getattr(options, name) and format_ != "jsonl":
+            what, where = "needs --format jsonl, which has tokens", f"--{name.replace('_', '-')}"
+            raise ConfigError(what, where=where, fix="add --format jsonl")
 
 
 def generate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,12 @@ from seq2see.data.values import ValueSpan, spans_of, token_names
 from seq2see.inference.asking import Asked
 from seq2see.inference.batching import batches_of_equal, rows_at_most, source_costs
 from seq2see.inference.options import GenerationOptions
-from seq2see.inference.results import EMPTY, Prediction, TokenChoice, unanswered
+from seq2see.inference.results import EMPTY, BeamCandidate, Prediction, TokenChoice, unanswered
 from seq2see.inference.risk import least_risk
 from seq2see.inference.searching import needs_beam, search
 from seq2see.inference.watching import Watch, Watched
-from seq2see.search import Hypothesis
+from seq2see.search import Considered, Hypothesis, Recorder
+from seq2see.text import Codec
 
 if TYPE_CHECKING:
     from seq2see.inference.predictor import Predictor
@@ -57,6 +58,7 @@ def answer_batches(
     num_sentences = min(options.num_sentences, most_rows // options.num_hypotheses)
     costs = source_costs(examples.source_lengths)
     for indices in batches_of_equal(kinds, order, max(1, num_sentences), costs):
+        recorder = Recorder() if options.beam_steps else None
         answers = search(
             model.members,
             model.target_codec,
@@ -69,9 +71,10 @@ def answer_batches(
             most_rows=most_rows,
             with_attention=with_attention,
             watched=None if watch is None else Watched(watch, np.array([rows[index] for index in indices])),
+            recorder=recorder,
         )
         batch = []
-        for index, found in zip(indices.tolist(), answers, strict=True):
+        for number, (index, found) in enumerate(zip(indices.tolist(), answers, strict=True)):
             prompt = asked.prompt(index)
             candidates = [
                 prediction_of(model, examples, index, hypothesis, prompt, is_penalized=options.is_penalized)
@@ -81,7 +84,9 @@ def answer_batches(
                 ranked = least_risk(candidates, options.mbr, are_samples=options.sample)
                 candidates = ranked[: options.n_best]
             best, *others = candidates
-            batch.append((rows[index], replace(best, alternatives=tuple(others))))
+            steps = () if recorder is None else recorder.steps_of(number, options.beam_groups)
+            best = replace(best, alternatives=tuple(others), beam_steps=beam_steps_of(model.target_codec, steps))
+            batch.append((rows[index], best))
         yield batch
 
 
@@ -125,3 +130,13 @@ def choices_of(model: Predictor, hypothesis: Hypothesis, prompt: str) -> tuple[t
     return tuple(
         tuple(choice(position, *each) for each in choices) for position, choices in enumerate(hypothesis.choices)
     )
+
+
+def beam_steps_of(codec: Codec, steps: Sequence[Sequence[Considered]]) -> tuple[tuple[BeamCandidate, ...], ...]:
+    """What a beam search considered, with tokens for ids."""
+
+    def candidate(each: Considered) -> BeamCandidate:
+        token = "<step>" if each.id == codec.step else codec.tokens([each.id])[0]
+        return BeamCandidate(token, each.parent, each.log_prob, each.score, each.fate)
+
+    return tuple(tuple(map(candidate, own)) for own in steps)

@@ -22,9 +22,11 @@ AlignmentFormat = Literal["pharaoh", "jsonl", "tsv"]
 
 OF_SAMPLING = ("temperature", "top_k", "top_p", "min_p", "seed")
 PENALTIES = ("length_penalty", "coverage_penalty")
-OF_BEAMS = (*PENALTIES, "beam_groups", "diversity")
+OF_BEAMS = (*PENALTIES, "beam_groups", "diversity", "beam_steps")
 OF_PHRASES = ("contain", "placeholders", "glossary")
 """Of phrases that have to occur, which beam search finds, at any width."""
+LISTED = ("top_tokens", "beam_steps")
+"""What is listed with an answer, where the format has room for it."""
 CONFLICTS_WITH_SAMPLING = "conflicts with sampling, which follows one hypothesis"
 Risk = Literal["cer", "wer", "per", "chrf"]
 """The metrics that an answer of minimum Bayes risk is the best by."""
@@ -135,6 +137,8 @@ class GenerationOptions(BatchOptions, Constraints):
     """With a beam: groups that choose different tokens (Vijayakumar et al. 2016); must divide the beam."""
     diversity: Penalty = 0.5
     """With beam_groups: nats that a token costs for each hypothesis of earlier groups that has just chosen it."""
+    beam_steps: bool = False
+    """With a beam: list the hypotheses that each step of the search considered, and which of them it kept."""
     mbr: Risk | None = None
     """The answer most like all others of the beam, or of the samples, by this metric (minimum Bayes risk)."""
     mbr_samples: Compared = 50
@@ -266,6 +270,7 @@ class GenerationArguments(TypedDict, total=False):
     coverage_penalty: float
     beam_groups: int
     diversity: float
+    beam_steps: bool
     mbr: Risk | None
     mbr_samples: int
     sample: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from seq2see.data.values import ValueSpan
 from seq2see.errors import DataError
+from seq2see.search import Fate
 
 
 class TokenChoice(NamedTuple):
@@ -21,6 +22,22 @@ class TokenChoice(NamedTuple):
     """In nats, given the tokens before: the model's own, before options of the search."""
     text: str
     """The answer up to this token: as `prefix`, it continues from here."""
+
+
+class BeamCandidate(NamedTuple):
+    """A hypothesis that a step of a beam search considered: one that the step before kept, and one more token."""
+
+    token: str
+    """Its last token; of a transducer also `<step>`, which moves on to the next source token."""
+    parent: int | None
+    """The index of the hypothesis that it continues, among those of the step before; None at the first step."""
+    log_prob: float
+    """Summed over its tokens, in nats."""
+    score: float
+    """`log_prob` with the penalties for length and coverage, by which the answers of a beam are ranked."""
+    fate: Fate
+    """kept: the next step continues it; finished: it has ended, and is an answer to choose from; pruned: others were
+    better; stopped: it would have been continued, but the search was over."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +66,9 @@ class Prediction:
     """With `n_best` above 1 the other answers: in the order of the beam's ranking, or of drawing."""
     top_tokens: tuple[tuple[TokenChoice, ...], ...] = ()
     """With the option `top_tokens`, the most probable tokens at the place of each generated token, best first."""
+    beam_steps: tuple[tuple[BeamCandidate, ...], ...] = ()
+    """With the option `beam_steps`, what each step of the search for this text considered, most probable first; of
+    `beam_groups`, one group after the other."""
     source_values: tuple[ValueSpan, ...] = ()
     """The pictures and series in the source, and the positions of their cells and vectors."""
     error: str = ""
@@ -74,7 +94,7 @@ class Prediction:
     def _compared(self) -> tuple[object, ...]:
         return (
             *(self.text, self.source_tokens, self.target_tokens, self.log_prob, self.score, self.finished),
-            *(self.token_log_probs, self.alternatives, self.top_tokens, self.error, self.looked_up),
+            *(self.token_log_probs, self.alternatives, self.top_tokens, self.beam_steps, self.error, self.looked_up),
         )
 
     @property
@@ -111,13 +131,15 @@ class Prediction:
             "finished": self.finished,
             "tokens": list(self.target_tokens),
             "token_log_probs": list(self.token_log_probs),
-            **({"top_tokens": self._choices()} if self.top_tokens else {}),
+            **({"top_tokens": _plain(self.top_tokens)} if self.top_tokens else {}),
+            **({"beam_steps": _plain(self.beam_steps)} if self.beam_steps else {}),
             **({"looked_up": True} if self.looked_up else {}),
             **({"error": self.error} if self.error else {}),
         }
 
-    def _choices(self) -> list[list[dict[str, Any]]]:
-        return [[choice._asdict() for choice in choices] for choices in self.top_tokens]
+
+def _plain(lists: Iterable[Iterable[TokenChoice | BeamCandidate]]) -> list[list[dict[str, Any]]]:
+    return [[each._asdict() for each in own] for own in lists]
 
 
 EMPTY = Prediction("", [], [], 0.0, 0.0, None, True)

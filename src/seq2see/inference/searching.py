@@ -15,7 +15,18 @@ from seq2see.inference.options import GenerationOptions
 from seq2see.inference.rules import Rules
 from seq2see.inference.top_tokens import with_choices
 from seq2see.inference.watching import Watched
-from seq2see.search import Filter, Forbid, Hypothesis, State, States, Step, diverse_beam_search, ensemble, generate
+from seq2see.search import (
+    Filter,
+    Forbid,
+    Hypothesis,
+    Recorder,
+    State,
+    States,
+    Step,
+    diverse_beam_search,
+    ensemble,
+    generate,
+)
 from seq2see.text import BOS, EOS, PAD, UNK, Codec, has_subwords
 
 NOTHING = Hypothesis([], -math.inf, -math.inf, False, None)
@@ -37,12 +48,14 @@ def search(
     most_rows: int,
     with_attention: bool,
     watched: Watched | None = None,
+    recorder: Recorder | None = None,
 ) -> list[list[Hypothesis]]:
     """The hypotheses of each text, best first; at least one, which may be empty.
 
     `codec` is that of the targets, `numbers` [B] identify the texts to a sampler across batches, and `max_length` is
     the model's own. At most `most_rows` hypotheses are drawn side by side. Without a beam the `rules` [B] of all texts
-    have phrases that must occur, or those of none have: see `needs_beam`. With `watched`, its watch looks on.
+    have phrases that must occur, or those of none have: see `needs_beam`. With `watched`, its watch looks on;
+    a `recorder` is told of the steps of a beam.
     """
     prompt, source_lengths = batch.target.ids, batch.source.lengths
     states = [member.start(batch.source, batch.decoder_input) for member in members]
@@ -95,6 +108,7 @@ def search(
             phrases=phrases_of(rules, has_room),
             transducer_step=codec.step,
             num_steps=num_steps,
+            recorder=recorder,
         )
         found = finished(found)
         if not options.mbr:

@@ -23,11 +23,14 @@ from seq2see.search.filters import (
 )
 from seq2see.search.finished import length_divisor, log_coverage
 from seq2see.search.generate import Choose, generate, greedy
+from seq2see.search.recording import Considered, Fate, Recorder
 from seq2see.search.sampling import Sampler
 
 __all__ = [
     "AfterPrompt",
     "Choose",
+    "Considered",
+    "Fate",
     "Filter",
     "Forbid",
     "ForbidPhrases",
@@ -37,6 +40,7 @@ __all__ = [
     "MaxLength",
     "MinLength",
     "NoRepeat",
+    "Recorder",
     "Sampler",
     "State",
     "States",

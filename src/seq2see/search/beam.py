@@ -20,6 +20,7 @@ from seq2see.search.diversity import Groups, merged
 from seq2see.search.emitted import Emitted
 from seq2see.search.filters import Filter, restrict
 from seq2see.search.finished import Coverage, Ranked, StepRecord, length_divisor, take_along, trace_back
+from seq2see.search.recording import Recorder
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -42,6 +43,7 @@ def beam_search(
     num_steps: Ids | None = None,
     n_best: int = 1,
     groups: Groups | None = None,
+    recorder: Recorder | None = None,
 ) -> list[list[Hypothesis]]:
     """The `n_best` best-scoring hypotheses found for each sentence, best first and all different.
 
@@ -71,6 +73,8 @@ def beam_search(
 
     **Groups.** If the rows of `state` are groups of sentences, `groups` lets them choose different ids: see
     `diverse_beam_search`.
+
+    **Recording.** A `recorder` is told what each step considers; it changes nothing.
 
     **Stopping.** A sentence stops at its maximum length, or when no live hypothesis can beat its `n_best`-th finished
     one. A continuation adds log-probabilities, which are at most 0, so its log_prob is at most the current log_prob
@@ -119,6 +123,8 @@ def beam_search(
         if progress is not None:
             progress = progress.after(found.rows.ravel(), found.ids.ravel())  # [B·C]
 
+        if recorder is not None:
+            recorder.add(live, found, scores, ended, grown, stopped)
         going = (~stopped).nonzero()[0]  # [B_next]
         if len(going) < len(live):
             cut_off = ~ended & at_limit[:, None]  # [B C]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -148,8 +148,8 @@ def require_text(text: Any, where: str, most: int) -> None:
         raise ProblemError(422, "has half of a surrogate pair", where=where, fix="send valid UTF-8")
 
 
-def search_options(content: Mapping[str, Any], options: ServiceOptions) -> dict[str, Any]:
-    """The options of `predict` in a request, within the limits of the service.
+def search_options(content: Mapping[str, Any], texts: Sequence[str], options: ServiceOptions) -> dict[str, Any]:
+    """The options of `predict` in a request about these texts, within the limits of the service.
 
     Nothing that a request says names a file: terms of a glossary are given as an object.
     """
@@ -167,6 +167,10 @@ def search_options(content: Mapping[str, Any], options: ServiceOptions) -> dict[
     if listed * n_best > most:
         what = f"top_tokens times n_best must be at most {most:,}, not {listed * n_best:,}"
         raise ProblemError(422, what, where="$.top_tokens, $.n_best", fix="ask for less")
+    if own.get("beam_steps") is True and beam * len(texts) > most:
+        what = f"beam times texts must be at most {most:,} with beam_steps, not {beam * len(texts):,}"
+        fix = "send fewer texts per request, or use a narrower beam"
+        raise ProblemError(422, what, where="$.beam, $.texts", fix=fix)
     samples = own.get("mbr_samples", MBR_SAMPLES) if own.get("mbr") and own.get("sample") else 0
     if type(samples) is int and samples > most:
         what = f"must be at most {most:,}, not {samples:,}"

@@ -145,7 +145,7 @@ class Endpoints:
         if with_attention and not served.model.has_attention:
             raise ProblemError(422, "needs a model with attention", where="$.attention", fix="leave it out")
         self.note(request, served, texts)
-        arguments = search_options(content, options)
+        arguments = search_options(content, texts, options)
         questions = await self.reading(
             lambda go_on: questions_of(served.model, texts, arguments, go_on),
             deadline,

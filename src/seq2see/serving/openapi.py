@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from docstring_parser import parse_from_object
@@ -11,6 +11,7 @@ from docstring_parser import parse_from_object
 from seq2see.inference.checking import hints_of
 from seq2see.inference.glossary import Glossary
 from seq2see.inference.options import MAX_SEED, PER_TEXT, BatchOptions, GenerationOptions
+from seq2see.search import Fate
 from seq2see.serving.options import ServiceOptions
 from seq2see.serving.problems import MEDIA_TYPE
 from seq2see.version import __version__
@@ -127,6 +128,22 @@ CHOICE = {
     **closed({"token": TEXT, "log_prob": {"type": "number"}, "text": TEXT}),
     "description": "A token that could stand here, and the answer up to it: as `prefix`, it continues from there.",
 }
+CONSIDERED = {
+    **closed(
+        {
+            "token": {**TEXT, "description": "The last token of the hypothesis."},
+            "parent": {
+                "type": ["integer", "null"],
+                "description": "The index of the hypothesis that it continues, in the list of the step before.",
+            },
+            "log_prob": {"type": "number"},
+            "score": {"type": "number", "description": "What it would be ranked by if it ended here."},
+            "fate": {"enum": list(get_args(Fate))},
+        }
+    ),
+    "description": "A hypothesis, and what became of it: the next step continued it (kept), it has ended (finished), "
+    "others were better (pruned), or the search was over (stopped).",
+}
 ANSWER = closed(
     {
         "text": TEXT,
@@ -136,10 +153,15 @@ ANSWER = closed(
         "tokens": TEXTS,
         "token_log_probs": {"type": "array", "items": {"type": ["number", "null"]}},
         "top_tokens": {"type": "array", "items": {"type": "array", "items": CHOICE}},
+        "beam_steps": {
+            "type": "array",
+            "items": {"type": "array", "items": CONSIDERED},
+            "description": "Of the first answer to a text: what each step of the search considered.",
+        },
         "attention": ATTENTION,
         "error": {**TEXT, "description": "Why there is no answer, for a text that can't be read."},
     },
-    optional=("top_tokens", "attention", "error"),
+    optional=("top_tokens", "beam_steps", "attention", "error"),
 )
 RESULT = closed({"source": TEXT, "answers": {"type": "array", "items": ANSWER, "description": "The best first."}})
 SCORE = closed(

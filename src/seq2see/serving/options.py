@@ -56,7 +56,7 @@ class ServiceOptions:
     max_characters: Count = 10_000
     """Characters of a text."""
     max_hypotheses: Count = 100
-    """Product of beam and n_best, and of top_tokens and n_best; also the largest mbr_samples."""
+    """Product of beam and n_best, of top_tokens and n_best, of beam and texts with beam_steps; largest mbr_samples."""
     max_answer: Count = 1_000
     """Largest max_length and min_length that a request may ask for."""
     api_key_file: Path | None = None

@@ -1,6 +1,6 @@
 "use strict";
 // The page at /: asks as one types, shows the answers and where the model looks. Uses the script of all pages
-// (`make`, `all`, `hintScroll`, `nameCell`) and answers.js, which come before it. All text is set with textContent.
+// (`make`, `all`, `hintScroll`, `nameCell`), answers.js and beam.js, which come before it. All text is set with textContent.
 const part = (id) => document.getElementById(id);
 const base = document.baseURI.replace(/[?#].*$/, "").replace(/\/?$/, "/");
 const fields = ["text", "model", "other", "beam", "sample", "prefix"];
@@ -52,7 +52,7 @@ const ask = async (path, body, signal) => {
 };
 const requestOf = ({ text, beam, sample, prefix }, model) => {
   const search = sample !== "" ? { sample: true, n_best: SAMPLES, seed: Number(sample) }
-    : Number(beam) > 1 ? { beam: Number(beam), n_best: Number(beam) } : {};
+    : Number(beam) > 1 ? { beam: Number(beam), n_best: Number(beam), beam_steps: true } : {};
   return { texts: text, model, attention: Boolean(named(model)?.has_attention), top_tokens: CHOICES, ...(prefix && { prefix }), ...search };
 };
 const answer = async () => {
@@ -62,7 +62,7 @@ const answer = async () => {
   if (!asked.text.trim() && (!chosen() || chosen().source)) {
     shown = "";
     for (const id of ["answers", "others", "tokens", "choices", "branches"]) part(id).replaceChildren();
-    part("tree").hidden = part("beside").hidden = true;
+    part("tree").hidden = part("beside").hidden = part("own-name").hidden = true;
     return say("");
   }
   const own = running = new AbortController();
@@ -123,46 +123,25 @@ const textOf = (answer, other) => {
   return pieces;
 };
 const compare = (answers, others, name) => {
-  part("beside").hidden = !others;
+  part("beside").hidden = part("own-name").hidden = !others;
+  part("own-name").textContent = chosen().name;
   if (!others) return;
   const isSame = others[0].text === answers[0].text;
   part("beside-name").textContent = `${name}: ${isSame ? "the same answer" : "another answer"}`;
   part("others").replaceChildren(...others.map((each) => make("li", {},
     make("span", { className: "text", dir: "auto" }, ...textOf(each, each === others[0] ? answers[0] : null)),
-    make("span", { className: "share", textContent: each.log_prob === null ? "" : percent(Math.exp(each.log_prob)) }))));
+    make("span", { className: "share", textContent: each.log_prob === null ? "" : percent(Math.exp(each.log_prob)) }),
+    make("progress", { className: "bar", max: 1, value: Math.exp(each.log_prob ?? -Infinity), ariaHidden: "true" }))));
   part("answers").querySelector(".text").replaceChildren(...textOf(answers[0], others[0]));
 };
 
-// --- all answers as a tree: what they have in common is drawn once; it unfolds token by token
-const grow = (answers) => {
-  const longest = Math.max(...answers.map((each) => each.tokens.length));
-  part("tree").hidden = answers.length < 2 || longest < 1;
-  part("depth").max = part("depth").value = longest;
-  part("depth").oninput = () => unfold(answers);
-  unfold(answers);
+// --- what the beam considered at each step
+const grow = ([{ beam_steps: steps = [] }]) => {
+  part("tree").hidden = !steps.length;
+  part("branches").replaceChildren(...(steps.length ? [new BeamTree(steps.map((step) => step.map(candidateOf))).element] : []));
+  all(".scroll", part("branches")).forEach(hintScroll);
 };
-const unfold = (answers) => {
-  const root = { children: new Map() }, depth = Number(part("depth").value);
-  for (const { tokens, token_log_probs: logs, finished } of answers) {
-    let node = root, log = 0;
-    labelsOf(tokens, finished).slice(0, depth).forEach((label, place) => {
-      log += logs[place] ?? -Infinity;
-      if (!node.children.has(label)) node.children.set(label, { label, log, children: new Map() });
-      node = node.children.get(label);
-    });
-  }
-  part("branches").replaceChildren(branches(root));
-  part("depth").setAttribute("aria-valuetext", `${depth} tokens`);
-};
-const branches = (node) => make("ul", { dir: part("tokens").querySelector("table")?.dir || "ltr" },
-  ...[...node.children.values()].sort((one, other) => other.log - one.log).map(branch));
-const branch = (node) => {
-  const labels = [node.label];
-  while (node.children.size === 1) { node = [...node.children.values()][0]; labels.push(node.label); }
-  const pieces = labels.map((label) => make("bdi", { className: "piece", textContent: label }));
-  return make("li", {}, ...pieces, make("span", { className: "share", textContent: percent(Math.exp(node.log)) }),
-    ...(node.children.size ? [branches(node)] : []));
-};
+const candidateOf = ({ log_prob: logProb, ...rest }) => ({ ...rest, logProb });
 
 const header = (label, scope) => make("th", { scope }, make("bdi", { textContent: label }));
 const cellOf = (share, isNumbered) => make("td", {

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from seq2see.markup import Markup, definitions, document, element, paragraph, table, text_element
+from seq2see.markup import Markup, definitions, document, element, paragraph, scrollable, table, text_element
 from seq2see.markup.page import digest, policy, script, style
 from seq2see.markup.page import resource as shared
 from seq2see.serving.openapi import STATUS
@@ -21,13 +21,13 @@ def resource(name: str) -> str:
 @cache
 def try_style() -> str:
     """The style of all pages, and that of this one."""
-    return style() + shared("answers.css") + resource("page.css")
+    return style() + shared("answers.css") + shared("beam.css") + resource("page.css")
 
 
 @cache
 def try_scripts() -> tuple[str, str]:
     """The script of all pages, and that of this one, which uses it."""
-    return script(), shared("answers.js") + resource("page.js")
+    return script(), shared("answers.js") + shared("beam.js") + resource("page.js")
 
 
 def try_policy() -> str:
@@ -75,12 +75,11 @@ def try_page() -> str:
         Markup('<p id="state" role="status"></p>'),
         element("h2", "Answers"),
         Markup(
-            '<div class="sides"><ol id="answers" class="answers"></ol>'
+            '<div class="sides"><h3 id="own-name" hidden></h3><ol id="answers" class="answers"></ol>'
             '<section id="beside" hidden><h3 id="beside-name"></h3><ol id="others"></ol></section></div>'
             '<div id="tokens"></div><div id="choices"></div>'
-            '<details id="tree" hidden><summary>All answers as a tree</summary>'
-            '<label><span>Tokens</span><input id="depth" type="range" min="1" value="1"></label>'
-            '<div id="branches"></div></details>'
+            '<section id="tree" aria-labelledby="tree-title" hidden><h2 id="tree-title">How the beam searched</h2>'
+            '<div id="branches"></div></section>'
         ),
         Markup("<noscript><p>This page needs its script; the service itself doesn't: see /docs.</p></noscript>"),
     ]
@@ -154,4 +153,5 @@ def takes(schema: dict[str, Any]) -> str:
 def example(path: str) -> Markup:
     """A command that calls this endpoint."""
     body = '{"pairs": [{"source": "a text", "target": "its answer"}]}' if "score" in path else '{"texts": ["a text"]}'
-    return element("pre", f"curl -H 'Content-Type: application/json' -d '{body}' http://127.0.0.1:8000{path}")
+    command = f"curl -H 'Content-Type: application/json' -d '{body}' http://127.0.0.1:8000{path}"
+    return scrollable([element("pre", command)], f"Example of {path}")

@@ -1,4 +1,4 @@
-// The page: boxes to type into, the answers, and where the model looked. Comes after elements.js and answers.js.
+// The page: boxes to type into, the answers, and where the model looked. Comes after elements.js, answers.js and beam.js.
 
 const $ = (id) => document.getElementById(id);
 const inputs = all("textarea");
@@ -21,10 +21,10 @@ function ask() {
   isWaiting = isBusy;
   if (isBusy) return;
   const isEmpty = !inputs.some(({ value }) => value.trim());
-  if (isEmpty) return show([], "");
+  if (isEmpty) { grow([]); return show([], ""); }
   isBusy = true;
   const beam = Number($("beam").value);
-  send({ text: inputs.map(({ value }) => value).join("\t"), options: { beam, nBest: beam } });
+  send({ text: inputs.map(({ value }) => value).join("\t"), options: { beam, nBest: beam, beamSteps: beam > 1 } });
   setTimeout(() => { if (isBusy) $("result").setAttribute("aria-busy", "true"); }, 150);
 }
 
@@ -35,6 +35,7 @@ function receive({ answer, time, problem }) {
   const found = answer && answer.tokens.length ? [answer, ...answer.alternatives] : [];
   if (problem || answer) {
     show(found.map((each) => ({ ...each, logProbs: each.tokenLogProbs, source: each.sourceTokens })), problem || "");
+    grow(found.length ? answer.beamSteps : []);
     $("time").textContent = problem ? "" : `${time.toFixed(time < 10 ? 1 : 0)} ms`;
   }
   if (isWaiting || !answer) ask();
@@ -46,6 +47,11 @@ function show(answers, problem) {
   $("where").hidden = !answers.length;
   if (!answers.length) choose();
   $("answers").replaceChildren(...answerList(answers, choose));
+}
+
+function grow(steps) {
+  $("tree").hidden = !steps.length;
+  $("beam-steps").replaceChildren(...(steps.length ? [new BeamTree(steps).element] : []));
 }
 
 function choose(answer) {
