@@ -72,27 +72,6 @@ def test_the_weights_are_read_as_stored(weights, exported, texts, node, saved) -
         assert_same(own, expected)
 
 
-def test_the_steps_of_a_beam_are_those_of_the_numpy_engine(variant, exported, texts, node) -> None:
-    model, bundle = exported(variant)
-    ways = [{"beam": 3, "nBest": 2, "lengthPenalty": 0.7}, {"beam": 2, "maxLength": 3}]
-    (*found,), _ = run_in_node(module(bundle), texts(model), [{**way, "beamSteps": True} for way in ways], node)
-    for answers, options in zip(
-        found, ({"beam": 3, "n_best": 2, "length_penalty": 0.7}, {"beam": 2, "max_length": 3}), strict=True
-    ):
-        for own, expected in zip(
-            answers, answers_in_python(model, texts(model), {**options, "beam_steps": True}), strict=True
-        ):
-            assert_same(own, expected)
-            steps = own["beamSteps"]
-            assert [[(each["token"], each["parent"], each["fate"]) for each in step] for step in steps] == [
-                [(each.token, each.parent, each.fate) for each in step] for step in expected.beam_steps
-            ]
-            for name, values in (("logProb", "log_prob"), ("score", "score")):
-                assert [each[name] for step in steps for each in step] == pytest.approx(
-                    [getattr(each, values) for step in expected.beam_steps for each in step], **CLOSE
-                )
-
-
 def test_a_beam_ranks_with_the_models_own_length_penalty(exported, texts, node) -> None:
     o = resolve(ModelOptions(name="attention", width=16, embedding=8))
     model, bundle = exported(o, length_penalty=1.5)

@@ -21,14 +21,14 @@ CHOSEN_BEAM = 5
 @cache
 def scripts() -> tuple[str, str]:
     """The model's script, of which a worker is made, and the page's."""
-    page = (*map(shared, ("elements.js", "answers.js", "beam.js")), resource("page.js"))
+    page = (shared("elements.js"), shared("answers.js"), resource("page.js"))
     return compact_script(f"{runtime()}\n{resource('worker.js')}"), compact_script("\n".join(page))
 
 
 @cache
 def style() -> str:
     """The stylesheet."""
-    return compact_style(resource("page.css") + shared("answers.css") + shared("beam.css"))
+    return compact_style(resource("page.css") + shared("answers.css"))
 
 
 def policy() -> str:
@@ -90,7 +90,6 @@ RESULT = (
     ),
     Markup('<section id="rest" hidden><h2>Best answers</h2><ol id="answers" class="answers"></ol></section>'),
     Markup('<section id="where" hidden><h2 id="heading"></h2><div id="bands"></div></section>'),
-    Markup('<section id="tree" hidden><h2>How the beam searched</h2><div id="beam-steps"></div></section>'),
 )
 
 

@@ -10,22 +10,6 @@ export interface Options {
   minLength?: number | null;
   /** Largest number of target tokens, EOS counted. */
   maxLength?: number | null;
-  /** With a beam: list what each step of the search considered, in `beamSteps`. */
-  beamSteps?: boolean;
-}
-
-/** A hypothesis that a step of a beam search considered: one that the step before kept, and one more token. */
-export interface BeamCandidate {
-  /** Its last token; of a transducer also `<step>`, which moves on to the next source token. */
-  token: string;
-  /** The index of the hypothesis that it continues, among those of the step before; null at the first step. */
-  parent: number | null;
-  /** Summed over its tokens, in nats. */
-  logProb: number;
-  /** `logProb` with the length penalty: what it would be ranked by if it ended here. */
-  score: number;
-  /** Continued by the next step; ended; others were better; or kept, but the search was over. */
-  fate: "kept" | "finished" | "pruned" | "stopped";
 }
 
 export interface Prediction {
@@ -45,8 +29,6 @@ export interface Prediction {
   /** False if the answer was cut off at the maximum length. */
   finished: boolean;
   alternatives: Prediction[];
-  /** What each step of a beam search considered, most probable first; of the first answer, with the option `beamSteps`. */
-  beamSteps: BeamCandidate[][];
 }
 
 export declare class Model {

@@ -37,7 +37,7 @@ function readTensors(bytes) {
 
 const EMPTY = {
   text: "", sourceTokens: [], tokens: [], logProb: 0, score: 0, tokenLogProbs: [], weights: null, finished: true,
-  alternatives: [], beamSteps: [],
+  alternatives: [],
 };
 
 function integer(value, name, least) {
@@ -56,7 +56,7 @@ class Model {
   }
 
   /** The answer to a text; a language model continues it. See the type declarations for the options. */
-  predict(text, { beam = 1, nBest = 1, lengthPenalty = beam > 1 ? this.lengthPenalty : 0, minLength = null, maxLength = null, beamSteps = false } = {}) {
+  predict(text, { beam = 1, nBest = 1, lengthPenalty = beam > 1 ? this.lengthPenalty : 0, minLength = null, maxLength = null } = {}) {
     integer(beam, "beam", 1);
     integer(nBest, "nBest", 1);
     if (nBest > beam) throw new RangeError(`nBest must be at most beam (${beam}), not ${nBest}`);
@@ -79,8 +79,7 @@ class Model {
     const step = this.target.step;
     const numSteps = step === null ? 0 : sourceIds.length - 1;
     const rules = { least: Math.min(least, most), most, step, numSteps, limit: most + numSteps };
-    const record = [];
-    const found = this.search(sourceIds, prompt, rules, { beam, nBest, lengthPenalty, record: beamSteps ? record : null });
+    const found = this.search(sourceIds, prompt, rules, { beam, nBest, lengthPenalty });
     const sourceTokens = sourceIds.map((id) => this.source.token(id));
     const answers = found.map((each) => ({
       text: this.target.decode(each.ids, this.source ? "" : text),
@@ -92,14 +91,12 @@ class Model {
       weights: each.weights.length ? each.weights.map((row) => Array.from(row)) : null,
       finished: each.finished,
       alternatives: [],
-      beamSteps: [],
     }));
     if (!answers.length) return { ...EMPTY, sourceTokens, logProb: -Infinity, score: -Infinity, finished: false };
-    const steps = record.map((own) => own.map(({ id, ...rest }) => ({ token: id === step ? "<step>" : this.target.token(id), ...rest })));
-    return { ...answers[0], alternatives: answers.slice(1), beamSteps: steps };
+    return { ...answers[0], alternatives: answers.slice(1) };
   }
 
-  search(sourceIds, prompt, rules, { beam, nBest, lengthPenalty, record }) {
+  search(sourceIds, prompt, rules, { beam, nBest, lengthPenalty }) {
     let state = this.network.start(sourceIds);
     let first = BOS;
     for (const id of prompt) {
@@ -108,7 +105,7 @@ class Model {
     }
     if (beam === 1) return greedy(this.network, state, first, rules).map((each) => written(each, rules.step));
     const all = nBest > 1 && this.target.isAmbiguous;
-    const width = { width: beam, number: all ? beam : nBest, penalty: lengthPenalty, record };
+    const width = { width: beam, number: all ? beam : nBest, penalty: lengthPenalty };
     const texts = new Set();
     return beamSearch(this.network, state, first, rules, width)
       .map((each) => written(each, rules.step))

@@ -1,4 +1,4 @@
-// The page: boxes to type into, the answers, and where the model looked. Comes after elements.js, answers.js and beam.js.
+// The page: boxes to type into, the answers, and where the model looked. Comes after elements.js and answers.js.
 
 const $ = (id) => document.getElementById(id);
 const inputs = all("textarea");
@@ -21,10 +21,10 @@ function ask() {
   isWaiting = isBusy;
   if (isBusy) return;
   const isEmpty = !inputs.some(({ value }) => value.trim());
-  if (isEmpty) { grow([]); return show([], ""); }
+  if (isEmpty) return show([], "");
   isBusy = true;
   const beam = Number($("beam").value);
-  send({ text: inputs.map(({ value }) => value).join("\t"), options: { beam, nBest: beam, beamSteps: beam > 1 } });
+  send({ text: inputs.map(({ value }) => value).join("\t"), options: { beam, nBest: beam } });
   setTimeout(() => { if (isBusy) $("result").setAttribute("aria-busy", "true"); }, 150);
 }
 
@@ -35,7 +35,6 @@ function receive({ answer, time, problem }) {
   const found = answer && answer.tokens.length ? [answer, ...answer.alternatives] : [];
   if (problem || answer) {
     show(found.map((each) => ({ ...each, logProbs: each.tokenLogProbs, source: each.sourceTokens })), problem || "");
-    grow(found.length ? answer.beamSteps : []);
     $("time").textContent = problem ? "" : `${time.toFixed(time < 10 ? 1 : 0)} ms`;
   }
   if (isWaiting || !answer) ask();
@@ -47,11 +46,6 @@ function show(answers, problem) {
   $("where").hidden = !answers.length;
   if (!answers.length) choose();
   $("answers").replaceChildren(...answerList(answers, choose));
-}
-
-function grow(steps) {
-  $("tree").hidden = !steps.length;
-  $("beam-steps").replaceChildren(...(steps.length ? [new BeamTree(steps).element] : []));
 }
 
 function choose(answer) {

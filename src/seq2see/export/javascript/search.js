@@ -65,8 +65,7 @@ function greedy(network, state, first, rules) {
   return [{ ...hypothesis, score: hypothesis.logProb }];
 }
 
-// With a list as `record`, each step adds to it what it considered, as seq2see.search.recording does.
-function beamSearch(network, state, first, rules, { width, number, penalty, record = null }) {
+function beamSearch(network, state, first, rules, { width, number, penalty }) {
   let [live, ids] = [[NONE], [first]];
   let best = [];
   const byScore = (one, other) => other.score - one.score;
@@ -87,27 +86,16 @@ function beamSearch(network, state, first, rules, { width, number, penalty, reco
       return { ...found, row, score: found.logProb / divisor };
     });
     best = [...best, ...whole.slice(0, width).filter(({ finished }) => finished)].sort(byScore).slice(0, number);
-    const before = live;
     live = whole.filter(({ finished }) => !finished).slice(0, width);
-    live.forEach((each) => { each.place = whole.indexOf(each); });
     const most = live.reduce((found, { logProb }) => Math.max(found, logProb), -Infinity);
     const worst = best.length === number ? best[number - 1].score : -Infinity;
-    const isOver = length === rules.limit || most / largestDivisor <= worst;
-    if (record) record.push(whole.map((each, place) => considered(each, place, before, live, { width, isOver })));
-    if (isOver) {
+    if (length === rules.limit || most / largestDivisor <= worst) {
       const cut = length === rules.limit ? whole.filter(({ finished }) => !finished).sort(byScore) : [];
       return [...best, ...cut].slice(0, number);
     }
     ids = live.map((hypothesis) => hypothesis.ids[hypothesis.ids.length - 1]);
     state = network.select(step.state, live.map(({ row }) => row));
   }
-}
-
-function considered(hypothesis, place, before, live, { width, isOver }) {
-  const { ids, row, logProb, score, finished } = hypothesis;
-  const next = isOver ? "stopped" : "kept";
-  const fate = finished ? (place < width ? "finished" : "pruned") : live.includes(hypothesis) ? next : "pruned";
-  return { id: ids[ids.length - 1], parent: before[row].place ?? null, logProb, score, fate };
 }
 
 // A transducer's hypothesis without its STEPs, whose log-probabilities are part of that of the next token.
