@@ -97,6 +97,11 @@ def delimiter_name(delimiter: str) -> str:
     return next((name for name, each in _WORDS.items() if each == delimiter), delimiter)
 
 
+def is_of_blanks(name: str) -> bool:
+    """Whether the delimiter that is called so is one of blanks."""
+    return delimiter_called(name) in _BLANK_DELIMITERS
+
+
 def has_delimiter(lines: Sequence[str], name: str) -> bool:
     """Whether the delimiter that is called so divides all lines, or nearly all, into as many columns."""
     layout = layout_of(lines, TableOptions(delimiter=name))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2see.data.advice import Advice
-from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginning, extension, format_like
+from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginning, extension
 from seq2see.data.diagnosis import diagnosis
 from seq2see.data.files import read_content
 from seq2see.data.lines import (
@@ -32,6 +32,7 @@ from seq2see.data.lines import (
 )
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
+from seq2see.data.remembered import format_like
 from seq2see.data.table import Format, Rows, TableFormat
 from seq2see.data.values import beside, located
 from seq2see.errors import DataError
