@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
+from os.path import isfile
 from typing import Any, Literal, get_args, get_origin
 
 from cyclopts import CycloptsError
@@ -16,7 +18,7 @@ from cyclopts.exceptions import (
 )
 
 from seq2see.commands.boxes import EXAMPLES
-from seq2see.errors import ConfigError, did_you_mean
+from seq2see.errors import ConfigError, DataError, did_you_mean
 from seq2see.printable import quoted
 
 SECTIONS = {
@@ -64,6 +66,25 @@ USUAL_FLAGS = {
     "--set": "override",
 }
 """By flag: what Hugging Face, fairseq, OpenNMT, Eole and JoeyNMT call the same."""
+
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+_CHOICE = re.compile(r"--(?:source|target|delimiter|encoding|header|quotes|names) (?!…)[^\s,;)]+")
+
+
+def without_options_of_others(error: DataError, flags: Collection[str]) -> DataError:
+    """The error for a command with these flags: a fix with options that it lacks becomes a copy that needs none.
+
+    What reads a file of pairs doesn't know for which command, and not every command can say how a file is to be read.
+    """
+    from seq2see.data.advice import new_file, quoted_path
+
+    own = re.sub(r"seq2see [a-z]+ .*", "", error.fix, flags=re.DOTALL)  # a command has options of its own
+    path = re.sub(r":\d+$", "", error.where)
+    if not set(_OPTION.findall(own)) - set(flags) or not isfile(path):
+        return error
+    choice = "".join(f" {each}" for each in dict.fromkeys(_CHOICE.findall(own.partition(", or")[0])))
+    command = f"seq2see check {quoted_path(path)}{choice} --fix -o {quoted_path(new_file(path, '-clean.tsv'))}"
+    return DataError(error.what, where=error.where, fix=f"correct the file, or make a copy that can be read: {command}")
 
 
 def explained(error: CycloptsError, words: Sequence[str]) -> ConfigError:

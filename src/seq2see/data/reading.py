@@ -334,4 +334,4 @@ def bad_lines(
         fix = "correct them; there are no valid lines"
     shown = [f"  {problem.origin}: {problem.what}\n    fix: {problem.fix}" for problem in problems]
     more = [f"  and {num_bad - len(problems)} more"] if num_bad > len(problems) else []
-    return DataError("\n".join([f"{are_invalid}:", *shown, *more]), fix=fix)
+    return DataError("\n".join([f"{are_invalid}:", *shown, *more]), where="" if path is None else str(path), fix=fix)
