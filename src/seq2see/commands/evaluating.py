@@ -156,7 +156,8 @@ def report(
     output: Annotated[Path, Parameter(alias="-o", group=OUTPUT, help="The page, a file whose name ends in .html.")],
     test: Annotated[Files, Parameter(help="Pairs to evaluate on; by default the run's own dev pairs.")] = None,
     by: Annotated[
-        str | None, Parameter(group=SCORES, help="A label column of the test file to score separately; or seen.")
+        str | None,
+        Parameter(group=SCORES, help="A label column of the test file to score separately; or length, or seen."),
     ] = None,
     beam: Annotated[int, Parameter(group=SEARCH, help="Hypotheses kept per text; 1 is greedy search.")] = 1,
     table: Table = AS_FOUND,

@@ -9,7 +9,7 @@ from dataclasses import fields
 from seq2see.data import Pair
 from seq2see.data.source_record import SourceRecord, source_texts
 from seq2see.errors import ConfigError, DataError
-from seq2see.evaluation.items import Item, items_of, slices_by_label, slices_by_length, slices_by_training
+from seq2see.evaluation.items import LENGTH, Item, items_of, slices_by_label, slices_by_length, slices_by_training
 from seq2see.evaluation.options import EvaluationOptions
 from seq2see.evaluation.report import EvaluationReport, Outputs, Overlap, assess
 from seq2see.evaluation.seen import SEEN, slices_by_seen
@@ -51,7 +51,8 @@ def evaluate(
     if predictor.record.is_complete and (request.by != SEEN or predictor.record.fields):
         slices = [*slices_by_training(is_known, was_dev), *slices]
     if predictor.source_codec is not None:
-        slices += slices_by_length(*lengths_of(items, predictor.source_codec))
+        fewest = 1 if request.by == LENGTH else 2
+        slices += slices_by_length(*lengths_of(items, predictor.source_codec), fewest=fewest)
     return assess(
         items,
         outputs_of(predictor, pairs, items, request),
@@ -88,6 +89,9 @@ def require_predictions(predictor: Predictor, request: EvaluationOptions) -> Non
             where="metrics",
             fix="leave it out",
         )
+    if predictor.source_codec is None and request.by == LENGTH:
+        what = f"{predictor.name} is a language model, which has no sources to group by length"
+        raise ConfigError(what, where="by", fix="leave it out")
 
 
 def lengths_of(items: Sequence[Item], codec: Codec) -> tuple[list[int], str]:
