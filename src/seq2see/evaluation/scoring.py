@@ -38,7 +38,7 @@ def evaluate(
         raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
     require_predictions(predictor, request)
     targets = [pair.target or "" for pair in pairs]
-    names, missing = metrics_of(predictor, request, targets)
+    names, missing = metrics_of(predictor, request, pairs)
     for name in names:
         METRICS[name]([], [])  # raises before a long search if a package is missing
     items = items_of(pairs, labels, group=request.group)
@@ -72,13 +72,19 @@ def seen_before(record: SourceRecord, texts: Sequence[str]) -> tuple[list[bool],
     return is_known, [dev and not known for dev, known in zip(was_dev, is_known, strict=True)]
 
 
-def metrics_of(predictor: Predictor, request: EvaluationOptions, targets: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """The metrics to compute, and which of the defaults can't be computed here. ConfigError for an unknown name."""
+def metrics_of(predictor: Predictor, request: EvaluationOptions, pairs: Sequence[Pair]) -> tuple[tuple[str, ...], str]:
+    """The metrics to compute, and which of the defaults can't be computed here. ConfigError for an unknown name.
+
+    By default they are those that suit the pairs, after that which selected the model in training.
+    """
     if request.metrics is not None:
         return find_metrics(request.metrics), ""
     if predictor.source_codec is None:
         return (), ""
-    return computable(metrics_for(predictor.target_codec.tokenizer.name, targets))
+    targets, sources = [pair.target or "" for pair in pairs], [pair.source for pair in pairs]
+    usual = metrics_for(predictor.target_codec.tokenizer.name, targets, sources)
+    own = [predictor.metric] if predictor.metric in METRICS and predictor.metric not in usual else []
+    return computable([*own, *usual])
 
 
 def require_predictions(predictor: Predictor, request: EvaluationOptions) -> None:

@@ -50,6 +50,7 @@ class Predictor:
         max_length: int,
         length_penalty: float = 0.0,
         no_repeat: int | None = None,
+        metric: str = "",
         name: str = "",
         others: Sequence[Engine] = (),
         paths: Sequence[Path] = (),
@@ -72,6 +73,8 @@ class Predictor:
         """What a beam ranks with unless an option says otherwise."""
         self.no_repeat = no_repeat
         """The n-grams that answers don't repeat unless an option says otherwise; None: any may be repeated."""
+        self.metric = metric
+        """The metric that selected it on dev; empty for the loss."""
         self.name = name
         self.paths = tuple(paths)
         """The folders or files that it was loaded from; none for a model made in a program."""
