@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from seq2see.commands.boxes import COMPUTING, OUTPUT, SCORES, SEARCH
+from seq2see.commands.named_files import require_commas
 from seq2see.commands.options import (
     AS_FOUND,
     Device,
@@ -91,6 +92,7 @@ def evaluate(
     from seq2see.evaluation import as_json, csv_text, evaluate_runs, latex_text
 
     require_one_format(format_, json=json)
+    require_commas(options.metrics, (str(run), *map(str, data)))
     runs, files = leading_runs(run, tuple(map(str, data)))
     if not files:
         raise ConfigError(
