@@ -209,3 +209,12 @@ def test_a_column_without_a_name_keeps_its_place(tmp_path: Path) -> None:
     assert read(tmp_path, rows, known=known) == [("see", "saw"), ("go", "went")]
     assert TableOptions(names=",a,b").names == ("", "a", "b")  # type: ignore[arg-type]
     assert TableOptions(names="").names == ()  # type: ignore[arg-type]
+
+
+def test_only_options_that_there_are_for_texts_choose_other_columns(tmp_path: Path) -> None:
+    said: list[str] = []
+    list(iterate_rows(io.BytesIO(CSV.encode()), "table.csv", known=KNOWN, say=said.append))
+    assert said[0].endswith("(choose others with --source)")
+    (tmp_path / "table.csv").write_text(CSV, encoding="utf-8")
+    found = read_pairs([tmp_path / "table.csv"], known=KNOWN).format
+    assert found is not None and found.describe().endswith("(choose others with --source and --target)")

@@ -126,7 +126,9 @@ def format_of(
     for at in used - {None} - set(own):
         if rows and at not in filled:
             called = TableFormat(layout, names=names).called(at or 0)
-            raise UnknownColumnError(f"column {called} is empty", where=where, fix="choose others: --source, --target")
+            raise UnknownColumnError(
+                f"column {called} is empty", where=where, fix="choose others with --source and --target"
+            )
     is_exact = bool(names) or layout.delimiter != TAB or not (is_asked or extra)
     return TableFormat(layout, source, target, own, names, is_exact, reason, unused)
 

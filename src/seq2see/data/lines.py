@@ -127,6 +127,11 @@ def text_of(line: Line) -> str:
     return text
 
 
+def other_columns(*, has_target: bool) -> str:
+    """How other columns are chosen, for the end of a message about those that are read."""
+    return f" (choose others with --source{' and --target' if has_target else ''})"
+
+
 def wrong_number(wanted: object, cells: Sequence[str], names: Sequence[str]) -> str:
     """What is wrong with a line of so many cells, where `wanted` are expected; names of the columns show what lacks."""
     expected = f"expected {wanted} columns"
