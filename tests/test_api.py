@@ -16,7 +16,7 @@ from seq2see.data.given import as_pairs
 from seq2see.errors import ConfigError, DataError
 from seq2see.evaluation import EvaluationArguments, EvaluationOptions
 from seq2see.inference.options import GenerationArguments
-from seq2see.run.folder import default_folder
+from seq2see.run.folder import default_folder, stored_config
 
 PAIRS = [("abc", "cba"), ("de", "ed"), ("ab", "ba"), ("ec", "ce"), ("bad", "dab")] * 3
 
@@ -79,6 +79,39 @@ def test_quiet_says_nothing_and_loud_says_it_on_stderr(
 
 def test_the_model_is_chosen_by_name(tmp_path: Path, quick: dict[str, Any]) -> None:
     assert seq2see.train(PAIRS, model="plain", out=tmp_path / "r", settings=quick, quiet=True).name == "plain"
+
+
+def test_a_recipe_goes_by_its_name_or_its_path(tmp_path: Path, quick: dict[str, Any]) -> None:
+    forms = [((letter * 2, "V;PST"), letter + "d") for letter in "abcdefgh"]
+    named = seq2see.train(forms, recipe="inflection", out=tmp_path / "named", settings=quick, quiet=True)
+    assert stored_config(tmp_path / "named").text.source == ("characters", "tags")
+    assert named.metric == "exact_match"
+    path = tmp_path / "mine.toml"
+    path.write_text('[data]\ntrain = "nowhere.tsv"\ndev = "nor.tsv"\n[model]\nname = "plain"\n', encoding="utf-8")
+    assert seq2see.train(PAIRS, recipe=path, out=tmp_path / "own", settings=quick, quiet=True).name == "plain"
+    with_model = seq2see.train(
+        PAIRS, recipe=path, model="reverse", out=tmp_path / "m", settings=quick | {"data.dev_share": 0.2}, quiet=True
+    )
+    assert with_model.name == "reverse"
+    with pytest.raises(ConfigError, match="unknown recipe 'sumary'") as caught:
+        seq2see.train(PAIRS, recipe="sumary", out=tmp_path / "none", quiet=True)
+    assert (caught.value.where, "did you mean 'summary'?" in caught.value.fix) == ("recipe", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [
+        ("epochs", 'it is a setting: settings={"training.max_epochs": …}'),
+        ("output_dir", "it is called out here"),
+        ("arch", "it is called model here"),
+        ("valid", "it is called dev here"),
+        ("recipes", "did you mean 'recipe'?"),
+    ],
+)
+def test_an_unknown_argument_is_refused_with_the_name_that_it_has_here(name: str, fix: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown option '{name}'") as caught:
+        seq2see.train(PAIRS, **{name: 5})
+    assert caught.value.fix == fix
 
 
 def test_a_path_gives_the_run_its_name(

@@ -200,9 +200,9 @@ def rates(do: Callable[[], object], amount: float, seconds: float) -> list[float
 
 def lines(speeds: Sequence[Speed]) -> Iterator[str]:
     """The table, and the advice that follows from it."""
-    yield f"{'work':20}{'engine':12}{'threads':>8}{'tokens/s':>12}{'of a matrix product':>22}"
+    yield f"{'task':20}{'engine':12}{'threads':>8}{'tokens/s':>12}{'of matmul peak':>16}"
     for each in sorted(speeds, key=lambda speed: (ONE, MANY, TRAINING).index(speed.work)):
-        yield f"{each.work:20}{each.engine:12}{each.threads:8}{each.tokens:12,.0f}{each.share:22.1%}"
+        yield f"{each.work:20}{each.engine:12}{each.threads:8}{each.tokens:12,.0f}{each.share:16.1%}"
     yield ""
     yield from advice(speeds)
 

@@ -14,11 +14,11 @@ from cyclopts import App, CycloptsError, Parameter
 
 from seq2see.commands import VERBS
 from seq2see.commands.boxes import ERRORS, epilogue
-from seq2see.commands.mistakes import explained
+from seq2see.commands.mistakes import explained, without_options_of_others
 from seq2see.commands.options import EXIT_INTERRUPTED
 from seq2see.commands.streams import open_streams
 from seq2see.console import say, show
-from seq2see.errors import ConfigError, UserError
+from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.system_errors import system_error
 from seq2see.version import __version__
 
@@ -98,6 +98,8 @@ def run(arguments: list[str], *, trace: bool = False) -> int:
     except BrokenPipeError:  # the reader of a pipe has exited
         return 0
     except (UserError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
+        if isinstance(error, DataError) and arguments[0] in VERBS:
+            error = without_options_of_others(error, flags_of(arguments[0]))
         said = message_of(error)
         if said is None:
             raise
@@ -118,6 +120,11 @@ def called(arguments: list[str]) -> object:
         if isinstance(error.__cause__, UserError):  # of a value that was read from a file
             raise error.__cause__ from None
         raise explained(error, arguments) from error
+
+
+def flags_of(verb: str) -> set[str]:
+    """The options of a verb."""
+    return {name for argument in app[verb].assemble_argument_collection() for name in argument.names}
 
 
 def message_of(error: Exception) -> str | None:

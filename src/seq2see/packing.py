@@ -54,7 +54,9 @@ class ParityReport:
 
     def lines(self) -> list[str]:
         """For the terminal and the card."""
-        found = ["checked on {:,} pairs: before with engine {}, after with {}".format(self.count, *self.engines)]
+        found = [
+            "checked on {:,} pairs, before packing (engine {}) and after (engine {})".format(self.count, *self.engines)
+        ]
         if self.same is not None and self.exact_match is not None:
             found.append(f"identical predictions: {self.same:,} of {self.count:,} (greedy)")
             found.append("exact match: {:.2f} % before, {:.2f} % after".format(*(100 * x for x in self.exact_match)))

@@ -76,6 +76,12 @@ def test_commands_have_no_reply(chat: Chat) -> None:
     assert "may be wrong" in said
 
 
+def test_an_unknown_command_is_no_message(chat: Chat) -> None:
+    code, replies, said = chat("/nope\nhello\n/ home\n")
+    assert (code, len(replies)) == (0, 2)
+    assert "unknown command /nope: the commands are /forget, /help, /quit" in said
+
+
 def test_options_of_beams_and_lines_that_are_not_utf_8_are_refused(chat: Chat) -> None:
     code, replies, said = chat("hello\n", "--beam", "5")
     assert (code, replies) == (2, [])

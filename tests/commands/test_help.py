@@ -12,8 +12,9 @@ import pytest
 
 from seq2see import cli
 from seq2see.commands.boxes import EXAMPLES
-from seq2see.commands.mistakes import OWN_FLAGS, SECTIONS, USUAL_FLAGS
+from seq2see.commands.mistakes import OWN_FLAGS, SECTIONS
 from seq2see.config import USUAL_NAMES, Config, key_of, option_names
+from seq2see.inference.usual_names import USUAL_OPTIONS
 
 VERBS = tuple(EXAMPLES)
 
@@ -114,7 +115,7 @@ def test_a_name_is_found_however_it_is_written(name: str, key: str | None) -> No
 
 def test_flags_of_other_toolkits_lead_to_flags_that_exist() -> None:
     known = {name for verb in VERBS for argument in options_of(verb).values() for name in argument.names}
-    assert set(USUAL_FLAGS) <= known
+    assert {f"--{name.replace('_', '-')}" for name in USUAL_OPTIONS} <= known
 
 
 # --- completion -----------------------------------------------------------------------------------------------------

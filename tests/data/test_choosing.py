@@ -47,6 +47,53 @@ def test_known_columns_are_found_in_other_layouts(content: str, tmp_path: Path) 
     assert known_from(known_columns(KNOWN)) == KNOWN
 
 
+WORDS = [f"{first}{second}D" for first in "ABC" for second in "ABEF"]
+
+
+def joined(delimiter: str, *first: str) -> str:
+    """A table of words and their letters."""
+    return "".join(f"{line}\n" for line in [*first, *(f"{word}{delimiter}{' '.join(word)}" for word in WORDS)])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("test.csv", joined(",", "word,pronunciation")),
+        ("test", joined(",", "word,pronunciation")),
+        ("test.csv", joined(",")),
+        ("test.txt", joined(";")),
+        ("test.txt", joined(" ||| ")),
+        ("test.tsv", joined("\t")),
+        ("test.dict", joined("  ")),
+    ],
+)
+@pytest.mark.parametrize("delimiter", ["first-blank", "blanks"])
+def test_a_file_is_read_in_its_own_layout_and_not_in_that_of_the_training(
+    name: str, content: str, delimiter: str, tmp_path: Path
+) -> None:
+    pairs = [(word, " ".join(word)) for word in WORDS]
+    assert read(tmp_path, content, name, known=TableOptions(delimiter=delimiter)) == pairs
+    if name.endswith(("csv", "tsv")):
+        texts = iterate_rows(io.BytesIO(content.encode()), name, known=TableOptions(delimiter=delimiter))
+        assert [row.source for row in texts] == WORDS
+
+
+def test_the_layout_of_the_training_is_read_where_a_file_is_too_short_to_tell_its_own(tmp_path: Path) -> None:
+    known = TableOptions(delimiter="first-blank")
+    assert read(tmp_path, "a  X: Y\nb  Y: X\n", "test.dict", known=known) == [("a", "X: Y"), ("b", "Y: X")]
+
+
+def test_tags_with_the_delimiter_of_the_training_do_not_divide_a_table_of_another(tmp_path: Path) -> None:
+    known = replace(KNOWN, delimiter="semicolon")
+    assert read(tmp_path, CSV, known=known) == PAIRS
+    assert read(tmp_path, "zien\tzag\tV;PST\nzien\tziet\tV;PRS\n", "test.tsv", known=known) == PAIRS
+
+
+def test_whether_the_training_file_had_a_header_is_not_remembered(tmp_path: Path) -> None:
+    known = known_from(known_columns(TableOptions(header="no", source=("1",), target="2")))
+    assert read(tmp_path, "word,pronunciation\nABBA,A B B A\n", known=known) == [("ABBA", "A B B A")]
+
+
 def test_a_file_without_the_known_columns_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="2 columns, and no header that names them; known are 4 columns"):
         read(tmp_path, "zien\tzag\n", known=KNOWN)
@@ -192,3 +239,12 @@ def test_columns_that_are_no_text_are_left_out(
 def test_other_columns_have_to_be_chosen(rows: list[tuple[str, ...]], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="which are source and target"):
         read(tmp_path, "".join("\t".join(row) + "\n" for row in rows), name="pairs.tsv")
+
+
+def test_only_options_that_there_are_for_texts_choose_other_columns(tmp_path: Path) -> None:
+    said: list[str] = []
+    list(iterate_rows(io.BytesIO(CSV.encode()), "table.csv", known=KNOWN, say=said.append))
+    assert said[0].endswith("(choose others with --source)")
+    (tmp_path / "table.csv").write_text(CSV, encoding="utf-8")
+    found = read_pairs([tmp_path / "table.csv"], known=KNOWN).format
+    assert found is not None and found.describe().endswith("(choose others with --source and --target)")

@@ -12,6 +12,7 @@ from seq2see.corpus.parts import split_files
 from seq2see.data import PairFile, TableOptions, iterate_rows, open_content, read_pairs
 from seq2see.doctor import check, clean
 from seq2see.doctor.rows import Faults, PairSource
+from seq2see.errors import DataError
 
 Pairs = list[tuple[str, str]]
 PAIRS = [
@@ -190,3 +191,28 @@ def test_a_header_in_the_middle_is_no_pair(again: str, delimiter: str, tmp_path:
         found = read_pairs([path], skip_bad=True)
         assert (len(found.pairs), found.skipped) == (2000, 1)
         assert found.problems[0].what.startswith("the header again")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            "lemma,features,form\n" + "zien,V;PST,zag\n" * 9 + "zien,V;PRS\n",
+            "expected 3 columns (lemma, features, form), found 2: zien | V;PRS",
+        ),
+        (
+            "word\tpronunciation\n" + "a\tb\n" * 9 + "c\td\te\n",
+            "expected 2 columns (word, pronunciation), found 3: c | d | e",
+        ),
+        ("word\tpronunciation\n" + "a\tb\n" * 9 + "c\n", "expected 2 columns (word, pronunciation), found 1: c"),
+        ("word,pronunciation\n" + "a,b\n" * 9 + "c,d,e" + "f" * 50 + "\n", f"found 3: c | d | e{'f' * 18}…"),
+    ],
+)
+def test_a_line_with_another_number_of_columns_is_shown_with_their_names(
+    content: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_pairs([path])
+    assert said in str(caught.value)

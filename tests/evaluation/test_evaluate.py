@@ -106,6 +106,18 @@ def test_a_label_column_is_scored_separately(tiny_run: Path, tmp_path: Path) -> 
     assert "\nnorth  " in text_of([tiny_run, tiny_run], path, request)
 
 
+def test_slices_by_length_can_be_asked_for(
+    tiny_run: Path, tiny_run_copy: Path, tiny_language_run: Path, tiny_pairs: Path, tiny_text: Path, tmp_path: Path
+) -> None:
+    by_length = EvaluationOptions(by="length", samples=100)
+    both = [tiny_run, tiny_run_copy]
+    assert text_of(both, tiny_pairs, by_length).count("\nby length ") == 2
+    assert "by length" not in text_of(both, tiny_pairs)
+    assert "\n2 characters " in text_of(tiny_run, written(tmp_path, ["ab\tba", "ba\tab"]), by_length)
+    with pytest.raises(ConfigError, match="no sources to group by length"):
+        evaluate_runs([tiny_language_run], [tiny_text], by_length, device="cpu")
+
+
 def test_only_the_most_frequent_labels_are_printed(tiny_run: Path, tmp_path: Path) -> None:
     path = written(tmp_path, [f"{'abcde'[n % 5]}{'abcde'[n // 5]}\tx\t{n}" for n in range(25)])
     found = evaluate_runs([tiny_run], [path], EvaluationOptions(by="3", samples=100), device="cpu")

@@ -614,6 +614,15 @@ def test_what_a_model_cannot_follow_is_refused_before_the_first_text(
 
 
 def test_an_option_that_is_none_is_refused_with_the_nearest(model: Model) -> None:
+    for name, ours in {
+        "beam_size": "beam",
+        "num_beams": "beam",
+        "max_new_tokens": "max_length",
+        "nbest": "n_best",
+    }.items():
+        with pytest.raises(ConfigError, match=f"unknown option '{name}'") as caught:
+            model.predict("ab", **{name: 5})  # type: ignore[arg-type]
+        assert caught.value.fix == f"it is called {ours} here"
     with pytest.raises(ConfigError, match="unknown option 'beem'") as caught:
         model.predict("a", beem=2)
     assert caught.value.fix == "did you mean 'beam'?"

@@ -91,6 +91,21 @@ def test_one_word_answers_are_right_or_wrong() -> None:
     assert metrics_for("characters", answers) == ("exact_match", "cer")  # a word that is spelled is more or less right
 
 
+def test_summaries_have_rouge() -> None:
+    text, title = "one two three four five " * 5, "one two three"
+    rouge = ("rouge_1", "rouge_2", "rouge_l")
+    assert metrics_for("bpe", [title] * 9, [text] * 9) == rouge
+    assert metrics_for("words", [title] * 9, ["字" * 30] * 9) == rouge
+    assert metrics_for("bpe", [text] * 9, [text] * 9) == ("bleu", "chrf", "ter")
+    assert metrics_for("bpe", ["字" * 12 + " " + "字" * 13] * 9, [text] * 9) == (
+        "bleu",
+        "chrf",
+        "ter",
+    )  # each is a word
+    assert metrics_for("bpe", ["one two"] * 9, [title * 2] * 9) == ("bleu", "chrf", "ter")
+    assert metrics_for("characters", [title] * 9, [text] * 9) == ("exact_match", "cer")
+
+
 @pytest.mark.parametrize(("name", "package"), [("cer", "rapidfuzz"), ("rouge_l", "rapidfuzz"), ("bleu", "sacrebleu")])
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
     name: str, package: str, monkeypatch: pytest.MonkeyPatch

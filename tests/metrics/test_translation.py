@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seq2see.metrics import METRICS, Measured, bleu, chrf, ter
+from seq2see.metrics import METRICS, Measured, bleu, chrf, differences, intervals, ter
 from seq2see.metrics.translation import bleu_tokenizer
 
 WORDS = ["the", "a", "cat", "dog", "sat", "on", ",", "mat", "red", "ball", "and", ".", "it's", "3.5", "Über-small"]
@@ -118,6 +118,19 @@ def test_resampled_sums_are_scored_as_sacrebleu_scores_them() -> None:
         for row, value in zip(sums, values, strict=True):
             counts = row.tolist() if isinstance(theirs, TER) else [int(number) for number in row]
             assert value == pytest.approx(theirs._compute_score_from_stats(counts).score, abs=1e-9)
+
+
+def test_samples_of_short_texts_alone_do_not_widen_the_interval_of_bleu() -> None:
+    """Where no text of a sample has four words, sacreBLEU takes 0; of texts that are all right any sample is right."""
+    texts = ["one two three four five", *["yes"] * 9]
+    right = bleu(texts, [[text] for text in texts])
+    assert intervals([right]) == [(100.0, 100.0)]
+    assert differences([right], [right])[0].interval == (0.0, 0.0)
+    short = bleu(["yes"] * 9, [["yes"]] * 9)
+    assert short.value == 0.0  # as in sacreBLEU
+    assert intervals([short]) == [(0.0, 0.0)]
+    wrong = bleu([texts[0], *["no"] * 9], [[text] for text in texts])
+    assert intervals([wrong])[0].low == 0.0
 
 
 def test_a_wrong_count_is_noticed() -> None:

@@ -236,6 +236,8 @@ def test_a_metric_of_evaluate_selects_the_best_model(
     dev = read_data(chosen, None, None, has_source=True).dev
     report = seq2see.load(tmp_path / "r").evaluate(dev, metrics=[metric])
     assert report.scores[metric].value == pytest.approx(best, abs=1e-9)
+    usual = seq2see.load(tmp_path / "r").evaluate(dev)  # the metric is shown without being asked for
+    assert metric in usual.scores and set(usual.scores) == {metric, "exact_match", "cer", "loss"}
     logged = read_history(tmp_path / "r")
     assert [point.value for point in logged.others[metric]] == list(values.values())
     assert f"dev {SCALES[metric].title}" in [each.title for each in quantities_of([logged])]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
-from seq2see.data.given import PairData, pairs_of, paths_or_pairs
+from seq2see.data.given import PairData, Source, pairs_of, paths_or_pairs
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import EvaluationArguments, EvaluationOptions
@@ -95,7 +95,7 @@ class Model(Predictor):
 
     @with_options(GenerationOptions, GenerationArguments)
     def attend(
-        self, texts: str | Iterable[str], *, heads: bool = False, **options: Unpack[GenerationArguments]
+        self, texts: str | Iterable[Source], *, heads: bool = False, **options: Unpack[GenerationArguments]
     ) -> list[Attention]:
         """The prediction for each text with its attention weights; with `heads`, those of every head of every layer.
 
@@ -269,7 +269,7 @@ def evaluate(
 
 
 def attend(
-    model: Model | Paths, texts: str | Iterable[str], *, heads: bool = False, **options: Unpack[GenerationArguments]
+    model: Model | Paths, texts: str | Iterable[Source], *, heads: bool = False, **options: Unpack[GenerationArguments]
 ) -> list[Attention]:
     """The prediction for each text with its attention weights, for a model or that of a path; see `Model.attend`."""
     return (model if isinstance(model, Model) else load(model)).attend(texts, heads=heads, **options)

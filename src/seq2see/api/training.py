@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from inspect import signature
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, Never, Unpack
 
 from seq2see.api.model import DeviceName, Model, Paths, load
 from seq2see.comparison import Comparison, CrossValidation
 from seq2see.comparison import compare as compare_models
 from seq2see.comparison import cross_validate as cross_validate_files
-from seq2see.config import given_keys, make_config
+from seq2see.config import given_keys, key_of, make_config
 from seq2see.console import Terminal
 from seq2see.data import Pair
 from seq2see.data.given import PairData, pairs_of, paths_or_pairs
@@ -20,7 +21,9 @@ from seq2see.evaluation import EvaluationArguments, EvaluationOptions
 from seq2see.inference.checking import hints_of, require_known, require_type, require_types, texts_of
 from seq2see.inference.loading import as_paths
 from seq2see.inference.options import Beam
+from seq2see.inference.usual_names import name_here
 from seq2see.model import DEFAULT, find
+from seq2see.recipes import recipe_values
 from seq2see.run.distillation import distill as distill_runs
 from seq2see.run.fine_tune import architecture_at
 from seq2see.run.folder import default_folder, has_checkpoint, stored_config
@@ -35,6 +38,7 @@ def train(
     data: PairData,
     *,
     model: str | None = None,
+    recipe: str | Path | None = None,
     dev: PairData | None = None,
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -47,11 +51,13 @@ def train(
     allow_changes: bool = False,
     auto_resume: bool = False,
     quiet: bool = False,
+    **unknown: Never,
 ) -> Model:
     """Train a model and return the best one; everything else stays in the run folder `out`.
 
     `data` and `dev` are a path (a table, JSON), two paths (parallel files), or (source, target) pairs; for
-    `model="language_model"` a path to text, or ("", text) pairs. `settings` are the keys of a recipe, such
+    `model="language_model"` a path to text, or ("", text) pairs. `recipe` has settings for a usual use, such as
+    "summary", or is the path of a recipe, whose data are not read. `settings` are the keys of a recipe, such
     as `{"training.rate": 2e-3, "model.width": 128}`; `{"data.source": "lemma,features", "data.target": "form"}` chooses
     columns, and `{"training.start_from": "runs/old"}` fine-tunes a model.
     With `seeds` above 1, runs from that many consecutive seeds are trained, in folders of `out`, and returned as an
@@ -59,6 +65,8 @@ def train(
     launcher has started several processes of a program, each calls this and gets the same model.
     `engine="scratch"` trains the models written by hand in NumPy. Raises UserError for invalid arguments or data.
     """
+    for name in unknown:
+        raise unknown_argument(name, [each for each in signature(train).parameters if each != "unknown"])
     flags = {
         "force": force,
         "resume": resume,
@@ -77,18 +85,24 @@ def train(
     if data is None:
         raise DataError("no training data were given", where="data", fix="give a path, or a list of (source, target)")
     settings = {str(key): value for key, value in (settings or {}).items()}
-    values: dict[str, dict[str, Any]] = {"data": {}, "model": {"name": model} if model else {}}
+    own_values = {} if recipe is None else recipe_values(str(recipe), where="recipe")
+    values: dict[str, dict[str, Any]] = {"data": {}, "model": {}} | own_values
+    for name in ("train", "dev"):
+        values["data"].pop(name, None)
     named = settings.get("model.name")
     if model is not None and named is not None:
         raise ConfigError("the model is named twice", where="model, settings", fix="give one of the two")
+    if model:
+        values["model"]["name"] = model
+    named = named or values["model"].get("name")
     started_from = settings.get("training.start_from")
     if started_from is not None and not isinstance(started_from, str | Path):
         what = f"must be a path, not {started_from!r}"
         raise ConfigError(what, where="training.start_from", fix="give the path of a run or a model")
-    if started_from and not (model or named):
+    if started_from and not named:
         resumes = out and (resume or (auto_resume and has_checkpoint(Path(out))))
         named = stored_config(Path(str(out))).model.name if resumes else architecture_at(Path(started_from))
-    has_source = find(str(model or named or DEFAULT)).has_source
+    has_source = find(str(named or DEFAULT)).has_source
     pairs: dict[str, list[Pair]] = {}
     for name, given in (("train", data), ("dev", dev)):
         if given is None:
@@ -267,6 +281,21 @@ def tune(
         device=device,
         console=Terminal(stderr=True, quiet=quiet),
     )
+
+
+OWN_ARGUMENTS = {"model.name": "model", "data.train": "data", "data.dev": "dev"}
+"""Settings that `train` takes as an argument."""
+
+
+def unknown_argument(name: str, known: Collection[str]) -> ConfigError:
+    """The error for an argument that `train` doesn't have, with what is called so elsewhere: an argument, a setting."""
+    key = key_of(name)
+    fix = name_here(name, known)
+    if key in OWN_ARGUMENTS:
+        fix = f"it is called {OWN_ARGUMENTS[key]} here"
+    elif key is not None:
+        fix = f'it is a setting: settings={{"{key}": …}}'
+    return ConfigError(f"unknown option {name!r}", where="train", fix=fix)
 
 
 def table_and_others(options: EvaluationArguments, *, where: str) -> tuple[TableOptions, dict[str, Any]]:

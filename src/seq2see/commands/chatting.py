@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from typing import Annotated
@@ -14,10 +15,9 @@ from seq2see.commands.terminal import STDIN
 from seq2see.console import Terminal, results, say
 from seq2see.errors import DataError
 
-HELP = """type a message and press Enter; the model draws its replies at random from what it has learned
-  /forget  begin a new conversation
-  /help    show this
-  /quit    end, as Ctrl-D does
+COMMANDS = {"/forget": "begin a new conversation", "/help": "show this", "/quit": "end, as Ctrl-D does"}
+HELP = f"""type a message and press Enter; the model draws its replies at random from what it has learned
+{chr(10).join(f"  {name:8} {what}" for name, what in COMMANDS.items())}
 it knows nothing but the pairs that it was trained on: what it says may be wrong, or offend"""
 
 
@@ -50,6 +50,8 @@ def chat(
                 say(HELP)
             case "/forget":
                 conversation.forget()
+            case command if re.fullmatch(r"/\w+", command):
+                say(f"unknown command {command}: the commands are {', '.join(COMMANDS)}")
             case _:
                 results().write(conversation.reply(message).text.replace("\n", " ") + "\n")
                 results().flush()

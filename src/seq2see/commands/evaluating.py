@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from seq2see.commands.boxes import COMPUTING, OUTPUT, SCORES, SEARCH
+from seq2see.commands.named_files import require_commas
 from seq2see.commands.options import (
     AS_FOUND,
     Device,
@@ -93,6 +94,7 @@ def evaluate(
     from seq2see.evaluation import as_json, csv_text, evaluate_runs, latex_text
 
     require_one_format(format_, json=json)
+    require_commas(options.metrics, (str(run), *map(str, data)))
     runs, files = leading_runs(run, tuple(map(str, data)))
     if not files:
         raise ConfigError(
@@ -162,7 +164,8 @@ def report(
     ],
     test: Annotated[Files, Parameter(help="Pairs to evaluate on; by default the run's own dev pairs.")] = None,
     by: Annotated[
-        str | None, Parameter(group=SCORES, help="A label column of the test file to score separately; or seen.")
+        str | None,
+        Parameter(group=SCORES, help="A label column of the test file to score separately; or length, or seen."),
     ] = None,
     beam: Annotated[int, Parameter(group=SEARCH, help="Hypotheses kept per text; 1 is greedy search.")] = 1,
     table: Table = AS_FOUND,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
+from os.path import isfile
 from typing import Any, Literal, get_args, get_origin
 
 from cyclopts import CycloptsError
@@ -16,7 +18,8 @@ from cyclopts.exceptions import (
 )
 
 from seq2see.commands.boxes import EXAMPLES
-from seq2see.errors import ConfigError, did_you_mean
+from seq2see.errors import ConfigError, DataError, did_you_mean
+from seq2see.inference.usual_names import is_called
 from seq2see.printable import quoted
 
 SECTIONS = {
@@ -36,34 +39,30 @@ OWN_FLAGS = {
 }
 """Settings that have a flag of their own."""
 
-USUAL_FLAGS = {
-    "--out": "save_dir output_dir save_model model_dir output",
-    "--output": "tgt out output_file trg",
-    "--input": "src in file input_file",
-    "--beam": "beam_size num_beams beams",
-    "--beam-groups": "num_beam_groups diverse_beam_groups",
-    "--diversity": "diversity_penalty diverse_beam_strength",
-    "--n-best": "nbest num_return_sequences",
-    "--count": "num_samples n num_return_sequences",
-    "--length-penalty": "lenpen alpha",
-    "--sample": "do_sample sampling random_sampling",
-    "--top-k": "sampling_topk random_sampling_topk",
-    "--top-p": "sampling_topp random_sampling_topp",
-    "--max-length": "max_len max_len_b max_new_tokens max_output_length",
-    "--min-length": "min_len min_new_tokens min_output_length",
-    "--no-repeat": "no_repeat_ngram_size block_ngram_repeat",
-    "--alignments": "report_align print_alignment align",
-    "--batch-size": "batch bsz",
-    "--device": "gpu gpus gpu_ids use_gpu",
-    "--metrics": "metric",
-    "--data": "train train_file",
-    "--test": "test_file eval_file",
-    "--weights": "precision dtype quantize",
-    "--force": "overwrite overwrite_output_dir",
-    "--resume": "resume_from_checkpoint continue",
-    "--set": "override",
-}
-"""By flag: what Hugging Face, fairseq, OpenNMT, Eole and JoeyNMT call the same."""
+
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+_CHOICE = re.compile(r"--(?:source|target|delimiter|encoding|header|quotes|names) (?!…)[^\s,;)]+")
+
+
+def without_options_of_others(error: DataError, flags: Collection[str]) -> DataError:
+    """The error for a command with these flags: options that it lacks are left out of the fix.
+
+    If nothing else is left, the fix is a copy of the file that needs none. What reads a file of pairs doesn't know for
+    which command, and not every command can say how a file is to be read.
+    """
+    from seq2see.data.advice import new_file, quoted_path
+
+    own = re.sub(r"seq2see [a-z]+ .*", "", error.fix, flags=re.DOTALL)  # a command has options of its own
+    path = re.sub(r":\d+$", "", error.where)
+    foreign = set(_OPTION.findall(own)) - set(flags)
+    if not foreign:
+        return error
+    if not isfile(path):
+        kept = [each for each in error.fix.split("; ") if not foreign & set(_OPTION.findall(each))]
+        return DataError(error.what, where=error.where, fix="; ".join(kept or [error.fix]))
+    choice = "".join(f" {each}" for each in dict.fromkeys(_CHOICE.findall(own.partition(", or")[0])))
+    command = f"seq2see check {quoted_path(path)}{choice} --fix -o {quoted_path(new_file(path, '-clean.tsv'))}"
+    return DataError(error.what, where=error.where, fix=f"correct the file, or make a copy that can be read: {command}")
 
 
 def explained(error: CycloptsError, words: Sequence[str]) -> ConfigError:
@@ -112,7 +111,7 @@ def unknown_option(error: UnknownOptionError, verb: str, words: Sequence[str], h
     name, _, value = typed.partition("=")
     flags = [flag for argument in error.argument_collection if argument.show for flag in argument.names]
     given = value or next((word for word in following(words, typed) if not word.startswith("-")), "")
-    usual = [flag for flag in flags if plain(name) in USUAL_FLAGS.get(flag, "").split()]
+    usual = [flag for flag in flags if is_called(plain(flag), plain(name))]
     near = did_you_mean(name, flags) if flags else ""
     if usual:
         fix = f"it is called {usual[0]} here"

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from seq2see.console import say
 from seq2see.errors import ConfigError, UserError
+
+
+def require_commas(metrics: Sequence[str] | None, words: Iterable[str]) -> None:
+    """ConfigError for names of metrics among files and models, where blanks separate them instead of commas."""
+    from seq2see.metrics import METRICS
+    from seq2see.metrics.names import metric_called
+
+    more = [word for word in words if metric_called(word.strip(",")) in METRICS and not os.path.exists(word)]
+    if metrics is not None and more:
+        listed = ",".join(each.strip(",") for each in (*metrics, *more))
+        raise ConfigError(
+            f"takes names separated by commas, not by blanks: {' '.join(more)} is read as another argument",
+            where="--metrics",
+            fix=f"write --metrics {listed}",
+        )
 
 
 def require_no_files(texts: Sequence[str], verb: str, runs: Sequence[Path]) -> None:

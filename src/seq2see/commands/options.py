@@ -350,6 +350,11 @@ def training_request(
         )
     if recipe is not None and is_recipe:
         raise ConfigError(f"conflicts with {data[0]}, a recipe too", where="--recipe", fix="give one of the two")
+    if not is_recipe and (also := next((path for path in data[1:] if path.suffix == ".toml"), None)):
+        fix = (
+            f"name it after --recipe: --recipe {also}" if verb == "train" else "set data.train in it, and name it alone"
+        )
+        raise ConfigError("is a recipe, and stands where a file of pairs is expected", where=str(also), fix=fix)
     values = read_toml(data[0]) if is_recipe else recipe_values(recipe) if recipe is not None else {}
     if not is_recipe:
         values.get("data", {}).pop("dev", None)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN, SEARCH
+from seq2see.commands.named_files import require_commas
 from seq2see.commands.options import (
     AS_FOUND,
     EXIT_INTERRUPTED,
@@ -224,6 +225,7 @@ def compare(
     """
     from seq2see.comparison import compare as compare_models
 
+    require_commas(options.metrics, models)
     require_files("--dev", dev)
     require_files("--test", test)
     found = compare_models(

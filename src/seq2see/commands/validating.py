@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from seq2see.commands.boxes import COMPUTING, MODEL, OUTPUT, RUN
+from seq2see.commands.named_files import require_commas
 from seq2see.commands.options import (
     AS_FOUND,
     EXIT_INTERRUPTED,
@@ -46,6 +47,7 @@ def cross(
     """
     from seq2see.comparison import cross_validate
 
+    require_commas(options.metrics, map(str, data))
     config, given = training_request("cross", data, model, set_, table, skip_bad=skip_bad)
     found = cross_validate(config, out, folds, given=given, request=options, device=device)
     if found is None:

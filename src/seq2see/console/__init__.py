@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         show_json,
         shown_counts,
         shown_tokens,
+        updates_of,
     )
     from seq2see.console.terminal import Terminal, print_line, say_to
 
@@ -33,12 +34,13 @@ __all__ = [
     "show_json",
     "shown_counts",
     "shown_tokens",
+    "updates_of",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "messages": "LOSSES Writable invalid_lines results say show show_json shown_counts shown_tokens",
+        "messages": "LOSSES Writable invalid_lines results say show show_json shown_counts shown_tokens updates_of",
         "terminal": "Terminal print_line say_to",
     },
 )

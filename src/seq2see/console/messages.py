@@ -104,6 +104,11 @@ def invalid_lines(count: int) -> str:
     return f"{count:,} invalid line{'' if count == 1 else 's'}"
 
 
+def updates_of(count: int) -> str:
+    """Such as `1 update` and `1,200 updates`."""
+    return f"{count:,} update{'' if count == 1 else 's'}"
+
+
 def shown_tokens(token_lists: Iterable[Iterable[str]], most: int = 5) -> str:
     """In how many of the lists each token is, the most frequent first: "'ß' in 3, 'ʒ' in 1, and 2 others"."""
     return shown_counts(Counter(token for tokens in token_lists for token in set(tokens)), most)

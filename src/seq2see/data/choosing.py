@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from seq2see.data.header import usual_columns
-from seq2see.data.json_table import JsonFormat, UnknownColumnError, is_json_text, json_format
-from seq2see.data.layout import TAB, Layout, delimiter_called, has_delimiter, layout_of, records
+from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format
+from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions
 from seq2see.data.table import Format, TableFormat
@@ -23,6 +23,8 @@ MAX_BYTES = 4_000_000
 """Bytes after which no further line is looked at for this."""
 JSON_EXTENSIONS = (".jsonl", ".ndjson", ".json", ".parquet")
 """Extensions of files that are read as one JSON value per line; those of .json and .parquet are made."""
+TABLE_EXTENSIONS = (".csv", ".tsv")
+"""Extensions of tables."""
 _HALF = 0.5
 _NUM_OWN: dict[Columns, int] = {"pairs": 2, "target": 1}
 _FEW = 5
@@ -62,40 +64,6 @@ def extension(path: Path) -> str:
 def is_json(path: Path) -> bool:
     """Whether the extension is that of JSON, or of what is read as JSON."""
     return extension(path) in JSON_EXTENSIONS
-
-
-def format_like(
-    head: Sequence[str],
-    options: TableOptions,
-    known: TableOptions,
-    where: str,
-    *,
-    columns: Columns = "pairs",
-    extra: Sequence[str] = (),
-) -> Format:
-    """The format of a file of which the columns are read that are `known` from another one, if it has them.
-
-    Otherwise it is found out anew; as many source columns have to be read.
-    """
-    if known.delimiter is not None and not has_delimiter(head, known.delimiter):
-        known = replace(known, delimiter=None)
-    if not known.given():
-        return format_of(head, options, where, columns=columns, extra=extra)
-    try:
-        return format_of(head, options.over(known), where, columns=columns, extra=extra)
-    except UnknownColumnError as error:
-        if options.source or options.target is not None:
-            raise
-        own = replace(options.over(known), source=(), target=None, names=())
-        found = format_of(head, own, where, columns=columns, extra=extra)
-        if num_fields(found) != max(1, len(known.source)):
-            raise error from None
-        return found
-
-
-def num_fields(chosen: Format) -> int:
-    """The number of source columns that are read."""
-    return len(chosen.source) if isinstance(chosen, TableFormat | JsonFormat) else 1
 
 
 def format_of(
@@ -161,7 +129,9 @@ def format_of(
     for at in used - {None} - set(own):
         if rows and at not in filled:
             called = TableFormat(layout, names=names).called(at or 0)
-            raise UnknownColumnError(f"column {called} is empty", where=where, fix="choose others: --source, --target")
+            raise UnknownColumnError(
+                f"column {called} is empty", where=where, fix="choose others with --source and --target"
+            )
     is_exact = bool(names) or layout.delimiter != TAB or not (is_asked or extra)
     return TableFormat(layout, source, target, own, names, is_exact, reason, unused)
 

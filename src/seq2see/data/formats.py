@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import NamedTuple
 
 from seq2see.data.advice import Advice, piped, quoted_path
@@ -32,12 +33,30 @@ _ZIP = b"PK\x03\x04"
 _DOCUMENTS = (b"[Content_Types].xml", b"xl/", b"word/", b"mimetypeapplication/vnd.oasis")
 
 
+def _recipe_advice(start: bytes, path: str) -> Advice | None:
+    """The advice for a recipe where pairs are expected."""
+    try:
+        values = tomllib.loads(start.decode())
+    except ValueError:
+        return None
+    data = values.get("data")
+    train = data.get("train") if isinstance(data, dict) else None
+    named = " ".join(quoted_path(str(each)) for each in ([train] if isinstance(train, str) else train or []))
+    use = f"seq2see train {quoted_path(path)}" if named else f"seq2see train pairs.tsv --recipe {quoted_path(path)}"
+    fix = f"name the files of pairs themselves{f': {named}' if named else ''}; to train with the recipe: {use}"
+    return Advice("is a recipe, and has no pairs", fix)
+
+
 def known_format(start: bytes, path: str) -> Advice | None:
     """The advice for a file that begins like one of a known format that is not text; None for others."""
     if start.startswith(_PACKED_MODEL):
         name = quoted_path(path)
         fix = f"ask it: seq2see predict {name} TEXT; train it further on pairs: seq2see train PAIRS --from {name}"
         return Advice("is a packed model, and no text", fix)
+    if path.endswith(".toml") and (advice := _recipe_advice(start, path)):
+        return advice
+    if path.endswith((".yaml", ".yml")) and b"\t" not in start:
+        return Advice("is a configuration in YAML, and has no pairs", "name the files of pairs themselves")
     if start.startswith(_ZIP):
         if any(mark in start for mark in _DOCUMENTS):
             return Advice("is a spreadsheet or another document, and no text", _SAVE_AS_TEXT)

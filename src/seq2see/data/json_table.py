@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seq2see.data.header import BESIDE, NUMBERS, USUAL, usual_columns
-from seq2see.data.lines import Line, LineError, require_text, text_of
+from seq2see.data.lines import Line, LineError, other_columns, require_text, text_of
 from seq2see.data.table import Row, Rows
 from seq2see.errors import DataError, did_you_mean
 from seq2see.printable import quoted
@@ -80,7 +80,7 @@ class JsonFormat:
         sides += [] if self.target is None else [f"{path_name(self.target)} as target"]
         said = f"JSON; {', '.join(sides)}"
         if self.unused:
-            said += f"; left out: {' and '.join(self.unused)} (others: --source, --target)"
+            said += f"; left out: {' and '.join(self.unused)}{other_columns(has_target=self.target is not None)}"
         return said
 
     def chosen(self) -> dict[str, object]:

@@ -97,6 +97,11 @@ def delimiter_name(delimiter: str) -> str:
     return next((name for name, each in _WORDS.items() if each == delimiter), delimiter)
 
 
+def is_of_blanks(name: str) -> bool:
+    """Whether the delimiter that is called so is one of blanks."""
+    return delimiter_called(name) in _BLANK_DELIMITERS
+
+
 def has_delimiter(lines: Sequence[str], name: str) -> bool:
     """Whether the delimiter that is called so divides all lines, or nearly all, into as many columns."""
     layout = layout_of(lines, TableOptions(delimiter=name))
@@ -146,11 +151,12 @@ def layout_of(
                 break
     # A delimiter that divides all lines alike is preferred to one that divides most of them; of several in CSV, that
     # with more columns: tags such as V;PST are divided, too.
-    best = next(iter(whole + partial), None)
-    if whole and whole[0][0] in CSV_DELIMITERS:
-        best = max((each for each in whole if each[0] in CSV_DELIMITERS), key=itemgetter(3))
-    if best is None:
+    candidates = whole or partial
+    if not candidates:
         return None
+    best = candidates[0]
+    if best[0] in CSV_DELIMITERS:
+        best = max((each for each in candidates if each[0] in CSV_DELIMITERS), key=itemgetter(3))
     delimiter, is_quoted, rows, num_columns = best
     header = _header(rows[0], [row for row in rows if len(row) == num_columns], delimiter, options, wanted)
     return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header))

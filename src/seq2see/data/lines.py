@@ -19,6 +19,9 @@ UTF8_MARK = b"\xef\xbb\xbf"  # a byte order mark, which some editors write
 _MAX_RECORD_LINES = 20
 """Lines over which one text in quotation marks goes, at most."""
 
+_MOST_NAMED, _MAX_SHOWN = 10, 20
+"""Columns that a message names, and characters of each."""
+
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 """Characters that would break the columns and lines of a table that is written, and their escapes."""
 
@@ -124,8 +127,26 @@ def text_of(line: Line) -> str:
     return text
 
 
-def two_columns(text: str, line: Line) -> tuple[str, str]:
-    """Both columns of a line. Raises LineError for another number of them."""
+def other_columns(*, has_target: bool) -> str:
+    """How other columns are chosen, for the end of a message about those that are read."""
+    return f" (choose others with --source{' and --target' if has_target else ''})"
+
+
+def wrong_number(wanted: object, cells: Sequence[str], names: Sequence[str]) -> str:
+    """What is wrong with a line of so many cells, where `wanted` are expected; names of the columns show what lacks."""
+    expected = f"expected {wanted} columns"
+    if not names:
+        return f"{expected}, found {len(cells)}"
+    return f"{expected} ({', '.join(_shortened(names))}), found {len(cells)}: {' | '.join(_shortened(cells))}"
+
+
+def _shortened(texts: Sequence[str]) -> list[str]:
+    shown = [text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…" for text in texts[:_MOST_NAMED]]
+    return [*shown, "…"] if len(texts) > _MOST_NAMED else shown
+
+
+def two_columns(text: str, line: Line, names: Sequence[str] = ()) -> tuple[str, str]:
+    """Both columns of a line, which may have names. Raises LineError for another number of them."""
     found = text.split("\t")
     if len(found) == 2:
         return found[0], found[1]
@@ -136,9 +157,9 @@ def two_columns(text: str, line: Line) -> tuple[str, str]:
         raise LineError(line, what, "convert the line ends from classic Mac OS", "old-mac-line-ends")
     if len(found) == 1:
         fix = "separate source and target with a TAB"
-        raise LineError(line, "expected 2 columns, found 1", fix, "columns")
+        raise LineError(line, wrong_number(2, found, names), fix, "columns")
     fix = "keep only source and target, or read the first two columns of each line: --source 1 --target 2"
-    raise LineError(line, f"expected 2 columns, found {len(found)}", fix, "columns")
+    raise LineError(line, wrong_number(2, found, names), fix, "columns")
 
 
 def single_column(text: str, line: Line) -> str:

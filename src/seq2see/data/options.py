@@ -58,8 +58,7 @@ class TableOptions:
 def known_columns(options: TableOptions) -> dict[str, Any]:
     """What a model remembers of its table, as JSON: options that also read another file, with a header or without."""
     given = options.given()
-    if given.get("header") == "yes":
-        del given["header"]
+    given.pop("header", None)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
 
 

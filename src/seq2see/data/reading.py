@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seq2see.data.advice import Advice
-from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginning, extension, format_like
+from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginning, extension
 from seq2see.data.diagnosis import diagnosis
 from seq2see.data.files import read_content
 from seq2see.data.lines import (
@@ -32,12 +32,16 @@ from seq2see.data.lines import (
 )
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
+from seq2see.data.remembered import format_like
 from seq2see.data.table import Format, Rows, TableFormat
 from seq2see.data.values import beside, located
 from seq2see.errors import DataError
+from seq2see.printable import quoted
 
 NUM_SHOWN = 5
 NUM_SHOWN_WITH_ADVICE = 2
+_NUM_TELLING = 10
+"""Lines from which a file of pairs is told from a parallel text."""
 _NO_OPTIONS = TableOptions()
 
 
@@ -165,6 +169,8 @@ def _by_records(chosen: Format, lines: Sequence[Line], *, is_start: bool) -> tup
 
 
 def _parallel_pairs(paths: Sequence[Path], contents: Sequence[bytes], *, skip_bad: bool) -> PairFile:
+    if all(map(_are_tables, contents)):
+        raise two_tables(paths, "both have a TAB in each line, as files of pairs have")
     sides = _clean_sides([content.removeprefix(UTF8_MARK).rstrip(b"\r\n") for content in contents])
     if sides is not None:
         origins = [f"{paths[0]}:{number}" for number in range(1, len(sides[0]) + 1)]
@@ -242,11 +248,24 @@ def check_paths(
             f"pairs are read from 1 file or from 2 parallel files, found {len(paths)} files", where=where, fix=one_file
         )
     if len(paths) == 2 and any(map(is_pair_file, paths)):
-        what = "two files are read as parallel texts, but one of these is a file of pairs by its extension"
-        raise DataError(what, where=where, fix=one_file)
+        raise two_tables(paths, "one of these is a file of pairs by its extension")
     if len(paths) == 2 and label is not None:
         fix = f"put all columns into one file: paste {where} …"
         raise DataError(f"parallel files can't have an additional column {label!r}", where=where, fix=fix)
+
+
+def two_tables(paths: Sequence[Path], why: str) -> DataError:
+    """The error for two files of pairs where one, or two parallel files, are to be named."""
+    first, second = map(quoted, paths)
+    fix = f"for pairs to evaluate on during training: --dev {second} (dev=…)"
+    fix += f"; to read the pairs of both: cat {first} {second} > all{''.join(paths[0].suffixes)}"
+    what = f"two files are read as parallel texts, but {why}"
+    return DataError(what, where=" ".join(map(str, paths)), fix=fix)
+
+
+def _are_tables(content: bytes) -> bool:
+    """Whether the first lines of a file look like pairs."""
+    return all(line.count(b"\t") == 1 for line in content.split(b"\n", _NUM_TELLING)[:_NUM_TELLING])
 
 
 def is_pair_file(path: Path) -> bool:
@@ -333,4 +352,4 @@ def bad_lines(
         fix = "correct them; there are no valid lines"
     shown = [f"  {problem.origin}: {problem.what}\n    fix: {problem.fix}" for problem in problems]
     more = [f"  and {num_bad - len(problems)} more"] if num_bad > len(problems) else []
-    return DataError("\n".join([f"{are_invalid}:", *shown, *more]), fix=fix)
+    return DataError("\n".join([f"{are_invalid}:", *shown, *more]), where="" if path is None else str(path), fix=fix)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from seq2see.data.advice import STDIN
-from seq2see.data.choosing import MAX_BYTES, MAX_LINES, beginning, extension, format_of, is_json
+from seq2see.data.choosing import MAX_BYTES, MAX_LINES, TABLE_EXTENSIONS, beginning, extension, format_of, is_json
 from seq2see.data.conversion import MARKS, Chunks, blocks_of, known_encoding, transcoded
 from seq2see.data.diagnosis import diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
@@ -23,6 +23,7 @@ from seq2see.data.layout import CSV_DELIMITERS, TAB, Layout, delimiter_name, is_
 from seq2see.data.lines import Line, LineError, cut_lines, lines_of
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
+from seq2see.data.remembered import without_other_layout
 from seq2see.data.table import Format, Row, TableFormat
 from seq2see.data.text_lines import TextFormat
 from seq2see.data.values import beside
@@ -35,7 +36,6 @@ LONGEST_LINE = 4_000_000
 """Bytes of a line that is read as one source, by default."""
 MOST_RECORD_LINES = 1_000
 _NO_OPTIONS = TableOptions()
-_TABLES = (".csv", ".tsv")
 _TEXT_NAMES = ("source", "text", "src")
 """What a column of texts may be called beside columns that are asked for, the most telling first."""
 
@@ -109,12 +109,13 @@ def source_format(
     filled = [line for line in head if line.strip()]
     if is_asked:
         return format_of(head, merged, name, extra=extra, has_target=False)
+    known = without_other_layout(known, head, name)
     if known.delimiter is not None:
         found = layout_of(head)
         if found is not None and delimiter_name(found.delimiter) == known.delimiter:
-            return format_of(head, merged, name, has_target=False)
+            return format_of(head, table.over(known), name, has_target=False)
         known = replace(known, delimiter=None)
-        merged = table.over(known)
+    merged = table.over(known)
     wanted, tabs = known.source, {line.count("\t") + 1 for line in filled}
     layout = layout_of(head, known, wanted) if wanted else None
     if layout is not None and layout.header and set(wanted) <= set(layout.header):
@@ -122,7 +123,7 @@ def source_format(
     if len(wanted) > 1 and (tabs == {len(wanted)} or not filled):
         return TableFormat(Layout(TAB, len(wanted)), tuple(range(len(wanted))), None)
     is_table = len(tabs) == 1 and tabs != {1}
-    has_table = is_table or extension(Path(name)) in _TABLES
+    has_table = is_table or extension(Path(name)) in TABLE_EXTENSIONS
     if len(wanted) > 1 or (has_table and name != STDIN):
         return format_of(head, merged, name, has_target=False)
     return TextFormat(is_source=True)

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from seq2see.data.columns import columns_in, is_named
 from seq2see.data.layout import CSV_DELIMITERS, FIRST_BLANK, TAB, Layout, clean_cell, delimiter_name, records
-from seq2see.data.lines import Line, LineError, require_text, text_of, two_columns
+from seq2see.data.lines import Line, LineError, other_columns, require_text, text_of, two_columns, wrong_number
 
 VARIANT_NUMBER = re.compile(r"\(\d+\)$")
 """What distinguishes the pronunciations of a word in CMUdict: `read(2)`."""
@@ -176,7 +176,7 @@ class TableFormat:
                 continue
             if self.is_two_columns:
                 try:
-                    yield line, list(two_columns(text, line))
+                    yield line, list(two_columns(text, line, self.names))
                 except LineError as error:
                     yield line, error
             elif text.strip():
@@ -202,7 +202,7 @@ class TableFormat:
         least = max(self._columns, default=-1) + 1
         if num < least or (self.is_exact and num != layout.num_columns):
             wanted = f"{layout.num_columns}" if self.is_exact else f"at least {least}"
-            raise LineError(line, f"expected {wanted} columns, found {num}", self._fix_of(num), "columns")
+            raise LineError(line, wrong_number(wanted, cells, self.names), self._fix_of(num), "columns")
         cells = [clean_cell(cell) for cell in cells] if layout.delimiter != TAB else cells
         parts = [cells[index] for index in self.source]
         if layout.delimiter == FIRST_BLANK:
@@ -245,7 +245,7 @@ class TableFormat:
             parts.append(f"left out: {' and '.join(map(self.called, self.unused))}")
         said = "; ".join(parts)
         is_choice = bool(self.unused or self.reason)
-        return f"{said} (others: --source, --target)" if is_choice else said
+        return f"{said}{other_columns(has_target=self.target is not None)}" if is_choice else said
 
     def _named(self, columns: Sequence[int], side: str) -> str:
         """Such as `lemma and features as source`."""

@@ -45,7 +45,9 @@ def advised_remedy(name: str, statistics: PairStatistics, first: str = "", progr
     if name in statistics.faults.commands:
         return AdvisedRemedy(first, statistics.faults.commands[name])
     if statistics.advice and FINDING_TYPES[name].severity == "error":
-        return AdvisedRemedy("first mend the whole file as said for its other lines, then check again")
+        return AdvisedRemedy(
+            "first correct the format of the whole file, as said under another finding, then check again"
+        )
     kind = FINDING_TYPES[name].remedy
     is_clean_most = len(statistics) >= statistics.faults.unusable
     if kind == CLEAN or (kind == LEAVE_OUT and is_clean_most):

@@ -36,7 +36,9 @@ def ranking_of(report: EvaluationReport, unit: str) -> Measured:
     for measured in report.measured.values():
         if measured.scale.ranks_items and measured.scale.name != "loss":
             return measured
-    names = metrics_for(unit, (text for known in report.outputs.references for text in known))
+    names = metrics_for(
+        unit, (text for known in report.outputs.references for text in known), [item.source for item in report.items]
+    )
     name = next((name for name in names if name not in ("exact_match", "bleu")), "cer")
     assert report.outputs.predictions is not None
     return METRICS[name](report.outputs.predictions, report.outputs.references)

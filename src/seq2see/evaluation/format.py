@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 
 from seq2see.console import shown_tokens
-from seq2see.evaluation.items import NEW
+from seq2see.evaluation.items import LENGTH, NEW
 from seq2see.metrics import Difference, Measured, SeedDifference, Spread, Unit
 
 if TYPE_CHECKING:
@@ -40,8 +40,9 @@ def text_lines(runs: RunsReport) -> Iterator[str]:
     else:
         yield from [count_line(first), "", *run_table(runs)]
         for run, report in zip(runs.runs, runs.reports, strict=True):
-            # Slices by length of every run would be too long.
-            kinds = [by for by in dict.fromkeys(part.by for part in report.slices) if by != "length"]
+            kinds = list(dict.fromkeys(part.by for part in report.slices))
+            if LENGTH in kinds and runs.request.by != LENGTH:  # of every run they would be too long
+                kinds.remove(LENGTH)
             yield from ["", run] if kinds else []
             for by in kinds:
                 yield from ["", *slice_lines(by, report)]

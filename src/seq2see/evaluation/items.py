@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from seq2see.data import Pair
 
+LENGTH = "length"
+"""The value of `by` that asks for slices by the length of the source."""
 IN_TRAINING, IN_DEV, NEW = "in the training data", "in the dev data", "new"
 _QUARTERS = (0.25, 0.5, 0.75)
 
@@ -55,7 +57,7 @@ def items_of(pairs: Sequence[Pair], labels: Sequence[str] = (), *, group: bool =
     ]
 
 
-def slices_by_length(lengths: Sequence[int], unit: str) -> list[Slice]:
+def slices_by_length(lengths: Sequence[int], unit: str, *, fewest: int = 2) -> list[Slice]:
     """Four slices of about equal size, from short to long; fewer if many items have the same length."""
     counted = np.asarray(lengths)
     borders = np.unique(np.quantile(counted, _QUARTERS, method="lower"))
@@ -64,8 +66,8 @@ def slices_by_length(lengths: Sequence[int], unit: str) -> list[Slice]:
     for number in np.unique(which):
         rows = np.flatnonzero(which == number)
         least, most = counted[rows].min(), counted[rows].max()
-        slices.append(Slice("length", f"{least} {unit}" if least == most else f"{least}-{most} {unit}", rows))
-    return slices if len(slices) > 1 else []
+        slices.append(Slice(LENGTH, f"{least} {unit}" if least == most else f"{least}-{most} {unit}", rows))
+    return slices if len(slices) >= fewest else []
 
 
 def slices_by_training(

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from seq2see.data.options import Decision
 from seq2see.errors import ConfigError
+from seq2see.evaluation.items import LENGTH
 from seq2see.evaluation.seen import SEEN
 from seq2see.inference.options import BatchOptions, Beam, GenerationOptions, Penalty, Risk
 
@@ -26,8 +27,9 @@ class EvaluationOptions(BatchOptions):
     metrics: tuple[str, ...] | None = None
     """Names of metrics, separated by commas; by default those that suit the unit of the targets."""
     by: str | None = None
-    """A label column of the test file to score separately: its number, name or JSON key; or seen: score separately
-    what was seen in training of a source: its first field (a lemma), the others (tags), both, or neither."""
+    """A label column of the test file to score separately: its number, name or JSON key; or length: score
+    separately by the length of the source; or seen: by what was seen in training of a source: its first field (a
+    lemma), the others (tags), both, or neither. A column of one of these names goes by its number."""
     group: bool = True
     """Pairs with the same source are one item with several references."""
     beam: Beam = 1
@@ -44,7 +46,7 @@ class EvaluationOptions(BatchOptions):
     @property
     def label(self) -> str | None:
         """The column to read from the test file."""
-        return None if self.by == SEEN else self.by
+        return None if self.by in (LENGTH, SEEN) else self.by
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,7 +9,7 @@ from dataclasses import fields
 from seq2see.data import Pair
 from seq2see.data.source_record import SourceRecord, source_texts
 from seq2see.errors import ConfigError, DataError
-from seq2see.evaluation.items import Item, items_of, slices_by_label, slices_by_length, slices_by_training
+from seq2see.evaluation.items import LENGTH, Item, items_of, slices_by_label, slices_by_length, slices_by_training
 from seq2see.evaluation.options import EvaluationOptions
 from seq2see.evaluation.report import EvaluationReport, Outputs, Overlap, assess
 from seq2see.evaluation.seen import SEEN, slices_by_seen
@@ -38,7 +38,7 @@ def evaluate(
         raise DataError("there are no pairs to evaluate on", fix="give a file with at least one pair")
     require_predictions(predictor, request)
     targets = [pair.target or "" for pair in pairs]
-    names, missing = metrics_of(predictor, request, targets)
+    names, missing = metrics_of(predictor, request, pairs)
     for name in names:
         METRICS[name]([], [])  # raises before a long search if a package is missing
     items = items_of(pairs, labels, group=request.group)
@@ -51,7 +51,8 @@ def evaluate(
     if predictor.record.is_complete and (request.by != SEEN or predictor.record.fields):
         slices = [*slices_by_training(is_known, was_dev), *slices]
     if predictor.source_codec is not None:
-        slices += slices_by_length(*lengths_of(items, predictor.source_codec))
+        fewest = 1 if request.by == LENGTH else 2
+        slices += slices_by_length(*lengths_of(items, predictor.source_codec), fewest=fewest)
     return assess(
         items,
         outputs_of(predictor, pairs, items, request),
@@ -71,13 +72,19 @@ def seen_before(record: SourceRecord, texts: Sequence[str]) -> tuple[list[bool],
     return is_known, [dev and not known for dev, known in zip(was_dev, is_known, strict=True)]
 
 
-def metrics_of(predictor: Predictor, request: EvaluationOptions, targets: Sequence[str]) -> tuple[tuple[str, ...], str]:
-    """The metrics to compute, and which of the defaults can't be computed here. ConfigError for an unknown name."""
+def metrics_of(predictor: Predictor, request: EvaluationOptions, pairs: Sequence[Pair]) -> tuple[tuple[str, ...], str]:
+    """The metrics to compute, and which of the defaults can't be computed here. ConfigError for an unknown name.
+
+    By default they are those that suit the pairs, after that which selected the model in training.
+    """
     if request.metrics is not None:
         return find_metrics(request.metrics), ""
     if predictor.source_codec is None:
         return (), ""
-    return computable(metrics_for(predictor.target_codec.tokenizer.name, targets))
+    targets, sources = [pair.target or "" for pair in pairs], [pair.source for pair in pairs]
+    usual = metrics_for(predictor.target_codec.tokenizer.name, targets, sources)
+    own = [predictor.metric] if predictor.metric in METRICS and predictor.metric not in usual else []
+    return computable([*own, *usual])
 
 
 def require_predictions(predictor: Predictor, request: EvaluationOptions) -> None:
@@ -88,6 +95,9 @@ def require_predictions(predictor: Predictor, request: EvaluationOptions) -> Non
             where="metrics",
             fix="leave it out",
         )
+    if predictor.source_codec is None and request.by == LENGTH:
+        what = f"{predictor.name} is a language model, which has no sources to group by length"
+        raise ConfigError(what, where="by", fix="leave it out")
 
 
 def lengths_of(items: Sequence[Item], codec: Codec) -> tuple[list[int], str]:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import msgspec
 
 from seq2see.errors import ConfigError, DataError, did_you_mean
+from seq2see.inference.usual_names import name_here
 from seq2see.printable import has_surrogates, one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -116,7 +117,7 @@ def require_known(given: Iterable[str], options: type, *, where: str) -> None:
     known = hints_of(options)
     for name in given:
         if name not in known:
-            raise ConfigError(f"unknown option {name!r}", where=where, fix=did_you_mean(name, known))
+            raise ConfigError(f"unknown option {name!r}", where=where, fix=name_here(name, known))
 
 
 def with_options(options: type, arguments: type) -> Callable[[F], F]:

@@ -74,6 +74,7 @@ def load(
         max_length=max(model.max_length for model in models),
         length_penalty=fmean(model.length_penalty for model in models),
         no_repeat=first.no_repeat,
+        metric=first.metric,
         name=" + ".join(model.name for model in models),
         others=[model.engine for model in others],
         paths=paths,
@@ -120,6 +121,7 @@ def model_of(saved: SavedModel, make: Callable[[SavedModel], Engine], kind: type
         max_length=saved.config["max_length"],
         length_penalty=saved.config.get("length_penalty", 0.0),
         no_repeat=saved.config.get("no_repeat"),
+        metric=saved.config.get("metric", ""),
         name=saved.blueprint.name,
         seen=Seen.of(
             saved.config.get("trained"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 from seq2see.data import Pair
+from seq2see.data.given import Source
 from seq2see.data.options import TableOptions
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError, DataError
@@ -50,6 +51,7 @@ class Predictor:
         max_length: int,
         length_penalty: float = 0.0,
         no_repeat: int | None = None,
+        metric: str = "",
         name: str = "",
         others: Sequence[Engine] = (),
         paths: Sequence[Path] = (),
@@ -72,6 +74,8 @@ class Predictor:
         """What a beam ranks with unless an option says otherwise."""
         self.no_repeat = no_repeat
         """The n-grams that answers don't repeat unless an option says otherwise; None: any may be repeated."""
+        self.metric = metric
+        """The metric that selected it on dev; empty for the loss."""
         self.name = name
         self.paths = tuple(paths)
         """The folders or files that it was loaded from; none for a model made in a program."""
@@ -97,7 +101,7 @@ class Predictor:
     @with_options(GenerationOptions, GenerationArguments)
     def predict(
         self,
-        texts: str | Iterable[str],
+        texts: str | Iterable[Source],
         options: GenerationOptions | None = None,
         **changes: Unpack[GenerationArguments],
     ) -> list[Prediction]:
@@ -130,7 +134,7 @@ class Predictor:
     @with_options(GenerationOptions, GenerationArguments)
     def stream(
         self,
-        texts: Iterable[str],
+        texts: Iterable[Source],
         options: GenerationOptions | None = None,
         *,
         chunk_size: int = 2048,
@@ -150,7 +154,12 @@ class Predictor:
         return self._stream(requests, chosen, maker, chunk_size, with_attention=with_attention)
 
     def _asked(
-        self, texts: str | Iterable[str], options: GenerationOptions | None, changes: GenerationArguments, *, where: str
+        self,
+        texts: str | Iterable[Source],
+        options: GenerationOptions | None,
+        changes: GenerationArguments,
+        *,
+        where: str,
     ) -> tuple[GenerationOptions, RuleMaker, Iterable[Request]]:
         """The options with these changes, and the texts with what is asked of each alone.
 
@@ -277,7 +286,7 @@ class Predictor:
         own = iter(found)
         return [next(own) if score is None else score for score in scores]
 
-    def has_seen(self, texts: str | Iterable[str]) -> list[bool | None]:
+    def has_seen(self, texts: str | Iterable[Source]) -> list[bool | None]:
         """Whether the model was trained on each source (a language model: text), or one that it was fine-tuned from.
 
         None where that is unknown: the model has no record of its training sources, or not of all of them.

@@ -32,6 +32,8 @@ class Scale:
     """From sums of statistics [... K] to values [...]."""
     is_proportion: bool = False
     """Whether each item is correct or wrong and the value is the share of correct ones."""
+    of_samples: Callable[[Numbers, Numbers], Numbers] | None = None
+    """The same from the sums of bootstrap samples and of all items, where a sample may lack what all items have."""
     ranks_items: bool = True
     """Whether the value of a single item is meaningful; that of BLEU is not."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 from seq2see.errors import ConfigError, UserError, did_you_mean
 from seq2see.metrics.edits import (
@@ -19,7 +20,7 @@ from seq2see.metrics.edits import (
 )
 from seq2see.metrics.measured import Metric
 from seq2see.metrics.phones import are_phones
-from seq2see.metrics.rouge import ROUGE_1, ROUGE_2, ROUGE_L, rouge_1, rouge_2, rouge_l
+from seq2see.metrics.rouge import ROUGE_1, ROUGE_2, ROUGE_L, rouge_1, rouge_2, rouge_l, words_of
 from seq2see.metrics.translation import BLEU, CHRF, TER, bleu, chrf, ter
 
 METRICS: dict[str, Metric] = {
@@ -79,14 +80,19 @@ def metric_called(name: str) -> str:
 
 SPELLING = ("characters", "decomposed", "graphemes", "bytes")
 """Units of targets whose letters are tokens."""
+SHORTEST_TEXT, SHORTENED = 20, 3
+"""Mean words of the sources, and how many times those of the targets, from which on targets are summaries."""
+MOST_COUNTED = 1_000
+"""Texts whose words are counted for this."""
 FEWEST_SINGLE = 0.95
 """Share of the targets that are one word from which on they are answers: right or wrong, with nothing in between."""
 
 
-def metrics_for(unit: str, targets: Iterable[str] = ()) -> tuple[str, ...]:
+def metrics_for(unit: str, targets: Iterable[str] = (), sources: Sequence[str] = ()) -> tuple[str, ...]:
     """The default metrics for targets of this unit: symbols, characters, or words and subwords.
 
-    Symbols have a phone error rate if these targets are of phones, and one-word answers only an exact match.
+    Symbols have a phone error rate if these targets are of phones, one-word answers only an exact match, and summaries
+    of these `sources` ROUGE.
     """
     if unit in SPELLING:
         return "exact_match", "cer"
@@ -95,7 +101,16 @@ def metrics_for(unit: str, targets: Iterable[str] = ()) -> tuple[str, ...]:
         return ("exact_match",)
     if unit == "symbols":
         return "exact_match", "per" if are_phones({token for text in targets for token in text.split()}) else "ser"
-    return "bleu", "chrf", "ter"
+    return ("rouge_1", "rouge_2", "rouge_l") if are_summaries(sources, targets) else ("bleu", "chrf", "ter")
+
+
+def are_summaries(sources: Sequence[str], targets: Sequence[str]) -> bool:
+    """Whether targets are much shorter than sources that are texts, as summaries and titles are."""
+    means = [
+        fmean([len(words_of(text)) for text in texts[:: 1 + len(texts) // MOST_COUNTED]] or [0])
+        for texts in (sources, targets)
+    ]
+    return means[0] >= max(SHORTEST_TEXT, SHORTENED * means[1])
 
 
 def are_single_words(unit: str, targets: Sequence[str]) -> bool:

@@ -175,7 +175,9 @@ def _scores(measured: Sequence[Measured], sums: Numbers) -> Iterator[Numbers]:
     start = 0
     for each in measured:
         width = each.statistics.shape[1]
-        yield each.scale.score(sums[:, start : start + width])
+        own = sums[:, start : start + width]
+        of_samples = each.scale.of_samples
+        yield each.scale.score(own) if of_samples is None else of_samples(own, each.statistics.sum(0))
         start += width
 
 

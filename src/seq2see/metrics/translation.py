@@ -98,16 +98,26 @@ def _measured(
 
 
 def _bleu_of(sums: Numbers) -> Numbers:
-    """Papineni et al. 2002, section 2.3, N = 4; zero matches count as 1/2, 1/4, … n-grams (mteval-v13a, "exp")."""
+    """Papineni et al. 2002, section 2.3, N = 4; 0 for texts too short for n-grams of some order."""
+    return np.where((sums[..., -_ORDER:] > 0).all(-1), _effective_bleu(sums), 0.0)
+
+
+def _bleu_of_samples(sums: Numbers, whole: Numbers) -> Numbers:
+    """Each sample by the orders that occur in it, if all of them occur in the whole: it may draw short texts alone."""
+    return _effective_bleu(sums) if (whole[-_ORDER:] > 0).all() else _bleu_of(sums)
+
+
+def _effective_bleu(sums: Numbers) -> Numbers:
+    """BLEU by the orders that occur; zero matches count as 1/2, 1/4, … n-grams (mteval-v13a, "exp")."""
     length, reference_length = sums[..., 0], sums[..., 1]
     matched, total = sums[..., 2 : 2 + _ORDER], sums[..., 2 + _ORDER :]
     is_zero = matched == 0
     counted = np.where(is_zero, 0.5 ** np.cumsum(is_zero, -1), matched)
     precision = counted / np.maximum(total, 1.0)
     brevity = np.exp(np.minimum(0.0, 1.0 - reference_length / np.maximum(length, 1.0)))
-    value = 100.0 * brevity * np.exp(np.log(precision).mean(-1))
-    # Too short for n-grams of some order, or no match at all: 0 instead of a smoothed score.
-    return np.where((total > 0).all(-1) & (matched > 0).any(-1), value, 0.0)
+    occurs = total > 0
+    value = 100.0 * brevity * np.exp((np.log(precision) * occurs).sum(-1) / np.maximum(occurs.sum(-1), 1))
+    return np.where((matched > 0).any(-1), value, 0.0)  # not a smoothed score without any match
 
 
 def _chrf_of(sums: Numbers) -> Numbers:
@@ -125,6 +135,8 @@ def _ter_of(sums: Numbers) -> Numbers:
     return 100.0 * ratio(sums)
 
 
-BLEU = Scale("bleu", "BLEU", "points", higher_is_better=True, score=_bleu_of, ranks_items=False)
+BLEU = Scale(
+    "bleu", "BLEU", "points", higher_is_better=True, score=_bleu_of, of_samples=_bleu_of_samples, ranks_items=False
+)
 CHRF = Scale("chrf", "chrF", "points", higher_is_better=True, score=_chrf_of)
 TER = Scale("ter", "TER", "points", higher_is_better=False, score=_ter_of)

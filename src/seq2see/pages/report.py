@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from seq2see.config import to_toml
+from seq2see.console import updates_of
 from seq2see.curves.history import LoggedWarning, problem_lines
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError
@@ -109,9 +110,7 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
     ]
     sizes = ", ".join(f"{name} {getattr(data.blueprint, name)}" for name in ("width", "layers", "dropout"))
     end = history.end
-    course = f"{history.last_update:,} updates" + (
-        f" in {duration(end.seconds)}: {end.reason}" if end else ", not ended"
-    )
+    course = updates_of(history.last_update) + (f" in {duration(end.seconds)}: {end.reason}" if end else ", not ended")
     dev = f"{data.num_dev:,} dev pairs" if data.num_dev is not None else "dev pairs no longer available"
     return [
         ("model", f"{data.blueprint.name} ({sizes})"),

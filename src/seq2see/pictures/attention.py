@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from seq2see.data import Batch, Sequences
 from seq2see.data.batch import pad
+from seq2see.data.given import Source
 from seq2see.data.values import encode_text
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.pictures.heat_map import plot
@@ -113,7 +114,7 @@ class Attention(NamedTuple):
 
 def attend(
     model: Predictor,
-    texts: str | Iterable[str],
+    texts: str | Iterable[Source],
     options: GenerationOptions | None = None,
     *,
     heads: bool = False,

@@ -13,12 +13,12 @@ RECIPES = {kind: Path(__file__).with_name(f"{kind}.toml") for kind in get_args(K
 """The file of each."""
 
 
-def recipe_values(name: str) -> dict[str, Any]:
+def recipe_values(name: str, *, where: str = "--recipe") -> dict[str, Any]:
     """The tables of a recipe by its name, or of a file .toml. ConfigError for an unknown name."""
     name = BRITISH.get(name, name)
     if name in RECIPES:
         return read_toml(RECIPES[name])
     if not name.endswith(".toml"):
         what, also = f"unknown recipe {name!r:.80}", "; or give a file .toml"
-        raise ConfigError(what, where="--recipe", fix=did_you_mean(name, RECIPES) + also)
+        raise ConfigError(what, where=where, fix=did_you_mean(name, RECIPES) + also)
     return read_toml(Path(name))

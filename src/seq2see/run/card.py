@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+from seq2see.console import updates_of
 from seq2see.data import Pair
 from seq2see.model import ARCHITECTURES, Blueprint
 from seq2see.printable import markdown_code
@@ -53,7 +54,7 @@ def card_text(
             f"{ARCHITECTURES[blueprint.name].summary.capitalize()}; {num_parameters:,} parameters, "
             f"width {blueprint.width}, {blueprint.layers} layers {depth}.",
             "",
-            f"- trained on {len(train):,} pairs ({origin}), {progress.update:,} updates",
+            f"- trained on {len(train):,} pairs ({origin}), {updates_of(progress.update)}",
             f"- {metrics_text(progress.best)} (greedy, while training)" if progress.best else "- not evaluated",
             *(f"- began with {markdown_code(Path(path).name)} ({key})" for key, path in others.items()),
             *text,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from seq2see.console import updates_of
 from seq2see.data import EpochExamples, Examples, LengthBucketSampler, Pair
 from seq2see.data.building import pairs_of_ids
 from seq2see.errors import ConfigError
@@ -197,7 +198,9 @@ def choose_training(
     )
     limits = {f"{batch_size} pairs": batch_size, f"{batch_tokens:,} tokens" if batch_tokens else "": batch_tokens}
     size = " or ".join(limit for limit, given in limits.items() if given)
-    notes = f"recipe: {updates:,} updates of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}; best is by dev "
+    notes = (
+        f"recipe: {updates_of(updates)} of {size} ({updates / per_epoch:.1f} epochs), rate {rate:g}; best is by dev "
+    )
     notes += title_of(metric)
     return filled, [notes]
 

@@ -221,6 +221,7 @@ def best_model_saver(
                     plan.seen,
                     {**known_columns(TableOptions(**plan.data.columns)), **known_columns(plan.config.data)},
                     plan.config.training.no_repeat,
+                    plan.config.training.metric,
                 ),
                 tensors=tensors,
                 source_codec=plan.source_codec,
@@ -289,10 +290,12 @@ def model_config(
     seen: Mapping[str, Any] = MappingProxyType({}),
     columns: Mapping[str, Any] = MappingProxyType({}),
     no_repeat: int | None = None,
+    metric: str | None = None,
 ) -> dict[str, Any]:
     """The content of config.json: what is needed to rebuild the model, and how it was trained; see `RunPlan.seen`.
 
-    `columns` are those of the table that it was trained on, if it was one; `no_repeat` is that of its answers.
+    `columns` are those of the table that it was trained on, if it was one; `no_repeat` is that of its answers, and
+    `metric` selected it on dev.
     """
     return {
         "format": FORMAT,
@@ -302,4 +305,5 @@ def model_config(
         "trained": {"pairs": num_pairs, "updates": progress.update, "dev": progress.best, **seen},
         **({"columns": dict(columns)} if columns else {}),
         **({"no_repeat": no_repeat} if no_repeat else {}),
+        **({"metric": metric} if metric not in (None, "loss") else {}),
     }

@@ -14,6 +14,7 @@ from seq2see.data import Pair
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.checking import require_type
 from seq2see.inference.options import BatchOptions, GenerationOptions
+from seq2see.inference.usual_names import name_here
 from seq2see.printable import has_surrogates
 from seq2see.serving.options import ServiceOptions
 from seq2see.serving.problems import ProblemError
@@ -56,7 +57,7 @@ async def read_object(request: Request, known: Collection[str], options: Service
     for name in content:
         if name not in known:
             where = f"$.{name:.80}"
-            raise ProblemError(422, "unknown key", where=where, fix=did_you_mean(name, known))
+            raise ProblemError(422, "unknown key", where=where, fix=name_here(name, known))
     return content, len(body)
 
 

@@ -66,7 +66,7 @@ class ServiceOptions:
     allow_host: Names = ()
     """Host name by which the service may be called; may be repeated. By default the local ones on a local address."""
     reload_every: Pause = 5.0
-    """Seconds between two looks whether a model file was replaced; 0 never looks."""
+    """Seconds between checks for replaced model files; 0 never checks."""
     log_format: Literal["text", "json"] = "text"
     """Lines for people, or one JSON object per line."""
     log_texts: bool = False

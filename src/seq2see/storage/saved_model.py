@@ -286,6 +286,7 @@ def read_config(content: bytes, where: str) -> dict[str, Any]:
         ("max_length", type(config.get("max_length")) is int and 1 <= config["max_length"] <= MAX_LENGTH),
         ("length_penalty", is_penalty(config.get("length_penalty", 0.0))),
         ("no_repeat", type(config.get("no_repeat", 1)) is int and config.get("no_repeat", 1) >= 1),
+        ("metric", isinstance(config.get("metric", ""), str)),
         ("weights", config.get("weights", "float32") in WEIGHTS),
         ("trained", isinstance(trained, dict) and type(trained.get("pairs", 0)) is int),
     ):
