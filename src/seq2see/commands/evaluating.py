@@ -235,6 +235,14 @@ def export(
             group=OUTPUT, help="How numbers are stored; by default int8 in a page and in C, and float32 elsewhere."
         ),
     ] = None,
+    separate_weights: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            group=OUTPUT,
+            help="Of .c: the weights in a file NAME.weights, which the C code reads and checks.",
+        ),
+    ] = False,
     data: Annotated[Files, Parameter(help="Pairs to check it on; by default the run's own dev pairs.")] = None,
 ) -> None:
     """Write a model for where Python is not, and compare its answers with those in Python.
@@ -246,7 +254,7 @@ def export(
     require_files("--data", data)
     if not data:
         say_files_of(run)
-    exported = export_run(run, output, weights=weights, data=data or ())
+    exported = export_run(run, output, weights=weights, data=data or (), separate_weights=separate_weights)
     for line in exported.lines():
         show(line)
     show(f"{exported.path}: {exported.size / 1e6:.2f} MB, weights {exported.weights}")

@@ -1,6 +1,6 @@
 """The programs of a model as C functions, one sentence at a time: B is 1; K, S and P stay variables.
 
-prepare(work, prepared)                     once
+prepare(work, prepared, file)               once
 encode(work, prepared, state, ids, S)       once for each text
 step(work, prepared, state, ids, K, S, P)   the next log-probabilities, weights and carry
 keep(work, state, rows, kept, K, S, P)      the carry of the rows that a search keeps
@@ -75,7 +75,8 @@ def write_programs(programs: Programs, weights: dict[str, str], restored: Sequen
     unused = ["(void)prepared; (void)ids; (void)K; (void)S; (void)P;"]
     functions = [
         *function_lines(
-            "prepare(Work *work, Prepared *prepared)", [*restored, *prepare.body("ONCE"), "(void)work; (void)prepared;"]
+            "prepare(Work *work, Prepared *prepared, const unsigned char *file)",
+            [*restored, *prepare.body("ONCE"), "(void)work; (void)prepared; (void)file;"],
         ),
         *function_lines(
             "encode(Work *work, const Prepared *prepared, State *state, const int32_t *ids, size_t S)",
