@@ -39,7 +39,7 @@ int main(int argc, char **argv)
 
 @pytest.fixture
 def bundle(exported):
-    return exported(resolve(ModelOptions(name="attention", width=16, embedding=8)))[1]
+    return exported(resolve(ModelOptions(name="attention", width=16, embedding=8)), weights="int8")[1]
 
 
 @pytest.fixture

@@ -225,14 +225,15 @@ def export(
             alias="-o",
             group=OUTPUT,
             help="A file whose name ends in .html (a page that works offline), .js or .mjs (an ES module), "
-            ".c (one C99 file, with its header), .json (the operations alone); a folder whose name ends in .onnx "
+            ".c (one C99 file, with its header), .wasm (that, built by clang, with an ES module), "
+            ".json (the operations alone); a folder whose name ends in .onnx "
             "(graphs for ONNX Runtime) or .ctranslate2 (a Transformer for CTranslate2).",
         ),
     ],
     weights: Annotated[
         Literal["float32", "float16", "int8"] | None,
         Parameter(
-            group=OUTPUT, help="How numbers are stored; by default int8 in a page and in C, and float32 elsewhere."
+            group=OUTPUT, help="How numbers are stored; by default int8 in a page, .c and .wasm, and float32 elsewhere."
         ),
     ] = None,
     separate_weights: Annotated[

@@ -35,17 +35,21 @@ def compiled(source: str, folder: Path, compiler: Sequence[str], flags: Sequence
     path = folder / "model.c"
     path.write_text(source, encoding="utf-8")
     program = folder / "model"
-    command = [*compiler, *flags, str(path), "-lm", "-o", str(program)]
+    fix = "set the variable CC to gcc or clang; with one of them, this is a defect of seq2see"
+    build([*compiler, *flags, str(path), "-lm", "-o", str(program)], fix)
+    return program
+
+
+def build(command: Sequence[str], fix: str) -> None:
+    """Run a compiler. ConfigError if it can't compile, with this fix."""
     try:
         ran = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=SECONDS)
     except OSError as error:
         what = f"can't run the compiler: {error.strerror}"
-        raise ConfigError(what, where=compiler[0], fix="set the variable CC to a C compiler, or unset it") from error
+        raise ConfigError(what, where=command[0], fix="set the variable CC to a C compiler, or unset it") from error
     if ran.returncode:
         said = next((line for line in ran.stderr.splitlines() if "error" in line), "no message")
-        fix = "set the variable CC to gcc or clang; with one of them, this is a defect of seq2see"
-        raise ConfigError(f"can't compile the exported model: {said}", where=compiler[0], fix=fix)
-    return program
+        raise ConfigError(f"can't compile the exported model: {said}", where=command[0], fix=fix)
 
 
 def run_program(

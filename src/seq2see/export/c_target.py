@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 from seq2see.export.bundle import Bundle
 from seq2see.export.c_program import write_programs
@@ -14,9 +15,10 @@ from seq2see.export.c_text import TextWriter
 from seq2see.export.c_weights import c_weights
 from seq2see.export.javascript import one_line
 
-PARTS = ("core.c", "weights.c", "text.c", "unicode.c", "units.c", "subwords.c", "search.c", "api.c", "main.c")
+PARTS = ("core.c", "weights.c", "text.c", "unicode.c", "units.c", "subwords.c", "search.c", "api.c", "main.c", "wasm.c")
 INCLUDES = ("limits.h", "math.h", "setjmp.h", "stdint.h", "stdlib.h", "string.h")
-ORDER = ("rows", "int8", "float16", "gather", "exp", "tanh", "matmul", "matmul_columns", "lstm", "gru")
+PRODUCTS = ("matmul", "matmul_columns", "matmul_int8", "product")
+ORDER = ("rows", "int8", "float16", "gather", "exp", "tanh", *PRODUCTS, "lstm", "gru")
 """Of the functions that programs call."""
 
 
@@ -47,22 +49,25 @@ def weights_file(bundle: Bundle) -> bytes:
     return c_weights(bundle, separate=True).file
 
 
-def c_source(bundle: Bundle, *, separate: bool = False) -> str:
-    """The file; with `separate` it reads its weights from another."""
+def c_source(bundle: Bundle, *, separate: bool = False, system: Literal["libc", "wasm"] = "libc") -> str:
+    """The file; with `separate` it reads its weights from another. On the system `wasm` there is no C library."""
+    is_wasm = system == "wasm"
     codecs = [codec for codec in (bundle.source_codec, bundle.target_codec) if codec is not None]
     text = TextWriter(codecs)
     weights = c_weights(bundle, separate=separate)
-    programs = write_programs(bundle.programs, weights.names, weights.restored)
+    programs = write_programs(weights)
     kernels = {*programs.kernels, *weights.kinds, "rows"}
     source = bundle.source_codec
     lines = [
         *comment(bundle),
         *header().rstrip("\n").split("\n"),
         "",
-        *(f"#include <{name}>" for name in INCLUDES),
-        "",
+        *(section("wasm system") if is_wasm else [*(f"#include <{name}>" for name in INCLUDES), ""]),
         *limit_lines(bundle),
         *section("memory"),
+        *section("wasm fail" if is_wasm else "fail"),
+        *section("blocks"),
+        *section("wasm release" if is_wasm else "release"),
         *(line for name in ORDER if name in kernels for line in section(name)),
         *weights.constants,
         "",
@@ -78,7 +83,7 @@ def c_source(bundle: Bundle, *, separate: bool = False) -> str:
         *(["#define SOURCE TARGET", ""] if source is None else []),
         *section("search"),
         *section("api"),
-        *section("main"),
+        *section("wasm api" if is_wasm else "main"),
     ]
     return "\n".join(lines)
 

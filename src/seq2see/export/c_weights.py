@@ -9,8 +9,10 @@ import numpy as np
 import safetensors.numpy
 
 from seq2see.export.bundle import Bundle
+from seq2see.export.c_int8 import Steps, steps_of, without
 from seq2see.export.c_text import numbers
 from seq2see.export.javascript import one_line
+from seq2see.program import Programs
 from seq2see.storage.weights import SCALE
 
 ALIGNMENT = 16
@@ -23,6 +25,10 @@ C_TYPES = {"f": "float", "i": "signed char", "u": "uint16_t"}
 class CWeights(NamedTuple):
     """What a C file needs of the weights."""
 
+    programs: Programs
+    """Those of the model, without what prepares int8."""
+    int8: dict[str, Steps]
+    """The prepared matrices that stay int8, by their names in programs; see `steps_name`."""
     constants: list[str]
     """The arrays, or the size and the checksum of the file."""
     restored: list[str]
@@ -31,6 +37,8 @@ class CWeights(NamedTuple):
     """Of each weight, in `prepare`."""
     kinds: set[str]
     """The functions that `restored` calls."""
+    constant: set[str]
+    """The weights that are arrays as `prepare` reads them."""
     file: bytes
     """Empty if the weights are arrays."""
 
@@ -39,8 +47,14 @@ def c_weights(bundle: Bundle, *, separate: bool) -> CWeights:
     """The weights of a model; `separate` puts them into a file."""
     stored = safetensors.numpy.load(bundle.weights)
     places = _File() if separate else _Arrays()
-    restored, names, kinds = [], {}, set()
-    for number, (name, _) in enumerate(bundle.programs.prepare.inputs):
+    restored, names, kinds, constant = [], {}, set(), set()
+    steps = steps_of(bundle)
+    prepare = without(bundle.programs.prepare, steps)
+    for name, matrix in steps.items():
+        places.note(f"{name}: {' x '.join(map(str, matrix.steps.shape))}")
+        places.add(steps_name(name), matrix.steps)
+        places.add(f"{steps_name(name)}_scales", matrix.scales)
+    for number, (name, _) in enumerate(prepare.inputs):
         tensor, own = stored[name], f"weights_{number}"
         names[name] = own
         places.note(f"{one_line(name)}: {' x '.join(map(str, tensor.shape))}")
@@ -56,7 +70,16 @@ def c_weights(bundle: Bundle, *, separate: bool) -> CWeights:
             restored.append(f"const float *const {own} = from_float16(work, {own}_halves, {tensor.size});")
         else:
             places.add(own, tensor)
-    return CWeights(places.constants(), places.definitions + restored, names, kinds, places.content())
+            if not separate:
+                constant.add(name)
+    programs = bundle.programs._replace(prepare=prepare)
+    defined = places.definitions + restored
+    return CWeights(programs, steps, places.constants(), defined, names, kinds, constant, places.content())
+
+
+def steps_name(name: str) -> str:
+    """The array in C of a prepared matrix that stays int8; that of its scales has `_scales` after it."""
+    return f"{name.replace('.', '_')}_steps"
 
 
 class _Arrays:

@@ -21,6 +21,7 @@ from seq2see.export import ctranslate2
 from seq2see.export.bundle import Bundle, bundle_of
 from seq2see.export.c_checking import check_in_c, vectors
 from seq2see.export.c_target import c_source, header, weights_file
+from seq2see.export.c_wasm import MODULE_ENDING, check_wasm, loader, wasm
 from seq2see.export.checking import Check, check_with_node
 from seq2see.export.javascript import declarations, module
 from seq2see.export.page import page
@@ -55,7 +56,7 @@ class Target(NamedTuple):
 
     weights: Weights
     """By default."""
-    write: Callable[[Bundle], str | Files]
+    write: Callable[[Bundle], str | bytes | Files]
     """The content of a file, or the files of a folder."""
     check: Checker | None
     """None if it can't answer by itself."""
@@ -106,6 +107,7 @@ TARGETS: dict[str, Target] = {
     ".mjs": Target("float32", module, in_node, ((".d.mts", types),)),
     ".html": Target("int8", page, in_node),
     ".c": Target("int8", c_source, in_c, C_BESIDE),
+    ".wasm": Target("int8", wasm, check_wasm, ((MODULE_ENDING, lambda bundle, model, texts: loader()),)),
     ".onnx": Target("float32", to_onnx, in_onnx_runtime),
     ".ctranslate2": Target("float32", ctranslate2.files, ctranslate2.check),
     ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n", None),
@@ -170,9 +172,9 @@ def export_run(
     """Write the model of `run` for the target that the ending of `out` names, and check it if it can run here.
 
     The texts are the sources of `data`, by default of the run's dev pairs. `weights` are float32, float16 or int8, by
-    default int8 in a page and in C, and float32 elsewhere. `separate_weights` puts those of C into a file beside it.
-    What runs it (node, a C compiler) may be missing: the result says so. Raises ConfigError for an unknown ending and
-    for a model that programs or targets don't support, CheckpointError if the model can't be read or written.
+    default int8 in a page, in C and in WebAssembly, and float32 elsewhere. `separate_weights` puts those of C into a
+    file. What runs it (node, a C compiler) may be missing: the result says so. Raises ConfigError for an unknown ending
+    and for a model that programs or targets don't support, CheckpointError if the model can't be read or written.
     """
     if out.suffix not in TARGETS:
         fix = did_you_mean(out.suffix, TARGETS)
@@ -232,11 +234,13 @@ def packages_for(out: Path) -> Iterator[None]:
         raise UserError(f"{out.suffix} needs the package {error.name}", where=str(out), fix=fix) from None
 
 
-def write(out: Path, content: str | Files) -> int:
+def write(out: Path, content: str | bytes | Files) -> int:
     """Write a file or a folder; returns the number of bytes."""
     if isinstance(content, str):
-        write_file(out, content.encode())
-        return len(content.encode())
+        content = content.encode()
+    if isinstance(content, bytes):
+        write_file(out, content)
+        return len(content)
     if out.exists() and not out.is_dir():
         raise ConfigError("is a file, and must become a folder", where=str(out), fix="choose another -o")
     write_folder(out, content)
