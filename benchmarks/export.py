@@ -10,7 +10,6 @@ answer, without loading. int8 weights are compared with the same weights in NumP
 from __future__ import annotations
 
 import argparse
-import ctypes
 import math
 import shutil
 import subprocess
@@ -25,6 +24,7 @@ from seq2see.data import read_pairs
 from seq2see.export import export_run
 from seq2see.export.c_checking import find_compiler
 from seq2see.export.checking import find_node, run_in_node
+from seq2see.native import load
 
 BEAM = 5
 
@@ -51,25 +51,6 @@ def in_node(path: Path, texts: Sequence[str], beam: int) -> Answers:
     return Answers([each["text"] for each in answers], log_probs, milliseconds / len(texts))
 
 
-class Options(ctypes.Structure):
-    """seq2see_options."""
-
-    _fields_ = (("beam", ctypes.c_int), ("n_best", ctypes.c_int), ("length_penalty", ctypes.c_double))
-    _fields_ += (("min_length", ctypes.c_int), ("max_length", ctypes.c_int))
-
-
-class Answer(ctypes.Structure):
-    """The first members of seq2see_answer."""
-
-    _fields_ = (("text", ctypes.c_char_p), ("log_prob", ctypes.c_double))
-
-
-class Found(ctypes.Structure):
-    """The first members of seq2see_answers."""
-
-    _fields_ = (("count", ctypes.c_size_t), ("answers", ctypes.POINTER(Answer)))
-
-
 def in_c(path: Path, texts: Sequence[str], beam: int) -> Answers:
     """A C file as a shared library, compiled for this machine."""
     library = path.with_suffix(".so")
@@ -77,20 +58,11 @@ def in_c(path: Path, texts: Sequence[str], beam: int) -> Answers:
     assert compiler is not None, "install gcc"
     flags = ["-std=c99", "-O3", "-march=native", "-shared", "-fPIC"]
     subprocess.run([*compiler, *flags, str(path), "-lm", "-o", str(library)], check=True)
-    own = ctypes.CDLL(str(library))
-    own.seq2see_open.restype = ctypes.c_void_p
-    model = ctypes.c_void_p(own.seq2see_open())
-    options, found = Options(beam=beam), ctypes.POINTER(Found)()
-    answers, log_probs = [], []
+    model = load(library)
     start = time.perf_counter()
-    for text in texts:
-        assert own.seq2see_predict(model, text.encode(), ctypes.byref(options), ctypes.byref(found)) == 0, text
-        answers.append(found.contents.answers[0].text.decode())
-        log_probs.append(found.contents.answers[0].log_prob)
-        own.seq2see_free(found)
+    found = [model.predict(text, beam=beam)[0] for text in texts]
     each = 1000 * (time.perf_counter() - start) / len(texts)
-    own.seq2see_close(model)
-    return Answers(answers, log_probs, each)
+    return Answers([answer.text for answer in found], [answer.log_prob for answer in found], each)
 
 
 def in_chromium(path: Path, texts: Sequence[str], beam: int) -> Answers:

@@ -23,15 +23,15 @@ from seq2see.storage.saved_model import load_model, write_packed
 DATA = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
 
 
-def train(name: str, out: Path, updates: int) -> None:
+def train(name: str, out: Path, updates: int, data: Path = DATA, width: int = 128) -> None:
     """One run of the `seq2see train` command."""
-    files = [str(DATA / "train.tsv"), "--dev", str(DATA / "dev.tsv")]
+    files = [str(data / "train.tsv"), "--dev", str(data / "dev.tsv")]
     if not ARCHITECTURES[name].has_source:
         for part in ("train", "dev"):
-            lines = (DATA / f"{part}.tsv").read_text(encoding="utf-8").splitlines()
+            lines = (data / f"{part}.tsv").read_text(encoding="utf-8").splitlines()
             (out.parent / f"{part}.txt").write_text("".join(line.split("\t")[0] + "\n" for line in lines), "utf-8")
         files = [str(out.parent / "train.txt"), "--dev", str(out.parent / "dev.txt")]
-    settings = [f"training.max_updates={updates}", f"training.evaluate_every={updates}", "model.width=128"]
+    settings = [f"training.max_updates={updates}", f"training.evaluate_every={updates}", f"model.width={width}"]
     if ARCHITECTURES[name].has_blocks:
         settings.append("training.rate=1e-3")
     command = [sys.executable, "-m", "seq2see", "train", *files, "--model", name, "--out", str(out), "--set", *settings]

@@ -65,7 +65,8 @@ static int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
 int main(void)
 {
   static char line[1 << 22], out[1 << 16];
-  seq2see_model *const model = seq2see_open();
+  seq2see_model *model;
+  if (seq2see_open(NULL, &model)) return 2;
   while (fgets(line, sizeof(line), stdin)) {
     seq2see_options options;
     seq2see_answers *answers;

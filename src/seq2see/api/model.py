@@ -135,12 +135,15 @@ class Model(Predictor):
         *,
         weights: Literal["float32", "float16", "int8"] | None = None,
         data: PairData | None = None,
+        separate_weights: bool = False,
     ) -> ExportedModel:
         """Write the model for where Python is not, in the format that the ending of `path` names.
 
-        `.html` is a page that works offline, `.js` and `.mjs` an ES module, `.onnx` a folder of ONNX graphs,
-        `.ctranslate2` a folder for CTranslate2, `.json` the operations alone. Weights are int8 in a page, float32
-        elsewhere, unless `weights` says otherwise. Where the format can run (Node.js, ONNX Runtime), the answers are
+        `.html` is a page that works offline, `.js` and `.mjs` an ES module, `.c` one C99 file, which with
+        `separate_weights` reads its weights from a file beside it, `.wasm` that in WebAssembly with an ES module
+        beside it (needs clang and lld), `.onnx` a folder of ONNX graphs, `.ctranslate2` a folder for CTranslate2,
+        `.json` the operations alone. Weights are int8 in a page, in C and in WebAssembly, float32 elsewhere,
+        unless `weights` says otherwise. Where the format can run (Node.js, ONNX Runtime), the answers are
         compared with those in Python, on `data`, by default the dev pairs of its run. Raises ConfigError for an
         ensemble, for a model that reads vectors or pictures, or protects parts of a text, and for `.ctranslate2` for
         all but Transformers.
@@ -151,7 +154,8 @@ class Model(Predictor):
         if len(self.paths) != 1:
             fix = "load one model, and export that"
             raise ConfigError("an exported file holds one model, saved in a folder or a file", where="export", fix=fix)
-        return export_run(self.paths[0], path, weights=weights, data=() if data is None else self._pairs(data))
+        pairs = () if data is None else self._pairs(data)
+        return export_run(self.paths[0], path, weights=weights, data=pairs, separate_weights=separate_weights)
 
     def save_pretrained(
         self,

@@ -238,16 +238,25 @@ def export(
             converter=read_output,
             group=OUTPUT,
             help="A file whose name ends in .html (a page that works offline), .js or .mjs (an ES module), "
-            ".c (one C99 file, with its header), .json (the operations alone); a folder whose name ends in .onnx "
+            ".c (one C99 file, with its header), .wasm (that, built by clang, with an ES module), "
+            ".json (the operations alone); a folder whose name ends in .onnx "
             "(graphs for ONNX Runtime) or .ctranslate2 (a Transformer for CTranslate2).",
         ),
     ],
     weights: Annotated[
         Literal["float32", "float16", "int8"] | None,
         Parameter(
-            group=OUTPUT, help="How numbers are stored; by default int8 in a page and in C, and float32 elsewhere."
+            group=OUTPUT, help="How numbers are stored; by default int8 in a page, .c and .wasm, and float32 elsewhere."
         ),
     ] = None,
+    separate_weights: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            group=OUTPUT,
+            help="Of .c: the weights in a file NAME.weights, which the C code reads and checks.",
+        ),
+    ] = False,
     data: Annotated[Files, Parameter(help="Pairs to check it on; by default the run's own dev pairs.")] = None,
 ) -> None:
     """Write a model for where Python is not, and compare its answers with those in Python.
@@ -259,7 +268,7 @@ def export(
     require_files("--data", data)
     if not data:
         say_files_of(run)
-    exported = export_run(run, output, weights=weights, data=data or ())
+    exported = export_run(run, output, weights=weights, data=data or (), separate_weights=separate_weights)
     for line in exported.lines():
         show(line)
     show(f"{exported.path}: {exported.size / 1e6:.2f} MB, weights {exported.weights}")

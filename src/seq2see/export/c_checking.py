@@ -35,23 +35,29 @@ def compiled(source: str, folder: Path, compiler: Sequence[str], flags: Sequence
     path = folder / "model.c"
     path.write_text(source, encoding="utf-8")
     program = folder / "model"
-    command = [*compiler, *flags, str(path), "-lm", "-o", str(program)]
+    fix = "set the variable CC to gcc or clang; with one of them, this is a defect of seq2see"
+    build([*compiler, *flags, str(path), "-lm", "-o", str(program)], fix)
+    return program
+
+
+def build(command: Sequence[str], fix: str) -> None:
+    """Run a compiler. ConfigError if it can't compile, with this fix."""
     try:
         ran = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=SECONDS)
     except OSError as error:
         what = f"can't run the compiler: {error.strerror}"
-        raise ConfigError(what, where=compiler[0], fix="set the variable CC to a C compiler, or unset it") from error
+        raise ConfigError(what, where=command[0], fix="set the variable CC to a C compiler, or unset it") from error
     if ran.returncode:
         said = next((line for line in ran.stderr.splitlines() if "error" in line), "no message")
-        fix = "set the variable CC to gcc or clang; with one of them, this is a defect of seq2see"
-        raise ConfigError(f"can't compile the exported model: {said}", where=compiler[0], fix=fix)
-    return program
+        raise ConfigError(f"can't compile the exported model: {said}", where=command[0], fix=fix)
 
 
-def run_program(program: Path, texts: Sequence[str], beam: int, n_best: int = 1) -> list[list[tuple[str, float]]]:
+def run_program(
+    program: Path, texts: Sequence[str], beam: int, n_best: int = 1, weights: Path | None = None
+) -> list[list[tuple[str, float]]]:
     """The answers to each text, each with its log-probability. ConfigError if it ends early."""
     given = "".join(f"{text.translate(ESCAPES)}\n" for text in texts)
-    command = [str(program), str(beam), str(n_best)]
+    command = [str(program), *([] if weights is None else [str(weights)]), str(beam), str(n_best)]
     ran = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", check=False, timeout=SECONDS)
     lines = ran.stdout.split("\n")[:-1]
     if ran.returncode or len(lines) != len(texts):
@@ -61,17 +67,23 @@ def run_program(program: Path, texts: Sequence[str], beam: int, n_best: int = 1)
     return [[(text, float(number)) for text, number in zip(row[::2], row[1::2], strict=True)] for row in rows]
 
 
-def check_in_c(source: str, model: Predictor, texts: Sequence[str]) -> Check | str:
-    """Compare the file's answers with the model's; what prevents it, if there is no compiler."""
+def check_in_c(source: str, model: Predictor, texts: Sequence[str], weights: bytes = b"") -> Check | str:
+    """Compare the file's answers with the model's; what prevents it, if there is no compiler.
+
+    `weights` is what is in the file of the weights, if they are in one.
+    """
     compiler = find_compiler()
     if compiler is None:
         return NO_COMPILER
     same, difference, seconds = [], 0.0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         program = compiled(source, Path(folder), compiler)
+        path = Path(folder) / "model.weights" if weights else None
+        if path is not None:
+            path.write_bytes(weights)
         for beam in (1, BEAM):
             start = time.perf_counter()
-            answers = run_program(program, texts, beam)
+            answers = run_program(program, texts, beam, weights=path)
             seconds += time.perf_counter() - start
             number = 0
             for expected, ((text, log_prob), *_) in zip(model.predict(list(texts), beam=beam), answers, strict=True):

@@ -307,6 +307,10 @@ class Function:
             other, by_rows = self.whole(other), True
         found = self.result("float", type_.shape)
         kernel = "matmul" if by_rows else "matmul_columns"
+        scales = ""
+        if other.dtype == "int8":
+            assert by_rows and other.offset == 0, "int8 is read as it was written"
+            kernel, scales = "matmul_int8", f"{other.name}_scales, "
         self.kernels.add(kernel)
         step = other.steps[-2] if by_rows else other.steps[-1]
         batch = type_.shape[:-2]
@@ -319,7 +323,7 @@ class Function:
             [to, one_batch, other_batch],
             lambda each: (
                 f"op_{kernel}(&{each[0]}, &{each[1]}, {text(one.steps[-2])}, &{each[2]}, {text(step)}, "
-                f"{text(n)}, {text(i)}, {text(m)});"
+                f"{scales}{text(n)}, {text(i)}, {text(m)});"
             ),
         )
         return found
@@ -334,7 +338,7 @@ class Function:
 
     def recurrent(self, kind: str, inputs: list[View], attributes: Any, type_: Type) -> View:
         """A call of the layer."""
-        self.kernels.update(("exp", "tanh", "matmul", kind))
+        self.kernels.update(("exp", "tanh", "matmul", "matmul_int8", "product", kind))
         gates, lengths, hidden = (self.whole(each) for each in inputs)
         found = self.result("float", type_.shape)
         units = hidden.shape[0]
@@ -342,7 +346,8 @@ class Function:
         padded = gates.shape[1]
         self.lines.append(
             f"op_{kind}({found.pointer}, {gates.pointer}, (size_t){lengths.pointer}[0], {text(padded)}, "
-            f"{hidden.pointer}, {text(units)}, {int(attributes['reverse'])}, {room.name});"
+            f"{hidden.pointer}, {f'{hidden.name}_scales' if hidden.dtype == 'int8' else 'NULL'}, {text(units)}, "
+            f"{int(attributes['reverse'])}, {room.name});"
         )
         return found
 

@@ -1,6 +1,6 @@
 """The programs of a model as C functions, one sentence at a time: B is 1; K, S and P stay variables.
 
-prepare(work, prepared)                     once
+prepare(work, prepared, file)               once
 encode(work, prepared, state, ids, S)       once for each text
 step(work, prepared, state, ids, K, S, P)   the next log-probabilities, weights and carry
 keep(work, state, rows, kept, K, S, P)      the carry of the rows that a search keeps
@@ -8,12 +8,13 @@ keep(work, state, rows, kept, K, S, P)      the carry of the rows that a search 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from seq2see.export.c_function import ALIGNMENT, Function
 from seq2see.export.c_views import CTYPES, WIDTHS, View, bytes_of, factor, in_order, text
-from seq2see.program import Program, Programs
+from seq2see.export.c_weights import CWeights, steps_name
+from seq2see.program import Program
 from seq2see.program.operations import Type
 from seq2see.program.program import CARRY, IDS, LENGTHS, LOG_PROBS, READING, WEIGHTS
 from seq2see.program.replay import rows_axis
@@ -42,9 +43,12 @@ class Written(NamedTuple):
     """The functions that they call."""
 
 
-def write_programs(programs: Programs, weights: dict[str, str], restored: Sequence[str]) -> Written:
-    """The functions prepare, encode, step and keep; `weights` has the C name of each, `restored` what defines some."""
+def write_programs(weights: CWeights) -> Written:
+    """The functions prepare, encode, step and keep."""
+    programs = weights.programs
     prepared = {name: programs.prepare.type(number) for name, number in programs.prepare.outputs}
+    given_types = dict((*programs.encode.inputs, *programs.step.inputs))
+    prepared |= {name: given_types[name]._replace(dtype="int8") for name in weights.int8}
     readings = {name: type_ for name, type_ in programs.step.inputs if name.startswith(READING)}
     carries = {name: type_ for name, type_ in programs.step.inputs if name.startswith(CARRY)}
     places = {
@@ -58,16 +62,21 @@ def write_programs(programs: Programs, weights: dict[str, str], restored: Sequen
 
     def body(program: Program, given: dict[str, str]) -> Function:
         names = [f"x{number}" for number in range(len(program.inputs))]
-        views = [input_view(name, type_, own) for own, (name, type_) in zip(names, program.inputs, strict=True)]
-        function = Function(program, views, places.__getitem__)
-        function.constants[:0] = [
-            f"const {CTYPES[type_.dtype]} *const {own} = {given[name]};"
-            for own, (name, type_) in zip(names, program.inputs, strict=True)
+        types = [prepared.get(name, type_) for name, type_ in program.inputs]
+        views = [
+            input_view(name, type_, own) for own, (name, _), type_ in zip(names, program.inputs, types, strict=True)
         ]
+        function = Function(program, views, places.__getitem__)
+        lines = []
+        for own, (name, _), type_ in zip(names, program.inputs, types, strict=True):
+            lines.append(f"const {CTYPES[type_.dtype]} *const {own} = {given[name]};")
+            if type_.dtype == "int8":
+                lines.append(f"const float *const {own}_scales = {given[name]}_scales;")
+        function.constants[:0] = lines
         return function
 
     prepare, encode, step = (
-        body(programs.prepare, weights),
+        body(programs.prepare, weights.names),
         body(programs.encode, places),
         body(programs.step, places),
     )
@@ -75,7 +84,13 @@ def write_programs(programs: Programs, weights: dict[str, str], restored: Sequen
     unused = ["(void)prepared; (void)ids; (void)K; (void)S; (void)P;"]
     functions = [
         *function_lines(
-            "prepare(Work *work, Prepared *prepared)", [*restored, *prepare.body("ONCE"), "(void)work; (void)prepared;"]
+            "prepare(Work *work, Prepared *prepared, const unsigned char *file)",
+            [
+                *weights.restored,
+                *prepare.body("ONCE"),
+                *copied_lines(prepare, weights, places),
+                "(void)prepared; (void)file;",
+            ],
         ),
         *function_lines(
             "encode(Work *work, const Prepared *prepared, State *state, const int32_t *ids, size_t S)",
@@ -102,11 +117,32 @@ def write_programs(programs: Programs, weights: dict[str, str], restored: Sequen
     declarations = [
         *struct_lines(
             "Prepared",
-            [f"const {CTYPES[type_.dtype]} *{identifier(name)};" for name, type_ in prepared.items()] or ["int none;"],
+            [
+                *(f"const {CTYPES[type_.dtype]} *{identifier(name)};" for name, type_ in prepared.items()),
+                *(f"const float *{identifier(name)}_scales;" for name in weights.int8),
+            ]
+            or ["int none;"],
         ),
         *struct_lines("State", fields),
     ]
     return Written(declarations, functions, prepare.kernels | encode.kernels | step.kernels)
+
+
+def copied_lines(prepare: Function, weights: CWeights, places: Mapping[str, str]) -> list[str]:
+    """What was prepared, moved out of the memory for preparing it, which is freed with all that was restored."""
+    fixed = {f"x{number}" for number, (name, _) in enumerate(prepare.program.inputs) if name in weights.constant}
+    lines = ["Block *const before = work->blocks;"]
+    for name, number in prepare.program.outputs:
+        view = prepare.values[number]
+        if not (view.is_whole and view.name in fixed):
+            size = bytes_of(product_of(view.shape), view.dtype)
+            lines.append(f"{places[name]} = copied(work, {places[name]}, {size});")
+    for name, matrix in weights.int8.items():
+        for part, content in (("", matrix.steps), ("_scales", matrix.scales)):
+            own = f"{steps_name(name)}{part}"
+            value = f"copied(work, {own}, {content.nbytes})" if weights.file else own
+            lines.append(f"{places[name]}{part} = {value};")
+    return [*lines, "release(work, before);"]
 
 
 def kept_lines(carries: dict[str, Type]) -> list[str]:

@@ -1,22 +1,24 @@
-"""The target C: one C99 file without dependencies, which holds the model, and its header."""
+"""The target C: one C99 file without dependencies, and its header.
+
+It holds the model, or reads its weights from a file beside it.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-
-import numpy as np
-import safetensors.numpy
+from typing import Literal
 
 from seq2see.export.bundle import Bundle
 from seq2see.export.c_program import write_programs
-from seq2see.export.c_text import TextWriter, numbers
+from seq2see.export.c_text import TextWriter
+from seq2see.export.c_weights import c_weights
 from seq2see.export.javascript import one_line
-from seq2see.storage.weights import SCALE
 
-PARTS = ("core.c", "text.c", "unicode.c", "units.c", "subwords.c", "search.c", "api.c", "main.c")
+PARTS = ("core.c", "weights.c", "text.c", "unicode.c", "units.c", "subwords.c", "search.c", "api.c", "main.c", "wasm.c")
 INCLUDES = ("limits.h", "math.h", "setjmp.h", "stdint.h", "stdlib.h", "string.h")
-ORDER = ("rows", "int8", "float16", "gather", "exp", "tanh", "matmul", "matmul_columns", "lstm", "gru")
+PRODUCTS = ("matmul", "matmul_columns", "matmul_int8", "product")
+ORDER = ("rows", "int8", "float16", "gather", "exp", "tanh", *PRODUCTS, "lstm", "gru")
 """Of the functions that programs call."""
 
 
@@ -42,25 +44,34 @@ def sections() -> dict[str, list[str]]:
     return found
 
 
-def c_source(bundle: Bundle) -> str:
-    """The file."""
+def weights_file(bundle: Bundle) -> bytes:
+    """The file of the weights, for `c_source` with them `separate`."""
+    return c_weights(bundle, separate=True).file
+
+
+def c_source(bundle: Bundle, *, separate: bool = False, system: Literal["libc", "wasm"] = "libc") -> str:
+    """The file; with `separate` it reads its weights from another. On the system `wasm` there is no C library."""
+    is_wasm = system == "wasm"
     codecs = [codec for codec in (bundle.source_codec, bundle.target_codec) if codec is not None]
     text = TextWriter(codecs)
-    constants, restored, names, kinds = weight_lines(bundle)
-    programs = write_programs(bundle.programs, names, restored)
-    kernels = {*programs.kernels, *kinds, "rows"}
+    weights = c_weights(bundle, separate=separate)
+    programs = write_programs(weights)
+    kernels = {*programs.kernels, *weights.kinds, "rows"}
     source = bundle.source_codec
     lines = [
         *comment(bundle),
         *header().rstrip("\n").split("\n"),
         "",
-        *(f"#include <{name}>" for name in INCLUDES),
-        "",
+        *(section("wasm system") if is_wasm else [*(f"#include <{name}>" for name in INCLUDES), ""]),
         *limit_lines(bundle),
         *section("memory"),
+        *section("wasm fail" if is_wasm else "fail"),
+        *section("blocks"),
+        *section("wasm release" if is_wasm else "release"),
         *(line for name in ORDER if name in kernels for line in section(name)),
-        *constants,
+        *weights.constants,
         "",
+        *section("weights in a file" if separate else "weights in the source"),
         *programs.declarations,
         *programs.functions,
         *section("text"),
@@ -72,7 +83,7 @@ def c_source(bundle: Bundle) -> str:
         *(["#define SOURCE TARGET", ""] if source is None else []),
         *section("search"),
         *section("api"),
-        *section("main"),
+        *section("wasm api" if is_wasm else "main"),
     ]
     return "\n".join(lines)
 
@@ -83,7 +94,7 @@ def comment(bundle: Bundle) -> list[str]:
     lines += [
         "C99; needs libc and libm: cc -O3 -march=native -c NAME.c. Without -ffast-math. A program that answers the",
         "lines of its input: cc -O3 -march=native -DSEQ2SEE_MAIN NAME.c -lm -o NAME.",
-        "No variable is changed after it is defined, so threads may call everything at once; memory comes from",
+        "Only seq2see_init changes a variable, so threads may call all other functions at once; memory comes from",
         "SEQ2SEE_MALLOC and SEQ2SEE_FREE, by default malloc and free.",
     ]
     return ["/*", *(f" * {in_comment(line)}" for line in lines), " */"]
@@ -110,33 +121,3 @@ def limit_lines(bundle: Bundle) -> list[str]:
         f"#define LENGTH_PENALTY {float(bundle.length_penalty)!r}",
         "",
     ]
-
-
-def weight_lines(bundle: Bundle) -> tuple[list[str], list[str], dict[str, str], set[str]]:
-    """The arrays of the weights, what restores them, their names in `prepare`, and the functions for that."""
-    stored = safetensors.numpy.load(bundle.weights)
-    constants, restored, names, kinds = [], [], {}, set()
-    for number, (name, _) in enumerate(bundle.programs.prepare.inputs):
-        tensor, own = stored[name], f"weights_{number}"
-        names[name] = own
-        shape = " x ".join(map(str, tensor.shape))
-        constants.append(f"/* {one_line(name)}: {shape} */")
-        if tensor.dtype == np.int8:
-            kinds.add("int8")
-            rows, width = len(tensor), tensor.size // max(1, len(tensor))
-            constants += numbers(f"static const signed char {own}_steps[]", tensor.ravel().tolist())
-            constants += numbers(f"static const float {own}_scales[]", map(c_float, stored[name + SCALE]))
-            restored.append(f"const float *const {own} = from_int8(work, {own}_steps, {own}_scales, {rows}, {width});")
-        elif tensor.dtype == np.float16:
-            kinds.add("float16")
-            constants += numbers(f"static const uint16_t {own}_halves[]", tensor.ravel().view(np.uint16).tolist())
-            restored.append(f"const float *const {own} = from_float16(work, {own}_halves, {tensor.size});")
-        else:
-            constants += numbers(f"static const float {own}[]", map(c_float, tensor.ravel()))
-    return constants, restored, names, kinds
-
-
-def c_float(value: np.float32) -> str:
-    """The shortest number that is read as this one."""
-    written = str(value)
-    return f"{written}f" if "." in written or "e" in written else f"{written}.0f"

@@ -10,8 +10,8 @@ import numpy as np
 from seq2see.program.operations import Shape
 from seq2see.program.sizes import AnySize, Size, product_of, text_of
 
-CTYPES = {"float": "float", "int": "int32_t", "bool": "unsigned char"}
-WIDTHS = {"float": 4, "int": 4, "bool": 1}
+CTYPES = {"float": "float", "int": "int32_t", "bool": "unsigned char", "int8": "signed char"}
+WIDTHS = {"float": 4, "int": 4, "bool": 1, "int8": 1}
 
 
 class View(NamedTuple):

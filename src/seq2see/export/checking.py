@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,11 @@ def check_with_node(module: str, model: Predictor, texts: Sequence[str]) -> Chec
     return NO_NODE if node is None else check_in_node(module, model, texts, node)
 
 
-def check_in_node(module: str, model: Predictor, texts: Sequence[str], node: str) -> Check:
+def check_in_node(
+    module: str, model: Predictor, texts: Sequence[str], node: str, beside: Mapping[str, bytes] | None = None
+) -> Check:
     """Compare the module's answers with the model's. ConfigError if node can't run it."""
-    answers, milliseconds = run_in_node(module, texts, [{}, {"beam": BEAM}], node)
+    answers, milliseconds = run_in_node(module, texts, [{}, {"beam": BEAM}], node, beside)
     found = [[(each["text"], each["logProb"]) for each in own] for own in answers]
     return compared(model, texts, found, milliseconds)
 
@@ -104,12 +106,21 @@ def compared(
 
 
 def run_in_node(
-    module: str, texts: Sequence[str], options: Sequence[dict[str, Any]], node: str
+    module: str,
+    texts: Sequence[str],
+    options: Sequence[dict[str, Any]],
+    node: str,
+    beside: Mapping[str, bytes] | None = None,
 ) -> tuple[list[list[dict[str, Any]]], float]:
-    """The module's answers to the texts with each of these options, and the milliseconds that all took."""
+    """The module's answers to the texts with each of these options, and the milliseconds that all took.
+
+    `beside` is the content of files beside the module, by name.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.mjs"
         path.write_text(module, encoding="utf-8")
+        for name, content in (beside or {}).items():
+            (Path(folder) / name).write_bytes(content)
         command = [node, "--input-type=module", "-e", RUN, path.as_uri()]
         given = json.dumps({"texts": list(texts), "options": list(options)})
         ran = subprocess.run(command, input=given, capture_output=True, encoding="utf-8", check=False, timeout=SECONDS)

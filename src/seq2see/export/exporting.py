@@ -20,7 +20,8 @@ from seq2see.errors import ConfigError, UserError, did_you_mean
 from seq2see.export import ctranslate2
 from seq2see.export.bundle import Bundle, bundle_of
 from seq2see.export.c_checking import check_in_c, vectors
-from seq2see.export.c_target import c_source, header
+from seq2see.export.c_target import c_source, header, weights_file
+from seq2see.export.c_wasm import MODULE_ENDING, check_wasm, loader, wasm
 from seq2see.export.checking import Check, check_with_node
 from seq2see.export.javascript import declarations, module
 from seq2see.export.page import page
@@ -46,17 +47,21 @@ Checker: TypeAlias = Callable[[Bundle, Predictor, Sequence[str]], Check | str]
 """Compares answers to texts with the model's; gives what prevents it, where what runs the target is missing."""
 
 
+Beside: TypeAlias = Callable[[Bundle, Predictor, Sequence[str]], str | bytes]
+"""The content of a file, for a model and the texts that it is checked on."""
+
+
 class Target(NamedTuple):
     """What is written for an ending."""
 
     weights: Weights
     """By default."""
-    write: Callable[[Bundle], str | Files]
+    write: Callable[[Bundle], str | bytes | Files]
     """The content of a file, or the files of a folder."""
     check: Checker | None
     """None if it can't answer by itself."""
-    beside: tuple[tuple[str, Callable[[Predictor, Sequence[str]], str]], ...] = ()
-    """The endings of files beside it, and what is in them, for this model and the texts that it is checked on."""
+    beside: tuple[tuple[str, Beside], ...] = ()
+    """The endings of files beside it, and what is in them."""
 
 
 def in_node(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
@@ -83,17 +88,42 @@ def in_c(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
     return check_in_c(c_source(bundle), model, texts)
 
 
+def in_c_with_a_file(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> Check | str:
+    """Checks a C file that reads its weights."""
+    return check_in_c(c_source(bundle, separate=True), model, texts, weights_file(bundle))
+
+
+def types(bundle: Bundle, model: Predictor, texts: Sequence[str]) -> str:
+    """The types of an ES module."""
+    return declarations()
+
+
+C_BESIDE: tuple[tuple[str, Beside], ...] = (
+    (".h", lambda bundle, model, texts: header()),
+    (".vectors.tsv", lambda bundle, model, texts: vectors(model, texts)),
+)
 TARGETS: dict[str, Target] = {
-    ".js": Target("float32", module, in_node, ((".d.ts", lambda model, texts: declarations()),)),
-    ".mjs": Target("float32", module, in_node, ((".d.mts", lambda model, texts: declarations()),)),
+    ".js": Target("float32", module, in_node, ((".d.ts", types),)),
+    ".mjs": Target("float32", module, in_node, ((".d.mts", types),)),
     ".html": Target("int8", page, in_node),
-    ".c": Target("int8", c_source, in_c, ((".h", lambda model, texts: header()), (".vectors.tsv", vectors))),
+    ".c": Target("int8", c_source, in_c, C_BESIDE),
+    ".wasm": Target("int8", wasm, check_wasm, ((MODULE_ENDING, lambda bundle, model, texts: loader()),)),
     ".onnx": Target("float32", to_onnx, in_onnx_runtime),
     ".ctranslate2": Target("float32", ctranslate2.files, ctranslate2.check),
     ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n", None),
 }
 """By the ending of the file. A new target is a row here."""
 ENDINGS = tuple(TARGETS)
+WEIGHTS_ENDING = ".weights"
+SEPARATE: dict[str, Target] = {
+    ".c": Target(
+        "int8",
+        lambda bundle: c_source(bundle, separate=True),
+        in_c_with_a_file,
+        (*C_BESIDE, (WEIGHTS_ENDING, lambda bundle, model, texts: weights_file(bundle))),
+    ),
+}
+"""With the weights in a file beside it."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +132,7 @@ class ExportedModel:
 
     path: Path
     size: int
-    """In bytes."""
+    """In bytes, with those of a file of weights."""
     weights: str
     operations: tuple[int, int, int]
     """Of the programs prepare, encode and step."""
@@ -132,19 +162,27 @@ def parity_lines(weights: str, parity: ParityReport | None) -> list[str]:
 
 
 def export_run(
-    run: Path, out: Path, *, weights: str | None = None, data: Sequence[Path] | Sequence[Pair] = ()
+    run: Path,
+    out: Path,
+    *,
+    weights: str | None = None,
+    data: Sequence[Path] | Sequence[Pair] = (),
+    separate_weights: bool = False,
 ) -> ExportedModel:
     """Write the model of `run` for the target that the ending of `out` names, and check it if it can run here.
 
     The texts are the sources of `data`, by default of the run's dev pairs. `weights` are float32, float16 or int8, by
-    default int8 in a page and in C, and float32 elsewhere. What runs it (node, a C compiler) may be missing: the result
-    says so. Raises ConfigError for an unknown ending and for a model that programs or targets don't support,
-    CheckpointError if the model can't be read or written.
+    default int8 in a page, in C and in WebAssembly, and float32 elsewhere. `separate_weights` puts those of C into a
+    file. What runs it (node, a C compiler) may be missing: the result says so. Raises ConfigError for an unknown ending
+    and for a model that programs or targets don't support, CheckpointError if the model can't be read or written.
     """
     if out.suffix not in TARGETS:
         fix = did_you_mean(out.suffix, TARGETS)
         raise ConfigError(f"must end in one of: {', '.join(TARGETS)}; not {out.suffix!r}", where=str(out), fix=fix)
-    target = TARGETS[out.suffix]
+    if separate_weights and out.suffix not in SEPARATE:
+        fix = f"export to {out.with_suffix('.c')}, or leave --separate-weights (separate_weights) out"
+        raise ConfigError(f"weights can't be separate from {out.suffix}, only from .c", where=str(out), fix=fix)
+    target = (SEPARATE if separate_weights else TARGETS)[out.suffix]
     chosen = as_weights(weights) if weights is not None else target.weights
     require_place(out)
     members = members_of(run)
@@ -171,7 +209,9 @@ def export_run(
         content = target.write(bundle)
     size = write(out, content)
     for ending, make in target.beside:
-        write_file(out.with_suffix(ending), make(model, texts).encode())
+        own = make(bundle, model, texts)
+        write_file(out.with_suffix(ending), own if isinstance(own, bytes) else own.encode())
+        size += len(own) if ending == WEIGHTS_ENDING else 0
     operations = [len(program.operations) for program in bundle.programs]
     return ExportedModel(
         out,
@@ -194,11 +234,13 @@ def packages_for(out: Path) -> Iterator[None]:
         raise UserError(f"{out.suffix} needs the package {error.name}", where=str(out), fix=fix) from None
 
 
-def write(out: Path, content: str | Files) -> int:
+def write(out: Path, content: str | bytes | Files) -> int:
     """Write a file or a folder; returns the number of bytes."""
     if isinstance(content, str):
-        write_file(out, content.encode())
-        return len(content.encode())
+        content = content.encode()
+    if isinstance(content, bytes):
+        write_file(out, content)
+        return len(content)
     if out.exists() and not out.is_dir():
         raise ConfigError("is a file, and must become a folder", where=str(out), fix="choose another -o")
     write_folder(out, content)

@@ -185,21 +185,26 @@ void seq2see_free(seq2see_answers *answers)
   SEQ2SEE_FREE(found);
 }
 
-static int guarded_prepare(seq2see_model *model)
+static int guarded_prepare(seq2see_model *model, const char *weights)
 {
   if (setjmp(model->work.escape)) return model->work.error;
-  prepare(&model->work, &model->prepared);
+  prepare(&model->work, &model->prepared, weights_of(&model->work, weights));
   return 0;
 }
 
-seq2see_model *seq2see_open(void)
+int seq2see_open(const char *weights, seq2see_model **model)
 {
-  seq2see_model *const model = SEQ2SEE_MALLOC(sizeof(seq2see_model));
-  if (!model) return NULL;
-  memset(model, 0, sizeof(seq2see_model));
-  if (!guarded_prepare(model)) return model;
-  seq2see_close(model);
-  return NULL;
+  if (!model) return SEQ2SEE_BAD_OPTION;
+  *model = NULL;
+  seq2see_model *const own = SEQ2SEE_MALLOC(sizeof(seq2see_model));
+  if (!own) return SEQ2SEE_NO_MEMORY;
+  memset(own, 0, sizeof(seq2see_model));
+  const int error = guarded_prepare(own, weights);
+  if (error)
+    seq2see_close(own);
+  else
+    *model = own;
+  return error;
 }
 
 void seq2see_close(seq2see_model *model)
@@ -209,11 +214,25 @@ void seq2see_close(seq2see_model *model)
   SEQ2SEE_FREE(model);
 }
 
+/* Of seq2see_init. */
+static seq2see_model *ready;
+
+int seq2see_init(const char *weights)
+{
+  seq2see_model *model;
+  const int error = seq2see_open(weights, &model);
+  if (error) return error;
+  seq2see_close(ready);
+  ready = model;
+  return 0;
+}
+
 int seq2see(const char *text, char *out, size_t room)
 {
   seq2see_answers *answers = NULL;
-  seq2see_model *const model = seq2see_open();
-  int error = model ? seq2see_predict(model, text, NULL, &answers) : SEQ2SEE_NO_MEMORY;
+  seq2see_model *own = NULL;
+  int error = ready ? 0 : seq2see_open(NULL, &own);
+  if (!error) error = seq2see_predict(ready ? ready : own, text, NULL, &answers);
   if (room && out) out[0] = 0;
   if (!error) {
     const size_t length = strlen(answers->answers[0].text);
@@ -224,7 +243,7 @@ int seq2see(const char *text, char *out, size_t room)
     if (!error) error = (int)length;
   }
   seq2see_free(answers);
-  seq2see_close(model);
+  seq2see_close(own);
   return error;
 }
 

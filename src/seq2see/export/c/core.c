@@ -31,12 +31,14 @@ typedef struct {
   int error;
 } Work;
 
+//// fail
 static void fail(Work *work, int error)
 {
   work->error = error;
   longjmp(work->escape, 1);
 }
 
+//// blocks
 static void free_blocks(Block *block)
 {
   while (block) {
@@ -89,6 +91,24 @@ static void *take(Work *work, size_t bytes)
   work->next += whole < work->left ? whole : work->left;
   work->left -= whole < work->left ? whole : work->left;
   return found;
+}
+
+//// release
+/* The same in memory of its own. */
+static const void *copied(Work *work, const void *from, size_t bytes)
+{
+  return memcpy(new_block(work, bytes, 1), from, bytes);
+}
+
+/* Free the blocks from `before` on, and the arena in which they were used. */
+static void release(Work *work, Block *before)
+{
+  Block **end = &work->blocks;
+  while (*end != before) end = &(*end)->next;
+  *end = NULL;
+  free_blocks(before);
+  SEQ2SEE_FREE(work->arenas[ONCE].memory);
+  memset(&work->arenas[ONCE], 0, sizeof(Arena));
 }
 
 //// rows
@@ -199,17 +219,59 @@ static void op_matmul_columns(float *y, const float *a, size_t a_row, const floa
     }
 }
 
+//// matmul_int8
+/* The same with the columns of b as whole numbers, times a scale each. They become float in pieces, once for all rows. */
+static void op_matmul_int8(float *y, const float *a, size_t a_row, const signed char *b, size_t b_row, const float *scales,
+                           size_t N, size_t I, size_t M)
+{
+  enum { PIECE = 256 };
+  for (size_t n = 0; n < N * M; n++) y[n] = 0.0f;
+  for (size_t begin = 0; begin < M; begin += PIECE) {
+    const size_t width = M - begin < PIECE ? M - begin : PIECE;
+    for (size_t i = 0; i < I; i += 4) {
+      float rows[4][PIECE];
+      const size_t count = I - i < 4 ? I - i : 4;
+      for (size_t r = 0; r < count; r++)
+        for (size_t m = 0; m < width; m++) rows[r][m] = (float)b[(i + r) * b_row + begin + m];
+      for (size_t n = 0; n < N; n++) {
+        const float *const x = a + n * a_row + i;
+        float *const to = y + n * M + begin;
+        if (count == 4) {
+          const float x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+          for (size_t m = 0; m < width; m++)
+            to[m] += (x0 * rows[0][m] + x1 * rows[1][m]) + (x2 * rows[2][m] + x3 * rows[3][m]);
+        } else
+          for (size_t r = 0; r < count; r++)
+            for (size_t m = 0; m < width; m++) to[m] += x[r] * rows[r][m];
+      }
+    }
+  }
+  for (size_t n = 0; n < N; n++)
+    for (size_t m = 0; m < M; m++) y[n * M + m] *= scales[m];
+}
+
+//// product
+/* One of these two: with scales, b is int8. */
+static void op_product(float *y, const float *a, size_t a_row, const void *b, size_t b_row, const float *scales, size_t N,
+                       size_t I, size_t M)
+{
+  if (scales)
+    op_matmul_int8(y, a, a_row, b, b_row, scales, N, I, M);
+  else
+    op_matmul(y, a, a_row, b, b_row, N, I, M);
+}
+
 //// lstm
 /* An LSTM over a sequence, from the inputs' share of its gates [padded 4H]: h at each position, then the last h and c. */
-static void op_lstm(float *y, const float *gates, size_t length, size_t padded, const float *hidden, size_t H, int reverse,
-                    float *sums)
+static void op_lstm(float *y, const float *gates, size_t length, size_t padded, const void *hidden, const float *scales,
+                    size_t H, int reverse, float *sums)
 {
   float *const h = y + padded * H, *const c = h + H;
   for (size_t n = 0; n < (padded + 2) * H; n++) y[n] = 0.0f;
   for (size_t step = 0; step < length && step < padded; step++) {
     const size_t place = reverse ? length - 1 - step : step;
     const float *const share = gates + place * 4 * H;
-    op_matmul(sums, h, H, hidden, 4 * H, 1, H, 4 * H);
+    op_product(sums, h, H, hidden, 4 * H, scales, 1, H, 4 * H);
     for (size_t n = 0; n < 4 * H; n++) sums[n] = op_tanh(sums[n] + share[n]);
     for (size_t n = 0; n < H; n++)
       c[n] = (0.5f + 0.5f * sums[n]) * sums[3 * H + n] + (0.5f + 0.5f * sums[H + n]) * c[n];
@@ -220,15 +282,15 @@ static void op_lstm(float *y, const float *gates, size_t length, size_t padded, 
 
 //// gru
 /* A GRU over a sequence: h at each position, then the last h. */
-static void op_gru(float *y, const float *gates, size_t length, size_t padded, const float *hidden, size_t H, int reverse,
-                   float *sums)
+static void op_gru(float *y, const float *gates, size_t length, size_t padded, const void *hidden, const float *scales,
+                   size_t H, int reverse, float *sums)
 {
   float *const h = y + padded * H;
   for (size_t n = 0; n < (padded + 1) * H; n++) y[n] = 0.0f;
   for (size_t step = 0; step < length && step < padded; step++) {
     const size_t place = reverse ? length - 1 - step : step;
     const float *const share = gates + place * 4 * H;
-    op_matmul(sums, h, H, hidden, 4 * H, 1, H, 4 * H);
+    op_product(sums, h, H, hidden, 4 * H, scales, 1, H, 4 * H);
     for (size_t n = 0; n < 4 * H; n++) sums[n] += share[n];
     for (size_t n = 0; n < 2 * H; n++) sums[n] = 0.5f + 0.5f * op_tanh(sums[n]);
     for (size_t n = 0; n < H; n++) sums[n] = op_tanh(sums[3 * H + n] + sums[n] * sums[2 * H + n]);

@@ -2,7 +2,7 @@
 #ifdef SEQ2SEE_MAIN
 /* cc -O3 -DSEQ2SEE_MAIN NAME.c -lm -o NAME: answers each line of its input. NAME [BEAM [N_BEST]]: the answers to a text,
    each with its log-probability, in one line separated by TAB. NAME check VECTORS.tsv: compares answers with those in a
-   file: beam, text, answer, log-probability. In texts \t, \n, \r and \\ stand for what can't be in a line. */
+   file: beam, text, answer, log-probability. The file of the weights, if they are in one, is the first argument. In texts \t, \n, \r and \\ stand for what can't be in a line. */
 #include <stdio.h>
 
 static void unescape(char *text)
@@ -92,12 +92,23 @@ static int check(const seq2see_model *model, const char *path)
 
 int main(int argc, char **argv)
 {
-  seq2see_model *const model = seq2see_open();
   seq2see_options options = {0, 0, 0.0, 0, 0};
+  seq2see_model *model;
+  const char *weights = NULL;
   int status = 0;
   char *line;
-  if (!model) {
-    fprintf(stderr, "no memory\n");
+#ifdef WEIGHTS_BYTES
+  if (argc > 1) {
+    weights = *++argv;
+    argc--;
+  }
+#endif
+  const int refused = seq2see_open(weights, &model);
+  if (refused) {
+    fprintf(stderr, "error %d: %s\n", refused,
+            refused == SEQ2SEE_NO_WEIGHTS    ? "the file of the weights, the first argument, can't be read"
+            : refused == SEQ2SEE_BAD_WEIGHTS ? "the first argument is not the file of the weights of this model"
+                                             : "no memory");
     return 2;
   }
   if (argc == 3 && !strcmp(argv[1], "check")) {

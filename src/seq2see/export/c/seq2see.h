@@ -15,7 +15,10 @@ enum {
   SEQ2SEE_TOO_LONG = -3,   /* the text has more tokens than the model reads, or more than 2**20 bytes */
   SEQ2SEE_BAD_TEXT = -4,   /* the text is no UTF-8, or has another number of fields than the model */
   SEQ2SEE_BAD_OPTION = -5, /* an option is out of range */
-  SEQ2SEE_BAD_MODEL = -6   /* a weight or an index is out of range: the file was changed */
+  SEQ2SEE_BAD_MODEL = -6,  /* a weight or an index is out of range: the file was changed */
+  SEQ2SEE_NO_WEIGHTS = -7, /* the file of the weights can't be read, or none was given */
+  SEQ2SEE_BAD_WEIGHTS = -8 /* it is not the file of this model, or was cut or changed, or the machine isn't
+                              little-endian */
 };
 
 /* How an answer is searched for. Of options that are 0, the default is used: greedy search. */
@@ -47,12 +50,16 @@ typedef struct {
 
 typedef struct seq2see_model seq2see_model;
 
-/* The answer to a text, as UTF-8 with a final NUL: its number of bytes, or an error. It prepares the weights each time:
-   to answer more than one text, use the functions below. */
-int seq2see(const char *text, char *out, size_t room);
+/* `weights` is the path of the file of the weights, or NULL if they are in the source. */
 
-/* The model, ready to answer; NULL without memory. It isn't changed any more: threads may share it. */
-seq2see_model *seq2see_open(void);
+/* The answer to a text, as UTF-8 with a final NUL: its number of bytes, or an error. Call seq2see_init before it: it
+   reads and prepares the weights, once; 0 or an error. Without it, weights in the source are prepared each time. */
+int seq2see(const char *text, char *out, size_t room);
+int seq2see_init(const char *weights);
+
+/* The same with models of your own: 0 and the model, ready to answer, or an error and NULL. It isn't changed any more:
+   threads may share it. */
+int seq2see_open(const char *weights, seq2see_model **model);
 void seq2see_close(seq2see_model *model);
 
 /* Answers to a text: 0 and `answers`, to be freed, or an error and NULL. `options` may be NULL. */
