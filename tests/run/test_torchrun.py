@@ -184,7 +184,7 @@ def test_one_without_memory_ends_all(rank: int, shard: str, launch: Launch) -> N
     said = launched.end()
     assert launched.process.returncode != 0
     who = "seq2see, rank 1" if rank else "seq2see"
-    assert said.count(f"{who}: there is not enough memory for this: DefaultCPUAllocator: can't allocate memory") == 1
+    assert said.count(f"{who}: out of memory: DefaultCPUAllocator: can't allocate memory") == 1
 
 
 @pytest.mark.slow
@@ -256,7 +256,7 @@ def test_a_run_that_is_stopped_goes_on_bit_for_bit(how: str, launch: Launch, tmp
     said = launched.end()
     assert launched.process.returncode != 0
     assert said.count("stopping after this update") == 1
-    assert said.count("go on with: torchrun --nproc-per-node 2 -m seq2see train") == 1
+    assert said.count("resume with: torchrun --nproc-per-node 2 -m seq2see train") == 1
     assert ends(run) == ["interrupted"]
     assert max((run / "checkpoints").iterdir()).name == f"{UPDATE:08d}"
     said = launch("training.timeout=300", more=("--resume",)).end()

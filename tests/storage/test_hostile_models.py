@@ -390,7 +390,7 @@ def write_hostile_models(folder: Path, count: int, model_of: Callable[[str], Sav
 # --- what both engines say of them ----------------------------------------------------------------------------------
 
 REFUSE = """
-import json, resource, sys, time, warnings
+import json, sys, time, warnings
 import seq2see
 from seq2see.errors import UserError
 
@@ -398,7 +398,8 @@ warnings.simplefilter("ignore")
 engine, whole, *paths = json.load(sys.stdin)
 seq2see.load(whole, engine=engine, device="cpu").predict("abc")  # all that is imported is here now
 start_up = time.process_time()
-used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Not ru_maxrss, which a new program inherits from the one that started it.
+used = lambda: int(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]) / 1024
 for path in paths:
     before, start = used(), time.process_time()
     try:
