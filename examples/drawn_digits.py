@@ -4,7 +4,7 @@ python examples/drawn_digits.py digits
 seq2see train digits/train.tsv --dev digits/dev.tsv --set training.max_updates=1200
 
 python examples/drawn_digits.py strokes --as strokes
-seq2see train strokes/train.tsv --dev strokes/dev.tsv --set training.max_updates=600
+seq2see train strokes/train.tsv --dev strokes/dev.tsv --set training.max_updates=1200
 """
 
 from __future__ import annotations
