@@ -116,7 +116,8 @@ def require_possible(path: Path, kind: type[UserError] = DataError, doing: str =
     try:
         found = os.stat(absolute(path))
         is_device = stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode)
-        if doing == "read" and is_device and not os.path.samestat(found, os.stat(os.devnull)):
+        has_end = is_terminal(found) or os.path.samestat(found, os.stat(os.devnull))
+        if doing == "read" and is_device and not has_end:
             raise kind("is a device", where=str(path), fix="name a file")
     except (FileNotFoundError, NotADirectoryError):
         return
@@ -124,6 +125,14 @@ def require_possible(path: Path, kind: type[UserError] = DataError, doing: str =
         raise
     except (OSError, ValueError) as error:
         raise system_error(error, path, doing, kind) from error
+
+
+def is_terminal(found: os.stat_result) -> bool:
+    """Whether this is the terminal that standard input comes from."""
+    try:
+        return os.isatty(0) and os.path.samestat(found, os.fstat(0))
+    except OSError:
+        return False
 
 
 def working_folder_exists() -> bool:

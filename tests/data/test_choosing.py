@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -217,9 +218,10 @@ def test_a_column_without_a_name_keeps_its_place(tmp_path: Path) -> None:
         ([("en", "fr", f"a {n}", f"b {n}") for n in "vwxyz"], ("a v", "b v")),
         ([(str(n * n), f"a {n}", str(7 - n), f"b {n}") for n in range(5)], ("a 0", "b 0")),
         ([(f"a {n}", f"b {n}", f"0.5 -1e-{n} 2") for n in range(5)], ("a 0", "b 0")),
-        ([(f"a {n}", f"b {n}", f"tatoeba.org #{n}") for n in range(5)], ("a 0", "b 0")),
+        ([(f"a {n}", f"b {n}", f"CC-BY 2.0 (France) Attribution: #{n}") for n in range(5)], ("a 0", "b 0")),
+        ([(f"a {n}", f"b {n}", "V;PST") for n in range(2_100)], ("a 0\tV;PST", "b 0")),
     ],
-    ids=["the same in every line", "numbers", "scores", "credits"],
+    ids=["the same in every line", "numbers", "scores", "origins", "sorted by tag"],
 )
 def test_columns_that_are_no_text_are_left_out(
     rows: list[tuple[str, ...]], pair: tuple[str, str], tmp_path: Path
@@ -231,7 +233,10 @@ def test_columns_that_are_no_text_are_left_out(
 @pytest.mark.parametrize(
     "rows",
     [
-        [(f"translate: {n}", f"b {n}", f"c {n}") for n in range(5)],  # the beginning of a source
+        [(f"translate: {n}", f"b {n}", f"c {n}") for n in range(5)],
+        [(f"say it: {n}", f"schema {n}", f"SELECT * FROM {n}") for n in range(5)],
+        [("de", f"zahl wort {n}", str(n * n)) for n in range(8)] + [("en", "number", "3")],
+        [(str(n * n), f"words {n}", "de" if n % 2 else "en") for n in range(9)],
         [(f"a {n}", f"b {n}", f"c {n}") for n in range(5)],
         [*[("en", f"a {n}", f"b {n}") for n in range(4)], ("fr", "a", "b")],
     ],
@@ -248,3 +253,57 @@ def test_only_options_that_there_are_for_texts_choose_other_columns(tmp_path: Pa
     (tmp_path / "table.csv").write_text(CSV, encoding="utf-8")
     found = read_pairs([tmp_path / "table.csv"], known=KNOWN).format
     assert found is not None and found.describe().endswith("(choose others with --source and --target)")
+
+
+@pytest.mark.parametrize(
+    ("content", "pair"),
+    [
+        ("title,text,label\n" + "".join(f"t{n},x {n},{n % 2}\n" for n in range(9)), ("x 0", "0")),
+        ("image,text,label\n" + "".join(f"i{n}.png,x {n},{n % 2}\n" for n in range(9)), ("x 0", "0")),
+        ("question,context,answer\n" + "".join(f"q {n},,a {n}\n" for n in range(9)), ("q 0", "a 0")),
+        ("instruction,input,output\n" + "".join(f"say {n},x,a {n}\n" for n in range(9)), ("say 0\tx", "a 0")),
+    ],
+)
+def test_usual_names_choose_columns(content: str, pair: tuple[str, str], tmp_path: Path) -> None:
+    assert read(tmp_path, content)[0] == pair
+
+
+@pytest.mark.parametrize(
+    ("content", "pair"),
+    [
+        ("".join(f"walk{n}\tV;PST;3;SG\twalked{n}\n" for n in range(98)), ("walk0\tV;PST;3;SG", "walked0")),
+        ("".join(f"rouge {n}, bleu, vert;red {n}\n" for n in range(98)), ("rouge 0, bleu, vert", "red 0")),
+        ("source;target\n" + "".join(f"a, {n}, b;c {n}\n" for n in range(98)), ("a, 0, b", "c 0")),
+    ],
+)
+def test_a_bad_line_does_not_change_the_delimiter(content: str, pair: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "pairs.txt").write_text(content + "broken\n", encoding="utf-8")
+    found = read_pairs([tmp_path / "pairs.txt"], skip_bad=True)
+    assert (found.pairs[0][:2], found.skipped) == (pair, 1)
+
+
+def value_of(**keys: object) -> dict[str, object]:
+    return keys
+
+
+@pytest.mark.parametrize(
+    ("values", "pair"),
+    [
+        ([value_of(meta={"source": "web"}, source=f"a {n}", target="b") for n in range(9)], ("a 0", "b")),
+        ([value_of(label="x", meta={"text": "web"}, text=f"a {n}") for n in range(9)], ("a 0", "x")),
+        ([value_of(lemma=f"a {n}", form="b", meta={"tag": "web"}) for n in range(9)], ("a 0", "b")),
+        ([value_of(translation={"en": f"a {n}", "id": f"b {n}"}) for n in range(9)], ("a 0", "b 0")),
+        ([value_of(en=f"a {n}", id=f"b {n}") for n in range(9)], ("a 0", "b 0")),
+        ([value_of(id=f"x{n}", en=f"a {n}", de=f"b {n}") for n in range(9)], ("a 0", "b 0")),
+        (
+            [value_of(question=f"a {n}", answer="b", **({"context": "c"} if n == 8 else {})) for n in range(9)],
+            ("a 0", "b"),
+        ),
+        ([value_of(instruction=f"a {n}", input="c" if n == 8 else "", output="b") for n in range(9)], ("a 0\t", "b")),
+    ],
+)
+def test_keys_are_chosen_by_their_own_names(
+    values: list[dict[str, object]], pair: tuple[str, str], tmp_path: Path
+) -> None:
+    content = "".join(json.dumps(value) + "\n" for value in values)
+    assert read(tmp_path, content, name="pairs.jsonl")[0] == pair

@@ -54,10 +54,18 @@ def test_the_default_passes_over_fields_of_few_values() -> None:
     marked = [f"{'de' if row % 2 else 'en'}\tword {row}" for row in range(100)]
     assert grouping_of(None, marked, ("language", "word")) == Grouping(2, title="word")
     assert grouping_of(1, marked).field == 1, "asked for"
-    by_ten = [f"{row % 10}\t{row % 9}" for row in range(100)]
+    by_ten = [f"{row % 10}\tword {row % 9}" for row in range(100)]
     assert grouping_of(None, by_ten).field == 1, "the square root of their number"
-    assert grouping_of(None, [*by_ten, "0\t0"]) == BY_SOURCE, "neither has as many"
-    assert grouping_of(None, [f"\tword {row}" for row in range(100)]).field == 1, "each is a group of its own"
+    assert grouping_of(None, [*by_ten, "0\tword 0"]).field == 2
+    assert grouping_of(None, [f"{row % 3}\t{row % 2}" for row in range(100)]).field == 1, "of two labels the first"
+    paragraphs = [f"a paragraph {row % 4}\tquestion {row}" for row in range(100)]
+    assert grouping_of(None, paragraphs).field == 1, "labels have no blanks"
+
+
+@pytest.mark.parametrize(("lemmas", "tags"), [(26, 455), (30, 40), (8, 300)])
+def test_lemmas_with_large_paradigms_group_their_forms(lemmas: int, tags: int) -> None:
+    sources = [f"lemma{row % lemmas}\tV;{row // lemmas};{row % 2}" for row in range(lemmas * tags)]
+    assert grouping_of(None, sources).field == 1
 
 
 def test_a_column_is_named() -> None:

@@ -41,7 +41,7 @@ OWN_FLAGS = {
 
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-_CHOICE = re.compile(r"--(?:source|target|delimiter|encoding|header|quotes|names) (?!…)[^\s,;)]+")
+_CHOICE = re.compile(r"--(?:source|target|delimiter|encoding|header|quotes|names) (?!…|and\b)[^\s,;)]+")
 
 
 def without_options_of_others(error: DataError, flags: Collection[str]) -> DataError:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from seq2see.data.header import usual_columns
+from seq2see.data.cells import are_labels, are_numbers, are_origins, are_running_numbers, are_tags, is_constant
+from seq2see.data.header import BESIDE, usual_columns
 from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format
 from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
 from seq2see.data.lines import Columns
@@ -27,16 +28,9 @@ TABLE_EXTENSIONS = (".csv", ".tsv")
 """Extensions of tables."""
 _HALF = 0.5
 _NUM_OWN: dict[Columns, int] = {"pairs": 2, "target": 1}
-_FEW = 5
-"""Rows from which a pattern in a column is trusted."""
 _MAX_SHOWN = 40
-_TAG_SIGNS = re.compile(r"[;|,=+]")
 _NUMBERED_SOURCE = re.compile(r"source\.\d+")
 """What a clean copy calls several source columns without names."""
-_NUMBERS = re.compile(r"[-+]?\d+([.,]\d+)?(e[-+]?\d+)?( [-+]?\d+([.,]\d+)?(e[-+]?\d+)?)*")
-_MIN_CREDIT = 8
-"""Characters that notes on the origin of pairs have in common at least."""
-_PART_SIGNS = re.compile(r"[;|=+]")
 
 
 class ChoiceError(DataError):
@@ -264,7 +258,8 @@ def _chosen(
         raise ChoiceError("has only one column", where=where, fix="give another --delimiter")
     lower = [name.casefold().strip("#\"' ") for name in names]
     if usual := usual_columns(lower):
-        return (*usual, "")
+        filled = [at for at in usual[0] if lower[at] not in BESIDE or any(row[at].strip() for row in rows)]
+        return tuple(filled), usual[1], ""
     if layout.num_columns == 2:
         return (0,), 1, ""
     sources = sorted(at for at, name in enumerate(lower) if _NUMBERED_SOURCE.fullmatch(name))
@@ -272,14 +267,15 @@ def _chosen(
         return tuple(sources), lower.index("target"), ""
     cells = [[row[at] for row in rows] for at in range(layout.num_columns)]
     used = [at for at, column in enumerate(cells) if at not in others and any(cell.strip() for cell in column)]
-    texts = [at for at in used if not (_is_count(cells[at]) or _is_constant(cells[at]))]
-    tags = [at for at in texts if _are_tags(cells[at])]
+    texts = [at for at in used if not (are_running_numbers(cells[at]) or is_constant(cells[at]))]
+    tags = [at for at in texts if are_tags(cells[at])]
     if len(texts) == 3 and len(tags) == 1 and tags[0] > texts[0]:
         lemma, form = (at for at in texts if at not in tags)
         return (lemma, tags[0]), form, f"column {tags[0] + 1} has tags, so it belongs to the source"
     if len(texts) > 2:
-        texts = [at for at in texts if not _are_numbers(cells[at])]
-        texts = texts[:2] + [at for at in texts[2:] if not _are_credits(cells[at])]
+        left = [at for at in texts if not are_numbers(cells[at])]
+        left = left[:2] + [at for at in left[2:] if not are_origins(cells[at])]
+        texts = texts if any(are_labels(cells[at]) or are_tags(cells[at]) for at in left) else left
     if len(texts) == 2:
         return (texts[0],), texts[1], ""
     if others and not {0, 1} & set(others):
@@ -299,35 +295,3 @@ def _several(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]]
     fix = f"choose by {'name' if names else 'number'}: --source {first} --target {second}"
     fix += f", or several as source: --source {first},{second} --target {third}"
     return ChoiceError("\n".join([what, *columns]), where=where, fix=fix)
-
-
-def _is_count(column: Sequence[str]) -> bool:
-    """Whether the cells are running numbers."""
-    if len(column) < _FEW or not all(cell.isdecimal() for cell in column):
-        return False
-    first = int(column[0])
-    return all(int(cell) == number for number, cell in enumerate(column, start=first))
-
-
-def _is_constant(column: Sequence[str]) -> bool:
-    """Whether all cells are the same, such as the name of a corpus or a language."""
-    return len(column) >= _FEW and len(set(column)) == 1
-
-
-def _are_numbers(column: Sequence[str]) -> bool:
-    """Whether the cells are numbers, such as those of sentences, or scores, also several."""
-    return len(column) >= _FEW and all(_NUMBERS.fullmatch(cell.strip()) for cell in column)
-
-
-def _are_credits(column: Sequence[str]) -> bool:
-    """Whether the cells begin alike and say where a pair is from, as in "CC-BY 2.0 (France) Attribution: …"."""
-    beginnings = {cell[:_MIN_CREDIT] for cell in column}
-    return len(column) >= _FEW and len(beginnings) == 1 and len(beginnings.pop()) == _MIN_CREDIT
-
-
-def _are_tags(column: Sequence[str]) -> bool:
-    """Whether the cells are combinations of few parts, without blanks, such as V;IND;PRS."""
-    if any(" " in cell for cell in column) or not any(_PART_SIGNS.search(cell) for cell in column):
-        return False
-    parts = [part for cell in column for part in _TAG_SIGNS.split(cell)]
-    return 2 * len(set(parts)) <= len(parts) or len(column) < _FEW

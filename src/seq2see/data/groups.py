@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from seq2see.data.cells import are_labels, are_tags
 from seq2see.data.pairs import Pair
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.text.fields import fields_of, num_fields
@@ -14,6 +15,8 @@ from seq2see.text.tokenizers import Case
 
 GroupOption = int | str | None
 """The values of `data.group`: the number or name of a source column, or none."""
+SAMPLED = 10_000
+"""Sources, evenly spaced, from which the default is told."""
 NO_GROUPS = "none"
 
 
@@ -64,7 +67,7 @@ def grouping_of(
     has_source: bool = True,
     where: str = "data.group",
 ) -> Grouping:
-    """The grouping that `data.group` asks for: by default by the first field that isn't a mark, if there are several.
+    """The grouping that `data.group` asks for: by default by the first of several fields that isn't a label.
 
     `names` are those of the columns of the source. Raises ConfigError for a field that isn't there; `where` is the
     option.
@@ -88,21 +91,19 @@ def grouping_of(
         raise ConfigError(what, where=where, fix="leave it out: a field is chosen by how many values it has")
     if num == 1:
         return Grouping(case=case)
-    field = asked or next((number for number in range(1, num + 1) if not is_mark(sources, number)), 0)
-    return Grouping(field, case, known[field - 1]) if field else Grouping(case=case)
+    field = asked or usual_field(sources, num)
+    return Grouping(field, case, known[field - 1])
 
 
-def is_mark(sources: Sequence[str], field: int) -> bool:
-    """Whether a field of these sources has few values, such as a language: fewer than the square root of their number.
+def usual_field(sources: Sequence[str], num: int) -> int:
+    """The number of the first field that isn't a label such as the language, by which a language would be set aside.
 
-    A group of pairs is then far too large to be set aside. Where the field is empty, the source counts instead.
+    It is 1 if all others are labels or tags, too: a lemma may have few values beside those of its tags.
     """
-    grouping, values = Grouping(field), set[str]()
-    for source in sources:
-        values.add(grouping.key(Pair(source, None)))
-        if len(values) ** 2 >= len(sources):
-            return False
-    return True
+    sample = sources[:: 1 + len(sources) // SAMPLED]
+    columns = list(zip(*(fields_of(source) for source in sample), strict=True))
+    others = (at for at in range(num) if not (are_labels(columns[at]) or (at and are_tags(columns[at]))))
+    return 1 + next(others, 0)
 
 
 def field_names(names: Sequence[str], num: int) -> list[str]:

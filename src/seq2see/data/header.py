@@ -8,16 +8,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 USUAL = (
-    ("source", "target"), ("src", "tgt"), ("src", "trg"), ("instruction", "output"), ("instruction", "response"),
-    ("input", "output"), ("prompt", "completion"), ("prompt", "response"), ("question", "answer"),
-    ("question", "answers"), ("question", "answers.text.1"), ("question", "answers.1"), ("text", "summary"),
-    ("document", "summary"), ("article", "summary"), ("article", "highlights"), ("dialogue", "summary"),
-    ("article", "abstract"), ("text", "headline"), ("text", "title"), ("article", "title"), ("body", "subject"),
-    ("message", "reply"), ("message", "response"), ("context", "response"), ("image", "caption"), ("image", "text"),
-    ("image", "formula"), ("image", "latex"), ("word", "pronunciation"), ("word", "ipa"), ("word", "phones"),
+    ("source", "target"), ("src", "tgt"), ("src", "trg"), ("instruction", "output"), ("input", "output"),
+    ("prompt", "completion"), ("prompt", "response"), ("question", "answer"), ("text", "summary"),
+    ("document", "summary"), ("article", "summary"), ("word", "pronunciation"), ("word", "ipa"), ("word", "phones"),
     ("word", "phonemes"), ("grapheme", "phoneme"), ("graphemes", "phonemes"), ("lemma", "form"),
-    ("incorrect", "correct"), ("original", "corrected"), ("original", "normalized"), ("historical", "modern"),
-    ("text", "label"),
+    ("incorrect", "correct"), ("original", "corrected"), ("text", "label"), ("instruction", "response"),
+    ("question", "answers"), ("question", "answers.text.1"), ("question", "answers.1"), ("article", "highlights"),
+    ("dialogue", "summary"), ("article", "abstract"), ("text", "headline"), ("text", "title"), ("article", "title"),
+    ("body", "subject"), ("message", "reply"), ("message", "response"), ("context", "response"),
+    ("image", "caption"), ("image", "text"), ("image", "formula"), ("image", "latex"), ("original", "normalized"),
+    ("historical", "modern"),
 )  # fmt: skip
 """Usual names of source and target among other columns."""
 NUMBERS = ("id", "idx", "index", "guid", "uid")

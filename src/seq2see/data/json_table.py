@@ -215,15 +215,19 @@ def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[tuple[
     """
     most = _MIN_SHARE * len(values)
     usual = [each for each, count in counts.items() if count > most]
-    paths: dict[str, Path] = {}
-    for each in filter(None, counts):
-        for name in {path_name(each).casefold(), str(each[-1]).casefold()}:
-            if each in usual or name in BESIDE:
-                paths.setdefault(name, each)
+    paths = {path_name(each).casefold(): each for each in usual if each}
+    for each in filter(None, usual):
+        paths.setdefault(str(each[-1]).casefold(), each)
+    paths = {name: each for name, each in paths.items() if name not in BESIDE}
+    for name in BESIDE:  # may be empty in most values, such as the input of an instruction
+        if sum(isinstance(value, dict) and isinstance(value.get(name), str) for value in values) > most:
+            paths[name] = (name,)
     if found := usual_columns(list(paths)):
         *source, target = (list(paths.values())[at] for at in (*found[0], found[1]))
         return tuple(source), target
-    shallow = [each for each in usual if len(each) <= _DEPTH and not (each and each[-1] in NUMBERS)]
+    shallow = [each for each in usual if len(each) <= _DEPTH]
+    if len(shallow) > 2:
+        shallow = [each for each in shallow if not (each and each[-1] in NUMBERS)]
     return ((shallow[0],), shallow[1]) if len(shallow) == 2 else None
 
 

@@ -150,16 +150,27 @@ def layout_of(
             if is_whole and delimiter not in CSV_DELIMITERS[1:]:
                 break
     # A delimiter that divides all lines alike is preferred to one that divides most of them; of several in CSV, that
-    # with more columns: tags such as V;PST are divided, too.
-    candidates = whole or partial
-    if not candidates:
+    # with more columns: tags such as V;PST are divided, too. Of those that divide most, one that divides a header.
+    if not (whole or partial):
         return None
-    best = candidates[0]
-    if best[0] in CSV_DELIMITERS:
-        best = max((each for each in candidates if each[0] in CSV_DELIMITERS), key=itemgetter(3))
+    if whole:
+        best = whole[0]
+        if best[0] in CSV_DELIMITERS:
+            best = max((each for each in whole if each[0] in CSV_DELIMITERS), key=itemgetter(3))
+    else:
+        best = next((each for each in partial if _begins_with_header(each, options, wanted)), partial[0])
     delimiter, is_quoted, rows, num_columns = best
     header = _header(rows[0], [row for row in rows if len(row) == num_columns], delimiter, options, wanted)
     return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header))
+
+
+def _begins_with_header(
+    found: tuple[str, bool, list[list[str]], int], options: TableOptions, wanted: Sequence[str]
+) -> bool:
+    """Whether the first row has as many columns as most rows, and their names."""
+    delimiter, _, rows, num_columns = found
+    own = [row for row in rows if len(row) == num_columns]
+    return len(rows[0]) == num_columns and bool(_header(rows[0], own, delimiter, options, wanted))
 
 
 def _can_be_quoted(table: Sequence[str], delimiter: str, options: TableOptions) -> bool:

@@ -121,8 +121,8 @@ class DataOptions(TableOptions):
     """Seed of the choice of these pairs; by default training.seed, or with --seeds the first of them."""
     group: Annotated[int, Meta(ge=1)] | str | None = None
     """The source column whose values are never in both training and dev pairs, such as the lemma: by name, or by its
-    number among those of the source; by default the first of several, but none with fewer values than the square root
-    of the number of pairs, such as the language; none: only whole sources are kept apart."""
+    number among those of the source; by default the first of several that is not a label such as the language, with
+    at most 20 values; none: only whole sources are kept apart."""
     balance: Annotated[int, Meta(ge=1)] | str | None = None
     """The source column by whose values small groups of pairs have a larger share of each epoch, such as the language:
     by name, or by its number among those of the source; by default all pairs count the same."""

@@ -92,7 +92,7 @@ def metrics_for(unit: str, targets: Iterable[str] = (), sources: Sequence[str] =
     """The default metrics for targets of this unit: symbols, characters, or words and subwords.
 
     Symbols have a phone error rate if these targets are of phones, one-word answers only an exact match, and summaries
-    of these `sources` ROUGE.
+    of these `sources` ROUGE first.
     """
     if unit in SPELLING:
         return "exact_match", "cer"
@@ -101,7 +101,8 @@ def metrics_for(unit: str, targets: Iterable[str] = (), sources: Sequence[str] =
         return ("exact_match",)
     if unit == "symbols":
         return "exact_match", "per" if are_phones({token for text in targets for token in text.split()}) else "ser"
-    return ("rouge_1", "rouge_2", "rouge_l") if are_summaries(sources, targets) else ("bleu", "chrf", "ter")
+    usual = ("bleu", "chrf", "ter")
+    return ("rouge_1", "rouge_2", "rouge_l", *usual) if are_summaries(sources, targets) else usual
 
 
 def are_summaries(sources: Sequence[str], targets: Sequence[str]) -> bool:

@@ -27,6 +27,7 @@ class Model {
     if (!given.every(isPositive) || (lengthPenalty !== null && !(lengthPenalty >= 0))) throw new RangeError(ERRORS["-5"]);
     const bytes = new TextEncoder().encode(text);
     const place = this.own.room(bytes.length + 1);
+    if (!place) throw new RangeError("there is not enough memory for the text");
     const memory = new Uint8Array(this.own.memory.buffer);
     memory.set(bytes, place);
     memory[place + bytes.length] = 0;
