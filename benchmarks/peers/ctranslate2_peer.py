@@ -17,7 +17,7 @@ def answer(task: Task) -> Work:
     require_float32(task)
     exported = given.folder / "transformer.ctranslate2"
     if not exported.exists():
-        sources, targets = (given.tokens(side)[:4] for side in ("source", "target"))
+        sources, targets = (given.tokens[side][:4] for side in ("source", "target"))
         data = [(" ".join(source), " ".join(target)) for source, target in zip(sources, targets, strict=True)]
         seq2see.load(given.folder / "transformer", engine="numpy").export(exported, weights="float32", data=data)
     translator = ctranslate2.Translator(

@@ -77,15 +77,14 @@ class Given:
         self.sizes: dict[str, int] = self.facts["sizes"]
         self.length: int = self.facts["length"]
         self.threads = int(os.environ["OMP_NUM_THREADS"])
-
-    def tokens(self, side: str) -> list[list[str]]:
-        """The tokens of each source or target, in the order of the file."""
-        lines = (self.folder / f"train.{side}").read_text("utf-8").splitlines()
-        return [line.split(" ") for line in lines]
+        self.tokens = {
+            side: [line.split(" ") for line in (self.folder / f"train.{side}").read_text("utf-8").splitlines()]
+            for side in ("source", "target")
+        }
 
     def sources(self, amount: int) -> list[list[str]]:
         """The tokens of so many sources, the first ones again where there are fewer."""
-        own = self.tokens("source")
+        own = self.tokens["source"]
         return [own[number % len(own)] for number in range(amount)]
 
     def vocabulary(self, side: str) -> list[str]:

@@ -34,7 +34,7 @@ def built(model: str) -> nn.Module:
 def train(task: Task) -> Work:
     """Updates of a loop."""
     require_float32(task)
-    both = (ids(side, given.tokens(side)) for side in ("source", "target"))
+    both = (ids(side, given.tokens[side]) for side in ("source", "target"))
     running = updates(built(task["model"]), *both, task["batch"])
     return Work(lambda amount: list(islice(running, amount)))
 

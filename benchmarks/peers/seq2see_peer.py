@@ -28,7 +28,7 @@ def train(task: Task) -> Work:
         precision = choose_precision(torch.device("cpu"), saved.blueprint)
         if precision == "float32":
             raise UnableError("float32 is the default here")
-    texts = (map(" ".join, given.tokens(side)) for side in ("source", "target"))
+    texts = (map(" ".join, given.tokens[side]) for side in ("source", "target"))
     pairs = [Pair(*both) for both in zip(*texts, strict=True)]
     examples = Examples.encode(pairs, saved.source_codec, saved.target_codec)
     running = updates(examples, options_of(task["model"], given.sizes), saved.sizes, task["batch"], precision)
