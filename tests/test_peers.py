@@ -177,3 +177,21 @@ def test_every_version_of_a_peer_is_pinned() -> None:
     for path in (PEERS / "requirements").iterdir():
         for line in path.read_text().splitlines():
             assert line.startswith(("#", "-c ", "-e {root}")) or "==" in line, f"{path.name}: {line}"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--rounds", "0"], "argument --rounds: must be at least 1, not 0"),
+        (["--out", "{folder}"], "--out {folder} can't be written: Is a directory"),
+    ],
+)
+def test_options_out_of_range_are_refused_before_anything_is_installed(
+    options: list[str], said: str, tmp_path: Path
+) -> None:
+    given = [each.replace("{folder}", str(tmp_path)) for each in options]
+    command = [sys.executable, str(PEERS), "--environments", str(tmp_path / "environments"), *given]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.endswith(f"error: {said.replace('{folder}', str(tmp_path))}\n")
+    assert not (tmp_path / "environments").exists()

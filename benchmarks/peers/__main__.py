@@ -75,6 +75,11 @@ def main() -> None:
     parser.add_argument("--width", type=at_least_1, default=256)
     parser.add_argument("--layers", type=at_least_1, default=3, help="of the Transformer, per side")
     chosen = parser.parse_args()
+    try:
+        chosen.out.parent.mkdir(parents=True, exist_ok=True)
+        chosen.out.open("a").close()
+    except OSError as error:
+        parser.error(f"--out {chosen.out} can't be written: {error.strerror}")
     peers = {name: peer for name, peer in PEERS.items() if name in chosen.peers}
     needed = dict.fromkeys(("seq2see", *(peer.environment for peer in peers.values())))
     pythons = {name: environment(name, chosen.environments.absolute()) for name in needed}

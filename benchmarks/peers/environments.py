@@ -54,7 +54,7 @@ def quietly(command: list[str]) -> None:
     """Run a command; SystemExit with what it said if it fails."""
     ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if ended.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{ended.stderr.strip() or ended.stdout.strip()}")
+        raise SystemExit(ended.stderr.strip() or ended.stdout.strip() or f"{command[0]}: exit code {ended.returncode}")
 
 
 def versions(python: Path) -> dict[str, str]:

@@ -29,7 +29,14 @@ from seq2see.text import EOS, Codec, make_tokenizer
 def pairs_of(number: int) -> tuple[str, list[tuple[str, str]]]:
     """A name, and Hungarian words with their phones; without the data, made-up ones of the same lengths."""
     if data := os.environ.get("SEQ2SEE_DATA"):
-        lines = (Path(data) / "g2p_sig20" / "hun" / "train.tsv").read_text("utf-8").splitlines()
+        path = Path(data) / "g2p_sig20" / "hun" / "train.tsv"
+        if not path.exists():
+            raise SystemExit(
+                f"{path}, in the folder of SEQ2SEE_DATA, is missing: without the variable, pairs are made up"
+            )
+        lines = path.read_text("utf-8").splitlines()
+        if len(lines) < number:
+            raise SystemExit(f"{path} has {len(lines):,} pairs, not {number:,}: choose fewer --batches")
         pairs = [tuple(unicodedata.normalize("NFC", line).split("\t")) for line in lines[:number]]
         return "g2p_sig20/hun", [(" ".join(word), phones) for word, phones in pairs]
     chance, letters = random.Random(1), "abcdefghijklmnopqrstuvwxyzáéíóöőúüű"
