@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from seq2see.model import ModelOptions, resolve
 from seq2see.runtime.transformer import INITIAL_CAPACITY, KeyValueCache
+from seq2see.search import MinLength, beam_search
+from seq2see.text import BOS, EOS
 
 HEADS, WIDTH = 2, 3
 
@@ -61,3 +64,31 @@ def test_only_what_hypotheses_do_not_share_is_moved():
     assert cache.moved(np.array([1, 0])) is cache
     assert np.array_equal(cache.entries, entries, equal_nan=True)
     assert np.array_equal(cache.origins, origins)
+
+
+@pytest.mark.parametrize("hypotheses", [1, 5])
+def test_a_search_copies_the_cache_only_to_enlarge_it(hypotheses, monkeypatch, new_model, network_of):
+    """A copy at every step takes longer than the attention that reads it."""
+    blueprint = resolve(ModelOptions(name="transformer", width=8, heads=2, layers=1))
+    network = network_of(blueprint, new_model(blueprint))
+    capacities = []
+    copied = KeyValueCache._copied
+
+    def noted(cache, rows, capacity):
+        capacities.append(capacity)
+        return copied(cache, rows, capacity)
+
+    monkeypatch.setattr(KeyValueCache, "_copied", noted)
+    length = np.array([5 * INITIAL_CAPACITY])
+    beam_search(
+        network.step,
+        network.start(np.full((1, 3), 6), np.array([3])),
+        num_hypotheses=hypotheses,
+        first=BOS,
+        eos=EOS,
+        max_lengths=length,
+        filters=[MinLength(length, EOS)],
+    )
+    enlarged = [INITIAL_CAPACITY * factor for factor in (2, 4, 8)]
+    assert [each for each in capacities if each > INITIAL_CAPACITY] == enlarged
+    assert capacities.count(INITIAL_CAPACITY) <= 2  # the rows of a beam, at its beginning

@@ -1,0 +1,69 @@
+"""This package: training in PyTorch, answers of the engine that the second argument names."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+
+from protocol import Given, Task, UnableError, Work, require_float32, serve
+
+import seq2see
+from seq2see.data import Examples, Pair
+from seq2see.storage.saved_model import load_model
+
+given, engine = Given(), sys.argv[2]
+
+
+def train(task: Task) -> Work:
+    """Updates of the trainer."""
+    import torch
+    from ours import updates
+    from prepare import options_of
+
+    from seq2see.training import choose_precision
+
+    saved = load_model(given.folder / task["model"])
+    precision = "float32"
+    if task["precision"] == "default":
+        precision = choose_precision(torch.device("cpu"), saved.blueprint)
+        if precision == "float32":
+            raise UnableError("float32 is the default here")
+    texts = (map(" ".join, given.tokens[side]) for side in ("source", "target"))
+    pairs = [Pair(*both) for both in zip(*texts, strict=True)]
+    examples = Examples.encode(pairs, saved.source_codec, saved.target_codec)
+    running = updates(examples, options_of(task["model"], given.sizes), saved.sizes, task["batch"], precision)
+    return Work(lambda amount: list(islice(running, amount)), precision)
+
+
+def answer(task: Task) -> Work:
+    """Predictions."""
+    require_float32(task)
+    model = seq2see.load(given.folder / task["model"], engine=engine, device="cpu")
+    length, beam, batch = given.length, task["beam"], task["batch"]
+
+    def predict(amount: int) -> None:
+        texts = [" ".join(source) for source in given.sources(amount)]
+        found = model.predict(texts, beam=beam, batch_size=batch, min_length=length, max_length=length)
+        given.require_length([len(each.target_tokens) for each in found])
+
+    return Work(predict)
+
+
+def product(task: Task) -> Work:
+    """Products of matrices as large as an update's: the tokens of a batch times the weights of a layer."""
+    import torch
+
+    rows, width = round(given.facts["mean_tokens"][1] * task["batch"]), given.sizes["width"]
+    dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[task["precision"]]
+    tokens, weights = torch.ones(rows, width, dtype=dtype), torch.ones(width, 4 * width, dtype=dtype)
+
+    def multiply(amount: int) -> None:
+        for _ in range(amount):
+            tokens @ weights
+
+    return Work(multiply, task["precision"])
+
+
+if __name__ == "__main__":
+    of_torch = {"train": train, "product": product} if engine == "torch" else {}
+    serve({"answer": answer, **of_torch})

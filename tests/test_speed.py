@@ -1,0 +1,98 @@
+"""What must not become slow: ratios to other work in the same process, by turns, so that other load slows both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from seq2see.data import Examples
+from seq2see.data.examples import Sequences
+from seq2see.model import ModelOptions, Sizes, build, resolve
+from seq2see.runtime import Network
+from seq2see.runtime import build as build_network
+from seq2see.search import beam_search, generate
+from seq2see.search.filters import MinLength
+from seq2see.text import BOS, EOS
+from seq2see.training import DevEvaluation, Trainer, TrainingOptions
+
+pytestmark = pytest.mark.slow
+SIZES = Sizes(40, 40)
+
+
+def ratio(one: Callable[[], object], other: Callable[[], object], turns: int = 7) -> float:
+    """The CPU time of one, relative to that of the other: the least of each, in which others disturbed it least."""
+
+    def seconds(work: Callable[[], object]) -> float:
+        started = time.process_time()
+        work()
+        return time.process_time() - started
+
+    times = [(seconds(one), seconds(other)) for _ in range(turns)]
+    ours, theirs = (min(each) for each in zip(*times, strict=True))
+    return ours / theirs
+
+
+def network(name: str, **options: object) -> Network:
+    torch.manual_seed(1)
+    blueprint = resolve(ModelOptions(name=name, **options))  # type: ignore[arg-type]
+    tensors = build(blueprint, SIZES).tensors()
+    return build_network(blueprint, {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()})
+
+
+@pytest.mark.parametrize("name", ["attention", "transformer"])
+def test_a_beam_of_5_costs_at_most_its_rows_and_some(name: str) -> None:
+    """Beside greedy search: five times the rows, and the choice among them; measured: 4 to 5 times."""
+    model = network(name, width=256, layers=1)
+    begun = model.start(np.full((32, 8), 6), np.full(32, 8))
+    alone, limits = np.arange(32), np.full(32, 12)
+    options = {"first": BOS, "eos": EOS, "max_lengths": limits, "filters": [MinLength(np.full(32, 12), EOS)]}
+    step = model.step
+
+    def beam() -> None:
+        beam_search(step, begun.select(alone, alone), num_hypotheses=5, **options)  # type: ignore[arg-type]
+
+    def greedy() -> None:
+        generate(step, begun.select(alone, alone), **options)  # type: ignore[arg-type]
+
+    assert ratio(beam, greedy) < 8
+
+
+def updates(num_pairs: int) -> Iterator[None]:
+    """Updates on this many pairs of 4 tokens each."""
+    ids = np.random.default_rng(1).integers(5, 40, (num_pairs, 5), np.int32)
+    ids[:, -1] = EOS
+    sequences = Sequences(ids.ravel(), np.arange(0, ids.size + 1, 5))
+    trainer = Trainer(
+        build(resolve(ModelOptions(name="attention", width=16, embedding=8, dropout=0.0)), SIZES),
+        Examples(sequences, sequences),
+        TrainingOptions(
+            rate=1e-3,
+            max_updates=10**9,
+            batch_size=8,
+            evaluate_every=10**9,
+            metric="loss",
+            precision="float32",
+            label_smoothing=0.0,
+            schedule="constant",
+        ),
+        device=torch.device("cpu"),
+        evaluate=lambda _: DevEvaluation({}, ()),
+        save_best=lambda *_: None,
+        save_checkpoint=lambda _: None,
+        callback=lambda _: None,
+    )
+    for _, batch in trainer.batches.after():
+        trainer._update(batch)
+        yield
+
+
+def test_an_update_takes_as_long_in_a_large_corpus_as_in_a_small_one() -> None:
+    large, small = updates(4_000_000), updates(2_000)
+    for each in (large, small):
+        list(islice(each, 5))
+    assert ratio(lambda: list(islice(large, 10)), lambda: list(islice(small, 10))) < 1.4
