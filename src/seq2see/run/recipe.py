@@ -35,8 +35,8 @@ LEAST_EXPLAINED = 0.4
 """From this share of the targets on that a monotonic alignment explains, a transducer is chosen."""
 FEWEST_ALIGNED = 50
 """Of fewer pairs, that share can't be told."""
-MOST_ALIGNED = 5_000
-"""Nothing was measured beyond 3,600 pairs, where attention is as good: docs/defaults.md."""
+MOST_ALIGNED = 10_000
+"""Nothing was measured beyond 8,000 pairs, where attention is as good or worse: docs/defaults.md."""
 MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
 PICTURE_DROPOUT = 0.1
