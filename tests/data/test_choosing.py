@@ -282,6 +282,20 @@ def test_a_bad_line_does_not_change_the_delimiter(content: str, pair: tuple[str,
     assert (found.pairs[0][:2], found.skipped) == (pair, 1)
 
 
+def test_numbers_of_columns_are_no_keys_of_objects(tmp_path: Path) -> None:
+    """The recipe for questions has columns 1, 2 and 3."""
+    asked = TableOptions(source=("1", "2"), target="3")
+    row = {"id": "x", "context": "a", "question": "b", "answers": {"text": ["c", "d"]}}
+    content = (json.dumps(row) + "\n") * 3
+    assert read(tmp_path, content, name="squad.jsonl", table=asked)[0] == ("a\tb", "c")
+    with pytest.raises(DataError, match="unknown key '1'"):
+        read(tmp_path, content, name="squad.jsonl", table=TableOptions(source=("1",), target="3"))
+    assert read(tmp_path, '["a", "b", "c"]\n' * 3, name="lists.jsonl", table=asked)[0] == ("a\tb", "c")
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, content, name="squad.jsonl", table=TableOptions(source=("question",), target="answers.text"))
+    assert "--target answers.text.1" in str(caught.value)
+
+
 def value_of(**keys: object) -> dict[str, object]:
     return keys
 

@@ -7,6 +7,7 @@ import warnings
 import pytest
 
 from seq2see.blueprint import ModelOptions, resolve
+from seq2see.errors import ConfigError
 from seq2see.export.checking import run_in_node
 from seq2see.export.javascript import module
 
@@ -70,6 +71,12 @@ def test_the_weights_are_read_as_stored(weights, exported, texts, node, saved) -
     ((*answers,),), _ = run_in_node(module(bundle), texts(model), [{}], node)
     for own, expected in zip(answers, answers_in_python(model, texts(model), {}), strict=True):
         assert_same(own, expected)
+
+
+def test_an_unknown_option_is_refused(exported, node) -> None:
+    _, bundle = exported(resolve(ModelOptions(name="attention", width=16, embedding=8)))
+    with pytest.raises(ConfigError, match="TypeError: unknown option num_beams"):
+        run_in_node(module(bundle), ["abc"], [{"num_beams": 3}], node)
 
 
 def test_a_beam_ranks_with_the_models_own_length_penalty(exported, texts, node) -> None:

@@ -166,7 +166,7 @@ def test_a_transducer_is_chosen_where_targets_follow_their_sources(
     options, said = choose_model(ModelOptions(**more), len(pairs), found)
     assert options.name == expected
     assert len(said) == ("name" not in more)
-    for few_or_many in (49, 5_001):
+    for few_or_many in (49, 10_001):
         assert choose_model(ModelOptions(**more), few_or_many, found)[0].name in ("bidirectional", "plain")
 
 

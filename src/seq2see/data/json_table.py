@@ -116,6 +116,11 @@ def json_format(
         raise UnknownColumnError(f"unknown key {name!r}", where=where, fix=near)
 
     own = tuple(map(find, extra))
+    if has_source and has_target and _are_places((*source, *([target] if target is not None else [])), values):
+        # Numbers are those of the columns of a table, as in a recipe: here the keys have usual names.
+        usual = _paths_of_pair(values, counts)
+        if usual is not None and len(usual[0]) == len(source):
+            source, target = (), None
     if source or target is not None:
         paths: tuple[Path, ...] = tuple(map(find, source)) if has_source else ()
         if has_source and not paths:
@@ -125,13 +130,20 @@ def json_format(
     if not has_source:
         return JsonFormat((), ("target",), own)
     if not has_target:
-        usual = next((path for names in USUAL for path in counts if path_name(path) == names[0]), ("source",))
-        return JsonFormat((usual,), None, own)
+        first = next((path for names in USUAL for path in counts if path_name(path) == names[0]), ("source",))
+        return JsonFormat((first,), None, own)
     pair = _paths_of_pair(values, counts)
     if pair is None:
         return JsonFormat(extra=own)
     chosen, goal = pair
     return JsonFormat(chosen, goal, own, False, _others(counts, (*chosen, goal, *own)))
+
+
+def _are_places(names: Sequence[str], values: Sequence[Any]) -> bool:
+    """Whether names of columns are numbers, where all values are objects that have no such keys."""
+    return bool(names and values) and all(
+        name.isdecimal() and all(isinstance(value, dict) and name not in value for value in values) for name in names
+    )
 
 
 def is_json_text(lines: Sequence[str]) -> bool:
@@ -295,7 +307,10 @@ def _text_at(value: Any, path: Path, line: Line) -> str:
         return json.dumps(text)
     if not isinstance(text, str):
         what = f"{name!r} must be a string, found a {type(text).__name__}"
-        raise LineError(line, what, "put it in quotation marks", "json")
+        first = f"{name}.1"
+        is_list = isinstance(text, list) and text and isinstance(text[0], str)
+        fix = f"name one of the list: --source or --target {first}" if is_list else "put it in quotation marks"
+        raise LineError(line, what, fix, "json")
     if "\0" in text:
         raise LineError(line, f"character {text.index(chr(0)) + 1} of {name!r} is NUL", "remove it", "json")
     if "\n" in text or "\r" in text:

@@ -74,7 +74,9 @@ class BeamTree {
 
   legend() {
     const present = Object.keys(FATES).filter((fate) => this.columns.flat().some((node) => node.fate === fate));
-    return make("ul", { className: "fates" }, ...present.map((fate) => make("li", {},
+    const steps = this.columns.flat().some(({ token }) => token === "<step>");
+    const note = steps ? [make("li", {}, make("b", { textContent: "<step>" }), " the model moves on to the next source token")] : [];
+    return make("ul", { className: "fates" }, ...note, ...present.map((fate) => make("li", {},
       make("span", { className: `swatch ${fate}`, ariaHidden: "true" }), make("b", { textContent: fate }), ` ${FATES[fate]}`)));
   }
 

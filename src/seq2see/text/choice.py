@@ -56,7 +56,7 @@ def choose_tokenizer(texts: Sequence[str]) -> tuple[str, str]:
         return "symbols", f"tokens of about one character between blanks, {tokens_per_line:.1f} per line"
     # A higher limit would include the numbers up to a hundred, which have a spelling.
     if tokens_per_line < 2 and num_distinct <= 50 and uses >= 10:
-        return "symbols", f"only {num_distinct} different answers, each about {uses:.0f} times"
+        return "symbols", f"only {num_distinct} different texts of a word, each about {uses:.0f} times"
     if tokens_per_line >= 3.5 and characters_per_line >= 20:
         sentences = f"sentences of about {tokens_per_line:.0f} words"
         # The markers of subword-nmt and SentencePiece.

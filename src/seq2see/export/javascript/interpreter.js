@@ -302,7 +302,7 @@ class Network {
   constructor(programs, tensors) {
     for (const part of ["prepare", "encode", "step"]) {
       for (const [kind] of programs[part].operations) {
-        if (!Object.hasOwn(OPERATIONS, kind)) throw new Error(`unknown operation ${kind}: export the model again`);
+        if (!Object.hasOwn(OPERATIONS, kind)) throw new Error(`unknown operation ${kind}: export it again`);
       }
     }
     this.programs = programs;

@@ -56,14 +56,15 @@ class Model {
   }
 
   /** The answer to a text; a language model continues it. See the type declarations for the options. */
-  predict(text, { beam = 1, nBest = 1, lengthPenalty = beam > 1 ? this.lengthPenalty : 0, minLength = null, maxLength = null } = {}) {
+  predict(text, { beam = 1, nBest = 1, lengthPenalty = beam > 1 ? this.lengthPenalty : 0, minLength = null, maxLength = null, ...others } = {}) {
+    for (const name in others) throw new TypeError(`unknown option ${name}`);
     integer(beam, "beam", 1);
     integer(nBest, "nBest", 1);
     if (nBest > beam) throw new RangeError(`nBest must be at most beam (${beam}), not ${nBest}`);
     if (!(lengthPenalty >= 0 && lengthPenalty < Infinity)) throw new RangeError(`lengthPenalty must be at least 0, not ${lengthPenalty}`);
     for (const [name, value] of Object.entries({ minLength, maxLength })) if (value !== null) integer(value, name, 1);
-    if (minLength !== null && maxLength !== null && minLength > maxLength) throw new RangeError(`minLength ${minLength} is larger than maxLength ${maxLength}`);
-    if (typeof text !== "string") throw new TypeError("the text must be a string");
+    if (minLength !== null && maxLength !== null && minLength > maxLength) throw new RangeError(`minLength ${minLength} exceeds maxLength ${maxLength}`);
+    if (typeof text !== "string") throw new TypeError("text must be a string");
     if (this.source && BLANK.test(text)) return EMPTY;
     const read = (this.source || this.target).encode(text);
     const { maxInput, maxPositions } = this.limits;

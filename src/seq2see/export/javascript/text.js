@@ -28,7 +28,7 @@ const isAscii = (text) => /^[\x00-\x7f]*$/.test(text);
 
 function normalForm(text, normalization, fold) {
   if (isAscii(text)) return fold ? text.toLowerCase() : text;
-  if (/\p{Surrogate}/u.test(text)) throw new Error("the text contains a lone surrogate: write the whole character");
+  if (/\p{Surrogate}/u.test(text)) throw new Error("the text has a lone surrogate: write the whole character");
   const form = normalization === "none" ? text : text.normalize(normalization);
   return fold ? normalForm(form.toLowerCase(), normalization, false) : form;
 }
@@ -177,7 +177,7 @@ function makeTokenizer({ tokenizer, normalization, case: folding, ...more }, tok
       };
     }
     default:
-      throw new Error(`unknown tokenizer ${tokenizer}: export the model again`);
+      throw new Error(`unknown tokenizer ${tokenizer}: export it again`);
   }
 }
 

@@ -19,7 +19,8 @@ class Model {
   }
 
   /** The answer to a text; a language model continues it. The options are those of the ES module. */
-  predict(text, { beam = 1, nBest = 1, lengthPenalty = null, minLength = null, maxLength = null } = {}) {
+  predict(text, { beam = 1, nBest = 1, lengthPenalty = null, minLength = null, maxLength = null, ...others } = {}) {
+    for (const name in others) throw new TypeError(`unknown option ${name}`);
     if (typeof text !== "string") throw new TypeError("the text must be a string");
     if (text.includes("\0")) throw new RangeError("the text has a NUL character");
     const isPositive = (value) => Number.isInteger(value) && value >= 1 && value <= 1e6;
