@@ -444,3 +444,11 @@ def test_a_mistyped_model_gets_the_nearest_one(typed: str, meant: str) -> None:
 def test_defaults_are_as_if_nothing_was_said() -> None:
     assert make_config({}, {}) == Config()
     assert set(asdict(Config())) == {"data", "text", "model", "training"}
+
+
+@pytest.mark.parametrize("units", ["tags,bpe", "tags, bpe", ["tags", "bpe"]])
+def test_units_of_several_fields_may_be_separated_by_commas(units: str | list[str]) -> None:
+    assert make_config({}, {"text.source": units}).text.source == ("tags", "bpe")
+    assert make_config({"text": {"source": units}}, {}).text.source == ("tags", "bpe")
+    with pytest.raises(ConfigError, match=r"text\.source"):
+        make_config({}, {"text.source": "tags,bpf"})

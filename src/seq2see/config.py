@@ -214,6 +214,8 @@ def make_config(
         section, _, name = key.partition(".")
         merged.setdefault(section, {})[name] = value
     set_data_folder(merged, Path())
+    if isinstance(units := merged.get("text", {}).get("source"), str) and "," in units:  # as columns may be given
+        merged["text"]["source"] = columns_in(units)
     require_utf8(merged, where=settings_where)
     for section, table in merged.items():
         for name, value in table.items():
