@@ -78,7 +78,14 @@ def source_of(codec) -> str:
     """The part of an exported file that cuts and joins."""
     text = TextWriter([codec])
     lines = [header(), *(f"#include <{name}>" for name in INCLUDES), "#define LONGEST_INPUT 10000"]
-    lines += [*section("memory"), *section("text"), *text.unicode_lines(section), *text.unit_lines(section, codec)]
+    lines += [
+        *section("memory"),
+        *section("fail"),
+        *section("blocks"),
+        *section("text"),
+        *text.unicode_lines(section),
+        *text.unit_lines(section, codec),
+    ]
     lines += [*section("codecs"), *text.codec_lines(codec, "target", joins=True)]
     return "\n".join([*lines, MAIN])
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -61,7 +63,9 @@ def test_nothing_outside_the_standard_library_is_imported(libraries) -> None:
         "loaded = {name.partition('.')[0] for name in sys.modules}; "
         "print(sorted(loaded - {*sys.stdlib_module_names, 'seq2see', '__main__'}))"
     )
-    ran = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    environment = os.environ | {"PYTHONPATH": str(Path(seq2see.__file__).parents[1])}
+    command = [sys.executable, "-S", "-c", code]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
     assert ran.returncode == 0, ran.stderr
     answer, others = ran.stdout.splitlines()
     assert answer == model.predict("abc", beam=5)[0].text

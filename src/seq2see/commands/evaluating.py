@@ -250,7 +250,7 @@ def export(
         ),
     ] = None,
     separate_weights: Annotated[
-        bool,
+        Switch,
         Parameter(
             negative="",
             group=OUTPUT,

@@ -111,7 +111,7 @@ def unknown_option(error: UnknownOptionError, verb: str, words: Sequence[str], h
     name, _, value = typed.partition("=")
     flags = [flag for argument in error.argument_collection if argument.show for flag in argument.names]
     given = value or next((word for word in following(words, typed) if not word.startswith("-")), "")
-    usual = [flag for flag in flags if is_called(plain(flag), plain(name))]
+    usual = [flag for flag in flags if flag.startswith("--") and is_called(plain(flag), plain(name))]
     near = did_you_mean(name, flags) if flags else ""
     if usual:
         fix = f"it is called {usual[0]} here"
