@@ -38,8 +38,8 @@ MOST_ALONE = 8
 SIDE = 1024
 """Rows and columns of the matrices whose product is the ceiling."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+"""Environment variables that set the number of threads."""
 MOST_THREADS = 1_024
-"""Environment variables that set the number of threads, and the largest number."""
 CLEAR = 1.1
 """Advice follows from ratios of at least this: smaller ones may be noise."""
 

@@ -115,24 +115,24 @@ def require_possible(path: Path, kind: type[UserError] = DataError, doing: str =
     """
     try:
         found = os.stat(absolute(path))
-        is_device = stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode)
-        has_end = is_terminal(found) or os.path.samestat(found, os.stat(os.devnull))
-        if doing == "read" and is_device and not has_end:
-            raise kind("is a device", where=str(path), fix="name a file")
     except (FileNotFoundError, NotADirectoryError):
         return
-    except UserError:
-        raise
     except (OSError, ValueError) as error:
         raise system_error(error, path, doing, kind) from error
+    if doing == "read" and is_endless(found):
+        raise kind("is a device", where=str(path), fix="name a file")
 
 
-def is_terminal(found: os.stat_result) -> bool:
-    """Whether this is the terminal that standard input comes from."""
-    try:
-        return os.isatty(0) and os.path.samestat(found, os.fstat(0))
-    except OSError:
+def is_endless(found: os.stat_result) -> bool:
+    """Whether this is a device, but neither the empty one nor the terminal that standard input comes from."""
+    if not (stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode)):
         return False
+    if os.path.samestat(found, os.stat(os.devnull)):
+        return False
+    try:
+        return not (os.isatty(0) and os.path.samestat(found, os.fstat(0)))
+    except OSError:  # standard input is closed
+        return True
 
 
 def working_folder_exists() -> bool:

@@ -20,8 +20,8 @@ USUAL = (
     ("historical", "modern"),
 )  # fmt: skip
 """Usual names of source and target among other columns."""
-NUMBERS = ("id", "idx", "index", "guid", "uid")
-"""Usual names of what tells rows apart."""
+IDENTIFIERS = ("id", "idx", "index", "guid", "uid")
+"""Usual names of a column that identifies a row."""
 FEATURES = ("features", "feats", "tags", "tag", "msd", "morph", "morphology", "upos")
 _STORIES = ("context", "story", "passage", "paragraph")
 BEFORE = {"question": _STORIES, "message": ("history", "context")}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seq2see.data.header import BESIDE, NUMBERS, USUAL, usual_columns
+from seq2see.data.header import BESIDE, IDENTIFIERS, USUAL, usual_columns
 from seq2see.data.lines import Line, LineError, other_columns, require_text, text_of
 from seq2see.data.table import Row, Rows
 from seq2see.errors import DataError, did_you_mean
@@ -239,7 +239,7 @@ def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[tuple[
         return tuple(source), target
     shallow = [each for each in usual if len(each) <= _DEPTH]
     if len(shallow) > 2:
-        shallow = [each for each in shallow if not (each and each[-1] in NUMBERS)]
+        shallow = [each for each in shallow if not (each and each[-1] in IDENTIFIERS)]
     return ((shallow[0],), shallow[1]) if len(shallow) == 2 else None
 
 

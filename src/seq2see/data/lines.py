@@ -133,7 +133,7 @@ def other_columns(*, has_target: bool) -> str:
 
 
 def wrong_number(wanted: object, cells: Sequence[str], names: Sequence[str]) -> str:
-    """What is wrong with a line of so many cells, where `wanted` are expected; names of the columns show what lacks."""
+    """What is wrong with a line that has these cells and not `wanted` columns, whose `names` are shown where known."""
     expected = f"expected {wanted} columns"
     if not names:
         return f"{expected}, found {len(cells)}"

@@ -42,7 +42,7 @@ struct Codec {
   int is_ambiguous;             /* whether several sequences of tokens are one text */
   int form;                     /* 0: none, 1: NFC, 2: NFD, 3: NFKC */
   int folds;                    /* whether all letters are lower-cased */
-  size_t truncate;                /* tokens that longer texts are cut to; else 0 */
+  size_t truncate;              /* tokens that longer texts are cut to; else 0 */
   const Unit *units;
   size_t num_units;
   Slice (*join)(Work *, const Codec *, const Slices *);

@@ -98,7 +98,7 @@ static double pow(double x, double y)
   return series * power_of_two(power);
 }
 
-/* The sine of x and of so many quarters of a turn more. */
+/* sin(x + quarters * pi / 2). */
 static float sine_of(double x, int quarters)
 {
   const double turned = x * 0.63661977236758134;
