@@ -191,7 +191,7 @@ def test_the_beam_unfolds_step_by_step_with_what_was_pruned(opened: Callable[...
     page.locator(".beam input").press("ArrowLeft")
     assert page.locator(".column:visible").count() == 1
     page.locator(".beam .play").click()
-    until(page, f"document.querySelectorAll('.column:not([hidden])').length === {len(steps)}")
+    until(page, f"document.querySelectorAll('.column:not(.later)').length === {len(steps)}")
     until(page, "document.querySelector('.beam .play').textContent === 'Play'")
 
     page.locator(".column").nth(1).locator("button.kept").first.focus()
@@ -207,6 +207,20 @@ def test_the_beam_unfolds_step_by_step_with_what_was_pruned(opened: Callable[...
     page.select_option("#beam", "1")
     answers(page, 1)
     assert page.locator("#tree").is_hidden()
+
+
+def test_on_a_phone_nothing_jumps_while_the_beam_unfolds(opened: Callable[..., Any]) -> None:
+    page = opened("#text=deabcdeab&model=tiny&beam=10", width=375)
+    answers(page, 10)
+    last = int(page.locator(".beam input").get_attribute("max"))
+    box = "name => { const own = document.querySelector(name).getBoundingClientRect(); return [own.top + scrollY, own.height]; }"
+    seen = []
+    for step in range(1, last + 1):
+        page.locator(".beam input").fill(str(step))
+        seen.append([page.evaluate(box, name) for name in (".columns", ".beam .step", ".beam .readout")])
+        edge = page.locator(".column").nth(step - 1).bounding_box()
+        assert edge["x"] >= 0 and edge["x"] + edge["width"] <= 375, "the step is in view"
+    assert len({repr(each) for each in seen}) == 1
 
 
 def test_a_beam_of_a_script_that_runs_to_the_left_unfolds_to_the_left(opened: Callable[..., Any]) -> None:

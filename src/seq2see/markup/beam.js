@@ -28,7 +28,7 @@ class BeamTree {
     this.flow.addEventListener("pointerleave", () => this.point(null));
     this.scroll = make("div", { className: "scroll" }, this.flow);
     const control = make("div", { className: "control" }, this.button, make("label", {}, make("span", { textContent: "Step" }), this.slider));
-    this.element = make("div", { className: "beam" }, control, this.words, this.scroll, this.readout, this.legend());
+    this.element = make("div", { className: "beam" }, control, this.scroll, this.words, this.readout, this.legend());
     new ResizeObserver(() => this.draw()).observe(this.flow);
     this.play(false);
     this.show(this.last);
@@ -84,7 +84,8 @@ class BeamTree {
   show(step) {
     this.step = step;
     this.slider.value = step;
-    [...this.flow.children].slice(1).forEach((column, place) => { column.hidden = place >= step; });
+    const columns = [...this.flow.children].slice(1);
+    columns.forEach((column, place) => column.classList.toggle("later", place >= step)); // keeps its room: nothing jumps
     const own = this.columns[step - 1], sorted = [...own].sort((one, other) => other.logProb - one.logProb);
     const parts = Object.keys(FATES).flatMap((fate) => {
       const found = sorted.filter((node) => node.fate === fate);
@@ -95,9 +96,16 @@ class BeamTree {
     this.words.textContent = `Step ${step} of ${this.last}: ${parts.join("; ")}`;
     this.slider.setAttribute("aria-valuetext", `step ${step} of ${this.last}`);
     for (const node of this.columns.flat()) node.element.tabIndex = node === sorted[0] ? 0 : -1;
-    this.scroll.scrollLeft = this.flow.dir === "rtl" ? -this.scroll.scrollWidth : this.scroll.scrollWidth;
+    this.reveal(columns[step - 1]);
     this.point(null);
     this.draw();
+  }
+
+  // Scrolls no further than it takes to see a step.
+  reveal(column) {
+    const [view, own] = [this.scroll.getBoundingClientRect(), column.getBoundingClientRect()];
+    if (own.right > view.right) this.scroll.scrollLeft += own.right - view.right + 4;
+    else if (own.left < view.left) this.scroll.scrollLeft -= view.left - own.left + 4;
   }
 
   play(isOn) {
