@@ -213,7 +213,7 @@ def test_on_a_phone_nothing_jumps_while_the_beam_unfolds(opened: Callable[..., A
     page = opened("#text=deabcdeab&model=tiny&beam=10", width=375)
     answers(page, 10)
     last = int(page.locator(".beam input").get_attribute("max"))
-    box = "name => { const own = document.querySelector(name).getBoundingClientRect(); return [own.top + scrollY, own.height]; }"
+    box = "name => (own => [own.top + scrollY, own.height])(document.querySelector(name).getBoundingClientRect())"
     seen = []
     for step in range(1, last + 1):
         page.locator(".beam input").fill(str(step))
