@@ -22,9 +22,16 @@ from typing import NamedTuple
 import seq2see
 from seq2see.data import read_pairs
 from seq2see.export import export_run
+from seq2see.export.bundle import bundle_of
 from seq2see.export.c_checking import find_compiler
+from seq2see.export.c_wasm import MODULE_ENDING, WITHOUT_ENDING
 from seq2see.export.checking import find_node, run_in_node
+from seq2see.export.onnx import network
+from seq2see.inference.engine import make_numpy_engine
+from seq2see.inference.loading import model_of
+from seq2see.inference.predictor import Predictor
 from seq2see.native import load
+from seq2see.storage.saved_model import load_model
 
 BEAM = 5
 
@@ -38,26 +45,46 @@ class Answers(NamedTuple):
     """Per answer."""
 
 
-Runner = Callable[[Path, Sequence[str], int], Answers]
-"""Of an exported file, the texts and the beam."""
+class Exported(NamedTuple):
+    """A model in a target."""
+
+    path: Path
+    weights: str = "float32"
+    run: Path = Path()
+    """What was exported, for a target that isn't run from its file."""
 
 
-def in_node(path: Path, texts: Sequence[str], beam: int) -> Answers:
-    """An ES module in Node.js."""
+Runner = Callable[[Exported, Sequence[str], int], Answers]
+"""Of an exported model, the texts and the beam."""
+
+
+def in_node(exported: Exported, texts: Sequence[str], beam: int) -> Answers:
+    """An ES module, or WebAssembly with its module, in Node.js."""
     node = find_node()
     assert node is not None, "install Node.js"
-    (answers,), milliseconds = run_in_node(path.read_text("utf-8"), texts, [{"beam": beam}], node)
+    path, beside = exported.path, {}
+    if path.suffix == ".wasm":
+        path, beside = path.with_name(path.stem + MODULE_ENDING), {WITHOUT_ENDING: path.read_bytes()}
+    (answers,), milliseconds = run_in_node(path.read_text("utf-8"), texts, [{"beam": beam}], node, beside)
     log_probs = [each["logProb"] for each in answers]
     return Answers([each["text"] for each in answers], log_probs, milliseconds / len(texts))
 
 
-def in_c(path: Path, texts: Sequence[str], beam: int) -> Answers:
+def in_onnx(exported: Exported, texts: Sequence[str], beam: int) -> Answers:
+    """The two graphs in ONNX Runtime, with the search of Seq2See."""
+    saved = load_model(exported.run)
+    original = model_of(saved, make_numpy_engine)
+    bundle = bundle_of(saved, original, exported.weights, name=exported.run.name)
+    return in_python(network.predictor(bundle, original), texts, beam)
+
+
+def in_c(exported: Exported, texts: Sequence[str], beam: int) -> Answers:
     """A C file as a shared library, compiled for this machine."""
-    library = path.with_suffix(".so")
+    library = exported.path.with_suffix(".so")
     compiler = find_compiler()
     assert compiler is not None, "install gcc"
     flags = ["-std=c99", "-O3", "-march=native", "-shared", "-fPIC"]
-    subprocess.run([*compiler, *flags, str(path), "-lm", "-o", str(library)], check=True)
+    subprocess.run([*compiler, *flags, str(exported.path), "-lm", "-o", str(library)], check=True)
     model = load(library)
     start = time.perf_counter()
     found = [model.predict(text, beam=beam)[0] for text in texts]
@@ -65,7 +92,7 @@ def in_c(path: Path, texts: Sequence[str], beam: int) -> Answers:
     return Answers([answer.text for answer in found], [answer.log_prob for answer in found], each)
 
 
-def in_chromium(path: Path, texts: Sequence[str], beam: int) -> Answers:
+def in_chromium(exported: Exported, texts: Sequence[str], beam: int) -> Answers:
     """A page in Chromium, by its own model; needs the extra `browser`."""
     from playwright.sync_api import sync_playwright
 
@@ -74,7 +101,7 @@ def in_chromium(path: Path, texts: Sequence[str], beam: int) -> Answers:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
         page.set_default_timeout(0)
-        page.goto(path.absolute().as_uri())
+        page.goto(exported.path.absolute().as_uri())
         found = page.evaluate(IN_PAGE, [list(texts), beam])
         browser.close()
     return Answers(found["texts"], found["logProbs"], found["milliseconds"] / len(texts))
@@ -90,8 +117,10 @@ IN_PAGE = """([texts, beam]) => {
 }"""
 
 TARGETS: dict[str, tuple[str, str, Runner]] = {
+    "onnx": (".onnx", "float32", in_onnx),
     "js": (".mjs", "float32", in_node),
     "int8.js": (".mjs", "int8", in_node),
+    "wasm": (".wasm", "float32", in_node),
     "c": (".c", "float32", in_c),
     "int8.c": (".c", "int8", in_c),
     "page": (".html", "int8", in_chromium),
@@ -99,7 +128,7 @@ TARGETS: dict[str, tuple[str, str, Runner]] = {
 """The ending of the file, the format of the weights, and what runs it."""
 
 
-def in_python(model: seq2see.Model, texts: Sequence[str], beam: int) -> Answers:
+def in_python(model: Predictor, texts: Sequence[str], beam: int) -> Answers:
     """One text at a time, as the targets answer."""
     model.predict(texts[0], beam=beam)
     start = time.perf_counter()
@@ -150,7 +179,8 @@ def main() -> None:
                 numpy_model.pack(packed, weights=weights, data=pairs[:2])
                 stored = seq2see.load(packed, engine="numpy")
                 expected[weights] = [in_python(stored, texts, beam) for beam in beams]
-            own = [run(exported.path, texts, beam) for beam in beams]
+            made = Exported(exported.path, weights, arguments.run)
+            own = [run(made, texts, beam) for beam in beams]
             print(row(name, exported.size, own, expected[weights]), flush=True)
 
 

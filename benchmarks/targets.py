@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from parity import train
 
 import seq2see
-from export import BEAM, in_c, in_node
+from export import BEAM, Exported, in_c, in_node
 from seq2see.data import read_pairs
 from seq2see.export.bundle import Bundle, bundle_of
 from seq2see.export.c_target import c_source
@@ -76,7 +76,7 @@ def answers(target: str, bundle: Bundle, saved: SavedModel, texts: Sequence[str]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("model.c" if target == "C" else "model.mjs")
         path.write_text(c_source(bundle) if target == "C" else module(bundle), encoding="utf-8")
-        found = (in_c if target == "C" else in_node)(path, texts, beam)
+        found = (in_c if target == "C" else in_node)(Exported(path), texts, beam)
     return list(zip(found.texts, found.log_probs, strict=True))
 
 
