@@ -246,6 +246,17 @@ def test_other_columns_have_to_be_chosen(rows: list[tuple[str, ...]], tmp_path: 
         read(tmp_path, "".join("\t".join(row) + "\n" for row in rows), name="pairs.tsv")
 
 
+def test_the_columns_that_are_suggested_are_neither_numbers_nor_dates_nor_labels(tmp_path: Path) -> None:
+    words = enumerate("abcdefghijklmnopqrst", start=1)
+    rows = [(str(at), f"{at}.11.2026", f"Wort {word}", "Duden" if at % 3 else "", word * 2) for at, word in words]
+    content = "Nr.;Datum;Wort;Quelle;Laute\n" + "".join(";".join(row) + "\n" for row in rows)
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, content)
+    assert "--source Wort --target Laute, or several as source: --source Wort,Quelle --target Laute" in str(
+        caught.value
+    )
+
+
 def test_only_options_that_there_are_for_texts_choose_other_columns(tmp_path: Path) -> None:
     said: list[str] = []
     list(iterate_rows(io.BytesIO(CSV.encode()), "table.csv", known=KNOWN, say=said.append))

@@ -85,6 +85,20 @@ LAYOUTS: dict[str, tuple[str, str | bytes, int, tuple[str, str]]] = {
         ),
         8, ("vos is\tis?", "v ɔ s"),
     ),
+    "UniMorph 4, with the parts of forms": (
+        "forms", lines([(a, b, c, f"{b[:2]}|{b[2:]}" if at % 3 else "-") for at, (a, b, c) in enumerate(FORMS)]),
+        8, ("zien\tV;PST", "zag"),
+    ),
+    "translation memories (TMX)": (
+        "words.tmx",
+        '<?xml version="1.0"?>\n<tmx version="1.4"><header srclang="nl"/><body>\n'
+        + "".join(
+            f'<tu><tuv xml:lang="de"><seg>{b}</seg></tuv><tuv xml:lang="nl"><seg>{a}<ph>x</ph></seg></tuv></tu>\n'
+            for a, b in WORDS
+        )
+        + "</body></tmx>\n",
+        8, WORDS[0],
+    ),
     "instructions in JSON Lines": (
         "tasks.jsonl",
         "".join(

@@ -1,4 +1,4 @@
-"""What the cells of a column are: running numbers, labels, tags, notes on the origin of a pair."""
+"""What the cells of a column are: running numbers, labels, tags, parts of forms, notes on the origin of a pair."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ FEW = 5
 """Rows from which a pattern in a column is trusted."""
 MOST_LABELS = 20
 _NUMBER = r"[-+]?\d+([.,]\d+)?(e[-+]?\d+)?"
-_NUMBERS = re.compile(rf"{_NUMBER}( {_NUMBER})*")
+_DATE = r"\d{1,4}([./:-]\d{1,4}){1,2}"
+_NUMBERS = re.compile(rf"({_NUMBER}|{_DATE})( ({_NUMBER}|{_DATE}))*")
 _ORIGIN = re.compile(r"\s*(CC[ -]BY|CC0|https?://|©|licen[cs]e|attribution|source:)", re.IGNORECASE)
 _TAG_SIGNS = re.compile(r"[;|,=+]")
 _PART_SIGNS = re.compile(r"[;|=+]")
@@ -29,7 +30,7 @@ def is_constant(column: Sequence[str]) -> bool:
 
 
 def are_numbers(column: Sequence[str]) -> bool:
-    """Whether the cells are numbers, such as those of sentences, or scores, also several."""
+    """Whether the cells are numbers, such as those of sentences, scores, dates or times, also several."""
     return len(column) >= FEW and all(_NUMBERS.fullmatch(cell.strip()) for cell in column)
 
 
@@ -44,6 +45,12 @@ def are_tags(column: Sequence[str]) -> bool:
         return False
     parts = [part for cell in column for part in _TAG_SIGNS.split(cell)]
     return 2 * len(set(parts)) <= len(parts) or len(column) < FEW
+
+
+def are_segments(column: Sequence[str], forms: Sequence[str]) -> bool:
+    """Whether the cells are the parts of these forms, as in UniMorph 4: `zag|en`, or `-` where they aren't known."""
+    pairs = zip(column, forms, strict=True)
+    return any("|" in cell for cell in column) and all("|" in cell or cell in ("-", "", form) for cell, form in pairs)
 
 
 def are_labels(column: Sequence[str]) -> bool:

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from seq2see.data.cells import are_labels, are_numbers, are_origins, are_running_numbers, are_tags, is_constant
+from seq2see.data.cells import (
+    are_labels,
+    are_numbers,
+    are_origins,
+    are_running_numbers,
+    are_segments,
+    are_tags,
+    is_constant,
+)
 from seq2see.data.header import BESIDE, usual_columns
 from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format
 from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
@@ -22,8 +30,8 @@ MAX_LINES = 2_000
 """Lines that the format is told from."""
 MAX_BYTES = 4_000_000
 """Bytes after which no further line is looked at for this."""
-JSON_EXTENSIONS = (".jsonl", ".ndjson", ".json", ".parquet")
-"""Extensions of files that are read as one JSON value per line; those of .json and .parquet are made."""
+JSON_EXTENSIONS = (".jsonl", ".ndjson", ".json", ".parquet", ".tmx", ".xliff", ".xlf")
+"""Extensions of files that are read as one JSON value per line; those of all but the first two are made."""
 TABLE_EXTENSIONS = (".csv", ".tsv")
 """Extensions of tables."""
 _HALF = 0.5
@@ -272,26 +280,37 @@ def _chosen(
     if len(texts) == 3 and len(tags) == 1 and tags[0] > texts[0]:
         lemma, form = (at for at in texts if at not in tags)
         return (lemma, tags[0]), form, f"column {tags[0] + 1} has tags, so it belongs to the source"
-    if len(texts) > 2:
-        left = [at for at in texts if not are_numbers(cells[at])]
-        left = left[:2] + [at for at in left[2:] if not are_origins(cells[at])]
-        texts = texts if any(are_labels(cells[at]) or are_tags(cells[at]) for at in left) else left
+    if len(texts) > 3 and texts[2] in tags and are_segments(cells[texts[3]], cells[texts[1]]):
+        lemma, form, features, parts = texts[:4]
+        reason = (
+            f"column {features + 1} has tags, so it belongs to the source; column {parts + 1} has the parts of forms"
+        )
+        return (lemma, features), form, reason
+    left = [at for at in texts if not are_numbers(cells[at])]
+    left = left[:2] + [at for at in left[2:] if not are_origins(cells[at])]
+    if len(texts) > 2 and not any(are_labels(cells[at]) or are_tags(cells[at]) for at in left):
+        texts = left
     if len(texts) == 2:
         return (texts[0],), texts[1], ""
     if others and not {0, 1} & set(others):
         return (0,), 1, "the first two columns beside those to read in addition"
-    raise _several(layout, names, rows, where)
+    raise _several(layout, names, rows, where, left)
 
 
-def _several(layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str) -> ChoiceError:
-    """The error for columns that could be paired in several ways."""
+def _several(
+    layout: Layout, names: Sequence[str], rows: Sequence[Sequence[str]], where: str, texts: Sequence[int]
+) -> ChoiceError:
+    """The error for columns that could be paired in several ways, which suggests some of those that are `texts`."""
     columns = []
     for at in range(layout.num_columns):
         name = names[at] if at < len(names) else str(at + 1)
         sample = rows[0][at] if rows else ""
         columns.append(f"  {name}: {sample[:_MAX_SHOWN]}")
-    first, second, third = (names[at] if names else str(at + 1) for at in range(3))
+    labels = [at for at in texts if are_labels([row[at] for row in rows])]
+    likely = list(dict.fromkeys([*(at for at in texts if at not in labels), *labels, *range(layout.num_columns)]))[:3]
+    first, second, third = (names[at] if names else str(at + 1) for at in likely)
     what = f"has {layout.describe()}; which are source and target?"
     fix = f"choose by {'name' if names else 'number'}: --source {first} --target {second}"
-    fix += f", or several as source: --source {first},{second} --target {third}"
+    own, answer = ((first, third), second) if likely[2] in labels else ((first, second), third)
+    fix += f", or several as source: --source {','.join(own)} --target {answer}"
     return ChoiceError("\n".join([what, *columns]), where=where, fix=fix)

@@ -26,6 +26,7 @@ from seq2see.data.conversion import (
 )
 from seq2see.data.encodings import unicode_advice
 from seq2see.data.formats import known_format
+from seq2see.data.translation_memory import is_translation_memory, memory_lines
 from seq2see.errors import DataError
 from seq2see.printable import quoted
 from seq2see.system_errors import require_possible, system_error, working_folder_exists
@@ -44,7 +45,8 @@ _MAX_EXAMINED = 1 << 16
 
 
 def read_content(path: Path, encoding: str | None = None) -> bytes:
-    """The lines of a text file in UTF-8, whatever it is: gzipped, in another encoding, a JSON array, Parquet.
+    """The lines of a text file in UTF-8, whatever it is: gzipped, in another encoding, a JSON array, Parquet,
+    TMX.
 
     `encoding` is that of files that are not UTF-8. Raises DataError if it is missing, a folder, empty or damaged.
     """
@@ -60,6 +62,8 @@ def read_content(path: Path, encoding: str | None = None) -> bytes:
             content = unpacked.readall()
     if content.startswith(PARQUET) and not is_gzip:
         content = b"".join(parquet_lines(path))
+    elif is_translation_memory(content[:_START]):
+        content = b"".join(memory_lines(BytesIO(content), str(path)))
     elif content.startswith(MARKS) or encoding is not None:
         name = encoding_of(content if not content.startswith(MARKS) else content[:_MAX_EXAMINED], encoding)
         content = content if name is None else b"".join(transcoded([content], name, str(path)))
@@ -183,6 +187,8 @@ def open_content(path: Path, encoding: str | None = None) -> Iterator[OpenFile]:
         start = stream.peek(_START)
         if start.startswith(PARQUET) and not is_gzip:
             stream = BufferedReader(Chunks(parquet_lines(path)), _BUFFER)
+        elif is_translation_memory(start):
+            stream = BufferedReader(Chunks(memory_lines(stream, str(path))), _BUFFER)
         elif name := _encoding_of_stream(start, path, encoding, is_gzip=is_gzip):
             stream = BufferedReader(Chunks(transcoded(blocks_of(stream), name, str(path))), _BUFFER)
         start = stream.peek(_START)

@@ -28,6 +28,7 @@ _FORMATS = (
     _Format(b"\x89PNG", "is a picture", "name a file of text"),
     _Format(b"\xff\xd8\xff", "is a picture", "name a file of text"),
 )
+_MARKUP = {b"<?xml": "XML", b"<!doctype html": "HTML", b"<html": "HTML"}
 _PACKED_MODEL = b"\x89S2SEE\n"
 _ZIP = b"PK\x03\x04"
 _DOCUMENTS = (b"[Content_Types].xml", b"xl/", b"word/", b"mimetypeapplication/vnd.oasis")
@@ -61,6 +62,10 @@ def known_format(start: bytes, path: str) -> Advice | None:
         if any(mark in start for mark in _DOCUMENTS):
             return Advice("is a spreadsheet or another document, and no text", _SAVE_AS_TEXT)
         return Advice("is a zip archive, and no text", "extract it and name a file of it")
+    first = start.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0].lower()
+    if kind := next((kind for mark, kind in _MARKUP.items() if first.startswith(mark) and b"\t" not in first), ""):
+        fix = "export its pairs as a table in text, such as CSV, or as TMX or XLIFF"
+        return Advice(f"is {kind}, and no table", fix)
     for each in _FORMATS:
         if start.startswith(each.start):
             command = piped(path, each.program, ".txt" if "." not in path else "") if each.program else ""
