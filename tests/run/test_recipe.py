@@ -186,6 +186,18 @@ def test_forms_from_lemmas_and_tags_read_the_tags_in_each_step() -> None:
     assert chosen(ModelOptions(name="transformer")) == ("transformer", "source")
 
 
+def test_many_forms_from_lemmas_and_tags_are_left_to_attention() -> None:
+    words = ["".join(letters) for letters in product("abcdef", repeat=3)]
+    pairs = [Pair(f"{word}\tV;PST", f"{word}t", "") for word in words]
+    options = TextOptions(source=("characters", "tags"), target="characters")
+    _, found = build_examples(options, pairs, has_source=True)
+    names = [
+        choose_model(ModelOptions(), number, found, has_tags=True)[0].name for number in (700, 5_000, 5_001, 7_000)
+    ]
+    assert names == ["transducer", "transducer", "bidirectional", "bidirectional"]
+    assert choose_model(ModelOptions(), 7_000, found)[0].name == "transducer", "of sources without tags"
+
+
 @pytest.mark.parametrize("number", UPDATES)
 def test_the_measured_numbers_of_updates_are_used(number: int) -> None:
     assert choose_training(TrainingOptions(), examples(number), can_match=True)[0].max_updates == UPDATES[number]

@@ -35,8 +35,9 @@ LEAST_EXPLAINED = 0.4
 """From this share of the targets on that a monotonic alignment explains, a transducer is chosen."""
 FEWEST_ALIGNED = 50
 """Of fewer pairs, that share can't be told."""
-MOST_ALIGNED = 10_000
-"""Nothing was measured beyond 8,000 pairs, where attention is as good or worse: docs/defaults.md."""
+MOST_ALIGNED, MOST_ALIGNED_WITH_TAGS = 10_000, 5_000
+"""Nothing was measured beyond 8,000 pairs, where attention is as good or worse; where the source has tags, attention
+is better at 7,000: docs/defaults.md."""
 MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
 PICTURE_DROPOUT = 0.1
@@ -96,7 +97,8 @@ def choose_model(
         if has_many_translations and has_options_of(TRANSFORMER, options):
             name = TRANSFORMER
             why = f"{ARCHITECTURES[name].summary}, since these are {num_pairs:,} pairs of sentences"
-        is_suitable = FEWEST_ALIGNED <= num_pairs <= MOST_ALIGNED and has_options_of(TRANSDUCER, options)
+        most = MOST_ALIGNED_WITH_TAGS if has_tags else MOST_ALIGNED
+        is_suitable = FEWEST_ALIGNED <= num_pairs <= most and has_options_of(TRANSDUCER, options)
         if examples is not None and is_suitable:
             share = explained_share(pairs_of_ids(examples))
             if share >= LEAST_EXPLAINED:
