@@ -503,6 +503,17 @@ MISTAKES: dict[str, Mistake] = {
     "missing recipe": (["train", "missing.toml"], ["missing.toml", "can't be read"]),
     "recipe with a wrong key": (["train", "RECIPE"], ["RECIPE", "modle.name", "'model.name'"]),
     "wrong key beside a recipe": (["train", "GOOD", "--set", "model.widht=3"], ["--set: ", "model.widht"]),
+    "missing data for a run that exists": (["train", "missing.tsv", "--out", "COPY"], ["missing.tsv", "no such file"]),
+    "setting that doesn't fit the data of a run that exists": (
+        ["train", "PAIRS", "--out", "COPY", "--set", "data.group=7"],
+        ["data.group", "each source is a group"],
+    ),
+    "units that conflict for a run that exists": (
+        ["train", "PAIRS", "--out", "COPY", "--set", "text.joint=true", "text.source=bpe", "text.target=words"],
+        ["text.joint", "remove text.joint"],
+    ),
+    "run that exists": (["train", "PAIRS", "--out", "COPY"], ["COPY: this run already exists", "--force"]),
+    "device as data": (["check", "/dev/zero"], ["/dev/zero: is a device, not a regular file"]),
     "missing dev": (["train", "PAIRS", "--dev", "missing.tsv"], ["missing.tsv", "no such file"]),
     "out is a file": (["train", "PAIRS", "--out", "PAIRS"], ["PAIRS", "--out"]),
     "out below a file": (["train", "PAIRS", "--out", "PAIRS/x"], ["PAIRS/x", "--out"]),

@@ -23,7 +23,7 @@ from rich.console import Console
 from seq2see import Pair
 from seq2see.config import Config, make_config, read_toml
 from seq2see.data import Examples
-from seq2see.errors import CheckpointError, ConfigError
+from seq2see.errors import CheckpointError, ConfigError, DataError
 from seq2see.run import state as run_state
 from seq2see.run.changes import fingerprint, pair_changes
 from seq2see.run.resume import RunStart
@@ -437,6 +437,18 @@ def test_a_finished_model_is_never_replaced_unasked(
     with pytest.raises(ConfigError, match="this run already exists"):
         said_by(config(), run, auto_resume=restarts == 0)
     assert {path.name: path.read_bytes() for path in (run / "model").iterdir()} == before
+
+
+def test_faults_of_the_data_are_said_before_that_the_run_exists(config: Callable[..., Config], tmp_path: Path) -> None:
+    run = said_by(config(training__max_updates=1), tmp_path / "run")[1].folder
+    with pytest.raises(DataError, match="no such file"):
+        said_by(config(data__train=str(tmp_path / "missing.tsv")), run)
+    with pytest.raises(ConfigError, match="is no column of the source"):
+        said_by(config(data__group="lemma", data__source="1", data__target="2"), run)
+    with pytest.raises(ConfigError, match="a joint vocabulary needs the same unit on both sides"):
+        said_by(config(text__joint=True, text__source="words", text__target="bpe"), run)
+    with pytest.raises(ConfigError, match="this run already exists"):
+        said_by(config(), run)
 
 
 def test_what_a_launcher_starts_again_goes_on(

@@ -29,6 +29,7 @@ from seq2see.data.sources import MOST_RECORD_LINES
 from seq2see.data.table import Format, TableFormat
 from seq2see.doctor.report import Example
 from seq2see.errors import DataError
+from seq2see.system_errors import require_possible
 
 BLOCK_BYTES = 1 << 21
 """Bytes of a file per block."""
@@ -155,7 +156,8 @@ def pair_sources(paths: Sequence[Path], table: TableOptions = TableOptions()) ->
 
 
 def _require_readable(path: Path) -> None:
-    """DataError for a file that can't be opened, with the same messages as in training."""
+    """DataError for a device and for a file that can't be opened, with the same messages as in training."""
+    require_possible(path, DataError, "read")
     try:
         with path.open("rb"):
             return

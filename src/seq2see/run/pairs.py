@@ -23,6 +23,7 @@ from seq2see.errors import ConfigError, UserError
 from seq2see.printable import quoted
 from seq2see.run.record import unchanged_config
 from seq2see.text import Codecs
+from seq2see.text.choice import choose_text
 from seq2see.text.fields import num_fields
 from seq2see.text.options import TextOptions
 
@@ -43,6 +44,8 @@ class RunData:
     """The options of the columns that were read of a table: see `Format.chosen`."""
     grouping: Grouping = BY_SOURCE
     """What pairs have in common that stay together."""
+    text: TextOptions | None = None
+    """With the units of both sides, once they are chosen: see `with_units`."""
 
     @property
     def group_field(self) -> int:
@@ -191,6 +194,18 @@ def read_data(
     if pairs is None:
         notes += size_notes(config.data.train)
     return RunData(train, dev, notes, columns=chosen, grouping=grouping)
+
+
+def with_units(data: RunData, options: TextOptions, *, has_source: bool) -> RunData:
+    """The data with the units of their texts, and with notes on them. ConfigError for conflicting options.
+
+    A prepared corpus has its own.
+    """
+    if data.corpus or data.text is not None:
+        return data
+    sources = [pair.source for pair in data.train] if has_source else None
+    text, lines = choose_text(options, sources, [pair.target or "" for pair in data.train])
+    return replace(data, text=text, notes=[*data.notes, *lines])
 
 
 def split_seed_of(config: Config) -> int:

@@ -144,7 +144,6 @@ def new_run(context: RunContext, config: Config, given: Collection[str]) -> RunS
     pretrained = None
     if config.training.start_from:
         pretrained, config = read_pretrained(config, context.folder, given)
-    require_free(context.folder, force=context.resume_options.force)
     return RunStart(config, pretrained)
 
 
