@@ -209,6 +209,52 @@ def test_texts_come_from_arguments_stdin_and_files_and_go_to_stdout_and_files(
     assert Path("out.txt").read_text() == answers
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate RUN FILE --metrics cer",
+        "score RUN FILE",
+        "align RUN FILE",
+        "predict RUN --input FILE --source 1",
+        "predict RUN abc --lexicon FILE",
+        "predict RUN abc --glossary=FILE",
+        "check FILE",
+        "check PAIRS --test FILE",
+        "check --json FILE",
+        "check FILE --fix -o clean.tsv",
+        "report RUN -o r.html --test FILE",
+        "pack RUN -o m.seq2see --data FILE",
+    ],
+)
+def test_a_dash_is_standard_input(command: str, seq2see_command: Command, tiny_run: Path, tiny_pairs: Path) -> None:
+    lines = tiny_pairs.read_bytes().splitlines(keepends=True)[:12]
+    words = [{"RUN": str(tiny_run), "PAIRS": str(tiny_pairs)}.get(word, word) for word in command.split()]
+    Path("test.tsv").write_bytes(b"".join(lines))
+    expected = seq2see_command(*[word.replace("FILE", "test.tsv") for word in words])
+    found = seq2see_command(*[word.replace("FILE", "-") for word in words], stdin=b"".join(lines))
+    assert expected.code == found.code == 0, found.err
+
+    def named_alike(text: str) -> str:
+        return text.replace("train test.tsv", "train pairs.tsv").replace("test.tsv", "/dev/stdin")
+
+    assert found.out == named_alike(expected.out)
+    assert len(found.err.splitlines()) == len(expected.err.splitlines())
+
+
+def test_a_dash_among_texts_is_standard_input(seq2see_command: Command, tiny_run: Path) -> None:
+    piped = seq2see_command("predict", tiny_run, stdin=b"abc\nde\n")
+    assert piped.out.count("\n") == 2
+    for words in (("-",), ("--input", "-"), ("--input=-",)):
+        assert seq2see_command("predict", tiny_run, *words, stdin=b"abc\nde\n") == piped
+    shown = seq2see_command("attend", tiny_run, stdin=b"abc\n")
+    assert seq2see_command("attend", tiny_run, "-", stdin=b"abc\n") == shown
+    assert seq2see_command("predict", tiny_run, "--", "-", stdin=b"abc\nde\n").out.count("\n") == 1  # a text
+    both = seq2see_command("predict", tiny_run, "--lexicon", "-", stdin=b"abc\tcba\n")
+    assert both.code == 2
+    assert both.err.startswith("seq2see: standard input: is needed for texts, and was given for another file\n")
+    assert seq2see_command("check", "-", "--delimiter", "-").err.startswith("seq2see: --delimiter: needs a value")
+
+
 def test_nothing_on_stdin_gives_nothing(seq2see_command: Command, tiny_run: Path) -> None:
     assert seq2see_command("predict", tiny_run) == Ran(0, "", "")
 
@@ -513,6 +559,11 @@ MISTAKES: dict[str, Mistake] = {
         ["text.joint", "remove text.joint"],
     ),
     "run that exists": (["train", "PAIRS", "--out", "COPY"], ["COPY: this run already exists", "--force"]),
+    "data on stdin": (["train", "-"], ["/dev/stdin: is standard input", "when it is resumed", "> pairs.tsv"]),
+    "dev on stdin": (["train", "PAIRS", "--dev", "-"], ["/dev/stdin: is standard input", "> pairs.tsv"]),
+    "stdin twice": (["evaluate", "RUN", "-", "-"], ["standard input: ", "named twice"]),
+    "stdin and texts": (["predict", "RUN", "-", "abc"], ["standard input: conflicts with texts as arguments"]),
+    "stdin and a file": (["predict", "RUN", "-", "--input", "TEXT"], ["standard input: conflicts with --input"]),
     "device as data": (["check", "/dev/zero"], ["/dev/zero: is a device, not a regular file"]),
     "missing dev": (["train", "PAIRS", "--dev", "missing.tsv"], ["missing.tsv", "no such file"]),
     "out is a file": (["train", "PAIRS", "--out", "PAIRS"], ["PAIRS", "--out"]),

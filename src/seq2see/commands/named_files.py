@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from seq2see.console import say
+from seq2see.data.standard_input import STDIN_FILE
 from seq2see.errors import ConfigError, UserError
 
 
@@ -23,6 +24,16 @@ def require_commas(metrics: Sequence[str] | None, words: Iterable[str]) -> None:
             where="--metrics",
             fix=f"write --metrics {listed}",
         )
+
+
+def texts_named(texts: Sequence[str], path: Path | None) -> tuple[str, ...]:
+    """The texts; none for -, which is the standard input that is read then. ConfigError for both."""
+    if str(STDIN_FILE) not in texts:
+        return tuple(texts)
+    if len(texts) > 1 or path is not None:
+        what = f"conflicts with {'--input' if path is not None else 'texts as arguments'}"
+        raise ConfigError(what, where="standard input", fix="give one of the two")
+    return ()
 
 
 def require_no_files(texts: Sequence[str], verb: str, runs: Sequence[Path]) -> None:

@@ -77,6 +77,7 @@ def requests_of(
     answer. For a file there is a progress bar, if stderr is a terminal and the answers go elsewhere.
     """
     from seq2see.data import iterate_rows, open_content
+    from seq2see.data.standard_input import STDIN_FILE, is_stdin_read
     from seq2see.inference.options import PER_TEXT
     from seq2see.inference.requests import Request, request_of
 
@@ -93,13 +94,16 @@ def requests_of(
 
     if texts:
         yield (Request(text, place=f"text {number}") for number, text in enumerate(texts, start=1)), None
-    elif path is not None:
+    elif path is not None and path != STDIN_FILE:
         with (
             open_content(path, table.encoding or known.encoding) as file,
             bar(file.share_read, shown=not to_terminal) as moved,
         ):
             yield map(moved, read(file.stream, str(path))), None
     else:
+        if is_stdin_read():
+            fix = "give the texts as arguments, or in a file: --input texts.txt"
+            raise ConfigError("is needed for texts, and was given for another file", where="standard input", fix=fix)
         if sys.stdin.isatty():
             say("type a text and press Enter; Ctrl-D ends")
         yield read(sys.stdin.buffer, STDIN), 1 if sys.stdin.isatty() else None

@@ -26,6 +26,7 @@ from seq2see.data.conversion import (
 )
 from seq2see.data.encodings import unicode_advice
 from seq2see.data.formats import known_format
+from seq2see.data.standard_input import STDIN_FILE, content_of_stdin
 from seq2see.errors import DataError
 from seq2see.printable import quoted
 from seq2see.system_errors import require_possible, system_error, working_folder_exists
@@ -39,6 +40,7 @@ _UNPACKED, _EXPANSION = 2**28, 50
 _BUFFER = 2**16
 _START = 4096
 """Bytes from which it is decided whether a stream is text."""
+_NAMES_OF_STDIN = (STDIN_FILE, Path("/dev/fd/0"), Path("/proc/self/fd/0"))
 _MAX_EXAMINED = 1 << 16
 """Bytes from which it is decided whether a file in memory is text."""
 
@@ -51,7 +53,7 @@ def read_content(path: Path, encoding: str | None = None) -> bytes:
     known_encoding(encoding)
     require_possible(path, DataError, "read")
     try:
-        content = path.read_bytes()
+        content = content_of_stdin() if path == STDIN_FILE else path.read_bytes()
     except (OSError, ValueError) as error:
         raise unreadable(error, path) from error
     is_gzip = content.startswith(_GZIP)
@@ -59,7 +61,7 @@ def read_content(path: Path, encoding: str | None = None) -> bytes:
         with Unpacked(BytesIO(content), len(content), path) as unpacked:
             content = unpacked.readall()
     if content.startswith(PARQUET) and not is_gzip:
-        content = b"".join(parquet_lines(path))
+        content = b"".join(parquet_lines(path, content))
     elif content.startswith(MARKS) or encoding is not None:
         name = encoding_of(content if not content.startswith(MARKS) else content[:_MAX_EXAMINED], encoding)
         content = content if name is None else b"".join(transcoded([content], name, str(path)))
@@ -79,10 +81,11 @@ def unreadable(error: OSError | ValueError, path: Path) -> DataError:
     return system_error(error, path, "read", DataError)
 
 
-def require_no_pipe(path: Path) -> None:
-    """DataError for a pipe, where a file is read more than once."""
-    if path.is_fifo():
-        what = "is a pipe, which can be read only once"
+def require_no_pipe(path: Path, why: str = "") -> None:
+    """DataError for a pipe or standard input, where a file is read more than once; `why` it is."""
+    is_stdin = path in _NAMES_OF_STDIN
+    if is_stdin or path.is_fifo():
+        what = f"is {'standard input' if is_stdin else 'a pipe'}, which can be read only once{why}"
         raise DataError(what, where=str(path), fix="write its content to a file first: … > pairs.tsv")
 
 
@@ -171,26 +174,34 @@ def open_content(path: Path, encoding: str | None = None) -> Iterator[OpenFile]:
     known_encoding(encoding)
     require_possible(path, DataError, "read")
     try:
-        on_disk = BufferedReader(Checked(path))
+        on_disk, size = _opened(path)
     except (OSError, ValueError) as error:
         raise unreadable(error, path) from error
     with on_disk:
-        size = path.stat().st_size
         is_gzip = on_disk.peek(2).startswith(_GZIP)
         stream: BufferedReader[Any] = on_disk
         if is_gzip:
             stream = BufferedReader(Unpacked(on_disk, size, path), _BUFFER)
         start = stream.peek(_START)
         if start.startswith(PARQUET) and not is_gzip:
-            stream = BufferedReader(Chunks(parquet_lines(path)), _BUFFER)
+            again = content_of_stdin() if path == STDIN_FILE else None
+            stream = BufferedReader(Chunks(parquet_lines(path, again)), _BUFFER)
         elif name := _encoding_of_stream(start, path, encoding, is_gzip=is_gzip):
             stream = BufferedReader(Chunks(transcoded(blocks_of(stream), name, str(path))), _BUFFER)
         start = stream.peek(_START)
         _check(start, path, is_all=len(start) < _START, is_gzip=is_gzip)
-        if may_be_container(start) and path.is_file():
+        if may_be_container(start) and (path == STDIN_FILE or path.is_file()):
             content = stream.read()
             stream = BufferedReader(BytesIO(content if (made := container_lines(content)) is None else made))
         yield OpenFile(stream, on_disk, size)
+
+
+def _opened(path: Path) -> tuple[BufferedReader[Any], int]:
+    """The file and its size in bytes. OSError or ValueError if it can't be opened."""
+    if path == STDIN_FILE:
+        content = content_of_stdin()
+        return BufferedReader(BytesIO(content)), len(content)
+    return BufferedReader(Checked(path)), path.stat().st_size
 
 
 def _encoding_of_stream(start: bytes, path: Path, encoding: str | None, *, is_gzip: bool) -> str | None:

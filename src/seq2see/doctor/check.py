@@ -9,6 +9,7 @@ import numpy as np
 
 from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.reading import gc_paused
+from seq2see.data.standard_input import STDIN_FILE
 from seq2see.doctor import columns, comparisons, symbols
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding, complete
@@ -95,8 +96,9 @@ def examine(files: Sequence[PairSource]) -> DataReport:
 
 def _suggest(train: PairStatistics, sizes: SetSizes) -> tuple[str, ...]:
     """What seq2see train chooses for these pairs by default."""
+    names = ["pairs.tsv" if path == STDIN_FILE else quoted(path) for path in train.files.paths]  # once it is saved
     return (
         *(f"{side.name}: {side.unit} ({side.reason})" for side in (*(sizes.fields or [sizes.source]), sizes.target)),
         f"model: {MODEL}; for many translations transformer, and for targets written along their sources transducer",
-        f"command: seq2see train {' '.join([*map(quoted, train.files.paths), *flags_of(train.files.table)])}",
+        f"command: seq2see train {' '.join([*names, *flags_of(train.files.table)])}",
     )

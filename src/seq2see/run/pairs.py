@@ -14,6 +14,7 @@ from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
 from seq2see.data.balance import Balance
+from seq2see.data.files import require_no_pipe
 from seq2see.data.groups import BY_SOURCE, Grouping, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
@@ -29,6 +30,8 @@ from seq2see.text.options import TextOptions
 
 LARGE_BYTES = 1_000_000_000
 """Bytes of text from which on `seq2see prepare` is recommended."""
+LATER = ", and a run reads its data again when it is resumed"
+"""Why its files have to last."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,9 @@ def read_data(
 ) -> RunData:
     """The pairs given, or those of the configured files; without dev, a part of train is held out."""
     notes: list[str] = []
+    for name in (*config.data.train, *config.data.dev, config.data.also_source, config.data.also_target):
+        if name is not None:
+            require_no_pipe(Path(name), LATER)
     if pairs is None and (corpus := corpus_of(config.data.train)):
         return corpus_data(corpus)
 
