@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from seq2see.commands import VERBS
+from seq2see.commands import RUN_FIRST, VERBS
 from seq2see.commands.boxes import ERRORS, epilogue
 from seq2see.commands.mistakes import explained, without_options_of_others
 from seq2see.commands.options import EXIT_INTERRUPTED
@@ -115,6 +115,10 @@ def called(arguments: list[str]) -> object:
         for verb in VERBS:
             app[verb]
     words = with_named_stdin(arguments, lambda: options_of(arguments[0])) if arguments[:1] != ["-"] else arguments
+    if words and words[0] in {*RUN_FIRST, "compare"}:
+        from seq2see.commands.run_first import require_run_first
+
+        require_run_first(words)
     try:
         return app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:

@@ -51,10 +51,10 @@ def require_no_files(texts: Sequence[str], verb: str, runs: Sequence[Path]) -> N
         if not os.path.splitext(text)[1]:
             say(f"note: {text} is answered as a text; for the lines of the file of that name: --input {text}")
             continue
-        raise ConfigError("is a file, and texts were expected", where=text, fix=_way_to_answer(text, command))
+        raise ConfigError("is a file, and texts were expected", where=text, fix=way_to_answer(text, command))
 
 
-def _way_to_answer(name: str, command: str) -> str:
+def way_to_answer(name: str, command: str) -> str:
     """How the lines of a file are answered, or the first column of a table."""
     from seq2see.data import open_content
     from seq2see.data.advice import piped, quoted_path

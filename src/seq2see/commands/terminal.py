@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -26,20 +27,22 @@ STDIN = "<stdin>"
 
 def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
     """The runs of an ensemble, which come before texts and files, and the words after them."""
-    runs = [run]
-    from seq2see.inference.loading import members_of
-
-    for word in rest:
-        # With os.path, since a text may be longer than a file name can be.
-        is_folder = word and any(os.path.exists(os.path.join(word, *part)) for part in MANIFESTS)
-        is_folder = is_folder or bool(word and os.path.isdir(word) and members_of(Path(word)) != [Path(word)])
-        if not is_folder and not (word.endswith(".seq2see") and os.path.isfile(word)):
-            break
-        runs.append(Path(word))
+    runs = [run, *map(Path, itertools.takewhile(is_model, rest))]
     texts = rest[len(runs) - 1 :]
     if texts and not os.path.exists(texts[0]) and (folder := os.path.dirname(texts[0])) and os.path.isdir(folder):
         say(f"note: there is no run {texts[0]}; read as a text")
     return runs, texts
+
+
+def is_model(word: str) -> bool:
+    """Whether a run, a folder of several, or a packed model has this name."""
+    from seq2see.inference.loading import members_of
+
+    # With os.path, since a text may be longer than a file name can be.
+    if not os.path.isdir(word):
+        return word.endswith(".seq2see") and os.path.isfile(word)
+    has_list = any(os.path.exists(os.path.join(word, *part)) for part in MANIFESTS)
+    return has_list or members_of(Path(word)) != [Path(word)]
 
 
 def require_other(output: Path | None, inputs: Iterable[Path | None]) -> None:
