@@ -50,6 +50,15 @@ class RunData:
     text: TextOptions | None = None
     """With the units of both sides, once they are chosen: see `with_units`."""
 
+    def settled(self, options: DataOptions) -> DataOptions:
+        """The options with what was decided from the files: their columns, and what groups the pairs.
+
+        A run reads its pairs again when it is resumed or reported on, and another version may decide otherwise.
+        """
+        columns = {name: value for name, value in self.columns.items() if name != "delimiter"}  # dev may have another
+        group = self.grouping.field or None if options.group is None else options.group
+        return replace(options, **columns, group=group)
+
     @property
     def group_field(self) -> int:
         """The field whose texts are recorded for `evaluate --by seen`: the one that groups the pairs, or the first."""

@@ -192,8 +192,7 @@ def plan_run(
     data = with_units(
         data or read_data(config, pairs, dev_pairs, has_source=has_source), config.text, has_source=has_source
     )
-    columns = {name: value for name, value in data.columns.items() if name != "delimiter"}  # dev may have another
-    config = replace(config, data=replace(config.data, **columns))
+    config = replace(config, data=data.settled(config.data))
     if pretrained:
         codecs, min_max_length, seen_before = pretrained.codecs, pretrained.max_length, pretrained.seen
     if corpus := data.corpus:
@@ -232,7 +231,8 @@ def plan_run(
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
     text_notes = [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
-    text_notes += truncated_lines([pair.source for pair in data.train], codecs[0])
+    num_cut = corpus.num_cut if corpus else examples.sources.num_cut
+    text_notes += truncated_lines(num_cut, len(data.train), text.truncate)
     kinds = [field.kind for field in sizes_of(codecs).fields]
     has_many = has_source and are_many_translations(text, examples)
     model, model_notes = choose_model(
