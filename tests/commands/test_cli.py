@@ -18,6 +18,7 @@ import pytest
 
 import seq2see
 from seq2see import UserError, cli
+from seq2see.config import read_toml
 from seq2see.model import ARCHITECTURES
 
 
@@ -150,6 +151,37 @@ def test_a_recipe_is_trained_on_from_anywhere(
     assert again.code == 0, again.err
     weights = [Path(run, "model", "model.safetensors").read_bytes() for run in ("runs/mine", "again")]
     assert weights[0] == weights[1]
+
+
+def test_every_command_that_trains_or_prepares_takes_a_recipe(
+    seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "r.toml").write_text('[text]\nsource = "bytes"\n[model]\nname = "plain"\n')
+    ran = seq2see_command("prepare", tiny_pairs, "--recipe", "r.toml", "-o", "corpus")
+    assert ran.code == 0, ran.err
+    assert "source: bytes (text.source)" in ran.err
+    train = "seq2see train corpus --recipe r.toml"
+    assert ran.err.endswith(f"train on it: {train}\n")
+    trained = seq2see_command(*train.split()[1:], "-o", "run", *tiny_flags)
+    assert trained.code == 0, trained.err
+    assert read_toml(tmp_path / "run" / "config.toml")["model"]["name"] == "plain"
+    crossed = seq2see_command("cross", tiny_pairs, "--recipe", "r.toml", "--folds", "2", "-o", "folds", *tiny_flags)
+    assert crossed.code == 0, crossed.err
+    for config in (tmp_path / "folds").rglob("config.toml"):
+        assert read_toml(config)["text"]["source"] == "bytes"
+    asked = []
+    monkeypatch.setattr("seq2see.tuning.tune", lambda config, *_, **__: asked.append(config))
+    assert seq2see_command("tune", tiny_pairs, "--recipe", "r.toml", "-o", "tune").code == 130
+    assert (asked[0].text.source, asked[0].model.name) == ("bytes", "plain")
+
+
+def test_a_recipe_of_options_that_a_corpus_lacks_is_refused(
+    seq2see_command: Command, tiny_pairs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "r.toml").write_text("[data]\nbalance = 1\n")
+    ran = seq2see_command("prepare", tiny_pairs, "--recipe", "r.toml", "-o", "corpus")
+    assert ran.code == 2
+    assert "--recipe r.toml: data.balance has no effect here" in ran.err
 
 
 def test_data_set_on_the_command_line_are_found_again(
