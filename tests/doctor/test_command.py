@@ -115,9 +115,7 @@ def test_columns_and_units_are_those_of_the_recipe(seq2see_check: Command) -> No
     [
         (("good.tsv", "--recipe", "nope"), "unknown recipe 'nope'"),
         (("good.tsv", "--recipe", "inflection"), "--recipe inflection: has units for 2 source columns, found 1"),
-        (("good.tsv", "a.toml"), "a.toml: is a recipe, and stands where a file of pairs is expected"),
-        (("a.toml",), "name it after --recipe: --recipe a.toml"),
-        (("a.toml", "--recipe", "chat"), "name it after --recipe: --recipe a.toml"),
+        (("a.toml", "--recipe", "chat"), "--recipe: conflicts with a.toml, a recipe too"),
     ],
 )
 def test_a_recipe_that_does_not_fit(arguments: tuple[str, ...], words: str, seq2see_check: Command) -> None:

@@ -30,7 +30,7 @@ from seq2see.commands.options import (
     width_in,
 )
 from seq2see.commands.terminal import leading_runs
-from seq2see.commands.training_request import require_no_recipe, training_request
+from seq2see.commands.training_request import training_request
 from seq2see.console import invalid_lines, say, show, show_json
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import EvaluationOptions
@@ -62,7 +62,6 @@ def check(
     from seq2see.doctor.check import Recipe
     from seq2see.doctor.command import run_check
 
-    require_no_recipe(data)
     given = None
     if recipe is not None:
         given = Recipe(recipe, training_request("check", data, None, None, table, recipe=recipe)[0])

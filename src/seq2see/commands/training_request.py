@@ -44,8 +44,9 @@ def training_request(
         )
     if recipe is not None and is_recipe:
         raise ConfigError(f"conflicts with {data[0]}, a recipe too", where="--recipe", fix="give one of the two")
-    if not is_recipe:
-        require_no_recipe(data)
+    if not is_recipe and (also := next((path for path in data[1:] if path.suffix == ".toml"), None)):
+        fix = f"name it after --recipe: --recipe {quoted(also)}"
+        raise ConfigError("is a recipe, and stands where a file of pairs is expected", where=str(also), fix=fix)
     values = read_toml(data[0]) if is_recipe else recipe_values(recipe) if recipe is not None else {}
     if not is_recipe:
         values.get("data", {}).pop("dev", None)
@@ -60,14 +61,6 @@ def training_request(
         settings["data.skip_bad"] = ("--skip-bad", True)
     chosen = merged(settings, settings_given)
     return make_config(values, chosen, where=recipe or str(data[0])), frozenset(given_keys(values, chosen))
-
-
-def require_no_recipe(data: Sequence[Path]) -> None:
-    """ConfigError for a recipe among files of pairs."""
-    for path in data:
-        if path.suffix == ".toml":
-            fix = f"name it after --recipe: --recipe {quoted(path)}"
-            raise ConfigError("is a recipe, and stands where a file of pairs is expected", where=str(path), fix=fix)
 
 
 def require_some(verb: str, data: Sequence[Path]) -> None:

@@ -83,6 +83,7 @@ def unreadable(error: OSError | ValueError, path: Path) -> DataError:
 
 def require_no_pipe(path: Path, why: str = "") -> None:
     """DataError for a pipe or standard input, where a file is read more than once; `why` it is."""
+    require_possible(path, DataError, "read")
     is_stdin = path in _NAMES_OF_STDIN
     if is_stdin or path.is_fifo():
         what = f"is {'standard input' if is_stdin else 'a pipe'}, which can be read only once{why}"
