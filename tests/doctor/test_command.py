@@ -110,6 +110,13 @@ def test_columns_and_units_are_those_of_the_recipe(seq2see_check: Command) -> No
     assert named["sets"][0]["target"]["unit"] == "symbols"
 
 
+def test_a_held_out_set_of_other_columns_than_the_recipe_is_a_finding(seq2see_check: Command) -> None:
+    Path("forms.tsv").write_text("".join(f"word{at}\tV;{at % 5};{at % 2}\tform{at}\n" for at in range(60)))
+    ran = seq2see_check("forms.tsv", "--recipe", "inflection", "--test", "test.tsv")
+    assert ran.code == 1
+    assert "error  source-columns: 1 column of test.tsv (1, and 2 in forms.tsv)" in ran.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

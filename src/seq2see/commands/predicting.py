@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from seq2see.inference.requests import Request
     from seq2see.inference.results import Prediction
 
-Asked = Annotated[str, Parameter(help="Texts, each one argument: quote those with blanks. Without any, stdin is read.")]
+Asked = Annotated[
+    str, Parameter(help="Texts, each one argument: quote those with blanks. Without any, or for -, stdin is read.")
+]
 CHUNK = 2048
 """Lines answered together: enough to make batches of similar lengths, few enough for any memory."""
 

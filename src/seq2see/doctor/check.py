@@ -61,7 +61,9 @@ def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Reci
     train = sets[0]
     sides_of = [[side.sizes() for side in each.sides] for each in sets]
     if recipe is not None and len(train):
-        sides_of = [with_units_of(recipe, sides) for sides in sides_of]
+        # A held-out set of other columns is a finding.
+        same = len(train.sides)
+        sides_of = [with_units_of(recipe, sides) if len(sides) == same else sides for sides in sides_of]
     units = [sizes.unit for sizes in sides_of[0]]
     findings: list[RawFinding] = []
     for number, each in enumerate(sets):
