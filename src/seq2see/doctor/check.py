@@ -29,7 +29,9 @@ class Recipe(NamedTuple):
     """A recipe that pairs are checked for: its name or file, and what it sets."""
 
     name: str
+    """Of a recipe that comes with Seq2See, or of its file."""
     config: Config
+    """What it sets."""
 
 
 def check(
