@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from seq2see.commands import VERBS
+from seq2see.commands import RUN_FIRST, VERBS
 from seq2see.commands.boxes import ERRORS, epilogue
 from seq2see.commands.mistakes import explained, without_options_of_others
 from seq2see.commands.options import EXIT_INTERRUPTED
-from seq2see.commands.streams import open_streams
+from seq2see.commands.streams import open_streams, with_named_stdin
 from seq2see.console import say, show
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.system_errors import system_error
@@ -114,17 +114,33 @@ def called(arguments: list[str]) -> object:
     if not VERBS.keys() & set(arguments[:1]):  # their summaries are listed, which are in their modules
         for verb in VERBS:
             app[verb]
+    words = with_named_stdin(arguments, lambda: options_of(arguments[0])) if arguments[:1] != ["-"] else arguments
+    if words and words[0] in {*RUN_FIRST, "compare"}:
+        from seq2see.commands.run_first import require_run_first
+
+        require_run_first(words)
     try:
-        return app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        return app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         if isinstance(error.__cause__, UserError):  # of a value that was read from a file
             raise error.__cause__ from None
         raise explained(error, arguments) from error
 
 
+def options_of(verb: str) -> dict[str, bool]:
+    """The options of a verb, and whether each takes a value."""
+    arguments = app[verb].assemble_argument_collection() if verb in VERBS else ()
+    return {
+        name: argument.token_count() != (0, False)
+        for argument in arguments
+        for name in argument.names
+        if name[0] == "-"
+    }
+
+
 def flags_of(verb: str) -> set[str]:
     """The options of a verb."""
-    return {name for argument in app[verb].assemble_argument_collection() for name in argument.names}
+    return set(options_of(verb))
 
 
 def message_of(error: Exception) -> str | None:

@@ -57,7 +57,7 @@ PAIRS = "".join(f"{letter}b\tb{letter}\n" for letter in "acdefghijklm")
         ("predict RUN --input recipe.toml", "is a recipe, and has no pairs", "seq2see train recipe.toml"),
         ("train pairs.tsv --dev recipe.toml -o r", "is a recipe, and has no pairs", "seq2see train"),
         ("train pairs.tsv recipe.toml -o r", "is a recipe, and stands where", "after --recipe: --recipe recipe.toml"),
-        ("tune pairs.tsv recipe.toml -o r", "is a recipe, and stands where", "name it alone"),
+        ("tune pairs.tsv recipe.toml -o r", "is a recipe, and stands where", "name it after --recipe: --recipe recipe"),
         ("evaluate RUN config.yaml", "is a configuration in YAML, and has no pairs", "files of pairs themselves"),
         ("train pairs.tsv dev.tsv -o r", "is a file of pairs by its extension", "--dev FOLDER/dev.tsv (dev=…); to"),
         ("train pairs.txt dev.txt -o r", "both have a TAB in each line", "--dev FOLDER/dev.txt (dev=…); to"),

@@ -69,10 +69,11 @@ def test_the_tokenizers_follow_the_data_and_are_said(pairs: list[Pair], source: 
     assert said[1].startswith(f"target: {target} (")
 
 
-def test_a_chosen_tokenizer_stays_and_is_not_explained() -> None:
+def test_a_given_tokenizer_stays_and_is_said() -> None:
     options, said = choose_text(TextOptions(source="bytes"), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("bytes", "bpe")
-    assert [line.partition(":")[0] for line in said] == ["target"]
+    assert said[0] == "source: bytes (text.source)"
+    assert said[1].startswith("target: bpe (sentences")
 
 
 def test_a_language_model_has_one_side() -> None:
@@ -348,7 +349,10 @@ def test_a_joint_vocabulary_is_one_for_both_sides(unit: str) -> None:
 def test_joint_sides_follow_each_other() -> None:
     options, said = choose_text(TextOptions(target="words", joint=True), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("words", "words")
-    assert said == ["source: words (the same as the other side: the vocabulary is joint)"]
+    assert said == [
+        "target: words (text.target)",
+        "source: words (the same as the other side: the vocabulary is joint)",
+    ]
     options, _ = choose_text(TextOptions(joint=True), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("bpe", "bpe")
 
@@ -386,7 +390,9 @@ def test_sides_too_different_to_be_joint_are_refused() -> None:
     ],
 )
 def test_options_that_agree_are_taken(options: TextOptions, has_source: bool) -> None:
-    assert choose_text(options, *sides(SENTENCES, has_source=has_source)) == (options, [])
+    found, said = choose_text(options, *sides(SENTENCES, has_source=has_source))
+    assert found == options
+    assert len(said) == 1 + has_source
 
 
 def test_sentences_are_judged_by_their_loss() -> None:

@@ -28,4 +28,9 @@ VERBS = {
 }
 """The module of each verb, in the order of a typical project."""
 
-__all__ = ["VERBS"]
+RUN_FIRST = frozenset(
+    {"predict", "generate", "score", "align", "attend", "evaluate", "curves", "report", "pack", "export", "bench"}
+)
+"""The verbs whose first argument is a run, and whose others are something else."""
+
+__all__ = ["RUN_FIRST", "VERBS"]

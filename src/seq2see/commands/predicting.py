@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from seq2see.commands.boxes import INPUT, OUTPUT
-from seq2see.commands.named_files import require_no_files
+from seq2see.commands.named_files import require_no_files, texts_named
 from seq2see.commands.options import (
     AS_FOUND,
     GREEDY,
@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from seq2see.inference.requests import Request
     from seq2see.inference.results import Prediction
 
-Asked = Annotated[str, Parameter(help="Texts, each one argument: quote those with blanks. Without any, stdin is read.")]
+Asked = Annotated[
+    str, Parameter(help="Texts, each one argument: quote those with blanks. Without any, or for -, stdin is read.")
+]
 CHUNK = 2048
 """Lines answered together: enough to make batches of similar lengths, few enough for any memory."""
 
@@ -81,6 +83,7 @@ def predict(
     from seq2see.inference.predictor import stream_requests
 
     runs, texts = leading_runs(run, texts)
+    texts = texts_named(texts, input_)
     require_one_input(texts, input_, table)
     require_no_files(texts, "predict", runs)
     require_other(output, [input_, lexicon])
@@ -277,6 +280,7 @@ def attend(
     """
     from seq2see.commands.attending import run_attend
 
+    texts = texts_named(texts, input_)
     require_one_input(texts, input_, table)
     require_no_files(texts, "attend", [run])
     require_other(output, [input_])

@@ -27,7 +27,16 @@ from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
 from seq2see.run.denoising import grown_codecs
 from seq2see.run.embeddings import Embedded, read_embeddings, require_possible, with_width
 from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, used_ids
-from seq2see.run.pairs import RunData, Unpaired, balance_of, limit_of, read_data, read_unpaired, without_long_pairs
+from seq2see.run.pairs import (
+    RunData,
+    Unpaired,
+    balance_of,
+    limit_of,
+    read_data,
+    read_unpaired,
+    with_units,
+    without_long_pairs,
+)
 from seq2see.run.recipe import (
     are_many_translations,
     choose_batch,
@@ -39,7 +48,7 @@ from seq2see.run.recipe import (
 from seq2see.storage.saved_model import MAX_LENGTH, sizes_of
 from seq2see.text import SPECIALS, UNK, Codec, Codecs, Fields
 from seq2see.text.building import vocabulary_lines
-from seq2see.text.choice import SENTENCE_UNITS, choose_text
+from seq2see.text.choice import SENTENCE_UNITS
 from seq2see.text.options import TextOptions
 from seq2see.training import ALONE, World
 
@@ -180,9 +189,10 @@ def plan_run(
     also = read_unpaired(config, has_source=has_source) if codecs is None else []
     needs_vectors = codecs is None or config.training.freeze_embeddings
     to_align: Examples | None = None
-    data = data or read_data(config, pairs, dev_pairs, has_source=has_source)
-    columns = {name: value for name, value in data.columns.items() if name != "delimiter"}  # dev may have another
-    config = replace(config, data=replace(config.data, **columns))
+    data = with_units(
+        data or read_data(config, pairs, dev_pairs, has_source=has_source), config.text, has_source=has_source
+    )
+    config = replace(config, data=data.settled(config.data))
     if pretrained:
         codecs, min_max_length, seen_before = pretrained.codecs, pretrained.max_length, pretrained.seen
     if corpus := data.corpus:
@@ -197,12 +207,10 @@ def plan_run(
                 f"the corpus has different vocabularies from the {whose}", where=str(corpus.folder), fix=fix
             )
         text, codecs, examples = corpus.text, corpus.codecs, corpus.examples
-        text_notes: list[str] = []
         unknown = corpus.unknown_shares()
     else:
-        sources = [pair.source for pair in data.train] if has_source else None
-        targets = [pair.target or "" for pair in data.train]
-        text, text_notes = choose_text(config.text, sources, targets)
+        assert data.text is not None
+        text = data.text
         data = without_long_pairs(data, limit_of(config.data.longest, text, codecs))
         if pretrained:
             codecs = extended_codecs(pretrained, text, data.train)
@@ -222,8 +230,9 @@ def plan_run(
                 to_align = examples
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
-    text_notes += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
-    text_notes += truncated_lines([pair.source for pair in data.train], codecs[0])
+    text_notes = [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
+    num_cut = corpus.num_cut if corpus else examples.sources.num_cut
+    text_notes += truncated_lines(num_cut, len(data.train), text.truncate)
     kinds = [field.kind for field in sizes_of(codecs).fields]
     has_many = has_source and are_many_translations(text, examples)
     model, model_notes = choose_model(
