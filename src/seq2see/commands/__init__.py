@@ -28,4 +28,7 @@ VERBS = {
 }
 """The module of each verb, in the order of a typical project."""
 
-__all__ = ["VERBS"]
+EXIT_INTERRUPTED = 130
+"""Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
+
+__all__ = ["EXIT_INTERRUPTED", "VERBS"]

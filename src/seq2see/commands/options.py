@@ -53,9 +53,6 @@ from seq2see.inference.options import (  # noqa: F401 (the command line resolves
 if TYPE_CHECKING:
     from seq2see.config import Config
 
-EXIT_INTERRUPTED = 130
-"""Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
-
 
 @dataclass(frozen=True)
 @boxed(INPUT, "max_input_length", "strict")
