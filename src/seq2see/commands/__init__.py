@@ -33,4 +33,7 @@ RUN_FIRST = frozenset(
 )
 """The verbs whose first argument is a run, and whose others are something else."""
 
-__all__ = ["RUN_FIRST", "VERBS"]
+EXIT_INTERRUPTED = 130
+"""Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
+
+__all__ = ["EXIT_INTERRUPTED", "RUN_FIRST", "VERBS"]

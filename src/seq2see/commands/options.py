@@ -49,9 +49,6 @@ from seq2see.inference.options import (  # noqa: F401 (the command line resolves
     TopP,
 )
 
-EXIT_INTERRUPTED = 130
-"""Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
-
 
 @dataclass(frozen=True)
 @boxed(INPUT, "max_input_length", "strict")

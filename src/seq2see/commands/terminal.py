@@ -79,12 +79,14 @@ def requests_of(
     A line that can't be read raises DataError; with `refuse` its error goes there, and it is a request without an
     answer. For a file there is a progress bar, if stderr is a terminal and the answers go elsewhere.
     """
-    from seq2see.data import iterate_rows, open_content
     from seq2see.data.standard_input import STDIN_FILE, is_stdin_read
-    from seq2see.inference.options import PER_TEXT
-    from seq2see.inference.requests import Request, request_of
+    from seq2see.inference.requests import Request
 
     def read(stream: BinaryIO, name: str) -> Iterator[Request]:
+        from seq2see.data import iterate_rows
+        from seq2see.inference.options import PER_TEXT
+        from seq2see.inference.requests import request_of
+
         for row in iterate_rows(
             stream, name, named=PER_TEXT, table=table, known=known, refuse=refuse, longest_line=longest_line, say=say
         ):
@@ -98,6 +100,8 @@ def requests_of(
     if texts:
         yield (Request(text, place=f"text {number}") for number, text in enumerate(texts, start=1)), None
     elif path is not None and path != STDIN_FILE:
+        from seq2see.data import open_content
+
         with (
             open_content(path, table.encoding or known.encoding) as file,
             bar(file.share_read, shown=not to_terminal) as moved,

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from seq2see.commands import EXIT_INTERRUPTED
 from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN, SEARCH
 from seq2see.commands.named_files import require_commas
 from seq2see.commands.options import (
     AS_FOUND,
-    EXIT_INTERRUPTED,
     WIDTH_MM,
     Comparison,
     ComparisonFlags,

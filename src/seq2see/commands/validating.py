@@ -7,11 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from seq2see.commands import EXIT_INTERRUPTED
 from seq2see.commands.boxes import COMPUTING, MODEL, OUTPUT, RUN
 from seq2see.commands.named_files import require_commas
 from seq2see.commands.options import (
     AS_FOUND,
-    EXIT_INTERRUPTED,
     Comparison,
     ComparisonFlags,
     Device,
