@@ -167,7 +167,7 @@ def test_a_transducer_is_chosen_where_targets_follow_their_sources(
     options, said = choose_model(ModelOptions(**more), len(pairs), found)
     assert options.name == expected
     assert len(said) == ("name" not in more)
-    for few_or_many in (49, 10_001):
+    for few_or_many in (49, 5_001):
         assert choose_model(ModelOptions(**more), few_or_many, found)[0].name in ("bidirectional", "plain")
 
 
@@ -196,7 +196,10 @@ def test_many_forms_from_lemmas_and_tags_are_left_to_attention() -> None:
         choose_model(ModelOptions(), number, found, has_tags=True)[0].name for number in (700, 5_000, 5_001, 7_000)
     ]
     assert names == ["transducer", "transducer", "bidirectional", "bidirectional"]
-    assert choose_model(ModelOptions(), 7_000, found)[0].name == "transducer", "of sources without tags"
+    spelled = [
+        choose_model(ModelOptions(), number, found, is_spelled=True)[0].name for number in (7_000, 10_000, 10_001)
+    ]
+    assert spelled == ["transducer", "transducer", "bidirectional"]
 
 
 @pytest.mark.parametrize("number", UPDATES)

@@ -38,6 +38,7 @@ from seq2see.run.pairs import (
     without_long_pairs,
 )
 from seq2see.run.recipe import (
+    SPELLED,
     are_many_translations,
     choose_batch,
     choose_model,
@@ -241,6 +242,7 @@ def plan_run(
         to_align,
         has_pictures="picture" in kinds,
         has_tags="tags" in kinds and len(kinds) > 1,
+        is_spelled=text.source in SPELLED,
         has_many_translations=has_many,
     )
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:
