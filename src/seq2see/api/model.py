@@ -142,8 +142,8 @@ class Model(Predictor):
         `.html` is a page that works offline, `.js` and `.mjs` an ES module, `.c` one C99 file, which with
         `separate_weights` reads its weights from a file beside it, `.wasm` that in WebAssembly with an ES module
         beside it (needs clang and lld), `.onnx` a folder of ONNX graphs, `.ctranslate2` a folder for CTranslate2,
-        `.json` the operations alone. Weights are int8 in a page, in C and in WebAssembly, float32 elsewhere,
-        unless `weights` says otherwise. Where the format can run (Node.js, ONNX Runtime), the answers are
+        `.json` the operations alone. Weights are int8 for browsers and C, float32 for other programs, unless
+        `weights` says otherwise. Where the format can run (Node.js, ONNX Runtime), the answers are
         compared with those in Python, on `data`, by default the dev pairs of its run. Raises ConfigError for an
         ensemble, for a model that reads vectors or pictures, or protects parts of a text, and for `.ctranslate2` for
         all but Transformers.
