@@ -325,6 +325,18 @@ def value_of(**keys: object) -> dict[str, object]:
             ("a 0", "b"),
         ),
         ([value_of(instruction=f"a {n}", input="c" if n == 8 else "", output="b") for n in range(9)], ("a 0\t", "b")),
+        (
+            [value_of(id=f"x{n}", data={"input": f"a {n}", "output": "b", "note": "c"}) for n in range(9)],
+            ("a 0", "b"),
+        ),
+        (
+            [
+                value_of(a={"b": {"c": {"question": f"a {n}", "context": "c", "answer": "b", "by": "d"}}})
+                for n in range(9)
+            ],
+            ("c\ta 0", "b"),
+        ),
+        ([value_of(one={"src": f"a {n}", "by": "x"}, other={"tgt": "b", "by": "x"}) for n in range(9)], ("a 0", "b")),
     ],
 )
 def test_keys_are_chosen_by_their_own_names(
@@ -332,3 +344,8 @@ def test_keys_are_chosen_by_their_own_names(
 ) -> None:
     content = "".join(json.dumps(value) + "\n" for value in values)
     assert read(tmp_path, content, name="pairs.jsonl")[0] == pair
+
+
+def test_a_nested_source_is_found_by_its_name() -> None:
+    content = b'{"id": "x", "data": {"note": "c", "input": "a"}}\n'
+    assert [row.source for row in iterate_rows(io.BytesIO(content), "texts.jsonl")] == ["a"]
