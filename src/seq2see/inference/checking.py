@@ -8,17 +8,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields
-from functools import lru_cache
+from functools import lru_cache, wraps
 from inspect import Parameter, Signature, signature
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from seq2see.errors import ConfigError, DataError, did_you_mean
-from seq2see.inference.usual_names import name_here
 from seq2see.printable import has_surrogates, one_line
+from seq2see.usual_names import name_here
 
 F = TypeVar("F", bound=Callable[..., Any])
+Options = TypeVar("Options", bound=type)
 
 NAMES = {"int": "a whole number", "float": "a number", "str": "a text", "array": "a list"}
 """What msgspec calls a type, and what a message calls it."""
@@ -150,6 +151,19 @@ def require_known(given: Iterable[str], options: type, *, where: str) -> None:
     for name in given:
         if name not in known:
             raise ConfigError(f"unknown option {name!r}", where=where, fix=name_here(name, known))
+
+
+def with_known_names(options: Options) -> Options:
+    """A decorator for a dataclass of options: an unknown one is a ConfigError with its name here, and no TypeError."""
+    made = options.__init__  # type: ignore[misc]
+
+    @wraps(made)
+    def make(self: Any, *values: Any, **named: Any) -> None:
+        require_known(named, options, where=options.__name__)
+        made(self, *values, **named)
+
+    options.__init__ = make  # type: ignore[misc]
+    return options
 
 
 def with_options(options: type, arguments: type) -> Callable[[F], F]:

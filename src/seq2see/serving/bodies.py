@@ -14,10 +14,10 @@ from seq2see.data import Pair
 from seq2see.errors import ConfigError, did_you_mean
 from seq2see.inference.checking import as_json, require_type, values_in_json
 from seq2see.inference.options import BatchOptions, GenerationOptions
-from seq2see.inference.usual_names import name_here
 from seq2see.printable import has_surrogates
 from seq2see.serving.options import ServiceOptions
 from seq2see.serving.problems import ProblemError
+from seq2see.usual_names import name_here
 
 SEARCH_OPTIONS = tuple(field.name for field in fields(GenerationOptions))
 MBR_SAMPLES = GenerationOptions().mbr_samples
