@@ -111,9 +111,8 @@ def evaluate(
         device=device,
         errors=errors,
         baselines=baseline or (),
+        say=say,
     )
-    if found.format:
-        say(f"{' '.join(files)}: {found.format}")
     if found.num_left_out:
         say(f"skipped {invalid_lines(found.num_left_out)}")
     if errors is not None:

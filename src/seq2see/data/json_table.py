@@ -29,7 +29,11 @@ _BEFORE = "\ufeff \t\r\n"
 
 
 class UnknownColumnError(DataError):
-    """A column or key that was asked for and isn't there."""
+    """A column or key that was asked for and isn't there; `names` are those that are, empty without a header."""
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", names: Iterable[str] = ()) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.names = tuple(names)
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,8 @@ def json_format(
         if not values:
             return _path_called(name)
         keys = dict.fromkeys(str(key) for value in values if isinstance(value, dict) for key in value)
-        near = did_you_mean(name, dict.fromkeys([*map(path_name, counts), *keys]))
-        raise UnknownColumnError(f"unknown key {name!r}", where=where, fix=near)
+        names = list(dict.fromkeys([*map(path_name, counts), *keys]))
+        raise UnknownColumnError(f"unknown key {name!r}", where=where, fix=did_you_mean(name, names), names=names)
 
     own = tuple(map(find, extra))
     if has_source and has_target and _are_places((*source, *([target] if target is not None else [])), values):
