@@ -31,7 +31,8 @@ from seq2see.config import Config
 from seq2see.data import read_pairs
 from seq2see.model import ModelOptions, build
 from seq2see.run.plan import RunPlan, plan_run
-from seq2see.training import DevEvaluation, Trainer, TrainingOptions, choose_precision
+from seq2see.training import TrainingOptions, choose_precision
+from seq2see.training.bare import updates
 
 FOLDER = Path(os.environ.get("SEQ2SEE_DATA", "data")) / "g2p_sig21" / "medium" / "dut"
 MODELS = {"attention-256": 1500, "attention-512": 600, "gnmt-256": 600, "transformer-256": 1500}
@@ -82,19 +83,8 @@ def target_tokens(plan: RunPlan, precision: str) -> Iterator[int]:
     """The target tokens of each update of the real trainer, one update per step of the iterator."""
     options = TrainingOptions(**(vars(plan.config.training) | {"precision": precision, "schedule": "constant"}))
     torch.manual_seed(options.seed)
-    trainer = Trainer(
-        build(plan.blueprint, plan.sizes),
-        plan.examples,
-        options,
-        device=torch.device("cpu"),
-        evaluate=lambda _: DevEvaluation({}, ()),
-        save_best=lambda *_: None,
-        save_checkpoint=lambda _: None,
-        callback=lambda _: None,
-    )
-    for _, batch in trainer.batches.after():
-        trainer._update(batch)
-        yield batch.target_tokens
+    trained = updates(build(plan.blueprint, plan.sizes), plan.examples, options)
+    return (batch.target_tokens for batch in trained)
 
 
 def spread(values: list[float], form: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -18,7 +19,7 @@ from seq2see.runtime import build as build_network
 from seq2see.search import beam_search, generate
 from seq2see.search.filters import MinLength
 from seq2see.text import BOS, EOS
-from seq2see.training import DevEvaluation, Trainer, TrainingOptions
+from seq2see.training.bare import UNENDING, updates
 
 pytestmark = pytest.mark.slow
 SIZES = Sizes(40, 40)
@@ -62,37 +63,17 @@ def test_a_beam_of_5_costs_at_most_its_rows_and_some(name: str) -> None:
     assert ratio(beam, greedy) < 8
 
 
-def updates(num_pairs: int) -> Iterator[None]:
+def updates_on(num_pairs: int) -> Iterator[object]:
     """Updates on this many pairs of 4 tokens each."""
     ids = np.random.default_rng(1).integers(5, 40, (num_pairs, 5), np.int32)
     ids[:, -1] = EOS
     sequences = Sequences(ids.ravel(), np.arange(0, ids.size + 1, 5))
-    trainer = Trainer(
-        build(resolve(ModelOptions(name="attention", width=16, embedding=8, dropout=0.0)), SIZES),
-        Examples(sequences, sequences),
-        TrainingOptions(
-            rate=1e-3,
-            max_updates=10**9,
-            batch_size=8,
-            evaluate_every=10**9,
-            metric="loss",
-            precision="float32",
-            label_smoothing=0.0,
-            schedule="constant",
-        ),
-        device=torch.device("cpu"),
-        evaluate=lambda _: DevEvaluation({}, ()),
-        save_best=lambda *_: None,
-        save_checkpoint=lambda _: None,
-        callback=lambda _: None,
-    )
-    for _, batch in trainer.batches.after():
-        trainer._update(batch)
-        yield
+    network = build(resolve(ModelOptions(name="attention", width=16, embedding=8, dropout=0.0)), SIZES)
+    return updates(network, Examples(sequences, sequences), replace(UNENDING, batch_size=8))
 
 
 def test_an_update_takes_as_long_in_a_large_corpus_as_in_a_small_one() -> None:
-    large, small = updates(4_000_000), updates(2_000)
+    large, small = updates_on(4_000_000), updates_on(2_000)
     for each in (large, small):
         list(islice(each, 5))
     assert ratio(lambda: list(islice(large, 10)), lambda: list(islice(small, 10))) < 1.4

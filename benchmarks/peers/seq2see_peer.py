@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from itertools import islice
 
 from protocol import Given, Task, UnableError, Work, require_float32, serve
@@ -17,10 +18,11 @@ given, engine = Given(), sys.argv[2]
 def train(task: Task) -> Work:
     """Updates of the trainer."""
     import torch
-    from ours import updates
     from prepare import options_of
 
+    from seq2see.model import build, resolve
     from seq2see.training import choose_precision
+    from seq2see.training.bare import UNENDING, updates
 
     saved = load_model(given.folder / task["model"])
     precision = "float32"
@@ -31,7 +33,8 @@ def train(task: Task) -> Work:
     texts = (map(" ".join, given.tokens[side]) for side in ("source", "target"))
     pairs = [Pair(*both) for both in zip(*texts, strict=True)]
     examples = Examples.encode(pairs, saved.source_codec, saved.target_codec)
-    running = updates(examples, options_of(task["model"], given.sizes), saved.sizes, task["batch"], precision)
+    network = build(resolve(options_of(task["model"], given.sizes)), saved.sizes)
+    running = updates(network, examples, replace(UNENDING, batch_size=task["batch"], precision=precision))
     return Work(lambda amount: list(islice(running, amount)), precision)
 
 

@@ -14,7 +14,7 @@ from seq2see.commands.application import app
 from seq2see.commands.boxes import EXAMPLES
 from seq2see.commands.mistakes import OWN_FLAGS, SECTIONS
 from seq2see.config import USUAL_NAMES, Config, key_of, option_names
-from seq2see.inference.usual_names import USUAL_OPTIONS
+from seq2see.usual_names import USUAL_OPTIONS
 
 VERBS = tuple(EXAMPLES)
 

@@ -100,6 +100,71 @@ def test_a_file_without_the_known_columns_is_refused(tmp_path: Path) -> None:
         read(tmp_path, "zien\tzag\n", known=KNOWN)
 
 
+def named(header: str, row: str) -> str:
+    """A table with a header, long enough to tell it."""
+    return "\n".join([header, *(row.format(n=number) for number in range(10, 20)), ""])
+
+
+TWO = TableOptions(source=("lemma",), target="form", names=("lemma", "form"))
+
+
+@pytest.mark.parametrize(
+    ("known", "content", "lost", "source", "target"),
+    [
+        (TWO, named("word,form", "see{n},saw{n}"), "column lemma", ("word",), "form"),
+        (TWO, named("freq,word,form", "{n},see{n},saw{n}"), "column lemma", ("word",), "form"),
+        (TWO, named("id,lemmas,forms", "{n},see{n},saw{n}"), "columns lemma and form", ("lemmas",), "forms"),
+        (KNOWN, named("word,features,form", "see{n},V;PST,saw{n}"), "column lemma", ("word", "features"), "form"),
+    ],
+)
+def test_a_header_without_the_known_columns_is_refused_with_the_likely_ones(
+    known: TableOptions, content: str, lost: str, source: tuple[str, ...], target: str, tmp_path: Path
+) -> None:
+    header = content.partition("\n")[0].replace(",", ", ")
+    with pytest.raises(DataError, match=f"has no {lost}, which the model was trained on; found {header}") as caught:
+        read(tmp_path, content, known=known)
+    assert f"--source {','.join(source)} --target {target};" in caught.value.fix
+    found = read(tmp_path, content, known=known, table=TableOptions(source=source, target=target))
+    assert [pair[1] for pair in found] == [f"saw{number}" for number in range(10, 20)]
+    assert read(tmp_path, content, known=known, may_rename=True) == found
+
+    def texts(table: TableOptions = TableOptions()) -> list[str]:  # noqa: B008 (frozen)
+        rows = iterate_rows(io.BytesIO(content.encode()), "table.csv", known=known, table=table)
+        return [row.source for row in rows]
+
+    with pytest.raises(DataError, match=f"has no .*{lost.split()[1]}.*; found {header}") as caught:
+        texts()
+    assert f"--source {','.join(source)};" in caught.value.fix
+    assert texts(TableOptions(source=source)) == [pair[0] for pair in found]
+
+
+def test_where_no_columns_are_likely_those_that_are_needed_are_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no column features") as caught:
+        read(tmp_path, named("lemma,form", "see{n},saw{n}"), known=KNOWN)
+    assert caught.value.fix == "give a table with lemma, features, form"
+    with pytest.raises(DataError, match="no header that names them") as caught:
+        read(tmp_path, "see\tsaw\ngo\twent\n", known=KNOWN)
+    assert caught.value.fix == "give a table with the 3 columns that are read: lemma, features, form"
+    with pytest.raises(DataError, match=r"no keys lemma and form, .*; found id, wort, laut") as caught:
+        read(tmp_path, '{"id": "1", "wort": "a", "laut": "b"}\n' * 3, name="a.jsonl", known=TWO)
+    assert "--source wort --target laut" in caught.value.fix
+
+
+@pytest.mark.parametrize("content", ["word\nsee\n", "see\ngo\n"])
+def test_a_single_column_is_named_by_its_number_or_its_first_line(content: str) -> None:
+    first, *others = content.split()
+
+    def texts(table: TableOptions = TableOptions()) -> list[str]:  # noqa: B008 (frozen)
+        rows = iterate_rows(io.BytesIO(content.encode()), "table.csv", known=TWO, table=table)
+        return [row.source for row in rows]
+
+    with pytest.raises(DataError, match="has one column without a name") as caught:
+        texts()
+    assert f"--source 1, or the name in its first line, if it is one: --source {first}" in caught.value.fix
+    assert texts(TableOptions(source=("1",))) == [first, *others]
+    assert texts(TableOptions(source=(first,))) == others
+
+
 @pytest.mark.parametrize("table", [TableOptions(header="yes"), TableOptions(names=("x",))])
 def test_a_table_with_one_column_has_no_pairs(table: TableOptions, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="only one column") as caught:
@@ -325,6 +390,18 @@ def value_of(**keys: object) -> dict[str, object]:
             ("a 0", "b"),
         ),
         ([value_of(instruction=f"a {n}", input="c" if n == 8 else "", output="b") for n in range(9)], ("a 0\t", "b")),
+        (
+            [value_of(id=f"x{n}", data={"input": f"a {n}", "output": "b", "note": "c"}) for n in range(9)],
+            ("a 0", "b"),
+        ),
+        (
+            [
+                value_of(a={"b": {"c": {"question": f"a {n}", "context": "c", "answer": "b", "by": "d"}}})
+                for n in range(9)
+            ],
+            ("c\ta 0", "b"),
+        ),
+        ([value_of(one={"src": f"a {n}", "by": "x"}, other={"tgt": "b", "by": "x"}) for n in range(9)], ("a 0", "b")),
     ],
 )
 def test_keys_are_chosen_by_their_own_names(
@@ -332,3 +409,8 @@ def test_keys_are_chosen_by_their_own_names(
 ) -> None:
     content = "".join(json.dumps(value) + "\n" for value in values)
     assert read(tmp_path, content, name="pairs.jsonl")[0] == pair
+
+
+def test_a_nested_source_is_found_by_its_name() -> None:
+    content = b'{"id": "x", "data": {"note": "c", "input": "a"}}\n'
+    assert [row.source for row in iterate_rows(io.BytesIO(content), "texts.jsonl")] == ["a"]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import seq2see
-from seq2see.data import read_pairs
-from seq2see.errors import ConfigError, UserError
+from seq2see.data import TableOptions, read_pairs
+from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.evaluation import EvaluationOptions, as_json, evaluate, evaluate_runs, text_lines
 from seq2see.evaluation.runs import config_of
 
@@ -27,6 +27,31 @@ def written(folder: Path, lines: list[str], name: str = "test.tsv") -> Path:
 def text_of(run: Path | list[Path], path: Path, request: EvaluationOptions = QUICK, **options: bool) -> str:
     runs = run if isinstance(run, list) else [run]
     return "\n".join(text_lines(evaluate_runs(runs, [path], request, device="cpu", **options)))
+
+
+def test_targets_of_which_the_model_knows_nothing_are_refused(tiny_run: Path, tmp_path: Path) -> None:
+    """Else the loss would be that of EOS alone."""
+    rows = [f"ab\t{'Ж' * number}" for number in range(1, 7)]
+    path = written(tmp_path, rows)
+    model = seq2see.load(tiny_run, device="cpu")
+    for refused in (lambda: evaluate_runs([tiny_run], [path], QUICK, device="cpu"), lambda: model.evaluate(path)):
+        with pytest.raises(DataError, match=r"no token of the 6 targets .* 'Ж', and the model writes .*a") as caught:
+            refused()
+        assert caught.value.where == f"{path}:1"
+    for lines in (rows[:4], [*rows, "ab\tba"]):  # unknown words, and one that is known
+        assert evaluate_runs([tiny_run], [written(tmp_path, lines)], QUICK, device="cpu").reports[0].exact_match == 0
+
+
+@pytest.mark.filterwarnings("ignore::seq2see.inference.notes.UnknownTextWarning")
+def test_a_file_with_more_source_columns_than_the_model_is_refused(tiny_run: Path, tmp_path: Path) -> None:
+    lines = ["lemma\tfeatures\tform", *(f"ab{'c' * number}\tV;PST\tba{'c' * number}" for number in range(9))]
+    path, said = written(tmp_path, lines), list[str]()
+    with pytest.raises(DataError, match=r"reads 1 source column, found 2 \(.*lemma and features as source") as caught:
+        evaluate_runs([tiny_run], [path], QUICK, device="cpu", say=said.append)
+    assert caught.value.fix == "choose one as source: --source lemma --target form"
+    table = TableOptions(source=("lemma",), target="form")
+    evaluate_runs([tiny_run], [path], QUICK, device="cpu", table=table, say=said.append)
+    assert len(said) == 1 and "lemma as source, form as target" in said[0]
 
 
 def test_the_report_agrees_with_the_predictor(tiny_run: Path, tiny_pairs: Path) -> None:
@@ -119,7 +144,7 @@ def test_slices_by_length_can_be_asked_for(
 
 
 def test_only_the_most_frequent_labels_are_printed(tiny_run: Path, tmp_path: Path) -> None:
-    path = written(tmp_path, [f"{'abcde'[n % 5]}{'abcde'[n // 5]}\tx\t{n}" for n in range(25)])
+    path = written(tmp_path, [f"{'abcde'[n % 5]}{'abcde'[n // 5]}\ta\t{n}" for n in range(25)])
     found = evaluate_runs([tiny_run], [path], EvaluationOptions(by="3", samples=100), device="cpu")
     assert "and 5 smaller ones" in "\n".join(text_lines(found))
     assert sum(part["by"] == "3" for part in as_json(found)["slices"]) == 25

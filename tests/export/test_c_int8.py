@@ -48,6 +48,16 @@ def test_other_weights_stay_as_they_are(exported) -> None:
     assert all(not steps_of(exported(o, weights=weights)[1]) for weights in ("float32", "float16"))
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_file_of_other_weights_has_no_code_for_int8(cell, exported) -> None:
+    o = resolve(ModelOptions(name="bidirectional", width=16, embedding=8, cell=cell))
+    for weights in ("float32", "float16"):
+        source = c_source(exported(o, weights=weights)[1])
+        assert "int8(" not in source
+        assert source.count("static void op_product(") == 1
+    assert c_source(exported(o, weights="int8")[1]).count("static void op_product(") == 1
+
+
 @pytest.mark.filterwarnings("ignore::seq2see.inference.notes.UnknownTextWarning")
 @pytest.mark.parametrize("separate", [False, True])
 @pytest.mark.parametrize("name", QUICK)

@@ -17,8 +17,16 @@ from seq2see.errors import UserError
 from seq2see.export import ENDINGS, c_checking, checking
 from seq2see.export.c_checking import NO_COMPILER
 from seq2see.export.checking import NO_NODE
+from seq2see.export.exporting import TARGETS
 from seq2see.program import read_programs
 from seq2see.storage.saved_model import write_packed
+
+
+def test_each_ending_has_the_weights_that_the_page_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "shipping.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`\..*`) \|.*\| (float32|int8|none) \|$", page, re.MULTILINE)
+    said = {ending: weights for endings, weights in rows for ending in re.findall(r"`(\.\w+)`", endings)}
+    assert said == {ending: "none" if ending == ".json" else target.weights for ending, target in TARGETS.items()}
 
 
 @pytest.fixture
@@ -38,7 +46,8 @@ def test_the_command_and_the_model_write_the_same_file(model, tiny_run, tmp_path
     assert exported.size == exported.path.stat().st_size
     said = capsys.readouterr().out
     assert all(line in said for line in exported.lines() if not line.endswith("ms an answer"))
-    assert f"weights {'int8' if ending in ('.html', '.c') else 'float32'}" in said
+    assert f"weights {'float32' if ending == '.json' else 'int8'}" in said
+    assert re.search(r"exact match: [\d.]+ % before, [\d.]+ % after", said)
 
 
 def test_what_was_checked_is_in_the_file(model, tmp_path, node) -> None:

@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 import seq2see
 from seq2see import Model, Prediction
 from seq2see.errors import ConfigError, DataError
+from seq2see.evaluation.options import EvaluationOptions
 from seq2see.inference import options as options_module
 from seq2see.inference.glossary import Glossary
-from seq2see.inference.options import PER_TEXT, GenerationArguments, GenerationOptions
+from seq2see.inference.options import PER_TEXT, BatchOptions, Constraints, GenerationArguments, GenerationOptions
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.risk import least_risk
 from seq2see.inference.searching import NEVER_GENERATED
@@ -714,3 +715,20 @@ def test_a_model_keeps_which_n_grams_its_answers_may_not_repeat(tmp_path: Path) 
     assert model.predict("ab", no_repeat=0)[0].text.startswith("aa")
     assert model.predict("ab", no_repeat=3)[0].text.startswith("aa")
     assert seq2see.load([tmp_path / "run"] * 2, device="cpu").predict("ab")[0].text == "a"
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "fix"),
+    [
+        (GenerationOptions, "num_beams", "it is called beam here"),
+        (GenerationOptions, "temprature", "did you mean 'temperature'?"),
+        (Constraints, "max_new_tokens", "it is called max_length here"),
+        (BatchOptions, "bsz", "it is called batch_size here"),
+        (EvaluationOptions, "metric", "it is called metrics here"),
+    ],
+)
+def test_an_option_of_another_name_is_refused_with_its_name_here(options: Any, name: str, fix: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{options.__name__}: unknown option '{name}'") as caught:
+        options(**{name: 5})
+    assert caught.value.fix == fix
+    assert list(signature(options).parameters) == [each.name for each in fields(options)]

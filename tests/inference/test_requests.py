@@ -93,8 +93,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"max_length": [1, 2.5, 2]}, "max_length[1]", "must be a whole number, not 2.5"),
     ({"max_length": [1, True, 2]}, "max_length[1]", "must be a whole number, not True"),
     ({"min_length": [None, 5, 5], "max_length": [None, 4, 6]}, "min_length[1], max_length[1]", "5 is larger than"),
-    ({"prefix": {"a", "b", "c"}}, "prefix", "must be in order, not a set"),
-    ({"contain": {"a": 1}}, "contain", "must be in order, not a dict"),
+    ({"prefix": {"a", "b", "c"}}, "prefix", "must be in order, not {"),
+    ({"contain": {"a": 1}}, "contain", "must be in order, not {"),
 ]
 
 

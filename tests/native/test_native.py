@@ -131,3 +131,13 @@ def test_what_can_not_be_loaded_is_named_with_a_fix(libraries, tmp_path) -> None
     with pytest.raises(UserError) as caught:
         load(folder / "parts.so")
     load(folder / "parts.so", weights=str(caught.value.fix).split('weights="')[1].split('"')[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("num_beams", "it is called beam here"), ("bean", "did you mean 'beam'?"), ("lenpen", "length_pen")],
+)
+def test_an_option_of_another_name_is_refused_with_its_name_here(libraries, name, fix) -> None:
+    with pytest.raises(UserError, match=f"unknown option '{name}'") as caught:
+        load(libraries[0] / "whole.so").predict("ab", **{name: 5})
+    assert fix in caught.value.fix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -191,7 +192,7 @@ PREDICT: dict[str, Any] = {"texts": ["abc"], "model": "tiny"}
     [
         ({"beem": 3}, 422, "$.beem", "unknown key", "did you mean 'beam'?"),
         ({"beam": 0}, 422, "$.beam", "must be at least 1, not 0", "at least 1"),
-        ({"beam": "5"}, 422, "$.beam", "must be a whole number, not '5'", "a whole number"),
+        ({"beam": "5"}, 422, "$.beam", 'must be a whole number, not "5"', "a whole number"),
         ({"length_penalty": 1}, 422, "$.length_penalty", "no effect without a beam", 'add "beam": 5'),
         ({"n_best": 3}, 422, "$.n_best", "must be 1 for greedy search", '"beam"'),
         ({"beam": 50, "n_best": 10}, 422, "$.beam, $.n_best", "at most 100, not 500", "less"),
@@ -201,13 +202,13 @@ PREDICT: dict[str, Any] = {"texts": ["abc"], "model": "tiny"}
         ({"max_length": [5000]}, 422, "$.max_length", "at most 1,000, not 5,000", "less"),
         ({"min_ratio": 999}, 422, "$.min_ratio", "asks for 3,996 tokens", "less"),
         ({"contain": ["a", ""]}, 422, "$.contain[1]", "must not be an empty text", "leave it out"),
-        ({"prefix": ["a", "b"]}, 422, "$.prefix", "one value per text", "None"),
+        ({"prefix": ["a", "b"]}, 422, "$.prefix", "one value per text", "null"),
         ({"placeholders": "("}, 422, "$.placeholders", "must be a regular expression", "pattern"),
         ({"glossary": "/etc/passwd"}, 422, "$.glossary", "must be an object", "term"),
         ({"glossary": {"a": 3}}, 422, "$.glossary", "must have texts", ""),
         ({"seed": 2**70, "sample": True}, 422, "$.seed", "must be", ""),
         ({"texts": []}, 422, "$.texts", "at least one", "give one"),
-        ({"texts": ["a", None]}, 422, "$.texts[1]", "must be a text, not None", "quotation marks"),
+        ({"texts": ["a", None]}, 422, "$.texts[1]", "must be a text, not null", "quotation marks"),
         ({"texts": {"a": 1}}, 422, "$.texts", "must be a text or a list of texts", ""),
         ({"texts": ["a" * 10_001]}, 413, "$.texts[0]", "at most 10,000 characters, not 10,001", "shorten"),
         ({"texts": ["a"] * 1_001}, 413, "$.texts", "at most 1,000, not 1,001", "several"),
@@ -217,7 +218,17 @@ PREDICT: dict[str, Any] = {"texts": ["abc"], "model": "tiny"}
         ({"model": None}, 422, "$.model", "is missing", "tiny, language"),
         ({"deadline": 99}, 422, "$.deadline", "at most 30", "leave it out"),
         ({"deadline": True}, 422, "$.deadline", "seconds", "leave it out"),
-        ({"attention": 1}, 422, "$.attention", "must be True or False", "true or false"),
+        ({"attention": 1}, 422, "$.attention", "must be true or false, not 1", "true or false"),
+        ({"beam": True}, 422, "$.beam", "must be a whole number, not true", "give a whole number"),
+        ({"sample": None}, 422, "$.sample", "must be true or false, not null", "give true or false"),
+        ({"prefix": [False]}, 422, "$.prefix[0]", "must be a text, not false", "give a text"),
+        ({"contain": "ab"}, 422, "$.contain", 'must be a list of texts, not "ab"', 'give "contain": ["ab"]'),
+        ({"contain": ["a", [None]]}, 422, "$.contain", 'such as "a"', 'make contain[0] a list: ["a"]'),
+        ({"glossary": {"a": None}}, 422, "$.glossary", "must have texts as terms, not null", ""),
+        ({"temperature": 2}, 422, "$.temperature", "no effect", 'add "sample": true, or'),
+        ({"mbr_samples": 5}, 422, "$.mbr_samples", "no effect", '"sample": true'),
+        ({"sample": True, "mbr_samples": 5}, 422, "$.mbr_samples", "no effect without mbr", 'add "mbr": "chrf"'),
+        ({"beam": 4, "diversity": 1}, 422, "$.diversity", "no effect", 'add "beam_groups": …'),
     ],
 )
 def test_what_is_invalid_is_refused_with_its_place_and_a_fix(
@@ -230,6 +241,7 @@ def test_what_is_invalid_is_refused_with_its_place_and_a_fix(
     assert words in problem["detail"]
     assert fix in problem["fix"]
     assert reply.headers["content-type"] == "application/problem+json"
+    assert not re.search(r"\b(True|False|None|dict)\b|=|--", problem["detail"] + problem["fix"])
     assert problem["request_id"] == reply.headers["x-request-id"]
 
 

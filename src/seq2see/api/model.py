@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
-from seq2see.data.given import PairData, Source, pairs_of, paths_or_pairs
+from seq2see.data.given import PairData, Source, paths_or_pairs
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import EvaluationArguments, EvaluationOptions
@@ -15,6 +15,7 @@ from seq2see.inference.checking import hints_of, require_known, require_types, w
 from seq2see.inference.loading import as_paths
 from seq2see.inference.loading import load as load_as
 from seq2see.inference.options import BatchOptions, GenerationArguments, GenerationOptions
+from seq2see.inference.pair_files import pairs_for, read_for
 from seq2see.inference.predictor import Predictor
 
 if TYPE_CHECKING:  # a program that only predicts loads neither metrics nor pictures
@@ -62,8 +63,8 @@ class Model(Predictor):
         columns are read that the model was trained on. Pairs with the same source are one item with several references,
         unless `group=False`. Raises DataError without pairs, ConfigError for invalid options.
         """
-        from seq2see.data import read_pairs
         from seq2see.evaluation import evaluate as evaluate_predictor
+        from seq2see.evaluation.scoring import require_known_targets
 
         own = {name: value for name, value in options.items() if name in hints_of(TableOptions)}
         others = {name: value for name, value in options.items() if name not in own}
@@ -71,13 +72,15 @@ class Model(Predictor):
         chosen, columns = EvaluationOptions(**others), TableOptions(**own)  # type: ignore[arg-type]
         require_types(columns)
         if chosen.label is None:
-            return evaluate_predictor(self, self._pairs(pairs, columns), chosen)
+            own_pairs = self._pairs(pairs, columns)
+            require_known_targets(self, own_pairs)
+            return evaluate_predictor(self, own_pairs, chosen)
         has_source = self.source_codec is not None
         paths, _ = paths_or_pairs(pairs, has_source=has_source)
         if not paths:
             raise ConfigError("needs a file, whose column it names", where="by", fix="give the path of a test file")
-        kind: Literal["pairs", "target"] = "pairs" if has_source else "target"
-        found = read_pairs(paths, columns=kind, label=chosen.label, table=columns, known=self.table)
+        found = read_for(self, paths, table=columns, label=chosen.label)
+        require_known_targets(self, found.pairs)
         return evaluate_predictor(self, found.pairs, chosen, labels=found.labels)
 
     def align(
@@ -142,8 +145,8 @@ class Model(Predictor):
         `.html` is a page that works offline, `.js` and `.mjs` an ES module, `.c` one C99 file, which with
         `separate_weights` reads its weights from a file beside it, `.wasm` that in WebAssembly with an ES module
         beside it (needs clang and lld), `.onnx` a folder of ONNX graphs, `.ctranslate2` a folder for CTranslate2,
-        `.json` the operations alone. Weights are int8 in a page, in C and in WebAssembly, float32 elsewhere,
-        unless `weights` says otherwise. Where the format can run (Node.js, ONNX Runtime), the answers are
+        `.json` the operations alone. Weights are int8 for browsers and C, float32 for other programs, unless
+        `weights` says otherwise. Where the format can run (Node.js, ONNX Runtime), the answers are
         compared with those in Python, on `data`, by default the dev pairs of its run. Raises ConfigError for an
         ensemble, for a model that reads vectors or pictures, or protects parts of a text, and for `.ctranslate2` for
         all but Transformers.
@@ -209,7 +212,7 @@ class Model(Predictor):
         return self.paths[0]
 
     def _pairs(self, data: PairData, columns: TableOptions = TableOptions()) -> list[Pair]:  # noqa: B008 (frozen)
-        return pairs_of(data, has_source=self.source_codec is not None, table=columns, known=self.table)
+        return pairs_for(self, data, columns)
 
     def _facts(self) -> dict[str, str]:
         """What the model is, for its representations."""

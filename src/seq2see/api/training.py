@@ -21,7 +21,6 @@ from seq2see.evaluation import EvaluationArguments, EvaluationOptions
 from seq2see.inference.checking import hints_of, require_known, require_type, require_types, texts_of
 from seq2see.inference.loading import as_paths
 from seq2see.inference.options import Beam
-from seq2see.inference.usual_names import name_here
 from seq2see.model import DEFAULT, find
 from seq2see.recipes import recipe_values
 from seq2see.run.distillation import distill as distill_runs
@@ -32,6 +31,7 @@ from seq2see.run.train import train as train_run
 from seq2see.training.options import Seeds
 from seq2see.tuning import Budget, Tuning
 from seq2see.tuning import tune as tune_settings
+from seq2see.usual_names import name_here
 
 
 def train(

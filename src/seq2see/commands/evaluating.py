@@ -120,9 +120,8 @@ def evaluate(
         device=device,
         errors=errors,
         baselines=baseline or (),
+        say=say,
     )
-    if found.format:
-        say(f"{' '.join(files)}: {found.format}")
     if found.num_left_out:
         say(f"skipped {invalid_lines(found.num_left_out)}")
     if errors is not None:
@@ -255,7 +254,9 @@ def export(
     weights: Annotated[
         Literal["float32", "float16", "int8"] | None,
         Parameter(
-            group=OUTPUT, help="How numbers are stored; by default int8 in a page, .c and .wasm, and float32 elsewhere."
+            group=OUTPUT,
+            help="How numbers are stored; by default int8 for browsers and C (.html, .js, .mjs, .c, .wasm), and "
+            "float32 for other programs (.onnx, .ctranslate2).",
         ),
     ] = None,
     separate_weights: Annotated[

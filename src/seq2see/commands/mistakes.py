@@ -19,8 +19,8 @@ from cyclopts.exceptions import (
 
 from seq2see.commands.boxes import EXAMPLES
 from seq2see.errors import ConfigError, DataError, did_you_mean
-from seq2see.inference.usual_names import is_called
 from seq2see.printable import quoted
+from seq2see.usual_names import is_called
 
 SECTIONS = {
     "train": ("data", "text", "model", "training"),

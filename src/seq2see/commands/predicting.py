@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -254,12 +254,9 @@ def require_pairs(verb: str, files: Sequence[str], output: Path | None) -> None:
 
 def given_pairs(model: Predictor, files: Sequence[str], table: TableOptions, *, skip_bad: bool) -> list[Pair]:
     """The pairs of these files, in the columns that the model was trained on."""
-    from seq2see.data import read_pairs
+    from seq2see.inference.pair_files import read_for
 
-    columns: Literal["pairs", "target"] = "pairs" if model.source_codec else "target"
-    found = read_pairs(
-        [Path(file) for file in files], columns=columns, skip_bad=skip_bad, table=table, known=model.table
-    )
+    found = read_for(model, [Path(file) for file in files], table=table, skip_bad=skip_bad)
     if found.format is not None and (said := found.format.describe()):
         say(f"{' '.join(files)}: {said}")
     if found.skipped:

@@ -100,6 +100,7 @@ class Preparation:
                 skip_bad=self.config.data.skip_bad,
                 table=table_options(self.config.data),
                 known=TableOptions(**self.chosen),
+                may_rename=True,
             )
             self.dev = found.pairs
         group = self.config.data.group

@@ -25,6 +25,7 @@ from seq2see.data.options import TableOptions
 from seq2see.data.table import Format, TableFormat
 from seq2see.data.text_lines import TextFormat
 from seq2see.errors import DataError, did_you_mean
+from seq2see.printable import quoted
 
 MAX_LINES = 2_000
 """Lines that the format is told from."""
@@ -101,7 +102,7 @@ def format_of(
     if not is_asked and not extra and layout.num_columns == 2 and has_source and not names:
         return TableFormat(layout) if has_target else TableFormat(layout, (0,), None)
     rows = _rows(head, layout)
-    finder = _Finder(layout, names, options, rows, where)
+    finder = _Finder(layout, names, options, rows, where, has_target=has_target)
     reason = ""
     source: tuple[int, ...]
     target: int | None
@@ -192,9 +193,18 @@ class _Finder:
     """Finds columns by name or number. UnknownColumnError for one that isn't there."""
 
     def __init__(
-        self, layout: Layout, names: tuple[str, ...], options: TableOptions, rows: Sequence[Sequence[str]], where: str
+        self,
+        layout: Layout,
+        names: tuple[str, ...],
+        options: TableOptions,
+        rows: Sequence[Sequence[str]],
+        where: str,
+        *,
+        has_target: bool,
     ) -> None:
         self.layout, self.names, self.options, self.rows, self.where = layout, names, options, rows, where
+        self.asked = [*options.source, *([options.target] if options.target else [])]
+        self.has_target = has_target
 
     def find(self, name: str) -> int:
         """The column, counted from 0."""
@@ -212,7 +222,8 @@ class _Finder:
                 raise UnknownColumnError(f"there is no column {name}; found {num}", where=self.where, fix=fix)
             return int(name) - 1
         if self.names:
-            raise UnknownColumnError(f"unknown column {name!r}", where=self.where, fix=did_you_mean(name, self.names))
+            fix = did_you_mean(name, self.names)
+            raise UnknownColumnError(f"unknown column {name!r}", where=self.where, fix=fix, names=self.names)
         if name in self.options.names:  # of the table that a model was trained on, which had a header
             return self._position(name)
         first = ", ".join(f"{at} is {cell[:_MAX_SHOWN]!r}" for at, cell in enumerate(self._first(), start=1))
@@ -223,16 +234,25 @@ class _Finder:
 
     def _position(self, name: str) -> int:
         """The place of a known name in a table without a header that has the same columns, or only those asked for."""
-        asked = [*self.options.source, *([self.options.target] if self.options.target else [])]
-        known = [each for each in self.options.names if each in asked]
+        known = [each for each in self.options.names if each in self.asked]
         if len(known) == self.layout.num_columns:
             return known.index(name)
-        num = len(self.options.names)
-        found = f"{self.layout.num_columns} columns, and no header that names them"
+        num, num_here = len(self.options.names), self.layout.num_columns
+        found = f"{num_here} columns, and no header that names them" if num_here > 1 else "one column without a name"
         what = f"has {found}; known are {num} columns: {', '.join(self.options.names)}"
-        raise UnknownColumnError(
-            what, where=self.where, fix="give the numbers of the columns that are there, such as --source 1 --target 2"
-        )
+        raise UnknownColumnError(what, where=self.where, fix=self._numbers(max(1, len(self.options.source))))
+
+    def _numbers(self, num_source: int) -> str:
+        """How to name columns that have no names."""
+        num, needed = self.layout.num_columns, num_source + self.has_target
+        if num < needed:
+            return f"give a table with the {needed} columns that are read: {', '.join(self.asked[:needed])}"
+        numbers = ",".join(str(at + 1) for at in range(num_source))
+        target = f" --target {needed}" if self.has_target else ""
+        if num > 1:
+            return f"give the numbers of the columns that are there, such as --source {numbers}{target}"
+        first = quoted(self._first()[0]) if self._first() else "NAME"
+        return f"give its number: --source 1, or the name in its first line, if it is one: --source {first}"
 
     def _first(self) -> Sequence[str]:
         return self.rows[0] if self.rows else ()

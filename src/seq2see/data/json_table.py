@@ -19,6 +19,9 @@ Path = tuple[str | int, ...]
 """The keys and indices that lead to a text."""
 _MIN_SHARE = 0.5
 _DEPTH = 2
+"""Levels down to which two texts alone are a pair, whatever they are called."""
+_DEEPEST = 8
+"""Levels down to which texts are found by their names."""
 _MANY_KEYS = 20
 """Keys of an object on a single line from which it may be a dictionary, and not a row with as many columns."""
 _EXAMPLE = 'write one object per line: {"source": "...", "target": "..."}'
@@ -26,7 +29,11 @@ _BEFORE = "\ufeff \t\r\n"
 
 
 class UnknownColumnError(DataError):
-    """A column or key that was asked for and isn't there."""
+    """A column or key that was asked for and isn't there; `names` are those that are, empty without a header."""
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", names: Iterable[str] = ()) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.names = tuple(names)
 
 
 @dataclass(frozen=True)
@@ -112,8 +119,8 @@ def json_format(
         if not values:
             return _path_called(name)
         keys = dict.fromkeys(str(key) for value in values if isinstance(value, dict) for key in value)
-        near = did_you_mean(name, dict.fromkeys([*map(path_name, counts), *keys]))
-        raise UnknownColumnError(f"unknown key {name!r}", where=where, fix=near)
+        names = list(dict.fromkeys([*map(path_name, counts), *keys]))
+        raise UnknownColumnError(f"unknown key {name!r}", where=where, fix=did_you_mean(name, names), names=names)
 
     own = tuple(map(find, extra))
     if has_source and has_target and _are_places((*source, *([target] if target is not None else [])), values):
@@ -130,7 +137,8 @@ def json_format(
     if not has_source:
         return JsonFormat((), ("target",), own)
     if not has_target:
-        first = next((path for names in USUAL for path in counts if path_name(path) == names[0]), ("source",))
+        named = _by_last_key(counts)
+        first = next((named[name] for name, _ in USUAL if name in named), ("source",))
         return JsonFormat((first,), None, own)
     pair = _paths_of_pair(values, counts)
     if pair is None:
@@ -227,30 +235,45 @@ def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[tuple[
     """
     most = _MIN_SHARE * len(values)
     usual = [each for each, count in counts.items() if count > most]
-    paths = {path_name(each).casefold(): each for each in usual if each}
-    for each in filter(None, usual):
-        paths.setdefault(str(each[-1]).casefold(), each)
-    paths = {name: each for name, each in paths.items() if name not in BESIDE}
-    for name in BESIDE:  # may be empty in most values, such as the input of an instruction
-        if sum(isinstance(value, dict) and isinstance(value.get(name), str) for value in values) > most:
-            paths[name] = (name,)
-    if found := usual_columns(list(paths)):
-        *source, target = (list(paths.values())[at] for at in (*found[0], found[1]))
-        return tuple(source), target
+    strings = Counter(path for value in values for path in _paths_of_texts(value, with_blank=True))
+    for parent in dict.fromkeys(path[:at] for path in sorted(usual, key=len) for at in range(len(path))):
+        depth = len(parent)
+        own = [each for each in usual if each[:depth] == parent]
+        paths = {path_name(each[depth:]).casefold(): each for each in own}
+        paths = {name: each for name, each in paths.items() if name not in BESIDE}
+        # These may be empty in most values, such as the input of an instruction.
+        paths |= {name: (*parent, name) for name in BESIDE if strings[*parent, name] > most}
+        if found := _usual_pair(paths):
+            return found
+    if found := _usual_pair({name: each for name, each in _by_last_key(usual).items() if name not in BESIDE}):
+        return found
     shallow = [each for each in usual if len(each) <= _DEPTH]
     if len(shallow) > 2:
         shallow = [each for each in shallow if not (each and each[-1] in IDENTIFIERS)]
     return ((shallow[0],), shallow[1]) if len(shallow) == 2 else None
 
 
+def _usual_pair(paths: dict[str, Path]) -> tuple[tuple[Path, ...], Path] | None:
+    """Where source and target are, if some of these names are usual ones."""
+    if (found := usual_columns(list(paths))) is None:
+        return None
+    *source, target = (list(paths.values())[at] for at in (*found[0], found[1]))
+    return tuple(source), target
+
+
+def _by_last_key(paths: Iterable[Path]) -> dict[str, Path]:
+    """The paths by their last keys; of several with the same one the least deep."""
+    return {str(path[-1]).casefold(): path for path in sorted(paths, key=len, reverse=True) if path}
+
+
 def _others(counts: Counter[Path], chosen: Iterable[Path]) -> tuple[str, ...]:
     return tuple(path_name(path) for path in counts if path not in set(chosen))[:8]
 
 
-def _paths_of_texts(value: Any, before: Path = ()) -> Iterator[Path]:
-    """Where a value has strings that are not empty, or series of numbers: two levels deep, or in a list that is."""
+def _paths_of_texts(value: Any, before: Path = (), *, with_blank: bool = False) -> Iterator[Path]:
+    """Where a value has strings that are not blank unless `with_blank`, or series of numbers."""
     if isinstance(value, str):
-        if value.strip():
+        if with_blank or value.strip():
             yield before
         return
     if before and is_series(value):
@@ -261,9 +284,9 @@ def _paths_of_texts(value: Any, before: Path = ()) -> Iterator[Path]:
         items = value.items()
     elif isinstance(value, list) and len(value) < 9:
         items = enumerate(value)
-    if len(before) < _DEPTH or (len(before) == _DEPTH and isinstance(value, list)):
+    if len(before) < _DEEPEST:
         for key, each in items:
-            yield from _paths_of_texts(each, (*before, key))
+            yield from _paths_of_texts(each, (*before, key), with_blank=with_blank)
 
 
 def _value_in(line: Line) -> Any:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from seq2see.data.choosing import TABLE_EXTENSIONS, extension, format_of
 from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import CSV_DELIMITERS, TAB, delimiter_called, has_delimiter, is_of_blanks, layout_of
 from seq2see.data.lines import Columns
-from seq2see.data.options import TableOptions
+from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.table import Format, TableFormat
+from seq2see.errors import DataError
 
 _FEW_LINES = 5
 """Lines from which a delimiter that divides all of them is not there by chance."""
@@ -25,10 +29,12 @@ def format_like(
     *,
     columns: Columns = "pairs",
     extra: Sequence[str] = (),
+    may_rename: bool = False,
 ) -> Format:
-    """The format of a file of which the columns are read that are `known` from another one, if it has them.
+    """The format of a file of which the columns are read that are `known` from another one.
 
-    Otherwise it is found out anew; as many source columns have to be read.
+    Where there is no header, or if it `may_rename` the columns, they are found out anew; as many source columns have to
+    be read. UnknownColumnError, with the likely ones, for a header without those that are known.
     """
     known = without_other_layout(known, head, where)
     if not known.given():
@@ -38,11 +44,85 @@ def format_like(
     except UnknownColumnError as error:
         if options.source or options.target is not None:
             raise
-        own = replace(options.over(known), source=(), target=None, names=())
+        found = _anew(head, options, known, where, columns=columns, extra=extra, strict=not error.names)
+        if found is not None and (may_rename or not error.names):
+            return found
+        raise renamed(error, head, options, known, columns=columns) from None
+
+
+def _anew(
+    head: Sequence[str],
+    options: TableOptions,
+    known: TableOptions,
+    where: str,
+    *,
+    columns: Columns,
+    extra: Sequence[str] = (),
+    strict: bool = False,
+) -> Format | None:
+    """The format with columns that are found out, if as many sources are read as are `known`.
+
+    DataError if none can be, with `strict`.
+    """
+    own = replace(options.over(known), source=(), target=None, names=())
+    try:
         found = format_of(head, own, where, columns=columns, extra=extra)
-        if num_fields(found) != max(1, len(known.source)):
-            raise error from None
-        return found
+    except DataError:
+        if strict:
+            raise
+        return None
+    return found if num_fields(found) == max(1, len(known.source)) else None
+
+
+def renamed(
+    error: UnknownColumnError,
+    head: Sequence[str],
+    options: TableOptions,
+    known: TableOptions,
+    *,
+    columns: Columns = "pairs",
+    has_target: bool = True,
+) -> UnknownColumnError:
+    """The error for a file whose header lacks columns that are `known`: with those that it has, and the likely ones.
+
+    The error as it is, if they are there or there is no header.
+    """
+    wanted = [*known.source, *([known.target] if has_target and known.target else [])]
+    lost = [name for name in wanted if name not in error.names]
+    if not (error.names and lost):
+        return error
+    anew = _anew(head, options, known, error.where, columns=columns)
+    guess: dict[str, Any] = {} if anew is None else anew.chosen()
+    names = _likely(wanted, known, error.names, [*guess.get("source", ()), guess.get("target", "")])
+    fix = f"name those to read: --source …{' --target …' if has_target else ''}; or rename them in the file"
+    if len(error.names) < len(wanted):
+        fix = f"give a table with {', '.join(wanted)}"
+    elif names:
+        source, target = (names, None) if len(names) == len(known.source) else (names[:-1], names[-1])
+        own = TableOptions(source=tuple(source), target=target)
+        with contextlib.suppress(DataError):
+            format_of(head, own.over(options.over(known)), error.where, columns=columns, has_target=has_target)
+            fix = f"if these are the same, name them: {' '.join(flags_of(own))}; or rename them in the file"
+    kind = "key" if error.what.startswith("unknown key") else "column"
+    called = f"{kind}{'s' if len(lost) > 1 else ''} {' and '.join(lost)}"
+    what = f"has no {called}, which the model was trained on; found {', '.join(error.names)}"
+    return UnknownColumnError(what, where=error.where, fix=fix, names=error.names)
+
+
+def _likely(wanted: Sequence[str], known: TableOptions, names: Sequence[str], guess: Sequence[str]) -> list[str]:
+    """The columns that may be those wanted: by a similar name, by their places, or as they are found out anew."""
+    found: list[str] = []
+    for place, name in enumerate(wanted):
+        free = [each for each in names if each not in (*wanted, *found)]
+        candidates = [name] if name in names else get_close_matches(name, free, n=1)
+        if len(names) == len(known.names) and name in known.names:
+            candidates.append(names[known.names.index(name)])
+        candidates += guess[place : place + 1]
+        likely = next((each for each in candidates if each == name or each in free), None)
+        if likely is None:
+            return []
+        found.append(likely)
+    return found
 
 
 def without_other_layout(known: TableOptions, head: Sequence[str], where: str) -> TableOptions:

@@ -18,12 +18,12 @@ from seq2see.data.choosing import MAX_BYTES, MAX_LINES, TABLE_EXTENSIONS, beginn
 from seq2see.data.conversion import MARKS, Chunks, blocks_of, known_encoding, transcoded
 from seq2see.data.diagnosis import diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
-from seq2see.data.json_table import JsonFormat
+from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import CSV_DELIMITERS, TAB, Layout, delimiter_name, is_open, layout_of
 from seq2see.data.lines import Line, LineError, cut_lines, lines_of
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
-from seq2see.data.remembered import without_other_layout
+from seq2see.data.remembered import renamed, without_other_layout
 from seq2see.data.table import Format, Row, TableFormat
 from seq2see.data.text_lines import TextFormat
 from seq2see.data.values import beside
@@ -102,6 +102,17 @@ def source_format(
     head: Sequence[str], name: str, table: TableOptions, known: TableOptions, extra: Sequence[str] = ()
 ) -> Format:
     """The format of texts to answer that begin with these lines: see `iterate_rows`."""
+    try:
+        return _source_format(head, name, table, known, extra)
+    except UnknownColumnError as error:
+        if table.source:
+            raise
+        raise renamed(error, head, table, known, has_target=False) from None
+
+
+def _source_format(
+    head: Sequence[str], name: str, table: TableOptions, known: TableOptions, extra: Sequence[str]
+) -> Format:
     merged = table.over(known)
     is_asked = bool(table.given().keys() - {"encoding", "target"} or extra)
     if is_json(Path(name)):

@@ -12,6 +12,7 @@ from seq2see.data.options import Decision
 from seq2see.errors import ConfigError
 from seq2see.evaluation.items import LENGTH
 from seq2see.evaluation.seen import SEEN
+from seq2see.inference.checking import with_known_names
 from seq2see.inference.options import BatchOptions, Beam, GenerationOptions, Penalty, Risk
 
 MIN_SAMPLES = 100
@@ -20,6 +21,7 @@ MOST_SAMPLES = 100_000
 """More change no digit that is printed."""
 
 
+@with_known_names
 @dataclass(frozen=True)
 class EvaluationOptions(BatchOptions):
     """The options of `evaluate`, on the command line and in Python. ConfigError for a wrong type, or out of range."""

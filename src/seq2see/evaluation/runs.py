@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from seq2see.config import Config, make_config, read_toml
-from seq2see.data import PairFile, read_pairs
+from seq2see.data import PairFile
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, UserError
 from seq2see.evaluation.baselines import require_baselines, score_baselines
@@ -18,8 +18,9 @@ from seq2see.evaluation.format import runs_dicts, text_lines
 from seq2see.evaluation.html import runs_html
 from seq2see.evaluation.options import EvaluationOptions
 from seq2see.evaluation.report import Estimate, EvaluationReport
-from seq2see.evaluation.scoring import evaluate, require_predictions
+from seq2see.evaluation.scoring import evaluate, require_known_targets, require_predictions
 from seq2see.inference.loading import load
+from seq2see.inference.pair_files import read_for
 from seq2see.metrics import Difference, find_metrics, levenshtein
 from seq2see.run.folder import CONFIG, MODEL
 from seq2see.text import Codec
@@ -68,12 +69,13 @@ def evaluate_runs(
     errors: Path | None = None,
     table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
     baselines: Sequence[str] = (),
+    say: Callable[[str], None] | None = None,
 ) -> RunsReport:
     """Evaluate each run, or all of them as an ensemble; write the wrong predictions of a single one to `errors`.
 
     By default runs are compared in the metrics that suit the first of them. `table` says which columns are read;
     otherwise those that the runs were trained on. `baselines` are scored beside them, looked up in the first run's
-    training pairs.
+    training pairs. `say` is told how the file is read.
     """
     require_baselines(baselines)
     if request.metrics is not None:
@@ -113,7 +115,10 @@ def evaluate_runs(
             raise ConfigError("a language model has no predictions to list", where="--errors", fix="leave it out")
         if found is None:
             columns = own
-            found = read_pairs(files, columns=columns, skip_bad=skip_bad, label=request.label, table=table, known=known)
+            found = read_for(model, files, table=table, label=request.label, skip_bad=skip_bad)
+            if say is not None and found.format is not None and (said := found.format.describe()):
+                say(f"{' '.join(map(str, files))}: {said}")
+            require_known_targets(model, found.pairs)
         configs.append(config_of(members[0]))
         reports.append(evaluate(model, found.pairs, request, labels=found.labels))
         codecs.append(model.target_codec)

@@ -17,7 +17,12 @@ from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.options import BatchOptions, GenerationOptions
 from seq2see.inference.predictor import Predictor
 from seq2see.metrics import METRICS, SPELLING, are_single_words, computable, find_metrics, metrics_for
-from seq2see.text import FIELD_BREAK, Codec, Fields
+from seq2see.text import FIELD_BREAK, UNK, Codec, Fields
+
+FEW = 5
+"""Targets of which all may be unknown by chance."""
+SHOWN = 8
+"""Tokens that a message names."""
 
 
 def evaluate(
@@ -63,6 +68,24 @@ def evaluate(
         missing=missing,
         samples=request.samples,
         seed=request.seed,
+    )
+
+
+def require_known_targets(predictor: Predictor, pairs: Sequence[Pair]) -> None:
+    """DataError if the model knows no token of any target, as where they are another column than in training.
+
+    Its loss would be that of EOS alone. A few targets may be unknown words.
+    """
+    codec = predictor.target_codec
+    targets = [pair.target or "" for pair in pairs]
+    if len(pairs) < FEW or any(id_ != UNK for target in targets for id_ in codec.encode(target, end=False)):
+        return
+    tokens = [token for token in codec.vocabulary.tokens if codec.vocabulary.id(token) != codec.step]
+    raise DataError(
+        f"no token of the {len(pairs):,} targets is one that the model was trained on: the first target is "
+        f"{targets[0]!r:.80}, and the model writes {' '.join(tokens[:SHOWN])}{' …' if len(tokens) > SHOWN else ''}",
+        where=pairs[0].origin,
+        fix="name the columns that it was trained on: --source … --target …; or write the targets as in training",
     )
 
 

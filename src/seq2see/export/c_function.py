@@ -338,15 +338,17 @@ class Function:
 
     def recurrent(self, kind: str, inputs: list[View], attributes: Any, type_: Type) -> View:
         """A call of the layer."""
-        self.kernels.update(("exp", "tanh", "matmul", "matmul_int8", "product", kind))
         gates, lengths, hidden = (self.whole(each) for each in inputs)
+        is_int8 = hidden.dtype == "int8"
+        products = ("matmul_int8", "product_int8") if is_int8 else ("product",)
+        self.kernels.update(("exp", "tanh", "matmul", *products, kind))
         found = self.result("float", type_.shape)
         units = hidden.shape[0]
         room = self.new("float", (units * 4,), self.now)
         padded = gates.shape[1]
         self.lines.append(
             f"op_{kind}({found.pointer}, {gates.pointer}, (size_t){lengths.pointer}[0], {text(padded)}, "
-            f"{hidden.pointer}, {f'{hidden.name}_scales' if hidden.dtype == 'int8' else 'NULL'}, {text(units)}, "
+            f"{hidden.pointer}, {f'{hidden.name}_scales' if is_int8 else 'NULL'}, {text(units)}, "
             f"{int(attributes['reverse'])}, {room.name});"
         )
         return found

@@ -17,7 +17,7 @@ from seq2see.export.javascript import one_line
 
 PARTS = ("core.c", "weights.c", "text.c", "unicode.c", "units.c", "subwords.c", "search.c", "api.c", "main.c", "wasm.c")
 INCLUDES = ("limits.h", "math.h", "setjmp.h", "stdint.h", "stdlib.h", "string.h")
-PRODUCTS = ("matmul", "matmul_columns", "matmul_int8", "product")
+PRODUCTS = ("matmul", "matmul_columns", "matmul_int8", "product", "product_int8")
 ORDER = ("rows", "int8", "float16", "gather", "exp", "tanh", *PRODUCTS, "lstm", "gru")
 """Of the functions that programs call."""
 
@@ -57,6 +57,8 @@ def c_source(bundle: Bundle, *, separate: bool = False, system: Literal["libc", 
     weights = c_weights(bundle, separate=separate)
     programs = write_programs(weights)
     kernels = {*programs.kernels, *weights.kinds, "rows"}
+    if "product_int8" in kernels:
+        kernels.discard("product")  # the other one reads float too
     source = bundle.source_codec
     lines = [
         *comment(bundle),

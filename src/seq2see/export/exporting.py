@@ -103,8 +103,8 @@ C_BESIDE: tuple[tuple[str, Beside], ...] = (
     (".vectors.tsv", lambda bundle, model, texts: vectors(model, texts)),
 )
 TARGETS: dict[str, Target] = {
-    ".js": Target("float32", module, in_node, ((".d.ts", types),)),
-    ".mjs": Target("float32", module, in_node, ((".d.mts", types),)),
+    ".js": Target("int8", module, in_node, ((".d.ts", types),)),
+    ".mjs": Target("int8", module, in_node, ((".d.mts", types),)),
     ".html": Target("int8", page, in_node),
     ".c": Target("int8", c_source, in_c, C_BESIDE),
     ".wasm": Target("int8", wasm, check_wasm, ((MODULE_ENDING, lambda bundle, model, texts: loader()),)),
@@ -112,7 +112,10 @@ TARGETS: dict[str, Target] = {
     ".ctranslate2": Target("float32", ctranslate2.files, ctranslate2.check),
     ".json": Target("float32", lambda bundle: to_json(bundle.programs) + "\n", None),
 }
-"""By the ending of the file. A new target is a row here."""
+"""By the ending of the file. A new target is a row here.
+
+What a reader downloads or a device holds has int8; other programs, which have quantizations of their own, get float32.
+"""
 ENDINGS = tuple(TARGETS)
 WEIGHTS_ENDING = ".weights"
 SEPARATE: dict[str, Target] = {
@@ -172,7 +175,7 @@ def export_run(
     """Write the model of `run` for the target that the ending of `out` names, and check it if it can run here.
 
     The texts are the sources of `data`, by default of the run's dev pairs. `weights` are float32, float16 or int8, by
-    default int8 in a page, in C and in WebAssembly, and float32 elsewhere. `separate_weights` puts those of C into a
+    default those of TARGETS. `separate_weights` puts those of C into a
     file. What runs it (node, a C compiler) may be missing: the result says so. Raises ConfigError for an unknown ending
     and for a model that programs or targets don't support, CheckpointError if the model can't be read or written.
     """

@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields
-from functools import lru_cache
+from functools import lru_cache, wraps
 from inspect import Parameter, Signature, signature
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from seq2see.errors import ConfigError, DataError, did_you_mean
-from seq2see.inference.usual_names import name_here
 from seq2see.printable import has_surrogates, one_line
+from seq2see.usual_names import name_here
 
 F = TypeVar("F", bound=Callable[..., Any])
+Options = TypeVar("Options", bound=type)
 
-NAMES = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "True or False", "array": "a list"}
+NAMES = {"int": "a whole number", "float": "a number", "str": "a text", "array": "a list"}
 """What msgspec calls a type, and what a message calls it."""
 BOUNDS = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
+_IN_JSON = ContextVar("in_json", default=False)
+"""Whether messages are about values that were given as JSON."""
+
+
+@contextmanager
+def values_in_json() -> Iterator[None]:
+    """Messages show values as JSON writes them (true, null), for whoever has given them so, and not as Python does."""
+    token = _IN_JSON.set(True)
+    try:
+        yield
+    finally:
+        _IN_JSON.reset(token)
+
+
+def shown(value: object) -> str:
+    """A value in a message."""
+    return as_json(value) if _IN_JSON.get() else repr(value)
+
+
+def shown_argument(name: str, value: object) -> str:
+    """An argument with its value in a message."""
+    return f'"{name}": {as_json(value)}' if _IN_JSON.get() else f"{name}={value!r}"
+
+
+def as_json(value: object) -> str:
+    """The value in JSON."""
+    return json.dumps(value, ensure_ascii=False, default=repr)
 
 
 def require_types(options: Any) -> None:
@@ -41,7 +72,7 @@ def require_type(name: str, given: Any, kind: Any) -> Any:
         return msgspec.convert(given, kind, strict=True)
     except msgspec.ValidationError as error:
         if (words := words_of(kind)) and isinstance(given, str):
-            what = f"must be one of {', '.join(words)}, not {given!r}"
+            what = f"must be one of {', '.join(words)}, not {shown(given)}"
             raise ConfigError(what, where=name, fix=did_you_mean(given, words)) from None
         raise invalid(name, given, str(error)) from None
     except (TypeError, ValueError, OverflowError):  # types that msgspec doesn't know, and integers beyond 64 bits
@@ -73,16 +104,18 @@ def invalid(name: str, given: object, message: str) -> ConfigError:
     if isinstance(found, str) and "length" in wanted:
         return ConfigError("must not be an empty text", where=where, fix="leave it out")
     if isinstance(given, str) and "array" in wanted:
-        return ConfigError(f"must be a list of texts, not {given!r}", where=name, fix=f"give {name}=[{given!r}]")
+        fix = f"give {shown_argument(name, [given])}"
+        return ConfigError(f"must be a list of texts, not {shown(given)}", where=name, fix=fix)
     is_number = isinstance(found, int | float) and not isinstance(found, bool)
     if (match := re.search(r"(>=|<=|>|<) ([\d.]+)", wanted)) and is_number:
         bound = f"{float(match[2]):,g}" if float(match[2]) < 1e6 else f"{float(match[2]):,.0f}"
         wanted = f"{BOUNDS[match[1]]} {bound}"
         fix = f"give a value of {wanted}" if match[1].endswith("=") else f"give a value {wanted}"
     else:
-        wanted = NAMES.get(wanted.partition(" ")[0], "another type")
+        names = NAMES | {"bool": f"{shown(True)} or {shown(False)}"}
+        wanted = names.get(wanted.partition(" ")[0], "another type")
         fix = f"give {wanted}"
-    return ConfigError(f"must be {wanted}, not {found!r}", where=where, fix=fix)
+    return ConfigError(f"must be {wanted}, not {shown(found)}", where=where, fix=fix)
 
 
 def texts_of(texts: object, *, where: str = "texts") -> Iterable[str]:
@@ -118,6 +151,19 @@ def require_known(given: Iterable[str], options: type, *, where: str) -> None:
     for name in given:
         if name not in known:
             raise ConfigError(f"unknown option {name!r}", where=where, fix=name_here(name, known))
+
+
+def with_known_names(options: Options) -> Options:
+    """A decorator for a dataclass of options: an unknown one is a ConfigError with its name here, and no TypeError."""
+    made = options.__init__  # type: ignore[misc]
+
+    @wraps(made)
+    def make(self: Any, *values: Any, **named: Any) -> None:
+        require_known(named, options, where=options.__name__)
+        made(self, *values, **named)
+
+    options.__init__ = make  # type: ignore[misc]
+    return options
 
 
 def with_options(options: type, arguments: type) -> Callable[[F], F]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seq2see.errors import ConfigError, DataError
+from seq2see.inference.checking import shown
 from seq2see.text import Fields, Tags, Tokenizer, Values
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ class Glossary:
             return cls.of_pairs(read_pairs([Path(given)]).pairs)
         if not isinstance(given, Mapping):
             fix = 'give glossary={"term": "its translation"}, or the name of a file'
-            raise ConfigError(f"must be a mapping or a path, not {given!r}", where="glossary", fix=fix)
+            raise ConfigError(f"must be a mapping or a path, not {shown(given)}", where="glossary", fix=fix)
         for term in (text for item in given.items() for text in item):
             if not isinstance(term, str) or not term.strip():
-                raise ConfigError(f"must have texts as terms, not {term!r}", where="glossary", fix="leave it out")
+                raise ConfigError(f"must have texts as terms, not {shown(term)}", where="glossary", fix="leave it out")
         return cls(given)
 
     @classmethod

@@ -31,7 +31,7 @@ class Lexicon:
     @classmethod
     def of_file(cls, path: Path, model: Predictor) -> Lexicon:
         """That of a file of pairs, in the columns that the model was trained on. DataError for an invalid one."""
-        return cls(read_pairs([path], known=model.table).pairs, model)
+        return cls(read_pairs([path], known=model.table, may_rename=True).pairs, model)
 
     def answer(self, text: str, n_best: int) -> Prediction | None:
         """What the lexicon has for a text, at most `n_best` answers; None for an unknown text."""

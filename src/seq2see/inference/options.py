@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypedDict
 from msgspec import Meta
 
 from seq2see.errors import ConfigError
-from seq2see.inference.checking import require_types
+from seq2see.inference.checking import require_types, with_known_names
 from seq2see.inference.glossary import Glossary
 
 Format = Literal["text", "tsv", "jsonl"]
@@ -53,6 +53,7 @@ TopP = Annotated[float, Meta(gt=0, le=1)]
 Texts = tuple[Annotated[str, Meta(min_length=1)], ...]
 
 
+@with_known_names
 @dataclass(frozen=True)
 class BatchOptions:
     """What every computation with a trained model takes; the only options of `score`.
@@ -71,6 +72,7 @@ class BatchOptions:
         require_types(self)
 
 
+@with_known_names
 @dataclass(frozen=True)
 class Constraints:
     """What an answer must satisfy: for all texts of a call as part of its options, or for one text.
@@ -118,6 +120,7 @@ PER_TEXT = tuple(field.name for field in fields(Constraints))
 """What may be given for each text: in Python, and in the lines of a file under these names."""
 
 
+@with_known_names
 @dataclass(frozen=True)
 class GenerationOptions(BatchOptions, Constraints):
     """How answers are searched for: the options of `predict`, `generate` and `attend`, in the command and in Python.

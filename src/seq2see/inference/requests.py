@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set, Sized
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seq2see.errors import ConfigError, DataError
+from seq2see.inference.checking import shown, shown_argument
 from seq2see.inference.options import NO_CONSTRAINTS, PER_TEXT, Constraints
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _requests(texts: Iterable[str], per_text: Mapping[str, Iterable[Any]]) -> It
 
 def _wrong_number(name: str, values: str, texts: str) -> ConfigError:
     unit = "text" if texts == "1" else "texts"
-    fix = f"give {name} as many values as there are texts, with None for a text without"
+    fix = f"give {name} as many values as there are texts, with {shown(None)} for a text without"
     return ConfigError(f"must have one value per text, found {values} for {texts} {unit}", where=name, fix=fix)
 
 
@@ -98,7 +99,7 @@ def _values_per_text(name: str, given: Any) -> Iterable[Any] | None:
         return None
     if isinstance(given, Mapping | Set):
         fix = "give a list of them"
-        raise ConfigError(f"must be in order, not a {type(given).__name__}", where=name, fix=fix)
+        raise ConfigError(f"must be in order, not {shown(given)}", where=name, fix=fix)
     if name not in OF_SEVERAL:
         return given
     if isinstance(given, Iterator):
@@ -108,8 +109,8 @@ def _values_per_text(name: str, given: Any) -> Iterable[Any] | None:
     are_own = [_is_none(item) or (isinstance(item, Iterable) and not isinstance(item, str | bytes)) for item in items]
     if any(are_texts) and any(are_own):
         place, example = are_texts.index(True), items[are_texts.index(True)]
-        what = f"mixes texts for all answers, such as {example!r}, with lists for one answer each"
-        fix = f"give {name}=[{example!r}] for all, or make {name}[{place}] a list: [{example!r}]"
+        what = f"mixes texts for all answers, such as {shown(example)}, with lists for one answer each"
+        fix = f"give {shown_argument(name, [example])} for all, or make {name}[{place}] a list: {shown([example])}"
         raise ConfigError(what, where=name, fix=fix)
     return items if items and all(are_own) else None
 
@@ -118,8 +119,8 @@ def _own_value(name: str, value: Any, where: str) -> Any:
     """The value of one text; what is invalid stays, and is refused with its type."""
     if name in OF_SEVERAL:
         if isinstance(value, str):
-            fix = f"give a list for each text: [{value!r}]"
-            raise ConfigError(f"must be a list of texts, not {value!r}", where=where, fix=fix)
+            fix = f"give a list for each text: {shown([value])}"
+            raise ConfigError(f"must be a list of texts, not {shown(value)}", where=where, fix=fix)
         return tuple(value) if isinstance(value, Iterable) and not isinstance(value, bytes) else value
     if name in OF_LENGTH and isinstance(value, float) and value.is_integer():
         return int(value)  # a column of a data frame in which some are missing

@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.native.results import NativePrediction
+from seq2see.usual_names import name_here
 
 BUILD = "cc -O3 -march=native -shared -fPIC NAME.c -lm -o NAME.so"
 NO_WEIGHTS, BAD_OPTION = -7, -5
 MAX_BEAM, MAX_LENGTH = 64, 1_000_000
+OPTIONS = ("beam", "n_best", "length_penalty", "min_length", "max_length")
 ERRORS: dict[int, tuple[type[UserError], str, str]] = {
     -1: (UserError, "not enough memory", "use a smaller beam or a shorter text"),
     -3: (DataError, "the text is too long for this model", "shorten it"),
@@ -100,12 +102,15 @@ class NativeModel:
         length_penalty: float | None = None,
         min_length: int | None = None,
         max_length: int | None = None,
+        **unknown: Any,
     ) -> list[NativePrediction]:
         """The answer to each text, greedily or by beam search; the options are those of `seq2see.Model.predict`.
 
         `length_penalty` and `max_length` are by default the model's own. DataError for a text that it can't read,
-        ConfigError for an option out of range.
+        ConfigError for an option out of range, and for an `unknown` one, with its name here.
         """
+        for name in unknown:
+            raise ConfigError(f"unknown option {name!r}", where="predict", fix=name_here(name, OPTIONS))
         most = MAX_LENGTH if max_length is None else max_length
         require("beam", beam, 1, MAX_BEAM)
         require("n_best", n_best, 1, beam)

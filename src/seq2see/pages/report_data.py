@@ -7,18 +7,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from seq2see.blueprint import Blueprint
 from seq2see.config import Config, make_config, read_toml
 from seq2see.curves.history import History, read_history
-from seq2see.data import Pair, read_pairs
+from seq2see.data import Pair
 from seq2see.data.options import TableOptions
 from seq2see.data.split import sample_evenly
 from seq2see.errors import ConfigError
 from seq2see.evaluation import EvaluationOptions, EvaluationReport, evaluate
+from seq2see.evaluation.scoring import require_known_targets
 from seq2see.inference.loading import load
 from seq2see.inference.notes import UnknownTextWarning
+from seq2see.inference.pair_files import read_for
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.results import Prediction
 from seq2see.pages.advice import Evidence
@@ -117,7 +119,6 @@ def collect_report_data(
     saved = load_model(run)
     model = load(run, engine=engine, device=device)
     has_source = model.source_codec is not None
-    columns: Literal["pairs", "target"] = "pairs" if has_source else "target"
     notes = []
     data: RunData | None = None
     try:
@@ -132,9 +133,8 @@ def collect_report_data(
     pairs: Sequence[Pair]
     num_left_out = 0
     if test:
-        found = read_pairs(
-            list(test), columns=columns, skip_bad=skip_bad, label=request.label, table=table, known=model.table
-        )
+        found = read_for(model, list(test), table=table, label=request.label, skip_bad=skip_bad)
+        require_known_targets(model, found.pairs)
         if found.format is not None and (said := found.format.describe()):
             notes.append(f"The test file was read as {said}.")
         pairs, labels, num_left_out = found.pairs, found.labels, found.skipped

@@ -153,6 +153,7 @@ def read_data(
             skip_bad=config.data.skip_bad,
             table=wanted,
             known=TableOptions(**chosen),
+            may_rename=True,
         )
         if found.format is not None:
             if said := found.format.describe():

@@ -12,12 +12,12 @@ from starlette.requests import ClientDisconnect, Request
 
 from seq2see.data import Pair
 from seq2see.errors import ConfigError, did_you_mean
-from seq2see.inference.checking import require_type
+from seq2see.inference.checking import as_json, require_type, values_in_json
 from seq2see.inference.options import BatchOptions, GenerationOptions
-from seq2see.inference.usual_names import name_here
 from seq2see.printable import has_surrogates
 from seq2see.serving.options import ServiceOptions
 from seq2see.serving.problems import ProblemError
+from seq2see.usual_names import name_here
 
 SEARCH_OPTIONS = tuple(field.name for field in fields(GenerationOptions))
 MBR_SAMPLES = GenerationOptions().mbr_samples
@@ -53,7 +53,7 @@ async def read_object(request: Request, known: Collection[str], options: Service
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(400, f"is not JSON: {error}", where="$", fix="send a JSON object") from None
     if not isinstance(content, dict):
-        raise ProblemError(422, f"must be an object, not {content!r:.80}", where="$", fix='send {"texts": […]}')
+        raise ProblemError(422, f"must be an object, not {as_json(content):.80}", where="$", fix='send {"texts": […]}')
     for name in content:
         if name not in known:
             where = f"$.{name:.80}"
@@ -92,7 +92,8 @@ def texts_in(content: Mapping[str, Any], options: ServiceOptions) -> list[str]:
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list):
         fix = 'give "texts": a text, or a list of them'
-        raise ProblemError(422, f"must be a text or a list of texts, not {given!r:.80}", where="$.texts", fix=fix)
+        what = f"must be a text or a list of texts, not {as_json(given):.80}"
+        raise ProblemError(422, what, where="$.texts", fix=fix)
     require_number(texts, "texts", options.max_texts)
     for place, text in enumerate(texts):
         require_text(text, "$.texts" if isinstance(given, str) else f"$.texts[{place}]", options.max_characters)
@@ -104,14 +105,14 @@ def pairs_in(content: Mapping[str, Any], options: ServiceOptions, *, has_source:
     example = '{"source": "a", "target": "b"}' if has_source else '{"target": "b"}'
     given = content.get("pairs")
     if not isinstance(given, list):
-        what = "is missing" if "pairs" not in content else f"must be a list of pairs, not {given!r:.80}"
+        what = "is missing" if "pairs" not in content else f"must be a list of pairs, not {as_json(given):.80}"
         raise ProblemError(422, what, where="$.pairs", fix=f'give "pairs": [{example}]')
     require_number(given, "pairs", options.max_texts)
     pairs = []
     for place, each in enumerate(given):
         where = f"$.pairs[{place}]"
         if not isinstance(each, dict):
-            raise ProblemError(422, f"must be an object, not {each!r:.80}", where=where, fix=f"give {example}")
+            raise ProblemError(422, f"must be an object, not {as_json(each):.80}", where=where, fix=f"give {example}")
         for name in each:
             if name not in ("source", "target"):
                 fix = did_you_mean(name, ("source", "target"))
@@ -141,7 +142,8 @@ def require_number(items: list[Any], name: str, most: int) -> None:
 def require_text(text: Any, where: str, most: int) -> None:
     """ProblemError 422 for what is no text, and 413 for one that is too long."""
     if not isinstance(text, str):
-        raise ProblemError(422, f"must be a text, not {text!r:.80}", where=where, fix="give a text in quotation marks")
+        what = f"must be a text, not {as_json(text):.80}"
+        raise ProblemError(422, what, where=where, fix="give a text in quotation marks")
     if len(text) > most:
         what = f"must have at most {most:,} characters, not {len(text):,}"
         raise ProblemError(413, what, where=where, fix="shorten it")
@@ -191,7 +193,7 @@ def deadline_in(content: Mapping[str, Any], options: ServiceOptions) -> float:
     if given is None:
         return options.deadline
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= options.deadline:
-        what = f"must be seconds above 0 and at most {options.deadline:g}, not {given!r:.80}"
+        what = f"must be seconds above 0 and at most {options.deadline:g}, not {as_json(given):.80}"
         raise ProblemError(422, what, where="$.deadline", fix="leave it out")
     return float(given)
 
@@ -199,6 +201,7 @@ def deadline_in(content: Mapping[str, Any], options: ServiceOptions) -> float:
 def attention_in(content: Mapping[str, Any]) -> bool:
     """Whether attention weights are asked for."""
     try:
-        return bool(require_type("attention", content.get("attention", False), bool))
+        with values_in_json():
+            return bool(require_type("attention", content.get("attention", False), bool))
     except ConfigError as error:
         raise ProblemError(422, error.what, where="$.attention", fix="give true or false") from None

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from seq2see.errors import UserError
 from seq2see.inference.apart import Questions, pairs_apart, questions_of
+from seq2see.inference.checking import values_in_json
 from seq2see.inference.formats import as_object, score_object
 from seq2see.inference.options import BatchOptions
 from seq2see.inference.results import Prediction
@@ -176,10 +177,14 @@ class Endpoints:
             if time.monotonic() >= deadline:
                 raise self.service.problem_of(DeadlineError())
 
+        def read_json() -> Read:
+            with values_in_json():
+                return read(go_on)
+
         try:
             if is_quick:
-                return read(go_on)
-            return await asyncio.get_running_loop().run_in_executor(self.service.reader, read, go_on)
+                return read_json()
+            return await asyncio.get_running_loop().run_in_executor(self.service.reader, read_json)
         except UserError as error:
             raise of_user_error(error, is_one_text=is_one_text) from None
 

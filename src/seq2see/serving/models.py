@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from seq2see.data.values import has_values
 from seq2see.errors import CheckpointError, ConfigError, UserError, did_you_mean
+from seq2see.inference.checking import as_json
 from seq2see.inference.examples import examples_in
 from seq2see.inference.loading import load, members_of
 from seq2see.inference.predictor import Predictor
@@ -107,7 +108,7 @@ class Models:
             raise ProblemError(422, "is missing, and there are several models", where="$.model", fix=fix)
         if not isinstance(name, str):
             fix = f"give one of: {', '.join(self._served)}"
-            raise ProblemError(422, f"must be a text, not {name!r:.80}", where="$.model", fix=fix)
+            raise ProblemError(422, f"must be a text, not {as_json(name):.80}", where="$.model", fix=fix)
         if name not in self._served:
             fix = did_you_mean(name, self._served)
             raise ProblemError(404, f"unknown model {name!r:.100}", where="$.model", fix=fix)

@@ -11,8 +11,9 @@ from seq2see.errors import UserError
 
 MEDIA_TYPE = "application/problem+json"
 
-_FLAG = re.compile(r"--([\w-]+)(?: (\d[\w.]*))?(?: \((?:\w+=)?(\w+)\))?")
+_FLAG = re.compile(r"--([\w-]+)(?: (\d[\w.]*|\w+(?= \()))?(?: \(\w+(?:=([^()]*))?\))?")
 """In a fix, a flag of the command, perhaps with the argument of Python: --beam 5 (beam=5)."""
+_WORDS = {"True": "true", "False": "false", "None": "null"}
 _PLACE = re.compile(r"^(text|pair) (\d+)$")
 
 
@@ -54,7 +55,8 @@ def of_user_error(error: UserError, *, is_one_text: bool = False) -> ProblemErro
 
 def in_json(flag: re.Match[str]) -> str:
     """A flag of the command as a key of JSON, with its value if it has one."""
-    name, value = flag[1].replace("-", "_"), flag[2] or ("true" if flag[3] == "True" else "")
+    name, value = flag[1].replace("-", "_"), (flag[3] or flag[2] or "").replace("'", '"')
+    value = _WORDS.get(value, value)
     return f'"{name}": {value}' if value else f'"{name}"'
 
 

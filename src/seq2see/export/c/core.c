@@ -251,6 +251,15 @@ static void op_matmul_int8(float *y, const float *a, size_t a_row, const signed 
 }
 
 //// product
+/* The product of a layer that has no int8, and so no scales. */
+static void op_product(float *y, const float *a, size_t a_row, const void *b, size_t b_row, const float *scales, size_t N,
+                       size_t I, size_t M)
+{
+  (void)scales;
+  op_matmul(y, a, a_row, b, b_row, N, I, M);
+}
+
+//// product_int8
 /* One of these two: with scales, b is int8. */
 static void op_product(float *y, const float *a, size_t a_row, const void *b, size_t b_row, const float *scales, size_t N,
                        size_t I, size_t M)

@@ -1,0 +1,59 @@
+"""Files of pairs for a trained model: in the columns that it was trained on, and no others unless they are named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from seq2see.data import Pair, PairFile, read_pairs
+from seq2see.data.given import PairData, paths_or_pairs
+from seq2see.data.lines import Columns
+from seq2see.data.options import TableOptions, flags_of
+from seq2see.data.remembered import num_fields
+from seq2see.data.table import TableFormat
+from seq2see.errors import DataError
+from seq2see.inference.predictor import Predictor
+from seq2see.text import FIELD_BREAK, Fields
+
+_NO_OPTIONS = TableOptions()
+
+
+def read_for(
+    model: Predictor,
+    paths: Sequence[Path],
+    *,
+    table: TableOptions = _NO_OPTIONS,
+    label: str | None = None,
+    skip_bad: bool = False,
+) -> PairFile:
+    """The pairs of these files as the model reads them: see `read_pairs`.
+
+    DataError for another number of source columns than the model has.
+    """
+    columns: Columns = "pairs" if model.source_codec else "target"
+    found = read_pairs(paths, columns=columns, skip_bad=skip_bad, label=label, table=table, known=model.table)
+    require_fields(model, found, str(paths[0]))
+    return found
+
+
+def pairs_for(model: Predictor, data: PairData, table: TableOptions = _NO_OPTIONS) -> list[Pair]:
+    """The pairs given, or those of files given."""
+    paths, pairs = paths_or_pairs(data, has_source=model.source_codec is not None)
+    return pairs or read_for(model, paths, table=table).pairs
+
+
+def require_fields(model: Predictor, found: PairFile, where: str) -> None:
+    """DataError for another number of source columns than the model has."""
+    if model.source_codec is None or found.format is None:
+        return
+    tokenizer = model.source_codec.tokenizer
+    wanted, number = len(tokenizer.parts) if isinstance(tokenizer, Fields) else 1, num_fields(found.format)
+    if number == wanted or (number == 1 and FIELD_BREAK in found.pairs[0].source):  # as a text of JSON may have it
+        return
+    said, fix = found.format.describe() or "source TAB target", f"give {wanted} as source: --source … --target …"
+    if isinstance(found.format, TableFormat) and number > wanted:
+        chosen = found.format.chosen()
+        own = TableOptions(source=tuple(chosen["source"])[:wanted], target=chosen["target"])  # type: ignore[arg-type]
+        fix = f"choose {'one' if wanted == 1 else wanted} as source: {' '.join(flags_of(own))}"
+    what = f"the model reads {wanted} source column{'s' if wanted > 1 else ''}, found {number} ({said})"
+    raise DataError(what, where=where, fix=fix)
