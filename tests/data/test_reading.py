@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,25 @@ def test_text_for_a_language_model(tmp_path: Path) -> None:
     ]
     file = read(tmp_path, b'{"text": "a"}\n{"target": "b", "text": "c"}', "text.jsonl", columns="target")
     assert sides(file) == [("", "a"), ("", "b")]
+
+
+def test_a_tab_in_a_parallel_target_is_a_blank(tmp_path: Path) -> None:
+    source, target = write(tmp_path, "a.en", b"a b\nc\n"), write(tmp_path, "a.de", b"x\ty\nz\n")
+    assert [pair[:2] for pair in read_pairs([source, target]).pairs] == [("a b", "x y"), ("c", "z")]
+    target.write_bytes(b"x\ty\n\xff\n")  # line by line
+    assert read_pairs([source, target], skip_bad=True).pairs[0].target == "x y"
+
+
+@pytest.mark.parametrize("names", [("a.en", "a.de"), ("a.txt", "b.txt"), ("a.tsv", "b.tsv"), ("a.en.gz", "a.de.gz")])
+def test_two_files_with_a_tab_in_each_line_are_parallel_after_the_fix(tmp_path: Path, names: tuple[str, str]) -> None:
+    compress = gzip.compress if names[0].endswith(".gz") else bytes
+    paths = [write(tmp_path, name, compress(f"{name}\tb\n".encode() * 20)) for name in names]
+    with pytest.raises(DataError) as caught:
+        read_pairs(paths)
+    commands = caught.value.fix.rpartition("for each TAB: ")[2]
+    subprocess.run(commands, shell=True, check=True)
+    made = [Path(command.rpartition("> ")[2]) for command in commands.split(" && ")]
+    assert [pair[:2] for pair in read_pairs(made).pairs] == [(f"{names[0]} b", f"{names[1]} b")] * 20
 
 
 def test_parallel_files_may_end_in_different_numbers_of_blank_lines(tmp_path: Path) -> None:

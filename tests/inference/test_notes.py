@@ -122,6 +122,8 @@ def test_what_was_said_is_not_said_again_but_counted() -> None:
         {"longest": {"source": "9"}, "tokens": {"source": [1]}},
         {"longest": {"source": 1.5}, "tokens": {"source": []}},
         {"tokens": "A"},
+        {"filled": [1, "2"]},
+        {"filled": {"1": 2}},
     ],
 )
 def test_whatever_a_forged_file_says_is_unknown(trained: object) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import seq2see
 from seq2see.errors import ConfigError
+from seq2see.run import fine_tune
 
 STEMS = ["".join(letters) for letters in itertools.product("bdg", "aeiou", "lmn")]
 ENDINGS = {"V;PST": "ed", "V;PRS": "s", "N;SG": "", "N;PL": "es"}
@@ -72,9 +73,50 @@ def test_tags_in_every_step_need_tags(tmp_path: Path) -> None:
 
 
 def test_a_text_with_too_few_fields_has_no_answer_and_a_reason(model: seq2see.Model) -> None:
-    with pytest.warns(UserWarning, match=r"must have 2 fields separated by TAB \(characters, tags\), found 1"):
+    with pytest.warns(UserWarning, match=r"must have 2 columns separated by TAB, found 1"):
         bad, good = model.predict(["bal", "bal\tV;PST"])
     assert (bad.text, good.text) == ("", "baled")
+
+
+def test_a_text_without_any_field_has_no_answer_and_a_reason(model: seq2see.Model) -> None:
+    with pytest.warns(UserWarning, match="texts without an answer: 3 of 4 .first: text 1: all columns are empty"):
+        *bad, good = model.predict(["\t", "", " \t ", "bal\tV;PST"])
+    assert all("all columns are empty (column 1, column 2)" in each.error for each in bad)
+    assert good.text == "baled"
+
+
+def test_a_field_that_is_empty_and_never_was_is_noted(model: seq2see.Model, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=r"^column 2 is empty in 1 of 2 texts \(first: text 2\), and never was in tr"):
+        model.predict(["bal\tV;PST", "bal\t"])
+    more = [(f"{stem}\t", stem) for stem in STEMS]
+    settings = {"training.start_from": str(model.paths[0]), "training.max_updates": 1}
+    tuned = seq2see.train([*more, *PAIRS], dev=more[::9], out=tmp_path / "tuned", settings=settings, quiet=True)
+    assert (model.seen.filled, tuned.seen.filled) == ({1, 2}, {1})
+    tuned.predict("bal\t")
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 1000])
+def test_empty_fields_are_found_in_ids(model: seq2see.Model, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fine_tune, "BLOCK_IDS", block)
+    codec = model.source_codec
+    assert codec is not None
+    for texts, filled in ((["ba\tV", "b\tN"], [1, 2]), (["b\tV", "\tV"], [2]), (["a\t", "\tV"], []), (["\t"], [])):
+        ids = np.concatenate([codec.encode(text) for text in texts])
+        assert fine_tune.filled_fields(codec, ids) == filled
+
+
+@pytest.mark.filterwarnings("ignore::seq2see.inference.notes.UnknownTextWarning")
+def test_columns_have_the_names_of_the_table(tmp_path: Path) -> None:
+    rows = [f"{source}\t{target}" for source, target in PAIRS]
+    (tmp_path / "table.tsv").write_text("\n".join(["lemma\tfeatures\tform", *rows]), encoding="utf-8")
+    settings = TINY | {"training.max_updates": 1}
+    named = seq2see.train(tmp_path / "table.tsv", out=tmp_path / "run", settings=settings, quiet=True)
+    with pytest.warns(UserWarning, match=r"must have 2 columns separated by TAB \(lemma, features\), found 1"):
+        named.predict("bal")
+    with pytest.warns(UserWarning, match=r"all columns are empty \(lemma, features\)"):
+        named.predict("\t")
+    with pytest.warns(UserWarning, match=r"features is empty in 1 of 1 texts"):
+        named.predict("bal\t")
 
 
 def test_models_by_hand_read_one_field(tmp_path: Path) -> None:

@@ -51,9 +51,7 @@ def test_each_field_has_its_tokens_and_a_break_before_the_next() -> None:
 
 @pytest.mark.parametrize("text", ["dab", "dab\tV\tPST", ""])
 def test_another_number_of_fields_is_refused(text: str) -> None:
-    with pytest.raises(
-        DataError, match=rf"must have 2 fields separated by TAB \(characters, tags\), found {text.count(chr(9)) + 1}"
-    ):
+    with pytest.raises(DataError, match=rf"must have 2 columns separated by TAB, found {text.count(chr(9)) + 1}"):
         lemma_and_tags().encode(text)
 
 

@@ -72,9 +72,13 @@ def cut_lines(stream: BinaryIO, most: int) -> Iterator[bytes]:
 
 
 def parallel_pair(lines: tuple[Line, ...]) -> Pair:
-    """The pair in two parallel lines. Raises LineError."""
+    """The pair in two parallel lines, whatever they contain. Raises LineError.
+
+    A TAB in a target is white space, as it is for other toolkits; in a source it may separate fields.
+    """
     first, last = lines
     source, target = map(text_of, lines)
+    target = target.replace("\t", " ")
     return Pair(require_text(source, "source", first), require_text(target, "target", last), first.origin)
 
 

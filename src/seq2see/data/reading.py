@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from seq2see.data.advice import Advice
+from seq2see.data.advice import Advice, piped
 from seq2see.data.choosing import JSON_EXTENSIONS, MAX_BYTES, MAX_LINES, beginning, extension
 from seq2see.data.diagnosis import diagnosis
 from seq2see.data.files import read_content
@@ -260,6 +260,9 @@ def two_tables(paths: Sequence[Path], why: str) -> DataError:
     first, second = map(quoted, paths)
     fix = f"for pairs to evaluate on during training: --dev {second} (dev=…)"
     fix += f"; to read the pairs of both: cat {first} {second} > all{''.join(paths[0].suffixes)}"
+    endings = [".txt" if is_pair_file(path) else extension(path) for path in paths]
+    texts = [piped(str(path), r"tr '\t' ' '", f"-text{ending}") for path, ending in zip(paths, endings, strict=True)]
+    fix += f"; if line n of one is the source of line n of the other, put a blank for each TAB: {' && '.join(texts)}"
     what = f"two files are read as parallel texts, but {why}"
     return DataError(what, where=" ".join(map(str, paths)), fix=fix)
 
@@ -282,6 +285,7 @@ def _clean_sides(contents: Sequence[bytes]) -> tuple[list[str], list[str]] | Non
         return None
     if any("\0" in text for text in texts):
         return None
+    texts[1] = texts[1].replace("\t", " ")  # see `parallel_pair`
     sources, targets = (text.replace("\r\n", "\n").split("\n") for text in texts)
     is_clean = len(sources) == len(targets) and _none_blank(sources) and _none_blank(targets)
     return (sources, targets) if is_clean else None

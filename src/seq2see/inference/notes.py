@@ -7,11 +7,13 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 import numpy as np
 
 from seq2see.console import shown_counts
 from seq2see.text import FIELD_BREAK, UNK, Codec, Fields
+from seq2see.text.fields import fields_of
 
 MOSTLY = 0.5
 """Share of a text's symbols that are unknown from which its answer means little."""
@@ -33,22 +35,28 @@ class Seen:
     """The number of tokens of the longest source (of a language model: text), EOS not counted; None if unknown."""
     tokens: frozenset[str] | None = None
     """The tokens that occurred, for a vocabulary that has more, such as all bytes; None if it has no others."""
+    filled: frozenset[int] = frozenset()
+    """The numbers of the fields of sources that were never empty, from 1; none where that is unknown."""
 
     @classmethod
     def of(cls, trained: object, codec: Codec, side: str) -> Seen:
         """From the table "trained" of config.json. What isn't valid there is unknown: files can be forged."""
         tables = [trained.get(key) if isinstance(trained, dict) else None for key in ("longest", "tokens")]
         longest, tokens = (table.get(side) if isinstance(table, dict) else None for table in tables)
+        filled = trained.get("filled") if isinstance(trained, dict) and side == "source" else None
+        num_fields = len(codec.tokenizer.parts) if isinstance(codec.tokenizer, Fields) else 0
         is_valid = isinstance(tokens, list) and bool(tokens) and all(isinstance(token, str) for token in tokens)
         return cls(
             longest if type(longest) is int and longest > 0 else None,
             frozenset(map(str, tokens or ())) if is_valid and codec.tokenizer.alphabet else None,
+            frozenset(range(1, num_fields + 1)).intersection(filled if _are_numbers(filled) else ()),
         )
 
     def joined(self, other: Seen) -> Seen:
         """What either of two models has seen."""
         longest = None if self.longest is None or other.longest is None else max(self.longest, other.longest)
-        return Seen(longest, None if self.tokens is None or other.tokens is None else self.tokens | other.tokens)
+        tokens = None if self.tokens is None or other.tokens is None else self.tokens | other.tokens
+        return Seen(longest, tokens, self.filled & other.filled)
 
     def unknown(self, text: str, codec: Codec) -> list[str]:
         """The symbols of the text that were not in the training data, in order."""
@@ -56,6 +64,11 @@ class Seen:
             return codec.unknown(text)
         tokenizer = codec.tokenizer
         return [symbol for symbol in tokenizer.symbols(text) if not self.tokens.issuperset(tokenizer.split(symbol))]
+
+
+def _are_numbers(values: object) -> TypeGuard[list[int]]:
+    """Whether this is a list of whole numbers."""
+    return isinstance(values, list) and all(type(value) is int for value in values)
 
 
 @dataclass
@@ -106,6 +119,9 @@ class InputNotes:
                 self._note("cut", place)
             if form != "none" and not unicodedata.is_normalized(form, text):
                 self._note("form", place)
+            for number in self.seen.filled:
+                if not fields_of(text)[number - 1].strip():
+                    self._note(f"empty {number}", place)
             if UNK in own or self.seen.tokens is not None:
                 self._add_unknown(text, place)
 
@@ -158,6 +174,12 @@ class InputNotes:
                 f"much longer than anything in training: {found['long']}, with up to {self.longest:,} tokens, while "
                 f"training had at most {self.seen.longest:,}; such answers are unreliable"
             )
+        titles = self.codec.tokenizer.titles if isinstance(self.codec.tokenizer, Fields) else ()
+        lines += [
+            f"{title} is empty in {found[cause]}, and never was in training: such answers mean little"
+            for number, title in enumerate(titles, start=1)
+            if (cause := f"empty {number}") in found
+        ]
         if new:
             mostly = f"; they are most of {found['mostly']}, whose answers mean little" if "mostly" in found else ""
             lines.append(

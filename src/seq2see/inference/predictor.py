@@ -30,7 +30,7 @@ from seq2see.inference.requests import Request, requests_of, split_per_text
 from seq2see.inference.results import PairScore, Prediction, loss_of, unscored
 from seq2see.inference.rules import RuleMaker
 from seq2see.inference.scoring import score_examples, unknown_note
-from seq2see.text import Codec
+from seq2see.text import Codec, Fields
 
 if TYPE_CHECKING:  # a program that only predicts reads no files of pairs
     from seq2see.data import Pair
@@ -64,7 +64,7 @@ class Predictor:
         self.engine = engine
         self.members = (engine, *others)
         """The networks of an ensemble, whose probabilities are averaged; one for a single model."""
-        self.source_codec = source_codec
+        self.source_codec = with_columns(source_codec, table.source)
         self.target_codec = target_codec
         self.max_positions = min(
             (member.max_positions for member in self.members if member.max_positions), default=None
@@ -297,6 +297,13 @@ class Predictor:
         codec = self.source_codec or self.target_codec
         known = self.record.train.contains(map(codec.normalize, texts_of(texts)))
         return [True if each else False if self.record.is_complete else None for each in known]
+
+
+def with_columns(codec: Codec | None, columns: tuple[str, ...]) -> Codec | None:
+    """A codec of several fields that knows how the user calls them."""
+    if codec is None or not isinstance(codec.tokenizer, Fields):
+        return codec
+    return replace(codec, tokenizer=replace(codec.tokenizer, columns=columns))
 
 
 def stream_requests(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from seq2see.data import Examples, Sequences
 from seq2see.data.values import Encoded, encode_text
 from seq2see.errors import DataError
-from seq2see.text import Codec
+from seq2see.text import FIELD_BREAK, Codec, Fields
 
 USUAL_INPUT_LENGTH = 10_000
 """Tokens of the longest text that any model reads by default."""
@@ -101,7 +101,13 @@ class Refusals:
 
 
 def read_texts(
-    texts: Sequence[str | None], codec: Codec, limits: InputLimits, places: Sequence[str], *, end: bool = True
+    texts: Sequence[str | None],
+    codec: Codec,
+    limits: InputLimits,
+    places: Sequence[str],
+    *,
+    end: bool = True,
+    is_source: bool = False,
 ) -> tuple[list[Encoded], dict[int, DataError]]:
     """The ids of each text, and the errors of those that can't be read, whose ids are empty; None has no ids.
 
@@ -114,6 +120,8 @@ def read_texts(
         try:
             if text is not None:
                 limits.require_characters(text)
+                if is_source:
+                    require_one_column(text, codec)
                 encoded = encode_text(codec, text, place, end=end)
                 limits.require_tokens(len(encoded.ids) - end)
         except DataError as error:
@@ -121,6 +129,13 @@ def read_texts(
             encoded = Encoded([])
         found.append(encoded)
     return found, refused
+
+
+def require_one_column(text: str, codec: Codec) -> None:
+    """DataError for several columns, where the model reads one text; TAB may also be white space, or a known symbol."""
+    if FIELD_BREAK in text and not isinstance(codec.tokenizer, Fields) and FIELD_BREAK in codec.unknown(text):
+        what = f"the model reads one column, found {text.count(FIELD_BREAK) + 1} separated by TAB"
+        raise DataError(what, fix="give one column (of a table: --source), or a blank in place of the TAB")
 
 
 def read_sources(
@@ -134,11 +149,15 @@ def read_sources(
 ) -> Readable:
     """What the network reads: sources, or the prompts of a language model, with which its targets begin.
 
-    A blank source is in no example: its answer is empty. A blank prompt is one. Those `refused` before, by row, are
-    not read.
+    A blank source is in no example: its answer is empty, but of several fields one has to be filled. A blank prompt is
+    an example. Those `refused` before, by row, are not read.
     """
+    if isinstance(codec.tokenizer, Fields):
+        what, fix = f"all columns are empty ({', '.join(codec.tokenizer.titles)})", "fill one, or leave the text out"
+        blank = (row for row, text in enumerate(texts) if not text.strip() and row not in refused)
+        refused = {**refused, **{row: DataError(what, where=places[row], fix=fix) for row in blank}}
     asked = [text if (is_prompt or text.strip()) and row not in refused else None for row, text in enumerate(texts)]
-    read, too_long = read_texts(asked, codec, limits, places, end=not is_prompt)
+    read, too_long = read_texts(asked, codec, limits, places, end=not is_prompt, is_source=not is_prompt)
     refused = dict(sorted({**too_long, **refused}.items()))
     rows = [row for row, text in enumerate(asked) if text is not None and row not in too_long]
     own = Sequences.of(codec, [read[row] for row in rows])
@@ -158,7 +177,7 @@ def read_pairs(
     read, refused = read_texts(targets, target_codec, limits, places)
     read_of_source: list[Encoded] = []
     if source_codec is not None and sources is not None:
-        read_of_source, more = read_texts(sources, source_codec, limits, places)
+        read_of_source, more = read_texts(sources, source_codec, limits, places, is_source=True)
         refused = {row: more.get(row) or refused[row] for row in sorted({*refused, *more})}
     rows = [row for row in range(len(targets)) if row not in refused]
     own = Sequences.empty(len(rows))

@@ -30,6 +30,7 @@ class Seen:
 
     longest: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, list[str]] = field(default_factory=dict)
+    filled: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from seq2see.run.checkpoint_content import MOMENTS, STEP, optimizer_shapes
 from seq2see.run.folder import CHECKPOINTS, CONFIG, MODEL, stored_config
 from seq2see.storage.checkpoints import Checkpoint, checkpoints, load_checkpoint, update_of
 from seq2see.storage.saved_model import SavedModel, load_model
-from seq2see.text import SPECIALS, Codec, Codecs, Protected
+from seq2see.text import EOS, FIELD_BREAK, SPECIALS, Codec, Codecs, Fields, Protected
 from seq2see.text.building import vocabulary_limits
 from seq2see.text.options import TextOptions
 from seq2see.training import TrainingProgress, TrainingState
@@ -65,13 +65,16 @@ class Pretrained:
 
     @property
     def seen(self) -> dict[str, Any]:
-        """What its config.json says of its training texts: the longest of each side, and the bytes that occurred."""
+        """What its config.json says of its training texts: the longest of each side, the bytes that occurred, and the
+        fields that were never empty.
+        """
         sides = {"source": self.saved.source_codec, "target": self.saved.target_codec}
         trained = self.saved.config.get("trained")
         found = {side: Seen.of(trained, codec, side) for side, codec in sides.items() if codec is not None}
         return {
             "longest": {side: seen.longest for side, seen in found.items() if seen.longest},
             "tokens": {side: sorted(seen.tokens) for side, seen in found.items() if seen.tokens},
+            "filled": sorted(found["source"].filled) if "source" in found else [],
         }
 
 
@@ -253,6 +256,20 @@ def used_ids(codec: Codec, *sides: np.ndarray) -> np.ndarray:
         for first in range(0, len(ids), BLOCK_IDS):
             is_used[ids[first : first + BLOCK_IDS]] = True
     return np.flatnonzero(is_used)
+
+
+def filled_fields(codec: Codec, ids: np.ndarray) -> list[int]:
+    """The numbers of the fields that are empty in none of the sources with these ids; nothing if there is one field."""
+    if not isinstance(codec.tokenizer, Fields):
+        return []
+    number, ends = len(codec.tokenizer.parts), (EOS, codec.vocabulary.id(FIELD_BREAK))
+    empty, num_ends, is_after_end = set[int](), 0, True
+    for first in range(0, len(ids), BLOCK_IDS):
+        is_end = np.isin(ids[first : first + BLOCK_IDS], ends)
+        is_empty = is_end & np.concatenate([[is_after_end], is_end[:-1]])
+        empty.update(((num_ends + is_end.cumsum()[is_empty] - 1) % number).tolist())
+        num_ends, is_after_end = num_ends + int(is_end.sum()), bool(is_end[-1])
+    return [at + 1 for at in range(number) if at not in empty]
 
 
 def vocabulary_line(side: str, before: Codec, now: Codec, used: np.ndarray) -> str:

@@ -26,7 +26,7 @@ from seq2see.inference.batching import require_room
 from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
 from seq2see.run.denoising import grown_codecs
 from seq2see.run.embeddings import Embedded, read_embeddings, require_possible, with_width
-from seq2see.run.fine_tune import Pretrained, extended_codecs, options_line, pretrained_lines, used_ids
+from seq2see.run.fine_tune import Pretrained, extended_codecs, filled_fields, options_line, pretrained_lines, used_ids
 from seq2see.run.pairs import (
     RunData,
     Unpaired,
@@ -151,7 +151,9 @@ class RunPlan:
 
     @cached_property
     def seen(self) -> dict[str, Any]:
-        """What config.json says of the training texts: the longest of each side, and of all bytes those that occur."""
+        """What config.json says of the training texts: the longest of each side, of all bytes those that occur, and the
+        numbers of the fields that are never empty.
+        """
         read = {"source": self.examples.source_ids, "target": self.examples.target_ids}
         tokens: dict[str, list[str]] = {}
         for side, codec in zip(("source", "target"), self.codecs, strict=True):
@@ -160,7 +162,14 @@ class RunPlan:
                     codec.vocabulary.token(number) for number in used_ids(codec, read[side]) if number >= len(SPECIALS)
                 }
                 tokens[side] = sorted(own | set(self.seen_before.get("tokens", {}).get(side, ())))
-        return {"longest": self.longest, **({"tokens": tokens} if tokens else {})}
+        filled = filled_fields(self.source_codec, read["source"]) if self.source_codec else []
+        if self.seen_before:
+            filled = [number for number in filled if number in self.seen_before.get("filled", ())]
+        return {
+            "longest": self.longest,
+            **({"tokens": tokens} if tokens else {}),
+            **({"filled": filled} if filled else {}),
+        }
 
 
 def plan_run(

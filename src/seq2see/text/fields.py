@@ -6,6 +6,7 @@ vocabulary, and a network tells the field of a token from the number of breaks b
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, TypeGuard, cast
@@ -96,6 +97,15 @@ class Fields(Tokenizer):
 
     name: ClassVar[str] = "fields"
     parts: tuple[Tokenizer, ...] = ()
+    columns: tuple[str, ...] = dataclasses.field(default=(), compare=False)
+    """What the columns of the fields are called, by names or numbers, for messages; nothing if that is unknown."""
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What each field is called in a message."""
+        columns = self.columns if len(self.columns) == len(self.parts) else ()
+        numbers = map(str, range(1, len(self.parts) + 1))
+        return tuple(f"column {each}" if each.isdecimal() else each for each in columns or numbers)
 
     @property
     def unit(self) -> Units:
@@ -138,10 +148,9 @@ class Fields(Tokenizer):
         """Each field with its tokenizer."""
         found = fields_of(text)
         if len(found) != len(self.parts):
-            raise DataError(
-                f"the source must have {len(self.parts)} fields separated by TAB ({self.title}), found {len(found)}",
-                fix="give all fields of each text, empty ones too",
-            )
+            called = f" ({', '.join(self.titles)})" if self.columns else ""
+            what = f"the source must have {len(self.parts)} columns separated by TAB{called}, found {len(found)}"
+            raise DataError(what, fix="give all columns of each text, empty ones too")
         return zip(self.parts, found, strict=True)
 
 
