@@ -310,7 +310,7 @@ def test_flags_of_predict_do_what_the_library_does(
 def test_more_than_a_chunk_is_answered_in_order(
     seq2see_command: Command, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seq2see.commands.predicting.CHUNK", 4)
+    monkeypatch.setattr("seq2see.commands.answering.CHUNK", 4)
     many = [text or "c" for text in TEXTS * 3]
     lines = "".join(text + "\n" for text in many).encode()
     sampled = ("--sample", "--seed", "2")
