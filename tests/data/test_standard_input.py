@@ -46,6 +46,7 @@ def test_it_is_read_as_often_as_a_file_is(monkeypatch: pytest.MonkeyPatch) -> No
         ("é\tx\nb\ty\n".encode("cp1252"), "cp1252"),
         (json.dumps([{"source": "é", "target": "x"}, {"source": "b", "target": "y"}]).encode(), None),
     ],
+    ids=["gzip", "UTF-16", "CP1252", "JSON"],
 )
 def test_it_may_be_all_that_a_file_may_be(
     content: bytes, encoding: str | None, monkeypatch: pytest.MonkeyPatch
