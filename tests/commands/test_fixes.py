@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from seq2see import cli
+from seq2see.commands.application import flags_of
 from seq2see.commands.mistakes import without_options_of_others
 from seq2see.errors import DataError
 
@@ -105,7 +106,7 @@ def test_a_fix_is_for_the_files_and_options_at_hand(
 def test_a_command_recommends_the_options_that_it_has(verb: str, tmp_path: Path) -> None:
     (tmp_path / "bad.tsv").touch()
     error = DataError("is invalid", where=str(tmp_path / "bad.tsv"), fix="skip it with --skip-bad")
-    assert without_options_of_others(error, cli.flags_of(verb)) is error
+    assert without_options_of_others(error, flags_of(verb)) is error
 
 
 def test_the_copy_has_the_columns_that_were_to_be_chosen(tmp_path: Path) -> None:
