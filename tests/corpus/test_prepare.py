@@ -286,6 +286,12 @@ def test_invalid_lines_are_reported_and_counted_over_the_whole_file(
     assert (corpus.facts["skipped"], len(corpus.facts["problems"])) == (6, 5)
 
 
+def test_an_unknown_encoding_leaves_nothing(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown encoding"):
+        prepare(sentences, data__encoding="recipe.toml")
+    assert not (tmp_path / "corpus.preparing").exists()
+
+
 # --- resuming, and preparing again ------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ import pytest
 from seq2see.data import Pair, TableOptions, iterate_rows, read_pairs
 from seq2see.data.given import as_pairs
 from seq2see.data.options import known_columns, known_from
-from seq2see.errors import DataError
+from seq2see.errors import ConfigError, DataError
 
 CSV = "nr,lemma,form,features\n1,zien,zag,V;PST\n2,zien,ziet,V;PRS\n"
 KNOWN = TableOptions(source=("lemma", "features"), target="form", names=("nr", "lemma", "form", "features"))
@@ -309,6 +309,11 @@ def test_columns_that_are_no_text_are_left_out(
 def test_other_columns_have_to_be_chosen(rows: list[tuple[str, ...]], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="which are source and target"):
         read(tmp_path, "".join("\t".join(row) + "\n" for row in rows), name="pairs.tsv")
+
+
+def test_a_delimiter_is_not_empty() -> None:
+    with pytest.raises(ConfigError, match="delimiter: must not be empty"):
+        TableOptions(delimiter="")
 
 
 def test_the_columns_that_are_suggested_are_neither_numbers_nor_dates_nor_labels(tmp_path: Path) -> None:

@@ -92,8 +92,8 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
             split = parts.split_files(names, texts, parts.PART_BYTES, chosen)
             preparation = Preparation(config, columns, work, split, workers, console)
             facts = preparation.run()
-        except DataError:
-            remove_work(work)  # once the data are corrected, these results are of no use
+        except (ConfigError, DataError):
+            remove_work(work)  # once the data or the options are corrected, these results are of no use
             raise
         num_pairs = assemble(
             folder, work, preparation.parts, preparation.codecs, preparation.dev, {**facts, "asked": request}

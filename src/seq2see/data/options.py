@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from seq2see.errors import ConfigError
 from seq2see.printable import quoted
 
 Decision = Literal["auto", "yes", "no"]
@@ -41,6 +42,9 @@ class TableOptions:
             object.__setattr__(self, name, columns_in(getattr(self, name), keep_empty=name == "names"))
         if isinstance(self.target, int) and not isinstance(self.target, bool):
             object.__setattr__(self, "target", str(self.target))
+        if self.delimiter == "":
+            fix = "give tab, comma, semicolon, pipe, blanks, first-blank or another text, or leave it out"
+            raise ConfigError("must not be empty", where="delimiter", fix=fix)
 
     def over(self, other: TableOptions) -> TableOptions:
         """These options, and for those that are not given the other ones."""
