@@ -30,7 +30,7 @@ from seq2see.export.onnx import network
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import model_of
 from seq2see.inference.predictor import Predictor
-from seq2see.native import load
+from seq2see.native import NativeModel, load
 from seq2see.storage.saved_model import load_model
 
 BEAM = 5
@@ -58,14 +58,19 @@ Runner = Callable[[Exported, Sequence[str], int], Answers]
 """Of an exported model, the texts and the beam."""
 
 
+def module_of(path: Path) -> tuple[str, dict[str, bytes]]:
+    """The ES module of an exported file, and the files that it needs beside it."""
+    if path.suffix == ".wasm":
+        return path.with_name(path.stem + MODULE_ENDING).read_text("utf-8"), {WITHOUT_ENDING: path.read_bytes()}
+    return path.read_text("utf-8"), {}
+
+
 def in_node(exported: Exported, texts: Sequence[str], beam: int) -> Answers:
     """An ES module, or WebAssembly with its module, in Node.js."""
     node = find_node()
     assert node is not None, "install Node.js"
-    path, beside = exported.path, {}
-    if path.suffix == ".wasm":
-        path, beside = path.with_name(path.stem + MODULE_ENDING), {WITHOUT_ENDING: path.read_bytes()}
-    (answers,), milliseconds = run_in_node(path.read_text("utf-8"), texts, [{"beam": beam}], node, beside)
+    module, beside = module_of(exported.path)
+    (answers,), milliseconds = run_in_node(module, texts, [{"beam": beam}], node, beside)
     log_probs = [each["logProb"] for each in answers]
     return Answers([each["text"] for each in answers], log_probs, milliseconds / len(texts))
 
@@ -78,14 +83,19 @@ def in_onnx(exported: Exported, texts: Sequence[str], beam: int) -> Answers:
     return in_python(network.predictor(bundle, original), texts, beam)
 
 
-def in_c(exported: Exported, texts: Sequence[str], beam: int) -> Answers:
-    """A C file as a shared library, compiled for this machine."""
-    library = exported.path.with_suffix(".so")
+def library_of(exported: Exported) -> NativeModel:
+    """A C file as a shared library, compiled for this machine, with its weights inside or beside it."""
+    library, weights = exported.path.with_suffix(".so"), exported.path.with_suffix(".weights")
     compiler = find_compiler()
     assert compiler is not None, "install gcc"
     flags = ["-std=c99", "-O3", "-march=native", "-shared", "-fPIC"]
     subprocess.run([*compiler, *flags, str(exported.path), "-lm", "-o", str(library)], check=True)
-    model = load(library)
+    return load(library, weights=weights if weights.exists() else None)
+
+
+def in_c(exported: Exported, texts: Sequence[str], beam: int) -> Answers:
+    """A C file as a shared library."""
+    model = library_of(exported)
     start = time.perf_counter()
     found = [model.predict(text, beam=beam)[0] for text in texts]
     each = 1000 * (time.perf_counter() - start) / len(texts)

@@ -2,73 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 import time
-import traceback
 from contextlib import suppress
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
 
-from cyclopts import App, CycloptsError, Parameter
-
-from seq2see.commands import VERBS
-from seq2see.commands.boxes import ERRORS, epilogue
-from seq2see.commands.mistakes import explained, without_options_of_others
-from seq2see.commands.options import EXIT_INTERRUPTED
-from seq2see.commands.streams import open_streams
-from seq2see.console import say, show
+from seq2see.commands import EXIT_INTERRUPTED, RUN_FIRST, VERBS
+from seq2see.commands.streams import open_streams, with_named_stdin
+from seq2see.commands.terminal import is_model
+from seq2see.console import say
 from seq2see.errors import ConfigError, DataError, UserError
 from seq2see.system_errors import system_error
-from seq2see.version import __version__
-
-if TYPE_CHECKING:
-    from seq2see.console import Terminal
 
 EXIT_ERROR = 2
 EXIT_DELAY = 3.0
 """Seconds that the other processes of a run wait before they exit with an error: a launcher ends all processes once one
 has exited, and the first process prints the message."""
-
-
-class HelpTerminal:
-    """A `Terminal` made when help is printed: without help, no verb has to wait until rich is imported."""
-
-    @cached_property
-    def terminal(self) -> Terminal:
-        """The console."""
-        from seq2see.console import Terminal
-
-        return Terminal()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.terminal, name)
-
-
-app = App(
-    name="seq2see",
-    help="Train sequence-to-sequence models on your own pairs, see where they look, and ship them.",
-    version=__version__,
-    console=HelpTerminal(),  # type: ignore[arg-type] # has what rich's console has
-    default_parameter=Parameter(negative=()),
-    help_epilogue=ERRORS,
-)
-for verb, module in VERBS.items():
-    app.command(f"seq2see.commands.{module}:{verb}", name=verb, help_epilogue=epilogue(verb))
-
-
-def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
-    """Print the script with which a shell completes commands and options of seq2see.
-
-    Parameters
-    ----------
-    shell
-        bash, zsh or fish.
-    """
-    show(app.generate_completion(shell=shell))
-
-
-app.command(completion, help_epilogue=epilogue("completion"))
 
 
 def main() -> None:
@@ -99,32 +51,40 @@ def run(arguments: list[str], *, trace: bool = False) -> int:
         return 0
     except (UserError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
         if isinstance(error, DataError) and arguments[0] in VERBS:
+            from seq2see.commands.application import flags_of
+            from seq2see.commands.mistakes import without_options_of_others
+
             error = without_options_of_others(error, flags_of(arguments[0]))
         said = message_of(error)
         if said is None:
             raise
         if trace:
+            import traceback
+
             say(traceback.format_exc().rstrip())
         tell(error, said)
         return EXIT_ERROR
 
 
 def called(arguments: list[str]) -> object:
-    """What the verb returns. ConfigError for words that can't be parsed, UserError for a file named there likewise."""
-    if not VERBS.keys() & set(arguments[:1]):  # their summaries are listed, which are in their modules
-        for verb in VERBS:
-            app[verb]
-    try:
-        return app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as error:
-        if isinstance(error.__cause__, UserError):  # of a value that was read from a file
-            raise error.__cause__ from None
-        raise explained(error, arguments) from error
+    """What the verb returns. ConfigError for words that can't be parsed, UserError for a file named there likewise.
 
+    Texts answered without any option need no parser, whose import takes as long as their answers.
+    """
+    match arguments:
+        case ["predict", run, *texts] if is_model(run) and not any(word.startswith("-") for word in texts):
+            from seq2see.commands.answering import answer
 
-def flags_of(verb: str) -> set[str]:
-    """The options of a verb."""
-    return {name for argument in app[verb].assemble_argument_collection() for name in argument.names}
+            atexit.register(gc.freeze)  # what is left at the end goes with the process: no search for cycles in it
+            return answer(Path(run), tuple(texts))
+    from seq2see.commands.application import options_of, parsed
+
+    words = with_named_stdin(arguments, lambda: options_of(arguments[0])) if arguments[:1] != ["-"] else arguments
+    if words and words[0] in {*RUN_FIRST, "compare"}:
+        from seq2see.commands.run_first import require_run_first
+
+        require_run_first(words)
+    return parsed(words, typed=arguments)
 
 
 def message_of(error: Exception) -> str | None:

@@ -120,7 +120,7 @@ def require_possible(path: Path, kind: type[UserError] = DataError, doing: str =
     except (OSError, ValueError) as error:
         raise system_error(error, path, doing, kind) from error
     if doing == "read" and is_endless(found):
-        raise kind("is a device", where=str(path), fix="name a file")
+        raise kind("is a device, not a regular file", where=str(path), fix="name a regular file")
 
 
 def is_endless(found: os.stat_result) -> bool:

@@ -18,6 +18,7 @@ import pytest
 
 import seq2see
 from seq2see import UserError, cli
+from seq2see.config import read_toml
 from seq2see.model import ARCHITECTURES
 
 
@@ -152,6 +153,37 @@ def test_a_recipe_is_trained_on_from_anywhere(
     assert weights[0] == weights[1]
 
 
+def test_every_command_that_trains_or_prepares_takes_a_recipe(
+    seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "r.toml").write_text('[text]\nsource = "bytes"\n[model]\nname = "plain"\n')
+    ran = seq2see_command("prepare", tiny_pairs, "--recipe", "r.toml", "-o", "corpus")
+    assert ran.code == 0, ran.err
+    assert "source: bytes (text.source)" in ran.err
+    train = "seq2see train corpus --recipe r.toml"
+    assert ran.err.endswith(f"train on it: {train}\n")
+    trained = seq2see_command(*train.split()[1:], "-o", "run", *tiny_flags)
+    assert trained.code == 0, trained.err
+    assert read_toml(tmp_path / "run" / "config.toml")["model"]["name"] == "plain"
+    crossed = seq2see_command("cross", tiny_pairs, "--recipe", "r.toml", "--folds", "2", "-o", "folds", *tiny_flags)
+    assert crossed.code == 0, crossed.err
+    for config in (tmp_path / "folds").rglob("config.toml"):
+        assert read_toml(config)["text"]["source"] == "bytes"
+    asked = []
+    monkeypatch.setattr("seq2see.tuning.tune", lambda config, *_, **__: asked.append(config))
+    assert seq2see_command("tune", tiny_pairs, "--recipe", "r.toml", "-o", "tune").code == 130
+    assert (asked[0].text.source, asked[0].model.name) == ("bytes", "plain")
+
+
+def test_a_recipe_of_options_that_a_corpus_lacks_is_refused(
+    seq2see_command: Command, tiny_pairs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "r.toml").write_text("[data]\nbalance = 1\n")
+    ran = seq2see_command("prepare", tiny_pairs, "--recipe", "r.toml", "-o", "corpus")
+    assert ran.code == 2
+    assert "--recipe r.toml: data.balance has no effect here" in ran.err
+
+
 def test_data_set_on_the_command_line_are_found_again(
     seq2see_command: Command, tiny_pairs: Path, tiny_flags: list[str]
 ) -> None:
@@ -209,6 +241,52 @@ def test_texts_come_from_arguments_stdin_and_files_and_go_to_stdout_and_files(
     assert Path("out.txt").read_text() == answers
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate RUN FILE --metrics cer",
+        "score RUN FILE",
+        "align RUN FILE",
+        "predict RUN --input FILE --source 1",
+        "predict RUN abc --lexicon FILE",
+        "predict RUN abc --glossary=FILE",
+        "check FILE",
+        "check PAIRS --test FILE",
+        "check --json FILE",
+        "check FILE --fix -o clean.tsv",
+        "report RUN -o r.html --test FILE",
+        "pack RUN -o m.seq2see --data FILE",
+    ],
+)
+def test_a_dash_is_standard_input(command: str, seq2see_command: Command, tiny_run: Path, tiny_pairs: Path) -> None:
+    lines = tiny_pairs.read_bytes().splitlines(keepends=True)[:12]
+    words = [{"RUN": str(tiny_run), "PAIRS": str(tiny_pairs)}.get(word, word) for word in command.split()]
+    Path("test.tsv").write_bytes(b"".join(lines))
+    expected = seq2see_command(*[word.replace("FILE", "test.tsv") for word in words])
+    found = seq2see_command(*[word.replace("FILE", "-") for word in words], stdin=b"".join(lines))
+    assert expected.code == found.code == 0, found.err
+
+    def named_alike(text: str) -> str:
+        return text.replace("train test.tsv", "train pairs.tsv").replace("test.tsv", "/dev/stdin")
+
+    assert found.out == named_alike(expected.out)
+    assert len(found.err.splitlines()) == len(expected.err.splitlines())
+
+
+def test_a_dash_among_texts_is_standard_input(seq2see_command: Command, tiny_run: Path) -> None:
+    piped = seq2see_command("predict", tiny_run, stdin=b"abc\nde\n")
+    assert piped.out.count("\n") == 2
+    for words in (("-",), ("--input", "-"), ("--input=-",)):
+        assert seq2see_command("predict", tiny_run, *words, stdin=b"abc\nde\n") == piped
+    shown = seq2see_command("attend", tiny_run, stdin=b"abc\n")
+    assert seq2see_command("attend", tiny_run, "-", stdin=b"abc\n") == shown
+    assert seq2see_command("predict", tiny_run, "--", "-", stdin=b"abc\nde\n").out.count("\n") == 1  # a text
+    both = seq2see_command("predict", tiny_run, "--lexicon", "-", stdin=b"abc\tcba\n")
+    assert both.code == 2
+    assert both.err.startswith("seq2see: standard input: is needed for texts, and was given for another file\n")
+    assert seq2see_command("check", "-", "--delimiter", "-").err.startswith("seq2see: --delimiter: needs a value")
+
+
 def test_nothing_on_stdin_gives_nothing(seq2see_command: Command, tiny_run: Path) -> None:
     assert seq2see_command("predict", tiny_run) == Ran(0, "", "")
 
@@ -232,7 +310,7 @@ def test_flags_of_predict_do_what_the_library_does(
 def test_more_than_a_chunk_is_answered_in_order(
     seq2see_command: Command, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seq2see.commands.predicting.CHUNK", 4)
+    monkeypatch.setattr("seq2see.commands.answering.CHUNK", 4)
     many = [text or "c" for text in TEXTS * 3]
     lines = "".join(text + "\n" for text in many).encode()
     sampled = ("--sample", "--seed", "2")
@@ -503,6 +581,22 @@ MISTAKES: dict[str, Mistake] = {
     "missing recipe": (["train", "missing.toml"], ["missing.toml", "can't be read"]),
     "recipe with a wrong key": (["train", "RECIPE"], ["RECIPE", "modle.name", "'model.name'"]),
     "wrong key beside a recipe": (["train", "GOOD", "--set", "model.widht=3"], ["--set: ", "model.widht"]),
+    "missing data for a run that exists": (["train", "missing.tsv", "--out", "COPY"], ["missing.tsv", "no such file"]),
+    "setting that doesn't fit the data of a run that exists": (
+        ["train", "PAIRS", "--out", "COPY", "--set", "data.group=7"],
+        ["data.group", "each source is a group"],
+    ),
+    "units that conflict for a run that exists": (
+        ["train", "PAIRS", "--out", "COPY", "--set", "text.joint=true", "text.source=bpe", "text.target=words"],
+        ["text.joint", "remove text.joint"],
+    ),
+    "run that exists": (["train", "PAIRS", "--out", "COPY"], ["COPY: this run already exists", "--force"]),
+    "data on stdin": (["train", "-"], ["/dev/stdin: is standard input", "when it is resumed", "> pairs.tsv"]),
+    "dev on stdin": (["train", "PAIRS", "--dev", "-"], ["/dev/stdin: is standard input", "> pairs.tsv"]),
+    "stdin twice": (["evaluate", "RUN", "-", "-"], ["standard input: ", "named twice"]),
+    "stdin and texts": (["predict", "RUN", "-", "abc"], ["standard input: conflicts with texts as arguments"]),
+    "stdin and a file": (["predict", "RUN", "-", "--input", "TEXT"], ["standard input: conflicts with --input"]),
+    "device as data": (["check", "/dev/zero"], ["/dev/zero: is a device, not a regular file"]),
     "missing dev": (["train", "PAIRS", "--dev", "missing.tsv"], ["missing.tsv", "no such file"]),
     "out is a file": (["train", "PAIRS", "--out", "PAIRS"], ["PAIRS", "--out"]),
     "out below a file": (["train", "PAIRS", "--out", "PAIRS/x"], ["PAIRS/x", "--out"]),

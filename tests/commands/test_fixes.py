@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from seq2see import cli
+from seq2see.commands.application import flags_of
 from seq2see.commands.mistakes import without_options_of_others
 from seq2see.errors import DataError
 
@@ -57,7 +58,7 @@ PAIRS = "".join(f"{letter}b\tb{letter}\n" for letter in "acdefghijklm")
         ("predict RUN --input recipe.toml", "is a recipe, and has no pairs", "seq2see train recipe.toml"),
         ("train pairs.tsv --dev recipe.toml -o r", "is a recipe, and has no pairs", "seq2see train"),
         ("train pairs.tsv recipe.toml -o r", "is a recipe, and stands where", "after --recipe: --recipe recipe.toml"),
-        ("tune pairs.tsv recipe.toml -o r", "is a recipe, and stands where", "name it alone"),
+        ("tune pairs.tsv recipe.toml -o r", "is a recipe, and stands where", "name it after --recipe: --recipe recipe"),
         ("evaluate RUN config.yaml", "is a configuration in YAML, and has no pairs", "files of pairs themselves"),
         ("train pairs.tsv dev.tsv -o r", "is a file of pairs by its extension", "--dev FOLDER/dev.tsv (dev=…); to"),
         ("train pairs.txt dev.txt -o r", "both have a TAB in each line", "--dev FOLDER/dev.txt (dev=…); to"),
@@ -105,7 +106,7 @@ def test_a_fix_is_for_the_files_and_options_at_hand(
 def test_a_command_recommends_the_options_that_it_has(verb: str, tmp_path: Path) -> None:
     (tmp_path / "bad.tsv").touch()
     error = DataError("is invalid", where=str(tmp_path / "bad.tsv"), fix="skip it with --skip-bad")
-    assert without_options_of_others(error, cli.flags_of(verb)) is error
+    assert without_options_of_others(error, flags_of(verb)) is error
 
 
 def test_the_copy_has_the_columns_that_were_to_be_chosen(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from seq2see import cli
+from seq2see.commands.application import app
 from seq2see.commands.boxes import EXAMPLES
 from seq2see.commands.mistakes import OWN_FLAGS, SECTIONS
 from seq2see.config import USUAL_NAMES, Config, key_of, option_names
@@ -21,18 +21,18 @@ VERBS = tuple(EXAMPLES)
 
 def options_of(verb: str) -> dict[str, Any]:
     """The options of a verb by their first names."""
-    found = cli.app[verb].assemble_argument_collection()
+    found = app[verb].assemble_argument_collection()
     return {argument.name: argument for argument in found if argument.name.startswith("--")}
 
 
 def page_of(verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("COLUMNS", "200")
-    cli.app([verb, "--help"], result_action="return_value")
+    app([verb, "--help"], result_action="return_value")
     return capsys.readouterr().out
 
 
 def test_examples_are_of_all_verbs() -> None:
-    own = [verb for verb in cli.app if not verb.startswith("-")]
+    own = [verb for verb in app if not verb.startswith("-")]
     assert sorted(own) == sorted(VERBS)
 
 
@@ -59,9 +59,7 @@ def test_every_help_page_has_examples_that_the_verb_takes(
         program, *words = shlex.split(example)
         assert program == "seq2see" and words[0] == verb
         ends = [place for place, word in enumerate(words) if word in ("<", ">")]
-        command, bound, _ = cli.app.parse_args(
-            words[: ends[0]] if ends else words, exit_on_error=False, print_error=False
-        )
+        command, bound, _ = app.parse_args(words[: ends[0]] if ends else words, exit_on_error=False, print_error=False)
         assert command.__name__ == verb
         assert bound.arguments or verb in ("demo", "models", "settings")
 
@@ -123,7 +121,7 @@ def test_flags_of_other_toolkits_lead_to_flags_that_exist() -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_completion_script_names_every_verb_and_option(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.app(["completion", shell], result_action="return_value")
+    app(["completion", shell], result_action="return_value")
     script = capsys.readouterr().out
     for verb in VERBS:
         assert verb in script
@@ -132,7 +130,7 @@ def test_a_completion_script_names_every_verb_and_option(shell: str, capsys: pyt
 
 
 def test_bash_completes(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.app(["completion", "bash"], result_action="return_value")
+    app(["completion", "bash"], result_action="return_value")
     script = capsys.readouterr().out
     ask = "COMP_WORDS=(seq2see {}); COMP_CWORD={}; _seq2see; echo ${{COMPREPLY[@]}}\n"
     typed = ask.format("pre", 1) + ask.format("predict --cov", 2) + ask.format("train --device c", 3)

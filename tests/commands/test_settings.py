@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from cyclopts import App
 
-from seq2see import cli
+from seq2see.commands.application import app
 from seq2see.commands.options import AS_FOUND, Table
 from seq2see.commands.setting_list import all_settings
 from seq2see.config import Config, make_config, option, option_names
 
 
 def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    cli.app(["settings", *words], result_action="return_value")
+    app(["settings", *words], result_action="return_value")
     return capsys.readouterr().out
 
 

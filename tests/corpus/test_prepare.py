@@ -26,6 +26,7 @@ from seq2see.corpus import prepare as prepare_module
 from seq2see.corpus.corpus import Corpus, open_corpus, read_manifest
 from seq2see.corpus.request import changes
 from seq2see.data import Examples
+from seq2see.data.groups import grouping_of
 from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.run.plan import plan_run
 from seq2see.storage.locks import locked
@@ -121,6 +122,42 @@ TEXTS: dict[str, dict[str, Any]] = {
         "text__protect": "aj|se [gt]",
     },
 }
+
+
+def test_cut_sources_are_counted_and_said(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:
+    said = prepare(sentences, text__source="words", text__target="words", text__truncate=3)
+    corpus = open_corpus(tmp_path / "corpus")
+    line = f"{len(corpus.examples):,} of {len(corpus.examples):,} sources are cut to 3 tokens (text.truncate)"
+    assert line in said
+    found = plan_run(make_config({}, {"data.train": [str(tmp_path / "corpus")], "model.name": "bidirectional"}))
+    assert line in found.notes
+    again = prepare(sentences, out="whole", text__source="words", text__target="words", text__truncate=5)
+    assert "are cut" not in again
+    assert open_corpus(tmp_path / "whole").num_cut == 0
+
+
+def test_pairs_are_grouped_by_what_all_parts_show(prepare: Prepare, tmp_path: Path) -> None:
+    """Of a sorted file the first part may have one word, which looks like a label there."""
+    path = tmp_path / "forms.tsv"
+    lines = [f"w{max(0, at - 90) // 3}\tx{at}\tf{at}" for at in range(300)]
+    path.write_text("".join(f"{line}\n" for line in lines))
+    own = {"data__source": "1,2", "data__target": "3", "model__name": "bidirectional"}
+    own |= {"text__source": ["characters", "characters"], "text__target": "characters"}
+    first = path.read_text()[:500].splitlines()[:-1]
+    assert grouping_of(None, [line.rpartition("\t")[0] for line in first]).field == 2
+    said = prepare(path, **own)
+    corpus = check_as_from_files([path], tmp_path / "corpus", **own)
+    assert corpus.facts["group"] == 1
+    assert "dev pairs, set aside by distinct values of source field 1" in said
+    given = make_config({}, {"data.train": [str(corpus.folder)], "data.group": 1, "model.name": "bidirectional"})
+    plan = plan_run(given, given={"data.group"})  # what was decided may also be given
+    words, dev_words = ({pair.source.split("\t")[0] for pair in some} for some in (plan.data.train, plan.data.dev))
+    assert plan.data.dev == corpus.dev
+    assert dev_words
+    assert not words & dev_words
+    other = make_config({}, {"data.train": [str(corpus.folder)], "data.group": 2, "model.name": "bidirectional"})
+    with pytest.raises(ConfigError, match="is 2, but the corpus was prepared with 1"):
+        plan_run(other, given={"data.group"})
 
 
 def test_sources_are_folded_as_from_files(prepare: Prepare, sentences: Path, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_device_is_not_read_for_ever(name: str) -> None:
         lambda: read_values("picture", name, "pairs.tsv:1"),
     )
     for read in reading:
-        with pytest.raises(DataError, match="is a device"):
+        with pytest.raises(DataError, match="is a device, not a regular file"):
             read()
 
 

@@ -86,6 +86,51 @@ def test_json_is_one_object(seq2see_check: Command) -> None:
     assert ran.out.isascii()
 
 
+def test_columns_and_units_are_those_of_the_recipe(seq2see_check: Command) -> None:
+    lines = [f"word{at}\tV;{at % 5}\tf o r m {at}\n" for at in range(60)]
+    Path("forms.tsv").write_text("".join(lines))
+    Path("recipe.toml").write_text(
+        '[data]\nsource = [1, 2]\ntarget = 3\n[text]\nsource = ["words", "characters"]\ntarget = "symbols"\n'
+        '[model]\nname = "gnmt"\n'
+    )
+    report = json.loads(seq2see_check("forms.tsv", "--recipe", "recipe.toml", "--json").out)
+    [found] = report["sets"]
+    assert [(side["unit"], side["reason"]) for side in (*found["fields"], found["target"])] == [
+        ("words", "text.source"),
+        ("characters", "text.source"),
+        ("symbols", "text.target"),
+    ]
+    assert report["suggestion"][-2:] == ["model: gnmt", "command: seq2see train forms.tsv --recipe recipe.toml"]
+    assert all("unseen" not in finding["name"] for finding in report["findings"])
+    shown = seq2see_check("forms.tsv", "--recipe", "recipe.toml", "--names", "a,b,c")
+    assert "command: seq2see train forms.tsv --recipe recipe.toml --names a,b,c" in shown.out
+    assert seq2see_check("forms.tsv", "--recipe", "recipe.toml", "--fix", "-o", "clean.tsv").code == 0
+    assert Path("clean.tsv").read_text().endswith("word59\tV;4\tf o r m 59\n")
+    named = json.loads(seq2see_check("good.tsv", "--recipe", "pronunciation", "--json").out)
+    assert named["sets"][0]["target"]["unit"] == "symbols"
+
+
+def test_a_held_out_set_of_other_columns_than_the_recipe_is_a_finding(seq2see_check: Command) -> None:
+    Path("forms.tsv").write_text("".join(f"word{at}\tV;{at % 5};{at % 2}\tform{at}\n" for at in range(60)))
+    ran = seq2see_check("forms.tsv", "--recipe", "inflection", "--test", "test.tsv")
+    assert ran.code == 1
+    assert "error  source-columns: 1 column of test.tsv (1, and 2 in forms.tsv)" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("good.tsv", "--recipe", "nope"), "unknown recipe 'nope'"),
+        (("good.tsv", "--recipe", "inflection"), "--recipe inflection: has units for 2 source columns, found 1"),
+        (("a.toml", "--recipe", "chat"), "--recipe: conflicts with a.toml, a recipe too"),
+    ],
+)
+def test_a_recipe_that_does_not_fit(arguments: tuple[str, ...], words: str, seq2see_check: Command) -> None:
+    ran = seq2see_check(*arguments)
+    assert ran.code == 2
+    assert words in ran.err
+
+
 def test_a_clean_copy_is_written_and_checked_again(seq2see_check: Command) -> None:
     ran = seq2see_check("bad.tsv", "--fix", "-o", "clean.tsv")
     assert ran.code == 0

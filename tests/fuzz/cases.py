@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from seq2see.cli import app
+from seq2see.commands.application import app
 from seq2see.config import Config
 from seq2see.storage.archive import SUFFIX, pack
 from seq2see.storage.files import MANIFEST, hash_of, manifest_of

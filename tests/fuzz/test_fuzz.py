@@ -9,7 +9,7 @@ import pytest
 
 from fuzz.cases import LONG_RUNNING, TEMPLATES, Case, make_case
 from fuzz.harness import MAX_BYTES, SECONDS, Outcome, faults_of, fuzz, make_home
-from seq2see.cli import app
+from seq2see.commands.application import app
 
 CALLS = 120
 

@@ -69,10 +69,11 @@ def test_the_tokenizers_follow_the_data_and_are_said(pairs: list[Pair], source: 
     assert said[1].startswith(f"target: {target} (")
 
 
-def test_a_chosen_tokenizer_stays_and_is_not_explained() -> None:
+def test_a_given_tokenizer_stays_and_is_said() -> None:
     options, said = choose_text(TextOptions(source="bytes"), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("bytes", "bpe")
-    assert [line.partition(":")[0] for line in said] == ["target"]
+    assert said[0] == "source: bytes (text.source)"
+    assert said[1].startswith("target: bpe (sentences")
 
 
 def test_a_language_model_has_one_side() -> None:
@@ -166,7 +167,7 @@ def test_a_transducer_is_chosen_where_targets_follow_their_sources(
     options, said = choose_model(ModelOptions(**more), len(pairs), found)
     assert options.name == expected
     assert len(said) == ("name" not in more)
-    for few_or_many in (49, 10_001):
+    for few_or_many in (49, 5_001):
         assert choose_model(ModelOptions(**more), few_or_many, found)[0].name in ("bidirectional", "plain")
 
 
@@ -184,6 +185,21 @@ def test_forms_from_lemmas_and_tags_read_the_tags_in_each_step() -> None:
     assert chosen(ModelOptions(), to_align=False) == ("bidirectional", "source")
     assert chosen(ModelOptions(tags="source")) == ("bidirectional", "source")
     assert chosen(ModelOptions(name="transformer")) == ("transformer", "source")
+
+
+def test_many_forms_from_lemmas_and_tags_are_left_to_attention() -> None:
+    words = ["".join(letters) for letters in product("abcdef", repeat=3)]
+    pairs = [Pair(f"{word}\tV;PST", f"{word}t", "") for word in words]
+    options = TextOptions(source=("characters", "tags"), target="characters")
+    _, found = build_examples(options, pairs, has_source=True)
+    names = [
+        choose_model(ModelOptions(), number, found, has_tags=True)[0].name for number in (700, 5_000, 5_001, 7_000)
+    ]
+    assert names == ["transducer", "transducer", "bidirectional", "bidirectional"]
+    spelled = [
+        choose_model(ModelOptions(), number, found, is_spelled=True)[0].name for number in (7_000, 10_000, 10_001)
+    ]
+    assert spelled == ["transducer", "transducer", "bidirectional"]
 
 
 @pytest.mark.parametrize("number", UPDATES)
@@ -336,7 +352,10 @@ def test_a_joint_vocabulary_is_one_for_both_sides(unit: str) -> None:
 def test_joint_sides_follow_each_other() -> None:
     options, said = choose_text(TextOptions(target="words", joint=True), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("words", "words")
-    assert said == ["source: words (the same as the other side: the vocabulary is joint)"]
+    assert said == [
+        "target: words (text.target)",
+        "source: words (the same as the other side: the vocabulary is joint)",
+    ]
     options, _ = choose_text(TextOptions(joint=True), *sides(SENTENCES, has_source=True))
     assert (options.source, options.target) == ("bpe", "bpe")
 
@@ -374,7 +393,9 @@ def test_sides_too_different_to_be_joint_are_refused() -> None:
     ],
 )
 def test_options_that_agree_are_taken(options: TextOptions, has_source: bool) -> None:
-    assert choose_text(options, *sides(SENTENCES, has_source=has_source)) == (options, [])
+    found, said = choose_text(options, *sides(SENTENCES, has_source=has_source))
+    assert found == options
+    assert len(said) == 1 + has_source
 
 
 def test_sentences_are_judged_by_their_loss() -> None:

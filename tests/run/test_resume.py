@@ -22,10 +22,11 @@ from rich.console import Console
 
 from seq2see import Pair
 from seq2see.config import Config, make_config, read_toml
-from seq2see.data import Examples
-from seq2see.errors import CheckpointError, ConfigError
+from seq2see.data import Examples, groups
+from seq2see.errors import CheckpointError, ConfigError, DataError
 from seq2see.run import state as run_state
 from seq2see.run.changes import fingerprint, pair_changes
+from seq2see.run.pairs import RunData, read_run_data
 from seq2see.run.resume import RunStart
 from seq2see.run.train import Trained, train
 from seq2see.storage.checkpoints import checkpoints, load_checkpoint
@@ -437,6 +438,66 @@ def test_a_finished_model_is_never_replaced_unasked(
     with pytest.raises(ConfigError, match="this run already exists"):
         said_by(config(), run, auto_resume=restarts == 0)
     assert {path.name: path.read_bytes() for path in (run / "model").iterdir()} == before
+
+
+def test_faults_of_the_data_are_said_before_that_the_run_exists(config: Callable[..., Config], tmp_path: Path) -> None:
+    run = said_by(config(training__max_updates=1), tmp_path / "run")[1].folder
+    with pytest.raises(DataError, match="no such file"):
+        said_by(config(data__train=str(tmp_path / "missing.tsv")), run)
+    with pytest.raises(ConfigError, match="is no column of the source"):
+        said_by(config(data__group="lemma", data__source="1", data__target="2"), run)
+    with pytest.raises(ConfigError, match="a joint vocabulary needs the same unit on both sides"):
+        said_by(config(text__joint=True, text__source="words", text__target="bpe"), run)
+    with pytest.raises(ConfigError, match="this run already exists"):
+        said_by(config(), run)
+
+
+@pytest.fixture
+def forms(config: Callable[..., Config], tmp_path: Path) -> Callable[..., Config]:
+    """A run on pairs of a language and a word, which are grouped by the word, and set dev pairs aside."""
+    lines = [f"{'en' if at % 3 else 'nl'}\tw{at // 2}a\t{at}b\n" for at in range(120)]
+    (tmp_path / "forms.tsv").write_text("".join(lines))
+    columns = {"data__source": "1,2", "data__target": "3", "data__dev": []}
+    own = {"data__train": str(tmp_path / "forms.tsv"), "model__name": "bidirectional", **columns}
+    return lambda **more: config(**own, **more)
+
+
+def test_a_run_keeps_what_its_dev_pairs_were_grouped_by(
+    forms: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = broken_at(forms(), tmp_path / "run")
+    assert read_toml(run / "config.toml")["data"]["group"] == 2
+    monkeypatch.setattr(groups, "usual_field", lambda *_: 1)  # as another version may decide
+    assert said_by(forms(), run, resume=True)[1].finished.update == 14
+    assert read_run_data(run, has_source=True, fix="").grouping.field == 2
+
+
+def test_a_run_of_a_version_that_did_not_store_it_can_be_resumed(
+    forms: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(groups, "usual_field", lambda *_: 1)
+        before.setattr(RunData, "settled", lambda data, options: replace(options, **data.columns))
+        run = broken_at(forms(), tmp_path / "run")
+    assert "group" not in read_toml(run / "config.toml")["data"]
+    with pytest.raises(CheckpointError, match="split differently into train and dev") as caught:
+        said_by(forms(), run, resume=True)
+    assert caught.value.fix.endswith("--resume --set data.group=1 --allow-changes")
+    said, trained = said_by(forms(data__group=1), run, given=["data.group"], resume=True, allow_changes=True)
+    assert trained.finished.update == 14
+    assert "the pairs differ" not in said
+    assert read_toml(run / "config.toml")["data"]["group"] == 1
+
+
+@pytest.mark.parametrize("group", ["1", "none"])
+def test_a_group_that_is_given_is_stored_as_it_is(group: str, forms: Callable[..., Config], tmp_path: Path) -> None:
+    run = said_by(forms(data__group=group, training__max_updates=1), tmp_path / "run")[1].folder
+    assert read_toml(run / "config.toml")["data"]["group"] == group
+
+
+def test_sources_of_one_field_have_nothing_to_store(config: Callable[..., Config], tmp_path: Path) -> None:
+    run = said_by(config(training__max_updates=1), tmp_path / "run")[1].folder
+    assert "group" not in read_toml(run / "config.toml")["data"]
 
 
 def test_what_a_launcher_starts_again_goes_on(

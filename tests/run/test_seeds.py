@@ -15,7 +15,7 @@ from rich.console import Console
 import seq2see
 from seq2see import cli
 from seq2see.config import Config, make_config
-from seq2see.errors import ConfigError
+from seq2see.errors import ConfigError, DataError
 from seq2see.inference.loading import members_of
 from seq2see.run.folder import stored_config
 from seq2see.run.pairs import read_data, read_run_data
@@ -86,6 +86,9 @@ def test_an_existing_run_is_refused_before_the_first_is_trained(config: Config, 
     with pytest.raises(ConfigError, match="already exists"):
         several(config, tmp_path / "runs")
     assert not (tmp_path / "runs" / "seed-4").exists()
+    mistyped = replace(config, data=replace(config.data, train=(str(tmp_path / "mistyped.tsv"),)))
+    with pytest.raises(DataError, match="no such file"):  # before it is said that a run exists
+        several(replace(mistyped, training=replace(config.training, seed=5)), tmp_path / "runs", 2)
     runs, _ = several(config, tmp_path / "runs", force=True)
     assert runs is not None and len(runs) == 3
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 from rich.console import Console
 
 import seq2see
+from seq2see import Pair
 from seq2see.config import make_config
 from seq2see.errors import ConfigError
 from seq2see.inference.notes import UnknownTextWarning
+from seq2see.run.plan import plan_run
 from seq2see.run.train import train
 from seq2see.storage.saved_model import load_model
+from seq2see.text import Codec
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,25 @@ def test_the_sources_are_cut_and_counted(run: tuple[Path, str], tiny_pairs: Path
     number = int(said.partition(" sources are cut to 3 tokens (text.truncate)")[0].split()[-3])
     assert 0.7 * long < number <= long  # the others are in dev
     assert load_model(folder / "model").source_codec.truncate == 3  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_they_are_split_into_units_once(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [("\t".join([f"word{at}" * 3] * columns)) for at in range(30)]
+    pairs = [Pair(source, f"{at}") for at, source in enumerate(sources)]
+    split, cut = Codec._cut, Counter[str]()
+
+    def counting(codec: Codec, tokens: list[str]) -> list[str]:
+        cut["".join(tokens)] += 1
+        return split(codec, tokens)
+
+    monkeypatch.setattr(Codec, "_cut", counting)
+    config = make_config({}, {"text.truncate": 9, "model.name": "bidirectional", "text.target": "characters"})
+    plan = plan_run(config, pairs[:20], pairs[20:])
+    assert "20 of 20 sources are cut to 9 tokens (text.truncate)" in plan.notes
+    assert plan.examples.sources.num_cut == 20
+    read = [number for text, number in cut.items() if text.count("word") == 3 * columns]
+    assert read == [1] * len(pairs)
 
 
 @pytest.mark.parametrize("engine", ["torch", "numpy"])

@@ -116,7 +116,13 @@ def test_a_field_of_tags_is_found(second: list[str], unit: str) -> None:
     sources = [f"{lemma}\t{second[number % len(second)]}" for number, lemma in enumerate(LEMMAS)]
     options, lines = choose_text(TextOptions(target="characters"), sources, LEMMAS)
     assert options.source == ("characters", unit)
-    assert [line.split(":")[0] for line in lines] == ["source, field 1", "source, field 2"]
+    assert [line.split(":")[0] for line in lines] == ["target", "source, field 1", "source, field 2"]
+    given = choose_text(options, sources, LEMMAS)[1]  # a line for each field, whoever chose its unit
+    assert given == [
+        "source, field 1: characters (text.source)",
+        f"source, field 2: {unit} (text.source)",
+        "target: characters (text.target)",
+    ]
 
 
 def test_the_first_field_is_never_tags() -> None:
@@ -128,7 +134,8 @@ def test_the_first_field_is_never_tags() -> None:
 def test_a_unit_for_the_whole_source_reads_it_as_one_text() -> None:
     sources = [f"{lemma}\tV;PST" for lemma in LEMMAS]
     options, lines = choose_text(TextOptions(source="characters", target="characters"), sources, LEMMAS)
-    assert (options.source, lines) == ("characters", [])
+    assert options.source == "characters"
+    assert lines == ["source: characters (text.source)", "target: characters (text.target)"]
 
 
 def test_a_tab_in_some_texts_is_no_field() -> None:

@@ -28,4 +28,12 @@ VERBS = {
 }
 """The module of each verb, in the order of a typical project."""
 
-__all__ = ["VERBS"]
+RUN_FIRST = frozenset(
+    {"predict", "generate", "score", "align", "attend", "evaluate", "curves", "report", "pack", "export", "bench"}
+)
+"""The verbs whose first argument is a run, and whose others are something else."""
+
+EXIT_INTERRUPTED = 130
+"""Exit code of a run that was stopped by Ctrl-C or SIGTERM; it can be resumed."""
+
+__all__ = ["EXIT_INTERRUPTED", "RUN_FIRST", "VERBS"]

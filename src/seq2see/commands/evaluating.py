@@ -18,6 +18,7 @@ from seq2see.commands.options import (
     Files,
     Json,
     OutputFile,
+    RecipeOption,
     Run,
     SkipBad,
     Switch,
@@ -29,6 +30,7 @@ from seq2see.commands.options import (
     width_in,
 )
 from seq2see.commands.terminal import leading_runs
+from seq2see.commands.training_request import training_request
 from seq2see.console import invalid_lines, say, show, show_json
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import EvaluationOptions
@@ -41,6 +43,7 @@ def check(
     fix: Annotated[Switch, Parameter(group=OUTPUT)] = False,
     output: Annotated[OutputFile, Parameter(help="The file of the clean copy.")] = None,
     keep_duplicates: Annotated[Switch, Parameter(group=OUTPUT)] = False,
+    recipe: RecipeOption = None,
     table: Table = AS_FOUND,
 ) -> int:
     """Check data before training; the exit code is 1 if training would refuse them.
@@ -56,9 +59,15 @@ def check(
     keep_duplicates
         With --fix: keep repeated pairs.
     """
+    from seq2see.doctor.check import Recipe
     from seq2see.doctor.command import run_check
 
-    return run_check(data, test, as_json=json, fix=fix, output=output, keep_duplicates=keep_duplicates, table=table)
+    given = None
+    if recipe is not None:
+        given = Recipe(recipe, training_request("check", data, None, None, table, recipe=recipe)[0])
+    return run_check(
+        data, test, as_json=json, fix=fix, output=output, keep_duplicates=keep_duplicates, table=table, recipe=given
+    )
 
 
 def evaluate(

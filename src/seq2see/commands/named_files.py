@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from seq2see.console import say
+from seq2see.data.standard_input import STDIN_FILE
 from seq2see.errors import ConfigError, UserError
 
 
@@ -25,6 +26,16 @@ def require_commas(metrics: Sequence[str] | None, words: Iterable[str]) -> None:
         )
 
 
+def texts_named(texts: Sequence[str], path: Path | None) -> tuple[str, ...]:
+    """The texts; none for -, which is the standard input that is read then. ConfigError for both."""
+    if str(STDIN_FILE) not in texts:
+        return tuple(texts)
+    if len(texts) > 1 or path is not None:
+        what = f"conflicts with {'--input' if path is not None else 'texts as arguments'}"
+        raise ConfigError(what, where="standard input", fix="give one of the two")
+    return ()
+
+
 def require_no_files(texts: Sequence[str], verb: str, runs: Sequence[Path]) -> None:
     """ConfigError for a text that is the name of a file, with what answers its lines; a note if it could be a word.
 
@@ -40,10 +51,10 @@ def require_no_files(texts: Sequence[str], verb: str, runs: Sequence[Path]) -> N
         if not os.path.splitext(text)[1]:
             say(f"note: {text} is answered as a text; for the lines of the file of that name: --input {text}")
             continue
-        raise ConfigError("is a file, and texts were expected", where=text, fix=_way_to_answer(text, command))
+        raise ConfigError("is a file, and texts were expected", where=text, fix=way_to_answer(text, command))
 
 
-def _way_to_answer(name: str, command: str) -> str:
+def way_to_answer(name: str, command: str) -> str:
     """How the lines of a file are answered, or the first column of a table."""
     from seq2see.data import open_content
     from seq2see.data.advice import piped, quoted_path

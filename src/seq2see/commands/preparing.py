@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -13,14 +13,14 @@ from seq2see.commands.options import (
     AS_FOUND,
     Files,
     OutputFolder,
+    RecipeOption,
     Settings,
     SkipBad,
     Table,
-    merged,
     parsed,
     require_files,
-    table_settings,
 )
+from seq2see.commands.training_request import training_request
 from seq2see.console import say
 from seq2see.errors import ConfigError
 from seq2see.printable import quoted
@@ -43,6 +43,7 @@ def prepare(
     out: Annotated[Path, OutputFolder, Parameter(group=OUTPUT)],
     dev: Files = None,
     model: Annotated[str | None, Parameter(group=MODEL)] = None,
+    recipe: RecipeOption = None,
     set_: Settings = None,
     table: Table = AS_FOUND,
     workers: Annotated[int, Parameter(group=COMPUTING, help="Processes; 0 is one per core.")] = 0,
@@ -63,7 +64,6 @@ def prepare(
     model
         The architecture that it is for: a language model reads one column.
     """
-    from seq2see.config import make_config
     from seq2see.corpus import prepare_corpus
     from seq2see.doctor.quick import worst_findings_of_files
 
@@ -77,19 +77,15 @@ def prepare(
         raise ConfigError(
             f"must be at least 0, not {workers}", where="--workers", fix="give 1 or more, or leave it out"
         )
-    settings: dict[str, tuple[str, Any]] = {
-        "data.train": (str(data[0]) if data else "DATA", [str(path.absolute()) for path in data]),
-        "data.dev": ("--dev", [str(path.absolute()) for path in dev or ()]),
-    }
-    if model is not None:
-        settings["model.name"] = ("--model", model)
-    settings |= table_settings(table)
-    if skip_bad:
-        settings["data.skip_bad"] = ("--skip-bad", True)
-    config = make_config({}, merged(settings, chosen))
+    own = {"data.dev": ("--dev", [str(path.absolute()) for path in dev])} if dev else {}
+    config, given = training_request("prepare", data, model, set_, table, skip_bad=skip_bad, own=own, recipe=recipe)
+    if refused := sorted(given & set(UNSUPPORTED) - {"data.train", "data.dev"}):
+        what, where = f"{refused[0]} has no effect here", str(data[0]) if recipe is None else f"--recipe {recipe}"
+        raise ConfigError(what, where=where, fix="remove it from the recipe")
     prepare_corpus(config, out, workers=workers or os.cpu_count() or 1)
-    for line in worst_findings_of_files(data, config.data):
+    for line in worst_findings_of_files(list(map(Path, config.data.train)), config.data):
         say(line)
-    more = "" if model is None else f" --model {quoted(model)}"
+    flags = (("--recipe", recipe), ("--model", model))
+    more = "".join(f" {flag} {quoted(value)}" for flag, value in flags if value is not None)
     say(f"train on it: seq2see train {quoted(out)}{more}")
     return 0

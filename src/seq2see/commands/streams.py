@@ -9,17 +9,23 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from seq2see.console import LOSSES
-from seq2see.errors import UserError
+from seq2see.data.standard_input import STDIN_FILE
+from seq2see.errors import ConfigError, UserError
 from seq2see.system_errors import system_error
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+READ_OPTIONS = frozenset(
+    {"--input", "--lexicon", "--glossary", "--test", "--data", "--dev", "--sources", "--also-source", "--also-target"}
+)
+"""Options whose values are files that are read."""
 
 
 class StandardOutput(io.FileIO):
@@ -68,6 +74,28 @@ def open_streams() -> None:
     if sys.stderr is sys.__stderr__:
         sys.stderr = text_stream(StandardError(STDERR, "w", closefd=False), errors="backslashreplace")
         sys.stderr.reconfigure(line_buffering=True)
+
+
+def with_named_stdin(words: Sequence[str], options: Callable[[], Mapping[str, bool]]) -> list[str]:
+    """The words of a command in which - names standard input, as a file that can be opened.
+
+    - stays where it is the value of an option that takes no file to read, and after --. `options` are those of the
+    command, and whether each takes a value.
+    """
+    end = words.index("--") if "--" in words else len(words)
+    named = list(words)
+    for place, word in enumerate(words[:end]):
+        option, equals, value = word.partition("=")
+        if equals and value == "-" and option in READ_OPTIONS:
+            named[place] = f"{option}={STDIN_FILE}"
+        elif word == "-" and place:
+            before = words[place - 1]
+            if before in READ_OPTIONS or not options().get(before, False):
+                named[place] = str(STDIN_FILE)
+    if sum(str(STDIN_FILE) in word for word in named[:end]) > 1:
+        what = "can be read only once, and is named twice"
+        raise ConfigError(what, where="standard input", fix="write its content to a file, and name that")
+    return named
 
 
 def reserve(number: int, mode: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -26,20 +27,22 @@ STDIN = "<stdin>"
 
 def leading_runs(run: Path, rest: tuple[str, ...]) -> tuple[list[Path], tuple[str, ...]]:
     """The runs of an ensemble, which come before texts and files, and the words after them."""
-    runs = [run]
-    from seq2see.inference.loading import members_of
-
-    for word in rest:
-        # With os.path, since a text may be longer than a file name can be.
-        is_folder = word and any(os.path.exists(os.path.join(word, *part)) for part in MANIFESTS)
-        is_folder = is_folder or bool(word and os.path.isdir(word) and members_of(Path(word)) != [Path(word)])
-        if not is_folder and not (word.endswith(".seq2see") and os.path.isfile(word)):
-            break
-        runs.append(Path(word))
+    runs = [run, *map(Path, itertools.takewhile(is_model, rest))]
     texts = rest[len(runs) - 1 :]
     if texts and not os.path.exists(texts[0]) and (folder := os.path.dirname(texts[0])) and os.path.isdir(folder):
         say(f"note: there is no run {texts[0]}; read as a text")
     return runs, texts
+
+
+def is_model(word: str) -> bool:
+    """Whether a run, a folder of several, or a packed model has this name."""
+    from seq2see.inference.loading import members_of
+
+    # With os.path, since a text may be longer than a file name can be.
+    if not os.path.isdir(word):
+        return word.endswith(".seq2see") and os.path.isfile(word)
+    has_list = any(os.path.exists(os.path.join(word, *part)) for part in MANIFESTS)
+    return has_list or members_of(Path(word)) != [Path(word)]
 
 
 def require_other(output: Path | None, inputs: Iterable[Path | None]) -> None:
@@ -76,11 +79,14 @@ def requests_of(
     A line that can't be read raises DataError; with `refuse` its error goes there, and it is a request without an
     answer. For a file there is a progress bar, if stderr is a terminal and the answers go elsewhere.
     """
-    from seq2see.data import iterate_rows, open_content
-    from seq2see.inference.options import PER_TEXT
-    from seq2see.inference.requests import Request, request_of
+    from seq2see.data.standard_input import STDIN_FILE, is_stdin_read
+    from seq2see.inference.requests import Request
 
     def read(stream: BinaryIO, name: str) -> Iterator[Request]:
+        from seq2see.data import iterate_rows
+        from seq2see.inference.options import PER_TEXT
+        from seq2see.inference.requests import request_of
+
         for row in iterate_rows(
             stream, name, named=PER_TEXT, table=table, known=known, refuse=refuse, longest_line=longest_line, say=say
         ):
@@ -93,13 +99,18 @@ def requests_of(
 
     if texts:
         yield (Request(text, place=f"text {number}") for number, text in enumerate(texts, start=1)), None
-    elif path is not None:
+    elif path is not None and path != STDIN_FILE:
+        from seq2see.data import open_content
+
         with (
             open_content(path, table.encoding or known.encoding) as file,
             bar(file.share_read, shown=not to_terminal) as moved,
         ):
             yield map(moved, read(file.stream, str(path))), None
     else:
+        if is_stdin_read():
+            fix = "give the texts as arguments, or in a file: --input texts.txt"
+            raise ConfigError("is needed for texts, and was given for another file", where="standard input", fix=fix)
         if sys.stdin.isatty():
             say("type a text and press Enter; Ctrl-D ends")
         yield read(sys.stdin.buffer, STDIN), 1 if sys.stdin.isatty() else None

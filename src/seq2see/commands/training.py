@@ -8,17 +8,18 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from seq2see.commands import EXIT_INTERRUPTED
 from seq2see.commands.boxes import COMPUTING, DATA, MODEL, OUTPUT, RUN, SEARCH
 from seq2see.commands.named_files import require_commas
 from seq2see.commands.options import (
     AS_FOUND,
-    EXIT_INTERRUPTED,
     WIDTH_MM,
     Comparison,
     ComparisonFlags,
     Device,
     Files,
     OutputFolder,
+    RecipeOption,
     Run,
     Settings,
     SkipBad,
@@ -29,9 +30,9 @@ from seq2see.commands.options import (
     parsed,
     require_files,
     sizes_in,
-    training_request,
     width_in,
 )
+from seq2see.commands.training_request import training_request
 from seq2see.console import say, show
 from seq2see.errors import ConfigError
 from seq2see.inference.checking import require_type
@@ -61,7 +62,7 @@ def train(
     also_source: Annotated[Path | None, Parameter(group=DATA)] = None,
     also_target: Annotated[Path | None, Parameter(group=DATA)] = None,
     model: Annotated[str | None, Parameter(group=MODEL)] = None,
-    recipe: Annotated[str | None, Parameter(group=MODEL)] = None,
+    recipe: RecipeOption = None,
     from_: Annotated[Path | None, Parameter(name="--from", group=MODEL)] = None,
     out: Annotated[Path | None, OutputFolder, Parameter(group=RUN)] = None,
     seeds: Annotated[int, Parameter(group=RUN)] = 1,
@@ -90,9 +91,6 @@ def train(
         Target texts without sources, one per line: the decoder first learns to restore them from noise.
     model
         The architecture: see `seq2see models`.
-    recipe
-        Settings for a usual use: translation, summary, questions, chat, captions, pronunciation, inflection,
-        normalization, transliteration; or a file .toml, whose data are not read.
     from_
         A run, a model folder or a packed model to fine-tune; its vocabularies grow by the tokens of the new pairs.
     out

@@ -7,23 +7,24 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from seq2see.commands import EXIT_INTERRUPTED
 from seq2see.commands.boxes import COMPUTING, MODEL, OUTPUT, RUN
 from seq2see.commands.named_files import require_commas
 from seq2see.commands.options import (
     AS_FOUND,
-    EXIT_INTERRUPTED,
     Comparison,
     ComparisonFlags,
     Device,
     Files,
     Json,
     OutputFolder,
+    RecipeOption,
     Settings,
     SkipBad,
     Table,
     require_files,
-    training_request,
 )
+from seq2see.commands.training_request import training_request
 from seq2see.console import say, show, show_json
 from seq2see.printable import quoted
 
@@ -33,6 +34,7 @@ def cross(
     out: Annotated[Path, OutputFolder, Parameter(group=OUTPUT, help="The folder of all runs and of errors.tsv.")],
     folds: Annotated[int, Parameter(group=RUN, help="Parts of the data, each predicted by a model of the others.")] = 5,
     model: Annotated[str | None, Parameter(group=MODEL, help="The architecture: see `seq2see models`.")] = None,
+    recipe: RecipeOption = None,
     set_: Settings = None,
     table: Table = AS_FOUND,
     skip_bad: SkipBad = False,
@@ -48,7 +50,7 @@ def cross(
     from seq2see.comparison import cross_validate
 
     require_commas(options.metrics, map(str, data))
-    config, given = training_request("cross", data, model, set_, table, skip_bad=skip_bad)
+    config, given = training_request("cross", data, model, set_, table, skip_bad=skip_bad, recipe=recipe)
     found = cross_validate(config, out, folds, given=given, request=options, device=device)
     if found is None:
         return EXIT_INTERRUPTED
@@ -72,6 +74,7 @@ def tune(
     ] = None,
     jobs: Annotated[int, Parameter(group=COMPUTING, help="Trials at the same time, each in a process of its own.")] = 1,
     model: Annotated[str | None, Parameter(group=MODEL, help="The architecture; by default it is tuned too.")] = None,
+    recipe: RecipeOption = None,
     set_: Settings = None,
     table: Table = AS_FOUND,
     skip_bad: SkipBad = False,
@@ -87,7 +90,7 @@ def tune(
 
     require_files("--dev", dev)
     own = {"data.dev": ("--dev", [str(path.absolute()) for path in dev])} if dev else {}
-    config, given = training_request("tune", data, model, set_, table, skip_bad=skip_bad, own=own)
+    config, given = training_request("tune", data, model, set_, table, skip_bad=skip_bad, own=own, recipe=recipe)
     budget = Budget(trials, minutes)
     found = tune_settings(config, out, given=given, budget=budget, jobs=jobs, device=device)
     if found is None:

@@ -80,6 +80,11 @@ class Corpus:
         source, target = self.facts["longest"]
         return source, target
 
+    @property
+    def num_cut(self) -> int:
+        """How many sources were cut (text.truncate); 0 for a corpus prepared before they were counted."""
+        return int(self.facts.get("cut", 0))
+
     def unknown_shares(self) -> dict[str, float]:
         """The share of unknown tokens per side."""
         sides = ("source", "target") if self.has_source else ("target",)
@@ -133,7 +138,8 @@ def open_corpus(folder: Path) -> Corpus:
         dev = [Pair(*json.loads(line)) for line in lines if line]
         if not all(isinstance(part, str) for pair in dev for part in pair):
             raise TypeError(f"{DEV} has something else than texts")
-        text = TextOptions(**facts["text"])
+        units = facts["text"]["source"]  # one for each field is a list in JSON
+        text = TextOptions(**facts["text"] | {"source": tuple(units) if isinstance(units, list) else units})
         record = NO_RECORD
         if RECORD in listed:
             record = SourceRecord.from_bytes((folder / RECORD).read_bytes(), where=str(folder / RECORD))
@@ -213,6 +219,8 @@ def require_fitting(corpus: Corpus, config: Config, given: Collection[str], *, h
         if section != "text" and key not in DECIDED and not is_of_table:
             continue
         before = getattr(corpus.text, name) if section == "text" else corpus.facts["asked"].get(key)
+        if key == "data.group" and before is None:
+            before = corpus.facts.get("group") or None
         now = option(config, key)
         if is_of_table:
             before = corpus.facts.get("columns", {}).get(name)

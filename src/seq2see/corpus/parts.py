@@ -41,6 +41,15 @@ class FilePart(NamedTuple):
         """Bytes of this part in the first file."""
         return self.ranges[0][1] - self.ranges[0][0]
 
+    def beginning(self, lines: int) -> FilePart:
+        """Its first lines."""
+        ends = []
+        for text, (start, end) in zip(self.texts, self.ranges, strict=True):
+            with open(text, "rb") as file:
+                ends.append(min(end, _after_lines(file, start, lines)))
+        starts = [start for start, _ in self.ranges]
+        return self._replace(ranges=tuple(zip(starts, ends, strict=True)))
+
     def read(self) -> PairFile:
         """Its pairs, and its invalid lines."""
         contents = []
@@ -66,6 +75,12 @@ def as_text(path: Path, copy: Path, encoding: str | None = None) -> Path:
                     shutil.copyfileobj(file.stream, target, _BLOCK)
                 new.replace(copy)
     return copy
+
+
+def some_sources(parts: Sequence[FilePart], count: int) -> list[str]:
+    """The sources of one part, or about `count` from the beginnings of several: files are often sorted."""
+    some = parts if len(parts) == 1 else [part.beginning(-(-count // len(parts))) for part in parts]
+    return [pair.source for part in some for pair in part.read().pairs]
 
 
 def split_files(

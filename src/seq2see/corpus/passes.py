@@ -154,6 +154,7 @@ class EncodePart:
         return {
             "pairs": len(examples),
             "left_out": total - len(examples),
+            "cut": examples.sources.num_cut,
             "why_left_out": reason,
             "hashes": [len(each) for each in hashes],
             "tokens": {side: len(ids) for side, (ids, _) in sides.items()},

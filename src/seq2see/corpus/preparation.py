@@ -25,8 +25,8 @@ from seq2see.corpus.corpus import FORMAT
 from seq2see.corpus.passes import PartTask, codecs_in, init_worker, read_result, result_file
 from seq2see.data import Pair, read_pairs
 from seq2see.data.diagnosis import diagnosis_of_file
-from seq2see.data.groups import draw_of, grouping_of, shared_line
-from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
+from seq2see.data.groups import SAMPLED, draw_of, grouping_of, shared_line
+from seq2see.data.length_limit import LengthLimit, left_out_line, require_some, truncated_lines
 from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions, table_options
 from seq2see.data.reading import NUM_SHOWN, Problem, bad_lines, faults_of, file_of
@@ -71,12 +71,16 @@ class Preparation:
         left_out = shown.pop("left_out_in_part")
         kept = [pairs + left for pairs, left in zip(shown["in_part"], left_out, strict=True)]
         self.require_all(scanned["in_part"], dev_in, kept)
-        for line in vocabulary_lines(text, self.codecs):
+        for line in [
+            *vocabulary_lines(text, self.codecs),
+            *truncated_lines(shown["cut"], sum(shown["in_part"]), text.truncate),
+        ]:
             self.say(line)
         return {
             "format": FORMAT,
             "written_by": {"seq2see": __version__, "python": platform.python_version(), "numpy": np.__version__},
             "text": asdict(text),
+            "group": self.grouping.field,
             "lines": scanned["pairs"] + scanned["skipped"],
             "skipped": scanned["skipped"],
             "left_out": {"train": sum(left_out), "dev": dev_left_out},
@@ -100,7 +104,7 @@ class Preparation:
             )
             self.dev = found.pairs
         group = self.config.data.group
-        sources = [pair.source for pair in self.parts[0].read().pairs]
+        sources = parts.some_sources(self.parts, SAMPLED)
         has_source = self.columns == "pairs"
         names = self.chosen.get("source", self.config.data.source)
         self.grouping = grouping_of(group, sources, names, case=self.config.text.case, has_source=has_source)
@@ -254,6 +258,7 @@ class Preparation:
             "in_part": [result["pairs"] for result in results],
             "hashes_in_part": [result["hashes"] for result in results],
             "grouped_by": self.grouping.field,
+            "cut": sum(result["cut"] for result in results),
             "tokens_in_part": [result["tokens"] for result in results],
             "tokens": {side: sum(result["tokens"][side] for result in results) for side in sides},
             "unknown": {side: sum(result["unknown"][side] for result in results) for side in sides},

@@ -99,7 +99,10 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
             folder, work, preparation.parts, preparation.codecs, preparation.dev, {**facts, "asked": request}
         )
         remove_work(work)
-        say(f"{folder}: {num_pairs:,} training pairs, {len(preparation.dev):,} dev pairs")
+        how = (
+            "" if config.data.dev else f", set aside by distinct {preparation.grouping.name if has_source else 'lines'}"
+        )
+        say(f"{folder}: {num_pairs:,} training pairs, {len(preparation.dev):,} dev pairs{how}")
         return PreparedCorpus(folder, num_pairs, is_new=True)
 
 

@@ -172,8 +172,8 @@ def container_lines(content: bytes) -> bytes | None:
     return None if lines is None else "".join(f"{line}\n" for line in lines).encode(errors="surrogatepass")
 
 
-def parquet_lines(path: Path) -> Iterator[bytes]:
-    """The rows of a Parquet file as lines of JSON, some at a time. DataError without pyarrow."""
+def parquet_lines(path: Path, content: bytes | None = None) -> Iterator[bytes]:
+    """The rows of a Parquet file, or of its `content`, as lines of JSON, some at a time. DataError without pyarrow."""
     try:
         import pyarrow.parquet as parquet
     except ModuleNotFoundError:
@@ -181,7 +181,7 @@ def parquet_lines(path: Path) -> Iterator[bytes]:
         raise NotTextError("is a Parquet file, which needs pyarrow", where=str(path), fix=fix) from None
     try:
         with reported(path, "read"):
-            for batch in parquet.ParquetFile(path).iter_batches():
+            for batch in parquet.ParquetFile(path if content is None else io.BytesIO(content)).iter_batches():
                 rows: list[dict[str, Any]] = batch.to_pylist()
                 lines = (json.dumps(row, ensure_ascii=False, default=str) for row in rows)
                 yield "".join(f"{line}\n" for line in lines).encode(errors="surrogatepass")

@@ -27,6 +27,8 @@ class Sequences:
     offsets: Offsets
     values: tuple[ValueColumn, ...] = ()
     """The numbers of each field that is not text, of sources that have such fields."""
+    num_cut: int = 0
+    """How many of the texts were cut when they were encoded: see `Codec.truncate`."""
 
     @classmethod
     def pack(cls, sequences: Iterable[Iterable[int]]) -> Sequences:
@@ -41,6 +43,16 @@ class Sequences:
     @classmethod
     def encode(cls, codec: Codec, texts: Iterable[str | None], places: Iterable[str] = ()) -> Sequences:
         """The ids of each text, with EOS at the end; None has no ids at all. `places` are files and lines."""
+        if codec.truncate is not None:  # numbers are never cut
+            cuts: list[bool] = []
+
+            def cut(text: str) -> list[int]:
+                ids, is_cut = codec.encode_cut(text)
+                cuts.append(is_cut)
+                return ids
+
+            packed = cls.pack([] if text is None else cut(text) for text in texts)
+            return replace(packed, num_cut=sum(cuts))
         if not has_values(codec):
             return cls.pack([] if text is None else codec.encode(text) for text in texts)
         named = zip_longest(texts, places, fillvalue="")
@@ -69,6 +81,7 @@ class Sequences:
             np.concatenate([part.ids for part in parts]),
             np.concatenate([np.zeros(1, np.int64), *offsets]),
             tuple(ValueColumn(own[0].field, [each for column in own for each in column.arrays]) for own in columns),
+            sum(part.num_cut for part in parts),
         )
 
     @property

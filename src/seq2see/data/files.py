@@ -26,6 +26,7 @@ from seq2see.data.conversion import (
 )
 from seq2see.data.encodings import unicode_advice
 from seq2see.data.formats import known_format
+from seq2see.data.standard_input import STDIN_FILE, content_of_stdin
 from seq2see.data.translation_memory import is_translation_memory, memory_lines
 from seq2see.errors import DataError
 from seq2see.printable import quoted
@@ -40,6 +41,7 @@ _UNPACKED, _EXPANSION = 2**28, 50
 _BUFFER = 2**16
 _START = 4096
 """Bytes from which it is decided whether a stream is text."""
+_NAMES_OF_STDIN = (STDIN_FILE, Path("/dev/fd/0"), Path("/proc/self/fd/0"))
 _MAX_EXAMINED = 1 << 16
 """Bytes from which it is decided whether a file in memory is text."""
 
@@ -53,7 +55,7 @@ def read_content(path: Path, encoding: str | None = None) -> bytes:
     known_encoding(encoding)
     require_possible(path, DataError, "read")
     try:
-        content = path.read_bytes()
+        content = content_of_stdin() if path == STDIN_FILE else path.read_bytes()
     except (OSError, ValueError) as error:
         raise unreadable(error, path) from error
     is_gzip = content.startswith(_GZIP)
@@ -61,7 +63,7 @@ def read_content(path: Path, encoding: str | None = None) -> bytes:
         with Unpacked(BytesIO(content), len(content), path) as unpacked:
             content = unpacked.readall()
     if content.startswith(PARQUET) and not is_gzip:
-        content = b"".join(parquet_lines(path))
+        content = b"".join(parquet_lines(path, content))
     elif is_translation_memory(content[:_START]):
         content = b"".join(memory_lines(BytesIO(content), str(path)))
     elif content.startswith(MARKS) or encoding is not None:
@@ -83,10 +85,12 @@ def unreadable(error: OSError | ValueError, path: Path) -> DataError:
     return system_error(error, path, "read", DataError)
 
 
-def require_no_pipe(path: Path) -> None:
-    """DataError for a pipe, where a file is read more than once."""
-    if path.is_fifo():
-        what = "is a pipe, which can be read only once"
+def require_no_pipe(path: Path, why: str = "") -> None:
+    """DataError for a pipe or standard input, where a file is read more than once; `why` it is."""
+    require_possible(path, DataError, "read")
+    is_stdin = path in _NAMES_OF_STDIN
+    if is_stdin or path.is_fifo():
+        what = f"is {'standard input' if is_stdin else 'a pipe'}, which can be read only once{why}"
         raise DataError(what, where=str(path), fix="write its content to a file first: … > pairs.tsv")
 
 
@@ -175,28 +179,36 @@ def open_content(path: Path, encoding: str | None = None) -> Iterator[OpenFile]:
     known_encoding(encoding)
     require_possible(path, DataError, "read")
     try:
-        on_disk = BufferedReader(Checked(path))
+        on_disk, size = _opened(path)
     except (OSError, ValueError) as error:
         raise unreadable(error, path) from error
     with on_disk:
-        size = path.stat().st_size
         is_gzip = on_disk.peek(2).startswith(_GZIP)
         stream: BufferedReader[Any] = on_disk
         if is_gzip:
             stream = BufferedReader(Unpacked(on_disk, size, path), _BUFFER)
         start = stream.peek(_START)
         if start.startswith(PARQUET) and not is_gzip:
-            stream = BufferedReader(Chunks(parquet_lines(path)), _BUFFER)
+            again = content_of_stdin() if path == STDIN_FILE else None
+            stream = BufferedReader(Chunks(parquet_lines(path, again)), _BUFFER)
         elif is_translation_memory(start):
             stream = BufferedReader(Chunks(memory_lines(stream, str(path))), _BUFFER)
         elif name := _encoding_of_stream(start, path, encoding, is_gzip=is_gzip):
             stream = BufferedReader(Chunks(transcoded(blocks_of(stream), name, str(path))), _BUFFER)
         start = stream.peek(_START)
         _check(start, path, is_all=len(start) < _START, is_gzip=is_gzip)
-        if may_be_container(start) and path.is_file():
+        if may_be_container(start) and (path == STDIN_FILE or path.is_file()):
             content = stream.read()
             stream = BufferedReader(BytesIO(content if (made := container_lines(content)) is None else made))
         yield OpenFile(stream, on_disk, size)
+
+
+def _opened(path: Path) -> tuple[BufferedReader[Any], int]:
+    """The file and its size in bytes. OSError or ValueError if it can't be opened."""
+    if path == STDIN_FILE:
+        content = content_of_stdin()
+        return BufferedReader(BytesIO(content)), len(content)
+    return BufferedReader(Checked(path)), path.stat().st_size
 
 
 def _encoding_of_stream(start: bytes, path: Path, encoding: str | None, *, is_gzip: bool) -> str | None:

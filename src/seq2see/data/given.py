@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from seq2see.data.options import TableOptions
 from seq2see.data.pairs import Pair
-from seq2see.data.reading import read_pairs
 from seq2see.errors import DataError
 from seq2see.printable import has_surrogates, one_line
 
@@ -41,6 +40,8 @@ def pairs_of(
     known: TableOptions = TableOptions(),  # noqa: B008 (frozen)
 ) -> list[Pair]:
     """The pairs themselves, those of files read. DataError for what can't be read, naming file and line."""
+    from seq2see.data.reading import read_pairs
+
     paths, pairs = paths_or_pairs(data, has_source=has_source)
     return pairs or read_pairs(paths, columns="pairs" if has_source else "target", table=table, known=known).pairs
 

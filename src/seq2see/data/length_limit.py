@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from seq2see.data.pairs import Pair
 from seq2see.data.values import encode_text, length_of, read_values
 from seq2see.errors import DataError
-from seq2see.text import SUBWORD_UNITS, Codec, Codecs, Protected
+from seq2see.text import SUBWORD_UNITS, Codecs, Protected
 from seq2see.text.building import by_unit, tokenizer_of
 from seq2see.text.fields import is_value_unit
 from seq2see.text.options import TextOptions
@@ -61,12 +61,9 @@ class LengthLimit:
         return both
 
 
-def truncated_lines(sources: Sequence[str], codec: Codec | None) -> list[str]:
-    """How many of the sources are cut, if any."""
-    count = sum(map(codec.cuts, sources)) if codec is not None else 0
-    if codec is None or not count:
-        return []
-    return [f"{count:,} of {len(sources):,} sources are cut to {codec.truncate:,} tokens (text.truncate)"]
+def truncated_lines(count: int, total: int, most: int | None) -> list[str]:
+    """How many of the sources are cut to `most` tokens, if any."""
+    return [f"{count:,} of {total:,} sources are cut to {most:,} tokens (text.truncate)"] if count else []
 
 
 def left_out_line(name: str, long: Sequence[Pair], total: int, limit: LengthLimit) -> str:

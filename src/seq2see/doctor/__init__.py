@@ -1,6 +1,6 @@
 """The doctor: checks files of pairs before training, and writes clean copies of them. Needs no torch."""
 
-from seq2see.doctor.check import check
+from seq2see.doctor.check import Recipe, check
 from seq2see.doctor.cleaning import CleaningResult, clean
 from seq2see.doctor.printing import print_cleaned, print_report
 from seq2see.doctor.report import DataReport, Example, Finding, SetSizes, Severity, SideSizes
@@ -10,6 +10,7 @@ __all__ = [
     "DataReport",
     "Example",
     "Finding",
+    "Recipe",
     "SetSizes",
     "Severity",
     "SideSizes",

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from seq2see.config import Config
 from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.reading import gc_paused
+from seq2see.data.standard_input import STDIN_FILE
 from seq2see.doctor import columns, comparisons, symbols
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding, complete
-from seq2see.doctor.report import DataReport, SetSizes
+from seq2see.doctor.report import DataReport, SetSizes, SideSizes
 from seq2see.doctor.rows import PairSource, pair_sources
+from seq2see.errors import ConfigError
 from seq2see.printable import quoted
 
 MODEL = "bidirectional"
 """The default model of seq2see train, repeated here since the table of models needs torch."""
+
+
+class Recipe(NamedTuple):
+    """A recipe that pairs are checked for: its name or file, and what it sets."""
+
+    name: str
+    """Of a recipe that comes with Seq2See, or of its file."""
+    config: Config
+    """What it sets."""
 
 
 def check(
@@ -25,26 +39,33 @@ def check(
     test: Sequence[Path | str] = (),
     *,
     table: TableOptions = TableOptions(),  # noqa: B008 (frozen)
+    recipe: Recipe | None = None,
 ) -> DataReport:
     """Check files of pairs for everything that prevents or harms training.
 
     Two files without the extension of a file of pairs (.tsv, .csv, .jsonl, …) are parallel, as in training; otherwise
     the first file is the training set, and each other file is a held-out set, like those of `test`. `table` says what
-    is not to be found out from the files, which are not changed. Raises DataError for a missing file or column.
+    is not to be found out from the files, which are not changed, and for the rest the `recipe` that they are for.
+    Raises DataError for a missing file or column, ConfigError for a recipe of other columns.
     """
     given = [paths] if isinstance(paths, Path | str) else paths
-    files = pair_sources([Path(path) for path in given], table)
+    merged = table if recipe is None else table.over(recipe.config.data)
+    files = pair_sources([Path(path) for path in given], merged)
     if test:
-        files += pair_sources([Path(path) for path in test], table)
-    return examine(files)
+        files += pair_sources([Path(path) for path in test], merged)
+    return examine(files, flags_of(table), recipe)
 
 
 @gc_paused()
-def examine(files: Sequence[PairSource]) -> DataReport:
-    """The report on these sets; the first is the training set."""
+def examine(files: Sequence[PairSource], flags: Sequence[str] = (), recipe: Recipe | None = None) -> DataReport:
+    """The report on these sets; the first is the training set. `flags` are those of the command."""
     sets = [PairStatistics(each) for each in files]
     train = sets[0]
     sides_of = [[side.sizes() for side in each.sides] for each in sets]
+    if recipe is not None and len(train):
+        # A held-out set of other columns is a finding.
+        same = len(train.sides)
+        sides_of = [with_units_of(recipe, sides) if len(sides) == same else sides for sides in sides_of]
     units = [sizes.unit for sizes in sides_of[0]]
     findings: list[RawFinding] = []
     for number, each in enumerate(sets):
@@ -89,14 +110,31 @@ def examine(files: Sequence[PairSource]) -> DataReport:
         )
         for each, own in zip(sets, sides_of, strict=True)
     ]
-    suggestion = _suggest(train, sizes[0]) if len(train) else ()
+    suggestion = _suggest(train, sizes[0], flags, recipe) if len(train) else ()
     return DataReport(tuple(complete(findings)), tuple(sizes), suggestion)
 
 
-def _suggest(train: PairStatistics, sizes: SetSizes) -> tuple[str, ...]:
-    """What seq2see train chooses for these pairs by default."""
+def with_units_of(recipe: Recipe, sides: Sequence[SideSizes]) -> list[SideSizes]:
+    """The sizes of all sides, with the units of the recipe where it has any. ConfigError for other source columns."""
+    text, num_columns = recipe.config.text, len(sides) - 1
+    units = text.source if isinstance(text.source, tuple) else (text.source,) * num_columns
+    if len(units) != num_columns:
+        what = f"has units for {len(units)} source columns, found {num_columns}"
+        fix = "choose the columns, such as --source 1,2, or another recipe"
+        raise ConfigError(what, where=f"--recipe {recipe.name}", fix=fix)
+    given = zip(sides, (*units, text.target), (*["text.source"] * num_columns, "text.target"), strict=True)
+    return [side if unit is None else replace(side, unit=unit, reason=key) for side, unit, key in given]
+
+
+def _suggest(train: PairStatistics, sizes: SetSizes, flags: Sequence[str], recipe: Recipe | None) -> tuple[str, ...]:
+    """What seq2see train chooses for these pairs by default, or with the recipe."""
+    model = f"{MODEL}; for many translations transformer, and for targets written along their sources transducer"
+    if recipe is not None:
+        flags = ["--recipe", quoted(recipe.name), *flags]
+        model = recipe.config.model.name or model
+    names = ["pairs.tsv" if path == STDIN_FILE else quoted(path) for path in train.files.paths]  # once it is saved
     return (
         *(f"{side.name}: {side.unit} ({side.reason})" for side in (*(sizes.fields or [sizes.source]), sizes.target)),
-        f"model: {MODEL}; for many translations transformer, and for targets written along their sources transducer",
-        f"command: seq2see train {' '.join([*map(quoted, train.files.paths), *flags_of(train.files.table)])}",
+        f"model: {model}",
+        f"command: seq2see train {' '.join([*names, *flags])}",
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seq2see.console import show_json
 from seq2see.data.options import TableOptions
-from seq2see.doctor.check import check
+from seq2see.doctor.check import Recipe, check
 from seq2see.doctor.cleaning import clean
 from seq2see.doctor.printing import print_cleaned, print_report
 from seq2see.errors import ConfigError
@@ -22,6 +22,7 @@ def run_check(
     output: Path | None,
     keep_duplicates: bool,
     table: TableOptions,
+    recipe: Recipe | None = None,
 ) -> int:
     """Check, or write a clean copy with `fix`; returns the exit code, 1 if training would refuse the data.
 
@@ -33,7 +34,7 @@ def run_check(
         for option, is_given in (("-o", output is not None), ("--keep-duplicates", keep_duplicates)):
             if is_given:
                 raise ConfigError("requires --fix", where=option, fix="add --fix, or remove it")
-        report = check(data, test or (), table=table)
+        report = check(data, test or (), table=table, recipe=recipe)
         if as_json:
             show_json(report.as_dict(), ascii_only=True)
         else:
@@ -43,6 +44,7 @@ def run_check(
         raise ConfigError("requires -o", where="--fix", fix="name the file to write: --fix -o clean.tsv")
     if test:
         raise ConfigError("can't be combined with --fix", where="--test", fix="clean the test pairs separately")
+    table = table if recipe is None else table.over(recipe.config.data)
     cleaned = clean(data, output, keep_duplicates=keep_duplicates, table=table)
     if as_json:
         show_json(cleaned.as_dict(), ascii_only=True)

@@ -26,9 +26,11 @@ from seq2see.data.lines import Line, LineError, broken_record, parallel_pair, re
 from seq2see.data.options import TableOptions
 from seq2see.data.reading import is_pair_file
 from seq2see.data.sources import MOST_RECORD_LINES
+from seq2see.data.standard_input import STDIN_FILE
 from seq2see.data.table import Format, TableFormat
 from seq2see.doctor.report import Example
 from seq2see.errors import DataError
+from seq2see.system_errors import require_possible
 
 BLOCK_BYTES = 1 << 21
 """Bytes of a file per block."""
@@ -147,7 +149,8 @@ def pair_sources(paths: Sequence[Path], table: TableOptions = TableOptions()) ->
     if not paths:
         raise DataError("no files given", where="seq2see check", fix="name a file: seq2see check pairs.tsv")
     for path in paths:
-        require_no_pipe(path)
+        if path != STDIN_FILE:
+            require_no_pipe(path)
     has_pairs = [is_pair_file(path) for path in paths]
     if not any(has_pairs) and len(paths) % 2 == 0:
         return [PairSource(tuple(paths[start : start + 2]), table) for start in range(0, len(paths), 2)]
@@ -155,7 +158,8 @@ def pair_sources(paths: Sequence[Path], table: TableOptions = TableOptions()) ->
 
 
 def _require_readable(path: Path) -> None:
-    """DataError for a file that can't be opened, with the same messages as in training."""
+    """DataError for a device and for a file that can't be opened, with the same messages as in training."""
+    require_possible(path, DataError, "read")
     try:
         with path.open("rb"):
             return

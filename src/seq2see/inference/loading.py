@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
-from statistics import fmean
 from typing import TypeVar, overload
 
 from seq2see.data.options import known_from
@@ -72,7 +71,7 @@ def load(
         first.source_codec,
         first.target_codec,
         max_length=max(model.max_length for model in models),
-        length_penalty=fmean(model.length_penalty for model in models),
+        length_penalty=sum(model.length_penalty for model in models) / len(models),
         no_repeat=first.no_repeat,
         metric=first.metric,
         name=" + ".join(model.name for model in models),

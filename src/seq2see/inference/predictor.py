@@ -6,10 +6,8 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from seq2see.data import Pair
-from seq2see.data.given import Source
 from seq2see.data.options import TableOptions
 from seq2see.data.source_record import NO_RECORD, SourceRecord
 from seq2see.errors import ConfigError, DataError
@@ -32,8 +30,11 @@ from seq2see.inference.requests import Request, requests_of, split_per_text
 from seq2see.inference.results import PairScore, Prediction, loss_of, unscored
 from seq2see.inference.rules import RuleMaker
 from seq2see.inference.scoring import score_examples, unknown_note
-from seq2see.metrics import METRICS
 from seq2see.text import Codec, Fields
+
+if TYPE_CHECKING:  # a program that only predicts reads no files of pairs
+    from seq2see.data import Pair
+    from seq2see.data.given import Source
 
 
 class Predictor:
@@ -196,6 +197,8 @@ class Predictor:
             what = "has no effect on a transducer, which reads every source token"
             raise ConfigError(what, where="coverage_penalty", fix="leave it out")
         if options.mbr:
+            from seq2see.metrics import METRICS
+
             METRICS[options.mbr]([], [])  # raises if its package is missing
         return RuleMaker(
             options,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Set, Sized
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from seq2see.data.sources import SourceRow
 from seq2see.errors import ConfigError, DataError
 from seq2see.inference.checking import shown, shown_argument
 from seq2see.inference.options import NO_CONSTRAINTS, PER_TEXT, Constraints
+
+if TYPE_CHECKING:
+    from seq2see.data.sources import SourceRow
 
 SEPARATOR = "|"
 """Between the texts of one cell of a table."""

@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 
 from seq2see.inference.results import Prediction
-from seq2see.metrics import METRICS
 
 
 def least_risk(answers: Sequence[Prediction], metric: str, *, are_samples: bool) -> list[Prediction]:
@@ -39,6 +38,8 @@ def least_risk(answers: Sequence[Prediction], metric: str, *, are_samples: bool)
 
 def utilities(texts: Sequence[str], metric: str) -> np.ndarray:
     """The metric [N N] of each text with each as its reference; an error rate is negative."""
+    from seq2see.metrics import METRICS
+
     predictions = [text for text in texts for _ in texts]
     measured = METRICS[metric](predictions, [(text,) for text in texts] * len(texts))
     values = measured.per_item.reshape(len(texts), len(texts))

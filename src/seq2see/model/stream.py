@@ -90,6 +90,9 @@ class DecoderState:
     carry: Carry
 
     def select(self, rows: Int[Tensor, " N"], sentences: Int[Tensor, " M"] | None = None) -> DecoderState:
-        """The state of the selected rows, in that order; they belong to the selected sentences (None: all)."""
+        """The state of the selected rows, in that order; they belong to the selected sentences (None: all).
+
+        Without `sentences` this state is not used again: see `seq2see.search.State`.
+        """
         reading = self.reading if sentences is None else select_rows(self.reading, sentences)
-        return DecoderState(reading, select_rows(self.carry, rows))
+        return DecoderState(reading, select_rows(self.carry, rows, in_place=sentences is None))

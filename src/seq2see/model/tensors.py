@@ -9,8 +9,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from seq2see.model.cache import KeyValueCache
+
 Carry: TypeAlias = Tensor | tuple[Any, ...]
-"""Nested tuples of tensors whose first axis is the row: a layer's state between two chunks of a sequence."""
+"""Nested tuples of tensors whose first axis is the row: a layer's state between two chunks of a sequence.
+
+Between the steps of a search there may be a `KeyValueCache` in place of tensors, which every step overwrites."""
 
 
 class FieldValues(NamedTuple):
@@ -40,9 +44,17 @@ def map_carry(function: Callable[[Tensor], Tensor], carry: Carry) -> Carry:
     return function(carry) if isinstance(carry, Tensor) else tuple(map_carry(function, part) for part in carry)
 
 
-def select_rows(carry: Carry, rows: Int[Tensor, " N"]) -> Carry:
-    """The carry of the selected rows, in that order; a row may be selected more than once."""
-    return map_carry(lambda tensor: tensor.index_select(0, rows), carry)
+def select_rows(carry: Carry, rows: Int[Tensor, " N"], *, in_place: bool = False) -> Carry:
+    """The carry of the selected rows, in that order; a row may be selected more than once.
+
+    With `in_place` the given carry is not used again, so that a cache may move its rows.
+    """
+    match carry:
+        case Tensor():
+            return carry.index_select(0, rows)
+        case (KeyValueCache() as cache,):
+            return (cache.moved(rows) if in_place else cache.select(rows),)
+    return tuple(select_rows(part, rows, in_place=in_place) for part in carry)
 
 
 def at_least_float32(x: Tensor) -> Tensor:

@@ -4,8 +4,8 @@ A decoder block is three sublayers, each with a residual connection and a norm; 
 
     x ─▶ SelfAttention ─▶ CrossAttention ─▶ FeedForward        EncoderSelfAttention ─▶ FeedForward
 
-The carry of SelfAttention is the key-value cache of all positions so far. It grows by concatenation: preallocated
-memory was not faster at the lengths of sentences.
+The carry of SelfAttention is the keys and values of all positions so far. It grows by concatenation, and between the
+steps of a search in place (`KeyValueCache`).
 
 Further letters: H heads, E = D / H the width of a head, P positions in the cache.
 """
@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import gelu, relu, scaled_dot_product_attention, silu
 
+from seq2see.model.cache import KeyValueCache
 from seq2see.model.dropout import Dropout
 from seq2see.model.readers import Diagonal, masked_softmax
 from seq2see.model.stream import Layer, Memory, RecurrentState, Stream
@@ -82,7 +83,10 @@ class MultiHeadSelfAttention(Layer):
 
 
 class SelfAttention(MultiHeadSelfAttention):
-    """Causal self-attention; the carry is the keys and values of all positions so far [R H P E]."""
+    """Causal self-attention; the carry is the keys and values of all positions so far [R H P E].
+
+    In inference mode, which keeps nothing for gradients, a single position makes a `KeyValueCache` of them.
+    """
 
     def start(self, memory: Memory, finals: Iterator[RecurrentState]) -> Carry:
         width = self.output.in_features
@@ -90,10 +94,15 @@ class SelfAttention(MultiHeadSelfAttention):
         return empty, empty
 
     def forward(self, stream: Stream, carry: Carry, reading: Carry) -> tuple[Stream, Carry]:
+        length = stream.x.size(1)
+        if length == 1 and torch.is_inference_mode_enabled():
+            cache = carry[0] if isinstance(carry[0], KeyValueCache) else KeyValueCache.of(*carry)
+            queries, keys, values = self.project(stream, cache.length)
+            return self.attend(stream, queries, *cache.append(keys, values), None), (cache,)
         past_keys, past_values = carry
         assert isinstance(past_keys, Tensor)
         assert isinstance(past_values, Tensor)
-        past, length = past_keys.size(2), stream.x.size(1)
+        past = past_keys.size(2)
         queries, keys, values = self.project(stream, past)
         if past:
             keys, values = torch.cat([past_keys, keys], 2), torch.cat([past_values, values], 2)

@@ -126,11 +126,11 @@ def count_of(count: int, name: str) -> str:
     return f"{count:,} {name} is" if count == 1 else f"{count:,} {name}s are"
 
 
-def require_same_pairs(changes: str, *, where: str) -> None:
-    """CheckpointError if there are changes."""
+def require_same_pairs(changes: str, *, where: str, also: str = "") -> None:
+    """CheckpointError if there are changes; `also` is added to the fix."""
     if changes:
         what = f"the training or dev pairs differ from those that the run was started with: {changes}"
-        raise CheckpointError(what, where=where, fix=FIX_PAIRS)
+        raise CheckpointError(what, where=where, fix=f"{FIX_PAIRS}{also}")
 
 
 def option_changes(before: Config, now: Config) -> dict[str, tuple[Any, Any]]:

@@ -91,7 +91,6 @@ def distill(
     """
     say = say_to(console := console or Terminal(stderr=True))
     members = [member for run in runs for member in members_of(run)]
-    require_free(out, force=force)
     for member in members:
         if out.resolve() in (member.resolve(), *member.resolve().parents):
             what = f"is the folder of {member}, which would be replaced"
@@ -107,6 +106,7 @@ def distill(
     if own.corpus:
         what = "was trained on a prepared corpus, which is not distilled"
         raise ConfigError(what, where=str(members[0]), fix="train on the files of pairs themselves")
+    require_free(out, force=force)
     asked = [*texts, *(text for path in files for text in texts_in(path, teacher))]
     folder = out.parent / f"{out.name}-data"
     config = student_config(before, own, folder, settings)

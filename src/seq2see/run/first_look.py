@@ -13,7 +13,7 @@ from seq2see.config import Config
 from seq2see.data import Pair
 from seq2see.errors import ConfigError
 from seq2see.run.folder import require_free
-from seq2see.run.pairs import RunData, read_data
+from seq2see.run.pairs import RunData, read_data, with_units
 
 
 def read_first(
@@ -28,17 +28,29 @@ def read_first(
     """The data of a new run, with what there is to say about them said.
 
     None where something else comes first: a pretrained model, other processes, or the message that PyTorch is missing.
-    Raises what training would raise: ConfigError for the model or the folder, DataError for the data.
+    Raises what training would raise: ConfigError for the model, DataError for the data, ConfigError for the folder.
     """
     is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
     if config.training.start_from or not is_alone or find_spec("torch") is None:
         return None
     require_model(config)
-    require_free(folder, force=force)
-    data = read_data(config, pairs, dev_pairs, has_source=find(resolve(config.model).name).has_source)
+    data = read_request(config, folder, pairs, dev_pairs, force=force)
     for line in data.notes:
         say(line)
     return replace(data, notes=[])
+
+
+def read_request(
+    config: Config, folder: Path, pairs: Sequence[Pair] | None, dev_pairs: Sequence[Pair] | None, *, force: bool
+) -> RunData:
+    """The data of a new run. What is wrong with them is said before what is wrong with the folder.
+
+    Otherwise a mistyped name would be found only after an existing run has been given up with `force`.
+    """
+    has_source = find(resolve(config.model).name).has_source
+    data = with_units(read_data(config, pairs, dev_pairs, has_source=has_source), config.text, has_source=has_source)
+    require_free(folder, force=force)
+    return data
 
 
 def require_model(config: Config) -> None:

@@ -14,6 +14,7 @@ from seq2see.console import invalid_lines
 from seq2see.corpus.corpus import Corpus, CorpusPairs, corpus_of
 from seq2see.data import Pair, read_pairs, split_dev
 from seq2see.data.balance import Balance
+from seq2see.data.files import require_no_pipe
 from seq2see.data.groups import BY_SOURCE, Grouping, grouping_of, shared_line
 from seq2see.data.length_limit import LengthLimit, left_out_line, require_some
 from seq2see.data.options import DataOptions, TableOptions, flags_of, known_from, table_options
@@ -23,11 +24,14 @@ from seq2see.errors import ConfigError, UserError
 from seq2see.printable import quoted
 from seq2see.run.record import unchanged_config
 from seq2see.text import Codecs
+from seq2see.text.choice import choose_text
 from seq2see.text.fields import num_fields
 from seq2see.text.options import TextOptions
 
 LARGE_BYTES = 1_000_000_000
 """Bytes of text from which on `seq2see prepare` is recommended."""
+LATER = ", and a run reads its data again when it is resumed"
+"""Why its files have to last."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,17 @@ class RunData:
     """The options of the columns that were read of a table: see `Format.chosen`."""
     grouping: Grouping = BY_SOURCE
     """What pairs have in common that stay together."""
+    text: TextOptions | None = None
+    """With the units of both sides, once they are chosen: see `with_units`."""
+
+    def settled(self, options: DataOptions) -> DataOptions:
+        """The options with what was decided from the files: their columns, and what groups the pairs.
+
+        A run reads its pairs again when it is resumed or reported on, and another version may decide otherwise.
+        """
+        columns = {name: value for name, value in self.columns.items() if name != "delimiter"}  # dev may have another
+        group = self.grouping.field or None if options.group is None else options.group
+        return replace(options, **columns, group=group)
 
     @property
     def group_field(self) -> int:
@@ -121,6 +136,9 @@ def read_data(
 ) -> RunData:
     """The pairs given, or those of the configured files; without dev, a part of train is held out."""
     notes: list[str] = []
+    for name in (*config.data.train, *config.data.dev, config.data.also_source, config.data.also_target):
+        if name is not None:
+            require_no_pipe(Path(name), LATER)
     if pairs is None and (corpus := corpus_of(config.data.train)):
         return corpus_data(corpus)
 
@@ -192,6 +210,18 @@ def read_data(
     if pairs is None:
         notes += size_notes(config.data.train)
     return RunData(train, dev, notes, columns=chosen, grouping=grouping)
+
+
+def with_units(data: RunData, options: TextOptions, *, has_source: bool) -> RunData:
+    """The data with the units of their texts, and with notes on them. ConfigError for conflicting options.
+
+    A prepared corpus has its own.
+    """
+    if data.corpus or data.text is not None:
+        return data
+    sources = [pair.source for pair in data.train] if has_source else None
+    text, lines = choose_text(options, sources, [pair.target or "" for pair in data.train])
+    return replace(data, text=text, notes=[*data.notes, *lines])
 
 
 def split_seed_of(config: Config) -> int:

@@ -27,8 +27,18 @@ from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
 from seq2see.run.denoising import grown_codecs
 from seq2see.run.embeddings import Embedded, read_embeddings, require_possible, with_width
 from seq2see.run.fine_tune import Pretrained, extended_codecs, filled_fields, options_line, pretrained_lines, used_ids
-from seq2see.run.pairs import RunData, Unpaired, balance_of, limit_of, read_data, read_unpaired, without_long_pairs
+from seq2see.run.pairs import (
+    RunData,
+    Unpaired,
+    balance_of,
+    limit_of,
+    read_data,
+    read_unpaired,
+    with_units,
+    without_long_pairs,
+)
 from seq2see.run.recipe import (
+    SPELLED,
     are_many_translations,
     choose_batch,
     choose_model,
@@ -39,7 +49,7 @@ from seq2see.run.recipe import (
 from seq2see.storage.saved_model import MAX_LENGTH, sizes_of
 from seq2see.text import SPECIALS, UNK, Codec, Codecs, Fields
 from seq2see.text.building import vocabulary_lines
-from seq2see.text.choice import SENTENCE_UNITS, choose_text
+from seq2see.text.choice import SENTENCE_UNITS
 from seq2see.text.options import TextOptions
 from seq2see.training import ALONE, World
 
@@ -189,9 +199,10 @@ def plan_run(
     also = read_unpaired(config, has_source=has_source) if codecs is None else []
     needs_vectors = codecs is None or config.training.freeze_embeddings
     to_align: Examples | None = None
-    data = data or read_data(config, pairs, dev_pairs, has_source=has_source)
-    columns = {name: value for name, value in data.columns.items() if name != "delimiter"}  # dev may have another
-    config = replace(config, data=replace(config.data, **columns))
+    data = with_units(
+        data or read_data(config, pairs, dev_pairs, has_source=has_source), config.text, has_source=has_source
+    )
+    config = replace(config, data=data.settled(config.data))
     if pretrained:
         codecs, min_max_length, seen_before = pretrained.codecs, pretrained.max_length, pretrained.seen
     if corpus := data.corpus:
@@ -206,12 +217,10 @@ def plan_run(
                 f"the corpus has different vocabularies from the {whose}", where=str(corpus.folder), fix=fix
             )
         text, codecs, examples = corpus.text, corpus.codecs, corpus.examples
-        text_notes: list[str] = []
         unknown = corpus.unknown_shares()
     else:
-        sources = [pair.source for pair in data.train] if has_source else None
-        targets = [pair.target or "" for pair in data.train]
-        text, text_notes = choose_text(config.text, sources, targets)
+        assert data.text is not None
+        text = data.text
         data = without_long_pairs(data, limit_of(config.data.longest, text, codecs))
         if pretrained:
             codecs = extended_codecs(pretrained, text, data.train)
@@ -231,8 +240,9 @@ def plan_run(
                 to_align = examples
         unknown = unknown_shares(examples)
     pretrained_notes = pretrained_lines(pretrained, codecs, examples) if pretrained else []
-    text_notes += [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
-    text_notes += truncated_lines([pair.source for pair in data.train], codecs[0])
+    text_notes = [*vocabulary_lines(text, codecs), *unknown_lines(unknown)]
+    num_cut = corpus.num_cut if corpus else examples.sources.num_cut
+    text_notes += truncated_lines(num_cut, len(data.train), text.truncate)
     kinds = [field.kind for field in sizes_of(codecs).fields]
     has_many = has_source and are_many_translations(text, examples)
     model, model_notes = choose_model(
@@ -241,6 +251,7 @@ def plan_run(
         to_align,
         has_pictures="picture" in kinds,
         has_tags="tags" in kinds and len(kinds) > 1,
+        is_spelled=text.source in SPELLED,
         has_many_translations=has_many,
     )
     if find(resolve(model).name).is_transducer and codecs[1].aligner is None:

@@ -35,8 +35,10 @@ LEAST_EXPLAINED = 0.4
 """From this share of the targets on that a monotonic alignment explains, a transducer is chosen."""
 FEWEST_ALIGNED = 50
 """Of fewer pairs, that share can't be told."""
-MOST_ALIGNED = 10_000
-"""Nothing was measured beyond 8,000 pairs, where attention is as good or worse: docs/defaults.md."""
+MOST_ALIGNED, MOST_SPELLED = 5_000, 10_000
+"""At 8,000 pairs whose sources are characters, attention is as good or worse; at 7,000 forms of lemmas and tags, it is
+better: docs/defaults.md."""
+SPELLED = ("characters", "graphemes")
 MANY_PAIRS = 200_000
 """From this number of pairs on, the default width is 512."""
 PICTURE_DROPOUT = 0.1
@@ -81,6 +83,7 @@ def choose_model(
     *,
     has_pictures: bool = False,
     has_tags: bool = False,
+    is_spelled: bool = False,
     has_many_translations: bool = False,
 ) -> tuple[ModelOptions, list[str]]:
     """The options with every default chosen, and what to print.
@@ -88,7 +91,8 @@ def choose_model(
     For these examples, whose targets are spelled in characters or symbols, a transducer may be chosen, where a
     monotonic alignment explains most of the targets. For many translations a Transformer is chosen. Neither is ever
     chosen together with options that it hasn't. `has_pictures` and `has_tags` say whether the source has any,
-    `has_many_translations` whether the pairs are sentences and their translations.
+    `is_spelled` whether it is characters and nothing else, `has_many_translations` whether the pairs are sentences and
+    their translations.
     """
     notes = []
     if options.name is None:
@@ -96,7 +100,8 @@ def choose_model(
         if has_many_translations and has_options_of(TRANSFORMER, options):
             name = TRANSFORMER
             why = f"{ARCHITECTURES[name].summary}, since these are {num_pairs:,} pairs of sentences"
-        is_suitable = FEWEST_ALIGNED <= num_pairs <= MOST_ALIGNED and has_options_of(TRANSDUCER, options)
+        most = MOST_SPELLED if is_spelled else MOST_ALIGNED
+        is_suitable = FEWEST_ALIGNED <= num_pairs <= most and has_options_of(TRANSDUCER, options)
         if examples is not None and is_suitable:
             share = explained_share(pairs_of_ids(examples))
             if share >= LEAST_EXPLAINED:

@@ -41,6 +41,9 @@ from seq2see.storage.checkpoints import Checkpoint, load_checkpoint, mark_damage
 from seq2see.storage.locks import locked
 from seq2see.training import KEPT, TrainingState, World
 
+OTHER_GROUP = "--resume --set data.group=1 --allow-changes"
+"""How a run is resumed whose dev pairs were set aside by their first source column."""
+
 
 @dataclass(frozen=True)
 class ResumeOptions:
@@ -144,7 +147,6 @@ def new_run(context: RunContext, config: Config, given: Collection[str]) -> RunS
     pretrained = None
     if config.training.start_from:
         pretrained, config = read_pretrained(config, context.folder, given)
-    require_free(context.folder, force=context.resume_options.force)
     return RunStart(config, pretrained)
 
 
@@ -185,7 +187,10 @@ def resumed_state(
     before = fingerprint_of(checkpoint)
     changes = pair_changes(before, trained_on, data.train, data.dev)
     if not context.resume_options.allow_changes:
-        require_same_pairs(changes, where=str(context.folder))
+        # Before it was stored, what groups the pairs was decided anew, and by the first column.
+        is_decided_now = start.config.data.group is None and config.data.group is not None
+        also = f"; a run of an earlier version may have been split otherwise: {OTHER_GROUP}" if is_decided_now else ""
+        require_same_pairs(changes, where=str(context.folder), also=also)
     notes = (
         damage_notes(checkpoint),
         version_notes(checkpoint),

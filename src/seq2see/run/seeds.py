@@ -17,6 +17,7 @@ from seq2see.console import Terminal, say_to
 from seq2see.data import Pair
 from seq2see.errors import ConfigError
 from seq2see.inference.loading import MEMBER, members_of
+from seq2see.run.first_look import read_request
 from seq2see.run.folder import has_finished, is_run, require_free, stored_config, with_given_options
 from seq2see.run.pairs import RunData, split_seed_of
 from seq2see.run.train import train
@@ -68,6 +69,8 @@ def train_seeds(
     if is_run(folder):
         what = "is itself a run, and with --seeds it becomes a folder of several"
         raise ConfigError(what, where=str(folder), fix="choose another folder with --out")
+    if not is_resumed and data is None and not config.training.start_from:
+        data = read_request(*runs[0], pairs, dev_pairs, force=force)
     for _, place in runs:
         if not is_resumed:
             require_free(place, force=force)

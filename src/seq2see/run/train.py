@@ -33,6 +33,7 @@ from seq2see.printable import quoted
 from seq2see.run.card import card_text
 from seq2see.run.changes import DataFingerprint, fingerprint
 from seq2see.run.checkpoint_content import facts_of
+from seq2see.run.first_look import read_request
 from seq2see.run.folder import METRICS, MODEL, is_run, naming_what_remains, stored_config
 from seq2see.run.length_penalty import keep_length_penalty
 from seq2see.run.memory import require_memory
@@ -120,7 +121,12 @@ def train(
         context.decide()
         start = resume_run(context, config, given) if context.resume_options.resume else new_run(context, config, given)
         stack.enter_context(as_many_threads(start.checkpoint))
-        data = None if start.checkpoint else data
+        if start.checkpoint:
+            data = None
+        elif data is None:
+            data = read_request(
+                trainer.preset(start.config), folder, pairs, dev_pairs, force=context.resume_options.force
+            )
         plan = make_plan(context, start, trainer, given, pairs, dev_pairs, data)
         network = trainer.build(plan, context)
         size = sum(math.prod(tensor.shape) for tensor in network.tensors().values())

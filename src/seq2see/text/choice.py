@@ -89,29 +89,37 @@ def choose_tokenizer(texts: Sequence[str]) -> tuple[str, str]:
 def choose_text(
     options: TextOptions, sources: Sequence[str] | None, targets: Sequence[str]
 ) -> tuple[TextOptions, list[str]]:
-    """The options with a tokenizer for each side, and one line per choice. ConfigError for conflicting options.
+    """The options with a tokenizer for each side, and a line on each. ConfigError for conflicting options.
 
     `sources` is None for a language model.
     """
-    choices: list[str] = []
+    sides = {"target": targets} if sources is None else {"source": sources, "target": targets}
+    given = {side: unit for side in sides if (unit := getattr(options, side)) is not None}
+    choices = [line for side, unit in given.items() for line in given_lines(side, unit)]
     if sources is not None and options.source is None:
         number = num_fields(sources)
         if number > 1 or reason_for_values(sources):
-            options, choices = choose_fields(options, sources, number)
+            options, lines = choose_fields(options, sources, number)
+            choices += lines
     elif options.source in ("tags", *VALUE_UNITS):  # the only field
         options = replace(options, source=(options.source,))
-    sides = {"target": targets} if sources is None else {"source": sources, "target": targets}
-    given = {name for side in sides if (name := getattr(options, side))}
     for side, texts in sides.items():
         if getattr(options, side) is None:
             if options.joint and given:
-                name, reason = given.pop(), "the same as the other side: the vocabulary is joint"
+                name, reason = next(iter(given.values())), "the same as the other side: the vocabulary is joint"
             else:
                 name, reason = choose_tokenizer(texts)
             options = replace(options, **{side: name})
             choices.append(f"{side}: {name} ({reason})")
     require_consistent(options, {side: getattr(options, side) for side in sides})
     return options, choices
+
+
+def given_lines(side: str, unit: Units) -> list[str]:
+    """The lines on a unit that isn't chosen here: one for each field."""
+    if isinstance(unit, str):
+        return [f"{side}: {unit} (text.{side})"]
+    return [f"{side}, field {number}: {name} (text.{side})" for number, name in enumerate(unit, start=1)]
 
 
 def choose_fields(options: TextOptions, sources: Sequence[str], number: int) -> tuple[TextOptions, list[str]]:

@@ -87,10 +87,15 @@ class Codec:
         ids = list(map(self.vocabulary.id, self.split(text)))
         return [*ids, EOS] if end else ids
 
+    def encode_cut(self, text: str) -> tuple[list[int], bool]:
+        """The ids of the text, with EOS at the end, and whether it was cut."""
+        tokens = self.tokenizer.split(text)
+        kept = self._cut(tokens)
+        return [*map(self.vocabulary.id, kept), EOS], len(kept) < len(tokens)
+
     def cuts(self, text: str) -> bool:
         """Whether the text is cut."""
-        tokens = self.tokenizer.split(text) if self.truncate is not None else []
-        return len(self._cut(tokens)) < len(tokens)
+        return self.truncate is not None and self.encode_cut(text)[1]
 
     def _cut(self, tokens: list[str]) -> list[str]:
         if self.truncate is None:

@@ -9,8 +9,6 @@ from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import regex  # type: ignore[import-untyped]
-
 from seq2see.errors import ConfigError, DataError
 from seq2see.text.subwords import MAX_PIECE_LENGTH, Subwords, chunks_of
 from seq2see.text.tokenizers import Bytes, Characters, Decomposed, Symbols, Tokenizer, Units, Words, normal_form
@@ -43,6 +41,8 @@ def compile_pattern(pattern: str, *, where: str = "text.protect", may_be_empty: 
 
     Unless it `may_be_empty`, it must not match the empty text.
     """
+    import regex  # type: ignore[import-untyped]
+
     fix = r"give a pattern such as \{\w+\} or <[^<>]*>"
     try:
         if len(pattern) > MAX_PATTERN:

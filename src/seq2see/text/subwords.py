@@ -14,12 +14,11 @@ import random
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from math import log, log1p
-from typing import ClassVar
-
-import regex  # type: ignore[import-untyped]
+from typing import Any, ClassVar
 
 from seq2see.errors import DataError
 from seq2see.text.tokenizers import Case, Normalization, Tokenizer, Units
@@ -37,11 +36,19 @@ _ESCAPE = r"&(?:[A-Za-z]{2,8}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});|@[-,./]@"
 _APOSTROPHE = r"(?:['’]|&apos;|&#39;)"
 # Combining marks belong to their letter; the two zero-width joiners occur within words of Persian and Indic scripts.
 _LETTERS = r"\p{L}[\p{L}\p{M}\u200c\u200d]*"
-_WORD = regex.compile(
+_WORD = (
     rf"\s?(?:{_APOSTROPHE}?{_LETTERS}(?:{_APOSTROPHE}{_LETTERS})*"  # an apostrophe joins: "don't", "l'eau", and "'s"
     rf"|\p{{N}}[\p{{N}}\p{{M}}]*|{_ESCAPE}|(?:(?!{_ESCAPE})[^\s\p{{L}}\p{{N}}])+)|\s"
 )
-_ATOM = regex.compile(rf"{_ESCAPE}|.", regex.DOTALL)
+_ATOM = rf"{_ESCAPE}|(?s:.)"
+
+
+@cache
+def _compiled(pattern: str) -> Any:
+    """A pattern of this module; others than subwords do without `regex`."""
+    import regex  # type: ignore[import-untyped]
+
+    return regex.compile(pattern)
 
 
 def has_subwords(units: Units) -> bool:
@@ -56,7 +63,7 @@ def chunks_of(text: str) -> list[str]:
 
 def words_of(chunk: str) -> list[str]:
     """The words of a chunk, each with the white space before it."""
-    words: list[str] = _WORD.findall(chunk)
+    words: list[str] = _compiled(_WORD).findall(chunk)
     return words
 
 
@@ -64,7 +71,7 @@ def atoms_of(word: str) -> list[str]:
     """The units of a word that are never split: its characters and escapes."""
     if "&" not in word and "@" not in word:
         return list(word)
-    atoms: list[str] = _ATOM.findall(word)
+    atoms: list[str] = _compiled(_ATOM).findall(word)
     return atoms
 
 

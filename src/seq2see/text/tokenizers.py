@@ -10,9 +10,8 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias, cast, get_args
-
-import regex  # type: ignore[import-untyped]
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast, get_args
 
 from seq2see.errors import ConfigError, DataError, did_you_mean
 
@@ -124,7 +123,8 @@ class Graphemes(Tokenizer):
 
     def split(self, text: str) -> list[str]:
         """The tokens of the text."""
-        graphemes: list[str] = _GRAPHEME.findall(self.normalize(text))
+        text = self.normalize(text)
+        graphemes: list[str] = list(text) if text.isascii() and "\r" not in text else _grapheme().findall(text)
         return graphemes
 
 
@@ -209,6 +209,14 @@ class Tags(Tokenizer):
         return ";".join(token[1:-1] if token.startswith("<") and token.endswith(">") else token for token in tokens)
 
 
+@cache
+def _grapheme() -> Any:
+    """The pattern of a grapheme cluster."""
+    import regex  # type: ignore[import-untyped] # here: ASCII does without it
+
+    return regex.compile(r"\X")
+
+
 TAG_SEPARATOR = re.compile(r"[;,|\s]+")
 
 # Unique: a token of one character is that ASCII character, a token of four is a byte in hexadecimal.
@@ -277,7 +285,6 @@ def normal_form(text: str, normalization: Normalization, case: Case = "keep") ->
     return form if case == "keep" else normal_form(form.lower(), normalization)
 
 
-_GRAPHEME = regex.compile(r"\X")
 _WORD_OR_SPACE = re.compile(r"\S+|\s+")
 _BYTE_OF_TOKEN = {token: bytes([byte]) for byte, token in enumerate(_BYTE_TOKENS)}
 _TOKENIZERS: dict[str, type[Characters] | type[Graphemes] | type[Words] | type[Symbols] | type[Bytes] | type[Tags]] = {

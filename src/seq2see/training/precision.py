@@ -47,7 +47,8 @@ def require_precision(precision: str, device: torch.device, network: Seq2Seq) ->
 @lru_cache(maxsize=1)
 def can_train_lstm() -> bool:
     """Whether PyTorch can run an LSTM in bfloat16 on this processor: tries a tiny one."""
-    lstm = torch.nn.LSTM(32, 32, device="meta").to_empty(device="cpu")
+    with torch.random.fork_rng(devices=[]):  # torch.nn.utils.skip_init would import torch.fx, and that sympy
+        lstm = torch.nn.LSTM(32, 32)
     try:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             lstm(torch.zeros(1, 1, 32))
