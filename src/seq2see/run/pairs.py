@@ -76,16 +76,11 @@ class Unpaired(NamedTuple):
         return f"{len(self.texts):,} {self.side} texts without the other side"
 
 
-def read_unpaired(config: Config, *, has_source: bool) -> list[Unpaired]:
-    """The texts of data.also_source and data.also_target.
-
-    ConfigError for other options that they conflict with.
-    """
-    found = []
-    for side in ("source", "target"):
-        path, where = getattr(config.data, f"also_{side}"), f"data.also_{side}"
-        if path is None:
-            continue
+def require_possible_unpaired(config: Config, *, has_source: bool) -> None:
+    """ConfigError for texts without the other side, or options about them, that conflict with other options."""
+    sides = [side for side in ("source", "target") if getattr(config.data, f"also_{side}") is not None]
+    for side in sides:
+        where = f"data.also_{side}"
         if not has_source:
             fix = "train on the texts themselves, or choose another model"
             raise ConfigError("has no effect on a language model", where=where, fix=fix)
@@ -95,12 +90,23 @@ def read_unpaired(config: Config, *, has_source: bool) -> list[Unpaired]:
         if corpus_of(config.data.train):
             what = "unsupported with a prepared corpus, whose vocabularies are fixed"
             raise ConfigError(what, where=where, fix="train on the files of pairs themselves")
-        table = TableOptions(encoding=config.data.encoding)
-        read = read_pairs([Path(path)], columns="target", skip_bad=config.data.skip_bad, table=table)
-        found.append(Unpaired(side, [pair.target for pair in read.pairs if pair.target]))
-    if config.training.denoising_updates and not found:
+    if config.training.denoising_updates and not sides:
         fix = "give texts: --also-source FILE, or --also-target FILE"
         raise ConfigError("has no effect without texts to restore", where="training.denoising_updates", fix=fix)
+
+
+def read_unpaired(config: Config, *, has_source: bool) -> list[Unpaired]:
+    """The texts of data.also_source and data.also_target.
+
+    ConfigError for other options that they conflict with.
+    """
+    require_possible_unpaired(config, has_source=has_source)
+    found = []
+    for side in ("source", "target"):
+        if (path := getattr(config.data, f"also_{side}")) is not None:
+            table = TableOptions(encoding=config.data.encoding)
+            read = read_pairs([Path(path)], columns="target", skip_bad=config.data.skip_bad, table=table)
+            found.append(Unpaired(side, [pair.target for pair in read.pairs if pair.target]))
     return found
 
 
