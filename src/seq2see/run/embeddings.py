@@ -17,6 +17,7 @@ from seq2see.data.word_vectors import read_word_vectors
 from seq2see.errors import CheckpointError, ConfigError, DataError
 from seq2see.model import Seq2Seq
 from seq2see.model.embedding import Embedding
+from seq2see.run.embedding_files import embedding_files
 from seq2see.text import Codecs, Vocabulary
 from seq2see.text.alignment import STEP_TOKEN
 from seq2see.text.fields import FIELD_BREAK, VALUE
@@ -47,30 +48,6 @@ class Embedded(NamedTuple):
         """For the terminal."""
         share = f"{len(self.rows):,} of the {self.num_tokens:,} tokens have vectors of {self.width} numbers"
         return f"{self.side}: {share} in {self.path.name}"
-
-
-def embedding_files(options: TrainingOptions) -> dict[str, str]:
-    """The files of pretrained vectors by side."""
-    files = {"source": options.source_embeddings, "target": options.target_embeddings}
-    return {side: path for side, path in files.items() if path is not None}
-
-
-def require_possible(options: TrainingOptions, *, has_source: bool) -> None:
-    """ConfigError for options of pretrained vectors that conflict with others."""
-    files = embedding_files(options)
-    if options.freeze_embeddings and not files:
-        fix = "set training.source_embeddings or training.target_embeddings too"
-        raise ConfigError("has no effect without pretrained embeddings", where="training.freeze_embeddings", fix=fix)
-    for side in files:
-        where = f"training.{side}_embeddings"
-        if options.start_from:
-            what = "has no effect on a model that is fine-tuned, which has embeddings of its own"
-            raise ConfigError(what, where=where, fix="leave it out, or train a new model without --from")
-        if side == "source" and not has_source:
-            raise ConfigError("has no effect on a language model", where=where, fix="set training.target_embeddings")
-    if options.freeze_embeddings and options.shard:
-        what = "unsupported with training.shard, which splits the tables among the processes"
-        raise ConfigError(what, where="training.freeze_embeddings", fix="leave one of the two out")
 
 
 def read_embeddings(options: TrainingOptions, codecs: Codecs) -> list[Embedded]:

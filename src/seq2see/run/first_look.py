@@ -12,7 +12,7 @@ from seq2see.blueprint import find, resolve
 from seq2see.config import Config
 from seq2see.data import Pair
 from seq2see.errors import ConfigError
-from seq2see.run.embeddings import require_possible
+from seq2see.run.embedding_files import require_possible
 from seq2see.run.folder import require_free
 from seq2see.run.pairs import RunData, read_data, require_possible_unpaired, with_units
 

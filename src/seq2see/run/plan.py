@@ -25,7 +25,8 @@ from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
 from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
 from seq2see.run.denoising import grown_codecs
-from seq2see.run.embeddings import Embedded, read_embeddings, require_possible, with_width
+from seq2see.run.embedding_files import require_possible
+from seq2see.run.embeddings import Embedded, read_embeddings, with_width
 from seq2see.run.fine_tune import Pretrained, extended_codecs, filled_fields, options_line, pretrained_lines, used_ids
 from seq2see.run.pairs import (
     RunData,
