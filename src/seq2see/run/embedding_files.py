@@ -12,7 +12,7 @@ def embedding_files(options: TrainingOptions) -> dict[str, str]:
     return {side: path for side, path in files.items() if path is not None}
 
 
-def require_possible(options: TrainingOptions, *, has_source: bool) -> None:
+def require_possible_embeddings(options: TrainingOptions, *, has_source: bool) -> None:
     """ConfigError for options of pretrained vectors that conflict with others."""
     files = embedding_files(options)
     if options.freeze_embeddings and not files:

@@ -12,7 +12,7 @@ from seq2see.blueprint import find, resolve
 from seq2see.config import Config
 from seq2see.data import Pair
 from seq2see.errors import ConfigError
-from seq2see.run.embedding_files import require_possible
+from seq2see.run.embedding_files import require_possible_embeddings
 from seq2see.run.folder import require_free
 from seq2see.run.pairs import RunData, read_data, require_possible_unpaired, with_units
 
@@ -49,7 +49,7 @@ def read_request(
     Otherwise a mistyped name would be found only after an existing run has been given up with `force`.
     """
     has_source = find(resolve(config.model).name).has_source
-    require_possible(config.training, has_source=has_source)
+    require_possible_embeddings(config.training, has_source=has_source)
     require_possible_unpaired(config, has_source=has_source)
     data = with_units(read_data(config, pairs, dev_pairs, has_source=has_source), config.text, has_source=has_source)
     require_free(folder, force=force)

@@ -25,7 +25,7 @@ from seq2see.errors import ConfigError
 from seq2see.inference.batching import require_room
 from seq2see.model import Blueprint, Sizes, build, find, max_positions, resolve
 from seq2see.run.denoising import grown_codecs
-from seq2see.run.embedding_files import require_possible
+from seq2see.run.embedding_files import require_possible_embeddings
 from seq2see.run.embeddings import Embedded, read_embeddings, with_width
 from seq2see.run.fine_tune import Pretrained, extended_codecs, filled_fields, options_line, pretrained_lines, used_ids
 from seq2see.run.pairs import (
@@ -196,7 +196,7 @@ def plan_run(
     with.
     """
     has_source = find(resolve(config.model).name).has_source
-    require_possible(config.training, has_source=has_source)
+    require_possible_embeddings(config.training, has_source=has_source)
     also = read_unpaired(config, has_source=has_source) if codecs is None else []
     needs_vectors = codecs is None or config.training.freeze_embeddings
     to_align: Examples | None = None
