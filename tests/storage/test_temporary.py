@@ -140,6 +140,31 @@ def test_two_processes_that_write_the_same_folder_leave_one_of_both(tmp_path: Pa
     assert (tmp_path / "out" / "a").read_text() == (tmp_path / "out" / "b").read_text()
 
 
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_folder_that_another_process_writes_meanwhile_is_the_previous_one(
+    can_exchange: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, exchange, rename = tmp_path / "out", temporary.exchange, Path.rename
+    tries = []
+
+    def refused_at_first(one: Path, other: Path) -> bool:
+        tries.append(one)
+        return can_exchange and len(tries) > 1 and exchange(one, other)
+
+    def overtaken(path: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        folder.mkdir()
+        (folder / "theirs").touch()
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(temporary, "exchange", refused_at_first)
+    monkeypatch.setattr(Path, "rename", overtaken)
+    write_folder(folder, FILES)
+    assert len(tries) == 2
+    assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "manifest.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_a_file_that_was_removed_while_its_lock_was_awaited_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

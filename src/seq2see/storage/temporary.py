@@ -30,6 +30,8 @@ AT_CURRENT_FOLDER, RENAME_EXCHANGE = -100, 2
 """Constants of Linux, for `renameat2`."""
 NO_EXCHANGE = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.ENOENT)
 """How systems report that they can't exchange two names, or that one of them is missing."""
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+"""How systems report that a folder's new name belongs to another folder."""
 
 
 class Temporary(NamedTuple):
@@ -115,13 +117,19 @@ def put_in_place(new: Path, folder: Path) -> Path:
 
     Where the system can exchange two names, there is a complete folder in the place at every moment.
     """
-    if exchange(new, folder):
-        return new
-    old = temporary_name(folder, "old")
-    if os.path.lexists(folder):
-        folder.rename(old)
-    new.rename(folder)
-    return old
+    while not exchange(new, folder):
+        old = temporary_name(folder, "old")
+        with suppress(FileNotFoundError):
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError as error:
+            if error.errno not in TAKEN:
+                raise
+            remove(old)  # another process has put its own in the place, which is the previous one now
+        else:
+            return old
+    return new
 
 
 def exchange(one: Path, other: Path) -> bool:
