@@ -186,10 +186,14 @@ class Tally:
         except (asyncio.IncompleteReadError, OSError):
             self.broken += 1
             return b""
+        self.count(status, time.perf_counter() - began)
+        return body
+
+    def count(self, status: int, seconds: float) -> None:
+        """Count a response."""
         self.statuses[status] += 1
         if status == 200:
-            self.seconds.append(time.perf_counter() - began)
-        return body
+            self.seconds.append(seconds)
 
     def figures(self, seconds: float) -> dict[str, Any]:
         """Rate and latencies."""
@@ -203,42 +207,112 @@ class Tally:
         }
 
 
+class Connection(asyncio.Protocol):
+    """A connection for one request at a time, with as little work per request as Python allows."""
+
+    is_open = False
+    began: float | None = None
+    data = b""
+
+    def __init__(self, tally: Tally, then: Callable[[Connection], None]) -> None:
+        self.tally = tally
+        self.then = then
+        """Called once a request is over."""
+
+    async def ask(self, port: int, content: bytes) -> None:
+        """Send a request, on a new connection if the last one was closed."""
+        try:
+            if not self.is_open:
+                await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", port)
+            self.send(content)
+        except OSError:
+            self.tally.broken += 1
+            self.then(self)
+
+    def send(self, content: bytes) -> None:
+        """Send a request on the open connection."""
+        self.began = time.perf_counter()
+        self.transport.write(content)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport, self.is_open = transport, True
+
+    def data_received(self, data: bytes) -> None:
+        """Count a complete response."""
+        self.data += data
+        head, blank, body = self.data.partition(b"\r\n\r\n")
+        if not blank or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]):
+            return
+        assert self.began is not None
+        self.tally.count(int(head[9:12]), time.perf_counter() - self.began)
+        self.data, self.began = b"", None
+        if b"connection: close" in head.lower():
+            self.close()
+        self.then(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count a request without a response."""
+        self.is_open = False
+        if self.began is not None:
+            self.tally.broken += 1
+            self.data, self.began = b"", None
+            self.then(self)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self.is_open:
+            self.is_open = False
+            self.transport.close()
+
+
 async def closed_loop(port: int, texts: list[str], clients: int, seconds: float, **options: Any) -> Tally:
     """So many clients, each with its next request once the last one is answered."""
-    tally, end = Tally(), time.monotonic() + seconds
+    tally, chance, end = Tally(), random.Random(0), time.monotonic() + seconds
+    requests = [request("/v1/predict", {"texts": [text], **options}) for text in texts]
+    finished: asyncio.Queue[Connection] = asyncio.Queue()
 
-    async def work(seed: int) -> None:
-        chance, client = random.Random(seed), Client(port)
-        while time.monotonic() < end:
-            await tally.time(client.ask("/v1/predict", {"texts": [chance.choice(texts)], **options}))
-        client.close()
+    def go_on(connection: Connection) -> None:
+        if connection.is_open and time.monotonic() < end:
+            connection.send(chance.choice(requests))
+        else:
+            finished.put_nowait(connection)
 
-    await asyncio.gather(*map(work, range(clients)))
+    for connection in [Connection(tally, go_on) for _ in range(clients)]:
+        await connection.ask(port, chance.choice(requests))
+    left = clients
+    while left:
+        connection = await finished.get()
+        if time.monotonic() < end:
+            await connection.ask(port, chance.choice(requests))
+        else:
+            connection.close()
+            left -= 1
     return tally
 
 
 async def open_loop(port: int, texts: list[str], rate: float, seconds: float) -> Tally:
     """Requests at this rate, whether or not the others are answered; connections are used again."""
     tally, chance = Tally(), random.Random(0)
-    free: list[Client] = []
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def one(text: str) -> None:
-        client = free.pop() if free else Client(port)
-        await tally.time(client.ask("/v1/predict", {"texts": [text]}))
-        free.append(client)
-
-    began, count = time.monotonic(), 0
+    requests = [request("/v1/predict", {"texts": [text]}) for text in texts]
+    free: list[Connection] = []
+    connecting: set[asyncio.Task[None]] = set()
+    began, asked = time.monotonic(), 0
     while (now := time.monotonic() - began) < seconds:
-        while count < now * rate:
-            task = asyncio.create_task(one(chance.choice(texts)))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-            count += 1
+        while asked < now * rate:
+            connection, asked = free.pop() if free else Connection(tally, free.append), asked + 1
+            if connection.is_open:
+                connection.send(chance.choice(requests))
+            else:
+                task = asyncio.create_task(connection.ask(port, chance.choice(requests)))
+                connecting.add(task)
+                task.add_done_callback(connecting.discard)
         await asyncio.sleep(0.002)
-    await asyncio.gather(*tasks)
-    for client in free:
-        client.close()
+    while connecting or sum(tally.statuses.values()) + tally.broken < asked:
+        await asyncio.sleep(0.01)
+    for connection in free:
+        connection.close()
     return tally
 
 

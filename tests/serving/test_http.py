@@ -476,7 +476,7 @@ def test_an_event_loop_that_can_not_keep_up_refuses_before_it_reads(
 def test_a_refused_request_leaves_its_connection_as_it_wants_it(
     tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seq2see.serving.server.HEAD_SECONDS", 0.3)
+    monkeypatch.setattr("seq2see.serving.protocol.HEAD_SECONDS", 0.3)
     head = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 16\r\n"
     body = b'{"texts": "abc"}'
     with running({"tiny": tiny_run}) as service:
@@ -495,7 +495,7 @@ def test_a_refused_request_leaves_its_connection_as_it_wants_it(
 
 
 def test_slow_heads_and_large_ones_end_their_connection(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seq2see.serving.server.HEAD_SECONDS", 0.2)
+    monkeypatch.setattr("seq2see.serving.protocol.HEAD_SECONDS", 0.2)
     with running({"tiny": tiny_run}) as service:
         with socket.create_connection(("127.0.0.1", service.port), timeout=5) as client:
             client.sendall(b"GET /health/live HTTP/1.1\r\nHost: ")

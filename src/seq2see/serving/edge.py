@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from uuid import uuid4
+from random import Random
 
 import msgspec
 from starlette.datastructures import MutableHeaders
@@ -30,6 +30,8 @@ CLIENT_GONE = 499
 QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
 """Paths that are asked every few seconds, and logged only if something is wrong."""
 
+_IDS = Random()
+"""The system's random numbers would give up Python's lock for each request, while a worker's thread waits for it."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -61,7 +63,7 @@ class Edge:
         started = time.perf_counter()
         status, is_complete = CLIENT_GONE, False
         given = header(scope, b"x-request-id")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        request_id = given if _REQUEST_ID.fullmatch(given) else f"{_IDS.getrandbits(128):032x}"
         state = scope.setdefault("state", {})
         state["request_id"], state["fields"] = request_id, {}
 

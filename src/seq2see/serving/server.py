@@ -1,4 +1,4 @@
-"""The HTTP server of a service: what it bounds of its connections, and how it stops."""
+"""The HTTP server of a service: its port, and how it stops."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from seq2see.console import say
 from seq2see.errors import ConfigError
@@ -23,136 +20,14 @@ from seq2see.serving.app import App
 from seq2see.serving.logs import log, open_log
 from seq2see.serving.models import Models
 from seq2see.serving.options import ServiceOptions
-from seq2see.serving.problems import MEDIA_TYPE, ProblemError
-from seq2see.serving.service import Service
+from seq2see.serving.protocol import KEEP_ALIVE_SECONDS, Protocol
 
-COMPUTED = frozenset({b"/v1/predict", b"/v1/score", b"/v1/stream"})
-"""Paths of requests that go into the queue."""
-KEEP_ALIVE_SECONDS = 75
-"""In which a connection may be idle: longer than the usual balancer keeps one, so that it is the one that closes it."""
 BACKLOG = 2048
 """Connections that the system holds for us until they are accepted."""
-HEAD_BYTES = 64 * 1024
-"""Of the request line and all headers."""
-HEAD_SECONDS = 10.0
-"""In which these have to arrive."""
 AFTER_GRACE = 2.0
 """Seconds after the time of grace, for the last responses that say so."""
-FIRST_REQUEST_SECONDS = 0.5
-"""In which the first request of a connection arrives that was made before the port was closed."""
 SWITCH_SECONDS = 0.0005
 """After which a thread lets the event loop go on; Python's usual 5 ms would be felt in every request."""
-
-
-class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 with bounds on the time and size of a request's head, so that slow clients only harm themselves."""
-
-    service: Service
-    """Set by the class that a server makes for itself."""
-    head_bytes = 0
-    in_head = in_body = False
-    timer: asyncio.TimerHandle | None = None
-    refusal: ProblemError | None = None
-    """Why the request whose body arrives is refused."""
-
-    def connection_made(self, transport: Any) -> None:
-        """Start the clock of the first head."""
-        super().connection_made(transport)
-        self.start_timer()
-
-    def start_timer(self) -> None:
-        """Close the connection unless a head, or the body of a refused request, arrives in time."""
-        if self.timer is None:
-            self.timer = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
-
-    def stop_timer(self) -> None:
-        """It has arrived, or the connection is over."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
-        self.stop_timer()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Count the bytes of a head, and start the clock if it isn't complete."""
-        if not self.in_body:
-            self.head_bytes += len(data)
-            if self.head_bytes > HEAD_BYTES + len(data):  # the last part may be the body already
-                self.send_400_response("The headers are too large.")
-                return
-        super().data_received(data)
-        if self.in_head or self.refusal is not None:
-            self.start_timer()
-        else:
-            self.stop_timer()
-
-    def shutdown(self) -> None:
-        """Called when the service stops: close the connection, but not under a first request that is on its way."""
-        if self.cycle is None:
-            self.loop.call_later(FIRST_REQUEST_SECONDS, super().shutdown)
-        else:
-            super().shutdown()
-
-    def on_message_begin(self) -> None:
-        """The first byte of a request on this connection, or of the next one."""
-        self.in_head = True
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """The head has arrived."""
-        self.in_head, self.in_body, self.head_bytes = False, True, 0
-        self.refusal = self.refusal_of_head()
-        if self.refusal is None:
-            super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """A part of the body has arrived; that of a refused request is forgotten."""
-        if self.refusal is None:
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """The body has arrived; what follows is the next head."""
-        self.in_body = False
-        if self.refusal is None:
-            super().on_message_complete()
-            return
-        request_id = self.service.refused(self.url.decode("ascii"), self.refusal)
-        keep_alive = self.parser.should_keep_alive() and not self.service.is_draining
-        self.transport.write(as_http(self.refusal, request_id, keep_alive=keep_alive))
-        self.refusal = None
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive if keep_alive else 0, self.timeout_keep_alive_handler
-        )
-
-    def refusal_of_head(self) -> ProblemError | None:
-        """Why a request to compute something is refused already now, which costs a fifth of refusing it later.
-
-        Pages of other origins need the headers of CORS to see why, `Expect` needs a response before the body, and the
-        response before this one has to be complete.
-        """
-        if self.url not in COMPUTED or self.parser.get_method() != b"POST" or self.expect_100_continue:
-            return None
-        is_answering = bool(self.cycle) and not self.cycle.response_complete
-        if is_answering or any(name == b"origin" for name, _ in self.headers):
-            return None
-        return self.service.refusal()
-
-
-def as_http(problem: ProblemError, request_id: str, *, keep_alive: bool) -> bytes:
-    """The whole response to a refused request."""
-    body = msgspec.json.encode(problem.content(request_id))
-    headers = {
-        "Content-Type": MEDIA_TYPE,
-        "Content-Length": len(body),
-        "X-Request-ID": request_id,
-        "Connection": "keep-alive" if keep_alive else "close",
-        **problem.headers,
-    }
-    lines = [f"HTTP/1.1 {problem.status} {problem.title}", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 class Server(uvicorn.Server):
