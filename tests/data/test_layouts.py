@@ -158,7 +158,7 @@ def test_a_layout_needs_the_options_of_the_page_and_no_others(row: list[str], se
     said = seq2see_in(f"train {name} --dev {name} {train} -o run {small}")
     assert f"data: {num_pairs} pairs to train on, {num_pairs} dev pairs" in said
     assert (
-        ("read as" in said or "columns" in said or "JSON" in said)
+        ("read as" in said or "columns" in said or any(kind in said for kind in ("JSON", "TMX")))
         or name == "words.tsv"
         or name[-4:] in ("dict", ".txt")
     )

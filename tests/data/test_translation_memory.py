@@ -93,3 +93,13 @@ def test_entities_do_not_fill_the_memory(tmp_path: Path) -> None:
     )
     with pytest.raises(seq2see.DataError, match="damaged"):
         read_pairs([path])
+
+
+def test_a_memory_is_called_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "memory.tmx"
+    path.write_text(tmx(), encoding="utf-8")
+    chosen = read_pairs([path], table=TableOptions(source=("en-US",), target="de-DE"), skip_bad=True).format
+    assert chosen is not None
+    assert chosen.describe() == (
+        "TMX; en-US as source, de-DE as target; left out: fr (choose others with --source and --target)"
+    )

@@ -31,8 +31,16 @@ MAX_LINES = 2_000
 """Lines that the format is told from."""
 MAX_BYTES = 4_000_000
 """Bytes after which no further line is looked at for this."""
-JSON_EXTENSIONS = (".jsonl", ".ndjson", ".json", ".parquet", ".tmx", ".xliff", ".xlf")
-"""Extensions of files that are read as one JSON value per line; those of all but the first two are made."""
+JSON_EXTENSIONS = {
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "JSON"),
+    ".parquet": "Parquet",
+    ".tmx": "TMX",
+    **dict.fromkeys((".xliff", ".xlf"), "XLIFF"),
+}
+"""Extensions of files that are read as one JSON value per line, and what the file is called.
+
+The lines of all but the first two are made.
+"""
 TABLE_EXTENSIONS = (".csv", ".tsv")
 """Extensions of tables."""
 _HALF = 0.5
@@ -85,9 +93,10 @@ def format_of(
     """
     has_source = columns == "pairs"
     if is_json(Path(where)) or (options.delimiter is None and is_json_text(head)):
-        return json_format(
+        found = json_format(
             head, options.source, options.target, extra, where=where, has_source=has_source, has_target=has_target
         )
+        return replace(found, kind=JSON_EXTENSIONS.get(extension(Path(where)), "JSON"))
     is_asked = bool(options.source or options.target is not None)
     if not has_source and not is_asked and not extra and not options.given().keys() - {"encoding", "names"}:
         return TextFormat()

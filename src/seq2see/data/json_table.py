@@ -48,6 +48,8 @@ class JsonFormat:
     is_given: bool = False
     unused: tuple[str, ...] = ()
     """Other keys, which are left out."""
+    kind: str = "JSON"
+    """What the file is called from which the lines were made."""
 
     def rows(self, content: bytes, *, is_start: bool) -> Rows | None:
         """None: each line is parsed on its own."""
@@ -85,7 +87,7 @@ class JsonFormat:
             return ""
         sides = [f"{' and '.join(map(path_name, self.source))} as source"] if self.source else []
         sides += [] if self.target is None else [f"{path_name(self.target)} as target"]
-        said = f"JSON; {', '.join(sides)}"
+        said = f"{self.kind}; {', '.join(sides)}"
         if self.unused:
             said += f"; left out: {' and '.join(self.unused)}{other_columns(has_target=self.target is not None)}"
         return said
