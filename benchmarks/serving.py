@@ -292,10 +292,10 @@ async def closed_loop(port: int, texts: list[str], clients: int, seconds: float,
     return tally
 
 
-async def open_loop(port: int, texts: list[str], rate: float, seconds: float) -> Tally:
+async def open_loop(port: int, texts: list[str], rate: float, seconds: float, **options: Any) -> Tally:
     """Requests at this rate, whether or not the others are answered; connections are used again."""
     tally, chance = Tally(), random.Random(0)
-    requests = [request("/v1/predict", {"texts": [text]}) for text in texts]
+    requests = [request("/v1/predict", {"texts": [text], **options}) for text in texts]
     free: list[Connection] = []
     connecting: set[asyncio.Task[None]] = set()
     began, asked = time.monotonic(), 0
@@ -391,17 +391,17 @@ def beside(other: str, command: list[str], model: str, texts: list[str], port: i
     return found
 
 
-def overload(model: str, texts: list[str], port: int, seconds: float = 60) -> dict[str, Any]:
+def overload(model: str, texts: list[str], port: int, seconds: float = 60, beam: int = 1) -> dict[str, Any]:
     """Three times what 64 clients get, which is measured before and afterwards, since other jobs come and go."""
 
     def capacity() -> dict[str, Any]:
-        return asyncio.run(closed_loop(port, texts, 64, 10)).figures(10)
+        return asyncio.run(closed_loop(port, texts, 64, 10, beam=beam)).figures(10)
 
     with service(model, port, "--deadline", "2") as server:
-        asyncio.run(closed_loop(port, texts, 64, 5))
+        asyncio.run(closed_loop(port, texts, 64, 5, beam=beam))
         capacities = [capacity()]
         before, rate = server.resident(), 3 * capacities[0]["answered_per_second"]
-        figures = asyncio.run(open_loop(port, texts, rate, seconds)).figures(seconds)
+        figures = asyncio.run(open_loop(port, texts, rate, seconds, beam=beam)).figures(seconds)
         after = server.resident()
         began = time.monotonic()
         while asyncio.run(closed_loop(port, texts, 1, 0.5)).figures(0.5)["p99_ms"] > 100:
@@ -628,10 +628,12 @@ def main() -> None:
     parser.add_argument("texts", type=Path)
     parser.add_argument("--port", type=int, default=8765)
     parser.add_argument("--amount", type=float, help="seconds of overload, requests of fuzz")
+    parser.add_argument("--beam", type=int, default=1, help="of the requests of overload")
     chosen = parser.parse_args()
     texts = [line.split("\t")[0] for line in chosen.texts.read_text(encoding="utf-8").splitlines()]
     amount = () if chosen.amount is None else (int(chosen.amount) if chosen.check == "fuzz" else chosen.amount,)
-    print(json.dumps(CHECKS[chosen.check](chosen.model, texts, chosen.port, *amount), indent=1))
+    more = {"beam": chosen.beam} if chosen.check == "overload" else {}
+    print(json.dumps(CHECKS[chosen.check](chosen.model, texts, chosen.port, *amount, **more), indent=1))
 
 
 if __name__ == "__main__":
