@@ -22,9 +22,12 @@ EXIT_DELAY = 3.0
 """Seconds that the other processes of a run wait before they exit with an error: a launcher ends all processes once one
 has exited, and the first process prints the message."""
 
+THREADS_OF_NUMPY = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+
 
 def main() -> None:
     """Run the command and exit: with 0, with 2 after a message, with 130 if interrupted."""
+    choose_threads()
     open_streams()
     show_warnings_plainly()
     arguments = sys.argv[1:]
@@ -36,6 +39,17 @@ def main() -> None:
     with suppress(UserError, OSError):  # said already, or of no interest after another error
         sys.stdout.flush()
     sys.exit(code)
+
+
+def choose_threads() -> None:
+    """Say how libraries use threads, before they are imported, where the environment doesn't.
+
+    NumPy computes with one thread, and threads of PyTorch sleep while they wait. Products of our size end before a
+    second thread has begun, and one that waits in a loop takes a core from other work (docs/benchmarks.md, "Threads").
+    """
+    if not any(name in os.environ for name in THREADS_OF_NUMPY):
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def run(arguments: list[str], *, trace: bool = False) -> int:

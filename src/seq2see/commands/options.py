@@ -24,6 +24,7 @@ from seq2see.commands.boxes import (
     boxed,
 )
 from seq2see.data.options import Decision, TableOptions, columns_in  # noqa: F401 (as below)
+from seq2see.digits import whole_number
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import MIN_SAMPLES, MOST_SAMPLES, EvaluationOptions  # noqa: F401 (as below)
 from seq2see.inference.glossary import Glossary
@@ -269,10 +270,11 @@ Settings = Annotated[
 
 def sizes_in(text: str) -> list[int]:
     """Numbers of pairs, separated by commas. ConfigError for anything else."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    if not all(word.isdecimal() for word in words):
+    sizes = [whole_number(word.strip()) for word in text.split(",") if word.strip()]
+    found = [size for size in sizes if size is not None]
+    if len(found) < len(sizes):
         raise ConfigError(f"takes whole numbers, not {text!r:.80}", where="--sizes", fix="use --sizes 100,300,900")
-    return [int(word) for word in words]
+    return found
 
 
 def width_in(width: float) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from seq2see.digits import whole_number
+
 FEW = 5
 """Rows from which a pattern in a column is trusted."""
 MOST_LABELS = 20
@@ -18,10 +20,8 @@ _PART_SIGNS = re.compile(r"[;|=+]")
 
 def are_running_numbers(column: Sequence[str]) -> bool:
     """Whether the cells count the rows."""
-    if len(column) < FEW or not all(cell.isdecimal() for cell in column):
-        return False
-    first = int(column[0])
-    return all(int(cell) == number for number, cell in enumerate(column, start=first))
+    first = whole_number(column[0]) if len(column) >= FEW else None
+    return first is not None and all(whole_number(cell) == number for number, cell in enumerate(column, start=first))
 
 
 def is_constant(column: Sequence[str]) -> bool:

@@ -24,6 +24,7 @@ from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions
 from seq2see.data.table import Format, TableFormat
 from seq2see.data.text_lines import TextFormat
+from seq2see.digits import whole_number
 from seq2see.errors import DataError, did_you_mean
 from seq2see.printable import quoted
 
@@ -225,11 +226,11 @@ class _Finder:
         if name in self.names:
             return self.names.index(name)
         num = self.layout.num_columns
-        if name.isdecimal() and int(name):
-            if int(name) > num:
+        if name.isdecimal() and (number := whole_number(name)) != 0:
+            if number is None or number > num:
                 fix = f"give 1 to {num}" + (f", or a name: {', '.join(self.names)}" if self.names else "")
-                raise UnknownColumnError(f"there is no column {name}; found {num}", where=self.where, fix=fix)
-            return int(name) - 1
+                raise UnknownColumnError(f"there is no column {name:.40}; found {num}", where=self.where, fix=fix)
+            return number - 1
         if self.names:
             fix = did_you_mean(name, self.names)
             raise UnknownColumnError(f"unknown column {name!r}", where=self.where, fix=fix, names=self.names)

@@ -12,6 +12,7 @@ from typing import Any
 from seq2see.data.header import BESIDE, IDENTIFIERS, USUAL, usual_columns
 from seq2see.data.lines import Line, LineError, other_columns, require_text, text_of
 from seq2see.data.table import Row, Rows
+from seq2see.digits import whole_number
 from seq2see.errors import DataError, did_you_mean
 from seq2see.printable import quoted
 
@@ -227,7 +228,7 @@ def _is_dictionary(value: dict[str, Any]) -> bool:
 
 
 def _path_called(name: str) -> Path:
-    return tuple(int(part) - 1 if part.isdecimal() and int(part) else part for part in name.split("."))
+    return tuple(number - 1 if (number := whole_number(part)) else part for part in name.split("."))
 
 
 def _paths_of_pair(values: Sequence[Any], counts: Counter[Path]) -> tuple[tuple[Path, ...], Path] | None:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seq2see.data.files import open_content, read_content
+from seq2see.digits import whole_number
 from seq2see.errors import DataError
 from seq2see.system_errors import reported
 
@@ -55,8 +56,9 @@ def read_text(path: Path, wanted: Collection[str]) -> WordVectors:
         _, first = next(lines, (0, b""))
         stated = first.split()
         promised = None
-        if len(stated) == 2 and all(number.isdigit() for number in stated):
-            promised, width = map(int, stated)
+        sizes = [whole_number(number.decode("ascii", "replace")) for number in stated[:3]]
+        if len(sizes) == 2 and sizes[0] is not None and sizes[1] is not None:
+            promised, width = sizes[0], sizes[1]
         else:
             width = len(stated) - 1
             lines = chain_first(first, lines)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from seq2see.config import Config, option, option_names
 from seq2see.data import Examples, Pair
 from seq2see.data.shuffling import splitmix64
+from seq2see.digits import whole_number
 from seq2see.errors import CheckpointError, ConfigError
 
 BLOCK_PAIRS = 65_536
@@ -118,7 +119,8 @@ def origin_of(pairs: Sequence[Pair], index: int) -> tuple[str, int, str]:
     """File, line, and both as text; sorts in reading order."""
     origin = pairs[index].origin or f"pair {index + 1}"
     path, _, line = origin.rpartition(":")
-    return path, int(line) if line.isdigit() else index, origin
+    number = whole_number(line)
+    return path, index if number is None else number, origin
 
 
 def count_of(count: int, name: str) -> str:

@@ -26,6 +26,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from seq2see.digits import whole_number
 from seq2see.errors import ConfigError, UserError, WorldError
 
 if TYPE_CHECKING:
@@ -308,10 +309,11 @@ def kill_siblings(processes: Iterable[int]) -> None:
 def environment_number(variable: str, default: int | None = None) -> int:
     """The number in an environment variable that launchers set. ConfigError if it is missing or invalid."""
     value = os.environ.get(variable, "" if default is None else str(default))
-    if not value.isdecimal():
-        what = f"must be a whole number, not {value!r}" if value else "is not set, but WORLD_SIZE is"
+    number = whole_number(value)
+    if number is None:
+        what = f"must be a whole number, not {value!r:.80}" if value else "is not set, but WORLD_SIZE is"
         raise ConfigError(what, where=variable, fix="start the processes with torchrun, which sets it")
-    return int(value)
+    return number
 
 
 def is_communication_error(error: RuntimeError) -> bool:
