@@ -99,6 +99,18 @@ LAYOUTS: dict[str, tuple[str, str | bytes, int, tuple[str, str]]] = {
         + "</body></tmx>\n",
         8, WORDS[0],
     ),
+    "message catalogs (gettext)": (
+        "words.po",
+        'msgid ""\nmsgstr "Language: nl\\n"\n\n' + "".join(f'#: a.c\nmsgid "{a}"\nmsgstr "{b}"\n\n' for a, b in WORDS),
+        8, WORDS[0],
+    ),
+    "table in Markdown": (
+        "words.md", "| word | ipa |\n|---|:--|\n" + "".join(f"| {a} | {b} |\n" for a, b in WORDS), 8, WORDS[0],
+    ),
+    "by column, as pandas writes it": (
+        "words.json", json.dumps({"a": {str(at): a for at, (a, _) in enumerate(WORDS)},
+                                  "b": {str(at): b for at, (_, b) in enumerate(WORDS)}}), 8, WORDS[0],
+    ),
     "instructions in JSON Lines": (
         "tasks.jsonl",
         "".join(
@@ -160,7 +172,7 @@ def test_a_layout_needs_the_options_of_the_page_and_no_others(row: list[str], se
     assert (
         ("read as" in said or "columns" in said or any(kind in said for kind in ("JSON", "TMX")))
         or name == "words.tsv"
-        or name[-4:] in ("dict", ".txt")
+        or name[-4:] in ("dict", ".txt", "s.po")
     )
     seq2see_in(f"predict run --input {name} {predict} -o answers.txt")
     assert len(Path("answers.txt").read_text(encoding="utf-8").splitlines()) == num_pairs
@@ -214,3 +226,50 @@ def test_a_near_miss_gets_the_answer_of_the_page(
     assert row[1] in str(caught.value)
     assert row[2] in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("words.csv", "sep=;\n" + lines(WORDS, ";")),
+        ("words.csv", 'sep=;\n"wolf";"w;l"\n' + lines(WORDS, ";")),
+        ("words.txt", lines(WORDS, " → ")),
+        ("words.txt", lines(WORDS, " ⇒ ")),
+        ("words.json", json.dumps({"version": 1, "data": [{"q": a, "a": b} for a, b in WORDS]})),
+        ("words.json", json.dumps({"a": [a for a, _ in WORDS], "b": [b for _, b in WORDS]})),
+        ("words.json", json.dumps({"columns": ["a", "b"], "index": [0], "data": WORDS})),
+    ],
+    ids=["sep", "sep and quotes", "arrow", "double arrow", "one key", "columns", "split"],
+)
+def test_other_ways_to_write_pairs(name: str, content: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    found = [(pair.source, pair.target) for pair in read_pairs([path]).pairs]
+    assert found[-len(WORDS) :] == WORDS
+    assert len(found) == len(WORDS) + content.count('"w;l"')
+
+
+@pytest.mark.parametrize("separator", [": ", " = ", ":: ", " "])
+def test_marks_of_questions_and_answers_are_no_sources(separator: str, tmp_path: Path) -> None:
+    path = tmp_path / "chat.txt"
+    path.write_text("".join(f"Q{separator}{a}\nA{separator}{a[::-1]}\n" for a, _ in WORDS), encoding="utf-8")
+    with pytest.raises(UserError):
+        read_pairs([path])
+    path.write_text("".join(f"{a}{separator}{'yes' if len(a) == 3 else 'no'}\n" for a, _ in WORDS * 2))
+    assert len(read_pairs([path]).pairs) == 2 * len(WORDS)  # few different targets are usual
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\x80\x04\x95\x10\0\0\0\0\0\0\0", "a pickle"), (b"\x93NUMPY\x01\0", "NumPy"), (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"ARROW1\0\0", "Arrow"), (b"1\r\n00:00:01,000 --> 00:00:02,000\r\na\r\n", "subtitles"),
+        (b"WEBVTT\n\n00:01.000 --> 00:02.000\na\n", "subtitles"), (b"<DOC>\n<seg>a</seg>\n", "SGML"),
+    ],
+    ids=["pickle", "numpy", "hdf5", "arrow", "srt", "vtt", "sgml"],
+)  # fmt: skip
+def test_files_without_pairs_are_called_what_they_are(content: bytes, what: str, tmp_path: Path) -> None:
+    path = tmp_path / "words"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=what):
+        read_pairs([path])

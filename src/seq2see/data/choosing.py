@@ -37,6 +37,7 @@ JSON_EXTENSIONS = {
     ".parquet": "Parquet",
     ".tmx": "TMX",
     **dict.fromkeys((".xliff", ".xlf"), "XLIFF"),
+    **dict.fromkeys((".po", ".pot"), "gettext"),
 }
 """Extensions of files that are read as one JSON value per line, and what the file is called.
 
@@ -192,7 +193,7 @@ def _rows(head: Sequence[str], layout: Layout) -> list[list[str]]:
     """The cells of the first lines, without the header."""
     lines = [line for line in head if line.strip()]
     if layout.is_quoted:
-        found = records(lines, layout.delimiter, layout.comments)
+        found = records(lines, layout.delimiter, layout.skipped)
         rows = [cells for _, _, cells in found if isinstance(cells, list)]
     else:
         rows = [layout.split(line) for line in lines if not layout.is_comment(line)]

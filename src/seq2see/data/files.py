@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import SEEK_SET, BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
@@ -26,6 +26,7 @@ from seq2see.data.conversion import (
 )
 from seq2see.data.encodings import unicode_advice
 from seq2see.data.formats import known_format
+from seq2see.data.message_catalog import catalog_lines, is_message_catalog
 from seq2see.data.standard_input import STDIN_FILE, content_of_stdin
 from seq2see.data.translation_memory import is_translation_memory, memory_lines
 from seq2see.errors import DataError
@@ -64,8 +65,8 @@ def read_content(path: Path, encoding: str | None = None) -> bytes:
             content = unpacked.readall()
     if content.startswith(PARQUET) and not is_gzip:
         content = b"".join(parquet_lines(path, content))
-    elif is_translation_memory(content[:_START]):
-        content = b"".join(memory_lines(BytesIO(content), str(path)))
+    elif lines_of := translation_lines(content[:_START]):
+        content = b"".join(lines_of(BytesIO(content), str(path)))
     elif content.startswith(MARKS) or encoding is not None:
         name = encoding_of(content if not content.startswith(MARKS) else content[:_MAX_EXAMINED], encoding)
         content = content if name is None else b"".join(transcoded([content], name, str(path)))
@@ -74,6 +75,13 @@ def read_content(path: Path, encoding: str | None = None) -> bytes:
         content = lines
         _check(content, path, is_all=True, is_gzip=is_gzip)
     return content
+
+
+def translation_lines(start: bytes) -> Callable[[BinaryIO, str], Iterator[bytes]] | None:
+    """What makes lines of JSON of a file that begins so, if it has translations in another format."""
+    if is_translation_memory(start):
+        return memory_lines
+    return catalog_lines if is_message_catalog(start) else None
 
 
 def unreadable(error: OSError | ValueError, path: Path) -> DataError:
@@ -191,8 +199,8 @@ def open_content(path: Path, encoding: str | None = None) -> Iterator[OpenFile]:
         if start.startswith(PARQUET) and not is_gzip:
             again = content_of_stdin() if path == STDIN_FILE else None
             stream = BufferedReader(Chunks(parquet_lines(path, again)), _BUFFER)
-        elif is_translation_memory(start):
-            stream = BufferedReader(Chunks(memory_lines(stream, str(path))), _BUFFER)
+        elif lines_of := translation_lines(start):
+            stream = BufferedReader(Chunks(lines_of(stream, str(path))), _BUFFER)
         elif name := _encoding_of_stream(start, path, encoding, is_gzip=is_gzip):
             stream = BufferedReader(Chunks(transcoded(blocks_of(stream), name, str(path))), _BUFFER)
         start = stream.peek(_START)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import NamedTuple
 
@@ -25,10 +26,19 @@ _FORMATS = (
     _Format(b"SQLite format 3\0", "is an SQLite database", _SAVE_AS_TEXT),
     _Format(b"%PDF-", "is a PDF", _SAVE_AS_TEXT),
     _Format(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a document of an old Microsoft Office", _SAVE_AS_TEXT),
+    *(
+        _Format(start, "is a pickle of Python", _SAVE_AS_TEXT)
+        for start in (b"\x80\x03", b"\x80\x04\x95", b"\x80\x05\x95")
+    ),
+    _Format(b"\x93NUMPY", "is an array of NumPy", _SAVE_AS_TEXT),
+    _Format(b"\x89HDF\r\n", "is in HDF5", _SAVE_AS_TEXT),
+    _Format(b"ARROW1", "is in Arrow's format", "save it as Parquet, CSV or JSON Lines"),
     _Format(b"\x89PNG", "is a picture", "name a file of text"),
     _Format(b"\xff\xd8\xff", "is a picture", "name a file of text"),
 )
-_MARKUP = {b"<?xml": "XML", b"<!doctype html": "HTML", b"<html": "HTML"}
+_SUBTITLES = re.compile(rb"(?:WEBVTT|\d+\r?\n[\d:]+[,.]\d{3} --> )")
+_MARKUP = {b"<?xml": "XML", b"<!doctype html": "HTML", b"<html": "HTML",
+           **dict.fromkeys((b"<doc", b"<srcset", b"<refset", b"<tstset", b"<mteval"), "SGML")}  # fmt: skip
 _PACKED_MODEL = b"\x89S2SEE\n"
 _ZIP = b"PK\x03\x04"
 _DOCUMENTS = (b"[Content_Types].xml", b"xl/", b"word/", b"mimetypeapplication/vnd.oasis")
@@ -66,6 +76,9 @@ def known_format(start: bytes, path: str) -> Advice | None:
     if kind := next((kind for mark, kind in _MARKUP.items() if first.startswith(mark) and b"\t" not in first), ""):
         fix = "export its pairs as a table in text, such as CSV, or as TMX or XLIFF"
         return Advice(f"is {kind}, and no table", fix)
+    if _SUBTITLES.match(start.removeprefix(b"\xef\xbb\xbf")):
+        fix = "align its lines with those of a translation, and write both as source TAB target"
+        return Advice("has subtitles, and no pairs", fix)
     for each in _FORMATS:
         if start.startswith(each.start):
             command = piped(path, each.program, ".txt" if "." not in path else "") if each.program else ""

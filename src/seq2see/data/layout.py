@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ FIRST_BLANK = "first blank"
 """The delimiter of a pronouncing dictionary: blanks divide the word from the rest of the line."""
 PADDED = "_"
 """The delimiter of halves of a fixed width, of which the second begins with it."""
-DELIMITERS = (TAB, "|||", "=>", "->", "::", "|", ";", ",", "=", ":", PADDED, BLANKS, FIRST_BLANK, SPACES)
+DELIMITERS = (TAB, "|||", "=>", "->", "⇒", "→", "::", "|", ";", ",", "=", ":", PADDED, BLANKS, FIRST_BLANK, SPACES)
 """Those tried, the most telling first."""
 _BLANK_DELIMITERS = (BLANKS, FIRST_BLANK, SPACES, PADDED)
 CSV_DELIMITERS = (TAB, "|", ";", ",")
@@ -44,6 +45,15 @@ _DOUBLED = re.compile(r'^".*[^"]""[^"].*"$|^"""[^"]|[^"]"""$')
 _COMMENT_AFTER = re.compile(r"\s#\s.*$")
 """A comment after the symbols of a pronouncing dictionary."""
 _CONLLU_COLUMNS = 10
+_RULE = re.compile(r"\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)+\|?|\|\s*:?-{2,}:?\s*\|")
+"""The line below the header of a table in Markdown."""
+_WITH_EDGES = re.compile(r"\s*\|(.*)\|\s*", re.DOTALL)
+"""A row of such a table."""
+_SAYS_DELIMITER = re.compile(r"sep=(.)", re.IGNORECASE)
+"""The line above a table that tells a spreadsheet how it is divided."""
+_MAY_FOLLOW_MARKS = ("=", ":", "::", BLANKS, FIRST_BLANK)
+_FEW_MARKS, _MANY = 2, 9
+"""So few different texts before one of these, in more rows than that, are marks such as Q and A, and no sources."""
 
 
 class Layout(NamedTuple):
@@ -58,6 +68,13 @@ class Layout(NamedTuple):
     """What lines begin with that are not part of the table."""
     header: tuple[str, ...] = ()
     """The names of the columns, if the first line has them."""
+    marks: tuple[str, ...] = ()
+    """Lines that only say how the table is divided."""
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """What lines without a row begin with."""
+        return self.comments + self.marks
 
     @property
     def is_conllu(self) -> bool:
@@ -66,7 +83,7 @@ class Layout(NamedTuple):
 
     def is_comment(self, line: str) -> bool:
         """Whether a line is a comment."""
-        return bool(self.comments) and line.startswith(self.comments)
+        return bool(self.skipped) and line.startswith(self.skipped)
 
     def split(self, line: str) -> list[str]:
         """The cells of a line without quotation marks."""
@@ -125,14 +142,22 @@ def layout_of(
     """
     comments = tuple(_comments_in(lines) if options.comment is None else options.comment.split())
     filled = [line for line in lines if line.strip()]
-    table = [line for line in filled if not (comments and line.startswith(comments))]
+    said = _SAYS_DELIMITER.fullmatch(filled[0].strip()) if filled else None
+    rules = [line for line in filled[1:2] if _RULE.fullmatch(line.strip())]
+    marks = tuple(rules if said is None else filled[:1])
+    skipped = comments + marks
+    table = [line for line in filled if not (skipped and line.startswith(skipped))]
     given = None if options.delimiter is None else delimiter_called(options.delimiter)
+    if said is not None and given is None:
+        given = said[1]
+    if rules and options.header == "auto":
+        options = replace(options, header="yes")
     whole: list[tuple[str, bool, list[list[str]], int]] = []
     partial: list[tuple[str, bool, list[list[str]], int]] = []
     for delimiter in DELIMITERS if given is None else (given,):
         is_quoted = _can_be_quoted(table, delimiter, options)
         if is_quoted:
-            rows = [cells for _, _, cells in records(filled, delimiter, comments) if isinstance(cells, list)]
+            rows = [cells for _, _, cells in records(filled, delimiter, skipped) if isinstance(cells, list)]
         else:
             rows = [split_cells(line, delimiter) for line in table]
         if not rows:
@@ -161,7 +186,7 @@ def layout_of(
         best = next((each for each in partial if _begins_with_header(each, options, wanted)), partial[0])
     delimiter, is_quoted, rows, num_columns = best
     header = _header(rows[0], [row for row in rows if len(row) == num_columns], delimiter, options, wanted)
-    return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header))
+    return Layout(delimiter, max(num_columns, len(header)), is_quoted, comments, tuple(header), marks)
 
 
 def _begins_with_header(
@@ -195,6 +220,8 @@ def _is_plausible(delimiter: str, rows: Sequence[list[str]], table: Sequence[str
         return len({line.find("_") for line in table}) == 1 and all(line.count("_") == 1 for line in table)
     if delimiter == FIRST_BLANK:
         return _is_lexicon(rows, table)
+    if delimiter in _MAY_FOLLOW_MARKS and len(rows) > _MANY and len({row[0] for row in rows}) <= _FEW_MARKS:
+        return False
     return delimiter != BLANKS or len(rows[0]) == 2
 
 
@@ -233,6 +260,8 @@ def split_cells(line: str, delimiter: str) -> list[str]:
         return re.split(r"  +|\s*\t\s*", line.strip())
     if delimiter == PADDED:
         return [cell.strip() for cell in line.split("_", 1)]
+    if delimiter == "|" and (found := _WITH_EDGES.fullmatch(line)):
+        line = found[1]
     return [cell.strip() for cell in line.split(delimiter)]
 
 
