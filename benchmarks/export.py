@@ -117,9 +117,8 @@ def in_chromium(exported: Exported, texts: Sequence[str], beam: int) -> Answers:
     return Answers(found["texts"], found["logProbs"], found["milliseconds"] / len(texts))
 
 
-IN_PAGE = """([texts, beam]) => {
-  const { weights, ...values } = JSON.parse(document.getElementById("model").textContent);
-  const model = new Model({ ...values, weights: fromBase64(weights) });
+IN_PAGE = """async ([texts, beam]) => {
+  const model = await Model.of(JSON.parse(document.getElementById("model").textContent));
   const start = performance.now();
   const answers = texts.map((text) => model.predict(text, { beam }));
   const milliseconds = performance.now() - start;

@@ -15,6 +15,7 @@ import torch
 from seq2see.blueprint import Blueprint
 from seq2see.export.bundle import Bundle, bundle_of
 from seq2see.export.c_checking import find_compiler
+from seq2see.export.c_wasm import missing
 from seq2see.export.checking import find_node
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import model_of
@@ -63,6 +64,13 @@ def compiler() -> list[str]:
     return found
 
 
+@pytest.fixture(scope="session")
+def clang() -> None:
+    """Skips the test without what builds WebAssembly."""
+    if missing():
+        pytest.skip(f"there is no {missing()} for WebAssembly: apt-get install clang lld")
+
+
 def codecs_of(o: Blueprint) -> tuple[Codec | None, Codec]:
     """Letters on both sides, more of them in sources; with fields, tags behind them; STEP of a transducer."""
     target = string.ascii_lowercase[:8]
@@ -76,23 +84,24 @@ def codecs_of(o: Blueprint) -> tuple[Codec | None, Codec]:
     return source, Codec.build(make_tokenizer("characters"), [target])
 
 
+def random_model(o: Blueprint, codecs: tuple[Codec | None, Codec] | None = None, **config: Any) -> SavedModel:
+    """A saved model of an architecture, or with these codecs."""
+    source, target = codecs or codecs_of(o)
+    torch.manual_seed(1)
+    model = build(o, sizes_of((source, target))).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        model.decoder.output.weight.mul_(2)
+    tensors = {name: tensor.numpy().copy() for name, tensor in model.tensors().items()}
+    options = {field.name: asdict(o)[field.name] for field in fields(Blueprint)}
+    return SavedModel({"format": FORMAT, "model": options, "max_length": 9, **config}, tensors, source, target)
+
+
 @pytest.fixture
 def saved() -> Callable[..., SavedModel]:
     """Makes a saved model of an architecture, or with these codecs."""
-
-    def make(o: Blueprint, codecs: tuple[Codec | None, Codec] | None = None, **config: Any) -> SavedModel:
-        source, target = codecs or codecs_of(o)
-        torch.manual_seed(1)
-        model = build(o, sizes_of((source, target))).eval()
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.add_(0.3 * torch.randn_like(parameter))
-            model.decoder.output.weight.mul_(2)
-        tensors = {name: tensor.numpy().copy() for name, tensor in model.tensors().items()}
-        options = {field.name: asdict(o)[field.name] for field in fields(Blueprint)}
-        return SavedModel({"format": FORMAT, "model": options, "max_length": 9, **config}, tensors, source, target)
-
-    return make
+    return random_model
 
 
 @pytest.fixture

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from tests.conftest import train_tiny
 import seq2see
 from seq2see.cli import run
 from seq2see.errors import UserError
-from seq2see.export import ENDINGS, c_checking, checking
+from seq2see.export import ENDINGS, c_checking, c_wasm, checking
 from seq2see.export.c_checking import NO_COMPILER
 from seq2see.export.checking import NO_NODE
 from seq2see.export.exporting import TARGETS
@@ -59,7 +61,7 @@ def test_what_was_checked_is_in_the_file(model, tmp_path, node) -> None:
     head = (tmp_path / "one.mjs").read_text("utf-8").splitlines()[:20]
     for line in [*exported.parity.lines()[1:], *exported.check.lines()]:
         assert f"// {line}" in head
-    page = model.export(tmp_path / "one.html").path.read_text("utf-8")
+    page = model.export(tmp_path / "one.html", wasm=False).path.read_text("utf-8")
     assert f"<li>{exported.check.lines()[0]}</li>" in page
 
 
@@ -134,13 +136,64 @@ def test_what_programs_do_not_read_is_refused_with_another_way(tmp_path, capsys)
     assert "seq2see pack" in said.partition("fix:")[2]
 
 
+def held_in(page: str) -> dict[str, object]:
+    """The model in a page."""
+    found = re.search(r'id="model">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    return dict(json.loads(found[1]))
+
+
+def test_a_page_computes_in_webassembly_and_without_it_on_request(model, tiny_run, tmp_path, clang, capsys) -> None:
+    for name, options, keys, said in (
+        ("one", [], {"wasm"}, "in WebAssembly, since clang is installed (--no-wasm"),
+        ("other", ["--no-wasm"], {"programs", "weights"}, "in JavaScript, as --no-wasm (wasm=False) says"),
+    ):
+        assert command("export", tiny_run, "-o", tmp_path / f"{name}.html", *options) == 0
+        assert f"the page computes {said}" in capsys.readouterr().out
+        page = (tmp_path / f"{name}.html").read_text("utf-8")
+        assert keys <= held_in(page).keys() and ("wasm-unsafe-eval" in page) == (name == "one")
+    exported = model.export(tmp_path / "again.html", wasm=False)
+    assert exported.path.read_bytes() == (tmp_path / "other.html").read_bytes()
+    built = b64decode(str(held_in((tmp_path / "one.html").read_text("utf-8"))["wasm"]))
+    assert built == model.export(tmp_path / "one.wasm").path.read_bytes()
+
+
+def test_without_clang_a_page_computes_in_javascript_and_says_why(model, tmp_path, monkeypatch) -> None:
+    installed = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, **_: None if name == "wasm-ld" else installed(name))
+    exported = model.export(tmp_path / "one.html", data=[("ab", "ba")])
+    assert "in JavaScript" in exported.notes[-1] and "needs wasm-ld: apt-get install clang lld" in exported.notes[-1]
+    assert "weights" in held_in(exported.path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("script", ["echo error: no target wasm32 >&2; exit 1", "exec sleep 60"])
+def test_a_page_computes_in_javascript_where_clang_builds_nothing(model, tmp_path, monkeypatch, script) -> None:
+    for name in ("clang", "wasm-ld"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(c_checking, "SECONDS", 1)
+    c_wasm.built.cache_clear()
+    exported = model.export(tmp_path / "one.html", data=[("ab", "ba")])
+    reason = "no target wasm32" if "wasm32" in script else "more than 0 minutes"
+    assert "in JavaScript" in exported.notes[-1] and reason in exported.notes[-1]
+    assert "weights" in held_in(exported.path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("ending", [".mjs", ".wasm", ".c"])
+def test_only_a_page_can_do_without_webassembly(tiny_run, tmp_path, capsys, ending) -> None:
+    assert command("export", tiny_run, "-o", tmp_path / f"one{ending}", "--no-wasm") == 2
+    said = capsys.readouterr().err
+    assert f"is for .html, not for {ending}" in said and "one.html" in said.partition("fix:")[2]
+    assert not list(tmp_path.iterdir())
+
+
 def test_names_in_the_page_are_escaped(tiny_run, tmp_path) -> None:
     run = Path(shutil.copytree(tiny_run, tmp_path / "<b>&\u2028"))
-    page = seq2see.load(run, engine="numpy").export(tmp_path / "one.html", data=[("ab", "ba")]).path.read_text("utf-8")
+    model = seq2see.load(run, engine="numpy")
+    page = model.export(tmp_path / "one.html", data=[("ab", "ba")], wasm=False).path.read_text("utf-8")
     assert "<title>&lt;b&gt;&amp;" in page
-    model = re.search(r'id="model">(.*?)</script>', page, re.DOTALL)
-    assert model is not None
-    assert json.loads(model[1])["name"].startswith("<b>&")
+    assert held_in(page)["name"].startswith("<b>&")
 
 
 def test_a_header_and_answers_stand_beside_a_c_file(model, tmp_path, compiler) -> None:

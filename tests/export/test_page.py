@@ -28,6 +28,8 @@ JAPANESE = {
     "そら": "sora",
     "うみ": "umi",
 }
+BOTH = ("tiny", "javascript")
+"""Pages of the same model; the first computes in WebAssembly where there is clang."""
 MOST_CODE = 40_000
 """Bytes beside the weights."""
 
@@ -36,7 +38,7 @@ MOST_CODE = 40_000
 def pages(
     tmp_path_factory: pytest.TempPathFactory, tiny_run: Path, tiny_language_run: Path
 ) -> dict[str, tuple[seq2see.Model, Path]]:
-    """Models, and the page of each with the same weights."""
+    """Models, and the page of each with the same weights: in WebAssembly where there is clang, but for one."""
     folder = tmp_path_factory.mktemp("exported")
     runs = {"tiny": tiny_run, "language": tiny_language_run}
     for name, pairs in (("arabic", ARABIC), ("japanese", JAPANESE)):
@@ -53,6 +55,8 @@ def pages(
         model = seq2see.load(run, engine="numpy")
         exported = model.export(folder / f"{name}.html", weights="float32")
         found[name] = model, exported.path
+    model, _ = found["tiny"]
+    found["javascript"] = model, model.export(folder / "javascript.html", weights="float32", wasm=False).path
     return found
 
 
@@ -101,8 +105,9 @@ def in_python(model: seq2see.Model, text: str, beam: int = 5) -> list[seq2see.Pr
     return list(model.predict(text, beam=beam, n_best=beam)[0].all)
 
 
-def test_it_answers_while_one_types_and_shows_every_answer_with_its_probability(opened, pages) -> None:
-    model, path = pages["tiny"]
+@pytest.mark.parametrize("name", BOTH)
+def test_it_answers_while_one_types_and_shows_every_answer_with_its_probability(opened, pages, name) -> None:
+    model, path = pages[name]
     page = opened(path)
     box = page.locator("textarea")
     for place, letter in enumerate("deab"):
@@ -214,20 +219,51 @@ def test_a_language_model_continues_the_text(opened, pages) -> None:
     assert page.locator(".tokens.source").count() == 0
 
 
-def test_a_text_that_is_too_long_is_refused_and_the_next_answered(opened, pages) -> None:
-    _, path = pages["tiny"]
-    page = opened(path)
+COUNTED = """
+window.sent = 0;
+const { postMessage } = Worker.prototype;
+Worker.prototype.postMessage = function (message) {
+  window.sent++;
+  return postMessage.call(this, message);
+};
+"""
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_text_that_is_too_long_is_refused_once_and_the_next_answered(opened, pages, name) -> None:
+    _, path = pages[name]
+    page = opened(path, script=COUNTED)
     page.locator("textarea").fill("a" * 40_000)
     until(page, "document.querySelector('#problem').textContent.includes('tokens')")
+    page.wait_for_timeout(200)
+    assert page.evaluate("sent") == 2, "the model and the text, which is not sent again"
     assert page.locator("#where").is_hidden()
     assert answers(page, "ab")
     assert page.locator("#problem").text_content() == ""
 
 
-def test_it_answers_where_there_can_be_no_worker(opened, pages) -> None:
-    model, path = pages["tiny"]
+@pytest.mark.parametrize("name", BOTH)
+def test_it_answers_where_there_can_be_no_worker(opened, pages, name) -> None:
+    model, path = pages[name]
     page = opened(path, script="delete window.Worker")
     assert answers(page, "ab") == [each.text for each in in_python(model, "ab")]
+
+
+NO_SIMD = """
+delete window.Worker;
+WebAssembly.compile = () => Promise.reject(new WebAssembly.CompileError("invalid value type 'v128'"));
+"""
+
+
+@pytest.mark.parametrize("script", [NO_SIMD, "delete window.Worker; delete window.WebAssembly"])
+def test_a_browser_that_lacks_webassembly_is_told_so_at_every_text(opened, pages, clang, script) -> None:
+    page = opened(pages["tiny"][1], script=script)
+    said = "document.querySelector('#problem').textContent.includes('WebAssembly with SIMD')"
+    until(page, said)
+    for text in ("ab", "", "ab"):
+        page.locator("textarea").fill(text)
+        until(page, f"{said} !== {str(not text).lower()}")
+    assert page.locator("#answers button").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -257,7 +293,10 @@ def test_an_example_from_the_card_is_answered_at_a_click(opened, pages) -> None:
     assert page.locator("textarea").input_value() == button.text_content()
 
 
-def test_the_code_beside_the_weights_is_small_and_the_policy_strict() -> None:
-    assert sum(len(each.encode()) for each in (*scripts(), style())) < MOST_CODE
-    assert "unsafe" not in policy()
-    assert policy().startswith("default-src 'none'")
+@pytest.mark.parametrize("in_wasm", [False, True])
+def test_the_code_beside_the_weights_is_small_and_the_policy_strict(in_wasm) -> None:
+    assert sum(len(each.encode()) for each in (*scripts(in_wasm), style())) < MOST_CODE
+    allowed = policy(in_wasm)
+    assert ("'wasm-unsafe-eval'" in allowed) == in_wasm
+    assert "unsafe" not in allowed.replace("'wasm-unsafe-eval'", "")
+    assert allowed.startswith("default-src 'none'")

@@ -13,7 +13,7 @@ import pytest
 import seq2see
 from seq2see.blueprint import ModelOptions, resolve
 from seq2see.cli import run
-from seq2see.export.c_wasm import NEEDED, WITHOUT_ENDING, loader, wasm
+from seq2see.export.c_wasm import WITHOUT_ENDING, loader, wasm
 from seq2see.export.checking import run_in_node
 
 _module = importlib.util.spec_from_file_location("export_javascript", Path(__file__).parent / "test_javascript.py")
@@ -25,10 +25,7 @@ QUICK = ("attention", "transformer", "transducer-copy", "language_model", "peeky
 OPTIONS = (*in_javascript.OPTIONS[:2], ({"beam": 5, "lengthPenalty": 0}, {"beam": 5, "length_penalty": 0.0}))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _clang() -> None:
-    if any(shutil.which(each) is None for each in NEEDED):
-        pytest.skip("there is no clang for WebAssembly: apt-get install clang lld")
+pytestmark = pytest.mark.usefixtures("clang")
 
 
 def assert_answers_are_the_same(model, bundle, texts, node, options=OPTIONS) -> None:

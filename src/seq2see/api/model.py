@@ -139,10 +139,12 @@ class Model(Predictor):
         weights: Literal["float32", "float16", "int8"] | None = None,
         data: PairData | None = None,
         separate_weights: bool = False,
+        wasm: bool = True,
     ) -> ExportedModel:
         """Write the model for where Python is not, in the format that the ending of `path` names.
 
-        `.html` is a page that works offline, `.js` and `.mjs` an ES module, `.c` one C99 file, which with
+        `.html` is a page that works offline, and computes in WebAssembly where clang and lld are installed, unless
+        `wasm` is False; `.js` and `.mjs` an ES module, `.c` one C99 file, which with
         `separate_weights` reads its weights from a file beside it, `.wasm` that in WebAssembly with an ES module
         beside it (needs clang and lld), `.onnx` a folder of ONNX graphs, `.ctranslate2` a folder for CTranslate2,
         `.json` the operations alone. Weights are int8 for browsers and C, float32 for other programs, unless
@@ -158,7 +160,9 @@ class Model(Predictor):
             fix = "load one model, and export that"
             raise ConfigError("an exported file holds one model, saved in a folder or a file", where="export", fix=fix)
         pairs = () if data is None else self._pairs(data)
-        return export_run(self.paths[0], path, weights=weights, data=pairs, separate_weights=separate_weights)
+        return export_run(
+            self.paths[0], path, weights=weights, data=pairs, separate_weights=separate_weights, wasm=wasm
+        )
 
     def save_pretrained(
         self,

@@ -267,6 +267,15 @@ def export(
             help="Of .c: the weights in a file NAME.weights, which the C code reads and checks.",
         ),
     ] = False,
+    no_wasm: Annotated[
+        Switch,
+        Parameter(
+            negative="",
+            group=OUTPUT,
+            help="Of .html: compute in JavaScript also where clang and lld are installed. By default they build "
+            "WebAssembly, which is several times faster.",
+        ),
+    ] = False,
     data: Annotated[Files, Parameter(help="Pairs to check it on; by default the run's own dev pairs.")] = None,
 ) -> None:
     """Write a model for where Python is not, and compare its answers with those in Python.
@@ -278,7 +287,9 @@ def export(
     require_files("--data", data)
     if not data:
         say_files_of(run)
-    exported = export_run(run, output, weights=weights, data=data or (), separate_weights=separate_weights)
+    exported = export_run(
+        run, output, weights=weights, data=data or (), separate_weights=separate_weights, wasm=not no_wasm
+    )
     for line in exported.lines():
         show(line)
     show(f"{exported.path}: {exported.size / 1e6:.2f} MB, weights {exported.weights}")

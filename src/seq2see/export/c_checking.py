@@ -47,6 +47,9 @@ def build(command: Sequence[str], fix: str) -> None:
     except OSError as error:
         what = f"can't run the compiler: {error.strerror}"
         raise ConfigError(what, where=command[0], fix="set the variable CC to a C compiler, or unset it") from error
+    except subprocess.TimeoutExpired as error:
+        what = f"compiles the exported model for more than {SECONDS // 60} minutes"
+        raise ConfigError(what, where=command[0], fix="--weights int8, or --separate-weights for .c") from error
     if ran.returncode:
         said = next((line for line in ran.stderr.splitlines() if "error" in line), "no message")
         raise ConfigError(f"can't compile the exported model: {said}", where=command[0], fix=fix)

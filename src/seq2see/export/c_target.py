@@ -12,7 +12,7 @@ from typing import Literal
 from seq2see.export.bundle import Bundle
 from seq2see.export.c_program import write_programs
 from seq2see.export.c_text import TextWriter
-from seq2see.export.c_weights import c_weights
+from seq2see.export.c_weights import CWeights, c_weights
 from seq2see.export.javascript import one_line
 
 PARTS = ("core.c", "weights.c", "text.c", "unicode.c", "units.c", "subwords.c", "search.c", "api.c", "main.c", "wasm.c")
@@ -44,17 +44,28 @@ def sections() -> dict[str, list[str]]:
     return found
 
 
-def weights_file(bundle: Bundle) -> bytes:
-    """The file of the weights, for `c_source` with them `separate`."""
-    return c_weights(bundle, separate=True).file
+System = Literal["libc", "wasm"]
 
 
-def c_source(bundle: Bundle, *, separate: bool = False, system: Literal["libc", "wasm"] = "libc") -> str:
-    """The file; with `separate` it reads its weights from another. On the system `wasm` there is no C library."""
+def weights_for(bundle: Bundle, system: System, *, separate: bool = True) -> CWeights:
+    """The weights as the code has them. A product of WebAssembly takes up to four times longer with int8."""
+    return c_weights(bundle, separate=separate or system == "wasm", stay_int8=system != "wasm")
+
+
+def weights_file(bundle: Bundle, system: System = "libc") -> bytes:
+    """The file of the weights, for `c_source` with them `separate`, and for WebAssembly."""
+    return weights_for(bundle, system).file
+
+
+def c_source(bundle: Bundle, *, separate: bool = False, system: System = "libc") -> str:
+    """The file; with `separate` it reads its weights from another.
+
+    On the system `wasm` there is no C library, and the weights are of `weights_file`, which the assembler reads.
+    """
     is_wasm = system == "wasm"
     codecs = [codec for codec in (bundle.source_codec, bundle.target_codec) if codec is not None]
     text = TextWriter(codecs)
-    weights = c_weights(bundle, separate=separate)
+    weights = weights_for(bundle, system, separate=separate)
     programs = write_programs(weights)
     kernels = {*programs.kernels, *weights.kinds, "rows"}
     if "product_int8" in kernels:
@@ -73,7 +84,7 @@ def c_source(bundle: Bundle, *, separate: bool = False, system: Literal["libc", 
         *(line for name in ORDER if name in kernels for line in section(name)),
         *weights.constants,
         "",
-        *section("weights in a file" if separate else "weights in the source"),
+        *section("wasm weights" if is_wasm else "weights in a file" if separate else "weights in the source"),
         *programs.declarations,
         *programs.functions,
         *section("text"),

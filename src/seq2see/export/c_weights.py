@@ -43,12 +43,12 @@ class CWeights(NamedTuple):
     """Empty if the weights are arrays."""
 
 
-def c_weights(bundle: Bundle, *, separate: bool) -> CWeights:
-    """The weights of a model; `separate` puts them into a file."""
+def c_weights(bundle: Bundle, *, separate: bool, stay_int8: bool = True) -> CWeights:
+    """The weights of a model; `separate` puts them into a file. In memory int8 stays if it may."""
     stored = safetensors.numpy.load(bundle.weights)
     places = _File() if separate else _Arrays()
     restored, names, kinds, constant = [], {}, set(), set()
-    steps = steps_of(bundle)
+    steps = steps_of(bundle) if stay_int8 else {}
     prepare = without(bundle.programs.prepare, steps)
     for name, matrix in steps.items():
         places.note(f"{name}: {' x '.join(map(str, matrix.steps.shape))}")

@@ -24,7 +24,7 @@ from seq2see.export.c_target import c_source, header, weights_file
 from seq2see.export.c_wasm import MODULE_ENDING, check_wasm, loader, wasm
 from seq2see.export.checking import Check, check_with_node
 from seq2see.export.javascript import declarations, module
-from seq2see.export.page import page
+from seq2see.export.page import computing, page
 from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import engine_maker, members_of, model_of
 from seq2see.inference.predictor import Predictor
@@ -117,6 +117,7 @@ TARGETS: dict[str, Target] = {
 What a reader downloads or a device holds has int8; other programs, which have quantizations of their own, get float32.
 """
 ENDINGS = tuple(TARGETS)
+PAGE = ".html"
 WEIGHTS_ENDING = ".weights"
 SEPARATE: dict[str, Target] = {
     ".c": Target(
@@ -144,7 +145,7 @@ class ExportedModel:
     check: Check | None
     """The exported model beside that; None if it had no pairs, or nothing to run it."""
     notes: tuple[str, ...] = ()
-    """What was not checked, and why."""
+    """What was not checked, and why; what a page computes in, and why."""
 
     def lines(self) -> list[str]:
         """What was checked, for the terminal."""
@@ -171,12 +172,14 @@ def export_run(
     weights: str | None = None,
     data: Sequence[Path] | Sequence[Pair] = (),
     separate_weights: bool = False,
+    wasm: bool = True,
 ) -> ExportedModel:
     """Write the model of `run` for the target that the ending of `out` names, and check it if it can run here.
 
     The texts are the sources of `data`, by default of the run's dev pairs. `weights` are float32, float16 or int8, by
     default those of TARGETS. `separate_weights` puts those of C into a
-    file. What runs it (node, a C compiler) may be missing: the result says so. Raises ConfigError for an unknown ending
+    file. A page computes in JavaScript without `wasm`, or where that can't be built. What runs it (node, a C compiler)
+    may be missing: the result says so. Raises ConfigError for an unknown ending
     and for a model that programs or targets don't support, CheckpointError if the model can't be read or written.
     """
     if out.suffix not in TARGETS:
@@ -185,6 +188,9 @@ def export_run(
     if separate_weights and out.suffix not in SEPARATE:
         fix = f"export to {out.with_suffix('.c')}, or leave --separate-weights (separate_weights) out"
         raise ConfigError(f"weights can't be separate from {out.suffix}, only from .c", where=str(out), fix=fix)
+    if not wasm and out.suffix != PAGE:
+        fix = f"leave it out, or export to {out.with_suffix(PAGE)}"
+        raise ConfigError(f"--no-wasm (wasm=False) is for {PAGE}, not for {out.suffix}", where=str(out), fix=fix)
     target = (SEPARATE if separate_weights else TARGETS)[out.suffix]
     chosen = as_weights(weights) if weights is not None else target.weights
     require_place(out)
@@ -197,6 +203,7 @@ def export_run(
     bundle = bundle_of(saved, original, chosen, name=name_of(run))
     stored = saved._replace(tensors=read_weights(bundle.weights, chosen, where=saved.origin))
     model = model_of(stored, make_numpy_engine)
+    target, computed_in = page_target(bundle, target, wasm) if out.suffix == PAGE else (target, ())
     pairs = sample(pairs_of_run(run, data, saved))
     texts = [pair.source if saved.source_codec else (pair.target or "")[:3] for pair in pairs]
     check: Check | str | None = None
@@ -223,8 +230,16 @@ def export_run(
         (operations[0], operations[1], operations[2]),
         parity,
         check if isinstance(check, Check) else None,
-        (check,) if isinstance(check, str) else (),
+        (*((check,) if isinstance(check, str) else ()), *computed_in),
     )
+
+
+def page_target(bundle: Bundle, target: Target, wasm: bool) -> tuple[Target, tuple[str, ...]]:
+    """The target of a page, and what it computes in."""
+    module, why = computing(bundle, wanted=wasm)
+    if module is not None:
+        target = target._replace(write=lambda checked: page(checked, module), check=check_wasm)
+    return target, (why,)
 
 
 @contextmanager

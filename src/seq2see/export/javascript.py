@@ -10,7 +10,7 @@ from importlib.resources import files
 from seq2see.export.bundle import Bundle
 from seq2see.program import to_json
 
-PARTS = ("interpreter.js", "text.js", "search.js", "model.js")
+PARTS = ("base64.js", "interpreter.js", "text.js", "search.js", "model.js")
 """The runtime, one part after the other, each with the names of those before it."""
 
 
@@ -40,8 +40,7 @@ def module(bundle: Bundle) -> str:
     load = (
         "\n/** The model in this file. */\n"
         "export async function load() {\n"
-        "  const { weights, ...values } = MODEL;\n"
-        "  return new Model({ ...values, weights: fromBase64(weights) });\n"
+        "  return Model.of(MODEL);\n"
         "}\n"
         "export { Model };\n"
     )

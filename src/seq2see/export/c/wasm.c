@@ -137,6 +137,24 @@ static void release(Work *work, Block *before)
   (void)before;
 }
 
+//// wasm weights
+/* The bytes of the file WEIGHTS_FILE. As an array in the source they would take the compiler minutes and gigabytes. */
+__asm__(".section .rodata.file_of_weights,\"\",@\n"
+        "  .globl file_of_weights\n"
+        "  .p2align 4\n"
+        "file_of_weights:\n"
+        "  .incbin \"" WEIGHTS_FILE "\"\n"
+        "  .size file_of_weights, " WEIGHTS_SIZE "\n"
+        "  .type file_of_weights,@object\n"
+        "  .text\n");
+extern const unsigned char file_of_weights[];
+
+static const unsigned char *weights_of(Work *work, const char *path)
+{
+  if (path) fail(work, SEQ2SEE_BAD_OPTION);
+  return file_of_weights;
+}
+
 //// wasm api
 /* The model, ready to answer. */
 int EXPORTED(start)(void)

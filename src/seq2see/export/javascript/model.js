@@ -1,7 +1,5 @@
 // A model: text in, predictions out.
 
-const fromBase64 = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-
 function float16(bits) {
   const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
   const size = exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024);
@@ -46,8 +44,13 @@ function integer(value, name, least) {
 }
 
 class Model {
+  /** The model of what a page or a module holds. */
+  static async of(values) {
+    return new Model(values);
+  }
+
   constructor({ programs, weights, source, target, maxLength, maxInput, maxPositions, lengthPenalty, ...about }) {
-    this.network = new Network(programs, readTensors(weights));
+    this.network = new Network(programs, readTensors(fromBase64(weights)));
     this.source = source ? new Codec(source) : null;
     this.target = new Codec(target);
     this.limits = { maxLength, maxInput, maxPositions };

@@ -37,7 +37,7 @@ function receive({ answer, time, problem }) {
     show(found.map((each) => ({ ...each, logProbs: each.tokenLogProbs, source: each.sourceTokens })), problem || "");
     $("time").textContent = problem ? "" : `${time.toFixed(time < 10 ? 1 : 0)} ms`;
   }
-  if (isWaiting || !answer) ask();
+  if (isWaiting || !(answer || problem)) ask();
 }
 
 function show(answers, problem) {

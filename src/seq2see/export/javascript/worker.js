@@ -1,25 +1,21 @@
 // The page's model, in a worker where there can be one, so that typing never waits.
 
-// What a message makes `post` send: first the model's JSON, then texts.
+// What a message makes `post` send: first the model's JSON, then texts. What prevents a model is said to each text.
 function answering(post) {
-  let model = null;
-  return ({ json, text, options }) => {
+  let model;
+  return async ({ json, text, options }) => {
     try {
-      if (json) {
-        const { weights, ...values } = JSON.parse(json);
-        model = new Model({ ...values, weights: fromBase64(weights) });
-        return post({});
-      }
+      if (json) model = Model.of(JSON.parse(json));
+      const own = await model;
       const start = performance.now();
-      const answer = model.predict(text, options);
-      return post({ answer, time: performance.now() - start });
+      post(json ? {} : { answer: own.predict(text, options), time: performance.now() - start });
     } catch (error) {
-      return post({ problem: error.message });
+      post({ problem: error.message });
     }
   };
 }
 
 if (typeof document === "undefined") {
-  const receive = answering((message) => postMessage(message));
+  const receive = answering(postMessage);
   onmessage = ({ data }) => receive(data);
 }
