@@ -101,11 +101,6 @@ class PairSource:
         names = self.format.chosen().get("source", ()) if self.format is not None else ()
         return names if isinstance(names, tuple) else ()
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether the file has the lines source TAB target."""
-        return isinstance(self.format, TableFormat) and self.format.is_two_columns
-
     def describe(self) -> str:
         """How the file is read; empty for source TAB target, and where it can't be."""
         try:
