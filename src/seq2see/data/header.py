@@ -92,7 +92,7 @@ def is_header(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     if len(names) == 2:
         common = share_in_common(*names)
         surprise += _surprise(sum(share_in_common(*row) <= common for row in rows), len(rows))
-        if len(rows) >= _LEAST_ROWS and are_names_of_two(*names, rows):
+        if len(rows) >= _LEAST_ROWS and are_names_of_two(names[0], names[1], rows):
             return True
     return surprise >= min(_MAX_SURPRISE, max(_MIN_SURPRISE, 1.7 * math.log(len(rows) + 2)))
 
