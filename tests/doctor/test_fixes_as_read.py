@@ -5,6 +5,7 @@ Each is run in a shell as it stands; it keeps the file, writes its pairs, and a 
 
 from __future__ import annotations
 
+import bz2
 import io
 import json
 import shlex
@@ -165,3 +166,21 @@ def test_no_program_is_offered_that_knows_other_columns(tmp_path: Path, monkeypa
     enclosed, swapped = check("a.jsonl").find("enclosed-targets"), check(["train.tsv", "dev.tsv"]).find("swapped")
     assert enclosed and not enclosed.command
     assert swapped and not swapped.command
+
+
+def test_compressed_standard_input_is_decompressed_before_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bz2.compress(lines(PAIRS).encode()))))
+    finding = check(STDIN_FILE).find("not-text")
+    assert finding and finding.remedy == "decompress it: bzip2 -dc" and not finding.command
+
+
+def test_parallel_files_are_mended_as_one_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for side in (0, 1):
+        text = "".join(row[side] + "\n" for row in FAULTY["enclosed-targets"])
+        Path(f"a.{'ru' if side == 0 else 'ipa'}").write_bytes(text.encode("cp1251"))
+    table = TableOptions(encoding="cp1251")
+    finding = check(["a.ru", "a.ipa"], table=table).find("enclosed-targets")
+    assert finding
+    run(finding.command, monkeypatch, in_shell=False)
+    assert [pair[:2] for pair in read_pairs([Path("clean-mended.tsv")]).pairs] == PAIRS

@@ -27,8 +27,10 @@ from seq2see.printable import quoted
 PROGRAMS = {
     "old-mac-line-ends": "tr '\\r' '\\n'",
     "html": "python3 -c "
-    + quoted(
-        'import html, sys; sys.stdin.reconfigure(encoding="utf-8-sig"); print(html.unescape(sys.stdin.read()), end="")'
+    + quoted(  # a line break or a TAB becomes a blank
+        'import html, re, sys; sys.stdin.reconfigure(encoding="utf-8-sig"); '
+        r'print(re.sub(r"&#?\w+;", lambda each: " ".join(html.unescape(each[0]).split()) or " ", '
+        'sys.stdin.read()), end="")'
     ),
 }
 """The programs of findings that one mends."""
@@ -85,9 +87,10 @@ def _remedy(name: str, statistics: PairStatistics, first: str, program: str) -> 
             "first correct the format of the whole file, as said under another finding, then check again"
         )
     kind = FINDING_TYPES[name].remedy
-    is_clean_most = len(statistics) >= statistics.faults.unusable
-    if kind == CLEAN or (kind == LEAVE_OUT and is_clean_most):
+    if kind in (CLEAN, LEAVE_OUT) and _can_be_copied(statistics):
         return _clean_copy(name, files, first)
+    if kind == CLEAN or (kind == LEAVE_OUT and statistics.faults.of_whole_files()):
+        return AdvisedRemedy("first correct the errors, then check again")
     if kind == LEAVE_OUT:
         return AdvisedRemedy(f"{first or 'correct them'}; no clean copy, since most lines would be left out")
     program = PROGRAMS.get(name, program)
@@ -100,9 +103,11 @@ def _remedy(name: str, statistics: PairStatistics, first: str, program: str) -> 
 def _command(name: str, statistics: PairStatistics, program: str) -> str:
     """The command that sends the files, or else a clean copy, through the program; empty if neither would be right."""
     files = statistics.files
+    if "damaged" in statistics.faults.counts:
+        return ""
     if _is_for_the_files(name, statistics):
         return " && ".join(piped(str(path), program, "-mended.tsv") for path in as_saved(files.paths))
-    is_copied = name not in (*_OF_SEVERAL_FILES, *_OF_RAW_FILES) and len(statistics) >= statistics.faults.unusable
+    is_copied = name not in (*_OF_SEVERAL_FILES, *_OF_RAW_FILES) and _can_be_copied(statistics)
     if not is_copied or _is_json(files) or (files.num_fields > 1 and name not in _OF_ALL_CELLS):
         return ""
     copying, copy = _copying(files, "--keep-duplicates")
@@ -121,6 +126,11 @@ def _is_for_the_files(name: str, statistics: PairStatistics) -> bool:
         return layout is None or (layout.delimiter == TAB and not layout.is_quoted)
     is_plain = isinstance(files.format, TableFormat) and files.format.is_plain and not files.table.given()
     return is_plain and not {"windows-line-ends", "byte-order-mark-at-start"} & found.keys()
+
+
+def _can_be_copied(statistics: PairStatistics) -> bool:
+    """Whether there is a clean copy: the files can be read to their end, and most of their lines are valid."""
+    return len(statistics) >= statistics.faults.unusable and not statistics.faults.of_whole_files()
 
 
 def _is_json(files: PairSource) -> bool:

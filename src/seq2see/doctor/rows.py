@@ -59,6 +59,11 @@ class Faults:
     unusable: int = 0
     """Number of invalid lines."""
 
+    def of_whole_files(self) -> list[str]:
+        """The names of those with which no clean copy can be made."""
+        names = ("not-text", "choice", "encoding", "damaged", "empty", "parallel-lengths")
+        return [each for each in names if each in self.counts and (each != "encoding" or each in self.commands)]
+
     def add(self, name: str, example: Example, remedy: str = "", count: int = 1) -> None:
         """Count a fault, and keep the first ones as examples."""
         self.counts[name] += count
