@@ -69,7 +69,7 @@ def advised_remedy(name: str, statistics: PairStatistics, first: str = "", progr
     """
     remedy = _remedy(name, statistics, first, program)
     if " --fix " in remedy.command and flags_of(statistics.files.table):
-        remedy = remedy._replace(text=f"{remedy.text}; the copy is read without these options")
+        remedy = remedy._replace(text=f"{remedy.text} (the copy is read without these options)")
     if not remedy.command or STDIN_FILE not in statistics.files.paths:
         return remedy
     text = f"save the input as {_SAVED} first; then: {remedy.text}"
