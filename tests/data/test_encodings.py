@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -164,3 +168,72 @@ def test_files_that_are_not_text_are_named(content: bytes, what: str, tmp_path: 
         read_pairs([path])
     assert "UTF-8" not in caught.value.what and caught.value.fix
     assert check(path).exit_code == 1
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """The end that is read, and the end that is written."""
+    reading, writing = os.pipe()
+    with open(reading, "rb") as read, open(writing, "wb", buffering=0) as written:
+        yield read, written
+
+
+JAPANESE = "猫\n犬\n家\n山\n東京タワー\nさくら\n".encode("cp932")
+
+
+def test_lines_of_a_pipe_are_judged_together_and_that_is_said_once(pipe: tuple[BinaryIO, BinaryIO]) -> None:
+    stream, written = pipe
+    written.write(b"abc\n" + JAPANESE * 5)
+    written.close()
+    refused: list[DataError] = []
+    sources = [pair.source for pair in iterate_sources(stream, refuse=refused.append)]
+    assert sources == ["abc", *[""] * 30]
+    assert "30 of 31 lines are not UTF-8" in refused[0].what and "as CP932: " in refused[0].what
+    assert refused[0].fix == "give the encoding that reads right: --encoding CP932"
+    assert {error.fix for error in refused[1:]} == {"as said of <stdin>:2"}
+
+
+def test_the_last_line_that_is_refused_of_a_pipe_has_a_fix(pipe: tuple[BinaryIO, BinaryIO]) -> None:
+    stream, written = pipe
+    written.write(JAPANESE * 5)
+    written.close()
+    with pytest.raises(DataError, match=r"<stdin>:10: ") as caught:
+        list(iterate_sources(stream, refuse=lambda error: None))
+    assert caught.value.fix == "give the encoding that reads right: --encoding CP932"
+
+
+@pytest.mark.parametrize("form", ["utf-16-le", "utf-16-be"])
+def test_utf_16_in_a_pipe_is_refused_as_a_whole(form: str, pipe: tuple[BinaryIO, BinaryIO]) -> None:
+    stream, written = pipe
+    written.write("läuft\nvis\nboom\n".encode(form))
+    written.close()
+    refused: list[DataError] = []
+    with pytest.raises(DataError, match=r"<stdin>:1: .*looks like UTF-16"):
+        list(iterate_sources(stream, refuse=refused.append))
+    assert not refused
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("東京タワー", r"give the encoding that reads right: --encoding [\w-]+(, [\w-]+)* or [\w-]+"),
+        ("猫", r"if it reads right so, give this encoding: --encoding [\w-]+"),
+    ],
+)
+def test_nothing_is_sure_about_a_single_line(text: str, fix: str, pipe: tuple[BinaryIO, BinaryIO]) -> None:
+    stream, written = pipe
+    written.write(f"{text}\n".encode("cp932"))
+    written.close()
+    with pytest.raises(DataError) as caught:
+        list(iterate_sources(stream))
+    assert re.fullmatch(fix, caught.value.fix)
+
+
+def test_a_writer_that_waits_for_each_answer_gets_it(pipe: tuple[BinaryIO, BinaryIO]) -> None:
+    stream, written = pipe
+    refused: list[DataError] = []
+    sources = iterate_sources(stream, refuse=refused.append)
+    for line, source in ((b"abc\n", "abc"), (b"no\xebl\n", ""), (b"de\n", "de"), (b"no\xebl\n", "")):
+        written.write(line)
+        assert next(sources).source == source
+    assert [error.where for error in refused] == ["<stdin>:2", "<stdin>:4"]

@@ -28,6 +28,8 @@ def joined(separator: str, rows: list[tuple[str, ...]] = list(PAIRS)) -> str:  #
 # name of the file: its content, and the pairs in it
 FILES: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "comments.tsv": ("# word\tsounds\n" + joined("\t") + "# and more\tbelow\n" + joined("\t"), PAIRS * 2),
+    "signs.tsv": ("# word\tsounds\n" + joined("\t") + "#\tsharp\n", [*PAIRS, ("#", "sharp")]),
+    "entities.tsv": (joined("\t") + "a&#9;b&nbsp;c\t&lt;d&#10;e\n", [*PAIRS, ("a b c", "<d e")]),
     "variants.tsv": (joined("\t") + "vos(2)\tv o s\n", [*PAIRS, ("vos", "v o s")]),
     "commented symbols.tsv": (joined("\t") + "read\tr ɛ d # past tense\n", [*PAIRS, ("read", "r ɛ d")]),
     "slashes.tsv": (joined("\t", [(a, f"/{b}/") for a, b in PAIRS]), PAIRS),
@@ -104,3 +106,19 @@ def test_most_lines_are_never_left_out(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="only 1 of 998 lines are valid, so nothing was written"):
         clean([path], tmp_path / "clean.tsv")
     assert not (tmp_path / "clean.tsv").exists()
+
+
+def test_no_copy_is_offered_that_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("seq2see.doctor.rows.BLOCK_BYTES", 200)
+    faulty = joined("\t") + "een  woord\tw\nR&lt;D\tr\n\tx\n"
+    Path("mostly.tsv").write_text(faulty + "no pair\n" * 30)
+    text = (faulty * 5_000).encode()
+    Path("damaged.tsv.gz").write_bytes(gzip.compress(text)[:-300])
+    for name in ("mostly.tsv", "damaged.tsv.gz"):
+        found = check(name)
+        assert {"doubled-blanks", "empty-sides"} <= {each.name for each in found.findings}
+        offered = {each.name for each in found.findings if each.command}
+        assert offered == ({"html"} if name == "mostly.tsv" else set())  # which reads and writes any lines
+        with pytest.raises(DataError):
+            clean([Path(name)], tmp_path / "clean.tsv")

@@ -151,6 +151,7 @@ CALLS: dict[str, Callable[[seq2see.Model], object]] = {
     "stream one by one": lambda model: list(model.stream(["AB", "ab", "Ж"], chunk_size=1)),
     "score": lambda model: model.score([("AB", "BA"), ("ab", "BA"), ("Ж", "BA")]),
     "loss": lambda model: model.loss([("AB", "BA"), ("ab", "BA"), ("Ж", "BA")]),
+    "align": lambda model: model.align([("AB", "BA"), ("ab", "BA"), ("Ж", "BA")]),
     "evaluate": lambda model: model.evaluate([("AB", "BA"), ("ab", "BA"), ("Ж", "BA")]),
     "attend": lambda model: seq2see.attend(model, ["AB", "ab", "Ж"], min_length=1),
 }
@@ -166,6 +167,8 @@ def test_each_call_of_a_trained_model_says_it_once(capitals: Path, call: str) ->
     assert len(said) == 2, said
     assert "trained on upper case" in said[0]
     assert "'Ж' in 1" in said[1]
+    results = {"score": "scores", "loss": "scores", "align": "alignments"}.get(call, "answers")
+    assert said[1].endswith(f"whose {results} mean little")
     is_stepwise = call == "stream one by one"
     assert ("of 2 texts" if is_stepwise else "1 of 3 texts") in said[0]
     assert "2" in said[0].partition("(first: ")[2]

@@ -116,7 +116,10 @@ def test_options_that_a_search_sees_keep_texts_apart(model: Predictor) -> None:
 
 def test_notes_name_what_is_unlike_the_training_data(model: Predictor) -> None:
     assert questions_of(model, ["abc"], {}).notes == []
-    assert "symbols that were not in the training data" in questions_of(model, ["abc", "xyz"], {}).notes[0]
+    [note] = questions_of(model, ["abc", "xyz"], {}).notes
+    assert "symbols that were not in the training data" in note and note.endswith("whose answers mean little")
+    [note] = pairs_apart(model, [Pair("abc", "cba"), Pair("xyz", "cba")], BatchOptions())[1]
+    assert note.endswith("whose scores mean little")
 
 
 def test_pairs_are_scored_together_as_each_alone(model: Predictor) -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from seq2see.data.standard_input import STDIN_FILE
 from seq2see.printable import quoted
 
 STDIN = "<stdin>"
@@ -38,7 +39,7 @@ def piped(path: str, program: str, ending: str) -> str:
     The new file is beside the old one, or in the working directory if that folder can't be written. For the standard
     input it is the program alone, which goes before this one in the pipe.
     """
-    if path == STDIN:
+    if path in (STDIN, str(STDIN_FILE)):
         return program
     quoted = quoted_path(path)
     source = f"gzip -dc {quoted} | {program}" if path.endswith(".gz") else f"{program} < {quoted}"

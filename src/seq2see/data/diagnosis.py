@@ -12,6 +12,9 @@ from seq2see.data.encodings import LinesNotUTF8, unicode_advice
 from seq2see.data.files import open_content
 from seq2see.data.lines import Columns, Fault
 
+NOT_UTF8: tuple[Fault, ...] = ("encoding", "nul")
+"""Faults of lines in another encoding."""
+
 
 def diagnosis(lines: Iterable[bytes], path: str, columns: Columns, faults: Sequence[Fault]) -> Advice | None:
     """What is wrong with the file of these lines, in which these faults were found; None if only single lines are.
@@ -47,7 +50,7 @@ def diagnosis_of_file(path: Path, columns: Columns, faults: Sequence[Fault]) -> 
 
 def diagnosis_of_sources(seen: bytes, path: str, fault: Fault) -> Advice | None:
     """What is wrong with a file of texts to answer, of which this beginning has been read."""
-    if (fault in ("encoding", "nul")) and (advice := unicode_advice(seen)):
+    if fault in NOT_UTF8 and (advice := unicode_advice(seen)):
         return advice
     lines = [line.removesuffix(b"\r") for line in seen.removesuffix(b"\n").split(b"\n")]
     return diagnosis(lines, path, "target", [fault])

@@ -76,8 +76,13 @@ class LinesNotUTF8:
         what = f"{lines}; other encodings read:"
         if self.num_good:
             what = f"{lines}, and {self.num_good:,} are, so it mixes encodings; others read:"
-        name = found[0].name
-        return Advice(what, f"give the encoding that reads right: --encoding {name}", evidence=evidence)
+        fix = "give the encoding that reads right: --encoding "
+        names = [each.name for each in found]
+        if self.num_bad == 1 and len(names) > 1:  # nothing is sure about a single line
+            names = [" or ".join([", ".join(names[:-1]), names[-1]])]
+        elif self.num_bad == 1:
+            fix = "if it reads right so, give this encoding: --encoding "
+        return Advice(what, fix + names[0], evidence=evidence)
 
 
 def unicode_advice(content: bytes) -> Advice | None:

@@ -101,7 +101,9 @@ def flags_of(table: TableOptions) -> list[str]:
     """The words of a command that give these options."""
     words = []
     for name, value in table.given().items():
-        words += [f"--{name}", quoted(",".join(value) if isinstance(value, tuple) else str(value))]
+        word = quoted(",".join(value) if isinstance(value, tuple) else str(value))
+        # Alone, a value such as -> would be read as an option.
+        words += [f"--{name}={word}"] if word.lstrip("'").startswith("-") else [f"--{name}", word]
     return words
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import select
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,10 +14,10 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from seq2see.data.advice import STDIN
+from seq2see.data.advice import STDIN, Advice
 from seq2see.data.choosing import MAX_BYTES, MAX_LINES, TABLE_EXTENSIONS, beginning, extension, format_of, is_json
 from seq2see.data.conversion import MARKS, Chunks, blocks_of, known_encoding, transcoded
-from seq2see.data.diagnosis import diagnosis_of_sources
+from seq2see.data.diagnosis import NOT_UTF8, diagnosis_of_sources
 from seq2see.data.encodings import SAMPLE_BYTES, unicode_form
 from seq2see.data.json_table import JsonFormat, UnknownColumnError
 from seq2see.data.layout import CSV_DELIMITERS, TAB, Layout, delimiter_name, is_open, layout_of
@@ -35,6 +36,8 @@ MOST_REFUSED = 10
 LONGEST_LINE = 4_000_000
 """Bytes of a line that is read as one source, by default."""
 MOST_RECORD_LINES = 1_000
+_PATIENCE = 0.1
+"""Seconds that more of a pipe may take to come, once one of its lines can't be read."""
 _NO_OPTIONS = TableOptions()
 _TEXT_NAMES = ("source", "text", "src")
 """What a column of texts may be called beside columns that are asked for, the most telling first."""
@@ -170,16 +173,39 @@ class _Beginning:
         return BufferedReader(Chunks(chunks))
 
     def read_on(self) -> bytes:
-        """What was read, and of a file some more; the writer of a pipe may be waiting for our answer."""
+        """What was read, and some whole lines more if they are there; they are still to be read."""
+        more = b""
         try:
-            if self.stream.seekable() and stat.S_ISREG(os.fstat(self.stream.fileno()).st_mode):
+            if _has_places(self.stream):
                 place = self.stream.tell()
                 more = self.stream.read(SAMPLE_BYTES)
                 self.stream.seek(place)
-                return self.content + more
-        except OSError:  # a stream in memory has no file number
+            elif not self.encoding and not self.stream.isatty():
+                more = _waiting_in(self.stream)
+        except (OSError, AttributeError):  # there are streams that can't be looked into
             pass
-        return self.content
+        return self.content + (more if len(more) < SAMPLE_BYTES else more[: more.rfind(b"\n") + 1])
+
+
+def _has_places(stream: BinaryIO) -> bool:
+    """Whether one can read on and come back: in a file, and in memory."""
+    try:
+        return stream.seekable() and stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:  # no file number
+        return True
+
+
+def _waiting_in(pipe: BinaryIO) -> bytes:
+    """The whole lines that have come; the writer of more may be waiting for our answer."""
+    number = pipe.fileno()
+    select.select([number], [], [], _PATIENCE)
+    is_blocking = os.get_blocking(number)
+    os.set_blocking(number, False)
+    try:
+        more: bytes = pipe.peek()  # type: ignore[attr-defined] # a buffered stream has it
+    finally:
+        os.set_blocking(number, is_blocking)
+    return more[: more.rfind(b"\n") + 1]
 
 
 def _rows(
@@ -204,7 +230,7 @@ def _rows(
     is_usual = isinstance(chosen, TableFormat) and chosen.is_fields
     if say is not None and not is_usual and (said := chosen.describe()):
         say(f"{name}: {said}{'; of each line: ' if columns else ''}{', '.join(columns)}")
-    has_read, refused = False, 0
+    has_read, refused, advice, first = False, 0, None, ""
     for line, found in _records(itertools.chain(head, lines), chosen, start.longest_line):
         if not isinstance(found, LineError):
             values = _values_in(line) if named and isinstance(chosen, JsonFormat) else NO_VALUES
@@ -214,9 +240,13 @@ def _rows(
             yield SourceRow(source, line.origin, found.extra[: len(extra)], values, in_cells=bool(columns))
             has_read = True
             continue
-        error = _explained(found, start, name) if not refused else from_line(found)
         refused += 1
-        if refuse is None or (refused == MOST_REFUSED and not has_read):
+        if refused == 1:
+            seen, first = start.read_on(), found.origin
+            advice = diagnosis_of_sources(seen, name, found.fault)
+        is_last = refuse is None or (refused == MOST_REFUSED and not has_read)
+        error = _explained(found, advice, first, is_said=not is_last)
+        if refuse is None or is_last or (refused == 1 and found.fault in NOT_UTF8 and unicode_form(seen)):
             raise error
         refuse(error)
         yield SourceRow("", line.origin, ("",) * len(extra), error=error)
@@ -293,10 +323,13 @@ def from_line(bad: LineError) -> DataError:
     return DataError(bad.what, where=bad.origin, fix=bad.fix)
 
 
-def _explained(bad: LineError, start: _Beginning, name: str) -> DataError:
-    """The same, with what the lines around it say of the file."""
-    advice = diagnosis_of_sources(start.read_on(), name, bad.fault)
+def _explained(bad: LineError, advice: Advice | None, first: str, *, is_said: bool) -> DataError:
+    """The same, with what the lines around it say of the file: all of it for the first one, which was at `first`."""
     if advice is None:
         return from_line(bad)
+    if bad.origin != first:
+        is_same = bad.fault in NOT_UTF8
+        fix = bad.fix if not is_same else f"as said of {first}" if is_said else advice.full_fix
+        return DataError(bad.what, where=bad.origin, fix=fix)
     what = "\n".join([f"{bad.what}; {advice.what}", *(f"  {each}" for each in advice.evidence)])
     return DataError(what, where=bad.origin, fix=advice.full_fix)

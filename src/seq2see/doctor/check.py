@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from seq2see.config import Config
+from seq2see.data.advice import quoted_path
 from seq2see.data.options import TableOptions, flags_of
 from seq2see.data.reading import gc_paused
-from seq2see.data.standard_input import STDIN_FILE
 from seq2see.doctor import columns, comparisons, symbols
 from seq2see.doctor.pair_statistics import PairStatistics
 from seq2see.doctor.raw_findings import RawFinding, complete
+from seq2see.doctor.remedies import as_saved
 from seq2see.doctor.report import DataReport, SetSizes, SideSizes
 from seq2see.doctor.rows import PairSource, pair_sources
 from seq2see.errors import ConfigError
@@ -132,7 +133,7 @@ def _suggest(train: PairStatistics, sizes: SetSizes, flags: Sequence[str], recip
     if recipe is not None:
         flags = ["--recipe", quoted(recipe.name), *flags]
         model = recipe.config.model.name or model
-    names = ["pairs.tsv" if path == STDIN_FILE else quoted(path) for path in train.files.paths]  # once it is saved
+    names = [quoted_path(str(path)) for path in as_saved(train.files.paths)]
     return (
         *(f"{side.name}: {side.unit} ({side.reason})" for side in (*(sizes.fields or [sizes.source]), sizes.target)),
         f"model: {model}",

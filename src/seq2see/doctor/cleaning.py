@@ -196,10 +196,8 @@ def _opened(part: Path, output: Path, stack: ExitStack) -> IO[str]:
 
 def _require_whole(faults: Faults, files: PairSource, num_valid: int, num_pairs: int) -> None:
     """DataError for faults of whole files, and if most lines would be left out."""
-    for name in ("not-text", "choice", "encoding", "damaged", "empty", "parallel-lengths"):
-        if name in faults.counts and (name != "encoding" or name in faults.commands):
-            what = faults.examples[name][0].detail
-            raise DataError(what, where=files.name, fix=faults.remedies[name])
+    for name in faults.of_whole_files():
+        raise DataError(faults.examples[name][0].detail, where=files.name, fix=faults.remedies[name])
     if num_valid and not num_pairs:
         what = "no text is left of the pairs, so nothing was written"
         raise DataError(what, where=files.name, fix="add pairs with text on both sides")

@@ -133,8 +133,8 @@ def swapped(train: PairStatistics, held_out: PairStatistics) -> Iterator[RawFind
             ):
                 sides = [held_out.sides[at].name for at in (first, second)]
                 detail = f"{sides[0]} and {sides[1]}, by their {unit}, as against {train.name}"
-                can_swap = len(train.sides) == 2 and held_out.files.is_plain
-                yield RawFinding("swapped", held_out, 2, detail, [(0, ""), (1, "")], program=SWAP if can_swap else "")
+                program = SWAP if len(train.sides) == 2 else ""
+                yield RawFinding("swapped", held_out, 2, detail, [(0, ""), (1, "")], program=program)
                 break
 
 

@@ -32,7 +32,8 @@ SEPARATORS = {",": re.compile(r",(?:\s|$)"), ";": re.compile(r";(?:\s|$)"), "/":
 """What may separate the answers in one target."""
 _SPLITS = {",": " *, *", ";": " *; *", "/": " +[/] +", "|": " *[|] *", "~": " +~ +"}
 """The same for awk."""
-_WITHOUT_COMMENTS = "grep -vE '^(#+[[:space:]]|;;;|//[[:space:]]|<!--)'"
+_WITHOUT_COMMENTS = "grep -vE '^(#+ |;;;|// |<!--)'"
+"""A TAB after # or // is the end of a source."""
 
 
 class Mark(NamedTuple):

@@ -1,29 +1,52 @@
-"""What to do about a finding: words, and where it can be done by one, a command that has been tried on the lines.
+"""What to do about a finding: words, and where one can do it, a command that runs on these very files.
 
 Commands are for a POSIX shell in the working directory, and none writes to a file that exists.
 """
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from seq2see.data import open_content
 from seq2see.data.advice import new_file, piped, quoted_path
 from seq2see.data.choosing import is_json
+from seq2see.data.json_table import JsonFormat
+from seq2see.data.layout import TAB
+from seq2see.data.options import flags_of
+from seq2see.data.standard_input import STDIN_FILE, content_of_stdin
+from seq2see.data.table import TableFormat
 from seq2see.doctor.finding_types import CLEAN, FINDING_TYPES, LEAVE_OUT, SHELL
 from seq2see.doctor.pair_statistics import PairStatistics
+from seq2see.doctor.rows import BLOCK_BYTES, PairSource
 from seq2see.printable import quoted
 
 PROGRAMS = {
     "old-mac-line-ends": "tr '\\r' '\\n'",
     "html": "python3 -c "
-    + quoted(
-        'import html, sys; sys.stdin.reconfigure(encoding="utf-8-sig"); print(html.unescape(sys.stdin.read()), end="")'
+    + quoted(  # a line break or a TAB becomes a blank
+        'import html, re, sys; sys.stdin.reconfigure(encoding="utf-8-sig"); '
+        r'print(re.sub(r"&#?\w+;", lambda each: " ".join(html.unescape(each[0]).split()) or " ", '
+        'sys.stdin.read()), end="")'
     ),
 }
 """The programs of findings that one mends."""
+_IN_WORDS = {
+    "old-mac-line-ends": "convert the line ends from classic Mac OS",
+    "html": "replace the entities with the characters that they stand for",
+}
+"""What to do about these where no program can."""
+_OF_ALL_CELLS = frozenset({"html", "tag-order"})
+"""Findings whose programs do the same with each cell. All others know the columns: source TAB target."""
+_OF_SEVERAL_FILES = frozenset({"swapped", "tag-order"})
+"""Findings about how files differ: a copy of one that is read in another way would differ, too."""
+_OF_RAW_FILES = frozenset({"old-mac-line-ends"})
+"""Findings about bytes that a copy does not have."""
+_SAVED = Path("pairs.tsv")
+"""What standard input is called once it is saved."""
 
 
 class AdvisedRemedy(NamedTuple):
@@ -34,12 +57,27 @@ class AdvisedRemedy(NamedTuple):
     evidence: tuple[str, ...] = ()
 
 
+def as_saved(paths: Sequence[Path]) -> tuple[Path, ...]:
+    """The files for a later command: standard input is gone then, unless it was saved."""
+    return tuple(_SAVED if path == STDIN_FILE else path for path in paths)
+
+
 def advised_remedy(name: str, statistics: PairStatistics, first: str = "", program: str = "") -> AdvisedRemedy:
     """The remedy for a finding in these files.
 
     `first` is the fix that reading reports for the first such line; `program` mends a table source TAB target.
     """
-    paths = statistics.files.paths
+    remedy = _remedy(name, statistics, first, program)
+    if " --fix " in remedy.command and flags_of(statistics.files.table):
+        remedy = remedy._replace(text=f"{remedy.text} (the copy is read without these options)")
+    if not remedy.command or STDIN_FILE not in statistics.files.paths:
+        return remedy
+    text = f"save the input as {_SAVED} first; then: {remedy.text}"
+    return AdvisedRemedy(remedy.text if name in statistics.faults.commands else text)
+
+
+def _remedy(name: str, statistics: PairStatistics, first: str, program: str) -> AdvisedRemedy:
+    files = statistics.files
     if (advice := statistics.advice.get(name)) is not None:
         return AdvisedRemedy(advice.full_fix, advice.command, (advice.what, *advice.evidence))
     if name in statistics.faults.commands:
@@ -49,26 +87,77 @@ def advised_remedy(name: str, statistics: PairStatistics, first: str = "", progr
             "first correct the format of the whole file, as said under another finding, then check again"
         )
     kind = FINDING_TYPES[name].remedy
-    is_clean_most = len(statistics) >= statistics.faults.unusable
-    if kind == CLEAN or (kind == LEAVE_OUT and is_clean_most):
-        return _clean_copy(name, paths, first)
+    if kind in (CLEAN, LEAVE_OUT) and _can_be_copied(statistics):
+        return _clean_copy(name, files, first)
+    if kind == CLEAN or (kind == LEAVE_OUT and statistics.faults.of_whole_files()):
+        return AdvisedRemedy("first correct the errors, then check again")
     if kind == LEAVE_OUT:
         return AdvisedRemedy(f"{first or 'correct them'}; no clean copy, since most lines would be left out")
+    program = PROGRAMS.get(name, program)
+    command = _command(name, statistics, program) if program else ""
     if kind == SHELL:
-        if name == "html" and is_json(paths[0]):
-            return AdvisedRemedy("unescape the entities in the strings before writing JSON")
-        command = " && ".join(piped(str(path), PROGRAMS[name], "-mended.tsv") for path in paths)
-        return AdvisedRemedy(command, command)
-    if program and len(paths) == 1 and not is_json(paths[0]):
-        command = piped(str(paths[0]), program, "-mended.tsv")
-        return AdvisedRemedy(f"{kind}: {command}", command)
-    return AdvisedRemedy(kind or first or "correct them")
+        return AdvisedRemedy(command or _IN_WORDS[name], command)
+    return AdvisedRemedy(f"{kind}: {command}" if command else kind or first or "correct them", command)
 
 
-def _clean_copy(name: str, paths: Sequence[Path], first: str) -> AdvisedRemedy:
-    files = " ".join(quoted_path(str(path)) for path in paths)
-    output = "clean.tsv" if not os.path.lexists("clean.tsv") else new_file(str(paths[0]), "-clean.tsv")
-    command = f"seq2see check {files} --fix -o {quoted(output)}"
+def _command(name: str, statistics: PairStatistics, program: str) -> str:
+    """The command that sends the files, or else a clean copy, through the program; empty if neither would be right."""
+    files = statistics.files
+    if "damaged" in statistics.faults.counts:
+        return ""
+    if _is_for_the_files(name, statistics):
+        return " && ".join(piped(str(path), program, "-mended.tsv") for path in as_saved(files.paths))
+    is_copied = name not in (*_OF_SEVERAL_FILES, *_OF_RAW_FILES) and _can_be_copied(statistics)
+    if not is_copied or _is_json(files) or (files.num_fields > 1 and name not in _OF_ALL_CELLS):
+        return ""
+    copying, copy = _copying(files, "--keep-duplicates")
+    return f"{copying} && {piped(copy, program, '-mended.tsv')}"
+
+
+def _is_for_the_files(name: str, statistics: PairStatistics) -> bool:
+    """Whether the program finds in the files themselves what it is for."""
+    files, found = statistics.files, statistics.faults.counts
+    if _is_json(files) or not all(_is_read_unchanged(path, files.table.encoding) for path in files.paths):
+        return False
+    layout = files.format.layout if isinstance(files.format, TableFormat) else None
+    if name in _OF_RAW_FILES:
+        return True
+    if name in _OF_ALL_CELLS:  # parallel files have no layout
+        return layout is None or (layout.delimiter == TAB and not layout.is_quoted)
+    is_plain = isinstance(files.format, TableFormat) and files.format.is_plain and not files.table.given()
+    return is_plain and not {"windows-line-ends", "byte-order-mark-at-start"} & found.keys()
+
+
+def _can_be_copied(statistics: PairStatistics) -> bool:
+    """Whether there is a clean copy: the files can be read to their end, and most of their lines are valid."""
+    return len(statistics) >= statistics.faults.unusable and not statistics.faults.of_whole_files()
+
+
+def _is_json(files: PairSource) -> bool:
+    return is_json(files.paths[0]) or isinstance(files.format, JsonFormat)
+
+
+def _is_read_unchanged(path: Path, encoding: str | None) -> bool:
+    """Whether the bytes of a file are read as they are, unpacked if its name says so, and not as another format."""
+    if path == STDIN_FILE:
+        raw = content_of_stdin()[:BLOCK_BYTES]
+    else:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            raw = file.read(BLOCK_BYTES)
+    with open_content(path, encoding) as read:
+        return read.stream.read(BLOCK_BYTES) == raw
+
+
+def _copying(files: PairSource, *more: str) -> tuple[str, str]:
+    """The command that writes a clean copy, with the options that these files were read with, and the copy."""
+    paths = [str(path) for path in as_saved(files.paths)]
+    copy = "clean.tsv" if not os.path.lexists("clean.tsv") else new_file(paths[0], "-clean.tsv")
+    words = [*map(quoted_path, paths), *flags_of(files.table), "--fix", *more, "-o", quoted_path(copy)]
+    return f"seq2see check {' '.join(words)}", copy
+
+
+def _clean_copy(name: str, files: PairSource, first: str) -> AdvisedRemedy:
+    command = _copying(files)[0]
     if FINDING_TYPES[name].remedy == LEAVE_OUT:
         return AdvisedRemedy(
             f"{first or 'correct them'}, or drop such lines: {command} (or train with --skip-bad)", command

@@ -59,6 +59,11 @@ class Faults:
     unusable: int = 0
     """Number of invalid lines."""
 
+    def of_whole_files(self) -> list[str]:
+        """The names of those with which no clean copy can be made."""
+        names = ("not-text", "choice", "encoding", "damaged", "empty", "parallel-lengths")
+        return [each for each in names if each in self.counts and (each != "encoding" or each in self.commands)]
+
     def add(self, name: str, example: Example, remedy: str = "", count: int = 1) -> None:
         """Count a fault, and keep the first ones as examples."""
         self.counts[name] += count
@@ -100,11 +105,6 @@ class PairSource:
         """The columns of the source by name or number; none where there is nothing to choose."""
         names = self.format.chosen().get("source", ()) if self.format is not None else ()
         return names if isinstance(names, tuple) else ()
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the file has the lines source TAB target."""
-        return isinstance(self.format, TableFormat) and self.format.is_two_columns
 
     def describe(self) -> str:
         """How the file is read; empty for source TAB target, and where it can't be."""

@@ -128,7 +128,8 @@ def pairs_apart(
 ) -> tuple[list[PairRead], list[str]]:
     """The pairs, each apart, and notes on them. DataError with `strict` for one that can't be read."""
     codecs = (model.source_codec, model.target_codec)
-    limits, notes, each = model.input_limits(options.max_input_length), model._notes(), list[PairRead]()
+    limits, notes = model.input_limits(options.max_input_length), model._notes("scores")
+    each = list[PairRead]()
     for row, pair in enumerate(pairs):
         go_on()
         place = f"pair {row + 1}"

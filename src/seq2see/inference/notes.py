@@ -97,6 +97,8 @@ class InputNotes:
     seen: Seen
     has_source: bool = True
     """False for the prompts of a language model."""
+    results: str = "answers"
+    """What the texts are read for: answers, scores or alignments."""
     total: int = 0
     longest: int = 0
     """Tokens of the longest text."""
@@ -172,16 +174,18 @@ class InputNotes:
         if "long" in found:
             lines.append(
                 f"much longer than anything in training: {found['long']}, with up to {self.longest:,} tokens, while "
-                f"training had at most {self.seen.longest:,}; such answers are unreliable"
+                f"training had at most {self.seen.longest:,}; such {self.results} are unreliable"
             )
         titles = self.codec.tokenizer.titles if isinstance(self.codec.tokenizer, Fields) else ()
         lines += [
-            f"{title} is empty in {found[cause]}, and never was in training: such answers mean little"
+            f"{title} is empty in {found[cause]}, and never was in training: such {self.results} mean little"
             for number, title in enumerate(titles, start=1)
             if (cause := f"empty {number}") in found
         ]
         if new:
-            mostly = f"; they are most of {found['mostly']}, whose answers mean little" if "mostly" in found else ""
+            mostly = ""
+            if "mostly" in found:
+                mostly = f"; they are most of {found['mostly']}, whose {self.results} mean little"
             lines.append(
                 f"symbols that were not in the training data (number of texts with each: {shown_counts(new)}; "
                 f"first: {self.causes['unknown'].first}){mostly}"

@@ -250,8 +250,8 @@ class Predictor:
         codec, limits = self.source_codec or self.target_codec, self.input_limits(options.max_input_length)
         return Asked.of(requests, maker, codec, limits, is_prompt=self.source_codec is None, first_row=first_row)
 
-    def _notes(self) -> InputNotes:
-        return InputNotes(self.source_codec or self.target_codec, self.seen, self.source_codec is not None)
+    def _notes(self, results: str = "answers") -> InputNotes:
+        return InputNotes(self.source_codec or self.target_codec, self.seen, self.source_codec is not None, results)
 
     def loss(self, pairs: Sequence[Pair], *, batch_size: int = 64) -> float:
         """The loss in nats per target token, EOS counted, with teacher forcing. DataError without pairs to score.
@@ -346,7 +346,7 @@ def read_given(
     refusals = Refusals(f"pairs without {wanted}", strict=options.strict)
     refusals.add(read, len(pairs))
     if model.source_codec is not None:
-        notes = model._notes()
+        notes = model._notes(f"{wanted.split()[-1]}s")
         sources = [read.examples.source(index)[:-1] for index in range(len(read.rows))]
         notes.add([pairs[row].source for row in read.rows], sources, [places[row] for row in read.rows])
         notes.warn(stacklevel=stacklevel + 1)
