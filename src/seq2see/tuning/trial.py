@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import optuna
 
 JOURNAL, STUDY = "trials.log", "seq2see"
+MAX_LINE = 2**16
+"""Bytes of the first line of a journal, far more than it has."""
 
 
 class Outcome(NamedTuple):
@@ -32,6 +35,16 @@ class Outcome(NamedTuple):
 
 class PrunedError(Exception):
     """The trial is worse than most."""
+
+
+def has_study(folder: Path) -> bool:
+    """Whether this folder holds a study of ours, or the empty journal of one that was killed as it began."""
+    try:
+        with (folder / JOURNAL).open("rb") as journal:
+            first = journal.readline(MAX_LINE)
+            return not first or json.loads(first).get("study_name") == STUDY
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
 
 
 def open_study(folder: Path, metric: str, *, higher_is_better: bool, most_updates: int) -> optuna.Study:
