@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
+import subprocess
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -220,6 +222,77 @@ def test_an_output_folder_with_something_else_in_it_is_not_replaced(
     assert seq2see_command(words) == 2
     assert "notes.txt" in capsys.readouterr().err
     assert (tmp_path / output / "notes.txt").read_text() == "mine"
+
+
+FILES = [
+    *("predict", "generate", "score", "align", "evaluate", "check", "attend", "report", "pack", "curves"),
+    *("export a page", "export a program"),
+]
+"""Commands that write one file, by their names in COMMANDS."""
+
+
+@pytest.mark.parametrize("verb", FILES)
+def test_a_link_is_replaced_and_not_followed(
+    verb: str,
+    seq2see_command: Callable[[str], int],
+    tiny_run: Path,
+    tiny_language_run: Path,
+    tiny_pairs: Path,
+    tiny_text: Path,
+    tmp_path: Path,
+) -> None:
+    require_package(verb)
+    output, command = COMMANDS[verb]
+    (tmp_path / "victim").write_text("victim")
+    (tmp_path / output).symlink_to("victim")
+    places = {"run": tiny_run, "language": tiny_language_run, "pairs": tiny_pairs, "text": tiny_text}
+    assert seq2see_command(command.format(**places, out=tmp_path / output)) == 0
+    assert (tmp_path / "victim").read_text() == "victim"
+    assert not (tmp_path / output).is_symlink()
+    assert (tmp_path / output).stat().st_size
+
+
+@pytest.mark.parametrize("verb", FILES)
+def test_a_pipe_gets_lines_and_is_never_replaced(
+    verb: str,
+    seq2see_command: Callable[[str], int],
+    tiny_run: Path,
+    tiny_language_run: Path,
+    tiny_pairs: Path,
+    tiny_text: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    require_package(verb)
+    output, command = COMMANDS[verb]
+    os.mkfifo(tmp_path / output)
+    reader = os.open(tmp_path / output, os.O_RDONLY | os.O_NONBLOCK)
+    places = {"run": tiny_run, "language": tiny_language_run, "pairs": tiny_pairs, "text": tiny_text}
+    streams = verb in ("predict", "generate", "score", "align")
+    assert seq2see_command(command.format(**places, out=tmp_path / output)) == (0 if streams else 2)
+    assert bool(os.read(reader, 1)) == streams
+    os.close(reader)
+    assert ("is not a regular file" in capsys.readouterr().err) != streams
+    assert stat.S_ISFIFO((tmp_path / output).stat().st_mode)
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev/stdout here")
+def test_what_stdout_is_redirected_to_is_written_and_not_replaced(tiny_run: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "seq2see", "predict", str(tiny_run), "abc", "--device", "cpu", "-o", "/dev/stdout"]
+    with (tmp_path / "out").open("w") as file:
+        assert subprocess.run(words, stdout=file, stderr=subprocess.PIPE, check=False).returncode == 0
+    assert (tmp_path / "out").read_text().count("\n") == 1
+    assert Path("/dev/stdout").is_symlink()
+
+
+def test_an_answer_that_fails_leaves_the_earlier_file(
+    seq2see_command: Callable[[str], int], tiny_run: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "texts").write_bytes(b"abc\n" * 3 + b"\xff\n")
+    (tmp_path / "out").write_text("earlier")
+    command = f"predict {tiny_run} --strict --input {tmp_path / 'texts'} -o {tmp_path / 'out'} --device cpu"
+    assert seq2see_command(command) == 2
+    assert everything_in(tmp_path, without=("texts",)) == {"out": "earlier"}
 
 
 def test_a_log_of_another_program_is_not_emptied(
