@@ -6,6 +6,7 @@ import builtins
 import errno
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,13 @@ READING = {
     "curves": "curves {run} -o {out}.svg",
     "report": "report {run} --test {data} -o {out}.html --device cpu",
     "pack": "pack {run} --data {data} -o {out}.seq2see",
+    "export": "export {run} --data {data} -o {out}.json",
+    "align": "align {run} {data} --device cpu",
+    "distill": "distill {run} --data {data} --dev {data} --beam 1 --out {out} --device cpu",
+    "tune": "tune {data} --dev {data} --trials 1 --out {out} --device cpu",
+    "bench": "bench {run} --data {data} --threads 1 --seconds 0.01",
+    "generate": "generate {language} --device cpu",
+    "chat": "chat {run} --device cpu",
 }
 WRITING = {
     "predict": "predict {run} abc --output {out} --device cpu",
@@ -54,8 +62,19 @@ WRITING = {
     "train": "train {data} --dev {data} --out {out} --device cpu",
     "compare": "compare plain attention --data {data} --dev {data} --out {out} --device cpu",
     "cross": "cross {data} --folds 2 --out {out} --device cpu",
+    "export": "export {run} --data {data} -o {out}.json",
+    "export C": "export {run} --data {data} -o {out}.c",
+    "export to ONNX": "export {run} --data {data} -o {out}.onnx",
+    "align": "align {run} {data} --output {out} --device cpu",
+    "distill": "distill {run} --data {data} --dev {data} --beam 1 --out {out} --device cpu",
+    "tune": "tune {data} --dev {data} --trials 1 --out {out} --device cpu",
+    "generate": "generate {language} --output {out} --device cpu",
+    "new": "new chat {out}",
 }
 FEW = ["--set", "model.width=16", "model.embedding=8", "training.max_updates=2", "training.batch_size=16"]
+
+GIVEN = ("recipe", "text", "data", "run", "language")
+"""What a command reads; the first of them is what is wrong in a test."""
 
 Run = Callable[..., tuple[int, str]]
 
@@ -66,8 +85,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
     def run(line: str, **places: object) -> tuple[int, str]:
         words = [word.format(**places) for word in line.split()]
-        words += FEW if words[0] in ("train", "compare", "cross") else []
+        words += FEW if words[0] in ("train", "compare", "cross", "tune", "distill") else []
         monkeypatch.setattr(sys, "argv", ["seq2see", *words])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"abc\n")))
         capsys.readouterr()
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # pytest's; ours takes any bytes
         with pytest.raises(SystemExit) as ended:
@@ -79,15 +99,18 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture
-def places(tiny_run: Path, tiny_pairs: Path, tiny_text: Path, tmp_path: Path) -> dict[str, object]:
+def places(
+    tiny_run: Path, tiny_language_run: Path, tiny_pairs: Path, tiny_text: Path, tmp_path: Path
+) -> dict[str, object]:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(f"[data]\ntrain = {str(tiny_pairs)!r}\ndev = {str(tiny_pairs)!r}\n")
-    return {"run": tiny_run, "data": tiny_pairs, "text": tiny_text, "recipe": recipe, "out": tmp_path / "out"}
+    runs = {"run": tiny_run, "language": tiny_language_run}
+    return {**runs, "data": tiny_pairs, "text": tiny_text, "recipe": recipe, "out": tmp_path / "out"}
 
 
 def require_one_message(code: int, said: str) -> None:
     assert code == 2, said
-    assert said.count("seq2see: ") + said.count("seq2see compare: ") - said.count(".seq2see: ") == 1
+    assert len(re.findall(r"(?<!\.)seq2see( \w+)?: ", said)) == 1
     assert "\n  fix: " in said
     assert "Traceback" not in said
     assert len(said) < 2000
@@ -105,8 +128,9 @@ def test_names_need_not_be_utf8(verb: str, run: Run, places: dict[str, Any], tmp
         own = folder / f"{name}{BYTES}{places[name].suffix}"
         shutil.copy(places[name], own)
         places[name] = own
-    if "{run}" in line:
-        places["run"] = Path(shutil.copytree(places["run"], folder / f"run{BYTES}"))
+    for name in ("run", "language"):
+        if f"{{{name}}}" in line:
+            places[name] = Path(shutil.copytree(places[name], folder / f"{name}{BYTES}"))
     code, said = run(line, **places | {"out": folder / f"out{BYTES}"})
     assert code == 0, said
     said.encode()
@@ -132,7 +156,7 @@ def test_an_input_with_a_name_too_long_is_one_message(
     verb: str, run: Run, places: dict[str, Any], tmp_path: Path
 ) -> None:
     line = READING[verb]
-    given = next(name for name in ("recipe", "text", "data", "run") if f"{{{name}}}" in line)
+    given = next(name for name in GIVEN if f"{{{name}}}" in line)
     require_one_message(*run(line, **places | {given: tmp_path / ("x" * 300 + places[given].suffix)}))
 
 
@@ -202,7 +226,7 @@ def test_an_input_that_is_refused_has_a_fix_for_the_reason(
     verb: str, number: int, fix: str, run: Run, places: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = READING[verb]
-    given = next(name for name in ("recipe", "text", "data", "run") if f"{{{name}}}" in line)
+    given = next(name for name in GIVEN if f"{{{name}}}" in line)
     copy = shutil.copytree if places[given].is_dir() else shutil.copy
     own = Path(copy(places[given], tmp_path / f"refused{places[given].suffix}"))
     refuse(monkeypatch, number, "refused", "r")

@@ -29,6 +29,7 @@ from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import engine_maker, members_of, model_of
 from seq2see.inference.predictor import Predictor
 from seq2see.packing import ParityReport, pairs_to_compare, parity_of
+from seq2see.printable import one_line
 from seq2see.program import to_json
 from seq2see.run.folder import CONFIG, MODEL
 from seq2see.storage.files import has_manifest, require_none, require_place, write_file, write_folder
@@ -284,5 +285,5 @@ def sample(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def name_of(run: Path) -> str:
-    """What a model is called: as its file or folder."""
-    return run.resolve().stem if run.suffix else run.resolve().name
+    """What a model is called: as its file or folder, whose name need not be UTF-8."""
+    return one_line(run.resolve().stem if run.suffix else run.resolve().name)

@@ -296,7 +296,8 @@ def finish(study: optuna.Study, job: Job, config: Config, given: frozenset[str])
         write_file(job.out / PICTURE, importance_picture(importance, title_of(job.metric)))
     run = job.out / TRIALS / str(best.number)
     shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
-    write_file(job.out / RECIPE, recipe_of(config, given, best, job, len(trials)).encode())
+    recipe = recipe_of(config, given, best, job, len(trials))
+    write_file(job.out / RECIPE, recipe.encode(errors="surrogateescape"))
     return Tuning(
         job.metric,
         tuple(trials),
