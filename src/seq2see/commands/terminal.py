@@ -46,9 +46,11 @@ def is_model(word: str) -> bool:
 
 
 def require_other(output: Path | None, inputs: Iterable[Path | None]) -> None:
-    """ConfigError for an output that is one of the inputs, by any path."""
+    """ConfigError for an output that is a folder, or one of the inputs, by any path."""
     if output is not None and not is_stream(output):
         require_place(output)
+        if output.is_dir():
+            raise ConfigError("is a folder", where=f"--output {output}", fix="name a file in it")
     for path in inputs:
         if (
             output is not None
