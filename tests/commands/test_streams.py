@@ -30,7 +30,6 @@ COMMANDS = {
     "cross": "cross {pairs} --folds 2 --out {out} {few}",
     "compare": "compare plain attention --data {pairs} --dev {pairs} --out {out} {few}",
     "tune": "tune {pairs} --dev {pairs} --trials 1 --out {out} {few}",
-    "new": "new chat {out}",
     "settings": "settings model.width",
     "completion": "completion bash",
 }
