@@ -15,7 +15,7 @@ from seq2see.commands.streams import open_streams, with_named_stdin
 from seq2see.commands.terminal import is_model
 from seq2see.console import say
 from seq2see.errors import ConfigError, DataError, UserError
-from seq2see.system_errors import system_error
+from seq2see.system_errors import absolute, system_error
 
 EXIT_ERROR = 2
 EXIT_DELAY = 3.0
@@ -56,6 +56,8 @@ def run(arguments: list[str], *, trace: bool = False) -> int:
     """The exit code of a command; a user's mistake becomes one message, with `trace` after the traceback."""
     try:
         require_one_process(arguments)
+        if is_verb(arguments):
+            absolute(Path())  # before PyTorch is imported, whose libraries end the process
         code = called(arguments)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -136,10 +138,14 @@ def tell(error: Exception, said: str) -> None:
 def require_one_process(arguments: list[str]) -> None:
     """ConfigError for verbs other than train under `torchrun`: all processes would write the same files."""
     size = os.environ.get("WORLD_SIZE", "1")
-    verb = arguments[0] if arguments and "--help" not in arguments else ""
-    if size != "1" and verb != "train" and verb in VERBS:
+    if size != "1" and is_verb(arguments) and (verb := arguments[0]) != "train":
         fix = "start it without torchrun; if WORLD_SIZE was set by something else: env -u WORLD_SIZE seq2see …"
         raise ConfigError(f"runs in one process, and WORLD_SIZE is {size}", where=f"seq2see {verb}", fix=fix)
+
+
+def is_verb(arguments: list[str]) -> bool:
+    """Whether a verb is asked to do its work."""
+    return bool(arguments) and arguments[0] in VERBS and "--help" not in arguments
 
 
 def name_of_this() -> str:

@@ -637,6 +637,8 @@ MISTAKES: dict[str, Mistake] = {
     "empty input": (["predict", "RUN", "--input", "EMPTY"], ["EMPTY", "is empty"]),
     "unwritable output": (["predict", "RUN", "a", "--output", "EMPTY/out.txt"], ["EMPTY/out.txt", "choose another"]),
     "output is a folder": (["predict", "RUN", "a", "--output", "FOLDER"], ["FOLDER", "--output"]),
+    "output is the root": (["predict", "RUN", "a", "--output", "/"], ["--output /: is a folder"]),
+    "output of generate is a folder": (["generate", "RUN", "--output", "FOLDER"], ["FOLDER", "--output"]),
     "beam 0": (["predict", "RUN", "a", "--beam", "0"], ["beam", "0", "at least 1"]),
     "beam in words": (["predict", "RUN", "a", "--beam", "two"], ["--beam", "two"]),
     "batch size 0": (["predict", "RUN", "a", "--batch-size", "0"], ["batch_size", "at least 1"]),

@@ -24,8 +24,17 @@ COMMANDS = {
     "curves": "curves {run} -o {out}.svg",
     "report": "report {run} -o {out}.html",
     "pack": "pack {run} -o {out}.seq2see",
+    "export": "export {run} -o {out}.json",
+    "align": "align {run} {pairs}",
+    "bench": "bench {run} --data {pairs} --threads 1 --seconds 0.01",
+    "cross": "cross {pairs} --folds 2 --out {out} {few}",
+    "compare": "compare plain attention --data {pairs} --dev {pairs} --out {out} {few}",
+    "tune": "tune {pairs} --dev {pairs} --trials 1 --out {out} {few}",
+    "settings": "settings model.width",
+    "completion": "completion bash",
 }
 """Commands that print a result."""
+FEW = "--device cpu --set model.width=16 model.embedding=8 training.max_updates=2 training.batch_size=16"
 CLOSED = "seq2see: stdout: can't be written: it is closed\n  fix: redirect it: > FILE\n"
 
 
@@ -46,7 +55,7 @@ def shell(command: str, redirection: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def places(tiny_run: Path, tiny_language_run: Path, tiny_pairs: Path, tmp_path: Path) -> dict[str, str]:
     found = {"run": tiny_run, "language": tiny_language_run, "pairs": tiny_pairs, "out": tmp_path / "out"}
-    return {name: shlex.quote(str(path)) for name, path in found.items()}
+    return {name: shlex.quote(str(path)) for name, path in found.items()} | {"few": FEW}
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")

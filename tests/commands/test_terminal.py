@@ -48,6 +48,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = {"model.width": 16, "model.dropout": 0, "training.max_updates": 60, "training.rate": 0.03}
     files = {"dev": folder / "pairs.tsv", "out": folder / "run", "device": "cpu", "quiet": True}
     seq2see.train(folder / "pairs.tsv", settings=settings, **files)  # type: ignore[arg-type]
+    (folder / "texts.txt").write_text(f"{HOSTILE}\n" * 40, encoding="utf-8")
+    language = {"dev": folder / "texts.txt", "out": folder / "writer"}
+    settings = settings | {"model.name": "language_model"}
+    seq2see.train(folder / "texts.txt", settings=settings, **files | language)  # type: ignore[arg-type]
     return folder
 
 
@@ -74,6 +78,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Shown:
     return run
 
 
+FEW = "--device cpu --set training.max_updates=4 model.width=8"
 COMMANDS = {
     "predict": "predict {run} aaa --device cpu",
     "predict as tsv": "predict {run} aaa --format tsv --device cpu",
@@ -84,11 +89,22 @@ COMMANDS = {
     "evaluate": "evaluate {run} {labeled} --by 3 --device cpu",
     "evaluate as json": "evaluate {run} {labeled} --by 3 --json --device cpu",
     "check": "check {pairs} --test {pairs}",
-    "train": "train {pairs} --dev {pairs} --out {out} --device cpu --set training.max_updates=4 model.width=8",
+    "train": f"train {{pairs}} --dev {{pairs}} --out {{out}} {FEW}",
     "curves": "curves {run} -o {out}.svg",
     "report": "report {run} -o {out}.html --device cpu",
     "pack": "pack {run} -o {out}.seq2see",
+    "align": "align {run} {pairs} --format tsv --device cpu",
+    "chat": "chat {run} --device cpu",
+    "generate": "generate {writer} --device cpu --max-length 20 --seed 1",
+    "bench": "bench {run} --data {pairs} --threads 1 --seconds 0.01",
+    "export": "export {run} --data {pairs} -o {out}.json",
+    "cross": f"cross {{pairs}} --folds 2 --out {{out}} {FEW}",
+    "compare": f"compare plain attention --data {{pairs}} --dev {{pairs}} --out {{out}} {FEW}",
+    "tune": f"tune {{pairs}} --dev {{pairs}} --trials 1 --out {{out}} {FEW}",
+    "distill": f"distill {{run}} --data {{pairs}} --dev {{pairs}} --beam 1 --out {{out}} {FEW}",
+    "prepare": "prepare {pairs} --dev {pairs} --workers 1 --out {out}",
     "a file that is missing": "predict {run} --input {out}",
+    "a model that is missing": "serve {out}",
     "a run that is missing": "predict {out} a",
     "a recipe that is missing": "train {out}.toml",
     "an option": "train {pairs} --{hostile}",
@@ -98,13 +114,13 @@ COMMANDS = {
     "a column": "evaluate {run} {pairs} --by {hostile}",
     "a metric": "evaluate {run} {pairs} --metrics {hostile}",
 }
-QUIET = ("score",)
+QUIET = ("score", "bench")
 """What prints nothing of the data."""
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_hostile_reaches_a_terminal(name: str, on_a_terminal: Shown, hostile: Path, tmp_path: Path) -> None:
-    places = {"run": "run", "pairs": "pairs.tsv", "labeled": "labeled.tsv"}
+    places = {"run": "run", "pairs": "pairs.tsv", "labeled": "labeled.tsv", "writer": "writer"}
     known = {key: hostile / file for key, file in places.items()}
     words = [word.format(**known, out=tmp_path / HOSTILE, hostile=HOSTILE) for word in COMMANDS[name].split()]
     code, seen = on_a_terminal(*words)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
 import shlex
 from collections.abc import Callable
@@ -26,6 +27,7 @@ FEW = ["training.max_updates=2", "training.evaluate_every=1", "model.width=8", "
 SMALL = ["--set", *FEW]
 
 TEMPLATES: dict[str, list[list[str]]] = {
+    "bench": [["run", "--data", "dev.tsv", "--threads", "1", "--seconds", "0.001"]],
     "align": [["run", "pairs.tsv"], ["transformer", "pairs.jsonl", "--format", "jsonl", "--output", "out.jsonl"]],
     "attend": [
         ["run", "alpha"],
@@ -63,6 +65,7 @@ TEMPLATES: dict[str, list[list[str]]] = {
     "report": [["run", "--output", "out.html"], ["transformer", "dev.tsv", "--output", "out.html"]],
     "score": [["run", "pairs.tsv"], ["packed.seq2see", "pairs.jsonl", "--format", "tsv"], ["writer", "texts.txt"]],
     "settings": [[], ["--format", "json"]],
+    "tune": [["pairs.tsv", "--dev", "dev.tsv", "--trials", "1", "--out", "out", *SMALL]],
     "train": [
         ["pairs.tsv", "--dev", "dev.tsv", "--out", "out", *SMALL],
         ["recipe.toml", "--out", "out"],
@@ -74,7 +77,7 @@ TEMPLATES: dict[str, list[list[str]]] = {
 """Calls that succeed with the files of `make_home`."""
 
 LONG_RUNNING = {"bench", "demo", "serve", "tune"}
-"""Verbs that take as long as they are told or end with a signal: only `--help` and mistakes are tried."""
+"""Verbs that take as long as they are told or end with a signal: `--help`, mistakes, and the templates as they are."""
 
 EXIT_CODES = {0, 2, 130}
 EXIT_CODES_OF_CHECK = EXIT_CODES | {1}
@@ -132,7 +135,8 @@ INTEGERS = [
     "",
 ]
 NUMBERS = ["0", "0.0", "0.5", "1", "1.0", "2", "-0.1", "1e-300", "1e300", "nan", "inf", "-inf", "x", ""]
-PATHS = [
+RUNS = {"run", "transformer", "writer"}
+INPUTS = [
     *(
         "pairs.tsv",
         "dev.tsv",
@@ -145,6 +149,10 @@ PATHS = [
         "recipe.toml",
     ),
     *("run", "run/model", "transformer", "writer", "packed.seq2see", "corpus", "run/config.toml", "run/metrics.jsonl"),
+]
+"""What stands in the folder of `make_home`."""
+PATHS = [
+    *INPUTS,
     *(
         "missing",
         "missing/there.tsv",
@@ -247,9 +255,16 @@ class Case:
                 named.add(value or "".join(self.arguments[place + 1 : place + 2]))
         if self.verb == "distill":  # its pairs are beside the run
             named |= {f"{each}-data" for each in named if each}
-        if self.verb in ("train", "report", "new"):  # a run that is resumed or reported on is written to
-            named.update(self.arguments)
+        if self.verb == "train" and "--resume" in self.arguments:  # the run that is named goes on
+            named |= RUNS & set(self.arguments)
+        if self.verb == "new":  # its folder has no option, and must be new
+            named |= set(self.arguments) - set(INPUTS)
         return named
+
+    @property
+    def writes_anywhere(self) -> bool:
+        """Whether an output is the folder of the files, or one around it: what is new there is its own."""
+        return not {os.path.normpath(each) for each in self.outputs if each}.isdisjoint((".", "..", "/"))
 
 
 def make_case(number: int) -> Case:
@@ -258,14 +273,16 @@ def make_case(number: int) -> Case:
     verbs = sorted(name for name in app if not name.startswith("-"))
     verb = chance.choice(verbs)
     arguments = list(chance.choice(TEMPLATES.get(verb, [[]])))
-    if verb in LONG_RUNNING:
+    is_as_told = verb in LONG_RUNNING and bool(arguments) and chance.random() < 0.3
+    if verb in LONG_RUNNING and not is_as_told:
         arguments = ["--help"] if chance.random() < 0.3 else ["--nonsense"]
-    for _ in range(chance.choice([0, 0, 1, 1, 2, 3])):
-        arguments[chance.randint(0, len(arguments)) :] = option(chance, verb)
-    if chance.random() < 0.25:
-        mistake(chance, arguments)
-    if verb in LONG_RUNNING and arguments[:1] != ["--help"]:
-        arguments.append("--nonsense")
+    if not is_as_told:
+        for _ in range(chance.choice([0, 0, 1, 1, 2, 3])):
+            arguments[chance.randint(0, len(arguments)) :] = option(chance, verb)
+        if chance.random() < 0.25:
+            mistake(chance, arguments)
+        if verb in LONG_RUNNING and arguments[:1] != ["--help"]:
+            arguments.append("--nonsense")
     if verb in ("train", "compare", "cross", "distill") and "--resume" not in arguments and FEW[0] not in arguments:
         arguments += ["--set", *FEW]
     changes = [damage(chance) for _ in range(chance.choice([0, 0, 1, 1, 2]))]

@@ -12,17 +12,18 @@ import io
 import json
 import os
 import random
-import resource
 import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,13 +110,21 @@ def prepare(case: Case, home: Path, folder: Path) -> Path:
     return own
 
 
+def holds(folder: str, path: Path) -> bool:
+    """Whether the path is this one, or below it."""
+    return path == Path(folder) or Path(folder) in path.parents
+
+
 def snapshot(home: Path, outputs: set[str]) -> dict[str, str]:
-    """The hash of every file that is not an output, by its path."""
-    excluded = [os.path.normpath(home / each) for each in outputs if each]
+    """The hash of every file that is not an output, by its path.
+
+    An output around all files, such as `.`, excludes none: what stands there already is not for the call to change.
+    """
+    excluded = [own for each in outputs if each and not holds(own := os.path.normpath(home / each), home)]
     found = {}
     for path in sorted(home.rglob("*")):
         name = str(path)
-        if any(name == each or name.startswith(each + os.sep) or each == str(home) for each in excluded):
+        if any(holds(each, path) for each in excluded):
             continue
         if path.is_symlink():
             found[name] = os.readlink(path)
@@ -139,8 +148,10 @@ def faults_of(case: Case, outcome: Outcome, before: dict[str, str], after: dict[
         yield fault(f"{outcome.seconds:.0f} seconds of the processor")
     if outcome.peak_bytes > MAX_BYTES:
         yield fault(f"{outcome.peak_bytes / 2**30:.1f} GB of memory")
-    if before != after:
-        names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    if case.writes_anywhere:
+        names = [name for name in names if name in before]
+    if names:
         yield fault("changed files outside its outputs", "\n".join(names[:5]))
 
 
@@ -148,23 +159,37 @@ def run_as_process(case: Case, own: Path) -> Outcome:
     """The call in a process of its own, started by a shell that may close or fill its streams."""
     streams = random.Random(case.number).choice(STREAMS)
     call = shlex.join([sys.executable, "-m", "seq2see", case.verb, *case.arguments])
-    began = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = subprocess.Popen(
-        ["bash", "-c", os.fsencode(f"{call} {streams}")],
-        cwd=own,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=os.environ | {"HOME": str(own), "PYTHONWARNINGS": "default"},
-    )
-    try:
-        stdout, stderr = process.communicate(case.stdin, timeout=WAIT)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return Outcome(-1, "", f"no end after {WAIT} s", 0.0, 0)
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
-    return Outcome(process.returncode, stdout.decode("utf-8", "replace"), stderr.decode("utf-8", "replace"), seconds, 0)
+    return run_in_shell(f"{call} {streams}", own, case.stdin)
+
+
+def run_in_shell(line: str, own: Path, stdin: bytes = b"") -> Outcome:
+    """What a line of bash does; of a pipe, the exit code of the first that failed counts."""
+    with ExitStack() as stack:
+        given, *printed = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+        given.write(stdin)
+        given.seek(0)
+        process = subprocess.Popen(
+            ["bash", "-o", "pipefail", "-c", os.fsencode(line)],
+            cwd=own,
+            stdin=given,
+            stdout=printed[0],
+            stderr=printed[1],
+            env=os.environ | {"HOME": str(own), "PYTHONWARNINGS": "default"},
+            start_new_session=True,
+        )
+        late = threading.Timer(WAIT, os.killpg, [process.pid, signal.SIGKILL])
+        late.start()
+        try:  # not Popen's own wait, which knows no memory; that of the shell includes its children
+            _, status, used = os.wait4(process.pid, 0)
+        finally:
+            late.cancel()
+        process.returncode = code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGKILL:
+            return Outcome(-1, "", f"no end after {WAIT} s", 0.0, 0)
+        for file in printed:
+            file.seek(0)
+        said = (file.read().decode("utf-8", "replace") for file in printed)
+        return Outcome(code, *said, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
 def call_inside(case: Case) -> Outcome:

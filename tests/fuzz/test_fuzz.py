@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from fuzz.cases import LONG_RUNNING, TEMPLATES, Case, make_case
-from fuzz.harness import MAX_BYTES, SECONDS, Outcome, faults_of, fuzz, make_home
+from fuzz.harness import MAX_BYTES, SECONDS, Outcome, faults_of, fuzz, make_home, run_in_shell
 from seq2see.commands.application import app
 
 CALLS = 120
@@ -61,3 +63,36 @@ def test_changes_outside_the_outputs_are_noticed() -> None:
     (fault,) = faults_of(case, GOOD, {"a": "1"}, {"a": "2"})
     assert "outside" in fault.rule
     assert case.outputs >= {"out.txt"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "written"),
+    [
+        ("train", ["pairs.tsv", "--out", "out"], {"out"}),
+        ("train", ["run", "--resume"], {"run"}),
+        ("report", ["run", "dev.tsv", "--output=out.html"], {"out.html"}),
+        ("new", ["chat", "out"], {"chat", "out"}),
+        ("new", ["chat", "pairs.tsv"], {"chat"}),
+    ],
+)
+def test_an_input_is_no_output(verb: str, arguments: list[str], written: set[str]) -> None:
+    usual = Case(0, "check", []).outputs
+    assert Case(0, verb, arguments).outputs == usual | written
+
+
+def test_what_stands_where_everything_is_written_is_noticed() -> None:
+    case = Case(0, "tune", ["pairs.tsv", "--out", "."])
+    (fault,) = faults_of(case, GOOD, {"a": "1"}, {"a": "2", "new": "1"})
+    assert fault.details == "a"
+
+
+def test_a_process_has_its_own_code_and_its_own_memory(tmp_path: Path) -> None:
+    (tmp_path / "large.py").write_text("import sys; b'x' * 2**28; print(1, end=''); sys.exit(3)")
+    outcome = run_in_shell(f"{shlex.quote(sys.executable)} large.py | head -c 1", tmp_path)
+    assert (outcome.code, outcome.stdout) == (3, "1")
+    assert outcome.peak_bytes > 2**28
+
+
+def test_tiny_calls_of_verbs_that_take_long_happen() -> None:
+    for verb in ("bench", "tune"):
+        assert any(make_case(number).arguments == TEMPLATES[verb][0] for number in range(2000))

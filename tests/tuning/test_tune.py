@@ -19,7 +19,7 @@ import optuna
 
 import seq2see
 from seq2see.config import make_config, read_toml
-from seq2see.errors import ConfigError, UserError
+from seq2see.errors import CheckpointError, ConfigError, UserError
 from seq2see.run.plan import plan_run
 from seq2see.run.train import train
 from seq2see.training import Event
@@ -66,6 +66,15 @@ def test_the_best_on_dev_is_written_as_a_recipe_that_train_takes(done: tuple[Pat
     assert again.metrics["loss"] == pytest.approx(found.best.loss, abs=1e-6)
     assert seq2see.load(found.run, device="cpu").predict(["abc"])
     assert [path.name for path in (out / "trials").iterdir()] == [str(found.best.number)]
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "1", '{"op_code": 4}', '{"op_code": 99}', '{"op_code": 6, "trial_id": 7}'])
+def test_a_damaged_journal_is_said(line: str, done: tuple[Path, Tuning], tmp_path: Path) -> None:
+    lines = (done[0] / "trials.log").read_text().splitlines(keepends=True)
+    lines[2] = f"{line}\n"
+    (tmp_path / "trials.log").write_text("".join(lines))
+    with pytest.raises(CheckpointError, match="is damaged"):
+        open_study(tmp_path, "cer", higher_is_better=False, most_updates=24)
 
 
 def test_the_first_trial_is_without_tuning_and_what_is_given_stays(done: tuple[Path, Tuning], tiny_pairs: Path) -> None:

@@ -106,6 +106,7 @@ def generate(
     from seq2see.inference.formats import line_writer
     from seq2see.inference.loading import load
 
+    require_other(output, ())
     model = load([run, *runs], engine=engine, device=device)
     if model.source_codec is not None:
         raise ConfigError(f"{model.name} is not a language model", where=str(run), fix="use seq2see predict")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from seq2see.console import Writable, results, say
 from seq2see.data.options import TableOptions
 from seq2see.errors import ConfigError, DataError
-from seq2see.storage.files import require_place
+from seq2see.storage.files import flush, is_stream, replacing, require_place
 from seq2see.system_errors import reported
 
 if TYPE_CHECKING:
@@ -46,9 +46,11 @@ def is_model(word: str) -> bool:
 
 
 def require_other(output: Path | None, inputs: Iterable[Path | None]) -> None:
-    """ConfigError for an output that is one of the inputs, by any path."""
-    if output is not None:
+    """ConfigError for an output that is a folder, or one of the inputs, by any path."""
+    if output is not None and not is_stream(output):
         require_place(output)
+        if output.is_dir():
+            raise ConfigError("is a folder", where=f"--output {output}", fix="name a file in it")
     for path in inputs:
         if (
             output is not None
@@ -138,12 +140,16 @@ def bar(share: Callable[[], float], *, shown: bool) -> Iterator[Callable[[Reques
 
 @contextmanager
 def opened(path: Path | None) -> Iterator[Writable]:
-    """A file to write answers to, or stdout."""
+    """A file to write answers to, which is in its place when it is complete; or stdout, a pipe or a device, at once."""
     if path is None:
         yield results()
-        return
-    with reported(path, "written", option="--output"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w", encoding="utf-8", newline="\n")
-    with file:
-        yield file
+    elif is_stream(path):
+        with reported(path, "written", option="--output"):
+            file = path.open("w", encoding="utf-8", newline="\n")
+        with file:
+            yield file
+    else:
+        with replacing(path) as new:
+            with new.open("w", encoding="utf-8", newline="\n") as file:
+                yield file
+            flush(new)

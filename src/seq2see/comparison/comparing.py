@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 import seq2see.metrics as metrics
-from seq2see.comparison.planned import DATA, NO_TABLE, PlannedRun, columns_of, train_all, write_pairs
+from seq2see.comparison.planned import DATA, NO_TABLE, PlannedRun, columns_of, require_own, train_all, write_pairs
 from seq2see.config import Config, given_keys, make_config, read_toml
 from seq2see.console import Terminal, say_to
 from seq2see.corpus.corpus import is_corpus
@@ -101,6 +101,7 @@ def compare(
     console = console or Terminal(stderr=True)
     say = say_to(console)
     require_page(out / PAGE)
+    require_own(out, PAGE, *([PICTURE] if sizes else []))
     runs = plan_runs(names, out, seeds=seeds, sizes=sizes, settings=settings or {}, say=say)
     for path in (*data, *dev, *test):
         if is_corpus(path):

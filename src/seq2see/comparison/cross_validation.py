@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from seq2see.comparison.planned import DATA, NO_TABLE, PlannedRun, columns_of, train_all, write_pairs
+from seq2see.comparison.planned import DATA, NO_TABLE, PlannedRun, columns_of, require_own, train_all, write_pairs
 from seq2see.config import Config
 from seq2see.console import Terminal, say_to
 from seq2see.corpus.corpus import is_corpus
@@ -83,6 +83,7 @@ def cross_validate(
     console, request = console or Terminal(stderr=True), request or EvaluationOptions()
     say = say_to(console)
     require_possible(config, number, request)
+    require_own(out, ERRORS)
     runs, files, groups = plan_folds(config, out, number, given)
     say(f"{number} folds by distinct {groups}, seed {split_seed_of(config)}")
     if not train_all(runs, device=device, console=console):

@@ -26,10 +26,10 @@ from seq2see.run.pairs import RunData
 from seq2see.run.progress import dev_text, metrics_text
 from seq2see.run.record import other_files
 from seq2see.run.train import train
-from seq2see.storage.files import hash_file, write_file
+from seq2see.storage.files import hash_file, require_none, write_file
 from seq2see.training import INTERRUPTED, Evaluated, Event, Updated, WarningIssued
 
-DATA = "data"
+DATA, OPTIONS = "data", ".options.json"
 NO_TABLE = {field.name: getattr(TableOptions(), field.name) for field in fields(TableOptions)}
 """The options of a table as they are by default, for files that are JSON lines."""
 
@@ -54,6 +54,8 @@ def train_run(run: PlannedRun, position: str, *, device: str, console: Console) 
     """Train or resume it, unless it is finished; False if interrupted. `position` is "2/6"."""
     say = say_to(console)
     if is_finished(run):
+        if not options_file(run).exists():  # started by `seq2see train`
+            write_options(run)
         say(f"{position} {run.name}: already finished")
         return True
     is_started = is_run(run.folder)
@@ -109,6 +111,12 @@ def train_all(runs: Sequence[PlannedRun], *, device: str, console: Console) -> b
     return True
 
 
+def require_own(out: Path, *names: str) -> None:
+    """ConfigError, before any training, for results in a folder that has no record of runs trained there."""
+    if not any((out / DATA).glob(f"*{OPTIONS}")):
+        require_none([out / name for name in names], "move it elsewhere, or choose another folder (--out)")
+
+
 def options_of(run: PlannedRun) -> dict[str, Any]:
     """The options set for a run, and the hashes of its data."""
     config = run.config
@@ -119,7 +127,7 @@ def options_of(run: PlannedRun) -> dict[str, Any]:
 
 def options_file(run: PlannedRun) -> Path:
     """The file of that, beside the data."""
-    return run.folder.parent / DATA / f"{run.name}.options.json"
+    return run.folder.parent / DATA / f"{run.name}{OPTIONS}"
 
 
 def write_options(run: PlannedRun) -> None:

@@ -29,14 +29,17 @@ from seq2see.inference.engine import make_numpy_engine
 from seq2see.inference.loading import engine_maker, members_of, model_of
 from seq2see.inference.predictor import Predictor
 from seq2see.packing import ParityReport, pairs_to_compare, parity_of
+from seq2see.printable import one_line
 from seq2see.program import to_json
 from seq2see.run.folder import CONFIG, MODEL
-from seq2see.storage.files import require_place, write_file, write_folder
+from seq2see.storage.files import has_manifest, require_none, require_place, write_file, write_folder
 from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.storage.weights import Weights, as_weights, read_weights
 
 MOST_TEXTS = 200
 """Texts that an exported model is compared on."""
+MARK = b"seq2see"
+"""In the files of an export, by which they are known where there are several."""
 
 
 Files: TypeAlias = dict[str, bytes]
@@ -118,6 +121,8 @@ What a reader downloads or a device holds has int8; other programs, which have q
 """
 ENDINGS = tuple(TARGETS)
 PAGE = ".html"
+FOLDERS = (".onnx", ".ctranslate2")
+"""Endings of folders; all others are files."""
 WEIGHTS_ENDING = ".weights"
 SEPARATE: dict[str, Target] = {
     ".c": Target(
@@ -194,6 +199,7 @@ def export_run(
     target = (SEPARATE if separate_weights else TARGETS)[out.suffix]
     chosen = as_weights(weights) if weights is not None else target.weights
     require_place(out)
+    require_own(out, target)
     members = members_of(run)
     if members != [run]:
         what = f"holds {len(members)} models, and an exported file one"
@@ -242,6 +248,20 @@ def page_target(bundle: Bundle, target: Target, wasm: bool) -> tuple[Target, tup
     return target, (why,)
 
 
+def require_own(out: Path, target: Target) -> None:
+    """ConfigError, before any work, for a folder or files beside `out` that no export has written."""
+    fix = "move it elsewhere, or choose another -o"
+    if out.is_dir():
+        if out.suffix not in FOLDERS:
+            raise ConfigError("is a folder, and must become a file", where=str(out), fix="choose another -o")
+        if not has_manifest(out):
+            require_none(sorted(out.iterdir()), fix)
+        return
+    beside = [out.with_suffix(ending) for ending, _ in target.beside]
+    if not any(path.is_file() and MARK in path.read_bytes() for path in (out, *beside)):
+        require_none(beside, fix)
+
+
 @contextmanager
 def packages_for(out: Path) -> Iterator[None]:
     """UserError for a package that is needed and not installed."""
@@ -280,5 +300,5 @@ def sample(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def name_of(run: Path) -> str:
-    """What a model is called: as its file or folder."""
-    return run.resolve().stem if run.suffix else run.resolve().name
+    """What a model is called: as its file or folder, whose name need not be UTF-8."""
+    return one_line(run.resolve().stem if run.suffix else run.resolve().name)

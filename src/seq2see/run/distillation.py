@@ -29,7 +29,7 @@ from seq2see.inference.reading import UnansweredTextWarning
 from seq2see.run.folder import CONFIG, require_free, stored_config
 from seq2see.run.pairs import RunData, as_jsonl, read_data, read_run_data
 from seq2see.run.train import Trained, train
-from seq2see.storage.files import write_file
+from seq2see.storage.files import require_none, write_file
 
 BEAM = 5
 COLUMNS = ("source", "target", "names")
@@ -111,9 +111,8 @@ def distill(
     folder = out.parent / f"{out.name}-data"
     config = student_config(before, own, folder, settings)
     paths = [Path(name) for name in (*config.data.train, *config.data.dev)]
-    for path in paths:
-        if path.exists() and not force:
-            raise ConfigError("exists already", where=str(path), fix="choose another --out, or replace it with --force")
+    if not force:
+        require_none(paths, "choose another --out, or replace it with --force")
     say(f"{len(members)} {'model answers' if len(members) == 1 else 'models answer'} with a beam of {beam}")
     lessons = lessons_of(teacher, own, asked, beam)
     say(lessons.line())

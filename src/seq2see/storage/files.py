@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -36,6 +36,9 @@ MANIFEST_LIMIT = 2**20
 """Bytes of a manifest: far more than any has."""
 COPY_AGAIN = "copy the folder again from its source"
 UNHARMED = "the previous content is intact"
+NO_FILE = "is not a regular file"
+SYSTEM_FOLDERS = re.compile(r"/dev|/proc/.*")
+"""Where links are the system's own."""
 NO_FOLDER_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """How file systems report that they can't flush a folder."""
 
@@ -116,8 +119,8 @@ def replacing(path: Path) -> Iterator[Path]:
     It takes the place of a file or of a link, which isn't followed. Folders above it are made. CheckpointError if the
     disk refuses, or for a device or a pipe.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise CheckpointError("is not a regular file", where=str(path), fix="name a file")
+    if is_stream(path):
+        raise CheckpointError(NO_FILE, where=str(path), fix="name a file")
     with reported(path, "written", CheckpointError, also=UNHARMED):
         path.parent.mkdir(parents=True, exist_ok=True)
         clean_leftovers(path)
@@ -127,14 +130,40 @@ def replacing(path: Path) -> Iterator[Path]:
     confirm(path)
 
 
+def is_stream(path: Path) -> bool:
+    """Whether this is a pipe or a device, or one of the system's names of them, such as /dev/stdout.
+
+    Nothing may take its place. Any other link isn't followed, wherever it leads.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    if stat.S_ISLNK(mode):
+        return SYSTEM_FOLDERS.fullmatch(os.path.realpath(path.parent)) is not None
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def require_place(path: Path) -> None:
     """ConfigError, before any work, where no file can be made. Folders above it that are missing will be made."""
     require_possible(path, ConfigError)
+    if is_stream(path):
+        raise ConfigError(NO_FILE, where=str(path), fix="name a file")
     folder = path.absolute().parent
     existing = next(each for each in (folder, *folder.parents) if os.path.exists(each))
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         reason = "can't be written to" if existing.is_dir() else "is not a folder"
         raise ConfigError(f"can't be written: {existing} {reason}", where=str(path), fix="choose another place")
+
+
+def require_none(paths: Iterable[Path], fix: str) -> None:
+    """ConfigError, before any work, if one of these exists: it would be replaced, and the user has not named it.
+
+    Those who write several files ask this where nothing says that an earlier call has written them.
+    """
+    for path in paths:
+        if os.path.lexists(path):
+            raise ConfigError("exists already, and would be replaced", where=str(path), fix=fix)
 
 
 def read_folder(folder: Path, limits: Mapping[str, int]) -> dict[str, bytes]:
@@ -167,6 +196,15 @@ def stored_hashes(folder: Path) -> dict[str, str]:
     except OSError as error:
         raise system_error(error, manifest, "read", CheckpointError) from None
     return read_manifest(content, str(manifest))
+
+
+def has_manifest(folder: Path) -> bool:
+    """Whether this module has written the folder."""
+    try:
+        stored_hashes(folder)
+    except CheckpointError:
+        return False
+    return True
 
 
 def manifest_of(hashes: Mapping[str, str]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from seq2see.comparison.planned import PlannedRun
 from seq2see.console import Terminal
-from seq2see.errors import ConfigError, DataError, UserError
+from seq2see.errors import CheckpointError, ConfigError, DataError, UserError
 from seq2see.run.folder import has_checkpoint, is_run
 from seq2see.run.train import train
 from seq2see.training import INTERRUPTED, Evaluated, Event
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import optuna
 
 JOURNAL, STUDY = "trials.log", "seq2see"
+MAX_LINE = 2**16
+"""Bytes of the first line of a journal, far more than it has."""
 
 
 class Outcome(NamedTuple):
@@ -34,8 +37,18 @@ class PrunedError(Exception):
     """The trial is worse than most."""
 
 
+def has_study(folder: Path) -> bool:
+    """Whether this folder holds a study of ours, or the empty journal of one that was killed as it began."""
+    try:
+        with (folder / JOURNAL).open("rb") as journal:
+            first = journal.readline(MAX_LINE)
+            return not first or json.loads(first).get("study_name") == STUDY
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
+
+
 def open_study(folder: Path, metric: str, *, higher_is_better: bool, most_updates: int) -> optuna.Study:
-    """The study in this folder, which is made if there is none. UserError without Optuna.
+    """The study in this folder, which is made if there is none. UserError without Optuna, or for a damaged journal.
 
     Half of the trials are pruned at each evaluation, from a quarter of the updates on, after five trials (the median
     rule of Golovin et al. 2017).
@@ -48,13 +61,17 @@ def open_study(folder: Path, metric: str, *, higher_is_better: bool, most_update
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
-        study_name=STUDY,
-        direction="maximize" if higher_is_better else "minimize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=most_updates // 4),
-    )
+    try:
+        return optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(folder / JOURNAL))),
+            study_name=STUDY,
+            direction="maximize" if higher_is_better else "minimize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=most_updates // 4),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError):  # whatever a changed line leads to
+        fix = "restore it, or choose another folder (--out)"
+        raise CheckpointError("is damaged", where=str(folder / JOURNAL), fix=fix) from None
 
 
 def run_trial(

@@ -36,12 +36,12 @@ from seq2see.model import find, resolve
 from seq2see.run.folder import CHECKPOINTS
 from seq2see.run.plan import plan_run
 from seq2see.run.progress import title_of, value_text
-from seq2see.storage.files import hash_file, write_file
+from seq2see.storage.files import hash_file, require_none, write_file
 from seq2see.storage.locks import locked
 from seq2see.tuning.importance import importance_of, importance_picture
 from seq2see.tuning.result import Trial, Tuning, ranking, short
 from seq2see.tuning.space import NAME, Setting, settings_of, space_of, suggested, usual_values
-from seq2see.tuning.trial import Outcome, open_study, run_trial
+from seq2see.tuning.trial import JOURNAL, Outcome, has_study, open_study, run_trial
 
 if TYPE_CHECKING:
     import optuna
@@ -125,6 +125,9 @@ def tune(
     say = say_to(console)
     require_possible(config, jobs)
     with locked(out, say, "tuning"):
+        if not has_study(out):
+            names = (JOURNAL, TRIALS, RECIPE, PICTURE)
+            require_none([out / name for name in names], "move it elsewhere, or choose another folder (--out)")
         job = plan_job(config, out, given, device=device, say=say)
         study = job.study()
         require_same(study, job)
@@ -257,7 +260,7 @@ def conclude(study: optuna.Study, trial: optuna.trial.Trial, outcome: Outcome, j
     kept = {each.number for each in study.get_trials(deepcopy=False) if each.state == states.RUNNING}
     kept |= {best.number} if best else set()
     for folder in (job.out / TRIALS).iterdir():
-        if folder.name not in map(str, kept):
+        if folder.name.isdecimal() and folder.name not in map(str, kept):
             shutil.rmtree(folder)
 
 
@@ -293,7 +296,8 @@ def finish(study: optuna.Study, job: Job, config: Config, given: frozenset[str])
         write_file(job.out / PICTURE, importance_picture(importance, title_of(job.metric)))
     run = job.out / TRIALS / str(best.number)
     shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
-    write_file(job.out / RECIPE, recipe_of(config, given, best, job, len(trials)).encode())
+    recipe = recipe_of(config, given, best, job, len(trials))
+    write_file(job.out / RECIPE, recipe.encode(errors="surrogateescape"))
     return Tuning(
         job.metric,
         tuple(trials),

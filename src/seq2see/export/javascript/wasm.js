@@ -1,4 +1,4 @@
-// A model in WebAssembly: text in, predictions out, as the ES module of the same model gives them.
+// A model of seq2see in WebAssembly: text in, predictions out, as the ES module of the same model gives them.
 
 const ERRORS = {
   "-1": "there is not enough memory",
