@@ -59,6 +59,8 @@ class Server(uvicorn.Server):
         """Called by a signal."""
         if self.stop_at is not None:
             self.should_exit = self.force_exit = True
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()  # from Python 3.12 on, the end of a server waits for its connections
             return
         self.service.is_draining = True
         self.stop_at = time.monotonic() + self.service.options.drain
