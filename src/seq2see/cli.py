@@ -44,12 +44,13 @@ def main() -> None:
 def choose_threads() -> None:
     """Say how libraries use threads, before they are imported, where the environment doesn't.
 
-    NumPy computes with one thread, and threads of PyTorch sleep while they wait. Products of our size end before a
+    NumPy computes with one thread, and threads of PyTorch soon sleep while they wait. Products of our size end before a
     second thread has begun, and one that waits in a loop takes a core from other work (docs/benchmarks.md, "Threads").
     """
     if not any(name in os.environ for name in THREADS_OF_NUMPY):
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def run(arguments: list[str], *, trace: bool = False) -> int:
