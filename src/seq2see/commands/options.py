@@ -23,8 +23,8 @@ from seq2see.commands.boxes import (
     TABLE,
     boxed,
 )
+from seq2see.data.digits import whole_number
 from seq2see.data.options import Decision, TableOptions, columns_in  # noqa: F401 (as below)
-from seq2see.digits import whole_number
 from seq2see.errors import ConfigError
 from seq2see.evaluation.options import MIN_SAMPLES, MOST_SAMPLES, EvaluationOptions  # noqa: F401 (as below)
 from seq2see.inference.glossary import Glossary

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from seq2see.digits import whole_number
+from seq2see.data.digits import whole_number
 
 FEW = 5
 """Rows from which a pattern in a column is trusted."""

@@ -17,6 +17,7 @@ from seq2see.data.cells import (
     are_tags,
     is_constant,
 )
+from seq2see.data.digits import whole_number
 from seq2see.data.header import BESIDE, usual_columns
 from seq2see.data.json_table import UnknownColumnError, is_json_text, json_format
 from seq2see.data.layout import TAB, Layout, delimiter_called, layout_of, records
@@ -24,7 +25,6 @@ from seq2see.data.lines import Columns
 from seq2see.data.options import TableOptions
 from seq2see.data.table import Format, TableFormat
 from seq2see.data.text_lines import TextFormat
-from seq2see.digits import whole_number
 from seq2see.errors import DataError, did_you_mean
 from seq2see.printable import quoted
 

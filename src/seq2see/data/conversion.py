@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from seq2see.data.advice import Advice
 from seq2see.data.encodings import candidates, is_plausible, unicode_form
-from seq2see.data.json_table import lines_of_container, parsed_beginning
+from seq2see.data.json_container import lines_of_container, parsed_beginning
 from seq2see.errors import ConfigError, DataError, did_you_mean
 from seq2see.system_errors import reported
 

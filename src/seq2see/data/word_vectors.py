@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from seq2see.data.digits import whole_number
 from seq2see.data.files import open_content, read_content
-from seq2see.digits import whole_number
 from seq2see.errors import DataError
 from seq2see.system_errors import reported
 

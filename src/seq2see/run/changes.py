@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from seq2see.config import Config, option, option_names
 from seq2see.data import Examples, Pair
+from seq2see.data.digits import whole_number
 from seq2see.data.shuffling import splitmix64
-from seq2see.digits import whole_number
 from seq2see.errors import CheckpointError, ConfigError
 
 BLOCK_PAIRS = 65_536

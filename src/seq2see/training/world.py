@@ -26,7 +26,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from seq2see.digits import whole_number
+from seq2see.data.digits import whole_number
 from seq2see.errors import ConfigError, UserError, WorldError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import pytest
 
 from seq2see.commands.options import sizes_in
 from seq2see.data import Pair, read_pairs
+from seq2see.data.digits import MOST_DIGITS, whole_number
 from seq2see.data.options import TableOptions
 from seq2see.data.word_vectors import read_text
-from seq2see.digits import MOST_DIGITS, whole_number
 from seq2see.errors import ConfigError, DataError
 from seq2see.run.changes import origin_of
 from seq2see.training.world import environment_number
