@@ -29,11 +29,17 @@ COMMANDS = {
     "bench": "bench {run} --data {pairs} --threads 1 --seconds 0.01",
     "cross": "cross {pairs} --folds 2 --out {out} {few}",
     "compare": "compare plain attention --data {pairs} --dev {pairs} --out {out} {few}",
+    "chat": "chat {run} < {pairs}",
     "tune": "tune {pairs} --dev {pairs} --trials 1 --out {out} {few}",
     "settings": "settings model.width",
     "completion": "completion bash",
 }
 """Commands that print a result."""
+WITHOUT_RESULT = {
+    "train": "train {pairs} --out {out} {few}",
+    "distill": "distill {run} --out {out} --device cpu --set training.max_updates=2",
+}
+"""Commands that only report what they do."""
 FEW = "--device cpu --set model.width=16 model.embedding=8 training.max_updates=2 training.batch_size=16"
 CLOSED = "seq2see: stdout: can't be written: it is closed\n  fix: redirect it: > FILE\n"
 
@@ -104,12 +110,12 @@ def test_a_closed_stdin_is_said_if_it_is_read(places: dict[str, str]) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("redirection", ["> /dev/full", ">&-", "2> /dev/full", "2>&-", "| true"])
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, *WITHOUT_RESULT])
 def test_every_command_bears_every_stream(name: str, redirection: str, places: dict[str, str]) -> None:
-    done = shell(COMMANDS[name].format(**places), redirection)
+    done = shell((COMMANDS | WITHOUT_RESULT)[name].format(**places), redirection)
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
-    if redirection in ("> /dev/full", ">&-"):
+    if name in COMMANDS and redirection in ("> /dev/full", ">&-"):
         assert done.returncode == 2
         assert "stdout: can't be written" in done.stderr
     else:
