@@ -379,6 +379,12 @@ def test_a_setting_of_any_size_and_depth_is_one_short_message(setting: str) -> N
     assert len(str(caught.value)) < 600
 
 
+@pytest.mark.parametrize("key", ["data.names", "data.source", "text.source"])
+def test_a_list_of_texts_must_be_utf8(key: str) -> None:
+    with pytest.raises(ConfigError, match="not valid UTF-8"):
+        make_config({}, {key: ["a", "caf\udce9"]})
+
+
 def test_a_path_that_is_not_utf8_survives_toml(tmp_path: Path) -> None:
     name = b"caf\xe9.tsv".decode(errors="surrogateescape")
     config = make_config(

@@ -130,8 +130,9 @@ def require_utf8(values: Mapping[str, Any], *, where: str) -> None:
     """ConfigError for a key or value that isn't UTF-8, other than a path."""
     for section, table in values.items():
         for name, value in table.items() if isinstance(table, Mapping) else [("", table)]:
-            for text in (section, name, value):
-                if isinstance(text, str) and has_surrogates(text) and not (text is value and (section, name) in PATHS):
+            texts = value if isinstance(value, list | tuple) else [value]
+            for text in (section, name, *([] if (section, name) in PATHS else texts)):
+                if isinstance(text, str) and has_surrogates(text):
                     fix = "convert the file to UTF-8" if where != "--set" else "write it in UTF-8"
                     raise ConfigError(f"'{one_line(text):.80}' is not valid UTF-8", where=where, fix=fix)
 

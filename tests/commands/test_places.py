@@ -248,6 +248,26 @@ def test_an_output_that_is_refused_has_a_fix_for_the_reason(
     assert fix in said
 
 
+FOLDERS = ("train", "compare", "cross", "prepare", "distill", "tune", "new")
+"""The verbs that write a folder file by file."""
+
+
+@pytest.mark.parametrize("target", ["nowhere", "out"])
+@pytest.mark.parametrize("verb", FOLDERS)
+def test_a_link_to_nothing_or_to_itself_is_refused_as_a_folder_and_nothing_is_left(
+    verb: str, target: str, run: Run, places: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    out = folder / "out"
+    out.symlink_to(target)
+    code, said = run(WRITING[verb], **places | {"out": out})
+    require_one_message(code, said)
+    assert "symbolic link" in said
+    assert list(folder.iterdir()) == [out]
+    assert os.readlink(out) == target
+
+
 # --- the Python API -------------------------------------------------------------------------------------------------
 
 CALLS: dict[str, Callable[[Any, Path, Path], object]] = {

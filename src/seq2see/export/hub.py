@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -40,7 +41,7 @@ def save_for_hub(run: Path, folder: Path, options: HubOptions, *, repository: st
     saved = load_model(run)
     if folder.is_dir() and not run.is_file() and folder.samefile(find_model_folder(run)):
         raise ConfigError("is the model that would be saved", where=str(folder), fix="choose another folder")
-    name = repository.rpartition("/")[2] or folder.resolve().name
+    name = repository.rpartition("/")[2] or Path(os.path.realpath(folder)).name
     card = hub_card(saved, metadata(saved, name, options), repository)
     record = saved.record if options.hashes else NO_RECORD
     write_packed(folder, saved._replace(record=record), weights=options.weights, card=card, editable_card=True)

@@ -26,7 +26,7 @@ from seq2see.inference.notes import UnknownTextWarning
 from seq2see.inference.options import GenerationOptions
 from seq2see.inference.predictor import Predictor
 from seq2see.inference.reading import UnansweredTextWarning
-from seq2see.run.folder import CONFIG, require_free, stored_config
+from seq2see.run.folder import CONFIG, is_within, require_free, stored_config
 from seq2see.run.pairs import RunData, as_jsonl, read_data, read_run_data
 from seq2see.run.train import Trained, train
 from seq2see.storage.files import require_none, write_file
@@ -92,7 +92,7 @@ def distill(
     say = say_to(console := console or Terminal(stderr=True))
     members = [member for run in runs for member in members_of(run)]
     for member in members:
-        if out.resolve() in (member.resolve(), *member.resolve().parents):
+        if is_within(member, out):
             what = f"is the folder of {member}, which would be replaced"
             raise ConfigError(what, where=str(out), fix="choose another folder with --out")
     teacher = load(members, device=device)

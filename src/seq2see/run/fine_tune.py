@@ -22,7 +22,7 @@ from seq2see.inference.notes import Seen
 from seq2see.model import Blueprint, ModelOptions, Seq2Seq, resolve, to_options
 from seq2see.run.changes import option_changes
 from seq2see.run.checkpoint_content import MOMENTS, STEP, optimizer_shapes
-from seq2see.run.folder import CHECKPOINTS, CONFIG, MODEL, stored_config
+from seq2see.run.folder import CHECKPOINTS, CONFIG, MODEL, is_within, stored_config
 from seq2see.storage.checkpoints import Checkpoint, checkpoints, load_checkpoint, update_of
 from seq2see.storage.saved_model import SavedModel, load_model
 from seq2see.text import EOS, FIELD_BREAK, SPECIALS, Codec, Codecs, Fields, Protected
@@ -89,7 +89,7 @@ def read_pretrained(config: Config, folder: Path, given: Collection[str]) -> tup
     """
     assert config.training.start_from
     path = Path(config.training.start_from)
-    if path.resolve().is_relative_to(folder.resolve()):
+    if is_within(path, folder):
         fix = "choose another folder with --out"
         raise ConfigError(f"{path} is in the run folder and would be replaced", where=FROM_OPTION, fix=fix)
     saved = load_model(path)
