@@ -133,8 +133,9 @@ def require_utf8(values: Mapping[str, Any], *, where: str) -> None:
             texts = value if isinstance(value, list | tuple) else [value]
             for text in (section, name, *([] if (section, name) in PATHS else texts)):
                 if isinstance(text, str) and has_surrogates(text):
+                    key = "" if text in (section, name) else f" ({section}.{name})"
                     fix = "convert the file to UTF-8" if where != "--set" else "write it in UTF-8"
-                    raise ConfigError(f"'{one_line(text):.80}' is not valid UTF-8", where=where, fix=fix)
+                    raise ConfigError(f"'{one_line(text):.80}' is not valid UTF-8{key}", where=where, fix=fix)
 
 
 def require_small_file(path: Path) -> None:
