@@ -20,6 +20,7 @@ from seq2see.inference.loading import ENGINES
 from seq2see.inference.torch_engine import TorchEngine
 from seq2see.model import ARCHITECTURES, ModelOptions, Sizes, build, max_positions, resolve
 from seq2see.run.state import to_numpy
+from seq2see.runtime import Network
 from seq2see.storage.saved_model import SavedModel, load_model, write_packed
 from seq2see.text import EOS, Codec, make_tokenizer
 
@@ -191,3 +192,21 @@ def test_a_model_that_is_none_is_named_in_the_same_words(tiny_run: Path, tmp_pat
         assert str(tmp_path / "m.seq2see") in caught.value.where
         said.add(str(caught.value))
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("method", ["start", "step", "step_by_head", "self_attention"])
+def test_an_invalid_value_that_a_product_reports_falsely_is_no_warning(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(Network, method)
+
+    def reports(*arguments: Any) -> Any:
+        np.subtract(np.array([np.inf]), np.array([np.inf]))  # warns
+        return real(*arguments)
+
+    monkeypatch.setattr(Network, method, reports)
+    model = new_models("transformer")[1]
+    assert len(model.predict(["abc"], beam=2)) == 1
+    assert len(model.predict(["abc"], prefix="a")) == 1
+    assert len(model.score([("abc", "cb")])) == 1
+    assert len(model.align([("abc", "cb")])) == 1

@@ -19,6 +19,12 @@ Array = npt.NDArray[np.floating[Any]]
 Ids = npt.NDArray[np.int64]
 
 
+def without_false_warnings() -> np.errstate:
+    """A context without warnings of invalid values: OpenBLAS can report one in a product of finite numbers whose result
+    is right (numpy/numpy#24067)."""
+    return np.errstate(invalid="ignore")
+
+
 class Heads(NamedTuple):
     """The attention weights of every head, bottom layer first; each row sums to 1 and is 0 at padding."""
 
@@ -102,23 +108,25 @@ class NumpyEngine:
 
     def start(self, source: Padded, read: Ids) -> State:
         """See `Engine`."""
-        state = self.network.start(*as_read(source))
-        for ids in read.T:
-            _, state, _ = self.network.step(ids, state)
+        with without_false_warnings():
+            state = self.network.start(*as_read(source))
+            for ids in read.T:
+                _, state, _ = self.network.step(ids, state)
         return state
 
     def step(self, ids: Ids, state: Any) -> tuple[Array, Any, Array | None]:
         """See `seq2see.search.Step`."""
-        return self.network.step(ids, state)
+        with without_false_warnings():
+            return self.network.step(ids, state)
 
     def target_log_probs(self, batch: Batch) -> Array:
         """See `Engine`: step by step, the targets given."""
         source, target = batch
-        state = self.network.start(*as_read(source))
+        state = self.start(source, np.empty((len(target.ids), 0), np.int64))
         found = np.zeros(target.ids.shape)
         before = np.full(len(target.ids), BOS)
         for position, ids in enumerate(target.ids.T):
-            log_probs, state, _ = self.network.step(before, state)
+            log_probs, state, _ = self.step(before, state)
             found[:, position] = log_probs[np.arange(len(ids)), ids]
             before = ids
         return found[target.mask]
@@ -130,15 +138,18 @@ class NumpyEngine:
 
     def heads(self, batch: Batch) -> Heads:
         """See `Engine`: one step per target token."""
-        state = self.network.start(*as_read(batch.source))
+        state = self.start(batch.source, batch.decoder_input[:, :0])
         cross, own = [], []
         length = batch.decoder_input.shape[1]
         for position, ids in enumerate(batch.decoder_input.T, start=1):
-            state, to_source, to_itself = self.network.step_by_head(ids, state)
+            with without_false_warnings():
+                state, to_source, to_itself = self.network.step_by_head(ids, state)
             cross.append(np.stack(to_source))
             own.append([np.pad(each, [(0, 0), (0, 0), (0, length - position)]) for each in to_itself])
         decoder = np.stack([np.stack(each) for each in own], 3) if own[0] else None
-        return Heads(np.stack(cross, 3), stacked(self.network.self_attention(*as_read(batch.source))), decoder)
+        with without_false_warnings():
+            encoder = stacked(self.network.self_attention(*as_read(batch.source)))
+        return Heads(np.stack(cross, 3), encoder, decoder)
 
 
 def as_read(source: Padded) -> tuple[Ids, Ids, list[FieldValues]]:
