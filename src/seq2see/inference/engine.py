@@ -138,7 +138,7 @@ class NumpyEngine:
 
     def heads(self, batch: Batch) -> Heads:
         """See `Engine`: one step per target token."""
-        state = self.start(batch.source, batch.decoder_input[:, :0])
+        state: Any = self.start(batch.source, batch.decoder_input[:, :0])
         cross, own = [], []
         length = batch.decoder_input.shape[1]
         for position, ids in enumerate(batch.decoder_input.T, start=1):
