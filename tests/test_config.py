@@ -381,8 +381,9 @@ def test_a_setting_of_any_size_and_depth_is_one_short_message(setting: str) -> N
 
 @pytest.mark.parametrize("key", ["data.names", "data.source", "text.source"])
 def test_a_list_of_texts_must_be_utf8(key: str) -> None:
-    with pytest.raises(ConfigError, match="not valid UTF-8"):
+    with pytest.raises(ConfigError) as caught:
         make_config({}, {key: ["a", "caf\udce9"]})
+    assert caught.value.what == f"'caf\\xe9' is not valid UTF-8 ({key})"
 
 
 def test_a_path_that_is_not_utf8_survives_toml(tmp_path: Path) -> None:
@@ -402,8 +403,9 @@ def test_a_path_that_is_not_utf8_survives_toml(tmp_path: Path) -> None:
         (b"[data\n", "line 1"),
         (b"a = 1\nb = = 2\n", "line 2"),
         (b"a=1\na=2", "TOML"),
-        (b"a = '\xff'", "not valid UTF-8"),
-        (b"[model]\nname = 'caf\xe9'", "not valid UTF-8"),
+        (b"a = '\xff'", "not valid UTF-8 (a)"),
+        (b"[model]\nname = 'caf\xe9'", "not valid UTF-8 (model.name)"),
+        (b"[data]\nnames = ['a', 'caf\xe9']", "not valid UTF-8 (data.names)"),
         (b"a = " + b"[" * 50_000, "nested too deeply"),
         (b"a = " + b"9" * 5000, "not valid TOML"),
     ],

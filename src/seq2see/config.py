@@ -130,12 +130,13 @@ def require_utf8(values: Mapping[str, Any], *, where: str) -> None:
     """ConfigError for a key or value that isn't UTF-8, other than a path."""
     for section, table in values.items():
         for name, value in table.items() if isinstance(table, Mapping) else [("", table)]:
+            key = f"{section}.{name}" if name else section
             texts = value if isinstance(value, list | tuple) else [value]
-            for text in (section, name, *([] if (section, name) in PATHS else texts)):
+            for text in (key, *([] if (section, name) in PATHS else texts)):
                 if isinstance(text, str) and has_surrogates(text):
-                    key = "" if text in (section, name) else f" ({section}.{name})"
+                    what = f"'{one_line(text):.80}' is not valid UTF-8" + ("" if text is key else f" ({key})")
                     fix = "convert the file to UTF-8" if where != "--set" else "write it in UTF-8"
-                    raise ConfigError(f"'{one_line(text):.80}' is not valid UTF-8{key}", where=where, fix=fix)
+                    raise ConfigError(what, where=where, fix=fix)
 
 
 def require_small_file(path: Path) -> None:

@@ -74,7 +74,7 @@ def fix_for(number: int, path: Path, doing: str, option: str) -> str:
         case errno.ENAMETOOLONG:
             return "the name is too long: shorten it"
         case errno.ELOOP:
-            return f"the symbolic link leads back to itself: ls -ld {quoted(path)}"
+            return f"the symbolic link leads back to itself: ls -ld {quoted(broken_link(path) or path)}"
         case errno.EIO:
             return f"check the disk, or {another}"
         case errno.EBUSY | errno.ETXTBSY:
@@ -84,8 +84,8 @@ def fix_for(number: int, path: Path, doing: str, option: str) -> str:
         case errno.ENOMEM:
             return "free some memory"
         case errno.EEXIST | errno.ENOTEMPTY:
-            if (link := link_to_nothing(path)) is not None:
-                return f"the symbolic link leads nowhere: ls -ld {quoted(link)}; or {another}"
+            if (link := broken_link(path)) is not None:
+                return f"the symbolic link is broken: ls -ld {quoted(link)}; or {another}"
             return f"another program has written there: {another}"
         case _:
             return f"check the path and its disk, or {another}"
@@ -125,16 +125,15 @@ def require_possible(path: Path, kind: type[UserError] = DataError, doing: str =
         raise kind("is a device, not a regular file", where=str(path), fix="name a regular file")
 
 
-def link_to_nothing(path: Path) -> Path | None:
-    """The path or the folder above it that is a symbolic link to something that doesn't exist, if there is one."""
+def broken_link(path: Path) -> Path | None:
+    """The path, or the nearest folder above it, that is a symbolic link to nothing or to itself, if there is one."""
     return next((each for each in (path, *path.parents) if each.is_symlink() and not each.exists()), None)
 
 
-def require_no_dead_link(folder: Path, kind: type[UserError]) -> None:
-    """UserError if a folder can't be made, since it or a folder above it is a symbolic link to nothing."""
-    if (link := link_to_nothing(folder)) is not None:
-        what = "is a symbolic link that leads nowhere"
-        raise kind(what, where=str(link), fix="remove it, or choose another folder with --out")
+def require_no_broken_link(folder: Path, kind: type[UserError]) -> None:
+    """UserError if a folder can't be made because it, or a folder above it, is a symbolic link to nothing."""
+    if (link := broken_link(folder)) is not None:
+        raise kind("is a broken symbolic link", where=str(link), fix="remove it, or choose another folder with --out")
 
 
 def is_endless(found: os.stat_result) -> bool:

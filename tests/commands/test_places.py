@@ -264,6 +264,9 @@ def test_a_link_to_nothing_or_to_itself_is_refused_as_a_folder_and_nothing_is_le
     code, said = run(WRITING[verb], **places | {"out": out})
     require_one_message(code, said)
     assert "symbolic link" in said
+    assert "another program" not in said
+    named = re.search(r"ls -ld (\S+?)(;|\n|$)", said)  # a fix that can be followed names the link itself
+    assert named is None or Path(named[1]) == out
     assert list(folder.iterdir()) == [out]
     assert os.readlink(out) == target
 

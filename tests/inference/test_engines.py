@@ -194,15 +194,15 @@ def test_a_model_that_is_none_is_named_in_the_same_words(tiny_run: Path, tmp_pat
     assert len(said) == 1
 
 
-@pytest.mark.parametrize("method", ["start", "step", "step_by_head", "self_attention"])
+@pytest.mark.parametrize("method", ["__init__", "start", "step", "step_by_head", "self_attention"])
 def test_an_invalid_value_that_a_product_reports_falsely_is_no_warning(
     method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = getattr(Network, method)
 
-    def reports(*arguments: Any) -> Any:
+    def reports(*arguments: Any, **options: Any) -> Any:
         np.subtract(np.array([np.inf]), np.array([np.inf]))  # warns
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(Network, method, reports)
     model = new_models("transformer")[1]

@@ -26,7 +26,7 @@ from seq2see.errors import ConfigError, DataError
 from seq2see.model import find, resolve
 from seq2see.storage.files import other_entries
 from seq2see.storage.locks import locked
-from seq2see.system_errors import absolute, require_no_dead_link, require_possible
+from seq2see.system_errors import absolute, require_no_broken_link, require_possible
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ def prepare_corpus(config: Config, folder: Path, *, workers: int = 1, console: C
     say = say_to(console)
     folder = absolute(folder)
     require_possible(folder.parent / (folder.name + WORK), ConfigError)  # the root has no name
-    require_possible(folder, ConfigError)
-    require_no_dead_link(folder, ConfigError)
+    require_no_broken_link(folder, ConfigError)
     if config.text.bpe_dropout:
         fix = "remove it, or train on the original files"
         what = "BPE-dropout is not supported with a prepared corpus, which contains ids but no texts"

@@ -20,8 +20,7 @@ Ids = npt.NDArray[np.int64]
 
 
 def without_false_warnings() -> np.errstate:
-    """A context without warnings of invalid values: OpenBLAS can report one in a product of finite numbers whose result
-    is right (numpy/numpy#24067)."""
+    """A context without warnings of invalid values, which OpenBLAS can report falsely (numpy/numpy#24067)."""
     return np.errstate(invalid="ignore")
 
 
@@ -164,4 +163,5 @@ def stacked(layers: Sequence[Array]) -> Array | None:
 
 def make_numpy_engine(saved: SavedModel) -> NumpyEngine:
     """The engine of a saved model."""
-    return NumpyEngine(build(saved.blueprint, saved.tensors, saved.sizes.fields, saved.sizes.copies))
+    with without_false_warnings():
+        return NumpyEngine(build(saved.blueprint, saved.tensors, saved.sizes.fields, saved.sizes.copies))

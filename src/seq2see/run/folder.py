@@ -23,7 +23,7 @@ from seq2see.storage.checkpoints import checkpoints, clean_checkpoints, other_ch
 from seq2see.storage.files import MANIFEST, other_entries, write_file
 from seq2see.storage.saved_model import MODEL_FILES
 from seq2see.storage.temporary import clean_leftovers, current_version, is_temporary, remove_folder
-from seq2see.system_errors import reported, require_no_dead_link, require_possible
+from seq2see.system_errors import reported, require_no_broken_link, require_possible
 
 CONFIG, RECORD, METRICS = "config.toml", "files.json", "metrics.jsonl"
 MODEL, CHECKPOINTS = "model", "checkpoints"
@@ -32,7 +32,7 @@ MODEL, CHECKPOINTS = "model", "checkpoints"
 def require_free(folder: Path, *, force: bool) -> None:
     """ConfigError if the folder exists, unless forced; only a run is ever replaced, and nothing else that is in it."""
     require_possible(folder, ConfigError)
-    require_no_dead_link(folder, ConfigError)
+    require_no_broken_link(folder, ConfigError)
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise ConfigError("can't be created", where=str(folder), fix="choose another folder with --out")
@@ -54,7 +54,7 @@ def require_free(folder: Path, *, force: bool) -> None:
 
 
 def is_within(path: Path, folder: Path) -> bool:
-    """Whether the path is the folder or something in it, wherever links lead; one that leads back to itself stays."""
+    """Whether the path is the folder or something in it, links resolved as far as they can be."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
